@@ -1,0 +1,137 @@
+import { TtunError } from "./errors.ts";
+
+/** Where a stream ends: host (IP address or name) and port, or the path of a unix socket. */
+export type Addr = HostPort | { readonly path: string };
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** An IP address with the length of its network's prefix. */
+export interface Cidr {
+  readonly family: 4 | 6;
+  /** 4 or 16 bytes, network order. */
+  readonly bytes: Uint8Array;
+  readonly prefix: number;
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+export function formatAddr(addr: Addr): string {
+  if ("path" in addr) return addr.path;
+  return addr.host.includes(":") ? `[${addr.host}]:${addr.port}` : `${addr.host}:${addr.port}`;
+}
+
+/**
+ * Reads `host:port`, `[v6]:port`, or with `anyHost` also `:port` (host is then "").
+ * @throws {TtunError} usage
+ */
+export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): HostPort {
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = match === null ? NaN : Number(match[3]);
+  const host = match?.[1] ?? match?.[2] ?? "";
+  const hostIsRight = match?.[1] === undefined ? true : parseIp(match[1])?.length === 16;
+  if (match === null || port > 65535 || !hostIsRight || (host === "" && o.anyHost !== true)) {
+    const forms = o.anyHost === true
+      ? ":port, host:port or [IPv6]:port"
+      : "host:port or [IPv6]:port";
+    throw new TtunError(
+      "usage",
+      `Cannot read address ${JSON.stringify(text)}: write it as ${forms}`,
+    );
+  }
+  return { host, port };
+}
+
+/** 4 or 16 bytes of an IPv4 or IPv6 address (RFC 4291 section 2.2), or null when it is none. */
+export function parseIp(text: string): Uint8Array | null {
+  return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+}
+
+function parseIpv4(text: string): Uint8Array | null {
+  const parts = text.split(".");
+  const right = parts.length === 4 &&
+    parts.every((p) => /^(0|[1-9]\d{0,2})$/.test(p) && Number(p) < 256);
+  return right ? Uint8Array.from(parts, Number) : null;
+}
+
+function parseIpv6(text: string): Uint8Array | null {
+  const halves = text.split("::");
+  if (halves.length > 2) return null;
+  const head = groups(halves[0]!, halves.length === 1);
+  const tail = halves.length === 2 ? groups(halves[1]!, true) : [];
+  if (head === null || tail === null) return null;
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
+  const bytes = new Uint8Array(16);
+  [...head, ...new Array<number>(missing).fill(0), ...tail].forEach((group, i) => {
+    bytes[2 * i] = group >>> 8;
+    bytes[2 * i + 1] = group;
+  });
+  return bytes;
+}
+
+/** The 16-bit groups between colons; the last may be a dotted IPv4 address where `atEnd`. */
+function groups(text: string, atEnd: boolean): number[] | null {
+  if (text === "") return [];
+  const found: number[] = [];
+  const parts = text.split(":");
+  for (const [i, part] of parts.entries()) {
+    const v4 = atEnd && i === parts.length - 1 && part.includes(".") ? parseIpv4(part) : null;
+    if (v4 !== null) found.push((v4[0]! << 8) | v4[1]!, (v4[2]! << 8) | v4[3]!);
+    else if (/^[0-9a-f]{1,4}$/i.test(part)) found.push(parseInt(part, 16));
+    else return null;
+  }
+  return found;
+}
+
+/** The text of 4 or 16 address bytes, IPv6 in RFC 5952 form. */
+export function formatIp(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
+  let best = { at: 0, length: 0 };
+  for (let at = 0; at < 8; at++) {
+    let length = 0;
+    while (at + length < 8 && groups[at + length] === 0) length++;
+    if (length > best.length) best = { at, length };
+  }
+  const hex = (from: number, to: number) =>
+    groups.slice(from, to).map((g) => g.toString(16)).join(":");
+  return best.length < 2 ? hex(0, 8) : `${hex(0, best.at)}::${hex(best.at + best.length, 8)}`;
+}
+
+/**
+ * Reads `address/prefix`; without a prefix the address stands for itself alone (/32, /128).
+ * @throws {TtunError} usage
+ */
+export function parseCidr(text: string): Cidr {
+  const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text);
+  const bytes = match === null ? null : parseIp(match[1]!);
+  if (match === null || bytes === null) throw badCidr(text);
+  const bits = bytes.length * 8;
+  const prefix = match[2] === undefined ? bits : Number(match[2]);
+  if (prefix > bits) throw badCidr(text);
+  return { family: bytes.length === 4 ? 4 : 6, bytes, prefix };
+}
+
+function badCidr(text: string): TtunError {
+  return new TtunError(
+    "usage",
+    `Cannot read ${
+      JSON.stringify(text)
+    }: write an IP address and prefix length, as 10.1.1.1/30 or fc11::1/126`,
+  );
+}
+
+export function formatCidr(cidr: Cidr): string {
+  return `${formatIp(cidr.bytes)}/${cidr.prefix}`;
+}
+
+/** The network that the address lies in: all bits after the prefix are zero. */
+export function networkOf(cidr: Cidr): Cidr {
+  const bytes = cidr.bytes.map((byte, i) => {
+    const kept = Math.max(0, Math.min(8, cidr.prefix - 8 * i));
+    return byte & (0xff00 >>> kept) & 0xff;
+  });
+  return { ...cidr, bytes };
+}

@@ -1,0 +1,80 @@
+/**
+ * Every way in which ttun fails towards its user: a kind, and for each kind one exit code.
+ * The README's table of exit codes is printed from here; a code, once given, keeps its meaning.
+ */
+export const EXIT_CODES = {
+  /** A bug in ttun: everything else here is the world's or the user's doing. */
+  internal: { code: 1, meaning: "a bug in ttun" },
+  usage: { code: 2, meaning: "the command line, the key or a file it names is not usable" },
+  auth: { code: 3, meaning: "wrong key or cipher" },
+  unreachable: { code: 4, meaning: "the other end refused, or there is no way to it" },
+  name: { code: 5, meaning: "the host name does not resolve" },
+  timeout: { code: 6, meaning: "the other end did not answer in time" },
+  privilege: { code: 7, meaning: "a privilege or a permission is missing" },
+  in_use: { code: 8, meaning: "the port, address or device is taken" },
+  lost: { code: 9, meaning: "a connection that was up has ended" },
+  busy: { code: 10, meaning: "the server serves another client" },
+  protocol: { code: 11, meaning: "the other end sent what ttun cannot read" },
+  system: { code: 12, meaning: "the operating system refused or lacks something" },
+  exhausted: { code: 13, meaning: "out of descriptors or memory" },
+  hook: { code: 14, meaning: "the command given by --up failed" },
+} as const;
+
+/** What failed, as a name that code can switch on. */
+export type ErrorKind = keyof typeof EXIT_CODES;
+
+/** Exit code of a stop that the user asked for, by Ctrl-C or SIGTERM. */
+export const EXIT_OK = 0;
+
+/**
+ * An error that a user may read: the message is one sentence that says what failed, and where
+ * there is something to do about it, a second that says what. It never holds a secret.
+ */
+export class TtunError extends Error {
+  override readonly name = "TtunError";
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.kind].code;
+  }
+}
+
+/** The peer's bytes break the protocol: the stream they came on is dead. */
+export class ProtocolError extends TtunError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("protocol", message, options);
+  }
+}
+
+/** Whatever was thrown, as a member of the family: strangers become `internal`. */
+export function toTtunError(thrown: unknown): TtunError {
+  if (thrown instanceof TtunError) return thrown;
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  return new TtunError("internal", `Unexpected failure: ${text}`, { cause: thrown });
+}
+
+/** An error as it crosses from one thread to another. */
+export interface PlainError {
+  kind: ErrorKind;
+  message: string;
+  stack?: string;
+}
+
+export function plainError(thrown: unknown): PlainError {
+  const error = toTtunError(thrown);
+  const origin = error.cause instanceof Error ? error.cause : error;
+  return error.kind === "internal" && origin.stack !== undefined
+    ? { kind: error.kind, message: error.message, stack: origin.stack }
+    : { kind: error.kind, message: error.message };
+}
+
+export function errorFromPlain(plain: PlainError): TtunError {
+  const error = new TtunError(plain.kind, plain.message);
+  if (plain.stack !== undefined) error.stack = plain.stack;
+  return error;
+}

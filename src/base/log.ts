@@ -1,0 +1,27 @@
+/** What a log line is, for everybody who writes one. Who prints it stands in `cli/log_writer.ts`. */
+export type LogLevel = "error" | "warn" | "info" | "debug";
+
+/** Facts of a line, beside its words. Never a secret: nothing here is masked later. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface LogRecord {
+  /** Milliseconds since 1970. */
+  time: number;
+  level: LogLevel;
+  message: string;
+  fields: LogFields;
+}
+
+export interface Logger {
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+}
+
+/** A logger that hands each record to `sink`; `now` gives milliseconds since 1970. */
+export function makeLogger(sink: (record: LogRecord) => void, now: () => number): Logger {
+  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) =>
+    sink({ time: now(), level, message, fields });
+  return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
+}

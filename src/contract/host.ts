@@ -1,0 +1,19 @@
+import type { Now } from "./stream.ts";
+
+/** Time as drivers see it. In the data plane it is the reactor's, in tests a virtual one. */
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** @throws the signal's reason when it aborts first. */
+  sleep(ms: number, o: { signal: AbortSignal }): Promise<void>;
+  /** Lets everything else that is ready run once. */
+  turn(): Now<void>;
+}
+
+/** Cryptographically secure random bytes, in a new array. */
+export type Rng = (length: number) => Uint8Array;
+
+export interface Resolver {
+  /** IP addresses of a host name (or of an address, itself), best first. @throws {TtunError} name */
+  resolve(host: string, o: { signal: AbortSignal }): Promise<string[]>;
+}

@@ -1,0 +1,64 @@
+import type { Addr } from "../base/addr.ts";
+
+/** The value itself when it was there; a promise only when it had to be waited for. */
+export type Now<T> = T | Promise<T>;
+
+/** What the carrier knows of a connection; a fact that it cannot tell is absent. */
+export interface StreamInfo {
+  protocol: "tcp" | "mptcp" | "memory";
+  /** Bytes that the peer's kernel has acknowledged since the beginning. */
+  acked?: number;
+  /** Bytes that have arrived since the beginning, read or not. */
+  received?: number;
+  /** Smoothed round-trip time in milliseconds. */
+  rttMs?: number;
+  /** The peer has sent FIN, or the connection is gone. */
+  peerClosed?: boolean;
+}
+
+/** Socket options that a driver asks for; an implementation names those that it could not set. */
+export interface Tuning {
+  noDelay?: boolean;
+  /** Idle time before the first keepalive probe, and the interval between probes. */
+  keepAliveSeconds?: number;
+  /** TCP_USER_TIMEOUT: how long sent data may stay unacknowledged. */
+  userTimeoutMs?: number;
+  /** TCP_RTO_MAX_MS: the longest pause between two retransmissions. */
+  maxRetransmitPauseMs?: number;
+}
+
+/**
+ * An ordered byte stream with half-close. One reader and one writer at a time.
+ * After the opener's signal aborts, or after dispose, pending and later calls throw the reason.
+ */
+export interface Stream extends AsyncDisposable {
+  readonly local: Addr;
+  readonly remote: Addr;
+  /** Reads at least one byte into the front of `into` (borrowed until settled); null = the peer's FIN. */
+  read(into: Uint8Array): Now<number | null>;
+  /** Writes all bytes (borrowed until settled). */
+  write(all: Uint8Array): Now<void>;
+  /** Sends FIN after what was written; reading goes on. */
+  closeWrite(): Now<void>;
+  /** Ends at once and tells the peer by RST. */
+  reset(): void;
+  info(): StreamInfo;
+  /** Sets what it can; returns the kernel's names of the options that it could not set. */
+  tune(options: Tuning): string[];
+}
+
+export interface Dialer {
+  /** Opens a stream that lives under `signal`. @throws {TtunError} unreachable, timeout, … */
+  dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream>;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Where it listens, with the port that the kernel chose when 0 was asked for. */
+  readonly addr: Addr;
+  /**
+   * The next connection; it lives under `signal`.
+   * @throws {TtunError} `exhausted` when out of descriptors: the connection is still queued, so
+   * wait or free some and call again.
+   */
+  accept(o: { signal: AbortSignal }): Now<Stream>;
+}
