@@ -4,8 +4,8 @@ import type { Now } from "./stream.ts";
 export interface Clock {
   /** Monotonic milliseconds. */
   now(): number;
-  /** @throws the signal's reason when it aborts first. */
-  sleep(ms: number, o: { signal: AbortSignal }): Promise<void>;
+  /** Calls `run` once, `ms` from now at the earliest, unless disposed of first. */
+  after(ms: number, run: () => void): Disposable;
   /** Lets everything else that is ready run once. */
   turn(): Now<void>;
 }

@@ -1,0 +1,108 @@
+import { Errno, NativeError } from "./errno.ts";
+import type { Libc } from "./libc.ts";
+
+/** sys/epoll.h */
+export const EPOLLIN = 0x001;
+export const EPOLLOUT = 0x004;
+export const EPOLLERR = 0x008;
+export const EPOLLHUP = 0x010;
+export const EPOLLRDHUP = 0x2000;
+const EPOLLET = 0x8000_0000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/** struct epoll_event is packed on x86-64 alone: u32 events, u64 data. */
+const PACKED = Deno.build.arch === "x86_64";
+const EVENT_SIZE = PACKED ? 12 : 16;
+const DATA_AT = PACKED ? 4 : 8;
+
+/** How many events one wait takes at the most. */
+const MAX_EVENTS = 256;
+
+/**
+ * An epoll instance that also holds an eventfd, so that another thread can end a wait.
+ * Descriptors are watched edge triggered, for reading and writing at once; each is known by a
+ * token (u32 > 0) of the caller's, never by its number, which the kernel uses again.
+ */
+export class Epoll implements Disposable {
+  readonly #libc: Libc;
+  readonly #fd: number;
+  /** Writing 8 bytes to it ends the wait; it stays owned by this object. */
+  readonly wakeFd: number;
+  readonly #events = new Uint8Array(EVENT_SIZE * MAX_EVENTS);
+  readonly #view = new DataView(this.#events.buffer);
+  readonly #one = new Uint8Array(EVENT_SIZE);
+  readonly #count = new Uint8Array(8);
+  #closed = false;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    this.#fd = libc.check("epoll_create1", libc.call.epoll_create1(EPOLL_CLOEXEC));
+    this.wakeFd = libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (this.wakeFd < 0) {
+      const error = new NativeError("eventfd", libc.errno);
+      libc.call.close(this.#fd);
+      throw error;
+    }
+    this.#control(EPOLL_CTL_ADD, this.wakeFd, 0, EPOLLIN);
+  }
+
+  /** @throws {NativeError} EPERM for what cannot be watched (plain files), ENOSPC, ENOMEM */
+  add(fd: number, token: number): void {
+    this.#control(EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  }
+
+  remove(fd: number): void {
+    this.#control(EPOLL_CTL_DEL, fd, 0, 0);
+  }
+
+  #control(operation: number, fd: number, token: number, events: number): void {
+    const view = new DataView(this.#one.buffer);
+    view.setUint32(0, events >>> 0, true);
+    view.setUint32(DATA_AT, token, true);
+    this.#libc.check("epoll_ctl", this.#libc.call.epoll_ctl(this.#fd, operation, fd, this.#one));
+  }
+
+  /** Waits in this thread; `timeoutMs` -1 = for ever. Returns how many events `each` can visit. */
+  wait(timeoutMs: number): number {
+    const { call } = this.#libc;
+    const count = call.epoll_wait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
+    if (count >= 0) return count;
+    if (this.#libc.errno === Errno.EINTR) return 0;
+    throw new NativeError("epoll_wait", this.#libc.errno);
+  }
+
+  /** Waits in another thread. Must have settled before this object is disposed of: wake it. */
+  async waitAsync(timeoutMs: number): Promise<number> {
+    const { call } = this.#libc;
+    const count = await call.epoll_wait_async(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
+    return Math.max(0, count); // errno is not to be had here; the only failure in practice is EINTR
+  }
+
+  /** Visits the events of the last wait. The wake-up is eaten here and never shown. */
+  each(count: number, visit: (token: number, events: number) => void): void {
+    for (let i = 0; i < count; i++) {
+      const at = i * EVENT_SIZE;
+      const token = this.#view.getUint32(at + DATA_AT, true);
+      if (token === 0) this.#libc.call.read(this.wakeFd, this.#count, 8n);
+      else visit(token, this.#view.getUint32(at, true));
+    }
+  }
+
+  wake(): void {
+    this.#libc.call.write(this.wakeFd, WAKE, 8n);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#libc.call.close(this.wakeFd);
+    this.#libc.call.close(this.#fd);
+  }
+}
+
+/** What an eventfd takes: a u64 that is added to its count. */
+export const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);

@@ -1,0 +1,44 @@
+import { formatIp, type HostPort, parseIp } from "../src/base/addr.ts";
+import { TtunError } from "../src/base/errors.ts";
+
+/** Linux's numbers and layouts (sys/socket.h, netinet/in.h). */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+const SIZE_IN = 16; // struct sockaddr_in: u16 family (host order), u16 port, 4 address, 8 zero
+const SIZE_IN6 = 28; // struct sockaddr_in6: u16 family, u16 port, u32 flow, 16 address, u32 scope
+
+/** Room for either address. */
+export const SOCKADDR_ROOM = SIZE_IN6;
+
+/**
+ * The sockaddr of an IP address and port.
+ * @throws {TtunError} `internal` for a host that is a name: names are resolved before.
+ */
+export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
+  const ip = parseIp(addr.host);
+  if (ip === null) {
+    throw new TtunError("internal", `Cannot use ${addr.host} as an address: it is a name`);
+  }
+  const family = ip.length === 4 ? AF_INET : AF_INET6;
+  const bytes = new Uint8Array(ip.length === 4 ? SIZE_IN : SIZE_IN6);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, family, true);
+  view.setUint16(2, addr.port);
+  bytes.set(ip, ip.length === 4 ? 4 : 8);
+  return { family, bytes };
+}
+
+/** The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291, 2.5.5.2). */
+export function unpackSockaddr(bytes: Uint8Array): HostPort {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const port = view.getUint16(2);
+  if (view.getUint16(0, true) === AF_INET) return { host: formatIp(bytes.subarray(4, 8)), port };
+  return { host: formatIp(unmapped(bytes.subarray(8, 24))), port };
+}
+
+/** The IPv4 address inside ::ffff:a.b.c.d, else the address itself. */
+function unmapped(ip: Uint8Array): Uint8Array {
+  const isMapped = ip.subarray(0, 10).every((byte) => byte === 0) && ip[10] === 0xff &&
+    ip[11] === 0xff;
+  return isMapped ? ip.subarray(12) : ip;
+}

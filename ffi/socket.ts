@@ -1,0 +1,216 @@
+import type { HostPort } from "../src/base/addr.ts";
+import type { StreamInfo, Tuning } from "../src/contract/stream.ts";
+import { Errno, NativeError } from "./errno.ts";
+import type { Libc } from "./libc.ts";
+import { AF_INET, AF_INET6, packSockaddr, SOCKADDR_ROOM, unpackSockaddr } from "./sockaddr.ts";
+
+/** Linux's numbers: sys/socket.h, netinet/tcp.h, linux/mptcp.h. */
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_TCP = 6;
+const IPPROTO_IPV6 = 41;
+const IPPROTO_MPTCP = 262;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
+const SO_KEEPALIVE = 9;
+const SO_LINGER = 13;
+const SO_PROTOCOL = 38;
+const IPV6_V6ONLY = 26;
+const TCP_NODELAY = 1;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_INFO = 11;
+const TCP_USER_TIMEOUT = 18;
+const TCP_RTO_MAX_MS = 44; // since Linux 6.15
+const SOL_MPTCP = 284;
+const MPTCP_INFO = 1;
+const SHUT_WR = 1;
+
+/** net.core.somaxconn bounds it; a flood must not fill the queue before it is looked at. */
+const BACKLOG = 4096;
+
+/** struct tcp_info (linux/tcp.h), as far as it is read here. */
+const TCP_INFO_SIZE = 136;
+const TCPI_STATE = 0;
+const TCPI_RTT_US = 68;
+const TCPI_BYTES_ACKED = 120;
+const TCPI_BYTES_RECEIVED = 128;
+const TCP_ESTABLISHED = 1;
+
+/**
+ * A non-blocking TCP socket. With `mptcp` it is a Multipath TCP one where the kernel has that.
+ * @throws {NativeError} EAFNOSUPPORT where the kernel lacks the address family, EMFILE, …
+ */
+function openSocket(libc: Libc, family: number, mptcp: boolean): { fd: number; mptcp: boolean } {
+  const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  if (mptcp) {
+    const fd = libc.call.socket(family, type, IPPROTO_MPTCP);
+    if (fd >= 0) return { fd, mptcp: true };
+  }
+  return { fd: libc.check("socket", libc.call.socket(family, type, IPPROTO_TCP)), mptcp: false };
+}
+
+/** Runs `use` on a new descriptor and closes it if that throws. */
+function guarded<T>(libc: Libc, fd: number, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    libc.call.close(fd);
+    throw error;
+  }
+}
+
+/**
+ * Begins a connection; whether it comes about shows when the socket is writable (`socketError`).
+ * @throws {NativeError}
+ */
+export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): number {
+  const { family, bytes } = packSockaddr(to);
+  const { fd } = openSocket(libc, family, o.mptcp);
+  return guarded(libc, fd, () => {
+    const result = libc.retry(() => libc.call.connect(fd, bytes, bytes.length));
+    if (result < 0 && libc.errno !== Errno.EINPROGRESS) {
+      throw new NativeError("connect", libc.errno);
+    }
+    return fd;
+  });
+}
+
+/** The error that a connection attempt ended with, 0 if it did not fail (SO_ERROR). */
+export function socketError(libc: Libc, fd: number): number {
+  return getInt(libc, fd, SOL_SOCKET, SO_ERROR);
+}
+
+/**
+ * A listening socket. Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 alone
+ * where the kernel has no IPv6. @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
+ */
+export function startListen(libc: Libc, at: HostPort, o: { mptcp: boolean }): number {
+  if (at.host !== "") return listenOn(libc, at, o.mptcp, false);
+  try {
+    return listenOn(libc, { host: "::", port: at.port }, o.mptcp, true);
+  } catch (error) {
+    const noIpv6 = error instanceof NativeError && error.is("EAFNOSUPPORT", "EADDRNOTAVAIL");
+    if (!noIpv6) throw error;
+    return listenOn(libc, { host: "0.0.0.0", port: at.port }, o.mptcp, false);
+  }
+}
+
+function listenOn(libc: Libc, at: HostPort, mptcp: boolean, dualStack: boolean): number {
+  const { family, bytes } = packSockaddr(at);
+  const { fd } = openSocket(libc, family, mptcp);
+  return guarded(libc, fd, () => {
+    setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (family === AF_INET6) setInt(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
+    libc.check("bind", libc.call.bind(fd, bytes, bytes.length));
+    libc.check("listen", libc.call.listen(fd, BACKLOG));
+    return fd;
+  });
+}
+
+/** The next connection, non-blocking, or -1 with the reason in libc's errno. */
+export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | null {
+  const address = new Uint8Array(SOCKADDR_ROOM);
+  const length = new Uint32Array([SOCKADDR_ROOM]);
+  const got = libc.retry(() =>
+    libc.call.accept4(fd, address, new Uint8Array(length.buffer), SOCK_NONBLOCK | SOCK_CLOEXEC)
+  );
+  return got < 0 ? null : { fd: got, remote: unpackSockaddr(address) };
+}
+
+/** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
+export function localAddr(libc: Libc, fd: number): HostPort {
+  return named(libc, "getsockname", fd);
+}
+
+/** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
+export function remoteAddr(libc: Libc, fd: number): HostPort {
+  return named(libc, "getpeername", fd);
+}
+
+function named(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort {
+  const address = new Uint8Array(SOCKADDR_ROOM);
+  const length = new Uint8Array(new Uint32Array([SOCKADDR_ROOM]).buffer);
+  libc.check(call, libc.call[call](fd, address, length));
+  const family = new DataView(address.buffer).getUint16(0, true);
+  if (family !== AF_INET && family !== AF_INET6) throw new NativeError(call, Errno.EAFNOSUPPORT);
+  return unpackSockaddr(address);
+}
+
+/** Ends the writing direction: the peer sees FIN after what was written. */
+export function shutdownWrite(libc: Libc, fd: number): void {
+  libc.check("shutdown", libc.call.shutdown(fd, SHUT_WR));
+}
+
+/** Makes the coming close send RST and throw away what was not sent (SO_LINGER of zero seconds). */
+export function lingerZero(libc: Libc, fd: number): void {
+  const linger = new Uint8Array(new Int32Array([1, 0]).buffer);
+  libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
+}
+
+/** Sets what the kernel takes; the names of the options that it does not. */
+export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
+  const wanted: [name: string, level: number, option: number, value: number | undefined][] = [
+    [
+      "TCP_NODELAY",
+      IPPROTO_TCP,
+      TCP_NODELAY,
+      o.noDelay === undefined ? undefined : Number(o.noDelay),
+    ],
+    ["SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, o.keepAliveSeconds === undefined ? undefined : 1],
+    ["TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, o.keepAliveSeconds],
+    ["TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, o.keepAliveSeconds],
+    ["TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, o.userTimeoutMs],
+    ["TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, o.maxRetransmitPauseMs],
+  ];
+  return wanted
+    .filter(([, level, option, value]) =>
+      value !== undefined && !setInt(libc, fd, level, option, value)
+    )
+    .map(([name]) => name);
+}
+
+/** What TCP_INFO and MPTCP_INFO tell. A fact that the kernel does not give is absent. */
+export function socketInfo(libc: Libc, fd: number): StreamInfo {
+  const info: StreamInfo = { protocol: isMptcp(libc, fd) ? "mptcp" : "tcp" };
+  const bytes = new Uint8Array(TCP_INFO_SIZE);
+  const length = new Uint32Array([bytes.length]);
+  const result = libc.call.getsockopt(
+    fd,
+    IPPROTO_TCP,
+    TCP_INFO,
+    bytes,
+    new Uint8Array(length.buffer),
+  );
+  if (result < 0 || length[0]! < TCP_INFO_SIZE) return info;
+  const view = new DataView(bytes.buffer);
+  info.acked = Number(view.getBigUint64(TCPI_BYTES_ACKED, true));
+  info.received = Number(view.getBigUint64(TCPI_BYTES_RECEIVED, true));
+  info.rttMs = view.getUint32(TCPI_RTT_US, true) / 1000;
+  info.peerClosed = bytes[TCPI_STATE] !== TCP_ESTABLISHED;
+  return info;
+}
+
+/** Whether Multipath TCP was really negotiated, not only asked for. */
+function isMptcp(libc: Libc, fd: number): boolean {
+  if (getInt(libc, fd, SOL_SOCKET, SO_PROTOCOL) !== IPPROTO_MPTCP) return false;
+  const info = new Uint8Array(8);
+  const length = new Uint8Array(new Uint32Array([info.length]).buffer);
+  // A socket that has fallen back to plain TCP answers EOPNOTSUPP.
+  return libc.call.getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, length) === 0;
+}
+
+function setInt(libc: Libc, fd: number, level: number, option: number, value: number): boolean {
+  const bytes = new Uint8Array(new Int32Array([value]).buffer);
+  return libc.call.setsockopt(fd, level, option, bytes, bytes.length) === 0;
+}
+
+function getInt(libc: Libc, fd: number, level: number, option: number): number {
+  const value = new Int32Array(1);
+  const length = new Uint8Array(new Uint32Array([4]).buffer);
+  const result = libc.call.getsockopt(fd, level, option, new Uint8Array(value.buffer), length);
+  if (result < 0) throw new NativeError("getsockopt", libc.errno);
+  return value[0]!;
+}

@@ -1,0 +1,185 @@
+import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { NativeError } from "../../ffi/errno.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { type LinkAddress, Netlink } from "../../ffi/netlink.ts";
+
+/** How a device shall be. */
+export interface NetworkConfig {
+  mtu: number;
+  addresses: Cidr[];
+  /** With one of the same family: point to point instead of a shared network. */
+  peers: Cidr[];
+  routes: Cidr[];
+  /** The user named the addresses: then one that cannot be set is an error, else a warning. */
+  addressesAreAsked: boolean;
+}
+
+/** What was changed, so that it can be taken back. */
+export interface Configured extends Disposable {
+  /** What could not be set though it was not asked for: sentences for the log. */
+  readonly warnings: string[];
+  /** The addresses that the device has now, of those in the config. */
+  readonly addresses: Cidr[];
+}
+
+/** The smallest MTU that IPv6 runs on (RFC 8200 section 5). */
+const IPV6_MIN_MTU = 1280;
+
+/**
+ * Sets MTU, addresses, state and routes by netlink. What is right already is left alone, so a user
+ * without privileges may use a device that an administrator has set up. Dispose takes back what
+ * was changed; for a device that vanishes with its program that is not needed.
+ * @throws {TtunError} privilege, system, usage: with the commands that mend it
+ */
+export function configure(libc: Libc, device: string, config: NetworkConfig): Configured {
+  const undo: ((netlink: Netlink) => void)[] = [];
+  const warnings: string[] = [];
+  const takeBack = () => runUndo(libc, undo);
+  try {
+    using netlink = new Netlink(libc);
+    const before = netlink.link(device);
+    const step = (doing: string, command: string, run: () => void) =>
+      attempt(device, doing, command, run);
+
+    if (before.mtu !== config.mtu) {
+      step(
+        `set the MTU of ${device} to ${config.mtu}`,
+        `ip link set dev ${device} mtu ${config.mtu}`,
+        () => {
+          netlink.setLink(before.index, { mtu: config.mtu });
+        },
+      );
+      undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
+    }
+    const wanted = config.addresses.map((local) => withPeer(local, config.peers));
+    const present = netlink.addresses(before.index);
+    const addresses: Cidr[] = [];
+    for (const address of wanted) {
+      const refused = addAddress(netlink, device, before.index, address, present, config.mtu, undo);
+      if (refused === null) addresses.push(address.local);
+      else if (config.addressesAreAsked || address.local.family === 4) throw refused;
+      else warnings.push(refused.message);
+    }
+    if (!before.up) {
+      step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
+        netlink.setLink(before.index, { up: true });
+      });
+      undo.push((again) => again.setLink(before.index, { up: false }));
+    }
+    for (const route of config.routes.map(networkOf)) {
+      const text = formatCidr(route);
+      step(`add the route to ${text}`, `ip route add ${text} dev ${device}`, () => {
+        netlink.addRoute(before.index, route);
+      });
+      undo.push((again) => again.removeRoute(before.index, route));
+    }
+    return { warnings, addresses, [Symbol.dispose]: takeBack };
+  } catch (thrown) {
+    takeBack();
+    if (!(thrown instanceof NativeError)) throw thrown;
+    throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function withPeer(local: Cidr, peers: Cidr[]): LinkAddress {
+  const peer = peers.find(({ family }) => family === local.family);
+  return peer === undefined
+    ? { local }
+    : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
+}
+
+/** null when the address is there afterwards, else why not. */
+function addAddress(
+  netlink: Netlink,
+  device: string,
+  index: number,
+  address: LinkAddress,
+  present: LinkAddress[],
+  mtu: number,
+  undo: ((netlink: Netlink) => void)[],
+): TtunError | null {
+  const text = addressText(address);
+  if (present.some((there) => addressText(there) === text)) return null;
+  if (address.local.family === 6 && mtu < IPV6_MIN_MTU) {
+    return new TtunError(
+      "usage",
+      `Cannot give ${device} the address ${text}: IPv6 needs an MTU of at least ${IPV6_MIN_MTU}; ` +
+        `raise --mtu or name IPv4 addresses only, with --address`,
+    );
+  }
+  try {
+    netlink.addAddress(index, address);
+    undo.push((again) => again.removeAddress(index, address));
+    return null;
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    if (error.is("EEXIST")) return null;
+    if (address.local.family === 6 && error.is("EACCES", "EOPNOTSUPP", "EAFNOSUPPORT")) {
+      return new TtunError(
+        "system",
+        `Cannot give ${device} the address ${text}: IPv6 is switched off in this kernel; switch it on: ` +
+          `sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 ` +
+          `(if that is refused, boot without ipv6.disable=1), or name IPv4 addresses only, with --address`,
+        { cause: error },
+      );
+    }
+    return translate(
+      error,
+      device,
+      `give ${device} the address ${text}`,
+      `ip address add ${text} dev ${device}`,
+    );
+  }
+}
+
+/** As `ip address add` takes it. */
+function addressText({ local, peer }: LinkAddress): string {
+  return peer === undefined
+    ? formatCidr(local)
+    : `${formatIp(local.bytes)} peer ${formatCidr(peer)}`;
+}
+
+function attempt(device: string, doing: string, command: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw error instanceof NativeError ? translate(error, device, doing, command) : error;
+  }
+}
+
+function translate(error: NativeError, device: string, doing: string, command: string): TtunError {
+  const options = { cause: error };
+  if (error.is("EPERM", "EACCES")) {
+    return new TtunError(
+      "privilege",
+      `Cannot ${doing}: no privilege for it; run ttun with sudo, or do it once as root: sudo ${command}`,
+      options,
+    );
+  }
+  if (error.is("EEXIST")) {
+    return new TtunError(
+      "in_use",
+      `Cannot ${doing}: it is there already, by another way than ${device}`,
+      options,
+    );
+  }
+  if (error.is("EINVAL")) {
+    return new TtunError("usage", `Cannot ${doing}: the kernel does not take that value`, options);
+  }
+  return new TtunError("system", `Cannot ${doing}: ${error.message}`, options);
+}
+
+/** Takes changes back, the last one first. What is gone already (the device, say) needs no undoing. */
+function runUndo(libc: Libc, undo: ((netlink: Netlink) => void)[]): void {
+  using netlink = new Netlink(libc);
+  for (const step of undo.splice(0).reverse()) {
+    try {
+      step(netlink);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+    }
+  }
+}

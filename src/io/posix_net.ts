@@ -1,0 +1,245 @@
+import type { Addr, HostPort } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
+import { Errno, NativeError } from "../../ffi/errno.ts";
+import {
+  accept,
+  lingerZero,
+  localAddr,
+  remoteAddr,
+  shutdownWrite,
+  socketError,
+  socketInfo,
+  startConnect,
+  startListen,
+  tuneSocket,
+} from "../../ffi/socket.ts";
+import { netError } from "./net_errors.ts";
+import type { Descriptor, Reactor } from "./reactor.ts";
+
+const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
+
+/** TCP on the reactor. Hosts are IP addresses: names are resolved before. */
+export class PosixNet implements Dialer {
+  readonly #reactor: Reactor;
+  readonly #mptcp: { dial: boolean; listen: boolean };
+
+  constructor(reactor: Reactor, o: { mptcp: { dial: boolean; listen: boolean } }) {
+    this.#reactor = reactor;
+    this.#mptcp = o.mptcp;
+  }
+
+  async dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream> {
+    o.signal.throwIfAborted();
+    const target = hostPort(to);
+    const { libc } = this.#reactor;
+    let descriptor: Descriptor | null = null;
+    try {
+      const fd = startConnect(libc, target, { mptcp: this.#mptcp.dial });
+      descriptor = this.#reactor.own(fd, o.signal);
+      await descriptor.writable();
+      descriptor.check();
+      const errno = socketError(libc, fd);
+      if (errno !== 0) throw new NativeError("connect", errno);
+      return new PosixStream(this.#reactor, descriptor, localAddr(libc, fd), remoteAddr(libc, fd));
+    } catch (thrown) {
+      const error = netError(thrown, "connect", to);
+      descriptor?.close(error);
+      throw error;
+    }
+  }
+
+  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  listen(at: Addr, o: { signal: AbortSignal }): Listener {
+    o.signal.throwIfAborted();
+    try {
+      const fd = startListen(this.#reactor.libc, hostPort(at), { mptcp: this.#mptcp.listen });
+      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal));
+    } catch (thrown) {
+      throw netError(thrown, "listen", at);
+    }
+  }
+}
+
+function hostPort(addr: Addr): HostPort {
+  if ("path" in addr) throw new TtunError("system", "Cannot use a unix socket here");
+  return addr;
+}
+
+class PosixListener implements Listener {
+  readonly addr: Addr;
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+
+  constructor(reactor: Reactor, descriptor: Descriptor) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.addr = localAddr(reactor.libc, descriptor.fd);
+  }
+
+  accept(o: { signal: AbortSignal }): Now<Stream> {
+    return this.#try(o.signal) ?? this.#wait(o.signal);
+  }
+
+  async #wait(signal: AbortSignal): Promise<Stream> {
+    // The signal may end this one wait while the listener lives on.
+    using _tie = onAbort(signal, () => this.#descriptor.wakeReader());
+    for (;;) {
+      await this.#descriptor.readable();
+      const stream = this.#try(signal);
+      if (stream !== null) return stream;
+    }
+  }
+
+  /** null = nothing there. */
+  #try(signal: AbortSignal): Stream | null {
+    const { libc } = this.#reactor;
+    for (;;) {
+      this.#descriptor.check();
+      signal.throwIfAborted();
+      const got = accept(libc, this.#descriptor.fd);
+      if (got === null) {
+        if (libc.errno === Errno.EAGAIN) return null;
+        // Gone before it was taken: the next one may be sound (accept(2), "Error handling").
+        if (passing(libc.errno)) continue;
+        throw netError(new NativeError("accept4", libc.errno), "accept", this.addr);
+      }
+      const local = this.#localOf(got.fd);
+      if (local === null) continue;
+      return new PosixStream(this.#reactor, this.#reactor.own(got.fd, signal), local, got.remote);
+    }
+  }
+
+  /** null (and closed) when the connection was reset while it was being looked at. */
+  #localOf(fd: number): HostPort | null {
+    try {
+      return localAddr(this.#reactor.libc, fd);
+    } catch (error) {
+      this.#reactor.libc.call.close(fd);
+      if (error instanceof NativeError) return null;
+      throw error;
+    }
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#descriptor.close(new TtunError("lost", "Cannot accept: the listener has been closed"));
+  }
+}
+
+/** Errors that belong to one connection, not to the listener. */
+function passing(errno: number): boolean {
+  return errno === Errno.ECONNABORTED || errno === Errno.EPROTO || errno === Errno.ENETDOWN ||
+    errno === Errno.EHOSTDOWN || errno === Errno.EHOSTUNREACH || errno === Errno.ENETUNREACH ||
+    errno === Errno.ETIMEDOUT || errno === Errno.EPERM;
+}
+
+class PosixStream implements Stream {
+  readonly local: Addr;
+  readonly remote: Addr;
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+
+  constructor(reactor: Reactor, descriptor: Descriptor, local: Addr, remote: Addr) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.local = local;
+    this.remote = remote;
+  }
+
+  read(into: Uint8Array): Now<number | null> {
+    const got = this.#tryRead(into);
+    return got === undefined ? this.#waitRead(into) : got;
+  }
+
+  async #waitRead(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      await this.#descriptor.readable();
+      const got = this.#tryRead(into);
+      if (got !== undefined) return got;
+    }
+  }
+
+  /** undefined = nothing there. */
+  #tryRead(into: Uint8Array): number | null | undefined {
+    this.#descriptor.check();
+    const { libc } = this.#reactor;
+    const got = libc.retry(() =>
+      libc.call.read(this.#descriptor.fd, into as Uint8Array<ArrayBuffer>, BigInt(into.length))
+    );
+    if (got > 0) return got;
+    if (got === 0) return null;
+    if (libc.errno === Errno.EAGAIN) return undefined;
+    throw this.#fail("read");
+  }
+
+  write(all: Uint8Array): Now<void> {
+    const done = this.#tryWrite(all);
+    if (done < all.length) return this.#waitWrite(all.subarray(done));
+  }
+
+  async #waitWrite(rest: Uint8Array): Promise<void> {
+    while (rest.length > 0) {
+      await this.#descriptor.writable();
+      rest = rest.subarray(this.#tryWrite(rest));
+    }
+  }
+
+  /** How many bytes the socket took now. */
+  #tryWrite(all: Uint8Array): number {
+    const { libc } = this.#reactor;
+    let done = 0;
+    while (done < all.length) {
+      this.#descriptor.check();
+      const rest = (done === 0 ? all : all.subarray(done)) as Uint8Array<ArrayBuffer>;
+      const took = libc.retry(() =>
+        libc.call.send(this.#descriptor.fd, rest, BigInt(rest.length), MSG_NOSIGNAL)
+      );
+      if (took < 0) {
+        if (libc.errno === Errno.EAGAIN) break;
+        throw this.#fail("send");
+      }
+      done += took;
+    }
+    return done;
+  }
+
+  closeWrite(): void {
+    this.#descriptor.check();
+    try {
+      shutdownWrite(this.#reactor.libc, this.#descriptor.fd);
+    } catch (thrown) {
+      throw netError(thrown, "stream", this.remote);
+    }
+  }
+
+  reset(): void {
+    if (this.#descriptor.closed) return;
+    lingerZero(this.#reactor.libc, this.#descriptor.fd);
+    this.#descriptor.close(closedHere());
+  }
+
+  info(): StreamInfo {
+    if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
+    return socketInfo(this.#reactor.libc, this.#descriptor.fd);
+  }
+
+  tune(options: Tuning): string[] {
+    this.#descriptor.check();
+    return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
+  }
+
+  #fail(call: string): unknown {
+    return netError(new NativeError(call, this.#reactor.libc.errno), "stream", this.remote);
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#descriptor.close(closedHere());
+  }
+}
+
+function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}

@@ -1,0 +1,84 @@
+interface Entry {
+  readonly due: number;
+  /** null = cancelled; it stays in the heap until it is due or the heap is tidied. */
+  run: (() => void) | null;
+}
+
+/** Timers for a loop that waits by itself: a binary heap by due time. */
+export class Timers {
+  readonly #now: () => number;
+  #heap: Entry[] = [];
+  #cancelled = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  after(ms: number, run: () => void): Disposable {
+    const entry: Entry = { due: this.#now() + ms, run };
+    this.#push(entry);
+    return { [Symbol.dispose]: () => this.#cancel(entry) };
+  }
+
+  /** Milliseconds until the next timer is due, 0 if it is; -1 when there is none. */
+  untilNext(): number {
+    while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
+    const next = this.#heap[0];
+    return next === undefined ? -1 : Math.max(0, Math.ceil(next.due - this.#now()));
+  }
+
+  /** Runs what is due now. */
+  fire(): void {
+    const now = this.#now();
+    while (this.#heap[0] !== undefined && this.#heap[0].due <= now) {
+      const run = this.#heap[0].run;
+      this.#heap[0].run = null; // from here on, cancelling it changes nothing
+      this.#cancelled++;
+      this.#pop();
+      run?.();
+    }
+  }
+
+  #cancel(entry: Entry): void {
+    if (entry.run === null) return;
+    entry.run = null;
+    this.#cancelled++;
+    // Most timers are deadlines that are met: without this a busy server would keep them all.
+    if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#tidy();
+  }
+
+  #tidy(): void {
+    const live = this.#heap.filter((entry) => entry.run !== null);
+    this.#heap = [];
+    this.#cancelled = 0;
+    for (const entry of live) this.#push(entry);
+  }
+
+  #push(entry: Entry): void {
+    let at = this.#heap.push(entry) - 1;
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      if (this.#heap[up]!.due <= entry.due) break;
+      this.#heap[at] = this.#heap[up]!;
+      at = up;
+    }
+    this.#heap[at] = entry;
+  }
+
+  #pop(): void {
+    const first = this.#heap[0]!;
+    if (first.run === null) this.#cancelled--;
+    const last = this.#heap.pop()!;
+    if (this.#heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let down = 2 * at + 1;
+      if (down >= this.#heap.length) break;
+      if (down + 1 < this.#heap.length && this.#heap[down + 1]!.due < this.#heap[down]!.due) down++;
+      if (this.#heap[down]!.due >= last.due) break;
+      this.#heap[at] = this.#heap[down]!;
+      at = down;
+    }
+    this.#heap[at] = last;
+  }
+}
