@@ -1,0 +1,114 @@
+import { deepEqual, equal } from "node:assert/strict";
+import layers from "./layers.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+
+/** The messages of the plugin for a file of this text at `path`. */
+function lint(path: string, source: string): string[] {
+  return Deno.lint.runPlugin(layers, ROOT + path, source).map((found) => found.message);
+}
+
+const WRONG: [path: string, source: string][] = [
+  // Who may import whom.
+  ["src/base/a.ts", `import { x } from "../contract/x.ts";`],
+  ["src/contract/a.ts", `import type { X } from "../core/x.ts";`],
+  ["src/contract/a.ts", `import { x } from "@noble/hashes/blake2.js";`],
+  ["src/core/a.ts", `import { x } from "../app/x.ts";`],
+  ["src/core/v1/a.ts", `export { x } from "../../io/x.ts";`],
+  ["src/core/v1/a.ts", `export * from "../../../ffi/x.ts";`],
+  ["src/core/a.ts", `import x from "lodash";`],
+  ["src/core/a.ts", `import { randomBytes } from "node:crypto";`],
+  ["src/app/a.ts", `import "../io/x.ts";`],
+  ["src/app/a.ts", `import { setTimeout as later } from "node:timers";`],
+  ["src/app/a.ts", `import { x } from "@noble/hashes/blake2.js";`],
+  ["src/app/a.ts", `import type { X } from "../cli/x.ts";`],
+  ["src/app/a.ts", `export type X = import("../io/x.ts").X;`],
+  ["src/io/a.ts", `import { x } from "../app/x.ts";`],
+  ["src/io/a.ts", `import { x } from "../core/x.ts";`],
+  ["src/io/a.ts", `import { x } from "../../tests/x.ts";`],
+  ["ffi/a.ts", `import { x } from "../src/contract/x.ts";`],
+  ["ffi/a.ts", `import { type X, y } from "../src/contract/x.ts";`],
+  ["ffi/a.ts", `import { x } from "../src/io/x.ts";`],
+  ["ffi/a.ts", `import { x } from "node:fs";`],
+  ["main.ts", `import { x } from "./src/app/x.ts";`],
+  ["src/core/a.ts", `import manifest from "../../deno.json" with { type: "json" };`],
+  ["src/utils/a.ts", `export const x = 1;`],
+  // import() outside cli.
+  ["src/io/a.ts", `export const x = await import("./b.ts");`],
+  ["ffi/a.ts", `export const x = () => import("./b.ts");`],
+  ["src/core/a.ts", `export const x = import("./b.ts");`],
+  // What the layers without I/O may not name.
+  ["src/core/a.ts", `export const x = Deno.pid;`],
+  ["src/core/a.ts", `export type X = Deno.Conn;`],
+  ["src/core/a.ts", `const { pid } = Deno; export { pid };`],
+  ["src/core/a.ts", `export const x = globalThis.Deno.pid;`],
+  ["src/base/a.ts", `export const x = Date.now();`],
+  ["src/base/a.ts", `export const x = Date["now"]();`],
+  ["src/base/a.ts", `const { now } = Date; export { now };`],
+  ["src/base/a.ts", `export const x = new Date();`],
+  ["src/base/a.ts", `export const x = Date();`],
+  ["src/contract/a.ts", `export const x = performance.now();`],
+  ["src/app/a.ts", `setTimeout(() => {}, 1);`],
+  ["src/app/a.ts", `setInterval(() => {}, 1);`],
+  ["src/app/a.ts", `setImmediate(() => {});`],
+  ["src/app/a.ts", `queueMicrotask(() => {});`],
+  ["src/app/a.ts", `export const x = { setTimeout };`],
+  ["src/app/a.ts", `export const x = (later = setTimeout) => later;`],
+  ["src/app/a.ts", `export const x = AbortSignal.timeout(5);`],
+  ["src/core/a.ts", `export const x = Math.random();`],
+  ["src/core/a.ts", `export const x = crypto.getRandomValues(new Uint8Array(1));`],
+  ["src/core/a.ts", `export const x = crypto.subtle;`],
+  ["src/app/a.ts", `export const x = fetch("http://192.0.2.1");`],
+  ["src/app/a.ts", `export const x = new WebSocket("ws://192.0.2.1");`],
+];
+
+const RIGHT: [path: string, source: string][] = [
+  ["src/base/a.ts", `import { x } from "./b.ts"; export const y = new Date(x).getTime();`],
+  ["src/contract/a.ts", `import type { X } from "../base/x.ts"; export type Y = X;`],
+  [
+    "src/core/v1/a.ts",
+    `import { x } from "@noble/ciphers/chacha.js"; import "../../base/x.ts"; x();`,
+  ],
+  ["src/core/a.ts", `export * from "../contract/x.ts"; export const y = 1;`],
+  ["src/core/a.ts", `export const x = (o: { fetch: () => void }) => o.fetch();`],
+  ["src/core/a.ts", `export interface Host { setTimeout(ms: number): void; crypto: string }`],
+  ["src/core/a.ts", `export class A { fetch() { return Math.max(1, 2); } performance = 1; }`],
+  ["src/core/a.ts", `export const x = { crypto: "Deno" };`],
+  ["ffi/a.ts", `import type { X } from "../src/contract/x.ts"; export type Y = X;`],
+  ["ffi/a.ts", `import { type X } from "../src/contract/x.ts"; export type Y = X;`],
+  ["ffi/a.ts", `export type { X } from "../src/contract/x.ts";`],
+  ["ffi/a.ts", `export type X = import("../src/contract/x.ts").X;`],
+  ["ffi/a.ts", `import { x } from "../src/base/x.ts"; x(Deno.pid);`],
+  ["src/io/a.ts", `import { setImmediate } from "node:timers"; setImmediate(() => Date.now());`],
+  ["src/io/a.ts", `import { x } from "../../ffi/x.ts"; x(); setTimeout(x, 1);`],
+  ["src/app/a.ts", `import { x } from "../core/x.ts"; import "../contract/y.ts"; x();`],
+  ["src/cli/a.ts", `import "../io/x.ts"; import "../app/x.ts"; import "node:util";`],
+  ["src/cli/a.ts", `export const x = await import("../io/x.ts");`],
+  ["src/cli/a.ts", `import manifest from "../../deno.json" with { type: "json" }; manifest;`],
+  ["main.ts", `import { run } from "./src/cli/run.ts"; Deno.exit(await run(Deno.args));`],
+  // Tests are exempt.
+  ["src/core/a_test.ts", `import "../io/x.ts"; Deno.test("x", () => {}); await import("./b.ts");`],
+  ["tests/suite/a.ts", `import "../../src/io/x.ts"; setTimeout(() => {}, 1);`],
+];
+
+for (const [path, source] of WRONG) {
+  Deno.test(`layers: refuses in ${path}: ${source}`, () => {
+    equal(lint(path, source).length > 0, true);
+  });
+}
+
+for (const [path, source] of RIGHT) {
+  Deno.test(`layers: allows in ${path}: ${source}`, () => {
+    deepEqual(lint(path, source), []);
+  });
+}
+
+Deno.test("layers: names the layers and the way out", () => {
+  deepEqual(lint("src/app/a.ts", `import { x } from "../io/x.ts"; x(Date.now());`), [
+    "app may not import io",
+    "Date.now is not for app: take it as an argument (src/contract)",
+  ]);
+  deepEqual(lint("ffi/a.ts", `import { x } from "../src/contract/x.ts";`), [
+    "ffi may import contract only by `import type`",
+  ]);
+});
