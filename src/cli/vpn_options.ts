@@ -1,0 +1,249 @@
+import { type Cidr, networkOf, parseCidr, parseHostPort, parseIp } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { CIPHER_NAMES } from "../contract/cipher.ts";
+import type { OptionTable, Values } from "./option_table.ts";
+
+const KEY_OPTIONS = {
+  key: {
+    names: ["key", "k"],
+    kind: "string",
+    metavar: "STRING",
+    help: "the key that both ends share; process lists can show it, so better use --key-file",
+    secret: true,
+  },
+  keyFile: {
+    names: ["key-file"],
+    kind: "string",
+    metavar: "FILE",
+    help: "read the key from FILE, which only its owner may read (- is standard input); without " +
+      "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, then a prompt",
+  },
+  cipher: {
+    names: ["cipher", "m"],
+    kind: "choice",
+    metavar: "NAME",
+    choices: CIPHER_NAMES,
+    default: "chacha20-poly1305",
+    help: "the cipher, the same on both ends",
+  },
+} as const satisfies OptionTable;
+
+const DEVICE_OPTIONS = {
+  mtu: {
+    names: ["mtu"],
+    kind: "integer",
+    metavar: "BYTES",
+    // RFC 791 asks every link for 68 bytes; one frame of the wire format holds 65519.
+    min: 68,
+    max: 65519,
+    default: 1280,
+    help: "largest packet of the device",
+  },
+  device: {
+    names: ["device"],
+    kind: "string",
+    metavar: "NAME",
+    parse: parseDeviceName,
+    help: "name of the device",
+    defaultText: "the first free one",
+  },
+  peerAddress: {
+    names: ["peer-address"],
+    kind: "list",
+    metavar: "ADDRESS",
+    parse: parseAddress,
+    help: "the other end's address on the device, one for IPv4 and one for IPv6",
+    defaultText: "the other host of the network in --address",
+  },
+  route: {
+    names: ["route"],
+    kind: "list",
+    metavar: "CIDR",
+    parse: parseNetwork,
+    help: "send this network through the tunnel; repeat for more",
+  },
+  mssClamp: {
+    names: ["mss-clamp"],
+    kind: "boolean",
+    default: false,
+    help: "lower the segment size of TCP connections through the tunnel to what fits --mtu",
+  },
+  up: {
+    names: ["up"],
+    kind: "string",
+    metavar: "CMD",
+    help: "run CMD in a shell when the device is ready",
+  },
+  down: {
+    names: ["down"],
+    kind: "string",
+    metavar: "CMD",
+    help: "run CMD in a shell before the device goes",
+  },
+} as const satisfies OptionTable;
+
+const PROCESS_OPTIONS = {
+  mptcp: {
+    names: ["mptcp"],
+    kind: "boolean",
+    help: "use Multipath TCP, with =false do not (Linux; elsewhere it does nothing)",
+    defaultText: "as the system has it",
+  },
+  io: {
+    names: ["io"],
+    kind: "choice",
+    metavar: "HOW",
+    choices: ["auto", "ffi", "deno"],
+    default: "auto",
+    help: "sockets by native calls or by Deno's own",
+  },
+  aead: {
+    names: ["aead"],
+    kind: "choice",
+    metavar: "HOW",
+    choices: ["auto", "native", "node", "pure"],
+    default: "auto",
+    help: "which implementation of the cipher; auto takes the fastest that is there",
+  },
+  user: {
+    names: ["user"],
+    kind: "string",
+    metavar: "NAME",
+    help: "become this user once the device is ready",
+  },
+} as const satisfies OptionTable;
+
+const LOG_OPTIONS = {
+  verbose: {
+    names: ["verbose", "v"],
+    kind: "boolean",
+    default: false,
+    conflicts: ["quiet"],
+    help: "log details too, and where in the program a bug shows",
+  },
+  quiet: {
+    names: ["quiet", "q"],
+    kind: "boolean",
+    default: false,
+    help: "log only warnings and errors",
+  },
+  logFormat: {
+    names: ["log-format"],
+    kind: "choice",
+    metavar: "FORMAT",
+    choices: ["text", "json"],
+    default: "text",
+    help: "lines for people or for programs, on standard error either way",
+  },
+} as const satisfies OptionTable;
+
+const ADDRESS_OPTION = {
+  names: ["address"],
+  kind: "list",
+  metavar: "CIDR",
+  parse: parseCidr,
+  help: "this end's address on the device; repeat for more",
+} as const;
+
+/** Options of `ttun server`. */
+export const SERVER_OPTIONS = {
+  listen: {
+    names: ["listen", "l"],
+    kind: "string",
+    metavar: "ADDR",
+    parse: parseListenAddress,
+    help: "address and port to listen on; without an address, on all",
+    default: { host: "", port: 20203 },
+    defaultText: ":20203",
+  },
+  ...KEY_OPTIONS,
+  address: { ...ADDRESS_OPTION, defaultText: "10.1.1.1/30 and fc11::1/126" },
+  ...DEVICE_OPTIONS,
+  ...PROCESS_OPTIONS,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+/** Options of `ttun client`. */
+export const CLIENT_OPTIONS = {
+  server: {
+    names: ["server", "s"],
+    kind: "string",
+    metavar: "HOST:PORT",
+    parse: parseServerAddress,
+    required: true,
+    help: "the server to connect to",
+  },
+  ...KEY_OPTIONS,
+  once: {
+    names: ["once"],
+    kind: "boolean",
+    default: false,
+    conflicts: ["retries"],
+    help: "end with the first connection, instead of connecting again",
+  },
+  retries: {
+    names: ["retries"],
+    kind: "integer",
+    metavar: "N",
+    min: 0,
+    max: 1e9,
+    help: "give up after N failed attempts in a row",
+    defaultText: "never",
+  },
+  address: { ...ADDRESS_OPTION, defaultText: "10.1.1.2/30 and fc11::2/126" },
+  ...DEVICE_OPTIONS,
+  ...PROCESS_OPTIONS,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export type ServerOptions = Values<typeof SERVER_OPTIONS>;
+export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
+/** What `runVpn` is given; `"server" in options` tells a client's from a server's. */
+export type VpnOptions = ServerOptions | ClientOptions;
+
+function parseListenAddress(text: string) {
+  return parseHostPort(text, { anyHost: true });
+}
+
+/** Port 0 has a meaning to those who listen only. */
+function parseServerAddress(text: string) {
+  const server = parseHostPort(text);
+  if (server.port === 0) {
+    throw new TtunError("usage", "Cannot connect to port 0: give the port the server listens on");
+  }
+  return server;
+}
+
+/** An IP address, as the network of itself alone. */
+function parseAddress(text: string): Cidr {
+  const bytes = parseIp(text);
+  if (bytes === null) {
+    throw new TtunError(
+      "usage",
+      `Cannot read ${
+        JSON.stringify(text)
+      }: write an IP address without a prefix length, as 10.1.1.2`,
+    );
+  }
+  return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: bytes.length * 8 };
+}
+
+/** Systems refuse a route with host bits, but what is meant is never in doubt. */
+function parseNetwork(text: string): Cidr {
+  return networkOf(parseCidr(text));
+}
+
+/** What Linux takes as the name of a device (dev_valid_name in net/core/dev.c), no control bytes. */
+function parseDeviceName(text: string): string {
+  const bytes = new TextEncoder().encode(text).length;
+  const isDots = text === "." || text === "..";
+  // deno-lint-ignore no-control-regex -- control characters are what this keeps out
+  if (bytes < 1 || bytes > 15 || isDots || /[/:\s\x00-\x1f\x7f-\x9f]/.test(text)) {
+    throw new TtunError(
+      "usage",
+      `Cannot name a device ${JSON.stringify(text)}: ` +
+        "use 1 to 15 bytes without slash, colon and space, as ttun0",
+    );
+  }
+  return text;
+}
