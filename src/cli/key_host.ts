@@ -1,0 +1,90 @@
+import { utf8 } from "../base/bytes.ts";
+import { TtunError } from "../base/errors.ts";
+import { isGranted, requirePermissions } from "./permissions.ts";
+import type { Terminal } from "./prompt.ts";
+import { writeAll } from "./write_all.ts";
+
+/** What the search for a key needs of the machine. */
+export interface KeyHost {
+  readonly env: {
+    /** Undefined also where Deno does not let us look. */
+    get(name: string): string | undefined;
+    /** Keeps a variable from the programs that ttun starts. */
+    forget(name: string): void;
+  };
+  /** @throws {TtunError} privilege, usage. Undefined when there is no such file. */
+  open(path: string): Promise<KeyFile | undefined>;
+  readonly stdin: Pick<KeyFile, "read">;
+  readonly terminal: Terminal;
+}
+
+export interface KeyFile extends Disposable {
+  /** Of the open file, so that nobody can exchange it between look and read. */
+  info(): Promise<{ isDirectory: boolean; mode: number | null }>;
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/** The machine that ttun runs on. Asks Deno for each permission first, so Deno asks nobody. */
+export const denoKeyHost: KeyHost = {
+  env: {
+    get: readVariable,
+    forget: (name) => Deno.env.delete(name),
+  },
+  open: openKeyFile,
+  stdin: Deno.stdin,
+  terminal: {
+    isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
+    setRaw: (on) => Deno.stdin.setRaw(on),
+    read: (into) => Deno.stdin.read(into),
+    write: (text) => writeAll(Deno.stderr, utf8(text)),
+  },
+};
+
+function readVariable(name: string): string | undefined {
+  if (!isGranted({ name: "env", variable: name })) return undefined;
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    // Deno's own message holds the value, so it must not even be the cause.
+    throw new TtunError("usage", `Cannot read ${name} in the environment: it is not UTF-8 text`);
+  }
+}
+
+async function openKeyFile(path: string): Promise<KeyFile | undefined> {
+  const name = `key file ${JSON.stringify(path)}`;
+  requirePermissions([{ permission: { name: "read", path }, purpose: `read ${name}` }]);
+  try {
+    const file = await Deno.open(path, { read: true });
+    return {
+      info: async () => {
+        const { isDirectory, mode } = await file.stat();
+        // Windows guards files by lists; the mode that it shows says nothing about others.
+        return { isDirectory, mode: Deno.build.os === "windows" ? null : mode };
+      },
+      read: (into) => file.read(into),
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw cannotOpen(name, error);
+  }
+}
+
+function cannotOpen(name: string, error: unknown): TtunError {
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new TtunError("privilege", `Cannot read ${name}: the system does not allow it`, {
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    // Files under /proc and /dev want every permission at once.
+    return new TtunError("privilege", `Cannot read ${name}: Deno allows it only with -A`, {
+      cause: error,
+    });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new TtunError("usage", `Cannot read ${name}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { TtunError } from "../base/errors.ts";
+import { makeLogger } from "../base/log.ts";
+import type { KeyFile, KeyHost } from "./key_host.ts";
+import { resolveKey } from "./key_source.ts";
+
+interface FakeFile {
+  content: string | Uint8Array;
+  mode?: number | null;
+  isDirectory?: boolean;
+}
+
+interface Fake {
+  env?: Record<string, string>;
+  files?: Record<string, FakeFile>;
+  stdin?: string;
+  typed?: string;
+}
+
+/** How much was read and which files are open, to see that reading is bounded and tidy. */
+class FakeHost implements KeyHost {
+  readonly env: KeyHost["env"];
+  readonly stdin: KeyHost["stdin"];
+  readonly terminal: KeyHost["terminal"];
+  readonly forgotten: string[] = [];
+  readonly #files: Record<string, FakeFile>;
+  openFiles = 0;
+  bytesRead = 0;
+
+  constructor(fake: Fake) {
+    this.#files = fake.files ?? {};
+    this.env = {
+      get: (name) => fake.env?.[name],
+      forget: (name) => this.forgotten.push(name),
+    };
+    this.stdin = { read: reader(fake.stdin ?? "", () => {}) };
+    const read = reader(fake.typed ?? "", () => {});
+    this.terminal = {
+      isTerminal: () => fake.typed !== undefined,
+      setRaw: () => {},
+      read,
+      write: () => {},
+    };
+  }
+
+  open(path: string): Promise<KeyFile | undefined> {
+    const file = this.#files[path];
+    if (file === undefined) return Promise.resolve(undefined);
+    this.openFiles += 1;
+    return Promise.resolve({
+      info: () =>
+        Promise.resolve({
+          isDirectory: file.isDirectory ?? false,
+          mode: file.mode === undefined ? 0o100600 : file.mode,
+        }),
+      read: reader(file.content, (count) => this.bytesRead += count),
+      [Symbol.dispose]: () => {
+        this.openFiles -= 1;
+      },
+    });
+  }
+}
+
+/** Gives at most 1000 bytes at a time, as pipes may. */
+function reader(content: string | Uint8Array, onRead: (count: number) => void) {
+  let rest = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return (into: Uint8Array): Promise<number | null> => {
+    const part = rest.subarray(0, Math.min(into.length, 1000));
+    into.set(part);
+    rest = rest.subarray(part.length);
+    onRead(part.length);
+    return Promise.resolve(part.length === 0 ? null : part.length);
+  };
+}
+
+async function find(fake: Fake, options: { key?: string; keyFile?: string } = {}, hidden = true) {
+  const logged: string[] = [];
+  const host = new FakeHost(fake);
+  const context = {
+    signal: new AbortController().signal,
+    log: makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0),
+    secretsHidden: hidden,
+  };
+  const wanted = { key: options.key, keyFile: options.keyFile };
+  try {
+    const { key, source } = await resolveKey(wanted, context, host);
+    return { key: new TextDecoder().decode(key), source, logged, host };
+  } finally {
+    assert.equal(host.openFiles, 0, "a file stayed open");
+  }
+}
+
+async function refusal(fake: Fake, options: { key?: string; keyFile?: string } = {}) {
+  try {
+    await find(fake, options);
+  } catch (error) {
+    assert.ok(error instanceof TtunError);
+    assert.equal(error.kind, "usage");
+    return error.message;
+  }
+  assert.fail("was not refused");
+}
+
+Deno.test("the sources are asked in their order", async () => {
+  const fake: Fake = {
+    env: { TTUN_KEY: "variable", TTUN_KEY_FILE: "/env", CREDENTIALS_DIRECTORY: "/cred" },
+    files: {
+      "/option": { content: "option" },
+      "/env": { content: "named" },
+      "/cred/ttun-key": { content: "credential" },
+    },
+    typed: "typed\r",
+  };
+  const take = async (options: { key?: string; keyFile?: string } = {}) => {
+    const { key, source } = await find(fake, options);
+    return [source, key];
+  };
+  assert.deepEqual(await take({ key: "argument", keyFile: "/option" }), ["-k", "argument"]);
+  assert.deepEqual(await take({ keyFile: "/option" }), ["--key-file", "option"]);
+  assert.deepEqual(await take(), ["TTUN_KEY_FILE", "named"]);
+  delete fake.env!.TTUN_KEY_FILE;
+  assert.deepEqual(await take(), ["TTUN_KEY", "variable"]);
+  delete fake.env!.TTUN_KEY;
+  assert.deepEqual(await take(), ["credential", "credential"]);
+  delete fake.files!["/cred/ttun-key"];
+  assert.deepEqual(await take(), ["prompt", "typed"]);
+  delete fake.env!.CREDENTIALS_DIRECTORY;
+  assert.deepEqual(await take(), ["prompt", "typed"]);
+});
+
+Deno.test("without any source the error names them", async () => {
+  const message = await refusal({});
+  for (const way of ["-k", "--key-file", "TTUN_KEY_FILE", "TTUN_KEY", "ttun-key"]) {
+    assert.ok(message.includes(way), way);
+  }
+});
+
+Deno.test("a source that is there but not usable is an error, not skipped", async () => {
+  const env = { TTUN_KEY: "variable" };
+  assert.match(await refusal({ env }, { key: "" }), /-k is empty/);
+  assert.match(await refusal({ env }, { keyFile: "/none" }), /"\/none": there is no such file/);
+  assert.match(await refusal({ env }, { keyFile: "" }), /name of the key file is empty/);
+  assert.match(await refusal({ env: { TTUN_KEY: "" } }), /TTUN_KEY is empty/);
+  assert.match(await refusal({ env: { ...env, TTUN_KEY_FILE: "/none" } }), /no such file/);
+  assert.match(await refusal({ typed: "\r" }), /prompt is empty/);
+});
+
+Deno.test("exactly one line end is dropped from a file, and nothing else", async () => {
+  const cases = [
+    ["key", "key"],
+    ["key\n", "key"],
+    ["key\r\n", "key"],
+    ["key\n\n", "key\n"],
+    ["key\r", "key\r"],
+    [" key \n", " key "],
+  ];
+  for (const [content, wanted] of cases) {
+    const files = { "/k": { content: content! } };
+    assert.equal((await find({ files }, { keyFile: "/k" })).key, wanted);
+  }
+  assert.match(await refusal({ files: { "/k": { content: "\n" } } }, { keyFile: "/k" }), /empty/);
+});
+
+Deno.test("the key is the very bytes of the file", async () => {
+  const host = new FakeHost({ files: { "/k": { content: "\ufeffké\n" } } });
+  const { key } = await resolveKey({ key: undefined, keyFile: "/k" }, {
+    signal: new AbortController().signal,
+    log: makeLogger(() => {}, () => 0),
+    secretsHidden: true,
+  }, host);
+  assert.deepEqual([...key], [0xef, 0xbb, 0xbf, 0x6b, 0xc3, 0xa9]);
+});
+
+Deno.test("a dash as the file is standard input, or the prompt where that is a terminal", async () => {
+  assert.equal((await find({ stdin: "piped\n" }, { keyFile: "-" })).key, "piped");
+  const atTerminal = await find({ stdin: "no", typed: "typed\r" }, { keyFile: "-" });
+  assert.deepEqual([atTerminal.source, atTerminal.key], ["--key-file", "typed"]);
+});
+
+Deno.test("a file that others may use is refused, with the command that mends it", async () => {
+  for (const mode of [0o604, 0o640, 0o620, 0o660, 0o666, 0o601]) {
+    const message = await refusal({ files: { "/k": { content: "secret", mode } } }, {
+      keyFile: "/k",
+    });
+    assert.match(message, /run chmod 600 \/k$/);
+    assert.doesNotMatch(message, /secret/);
+  }
+  const path = "/it's mine";
+  const files = { [path]: { content: "secret", mode: 0o644 } };
+  assert.match(await refusal({ files }, { keyFile: path }), /chmod 600 '\/it'\\''s mine'$/);
+  for (const mode of [0o100600, 0o400, null]) {
+    assert.equal(
+      (await find({ files: { "/k": { content: "secret", mode } } }, { keyFile: "/k" })).key,
+      "secret",
+    );
+  }
+});
+
+Deno.test("a credential may be open to its group, but not to others", async () => {
+  const env = { CREDENTIALS_DIRECTORY: "/cred" };
+  const at = (mode: number) => ({
+    env,
+    files: { "/cred/ttun-key": { content: "secret", mode } },
+  });
+  assert.equal((await find(at(0o440))).key, "secret");
+  assert.match(await refusal(at(0o444)), /chmod 400 \/cred\/ttun-key/);
+});
+
+Deno.test("a directory, a file over 64 KiB and bytes that are no text are refused", async () => {
+  const file = (f: FakeFile) => refusal({ files: { "/k": f } }, { keyFile: "/k" });
+  assert.match(await file({ content: "", isDirectory: true }), /is a directory/);
+  assert.match(await file({ content: "x".repeat(65537) }), /over 64 KiB/);
+  assert.match(await file({ content: Uint8Array.of(0x61, 0xff) }), /not UTF-8/);
+  assert.match(await refusal({}, { key: "a\ufffd" }), /not UTF-8/);
+  const largest = "x".repeat(65536);
+  const found = await find({ files: { "/k": { content: largest } } }, { keyFile: "/k" });
+  assert.equal(found.key, largest);
+});
+
+Deno.test("no more is read than one byte over the limit", async () => {
+  const host = new FakeHost({ files: { "/k": { content: "x".repeat(1_000_000) } } });
+  await assert.rejects(
+    resolveKey({ key: undefined, keyFile: "/k" }, {
+      signal: new AbortController().signal,
+      log: makeLogger(() => {}, () => 0),
+      secretsHidden: true,
+    }, host),
+    { kind: "usage" },
+  );
+  assert.equal(host.bytesRead, 65537);
+});
+
+Deno.test("a key among the arguments draws one warning, that does not hold it", async () => {
+  for (const hidden of [true, false]) {
+    const { logged } = await find({}, { key: "n0body" }, hidden);
+    assert.equal(logged.length, 1);
+    assert.match(logged[0]!, /^warn .*visible in process lists.*--key-file or TTUN_KEY_FILE/);
+    assert.equal(logged[0]!.includes("until ttun hid it"), hidden);
+    assert.doesNotMatch(logged[0]!, /n0body/);
+  }
+  assert.deepEqual((await find({ env: { TTUN_KEY: "x" } })).logged, []);
+});
+
+Deno.test("TTUN_KEY leaves the environment, whichever source is used", async () => {
+  const env = { TTUN_KEY: "variable" };
+  assert.deepEqual((await find({ env })).host.forgotten, ["TTUN_KEY"]);
+  assert.deepEqual((await find({ env }, { key: "x" })).host.forgotten, ["TTUN_KEY"]);
+  assert.deepEqual((await find({}, { key: "x" })).host.forgotten, []);
+});
