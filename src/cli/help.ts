@@ -1,0 +1,129 @@
+import { EXIT_CODES } from "../base/errors.ts";
+import { type Command, usageLine } from "./command.ts";
+import type { Option } from "./option_table.ts";
+
+/** Columns of the narrowest terminal that is still usual. */
+const WIDTH = 80;
+const INDENT = "  ";
+
+/** What `ttun --help` prints: all commands, and the exit codes. */
+export function generalHelp(commands: Readonly<Record<string, Command>>): string {
+  return page([
+    ["ttun joins two machines by a network device over one encrypted TCP connection."],
+    ["Usage:", ...indented(synopses(commands))],
+    ["Commands:", ...columns(Object.entries(commands).map(([name, c]) => [name, c.summary]))],
+    ["Examples:", ...indented(Object.values(commands).map((command) => command.example))],
+    [
+      "Exit codes:",
+      ...columns([
+        ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
+        ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
+        ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
+      ]),
+    ],
+    ["ttun COMMAND --help lists the options of a command."],
+  ]);
+}
+
+/** What `ttun server --help` prints. */
+export function commandHelp(name: string, command: Command): string {
+  const options: readonly Option[] = Object.values(command.options);
+  return page([
+    [`${usageLine(name, command.options)} — ${command.summary}`],
+    [
+      "Options:",
+      ...columns([
+        ...options.map((option): Row => [spellings(option), describe(option)]),
+        ["-h, --help", "print this"],
+      ]),
+    ],
+    ...(options.length === 0 ? [] : [
+      wrap(
+        "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
+          "-mtu 1400, --mtu=1400. Of an option given twice the last one counts.",
+      ),
+    ]),
+    ["Example:", ...indented([command.example])],
+  ]);
+}
+
+/** The line that goes to standard error when a command line is wrong. */
+export function generalUsage(commands: Readonly<Record<string, Command>>): string {
+  return `Usage: ttun ${Object.keys(commands).join("|")} [options]   (more by ttun --help)`;
+}
+
+/** The same, once the command is known. */
+export function commandUsage(name: string, command: Command): string {
+  return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
+}
+
+function synopses(commands: Readonly<Record<string, Command>>): string[] {
+  return [
+    ...Object.entries(commands).map(([name, command]) => usageLine(name, command.options)),
+    "ttun help [COMMAND]",
+    "ttun --version",
+  ];
+}
+
+/** `-m, --cipher NAME`, short spellings first. */
+function spellings(option: Option): string {
+  const names = option.names.map((name) => name.length === 1 ? `-${name}` : `--${name}`);
+  names.sort((a, b) => a.length - b.length);
+  const metavar = "metavar" in option ? ` ${option.metavar}` : "";
+  return `${names.join(", ")}${metavar}`;
+}
+
+function describe(option: Option): string {
+  const facts: string[] = [];
+  if (option.kind === "choice") facts.push(option.choices.join("|"));
+  if (option.required === true) facts.push("required");
+  const standard = option.defaultText ?? defaultOf(option);
+  if (standard !== undefined) facts.push(`default ${standard}`);
+  return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
+}
+
+/** A switch that is off goes without saying. */
+function defaultOf(option: Option): string | undefined {
+  if (!("default" in option) || option.default === undefined || option.default === false) {
+    return undefined;
+  }
+  return String(option.default);
+}
+
+type Row = readonly [string, string];
+
+/** Two columns; a name that is too long for the first has its text begin on the next line. */
+function columns(rows: readonly Row[]): string[] {
+  const widest = Math.max(...rows.map(([name]) => name.length));
+  const left = Math.min(widest, 24);
+  const margin = " ".repeat(INDENT.length + left + 2);
+  return rows.flatMap(([name, text]) => {
+    const lines = wrap(text, WIDTH - margin.length).map((line) => margin + line);
+    if (name.length > left) return [INDENT + name, ...lines];
+    const [first, ...rest] = lines;
+    return [`${INDENT}${name.padEnd(left)}  ${first!.slice(margin.length)}`, ...rest];
+  });
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => INDENT + line);
+}
+
+/** Breaks at spaces; a single word may be wider than `width`. */
+function wrap(text: string, width = WIDTH): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** Paragraphs with an empty line between them. */
+function page(paragraphs: readonly (readonly string[])[]): string {
+  return paragraphs.map((lines) => lines.join("\n") + "\n").join("\n");
+}

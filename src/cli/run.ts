@@ -1,0 +1,169 @@
+import { EXIT_CODES, toTtunError, TtunError } from "../base/errors.ts";
+import { type Logger, makeLogger } from "../base/log.ts";
+import type { Command, Prepared } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { type RunContext, Stopped } from "./context.ts";
+import { commandHelp, commandUsage, generalHelp, generalUsage } from "./help.ts";
+import { hideArgv } from "./hide_argv.ts";
+import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
+import { nearest } from "./nearest.ts";
+import { stopOnSignals } from "./signals.ts";
+import { print } from "./stdout.ts";
+import { versionLine } from "./version.ts";
+
+type Commands = Readonly<Record<string, Command>>;
+
+const HELP_WORDS = ["help", "--help", "-help", "-h"];
+const VERSION_WORDS = ["version", "--version", "-version", "-V"];
+
+/**
+ * Runs ttun with the arguments of its command line and resolves to the exit code. Whatever fails
+ * has then been told on standard error; nothing is thrown.
+ */
+export async function run(args: readonly string[], commands: Commands = COMMANDS): Promise<number> {
+  try {
+    return await dispatch(args, commands);
+  } catch (error) {
+    return reportPlain(error);
+  }
+}
+
+async function dispatch(args: readonly string[], commands: Commands): Promise<number> {
+  const [word, ...rest] = args;
+  if (word === undefined) {
+    printPlain(generalUsage(commands));
+    return EXIT_CODES.usage.code;
+  }
+  if (HELP_WORDS.includes(word)) return help(rest[0], commands);
+  if (VERSION_WORDS.includes(word)) {
+    print(versionLine());
+    return 0;
+  }
+  const command = find(word, commands);
+  if (command === undefined) return refuse(unknownCommand(word, commands), generalUsage(commands));
+  return await runCommand(word, command, rest);
+}
+
+function help(name: string | undefined, commands: Commands): number {
+  const command = name === undefined ? undefined : find(name, commands);
+  if (name !== undefined && command === undefined) {
+    return refuse(unknownCommand(name, commands), generalUsage(commands));
+  }
+  print(
+    name === undefined || command === undefined
+      ? generalHelp(commands)
+      : commandHelp(name, command),
+  );
+  return 0;
+}
+
+function find(name: string, commands: Commands): Command | undefined {
+  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+}
+
+function unknownCommand(word: string, commands: Commands): TtunError {
+  // An option may carry a key: it is not repeated.
+  if (word.startsWith("-")) {
+    return new TtunError("usage", "Cannot begin with an option: the command comes first");
+  }
+  const meant = nearest(word, [...Object.keys(commands), "help", "version"]);
+  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+  return new TtunError("usage", `Unknown command ${JSON.stringify(word)}${hint}`);
+}
+
+async function runCommand(
+  name: string,
+  command: Command,
+  args: readonly string[],
+): Promise<number> {
+  let prepared: Prepared;
+  try {
+    prepared = command.prepare(args);
+  } catch (error) {
+    if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
+    throw error;
+  }
+  if (prepared.help) {
+    print(commandHelp(name, command));
+    return 0;
+  }
+  // Before anything else, for each moment that a key is visible is one too many.
+  const secretsHidden = hideArgv(args, prepared.secrets);
+  return await supervise(prepared, secretsHidden);
+}
+
+/** Runs a command under the root signal, and turns its end, whichever it is, to an exit code. */
+async function supervise(
+  command: Exclude<Prepared, { help: true }>,
+  secretsHidden: boolean,
+): Promise<number> {
+  const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
+  const printRecord = makeLogPrinter(settings);
+  const log = makeLogger(printRecord, Date.now);
+  const root = new AbortController();
+  const context: RunContext = {
+    signal: root.signal,
+    log,
+    printRecord,
+    logLevel: settings.level,
+    secretsHidden,
+  };
+  using _signals = stopOnSignals(root, (name) => log.debug("Stopping", { signal: name }));
+  using strays = stopOnStrays(root);
+  try {
+    const code = await command.run(context);
+    if (strays.first === undefined) return code;
+    throw strays.first.reason;
+  } catch (error) {
+    const failure = strays.first === undefined ? error : strays.first.reason;
+    if (failure instanceof Stopped) return failure.exitCode;
+    return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
+  }
+}
+
+interface Strays extends Disposable {
+  readonly first: { readonly reason: unknown } | undefined;
+}
+
+/**
+ * A promise that failed and that nobody awaited is a bug. It aborts `root`, so that devices and
+ * routes are taken back on the same way out as from all other failures.
+ */
+function stopOnStrays(root: AbortController): Strays {
+  let first: Strays["first"];
+  const onStray = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    first ??= { reason: event.reason };
+    root.abort(event.reason);
+  };
+  addEventListener("unhandledrejection", onStray);
+  return {
+    get first() {
+      return first;
+    },
+    [Symbol.dispose]: () => removeEventListener("unhandledrejection", onStray),
+  };
+}
+
+function refuse(error: TtunError, usage: string): number {
+  printPlain(`ttun: ${error.message}`);
+  printPlain(usage);
+  return error.exitCode;
+}
+
+function reportPlain(thrown: unknown): number {
+  const error = toTtunError(thrown);
+  printPlain(`ttun: ${error.message}`);
+  return error.exitCode;
+}
+
+/** The stack is for those who mend ttun, so it is shown for bugs alone, and only under -v. */
+function reportLogged(thrown: unknown, log: Logger): number {
+  const error = toTtunError(thrown);
+  log.error(error.message, { kind: error.kind });
+  if (error.kind === "internal") {
+    const origin = error.cause instanceof Error ? error.cause : error;
+    log.debug("Where it failed", { stack: origin.stack });
+  }
+  return error.exitCode;
+}
