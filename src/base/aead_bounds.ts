@@ -1,0 +1,37 @@
+import { TtunError } from "./errors.ts";
+
+/**
+ * What every AEAD implementation checks before it touches a byte. A wrong offset is a bug of the
+ * caller; given to a native library it would be a write outside of the buffer.
+ */
+
+/** @throws {TtunError} `internal` when `what` has not exactly `wanted` bytes. */
+export function checkSize(what: string, size: number, wanted: number): void {
+  if (size !== wanted) {
+    throw new TtunError("internal", `Cannot use ${what} of ${size} bytes: it has ${wanted}`);
+  }
+}
+
+/**
+ * The text `start..end` and the tag of `tagSize` bytes at `tagAt` must both lie within
+ * `bufferSize` bytes and apart from each other.
+ * @throws {TtunError} `internal`
+ */
+export function checkSpans(
+  bufferSize: number,
+  start: number,
+  end: number,
+  tagAt: number,
+  tagSize: number,
+): void {
+  const whole = Number.isInteger(start) && Number.isInteger(end) && Number.isInteger(tagAt);
+  const inside = start >= 0 && start <= end && end <= bufferSize &&
+    tagAt >= 0 && tagAt + tagSize <= bufferSize;
+  const apart = tagAt + tagSize <= start || tagAt >= end;
+  if (!(whole && inside && apart)) {
+    throw new TtunError(
+      "internal",
+      `Cannot use text ${start}..${end} and tag at ${tagAt} in a buffer of ${bufferSize} bytes`,
+    );
+  }
+}
