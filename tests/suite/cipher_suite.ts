@@ -1,3 +1,7 @@
+/**
+ * What the `Cipher` contract asks, as tests that every implementation runs. Longer than other files
+ * because contract, test data and the checks of one are read together.
+ */
 import { deepStrictEqual, notDeepStrictEqual, strictEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { fromHex, toHex } from "../../src/base/bytes.ts";
