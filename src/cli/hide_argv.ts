@@ -8,15 +8,20 @@ const MASK = 0x78; // "x"
 /**
  * Takes secrets out of this process's arguments, so that `ps` and /proc/PID/cmdline no longer show
  * them. On Linux with native calls allowed the bytes themselves are overwritten; elsewhere the
- * whole line is replaced by one without them. `args` are the last arguments of the process, as
- * `Deno.args` has them. Copies elsewhere (the shell's history, a `sudo` around) stay.
+ * whole line is replaced by `name` and the arguments without them. `args` are the last arguments of
+ * the process, as `Deno.args` has them. Copies elsewhere (the shell's history, a `sudo` around)
+ * stay.
  *
  * @returns whether they are hidden; never throws
  */
-export function hideArgv(args: readonly string[], spots: readonly SecretSpot[]): boolean {
+export function hideArgv(
+  name: string,
+  args: readonly string[],
+  spots: readonly SecretSpot[],
+): boolean {
   if (spots.length === 0) return true;
   try {
-    return overwriteArgv(args, spots) || replaceTitle(args, spots);
+    return overwriteArgv(args, spots) || replaceTitle(name, args, spots);
   } catch {
     // Hiding is a courtesy that a system may refuse in many ways; the caller warns by the result.
     return false;
@@ -104,11 +109,15 @@ export function argvRange(stat: string): { start: bigint; end: bigint } | undefi
  * Keeps the other arguments, for those who look for a process by them. Only on Linux is a title
  * known to take the place of all arguments; Windows shows both.
  */
-function replaceTitle(args: readonly string[], spots: readonly SecretSpot[]): boolean {
+function replaceTitle(
+  name: string,
+  args: readonly string[],
+  spots: readonly SecretSpot[],
+): boolean {
   const shown = args.map((arg, i) => {
     const spot = spots.find(({ index }) => index === i);
     return spot === undefined ? arg : `${arg.slice(0, spot.start)}x`;
   });
-  process.title = ["ttun", ...shown].join(" ");
+  process.title = [name, ...shown].join(" ");
   return Deno.build.os === "linux";
 }

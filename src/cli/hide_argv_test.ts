@@ -43,5 +43,5 @@ Deno.test("a range that is kept secret or is none is not used", () => {
 });
 
 Deno.test("without secrets nothing is touched, and nothing is visible", () => {
-  assert.equal(hideArgv(["server"], []), true);
+  assert.equal(hideArgv("ttun", ["server"], []), true);
 });

@@ -33,9 +33,10 @@ export async function promptSecret(
   question: string,
   o: { signal: AbortSignal; limit: number },
 ): Promise<Uint8Array> {
-  terminal.write(question);
+  // First: who types as soon as the question is there must not see the answer either.
   terminal.setRaw(true);
   try {
+    terminal.write(question);
     return await readLine(terminal, o);
   } finally {
     terminal.setRaw(false);

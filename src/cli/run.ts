@@ -88,7 +88,7 @@ async function runCommand(
     return 0;
   }
   // Before anything else, for each moment that a key is visible is one too many.
-  const secretsHidden = hideArgv(args, prepared.secrets);
+  const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
   return await supervise(prepared, secretsHidden);
 }
 
@@ -126,22 +126,28 @@ interface Strays extends Disposable {
 }
 
 /**
- * A promise that failed and that nobody awaited is a bug. It aborts `root`, so that devices and
- * routes are taken back on the same way out as from all other failures.
+ * A promise that failed unawaited, or an exception in a callback, is a bug. It aborts `root`, so
+ * that devices and routes are taken back on the same way out as from all other failures.
  */
 function stopOnStrays(root: AbortController): Strays {
   let first: Strays["first"];
-  const onStray = (event: PromiseRejectionEvent) => {
+  const stop = (event: Event, reason: unknown) => {
     event.preventDefault();
-    first ??= { reason: event.reason };
-    root.abort(event.reason);
+    first ??= { reason };
+    root.abort(reason);
   };
-  addEventListener("unhandledrejection", onStray);
+  const onRejection = (event: PromiseRejectionEvent) => stop(event, event.reason);
+  const onError = (event: ErrorEvent) => stop(event, event.error);
+  addEventListener("unhandledrejection", onRejection);
+  addEventListener("error", onError);
   return {
     get first() {
       return first;
     },
-    [Symbol.dispose]: () => removeEventListener("unhandledrejection", onStray),
+    [Symbol.dispose]: () => {
+      removeEventListener("unhandledrejection", onRejection);
+      removeEventListener("error", onError);
+    },
   };
 }
 
