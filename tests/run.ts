@@ -1,0 +1,186 @@
+/**
+ * The one test runner. Without an argument: format, lint, types, package, then the kinds of test
+ * from the quickest to the slowest. With the name of a kind: that kind alone. The last line is
+ * `N passed, N failed`, and `, N skipped` when something could not run here.
+ */
+
+import { runChild, textOf } from "./runner/child.ts";
+import { readJunit, type Tally } from "./runner/junit.ts";
+import { type Kind, type KindName, kindOf, KINDS, PACKAGE_OF } from "./runner/kinds.ts";
+import { Leftovers } from "./runner/leftovers.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const DENO = Deno.execPath();
+const IN_FULL_RUN: KindName[] = ["pure", "io", "root", "e2e"];
+const CHECK_MINUTES = 10;
+
+const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+const interrupted = new AbortController();
+
+async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (rest.length > 0 || (name !== undefined && !isKind(name))) {
+    console.error(`Usage: deno run -A tests/run.ts [${Object.keys(KINDS).join("|")}]`);
+    return 2;
+  }
+  Deno.chdir(ROOT);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => interrupted.abort(new Error(`Ended by ${signal}`)));
+  }
+  const leftovers = await Leftovers.watch();
+  try {
+    if (name === undefined) await runAll(leftovers);
+    else await runKind(name, leftovers, []);
+    interrupted.signal.throwIfAborted();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  }
+  await leftovers.sweep("the run");
+  title("leftovers");
+  count(await leftovers.report(), "Nothing was left behind");
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
+  console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+}
+
+function isKind(name: string): name is KindName {
+  return Object.hasOwn(KINDS, name);
+}
+
+async function runAll(leftovers: Leftovers): Promise<void> {
+  const changes = await textOf("git", ["status", "--porcelain"]);
+  const isDirty = changes !== null && changes !== "";
+  await check("format", ["fmt", "--check"], leftovers);
+  await check("lint", ["lint"], leftovers);
+  await check("types", ["check", "."], leftovers);
+  await check(
+    "package",
+    ["publish", "--dry-run", ...(isDirty ? ["--allow-dirty"] : [])],
+    leftovers,
+  );
+  // The types have been checked: a mistake in one file shall not keep all tests from running.
+  for (const kind of IN_FULL_RUN) await runKind(kind, leftovers, ["--no-check"]);
+}
+
+async function check(name: string, args: string[], { env }: Leftovers): Promise<void> {
+  title(`${name}: deno ${args.join(" ")}`);
+  const code = await runChild(DENO, args, {
+    env,
+    minutes: CHECK_MINUTES,
+    signal: interrupted.signal,
+  });
+  count(code === 0 ? [] : [`${name} failed with code ${code}`], `${name} passed`);
+}
+
+async function runKind(name: KindName, leftovers: Leftovers, extra: string[]): Promise<void> {
+  title(`${name} tests`);
+  const kind: Kind = KINDS[name];
+  const files = listFiles("").filter((path) => kindOf(path) === name);
+  if (files.length === 0) return console.log(`There are no ${name} tests`);
+  const obstacle = kind.namespace ? await namespaceObstacle() : null;
+  if (obstacle !== null) {
+    console.log(`Skipped ${files.length} files of ${name} tests: ${obstacle}`);
+    total.skipped += files.length;
+    return;
+  }
+  for (const program of kind.programs) await requireProgram(program);
+  await runFiles(name, files, leftovers, extra);
+  await leftovers.sweep(`${name} tests`);
+}
+
+/** Why tests cannot have a network namespace with TUN devices here, or null. */
+async function namespaceObstacle(): Promise<string | null> {
+  if (Deno.build.os !== "linux") return "they need Linux";
+  if (Deno.uid() !== 0) return "they need root";
+  if (!exists("/dev/net/tun")) return "there is no /dev/net/tun (modprobe tun)";
+  const made = await textOf("unshare", ["-n", "--", "true"]);
+  return made === null ? "`unshare -n true` does not work here" : null;
+}
+
+/** A missing program is a failure, told with what mends it; the tests that need it fail as well. */
+async function requireProgram(program: string): Promise<void> {
+  if (await textOf("sh", ["-c", `command -v ${program}`]) !== null) return;
+  fail(`${program} is missing: apt-get install -y ${PACKAGE_OF[program]}`);
+}
+
+async function runFiles(
+  name: KindName,
+  files: string[],
+  { env }: Leftovers,
+  extra: string[],
+): Promise<void> {
+  const kind: Kind = KINDS[name];
+  const junit = await Deno.makeTempFile({ prefix: "ttun-junit-", suffix: ".xml" });
+  const limits = { env, minutes: kind.minutes, signal: interrupted.signal };
+  try {
+    const args = ["test", ...kind.args, ...extra, `--junit-path=${junit}`, ...files];
+    const code = kind.namespace
+      ? await runInNamespace([DENO, ...args], files, limits)
+      : await runChild(DENO, args, limits);
+    tellReport(await Deno.readTextFile(junit), code);
+  } finally {
+    await Deno.remove(junit);
+  }
+}
+
+async function runInNamespace(
+  command: string[],
+  files: string[],
+  limits: Parameters<typeof runChild>[2],
+): Promise<number> {
+  // From inside no package can be fetched, also not by the program that the tests start.
+  const product = exists("main.ts") ? ["main.ts"] : [];
+  const code = await runChild(DENO, ["cache", "--quiet", ...product, ...files], limits);
+  if (code !== 0) fail("The tests' packages cannot be fetched");
+  const script = 'ip link set lo up; exec "$@"';
+  return await runChild("unshare", ["-n", "--", "sh", "-c", script, "sh", ...command], limits);
+}
+
+/** Adds up a report; a run that told nothing, or ended otherwise than it told, is a failure. */
+function tellReport(xml: string, code: number): void {
+  const { passed, failed, skipped } = readJunit(xml);
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  if (passed + failed + skipped === 0) return fail(`No test has run: deno test gave code ${code}`);
+  if (code !== 0 && failed === 0) fail(`deno test gave code ${code}, though no test has failed`);
+}
+
+/** All files below a folder, as paths from the root; what is hidden or built is left out. */
+function listFiles(folder: string): string[] {
+  const found: string[] = [];
+  for (const { name, isDirectory } of Deno.readDirSync(ROOT + folder)) {
+    if (name.startsWith(".") || ["build", "coverage", "node_modules"].includes(name)) continue;
+    if (isDirectory) found.push(...listFiles(`${folder}${name}/`));
+    else found.push(folder + name);
+  }
+  return found.sort();
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function title(text: string): void {
+  console.log(`\n── ${text}`);
+}
+
+/** One check: passed when there are no problems. */
+function count(problems: string[], good: string): void {
+  if (problems.length > 0) return fail(problems.join("\n"));
+  total.passed++;
+  console.log(good);
+}
+
+function fail(message: string): void {
+  total.failed++;
+  console.log(`FAILED: ${message}`);
+}
+
+Deno.exit(await main(Deno.args));

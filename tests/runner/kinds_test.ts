@@ -1,0 +1,22 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { kindOf, KINDS, PACKAGE_OF } from "./kinds.ts";
+
+Deno.test("kinds: a file's place and name tell its kind", () => {
+  const paths = [
+    "src/core/v1/frame_test.ts",
+    "src/io/tcp_io_test.ts",
+    "ffi/tun_linux_root_test.ts",
+    "tests/e2e/vpn_test.ts",
+    "tests/e2e/vpn_root_test.ts",
+    "tests/soak/day_test.ts",
+    "tests/suite/stream_suite.ts",
+    "src/core/test.ts",
+  ];
+  deepEqual(paths.map(kindOf), ["pure", "io", "root", "e2e", "e2e", "soak", null, null]);
+});
+
+Deno.test("kinds: each program's package is known", () => {
+  for (const { programs } of Object.values(KINDS)) {
+    for (const program of programs) equal(typeof PACKAGE_OF[program], "string");
+  }
+});
