@@ -93,8 +93,8 @@ async function namespaceObstacle(): Promise<string | null> {
   if (Deno.build.os !== "linux") return "they need Linux";
   if (Deno.uid() !== 0) return "they need root";
   if (!exists("/dev/net/tun")) return "there is no /dev/net/tun (modprobe tun)";
-  const made = await textOf("unshare", ["-n", "--", "true"]);
-  return made === null ? "`unshare -n true` does not work here" : null;
+  const made = await textOf("unshare", ["-n", "--", "sh", "-c", ":"]);
+  return made === null ? "`unshare -n` does not work here" : null;
 }
 
 /** A missing program is a failure, told with what mends it; the tests that need it fail as well. */
