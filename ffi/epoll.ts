@@ -82,13 +82,13 @@ export class Epoll implements Disposable {
     return Math.max(0, count); // errno is not to be had here; the only failure in practice is EINTR
   }
 
-  /** Visits the events of the last wait. The wake-up is eaten here and never shown. */
+  /** Visits the events of the last wait; token 0 is a wake-up, whose count is taken back first. */
   each(count: number, visit: (token: number, events: number) => void): void {
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_SIZE;
       const token = this.#view.getUint32(at + DATA_AT, true);
       if (token === 0) this.#libc.call.read(this.wakeFd, this.#count, 8n);
-      else visit(token, this.#view.getUint32(at, true));
+      visit(token, this.#view.getUint32(at, true));
     }
   }
 

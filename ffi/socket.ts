@@ -122,21 +122,33 @@ export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort }
 
 /** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
 export function localAddr(libc: Libc, fd: number): HostPort {
-  return named(libc, "getsockname", fd);
+  return tryLocalAddr(libc, fd) ?? fail(libc, "getsockname");
 }
 
-/** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
-export function remoteAddr(libc: Libc, fd: number): HostPort {
-  return named(libc, "getpeername", fd);
+/** null when the descriptor is no socket, or not one with an IP address. */
+export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
+  return tryName(libc, "getsockname", fd);
 }
 
-function named(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort {
-  const address = new Uint8Array(SOCKADDR_ROOM);
-  const length = new Uint8Array(new Uint32Array([SOCKADDR_ROOM]).buffer);
-  libc.check(call, libc.call[call](fd, address, length));
-  const family = new DataView(address.buffer).getUint16(0, true);
-  if (family !== AF_INET && family !== AF_INET6) throw new NativeError(call, Errno.EAFNOSUPPORT);
-  return unpackSockaddr(address);
+/** null when the descriptor is no socket, or not connected to an IP address. */
+export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
+  return tryName(libc, "getpeername", fd);
+}
+
+function fail(libc: Libc, call: string): never {
+  throw new NativeError(call, libc.errno);
+}
+
+const name = new Uint8Array(SOCKADDR_ROOM);
+const nameView = new DataView(name.buffer);
+const nameLength = new Uint32Array(1);
+const nameLengthBytes = new Uint8Array(nameLength.buffer);
+
+function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort | null {
+  nameLength[0] = name.length;
+  if (libc.call[call](fd, name, nameLengthBytes) < 0) return null;
+  const family = nameView.getUint16(0, true);
+  return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name) : null;
 }
 
 /** Ends the writing direction: the peer sees FIN after what was written. */

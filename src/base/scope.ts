@@ -59,7 +59,6 @@ export async function scope<T>(
     result = await body(s);
   } catch (error) {
     s.fail(error);
-    if (!s.signal.aborted || s.signal.reason !== error) s.cancel(error);
   }
   await s.join();
   parent.throwIfAborted();

@@ -52,8 +52,9 @@ const DEVICE_OPTIONS = {
     kind: "list",
     metavar: "ADDRESS",
     parse: parseAddress,
-    help: "the other end's address on the device, one for IPv4 and one for IPv6",
-    defaultText: "the other host of the network in --address",
+    help: "make the device point to point with this address at the other end; one for IPv4 and " +
+      "one for IPv6",
+    defaultText: "a network, as --address says",
   },
   route: {
     names: ["route"],
@@ -78,7 +79,7 @@ const DEVICE_OPTIONS = {
     names: ["down"],
     kind: "string",
     metavar: "CMD",
-    help: "run CMD in a shell before the device goes",
+    help: "run CMD in a shell at the end, when the device is closed",
   },
 } as const satisfies OptionTable;
 

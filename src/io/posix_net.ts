@@ -7,7 +7,6 @@ import {
   accept,
   lingerZero,
   localAddr,
-  remoteAddr,
   shutdownWrite,
   socketError,
   socketInfo,
@@ -42,7 +41,7 @@ export class PosixNet implements Dialer {
       descriptor.check();
       const errno = socketError(libc, fd);
       if (errno !== 0) throw new NativeError("connect", errno);
-      return new PosixStream(this.#reactor, descriptor, localAddr(libc, fd), remoteAddr(libc, fd));
+      return new PosixStream(this.#reactor, descriptor, localAddr(libc, fd), target);
     } catch (thrown) {
       const error = netError(thrown, "connect", to);
       descriptor?.close(error);

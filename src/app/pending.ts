@@ -1,0 +1,80 @@
+import type { Addr } from "../base/addr.ts";
+import { parseIp } from "../base/addr.ts";
+import { toHex } from "../base/bytes.ts";
+
+/** How many connections may be between accept and proof. */
+export interface PendingLimits {
+  total: number;
+  /** From one IPv4 address, or one IPv6 /64. */
+  perAddress: number;
+}
+
+export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
+
+interface Entry {
+  readonly address: string;
+  readonly drop: () => void;
+}
+
+/**
+ * The connections that have not proved the key yet. At a limit the oldest one goes, never the new
+ * one: who floods pushes out his own, and a client that has the key is through in a round trip.
+ */
+export class Pending {
+  readonly #limits: PendingLimits;
+  /** In the order of arrival, as a Set is. */
+  readonly #all = new Set<Entry>();
+  readonly #byAddress = new Map<string, Set<Entry>>();
+  /** How many were pushed out, since the beginning. */
+  dropped = 0;
+
+  constructor(limits: PendingLimits = DEFAULT_PENDING) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Counts a connection until disposed of; `drop` closes it when it must make room. */
+  add(from: Addr, drop: () => void): Disposable {
+    const entry: Entry = { address: addressGroup(from), drop };
+    const sameAddress = this.#byAddress.get(entry.address);
+    if (sameAddress !== undefined && sameAddress.size >= this.#limits.perAddress) {
+      this.#push(sameAddress);
+    }
+    if (this.#all.size >= this.#limits.total) this.#push(this.#all);
+    this.#all.add(entry);
+    const group = this.#byAddress.get(entry.address) ?? new Set();
+    this.#byAddress.set(entry.address, group.add(entry));
+    return { [Symbol.dispose]: () => this.#remove(entry) };
+  }
+
+  /** Makes room when descriptors run out. */
+  dropOldest(): void {
+    if (this.#all.size > 0) this.#push(this.#all);
+  }
+
+  #push(from: Set<Entry>): void {
+    for (const oldest of from) {
+      this.#remove(oldest);
+      this.dropped++;
+      oldest.drop();
+      return;
+    }
+  }
+
+  #remove(entry: Entry): void {
+    this.#all.delete(entry);
+    const group = this.#byAddress.get(entry.address);
+    group?.delete(entry);
+    if (group?.size === 0) this.#byAddress.delete(entry.address);
+  }
+}
+
+/** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */
+function addressGroup(from: Addr): string {
+  if ("path" in from) return from.path;
+  const ip = parseIp(from.host);
+  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : from.host;
+}

@@ -1,0 +1,112 @@
+import { onAbort } from "../base/scope.ts";
+import type { Clock } from "../contract/host.ts";
+
+/** How long an authenticated newcomer is kept waiting at the most, in milliseconds. */
+export const LONGEST_WAIT = 9_000;
+
+/** How long the holder of the place has to show life when a newcomer asks. */
+export const LIFE_TIMEOUT = 3_000;
+
+/** How often signs of life are looked for. */
+const LOOK_EVERY = 50;
+
+/** How long a holder that has just shown life is left alone. */
+const ASK_AGAIN = 1_000;
+
+/** Who has the place, or wants it. */
+export interface Tenant {
+  /** Grows with every sign of life from the peer: bytes received, bytes acknowledged. */
+  signsOfLife(): number;
+  /** Sends something that a living peer's kernel acknowledges. */
+  askForLife(): void;
+  /** The connection is known to be over. */
+  isGone(): boolean;
+  /** Loses the place to a newcomer. */
+  evict(): void;
+}
+
+interface Waiter {
+  readonly tenant: Tenant;
+  settle(granted: boolean): void;
+}
+
+/**
+ * The one place at the server. A newcomer gets it when it is free or its holder is dead; while
+ * the holder lives, the newcomer waits for a while and is then refused.
+ */
+export class Place {
+  readonly #clock: Clock;
+  #holder: Tenant | null = null;
+  readonly #queue: Waiter[] = [];
+  #asking: Disposable | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Whether `tenant` has the place now. If not, it was refused, or `signal` aborted. */
+  async claim(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    if (this.#holder === null) {
+      this.#holder = tenant;
+      return true;
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter: Waiter = { tenant, settle: resolve };
+    this.#queue.push(waiter);
+    const giveUp = () => {
+      const at = this.#queue.indexOf(waiter);
+      if (at >= 0) this.#queue.splice(at, 1);
+      resolve(false);
+    };
+    using _deadline = this.#clock.after(LONGEST_WAIT, giveUp);
+    using _tie = onAbort(signal, giveUp);
+    this.#ask();
+    return await promise;
+  }
+
+  /** The holder gives the place back; the longest waiting newcomer gets it at once. */
+  release(tenant: Tenant): void {
+    if (this.#holder !== tenant) return;
+    this.#holder = null;
+    this.#asking?.[Symbol.dispose]();
+    this.#asking = null;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.tenant.isGone()) {
+        next.settle(false);
+        continue;
+      }
+      this.#holder = next.tenant;
+      next.settle(true);
+      if (this.#queue.length > 0) this.#ask();
+      return;
+    }
+  }
+
+  /** Finds out whether the holder lives, for as long as somebody waits. */
+  #ask(): void {
+    const holder = this.#holder;
+    if (holder === null || this.#asking !== null || this.#queue.length === 0) return;
+    const before = holder.signsOfLife();
+    const until = this.#clock.now() + LIFE_TIMEOUT;
+    holder.askForLife();
+    const look = () => {
+      this.#asking = null;
+      if (this.#holder !== holder) return;
+      if (holder.signsOfLife() > before) this.#later(ASK_AGAIN, () => this.#ask());
+      else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
+      else {
+        holder.evict();
+        this.release(holder);
+      }
+    };
+    look();
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#asking = this.#clock.after(ms, () => {
+      this.#asking = null;
+      run();
+    });
+  }
+}

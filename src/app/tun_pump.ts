@@ -1,0 +1,157 @@
+import { TtunError } from "../base/errors.ts";
+import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
+import type { Clock } from "../contract/host.ts";
+import type { Device, Link, Packets } from "../contract/packet.ts";
+import { clampMss, isIpPacket } from "../core/ip.ts";
+
+/**
+ * Room for a full batch of usual packets, and for one of the largest behind them.
+ */
+const ARENA = 4 * MAX_PACKET;
+
+/** After so many packets without a wait the others have a turn: one flood must not starve the rest. */
+const BUDGET = 2 * BATCH_PACKETS;
+
+/** What went through, since the beginning. */
+export interface PumpCounters {
+  /** From the device to the peer. */
+  sentPackets: number;
+  sentBytes: number;
+  /** From the peer to the device. */
+  receivedPackets: number;
+  receivedBytes: number;
+  /** Read from the device while no peer was there. */
+  droppedWithoutPeer: number;
+  /** No IP packet, or too long for the link; either way round. */
+  droppedUnfit: number;
+}
+
+/** A link that takes the device's packets, and why it stopped, if by an error. */
+interface Attached {
+  readonly link: Link;
+  failure: { error: unknown } | null;
+}
+
+/**
+ * Carries packets between a device that stays and links that come and go. The device is read all
+ * the time; what is read without a peer is dropped, as a network does.
+ */
+export class TunPump {
+  readonly device: Device;
+  readonly counters: PumpCounters = {
+    sentPackets: 0,
+    sentBytes: 0,
+    receivedPackets: 0,
+    receivedBytes: 0,
+    droppedWithoutPeer: 0,
+    droppedUnfit: 0,
+  };
+  readonly #clock: Clock;
+  readonly #mssClamp: boolean;
+  /** Longest packet that a link of any wire version carries. */
+  readonly #longest: number;
+  #attached: Attached | null = null;
+
+  constructor(device: Device, clock: Clock, o: { mssClamp: boolean; longest: number }) {
+    this.device = device;
+    this.#clock = clock;
+    this.#mssClamp = o.mssClamp;
+    this.#longest = o.longest;
+  }
+
+  /** Reads the device until its signal aborts. @throws {TtunError} when the device is lost */
+  async run(room: { headroom: number; tailroom: number }): Promise<never> {
+    const packets = makePackets(ARENA);
+    let spent = 0;
+    for (;;) {
+      const reading = this.device.readBatch(packets, room);
+      if (reading instanceof Promise) {
+        await reading;
+        spent = 0;
+      }
+      const to = this.#attached;
+      if (to === null) this.counters.droppedWithoutPeer += packets.count;
+      else await this.#send(to, packets);
+      spent += packets.count;
+      if (spent >= BUDGET) {
+        spent = 0;
+        await this.#clock.turn();
+      }
+    }
+  }
+
+  async #send(to: Attached, packets: Packets): Promise<void> {
+    this.#keepFit(packets);
+    if (packets.count === 0) return;
+    this.counters.sentPackets += packets.count;
+    for (let i = 0; i < packets.count; i++) this.counters.sentBytes += packets.length[i]!;
+    try {
+      const sending = to.link.send(packets);
+      if (sending instanceof Promise) await sending;
+    } catch (error) {
+      to.failure ??= { error };
+      await to.link[Symbol.asyncDispose](); // the session's own loop waits in recv: this ends it
+    }
+  }
+
+  /**
+   * Carries packets for one link until the peer ends it. What the device queued before is dropped:
+   * nobody wants the packets of the last outage now.
+   * @throws what broke the link, or what broke the device
+   */
+  async session(link: Link): Promise<void> {
+    if (this.#attached !== null) {
+      throw new TtunError("internal", "Cannot carry packets for two links at once");
+    }
+    this.counters.droppedWithoutPeer += this.device.drain();
+    const attached: Attached = { link, failure: null };
+    this.#attached = attached;
+    try {
+      await this.#receive(link);
+    } catch (error) {
+      throw attached.failure?.error ?? error;
+    } finally {
+      this.#attached = null;
+    }
+  }
+
+  async #receive(link: Link): Promise<void> {
+    const packets = makePackets(0); // the link lends its own buffer
+    let spent = 0;
+    for (;;) {
+      const receiving = link.recv(packets);
+      const count = receiving instanceof Promise ? await receiving : receiving;
+      if (receiving instanceof Promise) spent = 0;
+      if (count === 0) return;
+      this.#keepFit(packets);
+      this.counters.receivedPackets += packets.count;
+      for (let i = 0; i < packets.count; i++) this.counters.receivedBytes += packets.length[i]!;
+      const writing = this.device.writeBatch(packets);
+      if (writing instanceof Promise) await writing;
+      spent += count;
+      if (spent >= BUDGET) {
+        spent = 0;
+        await this.#clock.turn();
+      }
+    }
+  }
+
+  /** Takes what is no IP packet out of the batch; clamps the MSS in the others if so asked. */
+  #keepFit(packets: Packets): void {
+    const { bytes, offset, length } = packets;
+    let kept = 0;
+    for (let i = 0; i < packets.count; i++) {
+      const at = offset[i]!;
+      const size = length[i]!;
+      if (size > this.#longest || !isIpPacket(bytes, at, size)) {
+        this.counters.droppedUnfit++;
+        continue;
+      }
+      if (this.#mssClamp) clampMss(bytes, at, size, this.device.mtu);
+      offset[kept] = at;
+      length[kept] = size;
+      kept++;
+    }
+    packets.count = kept;
+  }
+}

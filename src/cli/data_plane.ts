@@ -1,0 +1,138 @@
+import { formatAddr, formatCidr } from "../base/addr.ts";
+import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
+import { makeLogger } from "../base/log.ts";
+import { TunPump } from "../app/tun_pump.ts";
+import { runVpnClient } from "../app/vpn_client.ts";
+import { serveVpn } from "../app/vpn_server.ts";
+import { MAX_TEXT } from "../core/v1/frame.ts";
+import { NativeError } from "../../ffi/errno.ts";
+import { openLibc } from "../../ffi/libc.ts";
+import { becomeUser, findUser } from "../../ffi/user.ts";
+import { DenoNet } from "../io/deno_net.ts";
+import { configure } from "../io/netcfg.ts";
+import { PosixNet } from "../io/posix_net.ts";
+import { Reactor } from "../io/reactor.ts";
+import { openDevice } from "../io/tun.ts";
+import { chooseCiphers } from "./choose_cipher.ts";
+import type { PlaneConfig, PlaneFacts, Report } from "./messages.ts";
+import { Orders } from "./orders.ts";
+
+/**
+ * Entry of the Worker that carries packets: it owns the reactor, the device, the sockets and the
+ * ciphers. With Deno's own sockets the same code runs, only the wait does not block.
+ */
+addEventListener("message", (event) => {
+  const { config, port } = (event as MessageEvent<{ config: PlaneConfig; port: MessagePort }>).data;
+  runDataPlane(config, port);
+}, { once: true });
+
+async function runDataPlane(config: PlaneConfig, port: MessagePort): Promise<void> {
+  const stop = new AbortController();
+  let error: PlainError | null = null;
+  try {
+    using libc = openLibc();
+    await using reactor = new Reactor(libc, config.io === "deno" ? "async" : "blocking");
+    const orders = new Orders(port, reactor);
+    orders.came("stop").then(() => stop.abort());
+    await run(config, reactor, orders, stop.signal);
+  } catch (thrown) {
+    if (!stop.signal.aborted) error = plainError(translate(thrown));
+  }
+  port.postMessage({ kind: "ended", error } satisfies Report);
+  port.close();
+  close();
+}
+
+/** A system call that no adapter has translated: rare, but a fact of the system, not a bug. */
+function translate(thrown: unknown): TtunError {
+  if (!(thrown instanceof NativeError)) return toTtunError(thrown);
+  return new TtunError("system", `The operating system refused: ${thrown.message}`, {
+    cause: thrown,
+  });
+}
+
+async function run(
+  config: PlaneConfig,
+  reactor: Reactor,
+  orders: Orders,
+  signal: AbortSignal,
+): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const { carrier } = config;
+  const { libc } = reactor;
+  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
+  // Everything that can fail for the user's sake fails before the device is there.
+  const user = config.user === undefined ? null : findUser(libc, config.user);
+  const ciphers = opened.use(chooseCiphers(config.aead, log));
+  const net = config.io === "deno" ? denoNet(config, reactor, log) : posixNet(config, reactor);
+  const listener = carrier.role === "server"
+    ? opened.use(net.listen(carrier.listen, { signal }))
+    : null;
+  const device = opened.use(openDevice(reactor, { name: config.device, mtu: config.mtu, signal }));
+  const configured = configure(libc, device.name, {
+    mtu: config.mtu,
+    addresses: [...config.addresses],
+    peers: [...config.peers],
+    routes: [...config.routes],
+    addressesAreAsked: config.addressesAreAsked,
+  });
+  // A device of our own takes everything with it; one that stays is left as it was found.
+  if (device.persistent) opened.use(configured);
+  for (const warning of configured.warnings) log.warn(warning);
+
+  const facts: PlaneFacts = {
+    device: device.name,
+    mtu: config.mtu,
+    addresses: configured.addresses.map(formatCidr),
+    routes: config.routes.map(formatCidr),
+    ...(listener === null ? {} : { listen: formatAddr(listener.addr) }),
+  };
+  log.info(carrier.role === "server" ? "server" : "client", {
+    cipher: config.cipher,
+    aead: `${ciphers.name} (${ciphers.detail})`,
+    io: config.io === "deno" ? "deno" : "ffi",
+  });
+  log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
+  if (facts.listen !== undefined) log.info("listening", { address: facts.listen });
+  orders.report({ kind: "ready", facts });
+  await Promise.race([orders.came("go"), orders.came("stop")]);
+  signal.throwIfAborted();
+  if (user !== null) {
+    becomeUser(libc, user);
+    log.info("became another user", { user: user.name });
+  }
+
+  const pump = new TunPump(device, reactor, { mssClamp: config.mssClamp, longest: MAX_TEXT });
+  const common = {
+    pump,
+    keys: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
+    rng: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
+    clock: reactor,
+    log,
+    signal,
+  };
+  if (carrier.role === "client") {
+    const { server, retries } = carrier;
+    await runVpnClient({ ...common, server, retries, dialer: net, resolver: orders });
+  } else if (listener !== null) {
+    await serveVpn({ ...common, listener });
+  }
+}
+
+/** Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net` does. */
+function posixNet(config: PlaneConfig, reactor: Reactor): PosixNet {
+  return new PosixNet(reactor, {
+    mptcp: { dial: config.mptcp ?? false, listen: config.mptcp ?? true },
+  });
+}
+
+function denoNet(
+  config: PlaneConfig,
+  reactor: Reactor,
+  log: ReturnType<typeof makeLogger>,
+): DenoNet {
+  if (config.mptcp === true) {
+    log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
+  }
+  return new DenoNet(reactor.libc);
+}

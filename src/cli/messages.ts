@@ -1,0 +1,68 @@
+import type { Cidr, HostPort } from "../base/addr.ts";
+import type { PlainError } from "../base/errors.ts";
+import type { LogRecord } from "../base/log.ts";
+import type { CipherName } from "../contract/cipher.ts";
+import type { CipherMode } from "./choose_cipher.ts";
+
+/** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
+export interface PlaneConfig {
+  readonly carrier:
+    | { readonly role: "server"; readonly listen: HostPort }
+    | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
+  /** K of core/kdf.ts: the pre-shared key itself stays in the main thread. */
+  readonly psk: Uint8Array;
+  readonly cipher: CipherName;
+  readonly aead: CipherMode;
+  readonly io: "auto" | "ffi" | "deno";
+  /** Multipath TCP: undefined = as the system has it. */
+  readonly mptcp: boolean | undefined;
+  readonly device: string | undefined;
+  readonly mtu: number;
+  readonly addresses: readonly Cidr[];
+  /** Whether the user named them. */
+  readonly addressesAreAsked: boolean;
+  readonly peers: readonly Cidr[];
+  readonly routes: readonly Cidr[];
+  readonly mssClamp: boolean;
+  /** User to become once everything is open. */
+  readonly user: string | undefined;
+}
+
+/** What the data plane has set up: for the log and for --up and --down. */
+export interface PlaneFacts {
+  readonly device: string;
+  readonly mtu: number;
+  readonly addresses: readonly string[];
+  readonly routes: readonly string[];
+  /** Where the server listens. */
+  readonly listen?: string;
+}
+
+/**
+ * From the main thread to the data plane. The order of a life:
+ *
+ *     main                          data plane
+ *       (starts the Worker)   ──►
+ *                             ◄──   listening (orders are heard from now on)
+ *                             ◄──   ready (device and listener are there)
+ *       go (--up has run)     ──►
+ *                             ◄──   resolve, log … for as long as it runs
+ *       stop                  ──►   (or it ends by itself)
+ *                             ◄──   ended (everything is closed)
+ *       (--down runs)
+ */
+export type Order =
+  | { readonly kind: "go" }
+  | { readonly kind: "stop" }
+  | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
+  | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError };
+
+/** From the data plane to the main thread. */
+export type Report =
+  /** Orders are announced by writing to this eventfd; null = the plane hears them without. */
+  | { readonly kind: "listening"; readonly wakeFd: number | null }
+  | { readonly kind: "log"; readonly record: LogRecord }
+  | { readonly kind: "ready"; readonly facts: PlaneFacts }
+  | { readonly kind: "resolve"; readonly id: number; readonly host: string }
+  /** The last one; null = as it was ordered to. */
+  | { readonly kind: "ended"; readonly error: PlainError | null };

@@ -1,0 +1,78 @@
+import { receiveMessageOnPort } from "node:worker_threads";
+import { errorFromPlain } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Resolver } from "../contract/host.ts";
+import type { Reactor } from "../io/reactor.ts";
+import type { Order, Report } from "./messages.ts";
+
+type OneShot = "go" | "stop";
+
+/**
+ * The data plane's end of its conversation with the main thread. Where the loop blocks, no message
+ * is ever delivered by itself: a write to the reactor's eventfd announces one, and it is fetched.
+ */
+export class Orders implements Resolver {
+  readonly #port: MessagePort;
+  readonly #came: Record<OneShot, PromiseWithResolvers<void>> = {
+    go: Promise.withResolvers(),
+    stop: Promise.withResolvers(),
+  };
+  readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
+  #lastQuestion = 0;
+
+  constructor(port: MessagePort, reactor: Reactor) {
+    this.#port = port;
+    if (reactor.mode === "blocking") {
+      reactor.onWake = () => this.#fetch();
+      this.report({ kind: "listening", wakeFd: reactor.wakeFd });
+    } else {
+      port.onmessage = (event) => this.#take(event.data as Order);
+      this.report({ kind: "listening", wakeFd: null });
+    }
+  }
+
+  report(report: Report): void {
+    this.#port.postMessage(report);
+  }
+
+  /** Settles when that order has come. */
+  came(order: OneShot): Promise<void> {
+    return this.#came[order].promise;
+  }
+
+  async resolve(host: string, o: { signal: AbortSignal }): Promise<string[]> {
+    o.signal.throwIfAborted();
+    const id = ++this.#lastQuestion;
+    const question = Promise.withResolvers<string[]>();
+    this.#questions.set(id, question);
+    using _tie = onAbort(o.signal, question.reject);
+    try {
+      this.report({ kind: "resolve", id, host });
+      return await question.promise;
+    } finally {
+      this.#questions.delete(id);
+    }
+  }
+
+  #fetch(): void {
+    for (;;) {
+      const found = receiveMessageOnPort(this.#port as never) as { message: Order } | undefined;
+      if (found === undefined) return;
+      this.#take(found.message);
+    }
+  }
+
+  #take(order: Order): void {
+    switch (order.kind) {
+      case "go":
+      case "stop":
+        return this.#came[order.kind].resolve();
+      case "resolved":
+        return this.#questions.get(order.id)?.resolve([...order.addresses]);
+      case "unresolved":
+        return this.#questions.get(order.id)?.reject(errorFromPlain(order.error));
+      default:
+        order satisfies never;
+    }
+  }
+}

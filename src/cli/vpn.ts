@@ -1,0 +1,214 @@
+import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
+import { parseCidr } from "../base/addr.ts";
+import { pskKey } from "../core/kdf.ts";
+import { WAKE } from "../../ffi/epoll.ts";
+import { type Libc, openLibc } from "../../ffi/libc.ts";
+import type { RunContext } from "./context.ts";
+import { runHook } from "./hooks.ts";
+import { resolveKey } from "./key_source.ts";
+import type { Order, PlaneConfig, PlaneFacts, Report } from "./messages.ts";
+import { type Need, requirePermissions, type Revocable, revokePermissions } from "./permissions.ts";
+import { resolveHost } from "./resolve.ts";
+import type { VpnOptions } from "./vpn_options.ts";
+
+type Role = "server" | "client";
+type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
+
+/** Addresses of the existing programs (docs/ttun-v1.md). */
+const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
+  server: ["10.1.1.1/30", "fc11::1/126"],
+  client: ["10.1.1.2/30", "fc11::2/126"],
+};
+
+/** How long the data plane may take to end before it is left behind, in milliseconds. */
+const STOP_PATIENCE = 900;
+
+/**
+ * `ttun server` and `ttun client`: the control plane. It finds the key, starts the data plane in a
+ * Worker, gives up what permissions are no longer needed, answers the plane's questions, and ends
+ * it when the signal aborts. Resolves to 0 when that was what ended it.
+ * @throws {TtunError} what else ended it
+ */
+export async function runVpn(
+  role: Role,
+  options: VpnOptions,
+  context: RunContext,
+): Promise<number> {
+  requirePermissions(needs(role, options), role);
+  const { key } = await resolveKey(options, context);
+  const config = planeConfig(options, pskKey(key));
+  const hooks = { up: options.up, down: options.down };
+  using libc = openLibc();
+  await using plane = new Plane(config, libc, context);
+  await plane.run(role, hooks, () => revokePermissions(stillNeeded(config, hooks)));
+  context.signal.throwIfAborted();
+  return 0;
+}
+
+/**
+ * What is used after everything is open. A Worker shares the permissions of its parent, so this
+ * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
+ */
+function stillNeeded(config: PlaneConfig, hooks: Hooks): Revocable[] {
+  const keep: Revocable[] = [];
+  if (config.io === "deno" || config.carrier.role === "client") keep.push("net"); // sockets, names
+  if (hooks.up !== undefined || hooks.down !== undefined) keep.push("run");
+  return keep;
+}
+
+function needs(role: Role, options: VpnOptions): Need[] {
+  const all: Need[] = [
+    { permission: { name: "ffi" }, purpose: "open the TUN device" },
+    { permission: { name: "net" }, purpose: role === "server" ? "listen" : "connect" },
+    { permission: { name: "read" }, purpose: "start the data plane" },
+  ];
+  if (options.up !== undefined || options.down !== undefined) {
+    all.push({
+      permission: { name: "run", command: "sh" },
+      purpose: "run the --up and --down commands",
+    });
+  }
+  return all;
+}
+
+function planeConfig(options: VpnOptions, psk: Uint8Array): PlaneConfig {
+  const isClient = "server" in options;
+  const addresses = options.address ?? [];
+  const asked = addresses.length > 0;
+  return {
+    carrier: isClient
+      ? {
+        role: "client",
+        server: options.server,
+        retries: options.once ? 0 : options.retries ?? Infinity,
+      }
+      : { role: "server", listen: options.listen },
+    psk,
+    cipher: options.cipher,
+    aead: options.aead,
+    io: options.io,
+    mptcp: options.mptcp,
+    device: options.device,
+    mtu: options.mtu,
+    addresses: asked ? addresses : DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr),
+    addressesAreAsked: asked,
+    peers: options.peerAddress ?? [],
+    routes: options.route ?? [],
+    mssClamp: options.mssClamp,
+    user: options.user,
+  };
+}
+
+/** The data plane as the main thread sees it. */
+class Plane implements AsyncDisposable {
+  readonly #context: RunContext;
+  readonly #libc: Libc;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  #wakeFd: number | null = null;
+  readonly #ready = Promise.withResolvers<PlaneFacts>();
+  /** null = as it was asked to. */
+  readonly #ended = Promise.withResolvers<TtunError | null>();
+
+  constructor(config: PlaneConfig, libc: Libc, context: RunContext) {
+    this.#libc = libc;
+    this.#context = context;
+    this.#worker = new Worker(new URL("./data_plane.ts", import.meta.url), { type: "module" });
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#ended.resolve(toTtunError(event.error ?? new Error(event.message)));
+    };
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    port1.onmessage = (event) => this.#take(event.data as Report);
+    this.#worker.postMessage({ config, port: port2 }, [port2]);
+  }
+
+  /**
+   * From the first sign of life to the end, hooks included. Returns when it was asked to stop.
+   * @throws {TtunError} what else ended it
+   */
+  async run(role: Role, hooks: Hooks, onReady: () => void): Promise<void> {
+    using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
+    const first = await Promise.race([this.#ready.promise, this.#ended.promise]);
+    if (first instanceof TtunError) throw first;
+    if (first === null) return;
+    onReady();
+    try {
+      if (hooks.up !== undefined) await runHook("--up", hooks.up, first, role);
+      this.#order({ kind: "go" });
+      const failure = await this.#untilEnded();
+      if (failure !== null) throw failure;
+    } finally {
+      await this.#stop();
+      if (hooks.down !== undefined) await this.#runDown(hooks.down, first, role);
+    }
+  }
+
+  /** The plane's end by itself, or the end of patience after it was asked to. */
+  async #untilEnded(): Promise<TtunError | null> {
+    const { signal } = this.#context;
+    const { promise: asked, resolve } = Promise.withResolvers<null>();
+    using _tie = onAbort(signal, () => resolve(null));
+    return await Promise.race([this.#ended.promise, asked]);
+  }
+
+  /** Lets the plane close what it has opened; one that does not is left behind, not waited for. */
+  async #stop(): Promise<void> {
+    this.#order({ kind: "stop" });
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => resolve("late"), STOP_PATIENCE);
+    if (await Promise.race([this.#ended.promise, late]) === "late") {
+      this.#context.log.warn("the data plane does not stop: it is left behind");
+    }
+    clearTimeout(timer);
+    this.#wakeFd = null; // closed by the plane: the number may soon be another's
+  }
+
+  async #runDown(command: string, facts: PlaneFacts, role: Role): Promise<void> {
+    try {
+      await runHook("--down", command, facts, role);
+    } catch (error) {
+      this.#context.log.warn(toTtunError(error).message); // the end goes on
+    }
+  }
+
+  #take(report: Report): void {
+    switch (report.kind) {
+      case "listening":
+        this.#wakeFd = report.wakeFd;
+        if (this.#context.signal.aborted) this.#order({ kind: "stop" });
+        return;
+      case "log":
+        return this.#context.printRecord(report.record);
+      case "ready":
+        return this.#ready.resolve(report.facts);
+      case "resolve":
+        return void this.#resolve(report.id, report.host);
+      case "ended":
+        return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
+      default:
+        report satisfies never;
+    }
+  }
+
+  async #resolve(id: number, host: string): Promise<void> {
+    try {
+      this.#order({ kind: "resolved", id, addresses: await resolveHost(host) });
+    } catch (error) {
+      this.#order({ kind: "unresolved", id, error: plainError(error) });
+    }
+  }
+
+  #order(order: Order): void {
+    this.#port.postMessage(order);
+    if (this.#wakeFd !== null) this.#libc.call.write(this.#wakeFd, WAKE, 8n);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop();
+    this.#port.close();
+    this.#worker.terminate();
+  }
+}

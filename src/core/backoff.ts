@@ -1,0 +1,26 @@
+/** Pauses between attempts, in milliseconds (docs/ttun-v1.md, "Behaviour of the existing programs"). */
+const FIRST = 1_000;
+const LONGEST = 30_000;
+
+/** A session that lasted longer than this was a good one: the pauses begin anew. */
+const GOOD_SESSION = 60_000;
+
+/** Share of a pause that chance takes away, so that many clients do not come back at once. */
+const JITTER = 0.25;
+
+/** The pause before the next attempt: 1, 2, 4 … 30 s, each less 0..25 % by chance. */
+export class Backoff {
+  #next = FIRST;
+
+  /** `chance` is a random number in [0, 1). */
+  pause(chance: number): number {
+    const pause = this.#next * (1 - JITTER * chance);
+    this.#next = Math.min(this.#next * 2, LONGEST);
+    return pause;
+  }
+
+  /** Tells how long the session lasted that has just ended, in milliseconds. */
+  sessionEnded(lasted: number): void {
+    if (lasted > GOOD_SESSION) this.#next = FIRST;
+  }
+}

@@ -1,0 +1,256 @@
+import type { Addr } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Dialer, Listener, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
+import { NativeError } from "../../ffi/errno.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { lingerZero, socketInfo, tuneSocket } from "../../ffi/socket.ts";
+import { findSocket } from "./find_socket.ts";
+import { netError } from "./net_errors.ts";
+
+/**
+ * TCP on Deno's own sockets: everywhere, without FFI. With a libc at hand the options and facts
+ * that Deno does not offer come through the descriptor; without, `tune` names them.
+ */
+export class DenoNet implements Dialer {
+  readonly #libc: Libc | null;
+
+  constructor(libc: Libc | null) {
+    this.#libc = libc;
+  }
+
+  async dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream> {
+    o.signal.throwIfAborted();
+    const { host, port } = hostPort(to);
+    try {
+      const conn = await Deno.connect({ hostname: host, port, signal: o.signal });
+      return new DenoStream(conn, this.#libc, o.signal);
+    } catch (thrown) {
+      o.signal.throwIfAborted();
+      throw translate(thrown, "connect", to);
+    }
+  }
+
+  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  listen(at: Addr, o: { signal: AbortSignal }): Listener {
+    o.signal.throwIfAborted();
+    const { host, port } = hostPort(at);
+    try {
+      return new DenoListener(listenOn(host, port), this.#libc, o.signal);
+    } catch (thrown) {
+      throw translate(thrown, "listen", at);
+    }
+  }
+}
+
+/** All addresses = IPv6 and IPv4 on one socket, or IPv4 alone where the kernel has no IPv6. */
+function listenOn(host: string, port: number): Deno.TcpListener {
+  if (host !== "") return Deno.listen({ hostname: host, port });
+  try {
+    return Deno.listen({ hostname: "::", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied) {
+      throw error;
+    }
+    return Deno.listen({ hostname: "0.0.0.0", port });
+  }
+}
+
+function hostPort(addr: Addr): { host: string; port: number } {
+  if ("path" in addr) throw new TtunError("system", "Cannot use a unix socket here");
+  return addr;
+}
+
+/** Deno's error classes as the errno they stand for, so that `netError` says the same of both. */
+function translate(
+  thrown: unknown,
+  doing: "connect" | "listen" | "accept" | "stream",
+  at: Addr,
+): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const code = /os error (\d+)/.exec(thrown.message)?.[1];
+  if (code !== undefined) return netError(new NativeError(doing, Number(code)), doing, at);
+  for (const [kind, errno] of CLASSES) {
+    if (thrown instanceof kind) return netError(new NativeError(doing, errno), doing, at);
+  }
+  return thrown;
+}
+
+const CLASSES = [
+  [Deno.errors.ConnectionRefused, 111],
+  [Deno.errors.ConnectionReset, 104],
+  [Deno.errors.BrokenPipe, 32],
+  [Deno.errors.TimedOut, 110],
+  [Deno.errors.AddrInUse, 98],
+  [Deno.errors.AddrNotAvailable, 99],
+  [Deno.errors.PermissionDenied, 13],
+  [Deno.errors.NetworkUnreachable, 101],
+] as const;
+
+class DenoListener implements Listener {
+  readonly addr: Addr;
+  readonly #listener: Deno.TcpListener;
+  readonly #libc: Libc | null;
+  readonly #life: Life;
+
+  constructor(listener: Deno.TcpListener, libc: Libc | null, signal: AbortSignal) {
+    this.#listener = listener;
+    this.#libc = libc;
+    this.addr = { host: listener.addr.hostname, port: listener.addr.port };
+    this.#life = new Life(signal, () => listener.close());
+  }
+
+  async accept(o: { signal: AbortSignal }): Promise<Stream> {
+    this.#life.check();
+    o.signal.throwIfAborted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    using _tie = onAbort(o.signal, reject);
+    const accepting = this.#listener.accept();
+    try {
+      const conn = await Promise.race([accepting, aborted]);
+      return new DenoStream(conn, this.#libc, o.signal);
+    } catch (thrown) {
+      // Given up while Deno still waits: what comes then belongs to nobody; a failure was the close.
+      if (o.signal.aborted) accepting.then((conn) => conn.close(), () => {});
+      this.#life.check();
+      o.signal.throwIfAborted();
+      throw translate(thrown, "accept", this.addr);
+    }
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end(new TtunError("lost", "Cannot accept: the listener has been closed"));
+  }
+}
+
+class DenoStream implements Stream {
+  readonly local: Addr;
+  readonly remote: Addr;
+  readonly #conn: Deno.TcpConn;
+  readonly #libc: Libc | null;
+  readonly #life: Life;
+  /** The descriptor behind the connection; null = looked for and not found. */
+  #fd: number | null | undefined;
+
+  constructor(conn: Deno.TcpConn, libc: Libc | null, signal: AbortSignal) {
+    this.#conn = conn;
+    this.#libc = libc;
+    this.local = unmapped(conn.localAddr);
+    this.remote = unmapped(conn.remoteAddr);
+    this.#life = new Life(signal, () => conn.close());
+    if (signal.aborted) this.#life.check();
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    this.#life.check();
+    try {
+      return await this.#conn.read(into);
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+  }
+
+  async write(all: Uint8Array): Promise<void> {
+    for (let done = 0; done < all.length;) {
+      this.#life.check();
+      try {
+        done += await this.#conn.write(done === 0 ? all : all.subarray(done));
+      } catch (thrown) {
+        throw this.#fail(thrown);
+      }
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#life.check();
+    try {
+      await this.#conn.closeWrite();
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+  }
+
+  /** Deno cannot ask for RST: without the descriptor this is an ordinary close. */
+  reset(): void {
+    const fd = this.#life.isOver ? null : this.#descriptor();
+    if (fd !== null) lingerZero(this.#libc!, fd);
+    this.#life.end(closedHere());
+  }
+
+  info(): StreamInfo {
+    if (this.#life.isOver) return { protocol: "tcp", peerClosed: true };
+    const fd = this.#descriptor();
+    return fd === null ? { protocol: "tcp" } : socketInfo(this.#libc!, fd);
+  }
+
+  tune(options: Tuning): string[] {
+    this.#life.check();
+    const fd = this.#descriptor();
+    if (fd !== null) return tuneSocket(this.#libc!, fd, options);
+    if (options.noDelay !== undefined) this.#conn.setNoDelay(options.noDelay);
+    if (options.keepAliveSeconds !== undefined) this.#conn.setKeepAlive(true);
+    return Object.entries(DESCRIPTOR_ONLY)
+      .filter(([, option]) => options[option] !== undefined)
+      .map(([name]) => name);
+  }
+
+  #descriptor(): number | null {
+    this.#fd ??= this.#libc === null ? null : findSocket(this.#libc, this.#conn);
+    return this.#fd;
+  }
+
+  #fail(thrown: unknown): unknown {
+    this.#life.check();
+    return translate(thrown, "stream", this.remote);
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end(closedHere());
+  }
+}
+
+/** Options that Deno has no call for; keepalive's time is two hours without the descriptor. */
+const DESCRIPTOR_ONLY = {
+  TCP_KEEPIDLE: "keepAliveSeconds",
+  TCP_KEEPINTVL: "keepAliveSeconds",
+  TCP_USER_TIMEOUT: "userTimeoutMs",
+  TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
+} as const satisfies Record<string, keyof Tuning>;
+
+/** Closes once: by hand or by the signal's abort; then gives everybody the same reason. */
+class Life {
+  readonly #close: () => void;
+  readonly #tie: Disposable;
+  #over: { reason: unknown } | null = null;
+
+  constructor(signal: AbortSignal, close: () => void) {
+    this.#close = close;
+    this.#tie = onAbort(signal, (reason) => this.end(reason));
+  }
+
+  get isOver(): boolean {
+    return this.#over !== null;
+  }
+
+  check(): void {
+    if (this.#over !== null) throw this.#over.reason;
+  }
+
+  end(reason: unknown): void {
+    if (this.#over !== null) return;
+    this.#over = { reason };
+    this.#tie?.[Symbol.dispose](); // not there yet when the signal had aborted before
+    this.#close();
+  }
+}
+
+/** An IPv4 peer of a dual-stack listener as IPv4. */
+function unmapped(addr: Deno.NetAddr): Addr {
+  return { host: addr.hostname.replace(/^::ffff:(?=\d+\.)/i, ""), port: addr.port };
+}
+
+function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}
