@@ -1,5 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
+import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets } from "../contract/packet.ts";
 import { clampMss, isIpPacket } from "../core/ip.ts";
@@ -59,8 +60,15 @@ export class TunPump {
     this.#longest = o.longest;
   }
 
-  /** Reads the device until its signal aborts. @throws {TtunError} when the device is lost */
-  async run(room: { headroom: number; tailroom: number }): Promise<never> {
+  /**
+   * Reads the device until the signal aborts: that closes the device, for a read that waits would
+   * not end otherwise. @throws {TtunError} when the device is lost
+   */
+  async run(
+    room: { headroom: number; tailroom: number },
+    signal: AbortSignal,
+  ): Promise<never> {
+    using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
     const packets = makePackets(ARENA);
     let spent = 0;
     for (;;) {

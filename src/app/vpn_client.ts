@@ -43,7 +43,7 @@ export interface VpnClientOptions {
  */
 export async function runVpnClient(o: VpnClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
-    tasks.spawn(() => o.pump.run(V1_ROOM));
+    tasks.spawn((signal) => o.pump.run(V1_ROOM, signal));
     tasks.spawn(() => new VpnClient({ ...o, signal: tasks.signal }).run());
   });
 }

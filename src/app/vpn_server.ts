@@ -39,7 +39,7 @@ export interface VpnServerOptions {
 export async function serveVpn(o: VpnServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new VpnServer({ ...o, signal: tasks.signal });
-    tasks.spawn(() => o.pump.run(V1_ROOM));
+    tasks.spawn((signal) => o.pump.run(V1_ROOM, signal));
     tasks.spawn(() =>
       acceptLoop({
         ...o,

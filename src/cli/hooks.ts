@@ -27,16 +27,37 @@ export async function runHook(
   }
 }
 
+/**
+ * The shell leads a process group of its own: Ctrl-C on the terminal is meant for ttun and must
+ * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
+ */
 async function spawnShell(name: string, command: string, env: Record<string, string>) {
+  let shell: Deno.ChildProcess;
   try {
-    return await new Deno.Command("sh", {
+    shell = new Deno.Command("sh", {
       args: ["-c", command],
       env,
       stdin: "null",
       stdout: "piped",
       stderr: "inherit",
-    }).output();
+      detached: true,
+    }).spawn();
   } catch (cause) {
     throw new TtunError("hook", `Cannot run the ${name} command: there is no shell`, { cause });
+  }
+  const end = () => endGroup(shell.pid);
+  addEventListener("unload", end);
+  try {
+    return await shell.output();
+  } finally {
+    removeEventListener("unload", end);
+  }
+}
+
+function endGroup(leader: number): void {
+  try {
+    Deno.kill(-leader, "SIGTERM");
+  } catch (error) {
+    if (!(error instanceof Error)) throw error; // it has just ended by itself
   }
 }

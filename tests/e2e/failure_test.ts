@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { EXIT_CODES } from "../../src/base/errors.ts";
+import { test } from "../check.ts";
+import { type Host, twoHosts } from "../netns.ts";
+import {
+  devices,
+  INNER,
+  openTunnel,
+  pause,
+  ping,
+  runTtun,
+  SERVER,
+  startServer,
+  startTtun,
+  ttunCommand,
+} from "./tunnel.ts";
+
+/** Runs a client once and returns its exit code and output; nothing of it may stay. */
+async function clientOnce(host: Host, ...args: string[]) {
+  const { code, stdout, stderr } = await runTtun(host, ["client", "--once", ...args]);
+  assert.equal(stdout, "", "standard output is for data");
+  assert.doesNotMatch(stderr, /\bat .*\.ts:\d+|internal/, "no stack and no bug");
+  assert.deepEqual(await devices(host), ["lo", "veth0"]);
+  return { code, stderr };
+}
+
+test("a wrong key or cipher ends with its own exit code and says so at both ends", async () => {
+  await using hosts = await twoHosts();
+  await using server = await startServer(hosts.server);
+  for (const args of [["-k", "another key"], ["-m", "aes-256-gcm"]]) {
+    const seen = server.lineCount;
+    const { code, stderr } = await clientOnce(hosts.client, "-s", SERVER, ...args);
+    assert.equal(code, EXIT_CODES.auth.code, stderr);
+    assert.match(stderr, /wrong key or cipher/);
+    await server.waitFor(/handshake rejected .*wrong key or cipher/, 5000, seen);
+  }
+});
+
+test("each way of not reaching a server has its own exit code", async () => {
+  await using hosts = await twoHosts();
+  const tries: [string[], keyof typeof EXIT_CODES, RegExp][] = [
+    [["-s", SERVER], "unreachable", /refused/],
+    [["-s", "198.51.100.1:20203"], "unreachable", /no route/],
+    [["-s", "no-such-host.invalid:20203"], "name", /Cannot resolve "no-such-host.invalid"/],
+    [["-s", "192.0.2.77:20203"], "unreachable", /no route/], // nobody answers ARP
+  ];
+  for (const [args, kind, words] of tries) {
+    const { code, stderr } = await clientOnce(hosts.client, ...args);
+    assert.equal(code, EXIT_CODES[kind].code, stderr);
+    assert.match(stderr, words);
+  }
+});
+
+test("a server that takes the connection and is silent is a time-out", async () => {
+  await using hosts = await twoHosts();
+  await using _silent = hosts.server.spawn(Deno.execPath(), [
+    "eval",
+    "const l = Deno.listen({port: 20203}); for await (const c of l) globalThis.kept = c;",
+  ]);
+  await pause(500);
+  const { code, stderr } = await clientOnce(hosts.client, "-s", SERVER);
+  assert.equal(code, EXIT_CODES.timeout.code, stderr);
+});
+
+test("a client with retries tries that often, then ends with the last failure", async () => {
+  await using hosts = await twoHosts();
+  const { code, stderr } = await runTtun(hosts.client, ["client", "-s", SERVER, "--retries", "1"]);
+  assert.equal(code, EXIT_CODES.unreachable.code);
+  assert.equal(stderr.match(/retry_in_seconds/g)?.length, 1);
+});
+
+test("a taken port is named, with what to do", async () => {
+  await using hosts = await twoHosts();
+  await using _first = await startServer(hosts.server);
+  for (const io of ["ffi", "deno"]) {
+    const { code, stderr } = await runTtun(hosts.server, ["server", "--io", io]);
+    assert.equal(code, EXIT_CODES.in_use.code, stderr);
+    assert.match(stderr, /port is taken.*--listen/);
+  }
+});
+
+test("without root it says what to do", async () => {
+  await using hosts = await twoHosts();
+  // What an ordinary user has: the sources, a cache of its own, no capability.
+  const cache = await Deno.makeTempDir();
+  try {
+    const [command, args] = ttunCommand("server");
+    const copy = await readableCopy(cache);
+    const { code, stderr } = await hosts.server.run("setpriv", [
+      "--reuid=65534",
+      "--regid=65534",
+      "--clear-groups",
+      "--bounding-set=-all",
+      copy.deno,
+      ...args.map((arg) => arg.endsWith("/main.ts") ? copy.main : arg),
+    ], { env: { TTUN_KEY: "k", DENO_DIR: copy.cache, HOME: copy.cache } });
+    assert(command !== copy.deno);
+    assert.equal(code, EXIT_CODES.privilege.code, stderr);
+    assert.match(stderr, /run it with sudo.*ip tuntap add dev/);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});
+
+/** Copies of deno, the sources and the module cache that every user can read. */
+async function readableCopy(folder: string) {
+  const root = new URL("../..", import.meta.url).pathname;
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
+  const script =
+    `cp '${Deno.execPath()}' deno && mkdir -p src cache && cp -r '${root}'/{main.ts,deno.json,deno.lock,src,ffi} src/ &&
+    mkdir -p src/tests && cp '${root}'/tests/layers.ts src/tests/ && cp -r '${denoDir}'/npm cache/ && chmod -R a+rwX .`;
+  const { success, stderr } = await new Deno.Command("bash", { args: ["-c", script], cwd: folder })
+    .output();
+  assert(success, new TextDecoder().decode(stderr));
+  return { deno: `${folder}/deno`, main: `${folder}/src/main.ts`, cache: `${folder}/cache` };
+}
+
+test("missing Deno permissions are a sentence, and no question is asked", async () => {
+  await using hosts = await twoHosts();
+  const { code, stderr } = await hosts.server.run(Deno.execPath(), [
+    "run",
+    new URL("../../main.ts", import.meta.url).pathname,
+    "server",
+    "-k",
+    "k",
+  ]);
+  assert.equal(code, EXIT_CODES.privilege.code, stderr);
+  assert.match(stderr, /--allow-/);
+});
+
+test("junk and half a handshake disturb nobody", async () => {
+  await using t = await openTunnel();
+  await t.client.run("bash", [
+    "-c",
+    `
+    for i in $(seq 50); do head -c $((i * 40)) /dev/urandom >/dev/tcp/192.0.2.1/20203; done
+    printf 'GET / HTTP/1.1\\r\\n\\r\\n' >/dev/tcp/192.0.2.1/20203`,
+  ]);
+  assert.equal(await ping(t.client, INNER.server4), 3);
+  assert(t.serverProcess.output.split("handshake rejected").length < 20, "the log is not flooded");
+});
+
+test("with 10 000 idle connections from its own address a client is in within 5 s", async () => {
+  await using hosts = await twoHosts();
+  await using server = await startServer(hosts.server);
+  await using flood = hosts.client.spawn(Deno.execPath(), [
+    "run",
+    "-A",
+    "--no-prompt",
+    new URL("./flood.ts", import.meta.url).pathname,
+    "192.0.2.1",
+    "20203",
+    "10000",
+  ]);
+  await flood.waitFor(/connected 2000/, 30_000);
+  const began = performance.now();
+  await using client = startTtun(hosts.client, "client", "-s", SERVER);
+  await client.waitFor(/authenticated/, 5000);
+  assert(performance.now() - began < 5000);
+  await flood.waitFor(/connected 10000/, 60_000);
+  assert.equal(await ping(hosts.client, INNER.server4), 3);
+  assert.doesNotMatch(server.output, /internal/);
+});
+
+test("a second client is never told that it is connected while the first lives", async () => {
+  await using t = await openTunnel();
+  const began = performance.now();
+  const second = await runTtun(t.client, ["client", "--once", "-s", SERVER]);
+  assert.equal(second.code, EXIT_CODES.busy.code, second.stderr);
+  assert.doesNotMatch(second.stderr, /authenticated/);
+  assert(performance.now() - began < 12_000);
+  await t.serverProcess.waitFor(/client turned away/);
+  assert.equal(await ping(t.client, INNER.server4), 3);
+});
+
+test("a waiting client is let in at once when the first one leaves", async () => {
+  await using t = await openTunnel();
+  await using second = startTtun(t.client, "client", "--once", "-s", SERVER);
+  await pause(2000);
+  assert.doesNotMatch(second.output, /authenticated/);
+  t.clientProcess.signal("SIGINT");
+  await second.waitFor(/authenticated/, 3000);
+});
