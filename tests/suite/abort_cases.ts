@@ -1,0 +1,222 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { utf8 } from "../../src/base/bytes.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import { isLost, isOver } from "./stream_cases.ts";
+import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
+
+const reason = new Error("asked to stop");
+const isReason = (error: unknown) => error === reason;
+
+/** Dialling, accepting, and how a signal ends what lives under it. */
+export const abortCases: readonly StreamCase[] = [
+  {
+    name: "an abort ends a pending read and all later calls with its reason",
+    async run(net) {
+      await using pair = await connect(net);
+      const pending = rejects(later(() => pair.here.read(new Uint8Array(1))), isReason);
+      await net.pause(10);
+      pair.hereStop.abort(reason);
+      await pending;
+      await isOver(pair.here, isReason);
+      await pair.here[Symbol.asyncDispose]();
+      await isOver(pair.here, isReason);
+    },
+  },
+  {
+    name: "an abort ends a pending write with its reason",
+    async run(net) {
+      await using pair = await connect(net);
+      const flood = new Uint8Array(net.traits.flood);
+      const pending = rejects(later(() => pair.there.write(flood)), isReason);
+      await net.pause(10);
+      pair.thereStop.abort(reason);
+      await pending;
+      await isOver(pair.there, isReason);
+    },
+  },
+  {
+    name: "an abort closes the connection: the peer sees its end",
+    async run(net) {
+      await using pair = await connect(net);
+      pair.hereStop.abort(reason);
+      deepEqual(await readAll(pair.there), new Uint8Array());
+    },
+  },
+  {
+    name: "an abort ends a pending accept with its reason, and the listener lives on",
+    async run(net) {
+      const { signal } = new AbortController();
+      await using listener = net.listen(net.at, { signal });
+      const stop = new AbortController();
+      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      await net.pause(10);
+      stop.abort(reason);
+      await pending;
+      await rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      const accepting = later(() => listener.accept({ signal }));
+      const dialling = net.dialer.dial(listener.addr, { signal });
+      const [there, here] = await Promise.all([accepting, dialling]);
+      await using opened = new AsyncDisposableStack();
+      opened.use(there);
+      opened.use(here);
+      await here.write(utf8("x"));
+      deepEqual(await readExactly(there, 1), utf8("x"));
+    },
+  },
+  {
+    name: "a connection that comes after an abandoned accept is not lost",
+    async run(net) {
+      const { signal } = new AbortController();
+      await using listener = net.listen(net.at, { signal });
+      const stop = new AbortController();
+      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      await net.pause(10);
+      stop.abort(reason);
+      await pending;
+      await using here = await net.dialer.dial(listener.addr, { signal });
+      await net.pause(10);
+      await using there = await listener.accept({ signal });
+      await here.write(utf8("x"));
+      deepEqual(await readExactly(there, 1), utf8("x"));
+    },
+  },
+  {
+    name: "an abort of the listener's signal ends a pending accept with its reason",
+    async run(net) {
+      const stop = new AbortController();
+      await using listener = net.listen(net.at, { signal: stop.signal });
+      const { signal } = new AbortController();
+      const pending = rejects(later(() => listener.accept({ signal })), isReason);
+      await net.pause(10);
+      stop.abort(reason);
+      await pending;
+      await rejects(later(() => listener.accept({ signal })), isReason);
+      await refuses(net, listener.addr as { host: string; port: number });
+    },
+  },
+  {
+    name: "a closed listener is over: pending and later accepts say so, nobody gets in",
+    async run(net) {
+      const { signal } = new AbortController();
+      const listener = net.listen(net.at, { signal });
+      const pending = rejects(later(() => listener.accept({ signal })), isLost);
+      await net.pause(10);
+      await listener[Symbol.asyncDispose]();
+      await pending;
+      await rejects(later(() => listener.accept({ signal })), isLost);
+      await listener[Symbol.asyncDispose]();
+      await refuses(net, listener.addr as { host: string; port: number });
+    },
+  },
+  {
+    name: "an abort ends a pending dial with its reason",
+    async run(net) {
+      await using listener = net.listen(net.at, { signal: new AbortController().signal });
+      const stop = new AbortController();
+      const dialling = net.dialer.dial(listener.addr, { signal: stop.signal });
+      stop.abort(reason);
+      await rejects(dialling, isReason);
+    },
+  },
+  {
+    name: "under a signal that has aborted nothing is opened",
+    async run(net) {
+      const signal = AbortSignal.abort(reason);
+      await using listener = net.listen(net.at, { signal: new AbortController().signal });
+      await rejects(net.dialer.dial(listener.addr, { signal }), isReason);
+      await rejects(later(() => listener.accept({ signal })), isReason);
+      await rejects(later(() => net.listen(net.at, { signal })), isReason);
+    },
+  },
+  {
+    name: "where nobody listens, the other end is unreachable",
+    async run(net) {
+      const { signal } = new AbortController();
+      const listener = net.listen(net.at, { signal });
+      await listener[Symbol.asyncDispose]();
+      await refuses(net, listener.addr as { host: string; port: number });
+    },
+  },
+  {
+    name: "a port that is taken is in use, and free after the close",
+    async run(net) {
+      const { signal } = new AbortController();
+      const first = net.listen(net.at, { signal });
+      const at = first.addr as { host: string; port: number };
+      const isInUse = (error: unknown) => error instanceof TtunError && error.kind === "in_use";
+      await rejects(later(() => net.listen(at, { signal })), isInUse);
+      await first[Symbol.asyncDispose]();
+      await net.pause(10);
+      await using again = net.listen(at, { signal });
+      deepEqual(again.addr, at);
+    },
+  },
+  {
+    name: "both ends know both addresses",
+    async run(net) {
+      await using pair = await connect(net);
+      deepEqual(pair.here.remote, pair.listener.addr);
+      deepEqual(pair.there.local, pair.listener.addr);
+      deepEqual(pair.there.remote, pair.here.local);
+      ok("port" in pair.listener.addr && pair.listener.addr.port > 0);
+    },
+  },
+  {
+    name: "a hundred connections at once each get their own bytes",
+    async run(net) {
+      const { signal } = new AbortController();
+      await using opened = new AsyncDisposableStack();
+      const listener = opened.use(net.listen(net.at, { signal }));
+      const serving = (async () => {
+        for (let i = 0; i < 100; i++) {
+          const stream = opened.use(await listener.accept({ signal }));
+          echo(stream);
+        }
+      })();
+      const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => {
+        const stream = opened.use(await net.dialer.dial(listener.addr, { signal }));
+        await stream.write(utf8(`number ${i}`));
+        await stream.closeWrite();
+        return new TextDecoder().decode(await readAll(stream));
+      }));
+      await serving;
+      deepEqual(answers, Array.from({ length: 100 }, (_, i) => `number ${i}`));
+    },
+  },
+  {
+    name: "connections that came before the first accept wait for it",
+    async run(net) {
+      const { signal } = new AbortController();
+      await using opened = new AsyncDisposableStack();
+      const listener = opened.use(net.listen(net.at, { signal }));
+      const dialled = await Promise.all(
+        Array.from({ length: 5 }, () => net.dialer.dial(listener.addr, { signal })),
+      );
+      for (const stream of dialled) opened.use(stream);
+      const accepted: unknown[] = [];
+      for (let i = 0; i < 5; i++) {
+        accepted.push(opened.use(await listener.accept({ signal })).remote);
+      }
+      const byPort = (a: unknown, b: unknown) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
+      deepEqual(accepted.sort(byPort), dialled.map(({ local }) => local).sort(byPort));
+    },
+  },
+];
+
+async function echo(stream: Parameters<typeof readAll>[0]): Promise<void> {
+  await stream.write(await readAll(stream));
+  await stream.closeWrite();
+}
+
+async function refuses(
+  net: Parameters<StreamCase["run"]>[0],
+  at: { host: string; port: number },
+): Promise<void> {
+  const { signal } = new AbortController();
+  await rejects(net.dialer.dial(at, { signal }), (error) => {
+    ok(error instanceof TtunError, String(error));
+    equal(error.kind, "unreachable");
+    ok(error.message.includes(String(at.port)), error.message);
+    return true;
+  });
+}

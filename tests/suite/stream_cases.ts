@@ -1,0 +1,192 @@
+import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { utf8 } from "../../src/base/bytes.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import type { Stream } from "../../src/contract/stream.ts";
+import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
+
+/** What every Stream, Dialer and Listener keeps to (contract/stream.ts): bytes and their end. */
+export const streamCases: readonly StreamCase[] = [
+  {
+    name: "bytes go both ways",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.here.write(utf8("there"));
+      deepEqual(await readExactly(pair.there, 5), utf8("there"));
+      await pair.there.write(utf8("and back"));
+      deepEqual(await readExactly(pair.here, 8), utf8("and back"));
+    },
+  },
+  {
+    name: "a read that waits gets what comes, no more than there is room for",
+    async run(net) {
+      await using pair = await connect(net);
+      const into = new Uint8Array(3);
+      const reading = later(() => pair.there.read(into));
+      await net.pause(10);
+      await pair.here.write(utf8("abcd"));
+      const got = await reading;
+      ok(got !== null && got >= 1 && got <= 3);
+      const rest = await readExactly(pair.there, 4 - got);
+      equal(new TextDecoder().decode(into.subarray(0, got)) + new TextDecoder().decode(rest), "abcd");
+    },
+  },
+  {
+    name: "a write of no bytes changes nothing",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.here.write(new Uint8Array());
+      await pair.here.write(utf8("x"));
+      await pair.here.write(new Uint8Array());
+      await pair.here.closeWrite();
+      deepEqual(await readAll(pair.there), utf8("x"));
+    },
+  },
+  {
+    name: "a write that nobody reads waits, and ends when somebody does",
+    async run(net) {
+      await using pair = await connect(net);
+      let settled = false;
+      const writing = later(() => pair.here.write(new Uint8Array(net.traits.flood)));
+      const marked = writing.finally(() => settled = true);
+      await net.pause(50);
+      equal(settled, false);
+      const into = new Uint8Array(256 * 1024);
+      for (let left = net.traits.flood; left > 0;) left -= (await pair.there.read(into))!;
+      await marked;
+    },
+  },
+  {
+    name: "the end of one direction is null, again and again, and leaves the other open",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.here.write(utf8("last"));
+      await pair.here.closeWrite();
+      deepEqual(await readAll(pair.there), utf8("last"));
+      equal(await pair.there.read(new Uint8Array(1)), null);
+      await pair.there.write(utf8("still"));
+      deepEqual(await readExactly(pair.here, 5), utf8("still"));
+      await pair.there.closeWrite();
+      equal(await pair.here.read(new Uint8Array(1)), null);
+      equal(await pair.here.read(new Uint8Array(1)), null);
+    },
+  },
+  {
+    name: "the accepted side may end first as well",
+    async run(net) {
+      await using pair = await connect(net);
+      const reading = later(() => pair.here.read(new Uint8Array(1)));
+      await pair.there.closeWrite();
+      equal(await reading, null);
+      await pair.here.write(utf8("still"));
+      deepEqual(await readExactly(pair.there, 5), utf8("still"));
+    },
+  },
+  {
+    name: "what was written before the close arrives",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.here.write(utf8("parting words"));
+      await pair.here[Symbol.asyncDispose]();
+      deepEqual(await readAll(pair.there), utf8("parting words"));
+    },
+  },
+  {
+    name: "writing after our own end fails, and reading goes on",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.here.closeWrite();
+      await rejects(later(() => pair.here.write(utf8("x"))), isLost);
+      await pair.there.write(utf8("y"));
+      deepEqual(await readExactly(pair.here, 1), utf8("y"));
+    },
+  },
+  {
+    name: "a peer that has gone makes writing fail and not hang",
+    async run(net) {
+      await using pair = await connect(net);
+      await pair.there[Symbol.asyncDispose]();
+      await rejects(
+        (async () => {
+          for (;;) {
+            await pair.here.write(new Uint8Array(64 * 1024));
+            await net.pause(1);
+          }
+        })(),
+        isLost,
+      );
+    },
+  },
+  {
+    name: "a reset is a lost connection to the peer that reads",
+    when: ({ resets }) => resets,
+    async run(net) {
+      await using pair = await connect(net);
+      const reading = later(() => pair.there.read(new Uint8Array(1)));
+      await net.pause(10);
+      pair.here.reset();
+      await rejects(reading, isLost);
+    },
+  },
+  {
+    name: "a reset is a lost connection to the peer that writes",
+    when: ({ resets }) => resets,
+    async run(net) {
+      await using pair = await connect(net);
+      const writing = later(() => pair.there.write(new Uint8Array(net.traits.flood)));
+      await net.pause(10);
+      pair.here.reset();
+      await rejects(writing, isLost);
+    },
+  },
+  {
+    name: "where reset is an ordinary close, the peer reads the end",
+    when: ({ resets }) => !resets,
+    async run(net) {
+      await using pair = await connect(net);
+      pair.here.reset();
+      equal(await pair.there.read(new Uint8Array(1)), null);
+    },
+  },
+  {
+    name: "a reset stream is over at this end: every call says so",
+    async run(net) {
+      await using pair = await connect(net);
+      const reading = later(() => pair.here.read(new Uint8Array(1)));
+      const refused = rejects(reading, isLost);
+      pair.here.reset();
+      await refused;
+      await isOver(pair.here, isLost);
+      pair.here.reset();
+    },
+  },
+  {
+    name: "a closed stream is over: pending and later calls say so, closing again does nothing",
+    async run(net) {
+      await using pair = await connect(net);
+      const pending = [
+        rejects(later(() => pair.here.read(new Uint8Array(1))), isLost),
+        rejects(later(() => pair.here.write(new Uint8Array(net.traits.flood))), isLost),
+      ];
+      await net.pause(10);
+      await pair.here[Symbol.asyncDispose]();
+      await Promise.all(pending);
+      await isOver(pair.here, isLost);
+      await pair.here[Symbol.asyncDispose]();
+      pair.here.reset();
+      equal(pair.here.info().peerClosed, true);
+    },
+  },
+];
+
+/** A failure that is the connection's. */
+export function isLost(error: unknown): boolean {
+  return error instanceof TtunError && error.kind === "lost";
+}
+
+/** Reading, writing, ending and tuning all fail alike. */
+export async function isOver(stream: Stream, why: (error: unknown) => boolean): Promise<void> {
+  await rejects(later(() => stream.read(new Uint8Array(1))), why);
+  await rejects(later(() => stream.write(utf8("x"))), why);
+  await rejects(later(() => stream.closeWrite()), why);
+  await rejects(later(() => stream.tune({ noDelay: true })), why);
+}
