@@ -37,7 +37,8 @@ const TCPI_STATE = 0;
 const TCPI_RTT_US = 68;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
-const TCP_ESTABLISHED = 1;
+/** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
+const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
 /**
  * A non-blocking TCP socket. With `mptcp` it is a Multipath TCP one where the kernel has that.
@@ -162,6 +163,15 @@ export function lingerZero(libc: Libc, fd: number): void {
   libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
 }
 
+/**
+ * Sends RST at once and leaves a socket without connection (connect(2), AF_UNSPEC). For sockets
+ * whose owner sends FIN before it closes, as Deno does: `lingerZero` would come too late there.
+ */
+export function disconnect(libc: Libc, fd: number): void {
+  const nowhere = new Uint8Array(SOCKADDR_ROOM);
+  libc.call.connect(fd, nowhere, nowhere.length);
+}
+
 /** Sets what the kernel takes; the names of the options that it does not. */
 export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
   const wanted: [name: string, level: number, option: number, value: number | undefined][] = [
@@ -201,7 +211,7 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
   info.acked = Number(view.getBigUint64(TCPI_BYTES_ACKED, true));
   info.received = Number(view.getBigUint64(TCPI_BYTES_RECEIVED, true));
   info.rttMs = view.getUint32(TCPI_RTT_US, true) / 1000;
-  info.peerClosed = bytes[TCPI_STATE] !== TCP_ESTABLISHED;
+  info.peerClosed = !STATES_BEFORE_FIN.includes(bytes[TCPI_STATE]!);
   return info;
 }
 

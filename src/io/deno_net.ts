@@ -4,7 +4,7 @@ import { onAbort } from "../base/scope.ts";
 import type { Dialer, Listener, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { lingerZero, socketInfo, tuneSocket } from "../../ffi/socket.ts";
+import { disconnect, socketInfo, tuneSocket } from "../../ffi/socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
 
@@ -92,30 +92,41 @@ class DenoListener implements Listener {
   readonly #listener: Deno.TcpListener;
   readonly #libc: Libc | null;
   readonly #life: Life;
+  /** Deno takes one accept at a time and none can be called off: it waits for the next caller. */
+  #accepting: Promise<Deno.TcpConn> | null = null;
 
   constructor(listener: Deno.TcpListener, libc: Libc | null, signal: AbortSignal) {
     this.#listener = listener;
     this.#libc = libc;
     this.addr = { host: listener.addr.hostname, port: listener.addr.port };
-    this.#life = new Life(signal, () => listener.close());
+    this.#life = new Life(signal, () => this.#close());
   }
 
   async accept(o: { signal: AbortSignal }): Promise<Stream> {
-    this.#life.check();
-    o.signal.throwIfAborted();
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     using _tie = onAbort(o.signal, reject);
-    const accepting = this.#listener.accept();
-    try {
-      const conn = await Promise.race([accepting, aborted]);
-      return new DenoStream(conn, this.#libc, o.signal);
-    } catch (thrown) {
-      // Given up while Deno still waits: what comes then belongs to nobody; a failure was the close.
-      if (o.signal.aborted) accepting.then((conn) => conn.close(), () => {});
+    aborted.catch(() => {}); // an abort between two waits is seen by the check before the next
+    for (;;) {
       this.#life.check();
       o.signal.throwIfAborted();
-      throw translate(thrown, "accept", this.addr);
+      const accepting = this.#accepting ??= this.#listener.accept();
+      try {
+        const conn = await Promise.race([accepting, aborted]);
+        if (this.#life.isOver || o.signal.aborted || this.#accepting !== accepting) continue;
+        this.#accepting = null;
+        return new DenoStream(conn, this.#libc, o.signal);
+      } catch (thrown) {
+        this.#life.check();
+        o.signal.throwIfAborted();
+        if (this.#accepting === accepting) this.#accepting = null;
+        throw translate(thrown, "accept", this.addr);
+      }
     }
+  }
+
+  #close(): void {
+    this.#listener.close();
+    this.#accepting?.then((conn) => conn.close(), () => {});
   }
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
@@ -145,7 +156,9 @@ class DenoStream implements Stream {
   async read(into: Uint8Array): Promise<number | null> {
     this.#life.check();
     try {
-      return await this.#conn.read(into);
+      const got = await this.#conn.read(into);
+      this.#life.check(); // what a close of our own looks like is not the peer's doing
+      return got;
     } catch (thrown) {
       throw this.#fail(thrown);
     }
@@ -174,7 +187,7 @@ class DenoStream implements Stream {
   /** Deno cannot ask for RST: without the descriptor this is an ordinary close. */
   reset(): void {
     const fd = this.#life.isOver ? null : this.#descriptor();
-    if (fd !== null) lingerZero(this.#libc!, fd);
+    if (fd !== null) disconnect(this.#libc!, fd);
     this.#life.end(closedHere());
   }
 

@@ -4,6 +4,9 @@ interface Entry {
   run: (() => void) | null;
 }
 
+/** What a C int takes, about 24 days: after that the loop looks again. */
+const LONGEST_WAIT = 0x7fff_ffff;
+
 /** Timers for a loop that waits by itself: a binary heap by due time. */
 export class Timers {
   readonly #now: () => number;
@@ -20,11 +23,12 @@ export class Timers {
     return { [Symbol.dispose]: () => this.#cancel(entry) };
   }
 
-  /** Milliseconds until the next timer is due, 0 if it is; -1 when there is none. */
+  /** Milliseconds to wait for the next timer, 0 if it is due; -1 when there is none. */
   untilNext(): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];
-    return next === undefined ? -1 : Math.max(0, Math.ceil(next.due - this.#now()));
+    if (next === undefined) return -1;
+    return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - this.#now())));
   }
 
   /** Runs what is due now. */

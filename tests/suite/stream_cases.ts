@@ -27,7 +27,10 @@ export const streamCases: readonly StreamCase[] = [
       const got = await reading;
       ok(got !== null && got >= 1 && got <= 3);
       const rest = await readExactly(pair.there, 4 - got);
-      equal(new TextDecoder().decode(into.subarray(0, got)) + new TextDecoder().decode(rest), "abcd");
+      equal(
+        new TextDecoder().decode(into.subarray(0, got)) + new TextDecoder().decode(rest),
+        "abcd",
+      );
     },
   },
   {

@@ -1,0 +1,154 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { utf8 } from "../../src/base/bytes.ts";
+import type { Addr } from "../../src/base/addr.ts";
+import type { Stream } from "../../src/contract/stream.ts";
+import { type Libc, openLibc } from "../../ffi/libc.ts";
+import { tryLocalAddr, tryRemoteAddr } from "../../ffi/socket.ts";
+import { test } from "../check.ts";
+import { connect, type Pair, readExactly, type StreamNet } from "./stream_net.ts";
+
+/** netinet/in.h, netinet/tcp.h, sys/socket.h */
+const OPTIONS = {
+  TCP_NODELAY: [6, 1],
+  SO_KEEPALIVE: [1, 9],
+  TCP_KEEPIDLE: [6, 4],
+  TCP_KEEPINTVL: [6, 5],
+  TCP_USER_TIMEOUT: [6, 18],
+} as const;
+
+const NEEDS_DESCRIPTOR = ["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_USER_TIMEOUT", "TCP_RTO_MAX_MS"];
+
+const TUNING = {
+  noDelay: true,
+  keepAliveSeconds: 17,
+  userTimeoutMs: 43_210,
+  maxRetransmitPauseMs: 4_000,
+};
+
+/** Since Linux 6.15: before, that it could not be set is the right answer. */
+const withoutRtoMax = (names: string[]) => names.filter((name) => name !== "TCP_RTO_MAX_MS");
+
+/**
+ * What a transport of kernel sockets does with options and facts: looked at through the
+ * descriptor, past the code under test.
+ */
+export function socketSuite(
+  label: string,
+  open: (libc: Libc) => StreamNet,
+  o: { hasDescriptor: boolean },
+): void {
+  const check = (name: string, run: (libc: Libc, pair: Pair, net: StreamNet) => Promise<void>) =>
+    test(`${label}: ${name}`, async () => {
+      using libc = openLibc();
+      await using net = open(libc);
+      await using pair = await connect(net);
+      await run(libc, pair, net);
+    });
+
+  check("tuning sets what it does not name as unset", async (libc, { here, there }) => {
+    await Promise.resolve();
+    for (const stream of [here, there]) {
+      const fd = descriptorOf(libc, stream);
+      equal(option(libc, fd, "SO_KEEPALIVE"), 0);
+      const unset = stream.tune(TUNING);
+      deepEqual(
+        withoutRtoMax(unset).sort(),
+        o.hasDescriptor ? [] : withoutRtoMax(NEEDS_DESCRIPTOR).sort(),
+      );
+      equal(option(libc, fd, "TCP_NODELAY"), 1);
+      equal(option(libc, fd, "SO_KEEPALIVE"), 1);
+      if (!o.hasDescriptor) continue;
+      equal(option(libc, fd, "TCP_KEEPIDLE"), 17);
+      equal(option(libc, fd, "TCP_KEEPINTVL"), 17);
+      equal(option(libc, fd, "TCP_USER_TIMEOUT"), 43_210);
+    }
+  });
+
+  check("only what is asked for is tuned, and named", async (libc, { here }) => {
+    await Promise.resolve();
+    deepEqual(here.tune({}), []);
+    const fd = descriptorOf(libc, here);
+    const before = option(libc, fd, "TCP_NODELAY");
+    deepEqual(here.tune({ userTimeoutMs: 5 }), o.hasDescriptor ? [] : ["TCP_USER_TIMEOUT"]);
+    equal(option(libc, fd, "SO_KEEPALIVE"), 0);
+    equal(option(libc, fd, "TCP_NODELAY"), before);
+    deepEqual(here.tune({ noDelay: true }), []);
+    equal(option(libc, fd, "TCP_NODELAY"), 1);
+    deepEqual(here.tune({ noDelay: false }), []);
+    equal(option(libc, fd, "TCP_NODELAY"), 0);
+  });
+
+  if (!o.hasDescriptor) {
+    check("without the descriptor a stream knows that it is TCP, and no more", async (_, pair) => {
+      await Promise.resolve();
+      deepEqual(pair.here.info(), { protocol: "tcp" });
+    });
+    return;
+  }
+
+  check("a value that the kernel refuses is named", async (_libc, { here }) => {
+    await Promise.resolve();
+    const refused = here.tune({ keepAliveSeconds: 1_000_000 });
+    deepEqual(refused, ["TCP_KEEPIDLE", "TCP_KEEPINTVL"]);
+  });
+
+  check(
+    "info counts what was acknowledged and what has arrived, read or not",
+    async (_, pair, net) => {
+      const before = { here: pair.here.info(), there: pair.there.info() };
+      equal(before.here.protocol, "tcp");
+      ok(before.here.rttMs !== undefined && before.here.rttMs >= 0 && before.here.rttMs < 10_000);
+      await pair.here.write(new Uint8Array(10_000));
+      await until(net, () => pair.there.info().received! - before.there.received! === 10_000);
+      await until(net, () => pair.here.info().acked! - before.here.acked! === 10_000);
+      await readExactly(pair.there, 10_000);
+      equal(pair.there.info().received! - before.there.received!, 10_000);
+    },
+  );
+
+  check("the peer is closed by its own FIN, not by ours", async (_, { here, there }, net) => {
+    deepEqual([here.info().peerClosed, there.info().peerClosed], [false, false]);
+    await here.closeWrite();
+    await until(net, () => there.info().peerClosed === true);
+    await net.pause(20);
+    equal(here.info().peerClosed, false);
+    await there.write(utf8("still here"));
+    await readExactly(here, 10);
+    await there.closeWrite();
+    await until(net, () => here.info().peerClosed === true);
+  });
+
+  check("a reset peer is closed", async (_, { here, there }, net) => {
+    here.reset();
+    await until(net, () => there.info().peerClosed === true);
+  });
+}
+
+/** Waits for what the kernel does in its own time. */
+async function until(net: StreamNet, holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds(); tries++) {
+    ok(tries < 500, `does not come about: ${holds}`);
+    await net.pause(10);
+  }
+}
+
+/** The stream's descriptor, found by its two addresses. */
+function descriptorOf(libc: Libc, stream: Stream): number {
+  const text = (addr: Addr | null) => JSON.stringify(addr);
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    const fd = Number(name);
+    const isIt = text(tryLocalAddr(libc, fd)) === text(stream.local) &&
+      text(tryRemoteAddr(libc, fd)) === text(stream.remote);
+    if (isIt) return fd;
+  }
+  throw new Error(`There is no descriptor for ${text(stream.local)}`);
+}
+
+function option(libc: Libc, fd: number, name: keyof typeof OPTIONS): number {
+  const value = new Int32Array(1);
+  const length = new Uint8Array(new Uint32Array([4]).buffer);
+  const [level, number] = OPTIONS[name];
+  const bytes = new Uint8Array(value.buffer);
+  libc.check(name, libc.call.getsockopt(fd, level, number, bytes, length));
+  return value[0]!;
+}
