@@ -149,6 +149,7 @@ class MemoryStream implements Stream {
   }
 
   tune(): string[] {
+    this.#check();
     return []; // no packets, so nothing to set
   }
 
@@ -209,6 +210,7 @@ export class MemoryNet {
     if ("path" in to) throw new TtunError("system", "Cannot dial a path here");
     const cables = [this.cable(from), this.cable(to.host)];
     for (const cable of cables) await pluggedIn(cable, signal);
+    signal.throwIfAborted();
     const listener = this.#find(to);
     if (listener === undefined) {
       throw new TtunError("unreachable", `Cannot connect to ${formatAddr(to)}: refused`);
