@@ -7,10 +7,17 @@ import { MemoryNet, memoryPair } from "./memory.ts";
 import { Cable } from "./pipe.ts";
 
 const HOST = "192.0.2.1";
+const TRAITS = {
+  flood: 1 << 20,
+  most: 1 << 20,
+  resets: true,
+  refusesWhenClosed: true,
+  ip: false,
+};
 
 streamSuite(
   "memory stream",
-  { flood: 1 << 20, most: 1 << 20, resets: true, ip: false },
+  TRAITS,
   Deno.test,
   () => {
     const net = new MemoryNet();
@@ -19,7 +26,7 @@ streamSuite(
       listen: (at, o) => net.listen(at, o),
       at: { host: HOST, port: 0 },
       pause: () => setImmediate(),
-      traits: { flood: 1 << 20, most: 1 << 20, resets: true, ip: false },
+      traits: TRAITS,
       [Symbol.asyncDispose]: async () => {},
     };
   },
