@@ -26,6 +26,9 @@ const TCP_USER_TIMEOUT = 18;
 const TCP_RTO_MAX_MS = 44; // since Linux 6.15
 const SOL_MPTCP = 284;
 const MPTCP_INFO = 1;
+const POLLERR = 0x008;
+const POLLHUP = 0x010;
+const POLLRDHUP = 0x2000;
 const SHUT_WR = 1;
 
 /** net.core.somaxconn bounds it; a flood must not fill the queue before it is looked at. */
@@ -37,6 +40,12 @@ const TCPI_STATE = 0;
 const TCPI_RTT_US = 68;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
+
+/** struct mptcp_info (linux/mptcp.h); the byte counters are there since Linux 6.5. */
+const MPTCP_INFO_SIZE = 80;
+const MPTCPI_BYTES_RECEIVED = 64;
+const MPTCPI_BYTES_ACKED = 72;
+
 /** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
 const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
@@ -196,32 +205,54 @@ export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
 
 /** What TCP_INFO and MPTCP_INFO tell. A fact that the kernel does not give is absent. */
 export function socketInfo(libc: Libc, fd: number): StreamInfo {
-  const info: StreamInfo = { protocol: isMptcp(libc, fd) ? "mptcp" : "tcp" };
-  const bytes = new Uint8Array(TCP_INFO_SIZE);
-  const length = new Uint32Array([bytes.length]);
-  const result = libc.call.getsockopt(
-    fd,
-    IPPROTO_TCP,
-    TCP_INFO,
-    bytes,
-    new Uint8Array(length.buffer),
-  );
-  if (result < 0 || length[0]! < TCP_INFO_SIZE) return info;
-  const view = new DataView(bytes.buffer);
-  info.acked = Number(view.getBigUint64(TCPI_BYTES_ACKED, true));
-  info.received = Number(view.getBigUint64(TCPI_BYTES_RECEIVED, true));
-  info.rttMs = view.getUint32(TCPI_RTT_US, true) / 1000;
-  info.peerClosed = !STATES_BEFORE_FIN.includes(bytes[TCPI_STATE]!);
+  const multipath = mptcpInfo(libc, fd);
+  const info: StreamInfo = { protocol: multipath === null ? "tcp" : "mptcp" };
+  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE);
+  if (tcp !== null && tcp.byteLength >= TCP_INFO_SIZE) {
+    info.acked = Number(tcp.getBigUint64(TCPI_BYTES_ACKED, true));
+    info.received = Number(tcp.getBigUint64(TCPI_BYTES_RECEIVED, true));
+    info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
+    info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
+  }
+  if (multipath === null) return info;
+  // The above is the first path alone, which others may have replaced, and which outlives the end.
+  if (multipath.byteLength >= MPTCP_INFO_SIZE) {
+    info.acked = Number(multipath.getBigUint64(MPTCPI_BYTES_ACKED, true));
+    info.received = Number(multipath.getBigUint64(MPTCPI_BYTES_RECEIVED, true));
+  }
+  info.peerClosed = hasHungUp(libc, fd);
   return info;
 }
 
-/** Whether Multipath TCP was really negotiated, not only asked for. */
-function isMptcp(libc: Libc, fd: number): boolean {
-  if (getInt(libc, fd, SOL_SOCKET, SO_PROTOCOL) !== IPPROTO_MPTCP) return false;
-  const info = new Uint8Array(8);
-  const length = new Uint8Array(new Uint32Array([info.length]).buffer);
+/** null unless Multipath TCP was really negotiated, not only asked for. */
+function mptcpInfo(libc: Libc, fd: number): DataView | null {
+  if (getInt(libc, fd, SOL_SOCKET, SO_PROTOCOL) !== IPPROTO_MPTCP) return null;
   // A socket that has fallen back to plain TCP answers EOPNOTSUPP.
-  return libc.call.getsockopt(fd, SOL_MPTCP, MPTCP_INFO, info, length) === 0;
+  return getStruct(libc, fd, SOL_MPTCP, MPTCP_INFO, MPTCP_INFO_SIZE);
+}
+
+/** The front of the struct, as much as this kernel has of it; null when it has none. */
+function getStruct(
+  libc: Libc,
+  fd: number,
+  level: number,
+  option: number,
+  room: number,
+): DataView | null {
+  const bytes = new Uint8Array(room);
+  const length = new Uint32Array([room]);
+  const lengthBytes = new Uint8Array(length.buffer);
+  if (libc.call.getsockopt(fd, level, option, bytes, lengthBytes) < 0) return null;
+  return new DataView(bytes.buffer, 0, length[0]!);
+}
+
+/** Whether the peer's end has come, read or not. */
+function hasHungUp(libc: Libc, fd: number): boolean {
+  const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: i32 fd, i16 events, i16 revents
+  entry.setInt32(0, fd, true);
+  entry.setInt16(4, POLLRDHUP, true);
+  libc.call.poll(new Uint8Array(entry.buffer), 1n, 0);
+  return (entry.getInt16(6, true) & (POLLRDHUP | POLLERR | POLLHUP)) !== 0;
 }
 
 function setInt(libc: Libc, fd: number, level: number, option: number, value: number): boolean {

@@ -38,7 +38,6 @@ export function serveCases(run: (name: string) => Promise<void>): void {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       failure = { message: error.message, stack: error.stack ?? error.message };
     }
-    // deno-lint-ignore no-explicit-any -- the types here are a window's, not a worker's
-    (self as any).postMessage({ failure });
+    (self as unknown as { postMessage(message: Outcome): void }).postMessage({ failure });
   }, { once: true });
 }

@@ -10,8 +10,11 @@ export const TCP_TRAITS: StreamTraits = {
   flood: 64 * 1024 * 1024,
   most: 3_000_000,
   resets: true,
+  refusesWhenClosed: true,
   ip: true,
 };
+
+export const MPTCP_TRAITS: StreamTraits = { ...TCP_TRAITS, refusesWhenClosed: false };
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
@@ -24,7 +27,7 @@ export function posixNet(libc: Libc, mode: ReactorMode, mptcp = false): StreamNe
     listen: (at, o) => net.listen(at, o),
     at: LOOPBACK,
     pause: pauseBy(reactor),
-    traits: TCP_TRAITS,
+    traits: mptcp ? MPTCP_TRAITS : TCP_TRAITS,
     [Symbol.asyncDispose]: () => reactor[Symbol.asyncDispose](),
   };
 }

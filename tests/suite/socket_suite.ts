@@ -119,6 +119,7 @@ export function socketSuite(
   });
 
   check("a reset peer is closed", async (_, { here, there }, net) => {
+    equal(there.info().peerClosed, false);
     here.reset();
     await until(net, () => there.info().peerClosed === true);
   });

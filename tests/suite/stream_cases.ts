@@ -105,6 +105,7 @@ export const streamCases: readonly StreamCase[] = [
   },
   {
     name: "a peer that has gone makes writing fail and not hang",
+    when: ({ refusesWhenClosed }) => refusesWhenClosed,
     async run(net) {
       await using pair = await connect(net);
       await pair.there[Symbol.asyncDispose]();

@@ -19,6 +19,8 @@ export interface StreamTraits {
   readonly most: number;
   /** `reset` really tells the peer; else it is an ordinary close. */
   readonly resets: boolean;
+  /** What comes for a closed end is refused at once; Multipath TCP swallows it for a minute. */
+  readonly refusesWhenClosed: boolean;
   /** Hosts are IP addresses of this machine. */
   readonly ip: boolean;
 }
