@@ -83,7 +83,7 @@ async function runKind(name: KindName, leftovers: Leftovers, extra: string[]): P
     total.skipped += files.length;
     return;
   }
-  for (const program of kind.programs) await requireProgram(program);
+  await providePrograms(kind.programs);
   await runFiles(name, files, leftovers, extra);
   await leftovers.sweep(`${name} tests`);
 }
@@ -97,10 +97,28 @@ async function namespaceObstacle(): Promise<string | null> {
   return made === null ? "`unshare -n` does not work here" : null;
 }
 
-/** A missing program is a failure, told with what mends it; the tests that need it fail as well. */
-async function requireProgram(program: string): Promise<void> {
-  if (await textOf("sh", ["-c", `command -v ${program}`]) !== null) return;
-  fail(`${program} is missing: apt-get install -y ${PACKAGE_OF[program]}`);
+/** Installs what the tests need and is not there; where that does not work it is a failure. */
+async function providePrograms(programs: readonly string[]): Promise<void> {
+  const missing = await missingOf(programs);
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map((program) => PACKAGE_OF[program]!))];
+  const command = `apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  if (Deno.uid() === 0) {
+    console.log(`Missing: ${missing.join(", ")}. Running: apt-get update && ${command}`);
+    const script =
+      `export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && ${command} >/dev/null`;
+    await textOf("sh", ["-c", script]);
+  }
+  for (const program of await missingOf(programs)) {
+    fail(`${program} is missing: apt-get install -y ${PACKAGE_OF[program]}`);
+  }
+}
+
+async function missingOf(programs: readonly string[]): Promise<string[]> {
+  const there = await Promise.all(
+    programs.map((name) => textOf("sh", ["-c", `command -v ${name}`])),
+  );
+  return programs.filter((_, i) => there[i] === null);
 }
 
 async function runFiles(
@@ -129,7 +147,7 @@ async function runInNamespace(
   limits: Parameters<typeof runChild>[2],
 ): Promise<number> {
   // From inside no package can be fetched, also not by the program that the tests start.
-  const product = exists("main.ts") ? ["main.ts"] : [];
+  const product = ["main.ts", "src/cli/data_plane.ts"];
   const code = await runChild(DENO, ["cache", "--quiet", ...product, ...files], limits);
   if (code !== 0) fail("The tests' packages cannot be fetched");
   const script = 'ip link set lo up; exec "$@"';
