@@ -21,7 +21,7 @@ export interface Tenant {
   askForLife(): void;
   /** The connection is known to be over. */
   isGone(): boolean;
-  /** Loses the place to a newcomer. */
+  /** Is to lose the place to a newcomer: ends its session, and then calls `release`. */
   evict(): void;
 }
 
@@ -95,10 +95,7 @@ export class Place {
       if (this.#holder !== holder) return;
       if (holder.signsOfLife() > before) this.#later(ASK_AGAIN, () => this.#ask());
       else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
-      else {
-        holder.evict();
-        this.release(holder);
-      }
+      else holder.evict(); // it gives the place back when everything of its session has ended
     };
     look();
   }
