@@ -4,7 +4,7 @@ import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import { Epoll, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { Timers } from "./timers.ts";
+import { LONGEST_WAIT, Timers } from "./timers.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
@@ -61,7 +61,7 @@ export class Reactor implements Clock, AsyncDisposable {
 
   after(ms: number, run: () => void): Disposable {
     if (this.mode === "blocking") return this.#timers.after(ms, run);
-    const id = setTimeout(run, ms);
+    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // longer ones would fire at once
     return { [Symbol.dispose]: () => clearTimeout(id) };
   }
 

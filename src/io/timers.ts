@@ -1,24 +1,27 @@
 interface Entry {
   readonly due: number;
+  /** Timers that are due at the same time fire in the order in which they were set. */
+  readonly order: number;
   /** null = cancelled; it stays in the heap until it is due or the heap is tidied. */
   run: (() => void) | null;
 }
 
 /** What a C int takes, about 24 days: after that the loop looks again. */
-const LONGEST_WAIT = 0x7fff_ffff;
+export const LONGEST_WAIT = 0x7fff_ffff;
 
 /** Timers for a loop that waits by itself: a binary heap by due time. */
 export class Timers {
   readonly #now: () => number;
   #heap: Entry[] = [];
   #cancelled = 0;
+  #set = 0;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
   after(ms: number, run: () => void): Disposable {
-    const entry: Entry = { due: this.#now() + ms, run };
+    const entry: Entry = { due: this.#now() + Math.max(0, ms), order: this.#set++, run };
     this.#push(entry);
     return { [Symbol.dispose]: () => this.#cancel(entry) };
   }
@@ -31,14 +34,16 @@ export class Timers {
     return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - this.#now())));
   }
 
-  /** Runs what is due now. */
+  /** Runs what is due now; what that sets is for the next time, so the loop gets its turn. */
   fire(): void {
     const now = this.#now();
-    while (this.#heap[0] !== undefined && this.#heap[0].due <= now) {
-      const run = this.#heap[0].run;
-      this.#heap[0].run = null; // from here on, cancelling it changes nothing
-      this.#cancelled++;
+    const fresh = this.#set;
+    for (;;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.due > now || first.order >= fresh) return;
+      const { run } = first;
       this.#pop();
+      first.run = null; // from here on, cancelling it changes nothing
       run?.();
     }
   }
@@ -62,7 +67,7 @@ export class Timers {
     let at = this.#heap.push(entry) - 1;
     while (at > 0) {
       const up = (at - 1) >> 1;
-      if (this.#heap[up]!.due <= entry.due) break;
+      if (!isBefore(entry, this.#heap[up]!)) break;
       this.#heap[at] = this.#heap[up]!;
       at = up;
     }
@@ -78,11 +83,17 @@ export class Timers {
     for (;;) {
       let down = 2 * at + 1;
       if (down >= this.#heap.length) break;
-      if (down + 1 < this.#heap.length && this.#heap[down + 1]!.due < this.#heap[down]!.due) down++;
-      if (this.#heap[down]!.due >= last.due) break;
+      if (down + 1 < this.#heap.length && isBefore(this.#heap[down + 1]!, this.#heap[down]!)) {
+        down++;
+      }
+      if (!isBefore(this.#heap[down]!, last)) break;
       this.#heap[at] = this.#heap[down]!;
       at = down;
     }
     this.#heap[at] = last;
   }
+}
+
+function isBefore(a: Entry, b: Entry): boolean {
+  return a.due < b.due || (a.due === b.due && a.order < b.order);
 }

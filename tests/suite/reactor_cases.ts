@@ -1,0 +1,335 @@
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { WAKE } from "../../ffi/epoll.ts";
+import { NativeError } from "../../ffi/errno.ts";
+import { cString, type Libc } from "../../ffi/libc.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import { type Descriptor, Reactor } from "../../src/io/reactor.ts";
+import { pauseBy } from "./real_nets.ts";
+
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/** What the reactor promises in both of its modes. The case closes nothing: the caller does. */
+export interface ReactorCase {
+  readonly name: string;
+  run(reactor: Reactor, libc: Libc): Promise<void>;
+}
+
+const forever = () => new AbortController().signal;
+
+/** An eventfd: readable when something was added to its count, always writable. */
+function eventfd(libc: Libc): number {
+  return libc.check("eventfd", libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+}
+
+const ring = (libc: Libc, fd: number) => libc.check("write", libc.call.write(fd, WAKE, 8n));
+const hush = (libc: Libc, fd: number) => libc.call.read(fd, new Uint8Array(8), 8n);
+
+/** Whether a wait is over by now. */
+function watch(promise: Promise<void>): { isOver: boolean } {
+  const state = { isOver: false };
+  promise.then(() => state.isOver = true, () => state.isOver = true);
+  return state;
+}
+
+/** Takes events in until there are none: what a new descriptor brings along. */
+async function settle(reactor: Reactor): Promise<void> {
+  await pauseBy(reactor)(5);
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    Deno.readLinkSync(`/proc/self/fd/${fd}`);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+export const reactorCases: readonly ReactorCase[] = [
+  {
+    name: "timers fire in the order of their time, cancelled ones never",
+    async run(reactor) {
+      const fired: number[] = [];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      for (const ms of [40, 0, 20, 10, 30]) reactor.after(ms, () => fired.push(ms));
+      reactor.after(15, () => fired.push(15))[Symbol.dispose]();
+      reactor.after(60, resolve);
+      await promise;
+      deepEqual(fired, [0, 10, 20, 30, 40]);
+    },
+  },
+  {
+    name: "a timer never fires before its time",
+    async run(reactor) {
+      for (const ms of [0, 1, 2.5, 7]) {
+        const before = reactor.now();
+        await pauseBy(reactor)(ms);
+        ok(reactor.now() - before >= Math.floor(ms), `${ms}`);
+      }
+    },
+  },
+  {
+    name: "a thousand timers all fire",
+    async run(reactor) {
+      let fired = 0;
+      for (let i = 0; i < 1000; i++) reactor.after((i * 7919) % 50, () => fired++);
+      await pauseBy(reactor)(80);
+      equal(fired, 1000);
+    },
+  },
+  {
+    name: "a far timer does not keep the loop from its work",
+    async run(reactor, libc) {
+      let fired = false;
+      const far = reactor.after(2 ** 40, () => fired = true);
+      const descriptor = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const reading = descriptor.readable();
+      ring(libc, descriptor.fd);
+      await reading;
+      await settle(reactor);
+      equal(fired, false);
+      far[Symbol.dispose]();
+    },
+  },
+  {
+    name: "a reader wakes when there is something to read, and not before",
+    async run(reactor, libc) {
+      const descriptor = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const reading = descriptor.readable();
+      const state = watch(reading);
+      await pauseBy(reactor)(10);
+      equal(state.isOver, false);
+      ring(libc, descriptor.fd);
+      await reading;
+      equal(hush(libc, descriptor.fd), 8);
+    },
+  },
+  {
+    name: "who always has work lets others have theirs by giving up its turn",
+    async run(reactor, libc) {
+      const busy = reactor.own(eventfd(libc), forever());
+      const other = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const state = watch(other.readable());
+      let timer = false;
+      reactor.after(1, () => timer = true);
+      ring(libc, other.fd);
+      let turns = 0;
+      while (!(state.isOver && timer)) {
+        ring(libc, busy.fd);
+        hush(libc, busy.fd);
+        await reactor.turn();
+        ok(++turns < 1_000_000, `starved: other ${state.isOver}, timer ${timer}`);
+      }
+    },
+  },
+  {
+    name: "of those that give up their turn each has one before any has two",
+    async run(reactor) {
+      const order: string[] = [];
+      const three = async (name: string) => {
+        for (let i = 0; i < 3; i++) {
+          await reactor.turn();
+          order.push(name);
+        }
+      };
+      await Promise.all([three("a"), three("b"), three("c")]);
+      deepEqual(order.join(""), "abcabcabc");
+    },
+  },
+  {
+    name: "an event for what was closed in the same batch wakes nobody, and not its successor",
+    async run(reactor, libc) {
+      const first = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const waiting = first.readable();
+      const refused = rejects(waiting, /closed in the batch/);
+      const { promise: done, resolve } = Promise.withResolvers<Descriptor>();
+      let wakes = 0;
+      reactor.onWake = () => {
+        if (++wakes === 1) {
+          // Both are in the next batch, the wake-up first.
+          ring(libc, reactor.wakeFd);
+          ring(libc, first.fd);
+          return;
+        }
+        first.close(new Error("closed in the batch"));
+        const next = reactor.own(eventfd(libc), forever());
+        equal(next.fd, first.fd);
+        resolve(next);
+      };
+      ring(libc, reactor.wakeFd);
+      const next = await done;
+      const reading = next.readable();
+      const state = watch(reading);
+      await refused;
+      await pauseBy(reactor)(20);
+      equal(state.isOver, false);
+      ring(libc, next.fd);
+      await reading;
+    },
+  },
+  {
+    name: "a descriptor number that is used again has its own wake-ups only",
+    async run(reactor, libc) {
+      const old = reactor.own(eventfd(libc), forever());
+      for (let round = 0; round < 100; round++) {
+        const before = reactor.own(eventfd(libc), forever());
+        const refused = rejects(before.readable(), /gone/);
+        ring(libc, before.fd); // its event may be under way when it closes
+        before.close(new Error("gone"));
+        const after = reactor.own(eventfd(libc), forever());
+        equal(after.fd, before.fd);
+        const reading = after.readable();
+        const state = watch(reading);
+        await refused;
+        if (round % 10 === 0) await settle(reactor);
+        else await reactor.turn();
+        equal(state.isOver, false);
+        ring(libc, after.fd);
+        await reading;
+        after.close(new Error("done"));
+        before.close(new Error("closed twice")); // must not close its successor
+        throws(() => after.check(), /done/);
+      }
+      ok(isOpen(old.fd));
+    },
+  },
+  {
+    name: "closing twice does not close who has the number now",
+    async run(reactor, libc) {
+      await Promise.resolve();
+      const before = reactor.own(eventfd(libc), forever());
+      before.close(new Error("gone"));
+      const after = reactor.own(eventfd(libc), forever());
+      equal(after.fd, before.fd);
+      before.close(new Error("again"));
+      ok(isOpen(after.fd));
+      throws(() => before.readable(), /gone/);
+      throws(() => before.writable(), /gone/);
+    },
+  },
+  {
+    name: "another thread wakes the loop by the eventfd, again and again",
+    async run(reactor, libc) {
+      let wakes = 0;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      reactor.onWake = () => {
+        if (++wakes === 3) resolve();
+      };
+      const source = `
+        const libc = Deno.dlopen("libc.so.6", {
+          write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+        });
+        const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+        let left = 3;
+        const timer = setInterval(() => {
+          libc.symbols.write(${reactor.wakeFd}, one, 8n);
+          if (--left === 0) { clearInterval(timer); libc.close(); }
+        }, 20);`;
+      const worker = new Worker(`data:text/javascript,${encodeURIComponent(source)}`, {
+        type: "module",
+      });
+      await promise;
+      await settle(reactor);
+      equal(wakes, 3);
+      equal(hush(libc, reactor.wakeFd), -1); // the count was taken back
+      worker.terminate();
+    },
+  },
+  {
+    name: "an abort closes what lives under the signal, with its reason",
+    async run(reactor, libc) {
+      const stop = new AbortController();
+      const descriptor = reactor.own(eventfd(libc), stop.signal);
+      const other = reactor.own(eventfd(libc), forever());
+      const reading = rejects(descriptor.readable(), /enough/);
+      stop.abort(new Error("enough"));
+      await reading;
+      equal(descriptor.closed, true);
+      throws(() => descriptor.check(), /enough/);
+      equal(isOpen(descriptor.fd), false);
+      ok(isOpen(other.fd));
+    },
+  },
+  {
+    name: "what it cannot take over it closes",
+    async run(reactor, libc) {
+      await Promise.resolve();
+      const late = eventfd(libc);
+      throws(() => reactor.own(late, AbortSignal.abort(new Error("too late"))), /too late/);
+      equal(isOpen(late), false);
+      const file = libc.check("open", libc.call.open(cString("/proc/self/exe"), EFD_CLOEXEC));
+      throws(
+        () => reactor.own(file, forever()),
+        (error) => error instanceof NativeError && error.is("EPERM"),
+      );
+      equal(isOpen(file), false);
+    },
+  },
+  {
+    name: "disposal closes all that it owns and tells the waiters, once",
+    async run(reactor, libc) {
+      const owned = Array.from({ length: 5 }, () => reactor.own(eventfd(libc), forever()));
+      await settle(reactor); // the first event of each says writable
+      const isClosed = (error: unknown) => error instanceof TtunError && error.kind === "lost";
+      const pending = owned.map((descriptor) => rejects(descriptor.readable(), isClosed));
+      await Promise.all([reactor[Symbol.asyncDispose](), reactor[Symbol.asyncDispose]()]);
+      await Promise.all(pending);
+      deepEqual(owned.map(({ fd }) => isOpen(fd)), owned.map(() => false));
+      equal(isOpen(reactor.wakeFd), false);
+    },
+  },
+  {
+    name: "ten thousand idle descriptors are no hindrance",
+    async run(reactor, libc) {
+      const count = Math.min(10_000, descriptorLimit() - 500);
+      if (count < 10_000) console.log(`with ${count} only: the limit (ulimit -n) is low`);
+      const stop = new AbortController();
+      const idle: Descriptor[] = [];
+      for (let i = 0; i < count; i++) idle.push(reactor.own(eventfd(libc), stop.signal));
+      const active = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const states = idle.map((descriptor) => watch(descriptor.readable()));
+      for (let round = 0; round < 100; round++) {
+        const reading = active.readable();
+        ring(libc, active.fd);
+        await reading;
+        hush(libc, active.fd);
+      }
+      equal(states.some(({ isOver }) => isOver), false);
+      stop.abort(new Error("all of them"));
+      await settle(reactor);
+      equal(states.every(({ isOver }) => isOver), true);
+      equal(idle.some(({ fd }) => isOpen(fd)), false);
+    },
+  },
+  {
+    name: "asleep it uses no processor time",
+    async run(reactor, libc) {
+      for (let i = 0; i < 100; i++) {
+        reactor.own(eventfd(libc), forever()).readable().catch(() => {});
+      }
+      await pauseBy(reactor)(100);
+      const before = processorTicks();
+      await pauseBy(reactor)(1000);
+      const used = processorTicks() - before;
+      ok(used <= 20, `${used} of 100 ticks`); // a loop that spins uses all hundred of a processor
+    },
+  },
+];
+
+function descriptorLimit(): number {
+  const limits = Deno.readTextFileSync("/proc/self/limits");
+  return Number(/^Max open files +(\d+)/m.exec(limits)![1]);
+}
+
+/** Of this whole process, in hundredths of a second (proc(5): utime and stime). */
+function processorTicks(): number {
+  const fields = Deno.readTextFileSync("/proc/self/stat").split(") ")[1]!.split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
