@@ -30,10 +30,13 @@ const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
+const RTM_GETROUTE = 26;
 
 const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
 const IFINFO_SIZE = 16; // struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change
 const IFADDR_SIZE = 8; // struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index
+// struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
+const RTMSG_SIZE = 12;
 
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
@@ -111,6 +114,14 @@ export class Netlink implements Disposable {
   /** @throws {NativeError} EPERM, EADDRNOTAVAIL */
   removeAddress(index: number, address: LinkAddress): void {
     this.request(RTM_DELADDR, 0, packAddress(index, address));
+  }
+
+  /** The networks that the main table sends to this link. */
+  routes(index: number): Cidr[] {
+    return this.request(RTM_GETROUTE, NLM_F_DUMP, new Uint8Array(RTMSG_SIZE))
+      .map((message) => readRoute(message.body))
+      .filter((route) => route.index === index)
+      .map((route) => route.to);
   }
 
   /** @throws {NativeError} EPERM, EEXIST, ENETDOWN (the link is down) */
@@ -245,8 +256,7 @@ function readAddress(body: Uint8Array): LinkAddress {
 }
 
 function packRoute(index: number, to: Cidr): Uint8Array {
-  // struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
-  const head = new Uint8Array(12);
+  const head = new Uint8Array(RTMSG_SIZE);
   head[0] = to.family === 4 ? AF_INET : AF_INET6;
   head[1] = to.prefix;
   head[4] = RT_TABLE_MAIN;
@@ -254,6 +264,19 @@ function packRoute(index: number, to: Cidr): Uint8Array {
   head[6] = to.family === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   head[7] = RTN_UNICAST;
   return concat(head, attribute(RTA_DST, to.bytes), attribute(RTA_OIF, u32(index)));
+}
+
+/** `index` is 0 for what is no plain route of the main table. */
+function readRoute(body: Uint8Array): { to: Cidr; index: number } {
+  const family = body[0] === AF_INET ? 4 : 6;
+  const found = attributes(body.subarray(RTMSG_SIZE));
+  const bytes = found.get(RTA_DST) ?? new Uint8Array(family === 4 ? 4 : 16);
+  const link = found.get(RTA_OIF);
+  const isPlain = body[4] === RT_TABLE_MAIN && body[7] === RTN_UNICAST && link !== undefined;
+  return {
+    to: { family, bytes, prefix: body[1]! },
+    index: isPlain ? view(link).getUint32(0, true) : 0,
+  };
 }
 
 function readLink(body: Uint8Array): LinkState {

@@ -67,8 +67,10 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       });
       undo.push((again) => again.setLink(before.index, { up: false }));
     }
+    const routes = config.routes.length === 0 ? [] : netlink.routes(before.index).map(formatCidr);
     for (const route of config.routes.map(networkOf)) {
       const text = formatCidr(route);
+      if (routes.includes(text)) continue;
       step(`add the route to ${text}`, `ip route add ${text} dev ${device}`, () => {
         netlink.addRoute(before.index, route);
       });
@@ -116,7 +118,7 @@ function addAddress(
     return null;
   } catch (error) {
     if (!(error instanceof NativeError)) throw error;
-    if (error.is("EEXIST")) return null;
+    if (error.is("EEXIST")) return otherPrefix(device, address, present, error);
     if (address.local.family === 6 && error.is("EACCES", "EOPNOTSUPP", "EAFNOSUPPORT")) {
       return new TtunError(
         "system",
@@ -133,6 +135,25 @@ function addAddress(
       `ip address add ${text} dev ${device}`,
     );
   }
+}
+
+/** IPv6 takes an address only once, whatever its prefix is. */
+function otherPrefix(
+  device: string,
+  address: LinkAddress,
+  present: LinkAddress[],
+  cause: NativeError,
+): TtunError | null {
+  const bare = formatIp(address.local.bytes);
+  const other = present.find(({ local }) => formatIp(local.bytes) === bare);
+  if (other === undefined) return null; // it has come this very moment
+  const text = addressText(other);
+  return new TtunError(
+    "in_use",
+    `Cannot give ${device} the address ${addressText(address)}: it has it as ${text}; ` +
+      `take that away: sudo ip address del ${text} dev ${device}`,
+    { cause },
+  );
 }
 
 /** As `ip address add` takes it. */

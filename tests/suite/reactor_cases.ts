@@ -3,7 +3,7 @@ import { WAKE } from "../../ffi/epoll.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { cString, type Libc } from "../../ffi/libc.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { type Descriptor, Reactor } from "../../src/io/reactor.ts";
+import type { Descriptor, Reactor } from "../../src/io/reactor.ts";
 import { pauseBy } from "./real_nets.ts";
 
 const EFD_NONBLOCK = 0o4000;

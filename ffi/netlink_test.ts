@@ -1,0 +1,75 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import fc from "fast-check";
+import { concat, fromHex, toHex } from "../src/base/bytes.ts";
+import { attribute, attributes, packMessage, u32, unpackMessages } from "./netlink.ts";
+
+Deno.test("netlink: a message is a header of 16 bytes and its body", () => {
+  // struct nlmsghdr: length 20, RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence 7, port 0
+  equal(
+    toHex(packMessage(18, 0x5, 7, fromHex("01020304"))),
+    "14000000120005000700000000000000" + "01020304",
+  );
+});
+
+Deno.test("netlink: an attribute has its length without, and its bytes with padding", () => {
+  equal(toHex(attribute(3, fromHex("7474756e3000"))), "0a000300" + "7474756e3000" + "0000");
+  equal(toHex(attribute(4, u32(1400))), "08000400" + "78050000");
+});
+
+Deno.test("netlink: messages of one datagram come apart at 4-byte borders", () => {
+  const first = packMessage(20, 2, 9, fromHex("aabbcc"));
+  const second = packMessage(3, 2, 9, fromHex("00000000"));
+  const found = unpackMessages(concat(first, new Uint8Array(1), second));
+  deepEqual(found.map(({ type, sequence, body }) => [type, sequence, toHex(body)]), [
+    [20, 9, "aabbcc"],
+    [3, 9, "00000000"],
+  ]);
+});
+
+Deno.test("netlink: what is cut short, or says so of itself, is left out", () => {
+  const whole = packMessage(20, 2, 9, fromHex("aabbccdd"));
+  for (let length = 0; length < whole.length; length++) {
+    deepEqual(unpackMessages(whole.subarray(0, length)), []);
+  }
+  for (const length of [0, 1, 15, 21, 0xffff_ffff]) {
+    const lying = whole.slice();
+    new DataView(lying.buffer).setUint32(0, length, true);
+    deepEqual(unpackMessages(lying), []);
+    deepEqual(unpackMessages(concat(whole, lying)).length, 1);
+  }
+  for (const bad of ["0300", "03000100", "00000100", "09000100aabbccdd"]) {
+    equal(attributes(fromHex(bad)).size, 0, bad);
+    equal(attributes(concat(attribute(7, u32(1)), fromHex(bad))).size, 1, bad);
+  }
+});
+
+Deno.test("netlink: attributes that were packed are found again", () => {
+  const values = fc.uniqueArray(
+    fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.uint8Array({ maxLength: 40 })),
+    { selector: ([type]) => type },
+  );
+  fc.assert(fc.property(values, (list) => {
+    const packed = concat(...list.map(([type, value]) => attribute(type, value)));
+    deepEqual([...attributes(packed)], list.map(([type, value]) => [type, new Uint8Array(value)]));
+  }));
+});
+
+Deno.test("netlink: any bytes whatever are read to an end, within their bounds", () => {
+  // Words of small numbers as well, so that a good part is taken for lengths.
+  const word = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.nat(0xffff_ffff));
+  const bytes = fc.tuple(fc.array(word, { maxLength: 100 }), fc.uint8Array({ maxLength: 3 }))
+    .map(([words, rest]) => concat(new Uint8Array(Uint32Array.from(words).buffer), rest));
+  let messages = 0;
+  fc.assert(
+    fc.property(bytes, (noise) => {
+      const found = unpackMessages(noise);
+      messages += found.length;
+      const total = found.reduce((sum, { body }) => sum + 16 + body.length, 0);
+      ok(total <= noise.length);
+      const values = [...attributes(noise).values()];
+      ok(values.every((value) => value.length <= noise.length - 4));
+    }),
+    { numRuns: 3000 },
+  );
+  ok(messages > 100, `only ${messages} of the messages were any`);
+});
