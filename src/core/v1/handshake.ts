@@ -222,8 +222,8 @@ export class ServerHandshake extends Handshake {
    * Until this is called the client waits, and believes nothing.
    */
   accept(): { proof: Uint8Array; session: Session } {
-    const proof = this.sealProof();
-    return { proof, session: this.finish() };
+    const session = this.finish(); // first of all: nothing is sealed for whoever has proved nothing
+    return { proof: this.sealProof(), session };
   }
 }
 
