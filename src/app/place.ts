@@ -86,18 +86,23 @@ export class Place {
   /** Finds out whether the holder lives, for as long as somebody waits. */
   #ask(): void {
     const holder = this.#holder;
-    if (holder === null || this.#asking !== null || this.#queue.length === 0) return;
+    if (holder === null || this.#asking !== null || !this.#isWanted()) return;
     const before = holder.signsOfLife();
     const until = this.#clock.now() + LIFE_TIMEOUT;
     holder.askForLife();
     const look = () => {
       this.#asking = null;
-      if (this.#holder !== holder) return;
+      if (this.#holder !== holder || !this.#isWanted()) return;
       if (holder.signsOfLife() > before) this.#later(ASK_AGAIN, () => this.#ask());
       else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
       else holder.evict(); // it gives the place back when everything of its session has ended
     };
     look();
+  }
+
+  /** Whether a newcomer waits that has not gone away again: else no holder need prove anything. */
+  #isWanted(): boolean {
+    return this.#queue.some(({ tenant }) => !tenant.isGone());
   }
 
   #later(ms: number, run: () => void): void {
