@@ -36,8 +36,10 @@ export async function acceptLoop(o: {
       o.take(accepting instanceof Promise ? await accepting : accepting);
     } catch (error) {
       if (!(error instanceof TtunError) || error.kind !== "exhausted") throw error;
-      if (o.clock.now() - said > SAY_EVERY) o.log.warn(error.message);
-      said = o.clock.now();
+      if (o.clock.now() - said > SAY_EVERY) {
+        o.log.warn(error.message);
+        said = o.clock.now();
+      }
       o.makeRoom();
       await sleep(o.clock, EXHAUSTED_PAUSE, o.signal);
     }
