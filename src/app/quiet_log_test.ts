@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { makeLogger } from "../base/log.ts";
+import { QuietLog } from "./quiet_log.ts";
+
+function world() {
+  const lines: string[] = [];
+  let now = 0;
+  const log = makeLogger(
+    ({ level, message, fields }) => lines.push(`${level} ${message} ${JSON.stringify(fields)}`),
+    () => now,
+  );
+  const quiet = new QuietLog(log, () => now);
+  return { lines, quiet, at: (ms: number) => now = ms };
+}
+
+Deno.test("ten lines in ten seconds are said, the others only counted in the next window", () => {
+  const { lines, quiet, at } = world();
+  for (let i = 0; i < 25; i++) {
+    at(i);
+    quiet.warn("x", { i });
+  }
+  assert.equal(lines.length, 10);
+  assert.equal(lines.at(-1), 'warn x {"i":9}');
+  at(10_000);
+  quiet.warn("x", { i: 25 });
+  assert.equal(lines.length, 10); // the window is not over yet
+  at(10_001);
+  quiet.warn("x", { i: 26 });
+  assert.deepEqual(lines.slice(10), ['warn more such connections {"count":16}', 'warn x {"i":26}']);
+});
+
+Deno.test("a count is told once, and none where nothing was kept back", () => {
+  const { lines, quiet, at } = world();
+  for (const ms of [0, 10_001, 20_002, 30_003]) {
+    at(ms);
+    quiet.warn("x", {});
+  }
+  assert.deepEqual(lines, Array(4).fill("warn x {}"));
+});

@@ -1,0 +1,120 @@
+import { TtunError } from "../../src/base/errors.ts";
+import type { Resolver } from "../../src/contract/host.ts";
+import type { Dialer } from "../../src/contract/stream.ts";
+import { MAX_TEXT } from "../../src/core/v1/frame.ts";
+import { TunPump } from "../../src/app/tun_pump.ts";
+import { runVpnClient } from "../../src/app/vpn_client.ts";
+import { serveVpn } from "../../src/app/vpn_server.ts";
+import { CountedCiphers } from "./ciphers.ts";
+import { FakeClock } from "./clock.ts";
+import { FakeDevice } from "./device.ts";
+import { keptLog } from "./log.ts";
+import { MemoryNet } from "./memory.ts";
+import { seededRng } from "./rng.ts";
+import { handshakeKeys } from "./v1_session.ts";
+
+export const SERVER_HOST = "192.0.2.1";
+export const SERVER_PORT = 20203;
+const STOP = new Error("the test is over");
+
+type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" | "cipher">;
+
+/** A program that runs: its device, its log, and how it ended. */
+export interface Running {
+  readonly device: FakeDevice;
+  readonly pump: TunPump;
+  readonly ended: Promise<unknown>;
+  /** Its log's lines, as `level message`. */
+  lines(): string[];
+  /** Facts of its log's lines with these words. */
+  fields(message: string): Record<string, unknown>[];
+  stop(): Promise<void>;
+}
+
+/** Hosts, a network and a clock for whole programs; at the end everything must be gone. */
+export class VpnWorld implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly net = new MemoryNet();
+  readonly ciphers = new CountedCiphers();
+  readonly #running: Running[] = [];
+  #seed = 0;
+
+  server(o: KeyOptions = {}): Running {
+    return this.#run((common, signal) => {
+      const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
+      return serveVpn({ ...common, listener });
+    }, o);
+  }
+
+  client(
+    o: KeyOptions & { host?: string; retries?: number; dialer?: Dialer; resolver?: Resolver } = {},
+  ): Running {
+    return this.#run((common) =>
+      runVpnClient({
+        ...common,
+        server: { host: "server.example", port: SERVER_PORT },
+        dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
+        resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },
+        retries: o.retries ?? Infinity,
+      }), o);
+  }
+
+  #run(
+    start: (common: ReturnType<VpnWorld["common"]>, signal: AbortSignal) => Promise<void>,
+    o: KeyOptions,
+  ): Running {
+    const stop = new AbortController();
+    const device = new FakeDevice();
+    const { log, records } = keptLog(this.clock);
+    const pump = new TunPump(device, this.clock, { mssClamp: false, longest: MAX_TEXT });
+    const running: Running = {
+      device,
+      pump,
+      ended: start(this.common(o, pump, log, stop.signal), stop.signal).then(
+        () => null,
+        (error: unknown) => error === STOP ? null : error,
+      ),
+      lines: () => records.map(({ level, message }) => `${level} ${message}`),
+      fields: (message) =>
+        records.filter((r) => r.message === message).map((r) => ({ ...r.fields })),
+      stop: async () => {
+        stop.abort(STOP);
+        await this.clock.settle();
+        await running.ended;
+      },
+    };
+    this.#running.push(running);
+    return running;
+  }
+
+  common(
+    o: KeyOptions,
+    pump: TunPump,
+    log: ReturnType<typeof keptLog>["log"],
+    signal: AbortSignal,
+  ) {
+    const { nonce: _nonce, ...keys } = handshakeKeys({ ...o, makeCipher: this.ciphers.factory });
+    return { pump, keys, rng: seededRng(++this.#seed), clock: this.clock, log, signal };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const running of this.#running) await running.stop();
+    if (this.ciphers.live > 0) throw new Error(`${this.ciphers.live} ciphers were not disposed of`);
+    if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are still set`);
+  }
+}
+
+/** The error that a program ended with. */
+export function errorOf(ended: unknown): TtunError {
+  if (ended instanceof TtunError) return ended;
+  throw new Error(`Ended otherwise than by an error of ttun's: ${String(ended)}`);
+}
+
+/** An IPv4 packet without a sense, told apart by `mark`. */
+export function ipPacket(mark: number, size = 40): Uint8Array {
+  const packet = new Uint8Array(size);
+  packet[0] = 0x45;
+  packet[size - 2] = mark >> 8;
+  packet[size - 1] = mark;
+  return packet;
+}
