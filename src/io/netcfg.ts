@@ -52,6 +52,13 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       );
       undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
     }
+    // Before the addresses: an IPv6 peer's route comes with its address, and only to a link that is up.
+    if (!before.up) {
+      step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
+        netlink.setLink(before.index, { up: true });
+      });
+      undo.push((again) => again.setLink(before.index, { up: false }));
+    }
     const wanted = config.addresses.map((local) => withPeer(local, config.peers));
     const present = netlink.addresses(before.index);
     const addresses: Cidr[] = [];
@@ -60,12 +67,6 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       if (refused === null) addresses.push(address.local);
       else if (config.addressesAreAsked || address.local.family === 4) throw refused;
       else warnings.push(refused.message);
-    }
-    if (!before.up) {
-      step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
-        netlink.setLink(before.index, { up: true });
-      });
-      undo.push((again) => again.setLink(before.index, { up: false }));
     }
     const routes = config.routes.length === 0 ? [] : netlink.routes(before.index).map(formatCidr);
     for (const route of config.routes.map(networkOf)) {

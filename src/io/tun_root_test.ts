@@ -1,5 +1,170 @@
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { makePackets, MAX_PACKET } from "../base/packets.ts";
+import { TtunError } from "../base/errors.ts";
 import { test } from "../../tests/check.ts";
+import { endChild, openInChild, refusedInChild } from "../../tests/device_child.ts";
+import { Host } from "../../tests/netns.ts";
 import { deviceSuite } from "../../tests/suite/device_suite.ts";
-import { openTunWorld } from "../../tests/tun_world.ts";
+import { later } from "../../tests/suite/stream_net.ts";
+import { openTunWorld, udpPacket } from "../../tests/tun_world.ts";
 
 deviceSuite("tun", test, openTunWorld, { refuses: true });
+
+const ROOM = { headroom: 2, tailroom: 16 };
+
+/** Shell code for a mount namespace: a device node of that mode, whatever the machine's is. */
+const nodeOfMode = (mode: string) =>
+  `mount -t tmpfs none /dev/net && mknod /dev/net/tun c 10 200 && chmod ${mode} /dev/net/tun`;
+
+async function ip(command: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("ip", { args: command.split(" ") }).output();
+  ok(success, new TextDecoder().decode(stderr));
+}
+
+function onePacket() {
+  const batch = makePackets(MAX_PACKET);
+  const packet = udpPacket(new Uint8Array(8));
+  batch.bytes.set(packet);
+  batch.length[0] = packet.length;
+  batch.count = 1;
+  return batch;
+}
+
+const isRemoved = (error: unknown) =>
+  error instanceof TtunError && error.kind === "system" &&
+  /ttun0: it was removed/.test(error.message);
+
+test("tun: a device that is removed ends the read that waits", async () => {
+  await using world = await openTunWorld();
+  const batch = makePackets(2 * MAX_PACKET);
+  const reading = rejects(later(() => world.device.readBatch(batch, ROOM)), isRemoved);
+  await world.pause(10);
+  await ip(`link del ${world.device.name}`);
+  await reading;
+  await rejects(later(() => world.device.readBatch(batch, ROOM)), isRemoved);
+});
+
+test("tun: a device that was removed takes no packets", async () => {
+  await using world = await openTunWorld();
+  await ip(`link del ${world.device.name}`);
+  await rejects(later(() => world.device.writeBatch(onePacket())), isRemoved);
+});
+
+test("tun: a device that is down drops packets and counts them, and works again when up", async () => {
+  await using world = await openTunWorld();
+  await ip(`link set ${world.device.name} down`);
+  await world.device.writeBatch(onePacket());
+  await world.device.writeBatch(onePacket());
+  equal(world.device.refused, 2);
+  await ip(`link set ${world.device.name} up`);
+  await world.device.writeBatch(onePacket());
+  equal((await world.receive()).length, 8);
+  equal(world.device.refused, 2);
+});
+
+test("tun: a device of our own is not persistent, and has the kernel's name for it", async () => {
+  await using world = await openTunWorld();
+  deepEqual([world.device.name, world.device.persistent, world.device.mtu], ["ttun0", false, 1400]);
+});
+
+async function links(host: Host): Promise<string[]> {
+  const list = JSON.parse(await host.sh("ip -j link")) as { ifname: string }[];
+  return list.map(({ ifname }) => ifname).filter((name) => /tun|tap/.test(name)).sort();
+}
+
+test("tun: each gets the first free number; a device goes with its program", async () => {
+  await using host = await Host.create();
+  const first = await openInChild(host, {});
+  const second = await openInChild(host, {});
+  deepEqual([first.name, second.name], ["ttun0", "ttun1"]);
+  deepEqual(await links(host), ["ttun0", "ttun1"]);
+  await endChild(first);
+  deepEqual(await links(host), ["ttun1"]);
+  const third = await openInChild(host, {});
+  equal(third.name, "ttun0");
+  third.process.signal("SIGKILL");
+  await third.process.status;
+  deepEqual(await links(host), ["ttun1"]);
+  await endChild(second);
+  deepEqual(await links(host), []);
+});
+
+test("tun: a name that was asked for is the device's", async () => {
+  await using host = await Host.create();
+  const child = await openInChild(host, { name: "tun-of-15-chars" });
+  equal(child.name, "tun-of-15-chars");
+  deepEqual(await links(host), ["tun-of-15-chars"]);
+  await endChild(child);
+});
+
+test("tun: a device that another program has is in use", async () => {
+  await using host = await Host.create();
+  const child = await openInChild(host, { name: "ttun7" });
+  const { kind, message } = await refusedInChild(host, { name: "ttun7" });
+  equal(kind, "in_use");
+  match(message, /ttun7: another program has it.*--device/);
+  await endChild(child);
+});
+
+test("tun: a device of another kind is not for tunnels, and says so", async () => {
+  await using host = await Host.create();
+  await host.sh("ip tuntap add dev tap0 mode tap; ip link add veth7 type veth peer name veth8");
+  for (const name of ["lo", "tap0", "veth7"]) {
+    const { kind, message } = await refusedInChild(host, { name });
+    equal(kind, "usage", message);
+    match(message, new RegExp(`Cannot open ${name} .*another kind.*--device`));
+  }
+});
+
+/** A sentence's command as a test can run it: it is root already, and may have no modprobe. */
+const asRoot = (command: string) => `sudo() { "$@"; }; modprobe() { :; }; USER=nobody; ${command}`;
+
+test("tun: without the driver's node the sentence has the commands that make it", async () => {
+  await using host = await Host.create();
+  const hidden = "mount -t tmpfs none /dev/net";
+  const { kind, message } = await refusedInChild(host, {}, hidden);
+  equal(kind, "system");
+  const command = /load it: (sudo modprobe tun && .*) \(a container needs: (.*)\)$/.exec(message);
+  equal(command?.[2], "--device /dev/net/tun --cap-add NET_ADMIN");
+  const mended = await openInChild(host, {}, `${hidden}\n${asRoot(command![1]!)}`);
+  await endChild(mended);
+});
+
+test("tun: without the folder of the node it is the same", async () => {
+  await using host = await Host.create();
+  // A /dev without net: what a small container has.
+  const hidden = `mount -t tmpfs none /mnt && touch /mnt/null && mount --bind /dev/null /mnt/null &&
+    mount --move /mnt /dev`;
+  const { kind, message } = await refusedInChild(host, {}, hidden);
+  equal(kind, "system", message);
+  const command = /load it: (.*) \(a container/.exec(message)![1]!;
+  await endChild(await openInChild(host, {}, `${hidden}\n${asRoot(command)}`));
+});
+
+for (const mode of ["600", "666"]) {
+  test(`tun: without privilege, node of mode ${mode}: the sentence has the commands that mend it`, async () => {
+    await using host = await Host.create();
+    const order = { user: "nobody" };
+    const { kind, message } = await refusedInChild(host, order, nodeOfMode(mode));
+    equal(kind, "privilege");
+    const command = /make a device for you: (.*), and give (--device (\S+))$/.exec(message);
+    ok(command !== null, message);
+    const mend = `${nodeOfMode(mode)}\n${asRoot(command[1]!)}\nip link set mtu 1400 up dev ttun0`;
+    const child = await openInChild(host, { ...order, name: command[3]! }, mend);
+    deepEqual([child.name, child.persistent, child.uid], ["ttun0", true, 65534]);
+    await endChild(child);
+    deepEqual(await links(host), ["ttun0"]);
+  });
+}
+
+test("tun: another user's device takes privilege", async () => {
+  await using host = await Host.create();
+  await host.sh("ip tuntap add dev ttun5 mode tun user daemon");
+  const { kind, message } = await refusedInChild(
+    host,
+    { user: "nobody", name: "ttun5" },
+    nodeOfMode("666"),
+  );
+  equal(kind, "privilege");
+  match(message, /--device ttun5$/);
+});
