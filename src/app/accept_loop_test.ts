@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../tests/fake/clock.ts";
+import { keptLog } from "../../tests/fake/log.ts";
+import { MemoryNet, memoryPair } from "../../tests/fake/memory.ts";
+import { TtunError } from "../base/errors.ts";
+import type { Listener, Stream } from "../contract/stream.ts";
+import { acceptLoop } from "./accept_loop.ts";
+
+const AT = { host: "192.0.2.1", port: 20203 };
+
+function world(makeListener: (signal: AbortSignal) => Listener) {
+  const clock = new FakeClock();
+  const { log, records } = keptLog(clock);
+  const stop = new AbortController();
+  const taken: Stream[] = [];
+  const counts = { madeRoom: 0, turns: 0 };
+  const turn = clock.turn.bind(clock);
+  clock.turn = () => {
+    counts.turns++;
+    return turn();
+  };
+  const loop = acceptLoop({
+    listener: makeListener(stop.signal),
+    clock,
+    log,
+    signal: stop.signal,
+    take: (stream) => taken.push(stream),
+    makeRoom: () => counts.madeRoom++,
+  });
+  const ended = loop.catch((error: unknown) => error);
+  return { clock, records, stop, taken, counts, ended };
+}
+
+/** A listener that gives or throws what `next` returns. */
+function listenerOf(next: () => Stream | Promise<Stream> | Error): Listener {
+  return {
+    addr: AT,
+    accept: () => {
+      const got = next();
+      if (got instanceof Error) throw got;
+      return got;
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+const nothing = () => new Promise<Stream>(() => {});
+const exhausted = () => new TtunError("exhausted", "Cannot accept: out of descriptors");
+
+Deno.test("the loop takes what comes, and ends with the signal's reason", async () => {
+  const net = new MemoryNet();
+  const w = world((signal) => net.listen(AT, { signal }));
+  const { signal } = new AbortController();
+  for (let i = 0; i < 3; i++) await net.dialer().dial(AT, { signal });
+  await w.clock.settle();
+  assert.equal(w.taken.length, 3);
+  const reason = new Error("stop");
+  w.stop.abort(reason);
+  assert.equal(await w.ended, reason);
+  assert.equal(w.clock.pending, 0);
+});
+
+Deno.test("out of descriptors it makes room, waits 50 ms and goes on", async () => {
+  const queue: (Stream | Error)[] = [exhausted(), exhausted(), memoryPair()[0]];
+  const w = world(() => listenerOf(() => queue.shift() ?? nothing()));
+  await w.clock.advance(49);
+  assert.deepEqual([w.counts.madeRoom, queue.length], [1, 2]);
+  await w.clock.advance(1);
+  assert.deepEqual([w.counts.madeRoom, queue.length], [2, 1]);
+  await w.clock.advance(50);
+  assert.equal(w.taken.length, 1);
+  assert.deepEqual(w.records.map(({ message }) => message), ["Cannot accept: out of descriptors"]);
+});
+
+Deno.test("a lasting shortage is told of every 10 s, not every 50 ms", async () => {
+  const w = world(() => listenerOf(exhausted));
+  await w.clock.advance(30_000);
+  assert.deepEqual(w.records.map(({ time }) => time), [0, 10_050, 20_100]);
+  assert.equal(w.counts.madeRoom, 601);
+  w.stop.abort(new Error("stop"));
+  await w.ended;
+  assert.equal(w.clock.pending, 0);
+});
+
+Deno.test("a failure that comes later counts like one that is thrown at once", async () => {
+  const queue = [Promise.reject<Stream>(exhausted()), Promise.resolve(memoryPair()[0])];
+  const w = world(() => listenerOf(() => queue.shift() ?? nothing()));
+  await w.clock.advance(50);
+  assert.deepEqual([w.counts.madeRoom, w.taken.length], [1, 1]);
+});
+
+Deno.test("any other failure ends the loop and is thrown", async () => {
+  for (const failure of [new TtunError("lost", "closed"), new Error("a bug")]) {
+    const w = world(() => listenerOf(() => failure));
+    assert.equal(await w.ended, failure);
+    assert.equal(w.counts.madeRoom, 0);
+  }
+});
+
+Deno.test("a run of connections gives everything else a turn now and then", async () => {
+  let left = 100;
+  const w = world(() => listenerOf(() => left-- > 0 ? memoryPair()[0] : nothing()));
+  await w.clock.settle();
+  assert.deepEqual([w.taken.length, w.counts.turns], [100, 3]);
+});
