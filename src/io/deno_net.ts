@@ -1,4 +1,4 @@
-import type { Addr } from "../base/addr.ts";
+import { type Addr, formatAddr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Dialer, Listener, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
@@ -68,6 +68,12 @@ function translate(
   at: Addr,
 ): unknown {
   if (!(thrown instanceof Error)) return thrown;
+  if (thrown.message.startsWith("failed to lookup address")) {
+    const message = `Cannot resolve ${
+      formatAddr(at)
+    }: no such host name, or no name server answers`;
+    return new TtunError("name", message, { cause: thrown });
+  }
   const code = /os error (\d+)/.exec(thrown.message)?.[1];
   if (code !== undefined) return netError(new NativeError(doing, Number(code)), doing, at);
   for (const [kind, errno] of CLASSES) {

@@ -108,3 +108,25 @@ test("posix_net: sent data that nobody acknowledges ends the connection after TC
     await lo("up");
   }
 });
+
+test("deno_net: a name that does not resolve is told as such", async () => {
+  requireOwnNamespace(); // from where no name server can be reached
+  await using net = denoNet(null);
+  const { signal } = new AbortController();
+  const host = "no-such-host.invalid";
+  await rejects(net.dialer.dial({ host, port: 1 }, { signal }), (error) => {
+    ok(error instanceof TtunError && error.kind === "name", String(error));
+    ok(error.message.includes(host));
+    return true;
+  });
+});
+
+test("posix_net: a name that nobody has resolved before is a mistake of the caller's", async () => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  const { signal } = new AbortController();
+  await rejects(net.dialer.dial({ host: "localhost", port: 1 }, { signal }), { kind: "internal" });
+  await rejects(later(() => net.listen({ host: "localhost", port: 0 }, { signal })), {
+    kind: "internal",
+  });
+});

@@ -148,7 +148,9 @@ export const reactorCases: readonly ReactorCase[] = [
       await settle(reactor);
       const waiting = first.readable();
       const refused = rejects(waiting, /closed in the batch/);
-      const { promise: done, resolve } = Promise.withResolvers<Descriptor>();
+      const { promise: done, resolve } = Promise.withResolvers<
+        { next: Descriptor; reading: Promise<void> }
+      >();
       let wakes = 0;
       reactor.onWake = () => {
         if (++wakes === 1) {
@@ -160,11 +162,10 @@ export const reactorCases: readonly ReactorCase[] = [
         first.close(new Error("closed in the batch"));
         const next = reactor.own(eventfd(libc), forever());
         equal(next.fd, first.fd);
-        resolve(next);
+        resolve({ next, reading: next.readable() }); // waits before the batch has ended
       };
       ring(libc, reactor.wakeFd);
-      const next = await done;
-      const reading = next.readable();
+      const { next, reading } = await done;
       const state = watch(reading);
       await refused;
       await pauseBy(reactor)(20);
