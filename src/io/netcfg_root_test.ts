@@ -73,15 +73,6 @@ test("netcfg: MTU, both addresses, state and routes are as asked, and gone with 
   equal(await host.sh("ip route; ip -6 route"), "");
 });
 
-test("netcfg: an IPv6 address works at once, without waiting for duplicates", async () => {
-  await using host = await Host.create();
-  await host.sh("echo 1 >/proc/sys/net/ipv6/conf/default/accept_dad");
-  const child = await openInChild(host, BOTH);
-  equal(await host.sh("ip -6 address show dev ttun0 to fc11::/16 tentative"), "");
-  match(await host.sh("ip -6 address show dev ttun0 to fc11::/16"), /fc11::1\/126/);
-  await endChild(child);
-});
-
 test("netcfg: peers make it point to point", async () => {
   await using host = await Host.create();
   const child = await openInChild(host, {

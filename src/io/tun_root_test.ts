@@ -1,12 +1,16 @@
-import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { makePackets, MAX_PACKET } from "../base/packets.ts";
 import { TtunError } from "../base/errors.ts";
+import { openLibc } from "../../ffi/libc.ts";
 import { test } from "../../tests/check.ts";
 import { endChild, openInChild, refusedInChild } from "../../tests/device_child.ts";
+import { requireOwnNamespace } from "../../tests/own_namespace.ts";
 import { Host } from "../../tests/netns.ts";
 import { deviceSuite } from "../../tests/suite/device_suite.ts";
 import { later } from "../../tests/suite/stream_net.ts";
 import { openTunWorld, udpPacket } from "../../tests/tun_world.ts";
+import { Reactor } from "./reactor.ts";
+import { openDevice } from "./tun.ts";
 
 deviceSuite("tun", test, openTunWorld, { refuses: true });
 
@@ -65,6 +69,18 @@ test("tun: a device that is down drops packets and counts them, and works again 
 test("tun: a device of our own is not persistent, and has the kernel's name for it", async () => {
   await using world = await openTunWorld();
   deepEqual([world.device.name, world.device.persistent, world.device.mtu], ["ttun0", false, 1400]);
+});
+
+test("tun: what is refused leaves nothing open", async () => {
+  requireOwnNamespace();
+  using libc = openLibc();
+  await using reactor = new Reactor(libc, "async");
+  const { signal } = new AbortController();
+  for (let i = 0; i < 3; i++) {
+    throws(() => openDevice(reactor, { name: "lo", mtu: 1400, signal }), { kind: "usage" });
+  }
+  const late = AbortSignal.abort(new Error("too late"));
+  throws(() => openDevice(reactor, { name: undefined, mtu: 1400, signal: late }), /too late/);
 });
 
 async function links(host: Host): Promise<string[]> {

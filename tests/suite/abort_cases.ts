@@ -109,6 +109,27 @@ export const abortCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "a connection that nobody took ends with the listener",
+    async run(net) {
+      const { signal } = new AbortController();
+      const listener = net.listen(net.at, { signal });
+      const stop = new AbortController();
+      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      await net.pause(10);
+      stop.abort(reason);
+      await pending;
+      await using here = await net.dialer.dial(listener.addr, { signal });
+      const reading = later(() => here.read(new Uint8Array(1)));
+      await net.pause(10);
+      await listener[Symbol.asyncDispose]();
+      try {
+        equal(await reading, null);
+      } catch (error) {
+        ok(isLost(error), String(error)); // a kernel resets what was in its queue
+      }
+    },
+  },
+  {
     name: "an abort ends a pending dial with its reason",
     async run(net) {
       await using listener = net.listen(net.at, { signal: new AbortController().signal });
