@@ -103,3 +103,12 @@ Deno.test("a run of connections gives everything else a turn now and then", asyn
   await w.clock.settle();
   assert.deepEqual([w.taken.length, w.counts.turns], [100, 3]);
 });
+
+Deno.test("connections that were waited for need no turn: the wait was one", async () => {
+  let left = 100;
+  const w = world(() =>
+    listenerOf(() => left-- > 0 ? Promise.resolve(memoryPair()[0]) : nothing())
+  );
+  await w.clock.settle();
+  assert.deepEqual([w.taken.length, w.counts.turns], [100, 0]);
+});

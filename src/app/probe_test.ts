@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate as macrotask } from "node:timers/promises";
+import { drain } from "../../tests/fake/drain.ts";
 import { memoryPair } from "../../tests/fake/memory.ts";
 import { batchOf } from "../../tests/fake/packets.ts";
 import { Cable } from "../../tests/fake/pipe.ts";
@@ -17,16 +18,10 @@ function world(capacity = 1000) {
   return { link, life: new V1Life(link), far, client, cable };
 }
 
-async function readNow(from: ReturnType<typeof world>["far"]): Promise<Uint8Array> {
-  const into = new Uint8Array(10_000);
-  const got = await from.read(into);
-  return into.slice(0, got ?? 0);
-}
-
 Deno.test("the question for life is a packet that nobody looks at, in a frame of its own", async () => {
   const { life, far, client } = world();
   life.askForLife();
-  assert.deepEqual(textsIn(client.opener, await readNow(far)), [toHex(unseenPacket())]);
+  assert.deepEqual(textsIn(client.opener, await drain(far)), [toHex(unseenPacket())]);
 });
 
 Deno.test("a peer whose kernel takes the question shows life", () => {
@@ -57,7 +52,7 @@ Deno.test("the question is asked again and again, each a sound frame", async () 
   const { life, far, client } = world();
   for (let i = 0; i < 3; i++) life.askForLife();
   const packet = toHex(unseenPacket());
-  assert.deepEqual(textsIn(client.opener, await readNow(far)), [packet, packet, packet]);
+  assert.deepEqual(textsIn(client.opener, await drain(far)), [packet, packet, packet]);
 });
 
 Deno.test("while a write waits no question is added: there is something to acknowledge", async () => {
@@ -65,11 +60,8 @@ Deno.test("while a write waits no question is added: there is something to ackno
   const packet = Uint8Array.from({ length: 100 }, (_, i) => i);
   const sending = link.send(batchOf([packet], 18));
   life.askForLife();
-  const first = await readNow(far);
-  await macrotask();
-  const second = await readNow(far);
+  const all = await drain(far);
   await sending;
-  const all = Uint8Array.from([...first, ...second]);
   assert.deepEqual(textsIn(client.opener, all), [toHex(packet)]);
 });
 
@@ -78,16 +70,9 @@ Deno.test("a packet behind a question that waits keeps its order and its bytes",
   life.askForLife();
   const packet = Uint8Array.from({ length: 30 }, (_, i) => i);
   const sending = link.send(batchOf([packet], 18));
-  const parts: number[] = [];
-  for (let i = 0; i < 20 && parts.length < 58 + 48; i++) {
-    parts.push(...await readNow(far));
-    await macrotask();
-  }
+  const all = await drain(far);
   await sending;
-  assert.deepEqual(textsIn(client.opener, Uint8Array.from(parts)), [
-    toHex(unseenPacket()),
-    toHex(packet),
-  ]);
+  assert.deepEqual(textsIn(client.opener, all), [toHex(unseenPacket()), toHex(packet)]);
 });
 
 Deno.test("a connection that is over cannot be asked, and that is no failure of who asks", async () => {

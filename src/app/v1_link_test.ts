@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { setImmediate as macrotask } from "node:timers/promises";
 import fc from "fast-check";
 import { CountedCiphers } from "../../tests/fake/ciphers.ts";
+import { drain } from "../../tests/fake/drain.ts";
 import { memoryPair } from "../../tests/fake/memory.ts";
 import { batchOf, packetsIn } from "../../tests/fake/packets.ts";
 import { frameOf, sessionPair, textsIn } from "../../tests/fake/v1_session.ts";
 import { concat, toHex } from "../base/bytes.ts";
 import { BATCH_PACKETS, makePackets } from "../base/packets.ts";
-import type { Stream } from "../contract/stream.ts";
 import { MAX_TEXT } from "../core/v1/frame.ts";
 import { V1Link } from "./v1_link.ts";
 
@@ -28,28 +28,6 @@ function world(o: { capacity?: number; rest?: Uint8Array } = {}) {
 }
 
 const text = (i: number, size = 20) => Uint8Array.from({ length: size }, (_, k) => i + k);
-
-/** Reads what is there and what comes, until nothing more does. */
-async function drain(from: Stream, size = 1 << 20): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let ended = false;
-  const reading = (async () => {
-    const into = new Uint8Array(size);
-    while (!ended) {
-      const got = await from.read(into);
-      if (got === null) return;
-      parts.push(into.slice(0, got));
-    }
-  })();
-  reading.catch(() => {});
-  for (let quiet = 0, seen = -1; quiet < 3;) {
-    await macrotask();
-    quiet = parts.length === seen ? quiet + 1 : 0;
-    seen = parts.length;
-  }
-  ended = true;
-  return concat(...parts);
-}
 
 Deno.test("a link wants room for exactly a frame's header and tag", () => {
   const { link } = world();
@@ -128,12 +106,13 @@ Deno.test("send() waits while the socket is full, and goes on where it was", asy
 Deno.test("what is sent while a write waits comes behind it, in the order of the calls", async () => {
   const { link, far, server } = world({ capacity: 30 });
   const batches = [[text(1), text(2, 70)], [text(3)], [text(4, 0), text(5)], [text(6)]];
-  const sending = batches.map((texts) => link.send(batchOf(texts, GAP)));
-  const gaps = batchOf([text(7), text(8), text(9)], GAP + 5);
-  sending.push(link.send(gaps));
+  // The first has gaps: between its writes nothing may come from the others.
+  const gaps = [text(7), text(8), text(9)];
+  const sending = [link.send(batchOf(gaps, GAP + 5))];
+  for (const texts of batches) sending.push(link.send(batchOf(texts, GAP)));
   const found = textsIn(server.opener, await drain(far, 11));
   await Promise.all(sending);
-  const all = [...batches.flat(), text(7), text(8), text(9)];
+  const all = [...gaps, ...batches.flat()];
   assert.deepEqual(found, all.map(toHex));
 });
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import {
   errorFromPlain,
-  type ErrorKind,
   EXIT_CODES,
   plainError,
   ProtocolError,
@@ -9,8 +8,8 @@ import {
   TtunError,
 } from "./errors.ts";
 
-/** What scripts rely on: once given, a code keeps its meaning. */
-const PUBLISHED: Record<ErrorKind, number> = {
+/** What scripts rely on: once given, a code keeps its meaning. A new kind is added with its release. */
+const PUBLISHED: Readonly<Record<string, number>> = {
   internal: 1,
   usage: 2,
   auth: 3,
@@ -28,8 +27,8 @@ const PUBLISHED: Record<ErrorKind, number> = {
 };
 
 Deno.test("each kind of error keeps the exit code that was published for it", () => {
-  const codes = Object.entries(EXIT_CODES).map(([kind, { code }]) => [kind, code]);
-  assert.deepEqual(Object.fromEntries(codes), PUBLISHED);
+  const codes = new Map(Object.entries(EXIT_CODES).map(([kind, { code }]) => [kind, code]));
+  for (const [kind, code] of Object.entries(PUBLISHED)) assert.equal(codes.get(kind), code, kind);
 });
 
 Deno.test("no two kinds share an exit code, and none is one of the shell's own", () => {

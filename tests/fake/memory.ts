@@ -58,6 +58,8 @@ class MemoryStream implements Stream {
   #tie: Disposable | null = null;
   #closed: { reason: unknown } | null = null;
   #resetByPeer = false;
+  #reading = false;
+  #writing = false;
 
   constructor(local: Addr, remote: Addr, out: Pipe, into: Pipe, resetPeer: () => void) {
     this.local = local;
@@ -88,15 +90,21 @@ class MemoryStream implements Stream {
   }
 
   read(into: Uint8Array): Now<number | null> {
+    if (this.#reading) throw new Error("Two readers at once: the contract has one");
     const got = this.#tryRead(into);
     return got === undefined ? this.#waitRead(into) : got;
   }
 
   async #waitRead(into: Uint8Array): Promise<number | null> {
-    for (;;) {
-      await this.#reader.wait();
-      const got = this.#tryRead(into);
-      if (got !== undefined) return got;
+    this.#reading = true;
+    try {
+      for (;;) {
+        await this.#reader.wait();
+        const got = this.#tryRead(into);
+        if (got !== undefined) return got;
+      }
+    } finally {
+      this.#reading = false;
     }
   }
 
@@ -111,14 +119,20 @@ class MemoryStream implements Stream {
   }
 
   write(all: Uint8Array): Now<void> {
+    if (this.#writing) throw new Error("Two writers at once: the contract has one");
     const done = this.#tryWrite(all);
     if (done < all.length) return this.#waitWrite(all.subarray(done));
   }
 
   async #waitWrite(rest: Uint8Array): Promise<void> {
-    while (rest.length > 0) {
-      await this.#writer.wait();
-      rest = rest.subarray(this.#tryWrite(rest));
+    this.#writing = true;
+    try {
+      while (rest.length > 0) {
+        await this.#writer.wait();
+        rest = rest.subarray(this.#tryWrite(rest));
+      }
+    } finally {
+      this.#writing = false;
     }
   }
 
