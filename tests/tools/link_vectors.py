@@ -1,0 +1,662 @@
+#!/usr/bin/env python3
+"""Known answers of ttun link version 2, worked out from docs/link-v2.md alone.
+
+    python3 tests/tools/link_vectors.py        writes tests/vector/link-v2.json
+
+Needs Python 3.8 or later and the `cryptography` package. It shares no code with ttun, on purpose:
+it is a second reading of the specification. Everything follows from fixed seeds.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+
+OUTPUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vector", "link-v2.json")
+NOTE = "made by `python3 tests/tools/link_vectors.py` from docs/link-v2.md; all bytes in hex"
+
+CHACHA, AES = 0x01, 0x02
+CIPHER_NAME = {CHACHA: "chacha20-poly1305", AES: "aes-256-gcm"}
+TLV_CAPABILITIES, TLV_CIPHERS, TLV_WINDOWS, TLV_DEAD_TIME = 0x01, 0x02, 0x03, 0x04
+TLV_INSTANCE, TLV_SESSION, TLV_CARRIER, TLV_EXPECTED, TLV_PROOF, TLV_ADDRESSES = range(5, 11)
+FRAME_PACKET, FRAME_PING, FRAME_REKEY, FRAME_SETUP, FRAME_CLOSE = 0x01, 0x03, 0x05, 0x06, 0x22
+TIME_MODULUS = 1 << 24
+STALE_UNITS = 30
+VARINT_LIMIT = (1 << 53) - 1
+
+
+# Notation
+
+
+def u16(value):
+    return value.to_bytes(2, "big")
+
+
+def varint(value, size=None):
+    """RFC 9000, 16: the shortest form, or the form of `size` bytes."""
+    if not 0 <= value <= VARINT_LIMIT:
+        raise ValueError("varint out of range")
+    for log in range(4):
+        length = 1 << log
+        if value < 1 << (8 * length - 2) and size in (None, length):
+            return (value | log << (8 * length - 2)).to_bytes(length, "big")
+    raise ValueError("varint does not fit")
+
+
+def read_varint(data):
+    """Value and bytes used; ValueError if it is cut or above 2^53-1."""
+    length = 1 << (data[0] >> 6) if data else 1
+    if len(data) < length:
+        raise ValueError("varint cut")
+    value = int.from_bytes(data[:length], "big") & ((1 << (8 * length - 2)) - 1)
+    if value > VARINT_LIMIT:
+        raise ValueError("varint above 2^53-1")
+    return value, length
+
+
+def keyed(key, label, *fields):
+    """H(k, label, x1, ..)."""
+    assert len(key) == 32
+    text = b"ttun/v2 " + label.encode("ascii") + b"\0"
+    for field in fields:
+        text += u16(len(field)) + field
+    return hashlib.blake2s(text, key=key, digest_size=32).digest()
+
+
+def long_secret(psk):
+    """S."""
+    return hashlib.scrypt(
+        psk, salt=b"ttun/v2", n=1 << 15, r=8, p=3, dklen=32, maxmem=64 * 1024 * 1024
+    )
+
+
+def xor(a, b):
+    assert len(a) == len(b)
+    return bytes(i ^ j for i, j in zip(a, b))
+
+
+# Hello
+
+
+def time_units(unix_ms):
+    return unix_ms // 1000 // 4 % TIME_MODULUS
+
+
+def hello_x(p, unix_ms):
+    return bytes([p]) + time_units(unix_ms).to_bytes(3, "big")
+
+
+def client_hello(S, r, x):
+    e = xor(x, keyed(S, "time c", r)[0:4])
+    return r + e + keyed(S, "hello c", r + e)[0:4]
+
+
+def server_hello(S, Nc, r, x):
+    e = xor(x, keyed(S, "time s", Nc, r)[0:4])
+    return r + e + keyed(S, "hello s", Nc, r + e)[0:4]
+
+
+def skew_units(own_ms, peer_ms):
+    """The peer's time less our own, signed, modulo 2^24."""
+    difference = (time_units(peer_ms) - time_units(own_ms)) % TIME_MODULUS
+    return difference - TIME_MODULUS if difference >= TIME_MODULUS // 2 else difference
+
+
+# Records
+
+
+def key_stream(key, offset, length):
+    """ChaCha20 of RFC 8439: nonce of 12 zero bytes, block counter from 0."""
+    first = offset // 64
+    nonce = first.to_bytes(4, "little") + bytes(12)
+    skip = offset - first * 64
+    stream = Cipher(algorithms.ChaCha20(key, nonce), mode=None).encryptor().update(
+        bytes(skip + length)
+    )
+    return stream[skip:]
+
+
+def mask(mask_key, number):
+    return key_stream(mask_key, 2 * number, 2)
+
+
+def seal(D, cipher, number, text):
+    """One record on the wire: record `number` under the direction secret D."""
+    key = keyed(D, "key")
+    aead = ChaCha20Poly1305(key) if cipher == CHACHA else AESGCM(key)
+    sealed = aead.encrypt(bytes(4) + number.to_bytes(8, "big"), text, None)
+    assert 17 <= len(sealed) <= 65535
+    return xor(u16(len(sealed)), mask(keyed(D, "mask"), number)) + sealed
+
+
+def unseal(D, cipher, number, wire):
+    key = keyed(D, "key")
+    aead = ChaCha20Poly1305(key) if cipher == CHACHA else AESGCM(key)
+    n = int.from_bytes(xor(wire[:2], mask(keyed(D, "mask"), number)), "big")
+    assert n == len(wire) - 2
+    return aead.decrypt(bytes(4) + number.to_bytes(8, "big"), wire[2:], None)
+
+
+# TLVs and frames
+
+
+def tlvs(values):
+    return b"".join(
+        bytes([kind]) + varint(len(value)) + value for kind, value in sorted(values.items())
+    )
+
+
+def offer_tlvs(offer):
+    return {
+        TLV_CAPABILITIES: varint(offer["capabilities"]),
+        TLV_WINDOWS: varint(offer["first_stream_window"])
+        + varint(offer["first_total_window"])
+        + varint(offer["streams"]),
+        TLV_DEAD_TIME: varint(offer["dead_time"]),
+    }
+
+
+def addresses_value(addresses):
+    return b"".join(
+        bytes([one["family"]]) + bytes.fromhex(one["address"]) + bytes([one["prefix_length"]])
+        for one in addresses
+    )
+
+
+def setup_frame(body):
+    return bytes([FRAME_SETUP]) + varint(len(body)) + body
+
+
+def close_frame(code, words):
+    text = words.encode("utf-8")
+    return bytes([FRAME_CLOSE]) + varint(code) + varint(len(text)) + text
+
+
+def packet_frame(packet, length_size=None):
+    return bytes([FRAME_PACKET]) + varint(len(packet), length_size) + packet
+
+
+# One case
+
+
+def public_of(private):
+    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def exchange(private, public):
+    return X25519PrivateKey.from_private_bytes(private).exchange(
+        X25519PublicKey.from_public_bytes(public)
+    )
+
+
+def direction(D, cipher, seed):
+    """All that is said of one direction after its setup."""
+    packet, ping, late = seed("packet", 5), seed("ping", 8), seed("late packet", 5)
+    record_1 = packet_frame(packet, 2) + bytes([FRAME_PING]) + ping
+    record_2 = bytes([FRAME_REKEY])
+    record_3 = packet_frame(late)
+    next_D = keyed(D, "next")
+    assert unseal(D, cipher, 1, seal(D, cipher, 1, record_1)) == record_1
+    return {
+        "packet": packet.hex(),
+        "ping": ping.hex(),
+        "packet_after_rekey": late.hex(),
+        "secret": D.hex(),
+        "key": keyed(D, "key").hex(),
+        "mask_key": keyed(D, "mask").hex(),
+        "next_secret": next_D.hex(),
+        "masks_0_to_40": b"".join(mask(keyed(D, "mask"), i) for i in range(0, 41)).hex(),
+        "masks_511_to_514": b"".join(mask(keyed(D, "mask"), i) for i in range(511, 515)).hex(),
+        "record_1_text": record_1.hex(),
+        "record_1": seal(D, cipher, 1, record_1).hex(),
+        "record_2_text": record_2.hex(),
+        "record_2": seal(D, cipher, 2, record_2).hex(),
+        "after_rekey": {
+            "secret": next_D.hex(),
+            "key": keyed(next_D, "key").hex(),
+            "mask_key": keyed(next_D, "mask").hex(),
+            "next_secret": keyed(next_D, "next").hex(),
+            "masks_0_to_40": b"".join(mask(keyed(next_D, "mask"), i) for i in range(41)).hex(),
+            "record_0_text": record_3.hex(),
+            "record_0": seal(next_D, cipher, 0, record_3).hex(),
+        },
+    }
+
+
+def seeds(name):
+    """Fixed bytes for a case: BLAKE2s of its name, what they are for, and a block number."""
+
+    def seed(use, length):
+        out = b""
+        while len(out) < length:
+            text = "ttun link vectors/%s/%s/%d" % (name, use, len(out) // 32)
+            out += hashlib.blake2s(text.encode("ascii")).digest()
+        return out[:length]
+
+    return seed
+
+
+def make_case(
+    secrets,
+    name,
+    psk,
+    cipher,
+    client_ms,
+    server_ms,
+    p,
+    ciphers_offered,
+    client_offer,
+    server_offer,
+    client_padding,
+    server_padding,
+    with_binding=False,
+    addresses=(),
+    carrier_number=1,
+    resume=None,
+    resume_case=None,
+):
+    seed = seeds(name)
+    S = secrets[psk]
+
+    # Hello.
+    client_r, server_r = seed("client r", 8), seed("server r", 8)
+    p_bytes = seed("p bytes", p)
+    client_x, server_x = hello_x(p, client_ms), hello_x(0, server_ms)
+    Nc = client_hello(S, client_r, client_x)
+    Ns = server_hello(S, Nc, server_r, server_x)
+
+    # Handshake.
+    certificate = seed("certificate", 300) if with_binding else b""
+    B = hashlib.blake2s(certificate).digest() if with_binding else b""
+    client_private, server_private = seed("client private", 32), seed("server private", 32)
+    client_public, server_public = public_of(client_private), public_of(server_private)
+    HK = keyed(S, "hs", Nc, Ns)
+    client_handshake, server_handshake = keyed(HK, "c"), keyed(HK, "s")
+    Rs_text = server_public + tlvs(
+        {**offer_tlvs(server_offer), TLV_CIPHERS: bytes(ciphers_offered)}
+    )
+    Rc_text = client_public + tlvs({TLV_CIPHERS: bytes([cipher])})
+    Rs = seal(server_handshake, CHACHA, 0, Rs_text + bytes(server_padding))
+    Rc = seal(client_handshake, CHACHA, 0, Rc_text + bytes(client_padding))
+    assert len(Rs) - 2 <= 4096 and len(Rc) - 2 <= 4096
+    Z = exchange(client_private, server_public)
+    assert Z == exchange(server_private, client_public) and any(Z)
+    TH = keyed(HK, "th", B, Nc + p_bytes, Ns, Rs, Rc)
+    M = keyed(HK, "master", Z, TH)
+    Dc, Ds, RS = keyed(M, "c"), keyed(M, "s"), keyed(M, "resume")
+
+    # Setup, or close in its place.
+    if resume_case is None:
+        instance, session = seed("instance", 16), seed("session", 16)
+    else:
+        instance = bytes.fromhex(resume_case["instance"])
+        session = bytes.fromhex(resume_case["session"])
+    client_setup = {
+        **offer_tlvs(client_offer),
+        TLV_INSTANCE: instance,
+        TLV_SESSION: session,
+        TLV_CARRIER: varint(carrier_number),
+    }
+    server_setup = {}
+    resumed = None
+    if resume_case is not None:
+        session_RS = bytes.fromhex(resume_case["resume_secret"])
+        proof_c = keyed(session_RS, "proof c", TH)[0:16]
+        proof_s = keyed(session_RS, "proof s", TH)[0:16]
+        client_setup[TLV_EXPECTED] = varint(resume["client_expects"])
+        client_setup[TLV_PROOF] = proof_c
+        server_setup[TLV_EXPECTED] = varint(resume["server_expects"])
+        server_setup[TLV_PROOF] = proof_s
+        resumed = {
+            "of_case": resume_case["name"],
+            "session_resume_secret": session_RS.hex(),
+            "client_expects": resume["client_expects"],
+            "server_expects": resume["server_expects"],
+            "proof_c": proof_c.hex(),
+            "proof_s": proof_s.hex(),
+        }
+    if addresses:
+        server_setup[TLV_ADDRESSES] = addresses_value(addresses)
+    client_setup_tlvs, server_setup_tlvs = tlvs(client_setup), tlvs(server_setup)
+    client_setup_record = seal(Dc, cipher, 0, setup_frame(client_setup_tlvs))
+    server_setup_record = seal(Ds, cipher, 0, setup_frame(server_setup_tlvs))
+    since = datetime.datetime(2026, 11, 21, 9, tzinfo=datetime.timezone.utc)
+    close_words = "busy: peer since " + since.strftime("%Y-%m-%dT%H:%M:%SZ")
+    close_text = close_frame(2, close_words)
+
+    return {
+        "name": name,
+        "psk": psk,
+        "psk_hex": psk.encode("utf-8").hex(),
+        "cipher": cipher,
+        "cipher_name": CIPHER_NAME[cipher],
+        "ciphers_offered": ciphers_offered,
+        "client_unix_ms": client_ms,
+        "server_unix_ms": server_ms,
+        "client_r": client_r.hex(),
+        "server_r": server_r.hex(),
+        "p": p,
+        "p_bytes": p_bytes.hex(),
+        "client_private": client_private.hex(),
+        "server_private": server_private.hex(),
+        "certificate": certificate.hex(),
+        "client_padding": client_padding,
+        "server_padding": server_padding,
+        "client_offer": client_offer,
+        "server_offer": server_offer,
+        "instance": instance.hex(),
+        "session": session.hex(),
+        "carrier_number": carrier_number,
+        "addresses": list(addresses),
+        "resume": resumed,
+        "close_code": 2,
+        "close_words": close_words,
+        "S": S.hex(),
+        "client_time_units": time_units(client_ms),
+        "server_time_units": time_units(server_ms),
+        "client_x": client_x.hex(),
+        "server_x": server_x.hex(),
+        "client_hello": Nc.hex(),
+        "server_hello": Ns.hex(),
+        "binding": B.hex(),
+        "client_public": client_public.hex(),
+        "server_public": server_public.hex(),
+        "HK": HK.hex(),
+        "client_handshake_secret": client_handshake.hex(),
+        "server_handshake_secret": server_handshake.hex(),
+        "server_record_text": Rs_text.hex(),
+        "client_record_text": Rc_text.hex(),
+        "server_record": Rs.hex(),
+        "client_record": Rc.hex(),
+        "Z": Z.hex(),
+        "TH": TH.hex(),
+        "M": M.hex(),
+        "Dc": Dc.hex(),
+        "Ds": Ds.hex(),
+        "resume_secret": RS.hex(),
+        "client_setup_tlvs": client_setup_tlvs.hex(),
+        "client_setup_text": setup_frame(client_setup_tlvs).hex(),
+        "client_setup_record": client_setup_record.hex(),
+        "server_setup_tlvs": server_setup_tlvs.hex(),
+        "server_setup_text": setup_frame(server_setup_tlvs).hex(),
+        "server_setup_record": server_setup_record.hex(),
+        "server_close_text": close_text.hex(),
+        "server_close_record": seal(Ds, cipher, 0, close_text).hex(),
+        "flight_1": (Nc + p_bytes).hex(),
+        "flight_2": (Ns + Rs).hex(),
+        "flight_3": (Rc + client_setup_record).hex(),
+        "flight_4": server_setup_record.hex(),
+        "client_to_server": direction(Dc, cipher, lambda use, n: seed("client " + use, n)),
+        "server_to_client": direction(Ds, cipher, lambda use, n: seed("server " + use, n)),
+    }
+
+
+def offer(capabilities, first_stream_window, first_total_window, streams, dead_time):
+    return {
+        "capabilities": capabilities,
+        "first_stream_window": first_stream_window,
+        "first_total_window": first_total_window,
+        "streams": streams,
+        "dead_time": dead_time,
+    }
+
+
+def make_cases(secrets):
+    latin, cyrillic = "correct horse", "пароль"
+    at = 1795251600000  # 2026-11-21T09:00:00Z
+    wrap = 27 * TIME_MODULUS * 4 * 1000  # the units are 0 again
+    plain = make_case(
+        secrets,
+        "chacha, p 0, no record padding",
+        latin,
+        CHACHA,
+        client_ms=at,
+        server_ms=at + 1234,
+        p=0,
+        ciphers_offered=[CHACHA, AES],
+        client_offer=offer(0x1F, 262144, 1048576, 256, 15),
+        server_offer=offer(0x1F, 262144, 1048576, 256, 15),
+        client_padding=0,
+        server_padding=0,
+    )
+    bound = make_case(
+        secrets,
+        "aes, p 37, binding, addresses",
+        cyrillic,
+        AES,
+        client_ms=at + 3999,
+        server_ms=at - 119001,
+        p=37,
+        ciphers_offered=[AES, CHACHA],
+        client_offer=offer(0x5F, 63, 16384, 64, 3),
+        server_offer=offer(0x19, 1 << 30, VARINT_LIMIT, 16383, 64),
+        client_padding=1,
+        server_padding=1024,
+        with_binding=True,
+        addresses=[
+            {"family": 4, "address": "0a010102", "prefix_length": 30},
+            {"family": 6, "address": "fc110000000000000000000000000002", "prefix_length": 126},
+        ],
+    )
+    return [
+        plain,
+        bound,
+        make_case(
+            secrets,
+            "chacha the only cipher offered, p 37, times before and after a turn of 2^24 units",
+            cyrillic,
+            CHACHA,
+            client_ms=wrap - 1,
+            server_ms=wrap + 8000,
+            p=37,
+            ciphers_offered=[CHACHA],
+            client_offer=offer(0x18, 65536, 65536, 1, 15),
+            server_offer=offer(0x10, 0, 0, 0, 15),
+            client_padding=1024,
+            server_padding=1,
+        ),
+        make_case(
+            secrets,
+            "aes, p 255, binding",
+            latin,
+            AES,
+            client_ms=wrap + 60000,
+            server_ms=wrap - 60000,
+            p=255,
+            ciphers_offered=[CHACHA, AES],
+            client_offer=offer(0x01, 16383, 16384, 63, 16384),
+            server_offer=offer(0x03, 1073741823, 1073741824, 64, 63),
+            client_padding=200,
+            server_padding=333,
+            with_binding=True,
+        ),
+        make_case(
+            secrets,
+            "aes the only cipher offered, p 0",
+            latin,
+            AES,
+            client_ms=at,
+            server_ms=at,
+            p=0,
+            ciphers_offered=[AES],
+            client_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            server_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            client_padding=64,
+            server_padding=16,
+        ),
+        make_case(
+            secrets,
+            "resume of the first, on another cipher",
+            latin,
+            AES,
+            client_ms=at + 100000,
+            server_ms=at + 101234,
+            p=37,
+            ciphers_offered=[AES, CHACHA],
+            client_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            server_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            client_padding=5,
+            server_padding=70,
+            with_binding=True,
+            carrier_number=2,
+            resume={"client_expects": 0, "server_expects": 70000},
+            resume_case=plain,
+        ),
+        make_case(
+            secrets,
+            "resume of the second, with addresses",
+            cyrillic,
+            CHACHA,
+            client_ms=at + 200000,
+            server_ms=at + 200000,
+            p=0,
+            ciphers_offered=[CHACHA, AES],
+            client_offer=offer(0x5F, 63, 16384, 64, 3),
+            server_offer=offer(0x19, 1 << 30, VARINT_LIMIT, 16383, 64),
+            client_padding=0,
+            server_padding=9,
+            addresses=[{"family": 4, "address": "0a010102", "prefix_length": 30}],
+            carrier_number=64,
+            resume={"client_expects": 16384, "server_expects": 63},
+            resume_case=bound,
+        ),
+    ]
+
+
+# Varints and times
+
+
+def make_varints():
+    """What the bytes say, all of them used; or the error, and null for the value."""
+    rows = [
+        ("RFC 9000 A.1, 8 bytes: above 2^53-1 here", "c2197c5eff14e88c"),
+        ("RFC 9000 A.1, 4 bytes", "9d7f3e7d"),
+        ("RFC 9000 A.1, 2 bytes", "7bbd"),
+        ("RFC 9000 A.1, 1 byte", "25"),
+        ("RFC 9000 A.1, 37 in 2 bytes", "4025"),
+        ("37 in 4 bytes", "80000025"),
+        ("37 in 8 bytes", "c000000000000025"),
+        ("0", "00"),
+        ("0 in 2 bytes", "4000"),
+        ("0 in 4 bytes", "80000000"),
+        ("0 in 8 bytes", "c000000000000000"),
+        ("greatest in 1 byte", "3f"),
+        ("least that needs 2 bytes", "4040"),
+        ("greatest in 2 bytes", "7fff"),
+        ("least that needs 4 bytes", "80004000"),
+        ("greatest in 4 bytes", "bfffffff"),
+        ("least that needs 8 bytes", "c000000040000000"),
+        ("2^32-1", "c0000000ffffffff"),
+        ("2^32", "c000000100000000"),
+        ("2^53-1", "c01fffffffffffff"),
+        ("2^53", "c020000000000000"),
+        ("2^53+1", "c020000000000001"),
+        ("2^62-1", "ffffffffffffffff"),
+        ("nothing", ""),
+        ("2 bytes, cut", "40"),
+        ("4 bytes, cut", "9d7f3e"),
+        ("8 bytes, cut", "c01fffffffffff"),
+    ]
+    out = []
+    for note, text in rows:
+        data = bytes.fromhex(text)
+        try:
+            value, used = read_varint(data)
+            assert used == len(data)
+            row = {"value": value, "shortest": varint(value).hex(), "error": None}
+        except ValueError as error:
+            row = {"value": None, "shortest": None, "error": str(error)[len("varint ") :]}
+        out.append({"note": note, "bytes": text, **row})
+    return out
+
+
+def make_times():
+    at = 1795251600000
+    wrap = 27 * TIME_MODULUS * 4 * 1000
+    half = TIME_MODULUS // 2 * 4 * 1000
+    rows = [
+        ("the same", at, at),
+        ("within one unit", at, at + 3999),
+        ("1 ms apart, over the edge of a unit", at - 1, at),
+        ("30 units ahead", at, at + 120000),
+        ("30 units ahead, nearly 124 s", at, at + 123999),
+        ("31 units ahead", at, at + 124000),
+        ("30 units behind", at, at - 120000),
+        ("31 units behind, 120.001 s", at, at - 120001),
+        ("31 units behind", at, at - 124000),
+        ("31 units ahead, 120.001 s", at + 3999, at + 124000),
+        ("3 minutes ahead", at, at + 180000),
+        ("10 minutes behind", at, at - 600000),
+        ("across the end of the units, 1 ms", wrap - 1, wrap),
+        ("across the end of the units, back, 1 ms", wrap, wrap - 1),
+        ("across the end of the units, 30 ahead", wrap - 60000, wrap + 60000),
+        ("across the end of the units, 30 behind", wrap + 60000, wrap - 60000),
+        ("across the end of the units, 31 ahead", wrap - 60001, wrap + 60000),
+        ("across the end of the units, 31 behind", wrap + 60000, wrap - 60001),
+        ("a whole turn later: the same", at, at + 2 * half),
+        ("a whole turn earlier and 30 units ahead", at, at - 2 * half + 120000),
+        ("half a turn less one unit", at, at + half - 4000),
+        ("half a turn", at, at + half),
+        ("half a turn and one unit", at, at + half + 4000),
+        ("a clock at the epoch", at, 0),
+        ("both at the epoch", 0, 3999),
+    ]
+    out = []
+    for note, own, peer in rows:
+        units = skew_units(own, peer)
+        row = {
+            "note": note,
+            "own_unix_ms": own,
+            "peer_unix_ms": peer,
+            "own_time_units": time_units(own),
+            "peer_time_units": time_units(peer),
+            "skew_units": units,
+            "skew_seconds": 4 * units,
+            "stale": abs(units) > STALE_UNITS,
+        }
+        out.append(row)
+    return out
+
+
+# The tools themselves, against published answers
+
+
+def self_check():
+    assert key_stream(bytes(32), 0, 8).hex() == "76b8e0ada0f13d90"  # RFC 8439, A.1, vector 1
+    assert key_stream(bytes(32), 64, 8).hex() == "9f07e7be5551387a"  # block counter 1
+    assert key_stream(bytes(32), 62, 4) == key_stream(bytes(32), 0, 66)[62:]
+    # RFC 7748, 6.1.
+    alice = bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")
+    bob = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+    shared = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
+    assert exchange(alice, public_of(bob)).hex() == shared
+    # The first keyed answer of the BLAKE2 authors: key 00 01 .. 1f, nothing hashed.
+    empty = hashlib.blake2s(b"", key=bytes(range(32))).hexdigest()
+    assert empty == "48a8997da407876b3d79c0d92325ad3b89cbb754d86ab71aee047ad345fd2c49"
+
+
+def main():
+    self_check()
+    psks = ["correct horse", "пароль"]
+    secrets = {psk: long_secret(psk.encode("utf-8")) for psk in psks}
+    document = {
+        "note": NOTE,
+        "secrets": [
+            {"psk": psk, "psk_hex": psk.encode("utf-8").hex(), "S": secrets[psk].hex()}
+            for psk in psks
+        ],
+        "varints": make_varints(),
+        "times": make_times(),
+        "cases": make_cases(secrets),
+    }
+    with open(OUTPUT, "w", encoding="utf-8", newline="\n") as file:
+        json.dump(document, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
