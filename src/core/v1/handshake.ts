@@ -133,7 +133,7 @@ abstract class Handshake implements Disposable {
     try {
       this.#opener!.openAll(frame, 0, frame.length, found);
     } catch (cause) {
-      throw wrongKey(cause);
+      throw cause instanceof ProtocolError ? wrongKey(cause) : cause;
     }
     if (!constantTimeEqual(frame.subarray(HEADER, HEADER + found.length[0]!), MAGIC)) {
       throw wrongKey();
