@@ -1,7 +1,7 @@
 import { openLibc } from "../../ffi/libc.ts";
 import { Reactor } from "../../src/io/reactor.ts";
 import { serveCases } from "../in_worker.ts";
-import { reactorCases } from "./reactor_cases.ts";
+import { reactorCases, runReactorCase } from "./reactor_cases.ts";
 
 /** Entry of a Worker: the reactor's cases where it blocks its thread. */
 serveCases(async (name) => {
@@ -9,7 +9,5 @@ serveCases(async (name) => {
   if (one === undefined) throw new Error(`There is no case called ${name}`);
   using libc = openLibc();
   await using reactor = new Reactor(libc, "blocking");
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  reactor.after(30_000, () => reject(new Error(`Hangs: ${name}`)));
-  await Promise.race([one.run(reactor, libc), late]);
+  await runReactorCase(one, reactor, libc);
 });
