@@ -1,3 +1,7 @@
+/**
+ * What the reactor promises, case by case. One file, though it is long: a Worker runs a case by its
+ * name, and all share the small eventfd tools below.
+ */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { WAKE } from "../../ffi/epoll.ts";
 import { NativeError } from "../../ffi/errno.ts";
