@@ -18,6 +18,7 @@ export const EXIT_CODES = {
   system: { code: 12, meaning: "the operating system refused or lacks something" },
   exhausted: { code: 13, meaning: "out of descriptors or memory" },
   hook: { code: 14, meaning: "the command given by --up failed" },
+  clock: { code: 15, meaning: "the clocks of the two ends differ too much" },
 } as const;
 
 /** What failed, as a name that code can switch on. */

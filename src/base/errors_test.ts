@@ -24,6 +24,7 @@ const PUBLISHED: Readonly<Record<string, number>> = {
   system: 12,
   exhausted: 13,
   hook: 14,
+  clock: 15,
 };
 
 Deno.test("each kind of error keeps the exit code that was published for it", () => {

@@ -1,0 +1,142 @@
+import { utf8, writeU16 } from "../../base/bytes.ts";
+import { ProtocolError } from "../../base/errors.ts";
+import { concat } from "../../base/bytes.ts";
+import { Reader, varint, writeVarint } from "../varint.ts";
+
+/**
+ * Frames inside a record (docs/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
+ * what the type says. A frame never crosses a record.
+ */
+export const FrameType = {
+  padding: 0x00,
+  packet: 0x01,
+  superPacket: 0x02,
+  ping: 0x03,
+  pong: 0x04,
+  rekey: 0x05,
+  setup: 0x06,
+  close: 0x22,
+} as const;
+
+/** Types from here on carry a length, and are skipped when they are not known. */
+const SKIPPABLE = 0x80;
+
+export const ECHO_SIZE = 8;
+const MAX_WORDS = 1024;
+
+/** Why an end closes. All but `carrier` end the session. */
+export const CloseCode = {
+  bye: 0,
+  protocol: 1,
+  busy: 2,
+  notAllowed: 3,
+  limit: 4,
+  goingDown: 5,
+  unknownSession: 6,
+  carrier: 7,
+} as const;
+
+/** A frame as read; byte arrays are views of the record's text. */
+export type Frame =
+  | { kind: "packet"; at: number; length: number }
+  | { kind: "ping" | "pong"; data: Uint8Array }
+  | { kind: "rekey" }
+  | { kind: "setup"; tlvs: Uint8Array }
+  | { kind: "close"; code: number; words: string };
+
+/** Bytes of a packet frame before its packet, with a length of two or four bytes. */
+export const PACKET_HEADER_SHORT = 3;
+export const PACKET_HEADER_LONG = 5;
+export const MAX_SHORT_PACKET = 0x3fff;
+
+/**
+ * Writes a packet frame's header right before the packet that lies at `at`; `header` is one of the
+ * two sizes above. The frame is then `bytes[at-header .. at+length)`.
+ */
+export function writePacketHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  header: number,
+): void {
+  bytes[at - header] = FrameType.packet;
+  if (header === PACKET_HEADER_SHORT) writeU16(bytes, at - 2, 0x4000 | length);
+  else writeVarint(bytes, at - 4, length, 4);
+}
+
+export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
+  return concat(new Uint8Array([FrameType[type]]), data);
+}
+
+export function packRekey(): Uint8Array {
+  return new Uint8Array([FrameType.rekey]);
+}
+
+export function packPadding(length: number): Uint8Array {
+  return new Uint8Array(length); // zero is the type, and everything behind it is ignored
+}
+
+export function packSetup(tlvs: Uint8Array): Uint8Array {
+  return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
+}
+
+export function packClose(code: number, words: string): Uint8Array {
+  const text = utf8(words).subarray(0, MAX_WORDS);
+  return concat(new Uint8Array([FrameType.close]), varint(code), varint(text.length), text);
+}
+
+/**
+ * The frames of one record's text `bytes[start..end)`, one after another. A packet is given by its
+ * place, without a copy.
+ * @throws {ProtocolError} on an unknown type below 80, and on a frame that is cut short
+ */
+export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
+  const reader = new Reader(bytes, start, end);
+  while (!reader.isAtEnd) {
+    const type = reader.u8();
+    switch (type) {
+      case FrameType.padding:
+        return;
+      case FrameType.packet: {
+        const length = reader.varint();
+        reader.take(length);
+        yield { kind: "packet", at: reader.at - length, length };
+        break;
+      }
+      case FrameType.ping:
+        yield { kind: "ping", data: reader.take(ECHO_SIZE) };
+        break;
+      case FrameType.pong:
+        yield { kind: "pong", data: reader.take(ECHO_SIZE) };
+        break;
+      case FrameType.rekey:
+        if (!reader.isAtEnd) {
+          throw new ProtocolError("Cannot read a record: a frame stands behind rekey");
+        }
+        yield { kind: "rekey" };
+        break;
+      case FrameType.setup:
+        yield { kind: "setup", tlvs: reader.take(reader.varint()) };
+        break;
+      case FrameType.close:
+        yield { kind: "close", code: reader.varint(), words: readWords(reader) };
+        break;
+      default:
+        if (type < SKIPPABLE) {
+          throw new ProtocolError(`Cannot read a frame: type ${type} is not known`);
+        }
+        reader.take(reader.varint());
+    }
+  }
+}
+
+/** UTF-8 from a stranger to a terminal: control characters are removed. */
+function readWords(reader: Reader): string {
+  const length = reader.varint();
+  if (length > MAX_WORDS) {
+    throw new ProtocolError("Cannot read a close frame: its words are too long");
+  }
+  const text = new TextDecoder().decode(reader.take(length));
+  // deno-lint-ignore no-control-regex -- control characters are what this removes
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "");
+}
