@@ -13,7 +13,10 @@ const TUNNEL_TUNING: Tuning = {
 };
 
 /** Newer than most kernels, and a session does without it: not worth more than a debug line. */
-const OPTIONAL = "TCP_RTO_MAX_MS";
+const OPTIONAL = ["TCP_RTO_MAX_MS"];
+
+/** What Linux does not take on a Multipath TCP socket (6.18): retransmissions end it later. */
+const NOT_FOR_MPTCP = ["TCP_USER_TIMEOUT"];
 
 /** Tunes connections; says once, in one line, which options this transport cannot set. */
 export class Tuner {
@@ -28,7 +31,9 @@ export class Tuner {
     const unset = stream.tune(TUNNEL_TUNING);
     if (unset.length === 0 || this.#said) return;
     this.#said = true;
-    const level = unset.every((name) => name === OPTIONAL) ? "debug" : "warn";
+    const { protocol } = stream.info();
+    const excused = protocol === "mptcp" ? [...OPTIONAL, ...NOT_FOR_MPTCP] : OPTIONAL;
+    const level = unset.every((name) => excused.includes(name)) ? "debug" : "warn";
     this.#log[level]("socket options that cannot be set here", { options: unset.join(",") });
   }
 }

@@ -15,7 +15,7 @@ export async function resolveHost(host: string): Promise<string[]> {
       "name",
       `Cannot resolve ${
         JSON.stringify(host)
-      }: no such host name, or no name server answers; check -s`,
+      }: no such host name, or no name server answers; check its spelling`,
       { cause },
     );
   }

@@ -1,6 +1,6 @@
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import { parseCidr } from "../base/addr.ts";
+import { type HostPort, parseCidr } from "../base/addr.ts";
 import { pskKey } from "../core/kdf.ts";
 import { WAKE } from "../../ffi/epoll.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
@@ -37,7 +37,7 @@ export async function runVpn(
 ): Promise<number> {
   requirePermissions(needs(role, options), role);
   const { key } = await resolveKey(options, context);
-  const config = planeConfig(options, pskKey(key));
+  const config = await planeConfig(options, pskKey(key));
   const hooks = { up: options.up, down: options.down };
   using libc = openLibc();
   await using plane = new Plane(config, libc, context);
@@ -72,7 +72,7 @@ function needs(role: Role, options: VpnOptions): Need[] {
   return all;
 }
 
-function planeConfig(options: VpnOptions, psk: Uint8Array): PlaneConfig {
+async function planeConfig(options: VpnOptions, psk: Uint8Array): Promise<PlaneConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
@@ -83,7 +83,7 @@ function planeConfig(options: VpnOptions, psk: Uint8Array): PlaneConfig {
         server: options.server,
         retries: options.once ? 0 : options.retries ?? Infinity,
       }
-      : { role: "server", listen: options.listen },
+      : { role: "server", listen: await listenAddress(options.listen) },
     psk,
     cipher: options.cipher,
     aead: options.aead,
@@ -98,6 +98,11 @@ function planeConfig(options: VpnOptions, psk: Uint8Array): PlaneConfig {
     mssClamp: options.mssClamp,
     user: options.user,
   };
+}
+
+/** A name to listen on is resolved once; "" stays all addresses. */
+async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
+  return { host: host === "" ? "" : (await resolveHost(host))[0]!, port };
 }
 
 /** The data plane as the main thread sees it. */

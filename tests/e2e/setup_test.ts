@@ -168,6 +168,16 @@ test("an IPv6 carrier, and a listener on one address", async () => {
   assert.equal(refused.code, EXIT_CODES.unreachable.code);
 });
 
+test("a name to listen on is resolved, or named when it cannot be", async () => {
+  await using hosts = await twoHosts();
+  for (const io of ["ffi", "deno"]) {
+    await using server = startTtun(hosts.server, "server", "--io", io, "-l", "localhost:20203");
+    await server.waitFor(/listening .*(127\.0\.0\.1|::1)/);
+  }
+  const { code, stderr } = await runTtun(hosts.server, ["server", "-l", "no-such-host.invalid:1"]);
+  assert.equal(code, EXIT_CODES.name.code, stderr);
+});
+
 test("an old peer that goes away and a new one in its place: the device outlives sessions", async () => {
   await using hosts = await twoHosts();
   await using server = await startServer(hosts.server);
