@@ -2,7 +2,7 @@ import { TtunError } from "../base/errors.ts";
 import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
-import type { Device, Link, Packets } from "../contract/packet.ts";
+import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { clampMss, isIpPacket } from "../core/ip.ts";
 
 /**
@@ -52,6 +52,8 @@ export class TunPump {
   /** Longest packet that a link of any wire version carries. */
   readonly #longest: number;
   #attached: Attached | null = null;
+  /** How packets are to lie for the link that is attached; the device looks here when it reads. */
+  readonly #room: Room = { lead: 0, headroom: 0, tailroom: 0, trail: 0 };
 
   constructor(device: Device, clock: Clock, o: { mssClamp: boolean; longest: number }) {
     this.device = device;
@@ -64,22 +66,20 @@ export class TunPump {
    * Reads the device until the signal aborts: that closes the device, for a read that waits would
    * not end otherwise. @throws {TtunError} when the device is lost
    */
-  async run(
-    room: { headroom: number; tailroom: number },
-    signal: AbortSignal,
-  ): Promise<never> {
+  async run(signal: AbortSignal): Promise<never> {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
     const packets = makePackets(ARENA);
     let spent = 0;
     for (;;) {
-      const reading = this.device.readBatch(packets, room);
+      const reading = this.device.readBatch(packets, this.#room);
       if (reading instanceof Promise) {
         await reading;
         spent = 0;
       }
       const to = this.#attached;
-      if (to === null) this.counters.droppedWithoutPeer += packets.count;
-      else await this.#send(to, packets);
+      if (to === null || !liesAs(packets, to.link.room)) {
+        this.counters.droppedWithoutPeer += packets.count;
+      } else await this.#send(to, packets);
       spent += packets.count;
       if (spent >= BUDGET) {
         spent = 0;
@@ -112,6 +112,7 @@ export class TunPump {
       throw new TtunError("internal", "Cannot carry packets for two links at once");
     }
     this.counters.droppedWithoutPeer += this.device.drain();
+    Object.assign(this.#room, link.room);
     const attached: Attached = { link, failure: null };
     this.#attached = attached;
     try {
@@ -162,4 +163,9 @@ export class TunPump {
     }
     packets.count = kept;
   }
+}
+
+/** Whether the batch was read for such a link, and not for one that has just gone. */
+function liesAs(packets: Packets, room: Room): boolean {
+  return packets.count === 0 || packets.offset[0] === room.lead + room.headroom;
 }

@@ -10,13 +10,12 @@ import type { Link, Packets } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { TunPump } from "./tun_pump.ts";
 
-const ROOM = { headroom: 2, tailroom: 16 };
+const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0 };
 const LONGEST = 1_400;
 
 /** A link whose other end is the test. */
 class FakeLink implements Link {
-  readonly headroom = ROOM.headroom;
-  readonly tailroom = ROOM.tailroom;
+  readonly room = ROOM;
   readonly sent: string[] = [];
   batches = 0;
   disposed = 0;
@@ -92,7 +91,7 @@ function world(o: { mssClamp?: boolean } = {}) {
   };
   const pump = new TunPump(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
   const stop = new AbortController();
-  const running = pump.run(ROOM, stop.signal).catch((error: unknown) => error);
+  const running = pump.run(stop.signal).catch((error: unknown) => error);
   const link = new FakeLink();
   return { clock, device, counts, pump, stop, running, link, counters: pump.counters };
 }

@@ -1,10 +1,11 @@
 import { ProtocolError } from "../base/errors.ts";
 import { MAX_PACKET } from "../base/packets.ts";
 import { TAG_SIZE } from "../contract/cipher.ts";
-import type { Link, Packets } from "../contract/packet.ts";
+import type { Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
 import { HEADER } from "../core/v1/frame.ts";
 import type { Session } from "../core/v1/handshake.ts";
+import { Turnstile } from "./turnstile.ts";
 
 /** Received bytes are opened where they were read; a quarter megabyte takes many frames at once. */
 const RECEIVE_BUFFER = 256 * 1024;
@@ -12,17 +13,18 @@ const RECEIVE_BUFFER = 256 * 1024;
 /** Below this much free room the unread rest moves to the front: a frame must always fit. */
 const LEAST_ROOM = HEADER + MAX_PACKET;
 
+/** Version 1's frame: a length before each packet, a tag behind it. */
+export const V1_ROOM: Room = { lead: 0, headroom: HEADER, tailroom: TAG_SIZE, trail: 0 };
+
 /** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
 export class V1Link implements Link {
-  readonly headroom = HEADER;
-  readonly tailroom = TAG_SIZE;
+  readonly room = V1_ROOM;
   readonly stream: Stream;
   readonly #session: Session;
   readonly #received = new Uint8Array(RECEIVE_BUFFER);
   #start = 0;
   #end = 0;
-  /** The write that the socket has not taken whole yet: the next one comes behind it. */
-  #writing: Promise<void> | null = null;
+  readonly #writers = new Turnstile();
 
   constructor(stream: Stream, session: Session) {
     this.stream = stream;
@@ -33,26 +35,11 @@ export class V1Link implements Link {
 
   /** Whether a write is under way: what is sent now would wait. */
   get isWriting(): boolean {
-    return this.#writing !== null;
+    return this.#writers.isBusy;
   }
 
   send(batch: Packets): Now<void> {
-    if (this.#writing !== null) return this.#sendAfter(this.#writing, batch);
-    const sending = this.#sendFrom(batch, 0);
-    if (!(sending instanceof Promise)) return;
-    this.#writing = sending;
-    return this.#clearAfter(sending);
-  }
-
-  async #sendAfter(earlier: Promise<void>, batch: Packets): Promise<void> {
-    await earlier;
-    await this.send(batch);
-  }
-
-  /** A failure stays: whoever sends next gets it again. */
-  async #clearAfter(sending: Promise<void>): Promise<void> {
-    await sending;
-    this.#writing = null;
+    return this.#writers.pass(() => this.#sendFrom(batch, 0));
   }
 
   /** Seals packets for as long as their frames lie one behind the other, and writes them as one. */

@@ -15,7 +15,7 @@ import { dialAny } from "./dial_any.ts";
 import type { TunPump } from "./tun_pump.ts";
 import { Tuner } from "./tuning.ts";
 import { V1Link } from "./v1_link.ts";
-import { HANDSHAKE_DEADLINE, sessionFacts, V1_ROOM } from "./vpn_server.ts";
+import { HANDSHAKE_DEADLINE, sessionFacts } from "./vpn_server.ts";
 import { sleep } from "./wait.ts";
 
 const DIAL_TIMEOUT = 10_000;
@@ -43,7 +43,7 @@ export interface VpnClientOptions {
  */
 export async function runVpnClient(o: VpnClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
-    tasks.spawn((signal) => o.pump.run(V1_ROOM, signal));
+    tasks.spawn((signal) => o.pump.run(signal));
     tasks.spawn(() => new VpnClient({ ...o, signal: tasks.signal }).run());
   });
 }

@@ -39,7 +39,7 @@ export interface VpnServerOptions {
 export async function serveVpn(o: VpnServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new VpnServer({ ...o, signal: tasks.signal });
-    tasks.spawn((signal) => o.pump.run(V1_ROOM, signal));
+    tasks.spawn((signal) => o.pump.run(signal));
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -50,9 +50,6 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
     );
   });
 }
-
-/** Room around each packet for version 1's frame. */
-export const V1_ROOM = { headroom: 2, tailroom: 16 } as const;
 
 class VpnServer {
   readonly pending: Pending;

@@ -12,14 +12,24 @@ export interface Packets {
   readonly length: Int32Array;
 }
 
-/** Whole messages in both directions. One sender and one receiver at a time. */
-export interface Link extends AsyncDisposable {
-  /** Room that `send` needs before and after each packet; it overwrites those bytes. */
+/**
+ * Free bytes around the packets of a batch, for a link's headers and tags: `lead`, then for each
+ * packet `headroom`, the packet, `tailroom`, and `trail` behind the last one.
+ */
+export interface Room {
+  readonly lead: number;
   readonly headroom: number;
   readonly tailroom: number;
+  readonly trail: number;
+}
+
+/** Whole messages in both directions. One sender and one receiver at a time. */
+export interface Link extends AsyncDisposable {
+  /** What `send` needs around the packets; it overwrites those bytes. */
+  readonly room: Room;
   /**
-   * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when the
-   * packets lie exactly tailroom + headroom apart.
+   * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when they
+   * lie as `room` says, one behind the other.
    */
   send(batch: Packets): Now<void>;
   /** Receives at least one packet; the count, or 0 when the peer has ended the link. */
@@ -30,8 +40,11 @@ export interface Link extends AsyncDisposable {
 export interface Device extends AsyncDisposable {
   readonly name: string;
   readonly mtu: number;
-  /** Reads at least one packet, each with the given room around it in the batch's arena. */
-  readBatch(into: Packets, room: { headroom: number; tailroom: number }): Now<number>;
+  /**
+   * Reads at least one packet, with the given room in the batch's arena. The room is looked at
+   * when there are packets: a caller may change it while the read waits.
+   */
+  readBatch(into: Packets, room: Room): Now<number>;
   /** Writes all packets; one that the kernel refuses is dropped and counted in `refused`. */
   writeBatch(from: Packets): Now<void>;
   /** Throws away what is queued for reading; returns how many packets that were. */

@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { MAX_PACKET } from "../base/packets.ts";
-import type { Device, Packets } from "../contract/packet.ts";
+import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
@@ -99,29 +99,29 @@ class LinuxTun implements TunDevice {
     this.mtu = mtu;
   }
 
-  readBatch(into: Packets, room: { headroom: number; tailroom: number }): Now<number> {
-    const count = this.#tryRead(into, room.headroom, room.tailroom);
-    return count > 0 ? count : this.#waitRead(into, room.headroom, room.tailroom);
+  readBatch(into: Packets, room: Room): Now<number> {
+    const count = this.#tryRead(into, room);
+    return count > 0 ? count : this.#waitRead(into, room);
   }
 
-  async #waitRead(into: Packets, headroom: number, tailroom: number): Promise<number> {
+  async #waitRead(into: Packets, room: Room): Promise<number> {
     for (;;) {
       await this.#descriptor.readable();
-      const count = this.#tryRead(into, headroom, tailroom);
+      const count = this.#tryRead(into, room);
       if (count > 0) return count;
     }
   }
 
   /** Takes packets until there are none, or no room: they come to lie one behind the other. */
-  #tryRead(into: Packets, headroom: number, tailroom: number): number {
+  #tryRead(into: Packets, { lead, headroom, tailroom, trail }: Room): number {
     this.#descriptor.check();
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    const last = bytes.length - tailroom - MAX_PACKET;
+    const last = bytes.length - trail - tailroom - MAX_PACKET;
     const most = into.offset.length;
     let count = 0;
-    for (let at = headroom; count < most && at <= last;) {
+    for (let at = lead + headroom; count < most && at <= last;) {
       const got = read(fd, bytes.subarray(at, at + MAX_PACKET), MAX_PACKET_BIGINT);
       if (got < 0) {
         if (this.#libc.errno === Errno.EINTR) continue;

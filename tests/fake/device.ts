@@ -1,5 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
-import type { Device, Packets } from "../../src/contract/packet.ts";
+import type { Device, Packets, Room } from "../../src/contract/packet.ts";
 import type { Now } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
 
@@ -48,14 +48,14 @@ export class FakeDevice implements Device {
     this.#writer.open();
   }
 
-  readBatch(into: Packets, room: { headroom: number; tailroom: number }): Now<number> {
+  readBatch(into: Packets, room: Room): Now<number> {
     const count = this.#tryRead(into, room);
     return count > 0 ? count : this.#waitRead(into, room);
   }
 
   async #waitRead(
     into: Packets,
-    room: { headroom: number; tailroom: number },
+    room: Room,
   ): Promise<number> {
     for (;;) {
       await this.#reader.wait();
@@ -64,10 +64,10 @@ export class FakeDevice implements Device {
     }
   }
 
-  #tryRead(into: Packets, room: { headroom: number; tailroom: number }): number {
+  #tryRead(into: Packets, room: Room): number {
     this.#check();
     let count = 0;
-    let at = room.headroom;
+    let at = room.lead + room.headroom;
     while (count < into.offset.length) {
       const next = this.#queue[0];
       if (next === undefined || at + next.length + room.tailroom > into.bytes.length) break;
