@@ -1,6 +1,5 @@
-import { utf8, writeU16 } from "../../base/bytes.ts";
+import { concat, writeU16 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import { concat } from "../../base/bytes.ts";
 import { Reader, varint, writeVarint } from "../varint.ts";
 
 /**
@@ -80,8 +79,10 @@ export function packSetup(tlvs: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
 }
 
+/** Words that are too long are cut behind their last whole character. */
 export function packClose(code: number, words: string): Uint8Array {
-  const text = utf8(words).subarray(0, MAX_WORDS);
+  const room = new Uint8Array(MAX_WORDS);
+  const text = room.subarray(0, new TextEncoder().encodeInto(words, room).written);
   return concat(new Uint8Array([FrameType.close]), varint(code), varint(text.length), text);
 }
 
@@ -130,13 +131,16 @@ export function* readFrames(bytes: Uint8Array, start: number, end: number): Gene
   }
 }
 
-/** UTF-8 from a stranger to a terminal: control characters are removed. */
+/** Controls, line and paragraph separators, and whatever turns the direction of writing. */
+const UNSHOWN =
+  // deno-lint-ignore no-control-regex -- control characters are what this finds
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** UTF-8 from a stranger to a terminal. */
 function readWords(reader: Reader): string {
   const length = reader.varint();
   if (length > MAX_WORDS) {
     throw new ProtocolError("Cannot read a close frame: its words are too long");
   }
-  const text = new TextDecoder().decode(reader.take(length));
-  // deno-lint-ignore no-control-regex -- control characters are what this removes
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "");
+  return new TextDecoder().decode(reader.take(length)).replace(UNSHOWN, "");
 }

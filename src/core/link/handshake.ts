@@ -1,4 +1,4 @@
-import { concat } from "../../base/bytes.ts";
+import { concat, constantTimeEqual } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
@@ -130,6 +130,7 @@ export class ServerLink implements Disposable {
   #cipher: CipherName | null = null;
   #client: ClientSetup | null = null;
   #behind: Uint8Array = new Uint8Array();
+  #isOver = false;
 
   /** `hello` is the client's 16 bytes, `padding` the p that it says. */
   constructor(party: LinkParty, o: { hello: Uint8Array; padding: number; unixMs: number }) {
@@ -159,9 +160,19 @@ export class ServerLink implements Disposable {
   /**
    * Takes what came behind the hello's 16 bytes (borrowed). Returns the client's setup once it has
    * opened: only then the client has proved the key. Nothing was answered to it yet.
-   * @throws {TtunError} auth, protocol: the connection is then a stranger's
+   * @throws {TtunError} auth, protocol: the connection is then a stranger's, and the machine over
    */
   feed(chunk: Uint8Array): ClientSetup | null {
+    if (this.#isOver) throw alreadyOver();
+    try {
+      return this.#take(chunk);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #take(chunk: Uint8Array): ClientSetup | null {
     this.#held.add(chunk);
     if (this.#helloAndPadding === null) {
       if (this.#held.bytes.length < this.#padding) return null;
@@ -191,6 +202,7 @@ export class ServerLink implements Disposable {
     this.#cipher = cipher;
     this.#opener = new RecordOpener(this.#traffic.client, cipher, this.#party.makeCipher);
     this.#sealer = new RecordSealer(this.#traffic.server, cipher, this.#party.makeCipher);
+    overwrite(this.#traffic.client, this.#traffic.server);
     return true;
   }
 
@@ -213,21 +225,19 @@ export class ServerLink implements Disposable {
   /** Lets the client in: the bytes to send, and the session. The machine is over. */
   accept(setup: ServerSetup): { bytes: Uint8Array; session: LinkSession } {
     const { traffic, client } = this.#proved();
-    const sealer = this.#sealer!;
-    const opener = this.#opener!;
-    this.#sealer = this.#opener = null;
-    return {
-      bytes: sealText(sealer, packSetup(packServerSetup(setup))),
-      session: makeSession(
-        sealer,
-        opener,
-        this.#cipher!,
-        client,
-        traffic,
-        this.#behind,
-        this.#held.bytes,
-      ),
-    };
+    const bytes = sealText(this.#sealer!, packSetup(packServerSetup(setup)));
+    const session = makeSession(
+      this.#sealer!,
+      this.#opener!,
+      this.#cipher!,
+      client,
+      traffic,
+      this.#behind,
+      this.#held.bytes,
+    );
+    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this[Symbol.dispose]();
+    return { bytes, session };
   }
 
   /** Refuses a client that has proved the key: the bytes to send. The machine is over. */
@@ -239,7 +249,7 @@ export class ServerLink implements Disposable {
   }
 
   #proved(): { traffic: TrafficSecrets; client: ClientSetup } {
-    if (this.#traffic === null || this.#client === null || this.#sealer === null) {
+    if (this.#isOver || this.#traffic === null || this.#client === null) {
       throw new TtunError(
         "internal",
         "Cannot end the handshake: the client has not proved the key",
@@ -249,9 +259,11 @@ export class ServerLink implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.#sealer?.[Symbol.dispose]();
     this.#opener?.[Symbol.dispose]();
-    this.#sealer = this.#opener = null;
+    overwriteSecrets(this.#secrets, this.#traffic);
+    this.#sealer = this.#opener = this.#traffic = null;
   }
 }
 
@@ -277,6 +289,7 @@ export class ClientLink implements Disposable {
   #cipher: CipherName | null = null;
   #sealer: RecordSealer | null = null;
   #opener: RecordOpener | null = null;
+  #isOver = false;
 
   /** `pads`: random bytes behind the hello, for a client that will speak version 2 only. */
   constructor(
@@ -291,7 +304,9 @@ export class ClientLink implements Disposable {
   ) {
     this.#party = party;
     this.#belonging = o.belonging;
-    this.#resume = o.resume ?? null;
+    this.#resume = o.resume === undefined
+      ? null
+      : { secret: o.resume.secret.slice(), expected: o.resume.expected };
     this.#unixMs = o.unixMs;
     const padding = o.pads ? randomBelow(party.rng, MAX_HELLO_PADDING + 1) : 0;
     const hello = clientHello(party.s, party.rng(8), padding, o.unixMs());
@@ -304,10 +319,21 @@ export class ClientLink implements Disposable {
   }
 
   /**
-   * What to do after these bytes (borrowed).
-   * @throws {TtunError} clock, auth, protocol, busy …: the server's own words where it had some
+   * What to do after these bytes (borrowed). The machine is over after "stranger" and "done".
+   * @throws {TtunError} clock, auth, protocol, busy …: the server's own words where it had some;
+   * the machine is then over
    */
   feed(chunk: Uint8Array): ClientStep[] {
+    if (this.#isOver) throw alreadyOver();
+    try {
+      return this.#take(chunk);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #take(chunk: Uint8Array): ClientStep[] {
     this.#held.add(chunk);
     const steps: ClientStep[] = [];
     if (this.#secrets === null) {
@@ -329,7 +355,10 @@ export class ClientLink implements Disposable {
     const nc = this.#helloAndPadding.subarray(0, HELLO_SIZE);
     const ns = this.#held.take(HELLO_SIZE);
     const hello = readServerHello(this.#party.s, nc, ns, this.#unixMs());
-    if (hello === null) return { kind: "stranger", nonce: ns, rest: this.#held.bytes };
+    if (hello === null) {
+      this[Symbol.dispose]();
+      return { kind: "stranger", nonce: ns, rest: this.#held.bytes };
+    }
     if (hello.isStale) throw clocksDiffer(hello.skewSeconds);
     this.#ns = ns;
     this.#secrets = handshakeSecrets(this.#party.s, nc, ns);
@@ -369,6 +398,7 @@ export class ClientLink implements Disposable {
     this.#cipher = cipher;
     this.#sealer = new RecordSealer(this.#traffic.client, cipher, makeCipher);
     this.#opener = new RecordOpener(this.#traffic.server, cipher, makeCipher);
+    overwrite(this.#traffic.client, this.#traffic.server);
     const setup: ClientSetup = { ...this.#party.offer, ...this.#belonging, ...this.#proof() };
     return concat(rc, sealText(this.#sealer, packSetup(packClientSetup(setup))));
   }
@@ -384,28 +414,43 @@ export class ClientLink implements Disposable {
     if (first === null) return null;
     if (first.close !== null) throw refusal(first.close.code, first.close.words);
     const setup = readServerSetup(first.setup!);
-    const sealer = this.#sealer!;
-    const opener = this.#opener!;
-    this.#sealer = this.#opener = null;
-    return {
-      kind: "done",
-      setup,
-      session: makeSession(
-        sealer,
-        opener,
-        this.#cipher!,
-        this.#server!,
-        this.#traffic!,
-        first.behind,
-        this.#held.bytes,
-      ),
-    };
+    this.#checkProof(setup);
+    const session = makeSession(
+      this.#sealer!,
+      this.#opener!,
+      this.#cipher!,
+      this.#server!,
+      this.#traffic!,
+      first.behind,
+      this.#held.bytes,
+    );
+    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this[Symbol.dispose]();
+    return { kind: "done", setup, session };
+  }
+
+  /** Who takes us back must know the session's secret; who does not has nothing to take up. */
+  #checkProof(setup: ServerSetup): void {
+    if ((this.#resume === null) !== (setup.resume === undefined)) {
+      throw new ProtocolError("Cannot read the handshake: the server answers what was not asked");
+    }
+    if (this.#resume === null) return;
+    const proof = resumeProof(this.#resume.secret, "s", this.#traffic!.transcript);
+    if (!constantTimeEqual(proof, setup.resume!.proof)) {
+      throw new TtunError(
+        "auth",
+        "Cannot authenticate the peer: it does not know the session that is to go on",
+      );
+    }
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     this.#sealer?.[Symbol.dispose]();
     this.#opener?.[Symbol.dispose]();
-    this.#sealer = this.#opener = null;
+    overwriteSecrets(this.#secrets, this.#traffic);
+    this.#resume?.secret.fill(0);
+    this.#sealer = this.#opener = this.#traffic = null;
   }
 }
 
@@ -427,6 +472,20 @@ function readOrSuspect(opener: RecordOpener, held: Held): FirstRecord | null {
     }
     throw cause;
   }
+}
+
+function alreadyOver(): ProtocolError {
+  return new ProtocolError("Cannot go on with a handshake that is over");
+}
+
+function overwrite(...secrets: Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+/** All that a machine still owns: whatever a session took over is not there any more. */
+function overwriteSecrets(hs: HandshakeSecrets | null, traffic: TrafficSecrets | null): void {
+  if (hs !== null) overwrite(hs.hk, hs.client, hs.server);
+  if (traffic !== null) overwrite(traffic.client, traffic.server, traffic.resume);
 }
 
 function makeSession(

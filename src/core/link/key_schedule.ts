@@ -112,7 +112,7 @@ export function sealText(sealer: RecordSealer, text: Uint8Array): Uint8Array {
   const record = new Uint8Array(
     RECORD_HEADER + Math.min(text.length, MAX_RECORD_TEXT) + RECORD_TAG,
   );
-  record.set(text, RECORD_HEADER);
+  record.set(text.subarray(0, MAX_RECORD_TEXT), RECORD_HEADER);
   sealer.seal(record, RECORD_HEADER, text.length);
   return record;
 }

@@ -1,6 +1,6 @@
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import { readU16, writeU16 } from "../../base/bytes.ts";
-import { ProtocolError } from "../../base/errors.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
   type CipherFactory,
@@ -39,9 +39,12 @@ class Generation implements Disposable {
   readonly #masks = new Uint8Array(2 * MASKS_AT_ONCE);
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #nonceView = new DataView(this.#nonce.buffer);
-  #counter = 0;
+  /** Of which record the first mask is. */
+  #masksFrom = -1;
+  #counter: number;
 
-  constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory) {
+  constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory, counter = 0) {
+    this.#counter = counter;
     const key = derive(secret, "key");
     this.cipher = makeCipher(name, key);
     key.fill(0);
@@ -56,14 +59,14 @@ class Generation implements Disposable {
   /** The mask of the record that comes next. Asking does not use it up. */
   mask(): number {
     const at = this.#counter % MASKS_AT_ONCE;
-    if (at === 0) this.#fillMasks();
+    if (this.#masksFrom !== this.#counter - at) this.#fillMasks(this.#counter - at);
     return readU16(this.#masks, 2 * at);
   }
 
-  #fillMasks(): void {
-    const block = this.#counter * 2 / BLOCK;
+  #fillMasks(from: number): void {
     this.#masks.fill(0);
-    chacha20(this.#maskKey, new Uint8Array(NONCE_SIZE), this.#masks, this.#masks, block);
+    chacha20(this.#maskKey, new Uint8Array(NONCE_SIZE), this.#masks, this.#masks, from * 2 / BLOCK);
+    this.#masksFrom = from;
   }
 
   /** The nonce of the record that comes next, which is then used up. Valid until the next call. */
@@ -78,37 +81,46 @@ class Generation implements Disposable {
   [Symbol.dispose](): void {
     this.cipher[Symbol.dispose]();
     this.#maskKey.fill(0);
+    this.#masks.fill(0);
     this.next.fill(0);
   }
 }
 
 /** What both ends of a direction share. */
 abstract class Direction implements Disposable {
-  protected generation: Generation;
   readonly #name: CipherName;
   readonly #makeCipher: CipherFactory;
+  #generation: Generation;
+  #isOver = false;
 
-  /** `secret` (D, 32 bytes) is borrowed for the call. */
-  constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory) {
+  /** `secret` (D, 32 bytes) is borrowed for the call. `counter`: where to begin, for tests. */
+  constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory, counter = 0) {
     this.#name = name;
     this.#makeCipher = makeCipher;
-    this.generation = new Generation(secret, name, makeCipher);
+    this.#generation = new Generation(secret, name, makeCipher, counter);
   }
 
   /** Records of this generation so far. */
   get counter(): number {
-    return this.generation.counter;
+    return this.#generation.counter;
+  }
+
+  /** Not after the end: the overwritten secret would make keys that everybody knows. */
+  protected get generation(): Generation {
+    if (this.#isOver) throw new TtunError("internal", "Cannot use a record's keys after their end");
+    return this.#generation;
   }
 
   /** The next record is under new keys; the old ones are overwritten. */
   rekey(): void {
     const old = this.generation;
-    this.generation = new Generation(old.next, this.#name, this.#makeCipher);
+    this.#generation = new Generation(old.next, this.#name, this.#makeCipher);
     old[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    this.generation[Symbol.dispose]();
+    this.#isOver = true;
+    this.#generation[Symbol.dispose]();
   }
 }
 
@@ -129,7 +141,10 @@ export class RecordSealer extends Direction {
   }
 }
 
+/** After one record that cannot be opened it opens no other: the one behind must not pass for it. */
 export class RecordOpener extends Direction {
+  #isDamaged = false;
+
   /**
    * Size of the record that begins at `at`, header included; null when its header is not whole.
    * @throws {ProtocolError} on a length that cannot be, or above `most`
@@ -137,7 +152,7 @@ export class RecordOpener extends Direction {
   sizeAt(bytes: Uint8Array, at: number, end: number, most = MAX_RECORD_BODY): number | null {
     if (end - at < RECORD_HEADER) return null;
     const body = readU16(bytes, at) ^ this.generation.mask();
-    if (body < MIN_RECORD_BODY || body > most) throw damaged();
+    if (this.#isDamaged || body < MIN_RECORD_BODY || body > most) throw this.#damaged();
     return RECORD_HEADER + body;
   }
 
@@ -145,13 +160,15 @@ export class RecordOpener extends Direction {
   open(bytes: Uint8Array, at: number, size: number): void {
     const tagAt = at + size - RECORD_TAG;
     const { cipher } = this.generation;
+    if (this.#isDamaged) throw this.#damaged();
     if (!cipher.open(this.generation.nonce(), null, bytes, at + RECORD_HEADER, tagAt, tagAt)) {
-      throw damaged();
+      throw this.#damaged();
     }
   }
-}
 
-/** A wrong length and a wrong tag are one and the same to whoever caused it. */
-function damaged(): ProtocolError {
-  return new ProtocolError("Cannot open a record: wrong key or damaged bytes");
+  /** A wrong length and a wrong tag are one and the same to whoever caused it. */
+  #damaged(): ProtocolError {
+    this.#isDamaged = true;
+    return new ProtocolError("Cannot open a record: wrong key or damaged bytes");
+  }
 }

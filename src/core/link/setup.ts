@@ -78,6 +78,7 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
   const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
   const tlvs = readTlvs(reader, {
     required: [Tlv.capabilities, Tlv.ciphers, Tlv.windows, Tlv.deadTime],
+    padded: true,
   });
   const ciphers = [...tlvs.get(Tlv.ciphers)!].flatMap((number) =>
     CIPHER_BY_NUMBER.get(number) ?? []
@@ -94,7 +95,7 @@ export function packClientKeyMessage(m: ClientKeyMessage): Uint8Array {
 export function readClientKeyMessage(text: Uint8Array): ClientKeyMessage {
   const reader = new Reader(text);
   const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
-  const tlvs = readTlvs(reader, { required: [Tlv.ciphers] });
+  const tlvs = readTlvs(reader, { required: [Tlv.ciphers], padded: true });
   const cipher = CIPHER_BY_NUMBER.get(exactly(tlvs.get(Tlv.ciphers)!, 1)[0]!);
   if (cipher === undefined) {
     throw new ProtocolError("Cannot read the handshake: an unknown cipher was taken");

@@ -30,17 +30,17 @@ export function packTlv(type: number, value: Uint8Array): Uint8Array {
 }
 
 /**
- * All TLVs from where the reader is to its end, as views.
- * @throws {ProtocolError} on one that is cut, doubled, missing of `required`, or not in `allowed`
+ * All TLVs from where the reader is to its end, as views; `padded` where padding may stand there.
+ * @throws {ProtocolError} on one that is cut, doubled, missing of `required`, or in neither list
  */
 export function readTlvs(
   reader: Reader,
-  o: { required: readonly number[]; optional?: readonly number[] },
+  o: { required: readonly number[]; optional?: readonly number[]; padded?: boolean },
 ): TlvMap {
   const found = new Map<number, Uint8Array>();
   while (!reader.isAtEnd) {
     const type = reader.u8();
-    if (type === Tlv.padding) break;
+    if (type === Tlv.padding && o.padded === true) break;
     const value = reader.take(reader.varint());
     if (type >= SKIPPABLE) continue;
     if (found.has(type)) {
