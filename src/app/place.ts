@@ -23,6 +23,10 @@ export interface Tenant {
   isGone(): boolean;
   /** Is to lose the place to a newcomer: ends its session, and then calls `release`. */
   evict(): void;
+  /** One for each process of a client that says so: it replaces its own stale session at once. */
+  readonly instance?: string | undefined;
+  /** Can be refused with words: then it is told "busy" when the holder lives, and need not wait. */
+  readonly canBeRefused?: boolean;
 }
 
 interface Waiter {
@@ -53,7 +57,9 @@ export class Place {
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const waiter: Waiter = { tenant, settle: resolve };
-    this.#queue.push(waiter);
+    const isSame = tenant.instance !== undefined && tenant.instance === this.#holder.instance;
+    if (isSame) this.#queue.unshift(waiter);
+    else this.#queue.push(waiter);
     const giveUp = () => {
       const at = this.#queue.indexOf(waiter);
       if (at >= 0) this.#queue.splice(at, 1);
@@ -61,7 +67,8 @@ export class Place {
     };
     using _deadline = this.#clock.after(LONGEST_WAIT, giveUp);
     using _tie = onAbort(signal, giveUp);
-    this.#ask();
+    if (isSame) this.#holder.evict();
+    else this.#ask();
     return await promise;
   }
 
@@ -93,8 +100,10 @@ export class Place {
     const look = () => {
       this.#asking = null;
       if (this.#holder !== holder || !this.#isWanted()) return;
-      if (holder.signsOfLife() > before) this.#later(ASK_AGAIN, () => this.#ask());
-      else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
+      if (holder.signsOfLife() > before) {
+        this.#refuseWhoCanBe();
+        this.#later(ASK_AGAIN, () => this.#ask());
+      } else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
       else holder.evict(); // it gives the place back when everything of its session has ended
     };
     look();
@@ -103,6 +112,14 @@ export class Place {
   /** Whether a newcomer waits that has not gone away again: else no holder need prove anything. */
   #isWanted(): boolean {
     return this.#queue.some(({ tenant }) => !tenant.isGone());
+  }
+
+  #refuseWhoCanBe(): void {
+    const refused = this.#queue.filter(({ tenant }) => tenant.canBeRefused === true);
+    for (const waiter of refused) {
+      this.#queue.splice(this.#queue.indexOf(waiter), 1);
+      waiter.settle(false);
+    }
   }
 
   #later(ms: number, run: () => void): void {

@@ -162,7 +162,10 @@ Deno.test("a server that never answers is a time-out after 10 s, and is hung up 
   const client = world.client({ retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
   assert.deepEqual([error.kind, error.exitCode, world.clock.now()], ["timeout", 6, 10_000]);
-  assert.match(error.message, /is it a ttun server, and is no other client connected to it\?/);
+  assert.match(
+    error.message,
+    /is it a ttun server with this key, and is no other client connected to it\?/,
+  );
   assert.equal(taken[0]!.info().peerClosed, true);
 });
 
@@ -247,7 +250,7 @@ Deno.test("the first address is tried first, the next one where that is silent",
   const client = world.client({ resolver });
   await world.clock.advance(250);
   assert.deepEqual(client.fields("authenticated"), [
-    { server: `${SERVER_HOST}:${SERVER_PORT}`, protocol: "memory" },
+    { server: `${SERVER_HOST}:${SERVER_PORT}`, protocol: "memory", wire: "v1" },
   ]);
 });
 

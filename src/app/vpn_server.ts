@@ -2,29 +2,26 @@ import { formatAddr } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
-import type { Clock, Rng } from "../contract/host.ts";
+import type { Clock } from "../contract/host.ts";
 import type { Listener, Stream } from "../contract/stream.ts";
-import { type HandshakeKeys, HELLO_SIZE, ServerHandshake } from "../core/v1/handshake.ts";
+import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
+import { type AdmittedLink, type Candidate, meetClient, Stranger, throwAway } from "./admission.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
-import { V1Life } from "./probe.ts";
 import { QuietLog } from "./quiet_log.ts";
 import type { TunPump } from "./tun_pump.ts";
 import { Tuner } from "./tuning.ts";
-import { V1Link } from "./v1_link.ts";
+import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
+import type { WireSecrets } from "./wire.ts";
 
 /** The whole handshake of a connection, in milliseconds (docs/ttun-v1.md, "Conversation"). */
 export const HANDSHAKE_DEADLINE = 10_000;
 
-/** A first read takes the hello and the proof at once; more than that waits in the socket. */
-const HANDSHAKE_BUFFER = 64;
-
 export interface VpnServerOptions {
   listener: Listener;
   pump: TunPump;
-  keys: Omit<HandshakeKeys, "nonce">;
-  rng: Rng;
+  secrets: WireSecrets;
   clock: Clock;
   log: Logger;
   signal: AbortSignal;
@@ -55,8 +52,11 @@ class VpnServer {
   readonly pending: Pending;
   readonly #o: VpnServerOptions;
   readonly #place: Place;
+  readonly #replay = new ReplayMemory();
   readonly #rejected: QuietLog;
   readonly #tuner: Tuner;
+  /** Who is connected, in the words of a refusal. */
+  #busyWords = "";
 
   constructor(o: VpnServerOptions) {
     this.#o = o;
@@ -70,50 +70,63 @@ class VpnServer {
   async serve(stream: Stream): Promise<void> {
     await using owned = stream;
     const peer = formatAddr(owned.remote);
-    const { log } = this.#o;
-    log.debug("connection", { peer });
+    this.#o.log.debug("connection", { peer });
     try {
-      using handshake = new ServerHandshake({ ...this.#o.keys, nonce: this.#o.rng(HELLO_SIZE) });
-      await this.#authenticate(owned, handshake);
-      await this.#admit(owned, handshake, peer);
+      using candidate = await this.#authenticate(owned, peer);
+      if (candidate !== null) await this.#admit(owned, candidate, peer);
     } catch (thrown) {
-      if (this.#o.signal.aborted) return;
-      const error = toTtunError(thrown);
-      this.#rejected.warn("handshake rejected", { peer, why: error.message });
-      if (error.kind === "internal") log.error(error.message, { peer });
+      if (!this.#o.signal.aborted) this.#reject(thrown, peer);
     }
   }
 
-  /** Returns when the client has proved the key. */
-  async #authenticate(stream: Stream, handshake: ServerHandshake): Promise<void> {
+  #reject(thrown: unknown, peer: string): void {
+    const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
+    this.#rejected.warn("handshake rejected", { peer, why: error.message });
+    if (error instanceof TtunError && error.kind === "internal") {
+      this.#o.log.error(error.message, { peer });
+    }
+  }
+
+  /** Returns when the client has proved the key; null when it was a stranger, who is gone then. */
+  async #authenticate(stream: Stream, peer: string): Promise<Candidate | null> {
     let dropped: TtunError | null = null;
     const drop = (why: TtunError) => {
       dropped ??= why;
       stream.reset(); // frees everything at once, here and in the kernel
     };
+    const { clock, secrets, pump } = this.#o;
     using _pending = this.pending.add(stream.remote, () => drop(pushedOut()));
-    using _deadline = this.#o.clock.after(HANDSHAKE_DEADLINE, () => drop(tooSlow()));
-    const buffer = new Uint8Array(HANDSHAKE_BUFFER);
+    let isStranger = false;
+    using _deadline = clock.after(this.#deadline(), () => {
+      if (isStranger) void stream[Symbol.asyncDispose]();
+      else drop(tooSlow());
+    });
+    const longest = pump.device.mtu;
     try {
-      for (;;) {
-        const got = await stream.read(buffer);
-        if (got === null) {
-          throw new TtunError("lost", "The connection ended before the handshake did");
-        }
-        for (const step of handshake.feed(buffer.subarray(0, got))) {
-          if (step.kind === "send") await stream.write(step.bytes);
-          else return;
-        }
-      }
+      return await meetClient(stream, { secrets, clock, replay: this.#replay, longest });
     } catch (error) {
-      throw dropped ?? error;
+      if (dropped !== null || !(error instanceof Stranger)) throw dropped ?? error;
+      this.#reject(error, peer);
     }
+    isStranger = true;
+    await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
+    return null;
   }
 
-  /** Lets the client in when the place is or becomes free; otherwise closes without its proof. */
-  async #admit(stream: Stream, handshake: ServerHandshake, peer: string): Promise<void> {
+  /**
+   * How long a connection has for its handshake. Where version 2 is spoken it is drawn by chance
+   * for each, so that the end of a stranger's connection tells nothing.
+   */
+  #deadline(): number {
+    const { mode, rng } = this.#o.secrets;
+    if (mode === "v1") return HANDSHAKE_DEADLINE;
+    return HANDSHAKE_DEADLINE + 2 * HANDSHAKE_DEADLINE * rng(1)[0]! / 256;
+  }
+
+  /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */
+  async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
     const { log, clock, pump, signal } = this.#o;
-    let life: V1Life | null = null;
+    let life: AdmittedLink["life"] | null = null;
     let evicted = false;
     const tenant: Tenant = {
       signsOfLife: () => life?.signsOfLife() ?? 0,
@@ -123,26 +136,20 @@ class VpnServer {
         evicted = true;
         stream.reset();
       },
+      instance: candidate.instance,
+      canBeRefused: candidate.wire === "v2",
     };
     if (!await this.#place.claim(tenant, signal)) {
-      if (!signal.aborted) log.warn("client turned away: another one is connected", { peer });
-      return;
+      if (signal.aborted) return;
+      log.warn("client turned away: another one is connected", { peer });
+      return await candidate.refuse(`busy: ${this.#busyWords}`);
     }
     const since = clock.now();
     const before = { ...pump.counters };
     try {
-      const { proof, session } = handshake.accept();
-      await using link = new V1Link(stream, session);
-      life = new V1Life(link);
-      this.#tuner.tune(stream);
-      await stream.write(proof);
-      log.info("authenticated", { peer, protocol: stream.info().protocol });
-      await pump.session(link);
-      log.info("disconnected", {
-        peer,
-        why: "closed by the client",
-        ...sessionFacts(clock, since, pump, before),
-      });
+      await this.#carry(stream, candidate, peer, (admitted) => life = admitted.life);
+      const facts = sessionFacts(clock, since, pump, before);
+      log.info("disconnected", { peer, why: "closed by the client", ...facts });
     } catch (thrown) {
       if (signal.aborted) return;
       const why = evicted
@@ -153,6 +160,25 @@ class VpnServer {
       this.#place.release(tenant);
     }
   }
+
+  /** One session, from our proof to its end. */
+  async #carry(
+    stream: Stream,
+    candidate: Candidate,
+    peer: string,
+    onLink: (admitted: AdmittedLink) => void,
+  ): Promise<void> {
+    const { log, pump, secrets, signal } = this.#o;
+    const admitted = await candidate.admit();
+    await using link = admitted.link;
+    onLink(admitted);
+    this.#busyWords = `peer since ${new Date(secrets.wallClock()).toISOString()}, from ${peer}`;
+    this.#tuner.tune(stream);
+    const { protocol } = stream.info();
+    log.info("authenticated", { peer, protocol, wire: candidate.wire });
+    if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
+    await runSession(admitted, link, pump, signal);
+  }
 }
 
 function pushedOut(): TtunError {
@@ -161,18 +187,4 @@ function pushedOut(): TtunError {
 
 function tooSlow(): TtunError {
   return new TtunError("timeout", "Dropped: the handshake took too long");
-}
-
-/** How long a session lasted and what it carried, for the log. */
-export function sessionFacts(
-  clock: Clock,
-  since: number,
-  pump: TunPump,
-  before: TunPump["counters"],
-): { seconds: number; sent_bytes: number; received_bytes: number } {
-  return {
-    seconds: Math.round((clock.now() - since) / 100) / 10,
-    sent_bytes: pump.counters.sentBytes - before.sentBytes,
-    received_bytes: pump.counters.receivedBytes - before.receivedBytes,
-  };
 }

@@ -1,14 +1,18 @@
 import { formatAddr, formatCidr } from "../base/addr.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { makeLogger } from "../base/log.ts";
+import type { ServerMemory } from "../app/meet_server.ts";
 import { TunPump } from "../app/tun_pump.ts";
 import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
-import { MAX_TEXT } from "../core/v1/frame.ts";
+import type { WireSecrets } from "../app/wire.ts";
+import { ID_SIZE } from "../core/link/setup.ts";
+import { LONGEST_PACKET } from "../app/admission.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { becomeUser, findUser } from "../../ffi/user.ts";
 import { DenoNet } from "../io/deno_net.ts";
+import { nodeKeyExchange } from "../io/key_exchange.ts";
 import { configure } from "../io/netcfg.ts";
 import { PosixNet } from "../io/posix_net.ts";
 import { Reactor } from "../io/reactor.ts";
@@ -33,7 +37,7 @@ async function runDataPlane(config: PlaneConfig, port: MessagePort): Promise<voi
     using libc = openLibc();
     await using reactor = new Reactor(libc, config.io === "deno" ? "async" : "blocking");
     const orders = new Orders(port, reactor);
-    orders.came("stop").then(() => stop.abort());
+    orders.stop.then(() => stop.abort());
     await run(config, reactor, orders, stop.signal);
   } catch (thrown) {
     if (!stop.signal.aborted) error = plainError(translate(thrown));
@@ -95,28 +99,57 @@ async function run(
   log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
   if (facts.listen !== undefined) log.info("listening", { address: facts.listen });
   orders.report({ kind: "ready", facts });
-  await Promise.race([orders.came("go"), orders.came("stop")]);
-  signal.throwIfAborted();
+  const start = await Promise.race([orders.go, orders.stop]);
+  if (start === undefined) return; // stopped before it began
   if (user !== null) {
     becomeUser(libc, user);
     log.info("became another user", { user: user.name });
   }
 
-  const pump = new TunPump(device, reactor, { mssClamp: config.mssClamp, longest: MAX_TEXT });
-  const common = {
-    pump,
-    keys: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
-    rng: (length: number) => crypto.getRandomValues(new Uint8Array(length)),
-    clock: reactor,
-    log,
-    signal,
+  const pump = new TunPump(device, reactor, { mssClamp: config.mssClamp, longest: LONGEST_PACKET });
+  const secrets: WireSecrets = {
+    mode: config.wire,
+    v1: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
+    s: start.s,
+    keyExchange: nodeKeyExchange,
+    rng,
+    wallClock: Date.now,
   };
+  const common = { pump, secrets, clock: reactor, log, signal };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
-    await runVpnClient({ ...common, server, retries, dialer: net, resolver: orders });
+    const memory = rememberV2(start.knowsV2, orders);
+    const instance = rng(ID_SIZE);
+    await runVpnClient({
+      ...common,
+      server,
+      retries,
+      dialer: net,
+      resolver: orders,
+      memory,
+      instance,
+    });
   } else if (listener !== null) {
     await serveVpn({ ...common, listener });
   }
+}
+
+function rng(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+/** In this process by itself; for later ones the main thread writes it down. */
+function rememberV2(known: boolean, orders: Orders): ServerMemory {
+  let knowsV2 = known;
+  return {
+    get knowsV2() {
+      return knowsV2;
+    },
+    metV2: () => {
+      if (!knowsV2) orders.report({ kind: "metV2" });
+      knowsV2 = true;
+    },
+  };
 }
 
 /** Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net` does. */

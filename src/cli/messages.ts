@@ -1,6 +1,7 @@
 import type { Cidr, HostPort } from "../base/addr.ts";
 import type { PlainError } from "../base/errors.ts";
 import type { LogRecord } from "../base/log.ts";
+import type { WireMode } from "../app/wire.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { CipherMode } from "./choose_cipher.ts";
 
@@ -11,6 +12,8 @@ export interface PlaneConfig {
     | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
   /** K of core/kdf.ts: the pre-shared key itself stays in the main thread. */
   readonly psk: Uint8Array;
+  /** Which versions of the wire are spoken. */
+  readonly wire: WireMode;
   readonly cipher: CipherName;
   readonly aead: CipherMode;
   readonly io: "auto" | "ffi" | "deno";
@@ -38,6 +41,14 @@ export interface PlaneFacts {
   readonly listen?: string;
 }
 
+/** What is known only when the data plane has begun: it takes a while to work out. */
+export interface GoWith {
+  /** The secret of version 2 (core/link/secrets.ts). */
+  readonly s: Uint8Array;
+  /** Client: this server has spoken version 2 with this key before. */
+  readonly knowsV2: boolean;
+}
+
 /**
  * From the main thread to the data plane. The order of a life:
  *
@@ -52,7 +63,7 @@ export interface PlaneFacts {
  *       (--down runs)
  */
 export type Order =
-  | { readonly kind: "go" }
+  | ({ readonly kind: "go" } & GoWith)
   | { readonly kind: "stop" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError };
@@ -64,5 +75,7 @@ export type Report =
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "ready"; readonly facts: PlaneFacts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
+  /** The server has spoken version 2: to be remembered. */
+  | { readonly kind: "metV2" }
   /** The last one; null = as it was ordered to. */
   | { readonly kind: "ended"; readonly error: PlainError | null };

@@ -3,9 +3,7 @@ import { errorFromPlain } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Resolver } from "../contract/host.ts";
 import type { Reactor } from "../io/reactor.ts";
-import type { Order, Report } from "./messages.ts";
-
-type OneShot = "go" | "stop";
+import type { GoWith, Order, Report } from "./messages.ts";
 
 /**
  * The data plane's end of its conversation with the main thread. Where the loop blocks, no message
@@ -13,10 +11,8 @@ type OneShot = "go" | "stop";
  */
 export class Orders implements Resolver {
   readonly #port: MessagePort;
-  readonly #came: Record<OneShot, PromiseWithResolvers<void>> = {
-    go: Promise.withResolvers(),
-    stop: Promise.withResolvers(),
-  };
+  readonly #go = Promise.withResolvers<GoWith>();
+  readonly #stop = Promise.withResolvers<void>();
   readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
   #lastQuestion = 0;
 
@@ -35,9 +31,14 @@ export class Orders implements Resolver {
     this.#port.postMessage(report);
   }
 
-  /** Settles when that order has come. */
-  came(order: OneShot): Promise<void> {
-    return this.#came[order].promise;
+  /** Settles when the order to go has come. */
+  get go(): Promise<GoWith> {
+    return this.#go.promise;
+  }
+
+  /** Settles when the order to stop has come. */
+  get stop(): Promise<void> {
+    return this.#stop.promise;
   }
 
   async resolve(host: string, o: { signal: AbortSignal }): Promise<string[]> {
@@ -65,8 +66,9 @@ export class Orders implements Resolver {
   #take(order: Order): void {
     switch (order.kind) {
       case "go":
+        return this.#go.resolve(order);
       case "stop":
-        return this.#came[order.kind].resolve();
+        return this.#stop.resolve();
       case "resolved":
         return this.#questions.get(order.id)?.resolve([...order.addresses]);
       case "unresolved":

@@ -1,14 +1,23 @@
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import { type HostPort, parseCidr } from "../base/addr.ts";
+import { formatAddr, type HostPort, parseCidr } from "../base/addr.ts";
 import { pskKey } from "../core/kdf.ts";
 import { WAKE } from "../../ffi/epoll.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import type { RunContext } from "./context.ts";
 import { runHook } from "./hooks.ts";
+import { warnOfWeakKey } from "./key_strength.ts";
+import { isKnown, remember, stateDirectory } from "./known_servers.ts";
+import { linkSecret, serverToken } from "./link_secret.ts";
 import { resolveKey } from "./key_source.ts";
-import type { Order, PlaneConfig, PlaneFacts, Report } from "./messages.ts";
-import { type Need, requirePermissions, type Revocable, revokePermissions } from "./permissions.ts";
+import type { GoWith, Order, PlaneConfig, PlaneFacts, Report } from "./messages.ts";
+import {
+  isGranted,
+  type Need,
+  requirePermissions,
+  type Revocable,
+  revokePermissions,
+} from "./permissions.ts";
 import { resolveHost } from "./resolve.ts";
 import type { VpnOptions } from "./vpn_options.ts";
 
@@ -37,11 +46,15 @@ export async function runVpn(
 ): Promise<number> {
   requirePermissions(needs(role, options), role);
   const { key } = await resolveKey(options, context);
+  warnOfWeakKey(key, context.log);
+  const memory = rememberingServer(options, key, context);
+  memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
   const config = await planeConfig(options, pskKey(key));
   const hooks = { up: options.up, down: options.down };
   using libc = openLibc();
   await using plane = new Plane(config, libc, context);
-  await plane.run(role, hooks, () => revokePermissions(stillNeeded(config, hooks)));
+  plane.onMetV2 = memory.remember;
+  await plane.run(role, hooks, memory.go, () => revokePermissions(stillNeeded(config, hooks)));
   context.signal.throwIfAborted();
   return 0;
 }
@@ -53,6 +66,8 @@ export async function runVpn(
 function stillNeeded(config: PlaneConfig, hooks: Hooks): Revocable[] {
   const keep: Revocable[] = [];
   if (config.io === "deno" || config.carrier.role === "client") keep.push("net"); // sockets, names
+  const mayLearn = config.carrier.role === "client" && config.wire === "auto";
+  if (mayLearn) keep.push("read", "write"); // known_servers.ts
   if (hooks.up !== undefined || hooks.down !== undefined) keep.push("run");
   return keep;
 }
@@ -72,7 +87,10 @@ function needs(role: Role, options: VpnOptions): Need[] {
   return all;
 }
 
-async function planeConfig(options: VpnOptions, psk: Uint8Array): Promise<PlaneConfig> {
+async function planeConfig(
+  options: VpnOptions,
+  psk: Uint8Array,
+): Promise<PlaneConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
@@ -85,6 +103,7 @@ async function planeConfig(options: VpnOptions, psk: Uint8Array): Promise<PlaneC
       }
       : { role: "server", listen: await listenAddress(options.listen) },
     psk,
+    wire: options.wire,
     cipher: options.cipher,
     aead: options.aead,
     io: options.io,
@@ -100,6 +119,38 @@ async function planeConfig(options: VpnOptions, psk: Uint8Array): Promise<PlaneC
   };
 }
 
+/**
+ * The secret of version 2, worked out beside everything else, and with it whether the server has
+ * spoken that version before; `remember` writes down that it has.
+ */
+function rememberingServer(
+  options: VpnOptions,
+  key: Uint8Array,
+  { log }: RunContext,
+): { go: Promise<GoWith>; remember: () => Promise<void> } {
+  const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
+  const directory = "server" in options && options.wire === "auto" ? stateDirectory() : null;
+  if (!("server" in options) || directory === null) {
+    return { go: secret.then((s) => ({ s, knowsV2: false })), remember: () => Promise.resolve() };
+  }
+  const server = formatAddr(options.server);
+  const may = (name: "read" | "write") => isGranted({ name, path: directory });
+  return {
+    go: secret.then((s) => ({
+      s,
+      knowsV2: may("read") && isKnown(directory, serverToken(s, server)),
+    })),
+    remember: async () => {
+      const token = serverToken(await secret, server);
+      const problem = may("read") && may("write")
+        ? remember(directory, token)
+        : "no permission (--allow-read, --allow-write)";
+      if (problem === null) return;
+      log.debug("cannot remember that this server speaks version 2", { why: problem });
+    },
+  };
+}
+
 /** A name to listen on is resolved once; "" stays all addresses. */
 async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
   return { host: host === "" ? "" : (await resolveHost(host))[0]!, port };
@@ -107,6 +158,7 @@ async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
 
 /** The data plane as the main thread sees it. */
 class Plane implements AsyncDisposable {
+  onMetV2: () => Promise<void> = () => Promise.resolve();
   readonly #context: RunContext;
   readonly #libc: Libc;
   readonly #worker: Worker;
@@ -134,7 +186,12 @@ class Plane implements AsyncDisposable {
    * From the first sign of life to the end, hooks included. Returns when it was asked to stop.
    * @throws {TtunError} what else ended it
    */
-  async run(role: Role, hooks: Hooks, onReady: () => void): Promise<void> {
+  async run(
+    role: Role,
+    hooks: Hooks,
+    go: Promise<GoWith>,
+    onReady: () => void,
+  ): Promise<void> {
     using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
     const first = await Promise.race([this.#ready.promise, this.#ended.promise]);
     if (first instanceof TtunError) throw first;
@@ -142,7 +199,7 @@ class Plane implements AsyncDisposable {
     onReady();
     try {
       if (hooks.up !== undefined) await runHook("--up", hooks.up, first, role);
-      this.#order({ kind: "go" });
+      this.#order({ kind: "go", ...await go });
       const failure = await this.#untilEnded();
       if (failure !== null) throw failure;
     } finally {
@@ -191,6 +248,8 @@ class Plane implements AsyncDisposable {
         return this.#ready.resolve(report.facts);
       case "resolve":
         return void this.#resolve(report.id, report.host);
+      case "metV2":
+        return void this.onMetV2();
       case "ended":
         return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
       default:

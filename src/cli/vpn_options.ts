@@ -28,6 +28,16 @@ const KEY_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
+const WIRE_OPTION = {
+  names: ["wire"],
+  kind: "choice",
+  metavar: "VERSION",
+  choices: ["auto", "v1", "v2"],
+  default: "auto",
+  help: "version of the wire format: auto finds out whether the other end speaks the new one; v2 " +
+    "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
+} as const;
+
 const DEVICE_OPTIONS = {
   mtu: {
     names: ["mtu"],
@@ -158,6 +168,7 @@ export const SERVER_OPTIONS = {
     defaultText: ":20203",
   },
   ...KEY_OPTIONS,
+  wire: WIRE_OPTION,
   address: { ...ADDRESS_OPTION, defaultText: "10.1.1.1/30 and fc11::1/126" },
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
@@ -191,6 +202,7 @@ export const CLIENT_OPTIONS = {
     help: "give up after N failed attempts in a row",
     defaultText: "never",
   },
+  wire: WIRE_OPTION,
   address: { ...ADDRESS_OPTION, defaultText: "10.1.1.2/30 and fc11::2/126" },
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,

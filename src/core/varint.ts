@@ -38,7 +38,7 @@ export function varint(value: number): Uint8Array {
 /** Reads one thing after another from a byte array. @throws {ProtocolError} at its end */
 export class Reader {
   readonly bytes: Uint8Array;
-  readonly end: number;
+  end: number;
   at: number;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
@@ -78,6 +78,11 @@ export class Reader {
     this.#need(length);
     this.at += length;
     return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  skip(length: number): void {
+    this.#need(length);
+    this.at += length;
   }
 
   #need(length: number): void {

@@ -1,7 +1,13 @@
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Dialer } from "../../src/contract/stream.ts";
-import { MAX_TEXT } from "../../src/core/v1/frame.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { LONGEST_PACKET } from "../../src/app/admission.ts";
+import type { ServerMemory } from "../../src/app/meet_server.ts";
+import type { RekeyLimits } from "../../src/app/v2_link.ts";
+import type { WireMode, WireSecrets } from "../../src/app/wire.ts";
+import { pskKey } from "../../src/core/kdf.ts";
+import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
 import { TunPump } from "../../src/app/tun_pump.ts";
 import { runVpnClient } from "../../src/app/vpn_client.ts";
 import { serveVpn } from "../../src/app/vpn_server.ts";
@@ -17,7 +23,16 @@ export const SERVER_HOST = "192.0.2.1";
 export const SERVER_PORT = 20203;
 const STOP = new Error("the test is over");
 
-type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" | "cipher">;
+/** When the virtual clock began, in milliseconds since 1970. */
+const EPOCH = 1_790_000_000_000;
+
+type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" | "cipher"> & {
+  /** v1 unless it is said. */
+  wire?: WireMode;
+  /** By how much its wall clock is ahead. */
+  skewMs?: number;
+  rekey?: RekeyLimits;
+};
 
 /** A program that runs: its device, its log, and how it ended. */
 export interface Running {
@@ -47,7 +62,15 @@ export class VpnWorld implements AsyncDisposable {
   }
 
   client(
-    o: KeyOptions & { host?: string; retries?: number; dialer?: Dialer; resolver?: Resolver } = {},
+    o: KeyOptions & {
+      host?: string;
+      retries?: number;
+      dialer?: Dialer;
+      resolver?: Resolver;
+      /** The same for clients that are one process. */
+      instance?: number;
+      memory?: ServerMemory;
+    } = {},
   ): Running {
     return this.#run((common) =>
       runVpnClient({
@@ -56,6 +79,8 @@ export class VpnWorld implements AsyncDisposable {
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },
         retries: o.retries ?? Infinity,
+        instance: seededRng(o.instance ?? 1000 + ++this.#seed)(16),
+        memory: o.memory ?? forgetful(),
       }), o);
   }
 
@@ -66,7 +91,7 @@ export class VpnWorld implements AsyncDisposable {
     const stop = new AbortController();
     const device = new FakeDevice();
     const { log, records } = keptLog(this.clock);
-    const pump = new TunPump(device, this.clock, { mssClamp: false, longest: MAX_TEXT });
+    const pump = new TunPump(device, this.clock, { mssClamp: false, longest: LONGEST_PACKET });
     const running: Running = {
       device,
       pump,
@@ -94,7 +119,16 @@ export class VpnWorld implements AsyncDisposable {
     signal: AbortSignal,
   ) {
     const { nonce: _nonce, ...keys } = handshakeKeys({ ...o, makeCipher: this.ciphers.factory });
-    return { pump, keys, rng: seededRng(++this.#seed), clock: this.clock, log, signal };
+    const secrets: WireSecrets = {
+      mode: o.wire ?? "v1",
+      v1: keys,
+      s: pskKey(utf8(`s of ${o.psk ?? "correct horse"}`)), // scrypt's place is taken by a quick hash
+      keyExchange: nodeKeyExchange,
+      rng: seededRng(++this.#seed),
+      wallClock: () => EPOCH + this.clock.now() + (o.skewMs ?? 0),
+      ...(o.rekey && { rekey: o.rekey }),
+    };
+    return { pump, secrets, clock: this.clock, log, signal };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,6 +136,12 @@ export class VpnWorld implements AsyncDisposable {
     if (this.ciphers.live > 0) throw new Error(`${this.ciphers.live} ciphers were not disposed of`);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are still set`);
   }
+}
+
+/** A client's memory of its server, for one process. */
+export function forgetful(knowsV2 = false): ServerMemory & { knowsV2: boolean } {
+  const memory = { knowsV2, metV2: () => void (memory.knowsV2 = true) };
+  return memory;
 }
 
 /** The error that a program ended with. */

@@ -94,40 +94,42 @@ export function packClose(code: number, words: string): Uint8Array {
 export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
   const reader = new Reader(bytes, start, end);
   while (!reader.isAtEnd) {
-    const type = reader.u8();
-    switch (type) {
-      case FrameType.padding:
-        return;
-      case FrameType.packet: {
-        const length = reader.varint();
-        reader.take(length);
-        yield { kind: "packet", at: reader.at - length, length };
-        break;
-      }
-      case FrameType.ping:
-        yield { kind: "ping", data: reader.take(ECHO_SIZE) };
-        break;
-      case FrameType.pong:
-        yield { kind: "pong", data: reader.take(ECHO_SIZE) };
-        break;
-      case FrameType.rekey:
-        if (!reader.isAtEnd) {
-          throw new ProtocolError("Cannot read a record: a frame stands behind rekey");
-        }
-        yield { kind: "rekey" };
-        break;
-      case FrameType.setup:
-        yield { kind: "setup", tlvs: reader.take(reader.varint()) };
-        break;
-      case FrameType.close:
-        yield { kind: "close", code: reader.varint(), words: readWords(reader) };
-        break;
-      default:
-        if (type < SKIPPABLE) {
-          throw new ProtocolError(`Cannot read a frame: type ${type} is not known`);
-        }
-        reader.take(reader.varint());
+    const frame = readFrame(reader);
+    if (frame !== null) yield frame;
+  }
+}
+
+/** The next frame, or null where it was padding or may be skipped. @throws as `readFrames` */
+export function readFrame(reader: Reader): Frame | null {
+  const type = reader.u8();
+  switch (type) {
+    case FrameType.padding:
+      reader.at = reader.end;
+      return null;
+    case FrameType.packet: {
+      const length = reader.varint();
+      reader.skip(length);
+      return { kind: "packet", at: reader.at - length, length };
     }
+    case FrameType.ping:
+      return { kind: "ping", data: reader.take(ECHO_SIZE) };
+    case FrameType.pong:
+      return { kind: "pong", data: reader.take(ECHO_SIZE) };
+    case FrameType.rekey:
+      if (!reader.isAtEnd) {
+        throw new ProtocolError("Cannot read a record: a frame stands behind rekey");
+      }
+      return { kind: "rekey" };
+    case FrameType.setup:
+      return { kind: "setup", tlvs: reader.take(reader.varint()) };
+    case FrameType.close:
+      return { kind: "close", code: reader.varint(), words: readWords(reader) };
+    default:
+      if (type < SKIPPABLE) {
+        throw new ProtocolError(`Cannot read a frame: type ${type} is not known`);
+      }
+      reader.skip(reader.varint());
+      return null;
   }
 }
 

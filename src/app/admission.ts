@@ -1,0 +1,210 @@
+import { TtunError } from "../base/errors.ts";
+import type { Clock } from "../contract/host.ts";
+import type { Stream } from "../contract/stream.ts";
+import { CloseCode } from "../core/link/frames.ts";
+import { ServerLink } from "../core/link/handshake.ts";
+import { HELLO_SIZE, readClientHello, serverHello } from "../core/link/hello.ts";
+import type { ReplayMemory } from "../core/link/replay.ts";
+import { ServerHandshake } from "../core/v1/handshake.ts";
+import { DEAD_TIME, keepAlive } from "./liveness.ts";
+import { V1Life } from "./probe.ts";
+import { V1Link } from "./v1_link.ts";
+import { V2Link } from "./v2_link.ts";
+import { idText, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
+import type { Tenant } from "./place.ts";
+
+/** What a connection costs before its hello was right: thousands may be waiting. */
+const HELLO_BUFFER = 64;
+
+/** What it costs afterwards: the client's whole second flight fits. */
+const FLIGHT_BUFFER = 4096;
+
+/** Where the bytes of all strangers go. */
+const WASTE = new Uint8Array(16 * 1024);
+
+/** The longest packet that either version's records hold, with its header. */
+export const LONGEST_PACKET = 65_514;
+
+/** A client that has proved the key, and may be let in or refused. Owns what the handshake made. */
+export interface Candidate extends Disposable {
+  readonly wire: "v1" | "v2";
+  readonly instance?: string;
+  /** Answers with our proof; the link owns stream and keys from then on. */
+  admit(): Promise<AdmittedLink>;
+  /** Refuses with words, where the version has some; with version 1 silence is the answer. */
+  refuse(words: string): Promise<void>;
+}
+
+export interface AdmittedLink extends PeerLink {
+  readonly life: Pick<Tenant, "signsOfLife" | "askForLife">;
+}
+
+/**
+ * Why a connection is none of ours. It is told nothing: its bytes are read and thrown away, so
+ * that how and when it ends tells nothing either (docs/link-v2.md, "A stranger").
+ */
+export class Stranger extends Error {
+  override readonly name = "Stranger";
+}
+
+export interface AdmissionOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  /** One for all listeners of the server. */
+  readonly replay: ReplayMemory;
+  /** The longest packet of the device. */
+  readonly longest: number;
+}
+
+/**
+ * The server's part of a handshake, up to the client's proof.
+ * @throws {Stranger} where nothing may be said; {TtunError} auth, protocol, lost: close
+ */
+export async function meetClient(stream: Stream, o: AdmissionOptions): Promise<Candidate> {
+  const { mode, s, wallClock } = o.secrets;
+  const bytes = new Uint8Array(HELLO_BUFFER);
+  let have = 0;
+  while (have < HELLO_SIZE) have += await readSome(stream, bytes.subarray(have));
+  const hello = bytes.slice(0, HELLO_SIZE);
+  const behind = bytes.slice(HELLO_SIZE, have);
+  const found = mode === "v1" ? null : readClientHello(s, hello, wallClock());
+  if (found === null) {
+    if (mode === "v2") {
+      throw new Stranger("no hello of version 2: another key, version 1, or a stranger");
+    }
+    return await meetV1(stream, hello, behind, o);
+  }
+  const isNew = !found.isStale && o.replay.isNew(hello.subarray(0, 8), wallClock());
+  if (isNew) return await meetV2(stream, hello, behind, found.padding, o);
+  // Right, so version 2 speaks there: never version 1. The answer lets an honest client see the time.
+  if (mode === "auto") await stream.write(serverHello(s, hello, o.secrets.rng(8), wallClock()));
+  throw new Stranger(
+    found.isStale
+      ? `its clock is ${Math.abs(found.skewSeconds)} s ${
+        found.skewSeconds > 0 ? "ahead of" : "behind"
+      } ours`
+      : "its hello was seen before: a replay",
+  );
+}
+
+async function meetV1(
+  stream: Stream,
+  hello: Uint8Array,
+  behind: Uint8Array,
+  { secrets }: AdmissionOptions,
+): Promise<Candidate> {
+  await using stack = new AsyncDisposableStack();
+  const nonce = secrets.rng(HELLO_SIZE);
+  const handshake = stack.use(new ServerHandshake({ ...secrets.v1, nonce }));
+  const buffer = new Uint8Array(HELLO_BUFFER);
+  let chunk: Uint8Array = new Uint8Array([...hello, ...behind]);
+  for (;;) {
+    for (const step of feedV1(handshake, chunk, secrets.mode)) {
+      if (step.kind === "send") await stream.write(step.bytes);
+      else if (step.kind === "authenticated") {
+        const owned = stack.move();
+        return {
+          wire: "v1",
+          admit: async () => {
+            const { proof, session } = handshake.accept();
+            const link = new V1Link(stream, session);
+            const life = new V1Life(link);
+            await stream.write(proof);
+            return { wire: "v1", link, life };
+          },
+          refuse: () => Promise.resolve(),
+          [Symbol.dispose]: () => void owned.disposeAsync(),
+        };
+      }
+    }
+    chunk = buffer.subarray(0, await readSome(stream, buffer));
+  }
+}
+
+/** In auto, what cannot even be a version 1 proof comes from a stranger, and is told nothing. */
+function feedV1(handshake: ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
+  try {
+    return handshake.feed(chunk);
+  } catch (error) {
+    if (mode === "auto" && error instanceof TtunError && error.kind === "protocol") {
+      throw new Stranger(error.message);
+    }
+    throw error;
+  }
+}
+
+async function meetV2(
+  stream: Stream,
+  hello: Uint8Array,
+  behind: Uint8Array,
+  padding: number,
+  o: AdmissionOptions,
+): Promise<Candidate> {
+  using stack = new DisposableStack();
+  const { secrets, clock } = o;
+  const { rng, rekey } = secrets;
+  const handshake = stack.use(
+    new ServerLink(linkParty(secrets), { hello, padding, unixMs: secrets.wallClock() }),
+  );
+  await stream.write(handshake.answer());
+  const buffer = new Uint8Array(FLIGHT_BUFFER);
+  let setup = feedV2(handshake, behind);
+  while (setup === null) {
+    setup = feedV2(handshake, buffer.subarray(0, await readSome(stream, buffer)));
+  }
+  const instance = idText(setup.instance);
+  const isResume = setup.resume !== undefined;
+  const owned = stack.move();
+  return {
+    wire: "v2",
+    instance,
+    admit: async () => {
+      if (isResume) {
+        // A tunnel's session has nothing to come back to: the client begins a new one at once.
+        await stream.write(handshake.refuse(CloseCode.unknownSession, "unknown session"));
+        throw new TtunError("lost", "The client came back to a session that is not known here");
+      }
+      const { bytes, session } = handshake.accept({});
+      const link = new V2Link(stream, session, {
+        clock,
+        rng,
+        longest: o.longest,
+        ...(rekey && { rekey }),
+      });
+      await stream.write(bytes);
+      return {
+        wire: "v2",
+        link,
+        life: { signsOfLife: () => link.heard, askForLife: () => link.ping() },
+        watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+      };
+    },
+    refuse: async (words) => {
+      await stream.write(handshake.refuse(CloseCode.busy, words));
+      await stream.closeWrite();
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+/** Whoever does not prove the key is a stranger, whatever it is that is wrong. */
+function feedV2(handshake: ServerLink, chunk: Uint8Array): ReturnType<ServerLink["feed"]> {
+  try {
+    return handshake.feed(chunk);
+  } catch (error) {
+    if (error instanceof TtunError && error.kind !== "internal") throw new Stranger(error.message);
+    throw error;
+  }
+}
+
+/** How many bytes came, at least one. @throws {TtunError} lost at the peer's FIN */
+async function readSome(stream: Stream, into: Uint8Array): Promise<number> {
+  const got = await stream.read(into);
+  if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
+  return got;
+}
+
+/** Reads and throws away until the peer's FIN. */
+export async function throwAway(stream: Stream): Promise<void> {
+  while (await stream.read(WASTE) !== null);
+}

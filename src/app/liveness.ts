@@ -1,0 +1,45 @@
+import { TtunError } from "../base/errors.ts";
+import type { Clock, Rng } from "../contract/host.ts";
+import type { V2Link } from "./v2_link.ts";
+import { sleep } from "./wait.ts";
+
+/** Without a byte from the other end for so many seconds it counts as dead. */
+export const DEAD_TIME = 15;
+
+/** When there is something to write already, look again so much later. */
+const BUSY_PAUSE = 1_000;
+
+/**
+ * Sends something at least every third of the peer's dead time, less 0..20 % by chance, and
+ * watches that something comes (docs/link-v2.md, "Timers").
+ * @throws {TtunError} lost when nothing has come for `deadTimeMs`; the signal's reason
+ */
+export async function keepAlive(
+  link: V2Link,
+  o: { clock: Clock; rng: Rng; deadTimeMs: number; signal: AbortSignal },
+): Promise<never> {
+  for (;;) {
+    const interval = link.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
+    const now = o.clock.now();
+    const dueIn = Math.min(link.lastSent + interval, link.lastArrival + o.deadTimeMs) - now;
+    await sleep(o.clock, Math.max(dueIn, link.isWriting ? BUSY_PAUSE : 1), o.signal);
+    if (isSilent(link, o)) {
+      // After a sleep of the whole machine what lies in the socket is read first.
+      await o.clock.turn();
+      await sleep(o.clock, 1, o.signal);
+      if (isSilent(link, o)) throw silent(o.deadTimeMs);
+    }
+    if (o.clock.now() - link.lastSent >= interval) link.ping();
+  }
+}
+
+function isSilent(link: V2Link, o: { clock: Clock; deadTimeMs: number }): boolean {
+  return o.clock.now() - link.lastArrival >= o.deadTimeMs;
+}
+
+function silent(ms: number): TtunError {
+  return new TtunError(
+    "lost",
+    `Lost the connection: no sign of life from the peer for ${ms / 1000} s`,
+  );
+}

@@ -1,0 +1,189 @@
+import { formatAddr } from "../base/addr.ts";
+import { type ErrorKind, toTtunError, TtunError } from "../base/errors.ts";
+import type { Clock } from "../contract/host.ts";
+import type { Stream } from "../contract/stream.ts";
+import { ClientLink } from "../core/link/handshake.ts";
+import { ID_SIZE } from "../core/link/setup.ts";
+import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
+import { DEAD_TIME, keepAlive } from "./liveness.ts";
+import { V1Link } from "./v1_link.ts";
+import { V2Link } from "./v2_link.ts";
+import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
+
+/** The whole handshake, in milliseconds (docs/ttun-v1.md, "Conversation"). */
+const HANDSHAKE_DEADLINE = 10_000;
+
+/** A server that has another client keeps a newcomer waiting; one that rejects a key does not. */
+const QUICK_CLOSE = 2_000;
+
+const BUFFER = 8192;
+
+/** What a client knows of its server from before. */
+export interface ServerMemory {
+  /** Whether this server has ever spoken version 2 with this key: then it never speaks version 1. */
+  readonly knowsV2: boolean;
+  /** Called each time that it does. */
+  metV2(): void;
+}
+
+export interface MeetingOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  /** 16 random bytes, one for each process. */
+  readonly instance: Uint8Array;
+  readonly memory: ServerMemory;
+  /** The longest packet of the device. */
+  readonly longest: number;
+}
+
+/**
+ * The client's part of a handshake, in the version that both ends speak.
+ * @throws {TtunError} auth, timeout, busy, clock, protocol: in words for the user
+ */
+export async function meetServer(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
+  const meeting = new Meeting(stream, o);
+  let late = false;
+  using _deadline = o.clock.after(HANDSHAKE_DEADLINE, () => {
+    late = true;
+    stream.reset();
+  });
+  try {
+    return await meeting.run();
+  } catch (thrown) {
+    throw late ? meeting.silent() : meeting.explain(toTtunError(thrown));
+  }
+}
+
+class Meeting {
+  readonly #stream: Stream;
+  readonly #o: MeetingOptions;
+  readonly #to: string;
+  readonly #began: number;
+  readonly #buffer = new Uint8Array(BUFFER);
+  /** When our proof went out. */
+  #proved: number | null = null;
+
+  constructor(stream: Stream, o: MeetingOptions) {
+    this.#stream = stream;
+    this.#o = o;
+    this.#to = formatAddr(stream.remote);
+    this.#began = o.clock.now();
+  }
+
+  async run(): Promise<PeerLink> {
+    const { mode, rng } = this.#o.secrets;
+    if (mode === "v1") {
+      const nonce = rng(HELLO_SIZE);
+      await this.#stream.write(nonce);
+      return await this.#runV1(nonce, new Uint8Array());
+    }
+    return await this.#runV2(mode === "v2");
+  }
+
+  async #runV2(only: boolean): Promise<PeerLink> {
+    const { secrets, clock, instance, memory } = this.#o;
+    using handshake = new ClientLink(linkParty(secrets), {
+      belonging: { instance, session: secrets.rng(ID_SIZE), carrier: 1 },
+      pads: only,
+      unixMs: secrets.wallClock,
+    });
+    await this.#stream.write(handshake.hello());
+    for (;;) {
+      for (const step of handshake.feed(await this.#read())) {
+        switch (step.kind) {
+          case "stranger":
+            if (only || memory.knowsV2) throw notVersion2(this.#to, only);
+            return await this.#runV1(
+              handshake.hello(),
+              new Uint8Array([...step.nonce, ...step.rest]),
+            );
+          case "send":
+            memory.metV2();
+            await this.#stream.write(step.bytes);
+            this.#proved = clock.now();
+            break;
+          case "done":
+            return this.#linkV2(step.session);
+          default:
+            step satisfies never;
+        }
+      }
+    }
+  }
+
+  #linkV2(session: ConstructorParameters<typeof V2Link>[1]): PeerLink {
+    const { clock, longest, secrets } = this.#o;
+    const { rng, rekey } = secrets;
+    const link = new V2Link(this.#stream, session, {
+      clock,
+      rng,
+      longest,
+      ...(rekey && { rekey }),
+    });
+    return {
+      wire: "v2",
+      link,
+      watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+    };
+  }
+
+  async #runV1(nonce: Uint8Array, first: Uint8Array): Promise<PeerLink> {
+    using handshake = new ClientHandshake({ ...this.#o.secrets.v1, nonce });
+    for (let chunk = first;; chunk = await this.#read()) {
+      for (const step of handshake.feed(chunk)) {
+        if (step.kind === "done") {
+          return { wire: "v1", link: new V1Link(this.#stream, step.session) };
+        }
+        if (step.kind === "send") await this.#stream.write(step.bytes);
+        this.#proved = this.#o.clock.now();
+      }
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    const got = await this.#stream.read(this.#buffer);
+    if (got === null) throw new TtunError("lost", "The server closed the connection");
+    return this.#buffer.subarray(0, got);
+  }
+
+  silent(): TtunError {
+    return new TtunError(
+      "timeout",
+      `Cannot authenticate with ${this.#to}: no answer within ${HANDSHAKE_DEADLINE / 1000} s; ` +
+        "is it a ttun server with this key, and is no other client connected to it?",
+    );
+  }
+
+  /** Version 1 has no words for a refusal: when the connection was closed tells which one it was. */
+  explain(error: TtunError): TtunError {
+    if (error.kind !== "lost") return error;
+    const now = this.#o.clock.now();
+    const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
+    if (this.#proved === null) {
+      const seconds = ((now - this.#began) / 1000).toFixed(1);
+      return told(
+        "protocol",
+        `Cannot authenticate with ${this.#to}: it closed the connection after ${seconds} s ` +
+          "without an answer; is it a ttun server?",
+      );
+    }
+    if (now - this.#proved < QUICK_CLOSE) {
+      return told(
+        "auth",
+        `Cannot authenticate with ${this.#to}: it refused; wrong key or cipher: ` +
+          "both ends need the same -k and -m",
+      );
+    }
+    return told("busy", `Cannot use ${this.#to}: it serves another client; end that one first`);
+  }
+}
+
+function notVersion2(to: string, only: boolean): TtunError {
+  return new TtunError(
+    "auth",
+    only
+      ? `Cannot authenticate with ${to}: it does not speak version 2 of the wire, or its key is another`
+      : `Cannot authenticate with ${to}: it has spoken version 2 of the wire before and does not now: ` +
+        "its key is another, or someone is in the middle (--wire v1 would connect all the same)",
+  );
+}

@@ -1,0 +1,325 @@
+import { ProtocolError, TtunError } from "../base/errors.ts";
+import { MAX_PACKET } from "../base/packets.ts";
+import type { Clock, Rng } from "../contract/host.ts";
+import type { Link, Packets, Room } from "../contract/packet.ts";
+import type { Now, Stream } from "../contract/stream.ts";
+import {
+  CloseCode,
+  ECHO_SIZE,
+  type Frame,
+  FrameType,
+  MAX_SHORT_PACKET,
+  packClose,
+  packEcho,
+  PACKET_HEADER_LONG,
+  PACKET_HEADER_SHORT,
+  packPadding,
+  packRekey,
+  readFrame,
+  writePacketHeader,
+} from "../core/link/frames.ts";
+import { type LinkSession, refusal } from "../core/link/handshake.ts";
+import { sealText } from "../core/link/key_schedule.ts";
+import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
+import { concat, readU32, writeU32 } from "../base/bytes.ts";
+import { Reader } from "../core/varint.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** Records are opened where they were read; a quarter megabyte takes many at once. */
+const RECEIVE_BUFFER = 256 * 1024;
+const LEAST_ROOM = RECORD_HEADER + MAX_PACKET;
+
+/** When a direction's keys are changed at the latest (docs/link-v2.md, "Record"). */
+export interface RekeyLimits {
+  readonly records: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export const DEFAULT_REKEY: RekeyLimits = { records: 2 ** 32 - 1, bytes: 2 ** 36, ms: 3_600_000 };
+
+/** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
+const PING_PADDING = 64;
+
+/** A stream after version 2's handshake as a link of packets, many to a record. Owns both. */
+export class V2Link implements Link {
+  readonly room: Room;
+  readonly stream: Stream;
+  /** Records that have opened. Each is a sign of life. */
+  heard = 0;
+  /** When bytes last came, and when we last sent some, on the clock. */
+  lastArrival: number;
+  lastSent: number;
+  /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
+  rttMs = NaN;
+  readonly #session: LinkSession;
+  readonly #clock: Clock;
+  readonly #rng: Rng;
+  readonly #limits: RekeyLimits;
+  readonly #writers = new Turnstile();
+  #sealedBytes = 0;
+  #sealedSince: number;
+  /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
+  #pongDue: Uint8Array | null = null;
+  readonly #received = new Uint8Array(RECEIVE_BUFFER);
+  #start = 0;
+  #end = 0;
+  /** Frames of the record that is open now. */
+  readonly #frames = new Reader(this.#received, 0, 0);
+  #ended = false;
+
+  constructor(
+    stream: Stream,
+    session: LinkSession,
+    o: { clock: Clock; rng: Rng; longest: number; rekey?: RekeyLimits },
+  ) {
+    this.stream = stream;
+    this.#session = session;
+    this.#clock = o.clock;
+    this.#rng = o.rng;
+    this.#limits = o.rekey ?? DEFAULT_REKEY;
+    this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
+    const headroom = o.longest <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
+    this.room = { lead: RECORD_HEADER, headroom, tailroom: 0, trail: RECORD_TAG };
+    // What came in one record with the setup is read first, then what came behind it.
+    this.#received.set(session.firstFrames);
+    this.#frames.end = this.#start = session.firstFrames.length;
+    this.#received.set(session.rest, this.#start);
+    this.#end = this.#start + session.rest.length;
+  }
+
+  get deadTimeMs(): number {
+    return this.#session.peer.deadTime * 1000;
+  }
+
+  get isWriting(): boolean {
+    return this.#writers.isBusy;
+  }
+
+  send(batch: Packets): Now<void> {
+    return this.#writers.pass(() => this.#sendFrom(batch, 0));
+  }
+
+  /** Asks the peer for an answer. Does nothing while a write waits: more would not get through. */
+  ping(): void {
+    if (this.#writers.isBusy) return;
+    const data = this.#rng(ECHO_SIZE);
+    writeU32(data, 0, Math.floor(this.#clock.now()) >>> 0);
+    const padding = packPadding(this.#rng(1)[0]! % PING_PADDING);
+    this.#sendAside(concat(packEcho("ping", data), padding));
+  }
+
+  /** Says goodbye, as far as the socket takes it at once. */
+  close(code: number, words: string): void {
+    if (!this.#writers.isBusy) this.#sendAside(packClose(code, words));
+  }
+
+  /** Sends control frames as a record of their own, behind what is under way, without waiting. */
+  #sendAside(text: Uint8Array): void {
+    try {
+      const sending = this.#writers.pass(() => this.#sendText(text));
+      // A dead stream shows in recv, where somebody waits for it.
+      if (sending instanceof Promise) sending.catch(() => {});
+    } catch {
+      // As above.
+    }
+  }
+
+  #sendText(text: Uint8Array): Now<void> {
+    const rekeying = this.#rekeyIfDue(text.length);
+    if (rekeying instanceof Promise) {
+      return rekeying.then(() => this.#write(sealText(this.#session.sealer, text)));
+    }
+    return this.#write(sealText(this.#session.sealer, text));
+  }
+
+  #write(bytes: Uint8Array): Now<void> {
+    this.lastSent = this.#clock.now();
+    return this.stream.write(bytes);
+  }
+
+  /** Frame 05 ends a record; the next one is under new keys. */
+  #rekeyIfDue(length: number): Now<void> {
+    const { sealer } = this.#session;
+    const isDue = sealer.counter + 1 >= this.#limits.records ||
+      this.#sealedBytes + length > this.#limits.bytes ||
+      this.#clock.now() - this.#sealedSince > this.#limits.ms;
+    this.#sealedBytes += length;
+    if (!isDue) return;
+    const record = sealText(sealer, packRekey());
+    sealer.rekey();
+    this.#sealedBytes = length;
+    this.#sealedSince = this.#clock.now();
+    return this.#write(record);
+  }
+
+  /** Seals as many packets as lie one behind the other and fit, as one record, and writes it. */
+  #sendFrom(batch: Packets, first: number): Now<void> {
+    const { bytes, offset, length } = batch;
+    const { headroom } = this.room;
+    let i = first;
+    while (i < batch.count) {
+      const from = offset[i]! - headroom;
+      let to = from;
+      const begin = i;
+      while (i < batch.count && offset[i]! - headroom === to) {
+        const end = offset[i]! + length[i]!;
+        if (end - from > MAX_RECORD_TEXT) break;
+        to = end;
+        i++;
+      }
+      if (i === begin) {
+        i++; // longer than a record: the pump lets none through
+        continue;
+      }
+      const rekeying = this.#rekeyIfDue(to - from);
+      if (rekeying instanceof Promise) return this.#sendLater(rekeying, batch, begin);
+      for (let k = begin; k < i; k++) writePacketHeader(bytes, offset[k]!, length[k]!, headroom);
+      // The tag lies where the next packet begins: that is put back when the record has gone.
+      const covered = i < batch.count ? bytes.slice(to, to + RECORD_TAG) : null;
+      this.#session.sealer.seal(bytes, from, to - from);
+      const writing = this.#write(bytes.subarray(from - RECORD_HEADER, to + RECORD_TAG));
+      if (writing instanceof Promise) {
+        return this.#sendLater(
+          writing,
+          batch,
+          i,
+          covered === null ? undefined : { covered, at: to },
+        );
+      }
+      if (covered !== null) bytes.set(covered, to);
+    }
+  }
+
+  async #sendLater(
+    waiting: Promise<void>,
+    batch: Packets,
+    next: number,
+    restore?: { covered: Uint8Array; at: number },
+  ): Promise<void> {
+    await waiting;
+    if (restore !== undefined) batch.bytes.set(restore.covered, restore.at);
+    await this.#sendFrom(batch, next);
+  }
+
+  recv(into: Packets): Now<number> {
+    for (;;) {
+      if (this.#readFrames(into) > 0) return into.count;
+      if (this.#ended) return 0;
+      if (this.#openRecord()) continue;
+      const got = this.stream.read(this.#space());
+      if (got instanceof Promise) return this.#recvLater(got, into);
+      if (!this.#took(got)) return this.#endOfStream(into);
+    }
+  }
+
+  async #recvLater(reading: Promise<number | null>, into: Packets): Promise<number> {
+    if (!this.#took(await reading)) return this.#endOfStream(into);
+    return await this.recv(into);
+  }
+
+  /** Opens the next record if it is whole. @throws {ProtocolError} */
+  #openRecord(): boolean {
+    const { opener } = this.#session;
+    const size = opener.sizeAt(this.#received, this.#start, this.#end);
+    if (size === null || this.#start + size > this.#end) return false;
+    opener.open(this.#received, this.#start, size);
+    this.heard++;
+    this.#frames.at = this.#start + RECORD_HEADER;
+    this.#frames.end = this.#start + size - RECORD_TAG;
+    this.#start += size;
+    return true;
+  }
+
+  /** Packets of the open record, as many as the batch takes; all other frames are dealt with here. */
+  #readFrames(into: Packets): number {
+    const frames = this.#frames;
+    const most = into.offset.length;
+    let count = 0;
+    while (!frames.isAtEnd && count < most && !this.#ended) {
+      if (frames.bytes[frames.at] === FrameType.packet) {
+        frames.at++;
+        const length = frames.varint();
+        frames.skip(length);
+        into.offset[count] = frames.at - length;
+        into.length[count] = length;
+        count++;
+      } else this.#deal(readFrame(frames));
+    }
+    into.bytes = this.#received;
+    into.count = count;
+    return count;
+  }
+
+  #deal(frame: Frame | null): void {
+    switch (frame?.kind) {
+      case undefined: // padding, or a type of the future
+        return;
+      case "ping":
+        return this.#answer(frame.data);
+      case "pong":
+        this.rttMs = (Math.floor(this.#clock.now()) >>> 0) - readU32(frame.data, 0);
+        return;
+      case "rekey":
+        return this.#session.opener.rekey();
+      case "close":
+        this.#ended = true;
+        if (frame.code !== CloseCode.bye && frame.code !== CloseCode.carrier) {
+          throw refusal(frame.code, frame.words);
+        }
+        return;
+      case "packet":
+      case "setup":
+        throw new ProtocolError(`Cannot go on: a ${frame.kind} frame came where none may stand`);
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #answer(data: Uint8Array): void {
+    const isQueued = this.#pongDue !== null;
+    this.#pongDue = data.slice();
+    if (isQueued) return; // the one that waits its turn takes this answer along
+    const send = () => {
+      const due = this.#pongDue!;
+      this.#pongDue = null;
+      return this.#sendText(packEcho("pong", due));
+    };
+    try {
+      const sending = this.#writers.pass(send);
+      if (sending instanceof Promise) sending.catch(() => {}); // shows in recv
+    } catch {
+      // Shows in recv.
+    }
+  }
+
+  #space(): Uint8Array {
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+    else if (this.#received.length - this.#end < LEAST_ROOM) {
+      this.#received.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    return this.#received.subarray(this.#end);
+  }
+
+  #took(got: number | null): got is number {
+    if (got === null) return false;
+    this.#end += got;
+    this.lastArrival = this.#clock.now();
+    return true;
+  }
+
+  #endOfStream(into: Packets): number {
+    if (this.#end > this.#start) {
+      throw new TtunError("lost", "Lost the connection: it ended inside a record");
+    }
+    into.count = 0;
+    return 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session[Symbol.dispose]();
+    await this.stream[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,54 @@
+import { toHex } from "../base/bytes.ts";
+import type { CipherName } from "../contract/cipher.ts";
+import type { Rng } from "../contract/host.ts";
+import type { Link } from "../contract/packet.ts";
+import type { LinkParty } from "../core/link/handshake.ts";
+import { Capability } from "../core/link/setup.ts";
+import type { KeyExchange } from "../core/link/secrets.ts";
+import type { HandshakeKeys } from "../core/v1/handshake.ts";
+import { DEAD_TIME } from "./liveness.ts";
+import type { RekeyLimits } from "./v2_link.ts";
+
+/** Which versions an end speaks. `auto` finds out which one the peer does. */
+export type WireMode = "auto" | "v1" | "v2";
+
+/** What both ends need to speak either version. */
+export interface WireSecrets {
+  readonly mode: WireMode;
+  /** Version 1: K and how ciphers are made. */
+  readonly v1: Omit<HandshakeKeys, "nonce">;
+  /** Version 2: S of core/link/secrets.ts; unused with mode v1. */
+  readonly s: Uint8Array;
+  readonly keyExchange: KeyExchange;
+  readonly rng: Rng;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  readonly rekey?: RekeyLimits;
+}
+
+/** A link with a peer, of either version, and how its life is asked for. */
+export interface PeerLink {
+  readonly wire: "v1" | "v2";
+  readonly link: Link;
+  /** Runs beside the session and ends it when the peer is dead. */
+  readonly watch?: (signal: AbortSignal) => Promise<void>;
+}
+
+/** This end as a party of version 2's handshake: a tunnel without streams, the favourite cipher first. */
+export function linkParty(o: WireSecrets): LinkParty {
+  const other: CipherName = o.v1.cipher === "aes-256-gcm" ? "chacha20-poly1305" : "aes-256-gcm";
+  return {
+    s: o.s,
+    makeCipher: o.v1.makeCipher,
+    keyExchange: o.keyExchange,
+    rng: o.rng,
+    binding: new Uint8Array(),
+    offer: { capabilities: Capability.tun, windows: [0, 0, 0], deadTime: DEAD_TIME },
+    ciphers: [o.v1.cipher, other],
+  };
+}
+
+/** An id as text, to compare and to log. */
+export function idText(id: Uint8Array): string {
+  return toHex(id);
+}
