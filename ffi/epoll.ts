@@ -9,7 +9,6 @@ export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
 const EPOLLET = 0x8000_0000;
 const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
 const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -53,10 +52,6 @@ export class Epoll implements Disposable {
   /** @throws {NativeError} EPERM for what cannot be watched (plain files), ENOSPC, ENOMEM */
   add(fd: number, token: number): void {
     this.#control(EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-  }
-
-  remove(fd: number): void {
-    this.#control(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
   #control(operation: number, fd: number, token: number, events: number): void {

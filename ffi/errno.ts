@@ -16,6 +16,7 @@ export const Errno = {
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  ENOSPC: 28,
   ENOTTY: 25,
   EPIPE: 32,
   ENOPROTOOPT: 92,

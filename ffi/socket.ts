@@ -98,7 +98,7 @@ export function socketError(libc: Libc, fd: number): number {
  * where the kernel has no IPv6. @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
  */
 export function startListen(libc: Libc, at: HostPort, o: { mptcp: boolean }): number {
-  if (at.host !== "") return listenOn(libc, at, o.mptcp, false);
+  if (at.host !== "" && at.host !== "::") return listenOn(libc, at, o.mptcp, false);
   try {
     return listenOn(libc, { host: "::", port: at.port }, o.mptcp, true);
   } catch (error) {
@@ -266,4 +266,10 @@ function getInt(libc: Libc, fd: number, level: number, option: number): number {
   const result = libc.call.getsockopt(fd, level, option, new Uint8Array(value.buffer), length);
   if (result < 0) throw new NativeError("getsockopt", libc.errno);
   return value[0]!;
+}
+
+/** The port at the other end, or -1: a quick look at a descriptor that may be anything. */
+export function tryRemotePort(libc: Libc, fd: number): number {
+  nameLength[0] = name.length;
+  return libc.call.getpeername(fd, name, nameLengthBytes) < 0 ? -1 : nameView.getUint16(2);
 }

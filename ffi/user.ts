@@ -11,7 +11,7 @@ export interface User {
   readonly gid: number;
 }
 
-/** @throws {TtunError} usage when there is no such user */
+/** @throws {TtunError} usage when there is no such user; privilege when we cannot become it */
 export function findUser(libc: Libc, name: string): User {
   const entry = libc.call.getpwnam(cString(name));
   if (entry === null) {
@@ -21,7 +21,14 @@ export function findUser(libc: Libc, name: string): User {
     );
   }
   const fields = new Deno.UnsafePointerView(entry);
-  return { name, uid: fields.getUint32(PW_UID), gid: fields.getUint32(PW_GID) };
+  const user = { name, uid: fields.getUint32(PW_UID), gid: fields.getUint32(PW_GID) };
+  if (libc.call.geteuid() !== 0) {
+    throw new TtunError(
+      "privilege",
+      `Cannot become the user ${name}: only root can; run ttun with sudo`,
+    );
+  }
+  return user;
 }
 
 /**

@@ -107,7 +107,7 @@ async function runInside(): Promise<void> {
   if (!(await setUp.output()).success) throw new Error("Cannot set up the client's host");
 
   const key = crypto.randomUUID();
-  const env = { TTUN_KEY: key };
+  const env = { TTUN_KEY: key, STATE_DIRECTORY: "/dev/null/none" }; // nothing is remembered
   const show = (where: string, what: string) => console.log(`\n${where} $ TTUN_KEY=… ttun ${what}`);
   show("server", "server");
   const began = performance.now();

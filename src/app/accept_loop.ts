@@ -24,8 +24,8 @@ export async function acceptLoop(o: {
   signal: AbortSignal;
   /** Owns the stream from now on; must not throw. */
   take: (stream: Stream) => void;
-  /** Closes something, if it can. */
-  makeRoom: () => void;
+  /** Closes something; false when there is nothing to close. */
+  makeRoom: () => boolean;
 }): Promise<never> {
   let inARow = 0;
   let said = -Infinity;
@@ -40,8 +40,8 @@ export async function acceptLoop(o: {
         o.log.warn(error.message);
         said = o.clock.now();
       }
-      o.makeRoom();
-      await sleep(o.clock, EXHAUSTED_PAUSE, o.signal);
+      if (o.makeRoom()) await o.clock.turn();
+      else await sleep(o.clock, EXHAUSTED_PAUSE, o.signal);
     }
     if (++inARow >= BUDGET) {
       inARow = 0;

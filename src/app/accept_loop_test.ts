@@ -25,7 +25,10 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
     log,
     signal: stop.signal,
     take: (stream) => taken.push(stream),
-    makeRoom: () => counts.madeRoom++,
+    makeRoom: () => {
+      counts.madeRoom++;
+      return false;
+    },
   });
   const ended = loop.catch((error: unknown) => error);
   return { clock, records, stop, taken, counts, ended };

@@ -50,9 +50,11 @@ export class Pending {
     return { [Symbol.dispose]: () => this.#remove(entry) };
   }
 
-  /** Makes room when descriptors run out. */
-  dropOldest(): void {
-    if (this.#all.size > 0) this.#push(this.#all);
+  /** Makes room when descriptors run out; false when nothing was pending. */
+  dropOldest(): boolean {
+    if (this.#all.size === 0) return false;
+    this.#push(this.#all);
+    return true;
   }
 
   #push(from: Set<Entry>): void {

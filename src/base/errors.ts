@@ -24,9 +24,6 @@ export const EXIT_CODES = {
 /** What failed, as a name that code can switch on. */
 export type ErrorKind = keyof typeof EXIT_CODES;
 
-/** Exit code of a stop that the user asked for, by Ctrl-C or SIGTERM. */
-export const EXIT_OK = 0;
-
 /**
  * An error that a user may read: the message is one sentence that says what failed, and where
  * there is something to do about it, a second that says what. It never holds a secret.

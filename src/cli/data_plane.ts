@@ -82,6 +82,11 @@ async function run(
   });
   // A device of our own takes everything with it; one that stays is left as it was found.
   if (device.persistent) opened.use(configured);
+  if (device.persistent && user !== null && configured.changed) {
+    log.warn(
+      "what was changed on the device stays when ttun ends: --user gives up the privilege to undo it",
+    );
+  }
   for (const warning of configured.warnings) log.warn(warning);
 
   const facts: PlaneFacts = {

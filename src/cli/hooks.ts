@@ -1,63 +1,59 @@
 import { TtunError } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Libc } from "../../ffi/libc.ts";
 import type { PlaneFacts } from "./messages.ts";
 
-/**
- * Runs a command of the user's in a shell, with what ttun has set up in its environment. Its
- * output goes to standard error: standard output is for data.
- * @throws {TtunError} hook when it cannot be started or ends with another status than 0
- */
-export async function runHook(
-  name: "--up" | "--down",
-  command: string,
-  facts: PlaneFacts,
-  role: "server" | "client",
-): Promise<void> {
-  const env: Record<string, string> = {
-    TTUN_ROLE: role,
-    TTUN_DEVICE: facts.device,
-    TTUN_MTU: String(facts.mtu),
-    TTUN_ADDRESSES: facts.addresses.join(" "),
-    TTUN_ROUTES: facts.routes.join(" "),
-    ...(facts.listen === undefined ? {} : { TTUN_LISTEN: facts.listen }),
-  };
-  const { success, code, stdout } = await spawnShell(name, command, env);
-  Deno.stderr.writeSync(stdout);
-  if (!success) {
-    throw new TtunError("hook", `Cannot go on: the ${name} command ended with status ${code}`);
-  }
+const SIGTERM = 15;
+
+/** A command of the user's that runs when something has happened. */
+export interface Hook {
+  readonly name: "--up" | "--down";
+  readonly command: string;
+  readonly role: "server" | "client";
+  readonly facts: PlaneFacts;
 }
 
 /**
+ * Runs a hook in a shell, with what ttun has set up in its environment. Its output goes to
+ * standard error: standard output is for data. When the signal aborts, it is asked to end.
+ *
  * The shell leads a process group of its own: Ctrl-C on the terminal is meant for ttun and must
  * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
+ * @throws {TtunError} hook when it cannot be started or ends with another status than 0
  */
-async function spawnShell(name: string, command: string, env: Record<string, string>) {
-  let shell: Deno.ChildProcess;
-  try {
-    shell = new Deno.Command("sh", {
-      args: ["-c", command],
-      env,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "inherit",
-      detached: true,
-    }).spawn();
-  } catch (cause) {
-    throw new TtunError("hook", `Cannot run the ${name} command: there is no shell`, { cause });
-  }
-  const end = () => endGroup(shell.pid);
+export async function runHook(hook: Hook, libc: Libc, signal: AbortSignal | null): Promise<void> {
+  const shell = startShell(hook);
+  // By libc, since Deno.kill wants the permission to run everything.
+  const end = () => void libc.call.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
-    return await shell.output();
+    using _tie = signal === null ? null : onAbort(signal, end);
+    const { success, code } = await shell.status;
+    if (success || signal?.aborted === true) return;
+    throw new TtunError("hook", `Cannot go on: the ${hook.name} command ended with status ${code}`);
   } finally {
     removeEventListener("unload", end);
   }
 }
 
-function endGroup(leader: number): void {
+function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
   try {
-    Deno.kill(-leader, "SIGTERM");
-  } catch (error) {
-    if (!(error instanceof Error)) throw error; // it has just ended by itself
+    return new Deno.Command("sh", {
+      args: ["-c", `exec >&2\n${command}`],
+      env: {
+        TTUN_ROLE: role,
+        TTUN_DEVICE: facts.device,
+        TTUN_MTU: String(facts.mtu),
+        TTUN_ADDRESSES: facts.addresses.join(" "),
+        TTUN_ROUTES: facts.routes.join(" "),
+        ...(facts.listen === undefined ? {} : { TTUN_LISTEN: facts.listen }),
+      },
+      stdin: "null",
+      stdout: "null",
+      stderr: "inherit",
+      detached: true,
+    }).spawn();
+  } catch (cause) {
+    throw new TtunError("hook", `Cannot run the ${name} command: there is no shell`, { cause });
   }
 }

@@ -4,7 +4,11 @@ import { Stopped } from "./context.ts";
 const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: number }[] =
   Deno.build.os === "windows"
     ? [{ name: "SIGINT", exitCode: 130 }, { name: "SIGBREAK", exitCode: 149 }]
-    : [{ name: "SIGINT", exitCode: 130 }, { name: "SIGTERM", exitCode: 143 }];
+    : [
+      { name: "SIGINT", exitCode: 130 },
+      { name: "SIGTERM", exitCode: 143 },
+      { name: "SIGHUP", exitCode: 129 }, // the terminal has gone
+    ];
 
 /**
  * Aborts `root` with a `Stopped` on the first signal that asks for it; the second, whichever it

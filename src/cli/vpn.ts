@@ -94,6 +94,15 @@ async function planeConfig(
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
+  const peers = options.peerAddress ?? [];
+  for (const family of [4, 6]) {
+    if (peers.filter((peer) => peer.family === family).length > 1) {
+      throw new TtunError(
+        "usage",
+        `Cannot have two IPv${family} peers: give --peer-address once for each family`,
+      );
+    }
+  }
   return {
     carrier: isClient
       ? {
@@ -112,7 +121,7 @@ async function planeConfig(
     mtu: options.mtu,
     addresses: asked ? addresses : DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr),
     addressesAreAsked: asked,
-    peers: options.peerAddress ?? [],
+    peers,
     routes: options.route ?? [],
     mssClamp: options.mssClamp,
     user: options.user,
@@ -193,14 +202,18 @@ class Plane implements AsyncDisposable {
     onReady: () => void,
   ): Promise<void> {
     using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
-    const first = await Promise.race([this.#ready.promise, this.#ended.promise]);
+    const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
     if (first === null) return;
     onReady();
     try {
-      if (hooks.up !== undefined) await runHook("--up", hooks.up, first, role);
+      if (hooks.up !== undefined) {
+        const up = { name: "--up", command: hooks.up, role, facts: first } as const;
+        await this.#orStopped(runHook(up, this.#libc, this.#context.signal));
+      }
+      if (this.#context.signal.aborted) return;
       this.#order({ kind: "go", ...await go });
-      const failure = await this.#untilEnded();
+      const failure = await this.#orStopped(this.#ended.promise);
       if (failure !== null) throw failure;
     } finally {
       await this.#stop();
@@ -208,12 +221,11 @@ class Plane implements AsyncDisposable {
     }
   }
 
-  /** The plane's end by itself, or the end of patience after it was asked to. */
-  async #untilEnded(): Promise<TtunError | null> {
-    const { signal } = this.#context;
+  /** What comes first: the outcome, or null when ttun is asked to stop. */
+  async #orStopped<T>(outcome: Promise<T>): Promise<T | null> {
     const { promise: asked, resolve } = Promise.withResolvers<null>();
-    using _tie = onAbort(signal, () => resolve(null));
-    return await Promise.race([this.#ended.promise, asked]);
+    using _tie = onAbort(this.#context.signal, () => resolve(null));
+    return await Promise.race([outcome, asked]);
   }
 
   /** Lets the plane close what it has opened; one that does not is left behind, not waited for. */
@@ -225,12 +237,11 @@ class Plane implements AsyncDisposable {
       this.#context.log.warn("the data plane does not stop: it is left behind");
     }
     clearTimeout(timer);
-    this.#wakeFd = null; // closed by the plane: the number may soon be another's
   }
 
   async #runDown(command: string, facts: PlaneFacts, role: Role): Promise<void> {
     try {
-      await runHook("--down", command, facts, role);
+      await runHook({ name: "--down", command, role, facts }, this.#libc, null);
     } catch (error) {
       this.#context.log.warn(toTtunError(error).message); // the end goes on
     }
@@ -251,6 +262,7 @@ class Plane implements AsyncDisposable {
       case "metV2":
         return void this.onMetV2();
       case "ended":
+        this.#wakeFd = null; // the plane has closed it: the number may be another's by now
         return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
       default:
         report satisfies never;

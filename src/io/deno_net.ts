@@ -125,6 +125,7 @@ class DenoListener implements Listener {
         this.#life.check();
         o.signal.throwIfAborted();
         if (this.#accepting === accepting) this.#accepting = null;
+        if (isPassing(thrown)) continue;
         throw translate(thrown, "accept", this.addr);
       }
     }
@@ -215,7 +216,9 @@ class DenoStream implements Stream {
   }
 
   #descriptor(): number | null {
-    this.#fd ??= this.#libc === null ? null : findSocket(this.#libc, this.#conn);
+    if (this.#fd === undefined) {
+      this.#fd = this.#libc === null ? null : findSocket(this.#libc, this.#conn);
+    }
     return this.#fd;
   }
 
@@ -272,4 +275,13 @@ function unmapped(addr: Deno.NetAddr): Addr {
 
 function closedHere(): TtunError {
   return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}
+
+/** Errors of a connection that was reset before it was taken: the next one may be sound. */
+function isPassing(thrown: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) =>
+    thrown instanceof kind
+  ) ||
+    (thrown instanceof Error && /os error (71|103|104|107)\b/.test(thrown.message));
 }

@@ -1,5 +1,5 @@
 import type { Libc } from "../../ffi/libc.ts";
-import { tryLocalAddr, tryRemoteAddr } from "../../ffi/socket.ts";
+import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../ffi/socket.ts";
 import type { HostPort } from "../base/addr.ts";
 
 /** Descriptors are small numbers, the lowest free one each; nobody has more than this many. */
@@ -14,6 +14,7 @@ export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
   const local = text({ host: conn.localAddr.hostname, port: conn.localAddr.port });
   const remote = text({ host: conn.remoteAddr.hostname, port: conn.remoteAddr.port });
   for (let fd = 0; fd < HIGHEST; fd++) {
+    if (tryRemotePort(libc, fd) !== conn.remoteAddr.port) continue;
     const found = tryLocalAddr(libc, fd);
     if (found !== null && text(found) === local && text(tryRemoteAddr(libc, fd)) === remote) {
       return fd;

@@ -11,7 +11,7 @@ export function netError(
   if (!(thrown instanceof NativeError)) return thrown;
   const where = formatAddr(at);
   const options = { cause: thrown };
-  if (thrown.is("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")) {
+  if (thrown.is("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ENOSPC")) {
     return new TtunError(
       "exhausted",
       `Cannot ${verb(doing)} ${where}: out of descriptors or memory; raise the limit (ulimit -n)`,

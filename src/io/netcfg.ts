@@ -17,6 +17,8 @@ export interface NetworkConfig {
 
 /** What was changed, so that it can be taken back. */
 export interface Configured extends Disposable {
+  /** Whether there is anything to take back. */
+  readonly changed: boolean;
   /** What could not be set though it was not asked for: sentences for the log. */
   readonly warnings: string[];
   /** The addresses that the device has now, of those in the config. */
@@ -77,7 +79,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       });
       undo.push((again) => again.removeRoute(before.index, route));
     }
-    return { warnings, addresses, [Symbol.dispose]: takeBack };
+    return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
   } catch (thrown) {
     takeBack();
     if (!(thrown instanceof NativeError)) throw thrown;
@@ -121,13 +123,7 @@ function addAddress(
     if (!(error instanceof NativeError)) throw error;
     if (error.is("EEXIST")) return otherPrefix(device, address, present, error);
     if (address.local.family === 6 && error.is("EACCES", "EOPNOTSUPP", "EAFNOSUPPORT")) {
-      return new TtunError(
-        "system",
-        `Cannot give ${device} the address ${text}: IPv6 is switched off in this kernel; switch it on: ` +
-          `sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 ` +
-          `(if that is refused, boot without ipv6.disable=1), or name IPv4 addresses only, with --address`,
-        { cause: error },
-      );
+      return ipv6IsOff(error, `give ${device} the address ${text}`);
     }
     return translate(
       error,
@@ -136,6 +132,16 @@ function addAddress(
       `ip address add ${text} dev ${device}`,
     );
   }
+}
+
+function ipv6IsOff(cause: NativeError, doing: string): TtunError {
+  return new TtunError(
+    "system",
+    `Cannot ${doing}: IPv6 is switched off in this kernel; switch it on: ` +
+      "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 " +
+      "(if that is refused, boot without ipv6.disable=1), or name IPv4 addresses only, with --address",
+    { cause },
+  );
 }
 
 /** IPv6 takes an address only once, whatever its prefix is. */
@@ -174,6 +180,10 @@ function attempt(device: string, doing: string, command: string, run: () => void
 
 function translate(error: NativeError, device: string, doing: string, command: string): TtunError {
   const options = { cause: error };
+  if (error.is("EACCES") && doing.includes(":")) return ipv6IsOff(error, doing);
+  if (error.is("EADDRNOTAVAIL")) {
+    return new TtunError("usage", `Cannot ${doing}: it is not the address of a host`, options);
+  }
   if (error.is("EPERM", "EACCES")) {
     return new TtunError(
       "privilege",

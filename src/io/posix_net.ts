@@ -106,7 +106,15 @@ class PosixListener implements Listener {
       }
       const local = this.#localOf(got.fd);
       if (local === null) continue;
-      return new PosixStream(this.#reactor, this.#reactor.own(got.fd, signal), local, got.remote);
+      return new PosixStream(this.#reactor, this.#own(got.fd, signal), local, got.remote);
+    }
+  }
+
+  #own(fd: number, signal: AbortSignal): Descriptor {
+    try {
+      return this.#reactor.own(fd, signal);
+    } catch (thrown) {
+      throw netError(thrown, "accept", this.addr);
     }
   }
 

@@ -61,7 +61,8 @@ function openError(error: NativeError, name: string | undefined): TtunError {
       "privilege",
       `Cannot open a TUN device: it takes root or CAP_NET_ADMIN; run it with sudo, or let root make ` +
         `a device for you: sudo chmod 666 ${TUN_PATH} && ` +
-        `sudo ip tuntap add dev ${device} mode tun user "$USER", and give --device ${device}`,
+        `sudo ip tuntap add dev ${device} mode tun user "$USER", set its MTU and addresses and bring it up ` +
+        `(the README's Quick start has the lines), and give --device ${device}`,
       cause,
     );
   }

@@ -10,7 +10,7 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const found = { startMs: [] as number[], serverMb: [] as number[], clientMb: [] as number[] };
 for (let round = 0; round < ROUNDS; round++) {
   await using hosts = await twoHosts();
-  const env = { TTUN_KEY: "bench" };
+  const env = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
   await using server = hosts.server.spawn(Deno.execPath(), ["run", "-A", MAIN, "server"], { env });
   await server.waitFor(/listening/);
   const began = performance.now();

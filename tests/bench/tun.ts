@@ -39,7 +39,7 @@ function ttun(name: string, ...args: string[]): Contender {
     start: async ({ server, client }) => {
       const run = (host: Host, ...rest: string[]) =>
         host.spawn(Deno.execPath(), ["run", "-A", MAIN, ...rest, ...args], {
-          env: { TTUN_KEY: "bench" },
+          env: { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" },
         });
       const listening = run(server, "server");
       await listening.waitFor(/listening/);

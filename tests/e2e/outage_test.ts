@@ -34,7 +34,7 @@ test("a client killed with -9 leaves no device, and comes back at once", async (
 });
 
 test("a cable pulled for 20 s: the same session goes on within 8 s", async () => {
-  await using t = await openTunnel();
+  await using t = await openTunnel(["--wire", "v1"]);
   assert.equal(await ping(t.client, INNER.server4), 3);
   await cable(t.server, "veth0", "down");
   // Both ends have something to send, as an interactive session would.

@@ -4,9 +4,11 @@ import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import {
   devices,
+  ENV,
   INNER,
   KEY,
   openTunnel,
+  pause,
   ping,
   pingUntil,
   runTtun,
@@ -84,6 +86,41 @@ test("--up and --down run with the facts in their environment, and without the k
   }
 });
 
+test("an --up that leaves a program behind does not hold ttun up, and prints on standard error", async () => {
+  await using hosts = await twoHosts();
+  await using server = startTtun(hosts.server, "server", "--up", "sleep 3 & echo left one behind");
+  await using _client = startTtun(hosts.client, "client", "-s", SERVER);
+  await pingUntil(hosts.client, INNER.server4, 2500);
+  assert.match(server.stderr, /left one behind/);
+  assert.equal(server.stdout, "");
+  await pause(3000); // for what --up has started
+});
+
+test("Ctrl-C during --up ends within a second, and nothing goes on", async () => {
+  await using hosts = await twoHosts();
+  await using server = startTtun(hosts.server, "server", "--up", "echo waiting; sleep 20");
+  await server.waitFor(/waiting/);
+  const began = performance.now();
+  server.signal("SIGINT");
+  assert.equal((await server.status).code, 0, server.output);
+  assert(performance.now() - began < 1000);
+  assert.deepEqual(await devices(hosts.server), ["lo", "veth0"]);
+});
+
+test("on a terminal Deno never asks a question under the permission sets", async () => {
+  await using hosts = await twoHosts();
+  const line = `${Deno.execPath()} run -P=server ${MAIN} server --up 'echo waiting; sleep 20'`;
+  await using server = hosts.server.spawn("script", ["-qec", line, "/dev/null"], {
+    env: ENV,
+    stdin: "piped",
+  });
+  await server.waitFor(/waiting/);
+  await server.write(new Uint8Array([3])); // Ctrl-C
+  await server.write(new Uint8Array([3]));
+  await server.status;
+  assert.doesNotMatch(server.output, /requests .* access|Allow\?/);
+});
+
 test("--user leaves root behind in every thread once the device is open", async () => {
   await using t = await openTunnel(["--user", "nobody"]);
   const { pid } = t.serverProcess; // nsenter and setpriv have become ttun itself
@@ -106,7 +143,7 @@ test("--user leaves root behind in every thread once the device is open", async 
 test("the permission sets of deno.json are enough, and what is not needed is given up", async () => {
   await using hosts = await twoHosts();
   const start = (host: typeof hosts.server, ...args: string[]) =>
-    host.spawn(Deno.execPath(), ["run", "--no-prompt", ...args], { env: { TTUN_KEY: KEY } });
+    host.spawn(Deno.execPath(), ["run", "--no-prompt", ...args], { env: ENV });
   await using server = start(hosts.server, "-P=server", MAIN, "server");
   await server.waitFor(/listening/);
   await using client = start(hosts.client, "-P=client", MAIN, "client", "-s", SERVER);

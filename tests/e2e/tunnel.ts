@@ -12,23 +12,26 @@ export const INNER = {
   client6: "fc11::2",
 };
 
+export const KEY = "correct horse battery staple";
+
 /** The command line of ttun, from its sources. */
 export function ttunCommand(...args: string[]): [string, string[]] {
   return [Deno.execPath(), ["run", "-A", "--no-prompt", MAIN, ...args]];
 }
 
+/** Nothing is remembered from one run to the next: there can be no directory there. */
+export const ENV = { TTUN_KEY: KEY, STATE_DIRECTORY: "/dev/null/none" };
+
 export function startTtun(host: Host, ...args: string[]): Process {
   const [command, rest] = ttunCommand(...args);
-  return host.spawn(command, rest, { env: { TTUN_KEY: KEY } });
+  return host.spawn(command, rest, { env: ENV });
 }
 
 /** Runs ttun to its end. */
 export async function runTtun(host: Host, args: string[], timeoutMs = 40_000) {
   const [command, rest] = ttunCommand(...args);
-  return await host.run(command, rest, { env: { TTUN_KEY: KEY }, timeoutMs });
+  return await host.run(command, rest, { env: ENV, timeoutMs });
 }
-
-export const KEY = "correct horse";
 
 /** A server that listens. */
 export async function startServer(host: Host, ...args: string[]): Promise<Process> {

@@ -13,6 +13,7 @@ import {
 import {
   type HandshakeSecrets,
   handshakeSecrets,
+  MAX_HANDSHAKE_BODY,
   MAX_HANDSHAKE_PADDING,
   openHandshake,
   resumeProof,
@@ -97,9 +98,13 @@ interface FirstRecord {
   readonly behind: Uint8Array;
 }
 
-/** Reads the peer's first record once it is whole: a setup, or a close in its place. */
+/**
+ * Reads the peer's first record once it is whole: a setup, or a close in its place. It may not be
+ * longer than a handshake record: where the two ends came to different secrets its length is a
+ * random number, and most such numbers are then refused at once instead of waited for.
+ */
 function readFirstRecord(opener: RecordOpener, held: Held): FirstRecord | null {
-  const size = opener.sizeAt(held.bytes, 0, held.bytes.length);
+  const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
   if (size === null || size > held.bytes.length) return null;
   const record = held.take(size);
   opener.open(record, 0, size);

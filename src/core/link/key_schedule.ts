@@ -14,7 +14,7 @@ import { derive } from "./secrets.ts";
 /** The handshake's own records are always under this cipher: nothing is agreed on yet. */
 const HANDSHAKE_CIPHER: CipherName = "chacha20-poly1305";
 
-/** n of Rs and Rc is at most this: a limit before memory is taken for a stranger. */
+/** n of Rs, Rc and the setups is at most this: a limit before memory is taken for a stranger. */
 export const MAX_HANDSHAKE_BODY = 4096;
 
 /** Up to so many zero bytes hide how long a handshake message is. */
