@@ -72,7 +72,12 @@ async function run(
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
     : null;
-  const device = opened.use(openDevice(reactor, { name: config.device, mtu: config.mtu, signal }));
+  const device = opened.use(openDevice(reactor, {
+    name: config.device,
+    mtu: config.mtu,
+    signal,
+    addresses: config.addresses.map(formatCidr),
+  }));
   const configured = configure(libc, device.name, {
     mtu: config.mtu,
     addresses: [...config.addresses],

@@ -23,7 +23,13 @@ const FIRST_FREE = "ttun%d";
  */
 export function openDevice(
   reactor: Reactor,
-  o: { name: string | undefined; mtu: number; signal: AbortSignal },
+  o: {
+    name: string | undefined;
+    mtu: number;
+    signal: AbortSignal;
+    /** What the device will be given, to name it where root must do that. */
+    addresses?: readonly string[];
+  },
 ): TunDevice {
   if (Deno.build.os !== "linux") {
     throw new TtunError("system", `Cannot open a TUN device: not there yet for ${Deno.build.os}`);
@@ -39,11 +45,18 @@ export function openDevice(
       o.mtu,
     );
   } catch (thrown) {
-    throw thrown instanceof NativeError ? openError(thrown, o.name) : thrown;
+    throw thrown instanceof NativeError ? openError(thrown, o) : thrown;
   }
 }
 
-function openError(error: NativeError, name: string | undefined): TtunError {
+function openError(
+  error: NativeError,
+  { name, mtu, addresses = [] }: {
+    name: string | undefined;
+    mtu: number;
+    addresses?: readonly string[];
+  },
+): TtunError {
   const cause = { cause: error };
   if (error.call === "open" && error.is("ENOENT", "ENODEV", "ENXIO")) {
     return new TtunError(
@@ -61,8 +74,9 @@ function openError(error: NativeError, name: string | undefined): TtunError {
       "privilege",
       `Cannot open a TUN device: it takes root or CAP_NET_ADMIN; run it with sudo, or let root make ` +
         `a device for you: sudo chmod 666 ${TUN_PATH} && ` +
-        `sudo ip tuntap add dev ${device} mode tun user "$USER", set its MTU and addresses and bring it up ` +
-        `(the README's Quick start has the lines), and give --device ${device}`,
+        `sudo ip tuntap add dev ${device} mode tun user "$USER" && ` +
+        addresses.map((address) => `sudo ip address add ${address} dev ${device} && `).join("") +
+        `sudo ip link set dev ${device} mtu ${mtu} up, and give --device ${device}`,
       cause,
     );
   }
