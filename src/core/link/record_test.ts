@@ -187,6 +187,8 @@ Deno.test("whatever an opener was given, one record cut off at the front stays a
   damaged[damaged.length - 1]! ^= 1;
   assert.throws(() => recordsIn(opener, damaged), protocol);
   for (const record of [second, first]) assert.throws(() => recordsIn(opener, record), protocol);
+  assert.equal(opener.counter, 1, "the second one's place has come");
+  assert.throws(() => opener.open(second.slice(), 0, second.length), protocol);
 });
 
 Deno.test("a record of another direction, generation, cipher or session is refused", () => {
