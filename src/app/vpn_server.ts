@@ -96,10 +96,11 @@ class VpnServer {
     };
     const { clock, secrets, pump } = this.#o;
     using _pending = this.pending.add(stream.remote, () => drop(pushedOut()));
-    let isStranger = false;
     using _deadline = clock.after(this.#deadline(), () => {
-      if (isStranger) void stream[Symbol.asyncDispose]();
-      else drop(tooSlow());
+      dropped ??= tooSlow();
+      // An ordinary end: whether it was a stranger's or only a slow client's tells nobody anything.
+      if (secrets.mode !== "v1") void stream[Symbol.asyncDispose]();
+      else stream.reset();
     });
     const longest = pump.device.mtu;
     try {
@@ -108,7 +109,6 @@ class VpnServer {
       if (dropped !== null || !(error instanceof Stranger)) throw dropped ?? error;
       this.#reject(error, peer);
     }
-    isStranger = true;
     await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
   }

@@ -65,10 +65,12 @@ async function contenders(folder: string): Promise<Contender[]> {
         return ends;
       },
     },
-    ttun("ttun ffi, aes-256-gcm", "-m", "aes-256-gcm", "--io", "ffi"),
-    ttun("ttun ffi, chacha20-poly1305", "--io", "ffi"),
-    ttun("ttun deno, aes-256-gcm", "-m", "aes-256-gcm", "--io", "deno"),
-    ttun("ttun deno, chacha20-poly1305", "--io", "deno"),
+    ttun("ttun v1, ffi, aes-256-gcm", "--wire", "v1", "-m", "aes-256-gcm", "--io", "ffi"),
+    ttun("ttun v1, ffi, chacha20-poly1305", "--wire", "v1", "--io", "ffi"),
+    ttun("ttun v1, deno, aes-256-gcm", "--wire", "v1", "-m", "aes-256-gcm", "--io", "deno"),
+    ttun("ttun v1, deno, chacha20-poly1305", "--wire", "v1", "--io", "deno"),
+    ttun("ttun v2, ffi, aes-256-gcm", "--wire", "v2", "-m", "aes-256-gcm", "--io", "ffi"),
+    ttun("ttun v2, ffi, chacha20-poly1305", "--wire", "v2", "--io", "ffi"),
   ];
 }
 

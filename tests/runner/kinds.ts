@@ -16,7 +16,7 @@ export const KINDS = {
   e2e: {
     args: ["-A"],
     namespace: true,
-    programs: ["ip", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3"],
+    programs: ["ip", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3", "faketime"],
     minutes: 40,
   },
   /** Hours of it; only when asked for. */
@@ -50,6 +50,7 @@ export const PACKAGE_OF: Record<string, string> = {
   nsenter: "util-linux",
   setpriv: "util-linux",
   iperf3: "iperf3",
+  faketime: "faketime",
 };
 
 /** The kind of a file, by its path from the root; null when it is no test. */
