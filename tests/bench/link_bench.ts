@@ -1,0 +1,91 @@
+/** Cost of link version 2 beside version 1: a handshake, and packets sealed and opened. */
+import { makePackets } from "../../src/base/packets.ts";
+import type { CipherName } from "../../src/contract/cipher.ts";
+import { ClientLink, type LinkParty, ServerLink } from "../../src/core/link/handshake.ts";
+import { PACKET_HEADER_SHORT, writePacketHeader } from "../../src/core/link/frames.ts";
+import {
+  RECORD_HEADER,
+  RECORD_TAG,
+  RecordOpener,
+  RecordSealer,
+} from "../../src/core/link/record.ts";
+import { Capability } from "../../src/core/link/setup.ts";
+import { FrameOpener, FrameSealer } from "../../src/core/v1/frame.ts";
+import { ClientHandshake, ServerHandshake } from "../../src/core/v1/handshake.ts";
+import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+
+const { makeCipher } = openLibcrypto();
+const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+const key = rng(32);
+
+const party: LinkParty = {
+  s: key,
+  makeCipher,
+  keyExchange: nodeKeyExchange,
+  rng,
+  binding: new Uint8Array(),
+  offer: { capabilities: Capability.tun, windows: [0, 0, 0], deadTime: 15 },
+  ciphers: ["aes-256-gcm", "chacha20-poly1305"],
+};
+
+Deno.bench("handshake, version 1, both ends", { group: "handshake", baseline: true }, () => {
+  const common = { psk: key, cipher: "aes-256-gcm", makeCipher } as const;
+  using client = new ClientHandshake({ ...common, nonce: rng(16) });
+  using server = new ServerHandshake({ ...common, nonce: rng(16) });
+  const [hello] = server.feed(client.hello());
+  const [proof] = client.feed((hello as { bytes: Uint8Array }).bytes);
+  server.feed((proof as { bytes: Uint8Array }).bytes);
+  const accepted = server.accept();
+  using _far = accepted.session;
+  const [done] = client.feed(accepted.proof);
+  if (done?.kind === "done") done.session[Symbol.dispose]();
+});
+
+Deno.bench("handshake, version 2, both ends", { group: "handshake" }, () => {
+  const unixMs = Date.now();
+  const belonging = { instance: rng(16), session: rng(16), carrier: 1 };
+  using client = new ClientLink(party, { belonging, pads: false, unixMs: () => unixMs });
+  using server = new ServerLink(party, { hello: client.hello(), padding: 0, unixMs });
+  const [flight] = client.feed(server.answer());
+  server.feed((flight as { bytes: Uint8Array }).bytes);
+  const accepted = server.accept({});
+  using _far = accepted.session;
+  const [done] = client.feed(accepted.bytes);
+  if (done?.kind === "done") done.session[Symbol.dispose]();
+});
+
+const PACKETS = 48; // of 1280 bytes: as many as a record of version 2 holds
+const SIZE = 1280;
+
+for (const name of ["aes-256-gcm", "chacha20-poly1305"] satisfies CipherName[]) {
+  Deno.bench(`${PACKETS} packets sealed and opened, version 1, ${name}`, {
+    group: name,
+    baseline: true,
+  }, () => {
+    using near = makeCipher(name, key);
+    using far = makeCipher(name, key);
+    const sealer = new FrameSealer(near, 0);
+    const opener = new FrameOpener(far, 0);
+    const bytes = new Uint8Array(PACKETS * (SIZE + 18));
+    for (let i = 0; i < PACKETS; i++) sealer.seal(bytes, 2 + i * (SIZE + 18), SIZE);
+    opener.openAll(bytes, 0, bytes.length, makePackets(0));
+  });
+
+  Deno.bench(`${PACKETS} packets sealed and opened, version 2, ${name}`, { group: name }, () => {
+    using sealer = new RecordSealer(key, name, makeCipher);
+    using opener = new RecordOpener(key, name, makeCipher);
+    const each = PACKET_HEADER_SHORT + SIZE;
+    const bytes = new Uint8Array(RECORD_HEADER + PACKETS * each + RECORD_TAG);
+    for (let i = 0; i < PACKETS; i++) {
+      writePacketHeader(
+        bytes,
+        RECORD_HEADER + PACKET_HEADER_SHORT + i * each,
+        SIZE,
+        PACKET_HEADER_SHORT,
+      );
+    }
+    sealer.seal(bytes, RECORD_HEADER, PACKETS * each);
+    opener.open(bytes, 0, opener.sizeAt(bytes, 0, bytes.length)!);
+  });
+}
