@@ -177,6 +177,7 @@ async function meetV2(
         link,
         life: { signsOfLife: () => link.heard, askForLife: () => link.ping() },
         watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+        rttMs: () => link.rttMs,
       };
     },
     refuse: async (words) => {

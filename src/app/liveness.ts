@@ -18,6 +18,7 @@ export async function keepAlive(
   link: V2Link,
   o: { clock: Clock; rng: Rng; deadTimeMs: number; signal: AbortSignal },
 ): Promise<never> {
+  link.ping(); // the round-trip time is known from the beginning
   for (;;) {
     const interval = link.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
     const now = o.clock.now();

@@ -124,6 +124,7 @@ class Meeting {
       wire: "v2",
       link,
       watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+      rttMs: () => link.rttMs,
     };
   }
 

@@ -38,8 +38,10 @@ export function sessionFacts(
   since: number,
   pump: TunPump,
   before: TunPump["counters"],
-): { seconds: number; sent_bytes: number; received_bytes: number } {
+  rttMs: number = NaN,
+): { seconds: number; sent_bytes: number; received_bytes: number; rtt_ms?: number } {
   return {
+    ...(Number.isNaN(rttMs) ? {} : { rtt_ms: rttMs }),
     seconds: Math.round((clock.now() - since) / 100) / 10,
     sent_bytes: pump.counters.sentBytes - before.sentBytes,
     received_bytes: pump.counters.receivedBytes - before.receivedBytes,

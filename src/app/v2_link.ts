@@ -38,6 +38,9 @@ export interface RekeyLimits {
 
 export const DEFAULT_REKEY: RekeyLimits = { records: 2 ** 32 - 1, bytes: 2 ** 36, ms: 3_600_000 };
 
+/** Round trips are told to a hundredth of a millisecond. */
+const STAMPS_PER_MS = 100;
+
 /** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
 const PING_PADDING = 64;
 
@@ -104,9 +107,14 @@ export class V2Link implements Link {
   ping(): void {
     if (this.#writers.isBusy) return;
     const data = this.#rng(ECHO_SIZE);
-    writeU32(data, 0, Math.floor(this.#clock.now()) >>> 0);
+    writeU32(data, 0, this.#stamp());
     const padding = packPadding(this.#rng(1)[0]! % PING_PADDING);
     this.#sendAside(concat(packEcho("ping", data), padding));
+  }
+
+  /** The clock as a ping carries it. */
+  #stamp(): number {
+    return Math.floor(this.#clock.now() * STAMPS_PER_MS) >>> 0;
   }
 
   /** Says goodbye, as far as the socket takes it at once. */
@@ -258,7 +266,7 @@ export class V2Link implements Link {
       case "ping":
         return this.#answer(frame.data);
       case "pong":
-        this.rttMs = (Math.floor(this.#clock.now()) >>> 0) - readU32(frame.data, 0);
+        this.rttMs = ((this.#stamp() - readU32(frame.data, 0)) >>> 0) / STAMPS_PER_MS;
         return;
       case "rekey":
         return this.#session.opener.rekey();
@@ -268,6 +276,7 @@ export class V2Link implements Link {
           throw refusal(frame.code, frame.words);
         }
         return;
+      case "superPacket": // goes only to an end that has offered it, and this one does not
       case "packet":
       case "setup":
         throw new ProtocolError(`Cannot go on: a ${frame.kind} frame came where none may stand`);

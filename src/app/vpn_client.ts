@@ -69,6 +69,7 @@ class VpnClient {
   async #attempt(): Promise<{ error: TtunError; wasUp: boolean }> {
     const { clock, log, pump, server } = this.#o;
     let since = null as number | null;
+    let rttMs = () => NaN;
     const before = { ...pump.counters };
     try {
       log.debug("connecting", { server: formatAddr(server) });
@@ -83,6 +84,7 @@ class VpnClient {
         this.#tuner.tune(stream);
         const peer = await meetServer(stream, { ...this.#o, longest: pump.device.mtu });
         await using link = peer.link;
+        rttMs = peer.rttMs ?? rttMs;
         since = clock.now();
         const at = formatAddr(stream.remote);
         const { protocol } = stream.info();
@@ -97,7 +99,7 @@ class VpnClient {
     } finally {
       if (since !== null) {
         this.#backoff.sessionEnded(clock.now() - since);
-        log.info("disconnected", sessionFacts(clock, since, pump, before));
+        log.info("disconnected", sessionFacts(clock, since, pump, before, rttMs()));
       }
     }
   }

@@ -126,11 +126,12 @@ class VpnServer {
   /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */
   async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
     const { log, clock, pump, signal } = this.#o;
-    let life: AdmittedLink["life"] | null = null;
+    let link: AdmittedLink | null = null;
+    const facts = () => sessionFacts(clock, since, pump, before, link?.rttMs?.());
     let evicted = false;
     const tenant: Tenant = {
-      signsOfLife: () => life?.signsOfLife() ?? 0,
-      askForLife: () => life?.askForLife(),
+      signsOfLife: () => link?.life.signsOfLife() ?? 0,
+      askForLife: () => link?.life.askForLife(),
       isGone: () => stream.info().peerClosed === true,
       evict: () => {
         evicted = true;
@@ -147,15 +148,14 @@ class VpnServer {
     const since = clock.now();
     const before = { ...pump.counters };
     try {
-      await this.#carry(stream, candidate, peer, (admitted) => life = admitted.life);
-      const facts = sessionFacts(clock, since, pump, before);
-      log.info("disconnected", { peer, why: "closed by the client", ...facts });
+      await this.#carry(stream, candidate, peer, (admitted) => link = admitted);
+      log.info("disconnected", { peer, why: "closed by the client", ...facts() });
     } catch (thrown) {
       if (signal.aborted) return;
       const why = evicted
         ? "it is silent, and another client is here"
         : toTtunError(thrown).message;
-      log.warn("disconnected", { peer, why, ...sessionFacts(clock, since, pump, before) });
+      log.warn("disconnected", { peer, why, ...facts() });
     } finally {
       this.#place.release(tenant);
     }

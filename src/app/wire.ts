@@ -30,6 +30,8 @@ export interface WireSecrets {
 export interface PeerLink {
   readonly wire: "v1" | "v2";
   readonly link: Link;
+  /** The last round-trip time in milliseconds, where the version can tell; NaN before it is known. */
+  readonly rttMs?: () => number;
   /** Runs beside the session and ends it when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
 }

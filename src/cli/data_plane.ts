@@ -5,6 +5,7 @@ import type { ServerMemory } from "../app/meet_server.ts";
 import { TunPump } from "../app/tun_pump.ts";
 import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
+import { DEFAULT_REKEY } from "../app/v2_link.ts";
 import type { WireSecrets } from "../app/wire.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
@@ -124,6 +125,7 @@ async function run(
     keyExchange: nodeKeyExchange,
     rng,
     wallClock: Date.now,
+    rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const common = { pump, secrets, clock: reactor, log, signal };
   if (carrier.role === "client") {

@@ -14,6 +14,8 @@ export interface PlaneConfig {
   readonly psk: Uint8Array;
   /** Which versions of the wire are spoken. */
   readonly wire: WireMode;
+  /** Version 2: keys are changed at the latest after so many seconds. */
+  readonly rekeySeconds: number;
   readonly cipher: CipherName;
   readonly aead: CipherMode;
   readonly io: "auto" | "ffi" | "deno";

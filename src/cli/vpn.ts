@@ -113,6 +113,7 @@ async function planeConfig(
       : { role: "server", listen: await listenAddress(options.listen) },
     psk,
     wire: options.wire,
+    rekeySeconds: options.rekey,
     cipher: options.cipher,
     aead: options.aead,
     io: options.io,

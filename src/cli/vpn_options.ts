@@ -38,6 +38,16 @@ const WIRE_OPTION = {
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
+const REKEY_OPTION = {
+  names: ["rekey"],
+  kind: "integer",
+  metavar: "SECONDS",
+  min: 1,
+  max: 3600,
+  default: 3600,
+  help: "under version 2, take new keys at the latest after so many seconds",
+} as const;
+
 const DEVICE_OPTIONS = {
   mtu: {
     names: ["mtu"],
@@ -169,6 +179,7 @@ export const SERVER_OPTIONS = {
   },
   ...KEY_OPTIONS,
   wire: WIRE_OPTION,
+  rekey: REKEY_OPTION,
   address: { ...ADDRESS_OPTION, defaultText: "10.1.1.1/30 and fc11::1/126" },
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
@@ -203,6 +214,7 @@ export const CLIENT_OPTIONS = {
     defaultText: "never",
   },
   wire: WIRE_OPTION,
+  rekey: REKEY_OPTION,
   address: { ...ADDRESS_OPTION, defaultText: "10.1.1.2/30 and fc11::2/126" },
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,

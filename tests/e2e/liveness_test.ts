@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { cable } from "../netns.ts";
+import { cable, twoHosts } from "../netns.ts";
 import {
+  ENV,
   INNER,
+  KEY,
   openTunnel,
   pause,
   ping,
@@ -10,6 +12,8 @@ import {
   SERVER,
   startServer,
   startTtun,
+  transfer,
+  ttunCommand,
 } from "./tunnel.ts";
 
 test("a stopped client is noticed within 15 s, a newcomer replaces it in 3 s, and it comes back", async () => {
@@ -70,4 +74,46 @@ test("a restarted server gets its client back within seconds", async () => {
   await t.serverProcess.status;
   await using _again = await startServer(t.server, "--wire", "v2");
   await pingUntil(t.client, INNER.server4, 8000);
+});
+
+test("1000 sessions in a row leave the server as it was", async () => {
+  await using hosts = await twoHosts();
+  // A small heap, so that what grows is not only what the collector has not looked at yet.
+  const [command, [verb, ...args]] = ttunCommand("server", "-v", "--wire", "v2");
+  const flags = "--v8-flags=--max-old-space-size=24,--max-semi-space-size=2";
+  await using server = hosts.server.spawn(command, [verb!, flags, ...args], { env: ENV });
+  await server.waitFor(/listening/);
+  const path = new URL("./sessions.ts", import.meta.url).pathname;
+  const run = async (count: number) => {
+    const args = ["run", "-A", path, "192.0.2.1", "20203", KEY, `${count}`];
+    const { stdout, stderr } = await hosts.client.run(Deno.execPath(), args, {
+      timeoutMs: 120_000,
+    });
+    assert.match(stdout, /done/, stderr);
+    await pause(500);
+  };
+  const state = () => ({
+    descriptors: [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length,
+    mb: Number(/VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${server.pid}/status`))![1]) /
+      1000,
+  });
+  await run(300); // the heap finds its size
+  const before = state();
+  await run(1000);
+  const after = state();
+  assert.equal(after.descriptors, before.descriptors);
+  assert(after.mb < before.mb + 12, `${before.mb} -> ${after.mb} MB`);
+  assert.equal(server.output.match(/ authenticated /g)?.length, 1300);
+});
+
+test("keys change every second during a transfer, and nothing is lost", async () => {
+  await using t = await openTunnel(["--wire", "v2", "--rekey", "1"]);
+  const [mbit, answers] = await Promise.all([
+    transfer(t, INNER.server4, "-t", "5", "-b", "200M"),
+    ping(t.client, INNER.server4, { count: 80, wait: 2 }),
+  ]);
+  assert(mbit > 1);
+  assert.equal(answers, 80);
+  t.clientProcess.signal("SIGINT");
+  await t.serverProcess.waitFor(/disconnected .*rtt_ms=/);
 });

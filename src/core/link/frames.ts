@@ -21,6 +21,11 @@ export const FrameType = {
 const SKIPPABLE = 0x80;
 
 export const ECHO_SIZE = 8;
+
+/** Flags of frame 02, and the size of the header that its first piece carries. */
+export const SUPER_MORE = 0x01;
+export const SUPER_CONTINUES = 0x02;
+const VIRTIO_HEADER = 10;
 const MAX_WORDS = 1024;
 
 /** Why an end closes. All but `carrier` end the session. */
@@ -38,6 +43,7 @@ export const CloseCode = {
 /** A frame as read; byte arrays are views of the record's text. */
 export type Frame =
   | { kind: "packet"; at: number; length: number }
+  | { kind: "superPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
   | { kind: "ping" | "pong"; data: Uint8Array }
   | { kind: "rekey" }
   | { kind: "setup"; tlvs: Uint8Array }
@@ -110,6 +116,14 @@ export function readFrame(reader: Reader): Frame | null {
       const length = reader.varint();
       reader.skip(length);
       return { kind: "packet", at: reader.at - length, length };
+    }
+    case FrameType.superPacket: {
+      const flags = reader.u8();
+      // virtio_net_hdr stands in the first piece alone.
+      const header = (flags & SUPER_CONTINUES) === 0 ? reader.take(VIRTIO_HEADER) : null;
+      const length = reader.varint();
+      reader.skip(length);
+      return { kind: "superPacket", flags, header, at: reader.at - length, length };
     }
     case FrameType.ping:
       return { kind: "ping", data: reader.take(ECHO_SIZE) };

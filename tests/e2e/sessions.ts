@@ -1,0 +1,44 @@
+/**
+ * Many sessions of version 2 one after the other, from one process without a device:
+ * sessions.ts HOST PORT KEY COUNT. Says "done" when the last has ended.
+ */
+import { meetServer } from "../../src/app/meet_server.ts";
+import { linkSecret } from "../../src/cli/link_secret.ts";
+import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { pskKey } from "../../src/core/kdf.ts";
+import { openLibc } from "../../ffi/libc.ts";
+import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+import { PosixNet } from "../../src/io/posix_net.ts";
+import { Reactor } from "../../src/io/reactor.ts";
+
+const [host, port, psk, count] = [
+  Deno.args[0]!,
+  Number(Deno.args[1]),
+  Deno.args[2]!,
+  Number(Deno.args[3]),
+];
+const key = new TextEncoder().encode(psk);
+const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+using libc = openLibc();
+await using reactor = new Reactor(libc, "async");
+const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
+const options = {
+  secrets: {
+    mode: "v2",
+    v1: { psk: pskKey(key), cipher: "aes-256-gcm", makeCipher: makePureCipher },
+    s: await linkSecret(key),
+    keyExchange: nodeKeyExchange,
+    rng,
+    wallClock: Date.now,
+  },
+  clock: reactor,
+  instance: rng(16),
+  memory: { knowsV2: true, metV2: () => {} },
+  longest: 1280,
+} as const;
+for (let i = 0; i < count; i++) {
+  const stream = await net.dial({ host, port }, { signal: new AbortController().signal });
+  const { link } = await meetServer(stream, options);
+  await link[Symbol.asyncDispose]();
+}
+console.log("done");
