@@ -2,7 +2,7 @@ import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
 import { CloseCode } from "../core/link/frames.ts";
-import { ServerLink } from "../core/link/handshake.ts";
+import { ServerLink } from "../core/link/server_link.ts";
 import { HELLO_SIZE, readClientHello, serverHello } from "../core/link/hello.ts";
 import type { ReplayMemory } from "../core/link/replay.ts";
 import { ServerHandshake } from "../core/v1/handshake.ts";

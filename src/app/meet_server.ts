@@ -2,7 +2,7 @@ import { formatAddr } from "../base/addr.ts";
 import { type ErrorKind, toTtunError, TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
-import { ClientLink } from "../core/link/handshake.ts";
+import { ClientLink } from "../core/link/client_link.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";

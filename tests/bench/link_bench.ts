@@ -1,7 +1,9 @@
 /** Cost of link version 2 beside version 1: a handshake, and packets sealed and opened. */
 import { makePackets } from "../../src/base/packets.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
-import { ClientLink, type LinkParty, ServerLink } from "../../src/core/link/handshake.ts";
+import { ServerLink } from "../../src/core/link/server_link.ts";
+import { ClientLink } from "../../src/core/link/client_link.ts";
+import type { LinkParty } from "../../src/core/link/handshake.ts";
 import { PACKET_HEADER_SHORT, writePacketHeader } from "../../src/core/link/frames.ts";
 import {
   RECORD_HEADER,

@@ -3,13 +3,9 @@ import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
 import { concat, fromHex, readU16, toHex, writeU16, writeU32 } from "../../src/base/bytes.ts";
 import type { CipherFactory, CipherName } from "../../src/contract/cipher.ts";
 import { makePureCipher } from "../../src/core/cipher/table.ts";
-import {
-  ClientLink,
-  type ClientStep,
-  type LinkParty,
-  type LinkSession,
-  ServerLink,
-} from "../../src/core/link/handshake.ts";
+import { ServerLink } from "../../src/core/link/server_link.ts";
+import { ClientLink, type ClientStep } from "../../src/core/link/client_link.ts";
+import type { LinkParty, LinkSession } from "../../src/core/link/handshake.ts";
 import { HELLO_SIZE, readClientHello } from "../../src/core/link/hello.ts";
 import {
   handshakeSecrets,

@@ -4,7 +4,9 @@ import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
 import { packEcho, packRekey, readFrames } from "../../src/core/link/frames.ts";
-import { type ClientLink, type LinkSession, ServerLink } from "../../src/core/link/handshake.ts";
+import { ServerLink } from "../../src/core/link/server_link.ts";
+import type { ClientLink } from "../../src/core/link/client_link.ts";
+import type { LinkSession } from "../../src/core/link/handshake.ts";
 import { HELLO_SIZE, readClientHello } from "../../src/core/link/hello.ts";
 import { sealText } from "../../src/core/link/key_schedule.ts";
 import {

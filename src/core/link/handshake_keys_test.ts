@@ -18,7 +18,7 @@ import { concat, fromHex } from "../../base/bytes.ts";
 import type { CipherFactory } from "../../contract/cipher.ts";
 import { makePureCipher } from "../cipher/table.ts";
 import { packSetup } from "./frames.ts";
-import type { ServerLink } from "./handshake.ts";
+import type { ServerLink } from "./server_link.ts";
 import { handshakeSecrets, resumeProof, sealHandshake, trafficSecrets } from "./key_schedule.ts";
 import type { KeyExchange } from "./secrets.ts";
 import {
