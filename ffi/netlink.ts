@@ -7,7 +7,8 @@ import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 /**
  * rtnetlink (RFC 3549; linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h, linux/if_link.h):
  * links, addresses and routes without the `ip` program. All integers are in host order, which on
- * every machine that Deno runs on is little-endian.
+ * every machine that Deno runs on is little-endian. (Numbers and layouts of all messages stand
+ * together on purpose: that is why this file is long.)
  */
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;

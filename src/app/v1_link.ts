@@ -1,17 +1,11 @@
 import { ProtocolError } from "../base/errors.ts";
-import { MAX_PACKET } from "../base/packets.ts";
 import { TAG_SIZE } from "../contract/cipher.ts";
 import type { Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
 import { HEADER } from "../core/v1/frame.ts";
 import type { Session } from "../core/v1/handshake.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
 import { Turnstile } from "./turnstile.ts";
-
-/** Received bytes are opened where they were read; a quarter megabyte takes many frames at once. */
-const RECEIVE_BUFFER = 256 * 1024;
-
-/** Below this much free room the unread rest moves to the front: a frame must always fit. */
-const LEAST_ROOM = HEADER + MAX_PACKET;
 
 /** Version 1's frame: a length before each packet, a tag behind it. */
 export const V1_ROOM: Room = { lead: 0, headroom: HEADER, tailroom: TAG_SIZE, trail: 0 };
@@ -21,16 +15,13 @@ export class V1Link implements Link {
   readonly room = V1_ROOM;
   readonly stream: Stream;
   readonly #session: Session;
-  readonly #received = new Uint8Array(RECEIVE_BUFFER);
-  #start = 0;
-  #end = 0;
+  readonly #in = new ReceiveBuffer();
   readonly #writers = new Turnstile();
 
   constructor(stream: Stream, session: Session) {
     this.stream = stream;
     this.#session = session;
-    this.#received.set(session.rest);
-    this.#end = session.rest.length;
+    this.#in.add(session.rest);
   }
 
   /** Whether a write is under way: what is sent now would wait. */
@@ -66,40 +57,25 @@ export class V1Link implements Link {
   recv(into: Packets): Now<number> {
     for (;;) {
       if (this.#open(into) > 0) return into.count;
-      const got = this.stream.read(this.#room());
+      const got = this.stream.read(this.#in.space());
       if (got instanceof Promise) return this.#recvLater(got, into);
-      if (!this.#took(got)) return this.#ended(into);
+      if (!this.#in.took(got)) return this.#ended(into);
     }
   }
 
   async #recvLater(reading: Promise<number | null>, into: Packets): Promise<number> {
-    if (!this.#took(await reading)) return this.#ended(into);
+    if (!this.#in.took(await reading)) return this.#ended(into);
     return await this.recv(into);
   }
 
   #open(into: Packets): number {
-    this.#start = this.#session.opener.openAll(this.#received, this.#start, this.#end, into);
+    const { bytes, start, end } = this.#in;
+    this.#in.start = this.#session.opener.openAll(bytes, start, end, into);
     return into.count;
   }
 
-  /** Where to read to. Packets lent before are no longer valid: their bytes may be moved over. */
-  #room(): Uint8Array {
-    if (this.#start === this.#end) this.#start = this.#end = 0;
-    else if (this.#received.length - this.#end < LEAST_ROOM) {
-      this.#received.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
-    return this.#received.subarray(this.#end);
-  }
-
-  #took(got: number | null): got is number {
-    if (got !== null) this.#end += got;
-    return got !== null;
-  }
-
   #ended(into: Packets): number {
-    if (this.#end > this.#start) {
+    if (!this.#in.isEmpty) {
       throw new ProtocolError("Lost the connection: it ended inside a frame");
     }
     into.count = 0;

@@ -1,5 +1,4 @@
 import { ProtocolError, TtunError } from "../base/errors.ts";
-import { MAX_PACKET } from "../base/packets.ts";
 import type { Clock, Rng } from "../contract/host.ts";
 import type { Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
@@ -23,11 +22,8 @@ import { sealText } from "../core/link/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
 import { Reader } from "../core/varint.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
 import { Turnstile } from "./turnstile.ts";
-
-/** Records are opened where they were read; a quarter megabyte takes many at once. */
-const RECEIVE_BUFFER = 256 * 1024;
-const LEAST_ROOM = RECORD_HEADER + MAX_PACKET;
 
 /** When a direction's keys are changed at the latest (docs/link-v2.md, "Record"). */
 export interface RekeyLimits {
@@ -44,7 +40,10 @@ const STAMPS_PER_MS = 100;
 /** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
 const PING_PADDING = 64;
 
-/** A stream after version 2's handshake as a link of packets, many to a record. Owns both. */
+/**
+ * A stream after version 2's handshake as a link of packets, many to a record. Owns both.
+ * (Sending, receiving, pings and rekeys are one state: that is why this file is long.)
+ */
 export class V2Link implements Link {
   readonly room: Room;
   readonly stream: Stream;
@@ -64,11 +63,9 @@ export class V2Link implements Link {
   #sealedSince: number;
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
-  readonly #received = new Uint8Array(RECEIVE_BUFFER);
-  #start = 0;
-  #end = 0;
+  readonly #in = new ReceiveBuffer();
   /** Frames of the record that is open now. */
-  readonly #frames = new Reader(this.#received, 0, 0);
+  readonly #frames = new Reader(this.#in.bytes, 0, 0);
   #ended = false;
 
   constructor(
@@ -85,10 +82,9 @@ export class V2Link implements Link {
     const headroom = o.longest <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
     this.room = { lead: RECORD_HEADER, headroom, tailroom: 0, trail: RECORD_TAG };
     // What came in one record with the setup is read first, then what came behind it.
-    this.#received.set(session.firstFrames);
-    this.#frames.end = this.#start = session.firstFrames.length;
-    this.#received.set(session.rest, this.#start);
-    this.#end = this.#start + session.rest.length;
+    this.#in.add(session.firstFrames);
+    this.#frames.end = this.#in.start = this.#in.end;
+    this.#in.add(session.rest);
   }
 
   get deadTimeMs(): number {
@@ -215,7 +211,7 @@ export class V2Link implements Link {
       if (this.#readFrames(into) > 0) return into.count;
       if (this.#ended) return 0;
       if (this.#openRecord()) continue;
-      const got = this.stream.read(this.#space());
+      const got = this.stream.read(this.#in.space());
       if (got instanceof Promise) return this.#recvLater(got, into);
       if (!this.#took(got)) return this.#endOfStream(into);
     }
@@ -229,13 +225,14 @@ export class V2Link implements Link {
   /** Opens the next record if it is whole. @throws {ProtocolError} */
   #openRecord(): boolean {
     const { opener } = this.#session;
-    const size = opener.sizeAt(this.#received, this.#start, this.#end);
-    if (size === null || this.#start + size > this.#end) return false;
-    opener.open(this.#received, this.#start, size);
+    const { bytes, start, end } = this.#in;
+    const size = opener.sizeAt(bytes, start, end);
+    if (size === null || start + size > end) return false;
+    opener.open(bytes, start, size);
     this.heard++;
-    this.#frames.at = this.#start + RECORD_HEADER;
-    this.#frames.end = this.#start + size - RECORD_TAG;
-    this.#start += size;
+    this.#frames.at = start + RECORD_HEADER;
+    this.#frames.end = start + size - RECORD_TAG;
+    this.#in.start += size;
     return true;
   }
 
@@ -254,7 +251,7 @@ export class V2Link implements Link {
         count++;
       } else this.#deal(readFrame(frames));
     }
-    into.bytes = this.#received;
+    into.bytes = this.#in.bytes;
     into.count = count;
     return count;
   }
@@ -302,25 +299,13 @@ export class V2Link implements Link {
     }
   }
 
-  #space(): Uint8Array {
-    if (this.#start === this.#end) this.#start = this.#end = 0;
-    else if (this.#received.length - this.#end < LEAST_ROOM) {
-      this.#received.copyWithin(0, this.#start, this.#end);
-      this.#end -= this.#start;
-      this.#start = 0;
-    }
-    return this.#received.subarray(this.#end);
-  }
-
-  #took(got: number | null): got is number {
-    if (got === null) return false;
-    this.#end += got;
+  #took(got: number | null): boolean {
     this.lastArrival = this.#clock.now();
-    return true;
+    return this.#in.took(got);
   }
 
   #endOfStream(into: Packets): number {
-    if (this.#end > this.#start) {
+    if (!this.#in.isEmpty) {
       throw new TtunError("lost", "Lost the connection: it ended inside a record");
     }
     into.count = 0;
