@@ -18,7 +18,7 @@ function rssMb(pid: number): number {
 }
 
 test("a session that nothing comes from any more ends after a minute", async () => {
-  await using t = await openTunnel();
+  await using t = await openTunnel(["--wire", "v1"]);
   await loss(t.server, "veth0", 1);
   await ping(t.client, INNER.server4, { count: 3 }); // something that is never acknowledged
   await t.clientProcess.waitFor(/no sign of life/, 90_000);
