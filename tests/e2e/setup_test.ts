@@ -185,8 +185,8 @@ test("Ctrl-C ends within a second at every moment, a second one at once", async 
     assert(performance.now() - began < 1000);
     assert.deepEqual(await devices(hosts.client), ["lo", "veth0"]);
   }
-  await using stuck = startTtun(hosts.client, "server", "--down", "sleep 20");
-  await stuck.waitFor(/listening/);
+  await using stuck = startTtun(hosts.client, "server", "--up", "echo is up", "--down", "sleep 20");
+  await stuck.waitFor(/is up/); // before that there is nothing for --down to take back
   stuck.signal("SIGINT");
   await new Promise((resolve) => setTimeout(resolve, 500));
   stuck.signal("SIGINT");
