@@ -1,4 +1,5 @@
 import { deepEqual } from "node:assert/strict";
+import { test } from "./check.ts";
 
 const ROOT = new URL("..", import.meta.url);
 
@@ -74,14 +75,14 @@ function findCycles(graph: Graph): string[] {
   return cycles;
 }
 
-Deno.test("cycles: a planted cycle is found", () => {
+test("cycles: a planted cycle is found", () => {
   const graph = new Map([["a", ["b", "d"]], ["b", ["c"]], ["c", ["a"]], ["d", ["b"]]]);
   deepEqual(findCycles(graph), ["a → b → c → a"]);
   deepEqual(findCycles(new Map([["a", ["a"]]])), ["a → a"]);
   deepEqual(findCycles(new Map([["a", ["b", "c"]], ["b", ["c"]]])), []);
 });
 
-Deno.test("cycles: no file of the product imports itself by way of others", async () => {
+test("cycles: no file of the product imports itself by way of others", async () => {
   const graph = await importGraph();
   deepEqual([graph.has("src/base/errors.ts"), graph.has("ffi/libc.ts")], [true, true]);
   deepEqual(findCycles(graph), []);

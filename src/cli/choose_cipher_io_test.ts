@@ -12,6 +12,7 @@ import {
   type CipherCandidate,
   type CipherCandidates,
 } from "./choose_cipher.ts";
+import { test } from "../../tests/check.ts";
 
 agreementSuite("native and node", openLibcrypto, always(makeNodeCipher));
 
@@ -20,7 +21,7 @@ cipherSuite("chosen", () => {
   return { makeCipher: chosen.factory, [Symbol.dispose]: () => chosen[Symbol.dispose]() };
 });
 
-Deno.test("chooseCiphers() takes the native ciphers when they are there, and says nothing", () => {
+test("chooseCiphers() takes the native ciphers when they are there, and says nothing", () => {
   const { log, records } = recorder();
   using chosen = chooseCiphers("auto", log);
   strictEqual(chosen.name, "native");
@@ -28,13 +29,14 @@ Deno.test("chooseCiphers() takes the native ciphers when they are there, and say
   deepStrictEqual(records, []);
 });
 
-Deno.test("chooseCiphers() takes the one that is named", () => {
+test("chooseCiphers() takes the one that is named", () => {
   for (const name of CIPHER_IMPLEMENTATIONS) {
     using chosen = chooseCiphers(name, recorder().log);
     strictEqual(chosen.name, name);
   }
 });
 
+// Without permissions descriptors cannot be compared.
 Deno.test({
   name: "chooseCiphers() does not ask for a permission that is missing",
   permissions: { ffi: false },
@@ -47,7 +49,7 @@ Deno.test({
   },
 });
 
-Deno.test("chooseCiphers() warns of ciphers that give wrong answers, closes them, takes the next", () => {
+test("chooseCiphers() warns of ciphers that give wrong answers, closes them, takes the next", () => {
   const { log, records } = recorder();
   const native = candidate(spoiled);
   const node = candidate(makePureCipher);
@@ -61,7 +63,7 @@ Deno.test("chooseCiphers() warns of ciphers that give wrong answers, closes them
   strictEqual(node.openCount, 0);
 });
 
-Deno.test("chooseCiphers() warns of ciphers that fail in the self-test, and closes them", () => {
+test("chooseCiphers() warns of ciphers that fail in the self-test, and closes them", () => {
   const { log, records } = recorder();
   const native = candidate(() => {
     throw new TtunError("system", "Cannot use libcrypto's cipher");
@@ -72,7 +74,7 @@ Deno.test("chooseCiphers() warns of ciphers that fail in the self-test, and clos
   deepStrictEqual(records.map((r) => r.level), ["warn"]);
 });
 
-Deno.test("chooseCiphers() fails with what to do when the one that is named is of no use", () => {
+test("chooseCiphers() fails with what to do when the one that is named is of no use", () => {
   const { log, records } = recorder();
   const wrong = { ...fakes(), native: candidate(spoiled) };
   throws(() => chooseCiphers("native", log, wrong), {
@@ -87,7 +89,7 @@ Deno.test("chooseCiphers() fails with what to do when the one that is named is o
   deepStrictEqual(records, []);
 });
 
-Deno.test("chooseCiphers() fails when there is none at all", () => {
+test("chooseCiphers() fails when there is none at all", () => {
   const none = { native: absent(), node: absent(), pure: absent() };
   throws(() => chooseCiphers("auto", recorder().log, none), { kind: "system" });
 });

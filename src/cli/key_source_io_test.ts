@@ -1,3 +1,4 @@
+import { test } from "../../tests/check.ts";
 import assert from "node:assert/strict";
 import { makeLogger } from "../base/log.ts";
 import { denoKeyHost } from "./key_host.ts";
@@ -45,7 +46,7 @@ async function makeFolder(): Promise<AsyncDisposable & { path: string }> {
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
 
-Deno.test({
+test({
   name: "a real key file is read when it is its owner's alone",
   ignore: !isUnix,
   fn: async () => {
@@ -60,7 +61,7 @@ Deno.test({
   },
 });
 
-Deno.test("a missing file, one below a file, a directory and a huge file are refused", async () => {
+test("a missing file, one below a file, a directory and a huge file are refused", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/key`;
   await assert.rejects(fromFile(path), { kind: "usage", message: /no such file/ });
@@ -72,7 +73,7 @@ Deno.test("a missing file, one below a file, a directory and a huge file are ref
   await assert.rejects(fromFile(path), { kind: "usage", message: /over 64 KiB/ });
 });
 
-Deno.test("a key comes by standard input, the environment and credentials", async () => {
+test("a key comes by standard input, the environment and credentials", async () => {
   await using script = await writeScript(SCRIPT);
   await using folder = await makeFolder();
   await Deno.writeTextFile(`${folder.path}/ttun-key`, "abc\n", { mode: 0o400 });
@@ -94,7 +95,7 @@ Deno.test("a key comes by standard input, the environment and credentials", asyn
   assert.equal(await stdout(runDeno(command, { env: file })), "TTUN_KEY_FILE cba false\n");
 });
 
-Deno.test("without a permission Deno asks nobody: variables are unset, a file is an error", async () => {
+test("without a permission Deno asks nobody: variables are unset, a file is an error", async () => {
   await using script = await writeScript(SCRIPT);
   const flags = `run ${script.path} find`;
   await using unset = startOnTerminal(`${Deno.execPath()} ${flags} </dev/null`, {
@@ -110,7 +111,7 @@ Deno.test("without a permission Deno asks nobody: variables are unset, a file is
   );
 });
 
-Deno.test({
+test({
   name: "a variable that is no text is refused without its value",
   ignore: !isUnix,
   fn: async () => {
@@ -124,7 +125,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "a prompt reads the key without showing it and leaves the terminal as it was",
   ignore: !isUnix,
   fn: async () => {
@@ -142,7 +143,7 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "Ctrl-C at the prompt ends with 130, SIGTERM as everywhere; the terminal is as it was",
   ignore: !isUnix,
   fn: async () => {

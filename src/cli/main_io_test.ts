@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type Ended, MAIN, runDeno, runTtun, startOnTerminal } from "./process_fixture.ts";
+import { test } from "../../tests/check.ts";
 
 function assertUsage(ended: Ended, what: RegExp): void {
   assert.equal(ended.code, 2);
@@ -9,7 +10,7 @@ function assertUsage(ended: Ended, what: RegExp): void {
   assert.doesNotMatch(ended.stderr, /\.ts:|^\s+at /m);
 }
 
-Deno.test("help goes to standard output, by all its spellings, with exit code 0", async () => {
+test("help goes to standard output, by all its spellings, with exit code 0", async () => {
   const general = await runTtun("--help");
   assert.equal(general.code, 0);
   assert.equal(general.stderr, "");
@@ -23,7 +24,7 @@ Deno.test("help goes to standard output, by all its spellings, with exit code 0"
   assert.deepEqual(await runTtun("server", "-mtu", "1300", "-h"), server);
 });
 
-Deno.test("help and version need no permission", async () => {
+test("help and version need no permission", async () => {
   for (const word of ["--help", "--version"]) {
     const ended = await runDeno(["run", "--no-prompt", MAIN, word]);
     assert.equal(ended.code, 0);
@@ -31,7 +32,7 @@ Deno.test("help and version need no permission", async () => {
   }
 });
 
-Deno.test("the version is that of deno.json", async () => {
+test("the version is that of deno.json", async () => {
   const manifest = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
   for (const word of ["version", "--version", "-V"]) {
     const ended = await runTtun(word);
@@ -39,11 +40,11 @@ Deno.test("the version is that of deno.json", async () => {
   }
 });
 
-Deno.test("without a command there is a usage line and exit code 2", async () => {
+test("without a command there is a usage line and exit code 2", async () => {
   assertUsage(await runTtun(), /^Usage: ttun server\|client\|genkey/);
 });
 
-Deno.test("an unknown command is refused with a suggestion", async () => {
+test("an unknown command is refused with a suggestion", async () => {
   assertUsage(await runTtun("sever"), /^ttun: Unknown command "sever"; did you mean server\?$/m);
   assertUsage(await runTtun("help", "clinet"), /did you mean client\?/);
   assertUsage(await runTtun("constructor"), /^ttun: Unknown command "constructor"$/m);
@@ -52,16 +53,16 @@ Deno.test("an unknown command is refused with a suggestion", async () => {
   assert.doesNotMatch(early.stderr, /n0body/);
 });
 
-Deno.test("an unknown option is refused with a suggestion", async () => {
+test("an unknown option is refused with a suggestion", async () => {
   assertUsage(await runTtun("server", "--cypher", "x"), /--cypher: did you mean --cipher\?/);
   assertUsage(await runTtun("genkey", "--bits"), /Unknown option --bits/);
 });
 
-Deno.test("a client without a server is told its usage line", async () => {
+test("a client without a server is told its usage line", async () => {
   assertUsage(await runTtun("client", "-k", "n0body"), /^Usage: ttun client -s HOST:PORT /m);
 });
 
-Deno.test("each generated key is another", async () => {
+test("each generated key is another", async () => {
   const [a, b] = await Promise.all([runTtun("genkey"), runTtun("genkey")]);
   for (const ended of [a, b]) {
     assert.equal(ended.code, 0);
@@ -71,7 +72,7 @@ Deno.test("each generated key is another", async () => {
   assert.notEqual(a.stdout, b.stdout);
 });
 
-Deno.test("a key that cannot be written is an error, a reader that went away is none", async () => {
+test("a key that cannot be written is an error, a reader that went away is none", async () => {
   const deno = `${Deno.execPath()} run -A ${MAIN}`;
   await using full = startOnTerminal(`${deno} genkey >/dev/full`);
   assert.equal((await full.ended).code, 12);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { runDeno, writeScript } from "./process_fixture.ts";
+import { test } from "../../tests/check.ts";
 
-Deno.test("what is not kept is given up for good", async () => {
+test("what is not kept is given up for good", async () => {
   await using script = await writeScript(`
     import { isGranted, revokePermissions } from "cli/permissions.ts";
     revokePermissions(["net", "ffi"]);

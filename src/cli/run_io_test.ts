@@ -1,3 +1,4 @@
+import { test } from "../../tests/check.ts";
 import assert from "node:assert/strict";
 import { runDeno, startDeno, startOnTerminal, writeScript } from "./process_fixture.ts";
 
@@ -53,13 +54,13 @@ Deno.exit(await run(Deno.args, {
 }));
 `.replace("../base/", new URL("../base/", import.meta.url).href);
 
-Deno.test("a command's number is the exit code", async () => {
+test("a command's number is the exit code", async () => {
   await using script = await writeScript(SCRIPT);
   const ended = await runDeno(["run", "--no-prompt", script.path, "seven"]);
   assert.deepEqual(ended, { code: 7, stdout: "", stderr: "" });
 });
 
-Deno.test("the first signal stops a command, which is exit code 0", async () => {
+test("the first signal stops a command, which is exit code 0", async () => {
   await using script = await writeScript(SCRIPT);
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using running = startDeno(["run", "--no-prompt", script.path, "wait"]);
@@ -69,7 +70,7 @@ Deno.test("the first signal stops a command, which is exit code 0", async () => 
   }
 });
 
-Deno.test("the second signal ends the process at once, with 130 or 143", async () => {
+test("the second signal ends the process at once, with 130 or 143", async () => {
   await using script = await writeScript(SCRIPT);
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
     await using running = startDeno(["run", "--no-prompt", script.path, "stuck"]);
@@ -81,7 +82,7 @@ Deno.test("the second signal ends the process at once, with 130 or 143", async (
   }
 });
 
-Deno.test("a failure is one line and its own exit code", async () => {
+test("a failure is one line and its own exit code", async () => {
   await using script = await writeScript(SCRIPT);
   const logged = await runDeno(["run", "--no-prompt", script.path, "taken"]);
   assert.equal(logged.code, 8);
@@ -90,7 +91,7 @@ Deno.test("a failure is one line and its own exit code", async () => {
   assert.deepEqual(plain, { code: 9, stdout: "", stderr: "ttun: Gone\\u000aforged line\n" });
 });
 
-Deno.test("a bug is exit code 1, and shows its stack under -v alone", async () => {
+test("a bug is exit code 1, and shows its stack under -v alone", async () => {
   await using script = await writeScript(SCRIPT);
   const bugs = [["bug", "broken"], ["stray", "unawaited"], ["thrown", "uncaught"]] as const;
   for (const [name, what] of bugs) {
@@ -104,7 +105,7 @@ Deno.test("a bug is exit code 1, and shows its stack under -v alone", async () =
   }
 });
 
-Deno.test("levels are coloured on a terminal, unless NO_COLOR is set", async () => {
+test("levels are coloured on a terminal, unless NO_COLOR is set", async () => {
   await using script = await writeScript(SCRIPT);
   const command = `${Deno.execPath()} run --no-prompt ${script.path} taken`;
   await using colored = startOnTerminal(command, { env: { NO_COLOR: "" } });
@@ -115,7 +116,7 @@ Deno.test("levels are coloured on a terminal, unless NO_COLOR is set", async () 
   assert.ok(!plain.output.includes("\x1b"));
 });
 
-Deno.test({
+test({
   name: "a key among the arguments is gone from the process list once ttun runs",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
