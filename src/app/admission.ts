@@ -1,3 +1,4 @@
+import { toHex } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
@@ -10,7 +11,7 @@ import { DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Life } from "./probe.ts";
 import { V1Link } from "./v1_link.ts";
 import { V2Link } from "./v2_link.ts";
-import { idText, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
+import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 import type { Tenant } from "./place.ts";
 
 /** What a connection costs before its hello was right: thousands may be waiting. */
@@ -152,7 +153,7 @@ async function meetV2(
   while (setup === null) {
     setup = feedV2(handshake, buffer.subarray(0, await readSome(stream, buffer)));
   }
-  const instance = idText(setup.instance);
+  const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
   const owned = stack.move();
   return {

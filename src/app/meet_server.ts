@@ -8,10 +8,7 @@ import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Link } from "./v1_link.ts";
 import { V2Link } from "./v2_link.ts";
-import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
-
-/** The whole handshake, in milliseconds (docs/ttun-v1.md, "Conversation"). */
-const HANDSHAKE_DEADLINE = 10_000;
+import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 
 /** A server that has another client keeps a newcomer waiting; one that rejects a key does not. */
 const QUICK_CLOSE = 2_000;

@@ -8,7 +8,6 @@ import {
   type Frame,
   FrameType,
   MAX_SHORT_PACKET,
-  packClose,
   packEcho,
   PACKET_HEADER_LONG,
   PACKET_HEADER_SHORT,
@@ -111,11 +110,6 @@ export class V2Link implements Link {
   /** The clock as a ping carries it. */
   #stamp(): number {
     return Math.floor(this.#clock.now() * STAMPS_PER_MS) >>> 0;
-  }
-
-  /** Says goodbye, as far as the socket takes it at once. */
-  close(code: number, words: string): void {
-    if (!this.#writers.isBusy) this.#sendAside(packClose(code, words));
   }
 
   /** Sends control frames as a record of their own, behind what is under way, without waiting. */

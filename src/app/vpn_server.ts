@@ -13,10 +13,7 @@ import { QuietLog } from "./quiet_log.ts";
 import type { TunPump } from "./tun_pump.ts";
 import { Tuner } from "./tuning.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
-import type { WireSecrets } from "./wire.ts";
-
-/** The whole handshake of a connection, in milliseconds (docs/ttun-v1.md, "Conversation"). */
-export const HANDSHAKE_DEADLINE = 10_000;
+import { HANDSHAKE_DEADLINE, type WireSecrets } from "./wire.ts";
 
 export interface VpnServerOptions {
   listener: Listener;

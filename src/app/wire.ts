@@ -1,4 +1,3 @@
-import { toHex } from "../base/bytes.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { Rng } from "../contract/host.ts";
 import type { Link } from "../contract/packet.ts";
@@ -8,6 +7,9 @@ import type { KeyExchange } from "../core/link/secrets.ts";
 import type { HandshakeKeys } from "../core/v1/handshake.ts";
 import { DEAD_TIME } from "./liveness.ts";
 import type { RekeyLimits } from "./v2_link.ts";
+
+/** The whole handshake, in milliseconds (docs/ttun-v1.md, "Conversation"). */
+export const HANDSHAKE_DEADLINE = 10_000;
 
 /** Which versions an end speaks. `auto` finds out which one the peer does. */
 export type WireMode = "auto" | "v1" | "v2";
@@ -48,9 +50,4 @@ export function linkParty(o: WireSecrets): LinkParty {
     offer: { capabilities: Capability.tun, windows: [0, 0, 0], deadTime: DEAD_TIME },
     ciphers: [o.v1.cipher, other],
   };
-}
-
-/** An id as text, to compare and to log. */
-export function idText(id: Uint8Array): string {
-  return toHex(id);
 }
