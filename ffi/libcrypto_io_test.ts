@@ -1,3 +1,4 @@
+import { test } from "../tests/check.ts";
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import { TtunError } from "../src/base/errors.ts";
 import { CIPHER_NAMES } from "../src/contract/cipher.ts";
@@ -5,18 +6,18 @@ import { makePureCipher } from "../src/core/cipher/table.ts";
 import { agreementSuite, always, cipherSuite } from "../tests/suite/cipher_suite.ts";
 import { openLibcrypto } from "./libcrypto.ts";
 
-cipherSuite("native", openLibcrypto);
-agreementSuite("native and pure", openLibcrypto, always(makePureCipher));
+cipherSuite("native", openLibcrypto, test);
+agreementSuite("native and pure", openLibcrypto, always(makePureCipher), test);
 
 const KEY = new Uint8Array(32).fill(7);
 const NONCE = new Uint8Array(12);
 
-Deno.test("openLibcrypto() tells the library's version", () => {
+test("openLibcrypto() tells the library's version", () => {
   using libcrypto = openLibcrypto();
   match(libcrypto.version, /^\w+SSL \d+\.\d+/);
 });
 
-Deno.test("closing libcrypto ends its ciphers, and each may still be disposed of", () => {
+test("closing libcrypto ends its ciphers, and each may still be disposed of", () => {
   const libcrypto = openLibcrypto();
   const ciphers = CIPHER_NAMES.map((name) => libcrypto.makeCipher(name, KEY));
   libcrypto[Symbol.dispose]();
@@ -31,7 +32,7 @@ Deno.test("closing libcrypto ends its ciphers, and each may still be disposed of
   deepStrictEqual(buf, new Uint8Array(64));
 });
 
-Deno.test("a library that is open stays so when another handle of it is closed", () => {
+test("a library that is open stays so when another handle of it is closed", () => {
   using kept = openLibcrypto();
   using cipher = kept.makeCipher("chacha20-poly1305", KEY);
   openLibcrypto()[Symbol.dispose]();
@@ -40,7 +41,7 @@ Deno.test("a library that is open stays so when another handle of it is closed",
   strictEqual(cipher.open(NONCE, null, buf, 0, 10, 20), true);
 });
 
-Deno.test("ciphers made and disposed of leave no memory behind", () => {
+test("ciphers made and disposed of leave no memory behind", () => {
   using libcrypto = openLibcrypto();
   const makeSome = (count: number) => {
     for (let i = 0; i < count; i++) {

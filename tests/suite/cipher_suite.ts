@@ -21,15 +21,18 @@ import aead from "../vector/aead.json" with { type: "json" };
 /** Opens an implementation; each test opens its own and closes it. */
 export type OpenCiphers = () => { makeCipher: CipherFactory } & Disposable;
 
+/** How a test is defined: `test` of tests/check.ts where descriptors can be compared. */
+export type Define = (name: string, fn: () => void) => void;
+
 /** For an implementation that has nothing to open. */
 export function always(makeCipher: CipherFactory): OpenCiphers {
   return () => ({ makeCipher, [Symbol.dispose]: () => {} });
 }
 
 /** What every implementation of the `Cipher` contract must do. */
-export function cipherSuite(label: string, open: OpenCiphers): void {
+export function cipherSuite(label: string, open: OpenCiphers, define: Define = Deno.test): void {
   const test = (title: string, run: (makeCipher: CipherFactory) => void) =>
-    Deno.test(`${label} cipher: ${title}`, () => {
+    define(`${label} cipher: ${title}`, () => {
       using opened = open();
       run(opened.makeCipher);
     });
@@ -54,9 +57,14 @@ export function cipherSuite(label: string, open: OpenCiphers): void {
 }
 
 /** Two implementations are one function: equal bytes from equal inputs, each opens the other's. */
-export function agreementSuite(label: string, openOne: OpenCiphers, openOther: OpenCiphers): void {
+export function agreementSuite(
+  label: string,
+  openOne: OpenCiphers,
+  openOther: OpenCiphers,
+  define: Define = Deno.test,
+): void {
   for (const name of CIPHER_NAMES) {
-    Deno.test(`${label} agree on ${name} with random inputs`, () => {
+    define(`${label} agree on ${name} with random inputs`, () => {
       using one = openOne();
       using other = openOther();
       fc.assert(fc.property(randomRecord, (record) => {
@@ -69,7 +77,7 @@ export function agreementSuite(label: string, openOne: OpenCiphers, openOther: O
         strictEqual(openWith(other.makeCipher, name, record, sealed), null);
       }));
     });
-    Deno.test(`${label} agree on ${name} at many sizes`, () => {
+    define(`${label} agree on ${name} at many sizes`, () => {
       using one = openOne();
       using other = openOther();
       for (const size of SIZES) {
