@@ -199,7 +199,9 @@ async function waitForCarrier(host: Host, ifname: string): Promise<void> {
 
 /**
  * Makes the host lose packets that it takes from and gives to this interface, each with the given
- * probability; 0 ends that. IPv4 and IPv6; what the host forwards is not touched.
+ * probability; 0 ends that. IPv4 and IPv6; what the host forwards is not touched, and neither is
+ * how neighbours are found (ARP never passes here, so NDP must not suffer either: a lost
+ * solicitation would stop all traffic for a second).
  */
 export async function loss(host: Host, ifname: string, probability: number): Promise<void> {
   const chain = `loss-${ifname}`;
@@ -213,8 +215,14 @@ export async function loss(host: Host, ifname: string, probability: number): Pro
         ${iptables} -A INPUT -i ${ifname} -j ${chain}
         ${iptables} -A OUTPUT -o ${ifname} -j ${chain}
       fi
+      ${iptables.startsWith("ip6") ? neighbourDiscovery(iptables, chain) : ""}
       ${probability > 0 ? `${iptables} -A ${chain} ${chance} -j DROP` : ""}`);
   }
+}
+
+function neighbourDiscovery(iptables: string, chain: string): string {
+  return ["neighbour-solicitation", "neighbour-advertisement"]
+    .map((type) => `${iptables} -A ${chain} -p icmpv6 --icmpv6-type ${type} -j RETURN`).join("\n");
 }
 
 export interface TwoHosts extends AsyncDisposable {
