@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
 import { CloseCode } from "../core/link/frames.ts";
+import { someoneBetween } from "../core/link/handshake.ts";
 import { ServerLink } from "../core/link/server_link.ts";
 import { HELLO_SIZE, readClientHello, serverHello } from "../core/link/hello.ts";
 import type { ReplayMemory } from "../core/link/replay.ts";
@@ -19,6 +20,9 @@ const HELLO_BUFFER = 64;
 
 /** What it costs afterwards: the client's whole second flight fits. */
 const FLIGHT_BUFFER = 4096;
+
+/** A client whose setup is so late after its key message has sent one that is none at this end. */
+const SUSPICIOUS = 5_000;
 
 /** Where the bytes of all strangers go. */
 const WASTE = new Uint8Array(16 * 1024);
@@ -150,8 +154,14 @@ async function meetV2(
   await stream.write(handshake.answer());
   const buffer = new Uint8Array(FLIGHT_BUFFER);
   let setup = feedV2(handshake, behind);
+  let halfDoneAt: number | null = null;
   while (setup === null) {
-    setup = feedV2(handshake, buffer.subarray(0, await readSome(stream, buffer)));
+    if (handshake.isHalfDone) halfDoneAt ??= clock.now();
+    const got = await readSome(stream, buffer).catch((error) => {
+      const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
+      throw isSuspicious ? someoneBetween(error) : error;
+    });
+    setup = feedV2(handshake, buffer.subarray(0, got));
   }
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;

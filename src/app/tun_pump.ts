@@ -53,7 +53,7 @@ export class TunPump {
   readonly #longest: number;
   #attached: Attached | null = null;
   /** How packets are to lie for the link that is attached; the device looks here when it reads. */
-  readonly #room: Room = { lead: 0, headroom: 0, tailroom: 0, trail: 0 };
+  readonly #room: Room = { lead: 0, headroom: 0, tailroom: 0, trail: 0, group: 0 };
 
   constructor(device: Device, clock: Clock, o: { mssClamp: boolean; longest: number }) {
     this.device = device;

@@ -10,7 +10,7 @@ import type { Link, Packets } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { TunPump } from "./tun_pump.ts";
 
-const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0 };
+const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 const LONGEST = 1_400;
 
 /** A link whose other end is the test. */

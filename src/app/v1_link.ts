@@ -8,7 +8,13 @@ import { ReceiveBuffer } from "./receive_buffer.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /** Version 1's frame: a length before each packet, a tag behind it. */
-export const V1_ROOM: Room = { lead: 0, headroom: HEADER, tailroom: TAG_SIZE, trail: 0 };
+export const V1_ROOM: Room = {
+  lead: 0,
+  headroom: HEADER,
+  tailroom: TAG_SIZE,
+  trail: 0,
+  group: Infinity,
+};
 
 /** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
 export class V1Link implements Link {

@@ -36,6 +36,12 @@ export const DEFAULT_REKEY: RekeyLimits = { records: 2 ** 32 - 1, bytes: 2 ** 36
 /** Round trips are told to a hundredth of a millisecond. */
 const STAMPS_PER_MS = 100;
 
+/**
+ * A record of packets ends once it has so many bytes: a longer one saves nothing more, and the peer
+ * waits for all of it before it opens the first packet.
+ */
+const RECORD_AIM = 16 * 1024;
+
 /** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
 const PING_PADDING = 64;
 
@@ -79,7 +85,13 @@ export class V2Link implements Link {
     this.#limits = o.rekey ?? DEFAULT_REKEY;
     this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
     const headroom = o.longest <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
-    this.room = { lead: RECORD_HEADER, headroom, tailroom: 0, trail: RECORD_TAG };
+    this.room = {
+      lead: RECORD_HEADER,
+      headroom,
+      tailroom: 0,
+      trail: RECORD_TAG,
+      group: RECORD_AIM,
+    };
     // What came in one record with the setup is read first, then what came behind it.
     this.#in.add(session.firstFrames);
     this.#frames.end = this.#in.start = this.#in.end;
@@ -125,6 +137,7 @@ export class V2Link implements Link {
 
   #sendText(text: Uint8Array): Now<void> {
     const rekeying = this.#rekeyIfDue(text.length);
+    this.#sealedBytes += text.length;
     if (rekeying instanceof Promise) {
       return rekeying.then(() => this.#write(sealText(this.#session.sealer, text)));
     }
@@ -138,65 +151,84 @@ export class V2Link implements Link {
 
   /** Frame 05 ends a record; the next one is under new keys. */
   #rekeyIfDue(length: number): Now<void> {
+    if (!this.#isRekeyDue(length)) return;
     const { sealer } = this.#session;
-    const isDue = sealer.counter + 1 >= this.#limits.records ||
-      this.#sealedBytes + length > this.#limits.bytes ||
-      this.#clock.now() - this.#sealedSince > this.#limits.ms;
-    this.#sealedBytes += length;
-    if (!isDue) return;
     const record = sealText(sealer, packRekey());
     sealer.rekey();
-    this.#sealedBytes = length;
+    this.#sealedBytes = 0;
     this.#sealedSince = this.#clock.now();
     return this.#write(record);
   }
 
-  /** Seals as many packets as lie one behind the other and fit, as one record, and writes it. */
+  /** Whether `length` more bytes of text want new keys first. */
+  #isRekeyDue(length: number): boolean {
+    return this.#session.sealer.counter + 1 >= this.#limits.records ||
+      this.#sealedBytes + length > this.#limits.bytes ||
+      this.#clock.now() - this.#sealedSince > this.#limits.ms;
+  }
+
+  /** Seals packets as records for as long as these lie one behind the other; writes them as one. */
   #sendFrom(batch: Packets, first: number): Now<void> {
-    const { bytes, offset, length } = batch;
+    const { bytes, offset } = batch;
     const { headroom } = this.room;
-    let i = first;
-    while (i < batch.count) {
-      const from = offset[i]! - headroom;
-      let to = from;
-      const begin = i;
-      while (i < batch.count && offset[i]! - headroom === to) {
-        const end = offset[i]! + length[i]!;
-        if (end - from > MAX_RECORD_TEXT) break;
-        to = end;
-        i++;
+    const recordAt = (i: number) => offset[i]! - headroom - RECORD_HEADER;
+    for (let i = first; i < batch.count;) {
+      const start = recordAt(i);
+      let end = start;
+      let covered: Uint8Array | null = null;
+      while (i < batch.count && recordAt(i) === end && covered === null) {
+        const next = this.#packetsOfRecord(batch, i);
+        const textEnd = offset[next - 1]! + batch.length[next - 1]!;
+        if (this.#isRekeyDue(textEnd - end)) {
+          if (end > start) break; // what is sealed goes first
+          const rekeying = this.#rekeyIfDue(textEnd - end);
+          if (rekeying instanceof Promise) return this.#sendLater(rekeying, batch, i);
+        }
+        end = textEnd + RECORD_TAG;
+        // Where no room is left between two records the tag covers the next packet's beginning.
+        if (next < batch.count && offset[next]! - headroom < end) {
+          covered = bytes.slice(textEnd, end);
+        }
+        this.#sealPackets(batch, i, next);
+        i = next;
       }
-      if (i === begin) {
-        i++; // longer than a record: the pump lets none through
-        continue;
-      }
-      const rekeying = this.#rekeyIfDue(to - from);
-      if (rekeying instanceof Promise) return this.#sendLater(rekeying, batch, begin);
-      for (let k = begin; k < i; k++) writePacketHeader(bytes, offset[k]!, length[k]!, headroom);
-      // The tag lies where the next packet begins: that is put back when the record has gone.
-      const covered = i < batch.count ? bytes.slice(to, to + RECORD_TAG) : null;
-      this.#session.sealer.seal(bytes, from, to - from);
-      const writing = this.#write(bytes.subarray(from - RECORD_HEADER, to + RECORD_TAG));
-      if (writing instanceof Promise) {
-        return this.#sendLater(
-          writing,
-          batch,
-          i,
-          covered === null ? undefined : { covered, at: to },
-        );
-      }
-      if (covered !== null) bytes.set(covered, to);
+      const writing = this.#write(bytes.subarray(start, end));
+      if (writing instanceof Promise) return this.#sendLater(writing, batch, i, covered, end);
+      if (covered !== null) bytes.set(covered, end - RECORD_TAG);
     }
+  }
+
+  /** Up to which packet those from `first` on lie one behind the other and fit into one record. */
+  #packetsOfRecord({ count, offset, length }: Packets, first: number): number {
+    const { headroom, group } = this.room;
+    const from = offset[first]! - headroom;
+    let i = first;
+    let end = from;
+    do end = offset[i]! + length[i++]!; while (
+      i < count && offset[i]! - headroom === end && end - from < group &&
+      offset[i]! + length[i]! - from <= MAX_RECORD_TEXT
+    );
+    return i;
+  }
+
+  #sealPackets({ bytes, offset, length }: Packets, first: number, next: number): void {
+    const { headroom } = this.room;
+    for (let i = first; i < next; i++) writePacketHeader(bytes, offset[i]!, length[i]!, headroom);
+    const from = offset[first]! - headroom;
+    const size = offset[next - 1]! + length[next - 1]! - from;
+    this.#session.sealer.seal(bytes, from, size);
+    this.#sealedBytes += size;
   }
 
   async #sendLater(
     waiting: Promise<void>,
     batch: Packets,
     next: number,
-    restore?: { covered: Uint8Array; at: number },
+    covered: Uint8Array | null = null,
+    end = 0,
   ): Promise<void> {
     await waiting;
-    if (restore !== undefined) batch.bytes.set(restore.covered, restore.at);
+    if (covered !== null) batch.bytes.set(covered, end - RECORD_TAG);
     await this.#sendFrom(batch, next);
   }
 

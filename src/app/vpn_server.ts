@@ -101,8 +101,14 @@ class VpnServer {
     });
     const longest = pump.device.mtu;
     try {
-      return await meetClient(stream, { secrets, clock, replay: this.#replay, longest });
+      return await meetClient(stream, {
+        secrets,
+        clock,
+        replay: this.#replay,
+        longest,
+      });
     } catch (error) {
+      if (isAuth(error)) throw error; // it says more than that this was late
       if (dropped !== null || !(error instanceof Stranger)) throw dropped ?? error;
       this.#reject(error, peer);
     }
@@ -176,6 +182,10 @@ class VpnServer {
     if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     await runSession(admitted, link, pump, signal);
   }
+}
+
+function isAuth(error: unknown): boolean {
+  return error instanceof TtunError && error.kind === "auth";
 }
 
 function pushedOut(): TtunError {

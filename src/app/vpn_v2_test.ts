@@ -268,3 +268,29 @@ Deno.test("a hello that is used again gets no second answer under v2", async () 
   assert.equal(heard, "nothing");
   assert.match(String(server.fields("handshake rejected").at(-1)?.["why"]), /seen before/);
 });
+
+Deno.test("a client that proved the key and whose setup never opens is suspected by name", async () => {
+  await using world = new VpnWorld();
+  const server = world.server({ wire: "v2" });
+  const dialer = world.net.dialer("192.0.2.2");
+  let writes = 0;
+  world.client({
+    wire: "v2",
+    retries: 0,
+    dialer: {
+      dial: async (to, o) => {
+        const stream = await dialer.dial(to, o);
+        const write = stream.write.bind(stream);
+        // The second write is Rc and the setup behind it, whose last byte is held back.
+        stream.write = (all) => write(++writes === 2 ? all.subarray(0, -1) : all);
+        return stream;
+      },
+    },
+  });
+  await world.clock.advance(31_000);
+  assert.match(
+    String(server.fields("handshake rejected").at(-1)?.["why"]),
+    /someone may be in the middle/,
+  );
+  assert.deepEqual(server.fields("authenticated"), []);
+});

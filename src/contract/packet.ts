@@ -13,14 +13,16 @@ export interface Packets {
 }
 
 /**
- * Free bytes around the packets of a batch, for a link's headers and tags: `lead`, then for each
- * packet `headroom`, the packet, `tailroom`, and `trail` behind the last one.
+ * Free bytes around the packets of a batch, for a link's headers and tags. Packets come in groups:
+ * `lead`, then for each packet `headroom`, the packet, `tailroom`, and `trail` behind the last one.
+ * A group ends once it has `group` bytes between lead and trail; the next one follows at once.
  */
 export interface Room {
   readonly lead: number;
   readonly headroom: number;
   readonly tailroom: number;
   readonly trail: number;
+  readonly group: number;
 }
 
 /** Whole messages in both directions. One sender and one receiver at a time. */

@@ -127,8 +127,8 @@ class LinuxTun implements TunDevice {
     }
   }
 
-  /** Takes packets until there are none, or no room: they come to lie one behind the other. */
-  #tryRead(into: Packets, { lead, headroom, tailroom, trail }: Room): number {
+  /** Takes packets until there are none, or no room: they come to lie as `room` says. */
+  #tryRead(into: Packets, { lead, headroom, tailroom, trail, group }: Room): number {
     this.#descriptor.check();
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
@@ -136,6 +136,7 @@ class LinuxTun implements TunDevice {
     const last = bytes.length - trail - tailroom - MAX_PACKET;
     const most = into.offset.length;
     let count = 0;
+    let groupAt = lead;
     for (let at = lead + headroom; count < most && at <= last;) {
       const got = read(fd, bytes.subarray(at, at + MAX_PACKET), MAX_PACKET_BIGINT);
       if (got < 0) {
@@ -146,7 +147,9 @@ class LinuxTun implements TunDevice {
       into.offset[count] = at;
       into.length[count] = got;
       count++;
-      at += got + tailroom + headroom;
+      at += got + tailroom;
+      if (at - groupAt >= group) groupAt = at += trail + lead;
+      at += headroom;
     }
     into.count = count;
     return count;

@@ -67,16 +67,21 @@ export class FakeDevice implements Device {
   #tryRead(into: Packets, room: Room): number {
     this.#check();
     let count = 0;
+    let groupAt = room.lead;
     let at = room.lead + room.headroom;
     while (count < into.offset.length) {
       const next = this.#queue[0];
-      if (next === undefined || at + next.length + room.tailroom > into.bytes.length) break;
+      if (next === undefined || at + next.length + room.tailroom + room.trail > into.bytes.length) {
+        break;
+      }
       this.#queue.shift();
       into.bytes.set(next, at);
       into.offset[count] = at;
       into.length[count] = next.length;
       count++;
-      at += next.length + room.tailroom + room.headroom;
+      at += next.length + room.tailroom;
+      if (at - groupAt >= room.group) groupAt = at += room.trail + room.lead;
+      at += room.headroom;
     }
     into.count = count;
     return count;

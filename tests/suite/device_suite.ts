@@ -21,7 +21,7 @@ export interface DeviceWorld extends AsyncDisposable {
 
 type Register = (name: string, run: () => Promise<void>) => void;
 
-const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0 };
+const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -94,6 +94,21 @@ export function deviceSuite(
       equal(batch.offset[i], at);
       at += batch.length[i]! + ROOM.tailroom + ROOM.headroom;
     }
+  });
+
+  check("a group that is full is followed by trail and lead, then by the next", async (world) => {
+    const room = { lead: 2, headroom: 5, tailroom: 0, trail: 16, group: 1000 };
+    for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
+    const batch = makePackets(4 * MAX_PACKET);
+    equal(await world.device.readBatch(batch, room), 5);
+    let group = room.lead;
+    let at = group;
+    for (let i = 0; i < 5; i++) {
+      equal(batch.offset[i], at + room.headroom, `packet ${i}`);
+      at += room.headroom + batch.length[i]!;
+      if (at - group >= room.group) group = at += room.trail + room.lead;
+    }
+    equal(group > room.lead, true);
   });
 
   check("a batch without room for all leaves the rest for the next", async (world) => {

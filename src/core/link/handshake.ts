@@ -97,14 +97,19 @@ export function readOrSuspect(opener: RecordOpener, held: Held): FirstRecord | n
       wasFirst && opener.counter <= 1 &&
       toTtunError(cause).message.startsWith("Cannot open a record")
     ) {
-      throw new TtunError(
-        "auth",
-        "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",
-        { cause },
-      );
+      throw someoneBetween(cause);
     }
     throw cause;
   }
+}
+
+/** The key was proved, but the two ends did not see the same connection. */
+export function someoneBetween(cause: unknown): TtunError {
+  return new TtunError(
+    "auth",
+    "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",
+    { cause },
+  );
 }
 
 export function alreadyOver(): ProtocolError {

@@ -139,6 +139,15 @@ export class ServerLink implements Disposable {
     return this.#client;
   }
 
+  /**
+   * The client's key message has opened and its setup has not come: a client sends both at once, so
+   * one that never goes on from here saw another connection (1 in 16 such setups cannot be told
+   * from one that is not whole).
+   */
+  get isHalfDone(): boolean {
+    return !this.#isOver && this.#traffic !== null && this.#client === null;
+  }
+
   /** The session's transcript and resume secret, to check a proof or make one. */
   get traffic(): Pick<TrafficSecrets, "resume" | "transcript"> {
     return this.#proved().traffic;
