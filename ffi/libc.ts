@@ -17,6 +17,8 @@ const TABLE = {
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *arg)
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
+  // The same with a number as its argument.
+  tunSetOffload: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
   // int kill(pid_t pid, int signal); a negative pid is a process group
   kill: { parameters: ["i32", "i32"], result: "i32" },
   geteuid: { parameters: [], result: "u32" },

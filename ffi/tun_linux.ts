@@ -4,8 +4,10 @@ import { cString, type Libc } from "./libc.ts";
 /** linux/if_tun.h and linux/if.h */
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
+const TUNSETOFFLOAD = 0x4004_54d0n;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
+const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40; // name (16), then a union of which flags (u16) is used here
@@ -17,7 +19,20 @@ const O_CLOEXEC = 0o2000000;
 
 export const TUN_PATH = "/dev/net/tun";
 
-/** An open TUN device: whole IP packets without prefix, one to a read or write, non-blocking. */
+/** What `setOffload` takes: TUN_F_… of linux/if_tun.h, without UFO, which is no more. */
+export const TunOffload = {
+  csum: 0x01,
+  tso4: 0x02,
+  tso6: 0x04,
+  tsoEcn: 0x08,
+  uso4: 0x20, // with uso6, since Linux 6.2
+  uso6: 0x40,
+} as const;
+
+/**
+ * An open TUN device: whole IP packets, one to a read or write, non-blocking. With `headers` each
+ * has a virtio_net_hdr before it (10 bytes, of the host's byte order), else nothing.
+ */
 export interface Tun {
   readonly fd: number;
   readonly name: string;
@@ -31,12 +46,12 @@ export interface Tun {
  * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV; call `TUNSETIFF`: EPERM (not root, or
  * not the device's owner), EBUSY (another program has it), EINVAL (not a TUN device)
  */
-export function openTun(libc: Libc, name: string): Tun {
+export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun {
   const fd = libc.check("open", libc.call.open(cString(TUN_PATH), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   const request = new Uint8Array(IFREQ_SIZE);
   request.set(cString(name).subarray(0, IFNAMSIZ - 1));
   const flags = new DataView(request.buffer);
-  flags.setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI, true);
+  flags.setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI | (o.headers ? IFF_VNET_HDR : 0), true);
   for (const [call, number] of [["TUNSETIFF", TUNSETIFF], ["TUNGETIFF", TUNGETIFF]] as const) {
     if (libc.call.ioctl(fd, number, request) < 0) {
       const error = new NativeError(call, libc.errno);
@@ -49,4 +64,12 @@ export function openTun(libc: Libc, name: string): Tun {
     name: new TextDecoder().decode(request.subarray(0, request.indexOf(0))),
     persistent: (flags.getUint16(IFREQ_FLAGS, true) & IFF_PERSIST) !== 0,
   };
+}
+
+/**
+ * Which offloads the kernel may leave to who reads the device: bits of `TunOffload`, at any time.
+ * @throws {NativeError} EINVAL for a bit that this kernel does not know
+ */
+export function setOffload(libc: Libc, fd: number, mask: number): void {
+  libc.check("TUNSETOFFLOAD", libc.call.tunSetOffload(fd, TUNSETOFFLOAD, BigInt(mask)));
 }

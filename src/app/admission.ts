@@ -11,7 +11,7 @@ import { ServerHandshake } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Life } from "./probe.ts";
 import { V1Link } from "./v1_link.ts";
-import { V2Link } from "./v2_link.ts";
+import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 import type { Tenant } from "./place.ts";
 
@@ -57,8 +57,7 @@ export interface AdmissionOptions {
   readonly clock: Clock;
   /** One for all listeners of the server. */
   readonly replay: ReplayMemory;
-  /** The longest packet of the device. */
-  readonly longest: number;
+  readonly device: DeviceFacts;
 }
 
 /**
@@ -149,7 +148,11 @@ async function meetV2(
   const { secrets, clock } = o;
   const { rng, rekey } = secrets;
   const handshake = stack.use(
-    new ServerLink(linkParty(secrets), { hello, padding, unixMs: secrets.wallClock() }),
+    new ServerLink(linkParty(secrets, o.device.takes), {
+      hello,
+      padding,
+      unixMs: secrets.wallClock(),
+    }),
   );
   await stream.write(handshake.answer());
   const buffer = new Uint8Array(FLIGHT_BUFFER);
@@ -179,7 +182,7 @@ async function meetV2(
       const link = new V2Link(stream, session, {
         clock,
         rng,
-        longest: o.longest,
+        device: o.device,
         ...(rekey && { rekey }),
       });
       await stream.write(bytes);

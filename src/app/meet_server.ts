@@ -7,7 +7,7 @@ import { ID_SIZE } from "../core/link/setup.ts";
 import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Link } from "./v1_link.ts";
-import { V2Link } from "./v2_link.ts";
+import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 
 /** A server that has another client keeps a newcomer waiting; one that rejects a key does not. */
@@ -29,8 +29,7 @@ export interface MeetingOptions {
   /** 16 random bytes, one for each process. */
   readonly instance: Uint8Array;
   readonly memory: ServerMemory;
-  /** The longest packet of the device. */
-  readonly longest: number;
+  readonly device: DeviceFacts;
 }
 
 /**
@@ -78,8 +77,8 @@ class Meeting {
   }
 
   async #runV2(only: boolean): Promise<PeerLink> {
-    const { secrets, clock, instance, memory } = this.#o;
-    using handshake = new ClientLink(linkParty(secrets), {
+    const { secrets, clock, instance, memory, device } = this.#o;
+    using handshake = new ClientLink(linkParty(secrets, device.takes), {
       belonging: { instance, session: secrets.rng(ID_SIZE), carrier: 1 },
       pads: only,
       unixMs: secrets.wallClock,
@@ -109,12 +108,12 @@ class Meeting {
   }
 
   #linkV2(session: ConstructorParameters<typeof V2Link>[1]): PeerLink {
-    const { clock, longest, secrets } = this.#o;
+    const { clock, device, secrets } = this.#o;
     const { rng, rekey } = secrets;
     const link = new V2Link(this.#stream, session, {
       clock,
       rng,
-      longest,
+      device,
       ...(rekey && { rekey }),
     });
     return {

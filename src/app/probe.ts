@@ -23,7 +23,7 @@ export class V1Life implements Pick<Tenant, "signsOfLife" | "askForLife" | "isGo
   askForLife(): void {
     if (this.#link.isWriting) return; // unacknowledged bytes are under way already
     const packet = unseenPacket();
-    const at = this.#link.room.headroom;
+    const at = this.#link.room.lead + this.#link.room.headroom;
     this.#probe.bytes.set(packet, at);
     this.#probe.offset[0] = at;
     this.#probe.length[0] = packet.length;

@@ -1,9 +1,10 @@
 import { TtunError } from "../base/errors.ts";
-import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
+import { BATCH_PACKETS, makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { clampMss, isIpPacket } from "../core/ip.ts";
+import { acceptHeader, completeChecksum, gsoNeeds, needsChecksum } from "../core/virtio_net.ts";
 
 /**
  * Room for a full batch of usual packets, and for one of the largest behind them.
@@ -23,8 +24,10 @@ export interface PumpCounters {
   receivedBytes: number;
   /** Read from the device while no peer was there. */
   droppedWithoutPeer: number;
-  /** No IP packet, or too long for the link; either way round. */
+  /** No IP packet, too long for the link, or with a wrong header; either way round. */
   droppedUnfit: number;
+  /** Super-packets that were queued from before a peer came that does not take them. */
+  droppedSuper: number;
 }
 
 /** A link that takes the device's packets, and why it stopped, if by an error. */
@@ -46,6 +49,7 @@ export class TunPump {
     receivedBytes: 0,
     droppedWithoutPeer: 0,
     droppedUnfit: 0,
+    droppedSuper: 0,
   };
   readonly #clock: Clock;
   readonly #mssClamp: boolean;
@@ -53,13 +57,16 @@ export class TunPump {
   readonly #longest: number;
   #attached: Attached | null = null;
   /** How packets are to lie for the link that is attached; the device looks here when it reads. */
-  readonly #room: Room = { lead: 0, headroom: 0, tailroom: 0, trail: 0, group: 0 };
+  readonly #room: Room;
 
   constructor(device: Device, clock: Clock, o: { mssClamp: boolean; longest: number }) {
     this.device = device;
     this.#clock = clock;
     this.#mssClamp = o.mssClamp;
     this.#longest = o.longest;
+    // Without a link: packets lie as no link wants them, so that `liesAs` can tell.
+    const { headroom } = device;
+    this.#room = { lead: 1, headroom, tailroom: 0, trail: 0, group: Infinity };
   }
 
   /**
@@ -89,7 +96,7 @@ export class TunPump {
   }
 
   async #send(to: Attached, packets: Packets): Promise<void> {
-    this.#keepFit(packets);
+    this.#keepFit(packets, (i) => this.#suits(packets, i, to.link.offload));
     if (packets.count === 0) return;
     this.counters.sentPackets += packets.count;
     for (let i = 0; i < packets.count; i++) this.counters.sentBytes += packets.length[i]!;
@@ -111,6 +118,8 @@ export class TunPump {
     if (this.#attached !== null) {
       throw new TtunError("internal", "Cannot carry packets for two links at once");
     }
+    // In this order: of what is made under the old mask the least is left.
+    this.device.setOffload(link.offload & this.device.takes);
     this.counters.droppedWithoutPeer += this.device.drain();
     Object.assign(this.#room, link.room);
     const attached: Attached = { link, failure: null };
@@ -132,7 +141,7 @@ export class TunPump {
       const count = receiving instanceof Promise ? await receiving : receiving;
       if (receiving instanceof Promise) spent = 0;
       if (count === 0) return;
-      this.#keepFit(packets);
+      this.#keepFit(packets, (i) => this.#isSound(packets, i));
       this.counters.receivedPackets += packets.count;
       for (let i = 0; i < packets.count; i++) this.counters.receivedBytes += packets.length[i]!;
       const writing = this.device.writeBatch(packets);
@@ -145,23 +154,54 @@ export class TunPump {
     }
   }
 
-  /** Takes what is no IP packet out of the batch; clamps the MSS in the others if so asked. */
-  #keepFit(packets: Packets): void {
-    const { bytes, offset, length } = packets;
+  /**
+   * Takes out of the batch what is no IP packet, and of those with a header what `check` says no to
+   * (which may do what the header asks for). Clamps the MSS in the others if so asked.
+   */
+  #keepFit(packets: Packets, check: (i: number) => boolean): void {
+    const { bytes, offset, length, header } = packets;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const at = offset[i]!;
       const size = length[i]!;
-      if (size > this.#longest || !isIpPacket(bytes, at, size)) {
+      const longest = header[i] === 0 ? this.#longest : MAX_SUPER_PACKET;
+      if (size > longest || !isIpPacket(bytes, at, size)) {
         this.counters.droppedUnfit++;
         continue;
       }
-      if (this.#mssClamp) clampMss(bytes, at, size, this.device.mtu);
+      if (header[i] !== 0 && !check(i)) continue;
+      if (this.#mssClamp) {
+        const isOpen = header[i] !== 0 && needsChecksum(bytes, at);
+        clampMss(bytes, at, size, this.device.mtu, isOpen);
+      }
       offset[kept] = at;
       length[kept] = size;
+      header[kept] = header[i]!;
       kept++;
     }
     packets.count = kept;
+  }
+
+  /** Whether the peer takes such a packet, if need be after its checksum has been completed here. */
+  #suits({ bytes, offset, length, header }: Packets, i: number, offload: number): boolean {
+    const at = offset[i]!;
+    const needs = gsoNeeds(bytes, at);
+    if ((needs & ~offload) !== 0) {
+      this.counters.droppedSuper++;
+      return false;
+    }
+    if (offload !== 0) return true;
+    header[i] = 0;
+    if (completeChecksum(bytes, at, length[i]!)) return true;
+    this.counters.droppedUnfit++;
+    return false;
+  }
+
+  /** Whether a packet of the peer's has a header that the kernel may see. */
+  #isSound({ bytes, offset, length }: Packets, i: number): boolean {
+    if (acceptHeader(bytes, offset[i]!, length[i]!, this.device.takes)) return true;
+    this.counters.droppedUnfit++;
+    return false;
   }
 }
 

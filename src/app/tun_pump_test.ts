@@ -10,12 +10,13 @@ import type { Link, Packets } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { TunPump } from "./tun_pump.ts";
 
-const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 const LONGEST = 1_400;
 
 /** A link whose other end is the test. */
 class FakeLink implements Link {
   readonly room = ROOM;
+  offload = 0;
   readonly sent: string[] = [];
   batches = 0;
   disposed = 0;
@@ -103,6 +104,7 @@ const NONE = {
   receivedBytes: 0,
   droppedWithoutPeer: 0,
   droppedUnfit: 0,
+  droppedSuper: 0,
 };
 
 Deno.test("packets go both ways, and are counted", async () => {

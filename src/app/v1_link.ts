@@ -1,4 +1,5 @@
 import { ProtocolError } from "../base/errors.ts";
+import { Offload } from "../base/packets.ts";
 import { TAG_SIZE } from "../contract/cipher.ts";
 import type { Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
@@ -7,9 +8,12 @@ import type { Session } from "../core/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { Turnstile } from "./turnstile.ts";
 
-/** Version 1's frame: a length before each packet, a tag behind it. */
+/**
+ * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
+ * wants room for its own header before the first packet too.
+ */
 export const V1_ROOM: Room = {
-  lead: 0,
+  lead: 8,
   headroom: HEADER,
   tailroom: TAG_SIZE,
   trail: 0,
@@ -19,6 +23,7 @@ export const V1_ROOM: Room = {
 /** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
 export class V1Link implements Link {
   readonly room = V1_ROOM;
+  readonly offload = Offload.none;
   readonly stream: Stream;
   readonly #session: Session;
   readonly #in = new ReceiveBuffer();

@@ -1,6 +1,6 @@
 import { ProtocolError, TtunError } from "../base/errors.ts";
 import type { Clock, Rng } from "../contract/host.ts";
-import type { Link, Packets, Room } from "../contract/packet.ts";
+import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
 import {
   CloseCode,
@@ -9,17 +9,26 @@ import {
   FrameType,
   MAX_SHORT_PACKET,
   packEcho,
+  PACKET_HEADER_FILLED,
   PACKET_HEADER_LONG,
   PACKET_HEADER_SHORT,
   packPadding,
   packRekey,
+  PIECE_HEADER,
   readFrame,
+  SUPER_CONTINUES,
+  SUPER_HEADER,
+  SUPER_MORE,
+  writeLastPiece,
   writePacketHeader,
+  writeSuperHeader,
 } from "../core/link/frames.ts";
 import { type LinkSession, refusal } from "../core/link/handshake.ts";
 import { sealText } from "../core/link/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
+import { Capability } from "../core/link/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
+import { isComplete, MAX_SUPER_PACKET, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { Reader } from "../core/varint.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -45,12 +54,28 @@ const RECORD_AIM = 16 * 1024;
 /** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
 const PING_PADDING = 64;
 
+/** What a link must know of the device whose packets it carries. */
+export type DeviceFacts = Pick<Device, "mtu" | "headroom" | "takes">;
+
+/** Bytes of a frame before its packet. */
+function headerSize({ mtu, headroom }: DeviceFacts, offload: number): number {
+  if (offload !== Offload.none) return SUPER_HEADER;
+  if (headroom > PACKET_HEADER_SHORT) return PACKET_HEADER_FILLED;
+  return mtu <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
+}
+
+function offered({ capabilities }: LinkSession["peer"]): number {
+  return ((capabilities & Capability.tcpOffload) !== 0 ? Offload.tcp : 0) |
+    ((capabilities & Capability.udpOffload) !== 0 ? Offload.udp : 0);
+}
+
 /**
  * A stream after version 2's handshake as a link of packets, many to a record. Owns both.
  * (Sending, receiving, pings and rekeys are one state: that is why this file is long.)
  */
 export class V2Link implements Link {
   readonly room: Room;
+  readonly offload: number;
   readonly stream: Stream;
   /** Records that have opened. Each is a sign of life. */
   heard = 0;
@@ -70,13 +95,15 @@ export class V2Link implements Link {
   #pongDue: Uint8Array | null = null;
   readonly #in = new ReceiveBuffer();
   /** Frames of the record that is open now. */
-  readonly #frames = new Reader(this.#in.bytes, 0, 0);
+  readonly #frames = new Reader(this.#in.bytes, this.#in.start, this.#in.start);
+  /** A super-packet that comes in pieces: its header, and so many of its bytes. */
+  #pieces: { bytes: Uint8Array; length: number } | null = null;
   #ended = false;
 
   constructor(
     stream: Stream,
     session: LinkSession,
-    o: { clock: Clock; rng: Rng; longest: number; rekey?: RekeyLimits },
+    o: { clock: Clock; rng: Rng; device: DeviceFacts; rekey?: RekeyLimits },
   ) {
     this.stream = stream;
     this.#session = session;
@@ -84,10 +111,10 @@ export class V2Link implements Link {
     this.#rng = o.rng;
     this.#limits = o.rekey ?? DEFAULT_REKEY;
     this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
-    const headroom = o.longest <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
+    this.offload = o.device.takes === Offload.none ? Offload.none : offered(session.peer);
     this.room = {
       lead: RECORD_HEADER,
-      headroom,
+      headroom: headerSize(o.device, this.offload),
       tailroom: 0,
       trail: RECORD_TAG,
       group: RECORD_AIM,
@@ -150,8 +177,8 @@ export class V2Link implements Link {
   }
 
   /** Frame 05 ends a record; the next one is under new keys. */
-  #rekeyIfDue(length: number): Now<void> {
-    if (!this.#isRekeyDue(length)) return;
+  #rekeyIfDue(length: number, records = 1): Now<void> {
+    if (!this.#isRekeyDue(length, records)) return;
     const { sealer } = this.#session;
     const record = sealText(sealer, packRekey());
     sealer.rekey();
@@ -160,9 +187,9 @@ export class V2Link implements Link {
     return this.#write(record);
   }
 
-  /** Whether `length` more bytes of text want new keys first. */
-  #isRekeyDue(length: number): boolean {
-    return this.#session.sealer.counter + 1 >= this.#limits.records ||
+  /** Whether so many more records with `length` bytes of text want new keys first. */
+  #isRekeyDue(length: number, records = 1): boolean {
+    return this.#session.sealer.counter + records >= this.#limits.records ||
       this.#sealedBytes + length > this.#limits.bytes ||
       this.#clock.now() - this.#sealedSince > this.#limits.ms;
   }
@@ -177,6 +204,7 @@ export class V2Link implements Link {
       let end = start;
       let covered: Uint8Array | null = null;
       while (i < batch.count && recordAt(i) === end && covered === null) {
+        if (headroom + batch.length[i]! > MAX_RECORD_TEXT) break;
         const next = this.#packetsOfRecord(batch, i);
         const textEnd = offset[next - 1]! + batch.length[next - 1]!;
         if (this.#isRekeyDue(textEnd - end)) {
@@ -192,7 +220,9 @@ export class V2Link implements Link {
         this.#sealPackets(batch, i, next);
         i = next;
       }
-      const writing = this.#write(bytes.subarray(start, end));
+      const writing = end === start
+        ? this.#sendInPieces(batch, i++)
+        : this.#write(bytes.subarray(start, end));
       if (writing instanceof Promise) return this.#sendLater(writing, batch, i, covered, end);
       if (covered !== null) bytes.set(covered, end - RECORD_TAG);
     }
@@ -211,13 +241,49 @@ export class V2Link implements Link {
     return i;
   }
 
-  #sealPackets({ bytes, offset, length }: Packets, first: number, next: number): void {
+  #sealPackets(
+    { bytes, offset, length, header }: Packets,
+    first: number,
+    next: number,
+  ): void {
     const { headroom } = this.room;
-    for (let i = first; i < next; i++) writePacketHeader(bytes, offset[i]!, length[i]!, headroom);
+    for (let i = first; i < next; i++) {
+      const at = offset[i]!;
+      if (this.offload === Offload.none) writePacketHeader(bytes, at, length[i]!, headroom);
+      else {
+        if (header[i] === 0) bytes.fill(0, at - VIRTIO_NET_HEADER, at);
+        writeSuperHeader(bytes, at, length[i]!);
+      }
+    }
     const from = offset[first]! - headroom;
     const size = offset[next - 1]! + length[next - 1]! - from;
     this.#session.sealer.seal(bytes, from, size);
     this.#sealedBytes += size;
+  }
+
+  /** A super-packet that fills more than a record, as two: rare enough to be copied. */
+  #sendInPieces({ bytes, offset, length, header }: Packets, i: number): Now<void> {
+    const { sealer } = this.#session;
+    const at = offset[i]!;
+    if (this.offload === Offload.none) return; // the pump lets none through
+    if (header[i] === 0) bytes.fill(0, at - VIRTIO_NET_HEADER, at);
+    const first = MAX_RECORD_TEXT - SUPER_HEADER;
+    const last = length[i]! - first;
+    const secondAt = RECORD_HEADER + MAX_RECORD_TEXT + RECORD_TAG + RECORD_HEADER;
+    const both = new Uint8Array(secondAt + PIECE_HEADER + last + RECORD_TAG);
+    const head = RECORD_HEADER + SUPER_HEADER;
+    both.set(bytes.subarray(at - VIRTIO_NET_HEADER, at + first), head - VIRTIO_NET_HEADER);
+    writeSuperHeader(both, head, first, SUPER_MORE);
+    both.set(bytes.subarray(at + first, at + length[i]!), secondAt + PIECE_HEADER);
+    writeLastPiece(both, secondAt + PIECE_HEADER, last);
+    const seal = () => {
+      sealer.seal(both, RECORD_HEADER, MAX_RECORD_TEXT);
+      sealer.seal(both, secondAt, PIECE_HEADER + last);
+      this.#sealedBytes += both.length;
+      return this.#write(both);
+    };
+    const rekeying = this.#rekeyIfDue(both.length, 2);
+    return rekeying instanceof Promise ? rekeying.then(seal) : seal();
   }
 
   async #sendLater(
@@ -267,19 +333,61 @@ export class V2Link implements Link {
     const frames = this.#frames;
     const most = into.offset.length;
     let count = 0;
+    into.bytes = this.#in.bytes;
     while (!frames.isAtEnd && count < most && !this.#ended) {
-      if (frames.bytes[frames.at] === FrameType.packet) {
+      const type = frames.bytes[frames.at];
+      if (type === FrameType.packet) {
+        if (this.#pieces !== null) throw outOfPlace("packet");
         frames.at++;
-        const length = frames.varint();
-        frames.skip(length);
-        into.offset[count] = frames.at - length;
-        into.length[count] = length;
-        count++;
+        this.#give(into, count++, 0);
+      } else if (type === FrameType.superPacket && this.offload !== Offload.none) {
+        const flags = frames.bytes[frames.at + 1];
+        if (flags !== 0 && count > 0) break; // pieces make a batch of their own
+        frames.at += 2;
+        if (flags === 0 && this.#pieces === null) this.#give(into, count++, VIRTIO_NET_HEADER);
+        else if (this.#takePiece(flags, into)) return into.count;
       } else this.#deal(readFrame(frames));
     }
-    into.bytes = this.#in.bytes;
-    into.count = count;
-    return count;
+    return into.count = count;
+  }
+
+  /** Notes a packet's place, behind its length and `header` bytes of virtio_net_hdr. */
+  #give(into: Packets, i: number, header: 0 | typeof VIRTIO_NET_HEADER): void {
+    const frames = this.#frames;
+    const length = frames.varint();
+    frames.skip(header + length);
+    const at = frames.at - length;
+    into.offset[i] = at;
+    into.length[i] = length;
+    into.header[i] = header === 0 || isComplete(frames.bytes, at) ? 0 : 1;
+  }
+
+  /** Takes a piece of a super-packet. True when that was the last one, and the packet is given. */
+  #takePiece(flags: number | undefined, into: Packets): boolean {
+    const frames = this.#frames;
+    const length = frames.varint();
+    const continues = this.#pieces !== null;
+    const isMore = flags === (continues ? SUPER_CONTINUES | SUPER_MORE : SUPER_MORE);
+    if (!isMore && !(continues && flags === SUPER_CONTINUES)) throw outOfPlace("superPacket");
+    const pieces = this.#pieces ??= {
+      bytes: new Uint8Array(2 * VIRTIO_NET_HEADER + MAX_SUPER_PACKET),
+      length: 0,
+    };
+    const at = 2 * VIRTIO_NET_HEADER;
+    if (!continues) pieces.bytes.set(frames.take(VIRTIO_NET_HEADER), VIRTIO_NET_HEADER);
+    if (pieces.length + length > MAX_SUPER_PACKET) {
+      throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");
+    }
+    pieces.bytes.set(frames.take(length), at + pieces.length);
+    pieces.length += length;
+    if (isMore) return false;
+    into.bytes = pieces.bytes;
+    into.offset[0] = at;
+    into.length[0] = pieces.length;
+    into.header[0] = isComplete(pieces.bytes, at) ? 0 : 1;
+    into.count = 1;
+    this.#pieces = null;
+    return true;
   }
 
   #deal(frame: Frame | null): void {
@@ -302,7 +410,7 @@ export class V2Link implements Link {
       case "superPacket": // goes only to an end that has offered it, and this one does not
       case "packet":
       case "setup":
-        throw new ProtocolError(`Cannot go on: a ${frame.kind} frame came where none may stand`);
+        throw outOfPlace(frame.kind);
       default:
         frame satisfies never;
     }
@@ -342,4 +450,8 @@ export class V2Link implements Link {
     this.#session[Symbol.dispose]();
     await this.stream[Symbol.asyncDispose]();
   }
+}
+
+function outOfPlace(kind: Frame["kind"]): ProtocolError {
+  return new ProtocolError(`Cannot go on: a ${kind} frame came where none may stand`);
 }

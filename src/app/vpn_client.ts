@@ -1,5 +1,6 @@
 import { formatAddr, type HostPort } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
+import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
@@ -82,13 +83,18 @@ class VpnClient {
           signal,
         });
         this.#tuner.tune(stream);
-        const peer = await meetServer(stream, { ...this.#o, longest: pump.device.mtu });
+        const peer = await meetServer(stream, { ...this.#o, device: pump.device });
         await using link = peer.link;
         rttMs = peer.rttMs ?? rttMs;
         since = clock.now();
         const at = formatAddr(stream.remote);
         const { protocol } = stream.info();
-        log.info("authenticated", { server: at, protocol, wire: peer.wire });
+        log.info("authenticated", {
+          server: at,
+          protocol,
+          wire: peer.wire,
+          offload: offloadText(link.offload),
+        });
         if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
         await runSession(peer, link, pump, signal);
       });

@@ -1,5 +1,6 @@
 import { formatAddr } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
+import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
@@ -99,13 +100,13 @@ class VpnServer {
       if (secrets.mode !== "v1") void stream[Symbol.asyncDispose]();
       else stream.reset();
     });
-    const longest = pump.device.mtu;
+    const { device } = pump;
     try {
       return await meetClient(stream, {
         secrets,
         clock,
         replay: this.#replay,
-        longest,
+        device,
       });
     } catch (error) {
       if (isAuth(error)) throw error; // it says more than that this was late
@@ -178,7 +179,12 @@ class VpnServer {
     this.#busyWords = `peer since ${new Date(secrets.wallClock()).toISOString()}, from ${peer}`;
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
-    log.info("authenticated", { peer, protocol, wire: candidate.wire });
+    log.info("authenticated", {
+      peer,
+      protocol,
+      wire: candidate.wire,
+      offload: offloadText(link.offload),
+    });
     if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     await runSession(admitted, link, pump, signal);
   }

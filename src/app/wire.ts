@@ -1,3 +1,4 @@
+import { Offload } from "../base/packets.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { Rng } from "../contract/host.ts";
 import type { Link } from "../contract/packet.ts";
@@ -38,8 +39,16 @@ export interface PeerLink {
   readonly watch?: (signal: AbortSignal) => Promise<void>;
 }
 
-/** This end as a party of version 2's handshake: a tunnel without streams, the favourite cipher first. */
-export function linkParty(o: WireSecrets): LinkParty {
+function offloadBits(takes: number): number {
+  return ((takes & Offload.tcp) !== 0 ? Capability.tcpOffload : 0) |
+    ((takes & Offload.udp) !== 0 ? Capability.udpOffload : 0);
+}
+
+/**
+ * This end as a party of version 2's handshake: a tunnel without streams, the favourite cipher
+ * first. `takes`: which offloads its device can take (bits of `Offload`).
+ */
+export function linkParty(o: WireSecrets, takes: number): LinkParty {
   const other: CipherName = o.v1.cipher === "aes-256-gcm" ? "chacha20-poly1305" : "aes-256-gcm";
   return {
     s: o.s,
@@ -47,7 +56,11 @@ export function linkParty(o: WireSecrets): LinkParty {
     keyExchange: o.keyExchange,
     rng: o.rng,
     binding: new Uint8Array(),
-    offer: { capabilities: Capability.tun, windows: [0, 0, 0], deadTime: DEAD_TIME },
+    offer: {
+      capabilities: Capability.tun | offloadBits(takes),
+      windows: [0, 0, 0],
+      deadTime: DEAD_TIME,
+    },
     ciphers: [o.v1.cipher, other],
   };
 }

@@ -4,14 +4,48 @@ export const BATCH_PACKETS = 128;
 /** The largest IP packet. A read never gets less room, whatever the device's MTU has become. */
 export const MAX_PACKET = 65_535;
 
+/** The largest super-packet: an IPv6 header, and all that its length can say (docs/link-v2.md). */
+export const MAX_SUPER_PACKET = 40 + 65_535;
+
+/**
+ * What one end may leave for the other to do: bits. Any of them implies open checksums; `tcp` and
+ * `udp` are super-packets, which stand for many packets of a flow.
+ */
+export const Offload = { none: 0, tcp: 1, udp: 2 } as const;
+
+/** Size of a virtio_net_hdr (core/virtio_net.ts), which may stand before a packet. */
+export const VIRTIO_NET_HEADER = 10;
+
+/**
+ * Whether the virtio_net_hdr before the packet at `at` leaves nothing to do: no open checksum
+ * (bit 0 of its first byte) and no type of super-packet (its second).
+ */
+export function isComplete(bytes: Uint8Array, at: number): boolean {
+  const header = at - VIRTIO_NET_HEADER;
+  return ((bytes[header]! & 1) | bytes[header + 1]!) === 0;
+}
+
+/** Offloads in words, for logs. */
+export function offloadText(mask: number): string {
+  const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
+  return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";
+}
+
 /** An empty batch with an arena of `size` bytes (contract/packet.ts says what the fields mean). */
 export function makePackets(
   size: number,
-): { bytes: Uint8Array; count: number; offset: Int32Array; length: Int32Array } {
+): {
+  bytes: Uint8Array;
+  count: number;
+  offset: Int32Array;
+  length: Int32Array;
+  header: Uint8Array;
+} {
   return {
     bytes: new Uint8Array(size),
     count: 0,
     offset: new Int32Array(BATCH_PACKETS),
     length: new Int32Array(BATCH_PACKETS),
+    header: new Uint8Array(BATCH_PACKETS),
   };
 }

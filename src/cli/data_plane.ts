@@ -77,6 +77,7 @@ async function run(
     name: config.device,
     mtu: config.mtu,
     signal,
+    offload: config.offload,
     addresses: config.addresses.map(formatCidr),
   }));
   const configured = configure(libc, device.name, {

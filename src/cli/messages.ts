@@ -29,6 +29,8 @@ export interface PlaneConfig {
   readonly peers: readonly Cidr[];
   readonly routes: readonly Cidr[];
   readonly mssClamp: boolean;
+  /** Whether super-packets and open checksums may pass where both ends can. */
+  readonly offload: boolean;
   /** User to become once everything is open. */
   readonly user: string | undefined;
 }

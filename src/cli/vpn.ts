@@ -125,6 +125,7 @@ async function planeConfig(
     peers,
     routes: options.route ?? [],
     mssClamp: options.mssClamp,
+    offload: options.offload === "auto",
     user: options.user,
   };
 }

@@ -89,6 +89,15 @@ const DEVICE_OPTIONS = {
     default: false,
     help: "lower the segment size of TCP connections through the tunnel to what fits --mtu",
   },
+  offload: {
+    names: ["offload"],
+    kind: "choice",
+    metavar: "WHETHER",
+    choices: ["auto", "off"],
+    default: "auto",
+    help: "carry the segments of a connection as one packet where both ends can (version 2); off " +
+      "for trouble",
+  },
   up: {
     names: ["up"],
     kind: "string",

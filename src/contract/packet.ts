@@ -10,6 +10,11 @@ export interface Packets {
   count: number;
   readonly offset: Int32Array;
   readonly length: Int32Array;
+  /**
+   * 1 where a virtio_net_hdr (core/virtio_net.ts) stands in the 10 bytes before packet i and says
+   * something; 0 where the packet is complete, whatever stands there.
+   */
+  readonly header: Uint8Array;
 }
 
 /**
@@ -29,6 +34,8 @@ export interface Room {
 export interface Link extends AsyncDisposable {
   /** What `send` needs around the packets; it overwrites those bytes. */
   readonly room: Room;
+  /** What the peer takes (bits of `Offload`): `send` must be given nothing else. */
+  readonly offload: number;
   /**
    * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when they
    * lie as `room` says, one behind the other.
@@ -43,11 +50,26 @@ export interface Device extends AsyncDisposable {
   readonly name: string;
   readonly mtu: number;
   /**
+   * Bytes before each packet that belong to the device: it reads and writes its own header there.
+   * So much a `Room` must have before the first packet and between any two.
+   */
+  readonly headroom: number;
+  /** What may be written to it (bits of `Offload`); 0 where batches have no headers. */
+  readonly takes: number;
+  /**
+   * What may be read from it from now on: bits of `takes`. Of what is queued already, packets may
+   * still come that want more.
+   */
+  setOffload(mask: number): void;
+  /**
    * Reads at least one packet, with the given room in the batch's arena. The room is looked at
    * when there are packets: a caller may change it while the read waits.
    */
   readBatch(into: Packets, room: Room): Now<number>;
-  /** Writes all packets; one that the kernel refuses is dropped and counted in `refused`. */
+  /**
+   * Writes all packets, one after the other, and overwrites `headroom` bytes before each. One that
+   * the kernel refuses is dropped and counted in `refused`.
+   */
   writeBatch(from: Packets): Now<void>;
   /** Throws away what is queued for reading; returns how many packets that were. */
   drain(): number;

@@ -35,9 +35,16 @@ export function unseenPacket(): Uint8Array {
 
 /**
  * Lowers the MSS option of a TCP SYN to what packets of `mtu` bytes carry, and mends the checksum
- * (RFC 1624). Any other packet is left as it is.
+ * (RFC 1624) unless that is `open`: then it does not cover the options yet. Any other packet is
+ * left as it is.
  */
-export function clampMss(bytes: Uint8Array, at: number, length: number, mtu: number): void {
+export function clampMss(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  mtu: number,
+  open = false,
+): void {
   const isV4 = bytes[at]! >>> 4 === 4;
   const ipSize = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
   if (ipSize < IPV4_MIN || length < ipSize + TCP_MIN) return;
@@ -54,14 +61,23 @@ export function clampMss(bytes: Uint8Array, at: number, length: number, mtu: num
     }
     const size = option + 1 < end ? bytes[option + 1]! : 0;
     if (size < 2 || option + size > end) return;
-    if (bytes[option] === OPTION_MSS && size === 4) return lowerMss(bytes, tcp, option, limit);
+    if (bytes[option] === OPTION_MSS && size === 4) {
+      return lowerMss(bytes, tcp, option, limit, open);
+    }
     option += size;
   }
 }
 
-function lowerMss(bytes: Uint8Array, tcp: number, option: number, limit: number): void {
+function lowerMss(
+  bytes: Uint8Array,
+  tcp: number,
+  option: number,
+  limit: number,
+  open: boolean,
+): void {
   const mss = readU16(bytes, option + 2);
   if (mss <= limit || limit <= 0) return;
+  if (open) return writeU16(bytes, option + 2, limit);
   // The two bytes may straddle checksum words (an odd offset); then their sum counts shifted.
   const odd = (option - tcp) % 2 === 1;
   const sumOf = (value: number) => odd ? ((value & 0xff) << 8) | (value >>> 8) : value;

@@ -1,10 +1,11 @@
 import { TtunError } from "../base/errors.ts";
-import { MAX_PACKET } from "../base/packets.ts";
+import { isComplete, MAX_PACKET, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { onAbort } from "../base/scope.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { openTun, TUN_PATH } from "../../ffi/tun_linux.ts";
+import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../ffi/tun_linux.ts";
 import type { Descriptor, Reactor } from "./reactor.ts";
 
 /** A TUN device on the reactor. */
@@ -27,6 +28,8 @@ export function openDevice(
     name: string | undefined;
     mtu: number;
     signal: AbortSignal;
+    /** Whether super-packets and open checksums may pass (default: yes, where the kernel can). */
+    offload?: boolean;
     /** What the device will be given, to name it where root must do that. */
     addresses?: readonly string[];
   },
@@ -36,17 +39,40 @@ export function openDevice(
   }
   o.signal.throwIfAborted();
   try {
-    const tun = openTun(reactor.libc, o.name ?? FIRST_FREE);
-    return new LinuxTun(
-      reactor.libc,
-      reactor.own(tun.fd, o.signal),
-      tun.name,
-      tun.persistent,
-      o.mtu,
-    );
+    const headers = o.offload ?? true;
+    const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
+    const descriptor = reactor.own(tun.fd, new AbortController().signal);
+    const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
+    return new LinuxTun(reactor.libc, descriptor, tun, { ...o, headers, takes });
   } catch (thrown) {
     throw thrown instanceof NativeError ? openError(thrown, o) : thrown;
   }
+}
+
+const TCP_FLAGS = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;
+const UDP_FLAGS = TunOffload.uso4 | TunOffload.uso6;
+
+/** The kernel's flags for a mask of ours. */
+function tunFlags(mask: number): number {
+  if (mask === Offload.none) return 0;
+  return TunOffload.csum | ((mask & Offload.tcp) !== 0 ? TCP_FLAGS : 0) |
+    ((mask & Offload.udp) !== 0 ? UDP_FLAGS : 0);
+}
+
+/** A kernel that can leave an offload to us can also do it for us. Switches all off again. */
+function whatKernelTakes(libc: Libc, fd: number): number {
+  const can = (mask: number) => {
+    try {
+      setOffload(libc, fd, tunFlags(mask));
+      return mask;
+    } catch (error) {
+      if (error instanceof NativeError && error.is("EINVAL")) return Offload.none;
+      throw error;
+    }
+  };
+  const takes = can(Offload.tcp) | can(Offload.udp);
+  setOffload(libc, fd, 0);
+  return takes;
 }
 
 function openError(
@@ -101,17 +127,36 @@ class LinuxTun implements TunDevice {
   readonly name: string;
   readonly mtu: number;
   readonly persistent: boolean;
+  readonly headroom: number;
+  readonly takes: number;
   refused = 0;
+  #offload: number = Offload.none;
   readonly #libc: Libc;
   readonly #descriptor: Descriptor;
-  readonly #waste = new Uint8Array(MAX_PACKET);
+  readonly #tie: Disposable;
+  readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
 
-  constructor(libc: Libc, descriptor: Descriptor, name: string, persistent: boolean, mtu: number) {
+  constructor(
+    libc: Libc,
+    descriptor: Descriptor,
+    tun: Tun,
+    o: { headers: boolean; takes: number; mtu: number; signal: AbortSignal },
+  ) {
     this.#libc = libc;
     this.#descriptor = descriptor;
-    this.name = name;
-    this.persistent = persistent;
-    this.mtu = mtu;
+    this.name = tun.name;
+    this.persistent = tun.persistent;
+    this.mtu = o.mtu;
+    this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
+    this.takes = o.takes;
+    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+  }
+
+  setOffload(mask: number): void {
+    this.#descriptor.check();
+    if (mask === this.#offload) return;
+    setOffload(this.#libc, this.#descriptor.fd, tunFlags(mask & this.takes));
+    this.#offload = mask;
   }
 
   readBatch(into: Packets, room: Room): Now<number> {
@@ -133,12 +178,17 @@ class LinuxTun implements TunDevice {
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    const before = this.headroom;
+    if (lead + headroom < before) {
+      throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
+    }
     const last = bytes.length - trail - tailroom - MAX_PACKET;
     const most = into.offset.length;
     let count = 0;
     let groupAt = lead;
     for (let at = lead + headroom; count < most && at <= last;) {
-      const got = read(fd, bytes.subarray(at, at + MAX_PACKET), MAX_PACKET_BIGINT);
+      const view = bytes.subarray(at - before, at + MAX_PACKET);
+      const got = read(fd, view, BigInt(view.length)) - before;
       if (got < 0) {
         if (this.#libc.errno === Errno.EINTR) continue;
         if (this.#libc.errno === Errno.EAGAIN) break;
@@ -146,6 +196,7 @@ class LinuxTun implements TunDevice {
       }
       into.offset[count] = at;
       into.length[count] = got;
+      into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
       count++;
       at += got + tailroom;
       if (at - groupAt >= group) groupAt = at += trail + lead;
@@ -164,10 +215,15 @@ class LinuxTun implements TunDevice {
     const { write } = this.#libc.call;
     const { fd } = this.#descriptor;
     const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    const before = this.headroom;
     for (let i = first; i < from.count; i++) {
       const at = from.offset[i]!;
-      const length = from.length[i]!;
-      if (write(fd, bytes.subarray(at, at + length), BigInt(length)) >= 0) continue;
+      if (at < before) {
+        throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
+      }
+      if (from.header[i] === 0) bytes.fill(0, at - before, at);
+      const view = bytes.subarray(at - before, at + from.length[i]!);
+      if (write(fd, view, BigInt(view.length)) >= 0) continue;
       const { errno } = this.#libc;
       if (errno === Errno.EINTR) i--;
       else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
@@ -186,7 +242,7 @@ class LinuxTun implements TunDevice {
     let dropped = 0;
     while (
       dropped < DRAIN_MOST &&
-      this.#libc.call.read(this.#descriptor.fd, this.#waste, MAX_PACKET_BIGINT) >= 0
+      this.#libc.call.read(this.#descriptor.fd, this.#waste, BigInt(this.#waste.length)) >= 0
     ) {
       dropped++;
     }
@@ -200,13 +256,21 @@ class LinuxTun implements TunDevice {
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#descriptor.close(
-      new TtunError("lost", `Cannot use ${this.name}: the device has been closed`),
-    );
+    this.#close(new TtunError("lost", `Cannot use ${this.name}: the device has been closed`));
+  }
+
+  #close(reason: unknown): void {
+    if (this.#descriptor.closed) return;
+    this.#tie[Symbol.dispose]();
+    try {
+      // A device that stays must not give its next reader packets that it may not understand.
+      if (this.persistent) this.setOffload(Offload.none);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error; // it has been removed
+    }
+    this.#descriptor.close(reason);
   }
 }
-
-const MAX_PACKET_BIGINT = BigInt(MAX_PACKET);
 
 /** Twice the queue of a TUN device: enough to empty it, and an end if somebody keeps it full. */
 const DRAIN_MOST = 1000;

@@ -14,7 +14,7 @@ import { openDevice } from "./tun.ts";
 
 deviceSuite("tun", test, openTunWorld, { refuses: true });
 
-const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 
 /** Shell code for a mount namespace: a device node of that mode, whatever the machine's is. */
 const nodeOfMode = (mode: string) =>

@@ -1,4 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
+import { VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
 import type { Device, Packets, Room } from "../../src/contract/packet.ts";
 import type { Now } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
@@ -7,17 +8,28 @@ import { Gate } from "./pipe.ts";
 export class FakeDevice implements Device {
   readonly name = "fake0";
   readonly mtu: number;
+  readonly headroom = VIRTIO_NET_HEADER;
+  readonly takes: number;
+  /** What was asked for last. */
+  offload = 0;
   refused = 0;
   /** What was written to it, as copies. */
   readonly written: Uint8Array[] = [];
-  readonly #queue: Uint8Array[] = [];
+  /** The virtio_net_hdr of each of them, or null where there was none. */
+  readonly headers: (Uint8Array | null)[] = [];
+  readonly #queue: { packet: Uint8Array; header: Uint8Array | null }[] = [];
   readonly #reader = new Gate();
   readonly #writer = new Gate();
   #writable = true;
   #lost: { reason: unknown } | null = null;
 
-  constructor(mtu = 1280) {
+  constructor(mtu = 1280, takes = 0) {
     this.mtu = mtu;
+    this.takes = takes;
+  }
+
+  setOffload(mask: number): void {
+    this.offload = mask;
   }
 
   get closed(): boolean {
@@ -31,7 +43,13 @@ export class FakeDevice implements Device {
 
   /** Hands packets to whoever reads the device; they are read as one batch if they fit in one. */
   inject(...packets: Uint8Array[]): void {
-    this.#queue.push(...packets.map((packet) => packet.slice()));
+    this.#queue.push(...packets.map((packet) => ({ packet: packet.slice(), header: null })));
+    this.#reader.open();
+  }
+
+  /** The same with a virtio_net_hdr, whatever it says. */
+  injectWith(header: Uint8Array, packet: Uint8Array): void {
+    this.#queue.push({ packet: packet.slice(), header: header.slice() });
     this.#reader.open();
   }
 
@@ -71,15 +89,22 @@ export class FakeDevice implements Device {
     let at = room.lead + room.headroom;
     while (count < into.offset.length) {
       const next = this.#queue[0];
-      if (next === undefined || at + next.length + room.tailroom + room.trail > into.bytes.length) {
+      if (
+        next === undefined ||
+        at + next.packet.length + room.tailroom + room.trail > into.bytes.length
+      ) {
         break;
       }
       this.#queue.shift();
-      into.bytes.set(next, at);
+      const { packet, header } = next;
+      // A real device writes its header there, whatever the header says.
+      into.bytes.set(header ?? new Uint8Array(this.headroom), at - this.headroom);
+      into.bytes.set(packet, at);
       into.offset[count] = at;
-      into.length[count] = next.length;
+      into.length[count] = packet.length;
+      into.header[count] = header === null ? 0 : 1;
       count++;
-      at += next.length + room.tailroom;
+      at += packet.length + room.tailroom;
       if (at - groupAt >= room.group) groupAt = at += room.trail + room.lead;
       at += room.headroom;
     }
@@ -92,6 +117,9 @@ export class FakeDevice implements Device {
     if (!this.#writable) return this.#waitWrite(from);
     for (let i = 0; i < from.count; i++) {
       const at = from.offset[i]!;
+      const before = from.bytes.subarray(at - this.headroom, at);
+      this.headers.push(from.header[i] === 0 ? null : before.slice());
+      before.fill(0xee); // it is the device's
       this.written.push(from.bytes.slice(at, at + from.length[i]!));
     }
   }

@@ -21,7 +21,7 @@ export interface DeviceWorld extends AsyncDisposable {
 
 type Register = (name: string, run: () => Promise<void>) => void;
 
-const ROOM = { lead: 0, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 

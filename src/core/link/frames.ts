@@ -1,5 +1,6 @@
 import { concat, writeU16 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
+import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import { Reader, varint, writeVarint } from "../varint.ts";
 
 /**
@@ -22,10 +23,9 @@ const SKIPPABLE = 0x80;
 
 export const ECHO_SIZE = 8;
 
-/** Flags of frame 02, and the size of the header that its first piece carries. */
+/** Flags of frame 02. */
 export const SUPER_MORE = 0x01;
 export const SUPER_CONTINUES = 0x02;
-const VIRTIO_HEADER = 10;
 const MAX_WORDS = 1024;
 
 /** Why an end closes. All but `carrier` end the session. */
@@ -53,10 +53,13 @@ export type Frame =
 export const PACKET_HEADER_SHORT = 3;
 export const PACKET_HEADER_LONG = 5;
 export const MAX_SHORT_PACKET = 0x3fff;
+/** The same behind a filler, for devices that want more room between packets. */
+export const PACKET_HEADER_FILLED = 12;
+const FILLER = 0x80;
 
 /**
  * Writes a packet frame's header right before the packet that lies at `at`; `header` is one of the
- * two sizes above. The frame is then `bytes[at-header .. at+length)`.
+ * three sizes above. The frame is then `bytes[at-header .. at+length)`.
  */
 export function writePacketHeader(
   bytes: Uint8Array,
@@ -64,9 +67,46 @@ export function writePacketHeader(
   length: number,
   header: number,
 ): void {
-  bytes[at - header] = FrameType.packet;
-  if (header === PACKET_HEADER_SHORT) writeU16(bytes, at - 2, 0x4000 | length);
-  else writeVarint(bytes, at - 4, length, 4);
+  if (header === PACKET_HEADER_FILLED) {
+    bytes.fill(0, at - PACKET_HEADER_FILLED, at);
+    bytes[at - PACKET_HEADER_FILLED] = FILLER;
+    bytes[at - PACKET_HEADER_FILLED + 1] = PACKET_HEADER_FILLED - PACKET_HEADER_LONG - 2;
+  }
+  if (header === PACKET_HEADER_SHORT) {
+    bytes[at - PACKET_HEADER_SHORT] = FrameType.packet;
+    writeU16(bytes, at - 2, 0x4000 | length);
+  } else {
+    bytes[at - PACKET_HEADER_LONG] = FrameType.packet;
+    writeVarint(bytes, at - 4, length, 4);
+  }
+}
+
+/** Bytes of a super-packet frame before its packet: type, flags, length of four bytes, header. */
+export const SUPER_HEADER = 6 + VIRTIO_NET_HEADER;
+
+/**
+ * Writes a super-packet frame's type, flags and length before the virtio_net_hdr that stands right
+ * before the packet at `at`. The frame is then `bytes[at-16 .. at+length)`.
+ */
+export function writeSuperHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  flags = 0,
+): void {
+  bytes[at - SUPER_HEADER] = FrameType.superPacket;
+  bytes[at - SUPER_HEADER + 1] = flags;
+  writeVarint(bytes, at - SUPER_HEADER + 2, length, 4);
+}
+
+/** Bytes of a continuing piece's frame before its bytes: no virtio_net_hdr. */
+export const PIECE_HEADER = SUPER_HEADER - VIRTIO_NET_HEADER;
+
+/** Writes the frame header of a super-packet's last piece, whose bytes lie at `at`. */
+export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at - PIECE_HEADER] = FrameType.superPacket;
+  bytes[at - PIECE_HEADER + 1] = SUPER_CONTINUES;
+  writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
 }
 
 export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
@@ -119,9 +159,9 @@ export function readFrame(reader: Reader): Frame | null {
     }
     case FrameType.superPacket: {
       const flags = reader.u8();
-      // virtio_net_hdr stands in the first piece alone.
-      const header = (flags & SUPER_CONTINUES) === 0 ? reader.take(VIRTIO_HEADER) : null;
       const length = reader.varint();
+      // virtio_net_hdr stands in the first piece alone.
+      const header = (flags & SUPER_CONTINUES) === 0 ? reader.take(VIRTIO_NET_HEADER) : null;
       reader.skip(length);
       return { kind: "superPacket", flags, header, at: reader.at - length, length };
     }

@@ -106,6 +106,7 @@ export class FrameOpener {
       }
       into.offset[count] = text;
       into.length[count] = tagAt - text;
+      into.header[count] = 0;
       count++;
       at += size;
     }

@@ -1,0 +1,163 @@
+import { readU16, writeU16 } from "../base/bytes.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+
+/**
+ * struct virtio_net_hdr (virtio 1.2, 5.1.6; linux/virtio_net.h), little-endian, right before a
+ * packet: what the end that made the packet has left for another to do.
+ *
+ *     u8 flags | u8 gso_type | u16 hdr_len | u16 gso_size | u16 csum_start | u16 csum_offset
+ *
+ * With a gso type the packet is a super-packet: one IP packet of up to 64 KB that stands for many
+ * segments of `gso_size` bytes each. `NEEDS_CSUM`: its checksum, `csum_offset` behind `csum_start`,
+ * holds the pseudo-header's sum alone. Offsets count from the packet's first byte.
+ */
+const FLAGS = 0;
+const GSO_TYPE = 1;
+const HDR_LEN = 2;
+const GSO_SIZE = 4;
+const CSUM_START = 6;
+const CSUM_OFFSET = 8;
+
+const NEEDS_CSUM = 0x01;
+
+export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
+/** Beside a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone). */
+const GSO_ECN = 0x80;
+
+const TCP = 6;
+const UDP = 17;
+const IPV4_MIN = 20;
+const IPV6_SIZE = 40;
+const TCP_MIN = 20;
+const UDP_SIZE = 8;
+const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
+
+/** Which IPv6 extension headers may stand before TCP or UDP of a super-packet (RFC 8200, 4.1). */
+const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
+
+/** Which offload (bits of `Offload`) who takes this packet must be able to do, 0 for a checksum. */
+export function gsoNeeds(bytes: Uint8Array, at: number): number {
+  const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
+  if (type === Gso.none) return 0;
+  return type === Gso.udp ? Offload.udp : Offload.tcp;
+}
+
+/** Whether the packet stands for many. */
+export function isSuper(bytes: Uint8Array, at: number): boolean {
+  return bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]! !== Gso.none;
+}
+
+/** Of how many bytes of payload each segment is; 0 where there is one segment only. */
+export function gsoSize(bytes: Uint8Array, at: number): number {
+  return isSuper(bytes, at) ? readLe(bytes, at - VIRTIO_NET_HEADER + GSO_SIZE) : 0;
+}
+
+/**
+ * Looks at a header from a peer before the kernel does (docs/link-v2.md, "Frames": 02): true when
+ * it is sound and among the offloads that were offered. `hdr_len` is then written anew.
+ */
+export function acceptHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  offered: number,
+): boolean {
+  const header = at - VIRTIO_NET_HEADER;
+  const flags = bytes[header + FLAGS]!;
+  const type = bytes[header + GSO_TYPE]!;
+  const start = readLe(bytes, header + CSUM_START);
+  const offset = readLe(bytes, header + CSUM_OFFSET);
+  if ((flags & ~NEEDS_CSUM) !== 0) return false;
+  if (flags !== 0 && start + offset + 2 > length) return false;
+  if (type === Gso.none) {
+    writeLe(bytes, header + HDR_LEN, 0);
+    writeLe(bytes, header + GSO_SIZE, 0);
+    return flags === 0 || (offered !== 0 && start >= IPV4_MIN);
+  }
+  if (flags !== NEEDS_CSUM || readLe(bytes, header + GSO_SIZE) === 0) return false;
+  const size = headersSize(bytes, at, length, type, start, offset, offered);
+  if (size === null) return false;
+  writeLe(bytes, header + HDR_LEN, size);
+  return true;
+}
+
+/** Bytes of all headers of a super-packet, or null when it is none that its type says. */
+function headersSize(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  type: number,
+  start: number,
+  offset: number,
+  offered: number,
+): number | null {
+  const isTcp = (type & ~GSO_ECN) === Gso.tcp4 || (type & ~GSO_ECN) === Gso.tcp6;
+  if (!isTcp && type !== Gso.udp) return null;
+  if ((offered & (isTcp ? Offload.tcp : Offload.udp)) === 0) return null;
+  const version = bytes[at]! >>> 4;
+  if (isTcp && version !== ((type & ~GSO_ECN) === Gso.tcp4 ? 4 : 6)) return null;
+  const transport = transportAt(bytes, at, length, isTcp ? TCP : UDP);
+  if (transport === null || transport !== start) return null;
+  if (offset !== (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM)) return null;
+  const least = isTcp ? TCP_MIN : UDP_SIZE;
+  if (start + least > length) return null;
+  const own = isTcp ? (bytes[at + start + 12]! >>> 4) * 4 : UDP_SIZE;
+  return own < least || start + own >= length ? null : start + own;
+}
+
+/** Where the header of that protocol begins in an IP packet that is no fragment, or null. */
+function transportAt(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  protocol: number,
+): number | null {
+  if (bytes[at]! >>> 4 === 4) {
+    const size = (bytes[at]! & 0x0f) * 4;
+    const isFragment = (readU16(bytes, at + 6) & 0x3fff) !== 0;
+    return size >= IPV4_MIN && !isFragment && bytes[at + 9] === protocol ? size : null;
+  }
+  if (length < IPV6_SIZE) return null;
+  let next = bytes[at + 6]!;
+  let place = IPV6_SIZE;
+  while (PASSED_BY.has(next) && place + 8 <= length) {
+    next = bytes[at + place]!;
+    place += (bytes[at + place + 1]! + 1) * 8;
+  }
+  return next === protocol && place <= length ? place : null;
+}
+
+/**
+ * Completes an ordinary packet's checksum that was left open, for a peer or device that cannot.
+ * False when the header points outside of the packet: it is to be dropped.
+ */
+export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
+  const header = at - VIRTIO_NET_HEADER;
+  const start = readLe(bytes, header + CSUM_START);
+  const offset = readLe(bytes, header + CSUM_OFFSET);
+  if (start + offset + 2 > length) return false;
+  const field = at + start + offset;
+  const end = at + length;
+  let sum = 0; // at most 32 768 words of 16 bits: fits
+  for (let i = at + start; i + 1 < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
+  if ((length - start) % 2 === 1) sum += bytes[end - 1]! << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  // RFC 768: a UDP checksum of zero would say that there is none; both forms are the same number.
+  writeU16(bytes, field, sum === 0xffff ? 0xffff : ~sum & 0xffff);
+  return true;
+}
+
+/** Whether the checksum of the packet at `at`, which has a header, is left open. */
+export function needsChecksum(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at - VIRTIO_NET_HEADER + FLAGS]! & NEEDS_CSUM) !== 0;
+}
+
+function readLe(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function writeLe(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
