@@ -22,7 +22,9 @@ const TCP_NODELAY = 1;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_INFO = 11;
+const TCP_CONGESTION = 13;
 const TCP_USER_TIMEOUT = 18;
+const TCP_NOTSENT_LOWAT = 25;
 const TCP_RTO_MAX_MS = 44; // since Linux 6.15
 const SOL_MPTCP = 284;
 const MPTCP_INFO = 1;
@@ -195,12 +197,37 @@ export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
     ["TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, o.keepAliveSeconds],
     ["TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, o.userTimeoutMs],
     ["TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, o.maxRetransmitPauseMs],
+    ["TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, o.unsentBytes],
   ];
-  return wanted
+  const unset = wanted
     .filter(([, level, option, value]) =>
       value !== undefined && !setInt(libc, fd, level, option, value)
     )
     .map(([name]) => name);
+  if (o.congestion !== undefined && !setCongestion(libc, fd, o.congestion)) {
+    unset.push("TCP_CONGESTION");
+  }
+  return unset;
+}
+
+/** False when the kernel does not have it, or lets nobody but root use it. */
+export function setCongestion(libc: Libc, fd: number, name: string): boolean {
+  const value = new TextEncoder().encode(name);
+  return libc.call.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value, value.length) === 0;
+}
+
+/**
+ * Whether a connection could be given this congestion control, by a socket that is never used.
+ * @throws {NativeError} when there is none to be had
+ */
+export function hasCongestion(libc: Libc, name: string): boolean {
+  const type = SOCK_STREAM | SOCK_CLOEXEC;
+  const fd = libc.check("socket", libc.call.socket(AF_INET, type, IPPROTO_TCP));
+  try {
+    return setCongestion(libc, fd, name);
+  } finally {
+    libc.call.close(fd);
+  }
 }
 
 /** What TCP_INFO and MPTCP_INFO tell. A fact that the kernel does not give is absent. */

@@ -3,6 +3,7 @@ import { BATCH_PACKETS, makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../bas
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
+import { Outbox } from "./outbox.ts";
 import { clampMss, isIpPacket } from "../core/ip.ts";
 import { acceptHeader, completeChecksum, gsoNeeds, needsChecksum } from "../core/virtio_net.ts";
 
@@ -28,12 +29,14 @@ export interface PumpCounters {
   droppedUnfit: number;
   /** Super-packets that were queued from before a peer came that does not take them. */
   droppedSuper: number;
+  /** Thrown away because they had waited too long for a slow link: noted when a session ends. */
+  droppedLate: number;
 }
 
-/** A link that takes the device's packets, and why it stopped, if by an error. */
+/** A link that takes the device's packets, and how they get to it. */
 interface Attached {
   readonly link: Link;
-  failure: { error: unknown } | null;
+  readonly outbox: Outbox;
 }
 
 /**
@@ -50,6 +53,7 @@ export class TunPump {
     droppedWithoutPeer: 0,
     droppedUnfit: 0,
     droppedSuper: 0,
+    droppedLate: 0,
   };
   readonly #clock: Clock;
   readonly #mssClamp: boolean;
@@ -75,7 +79,7 @@ export class TunPump {
    */
   async run(signal: AbortSignal): Promise<never> {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
-    const packets = makePackets(ARENA);
+    let packets = makePackets(ARENA);
     let spent = 0;
     for (;;) {
       const reading = this.device.readBatch(packets, this.#room);
@@ -86,7 +90,14 @@ export class TunPump {
       const to = this.#attached;
       if (to === null || !liesAs(packets, to.link.room)) {
         this.counters.droppedWithoutPeer += packets.count;
-      } else await this.#send(to, packets);
+      } else {
+        this.#prepare(packets, to.link.offload);
+        if (packets.count > 0) {
+          const next = to.outbox.offer(packets);
+          if (next instanceof Promise) spent = 0;
+          packets = next instanceof Promise ? await next : next;
+        }
+      }
       spent += packets.count;
       if (spent >= BUDGET) {
         spent = 0;
@@ -95,18 +106,11 @@ export class TunPump {
     }
   }
 
-  async #send(to: Attached, packets: Packets): Promise<void> {
-    this.#keepFit(packets, (i) => this.#suits(packets, i, to.link.offload));
-    if (packets.count === 0) return;
+  /** Leaves in the batch what the peer takes, and counts it. */
+  #prepare(packets: Packets, offload: number): void {
+    this.#keepFit(packets, (i) => this.#suits(packets, i, offload));
     this.counters.sentPackets += packets.count;
     for (let i = 0; i < packets.count; i++) this.counters.sentBytes += packets.length[i]!;
-    try {
-      const sending = to.link.send(packets);
-      if (sending instanceof Promise) await sending;
-    } catch (error) {
-      to.failure ??= { error };
-      await to.link[Symbol.asyncDispose](); // the session's own loop waits in recv: this ends it
-    }
   }
 
   /**
@@ -122,14 +126,23 @@ export class TunPump {
     this.device.setOffload(link.offload & this.device.takes);
     this.counters.droppedWithoutPeer += this.device.drain();
     Object.assign(this.#room, link.room);
-    const attached: Attached = { link, failure: null };
-    this.#attached = attached;
+    let failure: { error: unknown } | null = null;
+    const outbox = new Outbox(link, {
+      clock: this.#clock,
+      spare: makePackets(ARENA),
+      onFailure: (error) => {
+        failure = { error };
+        void link[Symbol.asyncDispose](); // this session waits in recv: it ends by that
+      },
+    });
+    this.#attached = { link, outbox };
     try {
       await this.#receive(link);
     } catch (error) {
-      throw attached.failure?.error ?? error;
+      throw (failure as { error: unknown } | null)?.error ?? error;
     } finally {
       this.#attached = null;
+      this.counters.droppedLate += outbox.droppedLate;
     }
   }
 

@@ -17,6 +17,7 @@ const LONGEST = 1_400;
 class FakeLink implements Link {
   readonly room = ROOM;
   offload = 0;
+  holdLittle() {}
   readonly sent: string[] = [];
   batches = 0;
   disposed = 0;
@@ -105,6 +106,7 @@ const NONE = {
   droppedWithoutPeer: 0,
   droppedUnfit: 0,
   droppedSuper: 0,
+  droppedLate: 0,
 };
 
 Deno.test("packets go both ways, and are counted", async () => {

@@ -24,6 +24,7 @@ Deno.test("a tunnel's connection is set to no delay, keepalive and a minute with
     keepAliveSeconds: 15,
     userTimeoutMs: 60_000,
     maxRetransmitPauseMs: 4_000,
+    unsentBytes: 256 * 1024,
   };
   assert.deepEqual([asked, records], [[wanted], []]);
 });

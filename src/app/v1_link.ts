@@ -6,6 +6,7 @@ import type { Now, Stream } from "../contract/stream.ts";
 import { HEADER } from "../core/v1/frame.ts";
 import type { Session } from "../core/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
+import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /**
@@ -63,6 +64,10 @@ export class V1Link implements Link {
   async #sendLater(written: Promise<void>, batch: Packets, next: number): Promise<void> {
     await written;
     await this.#sendFrom(batch, next);
+  }
+
+  holdLittle(little: boolean): void {
+    this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
   recv(into: Packets): Now<number> {

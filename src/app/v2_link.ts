@@ -31,6 +31,7 @@ import { concat, readU32, writeU32 } from "../base/bytes.ts";
 import { isComplete, MAX_SUPER_PACKET, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { Reader } from "../core/varint.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
+import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /** When a direction's keys are changed at the latest (docs/link-v2.md, "Record"). */
@@ -296,6 +297,10 @@ export class V2Link implements Link {
     await waiting;
     if (covered !== null) batch.bytes.set(covered, end - RECORD_TAG);
     await this.#sendFrom(batch, next);
+  }
+
+  holdLittle(little: boolean): void {
+    this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
   recv(into: Packets): Now<number> {

@@ -27,6 +27,8 @@ export interface VpnClientOptions {
   instance: Uint8Array;
   clock: Clock;
   log: Logger;
+  /** The kernel's name of a congestion control for the connection; undefined = the system's. */
+  congestion?: string | undefined;
   signal: AbortSignal;
   /** How many attempts may follow a failed one, in a row; Infinity = for ever. */
   retries: number;
@@ -50,7 +52,7 @@ class VpnClient {
 
   constructor(o: VpnClientOptions) {
     this.#o = o;
-    this.#tuner = new Tuner(o.log);
+    this.#tuner = new Tuner(o.log, o.congestion);
   }
 
   async run(): Promise<never> {

@@ -250,7 +250,7 @@ Deno.test("the first address is tried first, the next one where that is silent",
   const client = world.client({ resolver });
   await world.clock.advance(250);
   assert.deepEqual(client.fields("authenticated"), [
-    { server: `${SERVER_HOST}:${SERVER_PORT}`, protocol: "memory", wire: "v1" },
+    { server: `${SERVER_HOST}:${SERVER_PORT}`, protocol: "memory", wire: "v1", offload: "off" },
   ]);
 });
 

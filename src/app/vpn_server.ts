@@ -22,6 +22,8 @@ export interface VpnServerOptions {
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
+  /** The kernel's name of a congestion control for the connection; undefined = the system's. */
+  congestion?: string | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
 }
@@ -61,7 +63,7 @@ class VpnServer {
     this.pending = new Pending(o.limits);
     this.#place = new Place(o.clock);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
-    this.#tuner = new Tuner(o.log);
+    this.#tuner = new Tuner(o.log, o.congestion);
   }
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */

@@ -30,12 +30,17 @@ Deno.test("a session is told of at both ends: who, by what, for how long and how
   await world.clock.advance(12_300);
   await client.stop();
   const peer = "192.0.2.7:40000";
-  assert.deepEqual(server.fields("authenticated"), [{ peer, protocol: "memory", wire: "v1" }]);
+  assert.deepEqual(server.fields("authenticated"), [{
+    peer,
+    protocol: "memory",
+    wire: "v1",
+    offload: "off",
+  }]);
   assert.deepEqual(server.fields("disconnected"), [
     { peer, why: "closed by the client", seconds: 12.3, sent_bytes: 0, received_bytes: 100 },
   ]);
   assert.deepEqual(client.fields("authenticated"), [
-    { server: "192.0.2.1:20203", protocol: "memory", wire: "v1" },
+    { server: "192.0.2.1:20203", protocol: "memory", wire: "v1", offload: "off" },
   ]);
   assert.deepEqual(client.fields("disconnected"), [
     { seconds: 12.3, sent_bytes: 100, received_bytes: 0 },

@@ -10,7 +10,8 @@ import type { WireSecrets } from "../app/wire.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { NativeError } from "../../ffi/errno.ts";
-import { openLibc } from "../../ffi/libc.ts";
+import { type Libc, openLibc } from "../../ffi/libc.ts";
+import { hasCongestion } from "../../ffi/socket.ts";
 import { becomeUser, findUser } from "../../ffi/user.ts";
 import { DenoNet } from "../io/deno_net.ts";
 import { nodeKeyExchange } from "../io/key_exchange.ts";
@@ -67,6 +68,7 @@ async function run(
   const { libc } = reactor;
   const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
   // Everything that can fail for the user's sake fails before the device is there.
+  requireCongestion(libc, config.congestion);
   const user = config.user === undefined ? null : findUser(libc, config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const net = config.io === "deno" ? denoNet(config, reactor, log) : posixNet(config, reactor);
@@ -128,7 +130,8 @@ async function run(
     wallClock: Date.now,
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
-  const common = { pump, secrets, clock: reactor, log, signal };
+  const { congestion } = config;
+  const common = { pump, secrets, clock: reactor, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
@@ -145,6 +148,16 @@ async function run(
   } else if (listener !== null) {
     await serveVpn({ ...common, listener });
   }
+}
+
+/** @throws {TtunError} usage, where this kernel cannot give a connection that congestion control */
+function requireCongestion(libc: Libc, name: string | undefined): void {
+  if (name === undefined || hasCongestion(libc, name)) return;
+  throw new TtunError(
+    "usage",
+    `Cannot use --congestion ${name}: this kernel does not have it, or gives it to root only; see ` +
+      "sysctl net.ipv4.tcp_available_congestion_control (and: sudo modprobe tcp_bbr)",
+  );
 }
 
 function rng(length: number): Uint8Array {

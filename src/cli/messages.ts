@@ -21,6 +21,8 @@ export interface PlaneConfig {
   readonly io: "auto" | "ffi" | "deno";
   /** Multipath TCP: undefined = as the system has it. */
   readonly mptcp: boolean | undefined;
+  /** The kernel's name of a congestion control; undefined = as the system has it. */
+  readonly congestion: string | undefined;
   readonly device: string | undefined;
   readonly mtu: number;
   readonly addresses: readonly Cidr[];

@@ -118,6 +118,7 @@ async function planeConfig(
     aead: options.aead,
     io: options.io,
     mptcp: options.mptcp,
+    congestion: options.congestion,
     device: options.device,
     mtu: options.mtu,
     addresses: asked ? addresses : DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr),

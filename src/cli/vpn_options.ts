@@ -119,6 +119,14 @@ const PROCESS_OPTIONS = {
     help: "use Multipath TCP, with =false do not (Linux; elsewhere it does nothing)",
     defaultText: "as the system has it",
   },
+  congestion: {
+    names: ["congestion"],
+    kind: "string",
+    metavar: "NAME",
+    parse: parseCongestion,
+    help: "congestion control of the connection, as bbr, where the kernel has it",
+    defaultText: "as the system has it",
+  },
   io: {
     names: ["io"],
     kind: "choice",
@@ -265,6 +273,15 @@ function parseAddress(text: string): Cidr {
 /** Systems refuse a route with host bits, but what is meant is never in doubt. */
 function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
+}
+
+/** TCP_CA_NAME_MAX of net/tcp.h, and the letters that such names are made of. */
+function parseCongestion(text: string): string {
+  if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
+  throw new TtunError(
+    "usage",
+    `Cannot use ${JSON.stringify(text)} as a congestion control: give the kernel's name, as bbr`,
+  );
 }
 
 /** What Linux takes as the name of a device (dev_valid_name in net/core/dev.c), no control bytes. */

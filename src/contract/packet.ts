@@ -41,6 +41,8 @@ export interface Link extends AsyncDisposable {
    * lie as `room` says, one behind the other.
    */
   send(batch: Packets): Now<void>;
+  /** Whether the carrier shall hold little that it has not sent yet: its queue is first in, first out. */
+  holdLittle(little: boolean): void;
   /** Receives at least one packet; the count, or 0 when the peer has ended the link. */
   recv(into: Packets): Now<number>;
 }

@@ -25,6 +25,10 @@ export interface Tuning {
   userTimeoutMs?: number;
   /** TCP_RTO_MAX_MS: the longest pause between two retransmissions. */
   maxRetransmitPauseMs?: number;
+  /** TCP_NOTSENT_LOWAT: a write waits while the kernel holds so many bytes that it has not sent. */
+  unsentBytes?: number;
+  /** TCP_CONGESTION: the kernel's name of a congestion control. */
+  congestion?: string;
 }
 
 /**

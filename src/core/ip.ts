@@ -1,9 +1,10 @@
-import { readU16, writeU16 } from "../base/bytes.ts";
+import { readU16, readU32, writeU16 } from "../base/bytes.ts";
 
 /** What ttun must know of an IP packet: that it is one, and its TCP SYN's MSS. Offsets are bytes. */
 const IPV4_MIN = 20;
 const IPV6_SIZE = 40;
 const TCP = 6;
+const UDP = 17;
 const NO_NEXT_HEADER = 59;
 const TCP_MIN = 20;
 const TCP_FLAG_SYN = 0x02;
@@ -16,6 +17,28 @@ export function isIpPacket(bytes: Uint8Array, at: number, length: number): boole
   if (length < IPV4_MIN) return false;
   const version = bytes[at]! >>> 4;
   return version === 4 || (version === 6 && length >= IPV6_SIZE);
+}
+
+/**
+ * A number of 32 bits for the packet's flow: the same for all packets with the same addresses,
+ * protocol and, where TCP or UDP begins right behind the IP header, ports. (Of a fragment's, the
+ * addresses alone: the others have no ports.)
+ */
+export function flowOf(bytes: Uint8Array, at: number, length: number): number {
+  const isV4 = bytes[at]! >>> 4 === 4;
+  const protocol = bytes[at + (isV4 ? 9 : 6)]!;
+  let hash = protocol;
+  const end = at + (isV4 ? IPV4_MIN : IPV6_SIZE);
+  for (let i = at + (isV4 ? 12 : 8); i < end; i += 4) hash = mix(hash, readU32(bytes, i));
+  if (protocol !== TCP && protocol !== UDP) return hash;
+  if (isV4 && (readU16(bytes, at + 6) & 0x3fff) !== 0) return hash;
+  const ports = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
+  return ports + 4 > length ? hash : mix(hash, readU32(bytes, at + ports));
+}
+
+function mix(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x9e37_79b1);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
 }
 
 /**

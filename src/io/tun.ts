@@ -1,5 +1,5 @@
 import { TtunError } from "../base/errors.ts";
-import { isComplete, MAX_PACKET, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { isComplete, MAX_PACKET, Offload, Places, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
@@ -173,20 +173,20 @@ class LinuxTun implements TunDevice {
   }
 
   /** Takes packets until there are none, or no room: they come to lie as `room` says. */
-  #tryRead(into: Packets, { lead, headroom, tailroom, trail, group }: Room): number {
+  #tryRead(into: Packets, room: Room): number {
     this.#descriptor.check();
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     const before = this.headroom;
-    if (lead + headroom < before) {
+    if (room.lead + room.headroom < before) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
     }
-    const last = bytes.length - trail - tailroom - MAX_PACKET;
+    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
     const most = into.offset.length;
     let count = 0;
-    let groupAt = lead;
-    for (let at = lead + headroom; count < most && at <= last;) {
+    for (const places = new Places(room); count < most && places.at <= last;) {
+      const { at } = places;
       const view = bytes.subarray(at - before, at + MAX_PACKET);
       const got = read(fd, view, BigInt(view.length)) - before;
       if (got < 0) {
@@ -198,9 +198,7 @@ class LinuxTun implements TunDevice {
       into.length[count] = got;
       into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
       count++;
-      at += got + tailroom;
-      if (at - groupAt >= group) groupAt = at += trail + lead;
-      at += headroom;
+      places.next(got);
     }
     into.count = count;
     return count;

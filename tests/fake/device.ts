@@ -1,5 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
+import { Places, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
 import type { Device, Packets, Room } from "../../src/contract/packet.ts";
 import type { Now } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
@@ -85,10 +85,10 @@ export class FakeDevice implements Device {
   #tryRead(into: Packets, room: Room): number {
     this.#check();
     let count = 0;
-    let groupAt = room.lead;
-    let at = room.lead + room.headroom;
+    const places = new Places(room);
     while (count < into.offset.length) {
       const next = this.#queue[0];
+      const { at } = places;
       if (
         next === undefined ||
         at + next.packet.length + room.tailroom + room.trail > into.bytes.length
@@ -104,9 +104,7 @@ export class FakeDevice implements Device {
       into.length[count] = packet.length;
       into.header[count] = header === null ? 0 : 1;
       count++;
-      at += packet.length + room.tailroom;
-      if (at - groupAt >= room.group) groupAt = at += room.trail + room.lead;
-      at += room.headroom;
+      places.next(packet.length);
     }
     into.count = count;
     return count;

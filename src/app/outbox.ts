@@ -1,0 +1,131 @@
+import type { Clock } from "../contract/host.ts";
+import type { Link, Packets } from "../contract/packet.ts";
+import { Backlog } from "./backlog.ts";
+
+/** A link that has not taken a batch after so many milliseconds is slower than what comes. */
+const PATIENCE = 5;
+
+/** So long after the last backlog the link is still told to keep little unsent. */
+const RELAX_AFTER = 1_000;
+
+/**
+ * Gives a link the packets that come: at once while it takes them, by a backlog when it does not.
+ * What the link takes goes its way untouched; only a slow link has a queue, and that is kept short
+ * here, because what stands in the kernel's queues can neither be overtaken nor thrown away.
+ */
+export class Outbox {
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #onFailure: (error: unknown) => void;
+  /** The second of two batches that go by turns: one may be under way while the other is read. */
+  #spare: Packets;
+  #backlog: Backlog | null = null;
+  #draining = false;
+  #isTight = false;
+  #drainedAt = 0;
+  #hasFailed = false;
+  #onRoom: (() => void) | null = null;
+
+  /** `spare` is lent; `onFailure` hears once of what broke the link. */
+  constructor(
+    link: Link,
+    o: { clock: Clock; spare: Packets; onFailure: (error: unknown) => void },
+  ) {
+    this.#link = link;
+    this.#clock = o.clock;
+    this.#spare = o.spare;
+    this.#onFailure = o.onFailure;
+  }
+
+  /** Packets that were thrown away because they had waited too long. */
+  get droppedLate(): number {
+    return this.#backlog?.dropped ?? 0;
+  }
+
+  /** Takes the batch over; gives back one to read into, this or the other. Never throws. */
+  offer(packets: Packets): Packets | Promise<Packets> {
+    if (this.#draining) return this.#queue(packets);
+    if (this.#hasFailed) return packets;
+    try {
+      if (this.#isTight && this.#clock.now() - this.#drainedAt > RELAX_AFTER) this.#tighten(false);
+      const sending = this.#link.send(packets);
+      return sending instanceof Promise ? this.#wait(sending, packets) : packets;
+    } catch (error) {
+      this.#fail(error);
+      return packets;
+    }
+  }
+
+  async #wait(sending: Promise<void>, packets: Packets): Promise<Packets> {
+    const settled = sending.then(() => true, (error) => {
+      this.#fail(error);
+      return true;
+    });
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    using _timer = this.#clock.after(PATIENCE, () => resolve(false));
+    if (await Promise.race([settled, late])) return packets;
+    // It is still being sent: the backlog goes out by way of it, the device is read into the other.
+    const other = this.#spare;
+    this.#spare = packets;
+    this.#draining = true;
+    void this.#drain(settled);
+    return other;
+  }
+
+  /** Sends what is in the backlog until there is nothing more. */
+  async #drain(first: Promise<boolean>): Promise<void> {
+    const backlog = this.#backlog ??= new Backlog();
+    try {
+      this.#tighten(true);
+      await first;
+      while (!backlog.isEmpty && !this.#hasFailed) {
+        backlog.take(this.#spare, this.#link.room, this.#clock.now());
+        this.#wakeReader();
+        if (this.#spare.count > 0) await this.#link.send(this.#spare);
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#drainedAt = this.#clock.now();
+    this.#draining = false;
+    this.#wakeReader();
+  }
+
+  async #queue(packets: Packets): Promise<Packets> {
+    const backlog = this.#backlog ??= new Backlog();
+    for (let i = 0; this.#draining;) {
+      i = backlog.put(packets, i, this.#clock.now());
+      if (i === packets.count) return packets;
+      // Full: what comes now waits in the device, which drops what it cannot hold.
+      await new Promise<void>((resolve) => this.#onRoom = resolve);
+      removeFront(packets, i);
+      i = 0;
+    }
+    return await this.offer(packets); // the backlog has gone meanwhile
+  }
+
+  #wakeReader(): void {
+    this.#onRoom?.();
+    this.#onRoom = null;
+  }
+
+  #tighten(isTight: boolean): void {
+    this.#isTight = isTight;
+    this.#link.holdLittle(isTight);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#backlog?.clear();
+    this.#onFailure(error);
+  }
+}
+
+/** Takes the first `count` packets out of the batch. */
+function removeFront(packets: Packets, count: number): void {
+  packets.offset.copyWithin(0, count, packets.count);
+  packets.length.copyWithin(0, count, packets.count);
+  packets.header.copyWithin(0, count, packets.count);
+  packets.count -= count;
+}
