@@ -1,9 +1,16 @@
 import { TtunError } from "../base/errors.ts";
-import { BATCH_PACKETS, makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../base/packets.ts";
+import {
+  BATCH_PACKETS,
+  makePackets,
+  MAX_PACKET,
+  MAX_SUPER_PACKET,
+  VIRTIO_NET_HEADER,
+} from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { Outbox } from "./outbox.ts";
+import { packetTooBig } from "../core/icmp.ts";
 import { clampMss, isIpPacket } from "../core/ip.ts";
 import { acceptHeader, completeChecksum, gsoNeeds, needsChecksum } from "../core/virtio_net.ts";
 
@@ -14,6 +21,9 @@ const ARENA = 4 * MAX_PACKET;
 
 /** After so many packets without a wait the others have a turn: one flood must not starve the rest. */
 const BUDGET = 2 * BATCH_PACKETS;
+
+/** Errors are answered at most so often, in milliseconds (RFC 4443, 2.4 f). */
+const ANSWER_PAUSE = 10;
 
 /** What went through, since the beginning. */
 export interface PumpCounters {
@@ -60,6 +70,7 @@ export class TunPump {
   /** Longest packet that a link of any wire version carries. */
   readonly #longest: number;
   #attached: Attached | null = null;
+  #answeredAt = -Infinity;
   /** How packets are to lie for the link that is attached; the device looks here when it reads. */
   readonly #room: Room;
 
@@ -108,7 +119,12 @@ export class TunPump {
 
   /** Leaves in the batch what the peer takes, and counts it. */
   #prepare(packets: Packets, offload: number): void {
-    this.#keepFit(packets, (i) => this.#suits(packets, i, offload));
+    this.#keepFit(
+      packets,
+      this.#longestFor(offload),
+      (i) => this.#suits(packets, i, offload),
+      true,
+    );
     this.counters.sentPackets += packets.count;
     for (let i = 0; i < packets.count; i++) this.counters.sentBytes += packets.length[i]!;
   }
@@ -148,13 +164,14 @@ export class TunPump {
 
   async #receive(link: Link): Promise<void> {
     const packets = makePackets(0); // the link lends its own buffer
+    const longest = this.#longestFor(link.offload);
     let spent = 0;
     for (;;) {
       const receiving = link.recv(packets);
       const count = receiving instanceof Promise ? await receiving : receiving;
       if (receiving instanceof Promise) spent = 0;
       if (count === 0) return;
-      this.#keepFit(packets, (i) => this.#isSound(packets, i));
+      this.#keepFit(packets, longest, (i) => this.#isSound(packets, i));
       this.counters.receivedPackets += packets.count;
       for (let i = 0; i < packets.count; i++) this.counters.receivedBytes += packets.length[i]!;
       const writing = this.device.writeBatch(packets);
@@ -171,15 +188,21 @@ export class TunPump {
    * Takes out of the batch what is no IP packet, and of those with a header what `check` says no to
    * (which may do what the header asks for). Clamps the MSS in the others if so asked.
    */
-  #keepFit(packets: Packets, check: (i: number) => boolean): void {
+  #keepFit(
+    packets: Packets,
+    longest: number,
+    check: (i: number) => boolean,
+    answers = false,
+  ): void {
     const { bytes, offset, length, header } = packets;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const at = offset[i]!;
       const size = length[i]!;
-      const longest = header[i] === 0 ? this.#longest : MAX_SUPER_PACKET;
-      if (size > longest || !isIpPacket(bytes, at, size)) {
+      const fits = size <= (header[i] === 0 ? longest : MAX_SUPER_PACKET);
+      if (!fits || !isIpPacket(bytes, at, size)) {
         this.counters.droppedUnfit++;
+        if (!fits && answers) this.#answerTooBig(bytes, at, size);
         continue;
       }
       if (header[i] !== 0 && !check(i)) continue;
@@ -208,6 +231,27 @@ export class TunPump {
     if (completeChecksum(bytes, at, length[i]!)) return true;
     this.counters.droppedUnfit++;
     return false;
+  }
+
+  /** Super-packets may go in pieces: then a packet may be as long as any can be. */
+  #longestFor(offload: number): number {
+    return offload === 0 ? this.#longest : MAX_PACKET;
+  }
+
+  /** Tells the sender of a packet that no link carries what does fit; not too often. */
+  #answerTooBig(bytes: Uint8Array, at: number, length: number): void {
+    const now = this.#clock.now();
+    if (now - this.#answeredAt < ANSWER_PAUSE || !isIpPacket(bytes, at, length)) return;
+    const answer = packetTooBig(bytes, at, length, this.#longest);
+    if (answer === null) return;
+    this.#answeredAt = now;
+    const batch = makePackets(VIRTIO_NET_HEADER + answer.length);
+    batch.bytes.set(answer, VIRTIO_NET_HEADER);
+    batch.offset[0] = VIRTIO_NET_HEADER;
+    batch.length[0] = answer.length;
+    batch.count = 1;
+    const writing = this.device.writeBatch(batch);
+    if (writing instanceof Promise) writing.catch(() => {}); // a lost device shows where it is read
   }
 
   /** Whether a packet of the peer's has a header that the kernel may see. */

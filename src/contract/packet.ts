@@ -47,7 +47,7 @@ export interface Link extends AsyncDisposable {
   recv(into: Packets): Now<number>;
 }
 
-/** A TUN device: whole IP packets. One reader and one writer at a time. */
+/** A TUN device: whole IP packets. One reader at a time; batches of several writers may mingle. */
 export interface Device extends AsyncDisposable {
   readonly name: string;
   readonly mtu: number;
