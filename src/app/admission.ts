@@ -1,7 +1,9 @@
+import type { Cidr } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
+import { packAddresses } from "../core/link/addresses.ts";
 import { CloseCode } from "../core/link/frames.ts";
 import { someoneBetween } from "../core/link/handshake.ts";
 import { ServerLink } from "../core/link/server_link.ts";
@@ -34,8 +36,11 @@ export const LONGEST_PACKET = 65_514;
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
-  /** Answers with our proof; the link owns stream and keys from then on. */
-  admit(): Promise<AdmittedLink>;
+  /**
+   * Answers with our proof; the link owns stream and keys from then on. `addresses` are for the
+   * client to use (version 2; empty = it has its own).
+   */
+  admit(addresses: readonly Cidr[]): Promise<AdmittedLink>;
   /** Refuses with words, where the version has some; with version 1 silence is the answer. */
   refuse(words: string): Promise<void>;
 }
@@ -172,13 +177,15 @@ async function meetV2(
   return {
     wire: "v2",
     instance,
-    admit: async () => {
+    admit: async (addresses) => {
       if (isResume) {
         // A tunnel's session has nothing to come back to: the client begins a new one at once.
         await stream.write(handshake.refuse(CloseCode.unknownSession, "unknown session"));
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
-      const { bytes, session } = handshake.accept({});
+      const { bytes, session } = handshake.accept(
+        addresses.length === 0 ? {} : { addresses: packAddresses(addresses) },
+      );
       const link = new V2Link(stream, session, {
         clock,
         rng,

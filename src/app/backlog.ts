@@ -9,8 +9,6 @@ const SMALL = 256;
 const SMALL_BYTES = 128 * 1024;
 const SMALL_PACKETS = 1024;
 
-/** A burst of this size is no standing queue on any link that is slow enough to have a backlog. */
-const BULK_BYTES = 4 * 1024 * 1024;
 const BULK_PACKETS = 8192;
 
 /** So much goes to the link at once, or one packet that is larger: then small ones get their turn. */
@@ -31,10 +29,15 @@ export class Backlog {
   /** Bulk packets that waited too long. */
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
-  readonly #bulk = new PacketRing(BULK_BYTES, BULK_PACKETS);
+  readonly #bulk: PacketRing;
   readonly #codel = new CoDel({ targetMs: TARGET, intervalMs: INTERVAL });
   /** How many bulk packets of each flow are here. */
   readonly #flows = new Uint16Array(FLOW_MASK + 1);
+
+  /** `bulkBytes`: how much bulk there is room for, at least one of the largest packets. */
+  constructor(bulkBytes: number) {
+    this.#bulk = new PacketRing(bulkBytes, BULK_PACKETS);
+  }
 
   get isEmpty(): boolean {
     return this.#small.count + this.#bulk.count === 0;

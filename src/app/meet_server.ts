@@ -3,7 +3,9 @@ import { type ErrorKind, toTtunError, TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
 import { ClientLink } from "../core/link/client_link.ts";
-import { ID_SIZE } from "../core/link/setup.ts";
+import { readAddresses } from "../core/link/addresses.ts";
+import type { LinkSession } from "../core/link/handshake.ts";
+import { ID_SIZE, type ServerSetup } from "../core/link/setup.ts";
 import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Link } from "./v1_link.ts";
@@ -99,7 +101,7 @@ class Meeting {
             this.#proved = clock.now();
             break;
           case "done":
-            return this.#linkV2(step.session);
+            return this.#linkV2(step.session, step.setup);
           default:
             step satisfies never;
         }
@@ -107,7 +109,7 @@ class Meeting {
     }
   }
 
-  #linkV2(session: ConstructorParameters<typeof V2Link>[1]): PeerLink {
+  #linkV2(session: LinkSession, { addresses }: ServerSetup): PeerLink {
     const { clock, device, secrets } = this.#o;
     const { rng, rekey } = secrets;
     const link = new V2Link(this.#stream, session, {
@@ -119,6 +121,7 @@ class Meeting {
     return {
       wire: "v2",
       link,
+      addresses: addresses === undefined ? [] : readAddresses(addresses),
       watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
       rttMs: () => link.rttMs,
     };

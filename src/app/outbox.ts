@@ -8,6 +8,9 @@ const PATIENCE = 5;
 /** So long after the last backlog the link is still told to keep little unsent. */
 const RELAX_AFTER = 1_000;
 
+/** A burst of this size is no standing queue on any link that is slow enough to have a backlog. */
+const BACKLOG_BYTES = 4 * 1024 * 1024;
+
 /**
  * Gives a link the packets that come: at once while it takes them, by a backlog when it does not.
  * What the link takes goes its way untouched; only a slow link has a queue, and that is kept short
@@ -16,25 +19,27 @@ const RELAX_AFTER = 1_000;
 export class Outbox {
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #onFailure: (error: unknown) => void;
   /** The second of two batches that go by turns: one may be under way while the other is read. */
   #spare: Packets;
+  readonly #backlogBytes: number;
   #backlog: Backlog | null = null;
   #draining = false;
   #isTight = false;
   #drainedAt = 0;
-  #hasFailed = false;
+  #failure: { error: unknown } | null = null;
   #onRoom: (() => void) | null = null;
 
-  /** `spare` is lent; `onFailure` hears once of what broke the link. */
-  constructor(
-    link: Link,
-    o: { clock: Clock; spare: Packets; onFailure: (error: unknown) => void },
-  ) {
+  /** `spare` is lent. What breaks the link ends it, so that whoever waits in `recv` is told. */
+  constructor(link: Link, o: { clock: Clock; spare: Packets; backlogBytes?: number }) {
+    this.#backlogBytes = o.backlogBytes ?? BACKLOG_BYTES;
     this.#link = link;
     this.#clock = o.clock;
     this.#spare = o.spare;
-    this.#onFailure = o.onFailure;
+  }
+
+  /** What broke the link while it was sent to. */
+  get failure(): { readonly error: unknown } | null {
+    return this.#failure;
   }
 
   /** Packets that were thrown away because they had waited too long. */
@@ -45,7 +50,7 @@ export class Outbox {
   /** Takes the batch over; gives back one to read into, this or the other. Never throws. */
   offer(packets: Packets): Packets | Promise<Packets> {
     if (this.#draining) return this.#queue(packets);
-    if (this.#hasFailed) return packets;
+    if (this.#failure !== null) return packets;
     try {
       if (this.#isTight && this.#clock.now() - this.#drainedAt > RELAX_AFTER) this.#tighten(false);
       const sending = this.#link.send(packets);
@@ -56,15 +61,46 @@ export class Outbox {
     }
   }
 
-  async #wait(sending: Promise<void>, packets: Packets): Promise<Packets> {
-    const settled = sending.then(() => true, (error) => {
+  /**
+   * The same for one of many links: it never waits, so that no link holds up another. What finds no
+   * room is dropped.
+   */
+  offerNow(packets: Packets): Packets {
+    if (this.#draining) {
+      const next = this.#queued.put(packets, 0, this.#clock.now());
+      this.#queued.dropped += packets.count - next;
+      return packets;
+    }
+    if (this.#failure !== null) return packets;
+    try {
+      const sending = this.#link.send(packets);
+      return sending instanceof Promise
+        ? this.#beginDrain(this.#settled(sending), packets)
+        : packets;
+    } catch (error) {
+      this.#fail(error);
+      return packets;
+    }
+  }
+
+  /** A promise that never rejects: a failure is noted. */
+  #settled(sending: Promise<void>): Promise<true> {
+    return sending.then(() => true, (error) => {
       this.#fail(error);
       return true;
     });
+  }
+
+  async #wait(sending: Promise<void>, packets: Packets): Promise<Packets> {
+    const settled = this.#settled(sending);
     const { promise: late, resolve } = Promise.withResolvers<boolean>();
     using _timer = this.#clock.after(PATIENCE, () => resolve(false));
     if (await Promise.race([settled, late])) return packets;
-    // It is still being sent: the backlog goes out by way of it, the device is read into the other.
+    return this.#beginDrain(settled, packets);
+  }
+
+  /** The batch is still being sent: what comes goes into the backlog, by way of the other batch. */
+  #beginDrain(settled: Promise<true>, packets: Packets): Packets {
     const other = this.#spare;
     this.#spare = packets;
     this.#draining = true;
@@ -72,13 +108,17 @@ export class Outbox {
     return other;
   }
 
+  get #queued(): Backlog {
+    return this.#backlog ??= new Backlog(this.#backlogBytes);
+  }
+
   /** Sends what is in the backlog until there is nothing more. */
-  async #drain(first: Promise<boolean>): Promise<void> {
-    const backlog = this.#backlog ??= new Backlog();
+  async #drain(first: Promise<true>): Promise<void> {
+    const backlog = this.#queued;
     try {
-      this.#tighten(true);
       await first;
-      while (!backlog.isEmpty && !this.#hasFailed) {
+      if (!backlog.isEmpty) this.#tighten(true);
+      while (!backlog.isEmpty && this.#failure === null) {
         backlog.take(this.#spare, this.#link.room, this.#clock.now());
         this.#wakeReader();
         if (this.#spare.count > 0) await this.#link.send(this.#spare);
@@ -92,7 +132,7 @@ export class Outbox {
   }
 
   async #queue(packets: Packets): Promise<Packets> {
-    const backlog = this.#backlog ??= new Backlog();
+    const backlog = this.#queued;
     for (let i = 0; this.#draining;) {
       i = backlog.put(packets, i, this.#clock.now());
       if (i === packets.count) return packets;
@@ -115,10 +155,10 @@ export class Outbox {
   }
 
   #fail(error: unknown): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    if (this.#failure !== null) return;
+    this.#failure = { error };
     this.#backlog?.clear();
-    this.#onFailure(error);
+    void this.#link[Symbol.asyncDispose]();
   }
 }
 

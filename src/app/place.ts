@@ -48,6 +48,10 @@ export class Place {
     this.#clock = clock;
   }
 
+  get holder(): Tenant | null {
+    return this.#holder;
+  }
+
   /** Whether `tenant` has the place now. If not, it was refused, or `signal` aborted. */
   async claim(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;

@@ -2,7 +2,7 @@ import type { Logger } from "../base/log.ts";
 import { onAbort, scope } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Link } from "../contract/packet.ts";
-import type { TunPump } from "./tun_pump.ts";
+import type { Member, PacketService, Traffic } from "./packet_service.ts";
 import type { PeerLink } from "./wire.ts";
 
 /**
@@ -12,13 +12,14 @@ import type { PeerLink } from "./wire.ts";
 export async function runSession(
   { watch }: PeerLink,
   link: Link,
-  pump: TunPump,
+  pump: PacketService,
+  member: Member,
   signal: AbortSignal,
 ): Promise<void> {
   await scope(signal, async (tasks) => {
     using _end = onAbort(tasks.signal, () => void link[Symbol.asyncDispose]());
     if (watch !== undefined) tasks.spawn((s) => watch(s));
-    await pump.session(link);
+    await pump.session(link, member);
     tasks.cancel();
   });
 }
@@ -36,14 +37,13 @@ export function warnOfV1(log: Logger, peer: string): void {
 export function sessionFacts(
   clock: Clock,
   since: number,
-  pump: TunPump,
-  before: TunPump["counters"],
+  traffic: Traffic,
   rttMs: number = NaN,
 ): { seconds: number; sent_bytes: number; received_bytes: number; rtt_ms?: number } {
   return {
     ...(Number.isNaN(rttMs) ? {} : { rtt_ms: rttMs }),
     seconds: Math.round((clock.now() - since) / 100) / 10,
-    sent_bytes: pump.counters.sentBytes - before.sentBytes,
-    received_bytes: pump.counters.receivedBytes - before.receivedBytes,
+    sent_bytes: traffic.sentBytes,
+    received_bytes: traffic.receivedBytes,
   };
 }

@@ -107,11 +107,12 @@ const NONE = {
   droppedUnfit: 0,
   droppedSuper: 0,
   droppedLate: 0,
+  droppedForeign: 0,
 };
 
 Deno.test("packets go both ways, and are counted", async () => {
   const w = world();
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(ipPacket(1), ipPacket(2, 100));
   w.link.deliver(ipPacket(3), ipPacket(4));
   w.link.deliver(ipPacket(5, 1_280));
@@ -142,7 +143,7 @@ Deno.test("without a peer what the device has is dropped and counted", async () 
 Deno.test("what was queued before a session is dropped when it begins", async () => {
   const w = world();
   w.device.inject(ipPacket(1), ipPacket(2));
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(ipPacket(3));
   await w.clock.settle();
   assert.deepEqual(w.link.sent, [toHex(ipPacket(3))]);
@@ -153,14 +154,14 @@ Deno.test("what was queued before a session is dropped when it begins", async ()
 
 Deno.test("after a session the device is read on, and the next session works", async () => {
   const w = world();
-  const first = w.pump.session(w.link);
+  const first = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.link.end();
   await first;
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   assert.deepEqual([w.link.sent, w.counters.droppedWithoutPeer], [[], 1]);
   const link = new FakeLink();
-  const second = w.pump.session(link);
+  const second = w.pump.session(link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(ipPacket(2));
   link.deliver(ipPacket(3));
   await w.clock.settle();
@@ -171,7 +172,7 @@ Deno.test("after a session the device is read on, and the next session works", a
 
 Deno.test("what is no IP packet or too long is left out, either way round", async () => {
   const w = world();
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   const noIp = new Uint8Array(40);
   const unfit = [noIp, new Uint8Array(0), ipPacket(9, LONGEST + 1), Uint8Array.of(0x60, 0)];
   const mixed = [unfit[0]!, ipPacket(1), unfit[1]!, unfit[2]!, ipPacket(2, LONGEST), unfit[3]!];
@@ -188,7 +189,7 @@ Deno.test("what is no IP packet or too long is left out, either way round", asyn
 
 Deno.test("a batch that is all unfit is not sent, and does not end the session", async () => {
   const w = world();
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(new Uint8Array(40));
   w.link.deliver(new Uint8Array(40));
   await w.clock.settle();
@@ -214,7 +215,7 @@ function syn(): Uint8Array {
 Deno.test("the MSS is clamped to the device's MTU both ways when asked, else left alone", async () => {
   for (const mssClamp of [true, false]) {
     const w = world({ mssClamp });
-    const session = w.pump.session(w.link);
+    const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
     w.device.inject(syn());
     w.link.deliver(syn());
     await w.clock.settle();
@@ -230,7 +231,7 @@ Deno.test("a link that does not take packets stops the reading of the device", a
   const w = world();
   const full = Promise.withResolvers<void>();
   w.link.onSend = () => full.promise;
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   w.device.inject(ipPacket(2));
@@ -247,7 +248,7 @@ Deno.test("a link that does not take packets stops the reading of the device", a
 Deno.test("a device that does not take packets stops the reading of the link", async () => {
   const w = world();
   w.device.writable = false;
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.link.deliver(ipPacket(1));
   w.link.deliver(ipPacket(2));
   await w.clock.settle();
@@ -267,7 +268,7 @@ Deno.test("a link that cannot send ends its session with that failure; the devic
       if (later) return Promise.reject(failure);
       throw failure;
     };
-    const session = w.pump.session(w.link);
+    const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
     w.device.inject(ipPacket(1));
     await assert.rejects(session, (error) => error === failure);
     assert.ok(w.link.disposed > 0);
@@ -281,7 +282,7 @@ Deno.test("a link that cannot send ends its session with that failure; the devic
 Deno.test("a link that breaks while receiving ends its session with that failure", async () => {
   const w = world();
   const failure = new TtunError("protocol", "damaged");
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.link.deliver(ipPacket(1));
   w.link.end(failure);
   await assert.rejects(session, (error) => error === failure);
@@ -291,7 +292,7 @@ Deno.test("a link that breaks while receiving ends its session with that failure
 Deno.test("a device that is lost ends run() and the session with that failure", async () => {
   const w = world();
   const failure = new TtunError("system", "the device was removed");
-  const session = w.pump.session(w.link);
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.lose(failure);
   assert.equal(await w.running, failure);
   w.link.deliver(ipPacket(1));
@@ -309,8 +310,11 @@ Deno.test("an abort closes the device, which ends run()", async () => {
 
 Deno.test("two links at once are refused, and the first goes on", async () => {
   const w = world();
-  const session = w.pump.session(w.link);
-  await assert.rejects(w.pump.session(new FakeLink()), { kind: "internal" });
+  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  await assert.rejects(
+    w.pump.session(new FakeLink(), { traffic: { sentBytes: 0, receivedBytes: 0 } }),
+    { kind: "internal" },
+  );
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   assert.equal(w.link.sent.length, 1);
@@ -333,7 +337,7 @@ Deno.test("a link that always has packets gives everything else a turn every two
   const batch = Array.from({ length: BATCH_PACKETS }, (_, i) => ipPacket(i));
   for (let i = 0; i < 8; i++) w.link.deliver(...batch);
   w.link.end();
-  await w.pump.session(w.link);
+  await w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   assert.equal(w.device.written.length, 8 * BATCH_PACKETS);
   assert.equal(w.counts.turns, 4);
 });

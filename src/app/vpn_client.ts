@@ -1,4 +1,4 @@
-import { formatAddr, type HostPort } from "../base/addr.ts";
+import { type Cidr, formatAddr, type HostPort } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
@@ -7,7 +7,7 @@ import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
 import { dialAny } from "./dial_any.ts";
-import type { TunPump } from "./tun_pump.ts";
+import type { PacketService } from "./packet_service.ts";
 import { Tuner } from "./tuning.ts";
 import { meetServer, type ServerMemory } from "./meet_server.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
@@ -20,9 +20,14 @@ export interface VpnClientOptions {
   server: HostPort;
   dialer: Dialer;
   resolver: Resolver;
-  pump: TunPump;
+  pump: PacketService;
   secrets: WireSecrets;
   memory: ServerMemory;
+  /**
+   * Called for each session before its packets: the addresses that the server gives, none where it
+   * gives none. @throws {TtunError} when the device cannot have them: the session ends by it
+   */
+  takeAddresses: (addresses: readonly Cidr[]) => void;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
   clock: Clock;
@@ -73,7 +78,7 @@ class VpnClient {
     const { clock, log, pump, server } = this.#o;
     let since = null as number | null;
     let rttMs = () => NaN;
-    const before = { ...pump.counters };
+    const traffic = { sentBytes: 0, receivedBytes: 0 };
     try {
       log.debug("connecting", { server: formatAddr(server) });
       // A scope for each session: what hangs on its signal goes with it.
@@ -98,7 +103,8 @@ class VpnClient {
           offload: offloadText(link.offload),
         });
         if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
-        await runSession(peer, link, pump, signal);
+        this.#o.takeAddresses(peer.addresses ?? []);
+        await runSession(peer, link, pump, { peer: at, addresses: [], traffic }, signal);
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;
       return { error: new TtunError("lost", words), wasUp: true };
@@ -107,7 +113,7 @@ class VpnClient {
     } finally {
       if (since !== null) {
         this.#backoff.sessionEnded(clock.now() - since);
-        log.info("disconnected", sessionFacts(clock, since, pump, before, rttMs()));
+        log.info("disconnected", sessionFacts(clock, since, traffic, rttMs()));
       }
     }
   }

@@ -1,24 +1,28 @@
-import { formatAddr } from "../base/addr.ts";
+import { formatAddr, formatCidr } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Listener, Stream } from "../contract/stream.ts";
+import type { AddressPool } from "../core/address_pool.ts";
 import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import { type AdmittedLink, type Candidate, meetClient, Stranger, throwAway } from "./admission.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
-import type { TunPump } from "./tun_pump.ts";
+import type { Member, PacketService } from "./packet_service.ts";
+import { Seats } from "./seats.ts";
 import { Tuner } from "./tuning.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import { HANDSHAKE_DEADLINE, type WireSecrets } from "./wire.ts";
 
 export interface VpnServerOptions {
   listener: Listener;
-  pump: TunPump;
+  pump: PacketService;
+  /** Many clients instead of one: how many, and the addresses that they are given. */
+  many?: { readonly clients: number; readonly pool: AddressPool };
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
@@ -51,7 +55,7 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
 class VpnServer {
   readonly pending: Pending;
   readonly #o: VpnServerOptions;
-  readonly #place: Place;
+  readonly #place: Place | Seats;
   readonly #replay = new ReplayMemory();
   readonly #rejected: QuietLog;
   readonly #tuner: Tuner;
@@ -61,9 +65,13 @@ class VpnServer {
   constructor(o: VpnServerOptions) {
     this.#o = o;
     this.pending = new Pending(o.limits);
-    this.#place = new Place(o.clock);
+    this.#place = o.many === undefined ? new Place(o.clock) : new Seats(o.clock, o.many.clients);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#tuner = new Tuner(o.log, o.congestion);
+  }
+
+  get #many(): number {
+    return this.#o.many?.clients ?? 1;
   }
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */
@@ -131,9 +139,9 @@ class VpnServer {
 
   /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */
   async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
-    const { log, clock, pump, signal } = this.#o;
+    const { log, clock, signal } = this.#o;
     let link: AdmittedLink | null = null;
-    const facts = () => sessionFacts(clock, since, pump, before, link?.rttMs?.());
+    const facts = () => sessionFacts(clock, since, traffic, link?.rttMs?.());
     let evicted = false;
     const tenant: Tenant = {
       signsOfLife: () => link?.life.signsOfLife() ?? 0,
@@ -148,13 +156,20 @@ class VpnServer {
     };
     if (!await this.#place.claim(tenant, signal)) {
       if (signal.aborted) return;
-      log.warn("client turned away: another one is connected", { peer });
+      log.warn(
+        `client turned away: ${this.#many === 1 ? "another one is" : "enough are"} connected`,
+        {
+          peer,
+        },
+      );
       return await candidate.refuse(`busy: ${this.#busyWords}`);
     }
     const since = clock.now();
-    const before = { ...pump.counters };
+    const traffic = { sentBytes: 0, receivedBytes: 0 };
+    const addresses = this.#o.many?.pool.lease(candidate.instance ?? peer) ?? [];
     try {
-      await this.#carry(stream, candidate, peer, (admitted) => link = admitted);
+      const member = { peer, addresses, traffic };
+      await this.#carry(stream, candidate, member, (admitted) => link = admitted);
       log.info("disconnected", { peer, why: "closed by the client", ...facts() });
     } catch (thrown) {
       if (signal.aborted) return;
@@ -163,6 +178,7 @@ class VpnServer {
         : toTtunError(thrown).message;
       log.warn("disconnected", { peer, why, ...facts() });
     } finally {
+      this.#o.many?.pool.release(addresses);
       this.#place.release(tenant);
     }
   }
@@ -171,14 +187,17 @@ class VpnServer {
   async #carry(
     stream: Stream,
     candidate: Candidate,
-    peer: string,
+    member: Member,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
     const { log, pump, secrets, signal } = this.#o;
-    const admitted = await candidate.admit();
+    const { peer, addresses } = member;
+    const admitted = await candidate.admit(addresses);
     await using link = admitted.link;
     onLink(admitted);
-    this.#busyWords = `peer since ${new Date(secrets.wallClock()).toISOString()}, from ${peer}`;
+    this.#busyWords = this.#many === 1
+      ? `peer since ${new Date(secrets.wallClock()).toISOString()}, from ${peer}`
+      : `all ${this.#many} places are taken`;
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
     log.info("authenticated", {
@@ -186,9 +205,10 @@ class VpnServer {
       protocol,
       wire: candidate.wire,
       offload: offloadText(link.offload),
+      ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
     });
     if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
-    await runSession(admitted, link, pump, signal);
+    await runSession(admitted, link, pump, member, signal);
   }
 }
 

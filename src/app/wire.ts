@@ -1,3 +1,4 @@
+import type { Cidr } from "../base/addr.ts";
 import { Offload } from "../base/packets.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { Rng } from "../contract/host.ts";
@@ -33,6 +34,8 @@ export interface WireSecrets {
 export interface PeerLink {
   readonly wire: "v1" | "v2";
   readonly link: Link;
+  /** At a client: the addresses that the server gives it. */
+  readonly addresses?: readonly Cidr[];
   /** The last round-trip time in milliseconds, where the version can tell; NaN before it is known. */
   readonly rttMs?: () => number;
   /** Runs beside the session and ends it when the peer is dead. */

@@ -2,11 +2,13 @@ import { formatAddr, formatCidr } from "../base/addr.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
+import { TunHub } from "../app/tun_hub.ts";
 import { TunPump } from "../app/tun_pump.ts";
 import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
 import { DEFAULT_REKEY } from "../app/v2_link.ts";
 import type { WireSecrets } from "../app/wire.ts";
+import { AddressPool } from "../core/address_pool.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { NativeError } from "../../ffi/errno.ts";
@@ -21,6 +23,7 @@ import { Reactor } from "../io/reactor.ts";
 import { openDevice } from "../io/tun.ts";
 import { chooseCiphers } from "./choose_cipher.ts";
 import type { PlaneConfig, PlaneFacts, Report } from "./messages.ts";
+import { GivenAddresses } from "./given_addresses.ts";
 import { Orders } from "./orders.ts";
 
 /**
@@ -71,6 +74,9 @@ async function run(
   requireCongestion(libc, config.congestion);
   const user = config.user === undefined ? null : findUser(libc, config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
+  const pool = carrier.role === "client" || carrier.many === undefined
+    ? undefined
+    : new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients);
   const net = config.io === "deno" ? denoNet(config, reactor, log) : posixNet(config, reactor);
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
@@ -120,7 +126,7 @@ async function run(
     log.info("became another user", { user: user.name });
   }
 
-  const pump = new TunPump(device, reactor, { mssClamp: config.mssClamp, longest: LONGEST_PACKET });
+  const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
   const secrets: WireSecrets = {
     mode: config.wire,
     v1: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
@@ -131,13 +137,16 @@ async function run(
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const { congestion } = config;
-  const common = { pump, secrets, clock: reactor, log, signal, congestion };
+  const common = { secrets, clock: reactor, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
+    const given = new GivenAddresses(libc, device.name, config, configured.addresses, log);
     await runVpnClient({
       ...common,
+      pump: new TunPump(device, reactor, packets),
+      takeAddresses: (addresses) => given.take(addresses),
       server,
       retries,
       dialer: net,
@@ -146,7 +155,15 @@ async function run(
       instance,
     });
   } else if (listener !== null) {
-    await serveVpn({ ...common, listener });
+    const { many } = carrier;
+    await serveVpn({
+      ...common,
+      listener,
+      pump: many === undefined
+        ? new TunPump(device, reactor, packets)
+        : new TunHub(device, reactor, { ...packets, log }),
+      ...(pool !== undefined && { many: { clients: many!.clients, pool } }),
+    });
   }
 }
 

@@ -8,7 +8,12 @@ import type { CipherMode } from "./choose_cipher.ts";
 /** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
 export interface PlaneConfig {
   readonly carrier:
-    | { readonly role: "server"; readonly listen: HostPort }
+    | {
+      readonly role: "server";
+      readonly listen: HostPort;
+      /** Many clients, which are given addresses of these networks. */
+      readonly many?: { readonly clients: number; readonly pool: readonly Cidr[] };
+    }
     | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
   /** K of core/kdf.ts: the pre-shared key itself stays in the main thread. */
   readonly psk: Uint8Array;

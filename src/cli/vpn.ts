@@ -19,7 +19,8 @@ import {
   revokePermissions,
 } from "./permissions.ts";
 import { resolveHost } from "./resolve.ts";
-import type { VpnOptions } from "./vpn_options.ts";
+import { firstHost } from "../core/address_pool.ts";
+import type { ServerOptions, VpnOptions } from "./vpn_options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
@@ -95,6 +96,9 @@ async function planeConfig(
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
   const peers = options.peerAddress ?? [];
+  const many = isClient ? undefined : manyClients(options);
+  const defaults = many?.pool.map(firstHost) ??
+    DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr);
   for (const family of [4, 6]) {
     if (peers.filter((peer) => peer.family === family).length > 1) {
       throw new TtunError(
@@ -110,9 +114,14 @@ async function planeConfig(
         server: options.server,
         retries: options.once ? 0 : options.retries ?? Infinity,
       }
-      : { role: "server", listen: await listenAddress(options.listen) },
+      : {
+        role: "server",
+        listen: await listenAddress(options.listen),
+        ...(many !== undefined && { many }),
+      },
     psk,
-    wire: options.wire,
+    // Addresses can be given by version 2 only.
+    wire: many === undefined ? options.wire : "v2",
     rekeySeconds: options.rekey,
     cipher: options.cipher,
     aead: options.aead,
@@ -121,7 +130,7 @@ async function planeConfig(
     congestion: options.congestion,
     device: options.device,
     mtu: options.mtu,
-    addresses: asked ? addresses : DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr),
+    addresses: asked ? addresses : defaults,
     addressesAreAsked: asked,
     peers,
     routes: options.route ?? [],
@@ -161,6 +170,23 @@ function rememberingServer(
       log.debug("cannot remember that this server speaks version 2", { why: problem });
     },
   };
+}
+
+/** @throws {TtunError} usage, on options that do not go together */
+function manyClients({ clients, pool = [], wire, peerAddress }: ServerOptions) {
+  if (clients === undefined && pool.length === 0) return undefined;
+  const refuse = (words: string): never => {
+    throw new TtunError("usage", `Cannot serve many clients: ${words}`);
+  };
+  if (pool.length === 0) refuse("give the network of their addresses with --pool");
+  if (wire === "v1") refuse("version 1 of the wire has no addresses to give; leave --wire v1 away");
+  if ((peerAddress ?? []).length > 0) refuse("--peer-address is for one client only");
+  for (const family of [4, 6]) {
+    if (pool.filter((network) => network.family === family).length > 1) {
+      refuse(`give --pool once for IPv${family}`);
+    }
+  }
+  return { clients: clients ?? 1, pool };
 }
 
 /** A name to listen on is resolved once; "" stays all addresses. */

@@ -19,6 +19,17 @@ export function isIpPacket(bytes: Uint8Array, at: number, length: number): boole
   return version === 4 || (version === 6 && length >= IPV6_SIZE);
 }
 
+/** Bytes of each address of an IP packet: 4 or 16; 0 when it is none, or too short for its header. */
+export function addressSize(bytes: Uint8Array, at: number, length: number): 0 | 4 | 16 {
+  if (!isIpPacket(bytes, at, length)) return 0;
+  return bytes[at]! >>> 4 === 4 ? 4 : 16;
+}
+
+/** Where the sender's address of `size` bytes begins in a packet; the target's follows it. */
+export function sourceOffset(size: 4 | 16): number {
+  return size === 4 ? 12 : 8;
+}
+
 /**
  * A number of 32 bits for the packet's flow: the same for all packets with the same addresses,
  * protocol and, where TCP or UDP begins right behind the IP header, ports. (Of a fragment's, the

@@ -89,6 +89,39 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
   }
 }
 
+/**
+ * Takes addresses away from the device and gives it others.
+ * @throws {TtunError} privilege, system, usage: with the command that mends it
+ */
+export function changeAddresses(
+  libc: Libc,
+  device: string,
+  o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
+): void {
+  try {
+    using netlink = new Netlink(libc);
+    const { index } = netlink.link(device);
+    for (const local of o.remove) {
+      attempt(
+        device,
+        `take the address ${formatCidr(local)} away from ${device}`,
+        `ip address del ${formatCidr(local)} dev ${device}`,
+        () => netlink.removeAddress(index, { local }),
+      );
+    }
+    const present = netlink.addresses(index);
+    for (const local of o.add) {
+      const refused = addAddress(netlink, device, index, { local }, present, o.mtu, []);
+      if (refused !== null) throw refused;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof NativeError)) throw thrown;
+    throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
+}
+
 function withPeer(local: Cidr, peers: Cidr[]): LinkAddress {
   const peer = peers.find(({ family }) => family === local.family);
   return peer === undefined

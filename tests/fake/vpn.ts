@@ -74,6 +74,7 @@ export class VpnWorld implements AsyncDisposable {
   ): Running {
     return this.#run((common) =>
       runVpnClient({
+        takeAddresses: () => {},
         ...common,
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),

@@ -1,0 +1,68 @@
+import type { Cidr } from "../base/addr.ts";
+import type { Device, Link } from "../contract/packet.ts";
+
+/** What went through, since the beginning. */
+export interface PacketCounters {
+  /** From the device to a peer. */
+  sentPackets: number;
+  sentBytes: number;
+  /** From a peer to the device. */
+  receivedPackets: number;
+  receivedBytes: number;
+  /** Read from the device while no peer was there for it. */
+  droppedWithoutPeer: number;
+  /** No IP packet, too long for the link, or with a wrong header; either way round. */
+  droppedUnfit: number;
+  /** Super-packets that were queued from before a peer came that does not take them. */
+  droppedSuper: number;
+  /** Thrown away because they had waited too long for a slow link: noted when a session ends. */
+  droppedLate: number;
+  /** From a peer, but not from one of the addresses that it was given. */
+  droppedForeign: number;
+}
+
+export function noPackets(): PacketCounters {
+  return {
+    sentPackets: 0,
+    sentBytes: 0,
+    receivedPackets: 0,
+    receivedBytes: 0,
+    droppedWithoutPeer: 0,
+    droppedUnfit: 0,
+    droppedSuper: 0,
+    droppedLate: 0,
+    droppedForeign: 0,
+  };
+}
+
+/** What one session has carried. */
+export interface Traffic {
+  sentBytes: number;
+  receivedBytes: number;
+}
+
+/** Who is at the other end of a session's link. */
+export interface Member {
+  /** Counted up as packets pass. */
+  readonly traffic: Traffic;
+  /** For the log. */
+  readonly peer: string;
+  /** Addresses given to it; empty where there is one peer only, which may have any. */
+  readonly addresses: readonly Cidr[];
+}
+
+/** Carries packets between a device that stays and links that come and go. */
+export interface PacketService {
+  readonly device: Device;
+  readonly counters: PacketCounters;
+  /**
+   * Reads the device until the signal aborts: that closes the device, for a read that waits would
+   * not end otherwise. @throws {TtunError} when the device is lost
+   */
+  run(signal: AbortSignal): Promise<never>;
+  /**
+   * Carries packets for one link until the peer ends it.
+   * @throws what broke the link, or what broke the device
+   */
+  session(link: Link, member: Member): Promise<void>;
+}

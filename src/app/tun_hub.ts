@@ -1,0 +1,225 @@
+import type { Logger } from "../base/log.ts";
+import {
+  BATCH_PACKETS,
+  makePackets,
+  MAX_PACKET,
+  MAX_SUPER_PACKET,
+  Offload,
+  offloadText,
+  Places,
+  VIRTIO_NET_HEADER,
+} from "../base/packets.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Clock } from "../contract/host.ts";
+import type { Device, Link, Packets, Room } from "../contract/packet.ts";
+import { addressSize, sourceOffset } from "../core/ip.ts";
+import { Outbox } from "./outbox.ts";
+import { PacketFilter } from "./packet_filter.ts";
+import { type Member, noPackets, type PacketService } from "./packet_service.ts";
+import { type PumpOptions, receive } from "./tun_pump.ts";
+
+/** For each member two of these: one of the largest packets, and a batch of usual ones. */
+const MEMBER_ARENA = 2 * MAX_SUPER_PACKET;
+const MEMBER_BACKLOG = 512 * 1024;
+
+const ARENA = 4 * MAX_PACKET;
+const BUDGET = 2 * BATCH_PACKETS;
+
+/**
+ * Carries packets between one device and many links: by their target to the member that has this
+ * address; from a member only what has one of its addresses as the source.
+ */
+export class TunHub implements PacketService {
+  readonly device: Device;
+  readonly counters = noPackets();
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #filter: PacketFilter;
+  /** By the last four bytes of each address: a pool is never larger than they can tell apart. */
+  readonly #routes = { 4: new Map<number, Seat>(), 16: new Map<number, Seat>() };
+  readonly #seats = new Set<Seat>();
+  readonly #room: Room;
+  /** What was agreed on last; null before the first member. */
+  #offload: number | null = null;
+
+  constructor(device: Device, clock: Clock, o: PumpOptions & { log: Logger }) {
+    this.device = device;
+    this.#clock = clock;
+    this.#log = o.log;
+    this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
+    const { headroom } = device;
+    this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
+  }
+
+  async run(signal: AbortSignal): Promise<never> {
+    using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
+    const packets = makePackets(ARENA);
+    const touched = new Set<Seat>();
+    let spent = 0;
+    for (;;) {
+      const reading = this.device.readBatch(packets, this.#room);
+      if (reading instanceof Promise) {
+        await reading;
+        spent = 0;
+      }
+      for (let i = 0; i < packets.count; i++) {
+        const seat = this.#seatFor(packets, i);
+        if (seat === null) this.counters.droppedWithoutPeer++;
+        else touched.add(seat.take(packets, i));
+      }
+      for (const seat of touched) seat.flush();
+      touched.clear();
+      spent += packets.count;
+      if (spent >= BUDGET) {
+        spent = 0;
+        await this.#clock.turn();
+      }
+    }
+  }
+
+  #seatFor({ bytes, offset, length }: Packets, i: number): Seat | null {
+    const size = addressSize(bytes, offset[i]!, length[i]!);
+    if (size === 0) return null;
+    const target = offset[i]! + sourceOffset(size) + size;
+    const seat = this.#routes[size].get(wordAt(bytes, target + size - 4));
+    return seat?.has(bytes, target, size) === true ? seat : null;
+  }
+
+  async session(link: Link, member: Member): Promise<void> {
+    const seat = new Seat(link, member, this.#clock, this.#filter);
+    this.#join(seat);
+    try {
+      await receive(link, this.device, this.#clock, (packets) => {
+        this.#filter.keepForDevice(packets, link.offload, member.traffic);
+        this.#keepOwn(packets, seat);
+      });
+    } catch (error) {
+      throw seat.outbox.failure?.error ?? error;
+    } finally {
+      this.#leave(seat);
+      this.counters.droppedLate += seat.outbox.droppedLate;
+    }
+  }
+
+  #join(seat: Seat): void {
+    this.#seats.add(seat);
+    for (const { bytes } of seat.member.addresses) this.#routesOf(bytes).set(lastWord(bytes), seat);
+    this.#agreeOnOffload(`${seat.member.peer} does not take all of it`);
+  }
+
+  #leave(seat: Seat): void {
+    this.#seats.delete(seat);
+    for (const { bytes } of seat.member.addresses) {
+      const routes = this.#routesOf(bytes);
+      if (routes.get(lastWord(bytes)) === seat) routes.delete(lastWord(bytes));
+    }
+    if (this.#seats.size > 0) this.#agreeOnOffload(`${seat.member.peer} has left`);
+  }
+
+  #routesOf({ length }: Uint8Array): Map<number, Seat> {
+    return this.#routes[length === 4 ? 4 : 16];
+  }
+
+  /** The device leaves undone only what every member can do. */
+  #agreeOnOffload(why: string): void {
+    let mask: number = this.device.takes;
+    for (const { link } of this.#seats) mask &= link.offload;
+    const before = this.#offload;
+    this.device.setOffload(mask);
+    this.#offload = mask;
+    if (before !== null && mask !== before) {
+      this.#log.warn("offload for all clients has changed", { offload: offloadText(mask), why });
+    } else if (before === null && mask === Offload.none && this.device.takes !== Offload.none) {
+      this.#log.warn("offload is off for all clients", { why });
+    }
+  }
+
+  /** Takes out what does not come from one of the member's addresses. */
+  #keepOwn(packets: Packets, seat: Seat): void {
+    const { bytes, offset, length, header } = packets;
+    let kept = 0;
+    for (let i = 0; i < packets.count; i++) {
+      const size = addressSize(bytes, offset[i]!, length[i]!);
+      if (size === 0 || !seat.has(bytes, offset[i]! + sourceOffset(size), size)) {
+        this.counters.droppedForeign++;
+        continue;
+      }
+      offset[kept] = offset[i]!;
+      length[kept] = length[i]!;
+      header[kept] = header[i]!;
+      kept++;
+    }
+    packets.count = kept;
+  }
+}
+
+/** One member, and the packets that were read for it and are not sent yet. */
+class Seat {
+  readonly link: Link;
+  readonly member: Member;
+  readonly outbox: Outbox;
+  readonly #filter: PacketFilter;
+  #packets = makePackets(MEMBER_ARENA);
+  #places: Places;
+
+  constructor(link: Link, member: Member, clock: Clock, filter: PacketFilter) {
+    this.link = link;
+    this.member = member;
+    this.#filter = filter;
+    this.outbox = new Outbox(link, {
+      clock,
+      spare: makePackets(MEMBER_ARENA),
+      backlogBytes: MEMBER_BACKLOG,
+    });
+    this.#places = new Places(link.room);
+  }
+
+  /** Copies packet i, with its header if it has one, to where the member's link wants it. */
+  take(from: Packets, i: number): this {
+    const length = from.length[i]!;
+    const { room } = this.link;
+    const isFull = this.#packets.count === this.#packets.offset.length ||
+      this.#places.at + length + room.tailroom + room.trail > this.#packets.bytes.length;
+    if (isFull) this.flush();
+    const to = this.#packets;
+    const { at } = this.#places;
+    const source = from.offset[i]!;
+    const before = from.header[i] === 0 ? 0 : VIRTIO_NET_HEADER;
+    to.bytes.set(from.bytes.subarray(source - before, source + length), at - before);
+    to.offset[to.count] = at;
+    to.length[to.count] = length;
+    to.header[to.count] = from.header[i]!;
+    to.count++;
+    this.#places.next(length);
+    return this;
+  }
+
+  /** Hands over what has been taken. */
+  flush(): void {
+    this.#filter.keepForPeer(this.#packets, this.link.offload, this.member.traffic);
+    if (this.#packets.count > 0) this.#packets = this.outbox.offerNow(this.#packets);
+    this.#packets.count = 0;
+    this.#places = new Places(this.link.room);
+  }
+
+  /** Whether the `size` bytes at `at` are one of the member's addresses. */
+  has(bytes: Uint8Array, at: number, size: number): boolean {
+    for (const address of this.member.addresses) {
+      if (address.bytes.length === size && isAt(bytes, at, address.bytes)) return true;
+    }
+    return false;
+  }
+}
+
+function isAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
+  return true;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
+function lastWord(bytes: Uint8Array): number {
+  return wordAt(bytes, bytes.length - 4);
+}

@@ -1,0 +1,59 @@
+import { type Cidr, formatCidr } from "../base/addr.ts";
+import type { Logger } from "../base/log.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import { changeAddresses } from "../io/netcfg.ts";
+
+/** The device's addresses at a client, which the server may give it. */
+export class GivenAddresses {
+  readonly #libc: Libc;
+  readonly #device: string;
+  readonly #config: { readonly addressesAreAsked: boolean; readonly mtu: number };
+  readonly #own: readonly Cidr[];
+  readonly #log: Logger;
+  #present: readonly Cidr[];
+
+  /** `own`: what the device has now, and has again where a server gives nothing. */
+  constructor(
+    libc: Libc,
+    device: string,
+    config: { readonly addressesAreAsked: boolean; readonly mtu: number },
+    own: readonly Cidr[],
+    log: Logger,
+  ) {
+    this.#libc = libc;
+    this.#device = device;
+    this.#config = config;
+    this.#own = this.#present = own;
+    this.#log = log;
+  }
+
+  /**
+   * The server of this session gives these. Addresses that the user asked for stay: then what the
+   * server says is only told. @throws {TtunError} when the device cannot have them
+   */
+  take(given: readonly Cidr[]): void {
+    const wanted = given.length > 0 ? given : this.#own;
+    const text = textOf(wanted);
+    if (text === textOf(this.#present)) return;
+    if (this.#config.addressesAreAsked) {
+      this.#log.warn(
+        "the server gives other addresses than --address and drops what comes from those",
+        { given: text },
+      );
+      return;
+    }
+    const keeps = (cidr: Cidr, others: readonly Cidr[]) =>
+      others.some((other) => formatCidr(other) === formatCidr(cidr));
+    changeAddresses(this.#libc, this.#device, {
+      remove: this.#present.filter((cidr) => !keeps(cidr, wanted)),
+      add: wanted.filter((cidr) => !keeps(cidr, this.#present)),
+      mtu: this.#config.mtu,
+    });
+    this.#present = wanted;
+    this.#log.info("addresses", { device: this.#device, addresses: text });
+  }
+}
+
+function textOf(addresses: readonly Cidr[]): string {
+  return addresses.map(formatCidr).join(",");
+}

@@ -1,0 +1,52 @@
+import { concat } from "../../base/bytes.ts";
+import { type Cidr, formatCidr } from "../../base/addr.ts";
+import { ProtocolError } from "../../base/errors.ts";
+import { Reader } from "../varint.ts";
+
+/**
+ * Addresses that a server gives to its client (docs/link-v2.md, TLV 0a): family (4 or 6), address,
+ * prefix length, repeated.
+ */
+const MOST = 8;
+
+/** A shorter prefix would take more than the tunnel's own network away from the client's routes. */
+const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
+
+export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
+  return concat(
+    ...addresses.map(({ family, bytes, prefix }) => new Uint8Array([family, ...bytes, prefix])),
+  );
+}
+
+/** @throws {ProtocolError} on what no client should take */
+export function readAddresses(value: Uint8Array): Cidr[] {
+  const reader = new Reader(value);
+  const addresses: Cidr[] = [];
+  while (!reader.isAtEnd) {
+    const family = reader.u8();
+    if (family !== 4 && family !== 6) throw wrong(`family ${family}`);
+    const bytes = reader.take(family === 4 ? 4 : 16).slice();
+    const address: Cidr = { family, bytes, prefix: reader.u8() };
+    const { prefix } = address;
+    if (prefix < SHORTEST_PREFIX[family] || prefix > bytes.length * 8 || !isHost(address)) {
+      throw wrong(formatCidr(address));
+    }
+    addresses.push(address);
+    if (addresses.length > MOST) throw wrong(`more than ${MOST} of them`);
+  }
+  return addresses;
+}
+
+/** Whether one machine may have it: not unspecified, loopback, link-local or a group's. */
+function isHost({ family, bytes }: Cidr): boolean {
+  const [first, second] = bytes as unknown as [number, number];
+  if (family === 4) {
+    return first > 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
+  }
+  const isLow = bytes.subarray(0, 15).every((byte) => byte === 0); // ::, ::1
+  return first !== 0xff && !(first === 0xfe && second >= 0x80) && !isLow;
+}
+
+function wrong(what: string): ProtocolError {
+  return new ProtocolError(`Cannot take the server's addresses: ${what} is not acceptable`);
+}
