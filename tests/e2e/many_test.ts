@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { Host, linkHosts, type Process } from "../netns.ts";
+import { ping, pingUntil, runTtun, SERVER, startServer, startTtun } from "./tunnel.ts";
+
+const POOL = ["--pool", "10.9.0.0/24", "--pool", "fd00:9::/64"];
+
+interface World extends AsyncDisposable {
+  readonly server: Host;
+  readonly clients: Host[];
+}
+
+/** A server and `count` clients on one bridge; the server forwards. */
+async function world(count: number): Promise<World> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await Host.create());
+  await server.sh(`
+    ip link add br0 type bridge
+    ip addr add 192.0.2.1/24 dev br0
+    ip link set br0 up
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding`);
+  const clients: Host[] = [];
+  for (let i = 0; i < count; i++) {
+    const client = stack.use(await Host.create());
+    const ifname = `veth${i}`;
+    await linkHosts(server, client, { ifname });
+    await server.sh(`ip link set ${ifname} master br0`);
+    await client.sh(`ip addr add 192.0.2.${i + 2}/24 dev ${ifname}`);
+    clients.push(client);
+  }
+  const owned = stack.move();
+  return { server, clients, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** A client, and the IPv4 address that it was given. */
+async function join(host: Host, ...args: string[]): Promise<{ process: Process; address: string }> {
+  const process = startTtun(host, "client", "-s", SERVER, ...args);
+  const [, address] = await process.waitFor(/addresses=(10\.9\.0\.\d+)\/24,fd00:9::/);
+  return { process, address: address! };
+}
+
+test("many clients get addresses of the pool and reach the server and each other", async () => {
+  await using w = await world(3);
+  await using _server = await startServer(w.server, "--clients", "3", ...POOL);
+  const members: string[] = [];
+  await using stack = new AsyncDisposableStack();
+  for (const host of w.clients) {
+    const { process, address } = await join(host);
+    stack.use(process);
+    members.push(address);
+  }
+  assert.deepEqual(members.toSorted(), ["10.9.0.2", "10.9.0.3", "10.9.0.4"]);
+  for (const [i, host] of w.clients.entries()) {
+    assert.equal(await ping(host, "10.9.0.1"), 3);
+    assert.equal(await ping(host, "fd00:9::1"), 3);
+    assert.equal(await ping(host, members[(i + 1) % 3]!), 3);
+    assert.equal(await ping(w.server, members[i]!), 3);
+  }
+});
+
+test("more clients than places are refused with words; a place that is free again is given", async () => {
+  await using w = await world(3);
+  await using server = await startServer(w.server, "--clients", "2", ...POOL);
+  await using first = (await join(w.clients[0]!)).process;
+  await using _second = (await join(w.clients[1]!)).process;
+  const { code, stderr } = await runTtun(w.clients[2]!, ["client", "-s", SERVER, "--once"]);
+  assert.match(stderr, /busy: all 2 places are taken/);
+  assert.notEqual(code, 0);
+  first.signal("SIGTERM");
+  await first.status;
+  await using _third = (await join(w.clients[2]!)).process;
+  assert.match(server.output, /client turned away/);
+});
+
+test("what comes from an address that was not given is dropped, and nobody else is disturbed", async () => {
+  await using w = await world(2);
+  await using _server = await startServer(w.server, "--clients", "2", ...POOL);
+  await using _liar = startTtun(w.clients[0]!, "client", "-s", SERVER, "--address", "10.9.0.77/24");
+  await _liar.waitFor(/drops what comes from those/);
+  await using _honest = (await join(w.clients[1]!)).process;
+  assert.equal(await ping(w.clients[0]!, "10.9.0.1"), 0);
+  assert.equal(await ping(w.clients[1]!, "10.9.0.1"), 3);
+});
+
+test("a client without offload switches it off for all; when it leaves, it is back", async () => {
+  await using w = await world(2);
+  await using server = await startServer(w.server, "--clients", "2", ...POOL);
+  await using able = await join(w.clients[0]!).then(({ process }) => process);
+  assert.match(able.output, /offload=tcp/);
+  {
+    await using _plain = (await join(w.clients[1]!, "--offload", "off")).process;
+    await server.waitFor(/offload for all clients has changed {2}offload=off/);
+    assert.equal(await ping(w.clients[0]!, "10.9.0.1"), 3);
+  }
+  await server.waitFor(/offload for all clients has changed {2}offload=tcp/, 20_000);
+  await pingUntil(w.clients[0]!, "10.9.0.1", 5000);
+});
+
+test("options for many clients that do not go together are refused", async () => {
+  await using host = await Host.create();
+  for (
+    const [args, words] of [
+      [["--clients", "2"], /--pool/],
+      [["--clients", "9", "--pool", "10.9.0.0/29"], /it has only 5/],
+      [["--clients", "2", "--pool", "10.9.0.0/24", "--wire", "v1"], /--wire v1/],
+      [["--clients", "2", "--pool", "10.9.0.0/24", "--pool", "10.8.0.0/24"], /once for IPv4/],
+      [["--clients", "2", ...POOL, "--peer-address", "10.9.0.2"], /one client only/],
+    ] as const
+  ) {
+    const { code, stderr } = await runTtun(host, ["server", ...args]);
+    assert.deepEqual([code, words.test(stderr)], [2, true], stderr);
+  }
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { INNER, openTunnel, pause, runTtun, SERVER, startClient, startServer } from "./tunnel.ts";
+import { twoHosts } from "../netns.ts";
+
+/** So many flows make a queue of seconds where nothing keeps it short. */
+const FLOWS = 48;
+
+for (const wire of ["v1", "v2"]) {
+  test(`a ping stays quick while ${FLOWS} transfers fill a slow link: ${wire}`, async () => {
+    await using hosts = await twoHosts();
+    for (const host of [hosts.server, hosts.client]) {
+      await host.sh("tc qdisc add dev veth0 root tbf rate 40mbit burst 64kb latency 50ms");
+    }
+    await using server = await startServer(hosts.server, "--wire", wire);
+    await using _client = await startClient(hosts.client, "--wire", wire);
+    await using _listener = hosts.server.spawn("iperf3", ["-s", "-1", "--forceflush"]);
+    await _listener.waitFor(/listening/i);
+    const transfer = hosts.client.run(
+      "iperf3",
+      ["-c", INNER.server4, "-t", "7", "-P", `${FLOWS}`, "-J"],
+      { timeoutMs: 60_000 },
+    );
+    await pause(2500);
+    const args = ["-c", "60", "-i", "0.05", INNER.server4];
+    const { stdout } = await hosts.client.run("ping", args, { timeoutMs: 60_000 });
+    const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, time]) => Number(time));
+    const { end } = JSON.parse((await transfer).stdout);
+    const mbits = end.sum_received.bits_per_second / 1e6;
+    const middle = times.toSorted((a, b) => a - b)[times.length >> 1]!;
+    // What is between: some 20 ms with the queue kept short, 150 to 1000 ms without.
+    const found = `${middle} ms, ${times.length} of 60, ${mbits.toFixed(1)} Mbit/s`;
+    assert(times.length >= 55 && middle < 100 && mbits > 25, found);
+    assert.equal(server.output.match(/ authenticated /g)?.length, 1);
+  });
+}
+
+test("the congestion control is the one that was asked for, and one that is not there is refused", async () => {
+  await using t = await openTunnel(["--congestion", "reno"]);
+  for (const host of [t.server, t.client]) {
+    assert.match(await host.sh("ss -tin"), /\n\s+reno /);
+  }
+  for (const [name, words] of [["nonesuch", /this kernel does not have it/], ["B A D", /name/]]) {
+    const args = ["client", "-s", SERVER, "--once", "--congestion", name as string];
+    const { code, stderr } = await runTtun(t.client, args);
+    assert.deepEqual([code, (words as RegExp).test(stderr)], [2, true], stderr);
+  }
+});
