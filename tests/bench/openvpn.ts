@@ -1,13 +1,52 @@
-/** OpenVPN as a rival: Debian's package, point to point, certificates made for the run. */
+/**
+ * OpenVPN as a rival: Debian's package, point to point, in user space, certificates made for the
+ * run.
+ */
 import type { Host, Process } from "../netns.ts";
+import { type Contender, type Mtu, requireProgram } from "./contender.ts";
 
+const PROGRAM = "openvpn";
 const PORT = "1194";
-export const OPENVPN_INNER = { server: "10.8.0.1", client: "10.8.0.2" };
+const INNER = { server: "10.8.0.1", client: "10.8.0.2" };
+const READY_MS = 20_000;
+
+export type OpenvpnProtocol = "tcp" | "udp";
+
+interface Fingerprints {
+  server: string;
+  client: string;
+}
+
+export function openvpnName(protocol: OpenvpnProtocol): string {
+  return `OpenVPN ${protocol.toUpperCase()}, AES-256-GCM`;
+}
+
+export function openvpn(protocol: OpenvpnProtocol): Contender {
+  return {
+    name: openvpnName(protocol),
+    inner: INNER.server,
+    prepare: async (files) => {
+      await requireProgram(PROGRAM, "openvpn");
+      await requireProgram("openssl", "openssl");
+      const folder = files.makeFolder("openvpn");
+      const fingerprints = await makeCertificates(folder);
+      return async ({ server, client }, mtu) => {
+        const settings = { protocol, folder, fingerprints, mtu };
+        const processes = [
+          startOpenvpn(server, "server", settings),
+          startOpenvpn(client, "client", settings),
+        ];
+        for (const process of processes) {
+          await process.waitFor(/Initialization Sequence Completed/, READY_MS);
+        }
+        return processes.map((process) => ({ process, program: PROGRAM }));
+      };
+    },
+  };
+}
 
 /** A key, a self-signed certificate and its fingerprint for each end, in `folder`. */
-export async function makeCertificates(
-  folder: string,
-): Promise<{ server: string; client: string }> {
+async function makeCertificates(folder: string): Promise<Fingerprints> {
   const fingerprints: string[] = [];
   for (const name of ["server", "client"]) {
     await run("openssl", [
@@ -46,24 +85,30 @@ async function run(command: string, args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** Starts one end over TCP with AES-256-GCM and its default MTU, in user space. */
-export function startOpenvpn(
+interface Settings {
+  protocol: OpenvpnProtocol;
+  folder: string;
+  fingerprints: Fingerprints;
+  mtu: Mtu;
+}
+
+/** Starts one end with AES-256-GCM, without the kernel's data channel offload. */
+function startOpenvpn(
   host: Host,
   role: "server" | "client",
-  folder: string,
-  fingerprints: { server: string; client: string },
+  { protocol, folder, fingerprints, mtu }: Settings,
 ): Process {
   const [here, there] = role === "server"
     ? ["server", "client"] as const
     : ["client", "server"] as const;
-  return host.spawn("openvpn", [
+  return host.spawn(PROGRAM, [
     "--dev",
     "tun",
     "--ifconfig",
-    OPENVPN_INNER[here],
-    OPENVPN_INNER[there],
+    INNER[here],
+    INNER[there],
     "--proto",
-    role === "server" ? "tcp-server" : "tcp-client",
+    protocol === "udp" ? "udp" : `tcp-${role}`,
     "--port",
     PORT,
     ...(role === "server"
@@ -78,7 +123,8 @@ export function startOpenvpn(
     "--data-ciphers",
     "AES-256-GCM",
     "--disable-dco",
-    "--tcp-nodelay",
+    ...(protocol === "tcp" ? ["--tcp-nodelay"] : []),
+    ...(mtu === null ? [] : ["--tun-mtu", `${mtu}`]),
     "--verb",
     "3",
   ]);

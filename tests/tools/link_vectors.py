@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import json
 import os
+import struct
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
@@ -24,6 +25,12 @@ CIPHER_NAME = {CHACHA: "chacha20-poly1305", AES: "aes-256-gcm"}
 TLV_CAPABILITIES, TLV_CIPHERS, TLV_WINDOWS, TLV_DEAD_TIME = 0x01, 0x02, 0x03, 0x04
 TLV_INSTANCE, TLV_SESSION, TLV_CARRIER, TLV_EXPECTED, TLV_PROOF, TLV_ADDRESSES = range(5, 11)
 FRAME_PACKET, FRAME_PING, FRAME_REKEY, FRAME_SETUP, FRAME_CLOSE = 0x01, 0x03, 0x05, 0x06, 0x22
+FRAME_SUPER, MORE, CONTINUES = 0x02, 0x01, 0x02
+FILLER = bytes([0x80, 5, 0, 0, 0, 0, 0])
+NEEDS_CSUM = 1
+GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP, GSO_ECN = 0, 1, 4, 5, 0x80
+TCP, UDP = 6, 17
+RECORD_TEXT = 65535 - 16
 TIME_MODULUS = 1 << 24
 STALE_UNITS = 30
 VARINT_LIMIT = (1 << 53) - 1
@@ -178,6 +185,13 @@ def close_frame(code, words):
 
 def packet_frame(packet, length_size=None):
     return bytes([FRAME_PACKET]) + varint(len(packet), length_size) + packet
+
+
+def super_frame(data, header=None, flags=0, length_size=4):
+    """Frame 02; `header` is None where it continues."""
+    assert (header is None) == bool(flags & CONTINUES)
+    assert header is None or len(header) == 10
+    return bytes([FRAME_SUPER, flags]) + varint(len(data), length_size) + (header or b"") + data
 
 
 # One case
@@ -527,6 +541,175 @@ def make_cases(secrets):
     ]
 
 
+# Super-packets
+
+
+def net_header(flags=0, gso_type=GSO_NONE, hdr_len=0, gso_size=0, csum_start=0, csum_offset=0):
+    """virtio_net_hdr, little-endian."""
+    return struct.pack("<BBHHHH", flags, gso_type, hdr_len, gso_size, csum_start, csum_offset)
+
+
+def ones_sum(data):
+    """The sum of RFC 1071, not yet complemented."""
+    total = int.from_bytes(data + bytes(len(data) % 2), "big")
+    return total % 0xFFFF or (0xFFFF if total else 0)  # 2^16 = 1 modulo 2^16 - 1
+
+
+def ip_packet(version, protocol, transport, checksum_at, extension=b""):
+    """The packet with its checksum left open (the pseudo-header's sum alone), and with it whole."""
+    next_header = protocol if not extension else 60
+    if version == 4:
+        source, target = bytes([10, 1, 1, 1]), bytes([10, 1, 1, 2])
+        ip = struct.pack(
+            ">BBHHHBBH", 0x45, 0, 20 + len(transport), 7, 0x4000, 64, protocol, 0
+        ) + source + target
+        ip = ip[:10] + u16(0xFFFF - ones_sum(ip)) + ip[12:]
+    else:
+        source, target = bytes([0xFC, 0x11] + [0] * 13 + [1]), bytes([0xFC, 0x11] + [0] * 13 + [2])
+        size = len(extension) + len(transport)
+        ip = struct.pack(">IHBB", 6 << 28, size, next_header, 64) + source + target + extension
+    pseudo = source + target + struct.pack(">II", len(transport), protocol)
+
+    def with_checksum(value):
+        return transport[:checksum_at] + u16(value) + transport[checksum_at + 2 :]
+
+    whole = 0xFFFF - ones_sum(pseudo + with_checksum(0))
+    if protocol == UDP and whole == 0:
+        whole = 0xFFFF
+    return ip + with_checksum(ones_sum(pseudo)), ip + with_checksum(whole)
+
+
+def tcp_segment(payload, options=b""):
+    words = 5 + len(options) // 4
+    fixed = struct.pack(">HHIIBBHHH", 40000, 20203, 1, 2, words << 4, 0x18, 1000, 0, 0)
+    return fixed + options + payload
+
+
+def udp_datagram(payload):
+    return struct.pack(">HHHH", 40000, 53, 8 + len(payload), 0) + payload
+
+
+def long_packet(length):
+    """Byte k is 7 k + floor(k / 256) modulo 256, but the first is 0x45."""
+    return b"\x45" + bytes((7 * k + (k >> 8)) & 0xFF for k in range(1, length))
+
+
+def make_super_packets():
+    """Packets and the records that carry them, record 0 and following under a secret."""
+    seed = seeds("super-packets")
+    nothing = net_header()
+    plain = ip_packet(4, UDP, udp_datagram(seed("plain", 13)), 6)[1]
+    other = ip_packet(6, UDP, udp_datagram(seed("other", 4)), 6)[1]
+    options = bytes([1, 1, 8, 10]) + seed("timestamps", 8)
+    tcp4 = ip_packet(4, TCP, tcp_segment(seed("tcp4", 300), options), 16)[0]
+    tcp4_header = net_header(NEEDS_CSUM, GSO_TCP4 | GSO_ECN, 52, 100, 20, 16)
+    tcp6 = ip_packet(6, TCP, tcp_segment(seed("tcp6", 99)), 16)[0]
+    tcp6_header = net_header(NEEDS_CSUM, GSO_TCP6, 60, 33, 40, 16)
+    udp6 = ip_packet(6, UDP, udp_datagram(seed("udp6", 50)), 6)[0]
+    udp6_header = net_header(NEEDS_CSUM, GSO_UDP, 48, 20, 40, 6)
+    open_udp = ip_packet(4, UDP, udp_datagram(seed("open", 7)), 6)[0]
+    open_header = net_header(NEEDS_CSUM, GSO_NONE, 0, 0, 20, 6)
+    out = []
+
+    def add(name, cipher, packets, texts, as_sent=True, offload=True):
+        D = seed("secret of " + name, 32)
+        records = [seal(D, cipher, i, text) for i, text in enumerate(texts)]
+        whole = b"".join(records)
+        if len(whole) < 4096:
+            given = [{"header": h.hex(), "packet": p.hex()} for h, p in packets]
+            wire = {"texts": [t.hex() for t in texts], "records": [r.hex() for r in records]}
+        else:
+            assert all(p == long_packet(len(p)) for _, p in packets)
+            given = [{"header": h.hex(), "long_packet": len(p)} for h, p in packets]
+            wire = {
+                "record_sizes": [len(r) for r in records],
+                "records_sha256": hashlib.sha256(whole).hexdigest(),
+            }
+        out.append({
+            "name": name,
+            "cipher": cipher,
+            "secret": D.hex(),
+            "offload": offload,
+            "as_sent": as_sent,
+            "packets": given,
+            **wire,
+        })
+
+    add("a packet with nothing left to do", CHACHA, [(nothing, plain)],
+        [super_frame(plain, nothing)])
+    add("a TCPv4 super-packet", AES, [(tcp4_header, tcp4)], [super_frame(tcp4, tcp4_header)])
+    five = [(nothing, plain), (tcp6_header, tcp6), (open_header, open_udp), (udp6_header, udp6),
+            (nothing, other)]
+    add("five of all kinds in one record", CHACHA, five,
+        [b"".join(super_frame(p, h) for h, p in five)])
+    sizes = [(nothing, plain, 1), (tcp6_header, tcp6, 2), (open_header, open_udp, 8)]
+    add("lengths in 1, 2 and 8 bytes, and frames 01 between", AES,
+        [(h, p) for one in sizes for h, p in (one[:2], (nothing, other))],
+        [b"".join(super_frame(p, h, 0, size) + packet_frame(other) for h, p, size in sizes)],
+        as_sent=False)
+    add("in two pieces, two records", CHACHA, [(tcp4_header, tcp4)],
+        [super_frame(tcp4[:200], tcp4_header, MORE), super_frame(tcp4[200:], None, CONTINUES)],
+        as_sent=False)
+    ping = bytes([FRAME_PING]) + seed("ping", 8)
+    add("in five pieces, one of no byte, between other frames", AES,
+        [(nothing, plain), (tcp6_header, tcp6), (open_header, open_udp)],
+        [super_frame(plain, nothing) + super_frame(tcp6[:1], tcp6_header, MORE) + ping
+         + super_frame(b"", None, MORE | CONTINUES, 1),
+         FILLER + super_frame(tcp6[1:77], None, MORE | CONTINUES, 2) + bytes(9),
+         super_frame(tcp6[77:90], None, MORE | CONTINUES),
+         super_frame(tcp6[90:], None, CONTINUES, 8) + super_frame(open_udp, open_header)],
+        as_sent=False)
+    for length in (65503, 65504, 65535):
+        packet = long_packet(length)
+        first = RECORD_TEXT - 16
+        texts = [super_frame(packet, tcp4_header)] if length <= first else [
+            super_frame(packet[:first], tcp4_header, MORE),
+            super_frame(packet[first:], None, CONTINUES),
+        ]
+        add("a super-packet of %d bytes" % length, CHACHA, [(tcp4_header, packet)], texts)
+    add("frames 01 behind fillers, to an end that has not offered 02", AES,
+        [(nothing, plain), (nothing, other)],
+        [b"".join(FILLER + packet_frame(p, 4) for p in (plain, other))], offload=False)
+    return out
+
+
+def make_checksums():
+    """Packets whose checksum was left open, and what they are with it."""
+    seed = seeds("checksums")
+    out = []
+    extension = bytes([TCP, 1]) + bytes([1, 12]) + bytes(12)  # destination options: padding alone
+    for version in (4, 6):
+        for size in (1, 2, 101):
+            for note, protocol, transport, at in (
+                ("TCP", TCP, tcp_segment(seed("tcp", size)), 16),
+                ("UDP", UDP, udp_datagram(seed("udp", size)), 6),
+            ):
+                packet, whole = ip_packet(version, protocol, transport, at)
+                start = 20 if version == 4 else 40
+                out.append((note, version, size, start, at, packet, whole))
+        # A payload that makes the sum ffff: the checksum would be 0, which UDP has no way to say.
+        _, whole = ip_packet(version, UDP, udp_datagram(bytes(6)), 6)
+        start = 20 if version == 4 else 40
+        word = whole[start + 6 : start + 8]
+        packet, whole = ip_packet(version, UDP, udp_datagram(word + bytes(4)), 6)
+        assert whole[start + 6 : start + 8] == b"\xff\xff"
+        out.append(("UDP whose checksum is 0", version, 6, start, 6, packet, whole))
+    packet, whole = ip_packet(6, TCP, tcp_segment(seed("behind", 5)), 16, extension)
+    out.append(("TCP behind destination options", 6, 5, 56, 16, packet, whole))
+    for _, _, _, start, at, packet, whole in out:
+        stated = int.from_bytes(whole[start + at : start + at + 2], "big")
+        assert (0xFFFF - ones_sum(packet[start:]) - stated) % 0xFFFF == 0
+    return [
+        {
+            "note": "%s over IPv%d, %d bytes" % (note, version, size),
+            "header": net_header(NEEDS_CSUM, GSO_NONE, 0, 0, start, at).hex(),
+            "packet": packet.hex(),
+            "completed": whole.hex(),
+        }
+        for note, version, size, start, at, packet, whole in out
+    ]
+
+
 # Varints and times
 
 
@@ -651,6 +834,8 @@ def main():
         ],
         "varints": make_varints(),
         "times": make_times(),
+        "super_packets": make_super_packets(),
+        "checksums": make_checksums(),
         "cases": make_cases(secrets),
     }
     with open(OUTPUT, "w", encoding="utf-8", newline="\n") as file:
