@@ -30,6 +30,13 @@ export function netError(
   if (thrown.is("ECONNRESET", "EPIPE")) {
     return new TtunError("lost", `Lost the connection with ${where}: it was reset`, options);
   }
+  if (thrown.is("ECONNABORTED")) {
+    return new TtunError(
+      "lost",
+      `Lost the connection with ${where}: it was ended by this machine's administrator`,
+      options,
+    );
+  }
   return new TtunError("lost", `Lost the connection with ${where}: ${thrown.message}`, options);
 }
 

@@ -40,6 +40,7 @@ const TABLE: Record<Doing, [ErrnoName, ErrorKind, RegExp][]> = {
     ["ECONNRESET", "lost", /it was reset/],
     ["EPIPE", "lost", /it was reset/],
     ["ETIMEDOUT", "lost", /no sign of life/],
+    ["ECONNABORTED", "lost", /by this machine's administrator/],
     ["EHOSTUNREACH", "lost", /EHOSTUNREACH/],
     ["ENOBUFS", "exhausted", /go on with/],
   ],
