@@ -1,3 +1,4 @@
+import { toHex } from "../base/bytes.ts";
 import { scrypt } from "node:crypto";
 import { TtunError } from "../base/errors.ts";
 import { derive, SCRYPT } from "../core/link/secrets.ts";
@@ -20,5 +21,5 @@ export async function linkSecret(psk: Uint8Array): Promise<Uint8Array> {
 
 /** A name for a server with a key, of which nothing can be learned about either. */
 export function serverToken(s: Uint8Array, server: string): string {
-  return derive(s, "server", new TextEncoder().encode(server)).slice(0, 16).toHex();
+  return toHex(derive(s, "server", new TextEncoder().encode(server)).slice(0, 16));
 }

@@ -1,0 +1,81 @@
+/**
+ * `deno task build [--only NAME,…] [--out DIR]`: one standalone executable for each system into
+ * build/, with SHA256SUMS and a README of what each file is. Every file is looked at before it is
+ * listed; a target that cannot be built is named with the reason, and makes the exit code 1.
+ *
+ * COMPILE_DENO names the Deno that compiles (default: this one). DENORT_BIN names the runtime that
+ * it embeds; it is for this machine's target alone, and must be of the compiler's version: `deno
+ * compile` takes any other without a word and writes a file that cannot run.
+ */
+import { parseArgs } from "node:util";
+import manifest from "./deno.json" with { type: "json" };
+import { compile } from "./release/compile.ts";
+import { hostTarget, type Target, TARGETS } from "./release/targets.ts";
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: { only: { type: "string" }, out: { type: "string", default: "build" } },
+});
+const wanted = values.only?.split(",") ?? TARGETS.map(({ name }) => name);
+const unknown = wanted.filter((name) => !TARGETS.some((target) => target.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `No target ${unknown.join(", ")}; there are: ${TARGETS.map((t) => t.name).join(", ")}`,
+  );
+  Deno.exit(2);
+}
+const out = await Deno.realPath(await makeDirectory(values.out));
+const compiler = {
+  deno: Deno.env.get("COMPILE_DENO") ?? Deno.execPath(),
+  denort: Deno.env.get("DENORT_BIN"),
+  version: manifest.version,
+};
+const built: { target: Target; sum: string; bytes: number }[] = [];
+let failed = 0;
+for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {
+  const file = `${out}/${target.file}`;
+  const problem = await compile(target, file, compiler).catch((error) => String(error));
+  if (problem === null) {
+    const content = await Deno.readFile(file);
+    built.push({ target, sum: await sha256(content), bytes: content.length });
+    console.log(`built ${target.file}, ${(content.length / 1e6).toFixed(1)} MB`);
+  } else {
+    failed++;
+    console.error(`cannot build ${target.file}: ${problem}`);
+  }
+}
+await Deno.writeTextFile(
+  `${out}/SHA256SUMS`,
+  built.map(({ target, sum }) => `${sum}  ${target.file}\n`).join(""),
+);
+await Deno.writeTextFile(`${out}/README`, readme());
+Deno.exit(failed === 0 ? 0 : 1);
+
+async function makeDirectory(path: string): Promise<string> {
+  await Deno.mkdir(path, { recursive: true });
+  return path;
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** What a person who has downloaded one file wants to know. */
+function readme(): string {
+  const lines = built.map(({ target, bytes }) =>
+    `  ${target.file.padEnd(22)} ${target.words}; ${(bytes / 1e6).toFixed(1)} MB` +
+    (target.triple === hostTarget()?.triple ? "; was run before it was listed" : "")
+  );
+  return `ttun ${manifest.version}: a tunnel between two machines, in one file.
+
+Take the file for your system, check it and run it:
+
+  sha256sum --ignore-missing -c SHA256SUMS
+  chmod +x ttun-linux-x64 && sudo ./ttun-linux-x64 server --key-file KEY
+
+Files:
+
+${lines.join("\n")}
+`;
+}

@@ -1,0 +1,102 @@
+import { fileFormat, FORMAT_BYTES } from "./file_format.ts";
+import { hostTarget, type Target } from "./targets.ts";
+
+/** What the commands together need; ttun gives up what one of them does not, once it runs. */
+const PERMISSIONS = [
+  "--allow-ffi",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-run=sh",
+  "--allow-sys=uid",
+  "--allow-env=TTUN_KEY,TTUN_KEY_FILE,CREDENTIALS_DIRECTORY,STATE_DIRECTORY,XDG_STATE_HOME,HOME,NO_COLOR",
+  "--no-prompt",
+];
+
+/** A download of Deno's runtime is part of it: not for ever. */
+const COMPILE_TIMEOUT = 10 * 60_000;
+const RUN_TIMEOUT = 30_000;
+
+export interface Compiler {
+  /** The Deno that compiles. */
+  readonly deno: string;
+  /** A runtime for this machine's target, or undefined: the compiler finds one itself. */
+  readonly denort: string | undefined;
+  /** The version that the file must print. */
+  readonly version: string;
+}
+
+/** The root of the project, where `deno compile` runs. */
+const ROOT = new URL("..", import.meta.url).pathname;
+
+/**
+ * Compiles for a target into `file`, and looks at what came out. Returns the reason when there is
+ * none that can be given to anyone; the file is then not there.
+ */
+export async function compile(target: Target, file: string, by: Compiler): Promise<string | null> {
+  await Deno.remove(file).catch(ignoreMissing);
+  const isHost = target.triple === hostTarget()?.triple;
+  const env = { NO_COLOR: "1", ...(isHost && by.denort ? { DENORT_BIN: by.denort } : {}) };
+  const args = ["compile", "--no-check", "--target", target.triple, ...PERMISSIONS];
+  const made = await run(
+    by.deno,
+    [...args, "--include", "src/cli/data_plane.ts", "-o", file, "main.ts"],
+    COMPILE_TIMEOUT,
+    env,
+  );
+  const problem = made.code === 0 ? await fileProblem(target, file, by.version) : lastLine(made);
+  if (problem !== null) await Deno.remove(file).catch(ignoreMissing);
+  return problem;
+}
+
+/** What is wrong with a compiled file, or null. */
+async function fileProblem(target: Target, file: string, version: string): Promise<string | null> {
+  const found = fileFormat(await firstBytes(file));
+  if (found === null) return "the file is no executable";
+  if (found.format !== target.format || found.machine !== target.machine) {
+    return `the file is for another system: ${found.format}, ${found.machine}`;
+  }
+  if (target.triple !== hostTarget()?.triple) return null;
+  const { code, output } = await run(file, ["--version"], RUN_TIMEOUT, {});
+  if (code !== 0 || output.trim() !== `ttun ${version}`) {
+    return `the file does not run (code ${code}): ${lastLine({ output })}; ` +
+      "is DENORT_BIN of the compiler's version?";
+  }
+  return null;
+}
+
+async function firstBytes(file: string): Promise<Uint8Array> {
+  using opened = await Deno.open(file);
+  const bytes = new Uint8Array(FORMAT_BYTES);
+  return bytes.subarray(0, await opened.read(bytes) ?? 0);
+}
+
+async function run(
+  command: string,
+  args: string[],
+  timeoutMs: number,
+  env: Record<string, string>,
+): Promise<{ code: number; output: string }> {
+  // Of our own environment a runtime for another target must not be left.
+  const { DENORT_BIN: _, ...inherited } = Deno.env.toObject();
+  const { code, stdout, stderr } = await new Deno.Command(command, {
+    args,
+    cwd: ROOT,
+    clearEnv: true,
+    env: { ...inherited, ...env },
+    stdin: "null",
+    signal: AbortSignal.timeout(timeoutMs),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** The last line that says something, without Deno's colours. */
+function lastLine({ output }: { output: string }): string {
+  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no output";
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}
