@@ -44,7 +44,7 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
     COMPILE_TIMEOUT,
     env,
   );
-  const problem = made.code === 0 ? await fileProblem(target, file, by.version) : lastLine(made);
+  const problem = made.code === 0 ? await fileProblem(target, file, by.version) : reasonIn(made);
   if (problem !== null) await Deno.remove(file).catch(ignoreMissing);
   return problem;
 }
@@ -59,7 +59,7 @@ async function fileProblem(target: Target, file: string, version: string): Promi
   if (target.triple !== hostTarget()?.triple) return null;
   const { code, output } = await run(file, ["--version"], RUN_TIMEOUT, {});
   if (code !== 0 || output.trim() !== `ttun ${version}`) {
-    return `the file does not run (code ${code}): ${lastLine({ output })}; ` +
+    return `the file does not run (code ${code}): ${reasonIn({ output })}; ` +
       "is DENORT_BIN of the compiler's version?";
   }
   return null;
@@ -91,10 +91,12 @@ async function run(
   return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
-/** The last line that says something, without Deno's colours. */
-function lastLine({ output }: { output: string }): string {
+/** What failed, in Deno's words, and its deepest cause. */
+function reasonIn({ output }: { output: string }): string {
   const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "no output";
+  const first = lines.find((line) => /^error\b/i.test(line)) ?? lines[0] ?? "no output";
+  const cause = lines.findLast((line) => /^\d+: (?!<unknown>)/.test(line))?.replace(/^\d+: /, "");
+  return cause === undefined ? first : `${first}: ${cause}`;
 }
 
 function ignoreMissing(error: unknown): void {

@@ -33,7 +33,8 @@ async function runRounds(
     try {
       return await work();
     } catch (error) {
-      failures.push(`${what} failed: ${error instanceof Error ? error.message : error}`);
+      const text = error instanceof Error ? error.message : String(error);
+      failures.push(`${what} failed: ${text.trim().replace(/\s*\n\s*/g, " / ")}`);
       console.error(failures.at(-1));
       return null;
     }
@@ -61,6 +62,12 @@ async function runRounds(
   return { results, failures };
 }
 
+/** @throws on what is no number above zero */
+function parseCount(text: string): number {
+  if (Number(text) > 0) return Number(text);
+  throw new Error(`Cannot take ${text} for a number of rounds or seconds`);
+}
+
 function parseMtu(text: string): Mtu {
   if (text === "default") return null;
   if (/^\d+$/.test(text)) return Number(text);
@@ -75,8 +82,8 @@ const { positionals, values } = parseArgs({
     mtu: { type: "string", multiple: true, default: ["default", "1420"] },
   },
 });
-const rounds = Number(positionals[0] ?? 5);
-const seconds = Number(positionals[1] ?? 3);
+const rounds = parseCount(positionals[0] ?? "5");
+const seconds = parseCount(positionals[1] ?? "3");
 const mtus = values.mtu.map(parseMtu);
 
 await requireProgram("iperf3", "iperf3");
@@ -84,6 +91,7 @@ await requireProgram("ping", "iputils-ping");
 using files = new TemporaryFiles();
 const field = await prepareField(new RegExp(values.only), files);
 for (const sentence of field.missing) console.error(sentence);
+if (field.contenders.length === 0) throw new Error("Nobody is left to measure: see --only");
 for (const mtu of mtus) {
   const { results, failures } = await runRounds(field, rounds, { mtu, seconds });
   const title = mtu === null ? "Each program at its default MTU" : `All at MTU ${mtu}`;
@@ -92,7 +100,8 @@ for (const mtu of mtus) {
     `Medians of ${rounds} rounds. Load: TCP at ${LOAD_SHARE * 100} % of what OpenVPN TCP carries ` +
       "at most, measured first in every round.\n",
   );
-  for (const sentence of [...field.missing, ...failures]) console.log(`- ${sentence}`);
+  const gaps = [...field.missing, ...failures].map((sentence) => `- ${sentence}`);
+  if (gaps.length > 0) console.log(`Not measured:\n\n${gaps.join("\n")}\n`);
   console.log(`Targets:\n\n${targetsOf(results)}\n`);
   if (failures.length > 0) Deno.exitCode = 1;
 }
