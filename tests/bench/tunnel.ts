@@ -1,0 +1,27 @@
+/** A tunnel between two new hosts for one measurement. */
+import { type TwoHosts, twoHosts } from "../netns.ts";
+import type { Mtu, ReadyContender, TunnelEnd } from "./contender.ts";
+import { iperf } from "./iperf.ts";
+
+/** Of each end's output, what an error repeats. */
+const LINES_TOLD = 5;
+
+/** Starts the tunnel, warms it up, and ends everything when `work` is done. */
+export async function withTunnel<T>(
+  { inner, start }: Pick<ReadyContender, "inner" | "start">,
+  mtu: Mtu,
+  work: (hosts: TwoHosts, ends: TunnelEnd[]) => Promise<T>,
+): Promise<T> {
+  await using hosts = await twoHosts();
+  await using cleanup = new AsyncDisposableStack();
+  const ends = await start(hosts, mtu);
+  for (const { process } of ends) cleanup.use(process); // ends before the host that it runs on
+  try {
+    await iperf(hosts, inner, 1);
+    return await work(hosts, ends);
+  } catch (error) {
+    const output = ends.map(({ process }) => process.output.split("\n").slice(-LINES_TOLD));
+    const text = error instanceof Error ? error.message : String(error);
+    throw new Error(`${text}; the ends said: ${output.flat().join(" / ")}`, { cause: error });
+  }
+}
