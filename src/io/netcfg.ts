@@ -106,7 +106,7 @@ export function changeAddresses(
         device,
         `take the address ${formatCidr(local)} away from ${device}`,
         `ip address del ${formatCidr(local)} dev ${device}`,
-        () => netlink.removeAddress(index, { local }),
+        () => removeIfThere(netlink, index, local),
       );
     }
     const present = netlink.addresses(index);
@@ -119,6 +119,14 @@ export function changeAddresses(
     throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
       cause: thrown,
     });
+  }
+}
+
+function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
+  try {
+    netlink.removeAddress(index, { local });
+  } catch (error) {
+    if (!(error instanceof NativeError && error.is("EADDRNOTAVAIL"))) throw error;
   }
 }
 
