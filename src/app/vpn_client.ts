@@ -27,7 +27,7 @@ export interface VpnClientOptions {
    * Called for each session before its packets: the addresses that the server gives, none where it
    * gives none. @throws {TtunError} when the device cannot have them: the session ends by it
    */
-  takeAddresses: (addresses: readonly Cidr[]) => void;
+  takeAddresses: (addresses: readonly Cidr[]) => void | Promise<void>;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
   clock: Clock;
@@ -103,7 +103,7 @@ class VpnClient {
           offload: offloadText(link.offload),
         });
         if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
-        this.#o.takeAddresses(peer.addresses ?? []);
+        await this.#o.takeAddresses(peer.addresses ?? []);
         await runSession(peer, link, pump, { peer: at, addresses: [], traffic }, signal);
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;

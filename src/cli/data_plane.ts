@@ -12,18 +12,12 @@ import { AddressPool } from "../core/address_pool.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { NativeError } from "../../ffi/errno.ts";
-import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { hasCongestion } from "../../ffi/socket.ts";
-import { becomeUser, findUser } from "../../ffi/user.ts";
-import { DenoNet } from "../io/deno_net.ts";
 import { nodeKeyExchange } from "../io/key_exchange.ts";
-import { configure } from "../io/netcfg.ts";
-import { PosixNet } from "../io/posix_net.ts";
-import { Reactor } from "../io/reactor.ts";
-import { openDevice } from "../io/tun.ts";
 import { chooseCiphers } from "./choose_cipher.ts";
 import type { PlaneConfig, PlaneFacts, Report } from "./messages.ts";
 import { GivenAddresses } from "./given_addresses.ts";
+import type { Machine } from "./machine.ts";
+import { openLinux } from "./machine_linux.ts";
 import { Orders } from "./orders.ts";
 
 /**
@@ -39,11 +33,10 @@ async function runDataPlane(config: PlaneConfig, port: MessagePort): Promise<voi
   const stop = new AbortController();
   let error: PlainError | null = null;
   try {
-    using libc = openLibc();
-    await using reactor = new Reactor(libc, config.io === "deno" ? "async" : "blocking");
-    const orders = new Orders(port, reactor);
+    await using machine = openMachine(config);
+    const orders = new Orders(port, machine.reactor);
     orders.stop.then(() => stop.abort());
-    await run(config, reactor, orders, stop.signal);
+    await run(config, machine, orders, stop.signal);
   } catch (thrown) {
     if (!stop.signal.aborted) error = plainError(translate(thrown));
   }
@@ -62,33 +55,27 @@ function translate(thrown: unknown): TtunError {
 
 async function run(
   config: PlaneConfig,
-  reactor: Reactor,
+  machine: Machine,
   orders: Orders,
   signal: AbortSignal,
 ): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const { carrier } = config;
-  const { libc } = reactor;
+  const { clock } = machine;
   const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
   // Everything that can fail for the user's sake fails before the device is there.
-  requireCongestion(libc, config.congestion);
-  const user = config.user === undefined ? null : findUser(libc, config.user);
+  machine.check(config);
+  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const pool = carrier.role === "client" || carrier.many === undefined
     ? undefined
     : new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients);
-  const net = config.io === "deno" ? denoNet(config, reactor, log) : posixNet(config, reactor);
+  const net = machine.openNet(config, log);
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
     : null;
-  const device = opened.use(openDevice(reactor, {
-    name: config.device,
-    mtu: config.mtu,
-    signal,
-    offload: config.offload,
-    addresses: config.addresses.map(formatCidr),
-  }));
-  const configured = configure(libc, device.name, {
+  const device = opened.use(machine.openDevice(config, signal));
+  const configured = await machine.configure(device.name, {
     mtu: config.mtu,
     addresses: [...config.addresses],
     peers: [...config.peers],
@@ -97,7 +84,7 @@ async function run(
   });
   // A device of our own takes everything with it; one that stays is left as it was found.
   if (device.persistent) opened.use(configured);
-  if (device.persistent && user !== null && configured.changed) {
+  if (device.persistent && becomeUser !== null && configured.changed) {
     log.warn(
       "what was changed on the device stays when ttun ends: --user gives up the privilege to undo it",
     );
@@ -114,16 +101,16 @@ async function run(
   log.info(carrier.role === "server" ? "server" : "client", {
     cipher: config.cipher,
     aead: `${ciphers.name} (${ciphers.detail})`,
-    io: config.io === "deno" ? "deno" : "ffi",
+    io: config.io === "deno" || machine.reactor === null ? "deno" : "ffi",
   });
   log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
   if (facts.listen !== undefined) log.info("listening", { address: facts.listen });
   orders.report({ kind: "ready", facts });
   const start = await Promise.race([orders.go, orders.stop]);
   if (start === undefined) return; // stopped before it began
-  if (user !== null) {
-    becomeUser(libc, user);
-    log.info("became another user", { user: user.name });
+  if (becomeUser !== null) {
+    becomeUser();
+    log.info("became another user", { user: config.user });
   }
 
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
@@ -137,15 +124,15 @@ async function run(
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const { congestion } = config;
-  const common = { secrets, clock: reactor, log, signal, congestion };
+  const common = { secrets, clock, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
-    const given = new GivenAddresses(libc, device.name, config, configured.addresses, log);
+    const given = new GivenAddresses(machine, device.name, config, configured.addresses, log);
     await runVpnClient({
       ...common,
-      pump: new TunPump(device, reactor, packets),
+      pump: new TunPump(device, clock, packets),
       takeAddresses: (addresses) => given.take(addresses),
       server,
       retries,
@@ -160,21 +147,11 @@ async function run(
       ...common,
       listener,
       pump: many === undefined
-        ? new TunPump(device, reactor, packets)
-        : new TunHub(device, reactor, { ...packets, log }),
+        ? new TunPump(device, clock, packets)
+        : new TunHub(device, clock, { ...packets, log }),
       ...(pool !== undefined && { many: { clients: many!.clients, pool } }),
     });
   }
-}
-
-/** @throws {TtunError} usage, where this kernel cannot give a connection that congestion control */
-function requireCongestion(libc: Libc, name: string | undefined): void {
-  if (name === undefined || hasCongestion(libc, name)) return;
-  throw new TtunError(
-    "usage",
-    `Cannot use --congestion ${name}: this kernel does not have it, or gives it to root only; see ` +
-      "sysctl net.ipv4.tcp_available_congestion_control (and: sudo modprobe tcp_bbr)",
-  );
 }
 
 function rng(length: number): Uint8Array {
@@ -195,20 +172,15 @@ function rememberV2(known: boolean, orders: Orders): ServerMemory {
   };
 }
 
-/** Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net` does. */
-function posixNet(config: PlaneConfig, reactor: Reactor): PosixNet {
-  return new PosixNet(reactor, {
-    mptcp: { dial: config.mptcp ?? false, listen: config.mptcp ?? true },
-  });
-}
-
-function denoNet(
-  config: PlaneConfig,
-  reactor: Reactor,
-  log: ReturnType<typeof makeLogger>,
-): DenoNet {
-  if (config.mptcp === true) {
-    log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
+/** By the operating system that this is. @throws {TtunError} system, where there is none for it */
+function openMachine({ io }: PlaneConfig): Machine {
+  switch (Deno.build.os) {
+    case "linux":
+      return openLinux(io);
+    default:
+      throw new TtunError(
+        "system",
+        `Cannot open a TUN device: not there yet for ${Deno.build.os}`,
+      );
   }
-  return new DenoNet(reactor.libc);
 }

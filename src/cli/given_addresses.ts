@@ -1,11 +1,10 @@
 import { type Cidr, formatCidr } from "../base/addr.ts";
 import type { Logger } from "../base/log.ts";
-import type { Libc } from "../../ffi/libc.ts";
-import { changeAddresses } from "../io/netcfg.ts";
+import type { Machine } from "./machine.ts";
 
 /** The device's addresses at a client, which the server may give it. */
 export class GivenAddresses {
-  readonly #libc: Libc;
+  readonly #machine: Pick<Machine, "changeAddresses">;
   readonly #device: string;
   readonly #config: { readonly addressesAreAsked: boolean; readonly mtu: number };
   readonly #own: readonly Cidr[];
@@ -14,13 +13,13 @@ export class GivenAddresses {
 
   /** `own`: what the device has now, and has again where a server gives nothing. */
   constructor(
-    libc: Libc,
+    machine: Pick<Machine, "changeAddresses">,
     device: string,
     config: { readonly addressesAreAsked: boolean; readonly mtu: number },
     own: readonly Cidr[],
     log: Logger,
   ) {
-    this.#libc = libc;
+    this.#machine = machine;
     this.#device = device;
     this.#config = config;
     this.#own = this.#present = own;
@@ -31,7 +30,7 @@ export class GivenAddresses {
    * The server of this session gives these. Addresses that the user asked for stay: then what the
    * server says is only told. @throws {TtunError} when the device cannot have them
    */
-  take(given: readonly Cidr[]): void {
+  async take(given: readonly Cidr[]): Promise<void> {
     const wanted = given.length > 0 ? given : this.#own;
     const text = textOf(wanted);
     if (text === textOf(this.#present)) return;
@@ -44,7 +43,7 @@ export class GivenAddresses {
     }
     const keeps = (cidr: Cidr, others: readonly Cidr[]) =>
       others.some((other) => formatCidr(other) === formatCidr(cidr));
-    changeAddresses(this.#libc, this.#device, {
+    await this.#machine.changeAddresses(this.#device, {
       remove: this.#present.filter((cidr) => !keeps(cidr, wanted)),
       add: wanted.filter((cidr) => !keeps(cidr, this.#present)),
       mtu: this.#config.mtu,

@@ -21,10 +21,14 @@ export interface Hook {
  * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
  * @throws {TtunError} hook when it cannot be started or ends with another status than 0
  */
-export async function runHook(hook: Hook, libc: Libc, signal: AbortSignal | null): Promise<void> {
+export async function runHook(
+  hook: Hook,
+  libc: Libc | null,
+  signal: AbortSignal | null,
+): Promise<void> {
   const shell = startShell(hook);
-  // By libc, since Deno.kill wants the permission to run everything.
-  const end = () => void libc.call.kill(-shell.pid, SIGTERM);
+  // By libc, since Deno.kill wants the permission to run everything; elsewhere the shell alone.
+  const end = () => libc === null ? shell.kill() : void libc.call.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
     using _tie = signal === null ? null : onAbort(signal, end);

@@ -16,9 +16,10 @@ export class Orders implements Resolver {
   readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
   #lastQuestion = 0;
 
-  constructor(port: MessagePort, reactor: Reactor) {
+  /** `reactor`: the loop that may block, or null where there is none. */
+  constructor(port: MessagePort, reactor: Reactor | null) {
     this.#port = port;
-    if (reactor.mode === "blocking") {
+    if (reactor?.mode === "blocking") {
       reactor.onWake = () => this.#fetch();
       this.report({ kind: "listening", wakeFd: reactor.wakeFd });
     } else {

@@ -52,7 +52,8 @@ export async function runVpn(
   memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
   const config = await planeConfig(options, pskKey(key));
   const hooks = { up: options.up, down: options.down };
-  using libc = openLibc();
+  // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
+  using libc = Deno.build.os === "linux" ? openLibc() : null;
   await using plane = new Plane(config, libc, context);
   plane.onMetV2 = memory.remember;
   await plane.run(role, hooks, memory.go, () => revokePermissions(stillNeeded(config, hooks)));
@@ -198,7 +199,7 @@ async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
 class Plane implements AsyncDisposable {
   onMetV2: () => Promise<void> = () => Promise.resolve();
   readonly #context: RunContext;
-  readonly #libc: Libc;
+  readonly #libc: Libc | null;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
@@ -206,7 +207,7 @@ class Plane implements AsyncDisposable {
   /** null = as it was asked to. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
 
-  constructor(config: PlaneConfig, libc: Libc, context: RunContext) {
+  constructor(config: PlaneConfig, libc: Libc | null, context: RunContext) {
     this.#libc = libc;
     this.#context = context;
     this.#worker = new Worker(new URL("./data_plane.ts", import.meta.url), { type: "module" });
@@ -308,7 +309,7 @@ class Plane implements AsyncDisposable {
 
   #order(order: Order): void {
     this.#port.postMessage(order);
-    if (this.#wakeFd !== null) this.#libc.call.write(this.#wakeFd, WAKE, 8n);
+    if (this.#wakeFd !== null) this.#libc?.call.write(this.#wakeFd, WAKE, 8n);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,42 @@
+import type { Addr, Cidr } from "../base/addr.ts";
+import type { Logger } from "../base/log.ts";
+import type { Clock } from "../contract/host.ts";
+import type { Device } from "../contract/packet.ts";
+import type { Dialer, Listener } from "../contract/stream.ts";
+
+import type { Configured, NetworkConfig } from "../io/netcfg.ts";
+import type { Reactor } from "../io/reactor.ts";
+import type { PlaneConfig } from "./messages.ts";
+
+/** A device as the data plane opens it. */
+export interface OpenedDevice extends Device {
+  /** An administrator made it: it stays after we close it. */
+  readonly persistent: boolean;
+}
+
+/** Connections, both ways. */
+export interface Net extends Dialer {
+  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  listen(at: Addr, o: { signal: AbortSignal }): Listener;
+}
+
+/** What the data plane has of the operating system that it runs on. */
+export interface Machine extends AsyncDisposable {
+  readonly clock: Clock;
+  /** The loop that blocks; null where messages arrive by themselves. */
+  readonly reactor: Reactor | null;
+  openNet(config: PlaneConfig, log: Logger): Net;
+  /** @throws {TtunError} privilege, system, in_use, usage */
+  openDevice(config: PlaneConfig, signal: AbortSignal): OpenedDevice;
+  /** @throws {TtunError} */
+  configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
+  /** @throws {TtunError} */
+  changeAddresses(
+    device: string,
+    o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
+  ): void | Promise<void>;
+  /** Checks what only a user of this system can know. @throws {TtunError} usage */
+  check(config: PlaneConfig): void;
+  /** What becomes that user when it is called. @throws {TtunError} usage, where there is none such */
+  userChange(name: string): () => void;
+}

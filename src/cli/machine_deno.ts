@@ -1,0 +1,28 @@
+import { TtunError } from "../base/errors.ts";
+import { DenoClock } from "../io/deno_clock.ts";
+import { DenoNet } from "../io/deno_net.ts";
+import type { Machine } from "./machine.ts";
+
+/**
+ * A system without a reactor of ours: Deno's own sockets and timers. `device` opens and configures
+ * the TUN device in the system's own way.
+ */
+export function openOnDeno(
+  device: Pick<Machine, "openDevice" | "configure" | "changeAddresses">,
+): Machine {
+  const refuse = (option: string) => {
+    throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
+  };
+  return {
+    ...device,
+    clock: new DenoClock(),
+    reactor: null,
+    openNet: () => new DenoNet(null),
+    check: ({ congestion, io }) => {
+      if (congestion !== undefined) refuse("--congestion");
+      if (io === "ffi") refuse("--io ffi");
+    },
+    userChange: () => refuse("--user"),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
