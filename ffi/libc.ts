@@ -101,7 +101,7 @@ export class Libc implements Disposable {
   }
 }
 
-/** @throws {TtunError} `system` where there is no Linux libc to be opened. */
+/** Opens the system's libc. @throws {TtunError} `system` where there is no Linux libc. */
 export function openLibc(): Libc {
   return new Libc(
     openLibrary(["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], TABLE),

@@ -106,7 +106,10 @@ export interface Libcrypto extends Disposable {
   readonly makeCipher: CipherFactory;
 }
 
-/** @throws {TtunError} `system` where there is no libcrypto that can be opened. */
+/**
+ * Opens OpenSSL's libcrypto.
+ * @throws {TtunError} `system` where there is none that can be opened.
+ */
 export function openLibcrypto(): Libcrypto {
   const library = openLibrary(NAMES[Deno.build.os] ?? UNIX_NAMES, TABLE);
   const living = new Set<EvpCipher>();

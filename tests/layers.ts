@@ -5,7 +5,7 @@
  * needed of them comes in as an argument (src/contract).
  */
 
-type Layer = "base" | "contract" | "core" | "ffi" | "io" | "app" | "cli" | "main";
+type Layer = "base" | "contract" | "core" | "ffi" | "io" | "app" | "cli" | "main" | "mod";
 
 /** What each layer may import besides itself; `types` only by `import type`. */
 const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: RegExp | null }> = {
@@ -17,6 +17,7 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
   app: { layers: ["base", "contract", "core"], packages: null },
   cli: { layers: ["base", "contract", "core", "ffi", "io", "app"], packages: /^/ },
   main: { layers: ["cli"], packages: null },
+  mod: { layers: ["base", "contract", "core", "ffi", "io", "cli"], packages: null },
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */
@@ -52,6 +53,7 @@ function pathInProject(filename: string): string | null {
 
 function layerOf(path: string): Layer | null {
   if (path === "main.ts") return "main";
+  if (path === "mod.ts") return "mod";
   const name = /^(?:src\/([^/]+)|(ffi))\//.exec(path);
   const layer = name?.[1] ?? name?.[2];
   return layer !== undefined && Object.hasOwn(MAY_IMPORT, layer) ? layer as Layer : null;

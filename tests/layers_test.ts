@@ -31,6 +31,11 @@ const WRONG: [path: string, source: string][] = [
   ["ffi/a.ts", `import { x } from "../src/io/x.ts";`],
   ["ffi/a.ts", `import { x } from "node:fs";`],
   ["main.ts", `import { x } from "./src/app/x.ts";`],
+  ["main.ts", `import "./mod.ts";`],
+  ["mod.ts", `export { x } from "./src/app/x.ts";`],
+  ["mod.ts", `export { x } from "./tests/x.ts";`],
+  ["mod.ts", `export { x } from "@noble/hashes/blake2.js";`],
+  ["src/cli/a.ts", `import "../../mod.ts";`],
   ["src/core/a.ts", `import manifest from "../../deno.json" with { type: "json" };`],
   ["src/utils/a.ts", `export const x = 1;`],
   // import() outside cli.
@@ -86,6 +91,7 @@ const RIGHT: [path: string, source: string][] = [
   ["src/cli/a.ts", `export const x = await import("../io/x.ts");`],
   ["src/cli/a.ts", `import manifest from "../../deno.json" with { type: "json" }; manifest;`],
   ["main.ts", `import { run } from "./src/cli/run.ts"; Deno.exit(await run(Deno.args));`],
+  ["mod.ts", `export { x } from "./src/core/x.ts"; export { y } from "./ffi/y.ts";`],
   // Tests are exempt.
   ["src/core/a_test.ts", `import "../io/x.ts"; Deno.test("x", () => {}); await import("./b.ts");`],
   ["tests/suite/a.ts", `import "../../src/io/x.ts"; setTimeout(() => {}, 1);`],

@@ -4,7 +4,8 @@ import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
 import { packAddresses } from "../core/link/addresses.ts";
-import { CloseCode } from "../core/link/frames.ts";
+import { CloseCode, PACKET_HEADER_FILLED } from "../core/link/frames.ts";
+import { MAX_RECORD_TEXT } from "../core/link/record.ts";
 import { someoneBetween } from "../core/link/handshake.ts";
 import { ServerLink } from "../core/link/server_link.ts";
 import { HELLO_SIZE, readClientHello, serverHello } from "../core/link/hello.ts";
@@ -29,8 +30,8 @@ const SUSPICIOUS = 5_000;
 /** Where the bytes of all strangers go. */
 const WASTE = new Uint8Array(16 * 1024);
 
-/** The longest packet that either version's records hold, with its header. */
-export const LONGEST_PACKET = 65_514;
+/** The longest packet that one frame of either version holds, behind its largest header. */
+export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 
 /** A client that has proved the key, and may be let in or refused. Owns what the handshake made. */
 export interface Candidate extends Disposable {

@@ -52,7 +52,7 @@ export class Outbox {
     if (this.#draining) return this.#queue(packets);
     if (this.#failure !== null) return packets;
     try {
-      if (this.#isTight && this.#clock.now() - this.#drainedAt > RELAX_AFTER) this.#tighten(false);
+      this.#relax();
       const sending = this.#link.send(packets);
       return sending instanceof Promise ? this.#wait(sending, packets) : packets;
     } catch (error) {
@@ -67,12 +67,15 @@ export class Outbox {
    */
   offerNow(packets: Packets): Packets {
     if (this.#draining) {
-      const next = this.#queued.put(packets, 0, this.#clock.now());
-      this.#queued.dropped += packets.count - next;
+      const now = this.#clock.now();
+      for (let i = 0; (i = this.#queued.put(packets, i, now)) < packets.count; i++) {
+        this.#queued.dropped++;
+      }
       return packets;
     }
     if (this.#failure !== null) return packets;
     try {
+      this.#relax();
       const sending = this.#link.send(packets);
       return sending instanceof Promise
         ? this.#beginDrain(this.#settled(sending), packets)
@@ -147,6 +150,10 @@ export class Outbox {
   #wakeReader(): void {
     this.#onRoom?.();
     this.#onRoom = null;
+  }
+
+  #relax(): void {
+    if (this.#isTight && this.#clock.now() - this.#drainedAt > RELAX_AFTER) this.#tighten(false);
   }
 
   #tighten(isTight: boolean): void {

@@ -54,13 +54,14 @@ export class PacketFilter {
   #keep(packets: Packets, offload: number, check: (i: number) => boolean, answers: boolean): void {
     const { counters, mssClamp, device } = this.#o;
     const { bytes, offset, length, header } = packets;
-    // Super-packets may go in pieces: then a packet may be as long as any can be.
+    // With offload a packet may go in pieces: then it may be as long as any can be.
     const longest = offload === 0 ? this.#o.longest : MAX_PACKET;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const at = offset[i]!;
       const size = length[i]!;
-      const fits = size <= (header[i] === 0 ? longest : MAX_SUPER_PACKET);
+      const mayBeSuper = header[i] !== 0 && (offload !== 0 || gsoNeeds(bytes, at) !== 0);
+      const fits = size <= (mayBeSuper ? MAX_SUPER_PACKET : longest);
       if (!fits || !isIpPacket(bytes, at, size)) {
         counters.droppedUnfit++;
         if (!fits && answers) this.#answerTooBig(bytes, at, size);

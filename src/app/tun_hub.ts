@@ -90,8 +90,8 @@ export class TunHub implements PacketService {
     this.#join(seat);
     try {
       await receive(link, this.device, this.#clock, (packets) => {
-        this.#filter.keepForDevice(packets, link.offload, member.traffic);
         this.#keepOwn(packets, seat);
+        this.#filter.keepForDevice(packets, link.offload, member.traffic);
       });
     } catch (error) {
       throw seat.outbox.failure?.error ?? error;
@@ -114,6 +114,7 @@ export class TunHub implements PacketService {
       if (routes.get(lastWord(bytes)) === seat) routes.delete(lastWord(bytes));
     }
     if (this.#seats.size > 0) this.#agreeOnOffload(`${seat.member.peer} has left`);
+    else this.#offload = null;
   }
 
   #routesOf({ length }: Uint8Array): Map<number, Seat> {
@@ -140,7 +141,8 @@ export class TunHub implements PacketService {
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const size = addressSize(bytes, offset[i]!, length[i]!);
-      if (size === 0 || !seat.has(bytes, offset[i]! + sourceOffset(size), size)) {
+      // What is no IP packet is the filter's to drop and count.
+      if (size !== 0 && !seat.has(bytes, offset[i]! + sourceOffset(size), size)) {
         this.counters.droppedForeign++;
         continue;
       }

@@ -62,7 +62,6 @@ export class TunPump implements PacketService {
       }
       spent += packets.count;
       const next = this.#send(packets);
-      if (next instanceof Promise) spent = 0;
       packets = next instanceof Promise ? await next : next;
       if (spent >= BUDGET) {
         spent = 0;

@@ -7,11 +7,9 @@ import {
   ECHO_SIZE,
   type Frame,
   FrameType,
-  MAX_SHORT_PACKET,
   packEcho,
   PACKET_HEADER_FILLED,
   PACKET_HEADER_LONG,
-  PACKET_HEADER_SHORT,
   packPadding,
   packRekey,
   PIECE_HEADER,
@@ -56,13 +54,15 @@ const RECORD_AIM = 16 * 1024;
 const PING_PADDING = 64;
 
 /** What a link must know of the device whose packets it carries. */
-export type DeviceFacts = Pick<Device, "mtu" | "headroom" | "takes">;
+export type DeviceFacts = Pick<Device, "headroom" | "takes">;
 
-/** Bytes of a frame before its packet. */
-function headerSize({ mtu, headroom }: DeviceFacts, offload: number): number {
+/**
+ * Bytes of a frame before its packet: one size for all, whatever the device's MTU is, for that may
+ * be changed behind our back.
+ */
+function headerSize({ headroom }: DeviceFacts, offload: number): number {
   if (offload !== Offload.none) return SUPER_HEADER;
-  if (headroom > PACKET_HEADER_SHORT) return PACKET_HEADER_FILLED;
-  return mtu <= MAX_SHORT_PACKET ? PACKET_HEADER_SHORT : PACKET_HEADER_LONG;
+  return headroom > PACKET_HEADER_LONG ? PACKET_HEADER_FILLED : PACKET_HEADER_LONG;
 }
 
 function offered({ capabilities }: LinkSession["peer"]): number {
@@ -196,7 +196,7 @@ export class V2Link implements Link {
   }
 
   /** Seals packets as records for as long as these lie one behind the other; writes them as one. */
-  #sendFrom(batch: Packets, first: number): Now<void> {
+  #sendFrom(batch: Packets, first: number, hasNewKeys = false): Now<void> {
     const { bytes, offset } = batch;
     const { headroom } = this.room;
     const recordAt = (i: number) => offset[i]! - headroom - RECORD_HEADER;
@@ -208,10 +208,13 @@ export class V2Link implements Link {
         if (headroom + batch.length[i]! > MAX_RECORD_TEXT) break;
         const next = this.#packetsOfRecord(batch, i);
         const textEnd = offset[next - 1]! + batch.length[next - 1]!;
-        if (this.#isRekeyDue(textEnd - end)) {
+        // Keys that are new serve for one record at least, however long they had to be waited for.
+        if (!(hasNewKeys && i === first) && this.#isRekeyDue(textEnd - end)) {
           if (end > start) break; // what is sealed goes first
           const rekeying = this.#rekeyIfDue(textEnd - end);
-          if (rekeying instanceof Promise) return this.#sendLater(rekeying, batch, i);
+          if (rekeying instanceof Promise) {
+            return rekeying.then(() => this.#sendFrom(batch, i, true));
+          }
         }
         end = textEnd + RECORD_TAG;
         // Where no room is left between two records the tag covers the next packet's beginning.

@@ -3,6 +3,7 @@ import { TtunError } from "./errors.ts";
 /** Where a stream ends: host (IP address or name) and port, or the path of a unix socket. */
 export type Addr = HostPort | { readonly path: string };
 
+/** A TCP endpoint: an IP address or a name, and a port. */
 export interface HostPort {
   readonly host: string;
   readonly port: number;

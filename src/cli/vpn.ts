@@ -195,6 +195,9 @@ async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
   return { host: host === "" ? "" : (await resolveHost(host))[0]!, port };
 }
 
+/** Never called: so that `deno cache` and `deno install` know the Worker's file to be part of this. */
+export const planeModule: () => Promise<unknown> = () => import("./data_plane.ts");
+
 /** The data plane as the main thread sees it. */
 class Plane implements AsyncDisposable {
   onMetV2: () => Promise<void> = () => Promise.resolve();

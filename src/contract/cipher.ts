@@ -1,11 +1,14 @@
 /** AEAD names as users and the wire's specification spell them. */
 export type CipherName = "chacha20-poly1305" | "aes-256-gcm";
 
+/** All of them, the default first. */
 export const CIPHER_NAMES: readonly CipherName[] = ["chacha20-poly1305", "aes-256-gcm"];
 
 /** Both AEADs: 32-byte key, 12-byte nonce, 16-byte tag (RFC 8439; NIST SP 800-38D). */
 export const KEY_SIZE = 32;
+/** Bytes of a nonce. */
 export const NONCE_SIZE = 12;
+/** Bytes of a tag. */
 export const TAG_SIZE = 16;
 
 /** 12 bytes that are never used twice with one key. */

@@ -51,11 +51,13 @@ export interface Stream extends AsyncDisposable {
   tune(options: Tuning): string[];
 }
 
+/** Opens streams to somewhere else. */
 export interface Dialer {
   /** Opens a stream that lives under `signal`. @throws {TtunError} unreachable, timeout, … */
   dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream>;
 }
 
+/** Takes streams that others open. */
 export interface Listener extends AsyncDisposable {
   /** Where it listens, with the port that the kernel chose when 0 was asked for. */
   readonly addr: Addr;

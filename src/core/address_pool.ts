@@ -1,5 +1,6 @@
 import { type Cidr, formatCidr, networkOf } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { isAcceptable } from "./link/addresses.ts";
 
 interface Slot {
   readonly addresses: readonly Cidr[];
@@ -67,6 +68,13 @@ function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
   const found: Cidr[] = [];
   for (let i = 1; i <= last && found.length < count; i++) {
     const host: Cidr = { family, bytes: plus(bytes, i), prefix };
+    if (!isAcceptable(host)) {
+      throw new TtunError(
+        "usage",
+        `Cannot give clients addresses of ${formatCidr(network)}: no client takes such a one; ` +
+          "give a --pool as 10.9.0.0/24 or fd00:9::/64",
+      );
+    }
     if (!used.has(formatCidr(host))) found.push(host);
   }
   if (found.length < count) {

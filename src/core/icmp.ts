@@ -66,9 +66,7 @@ function isGroup4(first: number): boolean {
 function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (packet.length < IPV6_SIZE + ICMP_HEADER) return null;
   // A group as the target may be answered here (RFC 4443, 2.4 e.3), but has no one address.
-  if (packet[8] === 0xff || packet[24] === 0xff || isUnspecified(packet.subarray(8, 24))) {
-    return null;
-  }
+  if (!isOneHost6(packet.subarray(8, 24)) || !isOneHost6(packet.subarray(24, 40))) return null;
   if (packet[6] === ICMPV6 && packet[IPV6_SIZE]! < 128) return null; // an error
   const room = IPV6_MIN_MTU - IPV6_SIZE - ICMP_HEADER;
   const quote = packet.subarray(0, Math.min(packet.length, room));
@@ -88,8 +86,9 @@ function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   return answer;
 }
 
-function isUnspecified(address: Uint8Array): boolean {
-  return address.every((byte) => byte === 0);
+/** Not a group, and neither :: nor ::1. */
+function isOneHost6(address: Uint8Array): boolean {
+  return address[0] !== 0xff && address.some((byte, i) => i === 15 ? byte > 1 : byte !== 0);
 }
 
 /** RFC 1071, over `bytes[from..end)` and what is added. */

@@ -118,7 +118,7 @@ function transportAt(
     const isFragment = (readU16(bytes, at + 6) & 0x3fff) !== 0;
     return size >= IPV4_MIN && !isFragment && bytes[at + 9] === protocol ? size : null;
   }
-  if (length < IPV6_SIZE) return null;
+  if (bytes[at]! >>> 4 !== 6 || length < IPV6_SIZE) return null;
   let next = bytes[at + 6]!;
   let place = IPV6_SIZE;
   while (PASSED_BY.has(next) && place + 8 <= length) {

@@ -34,7 +34,7 @@ const options = {
   clock: reactor,
   instance: rng(16),
   memory: { knowsV2: true, metV2: () => {} },
-  device: { mtu: 1280, headroom: 10, takes: 0 },
+  device: { headroom: 10, takes: 0 },
 } as const;
 for (let i = 0; i < count; i++) {
   const stream = await net.dial({ host, port }, { signal: new AbortController().signal });

@@ -1,3 +1,4 @@
+import { type Cidr, formatCidr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Dialer } from "../../src/contract/stream.ts";
@@ -8,9 +9,11 @@ import type { RekeyLimits } from "../../src/app/v2_link.ts";
 import type { WireMode, WireSecrets } from "../../src/app/wire.ts";
 import { pskKey } from "../../src/core/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+import type { PacketService } from "../../src/app/packet_service.ts";
+import { TunHub } from "../../src/app/tun_hub.ts";
 import { TunPump } from "../../src/app/tun_pump.ts";
 import { runVpnClient } from "../../src/app/vpn_client.ts";
-import { serveVpn } from "../../src/app/vpn_server.ts";
+import { serveVpn, type VpnServerOptions } from "../../src/app/vpn_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeDevice } from "./device.ts";
@@ -37,7 +40,9 @@ type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" |
 /** A program that runs: its device, its log, and how it ended. */
 export interface Running {
   readonly device: FakeDevice;
-  readonly pump: TunPump;
+  readonly pump: PacketService;
+  /** At a client: the addresses that it was given, for each session. */
+  readonly given: string[][];
   readonly ended: Promise<unknown>;
   /** Its log's lines, as `level message`. */
   lines(): string[];
@@ -54,10 +59,10 @@ export class VpnWorld implements AsyncDisposable {
   readonly #running: Running[] = [];
   #seed = 0;
 
-  server(o: KeyOptions = {}): Running {
+  server(o: KeyOptions & Pick<VpnServerOptions, "many"> = {}): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
-      return serveVpn({ ...common, listener });
+      return serveVpn({ ...common, listener, ...(o.many && { many: o.many }) });
     }, o);
   }
 
@@ -70,11 +75,16 @@ export class VpnWorld implements AsyncDisposable {
       /** The same for clients that are one process. */
       instance?: number;
       memory?: ServerMemory;
+      /** What it does with addresses that it is given. */
+      takeAddresses?: (addresses: readonly Cidr[]) => void;
     } = {},
   ): Running {
-    return this.#run((common) =>
+    return this.#run((common, _signal, given) =>
       runVpnClient({
-        takeAddresses: () => {},
+        takeAddresses: (addresses) => {
+          given.push(addresses.map(formatCidr));
+          o.takeAddresses?.(addresses);
+        },
         ...common,
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
@@ -86,17 +96,26 @@ export class VpnWorld implements AsyncDisposable {
   }
 
   #run(
-    start: (common: ReturnType<VpnWorld["common"]>, signal: AbortSignal) => Promise<void>,
-    o: KeyOptions,
+    start: (
+      common: ReturnType<VpnWorld["common"]>,
+      signal: AbortSignal,
+      given: string[][],
+    ) => Promise<void>,
+    o: KeyOptions & Pick<VpnServerOptions, "many">,
   ): Running {
     const stop = new AbortController();
     const device = new FakeDevice();
     const { log, records } = keptLog(this.clock);
-    const pump = new TunPump(device, this.clock, { mssClamp: false, longest: LONGEST_PACKET });
+    const packets = { mssClamp: false, longest: LONGEST_PACKET };
+    const pump = o.many === undefined
+      ? new TunPump(device, this.clock, packets)
+      : new TunHub(device, this.clock, { ...packets, log });
+    const given: string[][] = [];
     const running: Running = {
       device,
       pump,
-      ended: start(this.common(o, pump, log, stop.signal), stop.signal).then(
+      given,
+      ended: start(this.common(o, pump, log, stop.signal), stop.signal, given).then(
         () => null,
         (error: unknown) => error === STOP ? null : error,
       ),
@@ -115,7 +134,7 @@ export class VpnWorld implements AsyncDisposable {
 
   common(
     o: KeyOptions,
-    pump: TunPump,
+    pump: PacketService,
     log: ReturnType<typeof keptLog>["log"],
     signal: AbortSignal,
   ) {

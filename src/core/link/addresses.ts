@@ -27,14 +27,17 @@ export function readAddresses(value: Uint8Array): Cidr[] {
     if (family !== 4 && family !== 6) throw wrong(`family ${family}`);
     const bytes = reader.take(family === 4 ? 4 : 16).slice();
     const address: Cidr = { family, bytes, prefix: reader.u8() };
-    const { prefix } = address;
-    if (prefix < SHORTEST_PREFIX[family] || prefix > bytes.length * 8 || !isHost(address)) {
-      throw wrong(formatCidr(address));
-    }
+    if (!isAcceptable(address)) throw wrong(formatCidr(address));
     addresses.push(address);
     if (addresses.length > MOST) throw wrong(`more than ${MOST} of them`);
   }
   return addresses;
+}
+
+/** Whether a client takes such an address from its server. */
+export function isAcceptable(address: Cidr): boolean {
+  const { family, bytes, prefix } = address;
+  return prefix >= SHORTEST_PREFIX[family] && prefix <= bytes.length * 8 && isHost(address);
 }
 
 /** Whether one machine may have it: not unspecified, loopback, link-local or a group's. */

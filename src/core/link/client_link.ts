@@ -39,6 +39,7 @@ import {
   type ServerSetup,
 } from "./setup.ts";
 
+/** What the caller has to do next. */
 export type ClientStep =
   /** The 16 bytes are not version 2's: version 1 is spoken there, or the key is another. */
   | { kind: "stranger"; nonce: Uint8Array; rest: Uint8Array }

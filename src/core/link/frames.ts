@@ -109,6 +109,7 @@ export function writeLastPiece(bytes: Uint8Array, at: number, length: number): v
   writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
 }
 
+/** A ping, or the answer to one: 8 bytes that come back as they went. */
 export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType[type]]), data);
 }

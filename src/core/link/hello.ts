@@ -22,6 +22,7 @@ export function timeUnits(unixMs: number): number {
   return Math.floor(unixMs / 4000) % UNITS;
 }
 
+/** What a right hello says. */
 export interface Hello {
   /** How many random bytes follow. */
   readonly padding: number;

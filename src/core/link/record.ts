@@ -19,6 +19,7 @@ import { derive } from "./secrets.ts";
  * ChaCha20 key stream, so that lengths look random.
  */
 export const RECORD_HEADER = 2;
+/** Bytes behind a record's text. */
 export const RECORD_TAG = TAG_SIZE;
 export const MAX_RECORD_BODY = 0xffff;
 export const MAX_RECORD_TEXT = MAX_RECORD_BODY - RECORD_TAG;
@@ -124,6 +125,7 @@ abstract class Direction implements Disposable {
   }
 }
 
+/** Seals the records of one direction, in place. */
 export class RecordSealer extends Direction {
   /**
    * Seals `bytes[at..at+length)` in place: the record is `bytes[at-2 .. at+length+16)`.

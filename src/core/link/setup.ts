@@ -46,6 +46,7 @@ export interface Belonging {
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
 }
 
+/** The client's setup: what it offers, and which session it belongs to. */
 export interface ClientSetup extends Offer, Belonging {}
 
 /** The server's setup; a resume is answered by its own number and proof. */

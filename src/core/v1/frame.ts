@@ -17,7 +17,9 @@ export const MAX_TEXT = MAX_BODY - TAG_SIZE;
 
 /** Who sends: the first byte of the nonce. */
 export const CLIENT_TO_SERVER = 0;
+/** As above, for the server's frames. */
 export const SERVER_TO_CLIENT = 1;
+/** Which way a frame goes. */
 export type Direction = typeof CLIENT_TO_SERVER | typeof SERVER_TO_CLIENT;
 
 /** Nonces of one direction, each given once: the only place where a counter lives. */

@@ -32,6 +32,7 @@ export const HELLO_SIZE = 16;
 const MAGIC = new Uint8Array([0x54, 0x54, 0x55, 0x4e, 0x2f, 0x76, 0x31, 0x00]); // "TTUN/v1", 0
 export const PROOF_SIZE = HEADER + MAGIC.length + TAG_SIZE;
 
+/** What an end of the handshake is made from. */
 export interface HandshakeKeys {
   /** K of `kdf.ts`. Borrowed for the machine's life. */
   readonly psk: Uint8Array;
@@ -49,6 +50,7 @@ export interface Session extends Disposable {
   readonly rest: Uint8Array;
 }
 
+/** What the caller has to do next. */
 export type Step =
   | { kind: "send"; bytes: Uint8Array }
   /** Server: the client has proved the key. Nothing was answered yet: call `accept` to let it in. */
@@ -177,6 +179,7 @@ abstract class Handshake implements Disposable {
   }
 }
 
+/** The client's end. */
 export class ClientHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, CLIENT_TO_SERVER);
@@ -200,6 +203,7 @@ export class ClientHandshake extends Handshake {
   }
 }
 
+/** The server's end. */
 export class ServerHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, SERVER_TO_CLIENT);

@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../tests/fake/clock.ts";
+import type { Tenant } from "./place.ts";
+import { Seats } from "./seats.ts";
+
+const LIFE = 3_000;
+const WAIT = 9_000;
+/** Within so long a newcomer with words is refused, also when the holder was asked just before. */
+const SOON = 1_100;
+const never = new AbortController().signal;
+
+/** Somebody whose life the test decides on. */
+class FakeTenant implements Tenant {
+  signs = 0;
+  asked = 0;
+  evicted = 0;
+  gone = false;
+  /** Answers when asked for life. */
+  alive = true;
+  instance: string | undefined;
+  canBeRefused = true;
+  readonly #seats: Seats;
+
+  constructor(seats: Seats) {
+    this.#seats = seats;
+  }
+
+  signsOfLife(): number {
+    return this.signs;
+  }
+  askForLife(): void {
+    this.asked++;
+    if (this.alive) this.signs++;
+  }
+  isGone(): boolean {
+    return this.gone;
+  }
+  evict(): void {
+    this.evicted++;
+    this.#seats.release(this);
+  }
+}
+
+type Said = Partial<Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused">>;
+
+/** So many seats, and a holder in each. */
+async function world(count: number, holders = count) {
+  const clock = new FakeClock();
+  const seats = new Seats(clock, count);
+  const tenant = (o: Said = {}) => Object.assign(new FakeTenant(seats), o);
+  /** A claim, and when it was answered with what. */
+  const claim = (by: FakeTenant, signal = never) => {
+    const answer = { granted: null as boolean | null, at: NaN };
+    seats.claim(by, signal).then((granted) => Object.assign(answer, { granted, at: clock.now() }));
+    return answer;
+  };
+  const sitting = Array.from({ length: holders }, () => tenant());
+  const answers = sitting.map((holder) => claim(holder));
+  await clock.settle();
+  assert.deepEqual(answers.map(({ granted }) => granted), sitting.map(() => true));
+  return { clock, seats, tenant, claim, sitting };
+}
+
+const askedOf = (tenants: FakeTenant[]) => tenants.map(({ asked }) => asked);
+const evictedOf = (tenants: FakeTenant[]) => tenants.map(({ evicted }) => evicted);
+
+Deno.test("as many as there are seats get one at once, and nobody is asked anything", async () => {
+  for (const count of [1, 2, 50]) {
+    const { clock, sitting } = await world(count);
+    assert.deepEqual(askedOf(sitting), sitting.map(() => 0));
+    assert.deepEqual([clock.pending, clock.now()], [0, 0]);
+  }
+});
+
+Deno.test("when all are taken by living ones, a newcomer with words is refused soon, and nobody leaves", async () => {
+  const { clock, tenant, claim, sitting } = await world(3);
+  const answer = claim(tenant());
+  await clock.advance(100);
+  assert.equal(answer.granted, false);
+  await clock.advance(60_000);
+  assert.deepEqual(evictedOf(sitting), [0, 0, 0]);
+  assert.equal(askedOf(sitting).reduce((sum, n) => sum + n), 1);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("newcomers have one holder after the other asked, each in its turn", async () => {
+  const { clock, tenant, claim, sitting } = await world(3);
+  for (let i = 1; i <= 9; i++) {
+    const answer = claim(tenant());
+    await clock.advance(2_000);
+    assert.equal(answer.granted, false);
+    assert.equal(askedOf(sitting).reduce((sum, n) => sum + n), i);
+  }
+  assert.deepEqual(askedOf(sitting), [3, 3, 3]);
+});
+
+Deno.test("a silent holder loses its seat to the newcomer for whom it was asked; the others keep theirs", async () => {
+  const { clock, tenant, claim, sitting } = await world(3);
+  sitting[1]!.alive = false;
+  const first = claim(tenant());
+  await clock.advance(200);
+  assert.equal(first.granted, false);
+  const second = claim(tenant());
+  await clock.advance(LIFE - 1);
+  assert.equal(second.granted, null);
+  await clock.advance(1);
+  assert.deepEqual(second, { granted: true, at: 200 + LIFE });
+  assert.deepEqual(evictedOf(sitting), [0, 1, 0]);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("however many seats there are, a silent holder is found by as many newcomers at the most", async () => {
+  for (let silent = 0; silent < 5; silent++) {
+    const { clock, tenant, claim, sitting } = await world(5);
+    sitting[silent]!.alive = false;
+    const granted: (boolean | null)[] = [];
+    for (let i = 0; i < 5; i++) {
+      const answer = claim(tenant());
+      await clock.advance(LIFE + 100);
+      granted.push(answer.granted);
+    }
+    assert.equal(granted.filter((was) => was).length, 1, `${granted}`);
+    assert.equal(sitting[silent]!.evicted, 1);
+  }
+});
+
+Deno.test("a newcomer without words waits for nine seconds", async () => {
+  const { clock, tenant, claim, sitting } = await world(2);
+  const answer = claim(tenant({ canBeRefused: false }));
+  await clock.advance(WAIT - 1);
+  assert.equal(answer.granted, null);
+  await clock.advance(1);
+  assert.deepEqual(answer, { granted: false, at: WAIT });
+  assert.deepEqual(evictedOf(sitting), [0, 0]);
+});
+
+Deno.test("who waits gets the seat that he waits for as soon as it is given back", async () => {
+  const { clock, seats, tenant, claim, sitting } = await world(2);
+  const answer = claim(tenant({ canBeRefused: false }));
+  await clock.advance(500);
+  seats.release(sitting[0]!);
+  await clock.settle();
+  assert.deepEqual(answer, { granted: true, at: 500 });
+});
+
+Deno.test("the same instance replaces itself at once, and nobody is asked", async () => {
+  const { clock, tenant, claim, sitting } = await world(3, 1);
+  const own = tenant({ instance: "x", alive: false });
+  claim(own);
+  claim(tenant());
+  await clock.settle();
+  const again = tenant({ instance: "x" });
+  const answer = claim(again);
+  await clock.settle();
+  assert.deepEqual(answer, { granted: true, at: 0 });
+  assert.deepEqual([own.evicted, sitting[0]!.evicted], [1, 0]);
+  assert.deepEqual(askedOf([own, again, ...sitting]), [0, 0, 0]);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("it does so where seats are free: a client has one seat", async () => {
+  const { clock, seats, tenant, claim } = await world(2, 0);
+  let last = tenant({ instance: "x" });
+  claim(last);
+  for (let i = 0; i < 5; i++) {
+    const next = tenant({ instance: "x" });
+    claim(next);
+    await clock.settle();
+    assert.equal(last.evicted, 1);
+    last = next;
+  }
+  const other = claim(tenant({ instance: "y" }));
+  const third = claim(tenant({ instance: "z" }));
+  await clock.advance(200);
+  assert.deepEqual([other.granted, third.granted], [true, false]);
+  seats.release(last);
+  const fourth = claim(tenant({ instance: "z" }));
+  await clock.settle();
+  assert.equal(fourth.granted, true);
+});
+
+Deno.test("holders without an instance are never taken for the same", async () => {
+  const { clock, tenant, claim, sitting } = await world(2);
+  const answer = claim(tenant());
+  await clock.advance(100);
+  assert.deepEqual([answer.granted, ...evictedOf(sitting)], [false, 0, 0]);
+});
+
+Deno.test("an evicted holder keeps its seat until it has given it back", async () => {
+  const { clock, seats, tenant, claim } = await world(1, 0);
+  const own = tenant({ instance: "x" });
+  own.evict = () => void own.evicted++;
+  claim(own);
+  const answer = claim(tenant({ instance: "x" }));
+  await clock.advance(1_000);
+  assert.deepEqual([answer.granted, own.evicted], [null, 1]);
+  seats.release(own);
+  await clock.settle();
+  assert.equal(answer.granted, true);
+});
+
+Deno.test("only a holder gives a seat back, once, and it is his own", async () => {
+  const { clock, seats, tenant, claim, sitting } = await world(2);
+  const refused = tenant();
+  claim(refused);
+  await clock.advance(SOON);
+  seats.release(refused);
+  seats.release(tenant());
+  const still = claim(tenant());
+  await clock.advance(SOON);
+  assert.equal(still.granted, false);
+  seats.release(sitting[1]!);
+  seats.release(sitting[1]!);
+  const answers = [claim(tenant()), claim(tenant())];
+  await clock.advance(SOON);
+  assert.deepEqual(answers.map(({ granted }) => granted), [true, false]);
+});
+
+Deno.test("who waits gives nothing back", async () => {
+  const { clock, seats, tenant, claim } = await world(1);
+  const waiting = tenant({ canBeRefused: false });
+  claim(waiting);
+  await clock.settle();
+  seats.release(waiting);
+  const other = claim(tenant());
+  await clock.advance(SOON);
+  assert.equal(other.granted, false);
+});
+
+Deno.test("an abort ends the wait without a seat, and takes its timers along", async () => {
+  const { clock, seats, tenant, claim, sitting } = await world(2);
+  const stop = new AbortController();
+  const answer = claim(tenant({ canBeRefused: false }), stop.signal);
+  await clock.advance(500);
+  stop.abort();
+  await clock.settle();
+  assert.deepEqual(answer, { granted: false, at: 500 });
+  assert.equal(await seats.claim(tenant(), stop.signal), false);
+  await clock.advance(2_000);
+  assert.equal(clock.pending, 0);
+  seats.release(sitting[0]!);
+  assert.equal(await seats.claim(tenant(), never), true);
+});

@@ -1,0 +1,68 @@
+import { TtunError } from "../../src/base/errors.ts";
+import type { Link, Packets, Room } from "../../src/contract/packet.ts";
+import type { Now } from "../../src/contract/stream.ts";
+import { Gate } from "./pipe.ts";
+import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
+
+/** As version 2 has it for super-packets. */
+const ROOM: Room = { lead: 2, headroom: 16, tailroom: 0, trail: 16, group: 16 * 1024 };
+
+/** A link with super-packets whose other end is the test. */
+export class OffloadLink implements Link {
+  readonly room: Room;
+  readonly offload: number;
+  readonly sent: Parcel[] = [];
+  readonly #queue: Parcel[][] = [];
+  readonly #reader = new Gate();
+  #end: { error: unknown } | null = null;
+
+  constructor(offload: number, room = ROOM) {
+    this.offload = offload;
+    this.room = room;
+  }
+
+  send(batch: Packets): void {
+    this.sent.push(...parcelsIn(batch));
+    // It is the link's now, all of it.
+    for (let i = 0; i < batch.count; i++) {
+      const at = batch.offset[i]!;
+      batch.bytes.fill(0xdd, at - this.room.headroom, at + batch.length[i]!);
+    }
+  }
+
+  holdLittle(): void {}
+
+  /** Lets the peer send a batch. */
+  deliver(...parcels: Parcel[]): void {
+    this.#queue.push(parcels);
+    this.#reader.open();
+  }
+
+  /** Lets the peer end the link, or breaks it. */
+  end(error: unknown = null): void {
+    this.#end = { error };
+    this.#reader.open();
+  }
+
+  recv(into: Packets): Now<number> {
+    const next = this.#queue.shift();
+    if (next === undefined && this.#end === null) return this.#wait(into);
+    if (next === undefined && this.#end!.error !== null) throw this.#end!.error;
+    const batch = layOut(next ?? [], (i) => 10 + 3 * i);
+    into.bytes = batch.bytes;
+    into.offset.set(batch.offset);
+    into.length.set(batch.length);
+    into.header.set(batch.header);
+    return into.count = batch.count;
+  }
+
+  async #wait(into: Packets): Promise<number> {
+    await this.#reader.wait();
+    return await this.recv(into);
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end(new TtunError("lost", "the link was closed here"));
+  }
+}

@@ -1,0 +1,62 @@
+import { makePackets, MAX_PACKET } from "../../src/base/packets.ts";
+import type { Packets } from "../../src/contract/packet.ts";
+import { Outbox } from "../../src/app/outbox.ts";
+import { FakeClock } from "./clock.ts";
+import { FakeLink } from "./link.ts";
+import { fill } from "./rooms.ts";
+
+/** What has become of an offer. */
+export interface Offered {
+  /** The batch that came back; null while the reader waits for it. */
+  back: Packets | null;
+  /** When it came back. */
+  at: number;
+  /** Whether it came back without a promise. */
+  readonly isNow: boolean;
+}
+
+/** An outbox, its link, and a reader that fills the batch which it has. */
+export class OutboxWorld {
+  readonly clock = new FakeClock();
+  readonly link = new FakeLink();
+  readonly batches = [makePackets(4 * MAX_PACKET), makePackets(4 * MAX_PACKET)] as const;
+  readonly outbox: Outbox;
+  /** The reader's; null while it waits. */
+  #batch: Packets | null = this.batches[0];
+
+  constructor(backlogBytes?: number) {
+    this.outbox = new Outbox(this.link, {
+      clock: this.clock,
+      spare: this.batches[1],
+      ...(backlogBytes !== undefined && { backlogBytes }),
+    });
+  }
+
+  /** Whether the reader has no batch: it cannot offer. */
+  get isWaiting(): boolean {
+    return this.#batch === null;
+  }
+
+  #fill(packets: Uint8Array[]): Packets {
+    if (this.#batch === null) throw new Error("The reader still waits");
+    return fill(this.#batch, this.link.room, packets);
+  }
+
+  /** Reads these packets, and offers them. */
+  offer(...packets: Uint8Array[]): Offered {
+    const next = this.outbox.offer(this.#fill(packets));
+    this.#batch = null;
+    const offered: Offered = { back: null, at: NaN, isNow: !(next instanceof Promise) };
+    const take = (batch: Packets) => {
+      this.#batch = batch;
+      Object.assign(offered, { back: batch, at: this.clock.now() });
+    };
+    if (next instanceof Promise) next.then(take);
+    else take(next);
+    return offered;
+  }
+
+  offerNow(...packets: Uint8Array[]): Packets {
+    return this.#batch = this.outbox.offerNow(this.#fill(packets));
+  }
+}
