@@ -1,6 +1,7 @@
 /**
- * `deno task build [--only NAME,…] [--out DIR]`: one standalone executable for each system into
- * build/, with SHA256SUMS and a README of what each file is. Every file is looked at before it is
+ * `deno task build [--only NAME,…] [--deb] [--out DIR]`: one standalone executable for each system
+ * into build/, with --deb a Debian package for each Linux one, the script that installs them,
+ * SHA256SUMS and a README of what each file is. Every file is looked at before it is
  * listed; a target that cannot be built is named with the reason, and makes the exit code 1.
  *
  * COMPILE_DENO names the Deno that compiles (default: this one). DENORT_BIN names the runtime that
@@ -10,11 +11,16 @@
 import { parseArgs } from "node:util";
 import manifest from "./deno.json" with { type: "json" };
 import { compile } from "./release/compile.ts";
+import { buildDeb } from "./release/deb.ts";
 import { hostTarget, type Target, TARGETS } from "./release/targets.ts";
 
 const { values } = parseArgs({
   args: Deno.args,
-  options: { only: { type: "string" }, out: { type: "string", default: "build" } },
+  options: {
+    only: { type: "string" },
+    deb: { type: "boolean", default: false },
+    out: { type: "string", default: "build" },
+  },
 });
 const wanted = values.only?.split(",") ?? TARGETS.map(({ name }) => name);
 const unknown = wanted.filter((name) => !TARGETS.some((target) => target.name === name));
@@ -31,6 +37,7 @@ const compiler = {
   version: manifest.version,
 };
 const built: { target: Target; sum: string; bytes: number }[] = [];
+const packages: { name: string; sum: string }[] = [];
 let failed = 0;
 for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {
   const file = `${out}/${target.file}`;
@@ -39,6 +46,13 @@ for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {
     const content = await Deno.readFile(file);
     built.push({ target, sum: await sha256(content), bytes: content.length });
     console.log(`built ${target.file}, ${(content.length / 1e6).toFixed(1)} MB`);
+    if (values.deb && target.format === "ELF") {
+      const deb = await buildDeb(file, out);
+      packages.push({
+        name: deb.slice(out.length + 1),
+        sum: await sha256(await Deno.readFile(deb)),
+      });
+    }
   } else {
     failed++;
     console.error(`cannot build ${target.file}: ${problem}`);
@@ -46,9 +60,11 @@ for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {
 }
 await Deno.writeTextFile(
   `${out}/SHA256SUMS`,
-  built.map(({ target, sum }) => `${sum}  ${target.file}\n`).join(""),
+  [...built.map(({ target, sum }) => [sum, target.file]), ...packages.map((p) => [p.sum, p.name])]
+    .map(([sum, name]) => `${sum}  ${name}\n`).join(""),
 );
 await Deno.writeTextFile(`${out}/README`, readme());
+await Deno.copyFile(new URL("install.sh", import.meta.url), `${out}/install.sh`);
 Deno.exit(failed === 0 ? 0 : 1);
 
 async function makeDirectory(path: string): Promise<string> {

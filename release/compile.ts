@@ -7,7 +7,7 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  "--allow-run=sh",
+  "--allow-run=/bin/sh",
   "--allow-sys=uid",
   "--allow-env=TTUN_KEY,TTUN_KEY_FILE,CREDENTIALS_DIRECTORY,STATE_DIRECTORY,XDG_STATE_HOME,HOME,NO_COLOR",
   "--no-prompt",

@@ -122,6 +122,20 @@ for (const [name, room] of Object.entries(ROOMS)) {
   });
 }
 
+Deno.test("a portion may be of 32 KB to the byte", () => {
+  for (const room of Object.values(ROOMS)) {
+    for (const more of [0, 1]) {
+      const backlog = new Backlog(BULK_BYTES);
+      const [first, second] = layout(room, [20_000, 1]) as [number, number];
+      const rest = PORTION - (second - first) + more;
+      put(backlog, [flowPacket(1, 0, 20_000), flowPacket(2, 1, rest), flowPacket(3, 2, 300)]);
+      const into = makePackets(4 * MAX_PACKET);
+      backlog.take(into, room, 0);
+      assert.equal(into.count, 2 - more);
+    }
+  }
+});
+
 Deno.test("small packets are of 32 KB too, but for the last of them, and never more than a batch", () => {
   for (const size of [32, 200, SMALL]) {
     const backlog = new Backlog(BULK_BYTES);
@@ -232,6 +246,15 @@ Deno.test("bulk that does not wait for long is not dropped", () => {
     put(backlog, many(30, 1_400), now);
     const out = [...take(backlog, now + 5), ...take(backlog, now + 10)];
     assert.equal(out.length, 30);
+  }
+  assert.equal(backlog.dropped, 0);
+});
+
+Deno.test("bulk that is alone is not dropped, however long it waits", () => {
+  const backlog = new Backlog(BULK_BYTES);
+  for (let now = 0; now < 100_000; now += 1_000) {
+    put(backlog, many(1, 1_400), now);
+    assert.equal(take(backlog, now + 900).length, 1);
   }
   assert.equal(backlog.dropped, 0);
 });

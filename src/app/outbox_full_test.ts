@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { flowPacket, markOf, marksByFlow } from "../../tests/fake/flow.ts";
 import { Hold, slowly } from "../../tests/fake/link.ts";
 import { OutboxWorld } from "../../tests/fake/outbox.ts";
+import { fill } from "../../tests/fake/rooms.ts";
 
 fc.configureGlobal({ seed: 8 });
 
@@ -73,6 +74,26 @@ Deno.test("a link that takes all at once from then on empties it, and the reader
   sentInOrder(w, 130);
   assert.equal(w.offer(...bulk(1, 130)).isNow, true);
   sentInOrder(w, 131);
+});
+
+Deno.test("packets that wait with the reader keep their headers", async () => {
+  const w = new OutboxWorld(BACKLOG);
+  const hold = await slow(w);
+  const packets = bulk(128, 2);
+  const batch = fill(w.batches[1], w.link.room, packets);
+  const headers = packets.map((_, i) => i % 3 === 0 ? new Uint8Array(10).fill(i + 1) : null);
+  for (const [i, header] of headers.entries()) {
+    batch.header[i] = header === null ? 0 : 1;
+    if (header !== null) batch.bytes.set(header, batch.offset[i]! - 10);
+  }
+  const offering = w.outbox.offer(batch);
+  await w.clock.settle();
+  w.link.onSend = () => {};
+  hold.release();
+  assert.equal(await offering, batch);
+  await w.clock.settle();
+  sentInOrder(w, 130);
+  assert.deepEqual(w.link.headers.slice(2), headers);
 });
 
 /** What a link does with the next batch: nothing for so many milliseconds. */

@@ -34,6 +34,8 @@ Deno.test("a link that takes a little time, too: the same batch comes back when 
     const began = w.clock.now();
     const offered = w.offer(...bulk(3));
     assert.equal(offered.isNow, false);
+    await w.clock.advance(ms);
+    assert.equal(w.clock.pending, 0, "its own timer has gone");
     await w.clock.advance(PATIENCE + 1);
     assert.equal(offered.back, w.batches[0]);
     assert.equal(offered.at, began + ms);

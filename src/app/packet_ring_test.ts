@@ -122,6 +122,16 @@ Deno.test("behind the end it goes on at the beginning, up to the oldest packet a
   assert.deepEqual([take(ring), take(ring), take(ring)], [second, third, fourth]);
 });
 
+Deno.test("what is free before the oldest packet is used to the last byte, in any number of pieces", () => {
+  const ring = new PacketRing(100, 9);
+  const entries = [entry(40), entry(30), entry(5), entry(25)]; // 0..50, 50..90; 0..15, 15..50
+  for (const e of entries.slice(0, 2)) assert.equal(add(ring, e), true);
+  assert.deepEqual(take(ring), entries[0]);
+  for (const e of entries.slice(2)) assert.equal(add(ring, e), true);
+  assert.equal(add(ring, entry(0)), false);
+  assert.deepEqual(entries.slice(1).map(() => take(ring)), entries.slice(1));
+});
+
 Deno.test("a dropped packet's bytes stand until the next one comes", () => {
   const ring = new PacketRing(100, 9);
   const e = entry(50, true);

@@ -42,7 +42,7 @@ export async function runHook(
 
 function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
   try {
-    return new Deno.Command("sh", {
+    return new Deno.Command("/bin/sh", {
       args: ["-c", `exec >&2\n${command}`],
       env: {
         TTUN_ROLE: role,

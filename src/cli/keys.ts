@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { print } from "./stdout.ts";
 
 const KEY_BYTES = 32;
@@ -11,5 +12,6 @@ export function runGenkey(): number {
 /** 32 random bytes in base64url without padding (RFC 4648 section 5). */
 export function makeKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  // Uint8Array's own toBase64 is newer than the runtimes that a file may be compiled with.
+  return Buffer.from(bytes).toString("base64url");
 }

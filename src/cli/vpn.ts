@@ -82,7 +82,7 @@ function needs(role: Role, options: VpnOptions): Need[] {
   ];
   if (options.up !== undefined || options.down !== undefined) {
     all.push({
-      permission: { name: "run", command: "sh" },
+      permission: { name: "run", command: "/bin/sh" },
       purpose: "run the --up and --down commands",
     });
   }
@@ -168,7 +168,7 @@ function rememberingServer(
         ? remember(directory, token)
         : "no permission (--allow-read, --allow-write)";
       if (problem === null) return;
-      log.debug("cannot remember that this server speaks version 2", { why: problem });
+      log.info("cannot remember that this server speaks version 2", { why: problem });
     },
   };
 }

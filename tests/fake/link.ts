@@ -21,6 +21,8 @@ export class FakeLink implements Link {
   /** What `holdLittle` was called with. */
   readonly little: boolean[] = [];
   disposed = 0;
+  /** How often it was given packets, also when it was closed already. */
+  asked = 0;
   /** How a batch is taken: at once, or when the promise settles. */
   onSend: () => Now<void> = () => {};
   onHoldLittle: () => void = () => {};
@@ -37,6 +39,7 @@ export class FakeLink implements Link {
   }
 
   send(batch: Packets): Now<void> {
+    this.asked++;
     if (this.#isSending) throw new Error("Two senders at once: the contract has one");
     if (this.disposed > 0) throw closedHere();
     this.batches.push(batch);

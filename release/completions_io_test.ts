@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { COMMANDS } from "../src/cli/commands.ts";
+import { COMPLETIONS } from "./completions.ts";
+import { missing } from "./here.ts";
+import { spellings } from "./option_groups.ts";
+
+type Shell = keyof typeof COMPLETIONS;
+
+/** Prints what each shell has for the lines behind $1, the script's file, and === behind each. */
+const ASK: Record<Shell, string> = {
+  // As readline does it, with its word breaks.
+  bash: `
+    source "$1"
+    complete -p ttun >/dev/null || exit 1
+    for line in "\${@:2}"; do
+      mapfile -t COMP_WORDS < <(grep -oE '=|[^ =]+' <<<"$line")
+      [[ $line == *" " ]] && COMP_WORDS+=("")
+      COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+      _ttun
+      printf '%s\\n' "\${COMPREPLY[@]}" ===
+    done`,
+  // On a terminal of its own, where each match is told before it is inserted.
+  zsh: `
+    zmodload zsh/zpty
+    zpty shell zsh -f -i
+    zpty -w shell "PROMPT=; fpath=(\${1:h} \\$fpath); autoload -U compinit; compinit -u -D"
+    zpty -w shell 'compadd() {
+      local -a found
+      if [[ " $* " != *" -"[OAD]" "* ]]; then
+        builtin compadd -A found "$@"
+        print -rl -- "<\${(@)^found}>"
+      fi
+      builtin compadd "$@"
+    }'
+    zpty -w shell 'tell() { print "<=""==>"; zle kill-whole-line }; zle -N tell; bindkey "^G" tell'
+    zpty -w shell 'print rea""dy'
+    zpty -m -r shell told '*ready*'
+    for line in "\${@:2}"; do
+      zpty -w -n shell "$line"$'\\t\\a'
+      zpty -m -r shell told '*<===>*'
+      print -r -- "$told" | grep -oE '<[^<>]+>' | tr -d '<>'
+    done`,
+  fish: `
+    source $argv[1]
+    for line in $argv[2..]
+      complete -C $line | string split -f1 \\t
+      echo ===
+    end`,
+};
+
+/** What a shell has for each line, in a folder where only `_ttun` is. */
+async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/_ttun`;
+    await Deno.writeTextFile(file, COMPLETIONS[shell]());
+    const { stdout, stderr } = await new Deno.Command(shell, {
+      args: shell === "fish"
+        ? ["-N", "-c", ASK[shell], file, ...lines]
+        : [shell === "bash" ? "--norc" : "-f", "-c", ASK[shell], shell, file, ...lines],
+      stdin: "null",
+      cwd: folder,
+      env: { HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+      signal: AbortSignal.timeout(30_000),
+    }).output();
+    const [told, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(errors, "");
+    const blocks = told!.split(/^===\n/m).slice(0, -1);
+    assert.equal(blocks.length, lines.length, told);
+    return blocks.map((block) => [...new Set(block.split("\n").filter(Boolean))].sort());
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Lines, and all that may come behind each. */
+const COMMON: Record<string, string[]> = {
+  "ttun se": ["server"],
+  "ttun server --wi": ["--wire"],
+  "ttun server --wire ": ["auto", "v1", "v2"],
+  "ttun client --once --log-format j": ["json"],
+  "ttun help gen": ["genkey"],
+  "ttun server --key-file _t": ["_ttun"],
+  "ttun server --mtu ": [],
+  "ttun client --clie": [],
+  "ttun server --user roo": ["root"],
+};
+
+const BASH_ALONE: Record<string, string[]> = {
+  "ttun server -wi": ["-wire"],
+  "ttun server -wire ": ["auto", "v1", "v2"],
+  "ttun server --wire=": ["auto", "v1", "v2"],
+  "ttun server --wire=v": ["v1", "v2"],
+  "ttun server -m a": ["aes-256-gcm"],
+  "ttun server --mptcp=": [],
+};
+
+for (const shell of ["bash", "zsh", "fish"] as const) {
+  Deno.test({
+    name: `${shell} completes commands, options and their values`,
+    ignore: missing(shell, `completion in ${shell}`) !== null,
+    async fn() {
+      const cases = { ...COMMON, ...(shell === "bash" ? BASH_ALONE : {}) };
+      const found = await complete(shell, ...Object.keys(cases));
+      assert.deepEqual(
+        Object.fromEntries(Object.keys(cases).map((line, i) => [line, found[i]])),
+        cases,
+      );
+    },
+  });
+}
+
+Deno.test("bash completes every option of every command", async () => {
+  const commands = Object.entries(COMMANDS);
+  const found = await complete("bash", ...commands.map(([name]) => `ttun ${name} -`));
+  for (const [i, [, command]] of commands.entries()) {
+    for (const option of Object.values(command.options)) {
+      for (const spelled of spellings(option)) assert(found[i]!.includes(spelled), spelled);
+    }
+  }
+});

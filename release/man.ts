@@ -1,0 +1,114 @@
+/** ttun(1), from the tables that `ttun --help` is printed from. `deno run release/man.ts` prints it. */
+import { EXIT_CODES } from "../src/base/errors.ts";
+import { usageLine } from "../src/cli/command.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
+import type { Option } from "../src/cli/option_table.ts";
+import { VERSION } from "../src/cli/version.ts";
+import { type Commands, optionFacts, optionGroups, spellings } from "./option_groups.ts";
+import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
+
+const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  ["TTUN_KEY_FILE", "the key's file, where neither --key nor --key-file is given"],
+  ["TTUN_KEY", "the key itself, where there is no TTUN_KEY_FILE; hooks do not see it"],
+  [
+    "CREDENTIALS_DIRECTORY",
+    "set by systemd: the file ttun-key in it is the key, where none is given otherwise",
+  ],
+  ["STATE_DIRECTORY", "where ttun remembers what a server has spoken; systemd sets it"],
+  ["XDG_STATE_HOME, HOME", "of those who are not root: they tell where else that is"],
+  ["NO_COLOR", "when set, nothing is printed in colours"],
+  [
+    "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",
+    "set for the commands of --up and --down: what the tunnel has",
+  ],
+];
+
+const FILES: readonly (readonly [string, string])[] = [
+  ["/etc/ttun/key", "the key that the systemd units give to ttun; for root's eyes only"],
+  ["/etc/ttun/server.env", "TTUN_OPTIONS for ttun-server.service; it need not be there"],
+  [
+    "/etc/ttun/client-NAME.env",
+    "TTUN_SERVER=HOST:PORT, and TTUN_OPTIONS, for ttun-client@NAME.service",
+  ],
+  [
+    "/var/lib/ttun, ~/.local/state/ttun",
+    "which servers have spoken version 2, so that nobody can talk ttun into less; root's, others'",
+  ],
+];
+
+export function manPage(commands: Commands = COMMANDS, version = VERSION): string {
+  return [
+    header("ttun", 1, `ttun ${version}`, "User Commands"),
+    section("Name", "ttun \\- a network device between two machines, over one TCP connection"),
+    section("Synopsis", ...synopses(commands)),
+    section(
+      "Description",
+      paragraph(
+        "ttun joins two machines by a network device over one encrypted TCP connection.",
+        "Start ttun server on one and ttun client on the other, both with the same key: they get " +
+          "addresses and can reach each other, wherever a TCP connection passes.",
+      ),
+      paragraph(
+        "A device takes root or CAP_NET_ADMIN, or one that was made for the user before " +
+          "(ip tuntap add ... user NAME), named by --device.",
+      ),
+    ),
+    section(
+      "Commands",
+      ...Object.entries(commands).map(([name, { summary }]) => item(bold(name), summary)),
+    ),
+    section(
+      "Options",
+      paragraph(
+        "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
+          "-mtu 1400, --mtu=1400.",
+        "Of an option given twice the last one counts, where it is not said that it can be repeated.",
+      ),
+      ...optionGroups(commands).map((group) =>
+        subsection(`Of ${group.commands.join(" and ")}`, ...group.options.map(optionItem))
+      ),
+    ),
+    section("Exit status", ...exitCodes()),
+    section("Environment", ...ENVIRONMENT.map(([name, meaning]) => item(bold(name), meaning))),
+    section("Files", ...FILES.map(([path, meaning]) => item(italic(path), meaning))),
+    section(
+      "Examples",
+      ...Object.values(commands).flatMap(({ summary, example: line }) => [
+        paragraph(`${summary[0]!.toUpperCase()}${summary.slice(1)}:`),
+        example(line),
+      ]),
+      paragraph("As services, by the units of the Debian package:"),
+      example(
+        "(umask 077; ttun genkey > /etc/ttun/key)",
+        "systemctl enable --now ttun-server",
+        "echo TTUN_SERVER=vpn.example.net:20203 > /etc/ttun/client-office.env",
+        "systemctl enable --now ttun-client@office",
+      ),
+    ),
+    section("See also", ".BR ip (8),", ".BR systemd.exec (5)"),
+  ].join("\n") + "\n";
+}
+
+function synopses(commands: Commands): string[] {
+  const lines = Object.entries(commands).map(([name, { options }]) => usageLine(name, options));
+  return [...lines, "ttun help [COMMAND]", "ttun --version"]
+    .flatMap((line, i) => [...(i === 0 ? [] : [".br"]), bold(line)]);
+}
+
+function optionItem(option: Option): string {
+  const metavar = "metavar" in option ? ` ${italic(option.metavar)}` : "";
+  const facts = optionFacts(option);
+  const repeat = option.kind === "list" && !option.help.includes("repeat") ? "; can repeat" : "";
+  const meaning = `${option.help}${repeat}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
+  return item(spellings(option).map(bold).join(", ") + metavar, meaning);
+}
+
+function exitCodes(): string[] {
+  return [
+    ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"] as const,
+    ...Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning] as const),
+    ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"] as const,
+  ].map(([code, meaning]) => item(bold(code), meaning));
+}
+
+if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(manPage()));

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import manifest from "../../deno.json" with { type: "json" };
+import { EXIT_CODES } from "../../src/base/errors.ts";
+import { test } from "../check.ts";
+import { type Host, type Process, type SpawnOptions, twoHosts } from "../netns.ts";
+import { builtBinary } from "./binary.ts";
+import { devices, ENV, INNER, ping, SERVER } from "./tunnel.ts";
+
+/** What Deno says to a user who has never heard of it. */
+const OF_DENO = /requests .* access|Allow\?|--allow-|\bdeno (run|compile)|\bRUST_BACKTRACE\b/i;
+
+async function start(host: Host, args: string[], options: SpawnOptions = {}): Promise<Process> {
+  return host.spawn((await builtBinary()).file, args, { env: ENV, ...options });
+}
+
+/** The same behind a shell's script, which gets the file as $1 and the arguments behind it. */
+async function startBy(host: Host, script: string, args: string[]): Promise<Process> {
+  const { file } = await builtBinary();
+  return host.spawn("sh", ["-euc", script, "sh", file, ...args], { env: ENV });
+}
+
+async function run(host: Host, args: string[], options: SpawnOptions = {}): Promise<Process> {
+  const process = await start(host, args, options);
+  await process.status;
+  await process.closed;
+  return process;
+}
+
+async function expectPings(hosts: { server: Host; client: Host }): Promise<void> {
+  assert.equal(await ping(hosts.client, INNER.server4), 3);
+  assert.equal(await ping(hosts.server, INNER.client6), 3);
+}
+
+/** Sends Ctrl-C and expects the end within a second, with nothing left on the host. */
+async function expectEnd(host: Host, process: Process): Promise<void> {
+  const began = performance.now();
+  process.signal("SIGINT");
+  assert.equal((await process.status).code, 0, process.output);
+  assert(performance.now() - began < 1000);
+  assert.deepEqual(await devices(host), ["lo", "veth0"]);
+}
+
+test("one file: version, help, and a key of its own making", async () => {
+  await using hosts = await twoHosts();
+  const version = await run(hosts.client, ["--version"]);
+  assert.equal(version.output, `ttun ${manifest.version}`);
+  const help = await run(hosts.client, ["client", "--help"]);
+  assert.match(help.stdout, /^ttun client -s HOST:PORT/);
+  const key = await run(hosts.client, ["genkey"]);
+  assert.match(key.stdout, /^\S{20,}\n$/);
+  for (const { stderr } of [version, help, key]) assert.equal(stderr, "");
+});
+
+test("one file: a real tunnel, whose both ends Ctrl-C ends within a second", async () => {
+  await using hosts = await twoHosts();
+  await using server = await start(hosts.server, ["server"]);
+  await server.waitFor(/listening/);
+  await using client = await start(hosts.client, ["client", "-s", SERVER]);
+  await client.waitFor(/authenticated/);
+  await expectPings(hosts);
+  await expectEnd(hosts.client, client);
+  await expectEnd(hosts.server, server);
+  for (const { output } of [server, client]) assert.doesNotMatch(output, OF_DENO);
+});
+
+test("one file: a wrong key is named as such, and a missing one too", async () => {
+  await using hosts = await twoHosts();
+  await using server = await start(hosts.server, ["server"]);
+  await server.waitFor(/listening/);
+  const wrong = await run(hosts.client, ["client", "-s", SERVER, "--once"], {
+    env: { ...ENV, TTUN_KEY: "another horse, another battery" },
+  });
+  assert.equal((await wrong.status).code, EXIT_CODES.auth.code, wrong.output);
+  assert.match(wrong.stderr, /wrong key or cipher/i);
+  const { TTUN_KEY: _, ...keyless } = ENV;
+  const missing = await run(hosts.client, ["client", "-s", SERVER, "--once"], { env: keyless });
+  assert.equal((await missing.status).code, EXIT_CODES.usage.code, missing.output);
+  assert.match(missing.stderr, /There is no key/);
+  for (const { output } of [wrong, missing]) assert.doesNotMatch(output, OF_DENO);
+});
+
+test("one file: asks no question, neither on a terminal nor with closed input", async () => {
+  await using hosts = await twoHosts();
+  const { file } = await builtBinary();
+  await using server = await startBy(hosts.server, 'exec "$@" <&-', ["server"]);
+  await server.waitFor(/listening/);
+  const line = `exec ${file} client -s ${SERVER} --up 'echo up is run' --down 'echo down is run'`;
+  await using client = hosts.client.spawn("script", ["-qec", line, "/dev/null"], {
+    env: ENV,
+    stdin: "piped",
+  });
+  await client.waitFor(/authenticated/);
+  await expectPings(hosts);
+  const began = performance.now();
+  await client.write(new Uint8Array([3])); // Ctrl-C
+  assert.equal((await client.status).code, 0, client.output);
+  assert(performance.now() - began < 1000);
+  assert.match(client.output, /up is run[^]*down is run/);
+  for (const { output } of [server, client]) assert.doesNotMatch(output, OF_DENO);
+});
+
+test("one file: from another folder, and where nothing can be written, not even a memory", async () => {
+  await using hosts = await twoHosts();
+  const { file, folder, name } = await builtBinary();
+  await using server = await startBy(hosts.server, 'cd /proc/self/task; exec "$@"', ["server"]);
+  await server.waitFor(/listening/);
+  const script = `
+    mount --bind ${folder} /mnt
+    mount -o remount,bind,ro /mnt
+    for folder in /tmp /var; do mount -t tmpfs -o ro none $folder; done
+    cd /mnt
+    unset HOME STATE_DIRECTORY
+    exec ./${name} client -s ${SERVER}`;
+  await using client = hosts.client.spawn("unshare", ["-m", "--", "sh", "-euc", script], {
+    env: ENV,
+  });
+  await client.waitFor(/authenticated/);
+  assert.throws(() => Deno.statSync("/mnt/" + name), Deno.errors.NotFound, `${file} is there`);
+  await expectPings(hosts);
+  await expectEnd(hosts.client, client);
+  assert.doesNotMatch(client.output, OF_DENO);
+});
+
+test("one file: as the systemd units run it, a user with no right but that to make devices", async () => {
+  await using hosts = await twoHosts();
+  const folder = await Deno.makeTempDir();
+  try {
+    await hosts.client.sh(`
+      cp ${(await builtBinary()).file} ${folder}/ttun
+      mkdir ${folder}/credentials ${folder}/state
+      printf '%s\n' '${ENV.TTUN_KEY}' >${folder}/credentials/ttun-key
+      chmod 400 ${folder}/credentials/ttun-key
+      chmod 755 ${folder}
+      chown -R 65534:65534 ${folder}/credentials ${folder}/state`);
+    await using server = await start(hosts.server, ["server"]);
+    await server.waitFor(/listening/);
+    const limits = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
+    const rights = ["--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin"];
+    const sets = [...rights, "--bounding-set=-all,+net_admin"];
+    await using client = hosts.client.spawn(
+      "setpriv",
+      [...limits, ...sets, "--", `${folder}/ttun`, "client", "-s", SERVER],
+      {
+        clearEnv: true,
+        env: {
+          PATH: "/usr/bin:/bin",
+          CREDENTIALS_DIRECTORY: `${folder}/credentials`,
+          STATE_DIRECTORY: `${folder}/state`,
+        },
+      },
+    );
+    await client.waitFor(/authenticated/);
+    await expectPings(hosts);
+    await expectEnd(hosts.client, client);
+    assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name), [
+      "version2-servers",
+    ]);
+    assert.doesNotMatch(client.output, OF_DENO);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+test("one file: by a symbolic link of another name it is ttun as well", async () => {
+  await using hosts = await twoHosts();
+  const { file } = await builtBinary();
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const name of ["tt", "tete", "tuntox"]) {
+      await Deno.symlink(file, `${folder}/${name}`);
+      const version = await hosts.client.run(`${folder}/${name}`, ["--version"]);
+      assert.deepEqual([version.code, version.stdout], [0, `ttun ${manifest.version}\n`]);
+      const help = await hosts.client.run(`${folder}/${name}`, ["--help"]);
+      assert.equal(help.code, 0);
+      assert.match(help.stdout, /Commands:/);
+      assert.equal(version.stderr + help.stderr, "");
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
