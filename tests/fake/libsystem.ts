@@ -97,7 +97,7 @@ export class FakeDarwin {
   }
 
   #symbols(): LibSystemSymbols {
-    const bytesOf = (buffer: BufferSource | null) => buffer as Uint8Array<ArrayBuffer>;
+    const bytesOf = (buffer: unknown) => buffer as Uint8Array<ArrayBuffer>;
     return {
       __error: () => null,
       socket: (...given) =>

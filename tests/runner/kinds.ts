@@ -16,14 +16,26 @@ export const KINDS = {
   e2e: {
     args: ["-A"],
     namespace: true,
-    programs: ["ip", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3", "faketime"],
+    programs: [
+      "ip",
+      "tc",
+      "ss",
+      "ping",
+      "iptables",
+      "ip6tables",
+      "nsenter",
+      "setpriv",
+      "iperf3",
+      "faketime",
+      "tcpdump",
+    ],
     minutes: 40,
   },
   /** Hours of it; only when asked for. */
   soak: {
     args: ["-A"],
     namespace: true,
-    programs: ["ip", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3"],
+    programs: ["ip", "ss", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3"],
     minutes: 48 * 60,
   },
 } as const satisfies Record<string, Kind>;
@@ -44,6 +56,9 @@ export interface Kind {
 /** The Debian packages that the programs are in. */
 export const PACKAGE_OF: Record<string, string> = {
   ip: "iproute2",
+  tc: "iproute2",
+  ss: "iproute2",
+  tcpdump: "tcpdump",
   ping: "iputils-ping",
   iptables: "iptables",
   ip6tables: "iptables",
