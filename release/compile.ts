@@ -7,11 +7,17 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  "--allow-run=/bin/sh",
   "--allow-sys=uid",
   "--allow-env=TTUN_KEY,TTUN_KEY_FILE,CREDENTIALS_DIRECTORY,STATE_DIRECTORY,XDG_STATE_HOME,HOME,NO_COLOR",
   "--no-prompt",
 ];
+
+/** Programs that a command may run: the hooks' shell, and what configures a device. */
+const RUNS: Readonly<Record<Target["format"], string>> = {
+  ELF: "/bin/sh",
+  "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route",
+  PE: "netsh",
+};
 
 /** A download of Deno's runtime is part of it: not for ever. */
 const COMPILE_TIMEOUT = 10 * 60_000;
@@ -38,6 +44,7 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
   const isHost = target.triple === hostTarget()?.triple;
   const env = { NO_COLOR: "1", ...(isHost && by.denort ? { DENORT_BIN: by.denort } : {}) };
   const args = ["compile", "--no-check", "--target", target.triple, ...PERMISSIONS];
+  args.push(`--allow-run=${RUNS[target.format]}`);
   const made = await run(
     by.deno,
     [...args, "--include", "src/cli/data_plane.ts", "-o", file, "main.ts"],

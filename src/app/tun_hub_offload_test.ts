@@ -83,10 +83,12 @@ Deno.test("the device leaves undone what every client can do, as clients come an
 
 Deno.test("a first client without offload is named; a device without any is nobody's fault", async () => {
   await using w = new HubWorld({ takes: ALL });
-  w.join("192.0.2.1:1", A);
+  const first = w.join("192.0.2.1:1", A);
   assert.deepEqual(w.lines(), [
     "warn; offload is off for all clients; 192.0.2.1:1 does not take all of it",
   ]);
+  await first.leave();
+  assert.deepEqual(w.lines(), [], "nobody is left for whom it matters");
   await using without = new HubWorld({ takes: 0 });
   without.join("192.0.2.1:1", A);
   without.join("192.0.2.2:2", B, { offload: ALL });

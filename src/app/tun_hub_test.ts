@@ -52,6 +52,7 @@ Deno.test("packets for nobody are dropped and counted: unknown addresses, groups
     to("ff02::2", 2),
     to("fd00:8::1:0:2", 2),
     to("::10.8.0.2", 2), // the last four bytes of its other address
+    to("a08:2::2", 2), // the first four
     new Uint8Array(0),
     new Uint8Array(60),
     to("10.8.0.2", 2).subarray(0, 19),
@@ -77,7 +78,8 @@ Deno.test("what a client sends from its own addresses goes to the device, and is
   assert.deepEqual(b.traffic, { sentBytes: 0, receivedBytes: 60 });
 });
 
-const FOREIGN = ["10.8.0.3", "10.8.0.1", "0.0.0.0", "192.0.2.2", "fd00:8::3", "fd00:9::2", "::2"];
+const FOREIGN = ["10.8.0.3", "10.8.0.1", "0.0.0.0", "192.0.2.2", "fd00:8::3", "fd00:9::2", "::2"]
+  .concat("a08:2::2", "::10.8.0.2"); // bytes of its IPv4 address
 
 Deno.test("what comes from other addresses is dropped and counted, and nothing else of its batch", async () => {
   await using w = new HubWorld();

@@ -17,7 +17,9 @@ import { chooseCiphers } from "./choose_cipher.ts";
 import type { PlaneConfig, PlaneFacts, Report } from "./messages.ts";
 import { GivenAddresses } from "./given_addresses.ts";
 import type { Machine } from "./machine.ts";
+import { openDarwin } from "./machine_darwin.ts";
 import { openLinux } from "./machine_linux.ts";
+import { openWindows } from "./machine_windows.ts";
 import { Orders } from "./orders.ts";
 
 /**
@@ -173,10 +175,14 @@ function rememberV2(known: boolean, orders: Orders): ServerMemory {
 }
 
 /** By the operating system that this is. @throws {TtunError} system, where there is none for it */
-function openMachine({ io }: PlaneConfig): Machine {
+function openMachine({ io, wintun }: PlaneConfig): Machine {
   switch (Deno.build.os) {
     case "linux":
       return openLinux(io);
+    case "darwin":
+      return openDarwin();
+    case "windows":
+      return openWindows(wintun);
     default:
       throw new TtunError(
         "system",

@@ -29,6 +29,8 @@ export interface PlaneConfig {
   /** The kernel's name of a congestion control; undefined = as the system has it. */
   readonly congestion: string | undefined;
   readonly device: string | undefined;
+  /** Windows: where wintun.dll is; undefined = beside the program. */
+  readonly wintun: string | undefined;
   readonly mtu: number;
   readonly addresses: readonly Cidr[];
   /** Whether the user named them. */

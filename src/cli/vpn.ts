@@ -18,6 +18,8 @@ import {
   type Revocable,
   revokePermissions,
 } from "./permissions.ts";
+import { DARWIN_PROGRAMS } from "../io/netcfg_darwin.ts";
+import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
 import { resolveHost } from "./resolve.ts";
 import { firstHost } from "../core/address_pool.ts";
 import type { ServerOptions, VpnOptions } from "./vpn_options.ts";
@@ -29,6 +31,12 @@ type Hooks = { readonly up: string | undefined; readonly down: string | undefine
 const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
   server: ["10.1.1.1/30", "fc11::1/126"],
   client: ["10.1.1.2/30", "fc11::2/126"],
+};
+
+/** Programs that configure a device where no system call of ours does. */
+const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  darwin: DARWIN_PROGRAMS,
+  windows: WINDOWS_PROGRAMS,
 };
 
 /** How long the data plane may take to end before it is left behind, in milliseconds. */
@@ -67,10 +75,13 @@ export async function runVpn(
  */
 function stillNeeded(config: PlaneConfig, hooks: Hooks): Revocable[] {
   const keep: Revocable[] = [];
-  if (config.io === "deno" || config.carrier.role === "client") keep.push("net"); // sockets, names
+  const isLinux = Deno.build.os === "linux";
+  // Sockets of Deno's own, and names.
+  if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
   const mayLearn = config.carrier.role === "client" && config.wire === "auto";
   if (mayLearn) keep.push("read", "write"); // known_servers.ts
-  if (hooks.up !== undefined || hooks.down !== undefined) keep.push("run");
+  // Hooks; elsewhere addresses are given and taken back by programs too.
+  if (!isLinux || hooks.up !== undefined || hooks.down !== undefined) keep.push("run");
   return keep;
 }
 
@@ -80,6 +91,9 @@ function needs(role: Role, options: VpnOptions): Need[] {
     { permission: { name: "net" }, purpose: role === "server" ? "listen" : "connect" },
     { permission: { name: "read" }, purpose: "start the data plane" },
   ];
+  for (const command of ADDRESS_PROGRAMS[Deno.build.os] ?? []) {
+    all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
+  }
   if (options.up !== undefined || options.down !== undefined) {
     all.push({
       permission: { name: "run", command: "/bin/sh" },
@@ -130,6 +144,7 @@ async function planeConfig(
     mptcp: options.mptcp,
     congestion: options.congestion,
     device: options.device,
+    wintun: options.wintun,
     mtu: options.mtu,
     addresses: asked ? addresses : defaults,
     addressesAreAsked: asked,

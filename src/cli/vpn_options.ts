@@ -67,6 +67,13 @@ const DEVICE_OPTIONS = {
     help: "name of the device",
     defaultText: "the first free one",
   },
+  wintun: {
+    names: ["wintun"],
+    kind: "string",
+    metavar: "FILE",
+    help: "Windows: the wintun.dll to use",
+    defaultText: "beside the program",
+  },
   peerAddress: {
     names: ["peer-address"],
     kind: "list",

@@ -35,13 +35,13 @@ function all(batch: Packets): Uint8Array[] {
 
 /** A batch of these packets, with gaps that are not the same twice. */
 function batchOf(...packets: Uint8Array[]): Packets {
-  const batch = makePackets(packets.length * MAX_PACKET);
-  let at = 3;
+  const batch = makePackets(packets.length * (MAX_PACKET + 32));
+  let at = 16;
   for (const [i, packet] of packets.entries()) {
     batch.bytes.set(packet, at);
     batch.offset[i] = at;
     batch.length[i] = packet.length;
-    at += packet.length + 5 * i;
+    at += packet.length + 16 + 5 * i;
   }
   batch.count = packets.length;
   return batch;
@@ -49,7 +49,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 
 /** A batch with room for that many packets of any size. */
 const roomFor = (packets: number) =>
-  makePackets(packets * (ROOM.headroom + MAX_PACKET + ROOM.tailroom));
+  makePackets(ROOM.lead + packets * (ROOM.headroom + MAX_PACKET + ROOM.tailroom));
 
 /** What every Device keeps to (contract/packet.ts). */
 export function deviceSuite(
@@ -69,7 +69,7 @@ export function deviceSuite(
     const batch = roomFor(4);
     equal(await world.device.readBatch(batch, ROOM), 1);
     equal(batch.count, 1);
-    equal(batch.offset[0], ROOM.headroom);
+    equal(batch.offset[0], ROOM.lead + ROOM.headroom);
     ok(text(all(batch)[0]!).endsWith("into the tunnel"));
   });
 
@@ -90,14 +90,14 @@ export function deviceSuite(
     all(batch).forEach((packet, i) => {
       deepEqual(packet.subarray(-sizes[i]!), new Uint8Array(sizes[i]!).fill(sizes[i]!));
     });
-    for (let i = 0, at = ROOM.headroom; i < sizes.length; i++) {
+    for (let i = 0, at = ROOM.lead + ROOM.headroom; i < sizes.length; i++) {
       equal(batch.offset[i], at);
       at += batch.length[i]! + ROOM.tailroom + ROOM.headroom;
     }
   });
 
   check("a group that is full is followed by trail and lead, then by the next", async (world) => {
-    const room = { lead: 2, headroom: 5, tailroom: 0, trail: 16, group: 1000 };
+    const room = { lead: 8, headroom: 5, tailroom: 0, trail: 16, group: 1000 };
     for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
     const batch = makePackets(4 * MAX_PACKET);
     equal(await world.device.readBatch(batch, room), 5);

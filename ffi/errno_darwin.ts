@@ -1,0 +1,61 @@
+import { type ErrnoName, NativeError } from "./errno.ts";
+
+/**
+ * macOS's errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34
+ * they are Linux's but for EAGAIN; from 35 on nothing is the same.
+ */
+export const DarwinErrno = {
+  EPERM: 1,
+  ENOENT: 2,
+  EINTR: 4,
+  EIO: 5,
+  ENXIO: 6,
+  EBADF: 9,
+  ENOMEM: 12,
+  EACCES: 13,
+  EFAULT: 14,
+  EBUSY: 16,
+  EEXIST: 17,
+  ENODEV: 19,
+  EINVAL: 22,
+  ENFILE: 23,
+  EMFILE: 24,
+  ENOTTY: 25,
+  ENOSPC: 28,
+  EPIPE: 32,
+  EAGAIN: 35,
+  EINPROGRESS: 36,
+  ENOPROTOOPT: 42,
+  EPROTONOSUPPORT: 43,
+  EOPNOTSUPP: 102,
+  EAFNOSUPPORT: 47,
+  EADDRINUSE: 48,
+  EADDRNOTAVAIL: 49,
+  ENETDOWN: 50,
+  ENETUNREACH: 51,
+  ECONNABORTED: 53,
+  ECONNRESET: 54,
+  ENOBUFS: 55,
+  ENOTCONN: 57,
+  ETIMEDOUT: 60,
+  ECONNREFUSED: 61,
+  EHOSTDOWN: 64,
+  EHOSTUNREACH: 65,
+} as const satisfies Partial<Record<ErrnoName, number>>;
+
+const NUMBERS: Partial<Record<ErrnoName, number>> = DarwinErrno;
+const NAMES = new Map<number, string>(
+  Object.entries(DarwinErrno).map(([name, number]) => [number, name]),
+);
+
+/** A system call of macOS that failed: what handles a NativeError handles it, by the same names. */
+export class DarwinError extends NativeError {
+  constructor(call: string, errno: number) {
+    super(call, errno);
+    this.message = `${call}: ${NAMES.get(errno) ?? `errno ${errno}`}`;
+  }
+
+  override is(...names: ErrnoName[]): boolean {
+    return names.some((name) => NUMBERS[name] === this.errno);
+  }
+}

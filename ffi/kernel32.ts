@@ -1,0 +1,75 @@
+/**
+ * The calls of Windows's kernel32.dll that ttun makes (Windows SDK: synchapi.h, handleapi.h,
+ * errhandlingapi.h, winnt.h). Handles and addresses are `usize`: numbers, never followed here.
+ */
+export const KERNEL32_TABLE = {
+  // DWORD GetLastError(void)
+  GetLastError: { parameters: [], result: "u32" },
+  // HANDLE CreateEventW(SECURITY_ATTRIBUTES *, BOOL manualReset, BOOL initialState, const WCHAR *)
+  CreateEventW: { parameters: ["usize", "i32", "i32", "usize"], result: "usize" },
+  SetEvent: { parameters: ["usize"], result: "i32" },
+  CloseHandle: { parameters: ["usize"], result: "i32" },
+  // DWORD WaitForMultipleObjects(DWORD count, const HANDLE *, BOOL waitAll, DWORD milliseconds), on
+  // a thread of Deno's pool
+  WaitForMultipleObjects: {
+    parameters: ["u32", "buffer", "i32", "u32"],
+    result: "u32",
+    nonblocking: true,
+  },
+  // void RtlMoveMemory(void *to, const void *from, size_t length): out of another's memory …
+  copyFrom: {
+    name: "RtlMoveMemory",
+    parameters: ["buffer", "usize", "usize"],
+    result: "void",
+  },
+  // … and into it.
+  copyTo: {
+    name: "RtlMoveMemory",
+    parameters: ["usize", "buffer", "usize"],
+    result: "void",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export type Kernel32Symbols = Deno.StaticForeignLibraryInterface<typeof KERNEL32_TABLE>;
+
+/** winbase.h */
+export const INFINITE = 0xffff_ffff;
+/** What WaitForMultipleObjects gives where it cannot wait. */
+export const WAIT_FAILED = 0xffff_ffff;
+
+/** winerror.h */
+export const WindowsCode = {
+  ERROR_SUCCESS: 0,
+  ERROR_ACCESS_DENIED: 5,
+  ERROR_INVALID_DATA: 13,
+  ERROR_HANDLE_EOF: 38,
+  ERROR_BUFFER_OVERFLOW: 111,
+  ERROR_ALREADY_EXISTS: 183,
+  ERROR_NO_MORE_ITEMS: 259,
+  ERROR_ALREADY_INITIALIZED: 1247,
+} as const;
+
+const NAMES = new Map<number, string>(
+  Object.entries(WindowsCode).map(([name, code]) => [code, name]),
+);
+
+/** A call of Windows that failed. Adapters translate it, once. */
+export class WindowsError extends Error {
+  override readonly name = "WindowsError";
+  readonly call: string;
+  readonly code: number;
+
+  constructor(call: string, code: number) {
+    const why = code === 0 ? "Windows gave no reason" : NAMES.get(code) ?? `error ${code}`;
+    super(`${call}: ${why}`);
+    this.call = call;
+    this.code = code;
+  }
+}
+
+/** `text` as the NUL-ended UTF-16 that Windows wants. */
+export function wideString(text: string): Uint8Array<ArrayBuffer> {
+  const units = new Uint16Array(text.length + 1);
+  for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);
+  return new Uint8Array(units.buffer);
+}

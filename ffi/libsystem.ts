@@ -1,0 +1,108 @@
+import { TtunError } from "../src/base/errors.ts";
+import { DarwinErrno, DarwinError } from "./errno_darwin.ts";
+import { openLibrary } from "./library.ts";
+
+/**
+ * The calls of macOS's libSystem that ttun makes. `fcntl` and `ioctl` are variadic: on arm64 macOS
+ * the arguments behind the named ones lie on the stack (Apple, "Writing ARM64 code for Apple
+ * platforms": variadic functions), on x86-64 the third is in a register as ever. So the argument is
+ * given twice, as the third and as the ninth parameter: eight fill the registers x0 to x7 of arm64,
+ * the ninth is the first on the stack. Each machine looks at one of the two.
+ */
+export const LIBSYSTEM_TABLE = {
+  // int *__error(void): where errno of this thread is (errno.h)
+  __error: { parameters: [], result: "pointer" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  // int pipe(int fds[2])
+  pipe: { parameters: ["buffer"], result: "i32" },
+  // int fcntl(int fd, int cmd, ...)
+  fcntl: {
+    parameters: ["i32", "i32", "usize", "usize", "usize", "usize", "usize", "usize", "usize"],
+    result: "i32",
+  },
+  // int ioctl(int fd, unsigned long request, ...)
+  ioctl: {
+    parameters: ["i32", "u64", "buffer", "usize", "usize", "usize", "usize", "usize", "buffer"],
+    result: "i32",
+  },
+  // int poll(struct pollfd *fds, nfds_t count, int timeout), on a thread of Deno's pool; nfds_t is
+  // unsigned int here (poll.h).
+  poll: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export type LibSystemSymbols = Deno.StaticForeignLibraryInterface<typeof LIBSYSTEM_TABLE>;
+
+/** fcntl.h of macOS */
+const F_SETFD = 2;
+const F_SETFL = 4;
+const FD_CLOEXEC = 1;
+const O_NONBLOCK = 0x4;
+
+/** libSystem with errno made usable. Use it in the thread that opened it: errno belongs to a thread. */
+export class LibSystem implements Disposable {
+  readonly call: LibSystemSymbols;
+  readonly #errno: () => number;
+  readonly #close: () => void;
+
+  constructor(call: LibSystemSymbols, errno: () => number, close: () => void) {
+    this.call = call;
+    this.#errno = errno;
+    this.#close = close;
+  }
+
+  /** errno of the synchronous call that has just returned -1. */
+  get errno(): number {
+    return this.#errno();
+  }
+
+  /** @throws {DarwinError} when `result` is negative; otherwise gives it back. */
+  check(name: string, result: number): number {
+    if (result < 0) throw new DarwinError(name, this.errno);
+    return result;
+  }
+
+  /** Makes a call again for as long as a signal interrupts it. */
+  retry(make: () => number): number {
+    for (;;) {
+      const result = make();
+      if (result >= 0 || this.errno !== DarwinErrno.EINTR) return result;
+    }
+  }
+
+  /** ioctl with a struct: see the table for why it is given twice. */
+  ioctl(fd: number, request: bigint, argument: Uint8Array<ArrayBuffer>): number {
+    return this.call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
+  }
+
+  /** Calls on it return EAGAIN instead of waiting, and programs that are started do not get it. */
+  makeNonBlocking(fd: number): void {
+    this.#fcntl(fd, F_SETFL, O_NONBLOCK);
+    this.#fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+
+  #fcntl(fd: number, command: number, number: number): void {
+    const n = BigInt(number);
+    this.check("fcntl", this.call.fcntl(fd, command, n, 0n, 0n, 0n, 0n, 0n, n));
+  }
+
+  [Symbol.dispose](): void {
+    this.#close();
+  }
+}
+
+/** @throws {TtunError} `system` where this is not macOS. */
+export function openLibSystem(): LibSystem {
+  const library = openLibrary(["/usr/lib/libSystem.B.dylib"], LIBSYSTEM_TABLE);
+  const at = library.symbols.__error();
+  if (at === null) {
+    library[Symbol.dispose]();
+    throw new TtunError("system", "Cannot use libSystem: it has no errno");
+  }
+  const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
+  return new LibSystem(library.symbols, () => errno[0]!, () => library[Symbol.dispose]());
+}

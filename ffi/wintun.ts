@@ -1,0 +1,69 @@
+import { TtunError } from "../src/base/errors.ts";
+import { KERNEL32_TABLE, type Kernel32Symbols } from "./kernel32.ts";
+import { openLibrary } from "./library.ts";
+
+/** wintun.h of Wintun 0.14 (https://www.wintun.net). Handles and addresses are numbers. */
+export const WINTUN_TABLE = {
+  // WINTUN_ADAPTER_HANDLE (const WCHAR *name, const WCHAR *tunnelType, const GUID *requested)
+  WintunCreateAdapter: { parameters: ["buffer", "buffer", "usize"], result: "usize" },
+  // WINTUN_ADAPTER_HANDLE (const WCHAR *name)
+  WintunOpenAdapter: { parameters: ["buffer"], result: "usize" },
+  WintunCloseAdapter: { parameters: ["usize"], result: "void" },
+  // WINTUN_SESSION_HANDLE (WINTUN_ADAPTER_HANDLE, DWORD capacity)
+  WintunStartSession: { parameters: ["usize", "u32"], result: "usize" },
+  WintunEndSession: { parameters: ["usize"], result: "void" },
+  // HANDLE (WINTUN_SESSION_HANDLE): the session's own, not to be closed
+  WintunGetReadWaitEvent: { parameters: ["usize"], result: "usize" },
+  // BYTE *(WINTUN_SESSION_HANDLE, DWORD *packetSize)
+  WintunReceivePacket: { parameters: ["usize", "buffer"], result: "usize" },
+  // void (WINTUN_SESSION_HANDLE, const BYTE *packet)
+  WintunReleaseReceivePacket: { parameters: ["usize", "usize"], result: "void" },
+  // BYTE *(WINTUN_SESSION_HANDLE, DWORD packetSize)
+  WintunAllocateSendPacket: { parameters: ["usize", "u32"], result: "usize" },
+  WintunSendPacket: { parameters: ["usize", "usize"], result: "void" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+export type WintunSymbols = Deno.StaticForeignLibraryInterface<typeof WINTUN_TABLE>;
+
+/** Both libraries. */
+export interface Wintun extends Disposable {
+  readonly wintun: WintunSymbols;
+  readonly kernel32: Kernel32Symbols;
+}
+
+/**
+ * Where wintun.dll is looked for: in the file that the user names and nowhere else, or beside the
+ * program. Never where Windows's loader looks by itself: that can be the current folder, and what
+ * anybody has put there would run as administrator.
+ */
+export function wintunPaths(given: string | undefined, program: string): string[] {
+  if (given !== undefined) return [given];
+  return [program.replace(/[^\\/]*$/, "wintun.dll")];
+}
+
+/** @throws {TtunError} `system` where wintun.dll cannot be loaded: with where to get it */
+export function openWintun(paths: readonly string[], open = openLibrary): Wintun {
+  using opened = new DisposableStack();
+  const kernel32 = opened.use(open(["kernel32.dll"], KERNEL32_TABLE));
+  const wintun = opened.use(openDll(paths, open));
+  const both = opened.move();
+  return {
+    wintun: wintun.symbols,
+    kernel32: kernel32.symbols,
+    [Symbol.dispose]: () => both.dispose(),
+  };
+}
+
+function openDll(paths: readonly string[], open: typeof openLibrary) {
+  try {
+    return open(paths, WINTUN_TABLE);
+  } catch (cause) {
+    throw new TtunError(
+      "system",
+      `Cannot open a TUN device: none of ${paths.join(", ")} can be loaded; get wintun.dll from ` +
+        "https://www.wintun.net (of its archive's folder bin, what fits this machine: amd64 or " +
+        `arm64) and put it there as ${paths[0]}, or name it with --wintun FILE`,
+      { cause },
+    );
+  }
+}
