@@ -5,10 +5,13 @@ import { cString, type Libc } from "./libc.ts";
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
 const TUNSETOFFLOAD = 0x4004_54d0n;
+const TUNSETVNETHDRSZ = 0x4004_54d8n;
 const IFF_TUN = 0x0001;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
+/** The virtio_net_hdr without what later versions have added. */
+const VNET_HEADER_SIZE = 10;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40; // name (16), then a union of which flags (u16) is used here
 const IFREQ_FLAGS = IFNAMSIZ;
@@ -52,8 +55,16 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
   request.set(cString(name).subarray(0, IFNAMSIZ - 1));
   const flags = new DataView(request.buffer);
   flags.setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI | (o.headers ? IFF_VNET_HDR : 0), true);
-  for (const [call, number] of [["TUNSETIFF", TUNSETIFF], ["TUNGETIFF", TUNGETIFF]] as const) {
-    if (libc.call.ioctl(fd, number, request) < 0) {
+  // A device that stays keeps what its last reader has set: a size of header, offloads.
+  const size = new Uint8Array(new Int32Array([VNET_HEADER_SIZE]).buffer);
+  const steps: [call: string, run: () => number][] = [
+    ["TUNSETIFF", () => libc.call.ioctl(fd, TUNSETIFF, request)],
+    ["TUNGETIFF", () => libc.call.ioctl(fd, TUNGETIFF, request)],
+    ["TUNSETVNETHDRSZ", () => o.headers ? libc.call.ioctl(fd, TUNSETVNETHDRSZ, size) : 0],
+    ["TUNSETOFFLOAD", () => libc.call.tunSetOffload(fd, TUNSETOFFLOAD, 0n)],
+  ];
+  for (const [call, run] of steps) {
+    if (run() < 0) {
       const error = new NativeError(call, libc.errno);
       libc.call.close(fd);
       throw error;

@@ -179,10 +179,13 @@ class LinuxTun implements TunDevice {
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     const before = this.headroom;
-    if (room.lead + room.headroom < before) {
-      throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
-    }
     const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
+    if (room.lead + room.headroom < before || room.lead + room.headroom > last) {
+      throw new TtunError(
+        "internal",
+        `Cannot read ${this.name}: the batch has no room for a packet`,
+      );
+    }
     const most = into.offset.length;
     let count = 0;
     for (const places = new Places(room); count < most && places.at <= last;) {

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
-import { makePackets, MAX_PACKET } from "../base/packets.ts";
+import { makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { TtunError } from "../base/errors.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { test } from "../../tests/check.ts";
@@ -28,7 +28,8 @@ async function ip(command: string): Promise<void> {
 function onePacket() {
   const batch = makePackets(MAX_PACKET);
   const packet = udpPacket(new Uint8Array(8));
-  batch.bytes.set(packet);
+  batch.bytes.set(packet, VIRTIO_NET_HEADER);
+  batch.offset[0] = VIRTIO_NET_HEADER;
   batch.length[0] = packet.length;
   batch.count = 1;
   return batch;

@@ -1,0 +1,39 @@
+/** ttun as it was before version 2 of the wire, out of this clone's history. */
+import type { Host, Process } from "../netns.ts";
+import { ENV, SERVER } from "./tunnel.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+
+/** The last commit that spoke version 1 alone. */
+const BEFORE_V2 = "96104b4";
+
+export class OldTtun implements AsyncDisposable {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Null where the clone has no history. */
+  static async unpack(): Promise<OldTtun | null> {
+    const folder = await Deno.makeTempDir();
+    const { success, stderr } = await new Deno.Command("sh", {
+      args: ["-c", `git archive ${BEFORE_V2} | tar -x -C '${folder}'`],
+      cwd: ROOT,
+    }).output();
+    const old = new OldTtun(folder);
+    if (success) return old;
+    console.log(`Skipped: this clone has no history: ${new TextDecoder().decode(stderr)}`);
+    await old[Symbol.asyncDispose]();
+    return null;
+  }
+
+  startClient(host: Host, ...args: string[]): Process {
+    const command = ["run", "-A", "--no-prompt", `${this.#folder}/main.ts`, "client", "-v"];
+    return host.spawn(Deno.execPath(), [...command, "-s", SERVER, ...args], { env: ENV });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
