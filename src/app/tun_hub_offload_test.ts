@@ -183,6 +183,20 @@ Deno.test("a client's headers are looked at before the device sees them, and go 
   assert.deepEqual([droppedUnfit, droppedForeign], [2, 1]);
 });
 
+Deno.test("a client with offload may send packets of any length, one without what a frame holds", async () => {
+  await using w = new HubWorld({ takes: ALL });
+  const [a, b] = [w.join("a", A, { offload: ALL }), w.join("b", B)];
+  for (const size of [1_400, 1_401, 65_535]) {
+    a.link.deliver(between("10.8.0.2", SERVER4, 1, size));
+    b.link.deliver(between("10.8.0.3", SERVER4, 2, size));
+  }
+  await w.clock.settle();
+  const sizes = (mark: number) =>
+    w.device.written.filter((p) => p.at(-1) === mark).map(({ length }) => length);
+  assert.deepEqual([sizes(1), sizes(2)], [[1_400, 1_401, 65_535], [1_400]]);
+  assert.equal(w.hub.counters.droppedUnfit, 2);
+});
+
 Deno.test("the largest super-packet there is goes through, again and again", async () => {
   await using w = new HubWorld({ takes: ALL });
   const a = w.join("a", A, { offload: ALL });
