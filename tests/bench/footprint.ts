@@ -1,39 +1,72 @@
 /**
- * `deno task bench:footprint [rounds]`: time from the start of a client to "authenticated", and
- * the memory (RSS) of an idle server and client after five seconds. Medians. Needs root.
+ * `deno task bench:footprint [rounds] [FILE]`: what a start costs and how much memory an idle end
+ * takes, of `deno run` and, beside it, of the executable FILE that `deno task build` has made:
+ * `--version`, a client from its start to "authenticated", RSS after five seconds. Medians, by
+ * turns. Needs root.
  */
 import { twoHosts } from "../netns.ts";
+import { format, table } from "./results.ts";
+import { median } from "./statistics.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
+const FILE = Deno.args[1];
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 
-const found = { startMs: [] as number[], serverMb: [] as number[], clientMb: [] as number[] };
-for (let round = 0; round < ROUNDS; round++) {
+/** A way to start ttun: the command and what stands before its own arguments. */
+interface Way {
+  name: string;
+  command: string;
+  before: string[];
+}
+
+interface Footprint {
+  versionMs: number;
+  startMs: number;
+  serverMb: number;
+  clientMb: number;
+}
+
+const ways: Way[] = [{ name: "deno run", command: Deno.execPath(), before: ["run", "-A", MAIN] }];
+if (FILE !== undefined) {
+  ways.push({ name: "executable", command: await Deno.realPath(FILE), before: [] });
+}
+
+async function measure({ command, before }: Way): Promise<Footprint> {
   await using hosts = await twoHosts();
-  const env = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
-  await using server = hosts.server.spawn(Deno.execPath(), ["run", "-A", MAIN, "server"], { env });
+  const asked = performance.now();
+  await hosts.server.run(command, [...before, "--version"]);
+  const versionMs = performance.now() - asked;
+  await using server = hosts.server.spawn(command, [...before, "server"], { env: ENV });
   await server.waitFor(/listening/);
   const began = performance.now();
-  await using client = hosts.client.spawn(Deno.execPath(), [
-    "run",
-    "-A",
-    MAIN,
-    "client",
-    "-s",
-    "192.0.2.1:20203",
-  ], { env });
+  const args = [...before, "client", "-s", "192.0.2.1:20203"];
+  await using client = hosts.client.spawn(command, args, { env: ENV });
   await client.waitFor(/authenticated/);
-  found.startMs.push(performance.now() - began);
+  const startMs = performance.now() - began;
   await new Promise((resolve) => setTimeout(resolve, 5000));
-  found.serverMb.push(rssMb(server.pid));
-  found.clientMb.push(rssMb(client.pid));
+  return { versionMs, startMs, serverMb: rssMb(server.pid), clientMb: rssMb(client.pid) };
 }
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-console.log(`start to authenticated: ${(median(found.startMs) / 1000).toFixed(2)} s`);
-console.log(`idle server: ${median(found.serverMb).toFixed(0)} MB RSS`);
-console.log(`idle client: ${median(found.clientMb).toFixed(0)} MB RSS`);
 
 function rssMb(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1000;
+}
+
+const found = new Map(ways.map((way) => [way, [] as Footprint[]]));
+for (let round = 0; round < ROUNDS; round++) {
+  for (const way of ways) found.get(way)!.push(await measure(way));
+}
+console.log(table(
+  ["started as", "--version, s", "to authenticated, s", "idle server, MB", "idle client, MB"],
+  [...found].map(([{ name }, runs]) => [
+    name,
+    format(median(runs.map((run) => run.versionMs)) / 1000, 2),
+    format(median(runs.map((run) => run.startMs)) / 1000, 2),
+    format(median(runs.map((run) => run.serverMb)), 0),
+    format(median(runs.map((run) => run.clientMb)), 0),
+  ]),
+));
+if (FILE !== undefined) {
+  console.log(`\nThe file has ${format((await Deno.stat(FILE)).size / 1e6, 0)} MB.`);
 }
