@@ -46,8 +46,8 @@ function isHost({ family, bytes }: Cidr): boolean {
   if (family === 4) {
     return first > 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
   }
-  const isLow = bytes.subarray(0, 15).every((byte) => byte === 0); // ::, ::1
-  return first !== 0xff && !(first === 0xfe && second >= 0x80) && !isLow;
+  // ::/8 is unspecified, loopback, IPv4 in disguise and what translators use.
+  return first !== 0x00 && first !== 0xff && !(first === 0xfe && second >= 0x80);
 }
 
 function wrong(what: string): ProtocolError {
