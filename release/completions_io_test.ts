@@ -76,7 +76,7 @@ async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
 /** Lines, and all that may come behind each. */
 const COMMON: Record<string, string[]> = {
   "ttun se": ["server"],
-  "ttun server --wi": ["--wire"],
+  "ttun server --wir": ["--wire"],
   "ttun server --wire ": ["auto", "v1", "v2"],
   "ttun client --once --log-format j": ["json"],
   "ttun help gen": ["genkey"],
@@ -87,7 +87,7 @@ const COMMON: Record<string, string[]> = {
 };
 
 const BASH_ALONE: Record<string, string[]> = {
-  "ttun server -wi": ["-wire"],
+  "ttun server -wir": ["-wire"],
   "ttun server -wire ": ["auto", "v1", "v2"],
   "ttun server --wire=": ["auto", "v1", "v2"],
   "ttun server --wire=v": ["v1", "v2"],

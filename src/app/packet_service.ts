@@ -47,6 +47,8 @@ export interface Member {
   readonly traffic: Traffic;
   /** For the log. */
   readonly peer: string;
+  /** Called once packets pass: what the user is told then is true. */
+  readonly onUp?: () => void;
   /** Addresses given to it; empty where there is one peer only, which may have any. */
   readonly addresses: readonly Cidr[];
 }

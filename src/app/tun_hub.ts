@@ -89,6 +89,7 @@ export class TunHub implements PacketService {
     const seat = new Seat(link, member, this.#clock, this.#filter);
     this.#join(seat);
     try {
+      member.onUp?.();
       await receive(link, this.device, this.#clock, (packets) => {
         this.#keepOwn(packets, seat);
         this.#filter.keepForDevice(packets, link.offload, member.traffic);

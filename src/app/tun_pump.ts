@@ -82,7 +82,7 @@ export class TunPump implements PacketService {
   }
 
   /** What the device queued before is dropped: nobody wants the packets of the last outage now. */
-  async session(link: Link, { traffic }: Pick<Member, "traffic">): Promise<void> {
+  async session(link: Link, { traffic, onUp }: Pick<Member, "traffic" | "onUp">): Promise<void> {
     if (this.#attached !== null) {
       throw new TtunError("internal", "Cannot carry packets for two links at once");
     }
@@ -93,6 +93,7 @@ export class TunPump implements PacketService {
     const outbox = new Outbox(link, { clock: this.#clock, spare: makePackets(ARENA) });
     this.#attached = { link, outbox, traffic };
     try {
+      onUp?.();
       await receive(link, this.device, this.#clock, (packets) => {
         this.#filter.keepForDevice(packets, link.offload, traffic);
       });

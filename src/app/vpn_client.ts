@@ -96,15 +96,17 @@ class VpnClient {
         since = clock.now();
         const at = formatAddr(stream.remote);
         const { protocol } = stream.info();
-        log.info("authenticated", {
-          server: at,
-          protocol,
-          wire: peer.wire,
-          offload: offloadText(link.offload),
-        });
-        if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
+        const onUp = () => {
+          log.info("authenticated", {
+            server: at,
+            protocol,
+            wire: peer.wire,
+            offload: offloadText(link.offload),
+          });
+          if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
+        };
         await this.#o.takeAddresses(peer.addresses ?? []);
-        await runSession(peer, link, pump, { peer: at, addresses: [], traffic }, signal);
+        await runSession(peer, link, pump, { peer: at, addresses: [], traffic, onUp }, signal);
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;
       return { error: new TtunError("lost", words), wasUp: true };

@@ -200,15 +200,17 @@ class VpnServer {
       : `all ${this.#many} places are taken`;
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
-    log.info("authenticated", {
-      peer,
-      protocol,
-      wire: candidate.wire,
-      offload: offloadText(link.offload),
-      ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
-    });
-    if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
-    await runSession(admitted, link, pump, member, signal);
+    const onUp = () => {
+      log.info("authenticated", {
+        peer,
+        protocol,
+        wire: candidate.wire,
+        offload: offloadText(link.offload),
+        ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
+      });
+      if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
+    };
+    await runSession(admitted, link, pump, { ...member, onUp }, signal);
   }
 }
 
