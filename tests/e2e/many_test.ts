@@ -37,6 +37,7 @@ async function world(count: number): Promise<World> {
 async function join(host: Host, ...args: string[]): Promise<{ process: Process; address: string }> {
   const process = startTtun(host, "client", "-s", SERVER, ...args);
   const [, address] = await process.waitFor(/addresses=(10\.9\.0\.\d+)\/24,fd00:9::/);
+  await process.waitFor(/authenticated/);
   return { process, address: address! };
 }
 
