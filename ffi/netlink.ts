@@ -41,6 +41,7 @@ const RTMSG_SIZE = 12;
 
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_GSO_MAX_SIZE = 41;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 0x02;
@@ -88,8 +89,11 @@ export class Netlink implements Disposable {
     throw new NativeError("RTM_GETLINK", 19 /* ENODEV */);
   }
 
-  /** @throws {NativeError} EPERM, EINVAL (an MTU that the device cannot have) */
-  setLink(index: number, change: { mtu?: number; up?: boolean }): void {
+  /**
+   * `gsoMaxSize`: the largest super-packet that the kernel makes for the device, in bytes.
+   * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device cannot have)
+   */
+  setLink(index: number, change: { mtu?: number; up?: boolean; gsoMaxSize?: number }): void {
     const head = new Uint8Array(IFINFO_SIZE);
     const view = new DataView(head.buffer);
     view.setInt32(4, index, true);
@@ -97,8 +101,11 @@ export class Netlink implements Disposable {
       view.setUint32(8, change.up ? IFF_UP : 0, true);
       view.setUint32(12, IFF_UP, true);
     }
-    const mtu = change.mtu === undefined ? new Uint8Array() : attribute(IFLA_MTU, u32(change.mtu));
-    this.request(RTM_SETLINK, 0, concat(head, mtu));
+    const number = (type: number, value: number | undefined) =>
+      value === undefined ? new Uint8Array() : attribute(type, u32(value));
+    const mtu = number(IFLA_MTU, change.mtu);
+    const gso = number(IFLA_GSO_MAX_SIZE, change.gsoMaxSize);
+    this.request(RTM_SETLINK, 0, concat(head, mtu, gso));
   }
 
   addresses(index: number): LinkAddress[] {

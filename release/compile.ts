@@ -16,7 +16,7 @@ const PERMISSIONS = [
 const RUNS: Readonly<Record<Target["format"], string>> = {
   ELF: "/bin/sh",
   "Mach-O": "/bin/sh,/sbin/ifconfig,/sbin/route",
-  PE: "netsh",
+  PE: "cmd.exe,netsh",
 };
 
 /** A download of Deno's runtime is part of it: not for ever. */

@@ -5,6 +5,11 @@ import type { PlaneFacts } from "./messages.ts";
 
 const SIGTERM = 15;
 
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** What runs a hook's command. */
+export const SHELL = IS_WINDOWS ? "cmd.exe" : "/bin/sh";
+
 /** A command of the user's that runs when something has happened. */
 export interface Hook {
   readonly name: "--up" | "--down";
@@ -42,8 +47,8 @@ export async function runHook(
 
 function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
   try {
-    return new Deno.Command("/bin/sh", {
-      args: ["-c", `exec >&2\n${command}`],
+    return new Deno.Command(SHELL, {
+      args: IS_WINDOWS ? ["/d", "/s", "/c", `(${command}) 1>&2`] : ["-c", `exec >&2\n${command}`],
       env: {
         TTUN_ROLE: role,
         TTUN_DEVICE: facts.device,

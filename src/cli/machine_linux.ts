@@ -10,6 +10,13 @@ import { Reactor } from "../io/reactor.ts";
 import { openDevice } from "../io/tun.ts";
 import type { Machine } from "./machine.ts";
 
+/**
+ * A super-packet with its frame and tag shall go as one through the carrier's TCP, whose own
+ * super-packets are of 45 segments: 64 260 bytes over IPv6, 65 160 over IPv4 with timestamps. What
+ * is longer leaves a few bytes for a packet of their own, and everything is done twice.
+ */
+const GSO_MAX_SIZE = 64_000;
+
 /** Linux: everything by system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
   const libc = openLibc();
@@ -36,7 +43,7 @@ export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
         offload: config.offload,
         addresses: config.addresses.map(formatCidr),
       }),
-    configure: (device, config) => configure(libc, device, config),
+    configure: (device, config) => configure(libc, device, { ...config, gsoMaxSize: GSO_MAX_SIZE }),
     changeAddresses: (device, o) => changeAddresses(libc, device, o),
     check: ({ congestion }) => {
       if (congestion === undefined || hasCongestion(libc, congestion)) return;

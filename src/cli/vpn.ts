@@ -5,7 +5,7 @@ import { pskKey } from "../core/kdf.ts";
 import { WAKE } from "../../ffi/epoll.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import type { RunContext } from "./context.ts";
-import { runHook } from "./hooks.ts";
+import { runHook, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "./key_strength.ts";
 import { isKnown, remember, stateDirectory } from "./known_servers.ts";
 import { linkSecret, serverToken } from "./link_secret.ts";
@@ -96,7 +96,7 @@ function needs(role: Role, options: VpnOptions): Need[] {
   }
   if (options.up !== undefined || options.down !== undefined) {
     all.push({
-      permission: { name: "run", command: "/bin/sh" },
+      permission: { name: "run", command: SHELL },
       purpose: "run the --up and --down commands",
     });
   }

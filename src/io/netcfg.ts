@@ -11,6 +11,8 @@ export interface NetworkConfig {
   /** With one of the same family: point to point instead of a shared network. */
   peers: Cidr[];
   routes: Cidr[];
+  /** The largest super-packet that the kernel shall make; undefined = as it has it. */
+  gsoMaxSize?: number;
   /** The user named the addresses: then one that cannot be set is an error, else a warning. */
   addressesAreAsked: boolean;
 }
@@ -54,6 +56,9 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       );
       undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
     }
+    if (config.gsoMaxSize !== undefined) {
+      limitSuperPackets(netlink, before.index, config.gsoMaxSize);
+    }
     // Before the addresses: an IPv6 peer's route comes with its address, and only to a link that is up.
     if (!before.up) {
       step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
@@ -86,6 +91,15 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
     throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
       cause: thrown,
     });
+  }
+}
+
+/** Only for speed: who may not do it, and a kernel that cannot, go without. */
+function limitSuperPackets(netlink: Netlink, index: number, gsoMaxSize: number): void {
+  try {
+    netlink.setLink(index, { gsoMaxSize });
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
   }
 }
 
