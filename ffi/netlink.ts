@@ -41,6 +41,7 @@ const RTMSG_SIZE = 12;
 
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+const IFLA_TXQLEN = 13;
 const IFLA_GSO_MAX_SIZE = 41;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -64,6 +65,14 @@ export interface LinkState {
 export interface LinkAddress {
   readonly local: Cidr;
   readonly peer?: Cidr;
+}
+
+/** What `setLink` changes; what is absent stays. */
+export interface LinkChange {
+  mtu?: number;
+  up?: boolean;
+  gsoMaxSize?: number;
+  queueLength?: number;
 }
 
 /** One rtnetlink socket. Every call waits for the kernel's answer, which is there at once. */
@@ -91,9 +100,10 @@ export class Netlink implements Disposable {
 
   /**
    * `gsoMaxSize`: the largest super-packet that the kernel makes for the device, in bytes.
+   * `queueLength`: how many packets it keeps for who reads the device.
    * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device cannot have)
    */
-  setLink(index: number, change: { mtu?: number; up?: boolean; gsoMaxSize?: number }): void {
+  setLink(index: number, change: LinkChange): void {
     const head = new Uint8Array(IFINFO_SIZE);
     const view = new DataView(head.buffer);
     view.setInt32(4, index, true);
@@ -105,7 +115,8 @@ export class Netlink implements Disposable {
       value === undefined ? new Uint8Array() : attribute(type, u32(value));
     const mtu = number(IFLA_MTU, change.mtu);
     const gso = number(IFLA_GSO_MAX_SIZE, change.gsoMaxSize);
-    this.request(RTM_SETLINK, 0, concat(head, mtu, gso));
+    const queue = number(IFLA_TXQLEN, change.queueLength);
+    this.request(RTM_SETLINK, 0, concat(head, mtu, gso, queue));
   }
 
   addresses(index: number): LinkAddress[] {

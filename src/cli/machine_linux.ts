@@ -17,6 +17,14 @@ import type { Machine } from "./machine.ts";
  */
 const GSO_MAX_SIZE = 64_000;
 
+/**
+ * Packets that the device keeps for us. The usual 500 overflow in a burst of one fast connection,
+ * packet by packet; a slow link's queue is our own, so that a long one here makes nobody wait.
+ */
+const QUEUE_LENGTH = 2000;
+
+const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: QUEUE_LENGTH };
+
 /** Linux: everything by system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
   const libc = openLibc();
@@ -43,7 +51,7 @@ export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
         offload: config.offload,
         addresses: config.addresses.map(formatCidr),
       }),
-    configure: (device, config) => configure(libc, device, { ...config, gsoMaxSize: GSO_MAX_SIZE }),
+    configure: (device, config) => configure(libc, device, { ...config, tuning: TUNING }),
     changeAddresses: (device, o) => changeAddresses(libc, device, o),
     check: ({ congestion }) => {
       if (congestion === undefined || hasCongestion(libc, congestion)) return;

@@ -2,7 +2,7 @@ import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { type LinkAddress, Netlink } from "../../ffi/netlink.ts";
+import { type LinkAddress, type LinkChange, Netlink } from "../../ffi/netlink.ts";
 
 /** How a device shall be. */
 export interface NetworkConfig {
@@ -11,8 +11,8 @@ export interface NetworkConfig {
   /** With one of the same family: point to point instead of a shared network. */
   peers: Cidr[];
   routes: Cidr[];
-  /** The largest super-packet that the kernel shall make; undefined = as it has it. */
-  gsoMaxSize?: number;
+  /** What only makes it faster. */
+  tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
   /** The user named the addresses: then one that cannot be set is an error, else a warning. */
   addressesAreAsked: boolean;
 }
@@ -56,9 +56,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       );
       undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
     }
-    if (config.gsoMaxSize !== undefined) {
-      limitSuperPackets(netlink, before.index, config.gsoMaxSize);
-    }
+    if (config.tuning !== undefined) tune(netlink, before.index, config.tuning);
     // Before the addresses: an IPv6 peer's route comes with its address, and only to a link that is up.
     if (!before.up) {
       step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
@@ -95,9 +93,9 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
 }
 
 /** Only for speed: who may not do it, and a kernel that cannot, go without. */
-function limitSuperPackets(netlink: Netlink, index: number, gsoMaxSize: number): void {
+function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   try {
-    netlink.setLink(index, { gsoMaxSize });
+    netlink.setLink(index, tuning);
   } catch (error) {
     if (!(error instanceof NativeError)) throw error;
   }
