@@ -9,7 +9,7 @@ import { requireOwnNamespace } from "./own_namespace.ts";
 import type { DeviceWorld } from "./suite/device_suite.ts";
 
 const NEAR = "10.1.1.1";
-const FAR = "10.1.1.2";
+export const FAR = "10.1.1.2";
 const PORT = 20203;
 
 /** A real TUN device with IPv4 alone (IPv6 speaks by itself), and a UDP socket of the machine's. */

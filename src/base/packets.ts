@@ -1,6 +1,12 @@
 /** How many packets one batch holds at the most. */
 export const BATCH_PACKETS = 128;
 
+/**
+ * Packets that a TUN device keeps for us. The usual 500 overflow in a burst of one fast connection,
+ * packet by packet; a slow link's queue is our own, so that a long one here makes nobody wait.
+ */
+export const DEVICE_QUEUE = 2000;
+
 /** The largest IP packet. A read never gets less room, whatever the device's MTU has become. */
 export const MAX_PACKET = 65_535;
 

@@ -1,5 +1,6 @@
 import { formatCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { DEVICE_QUEUE } from "../base/packets.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { hasCongestion } from "../../ffi/socket.ts";
 import { becomeUser, findUser } from "../../ffi/user.ts";
@@ -17,13 +18,7 @@ import type { Machine } from "./machine.ts";
  */
 const GSO_MAX_SIZE = 64_000;
 
-/**
- * Packets that the device keeps for us. The usual 500 overflow in a burst of one fast connection,
- * packet by packet; a slow link's queue is our own, so that a long one here makes nobody wait.
- */
-const QUEUE_LENGTH = 2000;
-
-const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: QUEUE_LENGTH };
+const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
 
 /** Linux: everything by system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinux(io: "auto" | "ffi" | "deno"): Machine {

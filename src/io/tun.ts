@@ -1,5 +1,12 @@
 import { TtunError } from "../base/errors.ts";
-import { isComplete, MAX_PACKET, Offload, Places, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import {
+  DEVICE_QUEUE,
+  isComplete,
+  MAX_PACKET,
+  Offload,
+  Places,
+  VIRTIO_NET_HEADER,
+} from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
@@ -273,5 +280,5 @@ class LinuxTun implements TunDevice {
   }
 }
 
-/** Twice the queue of a TUN device: enough to empty it, and an end if somebody keeps it full. */
-const DRAIN_MOST = 1000;
+/** Enough to empty the device's queue, and an end if somebody keeps it full. */
+const DRAIN_MOST = 2 * DEVICE_QUEUE;

@@ -1,5 +1,6 @@
+import { createSocket } from "node:dgram";
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
-import { makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { DEVICE_QUEUE, makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { TtunError } from "../base/errors.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { test } from "../../tests/check.ts";
@@ -8,11 +9,14 @@ import { requireOwnNamespace } from "../../tests/own_namespace.ts";
 import { Host } from "../../tests/netns.ts";
 import { deviceSuite } from "../../tests/suite/device_suite.ts";
 import { later } from "../../tests/suite/stream_net.ts";
-import { openTunWorld, udpPacket } from "../../tests/tun_world.ts";
+import { FAR, openTunWorld, udpPacket } from "../../tests/tun_world.ts";
 import { Reactor } from "./reactor.ts";
 import { openDevice } from "./tun.ts";
 
 deviceSuite("tun", test, openTunWorld, { refuses: true });
+
+/** RFC 863. */
+const DISCARD = 9;
 
 const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 
@@ -23,6 +27,20 @@ const nodeOfMode = (mode: string) =>
 async function ip(command: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("ip", { args: command.split(" ") }).output();
   ok(success, new TextDecoder().decode(stderr));
+}
+
+/** Empty datagrams to the far side; one socket alone may not have so many on their way. */
+async function sendFromMany(count: number): Promise<void> {
+  const EACH = 100;
+  for (let sent = 0; sent < count; sent += EACH) {
+    const socket = createSocket("udp4");
+    const sending = Array.from(
+      { length: Math.min(EACH, count - sent) },
+      () => new Promise((resolve) => socket.send(new Uint8Array(0), DISCARD, FAR, resolve)),
+    );
+    await Promise.all(sending);
+    await new Promise((resolve) => void socket.close(() => resolve(null)));
+  }
 }
 
 function onePacket() {
@@ -53,6 +71,14 @@ test("tun: a device that was removed takes no packets", async () => {
   await using world = await openTunWorld();
   await ip(`link del ${world.device.name}`);
   await rejects(later(() => world.device.writeBatch(onePacket())), isRemoved);
+});
+
+test("tun: drain empties the longest queue that a device of ours has", async () => {
+  await using world = await openTunWorld();
+  await ip(`link set ${world.device.name} txqueuelen ${DEVICE_QUEUE}`);
+  await sendFromMany(DEVICE_QUEUE + 100);
+  equal(world.device.drain(), DEVICE_QUEUE);
+  equal(world.device.drain(), 0);
 });
 
 test("tun: a device that is down drops packets and counts them, and works again when up", async () => {
