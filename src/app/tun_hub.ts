@@ -1,8 +1,6 @@
 import type { Logger } from "../base/log.ts";
 import {
-  BATCH_PACKETS,
   makePackets,
-  MAX_PACKET,
   MAX_SUPER_PACKET,
   Offload,
   offloadText,
@@ -13,17 +11,15 @@ import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { addressSize, sourceOffset } from "../core/ip.ts";
+import { carryFromDevice, carryToDevice, READ_ARENA } from "./carry.ts";
 import { Outbox } from "./outbox.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService } from "./packet_service.ts";
-import { type PumpOptions, receive } from "./tun_pump.ts";
+import type { PumpOptions } from "./tun_pump.ts";
 
 /** For each member two of these: one of the largest packets, and a batch of usual ones. */
 const MEMBER_ARENA = 2 * MAX_SUPER_PACKET;
 const MEMBER_BACKLOG = 512 * 1024;
-
-const ARENA = 4 * MAX_PACKET;
-const BUDGET = 2 * BATCH_PACKETS;
 
 /**
  * Carries packets between one device and many links: by their target to the member that has this
@@ -53,15 +49,9 @@ export class TunHub implements PacketService {
 
   async run(signal: AbortSignal): Promise<never> {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
-    const packets = makePackets(ARENA);
     const touched = new Set<Seat>();
-    let spent = 0;
-    for (;;) {
-      const reading = this.device.readBatch(packets, this.#room);
-      if (reading instanceof Promise) {
-        await reading;
-        spent = 0;
-      }
+    const batch = makePackets(READ_ARENA);
+    return await carryFromDevice(this.device, this.#clock, this.#room, batch, (packets) => {
       for (let i = 0; i < packets.count; i++) {
         const seat = this.#seatFor(packets, i);
         if (seat === null) this.counters.droppedWithoutPeer++;
@@ -69,12 +59,8 @@ export class TunHub implements PacketService {
       }
       for (const seat of touched) seat.flush();
       touched.clear();
-      spent += packets.count;
-      if (spent >= BUDGET) {
-        spent = 0;
-        await this.#clock.turn();
-      }
-    }
+      return packets;
+    });
   }
 
   #seatFor({ bytes, offset, length }: Packets, i: number): Seat | null {
@@ -90,7 +76,7 @@ export class TunHub implements PacketService {
     this.#join(seat);
     try {
       member.onUp?.();
-      await receive(link, this.device, this.#clock, (packets) => {
+      await carryToDevice(link, this.device, this.#clock, (packets) => {
         this.#keepOwn(packets, seat);
         this.#filter.keepForDevice(packets, link.offload, member.traffic);
       });

@@ -20,7 +20,6 @@ import { ABLE, ALL_OFFLOADS, type Parcel, UNABLE, v2Pair } from "../../tests/fak
 import { ipPacket } from "../../tests/fake/vpn.ts";
 import { readU16, writeU16 } from "../base/bytes.ts";
 import { Offload } from "../base/packets.ts";
-import type { Packets, Room } from "../contract/packet.ts";
 import { Gso } from "../core/virtio_net.ts";
 import { TunPump } from "./tun_pump.ts";
 import { V1Link } from "./v1_link.ts";
@@ -344,44 +343,4 @@ Deno.test("without a link, super-packets are dropped and counted, and nobody get
   assert.deepEqual([w.counters.sentPackets, w.counters.droppedSuper], [1, 0]);
   links[1].end();
   await next;
-});
-
-/** A device whose batch comes late: it was read for whoever was there then. */
-class LateDevice extends FakeDevice {
-  hold: Promise<void> = Promise.resolve();
-
-  override async readBatch(into: Packets, room: Room): Promise<number> {
-    const count = await super.readBatch(into, room);
-    await this.hold;
-    return count;
-  }
-}
-
-Deno.test("what was read for one link never goes to the next as it is", async () => {
-  const rooms: Room[] = [
-    { lead: 2, headroom: 12, tailroom: 0, trail: 16, group: 16 * 1024 },
-    { lead: 2, headroom: 16, tailroom: 0, trail: 16, group: 16 * 1024 },
-  ];
-  for (const [i, room] of rooms.entries()) {
-    const device = new LateDevice(1280, ALL_OFFLOADS);
-    const w = world({ device });
-    const first = new OffloadLink(ALL_OFFLOADS);
-    const session = w.begin(first);
-    await w.clock.settle();
-    const late = Promise.withResolvers<void>();
-    device.hold = late.promise;
-    inject(device, SUPERS.tcp4);
-    await w.clock.settle();
-    first.end();
-    await session;
-    const second = new OffloadLink(Offload.udp, room);
-    const next = w.begin(second);
-    late.resolve();
-    await w.clock.settle();
-    assert.deepEqual([first.sent, second.sent], [[], []]);
-    const { droppedWithoutPeer, droppedSuper } = w.counters;
-    assert.deepEqual([droppedWithoutPeer, droppedSuper], i === 0 ? [1, 0] : [0, 1]);
-    second.end();
-    await next;
-  }
 });

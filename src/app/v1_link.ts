@@ -70,18 +70,17 @@ export class V1Link implements Link {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
-  recv(into: Packets): Now<number> {
-    for (;;) {
-      if (this.#open(into) > 0) return into.count;
-      const got = this.stream.read(this.#in.space());
-      if (got instanceof Promise) return this.#recvLater(got, into);
-      if (!this.#in.took(got)) return this.#ended(into);
-    }
+  onReceivable(run: () => void): void {
+    this.stream.onReadable(run);
   }
 
-  async #recvLater(reading: Promise<number | null>, into: Packets): Promise<number> {
-    if (!this.#in.took(await reading)) return this.#ended(into);
-    return await this.recv(into);
+  recvNow(into: Packets): number | undefined {
+    for (;;) {
+      if (this.#open(into) > 0) return into.count;
+      const got = this.stream.readNow(this.#in.space());
+      if (got === undefined) return undefined;
+      if (!this.#in.took(got)) return this.#ended(into);
+    }
   }
 
   #open(into: Packets): number {

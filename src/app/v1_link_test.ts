@@ -10,6 +10,7 @@ import { concat, toHex } from "../base/bytes.ts";
 import { BATCH_PACKETS, makePackets } from "../base/packets.ts";
 import { MAX_TEXT } from "../core/v1/frame.ts";
 import { V1Link } from "./v1_link.ts";
+import { receive } from "../../tests/suite/waiting.ts";
 
 const GAP = 18; // tailroom and headroom together
 
@@ -131,7 +132,7 @@ async function receiveAll(link: V1Link): Promise<string[][]> {
   const into = makePackets(0);
   const found: string[][] = [];
   for (;;) {
-    const count = await link.recv(into);
+    const count = await receive(link, into);
     assert.equal(count, into.count);
     if (count === 0) return found;
     found.push(packetsIn(into));
@@ -201,7 +202,7 @@ Deno.test("an end between frames is the link's end, again and again", async () =
   await far.write(frameOf(server.sealer, text(1)));
   await far.closeWrite();
   assert.deepEqual(await receiveAll(link), [[toHex(text(1))]]);
-  assert.equal(await link.recv(makePackets(0)), 0);
+  assert.equal(await receive(link, makePackets(0)), 0);
 });
 
 Deno.test("an end inside of a frame is a breach of the protocol, wherever it is", async () => {
@@ -212,8 +213,12 @@ Deno.test("an end inside of a frame is a breach of the protocol, wherever it is"
     await far.write(frames.subarray(0, size + cut));
     await far.closeWrite();
     const into = makePackets(0);
-    assert.equal(await link.recv(into), 1);
-    await assert.rejects(async () => await link.recv(into), { kind: "protocol" }, `${cut} bytes`);
+    assert.equal(await receive(link, into), 1);
+    await assert.rejects(
+      async () => await receive(link, into),
+      { kind: "protocol" },
+      `${cut} bytes`,
+    );
   }
 });
 
@@ -222,18 +227,18 @@ Deno.test("a damaged frame and an impossible length are breaches of the protocol
   const frame = frameOf(damaged.server.sealer, text(1));
   frame[5]! ^= 1;
   await damaged.far.write(frame);
-  const reading = async () => await damaged.link.recv(makePackets(0));
+  const reading = async () => await receive(damaged.link, makePackets(0));
   await assert.rejects(reading, { kind: "protocol" });
   const impossible = world();
   await impossible.far.write(Uint8Array.of(0, 15));
-  await assert.rejects(async () => await impossible.link.recv(makePackets(0)), {
+  await assert.rejects(async () => await receive(impossible.link, makePackets(0)), {
     kind: "protocol",
   });
 });
 
 Deno.test("a reset while it waits is a lost connection", async () => {
   const { link, far } = world();
-  const receiving = link.recv(makePackets(0));
+  const receiving = receive(link, makePackets(0));
   far.reset();
   await assert.rejects(async () => await receiving, { kind: "lost" });
 });
@@ -245,7 +250,7 @@ Deno.test("the link's end is that of its stream and of its cipher", async () => 
   const [near, far] = memoryPair();
   const link = new V1Link(near, client);
   assert.equal(ciphers.live, 1);
-  const receiving = link.recv(makePackets(0));
+  const receiving = receive(link, makePackets(0));
   await link[Symbol.asyncDispose]();
   await link[Symbol.asyncDispose]();
   assert.equal(ciphers.live, 0);

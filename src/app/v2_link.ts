@@ -306,20 +306,19 @@ export class V2Link implements Link {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
-  recv(into: Packets): Now<number> {
+  onReceivable(run: () => void): void {
+    this.stream.onReadable(run);
+  }
+
+  recvNow(into: Packets): number | undefined {
     for (;;) {
       if (this.#readFrames(into) > 0) return into.count;
       if (this.#ended) return 0;
       if (this.#openRecord()) continue;
-      const got = this.stream.read(this.#in.space());
-      if (got instanceof Promise) return this.#recvLater(got, into);
+      const got = this.stream.readNow(this.#in.space());
+      if (got === undefined) return undefined;
       if (!this.#took(got)) return this.#endOfStream(into);
     }
-  }
-
-  async #recvLater(reading: Promise<number | null>, into: Packets): Promise<number> {
-    if (!this.#took(await reading)) return this.#endOfStream(into);
-    return await this.recv(into);
   }
 
   /** Opens the next record if it is whole. @throws {ProtocolError} */

@@ -19,6 +19,7 @@ import {
 import { concat, fromHex, toHex } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import { makePackets } from "../base/packets.ts";
+import { receive } from "../../tests/suite/waiting.ts";
 
 const RANDOM = seededRng(1)(66_000);
 const HEADER = fromHex("01013400e80314001000");
@@ -126,7 +127,7 @@ async function heard(
   const found: Parcel[] = [];
   const into = makePackets(0);
   try {
-    while (await pair.far.recv(into) > 0) found.push(...parcelsIn(into));
+    while (await receive(pair.far, into) > 0) found.push(...parcelsIn(into));
     return { found, error: null };
   } catch (error) {
     return { found, error };

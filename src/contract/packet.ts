@@ -43,8 +43,13 @@ export interface Link extends AsyncDisposable {
   send(batch: Packets): Now<void>;
   /** Whether the carrier shall hold little that it has not sent yet: its queue is first in, first out. */
   holdLittle(little: boolean): void;
-  /** Receives at least one packet; the count, or 0 when the peer has ended the link. */
-  recv(into: Packets): Now<number>;
+  /**
+   * Receives what is there now, without waiting: the count of packets, 0 when the peer has ended
+   * the link; undefined = nothing yet.
+   */
+  recvNow(into: Packets): number | undefined;
+  /** Calls `run` once, when `recvNow` may have something to say; only after it had nothing. */
+  onReceivable(run: () => void): void;
 }
 
 /** A TUN device: whole IP packets. One reader at a time; batches of several writers may mingle. */
@@ -63,11 +68,13 @@ export interface Device extends AsyncDisposable {
    * still come that want more.
    */
   setOffload(mask: number): void;
+  /** Reads the packets that are there now, with the given room in the batch's arena; 0 = none. */
+  readNow(into: Packets, room: Room): number;
   /**
-   * Reads at least one packet, with the given room in the batch's arena. The room is looked at
-   * when there are packets: a caller may change it while the read waits.
+   * Calls `run` once, when `readNow` may have something to say: packets or a failure. Call it only
+   * after `readNow` had nothing; `run` is never called from within.
    */
-  readBatch(into: Packets, room: Room): Now<number>;
+  onReadable(run: () => void): void;
   /**
    * Writes all packets, one after the other, and overwrites `headroom` bytes before each. One that
    * the kernel refuses is dropped and counted in `refused`.

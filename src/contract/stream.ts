@@ -40,6 +40,13 @@ export interface Stream extends AsyncDisposable {
   readonly remote: Addr;
   /** Reads at least one byte into the front of `into` (borrowed until settled); null = the peer's FIN. */
   read(into: Uint8Array): Now<number | null>;
+  /** Reads what is there now, without waiting; undefined = nothing. */
+  readNow(into: Uint8Array): number | null | undefined;
+  /**
+   * Calls `run` once, when `readNow` may have something to say: bytes, FIN or a failure. Call it
+   * only after `readNow` had nothing; `run` is never called from within. No buffer waits meanwhile.
+   */
+  onReadable(run: () => void): void;
   /** Writes all bytes (borrowed until settled). */
   write(all: Uint8Array): Now<void>;
   /** Sends FIN after what was written; reading goes on. */

@@ -1,7 +1,7 @@
 import { type Addr, formatAddr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Dialer, Listener, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
+import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { disconnect, socketInfo, tuneSocket } from "../../ffi/socket.ts";
@@ -142,6 +142,60 @@ class DenoListener implements Listener {
   }
 }
 
+/** A connection that is idle shall hold little; one in a transfer shall have few calls. */
+const LEAST_AHEAD = 4 * 1024;
+const MOST_AHEAD = 256 * 1024;
+
+/** What a read has brought, or will, before anybody has given room for it. */
+class ReadAhead {
+  readonly #bytes: Uint8Array;
+  readonly settled: Promise<void>;
+  #outcome: { got: number | null } | { error: unknown } | null = null;
+  #taken = 0;
+
+  constructor(size: number, read: (into: Uint8Array) => Promise<number | null>) {
+    this.#bytes = new Uint8Array(size);
+    this.settled = read(this.#bytes).then(
+      (got) => void (this.#outcome = { got }),
+      (error) => void (this.#outcome = { error }),
+    );
+  }
+
+  get isOver(): boolean {
+    return this.#outcome !== null;
+  }
+
+  /** How large the next one should be: as large as what comes. */
+  get nextSize(): number {
+    const size = this.#bytes.length;
+    const got = this.#length;
+    if (got === size) return Math.min(2 * size, MOST_AHEAD);
+    return got < size / 4 ? Math.max(size / 2, LEAST_AHEAD) : size;
+  }
+
+  get #length(): number {
+    return this.#outcome !== null && "got" in this.#outcome ? this.#outcome.got ?? 0 : 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#taken === this.#length;
+  }
+
+  /** Only when it is over. @throws what the read threw */
+  take(into: Uint8Array): number | null {
+    const outcome = this.#outcome!;
+    if ("error" in outcome) throw outcome.error;
+    if (outcome.got === null) return null;
+    const part = this.#bytes.subarray(
+      this.#taken,
+      Math.min(this.#taken + into.length, outcome.got),
+    );
+    into.set(part);
+    this.#taken += part.length;
+    return part.length;
+  }
+}
+
 class DenoStream implements Stream {
   readonly local: Addr;
   readonly remote: Addr;
@@ -150,6 +204,8 @@ class DenoStream implements Stream {
   readonly #life: Life;
   /** The descriptor behind the connection; null = looked for and not found. */
   #fd: number | null | undefined;
+  #ahead: ReadAhead | null = null;
+  #aheadSize = LEAST_AHEAD;
 
   constructor(conn: Deno.TcpConn, libc: Libc | null, signal: AbortSignal) {
     this.#conn = conn;
@@ -160,7 +216,35 @@ class DenoStream implements Stream {
     if (signal.aborted) this.#life.check();
   }
 
-  async read(into: Uint8Array): Promise<number | null> {
+  read(into: Uint8Array): Now<number | null> {
+    if (this.#ahead !== null) {
+      const got = this.readNow(into);
+      return got === undefined ? this.#ahead.settled.then(() => this.read(into)) : got;
+    }
+    return this.#read(into);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
+    this.#life.check();
+    const ahead = this.#ahead;
+    if (ahead === null || !ahead.isOver) return undefined;
+    const got = ahead.take(into);
+    if (ahead.isEmpty) this.#ahead = null;
+    return got;
+  }
+
+  /** Deno says nothing of readiness: it is asked for bytes, which wait here. */
+  onReadable(run: () => void): void {
+    this.#life.check();
+    this.#ahead ??= new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
+    const ahead = this.#ahead;
+    ahead.settled.then(() => {
+      this.#aheadSize = ahead.nextSize;
+      run();
+    });
+  }
+
+  async #read(into: Uint8Array): Promise<number | null> {
     this.#life.check();
     try {
       const got = await this.#conn.read(into);

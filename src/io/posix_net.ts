@@ -156,20 +156,23 @@ class PosixStream implements Stream {
   }
 
   read(into: Uint8Array): Now<number | null> {
-    const got = this.#tryRead(into);
+    const got = this.readNow(into);
     return got === undefined ? this.#waitRead(into) : got;
   }
 
   async #waitRead(into: Uint8Array): Promise<number | null> {
     for (;;) {
       await this.#descriptor.readable();
-      const got = this.#tryRead(into);
+      const got = this.readNow(into);
       if (got !== undefined) return got;
     }
   }
 
-  /** undefined = nothing there. */
-  #tryRead(into: Uint8Array): number | null | undefined {
+  onReadable(run: () => void): void {
+    this.#descriptor.onReadable(run);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
     this.#descriptor.check();
     const { libc } = this.#reactor;
     const got = libc.retry(() =>

@@ -4,10 +4,14 @@ import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import { Epoll, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { LONGEST_WAIT, Timers } from "./timers.ts";
+import { DenoClock } from "./deno_clock.ts";
+import { Timers } from "./timers.ts";
 
 const READ_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
+
+/** What only callbacks have left to Deno's event loop (settled promises, say) waits so long at most. */
+const OWED_MS = 1;
 
 /**
  * How the loop waits. `blocking`: in the thread itself, for a Worker that has nothing else to do:
@@ -27,6 +31,7 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly libc: Libc;
   readonly mode: ReactorMode;
   readonly #epoll: Epoll;
+  readonly #denoClock = new DenoClock();
   readonly #timers = new Timers(() => performance.now());
   readonly #watched = new Map<number, Descriptor>();
   readonly #ended = Promise.withResolvers<void>();
@@ -35,6 +40,8 @@ export class Reactor implements Clock, AsyncDisposable {
   #yielded: (() => void)[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
+  /** Somebody waits who goes on only when the event loop has had its turn. */
+  #promised = false;
 
   /** @throws {NativeError} where there is no epoll or no descriptor left. */
   constructor(libc: Libc, mode: ReactorMode) {
@@ -61,15 +68,12 @@ export class Reactor implements Clock, AsyncDisposable {
 
   after(ms: number, run: () => void): Disposable {
     if (this.mode === "blocking") return this.#timers.after(ms, run);
-    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // longer ones would fire at once
-    return { [Symbol.dispose]: () => clearTimeout(id) };
+    return this.#denoClock.after(ms, run);
   }
 
   turn(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.mode === "blocking") this.#yielded.push(resolve);
-      else setImmediate(resolve);
-    });
+    if (this.mode === "async") return this.#denoClock.turn();
+    return new Promise((resolve) => void this.#yielded.push(resolve));
   }
 
   /**
@@ -92,18 +96,37 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 
   readonly #dispatch = (token: number, events: number): void => {
-    if (token === 0) return this.#onWake();
+    if (token === 0) {
+      this.#promised = true;
+      return this.#onWake();
+    }
     const descriptor = this.#watched.get(token); // absent: closed earlier in this same batch
     if (descriptor === undefined) return;
-    if ((events & READ_EVENTS) !== 0) descriptor.wakeReader();
-    if ((events & WRITE_EVENTS) !== 0) descriptor.wakeWriter();
+    if ((events & READ_EVENTS) !== 0 && descriptor.wakeReader()) this.#promised = true;
+    if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
   };
 
+  /**
+   * Waits and wakes. A turn of Deno's event loop costs more than a packet: while nobody is woken
+   * but callbacks it goes round by itself, for a millisecond.
+   */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
-    const timeout = this.#yielded.length > 0 ? 0 : this.#timers.untilNext();
-    this.#epoll.each(this.#epoll.wait(timeout), this.#dispatch);
-    this.#timers.fire();
+    this.#promised = false;
+    let owedUntil = Infinity;
+    for (;;) {
+      const timeout = this.#yielded.length > 0 ? 0 : this.#timers.untilNext();
+      const isOwed = owedUntil < Infinity;
+      const count = this.#epoll.wait(
+        isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout,
+      );
+      this.#epoll.each(count, this.#dispatch);
+      if (this.#timers.fire()) this.#promised = true;
+      if (count === 0 || this.#promised || this.#stopping || this.#yielded.length > 0) break;
+      const now = performance.now();
+      if (!isOwed) owedUntil = now + OWED_MS;
+      else if (now >= owedUntil) break;
+    }
     const yielded = this.#yielded;
     if (yielded.length > 0) {
       this.#yielded = [];
@@ -141,6 +164,7 @@ export class Descriptor {
   readonly #libc: Libc;
   readonly #forget: () => void;
   readonly #tie: Disposable;
+  #onReadable: (() => void) | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
   #closed: { reason: unknown } | null = null;
@@ -177,25 +201,43 @@ export class Descriptor {
     return this.#writer.promise;
   }
 
-  wakeReader(): void {
+  /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
+  onReadable(run: () => void): void {
+    this.check();
+    this.#onReadable = run;
+  }
+
+  /** True when there is somebody who goes on only by a promise. */
+  wakeReader(): boolean {
+    const run = this.#onReadable;
+    this.#onReadable = null;
+    run?.();
     const waiter = this.#reader;
     this.#reader = null;
     waiter?.resolve();
+    return waiter !== null;
   }
 
-  wakeWriter(): void {
+  /** As `wakeReader`. */
+  wakeWriter(): boolean {
     const waiter = this.#writer;
     this.#writer = null;
     waiter?.resolve();
+    return waiter !== null;
   }
 
-  /** Closes the descriptor (the kernel stops watching it); waiters get the reason. */
+  /**
+   * Closes the descriptor (the kernel stops watching it); who waits gets the reason, a callback by
+   * `check`, a little later.
+   */
   close(reason: unknown): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };
     this.#tie[Symbol.dispose]();
     this.#forget();
     this.#libc.call.close(this.fd);
+    if (this.#onReadable !== null) queueMicrotask(this.#onReadable);
+    this.#onReadable = null;
     this.#reader?.reject(reason);
     this.#writer?.reject(reason);
     this.#reader = this.#writer = null;

@@ -34,17 +34,22 @@ export class Timers {
     return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - this.#now())));
   }
 
-  /** Runs what is due now; what that sets is for the next time, so the loop gets its turn. */
-  fire(): void {
+  /**
+   * Runs what is due now; what that sets is for the next time, so the loop gets its turn.
+   * Returns whether there was any.
+   */
+  fire(): boolean {
     const now = this.#now();
     const fresh = this.#set;
+    let any = false;
     for (;;) {
       const first = this.#heap[0];
-      if (first === undefined || first.due > now || first.order >= fresh) return;
+      if (first === undefined || first.due > now || first.order >= fresh) return any;
       const { run } = first;
       this.#pop();
       first.run = null; // from here on, cancelling it changes nothing
       run?.();
+      any = true;
     }
   }
 

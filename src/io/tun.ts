@@ -41,9 +41,6 @@ export function openDevice(
     addresses?: readonly string[];
   },
 ): TunDevice {
-  if (Deno.build.os !== "linux") {
-    throw new TtunError("system", `Cannot open a TUN device: not there yet for ${Deno.build.os}`);
-  }
   o.signal.throwIfAborted();
   try {
     const headers = o.offload ?? true;
@@ -166,21 +163,12 @@ class LinuxTun implements TunDevice {
     this.#offload = mask;
   }
 
-  readBatch(into: Packets, room: Room): Now<number> {
-    const count = this.#tryRead(into, room);
-    return count > 0 ? count : this.#waitRead(into, room);
-  }
-
-  async #waitRead(into: Packets, room: Room): Promise<number> {
-    for (;;) {
-      await this.#descriptor.readable();
-      const count = this.#tryRead(into, room);
-      if (count > 0) return count;
-    }
+  onReadable(run: () => void): void {
+    this.#descriptor.onReadable(run);
   }
 
   /** Takes packets until there are none, or no room: they come to lie as `room` says. */
-  #tryRead(into: Packets, room: Room): number {
+  readNow(into: Packets, room: Room): number {
     this.#descriptor.check();
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;

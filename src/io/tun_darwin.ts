@@ -96,6 +96,8 @@ class DarwinTun implements TunDevice {
   readonly #tie: Disposable;
   readonly #waste = new Uint8Array(UTUN_PREFIX + MAX_PACKET);
   #closed: { reason: unknown } | null = null;
+  /** Why a wait has failed. */
+  #unreadable: { reason: unknown } | null = null;
 
   constructor(
     lib: LibSystem,
@@ -115,22 +117,18 @@ class DarwinTun implements TunDevice {
     this.#check();
   }
 
-  readBatch(into: Packets, room: Room): Now<number> {
-    const count = this.#tryRead(into, room);
-    return count > 0 ? count : this.#waitRead(into, room);
-  }
-
-  async #waitRead(into: Packets, room: Room): Promise<number> {
-    for (;;) {
-      await this.#poller.wait(this.#fd, POLLIN);
-      const count = this.#tryRead(into, room);
-      if (count > 0) return count;
-    }
+  onReadable(run: () => void): void {
+    this.#check();
+    this.#poller.wait(this.#fd, POLLIN).then(run, (reason) => {
+      this.#unreadable ??= { reason };
+      run();
+    });
   }
 
   /** Takes packets until there are none, or no room: they come to lie as `room` says. */
-  #tryRead(into: Packets, room: Room): number {
+  readNow(into: Packets, room: Room): number {
     this.#check();
+    if (this.#unreadable !== null) throw this.#unreadable.reason;
     const { read } = this.#lib.call;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     if (room.lead + room.headroom < UTUN_PREFIX) {

@@ -7,6 +7,7 @@ import { DarwinErrno } from "../../ffi/errno_darwin.ts";
 import { FakeDarwin } from "../../tests/fake/libsystem.ts";
 import { later } from "../../tests/suite/stream_net.ts";
 import { openDarwinDevice } from "./tun_darwin.ts";
+import { readBatch } from "../../tests/suite/waiting.ts";
 
 const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
@@ -53,7 +54,7 @@ Deno.test("utun: a packet is read without its family, and complete", async () =>
   darwin.inject(concat(V6, utf8("six")));
   const batch = roomFor(2);
   batch.header[0] = 1;
-  equal(await device.readBatch(batch, ROOM), 1);
+  equal(await readBatch(device, batch, ROOM), 1);
   deepEqual(batch.bytes.slice(10, 14), concat(V6, utf8("six")));
   deepEqual([batch.offset[0], batch.length[0], batch.header[0]], [10, 4, 0]);
 });
@@ -66,7 +67,7 @@ Deno.test("utun: no room for its header is a bug of the caller's", async () => {
   batch.offset[0] = 3;
   await rejects(later(() => device.writeBatch(batch)), isBug);
   const room = { ...ROOM, lead: 2, headroom: 1 };
-  await rejects(later(() => device.readBatch(roomFor(1), room)), isBug);
+  await rejects(later(() => readBatch(device, roomFor(1), room)), isBug);
 });
 
 Deno.test("utun: calls that a signal interrupts are made again", async () => {
@@ -74,7 +75,7 @@ Deno.test("utun: calls that a signal interrupts are made again", async () => {
   await using device = open(darwin);
   darwin.inject(V4);
   darwin.failing.set("read", DarwinErrno.EINTR).set("write", DarwinErrno.EINTR);
-  equal(await device.readBatch(roomFor(1), ROOM), 1);
+  equal(await readBatch(device, roomFor(1), ROOM), 1);
   await device.writeBatch(batchOf(V4, V6));
   equal(darwin.written.length, 2);
   equal(device.refused, 0);
@@ -109,7 +110,7 @@ Deno.test("utun: closing ends a write and a read that wait, then closes all desc
   const isLost = (error: unknown) => error instanceof TtunError && error.kind === "lost";
   const over = Promise.all([
     rejects(later(() => device.writeBatch(batchOf(V4))), isLost),
-    rejects(later(() => device.readBatch(roomFor(1), ROOM)), isLost),
+    rejects(later(() => readBatch(device, roomFor(1), ROOM)), isLost),
   ]);
   await Promise.resolve();
   const closing = device[Symbol.asyncDispose]();
@@ -126,7 +127,7 @@ Deno.test("utun: a device that was removed ends reads and writes", async () => {
   const isRemoved = (error: unknown) =>
     error instanceof TtunError && error.kind === "system" &&
     error.message === "Lost the TUN device utun3: it was removed";
-  const reading = rejects(later(() => device.readBatch(roomFor(1), ROOM)), isRemoved);
+  const reading = rejects(later(() => readBatch(device, roomFor(1), ROOM)), isRemoved);
   darwin.remove();
   await reading;
   await rejects(later(() => device.writeBatch(batchOf(V4))), isRemoved);
@@ -137,17 +138,17 @@ Deno.test("utun: what was read before the device went is given first", async () 
   await using device = open(darwin);
   darwin.inject(V4);
   darwin.failing.set("read:2", DarwinErrno.ENXIO).set("read:3", DarwinErrno.ENXIO);
-  equal(await device.readBatch(roomFor(2), ROOM), 1);
-  await rejects(later(() => device.readBatch(roomFor(2), ROOM)), /utun3: it was removed/);
+  equal(await readBatch(device, roomFor(2), ROOM), 1);
+  await rejects(later(() => readBatch(device, roomFor(2), ROOM)), /utun3: it was removed/);
 });
 
 Deno.test("utun: many waits are one poll each, and none while packets are there", async () => {
   const darwin = new FakeDarwin();
   await using device = open(darwin);
   darwin.inject(V4);
-  await device.readBatch(roomFor(1), ROOM);
+  await readBatch(device, roomFor(1), ROOM);
   equal(darwin.polls, 0);
-  const reading = device.readBatch(roomFor(1), ROOM);
+  const reading = readBatch(device, roomFor(1), ROOM);
   darwin.inject(V6);
   equal(await reading, 1);
   equal(darwin.polls, 1);

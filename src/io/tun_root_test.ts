@@ -12,6 +12,7 @@ import { later } from "../../tests/suite/stream_net.ts";
 import { FAR, openTunWorld, udpPacket } from "../../tests/tun_world.ts";
 import { Reactor } from "./reactor.ts";
 import { openDevice } from "./tun.ts";
+import { readBatch } from "../../tests/suite/waiting.ts";
 
 deviceSuite("tun", test, openTunWorld, { refuses: true });
 
@@ -60,11 +61,11 @@ const isRemoved = (error: unknown) =>
 test("tun: a device that is removed ends the read that waits", async () => {
   await using world = await openTunWorld();
   const batch = makePackets(2 * MAX_PACKET);
-  const reading = rejects(later(() => world.device.readBatch(batch, ROOM)), isRemoved);
+  const reading = rejects(later(() => readBatch(world.device, batch, ROOM)), isRemoved);
   await world.pause(10);
   await ip(`link del ${world.device.name}`);
   await reading;
-  await rejects(later(() => world.device.readBatch(batch, ROOM)), isRemoved);
+  await rejects(later(() => readBatch(world.device, batch, ROOM)), isRemoved);
 });
 
 test("tun: a device that was removed takes no packets", async () => {

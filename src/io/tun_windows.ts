@@ -2,7 +2,6 @@ import { TtunError } from "../base/errors.ts";
 import { MAX_PACKET, Offload, Places } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Packets, Room } from "../contract/packet.ts";
-import type { Now } from "../contract/stream.ts";
 import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../ffi/kernel32.ts";
 import { lastError, startSession, type WintunSession } from "../../ffi/tun_windows.ts";
 import { openWintun, type Wintun, wintunPaths } from "../../ffi/wintun.ts";
@@ -85,6 +84,7 @@ class WindowsTun implements TunDevice {
   readonly #size = new Uint32Array(1);
   readonly #sizeBytes = new Uint8Array(this.#size.buffer);
   #closed: { reason: unknown } | null = null;
+  #waitFailed = false;
 
   constructor(
     lib: Wintun,
@@ -105,27 +105,23 @@ class WindowsTun implements TunDevice {
     this.#check();
   }
 
-  readBatch(into: Packets, room: Room): Now<number> {
-    const count = this.#tryRead(into, room);
-    return count > 0 ? count : this.#waitRead(into, room);
+  onReadable(run: () => void): void {
+    this.#check();
+    this.#waitReadable().then(run);
   }
 
-  async #waitRead(into: Packets, room: Room): Promise<number> {
-    for (;;) {
-      const { WaitForMultipleObjects } = this.#lib.kernel32;
-      const which = await this.#waits.run(() =>
-        WaitForMultipleObjects(2, this.#handles, 0, INFINITE)
-      );
-      this.#check();
-      if (which === WAIT_FAILED) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
-      const count = this.#tryRead(into, room);
-      if (count > 0) return count;
-    }
+  async #waitReadable(): Promise<void> {
+    const { WaitForMultipleObjects } = this.#lib.kernel32;
+    const which = await this.#waits.run(() =>
+      WaitForMultipleObjects(2, this.#handles, 0, INFINITE)
+    );
+    if (which === WAIT_FAILED) this.#waitFailed = true;
   }
 
   /** Copies packets out of the ring until there are none, or no room: they come to lie as `room` says. */
-  #tryRead(into: Packets, room: Room): number {
+  readNow(into: Packets, room: Room): number {
     this.#check();
+    if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
     const { copyFrom } = this.#lib.kernel32;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;

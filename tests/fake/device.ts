@@ -66,23 +66,12 @@ export class FakeDevice implements Device {
     this.#writer.open();
   }
 
-  readBatch(into: Packets, room: Room): Now<number> {
-    const count = this.#tryRead(into, room);
-    return count > 0 ? count : this.#waitRead(into, room);
+  onReadable(run: () => void): void {
+    this.#check();
+    this.#reader.wait().then(run);
   }
 
-  async #waitRead(
-    into: Packets,
-    room: Room,
-  ): Promise<number> {
-    for (;;) {
-      await this.#reader.wait();
-      const count = this.#tryRead(into, room);
-      if (count > 0) return count;
-    }
-  }
-
-  #tryRead(into: Packets, room: Room): number {
+  readNow(into: Packets, room: Room): number {
     this.#check();
     let count = 0;
     const places = new Places(room);

@@ -96,10 +96,14 @@ export class FakeLink implements Link {
     this.#waiting = null;
   }
 
-  recv(into: Packets): Now<number> {
+  onReceivable(run: () => void): void {
+    (this.#waiting ??= Promise.withResolvers()).promise.then(run);
+  }
+
+  recvNow(into: Packets): number | undefined {
     if (this.disposed > 0) throw closedHere();
     const next = this.#queue.shift();
-    if (next === undefined && this.#end === null) return this.#wait(into);
+    if (next === undefined && this.#end === null) return undefined;
     if (next === undefined) {
       if (this.#end!.error !== null) throw this.#end!.error;
       return into.count = 0;
@@ -116,12 +120,6 @@ export class FakeLink implements Link {
       at += packet.length;
     }
     return into.count = next.length;
-  }
-
-  async #wait(into: Packets): Promise<number> {
-    this.#waiting = Promise.withResolvers();
-    await this.#waiting.promise;
-    return await this.recv(into);
   }
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere

@@ -91,7 +91,7 @@ class MemoryStream implements Stream {
 
   read(into: Uint8Array): Now<number | null> {
     if (this.#reading) throw new Error("Two readers at once: the contract has one");
-    const got = this.#tryRead(into);
+    const got = this.readNow(into);
     return got === undefined ? this.#waitRead(into) : got;
   }
 
@@ -100,7 +100,7 @@ class MemoryStream implements Stream {
     try {
       for (;;) {
         await this.#reader.wait();
-        const got = this.#tryRead(into);
+        const got = this.readNow(into);
         if (got !== undefined) return got;
       }
     } finally {
@@ -108,8 +108,12 @@ class MemoryStream implements Stream {
     }
   }
 
-  /** undefined = nothing there. */
-  #tryRead(into: Uint8Array): number | null | undefined {
+  onReadable(run: () => void): void {
+    this.#check();
+    this.#reader.wait().then(run);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
     this.#check();
     const got = this.#in.pull(into);
     if (got > 0) return got;

@@ -1,6 +1,5 @@
 import { TtunError } from "../../src/base/errors.ts";
 import type { Link, Packets, Room } from "../../src/contract/packet.ts";
-import type { Now } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
 import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 
@@ -44,9 +43,13 @@ export class OffloadLink implements Link {
     this.#reader.open();
   }
 
-  recv(into: Packets): Now<number> {
+  onReceivable(run: () => void): void {
+    this.#reader.wait().then(run);
+  }
+
+  recvNow(into: Packets): number | undefined {
     const next = this.#queue.shift();
-    if (next === undefined && this.#end === null) return this.#wait(into);
+    if (next === undefined && this.#end === null) return undefined;
     if (next === undefined && this.#end!.error !== null) throw this.#end!.error;
     const batch = layOut(next ?? [], (i) => 10 + 3 * i);
     into.bytes = batch.bytes;
@@ -54,11 +57,6 @@ export class OffloadLink implements Link {
     into.length.set(batch.length);
     into.header.set(batch.header);
     return into.count = batch.count;
-  }
-
-  async #wait(into: Packets): Promise<number> {
-    await this.#reader.wait();
-    return await this.recv(into);
   }
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere

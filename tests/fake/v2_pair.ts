@@ -9,6 +9,7 @@ import { FakeClock } from "./clock.ts";
 import { converse, OFFER } from "./link_session.ts";
 import { memoryPair } from "./memory.ts";
 import { seededRng } from "./rng.ts";
+import { receive } from "../suite/waiting.ts";
 
 export const ALL_OFFLOADS = Offload.tcp | Offload.udp;
 
@@ -125,7 +126,7 @@ export async function receiveAll(
 ): Promise<Parcel[]> {
   const into = makePackets(0);
   const found: Parcel[] = [];
-  while (await link.recv(into) > 0) {
+  while (await receive(link, into) > 0) {
     found.push(...parcelsIn(into));
     each(into);
   }

@@ -6,6 +6,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import { writeVarint } from "../../src/core/varint.ts";
 import { seededRng } from "../fake/rng.ts";
 import { arriving, type Parcel, parcelsIn, speak, v2Pair } from "../fake/v2_pair.ts";
+import { receive } from "../suite/waiting.ts";
 
 fc.configureGlobal({ seed: 9 });
 
@@ -141,7 +142,7 @@ Deno.test("whatever comes as packets, whole and in pieces, is read as by a secon
         const found: Parcel[] = [];
         let error: unknown = null;
         try {
-          for (const into = makePackets(0); await pair.far.recv(into) > 0;) {
+          for (const into = makePackets(0); await receive(pair.far, into) > 0;) {
             found.push(...parcelsIn(into));
           }
         } catch (thrown) {
@@ -182,7 +183,7 @@ Deno.test("any bytes as a record's text are read, or refused by an error of ours
       await pair.near.stream.closeWrite();
       try {
         const into = makePackets(0);
-        while (await pair.far.recv(into) > 0) {
+        while (await receive(pair.far, into) > 0) {
           for (const { packet, header } of parcelsIn(into)) {
             assert(packet.length + (header?.length ?? 0) <= 60);
           }

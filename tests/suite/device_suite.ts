@@ -3,7 +3,9 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../../src/base/packets.ts";
 import type { Device, Packets } from "../../src/contract/packet.ts";
+import { ROOMS } from "../fake/rooms.ts";
 import { later } from "./stream_net.ts";
+import { readBatch } from "./waiting.ts";
 
 /** A device and the machine that it is in. */
 export interface DeviceWorld extends AsyncDisposable {
@@ -21,7 +23,7 @@ export interface DeviceWorld extends AsyncDisposable {
 
 type Register = (name: string, run: () => Promise<void>) => void;
 
-const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = ROOMS["version 1"]!;
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -67,7 +69,7 @@ export function deviceSuite(
   check("a packet of the machine's is read whole, with room before it", async (world) => {
     await world.send(utf8("into the tunnel"));
     const batch = roomFor(4);
-    equal(await world.device.readBatch(batch, ROOM), 1);
+    equal(await readBatch(world.device, batch, ROOM), 1);
     equal(batch.count, 1);
     equal(batch.offset[0], ROOM.lead + ROOM.headroom);
     ok(text(all(batch)[0]!).endsWith("into the tunnel"));
@@ -75,7 +77,7 @@ export function deviceSuite(
 
   check("a read that waits gets what comes", async (world) => {
     const batch = roomFor(1);
-    const reading = later(() => world.device.readBatch(batch, ROOM));
+    const reading = later(() => readBatch(world.device, batch, ROOM));
     await world.pause(20);
     await world.send(utf8("at last"));
     equal(await reading, 1);
@@ -86,7 +88,7 @@ export function deviceSuite(
     const sizes = [1, 700, 3, 1300, 64];
     for (const size of sizes) await world.send(new Uint8Array(size).fill(size));
     const batch = roomFor(8);
-    equal(await world.device.readBatch(batch, ROOM), sizes.length);
+    equal(await readBatch(world.device, batch, ROOM), sizes.length);
     all(batch).forEach((packet, i) => {
       deepEqual(packet.subarray(-sizes[i]!), new Uint8Array(sizes[i]!).fill(sizes[i]!));
     });
@@ -100,7 +102,7 @@ export function deviceSuite(
     const room = { lead: 8, headroom: 5, tailroom: 0, trail: 16, group: 1000 };
     for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
     const batch = makePackets(4 * MAX_PACKET);
-    equal(await world.device.readBatch(batch, room), 5);
+    equal(await readBatch(world.device, batch, room), 5);
     let group = room.lead;
     let at = group;
     for (let i = 0; i < 5; i++) {
@@ -116,7 +118,7 @@ export function deviceSuite(
     const batch = roomFor(1);
     const got: Uint8Array[] = [];
     while (got.length < 3) {
-      await world.device.readBatch(batch, ROOM);
+      await readBatch(world.device, batch, ROOM);
       got.push(...all(batch));
     }
     deepEqual(got.map((packet) => /(one|two|three)$/.exec(text(packet))?.[0]), [
@@ -130,8 +132,8 @@ export function deviceSuite(
     const most = BATCH_PACKETS + 20;
     for (let i = 0; i < most; i++) await world.send(utf8(`number ${i}.`));
     const batch = roomFor(8);
-    equal(await world.device.readBatch(batch, ROOM), BATCH_PACKETS);
-    equal(await world.device.readBatch(batch, ROOM), most - BATCH_PACKETS);
+    equal(await readBatch(world.device, batch, ROOM), BATCH_PACKETS);
+    equal(await readBatch(world.device, batch, ROOM), most - BATCH_PACKETS);
     ok(text(all(batch).at(-1)!).endsWith(`number ${most - 1}.`));
   });
 
@@ -174,14 +176,14 @@ export function deviceSuite(
     equal(world.device.drain(), 0);
     await world.send(utf8("fresh"));
     const batch = roomFor(1);
-    equal(await world.device.readBatch(batch, ROOM), 1);
+    equal(await readBatch(world.device, batch, ROOM), 1);
     ok(text(all(batch)[0]!).endsWith("fresh"));
   });
 
   check("an abort ends a pending read and all later calls with its reason", async (world) => {
     const reason = new Error("asked to stop");
     const isReason = (error: unknown) => error === reason;
-    const reading = rejects(later(() => world.device.readBatch(roomFor(1), ROOM)), isReason);
+    const reading = rejects(later(() => readBatch(world.device, roomFor(1), ROOM)), isReason);
     await world.pause(10);
     world.stop.abort(reason);
     await reading;
@@ -191,7 +193,7 @@ export function deviceSuite(
 
   check("a closed device is over: pending and later calls say so", async (world) => {
     const isLost = (error: unknown) => error instanceof TtunError && error.kind === "lost";
-    const reading = rejects(later(() => world.device.readBatch(roomFor(1), ROOM)), isLost);
+    const reading = rejects(later(() => readBatch(world.device, roomFor(1), ROOM)), isLost);
     await world.pause(10);
     await world.device[Symbol.asyncDispose]();
     await reading;
@@ -204,7 +206,7 @@ async function isOver(
   { device, packet }: DeviceWorld,
   why: (error: unknown) => boolean,
 ): Promise<void> {
-  await rejects(later(() => device.readBatch(roomFor(1), ROOM)), why);
+  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), why);
   await rejects(later(() => device.writeBatch(batchOf(packet(utf8("x"))))), why);
   await rejects(later(() => device.drain()), why);
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Stream } from "../../src/contract/stream.ts";
@@ -31,6 +31,85 @@ export const streamCases: readonly StreamCase[] = [
         new TextDecoder().decode(into.subarray(0, got)) + new TextDecoder().decode(rest),
         "abcd",
       );
+    },
+  },
+  {
+    name: "readNow never waits, and calls back when there is something",
+    async run(net) {
+      await using pair = await connect(net);
+      const into = new Uint8Array(16);
+      equal(pair.there.readNow(into), undefined);
+      let isCalled = false;
+      const called = new Promise<void>((resolve) => {
+        pair.there.onReadable(() => {
+          isCalled = true;
+          resolve();
+        });
+      });
+      equal(isCalled, false);
+      await net.pause(10);
+      equal(isCalled, false);
+      await pair.here.write(utf8("now"));
+      await called;
+      deepEqual([...into.subarray(0, pair.there.readNow(into)!)], [...utf8("now")]);
+      equal(pair.there.readNow(into), undefined);
+    },
+  },
+  {
+    name: "readNow with little room leaves the rest for the next read of either kind",
+    async run(net) {
+      await using pair = await connect(net);
+      const into = new Uint8Array(2);
+      equal(pair.there.readNow(into), undefined);
+      const called = new Promise<void>((resolve) => pair.there.onReadable(resolve));
+      await pair.here.write(utf8("abcdefg"));
+      await pair.here.closeWrite();
+      await called;
+      equal(pair.there.readNow(into), 2);
+      deepEqual([...into], [...utf8("ab")]);
+      equal(await pair.there.read(into), 2);
+      deepEqual([...into], [...utf8("cd")]);
+      equal(pair.there.readNow(into), 2);
+      deepEqual(await readAll(pair.there), utf8("g"));
+    },
+  },
+  {
+    name: "a read after a call back that was asked for gets what has come",
+    async run(net) {
+      await using pair = await connect(net);
+      const into = new Uint8Array(8);
+      equal(pair.there.readNow(into), undefined);
+      pair.there.onReadable(() => {});
+      const reading = later(() => pair.there.read(into));
+      await net.pause(5);
+      await pair.here.write(utf8("x"));
+      equal(await reading, 1);
+      equal(into[0], 0x78);
+    },
+  },
+  {
+    name: "the peer's end calls back too, and readNow says null",
+    async run(net) {
+      await using pair = await connect(net);
+      equal(pair.there.readNow(new Uint8Array(1)), undefined);
+      const called = new Promise<void>((resolve) => pair.there.onReadable(resolve));
+      await pair.here.closeWrite();
+      await called;
+      equal(pair.there.readNow(new Uint8Array(1)), null);
+      equal(await pair.there.read(new Uint8Array(1)), null);
+    },
+  },
+  {
+    name: "an abort calls back too, and readNow throws its reason",
+    async run(net) {
+      await using pair = await connect(net);
+      equal(pair.there.readNow(new Uint8Array(1)), undefined);
+      const called = new Promise<void>((resolve) => pair.there.onReadable(resolve));
+      const reason = new Error("asked to stop");
+      pair.thereStop.abort(reason);
+      await called;
+      throws(() => pair.there.readNow(new Uint8Array(1)), (error) => error === reason);
+      throws(() => pair.there.onReadable(() => {}), (error) => error === reason);
     },
   },
   {

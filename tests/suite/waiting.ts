@@ -1,0 +1,20 @@
+/** Reads that wait, made of the contracts' parts: what tests want, and drivers do without. */
+import type { Device, Link, Packets, Room } from "../../src/contract/packet.ts";
+
+/** At least one packet. */
+export async function readBatch(device: Device, into: Packets, room: Room): Promise<number> {
+  for (;;) {
+    const count = device.readNow(into, room);
+    if (count > 0) return count;
+    await new Promise<void>((resolve) => device.onReadable(resolve));
+  }
+}
+
+/** At least one packet, or 0 at the end of the link. */
+export async function receive(link: Link, into: Packets): Promise<number> {
+  for (;;) {
+    const count = link.recvNow(into);
+    if (count !== undefined) return count;
+    await new Promise<void>((resolve) => link.onReceivable(resolve));
+  }
+}
