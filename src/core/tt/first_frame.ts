@@ -1,0 +1,77 @@
+import {
+  type FrameSecrets,
+  IMPOSSIBLE,
+  MAX_FRAME_ROOM,
+  measureFrame,
+  NEEDS_MORE,
+  openFrame,
+  randomOf,
+} from "./frame.ts";
+
+/** The longest text of a first frame: no existing program sends, or reads, a longer one. */
+export const MAX_FIRST_TEXT = 4096;
+
+/** So many bytes are always enough to find a first frame, or to know that there is none. */
+export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
+
+/** A minute whose key may be that of a connection. */
+export interface Candidate {
+  readonly minute: number;
+  readonly secrets: FrameSecrets;
+}
+
+/** What the first bytes of a connection are. */
+export type FirstBytes<C extends Candidate> =
+  /** Nothing yet: some candidate's frame could still be whole. */
+  | { readonly kind: "more" }
+  /** No candidate's, for good: read on, throw away, say nothing. */
+  | { readonly kind: "none" }
+  | FirstFrame<C>;
+
+export interface FirstFrame<C extends Candidate> {
+  readonly kind: "frame";
+  readonly candidate: C;
+  /** R: the nonce (for NonceMemory), then padding (for the mark). A copy. */
+  readonly random: Uint8Array;
+  /** At least one byte. A copy. */
+  readonly text: Uint8Array;
+  /** Bytes of the frame; what follows them is the next frame. */
+  readonly size: number;
+}
+
+/**
+ * Finds out whose key a connection's first frame is under (docs/tt-v1.md, 5.7 and 7). Nothing on
+ * the wire names the minute, so each candidate reads a length of its own, and has its tag tried
+ * once when that many bytes are there: a stranger costs at most one short AEAD for each.
+ */
+export class FirstFrameFinder<C extends Candidate> {
+  #left: readonly C[];
+
+  /** `candidates`: the likeliest first; their secrets stay the caller's. */
+  constructor(candidates: readonly C[]) {
+    this.#left = candidates;
+  }
+
+  /**
+   * `bytes[start..end)`: all bytes of the connection so far, the same as last time and more behind
+   * them. They are borrowed and not changed. From `MAX_FIRST_FRAME` bytes on the answer is final.
+   */
+  find(bytes: Uint8Array, start: number, end: number): FirstBytes<C> {
+    const left: C[] = [];
+    for (const candidate of this.#left) {
+      const size = measureFrame(candidate.secrets.mask, bytes, start, end, MAX_FIRST_TEXT);
+      if (size === IMPOSSIBLE) continue;
+      if (size === NEEDS_MORE || size > end - start) left.push(candidate);
+      else {
+        // Of a copy: a wrong key may leave nothing of the text for the next candidate.
+        const copy = bytes.slice(start, start + size);
+        const textAt = openFrame(candidate.secrets, copy, 0, size);
+        if (textAt < 0) continue;
+        const [random, text] = [randomOf(copy, 0, textAt), copy.subarray(textAt)];
+        return { kind: "frame", candidate, random, text, size };
+      }
+    }
+    this.#left = left;
+    return { kind: left.length === 0 ? "none" : "more" };
+  }
+}

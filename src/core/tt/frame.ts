@@ -1,0 +1,217 @@
+import { ProtocolError, TtunError } from "../../base/errors.ts";
+import {
+  type Cipher,
+  type CipherFactory,
+  type CipherName,
+  NONCE_SIZE,
+  TAG_SIZE,
+} from "../../contract/cipher.ts";
+import type { MinuteKeys } from "./keys.ts";
+import type { RandomBlock } from "./random.ts";
+
+/**
+ * Frames of tt, generations G2 and G3 (docs/tt-v1.md, 2.1). R = rs random bytes, X = the mask,
+ * K = the key, L = bytes of text:
+ *
+ *     u8 rs XOR X[R[0] mod 32] | R | u8 (L >> 8) XOR X[R[0] mod 32] | u8 (L & 255) XOR X[R[1] mod 32]
+ *     | 16-byte tag | ciphertext
+ *
+ * The nonce is R[0..12), the rest of R is padding. The associated data is K[0..8), a constant: what
+ * stands before the tag is not authenticated, but for the nonce.
+ */
+const FIXED = 3 + TAG_SIZE;
+const AAD_SIZE = 8;
+const MASK_INDEX = 31;
+
+/** Bytes of R: the fewest that anybody may send, for they hold the nonce. */
+export const MIN_RANDOM = NONCE_SIZE;
+/** The most that the existing programs send, and we. */
+export const MAX_RANDOM_SENT = 32;
+/** The most that the header can say; taken from anybody. */
+export const MAX_RANDOM = 255;
+
+/** Room that a sealer needs before a text where it draws R itself. */
+export const FRAME_ROOM = FIXED + MAX_RANDOM_SENT;
+/** The same for any R of the caller's. */
+export const MAX_FRAME_ROOM = FIXED + MAX_RANDOM;
+
+/** All that the header can say. */
+export const LONGEST_TEXT = 0xffff;
+/** The longest text for a peer that has not shown the mark (mark.ts). */
+export const MAX_TEXT_OLD = 4036;
+/** The longest frame for such a peer, with however much R: a longer one ends the connection. */
+export const MAX_FRAME_OLD = 4096;
+/** The longest text for a peer that has shown the mark. */
+export const MAX_TEXT = 65_519;
+
+/** What the frames of one minute are sealed and opened with, both ways, in any connection. */
+export class FrameSecrets implements Disposable {
+  readonly cipher: Cipher;
+  readonly aad: Uint8Array;
+  readonly mask: Uint8Array;
+
+  /** The keys are copied. */
+  constructor(
+    keys: Pick<MinuteKeys, "aeadKey" | "mask">,
+    name: CipherName,
+    makeCipher: CipherFactory,
+  ) {
+    this.cipher = makeCipher(name, keys.aeadKey);
+    this.aad = keys.aeadKey.slice(0, AAD_SIZE);
+    this.mask = keys.mask.slice();
+  }
+
+  [Symbol.dispose](): void {
+    this.cipher[Symbol.dispose]();
+    this.aad.fill(0);
+    this.mask.fill(0);
+  }
+}
+
+/** Seals frames. Secrets and random bytes are the caller's, and may serve many sealers. */
+export class FrameSealer {
+  readonly #secrets: FrameSecrets;
+  readonly #random: RandomBlock;
+
+  constructor(secrets: FrameSecrets, random: RandomBlock) {
+    this.#secrets = secrets;
+    this.#random = random;
+  }
+
+  /**
+   * Seals `bytes[textAt..textAt+length)` in place and returns where the frame begins: it ends with
+   * the text. R, 12 to 32 bytes, is drawn here; or it is `random` (12 to 255 bytes, borrowed), whose
+   * first 12 must never have been used with this key.
+   * @throws {ProtocolError} when the text is empty or longer than 65535 bytes
+   */
+  seal(bytes: Uint8Array, textAt: number, length: number, random?: Uint8Array): number {
+    if (!(length >= 1 && length <= LONGEST_TEXT)) {
+      throw new ProtocolError(`Cannot seal a frame of ${length} bytes: 1 to ${LONGEST_TEXT} fit`);
+    }
+    const size = random?.length ??
+      MIN_RANDOM + this.#random.below(MAX_RANDOM_SENT - MIN_RANDOM + 1);
+    const start = textAt - FIXED - size;
+    checkPlace(bytes.length, start, textAt + length, size);
+    if (random !== undefined) bytes.set(random, start + 1);
+    else this.#random.fill(bytes, start + 1, size);
+    const { cipher, aad, mask } = this.#secrets;
+    const high = mask[bytes[start + 1]! & MASK_INDEX]!;
+    const low = mask[bytes[start + 2]! & MASK_INDEX]!;
+    bytes[start] = size ^ high;
+    bytes[start + 1 + size] = (length >>> 8) ^ high;
+    bytes[start + 2 + size] = (length & 0xff) ^ low;
+    const nonce = bytes.subarray(start + 1, start + 1 + NONCE_SIZE);
+    cipher.seal(nonce, aad, bytes, textAt, textAt + length, textAt - TAG_SIZE);
+    return start;
+  }
+}
+
+/** Before a byte is written: the text of a frame with too little room must not be lost. */
+function checkPlace(room: number, start: number, end: number, random: number): void {
+  const isRandom = random >= MIN_RANDOM && random <= MAX_RANDOM;
+  const isInside = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && end <= room;
+  if (!isRandom || !isInside) {
+    throw new TtunError(
+      "internal",
+      `Cannot seal a frame at ${start}..${end} with ${random} random bytes in ${room} bytes`,
+    );
+  }
+}
+
+/** What `measureFrame` says when the header is not whole yet. */
+export const NEEDS_MORE = 0;
+/** What it says of a frame that cannot be, or is longer than allowed. */
+export const IMPOSSIBLE = -1;
+
+/**
+ * Size of the frame that begins at `at`, as its header tells; or one of the two numbers above.
+ * Two bytes are enough to see that R has no room for a nonce, 3 + rs for the rest. An empty text
+ * is impossible: no existing program sends one, and their readers stall on it.
+ */
+export function measureFrame(
+  mask: Uint8Array,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  mostText: number,
+): number {
+  if (end - at < 2) return NEEDS_MORE;
+  const high = mask[bytes[at + 1]! & MASK_INDEX]!;
+  const random = bytes[at]! ^ high;
+  if (random < MIN_RANDOM) return IMPOSSIBLE;
+  if (end - at < 3 + random) return NEEDS_MORE;
+  const low = mask[bytes[at + 2]! & MASK_INDEX]!;
+  const text = ((bytes[at + 1 + random]! ^ high) << 8) | (bytes[at + 2 + random]! ^ low);
+  return text < 1 || text > mostText ? IMPOSSIBLE : FIXED + random + text;
+}
+
+/**
+ * Opens in place the frame of that size, which `measureFrame` has told of these very bytes, and
+ * returns where its text begins, or -1 on a wrong tag: the text is then lost.
+ */
+export function openFrame(
+  secrets: FrameSecrets,
+  bytes: Uint8Array,
+  at: number,
+  size: number,
+): number {
+  const { cipher, aad, mask } = secrets;
+  const end = at + size;
+  if (measureFrame(mask, bytes, at, end, LONGEST_TEXT) !== size) {
+    throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
+  }
+  const textAt = at + FIXED + (bytes[at]! ^ mask[bytes[at + 1]! & MASK_INDEX]!);
+  const nonce = bytes.subarray(at + 1, at + 1 + NONCE_SIZE);
+  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE) ? textAt : -1;
+}
+
+/** R of a frame that begins at `at` and whose text begins at `textAt`: a view, nonce first. */
+export function randomOf(bytes: Uint8Array, at: number, textAt: number): Uint8Array {
+  return bytes.subarray(at + 1, textAt - TAG_SIZE - 2);
+}
+
+/**
+ * Finds and opens the frames of a stream in a buffer that the caller fills, in place. After one
+ * frame that cannot be opened it opens no other: nothing tells where the next would begin.
+ */
+export class FrameOpener {
+  readonly #secrets: FrameSecrets;
+  #isDamaged = false;
+
+  /** The secrets are the caller's. */
+  constructor(secrets: FrameSecrets) {
+    this.#secrets = secrets;
+  }
+
+  /**
+   * Size of the frame that begins at `at`; null when its header is not whole in `bytes[at..end)`.
+   * @throws {ProtocolError} on a header that cannot be, or a text above `mostText`
+   */
+  sizeAt(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    mostText: number = LONGEST_TEXT,
+  ): number | null {
+    const size = measureFrame(this.#secrets.mask, bytes, at, end, mostText);
+    if (this.#isDamaged || size === IMPOSSIBLE) throw this.#damaged();
+    return size === NEEDS_MORE ? null : size;
+  }
+
+  /**
+   * Opens a frame of that size in place and returns where its text begins: it ends with the frame.
+   * @throws {ProtocolError} on a wrong tag
+   */
+  open(bytes: Uint8Array, at: number, size: number): number {
+    if (this.#isDamaged) throw this.#damaged();
+    const textAt = openFrame(this.#secrets, bytes, at, size);
+    if (textAt < 0) throw this.#damaged();
+    return textAt;
+  }
+
+  /** A wrong header and a wrong tag are one and the same to whoever caused it. */
+  #damaged(): ProtocolError {
+    this.#isDamaged = true;
+    return new ProtocolError("Cannot open a frame: wrong key or cipher, or damaged bytes");
+  }
+}
