@@ -64,7 +64,7 @@ export interface LinkState {
 /** An address of a link; with `peer`, point to point: `peer` and its prefix are what is on the other side. */
 export interface LinkAddress {
   readonly local: Cidr;
-  readonly peer?: Cidr;
+  readonly peer?: Cidr | undefined;
 }
 
 /** What `setLink` changes; what is absent stays. */

@@ -1,4 +1,4 @@
-import { ProtocolError, TtunError } from "../base/errors.ts";
+import { TtunError } from "../base/errors.ts";
 import type { Clock, Rng } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import type { Now, Stream } from "../contract/stream.ts";
@@ -6,15 +6,12 @@ import {
   CloseCode,
   ECHO_SIZE,
   type Frame,
-  FrameType,
   packEcho,
+  PACKET_HEADER,
   PACKET_HEADER_FILLED,
-  PACKET_HEADER_LONG,
   packPadding,
   packRekey,
   PIECE_HEADER,
-  readFrame,
-  SUPER_CONTINUES,
   SUPER_HEADER,
   SUPER_MORE,
   writeLastPiece,
@@ -26,9 +23,8 @@ import { sealText } from "../core/link/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
 import { Capability } from "../core/link/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
-import { isComplete, MAX_SUPER_PACKET, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
-import { Reader } from "../core/varint.ts";
-import { ReceiveBuffer } from "./receive_buffer.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -62,7 +58,7 @@ export type DeviceFacts = Pick<Device, "headroom" | "takes">;
  */
 function headerSize({ headroom }: DeviceFacts, offload: number): number {
   if (offload !== Offload.none) return SUPER_HEADER;
-  return headroom > PACKET_HEADER_LONG ? PACKET_HEADER_FILLED : PACKET_HEADER_LONG;
+  return headroom > PACKET_HEADER ? PACKET_HEADER_FILLED : PACKET_HEADER;
 }
 
 function offered({ capabilities }: LinkSession["peer"]): number {
@@ -70,10 +66,7 @@ function offered({ capabilities }: LinkSession["peer"]): number {
     ((capabilities & Capability.udpOffload) !== 0 ? Offload.udp : 0);
 }
 
-/**
- * A stream after version 2's handshake as a link of packets, many to a record. Owns both.
- * (Sending, receiving, pings and rekeys are one state: that is why this file is long.)
- */
+/** A stream after version 2's handshake as a link of packets, many to a record. Owns both. */
 export class V2Link implements Link {
   readonly room: Room;
   readonly offload: number;
@@ -94,11 +87,7 @@ export class V2Link implements Link {
   #sealedSince: number;
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
-  readonly #in = new ReceiveBuffer();
-  /** Frames of the record that is open now. */
-  readonly #frames = new Reader(this.#in.bytes, this.#in.start, this.#in.start);
-  /** A super-packet that comes in pieces: its header, and so many of its bytes. */
-  #pieces: { bytes: Uint8Array; length: number } | null = null;
+  readonly #in: RecordReader;
   #ended = false;
 
   constructor(
@@ -120,10 +109,7 @@ export class V2Link implements Link {
       trail: RECORD_TAG,
       group: RECORD_AIM,
     };
-    // What came in one record with the setup is read first, then what came behind it.
-    this.#in.add(session.firstFrames);
-    this.#frames.end = this.#in.start = this.#in.end;
-    this.#in.add(session.rest);
+    this.#in = new RecordReader(session, this.offload, (frame) => this.#deal(frame));
   }
 
   get deadTimeMs(): number {
@@ -312,114 +298,50 @@ export class V2Link implements Link {
 
   recvNow(into: Packets): number | undefined {
     for (;;) {
-      if (this.#readFrames(into) > 0) return into.count;
+      if (this.#in.readPackets(into) > 0) return into.count;
       if (this.#ended) return 0;
-      if (this.#openRecord()) continue;
+      if (this.#in.openRecord()) {
+        this.heard++;
+        continue;
+      }
       const got = this.stream.readNow(this.#in.space());
       if (got === undefined) return undefined;
-      if (!this.#took(got)) return this.#endOfStream(into);
+      this.lastArrival = this.#clock.now();
+      if (this.#in.took(got)) continue;
+      if (!this.#in.isEmpty) {
+        throw new TtunError("lost", "Lost the connection: it ended inside a record");
+      }
+      return into.count = 0;
     }
   }
 
-  /** Opens the next record if it is whole. @throws {ProtocolError} */
-  #openRecord(): boolean {
-    const { opener } = this.#session;
-    const { bytes, start, end } = this.#in;
-    const size = opener.sizeAt(bytes, start, end);
-    if (size === null || start + size > end) return false;
-    opener.open(bytes, start, size);
-    this.heard++;
-    this.#frames.at = start + RECORD_HEADER;
-    this.#frames.end = start + size - RECORD_TAG;
-    this.#in.start += size;
-    return true;
-  }
-
-  /** Packets of the open record, as many as the batch takes; all other frames are dealt with here. */
-  #readFrames(into: Packets): number {
-    const frames = this.#frames;
-    const most = into.offset.length;
-    let count = 0;
-    into.bytes = this.#in.bytes;
-    while (!frames.isAtEnd && count < most && !this.#ended) {
-      const type = frames.bytes[frames.at];
-      if (type === FrameType.packet) {
-        if (this.#pieces !== null) throw outOfPlace("packet");
-        frames.at++;
-        this.#give(into, count++, 0);
-      } else if (type === FrameType.superPacket && this.offload !== Offload.none) {
-        const flags = frames.bytes[frames.at + 1];
-        if (flags !== 0 && count > 0) break; // pieces make a batch of their own
-        frames.at += 2;
-        if (flags === 0 && this.#pieces === null) this.#give(into, count++, VIRTIO_NET_HEADER);
-        else if (this.#takePiece(flags, into)) return into.count;
-      } else this.#deal(readFrame(frames));
-    }
-    return into.count = count;
-  }
-
-  /** Notes a packet's place, behind its length and `header` bytes of virtio_net_hdr. */
-  #give(into: Packets, i: number, header: 0 | typeof VIRTIO_NET_HEADER): void {
-    const frames = this.#frames;
-    const length = frames.varint();
-    frames.skip(header + length);
-    const at = frames.at - length;
-    into.offset[i] = at;
-    into.length[i] = length;
-    into.header[i] = header === 0 || isComplete(frames.bytes, at) ? 0 : 1;
-  }
-
-  /** Takes a piece of a super-packet. True when that was the last one, and the packet is given. */
-  #takePiece(flags: number | undefined, into: Packets): boolean {
-    const frames = this.#frames;
-    const length = frames.varint();
-    const continues = this.#pieces !== null;
-    const isMore = flags === (continues ? SUPER_CONTINUES | SUPER_MORE : SUPER_MORE);
-    if (!isMore && !(continues && flags === SUPER_CONTINUES)) throw outOfPlace("superPacket");
-    const pieces = this.#pieces ??= {
-      bytes: new Uint8Array(2 * VIRTIO_NET_HEADER + MAX_SUPER_PACKET),
-      length: 0,
-    };
-    const at = 2 * VIRTIO_NET_HEADER;
-    if (!continues) pieces.bytes.set(frames.take(VIRTIO_NET_HEADER), VIRTIO_NET_HEADER);
-    if (pieces.length + length > MAX_SUPER_PACKET) {
-      throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");
-    }
-    pieces.bytes.set(frames.take(length), at + pieces.length);
-    pieces.length += length;
-    if (isMore) return false;
-    into.bytes = pieces.bytes;
-    into.offset[0] = at;
-    into.length[0] = pieces.length;
-    into.header[0] = isComplete(pieces.bytes, at) ? 0 : 1;
-    into.count = 1;
-    this.#pieces = null;
-    return true;
-  }
-
-  #deal(frame: Frame | null): void {
+  /** Deals with what is no packet; false when nothing may follow it. */
+  #deal(frame: Frame | null): boolean {
     switch (frame?.kind) {
       case undefined: // padding, or a type of the future
-        return;
+        return true;
       case "ping":
-        return this.#answer(frame.data);
+        this.#answer(frame.data);
+        return true;
       case "pong":
         this.rttMs = ((this.#stamp() - readU32(frame.data, 0)) >>> 0) / STAMPS_PER_MS;
-        return;
+        return true;
       case "rekey":
-        return this.#session.opener.rekey();
+        this.#session.opener.rekey();
+        return true;
       case "close":
         this.#ended = true;
         if (frame.code !== CloseCode.bye && frame.code !== CloseCode.carrier) {
           throw refusal(frame.code, frame.words);
         }
-        return;
+        return false;
       case "superPacket": // goes only to an end that has offered it, and this one does not
       case "packet":
       case "setup":
         throw outOfPlace(frame.kind);
       default:
         frame satisfies never;
+        return true;
     }
   }
 
@@ -440,25 +362,8 @@ export class V2Link implements Link {
     }
   }
 
-  #took(got: number | null): boolean {
-    this.lastArrival = this.#clock.now();
-    return this.#in.took(got);
-  }
-
-  #endOfStream(into: Packets): number {
-    if (!this.#in.isEmpty) {
-      throw new TtunError("lost", "Lost the connection: it ended inside a record");
-    }
-    into.count = 0;
-    return 0;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session[Symbol.dispose]();
     await this.stream[Symbol.asyncDispose]();
   }
-}
-
-function outOfPlace(kind: Frame["kind"]): ProtocolError {
-  return new ProtocolError(`Cannot go on: a ${kind} frame came where none may stand`);
 }

@@ -7,6 +7,9 @@ export const BATCH_PACKETS = 128;
  */
 export const DEVICE_QUEUE = 2000;
 
+/** The smallest MTU that IPv6 runs on (RFC 8200 section 5). */
+export const IPV6_MIN_MTU = 1280;
+
 /** The largest IP packet. A read never gets less room, whatever the device's MTU has become. */
 export const MAX_PACKET = 65_535;
 

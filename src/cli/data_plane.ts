@@ -69,9 +69,10 @@ async function run(
   machine.check(config);
   const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
-  const pool = carrier.role === "client" || carrier.many === undefined
-    ? undefined
-    : new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients);
+  const many = carrier.role === "client" || carrier.many === undefined ? undefined : {
+    clients: carrier.many.clients,
+    pool: new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients),
+  };
   const net = machine.openNet(config, log);
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
@@ -144,14 +145,13 @@ async function run(
       instance,
     });
   } else if (listener !== null) {
-    const { many } = carrier;
     await serveVpn({
       ...common,
       listener,
       pump: many === undefined
         ? new TunPump(device, clock, packets)
         : new TunHub(device, clock, { ...packets, log }),
-      ...(pool !== undefined && { many: { clients: many!.clients, pool } }),
+      ...(many !== undefined && { many }),
     });
   }
 }

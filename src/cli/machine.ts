@@ -3,7 +3,6 @@ import type { Logger } from "../base/log.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
-
 import type { Configured, NetworkConfig } from "../io/netcfg.ts";
 import type { Reactor } from "../io/reactor.ts";
 import type { PlaneConfig } from "./messages.ts";

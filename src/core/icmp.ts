@@ -1,19 +1,16 @@
 import { readU16, writeU16, writeU32 } from "../base/bytes.ts";
+import { IPV6_MIN_MTU } from "../base/packets.ts";
+import { checksumOf } from "./checksum.ts";
+import { IPV4_MIN, IPV6_SIZE, Protocol } from "./ip.ts";
 
 /**
  * Answers to packets that do not fit: ICMP "fragmentation needed" (RFC 792, RFC 1191 section 4) and
  * ICMPv6 "packet too big" (RFC 4443 section 3.2). Without them a sender of large packets waits for
  * ever and never learns why.
  */
-const IPV4_MIN = 20;
-const IPV6_SIZE = 40;
-const ICMP = 1;
-const ICMPV6 = 58;
 const ICMP_HEADER = 8;
 const HOP_LIMIT = 64;
 
-/** RFC 4443: as much of the packet as fits without exceeding the minimum IPv6 MTU. */
-const IPV6_MIN_MTU = 1280;
 /** RFC 1812, 4.3.2.3: as much as fits into 576 bytes. */
 const IPV4_QUOTE = 576 - IPV4_MIN - ICMP_HEADER;
 
@@ -40,21 +37,23 @@ function tooBig4(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (!mayNotFragment || (fragment & 0x1fff) !== 0) return null;
   if (isGroup4(packet[12]!) || isGroup4(packet[16]!)) return null;
   // Of ICMP, only questions are answered: echo (8), timestamp (13).
-  if (packet[9] === ICMP && packet[headerSize] !== 8 && packet[headerSize] !== 13) return null;
+  if (packet[9] === Protocol.icmp && packet[headerSize] !== 8 && packet[headerSize] !== 13) {
+    return null;
+  }
   const quote = packet.subarray(0, Math.min(packet.length, IPV4_QUOTE));
   const answer = new Uint8Array(IPV4_MIN + ICMP_HEADER + quote.length);
   answer[0] = 0x45;
   writeU16(answer, 2, answer.length);
   answer[8] = HOP_LIMIT;
-  answer[9] = ICMP;
+  answer[9] = Protocol.icmp;
   answer.set(packet.subarray(16, 20), 12);
   answer.set(packet.subarray(12, 16), 16);
-  writeU16(answer, 10, checksum(answer, 0, IPV4_MIN, 0));
+  writeU16(answer, 10, ~checksumOf(answer, 0, IPV4_MIN) & 0xffff);
   answer[IPV4_MIN] = 3; // destination unreachable
   answer[IPV4_MIN + 1] = 4; // fragmentation needed
   writeU16(answer, IPV4_MIN + 6, mtu);
   answer.set(quote, IPV4_MIN + ICMP_HEADER);
-  writeU16(answer, IPV4_MIN + 2, checksum(answer, IPV4_MIN, answer.length, 0));
+  writeU16(answer, IPV4_MIN + 2, ~checksumOf(answer, IPV4_MIN, answer.length) & 0xffff);
   return answer;
 }
 
@@ -67,13 +66,14 @@ function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (packet.length < IPV6_SIZE + ICMP_HEADER) return null;
   // A group as the target may be answered here (RFC 4443, 2.4 e.3), but has no one address.
   if (!isOneHost6(packet.subarray(8, 24)) || !isOneHost6(packet.subarray(24, 40))) return null;
-  if (packet[6] === ICMPV6 && packet[IPV6_SIZE]! < 128) return null; // an error
+  if (packet[6] === Protocol.icmpv6 && packet[IPV6_SIZE]! < 128) return null; // an error
+  // As much of the packet as fits without exceeding the minimum IPv6 MTU.
   const room = IPV6_MIN_MTU - IPV6_SIZE - ICMP_HEADER;
   const quote = packet.subarray(0, Math.min(packet.length, room));
   const answer = new Uint8Array(IPV6_SIZE + ICMP_HEADER + quote.length);
   answer[0] = 6 << 4;
   writeU16(answer, 4, ICMP_HEADER + quote.length);
-  answer[6] = ICMPV6;
+  answer[6] = Protocol.icmpv6;
   answer[7] = HOP_LIMIT;
   answer.set(packet.subarray(24, 40), 8);
   answer.set(packet.subarray(8, 24), 24);
@@ -81,20 +81,12 @@ function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   writeU32(answer, IPV6_SIZE + 4, mtu);
   answer.set(quote, IPV6_SIZE + ICMP_HEADER);
   // The pseudo-header: both addresses, the length and the protocol (RFC 8200, 8.1).
-  const pseudo = ICMPV6 + ICMP_HEADER + quote.length;
-  writeU16(answer, IPV6_SIZE + 2, checksum(answer, 8, answer.length, pseudo));
+  const pseudo = Protocol.icmpv6 + ICMP_HEADER + quote.length;
+  writeU16(answer, IPV6_SIZE + 2, ~checksumOf(answer, 8, answer.length, pseudo) & 0xffff);
   return answer;
 }
 
 /** Not a group, and neither :: nor ::1. */
 function isOneHost6(address: Uint8Array): boolean {
   return address[0] !== 0xff && address.some((byte, i) => i === 15 ? byte > 1 : byte !== 0);
-}
-
-/** RFC 1071, over `bytes[from..end)` and what is added. */
-function checksum(bytes: Uint8Array, from: number, end: number, added: number): number {
-  let sum = added;
-  for (let i = from; i < end; i += 2) sum += (bytes[i]! << 8) | (i + 1 < end ? bytes[i + 1]! : 0);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

@@ -1,12 +1,13 @@
 import { readU16, readU32, writeU16 } from "../base/bytes.ts";
+import { fold } from "./checksum.ts";
 
 /** What ttun must know of an IP packet: that it is one, and its TCP SYN's MSS. Offsets are bytes. */
-const IPV4_MIN = 20;
-const IPV6_SIZE = 40;
-const TCP = 6;
-const UDP = 17;
-const NO_NEXT_HEADER = 59;
-const TCP_MIN = 20;
+export const IPV4_MIN = 20;
+export const IPV6_SIZE = 40;
+export const TCP_MIN = 20;
+export const UDP_SIZE = 8;
+/** Protocol numbers (IANA). */
+export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, none: 59 } as const;
 const TCP_FLAG_SYN = 0x02;
 const OPTION_END = 0;
 const OPTION_NOP = 1;
@@ -41,7 +42,7 @@ export function flowOf(bytes: Uint8Array, at: number, length: number): number {
   let hash = protocol;
   const end = at + (isV4 ? IPV4_MIN : IPV6_SIZE);
   for (let i = at + (isV4 ? 12 : 8); i < end; i += 4) hash = mix(hash, readU32(bytes, i));
-  if (protocol !== TCP && protocol !== UDP) return hash;
+  if (protocol !== Protocol.tcp && protocol !== Protocol.udp) return hash;
   if (isV4 && (readU16(bytes, at + 6) & 0x3fff) !== 0) return hash;
   const ports = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
   return ports + 4 > length ? hash : mix(hash, readU32(bytes, at + ports));
@@ -60,7 +61,7 @@ function mix(hash: number, word: number): number {
 export function unseenPacket(): Uint8Array {
   const packet = new Uint8Array(IPV6_SIZE);
   packet[0] = 6 << 4;
-  packet[6] = NO_NEXT_HEADER;
+  packet[6] = Protocol.none;
   packet[7] = 1; // hop limit
   packet[23] = 1; // source ::1
   packet[39] = 1; // destination ::1
@@ -82,7 +83,7 @@ export function clampMss(
   const isV4 = bytes[at]! >>> 4 === 4;
   const ipSize = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
   if (ipSize < IPV4_MIN || length < ipSize + TCP_MIN) return;
-  if (bytes[at + (isV4 ? 9 : 6)] !== TCP) return;
+  if (bytes[at + (isV4 ? 9 : 6)] !== Protocol.tcp) return;
   if (isV4 && (readU16(bytes, at + 6) & 0x1fff) !== 0) return; // not the first fragment
   const tcp = at + ipSize;
   if ((bytes[tcp + 13]! & TCP_FLAG_SYN) === 0) return;
@@ -116,8 +117,7 @@ function lowerMss(
   const odd = (option - tcp) % 2 === 1;
   const sumOf = (value: number) => odd ? ((value & 0xff) << 8) | (value >>> 8) : value;
   const checksum = readU16(bytes, tcp + 16);
-  let sum = (~checksum & 0xffff) + (~sumOf(mss) & 0xffff) + sumOf(limit);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  const sum = fold((~checksum & 0xffff) + (~sumOf(mss) & 0xffff) + sumOf(limit));
   writeU16(bytes, option + 2, limit);
   writeU16(bytes, tcp + 16, ~sum & 0xffff);
 }

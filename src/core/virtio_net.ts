@@ -1,5 +1,7 @@
 import { readU16, writeU16 } from "../base/bytes.ts";
 import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { checksumOf } from "./checksum.ts";
+import { IPV4_MIN, IPV6_SIZE, Protocol, TCP_MIN, UDP_SIZE } from "./ip.ts";
 
 /**
  * struct virtio_net_hdr (virtio 1.2, 5.1.6; linux/virtio_net.h), little-endian, right before a
@@ -24,12 +26,6 @@ export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
 /** Beside a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone). */
 const GSO_ECN = 0x80;
 
-const TCP = 6;
-const UDP = 17;
-const IPV4_MIN = 20;
-const IPV6_SIZE = 40;
-const TCP_MIN = 20;
-const UDP_SIZE = 8;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
@@ -41,16 +37,6 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
   const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
   if (type === Gso.none) return 0;
   return type === Gso.udp ? Offload.udp : Offload.tcp;
-}
-
-/** Whether the packet stands for many. */
-export function isSuper(bytes: Uint8Array, at: number): boolean {
-  return bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]! !== Gso.none;
-}
-
-/** Of how many bytes of payload each segment is; 0 where there is one segment only. */
-export function gsoSize(bytes: Uint8Array, at: number): number {
-  return isSuper(bytes, at) ? readLe(bytes, at - VIRTIO_NET_HEADER + GSO_SIZE) : 0;
 }
 
 /**
@@ -97,7 +83,7 @@ function headersSize(
   if ((offered & (isTcp ? Offload.tcp : Offload.udp)) === 0) return null;
   const version = bytes[at]! >>> 4;
   if (isTcp && version !== ((type & ~GSO_ECN) === Gso.tcp4 ? 4 : 6)) return null;
-  const transport = transportAt(bytes, at, length, isTcp ? TCP : UDP);
+  const transport = transportAt(bytes, at, length, isTcp ? Protocol.tcp : Protocol.udp);
   if (transport === null || transport !== start) return null;
   if (offset !== (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM)) return null;
   const least = isTcp ? TCP_MIN : UDP_SIZE;
@@ -137,14 +123,9 @@ export function completeChecksum(bytes: Uint8Array, at: number, length: number):
   const start = readLe(bytes, header + CSUM_START);
   const offset = readLe(bytes, header + CSUM_OFFSET);
   if (start + offset + 2 > length) return false;
-  const field = at + start + offset;
-  const end = at + length;
-  let sum = 0; // at most 32 768 words of 16 bits: fits
-  for (let i = at + start; i + 1 < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
-  if ((length - start) % 2 === 1) sum += bytes[end - 1]! << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  const sum = checksumOf(bytes, at + start, at + length);
   // RFC 768: a UDP checksum of zero would say that there is none; both forms are the same number.
-  writeU16(bytes, field, sum === 0xffff ? 0xffff : ~sum & 0xffff);
+  writeU16(bytes, at + start + offset, sum === 0xffff ? 0xffff : ~sum & 0xffff);
   return true;
 }
 

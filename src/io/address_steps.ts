@@ -1,43 +1,48 @@
 import { type Cidr, formatCidr, formatIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { IPV6_MIN_MTU } from "../base/packets.ts";
 import type { Change, Step } from "./run_command.ts";
 
-/** The smallest MTU that IPv6 runs on (RFC 8200 section 5). */
-export const IPV6_MIN_MTU = 1280;
+/** An address of a device; with a peer it stands for itself alone (--peer-address). */
+export interface LocalAddress {
+  local: Cidr;
+  peer?: Cidr | undefined;
+}
 
-/** The step that gives an address to a device, or says why IPv6 cannot work on it. */
+/** The address with the peer of its family, where there is one. */
+export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
+  const peer = peers.find(({ family }) => family === local.family);
+  return peer === undefined
+    ? { local }
+    : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
+}
+
+/** As `ip address add` takes it. */
+export function addressText({ local, peer }: LocalAddress): string {
+  return peer === undefined
+    ? formatCidr(local)
+    : `${formatIp(local.bytes)} peer ${formatCidr(peer)}`;
+}
+
+/** Why the address cannot work on a device with that MTU, or null. */
+export function refuseForMtu(device: string, address: LocalAddress, mtu: number): TtunError | null {
+  if (address.local.family === 4 || mtu >= IPV6_MIN_MTU) return null;
+  return new TtunError(
+    "usage",
+    `Cannot give ${device} the address ${addressText(address)}: IPv6 needs an MTU of at least ` +
+      `${IPV6_MIN_MTU}; raise --mtu or name IPv4 addresses only, with --address`,
+  );
+}
+
+/** The step that gives an address to a device by commands, or says why it cannot work. */
 export function addressStep(
   device: string,
   mtu: number,
-  address: Cidr,
-  peer: Cidr | undefined,
+  address: LocalAddress,
   changes: readonly Change[],
 ): Step {
-  const text = peer === undefined
-    ? formatCidr(address)
-    : `${formatIp(address.bytes)} peer ${formatCidr(peer)}`;
-  const doing = `give ${device} the address ${text}`;
-  if (address.family === 4 || mtu >= IPV6_MIN_MTU) return { doing, changes, address };
-  return {
-    doing,
-    changes: [],
-    address,
-    refusal: new TtunError(
-      "usage",
-      `Cannot ${doing}: IPv6 needs an MTU of at least ${IPV6_MIN_MTU}; ` +
-        "raise --mtu or name IPv4 addresses only, with --address",
-    ),
-  };
-}
-
-/** An address that has a peer stands for itself alone (--peer-address). */
-export function withPeer(
-  local: Cidr,
-  peers: readonly Cidr[],
-): { local: Cidr; peer: Cidr | undefined } {
-  const peer = peers.find(({ family }) => family === local.family);
-  return {
-    local: peer === undefined ? local : { ...local, prefix: local.bytes.length * 8 },
-    peer,
-  };
+  const doing = `give ${device} the address ${addressText(address)}`;
+  const refusal = refuseForMtu(device, address, mtu);
+  if (refusal === null) return { doing, changes, address: address.local };
+  return { doing, changes: [], address: address.local, refusal };
 }

@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type LinkAddress, type LinkChange, Netlink } from "../../ffi/netlink.ts";
+import { addressText, refuseForMtu, withPeer } from "./address_steps.ts";
 
 /** How a device shall be. */
 export interface NetworkConfig {
@@ -26,9 +27,6 @@ export interface Configured extends Disposable {
   /** The addresses that the device has now, of those in the config. */
   readonly addresses: Cidr[];
 }
-
-/** The smallest MTU that IPv6 runs on (RFC 8200 section 5). */
-const IPV6_MIN_MTU = 1280;
 
 /**
  * Sets MTU, addresses, state and routes by netlink. What is right already is left alone, so a user
@@ -142,13 +140,6 @@ function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
   }
 }
 
-function withPeer(local: Cidr, peers: Cidr[]): LinkAddress {
-  const peer = peers.find(({ family }) => family === local.family);
-  return peer === undefined
-    ? { local }
-    : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
-}
-
 /** null when the address is there afterwards, else why not. */
 function addAddress(
   netlink: Netlink,
@@ -161,13 +152,8 @@ function addAddress(
 ): TtunError | null {
   const text = addressText(address);
   if (present.some((there) => addressText(there) === text)) return null;
-  if (address.local.family === 6 && mtu < IPV6_MIN_MTU) {
-    return new TtunError(
-      "usage",
-      `Cannot give ${device} the address ${text}: IPv6 needs an MTU of at least ${IPV6_MIN_MTU}; ` +
-        `raise --mtu or name IPv4 addresses only, with --address`,
-    );
-  }
+  const refusal = refuseForMtu(device, address, mtu);
+  if (refusal !== null) return refusal;
   try {
     netlink.addAddress(index, address);
     undo.push((again) => again.removeAddress(index, address));
@@ -214,13 +200,6 @@ function otherPrefix(
       `take that away: sudo ip address del ${text} dev ${device}`,
     { cause },
   );
-}
-
-/** As `ip address add` takes it. */
-function addressText({ local, peer }: LinkAddress): string {
-  return peer === undefined
-    ? formatCidr(local)
-    : `${formatIp(local.bytes)} peer ${formatCidr(peer)}`;
 }
 
 function attempt(device: string, doing: string, command: string, run: () => void): void {

@@ -104,7 +104,7 @@ function addressOf(device: string, mtu: number, local: Cidr, peer: Cidr | undefi
     const route = routeChange(device, networkOf(reached));
     changes.push(local.family === 6 ? { ...route, fine: EXISTS } : route);
   }
-  return addressStep(device, mtu, local, peer, changes);
+  return addressStep(device, mtu, { local, peer }, changes);
 }
 
 /** The address at the other end: in a network of two hosts it is the other, else our own stands for it. */

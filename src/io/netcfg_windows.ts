@@ -1,5 +1,6 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
-import { addressStep, IPV6_MIN_MTU, withPeer } from "./address_steps.ts";
+import { IPV6_MIN_MTU } from "../base/packets.ts";
+import { addressStep, withPeer } from "./address_steps.ts";
 import type { Configured, NetworkConfig } from "./netcfg.ts";
 import {
   applySteps,
@@ -125,7 +126,7 @@ function addressOf(
     ];
   const changes: Change[] = [{ run, undo: deleteAddress(device, local) }];
   if (peer !== undefined) changes.push(routeChange(device, networkOf(peer)));
-  return addressStep(device, mtu, local, peer, changes);
+  return addressStep(device, mtu, { local, peer }, changes);
 }
 
 function deleteAddress(device: string, local: Cidr): CommandLine {

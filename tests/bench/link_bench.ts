@@ -4,7 +4,7 @@ import type { CipherName } from "../../src/contract/cipher.ts";
 import { ServerLink } from "../../src/core/link/server_link.ts";
 import { ClientLink } from "../../src/core/link/client_link.ts";
 import type { LinkParty } from "../../src/core/link/handshake.ts";
-import { PACKET_HEADER_SHORT, writePacketHeader } from "../../src/core/link/frames.ts";
+import { PACKET_HEADER, writePacketHeader } from "../../src/core/link/frames.ts";
 import {
   RECORD_HEADER,
   RECORD_TAG,
@@ -77,14 +77,14 @@ for (const name of ["aes-256-gcm", "chacha20-poly1305"] satisfies CipherName[]) 
   Deno.bench(`${PACKETS} packets sealed and opened, version 2, ${name}`, { group: name }, () => {
     using sealer = new RecordSealer(key, name, makeCipher);
     using opener = new RecordOpener(key, name, makeCipher);
-    const each = PACKET_HEADER_SHORT + SIZE;
+    const each = PACKET_HEADER + SIZE;
     const bytes = new Uint8Array(RECORD_HEADER + PACKETS * each + RECORD_TAG);
     for (let i = 0; i < PACKETS; i++) {
       writePacketHeader(
         bytes,
-        RECORD_HEADER + PACKET_HEADER_SHORT + i * each,
+        RECORD_HEADER + PACKET_HEADER + i * each,
         SIZE,
-        PACKET_HEADER_SHORT,
+        PACKET_HEADER,
       );
     }
     sealer.seal(bytes, RECORD_HEADER, PACKETS * each);

@@ -1,4 +1,4 @@
-import { concat, writeU16 } from "../../base/bytes.ts";
+import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import { Reader, varint, writeVarint } from "../varint.ts";
@@ -49,17 +49,15 @@ export type Frame =
   | { kind: "setup"; tlvs: Uint8Array }
   | { kind: "close"; code: number; words: string };
 
-/** Bytes of a packet frame before its packet, with a length of two or four bytes. */
-export const PACKET_HEADER_SHORT = 3;
-export const PACKET_HEADER_LONG = 5;
-export const MAX_SHORT_PACKET = 0x3fff;
+/** Bytes of a packet frame before its packet: type, length of four bytes. */
+export const PACKET_HEADER = 5;
 /** The same behind a filler, for devices that want more room between packets. */
 export const PACKET_HEADER_FILLED = 12;
 const FILLER = 0x80;
 
 /**
  * Writes a packet frame's header right before the packet that lies at `at`; `header` is one of the
- * three sizes above. The frame is then `bytes[at-header .. at+length)`.
+ * two sizes above. The frame is then `bytes[at-header .. at+length)`.
  */
 export function writePacketHeader(
   bytes: Uint8Array,
@@ -70,15 +68,10 @@ export function writePacketHeader(
   if (header === PACKET_HEADER_FILLED) {
     bytes.fill(0, at - PACKET_HEADER_FILLED, at);
     bytes[at - PACKET_HEADER_FILLED] = FILLER;
-    bytes[at - PACKET_HEADER_FILLED + 1] = PACKET_HEADER_FILLED - PACKET_HEADER_LONG - 2;
+    bytes[at - PACKET_HEADER_FILLED + 1] = PACKET_HEADER_FILLED - PACKET_HEADER - 2;
   }
-  if (header === PACKET_HEADER_SHORT) {
-    bytes[at - PACKET_HEADER_SHORT] = FrameType.packet;
-    writeU16(bytes, at - 2, 0x4000 | length);
-  } else {
-    bytes[at - PACKET_HEADER_LONG] = FrameType.packet;
-    writeVarint(bytes, at - 4, length, 4);
-  }
+  bytes[at - PACKET_HEADER] = FrameType.packet;
+  writeVarint(bytes, at - 4, length, 4);
 }
 
 /** Bytes of a super-packet frame before its packet: type, flags, length of four bytes, header. */

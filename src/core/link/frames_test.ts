@@ -5,11 +5,9 @@ import { concat, fromHex, toHex, utf8 } from "../../base/bytes.ts";
 import { varint, writeVarint } from "../varint.ts";
 import {
   type Frame,
-  MAX_SHORT_PACKET,
   packClose,
   packEcho,
-  PACKET_HEADER_LONG,
-  PACKET_HEADER_SHORT,
+  PACKET_HEADER,
   packPadding,
   packRekey,
   packSetup,
@@ -26,10 +24,11 @@ function framesIn(bytes: Uint8Array, start = 0, end = bytes.length): Frame[] {
   return [...readFrames(bytes, start, end)];
 }
 
-function packetFrame(packet: Uint8Array, header: number): Uint8Array {
-  const bytes = concat(new Uint8Array(header), packet);
-  writePacketHeader(bytes, header, packet.length, header);
-  return bytes;
+/** A packet's frame whose length has `size` bytes. */
+function packetFrame(packet: Uint8Array, size: 2 | 4 | 8): Uint8Array {
+  const length = new Uint8Array(size);
+  writeVarint(length, 0, packet.length, size);
+  return concat(new Uint8Array([1]), length, packet);
 }
 
 /** A frame as bytes, and what is to be read of it when it lies at `at`. */
@@ -37,12 +36,11 @@ type Sample = { bytes: Uint8Array; found: (at: number) => Frame | null };
 
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 });
 const sample: fc.Arbitrary<Sample> = fc.oneof(
-  fc.tuple(
-    fc.uint8Array({ maxLength: 80 }),
-    fc.constantFrom(PACKET_HEADER_SHORT, PACKET_HEADER_LONG),
-  ).map(([packet, header]) => ({
-    bytes: packetFrame(packet, header),
-    found: (at: number): Frame => ({ kind: "packet", at: at + header, length: packet.length }),
+  fc.tuple(fc.uint8Array({ maxLength: 80 }), fc.constantFrom(...[2, 4, 8] as const)).map((
+    [packet, size],
+  ) => ({
+    bytes: packetFrame(packet, size),
+    found: (at: number): Frame => ({ kind: "packet", at: at + 1 + size, length: packet.length }),
   })),
   fc.tuple(fc.constantFrom("ping" as const, "pong" as const), eight).map(([kind, data]) => ({
     bytes: packEcho(kind, data),
@@ -144,20 +142,16 @@ Deno.test("nothing may stand behind a rekey, not even padding", () => {
 
 Deno.test("packets of no byte and of 65500 pass, with a length of any size", () => {
   const longest = seededRng(1)(65_500);
-  assert.deepEqual(framesIn(packetFrame(longest, PACKET_HEADER_LONG)), [
-    { kind: "packet", at: 5, length: 65_500 },
-  ]);
-  for (const length of [0, 1, MAX_SHORT_PACKET]) {
+  for (const length of [0, 1, 0x3fff, 65_500]) {
     const packet = longest.subarray(0, length);
-    for (const header of [PACKET_HEADER_SHORT, PACKET_HEADER_LONG]) {
-      const bytes = packetFrame(packet, header);
-      assert.deepEqual(framesIn(bytes), [{ kind: "packet", at: header, length }]);
-      assert.deepEqual(bytes.subarray(header), packet);
+    const bytes = new Uint8Array(PACKET_HEADER + length);
+    bytes.set(packet, PACKET_HEADER);
+    writePacketHeader(bytes, PACKET_HEADER, length, PACKET_HEADER);
+    assert.deepEqual(bytes, packetFrame(packet, 4));
+    for (const size of length > 0x3fff ? [4, 8] as const : [2, 4, 8] as const) {
+      const found = framesIn(packetFrame(packet, size));
+      assert.deepEqual(found, [{ kind: "packet", at: 1 + size, length }]);
     }
-    const eightBytes = new Uint8Array(8);
-    writeVarint(eightBytes, 0, length, 8);
-    const bytes = concat(new Uint8Array([1]), eightBytes, packet);
-    assert.deepEqual(framesIn(bytes), [{ kind: "packet", at: 9, length }]);
   }
 });
 
