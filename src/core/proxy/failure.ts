@@ -1,0 +1,165 @@
+import type { TtunError } from "../../base/errors.ts";
+import type { Field } from "./http_fields.ts";
+import { formatTarget, type Target } from "./target.ts";
+
+/**
+ * Why a proxy could not connect to its client's target, and how each protocol says so: SOCKS5 by
+ * RFC 1928 section 6, SOCKS4 with one code for all, HTTP with the statuses that RFC 9209 section
+ * 2.3 recommends (403 for what the rules deny) and its error types in a Proxy-Status field.
+ */
+interface Report {
+  /** REP of SOCKS5. */
+  readonly socks5: number;
+  readonly status: number;
+  /** Error type of RFC 9209. */
+  readonly type: string;
+  readonly words: (target: string) => string;
+}
+
+const REPORTS = {
+  /** By `--deny`, or by what is denied unless there is an `--allow`. */
+  denied: {
+    socks5: 2,
+    status: 403,
+    type: "destination_ip_prohibited",
+    words: (to) =>
+      `The rules of the ttun server deny connections to ${to}. Private, local and reserved ` +
+      "addresses are denied unless the server is started with --allow ADDRESS/PREFIX.",
+  },
+  name: {
+    socks5: 4,
+    status: 502,
+    type: "dns_error",
+    words: (to) => `The name in ${to} does not resolve. Check how it is spelt.`,
+  },
+  network_unreachable: {
+    socks5: 3,
+    status: 502,
+    type: "destination_ip_unroutable",
+    words: (to) => `There is no way to the network of ${to}.`,
+  },
+  host_unreachable: {
+    socks5: 4,
+    status: 502,
+    type: "destination_ip_unroutable",
+    words: (to) => `There is no way to ${to}, or its name does not resolve.`,
+  },
+  refused: {
+    socks5: 5,
+    status: 502,
+    type: "connection_refused",
+    words: (to) => `${to} refused the connection. Does its server run?`,
+  },
+  /** SOCKS5 has no better code than "TTL expired". */
+  timeout: {
+    socks5: 6,
+    status: 504,
+    type: "connection_timeout",
+    words: (to) => `${to} did not answer in time.`,
+  },
+  exhausted: {
+    socks5: 1,
+    status: 503,
+    type: "connection_limit_reached",
+    words: (to) => `The proxy has no room for a connection to ${to}. Try again later.`,
+  },
+  /** A client of ttun has no connection to its server. */
+  tunnel: {
+    socks5: 1,
+    status: 503,
+    type: "destination_unavailable",
+    words: (to) => `Cannot connect to ${to}: there is no connection to the ttun server.`,
+  },
+  general: {
+    socks5: 1,
+    status: 502,
+    type: "destination_unavailable",
+    words: (to) => `Cannot connect to ${to}.`,
+  },
+} as const satisfies Record<string, Report>;
+
+/** Why a connect failed, as a name that code can switch on. */
+export type Failure = keyof typeof REPORTS;
+
+/** All of them, the most telling first: of several attempts' failures the first here is told. */
+export const FAILURES: readonly Failure[] = [
+  "refused",
+  "timeout",
+  "exhausted",
+  "denied",
+  "host_unreachable",
+  "network_unreachable",
+  "name",
+  "tunnel",
+  "general",
+];
+
+/** Of several failures the one that says most; `general` when there is none. */
+export function mostTelling(failures: Iterable<Failure>): Failure {
+  const seen = new Set(failures);
+  return FAILURES.find((failure) => seen.has(failure)) ?? "general";
+}
+
+/** What a dialer's error means. Which kind of `unreachable` is told by the errno in its cause. */
+export function failureOf(error: TtunError): Failure {
+  switch (error.kind) {
+    case "name":
+    case "timeout":
+    case "exhausted":
+      return error.kind;
+    case "unreachable":
+      return unreachable(error.cause instanceof Error ? error.cause.message : "");
+    default:
+      return "general";
+  }
+}
+
+function unreachable(cause: string): Failure {
+  if (/\bECONNREFUSED\b/.test(cause)) return "refused";
+  return /\b(ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT)\b/.test(cause)
+    ? "network_unreachable"
+    : "host_unreachable";
+}
+
+/** REP of a SOCKS5 reply (RFC 1928 section 6). */
+export function socks5Code(failure: Failure): number {
+  return REPORTS[failure].socks5;
+}
+
+const FROM_SOCKS5: readonly Failure[] = [
+  "general", // 0 is success: whoever asks about it has a broken peer
+  "general",
+  "denied",
+  "network_unreachable",
+  "host_unreachable",
+  "refused",
+  "timeout",
+];
+
+/** What REP of a SOCKS5 reply says. */
+export function failureOfSocks5(code: number): Failure {
+  return FROM_SOCKS5[code] ?? "general";
+}
+
+/** CD of a SOCKS4 reply: granted, or rejected or failed (the others speak of identd). */
+export const SOCKS4_GRANTED = 90;
+/** As above. */
+export const SOCKS4_REJECTED = 91;
+
+/** How HTTP says it. `words` are plain ASCII, one line without its end. */
+export interface HttpFailure {
+  readonly status: number;
+  /** Error type of RFC 9209, for `proxyStatus`. */
+  readonly type: string;
+  readonly words: string;
+}
+
+export function httpFailure(failure: Failure, target: Target): HttpFailure {
+  const { status, type, words } = REPORTS[failure];
+  return { status, type, words: words(formatTarget(target)) };
+}
+
+/** Tells programs that the answer is the proxy's and not the target's, and why (RFC 9209). */
+export function proxyStatus(type: string): Field {
+  return { name: "Proxy-Status", value: `ttun; error=${type}` };
+}

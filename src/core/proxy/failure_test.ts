@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { type ErrorKind, EXIT_CODES, TtunError } from "../../base/errors.ts";
+import {
+  type Failure,
+  failureOf,
+  failureOfSocks5,
+  FAILURES,
+  httpFailure,
+  mostTelling,
+  proxyStatus,
+  socks5Code,
+} from "./failure.ts";
+import { makeTarget } from "./target.ts";
+
+const target = makeTarget("2001:db8::7", 8080);
+
+Deno.test("each failure has its code and status", () => {
+  const table = FAILURES.map((f) => `${f} ${socks5Code(f)} ${httpFailure(f, target).status}`);
+  assert.deepEqual(table.toSorted(), [
+    "denied 2 403",
+    "exhausted 1 503",
+    "general 1 502",
+    "host_unreachable 4 502",
+    "name 4 502",
+    "network_unreachable 3 502",
+    "refused 5 502",
+    "timeout 6 504",
+    "tunnel 1 503",
+  ]);
+});
+
+Deno.test("the words are a line of plain text and name the target", () => {
+  for (const failure of FAILURES) {
+    const { words, type } = httpFailure(failure, target);
+    assert.match(words, /^[\x20-\x7e]+[.?]$/);
+    assert.ok(words.includes("[2001:db8::7]:8080"), words);
+    assert.match(proxyStatus(type).value, /^ttun; error=[a-z_]+$/);
+  }
+  assert.ok(httpFailure("denied", target).words.includes("--allow"));
+});
+
+Deno.test("a SOCKS5 code says what was meant, as far as it can", () => {
+  const exact: Failure[] = [
+    "denied",
+    "network_unreachable",
+    "host_unreachable",
+    "refused",
+    "timeout",
+    "general",
+  ];
+  for (const failure of exact) assert.equal(failureOfSocks5(socks5Code(failure)), failure);
+  assert.equal(failureOfSocks5(socks5Code("name")), "host_unreachable");
+  for (const code of [0, 7, 8, 9, 255]) assert.equal(failureOfSocks5(code), "general");
+});
+
+Deno.test("a dialer's error is a failure by its kind, and by the errno of its cause", () => {
+  const of = (kind: ErrorKind, cause?: string) =>
+    failureOf(
+      new TtunError(kind, "Cannot connect", cause === undefined ? {} : { cause: new Error(cause) }),
+    );
+  assert.equal(of("unreachable", "connect: ECONNREFUSED"), "refused");
+  assert.equal(of("unreachable", "connect: ENETUNREACH"), "network_unreachable");
+  assert.equal(of("unreachable", "connect: EADDRNOTAVAIL"), "network_unreachable");
+  assert.equal(of("unreachable", "connect: EHOSTUNREACH"), "host_unreachable");
+  assert.equal(of("unreachable", "connect: errno 99999"), "host_unreachable");
+  assert.equal(of("unreachable"), "host_unreachable");
+  const asTheyAre: ErrorKind[] = ["name", "timeout", "exhausted"];
+  for (const kind of Object.keys(EXIT_CODES) as ErrorKind[]) {
+    if (kind === "unreachable") continue;
+    assert.equal(of(kind), asTheyAre.includes(kind) ? kind : "general");
+  }
+});
+
+Deno.test("of several failures the most telling is told", () => {
+  assert.equal(mostTelling([]), "general");
+  assert.equal(mostTelling(["network_unreachable", "refused"]), "refused");
+  assert.equal(mostTelling(["network_unreachable", "timeout", "denied"]), "timeout");
+  assert.equal(mostTelling(["network_unreachable", "denied"]), "denied");
+  for (const failure of FAILURES) assert.equal(mostTelling(["general", failure]), failure);
+});

@@ -1,0 +1,94 @@
+import { ChunkedReader } from "./http_chunked.ts";
+import { HttpError } from "./http_error.ts";
+import { listOf, valuesOf } from "./http_fields.ts";
+import type { RequestHead, ResponseHead } from "./http_head.ts";
+import { isToken } from "./http_token.ts";
+
+/** How a body ends (RFC 9112 section 6.3). */
+export type Framing =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" }
+  /** With the connection. */
+  | { readonly kind: "close" };
+
+/**
+ * How the request's body ends.
+ * @throws {HttpError} 400 where two readers could come to different ends
+ */
+export function requestFraming(head: RequestHead): Framing {
+  return declared(head) ?? { kind: "none" };
+}
+
+/** How the body of the response to a request with this method ends. @throws {HttpError} as above */
+export function responseFraming(head: ResponseHead, method: string): Framing {
+  const framing = declared(head); // even where it says nothing of this body, it must make sense
+  if (method === "HEAD" || !mayHaveBody(head.status)) return { kind: "none" };
+  return framing ?? { kind: "close" };
+}
+
+/** Not of 1xx, 204 and 304. */
+function mayHaveBody(status: number): boolean {
+  return status >= 200 && status !== 204 && status !== 304;
+}
+
+function declared(head: RequestHead | ResponseHead): Framing | null {
+  const lengths = valuesOf(head.fields, "content-length");
+  if (valuesOf(head.fields, "transfer-encoding").length > 0) {
+    if (lengths.length > 0) throw bad("it has both Content-Length and Transfer-Encoding");
+    if (head.minor === 0) throw bad("HTTP/1.0 has no Transfer-Encoding");
+    return chunked(listOf(head.fields, "transfer-encoding"));
+  }
+  if (lengths.length === 0) return null;
+  if (lengths.length > 1) throw bad("it has more than one Content-Length");
+  const [length] = lengths;
+  if (!/^[0-9]{1,16}$/.test(length!) || Number(length) > Number.MAX_SAFE_INTEGER) {
+    throw bad("its Content-Length is not a number of bytes");
+  }
+  return { kind: "length", length: Number(length) };
+}
+
+/** Other codings may come before: the body goes on as it is, and so does this field. */
+function chunked(codings: readonly string[]): Framing {
+  if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
+    throw bad("its last Transfer-Encoding, and no other, must be chunked");
+  }
+  if (!codings.every(isToken)) throw bad("its Transfer-Encoding has parameters");
+  return { kind: "chunked" };
+}
+
+function bad(what: string): HttpError {
+  return new HttpError(400, `Cannot tell where the message's body ends: ${what}`);
+}
+
+/** Follows one body through a stream cut anywhere. Holds none of it. */
+export class BodyReader {
+  readonly #chunks: ChunkedReader | null;
+  readonly #endsWithConnection: boolean;
+  #left: number;
+
+  constructor(framing: Framing) {
+    this.#chunks = framing.kind === "chunked" ? new ChunkedReader() : null;
+    this.#endsWithConnection = framing.kind === "close";
+    this.#left = framing.kind === "length" ? framing.length : 0;
+  }
+
+  /** Whether its last byte has come. Never of one that ends with the connection. */
+  get isDone(): boolean {
+    return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
+  }
+
+  /** Whether it is whole when the connection ends now. */
+  get isWholeAtEnd(): boolean {
+    return this.#endsWithConnection || this.isDone;
+  }
+
+  /** How many of these bytes, from the first on, belong to it. @throws {HttpError} 400 */
+  take(bytes: Uint8Array): number {
+    if (this.#chunks !== null) return this.#chunks.take(bytes);
+    if (this.#endsWithConnection) return bytes.length;
+    const size = Math.min(this.#left, bytes.length);
+    this.#left -= size;
+    return size;
+  }
+}

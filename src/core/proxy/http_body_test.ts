@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { toLatin1 } from "../../base/latin1.ts";
+import { BodyReader, type Framing, requestFraming, responseFraming } from "./http_body.ts";
+import { crlf } from "./http_fixture.ts";
+import { MAX_FIELDS, MAX_HEAD, parseRequestHead, parseResponseHead } from "./http_head.ts";
+
+const refused = { name: "TtunError", kind: "protocol", status: 400 };
+
+const ofRequest = (fields: string, minor = 1) =>
+  requestFraming(parseRequestHead(crlf(`POST / HTTP/1.${minor}\n${fields}\n`)));
+const ofResponse = (code: number, fields: string, method = "GET", minor = 1) =>
+  responseFraming(parseResponseHead(crlf(`HTTP/1.${minor} ${code} x\n${fields}\n`)), method);
+
+const NONE: Framing = { kind: "none" };
+const CHUNKED: Framing = { kind: "chunked" };
+const CLOSE: Framing = { kind: "close" };
+const length = (bytes: number): Framing => ({ kind: "length", length: bytes });
+
+Deno.test("a request's body has a length, or chunks, or there is none", () => {
+  assert.deepEqual(ofRequest(""), NONE);
+  assert.deepEqual(ofRequest("content-LENGTH: 0\n"), length(0));
+  assert.deepEqual(ofRequest("Content-Length: 0000000000000012\n"), length(12));
+  assert.deepEqual(ofRequest("Content-Length: 9007199254740991\n"), length(2 ** 53 - 1));
+  assert.deepEqual(ofRequest("Content-Length: 5\n", 0), length(5));
+  assert.deepEqual(ofRequest("Transfer-Encoding: Chunked\n"), CHUNKED);
+  assert.deepEqual(ofRequest("Transfer-Encoding: gzip, , chunked\n"), CHUNKED);
+  assert.deepEqual(ofRequest("Transfer-Encoding: gzip\nTransfer-Encoding: chunked\n"), CHUNKED);
+});
+
+Deno.test("what two readers could read in two ways is refused, of both sides", () => {
+  for (
+    const fields of [
+      "Content-Length: 5\nContent-Length: 6\n",
+      "Content-Length: 5\nContent-Length: 5\n",
+      "Content-Length: 5, 5\n",
+      "Content-Length: -5\n",
+      "Content-Length: +5\n",
+      "Content-Length: 0x5\n",
+      "Content-Length: 5 5\n",
+      "Content-Length: 5.0\n",
+      "Content-Length: 1e3\n",
+      "Content-Length:\n",
+      "Content-Length: 9007199254740992\n",
+      "Content-Length: 00000000000000012\n",
+      "Content-Length: 5\nTransfer-Encoding: chunked\n",
+      "Transfer-Encoding: chunked\nContent-Length: 0\n",
+      "Transfer-Encoding: identity\n",
+      "Transfer-Encoding: gzip\n",
+      "Transfer-Encoding: chunked, gzip\n",
+      "Transfer-Encoding: chunked, chunked\n",
+      "Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n",
+      "Transfer-Encoding: xchunked\n",
+      "Transfer-Encoding: chunked;a=b\n",
+      'Transfer-Encoding: "chunked"\n',
+      "Transfer-Encoding: gzip;q=1, chunked\n",
+      "Transfer-Encoding: \xa0chunked\n",
+      "Transfer-Encoding:\n",
+    ]
+  ) {
+    assert.throws(() => ofRequest(fields), refused, fields);
+    assert.throws(() => ofResponse(200, fields), refused, fields);
+    assert.throws(() => ofResponse(200, fields, "HEAD"), refused, fields);
+  }
+  assert.throws(() => ofRequest("Transfer-Encoding: chunked\n", 0), refused);
+  assert.throws(() => ofResponse(200, "Transfer-Encoding: chunked\n", "GET", 0), refused);
+});
+
+Deno.test("a response's body may end with the connection, or be none whatever its fields say", () => {
+  assert.deepEqual(ofResponse(200, ""), CLOSE);
+  assert.deepEqual(ofResponse(200, "", "GET", 0), CLOSE);
+  assert.deepEqual(ofResponse(404, "Content-Length: 3\n"), length(3));
+  assert.deepEqual(ofResponse(200, "Transfer-Encoding: chunked\n"), CHUNKED);
+  for (const fields of ["", "Content-Length: 3\n", "Transfer-Encoding: chunked\n"]) {
+    for (const code of [100, 101, 103, 199, 204, 304]) {
+      assert.deepEqual(ofResponse(code, fields), NONE);
+    }
+    assert.deepEqual(ofResponse(200, fields, "HEAD"), NONE);
+  }
+  assert.notDeepEqual(ofResponse(200, "", "head"), NONE, "methods are case-sensitive");
+  assert.deepEqual(ofResponse(205, "Content-Length: 0\n"), length(0));
+});
+
+/** How many bytes of `text` are the body's: given whole, and cut at every place. */
+function sizeOf(framing: Framing, text: string): number {
+  const bytes = toLatin1(text);
+  const whole = new BodyReader(framing).take(bytes);
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    const reader = new BodyReader(framing);
+    const first = reader.take(bytes.subarray(0, cut));
+    assert.equal(first, Math.min(cut, whole));
+    assert.equal(first + reader.take(bytes.subarray(cut)), whole);
+  }
+  return whole;
+}
+
+Deno.test("a body of a length has so many bytes", () => {
+  assert.equal(sizeOf(length(5), "hellomore"), 5);
+  assert.equal(sizeOf(length(0), "more"), 0);
+  assert.equal(sizeOf(NONE, "more"), 0);
+  assert.equal(sizeOf(CLOSE, "all of it"), 9);
+  const reader = new BodyReader(length(3));
+  assert.ok(!reader.isDone && !reader.isWholeAtEnd);
+  reader.take(toLatin1("abc"));
+  assert.ok(reader.isDone && reader.isWholeAtEnd);
+  assert.ok(new BodyReader(NONE).isDone);
+  assert.ok(new BodyReader(length(0)).isDone);
+  const open = new BodyReader(CLOSE);
+  assert.ok(!open.isDone && open.isWholeAtEnd);
+});
+
+Deno.test("a chunked body ends behind its trailer", () => {
+  const bodies = [
+    "0\n\n",
+    "5\nhello\n0\n\n",
+    "A\n0123456789\n00f\n0123456789abcde\n000\n\n",
+    "5;name\nhello\n0;last=1\n\n",
+    '5 ; a="x;y\t" ; b\nhello\n0\n\n',
+    "5  \nhello\n0\t\n\n",
+    "0\nExpires: never\nX:\n\n",
+    "5\n\rab\r\x00\n0\n\n",
+  ];
+  for (const body of bodies) {
+    const text = crlf(body);
+    assert.equal(sizeOf(CHUNKED, `${text}GET`), text.length, JSON.stringify(text));
+    for (let size = 0; size < text.length; size++) {
+      const reader: BodyReader = new BodyReader(CHUNKED);
+      assert.equal(reader.take(toLatin1(text.slice(0, size))), size);
+      assert.ok(!reader.isDone && !reader.isWholeAtEnd);
+    }
+  }
+});
+
+Deno.test("a chunked body that two readers could read in two ways is refused", () => {
+  const bad = [
+    "\r\n",
+    "x\r\n",
+    ";\r\n",
+    " 5\r\n",
+    "-1\r\n",
+    "+5\r\n",
+    "0x5\r\n",
+    "5 5\r\n",
+    "5 x\r\n",
+    "5\n",
+    "5\r5",
+    "5\rhello",
+    "5;a\n",
+    "5;a\rb",
+    "5;\x00",
+    "5;\x7f",
+    "5\r\nhello0",
+    "5\r\nhello\n",
+    "5\r\nhello\r0",
+    "5\r\nhello\r\r\n",
+    "0\r\n\n",
+    "0\r\n\r\r",
+    "0\r\nA: b\n",
+    "0\r\nA: b\rc",
+    "0\r\nA: b\r\n c",
+    "0\r\nA : b",
+    "0\r\nA\r\n",
+    "0\r\n: b",
+    "0\r\nA: \x00",
+    "0\r\n\x80",
+    "fffffffffffffff0\r\n",
+    "20000000000000\r\n",
+    "00000000000000000",
+  ];
+  for (const text of bad) {
+    assert.throws(
+      () => new BodyReader(CHUNKED).take(toLatin1(text)),
+      refused,
+      JSON.stringify(text),
+    );
+  }
+  const largest = new BodyReader(CHUNKED);
+  assert.equal(largest.take(toLatin1("1fffffffffffff\r\nx")), 17);
+});
+
+Deno.test("extensions and trailers are limited", () => {
+  const take = (text: string) => new BodyReader(CHUNKED).take(toLatin1(text));
+  assert.ok(take(`5;${"x".repeat(1023)}\r\n`) > 1024);
+  assert.throws(() => take(`5;${"x".repeat(1024)}`), refused);
+  assert.throws(() => take(`5${" ".repeat(1025)}`), refused);
+  assert.ok(take(`5;${"x".repeat(1000)}\r\nhello\r\n5;${"x".repeat(1000)}\r\n`) > 2000);
+  assert.ok(take(`0\r\n${"A: b\r\n".repeat(MAX_FIELDS)}\r\n`) > 0);
+  assert.throws(() => take(`0\r\n${"A: b\r\n".repeat(MAX_FIELDS)}A`), refused);
+  assert.throws(() => take(`0\r\nA: ${"x".repeat(MAX_HEAD)}`), refused);
+});
+
+Deno.test("a large chunk is not looked at byte by byte, nor kept", () => {
+  const reader = new BodyReader(CHUNKED);
+  reader.take(toLatin1("10000000000\r\n"));
+  const bytes = new Uint8Array(1 << 20);
+  for (let i = 0; i < 1 << 16; i++) assert.equal(reader.take(bytes), bytes.length); // 64 GiB
+  assert.ok(!reader.isDone);
+});

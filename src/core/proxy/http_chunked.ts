@@ -1,0 +1,151 @@
+import { HttpError } from "./http_error.ts";
+import { MAX_FIELDS, MAX_HEAD } from "./http_head.ts";
+import { isTokenByte, isValueByte } from "./http_token.ts";
+
+/**
+ * Finds the end of a chunked body (RFC 9112 section 7.1), whose bytes are passed on as they are:
+ *
+ *     size, hex | ; extensions | CRLF | size bytes | CRLF | … | 0 | CRLF | trailer fields | CRLF
+ *
+ * Since they are, every line must end with CRLF: a bare LF, or a CR elsewhere, would be the end of
+ * a line to some readers and not to others, and hide a request.
+ */
+const MAX_DIGITS = 16;
+const MAX_EXTENSION = 1024;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SEMICOLON = 0x3b;
+const COLON = 0x3a;
+
+type State =
+  | "size"
+  /** Behind the digits: some servers fill up with spaces. */
+  | "padding"
+  | "extension"
+  | "sizeLf"
+  | "data"
+  | "dataCr"
+  | "dataLf"
+  /** Where a trailer field or the last line begins. */
+  | "trailer"
+  | "name"
+  | "value"
+  | "valueLf"
+  | "lastLf"
+  | "done";
+
+export class ChunkedReader {
+  #state: State = "size";
+  #digits = 0;
+  /** Of the size line: bytes behind the digits. */
+  #extension = 0;
+  /** Bytes of this chunk that have not come yet. */
+  #left = 0;
+  #trailerBytes = 0;
+  #trailerFields = 0;
+
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  /** How many of these bytes belong to the body. @throws {HttpError} 400 */
+  take(bytes: Uint8Array): number {
+    let at = 0;
+    while (at < bytes.length && this.#state !== "done") {
+      if (this.#state === "data") {
+        const size = Math.min(this.#left, bytes.length - at);
+        this.#left -= size;
+        at += size;
+        if (this.#left === 0) this.#state = "dataCr";
+      } else {
+        this.#state = this.#next(this.#state, bytes[at++]!);
+      }
+    }
+    return at;
+  }
+
+  /** The state after this byte. */
+  #next(state: Exclude<State, "data" | "done">, byte: number): State {
+    switch (state) {
+      case "size":
+        return this.#size(byte);
+      case "padding":
+      case "extension":
+        return this.#behindSize(state, byte);
+      case "sizeLf":
+        expect(byte, LF);
+        this.#digits = this.#extension = 0;
+        return this.#left > 0 ? "data" : "trailer";
+      case "dataCr":
+        expect(byte, CR);
+        return "dataLf";
+      case "dataLf":
+        expect(byte, LF);
+        return "size";
+      case "lastLf":
+        expect(byte, LF);
+        return "done";
+      default:
+        return this.#trailer(state, byte);
+    }
+  }
+
+  #size(byte: number): State {
+    const digit = hexDigit(byte);
+    if (digit < 0) {
+      if (this.#digits === 0) throw bad("a chunk has no size");
+      return this.#behindSize("padding", byte);
+    }
+    if (++this.#digits > MAX_DIGITS || this.#left > (Number.MAX_SAFE_INTEGER - digit) / 16) {
+      throw bad("a chunk is too large");
+    }
+    this.#left = this.#left * 16 + digit;
+    return "size";
+  }
+
+  #behindSize(state: "padding" | "extension", byte: number): State {
+    if (byte === CR) return "sizeLf";
+    if (++this.#extension > MAX_EXTENSION) throw bad("a chunk's extensions are too long");
+    const isSpace = byte === 0x20 || byte === 0x09;
+    if (state === "padding" && byte !== SEMICOLON && !isSpace) throw bad("a chunk has no size");
+    if (!isValueByte(byte)) throw bad("a chunk's extension has a control character");
+    return byte === SEMICOLON ? "extension" : state;
+  }
+
+  #trailer(state: "trailer" | "name" | "value" | "valueLf", byte: number): State {
+    if (++this.#trailerBytes > MAX_HEAD) throw bad("its trailer is too long");
+    switch (state) {
+      case "trailer":
+        if (byte === CR) return "lastLf";
+        if (!isTokenByte(byte)) throw bad("a trailer is not `name: value`");
+        if (++this.#trailerFields > MAX_FIELDS) throw bad("its trailer has too many fields");
+        return "name";
+      case "name":
+        if (byte === COLON) return "value";
+        if (!isTokenByte(byte)) throw bad("a trailer is not `name: value`");
+        return "name";
+      case "value":
+        if (byte === CR) return "valueLf";
+        if (!isValueByte(byte)) throw bad("a trailer has a control character");
+        return "value";
+      case "valueLf":
+        expect(byte, LF);
+        return "trailer";
+    }
+  }
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
+}
+
+function expect(byte: number, wanted: number): void {
+  if (byte !== wanted) throw bad("a line does not end with CRLF");
+}
+
+function bad(what: string): HttpError {
+  return new HttpError(400, `Cannot read a chunked body: ${what}`);
+}

@@ -1,0 +1,348 @@
+import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { type Failure, httpFailure, proxyStatus } from "./failure.ts";
+import type { HttpAction, TargetEnd } from "./http_action.ts";
+import { BASIC_CHALLENGE, isAuthorized } from "./http_auth.ts";
+import { HttpError } from "./http_error.ts";
+import { Exchange } from "./http_exchange.ts";
+import { HeadCollector, parseRequestHead, type RequestHead } from "./http_head.ts";
+import { connectionEstablished, packReply, type Reply } from "./http_reply.ts";
+import { readRequest } from "./http_request.ts";
+import { isPersistent } from "./http_rewrite.ts";
+import type { CheckPassword } from "./socks5.ts";
+import { formatTarget, sameTarget, type Target } from "./target.ts";
+
+/**
+ * An HTTP/1 proxy (RFC 9110 section 3.7, RFC 9112) for one connection of a client, as a pure
+ * machine. One exchange at a time:
+ *
+ *     head of a request   ──►  connect, unless the last one's target is the same and still there
+ *     connected           ──►  head, then the body as it comes, to the target
+ *     head of a response  ──►  to the client; 1xx: another follows; 101: raw
+ *     body of a response  ──►  as it comes, to the client; at its end the next request
+ *     CONNECT             ──►  connect; connected ──► raw
+ *
+ * It holds one head for each direction (`MAX_HEAD`), and of the client's bytes those that come
+ * before their time, which are never more than one call has given: obey `wantsClient`.
+ *
+ * (Over 300 lines, since all of it turns on the same few fields.)
+ */
+export class HttpProxy {
+  readonly #auth: CheckPassword | null;
+  /** Bytes of the client that are not used yet. */
+  #held: Uint8Array = new Uint8Array();
+  #requestHead = new HeadCollector();
+  /** What an answer of the proxy's own to the last request must look like. */
+  #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
+  #exchange: Exchange | null = null;
+  #target: { readonly at: Target; isUp: boolean } | null = null;
+  #clientEnded = false;
+  #isOver = false;
+  #isRaw = false;
+  #actions: HttpAction[] = [];
+
+  /** `auth`: clients must show user and password (RFC 7617); null: they need not. */
+  constructor(o: { auth: CheckPassword | null }) {
+    this.#auth = o.auth;
+  }
+
+  /**
+   * Whether to read the client and call `fromClient`. From true it changes to false in `fromClient`
+   * alone, or with the end: a read that is under way can always be used.
+   */
+  get wantsClient(): boolean {
+    return !this.#isOver && !this.#clientEnded && this.#held.length === 0;
+  }
+
+  /** Whether to read the target and call `fromTarget`; also between requests, to see it end. */
+  get wantsTarget(): boolean {
+    return this.#target?.isUp === true;
+  }
+
+  /** After `endClient` or `raw`. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Bytes of the client, borrowed until the actions are done. After the end they are dropped. */
+  fromClient(bytes: Uint8Array): HttpAction[] {
+    if (this.#isRaw) return [{ kind: "toTarget", bytes }];
+    if (this.#isOver) return [];
+    if (!this.wantsClient) throw outOfTurn("it wants no bytes of the client");
+    this.#held = bytes;
+    this.#useHeld();
+    if (this.#held.length > 0) this.#held = this.#held.slice();
+    return this.#takeActions();
+  }
+
+  /** The client sent FIN: what it has asked for is still answered. */
+  clientEnded(): HttpAction[] {
+    this.#clientEnded = true;
+    this.#useHeld();
+    return this.#takeActions();
+  }
+
+  /** The target of `connect` is connected. */
+  connected(): HttpAction[] {
+    const exchange = this.#connecting();
+    this.#target!.isUp = true;
+    const { head } = exchange.request;
+    if (head === null) {
+      this.#toClient(connectionEstablished(this.#form.minor));
+      this.#goRaw(new Uint8Array());
+    } else {
+      this.#send(exchange, head);
+      this.#useHeld();
+    }
+    return this.#takeActions();
+  }
+
+  /** The target of `connect` cannot be reached. */
+  connectFailed(failure: Failure): HttpAction[] {
+    const { request } = this.#connecting();
+    this.#target = null;
+    const { status, words, type } = httpFailure(failure, request.target);
+    this.#answer(status, words, type);
+    return this.#takeActions();
+  }
+
+  /** Bytes of the target, borrowed until the actions are done. Of a closed one they are dropped. */
+  fromTarget(bytes: Uint8Array): HttpAction[] {
+    if (this.#isRaw) return [{ kind: "toClient", bytes }];
+    let rest = bytes;
+    while (rest.length > 0 && this.wantsTarget) {
+      const exchange = this.#exchange;
+      if (exchange === null) this.#closeTarget(); // nobody asked it anything
+      else if (exchange.response === null) rest = this.#takeResponseHead(exchange, rest);
+      else rest = this.#takeResponseBody(exchange, rest);
+    }
+    return this.#takeActions();
+  }
+
+  /** The target's connection ended. */
+  targetEnded(how: TargetEnd): HttpAction[] {
+    if (!this.wantsTarget) return [];
+    this.#closeTarget();
+    const exchange = this.#exchange;
+    if (exchange === null) return this.#takeActions();
+    if (exchange.response !== null) {
+      if (how === "clean" && exchange.response.body.isWholeAtEnd) this.#finish(exchange, true);
+      else this.#end("reset");
+    } else if (exchange.mayRepeat) {
+      this.#connect(exchange);
+    } else {
+      this.#answerFor(how, formatTarget(exchange.request.target));
+    }
+    return this.#takeActions();
+  }
+
+  #takeActions(): HttpAction[] {
+    const actions = this.#actions;
+    this.#actions = [];
+    return actions;
+  }
+
+  // The client's side.
+
+  /** Uses the client's bytes as far as their time has come. */
+  #useHeld(): void {
+    while (!this.#isOver && (this.#exchange === null || this.#exchange.wantsBody)) {
+      if (this.#held.length === 0) {
+        if (this.#clientEnded) this.#cutShort();
+        return;
+      }
+      try {
+        if (this.#exchange === null) this.#takeRequestHead();
+        else this.#takeRequestBody(this.#exchange);
+      } catch (error) {
+        this.#refuse(error);
+      }
+    }
+  }
+
+  #takeRequestHead(): void {
+    this.#held = this.#held.subarray(this.#requestHead.take(this.#held));
+    if (!this.#requestHead.isWhole) return;
+    const text = this.#requestHead.text();
+    this.#requestHead = new HeadCollector();
+    this.#form = { minor: 1, isHead: false }; // as long as it is not known better
+    const head = parseRequestHead(text);
+    this.#form = { minor: head.minor, isHead: head.method === "HEAD" };
+    if (this.#auth !== null && !isAuthorized(head.fields, this.#auth)) {
+      return this.#demandPassword(head);
+    }
+    this.#begin(new Exchange(readRequest(head)));
+  }
+
+  #begin(exchange: Exchange): void {
+    this.#exchange = exchange;
+    const { target, head } = exchange.request;
+    if (this.#target !== null && head !== null && sameTarget(this.#target.at, target)) {
+      exchange.isReused = true;
+      this.#send(exchange, head);
+    } else {
+      this.#closeTarget();
+      this.#connect(exchange);
+    }
+  }
+
+  #takeRequestBody(exchange: Exchange): void {
+    const size = exchange.requestBody.take(this.#held);
+    this.#actions.push({ kind: "toTarget", bytes: this.#held.subarray(0, size) });
+    this.#held = this.#held.subarray(size);
+  }
+
+  /** The client has ended where a head or a body should have gone on. */
+  #cutShort(): void {
+    this.#end(this.#isAnswering ? "reset" : "clean");
+  }
+
+  /** Of a request that cannot be read nobody knows where the next one begins. */
+  #refuse(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    if (this.#isAnswering) return this.#end("reset");
+    const status = error instanceof HttpError ? error.status : 400;
+    this.#reply({ status, words: error.message }, true);
+  }
+
+  #demandPassword(head: RequestHead): void {
+    const words = "This proxy wants a user and a password.";
+    // Browsers come back on this connection, but a body behind this head would be a head to us.
+    const framing = /^(content-length|transfer-encoding)$/i;
+    const isLast = head.fields.some(({ name }) => framing.test(name)) || !this.#isAlone ||
+      head.minor === 0 || !isPersistent(head);
+    this.#reply({ status: 407, words, fields: [BASIC_CHALLENGE] }, isLast);
+  }
+
+  /** Whether the client has a part of a response. */
+  get #isAnswering(): boolean {
+    return this.#exchange !== null && this.#exchange.response !== null;
+  }
+
+  /** Whether the client waits: nothing of another request has come, and one can come. */
+  get #isAlone(): boolean {
+    return this.#held.length === 0 && !this.#clientEnded;
+  }
+
+  /** Answers in place of the target, with an error type of RFC 9209; that ends the exchange. */
+  #answer(status: number, words: string, type: string): void {
+    const { request, requestBody } = this.#exchange!;
+    const isLast = !request.isPersistent || !requestBody.isDone || !this.#isAlone;
+    this.#reply({ status, words, fields: [proxyStatus(type)] }, isLast);
+  }
+
+  #answerFor(how: TargetEnd, target: string): void {
+    if (how === "timeout") {
+      this.#answer(504, `${target} did not answer in time.`, "http_response_timeout");
+    } else {
+      const what = how === "clean" ? "closed the connection" : "reset the connection";
+      this.#answer(502, `${target} ${what} before it answered.`, "connection_terminated");
+    }
+  }
+
+  #reply(reply: Reply, isLast: boolean): void {
+    this.#toClient(packReply(reply, { ...this.#form, isLast }));
+    this.#exchange = null;
+    if (isLast) this.#end("clean");
+  }
+
+  // The target's side.
+
+  #connecting(): Exchange {
+    if (this.#exchange === null || this.#target === null || this.#target.isUp) {
+      throw outOfTurn("it has asked for no connection");
+    }
+    return this.#exchange;
+  }
+
+  #connect(exchange: Exchange): void {
+    exchange.isSent = exchange.isReused = false;
+    this.#target = { at: exchange.request.target, isUp: false };
+    this.#actions.push({ kind: "connect", target: exchange.request.target });
+  }
+
+  #send(exchange: Exchange, head: Uint8Array): void {
+    exchange.isSent = true;
+    this.#actions.push({ kind: "toTarget", bytes: head });
+  }
+
+  /** Returns what is left of the bytes. */
+  #takeResponseHead(exchange: Exchange, bytes: Uint8Array): Uint8Array {
+    try {
+      const rest = bytes.subarray(exchange.takeHead(bytes));
+      const head = exchange.readHead();
+      if (head === null) return rest;
+      if (head.bytes.length > 0) this.#toClient(head.bytes);
+      if (head.kind === "upgrade") this.#goRaw(rest);
+      if (exchange.response?.body.isDone) this.#finish(exchange, rest.length > 0);
+      return rest;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#closeTarget();
+      const target = formatTarget(exchange.request.target);
+      const words = `${target} does not answer as HTTP does. ${error.message}`;
+      this.#answer(502, words, "http_protocol_error");
+      return bytes;
+    }
+  }
+
+  #takeResponseBody(exchange: Exchange, bytes: Uint8Array): Uint8Array {
+    const { body } = exchange.response!;
+    try {
+      const size = body.take(bytes);
+      this.#toClient(bytes.subarray(0, size));
+      if (body.isDone) this.#finish(exchange, size < bytes.length);
+      return bytes.subarray(size);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#end("reset");
+      return bytes;
+    }
+  }
+
+  /**
+   * The response is through. `isSpoilt`: the target's connection is of no more use; bytes that
+   * nobody asked for must never be the answer to the next request.
+   */
+  #finish(exchange: Exchange, isSpoilt: boolean): void {
+    const { isLastOfClient, isLastOfTarget } = exchange.response!;
+    if (isSpoilt || isLastOfTarget) this.#closeTarget();
+    this.#exchange = null;
+    if (isLastOfClient) this.#end("clean");
+    else this.#useHeld();
+  }
+
+  // Both.
+
+  #toClient(bytes: Uint8Array): void {
+    this.#actions.push({ kind: "toClient", bytes });
+  }
+
+  #closeTarget(): void {
+    if (this.#target !== null) this.#actions.push({ kind: "closeTarget" });
+    this.#target = null;
+  }
+
+  #goRaw(toClient: Uint8Array): void {
+    const clientEnded = this.#clientEnded;
+    this.#actions.push({ kind: "raw", toTarget: this.#held, toClient, clientEnded });
+    this.#isRaw = true;
+    this.#beOver();
+  }
+
+  #end(how: "clean" | "reset"): void {
+    this.#closeTarget();
+    this.#actions.push({ kind: "endClient", how });
+    this.#beOver();
+  }
+
+  #beOver(): void {
+    this.#isOver = true;
+    this.#exchange = null;
+    this.#target = null;
+    this.#held = new Uint8Array();
+  }
+}
+
+function outOfTurn(why: string): TtunError {
+  return new TtunError("internal", `Cannot go on with the HTTP proxy: ${why}`);
+}

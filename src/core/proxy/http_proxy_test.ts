@@ -1,0 +1,319 @@
+import assert from "node:assert/strict";
+import { utf8 } from "../../base/bytes.ts";
+import { HttpProxy } from "./http_proxy.ts";
+import { Talk } from "./http_fixture.ts";
+
+const internal = { name: "TtunError", kind: "internal" };
+const GET = "GET http://a/x HTTP/1.1\nHost: a\n\n";
+const SENT = "GET /x HTTP/1.1\nHost: a\n\n";
+
+Deno.test("a request goes to its target, the response to the client", () => {
+  const talk = new Talk();
+  assert.deepEqual(talk.client(GET), ["connect a:80"]);
+  assert.deepEqual(talk.connected(), [`target: ${SENT}`]);
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nContent-Length: 5\n\nhe"), [
+    "client: HTTP/1.1 200 OK\nContent-Length: 5\n\nhe",
+  ]);
+  assert.deepEqual(talk.target("llo"), ["client: llo"]);
+  assert.ok(talk.proxy.wantsClient && talk.proxy.wantsTarget && !talk.proxy.isOver);
+});
+
+Deno.test("bodies go on as views of what was given", () => {
+  const proxy = new HttpProxy({ auth: null });
+  proxy.fromClient(utf8("POST http://a/ HTTP/1.1\r\nContent-Length: 1000\r\n\r\n"));
+  proxy.connected();
+  const up = new Uint8Array(400);
+  const [sent] = proxy.fromClient(up);
+  assert.ok(sent?.kind === "toTarget" && sent.bytes.buffer === up.buffer);
+  proxy.fromTarget(utf8("HTTP/1.1 200 OK\r\n\r\n"));
+  const down = new Uint8Array(4000);
+  const [got] = proxy.fromTarget(down);
+  assert.ok(got?.kind === "toClient" && got.bytes.buffer === down.buffer);
+});
+
+Deno.test("the connection to a target is used again for the same host and port", () => {
+  const talk = new Talk();
+  talk.client(GET);
+  talk.connected();
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  assert.deepEqual(talk.client("POST http://A:80/ HTTP/1.1\nContent-Length: 2\n\nab"), [
+    "target: POST / HTTP/1.1\nHost: a\nContent-Length: 2\n\nab",
+  ]);
+  talk.target("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n0\n\n");
+  for (const [other, target] of [["http://a:81/", "a:81"], ["http://b/", "b:80"]]) {
+    assert.deepEqual(talk.client(`GET ${other} HTTP/1.1\n\n`), [
+      "close target",
+      `connect ${target}`,
+    ]);
+    talk.connected();
+    talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  }
+});
+
+Deno.test("a target that does not keep its connection is connected to again", () => {
+  const talk = new Talk();
+  for (
+    const head of [
+      "HTTP/1.1 200 OK\nConnection: close\nContent-Length: 0\n\n",
+      "HTTP/1.0 200 OK\nContent-Length: 0\n\n",
+    ]
+  ) {
+    assert.deepEqual(talk.client(GET), ["connect a:80"]);
+    talk.connected();
+    assert.deepEqual(talk.target(head), [
+      "client: HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+      "close target",
+    ]);
+    assert.ok(talk.proxy.wantsClient && !talk.proxy.wantsTarget);
+  }
+  talk.client(GET);
+  talk.connected();
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  assert.deepEqual(talk.targetEnded("clean"), ["close target"]);
+  assert.deepEqual(talk.client(GET), ["connect a:80"]);
+});
+
+Deno.test("pipelined requests are answered in their order, one at a time", () => {
+  const talk = new Talk();
+  const three = ["1", "2", "3"].map((path) => `GET http://a/${path} HTTP/1.1\n\n`).join("");
+  assert.deepEqual(talk.client(three), ["connect a:80"]);
+  assert.ok(!talk.proxy.wantsClient);
+  assert.deepEqual(talk.connected(), ["target: GET /1 HTTP/1.1\nHost: a\n\n"]);
+  assert.ok(!talk.proxy.wantsClient);
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nContent-Length: 1\n\n1"), [
+    "client: HTTP/1.1 200 OK\nContent-Length: 1\n\n1",
+    "target: GET /2 HTTP/1.1\nHost: a\n\n",
+  ]);
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nContent-Length: 1\nConnection: close\n\n2"), [
+    "client: HTTP/1.1 200 OK\nContent-Length: 1\n\n2",
+    "close target",
+    "connect a:80",
+  ]);
+  assert.ok(talk.proxy.wantsClient, "all that was held is used");
+  assert.deepEqual(talk.connected(), ["target: GET /3 HTTP/1.1\nHost: a\n\n"]);
+});
+
+Deno.test("while a response is awaited one more piece of the client is taken, and held", () => {
+  const talk = new Talk();
+  talk.client(GET);
+  talk.connected();
+  assert.ok(talk.proxy.wantsClient, "so that its end is seen");
+  assert.deepEqual(talk.client("GET http://b/"), []);
+  assert.ok(!talk.proxy.wantsClient);
+  assert.throws(() => talk.proxy.fromClient(utf8("x")), internal);
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  assert.ok(talk.proxy.wantsClient);
+  assert.deepEqual(talk.client(" HTTP/1.1\n\n"), ["close target", "connect b:80"]);
+});
+
+Deno.test("a request's body follows its head, the next request follows that", () => {
+  const talk = new Talk();
+  assert.deepEqual(
+    talk.client("POST http://a/ HTTP/1.1\nTransfer-Encoding: chunked\n\n3\nabc\n0\nT: x\n\n" + GET),
+    ["connect a:80"],
+  );
+  assert.deepEqual(talk.connected(), [
+    "target: POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n3\nabc\n0\nT: x\n\n",
+  ]);
+  assert.deepEqual(talk.target("HTTP/1.1 204 None\n\n"), [
+    "client: HTTP/1.1 204 None\n\n",
+    `target: ${SENT}`,
+  ]);
+});
+
+Deno.test("100-continue is the target's to say", () => {
+  const talk = new Talk();
+  talk.client("PUT http://a/ HTTP/1.1\nExpect: 100-continue\nContent-Length: 2\n\n");
+  assert.deepEqual(talk.connected(), [
+    "target: PUT / HTTP/1.1\nHost: a\nExpect: 100-continue\nContent-Length: 2\n\n",
+  ]);
+  assert.deepEqual(talk.target("HTTP/1.1 100 Continue\nConnection: x\nX: 1\n\n"), [
+    "client: HTTP/1.1 100 Continue\n\n",
+  ]);
+  assert.deepEqual(talk.client("ab"), ["target: ab"]);
+  assert.deepEqual(
+    talk.target("HTTP/1.1 103 Hints\nLink: x\n\nHTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    ["client: HTTP/1.1 103 Hints\nLink: x\n\nHTTP/1.1 200 OK\nContent-Length: 0\n\n"],
+  );
+  assert.deepEqual(talk.client(GET), [`target: ${SENT}`]);
+});
+
+Deno.test("who is answered before the body is through is to close", () => {
+  const talk = new Talk();
+  talk.client("PUT http://a/ HTTP/1.1\nExpect: 100-continue\nContent-Length: 5\n\n");
+  talk.connected();
+  assert.deepEqual(talk.target("HTTP/1.1 417 No\nContent-Length: 2\n\nn"), [
+    "client: HTTP/1.1 417 No\nContent-Length: 2\nConnection: close\n\nn",
+  ]);
+  assert.deepEqual(talk.client("abc"), ["target: abc"]);
+  assert.deepEqual(talk.target("o"), ["client: o", "close target", "end client (clean)"]);
+  assert.ok(talk.proxy.isOver && !talk.proxy.wantsClient && !talk.proxy.wantsTarget);
+  assert.deepEqual(talk.client("de"), [], "what still comes is dropped");
+  assert.deepEqual(talk.clientEnded(), []);
+});
+
+Deno.test("responses without a body have none, whatever they say", () => {
+  const talk = new Talk();
+  const cases: [string, string][] = [
+    ["HEAD", "HTTP/1.1 200 OK\nContent-Length: 5\n\n"],
+    ["HEAD", "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n"],
+    ["HEAD", "HTTP/1.1 200 OK\n\n"],
+    ["GET", "HTTP/1.1 304 Same\nContent-Length: 5\n\n"],
+    ["GET", "HTTP/1.1 204 None\n\n"],
+  ];
+  talk.client(GET);
+  talk.connected();
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  for (const [method, answer] of cases) {
+    const sent = talk.client(`${method} http://a/ HTTP/1.1\n\n`);
+    assert.deepEqual(sent, [`target: ${method} / HTTP/1.1\nHost: a\n\n`]);
+    assert.deepEqual(talk.target(answer), [`client: ${answer}`]);
+  }
+});
+
+Deno.test("a response that ends with its connection ends the client's", () => {
+  const talk = new Talk();
+  talk.client(GET);
+  talk.connected();
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nConnection: keep-alive\n\nsome"), [
+    "client: HTTP/1.1 200 OK\nConnection: close\n\nsome",
+  ]);
+  assert.deepEqual(talk.target("more"), ["client: more"]);
+  assert.deepEqual(talk.targetEnded("clean"), ["close target", "end client (clean)"]);
+});
+
+Deno.test("a client of HTTP/1.0 is answered in HTTP/1.0, without 1xx, and once", () => {
+  const talk = new Talk();
+  talk.client("GET http://a/x HTTP/1.0\nConnection: keep-alive\n\n");
+  assert.deepEqual(talk.connected(), ["target: GET /x HTTP/1.0\nHost: a\nConnection: close\n\n"]);
+  assert.deepEqual(talk.target("HTTP/1.1 100 Continue\n\n"), []);
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"), [
+    "client: HTTP/1.0 200 OK\nContent-Length: 2\nConnection: close\n\nok",
+    "close target",
+    "end client (clean)",
+  ]);
+});
+
+Deno.test("Connection: close of the client ends both connections behind the response", () => {
+  const talk = new Talk();
+  talk.client("GET http://a/ HTTP/1.1\nConnection: close\n\n");
+  talk.connected();
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n"), [
+    "client: HTTP/1.1 200 OK\nContent-Length: 0\nConnection: close\n\n",
+    "close target",
+    "end client (clean)",
+  ]);
+});
+
+Deno.test("CONNECT becomes a tunnel; what came behind it is for the target", () => {
+  const talk = new Talk();
+  assert.deepEqual(talk.client("CONNECT a:443 HTTP/1.1\nHost: a:443\n\n\x16\x03"), [
+    "connect a:443",
+  ]);
+  assert.ok(!talk.proxy.wantsClient);
+  assert.deepEqual(talk.connected(), [
+    "client: HTTP/1.1 200 Connection established\n\n",
+    "raw target:\x16\x03 client:",
+  ]);
+  assert.ok(talk.proxy.isOver && !talk.proxy.wantsClient && !talk.proxy.wantsTarget);
+  assert.deepEqual(talk.client("late"), ["target: late"], "of a read that was under way");
+  assert.deepEqual(talk.target("late"), ["client: late"]);
+  const old = new Talk();
+  old.client("CONNECT a:443 HTTP/1.0\n\n");
+  assert.deepEqual(old.clientEnded(), []);
+  assert.deepEqual(old.connected(), [
+    "client: HTTP/1.0 200 Connection established\n\n",
+    "raw target: client: client ended",
+  ]);
+});
+
+Deno.test("CONNECT never takes a connection that another request had", () => {
+  const talk = new Talk();
+  talk.client("GET http://a:443/ HTTP/1.1\n\n");
+  talk.connected();
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  assert.deepEqual(talk.client("CONNECT a:443 HTTP/1.1\n\n"), ["close target", "connect a:443"]);
+});
+
+Deno.test("an upgrade that the target takes becomes a tunnel, with what came early of both", () => {
+  const talk = new Talk();
+  talk.client("GET http://a/ws HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\n\n\x81\x05");
+  assert.deepEqual(talk.connected(), [
+    "target: GET /ws HTTP/1.1\nHost: a\nUpgrade: websocket\nConnection: Upgrade\n\n",
+  ]);
+  assert.deepEqual(
+    talk.target("HTTP/1.1 101 Go\nUpgrade: websocket\nConnection: upgrade\nX: y\n\n\x82\x01"),
+    [
+      "client: HTTP/1.1 101 Go\nX: y\nUpgrade: websocket\nConnection: Upgrade\n\n",
+      "raw target:\x81\x05 client:\x82\x01",
+    ],
+  );
+});
+
+Deno.test("an upgrade that the target does not take is an ordinary exchange", () => {
+  const talk = new Talk();
+  talk.client("GET http://a/ws HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\n\n" + GET);
+  talk.connected();
+  assert.deepEqual(talk.target("HTTP/1.1 200 OK\nUpgrade: h2\nContent-Length: 0\n\n"), [
+    "client: HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    `target: ${SENT}`,
+  ]);
+  const needs =
+    "HTTP/1.1 426 Upgrade\nUpgrade: TLS/1.0\nConnection: Upgrade\nContent-Length: 0\n\n";
+  assert.deepEqual(talk.target(needs), [
+    "client: HTTP/1.1 426 Upgrade\nContent-Length: 0\nUpgrade: TLS/1.0\nConnection: Upgrade\n\n",
+  ]);
+});
+
+Deno.test("a client that ends after its request is still answered", () => {
+  const talk = new Talk();
+  talk.client(GET + GET);
+  assert.deepEqual(talk.clientEnded(), []);
+  assert.deepEqual(talk.connected(), [`target: ${SENT}`]);
+  const answer = "HTTP/1.1 200 OK\nContent-Length: 0\n\n";
+  assert.deepEqual(talk.target(answer), [`client: ${answer}`, `target: ${SENT}`]);
+  assert.deepEqual(talk.target(answer), [
+    `client: ${answer}`,
+    "close target",
+    "end client (clean)",
+  ]);
+});
+
+Deno.test("a client that ends between requests ends its target", () => {
+  assert.deepEqual(new Talk().clientEnded(), ["end client (clean)"]);
+  const talk = new Talk();
+  talk.client(GET);
+  talk.connected();
+  talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  assert.deepEqual(talk.clientEnded(), ["close target", "end client (clean)"]);
+  const half = new Talk();
+  half.client("GET http://a/ HT");
+  assert.deepEqual(half.clientEnded(), ["end client (clean)"]);
+});
+
+Deno.test("a client that ends in its body breaks off", () => {
+  const post = "POST http://a/ HTTP/1.1\nContent-Length: 5\n\nab";
+  const early = new Talk();
+  early.client(post);
+  assert.deepEqual(early.clientEnded(), []);
+  assert.deepEqual(early.connected(), [
+    "target: POST / HTTP/1.1\nHost: a\nContent-Length: 5\n\nab",
+    "close target",
+    "end client (clean)",
+  ]);
+  const answered = new Talk();
+  answered.client(post);
+  answered.connected();
+  answered.target("HTTP/1.1 200 OK\nContent-Length: 5\n\na");
+  assert.deepEqual(answered.clientEnded(), ["close target", "end client (reset)"]);
+});
+
+Deno.test("a driver that answers what was not asked is told of its fault", () => {
+  const talk = new Talk();
+  assert.throws(() => talk.connected(), internal);
+  assert.throws(() => talk.connectFailed("general"), internal);
+  talk.client(GET);
+  talk.connected();
+  assert.throws(() => talk.connected(), internal);
+  assert.throws(() => talk.connectFailed("general"), internal);
+});

@@ -1,0 +1,43 @@
+import { formatIp, parseIp } from "../../base/addr.ts";
+import { concat, readU16, utf8 } from "../../base/bytes.ts";
+import { fromLatin1 } from "../../base/latin1.ts";
+import { makeTarget, type Target } from "./target.ts";
+
+/**
+ * Addresses of SOCKS5 (RFC 1928 section 5):
+ *
+ *     type (1) | 1: 4 bytes of IPv4; 3: length (1), name; 4: 16 bytes of IPv6 | port (2)
+ */
+const IPV4 = 1;
+const NAME = 3;
+const IPV6 = 4;
+
+/** Bytes of the longest address: type, length, name, port. */
+export const MAX_ADDRESS = 1 + 1 + 255 + 2;
+
+/**
+ * Bytes of the address that begins at `at`, type and port included; when its length is not there
+ * yet (before `end`), as many as tell it. null = no such type.
+ */
+export function addressSize(bytes: Uint8Array, at: number, end: number): number | null {
+  if (at >= end) return 1;
+  if (bytes[at] === IPV4) return 1 + 4 + 2;
+  if (bytes[at] === IPV6) return 1 + 16 + 2;
+  if (bytes[at] !== NAME) return null;
+  return at + 1 >= end ? 2 : 2 + bytes[at + 1]! + 2;
+}
+
+/** The address of `size` bytes at `at`. @throws {ProtocolError} on a host or port that cannot be */
+export function readAddress(bytes: Uint8Array, at: number, size: number): Target {
+  const host = bytes.subarray(at + 1, at + size - 2);
+  const text = bytes[at] === NAME ? fromLatin1(host.subarray(1)) : formatIp(host);
+  return makeTarget(text, readU16(bytes, at + size - 2));
+}
+
+/** A host (IP address or ASCII name of 1 to 255 bytes) and port as the protocol writes them. */
+export function packAddress({ host, port }: { host: string; port: number }): Uint8Array {
+  const ip = parseIp(host);
+  const name = utf8(host);
+  const head = ip === null ? [NAME, name.length] : [ip.length === 4 ? IPV4 : IPV6];
+  return concat(new Uint8Array(head), ip ?? name, new Uint8Array([port >>> 8, port]));
+}
