@@ -39,6 +39,7 @@ const BACKLOG = 4096;
 /** struct tcp_info (linux/tcp.h), as far as it is read here. */
 const TCP_INFO_SIZE = 136;
 const TCPI_STATE = 0;
+const TCPI_SND_MSS = 16;
 const TCPI_RTT_US = 68;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
@@ -238,6 +239,7 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
   if (tcp !== null && tcp.byteLength >= TCP_INFO_SIZE) {
     info.acked = Number(tcp.getBigUint64(TCPI_BYTES_ACKED, true));
     info.received = Number(tcp.getBigUint64(TCPI_BYTES_RECEIVED, true));
+    info.segmentBytes = tcp.getUint32(TCPI_SND_MSS, true);
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
   }

@@ -17,6 +17,7 @@ import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 import type { Tenant } from "./place.ts";
+import { Stranger } from "./stranger.ts";
 
 /** What a connection costs before its hello was right: thousands may be waiting. */
 const HELLO_BUFFER = 64;
@@ -26,9 +27,6 @@ const FLIGHT_BUFFER = 4096;
 
 /** A client whose setup is so late after its key message has sent one that is none at this end. */
 const SUSPICIOUS = 5_000;
-
-/** Where the bytes of all strangers go. */
-const WASTE = new Uint8Array(16 * 1024);
 
 /** The longest packet that one frame of either version holds, behind its largest header. */
 export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
@@ -48,14 +46,6 @@ export interface Candidate extends Disposable {
 
 export interface AdmittedLink extends PeerLink {
   readonly life: Pick<Tenant, "signsOfLife" | "askForLife">;
-}
-
-/**
- * Why a connection is none of ours. It is told nothing: its bytes are read and thrown away, so
- * that how and when it ends tells nothing either (docs/link-v2.md, "A stranger").
- */
-export class Stranger extends Error {
-  override readonly name = "Stranger";
 }
 
 export interface AdmissionOptions {
@@ -225,9 +215,4 @@ async function readSome(stream: Stream, into: Uint8Array): Promise<number> {
   const got = await stream.read(into);
   if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
   return got;
-}
-
-/** Reads and throws away until the peer's FIN. */
-export async function throwAway(stream: Stream): Promise<void> {
-  while (await stream.read(WASTE) !== null);
 }

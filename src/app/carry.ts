@@ -2,11 +2,12 @@ import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
+import { END, goOn, NOTHING } from "./go_on.ts";
 
 /** Arena of a batch: room for usual packets, and for one of the largest behind them. */
 export const READ_ARENA = 4 * MAX_PACKET;
 
-/** After so many packets without a wait the others have a turn: one flood must not starve the rest. */
+/** After so many packets without a wait the others have a turn. */
 const BUDGET = 2 * BATCH_PACKETS;
 
 /** Reads batches from the device for ever. `take` gives back the batch to read into next. */
@@ -18,7 +19,7 @@ export function carryFromDevice(
   take: (packets: Packets) => Now<Packets>,
 ): Promise<never> {
   let packets = first;
-  return goOn<never>(clock, (run) => device.onReadable(run), () => {
+  return goOn<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
     const count = device.readNow(packets, room);
     if (count === 0) return NOTHING;
     const next = take(packets);
@@ -41,56 +42,12 @@ export function carryToDevice(
   keep: (packets: Packets) => void,
 ): Promise<void> {
   const packets = makePackets(0); // the link lends its own buffer
-  return goOn<void>(clock, (run) => link.onReceivable(run), () => {
+  return goOn<void>({ clock, budget: BUDGET, onReady: (run) => link.onReceivable(run) }, () => {
     const count = link.recvNow(packets);
     if (count === undefined) return NOTHING;
     if (count === 0) return END;
     keep(packets);
     const writing = device.writeBatch(packets);
     return writing instanceof Promise ? writing.then(() => count) : count;
-  });
-}
-
-const NOTHING = -1;
-const END = -2;
-
-/**
- * Makes one step after the other. A step says how many packets it has moved, or that there was
- * nothing, or the end; or it gives a promise of that. It is called back when there is something
- * again: where nothing has to be waited for, a packet passes without a promise.
- */
-function goOn<T extends void>(
-  clock: Clock,
-  onReady: (run: () => void) => void,
-  step: () => Now<number>,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let spent = 0;
-    const moved = (count: number) => {
-      spent += count;
-      go();
-    };
-    const go = () => {
-      try {
-        for (;;) {
-          if (spent >= BUDGET) {
-            spent = 0;
-            const turn = clock.turn();
-            if (turn instanceof Promise) return void turn.then(go, reject);
-          }
-          const count = step();
-          if (count instanceof Promise) return void count.then(moved, reject);
-          if (count === END) return resolve(undefined as T);
-          if (count === NOTHING) {
-            spent = 0;
-            return onReady(go);
-          }
-          spent += count;
-        }
-      } catch (error) {
-        reject(error);
-      }
-    };
-    go();
   });
 }

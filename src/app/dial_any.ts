@@ -1,11 +1,9 @@
-import { formatAddr, type HostPort, parseIp } from "../base/addr.ts";
+import { formatAddr, type HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
-
-/** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
-const ATTEMPT_DELAY = 250;
+import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
 
 /**
  * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
@@ -20,14 +18,16 @@ export async function dialAny(o: {
   clock: Clock;
   signal: AbortSignal;
   timeoutMs: number;
+  /** Which of the name's addresses may be tried. @throws where none may */
+  choose?: (addresses: string[]) => string[];
 }): Promise<Stream> {
   o.signal.throwIfAborted();
   const attempts = new AbortController();
   using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
   using _timeout = o.clock.after(o.timeoutMs, () => attempts.abort(tooLong(o.to, o.timeoutMs)));
   const { signal } = attempts;
-  const addresses = interleave(await abortable(o.resolver.resolve(o.to.host, { signal }), signal));
-  return await race(addresses.map((host) => ({ host, port: o.to.port })), o, signal);
+  const found = await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
+  return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 
 /** `promise`, or the signal's reason when that comes first. */
@@ -37,64 +37,60 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
   return await Promise.race([promise, aborted]);
 }
 
-/** Families by turns, the first address's family first; the order within a family is kept. */
-export function interleave(addresses: readonly string[]): string[] {
-  const family = (address: string) => parseIp(address)?.length;
-  const first = addresses.filter((a) => family(a) === family(addresses[0]!));
-  const other = addresses.filter((a) => family(a) !== family(addresses[0]!));
-  const found: string[] = [];
-  for (let i = 0; i < Math.max(first.length, other.length); i++) {
-    if (i < first.length) found.push(first[i]!);
-    if (i < other.length) found.push(other[i]!);
-  }
-  return found;
-}
-
+/** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */
 async function race(
-  targets: HostPort[],
-  o: { dialer: Dialer; clock: Clock; signal: AbortSignal },
+  addresses: string[],
+  o: { to: HostPort; dialer: Dialer; clock: Clock; signal: AbortSignal },
   signal: AbortSignal,
 ): Promise<Stream> {
+  const { clock } = o;
   const { promise, resolve, reject } = Promise.withResolvers<Stream>();
   using _tie = onAbort(signal, reject);
   // Each attempt's stream lives under a controller of its own, tied to the caller's signal for good.
-  const running = new Set<AbortController>();
-  let next = 0;
-  let failed = 0;
-  let firstError: unknown;
-  let won = false;
+  const running = new Map<string, AbortController>();
+  const machine = new HappyEyeballs(addresses, { now: clock.now(), timeoutMs: Infinity });
+  let firstError: unknown = new TtunError("name", `${o.to.host} has no address`);
+  let hasFailed = false;
   let timer: Disposable | null = null;
-  const start = () => {
-    timer?.[Symbol.dispose]();
-    timer = null;
-    if (won || signal.aborted || next >= targets.length) return;
-    const target = targets[next++]!;
+  const start = (address: string) => {
     const own = new AbortController();
-    running.add(own);
+    running.set(address, own);
     const tie = onAbort(o.signal, (reason) => own.abort(reason));
-    timer = o.clock.after(ATTEMPT_DELAY, start);
-    o.dialer.dial(target, { signal: own.signal }).then((stream) => {
-      if (won || signal.aborted) return void stream[Symbol.asyncDispose]();
-      won = true;
-      running.delete(own);
+    o.dialer.dial({ host: address, port: o.to.port }, { signal: own.signal }).then((stream) => {
+      const steps = signal.aborted ? [] : machine.succeeded(address);
+      if (steps.length === 0) return void stream[Symbol.asyncDispose]();
+      running.delete(address);
       resolve(stream);
+      perform(steps);
     }, (error) => {
       tie[Symbol.dispose]();
-      running.delete(own);
-      firstError ??= error;
-      if (++failed === targets.length) reject(firstError);
-      else start();
+      if (!hasFailed) firstError = error;
+      hasFailed = true;
+      perform(machine.failed(address, "general", clock.now()));
     });
   };
-  start();
+  const perform = (steps: EyeballStep[]) => {
+    for (const step of signal.aborted ? [] : steps) {
+      if (step.kind === "start") start(step.address);
+      else if (step.kind === "cancel") giveUp(running.get(step.address));
+      else if (step.kind === "failed") reject(firstError);
+      else if (step.kind === "wakeAt" && step.at < Infinity) {
+        timer?.[Symbol.dispose]();
+        timer = clock.after(step.at - clock.now(), () => perform(machine.woke(clock.now())));
+      }
+    }
+  };
+  perform(machine.begin(clock.now()));
   try {
     return await promise;
   } finally {
     (timer as Disposable | null)?.[Symbol.dispose]();
-    for (const loser of running) {
-      loser.abort(new TtunError("lost", "Gave up: another address answered first"));
-    }
+    if (signal.aborted) { for (const own of running.values()) giveUp(own); }
   }
+}
+
+function giveUp(attempt: AbortController | undefined): void {
+  attempt?.abort(new TtunError("lost", "Gave up: another address answered first"));
 }
 
 function tooLong(to: HostPort, ms: number): TtunError {

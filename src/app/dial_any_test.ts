@@ -5,7 +5,8 @@ import type { Addr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
-import { dialAny, interleave } from "./dial_any.ts";
+import { interleave } from "../core/happy_eyeballs.ts";
+import { dialAny } from "./dial_any.ts";
 
 const V6 = ["2001:db8::1", "2001:db8::2", "2001:db8::3"] as const;
 const V4 = ["192.0.2.1", "192.0.2.2"] as const;

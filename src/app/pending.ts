@@ -75,7 +75,7 @@ export class Pending {
 }
 
 /** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */
-function addressGroup(from: Addr): string {
+export function addressGroup(from: Addr): string {
   if ("path" in from) return from.path;
   const ip = parseIp(from.host);
   return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : from.host;

@@ -8,12 +8,13 @@ import type { Listener, Stream } from "../contract/stream.ts";
 import type { AddressPool } from "../core/address_pool.ts";
 import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
-import { type AdmittedLink, type Candidate, meetClient, Stranger, throwAway } from "./admission.ts";
+import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
 import type { Member, PacketService } from "./packet_service.ts";
 import { Seats } from "./seats.ts";
+import { Stranger, strangerDeadline, throwAway } from "./stranger.ts";
 import { Tuner } from "./tuning.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import { HANDSHAKE_DEADLINE, type WireSecrets } from "./wire.ts";
@@ -103,8 +104,10 @@ class VpnServer {
       stream.reset(); // frees everything at once, here and in the kernel
     };
     const { clock, secrets, pump } = this.#o;
+    // Where version 2 is spoken a stranger shall learn nothing.
+    const deadline = secrets.mode === "v1" ? HANDSHAKE_DEADLINE : strangerDeadline(secrets.rng);
     using _pending = this.pending.add(stream.remote, () => drop(pushedOut()));
-    using _deadline = clock.after(this.#deadline(), () => {
+    using _deadline = clock.after(deadline, () => {
       dropped ??= tooSlow();
       // An ordinary end: whether it was a stranger's or only a slow client's tells nobody anything.
       if (secrets.mode !== "v1") void stream[Symbol.asyncDispose]();
@@ -125,16 +128,6 @@ class VpnServer {
     }
     await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
-  }
-
-  /**
-   * How long a connection has for its handshake. Where version 2 is spoken it is drawn by chance
-   * for each, so that the end of a stranger's connection tells nothing.
-   */
-  #deadline(): number {
-    const { mode, rng } = this.#o.secrets;
-    if (mode === "v1") return HANDSHAKE_DEADLINE;
-    return HANDSHAKE_DEADLINE + 2 * HANDSHAKE_DEADLINE * rng(1)[0]! / 256;
   }
 
   /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */

@@ -12,6 +12,8 @@ export interface StreamInfo {
   received?: number;
   /** Smoothed round-trip time in milliseconds. */
   rttMs?: number;
+  /** Bytes of a full segment (the sender's MSS). */
+  segmentBytes?: number;
   /** The peer has sent FIN, or the connection is gone. */
   peerClosed?: boolean;
 }
@@ -47,6 +49,11 @@ export interface Stream extends AsyncDisposable {
    * only after `readNow` had nothing; `run` is never called from within. No buffer waits meanwhile.
    */
   onReadable(run: () => void): void;
+  /**
+   * Writes what can be written without waiting; returns how many bytes that was. The others are the
+   * caller's to `write`. 0 while an earlier write waits.
+   */
+  writeNow(bytes: Uint8Array): number;
   /** Writes all bytes (borrowed until settled). */
   write(all: Uint8Array): Now<void>;
   /** Sends FIN after what was written; reading goes on. */

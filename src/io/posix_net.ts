@@ -185,19 +185,18 @@ class PosixStream implements Stream {
   }
 
   write(all: Uint8Array): Now<void> {
-    const done = this.#tryWrite(all);
+    const done = this.writeNow(all);
     if (done < all.length) return this.#waitWrite(all.subarray(done));
   }
 
   async #waitWrite(rest: Uint8Array): Promise<void> {
     while (rest.length > 0) {
       await this.#descriptor.writable();
-      rest = rest.subarray(this.#tryWrite(rest));
+      rest = rest.subarray(this.writeNow(rest));
     }
   }
 
-  /** How many bytes the socket took now. */
-  #tryWrite(all: Uint8Array): number {
+  writeNow(all: Uint8Array): number {
     const { libc } = this.#reactor;
     let done = 0;
     while (done < all.length) {

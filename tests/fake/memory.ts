@@ -124,7 +124,7 @@ class MemoryStream implements Stream {
 
   write(all: Uint8Array): Now<void> {
     if (this.#writing) throw new Error("Two writers at once: the contract has one");
-    const done = this.#tryWrite(all);
+    const done = this.writeNow(all);
     if (done < all.length) return this.#waitWrite(all.subarray(done));
   }
 
@@ -133,14 +133,14 @@ class MemoryStream implements Stream {
     try {
       while (rest.length > 0) {
         await this.#writer.wait();
-        rest = rest.subarray(this.#tryWrite(rest));
+        rest = rest.subarray(this.writeNow(rest));
       }
     } finally {
       this.#writing = false;
     }
   }
 
-  #tryWrite(bytes: Uint8Array): number {
+  writeNow(bytes: Uint8Array): number {
     this.#check();
     if (this.#resetByPeer) throw this.#reset();
     if (this.#out.finished) throw new TtunError("lost", "Cannot write: this end has sent its FIN");

@@ -5,7 +5,7 @@ import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { DirectRules } from "../../src/core/proxy/direct_rules.ts";
 import { mostTelling } from "../../src/core/proxy/failure.ts";
-import { type EyeballStep, HappyEyeballs } from "../../src/core/proxy/happy_eyeballs.ts";
+import { type EyeballStep, HappyEyeballs } from "../../src/core/happy_eyeballs.ts";
 import { AddressRules } from "../../src/core/proxy/rules.ts";
 import { specialUse } from "../../src/core/proxy/special_addresses.ts";
 import { makeTarget, parseAuthority } from "../../src/core/proxy/target.ts";

@@ -97,6 +97,7 @@ export function socketSuite(
     async (_, pair, net) => {
       const before = { here: pair.here.info(), there: pair.there.info() };
       equal(before.here.protocol, "tcp");
+      ok(before.here.segmentBytes! >= 500 && before.here.segmentBytes! <= 65_535);
       ok(before.here.rttMs !== undefined && before.here.rttMs >= 0 && before.here.rttMs < 10_000);
       await pair.here.write(new Uint8Array(10_000));
       await until(net, () => pair.there.info().received! - before.there.received! === 10_000);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Failure } from "./failure.ts";
+import type { Failure } from "./proxy/failure.ts";
 import { type EyeballStep, HappyEyeballs, interleave } from "./happy_eyeballs.ts";
 
 const A = "192.0.2.1";

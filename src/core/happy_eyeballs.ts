@@ -1,6 +1,6 @@
-import { parseIp } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
-import { type Failure, mostTelling } from "./failure.ts";
+import { parseIp } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { type Failure, mostTelling } from "./proxy/failure.ts";
 
 /** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
 export const ATTEMPT_DELAY = 250;

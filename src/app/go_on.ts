@@ -1,0 +1,54 @@
+import type { Clock } from "../contract/host.ts";
+import type { Now } from "../contract/stream.ts";
+
+/** There was nothing to do now. */
+export const NOTHING = -1;
+/** That was the last step. */
+export const END = -2;
+
+/**
+ * Makes one step after the other. A step says how much it has done, or `NOTHING`, or `END`; or it
+ * gives a promise of that. It is called back when there is something again: where nothing has to be
+ * waited for, all goes on without a promise.
+ */
+export function goOn<T extends void>(
+  o: {
+    clock: Clock;
+    /** After so much without a wait the others have a turn: one flood must not starve the rest. */
+    budget: number;
+    /** Calls back when there may be something again. */
+    onReady: (run: () => void) => void;
+  },
+  step: () => Now<number>,
+): Promise<T> {
+  const { clock, budget, onReady } = o;
+  return new Promise((resolve, reject) => {
+    let spent = 0;
+    const moved = (count: number) => {
+      spent += count;
+      go();
+    };
+    const go = () => {
+      try {
+        for (;;) {
+          if (spent >= budget) {
+            spent = 0;
+            const turn = clock.turn();
+            if (turn instanceof Promise) return void turn.then(go, reject);
+          }
+          const count = step();
+          if (count instanceof Promise) return void count.then(moved, reject);
+          if (count === END) return resolve(undefined as T);
+          if (count === NOTHING) {
+            spent = 0;
+            return onReady(go);
+          }
+          spent += count;
+        }
+      } catch (error) {
+        reject(error);
+      }
+    };
+    go();
+  });
+}

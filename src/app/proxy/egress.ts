@@ -1,0 +1,71 @@
+import { parseIp } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Dialer, Stream } from "../../contract/stream.ts";
+import { type Failure, failureOf } from "../../core/proxy/failure.ts";
+import type { AddressRules } from "../../core/proxy/rules.ts";
+import { formatTarget, type Target } from "../../core/proxy/target.ts";
+import { dialAny } from "../dial_any.ts";
+
+/** Why a target is not connected, for its client; the message is for the log. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+  readonly failure: Failure;
+
+  constructor(failure: Failure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.failure = failure;
+  }
+}
+
+/** Connects to a target; the stream lives under `signal`. @throws {ConnectError} */
+export type Connect = (target: Target, signal: AbortSignal) => Promise<Stream>;
+
+/** Whatever went wrong with a connect, as the client is to be told. */
+export function toConnectError(thrown: unknown, target: Target): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  const failure = thrown instanceof TtunError ? failureOf(thrown) : "general";
+  const words = thrown instanceof Error ? thrown.message : String(thrown);
+  return new ConnectError(failure, `${formatTarget(target)}: ${words}`, { cause: thrown });
+}
+
+/**
+ * Connects from this machine: resolves the name here, keeps to the rules for each of its addresses,
+ * and tries them as RFC 8305 has it. `rules` null: whatever is asked for.
+ */
+export function connectFromHere(o: {
+  dialer: Dialer;
+  resolver: Resolver;
+  clock: Clock;
+  connectMs: number;
+  rules: AddressRules | null;
+}): Connect {
+  return async (target, signal) => {
+    try {
+      const stream = await dialAny({
+        ...o,
+        to: target,
+        timeoutMs: o.connectMs,
+        signal,
+        choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
+      });
+      stream.tune({ noDelay: true });
+      return stream;
+    } catch (thrown) {
+      throw toConnectError(thrown, target);
+    }
+  };
+}
+
+/** Of addresses that may be connected to and others the others are left out. */
+function allowed(addresses: string[], rules: AddressRules, target: Target): string[] {
+  let why = "it has no address";
+  const found = addresses.filter((address) => {
+    const ip = parseIp(address);
+    const verdict = ip === null ? null : rules.judge(ip);
+    if (verdict !== null) why = `${address}: ${verdict.why}`;
+    return verdict?.isAllowed === true;
+  });
+  if (found.length === 0) throw new ConnectError("denied", `${formatTarget(target)}: ${why}`);
+  return found;
+}

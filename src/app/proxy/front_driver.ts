@@ -1,0 +1,109 @@
+import type { HostPort } from "../../base/addr.ts";
+import { ProtocolError } from "../../base/errors.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { frontOf } from "../../core/proxy/front.ts";
+import { HttpProxy } from "../../core/proxy/http_proxy.ts";
+import { Socks4Server } from "../../core/proxy/socks4.ts";
+import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
+import { formatTarget, type Target } from "../../core/proxy/target.ts";
+import { type Connect, toConnectError } from "./egress.ts";
+import { driveHttp } from "./http_driver.ts";
+import { pass, relay, type RelayCount, type RelayOptions } from "./relay.ts";
+
+/** A SOCKS message is not longer, and who waits for one holds no more. */
+const MESSAGE = 600;
+
+export interface FrontOptions extends RelayOptions {
+  readonly clock: Clock;
+  readonly connect: Connect;
+  /** Who may use it; null = everybody. */
+  readonly auth: CheckPassword | null;
+  /** A SOCKS5 client is served whatever methods it lists, as tt's servers do. */
+  readonly anyMethod?: boolean;
+  readonly signal: AbortSignal;
+  /** So long a client has to say what it wants. */
+  readonly requestMs: number;
+  readonly onTarget: (target: Target) => void;
+}
+
+/**
+ * Serves one client of a proxy, whatever it speaks: `first`, at least a byte, is what it has sent
+ * so far. Returns when all has ended; the stream stays the caller's to close.
+ * @throws {ProtocolError} what is no request; {ConnectError} why there is no target; {TtunError}
+ */
+export async function serveFront(
+  client: Stream,
+  first: Uint8Array,
+  o: FrontOptions,
+): Promise<RelayCount> {
+  switch (frontOf(first[0]!)) {
+    case "socks5": {
+      const any = o.anyMethod === true && { anyMethod: true };
+      return await serveSocks(client, new Socks5Server({ auth: o.auth, ...any }), first, o);
+    }
+    case "socks4":
+      return await serveSocks(client, new Socks4Server({ needsAuth: o.auth !== null }), first, o);
+    case "http":
+      await driveHttp(client, new HttpProxy({ auth: o.auth }), first, o);
+      return { up: 0, down: 0 };
+    case null:
+      throw new ProtocolError("Cannot serve a client that speaks neither SOCKS nor HTTP");
+  }
+}
+
+async function serveSocks(
+  client: Stream,
+  machine: Socks5Server | Socks4Server,
+  first: Uint8Array,
+  o: FrontOptions,
+): Promise<RelayCount> {
+  const target = await readRequest(client, machine, first, o);
+  o.onTarget(target);
+  let upstream: Stream;
+  try {
+    upstream = await o.connect(target, o.signal);
+  } catch (thrown) {
+    const error = toConnectError(thrown, target);
+    await client.write(machine.failed(error.failure));
+    await client.closeWrite();
+    throw error;
+  }
+  await using _owned = upstream;
+  const { local } = upstream;
+  const replying = pass(client, machine.accepted("path" in local ? null : local as HostPort));
+  if (replying instanceof Promise) await replying;
+  if (machine.rest.length > 0) await upstream.write(machine.rest);
+  const count = { up: machine.rest.length, down: 0 };
+  await relay(client, upstream, o, count);
+  return count;
+}
+
+/** @throws {ProtocolError} when the client says something else, nothing for too long, or ends */
+async function readRequest(
+  client: Stream,
+  machine: Socks5Server | Socks4Server,
+  first: Uint8Array,
+  { clock, requestMs }: FrontOptions,
+): Promise<Target> {
+  using _deadline = clock.after(requestMs, () => client.reset());
+  for (let chunk = first;;) {
+    for (const step of machine.feed(chunk)) {
+      if (step.kind === "connect") return step.target;
+      if (step.kind === "send") await client.write(step.bytes);
+      else {
+        await client.closeWrite();
+        throw new ProtocolError(`Cannot serve a SOCKS client: ${step.why}`);
+      }
+    }
+    const buffer = new Uint8Array(MESSAGE);
+    const got = await client.read(buffer);
+    if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
+    chunk = buffer.subarray(0, got);
+  }
+}
+
+/** For the log. */
+export function targetText(target: Target | null): string {
+  return target === null ? "none" : formatTarget(target);
+}

@@ -1,0 +1,253 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { HttpAction } from "../../core/proxy/http_action.ts";
+import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
+import type { Target } from "../../core/proxy/target.ts";
+import { type Connect, toConnectError } from "./egress.ts";
+import { relay, type RelayOptions } from "./relay.ts";
+import { Sink } from "./sink.ts";
+
+/** How long what a client still sends is read after the last answer (RFC 9112 section 9.6). */
+const LINGER_MS = 2000;
+
+/** What the driver is told by others. */
+export interface HttpDriverOptions extends RelayOptions {
+  readonly connect: Connect;
+  readonly signal: AbortSignal;
+  /** A target is about to be connected to: for the log. */
+  readonly onTarget: (target: Target) => void;
+}
+
+/**
+ * Does for one client's connection what the machine says (core/proxy/http_proxy.ts). `first`: bytes
+ * that have come already. Nothing is read for which there would be no place to write it.
+ * @throws {TtunError} lost, timeout
+ */
+export async function driveHttp(
+  client: Stream,
+  machine: HttpProxy,
+  first: Uint8Array,
+  o: HttpDriverOptions,
+): Promise<void> {
+  await using driver = new HttpDriver(client, machine, o);
+  await driver.run(first);
+}
+
+/** A stream that is read when the machine wants it. */
+interface Side {
+  readonly stream: Stream;
+  readonly sink: Sink;
+  /** Whether a read may have something: false while a call back is awaited. */
+  mayRead: boolean;
+  hasEnded: boolean;
+}
+
+type Ending = Extract<HttpAction, { kind: "endClient" | "raw" }>;
+
+class HttpDriver implements AsyncDisposable {
+  readonly #machine: HttpProxy;
+  readonly #o: HttpDriverOptions;
+  readonly #client: Side;
+  #target: Side | null = null;
+  /** What is being connected to; a later answer than its own end is not its own. */
+  #connecting: AbortController | null = null;
+  #end: Ending | null = null;
+  #bell = Promise.withResolvers<void>();
+  #last: number;
+
+  constructor(client: Stream, machine: HttpProxy, o: HttpDriverOptions) {
+    this.#machine = machine;
+    this.#o = o;
+    this.#client = this.#side(client);
+    this.#last = o.clock.now();
+  }
+
+  #side(stream: Stream): Side {
+    return {
+      stream,
+      sink: new Sink(stream, () => this.#ring()),
+      mayRead: true,
+      hasEnded: false,
+    };
+  }
+
+  readonly #ring = (): void => this.#bell.resolve();
+
+  async run(first: Uint8Array): Promise<void> {
+    this.#perform(this.#machine.fromClient(first));
+    for (;;) {
+      if (this.#end !== null) return await this.#finish(this.#end);
+      this.#bell = Promise.withResolvers<void>();
+      if (this.#step()) continue;
+      await this.#wait();
+    }
+  }
+
+  /** The bell, or the end of patience. */
+  async #wait(): Promise<void> {
+    const { clock, idleMs, signal } = this.#o;
+    signal.throwIfAborted();
+    const left = this.#last + idleMs - clock.now();
+    if (left <= 0) return this.#giveUp();
+    using _timer = left === Infinity ? null : clock.after(left, this.#ring);
+    await this.#bell.promise;
+  }
+
+  /** Nobody has sent anything for long. */
+  #giveUp(): void {
+    if (!this.#machine.wantsTarget) {
+      throw new TtunError(
+        "timeout",
+        `Closed a connection that was idle for ${this.#o.idleMs / 1000} s`,
+      );
+    }
+    this.#last = this.#o.clock.now();
+    this.#perform(this.#machine.targetEnded("timeout"));
+  }
+
+  /** Reads each side once, as far as it is wanted; false when there was nothing. */
+  #step(): boolean {
+    const client = this.#client;
+    const target = this.#target;
+    if (client.sink.failure !== null) throw client.sink.failure.error;
+    let any = false;
+    if (this.#machine.wantsClient && target?.sink.isBusy !== true) {
+      any = this.#read(client, (got) => {
+        if (got !== null) return this.#machine.fromClient(got);
+        return this.#machine.clientEnded();
+      });
+    }
+    if (this.#end !== null || target !== this.#target) return true;
+    if (target === null) return any;
+    if (target.sink.failure !== null) {
+      this.#perform(this.#machine.targetEnded("reset"));
+      return true;
+    }
+    if (this.#machine.wantsTarget && !client.sink.isBusy) {
+      any = this.#readTarget(target) || any;
+    }
+    return any;
+  }
+
+  #readTarget(target: Side): boolean {
+    try {
+      return this.#read(target, (got) => {
+        if (got !== null) return this.#machine.fromTarget(got);
+        return this.#machine.targetEnded("clean");
+      });
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error;
+      this.#perform(this.#machine.targetEnded("reset"));
+      return true;
+    }
+  }
+
+  #read(side: Side, use: (got: Uint8Array | null) => HttpAction[]): boolean {
+    if (!side.mayRead || side.hasEnded) return false;
+    const { scratch, clock } = this.#o;
+    const got = side.stream.readNow(scratch.plain);
+    if (got === undefined) {
+      side.mayRead = false;
+      side.stream.onReadable(() => {
+        side.mayRead = true;
+        this.#ring();
+      });
+      return false;
+    }
+    if (got === null) side.hasEnded = true;
+    this.#last = clock.now();
+    this.#perform(use(got === null ? null : scratch.plain.subarray(0, got)));
+    return true;
+  }
+
+  #perform(actions: HttpAction[]): void {
+    for (const action of actions) {
+      switch (action.kind) {
+        case "connect":
+          this.#connect(action.target);
+          break;
+        case "toClient":
+          this.#client.sink.write(action.bytes);
+          break;
+        case "toTarget":
+          this.#target?.sink.write(action.bytes);
+          break;
+        case "closeTarget":
+          this.#closeTarget();
+          break;
+        case "raw": // its bytes are lent for this call only
+          this.#client.sink.write(action.toClient);
+          this.#target?.sink.write(action.toTarget);
+          this.#end = action;
+          break;
+        case "endClient":
+          this.#end = action;
+          break;
+        default:
+          action satisfies never;
+      }
+    }
+  }
+
+  #connect(target: Target): void {
+    const own = this.#connecting = new AbortController();
+    this.#o.onTarget(target);
+    const isMine = () => this.#connecting === own;
+    this.#o.connect(target, AbortSignal.any([this.#o.signal, own.signal])).then((stream) => {
+      if (!isMine()) return void stream[Symbol.asyncDispose]();
+      this.#connecting = null;
+      this.#target = this.#side(stream);
+      this.#last = this.#o.clock.now();
+      this.#perform(this.#machine.connected());
+    }, (thrown) => {
+      if (!isMine()) return;
+      this.#connecting = null;
+      this.#perform(this.#machine.connectFailed(toConnectError(thrown, target).failure));
+    }).finally(this.#ring);
+  }
+
+  #closeTarget(): void {
+    this.#connecting?.abort();
+    this.#connecting = null;
+    const target = this.#target;
+    this.#target = null;
+    // What was written to it shall arrive, if it still can.
+    target?.sink.flushed().catch(() => {}).then(() => target.stream[Symbol.asyncDispose]());
+  }
+
+  async #finish(end: Ending): Promise<void> {
+    const { stream, sink } = this.#client;
+    if (end.kind === "endClient") {
+      if (end.how === "reset") return stream.reset();
+      await sink.flushed();
+      await stream.closeWrite();
+      return await this.#linger();
+    }
+    const target = this.#target!;
+    await Promise.all([sink.flushed(), target.sink.flushed()]);
+    await relay(stream, target.stream, this.#o);
+  }
+
+  /** Reads and drops what the client still sends: a reset could overtake the answer. */
+  async #linger(): Promise<void> {
+    const { clock, scratch } = this.#o;
+    const { stream, hasEnded } = this.#client;
+    if (hasEnded) return;
+    using _timer = clock.after(LINGER_MS, () => stream.reset());
+    try {
+      for (;;) {
+        const got = stream.readNow(scratch.plain);
+        if (got === null) return;
+        if (got === undefined) await new Promise<void>((resolve) => stream.onReadable(resolve));
+      }
+    } catch {
+      // It is over either way.
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#connecting?.abort();
+    this.#connecting = null;
+    await this.#target?.stream[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,81 @@
+import type { HostPort } from "../../base/addr.ts";
+import type { Logger } from "../../base/log.ts";
+import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
+import type { Clock, Resolver, Rng } from "../../contract/host.ts";
+import type { Dialer, Listener } from "../../contract/stream.ts";
+import type { DirectRules } from "../../core/proxy/direct_rules.ts";
+import type { AddressRules } from "../../core/proxy/rules.ts";
+import type { CheckPassword } from "../../core/proxy/socks5.ts";
+import type { PortRange } from "../../core/tt/port_range.ts";
+
+/** What both ends of a proxy have of the world. */
+export interface ProxyHost {
+  readonly dialer: Dialer;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  /** Unix milliseconds: the keys and ports follow it. */
+  readonly wallClock: () => number;
+  readonly rng: Rng;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** What both ends must be given the same, and what else of the wire can be set. */
+export interface TtWire {
+  readonly cipher: CipherName;
+  readonly makeCipher: CipherFactory;
+  readonly range: PortRange;
+  /** The longest text of a frame (`--mtu`); undefined = as long as the peer takes. */
+  readonly mostText: number | undefined;
+}
+
+/** What a proxy may take of the machine. */
+export interface ProxyLimits {
+  /** Connections at once. */
+  readonly total: number;
+  /** Of these from one IPv4 address, or one IPv6 /64. */
+  readonly perAddress: number;
+  /** A connection without a byte either way for so long is closed; Infinity = never. */
+  readonly idleMs: number;
+  /** For a target to answer, its name's resolution included. */
+  readonly connectMs: number;
+}
+
+export const DEFAULT_LIMITS: ProxyLimits = {
+  total: 16_384,
+  perAddress: 4096,
+  idleMs: 3_600_000,
+  connectMs: 10_000,
+};
+
+/** A password, and whose it is, for the log; "" where there is only one. */
+export interface NamedKey {
+  readonly name: string;
+  /** UTF-8. */
+  readonly password: Uint8Array;
+}
+
+export interface ProxyServerOptions extends ProxyHost {
+  readonly wire: TtWire;
+  readonly keys: readonly NamedKey[];
+  /** "" = all addresses. */
+  readonly host: string;
+  /** @throws {TtunError} in_use, privilege, usage */
+  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  readonly rules: AddressRules;
+  readonly limits: ProxyLimits;
+}
+
+export interface ProxyClientOptions extends ProxyHost {
+  readonly wire: TtWire;
+  readonly password: Uint8Array;
+  /** Host name or address of the server. */
+  readonly server: string;
+  /** Where programs connect to. */
+  readonly listener: Listener;
+  /** Targets that are connected to from here, past the tunnel. */
+  readonly direct: DirectRules;
+  /** Who may use the listener; null = whoever reaches it. */
+  readonly auth: CheckPassword | null;
+  readonly limits: ProxyLimits;
+}

@@ -1,0 +1,126 @@
+import { toTtunError, type TtunError } from "../../base/errors.ts";
+import type { HostPort } from "../../base/addr.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Listener, Stream } from "../../contract/stream.ts";
+import type { ListenSchedule, ListenStep } from "../../core/tt/schedule.ts";
+import { acceptLoop } from "../accept_loop.ts";
+import { sleep } from "../wait.ts";
+
+export interface HopperOptions {
+  /** One for each password: their ports are opened all alike, and one that several want once. */
+  readonly schedules: readonly ListenSchedule[];
+  /** There is only one port to listen on: when it is taken there is nothing to wait for. */
+  readonly isOnePort: boolean;
+  readonly host: string;
+  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  readonly clock: Clock;
+  readonly wallClock: () => number;
+  readonly log: Logger;
+  /** Owns the stream from now on; must not throw. */
+  readonly take: (stream: Stream, port: number) => void;
+  /** Closes something when descriptors run out; false when there is nothing to close. */
+  readonly makeRoom: () => boolean;
+}
+
+interface OpenPort {
+  readonly listener: Listener;
+  readonly owners: Set<ListenSchedule>;
+}
+
+/** Opens and closes a server's ports as the schedules say (core/tt/schedule.ts). */
+export class PortHopper {
+  readonly #o: HopperOptions;
+  readonly #tasks: Scope;
+  readonly #open = new Map<number, OpenPort>();
+  #firstError: TtunError | null = null;
+  #said = "";
+
+  /** Listeners live under `tasks`. */
+  constructor(tasks: Scope, o: HopperOptions) {
+    this.#tasks = tasks;
+    this.#o = o;
+  }
+
+  /** Until the signal aborts. @throws {TtunError} when at the beginning no port can be opened, ever */
+  async run(): Promise<never> {
+    const { schedules, clock, wallClock } = this.#o;
+    for (;;) {
+      for (const schedule of schedules) {
+        for (const step of schedule.step(wallClock())) this.#do(schedule, step);
+      }
+      if (this.#open.size === 0 && this.#said === "") this.#failAtOnce();
+      this.#say();
+      const now = wallClock();
+      const pause = Math.min(...schedules.map((schedule) => schedule.pause(now)));
+      await sleep(clock, pause, this.#tasks.signal);
+    }
+  }
+
+  /** A port that is taken may be free soon, or the next one is; anything else is for good. */
+  #failAtOnce(): void {
+    const error = this.#firstError;
+    if (error !== null && (error.kind !== "in_use" || this.#o.isOnePort)) throw error;
+  }
+
+  #say(): void {
+    const ports = this.#o.schedules.map((schedule) => schedule.describe()).join("; ");
+    if (ports !== this.#said) this.#o.log.debug("ports", { open: ports });
+    this.#said = ports;
+  }
+
+  #do(schedule: ListenSchedule, step: ListenStep): void {
+    if (step.kind === "close") return this.#close(schedule, step.port);
+    const { port } = step;
+    const { host, listen, wallClock, log } = this.#o;
+    try {
+      let open = this.#open.get(port);
+      if (open === undefined) {
+        const listener = listen({ host, port }, { signal: this.#tasks.signal });
+        open = { listener, owners: new Set() };
+        this.#open.set(port, open);
+        this.#tasks.spawn(() => this.#accept(listener, port));
+      }
+      open.owners.add(schedule);
+      schedule.bound(port, "open", wallClock());
+    } catch (thrown) {
+      const error = toTtunError(thrown);
+      this.#firstError ??= error;
+      schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
+      log.warn(error.message, { minutes: step.minutes.join(",") });
+    }
+  }
+
+  #close(schedule: ListenSchedule, port: number): void {
+    const open = this.#open.get(port);
+    if (open === undefined) return;
+    open.owners.delete(schedule);
+    if (open.owners.size > 0) return;
+    this.#open.delete(port);
+    void open.listener[Symbol.asyncDispose]();
+  }
+
+  /** Connections live on when their port closes. */
+  async #accept(listener: Listener, port: number): Promise<void> {
+    const { clock, log, take, makeRoom, wallClock } = this.#o;
+    const { signal } = this.#tasks;
+    try {
+      await acceptLoop({
+        listener,
+        clock,
+        log,
+        signal,
+        take: (stream) => take(stream, port),
+        makeRoom,
+      });
+    } catch (thrown) {
+      const open = this.#open.get(port);
+      if (signal.aborted || open?.listener !== listener) return; // we have closed it
+      this.#open.delete(port);
+      await listener[Symbol.asyncDispose]();
+      log.warn(toTtunError(thrown).message, { port });
+      for (const schedule of open.owners) schedule.bound(port, "failed", wallClock());
+    }
+  }
+}

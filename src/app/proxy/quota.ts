@@ -1,0 +1,36 @@
+import type { Addr } from "../../base/addr.ts";
+import { addressGroup } from "../pending.ts";
+
+/** Counts connections, in total and by address; above a limit there is no place. */
+export class Quota {
+  readonly #total: number;
+  readonly #perAddress: number;
+  readonly #byAddress = new Map<string, number>();
+  #count = 0;
+
+  constructor(o: { total: number; perAddress: number }) {
+    this.#total = o.total;
+    this.#perAddress = o.perAddress;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** A place until disposed of; null when there is none. */
+  take(from: Addr): Disposable | null {
+    const group = addressGroup(from);
+    const same = this.#byAddress.get(group) ?? 0;
+    if (this.#count >= this.#total || same >= this.#perAddress) return null;
+    this.#count++;
+    this.#byAddress.set(group, same + 1);
+    return { [Symbol.dispose]: () => this.#leave(group) };
+  }
+
+  #leave(group: string): void {
+    this.#count--;
+    const left = this.#byAddress.get(group)! - 1;
+    if (left === 0) this.#byAddress.delete(group);
+    else this.#byAddress.set(group, left);
+  }
+}

@@ -1,0 +1,60 @@
+import type { Stream } from "../../contract/stream.ts";
+
+/** Writes in their order what is lent to it; what has to wait is copied, and says so by `isBusy`. */
+export class Sink {
+  readonly #to: Stream;
+  readonly #onIdle: () => void;
+  #waiting: Promise<void> | null = null;
+  #queue: Uint8Array[] = [];
+  /** What broke it. */
+  failure: { error: unknown } | null = null;
+
+  /** `onIdle` is called when it is no longer busy, or broken. */
+  constructor(to: Stream, onIdle: () => void) {
+    this.#to = to;
+    this.#onIdle = onIdle;
+  }
+
+  get isBusy(): boolean {
+    return this.#waiting !== null;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.failure !== null || bytes.length === 0) return;
+    if (this.#waiting !== null) return void this.#queue.push(bytes.slice());
+    try {
+      const done = this.#to.writeNow(bytes);
+      if (done < bytes.length) this.#wait(bytes.slice(done));
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  #wait(rest: Uint8Array): void {
+    this.#waiting = this.#drain(rest);
+  }
+
+  async #drain(first: Uint8Array): Promise<void> {
+    try {
+      for (let next: Uint8Array | undefined = first; next !== undefined;) {
+        await this.#to.write(next);
+        next = this.#queue.shift();
+      }
+    } catch (error) {
+      this.#break(error);
+    }
+    this.#waiting = null;
+    this.#onIdle();
+  }
+
+  #break(error: unknown): void {
+    this.failure ??= { error };
+    this.#queue = [];
+  }
+
+  /** Settles when all is written. @throws what broke it */
+  async flushed(): Promise<void> {
+    if (this.#waiting !== null) await this.#waiting;
+    if (this.failure !== null) throw this.failure.error;
+  }
+}

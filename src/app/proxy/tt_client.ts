@@ -1,0 +1,120 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import { onAbort, scope } from "../../base/scope.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { acceptLoop } from "../accept_loop.ts";
+import { Pending } from "../pending.ts";
+import { QuietLog } from "../quiet_log.ts";
+import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
+import { serveFront, targetText } from "./front_driver.ts";
+import { MinuteSecrets } from "./minute_secrets.ts";
+import type { ProxyClientOptions } from "./options.ts";
+import { Quota } from "./quota.ts";
+import { Scratch } from "./scratch.ts";
+import { TtDialer } from "./tt_dialer.ts";
+
+/** How long a program may take for its first byte, and then for its request. */
+const REQUEST_MS = 30_000;
+
+/** Enough to tell what a program speaks, and for most first messages. */
+const FIRST_BYTES = 512;
+
+/** Serves a local proxy whose connections go through a server, until the signal aborts. */
+export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
+  using secrets = new MinuteSecrets(o.password, o.wire);
+  await scope(o.signal, (tasks) => {
+    const client = new ProxyClient({ ...o, signal: tasks.signal }, secrets);
+    tasks.spawn(() =>
+      acceptLoop({
+        ...o,
+        signal: tasks.signal,
+        take: (stream) => tasks.spawn(() => client.serve(stream)),
+        makeRoom: () => client.pending.dropOldest(),
+      })
+    );
+  });
+}
+
+class ProxyClient {
+  readonly pending = new Pending();
+  readonly #o: ProxyClientOptions;
+  readonly #quota: Quota;
+  readonly #said: QuietLog;
+  readonly #scratch = new Scratch();
+  readonly #here: Connect;
+  readonly #tunnel: TtDialer;
+
+  constructor(o: ProxyClientOptions, secrets: MinuteSecrets) {
+    this.#o = o;
+    this.#quota = new Quota(o.limits);
+    this.#said = new QuietLog(o.log, () => o.clock.now());
+    this.#here = connectFromHere({ ...o, connectMs: o.limits.connectMs, rules: null });
+    this.#tunnel = new TtDialer({ ...o, scratch: this.#scratch, secrets });
+  }
+
+  readonly #connect: Connect = (target, signal) =>
+    this.#o.direct.matches(target.host)
+      ? this.#here(target, signal)
+      : this.#tunnel.connect(target, signal);
+
+  /** One connection from accept to close. Never throws: what it meets is its own end only. */
+  async serve(stream: Stream): Promise<void> {
+    await using owned = stream;
+    const { log, signal } = this.#o;
+    const peer = formatAddr(owned.remote);
+    let to = targetText(null);
+    try {
+      using place = this.#quota.take(owned.remote);
+      if (place === null) {
+        this.#said.warn("no place for another connection", { peer });
+        return owned.reset();
+      }
+      owned.tune({ noDelay: true });
+      const first = await this.#first(owned);
+      if (first === null) return;
+      const own = new AbortController();
+      using _tie = onAbort(signal, (reason) => own.abort(reason));
+      const count = await serveFront(owned, first, {
+        clock: this.#o.clock,
+        scratch: this.#scratch,
+        idleMs: this.#o.limits.idleMs,
+        requestMs: REQUEST_MS,
+        auth: this.#o.auth,
+        signal: own.signal,
+        connect: this.#connect,
+        onTarget: (target) => {
+          to = targetText(target);
+          log.debug("connect", { peer, target: to });
+        },
+      });
+      log.debug("done", { peer, target: to, ...count });
+    } catch (thrown) {
+      if (!signal.aborted) this.#tell(thrown, peer, to);
+    }
+  }
+
+  /** What a program says first; null when it says nothing. */
+  async #first(stream: Stream): Promise<Uint8Array | null> {
+    using _pending = this.pending.add(stream.remote, () => stream.reset());
+    using _deadline = this.#o.clock.after(REQUEST_MS, () => void stream[Symbol.asyncDispose]());
+    const buffer = new Uint8Array(FIRST_BYTES);
+    const got = await stream.read(buffer);
+    return got === null ? null : buffer.subarray(0, got);
+  }
+
+  #tell(thrown: unknown, peer: string, target: string): void {
+    const { log } = this.#o;
+    if (thrown instanceof ConnectError) {
+      const fields = { peer, target, why: thrown.message };
+      if (thrown.failure === "tunnel") this.#said.warn("no way to the server", fields);
+      else log.debug("not connected", fields);
+      return;
+    }
+    const error = toTtunError(thrown);
+    if (error.kind === "internal") return log.error(error.message, { peer, target });
+    if (error instanceof ProtocolError) {
+      return this.#said.warn("connection ended", { peer, target, why: error.message });
+    }
+    log.debug("connection ended", { peer, target, why: error.message });
+  }
+}

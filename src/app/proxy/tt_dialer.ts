@@ -1,0 +1,195 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { NONCE_SIZE } from "../../contract/cipher.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.ts";
+import type { Target } from "../../core/proxy/target.ts";
+import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { minuteOf } from "../../core/tt/keys.ts";
+import { hasMark, markedRandom } from "../../core/tt/mark.ts";
+import { NonceMemory } from "../../core/tt/nonces.ts";
+import { portOf } from "../../core/tt/port_range.ts";
+import { RandomBlock } from "../../core/tt/random.ts";
+import { dialAny } from "../dial_any.ts";
+import { ConnectError } from "./egress.ts";
+import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
+import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
+import type { Scratch } from "./scratch.ts";
+import { TtStream } from "./tt_stream.ts";
+
+/** For the server's TCP, as the existing programs have it. */
+const DIAL_MS = 5000;
+
+/** For its first frame, which waits for nothing but the way. Longer = another minute's key. */
+const ANSWER_MS = 5000;
+
+/** A server's own time for a target, and the way there. */
+const REPLY_GRACE_MS = 10_000;
+
+/** An answer may be to a frame of the longest lifetime ago. */
+const REACH = 15;
+
+/** A SOCKS reply is not longer. */
+const REPLY = 600;
+
+export interface TtDialerOptions extends ProxyHost {
+  readonly wire: TtWire;
+  readonly server: string;
+  readonly limits: ProxyLimits;
+  readonly scratch: Scratch;
+  /** The caller's. */
+  readonly secrets: MinuteSecrets;
+}
+
+/**
+ * Connects to targets through a server of tt or of ttun: a connection of its own for each, on the
+ * port of the minute (docs/tt-v1.md, 1.5, 3.3 and 7). Where the clocks differ it finds out by how
+ * many minutes, and remembers it.
+ */
+export class TtDialer {
+  readonly #o: TtDialerOptions;
+  readonly #nonces: NonceMemory;
+  readonly #random: RandomBlock;
+  /** By how many minutes the server's clock was ahead of ours the last time. */
+  #skew = 0;
+  /** The server has shown the mark: it takes the request behind the greeting. */
+  #knowsMark = false;
+
+  constructor(o: TtDialerOptions) {
+    this.#o = o;
+    this.#nonces = new NonceMemory(o.rng, { reach: REACH });
+    this.#random = new RandomBlock(o.rng);
+  }
+
+  /** The stream lives under `signal`. @throws {ConnectError} */
+  async connect(target: Target, signal: AbortSignal): Promise<Stream> {
+    let last: TtunError | null = null;
+    for (const skew of this.#skews()) {
+      try {
+        const stream = await this.#try(target, skew, signal);
+        this.#found(skew);
+        return stream;
+      } catch (thrown) {
+        if (thrown instanceof ConnectError) {
+          this.#found(skew); // it has answered
+          throw thrown;
+        }
+        if (signal.aborted) throw signal.reason;
+        const error = toTtunError(thrown);
+        if (error.kind === "internal") throw error;
+        last ??= error;
+        if (error.kind === "name") break; // no minute changes that
+      }
+    }
+    throw new ConnectError("tunnel", last!.message, { cause: last });
+  }
+
+  /** The likeliest first; then a minute either way. */
+  #skews(): number[] {
+    const now = minuteOf(this.#o.wallClock());
+    return [this.#skew, this.#skew - 1, this.#skew + 1].filter((skew) => now + skew >= 0);
+  }
+
+  #found(skew: number): void {
+    if (skew === this.#skew) return;
+    this.#skew = skew;
+    const { log, server } = this.#o;
+    if (skew === 0) return log.info("the clocks agree again", { server });
+    const minutes = Math.abs(skew);
+    log.warn("the clocks differ", {
+      server,
+      server_is: `about ${minutes} min ${skew > 0 ? "ahead" : "behind"}`,
+    });
+  }
+
+  /** @throws {ConnectError} the server's word; {TtunError} where it has none */
+  async #try(target: Target, skew: number, signal: AbortSignal): Promise<Stream> {
+    const { secrets, wire, server, wallClock } = this.#o;
+    const borrowed = secrets.borrow(minuteOf(wallClock()) + skew);
+    await using stack = new AsyncDisposableStack();
+    stack.use(borrowed);
+    const port = portOf(borrowed.keys.otp, wire.range);
+    const stream = stack.use(
+      await dialAny({ ...this.#o, to: { host: server, port }, timeoutMs: DIAL_MS, signal }),
+    );
+    stream.tune({ noDelay: true, keepAliveSeconds: 60 });
+    const tunnel = this.#tunnel(stream, borrowed);
+    await this.#request(tunnel, target);
+    tunnel.onClose(stack.move());
+    return tunnel;
+  }
+
+  #tunnel(stream: Stream, { keys, secrets }: Borrowed): TtStream {
+    const { rng, wallClock, wire, clock, scratch } = this.#o;
+    const firstRandom = markedRandom(keys.aeadKey, rng);
+    const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
+    this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
+    return new TtStream({
+      stream,
+      sealer: new FrameSealer(secrets, this.#random),
+      opener: new FrameOpener(secrets),
+      scratch,
+      clock,
+      firstRandom,
+      isMarked: false,
+      onFirst: (random) => {
+        const verdict = this.#nonces.noteReceived(keys, nonceOf(random), minuteOf(wallClock()));
+        if (verdict !== "new") {
+          throw new ProtocolError(
+            `Cannot trust the server: its first frame is not new (${verdict})`,
+          );
+        }
+        return hasMark(keys.aeadKey, random);
+      },
+      ...(wire.mostText !== undefined && { mostText: wire.mostText }),
+    });
+  }
+
+  /** Asks for the target, and waits for the answer. */
+  async #request(tunnel: TtStream, target: Target): Promise<void> {
+    const { clock, limits } = this.#o;
+    const peer = formatAddr(tunnel.remote);
+    let late: TtunError | null = null;
+    const giveUpAfter = (ms: number) =>
+      clock.after(ms, () => {
+        late = new TtunError("timeout", `No answer from the server ${peer} within ${ms / 1000} s`);
+        tunnel.reset();
+      });
+    let deadline = giveUpAfter(ANSWER_MS);
+    try {
+      const isPipelined = this.#knowsMark;
+      const frames = isPipelined ? [greeting(), request(target)] : [greeting()];
+      const writing = tunnel.writeFrames(frames);
+      if (writing instanceof Promise) await writing;
+      const socks = new Socks5Client(target);
+      const buffer = new Uint8Array(REPLY);
+      for (let isFirst = true;; isFirst = false) {
+        const got = await tunnel.read(buffer);
+        if (isFirst && got !== null) {
+          deadline[Symbol.dispose]();
+          deadline = giveUpAfter(limits.connectMs + REPLY_GRACE_MS);
+          this.#knowsMark = tunnel.isMarked;
+        }
+        if (isFirst && got === null) throw noAnswer(peer);
+        for (const step of got === null ? socks.ended() : socks.feed(buffer.subarray(0, got))) {
+          if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
+          if (step.kind === "connected") return tunnel.unread(socks.rest);
+          if (!isPipelined) await tunnel.write(step.bytes);
+        }
+      }
+    } catch (error) {
+      this.#knowsMark &&= error instanceof ConnectError;
+      throw late ?? error;
+    } finally {
+      deadline[Symbol.dispose]();
+    }
+  }
+}
+
+function noAnswer(peer: string): TtunError {
+  return new TtunError(
+    "auth",
+    `The server ${peer} hung up without a word: another password, cipher or port range there, ` +
+      "or the clocks differ by more than two minutes",
+  );
+}

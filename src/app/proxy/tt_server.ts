@@ -1,0 +1,189 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import { onAbort, scope } from "../../base/scope.ts";
+import { NONCE_SIZE } from "../../contract/cipher.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { minuteOf } from "../../core/tt/keys.ts";
+import { markedRandom } from "../../core/tt/mark.ts";
+import { NonceMemory } from "../../core/tt/nonces.ts";
+import { portOf } from "../../core/tt/port_range.ts";
+import { RandomBlock } from "../../core/tt/random.ts";
+import { ListenSchedule } from "../../core/tt/schedule.ts";
+import { Pending } from "../pending.ts";
+import { QuietLog } from "../quiet_log.ts";
+import { Stranger, strangerDeadline, throwAway } from "../stranger.ts";
+import { ConnectError, connectFromHere } from "./egress.ts";
+import { type Account, type Admitted, readFirstFrame } from "./first_flight.ts";
+import { serveFront, targetText } from "./front_driver.ts";
+import { MinuteSecrets } from "./minute_secrets.ts";
+import type { ProxyServerOptions } from "./options.ts";
+import { PortHopper } from "./port_hopper.ts";
+import { Quota } from "./quota.ts";
+import { Scratch } from "./scratch.ts";
+import { TtStream } from "./tt_stream.ts";
+
+/** How long a client that has shown the password may take to say what it wants. */
+const REQUEST_MS = 30_000;
+
+/** The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2). */
+const HTTP_METHOD = /^[A-Z]{3,10} /;
+
+/**
+ * Serves a proxy on the ports of the hour until the signal aborts (docs/tt-v1.md).
+ * @throws {TtunError} when no port can be opened
+ */
+export async function serveProxy(o: ProxyServerOptions): Promise<void> {
+  using stack = new DisposableStack();
+  const accounts = o.keys.map(({ name, password }) => ({
+    name,
+    secrets: stack.use(new MinuteSecrets(password, o.wire)),
+    nonces: new NonceMemory(o.rng),
+  }));
+  await scope(o.signal, (tasks) => {
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, accounts);
+    const hopper = new PortHopper(tasks, {
+      ...o,
+      schedules: accounts.map(({ secrets }) =>
+        new ListenSchedule({
+          minutePort: (minute) => {
+            const { otp, lifetime } = secrets.keysAt(minute);
+            return { port: portOf(otp, o.wire.range), lifetime };
+          },
+        })
+      ),
+      isOnePort: o.wire.range.first === o.wire.range.last,
+      take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
+      makeRoom: () => server.pending.dropOldest(),
+    });
+    tasks.spawn(() => hopper.run());
+  });
+}
+
+class ProxyServer {
+  readonly pending = new Pending();
+  readonly #o: ProxyServerOptions;
+  readonly #accounts: readonly Account[];
+  readonly #quota: Quota;
+  readonly #rejected: QuietLog;
+  readonly #scratch = new Scratch();
+  readonly #random: RandomBlock;
+
+  constructor(o: ProxyServerOptions, accounts: readonly Account[]) {
+    this.#o = o;
+    this.#accounts = accounts;
+    this.#quota = new Quota(o.limits);
+    this.#rejected = new QuietLog(o.log, () => o.clock.now());
+    this.#random = new RandomBlock(o.rng);
+  }
+
+  /** One connection from accept to close. Never throws: what it meets is its own end only. */
+  async serve(stream: Stream, port: number): Promise<void> {
+    await using owned = stream;
+    const peer = formatAddr(owned.remote);
+    try {
+      const admitted = await this.#admit(owned, port, peer);
+      if (admitted === null) return;
+      using _minute = admitted.minute;
+      await this.#proxy(owned, admitted, peer);
+    } catch (thrown) {
+      if (!this.#o.signal.aborted) this.#tell(thrown, peer);
+    }
+  }
+
+  /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
+  async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
+    const { clock, rng, wallClock, wire } = this.#o;
+    // Freed at once, here and in the kernel.
+    using _pending = this.pending.add(stream.remote, () => stream.reset());
+    using _deadline = clock.after(strangerDeadline(rng), () => void stream[Symbol.asyncDispose]());
+    try {
+      const found = await readFirstFrame(stream, port, {
+        accounts: this.#accounts,
+        range: wire.range,
+        wallClock,
+      });
+      if (isRequest(found.text)) return found;
+      found.minute[Symbol.dispose]();
+      throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
+    } catch (error) {
+      if (!(error instanceof Stranger)) return null; // it ended, or was too slow
+      this.#rejected.warn("connection rejected", { peer, why: error.message });
+    }
+    await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
+    return null;
+  }
+
+  async #proxy(stream: Stream, admitted: Admitted, peer: string): Promise<void> {
+    const { limits, log, clock } = this.#o;
+    using place = this.#quota.take(stream.remote);
+    if (place === null) {
+      this.#rejected.warn("no place for another connection", { peer });
+      return stream.reset();
+    }
+    stream.tune({ noDelay: true, keepAliveSeconds: 60 });
+    const text = this.#tunnel(stream, admitted);
+    const own = new AbortController();
+    using _tie = onAbort(this.#o.signal, (reason) => own.abort(reason));
+    const { name } = admitted.account;
+    const user = name === "" ? {} : { user: name };
+    let to = targetText(null);
+    const since = clock.now();
+    const count = await serveFront(text, admitted.text, {
+      clock,
+      scratch: this.#scratch,
+      idleMs: limits.idleMs,
+      requestMs: REQUEST_MS,
+      auth: null,
+      anyMethod: true,
+      signal: own.signal,
+      connect: connectFromHere({ ...this.#o, connectMs: limits.connectMs }),
+      onTarget: (target) => {
+        to = targetText(target);
+        log.debug("connect", { peer, ...user, target: to });
+      },
+    });
+    const seconds = Math.round((clock.now() - since) / 100) / 10;
+    log.debug("done", { peer, ...user, target: to, seconds, ...count });
+  }
+
+  #tunnel(stream: Stream, { account, minute, rest, isMarked }: Admitted): TtStream {
+    const { rng, wallClock, wire, clock } = this.#o;
+    const firstRandom = markedRandom(minute.keys.aeadKey, rng);
+    account.nonces.noteSent(
+      minute.keys,
+      firstRandom.subarray(0, NONCE_SIZE),
+      minuteOf(wallClock()),
+    );
+    return new TtStream({
+      stream,
+      sealer: new FrameSealer(minute.secrets, this.#random),
+      opener: new FrameOpener(minute.secrets),
+      scratch: this.#scratch,
+      clock,
+      rest,
+      firstRandom,
+      isMarked,
+      ...(wire.mostText !== undefined && { mostText: wire.mostText }),
+    });
+  }
+
+  #tell(thrown: unknown, peer: string): void {
+    const { log } = this.#o;
+    if (thrown instanceof ConnectError) {
+      return log.debug("not connected", { peer, why: thrown.message });
+    }
+    const error = toTtunError(thrown);
+    if (error.kind === "internal") return log.error(error.message, { peer });
+    if (error instanceof ProtocolError) {
+      return this.#rejected.warn("connection ended", { peer, why: error.message });
+    }
+    log.debug("connection ended", { peer, why: error.message });
+  }
+}
+
+/** Whether a first text asks for a proxy. */
+function isRequest(text: Uint8Array): boolean {
+  if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
+  return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, 12)));
+}
