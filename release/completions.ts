@@ -3,8 +3,9 @@
  * `deno run release/completions.ts bash|zsh|fish` prints it.
  */
 import { COMMANDS } from "../src/cli/commands.ts";
+import { spellings } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
-import { type Commands, HELP_OPTION, OTHER_WORDS, spellings } from "./option_groups.ts";
+import { type Commands, HELP_OPTION, OTHER_WORDS } from "./option_groups.ts";
 
 /** What an option's value is, where a shell can list the possible ones. */
 type Value =

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "../src/cli/commands.ts";
+import { spellings } from "../src/cli/help.ts";
 import { COMPLETIONS } from "./completions.ts";
 import { missing } from "./here.ts";
-import { spellings } from "./option_groups.ts";
 
 type Shell = keyof typeof COMPLETIONS;
 

@@ -1,10 +1,9 @@
 /** ttun(1), from the tables that `ttun --help` is printed from. `deno run release/man.ts` prints it. */
-import { EXIT_CODES } from "../src/base/errors.ts";
-import { usageLine } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
+import { EXIT_MEANINGS, OPTION_RULES, optionFacts, spellings, synopses } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
 import { VERSION } from "../src/cli/version.ts";
-import { type Commands, optionFacts, optionGroups, spellings } from "./option_groups.ts";
+import { type Commands, optionGroups } from "./option_groups.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
@@ -40,7 +39,7 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
   return [
     header("ttun", 1, `ttun ${version}`, "User Commands"),
     section("Name", "ttun \\- a network device between two machines, over one TCP connection"),
-    section("Synopsis", ...synopses(commands)),
+    section("Synopsis", synopses(commands).map(bold).join("\n.br\n")),
     section(
       "Description",
       paragraph(
@@ -59,16 +58,12 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
     ),
     section(
       "Options",
-      paragraph(
-        "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
-          "-mtu 1400, --mtu=1400.",
-        "Of an option given twice the last one counts, where it is not said that it can be repeated.",
-      ),
+      paragraph(...OPTION_RULES),
       ...optionGroups(commands).map((group) =>
         subsection(`Of ${group.commands.join(" and ")}`, ...group.options.map(optionItem))
       ),
     ),
-    section("Exit status", ...exitCodes()),
+    section("Exit status", ...EXIT_MEANINGS.map(([code, meaning]) => item(bold(code), meaning))),
     section("Environment", ...ENVIRONMENT.map(([name, meaning]) => item(bold(name), meaning))),
     section("Files", ...FILES.map(([path, meaning]) => item(italic(path), meaning))),
     section(
@@ -89,26 +84,11 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
   ].join("\n") + "\n";
 }
 
-function synopses(commands: Commands): string[] {
-  const lines = Object.entries(commands).map(([name, { options }]) => usageLine(name, options));
-  return [...lines, "ttun help [COMMAND]", "ttun --version"]
-    .flatMap((line, i) => [...(i === 0 ? [] : [".br"]), bold(line)]);
-}
-
 function optionItem(option: Option): string {
   const metavar = "metavar" in option ? ` ${italic(option.metavar)}` : "";
-  const facts = optionFacts(option);
-  const repeat = option.kind === "list" && !option.help.includes("repeat") ? "; can repeat" : "";
-  const meaning = `${option.help}${repeat}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
+  const facts = optionFacts(option, (choices) => `one of ${choices.join(", ")}`);
+  const meaning = `${option.help}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
   return item(spellings(option).map(bold).join(", ") + metavar, meaning);
-}
-
-function exitCodes(): string[] {
-  return [
-    ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"] as const,
-    ...Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning] as const),
-    ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"] as const,
-  ].map(([code, meaning]) => item(bold(code), meaning));
 }
 
 if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(manPage()));

@@ -3,10 +3,10 @@ import manifest from "../deno.json" with { type: "json" };
 import { EXIT_CODES } from "../src/base/errors.ts";
 import { defineCommand } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
+import { spellings } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
 import { missing } from "./here.ts";
 import { manPage } from "./man.ts";
-import { spellings } from "./option_groups.ts";
 import { outputOf } from "./tool.ts";
 
 const noGroff = missing("groff", "how the manual page looks");

@@ -37,20 +37,3 @@ export function optionGroups(commands: Commands): OptionGroup[] {
   }
   return [...groups.values()];
 }
-
-/** `-m`, `--cipher`: short ones first. */
-export function spellings(option: Option): string[] {
-  return [...option.names].sort((a, b) => a.length - b.length)
-    .map((name) => name.length === 1 ? `-${name}` : `--${name}`);
-}
-
-/** What help says behind an option in brackets: choices, whether it is required, its default. */
-export function optionFacts(option: Option): string[] {
-  const facts: string[] = [];
-  if (option.kind === "choice") facts.push(`one of ${option.choices.join(", ")}`);
-  if (option.required === true) facts.push("required");
-  const given = "default" in option && option.default !== false ? option.default : undefined;
-  const standard = option.defaultText ?? (given === undefined ? undefined : String(given));
-  if (standard !== undefined) facts.push(`default ${standard}`);
-  return facts;
-}

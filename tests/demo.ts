@@ -6,6 +6,7 @@
  */
 import { openLibc } from "../ffi/libc.ts";
 import { Process } from "./process.ts";
+import { TemporaryFiles } from "./temporary_files.ts";
 import { bringUp, makePair } from "./tools/link.ts";
 import type { DemoReport } from "./tools/demo_client.ts";
 
@@ -107,7 +108,8 @@ async function runInside(): Promise<void> {
   if (!(await setUp.output()).success) throw new Error("Cannot set up the client's host");
 
   const key = crypto.randomUUID();
-  const env = { TTUN_KEY: key, STATE_DIRECTORY: "/dev/null/none" }; // nothing is remembered
+  using files = new TemporaryFiles();
+  const env = { TTUN_KEY: key, STATE_DIRECTORY: files.folder };
   const show = (where: string, what: string) => console.log(`\n${where} $ TTUN_KEY=… ttun ${what}`);
   show("server", "server");
   const began = performance.now();

@@ -1,52 +1,17 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/fake/clock.ts";
-import { LIFE_TIMEOUT, LONGEST_WAIT, Place, type Tenant } from "./place.ts";
+import { claimAt, FakeTenant, type Traits } from "../../tests/fake/tenant.ts";
+import { LIFE_TIMEOUT, LONGEST_WAIT, Place } from "./place.ts";
 
 const LIFE = 3_000;
 const WAIT = 9_000;
 const never = new AbortController().signal;
 
-/** Somebody whose life the test decides on. */
-class FakeTenant implements Tenant {
-  signs = 0;
-  asked = 0;
-  evicted = 0;
-  gone = false;
-  /** Answers when asked for life. */
-  alive = false;
-  readonly #place: Place;
-
-  constructor(place: Place) {
-    this.#place = place;
-  }
-
-  signsOfLife(): number {
-    return this.signs;
-  }
-  askForLife(): void {
-    this.asked++;
-    if (this.alive) this.signs++;
-  }
-  isGone(): boolean {
-    return this.gone;
-  }
-  evict(): void {
-    this.evicted++;
-    this.#place.release(this);
-  }
-}
-
 function world() {
   const clock = new FakeClock();
   const place = new Place(clock);
-  const tenant = (o: Partial<Pick<FakeTenant, "alive" | "gone">> = {}) =>
-    Object.assign(new FakeTenant(place), o);
-  /** A claim, and when it was answered with what. */
-  const claim = (by: FakeTenant, signal = never) => {
-    const answer = { granted: null as boolean | null, at: NaN };
-    place.claim(by, signal).then((granted) => Object.assign(answer, { granted, at: clock.now() }));
-    return answer;
-  };
+  const tenant = (traits: Traits = {}) => new FakeTenant(place, traits);
+  const claim = (by: FakeTenant, signal = never) => claimAt(place, clock, by, signal);
   return { clock, place, tenant, claim };
 }
 

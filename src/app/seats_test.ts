@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/fake/clock.ts";
-import type { Tenant } from "./place.ts";
+import { claimAt, FakeTenant, type Traits } from "../../tests/fake/tenant.ts";
 import { Seats } from "./seats.ts";
 
 const LIFE = 3_000;
@@ -9,51 +9,13 @@ const WAIT = 9_000;
 const SOON = 1_100;
 const never = new AbortController().signal;
 
-/** Somebody whose life the test decides on. */
-class FakeTenant implements Tenant {
-  signs = 0;
-  asked = 0;
-  evicted = 0;
-  gone = false;
-  /** Answers when asked for life. */
-  alive = true;
-  instance: string | undefined;
-  canBeRefused = true;
-  readonly #seats: Seats;
-
-  constructor(seats: Seats) {
-    this.#seats = seats;
-  }
-
-  signsOfLife(): number {
-    return this.signs;
-  }
-  askForLife(): void {
-    this.asked++;
-    if (this.alive) this.signs++;
-  }
-  isGone(): boolean {
-    return this.gone;
-  }
-  evict(): void {
-    this.evicted++;
-    this.#seats.release(this);
-  }
-}
-
-type Said = Partial<Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused">>;
-
 /** So many seats, and a holder in each. */
 async function world(count: number, holders = count) {
   const clock = new FakeClock();
   const seats = new Seats(clock, count);
-  const tenant = (o: Said = {}) => Object.assign(new FakeTenant(seats), o);
-  /** A claim, and when it was answered with what. */
-  const claim = (by: FakeTenant, signal = never) => {
-    const answer = { granted: null as boolean | null, at: NaN };
-    seats.claim(by, signal).then((granted) => Object.assign(answer, { granted, at: clock.now() }));
-    return answer;
-  };
+  const tenant = (traits: Traits = {}) =>
+    new FakeTenant(seats, { alive: true, canBeRefused: true, ...traits });
+  const claim = (by: FakeTenant, signal = never) => claimAt(seats, clock, by, signal);
   const sitting = Array.from({ length: holders }, () => tenant());
   const answers = sitting.map((holder) => claim(holder));
   await clock.settle();

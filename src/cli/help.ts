@@ -6,6 +6,20 @@ import type { Option } from "./option_table.ts";
 const WIDTH = 80;
 const INDENT = "  ";
 
+/** How options are written, in sentences for every page that lists them. */
+export const OPTION_RULES: readonly string[] = [
+  "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
+  "-mtu 1400, --mtu=1400.",
+  "Of an option given twice the last one counts, where it is not said that it can repeat.",
+];
+
+/** Every exit code, as it is written, and what it means. */
+export const EXIT_MEANINGS: readonly Row[] = [
+  ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
+  ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
+  ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
+];
+
 /** What `ttun --help` prints: all commands, and the exit codes. */
 export function generalHelp(commands: Readonly<Record<string, Command>>): string {
   return page([
@@ -15,11 +29,7 @@ export function generalHelp(commands: Readonly<Record<string, Command>>): string
     ["Examples:", ...indented(Object.values(commands).map((command) => command.example))],
     [
       "Exit codes:",
-      ...columns([
-        ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
-        ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
-        ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
-      ]),
+      ...columns(EXIT_MEANINGS),
     ],
     ["ttun COMMAND --help lists the options of a command."],
   ]);
@@ -33,16 +43,11 @@ export function commandHelp(name: string, command: Command): string {
     [
       "Options:",
       ...columns([
-        ...options.map((option): Row => [spellings(option), describe(option)]),
+        ...options.map((option): Row => [invocation(option), describe(option)]),
         ["-h, --help", "print this"],
       ]),
     ],
-    ...(options.length === 0 ? [] : [
-      wrap(
-        "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
-          "-mtu 1400, --mtu=1400. Of an option given twice the last one counts.",
-      ),
-    ]),
+    ...(options.length === 0 ? [] : [wrap(OPTION_RULES.join(" "))]),
     ["Example:", ...indented([command.example])],
   ]);
 }
@@ -57,7 +62,8 @@ export function commandUsage(name: string, command: Command): string {
   return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
 }
 
-function synopses(commands: Readonly<Record<string, Command>>): string[] {
+/** Every way to call ttun, each in a line. */
+export function synopses(commands: Readonly<Record<string, Command>>): string[] {
   return [
     ...Object.entries(commands).map(([name, command]) => usageLine(name, command.options)),
     "ttun help [COMMAND]",
@@ -65,20 +71,37 @@ function synopses(commands: Readonly<Record<string, Command>>): string[] {
   ];
 }
 
-/** `-m, --cipher NAME`, short spellings first. */
-function spellings(option: Option): string {
-  const names = option.names.map((name) => name.length === 1 ? `-${name}` : `--${name}`);
-  names.sort((a, b) => a.length - b.length);
-  const metavar = "metavar" in option ? ` ${option.metavar}` : "";
-  return `${names.join(", ")}${metavar}`;
+/** `-m`, `--cipher`: short ones first. */
+export function spellings(option: Option): string[] {
+  return option.names.toSorted((a, b) => a.length - b.length)
+    .map((name) => name.length === 1 ? `-${name}` : `--${name}`);
 }
 
-function describe(option: Option): string {
+/** `-m, --cipher NAME` */
+function invocation(option: Option): string {
+  const metavar = "metavar" in option ? ` ${option.metavar}` : "";
+  return `${spellings(option).join(", ")}${metavar}`;
+}
+
+/**
+ * What the tables know of an option: its choices, as `tellChoices` puts them, whether it can repeat
+ * (where its help does not say so), whether it is required, its default.
+ */
+export function optionFacts(
+  option: Option,
+  tellChoices: (choices: readonly string[]) => string,
+): string[] {
   const facts: string[] = [];
-  if (option.kind === "choice") facts.push(option.choices.join("|"));
+  if (option.kind === "choice") facts.push(tellChoices(option.choices));
+  if (option.kind === "list" && !option.help.includes("repeat")) facts.push("can repeat");
   if (option.required === true) facts.push("required");
   const standard = option.defaultText ?? defaultOf(option);
   if (standard !== undefined) facts.push(`default ${standard}`);
+  return facts;
+}
+
+function describe(option: Option): string {
+  const facts = optionFacts(option, (choices) => choices.join("|"));
   return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
 }
 

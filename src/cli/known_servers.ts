@@ -26,21 +26,57 @@ export function isKnown(directory: string, token: string): boolean {
   return readAll(directory).split("\n").includes(token);
 }
 
-/** Writes the token down; returns why that was not possible, or null. */
+/** Writes the token down; returns a sentence on why that was not possible, or null. */
 export function remember(directory: string, token: string): string | null {
   try {
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
     const known = readAll(directory);
     if (known.split("\n").includes(token)) return null;
-    const path = `${directory}/${FILE}`;
-    const next = `${path}.${Deno.pid}`;
     // The oldest lines go when the file has grown without end: it is a memory, not an archive.
-    Deno.writeTextFileSync(next, `${known.slice(-MOST_BYTES / 2)}${token}\n`, { mode: 0o600 });
-    Deno.renameSync(next, path);
+    replaceFile(`${directory}/${FILE}`, `${known.slice(-MOST_BYTES / 2)}${token}\n`);
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return `cannot write into ${directory}: ${reasonOf(error)}; set STATE_DIRECTORY to a ` +
+      "directory that ttun may write to";
   }
+}
+
+/** At once or not at all: a reader sees the old lines or the new ones. */
+function replaceFile(path: string, text: string): void {
+  const next = `${path}.${Deno.pid}`;
+  try {
+    Deno.writeTextFileSync(next, text, { mode: 0o600 });
+    Deno.renameSync(next, path);
+  } catch (error) {
+    removeIfThere(next);
+    throw error;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+const REASONS: Record<string, string> = {
+  EEXIST: "that is a file",
+  ENOTDIR: "what it is to be in is no directory",
+  EISDIR: `${FILE} in it is a directory`,
+  EACCES: "no privilege for it",
+  EPERM: "no privilege for it",
+  EROFS: "that file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the user's share of the disk is full",
+};
+
+/** Why a call on the file system failed, without Deno's own words. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
+  const code = (error as { code?: string }).code ?? (error as Error).name;
+  return REASONS[code] ?? `the operating system refuses it (${code})`;
 }
 
 function readAll(directory: string): string {

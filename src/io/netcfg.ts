@@ -3,7 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type LinkAddress, type LinkChange, Netlink } from "../../ffi/netlink.ts";
-import { addressText, refuseForMtu, withPeer } from "./address_steps.ts";
+import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
 /** How a device shall be. */
 export interface NetworkConfig {

@@ -1,6 +1,7 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
 import { IPV6_MIN_MTU } from "../base/packets.ts";
-import { addressStep, withPeer } from "./address_steps.ts";
+import { addressStep } from "./address_steps.ts";
+import { withPeer } from "./local_address.ts";
 import type { Configured, NetworkConfig } from "./netcfg.ts";
 import {
   applySteps,

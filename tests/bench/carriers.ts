@@ -7,17 +7,15 @@
 import { type Host, type Process, type TwoHosts, twoHosts } from "../netns.ts";
 import { format, table } from "./results.ts";
 import { median } from "./statistics.ts";
+import { spawnTtun } from "./ttun.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
 const SECONDS = Number(Deno.args[1] ?? 3);
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 const OPTIONS = ["--wire", "v2", "--cipher", "aes-256-gcm"];
 
 /** Tunnel number i, its inner network and port its own. */
 async function start({ server, client }: TwoHosts, i: number): Promise<Process[]> {
-  const run = (host: Host, ...args: string[]) =>
-    host.spawn(Deno.execPath(), ["run", "-A", MAIN, ...args, ...OPTIONS], { env: ENV });
+  const run = (host: Host, ...args: string[]) => spawnTtun(host, ...args, ...OPTIONS);
   const listening = run(server, "server", "-l", `:${20203 + i}`, "--address", `10.1.${i}.1/30`);
   await listening.waitFor(/listening/);
   const address = ["--address", `10.1.${i}.2/30`];

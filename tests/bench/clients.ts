@@ -3,14 +3,14 @@
  * of them transfer at once, each from a host of its own on one bridge. Prints what they move
  * together, what of it the server's processor takes, and the server's memory. Needs root and iperf3.
  */
-import { Host, linkHosts, type Process } from "../netns.ts";
+import { bridgedHosts } from "../networks.ts";
+import { cpuSeconds, rssMb } from "../proc.ts";
 import { format, table } from "./results.ts";
+import { spawnTtun } from "./ttun.ts";
 
 const SECONDS = Number(Deno.args[0] ?? 4);
 const COUNTS = (Deno.args[1] ?? "1,10,50").split(",").map(Number);
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
-const TICKS_PER_SECOND = 100;
+const CIPHER = ["--cipher", "aes-256-gcm"];
 
 interface Found {
   mbits: number;
@@ -18,38 +18,22 @@ interface Found {
   serverMb: number;
 }
 
-function ttun(host: Host, ...args: string[]): Process {
-  return host.spawn(Deno.execPath(), ["run", "-A", MAIN, ...args, "--cipher", "aes-256-gcm"], {
-    env: ENV,
-  });
-}
-
 async function measure(count: number): Promise<Found> {
+  await using bridged = await bridgedHosts(count);
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await Host.create());
-  await server.sh(
-    "ip link add br0 type bridge; ip addr add 192.0.2.1/24 dev br0; ip link set br0 up",
-  );
-  const listening = stack.use(
-    ttun(server, "server", "--clients", `${count}`, "--pool", "10.9.0.0/24"),
-  );
+  const { server, clients } = bridged;
+  const pool = ["--clients", `${count}`, "--pool", "10.9.0.0/24"];
+  const listening = stack.use(spawnTtun(server, "server", ...pool, ...CIPHER));
   await listening.waitFor(/listening/);
-  const hosts: Host[] = [];
-  for (let i = 0; i < count; i++) {
-    const host = stack.use(await Host.create());
-    const ifname = `veth${i}`;
-    await linkHosts(server, host, { ifname });
-    await server.sh(`ip link set ${ifname} master br0`);
-    await host.sh(`ip addr add 192.0.2.${i + 2}/24 dev ${ifname}`);
-    const client = stack.use(ttun(host, "client", "-s", "192.0.2.1:20203"));
+  for (const [i, host] of clients.entries()) {
+    const client = stack.use(spawnTtun(host, "client", "-s", "192.0.2.1:20203", ...CIPHER));
     await client.waitFor(/authenticated/, 60_000);
     const port = `${5201 + i}`;
     const listener = stack.use(server.spawn("iperf3", ["-s", "-1", "--forceflush", "-p", port]));
     await listener.waitFor(/listening/i);
-    hosts.push(host);
   }
   const before = cpuSeconds(listening.pid);
-  const runs = await Promise.all(hosts.map(async (host, i) => {
+  const runs = await Promise.all(clients.map(async (host, i) => {
     const args = ["-c", "10.9.0.1", "-p", `${5201 + i}`, "-t", `${SECONDS}`, "-J"];
     const { stdout } = await host.run("iperf3", args, { timeoutMs: 120_000 });
     return JSON.parse(stdout).end.sum_received as { bytes: number; bits_per_second: number };
@@ -60,16 +44,6 @@ async function measure(count: number): Promise<Found> {
     cpuPerGb: (cpuSeconds(listening.pid) - before) / (bytes / 1e9),
     serverMb: rssMb(listening.pid),
   };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function rssMb(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1000;
 }
 
 const rows: string[][] = [];

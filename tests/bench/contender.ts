@@ -1,6 +1,6 @@
 /** What takes part in `deno task bench:tun`: a way between two hosts that can be measured. */
 import type { Process, TwoHosts } from "../netns.ts";
-import type { TemporaryFiles } from "./temporary_files.ts";
+import type { TemporaryFiles } from "../temporary_files.ts";
 
 /** Of the device inside; null is what the program takes by itself. */
 export type Mtu = number | null;

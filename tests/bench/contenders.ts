@@ -2,7 +2,7 @@
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
 import { type Contender, MissingProgram, type ReadyContender } from "./contender.ts";
 import { openvpn } from "./openvpn.ts";
-import type { TemporaryFiles } from "./temporary_files.ts";
+import type { TemporaryFiles } from "../temporary_files.ts";
 import { ttun, type TtunOptions } from "./ttun.ts";
 import { veth } from "./veth.ts";
 import { wireguard } from "./wireguard.ts";
@@ -32,11 +32,14 @@ export interface Field {
   missing: string[];
 }
 
-/** Prepares those whose name matches, and the reference in any case. */
-export async function prepareField(only: RegExp, files: TemporaryFiles): Promise<Field> {
+/** Prepares those whose name is selected, and the reference in any case. */
+export async function prepareField(
+  selects: (name: string) => boolean,
+  files: TemporaryFiles,
+): Promise<Field> {
   const field: Field = { contenders: [], reference: null, missing: [] };
   for (const contender of contenders) {
-    const isSelected = only.test(contender.name);
+    const isSelected = selects(contender.name);
     if (!isSelected && contender !== reference) continue;
     try {
       const { name, inner } = contender;

@@ -5,13 +5,13 @@
  * turns. Needs root.
  */
 import { twoHosts } from "../netns.ts";
+import { rssMb } from "../proc.ts";
 import { format, table } from "./results.ts";
 import { median } from "./statistics.ts";
+import { ENV, ttunArgs } from "./ttun.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
 const FILE = Deno.args[1];
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 
 /** A way to start ttun: the command and what stands before its own arguments. */
 interface Way {
@@ -27,7 +27,7 @@ interface Footprint {
   clientMb: number;
 }
 
-const ways: Way[] = [{ name: "deno run", command: Deno.execPath(), before: ["run", "-A", MAIN] }];
+const ways: Way[] = [{ name: "deno run", command: Deno.execPath(), before: ttunArgs() }];
 if (FILE !== undefined) {
   ways.push({ name: "executable", command: await Deno.realPath(FILE), before: [] });
 }
@@ -46,11 +46,6 @@ async function measure({ command, before }: Way): Promise<Footprint> {
   const startMs = performance.now() - began;
   await new Promise((resolve) => setTimeout(resolve, 5000));
   return { versionMs, startMs, serverMb: rssMb(server.pid), clientMb: rssMb(client.pid) };
-}
-
-function rssMb(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1000;
 }
 
 const found = new Map(ways.map((way) => [way, [] as Footprint[]]));

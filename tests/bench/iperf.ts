@@ -15,7 +15,7 @@ export interface Received {
 }
 
 export async function iperf(
-  { server, client }: TwoHosts,
+  { server, client }: Pick<TwoHosts, "server" | "client">,
   to: string,
   seconds: number,
   ...args: string[]

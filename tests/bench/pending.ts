@@ -3,22 +3,15 @@
  * for their hello, after 10 000 were opened. Needs root.
  */
 import { twoHosts } from "../netns.ts";
+import { rssMb } from "../proc.ts";
+import { format } from "./results.ts";
+import { spawnTtun } from "./ttun.ts";
 
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const FLOOD = new URL("../e2e/flood.ts", import.meta.url).pathname;
-const env = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 
 for (const wire of ["v1", "auto"]) {
   await using hosts = await twoHosts();
-  await using server = hosts.server.spawn(Deno.execPath(), [
-    "run",
-    "-A",
-    MAIN,
-    "server",
-    "-q",
-    "--wire",
-    wire,
-  ], { env });
+  await using server = spawnTtun(hosts.server, "server", "-q", "--wire", wire);
   await new Promise((resolve) => setTimeout(resolve, 2000));
   const before = rssMb(server.pid);
   await using flood = hosts.client.spawn(Deno.execPath(), [
@@ -31,11 +24,7 @@ for (const wire of ["v1", "auto"]) {
   ]);
   await flood.waitFor(/connected 10000/, 60_000);
   console.log(
-    `--wire ${wire}: ${before} MB idle, ${rssMb(server.pid)} MB after 10 000 connections`,
+    `--wire ${wire}: ${format(before, 0)} MB idle, ` +
+      `${format(rssMb(server.pid), 0)} MB after 10 000 connections`,
   );
-}
-
-function rssMb(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1000);
 }

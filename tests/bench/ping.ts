@@ -1,10 +1,9 @@
-/** Round trip times by ping: a thousand, one every two milliseconds. */
+/** Round trip times by ping. */
 import type { Host } from "../netns.ts";
 import { quantile } from "./statistics.ts";
 
-const COUNT = 1000;
-const INTERVAL_SECONDS = "0.002";
-const LINGER_SECONDS = "2";
+/** Where nothing at all was answered; else ping waits for the last ones twice the longest time. */
+const LINGER_SECONDS = 2;
 
 /** Milliseconds; infinite where so many pings were not answered. */
 export interface RoundTrip {
@@ -12,17 +11,23 @@ export interface RoundTrip {
   p99: number;
 }
 
-export async function ping(host: Host, to: string): Promise<RoundTrip> {
-  const args = ["-c", `${COUNT}`, "-i", INTERVAL_SECONDS, "-W", LINGER_SECONDS, to];
-  const { stdout, stderr, timedOut } = await host.run("ping", args);
+/** By default a thousand, one every two milliseconds. */
+export async function ping(
+  host: Host,
+  to: string,
+  { count = 1000, intervalMs = 2 } = {},
+): Promise<RoundTrip> {
+  const args = ["-c", `${count}`, "-i", `${intervalMs / 1000}`, "-W", `${LINGER_SECONDS}`, to];
+  const timeoutMs = 2 * count * intervalMs + 30_000;
+  const { stdout, stderr, timedOut } = await host.run("ping", args, { timeoutMs });
   if (timedOut || !stdout.includes("packets transmitted")) {
     throw new Error(`ping ${to} failed: ${stdout.slice(-300)}${stderr}`);
   }
-  const times = Array<number>(COUNT).fill(Infinity);
+  const times = Array<number>(count).fill(Infinity);
   for (
     const [, sequence, time] of stdout.matchAll(/icmp_seq=(\d+) .*time=([\d.]+) ms(?! \(DUP)/g)
   ) {
-    times[(Number(sequence) - 1) % COUNT] = Number(time);
+    times[(Number(sequence) - 1) % count] = Number(time);
   }
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }

@@ -1,13 +1,25 @@
 /** ttun itself in the benchmarks: both ends with the same options, the server without a memory. */
 import type { CipherName } from "../../src/contract/cipher.ts";
-import type { Host, TwoHosts } from "../netns.ts";
+import type { Host, Process, TwoHosts } from "../netns.ts";
 import type { Contender, Mtu, TunnelEnd } from "./contender.ts";
 
 export const TTUN_INNER = "10.1.1.1";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 const READY_MS = 20_000;
+
+/** The same key for all ends, and no memory: there can be no directory there. */
+export const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
+
+/** The command line of ttun, from its sources. */
+export function ttunArgs(...args: string[]): string[] {
+  return ["run", "-A", MAIN, ...args];
+}
+
+/** Starts one end from its sources. */
+export function spawnTtun(host: Host, ...args: string[]): Process {
+  return host.spawn(Deno.execPath(), ttunArgs(...args), { env: ENV });
+}
 
 export interface TtunOptions {
   wire: "v1" | "v2";
@@ -33,24 +45,11 @@ export async function startTtun(
   { wire, aead, cipher }: TtunOptions,
   mtu: Mtu,
 ): Promise<TunnelEnd[]> {
-  const program = Deno.execPath();
-  const run = (host: Host, ...args: string[]) =>
-    host.spawn(program, [
-      "run",
-      "-A",
-      MAIN,
-      ...args,
-      "--wire",
-      wire,
-      "--aead",
-      aead,
-      "--cipher",
-      cipher,
-      ...(mtu === null ? [] : ["--mtu", `${mtu}`]),
-    ], { env: ENV });
-  const listening = run(server, "server");
+  const given = ["--wire", wire, "--aead", aead, "--cipher", cipher];
+  if (mtu !== null) given.push("--mtu", `${mtu}`);
+  const listening = spawnTtun(server, "server", ...given);
   await listening.waitFor(/listening/, READY_MS);
-  const connected = run(client, "client", "-s", "192.0.2.1:20203");
+  const connected = spawnTtun(client, "client", "-s", "192.0.2.1:20203", ...given);
   await connected.waitFor(/authenticated/, READY_MS);
-  return [listening, connected].map((process) => ({ process, program }));
+  return [listening, connected].map((process) => ({ process, program: Deno.execPath() }));
 }

@@ -16,7 +16,7 @@ import { type Field, prepareField } from "./contenders.ts";
 import { type Conditions, measure, measureUp } from "./measure.ts";
 import { Results, tablesOf } from "./results.ts";
 import { targetsOf } from "./targets.ts";
-import { TemporaryFiles } from "./temporary_files.ts";
+import { TemporaryFiles } from "../temporary_files.ts";
 
 /** Rate that all are pinged under, as a share of the most that OpenVPN TCP carried. */
 const LOAD_SHARE = 0.8;
@@ -89,7 +89,8 @@ const mtus = values.mtu.map(parseMtu);
 await requireProgram("iperf3", "iperf3");
 await requireProgram("ping", "iputils-ping");
 using files = new TemporaryFiles();
-const field = await prepareField(new RegExp(values.only), files);
+const only = new RegExp(values.only);
+const field = await prepareField((name) => only.test(name), files);
 for (const sentence of field.missing) console.error(sentence);
 if (field.contenders.length === 0) throw new Error("Nobody is left to measure: see --only");
 for (const mtu of mtus) {

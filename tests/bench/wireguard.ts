@@ -4,7 +4,7 @@
  */
 import type { Host } from "../netns.ts";
 import { type Contender, MissingProgram, requireProgram, type TunnelEnd } from "./contender.ts";
-import type { TemporaryFiles } from "./temporary_files.ts";
+import type { TemporaryFiles } from "../temporary_files.ts";
 
 export const WIREGUARD = "wireguard-go";
 

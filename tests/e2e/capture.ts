@@ -40,8 +40,8 @@ export class Capture implements AsyncDisposable {
   }
 
   /** Waits until there are `most`. */
-  async filled(): Promise<void> {
-    await this.#process.waitFor(/packets captured/);
+  async filled(timeoutMs: number): Promise<void> {
+    await this.#process.waitFor(/packets captured/, timeoutMs);
   }
 
   /** Ends it. Throws when tcpdump has missed packets. */

@@ -61,11 +61,12 @@ test("each way of not reaching a server has its own exit code", async () => {
 
 test("a server that takes the connection and is silent is a time-out", async () => {
   await using hosts = await twoHosts();
-  await using _silent = hosts.server.spawn(Deno.execPath(), [
+  await using silent = hosts.server.spawn(Deno.execPath(), [
     "eval",
-    "const l = Deno.listen({port: 20203}); for await (const c of l) globalThis.kept = c;",
+    `const l = Deno.listen({port: 20203}); console.log("listens");
+     for await (const c of l) globalThis.kept = c;`,
   ]);
-  await pause(500);
+  await silent.waitFor(/listens/);
   const { code, stderr } = await clientOnce(hosts.client, "-s", SERVER);
   assert.equal(code, EXIT_CODES.timeout.code, stderr);
 });

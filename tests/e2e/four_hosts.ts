@@ -1,5 +1,6 @@
 /** A network behind each end of a tunnel, so that both ends forward and nothing ends in them. */
-import { Host, linkHosts, type TwoHosts, twoHosts } from "../netns.ts";
+import { type Host, type TwoHosts, twoHosts } from "../netns.ts";
+import { hostBehind } from "../networks.ts";
 
 const NO_CHECKSUMS = new URL("./no_checksums.ts", import.meta.url).pathname;
 
@@ -20,26 +21,15 @@ export const RIGHT = { v4: "10.30.0.2", v6: "fd30::2", routes: ["10.30.0.0/24", 
 export async function fourHosts(): Promise<FourHosts> {
   await using stack = new AsyncDisposableStack();
   const { server, client } = stack.use(await twoHosts());
-  const left = stack.use(await Host.create());
-  const right = stack.use(await Host.create());
-  await Promise.all([join(client, left, "20"), join(server, right, "30")]);
+  const left = stack.use(await hostBehind(client, "20"));
+  const right = stack.use(await hostBehind(server, "30"));
+  await Promise.all([makePoor(client, left), makePoor(server, right)]);
   const owned = stack.move();
   return { server, client, left, right, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function join(gateway: Host, host: Host, net: string): Promise<void> {
-  await linkHosts(gateway, host, {
-    ifname: "eth0",
-    v4: [`10.${net}.0.1/24`, `10.${net}.0.2/24`],
-    v6: [`fd${net}::1/64`, `fd${net}::2/64`],
-  });
-  await host.sh(`
-    ip link set eth0 mtu 1280
-    ip route add default via 10.${net}.0.1
-    ip route add default via fd${net}::1`);
-  await gateway.sh(`
-    ip link set eth0 mtu 1280
-    echo 1 >/proc/sys/net/ipv4/ip_forward
-    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
-    '${Deno.execPath()}' run -A '${NO_CHECKSUMS}' eth0`);
+/** The cable between them, as the gateway sees it. */
+async function makePoor(gateway: Host, host: Host): Promise<void> {
+  for (const end of [gateway, host]) await end.sh("ip link set eth0 mtu 1280");
+  await gateway.sh(`'${Deno.execPath()}' run -A '${NO_CHECKSUMS}' eth0`);
 }

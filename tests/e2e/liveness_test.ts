@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { cable, twoHosts } from "../netns.ts";
+import { descriptorCount, rssMb } from "../proc.ts";
 import {
   ENV,
   INNER,
@@ -20,9 +21,10 @@ test("a stopped client is noticed within 15 s, a newcomer replaces it in 3 s, an
   await using t = await openTunnel(["--wire", "v2"]);
   t.clientProcess.signal("SIGSTOP");
   await pause(500);
-  const began = performance.now();
   {
-    await using second = startTtun(t.client, "client", "--wire", "v2", "-s", SERVER);
+    await using second = startTtun(t.client, "client", "-v", "--wire", "v2", "-s", SERVER);
+    await second.waitFor(/connecting/);
+    const began = performance.now();
     await second.waitFor(/authenticated/, 5000);
     assert(performance.now() - began < 5000);
     await t.serverProcess.waitFor(/disconnected .*silent/);
@@ -63,7 +65,8 @@ test("a client that was killed, and its successor: in at once, for it is alone",
   await using t = await openTunnel(["--wire", "v2"]);
   t.clientProcess.signal("SIGKILL");
   await t.clientProcess.status;
-  await using again = startTtun(t.client, "client", "--wire", "v2", "-s", SERVER);
+  await using again = startTtun(t.client, "client", "-v", "--wire", "v2", "-s", SERVER);
+  await again.waitFor(/connecting/);
   await again.waitFor(/authenticated/, 3000);
   assert.equal(await ping(t.client, INNER.server4), 3);
 });
@@ -93,24 +96,23 @@ test("1000 sessions in a row leave the server as it was", async () => {
     await pause(500);
   };
   const state = () => ({
-    descriptors: [...Deno.readDirSync(`/proc/${server.pid}/fd`)].length,
-    mb: Number(/VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${server.pid}/status`))![1]) /
-      1000,
+    descriptors: descriptorCount(server.pid),
+    mb: rssMb(server.pid),
   });
-  await run(300); // the heap finds its size
+  await run(700); // the heap finds its size, and the compiler is through with what runs often
   const before = state();
   await run(1000);
   const after = state();
   assert.equal(after.descriptors, before.descriptors);
   assert(after.mb < before.mb + 12, `${before.mb} -> ${after.mb} MB`);
-  assert.equal(server.output.match(/ authenticated /g)?.length, 1300);
+  assert.equal(server.output.match(/ authenticated /g)?.length, 1700);
 });
 
 test("keys change every second during a transfer, and nothing is lost", async () => {
   await using t = await openTunnel(["--wire", "v2", "--rekey", "1"]);
   const [mbit, answers] = await Promise.all([
     transfer(t, INNER.server4, "-t", "5", "-b", "200M"),
-    ping(t.client, INNER.server4, { count: 80, wait: 2 }),
+    ping(t.client, INNER.server4, { count: 80 }),
   ]);
   assert(mbit > 1);
   assert.equal(answers, 80);

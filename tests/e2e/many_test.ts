@@ -1,37 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { Host, linkHosts, type Process } from "../netns.ts";
+import { Host, type Process } from "../netns.ts";
+import { bridgedHosts } from "../networks.ts";
 import { ping, pingUntil, runTtun, SERVER, startServer, startTtun } from "./tunnel.ts";
 
 const POOL = ["--pool", "10.9.0.0/24", "--pool", "fd00:9::/64"];
-
-interface World extends AsyncDisposable {
-  readonly server: Host;
-  readonly clients: Host[];
-}
-
-/** A server and `count` clients on one bridge; the server forwards. */
-async function world(count: number): Promise<World> {
-  await using stack = new AsyncDisposableStack();
-  const server = stack.use(await Host.create());
-  await server.sh(`
-    ip link add br0 type bridge
-    ip addr add 192.0.2.1/24 dev br0
-    ip link set br0 up
-    echo 1 >/proc/sys/net/ipv4/ip_forward
-    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding`);
-  const clients: Host[] = [];
-  for (let i = 0; i < count; i++) {
-    const client = stack.use(await Host.create());
-    const ifname = `veth${i}`;
-    await linkHosts(server, client, { ifname });
-    await server.sh(`ip link set ${ifname} master br0`);
-    await client.sh(`ip addr add 192.0.2.${i + 2}/24 dev ${ifname}`);
-    clients.push(client);
-  }
-  const owned = stack.move();
-  return { server, clients, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
 
 /** A client, and the IPv4 address that it was given. */
 async function join(host: Host, ...args: string[]): Promise<{ process: Process; address: string }> {
@@ -42,7 +15,7 @@ async function join(host: Host, ...args: string[]): Promise<{ process: Process; 
 }
 
 test("many clients get addresses of the pool and reach the server and each other", async () => {
-  await using w = await world(3);
+  await using w = await bridgedHosts(3);
   await using _server = await startServer(w.server, "--clients", "3", ...POOL);
   const members: string[] = [];
   await using stack = new AsyncDisposableStack();
@@ -61,7 +34,7 @@ test("many clients get addresses of the pool and reach the server and each other
 });
 
 test("more clients than places are refused with words; a place that is free again is given", async () => {
-  await using w = await world(3);
+  await using w = await bridgedHosts(3);
   await using server = await startServer(w.server, "--clients", "2", ...POOL);
   await using first = (await join(w.clients[0]!)).process;
   await using _second = (await join(w.clients[1]!)).process;
@@ -75,17 +48,17 @@ test("more clients than places are refused with words; a place that is free agai
 });
 
 test("what comes from an address that was not given is dropped, and nobody else is disturbed", async () => {
-  await using w = await world(2);
+  await using w = await bridgedHosts(2);
   await using _server = await startServer(w.server, "--clients", "2", ...POOL);
   await using _liar = startTtun(w.clients[0]!, "client", "-s", SERVER, "--address", "10.9.0.77/24");
   await _liar.waitFor(/drops what comes from those/);
   await using _honest = (await join(w.clients[1]!)).process;
-  assert.equal(await ping(w.clients[0]!, "10.9.0.1"), 0);
+  assert.equal(await ping(w.clients[0]!, "10.9.0.1", { wait: 1 }), 0);
   assert.equal(await ping(w.clients[1]!, "10.9.0.1"), 3);
 });
 
 test("a client without offload switches it off for all; when it leaves, it is back", async () => {
-  await using w = await world(2);
+  await using w = await bridgedHosts(2);
   await using server = await startServer(w.server, "--clients", "2", ...POOL);
   await using able = await join(w.clients[0]!).then(({ process }) => process);
   assert.match(able.output, /offload=tcp/);

@@ -28,9 +28,20 @@ export class OldTtun implements AsyncDisposable {
     return null;
   }
 
+  /** A server that listens. */
+  async startServer(host: Host, ...args: string[]): Promise<Process> {
+    const server = this.#start(host, "server", ...args);
+    await server.waitFor(/listening/);
+    return server;
+  }
+
   startClient(host: Host, ...args: string[]): Process {
-    const command = ["run", "-A", "--no-prompt", `${this.#folder}/main.ts`, "client", "-v"];
-    return host.spawn(Deno.execPath(), [...command, "-s", SERVER, ...args], { env: ENV });
+    return this.#start(host, "client", "-v", "-s", SERVER, ...args);
+  }
+
+  #start(host: Host, ...args: string[]): Process {
+    const command = ["run", "-A", "--no-prompt", `${this.#folder}/main.ts`, ...args];
+    return host.spawn(Deno.execPath(), command, { env: ENV });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

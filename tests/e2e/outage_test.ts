@@ -39,8 +39,8 @@ test("a cable pulled for 20 s: the same session goes on within 8 s", async () =>
   await cable(t.server, "veth0", "down");
   // Both ends have something to send, as an interactive session would.
   await Promise.all([
-    ping(t.client, INNER.server4, { count: 10 }),
-    ping(t.server, INNER.client4, { count: 10 }),
+    ping(t.client, INNER.server4, { count: 10, wait: 1 }),
+    ping(t.server, INNER.client4, { count: 10, wait: 1 }),
   ]);
   await pause(20_000);
   await cable(t.server, "veth0", "up");

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
-import { INNER, openTunnel, pause, runTtun, SERVER, startClient, startServer } from "./tunnel.ts";
 import { twoHosts } from "../netns.ts";
+import { slowLink } from "../networks.ts";
+import { INNER, openTunnel, pause, runTtun, SERVER, startClient, startServer } from "./tunnel.ts";
 
 /** So many flows make a queue of seconds where nothing keeps it short. */
 const FLOWS = 48;
@@ -10,7 +11,7 @@ for (const wire of ["v1", "v2"]) {
   test(`a ping stays quick while ${FLOWS} transfers fill a slow link: ${wire}`, async () => {
     await using hosts = await twoHosts();
     for (const host of [hosts.server, hosts.client]) {
-      await host.sh("tc qdisc add dev veth0 root tbf rate 40mbit burst 64kb latency 50ms");
+      await slowLink(host, "veth0", 40);
     }
     await using server = await startServer(hosts.server, "--wire", wire);
     await using _client = await startClient(hosts.client, "--wire", wire);

@@ -8,7 +8,6 @@ import {
   INNER,
   KEY,
   openTunnel,
-  pause,
   ping,
   pingUntil,
   runTtun,
@@ -88,12 +87,13 @@ test("--up and --down run with the facts in their environment, and without the k
 
 test("an --up that leaves a program behind does not hold ttun up, and prints on standard error", async () => {
   await using hosts = await twoHosts();
-  await using server = startTtun(hosts.server, "server", "--up", "sleep 3 & echo left one behind");
+  const up = "sleep 60 & echo left $! behind";
+  await using server = startTtun(hosts.server, "server", "--up", up);
   await using _client = startTtun(hosts.client, "client", "-s", SERVER);
-  await pingUntil(hosts.client, INNER.server4, 2500);
-  assert.match(server.stderr, /left one behind/);
+  await pingUntil(hosts.client, INNER.server4, 20_000);
+  const [, left] = /left (\d+) behind/.exec(server.stderr)!;
   assert.equal(server.stdout, "");
-  await pause(3000); // for what --up has started
+  await hosts.server.sh(`kill ${left}`);
 });
 
 test("Ctrl-C during --up ends within a second, and nothing goes on", async () => {
@@ -185,10 +185,17 @@ test("Ctrl-C ends within a second at every moment, a second one at once", async 
     assert(performance.now() - began < 1000);
     assert.deepEqual(await devices(hosts.client), ["lo", "veth0"]);
   }
-  await using stuck = startTtun(hosts.client, "server", "--up", "echo is up", "--down", "sleep 20");
+  await using stuck = startTtun(
+    hosts.client,
+    "server",
+    "--up",
+    "echo is up",
+    "--down",
+    "echo is down; sleep 20",
+  );
   await stuck.waitFor(/is up/); // before that there is nothing for --down to take back
   stuck.signal("SIGINT");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await stuck.waitFor(/is down/);
   stuck.signal("SIGINT");
   assert.equal((await stuck.status).code, 130);
 });

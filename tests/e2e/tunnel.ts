@@ -73,23 +73,34 @@ export async function openTunnel(
   };
 }
 
-/** Pings `count` times and returns how many answers came. */
+const PING_SECONDS = 0.05;
+
+/**
+ * Pings `count` times and returns how many of these were answered, at the latest `wait` seconds
+ * after the last; it takes so long only where answers are missing.
+ */
 export async function ping(
   host: Host,
   to: string,
   o: { count?: number; size?: number; wait?: number } = {},
-) {
-  const { count = 3, size = 56, wait = 1 } = o;
-  const args = ["-c", `${count}`, "-i", "0.05", "-W", `${wait}`, "-M", "do", "-s", `${size}`, to];
+): Promise<number> {
+  const { count = 3, size = 56, wait = 5 } = o;
+  // With -c alone ping takes the last answer for lost when it comes later than the ones before, and
+  // no -W changes that. With -w it asks on until it has `count` answers: later ones do not count.
+  const limits = ["-c", `${count}`, "-w", `${Math.ceil(count * PING_SECONDS + wait)}`];
+  const args = [...limits, "-i", `${PING_SECONDS}`, "-M", "do", "-s", `${size}`, to];
   const { stdout } = await host.run("ping", args);
-  return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  const answered = [...stdout.matchAll(/ bytes from .* icmp_seq=(\d+) /g)].map(([, n]) =>
+    Number(n)
+  );
+  return new Set(answered.filter((n) => n <= count)).size;
 }
 
 /** Waits until a ping is answered; returns after how many milliseconds. */
 export async function pingUntil(host: Host, to: string, withinMs: number): Promise<number> {
   const began = performance.now();
   while (performance.now() - began < withinMs) {
-    if (await ping(host, to, { count: 1 }) === 1) return performance.now() - began;
+    if (await ping(host, to, { count: 1, wait: 0.5 }) === 1) return performance.now() - began;
     await pause(100);
   }
   throw new Error(`No ping from ${to} within ${withinMs} ms`);

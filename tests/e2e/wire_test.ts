@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { EXIT_CODES } from "../../src/base/errors.ts";
 import { test } from "../check.ts";
-import { type Host, twoHosts } from "../netns.ts";
+import { twoHosts } from "../netns.ts";
+import { OldTtun } from "./old_ttun.ts";
 import {
   ENV,
   INNER,
@@ -14,11 +15,6 @@ import {
   startTtun,
   ttunCommand,
 } from "./tunnel.ts";
-
-const ROOT = new URL("../..", import.meta.url).pathname;
-
-/** The last commit that spoke version 1 alone. */
-const BEFORE_V2 = "96104b4";
 
 const SPOKEN: Record<string, string | null> = {
   "auto auto": "v2",
@@ -69,35 +65,19 @@ test("an end that speaks version 2 only has no session with one that speaks vers
 });
 
 test("ttun from before version 2 works with today's, at either end", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const unpack = new Deno.Command("sh", {
-      args: ["-c", `git archive ${BEFORE_V2} | tar -x -C '${folder}'`],
-      cwd: ROOT,
-    });
-    const { success, stderr } = await unpack.output();
-    if (!success) {
-      return console.log(`Skipped: this clone has no history: ${new TextDecoder().decode(stderr)}`);
-    }
-    const old = (host: Host, ...args: string[]) =>
-      host.spawn(Deno.execPath(), ["run", "-A", "--no-prompt", `${folder}/main.ts`, ...args], {
-        env: ENV,
-      });
-    await using hosts = await twoHosts();
-    {
-      await using server = old(hosts.server, "server");
-      await server.waitFor(/listening/);
-      await using client = startTtun(hosts.client, "client", "-s", SERVER);
-      await client.waitFor(/authenticated .*wire=v1/);
-      assert.equal(await ping(hosts.client, INNER.server4), 3);
-    }
-    await using _server = await startServer(hosts.server);
-    await using client = old(hosts.client, "client", "-s", SERVER);
-    await client.waitFor(/authenticated/);
-    assert.equal(await ping(hosts.client, INNER.server6), 3);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using old = await OldTtun.unpack();
+  if (old === null) return;
+  await using hosts = await twoHosts();
+  {
+    await using _server = await old.startServer(hosts.server);
+    await using client = startTtun(hosts.client, "client", "-s", SERVER);
+    await client.waitFor(/authenticated .*wire=v1/);
+    assert.equal(await ping(hosts.client, INNER.server4), 3);
   }
+  await using _server = await startServer(hosts.server);
+  await using client = old.startClient(hosts.client);
+  await client.waitFor(/authenticated/);
+  assert.equal(await ping(hosts.client, INNER.server6), 3);
 });
 
 test("that a server speaks version 2 is remembered on disk, and holds against a downgrade", async () => {

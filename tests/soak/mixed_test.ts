@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { type Host, loss } from "../netns.ts";
+import { descriptorCount, rssMb } from "../proc.ts";
 import { INNER, openTunnel, pause, ping, pingUntil, type Tunnel } from "../e2e/tunnel.ts";
 
 const MINUTES = 10;
@@ -8,14 +9,6 @@ const MINUTES = 10;
 /** What a peer may be silent before it is dead, and what the client then takes to come back. */
 const DEAD_TIME = 15_000;
 const COME_BACK = 5_000;
-
-function rssMb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1000;
-}
-
-function descriptors(pid: number): number {
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
-}
 
 /** One iperf3, its longest time without a byte in milliseconds, told by its intervals of 100 ms. */
 async function longestGap(t: Tunnel, port: string, seconds: number, ...args: string[]) {
@@ -81,7 +74,9 @@ test(`${MINUTES} minutes of mixed traffic, rekeys and cuts: nothing grows, stick
   const sessions = t.serverProcess.output.match(/ authenticated /g)!.length;
   console.log(
     `${cuts.pause} pauses, ${cuts.reset} resets; ${sessions} sessions; longest gap ${longest} ms; ` +
-      `RSS ${before?.join(", ")} -> ${after.join(", ")} MB; descriptors ${pids.map(descriptors)}`,
+      `RSS ${before?.join(", ")} -> ${after.join(", ")} MB; descriptors ${
+        pids.map(descriptorCount)
+      }`,
   );
   assert.equal(sessions, 1 + cuts.reset, "a pause ends no session, a reset ends one");
   assert(longest < DEAD_TIME + COME_BACK, `${longest} ms`);

@@ -1,13 +1,14 @@
 /**
- * Files that must not outlive a benchmark, however it ends. Processes and namespaces end with us by
- * themselves (tests/netns.ts); files do not, so Ctrl-C and SIGTERM remove them on the way out.
+ * Files that must not outlive a benchmark or the demo, however it ends. Processes and namespaces
+ * end with us by themselves (tests/netns.ts); files do not, so Ctrl-C and SIGTERM remove them on
+ * the way out.
  */
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export class TemporaryFiles implements Disposable {
-  /** A folder of the benchmark's own. */
-  readonly folder = Deno.makeTempDirSync({ prefix: "ttun-bench-" });
+  /** A folder of the program's own. */
+  readonly folder = Deno.makeTempDirSync({ prefix: "ttun-files-" });
   readonly #paths = new Set([this.folder]);
   readonly #onSigint = () => this.#endProgram("SIGINT");
   readonly #onSigterm = () => this.#endProgram("SIGTERM");
@@ -17,7 +18,7 @@ export class TemporaryFiles implements Disposable {
     Deno.addSignalListener("SIGTERM", this.#onSigterm);
   }
 
-  /** A folder inside the benchmark's own. */
+  /** A folder inside `folder`. */
   makeFolder(name: string): string {
     return Deno.makeTempDirSync({ dir: this.folder, prefix: `${name}-` });
   }

@@ -1,0 +1,57 @@
+import type { Tenant } from "../../src/app/place.ts";
+import type { FakeClock } from "./clock.ts";
+
+/** Where tenants are: one place, or many. */
+interface Home {
+  claim(tenant: Tenant, signal: AbortSignal): Promise<boolean>;
+  release(tenant: Tenant): void;
+}
+
+/** What a test says of a tenant. */
+export type Traits = Partial<Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused">>;
+
+/** Somebody whose life the test decides on. */
+export class FakeTenant implements Tenant {
+  signs = 0;
+  asked = 0;
+  evicted = 0;
+  gone = false;
+  /** Answers when asked for life. */
+  alive = false;
+  instance: string | undefined;
+  canBeRefused = false;
+  readonly #home: Pick<Home, "release">;
+
+  constructor(home: Pick<Home, "release">, traits: Traits = {}) {
+    this.#home = home;
+    Object.assign(this, traits);
+  }
+
+  signsOfLife(): number {
+    return this.signs;
+  }
+  askForLife(): void {
+    this.asked++;
+    if (this.alive) this.signs++;
+  }
+  isGone(): boolean {
+    return this.gone;
+  }
+  evict(): void {
+    this.evicted++;
+    this.#home.release(this);
+  }
+}
+
+/** How a claim was answered, and when; `granted` is null before. */
+export interface Answer {
+  granted: boolean | null;
+  at: number;
+}
+
+/** Claims a place, and notes the answer when it comes. */
+export function claimAt(home: Home, clock: FakeClock, by: Tenant, signal: AbortSignal): Answer {
+  const answer: Answer = { granted: null, at: NaN };
+  home.claim(by, signal).then((granted) => Object.assign(answer, { granted, at: clock.now() }));
+  return answer;
+}

@@ -1,0 +1,30 @@
+/** What a process takes of the machine, from proc(5): all of its threads, none of its children. */
+
+/** Of the times in /proc, on every Linux (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** CPU seconds since it was started, in user space and in system calls. */
+export function cpuSeconds(pid: number): number {
+  // The name in brackets may hold anything; behind it, the fields 14 and 15 are utime and stime.
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /s, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Memory that it has now (RSS), in MB. */
+export function rssMb(pid: number): number {
+  return memoryMb(pid, /VmRSS:\s+(\d+) kB/);
+}
+
+/** The most memory (RSS) that it ever had, in MB. */
+export function peakMb(pid: number): number {
+  return memoryMb(pid, /VmHWM:\s+(\d+) kB/);
+}
+
+function memoryMb(pid: number, field: RegExp): number {
+  return Number(field.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1]) / 1000;
+}
+
+/** How many descriptors it has open. */
+export function descriptorCount(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
