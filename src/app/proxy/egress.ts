@@ -18,8 +18,14 @@ export class ConnectError extends Error {
   }
 }
 
-/** Connects to a target; the stream lives under `signal`. @throws {ConnectError} */
-export type Connect = (target: Target, signal: AbortSignal) => Promise<Stream>;
+/**
+ * Connects to a target; the stream lives under `signal`. `early`: bytes for the target that have
+ * come already, and need not wait for the connection to be told of. @throws {ConnectError}
+ */
+export type Connect = (
+  target: Target,
+  o: { signal: AbortSignal; early?: Uint8Array },
+) => Promise<Stream>;
 
 /** Whatever went wrong with a connect, as the client is to be told. */
 export function toConnectError(thrown: unknown, target: Target): ConnectError {
@@ -40,16 +46,21 @@ export function connectFromHere(o: {
   connectMs: number;
   rules: AddressRules | null;
 }): Connect {
-  return async (target, signal) => {
+  return async (target, { signal, early }) => {
     try {
-      const stream = await dialAny({
-        ...o,
-        to: target,
-        timeoutMs: o.connectMs,
-        signal,
-        choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
-      });
+      await using stack = new AsyncDisposableStack();
+      const stream = stack.use(
+        await dialAny({
+          ...o,
+          to: target,
+          timeoutMs: o.connectMs,
+          signal,
+          choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
+        }),
+      );
       stream.tune({ noDelay: true });
+      if (early !== undefined && early.length > 0) await stream.write(early);
+      stack.move();
       return stream;
     } catch (thrown) {
       throw toConnectError(thrown, target);

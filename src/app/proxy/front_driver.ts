@@ -9,6 +9,7 @@ import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { type Connect, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
+import { linger } from "./linger.ts";
 import { pass, relay, type RelayCount, type RelayOptions } from "./relay.ts";
 
 /** A SOCKS message is not longer, and who waits for one holds no more. */
@@ -62,18 +63,18 @@ async function serveSocks(
   o.onTarget(target);
   let upstream: Stream;
   try {
-    upstream = await o.connect(target, o.signal);
+    upstream = await o.connect(target, { signal: o.signal, early: machine.rest });
   } catch (thrown) {
     const error = toConnectError(thrown, target);
     await client.write(machine.failed(error.failure));
     await client.closeWrite();
+    await linger(client, o);
     throw error;
   }
   await using _owned = upstream;
   const { local } = upstream;
   const replying = pass(client, machine.accepted("path" in local ? null : local as HostPort));
   if (replying instanceof Promise) await replying;
-  if (machine.rest.length > 0) await upstream.write(machine.rest);
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
   return count;
@@ -84,15 +85,16 @@ async function readRequest(
   client: Stream,
   machine: Socks5Server | Socks4Server,
   first: Uint8Array,
-  { clock, requestMs }: FrontOptions,
+  o: FrontOptions,
 ): Promise<Target> {
-  using _deadline = clock.after(requestMs, () => client.reset());
+  using _deadline = o.clock.after(o.requestMs, () => client.reset());
   for (let chunk = first;;) {
     for (const step of machine.feed(chunk)) {
       if (step.kind === "connect") return step.target;
       if (step.kind === "send") await client.write(step.bytes);
       else {
         await client.closeWrite();
+        await linger(client, o);
         throw new ProtocolError(`Cannot serve a SOCKS client: ${step.why}`);
       }
     }

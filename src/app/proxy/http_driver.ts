@@ -4,11 +4,9 @@ import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
 import { type Connect, toConnectError } from "./egress.ts";
+import { linger } from "./linger.ts";
 import { relay, type RelayOptions } from "./relay.ts";
 import { Sink } from "./sink.ts";
-
-/** How long what a client still sends is read after the last answer (RFC 9112 section 9.6). */
-const LINGER_MS = 2000;
 
 /** What the driver is told by others. */
 export interface HttpDriverOptions extends RelayOptions {
@@ -52,6 +50,7 @@ class HttpDriver implements AsyncDisposable {
   /** What is being connected to; a later answer than its own end is not its own. */
   #connecting: AbortController | null = null;
   #end: Ending | null = null;
+  #failure: { error: unknown } | null = null;
   #bell = Promise.withResolvers<void>();
   #last: number;
 
@@ -76,6 +75,7 @@ class HttpDriver implements AsyncDisposable {
   async run(first: Uint8Array): Promise<void> {
     this.#perform(this.#machine.fromClient(first));
     for (;;) {
+      if (this.#failure !== null) throw this.#failure.error;
       if (this.#end !== null) return await this.#finish(this.#end);
       this.#bell = Promise.withResolvers<void>();
       if (this.#step()) continue;
@@ -193,7 +193,8 @@ class HttpDriver implements AsyncDisposable {
     const own = this.#connecting = new AbortController();
     this.#o.onTarget(target);
     const isMine = () => this.#connecting === own;
-    this.#o.connect(target, AbortSignal.any([this.#o.signal, own.signal])).then((stream) => {
+    const signal = AbortSignal.any([this.#o.signal, own.signal]);
+    this.#o.connect(target, { signal }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
       this.#connecting = null;
       this.#target = this.#side(stream);
@@ -203,7 +204,7 @@ class HttpDriver implements AsyncDisposable {
       if (!isMine()) return;
       this.#connecting = null;
       this.#perform(this.#machine.connectFailed(toConnectError(thrown, target).failure));
-    }).finally(this.#ring);
+    }).catch((error) => void (this.#failure = { error })).finally(this.#ring);
   }
 
   #closeTarget(): void {
@@ -221,28 +222,11 @@ class HttpDriver implements AsyncDisposable {
       if (end.how === "reset") return stream.reset();
       await sink.flushed();
       await stream.closeWrite();
-      return await this.#linger();
+      return this.#client.hasEnded ? undefined : await linger(stream, this.#o);
     }
     const target = this.#target!;
     await Promise.all([sink.flushed(), target.sink.flushed()]);
     await relay(stream, target.stream, this.#o);
-  }
-
-  /** Reads and drops what the client still sends: a reset could overtake the answer. */
-  async #linger(): Promise<void> {
-    const { clock, scratch } = this.#o;
-    const { stream, hasEnded } = this.#client;
-    if (hasEnded) return;
-    using _timer = clock.after(LINGER_MS, () => stream.reset());
-    try {
-      for (;;) {
-        const got = stream.readNow(scratch.plain);
-        if (got === null) return;
-        if (got === undefined) await new Promise<void>((resolve) => stream.onReadable(resolve));
-      }
-    } catch {
-      // It is over either way.
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -43,7 +43,7 @@ export interface ProxyLimits {
 
 export const DEFAULT_LIMITS: ProxyLimits = {
   total: 16_384,
-  perAddress: 4096,
+  perAddress: 8192, // a client, with all its programs behind it, is one address
   idleMs: 3_600_000,
   connectMs: 10_000,
 };

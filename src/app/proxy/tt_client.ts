@@ -52,10 +52,8 @@ class ProxyClient {
     this.#tunnel = new TtDialer({ ...o, scratch: this.#scratch, secrets });
   }
 
-  readonly #connect: Connect = (target, signal) =>
-    this.#o.direct.matches(target.host)
-      ? this.#here(target, signal)
-      : this.#tunnel.connect(target, signal);
+  readonly #connect: Connect = (target, o) =>
+    this.#o.direct.matches(target.host) ? this.#here(target, o) : this.#tunnel.connect(target, o);
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */
   async serve(stream: Stream): Promise<void> {

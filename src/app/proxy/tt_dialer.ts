@@ -1,4 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
+import { concat } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -11,7 +12,7 @@ import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
-import { ConnectError } from "./egress.ts";
+import { type Connect, ConnectError } from "./egress.ts";
 import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
@@ -31,6 +32,14 @@ const REACH = 15;
 
 /** A SOCKS reply is not longer. */
 const REPLY = 600;
+
+const NOTHING = new Uint8Array();
+
+/** What a connection is for. */
+interface Wish {
+  readonly target: Target;
+  readonly early: Uint8Array;
+}
 
 export interface TtDialerOptions extends ProxyHost {
   readonly wire: TtWire;
@@ -61,12 +70,11 @@ export class TtDialer {
     this.#random = new RandomBlock(o.rng);
   }
 
-  /** The stream lives under `signal`. @throws {ConnectError} */
-  async connect(target: Target, signal: AbortSignal): Promise<Stream> {
+  readonly connect: Connect = async (target, { signal, early = NOTHING }) => {
     let last: TtunError | null = null;
     for (const skew of this.#skews()) {
       try {
-        const stream = await this.#try(target, skew, signal);
+        const stream = await this.#try({ target, early }, skew, signal);
         this.#found(skew);
         return stream;
       } catch (thrown) {
@@ -82,7 +90,7 @@ export class TtDialer {
       }
     }
     throw new ConnectError("tunnel", last!.message, { cause: last });
-  }
+  };
 
   /** The likeliest first; then a minute either way. */
   #skews(): number[] {
@@ -103,7 +111,7 @@ export class TtDialer {
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(target: Target, skew: number, signal: AbortSignal): Promise<Stream> {
+  async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
     const { secrets, wire, server, wallClock } = this.#o;
     const borrowed = secrets.borrow(minuteOf(wallClock()) + skew);
     await using stack = new AsyncDisposableStack();
@@ -114,7 +122,7 @@ export class TtDialer {
     );
     stream.tune({ noDelay: true, keepAliveSeconds: 60 });
     const tunnel = this.#tunnel(stream, borrowed);
-    await this.#request(tunnel, target);
+    await this.#request(tunnel, wish);
     tunnel.onClose(stack.move());
     return tunnel;
   }
@@ -146,7 +154,7 @@ export class TtDialer {
   }
 
   /** Asks for the target, and waits for the answer. */
-  async #request(tunnel: TtStream, target: Target): Promise<void> {
+  async #request(tunnel: TtStream, { target, early }: Wish): Promise<void> {
     const { clock, limits } = this.#o;
     const peer = formatAddr(tunnel.remote);
     let late: TtunError | null = null;
@@ -158,7 +166,7 @@ export class TtDialer {
     let deadline = giveUpAfter(ANSWER_MS);
     try {
       const isPipelined = this.#knowsMark;
-      const frames = isPipelined ? [greeting(), request(target)] : [greeting()];
+      const frames = isPipelined ? [greeting(), concat(request(target), early)] : [greeting()];
       const writing = tunnel.writeFrames(frames);
       if (writing instanceof Promise) await writing;
       const socks = new Socks5Client(target);
@@ -173,7 +181,11 @@ export class TtDialer {
         if (isFirst && got === null) throw noAnswer(peer);
         for (const step of got === null ? socks.ended() : socks.feed(buffer.subarray(0, got))) {
           if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
-          if (step.kind === "connected") return tunnel.unread(socks.rest);
+          if (step.kind === "connected") {
+            tunnel.unread(socks.rest);
+            if (!isPipelined && early.length > 0) await tunnel.write(early);
+            return;
+          }
           if (!isPipelined) await tunnel.write(step.bytes);
         }
       }

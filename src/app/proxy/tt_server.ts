@@ -107,7 +107,10 @@ class ProxyServer {
       found.minute[Symbol.dispose]();
       throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
     } catch (error) {
-      if (!(error instanceof Stranger)) return null; // it ended, or was too slow
+      if (!(error instanceof Stranger)) {
+        if (toTtunError(error).kind === "internal") throw error;
+        return null; // it ended, or was too slow
+      }
       this.#rejected.warn("connection rejected", { peer, why: error.message });
     }
     await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same

@@ -1,0 +1,27 @@
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** How long what a client still sends is read after the last answer. */
+const LINGER_MS = 2000;
+
+/**
+ * After our FIN: reads and drops what the other end still sends, until its own, or for a little
+ * while. Bytes that nobody reads would make the kernel send a reset, which could overtake our last
+ * answer (RFC 9112 section 9.6). The stream stays the caller's to close.
+ */
+export async function linger(
+  stream: Stream,
+  { clock, scratch }: { clock: Clock; scratch: Scratch },
+): Promise<void> {
+  using _timer = clock.after(LINGER_MS, () => stream.reset());
+  try {
+    for (;;) {
+      const got = stream.readNow(scratch.plain);
+      if (got === null) return;
+      if (got === undefined) await new Promise<void>((resolve) => stream.onReadable(resolve));
+    }
+  } catch {
+    // It is over either way.
+  }
+}
