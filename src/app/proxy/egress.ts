@@ -19,8 +19,9 @@ export class ConnectError extends Error {
 }
 
 /**
- * Connects to a target; the stream lives under `signal`. `early`: bytes for the target that have
- * come already, and need not wait for the connection to be told of. @throws {ConnectError}
+ * Connects to a target; the stream lives under `signal`. `early`: the first bytes for the target,
+ * such that it does no harm if they come twice; they may go along with the wish for the connection.
+ * @throws {ConnectError}
  */
 export type Connect = (
   target: Target,

@@ -63,7 +63,7 @@ async function serveSocks(
   o.onTarget(target);
   let upstream: Stream;
   try {
-    upstream = await o.connect(target, { signal: o.signal, early: machine.rest });
+    upstream = await o.connect(target, { signal: o.signal });
   } catch (thrown) {
     const error = toConnectError(thrown, target);
     await client.write(machine.failed(error.failure));
@@ -75,6 +75,7 @@ async function serveSocks(
   const { local } = upstream;
   const replying = pass(client, machine.accepted("path" in local ? null : local as HostPort));
   if (replying instanceof Promise) await replying;
+  if (machine.rest.length > 0) await upstream.write(machine.rest);
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
   return count;

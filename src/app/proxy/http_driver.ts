@@ -40,6 +40,8 @@ interface Side {
   hasEnded: boolean;
 }
 
+const NOTHING = new Uint8Array();
+
 type Ending = Extract<HttpAction, { kind: "endClient" | "raw" }>;
 
 class HttpDriver implements AsyncDisposable {
@@ -194,12 +196,13 @@ class HttpDriver implements AsyncDisposable {
     this.#o.onTarget(target);
     const isMine = () => this.#connecting === own;
     const signal = AbortSignal.any([this.#o.signal, own.signal]);
-    this.#o.connect(target, { signal }).then((stream) => {
+    const early = this.#machine.early ?? NOTHING;
+    this.#o.connect(target, { signal, early }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
       this.#connecting = null;
       this.#target = this.#side(stream);
       this.#last = this.#o.clock.now();
-      this.#perform(this.#machine.connected());
+      this.#perform(this.#machine.connected(early.length > 0));
     }, (thrown) => {
       if (!isMine()) return;
       this.#connecting = null;

@@ -81,8 +81,17 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** The target of `connect` is connected. */
-  connected(): HttpAction[] {
+  /**
+   * While a target is being connected: the head that it is to get, where it does no harm that it
+   * comes twice (RFC 8470); else null. It may go along with the wish for the connection.
+   */
+  get early(): Uint8Array | null {
+    const request = this.#exchange?.request;
+    return request?.isRepeatable === true ? request.head : null;
+  }
+
+  /** The target of `connect` is connected; `hasEarly`: it has got what `early` was. */
+  connected(hasEarly = false): HttpAction[] {
     const exchange = this.#connecting();
     this.#target!.isUp = true;
     const { head } = exchange.request;
@@ -90,7 +99,8 @@ export class HttpProxy {
       this.#toClient(connectionEstablished(this.#form.minor));
       this.#goRaw(new Uint8Array());
     } else {
-      this.#send(exchange, head);
+      if (hasEarly) exchange.isSent = true;
+      else this.#send(exchange, head);
       this.#useHeld();
     }
     return this.#takeActions();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
+import { fromLatin1 } from "../../base/latin1.ts";
 import { HttpProxy } from "./http_proxy.ts";
 import { Talk } from "./http_fixture.ts";
 
@@ -316,4 +317,27 @@ Deno.test("a driver that answers what was not asked is told of its fault", () =>
   talk.connected();
   assert.throws(() => talk.connected(), internal);
   assert.throws(() => talk.connectFailed("general"), internal);
+});
+
+Deno.test("a head that may come twice can go early; then it is not sent again", () => {
+  for (
+    const [request, may] of [
+      ["GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", true],
+      ["HEAD http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", true],
+      ["DELETE http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n", false],
+      ["POST http://a.example/ HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx", false],
+      ["CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\r\n", false],
+    ] as const
+  ) {
+    const machine = new HttpProxy({ auth: null });
+    assert.equal(machine.early, null);
+    machine.fromClient(utf8(request));
+    const { early } = machine;
+    assert.equal(early !== null, may, request);
+    if (early === null) continue;
+    assert.match(fromLatin1(early), /^(GET|HEAD) \/ HTTP\/1.1\r\nHost: a.example\r\n/);
+    assert.deepEqual(machine.connected(true), []);
+    const actions = machine.fromTarget(utf8("HTTP/1.1 204 No Content\r\n\r\n"));
+    assert.deepEqual(actions.map(({ kind }) => kind), ["toClient"]);
+  }
 });
