@@ -1,5 +1,4 @@
 import { formatAddr } from "../../base/addr.ts";
-import { concat } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -34,6 +33,8 @@ const REACH = 15;
 const REPLY = 600;
 
 const NOTHING = new Uint8Array();
+
+const EARLY_TEXT = 1024;
 
 /** What a connection is for. */
 interface Wish {
@@ -166,8 +167,8 @@ export class TtDialer {
     let deadline = giveUpAfter(ANSWER_MS);
     try {
       const isPipelined = this.#knowsMark;
-      const frames = isPipelined ? [greeting(), concat(request(target), early)] : [greeting()];
-      const writing = tunnel.writeFrames(frames);
+      const texts = isPipelined ? [greeting(), request(target), ...inPieces(early)] : [greeting()];
+      const writing = tunnel.writeFrames(texts);
       if (writing instanceof Promise) await writing;
       const socks = new Socks5Client(target);
       const buffer = new Uint8Array(REPLY);
@@ -196,6 +197,15 @@ export class TtDialer {
       deadline[Symbol.dispose]();
     }
   }
+}
+
+/** Frames that any peer takes: whether it still is the one that it was is not known yet. */
+function inPieces(text: Uint8Array): Uint8Array[] {
+  const pieces = [];
+  for (let at = 0; at < text.length; at += EARLY_TEXT) {
+    pieces.push(text.subarray(at, at + EARLY_TEXT));
+  }
+  return pieces;
 }
 
 function noAnswer(peer: string): TtunError {
