@@ -2,10 +2,11 @@
  * What bash, zsh and fish complete behind `ttun`, from the tables of commands and options.
  * `deno run release/completions.ts bash|zsh|fish` prints it.
  */
+import { allCommands, type Command, type Commands, isGroup } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { spellings } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
-import { type Commands, HELP_OPTION, OTHER_WORDS } from "./option_groups.ts";
+import { HELP_OPTION, OTHER_WORDS } from "./option_groups.ts";
 
 /** What an option's value is, where a shell can list the possible ones. */
 type Value =
@@ -21,13 +22,30 @@ function valueOf(option: Option): Value {
   return { kind: option.names.includes("user") ? "user" : "free" };
 }
 
-function optionsOf(commands: Commands, name: string): Option[] {
-  return [...Object.values<Option>(commands[name]!.options), HELP_OPTION];
+function optionsOf(command: Command): Option[] {
+  return [...Object.values<Option>(command.options), HELP_OPTION];
+}
+
+interface Group {
+  readonly name: string;
+  /** All words that stand for it. */
+  readonly spelled: readonly string[];
+  readonly commands: Commands;
+}
+
+function groupsOf(commands: Commands): Group[] {
+  return Object.entries(commands).flatMap(([name, found]) =>
+    isGroup(found) ? [{ name, spelled: [name, ...found.aliases], commands: found.commands }] : []
+  );
+}
+
+/** What may stand in a command's place. */
+function wordsOf(commands: Commands): string[] {
+  return [...Object.keys(commands), ...Object.keys(OTHER_WORDS), "--help", "--version"];
 }
 
 /** For bash 3.2 as well, which macOS has: it knows no mapfile. */
 export function bashCompletion(commands: Commands = COMMANDS): string {
-  const first = [...Object.keys(commands), ...Object.keys(OTHER_WORDS), "--help", "--version"];
   return `# bash completion for ttun(1): made by release/completions.ts
 # shellcheck shell=bash disable=SC2207
 
@@ -54,12 +72,17 @@ _ttun() {
   # One dash is as good as two.
   [[ $prev == -[!-]?* ]] && prev=-$prev
   if ((COMP_CWORD == 1)); then
-    _ttun_words "${first.join(" ")}" "$cur"
+    _ttun_words "${wordsOf(commands).join(" ")}" "$cur"
     return
   fi
-  case \${COMP_WORDS[1]} in
-${Object.keys(commands).map((name) => indent(bashCommand(commands, name), 4)).join("\n")}
+  local command=\${COMP_WORDS[1]}
+  case $command in
+${groupsOf(commands).map((group) => indent(bashGroup(group), 4)).join("\n")}
+  esac
+  case $command in
+${Object.entries(allCommands(commands)).map((entry) => indent(bashCommand(...entry), 4)).join("\n")}
     help) _ttun_words "${Object.keys(commands).join(" ")}" "$cur" ;;
+${groupsOf(commands).map((group) => indent(bashGroupHelp(group), 4)).join("\n")}
   esac
 }
 
@@ -67,8 +90,25 @@ complete -F _ttun ttun
 `;
 }
 
-function bashCommand(commands: Commands, name: string): string {
-  const options = optionsOf(commands, name);
+function bashGroupHelp({ name, commands }: Group): string {
+  return `"${name} help") _ttun_words "${Object.keys(commands).join(" ")}" "$cur" ;;`;
+}
+
+/** The command is then two words. */
+function bashGroup({ name, spelled, commands }: Group): string {
+  return [
+    `${spelled.join(" | ")})`,
+    "  if ((COMP_CWORD == 2)); then",
+    `    _ttun_words "${wordsOf(commands).join(" ")}" "$cur"`,
+    "    return",
+    "  fi",
+    `  command="${name} \${COMP_WORDS[2]}"`,
+    "  ;;",
+  ].join("\n");
+}
+
+function bashCommand(name: string, command: Command): string {
+  const options = optionsOf(command);
   const all = options.flatMap(spellings);
   const oneDash = all.filter((word) => word.startsWith("--")).map((word) => word.slice(1));
   const values = options.map((option) => [spellings(option), bashAction(valueOf(option))] as const);
@@ -76,7 +116,7 @@ function bashCommand(commands: Commands, name: string): string {
   const cases = values.filter(([, action]) => action)
     .map(([names, action]) => `    ${names.join(" | ")}) ${action}; return ;;`);
   return [
-    `${name})`,
+    `${name.includes(" ") ? `"${name}"` : name})`,
     ...(cases.length + free.length === 0 ? [] : [
       "  case $prev in",
       ...cases,
@@ -111,14 +151,6 @@ function bashAction(value: Value): string | null {
 }
 
 export function zshCompletion(commands: Commands = COMMANDS): string {
-  const words = [
-    ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
-    ...Object.entries(OTHER_WORDS),
-  ];
-  const cases = Object.keys(commands).map((name) => {
-    const specs = optionsOf(commands, name).flatMap(zshSpecs);
-    return `    ${name})\n      _arguments ${specs.join(" \\\n        ")}\n      ;;`;
-  });
   return `#compdef ttun
 # zsh completion for ttun(1): made by release/completions.ts
 
@@ -126,26 +158,40 @@ _ttun() {
   local context state state_descr line
   typeset -A opt_args
   local -a commands
-  commands=(
-${words.map(([name, help]) => `    ${shellWord(`${name}:${help}`)}`).join("\n")}
-  )
-  if ((CURRENT == 2)); then
-    _describe command commands
-    return
-  fi
-  # The options are looked for as if the command were the program.
-  shift words
-  ((CURRENT--))
-  case $words[1] in
-${cases.join("\n")}
-    help)
-      ((CURRENT == 2)) && _describe command commands
-      ;;
-  esac
+${indent(zshLevel(commands), 2)}
 }
 
 _ttun "$@"
 `;
+}
+
+/** What to do behind the word that leads to these commands. */
+function zshLevel(commands: Commands): string {
+  const words = [
+    ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
+    ...Object.entries(OTHER_WORDS),
+  ];
+  const cases = Object.entries(commands).map(([name, found]) =>
+    isGroup(found)
+      ? `${[name, ...found.aliases].join(" | ")})\n${indent(zshLevel(found.commands), 2)}\n  ;;`
+      : `${name})\n  _arguments ${optionsOf(found).flatMap(zshSpecs).join(" \\\n    ")}\n  ;;`
+  );
+  return `commands=(
+${words.map(([name, help]) => `  ${shellWord(`${name}:${help}`)}`).join("\n")}
+)
+if ((CURRENT == 2)); then
+  _describe command commands
+  return
+fi
+# The options are looked for as if the command were the program.
+shift words
+((CURRENT--))
+case $words[1] in
+${indent(cases.join("\n"), 2)}
+  help)
+    ((CURRENT == 2)) && _describe command commands
+    ;;
+esac`;
 }
 
 /** What _arguments takes, one for each spelling; `(…)` are those that it excludes. */
@@ -177,27 +223,52 @@ function zshText(plain: string): string {
 }
 
 export function fishCompletion(commands: Commands = COMMANDS): string {
-  const names = Object.keys(commands);
+  const groups = groupsOf(commands);
+  const grouped = groups.flatMap(({ spelled }) => spelled);
   const lines = [
     "# fish completion for ttun(1): made by release/completions.ts",
     "complete -c ttun -f",
-    ...Object.entries(commands).map(([name, { summary }]) => fishWord(name, summary)),
-    ...Object.entries(OTHER_WORDS).map(([word, help]) => fishWord(word, help)),
-    `complete -c ttun -n '__fish_seen_subcommand_from help' -a '${names.join(" ")}'`,
-    ...names.flatMap((name) => optionsOf(commands, name).map((option) => fishOption(name, option))),
+    ...fishLevel(commands, "__fish_use_subcommand", grouped.length === 0 ? "" : not(grouped)),
+    ...groups.flatMap(({ spelled, commands }) => {
+      const isIn = seen(spelled);
+      const first = `${isIn}; and ${not([...Object.keys(commands), ...Object.keys(OTHER_WORDS)])}`;
+      return fishLevel(commands, first, isIn);
+    }),
   ];
   return lines.join("\n") + "\n";
 }
 
-function fishWord(word: string, help: string): string {
-  return `complete -c ttun -n __fish_use_subcommand -a ${word} -d ${fishQuoted(help)}`;
+function seen(words: readonly string[]): string {
+  return `__fish_seen_subcommand_from ${words.join(" ")}`;
 }
 
-function fishOption(command: string, option: Option): string {
+function not(words: readonly string[]): string {
+  return `not ${seen(words)}`;
+}
+
+/** `first`: whether a command's word comes next; `inside`: whether it is one of these. */
+function fishLevel(commands: Commands, first: string, inside: string): string[] {
+  const when = (word: string) => inside === "" ? seen([word]) : `${seen([word])}; and ${inside}`;
+  const words = [
+    ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
+    ...Object.entries(OTHER_WORDS),
+  ];
+  return [
+    ...words.map(([word, help]) =>
+      `complete -c ttun -n ${fishQuoted(first)} -a ${word} -d ${fishQuoted(help)}`
+    ),
+    `complete -c ttun -n ${fishQuoted(when("help"))} -a '${Object.keys(commands).join(" ")}'`,
+    ...Object.entries(commands).flatMap(([name, found]) =>
+      isGroup(found) ? [] : optionsOf(found).map((option) => fishOption(when(name), option))
+    ),
+  ];
+}
+
+function fishOption(when: string, option: Option): string {
   const names = option.names.map((name) => name.length === 1 ? `-s ${name}` : `-l ${name}`);
   const value = fishValue(valueOf(option));
   return [
-    `complete -c ttun -n '__fish_seen_subcommand_from ${command}'`,
+    `complete -c ttun -n ${fishQuoted(when)}`,
     ...names,
     ...(value === "" ? [] : [value]),
     `-d ${fishQuoted(option.help)}`,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { allCommands } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { spellings } from "../src/cli/help.ts";
 import { COMPLETIONS } from "./completions.ts";
@@ -84,6 +85,16 @@ const COMMON: Record<string, string[]> = {
   "ttun server --mtu ": [],
   "ttun client --clie": [],
   "ttun server --user roo": ["root"],
+  "ttun prox": ["proxy"],
+  "ttun proxy se": ["server"],
+  "ttun tt cl": ["client"],
+  "ttun proxy server --port": ["--port-range"],
+  "ttun proxy server --wir": [],
+  "ttun server --port": [],
+  "ttun tt client --methods aes": ["aes-256-gcm"],
+  "ttun proxy client --direct-file _t": ["_ttun"],
+  "ttun help prox": ["proxy"],
+  "ttun proxy help cl": ["client"],
 };
 
 const BASH_ALONE: Record<string, string[]> = {
@@ -111,7 +122,7 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
 }
 
 Deno.test("bash completes every option of every command", async () => {
-  const commands = Object.entries(COMMANDS);
+  const commands = Object.entries(allCommands(COMMANDS));
   const found = await complete("bash", ...commands.map(([name]) => `ttun ${name} -`));
   for (const [i, [, command]] of commands.entries()) {
     for (const option of Object.values(command.options)) {

@@ -1,14 +1,16 @@
 /** ttun(1), from the tables that `ttun --help` is printed from. `deno run release/man.ts` prints it. */
+import { allCommands, type Commands, isGroup } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { EXIT_MEANINGS, OPTION_RULES, optionFacts, spellings, synopses } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
 import { VERSION } from "../src/cli/version.ts";
-import { type Commands, optionGroups } from "./option_groups.ts";
+import { optionGroups } from "./option_groups.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["TTUN_KEY_FILE", "the key's file, where neither --key nor --key-file is given"],
   ["TTUN_KEY", "the key itself, where there is no TTUN_KEY_FILE; hooks do not see it"],
+  ["TTUN_PROXY_AUTH", "USER:PASSWORD of ttun proxy client, without --auth and --auth-file"],
   [
     "CREDENTIALS_DIRECTORY",
     "set by systemd: the file ttun-key in it is the key, where none is given otherwise",
@@ -36,6 +38,7 @@ const FILES: readonly (readonly [string, string])[] = [
 ];
 
 export function manPage(commands: Commands = COMMANDS, version = VERSION): string {
+  const all = allCommands(commands);
   return [
     header("ttun", 1, `ttun ${version}`, "User Commands"),
     section("Name", "ttun \\- a network device between two machines, over one TCP connection"),
@@ -51,16 +54,17 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
         "A device takes root or CAP_NET_ADMIN, or one that was made for the user before " +
           "(ip tuntap add ... user NAME), named by --device.",
       ),
+      ...Object.values(commands).filter(isGroup).map(({ about }) => paragraph(about)),
     ),
     section(
       "Commands",
-      ...Object.entries(commands).map(([name, { summary }]) => item(bold(name), summary)),
+      ...Object.entries(all).map(([name, { summary }]) => item(bold(name), summary)),
     ),
     section(
       "Options",
       paragraph(...OPTION_RULES),
       ...optionGroups(commands).map((group) =>
-        subsection(`Of ${group.commands.join(" and ")}`, ...group.options.map(optionItem))
+        subsection(`Of ${enumeration(group.commands)}`, ...group.options.map(optionItem))
       ),
     ),
     section("Exit status", ...EXIT_MEANINGS.map(([code, meaning]) => item(bold(code), meaning))),
@@ -68,7 +72,7 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
     section("Files", ...FILES.map(([path, meaning]) => item(italic(path), meaning))),
     section(
       "Examples",
-      ...Object.values(commands).flatMap(({ summary, example: line }) => [
+      ...Object.values(all).flatMap(({ summary, example: line }) => [
         paragraph(`${summary[0]!.toUpperCase()}${summary.slice(1)}:`),
         example(line),
       ]),
@@ -82,6 +86,11 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
     ),
     section("See also", ".BR ip (8),", ".BR systemd.exec (5)"),
   ].join("\n") + "\n";
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function enumeration(words: readonly string[]): string {
+  return [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 }
 
 function optionItem(option: Option): string {

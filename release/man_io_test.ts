@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import manifest from "../deno.json" with { type: "json" };
 import { EXIT_CODES } from "../src/base/errors.ts";
-import { defineCommand } from "../src/cli/command.ts";
+import { allCommands, defineCommand } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { spellings } from "../src/cli/help.ts";
 import type { Option } from "../src/cli/option_table.ts";
@@ -42,7 +42,7 @@ Deno.test({
   ignore: noGroff !== null,
   async fn() {
     const text = await shown(manPage());
-    for (const [name, command] of Object.entries(COMMANDS)) {
+    for (const [name, command] of Object.entries(allCommands(COMMANDS))) {
       assert(text.includes(` ${name} ${command.summary} `), name);
       assert(text.includes(command.example), name);
       for (const option of Object.values<Option>(command.options)) {
@@ -55,6 +55,8 @@ Deno.test({
         assert(text.includes(`one of ${option.choices.join(", ")}`), option.help);
       }
     }
+    assert(text.includes(COMMANDS.proxy.about));
+    assert(text.includes(" Of server, client, proxy server and proxy client "));
     for (const { code, meaning } of Object.values(EXIT_CODES)) {
       assert(text.includes(` ${code} ${meaning} `), meaning);
     }

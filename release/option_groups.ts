@@ -1,7 +1,5 @@
-import type { Command } from "../src/cli/command.ts";
+import { allCommands, type Commands } from "../src/cli/command.ts";
 import type { Option } from "../src/cli/option_table.ts";
-
-export type Commands = Readonly<Record<string, Command>>;
 
 /** Every command takes it, and no table has it: src/cli/args.ts. */
 export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
@@ -14,6 +12,7 @@ export const OTHER_WORDS: Readonly<Record<string, string>> = {
 
 /** Options that the same commands have. */
 export interface OptionGroup {
+  /** By all their words. */
   readonly commands: readonly string[];
   readonly options: readonly Option[];
 }
@@ -24,7 +23,7 @@ export interface OptionGroup {
  */
 export function optionGroups(commands: Commands): OptionGroup[] {
   const owners = new Map<Option, string[]>();
-  for (const [name, { options }] of Object.entries(commands)) {
+  for (const [name, { options }] of Object.entries(allCommands(commands))) {
     for (const option of Object.values<Option>(options)) {
       owners.set(option, [...(owners.get(option) ?? []), name]);
     }

@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { nearest } from "./nearest.ts";
-import type { Option, OptionTable, Values } from "./option_table.ts";
+import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
 /** Where a secret value stands: `args[index]` from the UTF-16 unit `start` to its end. */
 export interface SecretSpot {
@@ -25,6 +25,7 @@ const HELP_NAMES: readonly string[] = ["h", "help"];
 export function parseArgs<T extends OptionTable>(
   table: T,
   args: readonly string[],
+  refusals: Refusals = {},
 ): ParsedArgs<T> {
   const given: Record<string, unknown> = {};
   const secrets: SecretSpot[] = [];
@@ -37,6 +38,9 @@ export function parseArgs<T extends OptionTable>(
     const flag = readFlag(arg);
     if (flag === null) throw positional(at);
     if (HELP_NAMES.includes(flag.name)) return { help: true };
+    if (Object.hasOwn(refusals, flag.name)) {
+      throw new TtunError("usage", `Cannot use ${flag.spelled}: ${refusals[flag.name]}`);
+    }
     const [key, option] = findOption(table, flag);
     let text = flag.value;
     let start = arg.length - (text?.length ?? 0);

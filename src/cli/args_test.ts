@@ -118,6 +118,19 @@ Deno.test("an unknown option is refused, with the nearest name where there is on
   assert.match(refusal("--colour"), /--help lists all/);
 });
 
+Deno.test("an option of another program is refused in words of its own, before all else", () => {
+  const refusals = { "tun-ip": "it is not there", size: "it is another's" };
+  const refused = (...args: string[]) => () => parseArgs(TABLE, args, refusals);
+  for (const args of [["--tun-ip"], ["-tun-ip", "x"], ["-s", "70", "--tun-ip=x"]]) {
+    assert.throws(refused(...args), {
+      kind: "usage",
+      message: /^Cannot use --?tun-ip: it is not there$/,
+    });
+  }
+  assert.throws(refused("--size", "70"), { message: "Cannot use --size: it is another's" });
+  assert.throws(refused("--toString"), { message: /^Unknown option --toString/ });
+});
+
 Deno.test("a wrong number, choice or missing value is refused and says what would be right", () => {
   for (const text of ["67", "65520", "1e3", "", "0x50", "12 ", "-1"]) {
     assert.match(refusal("-s", text), /whole number from 68 to 65519/);

@@ -1,7 +1,7 @@
 import { parseArgs, type SecretSpot, usageOf } from "./args.ts";
 import type { RunContext } from "./context.ts";
 import type { LogSettings } from "./log_writer.ts";
-import type { Option, OptionTable, Values } from "./option_table.ts";
+import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
 /** One line of the table of commands. */
 export interface Command {
@@ -12,6 +12,35 @@ export interface Command {
   readonly options: OptionTable;
   /** @throws {TtunError} usage */
   prepare(args: readonly string[]): Prepared;
+}
+
+/** Commands that stand behind one word: `ttun proxy server`. */
+export interface CommandGroup {
+  /** A few words for the list of commands. */
+  readonly summary: string;
+  /** A sentence for the group's page. */
+  readonly about: string;
+  /** Other words for it; a program with such a name behaves as the group (program_name.ts). */
+  readonly aliases: readonly string[];
+  readonly commands: Readonly<Record<string, Command>>;
+}
+
+/** By the word that stands for it. */
+export type Commands = Readonly<Record<string, Command | CommandGroup>>;
+
+export function isGroup(found: Command | CommandGroup): found is CommandGroup {
+  return "commands" in found;
+}
+
+/** The commands by all their words, `proxy server`, in the order that help lists them. */
+export function allCommands(commands: Commands): Record<string, Command> {
+  return Object.fromEntries(
+    Object.entries(commands).flatMap(([word, found]) =>
+      isGroup(found)
+        ? Object.entries(found.commands).map(([name, command]) => [`${word} ${name}`, command])
+        : [[word, found]]
+    ),
+  );
 }
 
 /** A command with its options read: either help is asked for, or it is ready to run. */
@@ -30,6 +59,7 @@ interface CommandSpec<T extends OptionTable> {
   readonly summary: string;
   readonly example: string;
   readonly options: T;
+  readonly refusals?: Refusals;
   readonly logging?: (values: Values<T>) => LogSettings;
   readonly run: (values: Values<T>, context: RunContext) => Promise<number>;
 }
@@ -41,7 +71,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
     example: spec.example,
     options: spec.options,
     prepare(args) {
-      const parsed = parseArgs(spec.options, args);
+      const parsed = parseArgs(spec.options, args, spec.refusals);
       if (parsed.help) return parsed;
       return {
         help: false,
@@ -53,7 +83,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
   };
 }
 
-/** `ttun client -s HOST:PORT [options]` */
+/** `ttun client -s HOST:PORT [options]`; `name` has all words of the command. */
 export function usageLine(name: string, options: OptionTable): string {
   const all: readonly Option[] = Object.values(options);
   const required = all.filter((option) => option.required === true).map(usageOf);

@@ -1,6 +1,7 @@
-import { type Command, defineCommand } from "./command.ts";
-import type { LogSettings } from "./log_writer.ts";
-import { CLIENT_OPTIONS, SERVER_OPTIONS, type VpnOptions } from "./vpn_options.ts";
+import { type Commands, defineCommand } from "./command.ts";
+import type { LogFormat, LogSettings } from "./log_writer.ts";
+import { PROXY_CLIENT_OPTIONS, PROXY_REFUSALS, PROXY_SERVER_OPTIONS } from "./proxy_options.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./vpn_options.ts";
 
 /**
  * All commands by name, in the order that help lists them. What a command needs is loaded when it
@@ -23,15 +24,47 @@ export const COMMANDS = {
     run: async (options, context) =>
       await (await import("./vpn.ts")).runVpn("client", options, context),
   }),
+  proxy: {
+    summary: "carry single connections, for programs that can use a proxy",
+    about: "ttun proxy carries connections of programs that can use a proxy (SOCKS5, SOCKS4 or " +
+      "HTTP): its client takes them, its server connects to where they want to go. The server's " +
+      "port changes every minute. The wire format is that of the program tt; as a program of " +
+      "that name ttun takes its command lines.",
+    aliases: ["tt"],
+    commands: {
+      server: defineCommand({
+        summary: "connect to where a proxy's clients want to go",
+        example: "ttun proxy server --key-file /etc/ttun/key",
+        options: PROXY_SERVER_OPTIONS,
+        refusals: PROXY_REFUSALS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await import("./proxy.ts")).runProxy("server", options, context),
+      }),
+      client: defineCommand({
+        summary: "be a proxy for this machine's programs, through a server",
+        example: "ttun proxy client -s proxy.example.net --key-file ~/.ttun-key",
+        options: PROXY_CLIENT_OPTIONS,
+        refusals: PROXY_REFUSALS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await import("./proxy.ts")).runProxy("client", options, context),
+      }),
+    },
+  },
   genkey: defineCommand({
     summary: "print a new random key",
     example: "(umask 077; ttun genkey > ~/.ttun-key)",
     options: {},
     run: async () => (await import("./keys.ts")).runGenkey(),
   }),
-} as const satisfies Readonly<Record<string, Command>>;
+} as const satisfies Commands;
 
-function logSettings(options: VpnOptions): LogSettings {
+function logSettings(options: {
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly logFormat: LogFormat;
+}): LogSettings {
   return {
     level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
     format: options.logFormat,

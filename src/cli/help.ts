@@ -1,5 +1,11 @@
 import { EXIT_CODES } from "../base/errors.ts";
-import { type Command, usageLine } from "./command.ts";
+import {
+  allCommands,
+  type Command,
+  type CommandGroup,
+  type Commands,
+  usageLine,
+} from "./command.ts";
 import type { Option } from "./option_table.ts";
 
 /** Columns of the narrowest terminal that is still usual. */
@@ -21,12 +27,16 @@ export const EXIT_MEANINGS: readonly Row[] = [
 ];
 
 /** What `ttun --help` prints: all commands, and the exit codes. */
-export function generalHelp(commands: Readonly<Record<string, Command>>): string {
+export function generalHelp(commands: Commands): string {
+  const all = allCommands(commands);
   return page([
-    ["ttun joins two machines by a network device over one encrypted TCP connection."],
+    [
+      "ttun joins two machines by a network device over one encrypted TCP connection.",
+      "ttun proxy carries single connections, for programs that can use a proxy.",
+    ],
     ["Usage:", ...indented(synopses(commands))],
-    ["Commands:", ...columns(Object.entries(commands).map(([name, c]) => [name, c.summary]))],
-    ["Examples:", ...indented(Object.values(commands).map((command) => command.example))],
+    ["Commands:", ...columns(Object.entries(all).map(([name, c]) => [name, c.summary]))],
+    ["Examples:", ...indented(Object.values(all).map((command) => command.example))],
     [
       "Exit codes:",
       ...columns(EXIT_MEANINGS),
@@ -35,11 +45,27 @@ export function generalHelp(commands: Readonly<Record<string, Command>>): string
   ]);
 }
 
+/** What `ttun proxy --help` prints. */
+export function groupHelp(word: string, group: CommandGroup): string {
+  const all = allCommands({ [word]: group });
+  const others = group.aliases.map((alias) => `ttun ${alias}`).join(" or ");
+  return page([
+    wrap(group.about),
+    ["Usage:", ...indented(Object.entries(all).map(([name, c]) => usageLine(name, c.options)))],
+    ["Commands:", ...columns(Object.entries(group.commands).map(([name, c]) => [name, c.summary]))],
+    ["Examples:", ...indented(Object.values(all).map((command) => command.example))],
+    [
+      ...(others === "" ? [] : [`${others} is the same as ttun ${word}.`]),
+      `ttun ${word} COMMAND --help lists the options of a command.`,
+    ],
+  ]);
+}
+
 /** What `ttun server --help` prints. */
 export function commandHelp(name: string, command: Command): string {
   const options: readonly Option[] = Object.values(command.options);
   return page([
-    [`${usageLine(name, command.options)} — ${command.summary}`],
+    wrap(`${usageLine(name, command.options)} — ${command.summary}`),
     [
       "Options:",
       ...columns([
@@ -53,8 +79,14 @@ export function commandHelp(name: string, command: Command): string {
 }
 
 /** The line that goes to standard error when a command line is wrong. */
-export function generalUsage(commands: Readonly<Record<string, Command>>): string {
+export function generalUsage(commands: Commands): string {
   return `Usage: ttun ${Object.keys(commands).join("|")} [options]   (more by ttun --help)`;
+}
+
+/** The same, once the word of a group is known. */
+export function groupUsage(word: string, group: CommandGroup): string {
+  const words = Object.keys(group.commands).join("|");
+  return `Usage: ttun ${word} ${words} [options]   (more by ttun ${word} --help)`;
 }
 
 /** The same, once the command is known. */
@@ -62,10 +94,10 @@ export function commandUsage(name: string, command: Command): string {
   return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
 }
 
-/** Every way to call ttun, each in a line. */
-export function synopses(commands: Readonly<Record<string, Command>>): string[] {
+/** Every way to call these commands, and ttun itself, each in a line. */
+export function synopses(commands: Commands): string[] {
   return [
-    ...Object.entries(commands).map(([name, command]) => usageLine(name, command.options)),
+    ...Object.entries(allCommands(commands)).map(([name, { options }]) => usageLine(name, options)),
     "ttun help [COMMAND]",
     "ttun --version",
   ];

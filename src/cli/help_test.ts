@@ -1,11 +1,22 @@
 import assert from "node:assert/strict";
 import { EXIT_CODES } from "../base/errors.ts";
+import { allCommands } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { commandHelp, commandUsage, generalHelp, generalUsage } from "./help.ts";
+import {
+  commandHelp,
+  commandUsage,
+  generalHelp,
+  generalUsage,
+  groupHelp,
+  groupUsage,
+} from "./help.ts";
+
+const ALL = Object.entries(allCommands(COMMANDS));
 
 const PAGES: readonly (readonly [string, string])[] = [
   ["general", generalHelp(COMMANDS)],
-  ...Object.entries(COMMANDS).map(([name, c]) => [name, commandHelp(name, c)] as const),
+  ["proxy", groupHelp("proxy", COMMANDS.proxy)],
+  ...ALL.map(([name, c]) => [name, commandHelp(name, c)] as const),
 ];
 
 Deno.test("no page is wider than 80 columns, has trailing spaces or lacks its last line end", () => {
@@ -20,8 +31,9 @@ Deno.test("no page is wider than 80 columns, has trailing spaces or lacks its la
 
 Deno.test("the general page tells all commands and all exit codes", () => {
   const page = generalHelp(COMMANDS);
-  for (const [name, command] of Object.entries(COMMANDS)) {
-    assert.ok(page.includes(`  ${name}  ${command.summary}\n`), name);
+  for (const [name, command] of ALL) {
+    const words = page.replaceAll(/\s+/g, " ");
+    assert.ok(words.includes(` ${name} ${command.summary} `), name);
     assert.ok(page.includes(`  ${command.example}\n`), name);
   }
   for (const { code, meaning } of Object.values(EXIT_CODES)) {
@@ -30,7 +42,7 @@ Deno.test("the general page tells all commands and all exit codes", () => {
 });
 
 Deno.test("a command's page tells every option with its default", () => {
-  for (const [name, command] of Object.entries(COMMANDS)) {
+  for (const [name, command] of ALL) {
     const page = commandHelp(name, command);
     for (const option of Object.values(command.options)) {
       assert.ok(page.includes(`--${option.names[0]}`), `${name} --${option.names[0]}`);
@@ -46,6 +58,26 @@ Deno.test("a command's page tells every option with its default", () => {
 });
 
 Deno.test("usage lines show what is required", () => {
-  assert.match(generalUsage(COMMANDS), /^Usage: ttun server\|client\|genkey /);
+  assert.match(generalUsage(COMMANDS), /^Usage: ttun server\|client\|proxy\|genkey /);
+  assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST:PORT /);
+});
+
+Deno.test("all commands are told by all their words, in order", () => {
+  const names = ["server", "client", "proxy server", "proxy client", "genkey"];
+  assert.deepEqual(ALL.map(([name]) => name), names);
+  assert.equal(allCommands(COMMANDS)["proxy server"], COMMANDS.proxy.commands.server);
+});
+
+Deno.test("a group's page tells its commands, its other words and its examples, and no others", () => {
+  const page = groupHelp("proxy", COMMANDS.proxy);
+  for (const [name, command] of Object.entries(COMMANDS.proxy.commands)) {
+    assert.ok(page.includes(`  ${name}  ${command.summary}\n`), name);
+    assert.ok(page.includes(`  ${command.example}\n`), name);
+  }
+  assert.match(page, /^ {2}ttun proxy server \[options\]$/m);
+  assert.match(page, /^ {2}ttun proxy client -s HOST \[options\]$/m);
+  assert.match(page, /^ttun tt is the same as ttun proxy\.$/m);
+  assert.match(page, /^ttun proxy COMMAND --help /m);
+  assert.doesNotMatch(page, /genkey|ttun server|--version/);
 });

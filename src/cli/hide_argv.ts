@@ -2,8 +2,10 @@ import process from "node:process";
 import { utf8 } from "../base/bytes.ts";
 import type { SecretSpot } from "./args.ts";
 import { isGranted } from "./permissions.ts";
+import { cString, openLibc } from "../../ffi/libc.ts";
 
 const MASK = 0x78; // "x"
+const O_CLOEXEC = 0x80000;
 
 /**
  * Takes secrets out of this process's arguments, so that `ps` and /proc/PID/cmdline no longer show
@@ -21,15 +23,20 @@ export function hideArgv(
 ): boolean {
   if (spots.length === 0) return true;
   try {
-    return overwriteArgv(args, spots) || replaceTitle(name, args, spots);
+    return overwriteArgv(args, spots, readByDeno) || replaceTitle(name, args, spots) ||
+      overwriteArgv(args, spots, readByLibc);
   } catch {
     // Hiding is a courtesy that a system may refuse in many ways; the caller warns by the result.
     return false;
   }
 }
 
-function overwriteArgv(args: readonly string[], spots: readonly SecretSpot[]): boolean {
-  const area = argvArea();
+function overwriteArgv(
+  args: readonly string[],
+  spots: readonly SecretSpot[],
+  read: (path: string) => string,
+): boolean {
+  const area = argvArea(read);
   return area !== undefined && maskArgs(area, args, spots);
 }
 
@@ -69,11 +76,11 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** The memory that the kernel shows as /proc/self/cmdline; undefined where it is out of reach. */
-function argvArea(): Uint8Array | undefined {
+function argvArea(read: (path: string) => string): Uint8Array | undefined {
   const path = "/proc/self/stat";
   if (Deno.build.os !== "linux") return undefined;
   if (!isGranted({ name: "ffi" }) || !isGranted({ name: "read", path })) return undefined;
-  const range = argvRange(readStat(path));
+  const range = argvRange(read(path));
   if (range === undefined) return undefined;
   const pointer = Deno.UnsafePointer.create(range.start);
   if (pointer === null) return undefined;
@@ -83,12 +90,25 @@ function argvArea(): Uint8Array | undefined {
 }
 
 /** Deno lets read /proc only where everything is allowed, whatever it answers when asked. */
-function readStat(path: string): string {
+function readByDeno(path: string): string {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) return "";
     throw error;
+  }
+}
+
+/** The first bytes of a file; more than /proc/PID/stat has. @throws {NativeError} */
+export function readByLibc(path: string): string {
+  using libc = openLibc();
+  const fd = libc.check("open", libc.call.open(cString(path), O_CLOEXEC));
+  try {
+    const bytes = new Uint8Array(4096);
+    const length = libc.check("read", libc.call.read(fd, bytes, BigInt(bytes.length)));
+    return new TextDecoder().decode(bytes.subarray(0, length));
+  } finally {
+    libc.call.close(fd);
   }
 }
 
@@ -118,6 +138,8 @@ function replaceTitle(
     const spot = spots.find(({ index }) => index === i);
     return spot === undefined ? arg : `${arg.slice(0, spot.start)}x`;
   });
-  process.title = [name, ...shown].join(" ");
-  return Deno.build.os === "linux";
+  const title = [name, ...shown].join(" ");
+  process.title = title;
+  // Older runtimes, as a compiled file may have, take a title and do nothing.
+  return Deno.build.os === "linux" && process.title === title;
 }

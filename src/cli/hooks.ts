@@ -1,7 +1,7 @@
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import type { PlaneFacts } from "./messages.ts";
+import type { VpnFacts } from "./messages.ts";
 
 const SIGTERM = 15;
 
@@ -15,7 +15,7 @@ export interface Hook {
   readonly name: "--up" | "--down";
   readonly command: string;
   readonly role: "server" | "client";
-  readonly facts: PlaneFacts;
+  readonly facts: VpnFacts;
 }
 
 /**

@@ -4,7 +4,7 @@ import { isGranted, requirePermissions } from "./permissions.ts";
 import type { Terminal } from "./prompt.ts";
 import { writeAll } from "./write_all.ts";
 
-/** What the search for a key needs of the machine. */
+/** What the search for a key, or another secret, needs of the machine. */
 export interface KeyHost {
   readonly env: {
     /** Undefined also where Deno does not let us look. */
@@ -12,8 +12,11 @@ export interface KeyHost {
     /** Keeps a variable from the programs that ttun starts. */
     forget(name: string): void;
   };
-  /** @throws {TtunError} privilege, usage. Undefined when there is no such file. */
-  open(path: string): Promise<KeyFile | undefined>;
+  /**
+   * `kind`: what the file is called in messages. Undefined when there is no such file.
+   * @throws {TtunError} privilege, usage
+   */
+  open(path: string, kind: string): Promise<KeyFile | undefined>;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
@@ -51,8 +54,8 @@ function readVariable(name: string): string | undefined {
   }
 }
 
-async function openKeyFile(path: string): Promise<KeyFile | undefined> {
-  const name = `key file ${JSON.stringify(path)}`;
+async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefined> {
+  const name = `${kind} ${JSON.stringify(path)}`;
   requirePermissions([{ permission: { name: "read", path }, purpose: `read ${name}` }]);
   try {
     const file = await Deno.open(path, { read: true });

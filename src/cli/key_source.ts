@@ -1,8 +1,8 @@
 import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { RunContext } from "./context.ts";
-import { denoKeyHost, type KeyFile, type KeyHost } from "./key_host.ts";
-import { promptSecret } from "./prompt.ts";
+import { denoKeyHost, type KeyHost } from "./key_host.ts";
+import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 
 /** Where a key can come from, in the order in which they are asked. */
 export type KeySource =
@@ -18,9 +18,6 @@ export interface ResolvedKey {
   readonly key: Uint8Array;
   readonly source: KeySource;
 }
-
-/** A key file larger than this is surely another file. */
-const KEY_LIMIT = 64 * 1024;
 
 const CREDENTIAL = "ttun-key";
 
@@ -47,16 +44,16 @@ export async function resolveKey(
     return keyOf(utf8(options.key), "-k");
   }
   if (options.keyFile !== undefined) {
-    return keyOf(await readKeyFile(options.keyFile, context, host), "--key-file");
+    return keyOf(await readSecretFile(options.keyFile, KEY, context, host), "--key-file");
   }
   const envFile = host.env.get("TTUN_KEY_FILE");
   if (envFile !== undefined) {
-    return keyOf(await readKeyFile(envFile, context, host), "TTUN_KEY_FILE");
+    return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
   }
   if (fromEnv !== undefined) return keyOf(utf8(fromEnv), "TTUN_KEY");
   const credential = await readCredential(host);
   if (credential !== undefined) return keyOf(credential, "credential");
-  if (host.terminal.isTerminal()) return keyOf(await prompt(context, host), "prompt");
+  if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");
   throw new TtunError(
     "usage",
     "There is no key: give --key-file FILE, -k STRING, TTUN_KEY_FILE or TTUN_KEY in the " +
@@ -99,85 +96,9 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-async function readKeyFile(
-  path: string,
-  context: Pick<RunContext, "signal">,
-  host: KeyHost,
-): Promise<Uint8Array> {
-  if (path === "") throw new TtunError("usage", "The name of the key file is empty");
-  if (path === "-") {
-    // Without the prompt the key would show while it is typed.
-    if (host.terminal.isTerminal()) return await prompt(context, host);
-    return withoutLineEnd(await readBounded(host.stdin, "standard input"));
-  }
-  using file = await host.open(path);
-  if (file === undefined) {
-    throw new TtunError("usage", `Cannot read key file ${quoted(path)}: there is no such file`);
-  }
-  // Group and others may do nothing at all with a file that is only for its owner.
-  return await readPrivate(file, path, { forbidden: 0o077, mend: "600" });
-}
-
 /** The directory may be there for other secrets alone, so a missing file is no error. */
 async function readCredential(host: KeyHost): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;
-  const path = `${directory}/${CREDENTIAL}`;
-  using file = await host.open(path);
-  if (file === undefined) return undefined;
-  // systemd itself gives the group of a service access, by mode 0440.
-  return await readPrivate(file, path, { forbidden: 0o007, mend: "400" });
-}
-
-async function readPrivate(
-  file: KeyFile,
-  path: string,
-  rule: { forbidden: number; mend: string },
-): Promise<Uint8Array> {
-  const info = await file.info();
-  if (info.isDirectory) {
-    throw new TtunError("usage", `Cannot read key file ${quoted(path)}: it is a directory`);
-  }
-  if (info.mode !== null && (info.mode & rule.forbidden) !== 0) {
-    throw new TtunError(
-      "usage",
-      `Cannot use key file ${quoted(path)}: other users have access to it; ` +
-        `run chmod ${rule.mend} ${shellWord(path)}`,
-    );
-  }
-  return withoutLineEnd(await readBounded(file, `key file ${quoted(path)}`));
-}
-
-/** Takes no more memory than the limit, however much the file gives. */
-async function readBounded(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {
-  const buffer = new Uint8Array(KEY_LIMIT + 1);
-  let length = 0;
-  while (length < buffer.length) {
-    const count = await from.read(buffer.subarray(length));
-    if (count === null) break;
-    length += count;
-  }
-  const bytes = buffer.slice(0, length);
-  buffer.fill(0);
-  if (length <= KEY_LIMIT) return bytes;
-  throw new TtunError("usage", `Cannot use ${what} as a key: it is over 64 KiB`);
-}
-
-/** Editors and echo end a file with one line end; any more belong to the key. */
-function withoutLineEnd(bytes: Uint8Array): Uint8Array {
-  if (bytes.at(-1) !== 0x0a) return bytes;
-  return bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1);
-}
-
-function prompt(context: Pick<RunContext, "signal">, host: KeyHost): Promise<Uint8Array> {
-  return promptSecret(host.terminal, "Key: ", { signal: context.signal, limit: KEY_LIMIT });
-}
-
-function quoted(path: string): string {
-  return JSON.stringify(path);
-}
-
-/** The path so that a shell takes it as one word. */
-function shellWord(path: string): string {
-  return /^[\w./~+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+  return await readCredentialFile(`${directory}/${CREDENTIAL}`, KEY, host);
 }

@@ -5,7 +5,7 @@ import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
 import type { Configured, NetworkConfig } from "../io/netcfg.ts";
 import type { Reactor } from "../io/reactor.ts";
-import type { PlaneConfig } from "./messages.ts";
+import type { VpnConfig } from "./messages.ts";
 
 /** A device as the data plane opens it. */
 export interface OpenedDevice extends Device {
@@ -19,14 +19,20 @@ export interface Net extends Dialer {
   listen(at: Addr, o: { signal: AbortSignal }): Listener;
 }
 
-/** What the data plane has of the operating system that it runs on. */
-export interface Machine extends AsyncDisposable {
+/** What any data plane has of the operating system that it runs on. */
+export interface SocketMachine extends AsyncDisposable {
   readonly clock: Clock;
   /** The loop that blocks; null where messages arrive by themselves. */
   readonly reactor: Reactor | null;
-  openNet(config: PlaneConfig, log: Logger): Net;
+  openNet(o: Pick<VpnConfig, "io" | "mptcp">, log: Logger): Net;
+  /** What becomes that user when it is called. @throws {TtunError} usage, where there is none such */
+  userChange(name: string): () => void;
+}
+
+/** The same with a TUN device. */
+export interface Machine extends SocketMachine {
   /** @throws {TtunError} privilege, system, in_use, usage */
-  openDevice(config: PlaneConfig, signal: AbortSignal): OpenedDevice;
+  openDevice(config: VpnConfig, signal: AbortSignal): OpenedDevice;
   /** @throws {TtunError} */
   configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
   /** @throws {TtunError} */
@@ -35,7 +41,5 @@ export interface Machine extends AsyncDisposable {
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): void | Promise<void>;
   /** Checks what only a user of this system can know. @throws {TtunError} usage */
-  check(config: PlaneConfig): void;
-  /** What becomes that user when it is called. @throws {TtunError} usage, where there is none such */
-  userChange(name: string): () => void;
+  check(config: VpnConfig): void;
 }

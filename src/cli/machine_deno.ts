@@ -1,7 +1,6 @@
 import { TtunError } from "../base/errors.ts";
-import { DenoClock } from "../io/deno_clock.ts";
-import { DenoNet } from "../io/deno_net.ts";
 import type { Machine } from "./machine.ts";
+import { openDenoSockets } from "./sockets_deno.ts";
 
 /**
  * A system without a reactor of ours: Deno's own sockets and timers. `device` opens and configures
@@ -15,14 +14,10 @@ export function openOnDeno(
   };
   return {
     ...device,
-    clock: new DenoClock(),
-    reactor: null,
-    openNet: () => new DenoNet(null),
+    ...openDenoSockets(),
     check: ({ congestion, io }) => {
       if (congestion !== undefined) refuse("--congestion");
       if (io === "ffi") refuse("--io ffi");
     },
-    userChange: () => refuse("--user"),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

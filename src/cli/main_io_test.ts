@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { type Ended, MAIN, runDeno, runTtun, startOnTerminal } from "./process_fixture.ts";
+import {
+  type Ended,
+  MAIN,
+  runDeno,
+  runTtun,
+  startOnTerminal,
+  writeScript,
+} from "./process_fixture.ts";
 import { test } from "../../tests/check.ts";
 
 function assertUsage(ended: Ended, what: RegExp): void {
@@ -24,6 +31,56 @@ test("help goes to standard output, by all its spellings, with exit code 0", asy
   assert.deepEqual(await runTtun("server", "-mtu", "1300", "-h"), server);
 });
 
+test("a group has help of its own, by all spellings, and so have its commands", async () => {
+  const group = await runTtun("proxy", "--help");
+  assert.equal(group.code, 0);
+  assert.equal(group.stderr, "");
+  assert.match(group.stdout, /^ {2}ttun proxy client -s HOST \[options\]$/m);
+  for (const line of ["help proxy", "proxy help", "tt -h", "help tt"]) {
+    assert.deepEqual(await runTtun(...line.split(" ")), group, line);
+  }
+  const server = await runTtun("proxy", "server", "--help");
+  assert.equal(server.code, 0);
+  assert.match(server.stdout, /^ttun proxy server \[options\] — /);
+  assert.match(server.stdout, /--port-range A-B/);
+  for (const line of ["help proxy server", "proxy help server", "tt server -h", "help tt server"]) {
+    assert.deepEqual(await runTtun(...line.split(" ")), server, line);
+  }
+  assert.match((await runTtun("proxy", "-V")).stdout, /^ttun \d/);
+});
+
+test("a group without a command, or with an unknown one, is told its usage line", async () => {
+  const usage = /^Usage: ttun proxy server\|client \[options\] {3}\(more by ttun proxy --help\)$/m;
+  assertUsage(await runTtun("proxy"), usage);
+  const unknown = await runTtun("tt", "sever");
+  assertUsage(unknown, /^ttun: Unknown command "proxy sever"; did you mean proxy server\?$/m);
+  assertUsage(unknown, usage);
+  assertUsage(await runTtun("help", "proxy", "clinet"), /did you mean proxy client\?/);
+  assertUsage(await runTtun("prxy"), /^ttun: Unknown command "prxy"; did you mean proxy\?$/m);
+  assertUsage(await runTtun("proxy", "genkey"), /^ttun: Unknown command "proxy genkey"$/m);
+  const early = await runTtun("proxy", "-k=n0body", "server");
+  assertUsage(early, /the command comes first/);
+  assert.doesNotMatch(early.stderr, /n0body/);
+  const client = await runTtun("proxy", "client", "-k", "n0body");
+  assertUsage(client, /^Usage: ttun proxy client -s HOST /m);
+  assertUsage(await runTtun("proxy", "server", "--no-proxy"), /TUN mode over tt is not there yet/);
+});
+
+test("under a name that stands for a group ttun is the group, under others all of it", async () => {
+  await using script = await writeScript(`
+    import { COMMANDS } from "cli/commands.ts";
+    import { run } from "cli/run.ts";
+    const [name, ...args] = Deno.args;
+    Deno.exit(await run(args, COMMANDS, name));
+  `);
+  const runAs = (name: string, ...args: string[]) =>
+    runDeno(["run", "-A", script.path, name, ...args]);
+  for (const args of [["--help"], ["client", "--help"], ["help", "server"], ["sever"], []]) {
+    assert.deepEqual(await runAs("tt", ...args), await runTtun("proxy", ...args), args.join(" "));
+  }
+  assert.deepEqual(await runAs("proxy", "--help"), await runTtun("--help"));
+});
+
 test("help and version need no permission", async () => {
   for (const word of ["--help", "--version"]) {
     const ended = await runDeno(["run", "--no-prompt", MAIN, word]);
@@ -41,7 +98,7 @@ test("the version is that of deno.json", async () => {
 });
 
 test("without a command there is a usage line and exit code 2", async () => {
-  assertUsage(await runTtun(), /^Usage: ttun server\|client\|genkey/);
+  assertUsage(await runTtun(), /^Usage: ttun server\|client\|proxy\|genkey/);
 });
 
 test("an unknown command is refused with a suggestion", async () => {

@@ -1,12 +1,18 @@
 import type { Cidr, HostPort } from "../base/addr.ts";
 import type { PlainError } from "../base/errors.ts";
 import type { LogRecord } from "../base/log.ts";
+import type { NamedKey, ProxyLimits } from "../app/proxy/options.ts";
 import type { WireMode } from "../app/wire.ts";
 import type { CipherName } from "../contract/cipher.ts";
+import type { PortRange } from "../core/tt/port_range.ts";
 import type { CipherMode } from "./choose_cipher.ts";
 
 /** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
-export interface PlaneConfig {
+export type PlaneConfig = VpnConfig | ProxyConfig;
+
+/** Of a tunnel (vpn_plane.ts). */
+export interface VpnConfig {
+  readonly kind: "vpn";
   readonly carrier:
     | {
       readonly role: "server";
@@ -44,8 +50,8 @@ export interface PlaneConfig {
   readonly user: string | undefined;
 }
 
-/** What the data plane has set up: for the log and for --up and --down. */
-export interface PlaneFacts {
+/** What a tunnel's data plane has set up: for the log and for --up and --down. */
+export interface VpnFacts {
   readonly device: string;
   readonly mtu: number;
   readonly addresses: readonly string[];
@@ -54,12 +60,57 @@ export interface PlaneFacts {
   readonly listen?: string;
 }
 
-/** What is known only when the data plane has begun: it takes a while to work out. */
-export interface GoWith {
+/** What is known only when a tunnel's data plane has begun: it takes a while to work out. */
+export interface VpnGo {
   /** The secret of version 2 (core/link/secrets.ts). */
   readonly s: Uint8Array;
   /** Client: this server has spoken version 2 with this key before. */
   readonly knowsV2: boolean;
+}
+
+/** Of a proxy (proxy_plane.ts). */
+export interface ProxyConfig {
+  readonly kind: "proxy";
+  readonly end:
+    | {
+      readonly role: "server";
+      /** Where the ports of the hour are opened; "" = all addresses. */
+      readonly host: string;
+      readonly keys: readonly NamedKey[];
+      readonly allow: readonly Cidr[];
+      readonly deny: readonly Cidr[];
+    }
+    | {
+      readonly role: "client";
+      /** Name or address. */
+      readonly server: string;
+      readonly password: Uint8Array;
+      readonly listen: HostPort;
+      /** Entries of core/proxy/direct_rules.ts. */
+      readonly direct: readonly string[];
+      readonly auth: Credentials | null;
+    };
+  readonly cipher: CipherName;
+  readonly aead: CipherMode;
+  readonly io: "ffi" | "deno";
+  readonly range: PortRange;
+  /** The longest text of a frame; undefined = as long as the other end takes. */
+  readonly mostText: number | undefined;
+  readonly limits: ProxyLimits;
+  /** User to become once everything is open. */
+  readonly user: string | undefined;
+}
+
+/** Who may use a proxy, in UTF-8. */
+export interface Credentials {
+  readonly user: Uint8Array;
+  readonly password: Uint8Array;
+}
+
+/** What a proxy's data plane has set up. */
+export interface ProxyFacts {
+  /** Where a client listens; a server's host, whose ports change. */
+  readonly listen: string;
 }
 
 /**
@@ -68,25 +119,25 @@ export interface GoWith {
  *     main                          data plane
  *       (starts the Worker)   ──►
  *                             ◄──   listening (orders are heard from now on)
- *                             ◄──   ready (device and listener are there)
+ *                             ◄──   ready (device and listener are there, if any)
  *       go (--up has run)     ──►
  *                             ◄──   resolve, log … for as long as it runs
  *       stop                  ──►   (or it ends by itself)
  *                             ◄──   ended (everything is closed)
  *       (--down runs)
  */
-export type Order =
-  | ({ readonly kind: "go" } & GoWith)
+export type Order<Go = unknown> =
+  | { readonly kind: "go"; readonly with: Go }
   | { readonly kind: "stop" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError };
 
 /** From the data plane to the main thread. */
-export type Report =
+export type Report<Facts = unknown> =
   /** Orders are announced by writing to this eventfd; null = the plane hears them without. */
   | { readonly kind: "listening"; readonly wakeFd: number | null }
   | { readonly kind: "log"; readonly record: LogRecord }
-  | { readonly kind: "ready"; readonly facts: PlaneFacts }
+  | { readonly kind: "ready"; readonly facts: Facts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
   /** The server has spoken version 2: to be remembered. */
   | { readonly kind: "metV2" }

@@ -60,6 +60,12 @@ interface ChoiceOption extends CommonOption {
 /** Options by the key under which their values are found. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
+/**
+ * Options by their names that another program has and this one does not: what to say to those who
+ * give them.
+ */
+export type Refusals = Readonly<Record<string, string>>;
+
 type Parsed<O> = O extends { readonly parse: (text: string) => infer T } ? T : string;
 
 type ValueOf<O extends Option> = O extends { readonly kind: "integer" } ? number

@@ -3,15 +3,16 @@ import { errorFromPlain } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Resolver } from "../contract/host.ts";
 import type { Reactor } from "../io/reactor.ts";
-import type { GoWith, Order, Report } from "./messages.ts";
+import type { Order, Report } from "./messages.ts";
 
 /**
  * The data plane's end of its conversation with the main thread. Where the loop blocks, no message
  * is ever delivered by itself: a write to the reactor's eventfd announces one, and it is fetched.
+ * `Go` is what comes with the order to go.
  */
-export class Orders implements Resolver {
+export class Orders<Go> implements Resolver {
   readonly #port: MessagePort;
-  readonly #go = Promise.withResolvers<GoWith>();
+  readonly #go = Promise.withResolvers<Go>();
   readonly #stop = Promise.withResolvers<void>();
   readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
   #lastQuestion = 0;
@@ -23,7 +24,7 @@ export class Orders implements Resolver {
       reactor.onWake = () => this.#fetch();
       this.report({ kind: "listening", wakeFd: reactor.wakeFd });
     } else {
-      port.onmessage = (event) => this.#take(event.data as Order);
+      port.onmessage = (event) => this.#take(event.data as Order<Go>);
       this.report({ kind: "listening", wakeFd: null });
     }
   }
@@ -33,7 +34,7 @@ export class Orders implements Resolver {
   }
 
   /** Settles when the order to go has come. */
-  get go(): Promise<GoWith> {
+  get go(): Promise<Go> {
     return this.#go.promise;
   }
 
@@ -58,16 +59,16 @@ export class Orders implements Resolver {
 
   #fetch(): void {
     for (;;) {
-      const found = receiveMessageOnPort(this.#port as never) as { message: Order } | undefined;
+      const found = receiveMessageOnPort(this.#port as never) as { message: Order<Go> } | undefined;
       if (found === undefined) return;
       this.#take(found.message);
     }
   }
 
-  #take(order: Order): void {
+  #take(order: Order<Go>): void {
     switch (order.kind) {
       case "go":
-        return this.#go.resolve(order);
+        return this.#go.resolve(order.with);
       case "stop":
         return this.#stop.resolve();
       case "resolved":

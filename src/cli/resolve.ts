@@ -20,3 +20,8 @@ export async function resolveHost(host: string): Promise<string[]> {
     );
   }
 }
+
+/** A name to listen on is resolved once, before; "" stays all addresses. @throws {TtunError} name */
+export async function resolveListenHost(host: string): Promise<string> {
+  return host === "" ? "" : (await resolveHost(host))[0]!;
+}

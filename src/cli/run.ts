@@ -1,74 +1,134 @@
 import { EXIT_CODES, toTtunError, TtunError } from "../base/errors.ts";
 import { type Logger, makeLogger } from "../base/log.ts";
-import type { Command, Prepared } from "./command.ts";
+import {
+  type Command,
+  type CommandGroup,
+  type Commands,
+  isGroup,
+  type Prepared,
+} from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { type RunContext, Stopped } from "./context.ts";
-import { commandHelp, commandUsage, generalHelp, generalUsage } from "./help.ts";
+import {
+  commandHelp,
+  commandUsage,
+  generalHelp,
+  generalUsage,
+  groupHelp,
+  groupUsage,
+} from "./help.ts";
 import { hideArgv } from "./hide_argv.ts";
 import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
 import { nearest } from "./nearest.ts";
+import { programName } from "./program_name.ts";
 import { stopOnSignals } from "./signals.ts";
 import { print } from "./stdout.ts";
 import { versionLine } from "./version.ts";
-
-type Commands = Readonly<Record<string, Command>>;
 
 const HELP_WORDS = ["help", "--help", "-help", "-h"];
 const VERSION_WORDS = ["version", "--version", "-version", "-V"];
 
 /**
  * Runs ttun with the arguments of its command line and resolves to the exit code. Whatever fails
- * has then been told on standard error; nothing is thrown.
+ * has then been told on standard error; nothing is thrown. `program`: the name that ttun was
+ * started by, if it has one; where that is an alias of a group, the arguments are the group's.
  */
-export async function run(args: readonly string[], commands: Commands = COMMANDS): Promise<number> {
+export async function run(
+  args: readonly string[],
+  commands: Commands = COMMANDS,
+  program: string | null = programName(),
+): Promise<number> {
+  const isAlias = Object.values(commands).some((found) =>
+    isGroup(found) && program !== null && found.aliases.includes(program)
+  );
   try {
-    return await dispatch(args, commands);
+    return await dispatch(isAlias ? [program!, ...args] : args, rootLevel(commands));
   } catch (error) {
     return reportPlain(error);
   }
 }
 
-async function dispatch(args: readonly string[], commands: Commands): Promise<number> {
+/** Where the next word of a command line is looked up: all of ttun, or a group. */
+interface Level {
+  /** Words that lead here. */
+  readonly words: readonly string[];
+  readonly commands: Commands;
+  readonly help: () => string;
+  readonly usage: () => string;
+}
+
+function rootLevel(commands: Commands): Level {
+  return {
+    words: [],
+    commands,
+    help: () => generalHelp(commands),
+    usage: () => generalUsage(commands),
+  };
+}
+
+function groupLevel(word: string, group: CommandGroup): Level {
+  return {
+    words: [word],
+    commands: group.commands,
+    help: () => groupHelp(word, group),
+    usage: () => groupUsage(word, group),
+  };
+}
+
+async function dispatch(args: readonly string[], level: Level): Promise<number> {
   const [word, ...rest] = args;
   if (word === undefined) {
-    printPlain(generalUsage(commands));
+    printPlain(level.usage());
     return EXIT_CODES.usage.code;
   }
-  if (HELP_WORDS.includes(word)) return help(rest[0], commands);
+  if (HELP_WORDS.includes(word)) return help(rest, level);
   if (VERSION_WORDS.includes(word)) {
     print(versionLine());
     return 0;
   }
-  const command = find(word, commands);
-  if (command === undefined) return refuse(unknownCommand(word, commands), generalUsage(commands));
-  return await runCommand(word, command, rest);
+  const found = find(word, level);
+  if (found === undefined) return refuse(unknownCommand(word, level), level.usage());
+  if ("commands" in found) return await dispatch(rest, found);
+  return await runCommand(found.name, found.command, rest);
 }
 
-function help(name: string | undefined, commands: Commands): number {
-  const command = name === undefined ? undefined : find(name, commands);
-  if (name !== undefined && command === undefined) {
-    return refuse(unknownCommand(name, commands), generalUsage(commands));
+function help([word, ...rest]: readonly string[], level: Level): number {
+  if (word === undefined) {
+    print(level.help());
+    return 0;
   }
-  print(
-    name === undefined || command === undefined
-      ? generalHelp(commands)
-      : commandHelp(name, command),
-  );
+  const found = find(word, level);
+  if (found === undefined) return refuse(unknownCommand(word, level), level.usage());
+  if ("commands" in found) return help(rest, found);
+  print(commandHelp(found.name, found.command));
   return 0;
 }
 
-function find(name: string, commands: Commands): Command | undefined {
-  return Object.hasOwn(commands, name) ? commands[name] : undefined;
+interface NamedCommand {
+  /** All words of it. */
+  readonly name: string;
+  readonly command: Command;
 }
 
-function unknownCommand(word: string, commands: Commands): TtunError {
+function find(word: string, { words, commands }: Level): NamedCommand | Level | undefined {
+  const [name, found] =
+    Object.entries(commands).find(([name, found]) =>
+      name === word || (isGroup(found) && found.aliases.includes(word))
+    ) ?? [];
+  if (name === undefined || found === undefined) return undefined;
+  if (isGroup(found)) return groupLevel(name, found);
+  return { name: [...words, name].join(" "), command: found };
+}
+
+function unknownCommand(word: string, { words, commands }: Level): TtunError {
   // An option may carry a key: it is not repeated.
   if (word.startsWith("-")) {
     return new TtunError("usage", "Cannot begin with an option: the command comes first");
   }
+  const whole = (last: string) => [...words, last].join(" ");
   const meant = nearest(word, [...Object.keys(commands), "help", "version"]);
-  const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
-  return new TtunError("usage", `Unknown command ${JSON.stringify(word)}${hint}`);
+  const hint = meant === undefined ? "" : `; did you mean ${whole(meant)}?`;
+  return new TtunError("usage", `Unknown command ${JSON.stringify(whole(word))}${hint}`);
 }
 
 async function runCommand(

@@ -1,8 +1,7 @@
-import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
-import { onAbort } from "../base/scope.ts";
-import { formatAddr, type HostPort, parseCidr } from "../base/addr.ts";
+import { formatAddr, parseCidr } from "../base/addr.ts";
+import { toTtunError, TtunError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
 import { pskKey } from "../core/kdf.ts";
-import { WAKE } from "../../ffi/epoll.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import type { RunContext } from "./context.ts";
 import { runHook, SHELL } from "./hooks.ts";
@@ -10,7 +9,7 @@ import { warnOfWeakKey } from "./key_strength.ts";
 import { isKnown, remember, stateDirectory } from "./known_servers.ts";
 import { linkSecret, serverToken } from "./link_secret.ts";
 import { resolveKey } from "./key_source.ts";
-import type { GoWith, Order, PlaneConfig, PlaneFacts, Report } from "./messages.ts";
+import type { VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
 import {
   isGranted,
   type Need,
@@ -20,7 +19,8 @@ import {
 } from "./permissions.ts";
 import { DARWIN_PROGRAMS } from "../io/netcfg_darwin.ts";
 import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
-import { resolveHost } from "./resolve.ts";
+import { Plane } from "./plane.ts";
+import { resolveListenHost } from "./resolve.ts";
 import { firstHost } from "../core/address_pool.ts";
 import type { ServerOptions, VpnOptions } from "./vpn_options.ts";
 
@@ -38,9 +38,6 @@ const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   darwin: DARWIN_PROGRAMS,
   windows: WINDOWS_PROGRAMS,
 };
-
-/** How long the data plane may take to end before it is left behind, in milliseconds. */
-const STOP_PATIENCE = 900;
 
 /**
  * `ttun server` and `ttun client`: the control plane. It finds the key, starts the data plane in a
@@ -62,18 +59,44 @@ export async function runVpn(
   const hooks = { up: options.up, down: options.down };
   // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
-  await using plane = new Plane(config, libc, context);
-  plane.onMetV2 = memory.remember;
-  await plane.run(role, hooks, memory.go, () => revokePermissions(stillNeeded(config, hooks)));
+  await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });
+  await plane.run({
+    prepare: async (facts) => {
+      revokePermissions(stillNeeded(config, hooks));
+      if (hooks.up !== undefined) {
+        const up = { name: "--up", command: hooks.up, role, facts } as const;
+        await runHook(up, libc, context.signal);
+      }
+      return await memory.go;
+    },
+    afterwards: async (facts) => {
+      if (hooks.down !== undefined) await runDown(hooks.down, role, facts, libc, context.log);
+    },
+    metV2: memory.remember,
+  });
   context.signal.throwIfAborted();
   return 0;
+}
+
+async function runDown(
+  command: string,
+  role: Role,
+  facts: VpnFacts,
+  libc: Libc | null,
+  log: Logger,
+): Promise<void> {
+  try {
+    await runHook({ name: "--down", command, role, facts }, libc, null);
+  } catch (error) {
+    log.warn(toTtunError(error).message); // the end goes on
+  }
 }
 
 /**
  * What is used after everything is open. A Worker shares the permissions of its parent, so this
  * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
  */
-function stillNeeded(config: PlaneConfig, hooks: Hooks): Revocable[] {
+function stillNeeded(config: VpnConfig, hooks: Hooks): Revocable[] {
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
   // Sockets of Deno's own, and names.
@@ -106,7 +129,7 @@ function needs(role: Role, options: VpnOptions): Need[] {
 async function planeConfig(
   options: VpnOptions,
   psk: Uint8Array,
-): Promise<PlaneConfig> {
+): Promise<VpnConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
@@ -123,6 +146,7 @@ async function planeConfig(
     }
   }
   return {
+    kind: "vpn",
     carrier: isClient
       ? {
         role: "client",
@@ -131,7 +155,10 @@ async function planeConfig(
       }
       : {
         role: "server",
-        listen: await listenAddress(options.listen),
+        listen: {
+          host: await resolveListenHost(options.listen.host),
+          port: options.listen.port,
+        },
         ...(many !== undefined && { many }),
       },
     psk,
@@ -164,7 +191,7 @@ function rememberingServer(
   options: VpnOptions,
   key: Uint8Array,
   { log }: RunContext,
-): { go: Promise<GoWith>; remember: () => Promise<void> } {
+): { go: Promise<VpnGo>; remember: () => Promise<void> } {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
   const directory = "server" in options && options.wire === "auto" ? stateDirectory() : null;
   if (!("server" in options) || directory === null) {
@@ -203,136 +230,4 @@ function manyClients({ clients, pool = [], wire, peerAddress }: ServerOptions) {
     }
   }
   return { clients: clients ?? 1, pool };
-}
-
-/** A name to listen on is resolved once; "" stays all addresses. */
-async function listenAddress({ host, port }: HostPort): Promise<HostPort> {
-  return { host: host === "" ? "" : (await resolveHost(host))[0]!, port };
-}
-
-/** Never called: so that `deno cache` and `deno install` know the Worker's file to be part of this. */
-export const planeModule: () => Promise<unknown> = () => import("./data_plane.ts");
-
-/** The data plane as the main thread sees it. */
-class Plane implements AsyncDisposable {
-  onMetV2: () => Promise<void> = () => Promise.resolve();
-  readonly #context: RunContext;
-  readonly #libc: Libc | null;
-  readonly #worker: Worker;
-  readonly #port: MessagePort;
-  #wakeFd: number | null = null;
-  readonly #ready = Promise.withResolvers<PlaneFacts>();
-  /** null = as it was asked to. */
-  readonly #ended = Promise.withResolvers<TtunError | null>();
-
-  constructor(config: PlaneConfig, libc: Libc | null, context: RunContext) {
-    this.#libc = libc;
-    this.#context = context;
-    this.#worker = new Worker(new URL("./data_plane.ts", import.meta.url), { type: "module" });
-    this.#worker.onerror = (event) => {
-      event.preventDefault();
-      this.#ended.resolve(toTtunError(event.error ?? new Error(event.message)));
-    };
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    port1.onmessage = (event) => this.#take(event.data as Report);
-    this.#worker.postMessage({ config, port: port2 }, [port2]);
-  }
-
-  /**
-   * From the first sign of life to the end, hooks included. Returns when it was asked to stop.
-   * @throws {TtunError} what else ended it
-   */
-  async run(
-    role: Role,
-    hooks: Hooks,
-    go: Promise<GoWith>,
-    onReady: () => void,
-  ): Promise<void> {
-    using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
-    const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
-    if (first instanceof TtunError) throw first;
-    if (first === null) return;
-    onReady();
-    try {
-      if (hooks.up !== undefined) {
-        const up = { name: "--up", command: hooks.up, role, facts: first } as const;
-        await this.#orStopped(runHook(up, this.#libc, this.#context.signal));
-      }
-      if (this.#context.signal.aborted) return;
-      this.#order({ kind: "go", ...await go });
-      const failure = await this.#orStopped(this.#ended.promise);
-      if (failure !== null) throw failure;
-    } finally {
-      await this.#stop();
-      if (hooks.down !== undefined) await this.#runDown(hooks.down, first, role);
-    }
-  }
-
-  /** What comes first: the outcome, or null when ttun is asked to stop. */
-  async #orStopped<T>(outcome: Promise<T>): Promise<T | null> {
-    const { promise: asked, resolve } = Promise.withResolvers<null>();
-    using _tie = onAbort(this.#context.signal, () => resolve(null));
-    return await Promise.race([outcome, asked]);
-  }
-
-  /** Lets the plane close what it has opened; one that does not is left behind, not waited for. */
-  async #stop(): Promise<void> {
-    this.#order({ kind: "stop" });
-    const { promise: late, resolve } = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => resolve("late"), STOP_PATIENCE);
-    if (await Promise.race([this.#ended.promise, late]) === "late") {
-      this.#context.log.warn("the data plane does not stop: it is left behind");
-    }
-    clearTimeout(timer);
-  }
-
-  async #runDown(command: string, facts: PlaneFacts, role: Role): Promise<void> {
-    try {
-      await runHook({ name: "--down", command, role, facts }, this.#libc, null);
-    } catch (error) {
-      this.#context.log.warn(toTtunError(error).message); // the end goes on
-    }
-  }
-
-  #take(report: Report): void {
-    switch (report.kind) {
-      case "listening":
-        this.#wakeFd = report.wakeFd;
-        if (this.#context.signal.aborted) this.#order({ kind: "stop" });
-        return;
-      case "log":
-        return this.#context.printRecord(report.record);
-      case "ready":
-        return this.#ready.resolve(report.facts);
-      case "resolve":
-        return void this.#resolve(report.id, report.host);
-      case "metV2":
-        return void this.onMetV2();
-      case "ended":
-        this.#wakeFd = null; // the plane has closed it: the number may be another's by now
-        return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
-      default:
-        report satisfies never;
-    }
-  }
-
-  async #resolve(id: number, host: string): Promise<void> {
-    try {
-      this.#order({ kind: "resolved", id, addresses: await resolveHost(host) });
-    } catch (error) {
-      this.#order({ kind: "unresolved", id, error: plainError(error) });
-    }
-  }
-
-  #order(order: Order): void {
-    this.#port.postMessage(order);
-    if (this.#wakeFd !== null) this.#libc?.call.write(this.#wakeFd, WAKE, 8n);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stop();
-    this.#port.close();
-    this.#worker.terminate();
-  }
 }

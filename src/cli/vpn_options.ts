@@ -1,23 +1,12 @@
 import { type Cidr, networkOf, parseCidr, parseHostPort, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
+import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
 import type { OptionTable, Values } from "./option_table.ts";
 
 const KEY_OPTIONS = {
-  key: {
-    names: ["key", "k"],
-    kind: "string",
-    metavar: "STRING",
-    help: "the key that both ends share; process lists can show it, so better use --key-file",
-    secret: true,
-  },
-  keyFile: {
-    names: ["key-file"],
-    kind: "string",
-    metavar: "FILE",
-    help: "read the key from FILE, which only its owner may read (- is standard input); without " +
-      "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, then a prompt",
-  },
+  key: KEY_OPTION,
+  keyFile: KEY_FILE_OPTION,
   cipher: {
     names: ["cipher", "m"],
     kind: "choice",
@@ -134,51 +123,12 @@ const PROCESS_OPTIONS = {
     help: "congestion control of the connection, as bbr, where the kernel has it",
     defaultText: "as the system has it",
   },
-  io: {
-    names: ["io"],
-    kind: "choice",
-    metavar: "HOW",
-    choices: ["auto", "ffi", "deno"],
-    default: "auto",
-    help: "sockets by native calls or by Deno's own",
-  },
-  aead: {
-    names: ["aead"],
-    kind: "choice",
-    metavar: "HOW",
-    choices: ["auto", "native", "node", "pure"],
-    default: "auto",
-    help: "which implementation of the cipher; auto takes the fastest that is there",
-  },
+  ...MEANS_OPTIONS,
   user: {
     names: ["user"],
     kind: "string",
     metavar: "NAME",
     help: "become this user once the device is ready",
-  },
-} as const satisfies OptionTable;
-
-const LOG_OPTIONS = {
-  verbose: {
-    names: ["verbose", "v"],
-    kind: "boolean",
-    default: false,
-    conflicts: ["quiet"],
-    help: "log details too, and where in the program a bug shows",
-  },
-  quiet: {
-    names: ["quiet", "q"],
-    kind: "boolean",
-    default: false,
-    help: "log only warnings and errors",
-  },
-  logFormat: {
-    names: ["log-format"],
-    kind: "choice",
-    metavar: "FORMAT",
-    choices: ["text", "json"],
-    default: "text",
-    help: "lines for people or for programs, on standard error either way",
   },
 } as const satisfies OptionTable;
 

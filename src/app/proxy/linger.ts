@@ -1,9 +1,13 @@
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
+import { END, goOn, NOTHING } from "../go_on.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** How long what a client still sends is read after the last answer. */
 const LINGER_MS = 2000;
+
+/** After so many bytes without a wait the others have a turn, and the time a chance to end. */
+const BUDGET = 1024 * 1024;
 
 /**
  * After our FIN: reads and drops what the other end still sends, until its own, or for a little
@@ -16,11 +20,11 @@ export async function linger(
 ): Promise<void> {
   using _timer = clock.after(LINGER_MS, () => stream.reset());
   try {
-    for (;;) {
+    const onReady = (run: () => void) => stream.onReadable(run);
+    await goOn<void>({ clock, budget: BUDGET, onReady }, () => {
       const got = stream.readNow(scratch.plain);
-      if (got === null) return;
-      if (got === undefined) await new Promise<void>((resolve) => stream.onReadable(resolve));
-    }
+      return got === undefined ? NOTHING : got ?? END;
+    });
   } catch {
     // It is over either way.
   }

@@ -30,8 +30,9 @@ export class Sink {
     }
   }
 
+  /** In a turn of its own: a write that throws at once must find it busy, to make it idle. */
   #wait(rest: Uint8Array): void {
-    this.#waiting = this.#drain(rest);
+    this.#waiting = Promise.resolve(rest).then((first) => this.#drain(first));
   }
 
   async #drain(first: Uint8Array): Promise<void> {

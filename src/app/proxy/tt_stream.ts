@@ -74,6 +74,8 @@ export class TtStream implements Stream {
   #flushing: Promise<void> | null = null;
   #alongside: AsyncDisposable | null = null;
   #failure: { error: unknown } | null = null;
+  /** A frame that cannot be opened: nothing is read after it. */
+  #broken: { error: unknown } | null = null;
   #smallLeft = SMALL_FRAMES;
   #lastWrite = -Infinity;
   #segment: number | null = null;
@@ -137,6 +139,7 @@ export class TtStream implements Stream {
   readNow(into: Uint8Array): number | null | undefined {
     for (;;) {
       if (this.#text !== null) return this.#takeText(into);
+      if (this.#broken !== null) throw this.#broken.error;
       const size = this.#part === null ? null : this.#sizeOf(this.#part, 0, this.#have);
       if (size !== null && this.#have >= size) {
         this.#openPart(size);
@@ -169,25 +172,37 @@ export class TtStream implements Stream {
     if (got === null) return this.#end();
     this.#part = null;
     this.#have = 0;
-    const end = kept + got;
+    return this.#openFrames(into, kept + got);
+  }
+
+  /**
+   * Opens the whole frames among the bytes in the shared buffer, and keeps what is behind them.
+   * Those before a damaged one still count.
+   */
+  #openFrames(into: Uint8Array, end: number): number {
+    const { sealed } = this.#scratch;
     let at = 0;
     let filled = 0;
-    for (;;) {
-      const size = this.#sizeOf(sealed, at, end);
-      if (size === null || at + size > end) break;
-      const textAt = this.#open(sealed, at, size);
-      const text = sealed.subarray(textAt, at + size);
-      at += size;
-      if (text.length > into.length - filled) { // little room: a caller that reads a header, say
-        into.set(text.subarray(0, into.length - filled), filled);
-        this.#text = text.slice(into.length - filled);
-        filled = into.length;
-        break;
+    try {
+      for (;;) {
+        const size = this.#sizeOf(sealed, at, end);
+        if (size === null || at + size > end) break;
+        const textAt = this.#open(sealed, at, size);
+        const text = sealed.subarray(textAt, at + size);
+        at += size;
+        if (text.length > into.length - filled) { // little room: a caller that reads a header, say
+          into.set(text.subarray(0, into.length - filled), filled);
+          this.#text = text.slice(into.length - filled);
+          filled = into.length;
+          break;
+        }
+        into.set(text, filled);
+        filled += text.length;
       }
-      into.set(text, filled);
-      filled += text.length;
+      if (at < end) this.#keep(sealed.subarray(at, end));
+    } catch (error) {
+      this.#broken = { error };
     }
-    if (at < end) this.#keep(sealed.subarray(at, end));
     return filled;
   }
 
@@ -203,12 +218,15 @@ export class TtStream implements Stream {
 
   #openPart(size: number): void {
     const part = this.#part!;
-    const textAt = this.#open(part, 0, size);
     const rest = part.subarray(size, this.#have);
-    this.#text = part.subarray(textAt, size);
     this.#part = null;
     this.#have = 0;
-    if (rest.length > 0) this.#keep(rest);
+    try {
+      this.#text = part.subarray(this.#open(part, 0, size), size);
+      if (rest.length > 0) this.#keep(rest);
+    } catch (error) {
+      this.#broken = { error };
+    }
   }
 
   #sizeOf(bytes: Uint8Array, at: number, end: number): number | null {
@@ -323,11 +341,13 @@ export class TtStream implements Stream {
   }
 
   closeWrite(): Now<void> {
-    if (this.#flushing === null) return this.#stream.closeWrite();
-    return this.#flushing.then(() => {
-      if (this.#failure !== null) throw this.#failure.error;
-      return this.#stream.closeWrite();
-    });
+    if (this.#flushing !== null) return this.#flushing.then(() => this.#sendFin());
+    return this.#sendFin();
+  }
+
+  #sendFin(): Now<void> {
+    if (this.#failure !== null) throw this.#failure.error;
+    return this.#stream.closeWrite();
   }
 
   // What is the carrier's.

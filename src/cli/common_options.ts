@@ -1,0 +1,65 @@
+import type { OptionTable } from "./option_table.ts";
+
+/**
+ * Options that commands of more than one kind have. Each is one object, so that the manual tells
+ * it once.
+ */
+export const KEY_OPTION = {
+  names: ["key", "k"],
+  kind: "string",
+  metavar: "STRING",
+  help: "the key that both ends share; process lists can show it, so better use --key-file",
+  secret: true,
+} as const;
+
+export const KEY_FILE_OPTION = {
+  names: ["key-file"],
+  kind: "string",
+  metavar: "FILE",
+  help: "read the key from FILE, which only its owner may read (- is standard input); without " +
+    "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, then a prompt",
+} as const;
+
+/** How sockets and ciphers are had. */
+export const MEANS_OPTIONS = {
+  io: {
+    names: ["io"],
+    kind: "choice",
+    metavar: "HOW",
+    choices: ["auto", "ffi", "deno"],
+    default: "auto",
+    help: "sockets by native calls or by Deno's own",
+  },
+  aead: {
+    names: ["aead"],
+    kind: "choice",
+    metavar: "HOW",
+    choices: ["auto", "native", "node", "pure"],
+    default: "auto",
+    help: "which implementation of the cipher; auto takes the fastest that is there",
+  },
+} as const satisfies OptionTable;
+
+export const LOG_OPTIONS = {
+  verbose: {
+    names: ["verbose", "v"],
+    kind: "boolean",
+    default: false,
+    conflicts: ["quiet"],
+    help: "log details too, and where in the program a bug shows",
+  },
+  quiet: {
+    names: ["quiet", "q"],
+    kind: "boolean",
+    default: false,
+    help: "log only warnings and errors",
+  },
+  logFormat: {
+    names: ["log-format"],
+    kind: "choice",
+    metavar: "FORMAT",
+    choices: ["text", "json"],
+    default: "text",
+    help: "lines for people or for programs, on standard error either way",
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,32 @@
+import { TtunError } from "../base/errors.ts";
+import { parseDirectFile } from "../core/proxy/direct_rules.ts";
+import { denoKeyHost, type KeyHost } from "./key_host.ts";
+import { readBounded } from "./read_bounded.ts";
+
+/** A file that is larger than this is surely another file. */
+const LIMIT = 16 * 1024 * 1024;
+
+const KIND = "file for --direct";
+
+/**
+ * The entries of --direct-file, as core/proxy/direct_rules.ts reads them.
+ * @throws {TtunError} usage, privilege
+ */
+export async function readDirectFile(
+  path: string,
+  host: Pick<KeyHost, "open"> = denoKeyHost,
+): Promise<string[]> {
+  const refuse = (why: string, cause?: unknown) =>
+    new TtunError("usage", `Cannot use ${KIND} ${JSON.stringify(path)}: ${why}`, { cause });
+  using file = await host.open(path, KIND);
+  if (file === undefined) throw refuse("there is no such file");
+  if ((await file.info()).isDirectory) throw refuse("it is a directory");
+  const bytes = await readBounded(file, LIMIT);
+  if (bytes === null) throw refuse("it is over 16 MiB");
+  try {
+    return parseDirectFile(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (!(error instanceof TtunError)) throw error;
+    throw refuse(error.message, error);
+  }
+}

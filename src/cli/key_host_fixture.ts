@@ -1,0 +1,71 @@
+/** For tests of what reads secrets: a machine with files, variables and somebody who types. */
+import type { KeyFile, KeyHost } from "./key_host.ts";
+
+export interface FakeFile {
+  content: string | Uint8Array;
+  mode?: number | null;
+  isDirectory?: boolean;
+}
+
+export interface Fake {
+  env?: Record<string, string>;
+  files?: Record<string, FakeFile>;
+  stdin?: string;
+  typed?: string;
+}
+
+/** How much was read and which files are open, to see that reading is bounded and tidy. */
+export class FakeHost implements KeyHost {
+  readonly env: KeyHost["env"];
+  readonly stdin: KeyHost["stdin"];
+  readonly terminal: KeyHost["terminal"];
+  readonly forgotten: string[] = [];
+  readonly #files: Record<string, FakeFile>;
+  openFiles = 0;
+  bytesRead = 0;
+
+  constructor(fake: Fake) {
+    this.#files = fake.files ?? {};
+    this.env = {
+      get: (name) => fake.env?.[name],
+      forget: (name) => this.forgotten.push(name),
+    };
+    this.stdin = { read: reader(fake.stdin ?? "", () => {}) };
+    const read = reader(fake.typed ?? "", () => {});
+    this.terminal = {
+      isTerminal: () => fake.typed !== undefined,
+      setRaw: () => {},
+      read,
+      write: () => {},
+    };
+  }
+
+  open(path: string, _kind: string): Promise<KeyFile | undefined> {
+    const file = this.#files[path];
+    if (file === undefined) return Promise.resolve(undefined);
+    this.openFiles += 1;
+    return Promise.resolve({
+      info: () =>
+        Promise.resolve({
+          isDirectory: file.isDirectory ?? false,
+          mode: file.mode === undefined ? 0o100600 : file.mode,
+        }),
+      read: reader(file.content, (count) => this.bytesRead += count),
+      [Symbol.dispose]: () => {
+        this.openFiles -= 1;
+      },
+    });
+  }
+}
+
+/** Gives at most 1000 bytes at a time, as pipes may. */
+function reader(content: string | Uint8Array, onRead: (count: number) => void) {
+  let rest = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return (into: Uint8Array): Promise<number | null> => {
+    const part = rest.subarray(0, Math.min(into.length, 1000));
+    into.set(part);
+    rest = rest.subarray(part.length);
+    onRead(part.length);
+    return Promise.resolve(part.length === 0 ? null : part.length);
+  };
+}

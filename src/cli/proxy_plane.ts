@@ -1,0 +1,142 @@
+import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
+import { runProxyClient } from "../app/proxy/tt_client.ts";
+import { serveProxy } from "../app/proxy/tt_server.ts";
+import { formatAddr } from "../base/addr.ts";
+import { type Logger, makeLogger } from "../base/log.ts";
+import type { Listener } from "../contract/stream.ts";
+import { DirectRules } from "../core/proxy/direct_rules.ts";
+import { AddressRules } from "../core/proxy/rules.ts";
+import { formatPortRange } from "../core/tt/port_range.ts";
+import { chooseCiphers, type ChosenCiphers } from "./choose_cipher.ts";
+import type { Net, SocketMachine } from "./machine.ts";
+import type { ProxyConfig, ProxyFacts } from "./messages.ts";
+import { Orders } from "./orders.ts";
+import { isGranted } from "./permissions.ts";
+import { passwordCheck } from "./proxy_auth.ts";
+import { rng } from "./rng.ts";
+import { openDenoSockets } from "./sockets_deno.ts";
+import { openLinuxSockets } from "./sockets_linux.ts";
+
+/** Ports below it are for those who have the privilege, on most systems. */
+const FIRST_FREE_PORT = 1024;
+
+/** A proxy's part of the data plane: sockets and ciphers, no device and no privilege. */
+export async function runProxyPlane(
+  config: ProxyConfig,
+  port: MessagePort,
+  stop: AbortController,
+): Promise<void> {
+  await using machine = openSockets(config.io);
+  const orders = new Orders<null>(port, machine.reactor);
+  orders.stop.then(() => stop.abort());
+  await run(config, machine, orders, stop.signal);
+}
+
+/** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
+function openSockets(io: ProxyConfig["io"]): SocketMachine {
+  const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
+  return isNative ? openLinuxSockets(io) : openDenoSockets();
+}
+
+async function run(
+  config: ProxyConfig,
+  machine: SocketMachine,
+  orders: Orders<null>,
+  signal: AbortSignal,
+): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
+  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
+  const ciphers = opened.use(chooseCiphers(config.aead, log));
+  const net = machine.openNet({ io: config.io, mptcp: false }, log);
+  const { end } = config;
+  const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
+  const facts = tellStart(config, ciphers, listener, log);
+  orders.report({ kind: "ready", facts });
+  const start = await Promise.race([orders.go, orders.stop]);
+  if (start === undefined) return; // stopped before it began
+  if (becomeUser !== null) {
+    becomeUser();
+    log.info("became another user", { user: config.user });
+  }
+  await runEnd(config, listener, ciphers, net, {
+    dialer: net,
+    resolver: orders,
+    clock: machine.clock,
+    wallClock: Date.now,
+    rng,
+    log,
+    signal,
+  });
+}
+
+/** Logs what has been set up. */
+function tellStart(
+  { end, cipher, io, range, user }: ProxyConfig,
+  ciphers: ChosenCiphers,
+  listener: Listener | null,
+  log: Logger,
+): ProxyFacts {
+  const means = {
+    cipher,
+    aead: `${ciphers.name} (${ciphers.detail})`,
+    io,
+    ports: formatPortRange(range),
+  };
+  if (end.role === "client") {
+    const listen = formatAddr(listener!.addr);
+    log.info("proxy client", means);
+    log.info("listening", { address: listen, server: end.server });
+    return { listen };
+  }
+  log.info("proxy server", {
+    ...means,
+    host: end.host === "" ? "all addresses" : end.host,
+    keys: end.keys.length,
+  });
+  if (user !== undefined && range.first < FIRST_FREE_PORT) {
+    log.warn(
+      `ports below ${FIRST_FREE_PORT} are for root on most systems, and --user gives that up: ` +
+        "those of --port-range may be refused from now on",
+    );
+  }
+  return { listen: end.host };
+}
+
+async function runEnd(
+  config: ProxyConfig,
+  listener: Listener | null,
+  ciphers: ChosenCiphers,
+  net: Net,
+  host: ProxyHost,
+): Promise<void> {
+  const { end, limits } = config;
+  const wire: TtWire = {
+    cipher: config.cipher,
+    makeCipher: ciphers.factory,
+    range: config.range,
+    mostText: config.mostText,
+  };
+  if (end.role === "server") {
+    await serveProxy({
+      ...host,
+      wire,
+      keys: end.keys,
+      host: end.host,
+      listen: (at, o) => net.listen(at, o),
+      rules: new AddressRules({ allow: end.allow, deny: end.deny }),
+      limits,
+    });
+  } else {
+    await runProxyClient({
+      ...host,
+      wire,
+      password: end.password,
+      server: end.server,
+      listener: listener!,
+      direct: new DirectRules(end.direct),
+      auth: end.auth === null ? null : passwordCheck(end.auth),
+      limits,
+    });
+  }
+}

@@ -1,0 +1,108 @@
+import { TtunError } from "../base/errors.ts";
+import type { RunContext } from "./context.ts";
+import type { KeyFile, KeyHost } from "./key_host.ts";
+import { promptSecret } from "./prompt.ts";
+import { readBounded } from "./read_bounded.ts";
+
+/** A file with a secret that is larger than this is surely another file. */
+export const SECRET_LIMIT = 64 * 1024;
+
+/** What a secret is, in the words that a user knows. */
+export interface SecretKind {
+  /** What its file is called, as in "key file". */
+  readonly file: string;
+  /** What a terminal is asked for. */
+  readonly question: string;
+}
+
+export const KEY: SecretKind = { file: "key file", question: "Key: " };
+
+/**
+ * Reads a secret from a file that only its owner may read, or for `-` from standard input; one line
+ * end behind it is dropped.
+ * @throws {TtunError} usage, privilege
+ */
+export async function readSecretFile(
+  path: string,
+  kind: SecretKind,
+  context: Pick<RunContext, "signal">,
+  host: KeyHost,
+): Promise<Uint8Array> {
+  if (path === "") throw new TtunError("usage", `The name of the ${kind.file} is empty`);
+  if (path === "-") {
+    // Without the prompt the secret would show while it is typed.
+    if (host.terminal.isTerminal()) return await promptFor(kind, context, host);
+    return await readSecret(host.stdin, "standard input");
+  }
+  using file = await host.open(path, kind.file);
+  if (file === undefined) {
+    throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
+  }
+  // Group and others may do nothing at all with a file that is only for its owner.
+  return await readPrivate(file, path, kind, { forbidden: 0o077, mend: "600" });
+}
+
+/** A file of systemd's credentials; undefined where it is not there. @throws {TtunError} */
+export async function readCredentialFile(
+  path: string,
+  kind: SecretKind,
+  host: KeyHost,
+): Promise<Uint8Array | undefined> {
+  using file = await host.open(path, kind.file);
+  if (file === undefined) return undefined;
+  // systemd itself gives the group of a service access, by mode 0440.
+  return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400" });
+}
+
+/** Asks at the terminal. @throws {Stopped} on Ctrl-C */
+export function promptFor(
+  kind: SecretKind,
+  context: Pick<RunContext, "signal">,
+  host: KeyHost,
+): Promise<Uint8Array> {
+  return promptSecret(host.terminal, kind.question, {
+    signal: context.signal,
+    limit: SECRET_LIMIT,
+  });
+}
+
+async function readPrivate(
+  file: KeyFile,
+  path: string,
+  kind: SecretKind,
+  rule: { forbidden: number; mend: string },
+): Promise<Uint8Array> {
+  const info = await file.info();
+  if (info.isDirectory) {
+    throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: it is a directory`);
+  }
+  if (info.mode !== null && (info.mode & rule.forbidden) !== 0) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${kind.file} ${quoted(path)}: other users have access to it; ` +
+        `run chmod ${rule.mend} ${shellWord(path)}`,
+    );
+  }
+  return await readSecret(file, `${kind.file} ${quoted(path)}`);
+}
+
+async function readSecret(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {
+  const bytes = await readBounded(from, SECRET_LIMIT);
+  if (bytes === null) throw new TtunError("usage", `Cannot use ${what}: it is over 64 KiB`);
+  return withoutLineEnd(bytes);
+}
+
+/** Editors and echo end a file with one line end; any more belong to the secret. */
+function withoutLineEnd(bytes: Uint8Array): Uint8Array {
+  if (bytes.at(-1) !== 0x0a) return bytes;
+  return bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1);
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path);
+}
+
+/** The path so that a shell takes it as one word. */
+function shellWord(path: string): string {
+  return /^[\w./~+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,38 @@
+import { type Libc, openLibc } from "../../ffi/libc.ts";
+import { becomeUser, findUser } from "../../ffi/user.ts";
+import { DenoNet } from "../io/deno_net.ts";
+import { PosixNet } from "../io/posix_net.ts";
+import { Reactor } from "../io/reactor.ts";
+import type { SocketMachine } from "./machine.ts";
+
+/** Linux: by system calls, the wait blocks unless Deno's own sockets are used. */
+export function openLinuxSockets(
+  io: "auto" | "ffi" | "deno",
+): SocketMachine & { readonly reactor: Reactor; readonly libc: Libc } {
+  const libc = openLibc();
+  const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking");
+  return {
+    libc,
+    clock: reactor,
+    reactor,
+    openNet: (config, log) => {
+      if (config.io !== "deno") {
+        // Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net`.
+        const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
+        return new PosixNet(reactor, { mptcp });
+      }
+      if (config.mptcp === true) {
+        log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
+      }
+      return new DenoNet(libc);
+    },
+    userChange: (name) => {
+      const user = findUser(libc, name);
+      return () => becomeUser(libc, user);
+    },
+    async [Symbol.asyncDispose]() {
+      await reactor[Symbol.asyncDispose]();
+      libc[Symbol.dispose]();
+    },
+  };
+}

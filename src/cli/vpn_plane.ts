@@ -1,0 +1,170 @@
+import { formatAddr, formatCidr } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { makeLogger } from "../base/log.ts";
+import type { ServerMemory } from "../app/meet_server.ts";
+import { TunHub } from "../app/tun_hub.ts";
+import { TunPump } from "../app/tun_pump.ts";
+import { runVpnClient } from "../app/vpn_client.ts";
+import { serveVpn } from "../app/vpn_server.ts";
+import { DEFAULT_REKEY } from "../app/v2_link.ts";
+import type { WireSecrets } from "../app/wire.ts";
+import { AddressPool } from "../core/address_pool.ts";
+import { ID_SIZE } from "../core/link/setup.ts";
+import { LONGEST_PACKET } from "../app/admission.ts";
+import { nodeKeyExchange } from "../io/key_exchange.ts";
+import { chooseCiphers } from "./choose_cipher.ts";
+import type { VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
+import { GivenAddresses } from "./given_addresses.ts";
+import type { Machine } from "./machine.ts";
+import { openDarwin } from "./machine_darwin.ts";
+import { openLinux } from "./machine_linux.ts";
+import { openWindows } from "./machine_windows.ts";
+import { Orders } from "./orders.ts";
+import { rng } from "./rng.ts";
+
+/**
+ * A tunnel's part of the data plane: it owns the reactor, the device, the sockets and the ciphers.
+ * With Deno's own sockets the same code runs, only the wait does not block.
+ */
+export async function runVpnPlane(
+  config: VpnConfig,
+  port: MessagePort,
+  stop: AbortController,
+): Promise<void> {
+  await using machine = openMachine(config);
+  const orders = new Orders<VpnGo>(port, machine.reactor);
+  orders.stop.then(() => stop.abort());
+  await run(config, machine, orders, stop.signal);
+}
+
+async function run(
+  config: VpnConfig,
+  machine: Machine,
+  orders: Orders<VpnGo>,
+  signal: AbortSignal,
+): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const { carrier } = config;
+  const { clock } = machine;
+  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
+  // Everything that can fail for the user's sake fails before the device is there.
+  machine.check(config);
+  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
+  const ciphers = opened.use(chooseCiphers(config.aead, log));
+  const many = carrier.role === "client" || carrier.many === undefined ? undefined : {
+    clients: carrier.many.clients,
+    pool: new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients),
+  };
+  const net = machine.openNet(config, log);
+  const listener = carrier.role === "server"
+    ? opened.use(net.listen(carrier.listen, { signal }))
+    : null;
+  const device = opened.use(machine.openDevice(config, signal));
+  const configured = await machine.configure(device.name, {
+    mtu: config.mtu,
+    addresses: [...config.addresses],
+    peers: [...config.peers],
+    routes: [...config.routes],
+    addressesAreAsked: config.addressesAreAsked,
+  });
+  // A device of our own takes everything with it; one that stays is left as it was found.
+  if (device.persistent) opened.use(configured);
+  if (device.persistent && becomeUser !== null && configured.changed) {
+    log.warn(
+      "what was changed on the device stays when ttun ends: --user gives up the privilege to undo it",
+    );
+  }
+  for (const warning of configured.warnings) log.warn(warning);
+
+  const facts: VpnFacts = {
+    device: device.name,
+    mtu: config.mtu,
+    addresses: configured.addresses.map(formatCidr),
+    routes: config.routes.map(formatCidr),
+    ...(listener === null ? {} : { listen: formatAddr(listener.addr) }),
+  };
+  log.info(carrier.role === "server" ? "server" : "client", {
+    cipher: config.cipher,
+    aead: `${ciphers.name} (${ciphers.detail})`,
+    io: config.io === "deno" || machine.reactor === null ? "deno" : "ffi",
+  });
+  log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
+  if (facts.listen !== undefined) log.info("listening", { address: facts.listen });
+  orders.report({ kind: "ready", facts });
+  const start = await Promise.race([orders.go, orders.stop]);
+  if (start === undefined) return; // stopped before it began
+  if (becomeUser !== null) {
+    becomeUser();
+    log.info("became another user", { user: config.user });
+  }
+
+  const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
+  const secrets: WireSecrets = {
+    mode: config.wire,
+    v1: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
+    s: start.s,
+    keyExchange: nodeKeyExchange,
+    rng,
+    wallClock: Date.now,
+    rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
+  };
+  const { congestion } = config;
+  const common = { secrets, clock, log, signal, congestion };
+  if (carrier.role === "client") {
+    const { server, retries } = carrier;
+    const memory = rememberV2(start.knowsV2, orders);
+    const instance = rng(ID_SIZE);
+    const given = new GivenAddresses(machine, device.name, config, configured.addresses, log);
+    await runVpnClient({
+      ...common,
+      pump: new TunPump(device, clock, packets),
+      takeAddresses: (addresses) => given.take(addresses),
+      server,
+      retries,
+      dialer: net,
+      resolver: orders,
+      memory,
+      instance,
+    });
+  } else if (listener !== null) {
+    await serveVpn({
+      ...common,
+      listener,
+      pump: many === undefined
+        ? new TunPump(device, clock, packets)
+        : new TunHub(device, clock, { ...packets, log }),
+      ...(many !== undefined && { many }),
+    });
+  }
+}
+
+/** In this process by itself; for later ones the main thread writes it down. */
+function rememberV2(known: boolean, orders: Orders<VpnGo>): ServerMemory {
+  let knowsV2 = known;
+  return {
+    get knowsV2() {
+      return knowsV2;
+    },
+    metV2: () => {
+      if (!knowsV2) orders.report({ kind: "metV2" });
+      knowsV2 = true;
+    },
+  };
+}
+
+/** By the operating system that this is. @throws {TtunError} system, where there is none for it */
+function openMachine({ io, wintun }: VpnConfig): Machine {
+  switch (Deno.build.os) {
+    case "linux":
+      return openLinux(io);
+    case "darwin":
+      return openDarwin();
+    case "windows":
+      return openWindows(wintun);
+    default:
+      throw new TtunError(
+        "system",
+        `Cannot open a TUN device: not there yet for ${Deno.build.os}`,
+      );
+  }
+}
