@@ -179,3 +179,39 @@ test("one file: by a symbolic link of another name it is ttun as well", async ()
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+test("one file: a key given by -k is not in the list of processes", async () => {
+  await using hosts = await twoHosts();
+  const secret = "a-secret-that-ps-must-not-show";
+  const { TTUN_KEY: _, ...keyless } = ENV;
+  for (const args of [["server"], ["proxy", "server", "-l", "192.0.2.1"]]) {
+    await using process = await start(hosts.server, [...args, "-v", "-k", secret], {
+      env: keyless,
+    });
+    await process.waitFor(/listening|ports/);
+    const { stdout } = await hosts.server.run("ps", ["-ww", "-o", "args=", "-p", `${process.pid}`]);
+    assert.match(stdout, /ttun/);
+    assert.doesNotMatch(stdout, new RegExp(secret));
+    assert.doesNotMatch(process.output, new RegExp(secret));
+  }
+});
+
+test("one file: called tt it is ttun proxy, from end to end", async () => {
+  await using hosts = await twoHosts();
+  const asTt = (host: Host, args: string[]) =>
+    startBy(host, 'd=$(mktemp -d); ln -s "$1" "$d/tt"; shift; exec "$d/tt" "$@"', args);
+  await using server = await asTt(hosts.server, ["server", "-v", "-l", "192.0.2.1"]);
+  await server.waitFor(/ports/);
+  await using client = await asTt(hosts.client, ["client", "-v", "-s", "192.0.2.1"]);
+  await client.waitFor(/listening/);
+  // The server's own address is denied unless it is allowed: the refusal has come all the way.
+  const { stdout } = await hosts.client.run("curl", [
+    ...["-sS", "-m", "10", "-x", "http://127.0.0.1:1080", "http://192.0.2.1:9/"],
+  ]);
+  assert.match(stdout, /--allow/);
+  for (const process of [client, server]) {
+    process.signal("SIGINT");
+    assert.equal((await process.status).code, 0, process.output);
+    assert.doesNotMatch(process.output, OF_DENO);
+  }
+});
