@@ -25,8 +25,18 @@ export function goOn<T extends void>(
   return new Promise((resolve, reject) => {
     let spent = 0;
     const moved = (count: number) => {
+      if (count === END) return resolve(undefined as T);
+      if (count === NOTHING) return wait();
       spent += count;
       go();
+    };
+    const wait = () => {
+      spent = 0;
+      try {
+        onReady(go);
+      } catch (error) {
+        reject(error);
+      }
     };
     const go = () => {
       try {
@@ -39,10 +49,7 @@ export function goOn<T extends void>(
           const count = step();
           if (count instanceof Promise) return void count.then(moved, reject);
           if (count === END) return resolve(undefined as T);
-          if (count === NOTHING) {
-            spent = 0;
-            return onReady(go);
-          }
+          if (count === NOTHING) return wait();
           spent += count;
         }
       } catch (error) {

@@ -36,6 +36,18 @@ export function toConnectError(thrown: unknown, target: Target): ConnectError {
   return new ConnectError(failure, `${formatTarget(target)}: ${words}`, { cause: thrown });
 }
 
+/** The same, and `tell` is given what goes wrong, unless nobody wants the connection any more. */
+export function telling(connect: Connect, tell: (thrown: unknown) => void): Connect {
+  return async (target, o) => {
+    try {
+      return await connect(target, o);
+    } catch (thrown) {
+      if (!o.signal.aborted) tell(thrown);
+      throw thrown;
+    }
+  };
+}
+
 /**
  * Connects from this machine: resolves the name here, keeps to the rules for each of its addresses,
  * and tries them as RFC 8305 has it. `rules` null: whatever is asked for.
@@ -71,6 +83,7 @@ export function connectFromHere(o: {
 
 /** Of addresses that may be connected to and others the others are left out. */
 function allowed(addresses: string[], rules: AddressRules, target: Target): string[] {
+  if (addresses.length === 0) return []; // that is the name's fault, and no rule's
   let why = "it has no address";
   const found = addresses.filter((address) => {
     const ip = parseIp(address);

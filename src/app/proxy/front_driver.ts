@@ -46,8 +46,7 @@ export async function serveFront(
     case "socks4":
       return await serveSocks(client, new Socks4Server({ needsAuth: o.auth !== null }), first, o);
     case "http":
-      await driveHttp(client, new HttpProxy({ auth: o.auth }), first, o);
-      return { up: 0, down: 0 };
+      return await serveHttp(client, first, o);
     case null:
       throw new ProtocolError("Cannot serve a client that speaks neither SOCKS nor HTTP");
   }
@@ -79,6 +78,20 @@ async function serveSocks(
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
   return count;
+}
+
+async function serveHttp(
+  client: Stream,
+  first: Uint8Array,
+  o: FrontOptions,
+): Promise<RelayCount> {
+  using deadline = o.clock.after(o.requestMs, () => client.reset()); // until the first request
+  const onTarget = (target: Target) => {
+    deadline[Symbol.dispose]();
+    o.onTarget(target);
+  };
+  await driveHttp(client, new HttpProxy({ auth: o.auth }), first, { ...o, onTarget });
+  return { up: 0, down: 0 };
 }
 
 /** @throws {ProtocolError} when the client says something else, nothing for too long, or ends */

@@ -42,6 +42,9 @@ interface Side {
 
 const NOTHING = new Uint8Array();
 
+/** How long a target has to take what was written to it before the machine closed it. */
+const LET_GO_MS = 10_000;
+
 type Ending = Extract<HttpAction, { kind: "endClient" | "raw" }>;
 
 class HttpDriver implements AsyncDisposable {
@@ -215,21 +218,39 @@ class HttpDriver implements AsyncDisposable {
     this.#connecting = null;
     const target = this.#target;
     this.#target = null;
-    // What was written to it shall arrive, if it still can.
-    target?.sink.flushed().catch(() => {}).then(() => target.stream[Symbol.asyncDispose]());
+    if (target !== null) void this.#letGo(target);
+  }
+
+  /** What was written to it shall arrive, if it still can: who never reads is waited for a while. */
+  async #letGo({ stream, sink }: Side): Promise<void> {
+    using _timer = this.#o.clock.after(LET_GO_MS, () => stream.reset());
+    await sink.flushed().catch(() => {});
+    await stream[Symbol.asyncDispose]();
   }
 
   async #finish(end: Ending): Promise<void> {
     const { stream, sink } = this.#client;
     if (end.kind === "endClient") {
       if (end.how === "reset") return stream.reset();
-      await sink.flushed();
-      await stream.closeWrite();
+      await this.#inTime(async () => {
+        await sink.flushed();
+        await stream.closeWrite();
+      });
       return this.#client.hasEnded ? undefined : await linger(stream, this.#o);
     }
     const target = this.#target!;
-    await Promise.all([sink.flushed(), target.sink.flushed()]);
+    await this.#inTime(() => Promise.all([sink.flushed(), target.sink.flushed()]));
     await relay(stream, target.stream, this.#o);
+  }
+
+  /** Last writes, each to somebody who may never read. */
+  async #inTime(write: () => Promise<unknown>): Promise<void> {
+    const { clock, idleMs } = this.#o;
+    using _timer = idleMs === Infinity ? null : clock.after(idleMs, () => {
+      this.#client.stream.reset();
+      this.#target?.stream.reset();
+    });
+    await write();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

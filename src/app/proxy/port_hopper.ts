@@ -34,6 +34,8 @@ export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;
   readonly #open = new Map<number, OpenPort>();
+  /** What was said of ports that could not be opened: once for as long as that lasts. */
+  readonly #failing = new Map<number, string>();
   #firstError: TtunError | null = null;
   #said = "";
 
@@ -65,7 +67,12 @@ export class PortHopper {
   }
 
   #say(): void {
-    const ports = this.#o.schedules.map((schedule) => schedule.describe()).join("; ");
+    const { schedules } = this.#o;
+    const known = new Set(schedules.flatMap(({ ports }) => ports.map(({ port }) => port)));
+    for (const port of this.#failing.keys()) {
+      if (!known.has(port)) this.#failing.delete(port);
+    }
+    const ports = schedules.map((schedule) => schedule.describe()).join("; ");
     if (ports !== this.#said) this.#o.log.debug("ports", { open: ports });
     this.#said = ports;
   }
@@ -83,12 +90,16 @@ export class PortHopper {
         this.#tasks.spawn(() => this.#accept(listener, port));
       }
       open.owners.add(schedule);
+      this.#failing.delete(port);
       schedule.bound(port, "open", wallClock());
     } catch (thrown) {
       const error = toTtunError(thrown);
       this.#firstError ??= error;
       schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
-      log.warn(error.message, { minutes: step.minutes.join(",") });
+      if (this.#failing.get(port) !== error.message) {
+        log.warn(error.message, { minutes: step.minutes.join(",") });
+      }
+      this.#failing.set(port, error.message);
     }
   }
 

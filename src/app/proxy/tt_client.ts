@@ -5,7 +5,7 @@ import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
-import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
+import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyClientOptions } from "./options.ts";
@@ -79,7 +79,7 @@ class ProxyClient {
         requestMs: REQUEST_MS,
         auth: this.#o.auth,
         signal: own.signal,
-        connect: this.#connect,
+        connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer, to)),
         onTarget: (target) => {
           to = targetText(target);
           log.debug("connect", { peer, target: to });
@@ -87,7 +87,8 @@ class ProxyClient {
       });
       log.debug("done", { peer, target: to, ...count });
     } catch (thrown) {
-      if (!signal.aborted) this.#tell(thrown, peer, to);
+      // Why there is no target has been told.
+      if (!signal.aborted && !(thrown instanceof ConnectError)) this.#tell(thrown, peer, to);
     }
   }
 

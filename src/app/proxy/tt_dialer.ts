@@ -11,7 +11,7 @@ import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
-import { type Connect, ConnectError } from "./egress.ts";
+import { type Connect, ConnectError, toConnectError } from "./egress.ts";
 import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
@@ -90,13 +90,14 @@ export class TtDialer {
         if (error.kind === "name") break; // no minute changes that
       }
     }
-    throw new ConnectError("tunnel", last!.message, { cause: last });
+    throw noWay(last!);
   };
 
-  /** The likeliest first; then a minute either way. */
+  /** The likeliest first; then a minute either way; then none, if a clock has been put right. */
   #skews(): number[] {
     const now = minuteOf(this.#o.wallClock());
-    return [this.#skew, this.#skew - 1, this.#skew + 1].filter((skew) => now + skew >= 0);
+    const skews = new Set([this.#skew, this.#skew - 1, this.#skew + 1, 0]);
+    return [...skews].filter((skew) => now + skew >= 0);
   }
 
   #found(skew: number): void {
@@ -113,6 +114,20 @@ export class TtDialer {
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
   async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
+    try {
+      return await this.#ask(wish, skew, signal, this.#knowsMark);
+    } catch (error) {
+      if (!(error instanceof Unmarked)) throw error;
+      return await this.#ask(wish, skew, signal, false);
+    }
+  }
+
+  async #ask(
+    wish: Wish,
+    skew: number,
+    signal: AbortSignal,
+    isPipelined: boolean,
+  ): Promise<Stream> {
     const { secrets, wire, server, wallClock } = this.#o;
     const borrowed = secrets.borrow(minuteOf(wallClock()) + skew);
     await using stack = new AsyncDisposableStack();
@@ -123,7 +138,7 @@ export class TtDialer {
     );
     stream.tune({ noDelay: true, keepAliveSeconds: 60 });
     const tunnel = this.#tunnel(stream, borrowed);
-    await this.#request(tunnel, wish);
+    await this.#request(tunnel, wish, isPipelined);
     tunnel.onClose(stack.move());
     return tunnel;
   }
@@ -155,8 +170,12 @@ export class TtDialer {
   }
 
   /** Asks for the target, and waits for the answer. */
-  async #request(tunnel: TtStream, { target, early }: Wish): Promise<void> {
-    const { clock, limits } = this.#o;
+  async #request(
+    tunnel: TtStream,
+    { target, early }: Wish,
+    isPipelined: boolean,
+  ): Promise<void> {
+    const { clock, limits, wire } = this.#o;
     const peer = formatAddr(tunnel.remote);
     let late: TtunError | null = null;
     const giveUpAfter = (ms: number) =>
@@ -165,34 +184,44 @@ export class TtDialer {
         tunnel.reset();
       });
     let deadline = giveUpAfter(ANSWER_MS);
+    let isAnswered = false;
     try {
-      const isPipelined = this.#knowsMark;
-      const texts = isPipelined ? [greeting(), request(target), ...inPieces(early)] : [greeting()];
-      const writing = tunnel.writeFrames(texts);
-      if (writing instanceof Promise) await writing;
+      const goesAlong = isPipelined && (wire.mostText ?? Infinity) >= EARLY_TEXT;
+      const texts = isPipelined ? [greeting(), request(target)] : [greeting()];
+      if (goesAlong) texts.push(...inPieces(early));
+      // The server may answer before it reads the rest; where the write fails, so does the read.
+      const written = Promise.resolve(tunnel.writeFrames(texts));
+      written.catch(() => {});
       const socks = new Socks5Client(target);
       const buffer = new Uint8Array(REPLY);
-      for (let isFirst = true;; isFirst = false) {
+      for (;;) {
         const got = await tunnel.read(buffer);
-        if (isFirst && got !== null) {
+        if (!isAnswered) {
+          if (got === null) throw noAnswer(peer);
+          isAnswered = true;
           deadline[Symbol.dispose]();
           deadline = giveUpAfter(limits.connectMs + REPLY_GRACE_MS);
           this.#knowsMark = tunnel.isMarked;
+          if (isPipelined && !tunnel.isMarked) throw new Unmarked();
         }
-        if (isFirst && got === null) throw noAnswer(peer);
         for (const step of got === null ? socks.ended() : socks.feed(buffer.subarray(0, got))) {
           if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
+          if (step.kind === "send" && isPipelined) continue; // it has gone
+          await written;
           if (step.kind === "connected") {
             tunnel.unread(socks.rest);
-            if (!isPipelined && early.length > 0) await tunnel.write(early);
+            if (!goesAlong && early.length > 0) await tunnel.write(early);
             return;
           }
-          if (!isPipelined) await tunnel.write(step.bytes);
+          // A message is one frame, however short frames are to be: existing servers ask for that.
+          await tunnel.writeFrames([step.bytes]);
         }
       }
-    } catch (error) {
-      this.#knowsMark &&= error instanceof ConnectError;
-      throw late ?? error;
+    } catch (thrown) {
+      this.#knowsMark &&= thrown instanceof ConnectError;
+      const error = late ?? thrown;
+      if (!(error instanceof TtunError) || error.kind === "internal") throw error;
+      throw isAnswered ? toConnectError(error, target) : error; // the minute was the right one
     } finally {
       deadline[Symbol.dispose]();
     }
@@ -208,10 +237,19 @@ function inPieces(text: Uint8Array): Uint8Array[] {
   return pieces;
 }
 
+/** A server that had the mark has not any more: what stood behind the greeting is lost. */
+class Unmarked extends Error {}
+
+const OTHERWISE = "another password, cipher or port range there, " +
+  "or the clocks differ by more than two minutes";
+
 function noAnswer(peer: string): TtunError {
-  return new TtunError(
-    "auth",
-    `The server ${peer} hung up without a word: another password, cipher or port range there, ` +
-      "or the clocks differ by more than two minutes",
-  );
+  return new TtunError("auth", `The server ${peer} hung up without a word: ${OTHERWISE}`);
+}
+
+/** The ports follow from password and clock: where one of them is wrong, most often none is open. */
+function noWay(error: TtunError): ConnectError {
+  const mayBeOurs = error.kind === "unreachable" || error.kind === "timeout";
+  const words = mayBeOurs ? `${error.message} (or ${OTHERWISE})` : error.message;
+  return new ConnectError("tunnel", words, { cause: error });
 }

@@ -13,7 +13,7 @@ import { ListenSchedule } from "../../core/tt/schedule.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline, throwAway } from "../stranger.ts";
-import { ConnectError, connectFromHere } from "./egress.ts";
+import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
 import { type Account, type Admitted, readFirstFrame } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
@@ -68,6 +68,7 @@ class ProxyServer {
   readonly #rejected: QuietLog;
   readonly #scratch = new Scratch();
   readonly #random: RandomBlock;
+  readonly #connect: Connect;
 
   constructor(o: ProxyServerOptions, accounts: readonly Account[]) {
     this.#o = o;
@@ -75,6 +76,7 @@ class ProxyServer {
     this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#random = new RandomBlock(o.rng);
+    this.#connect = connectFromHere({ ...o, connectMs: o.limits.connectMs });
   }
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */
@@ -87,7 +89,8 @@ class ProxyServer {
       using _minute = admitted.minute;
       await this.#proxy(owned, admitted, peer);
     } catch (thrown) {
-      if (!this.#o.signal.aborted) this.#tell(thrown, peer);
+      // Why there is no target has been told.
+      if (!this.#o.signal.aborted && !(thrown instanceof ConnectError)) this.#tell(thrown, peer);
     }
   }
 
@@ -140,7 +143,7 @@ class ProxyServer {
       auth: null,
       anyMethod: true,
       signal: own.signal,
-      connect: connectFromHere({ ...this.#o, connectMs: limits.connectMs }),
+      connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer)),
       onTarget: (target) => {
         to = targetText(target);
         log.debug("connect", { peer, ...user, target: to });

@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
+import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { pass, relay, type RelayCount } from "./relay.ts";
+
+const LOST = { kind: "lost" };
+
+/** A relay that runs between two connections; `left` and `right` are their far ends. */
+function start(o: { idleMs?: number; capacity?: number; signal?: AbortSignal; tt?: boolean } = {}) {
+  const clock = new FakeClock();
+  const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
+  const signal = o.signal === undefined ? {} : { signalB: o.signal };
+  const pair = (): [Stream, Stream] =>
+    o.tt ? ttPair({ ...capacity, isMarked: true }) : memoryPair({ ...capacity, ...signal });
+  const [left, first] = pair();
+  const [right, second] = pair();
+  const count: RelayCount = { up: 0, down: 0 };
+  const options = { clock, scratch: SCRATCH, idleMs: o.idleMs ?? Infinity };
+  const ended = relay(first, second, options, count);
+  ended.catch(() => {}); // each test looks at it in its own time
+  return { clock, left, right, first, second, count, ended };
+}
+
+function isReset(stream: Stream): void {
+  assert.throws(() => stream.readNow(new Uint8Array(1)), LOST);
+}
+
+Deno.test("bytes go both ways and are counted; when both have ended it is over", async () => {
+  const { clock, left, right, count, ended } = start();
+  left.write(utf8("question"));
+  right.write(utf8("the answer"));
+  await clock.settle();
+  assert.deepEqual(readNowAll(right).bytes, utf8("question"));
+  assert.deepEqual(readNowAll(left).bytes, utf8("the answer"));
+  left.closeWrite();
+  right.closeWrite();
+  await ended;
+  assert.deepEqual(count, { up: 8, down: 10 });
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("a FIN is passed on at once, and the other way goes on for as long as it likes", async () => {
+  for (const isUp of [true, false]) {
+    const { clock, left, right, ended } = start();
+    const [done, other] = isUp ? [left, right] : [right, left];
+    done.write(utf8("last words"));
+    done.closeWrite();
+    await clock.settle();
+    assert.deepEqual(readNowAll(other), { bytes: utf8("last words"), isEnded: true });
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(1_000_000);
+      other.write(utf8("more"));
+      await clock.settle();
+      assert.deepEqual(readNowAll(done), { bytes: utf8("more"), isEnded: false });
+    }
+    other.closeWrite();
+    await ended;
+    assert.equal(readNowAll(done).isEnded, true);
+  }
+});
+
+Deno.test("a reset of either end is a reset of the other, not an end", async () => {
+  for (const isUp of [true, false]) {
+    const { clock, left, right, ended } = start();
+    const [gone, other] = isUp ? [left, right] : [right, left];
+    gone.reset();
+    await assert.rejects(clock.until(ended), LOST);
+    isReset(other);
+  }
+});
+
+Deno.test("a reset after one way has ended is still a reset for the other end", async () => {
+  const { clock, left, right, ended } = start();
+  left.closeWrite();
+  await clock.settle();
+  assert.equal(readNowAll(right).isEnded, true);
+  left.reset();
+  right.write(utf8("to nobody"));
+  await assert.rejects(clock.until(ended), LOST);
+  assert.throws(() => right.write(utf8("x")), LOST);
+});
+
+Deno.test("without a byte either way for the idle time both ends are reset", async () => {
+  const { clock, left, right, ended } = start({ idleMs: 60_000 });
+  let isOver = false;
+  ended.catch(() => isOver = true);
+  for (const from of [left, right, left]) {
+    await clock.advance(59_999);
+    from.write(utf8("x"));
+    await clock.settle();
+  }
+  await clock.advance(59_999);
+  assert.equal(isOver, false);
+  await clock.advance(1);
+  await assert.rejects(ended, {
+    kind: "timeout",
+    message: "Closed a connection that was idle for 60 s",
+  });
+  readNowAllButReset(left);
+  readNowAllButReset(right);
+  assert.equal(clock.pending, 0);
+});
+
+/** What came is read first; then it was a reset. */
+function readNowAllButReset(stream: Stream): void {
+  assert.throws(() => readNowAll(stream), LOST);
+}
+
+Deno.test("no idle time, no timer", async () => {
+  const { clock, left, right, ended } = start();
+  await clock.advance(10_000_000);
+  assert.equal(clock.pending, 0);
+  left.closeWrite();
+  right.closeWrite();
+  await ended;
+});
+
+for (const tt of [false, true]) {
+  const over = tt ? "frames" : "plain streams";
+  Deno.test(`who never reads holds the other end back: bounded bytes are under way, over ${over}`, async () => {
+    const { clock, left, right, count, ended } = start({ capacity: 10_000, tt });
+    const data = pattern(2_000_000);
+    let isWritten = false;
+    const writing = Promise.resolve(left.write(data)).then(() => isWritten = true);
+    await clock.settle();
+    // Two carriers, a chunk of the relay's, a chunk that is sealed and waits.
+    assert.ok(count.up < 20_000 + 2 * SCRATCH.sealed.length, `${count.up} bytes`);
+    assert.equal(isWritten, false);
+    const parts: Uint8Array[] = [];
+    while (!isWritten) {
+      parts.push(readNowAll(right).bytes);
+      await setImmediate();
+    }
+    await writing;
+    left.closeWrite();
+    for (;;) {
+      const { bytes, isEnded } = readNowAll(right);
+      parts.push(bytes);
+      if (isEnded) break;
+      await setImmediate();
+    }
+    assert.deepEqual(concat(...parts), data);
+    right.closeWrite();
+    await clock.until(ended);
+    assert.equal(count.up, data.length);
+  });
+}
+
+Deno.test("many relays that share their buffers do not mix their bytes", async () => {
+  const relays = Array.from({ length: 8 }, (_, i) => start({ capacity: 1000 + 777 * i, tt: true }));
+  const work = relays.map(async ({ left, right }, i) => {
+    const data = pattern(40_000, i + 1);
+    const reading = readEnd(right);
+    await left.write(data);
+    await left.closeWrite();
+    assert.deepEqual(await reading, data, `relay ${i}`);
+    right.closeWrite();
+  });
+  await Promise.all(work);
+  await Promise.all(relays.map(({ ended }) => ended));
+});
+
+async function readEnd(stream: Stream): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for (;;) {
+    const into = new Uint8Array(5000);
+    const got = await stream.read(into);
+    if (got === null) return concat(...parts);
+    parts.push(into.subarray(0, got));
+  }
+}
+
+Deno.test("a flood lets the others have a turn", async () => {
+  const clock = new FakeClock();
+  const [[near], [, end]] = [memoryPair(), memoryPair()];
+  let left = 100;
+  near.readNow = (into) => left-- > 0 ? into.length : null;
+  end.readNow = () => null;
+  end.writeNow = (bytes) => bytes.length;
+  let turns = 0;
+  let isOver = false;
+  const others = (async () => {
+    for (; !isOver; turns++) await setImmediate();
+  })();
+  await relay(near, end, { clock, scratch: SCRATCH, idleMs: Infinity });
+  isOver = true;
+  await others;
+  assert.ok(turns >= 100 * SCRATCH.plain.length / (1 << 20) - 2, `${turns} turns`);
+});
+
+Deno.test("an abort ends it with the reason, and both ends are gone", async () => {
+  const stop = new AbortController();
+  const { clock, left, right, ended } = start({ signal: stop.signal, idleMs: 1000 });
+  await clock.settle();
+  const reason = new Error("stop");
+  stop.abort(reason);
+  await assert.rejects(ended, (error) => error === reason);
+  assert.ok(left.info().peerClosed && right.info().peerClosed);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("bytes that are lent are copied where they have to wait", async () => {
+  const [near, far] = memoryPair({ capacity: 4 });
+  const lent = utf8("abcdefgh");
+  const waiting = pass(near, lent);
+  lent.fill(0);
+  assert.deepEqual(readNowAll(far).bytes, utf8("abcd"));
+  await waiting;
+  assert.deepEqual(readNowAll(far).bytes, utf8("efgh"));
+  assert.equal(pass(near, utf8("abc")), undefined);
+});

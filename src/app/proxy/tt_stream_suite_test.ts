@@ -1,0 +1,45 @@
+import { setImmediate } from "node:timers/promises";
+import { MemoryNet } from "../../../tests/fake/memory.ts";
+import { ttStream } from "../../../tests/fake/tt_ends.ts";
+import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
+import { streamSuite } from "../../../tests/suite/stream_suite.ts";
+import type { Listener } from "../../contract/stream.ts";
+
+const TRAITS: StreamTraits = {
+  flood: 1 << 20,
+  most: 1 << 18,
+  resets: true,
+  refusesWhenClosed: true,
+  ip: false,
+};
+
+/** The memory net with both ends of every connection in frames. */
+function framedNet(isMarked: boolean, capacity?: number): StreamNet {
+  const net = new MemoryNet(capacity === undefined ? {} : { capacity });
+  const dialer = net.dialer();
+  return {
+    dialer: { dial: async (to, o) => ttStream(await dialer.dial(to, o), { isMarked }) },
+    listen: (at, o) => framed(net.listen(at, o), isMarked),
+    at: { host: "192.0.2.1", port: 0 },
+    pause: () => setImmediate(),
+    traits: TRAITS,
+    [Symbol.asyncDispose]: async () => {},
+  };
+}
+
+function framed(inner: Listener, isMarked: boolean): Listener {
+  return {
+    addr: inner.addr,
+    accept: (o) => {
+      const stream = inner.accept(o);
+      return stream instanceof Promise
+        ? stream.then((stream) => ttStream(stream, { isMarked }))
+        : ttStream(stream, { isMarked });
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  };
+}
+
+streamSuite("frames for an existing peer", TRAITS, Deno.test, () => framedNet(false));
+streamSuite("frames for a marked peer", TRAITS, Deno.test, () => framedNet(true));
+streamSuite("frames over a narrow carrier", TRAITS, Deno.test, () => framedNet(true, 4000));

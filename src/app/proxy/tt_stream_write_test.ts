@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
+import {
+  frameOf,
+  framesIn,
+  pattern,
+  readNowAll,
+  SCRATCH,
+  ttStream,
+  TWIN,
+} from "../../../tests/fake/tt_ends.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { hasMark } from "../../core/tt/mark.ts";
+import type { TtStream } from "./tt_stream.ts";
+
+type Options = Parameters<typeof ttStream>[1] & { capacity?: number; segmentBytes?: number };
+
+/** A stream that writes, the carrier's other end, and the sizes of what the carrier was given. */
+function writer(o: Options = {}): [TtStream, Stream, number[]] {
+  const { capacity = 1 << 22, segmentBytes, ...rest } = o;
+  const [near, far] = memoryPair({ capacity });
+  const writes: number[] = [];
+  const writeNow = near.writeNow.bind(near);
+  near.writeNow = (bytes) => {
+    if (bytes.length > 0) writes.push(bytes.length);
+    return writeNow(bytes);
+  };
+  if (segmentBytes !== undefined) near.info = () => ({ protocol: "tcp", segmentBytes });
+  return [ttStream(near, rest), far, writes];
+}
+
+/** Lengths of the texts that stand on the carrier, which are `expected` all together. */
+function textsOn(far: Stream, expected: Uint8Array): number[] {
+  const frames = framesIn(readNowAll(far).bytes);
+  assert.deepEqual(concat(...frames.map(({ text }) => text)), expected);
+  return frames.map(({ text }) => text.length);
+}
+
+const SMALL = 64 * 1024;
+
+/** Reads until the writer is done; all bytes that came. */
+async function takeWhile(far: Stream, writing: Promise<unknown>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let isOver = false;
+  writing.finally(() => isOver = true).catch(() => {});
+  while (!isOver) {
+    parts.push(readNowAll(far).bytes);
+    await Promise.resolve();
+  }
+  return concat(...parts, readNowAll(far).bytes);
+}
+
+Deno.test("frames fill one segment each at first, then are as long as the peer takes", () => {
+  for (const [isMarked, most] of [[true, 65_519], [false, 4036]] as const) {
+    const [stream, far] = writer({ isMarked, segmentBytes: 1400 });
+    const data = pattern(400_000);
+    stream.write(data);
+    const frames = framesIn(readNowAll(far).bytes);
+    let sent = 0;
+    for (const [i, { text, size }] of frames.entries()) {
+      const isSmall = sent < SMALL;
+      if (isSmall) assert.equal(text.length, 1400 - 51, `frame ${i} after ${sent}`);
+      else if (isMarked) assert.ok(text.length <= most);
+      if (isSmall) assert.ok(size <= 1400);
+      sent += text.length;
+    }
+    assert.equal(sent, data.length);
+    assert.equal(Math.max(...frames.map(({ text }) => text.length)), most);
+  }
+});
+
+Deno.test("where the carrier knows no segment, a frame fits one of 1428 bytes", () => {
+  const [stream, far] = writer();
+  stream.write(pattern(5000));
+  assert.deepEqual(textsOn(far, pattern(5000)), [1377, 1377, 1377, 869]);
+});
+
+Deno.test("after a pause of a second frames are small again, and not before", async () => {
+  const clock = new FakeClock();
+  const [stream, far] = writer({ isMarked: true, clock });
+  stream.write(pattern(200_000));
+  readNowAll(far);
+  const next = () => {
+    stream.write(pattern(60_000));
+    return textsOn(far, pattern(60_000))[0]!;
+  };
+  assert.equal(next(), 60_000);
+  await clock.advance(1000);
+  assert.equal(next(), 60_000);
+  await clock.advance(1001);
+  assert.equal(next(), 1377);
+});
+
+Deno.test("for an existing peer no text is above 4036 bytes and no frame above 4096", () => {
+  const writes = fc.array(fc.integer({ min: 1, max: 150_000 }), { minLength: 1, maxLength: 3 });
+  fc.assert(
+    fc.property(writes, fc.integer({ min: 60, max: 70_000 }), (sizes, segmentBytes) => {
+      const [stream, far] = writer({ segmentBytes });
+      const data = sizes.map((size, i) => pattern(size, i + 1));
+      for (const bytes of data) stream.write(bytes);
+      const frames = framesIn(readNowAll(far).bytes);
+      assert.ok(frames.every(({ text, size }) => text.length <= 4036 && size <= 4096));
+      assert.ok(frames.every(({ random }) => random >= 12 && random <= 32));
+      assert.deepEqual(concat(...frames.map(({ text }) => text)), concat(...data));
+    }),
+    { numRuns: 10 },
+  );
+});
+
+Deno.test("the mark of a peer that has just shown it counts from the next frame on", () => {
+  const [stream, far] = writer({ onFirst: () => true });
+  stream.write(pattern(SMALL));
+  stream.write(pattern(20_000));
+  assert.equal(Math.max(...textsOn(far, concat(pattern(SMALL), pattern(20_000)))), 4036);
+  far.write(frameOf(utf8("hello"), 32));
+  readNowAll(stream);
+  stream.write(pattern(20_000));
+  assert.deepEqual(textsOn(far, pattern(20_000)), [20_000]);
+});
+
+Deno.test("no text is longer than the operator has said", () => {
+  for (
+    const [mostText, isMarked] of [[1, true], [500, false], [10_000, true], [
+      60_000,
+      false,
+    ]] as const
+  ) {
+    const [stream, far] = writer({ mostText, isMarked });
+    const data = pattern(mostText === 1 ? 300 : 150_000);
+    stream.write(data);
+    const longest = Math.max(...textsOn(far, data));
+    assert.equal(longest, Math.min(mostText, isMarked ? 65_519 : 4036));
+  }
+});
+
+Deno.test("all frames of a write go with one write of the carrier", () => {
+  const [stream, far, writes] = writer();
+  stream.write(pattern(100_000));
+  assert.equal(writes.length, 1);
+  assert.equal(writes[0], readNowAll(far).bytes.length);
+  stream.writeFrames([utf8("first"), utf8("second")]);
+  assert.equal(writes.length, 2);
+  assert.deepEqual(framesIn(readNowAll(far).bytes).map(({ text }) => text), [
+    utf8("first"),
+    utf8("second"),
+  ]);
+});
+
+Deno.test("the first frame's R is the one that was given, once; the others are all different", () => {
+  const firstRandom = pattern(32, 99);
+  const [stream, far] = writer({ firstRandom });
+  stream.writeFrames([utf8("a"), utf8("b")]);
+  for (let i = 0; i < 100; i++) stream.write(utf8("c"));
+  const bytes = readNowAll(far).bytes;
+  assert.deepEqual(bytes.slice(1, 33), firstRandom);
+  const nonces = new Set<string>();
+  let at = 0;
+  for (const { size } of framesIn(bytes)) {
+    nonces.add(bytes.slice(at + 1, at + 13).join());
+    at += size;
+  }
+  assert.equal(nonces.size, 102);
+  assert.equal(hasMark(TWIN.k, firstRandom), false); // it is taken as it is
+});
+
+Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {
+  const [stream, far] = writer();
+  for (let i = 0; i < 600; i++) stream.write(utf8("x"));
+  const sizes = new Set(framesIn(readNowAll(far).bytes).map(({ random }) => random));
+  assert.deepEqual([...sizes].sort((a, b) => a - b), Array.from({ length: 21 }, (_, i) => 12 + i));
+});
+
+Deno.test("a carrier that takes a few bytes at a time loses and repeats nothing", async () => {
+  const sizes = fc.array(fc.integer({ min: 0, max: 9000 }), { minLength: 1, maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.integer({ min: 1, max: 5000 }), async (sizes, capacity) => {
+      const [stream, far] = writer({ capacity, isMarked: true });
+      const data = sizes.map((size, i) => pattern(size, i + 1));
+      const write = async () => {
+        for (const [i, bytes] of data.entries()) {
+          const lent = bytes.slice();
+          if (i % 2 === 0) await stream.write(lent);
+          else {
+            const done = stream.writeNow(lent);
+            await stream.write(lent.slice(done));
+          }
+          lent.fill(0xee); // it was only lent
+          SCRATCH.sealed.fill(0xee);
+        }
+      };
+      const bytes = await takeWhile(far, write());
+      const texts = framesIn(bytes).map(({ text }) => text);
+      assert.deepEqual(concat(...texts), concat(...data));
+    }),
+    { numRuns: 12 },
+  );
+});
+
+Deno.test("while an earlier write waits writeNow takes nothing, and then goes on", async () => {
+  const [stream, far] = writer({ capacity: 100 });
+  assert.equal(stream.writeNow(pattern(2000)), 2000);
+  assert.equal(stream.writeNow(utf8("later")), 0);
+  const writing = stream.write(utf8("later"));
+  assert.ok(writing instanceof Promise);
+  const bytes = await takeWhile(far, writing);
+  assert.deepEqual(
+    concat(...framesIn(bytes).map(({ text }) => text)),
+    concat(pattern(2000), utf8("later")),
+  );
+  assert.equal(stream.writeNow(utf8("x")), 1);
+});
+
+Deno.test("what a carrier has not taken yet is no more than a chunk, however much is written", async () => {
+  const [stream, far] = writer({ capacity: 1000, isMarked: true });
+  const taken = stream.writeNow(pattern(1 << 20));
+  assert.ok(taken <= SCRATCH.sealed.length);
+  for (let i = 0; i < 10; i++) assert.equal(stream.writeNow(pattern(1000)), 0);
+  const ending = stream.closeWrite();
+  const bytes = await takeWhile(far, Promise.resolve(ending));
+  assert.ok(bytes.length <= SCRATCH.sealed.length);
+});
+
+Deno.test("FIN waits for what was taken, and comes behind it", async () => {
+  const [stream, far] = writer({ capacity: 50 });
+  stream.writeNow(pattern(3000));
+  let isSent = false;
+  const ending = Promise.resolve(stream.closeWrite()).then(() => isSent = true);
+  const first = readNowAll(far);
+  assert.deepEqual([isSent, first.isEnded], [false, false]);
+  const bytes = concat(first.bytes, await takeWhile(far, ending));
+  assert.deepEqual(concat(...framesIn(bytes).map(({ text }) => text)), pattern(3000));
+  assert.equal(readNowAll(far).isEnded, true);
+});
+
+Deno.test("each way ends on its own", () => {
+  const [near, far] = memoryPair();
+  const [a, b] = [ttStream(near), ttStream(far)];
+  a.write(utf8("bye"));
+  a.closeWrite();
+  assert.deepEqual(readNowAll(b), { bytes: utf8("bye"), isEnded: true });
+  b.write(utf8("wait"));
+  b.write(utf8(" now bye"));
+  assert.deepEqual(readNowAll(a), { bytes: utf8("wait now bye"), isEnded: false });
+  b.closeWrite();
+  assert.equal(readNowAll(a).isEnded, true);
+});
+
+Deno.test("a reset while a write waits fails that write, later ones, and FIN", async () => {
+  const [stream, far] = writer({ capacity: 50 });
+  stream.writeNow(pattern(3000));
+  const ending = stream.closeWrite();
+  const writing = stream.write(utf8("x"));
+  far.reset();
+  await assert.rejects(async () => await ending, { kind: "lost" });
+  await assert.rejects(async () => await writing, { kind: "lost" });
+  assert.throws(() => stream.writeNow(utf8("x")), { kind: "lost" });
+  await assert.rejects(async () => await stream.closeWrite(), { kind: "lost" });
+});
+
+Deno.test("a reset is a reset of the carrier, and close closes what stands beside it", async () => {
+  const [stream, far] = writer();
+  stream.reset();
+  assert.throws(() => far.readNow(new Uint8Array(1)), TtunError);
+  let closed = 0;
+  const [other, its] = writer();
+  other.onClose({
+    [Symbol.asyncDispose]: async () => {
+      await Promise.resolve();
+      assert.equal(its.info().peerClosed, true); // the carrier goes first
+      closed++;
+    },
+  });
+  await other[Symbol.asyncDispose]();
+  assert.equal(closed, 1);
+});

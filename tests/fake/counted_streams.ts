@@ -1,0 +1,54 @@
+import type { HostPort } from "../../src/base/addr.ts";
+import type { Dialer, Listener, Stream } from "../../src/contract/stream.ts";
+import { MemoryNet } from "./memory.ts";
+
+/** A network that knows which of the streams that it gave to a program are still open there. */
+export class CountedStreams {
+  readonly #net: MemoryNet;
+  readonly #given = new Set<Stream>();
+
+  constructor(net: MemoryNet) {
+    this.#net = net;
+  }
+
+  /** Streams that the program has neither closed nor lost by its signal. */
+  get open(): number {
+    for (const stream of this.#given) {
+      if (isClosed(stream)) this.#given.delete(stream);
+    }
+    return this.#given.size;
+  }
+
+  /** Dials as `host`. */
+  dialer(host: string): Dialer {
+    const inner = this.#net.dialer(host);
+    return { dial: async (to, o) => this.#note(await inner.dial(to, o)) };
+  }
+
+  listen(at: HostPort, o: { signal: AbortSignal }): Listener {
+    const inner = this.#net.listen(at, o);
+    return {
+      addr: inner.addr,
+      accept: (options) => {
+        const stream = inner.accept(options);
+        return stream instanceof Promise ? stream.then(this.#note) : this.#note(stream);
+      },
+      [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+    };
+  }
+
+  readonly #note = (stream: Stream): Stream => {
+    this.#given.add(stream);
+    return stream;
+  };
+}
+
+/** Whether a stream of the memory net was closed at this very end. */
+export function isClosed(stream: Stream): boolean {
+  try {
+    stream.tune({});
+    return false;
+  } catch {
+    return true;
+  }
+}

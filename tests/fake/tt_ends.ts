@@ -1,0 +1,101 @@
+import { Scratch } from "../../src/app/proxy/scratch.ts";
+import { TtStream, type TtStreamOptions } from "../../src/app/proxy/tt_stream.ts";
+import type { Stream } from "../../src/contract/stream.ts";
+import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";
+import { markedRandom } from "../../src/core/tt/mark.ts";
+import { RandomBlock } from "../../src/core/tt/random.ts";
+import { FakeClock } from "./clock.ts";
+import { memoryPair } from "./memory.ts";
+import { seededRng } from "./rng.ts";
+import { twinDecode, twinKeys, twinSeal } from "./tt_twin.ts";
+
+/** Keys of the minute that all streams of these tests belong to. */
+export const TWIN = twinKeys("chacha20-poly1305", "of the test", 26_173_462);
+
+const SECRETS = new FrameSecrets({ aeadKey: TWIN.k, mask: TWIN.x }, TWIN.cipher, makePureCipher);
+
+/** One for all streams, as a thread has it: what one leaves in it, the next overwrites. */
+export const SCRATCH = new Scratch();
+
+const RANDOM = new RandomBlock(seededRng(1));
+let seed = 1;
+
+/** A carrier in frames of that minute. */
+export function ttStream(
+  stream: Stream,
+  o: Partial<Omit<TtStreamOptions, "stream">> = {},
+): TtStream {
+  return new TtStream({
+    stream,
+    sealer: new FrameSealer(SECRETS, RANDOM),
+    opener: new FrameOpener(SECRETS),
+    scratch: SCRATCH,
+    clock: new FakeClock(),
+    firstRandom: markedRandom(TWIN.k, seededRng(++seed)),
+    isMarked: false,
+    ...o,
+  });
+}
+
+/** Both ends of a connection in frames. */
+export function ttPair(
+  o: Partial<Omit<TtStreamOptions, "stream">> & { capacity?: number } = {},
+): [TtStream, TtStream] {
+  const [a, b] = memoryPair(o.capacity === undefined ? {} : { capacity: o.capacity });
+  return [ttStream(a, o), ttStream(b, o)];
+}
+
+/** Bytes of which no two neighbourhoods are alike. */
+export function pattern(length: number, from = 1): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  let state = (from * 0x9e37_79b9) >>> 0 || 1; // xorshift32
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, length).slice();
+}
+
+/** A frame of an existing program, whose R has so many bytes. */
+export function frameOf(text: Uint8Array, random = 12): Uint8Array {
+  return twinSeal(TWIN, seededRng(++seed)(random), text);
+}
+
+/** What bytes on a carrier are as frames: whole ones, then what is left over. */
+export function framesIn(bytes: Uint8Array): { text: Uint8Array; size: number; random: number }[] {
+  const frames = [];
+  for (let at = 0; at < bytes.length;) {
+    const found = twinDecode(TWIN, bytes.subarray(at));
+    if (typeof found !== "object") throw new Error(`${found} at ${at} of ${bytes.length}`);
+    frames.push({
+      text: found.text,
+      size: found.used,
+      random: found.used - 19 - found.text.length,
+    });
+    at += found.used;
+  }
+  return frames;
+}
+
+/** Everything that can be read now, `size` bytes at a time; and whether the end came behind it. */
+export function readNowAll(
+  stream: Stream,
+  size = 1 << 17,
+): { bytes: Uint8Array; isEnded: boolean } {
+  const into = new Uint8Array(size);
+  const parts: Uint8Array[] = [];
+  let got = stream.readNow(into);
+  for (; got !== undefined && got !== null; got = stream.readNow(into)) {
+    parts.push(into.slice(0, got));
+  }
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return { bytes, isEnded: got === null };
+}
