@@ -1,6 +1,6 @@
 import type { HostPort } from "../../src/base/addr.ts";
 import type { Dialer, Listener, Stream } from "../../src/contract/stream.ts";
-import { MemoryNet } from "./memory.ts";
+import type { MemoryNet } from "./memory.ts";
 
 /** A network that knows which of the streams that it gave to a program are still open there. */
 export class CountedStreams {

@@ -8,7 +8,7 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 import { type AddressRules, parseRules } from "../../core/proxy/rules.ts";
-import { type Target } from "../../core/proxy/target.ts";
+import type { Target } from "../../core/proxy/target.ts";
 import { ConnectError, connectFromHere, toConnectError } from "./egress.ts";
 
 const V4 = "8.0.0.1";

@@ -24,7 +24,7 @@ import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Addr } from "../../base/addr.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { type CipherName } from "../../contract/cipher.ts";
+import type { CipherName } from "../../contract/cipher.ts";
 
 /** The servers that a client meets, and how much of a transfer is no waste of time. */
 const SERVERS = {

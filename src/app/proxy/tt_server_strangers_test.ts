@@ -9,6 +9,7 @@ import {
   SERVER_HOST,
   TARGET_V4,
 } from "../../../tests/fake/proxy.ts";
+import { seededRng } from "../../../tests/fake/rng.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { oldDial, type OldFrames, oldPort } from "../../../tests/fake/tt_old.ts";
 import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
@@ -58,8 +59,10 @@ async function watch(world: ProxyWorld, stream: Stream) {
   }
 }
 
+let seed = 0;
+
 function frame(text: Uint8Array): Uint8Array {
-  return twinSeal(KEYS, crypto.getRandomValues(new Uint8Array(20)), text);
+  return twinSeal(KEYS, seededRng(++seed)(20), text);
 }
 
 function shortRandom(): Uint8Array {

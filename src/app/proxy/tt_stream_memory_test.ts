@@ -3,7 +3,7 @@ import { arrayBytes } from "../../../tests/fake/heap.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { frameOf, pattern, readNowAll, ttStream } from "../../../tests/fake/tt_ends.ts";
 import { concat } from "../../base/bytes.ts";
-import { TtStream } from "./tt_stream.ts";
+import type { TtStream } from "./tt_stream.ts";
 
 const COUNT = 60;
 

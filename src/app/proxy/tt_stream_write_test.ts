@@ -49,6 +49,7 @@ async function takeWhile(far: Stream, writing: Promise<unknown>): Promise<Uint8A
   writing.finally(() => isOver = true).catch(() => {});
   while (!isOver) {
     parts.push(readNowAll(far).bytes);
+    SCRATCH.sealed.fill(0xee, 0, 12_000); // another connection has its turn
     await Promise.resolve();
   }
   return concat(...parts, readNowAll(far).bytes);
