@@ -65,10 +65,48 @@ export async function scope<T>(
   return result as T;
 }
 
-/** Calls `run` once when the signal aborts (at once if it has), until disposed of. */
+/** Who waits for a signal's abort, and the one listener that they share. */
+interface Waiting {
+  readonly entries: Set<() => void>;
+  readonly listener: () => void;
+}
+
+const waitingFor = new WeakMap<AbortSignal, Waiting>();
+
+/**
+ * Calls `run` once when the signal aborts (at once if it has), until disposed of. Thousands may
+ * wait for one signal: they share a listener, since a signal looks through all of its own each
+ * time that one comes or goes.
+ */
 export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Disposable {
-  const listener = () => run(signal.reason);
-  if (signal.aborted) listener();
-  else signal.addEventListener("abort", listener, { once: true });
-  return { [Symbol.dispose]: () => signal.removeEventListener("abort", listener) };
+  const entry = () => run(signal.reason);
+  if (signal.aborted) {
+    entry();
+    return { [Symbol.dispose]: () => {} };
+  }
+  const waiting = waitingFor.get(signal) ?? listen(signal);
+  waiting.entries.add(entry);
+  return {
+    [Symbol.dispose]: () => {
+      if (!waiting.entries.delete(entry) || waiting.entries.size > 0) return;
+      signal.removeEventListener("abort", waiting.listener);
+      waitingFor.delete(signal);
+    },
+  };
+}
+
+function listen(signal: AbortSignal): Waiting {
+  const entries = new Set<() => void>();
+  const listener = () => {
+    signal.removeEventListener("abort", listener);
+    waitingFor.delete(signal);
+    for (const entry of entries) { // whoever goes meanwhile is not called any more
+      entries.delete(entry);
+      entry();
+    }
+  };
+  const waiting = { entries, listener };
+  waitingFor.set(signal, waiting);
+  signal.addEventListener("abort", listener);
+  return waiting;
 }

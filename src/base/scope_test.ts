@@ -190,3 +190,30 @@ Deno.test("onAbort() runs once, at once when the signal has aborted, and not aft
   onAbort(controller.signal, (reason) => runs.push(`late: ${reason}`));
   assert.deepEqual(runs, ["now", "late: now"]);
 });
+
+Deno.test("onAbort: who goes while the others are told is not told any more; the order is that of coming", () => {
+  const controller = new AbortController();
+  const told: string[] = [];
+  onAbort(controller.signal, () => {
+    told.push("first");
+    second[Symbol.dispose]();
+  });
+  const second = onAbort(controller.signal, () => told.push("second"));
+  onAbort(controller.signal, (reason) => told.push(`third: ${reason}`));
+  controller.abort("why");
+  controller.abort("again");
+  assert.deepEqual(told, ["first", "third: why"]);
+});
+
+Deno.test("onAbort: coming and going costs the same with many others", () => {
+  const { signal } = new AbortController();
+  let asked = 0;
+  const add = signal.addEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    asked++;
+    add(...args);
+  };
+  const all = Array.from({ length: 1000 }, () => onAbort(signal, () => {}));
+  for (const one of all) one[Symbol.dispose]();
+  assert.equal(asked, 1);
+});
