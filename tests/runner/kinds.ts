@@ -28,7 +28,14 @@ export const KINDS = {
       "iperf3",
       "faketime",
       "tcpdump",
+      "curl",
+      "wget",
+      "nc.openbsd",
+      "ssh",
+      "openssl",
+      "ps",
     ],
+    extras: ["chromium", "python3-socks"],
     minutes: 40,
   },
   /** Hours of it; only when asked for. */
@@ -49,6 +56,8 @@ export interface Kind {
   namespace: boolean;
   /** What must be installed. */
   programs: readonly string[];
+  /** Packages that are installed where that works; without one its tests say that they are skipped. */
+  extras?: readonly string[];
   /** After this time the run is ended. */
   minutes: number;
 }
@@ -66,6 +75,12 @@ export const PACKAGE_OF: Record<string, string> = {
   setpriv: "util-linux",
   iperf3: "iperf3",
   faketime: "faketime",
+  curl: "curl",
+  wget: "wget",
+  "nc.openbsd": "netcat-openbsd",
+  ssh: "openssh-client",
+  openssl: "openssl",
+  ps: "procps",
 };
 
 /** The kind of a file, by its path from the root; null when it is no test. */

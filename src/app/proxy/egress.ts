@@ -91,6 +91,9 @@ function allowed(addresses: string[], rules: AddressRules, target: Target): stri
     if (verdict !== null) why = `${address}: ${verdict.why}`;
     return verdict?.isAllowed === true;
   });
-  if (found.length === 0) throw new ConnectError("denied", `${formatTarget(target)}: ${why}`);
+  if (found.length === 0) {
+    const words = `${formatTarget(target)}: ${why} (an --allow for it lets clients there)`;
+    throw new ConnectError("denied", words);
+  }
   return found;
 }

@@ -90,8 +90,7 @@ async function serveHttp(
     deadline[Symbol.dispose]();
     o.onTarget(target);
   };
-  await driveHttp(client, new HttpProxy({ auth: o.auth }), first, { ...o, onTarget });
-  return { up: 0, down: 0 };
+  return await driveHttp(client, new HttpProxy({ auth: o.auth }), first, { ...o, onTarget });
 }
 
 /** @throws {ProtocolError} when the client says something else, nothing for too long, or ends */

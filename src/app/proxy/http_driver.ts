@@ -5,7 +5,7 @@ import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
 import { type Connect, toConnectError } from "./egress.ts";
 import { linger } from "./linger.ts";
-import { relay, type RelayOptions } from "./relay.ts";
+import { relay, type RelayCount, type RelayOptions, whenCut } from "./relay.ts";
 import { Sink } from "./sink.ts";
 
 /** What the driver is told by others. */
@@ -18,7 +18,8 @@ export interface HttpDriverOptions extends RelayOptions {
 
 /**
  * Does for one client's connection what the machine says (core/proxy/http_proxy.ts). `first`: bytes
- * that have come already. Nothing is read for which there would be no place to write it.
+ * that have come already. Nothing is read for which there would be no place to write it. Returns
+ * what it has written to each side.
  * @throws {TtunError} lost, timeout
  */
 export async function driveHttp(
@@ -26,9 +27,11 @@ export async function driveHttp(
   machine: HttpProxy,
   first: Uint8Array,
   o: HttpDriverOptions,
-): Promise<void> {
+): Promise<RelayCount> {
   await using driver = new HttpDriver(client, machine, o);
+  using _cut = whenCut(o.cut, () => driver.reset());
   await driver.run(first);
+  return driver.count;
 }
 
 /** A stream that is read when the machine wants it. */
@@ -48,6 +51,7 @@ const LET_GO_MS = 10_000;
 type Ending = Extract<HttpAction, { kind: "endClient" | "raw" }>;
 
 class HttpDriver implements AsyncDisposable {
+  readonly count: RelayCount = { up: 0, down: 0 };
   readonly #machine: HttpProxy;
   readonly #o: HttpDriverOptions;
   readonly #client: Side;
@@ -172,17 +176,17 @@ class HttpDriver implements AsyncDisposable {
           this.#connect(action.target);
           break;
         case "toClient":
-          this.#client.sink.write(action.bytes);
+          this.#toClient(action.bytes);
           break;
         case "toTarget":
-          this.#target?.sink.write(action.bytes);
+          this.#toTarget(action.bytes);
           break;
         case "closeTarget":
           this.#closeTarget();
           break;
         case "raw": // its bytes are lent for this call only
-          this.#client.sink.write(action.toClient);
-          this.#target?.sink.write(action.toTarget);
+          this.#toClient(action.toClient);
+          this.#toTarget(action.toTarget);
           this.#end = action;
           break;
         case "endClient":
@@ -192,6 +196,16 @@ class HttpDriver implements AsyncDisposable {
           action satisfies never;
       }
     }
+  }
+
+  #toClient(bytes: Uint8Array): void {
+    this.count.down += bytes.length;
+    this.#client.sink.write(bytes);
+  }
+
+  #toTarget(bytes: Uint8Array): void {
+    this.count.up += bytes.length;
+    this.#target?.sink.write(bytes);
   }
 
   #connect(target: Target): void {
@@ -240,17 +254,20 @@ class HttpDriver implements AsyncDisposable {
     }
     const target = this.#target!;
     await this.#inTime(() => Promise.all([sink.flushed(), target.sink.flushed()]));
-    await relay(stream, target.stream, this.#o);
+    await relay(stream, target.stream, this.#o, this.count);
   }
 
   /** Last writes, each to somebody who may never read. */
   async #inTime(write: () => Promise<unknown>): Promise<void> {
     const { clock, idleMs } = this.#o;
-    using _timer = idleMs === Infinity ? null : clock.after(idleMs, () => {
-      this.#client.stream.reset();
-      this.#target?.stream.reset();
-    });
+    using _timer = idleMs === Infinity ? null : clock.after(idleMs, () => this.reset());
     await write();
+  }
+
+  /** Of both sides. */
+  reset(): void {
+    this.#client.stream.reset();
+    this.#target?.stream.reset();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

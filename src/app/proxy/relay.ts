@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, Stream } from "../../contract/stream.ts";
 import { END, goOn, NOTHING } from "../go_on.ts";
@@ -13,6 +14,11 @@ export interface RelayOptions {
   readonly scratch: Scratch;
   /** After so long without a byte either way both ends are closed; Infinity = never. */
   readonly idleMs: number;
+  /**
+   * Aborts before the signals that the streams live under, which close them by FIN: what ttun's own
+   * end cuts off must not look like an end. Both ends are reset.
+   */
+  readonly cut?: AbortSignal;
 }
 
 /** Bytes that each way has carried. */
@@ -41,6 +47,7 @@ export async function relay(
     first.reset();
     second.reset();
   };
+  using _cut = whenCut(o.cut, end);
   using _idle = whenIdle(o, () => last, () => {
     end(new TtunError("timeout", `Closed a connection that was idle for ${o.idleMs / 1000} s`));
   });
@@ -81,6 +88,11 @@ function carry(
 export function pass(to: Stream, bytes: Uint8Array): Now<void> {
   const done = to.writeNow(bytes);
   if (done < bytes.length) return to.write(bytes.slice(done));
+}
+
+/** Calls `run` when the signal aborts, until disposed of. */
+export function whenCut(cut: AbortSignal | undefined, run: (reason: unknown) => void): Disposable {
+  return cut === undefined ? { [Symbol.dispose]: () => {} } : onAbort(cut, run);
 }
 
 /** Looks now and then: a timer for each byte would cost more than the byte. */

@@ -22,8 +22,10 @@ const FIRST_BYTES = 512;
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using secrets = new MinuteSecrets(o.password, o.wire);
+  const cut = new AbortController();
+  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   await scope(o.signal, (tasks) => {
-    const client = new ProxyClient({ ...o, signal: tasks.signal }, secrets);
+    const client = new ProxyClient({ ...o, signal: tasks.signal }, secrets, cut.signal);
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -38,14 +40,17 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 class ProxyClient {
   readonly pending = new Pending();
   readonly #o: ProxyClientOptions;
+  readonly #cut: AbortSignal;
   readonly #quota: Quota;
   readonly #said: QuietLog;
   readonly #scratch = new Scratch();
   readonly #here: Connect;
   readonly #tunnel: TtDialer;
 
-  constructor(o: ProxyClientOptions, secrets: MinuteSecrets) {
+  /** `cut`: as of RelayOptions. */
+  constructor(o: ProxyClientOptions, secrets: MinuteSecrets, cut: AbortSignal) {
     this.#o = o;
+    this.#cut = cut;
     this.#quota = new Quota(o.limits);
     this.#said = new QuietLog(o.log, () => o.clock.now());
     this.#here = connectFromHere({ ...o, connectMs: o.limits.connectMs, rules: null });
@@ -76,6 +81,7 @@ class ProxyClient {
         clock: this.#o.clock,
         scratch: this.#scratch,
         idleMs: this.#o.limits.idleMs,
+        cut: this.#cut,
         requestMs: REQUEST_MS,
         auth: this.#o.auth,
         signal: own.signal,

@@ -108,7 +108,8 @@ export class TtDialer {
     const minutes = Math.abs(skew);
     log.warn("the clocks differ", {
       server,
-      server_is: `about ${minutes} min ${skew > 0 ? "ahead" : "behind"}`,
+      // A server takes what is one minute off, without a word.
+      server_is: `more than ${minutes} min ${skew > 0 ? "ahead" : "behind"}`,
     });
   }
 

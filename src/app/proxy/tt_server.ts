@@ -40,8 +40,10 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
     secrets: stack.use(new MinuteSecrets(password, o.wire)),
     nonces: new NonceMemory(o.rng),
   }));
+  const cut = new AbortController();
+  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   await scope(o.signal, (tasks) => {
-    const server = new ProxyServer({ ...o, signal: tasks.signal }, accounts);
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, accounts, cut.signal);
     const hopper = new PortHopper(tasks, {
       ...o,
       schedules: accounts.map(({ secrets }) =>
@@ -64,14 +66,17 @@ class ProxyServer {
   readonly pending = new Pending();
   readonly #o: ProxyServerOptions;
   readonly #accounts: readonly Account[];
+  readonly #cut: AbortSignal;
   readonly #quota: Quota;
   readonly #rejected: QuietLog;
   readonly #scratch = new Scratch();
   readonly #random: RandomBlock;
   readonly #connect: Connect;
 
-  constructor(o: ProxyServerOptions, accounts: readonly Account[]) {
+  /** `cut`: as of RelayOptions. */
+  constructor(o: ProxyServerOptions, accounts: readonly Account[], cut: AbortSignal) {
     this.#o = o;
+    this.#cut = cut;
     this.#accounts = accounts;
     this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
@@ -139,6 +144,7 @@ class ProxyServer {
       clock,
       scratch: this.#scratch,
       idleMs: limits.idleMs,
+      cut: this.#cut,
       requestMs: REQUEST_MS,
       auth: null,
       anyMethod: true,

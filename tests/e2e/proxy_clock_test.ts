@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import {
+  endWell,
+  LOOPBACK,
+  portOf,
+  type Process,
+  run,
+  type Spawn,
+  spawnHere,
+  startClient,
+  startServer,
+} from "./proxy_pair.ts";
+import { serveWeb } from "./proxy_web.ts";
+
+/**
+ * By another clock than ours. Without faketime's own command, which stays behind as a parent that
+ * passes no signal on.
+ */
+async function withClock(minutes: number): Promise<Spawn> {
+  const printed = await run("faketime", ["-f", "+0s", "printenv", "LD_PRELOAD"]);
+  const clock = {
+    LD_PRELOAD: printed.stdout.trim(),
+    FAKETIME: `${minutes < 0 ? "" : "+"}${minutes}m`,
+  };
+  return (command, args, options) =>
+    spawnHere(command, args, { ...options, env: { ...options?.env, ...clock } });
+}
+
+async function load(client: Process, url: string) {
+  const args = ["-sS", "--max-time", "20", "-x", `socks5h://${LOOPBACK}:${portOf(client)}`, url];
+  return await run("curl", args);
+}
+
+test("a client whose clock is up to two minutes off is served, and told when it matters", async () => {
+  await using web = serveWeb();
+  await using stack = new AsyncDisposableStack();
+  stack.adopt(await startServer(), endWell);
+  for (const minutes of [1, -1, 2, -2]) {
+    const client = stack.adopt(await startClient({ spawn: await withClock(minutes) }), endWell);
+    for (let i = 0; i < 3; i++) {
+      const { stdout, stderr } = await load(client, `http://${web.at}/hello`);
+      assert.equal(stdout, "hello\n", `${minutes} min: ${stderr}${client.output}`);
+    }
+    const told = [...client.output.matchAll(/warn {2}the clocks differ .*server_is="(.*)"/g)]
+      .map(([, words]) => words);
+    // One minute is nothing to the server; and a minute may have begun since.
+    const side = minutes > 0 ? "behind" : "ahead";
+    if (Math.abs(minutes) === 2) assert.deepEqual(told, [`more than 1 min ${side}`]);
+    else assert(told.length <= 1);
+  }
+});
+
+test("a client whose clock is ten minutes off is told what may be wrong", async () => {
+  await using stack = new AsyncDisposableStack();
+  stack.adopt(await startServer(), endWell);
+  const client = stack.adopt(await startClient({ spawn: await withClock(10) }), endWell);
+  const { code } = await load(client, `http://${LOOPBACK}:1/`);
+  assert.equal(code, 97);
+  await client.waitFor(/no way to the server .*clock/);
+});
