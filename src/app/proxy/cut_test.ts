@@ -5,6 +5,7 @@ import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { HttpProxy } from "../../core/proxy/http_proxy.ts";
+import type { Connect } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
 import { relay } from "./relay.ts";
 
@@ -39,11 +40,14 @@ Deno.test("what a relay's own end cuts off is reset at both ends: it must not lo
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("the same of a response that only the end of its connection would end; bytes are counted", async () => {
+Deno.test("the same of a response that only the end of its connection would end", async () => {
   const { clock, o, pair, stop } = world();
   const [[near, client], [upstream, target]] = [pair(), pair()];
   const request = utf8("GET http://a.example/ HTTP/1.0\r\n\r\n");
-  const connect = () => Promise.resolve(upstream);
+  const connect: Connect = async (_target, { early }) => {
+    if (early !== undefined) await upstream.write(early);
+    return upstream;
+  };
   const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
     ...o,
     connect,

@@ -219,6 +219,7 @@ class HttpDriver implements AsyncDisposable {
       this.#connecting = null;
       this.#target = this.#side(stream);
       this.#last = this.#o.clock.now();
+      this.count.up += early.length;
       this.#perform(this.#machine.connected(early.length > 0));
     }, (thrown) => {
       if (!isMine()) return;
