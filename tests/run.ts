@@ -84,6 +84,7 @@ async function runKind(name: KindName, leftovers: Leftovers, extra: string[]): P
     return;
   }
   await providePrograms(kind.programs);
+  await provideExtras(kind.extras ?? []);
   await runFiles(name, files, leftovers, extra);
   await leftovers.sweep(`${name} tests`);
 }
@@ -111,6 +112,21 @@ async function providePrograms(programs: readonly string[]): Promise<void> {
   }
   for (const program of await missingOf(programs)) {
     fail(`${program} is missing: apt-get install -y ${PACKAGE_OF[program]}`);
+  }
+}
+
+/** Installs packages that some tests use; where that does not work those say that they are skipped. */
+async function provideExtras(packages: readonly string[]): Promise<void> {
+  for (const name of packages) {
+    const isThere = async () =>
+      (await textOf("dpkg-query", ["-W", "-f", "${Status}", name]))?.includes("ok installed");
+    if (Deno.uid() !== 0 || await isThere()) continue;
+    console.log(`Missing: ${name}. Running: apt-get install -y ${name}`);
+    const command = `apt-get install -y --no-install-recommends ${name} >/dev/null`;
+    const script =
+      `export DEBIAN_FRONTEND=noninteractive; ${command} || apt-get update -qq && ${command}`;
+    await textOf("sh", ["-c", script]);
+    if (!await isThere()) console.log(`${name} cannot be installed here: its tests are skipped`);
   }
 }
 
