@@ -1,4 +1,4 @@
-import { formatAddr, type HostPort } from "../base/addr.ts";
+import { formatAddr, type HostPort, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
@@ -26,7 +26,11 @@ export async function dialAny(o: {
   using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
   using _timeout = o.clock.after(o.timeoutMs, () => attempts.abort(tooLong(o.to, o.timeoutMs)));
   const { signal } = attempts;
-  const found = await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
+  // An address is what it is: no thread need be asked.
+  const isAddress = parseIp(o.to.host) !== null;
+  const found = isAddress
+    ? [o.to.host]
+    : await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 

@@ -12,7 +12,7 @@ import {
   startServer,
 } from "./proxy_pair.ts";
 import { openThrough, readToEnd, Refused, writeAll } from "./proxy_socks.ts";
-import { endlessSender, listenFor, resetter } from "./proxy_targets.ts";
+import { endlessSender, listenFor, resetter, soon } from "./proxy_targets.ts";
 import { serveWeb } from "./proxy_web.ts";
 
 /** The exit code of curl for a proxy that refused, in its handshake. */
@@ -24,7 +24,8 @@ type Runner = typeof run;
 
 /** How each kind of proxy says that it cannot connect to a URL's target. */
 async function refusals(proxy: string, url: string, runIn: Runner = run) {
-  const curl = (...args: string[]) => runIn("curl", ["-sS", "--max-time", "20", ...args, url]);
+  const curl = (...args: string[]) =>
+    runIn("curl", ["-sS", "--noproxy", "", "--max-time", "20", ...args, url]);
   const [socks5, socks4, http, connect] = await Promise.all([
     curl("-x", `socks5h://${proxy}`),
     curl("-x", `socks4a://${proxy}`),
@@ -85,7 +86,7 @@ test("another key: the program is refused, and the log says what may be wrong", 
   const { socks5, status, words } = await refusals(pair.proxy, `http://${LOOPBACK}:1/`);
   assert.deepEqual([socks5, status], [1, 503]);
   assert.match(words, /no connection to the ttun server/);
-  assert.match(pair.client.output, /warn {2}no way to the server .*why=.*refused/);
+  assert.match(pair.client.output, /warn {2}no way to the server .*why=.*refused.*password/);
   assert(!pair.client.output.includes("different"));
 });
 
@@ -97,7 +98,7 @@ test("a server that is not there, comes, is killed in the middle, and comes agai
   const began = performance.now();
   const { socks5, status } = await refusals(proxy, `http://${web.at}/hello`);
   assert.deepEqual([socks5, status], [1, 503]);
-  assert(performance.now() - began < 3000, "at once");
+  assert(performance.now() - began < 4000, "at once");
   await client.waitFor(/no way to the server .*refused; is the server running/);
   await using endless = endlessSender();
   for (let i = 0; i < 2; i++) {
@@ -147,7 +148,7 @@ test("a program that is reset or gone: its target hears of it at once", async ()
     await conn.read(new Uint8Array(1000));
     conn.close();
   }
-  await heard.promise;
+  await soon(heard.promise);
 });
 
 test("past the server: what --direct names is connected to from here", async () => {

@@ -27,33 +27,56 @@ export async function openThrough(proxy: number, port: number): Promise<Deno.Tcp
   }
 }
 
-/** Fills `into`, and returns it. @throws when the connection ends before */
-export async function readExactly(conn: Deno.Conn, into: Uint8Array): Promise<Uint8Array> {
-  for (let have = 0; have < into.length;) {
-    const got = await conn.read(into.subarray(have));
-    if (got === null) throw new Error(`The connection ended after ${have} bytes`);
-    have += got;
+/** Longer than anything that is waited for: what hangs shall fail its own test, and no more. */
+const PATIENCE_MS = 45_000;
+
+/** Closes the connection, so that what is under way with it fails, when that takes too long. */
+async function inTime<T>(conn: Deno.Conn, work: () => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => conn.close(), PATIENCE_MS);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
   }
-  return into;
+}
+
+/** Fills `into`, and returns it. @throws when the connection ends before */
+export function readExactly(conn: Deno.Conn, into: Uint8Array): Promise<Uint8Array> {
+  return inTime(conn, async () => {
+    for (let have = 0; have < into.length;) {
+      const got = await conn.read(into.subarray(have));
+      if (got === null) throw new Error(`The connection ended after ${have} bytes`);
+      have += got;
+    }
+    return into;
+  });
 }
 
 export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+  await inTime(conn, async () => {
+    for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+  });
 }
 
-/** Reads to the end: how many bytes came, and how it ended. */
-export async function readToEnd(
-  conn: Deno.Conn,
-): Promise<{ bytes: number; end: "fin" | "reset" }> {
-  const buffer = new Uint8Array(64 * 1024);
-  let bytes = 0;
-  try {
-    for (let got = await conn.read(buffer); got !== null; got = await conn.read(buffer)) {
-      bytes += got;
+export interface Ended {
+  /** How many bytes came before. */
+  readonly bytes: number;
+  readonly end: "fin" | "reset";
+}
+
+/** Reads to the end. */
+export function readToEnd(conn: Deno.Conn): Promise<Ended> {
+  return inTime(conn, async () => {
+    const buffer = new Uint8Array(64 * 1024);
+    let bytes = 0;
+    try {
+      for (let got = await conn.read(buffer); got !== null; got = await conn.read(buffer)) {
+        bytes += got;
+      }
+      return { bytes, end: "fin" };
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionReset) return { bytes, end: "reset" };
+      throw error;
     }
-    return { bytes, end: "fin" };
-  } catch (error) {
-    if (error instanceof Deno.errors.ConnectionReset) return { bytes, end: "reset" };
-    throw error;
-  }
+  });
 }

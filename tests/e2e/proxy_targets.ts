@@ -4,8 +4,17 @@ import { type AddressInfo, createServer } from "node:net";
 import { LOOPBACK, run } from "./proxy_pair.ts";
 import { readToEnd } from "./proxy_socks.ts";
 
+const SOON_MS = 10_000;
+
 export async function hasProgram(name: string): Promise<boolean> {
   return (await run("sh", ["-c", `command -v ${name}`])).code === 0;
+}
+
+/** What comes of it. @throws when that takes too long */
+export async function soon<T>(promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("It did not happen in time")), SOON_MS);
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 export interface Target extends AsyncDisposable {
