@@ -19,9 +19,21 @@ export interface Logger {
   debug(message: string, fields?: LogFields): void;
 }
 
-/** A logger that hands each record to `sink`; `now` gives milliseconds since 1970. */
-export function makeLogger(sink: (record: LogRecord) => void, now: () => number): Logger {
-  const at = (level: LogLevel) => (message: string, fields: LogFields = {}) =>
-    sink({ time: now(), level, message, fields });
+/** The higher, the more it matters. */
+export const URGENCY: Readonly<Record<LogLevel, number>> = { error: 3, warn: 2, info: 1, debug: 0 };
+
+/**
+ * A logger that hands each record to `sink`; `now` gives milliseconds since 1970. What is less
+ * urgent than `least` is not even made.
+ */
+export function makeLogger(
+  sink: (record: LogRecord) => void,
+  now: () => number,
+  least: LogLevel = "debug",
+): Logger {
+  const at = (level: LogLevel) =>
+    URGENCY[level] < URGENCY[least]
+      ? () => {}
+      : (message: string, fields: LogFields = {}) => sink({ time: now(), level, message, fields });
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
 }

@@ -17,3 +17,15 @@ Deno.test("a logger hands on level, words, facts and the time of the call", () =
     { time: 6, level: "debug", message: "d", fields: {} },
   ]);
 });
+
+Deno.test("what is less urgent than the least level is not even made", () => {
+  const records: string[] = [];
+  let asked = 0;
+  const log = makeLogger((record) => records.push(record.message), () => ++asked, "warn");
+  log.debug("debug");
+  log.info("info");
+  log.warn("warn");
+  log.error("error");
+  assert.deepEqual(records, ["warn", "error"]);
+  assert.equal(asked, 2);
+});

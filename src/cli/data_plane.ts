@@ -1,18 +1,18 @@
 import { NativeError } from "../../ffi/errno.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
-import type { PlaneConfig, Report } from "./messages.ts";
+import type { Beginning, Report } from "./messages.ts";
 
 /** Entry of the Worker that carries what goes through ttun: packets, or a proxy's connections. */
 addEventListener("message", (event) => {
-  const { config, port } = (event as MessageEvent<{ config: PlaneConfig; port: MessagePort }>).data;
-  runDataPlane(config, port);
+  runDataPlane((event as MessageEvent<Beginning>).data);
 }, { once: true });
 
-async function runDataPlane(config: PlaneConfig, port: MessagePort): Promise<void> {
+async function runDataPlane(beginning: Beginning): Promise<void> {
+  const { port } = beginning;
   const stop = new AbortController();
   let error: PlainError | null = null;
   try {
-    await runPart(config, port, stop);
+    await runPart(beginning, stop);
   } catch (thrown) {
     if (!stop.signal.aborted) error = plainError(translate(thrown));
   }
@@ -23,15 +23,18 @@ async function runDataPlane(config: PlaneConfig, port: MessagePort): Promise<voi
 
 /** Loads no more than is used. `stop` is aborted by the order to stop. */
 async function runPart(
-  config: PlaneConfig,
-  port: MessagePort,
+  { config, port, logLevel }: Beginning,
   stop: AbortController,
 ): Promise<void> {
   switch (config.kind) {
     case "vpn":
-      return await (await import("./vpn_plane.ts")).runVpnPlane(config, port, stop);
+      return await (await import("./vpn_plane.ts")).runVpnPlane(config, { port, stop, logLevel });
     case "proxy":
-      return await (await import("./proxy_plane.ts")).runProxyPlane(config, port, stop);
+      return await (await import("./proxy_plane.ts")).runProxyPlane(config, {
+        port,
+        stop,
+        logLevel,
+      });
     default:
       config satisfies never;
   }

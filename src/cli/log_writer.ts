@@ -1,5 +1,5 @@
 import { utf8 } from "../base/bytes.ts";
-import type { LogLevel, LogRecord } from "../base/log.ts";
+import { type LogLevel, type LogRecord, URGENCY } from "../base/log.ts";
 import { type SyncWriter, writeAll } from "./write_all.ts";
 
 export type LogFormat = "text" | "json";
@@ -9,8 +9,6 @@ export interface LogSettings {
   readonly level: LogLevel;
   readonly format: LogFormat;
 }
-
-const URGENCY: Readonly<Record<LogLevel, number>> = { error: 3, warn: 2, info: 1, debug: 0 };
 
 /** SGR colours: red, yellow, green, grey. */
 const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };

@@ -1,6 +1,6 @@
 import type { Cidr, HostPort } from "../base/addr.ts";
 import type { PlainError } from "../base/errors.ts";
-import type { LogRecord } from "../base/log.ts";
+import type { LogLevel, LogRecord } from "../base/log.ts";
 import type { NamedKey, ProxyLimits } from "../app/proxy/options.ts";
 import type { WireMode } from "../app/wire.ts";
 import type { CipherName } from "../contract/cipher.ts";
@@ -9,6 +9,21 @@ import type { CipherMode } from "./choose_cipher.ts";
 
 /** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
 export type PlaneConfig = VpnConfig | ProxyConfig;
+
+/** The Worker's first message. */
+export interface Beginning {
+  readonly config: PlaneConfig;
+  /** For everything that follows. */
+  readonly port: MessagePort;
+  /** What is less urgent is not printed: it need not cross over. */
+  readonly logLevel: LogLevel;
+}
+
+/** What a part of the data plane has of its Worker. */
+export interface PlaneHost extends Pick<Beginning, "port" | "logLevel"> {
+  /** Aborted by the order to stop. */
+  readonly stop: AbortController;
+}
 
 /** Of a tunnel (vpn_plane.ts). */
 export interface VpnConfig {

@@ -3,7 +3,7 @@ import type { Libc } from "../../ffi/libc.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { RunContext } from "./context.ts";
-import type { Order, PlaneConfig, Report } from "./messages.ts";
+import type { Beginning, Order, PlaneConfig, Report } from "./messages.ts";
 import { resolveHost } from "./resolve.ts";
 
 /** How long the data plane may take to end before it is left behind, in milliseconds. */
@@ -58,7 +58,8 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     port1.onmessage = (event) => this.#take(event.data as Report<Facts>);
-    this.#worker.postMessage({ config, port: port2 }, [port2]);
+    const { logLevel } = this.#context;
+    this.#worker.postMessage({ config, port: port2, logLevel } satisfies Beginning, [port2]);
   }
 
   /**

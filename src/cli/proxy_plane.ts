@@ -2,14 +2,14 @@ import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
 import { runProxyClient } from "../app/proxy/tt_client.ts";
 import { serveProxy } from "../app/proxy/tt_server.ts";
 import { formatAddr } from "../base/addr.ts";
-import { type Logger, makeLogger } from "../base/log.ts";
+import { type Logger, type LogLevel, makeLogger } from "../base/log.ts";
 import type { Listener } from "../contract/stream.ts";
 import { DirectRules } from "../core/proxy/direct_rules.ts";
 import { AddressRules } from "../core/proxy/rules.ts";
 import { formatPortRange } from "../core/tt/port_range.ts";
 import { chooseCiphers, type ChosenCiphers } from "./choose_cipher.ts";
 import type { Net, SocketMachine } from "./machine.ts";
-import type { ProxyConfig, ProxyFacts } from "./messages.ts";
+import type { PlaneHost, ProxyConfig, ProxyFacts } from "./messages.ts";
 import { Orders } from "./orders.ts";
 import { isGranted } from "./permissions.ts";
 import { passwordCheck } from "./proxy_auth.ts";
@@ -23,13 +23,12 @@ const FIRST_FREE_PORT = 1024;
 /** A proxy's part of the data plane: sockets and ciphers, no device and no privilege. */
 export async function runProxyPlane(
   config: ProxyConfig,
-  port: MessagePort,
-  stop: AbortController,
+  { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
   await using machine = openSockets(config.io);
   const orders = new Orders<null>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
-  await run(config, machine, orders, stop.signal);
+  await run(config, machine, orders, logLevel, stop.signal);
 }
 
 /** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
@@ -42,10 +41,11 @@ async function run(
   config: ProxyConfig,
   machine: SocketMachine,
   orders: Orders<null>,
+  logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
+  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
   const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const net = machine.openNet({ io: config.io, mptcp: false }, log);

@@ -1,6 +1,6 @@
 import { formatAddr, formatCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import { makeLogger } from "../base/log.ts";
+import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
 import { TunHub } from "../app/tun_hub.ts";
 import { TunPump } from "../app/tun_pump.ts";
@@ -13,7 +13,7 @@ import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { nodeKeyExchange } from "../io/key_exchange.ts";
 import { chooseCiphers } from "./choose_cipher.ts";
-import type { VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
+import type { PlaneHost, VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
 import { GivenAddresses } from "./given_addresses.ts";
 import type { Machine } from "./machine.ts";
 import { openDarwin } from "./machine_darwin.ts";
@@ -28,25 +28,25 @@ import { rng } from "./rng.ts";
  */
 export async function runVpnPlane(
   config: VpnConfig,
-  port: MessagePort,
-  stop: AbortController,
+  { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
   await using machine = openMachine(config);
   const orders = new Orders<VpnGo>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
-  await run(config, machine, orders, stop.signal);
+  await run(config, machine, orders, logLevel, stop.signal);
 }
 
 async function run(
   config: VpnConfig,
   machine: Machine,
   orders: Orders<VpnGo>,
+  logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const { carrier } = config;
   const { clock } = machine;
-  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now);
+  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
   // Everything that can fail for the user's sake fails before the device is there.
   machine.check(config);
   const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
