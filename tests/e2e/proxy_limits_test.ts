@@ -86,7 +86,7 @@ for (const io of ["ffi", "deno"]) {
       // Each that is connected takes two; one that cannot be is refused, or waits until it can.
       while (kept.length < 40) {
         last = openThrough(portOf(client), idle.port).catch((error: Error) => error);
-        const found = await Promise.race([last, wait(2000)]);
+        const found = await orNothing(last, 2000);
         if (found === undefined || found instanceof Error) break;
         kept.push(found);
       }
@@ -102,8 +102,15 @@ for (const io of ["ffi", "deno"]) {
   });
 }
 
-function wait(ms: number): Promise<undefined> {
-  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms));
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What comes in time, else undefined. */
+async function orNothing<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), ms);
+  return await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 test("with few descriptors and strangers that hold them a client is served at once", async () => {

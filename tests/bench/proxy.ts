@@ -1,0 +1,85 @@
+/**
+ * `deno task bench:proxy [rounds] [seconds] [--only REGEX]`: throughput, short connections, memory
+ * and CPU of ttun's proxy and its rivals, both ends on loopback of one network namespace, all in
+ * one run, the programs by turns in every round. Prints medians and what they say about the targets;
+ * progress goes to standard error. By default 3 rounds of 3 seconds for each load: some 20 minutes.
+ * `--only` names contenders by their names in the table.
+ *
+ * Needs root and: apt-get install util-linux openssh-server openssh-client shadowsocks-libev
+ * microsocks; and shadowsocks-rust (tests/bench/proxy/shadowsocks.ts says how). A contender without
+ * its program is left out.
+ */
+import { parseArgs } from "node:util";
+import { TemporaryFiles } from "../temporary_files.ts";
+import { type Field, prepareField } from "./proxy/contenders.ts";
+import { measure } from "./proxy/measure.ts";
+import { Medians } from "./proxy/medians.ts";
+import { median } from "./statistics.ts";
+import { lookAtOthers } from "./proxy/others.ts";
+import { tablesOf } from "./proxy/tables.ts";
+import { targetsOf } from "./proxy/targets.ts";
+
+/** Measures all contenders in all rounds. What fails is left out of the medians and told. */
+async function runRounds(
+  { contenders }: Field,
+  rounds: number,
+  seconds: number,
+): Promise<{ medians: Medians; failures: string[]; others: number[] }> {
+  const medians = new Medians(contenders);
+  const failures: string[] = [];
+  const others: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    for (const contender of contenders) {
+      const what = `round ${round}: ${contender.name}`;
+      const othersSoFar = lookAtOthers();
+      try {
+        const figures = await measure(contender, seconds);
+        medians.add(contender.name, figures);
+        const text = Object.entries(figures).map(([key, value]) =>
+          `${key} ${value.toPrecision(4)}`
+        );
+        others.push(othersSoFar());
+        console.error(`${what}: ${text.join(", ")}; others took ${percent(others.at(-1)!)}`);
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        failures.push(`${what} failed: ${text.trim().replace(/\s*\n\s*/g, " / ")}`);
+        console.error(failures.at(-1));
+      }
+    }
+  }
+  return { medians, failures, others };
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+/** @throws on what is no number above zero */
+function parseCount(text: string): number {
+  if (Number(text) > 0) return Number(text);
+  throw new Error(`Cannot take ${text} for a number of rounds or seconds`);
+}
+
+const { positionals, values } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: { only: { type: "string", default: "" } },
+});
+const rounds = parseCount(positionals[0] ?? "3");
+const seconds = parseCount(positionals[1] ?? "3");
+
+using files = new TemporaryFiles();
+const field = await prepareField(new RegExp(values.only), files);
+for (const sentence of field.missing) console.error(sentence);
+if (field.contenders.length === 0) throw new Error("Nobody is left to measure: see --only");
+const { medians, failures, others } = await runRounds(field, rounds, seconds);
+console.log(`${tablesOf(medians)}\n`);
+console.log(
+  `Medians of ${rounds} rounds of ${seconds} s for each load. Others took ` +
+    `${percent(median(others))} of the machine's processors meanwhile, in the worst run ` +
+    `${percent(Math.max(...others))}.\n`,
+);
+const gaps = [...field.missing, ...failures].map((sentence) => `- ${sentence}`);
+if (gaps.length > 0) console.log(`Not measured:\n\n${gaps.join("\n")}\n`);
+console.log(`Targets:\n\n${targetsOf(medians)}`);
+if (failures.length > 0) Deno.exitCode = 1;

@@ -1,0 +1,129 @@
+/**
+ * Traffic to the target, a program of its own: load.ts PORT WHAT …, where PORT is a SOCKS5 port of
+ * loopback or "direct". Prints what it has found as a line of JSON. WHAT is one of
+ *
+ *     down|up STREAMS SECONDS   bytes one way
+ *     rate WORKERS SECONDS      as many short connections as can be
+ *     latency COUNT             short connections one after the other
+ *     hold COUNT                connections that stay open, idle, until it is killed
+ */
+import { sender, taker } from "./bulk.ts";
+import { dialogue } from "./dialogue.ts";
+import type { BulkFound, RateFound } from "./found.ts";
+import { Loop } from "./loop.ts";
+import { ANSWER, MESSAGE, SEND, TAKE } from "./wire.ts";
+
+/** Until everything goes at full speed: what happens before does not count. */
+const WARM_MS = 500;
+/** Connections that are opened at once to be held. */
+const OPENERS = 64;
+/** How often it is looked whether a number of connections is reached. */
+const LOOK_MS = 20;
+/** For those that have a number and no time. */
+const PATIENCE_MS = 60_000;
+
+const loop = new Loop();
+const [port, what, ...numbers] = Deno.args;
+const socksPort = port === "direct" ? null : Number(port);
+const short = dialogue(loop, socksPort, ANSWER, MESSAGE);
+
+function fail(error: unknown): never {
+  throw error;
+}
+
+/** What `count` says of the time behind the warming up, for a second. */
+function rateIn(seconds: number, count: () => number): number {
+  loop.run(WARM_MS);
+  const [before, began] = [count(), performance.now()];
+  loop.run(seconds * 1000);
+  return (count() - before) / (performance.now() - began) * 1000;
+}
+
+function bulk(isDown: boolean, streams: number, seconds: number): BulkFound {
+  let bytes = 0;
+  const took = (count: number) => bytes += count;
+  const handler = isDown ? taker(took) : sender(took);
+  const { start } = dialogue(loop, socksPort, isDown ? SEND : TAKE, 0);
+  for (let i = 0; i < streams; i++) start(handler, fail);
+  const perSecond = rateIn(seconds, () => bytes);
+  return { mbPerSecond: perSecond / 1e6, allBytes: bytes };
+}
+
+function rate(workers: number, seconds: number): RateFound {
+  let [done, failures] = [0, 0];
+  const next = () =>
+    short.start((socket) => {
+      socket.close();
+      done++;
+      next();
+      return "wait";
+    }, (error) => {
+      if (failures++ === 0) console.error(error);
+      next();
+    });
+  for (let i = 0; i < workers; i++) next();
+  const perSecond = rateIn(seconds, () => done);
+  return { perSecond, all: done, failures };
+}
+
+/** Milliseconds from the dial to the answer. */
+function latency(count: number): number[] {
+  const times: number[] = [];
+  const next = () => {
+    const began = performance.now();
+    short.start((socket) => {
+      times.push(performance.now() - began);
+      socket.close();
+      if (times.length < count) next();
+      return "wait";
+    }, fail);
+  };
+  next();
+  runUntil(() => times.length === count);
+  return times;
+}
+
+/** Keeps so many open, after an answer each. */
+function hold(count: number): void {
+  let [asked, open] = [0, 0];
+  const next = () => {
+    if (asked++ >= count) return;
+    short.start((socket) => {
+      socket.handler = () => "wait";
+      open++;
+      next();
+      return "wait";
+    }, fail);
+  };
+  for (let i = 0; i < OPENERS; i++) next();
+  runUntil(() => open === count);
+  console.log("held");
+  loop.run(Infinity);
+}
+
+function runUntil(isOver: () => boolean): void {
+  for (const end = performance.now() + PATIENCE_MS; !isOver();) {
+    if (performance.now() > end) throw new Error(`Not done after ${PATIENCE_MS / 1000} s`);
+    loop.run(LOOK_MS);
+  }
+}
+
+function run(): unknown {
+  const [first = 1, second = 1] = numbers.map(Number);
+  switch (what) {
+    case "down":
+    case "up":
+      return bulk(what === "down", first, second);
+    case "rate":
+      return rate(first, second);
+    case "latency":
+      return latency(first);
+    case "hold":
+      return hold(first);
+    default:
+      throw new Error(`Cannot make a load of ${what}`);
+  }
+}
+
+console.log(JSON.stringify(run()));
+Deno.exit(0);

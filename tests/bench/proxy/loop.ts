@@ -1,0 +1,146 @@
+/**
+ * Sockets of a load in one thread, by bare system calls and callbacks: promises, or the reactor,
+ * would cost as much as a short connection through the programs that are measured.
+ */
+import { Epoll } from "../../../ffi/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import { type Libc, openLibc } from "../../../ffi/libc.ts";
+import { packSockaddr } from "../../../ffi/sockaddr.ts";
+import { startListen } from "../../../ffi/socket.ts";
+import type { HostPort } from "../../../src/base/addr.ts";
+
+/** Linux's numbers: sys/socket.h. */
+const AF_INET = 2;
+const STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
+const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
+const MSG_TRUNC = 0x20; // of TCP: the kernel throws the bytes away, and copies none
+const MSG_NOSIGNAL = 0x4000;
+
+/** Called when its socket may have something to do, until it says "wait". */
+export type Handler = (socket: Socket) => "wait" | "again";
+
+export class Loop {
+  readonly libc: Libc = openLibc();
+  readonly #epoll = new Epoll(this.libc);
+  /** By token: one that is free is used again, and the kernel has forgotten the old socket by then. */
+  readonly #sockets: (Socket | null)[] = [null];
+  readonly #free: number[] = [];
+  #again: Socket[] = [];
+
+  /** Begins a connection. IPv4 alone. A failure is told by the first `send`. */
+  connect(to: HostPort, handler: Handler): Socket {
+    const { call } = this.libc;
+    const fd = this.libc.check("socket", call.socket(AF_INET, STREAM_NONBLOCK_CLOEXEC, 0));
+    const address = addressOf(to);
+    call.connect(fd, address, address.length);
+    return this.#own(fd, handler);
+  }
+
+  /** `handlerOf` is asked for the handler of each new connection. */
+  listen(at: HostPort, handlerOf: () => Handler): void {
+    this.#own(startListen(this.libc, at, { mptcp: false }), (listener) => {
+      const { call } = this.libc;
+      for (;;) {
+        const fd = call.accept4(listener.fd, null, null, NONBLOCK_CLOEXEC);
+        if (fd >= 0) this.#own(fd, handlerOf());
+        else if (this.libc.errno === Errno.EAGAIN) return "wait";
+        else throw new NativeError("accept4", this.libc.errno);
+      }
+    });
+  }
+
+  #own(fd: number, handler: Handler): Socket {
+    const token = this.#free.pop() ?? this.#sockets.length;
+    const socket = new Socket(this.libc, fd, handler, () => {
+      this.#sockets[token] = null;
+      this.#free.push(token);
+    });
+    this.#sockets[token] = socket;
+    this.#epoll.add(fd, token); // its first event is that it can be written to
+    return socket;
+  }
+
+  /** Serves the sockets for so long. Infinity = for ever. */
+  run(ms: number): void {
+    const end = performance.now() + ms;
+    for (let left = ms; left > 0; left = end - performance.now()) {
+      const timeout = this.#again.length > 0 ? 0 : left === Infinity ? -1 : Math.ceil(left);
+      const again = this.#again;
+      this.#again = [];
+      this.#epoll.each(this.#epoll.wait(timeout), this.#visit);
+      for (const socket of again) this.#call(socket);
+    }
+  }
+
+  readonly #visit = (token: number): void => {
+    const socket = this.#sockets[token];
+    if (socket) this.#call(socket);
+  };
+
+  #call(socket: Socket): void {
+    if (!socket.isClosed && socket.handler(socket) === "again") this.#again.push(socket);
+  }
+}
+
+export class Socket {
+  readonly fd: number;
+  handler: Handler;
+  isClosed = false;
+  readonly #libc: Libc;
+  readonly #forget: () => void;
+
+  constructor(libc: Libc, fd: number, handler: Handler, forget: () => void) {
+    this.#libc = libc;
+    this.fd = fd;
+    this.handler = handler;
+    this.#forget = forget;
+  }
+
+  /** How many bytes came; null = none yet. 0 = FIN. @throws {NativeError} */
+  receive(into: Uint8Array<ArrayBuffer>): number | null {
+    return this.#result(
+      "recv",
+      this.#libc.call.recv(this.fd, into, BigInt(into.length), 0),
+    );
+  }
+
+  /** As `receive`, but nobody wants the bytes. */
+  skip(room: Uint8Array<ArrayBuffer>): number | null {
+    return this.#result(
+      "recv",
+      this.#libc.call.recv(this.fd, room, BigInt(room.length), MSG_TRUNC),
+    );
+  }
+
+  /** How many bytes went; null = none yet. @throws {NativeError} */
+  send(bytes: Uint8Array<ArrayBuffer>): number | null {
+    return this.#result(
+      "send",
+      this.#libc.call.send(this.fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL),
+    );
+  }
+
+  #result(name: string, result: number): number | null {
+    if (result >= 0) return result;
+    if (this.#libc.errno === Errno.EAGAIN) return null;
+    throw new NativeError(name, this.#libc.errno);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#libc.call.close(this.fd);
+    this.#forget();
+  }
+}
+
+const addresses = new Map<number, Uint8Array<ArrayBuffer>>();
+
+/** Packed once for each port: all are on loopback. */
+function addressOf(to: HostPort): Uint8Array<ArrayBuffer> {
+  const known = addresses.get(to.port);
+  if (known !== undefined) return known;
+  const { bytes } = packSockaddr(to);
+  addresses.set(to.port, bytes);
+  return bytes;
+}

@@ -1,0 +1,70 @@
+/** OpenSSH's dynamic forwarding as a rival: all connections are channels of one session. */
+import type { CipherName } from "../../../src/contract/cipher.ts";
+import { requireProgram } from "../contender.ts";
+import type { Contender } from "./contender.ts";
+import { LOOPBACK, SERVER_PORT, SOCKS_PORT, spawnEnd, untilListening } from "./ends.ts";
+
+const CIPHERS: Record<CipherName, string> = {
+  "aes-256-gcm": "aes256-gcm@openssh.com",
+  "chacha20-poly1305": "chacha20-poly1305@openssh.com",
+};
+/** sshd wants to be called by its whole path. */
+const SSHD = "/usr/sbin/sshd";
+
+export function ssh(cipher: CipherName): Contender {
+  return {
+    name: `ssh -D, ${cipher}`,
+    cipher,
+    prepare: async (files) => {
+      await requireProgram("ssh", "openssh-client");
+      await requireProgram(SSHD, "openssh-server");
+      const folder = files.makeFolder("ssh");
+      for (const name of ["host", "user"]) await makeKey(`${folder}/${name}`);
+      Deno.writeTextFileSync(`${folder}/sshd_config`, serverConfig(folder));
+      return async (host) => {
+        const server = spawnEnd(host, "unshare", ["--mount", "--", "sh", "-euc", START, folder]);
+        await untilListening(host, server, SERVER_PORT);
+        const client = spawnEnd(host, "ssh", clientArgs(folder, cipher));
+        await untilListening(host, client, SOCKS_PORT);
+        return { socksPort: SOCKS_PORT, client, server };
+      };
+    },
+  };
+}
+
+/** sshd wants a folder of its own, which is there where it runs as a service; $0 is ours. */
+const START = `
+  mount -t tmpfs tmpfs /run
+  mkdir -m 755 /run/sshd
+  exec ${SSHD} -D -e -f "$0/sshd_config"`;
+
+async function makeKey(path: string): Promise<void> {
+  const args = ["-q", "-t", "ed25519", "-N", "", "-f", path];
+  const { success, stderr } = await new Deno.Command("ssh-keygen", { args }).output();
+  if (!success) throw new Error(`ssh-keygen failed: ${new TextDecoder().decode(stderr)}`);
+}
+
+function serverConfig(folder: string): string {
+  return `
+    ListenAddress ${LOOPBACK}
+    Port ${SERVER_PORT}
+    HostKey ${folder}/host
+    AuthorizedKeysFile ${folder}/user.pub
+    StrictModes no
+    UsePAM no
+    PermitRootLogin yes
+    PidFile none
+  `;
+}
+
+function clientArgs(folder: string, cipher: CipherName): string[] {
+  const options = [
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+    "IdentitiesOnly=yes",
+    "BatchMode=yes",
+    "ExitOnForwardFailure=yes",
+  ].flatMap((option) => ["-o", option]);
+  const session = ["-c", CIPHERS[cipher], "-i", `${folder}/user`, "-p", `${SERVER_PORT}`];
+  return ["-N", "-F", "none", "-D", `${LOOPBACK}:${SOCKS_PORT}`, ...session, ...options, LOOPBACK];
+}

@@ -1,0 +1,42 @@
+/** ttun's proxy in the benchmark, from its sources. */
+import type { CipherName } from "../../../src/contract/cipher.ts";
+import { ENV, ttunArgs } from "../ttun.ts";
+import type { Contender } from "./contender.ts";
+import { LOOPBACK, SOCKS_PORT, spawnEnd, untilListening } from "./ends.ts";
+
+const FIRST_PORT = 20_000;
+const LAST_PORT = 30_000;
+/** All connections come from one address. */
+const PER_ADDRESS = 10_000;
+
+export interface ProxyOptions {
+  cipher: CipherName;
+  /** Longest text of a frame; null = as long as the peer takes. */
+  mtu: number | null;
+}
+
+export function proxyName({ cipher, mtu }: ProxyOptions): string {
+  return `ttun${mtu === null ? "" : ` held to ${mtu}`}, ${cipher}`;
+}
+
+export function proxy(options: ProxyOptions): Contender {
+  const { cipher, mtu } = options;
+  const shared = ["-r", `${FIRST_PORT}-${LAST_PORT}`, "-m", cipher, "--per-address"];
+  shared.push(`${PER_ADDRESS}`, ...(mtu === null ? [] : ["--mtu", `${mtu}`]));
+  const server = ["server", "-l", LOOPBACK, "--allow", "127.0.0.0/8"];
+  const client = ["client", "-s", LOOPBACK, "-l", `${LOOPBACK}:${SOCKS_PORT}`];
+  return {
+    name: proxyName(options),
+    cipher,
+    prepare: () =>
+      Promise.resolve(async (host) => {
+        const spawn = (args: string[]) =>
+          spawnEnd(host, Deno.execPath(), ttunArgs("proxy", ...args, ...shared), { env: ENV });
+        const listening = spawn(server);
+        await untilListening(host, listening, FIRST_PORT, LAST_PORT);
+        const connected = spawn(client);
+        await untilListening(host, connected, SOCKS_PORT);
+        return { socksPort: SOCKS_PORT, client: connected, server: listening };
+      }),
+  };
+}

@@ -1,0 +1,14 @@
+/** What the load (load.ts) and its target (target.ts) have agreed on. */
+
+export const TARGET = { host: "127.0.0.1", port: 9000 };
+
+/** A request says by its first byte what is to come: an answer, bytes without end, or nothing. */
+export const ANSWER = 1;
+export const SEND = 2;
+export const TAKE = 3;
+
+/** Bytes of a request, and of the answer to it. */
+export const MESSAGE = 100;
+
+/** What is moved at once: so much that the load's own calls cost next to nothing. */
+export const CHUNK = 256 * 1024;
