@@ -2,7 +2,7 @@
  * `deno task bench:proxy [rounds] [seconds] [--only REGEX]`: throughput, short connections, memory
  * and CPU of ttun's proxy and its rivals, both ends on loopback of one network namespace, all in
  * one run, the programs by turns in every round. Prints medians and what they say about the targets;
- * progress goes to standard error. By default 3 rounds of 3 seconds for each load: some 20 minutes.
+ * progress goes to standard error. By default 3 rounds of 3 seconds for each load: some 25 minutes.
  * `--only` names contenders by their names in the table.
  *
  * Needs root and: apt-get install util-linux openssh-server openssh-client shadowsocks-libev
@@ -14,10 +14,10 @@ import { TemporaryFiles } from "../temporary_files.ts";
 import { type Field, prepareField } from "./proxy/contenders.ts";
 import { measure } from "./proxy/measure.ts";
 import { Medians } from "./proxy/medians.ts";
-import { median } from "./statistics.ts";
 import { lookAtOthers } from "./proxy/others.ts";
 import { tablesOf } from "./proxy/tables.ts";
 import { targetsOf } from "./proxy/targets.ts";
+import { median } from "./statistics.ts";
 
 /** Measures all contenders in all rounds. What fails is left out of the medians and told. */
 async function runRounds(

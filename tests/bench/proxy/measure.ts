@@ -35,6 +35,8 @@ export const HELD = 5000;
 const HOLD_MS = 60_000;
 /** Until what opening the connections has left behind is gone. */
 const SETTLE_MS = 2000;
+/** Of each kind of load before it is measured: until code that is compiled as it runs is. */
+const WARM_SECONDS = 3;
 /** What a load may take beyond its time. */
 const GRACE_MS = 30_000;
 const LINES_TOLD = 5;
@@ -77,14 +79,14 @@ async function measureSpeed(
     const result = await work();
     return [result, pair.server === null ? NaN : cpuSeconds(pair) - before];
   };
-  await bulk("down", 1, 1); // warms up
+  const short = (time: number) => runLoad<RateFound>(host, pair, ["rate", WORKERS, time]);
+  await bulk("down", 1, WARM_SECONDS);
   const [down, downCpu] = await cpuOf(() => bulk("down", 1));
   const up = await bulk("up", 1);
   const eightDown = await bulk("down", STREAMS);
   const eightUp = await bulk("up", STREAMS);
-  const [rate, rateCpu] = await cpuOf(() =>
-    runLoad<RateFound>(host, pair, ["rate", WORKERS, seconds])
-  );
+  await short(WARM_SECONDS);
+  const [rate, rateCpu] = await cpuOf(() => short(seconds));
   if (rate.failures > 0) throw new Error(`${rate.failures} of ${rate.all} connections failed`);
   const times = await runLoad<number[]>(host, pair, ["latency", REQUESTS]);
   return {
