@@ -119,7 +119,8 @@ test("the permission sets of deno.json are enough, and nothing is asked for on a
   await loads(started.client, `http://${web.at}/hello`);
   await loads(started.client, `http://localhost:${web.port}/hello`); // names are asked for later
   const args = [...begin("client").slice(1), "client", "-s", LOOPBACK, "-l", `${LOOPBACK}:0`];
-  const line = [Deno.execPath(), ...args].join(" ");
+  // Without exec, a shell that waits would get the Ctrl-C too, and 130 would be its own end.
+  const line = ["exec", Deno.execPath(), ...args].join(" ");
   await using onTerminal = spawnHere("script", ["-qec", line, "/dev/null"], {
     env: ENV,
     stdin: "piped",
