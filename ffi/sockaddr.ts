@@ -1,4 +1,5 @@
 import { formatIp, type HostPort, parseIp } from "../src/base/addr.ts";
+import { readU16, writeU16 } from "../src/base/bytes.ts";
 import { TtunError } from "../src/base/errors.ts";
 
 /** Linux's numbers and layouts (sys/socket.h, netinet/in.h). */
@@ -21,18 +22,16 @@ export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Arra
   }
   const family = ip.length === 4 ? AF_INET : AF_INET6;
   const bytes = new Uint8Array(ip.length === 4 ? SIZE_IN : SIZE_IN6);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, family, true);
-  view.setUint16(2, addr.port);
+  bytes[0] = family; // of the host's order, which is little-endian wherever Deno is
+  writeU16(bytes, 2, addr.port);
   bytes.set(ip, ip.length === 4 ? 4 : 8);
   return { family, bytes };
 }
 
 /** The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291, 2.5.5.2). */
 export function unpackSockaddr(bytes: Uint8Array): HostPort {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const port = view.getUint16(2);
-  if (view.getUint16(0, true) === AF_INET) return { host: formatIp(bytes.subarray(4, 8)), port };
+  const port = readU16(bytes, 2);
+  if (bytes[0] === AF_INET && bytes[1] === 0) return { host: formatIp(bytes.subarray(4, 8)), port };
   return { host: formatIp(unmapped(bytes.subarray(8, 24))), port };
 }
 

@@ -52,6 +52,15 @@ const MPTCPI_BYTES_ACKED = 72;
 /** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
 const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
+/** What calls fill in: used up before the next one. */
+const name = new Uint8Array(SOCKADDR_ROOM);
+const nameView = new DataView(name.buffer);
+const nameLength = new Uint32Array(1);
+const nameLengthBytes = new Uint8Array(nameLength.buffer);
+const int = new Int32Array(1);
+const intBytes = new Uint8Array(int.buffer);
+const intLength = new Uint8Array(new Uint32Array([4]).buffer);
+
 /**
  * A non-blocking TCP socket. With `mptcp` it is a Multipath TCP one where the kernel has that.
  * @throws {NativeError} EAFNOSUPPORT where the kernel lacks the address family, EMFILE, …
@@ -125,12 +134,12 @@ function listenOn(libc: Libc, at: HostPort, mptcp: boolean, dualStack: boolean):
 
 /** The next connection, non-blocking, or -1 with the reason in libc's errno. */
 export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | null {
-  const address = new Uint8Array(SOCKADDR_ROOM);
-  const length = new Uint32Array([SOCKADDR_ROOM]);
-  const got = libc.retry(() =>
-    libc.call.accept4(fd, address, new Uint8Array(length.buffer), SOCK_NONBLOCK | SOCK_CLOEXEC)
-  );
-  return got < 0 ? null : { fd: got, remote: unpackSockaddr(address) };
+  for (;;) {
+    nameLength[0] = name.length;
+    const got = libc.call.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (got >= 0) return { fd: got, remote: unpackSockaddr(name) };
+    if (libc.errno !== Errno.EINTR) return null;
+  }
 }
 
 /** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
@@ -151,11 +160,6 @@ export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
 function fail(libc: Libc, call: string): never {
   throw new NativeError(call, libc.errno);
 }
-
-const name = new Uint8Array(SOCKADDR_ROOM);
-const nameView = new DataView(name.buffer);
-const nameLength = new Uint32Array(1);
-const nameLengthBytes = new Uint8Array(nameLength.buffer);
 
 function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort | null {
   nameLength[0] = name.length;
@@ -186,25 +190,19 @@ export function disconnect(libc: Libc, fd: number): void {
 
 /** Sets what the kernel takes; the names of the options that it does not. */
 export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
-  const wanted: [name: string, level: number, option: number, value: number | undefined][] = [
-    [
-      "TCP_NODELAY",
-      IPPROTO_TCP,
-      TCP_NODELAY,
-      o.noDelay === undefined ? undefined : Number(o.noDelay),
-    ],
-    ["SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, o.keepAliveSeconds === undefined ? undefined : 1],
-    ["TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, o.keepAliveSeconds],
-    ["TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, o.keepAliveSeconds],
-    ["TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, o.userTimeoutMs],
-    ["TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, o.maxRetransmitPauseMs],
-    ["TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, o.unsentBytes],
-  ];
-  const unset = wanted
-    .filter(([, level, option, value]) =>
-      value !== undefined && !setInt(libc, fd, level, option, value)
-    )
-    .map(([name]) => name);
+  const unset: string[] = [];
+  const set = (name: string, level: number, option: number, value: number | undefined) => {
+    if (value !== undefined && !setInt(libc, fd, level, option, value)) unset.push(name);
+  };
+  set("TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, o.noDelay === undefined ? o.noDelay : +o.noDelay);
+  if (o.keepAliveSeconds !== undefined) {
+    set("SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1);
+    set("TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, o.keepAliveSeconds);
+    set("TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, o.keepAliveSeconds);
+  }
+  set("TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, o.userTimeoutMs);
+  set("TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, o.maxRetransmitPauseMs);
+  set("TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, o.unsentBytes);
   if (o.congestion !== undefined && !setCongestion(libc, fd, o.congestion)) {
     unset.push("TCP_CONGESTION");
   }
@@ -285,16 +283,14 @@ function hasHungUp(libc: Libc, fd: number): boolean {
 }
 
 function setInt(libc: Libc, fd: number, level: number, option: number, value: number): boolean {
-  const bytes = new Uint8Array(new Int32Array([value]).buffer);
-  return libc.call.setsockopt(fd, level, option, bytes, bytes.length) === 0;
+  int[0] = value;
+  return libc.call.setsockopt(fd, level, option, intBytes, intBytes.length) === 0;
 }
 
 function getInt(libc: Libc, fd: number, level: number, option: number): number {
-  const value = new Int32Array(1);
-  const length = new Uint8Array(new Uint32Array([4]).buffer);
-  const result = libc.call.getsockopt(fd, level, option, new Uint8Array(value.buffer), length);
+  const result = libc.call.getsockopt(fd, level, option, intBytes, intLength); // 4 bytes, always
   if (result < 0) throw new NativeError("getsockopt", libc.errno);
-  return value[0]!;
+  return int[0]!;
 }
 
 /** The port at the other end, or -1: a quick look at a descriptor that may be anything. */

@@ -1,5 +1,6 @@
-import { formatAddr, type HostPort, parseIp } from "../base/addr.ts";
+import { type HostPort, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
@@ -11,26 +12,34 @@ import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
  * given up. The stream lives under `signal`.
  * @throws {TtunError} name; timeout after `timeoutMs` for all of it; else the first attempt's error
  */
-export async function dialAny(o: {
-  to: HostPort;
-  dialer: Dialer;
-  resolver: Resolver;
-  clock: Clock;
-  signal: AbortSignal;
-  timeoutMs: number;
+export function dialAny(o: DialAnyOptions): Promise<Stream> {
+  // An address is what it is: no thread need be asked, and there is no other to try.
+  return parseIp(o.to.host) === null ? dialName(o) : dialAddress(o);
+}
+
+export interface DialAnyOptions {
+  readonly to: HostPort;
+  readonly dialer: Dialer;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly timeoutMs: number;
   /** Which of the name's addresses may be tried. @throws where none may */
-  choose?: (addresses: string[]) => string[];
-}): Promise<Stream> {
+  readonly choose?: (addresses: string[]) => string[];
+}
+
+async function dialAddress({ to, dialer, signal, timeoutMs, choose }: DialAnyOptions) {
+  choose?.([to.host]);
+  return await dialer.dial(to, { signal, timeoutMs });
+}
+
+async function dialName(o: DialAnyOptions): Promise<Stream> {
   o.signal.throwIfAborted();
   const attempts = new AbortController();
   using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
-  using _timeout = o.clock.after(o.timeoutMs, () => attempts.abort(tooLong(o.to, o.timeoutMs)));
+  using _timeout = o.clock.after(o.timeoutMs, () => attempts.abort(noAnswer(o.to, o.timeoutMs)));
   const { signal } = attempts;
-  // An address is what it is: no thread need be asked.
-  const isAddress = parseIp(o.to.host) !== null;
-  const found = isAddress
-    ? [o.to.host]
-    : await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
+  const found = await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 
@@ -95,11 +104,4 @@ async function race(
 
 function giveUp(attempt: AbortController | undefined): void {
   attempt?.abort(new TtunError("lost", "Gave up: another address answered first"));
-}
-
-function tooLong(to: HostPort, ms: number): TtunError {
-  return new TtunError(
-    "timeout",
-    `Cannot connect to ${formatAddr(to)}: no answer within ${ms / 1000} s`,
-  );
 }

@@ -77,6 +77,6 @@ export class Pending {
 /** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */
 export function addressGroup(from: Addr): string {
   if ("path" in from) return from.path;
-  const ip = parseIp(from.host);
+  const ip = from.host.includes(":") ? parseIp(from.host) : null;
   return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : from.host;
 }

@@ -44,16 +44,35 @@ export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): Host
   return { host, port };
 }
 
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
+
 /** 4 or 16 bytes of an IPv4 or IPv6 address (RFC 4291 section 2.2), or null when it is none. */
 export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
+/** Without a leading zero, which some take for octal. Every connection comes by here. */
 function parseIpv4(text: string): Uint8Array | null {
-  const parts = text.split(".");
-  const right = parts.length === 4 &&
-    parts.every((p) => /^(0|[1-9]\d{0,2})$/.test(p) && Number(p) < 256);
-  return right ? Uint8Array.from(parts, Number) : null;
+  const bytes = new Uint8Array(4);
+  let [part, value, digits] = [0, 0, 0];
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) {
+      if (digits === 0 || part === 3) return null;
+      bytes[part++] = value;
+      value = digits = 0;
+      continue;
+    }
+    if (code < DIGIT_0 || code > DIGIT_9 || (digits > 0 && value === 0)) return null;
+    value = 10 * value + code - DIGIT_0;
+    digits++;
+    if (value > 255) return null;
+  }
+  if (digits === 0 || part !== 3) return null;
+  bytes[3] = value;
+  return bytes;
 }
 
 function parseIpv6(text: string): Uint8Array | null {
@@ -88,7 +107,7 @@ function groups(text: string, atEnd: boolean): number[] | null {
 
 /** The text of 4 or 16 address bytes, IPv6 in RFC 5952 form. */
 export function formatIp(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
   let best = { at: 0, length: 0 };
   for (let at = 0; at < 8; at++) {

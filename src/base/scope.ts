@@ -3,7 +3,9 @@
  */
 export class Scope {
   readonly #controller = new AbortController();
-  readonly #tasks = new Set<Promise<void>>();
+  /** How many tasks have not ended, and who waits until there is none. */
+  #running = 0;
+  #onIdle: (() => void) | null = null;
   #failure: { error: unknown } | null = null;
 
   /** Aborts when the parent aborts, when a task fails, or by `cancel`. */
@@ -13,16 +15,17 @@ export class Scope {
 
   /** Starts a task under the scope's signal. A failure that is not the abort itself cancels all. */
   spawn(task: (signal: AbortSignal) => Promise<void> | void): void {
-    const run = async () => {
-      try {
-        await task(this.signal);
-      } catch (error) {
-        this.fail(error);
-      }
-    };
-    const running = run();
-    this.#tasks.add(running);
-    running.finally(() => this.#tasks.delete(running));
+    void this.#run(task);
+  }
+
+  async #run(task: (signal: AbortSignal) => Promise<void> | void): Promise<void> {
+    this.#running++;
+    try {
+      await task(this.signal);
+    } catch (error) {
+      this.fail(error);
+    }
+    if (--this.#running === 0) this.#onIdle?.();
   }
 
   /** Ends all tasks without that being a failure. */
@@ -38,7 +41,7 @@ export class Scope {
   }
 
   async join(): Promise<void> {
-    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+    while (this.#running > 0) await new Promise<void>((resolve) => void (this.#onIdle = resolve));
     if (this.#failure !== null) throw this.#failure.error;
   }
 }

@@ -67,8 +67,11 @@ export interface Stream extends AsyncDisposable {
 
 /** Opens streams to somewhere else. */
 export interface Dialer {
-  /** Opens a stream that lives under `signal`. @throws {TtunError} unreachable, timeout, … */
-  dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream>;
+  /**
+   * Opens a stream that lives under `signal`. `timeoutMs`: how long the other end may take; absent =
+   * as long as the carrier itself waits. @throws {TtunError} unreachable, timeout, …
+   */
+  dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream>;
 }
 
 /** Takes streams that others open. */

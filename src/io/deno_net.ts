@@ -1,5 +1,6 @@
 import { type Addr, formatAddr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
 import { NativeError } from "../../ffi/errno.ts";
@@ -19,13 +20,15 @@ export class DenoNet implements Dialer {
     this.#libc = libc;
   }
 
-  async dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream> {
+  async dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream> {
     o.signal.throwIfAborted();
     const { host, port } = hostPort(to);
+    using patience = new Patience(to, o);
     try {
-      const conn = await Deno.connect({ hostname: host, port, signal: o.signal });
+      const conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
       return new DenoStream(conn, this.#libc, o.signal);
     } catch (thrown) {
+      patience.check();
       o.signal.throwIfAborted();
       throw translate(thrown, "connect", to);
     }
@@ -40,6 +43,38 @@ export class DenoNet implements Dialer {
     } catch (thrown) {
       throw translate(thrown, "listen", at);
     }
+  }
+}
+
+/** A dial's own end, beside that of its signal. */
+class Patience implements Disposable {
+  readonly #own = new AbortController();
+  readonly #tie: Disposable;
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #late: TtunError | null = null;
+
+  constructor(to: Addr, { signal, timeoutMs }: { signal: AbortSignal; timeoutMs?: number }) {
+    this.#tie = onAbort(signal, (reason) => this.#own.abort(reason));
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.#late = noAnswer(to, timeoutMs);
+        this.#own.abort(this.#late);
+      }, timeoutMs);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#own.signal;
+  }
+
+  /** @throws {TtunError} timeout, when that is why it has ended */
+  check(): void {
+    if (this.#late !== null) throw this.#late;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#tie[Symbol.dispose]();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Addr, HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
@@ -29,23 +30,30 @@ export class PosixNet implements Dialer {
     this.#mptcp = o.mptcp;
   }
 
-  async dial(to: Addr, o: { signal: AbortSignal }): Promise<Stream> {
+  async dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream> {
     o.signal.throwIfAborted();
     const target = hostPort(to);
     const { libc } = this.#reactor;
     let descriptor: Descriptor | null = null;
+    let timer: Disposable | null = null;
     try {
       const fd = startConnect(libc, target, { mptcp: this.#mptcp.dial });
-      descriptor = this.#reactor.own(fd, o.signal);
-      await descriptor.writable();
-      descriptor.check();
+      const owned = descriptor = this.#reactor.own(fd, o.signal);
+      const { timeoutMs } = o;
+      if (timeoutMs !== undefined) {
+        timer = this.#reactor.after(timeoutMs, () => owned.close(() => noAnswer(to, timeoutMs)));
+      }
+      await owned.writable();
+      owned.check();
       const errno = socketError(libc, fd);
       if (errno !== 0) throw new NativeError("connect", errno);
-      return new PosixStream(this.#reactor, descriptor, localAddr(libc, fd), target);
+      return new PosixStream(this.#reactor, owned, target);
     } catch (thrown) {
       const error = netError(thrown, "connect", to);
-      descriptor?.close(error);
+      descriptor?.close(() => error);
       throw error;
+    } finally {
+      timer?.[Symbol.dispose]();
     }
   }
 
@@ -104,9 +112,7 @@ class PosixListener implements Listener {
         if (passing(libc.errno)) continue;
         throw netError(new NativeError("accept4", libc.errno), "accept", this.addr);
       }
-      const local = this.#localOf(got.fd);
-      if (local === null) continue;
-      return new PosixStream(this.#reactor, this.#own(got.fd, signal), local, got.remote);
+      return new PosixStream(this.#reactor, this.#own(got.fd, signal), got.remote);
     }
   }
 
@@ -118,20 +124,9 @@ class PosixListener implements Listener {
     }
   }
 
-  /** null (and closed) when the connection was reset while it was being looked at. */
-  #localOf(fd: number): HostPort | null {
-    try {
-      return localAddr(this.#reactor.libc, fd);
-    } catch (error) {
-      this.#reactor.libc.call.close(fd);
-      if (error instanceof NativeError) return null;
-      throw error;
-    }
-  }
-
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#descriptor.close(new TtunError("lost", "Cannot accept: the listener has been closed"));
+    this.#descriptor.close(listenerClosed);
   }
 }
 
@@ -143,16 +138,28 @@ function passing(errno: number): boolean {
 }
 
 class PosixStream implements Stream {
-  readonly local: Addr;
   readonly remote: Addr;
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
+  #local: Addr | null = null;
 
-  constructor(reactor: Reactor, descriptor: Descriptor, local: Addr, remote: Addr) {
+  constructor(reactor: Reactor, descriptor: Descriptor, remote: Addr) {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
-    this.local = local;
     this.remote = remote;
+  }
+
+  /** Asked of the kernel only when somebody wants to know. */
+  get local(): Addr {
+    if (this.#local === null) {
+      this.#descriptor.check();
+      try {
+        this.#local = localAddr(this.#reactor.libc, this.#descriptor.fd);
+      } catch (thrown) {
+        throw netError(thrown, "stream", this.remote);
+      }
+    }
+    return this.#local;
   }
 
   read(into: Uint8Array): Now<number | null> {
@@ -175,13 +182,17 @@ class PosixStream implements Stream {
   readNow(into: Uint8Array): number | null | undefined {
     this.#descriptor.check();
     const { libc } = this.#reactor;
-    const got = libc.retry(() =>
-      libc.call.read(this.#descriptor.fd, into as Uint8Array<ArrayBuffer>, BigInt(into.length))
-    );
-    if (got > 0) return got;
-    if (got === 0) return null;
-    if (libc.errno === Errno.EAGAIN) return undefined;
-    throw this.#fail("read");
+    for (;;) {
+      const got = libc.call.read(
+        this.#descriptor.fd,
+        into as Uint8Array<ArrayBuffer>,
+        BigInt(into.length),
+      );
+      if (got > 0) return got;
+      if (got === 0) return null;
+      if (libc.errno === Errno.EAGAIN) return undefined;
+      if (libc.errno !== Errno.EINTR) throw this.#fail("read");
+    }
   }
 
   write(all: Uint8Array): Now<void> {
@@ -202,10 +213,14 @@ class PosixStream implements Stream {
     while (done < all.length) {
       this.#descriptor.check();
       const rest = (done === 0 ? all : all.subarray(done)) as Uint8Array<ArrayBuffer>;
-      const took = libc.retry(() =>
-        libc.call.send(this.#descriptor.fd, rest, BigInt(rest.length), MSG_NOSIGNAL)
+      const took = libc.call.send(
+        this.#descriptor.fd,
+        rest,
+        BigInt(rest.length),
+        MSG_NOSIGNAL,
       );
       if (took < 0) {
+        if (libc.errno === Errno.EINTR) continue;
         if (libc.errno === Errno.EAGAIN) break;
         throw this.#fail("send");
       }
@@ -226,7 +241,7 @@ class PosixStream implements Stream {
   reset(): void {
     if (this.#descriptor.closed) return;
     lingerZero(this.#reactor.libc, this.#descriptor.fd);
-    this.#descriptor.close(closedHere());
+    this.#descriptor.close(closedHere);
   }
 
   info(): StreamInfo {
@@ -245,8 +260,12 @@ class PosixStream implements Stream {
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#descriptor.close(closedHere());
+    this.#descriptor.close(closedHere);
   }
+}
+
+function listenerClosed(): TtunError {
+  return new TtunError("lost", "Cannot accept: the listener has been closed");
 }
 
 function closedHere(): TtunError {

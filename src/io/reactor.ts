@@ -88,7 +88,7 @@ export class Reactor implements Clock, AsyncDisposable {
       signal.throwIfAborted();
       this.#epoll.add(fd, token);
     } catch (error) {
-      descriptor.close(error);
+      descriptor.close(() => error);
       throw error;
     }
     this.#watched.set(token, descriptor);
@@ -152,7 +152,7 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#stopping = true;
     this.#epoll.wake();
     await this.#ended.promise;
-    const closed = new TtunError("lost", "Cannot go on: the reactor has been closed");
+    const closed = () => new TtunError("lost", "Cannot go on: the reactor has been closed");
     for (const descriptor of [...this.#watched.values()]) descriptor.close(closed);
     this.#epoll[Symbol.dispose]();
   }
@@ -167,7 +167,8 @@ export class Descriptor {
   #onReadable: (() => void) | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
-  #closed: { reason: unknown } | null = null;
+  /** What is thrown since it was closed. An error is costly to make, and seldom asked for. */
+  #reason: (() => unknown) | null = null;
 
   constructor(libc: Libc, fd: number, signal: AbortSignal, forget: () => void) {
     this.#libc = libc;
@@ -175,16 +176,16 @@ export class Descriptor {
     this.#forget = forget;
     this.#tie = signal.aborted
       ? { [Symbol.dispose]: () => {} }
-      : onAbort(signal, (reason) => this.close(reason));
+      : onAbort(signal, (reason) => this.close(() => reason));
   }
 
   get closed(): boolean {
-    return this.#closed !== null;
+    return this.#reason !== null;
   }
 
   /** @throws the reason when closed. Call it before each system call: the number may be another's. */
   check(): void {
-    if (this.#closed !== null) throw this.#closed.reason;
+    if (this.#reason !== null) throw this.#reason();
   }
 
   /** Settles when the descriptor may be readable again. Call it only after EAGAIN. */
@@ -230,16 +231,16 @@ export class Descriptor {
    * Closes the descriptor (the kernel stops watching it); who waits gets the reason, a callback by
    * `check`, a little later.
    */
-  close(reason: unknown): void {
-    if (this.#closed !== null) return;
-    this.#closed = { reason };
+  close(reason: () => unknown): void {
+    if (this.#reason !== null) return;
+    this.#reason = reason;
     this.#tie[Symbol.dispose]();
     this.#forget();
     this.#libc.call.close(this.fd);
     if (this.#onReadable !== null) queueMicrotask(this.#onReadable);
     this.#onReadable = null;
-    this.#reader?.reject(reason);
-    this.#writer?.reject(reason);
+    this.#reader?.reject(reason());
+    this.#writer?.reject(reason());
     this.#reader = this.#writer = null;
   }
 }

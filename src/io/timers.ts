@@ -1,9 +1,23 @@
-interface Entry {
+class Entry implements Disposable {
   readonly due: number;
   /** Timers that are due at the same time fire in the order in which they were set. */
   readonly order: number;
   /** null = cancelled; it stays in the heap until it is due or the heap is tidied. */
   run: (() => void) | null;
+  readonly #onCancel: () => void;
+
+  constructor(due: number, order: number, run: () => void, onCancel: () => void) {
+    this.due = due;
+    this.order = order;
+    this.run = run;
+    this.#onCancel = onCancel;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.run === null) return;
+    this.run = null;
+    this.#onCancel();
+  }
 }
 
 /** What a C int takes, about 24 days: after that the loop looks again. */
@@ -13,7 +27,8 @@ export const LONGEST_WAIT = 0x7fff_ffff;
 export class Timers {
   readonly #now: () => number;
   #heap: Entry[] = [];
-  #cancelled = 0;
+  /** Cancelled entries that are still in the heap. */
+  #dead = 0;
   #set = 0;
 
   constructor(now: () => number) {
@@ -21,9 +36,10 @@ export class Timers {
   }
 
   after(ms: number, run: () => void): Disposable {
-    const entry: Entry = { due: this.#now() + Math.max(0, ms), order: this.#set++, run };
+    const due = this.#now() + Math.max(0, ms);
+    const entry = new Entry(due, this.#set++, run, this.#cancelled);
     this.#push(entry);
-    return { [Symbol.dispose]: () => this.#cancel(entry) };
+    return entry;
   }
 
   /** Milliseconds to wait for the next timer, 0 if it is due; -1 when there is none. */
@@ -53,18 +69,16 @@ export class Timers {
     }
   }
 
-  #cancel(entry: Entry): void {
-    if (entry.run === null) return;
-    entry.run = null;
-    this.#cancelled++;
+  readonly #cancelled = (): void => {
+    this.#dead++;
     // Most timers are deadlines that are met: without this a busy server would keep them all.
-    if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) this.#tidy();
-  }
+    if (this.#dead > 64 && this.#dead > this.#heap.length / 2) this.#tidy();
+  };
 
   #tidy(): void {
     const live = this.#heap.filter((entry) => entry.run !== null);
     this.#heap = [];
-    this.#cancelled = 0;
+    this.#dead = 0;
     for (const entry of live) this.#push(entry);
   }
 
@@ -81,7 +95,7 @@ export class Timers {
 
   #pop(): void {
     const first = this.#heap[0]!;
-    if (first.run === null) this.#cancelled--;
+    if (first.run === null) this.#dead--;
     const last = this.#heap.pop()!;
     if (this.#heap.length === 0) return;
     let at = 0;

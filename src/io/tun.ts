@@ -264,7 +264,7 @@ class LinuxTun implements TunDevice {
     } catch (error) {
       if (!(error instanceof NativeError)) throw error; // it has been removed
     }
-    this.#descriptor.close(reason);
+    this.#descriptor.close(() => reason);
   }
 }
 

@@ -1,7 +1,9 @@
 import type { Addr, HostPort } from "../../src/base/addr.ts";
 import { formatAddr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
+import { noAnswer } from "../../src/base/no_answer.ts";
 import { onAbort } from "../../src/base/scope.ts";
+import type { Clock } from "../../src/contract/host.ts";
 import type { Dialer, Listener, Now, Stream, StreamInfo } from "../../src/contract/stream.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
 
@@ -203,12 +205,15 @@ function closedHere(): TtunError {
 /** Hosts with cables, on which programs listen and dial. */
 export class MemoryNet {
   readonly #capacity: number;
+  readonly #clock: Clock | null;
   readonly #listeners = new Set<MemoryListener>();
   readonly #cables = new Map<string, Cable>();
   #nextPort = 40000;
 
-  constructor(o: { capacity?: number } = {}) {
+  /** `clock`: for dials that have a time. */
+  constructor(o: { capacity?: number; clock?: Clock } = {}) {
     this.#capacity = o.capacity ?? USUAL_CAPACITY;
+    this.#clock = o.clock ?? null;
   }
 
   /** What joins a host to all others. */
@@ -220,10 +225,28 @@ export class MemoryNet {
 
   /** Dials as `host`. */
   dialer(host = "192.0.2.2"): Dialer {
-    return { dial: (to, { signal }) => this.#dial(host, to, signal) };
+    return { dial: (to, o) => this.#dialInTime(host, to, o) };
   }
 
-  async #dial(from: string, to: Addr, signal: AbortSignal): Promise<Stream> {
+  async #dialInTime(
+    from: string,
+    to: Addr,
+    { signal, timeoutMs }: { signal: AbortSignal; timeoutMs?: number },
+  ): Promise<Stream> {
+    if (timeoutMs === undefined || this.#clock === null) return await this.#dial(from, to, signal);
+    const late = new AbortController();
+    using _timer = this.#clock.after(timeoutMs, () => late.abort(noAnswer(to, timeoutMs)));
+    using _tie = onAbort(signal, (reason) => late.abort(reason));
+    return await this.#dial(from, to, late.signal, signal);
+  }
+
+  /** `life`: what the stream lives under, where that is not the dial's own signal. */
+  async #dial(
+    from: string,
+    to: Addr,
+    signal: AbortSignal,
+    life: AbortSignal = signal,
+  ): Promise<Stream> {
     signal.throwIfAborted();
     if ("path" in to) throw new TtunError("system", "Cannot dial a path here");
     const cables = [this.cable(from), this.cable(to.host)];
@@ -239,7 +262,7 @@ export class MemoryNet {
       addressB: to,
       cables,
     });
-    near.liveUnder(signal);
+    near.liveUnder(life);
     listener.queue(far);
     return near;
   }

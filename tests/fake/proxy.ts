@@ -103,7 +103,8 @@ export class ProxyWorld implements AsyncDisposable {
   #localPort = 1080;
 
   constructor(o: { speed?: number; capacity?: number; second?: number } = {}) {
-    this.net = new MemoryNet(o.capacity === undefined ? {} : { capacity: o.capacity });
+    const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
+    this.net = new MemoryNet({ clock: this.clock, ...capacity });
     this.#speed = o.speed ?? 1;
     this.#startMs = 60_000 * MINUTE + 1000 * (o.second ?? 20);
   }

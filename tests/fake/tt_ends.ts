@@ -3,7 +3,7 @@ import { TtStream, type TtStreamOptions } from "../../src/app/proxy/tt_stream.ts
 import type { Stream } from "../../src/contract/stream.ts";
 import { makePureCipher } from "../../src/core/cipher/table.ts";
 import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";
-import { markedRandom } from "../../src/core/tt/mark.ts";
+import { Marker } from "../../src/core/tt/mark.ts";
 import { RandomBlock } from "../../src/core/tt/random.ts";
 import { FakeClock } from "./clock.ts";
 import { memoryPair } from "./memory.ts";
@@ -32,7 +32,7 @@ export function ttStream(
     opener: new FrameOpener(SECRETS),
     scratch: SCRATCH,
     clock: new FakeClock(),
-    firstRandom: markedRandom(TWIN.k, seededRng(++seed)),
+    firstRandom: new Marker(TWIN.k).markedRandom(seededRng(++seed)),
     isMarked: false,
     ...o,
   });

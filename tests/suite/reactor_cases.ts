@@ -143,7 +143,7 @@ export const reactorCases: readonly ReactorCase[] = [
       await pauseBy(reactor)(10);
       equal(calls, 1);
       descriptor.onReadable(() => calls++);
-      descriptor.close(new Error("closed here"));
+      descriptor.close(() => new Error("closed here"));
       equal(calls, 1); // not from within
       await pauseBy(reactor)(5);
       equal(calls, 2);
@@ -243,7 +243,7 @@ export const reactorCases: readonly ReactorCase[] = [
           ring(libc, first.fd);
           return;
         }
-        first.close(new Error("closed in the batch"));
+        first.close(() => new Error("closed in the batch"));
         const next = reactor.own(eventfd(libc), forever());
         equal(next.fd, first.fd);
         resolve({ next, reading: next.readable() }); // waits before the batch has ended
@@ -266,7 +266,7 @@ export const reactorCases: readonly ReactorCase[] = [
         const before = reactor.own(eventfd(libc), forever());
         const refused = rejects(before.readable(), /gone/);
         ring(libc, before.fd); // its event may be under way when it closes
-        before.close(new Error("gone"));
+        before.close(() => new Error("gone"));
         const after = reactor.own(eventfd(libc), forever());
         equal(after.fd, before.fd);
         const reading = after.readable();
@@ -277,8 +277,8 @@ export const reactorCases: readonly ReactorCase[] = [
         equal(state.isOver, false);
         ring(libc, after.fd);
         await reading;
-        after.close(new Error("done"));
-        before.close(new Error("closed twice")); // must not close its successor
+        after.close(() => new Error("done"));
+        before.close(() => new Error("closed twice")); // must not close its successor
         throws(() => after.check(), /done/);
       }
       ok(isOpen(old.fd));
@@ -289,10 +289,10 @@ export const reactorCases: readonly ReactorCase[] = [
     async run(reactor, libc) {
       await Promise.resolve();
       const before = reactor.own(eventfd(libc), forever());
-      before.close(new Error("gone"));
+      before.close(() => new Error("gone"));
       const after = reactor.own(eventfd(libc), forever());
       equal(after.fd, before.fd);
-      before.close(new Error("again"));
+      before.close(() => new Error("again"));
       ok(isOpen(after.fd));
       throws(() => before.readable(), /gone/);
       throws(() => before.writable(), /gone/);

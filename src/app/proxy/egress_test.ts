@@ -5,7 +5,6 @@ import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { onAbort } from "../../base/scope.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 import { type AddressRules, parseRules } from "../../core/proxy/rules.ts";
 import type { Target } from "../../core/proxy/target.ts";
@@ -26,23 +25,22 @@ function world(o: {
   connectMs?: number;
 }) {
   const clock = new FakeClock();
-  const net = new MemoryNet();
+  const net = new MemoryNet({ clock });
   const streams = new CountedStreams(net);
   const dialled: string[] = [];
   const inner = streams.dialer("192.0.2.1");
   const dialer: Dialer = {
-    dial: async (to, { signal }) => {
+    dial: (to, options) => {
       const host = "host" in to ? to.host : to.path;
       dialled.push(host);
       const behaviour = o.hosts?.[host] ?? "connects";
-      if (behaviour === "is silent") {
-        await new Promise((_, reject) => onAbort(signal, reject));
-      }
+      if (behaviour === "is silent") net.cable(host).pull();
       if (behaviour === "refuses") {
         const cause = new Error("connect: ECONNREFUSED");
-        throw new TtunError("unreachable", `Cannot connect to ${host}: refused`, { cause });
+        const words = `Cannot connect to ${host}: refused`;
+        return Promise.reject(new TtunError("unreachable", words, { cause }));
       }
-      return await inner.dial(to, { signal });
+      return inner.dial(to, options);
     },
   };
   const accepted: Stream[] = [];

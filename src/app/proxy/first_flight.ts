@@ -1,24 +1,13 @@
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { TtunError } from "../../base/errors.ts";
-import { type Candidate, FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
-import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
-import { hasMark } from "../../core/tt/mark.ts";
-import type { NonceMemory } from "../../core/tt/nonces.ts";
-import { portOf, type PortRange } from "../../core/tt/port_range.ts";
+import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
+import { minuteOf } from "../../core/tt/keys.ts";
+import { readable } from "../readable.ts";
 import { Stranger } from "../stranger.ts";
-import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
-
-/** What a connection costs before anything was right: thousands may be waiting. */
-const LITTLE = 128;
-
-/** Somebody with a password, and what is remembered of theirs. */
-export interface Account {
-  /** For the log; "" where there is only one. */
-  readonly name: string;
-  readonly secrets: MinuteSecrets;
-  readonly nonces: NonceMemory;
-}
+import type { Account, Guesses } from "./guesses.ts";
+import type { Borrowed } from "./minute_secrets.ts";
+import type { Scratch } from "./scratch.ts";
 
 /** A client that has shown the password. */
 export interface Admitted {
@@ -32,76 +21,51 @@ export interface Admitted {
   readonly isMarked: boolean;
 }
 
-interface Guess extends Candidate {
-  readonly account: Account;
-  readonly borrowed: Borrowed;
-}
+const NOTHING = new Uint8Array();
 
 /**
- * Reads a connection's first frame, under whatever account's and minute's key it is.
+ * Reads a connection's first frame, under whatever account's and minute's key it is. While it is not
+ * whole the connection holds no more than what has come.
  * @throws {Stranger} where it is nobody's; {TtunError} lost
  */
 export async function readFirstFrame(
   stream: Stream,
   port: number,
-  o: { accounts: readonly Account[]; range: PortRange; wallClock: () => number },
+  o: { guesses: Guesses; scratch: Scratch; wallClock: () => number },
 ): Promise<Admitted> {
-  const guesses = guess(port, o);
-  let chosen: Guess | null = null;
+  const round = o.guesses.take(o.wallClock());
   try {
-    const finder = new FirstFrameFinder(guesses);
-    let bytes = new Uint8Array(LITTLE);
-    for (let have = 0;;) {
-      const got = await stream.read(bytes.subarray(have));
+    const finder = new FirstFrameFinder(round.of(port));
+    const { sealed } = o.scratch;
+    for (let kept = NOTHING;;) {
+      sealed.set(kept);
+      const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
-      have += got;
-      const found = finder.find(bytes, 0, have);
+      if (got === undefined) {
+        await readable(stream);
+        continue;
+      }
+      const have = kept.length + got;
+      const found = finder.find(sealed, 0, have);
       if (found.kind === "none") throw new Stranger("another key, or a stranger");
       if (found.kind === "frame") {
-        chosen = found.candidate;
-        const { account, borrowed } = chosen;
+        const { account, minute, borrowed } = found.candidate;
         const nonce = found.random.subarray(0, NONCE_SIZE);
         const now = minuteOf(o.wallClock());
         const verdict = account.nonces.noteReceived(borrowed.keys, nonce, now);
         if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
         return {
           account,
-          minute: borrowed,
+          minute: account.secrets.borrow(minute),
           text: found.text,
-          rest: bytes.slice(found.size, have),
-          isMarked: hasMark(borrowed.keys.aeadKey, found.random),
+          rest: found.size < have ? sealed.slice(found.size, have) : NOTHING,
+          isMarked: borrowed.secrets.marker.hasMark(found.random),
         };
       }
       if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");
-      if (have === bytes.length) bytes = grown(bytes);
+      kept = sealed.slice(0, have);
     }
-  } catch (error) {
-    chosen?.borrowed[Symbol.dispose]();
-    throw error;
   } finally {
-    for (const { borrowed } of guesses) {
-      if (borrowed !== chosen?.borrowed) borrowed[Symbol.dispose]();
-    }
+    round.release();
   }
-}
-
-/** Whose key it may be, the likeliest first: a client takes port and key of the same minute. */
-function guess(
-  port: number,
-  o: { accounts: readonly Account[]; range: PortRange; wallClock: () => number },
-): Guess[] {
-  const all = minutesToTry(minuteOf(o.wallClock())).flatMap((minute) =>
-    o.accounts.map((account) => {
-      const borrowed = account.secrets.borrow(minute);
-      return { account, borrowed, minute, secrets: borrowed.secrets };
-    })
-  );
-  const fits = ({ borrowed }: Guess) => portOf(borrowed.keys.otp, o.range) === port;
-  return [...all.filter(fits), ...all.filter((one) => !fits(one))];
-}
-
-function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const more = new Uint8Array(Math.min(4 * bytes.length, MAX_FIRST_FRAME));
-  more.set(bytes);
-  return more;
 }

@@ -9,10 +9,12 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { markedRandom } from "../../core/tt/mark.ts";
+import { Marker } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { Stranger } from "../stranger.ts";
-import { type Account, type Admitted, readFirstFrame } from "./first_flight.ts";
+import { type Admitted, readFirstFrame } from "./first_flight.ts";
+import { type Account, Guesses } from "./guesses.ts";
+import { Scratch } from "./scratch.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 
 const NOW = 26_173_462;
@@ -24,6 +26,8 @@ const PORT = 60_699; // of NOW and "password" (docs/tt-v1.md, 6); what it is mus
 class Desk implements Disposable {
   readonly ciphers = new CountedCiphers();
   readonly accounts: Account[];
+  readonly guesses: Guesses;
+  readonly scratch = new Scratch();
   #now = NOW;
 
   constructor(passwords: string[] = ["password"], cipher: CipherName = CIPHER) {
@@ -32,6 +36,7 @@ class Desk implements Disposable {
       secrets: new MinuteSecrets(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
       nonces: new NonceMemory(seededRng(i + 1)),
     }));
+    this.guesses = new Guesses({ accounts: this.accounts, range: RANGE });
   }
 
   set now(minute: number) {
@@ -39,9 +44,9 @@ class Desk implements Disposable {
   }
 
   read(stream: Stream, port = PORT): Promise<Admitted> {
-    const { accounts } = this;
     const wallClock = () => 60_000 * this.#now + 30_000;
-    return readFirstFrame(stream, port, { accounts, range: RANGE, wallClock });
+    const { guesses, scratch } = this;
+    return readFirstFrame(stream, port, { guesses, scratch, wallClock });
   }
 
   /** Of a client that sends these bytes at once. */
@@ -53,6 +58,7 @@ class Desk implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.guesses[Symbol.dispose]();
     for (const { secrets } of this.accounts) secrets[Symbol.dispose]();
     assert.equal(this.ciphers.live, 0, "ciphers that were not given back");
   }
@@ -145,9 +151,11 @@ Deno.test("whose password it is, is found among many, in any of the minutes", as
 Deno.test("the mark is seen, and its absence", async () => {
   using desk = new Desk();
   const keys = twinKeys(CIPHER, "password", NOW);
-  const marked = await desk.readBytes(twinSeal(keys, markedRandom(keys.k, draw), GREETING));
+  const marked = await desk.readBytes(
+    twinSeal(keys, new Marker(keys.k).markedRandom(draw), GREETING),
+  );
   assert.equal(marked.isMarked, true);
-  const spoilt = markedRandom(keys.k, draw);
+  const spoilt = new Marker(keys.k).markedRandom(draw);
   spoilt[15]! ^= 1;
   const unmarked = await desk.readBytes(twinSeal(keys, spoilt, GREETING));
   assert.equal(unmarked.isMarked, false);

@@ -9,8 +9,10 @@ import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { type Connect, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
+import { readable } from "../readable.ts";
 import { linger } from "./linger.ts";
 import { pass, relay, type RelayCount, type RelayOptions } from "./relay.ts";
+import type { Scratch } from "./scratch.ts";
 
 /** A SOCKS message is not longer, and who waits for one holds no more. */
 const MESSAGE = 600;
@@ -111,10 +113,25 @@ async function readRequest(
         throw new ProtocolError(`Cannot serve a SOCKS client: ${step.why}`);
       }
     }
-    const buffer = new Uint8Array(MESSAGE);
-    const got = await client.read(buffer);
-    if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
-    chunk = buffer.subarray(0, got);
+    chunk = readMessage(client, o.scratch) ?? await nextMessage(client, o.scratch);
+  }
+}
+
+/** What is there now, lent until anybody else has a turn; null = nothing yet. */
+function readMessage(client: Stream, { plain }: Scratch): Uint8Array | null {
+  const message = plain.subarray(0, MESSAGE);
+  const got = client.readNow(message);
+  if (got === undefined) return null;
+  if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
+  return message.subarray(0, got);
+}
+
+/** The same when there is something, as an array of its own. */
+async function nextMessage(client: Stream, scratch: Scratch): Promise<Uint8Array> {
+  for (;;) {
+    await readable(client);
+    const message = readMessage(client, scratch);
+    if (message !== null) return message.slice();
   }
 }
 

@@ -4,6 +4,7 @@ import { onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { Pending } from "../pending.ts";
+import { readable } from "../readable.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
@@ -75,8 +76,6 @@ class ProxyClient {
       owned.tune({ noDelay: true });
       const first = await this.#first(owned);
       if (first === null) return;
-      const own = new AbortController();
-      using _tie = onAbort(signal, (reason) => own.abort(reason));
       const count = await serveFront(owned, first, {
         clock: this.#o.clock,
         scratch: this.#scratch,
@@ -84,7 +83,7 @@ class ProxyClient {
         cut: this.#cut,
         requestMs: REQUEST_MS,
         auth: this.#o.auth,
-        signal: own.signal,
+        signal,
         connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer, to)),
         onTarget: (target) => {
           to = targetText(target);
@@ -102,9 +101,13 @@ class ProxyClient {
   async #first(stream: Stream): Promise<Uint8Array | null> {
     using _pending = this.pending.add(stream.remote, () => stream.reset());
     using _deadline = this.#o.clock.after(REQUEST_MS, () => void stream[Symbol.asyncDispose]());
-    const buffer = new Uint8Array(FIRST_BYTES);
-    const got = await stream.read(buffer);
-    return got === null ? null : buffer.subarray(0, got);
+    const { plain } = this.#scratch;
+    for (;;) {
+      const got = stream.readNow(plain.subarray(0, FIRST_BYTES));
+      if (got === null) return null;
+      if (got !== undefined) return plain.slice(0, got);
+      await readable(stream);
+    }
   }
 
   #tell(thrown: unknown, peer: string, target: string): void {

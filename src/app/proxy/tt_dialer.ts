@@ -6,12 +6,12 @@ import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.
 import type { Target } from "../../core/proxy/target.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
-import { hasMark, markedRandom } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
 import { type Connect, ConnectError, toConnectError } from "./egress.ts";
+import { readable } from "../readable.ts";
 import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
@@ -146,7 +146,8 @@ export class TtDialer {
 
   #tunnel(stream: Stream, { keys, secrets }: Borrowed): TtStream {
     const { rng, wallClock, wire, clock, scratch } = this.#o;
-    const firstRandom = markedRandom(keys.aeadKey, rng);
+    const { marker } = secrets;
+    const firstRandom = marker.markedRandom(rng);
     const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
     this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
     return new TtStream({
@@ -164,7 +165,7 @@ export class TtDialer {
             `Cannot trust the server: its first frame is not new (${verdict})`,
           );
         }
-        return hasMark(keys.aeadKey, random);
+        return marker.hasMark(random);
       },
       ...(wire.mostText !== undefined && { mostText: wire.mostText }),
     });
@@ -194,9 +195,13 @@ export class TtDialer {
       const written = Promise.resolve(tunnel.writeFrames(texts));
       written.catch(() => {});
       const socks = new Socks5Client(target);
-      const buffer = new Uint8Array(REPLY);
+      const reply = this.#o.scratch.plain.subarray(0, REPLY);
       for (;;) {
-        const got = await tunnel.read(buffer);
+        const got = tunnel.readNow(reply);
+        if (got === undefined) {
+          await readable(tunnel);
+          continue;
+        }
         if (!isAnswered) {
           if (got === null) throw noAnswer(peer);
           isAnswered = true;
@@ -205,7 +210,7 @@ export class TtDialer {
           this.#knowsMark = tunnel.isMarked;
           if (isPipelined && !tunnel.isMarked) throw new Unmarked();
         }
-        for (const step of got === null ? socks.ended() : socks.feed(buffer.subarray(0, got))) {
+        for (const step of got === null ? socks.ended() : socks.feed(reply.subarray(0, got))) {
           if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
           if (step.kind === "send" && isPipelined) continue; // it has gone
           await written;

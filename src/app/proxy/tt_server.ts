@@ -5,7 +5,6 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
-import { markedRandom } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
@@ -14,8 +13,9 @@ import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline, throwAway } from "../stranger.ts";
 import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
-import { type Account, type Admitted, readFirstFrame } from "./first_flight.ts";
+import { type Admitted, readFirstFrame } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
+import { Guesses } from "./guesses.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyServerOptions } from "./options.ts";
 import { PortHopper } from "./port_hopper.ts";
@@ -43,7 +43,8 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   await scope(o.signal, (tasks) => {
-    const server = new ProxyServer({ ...o, signal: tasks.signal }, accounts, cut.signal);
+    const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, cut.signal);
     const hopper = new PortHopper(tasks, {
       ...o,
       schedules: accounts.map(({ secrets }) =>
@@ -65,7 +66,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
 class ProxyServer {
   readonly pending = new Pending();
   readonly #o: ProxyServerOptions;
-  readonly #accounts: readonly Account[];
+  readonly #guesses: Guesses;
   readonly #cut: AbortSignal;
   readonly #quota: Quota;
   readonly #rejected: QuietLog;
@@ -74,10 +75,10 @@ class ProxyServer {
   readonly #connect: Connect;
 
   /** `cut`: as of RelayOptions. */
-  constructor(o: ProxyServerOptions, accounts: readonly Account[], cut: AbortSignal) {
+  constructor(o: ProxyServerOptions, guesses: Guesses, cut: AbortSignal) {
     this.#o = o;
     this.#cut = cut;
-    this.#accounts = accounts;
+    this.#guesses = guesses;
     this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#random = new RandomBlock(o.rng);
@@ -101,14 +102,14 @@ class ProxyServer {
 
   /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
   async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
-    const { clock, rng, wallClock, wire } = this.#o;
+    const { clock, rng, wallClock } = this.#o;
     // Freed at once, here and in the kernel.
     using _pending = this.pending.add(stream.remote, () => stream.reset());
     using _deadline = clock.after(strangerDeadline(rng), () => void stream[Symbol.asyncDispose]());
     try {
       const found = await readFirstFrame(stream, port, {
-        accounts: this.#accounts,
-        range: wire.range,
+        guesses: this.#guesses,
+        scratch: this.#scratch,
         wallClock,
       });
       if (isRequest(found.text)) return found;
@@ -134,8 +135,6 @@ class ProxyServer {
     }
     stream.tune({ noDelay: true, keepAliveSeconds: 60 });
     const text = this.#tunnel(stream, admitted);
-    const own = new AbortController();
-    using _tie = onAbort(this.#o.signal, (reason) => own.abort(reason));
     const { name } = admitted.account;
     const user = name === "" ? {} : { user: name };
     let to = targetText(null);
@@ -148,7 +147,7 @@ class ProxyServer {
       requestMs: REQUEST_MS,
       auth: null,
       anyMethod: true,
-      signal: own.signal,
+      signal: this.#o.signal,
       connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer)),
       onTarget: (target) => {
         to = targetText(target);
@@ -161,7 +160,7 @@ class ProxyServer {
 
   #tunnel(stream: Stream, { account, minute, rest, isMarked }: Admitted): TtStream {
     const { rng, wallClock, wire, clock } = this.#o;
-    const firstRandom = markedRandom(minute.keys.aeadKey, rng);
+    const firstRandom = minute.secrets.marker.markedRandom(rng);
     account.nonces.noteSent(
       minute.keys,
       firstRandom.subarray(0, NONCE_SIZE),

@@ -13,6 +13,7 @@ import {
   MAX_TEXT_OLD,
   randomOf,
 } from "../../core/tt/frame.ts";
+import { readable } from "../readable.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** So many bytes go in small frames first: whoever waits for a page sees its beginning at once. */
@@ -24,6 +25,9 @@ const PAUSE_MS = 1000;
 /** Bytes of a TCP segment where the carrier cannot tell: a usual path's, over IPv6, with timestamps. */
 const USUAL_SEGMENT = 1428;
 
+/** So many bytes fit into any segment (RFC 9293 section 3.7.1): the carrier need not be asked. */
+const ANY_SEGMENT = 536;
+
 /** A header and what precedes the text, more is never needed to know a frame's size. */
 const HEAD = MAX_FRAME_ROOM;
 
@@ -33,7 +37,7 @@ export interface TtStreamOptions {
   readonly opener: FrameOpener;
   readonly scratch: Scratch;
   readonly clock: Clock;
-  /** Bytes that have come already: ciphertext, behind the frames that were opened. Copied. */
+  /** Bytes that have come already: ciphertext, behind the frames that were opened. Owned from now on. */
   readonly rest?: Uint8Array;
   /** Text that has been opened already, to be read first. Owned from now on. */
   readonly text?: Uint8Array;
@@ -91,7 +95,7 @@ export class TtStream implements Stream {
     this.#onFirst = o.onFirst ?? null;
     this.#isMarked = o.isMarked;
     this.#text = o.text === undefined || o.text.length === 0 ? null : o.text;
-    if (o.rest !== undefined && o.rest.length > 0) this.#keep(o.rest);
+    if (o.rest !== undefined && o.rest.length > 0) this.#own(o.rest);
   }
 
   get local(): Addr {
@@ -126,7 +130,7 @@ export class TtStream implements Stream {
 
   async #readLater(into: Uint8Array): Promise<number | null> {
     for (;;) {
-      await new Promise<void>((resolve) => this.onReadable(resolve));
+      await readable(this);
       const got = this.readNow(into);
       if (got !== undefined) return got;
     }
@@ -251,6 +255,14 @@ export class TtStream implements Stream {
     this.#have = bytes.length;
   }
 
+  /** The same for bytes that are ours already, unless more of their frame is to come. */
+  #own(bytes: Uint8Array): void {
+    const size = this.#sizeOf(bytes, 0, bytes.length) ?? HEAD;
+    if (size > bytes.length) return this.#keep(bytes);
+    this.#part = bytes;
+    this.#have = bytes.length;
+  }
+
   #end(): null {
     if (this.#have > 0) {
       throw new ProtocolError("Lost the connection: it ended inside a frame");
@@ -268,7 +280,8 @@ export class TtStream implements Stream {
       sealed.set(text, end + FRAME_ROOM);
       end = this.#seal(sealed, end, end + FRAME_ROOM, text.length);
     }
-    return this.#stream.write(sealed.slice(0, end));
+    const took = this.#stream.writeNow(sealed.subarray(0, end));
+    if (took < end) return this.#stream.write(sealed.slice(took, end));
   }
 
   writeNow(bytes: Uint8Array): number {
@@ -278,7 +291,7 @@ export class TtStream implements Stream {
     this.#beginAfterPause();
     let [done, end] = [0, 0];
     while (done < bytes.length) {
-      const length = Math.min(bytes.length - done, this.#nextText());
+      const length = this.#nextText(bytes.length - done);
       const textAt = end + FRAME_ROOM;
       if (textAt + length > sealed.length) break;
       sealed.set(bytes.subarray(done, done + length), textAt);
@@ -309,10 +322,10 @@ export class TtStream implements Stream {
     this.#lastWrite = now;
   }
 
-  /** How long a text the next frame may have. */
-  #nextText(): number {
-    const most = Math.min(this.#mostText, this.#isMarked ? MAX_TEXT : MAX_TEXT_OLD);
-    if (this.#smallLeft <= 0) return most;
+  /** How much of so many bytes the next frame takes. */
+  #nextText(left: number): number {
+    const most = Math.min(left, this.#mostText, this.#isMarked ? MAX_TEXT : MAX_TEXT_OLD);
+    if (this.#smallLeft <= 0 || most <= ANY_SEGMENT - FRAME_ROOM) return most;
     this.#segment ??= this.#stream.info().segmentBytes ?? USUAL_SEGMENT;
     return Math.min(most, Math.max(1, this.#segment - FRAME_ROOM));
   }

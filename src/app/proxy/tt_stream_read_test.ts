@@ -14,7 +14,7 @@ import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { hasMark, markedRandom } from "../../core/tt/mark.ts";
+import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 const WORDS = "Cannot open a frame: wrong key or cipher, or damaged bytes";
@@ -65,9 +65,7 @@ for (const size of [1, 5, 200, 1 << 17]) {
 
 Deno.test("what came with the first frame is read before what comes later, wherever it is cut", () => {
   for (let cut = 0; cut <= LINE.length; cut++) {
-    const lent = LINE.slice(0, cut);
-    const [stream, far] = reader({ rest: lent });
-    lent.fill(0xee); // it was only lent
+    const [stream, far] = reader({ rest: LINE.slice(0, cut) });
     far.write(LINE.subarray(cut));
     assert.deepEqual(readNowAll(stream).bytes, concat(...SMALL), `cut at ${cut}`);
   }
@@ -229,14 +227,14 @@ Deno.test("headers that cannot be are refused: R below 12 bytes, no text", () =>
 });
 
 Deno.test("the first frame's R is shown once, and says whether the peer has the mark", () => {
-  const marked = twinSeal(TWIN, markedRandom(TWIN.k, (n) => pattern(n)), utf8("a"));
+  const marked = twinSeal(TWIN, new Marker(TWIN.k).markedRandom((n) => pattern(n)), utf8("a"));
   for (const [first, isMarked] of [[marked, true], [frameOf(utf8("a"), 32), false]] as const) {
     for (const cut of [0, 10, first.length]) {
       const shown: Uint8Array[] = [];
       const [stream, far] = reader({
         onFirst: (random) => {
           shown.push(random);
-          return hasMark(TWIN.k, random);
+          return new Marker(TWIN.k).hasMark(random);
         },
       });
       far.write(first.subarray(0, cut));

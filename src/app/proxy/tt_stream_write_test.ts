@@ -14,7 +14,7 @@ import {
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { hasMark } from "../../core/tt/mark.ts";
+import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 type Options = Parameters<typeof ttStream>[1] & { capacity?: number; segmentBytes?: number };
@@ -165,7 +165,7 @@ Deno.test("the first frame's R is the one that was given, once; the others are a
     at += size;
   }
   assert.equal(nonces.size, 102);
-  assert.equal(hasMark(TWIN.k, firstRandom), false); // it is taken as it is
+  assert.equal(new Marker(TWIN.k).hasMark(firstRandom), false); // it is taken as it is
 });
 
 Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {

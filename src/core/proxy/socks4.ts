@@ -93,7 +93,7 @@ export class Socks4Server {
     } else if (this.#message.length === MAX_NAME) {
       this.#refuse(steps, "the host name is too long");
     } else {
-      this.#message.bytes[this.#message.length++] = byte;
+      this.#message.push(byte);
     }
   }
 

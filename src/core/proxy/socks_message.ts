@@ -1,19 +1,37 @@
+/** Room for most: V8 keeps an array of up to 64 bytes beside its other objects, which costs little. */
+const USUAL = 64;
+
 /** The SOCKS message that is being read: never more than its length says, so memory is bounded. */
 export class SocksMessage {
-  readonly bytes: Uint8Array;
+  readonly #most: number;
+  bytes = new Uint8Array(USUAL);
   length = 0;
 
   /** `most`: bytes of the longest message. */
   constructor(most: number) {
-    this.bytes = new Uint8Array(most);
+    this.#most = most;
   }
 
   /** Copies from `chunk[at..]` what is missing to `wanted` bytes; returns how many that were. */
   take(chunk: Uint8Array, at: number, wanted: number): number {
+    if (wanted > this.bytes.length) this.#grow();
     const part = chunk.subarray(at, at + wanted - this.length);
     this.bytes.set(part, this.length);
     this.length += part.length;
     return part.length;
+  }
+
+  /** Adds a byte of a message whose length nothing tells; the caller keeps it to the most. */
+  push(byte: number): void {
+    if (this.length === this.bytes.length) this.#grow();
+    this.bytes[this.length++] = byte;
+  }
+
+  #grow(): void {
+    const less = this.bytes;
+    this.bytes = new Uint8Array(this.#most);
+    this.bytes.set(less);
+    less.fill(0);
   }
 
   /** Makes room for the next one. What is overwritten may have been a password. */

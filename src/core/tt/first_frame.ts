@@ -14,6 +14,9 @@ export const MAX_FIRST_TEXT = 4096;
 /** So many bytes are always enough to find a first frame, or to know that there is none. */
 export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 
+/** Where frames are opened: two small copies of what is in there cost less than one of it all. */
+const OPENED = new Uint8Array(MAX_FIRST_FRAME);
+
 /** A minute whose key may be that of a connection. */
 export interface Candidate {
   readonly minute: number;
@@ -63,11 +66,11 @@ export class FirstFrameFinder<C extends Candidate> {
       if (size === IMPOSSIBLE) continue;
       if (size === NEEDS_MORE || size > end - start) left.push(candidate);
       else {
-        // Of a copy: a wrong key may leave nothing of the text for the next candidate.
-        const copy = bytes.slice(start, start + size);
-        const textAt = openFrame(candidate.secrets, copy, 0, size);
+        // In a copy: a wrong key may leave nothing of the text for the next candidate.
+        OPENED.set(bytes.subarray(start, start + size));
+        const textAt = openFrame(candidate.secrets, OPENED, 0, size);
         if (textAt < 0) continue;
-        const [random, text] = [randomOf(copy, 0, textAt), copy.subarray(textAt)];
+        const [random, text] = [randomOf(OPENED, 0, textAt).slice(), OPENED.slice(textAt, size)];
         return { kind: "frame", candidate, random, text, size };
       }
     }

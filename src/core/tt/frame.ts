@@ -7,6 +7,7 @@ import {
   TAG_SIZE,
 } from "../../contract/cipher.ts";
 import type { MinuteKeys } from "./keys.ts";
+import { Marker } from "./mark.ts";
 import type { RandomBlock } from "./random.ts";
 
 /**
@@ -49,6 +50,7 @@ export class FrameSecrets implements Disposable {
   readonly cipher: Cipher;
   readonly aad: Uint8Array;
   readonly mask: Uint8Array;
+  readonly marker: Marker;
 
   /** The keys are copied. */
   constructor(
@@ -59,10 +61,12 @@ export class FrameSecrets implements Disposable {
     this.cipher = makeCipher(name, keys.aeadKey);
     this.aad = keys.aeadKey.slice(0, AAD_SIZE);
     this.mask = keys.mask.slice();
+    this.marker = new Marker(keys.aeadKey);
   }
 
   [Symbol.dispose](): void {
     this.cipher[Symbol.dispose]();
+    this.marker[Symbol.dispose]();
     this.aad.fill(0);
     this.mask.fill(0);
   }

@@ -1,4 +1,3 @@
-import { blake2s } from "@noble/hashes/blake2.js";
 import { readU32 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
@@ -10,11 +9,11 @@ const SERVER_REACH = 2;
 
 /**
  * First frames of one kind and one key. Both kinds together fill three quarters of a table of 2^20
- * places (8 MiB): 393 216 connections of one minute, some 6500 a second.
+ * places (12 MiB): 393 216 connections of one minute, some 6500 a second.
  */
 const MOST = 3 * 2 ** 17;
 
-/** Places of a table that has just begun: 1 KiB. A power of two. */
+/** Places of a table that has just begun: 1.5 KiB. A power of two. */
 const FEWEST_PLACES = 128;
 
 /** Whose nonces are asked about. */
@@ -43,7 +42,7 @@ export type NonceVerdict = "new" | "known" | "late" | "full";
  * refusal ends by itself, for the next minute has another key.
  */
 export class NonceMemory {
-  readonly #hashKey: Uint8Array;
+  readonly #multipliers: Uint32Array;
   readonly #reach: number;
   readonly #most: number;
   readonly #byOtp = new Map<number, KeyNonces>();
@@ -56,7 +55,8 @@ export class NonceMemory {
    * its time, has a longer one than a server. `most`: frames of each kind for one key.
    */
   constructor(rng: Rng, o: { reach?: number; most?: number } = {}) {
-    this.#hashKey = rng(32);
+    const drawn = rng(4 * MULTIPLIERS);
+    this.#multipliers = Uint32Array.from({ length: MULTIPLIERS }, (_, i) => readU32(drawn, 4 * i));
     this.#reach = o.reach ?? SERVER_REACH;
     this.#most = o.most ?? MOST;
   }
@@ -70,7 +70,7 @@ export class NonceMemory {
     if (of.minute < now - this.#reach || of.minute <= this.#forgotten) return "late";
     const known = this.#of(of);
     if (known.received >= this.#most) return "full";
-    if (!known.set.add(this.#hash(nonce))) return "known";
+    if (!this.#add(known.set, nonce)) return "known";
     known.received++;
     return "new";
   }
@@ -84,7 +84,7 @@ export class NonceMemory {
     if (of.minute < now - this.#reach) return "new"; // nobody takes it back from us any more
     const known = this.#of(of);
     if (known.sent >= this.#most) return "full";
-    if (!known.set.add(this.#hash(nonce))) return "known";
+    if (!this.#add(known.set, nonce)) return "known";
     known.sent++;
     return "new";
   }
@@ -102,7 +102,7 @@ export class NonceMemory {
   #of({ minute, otp }: NonceKey): KeyNonces {
     let known = this.#byOtp.get(otp);
     if (known === undefined) {
-      known = { set: new HashSet(), received: 0, sent: 0, lastMinute: minute };
+      known = { set: new NonceSet(this.#multipliers), received: 0, sent: 0, lastMinute: minute };
       this.#byOtp.set(otp, known);
     }
     known.lastMinute = Math.max(known.lastMinute, minute);
@@ -128,62 +128,95 @@ export class NonceMemory {
     if (this.#forgotten > latest) this.#forgotten = -1;
   }
 
-  /** 64 bits, under a key of our own: who has the password could choose nonces that collide. */
-  #hash(nonce: Uint8Array): Uint8Array {
+  #add(set: NonceSet, nonce: Uint8Array): boolean {
     if (nonce.length !== NONCE_SIZE) {
       throw new TtunError("internal", `Cannot remember a nonce of ${nonce.length} bytes`);
     }
-    return blake2s(nonce, { key: this.#hashKey, dkLen: 8 });
+    return set.add(nonce);
   }
 }
 
 /** What is remembered of one key. */
 interface KeyNonces {
-  readonly set: HashSet;
+  readonly set: NonceSet;
   received: number;
   sent: number;
   /** The last minute that was seen with this OTP. */
   lastMinute: number;
 }
 
-/** A set of 64-bit hashes: open addressing, linear probing, eight bytes a place, nothing removed. */
-class HashSet {
-  /** High and low words, in turn; a low word of 0 = nobody's place. */
-  #words = new Uint32Array(2 * FEWEST_PLACES);
+/** Words of a nonce, and of its place. */
+const WORDS = NONCE_SIZE / 4;
+/** A nonce in halves of words, each with two multipliers. */
+const HALVES = 2 * WORDS;
+const MULTIPLIERS = 2 * HALVES;
+
+/** A set of nonces: open addressing, linear probing, twelve bytes a place, nothing removed. */
+class NonceSet {
+  readonly #multipliers: Uint32Array;
+  /** The nonce of zeros is nobody's place. */
+  #words = new Uint32Array(WORDS * FEWEST_PLACES);
+  #hasZeros = false;
   count = 0;
+
+  constructor(multipliers: Uint32Array) {
+    this.#multipliers = multipliers;
+  }
 
   get bytes(): number {
     return this.#words.byteLength;
   }
 
-  /** Whether the 8 bytes were not in it yet. */
-  add(hash: Uint8Array): boolean {
-    const high = readU32(hash, 0);
-    const low = readU32(hash, 4) || 1; // a hash is never nobody's
-    if (!this.#put(high, low)) return false;
+  /** Whether the nonce was not in it yet. */
+  add(nonce: Uint8Array): boolean {
+    const [first, second, third] = [readU32(nonce, 0), readU32(nonce, 4), readU32(nonce, 8)];
+    if ((first | second | third) === 0) {
+      if (this.#hasZeros) return false;
+      this.#hasZeros = true;
+    } else if (!this.#put(first, second, third)) return false;
     this.count++;
-    if (8 * this.count > 3 * this.#words.length) this.#grow(); // more than 3/4 of the places
+    if (4 * WORDS * this.count > 3 * this.#words.length) this.#grow(); // more than 3/4 of the places
     return true;
   }
 
-  #put(high: number, low: number): boolean {
+  #put(first: number, second: number, third: number): boolean {
     const words = this.#words;
-    const mask = words.length - 1;
-    for (let at = (2 * low) & mask;; at = (at + 2) & mask) {
-      if (words[at] === high && words[at + 1] === low) return false;
-      if (words[at + 1] === 0) {
-        words[at] = high;
-        words[at + 1] = low;
+    const mask = words.length / WORDS - 1;
+    for (let place = this.#hash(first, second, third) & mask;; place = (place + 1) & mask) {
+      const at = WORDS * place;
+      const [a, b, c] = [words[at]!, words[at + 1]!, words[at + 2]!];
+      if (a === first && b === second && c === third) return false;
+      if ((a | b | c) === 0) {
+        words[at] = first;
+        words[at + 1] = second;
+        words[at + 2] = third;
         return true;
       }
     }
   }
 
+  /**
+   * Multiply-shift by numbers drawn by chance (Dietzfelbinger et al., 1997): who has the password
+   * can choose nonces, but not such that they fall on one place.
+   */
+  #hash(first: number, second: number, third: number): number {
+    const by = this.#multipliers;
+    const high = Math.imul(by[0]!, first >>> 16) + Math.imul(by[1]!, first & 0xffff) +
+      Math.imul(by[2]!, second >>> 16) + Math.imul(by[3]!, second & 0xffff) +
+      Math.imul(by[4]!, third >>> 16) + Math.imul(by[5]!, third & 0xffff);
+    const low = Math.imul(by[6]!, first >>> 16) + Math.imul(by[7]!, first & 0xffff) +
+      Math.imul(by[8]!, second >>> 16) + Math.imul(by[9]!, second & 0xffff) +
+      Math.imul(by[10]!, third >>> 16) + Math.imul(by[11]!, third & 0xffff);
+    // The top bits are the good ones: 16 and 4 make a place of the largest table.
+    return ((high >>> 12) & ~0xffff) | (low >>> 16);
+  }
+
   #grow(): void {
     const old = this.#words;
     this.#words = new Uint32Array(2 * old.length);
-    for (let at = 0; at < old.length; at += 2) {
-      if (old[at + 1] !== 0) this.#put(old[at]!, old[at + 1]!);
+    for (let at = 0; at < old.length; at += WORDS) {
+      const [first, second, third] = [old[at]!, old[at + 1]!, old[at + 2]!];
+      if ((first | second | third) !== 0) this.#put(first, second, third);
     }
   }
 }
