@@ -191,10 +191,11 @@ class EvpCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    from?: Uint8Array,
   ): void {
     const call = this.#call;
     const context = this.#sealing;
-    const size = checked(context, nonce, aad, buf, start, end, tagAt);
+    const size = checked(context, nonce, aad, buf, start, end, tagAt, from);
     if (call.EVP_EncryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_EncryptInit_ex");
     }
@@ -205,7 +206,7 @@ class EvpCipher implements Cipher {
     }
     if (size > 0) { // an empty array may come as NULL, which Update takes for associated data
       const text = buf.subarray(start, end);
-      const done = call.EVP_EncryptUpdate(context, text, WRITTEN, text, size);
+      const done = call.EVP_EncryptUpdate(context, text, WRITTEN, from ?? text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_EncryptUpdate");
     }
     if (call.EVP_EncryptFinal_ex(context, NOTHING, WRITTEN) !== 1) {
@@ -225,10 +226,11 @@ class EvpCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    into?: Uint8Array,
   ): boolean {
     const call = this.#call;
     const context = this.#opening;
-    const size = checked(context, nonce, aad, buf, start, end, tagAt);
+    const size = checked(context, nonce, aad, buf, start, end, tagAt, into);
     if (call.EVP_DecryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_DecryptInit_ex");
     }
@@ -243,7 +245,7 @@ class EvpCipher implements Cipher {
     }
     if (size > 0) {
       const text = buf.subarray(start, end);
-      const done = call.EVP_DecryptUpdate(context, text, WRITTEN, text, size);
+      const done = call.EVP_DecryptUpdate(context, into ?? text, WRITTEN, text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_DecryptUpdate");
     }
     return call.EVP_DecryptFinal_ex(context, NOTHING, WRITTEN) === 1; // all else was checked above
@@ -273,10 +275,12 @@ function checked(
   start: number,
   end: number,
   tagAt: number,
+  other: Uint8Array | undefined,
 ): number {
   if (context === null) throw new TtunError("internal", "Cannot use a cipher after its end");
   checkSize("nonce", nonce.length, NONCE_SIZE);
   checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
+  if (other !== undefined) checkSize("text", other.length, end - start);
   if (end - start > MAX_INT || (aad !== null && aad.length > MAX_INT)) {
     throw new TtunError("internal", "Cannot use a text or associated data of 2 GiB or more");
   }

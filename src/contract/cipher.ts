@@ -15,14 +15,14 @@ export const TAG_SIZE = 16;
 export type Nonce = Uint8Array;
 
 /**
- * An AEAD under one key, synchronous and in place.
+ * An AEAD under one key, synchronous; in place, or without a copy from one buffer to another.
  *
  * `buf[start..end)` is the text, replaced by its counterpart; `buf[tagAt..tagAt+16)` is the tag,
  * which must lie wholly before `start` or from `end` on. All arguments are borrowed for the call.
  */
 export interface Cipher extends Disposable {
   readonly tagSize: number;
-  /** Seals the text and writes the tag. */
+  /** Seals the text and writes the tag. `from`: the text, as long, where it is not in `buf` yet. */
   seal(
     nonce: Nonce,
     aad: Uint8Array | null,
@@ -30,10 +30,12 @@ export interface Cipher extends Disposable {
     start: number,
     end: number,
     tagAt: number,
+    from?: Uint8Array,
   ): void;
   /**
    * Opens the text if the tag is right. On `false` the text's bytes are undefined (some
-   * implementations have already decrypted them): the caller must not look at them.
+   * implementations have already decrypted them): the caller must not look at them. `into`: where
+   * the text goes, as long; `buf` then stays as it is.
    */
   open(
     nonce: Nonce,
@@ -42,6 +44,7 @@ export interface Cipher extends Disposable {
     start: number,
     end: number,
     tagAt: number,
+    into?: Uint8Array,
   ): boolean;
 }
 

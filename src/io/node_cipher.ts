@@ -38,13 +38,14 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    from: Uint8Array = buf.subarray(start, end),
   ): void {
-    const key = this.#check(nonce, buf, start, end, tagAt);
+    const key = this.#check(nonce, buf, start, end, tagAt, from);
     const record = this.#name === "aes-256-gcm"
       ? createCipheriv(this.#name, key, nonce, OPTIONS)
       : createCipheriv(this.#name, key, nonce, OPTIONS);
     if (aad !== null) record.setAAD(aad, { plaintextLength: end - start });
-    buf.set(record.update(buf.subarray(start, end)), start);
+    buf.set(record.update(from), start);
     record.final(); // gives no bytes: both ciphers are stream ciphers
     buf.set(record.getAuthTag(), tagAt);
   }
@@ -56,8 +57,9 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    into: Uint8Array = buf.subarray(start, end),
   ): boolean {
-    const key = this.#check(nonce, buf, start, end, tagAt);
+    const key = this.#check(nonce, buf, start, end, tagAt, into);
     const record = this.#name === "aes-256-gcm"
       ? createDecipheriv(this.#name, key, nonce, OPTIONS)
       : createDecipheriv(this.#name, key, nonce, OPTIONS);
@@ -70,14 +72,22 @@ class NodeCipher implements Cipher {
       if (isTagMismatch(error)) return false;
       throw error;
     }
-    buf.set(text, start);
+    into.set(text);
     return true;
   }
 
-  #check(nonce: Nonce, buf: Uint8Array, start: number, end: number, tagAt: number): Uint8Array {
+  #check(
+    nonce: Nonce,
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    tagAt: number,
+    text: Uint8Array,
+  ): Uint8Array {
     if (this.#key === null) throw new TtunError("internal", "Cannot use a cipher after its end");
     checkSize("nonce", nonce.length, NONCE_SIZE);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
+    checkSize("text", text.length, end - start);
     return this.#key;
   }
 

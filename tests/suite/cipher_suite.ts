@@ -46,6 +46,7 @@ export function cipherSuite(label: string, open: OpenCiphers, define: Define = D
   test("refuses what was modified", refusesModifiedVectors);
   test("passes the self-test", (makeCipher) => strictEqual(findDisagreement(makeCipher), null));
   testEach("touches the text and the tag alone, at every size", keepsToItsSpans);
+  testEach("goes from one buffer to another, and leaves the first as it is", goesElsewhere);
   testEach("refuses every single flipped bit", refusesFlippedBits);
   testEach("refuses a record of another key", refusesOtherKey);
   testEach("works on after a record that it refused", worksAfterRefusal);
@@ -276,6 +277,31 @@ function keepsToItsSpans(makeCipher: CipherFactory, name: CipherName): void {
       deepStrictEqual(place.text, record.text, `${size} bytes opened`);
       place.assertSurroundings(`${size} bytes opened`);
     }
+  }
+}
+
+/** From one buffer to another it must be what it is in place. */
+function goesElsewhere(makeCipher: CipherFactory, name: CipherName): void {
+  using cipher = makeCipher(name, sample(KEY_SIZE, 1));
+  const nonce = sample(NONCE_SIZE, 2);
+  const aad = sample(8, 3);
+  for (const size of [0, 1, 15, 16, 17, 100, 5000]) {
+    const text = Uint8Array.from({ length: size }, (_, i) => i * 7);
+    const inPlace = new Uint8Array(size + 40).fill(0xee);
+    inPlace.set(text, 20);
+    cipher.seal(nonce, aad, inPlace, 20, 20 + size, 3);
+    const sealed = new Uint8Array(size + 40).fill(0xee);
+    const lent = text.slice();
+    cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, lent);
+    deepStrictEqual([toHex(sealed), toHex(lent)], [toHex(inPlace), toHex(text)], `${size} bytes`);
+    const into = new Uint8Array(size);
+    strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), true);
+    deepStrictEqual([toHex(sealed), toHex(into)], [toHex(inPlace), toHex(text)], `${size} bytes`);
+    sealed[3]! ^= 1;
+    strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), false);
+    const other = new Uint8Array(size + 1);
+    throws(() => cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
+    throws(() => cipher.open(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
   }
 }
 

@@ -1,10 +1,16 @@
-import { MAX_TEXT } from "../../core/tt/frame.ts";
+import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
 
 /** Texts of two of the longest frames: a chunk stays in the processor's cache on all of its way. */
 const PLAIN = 2 * MAX_TEXT;
 
 /** Room for what frames add, small ones too. */
 const SEALED = PLAIN + 32 * 1024;
+
+/** A shorter frame has a buffer of its size. */
+const SHORT = 16 * 1024;
+
+/** Buffers for long frames that are kept: as many as few connections at full speed need. */
+const SPARE = 16;
 
 /**
  * Buffers that all connections of a thread share: what is in them is used up, or copied, before
@@ -15,4 +21,16 @@ export class Scratch {
   readonly plain = new Uint8Array(PLAIN);
   /** Frames that are being sealed or opened: between two calls of a stream nobody's. */
   readonly sealed = new Uint8Array(SEALED);
+  readonly #spare: Uint8Array[] = [];
+
+  /** A buffer for a frame of that size that comes in parts. A long one is not made anew each time. */
+  lend(size: number): Uint8Array {
+    if (size <= SHORT) return new Uint8Array(size);
+    return this.#spare.pop() ?? new Uint8Array(LONGEST_FRAME);
+  }
+
+  /** Nobody needs it any more. */
+  giveBack(buffer: Uint8Array): void {
+    if (buffer.length === LONGEST_FRAME && this.#spare.length < SPARE) this.#spare.push(buffer);
+  }
 }

@@ -11,7 +11,7 @@ import {
   MAX_FRAME_ROOM,
   MAX_TEXT,
   MAX_TEXT_OLD,
-  randomOf,
+  textOf,
 } from "../../core/tt/frame.ts";
 import { readable } from "../readable.ts";
 import type { Scratch } from "./scratch.ts";
@@ -30,6 +30,13 @@ const ANY_SEGMENT = 536;
 
 /** A header and what precedes the text, more is never needed to know a frame's size. */
 const HEAD = MAX_FRAME_ROOM;
+
+interface PartOfFrame {
+  /** Lent by Scratch. */
+  readonly bytes: Uint8Array;
+  readonly size: number;
+  have: number;
+}
 
 export interface TtStreamOptions {
   readonly stream: Stream;
@@ -57,7 +64,7 @@ export interface TtStreamOptions {
 /**
  * A connection in frames of tt as a stream of its texts (docs/tt-v1.md, 2). Owns the carrier. What
  * the carrier does not take at once is kept sealed, a chunk at the most; of what comes, a frame that
- * is not whole.
+ * is not whole. `readNow` and `writeNow` must not be given Scratch's `sealed`.
  */
 export class TtStream implements Stream {
   readonly #stream: Stream;
@@ -71,9 +78,10 @@ export class TtStream implements Stream {
   #isMarked: boolean;
   /** Text that was opened and not read yet. */
   #text: Uint8Array | null;
-  /** A frame that is not whole: `#have` bytes are there. */
-  #part: Uint8Array | null = null;
-  #have = 0;
+  /** What has come and was not opened yet: the beginning of a frame, or frames without a reader. */
+  #kept: Uint8Array | null = null;
+  /** A long frame that is not whole, instead. */
+  #frame: PartOfFrame | null = null;
   /** The write of what the carrier did not take at once. */
   #flushing: Promise<void> | null = null;
   #alongside: AsyncDisposable | null = null;
@@ -95,7 +103,7 @@ export class TtStream implements Stream {
     this.#onFirst = o.onFirst ?? null;
     this.#isMarked = o.isMarked;
     this.#text = o.text === undefined || o.text.length === 0 ? null : o.text;
-    if (o.rest !== undefined && o.rest.length > 0) this.#own(o.rest);
+    if (o.rest !== undefined && o.rest.length > 0) this.#kept = o.rest;
   }
 
   get local(): Addr {
@@ -144,12 +152,7 @@ export class TtStream implements Stream {
     for (;;) {
       if (this.#text !== null) return this.#takeText(into);
       if (this.#broken !== null) throw this.#broken.error;
-      const size = this.#part === null ? null : this.#sizeOf(this.#part, 0, this.#have);
-      if (size !== null && this.#have >= size) {
-        this.#openPart(size);
-        continue;
-      }
-      const got = size === null ? this.#readFrames(into) : this.#readPart(size);
+      const got = this.#frame === null ? this.#readFrames(into) : this.#readFrame(into);
       if (got !== 0) return got;
     }
   }
@@ -163,20 +166,24 @@ export class TtStream implements Stream {
   }
 
   /**
-   * Reads what is there into the shared buffer, behind what was kept of a header, and opens whole
-   * frames. 0 = read on. Never more than `into` has room for: texts are shorter than their frames.
+   * Reads what is there into the shared buffer, behind what was kept, and opens whole frames. 0 =
+   * read on. Two of the longest frames fill the caller's buffer, and no more than that is read: of
+   * the next frame nothing is left over then but a few bytes.
    */
   #readFrames(into: Uint8Array): number | null | undefined {
     const { sealed } = this.#scratch;
-    const kept = this.#have;
-    if (this.#part !== null) sealed.set(this.#part.subarray(0, kept));
-    const room = Math.max(into.length, HEAD);
-    const got = this.#stream.readNow(sealed.subarray(kept, Math.min(sealed.length, kept + room)));
+    const kept = this.#kept;
+    if (kept !== null) {
+      sealed.set(kept);
+      const size = this.#sizeOf(sealed, 0, kept.length);
+      if (size !== null && kept.length >= size) return this.#openFrames(into, kept.length);
+    }
+    const have = kept?.length ?? 0;
+    const most = Math.max(into.length + 2 * FRAME_ROOM, have + HEAD);
+    const got = this.#stream.readNow(sealed.subarray(have, Math.min(sealed.length, most)));
     if (got === undefined) return undefined;
-    if (got === null) return this.#end();
-    this.#part = null;
-    this.#have = 0;
-    return this.#openFrames(into, kept + got);
+    if (got === null) return this.#end(have);
+    return this.#openFrames(into, have + got);
   }
 
   /**
@@ -185,24 +192,16 @@ export class TtStream implements Stream {
    */
   #openFrames(into: Uint8Array, end: number): number {
     const { sealed } = this.#scratch;
+    this.#kept = null;
     let at = 0;
     let filled = 0;
     try {
-      for (;;) {
+      do {
         const size = this.#sizeOf(sealed, at, end);
         if (size === null || at + size > end) break;
-        const textAt = this.#open(sealed, at, size);
-        const text = sealed.subarray(textAt, at + size);
+        filled += this.#open(sealed, at, size, filled === 0 ? into : into.subarray(filled));
         at += size;
-        if (text.length > into.length - filled) { // little room: a caller that reads a header, say
-          into.set(text.subarray(0, into.length - filled), filled);
-          this.#text = text.slice(into.length - filled);
-          filled = into.length;
-          break;
-        }
-        into.set(text, filled);
-        filled += text.length;
-      }
+      } while (filled < into.length);
       if (at < end) this.#keep(sealed.subarray(at, end));
     } catch (error) {
       this.#broken = { error };
@@ -210,26 +209,22 @@ export class TtStream implements Stream {
     return filled;
   }
 
-  /** Reads more of the frame that is kept. 0 = read on. */
-  #readPart(size: number): 0 | null | undefined {
-    const part = this.#part!;
-    const got = this.#stream.readNow(part.subarray(this.#have, size));
+  /** Reads more of the long frame that is not whole, and opens it when it is. 0 = read on. */
+  #readFrame(into: Uint8Array): number | null | undefined {
+    const frame = this.#frame!;
+    const got = this.#stream.readNow(frame.bytes.subarray(frame.have, frame.size));
     if (got === undefined) return undefined;
-    if (got === null) return this.#end();
-    this.#have += got;
-    return 0;
-  }
-
-  #openPart(size: number): void {
-    const part = this.#part!;
-    const rest = part.subarray(size, this.#have);
-    this.#part = null;
-    this.#have = 0;
+    if (got === null) return this.#end(frame.have);
+    frame.have += got;
+    if (frame.have < frame.size) return 0;
+    this.#frame = null;
     try {
-      this.#text = part.subarray(this.#open(part, 0, size), size);
-      if (rest.length > 0) this.#keep(rest);
+      return this.#open(frame.bytes, 0, frame.size, into);
     } catch (error) {
       this.#broken = { error };
+      return 0;
+    } finally {
+      this.#scratch.giveBack(frame.bytes);
     }
   }
 
@@ -237,34 +232,35 @@ export class TtStream implements Stream {
     return this.#opener.sizeAt(bytes, at, end, LONGEST_TEXT);
   }
 
-  #open(bytes: Uint8Array, at: number, size: number): number {
-    const textAt = this.#opener.open(bytes, at, size);
+  /** Opens a frame, what there is room for to `into`; returns how much that was. */
+  #open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
+    const random = this.#opener.randomAt(bytes, at);
+    const length = textOf(size, random.length);
+    // Little room: a caller that reads a header, say.
+    const text = length > into.length ? new Uint8Array(length) : null;
+    this.#opener.open(bytes, at, size, text ?? into);
     if (this.#onFirst !== null) {
-      this.#isMarked = this.#onFirst(randomOf(bytes, at, textAt).slice());
+      this.#isMarked = this.#onFirst(random.slice());
       this.#onFirst = null;
     }
-    return textAt;
+    this.#text = text;
+    return text === null ? length : this.#takeText(into);
   }
 
-  /** Copies what is no whole frame; of a frame whose size is known there is room for all. */
+  /** Copies what is no whole frame: a little as it is, of a long frame there is room for all. */
   #keep(bytes: Uint8Array): void {
-    const size = this.#sizeOf(bytes, 0, bytes.length) ?? HEAD;
-    const part = new Uint8Array(Math.max(size, bytes.length));
-    part.set(bytes);
-    this.#part = part;
-    this.#have = bytes.length;
+    const size = bytes.length <= HEAD ? null : this.#sizeOf(bytes, 0, bytes.length);
+    if (size === null || size <= bytes.length) {
+      this.#kept = bytes.slice();
+      return;
+    }
+    const frame = { bytes: this.#scratch.lend(size), size, have: bytes.length };
+    frame.bytes.set(bytes);
+    this.#frame = frame;
   }
 
-  /** The same for bytes that are ours already, unless more of their frame is to come. */
-  #own(bytes: Uint8Array): void {
-    const size = this.#sizeOf(bytes, 0, bytes.length) ?? HEAD;
-    if (size > bytes.length) return this.#keep(bytes);
-    this.#part = bytes;
-    this.#have = bytes.length;
-  }
-
-  #end(): null {
-    if (this.#have > 0) {
+  #end(kept: number): null {
+    if (kept > 0) {
       throw new ProtocolError("Lost the connection: it ended inside a frame");
     }
     return null;
@@ -276,10 +272,7 @@ export class TtStream implements Stream {
   writeFrames(texts: readonly Uint8Array[]): Now<void> {
     const { sealed } = this.#scratch;
     let end = 0;
-    for (const text of texts) {
-      sealed.set(text, end + FRAME_ROOM);
-      end = this.#seal(sealed, end, end + FRAME_ROOM, text.length);
-    }
+    for (const text of texts) end = this.#seal(text, sealed, end);
     const took = this.#stream.writeNow(sealed.subarray(0, end));
     if (took < end) return this.#stream.write(sealed.slice(took, end));
   }
@@ -292,10 +285,9 @@ export class TtStream implements Stream {
     let [done, end] = [0, 0];
     while (done < bytes.length) {
       const length = this.#nextText(bytes.length - done);
-      const textAt = end + FRAME_ROOM;
-      if (textAt + length > sealed.length) break;
-      sealed.set(bytes.subarray(done, done + length), textAt);
-      end = this.#seal(sealed, end, textAt, length);
+      if (end + FRAME_ROOM + length > sealed.length) break;
+      const isAll = length === bytes.length;
+      end = this.#seal(isAll ? bytes : bytes.subarray(done, done + length), sealed, end);
       done += length;
       this.#smallLeft -= length;
     }
@@ -305,15 +297,12 @@ export class TtStream implements Stream {
   }
 
   /** Frames of one write lie one behind the other: returns where the next one begins. */
-  #seal(bytes: Uint8Array, end: number, textAt: number, length: number): number {
+  #seal(text: Uint8Array, into: Uint8Array, at: number): number {
     const first = this.#firstRandom;
     this.#firstRandom = null;
-    const start = first === null
-      ? this.#sealer.seal(bytes, textAt, length)
-      : this.#sealer.seal(bytes, textAt, length, first);
-    const size = textAt + length - start;
-    if (start > end) bytes.copyWithin(end, start, start + size);
-    return end + size;
+    return first === null
+      ? this.#sealer.seal(text, into, at)
+      : this.#sealer.seal(text, into, at, first);
   }
 
   #beginAfterPause(): void {

@@ -49,11 +49,13 @@ class PureCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    from: Uint8Array = buf.subarray(start, end),
   ): void {
     const record = this.#record(nonce, aad);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-    const sealed = record.encrypt(buf.subarray(start, end));
     const size = end - start;
+    checkSize("text", from.length, size);
+    const sealed = record.encrypt(from);
     buf.set(sealed.subarray(0, size), start);
     buf.set(sealed.subarray(size), tagAt);
   }
@@ -65,15 +67,17 @@ class PureCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
+    into: Uint8Array = buf.subarray(start, end),
   ): boolean {
     const record = this.#record(nonce, aad);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
     const size = end - start;
+    checkSize("text", into.length, size);
     const sealed = new Uint8Array(size + TAG_SIZE);
     sealed.set(buf.subarray(start, end));
     sealed.set(buf.subarray(tagAt, tagAt + TAG_SIZE), size);
     try {
-      buf.set(record.decrypt(sealed), start);
+      into.set(record.decrypt(sealed));
       return true;
     } catch (error) {
       if (isTagMismatch(error)) return false;

@@ -14,7 +14,7 @@ export const MAX_FIRST_TEXT = 4096;
 /** So many bytes are always enough to find a first frame, or to know that there is none. */
 export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 
-/** Where frames are opened: two small copies of what is in there cost less than one of it all. */
+/** Where frames are opened: a wrong key may leave nothing but rubbish. */
 const OPENED = new Uint8Array(MAX_FIRST_FRAME);
 
 /** A minute whose key may be that of a connection. */
@@ -66,12 +66,11 @@ export class FirstFrameFinder<C extends Candidate> {
       if (size === IMPOSSIBLE) continue;
       if (size === NEEDS_MORE || size > end - start) left.push(candidate);
       else {
-        // In a copy: a wrong key may leave nothing of the text for the next candidate.
-        OPENED.set(bytes.subarray(start, start + size));
-        const textAt = openFrame(candidate.secrets, OPENED, 0, size);
-        if (textAt < 0) continue;
-        const [random, text] = [randomOf(OPENED, 0, textAt).slice(), OPENED.slice(textAt, size)];
-        return { kind: "frame", candidate, random, text, size };
+        const { secrets } = candidate;
+        const length = openFrame(secrets, bytes, start, size, OPENED);
+        if (length < 0) continue;
+        const random = randomOf(secrets.mask, bytes, start).slice();
+        return { kind: "frame", candidate, random, text: OPENED.slice(0, length), size };
       }
     }
     this.#left = left;

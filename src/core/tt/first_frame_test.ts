@@ -89,10 +89,10 @@ function destructive(log: number[]): CipherFactory {
     return {
       tagSize: inner.tagSize,
       seal: (...args) => inner.seal(...args),
-      open: (nonce, aad, buf, start, end, tagAt) => {
+      open: (nonce, aad, buf, start, end, tagAt, into = buf.subarray(start, end)) => {
         log.push(end - start);
-        const isRight = inner.open(nonce, aad, buf, start, end, tagAt);
-        if (!isRight) buf.fill(0, start, end);
+        const isRight = inner.open(nonce, aad, buf, start, end, tagAt, into);
+        if (!isRight) into.fill(0);
         return isRight;
       },
       [Symbol.dispose]: () => inner[Symbol.dispose](),

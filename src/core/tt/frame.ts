@@ -45,6 +45,9 @@ export const MAX_FRAME_OLD = 4096;
 /** The longest text for a peer that has shown the mark. */
 export const MAX_TEXT = 65_519;
 
+/** The longest frame of all. */
+export const LONGEST_FRAME = MAX_FRAME_ROOM + LONGEST_TEXT;
+
 /** What the frames of one minute are sealed and opened with, both ways, in any connection. */
 export class FrameSecrets implements Disposable {
   readonly cipher: Cipher;
@@ -83,41 +86,43 @@ export class FrameSealer {
   }
 
   /**
-   * Seals `bytes[textAt..textAt+length)` in place and returns where the frame begins: it ends with
-   * the text. R, 12 to 32 bytes, is drawn here; or it is `random` (12 to 255 bytes, borrowed), whose
-   * first 12 must never have been used with this key.
+   * Writes the frame of a text to `into`, from `at` on, and returns where it ends; `FRAME_ROOM` and
+   * the text is what it takes at the most. R, 12 to 32 bytes, is drawn here; or it is `random` (12
+   * to 255 bytes), whose first 12 must never have been used with this key. The text is borrowed and
+   * must not lie in `into`.
    * @throws {ProtocolError} when the text is empty or longer than 65535 bytes
    */
-  seal(bytes: Uint8Array, textAt: number, length: number, random?: Uint8Array): number {
+  seal(text: Uint8Array, into: Uint8Array, at: number, random?: Uint8Array): number {
+    const { length } = text;
     if (!(length >= 1 && length <= LONGEST_TEXT)) {
       throw new ProtocolError(`Cannot seal a frame of ${length} bytes: 1 to ${LONGEST_TEXT} fit`);
     }
     const size = random?.length ??
       MIN_RANDOM + this.#random.below(MAX_RANDOM_SENT - MIN_RANDOM + 1);
-    const start = textAt - FIXED - size;
-    checkPlace(bytes.length, start, textAt + length, size);
-    if (random !== undefined) bytes.set(random, start + 1);
-    else this.#random.fill(bytes, start + 1, size);
+    const textAt = at + FIXED + size;
+    checkPlace(into.length, at, textAt + length, size);
+    if (random !== undefined) into.set(random, at + 1);
+    else this.#random.fill(into, at + 1, size);
     const { cipher, aad, mask } = this.#secrets;
-    const high = mask[bytes[start + 1]! & MASK_INDEX]!;
-    const low = mask[bytes[start + 2]! & MASK_INDEX]!;
-    bytes[start] = size ^ high;
-    bytes[start + 1 + size] = (length >>> 8) ^ high;
-    bytes[start + 2 + size] = (length & 0xff) ^ low;
-    const nonce = bytes.subarray(start + 1, start + 1 + NONCE_SIZE);
-    cipher.seal(nonce, aad, bytes, textAt, textAt + length, textAt - TAG_SIZE);
-    return start;
+    const high = mask[into[at + 1]! & MASK_INDEX]!;
+    const low = mask[into[at + 2]! & MASK_INDEX]!;
+    into[at] = size ^ high;
+    into[at + 1 + size] = (length >>> 8) ^ high;
+    into[at + 2 + size] = (length & 0xff) ^ low;
+    const nonce = into.subarray(at + 1, at + 1 + NONCE_SIZE);
+    cipher.seal(nonce, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
+    return textAt + length;
   }
 }
 
-/** Before a byte is written: the text of a frame with too little room must not be lost. */
-function checkPlace(room: number, start: number, end: number, random: number): void {
+/** Before a byte is written: half a frame is of no use to anybody. */
+function checkPlace(room: number, at: number, end: number, random: number): void {
   const isRandom = random >= MIN_RANDOM && random <= MAX_RANDOM;
-  const isInside = Number.isInteger(start) && Number.isInteger(end) && start >= 0 && end <= room;
+  const isInside = Number.isInteger(at) && at >= 0 && end <= room;
   if (!isRandom || !isInside) {
     throw new TtunError(
       "internal",
-      `Cannot seal a frame at ${start}..${end} with ${random} random bytes in ${room} bytes`,
+      `Cannot seal a frame at ${at}..${end} with ${random} random bytes in ${room} bytes`,
     );
   }
 }
@@ -150,32 +155,44 @@ export function measureFrame(
 }
 
 /**
- * Opens in place the frame of that size, which `measureFrame` has told of these very bytes, and
- * returns where its text begins, or -1 on a wrong tag: the text is then lost.
+ * Opens the frame of that size, which `measureFrame` has told of these very bytes, and returns how
+ * long its text is, which is at the front of `into` then; or -1 on a wrong tag, and what is there is
+ * nothing. `into` has room for all of the frame, and does not lie in `bytes`, which stay as they are.
  */
 export function openFrame(
   secrets: FrameSecrets,
   bytes: Uint8Array,
   at: number,
   size: number,
+  into: Uint8Array,
 ): number {
   const { cipher, aad, mask } = secrets;
   const end = at + size;
   if (measureFrame(mask, bytes, at, end, LONGEST_TEXT) !== size) {
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
-  const textAt = at + FIXED + (bytes[at]! ^ mask[bytes[at + 1]! & MASK_INDEX]!);
+  const textAt = at + FIXED + randomSize(mask, bytes, at);
   const nonce = bytes.subarray(at + 1, at + 1 + NONCE_SIZE);
-  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE) ? textAt : -1;
+  const text = into.subarray(0, end - textAt);
+  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, text) ? text.length : -1;
 }
 
-/** R of a frame that begins at `at` and whose text begins at `textAt`: a view, nonce first. */
-export function randomOf(bytes: Uint8Array, at: number, textAt: number): Uint8Array {
-  return bytes.subarray(at + 1, textAt - TAG_SIZE - 2);
+function randomSize(mask: Uint8Array, bytes: Uint8Array, at: number): number {
+  return bytes[at]! ^ mask[bytes[at + 1]! & MASK_INDEX]!;
+}
+
+/** Bytes of the text in a frame of that size with so many random bytes. */
+export function textOf(size: number, random: number): number {
+  return size - FIXED - random;
+}
+
+/** R of the frame that begins at `at`: a view, nonce first. */
+export function randomOf(mask: Uint8Array, bytes: Uint8Array, at: number): Uint8Array {
+  return bytes.subarray(at + 1, at + 1 + randomSize(mask, bytes, at));
 }
 
 /**
- * Finds and opens the frames of a stream in a buffer that the caller fills, in place. After one
+ * Finds and opens the frames of a stream in a buffer that the caller fills. After one
  * frame that cannot be opened it opens no other: nothing tells where the next would begin.
  */
 export class FrameOpener {
@@ -203,14 +220,19 @@ export class FrameOpener {
   }
 
   /**
-   * Opens a frame of that size in place and returns where its text begins: it ends with the frame.
+   * Opens a frame of that size to the front of `into` and returns how long its text is (openFrame).
    * @throws {ProtocolError} on a wrong tag
    */
-  open(bytes: Uint8Array, at: number, size: number): number {
+  open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
     if (this.#isDamaged) throw this.#damaged();
-    const textAt = openFrame(this.#secrets, bytes, at, size);
-    if (textAt < 0) throw this.#damaged();
-    return textAt;
+    const length = openFrame(this.#secrets, bytes, at, size, into);
+    if (length < 0) throw this.#damaged();
+    return length;
+  }
+
+  /** R of a frame whose header is whole: a view, nonce first. */
+  randomAt(bytes: Uint8Array, at: number): Uint8Array {
+    return randomOf(this.#secrets.mask, bytes, at);
   }
 
   /** A wrong header and a wrong tag are one and the same to whoever caused it. */

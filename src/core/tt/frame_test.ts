@@ -17,7 +17,7 @@ import {
   MAX_FRAME_ROOM,
   MAX_TEXT,
   MAX_TEXT_OLD,
-  randomOf,
+  textOf,
 } from "./frame.ts";
 import { TtKeys } from "./keys.ts";
 import { RandomBlock } from "./random.ts";
@@ -39,9 +39,8 @@ function secrets(name: string, minute = MINUTE): FrameSecrets {
 function sealed(by: FrameSecrets, text: Uint8Array, random: Uint8Array | number): Uint8Array {
   const sealer = new FrameSealer(by, new RandomBlock(seededRng(Number(random) || 0)));
   const bytes = new Uint8Array(MAX_FRAME_ROOM + text.length);
-  bytes.set(text, MAX_FRAME_ROOM);
   const r = typeof random === "number" ? undefined : random;
-  return bytes.subarray(sealer.seal(bytes, MAX_FRAME_ROOM, text.length, r));
+  return bytes.subarray(0, sealer.seal(text, bytes, 0, r));
 }
 
 /** The text of one whole frame, and its R. */
@@ -50,10 +49,18 @@ function opened(by: FrameSecrets, frame: Uint8Array): { text: string; random: st
   const opener = new FrameOpener(by);
   const size = opener.sizeAt(bytes, 3, bytes.length);
   assert.equal(size, frame.length);
-  const textAt = opener.open(bytes, 3, size);
-  const text = toHex(bytes.subarray(textAt, 3 + size));
-  return { text, random: toHex(randomOf(bytes, 3, textAt)) };
+  const before = bytes.slice();
+  const into = new Uint8Array(size).fill(0xee);
+  const length = opener.open(bytes, 3, size, into);
+  assert.deepEqual(bytes, before); // what came stays as it came
+  assert.ok(into.subarray(length).every((byte) => byte === 0xee));
+  const random = opener.randomAt(bytes, 3);
+  assert.equal(length, textOf(size, random.length));
+  return { text: toHex(into.subarray(0, length)), random: toHex(random) };
 }
+
+/** For texts that nobody looks at. */
+const room = new Uint8Array(100);
 
 const text = (...bytes: number[]) => Uint8Array.from(bytes);
 const counting = (length: number) => Uint8Array.from({ length }, (_, i) => i);
@@ -118,9 +125,9 @@ Deno.test("seal() draws 12 to 32 bytes, each number as often as the others, and 
   const bytes = new Uint8Array(FRAME_ROOM + 1);
   const RUNS = 4200;
   for (let i = 0; i < RUNS; i++) {
-    const start = sealer.seal(bytes, FRAME_ROOM, 1);
-    const textAt = opener.open(bytes, start, bytes.length - start);
-    const random = randomOf(bytes, start, textAt);
+    const size = sealer.seal(text(7), bytes, 0);
+    assert.equal(opener.open(bytes, 0, size, new Uint8Array(1)), 1);
+    const random = opener.randomAt(bytes, 0);
     times.set(random.length, (times.get(random.length) ?? 0) + 1);
     nonces.add(toHex(random.subarray(0, 12)));
   }
@@ -135,11 +142,13 @@ Deno.test("seal() writes the frame and touches nothing else", () => {
   using by = secrets(CHACHA);
   const sealer = new FrameSealer(by, new RandomBlock(seededRng(1)));
   const buffer = new Uint8Array(300).fill(0xee);
-  const start = sealer.seal(buffer, 200, 20);
-  assert.ok(start >= 200 - FRAME_ROOM && start <= 200 - 31);
-  const around = concat(buffer.subarray(0, start), buffer.subarray(220));
+  const given = counting(20);
+  const end = sealer.seal(given, buffer, 150);
+  assert.ok(end >= 150 + 31 + 20 && end <= 150 + FRAME_ROOM + 20);
+  const around = concat(buffer.subarray(0, 150), buffer.subarray(end));
   assert.ok(around.every((byte) => byte === 0xee));
-  assert.equal(opened(by, buffer.slice(start, 220)).text, "ee".repeat(20));
+  assert.deepEqual(given, counting(20));
+  assert.equal(opened(by, buffer.slice(150, end)).text, toHex(given));
 });
 
 Deno.test("what seal() is given as R is copied as it is", () => {
@@ -161,8 +170,8 @@ Deno.test("texts have 1 to 65535 bytes", () => {
   }
   const bytes = new Uint8Array(MAX_FRAME_ROOM + LONGEST_TEXT + 1).fill(0xee);
   const sealer = new FrameSealer(by, new RandomBlock(seededRng(1)));
-  for (const size of [0, -1, NaN, LONGEST_TEXT + 1]) {
-    assert.throws(() => sealer.seal(bytes, MAX_FRAME_ROOM, size), protocol);
+  for (const size of [0, LONGEST_TEXT + 1]) {
+    assert.throws(() => sealer.seal(new Uint8Array(size), bytes, 0), protocol);
   }
   assert.ok(bytes.every((byte) => byte === 0xee));
   assert.ok(FRAME_ROOM + MAX_TEXT_OLD <= MAX_FRAME_OLD);
@@ -174,17 +183,16 @@ Deno.test("seal() refuses a place without room, and an R that is none, before it
   const sealer = new FrameSealer(by, new RandomBlock(seededRng(1)));
   const bytes = new Uint8Array(400).fill(0xee);
   const r = (size: number) => new Uint8Array(size);
-  assert.throws(() => sealer.seal(bytes, 30, 10), internal); // less than 19 + 12
-  assert.throws(() => sealer.seal(bytes, 50, 10, r(32)), internal);
-  assert.throws(() => sealer.seal(bytes, 300, 101), internal);
-  assert.throws(() => sealer.seal(bytes, 300, 10, r(11)), internal);
-  assert.throws(() => sealer.seal(bytes, 300, 10, r(256)), internal);
-  assert.throws(() => sealer.seal(bytes, 300, 10, r(0)), internal);
-  assert.throws(() => sealer.seal(bytes, 299.5, 10), internal);
-  assert.throws(() => sealer.seal(bytes, 300, 9.5), internal);
-  assert.throws(() => sealer.seal(bytes, NaN, 10), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, 371), internal); // less than 19 + 12
+  assert.throws(() => sealer.seal(r(10), bytes, 340, r(32)), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, -1), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, 100, r(11)), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, 100, r(256)), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, 100, r(0)), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, 99.5), internal);
+  assert.throws(() => sealer.seal(r(10), bytes, NaN), internal);
   assert.ok(bytes.every((byte) => byte === 0xee));
-  assert.equal(sealer.seal(bytes, 51, 349, r(32)), 0);
+  assert.equal(sealer.seal(r(349), bytes, 0, r(32)), 400);
 });
 
 Deno.test("sizeAt() asks for more until the header is whole, and then knows the size", () => {
@@ -233,11 +241,11 @@ Deno.test("after one frame that fails, an opener opens no other", () => {
   bad[bad.length - 1]! ^= 1;
   for (const fail of ["tag", "header"]) {
     const opener = new FrameOpener(by);
-    if (fail === "tag") assert.throws(() => opener.open(bad.slice(), 0, bad.length), protocol);
+    if (fail === "tag") assert.throws(() => opener.open(bad, 0, bad.length, room), protocol);
     else assert.throws(() => opener.sizeAt(bad, 0, bad.length, 1), protocol);
     assert.throws(() => opener.sizeAt(good, 0, good.length), protocol);
     assert.throws(() => opener.sizeAt(good, 0, 0), protocol);
-    assert.throws(() => opener.open(good.slice(), 0, good.length), protocol);
+    assert.throws(() => opener.open(good, 0, good.length, room), protocol);
   }
   assert.equal(opened(by, good).text, "0102");
 });
@@ -247,7 +255,7 @@ Deno.test("all that fails says the same", () => {
   const frame = sealed(by, text(1, 2), 1);
   const said = new Set<string>();
   const note = (act: () => void) => assert.throws(act, (error: Error) => !!said.add(error.message));
-  note(() => new FrameOpener(by).open(frame.with(frame.length - 1, 9), 0, frame.length));
+  note(() => new FrameOpener(by).open(frame.with(frame.length - 1, 9), 0, frame.length, room));
   note(() => new FrameOpener(by).sizeAt(frame, 0, frame.length, 1));
   note(() => new FrameOpener(by).sizeAt(fromHex(vectors.g1_frame.frame), 0, 30));
   assert.deepEqual([...said], ["Cannot open a frame: wrong key or cipher, or damaged bytes"]);
@@ -257,7 +265,7 @@ Deno.test("a size that is not the frame's is a bug of the caller", () => {
   using by = secrets(CHACHA);
   const frame = sealed(by, text(1, 2), 1);
   for (const size of [0, 1, frame.length - 1, frame.length + 1, -1, NaN]) {
-    assert.throws(() => new FrameOpener(by).open(frame.slice(), 0, size), internal, `size ${size}`);
+    assert.throws(() => new FrameOpener(by).open(frame, 0, size, room), internal, `size ${size}`);
   }
 });
 
@@ -272,7 +280,7 @@ Deno.test("a frame is for its key and its cipher alone", () => {
   for (const wrong of [otherKey, otherCipher]) {
     const opener = new FrameOpener(wrong);
     assert.equal(opener.sizeAt(frame, 0, frame.length), frame.length);
-    assert.throws(() => opener.open(frame.slice(), 0, frame.length), protocol);
+    assert.throws(() => opener.open(frame, 0, frame.length, room), protocol);
   }
 });
 

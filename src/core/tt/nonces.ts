@@ -169,7 +169,9 @@ class NonceSet {
 
   /** Whether the nonce was not in it yet. */
   add(nonce: Uint8Array): boolean {
-    const [first, second, third] = [readU32(nonce, 0), readU32(nonce, 4), readU32(nonce, 8)];
+    const first = readU32(nonce, 0);
+    const second = readU32(nonce, 4);
+    const third = readU32(nonce, 8);
     if ((first | second | third) === 0) {
       if (this.#hasZeros) return false;
       this.#hasZeros = true;
@@ -184,7 +186,9 @@ class NonceSet {
     const mask = words.length / WORDS - 1;
     for (let place = this.#hash(first, second, third) & mask;; place = (place + 1) & mask) {
       const at = WORDS * place;
-      const [a, b, c] = [words[at]!, words[at + 1]!, words[at + 2]!];
+      const a = words[at]!;
+      const b = words[at + 1]!;
+      const c = words[at + 2]!;
       if (a === first && b === second && c === third) return false;
       if ((a | b | c) === 0) {
         words[at] = first;
@@ -215,7 +219,9 @@ class NonceSet {
     const old = this.#words;
     this.#words = new Uint32Array(2 * old.length);
     for (let at = 0; at < old.length; at += WORDS) {
-      const [first, second, third] = [old[at]!, old[at + 1]!, old[at + 2]!];
+      const first = old[at]!;
+      const second = old[at + 1]!;
+      const third = old[at + 2]!;
       if ((first | second | third) !== 0) this.#put(first, second, third);
     }
   }
