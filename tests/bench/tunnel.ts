@@ -2,6 +2,7 @@
 import { type TwoHosts, twoHosts } from "../netns.ts";
 import type { Mtu, ReadyContender, TunnelEnd } from "./contender.ts";
 import { iperf } from "./iperf.ts";
+import { useReno } from "./unpaced.ts";
 
 /** Of each end's output, what an error repeats. */
 const LINES_TOLD = 5;
@@ -13,6 +14,7 @@ export async function withTunnel<T>(
   work: (hosts: TwoHosts, ends: TunnelEnd[]) => Promise<T>,
 ): Promise<T> {
   await using hosts = await twoHosts();
+  await useReno(hosts.server, hosts.client);
   await using cleanup = new AsyncDisposableStack();
   const ends = await start(hosts, mtu);
   for (const { process } of ends) cleanup.use(process); // ends before the host that it runs on

@@ -1,6 +1,7 @@
 /** All figures of one contender in one round, through two pairs of its own. */
 import { Host, type Process } from "../../netns.ts";
 import { quantile } from "../statistics.ts";
+import { useReno } from "../unpaced.ts";
 import type { Pair, ReadyContender } from "./contender.ts";
 import { spawnEnd, untilListening, withDescriptors } from "./ends.ts";
 import { cpuSeconds, rssMb } from "./family.ts";
@@ -109,6 +110,7 @@ async function withPair<T>(
 ): Promise<T> {
   await using host = await Host.create();
   await host.sh(FEW_OLD_CONNECTIONS);
+  await useReno(host);
   await using cleanup = new AsyncDisposableStack();
   const target = cleanup.use(spawnEnd(host, Deno.execPath(), programArgs("target.ts")));
   await untilListening(host, target, TARGET.port);
