@@ -6,6 +6,9 @@ import { ping, type RoundTrip } from "./ping.ts";
 import { withTunnel } from "./tunnel.ts";
 import { cpuSeconds, peakMb } from "./usage.ts";
 
+/** Before pings are counted: until code that is compiled as it runs has been, as it is in a tunnel's life. */
+const WARM_PINGS = 2000;
+
 /** NaN where there is nothing to measure. */
 export interface Figures {
   /** Mbit/s: from the client to the server, back, and the same with four streams. */
@@ -43,6 +46,7 @@ export function measure(
     const down = await iperf(hosts, inner, seconds, "-R");
     const fourUp = await iperf(hosts, inner, seconds, "-P", "4");
     const fourDown = await iperf(hosts, inner, seconds, "-P", "4", "-R");
+    await ping(hosts.client, inner, { count: WARM_PINGS });
     const idle = await ping(hosts.client, inner);
     const load = await pingUnderLoad(hosts, inner, loadMbits);
     return {
