@@ -28,9 +28,13 @@ export interface DialAnyOptions {
   readonly choose?: (addresses: string[]) => string[];
 }
 
-async function dialAddress({ to, dialer, signal, timeoutMs, choose }: DialAnyOptions) {
-  choose?.([to.host]);
-  return await dialer.dial(to, { signal, timeoutMs });
+function dialAddress({ to, dialer, signal, timeoutMs, choose }: DialAnyOptions): Promise<Stream> {
+  try {
+    choose?.([to.host]);
+    return dialer.dial(to, { signal, timeoutMs });
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 async function dialName(o: DialAnyOptions): Promise<Stream> {

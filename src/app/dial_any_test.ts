@@ -169,6 +169,57 @@ Deno.test("the time-out counts the resolver's time as well", async () => {
   assert.equal(clock.now(), 3_000);
 });
 
+Deno.test("an address is dialled as it is: no resolver, no other attempt, the dialer's own time", async () => {
+  for (const host of [V4[0], V6[0]]) {
+    const clock = new FakeClock();
+    const dialer = new SlowDialer(clock, { [host]: { after: 400 } });
+    const asked: unknown[] = [];
+    const { signal } = new AbortController();
+    const to = { host, port: 20203 };
+    const dialling = dialAny({
+      to,
+      dialer: {
+        dial: (to, o) => {
+          asked.push(o);
+          return dialer.dial(to, o);
+        },
+      },
+      resolver: { resolve: () => assert.fail("asked for a name") },
+      clock,
+      signal,
+      timeoutMs: 1000,
+      choose: (addresses) => {
+        asked.push(addresses);
+        return addresses;
+      },
+    });
+    const stream = await clock.until(dialling);
+    assert.deepEqual(stream.remote, to);
+    assert.deepEqual(asked, [[host], { signal, timeoutMs: 1000 }]);
+    assert.deepEqual(dialer.started, [[host, 0]]);
+    assert.equal(clock.pending, 0);
+  }
+});
+
+Deno.test("an address that may not be tried is not", async () => {
+  const clock = new FakeClock();
+  const dialer = new SlowDialer(clock, {});
+  const refusal = new Error("not there");
+  const dialling = dialAny({
+    to: { host: V4[0], port: 1 },
+    dialer,
+    resolver: { resolve: () => assert.fail("asked for a name") },
+    clock,
+    signal: new AbortController().signal,
+    timeoutMs: 1000,
+    choose: () => {
+      throw refusal;
+    },
+  });
+  await assert.rejects(dialling, (error) => error === refusal);
+  assert.deepEqual(dialer.started, []);
+});
+
 Deno.test("a name that does not resolve is that failure, and nothing is dialled", async () => {
   const unknown = new TtunError("name", "no such host");
   const { clock, dialer, dialling } = dial({}, Promise.reject(unknown));

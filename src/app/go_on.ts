@@ -11,51 +11,59 @@ export const END = -2;
  * gives a promise of that. It is called back when there is something again: where nothing has to be
  * waited for, all goes on without a promise.
  */
-export function goOn<T extends void>(
-  o: {
-    clock: Clock;
-    /** After so much without a wait the others have a turn: one flood must not starve the rest. */
-    budget: number;
-    /** Calls back when there may be something again. */
-    onReady: (run: () => void) => void;
-  },
-  step: () => Now<number>,
-): Promise<T> {
-  const { clock, budget, onReady } = o;
+export function goOn<T extends void>(o: GoOnOptions, step: () => Now<number>): Promise<T> {
   return new Promise((resolve, reject) => {
-    let spent = 0;
-    const moved = (count: number) => {
-      if (count === END) return resolve(undefined as T);
-      if (count === NOTHING) return wait();
-      spent += count;
-      go();
-    };
-    const wait = () => {
-      spent = 0;
-      try {
-        onReady(go);
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const go = () => {
-      try {
-        for (;;) {
-          if (spent >= budget) {
-            spent = 0;
-            const turn = clock.turn();
-            if (turn instanceof Promise) return void turn.then(go, reject);
-          }
-          const count = step();
-          if (count instanceof Promise) return void count.then(moved, reject);
-          if (count === END) return resolve(undefined as T);
-          if (count === NOTHING) return wait();
-          spent += count;
-        }
-      } catch (error) {
-        reject(error);
-      }
-    };
-    go();
+    goOnUntil(o, step, () => resolve(undefined as T), reject);
   });
+}
+
+export interface GoOnOptions {
+  readonly clock: Clock;
+  /** After so much without a wait the others have a turn: one flood must not starve the rest. */
+  readonly budget: number;
+  /** Calls back when there may be something again. */
+  readonly onReady: (run: () => void) => void;
+}
+
+/** The same without a promise: calls `ended` or `failed` once. */
+export function goOnUntil(
+  { clock, budget, onReady }: GoOnOptions,
+  step: () => Now<number>,
+  ended: () => void,
+  failed: (error: unknown) => void,
+): void {
+  let spent = 0;
+  const moved = (count: number) => {
+    if (count === END) return ended();
+    if (count === NOTHING) return wait();
+    spent += count;
+    go();
+  };
+  const wait = () => {
+    spent = 0;
+    try {
+      onReady(go);
+    } catch (error) {
+      failed(error);
+    }
+  };
+  const go = () => {
+    try {
+      for (;;) {
+        if (spent >= budget) {
+          spent = 0;
+          const turn = clock.turn();
+          if (turn instanceof Promise) return void turn.then(go, failed);
+        }
+        const count = step();
+        if (count instanceof Promise) return void count.then(moved, failed);
+        if (count === END) return ended();
+        if (count === NOTHING) return wait();
+        spent += count;
+      }
+    } catch (error) {
+      failed(error);
+    }
+  };
+  go();
 }

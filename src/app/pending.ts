@@ -11,9 +11,20 @@ export interface PendingLimits {
 
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
-interface Entry {
+class Entry implements Disposable {
   readonly address: string;
   readonly drop: () => void;
+  readonly #remove: (entry: Entry) => void;
+
+  constructor(address: string, drop: () => void, remove: (entry: Entry) => void) {
+    this.address = address;
+    this.drop = drop;
+    this.#remove = remove;
+  }
+
+  [Symbol.dispose](): void {
+    this.#remove(this);
+  }
 }
 
 /**
@@ -38,7 +49,7 @@ export class Pending {
 
   /** Counts a connection until disposed of; `drop` closes it when it must make room. */
   add(from: Addr, drop: () => void): Disposable {
-    const entry: Entry = { address: addressGroup(from), drop };
+    const entry = new Entry(addressGroup(from), drop, this.#remove);
     const sameAddress = this.#byAddress.get(entry.address);
     if (sameAddress !== undefined && sameAddress.size >= this.#limits.perAddress) {
       this.#push(sameAddress);
@@ -47,7 +58,7 @@ export class Pending {
     this.#all.add(entry);
     const group = this.#byAddress.get(entry.address) ?? new Set();
     this.#byAddress.set(entry.address, group.add(entry));
-    return { [Symbol.dispose]: () => this.#remove(entry) };
+    return entry;
   }
 
   /** Makes room when descriptors run out; false when nothing was pending. */
@@ -66,12 +77,12 @@ export class Pending {
     }
   }
 
-  #remove(entry: Entry): void {
+  readonly #remove = (entry: Entry): void => {
     this.#all.delete(entry);
     const group = this.#byAddress.get(entry.address);
     group?.delete(entry);
     if (group?.size === 0) this.#byAddress.delete(entry.address);
-  }
+  };
 }
 
 /** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */

@@ -68,48 +68,67 @@ export async function scope<T>(
   return result as T;
 }
 
-/** Who waits for a signal's abort, and the one listener that they share. */
-interface Waiting {
-  readonly entries: Set<() => void>;
-  readonly listener: () => void;
-}
-
-const waitingFor = new WeakMap<AbortSignal, Waiting>();
-
 /**
  * Calls `run` once when the signal aborts (at once if it has), until disposed of. Thousands may
  * wait for one signal: they share a listener, since a signal looks through all of its own each
  * time that one comes or goes.
  */
 export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Disposable {
-  const entry = () => run(signal.reason);
   if (signal.aborted) {
-    entry();
+    run(signal.reason);
     return { [Symbol.dispose]: () => {} };
   }
-  const waiting = waitingFor.get(signal) ?? listen(signal);
-  waiting.entries.add(entry);
-  return {
-    [Symbol.dispose]: () => {
-      if (!waiting.entries.delete(entry) || waiting.entries.size > 0) return;
-      signal.removeEventListener("abort", waiting.listener);
-      waitingFor.delete(signal);
-    },
-  };
+  let waiting = waitingFor.get(signal);
+  if (waiting === undefined) waitingFor.set(signal, waiting = new Waiting(signal));
+  return waiting.add(run);
 }
 
-function listen(signal: AbortSignal): Waiting {
-  const entries = new Set<() => void>();
-  const listener = () => {
-    signal.removeEventListener("abort", listener);
-    waitingFor.delete(signal);
-    for (const entry of entries) { // whoever goes meanwhile is not called any more
-      entries.delete(entry);
-      entry();
+const waitingFor = new WeakMap<AbortSignal, Waiting>();
+
+/** Who waits for a signal's abort, and the one listener that they share. */
+class Waiting {
+  readonly #signal: AbortSignal;
+  readonly #ties = new Set<Tie>();
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#tell);
+  }
+
+  add(run: (reason: unknown) => void): Tie {
+    const tie = new Tie(this, run);
+    this.#ties.add(tie);
+    return tie;
+  }
+
+  remove(tie: Tie): void {
+    if (this.#ties.delete(tie) && this.#ties.size === 0) this.#end();
+  }
+
+  readonly #tell = (): void => {
+    this.#end();
+    for (const tie of this.#ties) { // whoever goes meanwhile is not called any more
+      this.#ties.delete(tie);
+      tie.run(this.#signal.reason);
     }
   };
-  const waiting = { entries, listener };
-  waitingFor.set(signal, waiting);
-  signal.addEventListener("abort", listener);
-  return waiting;
+
+  #end(): void {
+    this.#signal.removeEventListener("abort", this.#tell);
+    if (waitingFor.get(this.#signal) === this) waitingFor.delete(this.#signal);
+  }
+}
+
+class Tie implements Disposable {
+  readonly #waiting: Waiting;
+  readonly run: (reason: unknown) => void;
+
+  constructor(waiting: Waiting, run: (reason: unknown) => void) {
+    this.#waiting = waiting;
+    this.run = run;
+  }
+
+  [Symbol.dispose](): void {
+    this.#waiting.remove(this);
+  }
 }

@@ -83,7 +83,7 @@ export class Reactor implements Clock, AsyncDisposable {
   own(fd: number, signal: AbortSignal): Descriptor {
     const token = this.#nextToken;
     this.#nextToken = token === 0xffff_ffff ? 1 : token + 1;
-    const descriptor = new Descriptor(this.libc, fd, signal, () => this.#watched.delete(token));
+    const descriptor = new Descriptor(this.libc, { fd, token, signal, forget: this.#forget });
     try {
       signal.throwIfAborted();
       this.#epoll.add(fd, token);
@@ -94,6 +94,8 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#watched.set(token, descriptor);
     return descriptor;
   }
+
+  readonly #forget = (token: number): void => void this.#watched.delete(token);
 
   readonly #dispatch = (token: number, events: number): void => {
     if (token === 0) {
@@ -162,7 +164,8 @@ export class Reactor implements Clock, AsyncDisposable {
 export class Descriptor {
   readonly fd: number;
   readonly #libc: Libc;
-  readonly #forget: () => void;
+  readonly #token: number;
+  readonly #forget: (token: number) => void;
   readonly #tie: Disposable;
   #onReadable: (() => void) | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
@@ -170,9 +173,18 @@ export class Descriptor {
   /** What is thrown since it was closed. An error is costly to make, and seldom asked for. */
   #reason: (() => unknown) | null = null;
 
-  constructor(libc: Libc, fd: number, signal: AbortSignal, forget: () => void) {
+  constructor(
+    libc: Libc,
+    { fd, token, signal, forget }: {
+      fd: number;
+      token: number;
+      signal: AbortSignal;
+      forget: (token: number) => void;
+    },
+  ) {
     this.#libc = libc;
     this.fd = fd;
+    this.#token = token;
     this.#forget = forget;
     this.#tie = signal.aborted
       ? { [Symbol.dispose]: () => {} }
@@ -235,7 +247,7 @@ export class Descriptor {
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.#tie[Symbol.dispose]();
-    this.#forget();
+    this.#forget(this.#token);
     this.#libc.call.close(this.fd);
     if (this.#onReadable !== null) queueMicrotask(this.#onReadable);
     this.#onReadable = null;

@@ -29,6 +29,24 @@ for (const transport of ["posix_net", "deno_net"] as const) {
     await ended;
   });
 
+  test(`${transport}: a dial with a time ends with it, and what has connected outlives it`, async () => {
+    await using world = await openTunWorld();
+    using libc = openLibc();
+    await using net = transport === "posix_net" ? posixNet(libc, "async") : denoNet(libc);
+    const { signal } = new AbortController();
+    await rejects(net.dialer.dial(SILENT, { signal, timeoutMs: 60 }), (error) => {
+      ok(error instanceof TtunError && error.kind === "timeout", String(error));
+      ok(error.message.includes("10.1.1.2:4711: no answer within 0.06 s"), error.message);
+      return true;
+    });
+    await using listener = await net.listen({ host: "127.0.0.1", port: 0 }, { signal });
+    await using near = await net.dialer.dial(listener.addr, { signal, timeoutMs: 60 });
+    await using far = await listener.accept({ signal });
+    await world.pause(100);
+    await far.write(utf8("late"));
+    equal(await near.read(new Uint8Array(10)), 4);
+  });
+
   test(`${transport}: where there is no way to the other end, it is unreachable`, async () => {
     await using _world = await openTunWorld();
     using libc = openLibc();

@@ -51,6 +51,7 @@ Deno.test("the same of a response that only the end of its connection would end"
   const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
     ...o,
     connect,
+    onRefused: () => {},
     onTarget: () => {},
   }).finally(() => near[Symbol.asyncDispose]());
   ended.catch(() => {});
@@ -72,6 +73,7 @@ Deno.test("what an HTTP client and its target were sent is counted, a tunnel's b
   const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
     ...o,
     connect: () => Promise.resolve(upstream),
+    onRefused: () => {},
     onTarget: () => {},
   });
   await clock.settle();

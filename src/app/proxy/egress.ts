@@ -7,6 +7,8 @@ import type { AddressRules } from "../../core/proxy/rules.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { dialAny } from "../dial_any.ts";
 
+const NO_DELAY = { noDelay: true };
+
 /** Why a target is not connected, for its client; the message is for the log. */
 export class ConnectError extends Error {
   override readonly name = "ConnectError";
@@ -36,18 +38,6 @@ export function toConnectError(thrown: unknown, target: Target): ConnectError {
   return new ConnectError(failure, `${formatTarget(target)}: ${words}`, { cause: thrown });
 }
 
-/** The same, and `tell` is given what goes wrong, unless nobody wants the connection any more. */
-export function telling(connect: Connect, tell: (thrown: unknown) => void): Connect {
-  return async (target, o) => {
-    try {
-      return await connect(target, o);
-    } catch (thrown) {
-      if (!o.signal.aborted) tell(thrown);
-      throw thrown;
-    }
-  };
-}
-
 /**
  * Connects from this machine: resolves the name here, keeps to the rules for each of its addresses,
  * and tries them as RFC 8305 has it. `rules` null: whatever is asked for.
@@ -60,22 +50,22 @@ export function connectFromHere(o: {
   rules: AddressRules | null;
 }): Connect {
   return async (target, { signal, early }) => {
+    let stream: Stream | null = null;
     try {
-      await using stack = new AsyncDisposableStack();
-      const stream = stack.use(
-        await dialAny({
-          ...o,
-          to: target,
-          timeoutMs: o.connectMs,
-          signal,
-          choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
-        }),
-      );
-      stream.tune({ noDelay: true });
+      stream = await dialAny({
+        to: target,
+        dialer: o.dialer,
+        resolver: o.resolver,
+        clock: o.clock,
+        timeoutMs: o.connectMs,
+        signal,
+        choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
+      });
+      stream.tune(NO_DELAY);
       if (early !== undefined && early.length > 0) await stream.write(early);
-      stack.move();
       return stream;
     } catch (thrown) {
+      await stream?.[Symbol.asyncDispose]();
       throw toConnectError(thrown, target);
     }
   };

@@ -125,6 +125,24 @@ Deno.test("however it is cut, and however long its R and text, the frame and the
   }
 });
 
+Deno.test("who began in a minute has its keys to try for as long as it takes, and no longer", async () => {
+  using desk = new Desk();
+  const [near, far] = memoryPair();
+  const reading = desk.read(near);
+  const bytes = frame(NOW, GREETING, { random: 200 });
+  far.write(bytes.subarray(0, 100));
+  await Promise.resolve();
+  for (let later = 1; later <= 20; later++) { // its keys would be gone long ago
+    desk.now = NOW + later;
+    (await desk.readBytes(frame(NOW + later, GREETING))).minute[Symbol.dispose]();
+  }
+  assert.ok(desk.ciphers.live > 8, "more than would be kept without it");
+  far.write(bytes.subarray(100));
+  // The frame was opened, and its minute is over all the same.
+  await assert.rejects(reading, isStranger(/not new \(late\)/));
+  assert.ok(desk.ciphers.live <= 8);
+});
+
 Deno.test("byte by byte is as good as all at once", async () => {
   using desk = new Desk();
   const [near, far] = memoryPair();

@@ -28,6 +28,8 @@ export interface FrontOptions extends RelayOptions {
   /** So long a client has to say what it wants. */
   readonly requestMs: number;
   readonly onTarget: (target: Target) => void;
+  /** Why there is no connection to it. */
+  readonly onRefused: (thrown: unknown) => void;
 }
 
 /**
@@ -66,6 +68,7 @@ async function serveSocks(
   try {
     upstream = await o.connect(target, { signal: o.signal });
   } catch (thrown) {
+    if (!o.signal.aborted) o.onRefused(thrown);
     const error = toConnectError(thrown, target);
     await client.write(machine.failed(error.failure));
     await client.closeWrite();

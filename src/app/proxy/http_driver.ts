@@ -14,6 +14,8 @@ export interface HttpDriverOptions extends RelayOptions {
   readonly signal: AbortSignal;
   /** A target is about to be connected to: for the log. */
   readonly onTarget: (target: Target) => void;
+  /** Why there is no connection to it. */
+  readonly onRefused: (thrown: unknown) => void;
 }
 
 /**
@@ -223,6 +225,7 @@ class HttpDriver implements AsyncDisposable {
       this.#perform(this.#machine.connected(early.length > 0));
     }, (thrown) => {
       if (!isMine()) return;
+      if (!signal.aborted) this.#o.onRefused(thrown);
       this.#connecting = null;
       this.#perform(this.#machine.connectFailed(toConnectError(thrown, target).failure));
     }).catch((error) => void (this.#failure = { error })).finally(this.#ring);

@@ -50,6 +50,7 @@ class Bench {
       idleMs: IDLE,
       signal: this.stop.signal,
       connect: o.connect ?? connect,
+      onRefused: () => {},
       onTarget: (target) => void this.asked.push(formatTarget(target)),
     }).then(() => null, (error: unknown) => error).finally(() => near[Symbol.asyncDispose]());
   }
@@ -273,6 +274,7 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
     idleMs: IDLE,
     signal: new AbortController().signal,
     connect: () => Promise.resolve(upstream),
+    onRefused: () => {},
     onTarget: () => {},
   }).then(() => null, (error: unknown) => error);
   await clock.settle();

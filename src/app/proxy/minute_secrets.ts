@@ -19,6 +19,31 @@ interface Entry {
   isDropped: boolean;
 }
 
+class Loan implements Borrowed {
+  readonly #entry: Entry;
+  #isMine = true;
+
+  constructor(entry: Entry) {
+    this.#entry = entry;
+  }
+
+  get keys(): MinuteKeys {
+    return this.#entry.keys;
+  }
+
+  get secrets(): FrameSecrets {
+    return this.#entry.secrets;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isMine) return;
+    this.#isMine = false;
+    const entry = this.#entry;
+    entry.users--;
+    if (entry.isDropped && entry.users === 0) entry.secrets[Symbol.dispose]();
+  }
+}
+
 /**
  * The keys and ciphers of one password by minute. All connections of a minute share them (an idle
  * connection has none of its own); a minute that nobody asks for any more goes with its last user.
@@ -28,6 +53,8 @@ export class MinuteSecrets implements Disposable {
   readonly #wire: Pick<TtWire, "cipher" | "makeCipher">;
   /** The one that was asked for longest ago first. */
   readonly #entries = new Map<number, Entry>();
+  /** The last of them. */
+  #newest: Entry | null = null;
 
   /** `password`: UTF-8, copied. */
   constructor(password: Uint8Array, wire: Pick<TtWire, "cipher" | "makeCipher">) {
@@ -41,26 +68,22 @@ export class MinuteSecrets implements Disposable {
   }
 
   borrow(minute: number): Borrowed {
+    const entry = this.#newest?.keys.minute === minute ? this.#newest : this.#find(minute);
+    entry.users++;
+    return new Loan(entry);
+  }
+
+  #find(minute: number): Entry {
     const entry = this.#entries.get(minute) ?? this.#make(minute);
     this.#entries.delete(minute);
     this.#entries.set(minute, entry); // to the end of the order
+    this.#newest = entry;
     for (const [oldest, old] of this.#entries) {
       if (this.#entries.size <= KEPT) break;
       this.#entries.delete(oldest);
       this.#drop(old);
     }
-    entry.users++;
-    let isMine = true;
-    return {
-      keys: entry.keys,
-      secrets: entry.secrets,
-      [Symbol.dispose]: () => {
-        if (!isMine) return;
-        isMine = false;
-        entry.users--;
-        if (entry.isDropped && entry.users === 0) entry.secrets[Symbol.dispose]();
-      },
-    };
+    return entry;
   }
 
   #make(minute: number): Entry {
@@ -85,6 +108,7 @@ export class MinuteSecrets implements Disposable {
   [Symbol.dispose](): void {
     for (const entry of this.#entries.values()) this.#drop(entry);
     this.#entries.clear();
+    this.#newest = null;
     this.#keys[Symbol.dispose]();
   }
 }

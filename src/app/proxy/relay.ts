@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, Stream } from "../../contract/stream.ts";
-import { END, goOn, NOTHING } from "../go_on.ts";
+import { END, goOnUntil, NOTHING } from "../go_on.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** After so many bytes without a wait the other connections have a turn. */
@@ -33,34 +33,48 @@ export interface RelayCount {
  * reset of the other. The streams stay the caller's to close.
  * @throws {TtunError} what broke either of them (both are reset then); timeout, when it was idle
  */
-export async function relay(
+export function relay(
   first: Stream,
   second: Stream,
   o: RelayOptions,
   count: RelayCount = { up: 0, down: 0 },
 ): Promise<void> {
-  let last = o.clock.now();
-  let failure: { error: unknown } | null = null;
-  const end = (error: unknown) => {
-    if (failure !== null) return;
-    failure = { error };
-    first.reset();
-    second.reset();
-  };
-  using _cut = whenCut(o.cut, end);
-  using _idle = whenIdle(o, () => last, () => {
-    end(new TtunError("timeout", `Closed a connection that was idle for ${o.idleMs / 1000} s`));
-  });
-  const way = (from: Stream, to: Stream, took: (bytes: number) => void) =>
-    carry(from, to, o, (bytes) => {
+  return new Promise((resolve, reject) => {
+    let last = o.clock.now();
+    let failure: { error: unknown } | null = null;
+    let ways = 2;
+    const end = (error: unknown) => {
+      if (failure !== null) return;
+      failure = { error };
+      first.reset();
+      second.reset();
+    };
+    const cut = whenCut(o.cut, end);
+    const idle = whenIdle(o, () => last, () => {
+      end(new TtunError("timeout", `Closed a connection that was idle for ${o.idleMs / 1000} s`));
+    });
+    const ended = () => {
+      if (--ways > 0) return;
+      cut[Symbol.dispose]();
+      idle[Symbol.dispose]();
+      if (failure === null) resolve();
+      else reject(failure.error);
+    };
+    const failed = (error: unknown) => {
+      end(error);
+      ended();
+    };
+    const upward = (bytes: number) => {
       last = o.clock.now();
-      took(bytes);
-    }).catch(end);
-  await Promise.all([
-    way(first, second, (bytes) => count.up += bytes),
-    way(second, first, (bytes) => count.down += bytes),
-  ]);
-  if (failure !== null) throw (failure as { error: unknown }).error;
+      count.up += bytes;
+    };
+    const downward = (bytes: number) => {
+      last = o.clock.now();
+      count.down += bytes;
+    };
+    carry(first, second, o, upward, ended, failed);
+    carry(second, first, o, downward, ended, failed);
+  });
 }
 
 /** One way, from the first byte to FIN. */
@@ -69,9 +83,11 @@ function carry(
   to: Stream,
   { clock, scratch }: RelayOptions,
   took: (bytes: number) => void,
-): Promise<void> {
+  ended: () => void,
+  failed: (error: unknown) => void,
+): void {
   const onReady = (run: () => void) => from.onReadable(run);
-  return goOn<void>({ clock, budget: BUDGET, onReady }, () => {
+  const step = () => {
     const got = from.readNow(scratch.plain);
     if (got === undefined) return NOTHING;
     if (got === null) {
@@ -81,7 +97,8 @@ function carry(
     took(got);
     const writing = pass(to, scratch.plain.subarray(0, got));
     return writing instanceof Promise ? writing.then(() => got) : got;
-  });
+  };
+  goOnUntil({ clock, budget: BUDGET, onReady }, step, ended, failed);
 }
 
 /** Writes bytes that are lent for this call only: what has to wait is copied. */

@@ -6,7 +6,7 @@ import { acceptLoop } from "../accept_loop.ts";
 import { Pending } from "../pending.ts";
 import { readable } from "../readable.ts";
 import { QuietLog } from "../quiet_log.ts";
-import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
+import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyClientOptions } from "./options.ts";
@@ -84,11 +84,12 @@ class ProxyClient {
         requestMs: REQUEST_MS,
         auth: this.#o.auth,
         signal,
-        connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer, to)),
+        connect: this.#connect,
         onTarget: (target) => {
           to = targetText(target);
           log.debug("connect", { peer, target: to });
         },
+        onRefused: (thrown) => this.#tell(thrown, peer, to),
       });
       log.debug("done", { peer, target: to, ...count });
     } catch (thrown) {

@@ -29,6 +29,9 @@ const REPLY_GRACE_MS = 10_000;
 /** An answer may be to a frame of the longest lifetime ago. */
 const REACH = 15;
 
+/** As the existing programs have it. */
+const TUNING = { noDelay: true, keepAliveSeconds: 60 };
+
 /** A SOCKS reply is not longer. */
 const REPLY = 600;
 
@@ -131,23 +134,33 @@ export class TtDialer {
   ): Promise<Stream> {
     const { secrets, wire, server, wallClock } = this.#o;
     const borrowed = secrets.borrow(minuteOf(wallClock()) + skew);
-    await using stack = new AsyncDisposableStack();
-    stack.use(borrowed);
-    const port = portOf(borrowed.keys.otp, wire.range);
-    const stream = stack.use(
-      await dialAny({ ...this.#o, to: { host: server, port }, timeoutMs: DIAL_MS, signal }),
-    );
-    stream.tune({ noDelay: true, keepAliveSeconds: 60 });
-    const tunnel = this.#tunnel(stream, borrowed);
-    await this.#request(tunnel, wish, isPipelined);
-    tunnel.onClose(stack.move());
-    return tunnel;
+    let stream: Stream | null = null;
+    try {
+      const port = portOf(borrowed.keys.otp, wire.range);
+      stream = await dialAny({
+        to: { host: server, port },
+        dialer: this.#o.dialer,
+        resolver: this.#o.resolver,
+        clock: this.#o.clock,
+        timeoutMs: DIAL_MS,
+        signal,
+      });
+      stream.tune(TUNING);
+      const tunnel = this.#tunnel(stream, borrowed);
+      await this.#request(tunnel, wish, isPipelined);
+      tunnel.onClose(borrowed);
+      return tunnel;
+    } catch (error) {
+      await stream?.[Symbol.asyncDispose]();
+      borrowed[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #tunnel(stream: Stream, { keys, secrets }: Borrowed): TtStream {
-    const { rng, wallClock, wire, clock, scratch } = this.#o;
+    const { wallClock, wire, clock, scratch } = this.#o;
     const { marker } = secrets;
-    const firstRandom = marker.markedRandom(rng);
+    const firstRandom = marker.markedRandom((length) => this.#random.take(length));
     const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
     this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
     return new TtStream({

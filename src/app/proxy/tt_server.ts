@@ -2,6 +2,7 @@ import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
+import type { Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
@@ -12,7 +13,7 @@ import { ListenSchedule } from "../../core/tt/schedule.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline, throwAway } from "../stranger.ts";
-import { type Connect, ConnectError, connectFromHere, telling } from "./egress.ts";
+import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { type Admitted, readFirstFrame } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { Guesses } from "./guesses.ts";
@@ -72,6 +73,7 @@ class ProxyServer {
   readonly #rejected: QuietLog;
   readonly #scratch = new Scratch();
   readonly #random: RandomBlock;
+  readonly #rng: Rng = (length) => this.#random.take(length);
   readonly #connect: Connect;
 
   /** `cut`: as of RelayOptions. */
@@ -102,10 +104,13 @@ class ProxyServer {
 
   /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
   async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
-    const { clock, rng, wallClock } = this.#o;
+    const { clock, wallClock } = this.#o;
     // Freed at once, here and in the kernel.
     using _pending = this.pending.add(stream.remote, () => stream.reset());
-    using _deadline = clock.after(strangerDeadline(rng), () => void stream[Symbol.asyncDispose]());
+    using _deadline = clock.after(
+      strangerDeadline(this.#rng),
+      () => void stream[Symbol.asyncDispose](),
+    );
     try {
       const found = await readFirstFrame(stream, port, {
         guesses: this.#guesses,
@@ -148,19 +153,20 @@ class ProxyServer {
       auth: null,
       anyMethod: true,
       signal: this.#o.signal,
-      connect: telling(this.#connect, (thrown) => this.#tell(thrown, peer)),
+      connect: this.#connect,
       onTarget: (target) => {
         to = targetText(target);
         log.debug("connect", { peer, ...user, target: to });
       },
+      onRefused: (thrown) => this.#tell(thrown, peer),
     });
     const seconds = Math.round((clock.now() - since) / 100) / 10;
     log.debug("done", { peer, ...user, target: to, seconds, ...count });
   }
 
   #tunnel(stream: Stream, { account, minute, rest, isMarked }: Admitted): TtStream {
-    const { rng, wallClock, wire, clock } = this.#o;
-    const firstRandom = minute.secrets.marker.markedRandom(rng);
+    const { wallClock, wire, clock } = this.#o;
+    const firstRandom = minute.secrets.marker.markedRandom(this.#rng);
     account.nonces.noteSent(
       minute.keys,
       firstRandom.subarray(0, NONCE_SIZE),

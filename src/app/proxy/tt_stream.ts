@@ -84,7 +84,7 @@ export class TtStream implements Stream {
   #frame: PartOfFrame | null = null;
   /** The write of what the carrier did not take at once. */
   #flushing: Promise<void> | null = null;
-  #alongside: AsyncDisposable | null = null;
+  #alongside: Disposable | null = null;
   #failure: { error: unknown } | null = null;
   /** A frame that cannot be opened: nothing is read after it. */
   #broken: { error: unknown } | null = null;
@@ -125,7 +125,7 @@ export class TtStream implements Stream {
   }
 
   /** What goes when the stream is closed, behind the carrier. */
-  onClose(what: AsyncDisposable): void {
+  onClose(what: Disposable): void {
     this.#alongside = what;
   }
 
@@ -369,6 +369,6 @@ export class TtStream implements Stream {
   /** What the carrier has not taken yet is lost: `closeWrite` waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stream[Symbol.asyncDispose]();
-    await this.#alongside?.[Symbol.asyncDispose]();
+    this.#alongside?.[Symbol.dispose]();
   }
 }

@@ -269,8 +269,7 @@ Deno.test("a reset is a reset of the carrier, and close closes what stands besid
   let closed = 0;
   const [other, its] = writer();
   other.onClose({
-    [Symbol.asyncDispose]: async () => {
-      await Promise.resolve();
+    [Symbol.dispose]: () => {
       assert.equal(its.info().peerClosed, true); // the carrier goes first
       closed++;
     },

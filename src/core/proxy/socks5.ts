@@ -1,5 +1,4 @@
-import { type HostPort, parseIp } from "../../base/addr.ts";
-import { concat } from "../../base/bytes.ts";
+import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { type Failure, socks5Code } from "./failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
@@ -184,10 +183,12 @@ export class Socks5Server {
   }
 }
 
+const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };
+
 /** A reply with an address, 0.0.0.0:0 where none is known: clients read 10 bytes at the least. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
-  const address = bound !== null && parseIp(bound.host) !== null
-    ? bound
-    : { host: "0.0.0.0", port: 0 };
-  return concat(new Uint8Array([VERSION, code, 0]), packAddress(address));
+  const bytes = packAddress(bound ?? NOWHERE, 3);
+  bytes[0] = VERSION;
+  bytes[1] = code;
+  return bytes;
 }

@@ -1,5 +1,5 @@
 import { formatIp, parseIp } from "../../base/addr.ts";
-import { concat, readU16, utf8 } from "../../base/bytes.ts";
+import { readU16, utf8, writeU16 } from "../../base/bytes.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
 import { makeTarget, type Target } from "./target.ts";
 
@@ -34,10 +34,21 @@ export function readAddress(bytes: Uint8Array, at: number, size: number): Target
   return makeTarget(text, readU16(bytes, at + size - 2));
 }
 
-/** A host (IP address or ASCII name of 1 to 255 bytes) and port as the protocol writes them. */
-export function packAddress({ host, port }: { host: string; port: number }): Uint8Array {
+/**
+ * A host (IP address or ASCII name of 1 to 255 bytes) and port as the protocol writes them, behind
+ * `lead` bytes that are the caller's to fill.
+ */
+export function packAddress(
+  { host, port }: { host: string; port: number },
+  lead: number,
+): Uint8Array {
   const ip = parseIp(host);
-  const name = utf8(host);
-  const head = ip === null ? [NAME, name.length] : [ip.length === 4 ? IPV4 : IPV6];
-  return concat(new Uint8Array(head), ip ?? name, new Uint8Array([port >>> 8, port]));
+  const text = ip ?? utf8(host);
+  const textAt = lead + (ip === null ? 2 : 1);
+  const bytes = new Uint8Array(textAt + text.length + 2);
+  bytes[lead] = ip === null ? NAME : ip.length === 4 ? IPV4 : IPV6;
+  if (ip === null) bytes[lead + 1] = text.length;
+  bytes.set(text, textAt);
+  writeU16(bytes, textAt + text.length, port);
+  return bytes;
 }

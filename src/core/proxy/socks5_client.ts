@@ -23,7 +23,10 @@ export function greeting(others: Uint8Array = new Uint8Array()): Uint8Array {
 
 /** The second message. */
 export function request(target: Target): Uint8Array {
-  return concat(new Uint8Array([VERSION, CONNECT, 0]), packAddress(target));
+  const bytes = packAddress(target, 3);
+  bytes[0] = VERSION;
+  bytes[1] = CONNECT;
+  return bytes;
 }
 
 /** What the driver of a SOCKS client has to do next. */

@@ -19,6 +19,13 @@ export class RandomBlock {
     for (let i = at; i < at + length; i++) bytes[i] = this.#next();
   }
 
+  /** So many random bytes, in a new array. */
+  take(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.fill(bytes, 0, length);
+    return bytes;
+  }
+
   /** A whole number from 0 to `limit - 1`, each as likely as the others; `limit` is 1 to 256. */
   below(limit: number): number {
     // Of 256 values only a multiple of the limit is used, or the small ones would be likelier.
