@@ -25,16 +25,16 @@ export interface GoOnOptions {
   readonly onReady: (run: () => void) => void;
 }
 
-/** The same without a promise: calls `ended` or `failed` once. */
+/** The same without a promise: calls `onEnd` or `onFailure` once. */
 export function goOnUntil(
   { clock, budget, onReady }: GoOnOptions,
   step: () => Now<number>,
-  ended: () => void,
-  failed: (error: unknown) => void,
+  onEnd: () => void,
+  onFailure: (error: unknown) => void,
 ): void {
   let spent = 0;
   const moved = (count: number) => {
-    if (count === END) return ended();
+    if (count === END) return onEnd();
     if (count === NOTHING) return wait();
     spent += count;
     go();
@@ -44,7 +44,7 @@ export function goOnUntil(
     try {
       onReady(go);
     } catch (error) {
-      failed(error);
+      onFailure(error);
     }
   };
   const go = () => {
@@ -53,17 +53,18 @@ export function goOnUntil(
         if (spent >= budget) {
           spent = 0;
           const turn = clock.turn();
-          if (turn instanceof Promise) return void turn.then(go, failed);
+          if (turn instanceof Promise) return void turn.then(go, onFailure);
         }
         const count = step();
-        if (count instanceof Promise) return void count.then(moved, failed);
-        if (count === END) return ended();
+        if (count instanceof Promise) return void count.then(moved, onFailure);
+        if (count === END) break;
         if (count === NOTHING) return wait();
         spent += count;
       }
     } catch (error) {
-      failed(error);
+      return onFailure(error);
     }
+    onEnd();
   };
   go();
 }

@@ -49,6 +49,8 @@ export interface Stream extends AsyncDisposable {
    * only after `readNow` had nothing; `run` is never called from within. No buffer waits meanwhile.
    */
   onReadable(run: () => void): void;
+  /** The same for who waits by a promise, which settles (or throws) then. */
+  readable(): Promise<void>;
   /**
    * Writes what can be written without waiting; returns how many bytes that was. The others are the
    * caller's to `write`. 0 while an earlier write waits.

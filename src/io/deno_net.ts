@@ -279,6 +279,10 @@ class DenoStream implements Stream {
     });
   }
 
+  readable(): Promise<void> {
+    return new Promise((resolve) => this.onReadable(resolve));
+  }
+
   async #read(into: Uint8Array): Promise<number | null> {
     this.#life.check();
     try {

@@ -179,6 +179,10 @@ class PosixStream implements Stream {
     this.#descriptor.onReadable(run);
   }
 
+  readable(): Promise<void> {
+    return this.#descriptor.readable();
+  }
+
   readNow(into: Uint8Array): number | null | undefined {
     this.#descriptor.check();
     const { libc } = this.#reactor;

@@ -10,8 +10,12 @@ import { Timers } from "./timers.ts";
 const READ_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
-/** What only callbacks have left to Deno's event loop (settled promises, say) waits so long at most. */
-const OWED_MS = 1;
+/**
+ * What only callbacks have left to Deno's event loop (settled promises, say) waits so long at most;
+ * who cannot wait asks for a `turn`. Where packets come one by one, waking up in between for nothing
+ * makes the next one late.
+ */
+const OWED_MS = 10;
 
 /**
  * How the loop waits. `blocking`: in the thread itself, for a Worker that has nothing else to do:
@@ -110,7 +114,7 @@ export class Reactor implements Clock, AsyncDisposable {
 
   /**
    * Waits and wakes. A turn of Deno's event loop costs more than a packet: while nobody is woken
-   * but callbacks it goes round by itself, for a millisecond.
+   * but callbacks it goes round by itself, for a while.
    */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();

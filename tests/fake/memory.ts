@@ -115,6 +115,11 @@ class MemoryStream implements Stream {
     this.#reader.wait().then(run);
   }
 
+  readable(): Promise<void> {
+    this.#check();
+    return this.#reader.wait();
+  }
+
   readNow(into: Uint8Array): number | null | undefined {
     this.#check();
     const got = this.#in.pull(into);

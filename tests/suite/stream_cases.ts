@@ -113,6 +113,29 @@ export const streamCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "readable() settles for bytes, for the peer's end, and is over with an abort",
+    async run(net) {
+      await using pair = await connect(net);
+      const one = new Uint8Array(1);
+      equal(pair.there.readNow(one), undefined);
+      const forByte = pair.there.readable();
+      await pair.here.write(new Uint8Array([7]));
+      await forByte;
+      deepEqual([await pair.there.read(one), one[0]], [1, 7]);
+      equal(pair.there.readNow(one), undefined);
+      const forEnd = pair.there.readable();
+      await pair.here.closeWrite();
+      await forEnd;
+      equal(pair.there.readNow(one), null);
+      equal(pair.here.readNow(one), undefined);
+      const forever = pair.here.readable();
+      const reason = new Error("asked to stop");
+      pair.hereStop.abort(reason);
+      await forever.catch((error) => equal(error, reason));
+      throws(() => pair.here.readNow(one), (error) => error === reason);
+    },
+  },
+  {
     name: "a write of no bytes changes nothing",
     async run(net) {
       await using pair = await connect(net);

@@ -3,7 +3,6 @@ import type { Stream } from "../../contract/stream.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
-import { readable } from "../readable.ts";
 import { Stranger } from "../stranger.ts";
 import type { Account, Guesses } from "./guesses.ts";
 import type { Borrowed } from "./minute_secrets.ts";
@@ -42,7 +41,7 @@ export async function readFirstFrame(
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
       if (got === undefined) {
-        await readable(stream);
+        await stream.readable();
         continue;
       }
       const have = kept.length + got;

@@ -9,7 +9,6 @@ import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { type Connect, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
-import { readable } from "../readable.ts";
 import { linger } from "./linger.ts";
 import { pass, relay, type RelayCount, type RelayOptions } from "./relay.ts";
 import type { Scratch } from "./scratch.ts";
@@ -132,7 +131,7 @@ function readMessage(client: Stream, { plain }: Scratch): Uint8Array | null {
 /** The same when there is something, as an array of its own. */
 async function nextMessage(client: Stream, scratch: Scratch): Promise<Uint8Array> {
   for (;;) {
-    await readable(client);
+    await client.readable();
     const message = readMessage(client, scratch);
     if (message !== null) return message.slice();
   }

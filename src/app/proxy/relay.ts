@@ -57,6 +57,7 @@ export function relay(
       if (--ways > 0) return;
       cut[Symbol.dispose]();
       idle[Symbol.dispose]();
+      void o.clock.turn(); // who waits for this does so by a promise
       if (failure === null) resolve();
       else reject(failure.error);
     };

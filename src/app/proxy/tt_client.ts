@@ -4,7 +4,6 @@ import { onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { Pending } from "../pending.ts";
-import { readable } from "../readable.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
@@ -107,7 +106,7 @@ class ProxyClient {
       const got = stream.readNow(plain.subarray(0, FIRST_BYTES));
       if (got === null) return null;
       if (got !== undefined) return plain.slice(0, got);
-      await readable(stream);
+      await stream.readable();
     }
   }
 

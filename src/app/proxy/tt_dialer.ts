@@ -11,7 +11,6 @@ import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
 import { type Connect, ConnectError, toConnectError } from "./egress.ts";
-import { readable } from "../readable.ts";
 import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
@@ -212,7 +211,7 @@ export class TtDialer {
       for (;;) {
         const got = tunnel.readNow(reply);
         if (got === undefined) {
-          await readable(tunnel);
+          await tunnel.readable();
           continue;
         }
         if (!isAnswered) {

@@ -13,7 +13,6 @@ import {
   MAX_TEXT_OLD,
   textOf,
 } from "../../core/tt/frame.ts";
-import { readable } from "../readable.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** So many bytes go in small frames first: whoever waits for a page sees its beginning at once. */
@@ -138,7 +137,7 @@ export class TtStream implements Stream {
 
   async #readLater(into: Uint8Array): Promise<number | null> {
     for (;;) {
-      await readable(this);
+      await this.#stream.readable();
       const got = this.readNow(into);
       if (got !== undefined) return got;
     }
@@ -146,6 +145,10 @@ export class TtStream implements Stream {
 
   onReadable(run: () => void): void {
     this.#stream.onReadable(run);
+  }
+
+  readable(): Promise<void> {
+    return this.#stream.readable();
   }
 
   readNow(into: Uint8Array): number | null | undefined {
