@@ -7,14 +7,18 @@ import { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import { Socks4Server } from "../../core/proxy/socks4.ts";
 import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
+import { Answers } from "./answers.ts";
 import { type Connect, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
 import { linger } from "./linger.ts";
-import { pass, relay, type RelayCount, type RelayOptions } from "./relay.ts";
+import { relay, type RelayCount, type RelayOptions } from "./relay.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** A SOCKS message is not longer, and who waits for one holds no more. */
 const MESSAGE = 600;
+
+/** How long an answer may wait for the next one: the client must not think that there is nobody. */
+const HOLD_MS = 50;
 
 export interface FrontOptions extends RelayOptions {
   readonly clock: Clock;
@@ -61,23 +65,29 @@ async function serveSocks(
   first: Uint8Array,
   o: FrontOptions,
 ): Promise<RelayCount> {
-  const target = await readRequest(client, machine, first, o);
+  const answers = new Answers(client);
+  const target = await readRequest(client, machine, answers, first, o);
   o.onTarget(target);
   let upstream: Stream;
+  const soon = answers.flushAfter(o.clock, HOLD_MS);
   try {
     upstream = await o.connect(target, { signal: o.signal });
   } catch (thrown) {
     if (!o.signal.aborted) o.onRefused(thrown);
     const error = toConnectError(thrown, target);
-    await client.write(machine.failed(error.failure));
+    answers.hold(machine.failed(error.failure));
+    await answers.flush();
     await client.closeWrite();
     await linger(client, o);
     throw error;
+  } finally {
+    soon?.[Symbol.dispose]();
   }
   await using _owned = upstream;
   const { local } = upstream;
-  const replying = pass(client, machine.accepted("path" in local ? null : local as HostPort));
-  if (replying instanceof Promise) await replying;
+  answers.hold(machine.accepted("path" in local ? null : local as HostPort));
+  const answering = answers.flush();
+  if (answering instanceof Promise) await answering;
   if (machine.rest.length > 0) await upstream.write(machine.rest);
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
@@ -101,6 +111,7 @@ async function serveHttp(
 async function readRequest(
   client: Stream,
   machine: Socks5Server | Socks4Server,
+  answers: Answers,
   first: Uint8Array,
   o: FrontOptions,
 ): Promise<Target> {
@@ -108,14 +119,17 @@ async function readRequest(
   for (let chunk = first;;) {
     for (const step of machine.feed(chunk)) {
       if (step.kind === "connect") return step.target;
-      if (step.kind === "send") await client.write(step.bytes);
+      if (step.kind === "send") answers.hold(step.bytes);
       else {
+        await answers.flush();
         await client.closeWrite();
         await linger(client, o);
         throw new ProtocolError(`Cannot serve a SOCKS client: ${step.why}`);
       }
     }
-    chunk = readMessage(client, o.scratch) ?? await nextMessage(client, o.scratch);
+    const more = readMessage(client, o.scratch);
+    if (more === null) await answers.flush();
+    chunk = more ?? await nextMessage(client, o.scratch);
   }
 }
 
@@ -128,12 +142,12 @@ function readMessage(client: Stream, { plain }: Scratch): Uint8Array | null {
   return message.subarray(0, got);
 }
 
-/** The same when there is something, as an array of its own. */
+/** The same as soon as there is something, as an array of its own. */
 async function nextMessage(client: Stream, scratch: Scratch): Promise<Uint8Array> {
   for (;;) {
-    await client.readable();
     const message = readMessage(client, scratch);
     if (message !== null) return message.slice();
+    await client.readable(); // with nothing awaited since: an edge in between would be lost
   }
 }
 

@@ -1,0 +1,53 @@
+import { concat } from "../../base/bytes.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Now, Stream } from "../../contract/stream.ts";
+
+/**
+ * Answers to a SOCKS client. One that sent its request without waiting for the answer to its
+ * greeting gets both in one write, unless the second takes its time.
+ */
+export class Answers {
+  readonly #client: Stream;
+  #held: Uint8Array | null = null;
+  /** A write that has to wait. */
+  #writing: Promise<void> | null = null;
+
+  constructor(client: Stream) {
+    this.#client = client;
+  }
+
+  /** Keeps an answer back, until `flush`. Owned from now on. */
+  hold(bytes: Uint8Array): void {
+    this.#held = this.#held === null ? bytes : concat(this.#held, bytes);
+  }
+
+  /** Writes what is held. */
+  flush(): Now<void> {
+    const held = this.#held;
+    if (held === null) return this.#writing ?? undefined;
+    this.#held = null;
+    if (this.#writing !== null) {
+      return this.#wait(this.#writing.then(() => this.#client.write(held)));
+    }
+    const writing = this.#client.write(held);
+    if (writing instanceof Promise) return this.#wait(writing);
+  }
+
+  #wait(writing: Promise<void>): Promise<void> {
+    this.#writing = writing;
+    writing.catch(() => {}); // the next write fails as well
+    return writing;
+  }
+
+  /** The same at some time, unless disposed of before. */
+  flushAfter(clock: Clock, ms: number): Disposable | null {
+    if (this.#held === null) return null;
+    return clock.after(ms, () => {
+      try {
+        void this.flush();
+      } catch {
+        // The client has gone: the next write says so to somebody who can hear it.
+      }
+    });
+  }
+}
