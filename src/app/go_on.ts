@@ -1,5 +1,5 @@
 import type { Clock } from "../contract/host.ts";
-import type { Now } from "../contract/stream.ts";
+import type { Now, OnReady } from "../contract/stream.ts";
 
 /** There was nothing to do now. */
 export const NOTHING = -1;
@@ -22,7 +22,7 @@ export interface GoOnOptions {
   /** After so much without a wait the others have a turn: one flood must not starve the rest. */
   readonly budget: number;
   /** Calls back when there may be something again. */
-  readonly onReady: (run: () => void) => void;
+  readonly onReady: (run: OnReady) => void;
 }
 
 /** The same without a promise: calls `onEnd` or `onFailure` once. */
@@ -35,36 +35,47 @@ export function goOnUntil(
   let spent = 0;
   const moved = (count: number) => {
     if (count === END) return onEnd();
-    if (count === NOTHING) return wait();
+    if (count === NOTHING) return void wait();
     spent += count;
     go();
   };
-  const wait = () => {
+  const wait = (): boolean => {
     spent = 0;
     try {
       onReady(go);
+      return true;
     } catch (error) {
       onFailure(error);
+      return false;
     }
   };
-  const go = () => {
+  /** True when it waits to be called back, and for nothing else. */
+  const go = (): boolean => {
     try {
       for (;;) {
         if (spent >= budget) {
           spent = 0;
           const turn = clock.turn();
-          if (turn instanceof Promise) return void turn.then(go, onFailure);
+          if (turn instanceof Promise) {
+            turn.then(go, onFailure);
+            return false;
+          }
         }
         const count = step();
-        if (count instanceof Promise) return void count.then(moved, onFailure);
+        if (count instanceof Promise) {
+          count.then(moved, onFailure);
+          return false;
+        }
         if (count === END) break;
         if (count === NOTHING) return wait();
         spent += count;
       }
     } catch (error) {
-      return onFailure(error);
+      onFailure(error);
+      return false;
     }
     onEnd();
+    return false;
   };
   go();
 }

@@ -2,7 +2,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { Offload } from "../base/packets.ts";
 import { TAG_SIZE } from "../contract/cipher.ts";
 import type { Link, Packets, Room } from "../contract/packet.ts";
-import type { Now, Stream } from "../contract/stream.ts";
+import type { Now, OnReady, Stream } from "../contract/stream.ts";
 import { HEADER } from "../core/v1/frame.ts";
 import type { Session } from "../core/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
@@ -70,7 +70,7 @@ export class V1Link implements Link {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
-  onReceivable(run: () => void): void {
+  onReceivable(run: OnReady): void {
     this.stream.onReadable(run);
   }
 

@@ -1,7 +1,7 @@
 import { TtunError } from "../base/errors.ts";
 import type { Clock, Rng } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
-import type { Now, Stream } from "../contract/stream.ts";
+import type { Now, OnReady, Stream } from "../contract/stream.ts";
 import {
   CloseCode,
   ECHO_SIZE,
@@ -292,7 +292,7 @@ export class V2Link implements Link {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
-  onReceivable(run: () => void): void {
+  onReceivable(run: OnReady): void {
     this.stream.onReadable(run);
   }
 

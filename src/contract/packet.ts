@@ -1,4 +1,4 @@
-import type { Now } from "./stream.ts";
+import type { Now, OnReady } from "./stream.ts";
 
 /**
  * A batch of packets in one byte array: packet i is `bytes[offset[i] .. offset[i]+length[i])`.
@@ -49,7 +49,7 @@ export interface Link extends AsyncDisposable {
    */
   recvNow(into: Packets): number | undefined;
   /** Calls `run` once, when `recvNow` may have something to say; only after it had nothing. */
-  onReceivable(run: () => void): void;
+  onReceivable(run: OnReady): void;
 }
 
 /** A TUN device: whole IP packets. One reader at a time; batches of several writers may mingle. */
@@ -74,7 +74,7 @@ export interface Device extends AsyncDisposable {
    * Calls `run` once, when `readNow` may have something to say: packets or a failure. Call it only
    * after `readNow` had nothing; `run` is never called from within.
    */
-  onReadable(run: () => void): void;
+  onReadable(run: OnReady): void;
   /**
    * Writes all packets, one after the other, and overwrites `headroom` bytes before each. One that
    * the kernel refuses is dropped and counted in `refused`.

@@ -3,6 +3,12 @@ import type { Addr } from "../base/addr.ts";
 /** The value itself when it was there; a promise only when it had to be waited for. */
 export type Now<T> = T | Promise<T>;
 
+/**
+ * Called back when there may be something. True: all is done here and now, and nobody was left to
+ * go on by a promise: whoever called need not see to it that promises have their turn soon.
+ */
+export type OnReady = () => boolean | void;
+
 /** What the carrier knows of a connection; a fact that it cannot tell is absent. */
 export interface StreamInfo {
   protocol: "tcp" | "mptcp" | "memory";
@@ -48,7 +54,7 @@ export interface Stream extends AsyncDisposable {
    * Calls `run` once, when `readNow` may have something to say: bytes, FIN or a failure. Call it
    * only after `readNow` had nothing; `run` is never called from within. No buffer waits meanwhile.
    */
-  onReadable(run: () => void): void;
+  onReadable(run: OnReady): void;
   /** The same for who waits by a promise, which settles (or throws) then. */
   readable(): Promise<void>;
   /**

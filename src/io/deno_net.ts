@@ -2,7 +2,15 @@ import { type Addr, formatAddr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
+import type {
+  Dialer,
+  Listener,
+  Now,
+  OnReady,
+  Stream,
+  StreamInfo,
+  Tuning,
+} from "../contract/stream.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { disconnect, socketInfo, tuneSocket } from "../../ffi/socket.ts";
@@ -269,7 +277,7 @@ class DenoStream implements Stream {
   }
 
   /** Deno says nothing of readiness: it is asked for bytes, which wait here. */
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#life.check();
     this.#ahead ??= new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
     const ahead = this.#ahead;

@@ -2,7 +2,15 @@ import type { Addr, HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "../contract/stream.ts";
+import type {
+  Dialer,
+  Listener,
+  Now,
+  OnReady,
+  Stream,
+  StreamInfo,
+  Tuning,
+} from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import {
   accept,
@@ -175,7 +183,7 @@ class PosixStream implements Stream {
     }
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#descriptor.onReadable(run);
   }
 

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
+import type { OnReady } from "../contract/stream.ts";
 import { Epoll, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { DenoClock } from "./deno_clock.ts";
@@ -11,9 +12,8 @@ const READ_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
- * What only callbacks have left to Deno's event loop (settled promises, say) waits so long at most;
- * who cannot wait asks for a `turn`. Where packets come one by one, waking up in between for nothing
- * makes the next one late.
+ * While only callbacks ran that have done everything, Deno's event loop waits so long for its turn.
+ * Where packets come one by one, waking up in between for nothing makes the next one late.
  */
 const OWED_MS = 10;
 
@@ -171,7 +171,7 @@ export class Descriptor {
   readonly #token: number;
   readonly #forget: (token: number) => void;
   readonly #tie: Disposable;
-  #onReadable: (() => void) | null = null;
+  #onReadable: OnReady | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
   /** What is thrown since it was closed. An error is costly to make, and seldom asked for. */
@@ -219,7 +219,7 @@ export class Descriptor {
   }
 
   /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.check();
     this.#onReadable = run;
   }
@@ -228,11 +228,11 @@ export class Descriptor {
   wakeReader(): boolean {
     const run = this.#onReadable;
     this.#onReadable = null;
-    run?.();
+    const isDone = run === null || run() === true;
     const waiter = this.#reader;
     this.#reader = null;
     waiter?.resolve();
-    return waiter !== null;
+    return waiter !== null || !isDone;
   }
 
   /** As `wakeReader`. */
@@ -253,7 +253,8 @@ export class Descriptor {
     this.#tie[Symbol.dispose]();
     this.#forget(this.#token);
     this.#libc.call.close(this.fd);
-    if (this.#onReadable !== null) queueMicrotask(this.#onReadable);
+    const run = this.#onReadable;
+    if (run !== null) queueMicrotask(() => void run());
     this.#onReadable = null;
     this.#reader?.reject(reason());
     this.#writer?.reject(reason());

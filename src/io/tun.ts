@@ -9,7 +9,7 @@ import {
 } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
-import type { Now } from "../contract/stream.ts";
+import type { Now, OnReady } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../ffi/tun_linux.ts";
@@ -163,7 +163,7 @@ class LinuxTun implements TunDevice {
     this.#offload = mask;
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#descriptor.onReadable(run);
   }
 

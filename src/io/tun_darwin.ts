@@ -2,7 +2,7 @@ import { TtunError } from "../base/errors.ts";
 import { MAX_PACKET, Offload, Places } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Packets, Room } from "../contract/packet.ts";
-import type { Now } from "../contract/stream.ts";
+import type { Now, OnReady } from "../contract/stream.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { DarwinErrno, DarwinError } from "../../ffi/errno_darwin.ts";
 import { type LibSystem, openLibSystem } from "../../ffi/libsystem.ts";
@@ -117,7 +117,7 @@ class DarwinTun implements TunDevice {
     this.#check();
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#check();
     this.#poller.wait(this.#fd, POLLIN).then(run, (reason) => {
       this.#unreadable ??= { reason };

@@ -2,6 +2,7 @@ import { TtunError } from "../base/errors.ts";
 import { MAX_PACKET, Offload, Places } from "../base/packets.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Packets, Room } from "../contract/packet.ts";
+import type { OnReady } from "../contract/stream.ts";
 import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../ffi/kernel32.ts";
 import { lastError, startSession, type WintunSession } from "../../ffi/tun_windows.ts";
 import { openWintun, type Wintun, wintunPaths } from "../../ffi/wintun.ts";
@@ -105,7 +106,7 @@ class WindowsTun implements TunDevice {
     this.#check();
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#check();
     this.#waitReadable().then(run);
   }

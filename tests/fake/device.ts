@@ -1,7 +1,7 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { Places, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
 import type { Device, Packets, Room } from "../../src/contract/packet.ts";
-import type { Now } from "../../src/contract/stream.ts";
+import type { Now, OnReady } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
 
 /** A TUN device whose network is the test. */
@@ -66,7 +66,7 @@ export class FakeDevice implements Device {
     this.#writer.open();
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#check();
     this.#reader.wait().then(run);
   }

@@ -4,7 +4,14 @@ import { TtunError } from "../../src/base/errors.ts";
 import { noAnswer } from "../../src/base/no_answer.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
-import type { Dialer, Listener, Now, Stream, StreamInfo } from "../../src/contract/stream.ts";
+import type {
+  Dialer,
+  Listener,
+  Now,
+  OnReady,
+  Stream,
+  StreamInfo,
+} from "../../src/contract/stream.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
 
 /** About what a socket takes before it makes its writer wait. */
@@ -110,7 +117,7 @@ class MemoryStream implements Stream {
     }
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#check();
     this.#reader.wait().then(run);
   }

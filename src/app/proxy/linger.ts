@@ -1,5 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { OnReady, Stream } from "../../contract/stream.ts";
 import { END, goOn, NOTHING } from "../go_on.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -20,7 +20,7 @@ export async function linger(
 ): Promise<void> {
   using _timer = clock.after(LINGER_MS, () => stream.reset());
   try {
-    const onReady = (run: () => void) => stream.onReadable(run);
+    const onReady = (run: OnReady) => stream.onReadable(run);
     await goOn<void>({ clock, budget: BUDGET, onReady }, () => {
       const got = stream.readNow(scratch.plain);
       return got === undefined ? NOTHING : got ?? END;

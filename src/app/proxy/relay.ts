@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Now, Stream } from "../../contract/stream.ts";
+import type { Now, OnReady, Stream } from "../../contract/stream.ts";
 import { END, goOnUntil, NOTHING } from "../go_on.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -57,7 +57,6 @@ export function relay(
       if (--ways > 0) return;
       cut[Symbol.dispose]();
       idle[Symbol.dispose]();
-      void o.clock.turn(); // who waits for this does so by a promise
       if (failure === null) resolve();
       else reject(failure.error);
     };
@@ -87,7 +86,7 @@ function carry(
   ended: () => void,
   failed: (error: unknown) => void,
 ): void {
-  const onReady = (run: () => void) => from.onReadable(run);
+  const onReady = (run: OnReady) => from.onReadable(run);
   const step = () => {
     const got = from.readNow(scratch.plain);
     if (got === undefined) return NOTHING;

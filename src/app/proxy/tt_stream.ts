@@ -2,7 +2,7 @@ import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Now, Stream, StreamInfo, Tuning } from "../../contract/stream.ts";
+import type { Now, OnReady, Stream, StreamInfo, Tuning } from "../../contract/stream.ts";
 import {
   FRAME_ROOM,
   type FrameOpener,
@@ -143,7 +143,7 @@ export class TtStream implements Stream {
     }
   }
 
-  onReadable(run: () => void): void {
+  onReadable(run: OnReady): void {
     this.#stream.onReadable(run);
   }
 
