@@ -1,4 +1,4 @@
-import type { HostPort } from "../../base/addr.ts";
+import { type HostPort, parseIp } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { type Failure, socks5Code } from "./failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
@@ -187,7 +187,8 @@ const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };
 
 /** A reply with an address, 0.0.0.0:0 where none is known: clients read 10 bytes at the least. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
-  const bytes = packAddress(bound ?? NOWHERE, 3);
+  const isKnown = bound !== null && parseIp(bound.host) !== null;
+  const bytes = packAddress(isKnown ? bound : NOWHERE, 3);
   bytes[0] = VERSION;
   bytes[1] = code;
   return bytes;
