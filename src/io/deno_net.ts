@@ -1,6 +1,5 @@
 import { type Addr, formatAddr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type {
   Dialer,
@@ -16,6 +15,7 @@ import type { Libc } from "../../ffi/libc.ts";
 import { disconnect, socketInfo, tuneSocket } from "../../ffi/socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
+import { Patience } from "./patience.ts";
 
 /**
  * TCP on Deno's own sockets: everywhere, without FFI. With a libc at hand the options and facts
@@ -51,38 +51,6 @@ export class DenoNet implements Dialer {
     } catch (thrown) {
       throw translate(thrown, "listen", at);
     }
-  }
-}
-
-/** A dial's own end, beside that of its signal. */
-class Patience implements Disposable {
-  readonly #own = new AbortController();
-  readonly #tie: Disposable;
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
-  #late: TtunError | null = null;
-
-  constructor(to: Addr, { signal, timeoutMs }: { signal: AbortSignal; timeoutMs?: number }) {
-    this.#tie = onAbort(signal, (reason) => this.#own.abort(reason));
-    if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(() => {
-        this.#late = noAnswer(to, timeoutMs);
-        this.#own.abort(this.#late);
-      }, timeoutMs);
-    }
-  }
-
-  get signal(): AbortSignal {
-    return this.#own.signal;
-  }
-
-  /** @throws {TtunError} timeout, when that is why it has ended */
-  check(): void {
-    if (this.#late !== null) throw this.#late;
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#tie[Symbol.dispose]();
   }
 }
 

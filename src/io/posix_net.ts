@@ -191,6 +191,7 @@ class PosixStream implements Stream {
     return this.#descriptor.readable();
   }
 
+  /** As `writeNow` without `Libc.retry`, whose closure would be one for each packet. */
   readNow(into: Uint8Array): number | null | undefined {
     this.#descriptor.check();
     const { libc } = this.#reactor;
