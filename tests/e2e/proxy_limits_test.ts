@@ -123,7 +123,7 @@ test("with few descriptors and strangers that hold them a client is served at on
   for (let i = 0; i < 300; i++) {
     kept.use(await Deno.connect({ hostname: LOOPBACK, port: port! }));
   }
-  for (let i = 0; i < 5; i++) assert(await loadPage(client, `http://${web.at}/hello`) < 3000);
+  for (let i = 0; i < 20; i++) assert(await loadPage(client, `http://${web.at}/hello`) < 3000);
 });
 
 test("--idle closes what is silent both ways, and not what is busy one way", async () => {

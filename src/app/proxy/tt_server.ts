@@ -10,6 +10,7 @@ import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { ListenSchedule } from "../../core/tt/schedule.ts";
+import { dialMakingRoom } from "../make_room.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline, throwAway } from "../stranger.ts";
@@ -84,7 +85,8 @@ class ProxyServer {
     this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#random = new RandomBlock(o.rng);
-    this.#connect = connectFromHere({ ...o, connectMs: o.limits.connectMs });
+    const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
+    this.#connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
   }
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */

@@ -15,7 +15,7 @@ import { oldDial, type OldFrames, oldPort } from "../../../tests/fake/tt_old.ts"
 import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
+import type { Dialer, Listener, Stream } from "../../contract/stream.ts";
 import { request } from "../../core/proxy/socks5_client.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
@@ -358,4 +358,26 @@ Deno.test("out of descriptors the oldest that waits makes room, and the server g
   assert.equal(exhausted, 0);
   await honest(world);
   assert.ok(server.lines().length < 5);
+});
+
+Deno.test("out of descriptors for a target the oldest that waits makes room", async () => {
+  await using world = new ProxyWorld();
+  let exhausted = 0;
+  const inner = world.net.dialer(SERVER_HOST);
+  const dialer: Dialer = {
+    dial: (to, options) =>
+      exhausted-- > 0
+        ? Promise.reject(new TtunError("exhausted", "Cannot connect: no descriptor is left"))
+        : inner.dial(to, options),
+  };
+  world.server({ dialer });
+  world.target(echo);
+  await world.clock.settle();
+  const half = [];
+  for (let i = 0; i < 20; i++) half.push(await connect(world));
+  await world.clock.settle();
+  exhausted = 3;
+  await honest(world);
+  const gone = half.filter((stream) => stream.info().peerClosed);
+  assert.deepEqual(gone, half.slice(0, 3));
 });
