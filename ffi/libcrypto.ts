@@ -1,5 +1,6 @@
 import { checkSize, checkSpans } from "../src/base/aead_bounds.ts";
 import { TtunError } from "../src/base/errors.ts";
+import { LastView } from "../src/base/last_view.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../src/contract/cipher.ts";
 import { type Library, openLibrary } from "./library.ts";
 
@@ -144,6 +145,8 @@ function versionOf(library: Library<typeof TABLE>): string {
 /** `int *outl` of every call, and where Final writes the nothing that it has to write. */
 const WRITTEN = new Int32Array(1);
 const NOTHING = new Uint8Array(TAG_SIZE);
+/** A tag on its way: a copy of it costs less than a view. */
+const TAG = new Uint8Array(TAG_SIZE);
 
 /**
  * One key in two contexts, one per direction, so that the key is set up once and a record sets
@@ -155,6 +158,8 @@ class EvpCipher implements Cipher {
   readonly #onDispose: () => void;
   #sealing: Deno.PointerValue;
   #opening: Deno.PointerValue;
+  readonly #sealed = new LastView();
+  readonly #opened = new LastView();
 
   constructor(call: Symbols, name: CipherName, key: Uint8Array, onDispose: () => void) {
     checkSize("key", key.length, KEY_SIZE);
@@ -205,17 +210,17 @@ class EvpCipher implements Cipher {
       }
     }
     if (size > 0) { // an empty array may come as NULL, which Update takes for associated data
-      const text = buf.subarray(start, end);
+      const text = this.#sealed.from(buf, start);
       const done = call.EVP_EncryptUpdate(context, text, WRITTEN, from ?? text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_EncryptUpdate");
     }
     if (call.EVP_EncryptFinal_ex(context, NOTHING, WRITTEN) !== 1) {
       throw failed(call, "EVP_EncryptFinal_ex");
     }
-    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
-    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) !== 1) {
+    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, TAG) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
+    for (let i = 0; i < TAG_SIZE; i++) buf[tagAt + i] = TAG[i]!;
   }
 
   /** Has decrypted the text already when it finds that the tag is wrong. */
@@ -234,8 +239,8 @@ class EvpCipher implements Cipher {
     if (call.EVP_DecryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_DecryptInit_ex");
     }
-    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
-    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) !== 1) {
+    for (let i = 0; i < TAG_SIZE; i++) TAG[i] = buf[tagAt + i]!;
+    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, TAG) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
     if (aad !== null && aad.length > 0) {
@@ -244,7 +249,7 @@ class EvpCipher implements Cipher {
       }
     }
     if (size > 0) {
-      const text = buf.subarray(start, end);
+      const text = this.#opened.from(buf, start);
       const done = call.EVP_DecryptUpdate(context, into ?? text, WRITTEN, text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_DecryptUpdate");
     }

@@ -30,7 +30,7 @@ export class PacketFilter {
   /** Leaves in a batch of the device's what a peer with that offload takes, and counts it. */
   keepForPeer(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
-    this.#keep(packets, offload, (i) => this.#suits(packets, i, offload), true);
+    this.#keep(packets, offload, true);
     const bytes = bytesIn(packets);
     counters.sentPackets += packets.count;
     counters.sentBytes += bytes;
@@ -40,7 +40,7 @@ export class PacketFilter {
   /** Leaves in a batch of a peer's what the kernel may see, and counts it. */
   keepForDevice(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
-    this.#keep(packets, offload, (i) => this.#isSound(packets, i), false);
+    this.#keep(packets, offload, false);
     const bytes = bytesIn(packets);
     counters.receivedPackets += packets.count;
     counters.receivedBytes += bytes;
@@ -48,10 +48,11 @@ export class PacketFilter {
   }
 
   /**
-   * Takes out of the batch what is no IP packet, and of those with a header what `check` says no to
-   * (which may do what the header asks for). Clamps the MSS in the others if so asked.
+   * Takes out of the batch what is no IP packet, and of those with a header what does not suit the
+   * peer (after what the header asks for has been done here), or is not sound. Clamps the MSS in the
+   * others if so asked.
    */
-  #keep(packets: Packets, offload: number, check: (i: number) => boolean, answers: boolean): void {
+  #keep(packets: Packets, offload: number, toPeer: boolean): void {
     const { counters, mssClamp, device } = this.#o;
     const { bytes, offset, length, header } = packets;
     // With offload a packet may go in pieces: then it may be as long as any can be.
@@ -64,10 +65,13 @@ export class PacketFilter {
       const fits = size <= (mayBeSuper ? MAX_SUPER_PACKET : longest);
       if (!fits || !isIpPacket(bytes, at, size)) {
         counters.droppedUnfit++;
-        if (!fits && answers) this.#answerTooBig(bytes, at, size);
+        if (!fits && toPeer) this.#answerTooBig(bytes, at, size);
         continue;
       }
-      if (header[i] !== 0 && !check(i)) continue;
+      if (
+        header[i] !== 0 &&
+        !(toPeer ? this.#suits(packets, i, offload) : this.#isSound(packets, i))
+      ) continue;
       if (mssClamp) {
         const isOpen = header[i] !== 0 && needsChecksum(bytes, at);
         clampMss(bytes, at, size, device.mtu, isOpen);

@@ -1,3 +1,4 @@
+import { LastView } from "../base/last_view.ts";
 import { MAX_PACKET } from "../base/packets.ts";
 
 /** Bytes are opened where they were read; a quarter megabyte takes many frames at once. */
@@ -14,6 +15,7 @@ export class ReceiveBuffer {
   readonly bytes = new Uint8Array(SIZE);
   start = FRONT;
   end = FRONT;
+  readonly #space = new LastView();
 
   /** Adds bytes that came before there was a buffer. */
   add(bytes: Uint8Array): void {
@@ -33,7 +35,7 @@ export class ReceiveBuffer {
       this.end -= this.start - FRONT;
       this.start = FRONT;
     }
-    return this.bytes.subarray(this.end);
+    return this.#space.from(this.bytes, this.end);
   }
 
   /** Takes note of a read's outcome; false at the peer's FIN. */

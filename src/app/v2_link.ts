@@ -23,7 +23,8 @@ import { sealText } from "../core/link/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
 import { Capability } from "../core/link/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
-import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { LastView } from "../base/last_view.ts";
+import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -88,6 +89,7 @@ export class V2Link implements Link {
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
   readonly #in: RecordReader;
+  readonly #sealed = new LastView();
   #ended = false;
 
   constructor(
@@ -121,7 +123,9 @@ export class V2Link implements Link {
   }
 
   send(batch: Packets): Now<void> {
-    return this.#writers.pass(() => this.#sendFrom(batch, 0));
+    if (this.#writers.isBusy) return this.#writers.pass(() => this.#sendFrom(batch, 0));
+    const sending = this.#sendFrom(batch, 0);
+    if (sending instanceof Promise) return this.#writers.pass(() => sending);
   }
 
   /** Asks the peer for an answer. Does nothing while a write waits: more would not get through. */
@@ -212,7 +216,7 @@ export class V2Link implements Link {
       }
       const writing = end === start
         ? this.#sendInPieces(batch, i++)
-        : this.#write(bytes.subarray(start, end));
+        : this.#write(this.#sealed.of(bytes, start, end));
       if (writing instanceof Promise) return this.#sendLater(writing, batch, i, covered, end);
       if (covered !== null) bytes.set(covered, end - RECORD_TAG);
     }
@@ -241,7 +245,7 @@ export class V2Link implements Link {
       const at = offset[i]!;
       if (this.offload === Offload.none) writePacketHeader(bytes, at, length[i]!, headroom);
       else {
-        if (header[i] === 0) bytes.fill(0, at - VIRTIO_NET_HEADER, at);
+        clearIdleHeader(bytes, at, header[i]!);
         writeSuperHeader(bytes, at, length[i]!);
       }
     }
@@ -256,7 +260,7 @@ export class V2Link implements Link {
     const { sealer } = this.#session;
     const at = offset[i]!;
     if (this.offload === Offload.none) return; // the pump lets none through
-    if (header[i] === 0) bytes.fill(0, at - VIRTIO_NET_HEADER, at);
+    clearIdleHeader(bytes, at, header[i]!);
     const first = MAX_RECORD_TEXT - SUPER_HEADER;
     const last = length[i]! - first;
     const secondAt = RECORD_HEADER + MAX_RECORD_TEXT + RECORD_TAG + RECORD_HEADER;

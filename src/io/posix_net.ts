@@ -193,17 +193,26 @@ class PosixStream implements Stream {
 
   /** As `writeNow` without `Libc.retry`, whose closure would be one for each packet. */
   readNow(into: Uint8Array): number | null | undefined {
-    this.#descriptor.check();
+    const descriptor = this.#descriptor;
+    descriptor.check();
+    if (descriptor.isEmpty) return undefined;
     const { libc } = this.#reactor;
     for (;;) {
       const got = libc.call.read(
-        this.#descriptor.fd,
+        descriptor.fd,
         into as Uint8Array<ArrayBuffer>,
         BigInt(into.length),
       );
-      if (got > 0) return got;
+      if (got > 0) {
+        // A short read has emptied it (epoll(7), Q9), unless it stopped short of the end.
+        if (got < into.length && !descriptor.hasEnd) descriptor.isEmpty = true;
+        return got;
+      }
       if (got === 0) return null;
-      if (libc.errno === Errno.EAGAIN) return undefined;
+      if (libc.errno === Errno.EAGAIN) {
+        descriptor.isEmpty = true;
+        return undefined;
+      }
       if (libc.errno !== Errno.EINTR) throw this.#fail("read");
     }
   }

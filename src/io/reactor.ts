@@ -8,7 +8,8 @@ import type { Libc } from "../../ffi/libc.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { Timers } from "./timers.ts";
 
-const READ_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+const END_EVENTS = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+const READ_EVENTS = EPOLLIN | END_EVENTS;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
@@ -44,6 +45,8 @@ export class Reactor implements Clock, AsyncDisposable {
   #yielded: (() => void)[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
+  /** Asking for the time costs as much as a small packet's header: once for each wake-up. */
+  #now = performance.now();
   /** Somebody waits who goes on only when the event loop has had its turn. */
   #promised = false;
 
@@ -66,8 +69,9 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#onWake = run;
   }
 
+  /** Where the loop waits in this thread: when it last woke up, or had its turn. */
   now(): number {
-    return performance.now();
+    return this.mode === "blocking" ? this.#now : performance.now();
   }
 
   after(ms: number, run: () => void): Disposable {
@@ -108,6 +112,7 @@ export class Reactor implements Clock, AsyncDisposable {
     }
     const descriptor = this.#watched.get(token); // absent: closed earlier in this same batch
     if (descriptor === undefined) return;
+    if ((events & END_EVENTS) !== 0) descriptor.hasEnd = true;
     if ((events & READ_EVENTS) !== 0 && descriptor.wakeReader()) this.#promised = true;
     if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
   };
@@ -119,19 +124,20 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
     this.#promised = false;
+    this.#now = performance.now();
     let owedUntil = Infinity;
     for (;;) {
-      const timeout = this.#yielded.length > 0 ? 0 : this.#timers.untilNext();
+      const timeout = this.#yielded.length > 0 ? 0 : this.#timers.untilNext(this.#now);
       const isOwed = owedUntil < Infinity;
       const count = this.#epoll.wait(
         isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout,
       );
+      this.#now = performance.now();
       this.#epoll.each(count, this.#dispatch);
-      if (this.#timers.fire()) this.#promised = true;
+      if (this.#timers.fire(this.#now)) this.#promised = true;
       if (count === 0 || this.#promised || this.#stopping || this.#yielded.length > 0) break;
-      const now = performance.now();
-      if (!isOwed) owedUntil = now + OWED_MS;
-      else if (now >= owedUntil) break;
+      if (!isOwed) owedUntil = this.#now + OWED_MS;
+      else if (this.#now >= owedUntil) break;
     }
     const yielded = this.#yielded;
     if (yielded.length > 0) {
@@ -167,6 +173,13 @@ export class Reactor implements Clock, AsyncDisposable {
 /** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
 export class Descriptor {
   readonly fd: number;
+  /** The peer's end or an error has been seen: a read may find it behind what is there. */
+  hasEnd = false;
+  /**
+   * A read has found all that there was: until it may be readable again, another one would only say
+   * so. Whoever reads sets it.
+   */
+  isEmpty = false;
   readonly #libc: Libc;
   readonly #token: number;
   readonly #forget: (token: number) => void;
@@ -226,6 +239,7 @@ export class Descriptor {
 
   /** True when there is somebody who goes on only by a promise. */
   wakeReader(): boolean {
+    this.isEmpty = false;
     const run = this.#onReadable;
     this.#onReadable = null;
     const isDone = run === null || run() === true;

@@ -42,20 +42,19 @@ export class Timers {
     return entry;
   }
 
-  /** Milliseconds to wait for the next timer, 0 if it is due; -1 when there is none. */
-  untilNext(): number {
+  /** Milliseconds from `now` to the next timer, 0 if it is due; -1 when there is none. */
+  untilNext(now: number): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];
     if (next === undefined) return -1;
-    return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - this.#now())));
+    return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - now)));
   }
 
   /**
-   * Runs what is due now; what that sets is for the next time, so the loop gets its turn.
+   * Runs what is due at `now`; what that sets is for the next time, so the loop gets its turn.
    * Returns whether there was any.
    */
-  fire(): boolean {
-    const now = this.#now();
+  fire(now: number): boolean {
     const fresh = this.#set;
     let any = false;
     for (;;) {

@@ -1,5 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import {
+  clearIdleHeader,
   DEVICE_QUEUE,
   isComplete,
   MAX_PACKET,
@@ -7,6 +8,7 @@ import {
   Places,
   VIRTIO_NET_HEADER,
 } from "../base/packets.ts";
+import { LastView } from "../base/last_view.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now, OnReady } from "../contract/stream.ts";
@@ -139,6 +141,13 @@ class LinuxTun implements TunDevice {
   readonly #descriptor: Descriptor;
   readonly #tie: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
+  /** Packets that were read since it was last empty, and before that. */
+  readonly #read = new LastView();
+  readonly #written = new LastView();
+  /** Bytes of the longest packet, header included. */
+  readonly #most: bigint;
+  #burst = 0;
+  #lastBurst = 0;
 
   constructor(
     libc: Libc,
@@ -153,6 +162,7 @@ class LinuxTun implements TunDevice {
     this.mtu = o.mtu;
     this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
     this.takes = o.takes;
+    this.#most = BigInt(this.headroom + MAX_PACKET);
     this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
   }
 
@@ -167,9 +177,14 @@ class LinuxTun implements TunDevice {
     this.#descriptor.onReadable(run);
   }
 
-  /** Takes packets until there are none, or no room: they come to lie as `room` says. */
+  /**
+   * Takes packets until there are none, or no room: they come to lie as `room` says. Where packets
+   * come one by one the first goes its way before it is asked whether there is another.
+   */
   readNow(into: Packets, room: Room): number {
     this.#descriptor.check();
+    into.count = 0;
+    if (this.#descriptor.isEmpty) return 0;
     const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
@@ -181,16 +196,16 @@ class LinuxTun implements TunDevice {
         `Cannot read ${this.name}: the batch has no room for a packet`,
       );
     }
-    const most = into.offset.length;
+    const most = this.#burst === 0 && this.#lastBurst <= 1 ? 1 : into.offset.length;
     let count = 0;
     for (const places = new Places(room); count < most && places.at <= last;) {
       const { at } = places;
-      const view = bytes.subarray(at - before, at + MAX_PACKET);
-      const got = read(fd, view, BigInt(view.length)) - before;
+      const got = read(fd, this.#read.from(bytes, at - before), this.#most) - before;
       if (got < 0) {
         if (this.#libc.errno === Errno.EINTR) continue;
-        if (this.#libc.errno === Errno.EAGAIN) break;
-        throw this.#lost("read");
+        if (this.#libc.errno !== Errno.EAGAIN) throw this.#lost("read");
+        this.#descriptor.isEmpty = true;
+        break;
       }
       into.offset[count] = at;
       into.length[count] = got;
@@ -199,6 +214,11 @@ class LinuxTun implements TunDevice {
       places.next(got);
     }
     into.count = count;
+    this.#burst += count;
+    if (this.#descriptor.isEmpty) {
+      if (this.#burst > 0) this.#lastBurst = this.#burst;
+      this.#burst = 0;
+    }
     return count;
   }
 
@@ -217,9 +237,9 @@ class LinuxTun implements TunDevice {
       if (at < before) {
         throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
       }
-      if (from.header[i] === 0) bytes.fill(0, at - before, at);
-      const view = bytes.subarray(at - before, at + from.length[i]!);
-      if (write(fd, view, BigInt(view.length)) >= 0) continue;
+      if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
+      const view = this.#written.from(bytes, at - before);
+      if (write(fd, view, BigInt(before + from.length[i]!)) >= 0) continue;
       const { errno } = this.#libc;
       if (errno === Errno.EINTR) i--;
       else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
