@@ -9,6 +9,11 @@ export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
 const EPOLLET = 0x8000_0000;
 const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_MOD = 3;
+
+/** What wakes the waiter: an event (edge triggered), or for as long as there is something to read. */
+export const WATCH_EDGES = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
+export const WATCH_LEVEL = EPOLLIN;
 const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
@@ -23,8 +28,8 @@ const MAX_EVENTS = 256;
 
 /**
  * An epoll instance that also holds an eventfd, so that another thread can end a wait.
- * Descriptors are watched edge triggered, for reading and writing at once; each is known by a
- * token (u32 > 0) of the caller's, never by its number, which the kernel uses again.
+ * Each descriptor is known by a token (u32 > 0) of the caller's, never by its number, which the
+ * kernel uses again.
  */
 export class Epoll implements Disposable {
   readonly #libc: Libc;
@@ -50,8 +55,13 @@ export class Epoll implements Disposable {
   }
 
   /** @throws {NativeError} EPERM for what cannot be watched (plain files), ENOSPC, ENOMEM */
-  add(fd: number, token: number): void {
-    this.#control(EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  add(fd: number, token: number, watch: number): void {
+    this.#control(EPOLL_CTL_ADD, fd, token, watch);
+  }
+
+  /** Watches otherwise from now on; where something is there already, that is an event. */
+  change(fd: number, token: number, watch: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, token, watch);
   }
 
   #control(operation: number, fd: number, token: number, events: number): void {

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { concat, writeU16 } from "../src/base/bytes.ts";
 import { parseCidr, parseIp } from "../src/base/addr.ts";
-import { openLibc } from "../ffi/libc.ts";
+import { type Libc, openLibc } from "../ffi/libc.ts";
 import { configure } from "../src/io/netcfg.ts";
 import { Reactor } from "../src/io/reactor.ts";
 import { openDevice, type TunDevice } from "../src/io/tun.ts";
@@ -12,15 +12,21 @@ const NEAR = "10.1.1.1";
 export const FAR = "10.1.1.2";
 const PORT = 20203;
 
-/** A real TUN device with IPv4 alone (IPv6 speaks by itself), and a UDP socket of the machine's. */
-export async function openTunWorld(): Promise<DeviceWorld & { readonly device: TunDevice }> {
+/**
+ * A real TUN device with IPv4 alone (IPv6 speaks by itself), and a UDP socket of the machine's. Its
+ * time stands still unless `now` moves it: what is queued then comes in one batch.
+ */
+export async function openTunWorld(
+  { now = () => 0, watch }: { now?: () => number; watch?: (libc: Libc) => void } = {},
+): Promise<DeviceWorld & { readonly device: TunDevice }> {
   requireOwnNamespace();
   await using opened = new AsyncDisposableStack();
   const libc = opened.use(openLibc());
+  watch?.(libc);
   const reactor = opened.use(new Reactor(libc, "async"));
   const stop = new AbortController();
   const device = opened.use(
-    openDevice(reactor, { name: undefined, mtu: 1400, signal: stop.signal }),
+    openDevice(reactor, { name: undefined, mtu: 1400, signal: stop.signal, clock: { now } }),
   );
   Deno.writeTextFileSync(`/proc/sys/net/ipv6/conf/${device.name}/disable_ipv6`, "1");
   configure(libc, device.name, {

@@ -68,11 +68,14 @@ export interface Device extends AsyncDisposable {
    * still come that want more.
    */
   setOffload(mask: number): void;
-  /** Reads the packets that are there now, with the given room in the batch's arena; 0 = none. */
+  /**
+   * Reads packets that are there now, with the given room in the batch's arena; 0 = none that it
+   * knows of.
+   */
   readNow(into: Packets, room: Room): number;
   /**
-   * Calls `run` once, when `readNow` may have something to say: packets or a failure. Call it only
-   * after `readNow` had nothing; `run` is never called from within.
+   * Calls `run` once, when `readNow` may have something to say, soon where that is so already:
+   * packets or a failure. Call it only after `readNow` had nothing; `run` is never called from within.
    */
   onReadable(run: OnReady): void;
   /**

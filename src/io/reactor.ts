@@ -3,7 +3,16 @@ import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { OnReady } from "../contract/stream.ts";
-import { Epoll, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from "../../ffi/epoll.ts";
+import {
+  Epoll,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  WATCH_EDGES,
+  WATCH_LEVEL,
+} from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { Timers } from "./timers.ts";
@@ -30,7 +39,8 @@ export type ReactorMode = "blocking" | "async";
  *
  * Descriptors are watched edge triggered. Every operation first tries its system call and waits
  * here only after EAGAIN: an edge that came before is then seen by the call, one that comes after
- * finds the waiter. Nothing is lost between the two because both happen in one thread.
+ * finds the waiter. Nothing is lost between the two because both happen in one thread. A descriptor
+ * that is owned `byLevel` wakes its reader for as long as there is something: it may wait before EAGAIN.
  */
 export class Reactor implements Clock, AsyncDisposable {
   readonly libc: Libc;
@@ -88,13 +98,19 @@ export class Reactor implements Clock, AsyncDisposable {
    * Takes over a non-blocking descriptor: it is watched from now on, and closed by `close`, by
    * the signal's abort, or with the reactor.
    */
-  own(fd: number, signal: AbortSignal): Descriptor {
+  own(fd: number, signal: AbortSignal, { byLevel = false } = {}): Descriptor {
     const token = this.#nextToken;
     this.#nextToken = token === 0xffff_ffff ? 1 : token + 1;
-    const descriptor = new Descriptor(this.libc, { fd, token, signal, forget: this.#forget });
+    const descriptor = new Descriptor(this.libc, {
+      fd,
+      token,
+      signal,
+      forget: this.#forget,
+      level: byLevel ? this.#epoll : null,
+    });
     try {
       signal.throwIfAborted();
-      this.#epoll.add(fd, token);
+      this.#epoll.add(fd, token, WATCH_EDGES);
     } catch (error) {
       descriptor.close(() => error);
       throw error;
@@ -184,6 +200,9 @@ export class Descriptor {
   readonly #token: number;
   readonly #forget: (token: number) => void;
   readonly #tie: Disposable;
+  /** Who is to wake the reader by level, and whether that is so now: without a reader it is not. */
+  readonly #level: Epoll | null;
+  #isByLevel = false;
   #onReadable: OnReady | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
@@ -192,14 +211,16 @@ export class Descriptor {
 
   constructor(
     libc: Libc,
-    { fd, token, signal, forget }: {
+    { fd, token, signal, forget, level }: {
       fd: number;
       token: number;
       signal: AbortSignal;
       forget: (token: number) => void;
+      level: Epoll | null;
     },
   ) {
     this.#libc = libc;
+    this.#level = level;
     this.fd = fd;
     this.#token = token;
     this.#forget = forget;
@@ -220,6 +241,7 @@ export class Descriptor {
   /** Settles when the descriptor may be readable again. Call it only after EAGAIN. */
   readable(): Promise<void> {
     this.check();
+    this.#watch(true);
     this.#reader ??= Promise.withResolvers<void>();
     return this.#reader.promise;
   }
@@ -228,18 +250,29 @@ export class Descriptor {
   writable(): Promise<void> {
     this.check();
     this.#writer ??= Promise.withResolvers<void>();
+    this.#watch(false);
     return this.#writer.promise;
   }
 
   /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
   onReadable(run: OnReady): void {
     this.check();
+    this.#watch(true);
     this.#onReadable = run;
+  }
+
+  /** Room to write is told by edges alone, and a level that nobody listens to would never rest. */
+  #watch(byLevel: boolean): void {
+    if (this.#level === null || byLevel === this.#isByLevel) return;
+    if (byLevel && this.#writer !== null) return;
+    this.#isByLevel = byLevel;
+    this.#level.change(this.fd, this.#token, byLevel ? WATCH_LEVEL : WATCH_EDGES);
   }
 
   /** True when there is somebody who goes on only by a promise. */
   wakeReader(): boolean {
     this.isEmpty = false;
+    if (this.#onReadable === null && this.#reader === null) this.#watch(false);
     const run = this.#onReadable;
     this.#onReadable = null;
     const isDone = run === null || run() === true;

@@ -10,6 +10,7 @@ import {
 } from "../base/packets.ts";
 import { LastView } from "../base/last_view.ts";
 import { onAbort } from "../base/scope.ts";
+import type { Clock } from "../contract/host.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now, OnReady } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
@@ -41,15 +42,17 @@ export function openDevice(
     offload?: boolean;
     /** What the device will be given, to name it where root must do that. */
     addresses?: readonly string[];
+    /** By which packets come one by one or together (default: the reactor). */
+    clock?: Pick<Clock, "now">;
   },
 ): TunDevice {
   o.signal.throwIfAborted();
   try {
     const headers = o.offload ?? true;
     const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
-    const descriptor = reactor.own(tun.fd, new AbortController().signal);
+    const descriptor = reactor.own(tun.fd, new AbortController().signal, { byLevel: true });
     const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
-    return new LinuxTun(reactor.libc, descriptor, tun, { ...o, headers, takes });
+    return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
   } catch (thrown) {
     throw thrown instanceof NativeError ? openError(thrown, o) : thrown;
   }
@@ -138,24 +141,31 @@ class LinuxTun implements TunDevice {
   refused = 0;
   #offload: number = Offload.none;
   readonly #libc: Libc;
+  readonly #clock: Pick<Clock, "now">;
   readonly #descriptor: Descriptor;
   readonly #tie: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
-  /** Packets that were read since it was last empty, and before that. */
   readonly #read = new LastView();
   readonly #written = new LastView();
   /** Bytes of the longest packet, header included. */
   readonly #most: bigint;
-  #burst = 0;
-  #lastBurst = 0;
+  /** When it was last read, on the clock. */
+  #readAt = NaN;
 
   constructor(
     libc: Libc,
     descriptor: Descriptor,
     tun: Tun,
-    o: { headers: boolean; takes: number; mtu: number; signal: AbortSignal },
+    o: {
+      headers: boolean;
+      takes: number;
+      mtu: number;
+      signal: AbortSignal;
+      clock: Pick<Clock, "now">;
+    },
   ) {
     this.#libc = libc;
+    this.#clock = o.clock;
     this.#descriptor = descriptor;
     this.name = tun.name;
     this.persistent = tun.persistent;
@@ -178,8 +188,8 @@ class LinuxTun implements TunDevice {
   }
 
   /**
-   * Takes packets until there are none, or no room: they come to lie as `room` says. Where packets
-   * come one by one the first goes its way before it is asked whether there is another.
+   * Takes packets until there are none, or no room: they come to lie as `room` says. Where they come
+   * one by one it is not asked whether there is another: the reactor says so then.
    */
   readNow(into: Packets, room: Room): number {
     this.#descriptor.check();
@@ -196,7 +206,10 @@ class LinuxTun implements TunDevice {
         `Cannot read ${this.name}: the batch has no room for a packet`,
       );
     }
-    const most = this.#burst === 0 && this.#lastBurst <= 1 ? 1 : into.offset.length;
+    const now = this.#clock.now();
+    const isAlone = now - this.#readAt > ALONE_MS;
+    this.#readAt = now;
+    const most = isAlone ? 1 : into.offset.length;
     let count = 0;
     for (const places = new Places(room); count < most && places.at <= last;) {
       const { at } = places;
@@ -214,11 +227,7 @@ class LinuxTun implements TunDevice {
       places.next(got);
     }
     into.count = count;
-    this.#burst += count;
-    if (this.#descriptor.isEmpty) {
-      if (this.#burst > 0) this.#lastBurst = this.#burst;
-      this.#burst = 0;
-    }
+    if (isAlone) this.#descriptor.isEmpty = true;
     return count;
   }
 
@@ -287,6 +296,9 @@ class LinuxTun implements TunDevice {
     this.#descriptor.close(() => reason);
   }
 }
+
+/** A packet that comes so long after the one before is most likely the only one. */
+const ALONE_MS = 0.1;
 
 /** Enough to empty the device's queue, and an end if somebody keeps it full. */
 const DRAIN_MOST = 2 * DEVICE_QUEUE;

@@ -14,7 +14,60 @@ import { Reactor } from "./reactor.ts";
 import { openDevice } from "./tun.ts";
 import { readBatch } from "../../tests/suite/waiting.ts";
 
-deviceSuite("tun", test, openTunWorld, { refuses: true });
+deviceSuite("tun", test, () => openTunWorld(), { refuses: true });
+
+/** Sends, and reads until all have come: how many each read gave. */
+async function readSizes(world: Awaited<ReturnType<typeof openTunWorld>>, sent: number) {
+  for (let i = 0; i < sent; i++) await world.send(new Uint8Array(i));
+  const batch = makePackets(4 * MAX_PACKET);
+  const sizes: number[] = [];
+  for (let left = sent; left > 0; left -= sizes.at(-1)!) {
+    sizes.push(await readBatch(world.device, batch, ROOM));
+  }
+  return sizes;
+}
+
+test("tun: after a pause the first packet goes its way at once, the others come together", async () => {
+  let now = 0;
+  await using world = await openTunWorld({ now: () => now });
+  deepEqual(await readSizes(world, 5), [5]);
+  now += 1;
+  deepEqual(await readSizes(world, 5), [1, 4]);
+  now += 1;
+  deepEqual(await readSizes(world, 1), [1]);
+  deepEqual(await readSizes(world, 3), [3]);
+});
+
+test("tun: packets that nobody reads do not keep the reactor busy, and come when they are asked for", async () => {
+  let waits = 0;
+  await using world = await openTunWorld({
+    watch: (libc) => {
+      const counted = (wait: (...given: never[]) => unknown) => (...given: never[]) => {
+        waits++;
+        return wait(...given);
+      };
+      const { epoll_wait, epoll_wait_async, ...others } = libc.call;
+      Object.assign(libc, {
+        call: {
+          ...others,
+          epoll_wait: counted(epoll_wait as never),
+          epoll_wait_async: counted(epoll_wait_async as never),
+        },
+      });
+    },
+  });
+  for (let i = 0; i < 3; i++) {
+    const reading = readBatch(world.device, makePackets(2 * MAX_PACKET), ROOM);
+    await world.pause(20);
+    await world.send(new Uint8Array(1));
+    equal(await reading, 1);
+    waits = 0;
+    await world.send(new Uint8Array(2));
+    await world.pause(100);
+    ok(waits < 20, `${waits} waits`);
+    equal(await readBatch(world.device, makePackets(2 * MAX_PACKET), ROOM), 1);
+  }
+});
 
 /** RFC 863. */
 const DISCARD = 9;

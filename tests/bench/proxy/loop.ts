@@ -2,7 +2,7 @@
  * Sockets of a load in one thread, by bare system calls and callbacks: promises, or the reactor,
  * would cost as much as a short connection through the programs that are measured.
  */
-import { Epoll } from "../../../ffi/epoll.ts";
+import { Epoll, WATCH_EDGES } from "../../../ffi/epoll.ts";
 import { Errno, NativeError } from "../../../ffi/errno.ts";
 import { type Libc, openLibc } from "../../../ffi/libc.ts";
 import { packSockaddr } from "../../../ffi/sockaddr.ts";
@@ -56,7 +56,7 @@ export class Loop {
       this.#free.push(token);
     });
     this.#sockets[token] = socket;
-    this.#epoll.add(fd, token); // its first event is that it can be written to
+    this.#epoll.add(fd, token, WATCH_EDGES); // its first event is that it can be written to
     return socket;
   }
 
