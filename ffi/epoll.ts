@@ -11,8 +11,11 @@ const EPOLLET = 0x8000_0000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
 
-/** What wakes the waiter: an event (edge triggered), or for as long as there is something to read. */
+/** What wakes the waiter: that bytes or the end came, and that there is room; both edge triggered. */
 export const WATCH_EDGES = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
+/** The same without room. */
+export const WATCH_INPUT = (EPOLLIN | EPOLLRDHUP | EPOLLET) >>> 0;
+/** That there is something to read, for as long as that is so. */
 export const WATCH_LEVEL = EPOLLIN;
 const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;

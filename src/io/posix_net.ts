@@ -11,6 +11,7 @@ import type {
   StreamInfo,
   Tuning,
 } from "../contract/stream.ts";
+import { WATCH_INPUT } from "../../ffi/epoll.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import {
   accept,
@@ -70,7 +71,7 @@ export class PosixNet implements Dialer {
     o.signal.throwIfAborted();
     try {
       const fd = startListen(this.#reactor.libc, hostPort(at), { mptcp: this.#mptcp.listen });
-      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal));
+      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT));
     } catch (thrown) {
       throw netError(thrown, "listen", at);
     }
@@ -126,7 +127,7 @@ class PosixListener implements Listener {
 
   #own(fd: number, signal: AbortSignal): Descriptor {
     try {
-      return this.#reactor.own(fd, signal);
+      return this.#reactor.own(fd, signal, WATCH_INPUT);
     } catch (thrown) {
       throw netError(thrown, "accept", this.addr);
     }

@@ -11,6 +11,7 @@ import {
   EPOLLOUT,
   EPOLLRDHUP,
   WATCH_EDGES,
+  WATCH_INPUT,
   WATCH_LEVEL,
 } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
@@ -40,7 +41,8 @@ export type ReactorMode = "blocking" | "async";
  * Descriptors are watched edge triggered. Every operation first tries its system call and waits
  * here only after EAGAIN: an edge that came before is then seen by the call, one that comes after
  * finds the waiter. Nothing is lost between the two because both happen in one thread. A descriptor
- * that is owned `byLevel` wakes its reader for as long as there is something: it may wait before EAGAIN.
+ * that is watched by level wakes its reader for as long as there is something: it may wait before
+ * EAGAIN.
  */
 export class Reactor implements Clock, AsyncDisposable {
   readonly libc: Libc;
@@ -96,9 +98,14 @@ export class Reactor implements Clock, AsyncDisposable {
 
   /**
    * Takes over a non-blocking descriptor: it is watched from now on, and closed by `close`, by
-   * the signal's abort, or with the reactor.
+   * the signal's abort, or with the reactor. `watch`: what is waited for first; room to write is
+   * there already in what was accepted, and what is read by level is seldom written to in vain.
    */
-  own(fd: number, signal: AbortSignal, { byLevel = false } = {}): Descriptor {
+  own(
+    fd: number,
+    signal: AbortSignal,
+    watch: typeof WATCH_EDGES | typeof WATCH_INPUT | typeof WATCH_LEVEL = WATCH_EDGES,
+  ): Descriptor {
     const token = this.#nextToken;
     this.#nextToken = token === 0xffff_ffff ? 1 : token + 1;
     const descriptor = new Descriptor(this.libc, {
@@ -106,11 +113,12 @@ export class Reactor implements Clock, AsyncDisposable {
       token,
       signal,
       forget: this.#forget,
-      level: byLevel ? this.#epoll : null,
+      epoll: this.#epoll,
+      watch,
     });
     try {
       signal.throwIfAborted();
-      this.#epoll.add(fd, token, WATCH_EDGES);
+      this.#epoll.add(fd, token, watch);
     } catch (error) {
       descriptor.close(() => error);
       throw error;
@@ -200,9 +208,10 @@ export class Descriptor {
   readonly #token: number;
   readonly #forget: (token: number) => void;
   readonly #tie: Disposable;
-  /** Who is to wake the reader by level, and whether that is so now: without a reader it is not. */
-  readonly #level: Epoll | null;
-  #isByLevel = false;
+  readonly #epoll: Epoll;
+  /** What is waited for now, and whether readers are woken by level: without one that is not so. */
+  #watch: number;
+  readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
@@ -211,16 +220,19 @@ export class Descriptor {
 
   constructor(
     libc: Libc,
-    { fd, token, signal, forget, level }: {
+    { fd, token, signal, forget, epoll, watch }: {
       fd: number;
       token: number;
       signal: AbortSignal;
       forget: (token: number) => void;
-      level: Epoll | null;
+      epoll: Epoll;
+      watch: number;
     },
   ) {
     this.#libc = libc;
-    this.#level = level;
+    this.#epoll = epoll;
+    this.#watch = watch;
+    this.#isByLevel = watch === WATCH_LEVEL;
     this.fd = fd;
     this.#token = token;
     this.#forget = forget;
@@ -241,7 +253,7 @@ export class Descriptor {
   /** Settles when the descriptor may be readable again. Call it only after EAGAIN. */
   readable(): Promise<void> {
     this.check();
-    this.#watch(true);
+    this.#watchLevel();
     this.#reader ??= Promise.withResolvers<void>();
     return this.#reader.promise;
   }
@@ -250,30 +262,34 @@ export class Descriptor {
   writable(): Promise<void> {
     this.check();
     this.#writer ??= Promise.withResolvers<void>();
-    this.#watch(false);
+    this.#watchFor(WATCH_EDGES);
     return this.#writer.promise;
   }
 
   /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
   onReadable(run: OnReady): void {
     this.check();
-    this.#watch(true);
+    this.#watchLevel();
     this.#onReadable = run;
   }
 
-  /** Room to write is told by edges alone, and a level that nobody listens to would never rest. */
-  #watch(byLevel: boolean): void {
-    if (this.#level === null || byLevel === this.#isByLevel) return;
-    if (byLevel && this.#writer !== null) return;
-    this.#isByLevel = byLevel;
-    this.#level.change(this.fd, this.#token, byLevel ? WATCH_LEVEL : WATCH_EDGES);
+  /** Not while room is waited for: that is told by edges alone. */
+  #watchLevel(): void {
+    if (this.#isByLevel && this.#writer === null) this.#watchFor(WATCH_LEVEL);
+  }
+
+  #watchFor(watch: number): void {
+    if (watch === this.#watch) return;
+    this.#watch = watch;
+    this.#epoll.change(this.fd, this.#token, watch);
   }
 
   /** True when there is somebody who goes on only by a promise. */
   wakeReader(): boolean {
     this.isEmpty = false;
-    if (this.#onReadable === null && this.#reader === null) this.#watch(false);
     const run = this.#onReadable;
+    // A level that nobody listens to would never rest.
+    if (this.#isByLevel && run === null && this.#reader === null) this.#watchFor(WATCH_EDGES);
     this.#onReadable = null;
     const isDone = run === null || run() === true;
     const waiter = this.#reader;

@@ -14,6 +14,7 @@ import type { Clock } from "../contract/host.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
 import type { Now, OnReady } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
+import { WATCH_LEVEL } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../ffi/tun_linux.ts";
 import type { Descriptor, Reactor } from "./reactor.ts";
@@ -50,7 +51,7 @@ export function openDevice(
   try {
     const headers = o.offload ?? true;
     const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
-    const descriptor = reactor.own(tun.fd, new AbortController().signal, { byLevel: true });
+    const descriptor = reactor.own(tun.fd, new AbortController().signal, WATCH_LEVEL);
     const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
     return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
   } catch (thrown) {
