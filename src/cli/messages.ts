@@ -103,6 +103,7 @@ export interface ProxyConfig {
       readonly listen: HostPort;
       /** Entries of core/proxy/direct_rules.ts. */
       readonly direct: readonly string[];
+      readonly isEager: boolean;
       readonly auth: Credentials | null;
     };
   readonly cipher: CipherName;

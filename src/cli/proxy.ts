@@ -111,6 +111,7 @@ async function clientEnd(
     password,
     listen,
     direct: [...options.direct ?? [], ...fromFile],
+    isEager: options.eager === true,
     auth,
   };
 }

@@ -176,6 +176,13 @@ export const PROXY_CLIENT_OPTIONS = {
     metavar: "FILE",
     help: "read more of --direct from FILE, one a line; # begins a comment",
   },
+  eager: {
+    names: ["eager"],
+    kind: "boolean",
+    default: false,
+    help: "tell SOCKS programs that they are connected before that is so: a round trip less; a " +
+      "target that cannot be reached then hangs up on them",
+  },
   auth: {
     names: ["auth"],
     kind: "string",

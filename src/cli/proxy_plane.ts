@@ -135,6 +135,7 @@ async function runEnd(
       server: end.server,
       listener: listener!,
       direct: new DirectRules(end.direct),
+      isEager: end.isEager,
       auth: end.auth === null ? null : passwordCheck(end.auth),
       limits,
     });

@@ -85,6 +85,26 @@ test("curl: several requests and hosts by one connection to the HTTP proxy", asy
   ]);
 });
 
+for (const io of ["ffi", "deno"]) {
+  test(`curl: --eager: pages and uploads come through, and who cannot be reached hangs up: --io ${io}`, async () => {
+    await using web = serveWeb();
+    await using folder = await makeFolder();
+    await using pair = await openPair({ both: ["--io", io], client: ["--eager"] });
+    const file = `${folder.path}/body`;
+    await writeBulk(file, MB);
+    for (const way of WAYS) {
+      for (let i = 0; i < 3; i++) {
+        assert.equal(await curl(pair, way, [`http://${web.at}/hello`]), "hello\n", way.join(" "));
+      }
+      const taken = await curl(pair, way, ["--data-binary", `@${file}`, `http://${web.at}/upload`]);
+      assert.equal(taken, `${MB} ${hashOfBulk(MB)}\n`, way.join(" "));
+    }
+    const closed = ["http://127.0.0.1:1/"];
+    const { code, stderr } = await run("curl", curlArgs(pair, ["-x", "socks5h://"], closed));
+    assert.match(`${code}`, /^(52|55|56)$/, stderr); // an empty reply, or a reset
+  });
+}
+
 test("curl: chunked uploads, HEAD, and a download that is taken up again", async () => {
   await using web = serveWeb();
   await using pair = await openPair();

@@ -67,6 +67,7 @@ export interface ClientOptions extends WireOptions {
   readonly password?: string;
   readonly server?: string;
   readonly direct?: readonly string[];
+  readonly isEager?: boolean;
   readonly auth?: CheckPassword;
 }
 
@@ -147,6 +148,7 @@ export class ProxyWorld implements AsyncDisposable {
         server: o.server ?? "server.example",
         listener: streams.listen(at, common),
         direct: new DirectRules(o.direct ?? []),
+        isEager: o.isEager ?? false,
         auth: o.auth ?? null,
       }));
     const program = this.net.dialer("127.0.0.1");

@@ -22,12 +22,13 @@ export class ConnectError extends Error {
 
 /**
  * Connects to a target; the stream lives under `signal`. `early`: the first bytes for the target,
- * such that it does no harm if they come twice; they may go along with the wish for the connection.
+ * which may go along with the wish for the connection; unless `once` it does no harm if they come
+ * twice.
  * @throws {ConnectError}
  */
 export type Connect = (
   target: Target,
-  o: { signal: AbortSignal; early?: Uint8Array },
+  o: { signal: AbortSignal; early?: Uint8Array; once?: boolean },
 ) => Promise<Stream>;
 
 /** Whatever went wrong with a connect, as the client is to be told. */

@@ -8,7 +8,7 @@ import { Socks4Server } from "../../core/proxy/socks4.ts";
 import { type CheckPassword, Socks5Server } from "../../core/proxy/socks5.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { Answers } from "./answers.ts";
-import { type Connect, toConnectError } from "./egress.ts";
+import { type Connect, type ConnectError, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
 import { linger } from "./linger.ts";
 import { relay, type RelayCount, type RelayOptions } from "./relay.ts";
@@ -16,6 +16,14 @@ import type { Scratch } from "./scratch.ts";
 
 /** A SOCKS message is not longer, and who waits for one holds no more. */
 const MESSAGE = 600;
+
+/** How long a client that is told early that it is connected may take to say something. */
+const WORDS_MS = 10;
+
+/** So much of it goes along. */
+const MOST_WORDS = 16 * 1024;
+
+const NOTHING = new Uint8Array();
 
 /** How long an answer may wait for the next one: the client must not think that there is nobody. */
 const HOLD_MS = 50;
@@ -33,6 +41,11 @@ export interface FrontOptions extends RelayOptions {
   readonly onTarget: (target: Target) => void;
   /** Why there is no connection to it. */
   readonly onRefused: (thrown: unknown) => void;
+  /**
+   * Whether a SOCKS client is told at once that it is connected to this target, before that is so:
+   * what it says first then goes along with the wish, and a target that cannot be reached resets it.
+   */
+  readonly isEager?: (target: Target) => boolean;
 }
 
 /**
@@ -68,13 +81,13 @@ async function serveSocks(
   const answers = new Answers(client);
   const target = await readRequest(client, machine, answers, first, o);
   o.onTarget(target);
+  if (o.isEager?.(target) === true) return await serveEager(client, target, machine, answers, o);
   let upstream: Stream;
   const soon = answers.flushAfter(o.clock, HOLD_MS);
   try {
     upstream = await o.connect(target, { signal: o.signal });
   } catch (thrown) {
-    if (!o.signal.aborted) o.onRefused(thrown);
-    const error = toConnectError(thrown, target);
+    const error = refused(thrown, target, o);
     answers.hold(machine.failed(error.failure));
     await answers.flush();
     await client.closeWrite();
@@ -92,6 +105,49 @@ async function serveSocks(
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
   return count;
+}
+
+/** Says that the target is connected, and then connects to it. */
+async function serveEager(
+  client: Stream,
+  target: Target,
+  machine: Socks5Server | Socks4Server,
+  answers: Answers,
+  o: FrontOptions,
+): Promise<RelayCount> {
+  answers.hold(machine.accepted(null));
+  await answers.flush();
+  const early = machine.rest.length > 0 ? machine.rest : await firstWords(client, o);
+  let upstream: Stream;
+  try {
+    upstream = await o.connect(target, { signal: o.signal, early, once: true });
+  } catch (thrown) {
+    client.reset();
+    throw refused(thrown, target, o);
+  }
+  await using _owned = upstream;
+  const count = { up: early.length, down: 0 };
+  await relay(client, upstream, o, count);
+  return count;
+}
+
+/** What a client says as soon as it is connected; nothing where that is the target's to begin. */
+async function firstWords(client: Stream, { clock, scratch }: FrontOptions): Promise<Uint8Array> {
+  const { promise: late, resolve } = Promise.withResolvers<"late">();
+  using _timer = clock.after(WORDS_MS, () => resolve("late"));
+  for (;;) {
+    const got = client.readNow(scratch.plain.subarray(0, MOST_WORDS));
+    if (got === null) return NOTHING; // its end is found again by the relay
+    if (got !== undefined) return scratch.plain.slice(0, got);
+    const readable = client.readable();
+    readable.catch(() => {}); // where it is late nobody waits for it
+    if (await Promise.race([readable, late]) === "late") return NOTHING;
+  }
+}
+
+function refused(thrown: unknown, target: Target, o: FrontOptions): ConnectError {
+  if (!o.signal.aborted) o.onRefused(thrown);
+  return toConnectError(thrown, target);
 }
 
 async function serveHttp(

@@ -75,6 +75,8 @@ export interface ProxyClientOptions extends ProxyHost {
   readonly listener: Listener;
   /** Targets that are connected to from here, past the tunnel. */
   readonly direct: DirectRules;
+  /** Programs are told that they are connected before their target is (front_driver.ts). */
+  readonly isEager: boolean;
   /** Who may use the listener; null = whoever reaches it. */
   readonly auth: CheckPassword | null;
   readonly limits: ProxyLimits;

@@ -89,6 +89,7 @@ class ProxyClient {
           log.debug("connect", { peer, target: to });
         },
         onRefused: (thrown) => this.#tell(thrown, peer, to),
+        ...(this.#o.isEager && { isEager: (target) => !this.#o.direct.matches(target.host) }),
       });
       log.debug("done", { peer, target: to, ...count });
     } catch (thrown) {

@@ -42,6 +42,8 @@ const EARLY_TEXT = 1024;
 interface Wish {
   readonly target: Target;
   readonly early: Uint8Array;
+  /** `early` may have come to the target. */
+  isSent: boolean;
 }
 
 export interface TtDialerOptions extends ProxyHost {
@@ -73,11 +75,12 @@ export class TtDialer {
     this.#random = new RandomBlock(o.rng);
   }
 
-  readonly connect: Connect = async (target, { signal, early = NOTHING }) => {
+  readonly connect: Connect = async (target, { signal, early = NOTHING, once = false }) => {
+    const wish: Wish = { target, early, isSent: false };
     let last: TtunError | null = null;
     for (const skew of this.#skews()) {
       try {
-        const stream = await this.#try({ target, early }, skew, signal);
+        const stream = await this.#try(wish, skew, signal, once);
         this.#found(skew);
         return stream;
       } catch (thrown) {
@@ -90,6 +93,7 @@ export class TtDialer {
         if (error.kind === "internal") throw error;
         last ??= error;
         if (error.kind === "name") break; // no minute changes that
+        if (once && wish.isSent) break;
       }
     }
     throw noWay(last!);
@@ -116,11 +120,12 @@ export class TtDialer {
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
+  async #try(wish: Wish, skew: number, signal: AbortSignal, once: boolean): Promise<Stream> {
     try {
       return await this.#ask(wish, skew, signal, this.#knowsMark);
     } catch (error) {
       if (!(error instanceof Unmarked)) throw error;
+      if (once && wish.isSent) throw new TtunError("lost", "The server is another one than before");
       return await this.#ask(wish, skew, signal, false);
     }
   }
@@ -186,9 +191,10 @@ export class TtDialer {
   /** Asks for the target, and waits for the answer. */
   async #request(
     tunnel: TtStream,
-    { target, early }: Wish,
+    wish: Wish,
     isPipelined: boolean,
   ): Promise<void> {
+    const { target, early } = wish;
     const { clock, limits, wire } = this.#o;
     const peer = formatAddr(tunnel.remote);
     let late: TtunError | null = null;
@@ -203,6 +209,7 @@ export class TtDialer {
       const goesAlong = isPipelined && (wire.mostText ?? Infinity) >= EARLY_TEXT;
       const texts = isPipelined ? [greeting(), request(target)] : [greeting()];
       if (goesAlong) texts.push(...inPieces(early));
+      wish.isSent ||= goesAlong && early.length > 0;
       // The server may answer before it reads the rest; where the write fails, so does the read.
       const written = Promise.resolve(tunnel.writeFrames(texts));
       written.catch(() => {});

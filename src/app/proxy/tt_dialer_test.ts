@@ -106,6 +106,24 @@ Deno.test("a request that may come twice is in the first flight, and its answer 
   assert.deepEqual(dialer.flights, ["><><><", "><", "><"]);
 });
 
+Deno.test("eager: what a program says first is in the first flight, and its answer in the next", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  const { client, dialer } = watched(world, { isEager: true });
+  world.target(echo);
+  await world.clock.settle();
+  for (let i = 0; i < 3; i++) {
+    const program = await client.connect();
+    assert.equal(await socks5(program, HOST), 0);
+    const words = utf8("any words, which may come once only");
+    await program.write(words);
+    assert.deepEqual(await readExactly(program, words.length), words);
+    await program[Symbol.asyncDispose]();
+    await world.clock.settle();
+  }
+  assert.deepEqual(dialer.flights, ["><><><", "><", "><"]);
+});
+
 Deno.test("what may not come twice waits until the target is connected", async () => {
   await using world = new ProxyWorld();
   world.server();

@@ -20,6 +20,7 @@ const contenders: readonly Contender[] = [
     ssh(cipher),
     proxy({ cipher, mtu: null }),
     proxy({ cipher, mtu: MAX_TEXT_OLD }),
+    proxy({ cipher, mtu: null, isEager: true }),
   ]),
 ];
 

@@ -13,18 +13,21 @@ export interface ProxyOptions {
   cipher: CipherName;
   /** Longest text of a frame; null = as long as the peer takes. */
   mtu: number | null;
+  /** Programs are told that they are connected before that is so, as shadowsocks does. */
+  isEager?: boolean;
 }
 
-export function proxyName({ cipher, mtu }: ProxyOptions): string {
-  return `ttun${mtu === null ? "" : ` held to ${mtu}`}, ${cipher}`;
+export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): string {
+  return `ttun${mtu === null ? "" : ` held to ${mtu}`}${isEager ? " --eager" : ""}, ${cipher}`;
 }
 
 export function proxy(options: ProxyOptions): Contender {
-  const { cipher, mtu } = options;
+  const { cipher, mtu, isEager = false } = options;
   const shared = ["-r", `${FIRST_PORT}-${LAST_PORT}`, "-m", cipher, "--per-address"];
   shared.push(`${PER_ADDRESS}`, ...(mtu === null ? [] : ["--mtu", `${mtu}`]));
   const server = ["server", "-l", LOOPBACK, "--allow", "127.0.0.0/8"];
   const client = ["client", "-s", LOOPBACK, "-l", `${LOOPBACK}:${SOCKS_PORT}`];
+  if (isEager) client.push("--eager");
   return {
     name: proxyName(options),
     cipher,
