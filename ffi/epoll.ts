@@ -42,6 +42,7 @@ export class Epoll implements Disposable {
   readonly #events = new Uint8Array(EVENT_SIZE * MAX_EVENTS);
   readonly #view = new DataView(this.#events.buffer);
   readonly #one = new Uint8Array(EVENT_SIZE);
+  readonly #oneView = new DataView(this.#one.buffer);
   readonly #count = new Uint8Array(8);
   #closed = false;
 
@@ -68,9 +69,8 @@ export class Epoll implements Disposable {
   }
 
   #control(operation: number, fd: number, token: number, events: number): void {
-    const view = new DataView(this.#one.buffer);
-    view.setUint32(0, events >>> 0, true);
-    view.setUint32(DATA_AT, token, true);
+    this.#oneView.setUint32(0, events >>> 0, true);
+    this.#oneView.setUint32(DATA_AT, token, true);
     this.#libc.check("epoll_ctl", this.#libc.call.epoll_ctl(this.#fd, operation, fd, this.#one));
   }
 

@@ -1,4 +1,4 @@
-import { checkSize, checkSpans } from "../src/base/aead_bounds.ts";
+import { checkRoom, checkSize, checkSpans } from "../src/base/aead_bounds.ts";
 import { TtunError } from "../src/base/errors.ts";
 import { LastView } from "../src/base/last_view.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../src/contract/cipher.ts";
@@ -285,7 +285,7 @@ function checked(
   if (context === null) throw new TtunError("internal", "Cannot use a cipher after its end");
   checkSize("nonce", nonce.length, NONCE_SIZE);
   checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-  if (other !== undefined) checkSize("text", other.length, end - start);
+  if (other !== undefined) checkRoom("text", other.length, end - start);
   if (end - start > MAX_INT || (aad !== null && aad.length > MAX_INT)) {
     throw new TtunError("internal", "Cannot use a text or associated data of 2 GiB or more");
   }

@@ -1,4 +1,4 @@
-import { formatIp, type HostPort, parseIp } from "../src/base/addr.ts";
+import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../src/base/addr.ts";
 import { readU16, writeU16 } from "../src/base/bytes.ts";
 import { TtunError } from "../src/base/errors.ts";
 
@@ -12,26 +12,37 @@ const SIZE_IN6 = 28; // struct sockaddr_in6: u16 family, u16 port, u32 flow, 16 
 export const SOCKADDR_ROOM = SIZE_IN6;
 
 /**
- * The sockaddr of an IP address and port.
+ * Writes the sockaddr of an IP address and port to the front of `bytes` (`SOCKADDR_ROOM`).
  * @throws {TtunError} `internal` for a host that is a name: names are resolved before.
  */
-export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
-  const ip = parseIp(addr.host);
+export function writeSockaddr(
+  addr: HostPort,
+  bytes: Uint8Array,
+): { family: number; size: number } {
+  const ip = ipBytes(addr.host);
   if (ip === null) {
     throw new TtunError("internal", `Cannot use ${addr.host} as an address: it is a name`);
   }
   const family = ip.length === 4 ? AF_INET : AF_INET6;
-  const bytes = new Uint8Array(ip.length === 4 ? SIZE_IN : SIZE_IN6);
+  const size = ip.length === 4 ? SIZE_IN : SIZE_IN6;
+  bytes.fill(0, 0, size);
   bytes[0] = family; // of the host's order, which is little-endian wherever Deno is
   writeU16(bytes, 2, addr.port);
   bytes.set(ip, ip.length === 4 ? 4 : 8);
-  return { family, bytes };
+  return { family, size };
+}
+
+/** The same in an array of its own. */
+export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
+  const room = new Uint8Array(SOCKADDR_ROOM);
+  const { family, size } = writeSockaddr(addr, room);
+  return { family, bytes: room.subarray(0, size) };
 }
 
 /** The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291, 2.5.5.2). */
 export function unpackSockaddr(bytes: Uint8Array): HostPort {
   const port = readU16(bytes, 2);
-  if (bytes[0] === AF_INET && bytes[1] === 0) return { host: formatIp(bytes.subarray(4, 8)), port };
+  if (bytes[0] === AF_INET && bytes[1] === 0) return { host: formatIpv4At(bytes, 4), port };
   return { host: formatIp(unmapped(bytes.subarray(8, 24))), port };
 }
 

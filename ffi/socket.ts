@@ -2,7 +2,7 @@ import type { HostPort } from "../src/base/addr.ts";
 import type { StreamInfo, Tuning } from "../src/contract/stream.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
-import { AF_INET, AF_INET6, packSockaddr, SOCKADDR_ROOM, unpackSockaddr } from "./sockaddr.ts";
+import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";
 
 /** Linux's numbers: sys/socket.h, netinet/tcp.h, linux/mptcp.h. */
 const SOCK_STREAM = 1;
@@ -89,10 +89,10 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
  * @throws {NativeError}
  */
 export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): number {
-  const { family, bytes } = packSockaddr(to);
+  const { family, size } = writeSockaddr(to, name);
   const { fd } = openSocket(libc, family, o.mptcp);
   return guarded(libc, fd, () => {
-    const result = libc.retry(() => libc.call.connect(fd, bytes, bytes.length));
+    const result = libc.retry(() => libc.call.connect(fd, name, size));
     if (result < 0 && libc.errno !== Errno.EINPROGRESS) {
       throw new NativeError("connect", libc.errno);
     }
@@ -121,12 +121,12 @@ export function startListen(libc: Libc, at: HostPort, o: { mptcp: boolean }): nu
 }
 
 function listenOn(libc: Libc, at: HostPort, mptcp: boolean, dualStack: boolean): number {
-  const { family, bytes } = packSockaddr(at);
+  const { family, size } = writeSockaddr(at, name);
   const { fd } = openSocket(libc, family, mptcp);
   return guarded(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === AF_INET6) setInt(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
-    libc.check("bind", libc.call.bind(fd, bytes, bytes.length));
+    libc.check("bind", libc.call.bind(fd, name, size));
     libc.check("listen", libc.call.listen(fd, BACKLOG));
     return fd;
   });

@@ -1,4 +1,4 @@
-import { type HostPort, parseIp } from "../base/addr.ts";
+import { type HostPort, ipBytes } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
@@ -14,7 +14,7 @@ import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
  */
 export function dialAny(o: DialAnyOptions): Promise<Stream> {
   // An address is what it is: no thread need be asked, and there is no other to try.
-  return parseIp(o.to.host) === null ? dialName(o) : dialAddress(o);
+  return ipBytes(o.to.host) === null ? dialName(o) : dialAddress(o);
 }
 
 export interface DialAnyOptions {

@@ -53,7 +53,22 @@ export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
-/** Without a leading zero, which some take for octal. Every connection comes by here. */
+/** A connection's address is asked for again and again while it is set up. */
+const KNOWN_MOST = 256;
+const known = new Map<string, Uint8Array | null>();
+
+/** As `parseIp`; the bytes are shared, so they must not be changed. */
+export function ipBytes(text: string): Uint8Array | null {
+  let bytes = known.get(text);
+  if (bytes === undefined) {
+    bytes = parseIp(text);
+    if (known.size >= KNOWN_MOST) known.clear();
+    known.set(text, bytes);
+  }
+  return bytes;
+}
+
+/** Without a leading zero, which some take for octal. */
 function parseIpv4(text: string): Uint8Array | null {
   const bytes = new Uint8Array(4);
   let [part, value, digits] = [0, 0, 0];
@@ -105,9 +120,14 @@ function groups(text: string, atEnd: boolean): number[] | null {
   return found;
 }
 
+/** The text of the IPv4 address at `at`. */
+export function formatIpv4At(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
 /** The text of 4 or 16 address bytes, IPv6 in RFC 5952 form. */
 export function formatIp(bytes: Uint8Array): string {
-  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+  if (bytes.length === 4) return formatIpv4At(bytes, 0);
   const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
   let best = { at: 0, length: 0 };
   for (let at = 0; at < 8; at++) {

@@ -1,4 +1,4 @@
-import { parseIp } from "../../base/addr.ts";
+import { ipBytes } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
@@ -77,7 +77,7 @@ function allowed(addresses: string[], rules: AddressRules, target: Target): stri
   if (addresses.length === 0) return []; // that is the name's fault, and no rule's
   let why = "it has no address";
   const found = addresses.filter((address) => {
-    const ip = parseIp(address);
+    const ip = ipBytes(address);
     const verdict = ip === null ? null : rules.judge(ip);
     if (verdict !== null) why = `${address}: ${verdict.why}`;
     return verdict?.isAllowed === true;

@@ -14,9 +14,6 @@ import { linger } from "./linger.ts";
 import { relay, type RelayCount, type RelayOptions } from "./relay.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** A SOCKS message is not longer, and who waits for one holds no more. */
-const MESSAGE = 600;
-
 /** How long a client that is told early that it is connected may take to say something. */
 const WORDS_MS = 10;
 
@@ -190,8 +187,7 @@ async function readRequest(
 }
 
 /** What is there now, lent until anybody else has a turn; null = nothing yet. */
-function readMessage(client: Stream, { plain }: Scratch): Uint8Array | null {
-  const message = plain.subarray(0, MESSAGE);
+function readMessage(client: Stream, { message }: Scratch): Uint8Array | null {
   const got = client.readNow(message);
   if (got === undefined) return null;
   if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");

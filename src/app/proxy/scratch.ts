@@ -1,3 +1,4 @@
+import { LastView } from "../../base/last_view.ts";
 import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
 
 /** Texts of two of the longest frames: a chunk stays in the processor's cache on all of its way. */
@@ -8,6 +9,9 @@ const SEALED = PLAIN + 32 * 1024;
 
 /** A shorter frame has a buffer of its size. */
 const SHORT = 16 * 1024;
+
+/** A SOCKS message is not longer. */
+const MESSAGE = 600;
 
 /** Buffers for long frames that are kept: as many as few connections at full speed need. */
 const SPARE = 16;
@@ -21,7 +25,14 @@ export class Scratch {
   readonly plain = new Uint8Array(PLAIN);
   /** Frames that are being sealed or opened: between two calls of a stream nobody's. */
   readonly sealed = new Uint8Array(SEALED);
+  /** Views of both, each as it was asked for last. */
+  readonly plainPart = new LastView();
+  readonly sealedPart = new LastView();
+  readonly sealedRoom = new LastView();
   readonly #spare: Uint8Array[] = [];
+
+  /** The front of `plain`: room for a SOCKS message. */
+  readonly message = this.plain.subarray(0, MESSAGE);
 
   /** A buffer for a frame of that size that comes in parts. A long one is not made anew each time. */
   lend(size: number): Uint8Array {

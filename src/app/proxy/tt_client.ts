@@ -16,9 +16,6 @@ import { TtDialer } from "./tt_dialer.ts";
 /** How long a program may take for its first byte, and then for its request. */
 const REQUEST_MS = 30_000;
 
-/** Enough to tell what a program speaks, and for most first messages. */
-const FIRST_BYTES = 512;
-
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using secrets = new MinuteSecrets(o.password, o.wire);
@@ -102,11 +99,11 @@ class ProxyClient {
   async #first(stream: Stream): Promise<Uint8Array | null> {
     using _pending = this.pending.add(stream.remote, () => stream.reset());
     using _deadline = this.#o.clock.after(REQUEST_MS, () => void stream[Symbol.asyncDispose]());
-    const { plain } = this.#scratch;
+    const { message } = this.#scratch;
     for (;;) {
-      const got = stream.readNow(plain.subarray(0, FIRST_BYTES));
+      const got = stream.readNow(message);
       if (got === null) return null;
-      if (got !== undefined) return plain.slice(0, got);
+      if (got !== undefined) return message.slice(0, got);
       await stream.readable();
     }
   }

@@ -1,6 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
-import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.ts";
 import type { Target } from "../../core/proxy/target.ts";
@@ -30,9 +29,6 @@ const REACH = 15;
 
 /** As the existing programs have it. */
 const TUNING = { noDelay: true, keepAliveSeconds: 60 };
-
-/** A SOCKS reply is not longer. */
-const REPLY = 600;
 
 const NOTHING = new Uint8Array();
 
@@ -165,8 +161,7 @@ export class TtDialer {
     const { wallClock, wire, clock, scratch } = this.#o;
     const { marker } = secrets;
     const firstRandom = marker.markedRandom((length) => this.#random.take(length));
-    const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
-    this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
+    this.#nonces.noteSent(keys, firstRandom, minuteOf(wallClock()));
     return new TtStream({
       stream,
       sealer: new FrameSealer(secrets, this.#random),
@@ -176,7 +171,7 @@ export class TtDialer {
       firstRandom,
       isMarked: false,
       onFirst: (random) => {
-        const verdict = this.#nonces.noteReceived(keys, nonceOf(random), minuteOf(wallClock()));
+        const verdict = this.#nonces.noteReceived(keys, random, minuteOf(wallClock()));
         if (verdict !== "new") {
           throw new ProtocolError(
             `Cannot trust the server: its first frame is not new (${verdict})`,
@@ -214,7 +209,7 @@ export class TtDialer {
       const written = Promise.resolve(tunnel.writeFrames(texts));
       written.catch(() => {});
       const socks = new Socks5Client(target);
-      const reply = this.#o.scratch.plain.subarray(0, REPLY);
+      const reply = this.#o.scratch.message;
       for (;;) {
         const got = tunnel.readNow(reply);
         if (got === undefined) {

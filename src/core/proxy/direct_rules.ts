@@ -1,4 +1,4 @@
-import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
+import { type Cidr, ipBytes, networkOf, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
 import { unmapped, unmappedCidr } from "./special_addresses.ts";
@@ -23,7 +23,7 @@ export class DirectRules {
 
   /** Whether to go past the tunnel to this host of a `Target`. */
   matches(host: string): boolean {
-    const ip = parseIp(host);
+    const ip = ipBytes(host);
     if (ip !== null) {
       const address = unmapped(ip);
       return this.#networks.some((network) => covers(network, address));

@@ -1,4 +1,4 @@
-import { formatIp, type HostPort, parseIp } from "../../base/addr.ts";
+import { formatIp, type HostPort, ipBytes } from "../../base/addr.ts";
 import { readU16 } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
@@ -131,7 +131,7 @@ export class Socks4Server {
 
 /** Clients ignore the address of a CONNECT's reply; it is 0.0.0.0:0 where there is no IPv4 one. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
-  const ip = bound === null ? null : parseIp(bound.host);
+  const ip = bound === null ? null : ipBytes(bound.host);
   const bytes = new Uint8Array(FIXED);
   bytes[1] = code;
   if (bound !== null && ip?.length === 4) {

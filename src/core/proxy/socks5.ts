@@ -1,4 +1,4 @@
-import { type HostPort, parseIp } from "../../base/addr.ts";
+import { type HostPort, ipBytes } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { type Failure, socks5Code } from "./failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
@@ -23,6 +23,7 @@ const SUCCEEDED = 0;
 const GENERAL_FAILURE = 1;
 const COMMAND_NOT_SUPPORTED = 7;
 const ADDRESS_TYPE_NOT_SUPPORTED = 8;
+const NOTHING: Uint8Array = new Uint8Array();
 const MAX_MESSAGE = Math.max(2 + 255, 3 + 255 + 255, 3 + MAX_ADDRESS);
 
 /** Whether user and password are right. The bytes are borrowed; compare in constant time. */
@@ -42,7 +43,7 @@ export class Socks5Server {
   readonly #anyMethod: boolean;
   readonly #message = new SocksMessage(MAX_MESSAGE);
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
-  #rest: Uint8Array = new Uint8Array();
+  #rest = NOTHING;
 
   /**
    * `auth`: clients must show user and password; null: they need not. `anyMethod`: without `auth`
@@ -77,7 +78,7 @@ export class Socks5Server {
         this.#message.clear();
       }
     }
-    if (this.#state === "connecting") this.#rest = chunk.slice(at);
+    if (this.#state === "connecting" && at < chunk.length) this.#rest = chunk.slice(at);
     return steps;
   }
 
@@ -187,7 +188,7 @@ const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };
 
 /** A reply with an address, 0.0.0.0:0 where none is known: clients read 10 bytes at the least. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
-  const isKnown = bound !== null && parseIp(bound.host) !== null;
+  const isKnown = bound !== null && ipBytes(bound.host) !== null;
   const bytes = packAddress(isKnown ? bound : NOWHERE, 3);
   bytes[0] = VERSION;
   bytes[1] = code;

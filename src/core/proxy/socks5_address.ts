@@ -1,4 +1,4 @@
-import { formatIp, parseIp } from "../../base/addr.ts";
+import { formatIp, formatIpv4At, ipBytes } from "../../base/addr.ts";
 import { readU16, utf8, writeU16 } from "../../base/bytes.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
 import { makeTarget, type Target } from "./target.ts";
@@ -29,9 +29,14 @@ export function addressSize(bytes: Uint8Array, at: number, end: number): number 
 
 /** The address of `size` bytes at `at`. @throws {ProtocolError} on a host or port that cannot be */
 export function readAddress(bytes: Uint8Array, at: number, size: number): Target {
-  const host = bytes.subarray(at + 1, at + size - 2);
-  const text = bytes[at] === NAME ? fromLatin1(host.subarray(1)) : formatIp(host);
-  return makeTarget(text, readU16(bytes, at + size - 2));
+  return makeTarget(readHost(bytes, at, size), readU16(bytes, at + size - 2));
+}
+
+function readHost(bytes: Uint8Array, at: number, size: number): string {
+  if (bytes[at] === IPV4) return formatIpv4At(bytes, at + 1);
+  const end = at + size - 2;
+  if (bytes[at] === NAME) return fromLatin1(bytes.subarray(at + 2, end));
+  return formatIp(bytes.subarray(at + 1, end));
 }
 
 /**
@@ -42,7 +47,7 @@ export function packAddress(
   { host, port }: { host: string; port: number },
   lead: number,
 ): Uint8Array {
-  const ip = parseIp(host);
+  const ip = ipBytes(host);
   const text = ip ?? utf8(host);
   const textAt = lead + (ip === null ? 2 : 1);
   const bytes = new Uint8Array(textAt + text.length + 2);

@@ -13,8 +13,10 @@ const VERSION = 5;
 const METHOD_NONE = 0;
 const CONNECT = 1;
 
+const NOTHING: Uint8Array = new Uint8Array();
+
 /** The first message. `others`: further methods to list (up to 254), which hide its length. */
-export function greeting(others: Uint8Array = new Uint8Array()): Uint8Array {
+export function greeting(others: Uint8Array = NOTHING): Uint8Array {
   if (others.length > 254) {
     throw new TtunError("internal", "Cannot greet with more than 255 methods");
   }
@@ -43,7 +45,7 @@ export class Socks5Client {
   readonly #target: Target;
   readonly #message = new SocksMessage(3 + MAX_ADDRESS);
   #state: "method" | "reply" | "over" = "method";
-  #rest: Uint8Array = new Uint8Array();
+  #rest = NOTHING;
 
   /** Send `greeting` first; the machine gives the rest. */
   constructor(target: Target) {
@@ -71,7 +73,7 @@ export class Socks5Client {
       at += this.#message.take(chunk, at, this.#wanted());
       if (this.#message.length === this.#wanted()) steps.push(...this.#handle());
     }
-    if (steps.at(-1)?.kind === "connected") this.#rest = chunk.slice(at);
+    if (steps.at(-1)?.kind === "connected" && at < chunk.length) this.#rest = chunk.slice(at);
     return steps;
   }
 

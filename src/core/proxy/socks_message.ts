@@ -15,10 +15,9 @@ export class SocksMessage {
   /** Copies from `chunk[at..]` what is missing to `wanted` bytes; returns how many that were. */
   take(chunk: Uint8Array, at: number, wanted: number): number {
     if (wanted > this.bytes.length) this.#grow();
-    const part = chunk.subarray(at, at + wanted - this.length);
-    this.bytes.set(part, this.length);
-    this.length += part.length;
-    return part.length;
+    const count = Math.min(wanted - this.length, chunk.length - at);
+    for (let i = 0; i < count; i++) this.bytes[this.length++] = chunk[at + i]!;
+    return count;
   }
 
   /** Adds a byte of a message whose length nothing tells; the caller keeps it to the most. */

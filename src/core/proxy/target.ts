@@ -1,4 +1,4 @@
-import { formatAddr, formatIp, parseIp } from "../../base/addr.ts";
+import { formatAddr, formatIp, ipBytes, parseIp } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
 
 /**
@@ -28,7 +28,7 @@ export function makeTarget(host: string, port: number): Target {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new ProtocolError("Cannot connect: the port is not a number from 1 to 65535");
   }
-  const ip = parseIp(host);
+  const ip = ipBytes(host);
   if (ip !== null) return { host: formatIp(ip), port };
   const name = host.toLowerCase();
   if (!isName(name)) throw new ProtocolError(`Cannot connect: ${fault(host)}`);

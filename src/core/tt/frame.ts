@@ -24,6 +24,9 @@ const FIXED = 3 + TAG_SIZE;
 const AAD_SIZE = 8;
 const MASK_INDEX = 31;
 
+/** A nonce on its way to the cipher: a copy costs less than a view. */
+const NONCE = new Uint8Array(NONCE_SIZE);
+
 /** Bytes of R: the fewest that anybody may send, for they hold the nonce. */
 export const MIN_RANDOM = NONCE_SIZE;
 /** The most that the existing programs send, and we. */
@@ -109,8 +112,8 @@ export class FrameSealer {
     into[at] = size ^ high;
     into[at + 1 + size] = (length >>> 8) ^ high;
     into[at + 2 + size] = (length & 0xff) ^ low;
-    const nonce = into.subarray(at + 1, at + 1 + NONCE_SIZE);
-    cipher.seal(nonce, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
+    for (let i = 0; i < NONCE_SIZE; i++) NONCE[i] = into[at + 1 + i]!;
+    cipher.seal(NONCE, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
     return textAt + length;
   }
 }
@@ -172,9 +175,9 @@ export function openFrame(
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
   const textAt = at + FIXED + randomSize(mask, bytes, at);
-  const nonce = bytes.subarray(at + 1, at + 1 + NONCE_SIZE);
-  const text = into.subarray(0, end - textAt);
-  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, text) ? text.length : -1;
+  for (let i = 0; i < NONCE_SIZE; i++) NONCE[i] = bytes[at + 1 + i]!;
+  const isOpen = cipher.open(NONCE, aad, bytes, textAt, end, textAt - TAG_SIZE, into);
+  return isOpen ? end - textAt : -1;
 }
 
 function randomSize(mask: Uint8Array, bytes: Uint8Array, at: number): number {
