@@ -27,6 +27,9 @@ import {
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "./reactor.ts";
 
+/** So few bytes are read that most likely no others follow at once. */
+const LITTLE = 4096;
+
 const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
 
 /** TCP on the reactor. Hosts are IP addresses: names are resolved before. */
@@ -205,8 +208,9 @@ class PosixStream implements Stream {
         BigInt(into.length),
       );
       if (got > 0) {
-        // A short read has emptied it (epoll(7), Q9), unless it stopped short of the end.
-        if (got < into.length && !descriptor.hasEnd) descriptor.isEmpty = true;
+        // A short read has emptied it (epoll(7), Q9), unless it stopped short of the end. But where
+        // much came there is more before that has been dealt with.
+        if (got < LITTLE && got < into.length && !descriptor.hasEnd) descriptor.isEmpty = true;
         return got;
       }
       if (got === 0) return null;

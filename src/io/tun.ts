@@ -218,7 +218,8 @@ class LinuxTun implements TunDevice {
       if (got < 0) {
         if (this.#libc.errno === Errno.EINTR) continue;
         if (this.#libc.errno !== Errno.EAGAIN) throw this.#lost("read");
-        this.#descriptor.isEmpty = true;
+        // With a batch to be dealt with first, others will have come before anybody asks again.
+        if (count === 0) this.#descriptor.isEmpty = true;
         break;
       }
       into.offset[count] = at;
