@@ -150,7 +150,8 @@ class LinuxTun implements TunDevice {
   readonly #written = new LastView();
   /** Bytes of the longest packet, header included. */
   readonly #most: bigint;
-  /** When it was last read, on the clock. */
+  /** How many packets the last read gave, and when it was, on the clock. */
+  #lastCount = 0;
   #readAt = NaN;
 
   constructor(
@@ -208,7 +209,7 @@ class LinuxTun implements TunDevice {
       );
     }
     const now = this.#clock.now();
-    const isAlone = now - this.#readAt > ALONE_MS;
+    const isAlone = this.#lastCount <= 1 && now - this.#readAt > ALONE_MS;
     this.#readAt = now;
     const most = isAlone ? 1 : into.offset.length;
     let count = 0;
@@ -230,6 +231,7 @@ class LinuxTun implements TunDevice {
     }
     into.count = count;
     if (isAlone) this.#descriptor.isEmpty = true;
+    if (count > 0) this.#lastCount = count;
     return count;
   }
 
@@ -299,7 +301,7 @@ class LinuxTun implements TunDevice {
   }
 }
 
-/** A packet that comes so long after the one before is most likely the only one. */
+/** A packet that comes so long after one that came alone is most likely alone as well. */
 const ALONE_MS = 0.1;
 
 /** Enough to empty the device's queue, and an end if somebody keeps it full. */
