@@ -11,7 +11,7 @@ import {
   EPOLLOUT,
   EPOLLRDHUP,
   WATCH_EDGES,
-  WATCH_INPUT,
+  type WATCH_INPUT,
   WATCH_LEVEL,
 } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
