@@ -1,4 +1,4 @@
-import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../base/packets.ts";
+import { makePackets, MAX_PACKET } from "../base/packets.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
@@ -7,8 +7,20 @@ import { END, goOn, NOTHING } from "./go_on.ts";
 /** Arena of a batch: room for usual packets, and for one of the largest behind them. */
 export const READ_ARENA = 4 * MAX_PACKET;
 
-/** After so many packets without a wait the others have a turn. */
-const BUDGET = 2 * BATCH_PACKETS;
+/**
+ * After so much without a wait the other way has its turn: what goes there are the answers that this
+ * way's senders wait for, and in the worst case they all stop until one way is empty.
+ */
+const BUDGET = 512 * 1024;
+
+/** A packet takes as long as so many bytes, besides its own. */
+const PACKET_COST = 4096;
+
+/** What a batch takes of the budget. Packets lie one behind the other, or nearly. */
+function costOf({ count, offset, length }: Packets): number {
+  if (count === 0) return 0;
+  return count * PACKET_COST + offset[count - 1]! + length[count - 1]! - offset[0]!;
+}
 
 /** Reads batches from the device for ever. `take` gives back the batch to read into next. */
 export function carryFromDevice(
@@ -22,15 +34,16 @@ export function carryFromDevice(
   return goOn<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
     const count = device.readNow(packets, room);
     if (count === 0) return NOTHING;
+    const cost = costOf(packets);
     const next = take(packets);
     if (next instanceof Promise) {
       return next.then((batch) => {
         packets = batch;
-        return count;
+        return cost;
       });
     }
     packets = next;
-    return count;
+    return cost;
   });
 }
 
@@ -46,8 +59,9 @@ export function carryToDevice(
     const count = link.recvNow(packets);
     if (count === undefined) return NOTHING;
     if (count === 0) return END;
+    const cost = costOf(packets);
     keep(packets);
     const writing = device.writeBatch(packets);
-    return writing instanceof Promise ? writing.then(() => count) : count;
+    return writing instanceof Promise ? writing.then(() => cost) : cost;
   });
 }
