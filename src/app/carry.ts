@@ -14,7 +14,7 @@ export const READ_ARENA = 4 * MAX_PACKET;
 const BUDGET = 512 * 1024;
 
 /** A packet takes as long as so many bytes, besides its own. */
-const PACKET_COST = 4096;
+const PACKET_COST = 2048;
 
 /** What a batch takes of the budget. Packets lie one behind the other, or nearly. */
 function costOf({ count, offset, length }: Packets): number {

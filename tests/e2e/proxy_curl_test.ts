@@ -96,7 +96,7 @@ for (const io of ["ffi", "deno"]) {
       for (let i = 0; i < 3; i++) {
         assert.equal(await curl(pair, way, [`http://${web.at}/hello`]), "hello\n", way.join(" "));
       }
-      const taken = await curl(pair, way, ["--data-binary", `@${file}`, `http://${web.at}/upload`]);
+      const taken = await curl(pair, way, ["--data-binary", `@${file}`, `http://${web.at}/echo`]);
       assert.equal(taken, `${MB} ${hashOfBulk(MB)}\n`, way.join(" "));
     }
     const closed = ["http://127.0.0.1:1/"];
