@@ -10,6 +10,9 @@ export const EPOLLRDHUP = 0x2000;
 const EPOLLET = 0x8000_0000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
+const EPOLL_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
 
 /** What wakes the waiter: that bytes or the end came, and that there is room; both edge triggered. */
 export const WATCH_EDGES = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
@@ -17,9 +20,6 @@ export const WATCH_EDGES = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
 export const WATCH_INPUT = (EPOLLIN | EPOLLRDHUP | EPOLLET) >>> 0;
 /** That there is something to read, for as long as that is so. */
 export const WATCH_LEVEL = EPOLLIN;
-const EPOLL_CLOEXEC = 0o2000000;
-const EFD_NONBLOCK = 0o4000;
-const EFD_CLOEXEC = 0o2000000;
 
 /** struct epoll_event is packed on x86-64 alone: u32 events, u64 data. */
 const PACKED = Deno.build.arch === "x86_64";

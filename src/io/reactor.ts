@@ -11,7 +11,6 @@ import {
   EPOLLOUT,
   EPOLLRDHUP,
   WATCH_EDGES,
-  type WATCH_INPUT,
   WATCH_LEVEL,
 } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
@@ -98,13 +97,13 @@ export class Reactor implements Clock, AsyncDisposable {
 
   /**
    * Takes over a non-blocking descriptor: it is watched from now on, and closed by `close`, by
-   * the signal's abort, or with the reactor. `watch`: what is waited for first; room to write is
-   * there already in what was accepted, and what is read by level is seldom written to in vain.
+   * the signal's abort, or with the reactor. `watch` (ffi/epoll.ts): what is waited for first; what
+   * was accepted has room to write, and what is read by level is seldom written to in vain.
    */
   own(
     fd: number,
     signal: AbortSignal,
-    watch: typeof WATCH_EDGES | typeof WATCH_INPUT | typeof WATCH_LEVEL = WATCH_EDGES,
+    watch: number = WATCH_EDGES,
   ): Descriptor {
     const token = this.#nextToken;
     this.#nextToken = token === 0xffff_ffff ? 1 : token + 1;

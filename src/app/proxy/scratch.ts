@@ -29,10 +29,9 @@ export class Scratch {
   readonly plainPart = new LastView();
   readonly sealedPart = new LastView();
   readonly sealedRoom = new LastView();
-  readonly #spare: Uint8Array[] = [];
-
   /** The front of `plain`: room for a SOCKS message. */
   readonly message = this.plain.subarray(0, MESSAGE);
+  readonly #spare: Uint8Array[] = [];
 
   /** A buffer for a frame of that size that comes in parts. A long one is not made anew each time. */
   lend(size: number): Uint8Array {

@@ -38,8 +38,15 @@ const EARLY_TEXT = 1024;
 interface Wish {
   readonly target: Target;
   readonly early: Uint8Array;
-  /** `early` may have come to the target. */
+  /** `early` may come to the target once only. */
+  readonly once: boolean;
+  /** It may have come there. */
   isSent: boolean;
+}
+
+/** What was for once has gone: it must not be tried again. */
+function isSpent({ once, isSent }: Wish): boolean {
+  return once && isSent;
 }
 
 export interface TtDialerOptions extends ProxyHost {
@@ -72,11 +79,11 @@ export class TtDialer {
   }
 
   readonly connect: Connect = async (target, { signal, early = NOTHING, once = false }) => {
-    const wish: Wish = { target, early, isSent: false };
+    const wish: Wish = { target, early, once, isSent: false };
     let last: TtunError | null = null;
     for (const skew of this.#skews()) {
       try {
-        const stream = await this.#try(wish, skew, signal, once);
+        const stream = await this.#try(wish, skew, signal);
         this.#found(skew);
         return stream;
       } catch (thrown) {
@@ -89,7 +96,7 @@ export class TtDialer {
         if (error.kind === "internal") throw error;
         last ??= error;
         if (error.kind === "name") break; // no minute changes that
-        if (once && wish.isSent) break;
+        if (isSpent(wish)) break;
       }
     }
     throw noWay(last!);
@@ -116,12 +123,12 @@ export class TtDialer {
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(wish: Wish, skew: number, signal: AbortSignal, once: boolean): Promise<Stream> {
+  async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
     try {
       return await this.#ask(wish, skew, signal, this.#knowsMark);
     } catch (error) {
       if (!(error instanceof Unmarked)) throw error;
-      if (once && wish.isSent) throw new TtunError("lost", "The server is another one than before");
+      if (isSpent(wish)) throw new TtunError("lost", "The server is another one than before");
       return await this.#ask(wish, skew, signal, false);
     }
   }

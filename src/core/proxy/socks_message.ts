@@ -1,4 +1,4 @@
-/** Room for most: V8 keeps an array of up to 64 bytes beside its other objects, which costs little. */
+/** Room for most: a longer message has an array of its size. */
 const USUAL = 64;
 
 /** The SOCKS message that is being read: never more than its length says, so memory is bounded. */

@@ -1,3 +1,4 @@
+import { copyFrom } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
@@ -24,7 +25,7 @@ const FIXED = 3 + TAG_SIZE;
 const AAD_SIZE = 8;
 const MASK_INDEX = 31;
 
-/** A nonce on its way to the cipher: a copy costs less than a view. */
+/** A nonce on its way to the cipher. */
 const NONCE = new Uint8Array(NONCE_SIZE);
 
 /** Bytes of R: the fewest that anybody may send, for they hold the nonce. */
@@ -112,8 +113,8 @@ export class FrameSealer {
     into[at] = size ^ high;
     into[at + 1 + size] = (length >>> 8) ^ high;
     into[at + 2 + size] = (length & 0xff) ^ low;
-    for (let i = 0; i < NONCE_SIZE; i++) NONCE[i] = into[at + 1 + i]!;
-    cipher.seal(NONCE, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
+    const nonce = copyFrom(into, at + 1, NONCE);
+    cipher.seal(nonce, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
     return textAt + length;
   }
 }
@@ -175,8 +176,8 @@ export function openFrame(
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
   const textAt = at + FIXED + randomSize(mask, bytes, at);
-  for (let i = 0; i < NONCE_SIZE; i++) NONCE[i] = bytes[at + 1 + i]!;
-  const isOpen = cipher.open(NONCE, aad, bytes, textAt, end, textAt - TAG_SIZE, into);
+  const nonce = copyFrom(bytes, at + 1, NONCE);
+  const isOpen = cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, into);
   return isOpen ? end - textAt : -1;
 }
 

@@ -1,6 +1,6 @@
 import { type _HMAC, hmac } from "@noble/hashes/hmac.js";
 import { type _SHA256, sha256 } from "@noble/hashes/sha2.js";
-import { utf8 } from "../../base/bytes.ts";
+import { constantTimeEqual, copyFrom, utf8 } from "../../base/bytes.ts";
 import type { Rng } from "../../contract/host.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 
@@ -16,11 +16,11 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
 const LABEL = utf8("ttun");
 
 const MARK_SIZE = 8;
-
-/** A nonce on its way: a copy costs less than a view. */
-const NONCE = new Uint8Array(NONCE_SIZE);
 const MARK_END = NONCE_SIZE + MARK_SIZE;
 const MARKED_RANDOM = 32;
+
+/** A nonce on its way. */
+const NONCE = new Uint8Array(NONCE_SIZE);
 
 /** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
 export class Marker implements Disposable {
@@ -48,17 +48,13 @@ export class Marker implements Disposable {
   /** Whether R, of any length, has the mark. The time it takes does not depend on what R holds. */
   hasMark(random: Uint8Array): boolean {
     if (random.length < MARK_END) return false;
-    const mark = this.#markOf(random);
-    let difference = 0; // every byte is looked at, whatever it is
-    for (let i = 0; i < MARK_SIZE; i++) difference |= random[NONCE_SIZE + i]! ^ mark[i]!;
-    return difference === 0;
+    return constantTimeEqual(random.subarray(NONCE_SIZE, MARK_END), this.#markOf(random));
   }
 
   /** Valid until the next one. */
   #markOf(random: Uint8Array): Uint8Array {
     this.#begun._cloneInto(this.#mac);
-    for (let i = 0; i < NONCE_SIZE; i++) NONCE[i] = random[i]!;
-    this.#mac.update(NONCE).digestInto(this.#digest);
+    this.#mac.update(copyFrom(random, 0, NONCE)).digestInto(this.#digest);
     return this.#mark;
   }
 
