@@ -1,7 +1,5 @@
-import { checkRoom, checkSize, checkSpans } from "../src/base/aead_bounds.ts";
-import { copyFrom } from "../src/base/bytes.ts";
+import { checkSize, checkSpans } from "../src/base/aead_bounds.ts";
 import { TtunError } from "../src/base/errors.ts";
-import { LastView } from "../src/base/last_view.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../src/contract/cipher.ts";
 import { type Library, openLibrary } from "./library.ts";
 
@@ -146,8 +144,6 @@ function versionOf(library: Library<typeof TABLE>): string {
 /** `int *outl` of every call, and where Final writes the nothing that it has to write. */
 const WRITTEN = new Int32Array(1);
 const NOTHING = new Uint8Array(TAG_SIZE);
-/** A tag on its way. */
-const TAG = new Uint8Array(TAG_SIZE);
 
 /**
  * One key in two contexts, one per direction, so that the key is set up once and a record sets
@@ -159,8 +155,6 @@ class EvpCipher implements Cipher {
   readonly #onDispose: () => void;
   #sealing: Deno.PointerValue;
   #opening: Deno.PointerValue;
-  readonly #sealed = new LastView();
-  readonly #opened = new LastView();
 
   constructor(call: Symbols, name: CipherName, key: Uint8Array, onDispose: () => void) {
     checkSize("key", key.length, KEY_SIZE);
@@ -211,17 +205,17 @@ class EvpCipher implements Cipher {
       }
     }
     if (size > 0) { // an empty array may come as NULL, which Update takes for associated data
-      const text = this.#sealed.from(buf, start);
+      const text = buf.subarray(start, end);
       const done = call.EVP_EncryptUpdate(context, text, WRITTEN, from ?? text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_EncryptUpdate");
     }
     if (call.EVP_EncryptFinal_ex(context, NOTHING, WRITTEN) !== 1) {
       throw failed(call, "EVP_EncryptFinal_ex");
     }
-    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, TAG) !== 1) {
+    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
+    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
-    buf.set(TAG, tagAt);
   }
 
   /** Has decrypted the text already when it finds that the tag is wrong. */
@@ -240,7 +234,7 @@ class EvpCipher implements Cipher {
     if (call.EVP_DecryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_DecryptInit_ex");
     }
-    const tag = copyFrom(buf, tagAt, TAG);
+    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
     if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
@@ -250,7 +244,7 @@ class EvpCipher implements Cipher {
       }
     }
     if (size > 0) {
-      const text = this.#opened.from(buf, start);
+      const text = buf.subarray(start, end);
       const done = call.EVP_DecryptUpdate(context, into ?? text, WRITTEN, text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_DecryptUpdate");
     }
@@ -286,7 +280,7 @@ function checked(
   if (context === null) throw new TtunError("internal", "Cannot use a cipher after its end");
   checkSize("nonce", nonce.length, NONCE_SIZE);
   checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-  if (other !== undefined) checkRoom("text", other.length, end - start);
+  if (other !== undefined) checkSize("text", other.length, end - start);
   if (end - start > MAX_INT || (aad !== null && aad.length > MAX_INT)) {
     throw new TtunError("internal", "Cannot use a text or associated data of 2 GiB or more");
   }

@@ -1,4 +1,3 @@
-import { LastView } from "../base/last_view.ts";
 import { MAX_PACKET } from "../base/packets.ts";
 
 /** Bytes are opened where they were read; a quarter megabyte takes many frames at once. */
@@ -15,7 +14,6 @@ export class ReceiveBuffer {
   readonly bytes = new Uint8Array(SIZE);
   start = FRONT;
   end = FRONT;
-  readonly #space = new LastView();
 
   /** Adds bytes that came before there was a buffer. */
   add(bytes: Uint8Array): void {
@@ -35,7 +33,7 @@ export class ReceiveBuffer {
       this.end -= this.start - FRONT;
       this.start = FRONT;
     }
-    return this.#space.from(this.bytes, this.end);
+    return this.bytes.subarray(this.end);
   }
 
   /** Takes note of a read's outcome; false at the peer's FIN. */

@@ -23,7 +23,6 @@ import { sealText } from "../core/link/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
 import { Capability } from "../core/link/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
-import { LastView } from "../base/last_view.ts";
 import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
@@ -89,7 +88,6 @@ export class V2Link implements Link {
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
   readonly #in: RecordReader;
-  readonly #sealed = new LastView();
   #ended = false;
 
   constructor(
@@ -216,7 +214,7 @@ export class V2Link implements Link {
       }
       const writing = end === start
         ? this.#sendInPieces(batch, i++)
-        : this.#write(this.#sealed.of(bytes, start, end));
+        : this.#write(bytes.subarray(start, end));
       if (writing instanceof Promise) return this.#sendLater(writing, batch, i, covered, end);
       if (covered !== null) bytes.set(covered, end - RECORD_TAG);
     }

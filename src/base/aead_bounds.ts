@@ -12,13 +12,6 @@ export function checkSize(what: string, size: number, wanted: number): void {
   }
 }
 
-/** @throws {TtunError} `internal` when `what` has fewer than `least` bytes. */
-export function checkRoom(what: string, size: number, least: number): void {
-  if (size < least) {
-    throw new TtunError("internal", `Cannot use ${what} of ${size} bytes: it takes ${least}`);
-  }
-}
-
 /**
  * The text `start..end` and the tag of `tagSize` bytes at `tagAt` must both lie within
  * `bufferSize` bytes and apart from each other.

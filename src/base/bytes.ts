@@ -54,12 +54,6 @@ export function fromHex(text: string): Uint8Array {
   );
 }
 
-/** Fills `into` with the bytes from `at` on, and gives it back. For a few bytes less than a view costs. */
-export function copyFrom(bytes: Uint8Array, at: number, into: Uint8Array): Uint8Array {
-  for (let i = 0; i < into.length; i++) into[i] = bytes[at + i]!;
-  return into;
-}
-
 /** Whether both are the same bytes, in a time that depends on the length alone. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

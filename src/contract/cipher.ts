@@ -22,9 +22,7 @@ export type Nonce = Uint8Array;
  */
 export interface Cipher extends Disposable {
   readonly tagSize: number;
-  /**
-   * Seals the text and writes the tag. `from`: where the text is, at its front, if not in `buf` yet.
-   */
+  /** Seals the text and writes the tag. `from`: the text, as long, where it is not in `buf` yet. */
   seal(
     nonce: Nonce,
     aad: Uint8Array | null,
@@ -36,8 +34,8 @@ export interface Cipher extends Disposable {
   ): void;
   /**
    * Opens the text if the tag is right. On `false` the text's bytes are undefined (some
-   * implementations have already decrypted them): the caller must not look at them. `into`: to
-   * whose front the text goes; `buf` then stays as it is.
+   * implementations have already decrypted them): the caller must not look at them. `into`: where
+   * the text goes, as long; `buf` then stays as it is.
    */
   open(
     nonce: Nonce,

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { checkRoom, checkSize, checkSpans } from "../base/aead_bounds.ts";
+import { checkSize, checkSpans } from "../base/aead_bounds.ts";
 import { TtunError } from "../base/errors.ts";
 import {
   type Cipher,
@@ -38,15 +38,14 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    from?: Uint8Array,
+    from: Uint8Array = buf.subarray(start, end),
   ): void {
     const key = this.#check(nonce, buf, start, end, tagAt, from);
-    const text = from === undefined ? buf.subarray(start, end) : from.subarray(0, end - start);
     const record = this.#name === "aes-256-gcm"
       ? createCipheriv(this.#name, key, nonce, OPTIONS)
       : createCipheriv(this.#name, key, nonce, OPTIONS);
     if (aad !== null) record.setAAD(aad, { plaintextLength: end - start });
-    buf.set(record.update(text), start);
+    buf.set(record.update(from), start);
     record.final(); // gives no bytes: both ciphers are stream ciphers
     buf.set(record.getAuthTag(), tagAt);
   }
@@ -58,7 +57,7 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    into?: Uint8Array,
+    into: Uint8Array = buf.subarray(start, end),
   ): boolean {
     const key = this.#check(nonce, buf, start, end, tagAt, into);
     const record = this.#name === "aes-256-gcm"
@@ -73,8 +72,7 @@ class NodeCipher implements Cipher {
       if (isTagMismatch(error)) return false;
       throw error;
     }
-    if (into === undefined) buf.set(text, start);
-    else into.set(text);
+    into.set(text);
     return true;
   }
 
@@ -84,12 +82,12 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    text: Uint8Array | undefined,
+    text: Uint8Array,
   ): Uint8Array {
     if (this.#key === null) throw new TtunError("internal", "Cannot use a cipher after its end");
     checkSize("nonce", nonce.length, NONCE_SIZE);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-    if (text !== undefined) checkRoom("text", text.length, end - start);
+    checkSize("text", text.length, end - start);
     return this.#key;
   }
 

@@ -8,7 +8,6 @@ import {
   Places,
   VIRTIO_NET_HEADER,
 } from "../base/packets.ts";
-import { LastView } from "../base/last_view.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Packets, Room } from "../contract/packet.ts";
@@ -146,10 +145,6 @@ class LinuxTun implements TunDevice {
   readonly #descriptor: Descriptor;
   readonly #tie: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
-  readonly #read = new LastView();
-  readonly #written = new LastView();
-  /** Bytes of the longest packet, header included. */
-  readonly #most: bigint;
   /** How many packets the last read gave, and when it was, on the clock. */
   #lastCount = 0;
   #readAt = NaN;
@@ -174,7 +169,6 @@ class LinuxTun implements TunDevice {
     this.mtu = o.mtu;
     this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
     this.takes = o.takes;
-    this.#most = BigInt(this.headroom + MAX_PACKET);
     this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
   }
 
@@ -215,7 +209,8 @@ class LinuxTun implements TunDevice {
     let count = 0;
     for (const places = new Places(room); count < most && places.at <= last;) {
       const { at } = places;
-      const got = read(fd, this.#read.from(bytes, at - before), this.#most) - before;
+      const view = bytes.subarray(at - before, at + MAX_PACKET);
+      const got = read(fd, view, BigInt(view.length)) - before;
       if (got < 0) {
         if (this.#libc.errno === Errno.EINTR) continue;
         if (this.#libc.errno !== Errno.EAGAIN) throw this.#lost("read");
@@ -251,8 +246,8 @@ class LinuxTun implements TunDevice {
         throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
       }
       if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
-      const view = this.#written.from(bytes, at - before);
-      if (write(fd, view, BigInt(before + from.length[i]!)) >= 0) continue;
+      const view = bytes.subarray(at - before, at + from.length[i]!);
+      if (write(fd, view, BigInt(view.length)) >= 0) continue;
       const { errno } = this.#libc;
       if (errno === Errno.EINTR) i--;
       else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);

@@ -299,18 +299,9 @@ function goesElsewhere(makeCipher: CipherFactory, name: CipherName): void {
     deepStrictEqual([toHex(sealed), toHex(into)], [toHex(inPlace), toHex(text)], `${size} bytes`);
     sealed[3]! ^= 1;
     strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), false);
-    // There may be more of either, which is nobody's business.
-    const longer = new Uint8Array(size + 5).fill(9);
-    longer.set(text);
-    cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, longer);
-    deepStrictEqual(toHex(sealed), toHex(inPlace));
-    longer.fill(9);
-    strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, longer), true);
-    deepStrictEqual(toHex(longer), `${toHex(text)}${"09".repeat(5)}`);
-    if (size === 0) continue;
-    const shorter = new Uint8Array(size - 1);
-    throws(() => cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, shorter), TtunError);
-    throws(() => cipher.open(nonce, aad, sealed, 20, 20 + size, 3, shorter), TtunError);
+    const other = new Uint8Array(size + 1);
+    throws(() => cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
+    throws(() => cipher.open(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
   }
 }
 

@@ -1,3 +1,4 @@
+import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
@@ -37,8 +38,7 @@ export async function readFirstFrame(
     const { sealed } = o.scratch;
     for (let kept = NOTHING;;) {
       sealed.set(kept);
-      const room = o.scratch.sealedRoom.of(sealed, kept.length, MAX_FIRST_FRAME);
-      const got = stream.readNow(room);
+      const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
       if (got === undefined) {
         await stream.readable();
@@ -49,8 +49,9 @@ export async function readFirstFrame(
       if (found.kind === "none") throw new Stranger("another key, or a stranger");
       if (found.kind === "frame") {
         const { account, minute, borrowed } = found.candidate;
+        const nonce = found.random.subarray(0, NONCE_SIZE);
         const now = minuteOf(o.wallClock());
-        const verdict = account.nonces.noteReceived(borrowed.keys, found.random, now);
+        const verdict = account.nonces.noteReceived(borrowed.keys, nonce, now);
         if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
         return {
           account,

@@ -95,7 +95,7 @@ function carry(
       return ending instanceof Promise ? ending.then(() => END) : END;
     }
     took(got);
-    const writing = pass(to, scratch.plainPart.of(scratch.plain, 0, got));
+    const writing = pass(to, scratch.plain.subarray(0, got));
     return writing instanceof Promise ? writing.then(() => got) : got;
   };
   goOnUntil({ clock, budget: BUDGET, onReady }, step, ended, failed);

@@ -1,4 +1,3 @@
-import { LastView } from "../../base/last_view.ts";
 import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
 
 /** Texts of two of the longest frames: a chunk stays in the processor's cache on all of its way. */
@@ -25,10 +24,6 @@ export class Scratch {
   readonly plain = new Uint8Array(PLAIN);
   /** Frames that are being sealed or opened: between two calls of a stream nobody's. */
   readonly sealed = new Uint8Array(SEALED);
-  /** Views of both, each as it was asked for last. */
-  readonly plainPart = new LastView();
-  readonly sealedPart = new LastView();
-  readonly sealedRoom = new LastView();
   /** The front of `plain`: room for a SOCKS message. */
   readonly message = this.plain.subarray(0, MESSAGE);
   readonly #spare: Uint8Array[] = [];

@@ -1,5 +1,6 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.ts";
 import type { Target } from "../../core/proxy/target.ts";
@@ -168,7 +169,8 @@ export class TtDialer {
     const { wallClock, wire, clock, scratch } = this.#o;
     const { marker } = secrets;
     const firstRandom = marker.markedRandom((length) => this.#random.take(length));
-    this.#nonces.noteSent(keys, firstRandom, minuteOf(wallClock()));
+    const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
+    this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
     return new TtStream({
       stream,
       sealer: new FrameSealer(secrets, this.#random),
@@ -178,7 +180,7 @@ export class TtDialer {
       firstRandom,
       isMarked: false,
       onFirst: (random) => {
-        const verdict = this.#nonces.noteReceived(keys, random, minuteOf(wallClock()));
+        const verdict = this.#nonces.noteReceived(keys, nonceOf(random), minuteOf(wallClock()));
         if (verdict !== "new") {
           throw new ProtocolError(
             `Cannot trust the server: its first frame is not new (${verdict})`,

@@ -1,6 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import { onAbort, scope } from "../../base/scope.ts";
+import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
@@ -168,7 +169,11 @@ class ProxyServer {
   #tunnel(stream: Stream, { account, minute, rest, isMarked }: Admitted): TtStream {
     const { wallClock, wire, clock } = this.#o;
     const firstRandom = minute.secrets.marker.markedRandom(this.#rng);
-    account.nonces.noteSent(minute.keys, firstRandom, minuteOf(wallClock()));
+    account.nonces.noteSent(
+      minute.keys,
+      firstRandom.subarray(0, NONCE_SIZE),
+      minuteOf(wallClock()),
+    );
     return new TtStream({
       stream,
       sealer: new FrameSealer(minute.secrets, this.#random),

@@ -183,8 +183,7 @@ export class TtStream implements Stream {
     }
     const have = kept?.length ?? 0;
     const most = Math.max(into.length + 2 * FRAME_ROOM, have + HEAD);
-    const room = this.#scratch.sealedRoom.of(sealed, have, Math.min(sealed.length, most));
-    const got = this.#stream.readNow(room);
+    const got = this.#stream.readNow(sealed.subarray(have, Math.min(sealed.length, most)));
     if (got === undefined) return undefined;
     if (got === null) return this.#end(have);
     return this.#openFrames(into, have + got);
@@ -277,7 +276,7 @@ export class TtStream implements Stream {
     const { sealed } = this.#scratch;
     let end = 0;
     for (const text of texts) end = this.#seal(text, sealed, end);
-    const took = this.#stream.writeNow(this.#scratch.sealedPart.of(sealed, 0, end));
+    const took = this.#stream.writeNow(sealed.subarray(0, end));
     if (took < end) return this.#stream.write(sealed.slice(took, end));
   }
 
@@ -295,7 +294,7 @@ export class TtStream implements Stream {
       done += length;
       this.#smallLeft -= length;
     }
-    const took = this.#stream.writeNow(this.#scratch.sealedPart.of(sealed, 0, end));
+    const took = this.#stream.writeNow(sealed.subarray(0, end));
     if (took < end) this.#flush(sealed.slice(took, end));
     return done;
   }

@@ -1,6 +1,6 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { checkRoom, checkSize, checkSpans } from "../../base/aead_bounds.ts";
+import { checkSize, checkSpans } from "../../base/aead_bounds.ts";
 import { TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
@@ -49,13 +49,13 @@ class PureCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    from?: Uint8Array,
+    from: Uint8Array = buf.subarray(start, end),
   ): void {
     const record = this.#record(nonce, aad);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
     const size = end - start;
-    if (from !== undefined) checkRoom("text", from.length, size);
-    const sealed = record.encrypt(from?.subarray(0, size) ?? buf.subarray(start, end));
+    checkSize("text", from.length, size);
+    const sealed = record.encrypt(from);
     buf.set(sealed.subarray(0, size), start);
     buf.set(sealed.subarray(size), tagAt);
   }
@@ -67,19 +67,17 @@ class PureCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    into?: Uint8Array,
+    into: Uint8Array = buf.subarray(start, end),
   ): boolean {
     const record = this.#record(nonce, aad);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
     const size = end - start;
-    if (into !== undefined) checkRoom("text", into.length, size);
+    checkSize("text", into.length, size);
     const sealed = new Uint8Array(size + TAG_SIZE);
     sealed.set(buf.subarray(start, end));
     sealed.set(buf.subarray(tagAt, tagAt + TAG_SIZE), size);
     try {
-      const text = record.decrypt(sealed);
-      if (into === undefined) buf.set(text, start);
-      else into.set(text);
+      into.set(record.decrypt(sealed));
       return true;
     } catch (error) {
       if (isTagMismatch(error)) return false;

@@ -1,4 +1,3 @@
-import { copyFrom } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
@@ -24,9 +23,6 @@ import type { RandomBlock } from "./random.ts";
 const FIXED = 3 + TAG_SIZE;
 const AAD_SIZE = 8;
 const MASK_INDEX = 31;
-
-/** A nonce on its way to the cipher. */
-const NONCE = new Uint8Array(NONCE_SIZE);
 
 /** Bytes of R: the fewest that anybody may send, for they hold the nonce. */
 export const MIN_RANDOM = NONCE_SIZE;
@@ -113,7 +109,7 @@ export class FrameSealer {
     into[at] = size ^ high;
     into[at + 1 + size] = (length >>> 8) ^ high;
     into[at + 2 + size] = (length & 0xff) ^ low;
-    const nonce = copyFrom(into, at + 1, NONCE);
+    const nonce = into.subarray(at + 1, at + 1 + NONCE_SIZE);
     cipher.seal(nonce, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
     return textAt + length;
   }
@@ -176,9 +172,9 @@ export function openFrame(
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
   const textAt = at + FIXED + randomSize(mask, bytes, at);
-  const nonce = copyFrom(bytes, at + 1, NONCE);
-  const isOpen = cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, into);
-  return isOpen ? end - textAt : -1;
+  const nonce = bytes.subarray(at + 1, at + 1 + NONCE_SIZE);
+  const text = into.subarray(0, end - textAt);
+  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, text) ? text.length : -1;
 }
 
 function randomSize(mask: Uint8Array, bytes: Uint8Array, at: number): number {

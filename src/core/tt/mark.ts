@@ -1,6 +1,6 @@
 import { type _HMAC, hmac } from "@noble/hashes/hmac.js";
 import { type _SHA256, sha256 } from "@noble/hashes/sha2.js";
-import { constantTimeEqual, copyFrom, utf8 } from "../../base/bytes.ts";
+import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
 import type { Rng } from "../../contract/host.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 
@@ -18,9 +18,6 @@ const LABEL = utf8("ttun");
 const MARK_SIZE = 8;
 const MARK_END = NONCE_SIZE + MARK_SIZE;
 const MARKED_RANDOM = 32;
-
-/** A nonce on its way. */
-const NONCE = new Uint8Array(NONCE_SIZE);
 
 /** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
 export class Marker implements Disposable {
@@ -54,7 +51,7 @@ export class Marker implements Disposable {
   /** Valid until the next one. */
   #markOf(random: Uint8Array): Uint8Array {
     this.#begun._cloneInto(this.#mac);
-    this.#mac.update(copyFrom(random, 0, NONCE)).digestInto(this.#digest);
+    this.#mac.update(random.subarray(0, NONCE_SIZE)).digestInto(this.#digest);
     return this.#mark;
   }
 
