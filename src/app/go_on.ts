@@ -55,11 +55,8 @@ export function goOnUntil(
       for (;;) {
         if (spent >= budget) {
           spent = 0;
-          const turn = clock.turn();
-          if (turn instanceof Promise) {
-            turn.then(go, onFailure);
-            return false;
-          }
+          clock.onTurn(go);
+          return true;
         }
         const count = step();
         if (count instanceof Promise) {

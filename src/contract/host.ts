@@ -1,4 +1,4 @@
-import type { Now } from "./stream.ts";
+import type { Now, OnReady } from "./stream.ts";
 
 /** Time as drivers see it. In the data plane it is the reactor's, in tests a virtual one. */
 export interface Clock {
@@ -8,6 +8,8 @@ export interface Clock {
   after(ms: number, run: () => void): Disposable;
   /** Lets everything else that is ready run once. */
   turn(): Now<void>;
+  /** Calls `run` once, when everything else that is ready has run: `turn` without a promise. */
+  onTurn(run: OnReady): void;
 }
 
 /** Cryptographically secure random bytes, in a new array. */

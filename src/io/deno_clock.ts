@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../contract/host.ts";
+import type { OnReady } from "../contract/stream.ts";
 import { LONGEST_WAIT } from "./timers.ts";
 
 /** Time by Deno's own timers, where there is no reactor. */
@@ -15,5 +16,9 @@ export class DenoClock implements Clock {
 
   turn(): Promise<void> {
     return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  onTurn(run: OnReady): void {
+    setImmediate(run);
   }
 }

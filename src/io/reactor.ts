@@ -54,6 +54,8 @@ export class Reactor implements Clock, AsyncDisposable {
   #nextToken = 1;
   /** Who let the others run first; the wait must not block while there is one. */
   #yielded: (() => void)[] = [];
+  /** The same without promises: they need no turn of Deno's event loop either. */
+  #yieldedCalls: OnReady[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
   /** Asking for the time costs as much as a small packet's header: once for each wake-up. */
@@ -93,6 +95,11 @@ export class Reactor implements Clock, AsyncDisposable {
   turn(): Promise<void> {
     if (this.mode === "async") return this.#denoClock.turn();
     return new Promise((resolve) => void this.#yielded.push(resolve));
+  }
+
+  onTurn(run: OnReady): void {
+    if (this.mode === "async") this.#denoClock.onTurn(run);
+    else this.#yieldedCalls.push(run);
   }
 
   /**
@@ -150,7 +157,9 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#now = performance.now();
     let owedUntil = Infinity;
     for (;;) {
-      const timeout = this.#yielded.length > 0 ? 0 : this.#timers.untilNext(this.#now);
+      const calls = this.#yieldedCalls.length;
+      const isYielded = calls + this.#yielded.length > 0;
+      const timeout = isYielded ? 0 : this.#timers.untilNext(this.#now);
       const isOwed = owedUntil < Infinity;
       const count = this.#epoll.wait(
         isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout,
@@ -158,7 +167,9 @@ export class Reactor implements Clock, AsyncDisposable {
       this.#now = performance.now();
       this.#epoll.each(count, this.#dispatch);
       if (this.#timers.fire(this.#now)) this.#promised = true;
-      if (count === 0 || this.#promised || this.#stopping || this.#yielded.length > 0) break;
+      if (calls > 0) this.#resume(calls);
+      else if (count === 0) break;
+      if (this.#promised || this.#stopping || this.#yielded.length > 0) break;
       if (!isOwed) owedUntil = this.#now + OWED_MS;
       else if (this.#now >= owedUntil) break;
     }
@@ -169,6 +180,13 @@ export class Reactor implements Clock, AsyncDisposable {
     }
     setImmediate(this.#blockingTurn); // lets the promises just resolved run, then comes back
   };
+
+  /** Calls those that let the others run before: whoever does so now has not waited for them. */
+  #resume(count: number): void {
+    for (const run of this.#yieldedCalls.splice(0, count)) {
+      if (run() !== true) this.#promised = true;
+    }
+  }
 
   async #asyncLoop(): Promise<void> {
     while (!this.#stopping) {

@@ -1,5 +1,6 @@
 import { setImmediate as macrotask } from "node:timers/promises";
 import type { Clock } from "../../src/contract/host.ts";
+import type { OnReady } from "../../src/contract/stream.ts";
 
 /** So many turns at one virtual moment are a loop that never waits. */
 const MOST_TURNS = 100_000;
@@ -35,6 +36,10 @@ export class FakeClock implements Clock {
     this.#turns++;
     await macrotask();
     this.#turns--;
+  }
+
+  onTurn(run: OnReady): void {
+    this.turn().then(run);
   }
 
   /** Lets everything go on that waits for no timer. */

@@ -3,6 +3,7 @@
  * name, and all share the small eventfd tools below.
  */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { setImmediate } from "node:timers";
 import { WAKE } from "../../ffi/epoll.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { cString, type Libc } from "../../ffi/libc.ts";
@@ -211,6 +212,62 @@ export const reactorCases: readonly ReactorCase[] = [
         await reactor.turn();
         ok(++turns < 1_000_000, `starved: other ${state.isOver}, timer ${timer}`);
       }
+    },
+  },
+  {
+    name:
+      "who always has work in callbacks lets others have theirs, and what is Deno's own as well",
+    async run(reactor, libc) {
+      const other = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const seen = new Set<string>();
+      other.onReadable(() => {
+        seen.add("descriptor");
+        return true;
+      });
+      reactor.after(1, () => seen.add("timer"));
+      const { promise: ofDeno, resolve } = Promise.withResolvers<void>();
+      setImmediate(resolve);
+      ofDeno.then(() => seen.add("event loop"));
+      ring(libc, other.fd);
+      let turns = 0;
+      const { promise: all, resolve: end, reject: fail } = Promise.withResolvers<void>();
+      reactor.onTurn(function go() {
+        if (seen.size === 3) end();
+        else if (++turns === 1_000_000) fail(new Error(`starved; had turns: ${[...seen]}`));
+        else reactor.onTurn(go);
+        return true;
+      });
+      await all;
+    },
+  },
+  {
+    name: "of those that are called back after a turn each is before any is twice",
+    async run(reactor) {
+      const order: string[] = [];
+      const three = (name: string) =>
+        new Promise<void>((resolve) => {
+          let left = 3;
+          reactor.onTurn(function go() {
+            order.push(name);
+            if (--left === 0) resolve();
+            else reactor.onTurn(go);
+          });
+        });
+      await Promise.all([three("a"), three("b"), three("c")]);
+      deepEqual(order.join(""), "abcabcabc");
+    },
+  },
+  {
+    name: "where the loop waits in its thread the time is that of the last wake-up",
+    async run(reactor) {
+      await reactor.turn();
+      const before = reactor.now();
+      const end = performance.now() + 3;
+      while (performance.now() < end);
+      if (reactor.mode === "blocking") equal(reactor.now(), before);
+      await reactor.turn();
+      ok(reactor.now() - before >= 3, `went on by ${reactor.now() - before} ms`);
     },
   },
   {
