@@ -51,7 +51,7 @@ export class Epoll implements Disposable {
     this.#fd = libc.check("epoll_create1", libc.call.epoll_create1(EPOLL_CLOEXEC));
     this.wakeFd = libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (this.wakeFd < 0) {
-      const error = new NativeError("eventfd", libc.errno);
+      const error = new NativeError("eventfd", libc.errno[0]!);
       libc.call.close(this.#fd);
       throw error;
     }
@@ -76,11 +76,12 @@ export class Epoll implements Disposable {
 
   /** Waits in this thread; `timeoutMs` -1 = for ever. Returns how many events `each` can visit. */
   wait(timeoutMs: number): number {
-    const { call } = this.#libc;
+    const { call, errno } = this.#libc;
     const count = call.epoll_wait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
     if (count >= 0) return count;
-    if (this.#libc.errno === Errno.EINTR) return 0;
-    throw new NativeError("epoll_wait", this.#libc.errno);
+    const why = errno[0]!;
+    if (why === Errno.EINTR) return 0;
+    throw new NativeError("epoll_wait", why);
   }
 
   /** Waits in another thread. Must have settled before this object is disposed of: wake it. */

@@ -66,33 +66,34 @@ export type LibcSymbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 /** libc with errno made usable. Use it in the thread that opened it: errno belongs to a thread. */
 export class Libc implements Disposable {
   readonly call: LibcSymbols;
+  /**
+   * `errno[0]` is what the synchronous call that has just returned -1 failed with. Take it once, and
+   * before any function is called: the engine may then make system calls, which set it as well.
+   */
+  readonly errno: Int32Array;
   readonly #library: Library<typeof TABLE>;
-  readonly #errno: Int32Array;
 
   constructor(library: Library<typeof TABLE>) {
     this.#library = library;
     this.call = library.symbols;
     const at = this.call.__errno_location();
     if (at === null) throw new TtunError("system", "Cannot use libc: it has no errno");
-    this.#errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
-  }
-
-  /** errno of the synchronous call that has just returned -1. */
-  get errno(): number {
-    return this.#errno[0]!;
+    this.errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
   }
 
   /** @throws {NativeError} when `result` is negative; otherwise gives it back. */
   check(name: string, result: number): number {
-    if (result < 0) throw new NativeError(name, this.errno);
+    if (result < 0) throw new NativeError(name, this.errno[0]!);
     return result;
   }
 
-  /** Makes a call again for as long as a signal interrupts it. */
+  /** Makes a call again for as long as a signal interrupts it; -errno where it fails. */
   retry(make: () => number): number {
     for (;;) {
       const result = make();
-      if (result >= 0 || this.errno !== Errno.EINTR) return result;
+      if (result >= 0) return result;
+      const errno = this.errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
     }
   }
 

@@ -164,10 +164,10 @@ export class Netlink implements Disposable {
     const found: NetlinkMessage[] = [];
     for (;;) {
       const { call } = this.#libc;
-      const size = this.#libc.check(
-        "recv",
-        this.#libc.retry(() => call.recv(this.#fd, this.#answer, BigInt(this.#answer.length), 0)),
+      const size = this.#libc.retry(() =>
+        call.recv(this.#fd, this.#answer, BigInt(this.#answer.length), 0)
       );
+      if (size < 0) throw new NativeError("recv", -size);
       for (const message of unpackMessages(this.#answer.slice(0, size))) {
         if (message.sequence !== sequence) continue; // an answer to a request that failed midway
         if (message.type === NLMSG_DONE) return found;

@@ -93,9 +93,7 @@ export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): n
   const { fd } = openSocket(libc, family, o.mptcp);
   return guarded(libc, fd, () => {
     const result = libc.retry(() => libc.call.connect(fd, name, size));
-    if (result < 0 && libc.errno !== Errno.EINPROGRESS) {
-      throw new NativeError("connect", libc.errno);
-    }
+    if (result < 0 && result !== -Errno.EINPROGRESS) throw new NativeError("connect", -result);
     return fd;
   });
 }
@@ -132,19 +130,22 @@ function listenOn(libc: Libc, at: HostPort, mptcp: boolean, dualStack: boolean):
   });
 }
 
-/** The next connection, non-blocking, or -1 with the reason in libc's errno. */
-export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | null {
+/** The next connection, non-blocking, or the errno that there is none for. */
+export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | number {
   for (;;) {
     nameLength[0] = name.length;
     const got = libc.call.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (got >= 0) return { fd: got, remote: unpackSockaddr(name) };
-    if (libc.errno !== Errno.EINTR) return null;
+    const errno = libc.errno[0]!;
+    if (errno !== Errno.EINTR) return errno;
   }
 }
 
 /** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
 export function localAddr(libc: Libc, fd: number): HostPort {
-  return tryLocalAddr(libc, fd) ?? fail(libc, "getsockname");
+  const addr = tryLocalAddr(libc, fd);
+  if (addr === null) throw new NativeError("getsockname", libc.errno[0]!);
+  return addr;
 }
 
 /** null when the descriptor is no socket, or not one with an IP address. */
@@ -155,10 +156,6 @@ export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
 /** null when the descriptor is no socket, or not connected to an IP address. */
 export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
   return tryName(libc, "getpeername", fd);
-}
-
-function fail(libc: Libc, call: string): never {
-  throw new NativeError(call, libc.errno);
 }
 
 function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort | null {
@@ -289,7 +286,7 @@ function setInt(libc: Libc, fd: number, level: number, option: number, value: nu
 
 function getInt(libc: Libc, fd: number, level: number, option: number): number {
   const result = libc.call.getsockopt(fd, level, option, intBytes, intLength); // 4 bytes, always
-  if (result < 0) throw new NativeError("getsockopt", libc.errno);
+  if (result < 0) throw new NativeError("getsockopt", libc.errno[0]!);
   return int[0]!;
 }
 

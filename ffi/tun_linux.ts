@@ -65,7 +65,7 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
   ];
   for (const [call, run] of steps) {
     if (run() < 0) {
-      const error = new NativeError(call, libc.errno);
+      const error = new NativeError(call, libc.errno[0]!);
       libc.call.close(fd);
       throw error;
     }

@@ -118,11 +118,11 @@ class PosixListener implements Listener {
       this.#descriptor.check();
       signal.throwIfAborted();
       const got = accept(libc, this.#descriptor.fd);
-      if (got === null) {
-        if (libc.errno === Errno.EAGAIN) return null;
+      if (typeof got === "number") {
+        if (got === Errno.EAGAIN) return null;
         // Gone before it was taken: the next one may be sound (accept(2), "Error handling").
-        if (passing(libc.errno)) continue;
-        throw netError(new NativeError("accept4", libc.errno), "accept", this.addr);
+        if (passing(got)) continue;
+        throw netError(new NativeError("accept4", got), "accept", this.addr);
       }
       return new PosixStream(this.#reactor, this.#own(got.fd, signal), got.remote);
     }
@@ -214,11 +214,12 @@ class PosixStream implements Stream {
         return got;
       }
       if (got === 0) return null;
-      if (libc.errno === Errno.EAGAIN) {
+      const errno = libc.errno[0]!;
+      if (errno === Errno.EAGAIN) {
         descriptor.isEmpty = true;
         return undefined;
       }
-      if (libc.errno !== Errno.EINTR) throw this.#fail("read");
+      if (errno !== Errno.EINTR) throw this.#failed("read", errno);
     }
   }
 
@@ -247,9 +248,10 @@ class PosixStream implements Stream {
         MSG_NOSIGNAL,
       );
       if (took < 0) {
-        if (libc.errno === Errno.EINTR) continue;
-        if (libc.errno === Errno.EAGAIN) break;
-        throw this.#fail("send");
+        const errno = libc.errno[0]!;
+        if (errno === Errno.EINTR) continue;
+        if (errno === Errno.EAGAIN) break;
+        throw this.#failed("send", errno);
       }
       done += took;
     }
@@ -281,8 +283,8 @@ class PosixStream implements Stream {
     return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
   }
 
-  #fail(call: string): unknown {
-    return netError(new NativeError(call, this.#reactor.libc.errno), "stream", this.remote);
+  #failed(call: string, errno: number): unknown {
+    return netError(new NativeError(call, errno), "stream", this.remote);
   }
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere

@@ -212,8 +212,9 @@ class LinuxTun implements TunDevice {
       const view = bytes.subarray(at - before, at + MAX_PACKET);
       const got = read(fd, view, BigInt(view.length)) - before;
       if (got < 0) {
-        if (this.#libc.errno === Errno.EINTR) continue;
-        if (this.#libc.errno !== Errno.EAGAIN) throw this.#lost("read");
+        const errno = this.#libc.errno[0]!;
+        if (errno === Errno.EINTR) continue;
+        if (errno !== Errno.EAGAIN) throw this.#lost("read", errno);
         // With a batch to be dealt with first, others will have come before anybody asks again.
         if (count === 0) this.#descriptor.isEmpty = true;
         break;
@@ -248,10 +249,10 @@ class LinuxTun implements TunDevice {
       if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
       const view = bytes.subarray(at - before, at + from.length[i]!);
       if (write(fd, view, BigInt(view.length)) >= 0) continue;
-      const { errno } = this.#libc;
+      const errno = this.#libc.errno[0]!;
       if (errno === Errno.EINTR) i--;
       else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
-      else if (errno === Errno.EBADFD || errno === Errno.EBADF) throw this.#lost("write");
+      else if (errno === Errno.EBADFD || errno === Errno.EBADF) throw this.#lost("write", errno);
       else this.refused++; // no IP packet, device down, no memory: a network drops such packets
     }
   }
@@ -273,8 +274,8 @@ class LinuxTun implements TunDevice {
     return dropped;
   }
 
-  #lost(call: string): TtunError {
-    const cause = new NativeError(call, this.#libc.errno);
+  #lost(call: string, errno: number): TtunError {
+    const cause = new NativeError(call, errno);
     return new TtunError("system", `Lost the TUN device ${this.name}: it was removed`, { cause });
   }
 

@@ -53,7 +53,7 @@ export class GsoSocket implements Disposable {
   #try(bytes: Uint8Array<ArrayBuffer>): number {
     const { call } = this.#libc;
     if (call.send(this.#fd, bytes, BigInt(bytes.length), 0) >= 0) return 0;
-    const error = new NativeError("send", this.#libc.errno);
+    const error = new NativeError("send", this.#libc.errno[0]!);
     if (error.is("EIO", "EAGAIN", "ENOBUFS", "ECONNREFUSED")) return error.errno;
     throw error;
   }

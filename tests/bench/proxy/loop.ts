@@ -39,12 +39,13 @@ export class Loop {
   /** `handlerOf` is asked for the handler of each new connection. */
   listen(at: HostPort, handlerOf: () => Handler): void {
     this.#own(startListen(this.libc, at, { mptcp: false }), (listener) => {
-      const { call } = this.libc;
+      const { call, errno } = this.libc;
       for (;;) {
         const fd = call.accept4(listener.fd, null, null, NONBLOCK_CLOEXEC);
+        const why = errno[0]!;
         if (fd >= 0) this.#own(fd, handlerOf());
-        else if (this.libc.errno === Errno.EAGAIN) return "wait";
-        else throw new NativeError("accept4", this.libc.errno);
+        else if (why === Errno.EAGAIN) return "wait";
+        else throw new NativeError("accept4", why);
       }
     });
   }
@@ -122,8 +123,9 @@ export class Socket {
 
   #result(name: string, result: number): number | null {
     if (result >= 0) return result;
-    if (this.#libc.errno === Errno.EAGAIN) return null;
-    throw new NativeError(name, this.#libc.errno);
+    const errno = this.#libc.errno[0]!;
+    if (errno === Errno.EAGAIN) return null;
+    throw new NativeError(name, errno);
   }
 
   close(): void {
