@@ -3,6 +3,7 @@ import type { Libc } from "./libc.ts";
 
 /** sys/epoll.h */
 export const EPOLLIN = 0x001;
+export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
@@ -15,9 +16,9 @@ const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
 /** What wakes the waiter: that bytes or the end came, and that there is room; both edge triggered. */
-export const WATCH_EDGES = (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
+export const WATCH_EDGES = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
 /** The same without room. */
-export const WATCH_INPUT = (EPOLLIN | EPOLLRDHUP | EPOLLET) >>> 0;
+export const WATCH_INPUT = (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET) >>> 0;
 /** That there is something to read, for as long as that is so. */
 export const WATCH_LEVEL = EPOLLIN;
 

@@ -92,6 +92,8 @@ export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): n
   const { family, size } = writeSockaddr(to, name);
   const { fd } = openSocket(libc, family, o.mptcp);
   return guarded(libc, fd, () => {
+    // Its own port is one that a listener may want: without this it could not be had meanwhile.
+    setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     const result = libc.retry(() => libc.call.connect(fd, name, size));
     if (result < 0 && result !== -Errno.EINPROGRESS) throw new NativeError("connect", -result);
     return fd;

@@ -63,7 +63,6 @@ async function race(
   const { clock } = o;
   const { promise, resolve, reject } = Promise.withResolvers<Stream>();
   using _tie = onAbort(signal, reject);
-  // Each attempt's stream lives under a controller of its own, tied to the caller's signal for good.
   const running = new Map<string, AbortController>();
   const machine = new HappyEyeballs(addresses, { now: clock.now(), timeoutMs: Infinity });
   let firstError: unknown = new TtunError("name", `${o.to.host} has no address`);
@@ -72,15 +71,15 @@ async function race(
   const start = (address: string) => {
     const own = new AbortController();
     running.set(address, own);
-    const tie = onAbort(o.signal, (reason) => own.abort(reason));
-    o.dialer.dial({ host: address, port: o.to.port }, { signal: own.signal }).then((stream) => {
+    // What it lives under is the caller's alone: a tie between the two would stay behind for ever.
+    const life = { signal: o.signal, cancel: own.signal };
+    o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);
       if (steps.length === 0) return void stream[Symbol.asyncDispose]();
       running.delete(address);
       resolve(stream);
       perform(steps);
     }, (error) => {
-      tie[Symbol.dispose]();
       if (!hasFailed) firstError = error;
       hasFailed = true;
       perform(machine.failed(address, "general", clock.now()));

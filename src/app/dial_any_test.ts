@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/fake/clock.ts";
-import { memoryPair } from "../../tests/fake/memory.ts";
+import { MemoryNet, memoryPair } from "../../tests/fake/memory.ts";
 import type { Addr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Dialer, Stream } from "../contract/stream.ts";
+import type { Dialer, DialOptions, Stream } from "../contract/stream.ts";
 import { interleave } from "../core/happy_eyeballs.ts";
 import { dialAny } from "./dial_any.ts";
 
@@ -30,7 +30,7 @@ class SlowDialer implements Dialer {
     this.#stubborn = stubborn;
   }
 
-  dial(to: Addr, { signal }: { signal: AbortSignal }): Promise<Stream> {
+  dial(to: Addr, { signal, cancel = signal }: DialOptions): Promise<Stream> {
     const host = "host" in to ? to.host : to.path;
     this.started.push([host, this.#clock.now()]);
     this.signals.set(host, signal);
@@ -40,7 +40,7 @@ class SlowDialer implements Dialer {
       if (answer.error !== undefined) reject(answer.error);
       else resolve(this.#stream(to));
     });
-    onAbort(signal, (reason) => {
+    onAbort(cancel, (reason) => {
       this.aborted.push(host);
       if (this.#stubborn) return;
       timer?.[Symbol.dispose]();
@@ -260,4 +260,35 @@ Deno.test("the stream that won lives on under the caller's signal, not under the
   const reason = new Error("stop");
   stop.abort(reason);
   assert.equal(dialer.signals.get(V4[0])?.reason, reason);
+});
+
+Deno.test("nothing of a connection by name stays behind at the signal that it lived under", async () => {
+  const clock = new FakeClock();
+  const net = new MemoryNet({ clock });
+  const { signal } = new AbortController();
+  const listener = net.listen({ host: V4[0], port: 20203 }, {
+    signal: new AbortController().signal,
+  });
+  let listeners = 0;
+  const count = (change: number, inner: (...args: [string, () => void]) => void) =>
+    ((...args: [string, () => void]) => {
+      listeners += change;
+      inner.apply(signal, args);
+    }) as typeof signal.addEventListener;
+  signal.addEventListener = count(1, signal.addEventListener);
+  signal.removeEventListener = count(-1, signal.removeEventListener);
+  for (let i = 0; i < 3; i++) {
+    const stream = await dialAny({
+      to: { host: "server.example", port: 20203 },
+      dialer: net.dialer(),
+      resolver: { resolve: () => Promise.resolve([V4[0]]) },
+      clock,
+      signal,
+      timeoutMs: 1_000,
+    });
+    assert.equal(listeners, 1, "the stream lives under the signal");
+    await stream[Symbol.asyncDispose]();
+    assert.equal(listeners, 0);
+  }
+  await listener[Symbol.asyncDispose]();
 });

@@ -126,7 +126,7 @@ class VpnServer {
       if (dropped !== null || !(error instanceof Stranger)) throw dropped ?? error;
       this.#reject(error, peer);
     }
-    await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
+    await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
   }
 

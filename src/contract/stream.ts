@@ -76,10 +76,18 @@ export interface Stream extends AsyncDisposable {
 /** Opens streams to somewhere else. */
 export interface Dialer {
   /**
-   * Opens a stream that lives under `signal`. `timeoutMs`: how long the other end may take; absent =
-   * as long as the carrier itself waits. @throws {TtunError} unreachable, timeout, …
+   * Opens a stream. @throws {TtunError} unreachable, timeout, …
    */
-  dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream>;
+  dial(to: Addr, o: DialOptions): Promise<Stream>;
+}
+
+export interface DialOptions {
+  /** What the stream lives under. */
+  readonly signal: AbortSignal;
+  /** Gives the attempt up; of no effect once the stream is there. */
+  readonly cancel?: AbortSignal;
+  /** How long the other end may take; absent = as long as the carrier itself waits. */
+  readonly timeoutMs?: number;
 }
 
 /** Takes streams that others open. */

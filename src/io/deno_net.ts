@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type {
   Dialer,
+  DialOptions,
   Listener,
   Now,
   OnReady,
@@ -28,8 +29,9 @@ export class DenoNet implements Dialer {
     this.#libc = libc;
   }
 
-  async dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream> {
+  async dial(to: Addr, o: DialOptions): Promise<Stream> {
     o.signal.throwIfAborted();
+    o.cancel?.throwIfAborted();
     const { host, port } = hostPort(to);
     using patience = new Patience(to, o);
     try {
@@ -38,6 +40,7 @@ export class DenoNet implements Dialer {
     } catch (thrown) {
       patience.check();
       o.signal.throwIfAborted();
+      o.cancel?.throwIfAborted();
       throw translate(thrown, "connect", to);
     }
   }

@@ -2,16 +2,18 @@ import type { Addr } from "../base/addr.ts";
 import type { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
+import type { DialOptions } from "../contract/stream.ts";
 
-/** The end of a dial that has a time: its own, beside that of its signal. For Deno's own calls. */
+/** Whatever may end a dial, as one signal. For Deno's own calls. */
 export class Patience implements Disposable {
   readonly #own = new AbortController();
-  readonly #tie: Disposable;
+  readonly #ties: Disposable[];
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #late: TtunError | null = null;
 
-  constructor(to: Addr, { signal, timeoutMs }: { signal: AbortSignal; timeoutMs?: number }) {
-    this.#tie = onAbort(signal, (reason) => this.#own.abort(reason));
+  constructor(to: Addr, { signal, cancel = signal, timeoutMs }: DialOptions) {
+    const end = (reason: unknown) => this.#own.abort(reason);
+    this.#ties = [onAbort(signal, end), onAbort(cancel, end)];
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(() => {
         this.#late = noAnswer(to, timeoutMs);
@@ -31,6 +33,6 @@ export class Patience implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#tie[Symbol.dispose]();
+    for (const tie of this.#ties) tie[Symbol.dispose]();
   }
 }

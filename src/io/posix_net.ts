@@ -4,6 +4,7 @@ import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type {
   Dialer,
+  DialOptions,
   Listener,
   Now,
   OnReady,
@@ -42,12 +43,13 @@ export class PosixNet implements Dialer {
     this.#mptcp = o.mptcp;
   }
 
-  async dial(to: Addr, o: { signal: AbortSignal; timeoutMs?: number }): Promise<Stream> {
+  async dial(to: Addr, o: DialOptions): Promise<Stream> {
     o.signal.throwIfAborted();
     const target = hostPort(to);
     const { libc } = this.#reactor;
     let descriptor: Descriptor | null = null;
     let timer: Disposable | null = null;
+    let tie: Disposable | null = null;
     try {
       const fd = startConnect(libc, target, { mptcp: this.#mptcp.dial });
       const owned = descriptor = this.#reactor.own(fd, o.signal);
@@ -55,6 +57,7 @@ export class PosixNet implements Dialer {
       if (timeoutMs !== undefined) {
         timer = this.#reactor.after(timeoutMs, () => owned.close(() => noAnswer(to, timeoutMs)));
       }
+      if (o.cancel !== undefined) tie = onAbort(o.cancel, (reason) => owned.close(() => reason));
       await owned.writable();
       owned.check();
       const errno = socketError(libc, fd);
@@ -66,6 +69,7 @@ export class PosixNet implements Dialer {
       throw error;
     } finally {
       timer?.[Symbol.dispose]();
+      tie?.[Symbol.dispose]();
     }
   }
 
@@ -208,9 +212,11 @@ class PosixStream implements Stream {
         BigInt(into.length),
       );
       if (got > 0) {
-        // A short read has emptied it (epoll(7), Q9), unless it stopped short of the end. But where
+        // A short read has emptied it (epoll(7), Q9), unless it stopped short of something. But where
         // much came there is more before that has been dealt with.
-        if (got < LITTLE && got < into.length && !descriptor.hasEnd) descriptor.isEmpty = true;
+        if (got < LITTLE && got < into.length && !descriptor.mayStopShort) {
+          descriptor.isEmpty = true;
+        }
         return got;
       }
       if (got === 0) return null;

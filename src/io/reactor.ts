@@ -9,6 +9,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLPRI,
   EPOLLRDHUP,
   WATCH_EDGES,
   WATCH_LEVEL,
@@ -19,6 +20,8 @@ import { Timers } from "./timers.ts";
 
 const END_EVENTS = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const READ_EVENTS = EPOLLIN | END_EVENTS;
+/** There is something that a read stops before: the peer's end, an error, TCP's urgent mark. */
+const SHORT_EVENTS = END_EVENTS | EPOLLPRI;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
@@ -142,7 +145,7 @@ export class Reactor implements Clock, AsyncDisposable {
     }
     const descriptor = this.#watched.get(token); // absent: closed earlier in this same batch
     if (descriptor === undefined) return;
-    if ((events & END_EVENTS) !== 0) descriptor.hasEnd = true;
+    if ((events & SHORT_EVENTS) !== 0) descriptor.mayStopShort = true;
     if ((events & READ_EVENTS) !== 0 && descriptor.wakeReader()) this.#promised = true;
     if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
   };
@@ -214,8 +217,8 @@ export class Reactor implements Clock, AsyncDisposable {
 /** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
 export class Descriptor {
   readonly fd: number;
-  /** The peer's end or an error has been seen: a read may find it behind what is there. */
-  hasEnd = false;
+  /** A read may give less than there is, and has to be followed by another one. */
+  mayStopShort = false;
   /**
    * A read has found all that there was: until it may be readable again, another one would only say
    * so. Whoever reads sets it.

@@ -6,6 +6,7 @@ import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
 import type {
   Dialer,
+  DialOptions,
   Listener,
   Now,
   OnReady,
@@ -243,21 +244,24 @@ export class MemoryNet {
   async #dialInTime(
     from: string,
     to: Addr,
-    { signal, timeoutMs }: { signal: AbortSignal; timeoutMs?: number },
+    { signal, cancel = signal, timeoutMs }: DialOptions,
   ): Promise<Stream> {
-    if (timeoutMs === undefined || this.#clock === null) return await this.#dial(from, to, signal);
     const late = new AbortController();
-    using _timer = this.#clock.after(timeoutMs, () => late.abort(noAnswer(to, timeoutMs)));
-    using _tie = onAbort(signal, (reason) => late.abort(reason));
+    const end = (reason: unknown) => late.abort(reason);
+    using _timer = timeoutMs === undefined
+      ? null
+      : this.#clock?.after(timeoutMs, () => end(noAnswer(to, timeoutMs)));
+    using _life = onAbort(signal, end);
+    using _attempt = onAbort(cancel, end);
     return await this.#dial(from, to, late.signal, signal);
   }
 
-  /** `life`: what the stream lives under, where that is not the dial's own signal. */
+  /** `life`: what the stream lives under. */
   async #dial(
     from: string,
     to: Addr,
     signal: AbortSignal,
-    life: AbortSignal = signal,
+    life: AbortSignal,
   ): Promise<Stream> {
     signal.throwIfAborted();
     if ("path" in to) throw new TtunError("system", "Cannot dial a path here");

@@ -130,6 +130,31 @@ export const abortCases: readonly StreamCase[] = [
     },
   },
   {
+    name: "a dial can be given up on its own, and not any more once it is there",
+    async run(net) {
+      const { signal } = new AbortController();
+      await using listener = net.listen(net.at, { signal });
+      const given = new AbortController();
+      const dialling = net.dialer.dial(listener.addr, { signal, cancel: given.signal });
+      given.abort(reason);
+      await rejects(dialling, isReason);
+      await rejects(net.dialer.dial(listener.addr, { signal, cancel: given.signal }), isReason);
+      // Those two may still wait to be accepted: another listener has nothing but what follows.
+      await using second = net.listen(net.at, { signal });
+      const late = new AbortController();
+      const [here, there] = await Promise.all([
+        net.dialer.dial(second.addr, { signal, cancel: late.signal }),
+        later(() => second.accept({ signal })),
+      ]);
+      await using opened = new AsyncDisposableStack();
+      opened.use(here);
+      opened.use(there);
+      late.abort(reason);
+      await here.write(utf8("x"));
+      deepEqual(await readExactly(there, 1), utf8("x"));
+    },
+  },
+  {
     name: "an abort ends a pending dial with its reason",
     async run(net) {
       await using listener = net.listen(net.at, { signal: new AbortController().signal });

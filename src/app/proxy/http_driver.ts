@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
@@ -47,6 +48,9 @@ interface Side {
 
 const NOTHING = new Uint8Array();
 
+/** After so many bytes without a wait the other connections have a turn. */
+const BUDGET = 1024 * 1024;
+
 /** How long a target has to take what was written to it before the machine closed it. */
 const LET_GO_MS = 10_000;
 
@@ -64,12 +68,18 @@ class HttpDriver implements AsyncDisposable {
   #failure: { error: unknown } | null = null;
   #bell = Promise.withResolvers<void>();
   #last: number;
+  /** Bytes since the last wait. */
+  #spent = 0;
+  /** What connections live under: the caller's signal is tied to once, for as long as this lives. */
+  readonly #life = new AbortController();
+  readonly #tie: Disposable;
 
   constructor(client: Stream, machine: HttpProxy, o: HttpDriverOptions) {
     this.#machine = machine;
     this.#o = o;
     this.#client = this.#side(client);
     this.#last = o.clock.now();
+    this.#tie = onAbort(o.signal, (reason) => this.#life.abort(reason));
   }
 
   #side(stream: Stream): Side {
@@ -89,8 +99,11 @@ class HttpDriver implements AsyncDisposable {
       if (this.#failure !== null) throw this.#failure.error;
       if (this.#end !== null) return await this.#finish(this.#end);
       this.#bell = Promise.withResolvers<void>();
-      if (this.#step()) continue;
-      await this.#wait();
+      if (!this.#step()) await this.#wait();
+      else if (this.#spent >= BUDGET) {
+        this.#spent = 0;
+        await this.#o.clock.turn();
+      }
     }
   }
 
@@ -98,6 +111,7 @@ class HttpDriver implements AsyncDisposable {
   async #wait(): Promise<void> {
     const { clock, idleMs, signal } = this.#o;
     signal.throwIfAborted();
+    this.#spent = 0;
     const left = this.#last + idleMs - clock.now();
     if (left <= 0) return this.#giveUp();
     using _timer = left === Infinity ? null : clock.after(left, this.#ring);
@@ -166,6 +180,7 @@ class HttpDriver implements AsyncDisposable {
       return false;
     }
     if (got === null) side.hasEnded = true;
+    else this.#spent += got;
     this.#last = clock.now();
     this.#perform(use(got === null ? null : scratch.plain.subarray(0, got)));
     return true;
@@ -214,7 +229,7 @@ class HttpDriver implements AsyncDisposable {
     const own = this.#connecting = new AbortController();
     this.#o.onTarget(target);
     const isMine = () => this.#connecting === own;
-    const signal = AbortSignal.any([this.#o.signal, own.signal]);
+    const signal = AbortSignal.any([this.#life.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
     this.#o.connect(target, { signal, early }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
@@ -275,6 +290,7 @@ class HttpDriver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#tie[Symbol.dispose]();
     this.#connecting?.abort();
     this.#connecting = null;
     await this.#target?.stream[Symbol.asyncDispose]();

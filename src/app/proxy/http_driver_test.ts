@@ -21,6 +21,7 @@ class Bench {
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
   readonly client: Stream;
+  readonly near: Stream;
   /** The far ends of targets that were connected to, and the driver's own. */
   readonly targets: Stream[] = [];
   readonly upstreams: Stream[] = [];
@@ -34,6 +35,7 @@ class Bench {
     const capacity = o.capacity ?? 10_000;
     const [near, far] = memoryPair({ capacity, signalA: this.stop.signal });
     this.client = far;
+    this.near = near;
     const connect: Connect = async (_target, { signal, early }) => {
       const [upstream, target] = memoryPair({
         capacity: o.targetCapacity ?? capacity,
@@ -354,4 +356,37 @@ Deno.test("an abort ends it wherever it is", async () => {
       await bench.ended;
     }
   }
+});
+
+Deno.test("a target that always has more lets all others have their turns", async () => {
+  const bench = new Bench("GET http://web.example/ HTTP/1.1\nHost: web.example\n\n", {
+    capacity: 1_000_000,
+  });
+  let turns = 0;
+  const turn = bench.clock.turn.bind(bench.clock);
+  bench.clock.turn = () => {
+    turns++;
+    return turn();
+  };
+  await bench.clock.advance(1);
+  const [upstream] = bench.upstreams;
+  const [target] = bench.targets;
+  target!.writeNow(utf8("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"));
+  await bench.clock.advance(1);
+  // From here on there is always something, and always room for it.
+  const before = turns;
+  const MOST = 64 * 1024 * 1024;
+  let given = 0;
+  upstream!.readNow = (into) => {
+    if (given >= MOST) return null;
+    given += into.length;
+    return into.length;
+  };
+  bench.near.writeNow = (bytes) => bytes.length;
+  target!.writeNow(new Uint8Array(1)); // wakes it
+  await bench.clock.advance(1);
+  assert(given >= MOST);
+  assert(turns - before >= 32, `${turns - before} turns`);
+  bench.stop.abort(new Error("enough"));
+  await bench.isOver();
 });

@@ -129,7 +129,7 @@ class ProxyServer {
       }
       this.#rejected.warn("connection rejected", { peer, why: error.message });
     }
-    await throwAway(stream).catch(() => {}); // ended by the deadline or by a reset: all the same
+    await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
   }
 
