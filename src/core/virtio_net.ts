@@ -29,8 +29,10 @@ const GSO_ECN = 0x80;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
-/** Which IPv6 extension headers may stand before TCP or UDP of a super-packet (RFC 8200, 4.1). */
+/** Which IPv6 extension headers may stand before what a packet carries (RFC 8200, 4.1). */
 const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
+
+const IPV6_FRAGMENT = 44;
 
 /** Which offload (bits of `Offload`) who takes this packet must be able to do, 0 for a checksum. */
 export function gsoNeeds(bytes: Uint8Array, at: number): number {
@@ -59,7 +61,7 @@ export function acceptHeader(
   if (type === Gso.none) {
     writeLe(bytes, header + HDR_LEN, 0);
     writeLe(bytes, header + GSO_SIZE, 0);
-    return flags === 0 || (offered !== 0 && start >= IPV4_MIN);
+    return flags === 0 || (offered !== 0 && isChecksumPlace(bytes, at, length, start, offset));
   }
   if (flags !== NEEDS_CSUM || readLe(bytes, header + GSO_SIZE) === 0) return false;
   const size = headersSize(bytes, at, length, type, start, offset, offered);
@@ -83,8 +85,9 @@ function headersSize(
   if ((offered & (isTcp ? Offload.tcp : Offload.udp)) === 0) return null;
   const version = bytes[at]! >>> 4;
   if (isTcp && version !== ((type & ~GSO_ECN) === Gso.tcp4 ? 4 : 6)) return null;
-  const transport = transportAt(bytes, at, length, isTcp ? Protocol.tcp : Protocol.udp);
-  if (transport === null || transport !== start) return null;
+  if (payloadOf(bytes, at, length) !== payload(isTcp ? Protocol.tcp : Protocol.udp, start)) {
+    return null;
+  }
   if (offset !== (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM)) return null;
   const least = isTcp ? TCP_MIN : UDP_SIZE;
   if (start + least > length) return null;
@@ -92,26 +95,49 @@ function headersSize(
   return own < least || start + own >= length ? null : start + own;
 }
 
-/** Where the header of that protocol begins in an IP packet that is no fragment, or null. */
-function transportAt(
+/**
+ * Whether an open checksum may stand there. The kernel writes to that place after all that looks at
+ * addresses and ports has looked: no other field may be reached by it.
+ */
+function isChecksumPlace(
   bytes: Uint8Array,
   at: number,
   length: number,
-  protocol: number,
-): number | null {
+  start: number,
+  offset: number,
+): boolean {
+  const found = payloadOf(bytes, at, length);
+  if (found === NO_PAYLOAD) return false;
+  const place = found >>> 8;
+  const protocol = found & 0xff;
+  const isTcp = protocol === Protocol.tcp;
+  if (!isTcp && protocol !== Protocol.udp) return start >= place;
+  if (start === place) return offset === (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+  return start >= place + (isTcp ? TCP_MIN : UDP_SIZE); // of a packet inside of this one
+}
+
+const NO_PAYLOAD = -1;
+
+function payload(protocol: number, place: number): number {
+  return place << 8 | protocol;
+}
+
+/** What an IP packet that is no fragment carries, and where: as `payload` puts it, or NO_PAYLOAD. */
+function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   if (bytes[at]! >>> 4 === 4) {
     const size = (bytes[at]! & 0x0f) * 4;
+    if (length < size || size < IPV4_MIN) return NO_PAYLOAD;
     const isFragment = (readU16(bytes, at + 6) & 0x3fff) !== 0;
-    return size >= IPV4_MIN && !isFragment && bytes[at + 9] === protocol ? size : null;
+    return isFragment ? NO_PAYLOAD : payload(bytes[at + 9]!, size);
   }
-  if (bytes[at]! >>> 4 !== 6 || length < IPV6_SIZE) return null;
+  if (bytes[at]! >>> 4 !== 6 || length < IPV6_SIZE) return NO_PAYLOAD;
   let next = bytes[at + 6]!;
   let place = IPV6_SIZE;
   while (PASSED_BY.has(next) && place + 8 <= length) {
     next = bytes[at + place]!;
     place += (bytes[at + place + 1]! + 1) * 8;
   }
-  return next === protocol && place <= length ? place : null;
+  return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
 }
 
 /**

@@ -256,11 +256,10 @@ Deno.test("an open checksum alone lies behind an IP header and within the packet
     [{ ...sound, start: 0, offset: 40 }, false],
     [{ ...sound, start: length - 18 }, true],
     [{ ...sound, start: length - 17 }, false],
-    [{ ...sound, offset: length - 22 }, true],
-    [{ ...sound, offset: length - 21 }, false],
+    [{ ...sound, start: 40, offset: length - 42 }, true],
+    [{ ...sound, start: 40, offset: length - 41 }, false],
     [{ ...sound, start: 0xffff, offset: 0xffff }, false],
     [{ ...sound, offset: 0xffff }, false],
-    [{ ...sound, offset: 0 }, true],
   ];
   for (const [header, wanted] of cases) {
     const said = JSON.stringify(header);
@@ -268,6 +267,40 @@ Deno.test("an open checksum alone lies behind an IP header and within the packet
       assert.equal(judge(header, tcp4.bytes, offered).isAccepted, wanted, said);
     }
     assert(!judge(header, tcp4.bytes, Offload.none).isAccepted, "nothing was offered");
+  }
+});
+
+Deno.test("an open checksum cannot reach an address, a port or another field of the headers", () => {
+  for (const [name, type, it] of SOUND) {
+    const { start: own, offset: place } = netHeaderOf(it, type);
+    const behind = own + (place === 16 ? 20 : 8);
+    for (let start = 0; start <= behind + 2; start++) {
+      for (let offset = 0; offset <= 40; offset++) {
+        const { isAccepted } = judge({ flags: 1, start, offset }, it.bytes);
+        const isPlace = start >= behind || (start === own && offset === place);
+        const wanted = isPlace && start + offset + 2 <= it.bytes.length;
+        assert.equal(isAccepted, wanted, `${name}, start ${start}, offset ${offset}`);
+      }
+    }
+  }
+  // What is neither TCP nor UDP: all that is not the IP header.
+  const icmp = tcp6.bytes.slice();
+  icmp[6] = 58;
+  for (const start of [22, 38, 39, 40, 41]) {
+    const { isAccepted } = judge({ flags: 1, start, offset: 2 }, icmp);
+    assert.equal(isAccepted, start >= 40, `ICMPv6, start ${start}`);
+  }
+});
+
+Deno.test("a fragment has no open checksum", () => {
+  const second = tcp4.bytes.slice();
+  second[7] = 1;
+  const first = tcp4.bytes.slice();
+  first[6] = 0x20;
+  const v6 = tcp6.bytes.slice();
+  v6[6] = 44;
+  for (const [bytes, start] of [[second, 20], [first, 20], [v6, 40], [v6, 48]] as const) {
+    assert(!judge({ flags: 1, start, offset: 16 }, bytes).isAccepted);
   }
 });
 
