@@ -107,9 +107,11 @@ async function meetV1(
           wire: "v1",
           admit: async () => {
             const { proof, session } = handshake.accept();
-            const link = new V1Link(stream, session);
+            await using unsent = new AsyncDisposableStack();
+            const link = unsent.use(new V1Link(stream, session));
             const life = new V1Life(link);
             await stream.write(proof);
+            unsent.move();
             return { wire: "v1", link, life };
           },
           refuse: () => Promise.resolve(),
@@ -177,13 +179,12 @@ async function meetV2(
       const { bytes, session } = handshake.accept(
         addresses.length === 0 ? {} : { addresses: packAddresses(addresses) },
       );
-      const link = new V2Link(stream, session, {
-        clock,
-        rng,
-        device: o.device,
-        ...(rekey && { rekey }),
-      });
+      await using unsent = new AsyncDisposableStack();
+      const link = unsent.use(
+        new V2Link(stream, session, { clock, rng, device: o.device, ...(rekey && { rekey }) }),
+      );
       await stream.write(bytes);
+      unsent.move();
       return {
         wire: "v2",
         link,

@@ -1,6 +1,6 @@
 import { makePackets, MAX_PACKET } from "../base/packets.ts";
 import type { Clock } from "../contract/host.ts";
-import type { Device, Link, Packets, Room } from "../contract/packet.ts";
+import { type Device, type Link, NO_PACKET, type Packets, type Room } from "../contract/packet.ts";
 import type { Now } from "../contract/stream.ts";
 import { END, goOn, NOTHING } from "./go_on.ts";
 
@@ -15,6 +15,9 @@ const BUDGET = 512 * 1024;
 
 /** A packet takes as long as so many bytes, besides its own. */
 const PACKET_COST = 2048;
+
+/** What a link does beside packets, new keys at the most: so much at a time. */
+const OTHER_COST = BUDGET / 8;
 
 /** What a batch takes of the budget. Packets lie one behind the other, or nearly. */
 function costOf({ count, offset, length }: Packets): number {
@@ -59,6 +62,7 @@ export function carryToDevice(
     const count = link.recvNow(packets);
     if (count === undefined) return NOTHING;
     if (count === 0) return END;
+    if (count === NO_PACKET) return OTHER_COST;
     const cost = costOf(packets);
     keep(packets);
     const writing = device.writeBatch(packets);

@@ -101,7 +101,7 @@ class Meeting {
             this.#proved = clock.now();
             break;
           case "done":
-            return this.#linkV2(step.session, step.setup);
+            return await this.#linkV2(step.session, step.setup);
           default:
             step satisfies never;
         }
@@ -109,19 +109,19 @@ class Meeting {
     }
   }
 
-  #linkV2(session: LinkSession, { addresses }: ServerSetup): PeerLink {
+  async #linkV2(session: LinkSession, { addresses }: ServerSetup): Promise<PeerLink> {
     const { clock, device, secrets } = this.#o;
     const { rng, rekey } = secrets;
-    const link = new V2Link(this.#stream, session, {
-      clock,
-      rng,
-      device,
-      ...(rekey && { rekey }),
-    });
+    await using unread = new AsyncDisposableStack();
+    const link = unread.use(
+      new V2Link(this.#stream, session, { clock, rng, device, ...(rekey && { rekey }) }),
+    );
+    const given = addresses === undefined ? [] : readAddresses(addresses);
+    unread.move();
     return {
       wire: "v2",
       link,
-      addresses: addresses === undefined ? [] : readAddresses(addresses),
+      addresses: given,
       watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
       rttMs: () => link.rttMs,
     };

@@ -13,6 +13,9 @@ import { RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
 import { Reader } from "../core/varint.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
+/** So many frames that are no packets are dealt with at a time: each may cost as much as one. */
+const OTHERS = 64;
+
 /**
  * Records of version 2 as they come, opened where they were read, and the packets in them. Every
  * other frame goes to `deal`, in its place; it says whether frames may still follow.
@@ -24,8 +27,10 @@ export class RecordReader {
   readonly #buffer = new ReceiveBuffer();
   /** Frames of the record that is open now. */
   readonly #frames: Reader;
-  /** A super-packet that comes in pieces: its header, and so many of its bytes. */
-  #pieces: { bytes: Uint8Array; length: number } | null = null;
+  /** Of a super-packet that comes in pieces: its header, and so many of its bytes; -1 = there is none. */
+  #piecesLength = -1;
+  /** Where the pieces go, from the first one on: lent with the packet until the next read. */
+  #pieces: Uint8Array | null = null;
   #ended = false;
 
   constructor(
@@ -72,25 +77,38 @@ export class RecordReader {
     return true;
   }
 
-  /** Packets of the open record, as many as the batch takes; all other frames are dealt with on the way. */
+  /** Whether nothing of the open record is left to be read. */
+  get isRead(): boolean {
+    return this.#frames.isAtEnd;
+  }
+
+  /**
+   * Packets of the open record, as many as the batch takes; other frames are dealt with on the way,
+   * some of them: it may return without a packet though there is more.
+   */
   readPackets(into: Packets): number {
     const frames = this.#frames;
     const most = into.offset.length;
     let count = 0;
+    let others = 0;
     into.bytes = this.#buffer.bytes;
-    while (!frames.isAtEnd && count < most && !this.#ended) {
+    while (!frames.isAtEnd && count < most && others < OTHERS && !this.#ended) {
       const type = frames.bytes[frames.at];
       if (type === FrameType.packet) {
-        if (this.#pieces !== null) throw outOfPlace("packet");
+        if (this.#piecesLength >= 0) throw outOfPlace("packet");
         frames.at++;
         this.#give(into, count++, 0);
       } else if (type === FrameType.superPacket && this.#offload !== Offload.none) {
         const flags = frames.bytes[frames.at + 1];
         if (flags !== 0 && count > 0) break; // pieces make a batch of their own
         frames.at += 2;
-        if (flags === 0 && this.#pieces === null) this.#give(into, count++, VIRTIO_NET_HEADER);
+        if (flags === 0 && this.#piecesLength < 0) this.#give(into, count++, VIRTIO_NET_HEADER);
         else if (this.#takePiece(flags, into)) return into.count;
-      } else this.#ended = !this.#deal(readFrame(frames));
+        else others++;
+      } else {
+        this.#ended = !this.#deal(readFrame(frames));
+        others++;
+      }
     }
     return into.count = count;
   }
@@ -110,27 +128,24 @@ export class RecordReader {
   #takePiece(flags: number | undefined, into: Packets): boolean {
     const frames = this.#frames;
     const length = frames.varint();
-    const continues = this.#pieces !== null;
+    const continues = this.#piecesLength >= 0;
     const isMore = flags === (continues ? SUPER_CONTINUES | SUPER_MORE : SUPER_MORE);
     if (!isMore && !(continues && flags === SUPER_CONTINUES)) throw outOfPlace("superPacket");
-    const pieces = this.#pieces ??= {
-      bytes: new Uint8Array(2 * VIRTIO_NET_HEADER + MAX_SUPER_PACKET),
-      length: 0,
-    };
+    const pieces = this.#pieces ??= new Uint8Array(2 * VIRTIO_NET_HEADER + MAX_SUPER_PACKET);
     const at = 2 * VIRTIO_NET_HEADER;
-    if (!continues) pieces.bytes.set(frames.take(VIRTIO_NET_HEADER), VIRTIO_NET_HEADER);
-    if (pieces.length + length > MAX_SUPER_PACKET) {
+    const have = continues ? this.#piecesLength : 0;
+    if (!continues) pieces.set(frames.take(VIRTIO_NET_HEADER), VIRTIO_NET_HEADER);
+    if (have + length > MAX_SUPER_PACKET) {
       throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");
     }
-    pieces.bytes.set(frames.take(length), at + pieces.length);
-    pieces.length += length;
+    pieces.set(frames.take(length), at + have);
+    this.#piecesLength = isMore ? have + length : -1;
     if (isMore) return false;
-    into.bytes = pieces.bytes;
+    into.bytes = pieces;
     into.offset[0] = at;
-    into.length[0] = pieces.length;
-    into.header[0] = isComplete(pieces.bytes, at) ? 0 : 1;
+    into.length[0] = have + length;
+    into.header[0] = isComplete(pieces, at) ? 0 : 1;
     into.count = 1;
-    this.#pieces = null;
     return true;
   }
 }

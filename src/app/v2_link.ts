@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import type { Clock, Rng } from "../contract/host.ts";
-import type { Device, Link, Packets, Room } from "../contract/packet.ts";
+import { type Device, type Link, NO_PACKET, type Packets, type Room } from "../contract/packet.ts";
 import type { Now, OnReady, Stream } from "../contract/stream.ts";
 import {
   CloseCode,
@@ -299,11 +299,13 @@ export class V2Link implements Link {
   }
 
   recvNow(into: Packets): number | undefined {
-    for (;;) {
+    for (let hasOpened = false;;) {
       if (this.#in.readPackets(into) > 0) return into.count;
       if (this.#ended) return 0;
+      if (hasOpened || !this.#in.isRead) return NO_PACKET;
       if (this.#in.openRecord()) {
         this.heard++;
+        hasOpened = true;
         continue;
       }
       const got = this.stream.readNow(this.#in.space());

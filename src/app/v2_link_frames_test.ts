@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FakeDevice } from "../../tests/fake/device.ts";
 import { drain } from "../../tests/fake/drain.ts";
 import { recordsIn } from "../../tests/fake/link_session.ts";
 import { seededRng } from "../../tests/fake/rng.ts";
@@ -14,9 +15,11 @@ import {
   UNABLE,
   v2Pair,
 } from "../../tests/fake/v2_pair.ts";
-import { fromHex, toHex } from "../base/bytes.ts";
-import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { concat, fromHex, toHex } from "../base/bytes.ts";
+import { makePackets, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { NO_PACKET } from "../contract/packet.ts";
 import { LONGEST_PACKET } from "./admission.ts";
+import { carryToDevice } from "./carry.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 
 const RANDOM = seededRng(1)(65_535);
@@ -131,4 +134,32 @@ Deno.test("every link carries the longest packet that a pump lets through", asyn
       assert.deepEqual(found[0]!.packet, longest.packet);
     }
   }
+});
+
+Deno.test("frames that are no packets are dealt with a few at a time: others have their turns", async () => {
+  const pair = v2Pair();
+  const ping = concat(Uint8Array.of(3), new Uint8Array(8));
+  const lots = concat(...Array.from({ length: 200 }, () => ping));
+  await speak(pair, [lots, ping, ping, Uint8Array.of(5)]);
+  const into = makePackets(0);
+  const said: (number | undefined)[] = [];
+  do said.push(pair.far.recvNow(into)); while (said.at(-1) !== undefined);
+  // 200 pings are three times 64 and a rest, which goes with the next record.
+  assert.deepEqual(said, [...Array(3 + 3).fill(NO_PACKET), undefined]);
+});
+
+Deno.test("what a link does beside packets counts for the turn of all others", async () => {
+  const pair = v2Pair();
+  const ping = concat(Uint8Array.of(3), new Uint8Array(8));
+  await speak(pair, Array.from({ length: 80 }, () => ping));
+  await pair.near.stream.closeWrite();
+  let turns = 0;
+  const turn = pair.clock.turn.bind(pair.clock);
+  pair.clock.turn = () => {
+    turns++;
+    return turn();
+  };
+  await using device = new FakeDevice();
+  await pair.clock.until(carryToDevice(pair.far, device, pair.clock, () => {}));
+  assert.equal(turns, 10);
 });

@@ -244,3 +244,22 @@ Deno.test("an end that offered no super-packets refuses each, of any kind", asyn
 Deno.test("an end between pieces is an end", async () => {
   assert.deepEqual(await heard([packet, first(a)]), { found: [other], error: null });
 });
+
+Deno.test("pieces go to one place, however many packets come in pieces", async () => {
+  const pair = v2Pair();
+  await speak(
+    pair,
+    Array.from(
+      { length: 20 },
+      () => concat(first(RANDOM.subarray(0, 9)), last(RANDOM.subarray(9, 20))),
+    ),
+  );
+  const into = makePackets(0);
+  const places = new Set<Uint8Array>();
+  for (let i = 0; i < 20; i++) {
+    assert.equal(pair.far.recvNow(into), 1);
+    assert.deepEqual(parcelsIn(into)[0]!.packet, RANDOM.slice(0, 20));
+    places.add(into.bytes);
+  }
+  assert.equal(places.size, 1);
+});

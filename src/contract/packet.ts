@@ -30,6 +30,9 @@ export interface Room {
   readonly group: number;
 }
 
+/** What a link has dealt with was no packet. It costs time as well: others want their turns. */
+export const NO_PACKET = -1;
+
 /** Whole messages in both directions. One sender and one receiver at a time. */
 export interface Link extends AsyncDisposable {
   /** What `send` needs around the packets; it overwrites those bytes. */
@@ -45,7 +48,7 @@ export interface Link extends AsyncDisposable {
   holdLittle(little: boolean): void;
   /**
    * Receives what is there now, without waiting: the count of packets, 0 when the peer has ended
-   * the link; undefined = nothing yet.
+   * the link, `NO_PACKET` when something else came, and there may be more; undefined = nothing yet.
    */
   recvNow(into: Packets): number | undefined;
   /** Calls `run` once, when `recvNow` may have something to say; only after it had nothing. */

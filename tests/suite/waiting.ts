@@ -1,5 +1,11 @@
 /** Reads that wait, made of the contracts' parts: what tests want, and drivers do without. */
-import type { Device, Link, Packets, Room } from "../../src/contract/packet.ts";
+import {
+  type Device,
+  type Link,
+  NO_PACKET,
+  type Packets,
+  type Room,
+} from "../../src/contract/packet.ts";
 
 /** At least one packet. */
 export async function readBatch(device: Device, into: Packets, room: Room): Promise<number> {
@@ -14,6 +20,7 @@ export async function readBatch(device: Device, into: Packets, room: Room): Prom
 export async function receive(link: Link, into: Packets): Promise<number> {
   for (;;) {
     const count = link.recvNow(into);
+    if (count === NO_PACKET) continue;
     if (count !== undefined) return count;
     await new Promise<void>((resolve) => link.onReceivable(resolve));
   }

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { forgetful, VpnWorld } from "../../tests/fake/vpn.ts";
+import { keptLog } from "../../tests/fake/log.ts";
+import { memoryPair } from "../../tests/fake/memory.ts";
+import { seededRng } from "../../tests/fake/rng.ts";
+import { UNABLE } from "../../tests/fake/v2_pair.ts";
+import { TtunError } from "../base/errors.ts";
+import { ReplayMemory } from "../core/link/replay.ts";
+import { meetClient } from "./admission.ts";
+import { meetServer } from "./meet_server.ts";
+
+const GONE = new TtunError("lost", "the client has reset");
+
+for (const wire of ["v1", "v2"] as const) {
+  Deno.test(`keys of a ${wire} client that is gone before it is let in are given back`, async () => {
+    await using world = new VpnWorld();
+    const { log } = keptLog(world.clock);
+    const { pump } = world.server();
+    const party = () => {
+      const { secrets, clock } = world.common({ wire }, pump, log, new AbortController().signal);
+      return { secrets, clock, device: UNABLE };
+    };
+    const [near, far] = memoryPair();
+    const client = meetServer(far, { ...party(), instance: seededRng(1)(16), memory: forgetful() });
+    const ended = assert.rejects(client);
+    const candidate = await world.clock.until(
+      meetClient(near, { ...party(), replay: new ReplayMemory() }),
+    );
+    near.write = () => Promise.reject(GONE);
+    const before = world.ciphers.live;
+    await assert.rejects(candidate.admit([]), (error) => error === GONE);
+    assert(world.ciphers.live < before, "what the link had is gone");
+    candidate[Symbol.dispose]();
+    await near[Symbol.asyncDispose]();
+    await world.clock.until(ended);
+    await far[Symbol.asyncDispose]();
+    // The world sees to it that no cipher is left.
+  });
+}
