@@ -9,7 +9,9 @@ export class GivenAddresses {
   readonly #config: { readonly addressesAreAsked: boolean; readonly mtu: number };
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
+  /** What the device has; while `#isSure` is false what it may have. */
   #present: readonly Cidr[];
+  #isSure = true;
 
   /** `own`: what the device has now, and has again where a server gives nothing. */
   constructor(
@@ -33,7 +35,7 @@ export class GivenAddresses {
   async take(given: readonly Cidr[]): Promise<void> {
     const wanted = given.length > 0 ? given : this.#own;
     const text = textOf(wanted);
-    if (text === textOf(this.#present)) return;
+    if (this.#isSure && text === textOf(this.#present)) return;
     if (this.#config.addressesAreAsked) {
       this.#log.warn(
         "the server gives other addresses than --address and drops what comes from those",
@@ -43,12 +45,15 @@ export class GivenAddresses {
     }
     const keeps = (cidr: Cidr, others: readonly Cidr[]) =>
       others.some((other) => formatCidr(other) === formatCidr(cidr));
-    await this.#machine.changeAddresses(this.#device, {
-      remove: this.#present.filter((cidr) => !keeps(cidr, wanted)),
-      add: wanted.filter((cidr) => !keeps(cidr, this.#present)),
-      mtu: this.#config.mtu,
-    });
+    const remove = this.#present.filter((cidr) => !keeps(cidr, wanted));
+    const add = this.#isSure ? wanted.filter((cidr) => !keeps(cidr, this.#present)) : wanted;
+    this.#present = [...wanted, ...remove];
+    this.#isSure = false;
+    const { mtu } = this.#config;
+    const refused = await this.#machine.changeAddresses(this.#device, { remove, add, mtu });
     this.#present = wanted;
+    this.#isSure = true;
+    for (const { message } of refused) this.#log.warn(message);
     this.#log.info("addresses", { device: this.#device, addresses: text });
   }
 }

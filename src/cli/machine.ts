@@ -1,4 +1,5 @@
 import type { Addr, Cidr } from "../base/addr.ts";
+import type { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device } from "../contract/packet.ts";
@@ -35,11 +36,14 @@ export interface Machine extends SocketMachine {
   openDevice(config: VpnConfig, signal: AbortSignal): OpenedDevice;
   /** @throws {TtunError} */
   configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
-  /** @throws {TtunError} */
+  /**
+   * Takes addresses away and gives others; routes stay. Returns why some could not be given, where
+   * at least one could. @throws {TtunError}
+   */
   changeAddresses(
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
-  ): void | Promise<void>;
+  ): readonly TtunError[] | Promise<readonly TtunError[]>;
   /** Checks what only a user of this system can know. @throws {TtunError} usage */
   check(config: VpnConfig): void;
 }

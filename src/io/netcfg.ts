@@ -99,30 +99,43 @@ function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   }
 }
 
+/** The IPv4 dummy address (RFC 7600 section 4.8): nobody's. */
+const STAND_IN: Cidr = { family: 4, bytes: Uint8Array.of(192, 0, 0, 8), prefix: 32 };
+
 /**
- * Takes addresses away from the device and gives it others.
+ * Takes addresses away from the device and gives it others. Returns why some of them could not be
+ * given, where at least one could (a kernel without IPv6, a small MTU).
  * @throws {TtunError} privilege, system, usage: with the command that mends it
  */
 export function changeAddresses(
   libc: Libc,
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
-): void {
+): TtunError[] {
   try {
     using netlink = new Netlink(libc);
     const { index } = netlink.link(device);
-    for (const local of o.remove) {
+    const remove = (local: Cidr) =>
       attempt(
         device,
         `take the address ${formatCidr(local)} away from ${device}`,
         `ip address del ${formatCidr(local)} dev ${device}`,
         () => removeIfThere(netlink, index, local),
       );
-    }
-    const present = netlink.addresses(index);
-    for (const local of o.add) {
-      const refused = addAddress(netlink, device, index, { local }, present, o.mtu, []);
-      if (refused !== null) throw refused;
+    const add = (local: Cidr, present: LinkAddress[]) =>
+      addAddress(netlink, device, index, { local }, present, o.mtu, []);
+    // With its last IPv4 address a device loses its IPv4 routes, and what they kept in would go out
+    // by another way: there always is one.
+    const needsStandIn = o.remove.some(({ family }) => family === 4);
+    if (needsStandIn) add(STAND_IN, []);
+    try {
+      o.remove.forEach(remove);
+      const present = netlink.addresses(index);
+      const refused = o.add.map((local) => add(local, present)).filter((why) => why !== null);
+      if (refused.length > 0 && refused.length === o.add.length) throw refused[0];
+      return refused;
+    } finally {
+      if (needsStandIn) remove(STAND_IN);
     }
   } catch (thrown) {
     if (!(thrown instanceof NativeError)) throw thrown;

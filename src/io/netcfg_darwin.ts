@@ -1,4 +1,5 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
+import type { TtunError } from "../base/errors.ts";
 import { addressStep } from "./address_steps.ts";
 import { withPeer } from "./local_address.ts";
 import type { Configured, NetworkConfig } from "./netcfg.ts";
@@ -58,12 +59,13 @@ export function changeDarwinAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   run: RunCommand = runCommand,
-): void {
+): TtunError[] {
   const steps = [
     ...o.remove.map((local) => removal(device, local)),
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined)),
   ];
   applySteps(steps, { dialect: DARWIN, run, addressesAreAsked: true });
+  return [];
 }
 
 /** The command lines, in their order. */

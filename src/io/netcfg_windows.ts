@@ -1,4 +1,5 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
+import type { TtunError } from "../base/errors.ts";
 import { IPV6_MIN_MTU } from "../base/packets.ts";
 import { addressStep } from "./address_steps.ts";
 import { withPeer } from "./local_address.ts";
@@ -58,7 +59,7 @@ export function changeWindowsAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   run: RunCommand = runCommand,
-): void {
+): TtunError[] {
   const steps = [
     ...o.remove.map((local) => ({
       doing: `take the address ${formatCidr(local)} away from ${device}`,
@@ -70,6 +71,7 @@ export function changeWindowsAddresses(
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined, "add")),
   ];
   applySteps(steps, { dialect: ENGLISH, run, addressesAreAsked: true });
+  return [];
 }
 
 /** The command lines, in their order. */

@@ -86,3 +86,29 @@ test("options for many clients that do not go together are refused", async () =>
     assert.deepEqual([code, words.test(stderr)], [2, true], stderr);
   }
 });
+
+test("routes into the tunnel are there all the time while the server gives addresses", async () => {
+  await using w = await bridgedHosts(1);
+  const host = w.clients[0]!;
+  await using _server = await startServer(w.server, "--clients", "1", ...POOL);
+  await using watch = host.spawn("ip", ["monitor", "route"]);
+  const routes = ["192.168.50.0/24", "fd00:50::/64"];
+  await using _client =
+    (await join(host, ...routes.flatMap((route) => ["--route", route]))).process;
+  const table = (await host.run("sh", ["-c", "ip route; ip -6 route"])).stdout;
+  for (const route of routes) assert.match(table, new RegExp(`${route} dev ttun0`));
+  assert.doesNotMatch(table, /192\.0\.0\.8/);
+  const addresses = (await host.run("ip", ["address", "show", "dev", "ttun0"])).stdout;
+  assert.doesNotMatch(addresses, /192\.0\.0\.8|10\.1\.1\.2/);
+  assert.doesNotMatch(watch.output, /Deleted (192\.168\.50\.0|fd00:50::)/);
+});
+
+test("a client without IPv6 takes the IPv4 address, and is told about the other", async () => {
+  await using w = await bridgedHosts(1);
+  const host = w.clients[0]!;
+  await host.sh("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+  await using _server = await startServer(w.server, "--clients", "1", ...POOL);
+  await using client = (await join(host)).process;
+  assert.match(client.output, /warn .*fd00:9::2.*IPv6 is switched off/);
+  assert.equal(await ping(host, "10.9.0.1"), 3);
+});
