@@ -35,6 +35,20 @@ export function noPackets(): PacketCounters {
   };
 }
 
+/** What was dropped since then, and why, for the log; nothing where nothing was. */
+export function droppedSince(
+  before: PacketCounters,
+  { droppedUnfit, droppedSuper, droppedLate, droppedForeign }: PacketCounters,
+): Record<string, number> {
+  const facts = {
+    dropped_unfit: droppedUnfit - before.droppedUnfit,
+    dropped_super: droppedSuper - before.droppedSuper,
+    dropped_late: droppedLate - before.droppedLate,
+    dropped_foreign: droppedForeign - before.droppedForeign,
+  };
+  return Object.fromEntries(Object.entries(facts).filter(([, count]) => count > 0));
+}
+
 /** What one session has carried. */
 export interface Traffic {
   sentBytes: number;

@@ -7,7 +7,7 @@ import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
 import { dialAny } from "./dial_any.ts";
-import type { PacketService } from "./packet_service.ts";
+import { droppedSince, type PacketService } from "./packet_service.ts";
 import { Tuner } from "./tuning.ts";
 import { meetServer, type ServerMemory } from "./meet_server.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
@@ -77,6 +77,7 @@ class VpnClient {
   async #attempt(): Promise<{ error: TtunError; wasUp: boolean }> {
     const { clock, log, pump, server } = this.#o;
     let since = null as number | null;
+    const before = { ...pump.counters };
     let rttMs = () => NaN;
     const traffic = { sentBytes: 0, receivedBytes: 0 };
     try {
@@ -115,7 +116,10 @@ class VpnClient {
     } finally {
       if (since !== null) {
         this.#backoff.sessionEnded(clock.now() - since);
-        log.info("disconnected", sessionFacts(clock, since, traffic, rttMs()));
+        log.info("disconnected", {
+          ...sessionFacts(clock, since, traffic, rttMs()),
+          ...droppedSince(before, pump.counters),
+        });
       }
     }
   }

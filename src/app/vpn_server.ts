@@ -12,7 +12,7 @@ import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
-import type { Member, PacketService } from "./packet_service.ts";
+import { droppedSince, type Member, type PacketService } from "./packet_service.ts";
 import { Seats } from "./seats.ts";
 import { Stranger, strangerDeadline, throwAway } from "./stranger.ts";
 import { Tuner } from "./tuning.ts";
@@ -134,7 +134,10 @@ class VpnServer {
   async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
     const { log, clock, signal } = this.#o;
     let link: AdmittedLink | null = null;
-    const facts = () => sessionFacts(clock, since, traffic, link?.rttMs?.());
+    const facts = () => ({
+      ...sessionFacts(clock, since, traffic, link?.rttMs?.()),
+      ...droppedSince(before, this.#o.pump.counters),
+    });
     let evicted = false;
     const tenant: Tenant = {
       signsOfLife: () => link?.life.signsOfLife() ?? 0,
@@ -158,6 +161,7 @@ class VpnServer {
       return await candidate.refuse(`busy: ${this.#busyWords}`);
     }
     const since = clock.now();
+    const before = { ...this.#o.pump.counters };
     const traffic = { sentBytes: 0, receivedBytes: 0 };
     const addresses = this.#o.many?.pool.lease(candidate.instance ?? peer) ?? [];
     try {

@@ -49,12 +49,14 @@ test("more clients than places are refused with words; a place that is free agai
 
 test("what comes from an address that was not given is dropped, and nobody else is disturbed", async () => {
   await using w = await bridgedHosts(2);
-  await using _server = await startServer(w.server, "--clients", "2", ...POOL);
-  await using _liar = startTtun(w.clients[0]!, "client", "-s", SERVER, "--address", "10.9.0.77/24");
-  await _liar.waitFor(/drops what comes from those/);
+  await using server = await startServer(w.server, "--clients", "2", ...POOL);
+  await using liar = startTtun(w.clients[0]!, "client", "-s", SERVER, "--address", "10.9.0.77/24");
+  await liar.waitFor(/drops what comes from those/);
   await using _honest = (await join(w.clients[1]!)).process;
   assert.equal(await ping(w.clients[0]!, "10.9.0.1", { wait: 1 }), 0);
   assert.equal(await ping(w.clients[1]!, "10.9.0.1"), 3);
+  liar.signal("SIGTERM");
+  await server.waitFor(/disconnected .*dropped_foreign=[1-9]/);
 });
 
 test("a client without offload switches it off for all; when it leaves, it is back", async () => {

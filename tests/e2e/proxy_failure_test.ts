@@ -78,7 +78,7 @@ test("each reason why a target is not connected to has its code, its status and 
     assert.match(told.words, words);
     assert.equal(told.type, type);
   }));
-  await pair.server.waitFor(/not connected .*10\.1\.2\.3.*private .*--allow/);
+  await pair.server.waitFor(/target denied .*10\.1\.2\.3.*private .*--allow/);
 });
 
 test("another key: the program is refused, and the log says what may be wrong", async () => {

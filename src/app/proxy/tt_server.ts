@@ -190,7 +190,10 @@ class ProxyServer {
   #tell(thrown: unknown, peer: string): void {
     const { log } = this.#o;
     if (thrown instanceof ConnectError) {
-      return log.debug("not connected", { peer, why: thrown.message });
+      const { failure, message: why } = thrown;
+      // That it takes an --allow is for whoever runs the server: the client may not hear of it.
+      if (failure === "denied") return this.#rejected.warn("target denied", { peer, why });
+      return log.debug("not connected", { peer, why });
     }
     const error = toTtunError(thrown);
     if (error.kind === "internal") return log.error(error.message, { peer });

@@ -183,8 +183,11 @@ Deno.test("why there is no target is told by its code, and then the connection e
     await frames.stream.closeWrite();
     await world.clock.settle();
     assert.equal(server.streams.open, 0);
-    const why = String(server.fields("not connected")[0]!["why"]);
-    assert.ok(why.includes(host), why); // for the operator, in words
+    // For the operator, in words; what only he can allow he is told without being asked.
+    const why = String(server.fields(code === 2 ? "target denied" : "not connected")[0]!["why"]);
+    assert.ok(why.includes(host), why);
+    const warned = server.lines().filter((line) => line.startsWith("warn target denied"));
+    assert.equal(warned.length, code === 2 ? 1 : 0);
   }
 });
 
