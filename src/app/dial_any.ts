@@ -5,12 +5,14 @@ import { onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
 import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
+import { type Failure, failureOf, mostTelling } from "../core/proxy/failure.ts";
 
 /**
  * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
  * the one before and IPv6 and IPv4 by turns (RFC 8305). The first connection wins; the others are
  * given up. The stream lives under `signal`.
- * @throws {TtunError} name; timeout after `timeoutMs` for all of it; else the first attempt's error
+ * @throws {TtunError} name; timeout after `timeoutMs` for all of it; else the error of the attempt that
+ * says most: that one address refuses is told, though another one is silent or has no way to it
  */
 export function dialAny(o: DialAnyOptions): Promise<Stream> {
   // An address is what it is: no thread need be asked, and there is no other to try.
@@ -62,11 +64,14 @@ async function race(
 ): Promise<Stream> {
   const { clock } = o;
   const { promise, resolve, reject } = Promise.withResolvers<Stream>();
-  using _tie = onAbort(signal, reject);
+  const errors = new Map<Failure, unknown>();
+  const fail = (failure: Failure, last: unknown) => reject(errors.get(failure) ?? last);
+  using _tie = onAbort(signal, (reason) => {
+    if (o.signal.aborted) reject(reason);
+    else fail(mostTelling([...errors.keys(), "timeout"]), reason);
+  });
   const running = new Map<string, AbortController>();
   const machine = new HappyEyeballs(addresses, { now: clock.now(), timeoutMs: Infinity });
-  let firstError: unknown = new TtunError("name", `${o.to.host} has no address`);
-  let hasFailed = false;
   let timer: Disposable | null = null;
   const start = (address: string) => {
     const own = new AbortController();
@@ -80,17 +85,19 @@ async function race(
       resolve(stream);
       perform(steps);
     }, (error) => {
-      if (!hasFailed) firstError = error;
-      hasFailed = true;
-      perform(machine.failed(address, "general", clock.now()));
+      running.delete(address);
+      const failure = error instanceof TtunError ? failureOf(error) : "general";
+      if (!errors.has(failure)) errors.set(failure, error);
+      perform(machine.failed(address, failure, clock.now()));
     });
   };
   const perform = (steps: EyeballStep[]) => {
     for (const step of signal.aborted ? [] : steps) {
       if (step.kind === "start") start(step.address);
       else if (step.kind === "cancel") giveUp(running.get(step.address));
-      else if (step.kind === "failed") reject(firstError);
-      else if (step.kind === "wakeAt" && step.at < Infinity) {
+      else if (step.kind === "failed") {
+        fail(step.failure, new TtunError("name", `${o.to.host} has no address`));
+      } else if (step.kind === "wakeAt" && step.at < Infinity) {
         timer?.[Symbol.dispose]();
         timer = clock.after(step.at - clock.now(), () => perform(machine.woke(clock.now())));
       }

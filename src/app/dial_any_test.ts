@@ -133,7 +133,34 @@ Deno.test("a loser that connects all the same is closed", async () => {
   assert.deepEqual(dialer.closed, [V4[0]]);
 });
 
-Deno.test("when all fail, the first failure is thrown", async () => {
+const unreachable = (host: string, errno: string) =>
+  new TtunError("unreachable", `${host}: ${errno}`, { cause: new Error(errno) });
+
+Deno.test("when all fail, the failure that says most is thrown", async () => {
+  const answers = {
+    [V6[0]]: { after: 10, error: unreachable("the first", "ENETUNREACH") },
+    [V4[0]]: { after: 10, error: unreachable("the second", "ECONNREFUSED") },
+    [V6[1]]: { after: 10, error: unreachable("the third", "EHOSTUNREACH") },
+  };
+  const { clock, dialling } = dial(answers, [V6[0], V4[0], V6[1]]);
+  await assert.rejects(clock.until(dialling), /the second: ECONNREFUSED/);
+});
+
+Deno.test("that one address refuses is told at the end of the time, though another is silent", async () => {
+  const answers = { [V4[0]]: { after: 10, error: unreachable("the second", "ECONNREFUSED") } };
+  const { clock, dialer, dialling } = dial(answers, [V6[0], V4[0]]);
+  await assert.rejects(clock.until(dialling), /the second: ECONNREFUSED/);
+  assert.deepEqual([clock.now(), clock.pending], [10_000, 0]);
+  assert.deepEqual(dialer.aborted, [V6[0]]);
+});
+
+Deno.test("that an address has no way to it does not hide that another one is silent", async () => {
+  const answers = { [V6[0]]: { after: 10, error: unreachable("the first", "ENETUNREACH") } };
+  const { clock, dialling } = dial(answers, [V6[0], V4[0]]);
+  await assert.rejects(clock.until(dialling), { kind: "timeout" });
+});
+
+Deno.test("of failures that say the same the first one is thrown", async () => {
   const answers = {
     [V6[0]]: { after: 100, error: refused("the first") },
     [V4[0]]: { after: 10, error: refused("the second") },

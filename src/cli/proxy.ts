@@ -9,7 +9,7 @@ import { isGranted, type Need, requirePermissions, revokePermissions } from "./p
 import { mayWritePidFile, writePidFile } from "./pid_file.ts";
 import { Plane } from "./plane.ts";
 import { resolveAuth } from "./proxy_auth.ts";
-import { clientKey, serverKeys } from "./proxy_keys.ts";
+import { clientKey, looksNamed, serverKeys } from "./proxy_keys.ts";
 import type { ProxyClientOptions, ProxyOptions, ProxyServerOptions } from "./proxy_options.ts";
 import { isLoopback, settingsOf } from "./proxy_settings.ts";
 import { resolveListenHost } from "./resolve.ts";
@@ -76,7 +76,14 @@ async function serverEnd(
   options: ProxyServerOptions,
   context: RunContext,
 ): Promise<ProxyConfig["end"]> {
-  const keys = serverKeys(await resolveKey(options, context));
+  const found = await resolveKey(options, context);
+  const keys = serverKeys(found);
+  if (looksNamed(found)) {
+    context.log.warn(
+      "The key file's only line looks like NAME:KEY, and is one key as it is; for one named key " +
+        "write a line that begins with # above it",
+    );
+  }
   for (const { name, password } of keys) warnOfWeakPassword(password, name, context.log);
   return {
     role: "server",

@@ -23,6 +23,17 @@ export function serverKeys(found: ResolvedKey): NamedKey[] {
   return [{ name: "", password: found.key }];
 }
 
+/**
+ * Whether it is one key that looks like a name and a key: what is left of a file of named keys when
+ * all others have been taken out is another key than before.
+ */
+export function looksNamed({ key, source }: ResolvedKey): boolean {
+  const text = new TextDecoder().decode(key);
+  const colon = text.indexOf(":");
+  const isPair = colon > 0 && colon < text.length - 1 && NAME.test(text.slice(0, colon));
+  return isPair && FILES.includes(source) && !text.includes("\n");
+}
+
 /** The key of a client. @throws {TtunError} usage, on a file that can only be a server's */
 export function clientKey(found: ResolvedKey): Uint8Array {
   if (!hasLines(found)) return found.key;

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { KeySource } from "./key_source.ts";
-import { clientKey, serverKeys } from "./proxy_keys.ts";
+import { clientKey, looksNamed, serverKeys } from "./proxy_keys.ts";
 
 function keysOf(text: string, source: KeySource = "--key-file"): [string, string][] {
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -100,4 +100,15 @@ Deno.test("a client takes no file that can only be a server's", () => {
       return true;
     });
   }
+});
+
+Deno.test("one line that looks like NAME:KEY is noticed, in a file alone", () => {
+  const looks = (text: string, source: KeySource = "--key-file") =>
+    looksNamed({ key: utf8(text), source });
+  for (const text of ["ann:secret", "ann@home:a:b"]) assert(looks(text), text);
+  for (const text of ["secret", ":secret", "ann:", "two words:secret", "# a\nann:secret", ""]) {
+    assert(!looks(text), text);
+  }
+  assert(!looks("ann:secret", "-k"));
+  assert.deepEqual(keysOf("# ann alone\nann:secret"), [["ann", "secret"]]);
 });

@@ -11,6 +11,7 @@ import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyClientOptions } from "./options.ts";
 import { Quota } from "./quota.ts";
 import { Scratch } from "./scratch.ts";
+import { ServerName } from "./server_name.ts";
 import { TtDialer } from "./tt_dialer.ts";
 
 /** How long a program may take for its first byte, and then for its request. */
@@ -51,7 +52,8 @@ class ProxyClient {
     this.#quota = new Quota(o.limits);
     this.#said = new QuietLog(o.log, () => o.clock.now());
     this.#here = connectFromHere({ ...o, connectMs: o.limits.connectMs, rules: null });
-    this.#tunnel = new TtDialer({ ...o, scratch: this.#scratch, secrets });
+    const resolver = new ServerName(o.resolver, o.clock, o.signal);
+    this.#tunnel = new TtDialer({ ...o, resolver, scratch: this.#scratch, secrets });
   }
 
   readonly #connect: Connect = (target, o) =>
