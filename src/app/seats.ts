@@ -1,3 +1,4 @@
+import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import { Place, type Tenant } from "./place.ts";
 
@@ -5,8 +6,6 @@ import { Place, type Tenant } from "./place.ts";
 export class Seats {
   readonly #places: Place[];
   readonly #taken = new Map<Tenant, Place>();
-  /** Whose holder is asked next whether it lives, when all are taken: each in its turn. */
-  #next = 0;
 
   constructor(clock: Clock, count: number) {
     this.#places = Array.from({ length: count }, () => new Place(clock));
@@ -14,19 +13,39 @@ export class Seats {
 
   /** Whether `tenant` has a place now. If not, it was refused, or `signal` aborted. */
   async claim(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
-    const place = this.#placeFor(tenant);
-    this.#taken.set(tenant, place);
-    const granted = await place.claim(tenant, signal);
-    if (!granted) this.#taken.delete(tenant);
-    return granted;
+    const one = this.#placeFor(tenant);
+    if (one !== undefined) this.#taken.set(tenant, one); // it may be lost while it is waited for
+    const granted = one === undefined
+      ? await this.#claimAny(tenant, signal)
+      : await one.claim(tenant, signal)
+      ? one
+      : null;
+    if (granted === null) this.#taken.delete(tenant);
+    else this.#taken.set(tenant, granted);
+    return granted !== null;
   }
 
-  #placeFor({ instance }: Tenant): Place {
+  /** All are taken: every holder is asked whether it lives, and the first place that is free it is. */
+  async #claimAny(tenant: Tenant, signal: AbortSignal): Promise<Place | null> {
+    const others = new AbortController();
+    using _tie = onAbort(signal, (reason) => others.abort(reason));
+    const granted: Place[] = [];
+    await Promise.all(this.#places.map(async (place) => {
+      if (!await place.claim(tenant, others.signal)) return;
+      granted.push(place);
+      others.abort();
+    }));
+    const [first, ...more] = granted;
+    for (const place of more) place.release(tenant); // free in the same moment
+    return first ?? null;
+  }
+
+  /** Its own, or one that is free. */
+  #placeFor({ instance }: Tenant): Place | undefined {
     const own = this.#places.find(({ holder }) =>
       instance !== undefined && holder?.instance === instance
     );
-    const free = own ?? this.#places.find(({ holder }) => holder === null);
-    return free ?? this.#places[this.#next++ % this.#places.length]!;
+    return own ?? this.#places.find(({ holder }) => holder === null);
   }
 
   release(tenant: Tenant): void {
