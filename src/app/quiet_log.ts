@@ -18,13 +18,21 @@ export class QuietLog {
   }
 
   warn(message: string, fields: LogFields): void {
+    this.#say("warn", message, fields);
+  }
+
+  info(message: string, fields: LogFields): void {
+    this.#say("info", message, fields);
+  }
+
+  #say(level: "warn" | "info", message: string, fields: LogFields): void {
     const now = this.#now();
     if (now - this.#since > WINDOW) {
-      if (this.#kept > 0) this.#log.warn("more such connections", { count: this.#kept });
+      if (this.#kept > 0) this.#log[level]("more such connections", { count: this.#kept });
       this.#since = now;
       this.#said = this.#kept = 0;
     }
-    if (++this.#said <= AT_ONCE) this.#log.warn(message, fields);
+    if (++this.#said <= AT_ONCE) this.#log[level](message, fields);
     else this.#kept++;
   }
 }

@@ -37,3 +37,11 @@ Deno.test("a count is told once, and none where nothing was kept back", () => {
   }
   assert.deepEqual(lines, Array(4).fill("warn x {}"));
 });
+
+Deno.test("what is no warning is told as information, the count as well", () => {
+  const { lines, quiet, at } = world();
+  for (let i = 0; i < 12; i++) quiet.info("x", {});
+  at(10_001);
+  quiet.info("x", {});
+  assert.deepEqual(lines.slice(10), ['info more such connections {"count":2}', "info x {}"]);
+});

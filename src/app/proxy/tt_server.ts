@@ -72,6 +72,7 @@ class ProxyServer {
   readonly #cut: AbortSignal;
   readonly #quota: Quota;
   readonly #rejected: QuietLog;
+  readonly #denied: QuietLog;
   readonly #scratch = new Scratch();
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
@@ -84,6 +85,7 @@ class ProxyServer {
     this.#guesses = guesses;
     this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
+    this.#denied = new QuietLog(o.log, () => o.clock.now());
     this.#random = new RandomBlock(o.rng);
     const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
     this.#connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
@@ -192,7 +194,7 @@ class ProxyServer {
     if (thrown instanceof ConnectError) {
       const { failure, message: why } = thrown;
       // That it takes an --allow is for whoever runs the server: the client may not hear of it.
-      if (failure === "denied") return this.#rejected.warn("target denied", { peer, why });
+      if (failure === "denied") return this.#denied.info("target denied", { peer, why });
       return log.debug("not connected", { peer, why });
     }
     const error = toTtunError(thrown);

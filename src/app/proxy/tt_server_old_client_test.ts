@@ -186,8 +186,8 @@ Deno.test("why there is no target is told by its code, and then the connection e
     // For the operator, in words; what only he can allow he is told without being asked.
     const why = String(server.fields(code === 2 ? "target denied" : "not connected")[0]!["why"]);
     assert.ok(why.includes(host), why);
-    const warned = server.lines().filter((line) => line.startsWith("warn target denied"));
-    assert.equal(warned.length, code === 2 ? 1 : 0);
+    const told = server.lines().filter((line) => line.startsWith("info target denied"));
+    assert.equal(told.length, code === 2 ? 1 : 0);
   }
 });
 
