@@ -11,18 +11,8 @@ const LARGE = 60_000;
 const TO_A_TURN = 9;
 const TURNS = 5;
 
-/** A clock that counts what it is asked for. */
-class CountingClock extends FakeClock {
-  turns = 0;
-
-  override turn(): Promise<void> {
-    this.turns++;
-    return super.turn();
-  }
-}
-
 Deno.test("half a megabyte from the device, in few packets, is followed by a turn of all else", async () => {
-  const clock = new CountingClock();
+  const clock = new FakeClock();
   await using device = new FakeDevice();
   const packets = makePackets(LARGE + 1_000); // one at a time: what counts is bytes, not batches
   let taken = 0;
@@ -40,7 +30,7 @@ Deno.test("half a megabyte from the device, in few packets, is followed by a tur
 });
 
 Deno.test("half a megabyte from a link, in few packets, is followed by a turn of all else", async () => {
-  const clock = new CountingClock();
+  const clock = new FakeClock();
   await using device = new FakeDevice();
   const link = new FakeLink();
   for (let i = 0; i < TO_A_TURN * TURNS; i++) link.deliver(new Uint8Array(LARGE));

@@ -13,7 +13,9 @@ interface Timer {
 /** Time that passes only when a test says so. */
 export class FakeClock implements Clock {
   #now = 0;
-  #turns = 0;
+  /** How many turns were asked for so far, and how many are under way. */
+  turns = 0;
+  #turning = 0;
   /** In the order in which they were set. */
   readonly #timers = new Set<Timer>();
 
@@ -33,9 +35,10 @@ export class FakeClock implements Clock {
   }
 
   async turn(): Promise<void> {
-    this.#turns++;
+    this.turns++;
+    this.#turning++;
     await macrotask();
-    this.#turns--;
+    this.#turning--;
   }
 
   onTurn(run: OnReady): void {
@@ -46,7 +49,7 @@ export class FakeClock implements Clock {
   async settle(): Promise<void> {
     for (let left = MOST_TURNS; left > 0; left--) {
       await macrotask(); // every promise that can settle has settled before
-      if (this.#turns === 0) return;
+      if (this.#turning === 0) return;
     }
     throw new Error("Cannot settle: something goes on and on without waiting");
   }
