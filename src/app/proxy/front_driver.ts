@@ -88,7 +88,7 @@ async function serveSocks(
     answers.hold(machine.failed(error.failure));
     await answers.flush();
     await client.closeWrite();
-    await linger(client, o);
+    await linger(client, o.clock);
     throw error;
   } finally {
     soon?.[Symbol.dispose]();
@@ -176,7 +176,7 @@ async function readRequest(
       else {
         await answers.flush();
         await client.closeWrite();
-        await linger(client, o);
+        await linger(client, o.clock);
         throw new ProtocolError(`Cannot serve a SOCKS client: ${step.why}`);
       }
     }

@@ -1,5 +1,4 @@
 import { TtunError } from "../../base/errors.ts";
-import { onAbort } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
@@ -70,16 +69,12 @@ class HttpDriver implements AsyncDisposable {
   #last: number;
   /** Bytes since the last wait. */
   #spent = 0;
-  /** What connections live under: the caller's signal is tied to once, for as long as this lives. */
-  readonly #life = new AbortController();
-  readonly #tie: Disposable;
 
   constructor(client: Stream, machine: HttpProxy, o: HttpDriverOptions) {
     this.#machine = machine;
     this.#o = o;
     this.#client = this.#side(client);
     this.#last = o.clock.now();
-    this.#tie = onAbort(o.signal, (reason) => this.#life.abort(reason));
   }
 
   #side(stream: Stream): Side {
@@ -229,7 +224,7 @@ class HttpDriver implements AsyncDisposable {
     const own = this.#connecting = new AbortController();
     this.#o.onTarget(target);
     const isMine = () => this.#connecting === own;
-    const signal = AbortSignal.any([this.#life.signal, own.signal]);
+    const signal = AbortSignal.any([this.#o.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
     this.#o.connect(target, { signal, early }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
@@ -269,7 +264,7 @@ class HttpDriver implements AsyncDisposable {
         await sink.flushed();
         await stream.closeWrite();
       });
-      return this.#client.hasEnded ? undefined : await linger(stream, this.#o);
+      return this.#client.hasEnded ? undefined : await linger(stream, this.#o.clock);
     }
     const target = this.#target!;
     await this.#inTime(() => Promise.all([sink.flushed(), target.sink.flushed()]));
@@ -290,7 +285,6 @@ class HttpDriver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#tie[Symbol.dispose]();
     this.#connecting?.abort();
     this.#connecting = null;
     await this.#target?.stream[Symbol.asyncDispose]();

@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import { SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { linger } from "./linger.ts";
 
 function start() {
   const clock = new FakeClock();
   const [near, far] = memoryPair();
   near.closeWrite();
-  const done = linger(near, { clock, scratch: SCRATCH });
+  const done = linger(near, clock);
   let isDone = false;
   done.then(() => isDone = true);
   return { clock, near, far, done, isDone: () => isDone };
@@ -58,7 +57,7 @@ Deno.test("a flood lets the others have a turn", async () => {
   const others = (async () => {
     for (; !isOver; turns++) await setImmediate();
   })();
-  await linger(near, { clock, scratch: SCRATCH });
+  await linger(near, clock);
   isOver = true;
   await others;
   assert.ok(turns >= 10, `${turns} turns`);
