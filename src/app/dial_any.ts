@@ -1,7 +1,7 @@
 import { type HostPort, ipBytes } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
-import { onAbort } from "../base/scope.ts";
+import { abortable, onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
 import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
@@ -47,13 +47,6 @@ async function dialName(o: DialAnyOptions): Promise<Stream> {
   const { signal } = attempts;
   const found = await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
-}
-
-/** `promise`, or the signal's reason when that comes first. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  using _tie = onAbort(signal, reject);
-  return await Promise.race([promise, aborted]);
 }
 
 /** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */

@@ -83,6 +83,13 @@ export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Di
   return waiting.add(run);
 }
 
+/** `promise`, or the signal's reason when that comes first. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  using _tie = onAbort(signal, reject);
+  return await Promise.race([promise, aborted]);
+}
+
 const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
 /** Who waits for a signal's abort, and the one listener that they share. */

@@ -1,6 +1,6 @@
 import type { Clock, Resolver } from "../../contract/host.ts";
 import { TtunError } from "../../base/errors.ts";
-import { onAbort } from "../../base/scope.ts";
+import { abortable } from "../../base/scope.ts";
 
 /** How long addresses are taken for those of the name without asking again. */
 const FRESH_MS = 30_000;
@@ -34,10 +34,8 @@ export class ServerName implements Resolver {
     }
     const known = this.#known;
     if (known !== null && this.#clock.now() - known.at < FRESH_MS) return [...known.addresses];
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    using _tie = onAbort(signal, reject);
     try {
-      return [...await Promise.race([this.#asking ??= this.#ask(host), aborted])];
+      return [...await abortable(this.#asking ??= this.#ask(host), signal)];
     } catch (error) {
       const isMissing = error instanceof TtunError && error.kind === "name";
       if (known === null || !isMissing) throw error;
