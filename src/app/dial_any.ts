@@ -25,15 +25,20 @@ export interface DialAnyOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** What the stream lives under, where it may outlive the wish for it; absent = `signal`. */
+  readonly life?: AbortSignal;
   readonly timeoutMs: number;
   /** Which of the name's addresses may be tried. @throws where none may */
   readonly choose?: (addresses: string[]) => string[];
 }
 
-function dialAddress({ to, dialer, signal, timeoutMs, choose }: DialAnyOptions): Promise<Stream> {
+function dialAddress(o: DialAnyOptions): Promise<Stream> {
+  const { to, dialer, signal, life = signal, timeoutMs, choose } = o;
   try {
     choose?.([to.host]);
-    return dialer.dial(to, { signal, timeoutMs });
+    return life === signal
+      ? dialer.dial(to, { signal, timeoutMs })
+      : dialer.dial(to, { signal: life, cancel: signal, timeoutMs });
   } catch (error) {
     return Promise.reject(error);
   }
@@ -52,7 +57,7 @@ async function dialName(o: DialAnyOptions): Promise<Stream> {
 /** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */
 async function race(
   addresses: string[],
-  o: { to: HostPort; dialer: Dialer; clock: Clock; signal: AbortSignal },
+  o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
   signal: AbortSignal,
 ): Promise<Stream> {
   const { clock } = o;
@@ -70,7 +75,7 @@ async function race(
     const own = new AbortController();
     running.set(address, own);
     // What it lives under is the caller's alone: a tie between the two would stay behind for ever.
-    const life = { signal: o.signal, cancel: own.signal };
+    const life = { signal: o.life ?? o.signal, cancel: own.signal };
     o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);
       if (steps.length === 0) return void stream[Symbol.asyncDispose]();

@@ -33,7 +33,7 @@ export function ttStream(
     scratch: SCRATCH,
     clock: new FakeClock(),
     firstRandom: new Marker(TWIN.k).markedRandom(seededRng(++seed)),
-    isMarked: false,
+    peer: "unmarked",
     ...o,
   });
 }
@@ -64,11 +64,14 @@ export function frameOf(text: Uint8Array, random = 12): Uint8Array {
   return twinSeal(TWIN, seededRng(++seed)(random), text);
 }
 
-/** What bytes on a carrier are as frames: whole ones, then what is left over. */
-export function framesIn(bytes: Uint8Array): { text: Uint8Array; size: number; random: number }[] {
+/** What bytes on a carrier are as whole frames, `ends` among them. */
+export function framesIn(
+  bytes: Uint8Array,
+  ends = false,
+): { text: Uint8Array; size: number; random: number }[] {
   const frames = [];
   for (let at = 0; at < bytes.length;) {
-    const found = twinDecode(TWIN, bytes.subarray(at));
+    const found = twinDecode(TWIN, bytes.subarray(at), ends);
     if (typeof found !== "object") throw new Error(`${found} at ${at} of ${bytes.length}`);
     frames.push({
       text: found.text,

@@ -21,6 +21,8 @@ export interface StreamTraits {
   readonly resets: boolean;
   /** What comes for a closed end is refused at once; Multipath TCP swallows it for a minute. */
   readonly refusesWhenClosed: boolean;
+  /** An end is said: what an abort cuts off is a loss for the peer. Else it looks like an end. */
+  readonly saysEnd?: boolean;
   /** Hosts are IP addresses of this machine. */
   readonly ip: boolean;
 }

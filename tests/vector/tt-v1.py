@@ -59,8 +59,10 @@ def lifetime(code):
     return code % 15 + 1
 
 
-def mark(key, nonce):
-    return hmac.new(key, b"ttun" + nonce, hashlib.sha256).digest()[:8]
+def marks(key, nonce):
+    """The mark, and the proof behind it that a carrier may last."""
+    mac = hmac.new(key, b"ttun" + nonce, hashlib.sha256).digest()
+    return mac[:8], mac[8:16]
 
 
 def table_row(minute):
@@ -100,8 +102,9 @@ def differences(vectors):
         yield from compare(f"schedule {v['minute']}", [v["otp"], v["port"], v["lifetime"]], computed)
     for v in vectors["marks"]:
         key = aead_key(v["password"], otp(v["password"], v["minute"]))
-        computed = mark(key, bytes.fromhex(v["nonce"])).hex()
-        yield from compare(f"mark {v['nonce']}", v["mark"], computed)
+        mark, lasting = marks(key, bytes.fromhex(v["nonce"]))
+        yield from compare(f"mark {v['nonce']}", v["mark"], mark.hex())
+        yield from compare(f"lasting {v['nonce']}", v["lasting"], lasting.hex())
     t = vectors["port_table"]
     yield from compare("table password", t["password"], PASSWORD)
     yield from compare("table first_minute", t["first_minute"], FIRST_MINUTE)

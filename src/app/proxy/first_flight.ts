@@ -3,6 +3,7 @@ import type { Stream } from "../../contract/stream.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
+import type { Peer } from "../../core/tt/mark.ts";
 import { Stranger } from "../stranger.ts";
 import type { Account, Guesses } from "./guesses.ts";
 import type { Borrowed } from "./minute_secrets.ts";
@@ -17,7 +18,8 @@ export interface Admitted {
   readonly text: Uint8Array;
   /** What came behind the first frame. */
   readonly rest: Uint8Array;
-  readonly isMarked: boolean;
+  /** What its first frame says of it. */
+  readonly peer: Peer;
 }
 
 const NOTHING = new Uint8Array();
@@ -58,7 +60,7 @@ export async function readFirstFrame(
           minute: account.secrets.borrow(minute),
           text: found.text,
           rest: found.size < have ? sealed.slice(found.size, have) : NOTHING,
-          isMarked: borrowed.secrets.marker.hasMark(found.random),
+          peer: borrowed.secrets.marker.peerOf(found.random),
         };
       }
       if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");

@@ -95,7 +95,7 @@ Deno.test("a first frame of the minutes T-2 to T+1 is taken, of no other", async
     assert.deepEqual(admitted.text, GREETING);
     assert.equal(minute.keys.minute, NOW + off);
     assert.equal(admitted.account.name, "password");
-    assert.deepEqual([admitted.isMarked, admitted.rest.length], [false, 0]);
+    assert.deepEqual([admitted.peer, admitted.rest.length], ["unmarked", 0]);
   }
 });
 
@@ -172,11 +172,11 @@ Deno.test("the mark is seen, and its absence", async () => {
   const marked = await desk.readBytes(
     twinSeal(keys, new Marker(keys.k).markedRandom(draw), GREETING),
   );
-  assert.equal(marked.isMarked, true);
+  assert.equal(marked.peer, "lasting");
   const spoilt = new Marker(keys.k).markedRandom(draw);
   spoilt[15]! ^= 1;
   const unmarked = await desk.readBytes(twinSeal(keys, spoilt, GREETING));
-  assert.equal(unmarked.isMarked, false);
+  assert.equal(unmarked.peer, "unmarked");
   for (const { minute } of [marked, unmarked]) minute[Symbol.dispose]();
 });
 

@@ -15,7 +15,7 @@ function start(o: { idleMs?: number; capacity?: number; signal?: AbortSignal; tt
   const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
   const signal = o.signal === undefined ? {} : { signalB: o.signal };
   const pair = (): [Stream, Stream] =>
-    o.tt ? ttPair({ ...capacity, isMarked: true }) : memoryPair({ ...capacity, ...signal });
+    o.tt ? ttPair({ ...capacity, peer: "marked" }) : memoryPair({ ...capacity, ...signal });
   const [left, first] = pair();
   const [right, second] = pair();
   const count: RelayCount = { up: 0, down: 0 };

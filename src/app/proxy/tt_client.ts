@@ -19,11 +19,14 @@ const REQUEST_MS = 30_000;
 
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
-  using secrets = new MinuteSecrets(o.password, o.wire);
+  using stack = new DisposableStack();
+  const secrets = stack.use(new MinuteSecrets(o.password, o.wire));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   await scope(o.signal, (tasks) => {
-    const client = new ProxyClient({ ...o, signal: tasks.signal }, secrets, cut.signal);
+    const client = stack.use(
+      new ProxyClient({ ...o, signal: tasks.signal }, secrets, cut.signal),
+    );
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -35,7 +38,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   });
 }
 
-class ProxyClient {
+class ProxyClient implements Disposable {
   readonly pending = new Pending();
   readonly #o: ProxyClientOptions;
   readonly #cut: AbortSignal;
@@ -54,6 +57,10 @@ class ProxyClient {
     this.#here = connectFromHere({ ...o, connectMs: o.limits.connectMs, rules: null });
     const resolver = new ServerName(o.resolver, o.clock, o.signal);
     this.#tunnel = new TtDialer({ ...o, resolver, scratch: this.#scratch, secrets });
+  }
+
+  [Symbol.dispose](): void {
+    this.#tunnel[Symbol.dispose]();
   }
 
   readonly #connect: Connect = (target, o) =>

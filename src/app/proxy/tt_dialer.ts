@@ -1,17 +1,21 @@
 import { formatAddr } from "../../base/addr.ts";
+import { concat } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.ts";
 import type { Target } from "../../core/proxy/target.ts";
-import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
+import type { Peer } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
 import { type Connect, ConnectError, toConnectError } from "./egress.ts";
-import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
+import { type Carrier, Carriers } from "./carriers.ts";
+import type { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
 import { TtStream } from "./tt_stream.ts";
@@ -34,6 +38,12 @@ const TUNING = { noDelay: true, keepAliveSeconds: 60 };
 const NOTHING = new Uint8Array();
 
 const EARLY_TEXT = 1024;
+
+/** The same over a carrier that has been used: where it leads nowhere any more there is another way. */
+const AGAIN_MS = 2000;
+
+/** When a request goes: behind the answer to the greeting, with the greeting, or in one frame with it. */
+type How = "in turns" | "at once" | "again";
 
 /** What a connection is for. */
 interface Wish {
@@ -64,10 +74,11 @@ export interface TtDialerOptions extends ProxyHost {
  * port of the minute (docs/tt-v1.md, 1.5, 3.3 and 7). Where the clocks differ it finds out by how
  * many minutes, and remembers it.
  */
-export class TtDialer {
+export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
+  readonly #carriers: Carriers;
   /** By how many minutes the server's clock was ahead of ours the last time. */
   #skew = 0;
   /** The server has shown the mark: it takes the request behind the greeting. */
@@ -77,6 +88,11 @@ export class TtDialer {
     this.#o = o;
     this.#nonces = new NonceMemory(o.rng, { reach: REACH });
     this.#random = new RandomBlock(o.rng);
+    this.#carriers = new Carriers(o.clock);
+  }
+
+  [Symbol.dispose](): void {
+    this.#carriers[Symbol.dispose]();
   }
 
   readonly connect: Connect = async (target, { signal, early = NOTHING, once = false }) => {
@@ -125,26 +141,44 @@ export class TtDialer {
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
   async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
+    const again = await this.#tryAgain(wish, skew, signal);
+    if (again !== null) return again;
     try {
-      return await this.#ask(wish, skew, signal, this.#knowsMark);
+      return await this.#askFresh(wish, skew, signal, this.#knowsMark);
     } catch (error) {
       if (!(error instanceof Unmarked)) throw error;
       if (isSpent(wish)) throw new TtunError("lost", "The server is another one than before");
-      return await this.#ask(wish, skew, signal, false);
+      return await this.#askFresh(wish, skew, signal, false);
     }
   }
 
-  async #ask(
+  /** Over a carrier that has been used; null = there is none that still leads to the server. */
+  async #tryAgain(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream | null> {
+    const minute = minuteOf(this.#o.wallClock()) + skew;
+    const carrier = this.#carriers.take(minute);
+    if (carrier === null) return null;
+    const random = this.#random.take(MAX_RANDOM_SENT);
+    try {
+      return await this.#ask(this.#tunnel(carrier, random, "lasting"), wish, signal, "again");
+    } catch (error) {
+      if (error instanceof ConnectError || signal.aborted || isSpent(wish)) throw error;
+      if (toTtunError(error).kind === "internal") throw error;
+      this.#carriers.clear(); // what ended this one has ended them all, most often
+      return null;
+    }
+  }
+
+  async #askFresh(
     wish: Wish,
     skew: number,
     signal: AbortSignal,
     isPipelined: boolean,
   ): Promise<Stream> {
     const { secrets, wire, server, wallClock } = this.#o;
-    const borrowed = secrets.borrow(minuteOf(wallClock()) + skew);
-    let stream: Stream | null = null;
+    const minute = secrets.borrow(minuteOf(wallClock()) + skew);
+    let stream: Stream;
     try {
-      const port = portOf(borrowed.keys.otp, wire.range);
+      const port = portOf(minute.keys.otp, wire.range);
       stream = await dialAny({
         to: { host: server, port },
         dialer: this.#o.dialer,
@@ -152,33 +186,44 @@ export class TtDialer {
         clock: this.#o.clock,
         timeoutMs: DIAL_MS,
         signal,
+        life: this.#o.signal,
       });
-      stream.tune(TUNING);
-      const tunnel = this.#tunnel(stream, borrowed);
-      await this.#request(tunnel, wish, isPipelined);
-      tunnel.onClose(borrowed);
+    } catch (error) {
+      minute[Symbol.dispose]();
+      throw error;
+    }
+    stream.tune(TUNING);
+    const random = minute.secrets.marker.markedRandom((length) => this.#random.take(length));
+    const tunnel = this.#tunnel({ stream, minute }, random, "unmarked");
+    return await this.#ask(tunnel, wish, signal, isPipelined ? "at once" : "in turns");
+  }
+
+  /** Owns the tunnel unless it succeeds. */
+  async #ask(tunnel: TtStream, wish: Wish, signal: AbortSignal, how: How): Promise<Stream> {
+    // A carrier outlives the connection that it was opened for.
+    using _tie = signal === this.#o.signal ? null : onAbort(signal, () => tunnel.reset());
+    try {
+      await this.#request(tunnel, wish, how);
       return tunnel;
     } catch (error) {
-      await stream?.[Symbol.asyncDispose]();
-      borrowed[Symbol.dispose]();
-      throw error;
+      await tunnel[Symbol.asyncDispose]();
+      throw signal.aborted ? signal.reason : error;
     }
   }
 
-  #tunnel(stream: Stream, { keys, secrets }: Borrowed): TtStream {
+  #tunnel(carrier: Carrier, firstRandom: Uint8Array, peer: Peer): TtStream {
     const { wallClock, wire, clock, scratch } = this.#o;
-    const { marker } = secrets;
-    const firstRandom = marker.markedRandom((length) => this.#random.take(length));
+    const { keys, secrets } = carrier.minute;
     const nonceOf = (random: Uint8Array) => random.subarray(0, NONCE_SIZE);
     this.#nonces.noteSent(keys, nonceOf(firstRandom), minuteOf(wallClock()));
-    return new TtStream({
-      stream,
+    const tunnel = new TtStream({
+      stream: carrier.stream,
       sealer: new FrameSealer(secrets, this.#random),
       opener: new FrameOpener(secrets),
       scratch,
       clock,
       firstRandom,
-      isMarked: false,
+      peer,
       onFirst: (random) => {
         const verdict = this.#nonces.noteReceived(keys, nonceOf(random), minuteOf(wallClock()));
         if (verdict !== "new") {
@@ -186,18 +231,22 @@ export class TtDialer {
             `Cannot trust the server: its first frame is not new (${verdict})`,
           );
         }
-        return marker.hasMark(random);
+        return peer === "lasting" ? peer : secrets.marker.peerOf(random);
       },
+      onIdle: () => this.#carriers.put(carrier),
       ...(wire.mostText !== undefined && { mostText: wire.mostText }),
     });
+    tunnel.onClose(carrier.minute);
+    return tunnel;
   }
 
   /** Asks for the target, and waits for the answer. */
   async #request(
     tunnel: TtStream,
     wish: Wish,
-    isPipelined: boolean,
+    how: How,
   ): Promise<void> {
+    const isPipelined = how !== "in turns";
     const { target, early } = wish;
     const { clock, limits, wire } = this.#o;
     const peer = formatAddr(tunnel.remote);
@@ -207,11 +256,12 @@ export class TtDialer {
         late = new TtunError("timeout", `No answer from the server ${peer} within ${ms / 1000} s`);
         tunnel.reset();
       });
-    let deadline = giveUpAfter(ANSWER_MS);
+    let deadline = giveUpAfter(how === "again" ? AGAIN_MS : ANSWER_MS);
     let isAnswered = false;
     try {
       const goesAlong = isPipelined && (wire.mostText ?? Infinity) >= EARLY_TEXT;
       const texts = isPipelined ? [greeting(), request(target)] : [greeting()];
+      if (how === "again") texts.splice(0, 2, concat(...texts));
       if (goesAlong) texts.push(...inPieces(early));
       wish.isSent ||= goesAlong && early.length > 0;
       // The server may answer before it reads the rest; where the write fails, so does the read.
@@ -230,8 +280,8 @@ export class TtDialer {
           isAnswered = true;
           deadline[Symbol.dispose]();
           deadline = giveUpAfter(limits.connectMs + REPLY_GRACE_MS);
-          this.#knowsMark = tunnel.isMarked;
-          if (isPipelined && !tunnel.isMarked) throw new Unmarked();
+          this.#knowsMark = tunnel.peer !== "unmarked";
+          if (isPipelined && !this.#knowsMark) throw new Unmarked();
         }
         for (const step of got === null ? socks.ended() : socks.feed(reply.subarray(0, got))) {
           if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
@@ -247,7 +297,7 @@ export class TtDialer {
         }
       }
     } catch (thrown) {
-      this.#knowsMark &&= thrown instanceof ConnectError;
+      this.#knowsMark &&= how === "again" || thrown instanceof ConnectError;
       const error = late ?? thrown;
       if (!(error instanceof TtunError) || error.kind === "internal") throw error;
       throw isAnswered ? toConnectError(error, target) : error; // the minute was the right one

@@ -4,7 +4,7 @@ import { onAbort, scope } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
@@ -18,16 +18,23 @@ import { throwAway } from "../throw_away.ts";
 import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { type Admitted, readFirstFrame } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
-import { Guesses } from "./guesses.ts";
+import { type Account, Guesses } from "./guesses.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyServerOptions } from "./options.ts";
 import { PortHopper } from "./port_hopper.ts";
 import { Quota } from "./quota.ts";
 import { Scratch } from "./scratch.ts";
-import { TtStream } from "./tt_stream.ts";
+import { TtStream, type TtStreamOptions } from "./tt_stream.ts";
 
 /** How long a client that has shown the password may take to say what it wants. */
 const REQUEST_MS = 30_000;
+
+/** How long a carrier whose connection is over is kept for the next: longer than a client keeps it. */
+const IDLE_MS = 20_000;
+
+const TUNING = { noDelay: true, keepAliveSeconds: 60 };
+
+const NOTHING: Uint8Array = new Uint8Array();
 
 /** The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2). */
 const HTTP_METHOD = /^[A-Z]{3,10} /;
@@ -92,7 +99,7 @@ class ProxyServer {
     this.#connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
   }
 
-  /** One connection from accept to close. Never throws: what it meets is its own end only. */
+  /** A carrier from accept to close. Never throws: what it meets is its own end only. */
   async serve(stream: Stream, port: number): Promise<void> {
     await using owned = stream;
     const peer = formatAddr(owned.remote);
@@ -100,7 +107,15 @@ class ProxyServer {
       const admitted = await this.#admit(owned, port, peer);
       if (admitted === null) return;
       using _minute = admitted.minute;
-      await this.#proxy(owned, admitted, peer);
+      owned.tune(TUNING);
+      let first: Uint8Array | null = admitted.text;
+      let text = this.#firstConnection(owned, admitted);
+      while (first !== null) {
+        await this.#proxy(text, first, admitted.account, peer);
+        if (!text.isOver) return;
+        text = this.#nextConnection(owned, admitted, text.takeRest());
+        first = await this.#nextFirst(text, owned);
+      }
     } catch (thrown) {
       // Why there is no target has been told.
       if (!this.#o.signal.aborted && !(thrown instanceof ConnectError)) this.#tell(thrown, peer);
@@ -136,20 +151,23 @@ class ProxyServer {
     return null;
   }
 
-  async #proxy(stream: Stream, admitted: Admitted, peer: string): Promise<void> {
+  /** One connection: what its client wants, to the end of both ways. */
+  async #proxy(
+    text: TtStream,
+    first: Uint8Array,
+    { name }: Account,
+    peer: string,
+  ): Promise<void> {
     const { limits, log, clock } = this.#o;
-    using place = this.#quota.take(stream.remote);
+    using place = this.#quota.take(text.remote);
     if (place === null) {
       this.#rejected.warn("no place for another connection", { peer });
-      return stream.reset();
+      return text.reset();
     }
-    stream.tune({ noDelay: true, keepAliveSeconds: 60 });
-    const text = this.#tunnel(stream, admitted);
-    const { name } = admitted.account;
     const user = name === "" ? {} : { user: name };
     let to = targetText(null);
     const since = clock.now();
-    const count = await serveFront(text, admitted.text, {
+    const count = await serveFront(text, first, {
       clock,
       scratch: this.#scratch,
       idleMs: limits.idleMs,
@@ -169,23 +187,57 @@ class ProxyServer {
     log.debug("done", { peer, ...user, target: to, seconds, ...count });
   }
 
-  #tunnel(stream: Stream, { account, minute, rest, isMarked }: Admitted): TtStream {
+  #firstConnection(stream: Stream, admitted: Admitted): TtStream {
+    const random = admitted.minute.secrets.marker.markedRandom(this.#rng);
+    return this.#tunnel(stream, admitted, random, { rest: admitted.rest });
+  }
+
+  /** The one that may come over a carrier whose connection is over. */
+  #nextConnection(stream: Stream, admitted: Admitted, rest = NOTHING): TtStream {
+    const { account, minute, peer } = admitted;
+    return this.#tunnel(stream, admitted, this.#random.take(MAX_RANDOM_SENT), {
+      rest,
+      onFirst: (random) => {
+        const nonce = random.subarray(0, NONCE_SIZE);
+        const now = minuteOf(this.#o.wallClock());
+        const verdict = account.nonces.noteReceived(minute.keys, nonce, now);
+        if (verdict === "new") return peer;
+        throw new ProtocolError(`Cannot serve another connection: its first frame is ${verdict}`);
+      },
+    });
+  }
+
+  /** What it begins with; null = it does not come. */
+  async #nextFirst(text: TtStream, carrier: Stream): Promise<Uint8Array | null> {
+    using _pending = this.pending.add(carrier.remote, () => carrier.reset());
+    using _deadline = this.#o.clock.after(IDLE_MS, () => void carrier[Symbol.asyncDispose]());
+    const { plain } = this.#scratch;
+    for (;;) {
+      const got = text.readNow(plain);
+      if (got === null) return null;
+      if (got !== undefined) return plain.slice(0, got);
+      await text.readable();
+    }
+  }
+
+  #tunnel(
+    stream: Stream,
+    { account, minute, peer }: Admitted,
+    firstRandom: Uint8Array,
+    o: Pick<TtStreamOptions, "rest" | "onFirst">,
+  ): TtStream {
     const { wallClock, wire, clock } = this.#o;
-    const firstRandom = minute.secrets.marker.markedRandom(this.#rng);
-    account.nonces.noteSent(
-      minute.keys,
-      firstRandom.subarray(0, NONCE_SIZE),
-      minuteOf(wallClock()),
-    );
+    const nonce = firstRandom.subarray(0, NONCE_SIZE);
+    account.nonces.noteSent(minute.keys, nonce, minuteOf(wallClock()));
     return new TtStream({
+      ...o,
       stream,
       sealer: new FrameSealer(minute.secrets, this.#random),
       opener: new FrameOpener(minute.secrets),
       scratch: this.#scratch,
       clock,
-      rest,
       firstRandom,
-      isMarked,
+      peer,
       ...(wire.mostText !== undefined && { mostText: wire.mostText }),
     });
   }

@@ -1,18 +1,18 @@
 import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
-import { ProtocolError } from "../../base/errors.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, OnReady, Stream, StreamInfo, Tuning } from "../../contract/stream.ts";
 import {
   FRAME_ROOM,
   type FrameOpener,
   type FrameSealer,
-  LONGEST_TEXT,
   MAX_FRAME_ROOM,
   MAX_TEXT,
   MAX_TEXT_OLD,
   textOf,
 } from "../../core/tt/frame.ts";
+import type { Peer } from "../../core/tt/mark.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** So many bytes go in small frames first: whoever waits for a page sees its beginning at once. */
@@ -49,13 +49,15 @@ export interface TtStreamOptions {
   readonly text?: Uint8Array;
   /** R of the first frame that is sent (core/tt/mark.ts), 32 bytes. */
   readonly firstRandom: Uint8Array;
-  /** Whether the peer has shown the mark. */
-  readonly isMarked: boolean;
+  /** What the peer has shown to be. */
+  readonly peer: Peer;
   /**
-   * Called with R of the first frame that comes; says whether it has the mark. @throws to refuse it.
+   * Called with R of the first frame that comes; says what the peer is. @throws to refuse it.
    * Absent: it has come already.
    */
-  readonly onFirst?: (random: Uint8Array) => boolean;
+  readonly onFirst?: (random: Uint8Array) => Peer;
+  /** Called instead of closing the carrier when the next connection can have it. */
+  readonly onIdle?: () => void;
   /** The longest text of a frame, whatever the peer takes (`--mtu`). */
   readonly mostText?: number;
 }
@@ -64,6 +66,9 @@ export interface TtStreamOptions {
  * A connection in frames of tt as a stream of its texts (docs/tt-v1.md, 2). Owns the carrier. What
  * the carrier does not take at once is kept sealed, a chunk at the most; of what comes, a frame that
  * is not whole. `readNow` and `writeNow` must not be given Scratch's `sealed`.
+ *
+ * Where the carrier lasts (7), each way ends by a frame instead of FIN, and a FIN before it is no end
+ * but a loss.
  */
 export class TtStream implements Stream {
   readonly #stream: Stream;
@@ -73,8 +78,14 @@ export class TtStream implements Stream {
   readonly #clock: Clock;
   readonly #mostText: number;
   #firstRandom: Uint8Array | null;
-  #onFirst: ((random: Uint8Array) => boolean) | null;
-  #isMarked: boolean;
+  #onFirst: ((random: Uint8Array) => Peer) | null;
+  #peer: Peer;
+  readonly #onIdle: (() => void) | null;
+  /** The ends by frames. */
+  #hasEnded = false;
+  #hasSentEnd = false;
+  /** The carrier is another connection's. */
+  #isGiven = false;
   /** Text that was opened and not read yet. */
   #text: Uint8Array | null;
   /** What has come and was not opened yet: the beginning of a frame, or frames without a reader. */
@@ -100,7 +111,8 @@ export class TtStream implements Stream {
     this.#mostText = o.mostText ?? MAX_TEXT;
     this.#firstRandom = o.firstRandom;
     this.#onFirst = o.onFirst ?? null;
-    this.#isMarked = o.isMarked;
+    this.#peer = o.peer;
+    this.#onIdle = o.onIdle ?? null;
     this.#text = o.text === undefined || o.text.length === 0 ? null : o.text;
     if (o.rest !== undefined && o.rest.length > 0) this.#kept = o.rest;
   }
@@ -113,9 +125,22 @@ export class TtStream implements Stream {
     return this.#stream.remote;
   }
 
-  /** Whether the peer has shown that it is ttun. */
-  get isMarked(): boolean {
-    return this.#isMarked;
+  /** What the peer has shown to be. */
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** Whether both ways have ended by frames: the carrier is whole, and has nothing of this any more. */
+  get isOver(): boolean {
+    return this.#hasEnded && this.#hasSentEnd && this.#flushing === null &&
+      this.#failure === null && this.#text === null;
+  }
+
+  /** What has come behind the end. Owned by the caller from now on. */
+  takeRest(): Uint8Array | undefined {
+    const rest = this.#kept ?? undefined;
+    this.#kept = null;
+    return rest;
   }
 
   /** Puts text back that was read: it comes again first. Owned from now on. */
@@ -155,6 +180,7 @@ export class TtStream implements Stream {
     for (;;) {
       if (this.#text !== null) return this.#takeText(into);
       if (this.#broken !== null) throw this.#broken.error;
+      if (this.#hasEnded) return null;
       const got = this.#frame === null ? this.#readFrames(into) : this.#readFrame(into);
       if (got !== 0) return got;
     }
@@ -204,7 +230,7 @@ export class TtStream implements Stream {
         if (size === null || at + size > end) break;
         filled += this.#open(sealed, at, size, filled === 0 ? into : into.subarray(filled));
         at += size;
-      } while (filled < into.length);
+      } while (filled < into.length && !this.#hasEnded);
       if (at < end) this.#keep(sealed.subarray(at, end));
     } catch (error) {
       this.#broken = { error };
@@ -231,8 +257,13 @@ export class TtStream implements Stream {
     }
   }
 
+  /** Whether an end must come by a frame: before the first one nothing is there to end. */
+  get #isLasting(): boolean {
+    return this.#peer === "lasting" && this.#onFirst === null;
+  }
+
   #sizeOf(bytes: Uint8Array, at: number, end: number): number | null {
-    return this.#opener.sizeAt(bytes, at, end, LONGEST_TEXT);
+    return this.#opener.sizeAt(bytes, at, end, this.#isLasting ? 0 : 1);
   }
 
   /** Opens a frame, what there is room for to `into`; returns how much that was. */
@@ -242,8 +273,9 @@ export class TtStream implements Stream {
     // Little room: a caller that reads a header, say.
     const text = length > into.length ? new Uint8Array(length) : null;
     this.#opener.open(bytes, at, size, text ?? into);
+    this.#hasEnded = length === 0;
     if (this.#onFirst !== null) {
-      this.#isMarked = this.#onFirst(random.slice());
+      this.#peer = this.#onFirst(random.slice());
       this.#onFirst = null;
     }
     this.#text = text;
@@ -252,7 +284,9 @@ export class TtStream implements Stream {
 
   /** Copies what is no whole frame: a little as it is, of a long frame there is room for all. */
   #keep(bytes: Uint8Array): void {
-    const size = bytes.length <= HEAD ? null : this.#sizeOf(bytes, 0, bytes.length);
+    const size = bytes.length <= HEAD || this.#hasEnded
+      ? null
+      : this.#sizeOf(bytes, 0, bytes.length);
     if (size === null || size <= bytes.length) {
       this.#kept = bytes.slice();
       return;
@@ -263,13 +297,16 @@ export class TtStream implements Stream {
   }
 
   #end(kept: number): null {
-    if (kept > 0) {
-      throw new ProtocolError("Lost the connection: it ended inside a frame");
-    }
-    return null;
+    if (kept > 0) throw new ProtocolError("Lost the connection: it ended inside a frame");
+    if (!this.#isLasting) return null;
+    throw new TtunError("lost", "Lost the connection: it ended without saying so");
   }
 
   // Writing.
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
 
   /** Writes short texts, each a frame of its own, at once: only when nothing waits. */
   writeFrames(texts: readonly Uint8Array[]): Now<void> {
@@ -281,7 +318,8 @@ export class TtStream implements Stream {
   }
 
   writeNow(bytes: Uint8Array): number {
-    if (this.#failure !== null) throw this.#failure.error;
+    this.#check();
+    if (this.#hasSentEnd) throw new TtunError("lost", "Cannot write: this end has ended");
     if (this.#flushing !== null) return 0;
     const { sealed } = this.#scratch;
     this.#beginAfterPause();
@@ -316,7 +354,11 @@ export class TtStream implements Stream {
 
   /** How much of so many bytes the next frame takes. */
   #nextText(left: number): number {
-    const most = Math.min(left, this.#mostText, this.#isMarked ? MAX_TEXT : MAX_TEXT_OLD);
+    const most = Math.min(
+      left,
+      this.#mostText,
+      this.#peer === "unmarked" ? MAX_TEXT_OLD : MAX_TEXT,
+    );
     if (this.#smallLeft <= 0 || most <= ANY_SEGMENT - FRAME_ROOM) return most;
     this.#segment ??= this.#stream.info().segmentBytes ?? USUAL_SEGMENT;
     return Math.min(most, Math.max(1, this.#segment - FRAME_ROOM));
@@ -339,26 +381,38 @@ export class TtStream implements Stream {
   async #writeLater(all: Uint8Array, from: number): Promise<void> {
     for (let done = from;;) {
       if (this.#flushing !== null) await this.#flushing;
-      if (this.#failure !== null) throw this.#failure.error;
+      this.#check();
       if (done === all.length) return;
       done += this.writeNow(done === 0 ? all : all.subarray(done));
     }
   }
 
   closeWrite(): Now<void> {
-    if (this.#flushing !== null) return this.#flushing.then(() => this.#sendFin());
-    return this.#sendFin();
+    if (this.#flushing !== null) return this.#flushing.then(() => this.#sendEnd());
+    return this.#sendEnd();
   }
 
-  #sendFin(): Now<void> {
-    if (this.#failure !== null) throw this.#failure.error;
-    return this.#stream.closeWrite();
+  #sendEnd(): Now<void> {
+    this.#check();
+    if (this.#peer !== "lasting") return this.#stream.closeWrite();
+    if (this.#hasSentEnd) return;
+    const frame = this.#sealEnd();
+    const took = this.#stream.writeNow(frame);
+    this.#hasSentEnd = true;
+    if (took === frame.length) return;
+    this.#flush(frame.slice(took));
+    return this.#flushing?.then(() => this.#check());
+  }
+
+  #sealEnd(): Uint8Array {
+    const { sealed } = this.#scratch;
+    return sealed.subarray(0, this.#sealer.sealEnd(sealed, 0));
   }
 
   // What is the carrier's.
 
   reset(): void {
-    this.#stream.reset();
+    if (!this.#isGiven) this.#stream.reset();
   }
 
   info(): StreamInfo {
@@ -371,7 +425,23 @@ export class TtStream implements Stream {
 
   /** What the carrier has not taken yet is lost: `closeWrite` waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isGiven) return;
+    if (this.isOver && this.#kept === null && this.#onIdle !== null) {
+      this.#isGiven = true;
+      return this.#onIdle();
+    }
+    this.#tryEnd();
     await this.#stream[Symbol.asyncDispose]();
     this.#alongside?.[Symbol.dispose]();
+  }
+
+  /** Who closes has ended, if nothing of what was written waits, and unless that was by a reset. */
+  #tryEnd(): void {
+    if (this.#peer !== "lasting" || this.#hasSentEnd || this.#flushing !== null) return;
+    try {
+      this.#stream.writeNow(this.#sealEnd());
+    } catch {
+      // It has gone already.
+    }
   }
 }

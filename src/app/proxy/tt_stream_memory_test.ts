@@ -13,7 +13,7 @@ Deno.test("a connection that is idle holds no buffer, whatever went through it",
   const carriers: unknown[] = [];
   const open = async () => {
     const [near, far] = memoryPair({ capacity: 70_000 });
-    const stream = ttStream(near, { isMarked: true });
+    const stream = ttStream(near, { peer: "marked" });
     for (const cut of [10, 30_000]) { // a header in part, then a frame in part
       far.write(frame.subarray(0, cut));
       assert.equal(stream.readNow(new Uint8Array(100)), undefined);
@@ -37,5 +37,5 @@ Deno.test("a connection that is idle holds no buffer, whatever went through it",
   for (let i = 0; i < COUNT; i++) await open();
   const each = (arrayBytes() - before) / COUNT;
   assert.ok(each < 1000, `${each} bytes each`);
-  assert.ok(streams.every((stream) => stream.isMarked) && carriers.length === COUNT + 1);
+  assert.ok(streams.every((stream) => stream.peer === "marked") && carriers.length === COUNT + 1);
 });

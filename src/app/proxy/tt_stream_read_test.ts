@@ -226,22 +226,24 @@ Deno.test("headers that cannot be are refused: R below 12 bytes, no text", () =>
   assert.equal(readToError(other).error instanceof ProtocolError, true);
 });
 
-Deno.test("the first frame's R is shown once, and says whether the peer has the mark", () => {
+Deno.test("the first frame's R is shown once, and says what the peer is", () => {
   const marked = twinSeal(TWIN, new Marker(TWIN.k).markedRandom((n) => pattern(n)), utf8("a"));
-  for (const [first, isMarked] of [[marked, true], [frameOf(utf8("a"), 32), false]] as const) {
+  for (
+    const [first, peer] of [[marked, "lasting"], [frameOf(utf8("a"), 32), "unmarked"]] as const
+  ) {
     for (const cut of [0, 10, first.length]) {
       const shown: Uint8Array[] = [];
       const [stream, far] = reader({
         onFirst: (random) => {
           shown.push(random);
-          return new Marker(TWIN.k).hasMark(random);
+          return new Marker(TWIN.k).peerOf(random);
         },
       });
       far.write(first.subarray(0, cut));
       stream.readNow(new Uint8Array(0));
       far.write(concat(first.subarray(cut), marked, frameOf(utf8("b"))));
       assert.deepEqual(readNowAll(stream).bytes, utf8("aab"));
-      assert.equal(stream.isMarked, isMarked);
+      assert.equal(stream.peer, peer);
       assert.deepEqual(shown, [first.slice(1, 33)]);
     }
   }

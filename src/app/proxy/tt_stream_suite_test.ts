@@ -4,6 +4,7 @@ import { ttStream } from "../../../tests/fake/tt_ends.ts";
 import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
 import type { Listener } from "../../contract/stream.ts";
+import type { Peer } from "../../core/tt/mark.ts";
 
 const TRAITS: StreamTraits = {
   flood: 1 << 20,
@@ -14,32 +15,34 @@ const TRAITS: StreamTraits = {
 };
 
 /** The memory net with both ends of every connection in frames. */
-function framedNet(isMarked: boolean, capacity?: number): StreamNet {
+function framedNet(peer: Peer, capacity?: number): StreamNet {
   const net = new MemoryNet(capacity === undefined ? {} : { capacity });
   const dialer = net.dialer();
   return {
-    dialer: { dial: async (to, o) => ttStream(await dialer.dial(to, o), { isMarked }) },
-    listen: (at, o) => framed(net.listen(at, o), isMarked),
+    dialer: { dial: async (to, o) => ttStream(await dialer.dial(to, o), { peer }) },
+    listen: (at, o) => framed(net.listen(at, o), peer),
     at: { host: "192.0.2.1", port: 0 },
     pause: () => setImmediate(),
-    traits: TRAITS,
+    traits: { ...TRAITS, saysEnd: peer === "lasting" },
     [Symbol.asyncDispose]: async () => {},
   };
 }
 
-function framed(inner: Listener, isMarked: boolean): Listener {
+function framed(inner: Listener, peer: Peer): Listener {
   return {
     addr: inner.addr,
     accept: (o) => {
       const stream = inner.accept(o);
       return stream instanceof Promise
-        ? stream.then((stream) => ttStream(stream, { isMarked }))
-        : ttStream(stream, { isMarked });
+        ? stream.then((stream) => ttStream(stream, { peer }))
+        : ttStream(stream, { peer });
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }
 
-streamSuite("frames for an existing peer", TRAITS, Deno.test, () => framedNet(false));
-streamSuite("frames for a marked peer", TRAITS, Deno.test, () => framedNet(true));
-streamSuite("frames over a narrow carrier", TRAITS, Deno.test, () => framedNet(true, 4000));
+streamSuite("frames for an existing peer", TRAITS, Deno.test, () => framedNet("unmarked"));
+streamSuite("frames for a marked peer", TRAITS, Deno.test, () => framedNet("marked"));
+streamSuite("frames over a narrow carrier", TRAITS, Deno.test, () => framedNet("marked", 4000));
+streamSuite("frames whose end is one", TRAITS, Deno.test, () => framedNet("lasting"));
+streamSuite("frames whose end is one, narrow", TRAITS, Deno.test, () => framedNet("lasting", 4000));

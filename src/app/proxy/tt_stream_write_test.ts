@@ -56,8 +56,8 @@ async function takeWhile(far: Stream, writing: Promise<unknown>): Promise<Uint8A
 }
 
 Deno.test("frames fill one segment each at first, then are as long as the peer takes", () => {
-  for (const [isMarked, most] of [[true, 65_519], [false, 4036]] as const) {
-    const [stream, far] = writer({ isMarked, segmentBytes: 1400 });
+  for (const [peer, most] of [["marked", 65_519], ["unmarked", 4036]] as const) {
+    const [stream, far] = writer({ peer, segmentBytes: 1400 });
     const data = pattern(400_000);
     stream.write(data);
     const frames = framesIn(readNowAll(far).bytes);
@@ -65,7 +65,7 @@ Deno.test("frames fill one segment each at first, then are as long as the peer t
     for (const [i, { text, size }] of frames.entries()) {
       const isSmall = sent < SMALL;
       if (isSmall) assert.equal(text.length, 1400 - 51, `frame ${i} after ${sent}`);
-      else if (isMarked) assert.ok(text.length <= most);
+      else if (peer === "marked") assert.ok(text.length <= most);
       if (isSmall) assert.ok(size <= 1400);
       sent += text.length;
     }
@@ -82,7 +82,7 @@ Deno.test("where the carrier knows no segment, a frame fits one of 1428 bytes", 
 
 Deno.test("after a pause of a second frames are small again, and not before", async () => {
   const clock = new FakeClock();
-  const [stream, far] = writer({ isMarked: true, clock });
+  const [stream, far] = writer({ peer: "marked", clock });
   stream.write(pattern(200_000));
   readNowAll(far);
   const next = () => {
@@ -113,7 +113,7 @@ Deno.test("for an existing peer no text is above 4036 bytes and no frame above 4
 });
 
 Deno.test("the mark of a peer that has just shown it counts from the next frame on", () => {
-  const [stream, far] = writer({ onFirst: () => true });
+  const [stream, far] = writer({ onFirst: () => "marked" });
   stream.write(pattern(SMALL));
   stream.write(pattern(20_000));
   assert.equal(Math.max(...textsOn(far, concat(pattern(SMALL), pattern(20_000)))), 4036);
@@ -125,16 +125,18 @@ Deno.test("the mark of a peer that has just shown it counts from the next frame 
 
 Deno.test("no text is longer than the operator has said", () => {
   for (
-    const [mostText, isMarked] of [[1, true], [500, false], [10_000, true], [
-      60_000,
-      false,
-    ]] as const
+    const [mostText, peer] of [
+      [1, "lasting"],
+      [500, "unmarked"],
+      [10_000, "marked"],
+      [60_000, "unmarked"],
+    ] as const
   ) {
-    const [stream, far] = writer({ mostText, isMarked });
+    const [stream, far] = writer({ mostText, peer });
     const data = pattern(mostText === 1 ? 300 : 150_000);
     stream.write(data);
     const longest = Math.max(...textsOn(far, data));
-    assert.equal(longest, Math.min(mostText, isMarked ? 65_519 : 4036));
+    assert.equal(longest, Math.min(mostText, peer === "unmarked" ? 4036 : 65_519));
   }
 });
 
@@ -165,7 +167,7 @@ Deno.test("the first frame's R is the one that was given, once; the others are a
     at += size;
   }
   assert.equal(nonces.size, 102);
-  assert.equal(new Marker(TWIN.k).hasMark(firstRandom), false); // it is taken as it is
+  assert.equal(new Marker(TWIN.k).peerOf(firstRandom), "unmarked"); // it is taken as it is
 });
 
 Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {
@@ -179,7 +181,7 @@ Deno.test("a carrier that takes a few bytes at a time loses and repeats nothing"
   const sizes = fc.array(fc.integer({ min: 0, max: 9000 }), { minLength: 1, maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.integer({ min: 1, max: 5000 }), async (sizes, capacity) => {
-      const [stream, far] = writer({ capacity, isMarked: true });
+      const [stream, far] = writer({ capacity, peer: "marked" });
       const data = sizes.map((size, i) => pattern(size, i + 1));
       const write = async () => {
         for (const [i, bytes] of data.entries()) {
@@ -216,7 +218,7 @@ Deno.test("while an earlier write waits writeNow takes nothing, and then goes on
 });
 
 Deno.test("what a carrier has not taken yet is no more than a chunk, however much is written", async () => {
-  const [stream, far] = writer({ capacity: 1000, isMarked: true });
+  const [stream, far] = writer({ capacity: 1000, peer: "marked" });
   const taken = stream.writeNow(pattern(1 << 20));
   assert.ok(taken <= SCRATCH.sealed.length);
   for (let i = 0; i < 10; i++) assert.equal(stream.writeNow(pattern(1000)), 0);

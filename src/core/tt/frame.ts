@@ -23,6 +23,7 @@ import type { RandomBlock } from "./random.ts";
 const FIXED = 3 + TAG_SIZE;
 const AAD_SIZE = 8;
 const MASK_INDEX = 31;
+const NO_TEXT = new Uint8Array();
 
 /** Bytes of R: the fewest that anybody may send, for they hold the nonce. */
 export const MIN_RANDOM = NONCE_SIZE;
@@ -97,6 +98,16 @@ export class FrameSealer {
     if (!(length >= 1 && length <= LONGEST_TEXT)) {
       throw new ProtocolError(`Cannot seal a frame of ${length} bytes: 1 to ${LONGEST_TEXT} fit`);
     }
+    return this.#seal(text, into, at, random);
+  }
+
+  /** The same without a text: the end of a connection, for a peer whose carriers last. */
+  sealEnd(into: Uint8Array, at: number): number {
+    return this.#seal(NO_TEXT, into, at);
+  }
+
+  #seal(text: Uint8Array, into: Uint8Array, at: number, random?: Uint8Array): number {
+    const { length } = text;
     const size = random?.length ??
       MIN_RANDOM + this.#random.below(MAX_RANDOM_SENT - MIN_RANDOM + 1);
     const textAt = at + FIXED + size;
@@ -135,7 +146,7 @@ export const IMPOSSIBLE = -1;
 /**
  * Size of the frame that begins at `at`, as its header tells; or one of the two numbers above.
  * Two bytes are enough to see that R has no room for a nonce, 3 + rs for the rest. An empty text
- * is impossible: no existing program sends one, and their readers stall on it.
+ * is impossible, unless `leastText` is 0: no existing program sends one, and their readers stall.
  */
 export function measureFrame(
   mask: Uint8Array,
@@ -143,6 +154,7 @@ export function measureFrame(
   at: number,
   end: number,
   mostText: number,
+  leastText = 1,
 ): number {
   if (end - at < 2) return NEEDS_MORE;
   const high = mask[bytes[at + 1]! & MASK_INDEX]!;
@@ -151,7 +163,7 @@ export function measureFrame(
   if (end - at < 3 + random) return NEEDS_MORE;
   const low = mask[bytes[at + 2]! & MASK_INDEX]!;
   const text = ((bytes[at + 1 + random]! ^ high) << 8) | (bytes[at + 2 + random]! ^ low);
-  return text < 1 || text > mostText ? IMPOSSIBLE : FIXED + random + text;
+  return text < leastText || text > mostText ? IMPOSSIBLE : FIXED + random + text;
 }
 
 /**
@@ -168,7 +180,7 @@ export function openFrame(
 ): number {
   const { cipher, aad, mask } = secrets;
   const end = at + size;
-  if (measureFrame(mask, bytes, at, end, LONGEST_TEXT) !== size) {
+  if (measureFrame(mask, bytes, at, end, LONGEST_TEXT, 0) !== size) {
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
   const textAt = at + FIXED + randomSize(mask, bytes, at);
@@ -206,15 +218,10 @@ export class FrameOpener {
 
   /**
    * Size of the frame that begins at `at`; null when its header is not whole in `bytes[at..end)`.
-   * @throws {ProtocolError} on a header that cannot be, or a text above `mostText`
+   * @throws {ProtocolError} on a header that cannot be, or a text below `leastText`
    */
-  sizeAt(
-    bytes: Uint8Array,
-    at: number,
-    end: number,
-    mostText: number = LONGEST_TEXT,
-  ): number | null {
-    const size = measureFrame(this.#secrets.mask, bytes, at, end, mostText);
+  sizeAt(bytes: Uint8Array, at: number, end: number, leastText = 1): number | null {
+    const size = measureFrame(this.#secrets.mask, bytes, at, end, LONGEST_TEXT, leastText);
     if (this.#isDamaged || size === IMPOSSIBLE) throw this.#damaged();
     return size === NEEDS_MORE ? null : size;
   }

@@ -8,16 +8,26 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
  * How two ttun ends know each other among tt's existing programs (docs/tt-v1.md, 7): in the random
  * bytes R of the first frame each way, where those programs have padding that nobody looks at,
  *
- *     R[12..20) = HMAC-SHA-256(K, "ttun" || R[0..12))[0..8)
+ *     H = HMAC-SHA-256(K, "ttun" || R[0..12)), R[12..20) = H[0..8), R[20..28) = H[8..16)
  *
- * Without K it looks as random as the rest. It tells no secret and opens nothing; whoever is
- * between the ends can spoil it, and they then treat each other as existing programs.
+ * The first eight are the mark; the second say that a carrier may outlast its connection. Without K
+ * all that looks as random as the rest. It tells no secret and opens nothing; whoever is between the
+ * ends can spoil it, and they then treat each other as existing programs.
  */
 const LABEL = utf8("ttun");
 
-const MARK_SIZE = 8;
-const MARK_END = NONCE_SIZE + MARK_SIZE;
+const PART_SIZE = 8;
+const MARK_END = NONCE_SIZE + PART_SIZE;
+const LASTING_END = MARK_END + PART_SIZE;
 const MARKED_RANDOM = 32;
+
+/**
+ * What the first frame says of whoever sent it:
+ * - `unmarked`: one of the existing programs, as far as anybody knows;
+ * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
+ * - `lasting`: besides, it ends a connection by a frame, so that the next can have its carrier.
+ */
+export type Peer = "unmarked" | "marked" | "lasting";
 
 /** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
 export class Marker implements Disposable {
@@ -26,7 +36,7 @@ export class Marker implements Disposable {
   /** Where a copy of it goes on. */
   readonly #mac: _HMAC<_SHA256>;
   readonly #digest = new Uint8Array(32);
-  readonly #mark = this.#digest.subarray(0, MARK_SIZE);
+  readonly #proof = this.#digest.subarray(0, 2 * PART_SIZE);
 
   /** `aeadKey`: K of the minute, not kept. */
   constructor(aeadKey: Uint8Array) {
@@ -35,24 +45,31 @@ export class Marker implements Disposable {
     this.#mac = this.#begun.clone();
   }
 
-  /** R of a marked frame, 32 new bytes. */
+  /** R of our first frame, 32 new bytes. */
   markedRandom(rng: Rng): Uint8Array {
     const random = rng(MARKED_RANDOM);
-    random.set(this.#markOf(random), NONCE_SIZE);
+    random.set(this.#proofOf(random), NONCE_SIZE);
     return random;
   }
 
-  /** Whether R, of any length, has the mark. The time it takes does not depend on what R holds. */
-  hasMark(random: Uint8Array): boolean {
-    if (random.length < MARK_END) return false;
-    return constantTimeEqual(random.subarray(NONCE_SIZE, MARK_END), this.#markOf(random));
+  /** What R, of any length, says. The time it takes does not depend on what R holds. */
+  peerOf(random: Uint8Array): Peer {
+    if (random.length < MARK_END) return "unmarked";
+    const proof = this.#proofOf(random);
+    const has = (start: number, end: number) =>
+      constantTimeEqual(
+        random.subarray(start, end),
+        proof.subarray(start - NONCE_SIZE, end - NONCE_SIZE),
+      );
+    if (!has(NONCE_SIZE, MARK_END)) return "unmarked";
+    return random.length >= LASTING_END && has(MARK_END, LASTING_END) ? "lasting" : "marked";
   }
 
   /** Valid until the next one. */
-  #markOf(random: Uint8Array): Uint8Array {
+  #proofOf(random: Uint8Array): Uint8Array {
     this.#begun._cloneInto(this.#mac);
     this.#mac.update(random.subarray(0, NONCE_SIZE)).digestInto(this.#digest);
-    return this.#mark;
+    return this.#proof;
   }
 
   [Symbol.dispose](): void {

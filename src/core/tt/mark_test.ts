@@ -11,56 +11,57 @@ for (const v of vectors.marks) {
   Deno.test(`known answers: mark of ${v.nonce}, ${v.password}`, () => {
     using keys = new TtKeys(utf8(v.password));
     const { aeadKey } = keys.at(v.minute);
-    const tail = "5a".repeat(12);
-    const random = new Marker(aeadKey).markedRandom(() => fromHex(v.nonce + "00".repeat(8) + tail));
-    assert.equal(toHex(random), v.nonce + v.mark + tail);
-    assert.ok(new Marker(aeadKey).hasMark(fromHex(v.nonce + v.mark + tail)));
+    const marker = new Marker(aeadKey);
+    const tail = "5a".repeat(4);
+    const random = marker.markedRandom(() => fromHex(v.nonce + "00".repeat(16) + tail));
+    assert.equal(toHex(random), v.nonce + v.mark + v.lasting + tail);
+    assert.equal(marker.peerOf(fromHex(v.nonce + v.mark + v.lasting + tail)), "lasting");
+    assert.equal(marker.peerOf(fromHex(v.nonce + v.mark + "00".repeat(12))), "marked");
   });
 }
 
 const anyKey = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const KEY = new Uint8Array(32).fill(7);
 
 Deno.test("a mark is that of node:crypto, in 32 bytes that are random otherwise", () => {
   fc.assert(fc.property(anyKey, fc.nat(), (key, seed) => {
     const random = new Marker(key).markedRandom(seededRng(seed));
     const drawn = seededRng(seed)(32);
     const mac = createHmac("sha256", key).update("ttun").update(drawn.subarray(0, 12)).digest();
-    const mark = new Uint8Array(mac.subarray(0, 8));
-    assert.deepEqual(random, concat(drawn.subarray(0, 12), mark, drawn.subarray(20)));
-    assert.ok(new Marker(key).hasMark(random));
+    const proof = new Uint8Array(mac.subarray(0, 16));
+    assert.deepEqual(random, concat(drawn.subarray(0, 12), proof, drawn.subarray(28)));
+    assert.equal(new Marker(key).peerOf(random), "lasting");
   }));
 });
 
-Deno.test("every bit of nonce and mark counts, and none of the padding behind them", () => {
-  const key = new Uint8Array(32).fill(7);
-  const random = new Marker(key).markedRandom(seededRng(1));
+Deno.test("every bit of nonce and proofs counts, and none of the padding behind them", () => {
+  const random = new Marker(KEY).markedRandom(seededRng(1));
   for (let bit = 0; bit < 8 * random.length; bit++) {
     const flipped = random.slice();
     flipped[bit >>> 3]! ^= 1 << (bit & 7);
-    assert.equal(new Marker(key).hasMark(flipped), bit >= 8 * 20, `bit ${bit}`);
+    const expected = bit < 8 * 20 ? "unmarked" : bit < 8 * 28 ? "marked" : "lasting";
+    assert.equal(new Marker(KEY).peerOf(flipped), expected, `bit ${bit}`);
   }
   for (let bit = 0; bit < 256; bit++) {
-    const other = key.slice();
+    const other = KEY.slice();
     other[bit >>> 3]! ^= 1 << (bit & 7);
-    assert.ok(!new Marker(other).hasMark(random), `bit ${bit} of the key`);
+    assert.equal(new Marker(other).peerOf(random), "unmarked", `bit ${bit} of the key`);
   }
 });
 
-Deno.test("the mark is found in R of any length that has room for it", () => {
-  const key = new Uint8Array(32).fill(7);
-  const random = new Marker(key).markedRandom(seededRng(1));
+Deno.test("what R says is found in R of any length that has room for it", () => {
+  const random = new Marker(KEY).markedRandom(seededRng(1));
   for (let length = 0; length <= 32; length++) {
-    assert.equal(
-      new Marker(key).hasMark(random.subarray(0, length)),
-      length >= 20,
-      `${length} bytes`,
-    );
+    const expected = length < 20 ? "unmarked" : length < 28 ? "marked" : "lasting";
+    assert.equal(new Marker(KEY).peerOf(random.subarray(0, length)), expected, `${length} bytes`);
   }
-  assert.ok(new Marker(key).hasMark(concat(random, new Uint8Array(223))));
+  assert.equal(new Marker(KEY).peerOf(concat(random, new Uint8Array(223))), "lasting");
 });
 
 Deno.test("no existing program's R has it by chance", () => {
   const rng = seededRng(3);
   const key = rng(32);
-  for (let i = 0; i < 5000; i++) assert.ok(!new Marker(key).hasMark(rng(12 + i % 21)));
+  for (let i = 0; i < 5000; i++) {
+    assert.equal(new Marker(key).peerOf(rng(12 + i % 21)), "unmarked");
+  }
 });

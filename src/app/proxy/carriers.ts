@@ -1,0 +1,83 @@
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { Borrowed } from "./minute_secrets.ts";
+
+/** How long one is kept. A server keeps it longer, so that it seldom ends under a new connection. */
+const KEPT_MS = 10_000;
+
+/** How many are kept: a browser's connections end together, and soon come again. */
+const MOST = 64;
+
+/** A connection to the server that has nobody's bytes on it. */
+export interface Carrier {
+  readonly stream: Stream;
+  /** Whose keys its frames are under. */
+  readonly minute: Borrowed;
+}
+
+interface Idle extends Carrier {
+  readonly since: number;
+}
+
+/** Carriers whose connection is over, for the next ones of the same minute. */
+export class Carriers implements Disposable {
+  readonly #clock: Clock;
+  /** The one that has been idle longest first. */
+  #idle: Idle[] = [];
+  #timer: Disposable | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Its owner from now on. */
+  put({ stream, minute }: Carrier): void {
+    this.#idle.push({ stream, minute, since: this.#clock.now() });
+    if (this.#idle.length > MOST) close(this.#idle.shift()!);
+    this.#timer ??= this.#clock.after(KEPT_MS, this.#look);
+  }
+
+  /** The one that was used last, the caller's from now on; null = none is left of that minute. */
+  take(minute: number): Carrier | null {
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      if (last.minute.keys.minute === minute && isQuiet(last.stream)) return last;
+      close(last);
+    }
+    return null;
+  }
+
+  /** Closes all. */
+  clear(): void {
+    for (const carrier of this.#idle) close(carrier);
+    this.#idle = [];
+  }
+
+  readonly #look = (): void => {
+    this.#timer = null;
+    const oldest = this.#clock.now() - KEPT_MS;
+    const left = this.#idle.findIndex(({ since }) => since > oldest);
+    for (const carrier of this.#idle.splice(0, left < 0 ? this.#idle.length : left)) close(carrier);
+    const [first] = this.#idle;
+    if (first !== undefined) this.#timer = this.#clock.after(first.since - oldest, this.#look);
+  };
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
+    this.clear();
+  }
+}
+
+/** Whether the other end has said nothing: not even that it has gone. */
+function isQuiet(stream: Stream): boolean {
+  try {
+    return stream.readNow(new Uint8Array(1)) === undefined;
+  } catch {
+    return false;
+  }
+}
+
+function close({ stream, minute }: Carrier): void {
+  void stream[Symbol.asyncDispose]();
+  minute[Symbol.dispose]();
+}

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { isClosed } from "../../../tests/fake/counted_streams.ts";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
+import { utf8 } from "../../base/bytes.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { makePureCipher } from "../../core/cipher/table.ts";
+import { type Carrier, Carriers } from "./carriers.ts";
+import { MinuteSecrets } from "./minute_secrets.ts";
+
+const NOW = 26_173_462;
+const KEPT_MS = 10_000;
+const MOST = 64;
+
+/** Carriers of some minutes, and which of them have been closed, with their minutes given back. */
+class Desk implements Disposable {
+  readonly clock = new FakeClock();
+  readonly carriers = new Carriers(this.clock);
+  readonly #secrets = new MinuteSecrets(utf8("password"), {
+    cipher: "chacha20-poly1305",
+    makeCipher: makePureCipher,
+  });
+  /** Minutes that were given back. */
+  given = 0;
+
+  put(minute = NOW): { carrier: Carrier; far: Stream } {
+    const [stream, far] = memoryPair();
+    const borrowed = this.#secrets.borrow(minute);
+    const giveBack = () => {
+      this.given++;
+      borrowed[Symbol.dispose]();
+    };
+    const { keys, secrets } = borrowed;
+    const carrier = { stream, minute: { keys, secrets, [Symbol.dispose]: giveBack } };
+    this.carriers.put(carrier);
+    return { carrier, far };
+  }
+
+  take(minute = NOW): Stream | null {
+    return this.carriers.take(minute)?.stream ?? null;
+  }
+
+  [Symbol.dispose](): void {
+    this.carriers[Symbol.dispose]();
+    this.#secrets[Symbol.dispose]();
+    assert.equal(this.clock.pending, 0);
+  }
+}
+
+Deno.test("the one that was used last is taken first, and then is the taker's", () => {
+  using desk = new Desk();
+  assert.equal(desk.take(), null);
+  const [a, b] = [desk.put().carrier.stream, desk.put().carrier.stream];
+  assert.deepEqual([desk.take(), desk.take(), desk.take()], [b, a, null]);
+  assert.deepEqual([isClosed(a), isClosed(b), desk.given], [false, false, 0]);
+});
+
+Deno.test("those of another minute are not taken but closed", () => {
+  using desk = new Desk();
+  const before = desk.put(NOW - 1).carrier.stream;
+  const now = desk.put(NOW).carrier.stream;
+  assert.equal(desk.take(NOW), now);
+  assert.equal(isClosed(before), false);
+  assert.equal(desk.take(NOW), null);
+  assert.deepEqual([isClosed(before), desk.given], [true, 1]);
+});
+
+Deno.test("one whose other end has ended, was reset, or has said something is not taken", () => {
+  using desk = new Desk();
+  const good = desk.put().carrier.stream;
+  const bad = [desk.put(), desk.put(), desk.put()];
+  bad[0]!.far.closeWrite();
+  bad[1]!.far.reset();
+  bad[2]!.far.write(utf8("out of turn"));
+  assert.equal(desk.take(), good);
+  assert.deepEqual(bad.map(({ carrier }) => isClosed(carrier.stream)), [true, true, true]);
+  assert.equal(desk.given, 3);
+});
+
+Deno.test("each is closed ten seconds after its last use, and no timer is left", async () => {
+  using desk = new Desk();
+  const first = desk.put().carrier.stream;
+  await desk.clock.advance(4_000);
+  const second = desk.put().carrier.stream;
+  await desk.clock.advance(KEPT_MS - 4_001);
+  assert.deepEqual([isClosed(first), isClosed(second)], [false, false]);
+  await desk.clock.advance(1);
+  assert.deepEqual([isClosed(first), isClosed(second)], [true, false]);
+  await desk.clock.advance(4_000);
+  assert.deepEqual([isClosed(second), desk.given], [true, 2]);
+  assert.equal(desk.clock.pending, 0);
+  const later = desk.put().carrier.stream;
+  await desk.clock.advance(KEPT_MS);
+  assert.equal(isClosed(later), true);
+});
+
+Deno.test("one that is taken and put back begins anew", async () => {
+  using desk = new Desk();
+  const { carrier } = desk.put();
+  await desk.clock.advance(KEPT_MS - 1);
+  assert.equal(desk.take(), carrier.stream);
+  desk.carriers.put(carrier);
+  await desk.clock.advance(KEPT_MS - 1);
+  assert.equal(isClosed(carrier.stream), false);
+  await desk.clock.advance(1);
+  assert.equal(isClosed(carrier.stream), true);
+});
+
+Deno.test("above the limit the one that has been idle longest goes", () => {
+  using desk = new Desk();
+  const all = Array.from({ length: MOST + 2 }, () => desk.put().carrier.stream);
+  assert.deepEqual(all.map(isClosed), all.map((_, i) => i < 2));
+});
+
+Deno.test("clear() closes all, and so does the end", () => {
+  using desk = new Desk();
+  const cleared = desk.put().carrier.stream;
+  desk.carriers.clear();
+  assert.deepEqual([isClosed(cleared), desk.given], [true, 1]);
+  const last = desk.put().carrier.stream;
+  desk.carriers[Symbol.dispose]();
+  assert.deepEqual([isClosed(last), desk.given, desk.clock.pending], [true, 2, 0]);
+});

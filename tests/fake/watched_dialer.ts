@@ -1,0 +1,47 @@
+import type { Dialer, Stream } from "../../src/contract/stream.ts";
+import type { ClientOptions, ClientRun, ProxyWorld } from "./proxy.ts";
+import { CLIENT_HOST } from "./proxy.ts";
+
+/** A dialer that writes down what is dialled, and each connection's flights: `>` out, `<` in. */
+export class WatchedDialer implements Dialer {
+  readonly dialled: string[] = [];
+  readonly flights: string[] = [];
+  /** The connections, in their order. */
+  readonly streams: Stream[] = [];
+  readonly #inner: Dialer;
+
+  constructor(inner: Dialer) {
+    this.#inner = inner;
+  }
+
+  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
+    this.dialled.push("host" in to ? `${to.host}:${to.port}` : to.path);
+    const stream = await this.#inner.dial(to, o);
+    this.streams.push(stream);
+    const index = this.flights.push("") - 1;
+    const note = (sign: string) => {
+      if (!this.flights[index]!.endsWith(sign)) this.flights[index] += sign;
+    };
+    const writeNow = stream.writeNow.bind(stream);
+    const readNow = stream.readNow.bind(stream);
+    stream.writeNow = (bytes) => {
+      if (bytes.length > 0) note(">");
+      return writeNow(bytes);
+    };
+    stream.readNow = (into) => {
+      const got = readNow(into);
+      if (typeof got === "number" && got > 0) note("<");
+      return got;
+    };
+    return stream;
+  }
+}
+
+/** A client whose connections to its server are written down. */
+export function watched(
+  world: ProxyWorld,
+  o: ClientOptions = {},
+): { dialer: WatchedDialer; client: ClientRun } {
+  const dialer = new WatchedDialer(world.net.dialer(CLIENT_HOST));
+  return { dialer, client: world.client({ ...o, dialer }) };
+}
