@@ -6,6 +6,8 @@ export class Scope {
   /** How many tasks have not ended, and who waits until there is none. */
   #running = 0;
   #onIdle: (() => void) | null = null;
+  /** One task after the other has ties: what they share shall not come and go with each. */
+  readonly #hold = holdListener(this.#controller.signal);
   #failure: { error: unknown } | null = null;
 
   /** Aborts when the parent aborts, when a task fails, or by `cancel`. */
@@ -42,6 +44,7 @@ export class Scope {
 
   async join(): Promise<void> {
     while (this.#running > 0) await new Promise<void>((resolve) => void (this.#onIdle = resolve));
+    this.#hold[Symbol.dispose]();
     if (this.#failure !== null) throw this.#failure.error;
   }
 }
@@ -81,6 +84,11 @@ export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Di
   let waiting = waitingFor.get(signal);
   if (waiting === undefined) waitingFor.set(signal, waiting = new Waiting(signal));
   return waiting.add(run);
+}
+
+/** Keeps the listener that all ties to a signal share, also while there is none. */
+export function holdListener(signal: AbortSignal): Disposable {
+  return onAbort(signal, () => {});
 }
 
 /** `promise`, or the signal's reason when that comes first. */

@@ -53,6 +53,7 @@ export class PosixNet implements Dialer {
     try {
       const fd = startConnect(libc, target, { mptcp: this.#mptcp.dial });
       const owned = descriptor = this.#reactor.own(fd, o.signal);
+      owned.isEmpty = true; // until an edge says otherwise
       const { timeoutMs } = o;
       if (timeoutMs !== undefined) {
         timer = this.#reactor.after(timeoutMs, () => owned.close(() => noAnswer(to, timeoutMs)));
@@ -60,7 +61,7 @@ export class PosixNet implements Dialer {
       if (o.cancel !== undefined) tie = onAbort(o.cancel, (reason) => owned.close(() => reason));
       await owned.writable();
       owned.check();
-      const errno = socketError(libc, fd);
+      const errno = owned.mayStopShort ? socketError(libc, fd) : 0; // a failure is an error or a hang-up
       if (errno !== 0) throw new NativeError("connect", errno);
       return new PosixStream(this.#reactor, owned, target);
     } catch (thrown) {

@@ -5,6 +5,8 @@ import type { Borrowed } from "./minute_secrets.ts";
 /** How long one is kept. A server keeps it longer, so that it seldom ends under a new connection. */
 const KEPT_MS = 10_000;
 
+const ONE = new Uint8Array(1);
+
 /** How many are kept: a browser's connections end together, and soon come again. */
 const MOST = 64;
 
@@ -71,7 +73,7 @@ export class Carriers implements Disposable {
 /** Whether the other end has said nothing: not even that it has gone. */
 function isQuiet(stream: Stream): boolean {
   try {
-    return stream.readNow(new Uint8Array(1)) === undefined;
+    return stream.readNow(ONE) === undefined;
   } catch {
     return false;
   }

@@ -21,9 +21,9 @@ export class ConnectError extends Error {
 }
 
 /**
- * Connects to a target; the stream lives under `signal`. `early`: the first bytes for the target,
- * which may go along with the wish for the connection; unless `once` it does no harm if they come
- * twice.
+ * Connects to a target, unless `signal` aborts before; the stream ends at the latest with the whole
+ * proxy. `early`: the first bytes for the target, which may go along with the wish for the
+ * connection; unless `once` it does no harm if they come twice.
  * @throws {ConnectError}
  */
 export type Connect = (

@@ -1,5 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
+import { copyBytes } from "../../base/few_bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { frontOf } from "../../core/proxy/front.ts";
@@ -35,6 +36,8 @@ export interface FrontOptions extends RelayOptions {
   readonly signal: AbortSignal;
   /** So long a client has to say what it wants. */
   readonly requestMs: number;
+  /** Replies name no address of this end: a tunnel's client has no use for one. */
+  readonly hidesAddress?: boolean;
   readonly onTarget: (target: Target) => void;
   /** Why there is no connection to it. */
   readonly onRefused: (thrown: unknown) => void;
@@ -94,14 +97,17 @@ async function serveSocks(
     soon?.[Symbol.dispose]();
   }
   await using _owned = upstream;
-  const { local } = upstream;
-  answers.hold(machine.accepted("path" in local ? null : local as HostPort));
+  answers.hold(machine.accepted(o.hidesAddress === true ? null : boundOf(upstream)));
   const answering = answers.flush();
   if (answering instanceof Promise) await answering;
   if (machine.rest.length > 0) await upstream.write(machine.rest);
   const count = { up: machine.rest.length, down: 0 };
   await relay(client, upstream, o, count);
   return count;
+}
+
+function boundOf({ local }: Stream): HostPort | null {
+  return "path" in local ? null : local;
 }
 
 /** Says that the target is connected, and then connects to it. */
@@ -198,7 +204,7 @@ function readMessage(client: Stream, { message }: Scratch): Uint8Array | null {
 async function nextMessage(client: Stream, scratch: Scratch): Promise<Uint8Array> {
   for (;;) {
     const message = readMessage(client, scratch);
-    if (message !== null) return message.slice();
+    if (message !== null) return copyBytes(message);
     await client.readable(); // with nothing awaited since: an edge in between would be lost
   }
 }

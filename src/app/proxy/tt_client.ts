@@ -1,6 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
-import { onAbort, scope } from "../../base/scope.ts";
+import { copyBytes } from "../../base/few_bytes.ts";
+import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { Pending } from "../pending.ts";
@@ -23,6 +24,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   const secrets = stack.use(new MinuteSecrets(o.password, o.wire));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
+  using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const client = stack.use(
       new ProxyClient({ ...o, signal: tasks.signal }, secrets, cut.signal),
@@ -112,7 +114,7 @@ class ProxyClient implements Disposable {
     for (;;) {
       const got = stream.readNow(message);
       if (got === null) return null;
-      if (got !== undefined) return message.slice(0, got);
+      if (got !== undefined) return copyBytes(message.subarray(0, got));
       await stream.readable();
     }
   }

@@ -1,10 +1,14 @@
 import { formatAddr } from "../../base/addr.ts";
-import { concat } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { greeting, request, Socks5Client } from "../../core/proxy/socks5_client.ts";
+import {
+  greeting,
+  greetingAndRequest,
+  request,
+  Socks5Client,
+} from "../../core/proxy/socks5_client.ts";
 import type { Target } from "../../core/proxy/target.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
@@ -70,17 +74,19 @@ export interface TtDialerOptions extends ProxyHost {
 }
 
 /**
- * Connects to targets through a server of tt or of ttun: a connection of its own for each, on the
- * port of the minute (docs/tt-v1.md, 1.5, 3.3 and 7). Where the clocks differ it finds out by how
- * many minutes, and remembers it.
+ * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/tt-v1.md,
+ * 1.5, 3.3 and 7). Each connection has a carrier of its own: to an existing server a new one, to a
+ * ttun one that an earlier connection has left, if there is any. Where the clocks differ it finds
+ * out by how many minutes, and remembers it.
  */
 export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
   readonly #carriers: Carriers;
-  /** By how many minutes the server's clock was ahead of ours the last time. */
+  /** By how many minutes the server's clock was ahead of ours the last time, and what to try then. */
   #skew = 0;
+  #toTry = skewsAround(0);
   /** The server has shown the mark: it takes the request behind the greeting. */
   #knowsMark = false;
 
@@ -98,9 +104,11 @@ export class TtDialer implements Disposable {
   readonly connect: Connect = async (target, { signal, early = NOTHING, once = false }) => {
     const wish: Wish = { target, early, once, isSent: false };
     let last: TtunError | null = null;
-    for (const skew of this.#skews()) {
+    for (const skew of this.#toTry) {
+      const minute = minuteOf(this.#o.wallClock()) + skew;
+      if (minute < 0) continue; // a clock that has not been set yet
       try {
-        const stream = await this.#try(wish, skew, signal);
+        const stream = await this.#try(wish, minute, signal);
         this.#found(skew);
         return stream;
       } catch (thrown) {
@@ -119,16 +127,10 @@ export class TtDialer implements Disposable {
     throw noWay(last!);
   };
 
-  /** The likeliest first; then a minute either way; then none, if a clock has been put right. */
-  #skews(): number[] {
-    const now = minuteOf(this.#o.wallClock());
-    const skews = new Set([this.#skew, this.#skew - 1, this.#skew + 1, 0]);
-    return [...skews].filter((skew) => now + skew >= 0);
-  }
-
   #found(skew: number): void {
     if (skew === this.#skew) return;
     this.#skew = skew;
+    this.#toTry = skewsAround(skew);
     const { log, server } = this.#o;
     if (skew === 0) return log.info("the clocks agree again", { server });
     const minutes = Math.abs(skew);
@@ -140,23 +142,21 @@ export class TtDialer implements Disposable {
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream> {
-    const again = await this.#tryAgain(wish, skew, signal);
+  async #try(wish: Wish, minute: number, signal: AbortSignal): Promise<Stream> {
+    const carrier = this.#carriers.take(minute);
+    const again = carrier === null ? null : await this.#tryAgain(carrier, wish, signal);
     if (again !== null) return again;
     try {
-      return await this.#askFresh(wish, skew, signal, this.#knowsMark);
+      return await this.#askFresh(wish, minute, signal, this.#knowsMark);
     } catch (error) {
       if (!(error instanceof Unmarked)) throw error;
       if (isSpent(wish)) throw new TtunError("lost", "The server is another one than before");
-      return await this.#askFresh(wish, skew, signal, false);
+      return await this.#askFresh(wish, minute, signal, false);
     }
   }
 
-  /** Over a carrier that has been used; null = there is none that still leads to the server. */
-  async #tryAgain(wish: Wish, skew: number, signal: AbortSignal): Promise<Stream | null> {
-    const minute = minuteOf(this.#o.wallClock()) + skew;
-    const carrier = this.#carriers.take(minute);
-    if (carrier === null) return null;
+  /** Over a carrier that has been used; null = it does not lead to the server any more. */
+  async #tryAgain(carrier: Carrier, wish: Wish, signal: AbortSignal): Promise<Stream | null> {
     const random = this.#random.take(MAX_RANDOM_SENT);
     try {
       return await this.#ask(this.#tunnel(carrier, random, "lasting"), wish, signal, "again");
@@ -170,17 +170,24 @@ export class TtDialer implements Disposable {
 
   async #askFresh(
     wish: Wish,
-    skew: number,
+    minute: number,
     signal: AbortSignal,
     isPipelined: boolean,
   ): Promise<Stream> {
-    const { secrets, wire, server, wallClock } = this.#o;
-    const minute = secrets.borrow(minuteOf(wallClock()) + skew);
-    let stream: Stream;
+    const carrier = await this.#dial(minute, signal);
+    const { marker } = carrier.minute.secrets;
+    const random = marker.markedRandom((length) => this.#random.take(length));
+    const tunnel = this.#tunnel(carrier, random, "unmarked");
+    return await this.#ask(tunnel, wish, signal, isPipelined ? "at once" : "in turns");
+  }
+
+  async #dial(minute: number, signal: AbortSignal): Promise<Carrier> {
+    const { secrets, wire, server } = this.#o;
+    const borrowed = secrets.borrow(minute);
+    let stream: Stream | null = null;
     try {
-      const port = portOf(minute.keys.otp, wire.range);
       stream = await dialAny({
-        to: { host: server, port },
+        to: { host: server, port: portOf(borrowed.keys.otp, wire.range) },
         dialer: this.#o.dialer,
         resolver: this.#o.resolver,
         clock: this.#o.clock,
@@ -188,14 +195,13 @@ export class TtDialer implements Disposable {
         signal,
         life: this.#o.signal,
       });
+      stream.tune(TUNING);
+      return { stream, minute: borrowed };
     } catch (error) {
-      minute[Symbol.dispose]();
+      await stream?.[Symbol.asyncDispose]();
+      borrowed[Symbol.dispose]();
       throw error;
     }
-    stream.tune(TUNING);
-    const random = minute.secrets.marker.markedRandom((length) => this.#random.take(length));
-    const tunnel = this.#tunnel({ stream, minute }, random, "unmarked");
-    return await this.#ask(tunnel, wish, signal, isPipelined ? "at once" : "in turns");
   }
 
   /** Owns the tunnel unless it succeeds. */
@@ -260,14 +266,13 @@ export class TtDialer implements Disposable {
     let isAnswered = false;
     try {
       const goesAlong = isPipelined && (wire.mostText ?? Infinity) >= EARLY_TEXT;
-      const texts = isPipelined ? [greeting(), request(target)] : [greeting()];
-      if (how === "again") texts.splice(0, 2, concat(...texts));
+      const texts = firstTexts(how, target);
       if (goesAlong) texts.push(...inPieces(early));
       wish.isSent ||= goesAlong && early.length > 0;
       // The server may answer before it reads the rest; where the write fails, so does the read.
       const written = Promise.resolve(tunnel.writeFrames(texts));
       written.catch(() => {});
-      const socks = new Socks5Client(target);
+      const socks = new Socks5Client();
       const reply = this.#o.scratch.message;
       for (;;) {
         const got = tunnel.readNow(reply);
@@ -285,7 +290,7 @@ export class TtDialer implements Disposable {
         }
         for (const step of got === null ? socks.ended() : socks.feed(reply.subarray(0, got))) {
           if (step.kind === "failed") throw new ConnectError(step.failure, step.why);
-          if (step.kind === "send" && isPipelined) continue; // it has gone
+          if (step.kind === "ask" && isPipelined) continue; // it has gone
           await written;
           if (step.kind === "connected") {
             tunnel.unread(socks.rest);
@@ -293,7 +298,7 @@ export class TtDialer implements Disposable {
             return;
           }
           // A message is one frame, however short frames are to be: existing servers ask for that.
-          await tunnel.writeFrames([step.bytes]);
+          await tunnel.writeFrames([request(target)]);
         }
       }
     } catch (thrown) {
@@ -305,6 +310,16 @@ export class TtDialer implements Disposable {
       deadline[Symbol.dispose]();
     }
   }
+}
+
+/** The likeliest first; then a minute either way; then none, if a clock has been put right. */
+function skewsAround(skew: number): readonly number[] {
+  return [...new Set([skew, skew - 1, skew + 1, 0])];
+}
+
+function firstTexts(how: How, target: Target): Uint8Array[] {
+  if (how === "again") return [greetingAndRequest(target)];
+  return how === "at once" ? [greeting(), request(target)] : [greeting()];
 }
 
 /** Frames that any peer takes: whether it still is the one that it was is not known yet. */

@@ -1,6 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
-import { onAbort, scope } from "../../base/scope.ts";
+import { copyBytes } from "../../base/few_bytes.ts";
+import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -52,6 +53,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   }));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
+  using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
     const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, cut.signal);
@@ -175,6 +177,7 @@ class ProxyServer {
       requestMs: REQUEST_MS,
       auth: null,
       anyMethod: true,
+      hidesAddress: true,
       signal: this.#o.signal,
       connect: this.#connect,
       onTarget: (target) => {
@@ -215,7 +218,7 @@ class ProxyServer {
     for (;;) {
       const got = text.readNow(plain);
       if (got === null) return null;
-      if (got !== undefined) return plain.slice(0, got);
+      if (got !== undefined) return copyBytes(plain.subarray(0, got));
       await text.readable();
     }
   }

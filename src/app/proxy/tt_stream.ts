@@ -52,7 +52,7 @@ export interface TtStreamOptions {
   /** What the peer has shown to be. */
   readonly peer: Peer;
   /**
-   * Called with R of the first frame that comes; says what the peer is. @throws to refuse it.
+   * Called with R of the first frame that comes, lent; says what the peer is. @throws to refuse it.
    * Absent: it has come already.
    */
   readonly onFirst?: (random: Uint8Array) => Peer;
@@ -275,7 +275,7 @@ export class TtStream implements Stream {
     this.#opener.open(bytes, at, size, text ?? into);
     this.#hasEnded = length === 0;
     if (this.#onFirst !== null) {
-      this.#peer = this.#onFirst(random.slice());
+      this.#peer = this.#onFirst(random);
       this.#onFirst = null;
     }
     this.#text = text;

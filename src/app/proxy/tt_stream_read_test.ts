@@ -235,7 +235,7 @@ Deno.test("the first frame's R is shown once, and says what the peer is", () => 
       const shown: Uint8Array[] = [];
       const [stream, far] = reader({
         onFirst: (random) => {
-          shown.push(random);
+          shown.push(random.slice());
           return new Marker(TWIN.k).peerOf(random);
         },
       });

@@ -1,5 +1,6 @@
 import { type HostPort, ipBytes } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { fewBytes } from "../../base/few_bytes.ts";
 import { type Failure, socks5Code } from "./failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
 import { SocksMessage } from "./socks_message.ts";
@@ -138,10 +139,10 @@ export class Socks5Server {
       const why = this.#auth === null
         ? "the client insists on a way to authenticate"
         : "the client cannot authenticate by user and password";
-      return this.#end(why, new Uint8Array([VERSION, NO_METHOD]));
+      return this.#end(why, pair(VERSION, NO_METHOD));
     }
     this.#state = this.#auth === null ? "request" : "password";
-    return [{ kind: "send", bytes: new Uint8Array([VERSION, method]) }];
+    return [{ kind: "send", bytes: pair(VERSION, method) }];
   }
 
   #password(): SocksStep[] {
@@ -150,10 +151,10 @@ export class Socks5Server {
     const isRight = bytes[0] === PASSWORD_VERSION &&
       this.#auth!(bytes.subarray(2, userEnd), bytes.subarray(userEnd + 1, length));
     if (!isRight) {
-      return this.#end("wrong user or password", new Uint8Array([PASSWORD_VERSION, 1]));
+      return this.#end("wrong user or password", pair(PASSWORD_VERSION, 1));
     }
     this.#state = "request";
-    return [{ kind: "send", bytes: new Uint8Array([PASSWORD_VERSION, 0]) }];
+    return [{ kind: "send", bytes: pair(PASSWORD_VERSION, 0) }];
   }
 
   #request(): SocksStep[] {
@@ -182,6 +183,13 @@ export class Socks5Server {
       why,
     }];
   }
+}
+
+function pair(first: number, second: number): Uint8Array {
+  const bytes = fewBytes(2);
+  bytes[0] = first;
+  bytes[1] = second;
+  return bytes;
 }
 
 const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };

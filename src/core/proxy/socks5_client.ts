@@ -25,32 +25,39 @@ export function greeting(others: Uint8Array = NOTHING): Uint8Array {
 
 /** The second message. */
 export function request(target: Target): Uint8Array {
-  const bytes = packAddress(target, 3);
+  return requestBehind(0, target);
+}
+
+/** Both, for a server that takes them together. */
+export function greetingAndRequest(target: Target): Uint8Array {
+  const bytes = requestBehind(3, target);
   bytes[0] = VERSION;
-  bytes[1] = CONNECT;
+  bytes[1] = 1;
+  bytes[2] = METHOD_NONE;
+  return bytes;
+}
+
+function requestBehind(at: number, target: Target): Uint8Array {
+  const bytes = packAddress(target, at + 3);
+  bytes[at] = VERSION;
+  bytes[at + 1] = CONNECT;
   return bytes;
 }
 
 /** What the driver of a SOCKS client has to do next. */
 export type SocksClientStep =
-  /** The bytes are the driver's. */
-  | { kind: "send"; bytes: Uint8Array }
+  /** Send `request`, unless it has gone. */
+  | { kind: "ask" }
   /** The target is connected; bytes of it that came already are in `rest`. */
   | { kind: "connected" }
   /** It is not, and nothing more will come: close. `why` is for the log. */
   | { kind: "failed"; failure: Failure; why: string };
 
-/** Reads what a server answers to `greeting` and `request`. */
+/** Reads what a server answers to `greeting` and `request`. Send the first before it. */
 export class Socks5Client {
-  readonly #target: Target;
   readonly #message = new SocksMessage(3 + MAX_ADDRESS);
   #state: "method" | "reply" | "over" = "method";
   #rest = NOTHING;
-
-  /** Send `greeting` first; the machine gives the rest. */
-  constructor(target: Target) {
-    this.#target = target;
-  }
 
   /** Whether `feed` may be called: not after `connected` or `failed`. */
   get wantsBytes(): boolean {
@@ -96,7 +103,7 @@ export class Socks5Client {
       if (bytes[1] !== METHOD_NONE) return this.#fail("general", "it wants a password");
       this.#message.clear();
       this.#state = "reply";
-      return [{ kind: "send", bytes: request(this.#target) }];
+      return [{ kind: "ask" }];
     }
     if (bytes[1] !== 0) return this.#fail(failureOfSocks5(bytes[1]!), `code ${bytes[1]}`);
     if (addressSize(bytes, 3, length) === null) {

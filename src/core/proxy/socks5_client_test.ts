@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { toHex } from "../../base/bytes.ts";
 import { failureOfSocks5, FAILURES, socks5Code } from "./failure.ts";
 import { Socks5Server } from "./socks5.ts";
-import { greeting, request, Socks5Client } from "./socks5_client.ts";
+import { greeting, greetingAndRequest, request, Socks5Client } from "./socks5_client.ts";
 import { bytesOf, feedPieces, told } from "./socks_fixture.ts";
 import { makeTarget } from "./target.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const target = makeTarget("example.com", 443);
-const ASKED = `send 050100030b${toHex(new TextEncoder().encode("example.com"))}01bb`;
+const ASKED = "ask";
 
 function hear(text: string): string[] {
   const bytes = bytesOf(text);
-  const whole = feedPieces(new Socks5Client(target), [bytes]);
+  const whole = feedPieces(new Socks5Client(), [bytes]);
   const single = feedPieces(
-    new Socks5Client(target),
+    new Socks5Client(),
     [...bytes].map((byte) => new Uint8Array([byte])),
   );
   assert.deepEqual(single, whole, text);
@@ -29,6 +29,7 @@ Deno.test("greeting and request are as RFC 1928 has them", () => {
   assert.equal(toHex(request(makeTarget("192.0.2.1", 80))), "05010001c00002010050");
   assert.equal(toHex(request(makeTarget("::1", 80))), `05010004${"0".repeat(31)}10050`);
   assert.equal(toHex(request(makeTarget("a", 0x1234))), "0501000301611234");
+  assert.equal(toHex(greetingAndRequest(makeTarget("a", 0x1234))), "0501000501000301611234");
 });
 
 Deno.test("what tt's servers answer is understood", () => {
@@ -66,26 +67,25 @@ Deno.test("a server that speaks otherwise is given up", () => {
 Deno.test("the end of the stream is a failure wherever it comes before the reply is whole", () => {
   const whole = bytesOf("05 00 05 00 00 01 7f000001 0000");
   for (let length = 0; length < whole.length; length++) {
-    const client = new Socks5Client(target);
+    const client = new Socks5Client();
     client.feed(whole.subarray(0, length));
     assert.deepEqual(client.ended().map(told), ["failed general"]);
     assert.deepEqual(client.ended(), []);
     assert.throws(() => client.feed(new Uint8Array(1)), internal);
   }
-  const client = new Socks5Client(target);
+  const client = new Socks5Client();
   client.feed(whole);
   assert.deepEqual(client.ended(), []);
 });
 
 Deno.test("our server and our client understand one another", () => {
   for (const failure of [null, ...FAILURES]) {
-    const client = new Socks5Client(target);
+    const client = new Socks5Client();
     const server = new Socks5Server({ auth: null });
     const [method] = server.feed(greeting());
     assert.ok(method?.kind === "send");
-    const [asked] = client.feed(method.bytes);
-    assert.ok(asked?.kind === "send");
-    assert.deepEqual(server.feed(asked.bytes), [{ kind: "connect", target }]);
+    assert.deepEqual(client.feed(method.bytes), [{ kind: "ask" }]);
+    assert.deepEqual(server.feed(request(target)), [{ kind: "connect", target }]);
     const [found] = client.feed(failure === null ? server.accepted() : server.failed(failure));
     const heard = failure === null ? "connected" : `failed ${failureOfSocks5(socks5Code(failure))}`;
     assert.equal(told(found!), heard);

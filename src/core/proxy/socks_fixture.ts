@@ -23,6 +23,7 @@ export function told(step: SocksStep | SocksClientStep): string {
     case "failed":
       return `failed ${step.failure}`;
     case "end":
+    case "ask":
     case "connected":
       return step.kind;
   }

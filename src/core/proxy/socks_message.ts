@@ -1,10 +1,12 @@
+import { fewBytes } from "../../base/few_bytes.ts";
+
 /** Room for most: a longer message has an array of its size. */
 const USUAL = 64;
 
 /** The SOCKS message that is being read: never more than its length says, so memory is bounded. */
 export class SocksMessage {
   readonly #most: number;
-  bytes = new Uint8Array(USUAL);
+  bytes: Uint8Array = fewBytes(USUAL);
   length = 0;
 
   /** `most`: bytes of the longest message. */

@@ -19,8 +19,11 @@ export class RandomBlock {
     for (let i = at; i < at + length; i++) bytes[i] = this.#next();
   }
 
-  /** So many random bytes, in a new array. */
+  /** So many random bytes, in an array that is the caller's: a part of the block, where it has so many. */
   take(length: number): Uint8Array {
+    if (this.#at + length <= this.#block.length) {
+      return this.#block.subarray(this.#at, this.#at += length);
+    }
     const bytes = new Uint8Array(length);
     this.fill(bytes, 0, length);
     return bytes;
