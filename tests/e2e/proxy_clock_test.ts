@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { otherClock } from "./other_clock.ts";
 import {
   endWell,
   LOOPBACK,
@@ -13,16 +14,9 @@ import {
 } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 
-/**
- * By another clock than ours. Without faketime's own command, which stays behind as a parent that
- * passes no signal on.
- */
-async function withClock(minutes: number): Promise<Spawn> {
-  const printed = await run("faketime", ["-f", "+0s", "printenv", "LD_PRELOAD"]);
-  const clock = {
-    LD_PRELOAD: printed.stdout.trim(),
-    FAKETIME: `${minutes < 0 ? "" : "+"}${minutes}m`,
-  };
+/** By another clock than ours. */
+function withClock(minutes: number): Spawn {
+  const clock = otherClock(60 * minutes);
   return (command, args, options) =>
     spawnHere(command, args, { ...options, env: { ...options?.env, ...clock } });
 }
@@ -37,7 +31,7 @@ test("a client whose clock is up to two minutes off is served, and told when it 
   await using stack = new AsyncDisposableStack();
   stack.adopt(await startServer(), endWell);
   for (const minutes of [1, -1, 2, -2]) {
-    const client = stack.adopt(await startClient({ spawn: await withClock(minutes) }), endWell);
+    const client = stack.adopt(await startClient({ spawn: withClock(minutes) }), endWell);
     for (let i = 0; i < 3; i++) {
       const { stdout, stderr } = await load(client, `http://${web.at}/hello`);
       assert.equal(stdout, "hello\n", `${minutes} min: ${stderr}${client.output}`);
@@ -54,7 +48,7 @@ test("a client whose clock is up to two minutes off is served, and told when it 
 test("a client whose clock is ten minutes off is told what may be wrong", async () => {
   await using stack = new AsyncDisposableStack();
   stack.adopt(await startServer(), endWell);
-  const client = stack.adopt(await startClient({ spawn: await withClock(10) }), endWell);
+  const client = stack.adopt(await startClient({ spawn: withClock(10) }), endWell);
   const { code } = await load(client, `http://${LOOPBACK}:1/`);
   assert.equal(code, 97);
   await client.waitFor(/no way to the server .*clock/);
