@@ -1,3 +1,4 @@
+import { copyBytes } from "../../base/few_bytes.ts";
 import {
   type FrameSecrets,
   IMPOSSIBLE,
@@ -69,8 +70,9 @@ export class FirstFrameFinder<C extends Candidate> {
         const { secrets } = candidate;
         const length = openFrame(secrets, bytes, start, size, OPENED);
         if (length < 0) continue;
-        const random = randomOf(secrets.mask, bytes, start).slice();
-        return { kind: "frame", candidate, random, text: OPENED.slice(0, length), size };
+        const random = copyBytes(randomOf(secrets.mask, bytes, start));
+        const text = copyBytes(OPENED.subarray(0, length));
+        return { kind: "frame", candidate, random, text, size };
       }
     }
     this.#left = left;

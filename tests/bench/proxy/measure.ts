@@ -36,7 +36,10 @@ export const HELD = 5000;
 const HOLD_MS = 60_000;
 /** Until what opening the connections has left behind is gone. */
 const SETTLE_MS = 2000;
-/** Of each kind of load before it is measured: until code that is compiled as it runs is. */
+/**
+ * Of each kind of load before it is measured: until code that is compiled as it runs is. Requests one
+ * by one are made twice, and the second time counts.
+ */
 const WARM_SECONDS = 3;
 /** What a load may take beyond its time. */
 const GRACE_MS = 30_000;
@@ -81,6 +84,7 @@ async function measureSpeed(
     return [result, pair.server === null ? NaN : cpuSeconds(pair) - before];
   };
   const short = (time: number) => runLoad<RateFound>(host, pair, ["rate", WORKERS, time]);
+  const oneByOne = () => runLoad<number[]>(host, pair, ["latency", REQUESTS]);
   await bulk("down", 1, WARM_SECONDS);
   const [down, downCpu] = await cpuOf(() => bulk("down", 1));
   const up = await bulk("up", 1);
@@ -89,7 +93,8 @@ async function measureSpeed(
   await short(WARM_SECONDS);
   const [rate, rateCpu] = await cpuOf(() => short(seconds));
   if (rate.failures > 0) throw new Error(`${rate.failures} of ${rate.all} connections failed`);
-  const times = await runLoad<number[]>(host, pair, ["latency", REQUESTS]);
+  await oneByOne();
+  const times = await oneByOne();
   return {
     down: down.mbPerSecond,
     up: up.mbPerSecond,
