@@ -1,5 +1,5 @@
 /** What is cut up: few enough bytes that one small array which lives on does not keep much alive. */
-const SLAB = 16 * 1024;
+const SLAB = 4 * 1024;
 
 /** A longer one has memory of its own. */
 const MOST = 512;

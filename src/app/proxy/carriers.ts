@@ -32,11 +32,27 @@ export class Carriers implements Disposable {
     this.#clock = clock;
   }
 
-  /** Its owner from now on. */
+  /** Its owner from now on. One whose other end ends, or says something, is closed at once. */
   put({ stream, minute }: Carrier): void {
-    this.#idle.push({ stream, minute, since: this.#clock.now() });
-    if (this.#idle.length > MOST) close(this.#idle.shift()!);
+    const idle: Idle = { stream, minute, since: this.#clock.now() };
+    if (!isQuiet(stream)) return close(idle);
+    this.#idle.push(idle);
+    stream.onReadable(() => this.#drop(idle));
+    if (this.#idle.length > MOST) this.dropOldest();
     this.#timer ??= this.#clock.after(KEPT_MS, this.#look);
+  }
+
+  /** Not when it has been taken: then it is nothing to us any more. */
+  #drop(idle: Idle): void {
+    const at = this.#idle.indexOf(idle);
+    if (at >= 0) close(this.#idle.splice(at, 1)[0]!);
+  }
+
+  /** Makes room when descriptors run out; false when there is none. */
+  dropOldest(): boolean {
+    const oldest = this.#idle.shift();
+    if (oldest !== undefined) close(oldest);
+    return oldest !== undefined;
   }
 
   /** The one that was used last, the caller's from now on; null = none is left of that minute. */

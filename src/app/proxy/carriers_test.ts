@@ -65,16 +65,52 @@ Deno.test("those of another minute are not taken but closed", () => {
   assert.deepEqual([isClosed(before), desk.given], [true, 1]);
 });
 
-Deno.test("one whose other end has ended, was reset, or has said something is not taken", () => {
+const DEAD: [string, (far: Stream) => void][] = [
+  ["has ended", (far) => void far.closeWrite()],
+  ["was reset", (far) => far.reset()],
+  ["has said something", (far) => void far.write(utf8("out of turn"))],
+];
+
+for (const [what, act] of DEAD) {
+  Deno.test(`one whose other end ${what} is not taken, and is closed at once`, async () => {
+    using desk = new Desk();
+    const good = desk.put().carrier.stream;
+    const bad = desk.put();
+    act(bad.far);
+    assert.equal(desk.take(), good);
+    assert.deepEqual([isClosed(bad.carrier.stream), desk.given], [true, 1]);
+    const later = desk.put();
+    act(later.far);
+    await desk.clock.settle();
+    assert.deepEqual([isClosed(later.carrier.stream), desk.given], [true, 2]);
+  });
+
+  Deno.test(`one whose other end ${what} before it is put back is closed`, () => {
+    using desk = new Desk();
+    const { carrier, far } = desk.put();
+    assert.equal(desk.take(), carrier.stream);
+    act(far);
+    desk.carriers.put(carrier);
+    assert.deepEqual([isClosed(carrier.stream), desk.take(), desk.given], [true, null, 1]);
+  });
+
+  Deno.test(`one that has been taken is the taker's, also when its other end ${what}`, async () => {
+    using desk = new Desk();
+    const { carrier, far } = desk.put();
+    assert.equal(desk.take(), carrier.stream);
+    act(far);
+    await desk.clock.settle();
+    assert.deepEqual([isClosed(carrier.stream), desk.given], [false, 0]);
+  });
+}
+
+Deno.test("room is made by the one that has been idle longest", () => {
   using desk = new Desk();
-  const good = desk.put().carrier.stream;
-  const bad = [desk.put(), desk.put(), desk.put()];
-  bad[0]!.far.closeWrite();
-  bad[1]!.far.reset();
-  bad[2]!.far.write(utf8("out of turn"));
-  assert.equal(desk.take(), good);
-  assert.deepEqual(bad.map(({ carrier }) => isClosed(carrier.stream)), [true, true, true]);
-  assert.equal(desk.given, 3);
+  const [first, second] = [desk.put().carrier.stream, desk.put().carrier.stream];
+  assert.equal(desk.carriers.dropOldest(), true);
+  assert.deepEqual([isClosed(first), isClosed(second)], [true, false]);
+  assert.equal(desk.take(), second);
+  assert.equal(desk.carriers.dropOldest(), false);
 });
 
 Deno.test("each is closed ten seconds after its last use, and no timer is left", async () => {

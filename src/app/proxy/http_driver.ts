@@ -252,7 +252,7 @@ class HttpDriver implements AsyncDisposable {
   /** What was written to it shall arrive, if it still can: who never reads is waited for a while. */
   async #letGo({ stream, sink }: Side): Promise<void> {
     using _timer = this.#o.clock.after(LET_GO_MS, () => stream.reset());
-    await sink.flushed().catch(() => {});
+    await sink.flushed().then(() => stream.closeWrite()).catch(() => {});
     await stream[Symbol.asyncDispose]();
   }
 

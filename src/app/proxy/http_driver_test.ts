@@ -385,3 +385,20 @@ Deno.test("a target that always has more lets all others have their turns", asyn
   bench.stop.abort(new Error("enough"));
   await bench.isOver();
 });
+
+Deno.test("a target that is let go is told the end before its connection is closed", async () => {
+  const bench = new Bench(GET);
+  await bench.clock.settle();
+  const [upstream] = bench.upstreams;
+  const calls: string[] = [];
+  const closeWrite = upstream!.closeWrite.bind(upstream);
+  upstream!.closeWrite = () => {
+    calls.push(isClosed(upstream!) ? "too late" : "end");
+    return closeWrite();
+  };
+  web(bench.targets[0]!).catch(() => {});
+  await bench.clock.settle();
+  bench.client.closeWrite(); // after its answer it goes
+  assert.equal(await bench.isOver(), null);
+  assert.deepEqual(calls, ["end"]);
+});

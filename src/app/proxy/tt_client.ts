@@ -4,6 +4,7 @@ import { copyBytes } from "../../base/few_bytes.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
+import { dialMakingRoom } from "../make_room.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
@@ -34,14 +35,14 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
         ...o,
         signal: tasks.signal,
         take: (stream) => tasks.spawn(() => client.serve(stream)),
-        makeRoom: () => client.pending.dropOldest(),
+        makeRoom: () => client.makeRoom(),
       })
     );
   });
 }
 
 class ProxyClient implements Disposable {
-  readonly pending = new Pending();
+  readonly #pending = new Pending();
   readonly #o: ProxyClientOptions;
   readonly #cut: AbortSignal;
   readonly #quota: Quota;
@@ -56,9 +57,15 @@ class ProxyClient implements Disposable {
     this.#cut = cut;
     this.#quota = new Quota(o.limits);
     this.#said = new QuietLog(o.log, () => o.clock.now());
-    this.#here = connectFromHere({ ...o, connectMs: o.limits.connectMs, rules: null });
+    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
+    this.#here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
     const resolver = new ServerName(o.resolver, o.clock, o.signal);
-    this.#tunnel = new TtDialer({ ...o, resolver, scratch: this.#scratch, secrets });
+    this.#tunnel = new TtDialer({ ...o, dialer, resolver, scratch: this.#scratch, secrets });
+  }
+
+  /** When descriptors run out: first goes what nobody uses. False when there is nothing. */
+  makeRoom(): boolean {
+    return this.#tunnel.dropIdle() || this.#pending.dropOldest();
   }
 
   [Symbol.dispose](): void {
@@ -108,7 +115,7 @@ class ProxyClient implements Disposable {
 
   /** What a program says first; null when it says nothing. */
   async #first(stream: Stream): Promise<Uint8Array | null> {
-    using _pending = this.pending.add(stream.remote, () => stream.reset());
+    using _pending = this.#pending.add(stream.remote, () => stream.reset());
     using _deadline = this.#o.clock.after(REQUEST_MS, () => void stream[Symbol.asyncDispose]());
     const { message } = this.#scratch;
     for (;;) {

@@ -97,6 +97,11 @@ export class TtDialer implements Disposable {
     this.#carriers = new Carriers(o.clock);
   }
 
+  /** Closes a connection to the server that nobody uses; false when there is none. */
+  dropIdle(): boolean {
+    return this.#carriers.dropOldest();
+  }
+
   [Symbol.dispose](): void {
     this.#carriers[Symbol.dispose]();
   }

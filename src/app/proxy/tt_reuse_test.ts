@@ -11,6 +11,7 @@ import {
   TARGET_V4,
 } from "../../../tests/fake/proxy.ts";
 import { exchange, httpConnect, socks4, socks5 } from "../../../tests/fake/proxy_programs.ts";
+import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { oldPort } from "../../../tests/fake/tt_old.ts";
@@ -18,6 +19,7 @@ import { twinDecode, twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { watched } from "../../../tests/fake/watched_dialer.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 import { request } from "../../core/proxy/socks5_client.ts";
 import { Marker } from "../../core/tt/mark.ts";
@@ -250,7 +252,7 @@ function frame(text: Uint8Array): Uint8Array {
 }
 
 /** A first frame with the mark, with or without what says that carriers last. */
-function firstFrame(o: { isLasting: boolean }, text = GREETING): Uint8Array {
+function firstFrame(o: { isLasting: boolean }, text: Uint8Array = GREETING): Uint8Array {
   const random = new Marker(KEYS.k).markedRandom(seededRng(++seed));
   if (!o.isLasting) random.fill(0, 20, 28);
   return twinSeal(KEYS, random, text);
@@ -464,6 +466,57 @@ Deno.test("idle carriers make room where descriptors run out, and are counted as
     await world.clock.until(hand.toEnd());
     hands.push(hand);
   }
-  assert.equal(await hands[0]!.receive(), "reset");
-  assert.equal(server.streams.open <= 513, true);
+  assert.equal(await hands[0]!.receive(), "FIN");
+  assert.ok(server.streams.open <= 513);
+});
+
+Deno.test("connections that have all come at once give the others a turn now and then", async () => {
+  const { world, hand } = await byHand();
+  await using _world = world;
+  const bad = utf8("GET x HTTP/1.1\r\n\r\n"); // answered at once, by nobody else
+  await hand.send(firstFrame({ isLasting: true }, bad), frame(NONE));
+  await world.clock.until(hand.toEnd());
+  const before = world.clock.turns;
+  const COUNT = 320;
+  await hand.send(...Array.from({ length: COUNT }, () => [frame(bad), frame(NONE)]).flat());
+  for (let i = 0; i < COUNT; i++) await world.clock.until(hand.toEnd());
+  assert.ok(world.clock.turns - before >= COUNT / 32);
+});
+
+Deno.test("a client out of descriptors closes carriers that nobody uses", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  const client: ClientRun = world.client({
+    direct: [TARGET_V4],
+    dialer: {
+      dial: async (to, o) => {
+        if (client.streams.open + dialled.filter((one) => !isClosed(one)).length >= 5) {
+          throw new TtunError("exhausted", "There are no descriptors left");
+        }
+        const stream = await world.net.dialer("192.0.2.2").dial(to, o);
+        dialled.push(stream);
+        return stream;
+      },
+    },
+  });
+  const dialled: Stream[] = [];
+  world.names.set("there.example", ["8.0.0.11"]);
+  world.target(echo);
+  await world.clock.settle();
+  const visit = async () => {
+    const program = await client.connect();
+    assert.equal(await world.clock.until(socks5(program, "there.example")), 0);
+    return program;
+  };
+  const programs = [await visit(), await visit()];
+  for (const program of programs) await exchange(program, utf8("x"));
+  for (const program of programs) await program[Symbol.asyncDispose]();
+  await world.clock.settle();
+  const past: Stream[] = [];
+  for (let i = 0; i < 2; i++) { // two for each, and two carriers are idle
+    const program = await client.connect();
+    past.push(program);
+    assert.equal(await world.clock.until(socks5(program, TARGET_V4)), 0, `${i}`);
+  }
+  assert.equal(dialled.slice(0, 2).some(isClosed), true);
 });

@@ -33,6 +33,9 @@ const REQUEST_MS = 30_000;
 /** How long a carrier whose connection is over is kept for the next: longer than a client keeps it. */
 const IDLE_MS = 20_000;
 
+/** After so many connections of a carrier the others have a turn. */
+const TURN = 32;
+
 const TUNING = { noDelay: true, keepAliveSeconds: 60 };
 
 const NOTHING: Uint8Array = new Uint8Array();
@@ -112,9 +115,10 @@ class ProxyServer {
       owned.tune(TUNING);
       let first: Uint8Array | null = admitted.text;
       let text = this.#firstConnection(owned, admitted);
-      while (first !== null) {
+      for (let count = 1; first !== null; count++) {
         await this.#proxy(text, first, admitted.account, peer);
         if (!text.isOver) return;
+        if (count % TURN === 0) await this.#o.clock.turn(); // they may all be there already
         text = this.#nextConnection(owned, admitted, text.takeRest());
         first = await this.#nextFirst(text, owned);
       }
@@ -212,8 +216,10 @@ class ProxyServer {
 
   /** What it begins with; null = it does not come. */
   async #nextFirst(text: TtStream, carrier: Stream): Promise<Uint8Array | null> {
-    using _pending = this.pending.add(carrier.remote, () => carrier.reset());
-    using _deadline = this.#o.clock.after(IDLE_MS, () => void carrier[Symbol.asyncDispose]());
+    // Closed, not reset: what the connection before has sent may not have arrived yet.
+    const close = () => void carrier[Symbol.asyncDispose]();
+    using _pending = this.pending.add(carrier.remote, close);
+    using _deadline = this.#o.clock.after(IDLE_MS, close);
     const { plain } = this.#scratch;
     for (;;) {
       const got = text.readNow(plain);

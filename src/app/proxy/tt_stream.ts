@@ -27,6 +27,9 @@ const USUAL_SEGMENT = 1428;
 /** So many bytes fit into any segment (RFC 9293 section 3.7.1): the carrier need not be asked. */
 const ANY_SEGMENT = 536;
 
+/** With more on its way a carrier would make the next connection wait: it is not given on. */
+const MOST_UNHEARD = 16 * 1024;
+
 /** A header and what precedes the text, more is never needed to know a frame's size. */
 const HEAD = MAX_FRAME_ROOM;
 
@@ -84,6 +87,8 @@ export class TtStream implements Stream {
   /** The ends by frames. */
   #hasEnded = false;
   #hasSentEnd = false;
+  /** Bytes of text since the peer was heard last: its kernel may still wait for them. */
+  #unheard = 0;
   /** The carrier is another connection's. */
   #isGiven = false;
   /** Text that was opened and not read yet. */
@@ -130,7 +135,7 @@ export class TtStream implements Stream {
     return this.#peer;
   }
 
-  /** Whether both ways have ended by frames: the carrier is whole, and has nothing of this any more. */
+  /** Whether both ways have ended by frames, and this end has nothing left of them. */
   get isOver(): boolean {
     return this.#hasEnded && this.#hasSentEnd && this.#flushing === null &&
       this.#failure === null && this.#text === null;
@@ -274,6 +279,7 @@ export class TtStream implements Stream {
     const text = length > into.length ? new Uint8Array(length) : null;
     this.#opener.open(bytes, at, size, text ?? into);
     this.#hasEnded = length === 0;
+    this.#unheard = 0;
     if (this.#onFirst !== null) {
       this.#peer = this.#onFirst(random);
       this.#onFirst = null;
@@ -332,6 +338,7 @@ export class TtStream implements Stream {
       done += length;
       this.#smallLeft -= length;
     }
+    this.#unheard += done;
     const took = this.#stream.writeNow(sealed.subarray(0, end));
     if (took < end) this.#flush(sealed.slice(took, end));
     return done;
@@ -411,8 +418,14 @@ export class TtStream implements Stream {
 
   // What is the carrier's.
 
+  /**
+   * Over a carrier that another connection has left and before the peer's first frame it is closed
+   * instead: what the other one has sent may not have arrived yet.
+   */
   reset(): void {
-    if (!this.#isGiven) this.#stream.reset();
+    if (this.#isGiven) return;
+    if (this.#peer === "lasting" && !this.#isLasting) void this.#stream[Symbol.asyncDispose]();
+    else this.#stream.reset();
   }
 
   info(): StreamInfo {
@@ -426,7 +439,8 @@ export class TtStream implements Stream {
   /** What the carrier has not taken yet is lost: `closeWrite` waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isGiven) return;
-    if (this.isOver && this.#kept === null && this.#onIdle !== null) {
+    const isFree = this.isOver && this.#kept === null && this.#unheard <= MOST_UNHEARD;
+    if (isFree && this.#onIdle !== null) {
       this.#isGiven = true;
       return this.#onIdle();
     }
@@ -437,7 +451,7 @@ export class TtStream implements Stream {
 
   /** Who closes has ended, if nothing of what was written waits, and unless that was by a reset. */
   #tryEnd(): void {
-    if (this.#peer !== "lasting" || this.#hasSentEnd || this.#flushing !== null) return;
+    if (!this.#isLasting || this.#hasSentEnd || this.#flushing !== null) return;
     try {
       this.#stream.writeNow(this.#sealEnd());
     } catch {
