@@ -122,3 +122,12 @@ export async function exchange(stream: Stream, data: Uint8Array): Promise<Uint8A
   await sending;
   return concat(...parts);
 }
+
+/** How a connection ends, where nothing else is expected of it. */
+export async function ending(program: Stream): Promise<string> {
+  try {
+    return await program.read(new Uint8Array(100)) === null ? "FIN" : "bytes";
+  } catch {
+    return "reset";
+  }
+}

@@ -6,8 +6,6 @@ import { CLIENT_HOST } from "./proxy.ts";
 export class WatchedDialer implements Dialer {
   readonly dialled: string[] = [];
   readonly flights: string[] = [];
-  /** The connections, in their order. */
-  readonly streams: Stream[] = [];
   readonly #inner: Dialer;
 
   constructor(inner: Dialer) {
@@ -17,7 +15,6 @@ export class WatchedDialer implements Dialer {
   async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
     this.dialled.push("host" in to ? `${to.host}:${to.port}` : to.path);
     const stream = await this.#inner.dial(to, o);
-    this.streams.push(stream);
     const index = this.flights.push("") - 1;
     const note = (sign: string) => {
       if (!this.flights[index]!.endsWith(sign)) this.flights[index] += sign;

@@ -8,22 +8,19 @@ import {
   TARGET_NAME,
   TARGET_V4,
 } from "../../../tests/fake/proxy.ts";
-import { httpConnect, socks4, socks5, socks5Request } from "../../../tests/fake/proxy_programs.ts";
+import {
+  ending,
+  httpConnect,
+  socks4,
+  socks5,
+  socks5Request,
+} from "../../../tests/fake/proxy_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { OldFrames } from "../../../tests/fake/tt_old.ts";
 import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
-
-/** How a program's connection ends. */
-async function ending(program: Stream): Promise<string> {
-  try {
-    return await program.read(new Uint8Array(100)) === null ? "FIN" : "bytes";
-  } catch {
-    return "reset";
-  }
-}
+import type { Dialer } from "../../contract/stream.ts";
 
 /** Asks for the echo of some words; the code of the reply, and what came back. */
 async function talk(client: ClientRun, words: string): Promise<[number, string]> {
