@@ -1,4 +1,4 @@
-import { fewBytes } from "../../base/few_bytes.ts";
+import { concat } from "../../base/bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, Stream } from "../../contract/stream.ts";
 
@@ -18,13 +18,7 @@ export class Answers {
 
   /** Keeps an answer back, until `flush`. Owned from now on. */
   hold(bytes: Uint8Array): void {
-    if (this.#held === null) this.#held = bytes;
-    else {
-      const both = fewBytes(this.#held.length + bytes.length);
-      both.set(this.#held);
-      both.set(bytes, this.#held.length);
-      this.#held = both;
-    }
+    this.#held = this.#held === null ? bytes : concat(this.#held, bytes);
   }
 
   /** Writes what is held. */

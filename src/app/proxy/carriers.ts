@@ -2,6 +2,9 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Borrowed } from "./minute_secrets.ts";
 
+/** As the existing programs have it. */
+export const CARRIER_TUNING = { noDelay: true, keepAliveSeconds: 60 };
+
 /** How long one is kept. A server keeps it longer, so that it seldom ends under a new connection. */
 const KEPT_MS = 10_000;
 

@@ -1,6 +1,5 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import { copyBytes } from "../../base/few_bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { frontOf } from "../../core/proxy/front.ts";
@@ -12,6 +11,7 @@ import { Answers } from "./answers.ts";
 import { type Connect, type ConnectError, toConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
 import { linger } from "./linger.ts";
+import { nextBytes } from "./next_bytes.ts";
 import { relay, type RelayCount, type RelayOptions } from "./relay.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -31,13 +31,14 @@ export interface FrontOptions extends RelayOptions {
   readonly connect: Connect;
   /** Who may use it; null = everybody. */
   readonly auth: CheckPassword | null;
-  /** A SOCKS5 client is served whatever methods it lists, as tt's servers do. */
-  readonly anyMethod?: boolean;
+  /**
+   * As tt's servers do: a SOCKS5 client is served whatever methods it lists, and no reply names the
+   * address that its target is connected from.
+   */
+  readonly asTt?: boolean;
   readonly signal: AbortSignal;
   /** So long a client has to say what it wants. */
   readonly requestMs: number;
-  /** Replies name no address of this end: a tunnel's client has no use for one. */
-  readonly hidesAddress?: boolean;
   readonly onTarget: (target: Target) => void;
   /** Why there is no connection to it. */
   readonly onRefused: (thrown: unknown) => void;
@@ -60,8 +61,8 @@ export async function serveFront(
 ): Promise<RelayCount> {
   switch (frontOf(first[0]!)) {
     case "socks5": {
-      const any = o.anyMethod === true && { anyMethod: true };
-      return await serveSocks(client, new Socks5Server({ auth: o.auth, ...any }), first, o);
+      const machine = new Socks5Server({ auth: o.auth, anyMethod: o.asTt === true });
+      return await serveSocks(client, machine, first, o);
     }
     case "socks4":
       return await serveSocks(client, new Socks4Server({ needsAuth: o.auth !== null }), first, o);
@@ -97,7 +98,7 @@ async function serveSocks(
     soon?.[Symbol.dispose]();
   }
   await using _owned = upstream;
-  answers.hold(machine.accepted(o.hidesAddress === true ? null : boundOf(upstream)));
+  answers.hold(machine.accepted(o.asTt === true ? null : boundOf(upstream)));
   const answering = answers.flush();
   if (answering instanceof Promise) await answering;
   if (machine.rest.length > 0) await upstream.write(machine.rest);
@@ -188,7 +189,7 @@ async function readRequest(
     }
     const more = readMessage(client, o.scratch);
     if (more === null) await answers.flush();
-    chunk = more ?? await nextMessage(client, o.scratch);
+    chunk = more ?? await nextBytes(client, o.scratch.message) ?? endedEarly();
   }
 }
 
@@ -196,17 +197,11 @@ async function readRequest(
 function readMessage(client: Stream, { message }: Scratch): Uint8Array | null {
   const got = client.readNow(message);
   if (got === undefined) return null;
-  if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
-  return message.subarray(0, got);
+  return got === null ? endedEarly() : message.subarray(0, got);
 }
 
-/** The same as soon as there is something, as an array of its own. */
-async function nextMessage(client: Stream, scratch: Scratch): Promise<Uint8Array> {
-  for (;;) {
-    const message = readMessage(client, scratch);
-    if (message !== null) return copyBytes(message);
-    await client.readable(); // with nothing awaited since: an edge in between would be lost
-  }
+function endedEarly(): never {
+  throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
 }
 
 /** For the log. */

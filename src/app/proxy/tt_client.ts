@@ -1,6 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
-import { copyBytes } from "../../base/few_bytes.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
@@ -10,6 +9,7 @@ import { QuietLog } from "../quiet_log.ts";
 import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
+import { nextBytes } from "./next_bytes.ts";
 import type { ProxyClientOptions } from "./options.ts";
 import { Quota } from "./quota.ts";
 import { Scratch } from "./scratch.ts";
@@ -117,13 +117,7 @@ class ProxyClient implements Disposable {
   async #first(stream: Stream): Promise<Uint8Array | null> {
     using _pending = this.#pending.add(stream.remote, () => stream.reset());
     using _deadline = this.#o.clock.after(REQUEST_MS, () => void stream[Symbol.asyncDispose]());
-    const { message } = this.#scratch;
-    for (;;) {
-      const got = stream.readNow(message);
-      if (got === null) return null;
-      if (got !== undefined) return copyBytes(message.subarray(0, got));
-      await stream.readable();
-    }
+    return await nextBytes(stream, this.#scratch.message);
   }
 
   #tell(thrown: unknown, peer: string, target: string): void {

@@ -18,7 +18,7 @@ import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
 import { type Connect, ConnectError, toConnectError } from "./egress.ts";
-import { type Carrier, Carriers } from "./carriers.ts";
+import { type Carrier, CARRIER_TUNING, Carriers } from "./carriers.ts";
 import type { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
@@ -30,21 +30,18 @@ const DIAL_MS = 5000;
 /** For its first frame, which waits for nothing but the way. Longer = another minute's key. */
 const ANSWER_MS = 5000;
 
+/** The same over a carrier that has been used: where it leads nowhere any more there is another way. */
+const AGAIN_MS = 2000;
+
 /** A server's own time for a target, and the way there. */
 const REPLY_GRACE_MS = 10_000;
 
 /** An answer may be to a frame of the longest lifetime ago. */
 const REACH = 15;
 
-/** As the existing programs have it. */
-const TUNING = { noDelay: true, keepAliveSeconds: 60 };
-
 const NOTHING = new Uint8Array();
 
 const EARLY_TEXT = 1024;
-
-/** The same over a carrier that has been used: where it leads nowhere any more there is another way. */
-const AGAIN_MS = 2000;
 
 /** When a request goes: behind the answer to the greeting, with the greeting, or in one frame with it. */
 type How = "in turns" | "at once" | "again";
@@ -84,9 +81,8 @@ export class TtDialer implements Disposable {
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
   readonly #carriers: Carriers;
-  /** By how many minutes the server's clock was ahead of ours the last time, and what to try then. */
-  #skew = 0;
-  #toTry = skewsAround(0);
+  /** By how many minutes the server's clock may be ahead of ours: as the last time, then others. */
+  #skews = skewsAround(0);
   /** The server has shown the mark: it takes the request behind the greeting. */
   #knowsMark = false;
 
@@ -109,7 +105,7 @@ export class TtDialer implements Disposable {
   readonly connect: Connect = async (target, { signal, early = NOTHING, once = false }) => {
     const wish: Wish = { target, early, once, isSent: false };
     let last: TtunError | null = null;
-    for (const skew of this.#toTry) {
+    for (const skew of this.#skews) {
       const minute = minuteOf(this.#o.wallClock()) + skew;
       if (minute < 0) continue; // a clock that has not been set yet
       try {
@@ -133,9 +129,8 @@ export class TtDialer implements Disposable {
   };
 
   #found(skew: number): void {
-    if (skew === this.#skew) return;
-    this.#skew = skew;
-    this.#toTry = skewsAround(skew);
+    if (skew === this.#skews[0]) return;
+    this.#skews = skewsAround(skew);
     const { log, server } = this.#o;
     if (skew === 0) return log.info("the clocks agree again", { server });
     const minutes = Math.abs(skew);
@@ -200,7 +195,7 @@ export class TtDialer implements Disposable {
         signal,
         life: this.#o.signal,
       });
-      stream.tune(TUNING);
+      stream.tune(CARRIER_TUNING);
       return { stream, minute: borrowed };
     } catch (error) {
       await stream?.[Symbol.asyncDispose]();

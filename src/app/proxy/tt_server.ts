@@ -1,6 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
-import { copyBytes } from "../../base/few_bytes.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
@@ -16,11 +15,13 @@ import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline } from "../stranger.ts";
 import { throwAway } from "../throw_away.ts";
+import { CARRIER_TUNING } from "./carriers.ts";
 import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
 import { type Admitted, readFirstFrame } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import { type Account, Guesses } from "./guesses.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
+import { nextBytes } from "./next_bytes.ts";
 import type { ProxyServerOptions } from "./options.ts";
 import { PortHopper } from "./port_hopper.ts";
 import { Quota } from "./quota.ts";
@@ -35,8 +36,6 @@ const IDLE_MS = 20_000;
 
 /** After so many connections of a carrier the others have a turn. */
 const TURN = 32;
-
-const TUNING = { noDelay: true, keepAliveSeconds: 60 };
 
 const NOTHING: Uint8Array = new Uint8Array();
 
@@ -112,7 +111,7 @@ class ProxyServer {
       const admitted = await this.#admit(owned, port, peer);
       if (admitted === null) return;
       using _minute = admitted.minute;
-      owned.tune(TUNING);
+      owned.tune(CARRIER_TUNING);
       let first: Uint8Array | null = admitted.text;
       let text = this.#firstConnection(owned, admitted);
       for (let count = 1; first !== null; count++) {
@@ -180,8 +179,7 @@ class ProxyServer {
       cut: this.#cut,
       requestMs: REQUEST_MS,
       auth: null,
-      anyMethod: true,
-      hidesAddress: true,
+      asTt: true,
       signal: this.#o.signal,
       connect: this.#connect,
       onTarget: (target) => {
@@ -220,13 +218,7 @@ class ProxyServer {
     const close = () => void carrier[Symbol.asyncDispose]();
     using _pending = this.pending.add(carrier.remote, close);
     using _deadline = this.#o.clock.after(IDLE_MS, close);
-    const { plain } = this.#scratch;
-    for (;;) {
-      const got = text.readNow(plain);
-      if (got === null) return null;
-      if (got !== undefined) return copyBytes(plain.subarray(0, got));
-      await text.readable();
-    }
+    return await nextBytes(text, this.#scratch.plain);
   }
 
   #tunnel(

@@ -48,8 +48,6 @@ export interface TtStreamOptions {
   readonly clock: Clock;
   /** Bytes that have come already: ciphertext, behind the frames that were opened. Owned from now on. */
   readonly rest?: Uint8Array;
-  /** Text that has been opened already, to be read first. Owned from now on. */
-  readonly text?: Uint8Array;
   /** R of the first frame that is sent (core/tt/mark.ts), 32 bytes. */
   readonly firstRandom: Uint8Array;
   /** What the peer has shown to be. */
@@ -92,7 +90,7 @@ export class TtStream implements Stream {
   /** The carrier is another connection's. */
   #isGiven = false;
   /** Text that was opened and not read yet. */
-  #text: Uint8Array | null;
+  #text: Uint8Array | null = null;
   /** What has come and was not opened yet: the beginning of a frame, or frames without a reader. */
   #kept: Uint8Array | null = null;
   /** A long frame that is not whole, instead. */
@@ -118,7 +116,6 @@ export class TtStream implements Stream {
     this.#onFirst = o.onFirst ?? null;
     this.#peer = o.peer;
     this.#onIdle = o.onIdle ?? null;
-    this.#text = o.text === undefined || o.text.length === 0 ? null : o.text;
     if (o.rest !== undefined && o.rest.length > 0) this.#kept = o.rest;
   }
 

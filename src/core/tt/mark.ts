@@ -12,7 +12,7 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
  *
  * The first eight are the mark; the second say that a carrier may outlast its connection. Without K
  * all that looks as random as the rest. It tells no secret and opens nothing; whoever is between the
- * ends can spoil it, and they then treat each other as existing programs.
+ * ends can spoil it, and they then treat each other as existing programs, or cannot talk.
  */
 const LABEL = utf8("ttun");
 
@@ -52,7 +52,7 @@ export class Marker implements Disposable {
     return random;
   }
 
-  /** What R, of any length, says. The time it takes does not depend on what R holds. */
+  /** What R, of any length, says. The time it takes tells no more than that. */
   peerOf(random: Uint8Array): Peer {
     if (random.length < MARK_END) return "unmarked";
     const proof = this.#proofOf(random);
