@@ -1,4 +1,4 @@
-import { checkSize, checkSpans } from "../src/base/aead_bounds.ts";
+import { checkRoom, checkSize, checkSpans } from "../src/base/aead_bounds.ts";
 import { TtunError } from "../src/base/errors.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../src/contract/cipher.ts";
 import { type Library, openLibrary } from "./library.ts";
@@ -144,6 +144,8 @@ function versionOf(library: Library<typeof TABLE>): string {
 /** `int *outl` of every call, and where Final writes the nothing that it has to write. */
 const WRITTEN = new Int32Array(1);
 const NOTHING = new Uint8Array(TAG_SIZE);
+/** The tag of the record at hand: copying it costs less than a view of it. */
+const TAG = new Uint8Array(TAG_SIZE);
 
 /**
  * One key in two contexts, one per direction, so that the key is set up once and a record sets
@@ -195,7 +197,8 @@ class EvpCipher implements Cipher {
   ): void {
     const call = this.#call;
     const context = this.#sealing;
-    const size = checked(context, nonce, aad, buf, start, end, tagAt, from);
+    const size = checked(context, nonce, aad, buf, start, end, tagAt);
+    if (from !== undefined) checkSize("text", from.length, size);
     if (call.EVP_EncryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_EncryptInit_ex");
     }
@@ -212,10 +215,10 @@ class EvpCipher implements Cipher {
     if (call.EVP_EncryptFinal_ex(context, NOTHING, WRITTEN) !== 1) {
       throw failed(call, "EVP_EncryptFinal_ex");
     }
-    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
-    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) !== 1) {
+    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, TAG) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
+    for (let i = 0; i < TAG_SIZE; i++) buf[tagAt + i] = TAG[i]!;
   }
 
   /** Has decrypted the text already when it finds that the tag is wrong. */
@@ -230,12 +233,13 @@ class EvpCipher implements Cipher {
   ): boolean {
     const call = this.#call;
     const context = this.#opening;
-    const size = checked(context, nonce, aad, buf, start, end, tagAt, into);
+    const size = checked(context, nonce, aad, buf, start, end, tagAt);
+    if (into !== undefined) checkRoom(into.length, size);
     if (call.EVP_DecryptInit_ex(context, null, null, null, nonce) !== 1) {
       throw failed(call, "EVP_DecryptInit_ex");
     }
-    const tag = buf.subarray(tagAt, tagAt + TAG_SIZE);
-    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) !== 1) {
+    for (let i = 0; i < TAG_SIZE; i++) TAG[i] = buf[tagAt + i]!;
+    if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, TAG) !== 1) {
       throw failed(call, "EVP_CIPHER_CTX_ctrl");
     }
     if (aad !== null && aad.length > 0) {
@@ -275,12 +279,10 @@ function checked(
   start: number,
   end: number,
   tagAt: number,
-  other: Uint8Array | undefined,
 ): number {
   if (context === null) throw new TtunError("internal", "Cannot use a cipher after its end");
   checkSize("nonce", nonce.length, NONCE_SIZE);
   checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-  if (other !== undefined) checkSize("text", other.length, end - start);
   if (end - start > MAX_INT || (aad !== null && aad.length > MAX_INT)) {
     throw new TtunError("internal", "Cannot use a text or associated data of 2 GiB or more");
   }

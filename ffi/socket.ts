@@ -91,13 +91,16 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
 export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): number {
   const { family, size } = writeSockaddr(to, name);
   const { fd } = openSocket(libc, family, o.mptcp);
-  return guarded(libc, fd, () => {
-    // Its own port is one that a listener may want: without this it could not be had meanwhile.
-    setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    const result = libc.retry(() => libc.call.connect(fd, name, size));
-    if (result < 0 && result !== -Errno.EINPROGRESS) throw new NativeError("connect", -result);
-    return fd;
-  });
+  // Its own port is one that a listener may want: without this it could not be had meanwhile.
+  setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  for (;;) {
+    if (libc.call.connect(fd, name, size) >= 0) return fd;
+    const errno = libc.errno[0]!;
+    if (errno === Errno.EINPROGRESS) return fd;
+    if (errno === Errno.EINTR) continue;
+    libc.call.close(fd);
+    throw new NativeError("connect", errno);
+  }
 }
 
 /** The error that a connection attempt ended with, 0 if it did not fail (SO_ERROR). */
@@ -190,18 +193,25 @@ export function disconnect(libc: Libc, fd: number): void {
 /** Sets what the kernel takes; the names of the options that it does not. */
 export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
   const unset: string[] = [];
-  const set = (name: string, level: number, option: number, value: number | undefined) => {
-    if (value !== undefined && !setInt(libc, fd, level, option, value)) unset.push(name);
+  const set = (name: string, level: number, option: number, value: number) => {
+    if (!setInt(libc, fd, level, option, value)) unset.push(name);
   };
-  set("TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, o.noDelay === undefined ? o.noDelay : +o.noDelay);
-  if (o.keepAliveSeconds !== undefined) {
+  const { noDelay, keepAliveSeconds, userTimeoutMs, maxRetransmitPauseMs, unsentBytes } = o;
+  if (noDelay !== undefined) set("TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, +noDelay);
+  if (keepAliveSeconds !== undefined) {
     set("SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1);
-    set("TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, o.keepAliveSeconds);
-    set("TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, o.keepAliveSeconds);
+    set("TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, keepAliveSeconds);
+    set("TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, keepAliveSeconds);
   }
-  set("TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, o.userTimeoutMs);
-  set("TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, o.maxRetransmitPauseMs);
-  set("TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, o.unsentBytes);
+  if (userTimeoutMs !== undefined) {
+    set("TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, userTimeoutMs);
+  }
+  if (maxRetransmitPauseMs !== undefined) {
+    set("TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, maxRetransmitPauseMs);
+  }
+  if (unsentBytes !== undefined) {
+    set("TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsentBytes);
+  }
   if (o.congestion !== undefined && !setCongestion(libc, fd, o.congestion)) {
     unset.push("TCP_CONGESTION");
   }

@@ -12,6 +12,13 @@ export function checkSize(what: string, size: number, wanted: number): void {
   }
 }
 
+/** @throws {TtunError} `internal` when there are fewer than `least` bytes of room. */
+export function checkRoom(room: number, least: number): void {
+  if (!(room >= least)) {
+    throw new TtunError("internal", `Cannot open a text of ${least} bytes to ${room} bytes`);
+  }
+}
+
 /**
  * The text `start..end` and the tag of `tagSize` bytes at `tagAt` must both lie within
  * `bufferSize` bytes and apart from each other.

@@ -21,14 +21,23 @@ export class Scope {
   }
 
   async #run(task: (signal: AbortSignal) => Promise<void> | void): Promise<void> {
-    this.#running++;
+    this.enter();
     try {
       await task(this.signal);
     } catch (error) {
       this.fail(error);
     }
-    if (--this.#running === 0) this.#onIdle?.();
+    this.leave();
   }
+
+  /** A task that goes on by callbacks: the scope waits until `leave` has been called as often. */
+  enter(): void {
+    this.#running++;
+  }
+
+  readonly leave = (): void => {
+    if (--this.#running === 0) this.#onIdle?.();
+  };
 
   /** Ends all tasks without that being a failure. */
   cancel(reason?: unknown): void {

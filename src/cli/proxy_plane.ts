@@ -34,7 +34,7 @@ export async function runProxyPlane(
 /** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
 function openSockets(io: ProxyConfig["io"]): SocketMachine {
   const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
-  return isNative ? openLinuxSockets(io) : openDenoSockets();
+  return isNative ? openLinuxSockets(io, { busyPoll: true }) : openDenoSockets();
 }
 
 async function run(

@@ -5,12 +5,13 @@ import { PosixNet } from "../io/posix_net.ts";
 import { Reactor } from "../io/reactor.ts";
 import type { SocketMachine } from "./machine.ts";
 
-/** Linux: by system calls, the wait blocks unless Deno's own sockets are used. */
+/** Linux: `busyPoll` as of Reactor. By system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinuxSockets(
   io: "auto" | "ffi" | "deno",
+  o: { busyPoll?: boolean } = {},
 ): SocketMachine & { readonly reactor: Reactor; readonly libc: Libc } {
   const libc = openLibc();
-  const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking");
+  const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking", o);
   return {
     libc,
     clock: reactor,

@@ -34,8 +34,8 @@ export interface Cipher extends Disposable {
   ): void;
   /**
    * Opens the text if the tag is right. On `false` the text's bytes are undefined (some
-   * implementations have already decrypted them): the caller must not look at them. `into`: where
-   * the text goes, as long; `buf` then stays as it is.
+   * implementations have already decrypted them): the caller must not look at them. `into`: to the
+   * front of it the text goes, and there is room for it; `buf` then stays as it is.
    */
   open(
     nonce: Nonce,

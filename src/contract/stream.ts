@@ -79,6 +79,15 @@ export interface Dialer {
    * Opens a stream. @throws {TtunError} unreachable, timeout, …
    */
   dial(to: Addr, o: DialOptions): Promise<Stream>;
+  /** The same without promises, where there is such a way. Returns as `OnReady`. */
+  start?(to: Addr, o: DialOptions, events: DialEvents): boolean | void;
+}
+
+/** How an attempt ends: one of them is called, once, and must not throw. They return as `OnReady`. */
+export interface DialEvents {
+  /** The stream is whose events these are. */
+  connected(stream: Stream): boolean | void;
+  failed(error: unknown): boolean | void;
 }
 
 export interface DialOptions {
@@ -100,4 +109,11 @@ export interface Listener extends AsyncDisposable {
    * wait or free some and call again.
    */
   accept(o: { signal: AbortSignal }): Now<Stream>;
+  /** The same without promises, where there is such a way. */
+  readonly now?: {
+    /** null = none is there. @throws as `accept` */
+    accept(o: { signal: AbortSignal }): Stream | null;
+    /** Calls `run` once, when there may be one, or an error. Call it only after `accept` had none. */
+    onReady(run: OnReady): void;
+  };
 }

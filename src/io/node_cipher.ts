@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
-import { checkSize, checkSpans } from "../base/aead_bounds.ts";
+import { checkRoom, checkSize, checkSpans } from "../base/aead_bounds.ts";
 import { TtunError } from "../base/errors.ts";
 import {
   type Cipher,
@@ -40,7 +40,8 @@ class NodeCipher implements Cipher {
     tagAt: number,
     from: Uint8Array = buf.subarray(start, end),
   ): void {
-    const key = this.#check(nonce, buf, start, end, tagAt, from);
+    const key = this.#check(nonce, buf, start, end, tagAt);
+    checkSize("text", from.length, end - start);
     const record = this.#name === "aes-256-gcm"
       ? createCipheriv(this.#name, key, nonce, OPTIONS)
       : createCipheriv(this.#name, key, nonce, OPTIONS);
@@ -59,7 +60,8 @@ class NodeCipher implements Cipher {
     tagAt: number,
     into: Uint8Array = buf.subarray(start, end),
   ): boolean {
-    const key = this.#check(nonce, buf, start, end, tagAt, into);
+    const key = this.#check(nonce, buf, start, end, tagAt);
+    checkRoom(into.length, end - start);
     const record = this.#name === "aes-256-gcm"
       ? createDecipheriv(this.#name, key, nonce, OPTIONS)
       : createDecipheriv(this.#name, key, nonce, OPTIONS);
@@ -82,12 +84,10 @@ class NodeCipher implements Cipher {
     start: number,
     end: number,
     tagAt: number,
-    text: Uint8Array,
   ): Uint8Array {
     if (this.#key === null) throw new TtunError("internal", "Cannot use a cipher after its end");
     checkSize("nonce", nonce.length, NONCE_SIZE);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
-    checkSize("text", text.length, end - start);
     return this.#key;
   }
 

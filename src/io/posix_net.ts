@@ -4,6 +4,7 @@ import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
 import type {
   Dialer,
+  DialEvents,
   DialOptions,
   Listener,
   Now,
@@ -25,11 +26,15 @@ import {
   startListen,
   tuneSocket,
 } from "../../ffi/socket.ts";
+import { usize } from "../../ffi/usize.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "./reactor.ts";
 
 /** So few bytes are read that most likely no others follow at once. */
 const LITTLE = 4096;
+
+/** A close is asynchronous elsewhere. */
+const CLOSED = Promise.resolve();
 
 const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
 
@@ -43,34 +48,21 @@ export class PosixNet implements Dialer {
     this.#mptcp = o.mptcp;
   }
 
-  async dial(to: Addr, o: DialOptions): Promise<Stream> {
-    o.signal.throwIfAborted();
-    const target = hostPort(to);
-    const { libc } = this.#reactor;
-    let descriptor: Descriptor | null = null;
-    let timer: Disposable | null = null;
-    let tie: Disposable | null = null;
+  dial(to: Addr, o: DialOptions): Promise<Stream> {
+    return new Promise((resolve, reject) => {
+      this.start(to, o, { connected: resolve, failed: reject });
+    });
+  }
+
+  start(to: Addr, o: DialOptions, events: DialEvents): boolean | void {
     try {
-      const fd = startConnect(libc, target, { mptcp: this.#mptcp.dial });
-      const owned = descriptor = this.#reactor.own(fd, o.signal);
-      owned.isEmpty = true; // until an edge says otherwise
-      const { timeoutMs } = o;
-      if (timeoutMs !== undefined) {
-        timer = this.#reactor.after(timeoutMs, () => owned.close(() => noAnswer(to, timeoutMs)));
-      }
-      if (o.cancel !== undefined) tie = onAbort(o.cancel, (reason) => owned.close(() => reason));
-      await owned.writable();
-      owned.check();
-      const errno = owned.mayStopShort ? socketError(libc, fd) : 0; // a failure is an error or a hang-up
-      if (errno !== 0) throw new NativeError("connect", errno);
-      return new PosixStream(this.#reactor, owned, target);
+      o.signal.throwIfAborted();
+      const target = hostPort(to);
+      const fd = startConnect(this.#reactor.libc, target, { mptcp: this.#mptcp.dial });
+      const descriptor = this.#reactor.own(fd, o.signal);
+      return new Dialing(this.#reactor, descriptor, target, o, events).begin();
     } catch (thrown) {
-      const error = netError(thrown, "connect", to);
-      descriptor?.close(() => error);
-      throw error;
-    } finally {
-      timer?.[Symbol.dispose]();
-      tie?.[Symbol.dispose]();
+      return events.failed(netError(thrown, "connect", to));
     }
   }
 
@@ -91,6 +83,61 @@ function hostPort(addr: Addr): HostPort {
   return addr;
 }
 
+/** A connection attempt under way. Owns its descriptor until it is a stream. */
+class Dialing {
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  readonly #to: HostPort;
+  readonly #events: DialEvents;
+  readonly #timer: Disposable | null;
+  readonly #tie: Disposable | null;
+
+  constructor(
+    reactor: Reactor,
+    descriptor: Descriptor,
+    to: HostPort,
+    { timeoutMs, cancel }: DialOptions,
+    events: DialEvents,
+  ) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.#to = to;
+    this.#events = events;
+    descriptor.isEmpty = true; // until an edge says otherwise
+    this.#timer = timeoutMs === undefined
+      ? null
+      : reactor.after(timeoutMs, () => descriptor.close(() => noAnswer(to, timeoutMs)));
+    this.#tie = cancel === undefined
+      ? null
+      : onAbort(cancel, (reason) => descriptor.close(() => reason));
+  }
+
+  begin(): boolean {
+    if (this.#descriptor.closed) return this.#onWritable();
+    this.#descriptor.onWritable(this.#onWritable);
+    return true;
+  }
+
+  readonly #onWritable = (): boolean => {
+    const descriptor = this.#descriptor;
+    this.#timer?.[Symbol.dispose]();
+    this.#tie?.[Symbol.dispose]();
+    try {
+      descriptor.check();
+      const { libc } = this.#reactor;
+      // A failure is an error or a hang-up.
+      const errno = descriptor.mayStopShort ? socketError(libc, descriptor.fd) : 0;
+      if (errno !== 0) throw new NativeError("connect", errno);
+    } catch (thrown) {
+      const error = netError(thrown, "connect", this.#to);
+      descriptor.close(() => error);
+      return this.#events.failed(error) === true;
+    }
+    const stream = new PosixStream(this.#reactor, descriptor, this.#to);
+    return this.#events.connected(stream) === true;
+  };
+}
+
 class PosixListener implements Listener {
   readonly addr: Addr;
   readonly #reactor: Reactor;
@@ -105,6 +152,11 @@ class PosixListener implements Listener {
   accept(o: { signal: AbortSignal }): Now<Stream> {
     return this.#try(o.signal) ?? this.#wait(o.signal);
   }
+
+  readonly now = {
+    accept: (o: { signal: AbortSignal }): Stream | null => this.#try(o.signal),
+    onReady: (run: OnReady): void => this.#descriptor.onReadable(run),
+  };
 
   async #wait(signal: AbortSignal): Promise<Stream> {
     // The signal may end this one wait while the listener lives on.
@@ -207,10 +259,11 @@ class PosixStream implements Stream {
     if (descriptor.isEmpty) return undefined;
     const { libc } = this.#reactor;
     for (;;) {
-      const got = libc.call.read(
+      const got = libc.call.recv(
         descriptor.fd,
         into as Uint8Array<ArrayBuffer>,
-        BigInt(into.length),
+        usize(into.length),
+        0,
       );
       if (got > 0) {
         // A short read has emptied it (epoll(7), Q9), unless it stopped short of something. But where
@@ -226,7 +279,7 @@ class PosixStream implements Stream {
         descriptor.isEmpty = true;
         return undefined;
       }
-      if (errno !== Errno.EINTR) throw this.#failed("read", errno);
+      if (errno !== Errno.EINTR) throw this.#failed("recv", errno);
     }
   }
 
@@ -251,7 +304,7 @@ class PosixStream implements Stream {
       const took = libc.call.send(
         this.#descriptor.fd,
         rest,
-        BigInt(rest.length),
+        usize(rest.length),
         MSG_NOSIGNAL,
       );
       if (took < 0) {
@@ -294,9 +347,9 @@ class PosixStream implements Stream {
     return netError(new NativeError(call, errno), "stream", this.remote);
   }
 
-  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.#descriptor.close(closedHere);
+    return CLOSED;
   }
 }
 

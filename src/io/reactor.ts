@@ -15,6 +15,7 @@ import {
   WATCH_LEVEL,
 } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import { BusyPoll } from "./busy_poll.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { Timers } from "./timers.ts";
 
@@ -52,9 +53,15 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #epoll: Epoll;
   readonly #denoClock = new DenoClock();
   readonly #timers = new Timers(() => performance.now());
-  readonly #watched = new Map<number, Descriptor>();
+  /** By token. 0 is the wake-up's. */
+  readonly #watched: (Descriptor | null)[] = [null];
+  readonly #free: number[] = [];
+  /** Tokens that a batch of events may still name: free when it has been dealt with. */
+  readonly #freed: number[] = [];
+  readonly #lives = new Map<AbortSignal, Life>();
+  /** That of the one which was owned last: most often of the next one as well. */
+  #lastLife: Life | null = null;
   readonly #ended = Promise.withResolvers<void>();
-  #nextToken = 1;
   /** Who let the others run first; the wait must not block while there is one. */
   #yielded: (() => void)[] = [];
   /** The same without promises: they need no turn of Deno's event loop either. */
@@ -66,10 +73,16 @@ export class Reactor implements Clock, AsyncDisposable {
   /** Somebody waits who goes on only when the event loop has had its turn. */
   #promised = false;
 
-  /** @throws {NativeError} where there is no epoll or no descriptor left. */
-  constructor(libc: Libc, mode: ReactorMode) {
+  readonly #busyPoll: BusyPoll | null;
+
+  /**
+   * `busyPoll`: where events come at short intervals the thread does not sleep between them.
+   * @throws {NativeError} where there is no epoll or no descriptor left.
+   */
+  constructor(libc: Libc, mode: ReactorMode, o: { busyPoll?: boolean } = {}) {
     this.libc = libc;
     this.mode = mode;
+    this.#busyPoll = o.busyPoll === true ? new BusyPoll() : null;
     this.#epoll = new Epoll(libc);
     if (mode === "blocking") setImmediate(this.#blockingTurn);
     else this.#asyncLoop();
@@ -115,16 +128,10 @@ export class Reactor implements Clock, AsyncDisposable {
     signal: AbortSignal,
     watch: number = WATCH_EDGES,
   ): Descriptor {
-    const token = this.#nextToken;
-    this.#nextToken = token === 0xffff_ffff ? 1 : token + 1;
-    const descriptor = new Descriptor(this.libc, {
-      fd,
-      token,
-      signal,
-      forget: this.#forget,
-      epoll: this.#epoll,
-      watch,
-    });
+    const token = this.#free.pop() ?? this.#watched.push(null) - 1;
+    const life = this.#life(signal);
+    const descriptor = new Descriptor(this, this.#epoll, { fd, token, life, watch });
+    this.#watched[token] = descriptor;
     try {
       signal.throwIfAborted();
       this.#epoll.add(fd, token, watch);
@@ -132,19 +139,50 @@ export class Reactor implements Clock, AsyncDisposable {
       descriptor.close(() => error);
       throw error;
     }
-    this.#watched.set(token, descriptor);
     return descriptor;
   }
 
-  readonly #forget = (token: number): void => void this.#watched.delete(token);
+  /** One tie for all descriptors under a signal: each would come and go with its connection. */
+  #life(signal: AbortSignal): Life {
+    const last = this.#lastLife;
+    const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
+    if (known !== undefined) {
+      known.count++;
+      return this.#lastLife = known;
+    }
+    const life: Life = this.#lastLife = { signal, count: 1, tie: null };
+    this.#lives.set(signal, life);
+    if (!signal.aborted) {
+      life.tie = onAbort(signal, (reason) => {
+        for (const descriptor of this.#watched) {
+          if (descriptor?.life === life) descriptor.close(() => reason);
+        }
+      });
+    }
+    return life;
+  }
+
+  /** A descriptor's own, when it is closed. */
+  forget(token: number, life: Life): void {
+    this.#watched[token] = null;
+    this.#freed.push(token);
+    if (--life.count > 0) return;
+    life.tie?.[Symbol.dispose]();
+    this.#lives.delete(life.signal);
+  }
+
+  #visit(count: number): void {
+    this.#epoll.each(count, this.#dispatch);
+    while (this.#freed.length > 0) this.#free.push(this.#freed.pop()!);
+  }
 
   readonly #dispatch = (token: number, events: number): void => {
     if (token === 0) {
       this.#promised = true;
       return this.#onWake();
     }
-    const descriptor = this.#watched.get(token); // absent: closed earlier in this same batch
-    if (descriptor === undefined) return;
+    const descriptor = this.#watched[token]; // null: closed earlier in this same batch
+    if (!descriptor) return;
     if ((events & SHORT_EVENTS) !== 0) descriptor.mayStopShort = true;
     if ((events & READ_EVENTS) !== 0 && descriptor.wakeReader()) this.#promised = true;
     if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
@@ -164,11 +202,9 @@ export class Reactor implements Clock, AsyncDisposable {
       const isYielded = calls + this.#yielded.length > 0;
       const timeout = isYielded ? 0 : this.#timers.untilNext(this.#now);
       const isOwed = owedUntil < Infinity;
-      const count = this.#epoll.wait(
-        isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout,
-      );
+      const count = this.#wait(isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout);
       this.#now = performance.now();
-      this.#epoll.each(count, this.#dispatch);
+      this.#visit(count);
       if (this.#timers.fire(this.#now)) this.#promised = true;
       if (calls > 0) this.#resume(calls);
       else if (count === 0) break;
@@ -184,6 +220,21 @@ export class Reactor implements Clock, AsyncDisposable {
     setImmediate(this.#blockingTurn); // lets the promises just resolved run, then comes back
   };
 
+  /** As epoll's, whose timeouts are whole milliseconds: a look before takes less than one. */
+  #wait(timeoutMs: number): number {
+    const poll = this.#busyPoll;
+    if (poll === null || timeoutMs === 0) return this.#epoll.wait(timeoutMs);
+    const began = performance.now();
+    while (performance.now() - began < poll.budgetMs) {
+      const count = this.#epoll.wait(0);
+      if (count > 0) return count;
+      this.libc.call.sched_yield(); // whoever has something to do goes first
+    }
+    const count = this.#epoll.wait(timeoutMs);
+    poll.waited(performance.now() - began);
+    return count;
+  }
+
   /** Calls those that let the others run before: whoever does so now has not waited for them. */
   #resume(count: number): void {
     for (const run of this.#yieldedCalls.splice(0, count)) {
@@ -196,7 +247,7 @@ export class Reactor implements Clock, AsyncDisposable {
       // What is ready already costs no thread hop.
       let count = this.#epoll.wait(0);
       if (count === 0) count = await this.#epoll.waitAsync(-1);
-      this.#epoll.each(count, this.#dispatch);
+      this.#visit(count);
       if (count > 0) await new Promise((resolve) => setImmediate(resolve));
     }
     this.#ended.resolve();
@@ -209,9 +260,16 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#epoll.wake();
     await this.#ended.promise;
     const closed = () => new TtunError("lost", "Cannot go on: the reactor has been closed");
-    for (const descriptor of [...this.#watched.values()]) descriptor.close(closed);
+    for (const descriptor of this.#watched) descriptor?.close(closed);
     this.#epoll[Symbol.dispose]();
   }
+}
+
+/** What all descriptors under one signal share. */
+interface Life {
+  readonly signal: AbortSignal;
+  count: number;
+  tie: Disposable | null;
 }
 
 /** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
@@ -224,41 +282,32 @@ export class Descriptor {
    * so. Whoever reads sets it.
    */
   isEmpty = false;
-  readonly #libc: Libc;
-  readonly #token: number;
-  readonly #forget: (token: number) => void;
-  readonly #tie: Disposable;
+  readonly life: Life;
+  readonly #reactor: Reactor;
   readonly #epoll: Epoll;
+  readonly #token: number;
   /** What is waited for now, and whether readers are woken by level: without one that is not so. */
   #watch: number;
   readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
+  #onWritable: OnReady | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
   /** What is thrown since it was closed. An error is costly to make, and seldom asked for. */
   #reason: (() => unknown) | null = null;
 
   constructor(
-    libc: Libc,
-    { fd, token, signal, forget, epoll, watch }: {
-      fd: number;
-      token: number;
-      signal: AbortSignal;
-      forget: (token: number) => void;
-      epoll: Epoll;
-      watch: number;
-    },
+    reactor: Reactor,
+    epoll: Epoll,
+    { fd, token, life, watch }: { fd: number; token: number; life: Life; watch: number },
   ) {
-    this.#libc = libc;
+    this.#reactor = reactor;
     this.#epoll = epoll;
-    this.#watch = watch;
-    this.#isByLevel = watch === WATCH_LEVEL;
     this.fd = fd;
     this.#token = token;
-    this.#forget = forget;
-    this.#tie = signal.aborted
-      ? { [Symbol.dispose]: () => {} }
-      : onAbort(signal, (reason) => this.close(() => reason));
+    this.life = life;
+    this.#watch = watch;
+    this.#isByLevel = watch === WATCH_LEVEL;
   }
 
   get closed(): boolean {
@@ -286,6 +335,13 @@ export class Descriptor {
     return this.#writer.promise;
   }
 
+  /** Calls `run` once, when the descriptor may be writable or is closed. As `writable`. */
+  onWritable(run: OnReady): void {
+    this.check();
+    this.#onWritable = run;
+    this.#watchFor(WATCH_EDGES);
+  }
+
   /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
   onReadable(run: OnReady): void {
     this.check();
@@ -295,7 +351,9 @@ export class Descriptor {
 
   /** Not while room is waited for: that is told by edges alone. */
   #watchLevel(): void {
-    if (this.#isByLevel && this.#writer === null) this.#watchFor(WATCH_LEVEL);
+    if (this.#isByLevel && this.#writer === null && this.#onWritable === null) {
+      this.#watchFor(WATCH_LEVEL);
+    }
   }
 
   #watchFor(watch: number): void {
@@ -320,10 +378,13 @@ export class Descriptor {
 
   /** As `wakeReader`. */
   wakeWriter(): boolean {
+    const run = this.#onWritable;
+    this.#onWritable = null;
+    const isDone = run === null || run() === true;
     const waiter = this.#writer;
     this.#writer = null;
     waiter?.resolve();
-    return waiter !== null;
+    return waiter !== null || !isDone;
   }
 
   /**
@@ -333,12 +394,12 @@ export class Descriptor {
   close(reason: () => unknown): void {
     if (this.#reason !== null) return;
     this.#reason = reason;
-    this.#tie[Symbol.dispose]();
-    this.#forget(this.#token);
-    this.#libc.call.close(this.fd);
-    const run = this.#onReadable;
-    if (run !== null) queueMicrotask(() => void run());
-    this.#onReadable = null;
+    this.#reactor.forget(this.#token, this.life);
+    this.#reactor.libc.call.close(this.fd);
+    for (const run of [this.#onReadable, this.#onWritable]) {
+      if (run !== null) queueMicrotask(() => void run());
+    }
+    this.#onReadable = this.#onWritable = null;
     this.#reader?.reject(reason());
     this.#writer?.reject(reason());
     this.#reader = this.#writer = null;

@@ -14,4 +14,5 @@ for (const one of reactorCases) {
     await runReactorCase(one, reactor, libc);
   });
   test(`reactor, blocking: ${name}`, () => runInWorker(WORKER, name));
+  test(`reactor, polling: ${name}`, () => runInWorker(WORKER, `polling: ${name}`));
 }

@@ -294,14 +294,21 @@ function goesElsewhere(makeCipher: CipherFactory, name: CipherName): void {
     const lent = text.slice();
     cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, lent);
     deepStrictEqual([toHex(sealed), toHex(lent)], [toHex(inPlace), toHex(text)], `${size} bytes`);
+    for (const room of [0, 5]) {
+      const into = new Uint8Array(size + room);
+      strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), true);
+      const opened = [toHex(sealed), toHex(into)];
+      deepStrictEqual(opened, [toHex(inPlace), toHex(text) + "00".repeat(room)], `${size} bytes`);
+    }
     const into = new Uint8Array(size);
-    strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), true);
-    deepStrictEqual([toHex(sealed), toHex(into)], [toHex(inPlace), toHex(text)], `${size} bytes`);
     sealed[3]! ^= 1;
     strictEqual(cipher.open(nonce, aad, sealed, 20, 20 + size, 3, into), false);
     const other = new Uint8Array(size + 1);
     throws(() => cipher.seal(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
-    throws(() => cipher.open(nonce, aad, sealed, 20, 20 + size, 3, other), TtunError);
+    const less = new Uint8Array(Math.max(0, size - 1));
+    if (size > 0) {
+      throws(() => cipher.open(nonce, aad, sealed, 20, 20 + size, 3, less), TtunError);
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { WAKE } from "../../ffi/epoll.ts";
+import { WAKE, WATCH_LEVEL } from "../../ffi/epoll.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { cString, type Libc } from "../../ffi/libc.ts";
 import { TtunError } from "../../src/base/errors.ts";
@@ -35,6 +35,9 @@ export async function runReactorCase(
   using _deadline = reactor.after(CASE_MS, () => reject(new Error(`Hangs: ${name}`)));
   await Promise.race([run(reactor, libc), late]);
 }
+
+/** An eventfd's count that leaves no room (eventfd(2)): little-endian, as wherever Deno is. */
+const ALMOST_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer);
 
 /** An eventfd: readable when something was added to its count, always writable. */
 function eventfd(libc: Libc): number {
@@ -149,6 +152,50 @@ export const reactorCases: readonly ReactorCase[] = [
       await pauseBy(reactor)(5);
       equal(calls, 2);
       throws(() => descriptor.onReadable(() => void calls++), /closed here/);
+    },
+  },
+  {
+    name: "a callback comes once, when there is room to write or the descriptor is closed",
+    async run(reactor, libc) {
+      const descriptor = reactor.own(eventfd(libc), forever(), WATCH_LEVEL);
+      libc.check("write", libc.call.write(descriptor.fd, ALMOST_FULL, 8n));
+      await settle(reactor);
+      let calls = 0;
+      descriptor.onWritable(() => void calls++);
+      await pauseBy(reactor)(10);
+      equal(calls, 0);
+      equal(hush(libc, descriptor.fd), 8);
+      await pauseBy(reactor)(10);
+      equal(calls, 1);
+      libc.check("write", libc.call.write(descriptor.fd, ALMOST_FULL, 8n));
+      descriptor.onWritable(() => void calls++);
+      descriptor.close(() => new Error("closed here"));
+      equal(calls, 1); // not from within
+      await pauseBy(reactor)(5);
+      equal(calls, 2);
+      throws(() => descriptor.onWritable(() => void calls++), /closed here/);
+    },
+  },
+  {
+    name: "a signal's abort closes all that lives under it, whenever it came, and nothing else",
+    async run(reactor, libc) {
+      const [stop, other] = [new AbortController(), new AbortController()];
+      const own = ({ signal }: AbortController) => reactor.own(eventfd(libc), signal);
+      const under = [own(stop), own(stop)];
+      const beside = [own(other)];
+      for (const descriptor of under.splice(0)) descriptor.close(() => new Error("done"));
+      for (let i = 0; i < 5; i++) { // their places are used again
+        under.push(own(stop));
+        beside.push(own(other));
+      }
+      under.push(own(stop));
+      stop.abort(new Error("stop"));
+      for (const descriptor of under) throws(() => descriptor.check(), /stop/);
+      for (const descriptor of beside) descriptor.check();
+      throws(() => own(stop), /stop/);
+      other.abort(new Error("the other"));
+      for (const descriptor of beside) throws(() => descriptor.check(), /the other/);
+      await settle(reactor);
     },
   },
   {

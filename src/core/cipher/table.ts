@@ -1,6 +1,6 @@
 import { gcm } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
-import { checkSize, checkSpans } from "../../base/aead_bounds.ts";
+import { checkRoom, checkSize, checkSpans } from "../../base/aead_bounds.ts";
 import { TtunError } from "../../base/errors.ts";
 import {
   type Cipher,
@@ -72,7 +72,7 @@ class PureCipher implements Cipher {
     const record = this.#record(nonce, aad);
     checkSpans(buf.length, start, end, tagAt, TAG_SIZE);
     const size = end - start;
-    checkSize("text", into.length, size);
+    checkRoom(into.length, size);
     const sealed = new Uint8Array(size + TAG_SIZE);
     sealed.set(buf.subarray(start, end));
     sealed.set(buf.subarray(tagAt, tagAt + TAG_SIZE), size);
