@@ -1,4 +1,5 @@
 import { TtunError } from "../base/errors.ts";
+import { onAbort } from "../base/scope.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Listener, Stream } from "../contract/stream.ts";
@@ -13,39 +14,89 @@ const EXHAUSTED_PAUSE = 50;
 /** How often to say so. */
 const SAY_EVERY = 10_000;
 
+export interface AcceptOptions {
+  readonly listener: Listener;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Owns the stream from now on; must not throw. Returns as `OnReady`. */
+  readonly take: (stream: Stream) => boolean | void;
+  /** Closes something; false when there is nothing to close. */
+  readonly makeRoom: () => boolean;
+}
+
 /**
  * Takes connections until the signal aborts. Out of descriptors it makes room and goes on.
  * @throws whatever else ends the listener
  */
-export async function acceptLoop(o: {
-  listener: Listener;
-  clock: Clock;
-  log: Logger;
-  signal: AbortSignal;
-  /** Owns the stream from now on; must not throw. */
-  take: (stream: Stream) => void;
-  /** Closes something; false when there is nothing to close. */
-  makeRoom: () => boolean;
-}): Promise<never> {
-  let inARow = 0;
-  let said = -Infinity;
-  for (;;) {
-    try {
-      const accepting = o.listener.accept({ signal: o.signal });
-      if (accepting instanceof Promise) inARow = 0;
-      o.take(accepting instanceof Promise ? await accepting : accepting);
-    } catch (error) {
-      if (!(error instanceof TtunError) || error.kind !== "exhausted") throw error;
-      if (o.clock.now() - said > SAY_EVERY) {
-        o.log.warn(error.message);
-        said = o.clock.now();
-      }
-      if (o.makeRoom()) await o.clock.turn();
-      else await sleep(o.clock, EXHAUSTED_PAUSE, o.signal);
-    }
-    if (++inARow >= BUDGET) {
-      inARow = 0;
-      await o.clock.turn();
-    }
+export function acceptLoop(o: AcceptOptions): Promise<never> {
+  return new Promise((_, reject) => new Accepting(o, reject).begin());
+}
+
+class Accepting {
+  readonly #o: AcceptOptions;
+  readonly #tie: Disposable;
+  readonly #fail: (error: unknown) => void;
+  #inARow = 0;
+  #said = -Infinity;
+
+  constructor(o: AcceptOptions, reject: (error: unknown) => void) {
+    this.#o = o;
+    this.#tie = onAbort(o.signal, reject);
+    this.#fail = (error) => {
+      this.#tie[Symbol.dispose]();
+      reject(error);
+    };
   }
+
+  begin(): void {
+    this.#go();
+  }
+
+  /** Takes what is there. True when all, and who took it, waits to be called back. */
+  readonly #go = (): boolean => {
+    const { clock, listener, signal, take } = this.#o;
+    let isDone = true;
+    try {
+      for (;;) {
+        if (this.#inARow++ >= BUDGET) {
+          this.#inARow = 0;
+          clock.onTurn(this.#go);
+          return isDone;
+        }
+        const stream = listener.now === undefined
+          ? listener.accept({ signal })
+          : listener.now.accept({ signal });
+        if (stream === null) break;
+        if (stream instanceof Promise) {
+          stream.then(this.#taken, this.#failed);
+          return false;
+        }
+        if (take(stream) !== true) isDone = false;
+      }
+      this.#inARow = 0;
+      listener.now!.onReady(this.#go);
+      return isDone;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
+  };
+
+  readonly #taken = (stream: Stream): void => {
+    this.#inARow = 1;
+    this.#o.take(stream);
+    this.#go();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    if (!(error instanceof TtunError) || error.kind !== "exhausted") return this.#fail(error);
+    const { clock, log, makeRoom, signal } = this.#o;
+    if (clock.now() - this.#said > SAY_EVERY) {
+      log.warn(error.message);
+      this.#said = clock.now();
+    }
+    if (makeRoom()) clock.onTurn(this.#go);
+    else sleep(clock, EXHAUSTED_PAUSE, signal).then(this.#go, this.#fail);
+  };
 }

@@ -3,7 +3,7 @@ import { FakeClock } from "../../tests/fake/clock.ts";
 import { keptLog } from "../../tests/fake/log.ts";
 import { MemoryNet, memoryPair } from "../../tests/fake/memory.ts";
 import { TtunError } from "../base/errors.ts";
-import type { Listener, Stream } from "../contract/stream.ts";
+import type { Listener, OnReady, Stream } from "../contract/stream.ts";
 import { acceptLoop } from "./accept_loop.ts";
 
 const AT = { host: "192.0.2.1", port: 20203 };
@@ -14,19 +14,23 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
   const stop = new AbortController();
   const taken: Stream[] = [];
   const counts = { madeRoom: 0 };
+  const takes = { isDone: true };
   const loop = acceptLoop({
     listener: makeListener(stop.signal),
     clock,
     log,
     signal: stop.signal,
-    take: (stream) => taken.push(stream),
+    take: (stream) => {
+      taken.push(stream);
+      return takes.isDone;
+    },
     makeRoom: () => {
       counts.madeRoom++;
       return false;
     },
   });
   const ended = loop.catch((error: unknown) => error);
-  return { clock, records, stop, taken, counts, ended };
+  return { clock, records, stop, taken, takes, counts, ended };
 }
 
 /** A listener that gives or throws what `next` returns. */
@@ -40,6 +44,28 @@ function listenerOf(next: () => Stream | Promise<Stream> | Error): Listener {
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/** The same where no promise is needed; `come` says that there may be something. */
+function nowListenerOf(next: () => Stream | null | Error) {
+  let onReady: OnReady | null = null;
+  const listener: Listener = {
+    ...listenerOf(nothing),
+    now: {
+      accept: () => {
+        const got = next();
+        if (got instanceof Error) throw got;
+        return got;
+      },
+      onReady: (run) => onReady = run,
+    },
+  };
+  const come = () => {
+    const run = onReady;
+    onReady = null;
+    return run?.();
+  };
+  return { listener, come };
 }
 
 const nothing = () => new Promise<Stream>(() => {});
@@ -109,4 +135,39 @@ Deno.test("connections that were waited for need no turn: the wait was one", asy
   );
   await w.clock.settle();
   assert.deepEqual([w.taken.length, w.clock.turns], [100, 0]);
+});
+
+Deno.test("where no promise is needed it is called back, and takes all that is there", async () => {
+  const queue: Stream[] = [memoryPair()[0]];
+  const { listener, come } = nowListenerOf(() => queue.shift() ?? null);
+  const w = world(() => listener);
+  assert.equal(w.taken.length, 1);
+  queue.push(memoryPair()[0], memoryPair()[0]);
+  assert.equal(come(), true); // nobody waits for a promise
+  assert.equal(w.taken.length, 3);
+  assert.equal(come(), true);
+  w.takes.isDone = false; // who takes it goes on by a promise
+  queue.push(memoryPair()[0]);
+  assert.equal(come(), false);
+  assert.equal(come(), true);
+  const reason = new Error("stop");
+  w.stop.abort(reason);
+  assert.equal(await w.ended, reason);
+});
+
+Deno.test("the same out of descriptors, in a run, and at the listener's end", async () => {
+  const closed = new TtunError("lost", "closed");
+  const queue: (Stream | Error)[] = [exhausted(), memoryPair()[0]];
+  const { listener, come } = nowListenerOf(() => queue.shift() ?? null);
+  const w = world(() => listener);
+  assert.deepEqual([w.counts.madeRoom, w.taken.length], [1, 0]);
+  await w.clock.advance(50);
+  assert.equal(w.taken.length, 1);
+  for (let i = 0; i < 100; i++) queue.push(memoryPair()[0]);
+  come();
+  await w.clock.settle();
+  assert.deepEqual([w.taken.length, w.clock.turns], [101, 3]);
+  queue.push(closed);
+  come();
+  assert.equal(await w.ended, closed);
 });

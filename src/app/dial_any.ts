@@ -3,9 +3,10 @@ import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { abortable, onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
-import type { Dialer, Stream } from "../contract/stream.ts";
+import type { Dialer, DialEvents, Stream } from "../contract/stream.ts";
 import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
 import { type Failure, failureOf, mostTelling } from "../core/proxy/failure.ts";
+import { startDial } from "./make_room.ts";
 
 /**
  * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
@@ -15,8 +16,19 @@ import { type Failure, failureOf, mostTelling } from "../core/proxy/failure.ts";
  * says most: that one address refuses is told, though another one is silent or has no way to it
  */
 export function dialAny(o: DialAnyOptions): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    startAny(o, { connected: resolve, failed: reject });
+  });
+}
+
+/** The same by callbacks. Returns as `OnReady`. */
+export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
   // An address is what it is: no thread need be asked, and there is no other to try.
-  return ipBytes(o.to.host) === null ? dialName(o) : dialAddress(o);
+  if (ipBytes(o.to.host) !== null) return startAddress(o, events);
+  dialName(o).then(
+    (stream) => void events.connected(stream),
+    (error) => void events.failed(error),
+  );
 }
 
 export interface DialAnyOptions {
@@ -29,19 +41,18 @@ export interface DialAnyOptions {
   readonly life?: AbortSignal;
   readonly timeoutMs: number;
   /** Which of the name's addresses may be tried. @throws where none may */
-  readonly choose?: (addresses: string[]) => string[];
+  readonly choose?: ((addresses: string[]) => string[]) | undefined;
 }
 
-function dialAddress(o: DialAnyOptions): Promise<Stream> {
+function startAddress(o: DialAnyOptions, events: DialEvents): boolean | void {
   const { to, dialer, signal, life = signal, timeoutMs, choose } = o;
   try {
     choose?.([to.host]);
-    return life === signal
-      ? dialer.dial(to, { signal, timeoutMs })
-      : dialer.dial(to, { signal: life, cancel: signal, timeoutMs });
   } catch (error) {
-    return Promise.reject(error);
+    return events.failed(error);
   }
+  const how = life === signal ? { signal, timeoutMs } : { signal: life, cancel: signal, timeoutMs };
+  return startDial(dialer, to, how, events);
 }
 
 async function dialName(o: DialAnyOptions): Promise<Stream> {

@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import type { Addr } from "../base/addr.ts";
-import type { Dialer, Stream } from "../contract/stream.ts";
+import type { Dialer, DialEvents, DialOptions, Stream } from "../contract/stream.ts";
 
 /** Others take what becomes free as well: so often it is made free again. */
 const ATTEMPTS = 8;
@@ -24,7 +24,46 @@ export function dialMakingRoom(dialer: Dialer, makeRoom: () => boolean): Dialer 
   };
   return {
     dial: (to, o): Promise<Stream> => dialer.dial(to, o).catch((thrown) => again(to, o, thrown)),
+    start: (to, o, events) =>
+      startDial(dialer, to, o, new Attempt(events, (thrown) => again(to, o, thrown))),
   };
+}
+
+/** The first attempt of a dial: only where it fails for want of room it is not the last. */
+class Attempt implements DialEvents {
+  readonly #events: DialEvents;
+  readonly #again: (thrown: unknown) => Promise<Stream>;
+
+  constructor(events: DialEvents, again: (thrown: unknown) => Promise<Stream>) {
+    this.#events = events;
+    this.#again = again;
+  }
+
+  connected(stream: Stream): boolean | void {
+    return this.#events.connected(stream);
+  }
+
+  failed(thrown: unknown): boolean | void {
+    if (!isExhausted(thrown)) return this.#events.failed(thrown);
+    this.#again(thrown).then(
+      (stream) => void this.#events.connected(stream),
+      (error) => void this.#events.failed(error),
+    );
+  }
+}
+
+/** By callbacks, in whatever way the dialer has. Returns as `OnReady`. */
+export function startDial(
+  dialer: Dialer,
+  to: Addr,
+  o: DialOptions,
+  events: DialEvents,
+): boolean | void {
+  if (dialer.start !== undefined) return dialer.start(to, o, events);
+  dialer.dial(to, o).then(
+    (stream) => void events.connected(stream),
+    (error) => void events.failed(error),
+  );
 }
 
 function isExhausted(thrown: unknown): boolean {

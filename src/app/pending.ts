@@ -12,11 +12,18 @@ export interface PendingLimits {
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
 class Entry implements Disposable {
+  readonly number: number;
   readonly address: string;
   readonly drop: () => void;
   readonly #remove: (entry: Entry) => void;
 
-  constructor(address: string, drop: () => void, remove: (entry: Entry) => void) {
+  constructor(
+    number: number,
+    address: string,
+    drop: () => void,
+    remove: (entry: Entry) => void,
+  ) {
+    this.number = number;
     this.address = address;
     this.drop = drop;
     this.#remove = remove;
@@ -33,9 +40,10 @@ class Entry implements Disposable {
  */
 export class Pending {
   readonly #limits: PendingLimits;
-  /** In the order of arrival, as a Set is. */
-  readonly #all = new Set<Entry>();
-  readonly #byAddress = new Map<string, Set<Entry>>();
+  /** In the order of arrival, as a Map is. By number: an object would first have to get a hash. */
+  readonly #all = new Map<number, Entry>();
+  readonly #byAddress = new Map<string, Map<number, Entry>>();
+  #next = 0;
   /** How many were pushed out, since the beginning. */
   dropped = 0;
 
@@ -49,15 +57,16 @@ export class Pending {
 
   /** Counts a connection until disposed of; `drop` closes it when it must make room. */
   add(from: Addr, drop: () => void): Disposable {
-    const entry = new Entry(addressGroup(from), drop, this.#remove);
+    const entry = new Entry(this.#next++, addressGroup(from), drop, this.#remove);
     const sameAddress = this.#byAddress.get(entry.address);
     if (sameAddress !== undefined && sameAddress.size >= this.#limits.perAddress) {
       this.#push(sameAddress);
     }
     if (this.#all.size >= this.#limits.total) this.#push(this.#all);
-    this.#all.add(entry);
-    const group = this.#byAddress.get(entry.address) ?? new Set();
-    this.#byAddress.set(entry.address, group.add(entry));
+    this.#all.set(entry.number, entry);
+    const group = this.#byAddress.get(entry.address);
+    if (group !== undefined) group.set(entry.number, entry);
+    else this.#byAddress.set(entry.address, new Map([[entry.number, entry]]));
     return entry;
   }
 
@@ -68,8 +77,8 @@ export class Pending {
     return true;
   }
 
-  #push(from: Set<Entry>): void {
-    for (const oldest of from) {
+  #push(from: Map<number, Entry>): void {
+    for (const oldest of from.values()) {
       this.#remove(oldest);
       this.dropped++;
       oldest.drop();
@@ -78,9 +87,9 @@ export class Pending {
   }
 
   readonly #remove = (entry: Entry): void => {
-    this.#all.delete(entry);
+    this.#all.delete(entry.number);
     const group = this.#byAddress.get(entry.address);
-    group?.delete(entry);
+    group?.delete(entry.number);
     if (group?.size === 0) this.#byAddress.delete(entry.address);
   };
 }

@@ -17,6 +17,8 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
+  /** Whether a line of `debug` is made at all: where lines are many, their facts need not be. */
+  readonly isDebug: boolean;
 }
 
 /** The higher, the more it matters. */
@@ -35,5 +37,11 @@ export function makeLogger(
     URGENCY[level] < URGENCY[least]
       ? () => {}
       : (message: string, fields: LogFields = {}) => sink({ time: now(), level, message, fields });
-  return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
+  return {
+    error: at("error"),
+    warn: at("warn"),
+    info: at("info"),
+    debug: at("debug"),
+    isDebug: least === "debug",
+  };
 }

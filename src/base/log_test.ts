@@ -29,3 +29,8 @@ Deno.test("what is less urgent than the least level is not even made", () => {
   assert.deepEqual(records, ["warn", "error"]);
   assert.equal(asked, 2);
 });
+
+Deno.test("a logger tells whether lines of debug are made", () => {
+  const of = (least?: "debug" | "info" | "error") => makeLogger(() => {}, () => 0, least).isDebug;
+  assert.deepEqual([of(), of("debug"), of("info"), of("error")], [true, true, false, false]);
+});

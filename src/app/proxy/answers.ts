@@ -1,4 +1,4 @@
-import { concat } from "../../base/bytes.ts";
+import { fewBytes } from "../../base/few_bytes.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, Stream } from "../../contract/stream.ts";
 
@@ -18,7 +18,7 @@ export class Answers {
 
   /** Keeps an answer back, until `flush`. Owned from now on. */
   hold(bytes: Uint8Array): void {
-    this.#held = this.#held === null ? bytes : concat(this.#held, bytes);
+    this.#held = this.#held === null ? bytes : joined(this.#held, bytes);
   }
 
   /** Writes what is held. */
@@ -34,9 +34,12 @@ export class Answers {
   }
 
   #wait(writing: Promise<void>): Promise<void> {
-    this.#writing = writing;
-    writing.catch(() => {}); // the next write fails as well
-    return writing;
+    const waiting = writing.then(() => {
+      if (this.#writing === waiting) this.#writing = null;
+    });
+    this.#writing = waiting;
+    waiting.catch(() => {}); // the next write fails as well
+    return waiting;
   }
 
   /** The same at some time, unless disposed of before. */
@@ -50,4 +53,11 @@ export class Answers {
       }
     });
   }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = fewBytes(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
 }

@@ -68,3 +68,21 @@ Deno.test("a client that has gone is an error to who waits, and nothing is left 
   answers.hold(utf8("three"));
   await assert.rejects(async () => await answers.flush(), { kind: "lost" });
 });
+
+Deno.test("what has been written is not waited for again", async () => {
+  const [near, far] = pair(2);
+  const answers = new Answers(near);
+  answers.hold(utf8("three"));
+  const first = answers.flush();
+  assert.ok(first instanceof Promise);
+  assert.equal(answers.flush(), first);
+  const parts: Uint8Array[] = [];
+  const done = first.then(() => parts.push(new Uint8Array()));
+  while (parts.at(-1)?.length !== 0) {
+    const { bytes } = readNowAll(far);
+    if (bytes.length > 0) parts.push(bytes);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  await done;
+  assert.equal(answers.flush(), undefined);
+});

@@ -1,5 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
+import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import type { Borrowed } from "./minute_secrets.ts";
 
 /** As the existing programs have it. */
@@ -18,9 +19,12 @@ export interface Carrier {
   readonly stream: Stream;
   /** Whose keys its frames are under. */
   readonly minute: Borrowed;
+  readonly sealer: FrameSealer;
+  readonly opener: FrameOpener;
 }
 
-interface Idle extends Carrier {
+interface Idle {
+  readonly carrier: Carrier;
   readonly since: number;
 }
 
@@ -36,11 +40,11 @@ export class Carriers implements Disposable {
   }
 
   /** Its owner from now on. One whose other end ends, or says something, is closed at once. */
-  put({ stream, minute }: Carrier): void {
-    const idle: Idle = { stream, minute, since: this.#clock.now() };
-    if (!isQuiet(stream)) return close(idle);
+  put(carrier: Carrier): void {
+    if (!isQuiet(carrier.stream)) return close(carrier);
+    const idle: Idle = { carrier, since: this.#clock.now() };
     this.#idle.push(idle);
-    stream.onReadable(() => this.#drop(idle));
+    carrier.stream.onReadable(() => this.#drop(idle));
     if (this.#idle.length > MOST) this.dropOldest();
     this.#timer ??= this.#clock.after(KEPT_MS, this.#look);
   }
@@ -48,28 +52,30 @@ export class Carriers implements Disposable {
   /** Not when it has been taken: then it is nothing to us any more. */
   #drop(idle: Idle): void {
     const at = this.#idle.indexOf(idle);
-    if (at >= 0) close(this.#idle.splice(at, 1)[0]!);
+    if (at >= 0) close(this.#idle.splice(at, 1)[0]!.carrier);
   }
 
   /** Makes room when descriptors run out; false when there is none. */
   dropOldest(): boolean {
     const oldest = this.#idle.shift();
-    if (oldest !== undefined) close(oldest);
+    if (oldest !== undefined) close(oldest.carrier);
     return oldest !== undefined;
   }
 
   /** The one that was used last, the caller's from now on; null = none is left of that minute. */
   take(minute: number): Carrier | null {
-    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
-      if (last.minute.keys.minute === minute && isQuiet(last.stream)) return last;
-      close(last);
+    for (;;) {
+      const last = this.#idle.pop();
+      if (last === undefined) return null;
+      const { carrier } = last;
+      if (carrier.minute.keys.minute === minute && isQuiet(carrier.stream)) return carrier;
+      close(carrier);
     }
-    return null;
   }
 
   /** Closes all. */
   clear(): void {
-    for (const carrier of this.#idle) close(carrier);
+    for (const { carrier } of this.#idle) close(carrier);
     this.#idle = [];
   }
 
@@ -77,7 +83,8 @@ export class Carriers implements Disposable {
     this.#timer = null;
     const oldest = this.#clock.now() - KEPT_MS;
     const left = this.#idle.findIndex(({ since }) => since > oldest);
-    for (const carrier of this.#idle.splice(0, left < 0 ? this.#idle.length : left)) close(carrier);
+    const old = this.#idle.splice(0, left < 0 ? this.#idle.length : left);
+    for (const { carrier } of old) close(carrier);
     const [first] = this.#idle;
     if (first !== undefined) this.#timer = this.#clock.after(first.since - oldest, this.#look);
   };

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
+import { seededRng } from "../../../tests/fake/rng.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { makePureCipher } from "../../core/cipher/table.ts";
+import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { RandomBlock } from "../../core/tt/random.ts";
 import { type Carrier, Carriers } from "./carriers.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 
@@ -31,7 +34,12 @@ class Desk implements Disposable {
       borrowed[Symbol.dispose]();
     };
     const { keys, secrets } = borrowed;
-    const carrier = { stream, minute: { keys, secrets, [Symbol.dispose]: giveBack } };
+    const carrier = {
+      stream,
+      minute: { keys, secrets, [Symbol.dispose]: giveBack },
+      sealer: new FrameSealer(secrets, new RandomBlock(seededRng(1))),
+      opener: new FrameOpener(secrets),
+    };
     this.carriers.put(carrier);
     return { carrier, far };
   }

@@ -1,19 +1,20 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
+import { connectBy } from "../../../tests/fake/connect.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { HttpProxy } from "../../core/proxy/http_proxy.ts";
-import type { Connect } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
-import { relay } from "./relay.ts";
+import { Relays } from "./relay.ts";
 
 /** Between connections that live under a signal which aborts a moment after `cut`. */
 function world() {
   const [cut, own] = [new AbortController(), new AbortController()];
   const clock = new FakeClock();
-  const o = { clock, scratch: SCRATCH, idleMs: 1000, cut: cut.signal, signal: own.signal };
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: 1000, cut: cut.signal });
+  const o = { relays, signal: own.signal };
   const pair = () => memoryPair({ signalA: own.signal });
   const stop = () => {
     cut.abort(new Error("stop"));
@@ -29,7 +30,7 @@ function isReset(stream: Stream): void {
 Deno.test("what a relay's own end cuts off is reset at both ends: it must not look like an end", async () => {
   const { clock, o, pair, stop } = world();
   const [[first, left], [second, right]] = [pair(), pair()];
-  const ended = relay(first, second, o);
+  const ended = o.relays.run(first, second);
   left.write(utf8("half of"));
   await clock.settle();
   assert.deepEqual(readNowAll(right).bytes, utf8("half of"));
@@ -37,6 +38,7 @@ Deno.test("what a relay's own end cuts off is reset at both ends: it must not lo
   await assert.rejects(clock.until(ended), /stop/);
   isReset(left);
   isReset(right);
+  o.relays[Symbol.dispose]();
   assert.equal(clock.pending, 0);
 });
 
@@ -44,10 +46,10 @@ Deno.test("the same of a response that only the end of its connection would end"
   const { clock, o, pair, stop } = world();
   const [[near, client], [upstream, target]] = [pair(), pair()];
   const request = utf8("GET http://a.example/ HTTP/1.0\r\n\r\n");
-  const connect: Connect = async (_target, { early }) => {
+  const connect = connectBy(async (_target, { early }) => {
     if (early !== undefined) await upstream.write(early);
     return upstream;
-  };
+  });
   const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
     ...o,
     connect,
@@ -72,7 +74,7 @@ Deno.test("what an HTTP client and its target were sent is counted, a tunnel's b
   const request = utf8("CONNECT a.example:443 HTTP/1.1\r\n\r\n");
   const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
     ...o,
-    connect: () => Promise.resolve(upstream),
+    connect: connectBy(() => Promise.resolve(upstream)),
     onRefused: () => {},
     onTarget: () => {},
   });

@@ -1,11 +1,13 @@
 import { ipBytes } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { AddressRules } from "../../core/proxy/rules.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
-import { dialAny } from "../dial_any.ts";
+import { startAny } from "../dial_any.ts";
+
+const NOTHING = new Uint8Array();
 
 const NO_DELAY = { noDelay: true };
 
@@ -20,16 +22,31 @@ export class ConnectError extends Error {
   }
 }
 
+export interface ConnectOptions {
+  readonly signal: AbortSignal;
+  /** The first bytes for the target, which may go along with the wish for the connection. */
+  readonly early?: Uint8Array;
+  /** They must not come there twice. */
+  readonly once?: boolean;
+}
+
 /**
  * Connects to a target, unless `signal` aborts before; the stream ends at the latest with the whole
- * proxy. `early`: the first bytes for the target, which may go along with the wish for the
- * connection; unless `once` it does no harm if they come twice.
- * @throws {ConnectError}
+ * proxy. What the events tell of a failure is a ConnectError, or the signal's reason. Returns as
+ * `OnReady`.
  */
 export type Connect = (
   target: Target,
-  o: { signal: AbortSignal; early?: Uint8Array; once?: boolean },
-) => Promise<Stream>;
+  o: ConnectOptions,
+  events: DialEvents,
+) => boolean | void;
+
+/** The same by a promise. @throws {ConnectError} */
+export function connectTo(connect: Connect, target: Target, o: ConnectOptions): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    connect(target, o, { connected: resolve, failed: reject });
+  });
+}
 
 /** Whatever went wrong with a connect, as the client is to be told. */
 export function toConnectError(thrown: unknown, target: Target): ConnectError {
@@ -50,26 +67,52 @@ export function connectFromHere(o: {
   connectMs: number;
   rules: AddressRules | null;
 }): Connect {
-  return async (target, { signal, early }) => {
-    let stream: Stream | null = null;
-    try {
-      stream = await dialAny({
-        to: target,
-        dialer: o.dialer,
-        resolver: o.resolver,
-        clock: o.clock,
-        timeoutMs: o.connectMs,
-        signal,
-        choose: (addresses) => o.rules === null ? addresses : allowed(addresses, o.rules, target),
-      });
-      stream.tune(NO_DELAY);
-      if (early !== undefined && early.length > 0) await stream.write(early);
-      return stream;
-    } catch (thrown) {
-      await stream?.[Symbol.asyncDispose]();
-      throw toConnectError(thrown, target);
-    }
+  const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
+  return (target, { signal, early = NOTHING }, events) => {
+    const choose = rules === null
+      ? undefined
+      : (addresses: string[]) => allowed(addresses, rules, target);
+    return startAny(
+      { to: target, dialer, resolver, clock, timeoutMs, signal, choose },
+      new Reaching(target, early, events),
+    );
   };
+}
+
+/** Who waits for a connection to a target. */
+class Reaching implements DialEvents {
+  readonly #target: Target;
+  readonly #early: Uint8Array;
+  readonly #events: DialEvents;
+
+  constructor(target: Target, early: Uint8Array, events: DialEvents) {
+    this.#target = target;
+    this.#early = early;
+    this.#events = events;
+  }
+
+  connected(stream: Stream): boolean | void {
+    try {
+      stream.tune(NO_DELAY);
+      const writing = this.#early.length > 0 ? stream.write(this.#early) : undefined;
+      if (writing === undefined) return this.#events.connected(stream);
+      writing.then(
+        () => void this.#events.connected(stream),
+        (error) => void this.#lost(stream, error),
+      );
+    } catch (error) {
+      return this.#lost(stream, error);
+    }
+  }
+
+  #lost(stream: Stream, error: unknown): boolean | void {
+    void stream[Symbol.asyncDispose]();
+    return this.failed(error);
+  }
+
+  failed(thrown: unknown): boolean | void {
+    return this.#events.failed(toConnectError(thrown, this.#target));
+  }
 }
 
 /** Of addresses that may be connected to and others the others are left out. */

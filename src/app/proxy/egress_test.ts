@@ -8,7 +8,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 import { type AddressRules, parseRules } from "../../core/proxy/rules.ts";
 import type { Target } from "../../core/proxy/target.ts";
-import { ConnectError, connectFromHere, toConnectError } from "./egress.ts";
+import { ConnectError, connectFromHere, connectTo, toConnectError } from "./egress.ts";
 
 const V4 = "8.0.0.1";
 const V6 = "2a00::1";
@@ -67,7 +67,7 @@ function world(o: {
     rules: o.rules === undefined ? parseRules({ allow: [], deny: [] }) : o.rules,
   });
   const go = (host: string, more: { signal?: AbortSignal; early?: Uint8Array } = {}) =>
-    connect({ host, port: 80 }, { signal: never, ...more });
+    connectTo(connect, { host, port: 80 }, { signal: never, ...more });
   return { clock, dialled, streams, accepted, go };
 }
 

@@ -1,4 +1,3 @@
-import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
@@ -51,9 +50,8 @@ export async function readFirstFrame(
       if (found.kind === "none") throw new Stranger("another key, or a stranger");
       if (found.kind === "frame") {
         const { account, minute, borrowed } = found.candidate;
-        const nonce = found.random.subarray(0, NONCE_SIZE);
         const now = minuteOf(o.wallClock());
-        const verdict = account.nonces.noteReceived(borrowed.keys, nonce, now);
+        const verdict = account.nonces.noteReceived(borrowed.keys, found.random, now);
         if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
         return {
           account,

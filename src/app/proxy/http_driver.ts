@@ -1,15 +1,17 @@
 import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
-import { type Connect, toConnectError } from "./egress.ts";
+import { type Connect, connectTo, toConnectError } from "./egress.ts";
 import { linger } from "./linger.ts";
-import { relay, type RelayCount, type RelayOptions, whenCut } from "./relay.ts";
+import type { RelayCount, RelayOptions, Relays } from "./relay.ts";
 import { Sink } from "./sink.ts";
 
 /** What the driver is told by others. */
-export interface HttpDriverOptions extends RelayOptions {
+export interface HttpDriverOptions {
+  readonly relays: Relays;
   readonly connect: Connect;
   readonly signal: AbortSignal;
   /** A target is about to be connected to: for the log. */
@@ -31,7 +33,8 @@ export async function driveHttp(
   o: HttpDriverOptions,
 ): Promise<RelayCount> {
   await using driver = new HttpDriver(client, machine, o);
-  using _cut = whenCut(o.cut, () => driver.reset());
+  const { cut } = o.relays.o;
+  using _cut = cut === undefined ? null : onAbort(cut, () => driver.reset());
   await driver.run(first);
   return driver.count;
 }
@@ -59,6 +62,7 @@ class HttpDriver implements AsyncDisposable {
   readonly count: RelayCount = { up: 0, down: 0 };
   readonly #machine: HttpProxy;
   readonly #o: HttpDriverOptions;
+  readonly #shared: RelayOptions;
   readonly #client: Side;
   #target: Side | null = null;
   /** What is being connected to; a later answer than its own end is not its own. */
@@ -73,8 +77,9 @@ class HttpDriver implements AsyncDisposable {
   constructor(client: Stream, machine: HttpProxy, o: HttpDriverOptions) {
     this.#machine = machine;
     this.#o = o;
+    this.#shared = o.relays.o;
     this.#client = this.#side(client);
-    this.#last = o.clock.now();
+    this.#last = this.#shared.clock.now();
   }
 
   #side(stream: Stream): Side {
@@ -97,15 +102,15 @@ class HttpDriver implements AsyncDisposable {
       if (!this.#step()) await this.#wait();
       else if (this.#spent >= BUDGET) {
         this.#spent = 0;
-        await this.#o.clock.turn();
+        await this.#shared.clock.turn();
       }
     }
   }
 
   /** The bell, or the end of patience. */
   async #wait(): Promise<void> {
-    const { clock, idleMs, signal } = this.#o;
-    signal.throwIfAborted();
+    const { clock, idleMs } = this.#shared;
+    this.#o.signal.throwIfAborted();
     this.#spent = 0;
     const left = this.#last + idleMs - clock.now();
     if (left <= 0) return this.#giveUp();
@@ -118,10 +123,10 @@ class HttpDriver implements AsyncDisposable {
     if (!this.#machine.wantsTarget) {
       throw new TtunError(
         "timeout",
-        `Closed a connection that was idle for ${this.#o.idleMs / 1000} s`,
+        `Closed a connection that was idle for ${this.#shared.idleMs / 1000} s`,
       );
     }
-    this.#last = this.#o.clock.now();
+    this.#last = this.#shared.clock.now();
     this.#perform(this.#machine.targetEnded("timeout"));
   }
 
@@ -164,7 +169,7 @@ class HttpDriver implements AsyncDisposable {
 
   #read(side: Side, use: (got: Uint8Array | null) => HttpAction[]): boolean {
     if (!side.mayRead || side.hasEnded) return false;
-    const { scratch, clock } = this.#o;
+    const { scratch, clock } = this.#shared;
     const got = side.stream.readNow(scratch.plain);
     if (got === undefined) {
       side.mayRead = false;
@@ -226,11 +231,11 @@ class HttpDriver implements AsyncDisposable {
     const isMine = () => this.#connecting === own;
     const signal = AbortSignal.any([this.#o.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
-    this.#o.connect(target, { signal, early }).then((stream) => {
+    connectTo(this.#o.connect, target, { signal, early }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
       this.#connecting = null;
       this.#target = this.#side(stream);
-      this.#last = this.#o.clock.now();
+      this.#last = this.#shared.clock.now();
       this.count.up += early.length;
       this.#perform(this.#machine.connected(early.length > 0));
     }, (thrown) => {
@@ -251,7 +256,7 @@ class HttpDriver implements AsyncDisposable {
 
   /** What was written to it shall arrive, if it still can: who never reads is waited for a while. */
   async #letGo({ stream, sink }: Side): Promise<void> {
-    using _timer = this.#o.clock.after(LET_GO_MS, () => stream.reset());
+    using _timer = this.#shared.clock.after(LET_GO_MS, () => stream.reset());
     await sink.flushed().then(() => stream.closeWrite()).catch(() => {});
     await stream[Symbol.asyncDispose]();
   }
@@ -264,16 +269,16 @@ class HttpDriver implements AsyncDisposable {
         await sink.flushed();
         await stream.closeWrite();
       });
-      return this.#client.hasEnded ? undefined : await linger(stream, this.#o.clock);
+      return this.#client.hasEnded ? undefined : await linger(stream, this.#shared.clock);
     }
     const target = this.#target!;
     await this.#inTime(() => Promise.all([sink.flushed(), target.sink.flushed()]));
-    await relay(stream, target.stream, this.#o, this.count);
+    await this.#o.relays.run(stream, target.stream, this.count);
   }
 
   /** Last writes, each to somebody who may never read. */
   async #inTime(write: () => Promise<unknown>): Promise<void> {
-    const { clock, idleMs } = this.#o;
+    const { clock, idleMs } = this.#shared;
     using _timer = idleMs === Infinity ? null : clock.after(idleMs, () => this.reset());
     await write();
   }

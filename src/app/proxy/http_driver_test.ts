@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
+import { connectBy, type PromisedConnect } from "../../../tests/fake/connect.ts";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { httpGet, readHead, web } from "../../../tests/fake/proxy_programs.ts";
@@ -11,8 +12,9 @@ import { onAbort } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import { formatTarget } from "../../core/proxy/target.ts";
-import { type Connect, ConnectError } from "./egress.ts";
+import { ConnectError } from "./egress.ts";
 import { driveHttp } from "./http_driver.ts";
+import { Relays } from "./relay.ts";
 
 const IDLE = 60_000;
 
@@ -30,13 +32,13 @@ class Bench {
 
   constructor(
     first: string,
-    o: { capacity?: number; targetCapacity?: number; connect?: Connect } = {},
+    o: { capacity?: number; targetCapacity?: number; connect?: PromisedConnect } = {},
   ) {
     const capacity = o.capacity ?? 10_000;
     const [near, far] = memoryPair({ capacity, signalA: this.stop.signal });
     this.client = far;
     this.near = near;
-    const connect: Connect = async (_target, { signal, early }) => {
+    const connect: PromisedConnect = async (_target, { signal, early }) => {
       const [upstream, target] = memoryPair({
         capacity: o.targetCapacity ?? capacity,
         signalA: signal,
@@ -46,15 +48,17 @@ class Bench {
       if (early !== undefined) await upstream.write(early);
       return upstream;
     };
+    const relays = new Relays({ clock: this.clock, scratch: SCRATCH, idleMs: IDLE });
     this.ended = driveHttp(near, new HttpProxy({ auth: null }), utf8(crlf(first)), {
-      clock: this.clock,
-      scratch: SCRATCH,
-      idleMs: IDLE,
+      relays,
       signal: this.stop.signal,
-      connect: o.connect ?? connect,
+      connect: connectBy(o.connect ?? connect),
       onRefused: () => {},
       onTarget: (target) => void this.asked.push(formatTarget(target)),
-    }).then(() => null, (error: unknown) => error).finally(() => near[Symbol.asyncDispose]());
+    }).then(() => null, (error: unknown) => error).finally(() => {
+      relays[Symbol.dispose]();
+      return near[Symbol.asyncDispose]();
+    });
   }
 
   send(text: string): void {
@@ -271,11 +275,9 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
   const [near, far] = memoryPair({ capacity: 100 });
   const [upstream, target] = memoryPair();
   const ended = driveHttp(ttStream(near), new HttpProxy({ auth: null }), utf8(crlf(LAST)), {
-    clock,
-    scratch: SCRATCH,
-    idleMs: IDLE,
+    relays: new Relays({ clock, scratch: SCRATCH, idleMs: IDLE }),
     signal: new AbortController().signal,
-    connect: () => Promise.resolve(upstream),
+    connect: connectBy(() => Promise.resolve(upstream)),
     onRefused: () => {},
     onTarget: () => {},
   }).then(() => null, (error: unknown) => error);

@@ -24,13 +24,31 @@ export class Quota {
     if (this.#count >= this.#total || same >= this.#perAddress) return null;
     this.#count++;
     this.#byAddress.set(group, same + 1);
-    return { [Symbol.dispose]: () => this.#leave(group) };
+    return new Taken(this, group);
   }
 
-  #leave(group: string): void {
+  /** A place's own. */
+  leave(group: string): void {
     this.#count--;
     const left = this.#byAddress.get(group)! - 1;
     if (left === 0) this.#byAddress.delete(group);
     else this.#byAddress.set(group, left);
+  }
+}
+
+class Taken implements Disposable {
+  readonly #quota: Quota;
+  readonly #group: string;
+  #isMine = true;
+
+  constructor(quota: Quota, group: string) {
+    this.#quota = quota;
+    this.#group = group;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isMine) return;
+    this.#isMine = false;
+    this.#quota.leave(this.#group);
   }
 }

@@ -42,3 +42,13 @@ Deno.test("a refusal counts for nothing", () => {
   assert.equal(quota.count, 0);
   assert.notEqual(quota.take(at("192.0.2.1")), null);
 });
+
+Deno.test("a place that is given back twice is one place", () => {
+  const quota = new Quota({ total: 2, perAddress: 2 });
+  const from = { host: "192.0.2.1", port: 1 };
+  const place = quota.take(from)!;
+  quota.take(from);
+  place[Symbol.dispose]();
+  place[Symbol.dispose]();
+  assert.equal(quota.count, 1);
+});

@@ -2,13 +2,13 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, OnReady, Stream } from "../../contract/stream.ts";
-import { END, goOnUntil, NOTHING } from "../go_on.ts";
+import { END, Going, NOTHING } from "../go_on.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** After so many bytes without a wait the other connections have a turn. */
 const BUDGET = 1024 * 1024;
 
-/** What both directions of a relay share. */
+/** What all relays of a proxy share. */
 export interface RelayOptions {
   readonly clock: Clock;
   readonly scratch: Scratch;
@@ -28,103 +28,187 @@ export interface RelayCount {
   down: number;
 }
 
-/**
- * Carries bytes both ways until both have ended, and each end on its own: FIN as FIN, a reset as a
- * reset of the other. The streams stay the caller's to close.
- * @throws {TtunError} what broke either of them (both are reset then); timeout, when it was idle
- */
-export function relay(
-  first: Stream,
-  second: Stream,
-  o: RelayOptions,
-  count: RelayCount = { up: 0, down: 0 },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let last = o.clock.now();
-    let failure: { error: unknown } | null = null;
-    let ways = 2;
-    const end = (error: unknown) => {
-      if (failure !== null) return;
-      failure = { error };
-      first.reset();
-      second.reset();
-    };
-    const cut = whenCut(o.cut, end);
-    const idle = whenIdle(o, () => last, () => {
-      end(new TtunError("timeout", `Closed a connection that was idle for ${o.idleMs / 1000} s`));
+/** Why a relay has ended before its streams had; null = they had. */
+export type RelayFailure = { readonly error: unknown } | null;
+
+/** The relays of a proxy. One timer and one tie serve them all: a relay is there for few bytes, often. */
+export class Relays implements Disposable {
+  readonly o: RelayOptions;
+  readonly #tie: Disposable | null;
+  readonly #running: Relay[] = [];
+  /** There is one, most often, as long as there is a relay. */
+  #timer: Disposable | null = null;
+
+  constructor(o: RelayOptions) {
+    this.o = o;
+    this.#tie = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
+      for (const relay of [...this.#running]) relay.fail(reason);
     });
-    const ended = () => {
-      if (--ways > 0) return;
-      cut[Symbol.dispose]();
-      idle[Symbol.dispose]();
-      if (failure === null) resolve();
-      else reject(failure.error);
-    };
-    const failed = (error: unknown) => {
-      end(error);
-      ended();
-    };
-    const upward = (bytes: number) => {
-      last = o.clock.now();
-      count.up += bytes;
-    };
-    const downward = (bytes: number) => {
-      last = o.clock.now();
-      count.down += bytes;
-    };
-    carry(first, second, o, upward, ended, failed);
-    carry(second, first, o, downward, ended, failed);
-  });
+  }
+
+  /**
+   * Carries bytes both ways until both have ended, and each end on its own: FIN as FIN, a reset as a
+   * reset of the other. The streams stay the caller's to close. `onEnd` is told what broke either of
+   * them (both are reset then), or that it was idle. Both return as `OnReady`.
+   */
+  start(
+    first: Stream,
+    second: Stream,
+    count: RelayCount,
+    onEnd: (failure: RelayFailure) => boolean | void,
+  ): boolean {
+    const relay = new Relay(this, this.#running.length, first, second, count, onEnd);
+    this.#running.push(relay);
+    const { cut, clock, idleMs } = this.o;
+    if (idleMs < Infinity) this.#timer ??= clock.after(idleMs, this.#look);
+    if (cut?.aborted) relay.fail(cut.reason);
+    return relay.start();
+  }
+
+  /** The same by a promise. @throws what broke it */
+  run(first: Stream, second: Stream, count: RelayCount = { up: 0, down: 0 }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.start(first, second, count, (failure) => {
+        if (failure === null) resolve();
+        else reject(failure.error);
+      });
+    });
+  }
+
+  /** A relay's own, when it has ended. */
+  forget(relay: Relay): void {
+    const last = this.#running.pop()!;
+    if (last === relay) return;
+    last.place = relay.place;
+    this.#running[relay.place] = last;
+  }
+
+  /** Looks now and then: a timer for each byte would cost more than the byte. */
+  readonly #look = (): void => {
+    this.#timer = null;
+    const { clock, idleMs } = this.o;
+    let next = Infinity;
+    for (const relay of [...this.#running]) {
+      const left = relay.last + idleMs - clock.now();
+      if (left > 0) next = Math.min(next, left);
+      else {
+        const words = `Closed a connection that was idle for ${idleMs / 1000} s`;
+        relay.fail(new TtunError("timeout", words));
+      }
+    }
+    if (next < Infinity) this.#timer = clock.after(next, this.#look);
+  };
+
+  /** What still runs goes on without us. */
+  [Symbol.dispose](): void {
+    this.#tie?.[Symbol.dispose]();
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = null;
+  }
+}
+
+/** One relay: two ways, which end by themselves. */
+class Relay {
+  /** Where Relays has it. */
+  place: number;
+  /** When there was a byte. */
+  last: number;
+  readonly count: RelayCount;
+  readonly #relays: Relays;
+  readonly #up: Way;
+  readonly #down: Way;
+  readonly #onEnd: (failure: RelayFailure) => boolean | void;
+  #failure: RelayFailure = null;
+  #ways = 2;
+
+  constructor(
+    relays: Relays,
+    place: number,
+    first: Stream,
+    second: Stream,
+    count: RelayCount,
+    onEnd: (failure: RelayFailure) => boolean | void,
+  ) {
+    const { clock } = relays.o;
+    this.#relays = relays;
+    this.place = place;
+    this.last = clock.now();
+    this.count = count;
+    this.#up = new Way(relays.o, this, first, second);
+    this.#down = new Way(relays.o, this, second, first);
+    this.#onEnd = onEnd;
+  }
+
+  start(): boolean {
+    const isUpDone = this.#up.go();
+    return this.#down.go() && isUpDone;
+  }
+
+  /** A way has carried so much. */
+  moved(way: Way, bytes: number): void {
+    this.last = this.#relays.o.clock.now();
+    if (way === this.#up) this.count.up += bytes;
+    else this.count.down += bytes;
+  }
+
+  /** Resets both ends, which ends both ways. */
+  fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = { error };
+    this.#up.from.reset();
+    this.#down.from.reset();
+  }
+
+  ended(): boolean | void {
+    if (--this.#ways > 0) return true;
+    this.#relays.forget(this);
+    return this.#onEnd(this.#failure);
+  }
 }
 
 /** One way, from the first byte to FIN. */
-function carry(
-  from: Stream,
-  to: Stream,
-  { clock, scratch }: RelayOptions,
-  took: (bytes: number) => void,
-  ended: () => void,
-  failed: (error: unknown) => void,
-): void {
-  const onReady = (run: OnReady) => from.onReadable(run);
-  const step = () => {
-    const got = from.readNow(scratch.plain);
+class Way extends Going {
+  readonly from: Stream;
+  readonly #to: Stream;
+  readonly #scratch: Scratch;
+  readonly #relay: Relay;
+
+  constructor({ clock, scratch }: RelayOptions, relay: Relay, from: Stream, to: Stream) {
+    super(clock, BUDGET);
+    this.#scratch = scratch;
+    this.#relay = relay;
+    this.from = from;
+    this.#to = to;
+  }
+
+  protected step(): Now<number> {
+    const got = this.from.readNow(this.#scratch.plain);
     if (got === undefined) return NOTHING;
     if (got === null) {
-      const ending = to.closeWrite();
+      const ending = this.#to.closeWrite();
       return ending instanceof Promise ? ending.then(() => END) : END;
     }
-    took(got);
-    const writing = pass(to, scratch.plain.subarray(0, got));
+    this.#relay.moved(this, got);
+    const writing = pass(this.#to, this.#scratch.plainTo(got));
     return writing instanceof Promise ? writing.then(() => got) : got;
-  };
-  goOnUntil({ clock, budget: BUDGET, onReady }, step, ended, failed);
+  }
+
+  protected onReady(run: OnReady): void {
+    this.from.onReadable(run);
+  }
+
+  protected ended(): boolean | void {
+    return this.#relay.ended();
+  }
+
+  protected failed(error: unknown): void {
+    this.#relay.fail(error);
+    this.#relay.ended();
+  }
 }
 
 /** Writes bytes that are lent for this call only: what has to wait is copied. */
 export function pass(to: Stream, bytes: Uint8Array): Now<void> {
   const done = to.writeNow(bytes);
   if (done < bytes.length) return to.write(bytes.slice(done));
-}
-
-/** Calls `run` when the signal aborts, until disposed of. */
-export function whenCut(cut: AbortSignal | undefined, run: (reason: unknown) => void): Disposable {
-  return cut === undefined ? { [Symbol.dispose]: () => {} } : onAbort(cut, run);
-}
-
-/** Looks now and then: a timer for each byte would cost more than the byte. */
-function whenIdle(
-  { clock, idleMs }: RelayOptions,
-  lastByte: () => number,
-  run: () => void,
-): Disposable {
-  if (idleMs === Infinity) return { [Symbol.dispose]: () => {} };
-  let timer: Disposable;
-  const look = () => {
-    const left = lastByte() + idleMs - clock.now();
-    if (left > 0) timer = clock.after(left, look);
-    else run();
-  };
-  timer = clock.after(idleMs, look);
-  return { [Symbol.dispose]: () => timer[Symbol.dispose]() };
 }

@@ -5,7 +5,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { pass, relay, type RelayCount } from "./relay.ts";
+import { pass, type RelayCount, Relays } from "./relay.ts";
 
 const LOST = { kind: "lost" };
 
@@ -19,8 +19,8 @@ function start(o: { idleMs?: number; capacity?: number; signal?: AbortSignal; tt
   const [left, first] = pair();
   const [right, second] = pair();
   const count: RelayCount = { up: 0, down: 0 };
-  const options = { clock, scratch: SCRATCH, idleMs: o.idleMs ?? Infinity };
-  const ended = relay(first, second, options, count);
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: o.idleMs ?? Infinity });
+  const ended = relays.run(first, second, count).finally(() => relays[Symbol.dispose]());
   ended.catch(() => {}); // each test looks at it in its own time
   return { clock, left, right, first, second, count, ended };
 }
@@ -186,7 +186,8 @@ Deno.test("a flood lets the others have a turn", async () => {
   const others = (async () => {
     for (; !isOver; turns++) await setImmediate();
   })();
-  await relay(near, end, { clock, scratch: SCRATCH, idleMs: Infinity });
+  using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+  await relays.run(near, end);
   isOver = true;
   await others;
   assert.ok(turns >= 100 * SCRATCH.plain.length / (1 << 20) - 2, `${turns} turns`);
@@ -212,4 +213,28 @@ Deno.test("bytes that are lent are copied where they have to wait", async () => 
   await waiting;
   assert.deepEqual(readNowAll(far).bytes, utf8("efgh"));
   assert.equal(pass(near, utf8("abc")), undefined);
+});
+
+Deno.test("of relays that share a timer each ends at its own time, to the millisecond", async () => {
+  const clock = new FakeClock();
+  using relays = new Relays({ clock, scratch: SCRATCH, idleMs: 1000 });
+  const over: string[] = [];
+  const begin = (name: string) => {
+    const [[left, first], [, second]] = [memoryPair(), memoryPair()];
+    relays.run(first, second).catch(() => over.push(`${name} ${clock.now()}`));
+    return left;
+  };
+  begin("a");
+  await clock.advance(300);
+  const b = begin("b");
+  begin("c");
+  await clock.advance(400);
+  b.write(utf8("x"));
+  await clock.settle();
+  assert.equal(clock.pending, 1);
+  await clock.advance(299);
+  assert.deepEqual(over, []);
+  await clock.advance(2000);
+  assert.deepEqual(over, ["a 1000", "c 1300", "b 1700"]);
+  assert.equal(clock.pending, 0);
 });

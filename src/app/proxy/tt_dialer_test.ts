@@ -64,6 +64,21 @@ Deno.test("a new carrier to a server that is known: one flight out, one back, an
   assert.deepEqual(dialer.flights, ["><><", "><", "><"]);
 });
 
+Deno.test("a server is known by its first words, though the target is silent", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  const { client, dialer } = watched(world);
+  world.target(echo);
+  world.names.set("silent.example", ["8.0.0.99"]);
+  world.net.cable("8.0.0.99").pull();
+  await world.clock.settle();
+  const waiting = socks5(await client.connect(), "silent.example");
+  await world.clock.settle();
+  assert.equal(await socks5(await client.connect(), HOST), 0);
+  assert.deepEqual(dialer.flights, ["><>", "><"]);
+  assert.notEqual(await world.clock.until(waiting), 0);
+});
+
 Deno.test("a request that may come twice is in the first flight, and its answer in the next", async () => {
   await using world = new ProxyWorld();
   world.server();

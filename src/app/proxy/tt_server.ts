@@ -1,11 +1,8 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
-import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
-import { minuteOf } from "../../core/tt/keys.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
@@ -16,28 +13,19 @@ import { QuietLog } from "../quiet_log.ts";
 import { Stranger, strangerDeadline } from "../stranger.ts";
 import { throwAway } from "../throw_away.ts";
 import { CARRIER_TUNING } from "./carriers.ts";
-import { type Connect, ConnectError, connectFromHere } from "./egress.ts";
+import { ConnectError, connectFromHere } from "./egress.ts";
 import { type Admitted, readFirstFrame } from "./first_flight.ts";
-import { serveFront, targetText } from "./front_driver.ts";
-import { type Account, Guesses } from "./guesses.ts";
+import { Guesses } from "./guesses.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
-import { nextBytes } from "./next_bytes.ts";
 import type { ProxyServerOptions } from "./options.ts";
 import { PortHopper } from "./port_hopper.ts";
 import { Quota } from "./quota.ts";
+import { Relays } from "./relay.ts";
 import { Scratch } from "./scratch.ts";
-import { TtStream, type TtStreamOptions } from "./tt_stream.ts";
+import { type CarrierHost, ServedCarrier } from "./served_carrier.ts";
 
 /** How long a client that has shown the password may take to say what it wants. */
 const REQUEST_MS = 30_000;
-
-/** How long a carrier whose connection is over is kept for the next: longer than a client keeps it. */
-const IDLE_MS = 20_000;
-
-/** After so many connections of a carrier the others have a turn. */
-const TURN = 32;
-
-const NOTHING: Uint8Array = new Uint8Array();
 
 /** The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2). */
 const HTTP_METHOD = /^[A-Z]{3,10} /;
@@ -58,7 +46,10 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
-    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, cut.signal);
+    const relays = stack.use(
+      new Relays({ ...o, scratch: new Scratch(), idleMs: o.limits.idleMs, cut: cut.signal }),
+    );
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays);
     const hopper = new PortHopper(tasks, {
       ...o,
       schedules: accounts.map(({ secrets }) =>
@@ -81,26 +72,32 @@ class ProxyServer {
   readonly pending = new Pending();
   readonly #o: ProxyServerOptions;
   readonly #guesses: Guesses;
-  readonly #cut: AbortSignal;
-  readonly #quota: Quota;
   readonly #rejected: QuietLog;
   readonly #denied: QuietLog;
-  readonly #scratch = new Scratch();
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
-  readonly #connect: Connect;
+  readonly #carriers: CarrierHost;
 
-  /** `cut`: as of RelayOptions. */
-  constructor(o: ProxyServerOptions, guesses: Guesses, cut: AbortSignal) {
+  constructor(o: ProxyServerOptions, guesses: Guesses, relays: Relays) {
     this.#o = o;
-    this.#cut = cut;
     this.#guesses = guesses;
-    this.#quota = new Quota(o.limits);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#denied = new QuietLog(o.log, () => o.clock.now());
     this.#random = new RandomBlock(o.rng);
     const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
-    this.#connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
+    const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
+    const { signal } = o;
+    this.#carriers = {
+      ...o,
+      mostText: o.wire.mostText,
+      scratch: relays.o.scratch,
+      random: this.#random,
+      quota: new Quota(o.limits),
+      pending: this.pending,
+      front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
+      rejected: this.#rejected,
+      tell: (thrown, peer) => this.#tell(thrown, peer),
+    };
   }
 
   /** A carrier from accept to close. Never throws: what it meets is its own end only. */
@@ -112,18 +109,9 @@ class ProxyServer {
       if (admitted === null) return;
       using _minute = admitted.minute;
       owned.tune(CARRIER_TUNING);
-      let first: Uint8Array | null = admitted.text;
-      let text = this.#firstConnection(owned, admitted);
-      for (let count = 1; first !== null; count++) {
-        await this.#proxy(text, first, admitted.account, peer);
-        if (!text.isOver) return;
-        if (count % TURN === 0) await this.#o.clock.turn(); // they may all be there already
-        text = this.#nextConnection(owned, admitted, text.takeRest());
-        first = await this.#nextFirst(text, owned);
-      }
+      await new ServedCarrier(this.#carriers, owned, admitted, peer).run();
     } catch (thrown) {
-      // Why there is no target has been told.
-      if (!this.#o.signal.aborted && !(thrown instanceof ConnectError)) this.#tell(thrown, peer);
+      if (!this.#o.signal.aborted) this.#tell(thrown, peer);
     }
   }
 
@@ -139,7 +127,7 @@ class ProxyServer {
     try {
       const found = await readFirstFrame(stream, port, {
         guesses: this.#guesses,
-        scratch: this.#scratch,
+        scratch: this.#carriers.scratch,
         wallClock,
       });
       if (isRequest(found.text)) return found;
@@ -154,93 +142,6 @@ class ProxyServer {
     }
     await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
-  }
-
-  /** One connection: what its client wants, to the end of both ways. */
-  async #proxy(
-    text: TtStream,
-    first: Uint8Array,
-    { name }: Account,
-    peer: string,
-  ): Promise<void> {
-    const { limits, log, clock } = this.#o;
-    using place = this.#quota.take(text.remote);
-    if (place === null) {
-      this.#rejected.warn("no place for another connection", { peer });
-      return text.reset();
-    }
-    const user = name === "" ? {} : { user: name };
-    let to = targetText(null);
-    const since = clock.now();
-    const count = await serveFront(text, first, {
-      clock,
-      scratch: this.#scratch,
-      idleMs: limits.idleMs,
-      cut: this.#cut,
-      requestMs: REQUEST_MS,
-      auth: null,
-      asTt: true,
-      signal: this.#o.signal,
-      connect: this.#connect,
-      onTarget: (target) => {
-        to = targetText(target);
-        log.debug("connect", { peer, ...user, target: to });
-      },
-      onRefused: (thrown) => this.#tell(thrown, peer),
-    });
-    const seconds = Math.round((clock.now() - since) / 100) / 10;
-    log.debug("done", { peer, ...user, target: to, seconds, ...count });
-  }
-
-  #firstConnection(stream: Stream, admitted: Admitted): TtStream {
-    const random = admitted.minute.secrets.marker.markedRandom(this.#rng);
-    return this.#tunnel(stream, admitted, random, { rest: admitted.rest });
-  }
-
-  /** The one that may come over a carrier whose connection is over. */
-  #nextConnection(stream: Stream, admitted: Admitted, rest = NOTHING): TtStream {
-    const { account, minute, peer } = admitted;
-    return this.#tunnel(stream, admitted, this.#random.take(MAX_RANDOM_SENT), {
-      rest,
-      onFirst: (random) => {
-        const nonce = random.subarray(0, NONCE_SIZE);
-        const now = minuteOf(this.#o.wallClock());
-        const verdict = account.nonces.noteReceived(minute.keys, nonce, now);
-        if (verdict === "new") return peer;
-        throw new ProtocolError(`Cannot serve another connection: its first frame is ${verdict}`);
-      },
-    });
-  }
-
-  /** What it begins with; null = it does not come. */
-  async #nextFirst(text: TtStream, carrier: Stream): Promise<Uint8Array | null> {
-    // Closed, not reset: what the connection before has sent may not have arrived yet.
-    const close = () => void carrier[Symbol.asyncDispose]();
-    using _pending = this.pending.add(carrier.remote, close);
-    using _deadline = this.#o.clock.after(IDLE_MS, close);
-    return await nextBytes(text, this.#scratch.plain);
-  }
-
-  #tunnel(
-    stream: Stream,
-    { account, minute, peer }: Admitted,
-    firstRandom: Uint8Array,
-    o: Pick<TtStreamOptions, "rest" | "onFirst">,
-  ): TtStream {
-    const { wallClock, wire, clock } = this.#o;
-    const nonce = firstRandom.subarray(0, NONCE_SIZE);
-    account.nonces.noteSent(minute.keys, nonce, minuteOf(wallClock()));
-    return new TtStream({
-      ...o,
-      stream,
-      sealer: new FrameSealer(minute.secrets, this.#random),
-      opener: new FrameOpener(minute.secrets),
-      scratch: this.#scratch,
-      clock,
-      firstRandom,
-      peer,
-      ...(wire.mostText !== undefined && { mostText: wire.mostText }),
-    });
   }
 
   #tell(thrown: unknown, peer: string): void {

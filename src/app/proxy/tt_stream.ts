@@ -10,7 +10,6 @@ import {
   MAX_FRAME_ROOM,
   MAX_TEXT,
   MAX_TEXT_OLD,
-  textOf,
 } from "../../core/tt/frame.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import type { Scratch } from "./scratch.ts";
@@ -47,7 +46,7 @@ export interface TtStreamOptions {
   readonly scratch: Scratch;
   readonly clock: Clock;
   /** Bytes that have come already: ciphertext, behind the frames that were opened. Owned from now on. */
-  readonly rest?: Uint8Array;
+  readonly rest?: Uint8Array | undefined;
   /** R of the first frame that is sent (core/tt/mark.ts), 32 bytes. */
   readonly firstRandom: Uint8Array;
   /** What the peer has shown to be. */
@@ -56,11 +55,11 @@ export interface TtStreamOptions {
    * Called with R of the first frame that comes, lent; says what the peer is. @throws to refuse it.
    * Absent: it has come already.
    */
-  readonly onFirst?: (random: Uint8Array) => Peer;
+  readonly onFirst?: ((random: Uint8Array) => Peer) | undefined;
   /** Called instead of closing the carrier when the next connection can have it. */
   readonly onIdle?: () => void;
   /** The longest text of a frame, whatever the peer takes (`--mtu`). */
-  readonly mostText?: number;
+  readonly mostText?: number | undefined;
 }
 
 /**
@@ -211,7 +210,10 @@ export class TtStream implements Stream {
     }
     const have = kept?.length ?? 0;
     const most = Math.max(into.length + 2 * FRAME_ROOM, have + HEAD);
-    const got = this.#stream.readNow(sealed.subarray(have, Math.min(sealed.length, most)));
+    const end = Math.min(sealed.length, most);
+    const got = this.#stream.readNow(
+      have === 0 ? this.#scratch.sealedTo(end) : sealed.subarray(have, end),
+    );
     if (got === undefined) return undefined;
     if (got === null) return this.#end(have);
     return this.#openFrames(into, have + got);
@@ -270,15 +272,14 @@ export class TtStream implements Stream {
 
   /** Opens a frame, what there is room for to `into`; returns how much that was. */
   #open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
-    const random = this.#opener.randomAt(bytes, at);
-    const length = textOf(size, random.length);
+    const length = this.#opener.textAt(bytes, at, size);
     // Little room: a caller that reads a header, say.
     const text = length > into.length ? new Uint8Array(length) : null;
     this.#opener.open(bytes, at, size, text ?? into);
     this.#hasEnded = length === 0;
     this.#unheard = 0;
     if (this.#onFirst !== null) {
-      this.#peer = this.#onFirst(random);
+      this.#peer = this.#onFirst(this.#opener.randomAt(bytes, at));
       this.#onFirst = null;
     }
     this.#text = text;
@@ -316,7 +317,7 @@ export class TtStream implements Stream {
     const { sealed } = this.#scratch;
     let end = 0;
     for (const text of texts) end = this.#seal(text, sealed, end);
-    const took = this.#stream.writeNow(sealed.subarray(0, end));
+    const took = this.#stream.writeNow(this.#scratch.sealedTo(end));
     if (took < end) return this.#stream.write(sealed.slice(took, end));
   }
 
@@ -336,7 +337,7 @@ export class TtStream implements Stream {
       this.#smallLeft -= length;
     }
     this.#unheard += done;
-    const took = this.#stream.writeNow(sealed.subarray(0, end));
+    const took = this.#stream.writeNow(this.#scratch.sealedTo(end));
     if (took < end) this.#flush(sealed.slice(took, end));
     return done;
   }
@@ -410,7 +411,7 @@ export class TtStream implements Stream {
 
   #sealEnd(): Uint8Array {
     const { sealed } = this.#scratch;
-    return sealed.subarray(0, this.#sealer.sealEnd(sealed, 0));
+    return this.#scratch.sealedTo(this.#sealer.sealEnd(sealed, 0));
   }
 
   // What is the carrier's.

@@ -10,8 +10,10 @@ export interface Verdict {
 
 interface Rule {
   readonly cidr: Cidr;
-  readonly isAllowed: boolean;
+  readonly verdict: Verdict;
 }
+
+const NO_RULE: Verdict = { isAllowed: true, why: "no rule" };
 
 /**
  * Which addresses a proxy may connect to: `--allow` and `--deny`. They judge addresses, not names:
@@ -29,10 +31,11 @@ export class AddressRules {
   readonly #rules: readonly Rule[];
 
   constructor(o: { allow: readonly Cidr[]; deny: readonly Cidr[] }) {
-    const rule = (cidr: Cidr, isAllowed: boolean) => ({
-      cidr: unmappedCidr(networkOf(cidr)),
-      isAllowed,
-    });
+    const rule = (given: Cidr, isAllowed: boolean): Rule => {
+      const cidr = unmappedCidr(networkOf(given));
+      const why = `${isAllowed ? "--allow" : "--deny"} ${formatCidr(cidr)}`;
+      return { cidr, verdict: { isAllowed, why } };
+    };
     // Denials first: the first of equals is what `longestMatch` finds.
     this.#rules = [
       ...o.deny.map((cidr) => rule(cidr, false)),
@@ -45,15 +48,10 @@ export class AddressRules {
     const ip = unmapped(address);
     const own = longestMatch(this.#rules, ip);
     const carried = carriedIpv4(ip);
-    if (carried !== null && own?.isAllowed !== false) return this.judge(carried);
-    if (own !== null) {
-      const option = own.isAllowed ? "--allow" : "--deny";
-      return { isAllowed: own.isAllowed, why: `${option} ${formatCidr(own.cidr)}` };
-    }
+    if (carried !== null && own?.verdict.isAllowed !== false) return this.judge(carried);
+    if (own !== null) return own.verdict;
     const use = specialUse(ip);
-    return use === null
-      ? { isAllowed: true, why: "no rule" }
-      : { isAllowed: false, why: `the address is ${use}` };
+    return use === null ? NO_RULE : { isAllowed: false, why: `the address is ${use}` };
   }
 }
 

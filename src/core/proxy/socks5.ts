@@ -75,7 +75,7 @@ export class Socks5Server {
       at += this.#message.take(chunk, at, wanted);
       // The bytes that came may be what tells how long the message is.
       if (this.#message.length === this.#wanted()) {
-        steps.push(...this.#handle());
+        this.#handle(steps);
         this.#message.clear();
       }
     }
@@ -118,70 +118,67 @@ export class Socks5Server {
     }
   }
 
-  #handle(): SocksStep[] {
+  #handle(steps: SocksStep[]): void {
     switch (this.#state) {
       case "greeting":
-        return this.#greeting();
+        return this.#greeting(steps);
       case "password":
-        return this.#password();
+        return this.#password(steps);
       default:
-        return this.#request();
+        return this.#request(steps);
     }
   }
 
-  #greeting(): SocksStep[] {
+  #greeting(steps: SocksStep[]): void {
     const { bytes, length } = this.#message;
-    if (bytes[0] !== VERSION) return this.#end("not SOCKS5");
-    const methods = bytes.subarray(2, length);
+    if (bytes[0] !== VERSION) return this.#end(steps, "not SOCKS5");
     const method = this.#auth === null ? METHOD_NONE : METHOD_PASSWORD;
-    const isAny = this.#auth === null && this.#anyMethod && methods.length > 0;
-    if (!isAny && !methods.includes(method)) {
+    const isAny = this.#auth === null && this.#anyMethod && length > 2;
+    if (!isAny && !bytes.subarray(2, length).includes(method)) {
       const why = this.#auth === null
         ? "the client insists on a way to authenticate"
         : "the client cannot authenticate by user and password";
-      return this.#end(why, pair(VERSION, NO_METHOD));
+      return this.#end(steps, why, pair(VERSION, NO_METHOD));
     }
     this.#state = this.#auth === null ? "request" : "password";
-    return [{ kind: "send", bytes: pair(VERSION, method) }];
+    steps.push({ kind: "send", bytes: pair(VERSION, method) });
   }
 
-  #password(): SocksStep[] {
+  #password(steps: SocksStep[]): void {
     const { bytes, length } = this.#message;
     const userEnd = 2 + bytes[1]!;
     const isRight = bytes[0] === PASSWORD_VERSION &&
       this.#auth!(bytes.subarray(2, userEnd), bytes.subarray(userEnd + 1, length));
     if (!isRight) {
-      return this.#end("wrong user or password", pair(PASSWORD_VERSION, 1));
+      return this.#end(steps, "wrong user or password", pair(PASSWORD_VERSION, 1));
     }
     this.#state = "request";
-    return [{ kind: "send", bytes: pair(PASSWORD_VERSION, 0) }];
+    steps.push({ kind: "send", bytes: pair(PASSWORD_VERSION, 0) });
   }
 
-  #request(): SocksStep[] {
+  #request(steps: SocksStep[]): void {
     const { bytes, length } = this.#message;
-    if (bytes[0] !== VERSION) return this.#end("not SOCKS5");
+    if (bytes[0] !== VERSION) return this.#end(steps, "not SOCKS5");
     if (addressSize(bytes, 3, length) === null) {
-      return this.#end("unknown type of address", reply(ADDRESS_TYPE_NOT_SUPPORTED));
+      return this.#end(steps, "unknown type of address", reply(ADDRESS_TYPE_NOT_SUPPORTED));
     }
     if (bytes[1] !== CONNECT) {
-      return this.#end("only CONNECT is served", reply(COMMAND_NOT_SUPPORTED));
+      return this.#end(steps, "only CONNECT is served", reply(COMMAND_NOT_SUPPORTED));
     }
     try {
       const target = readAddress(bytes, 3, length - 3);
       this.#state = "connecting";
-      return [{ kind: "connect", target }];
+      steps.push({ kind: "connect", target });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return this.#end(error.message, reply(GENERAL_FAILURE));
+      this.#end(steps, error.message, reply(GENERAL_FAILURE));
     }
   }
 
-  #end(why: string, bytes?: Uint8Array): SocksStep[] {
+  #end(steps: SocksStep[], why: string, bytes?: Uint8Array): void {
     this.#state = "over";
-    return [...(bytes === undefined ? [] : [{ kind: "send" as const, bytes }]), {
-      kind: "end",
-      why,
-    }];
+    if (bytes !== undefined) steps.push({ kind: "send", bytes });
+    steps.push({ kind: "end", why });
   }
 }
 

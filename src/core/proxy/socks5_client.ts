@@ -53,6 +53,9 @@ export type SocksClientStep =
   /** It is not, and nothing more will come: close. `why` is for the log. */
   | { kind: "failed"; failure: Failure; why: string };
 
+const ASK: SocksClientStep = { kind: "ask" };
+const CONNECTED: SocksClientStep = { kind: "connected" };
+
 /** Reads what a server answers to `greeting` and `request`. Send the first before it. */
 export class Socks5Client {
   readonly #message = new SocksMessage(3 + MAX_ADDRESS);
@@ -78,7 +81,7 @@ export class Socks5Client {
     let at = 0;
     while (this.wantsBytes && at < chunk.length) {
       at += this.#message.take(chunk, at, this.#wanted());
-      if (this.#message.length === this.#wanted()) steps.push(...this.#handle());
+      if (this.#message.length === this.#wanted()) steps.push(this.#handle());
     }
     if (steps.at(-1)?.kind === "connected" && at < chunk.length) this.#rest = chunk.slice(at);
     return steps;
@@ -86,7 +89,7 @@ export class Socks5Client {
 
   /** The server ended the stream. tt's servers do so in place of some replies. */
   ended(): SocksClientStep[] {
-    return this.#state === "over" ? [] : this.#fail("general", "it ended without a whole reply");
+    return this.#state === "over" ? [] : [this.#fail("general", "it ended without a whole reply")];
   }
 
   #wanted(): number {
@@ -96,25 +99,25 @@ export class Socks5Client {
     return length < 4 ? 4 : 3 + (addressSize(bytes, 3, length) ?? 1);
   }
 
-  #handle(): SocksClientStep[] {
+  #handle(): SocksClientStep {
     const { bytes, length } = this.#message;
     if (bytes[0] !== VERSION) return this.#fail("general", "it does not speak SOCKS5");
     if (this.#state === "method") {
       if (bytes[1] !== METHOD_NONE) return this.#fail("general", "it wants a password");
       this.#message.clear();
       this.#state = "reply";
-      return [{ kind: "ask" }];
+      return ASK;
     }
     if (bytes[1] !== 0) return this.#fail(failureOfSocks5(bytes[1]!), `code ${bytes[1]}`);
     if (addressSize(bytes, 3, length) === null) {
       return this.#fail("general", "its reply has an unknown type of address");
     }
     this.#state = "over";
-    return [{ kind: "connected" }];
+    return CONNECTED;
   }
 
-  #fail(failure: Failure, why: string): SocksClientStep[] {
+  #fail(failure: Failure, why: string): SocksClientStep {
     this.#state = "over";
-    return [{ kind: "failed", failure, why: `The proxy at the other end: ${why}` }];
+    return { kind: "failed", failure, why: `The proxy at the other end: ${why}` };
   }
 }

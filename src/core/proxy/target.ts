@@ -29,7 +29,7 @@ export function makeTarget(host: string, port: number): Target {
     throw new ProtocolError("Cannot connect: the port is not a number from 1 to 65535");
   }
   const ip = ipBytes(host);
-  if (ip !== null) return { host: formatIp(ip), port };
+  if (ip !== null) return { host: ip.length === 4 ? host : formatIp(ip), port }; // IPv4 has one text
   const name = host.toLowerCase();
   if (!isName(name)) throw new ProtocolError(`Cannot connect: ${fault(host)}`);
   return { host: name, port };

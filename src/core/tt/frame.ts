@@ -55,6 +55,8 @@ export class FrameSecrets implements Disposable {
   readonly aad: Uint8Array;
   readonly mask: Uint8Array;
   readonly marker: Marker;
+  /** The nonce of the frame at hand: copying it costs less than a view of it. */
+  readonly #nonce = new Uint8Array(NONCE_SIZE);
 
   /** The keys are copied. */
   constructor(
@@ -66,6 +68,12 @@ export class FrameSecrets implements Disposable {
     this.aad = keys.aeadKey.slice(0, AAD_SIZE);
     this.mask = keys.mask.slice();
     this.marker = new Marker(keys.aeadKey);
+  }
+
+  /** A copy of `bytes[at..at+12)`, good until the next one. */
+  nonceAt(bytes: Uint8Array, at: number): Uint8Array {
+    for (let i = 0; i < NONCE_SIZE; i++) this.#nonce[i] = bytes[at + i]!;
+    return this.#nonce;
   }
 
   [Symbol.dispose](): void {
@@ -120,7 +128,7 @@ export class FrameSealer {
     into[at] = size ^ high;
     into[at + 1 + size] = (length >>> 8) ^ high;
     into[at + 2 + size] = (length & 0xff) ^ low;
-    const nonce = into.subarray(at + 1, at + 1 + NONCE_SIZE);
+    const nonce = this.#secrets.nonceAt(into, at + 1);
     cipher.seal(nonce, aad, into, textAt, textAt + length, textAt - TAG_SIZE, text);
     return textAt + length;
   }
@@ -184,9 +192,9 @@ export function openFrame(
     throw new TtunError("internal", `Cannot open a frame of ${size} bytes: its header says other`);
   }
   const textAt = at + FIXED + randomSize(mask, bytes, at);
-  const nonce = bytes.subarray(at + 1, at + 1 + NONCE_SIZE);
-  const text = into.subarray(0, end - textAt);
-  return cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, text) ? text.length : -1;
+  const nonce = secrets.nonceAt(bytes, at + 1);
+  const isRight = cipher.open(nonce, aad, bytes, textAt, end, textAt - TAG_SIZE, into);
+  return isRight ? end - textAt : -1;
 }
 
 function randomSize(mask: Uint8Array, bytes: Uint8Array, at: number): number {
@@ -235,6 +243,11 @@ export class FrameOpener {
     const length = openFrame(this.#secrets, bytes, at, size, into);
     if (length < 0) throw this.#damaged();
     return length;
+  }
+
+  /** Bytes of text in a frame of that size whose header is whole. */
+  textAt(bytes: Uint8Array, at: number, size: number): number {
+    return textOf(size, randomSize(this.#secrets.mask, bytes, at));
   }
 
   /** R of a frame whose header is whole: a view, nonce first. */

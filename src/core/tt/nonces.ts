@@ -63,7 +63,7 @@ export class NonceMemory {
 
   /**
    * A first frame was received and has been opened: only where it is new may it be used, and it is
-   * then remembered. `nonce`: 12 bytes, borrowed. `now`: this minute.
+   * then remembered. `nonce`: its 12 bytes, and whatever follows; borrowed. `now`: this minute.
    */
   noteReceived(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
@@ -129,7 +129,7 @@ export class NonceMemory {
   }
 
   #add(set: NonceSet, nonce: Uint8Array): boolean {
-    if (nonce.length !== NONCE_SIZE) {
+    if (nonce.length < NONCE_SIZE) {
       throw new TtunError("internal", `Cannot remember a nonce of ${nonce.length} bytes`);
     }
     return set.add(nonce);

@@ -1,0 +1,157 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { Target } from "../../core/proxy/target.ts";
+import type { Pending } from "../pending.ts";
+import type { QuietLog } from "../quiet_log.ts";
+import { ConnectError } from "./egress.ts";
+import { serveFront, targetText } from "./front_driver.ts";
+import type { FrontEvents, FrontOptions } from "./front_options.ts";
+import type { Quota } from "./quota.ts";
+import type { RelayCount } from "./relay.ts";
+
+/** How long a program may take for its first byte, and then for its request. */
+export const REQUEST_MS = 30_000;
+
+/** What the programs of a client share. */
+export interface ProgramHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Those that have not said anything yet. */
+  readonly pending: Pending;
+  readonly quota: Quota;
+  readonly front: FrontOptions;
+  /** What any program could fill the log with. */
+  readonly said: QuietLog;
+}
+
+const NO_DELAY = { noDelay: true };
+
+/** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
+export class Program implements FrontEvents {
+  readonly #host: ProgramHost;
+  readonly #stream: Stream;
+  readonly #onOver: () => void;
+  #place: Disposable | null = null;
+  #target: Target | null = null;
+  /** While it has not said anything. */
+  #pending: Disposable | null = null;
+  #deadline: Disposable | null = null;
+
+  /** Owns the stream. */
+  constructor(host: ProgramHost, stream: Stream, onOver: () => void) {
+    this.#host = host;
+    this.#stream = stream;
+    this.#onOver = onOver;
+  }
+
+  /** Returns as `OnReady`. */
+  begin(): boolean {
+    const { quota, said } = this.#host;
+    this.#place = quota.take(this.#stream.remote);
+    if (this.#place === null) {
+      said.warn("no place for another connection", { peer: this.#peer });
+      this.#stream.reset();
+      this.#onOver();
+      return false;
+    }
+    try {
+      this.#stream.tune(NO_DELAY);
+      return this.#read();
+    } catch (error) {
+      this.onFailure(error);
+      return false;
+    }
+  }
+
+  get #peer(): string {
+    return formatAddr(this.#stream.remote);
+  }
+
+  readonly #onReadable = (): boolean => {
+    try {
+      return this.#read();
+    } catch (error) {
+      this.onFailure(error);
+      return false;
+    }
+  };
+
+  /** Waits for what a program says first. */
+  #read(): boolean {
+    const { clock, pending, front } = this.#host;
+    const { scratch } = front.relays.o;
+    const got = this.#stream.readNow(scratch.message);
+    if (got === undefined) {
+      this.#stream.onReadable(this.#onReadable);
+      this.#pending ??= pending.add(this.#stream.remote, () => this.#stream.reset());
+      this.#deadline ??= clock.after(
+        REQUEST_MS,
+        () => void this.#stream[Symbol.asyncDispose](),
+      );
+      return true;
+    }
+    this.#unwait();
+    if (got !== null) return serveFront(this.#stream, scratch.plainTo(got), front, this);
+    this.#end();
+    return false;
+  }
+
+  #unwait(): void {
+    this.#pending?.[Symbol.dispose]();
+    this.#deadline?.[Symbol.dispose]();
+  }
+
+  onTarget(target: Target): void {
+    this.#target = target;
+    const { log } = this.#host;
+    if (log.isDebug) log.debug("connect", { peer: this.#peer, target: targetText(target) });
+  }
+
+  onRefused(thrown: unknown): void {
+    this.#tell(thrown);
+  }
+
+  onEnd(count: RelayCount): boolean {
+    const { log } = this.#host;
+    if (log.isDebug) {
+      log.debug("done", { peer: this.#peer, target: targetText(this.#target), ...count });
+    }
+    this.#end();
+    return true;
+  }
+
+  onFailure(error: unknown): void {
+    this.#unwait();
+    // Why there is no target has been told.
+    if (!this.#host.signal.aborted && !(error instanceof ConnectError)) this.#tell(error);
+    this.#end();
+  }
+
+  #end(): void {
+    void this.#stream[Symbol.asyncDispose]();
+    this.#place![Symbol.dispose]();
+    this.#onOver();
+  }
+
+  #tell(thrown: unknown): void {
+    const { log, said } = this.#host;
+    const peer = this.#peer;
+    const target = targetText(this.#target);
+    if (thrown instanceof ConnectError) {
+      const fields = { peer, target, why: thrown.message };
+      if (thrown.failure === "tunnel") said.warn("no way to the server", fields);
+      else log.debug("not connected", fields);
+      return;
+    }
+    const error = toTtunError(thrown);
+    if (error.kind === "internal") return log.error(error.message, { peer, target });
+    if (error instanceof ProtocolError) {
+      return said.warn("connection ended", { peer, target, why: error.message });
+    }
+    log.debug("connection ended", { peer, target, why: error.message });
+  }
+}

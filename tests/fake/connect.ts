@@ -1,0 +1,15 @@
+import type { Connect, ConnectOptions } from "../../src/app/proxy/egress.ts";
+import type { Stream } from "../../src/contract/stream.ts";
+import type { Target } from "../../src/core/proxy/target.ts";
+
+export type PromisedConnect = (target: Target, o: ConnectOptions) => Promise<Stream>;
+
+/** Connects as a function says by its promise. */
+export function connectBy(connect: PromisedConnect): Connect {
+  return (target, o, events) => {
+    connect(target, o).then(
+      (stream) => void events.connected(stream),
+      (error) => void events.failed(error),
+    );
+  };
+}
