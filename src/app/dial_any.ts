@@ -6,7 +6,7 @@ import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../contract/stream.ts";
 import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
 import { type Failure, failureOf, mostTelling } from "../core/proxy/failure.ts";
-import { startDial } from "./make_room.ts";
+import { promised, startDial, tell } from "./dial_events.ts";
 
 /**
  * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
@@ -16,19 +16,14 @@ import { startDial } from "./make_room.ts";
  * says most: that one address refuses is told, though another one is silent or has no way to it
  */
 export function dialAny(o: DialAnyOptions): Promise<Stream> {
-  return new Promise((resolve, reject) => {
-    startAny(o, { connected: resolve, failed: reject });
-  });
+  return promised((events) => startAny(o, events));
 }
 
 /** The same by callbacks. Returns as `OnReady`. */
 export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
   // An address is what it is: no thread need be asked, and there is no other to try.
   if (ipBytes(o.to.host) !== null) return startAddress(o, events);
-  dialName(o).then(
-    (stream) => void events.connected(stream),
-    (error) => void events.failed(error),
-  );
+  tell(events, dialName(o));
 }
 
 export interface DialAnyOptions {

@@ -1,6 +1,7 @@
 import { TtunError } from "../base/errors.ts";
 import type { Addr } from "../base/addr.ts";
-import type { Dialer, DialEvents, DialOptions, Stream } from "../contract/stream.ts";
+import type { Dialer, DialEvents, Stream } from "../contract/stream.ts";
+import { startDial, tell } from "./dial_events.ts";
 
 /** Others take what becomes free as well: so often it is made free again. */
 const ATTEMPTS = 8;
@@ -45,25 +46,8 @@ class Attempt implements DialEvents {
 
   failed(thrown: unknown): boolean | void {
     if (!isExhausted(thrown)) return this.#events.failed(thrown);
-    this.#again(thrown).then(
-      (stream) => void this.#events.connected(stream),
-      (error) => void this.#events.failed(error),
-    );
+    tell(this.#events, this.#again(thrown));
   }
-}
-
-/** By callbacks, in whatever way the dialer has. Returns as `OnReady`. */
-export function startDial(
-  dialer: Dialer,
-  to: Addr,
-  o: DialOptions,
-  events: DialEvents,
-): boolean | void {
-  if (dialer.start !== undefined) return dialer.start(to, o, events);
-  dialer.dial(to, o).then(
-    (stream) => void events.connected(stream),
-    (error) => void events.failed(error),
-  );
 }
 
 function isExhausted(thrown: unknown): boolean {

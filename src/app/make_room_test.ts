@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../base/errors.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
-import { dialMakingRoom, startDial } from "./make_room.ts";
+import { promised, startDial } from "./dial_events.ts";
+import { dialMakingRoom } from "./make_room.ts";
 
 const TO = { host: "192.0.2.1", port: 80 };
 const signal = new AbortController().signal;
@@ -27,10 +28,7 @@ function shortOf(
 /** By a promise, and by callbacks. */
 const WAYS: readonly ((dialer: Dialer) => Promise<Stream>)[] = [
   (dialer) => dialer.dial(TO, { signal }),
-  (dialer) =>
-    new Promise((resolve, reject) => {
-      startDial(dialer, TO, { signal }, { connected: resolve, failed: reject });
-    }),
+  (dialer) => promised((events) => startDial(dialer, TO, { signal }, events)),
 ];
 
 function room(places: number) {
@@ -74,14 +72,12 @@ for (const [i, dial] of WAYS.entries()) {
 }
 
 Deno.test("a dialer that has promises alone is used by callbacks as well", async () => {
-  const events: unknown[] = [];
-  const told = {
-    connected: (got: Stream) => void events.push(got),
-    failed: (error: unknown) => void events.push(error),
-  };
   const error = new TtunError("unreachable", "no");
-  assert.equal(startDial({ dial: () => Promise.resolve(stream) }, TO, { signal }, told), undefined);
-  startDial({ dial: () => Promise.reject(error) }, TO, { signal }, told);
-  await new Promise((resolve) => setTimeout(resolve));
-  assert.deepEqual(events, [stream, error]);
+  const start = (dial: Dialer["dial"]) =>
+    promised((events) => {
+      // Somebody waits for a promise.
+      assert.equal(startDial({ dial }, TO, { signal }, events), undefined);
+    });
+  assert.equal(await start(() => Promise.resolve(stream)), stream);
+  await assert.rejects(start(() => Promise.reject(error)), error);
 });

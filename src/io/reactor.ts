@@ -396,12 +396,15 @@ export class Descriptor {
     this.#reason = reason;
     this.#reactor.forget(this.#token, this.life);
     this.#reactor.libc.call.close(this.fd);
-    for (const run of [this.#onReadable, this.#onWritable]) {
-      if (run !== null) queueMicrotask(() => void run());
-    }
+    callSoon(this.#onReadable);
+    callSoon(this.#onWritable);
     this.#onReadable = this.#onWritable = null;
     this.#reader?.reject(reason());
     this.#writer?.reject(reason());
     this.#reader = this.#writer = null;
   }
+}
+
+function callSoon(run: OnReady | null): void {
+  if (run !== null) queueMicrotask(() => void run());
 }

@@ -1,3 +1,4 @@
+import { tell } from "../../src/app/dial_events.ts";
 import type { Connect, ConnectOptions } from "../../src/app/proxy/egress.ts";
 import type { Stream } from "../../src/contract/stream.ts";
 import type { Target } from "../../src/core/proxy/target.ts";
@@ -6,10 +7,5 @@ export type PromisedConnect = (target: Target, o: ConnectOptions) => Promise<Str
 
 /** Connects as a function says by its promise. */
 export function connectBy(connect: PromisedConnect): Connect {
-  return (target, o, events) => {
-    connect(target, o).then(
-      (stream) => void events.connected(stream),
-      (error) => void events.failed(error),
-    );
-  };
+  return (target, o, events) => tell(events, connect(target, o));
 }

@@ -42,8 +42,6 @@ export interface Wish {
 /** When a request goes: behind the answer to the greeting, with the greeting, or in one frame with it. */
 export type How = "in turns" | "at once" | "again";
 
-export type Otherwise = (error: unknown, wish: Wish, events: DialEvents) => void;
-
 /** A server that had the mark has not any more: what stood behind the greeting is lost. */
 export class Unmarked extends Error {}
 
@@ -68,7 +66,6 @@ export class Asking {
   readonly #wish: Wish;
   readonly #how: How;
   readonly #events: DialEvents;
-  readonly #otherwise: Otherwise | null;
   readonly #socks = new Socks5Client();
   readonly #tie: Disposable | null;
   readonly #goesAlong: boolean;
@@ -79,21 +76,12 @@ export class Asking {
   /** The minute was the right one. */
   #isAnswered = false;
 
-  /** `otherwise`: called instead of `events.failed`, where another way may be tried. */
-  constructor(
-    host: AskingHost,
-    tunnel: TtStream,
-    wish: Wish,
-    how: How,
-    events: DialEvents,
-    otherwise?: Otherwise,
-  ) {
+  constructor(host: AskingHost, tunnel: TtStream, wish: Wish, how: How, events: DialEvents) {
     this.#host = host;
     this.#tunnel = tunnel;
     this.#wish = wish;
     this.#how = how;
     this.#events = events;
-    this.#otherwise = otherwise ?? null;
     this.#goesAlong = how !== "in turns" && (host.wire.mostText ?? Infinity) >= EARLY_TEXT;
     // A carrier outlives the connection that it was opened for.
     this.#tie = wish.signal === host.signal ? null : onAbort(wish.signal, () => tunnel.reset());
@@ -217,9 +205,9 @@ export class Asking {
     const { signal, target } = this.#wish;
     const error = this.#late ?? thrown;
     const isWord = this.#isAnswered && error instanceof TtunError && error.kind !== "internal";
-    const why = signal.aborted ? signal.reason : isWord ? toConnectError(error, target) : error;
-    if (this.#otherwise === null) this.#events.failed(why);
-    else this.#otherwise(why, this.#wish, this.#events);
+    this.#events.failed(
+      signal.aborted ? signal.reason : isWord ? toConnectError(error, target) : error,
+    );
   }
 
   #leave(): void {

@@ -6,6 +6,7 @@ import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { AddressRules } from "../../core/proxy/rules.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
 import { startAny } from "../dial_any.ts";
+import { promised } from "../dial_events.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -43,9 +44,7 @@ export type Connect = (
 
 /** The same by a promise. @throws {ConnectError} */
 export function connectTo(connect: Connect, target: Target, o: ConnectOptions): Promise<Stream> {
-  return new Promise((resolve, reject) => {
-    connect(target, o, { connected: resolve, failed: reject });
-  });
+  return promised((events) => connect(target, o, events));
 }
 
 /** Whatever went wrong with a connect, as the client is to be told. */

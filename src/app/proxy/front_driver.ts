@@ -50,7 +50,7 @@ async function serveHttp(
   events: FrontEvents,
 ): Promise<RelayCount> {
   // Until the first request.
-  using deadline = o.relays.o.clock.after(o.requestMs, () => client.reset());
+  using deadline = o.relays.options.clock.after(o.requestMs, () => client.reset());
   return await driveHttp(client, new HttpProxy({ auth: o.auth }), first, {
     relays: o.relays,
     connect: o.connect,

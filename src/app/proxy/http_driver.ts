@@ -33,7 +33,7 @@ export async function driveHttp(
   o: HttpDriverOptions,
 ): Promise<RelayCount> {
   await using driver = new HttpDriver(client, machine, o);
-  const { cut } = o.relays.o;
+  const { cut } = o.relays.options;
   using _cut = cut === undefined ? null : onAbort(cut, () => driver.reset());
   await driver.run(first);
   return driver.count;
@@ -77,7 +77,7 @@ class HttpDriver implements AsyncDisposable {
   constructor(client: Stream, machine: HttpProxy, o: HttpDriverOptions) {
     this.#machine = machine;
     this.#o = o;
-    this.#shared = o.relays.o;
+    this.#shared = o.relays.options;
     this.#client = this.#side(client);
     this.#last = this.#shared.clock.now();
   }

@@ -83,7 +83,7 @@ export class Program implements FrontEvents {
   /** Waits for what a program says first. */
   #read(): boolean {
     const { clock, pending, front } = this.#host;
-    const { scratch } = front.relays.o;
+    const { scratch } = front.relays.options;
     const got = this.#stream.readNow(scratch.message);
     if (got === undefined) {
       this.#stream.onReadable(this.#onReadable);

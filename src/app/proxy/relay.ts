@@ -33,14 +33,14 @@ export type RelayFailure = { readonly error: unknown } | null;
 
 /** The relays of a proxy. One timer and one tie serve them all: a relay is there for few bytes, often. */
 export class Relays implements Disposable {
-  readonly o: RelayOptions;
+  readonly options: RelayOptions;
   readonly #tie: Disposable | null;
   readonly #running: Relay[] = [];
   /** There is one, most often, as long as there is a relay. */
   #timer: Disposable | null = null;
 
   constructor(o: RelayOptions) {
-    this.o = o;
+    this.options = o;
     this.#tie = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
       for (const relay of [...this.#running]) relay.fail(reason);
     });
@@ -59,7 +59,7 @@ export class Relays implements Disposable {
   ): boolean {
     const relay = new Relay(this, this.#running.length, first, second, count, onEnd);
     this.#running.push(relay);
-    const { cut, clock, idleMs } = this.o;
+    const { cut, clock, idleMs } = this.options;
     if (idleMs < Infinity) this.#timer ??= clock.after(idleMs, this.#look);
     if (cut?.aborted) relay.fail(cut.reason);
     return relay.start();
@@ -86,7 +86,7 @@ export class Relays implements Disposable {
   /** Looks now and then: a timer for each byte would cost more than the byte. */
   readonly #look = (): void => {
     this.#timer = null;
-    const { clock, idleMs } = this.o;
+    const { clock, idleMs } = this.options;
     let next = Infinity;
     for (const relay of [...this.#running]) {
       const left = relay.last + idleMs - clock.now();
@@ -129,13 +129,13 @@ class Relay {
     count: RelayCount,
     onEnd: (failure: RelayFailure) => boolean | void,
   ) {
-    const { clock } = relays.o;
+    const { clock } = relays.options;
     this.#relays = relays;
     this.place = place;
     this.last = clock.now();
     this.count = count;
-    this.#up = new Way(relays.o, this, first, second);
-    this.#down = new Way(relays.o, this, second, first);
+    this.#up = new Way(relays.options, this, first, second);
+    this.#down = new Way(relays.options, this, second, first);
     this.#onEnd = onEnd;
   }
 
@@ -146,7 +146,7 @@ class Relay {
 
   /** A way has carried so much. */
   moved(way: Way, bytes: number): void {
-    this.last = this.#relays.o.clock.now();
+    this.last = this.#relays.options.clock.now();
     if (way === this.#up) this.count.up += bytes;
     else this.count.down += bytes;
   }

@@ -75,7 +75,7 @@ export class SocksDriver implements DialEvents {
 
   /** Reads until there is a request. True when it waits to be called back, and for nothing else. */
   #read(): boolean {
-    const { scratch } = this.#o.relays.o;
+    const { scratch } = this.#o.relays.options;
     for (;;) {
       const got = this.#client.readNow(scratch.message);
       if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
@@ -95,7 +95,7 @@ export class SocksDriver implements DialEvents {
   /** It must not take for ever. */
   #limit(): void {
     const { relays, requestMs } = this.#o;
-    this.#deadline ??= relays.o.clock.after(requestMs, () => this.#client.reset());
+    this.#deadline ??= relays.options.clock.after(requestMs, () => this.#client.reset());
   }
 
   /** Whether more is to be read. */
@@ -121,7 +121,7 @@ export class SocksDriver implements DialEvents {
   async #end(why: string): Promise<never> {
     await this.#answers.flush();
     await this.#client.closeWrite();
-    await linger(this.#client, this.#o.relays.o.clock);
+    await linger(this.#client, this.#o.relays.options.clock);
     throw new ProtocolError(`Cannot serve a SOCKS client: ${why}`);
   }
 
@@ -130,7 +130,7 @@ export class SocksDriver implements DialEvents {
     this.#events.onTarget(target);
     const { connect, signal, isEager, relays } = this.#o;
     if (isEager?.(target) === true) return void this.#connectEarly(target).catch(this.#fail);
-    this.#soon = this.#answers.flushAfter(relays.o.clock, HOLD_MS);
+    this.#soon = this.#answers.flushAfter(relays.options.clock, HOLD_MS);
     this.#target = target;
     try {
       this.#isUnderWay = connect(target, { signal }, this) === true;
@@ -150,7 +150,7 @@ export class SocksDriver implements DialEvents {
     this.#answers.hold(this.#machine.failed(error.failure));
     await this.#answers.flush();
     await this.#client.closeWrite();
-    await linger(this.#client, this.#o.relays.o.clock);
+    await linger(this.#client, this.#o.relays.options.clock);
     throw error;
   }
 
@@ -200,7 +200,7 @@ export class SocksDriver implements DialEvents {
 
   /** What a client says as soon as it is connected; nothing where that is the target's to begin. */
   async #firstWords(): Promise<Uint8Array> {
-    const { clock, scratch } = this.#o.relays.o;
+    const { clock, scratch } = this.#o.relays.options;
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     using _timer = clock.after(WORDS_MS, () => resolve("late"));
     for (;;) {

@@ -48,7 +48,7 @@ class ProxyClient implements Disposable {
   readonly #programs: ProgramHost;
 
   constructor(o: ProxyClientOptions, secrets: MinuteSecrets, relays: Relays) {
-    const { scratch } = relays.o;
+    const { scratch } = relays.options;
     const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
     const here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
     const resolver = new ServerName(o.resolver, o.clock, o.signal);

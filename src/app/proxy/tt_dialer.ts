@@ -7,6 +7,7 @@ import { NonceMemory } from "../../core/tt/nonces.ts";
 import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
+import { promised, tell } from "../dial_events.ts";
 import { Asking, type How, OTHERWISE, Unmarked, type Wish } from "./asking.ts";
 import { type Carrier, CARRIER_TUNING, Carriers } from "./carriers.ts";
 import { type Connect, ConnectError } from "./egress.ts";
@@ -72,25 +73,21 @@ export class TtDialer implements Disposable {
   readonly connect: Connect = (target, { signal, early = NOTHING, once = false }, events) => {
     const wish: Wish = { target, early, once, signal, isSent: false };
     const carrier = this.#carriers.take(minuteOf(this.#o.wallClock()) + this.#skews[0]!);
-    if (carrier === null) return this.#search(wish, events);
+    if (carrier === null) return tell(events, this.#connectFresh(wish));
     const random = this.#random.take(MAX_RANDOM_SENT);
     const tunnel = this.#tunnel(carrier, random, "lasting");
-    return new Asking(this.#o, tunnel, wish, "again", events, this.#otherwise).begin();
+    return new Asking(this.#o, tunnel, wish, "again", {
+      connected: (stream) => events.connected(stream),
+      failed: (error) => this.#failedAgain(error, wish, events),
+    }).begin();
   };
 
   /** A carrier that has been used does not lead to the server any more. */
-  readonly #otherwise = (error: unknown, wish: Wish, events: DialEvents): boolean | void => {
+  #failedAgain(error: unknown, wish: Wish, events: DialEvents): boolean | void {
     if (isWord(error, wish)) return events.failed(error);
     if (isSpent(wish)) return events.failed(noWay(toTtunError(error)));
     this.#carriers.clear(); // what ended this one has ended them all, most often
-    this.#search(wish, events);
-  };
-
-  #search(wish: Wish, events: DialEvents): void {
-    this.#connectFresh(wish).then(
-      (stream) => void events.connected(stream),
-      (error) => void events.failed(error),
-    );
+    tell(events, this.#connectFresh(wish));
   }
 
   /** Over a new carrier, of whatever minute the server has. */
@@ -145,10 +142,7 @@ export class TtDialer implements Disposable {
     const random = marker.markedRandom((length) => this.#random.take(length));
     const tunnel = this.#tunnel(carrier, random, "unmarked");
     try {
-      return await new Promise<Stream>((resolve, reject) => {
-        const events = { connected: resolve, failed: reject };
-        new Asking(this.#o, tunnel, wish, how, events).begin();
-      });
+      return await promised((events) => new Asking(this.#o, tunnel, wish, how, events).begin());
     } catch (error) {
       this.#knowsMark &&= error instanceof ConnectError;
       throw error;

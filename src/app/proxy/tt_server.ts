@@ -90,7 +90,7 @@ class ProxyServer {
     this.#carriers = {
       ...o,
       mostText: o.wire.mostText,
-      scratch: relays.o.scratch,
+      scratch: relays.options.scratch,
       random: this.#random,
       quota: new Quota(o.limits),
       pending: this.pending,
