@@ -6,6 +6,7 @@ import type { OptionTable } from "./option_table.ts";
  */
 export const KEY_OPTION = {
   names: ["key", "k"],
+  group: "basic",
   kind: "string",
   metavar: "STRING",
   help: "the key that both ends share; process lists can show it, so better use --key-file",
@@ -14,6 +15,7 @@ export const KEY_OPTION = {
 
 export const KEY_FILE_OPTION = {
   names: ["key-file"],
+  group: "basic",
   kind: "string",
   metavar: "FILE",
   help: "read the key from FILE, which only its owner may read (- is standard input); without " +
@@ -24,6 +26,7 @@ export const KEY_FILE_OPTION = {
 export const MEANS_OPTIONS = {
   io: {
     names: ["io"],
+    group: "tuning",
     kind: "choice",
     metavar: "HOW",
     choices: ["auto", "ffi", "deno"],
@@ -32,6 +35,7 @@ export const MEANS_OPTIONS = {
   },
   aead: {
     names: ["aead"],
+    group: "tuning",
     kind: "choice",
     metavar: "HOW",
     choices: ["auto", "native", "node", "pure"],
@@ -43,6 +47,7 @@ export const MEANS_OPTIONS = {
 export const LOG_OPTIONS = {
   verbose: {
     names: ["verbose", "v"],
+    group: "logging",
     kind: "boolean",
     default: false,
     conflicts: ["quiet"],
@@ -50,12 +55,14 @@ export const LOG_OPTIONS = {
   },
   quiet: {
     names: ["quiet", "q"],
+    group: "logging",
     kind: "boolean",
     default: false,
     help: "log only warnings and errors",
   },
   logFormat: {
     names: ["log-format"],
+    group: "logging",
     kind: "choice",
     metavar: "FORMAT",
     choices: ["text", "json"],

@@ -6,7 +6,7 @@ import {
   type Commands,
   usageLine,
 } from "./command.ts";
-import type { Option } from "./option_table.ts";
+import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
 
 /** Columns of the narrowest terminal that is still usual. */
 const WIDTH = 80;
@@ -26,7 +26,7 @@ export const EXIT_MEANINGS: readonly Row[] = [
   ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
 ];
 
-/** What `ttun --help` prints: all commands, and the exit codes. */
+/** What `ttun --help` prints: all commands. */
 export function generalHelp(commands: Commands): string {
   const all = allCommands(commands);
   return page([
@@ -38,12 +38,26 @@ export function generalHelp(commands: Commands): string {
     ["Commands:", ...columns(Object.entries(all).map(([name, c]) => [name, c.summary]))],
     ["Examples:", ...indented(Object.values(all).map((command) => command.example))],
     [
-      "Exit codes:",
-      ...columns(EXIT_MEANINGS),
+      "ttun COMMAND --help lists the options of a command.",
+      ...Object.entries(TOPICS).map(([word, { summary }]) => `ttun help ${word} ${summary}.`),
     ],
-    ["ttun COMMAND --help lists the options of a command."],
   ]);
 }
+
+/** A page of help that is about no command. */
+interface Topic {
+  /** Follows `ttun help WORD` in a sentence. */
+  readonly summary: string;
+  readonly page: () => string;
+}
+
+/** Pages of `ttun help WORD` beside those of the commands. */
+export const TOPICS: Readonly<Record<string, Topic>> = {
+  "exit-codes": {
+    summary: "tells what each exit code means",
+    page: () => page([["Exit codes:", ...columns(EXIT_MEANINGS)]]),
+  },
+};
 
 /** What `ttun proxy --help` prints. */
 export function groupHelp(word: string, group: CommandGroup): string {
@@ -66,16 +80,30 @@ export function commandHelp(name: string, command: Command): string {
   const options: readonly Option[] = Object.values(command.options);
   return page([
     wrap(`${usageLine(name, command.options)} — ${command.summary}`),
-    [
-      "Options:",
-      ...columns([
-        ...options.map((option): Row => [invocation(option), describe(option)]),
-        ["-h, --help", "print this"],
-      ]),
-    ],
+    ...groupedOptions(options),
     ...(options.length === 0 ? [] : [wrap(OPTION_RULES.join(" "))]),
     ["Example:", ...indented([command.example])],
   ]);
+}
+
+/** A paragraph for each group that has options, all of them with the same columns. */
+function groupedOptions(options: readonly Option[]): string[][] {
+  const groups = Object.entries(OPTION_GROUPS) as [OptionGroup, string][];
+  const paragraphs = groups.map(([group, title]) => {
+    const rows = options.filter((option) => groupOf(option) === group)
+      .map((option): Row => [invocation(option), describe(option)]);
+    return { title, rows: group === "basic" ? [...rows, HELP_ROW] : rows };
+  }).filter(({ rows }) => rows.length > 0);
+  const left = leftWidth(paragraphs.flatMap(({ rows }) => rows));
+  return paragraphs.map(({ title, rows }) => [
+    `${paragraphs.length === 1 ? "Options" : title}:`,
+    ...columns(rows, left),
+  ]);
+}
+
+/** The heading that an option stands under. */
+export function groupOf(option: Option): OptionGroup {
+  return option.group ?? "basic";
 }
 
 /** The line that goes to standard error when a command line is wrong. */
@@ -147,10 +175,15 @@ function defaultOf(option: Option): string | undefined {
 
 type Row = readonly [string, string];
 
+const HELP_ROW: Row = ["-h, --help", "print this"];
+
+/** Columns for the left part of rows, where the widest of them is not too wide. */
+function leftWidth(rows: readonly Row[]): number {
+  return Math.min(Math.max(...rows.map(([name]) => name.length)), 24);
+}
+
 /** Two columns; a name that is too long for the first has its text begin on the next line. */
-function columns(rows: readonly Row[]): string[] {
-  const widest = Math.max(...rows.map(([name]) => name.length));
-  const left = Math.min(widest, 24);
+function columns(rows: readonly Row[], left = leftWidth(rows)): string[] {
   const margin = " ".repeat(INDENT.length + left + 2);
   return rows.flatMap(([name, text]) => {
     const lines = wrap(text, WIDTH - margin.length).map((line) => margin + line);

@@ -9,7 +9,9 @@ import {
   generalUsage,
   groupHelp,
   groupUsage,
+  TOPICS,
 } from "./help.ts";
+import { type Option, OPTION_GROUPS } from "./option_table.ts";
 
 const ALL = Object.entries(allCommands(COMMANDS));
 
@@ -17,6 +19,7 @@ const PAGES: readonly (readonly [string, string])[] = [
   ["general", generalHelp(COMMANDS)],
   ["proxy", groupHelp("proxy", COMMANDS.proxy)],
   ...ALL.map(([name, c]) => [name, commandHelp(name, c)] as const),
+  ...Object.entries(TOPICS).map(([name, topic]) => [name, topic.page()] as const),
 ];
 
 Deno.test("no page is wider than 80 columns, has trailing spaces or lacks its last line end", () => {
@@ -29,15 +32,39 @@ Deno.test("no page is wider than 80 columns, has trailing spaces or lacks its la
   }
 });
 
-Deno.test("the general page tells all commands and all exit codes", () => {
+Deno.test("the general page tells all commands, and where the exit codes are", () => {
   const page = generalHelp(COMMANDS);
   for (const [name, command] of ALL) {
     const words = page.replaceAll(/\s+/g, " ");
     assert.ok(words.includes(` ${name} ${command.summary} `), name);
     assert.ok(page.includes(`  ${command.example}\n`), name);
   }
+  assert.match(page, /^ttun help exit-codes /m);
+  assert.doesNotMatch(page, new RegExp(EXIT_CODES.internal.meaning));
+});
+
+Deno.test("the page of exit codes has every code", () => {
+  const page = TOPICS["exit-codes"]!.page();
   for (const { code, meaning } of Object.values(EXIT_CODES)) {
     assert.match(page, new RegExp(`^  ${code} +${meaning}$`, "m"));
+  }
+});
+
+Deno.test("every option stands under its group's heading, and the groups are in order", () => {
+  for (const [name, command] of ALL) {
+    const options: readonly Option[] = Object.values(command.options);
+    if (options.length === 0) continue;
+    const page = commandHelp(name, command);
+    const starts = Object.values(OPTION_GROUPS).map((title) => page.indexOf(`\n${title}:\n`));
+    assert.deepEqual(starts, starts.toSorted((a, b) => a - b), name);
+    assert.ok(starts[0]! > 0, name);
+    for (const option of options) {
+      const long = `--${option.names[0]}`;
+      assert.ok(option.group !== undefined, `${name} ${long} has no group`);
+      const at = Object.keys(OPTION_GROUPS).indexOf(option.group);
+      const part = page.slice(starts[at], starts[at + 1] ?? page.length);
+      assert.match(part, new RegExp(`^ +(-\\w, )*(--[\\w-]+, )*${long}[ ,\\n]`, "m"), name);
+    }
   }
 });
 

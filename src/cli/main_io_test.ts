@@ -21,7 +21,7 @@ test("help goes to standard output, by all its spellings, with exit code 0", asy
   const general = await runTtun("--help");
   assert.equal(general.code, 0);
   assert.equal(general.stderr, "");
-  assert.match(general.stdout, /Exit codes:/);
+  assert.match(general.stdout, /^ttun help exit-codes /m);
   for (const word of ["help", "-h", "-help"]) assert.deepEqual(await runTtun(word), general);
 
   const server = await runTtun("server", "--help");
@@ -79,6 +79,15 @@ test("under a name that stands for a group ttun is the group, under others all o
     assert.deepEqual(await runAs("tt", ...args), await runTtun("proxy", ...args), args.join(" "));
   }
   assert.deepEqual(await runAs("proxy", "--help"), await runTtun("--help"));
+});
+
+test("the exit codes are a page of help, from everywhere", async () => {
+  const page = await runTtun("help", "exit-codes");
+  assert.equal(page.code, 0);
+  assert.equal(page.stderr, "");
+  assert.match(page.stdout, /^Exit codes:\n {2}0 +done/);
+  assert.deepEqual(await runTtun("proxy", "help", "exit-codes"), page);
+  assertUsage(await runTtun("help", "exit-code"), /did you mean help exit-codes\?$/m);
 });
 
 test("help and version need no permission", async () => {

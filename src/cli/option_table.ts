@@ -6,11 +6,24 @@ export type Option =
   | ListOption
   | ChoiceOption;
 
+/** Headings under which help lists a command's options, in this order. */
+export const OPTION_GROUPS = {
+  basic: "Basic options",
+  network: "Addresses and routes",
+  security: "Security",
+  tuning: "Tuning",
+  logging: "Logging",
+} as const;
+
+export type OptionGroup = keyof typeof OPTION_GROUPS;
+
 interface CommonOption {
   /** Without dashes; the long kebab-case name first, then short and Go spellings. */
   readonly names: readonly [string, ...string[]];
   /** One sentence or a few words; help adds the default and the choices. */
   readonly help: string;
+  /** Its heading in help; basic where none is named. */
+  readonly group?: OptionGroup;
   /** What help calls the default where it is no value of the table, or is decided elsewhere. */
   readonly defaultText?: string;
   readonly required?: true;

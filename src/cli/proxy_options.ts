@@ -16,6 +16,7 @@ const LONGEST_IDLE = 2_000_000;
 const WIRE_OPTIONS = {
   cipher: {
     names: ["cipher", "methods", "m"],
+    group: "security",
     kind: "choice",
     metavar: "NAME",
     choices: CIPHER_NAMES,
@@ -24,6 +25,7 @@ const WIRE_OPTIONS = {
   },
   portRange: {
     names: ["port-range", "r"],
+    group: "basic",
     kind: "string",
     metavar: "A-B",
     parse: parsePortRange,
@@ -33,6 +35,7 @@ const WIRE_OPTIONS = {
   },
   mtu: {
     names: ["mtu"],
+    group: "tuning",
     kind: "integer",
     metavar: "BYTES",
     min: 1,
@@ -45,6 +48,7 @@ const WIRE_OPTIONS = {
 const LIMIT_OPTIONS = {
   connections: {
     names: ["connections"],
+    group: "tuning",
     kind: "integer",
     metavar: "N",
     min: 1,
@@ -54,6 +58,7 @@ const LIMIT_OPTIONS = {
   },
   perAddress: {
     names: ["per-address"],
+    group: "tuning",
     kind: "integer",
     metavar: "N",
     min: 1,
@@ -63,6 +68,7 @@ const LIMIT_OPTIONS = {
   },
   idle: {
     names: ["idle"],
+    group: "tuning",
     kind: "integer",
     metavar: "SECONDS",
     min: 0,
@@ -72,6 +78,7 @@ const LIMIT_OPTIONS = {
   },
   connectTimeout: {
     names: ["connect-timeout"],
+    group: "tuning",
     kind: "integer",
     metavar: "SECONDS",
     min: 1,
@@ -85,12 +92,14 @@ const PROCESS_OPTIONS = {
   ...MEANS_OPTIONS,
   user: {
     names: ["user"],
+    group: "security",
     kind: "string",
     metavar: "NAME",
     help: "become this user once everything is open (Linux)",
   },
   pid: {
     names: ["pid"],
+    group: "basic",
     kind: "string",
     metavar: "FILE",
     help: "write the process's number into FILE, and remove it at the end",
@@ -102,6 +111,7 @@ const PROCESS_OPTIONS = {
 export const PROXY_SERVER_OPTIONS = {
   listen: {
     names: ["listen", "l"],
+    group: "basic",
     kind: "string",
     metavar: "HOST",
     parse: parseListenHost,
@@ -112,6 +122,7 @@ export const PROXY_SERVER_OPTIONS = {
   key: KEY_OPTION,
   keyFile: {
     names: ["key-file"],
+    group: "basic",
     kind: "string",
     metavar: "FILE",
     help:
@@ -123,6 +134,7 @@ export const PROXY_SERVER_OPTIONS = {
   ...WIRE_OPTIONS,
   allow: {
     names: ["allow"],
+    group: "network",
     kind: "list",
     metavar: "CIDR",
     parse: parseCidr,
@@ -131,6 +143,7 @@ export const PROXY_SERVER_OPTIONS = {
   },
   deny: {
     names: ["deny"],
+    group: "network",
     kind: "list",
     metavar: "CIDR",
     parse: parseCidr,
@@ -144,6 +157,7 @@ export const PROXY_SERVER_OPTIONS = {
 export const PROXY_CLIENT_OPTIONS = {
   server: {
     names: ["server", "s"],
+    group: "basic",
     kind: "string",
     metavar: "HOST",
     parse: parseServerHost,
@@ -152,6 +166,7 @@ export const PROXY_CLIENT_OPTIONS = {
   },
   listen: {
     names: ["listen", "l"],
+    group: "basic",
     kind: "string",
     metavar: "ADDR",
     parse: parseListenAddress,
@@ -164,6 +179,7 @@ export const PROXY_CLIENT_OPTIONS = {
   ...WIRE_OPTIONS,
   direct: {
     names: ["direct"],
+    group: "network",
     kind: "list",
     metavar: "CIDR|DOMAIN",
     parse: parseDirect,
@@ -172,12 +188,14 @@ export const PROXY_CLIENT_OPTIONS = {
   },
   directFile: {
     names: ["direct-file"],
+    group: "network",
     kind: "string",
     metavar: "FILE",
     help: "read more of --direct from FILE, one a line; # begins a comment",
   },
   eager: {
     names: ["eager"],
+    group: "tuning",
     kind: "boolean",
     default: false,
     help: "tell SOCKS programs that they are connected before that is so: a round trip less; a " +
@@ -185,6 +203,7 @@ export const PROXY_CLIENT_OPTIONS = {
   },
   auth: {
     names: ["auth"],
+    group: "security",
     kind: "string",
     metavar: "USER:PASSWORD",
     secret: true,
@@ -193,6 +212,7 @@ export const PROXY_CLIENT_OPTIONS = {
   },
   authFile: {
     names: ["auth-file"],
+    group: "security",
     kind: "string",
     metavar: "FILE",
     help: "read USER:PASSWORD from FILE, which only its owner may read; without both, " +

@@ -16,6 +16,7 @@ import {
   generalUsage,
   groupHelp,
   groupUsage,
+  TOPICS,
 } from "./help.ts";
 import { hideArgv } from "./hide_argv.ts";
 import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
@@ -98,7 +99,11 @@ function help([word, ...rest]: readonly string[], level: Level): number {
     return 0;
   }
   const found = find(word, level);
-  if (found === undefined) return refuse(unknownCommand(word, level), level.usage());
+  if (found === undefined && Object.hasOwn(TOPICS, word)) {
+    print(TOPICS[word]!.page());
+    return 0;
+  }
+  if (found === undefined) return refuse(unknownPage(word, level), level.usage());
   if ("commands" in found) return help(rest, found);
   print(commandHelp(found.name, found.command));
   return 0;
@@ -118,6 +123,14 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
   if (name === undefined || found === undefined) return undefined;
   if (isGroup(found)) return groupLevel(name, found);
   return { name: [...words, name].join(" "), command: found };
+}
+
+/** For `ttun help WORD`, where a topic may have been meant. */
+function unknownPage(word: string, level: Level): TtunError {
+  const topic = nearest(word, Object.keys(TOPICS));
+  if (topic === undefined) return unknownCommand(word, level);
+  const message = `There is no page ${JSON.stringify(word)}; did you mean help ${topic}?`;
+  return new TtunError("usage", message);
 }
 
 function unknownCommand(word: string, { words, commands }: Level): TtunError {

@@ -9,6 +9,7 @@ const KEY_OPTIONS = {
   keyFile: KEY_FILE_OPTION,
   cipher: {
     names: ["cipher", "m"],
+    group: "security",
     kind: "choice",
     metavar: "NAME",
     choices: CIPHER_NAMES,
@@ -19,6 +20,7 @@ const KEY_OPTIONS = {
 
 const WIRE_OPTION = {
   names: ["wire"],
+  group: "security",
   kind: "choice",
   metavar: "VERSION",
   choices: ["auto", "v1", "v2"],
@@ -29,6 +31,7 @@ const WIRE_OPTION = {
 
 const REKEY_OPTION = {
   names: ["rekey"],
+  group: "security",
   kind: "integer",
   metavar: "SECONDS",
   min: 1,
@@ -40,6 +43,7 @@ const REKEY_OPTION = {
 const DEVICE_OPTIONS = {
   mtu: {
     names: ["mtu"],
+    group: "tuning",
     kind: "integer",
     metavar: "BYTES",
     // RFC 791 asks every link for 68 bytes; one frame of the wire format holds 65519.
@@ -50,6 +54,7 @@ const DEVICE_OPTIONS = {
   },
   device: {
     names: ["device"],
+    group: "network",
     kind: "string",
     metavar: "NAME",
     parse: parseDeviceName,
@@ -58,6 +63,7 @@ const DEVICE_OPTIONS = {
   },
   wintun: {
     names: ["wintun"],
+    group: "network",
     kind: "string",
     metavar: "FILE",
     help: "Windows: the wintun.dll to use",
@@ -65,6 +71,7 @@ const DEVICE_OPTIONS = {
   },
   peerAddress: {
     names: ["peer-address"],
+    group: "network",
     kind: "list",
     metavar: "ADDRESS",
     parse: parseAddress,
@@ -74,6 +81,7 @@ const DEVICE_OPTIONS = {
   },
   route: {
     names: ["route"],
+    group: "network",
     kind: "list",
     metavar: "CIDR",
     parse: parseNetwork,
@@ -81,12 +89,14 @@ const DEVICE_OPTIONS = {
   },
   mssClamp: {
     names: ["mss-clamp"],
+    group: "tuning",
     kind: "boolean",
     default: false,
     help: "lower the segment size of TCP connections through the tunnel to what fits --mtu",
   },
   offload: {
     names: ["offload"],
+    group: "tuning",
     kind: "choice",
     metavar: "WHETHER",
     choices: ["auto", "off"],
@@ -96,12 +106,14 @@ const DEVICE_OPTIONS = {
   },
   up: {
     names: ["up"],
+    group: "network",
     kind: "string",
     metavar: "CMD",
     help: "run CMD in a shell when the device is ready",
   },
   down: {
     names: ["down"],
+    group: "network",
     kind: "string",
     metavar: "CMD",
     help: "run CMD in a shell at the end, when the device is closed",
@@ -111,12 +123,14 @@ const DEVICE_OPTIONS = {
 const PROCESS_OPTIONS = {
   mptcp: {
     names: ["mptcp"],
+    group: "tuning",
     kind: "boolean",
     help: "use Multipath TCP, with =false do not (Linux; elsewhere it does nothing)",
     defaultText: "as the system has it",
   },
   congestion: {
     names: ["congestion"],
+    group: "tuning",
     kind: "string",
     metavar: "NAME",
     parse: parseCongestion,
@@ -126,6 +140,7 @@ const PROCESS_OPTIONS = {
   ...MEANS_OPTIONS,
   user: {
     names: ["user"],
+    group: "security",
     kind: "string",
     metavar: "NAME",
     help: "become this user once the device is ready",
@@ -134,6 +149,7 @@ const PROCESS_OPTIONS = {
 
 const ADDRESS_OPTION = {
   names: ["address"],
+  group: "network",
   kind: "list",
   metavar: "CIDR",
   parse: parseCidr,
@@ -144,6 +160,7 @@ const ADDRESS_OPTION = {
 export const SERVER_OPTIONS = {
   listen: {
     names: ["listen", "l"],
+    group: "basic",
     kind: "string",
     metavar: "ADDR",
     parse: parseListenAddress,
@@ -156,6 +173,7 @@ export const SERVER_OPTIONS = {
   rekey: REKEY_OPTION,
   clients: {
     names: ["clients"],
+    group: "basic",
     kind: "integer",
     metavar: "N",
     min: 1,
@@ -165,6 +183,7 @@ export const SERVER_OPTIONS = {
   },
   pool: {
     names: ["pool"],
+    group: "network",
     kind: "list",
     metavar: "CIDR",
     parse: parseNetwork,
@@ -183,6 +202,7 @@ export const SERVER_OPTIONS = {
 export const CLIENT_OPTIONS = {
   server: {
     names: ["server", "s"],
+    group: "basic",
     kind: "string",
     metavar: "HOST:PORT",
     parse: parseServerAddress,
@@ -192,6 +212,7 @@ export const CLIENT_OPTIONS = {
   ...KEY_OPTIONS,
   once: {
     names: ["once"],
+    group: "basic",
     kind: "boolean",
     default: false,
     conflicts: ["retries"],
@@ -199,6 +220,7 @@ export const CLIENT_OPTIONS = {
   },
   retries: {
     names: ["retries"],
+    group: "basic",
     kind: "integer",
     metavar: "N",
     min: 0,
