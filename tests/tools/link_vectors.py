@@ -24,6 +24,7 @@ CHACHA, AES = 0x01, 0x02
 CIPHER_NAME = {CHACHA: "chacha20-poly1305", AES: "aes-256-gcm"}
 TLV_CAPABILITIES, TLV_CIPHERS, TLV_WINDOWS, TLV_DEAD_TIME = 0x01, 0x02, 0x03, 0x04
 TLV_INSTANCE, TLV_SESSION, TLV_CARRIER, TLV_EXPECTED, TLV_PROOF, TLV_ADDRESSES = range(5, 11)
+TLV_IDENTITY = 0x80
 FRAME_PACKET, FRAME_PING, FRAME_REKEY, FRAME_SETUP, FRAME_CLOSE = 0x01, 0x03, 0x05, 0x06, 0x22
 FRAME_SUPER, MORE, CONTINUES = 0x02, 0x01, 0x02
 FILLER = bytes([0x80, 5, 0, 0, 0, 0, 0])
@@ -174,6 +175,15 @@ def addresses_value(addresses):
     )
 
 
+def identity_value(identity):
+    kept, name = bytes.fromhex(identity["id"]), identity["name"].encode("ascii")
+    assert len(kept) in (0, 16) and len(name) <= 63
+    return (
+        bytes([len(kept)]) + kept + bytes([len(name)]) + name
+        + addresses_value(identity["wishes"])
+    )
+
+
 def setup_frame(body):
     return bytes([FRAME_SETUP]) + varint(len(body)) + body
 
@@ -272,6 +282,7 @@ def make_case(
     carrier_number=1,
     resume=None,
     resume_case=None,
+    identity=None,
 ):
     seed = seeds(name)
     S = secrets[psk]
@@ -333,6 +344,10 @@ def make_case(
             "proof_c": proof_c.hex(),
             "proof_s": proof_s.hex(),
         }
+    if identity is not None:
+        kept = seed("identity", 16) if identity["kept"] else b""
+        identity = {"id": kept.hex(), "name": identity["name"], "wishes": identity["wishes"]}
+        client_setup[TLV_IDENTITY] = identity_value(identity)
     if addresses:
         server_setup[TLV_ADDRESSES] = addresses_value(addresses)
     client_setup_tlvs, server_setup_tlvs = tlvs(client_setup), tlvs(server_setup)
@@ -366,6 +381,7 @@ def make_case(
         "session": session.hex(),
         "carrier_number": carrier_number,
         "addresses": list(addresses),
+        "identity": identity,
         "resume": resumed,
         "close_code": 2,
         "close_words": close_words,
@@ -537,6 +553,47 @@ def make_cases(secrets):
             carrier_number=64,
             resume={"client_expects": 16384, "server_expects": 63},
             resume_case=bound,
+        ),
+        make_case(
+            secrets,
+            "a client that keeps an identity, with a name and two wishes",
+            latin,
+            CHACHA,
+            client_ms=at + 300000,
+            server_ms=at + 300000,
+            p=0,
+            ciphers_offered=[CHACHA, AES],
+            client_offer=offer(0x01, 0, 0, 0, 15),
+            server_offer=offer(0x01, 0, 0, 0, 15),
+            client_padding=0,
+            server_padding=0,
+            addresses=[{"family": 4, "address": "0a09004d", "prefix_length": 24}],
+            identity={
+                "kept": True,
+                "name": "laptop.example-1_a",
+                "wishes": [
+                    {"family": 4, "address": "0a09004d", "prefix_length": 24},
+                    {"family": 6, "address": "fd00000900000000000000000000004d", "prefix_length": 64},
+                ],
+            },
+        ),
+        make_case(
+            secrets,
+            "a client that keeps nothing and has no name, on a resume",
+            latin,
+            AES,
+            client_ms=at + 400000,
+            server_ms=at + 400000,
+            p=9,
+            ciphers_offered=[AES],
+            client_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            server_offer=offer(0x1F, 262144, 1048576, 256, 15),
+            client_padding=3,
+            server_padding=4,
+            carrier_number=3,
+            resume={"client_expects": 1, "server_expects": 2},
+            resume_case=plain,
+            identity={"kept": False, "name": "", "wishes": []},
         ),
     ]
 

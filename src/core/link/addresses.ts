@@ -7,7 +7,7 @@ import { Reader } from "../varint.ts";
  * Addresses that a server gives to its client (docs/link-v2.md, TLV 0a): family (4 or 6), address,
  * prefix length, repeated.
  */
-const MOST = 8;
+export const MOST_ADDRESSES = 8;
 
 /** A shorter prefix would take more than the tunnel's own network away from the client's routes. */
 const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
@@ -20,16 +20,25 @@ export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
 
 /** @throws {ProtocolError} on what no client should take */
 export function readAddresses(value: Uint8Array): Cidr[] {
-  const reader = new Reader(value);
+  const addresses = readAddressList(new Reader(value));
+  for (const address of addresses) if (!isAcceptable(address)) throw wrong(formatCidr(address));
+  return addresses;
+}
+
+/**
+ * All addresses from where the reader is to its end, whatever they are for.
+ * @throws {ProtocolError} on one that is cut, of no family, or with too long a prefix
+ */
+export function readAddressList(reader: Reader): Cidr[] {
   const addresses: Cidr[] = [];
   while (!reader.isAtEnd) {
     const family = reader.u8();
     if (family !== 4 && family !== 6) throw wrong(`family ${family}`);
     const bytes = reader.take(family === 4 ? 4 : 16).slice();
     const address: Cidr = { family, bytes, prefix: reader.u8() };
-    if (!isAcceptable(address)) throw wrong(formatCidr(address));
+    if (address.prefix > bytes.length * 8) throw wrong(formatCidr(address));
     addresses.push(address);
-    if (addresses.length > MOST) throw wrong(`more than ${MOST} of them`);
+    if (addresses.length > MOST_ADDRESSES) throw wrong(`more than ${MOST_ADDRESSES} of them`);
   }
   return addresses;
 }
@@ -51,5 +60,5 @@ function isHost({ family, bytes }: Cidr): boolean {
 }
 
 function wrong(what: string): ProtocolError {
-  return new ProtocolError(`Cannot take the server's addresses: ${what} is not acceptable`);
+  return new ProtocolError(`Cannot take the other end's addresses: ${what} is not acceptable`);
 }

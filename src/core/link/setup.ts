@@ -2,6 +2,7 @@ import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import { Reader, varint } from "../varint.ts";
+import { type ClientIdentity, packIdentity, readIdentity } from "./identity.ts";
 import { exactly, onlyVarint, onlyVarints, packTlv, readTlvs, Tlv, type TlvMap } from "./tlv.ts";
 
 /** What an end can do (TLV 01). Bits that are not known are ignored. */
@@ -35,7 +36,7 @@ export interface Offer {
 /** At least this long: less would call a peer dead that only waits for a retransmission. */
 const SHORTEST_DEAD_TIME = 3;
 
-/** How the client's carrier belongs to a session (TLVs 05 to 09). */
+/** How the client's carrier belongs to a session (TLVs 05 to 09), and to a client (TLV 80). */
 export interface Belonging {
   /** One per process of the client. */
   readonly instance: Uint8Array;
@@ -44,6 +45,8 @@ export interface Belonging {
   readonly carrier: number;
   /** On a resume: the next numbered frame expected, and the proof of the session's secret. */
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
+  /** Clients from before TLV 80 have none. */
+  readonly identity?: ClientIdentity;
 }
 
 /** The client's setup: what it offers, and which session it belongs to. */
@@ -112,6 +115,9 @@ export function packClientSetup(setup: ClientSetup): Uint8Array {
     packTlv(Tlv.session, setup.session),
     packTlv(Tlv.carrier, varint(setup.carrier)),
     packResume(setup.resume),
+    setup.identity === undefined
+      ? new Uint8Array()
+      : packTlv(Tlv.identity, packIdentity(setup.identity)),
   );
 }
 
@@ -119,7 +125,7 @@ export function packClientSetup(setup: ClientSetup): Uint8Array {
 export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
   const tlvs = readTlvs(new Reader(tlvBytes), {
     required: [Tlv.capabilities, Tlv.windows, Tlv.deadTime, Tlv.instance, Tlv.session, Tlv.carrier],
-    optional: [Tlv.expected, Tlv.proof],
+    optional: [Tlv.expected, Tlv.proof, Tlv.identity],
   });
   const carrier = onlyVarint(tlvs.get(Tlv.carrier)!);
   const resume = readResume(tlvs);
@@ -129,12 +135,14 @@ export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
       "Cannot read the handshake: carrier number and proof do not fit together",
     );
   }
+  const identity = tlvs.get(Tlv.identity);
   return {
     ...readOffer(tlvs),
     instance: exactly(tlvs.get(Tlv.instance)!, ID_SIZE).slice(),
     session: exactly(tlvs.get(Tlv.session)!, ID_SIZE).slice(),
     carrier,
     ...resume,
+    ...(identity === undefined ? {} : { identity: readIdentity(identity) }),
   };
 }
 

@@ -25,6 +25,11 @@ const offer = { capabilities: 1, windows: [1, 64, 16384] as const, deadTime: 15 
 const resume = { expected: 7, proof: rng(16) };
 const first: ClientSetup = { ...offer, instance: rng(16), session: rng(16), carrier: 1 };
 const later: ClientSetup = { ...first, carrier: 2, resume };
+const identity = {
+  id: rng(16),
+  name: "laptop",
+  wishes: [{ family: 4, bytes: rng(4).fill(10, 0, 1), prefix: 24 }],
+} as const;
 const key = rng(32);
 const ciphers: CipherName[] = ["aes-256-gcm", "chacha20-poly1305"];
 
@@ -71,6 +76,14 @@ const MESSAGES: Record<string, Message> = {
     padded: false,
     required: [1, 3, 4, 5, 6, 7, 8, 9],
     optional: [],
+  },
+  "the setup of a client that says who it is": {
+    bytes: packClientSetup({ ...later, identity }),
+    read: readClientSetup,
+    lead: 0,
+    padded: false,
+    required: [1, 3, 4, 5, 6, 7, 8, 9],
+    optional: [0x80],
   },
   "the server's setup": {
     bytes: packServerSetup({ addresses: rng(6), resume }),
@@ -125,13 +138,14 @@ for (const [name, m] of Object.entries(MESSAGES)) {
     for (let i = 0; i < tlvs.length; i++) borders.add(withTlvs(m, tlvs.slice(0, i)).length);
     for (let size = 0; size < m.bytes.length; size++) {
       if (borders.has(size) && name === "the server's setup") continue; // all may be left out
+      if (size === Math.max(...borders) && m.optional.includes(Tlv.identity)) continue; // as this
       assert.throws(() => m.read(m.bytes.subarray(0, size)), protocol, `${size} bytes`);
     }
   });
 
   Deno.test(`${name}: what is not known from 80 on is skipped, padding where it may stand`, () => {
     const whole = m.read(m.bytes);
-    const strange: [number, Uint8Array][] = [[0x80, new Uint8Array(3)], [0xff, new Uint8Array()]];
+    const strange: [number, Uint8Array][] = [[0x84, new Uint8Array(3)], [0xff, new Uint8Array()]];
     assert.deepEqual(m.read(withTlvs(m, [...strange, ...tlvs, ...strange])), whole);
     const padded = concat(m.bytes, new Uint8Array(1024));
     if (m.padded) assert.deepEqual(m.read(padded), whole);

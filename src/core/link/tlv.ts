@@ -18,9 +18,11 @@ export const Tlv = {
   expected: 0x08,
   proof: 0x09,
   addresses: 0x0a,
+  /** Types from 80 on came later: ends that do not know them skip them. */
+  identity: 0x80,
 } as const;
 
-/** From here on a type that is not known is skipped; below, it ends the handshake. */
+/** From here on a type that is not listed is skipped; below, it ends the handshake. */
 const SKIPPABLE = 0x80;
 
 export type TlvMap = ReadonlyMap<number, Uint8Array>;
@@ -30,8 +32,10 @@ export function packTlv(type: number, value: Uint8Array): Uint8Array {
 }
 
 /**
- * All TLVs from where the reader is to its end, as views; `padded` where padding may stand there.
- * @throws {ProtocolError} on one that is cut, doubled, missing of `required`, or in neither list
+ * The TLVs of both lists from where the reader is to its end, as views; `padded` where padding may
+ * stand there. Others from type 80 on are skipped.
+ * @throws {ProtocolError} on one that is cut, doubled, missing of `required`, or below 80 in neither
+ * list
  */
 export function readTlvs(
   reader: Reader,
@@ -42,11 +46,12 @@ export function readTlvs(
     const type = reader.u8();
     if (type === Tlv.padding && o.padded === true) break;
     const value = reader.take(reader.varint());
-    if (type >= SKIPPABLE) continue;
+    const isListed = o.required.includes(type) || o.optional?.includes(type) === true;
+    if (!isListed && type >= SKIPPABLE) continue;
     if (found.has(type)) {
       throw new ProtocolError(`Cannot read the handshake: type ${type} stands twice`);
     }
-    if (!o.required.includes(type) && o.optional?.includes(type) !== true) {
+    if (!isListed) {
       throw new ProtocolError(`Cannot read the handshake: type ${type} is not known here`);
     }
     found.set(type, value);

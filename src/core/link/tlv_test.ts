@@ -52,6 +52,20 @@ Deno.test("types from 80 are skipped, even doubled; they take no place of a know
   assert.equal(read("8000010101ff03020100800002" + "02bbcc"), "1=01 2=bbcc");
 });
 
+Deno.test("types from 80 that are listed are returned, required or refused like those below", () => {
+  const known = { required: [Tlv.ciphers], optional: [Tlv.identity] };
+  assert.equal(read("8001aa0200", known), "128=aa 2=");
+  assert.equal(
+    read("0200810187ff008001aa", known),
+    "2= 128=aa",
+    "others are skipped beside them",
+  );
+  assert.equal(read("0200", known), "2=");
+  assert.throws(() => read("80000200" + "8000", known), protocol, "doubled");
+  assert.throws(() => read("02008002aa", known), protocol, "cut");
+  assert.throws(() => read("0200", { required: [Tlv.ciphers, Tlv.identity] }), protocol, "missing");
+});
+
 Deno.test("padding ends the message where it may stand, and nothing behind it is looked at", () => {
   const o = { ...LISTS, padded: true };
   assert.equal(read("0101aa020000", o), "1=aa 2=");

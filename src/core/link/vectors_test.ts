@@ -8,6 +8,7 @@ import { makePureCipher } from "../cipher/table.ts";
 import { packClose } from "./frames.ts";
 import { ServerLink } from "./server_link.ts";
 import { ClientLink } from "./client_link.ts";
+import type { ClientIdentity } from "./identity.ts";
 import type { LinkParty, LinkSession } from "./handshake.ts";
 import { readClientHello, readServerHello, timeUnits } from "./hello.ts";
 import { resumeProof, sealText } from "./key_schedule.ts";
@@ -91,6 +92,7 @@ function clientOf(c: Case): ClientLink {
       instance: fromHex(c.instance),
       session: fromHex(c.session),
       carrier: c.carrier_number,
+      ...(c.identity === null ? {} : { identity: identityOf(c.identity) }),
     },
     ...(c.resume === null ? {} : {
       resume: {
@@ -110,6 +112,18 @@ function serverOf(c: Case): ServerLink {
     padding: c.p,
     unixMs: c.server_unix_ms,
   });
+}
+
+function identityOf(o: NonNullable<Case["identity"]>): ClientIdentity {
+  return {
+    id: o.id === "" ? null : fromHex(o.id),
+    name: o.name,
+    wishes: o.wishes.map(({ family, address, prefix_length }) => ({
+      family: family as 4 | 6,
+      bytes: fromHex(address),
+      prefix: prefix_length,
+    })),
+  };
 }
 
 function addressesOf(c: Case): Uint8Array {
@@ -155,6 +169,7 @@ for (const c of vectors.cases) {
     assert.deepEqual(setup.instance, fromHex(c.instance));
     assert.deepEqual(setup.session, fromHex(c.session));
     assert.equal(setup.carrier, c.carrier_number);
+    assert.deepEqual(setup.identity, c.identity === null ? undefined : identityOf(c.identity));
     assert.deepEqual(setup.windows, offerOf(c.client_offer).windows);
     assert.equal(toHex(server.traffic.transcript), c.TH);
     if (c.resume === null) assert.equal(toHex(server.traffic.resume), c.resume_secret);
