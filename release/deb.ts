@@ -2,7 +2,9 @@
  * The Debian package of a built file: `deno run -A release/deb.ts FILE OUTDIR [--fast]` prints the
  * package's path. --fast packs it in seconds and larger, for tests. It takes dpkg-deb.
  */
-import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
+import { COMPLETIONS } from "../src/cli/command/completions.ts";
+import { manPage } from "../src/cli/command/man_page.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
 import {
   type Architecture,
   ARCHITECTURES,
@@ -12,7 +14,6 @@ import {
   DEB_VERSION,
 } from "./deb_texts.ts";
 import { fileFormat, FORMAT_BYTES } from "./file_format.ts";
-import { manPage } from "./man.ts";
 import { outputOf } from "./tool.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
@@ -49,10 +50,10 @@ export async function buildDeb(file: string, outDir: string, o: DebOptions = {})
 
 async function layOut(file: string, root: string, time: number): Promise<void> {
   await put(root, "usr/bin/ttun", await Deno.readFile(file), 0o755);
-  await put(root, "usr/share/man/man1/ttun.1.gz", await gzip(manPage()));
-  await put(root, "usr/share/bash-completion/completions/ttun", bashCompletion());
-  await put(root, "usr/share/zsh/vendor-completions/_ttun", zshCompletion());
-  await put(root, "usr/share/fish/vendor_completions.d/ttun.fish", fishCompletion());
+  await put(root, "usr/share/man/man1/ttun.1.gz", await gzip(manPage(COMMANDS)));
+  await put(root, "usr/share/bash-completion/completions/ttun", COMPLETIONS.bash(COMMANDS));
+  await put(root, "usr/share/zsh/vendor-completions/_ttun", COMPLETIONS.zsh(COMMANDS));
+  await put(root, "usr/share/fish/vendor_completions.d/ttun.fish", COMPLETIONS.fish(COMMANDS));
   for (const unit of ["ttun-server.service", "ttun-client@.service"]) {
     await put(root, `usr/lib/systemd/system/${unit}`, await here(`systemd/${unit}`));
   }

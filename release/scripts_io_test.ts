@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { bashCompletion } from "./completions.ts";
+import { bashCompletion } from "../src/cli/command/bash_completion.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
 import { missing } from "./here.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -25,7 +26,7 @@ Deno.test({
   async fn() {
     const folder = await Deno.makeTempDir();
     try {
-      await Deno.writeTextFile(`${folder}/ttun.bash`, bashCompletion());
+      await Deno.writeTextFile(`${folder}/ttun.bash`, bashCompletion(COMMANDS));
       const { stdout } = await new Deno.Command("shellcheck", {
         args: ["--norc", ...SCRIPTS.map((script) => ROOT + script), `${folder}/ttun.bash`],
       }).output();

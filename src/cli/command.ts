@@ -22,6 +22,8 @@ export interface CommandGroup {
   readonly about: string;
   /** Other words for it; a program with such a name behaves as the group (program_name.ts). */
   readonly aliases: readonly string[];
+  /** Where it is there, lists have one line for the group, with this example of all its commands. */
+  readonly example?: string;
   readonly commands: Readonly<Record<string, Command>>;
 }
 

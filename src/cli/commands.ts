@@ -1,6 +1,8 @@
-import { type Commands, defineCommand } from "./command.ts";
+import { type Command, type Commands, defineCommand } from "./command.ts";
+import type { COMPLETIONS } from "./command/completions.ts";
 import type { LogFormat, LogSettings } from "./log_writer.ts";
 import { PROXY_CLIENT_OPTIONS, PROXY_REFUSALS, PROXY_SERVER_OPTIONS } from "./proxy_options.ts";
+import { print } from "./stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./vpn_options.ts";
 
 /**
@@ -58,7 +60,47 @@ export const COMMANDS = {
     options: {},
     run: async () => (await import("./keys.ts")).runGenkey(),
   }),
+  completions: {
+    summary: "print what a shell needs to complete ttun's command lines",
+    about: "ttun completions prints a script that completes commands, options and their values, " +
+      "for bash, zsh or fish. Put it where the shell looks for such files, or evaluate it when " +
+      "the shell starts.",
+    aliases: [],
+    example: 'eval "$(ttun completions bash)"',
+    commands: {
+      bash: completionCommand("bash", 'eval "$(ttun completions bash)"'),
+      zsh: completionCommand("zsh", 'eval "$(ttun completions zsh)"'),
+      fish: completionCommand("fish", "ttun completions fish | source"),
+    },
+  },
+  man: defineCommand({
+    summary: "print the manual page",
+    example: "ttun man | man -l -",
+    options: {},
+    run: () => printManPage(),
+  }),
 } as const satisfies Commands;
+
+function completionCommand(shell: keyof typeof COMPLETIONS, example: string): Command {
+  return defineCommand({
+    summary: `print the script for ${shell}`,
+    example,
+    options: {},
+    run: () => printCompletion(shell),
+  });
+}
+
+async function printCompletion(shell: keyof typeof COMPLETIONS): Promise<number> {
+  const { COMPLETIONS } = await import("./command/completions.ts");
+  print(COMPLETIONS[shell](COMMANDS));
+  return 0;
+}
+
+async function printManPage(): Promise<number> {
+  const { manPage } = await import("./command/man_page.ts");
+  print(manPage(COMMANDS));
+  return 0;
+}
 
 function logSettings(options: {
   readonly verbose: boolean;

@@ -4,6 +4,7 @@ import {
   type Command,
   type CommandGroup,
   type Commands,
+  isGroup,
   usageLine,
 } from "./command.ts";
 import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
@@ -28,15 +29,15 @@ export const EXIT_MEANINGS: readonly Row[] = [
 
 /** What `ttun --help` prints: all commands. */
 export function generalHelp(commands: Commands): string {
-  const all = allCommands(commands);
+  const all = listings(commands);
   return page([
     [
       "ttun joins two machines by a network device over one encrypted TCP connection.",
       "ttun proxy carries single connections, for programs that can use a proxy.",
     ],
     ["Usage:", ...indented(synopses(commands))],
-    ["Commands:", ...columns(Object.entries(all).map(([name, c]) => [name, c.summary]))],
-    ["Examples:", ...indented(Object.values(all).map((command) => command.example))],
+    ["Commands:", ...columns(all.map(({ name, summary }) => [name, summary]))],
+    ["Examples:", ...indented(all.map(({ example }) => example))],
     [
       "ttun COMMAND --help lists the options of a command.",
       ...Object.entries(TOPICS).map(([word, { summary }]) => `ttun help ${word} ${summary}.`),
@@ -67,7 +68,12 @@ export function groupHelp(word: string, group: CommandGroup): string {
     wrap(group.about),
     ["Usage:", ...indented(Object.entries(all).map(([name, c]) => usageLine(name, c.options)))],
     ["Commands:", ...columns(Object.entries(group.commands).map(([name, c]) => [name, c.summary]))],
-    ["Examples:", ...indented(Object.values(all).map((command) => command.example))],
+    [
+      "Examples:",
+      ...indented(
+        group.example === undefined ? Object.values(all).map((c) => c.example) : [group.example],
+      ),
+    ],
     [
       ...(others === "" ? [] : [`${others} is the same as ttun ${word}.`]),
       `ttun ${word} COMMAND --help lists the options of a command.`,
@@ -125,10 +131,35 @@ export function commandUsage(name: string, command: Command): string {
 /** Every way to call these commands, and ttun itself, each in a line. */
 export function synopses(commands: Commands): string[] {
   return [
-    ...Object.entries(allCommands(commands)).map(([name, { options }]) => usageLine(name, options)),
-    "ttun help [COMMAND]",
-    "ttun --version",
+    ...listings(commands).map(({ usage }) => usage),
+    "ttun help [COMMAND|exit-codes]",
+    "ttun --version [-v]",
   ];
+}
+
+/** A line of a list of commands. */
+export interface Listing {
+  /** All words of a command, or the word of a group that is listed as one. */
+  readonly name: string;
+  readonly summary: string;
+  readonly usage: string;
+  readonly example: string;
+}
+
+/** What lists of commands have, in their order. */
+export function listings(commands: Commands): Listing[] {
+  return Object.entries(commands).flatMap(([word, found]): Listing[] => {
+    if (isGroup(found) && found.example !== undefined) {
+      const usage = `ttun ${word} ${Object.keys(found.commands).join("|")}`;
+      return [{ name: word, summary: found.summary, usage, example: found.example }];
+    }
+    return Object.entries(allCommands({ [word]: found })).map(([name, command]) => ({
+      name,
+      summary: command.summary,
+      usage: usageLine(name, command.options),
+      example: command.example,
+    }));
+  });
 }
 
 /** `-m`, `--cipher`: short ones first. */

@@ -9,6 +9,7 @@ import {
   generalUsage,
   groupHelp,
   groupUsage,
+  listings,
   TOPICS,
 } from "./help.ts";
 import { type Option, OPTION_GROUPS } from "./option_table.ts";
@@ -34,10 +35,11 @@ Deno.test("no page is wider than 80 columns, has trailing spaces or lacks its la
 
 Deno.test("the general page tells all commands, and where the exit codes are", () => {
   const page = generalHelp(COMMANDS);
-  for (const [name, command] of ALL) {
-    const words = page.replaceAll(/\s+/g, " ");
-    assert.ok(words.includes(` ${name} ${command.summary} `), name);
-    assert.ok(page.includes(`  ${command.example}\n`), name);
+  const words = page.replaceAll(/\s+/g, " ");
+  for (const { name, summary, usage, example } of listings(COMMANDS)) {
+    assert.ok(words.includes(` ${name} ${summary} `), name);
+    assert.ok(page.includes(`  ${usage}\n`), name);
+    assert.ok(page.includes(`  ${example}\n`), name);
   }
   assert.match(page, /^ttun help exit-codes /m);
   assert.doesNotMatch(page, new RegExp(EXIT_CODES.internal.meaning));
@@ -85,14 +87,25 @@ Deno.test("a command's page tells every option with its default", () => {
 });
 
 Deno.test("usage lines show what is required", () => {
-  assert.match(generalUsage(COMMANDS), /^Usage: ttun server\|client\|proxy\|genkey /);
+  assert.match(
+    generalUsage(COMMANDS),
+    /^Usage: ttun server\|client\|proxy\|genkey\|completions\|man /,
+  );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST:PORT /);
 });
 
 Deno.test("all commands are told by all their words, in order", () => {
-  const names = ["server", "client", "proxy server", "proxy client", "genkey"];
-  assert.deepEqual(ALL.map(([name]) => name), names);
+  const tunnel = ["server", "client", "proxy server", "proxy client", "genkey"];
+  const shells = ["bash", "zsh", "fish"];
+  assert.deepEqual(
+    ALL.map(([name]) => name),
+    [...tunnel, ...shells.map((shell) => `completions ${shell}`), "man"],
+  );
+  assert.deepEqual(
+    listings(COMMANDS).map(({ name }) => name),
+    [...tunnel, "completions", "man"],
+  );
   assert.equal(allCommands(COMMANDS)["proxy server"], COMMANDS.proxy.commands.server);
 });
 

@@ -8,6 +8,9 @@ import {
   writeScript,
 } from "./process_fixture.ts";
 import { test } from "../../tests/check.ts";
+import { COMPLETIONS } from "./command/completions.ts";
+import { manPage } from "./command/man_page.ts";
+import { COMMANDS } from "./commands.ts";
 
 function assertUsage(ended: Ended, what: RegExp): void {
   assert.equal(ended.code, 2);
@@ -88,6 +91,17 @@ test("the exit codes are a page of help, from everywhere", async () => {
   assert.match(page.stdout, /^Exit codes:\n {2}0 +done/);
   assert.deepEqual(await runTtun("proxy", "help", "exit-codes"), page);
   assertUsage(await runTtun("help", "exit-code"), /did you mean help exit-codes\?$/m);
+});
+
+test("completions and the manual page are printed, without a permission", async () => {
+  const runBare = (...args: string[]) => runDeno(["run", "--no-prompt", MAIN, ...args]);
+  for (const [shell, script] of Object.entries(COMPLETIONS)) {
+    const ended = await runBare("completions", shell);
+    assert.deepEqual(ended, { code: 0, stdout: script(COMMANDS), stderr: "" });
+  }
+  assert.deepEqual(await runBare("man"), { code: 0, stdout: manPage(COMMANDS), stderr: "" });
+  assertUsage(await runTtun("completions"), /^Usage: ttun completions bash\|zsh\|fish /m);
+  assertUsage(await runTtun("completions", "fsh"), /did you mean completions fish\?$/m);
 });
 
 test("help and version need no permission", async () => {

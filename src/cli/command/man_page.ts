@@ -1,10 +1,15 @@
-/** ttun(1), from the tables that `ttun --help` is printed from. `deno run release/man.ts` prints it. */
-import { allCommands, type Commands, isGroup } from "../src/cli/command.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
-import { EXIT_MEANINGS, OPTION_RULES, optionFacts, spellings, synopses } from "../src/cli/help.ts";
-import type { Option } from "../src/cli/option_table.ts";
-import { VERSION } from "../src/cli/version.ts";
-import { optionGroups } from "./option_groups.ts";
+import { type Commands, isGroup } from "../command.ts";
+import {
+  EXIT_MEANINGS,
+  listings,
+  OPTION_RULES,
+  optionFacts,
+  spellings,
+  synopses,
+} from "../help.ts";
+import type { Option } from "../option_table.ts";
+import { VERSION } from "../version.ts";
+import { optionOwners } from "./option_owners.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
@@ -37,8 +42,9 @@ const FILES: readonly (readonly [string, string])[] = [
   ],
 ];
 
-export function manPage(commands: Commands = COMMANDS, version = VERSION): string {
-  const all = allCommands(commands);
+/** ttun(1) in man(7), from the tables that `ttun --help` is printed from. */
+export function manPage(commands: Commands, version = VERSION): string {
+  const all = listings(commands);
   return [
     header("ttun", 1, `ttun ${version}`, "User Commands"),
     section("Name", "ttun \\- a network device between two machines, over one TCP connection"),
@@ -58,12 +64,12 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
     ),
     section(
       "Commands",
-      ...Object.entries(all).map(([name, { summary }]) => item(bold(name), summary)),
+      ...all.map(({ name, summary }) => item(bold(name), summary)),
     ),
     section(
       "Options",
       paragraph(...OPTION_RULES),
-      ...optionGroups(commands).map((group) =>
+      ...optionOwners(commands).map((group) =>
         subsection(`Of ${enumeration(group.commands)}`, ...group.options.map(optionItem))
       ),
     ),
@@ -72,7 +78,7 @@ export function manPage(commands: Commands = COMMANDS, version = VERSION): strin
     section("Files", ...FILES.map(([path, meaning]) => item(italic(path), meaning))),
     section(
       "Examples",
-      ...Object.values(all).flatMap(({ summary, example: line }) => [
+      ...all.flatMap(({ summary, example: line }) => [
         paragraph(`${summary[0]!.toUpperCase()}${summary.slice(1)}:`),
         example(line),
       ]),
@@ -99,5 +105,3 @@ function optionItem(option: Option): string {
   const meaning = `${option.help}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
   return item(spellings(option).map(bold).join(", ") + metavar, meaning);
 }
-
-if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(manPage()));

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { allCommands } from "../src/cli/command.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
-import { spellings } from "../src/cli/help.ts";
+import { allCommands } from "../command.ts";
+import { COMMANDS } from "../commands.ts";
+import { spellings } from "../help.ts";
 import { COMPLETIONS } from "./completions.ts";
-import { missing } from "./here.ts";
+import { missing } from "../../../release/here.ts";
 
 type Shell = keyof typeof COMPLETIONS;
 
@@ -12,12 +12,11 @@ const ASK: Record<Shell, string> = {
   // As readline does it, with its word breaks.
   bash: `
     source "$1"
-    complete -p ttun >/dev/null || exit 1
     for line in "\${@:2}"; do
       mapfile -t COMP_WORDS < <(grep -oE '=|[^ =]+' <<<"$line")
       [[ $line == *" " ]] && COMP_WORDS+=("")
       COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
-      _ttun
+      [[ $(complete -p "\${COMP_WORDS[0]}") =~ ' -F '([^ ]+) ]] && "\${BASH_REMATCH[1]}"
       printf '%s\\n' "\${COMPREPLY[@]}" ===
     done`,
   // On a terminal of its own, where each match is told before it is inserted.
@@ -54,7 +53,7 @@ async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
   const folder = await Deno.makeTempDir();
   try {
     const file = `${folder}/_ttun`;
-    await Deno.writeTextFile(file, COMPLETIONS[shell]());
+    await Deno.writeTextFile(file, COMPLETIONS[shell](COMMANDS));
     const { stdout, stderr } = await new Deno.Command(shell, {
       args: shell === "fish"
         ? ["-N", "-c", ASK[shell], file, ...lines]
@@ -95,6 +94,12 @@ const COMMON: Record<string, string[]> = {
   "ttun proxy client --direct-file _t": ["_ttun"],
   "ttun help prox": ["proxy"],
   "ttun proxy help cl": ["client"],
+  "ttun help exi": ["exit-codes"],
+  "ttun completions f": ["fish"],
+  "tt cl": ["client"],
+  "tt client --methods aes": ["aes-256-gcm"],
+  "tt server --wir": [],
+  "tt help cl": ["client"],
 };
 
 const BASH_ALONE: Record<string, string[]> = {
@@ -120,6 +125,20 @@ for (const shell of ["bash", "zsh", "fish"] as const) {
     },
   });
 }
+
+Deno.test({
+  name: "zsh takes the script from its start-up file as well",
+  ignore: missing("zsh", "what zsh evaluates") !== null,
+  async fn() {
+    const script =
+      'autoload -U compinit; compinit -u -D; eval "$1"; print $_comps[ttun] $_comps[tt]';
+    const { stdout, stderr } = await new Deno.Command("zsh", {
+      args: ["-f", "-c", script, "zsh", COMPLETIONS.zsh(COMMANDS)],
+    }).output();
+    const [told, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.deepEqual([told, errors], ["_ttun _ttun\n", ""]);
+  },
+});
 
 Deno.test("bash completes every option of every command", async () => {
   const commands = Object.entries(allCommands(COMMANDS));

@@ -1,0 +1,10 @@
+import { bashCompletion } from "./bash_completion.ts";
+import { fishCompletion } from "./fish_completion.ts";
+import { zshCompletion } from "./zsh_completion.ts";
+
+/** Completions of the command line by shell, from the tables of commands and options. */
+export const COMPLETIONS = {
+  bash: bashCompletion,
+  zsh: zshCompletion,
+  fish: fishCompletion,
+} as const;

@@ -1,0 +1,90 @@
+import { type Commands, isGroup } from "../command.ts";
+import type { Option } from "../option_table.ts";
+import {
+  groupsOf,
+  helpWordsOf,
+  optionsOf,
+  OTHER_WORDS,
+  programsOf,
+  type Value,
+  valueOf,
+} from "./words.ts";
+
+/** What fish completes behind `ttun`. */
+export function fishCompletion(commands: Commands): string {
+  const groups = groupsOf(commands);
+  const grouped = groups.flatMap(({ spelled }) => spelled);
+  const lines = [
+    "# fish completion for ttun(1), by: ttun completions fish",
+    "complete -c ttun -f",
+    ...fishLevel(commands, "__fish_use_subcommand", grouped.length === 0 ? "" : not(grouped)),
+    ...groups.flatMap(({ spelled, commands }) => {
+      const isIn = seen(spelled);
+      const first = `${isIn}; and ${not([...Object.keys(commands), ...Object.keys(OTHER_WORDS)])}`;
+      return fishLevel(commands, first, isIn);
+    }),
+    // A link by such a name is the group.
+    ...programsOf(commands).map(({ program, group }) =>
+      `complete -c ${program} -f -w ${fishQuoted(`ttun ${group}`)}`
+    ),
+  ];
+  return lines.join("\n") + "\n";
+}
+
+function seen(words: readonly string[]): string {
+  return `__fish_seen_subcommand_from ${words.join(" ")}`;
+}
+
+function not(words: readonly string[]): string {
+  return `not ${seen(words)}`;
+}
+
+/** `first`: whether a command's word comes next; `inside`: whether it is one of these. */
+function fishLevel(commands: Commands, first: string, inside: string): string[] {
+  const when = (word: string) => inside === "" ? seen([word]) : `${seen([word])}; and ${inside}`;
+  const words = [
+    ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
+    ...Object.entries(OTHER_WORDS),
+  ];
+  return [
+    ...words.map(([word, help]) =>
+      `complete -c ttun -n ${fishQuoted(first)} -a ${word} -d ${fishQuoted(help)}`
+    ),
+    `complete -c ttun -n ${fishQuoted(when("help"))} -a '${helpWordsOf(commands).join(" ")}'`,
+    ...Object.entries(commands).flatMap(([name, found]) =>
+      isGroup(found) ? [] : optionsOf(found).map((option) => fishOption(when(name), option))
+    ),
+  ];
+}
+
+function fishOption(when: string, option: Option): string {
+  const names = option.names.map((name) => name.length === 1 ? `-s ${name}` : `-l ${name}`);
+  const value = fishValue(valueOf(option));
+  return [
+    `complete -c ttun -n ${fishQuoted(when)}`,
+    ...names,
+    ...(value === "" ? [] : [value]),
+    `-d ${fishQuoted(option.help)}`,
+  ].join(" ");
+}
+
+function fishValue(value: Value): string {
+  switch (value.kind) {
+    case "none":
+      return "";
+    case "words":
+      return `-x -a '${value.words.join(" ")}'`;
+    case "file":
+      return "-r -F";
+    case "user":
+      return "-x -a '(__fish_complete_users)'";
+    case "command":
+      return "-x -a '(__fish_complete_command)'";
+    case "free":
+      return "-x";
+  }
+}
+
+function fishQuoted(plain: string): string {
+  return `'${plain.replace(/[\\']/g, "\\$&")}'`;
+}

@@ -1,0 +1,104 @@
+import { type Commands, isGroup } from "../command.ts";
+import { spellings, TOPICS } from "../help.ts";
+import type { Option } from "../option_table.ts";
+import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
+
+/** What zsh completes behind `ttun`: a file of its fpath, or text that a shell evaluates. */
+export function zshCompletion(commands: Commands): string {
+  const programs = programsOf(commands);
+  const names = ["ttun", ...programs.map(({ program }) => program)].join(" ");
+  return `#compdef ${names}
+# zsh completion for ttun(1), by: ttun completions zsh
+
+_ttun() {
+  local context state state_descr line
+  typeset -A opt_args
+  local -a commands topics
+  # A link by such a name is the group.
+  case $service in
+${programs.map((program) => indent(zshProgram(program), 4)).join("\n")}
+  esac
+${indent(zshLevel(commands), 2)}
+}
+
+# Of fpath the first call is for completions; evaluated by a shell, it is there for later.
+if [[ $funcstack[1] == _ttun ]]; then
+  _ttun "$@"
+else
+  compdef _ttun ${names}
+fi
+`;
+}
+
+function zshProgram({ program, group }: { program: string; group: string }): string {
+  return `${program}) words=(ttun ${group} "\${(@)words[2,-1]}"); ((CURRENT++)) ;;`;
+}
+
+/** What to do behind the word that leads to these commands. */
+function zshLevel(commands: Commands): string {
+  const words = [
+    ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
+    ...Object.entries(OTHER_WORDS),
+  ];
+  const cases = Object.entries(commands).map(([name, found]) =>
+    isGroup(found)
+      ? `${[name, ...found.aliases].join(" | ")})\n${indent(zshLevel(found.commands), 2)}\n  ;;`
+      : `${name})\n  _arguments ${optionsOf(found).flatMap(zshSpecs).join(" \\\n    ")}\n  ;;`
+  );
+  const topics = Object.entries(TOPICS).map(([name, { summary }]) => [name, summary] as const);
+  return `commands=(
+${zshDescriptions(words)}
+)
+topics=(
+${zshDescriptions(topics)}
+)
+if ((CURRENT == 2)); then
+  _describe command commands
+  return
+fi
+# The options are looked for as if the command were the program.
+shift words
+((CURRENT--))
+case $words[1] in
+${indent(cases.join("\n"), 2)}
+  help)
+    ((CURRENT == 2)) && _describe command commands -- topics
+    ;;
+esac`;
+}
+
+function zshDescriptions(words: readonly (readonly [string, string])[]): string {
+  return words.map(([name, help]) => `  ${shellWord(`${name}:${help}`)}`).join("\n");
+}
+
+/** What _arguments takes, one for each spelling; `(…)` are those that it excludes. */
+function zshSpecs(option: Option): string[] {
+  const names = spellings(option);
+  const once = option.kind === "list" ? "*" : `(${names.join(" ")})`;
+  const action = zshAction(valueOf(option));
+  const value = "metavar" in option ? `:${zshText(option.metavar)}:${action}` : "";
+  return names.map((name) => shellWord(`${once}${name}[${zshText(option.help)}]${value}`));
+}
+
+function zshAction(value: Value): string {
+  switch (value.kind) {
+    case "words":
+      return `(${value.words.join(" ")})`;
+    case "file":
+      return "_files";
+    case "user":
+      return "_users";
+    case "command":
+      return "_command_names -e";
+    default:
+      return " ";
+  }
+}
+
+function zshText(plain: string): string {
+  return plain.replace(/[\\[\]:]/g, "\\$&");
+}
+
+function shellWord(plain: string): string {
+  return `'${plain.replaceAll("'", "'\\''")}'`;
+}
