@@ -1,5 +1,6 @@
-import { NativeError } from "./errno.ts";
+import { Errno, NativeError } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
+import { linkKind } from "./link_kind.ts";
 
 /** linux/if_tun.h and linux/if.h */
 const TUNSETIFF = 0x4004_54can;
@@ -7,6 +8,7 @@ const TUNGETIFF = 0x8004_54d2n;
 const TUNSETOFFLOAD = 0x4004_54d0n;
 const TUNSETVNETHDRSZ = 0x4004_54d8n;
 const IFF_TUN = 0x0001;
+const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
@@ -45,20 +47,30 @@ export interface Tun {
 
 /**
  * Opens the device called `name`, making it if it is not there. A `%d` in the name is the first
- * free number. The caller owns the descriptor.
- * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV; call `TUNSETIFF`: EPERM (not root, or
- * not the device's owner), EBUSY (another program has it), EINVAL (not a TUN device)
+ * free number. One that an administrator made with several queues is used with one of them. The
+ * caller owns the descriptor.
+ * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV, …; call `TUNSETIFF`: EPERM (not root,
+ * or not the device's owner), EBUSY (another program has it), EINVAL (not a TUN device), ENOTTY
+ * (the file is not the TUN driver's)
  */
 export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun {
   const fd = libc.check("open", libc.call.open(cString(TUN_PATH), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   const request = new Uint8Array(IFREQ_SIZE);
   request.set(cString(name).subarray(0, IFNAMSIZ - 1));
   const flags = new DataView(request.buffer);
-  flags.setUint16(IFREQ_FLAGS, IFF_TUN | IFF_NO_PI | (o.headers ? IFF_VNET_HDR : 0), true);
+  const wanted = IFF_TUN | IFF_NO_PI | (o.headers ? IFF_VNET_HDR : 0);
   // A device that stays keeps what its last reader has set: a size of header, offloads.
   const size = new Uint8Array(new Int32Array([VNET_HEADER_SIZE]).buffer);
+  const attach = (wanted: number) => {
+    flags.setUint16(IFREQ_FLAGS, wanted, true);
+    const result = libc.call.ioctl(fd, TUNSETIFF, request);
+    if (result >= 0 || libc.errno[0] !== Errno.EINVAL) return result;
+    // A device of several queues takes only those who say that they know of queues.
+    flags.setUint16(IFREQ_FLAGS, wanted | IFF_MULTI_QUEUE, true);
+    return libc.call.ioctl(fd, TUNSETIFF, request);
+  };
   const steps: [call: string, run: () => number][] = [
-    ["TUNSETIFF", () => libc.call.ioctl(fd, TUNSETIFF, request)],
+    ["TUNSETIFF", () => attach(wanted)],
     ["TUNGETIFF", () => libc.call.ioctl(fd, TUNGETIFF, request)],
     ["TUNSETVNETHDRSZ", () => o.headers ? libc.call.ioctl(fd, TUNSETVNETHDRSZ, size) : 0],
     ["TUNSETOFFLOAD", () => libc.call.tunSetOffload(fd, TUNSETOFFLOAD, 0n)],
@@ -70,11 +82,24 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
       throw error;
     }
   }
-  return {
-    fd,
-    name: new TextDecoder().decode(request.subarray(0, request.indexOf(0))),
-    persistent: (flags.getUint16(IFREQ_FLAGS, true) & IFF_PERSIST) !== 0,
-  };
+  const given = new TextDecoder().decode(request.subarray(0, request.indexOf(0)));
+  const has = flags.getUint16(IFREQ_FLAGS, true);
+  try {
+    if ((has & IFF_MULTI_QUEUE) !== 0) checkAlone(libc, given);
+  } catch (error) {
+    libc.call.close(fd);
+    throw error;
+  }
+  return { fd, name: given, persistent: (has & IFF_PERSIST) !== 0 };
+}
+
+/**
+ * The kernel spreads packets over all queues: with another program at one of them each would see
+ * some of the packets only. @throws {NativeError} EBUSY
+ */
+function checkAlone(libc: Libc, name: string): void {
+  const queues = linkKind(libc, name)?.queues ?? 1;
+  if (queues > 1) throw new NativeError("TUNSETIFF", Errno.EBUSY);
 }
 
 /**

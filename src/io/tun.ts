@@ -15,6 +15,7 @@ import type { Now, OnReady } from "../contract/stream.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import { WATCH_LEVEL } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import { linkKind } from "../../ffi/link_kind.ts";
 import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../ffi/tun_linux.ts";
 import type { Descriptor, Reactor } from "./reactor.ts";
 
@@ -54,7 +55,7 @@ export function openDevice(
     const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
     return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
   } catch (thrown) {
-    throw thrown instanceof NativeError ? openError(thrown, o) : thrown;
+    throw thrown instanceof NativeError ? openError(thrown, reactor.libc, o) : thrown;
   }
 }
 
@@ -86,6 +87,7 @@ function whatKernelTakes(libc: Libc, fd: number): number {
 
 function openError(
   error: NativeError,
+  libc: Libc,
   { name, mtu, addresses = [] }: {
     name: string | undefined;
     mtu: number;
@@ -93,12 +95,32 @@ function openError(
   },
 ): TtunError {
   const cause = { cause: error };
+  const isOtherFile = error.is("ENOTTY", "EISDIR", "ENOTDIR", "ELOOP") ||
+    (error.is("EINVAL") && name === undefined);
+  if (isOtherFile) {
+    return new TtunError(
+      "system",
+      `Cannot open a TUN device: ${TUN_PATH} is another file than the kernel's TUN driver (a ` +
+        `character device with the numbers 10, 200); make it anew: sudo rm -r ${TUN_PATH} && ` +
+        `sudo mknod -m 666 ${TUN_PATH} c 10 200`,
+      cause,
+    );
+  }
+  if (error.call === "open" && error.is("EPERM", "EACCES") && libc.call.geteuid() === 0) {
+    return new TtunError(
+      "privilege",
+      `Cannot open ${TUN_PATH}, though this is root: the container or the file system does not ` +
+        `allow devices; a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN, ` +
+        "a file system to be mounted without nodev",
+      cause,
+    );
+  }
   if (error.call === "open" && error.is("ENOENT", "ENODEV", "ENXIO")) {
     return new TtunError(
       "system",
       `Cannot open ${TUN_PATH}: the kernel's TUN driver is not there; ` +
         `load it: sudo modprobe tun && sudo mkdir -p /dev/net && ` +
-        `{ test -e ${TUN_PATH} || sudo mknod ${TUN_PATH} c 10 200; } ` +
+        `{ test -e ${TUN_PATH} || { sudo rm -f ${TUN_PATH} && sudo mknod ${TUN_PATH} c 10 200; }; } ` +
         `(a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN)`,
       cause,
     );
@@ -115,7 +137,7 @@ function openError(
       cause,
     );
   }
-  if (error.is("EBUSY")) {
+  if (error.is("EBUSY", "E2BIG")) {
     return new TtunError(
       "in_use",
       `Cannot open the TUN device ${name}: another program has it; end that or choose another with --device`,
@@ -123,9 +145,16 @@ function openError(
     );
   }
   if (error.is("EINVAL")) {
+    const kind = name === undefined ? undefined : linkKind(libc, name)?.kind;
+    const what = kind === "tap"
+      ? " (mode tap, which carries Ethernet frames; ttun needs mode tun)"
+      : kind === undefined || kind === "tun"
+      ? ""
+      : ` (${kind})`;
     return new TtunError(
       "usage",
-      `Cannot open ${name} as a TUN device: it is another kind of device; choose another name with --device`,
+      `Cannot open ${name} as a TUN device: it is another kind of device${what}; ` +
+        "choose another name with --device",
       cause,
     );
   }

@@ -1,0 +1,55 @@
+import { NativeError } from "./errno.ts";
+import { cString, type Libc } from "./libc.ts";
+import { attribute, attributes, Netlink, RTM_GETLINK } from "./netlink.ts";
+
+/** linux/if_link.h */
+const IFINFO_SIZE = 16; // struct ifinfomsg
+const IFLA_IFNAME = 3;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_TUN_TYPE = 3;
+const IFLA_TUN_NUM_QUEUES = 8;
+/** linux/if_tun.h */
+const IFF_TAP = 0x0002;
+
+/** What a link is, as far as its driver tells (IFLA_LINKINFO; the facts of a TUN device since Linux 4.17). */
+export interface LinkKind {
+  /** The driver's word: "tun", "veth", …; a tap device is "tap" here. */
+  readonly kind: string;
+  /** How many queues of a TUN device with several are attached to programs. */
+  readonly queues?: number;
+}
+
+/** null where there is no such link, or its driver does not tell. */
+export function linkKind(libc: Libc, name: string): LinkKind | null {
+  using netlink = new Netlink(libc);
+  const body = new Uint8Array([
+    ...new Uint8Array(IFINFO_SIZE),
+    ...attribute(IFLA_IFNAME, cString(name)),
+  ]);
+  try {
+    for (const message of netlink.request(RTM_GETLINK, 0, body)) return readKind(message.body);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+  }
+  return null;
+}
+
+/** The kind in the body of an RTM_NEWLINK message. */
+export function readKind(body: Uint8Array): LinkKind | null {
+  const info = attributes(body.subarray(IFINFO_SIZE)).get(IFLA_LINKINFO);
+  if (info === undefined) return null;
+  const facts = attributes(info);
+  const word = facts.get(IFLA_INFO_KIND);
+  if (word === undefined) return null;
+  const kind = new TextDecoder().decode(word).replace(/\0+$/, "");
+  if (kind !== "tun") return { kind };
+  const data = attributes(facts.get(IFLA_INFO_DATA) ?? new Uint8Array());
+  const queues = data.get(IFLA_TUN_NUM_QUEUES);
+  return {
+    kind: data.get(IFLA_TUN_TYPE)?.[0] === IFF_TAP ? "tap" : kind,
+    ...(queues !== undefined && queues.length === 4 &&
+      { queues: new DataView(queues.buffer, queues.byteOffset).getUint32(0, true) }),
+  };
+}
