@@ -26,7 +26,7 @@ Deno.test("ten lines in ten seconds are said, the others only counted in the nex
   assert.equal(lines.length, 10); // the window is not over yet
   at(10_001);
   quiet.warn("x", { i: 26 });
-  assert.deepEqual(lines.slice(10), ['warn more such connections {"count":16}', 'warn x {"i":26}']);
+  assert.deepEqual(lines.slice(10), ['warn x: more of them {"count":16}', 'warn x {"i":26}']);
 });
 
 Deno.test("a count is told once, and none where nothing was kept back", () => {
@@ -43,5 +43,21 @@ Deno.test("what is no warning is told as information, the count as well", () => 
   for (let i = 0; i < 12; i++) quiet.info("x", {});
   at(10_001);
   quiet.info("x", {});
-  assert.deepEqual(lines.slice(10), ['info more such connections {"count":2}', "info x {}"]);
+  assert.deepEqual(lines.slice(10), ['info x: more of them {"count":2}', "info x {}"]);
+});
+
+Deno.test("one kind of line hides no other, neither its lines nor its count", () => {
+  const { lines, quiet, at } = world();
+  for (let i = 0; i < 1000; i++) quiet.warn("flood", {});
+  quiet.warn("rare", { i: 1 });
+  quiet.info("flood", { i: 2 }); // the same words of another level
+  assert.deepEqual(lines.slice(10), ['warn rare {"i":1}', 'info flood {"i":2}']);
+  at(10_001);
+  quiet.warn("rare", { i: 3 });
+  quiet.warn("flood", { i: 4 });
+  assert.deepEqual(lines.slice(12), [
+    'warn rare {"i":3}',
+    'warn flood: more of them {"count":990}',
+    'warn flood {"i":4}',
+  ]);
 });
