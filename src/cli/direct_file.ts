@@ -2,6 +2,7 @@ import { TtunError } from "../base/errors.ts";
 import { parseDirectFile } from "../core/proxy/direct_rules.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
 import { readBounded } from "./read_bounded.ts";
+import { utf8Text } from "./text_bytes.ts";
 
 /** A file that is larger than this is surely another file. */
 const LIMIT = 16 * 1024 * 1024;
@@ -16,15 +17,17 @@ export async function readDirectFile(
   path: string,
   host: Pick<KeyHost, "open"> = denoKeyHost,
 ): Promise<string[]> {
+  const name = `${KIND} ${JSON.stringify(path)}`;
   const refuse = (why: string, cause?: unknown) =>
-    new TtunError("usage", `Cannot use ${KIND} ${JSON.stringify(path)}: ${why}`, { cause });
+    new TtunError("usage", `Cannot use ${name}: ${why}`, { cause });
   using file = await host.open(path, KIND);
   if (file === undefined) throw refuse("there is no such file");
   if ((await file.info()).isDirectory) throw refuse("it is a directory");
   const bytes = await readBounded(file, LIMIT);
   if (bytes === null) throw refuse("it is over 16 MiB");
+  const text = new TextDecoder().decode(utf8Text(bytes, name));
   try {
-    return parseDirectFile(new TextDecoder().decode(bytes));
+    return parseDirectFile(text);
   } catch (error) {
     if (!(error instanceof TtunError)) throw error;
     throw refuse(error.message, error);

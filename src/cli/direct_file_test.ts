@@ -41,6 +41,7 @@ Deno.test("what cannot be read is refused by its name and line", async () => {
       [{ content: "", isDirectory: true }, /it is a directory/],
       [{ content: "x".repeat(16 * 1024 * 1024 + 1) }, /over 16 MiB/],
       [{ content: "a.example\nhttp://b.example\n" }, /Line 2: Cannot read "http:/],
+      [{ content: Uint8Array.of(0xff, 0xfe, 0x61, 0, 0x0a, 0) }, /it is UTF-16 text/],
     ] as const
   ) {
     const message = await refusal(file);

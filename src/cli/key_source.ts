@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import type { RunContext } from "./context.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
+import { oneLine } from "./text_bytes.ts";
 
 /** Where a key can come from, in the order in which they are asked. */
 export type KeySource =
@@ -14,7 +15,10 @@ export type KeySource =
   | "prompt";
 
 export interface ResolvedKey {
-  /** The UTF-8 bytes as they were given; never empty. */
+  /**
+   * The UTF-8 bytes as they were given, but for a byte order mark before them and one line end
+   * behind them; never empty.
+   */
   readonly key: Uint8Array;
   readonly source: KeySource;
 }
@@ -41,7 +45,7 @@ export async function resolveKey(
     warnOfArgument(context);
     // What of an argument is not UTF-8 reaches us as U+FFFD: another key than was given.
     if (options.key.includes("\ufffd")) throw notUtf8("-k");
-    return keyOf(utf8(options.key), "-k");
+    return keyOf(oneLine(utf8(options.key)), "-k");
   }
   if (options.keyFile !== undefined) {
     return keyOf(await readSecretFile(options.keyFile, KEY, context, host), "--key-file");
@@ -50,7 +54,8 @@ export async function resolveKey(
   if (envFile !== undefined) {
     return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
   }
-  if (fromEnv !== undefined) return keyOf(utf8(fromEnv), "TTUN_KEY");
+  // As `$(cat FILE)` gives it, which leaves the mark and the CR of a file from Windows.
+  if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
   const credential = await readCredential(host);
   if (credential !== undefined) return keyOf(credential, "credential");
   if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");

@@ -76,13 +76,14 @@ Deno.test("a source that is there but not usable is an error, not skipped", asyn
   assert.match(await refusal({ typed: "\r" }), /prompt is empty/);
 });
 
-Deno.test("exactly one line end is dropped from a file, and nothing else", async () => {
+Deno.test("exactly one line end is dropped from a file", async () => {
   const cases = [
     ["key", "key"],
     ["key\n", "key"],
     ["key\r\n", "key"],
     ["key\n\n", "key\n"],
-    ["key\r", "key\r"],
+    ["key\r", "key"],
+    ["key\r\n\r\n", "key\r\n"],
     [" key \n", " key "],
   ];
   for (const [content, wanted] of cases) {
@@ -93,13 +94,52 @@ Deno.test("exactly one line end is dropped from a file, and nothing else", async
 });
 
 Deno.test("the key is the very bytes of the file", async () => {
-  const host = new FakeHost({ files: { "/k": { content: "\ufeffké\n" } } });
+  const host = new FakeHost({ files: { "/k": { content: "ké\ufeff\n" } } });
   const { key } = await resolveKey({ key: undefined, keyFile: "/k" }, {
     signal: new AbortController().signal,
     log: makeLogger(() => {}, () => 0),
     secretsHidden: true,
   }, host);
-  assert.deepEqual([...key], [0xef, 0xbb, 0xbf, 0x6b, 0xc3, 0xa9]);
+  assert.deepEqual([...key], [0x6b, 0xc3, 0xa9, 0xef, 0xbb, 0xbf]);
+});
+
+Deno.test("a byte order mark and a line end of Windows are no part of a key from any source", async () => {
+  const content = "\ufeffkey\r\n";
+  const files = { "/k": { content }, "/cred/ttun-key": { content } };
+  const env = { CREDENTIALS_DIRECTORY: "/cred" };
+  const found = await Promise.all([
+    find({ files }, { keyFile: "/k" }),
+    find({ files, env: { TTUN_KEY_FILE: "/k" } }),
+    find({ stdin: content }, { keyFile: "-" }),
+    find({ files, env }),
+    find({ env: { TTUN_KEY: "\ufeffkey\r" } }), // as $(cat FILE) leaves it
+    find({}, { key: "\ufeffkey\r" }),
+    find({ typed: "\ufeffkey\r" }),
+  ]);
+  assert.deepEqual(found.map(({ key, source }) => [source, key]), [
+    ["--key-file", "key"],
+    ["TTUN_KEY_FILE", "key"],
+    ["--key-file", "key"],
+    ["credential", "key"],
+    ["TTUN_KEY", "key"],
+    ["-k", "key"],
+    ["prompt", "key"],
+  ]);
+  assert.match(
+    await refusal({ files: { "/k": { content: "\ufeff\r\n" } } }, { keyFile: "/k" }),
+    /empty/,
+  );
+});
+
+Deno.test("a key file in UTF-16 is refused by what it is", async () => {
+  const utf16 = Uint8Array.from([..."\ufeffn0body\r\n"].flatMap((c) => {
+    const code = c.charCodeAt(0);
+    return [code & 0xff, code >> 8];
+  }));
+  for (const content of [utf16, utf16.subarray(2)]) {
+    const message = await refusal({ files: { "/k": { content } } }, { keyFile: "/k" });
+    assert.match(message, /^Cannot use key file "\/k": it is UTF-16 text.* save it as UTF-8$/);
+  }
 });
 
 Deno.test("a dash as the file is standard input, or the prompt where that is a terminal", async () => {

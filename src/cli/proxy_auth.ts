@@ -5,6 +5,7 @@ import type { RunContext } from "./context.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
 import type { Credentials } from "./messages.ts";
 import { readSecretFile, type SecretKind } from "./secret_file.ts";
+import { oneLine } from "./text_bytes.ts";
 
 /** What a length byte of SOCKS5 can say (RFC 1929). */
 const LONGEST = 255;
@@ -28,13 +29,13 @@ export async function resolveAuth(
 
   if (options.auth !== undefined) {
     warnOfArgument(context);
-    return parseCredentials(options.auth, "--auth");
+    return parseCredentials(utf8(options.auth), "--auth");
   }
   if (options.authFile !== undefined) {
     const bytes = await readSecretFile(options.authFile, AUTH, context, host);
-    return parseCredentials(new TextDecoder().decode(bytes), "--auth-file");
+    return parseCredentials(bytes, "--auth-file");
   }
-  return fromEnv === undefined ? null : parseCredentials(fromEnv, VARIABLE);
+  return fromEnv === undefined ? null : parseCredentials(utf8(fromEnv), VARIABLE);
 }
 
 function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
@@ -48,7 +49,8 @@ function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secret
 }
 
 /** The first colon ends the user (RFC 7617 section 2). */
-function parseCredentials(text: string, source: string): Credentials {
+function parseCredentials(bytes: Uint8Array, source: string): Credentials {
+  const text = new TextDecoder().decode(oneLine(bytes));
   const refuse = (why: string) =>
     new TtunError("usage", `Cannot use what ${source} says of user and password: ${why}`);
   // What is not UTF-8 has reached us as U+FFFD.

@@ -63,6 +63,14 @@ Deno.test("a file is for its owner alone, and a dash is standard input", async (
   assert.deepEqual((await find({ stdin: "me:x\r\n" }, { authFile: "-" })).text, ["me", "x"]);
 });
 
+Deno.test("a byte order mark and a line end of Windows are no part of user and password", async () => {
+  const files = { "/auth": { content: "\ufeffme:x\r\n" } };
+  const env = { TTUN_PROXY_AUTH: "\ufeffme:x\r" };
+  assert.deepEqual((await find({ files }, { authFile: "/auth" })).text, ["me", "x"]);
+  assert.deepEqual((await find({ env })).text, ["me", "x"]);
+  assert.deepEqual((await find({}, { auth: "\ufeffme:x\r" })).text, ["me", "x"]);
+});
+
 Deno.test("the first colon ends the user; what neither SOCKS nor HTTP can say is refused", async () => {
   const auth = async (text: string) => (await find({}, { auth: text })).text;
   assert.deepEqual(await auth("me:a:b "), ["me", "a:b "]);
@@ -76,7 +84,7 @@ Deno.test("the first colon ends the user; what neither SOCKS nor HTTP can say is
   assert.match(await refused("n0body:"), /may be empty/);
   assert.match(await refused(`n0body:${"ü".repeat(128)}`), /longer than 255 bytes/);
   assert.match(await refused(`${"u".repeat(256)}:n0body`), /longer than 255 bytes/);
-  for (const odd of ["\n", "\0", "\x7f", "\ufffd"]) {
+  for (const odd of ["\n\n", "\0", "\x7f", "\ufffd"]) {
     assert.match(await refused(`me:n0body${odd}`), /one line of UTF-8/);
   }
   assert.match(await refusal({ env: { TTUN_PROXY_AUTH: "" } }), /TTUN_PROXY_AUTH .*USER:PASSWORD/);

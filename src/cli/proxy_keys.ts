@@ -55,7 +55,8 @@ function hasLines({ key, source }: ResolvedKey): boolean {
  */
 export function parseNamedKeys(text: string): NamedKey[] {
   const found: { name: string; key: string; line: number }[] = [];
-  text.split(/\r?\n/).forEach((line, i) => {
+  text.split(/\r?\n/).forEach((marked, i) => {
+    const line = marked.replace(/^\ufeff+/, ""); // files that were joined may each have one
     if (line.trim() === "" || line.trimStart().startsWith("#")) return;
     const refuse = (why: string): never => {
       throw new TtunError("usage", `Cannot use line ${i + 1} of the key file: ${why}`);

@@ -42,6 +42,11 @@ Deno.test("a file of more lines has a named key on each", () => {
     ]]);
   }
   assert.deepEqual(keysOf("ann:one\n"), [["ann", "one"]]); // what is left of "ann:one\n\n"
+  // Two files from Windows that were joined.
+  assert.deepEqual(keysOf("\ufeffann:one\r\n\ufeff\ufeffbob:two"), [["ann", "one"], [
+    "bob",
+    "two",
+  ]]);
 });
 
 Deno.test("what is no file is one key, line ends and all", () => {

@@ -3,6 +3,7 @@ import type { RunContext } from "./context.ts";
 import type { KeyFile, KeyHost } from "./key_host.ts";
 import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
+import { oneLine, utf8Text } from "./text_bytes.ts";
 
 /** A file with a secret that is larger than this is surely another file. */
 export const SECRET_LIMIT = 64 * 1024;
@@ -18,8 +19,8 @@ export interface SecretKind {
 export const KEY: SecretKind = { file: "key file", question: "Key: " };
 
 /**
- * Reads a secret from a file that only its owner may read, or for `-` from standard input; one line
- * end behind it is dropped.
+ * Reads a secret from a file that only its owner may read, or for `-` from standard input; a byte
+ * order mark before it and one line end behind it are dropped, any more belong to the secret.
  * @throws {TtunError} usage, privilege
  */
 export async function readSecretFile(
@@ -55,15 +56,13 @@ export async function readCredentialFile(
 }
 
 /** Asks at the terminal. @throws {Stopped} on Ctrl-C */
-export function promptFor(
+export async function promptFor(
   kind: SecretKind,
   context: Pick<RunContext, "signal">,
   host: KeyHost,
 ): Promise<Uint8Array> {
-  return promptSecret(host.terminal, kind.question, {
-    signal: context.signal,
-    limit: SECRET_LIMIT,
-  });
+  const o = { signal: context.signal, limit: SECRET_LIMIT };
+  return oneLine(await promptSecret(host.terminal, kind.question, o)); // it may have been pasted
 }
 
 async function readPrivate(
@@ -89,13 +88,7 @@ async function readPrivate(
 async function readSecret(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {
   const bytes = await readBounded(from, SECRET_LIMIT);
   if (bytes === null) throw new TtunError("usage", `Cannot use ${what}: it is over 64 KiB`);
-  return withoutLineEnd(bytes);
-}
-
-/** Editors and echo end a file with one line end; any more belong to the secret. */
-function withoutLineEnd(bytes: Uint8Array): Uint8Array {
-  if (bytes.at(-1) !== 0x0a) return bytes;
-  return bytes.subarray(0, bytes.at(-2) === 0x0d ? -2 : -1);
+  return oneLine(utf8Text(bytes, what));
 }
 
 function quoted(path: string): string {
