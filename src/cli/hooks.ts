@@ -1,7 +1,10 @@
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import { HookLists, needsFile } from "./hook_lists.ts";
 import type { VpnFacts } from "./messages.ts";
+import { isGranted } from "./permissions.ts";
+import { spawnError } from "./spawn_error.ts";
 
 const SIGTERM = 15;
 
@@ -18,6 +21,17 @@ export interface Hook {
   readonly facts: VpnFacts;
 }
 
+type ListFacts = Pick<VpnFacts, "addresses" | "routes">;
+
+function lists({ addresses, routes }: ListFacts) {
+  return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };
+}
+
+/** Whether a hook that is told these facts needs to write a file. */
+export function hookNeedsFile(facts: ListFacts): boolean {
+  return needsFile(lists(facts));
+}
+
 /**
  * Runs a hook in a shell, with what ttun has set up in its environment. Its output goes to
  * standard error: standard output is for data. When the signal aborts, it is asked to end.
@@ -31,7 +45,8 @@ export async function runHook(
   libc: Libc | null,
   signal: AbortSignal | null,
 ): Promise<void> {
-  const shell = startShell(hook);
+  using told = new HookLists(lists(hook.facts));
+  const shell = startShell(hook, told.env);
   // By libc, since Deno.kill wants the permission to run everything; elsewhere the shell alone.
   const end = () => libc === null ? shell.kill() : void libc.call.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
@@ -45,7 +60,10 @@ export async function runHook(
   }
 }
 
-function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
+function startShell(
+  { name, command, role, facts }: Hook,
+  told: Readonly<Record<string, string>>,
+): Deno.ChildProcess {
   try {
     return new Deno.Command(SHELL, {
       args: IS_WINDOWS ? ["/d", "/s", "/c", `(${command}) 1>&2`] : ["-c", `exec >&2\n${command}`],
@@ -53,8 +71,7 @@ function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
         TTUN_ROLE: role,
         TTUN_DEVICE: facts.device,
         TTUN_MTU: String(facts.mtu),
-        TTUN_ADDRESSES: facts.addresses.join(" "),
-        TTUN_ROUTES: facts.routes.join(" "),
+        ...told,
         ...(facts.listen === undefined ? {} : { TTUN_LISTEN: facts.listen }),
       },
       stdin: "null",
@@ -62,7 +79,18 @@ function startShell({ name, command, role, facts }: Hook): Deno.ChildProcess {
       stderr: "inherit",
       detached: true,
     }).spawn();
-  } catch (cause) {
-    throw new TtunError("hook", `Cannot run the ${name} command: there is no shell`, { cause });
+  } catch (thrown) {
+    const doing = `run the ${name} command`;
+    throw spawnError(thrown, { doing, program: SHELL, isThere: hasShell });
+  }
+}
+
+/** null where it cannot be asked. */
+function hasShell(): boolean | null {
+  if (IS_WINDOWS || !isGranted({ name: "read", path: SHELL })) return null;
+  try {
+    return Deno.statSync(SHELL).isFile;
+  } catch {
+    return false;
   }
 }

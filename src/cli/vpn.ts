@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import { pskKey } from "../core/kdf.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import type { RunContext } from "./context.ts";
-import { runHook, SHELL } from "./hooks.ts";
+import { hookNeedsFile, runHook, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "./key_strength.ts";
 import { isKnown, remember, stateDirectory } from "./known_servers.ts";
 import { linkSecret, serverToken } from "./link_secret.ts";
@@ -62,7 +62,7 @@ export async function runVpn(
   await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
-      revokePermissions(stillNeeded(config, hooks));
+      revokePermissions(stillNeeded(config, hooks, facts));
       if (hooks.up !== undefined) {
         const up = { name: "--up", command: hooks.up, role, facts } as const;
         await runHook(up, libc, context.signal);
@@ -96,7 +96,7 @@ async function runDown(
  * What is used after everything is open. A Worker shares the permissions of its parent, so this
  * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
  */
-function stillNeeded(config: VpnConfig, hooks: Hooks): Revocable[] {
+function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocable[] {
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
   // Sockets of Deno's own, and names.
@@ -104,7 +104,9 @@ function stillNeeded(config: VpnConfig, hooks: Hooks): Revocable[] {
   const mayLearn = config.carrier.role === "client" && config.wire === "auto";
   if (mayLearn) keep.push("read", "write"); // known_servers.ts
   // Hooks; elsewhere addresses are given and taken back by programs too.
-  if (!isLinux || hooks.up !== undefined || hooks.down !== undefined) keep.push("run");
+  const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
+  if (!isLinux || hasHooks) keep.push("run");
+  if (hasHooks && hookNeedsFile(facts)) keep.push("write", "env"); // hook_lists.ts
   return keep;
 }
 

@@ -27,6 +27,11 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",
     "set for the commands of --up and --down: what the tunnel has",
   ],
+  [
+    "TTUN_ADDRESSES_FILE, TTUN_ROUTES_FILE",
+    "instead of TTUN_ADDRESSES or TTUN_ROUTES where the list is longer than 16 KiB: a file with one " +
+    "entry to a line, which is removed when the command has ended",
+  ],
 ];
 
 const FILES: readonly (readonly [string, string])[] = [
