@@ -57,16 +57,30 @@ export class DenoNet implements Dialer {
   }
 }
 
-/** All addresses = IPv6 and IPv4 on one socket, or IPv4 alone where the kernel has no IPv6. */
-function listenOn(host: string, port: number): Deno.TcpListener {
-  if (host !== "") return Deno.listen({ hostname: host, port });
-  try {
-    return Deno.listen({ hostname: "::", port });
-  } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse || error instanceof Deno.errors.PermissionDenied) {
-      throw error;
+/** How often another free port is tried where the one that was found is taken in the other family. */
+const FREE_PORT_TRIES = 8;
+
+/**
+ * All addresses: IPv6 and IPv4 on one socket, or on two where the kernel keeps the families apart
+ * (net.ipv6.bindv6only, Windows), or IPv4 alone where there is no IPv6. Deno has no IPV6_V6ONLY, so
+ * which of these it is shows by what may be bound beside what.
+ */
+function listenOn(host: string, port: number): Deno.TcpListener[] {
+  if (host !== "" && host !== "::") return [Deno.listen({ hostname: host, port })];
+  for (let tries = 1;; tries++) {
+    const v4 = Deno.listen({ hostname: "0.0.0.0", port });
+    try {
+      return [v4, Deno.listen({ hostname: "::", port: v4.addr.port })];
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) return [v4];
     }
-    return Deno.listen({ hostname: "0.0.0.0", port });
+    v4.close();
+    try {
+      return [Deno.listen({ hostname: "::", port: v4.addr.port })];
+    } catch (error) {
+      const isTaken = error instanceof Deno.errors.AddrInUse;
+      if (!isTaken || port !== 0 || tries === FREE_PORT_TRIES) throw error;
+    }
   }
 }
 
@@ -109,16 +123,22 @@ const CLASSES = [
 
 class DenoListener implements Listener {
   readonly addr: Addr;
-  readonly #listener: Deno.TcpListener;
+  readonly #listeners: readonly Deno.TcpListener[];
   readonly #libc: Libc | null;
   readonly #life: Life;
-  /** Deno takes one accept at a time and none can be called off: it waits for the next caller. */
-  #accepting: Promise<Deno.TcpConn> | null = null;
+  /**
+   * Deno takes one accept at a time from a listener and none can be called off: what comes of it
+   * waits for the next caller.
+   */
+  readonly #accepting: (Promise<Accepted> | null)[];
 
-  constructor(listener: Deno.TcpListener, libc: Libc | null, signal: AbortSignal) {
-    this.#listener = listener;
+  /** On one port, one or two families. */
+  constructor(listeners: readonly Deno.TcpListener[], libc: Libc | null, signal: AbortSignal) {
+    this.#listeners = listeners;
     this.#libc = libc;
-    this.addr = { host: listener.addr.hostname, port: listener.addr.port };
+    this.#accepting = listeners.map(() => null);
+    const { hostname, port } = listeners.at(-1)!.addr; // of both families it is "::"
+    this.addr = { host: hostname, port };
     this.#life = new Life(signal, () => this.#close());
   }
 
@@ -129,25 +149,36 @@ class DenoListener implements Listener {
     for (;;) {
       this.#life.check();
       o.signal.throwIfAborted();
-      const accepting = this.#accepting ??= this.#listener.accept();
+      const waits = this.#listeners.map((_, i) => this.#accepting[i] ??= this.#acceptOn(i));
+      let first: Accepted;
       try {
-        const conn = await Promise.race([accepting, aborted]);
-        if (this.#life.isOver || o.signal.aborted || this.#accepting !== accepting) continue;
-        this.#accepting = null;
-        return new DenoStream(conn, this.#libc, o.signal);
+        first = await Promise.race([...waits, aborted]);
       } catch (thrown) {
         this.#life.check();
-        o.signal.throwIfAborted();
-        if (this.#accepting === accepting) this.#accepting = null;
-        if (isPassing(thrown)) continue;
-        throw translate(thrown, "accept", this.addr);
+        throw thrown;
       }
+      const isTaken = this.#accepting[first.from] !== waits[first.from]; // by another caller
+      if (this.#life.isOver || o.signal.aborted || isTaken) continue;
+      this.#accepting[first.from] = null;
+      if ("conn" in first) return new DenoStream(first.conn, this.#libc, o.signal);
+      if (!isPassing(first.error)) throw translate(first.error, "accept", this.addr);
     }
   }
 
+  #acceptOn(from: number): Promise<Accepted> {
+    return this.#listeners[from]!.accept().then(
+      (conn) => ({ from, conn }),
+      (error) => ({ from, error }),
+    );
+  }
+
   #close(): void {
-    this.#listener.close();
-    this.#accepting?.then((conn) => conn.close(), () => {});
+    for (const listener of this.#listeners) listener.close();
+    for (const accepting of this.#accepting) {
+      accepting?.then((accepted) => {
+        if ("conn" in accepted) accepted.conn.close();
+      });
+    }
   }
 
   // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
@@ -155,6 +186,9 @@ class DenoListener implements Listener {
     this.#life.end(new TtunError("lost", "Cannot accept: the listener has been closed"));
   }
 }
+
+/** What came of an accept, and on which of the listeners. */
+type Accepted = { from: number } & ({ conn: Deno.TcpConn } | { error: unknown });
 
 /** A connection that is idle shall hold little; one in a transfer shall have few calls. */
 const LEAST_AHEAD = 4 * 1024;
