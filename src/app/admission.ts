@@ -4,6 +4,7 @@ import { TtunError } from "../base/errors.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Stream } from "../contract/stream.ts";
 import { packAddresses } from "../core/link/addresses.ts";
+import type { ClientIdentity } from "../core/link/identity.ts";
 import { CloseCode, PACKET_HEADER_FILLED } from "../core/link/frames.ts";
 import { MAX_RECORD_TEXT } from "../core/link/record.ts";
 import { someoneBetween } from "../core/link/handshake.ts";
@@ -35,6 +36,8 @@ export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
+  /** Who the client says that it is (version 2; clients from before TLV 80 say nothing). */
+  readonly identity?: ClientIdentity;
   /**
    * Answers with our proof; the link owns stream and keys from then on. `addresses` are for the
    * client to use (version 2; empty = it has its own).
@@ -170,6 +173,7 @@ async function meetV2(
   return {
     wire: "v2",
     instance,
+    ...(setup.identity !== undefined && { identity: setup.identity }),
     admit: async (addresses) => {
       if (isResume) {
         // A tunnel's session has nothing to come back to: the client begins a new one at once.

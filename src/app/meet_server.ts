@@ -5,6 +5,7 @@ import type { Stream } from "../contract/stream.ts";
 import { ClientLink } from "../core/link/client_link.ts";
 import { readAddresses } from "../core/link/addresses.ts";
 import type { LinkSession } from "../core/link/handshake.ts";
+import type { ClientIdentity } from "../core/link/identity.ts";
 import { ID_SIZE, type ServerSetup } from "../core/link/setup.ts";
 import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./liveness.ts";
@@ -30,6 +31,8 @@ export interface MeetingOptions {
   readonly clock: Clock;
   /** 16 random bytes, one for each process. */
   readonly instance: Uint8Array;
+  /** Who this client is, for a server that gives addresses. */
+  readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;
 }
@@ -79,9 +82,14 @@ class Meeting {
   }
 
   async #runV2(only: boolean): Promise<PeerLink> {
-    const { secrets, clock, instance, memory, device } = this.#o;
+    const { secrets, clock, instance, identity, memory, device } = this.#o;
     using handshake = new ClientLink(linkParty(secrets, device.takes), {
-      belonging: { instance, session: secrets.rng(ID_SIZE), carrier: 1 },
+      belonging: {
+        instance,
+        session: secrets.rng(ID_SIZE),
+        carrier: 1,
+        ...(identity !== undefined && { identity }),
+      },
       pads: only,
       unixMs: secrets.wallClock,
     });

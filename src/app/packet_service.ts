@@ -17,7 +17,7 @@ export interface PacketCounters {
   droppedSuper: number;
   /** Thrown away because they had waited too long for a slow link: noted when a session ends. */
   droppedLate: number;
-  /** From a peer, but not from one of the addresses that it was given. */
+  /** From a peer, but neither from an address that it was given nor from a network behind it. */
   droppedForeign: number;
 }
 
@@ -65,6 +65,8 @@ export interface Member {
   readonly onUp?: () => void;
   /** Addresses given to it; empty where there is one peer only, which may have any. */
   readonly addresses: readonly Cidr[];
+  /** Numbers of the networks behind it (ClientNetworks). */
+  readonly networks?: readonly number[];
 }
 
 /** Carries packets between a device that stays and links that come and go. */

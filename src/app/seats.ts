@@ -26,10 +26,16 @@ export class Seats {
     return has;
   }
 
-  /** Its own, or one that is free; else any will do: whoever is dead makes room. */
-  #placesFor({ instance }: Tenant): Place[] {
+  /**
+   * Its own, that of another process of the same client, or one that is free; else any will do:
+   * whoever is dead makes room.
+   */
+  #placesFor({ instance, identity }: Tenant): Place[] {
     const one =
       this.#places.find(({ holder }) => instance !== undefined && holder?.instance === instance) ??
+        this.#places.find(({ holder }) =>
+          identity !== undefined && holder?.identity === identity
+        ) ??
         this.#places.find(({ holder }) => holder === null);
     return one === undefined ? this.#places : [one];
   }

@@ -11,6 +11,7 @@ import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { addressSize, sourceOffset } from "../core/ip.ts";
+import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./carry.ts";
 import { Outbox } from "./outbox.ts";
 import { PacketFilter } from "./packet_filter.ts";
@@ -23,7 +24,7 @@ const MEMBER_BACKLOG = 512 * 1024;
 
 /**
  * Carries packets between one device and many links: by their target to the member that has this
- * address; from a member only what has one of its addresses as the source.
+ * address, or the network that it is of; from a member only what has such an address as the source.
  */
 export class TunHub implements PacketService {
   readonly device: Device;
@@ -33,13 +34,22 @@ export class TunHub implements PacketService {
   readonly #filter: PacketFilter;
   /** By the last four bytes of each address: a pool is never larger than they can tell apart. */
   readonly #routes = { 4: new Map<number, Seat>(), 16: new Map<number, Seat>() };
+  readonly #networks: ClientNetworks;
+  /** By the number of a network: the member that it is behind, if that one is here. */
+  readonly #behind: (Seat | null)[];
   readonly #seats = new Set<Seat>();
   readonly #room: Room;
   /** What was agreed on last; null before the first member. */
   #offload: number | null = null;
 
-  constructor(device: Device, clock: Clock, o: PumpOptions & { log: Logger }) {
+  constructor(
+    device: Device,
+    clock: Clock,
+    o: PumpOptions & { log: Logger; networks?: ClientNetworks },
+  ) {
     this.device = device;
+    this.#networks = o.networks ?? new ClientNetworks([]);
+    this.#behind = this.#networks.list.map(() => null);
     this.#clock = clock;
     this.#log = o.log;
     this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
@@ -68,7 +78,13 @@ export class TunHub implements PacketService {
     if (size === 0) return null;
     const target = offset[i]! + sourceOffset(size) + size;
     const seat = this.#routes[size].get(wordAt(bytes, target + size - 4));
-    return seat?.has(bytes, target, size) === true ? seat : null;
+    return seat?.has(bytes, target, size) === true ? seat : this.#seatBefore(bytes, target, size);
+  }
+
+  /** The member with the network that has the address at `at`. */
+  #seatBefore(bytes: Uint8Array, at: number, size: 4 | 16): Seat | null {
+    if (this.#behind.length === 0) return null;
+    return this.#behind[this.#networks.find(bytes, at, size)] ?? null;
   }
 
   async session(link: Link, member: Member): Promise<void> {
@@ -91,6 +107,7 @@ export class TunHub implements PacketService {
   #join(seat: Seat): void {
     this.#seats.add(seat);
     for (const { bytes } of seat.member.addresses) this.#routesOf(bytes).set(lastWord(bytes), seat);
+    for (const number of seat.member.networks ?? []) this.#behind[number] = seat;
     this.#agreeOnOffload(`${seat.member.peer} does not take all of it`);
   }
 
@@ -99,6 +116,9 @@ export class TunHub implements PacketService {
     for (const { bytes } of seat.member.addresses) {
       const routes = this.#routesOf(bytes);
       if (routes.get(lastWord(bytes)) === seat) routes.delete(lastWord(bytes));
+    }
+    for (const number of seat.member.networks ?? []) {
+      if (this.#behind[number] === seat) this.#behind[number] = null;
     }
     if (this.#seats.size > 0) this.#agreeOnOffload(`${seat.member.peer} has left`);
     else this.#offload = null;
@@ -122,14 +142,18 @@ export class TunHub implements PacketService {
     }
   }
 
-  /** Takes out what does not come from one of the member's addresses. */
+  #mayComeFrom(seat: Seat, bytes: Uint8Array, source: number, size: 4 | 16): boolean {
+    return seat.has(bytes, source, size) || this.#seatBefore(bytes, source, size) === seat;
+  }
+
+  /** Takes out what does not come from one of the member's addresses or networks. */
   #keepOwn(packets: Packets, seat: Seat): void {
     const { bytes, offset, length, header } = packets;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const size = addressSize(bytes, offset[i]!, length[i]!);
       // What is no IP packet is the filter's to drop and count.
-      if (size !== 0 && !seat.has(bytes, offset[i]! + sourceOffset(size), size)) {
+      if (size !== 0 && !this.#mayComeFrom(seat, bytes, offset[i]! + sourceOffset(size), size)) {
         this.counters.droppedForeign++;
         continue;
       }

@@ -6,6 +6,7 @@ import { scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
+import type { ClientIdentity } from "../core/link/identity.ts";
 import { dialAny } from "./dial_any.ts";
 import { droppedSince, type PacketService } from "./packet_service.ts";
 import { Tuner } from "./tuning.ts";
@@ -30,6 +31,8 @@ export interface VpnClientOptions {
   takeAddresses: (addresses: readonly Cidr[]) => void | Promise<void>;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
+  /** Who this client is; undefined = it does not say. */
+  identity?: ClientIdentity | undefined;
   clock: Clock;
   log: Logger;
   /** The kernel's name of a congestion control for the connection; undefined = the system's. */

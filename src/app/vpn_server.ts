@@ -1,14 +1,17 @@
 import { formatAddr, formatCidr } from "../base/addr.ts";
+import { toHex } from "../base/bytes.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Listener, Stream } from "../contract/stream.ts";
-import type { AddressPool } from "../core/address_pool.ts";
+import type { AddressPool, Lease } from "../core/address_pool.ts";
+import type { ClientNetworks } from "../core/ip/client_networks.ts";
 import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
+import { Occupants } from "./occupants.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
@@ -23,8 +26,8 @@ import { HANDSHAKE_DEADLINE, type WireSecrets } from "./wire.ts";
 export interface VpnServerOptions {
   listener: Listener;
   pump: PacketService;
-  /** Many clients instead of one: how many, and the addresses that they are given. */
-  many?: { readonly clients: number; readonly pool: AddressPool };
+  /** Many clients instead of one. */
+  many?: ManyClients;
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
@@ -32,6 +35,17 @@ export interface VpnServerOptions {
   congestion?: string | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
+}
+
+export interface ManyClients {
+  /** How many at a time. */
+  readonly clients: number;
+  /** The addresses that they are given. */
+  readonly pool: AddressPool;
+  /** Networks behind some of them; the same that the packet service knows. */
+  readonly networks?: ClientNetworks;
+  /** Called when leases have changed that are to outlive this process. */
+  readonly keepLeases?: (leases: readonly Lease[]) => void;
 }
 
 /**
@@ -61,13 +75,15 @@ class VpnServer {
   readonly #replay = new ReplayMemory();
   readonly #rejected: QuietLog;
   readonly #tuner: Tuner;
-  /** Who is connected, in the words of a refusal. */
-  #busyWords = "";
+  readonly #occupants: Occupants;
+  /** By the name of a client with networks behind it: the session that has them. */
+  readonly #gateways = new Map<string, Tenant>();
 
   constructor(o: VpnServerOptions) {
     this.#o = o;
     this.pending = new Pending(o.limits);
     this.#place = o.many === undefined ? new Place(o.clock) : new Seats(o.clock, o.many.clients);
+    this.#occupants = new Occupants(this.#many, o.secrets.wallClock);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#tuner = new Tuner(o.log, o.congestion);
   }
@@ -149,24 +165,26 @@ class VpnServer {
         stream.reset();
       },
       instance: candidate.instance,
+      identity: idOf(candidate),
       canBeRefused: candidate.wire === "v2",
     };
     if (!await this.#place.claim(tenant, signal)) {
-      if (signal.aborted) return;
-      log.warn(
-        `client turned away: ${this.#many === 1 ? "another one is" : "enough are"} connected`,
-        {
-          peer,
-        },
-      );
-      return await candidate.refuse(`busy: ${this.#busyWords}`);
+      if (!signal.aborted) await this.#turnAway(candidate, peer);
+      return;
+    }
+    const lease = this.#lease(candidate, peer);
+    if (lease === null) {
+      this.#place.release(tenant);
+      return await this.#turnAway(candidate, peer);
     }
     const since = clock.now();
     const before = { ...this.#o.pump.counters };
     const traffic = { sentBytes: 0, receivedBytes: 0 };
-    const addresses = this.#o.many?.pool.lease(candidate.instance ?? peer) ?? [];
+    const addresses = lease?.addresses ?? [];
     try {
-      const member = { peer, addresses, traffic };
+      const networks = this.#networksFor(candidate, tenant, peer);
+      const member = { peer, addresses, networks, traffic };
+      this.#occupants.enter(tenant, tenant.identity);
       await this.#carry(stream, candidate, member, (admitted) => link = admitted);
       log.info("disconnected", { peer, why: "closed by the client", ...facts() });
     } catch (thrown) {
@@ -176,9 +194,61 @@ class VpnServer {
         : toTtunError(thrown).message;
       log.warn("disconnected", { peer, why, ...facts() });
     } finally {
-      this.#o.many?.pool.release(addresses);
+      this.#occupants.leave(tenant);
+      const name = candidate.identity?.name ?? "";
+      if (this.#gateways.get(name) === tenant) this.#gateways.delete(name);
+      if (lease !== undefined) this.#giveBack(lease);
       this.#place.release(tenant);
     }
+  }
+
+  /** Refuses a client for which there is no place, in words that it can show. */
+  async #turnAway(candidate: Candidate, peer: string): Promise<void> {
+    const identity = idOf(candidate);
+    const why = this.#occupants.has(identity)
+      ? "another program with its identity is"
+      : this.#many === 1
+      ? "another one is"
+      : "enough are";
+    this.#o.log.warn(`client turned away: ${why} connected`, { peer });
+    await candidate.refuse(this.#occupants.refusal(identity));
+  }
+
+  /** Addresses for the client; undefined where it has its own, null where it has some already. */
+  #lease(candidate: Candidate, peer: string): Lease | null | undefined {
+    const { many, secrets } = this.#o;
+    if (many === undefined) return undefined;
+    const { id = null, name = "", wishes = [] } = candidate.identity ?? {};
+    // What is no identity lasts for as long as the client's process does.
+    const owner = id === null ? `process:${candidate.instance ?? peer}` : toHex(id);
+    const claim = { owner, isKept: id !== null, name, wishes };
+    const lease = many.pool.lease(claim, secrets.wallClock());
+    if (lease?.isKept === true) many.keepLeases?.(many.pool.kept());
+    return lease;
+  }
+
+  #giveBack(lease: Lease): void {
+    const { many, secrets } = this.#o;
+    many?.pool.release(lease, secrets.wallClock());
+    if (lease.isKept) many?.keepLeases?.(many.pool.kept());
+  }
+
+  /** Networks behind a client of that name; they are the first's where two have one name. */
+  #networksFor(candidate: Candidate, tenant: Tenant, peer: string): readonly number[] {
+    const { many, log } = this.#o;
+    const name = candidate.identity?.name ?? "";
+    const networks = many?.networks?.of(name) ?? [];
+    if (networks.length === 0) return [];
+    if (this.#gateways.has(name)) {
+      log.warn("two clients of one name: the networks stay behind the first", {
+        peer,
+        name,
+        networks: many?.networks?.text(networks),
+      });
+      return [];
+    }
+    this.#gateways.set(name, tenant);
+    return networks;
   }
 
   /** One session, from our proof to its end. */
@@ -188,14 +258,12 @@ class VpnServer {
     member: Member,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
-    const { log, pump, secrets, signal } = this.#o;
-    const { peer, addresses } = member;
+    const { log, pump, secrets, signal, many } = this.#o;
+    const { peer, addresses, networks = [] } = member;
+    const name = candidate.identity?.name ?? "";
     const admitted = await candidate.admit(addresses);
     await using link = admitted.link;
     onLink(admitted);
-    this.#busyWords = this.#many === 1
-      ? `peer since ${new Date(secrets.wallClock()).toISOString()}, from ${peer}`
-      : `all ${this.#many} places are taken`;
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
     const onUp = () => {
@@ -204,12 +272,19 @@ class VpnServer {
         protocol,
         wire: candidate.wire,
         offload: offloadText(link.offload),
+        ...(name !== "" && { name }),
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
+        ...(networks.length > 0 && { networks: many?.networks?.text(networks) }),
       });
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
     await runSession(admitted, link, pump, { ...member, onUp }, signal);
   }
+}
+
+/** What tells the client from others, if it keeps anything. */
+function idOf({ identity }: Candidate): string | undefined {
+  return identity?.id == null ? undefined : toHex(identity.id);
 }
 
 function isAuth(error: unknown): boolean {

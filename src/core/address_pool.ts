@@ -1,55 +1,234 @@
-import { type Cidr, formatCidr, networkOf } from "../base/addr.ts";
+import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { covers } from "../base/prefix.ts";
 import { isAcceptable } from "./link/addresses.ts";
 
-interface Slot {
+/** More leases than this are not remembered: the oldest that nobody uses go. */
+const MOST_LEASES = 4096;
+
+/** Nobody gets an address that was used so lately by another client, only because he asks for it. */
+export const KEPT_FOR_MS = 24 * 3600 * 1000;
+
+/** A client that wants addresses. */
+export interface LeaseClaim {
+  /** What tells it from others, as text without spaces. */
+  readonly owner: string;
+  /** It will come back under this, also when the server has been restarted meanwhile. */
+  readonly isKept: boolean;
+  /** For people; "" = none. */
+  readonly name: string;
+  /** Addresses that it would like to have. */
+  readonly wishes: readonly Cidr[];
+}
+
+/** Who has which addresses, or had them last. */
+export interface Lease {
+  readonly owner: string;
+  readonly isKept: boolean;
+  readonly name: string;
+  /** When it was given or given back, the later one, in milliseconds since 1970. */
+  readonly usedAt: number;
+  /** At most one of each network of the pool. */
   readonly addresses: readonly Cidr[];
-  /** Who has it, or had it last. */
-  owner: string | null;
-  isFree: boolean;
-  /** When it was given back, in the order of such events. */
-  freedAt: number;
+}
+
+/** A lease as the pool changes it. */
+interface HeldLease {
+  owner: string;
+  isKept: boolean;
+  name: string;
+  usedAt: number;
+  isLive: boolean;
+  /** One for each network, in the pool's order; null where it has lost it, or never had one. */
+  given: (Cidr | null)[];
 }
 
 /**
- * Addresses for so many clients: one from each network. Who comes back gets what he had, as long
- * as nobody else needed it meanwhile.
+ * Addresses for clients: one from each network. Who comes back gets what he had, as long as nobody
+ * else needed it meanwhile, or what he asks for if it is free.
  */
 export class AddressPool {
-  readonly #slots: Slot[];
-  #events = 0;
+  readonly #networks: readonly PoolNetwork[];
+  readonly #clients: number;
+  /** By owner; those that were used last stand last. */
+  readonly #leases = new Map<string, HeldLease>();
+  #live = 0;
 
   /**
-   * `taken`: the server's own addresses.
+   * `taken`: the server's own addresses. `remembered`: leases from before, the oldest first; what
+   * does not fit in this pool is left out.
    * @throws {TtunError} usage, when a network is too small
    */
-  constructor(networks: readonly Cidr[], taken: readonly Cidr[], clients: number) {
-    const columns = networks.map((network) => hosts(network, taken, clients));
-    this.#slots = Array.from({ length: clients }, (_, i) => ({
-      addresses: columns.map((column) => column[i]!),
-      owner: null,
-      isFree: true,
-      freedAt: 0,
-    }));
+  constructor(
+    networks: readonly Cidr[],
+    taken: readonly Cidr[],
+    clients: number,
+    remembered: readonly Lease[] = [],
+  ) {
+    this.#networks = networks.map((network) => new PoolNetwork(network, taken, clients));
+    this.#clients = clients;
+    for (const lease of remembered.slice(-MOST_LEASES)) this.#remember(lease);
   }
 
-  /** Addresses for this client until `release`; null when all are given out. */
-  lease(client: string): readonly Cidr[] | null {
-    const free = this.#slots.filter(({ isFree }) => isFree);
-    const slot = free.find(({ owner }) => owner === client) ??
-      free.toSorted((a, b) => a.freedAt - b.freedAt)[0];
-    if (slot === undefined) return null;
-    slot.owner = client;
-    slot.isFree = false;
-    return slot.addresses;
+  #remember({ owner, isKept, name, usedAt, addresses }: Lease): void {
+    if (this.#leases.has(owner)) return;
+    const lease: HeldLease = { owner, isKept, name, usedAt, isLive: false, given: [] };
+    lease.given = this.#networks.map((network) =>
+      addresses.map((address) => network.hostAt(address))
+        .find((host) => host !== null && network.take(host, lease)) ?? null
+    );
+    if (lease.given.some((address) => address !== null)) this.#leases.set(owner, lease);
   }
 
-  /** Gives back what `lease` gave. */
-  release(addresses: readonly Cidr[]): void {
-    const slot = this.#slots.find((candidate) => candidate.addresses === addresses);
-    if (slot === undefined) return;
-    slot.isFree = true;
-    slot.freedAt = ++this.#events;
+  /**
+   * Addresses for this client until `release`; null when all are given out, or when this very
+   * client has some already. `now`: milliseconds since 1970.
+   */
+  lease(claim: LeaseClaim, now: number): Lease | null {
+    const before = this.#leases.get(claim.owner);
+    if (this.#live === this.#clients || before?.isLive === true) return null;
+    const lease: HeldLease = before ??
+      { owner: "", isKept: false, name: "", usedAt: 0, isLive: false, given: [] };
+    Object.assign(lease, { owner: claim.owner, isKept: claim.isKept, name: claim.name });
+    lease.usedAt = now;
+    lease.isLive = true;
+    this.#live++;
+    if (before === undefined && this.#leases.size >= MOST_LEASES) this.#forgetOldest();
+    this.#moveToEnd(lease);
+    lease.given = this.#networks.map((network, i) => this.#hostFor(network, i, lease, claim, now));
+    return viewOf(lease);
+  }
+
+  /** What it asks for, what it has, the first that nobody knows, what was unused for the longest. */
+  #hostFor(
+    network: PoolNetwork,
+    i: number,
+    lease: HeldLease,
+    { wishes }: LeaseClaim,
+    now: number,
+  ): Cidr {
+    const had = lease.given[i] ?? null;
+    for (const wish of wishes) {
+      const host = network.hostAt(wish);
+      const holder = host === null ? undefined : network.holderOf(host);
+      if (host === null || !isFree(holder, lease, now)) continue;
+      if (had !== null) network.give(had);
+      if (holder !== undefined) this.#lose(holder, network, i);
+      network.take(host, lease);
+      return host;
+    }
+    if (had !== null) return had;
+    for (;;) {
+      const host = network.takeFirst(lease);
+      if (host !== null) return host;
+      this.#forgetOldest();
+    }
+  }
+
+  #lose(holder: HeldLease, network: PoolNetwork, i: number): void {
+    const host = holder.given[i] ?? null;
+    if (host !== null) network.give(host);
+    holder.given[i] = null;
+  }
+
+  /** There are always fewer living clients than addresses, and than leases. */
+  #forgetOldest(): void {
+    let lease: HeldLease | null = null;
+    for (const one of this.#leases.values()) {
+      if (one.isLive || (lease !== null && one.isKept)) continue;
+      lease = one;
+      if (!one.isKept) break;
+    }
+    if (lease === null) throw new TtunError("internal", "Cannot give an address: all are in use");
+    this.#networks.forEach((network, i) => this.#lose(lease, network, i));
+    this.#leases.delete(lease.owner);
+  }
+
+  #moveToEnd(lease: HeldLease): void {
+    this.#leases.delete(lease.owner);
+    this.#leases.set(lease.owner, lease);
+  }
+
+  /** Gives back what `lease` gave; it is remembered. */
+  release({ owner }: Pick<Lease, "owner">, now: number): void {
+    const lease = this.#leases.get(owner);
+    if (lease?.isLive !== true) return;
+    lease.isLive = false;
+    lease.usedAt = now;
+    this.#live--;
+    this.#moveToEnd(lease);
+  }
+
+  /** Those of clients that come back also to a restarted server, the longest unused first. */
+  kept(): Lease[] {
+    return [...this.#leases.values()].filter(({ isKept }) => isKept).map(viewOf);
+  }
+}
+
+function viewOf({ owner, isKept, name, usedAt, given }: HeldLease): Lease {
+  const addresses = given.filter((address) => address !== null);
+  return { owner, isKept, name, usedAt, addresses };
+}
+
+function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): boolean {
+  if (holder === undefined || holder === by) return true;
+  if (holder.isLive) return false;
+  return !holder.isKept || now - holder.usedAt > KEPT_FOR_MS;
+}
+
+/** One network of a pool, and whose its addresses are. */
+class PoolNetwork {
+  readonly #network: Cidr;
+  /** Offset of the last address that is looked at for somebody who asks for none. */
+  readonly #last: number;
+  readonly #own: ReadonlySet<string>;
+  /** By the address's text. */
+  readonly #holders = new Map<string, HeldLease>();
+  /** All addresses with lower offsets are taken. */
+  #next = 1;
+
+  /** @throws {TtunError} usage, where it has not so many addresses */
+  constructor(network: Cidr, taken: readonly Cidr[], clients: number) {
+    this.#network = networkOf(network);
+    this.#last = lastOffset(this.#network);
+    this.#own = new Set(taken.map(({ bytes }) => formatIp(bytes)));
+    hosts(this.#network, taken, clients);
+  }
+
+  /** That address with the network's prefix; null where no client may have it. */
+  hostAt({ bytes }: Cidr): Cidr | null {
+    const host: Cidr = { ...this.#network, bytes };
+    const isInside = covers(this.#network, bytes) && isAcceptable(host);
+    if (!isInside || this.#own.has(formatIp(bytes))) return null;
+    const offset = offsetOf(bytes, this.#network.bytes);
+    // The first is the network itself (IPv6: all its routers), of IPv4 the last is for broadcast.
+    return offset === 0 || (bytes.length === 4 && offset > this.#last) ? null : host;
+  }
+
+  holderOf({ bytes }: Cidr): HeldLease | undefined {
+    return this.#holders.get(formatIp(bytes));
+  }
+
+  /** Whether it was free. */
+  take(host: Cidr, lease: HeldLease): boolean {
+    const key = formatIp(host.bytes);
+    if (this.#holders.has(key)) return false;
+    this.#holders.set(key, lease);
+    return true;
+  }
+
+  /** The lowest that nobody has or had; null where there is none. */
+  takeFirst(lease: HeldLease): Cidr | null {
+    for (; this.#next <= this.#last; this.#next++) {
+      const host = this.hostAt({ ...this.#network, bytes: plus(this.#network.bytes, this.#next) });
+      if (host !== null && this.take(host, lease)) return host;
+    }
+    return null;
+  }
+
+  give(host: Cidr): void {
+    this.#holders.delete(formatIp(host.bytes));
+    this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
   }
 }
 
@@ -58,12 +237,16 @@ export function firstHost(network: Cidr): Cidr {
   return hosts(network, [], 1)[0]!;
 }
 
+/** How many addresses of a network a machine may have, as far as anybody looks. */
+function lastOffset({ family, bytes, prefix }: Cidr): number {
+  const bits = bytes.length * 8 - prefix;
+  return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
+}
+
 /** The first `count` addresses of a network that a machine may have, without those taken. */
 function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
   const { family, bytes, prefix } = networkOf(network);
-  const bits = bytes.length * 8 - prefix;
-  // Of IPv4 the last one is for broadcast; the first is the network itself (IPv6: all its routers).
-  const last = (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
+  const last = lastOffset({ family, bytes, prefix });
   const used = new Set(taken.map((cidr) => formatCidr({ ...cidr, prefix })));
   const found: Cidr[] = [];
   for (let i = 1; i <= last && found.length < count; i++) {
@@ -95,4 +278,11 @@ function plus(bytes: Uint8Array, n: number): Uint8Array {
     rest = Math.floor(rest / 256) + (value > 255 ? 1 : 0);
   }
   return sum;
+}
+
+/** How far behind the network's own address; above 2^53 not exactly. */
+function offsetOf(bytes: Uint8Array, network: Uint8Array): number {
+  let offset = 0;
+  for (let i = 0; i < bytes.length; i++) offset = 256 * offset + bytes[i]! - network[i]!;
+  return offset;
 }

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { type Cidr, formatCidr, formatIp, networkOf, parseCidr } from "../base/addr.ts";
 import type { TtunError } from "../base/errors.ts";
 import { packAddresses, readAddresses } from "./link/addresses.ts";
-import { AddressPool, firstHost } from "./address_pool.ts";
+import {
+  AddressPool,
+  firstHost,
+  KEPT_FOR_MS,
+  type Lease,
+  type LeaseClaim,
+} from "./address_pool.ts";
 
 fc.configureGlobal({ seed: 12 });
 
@@ -11,11 +17,20 @@ function pool(networks: string[], clients: number, taken: string[] = []): Addres
   return new AddressPool(networks.map(parseCidr), taken.map(parseCidr), clients);
 }
 
-const texts = (addresses: readonly Cidr[] | null) => addresses?.map(formatCidr) ?? null;
+/** A client without wishes that comes back. */
+const claim = (owner: string, more: Partial<LeaseClaim> = {}): LeaseClaim => ({
+  owner,
+  isKept: true,
+  name: "",
+  wishes: [],
+  ...more,
+});
+
+const texts = (lease: Lease | null) => lease?.addresses.map(formatCidr) ?? null;
 
 /** What so many clients get, one after the other. */
 function leases(of: AddressPool, clients: number): (string[] | null)[] {
-  return Array.from({ length: clients }, (_, i) => texts(of.lease(`client ${i}`)));
+  return Array.from({ length: clients }, (_, i) => texts(of.lease(claim(`client ${i}`), 0)));
 }
 
 Deno.test("clients get the first addresses of the network, with its prefix, without the server's own", () => {
@@ -110,7 +125,7 @@ Deno.test("a pool gives only such addresses as a client takes, or is refused", (
     .filter((network) => {
       let addresses: readonly Cidr[];
       try {
-        addresses = pool([network], 1).lease("one")!;
+        addresses = pool([network], 1).lease(claim("one"), 0)!.addresses;
       } catch (error) {
         assert.equal((error as TtunError).kind, "usage");
         return false;
@@ -162,12 +177,12 @@ Deno.test("no client gets the network's, the broadcast's, the server's or anothe
       if (given.family === 4) found.add(formatIp(broadcast));
       const before = found.size;
       for (let i = 0; i < clients; i++) {
-        const [address] = of.lease(`client ${i}`)!;
+        const [address] = of.lease(claim(`client ${i}`), 0)!.addresses;
         assert.deepEqual(networkOf(address!), network);
         found.add(formatIp(address!.bytes));
       }
       assert.equal(found.size, before + clients);
-      assert.equal(of.lease("one more"), null);
+      assert.equal(of.lease(claim("one more"), 0), null);
     }),
     { numRuns: 200 },
   );
@@ -185,77 +200,153 @@ Deno.test("a carry goes through all bytes of an address", () => {
   assert.deepEqual(leases(pool(["fd00::/64"], 1, six), 1), [["fd00::1:40/64"]]);
 });
 
-Deno.test("who comes back gets what he had; who is new, what nobody has used for the longest time", () => {
-  const of = pool(["10.8.0.0/24"], 3);
-  const [one, two, three] = ["one", "two", "three"].map((name) => of.lease(name)!);
-  assert.deepEqual([texts(one!), texts(two!), texts(three!)], [["10.8.0.1/24"], ["10.8.0.2/24"], [
-    "10.8.0.3/24",
-  ]]);
-  of.release(two!);
-  of.release(one!);
-  of.release(three!);
-  assert.equal(of.lease("one"), one);
-  assert.equal(of.lease("three"), three);
-  of.release(one!);
-  of.release(three!);
-  assert.equal(of.lease("four"), two, "free for the longest time");
-  assert.equal(of.lease("five"), one);
-  assert.equal(of.lease("two"), three, "his own has another one now");
-  assert.equal(of.lease("six"), null);
+/** Comes and goes. */
+function visit(of: AddressPool, who: LeaseClaim, now = 0): string[] | null {
+  const lease = of.lease(who, now);
+  if (lease !== null) of.release(lease, now);
+  return texts(lease);
+}
+
+Deno.test("who comes back gets what he had, and nobody else gets it while there are others", () => {
+  const of = pool(["10.8.0.0/24", "fd00:8::/64"], 2);
+  for (let round = 0; round < 3; round++) {
+    for (let i = 1; i < 200; i++) {
+      assert.deepEqual(visit(of, claim(`${i}`)), [
+        `10.8.0.${i}/24`,
+        `fd00:8::${i.toString(16)}/64`,
+      ]);
+    }
+  }
 });
 
-Deno.test("what was never used goes before what somebody had", () => {
-  const of = pool(["10.8.0.0/24"], 3);
-  of.release(of.lease("one")!);
-  assert.deepEqual(texts(of.lease("two")), ["10.8.0.2/24"]);
-  assert.deepEqual(texts(of.lease("three")), ["10.8.0.3/24"]);
-  assert.deepEqual(texts(of.lease("one")), ["10.8.0.1/24"]);
+Deno.test("when all are known, the address that was unused for the longest time goes", () => {
+  const of = pool(["10.8.0.0/29"], 2);
+  for (let i = 1; i <= 6; i++) visit(of, claim(`${i}`));
+  visit(of, claim("1")); // 2 is the oldest now
+  assert.deepEqual(visit(of, claim("7")), ["10.8.0.2/29"]);
+  assert.deepEqual(visit(of, claim("2")), ["10.8.0.3/29"]);
+  assert.deepEqual(visit(of, claim("1")), ["10.8.0.1/29"]);
+  // One that is used does not go, however old.
+  const four = of.lease(claim("4"), 0)!;
+  for (const who of ["5", "6", "7", "1", "2", "8"]) visit(of, claim(who));
+  assert.deepEqual(texts(four), ["10.8.0.4/29"]);
+  assert.notDeepEqual(visit(of, claim("9")), texts(four));
 });
 
-Deno.test("a client that is there already gets another address beside", () => {
+Deno.test("clients that keep no identity are forgotten before those that do", () => {
+  const of = pool(["10.8.0.0/29"], 2);
+  visit(of, claim("kept"));
+  for (let i = 0; i < 50; i++) visit(of, claim(`process ${i}`, { isKept: false }));
+  assert.deepEqual(visit(of, claim("kept")), ["10.8.0.1/29"]);
+  assert.deepEqual(of.kept().map(({ owner }) => owner), ["kept"]);
+});
+
+Deno.test("there are never more leases than are remembered, whoever comes", () => {
+  const of = pool(["10.8.0.0/16", "fd00:8::/64"], 2);
+  const stays = of.lease(claim("stays"), 0)!;
+  for (let i = 0; i < 5000; i++) visit(of, claim(`${i}`));
+  assert.equal(of.kept().length, 4096);
+  assert.deepEqual(texts(stays), ["10.8.0.1/16", "fd00:8::1/64"]);
+  assert.equal(of.lease(claim("stays"), 0), null, "it is still here");
+});
+
+Deno.test("a client gets what it asks for when that is free, and keeps it", () => {
+  const of = pool(["10.8.0.0/24", "fd00:8::/64"], 4, ["10.8.0.1", "fd00:8::1"]);
+  const wishes = (...list: string[]) => ({ wishes: list.map(parseCidr) });
+  assert.deepEqual(visit(of, claim("one", wishes("10.8.0.77/8"))), [
+    "10.8.0.77/24",
+    "fd00:8::2/64",
+  ]);
+  assert.deepEqual(visit(of, claim("one")), ["10.8.0.77/24", "fd00:8::2/64"]);
+  assert.deepEqual(visit(of, claim("one", wishes("fd00:8::abcd:1:2:3"))), [
+    "10.8.0.77/24",
+    "fd00:8::abcd:1:2:3/64",
+  ]);
+  // What it had before is free for others again.
+  assert.deepEqual(visit(of, claim("two")), ["10.8.0.2/24", "fd00:8::2/64"]);
+  assert.deepEqual(visit(of, claim("two", wishes("9.9.9.9", "10.8.0.5", "10.8.0.6"))), [
+    "10.8.0.5/24",
+    "fd00:8::2/64",
+  ]);
+});
+
+Deno.test("nobody gets by asking what is the server's, no host's, outside, or another client's", () => {
+  const of = pool(["10.8.0.0/24", "fd00:8::/64"], 4, ["10.8.0.1", "fd00:8::1"]);
+  const other = of.lease(claim("other"), 0)!;
+  assert.deepEqual(texts(other), ["10.8.0.2/24", "fd00:8::2/64"]);
+  visit(of, claim("away"), 1_000);
+  for (
+    const wish of ["10.8.0.1", "10.8.0.0", "10.8.0.255", "10.8.1.4", "10.8.0.2", "10.8.0.3"]
+      .concat(["fd00:8::", "fd00:8::1", "fd00:8::2", "fd00:8::3", "fd00:9::4", "::10.8.0.4"])
+  ) {
+    const got = visit(of, claim("asks", { wishes: [parseCidr(wish)] }), 2_000);
+    assert.deepEqual(got, ["10.8.0.4/24", "fd00:8::4/64"], wish);
+  }
+  // One who has not been here for long has no claim against one who asks.
+  const asks = claim("asks", { wishes: [parseCidr("10.8.0.3"), parseCidr("10.8.0.2")] });
+  assert.deepEqual(visit(of, asks, 1_001 + KEPT_FOR_MS), ["10.8.0.3/24", "fd00:8::4/64"]);
+  assert.deepEqual(visit(of, claim("away"), 1_002 + KEPT_FOR_MS), ["10.8.0.4/24", "fd00:8::3/64"]);
+  assert.deepEqual(visit(of, asks, 10 * KEPT_FOR_MS), ["10.8.0.3/24", "fd00:8::4/64"]);
+});
+
+Deno.test("a client that is here already gets nothing more", () => {
   const of = pool(["10.8.0.0/24"], 2);
-  assert.deepEqual([texts(of.lease("one")), texts(of.lease("one"))], [["10.8.0.1/24"], [
-    "10.8.0.2/24",
-  ]]);
-  assert.equal(of.lease("one"), null);
+  const mine = of.lease(claim("one"), 0)!;
+  assert.equal(of.lease(claim("one"), 0), null);
+  assert.deepEqual(texts(of.lease(claim("two"), 0)), ["10.8.0.2/24"]);
+  of.release(mine, 0);
+  of.release(mine, 0); // once is enough
+  assert.deepEqual(texts(of.lease(claim("three"), 0)), ["10.8.0.3/24"]);
+  assert.equal(of.lease(claim("one"), 0), null, "two are here");
 });
 
-Deno.test("only what was given can be given back", () => {
-  const of = pool(["10.8.0.0/24"], 1);
-  const mine = of.lease("one")!;
-  of.release([]);
-  of.release(mine.slice());
-  assert.equal(of.lease("two"), null);
-  of.release(mine);
-  assert.equal(of.lease("two"), mine);
+Deno.test("a new pool knows the leases of an old one, as far as they fit", () => {
+  const old = pool(["10.8.0.0/24", "fd00:8::/64"], 4);
+  for (const name of ["a", "b", "c", "d"]) visit(old, claim(name, { name }), 1_000);
+  visit(old, claim("a", { name: "a" }), 2_000);
+  const kept = old.kept();
+  assert.deepEqual(kept.map(({ owner, usedAt }) => [owner, usedAt]), [
+    ["b", 1_000],
+    ["c", 1_000],
+    ["d", 1_000],
+    ["a", 2_000],
+  ]);
+  const again = new AddressPool(["10.8.0.0/24", "fd00:8::/64"].map(parseCidr), [], 4, kept);
+  assert.deepEqual(visit(again, claim("new")), ["10.8.0.5/24", "fd00:8::5/64"]);
+  assert.deepEqual(visit(again, claim("b")), ["10.8.0.2/24", "fd00:8::2/64"]);
+  // Another network, one less, and an address that is the server's now.
+  const own = [parseCidr("10.8.0.2/24")];
+  const changed = new AddressPool([parseCidr("10.8.0.0/24")], own, 4, kept);
+  assert.deepEqual(visit(changed, claim("c")), ["10.8.0.3/24"]);
+  assert.deepEqual(visit(changed, claim("b")), ["10.8.0.5/24"]);
+  const foreign = new AddressPool([parseCidr("10.9.0.0/24")], [], 4, kept);
+  assert.deepEqual([foreign.kept(), visit(foreign, claim("c"))], [[], ["10.9.0.1/24"]]);
 });
 
-Deno.test("however clients come and go, each address has one owner, and a list says who gets what", () => {
-  const client = fc.nat(7).map((i) => `client ${i}`);
-  const steps = fc.array(fc.tuple(fc.boolean(), client), { maxLength: 80 });
+Deno.test("however clients come, ask and go, nobody has another's address, and all within bounds", () => {
+  const client = fc.nat(9).map((i) => `client ${i}`);
+  const wish = fc.option(fc.nat(15), { nil: undefined });
+  const steps = fc.array(fc.tuple(fc.boolean(), client, wish), { maxLength: 80 });
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 5 }), (list, count) => {
-      const of = pool(["10.8.0.0/24"], count);
-      // The model: free ones, the longest unused first, each with who had it last.
-      const free = Array.from(
-        { length: count },
-        (_, i) => ({ text: `10.8.0.${i + 1}/24`, last: "" }),
-      );
-      const held = new Map<string, readonly Cidr[]>();
-      for (const [comes, who] of list) {
-        if (!comes || held.has(who)) {
-          const mine = held.get(who);
-          if (mine === undefined) continue;
-          of.release(mine);
+      const of = pool(["10.8.0.0/28"], count, ["10.8.0.1"]);
+      const held = new Map<string, Lease>();
+      for (const [at, [comes, who, wanted]] of list.entries()) {
+        const mine = held.get(who);
+        if (mine !== undefined && !comes) {
+          of.release(mine, at);
           held.delete(who);
-          free.push({ text: texts(mine)![0]!, last: who });
           continue;
         }
-        const own = free.findIndex(({ last }) => last === who);
-        const wanted = free.splice(Math.max(own, 0), 1)[0];
-        const got = of.lease(who);
-        assert.equal(texts(got)?.[0], wanted?.text);
+        const wishes = wanted === undefined ? [] : [parseCidr(`10.8.0.${wanted}`)];
+        const got = of.lease(claim(who, { wishes }), at);
+        assert.equal(got === null, mine !== undefined || held.size === count);
         if (got !== null) held.set(who, got);
+        const all = [...held.values()].flatMap((lease) => texts(lease)!);
+        assert.equal(all.length, held.size);
+        assert.equal(new Set(all).size, held.size);
+        for (const text of all) assert.match(text, /^10\.8\.0\.([2-9]|1[0-4])\/28$/);
+        assert(of.kept().length <= 13);
       }
     }),
     { numRuns: 500 },

@@ -7,6 +7,7 @@ import { LONGEST_PACKET } from "../../src/app/admission.ts";
 import type { ServerMemory } from "../../src/app/meet_server.ts";
 import type { RekeyLimits } from "../../src/app/v2_link.ts";
 import type { WireMode, WireSecrets } from "../../src/app/wire.ts";
+import type { ClientIdentity } from "../../src/core/link/identity.ts";
 import { pskKey } from "../../src/core/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
 import type { PacketService } from "../../src/app/packet_service.ts";
@@ -74,6 +75,7 @@ export class VpnWorld implements AsyncDisposable {
       resolver?: Resolver;
       /** The same for clients that are one process. */
       instance?: number;
+      identity?: ClientIdentity;
       memory?: ServerMemory;
       /** What it does with addresses that it is given. */
       takeAddresses?: (addresses: readonly Cidr[]) => void;
@@ -91,6 +93,7 @@ export class VpnWorld implements AsyncDisposable {
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },
         retries: o.retries ?? Infinity,
         instance: seededRng(o.instance ?? 1000 + ++this.#seed)(16),
+        identity: o.identity,
         memory: o.memory ?? forgetful(),
       }), o);
   }
@@ -109,7 +112,11 @@ export class VpnWorld implements AsyncDisposable {
     const packets = { mssClamp: false, longest: LONGEST_PACKET };
     const pump = o.many === undefined
       ? new TunPump(device, this.clock, packets)
-      : new TunHub(device, this.clock, { ...packets, log });
+      : new TunHub(device, this.clock, {
+        ...packets,
+        log,
+        ...(o.many.networks && { networks: o.many.networks }),
+      });
     const given: string[][] = [];
     const running: Running = {
       device,

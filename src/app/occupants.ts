@@ -1,0 +1,53 @@
+/** Who is connected to a server, for the words by which it turns others away. */
+export class Occupants {
+  readonly #clients: number;
+  readonly #wallClock: () => number;
+  readonly #present = new Map<object, { sinceMs: number; identity: string | undefined }>();
+
+  /** `clients`: how many may be there at a time. `wallClock`: milliseconds since 1970. */
+  constructor(clients: number, wallClock: () => number) {
+    this.#clients = clients;
+    this.#wallClock = wallClock;
+  }
+
+  /** `by`: what stands for the session until `leave`. */
+  enter(by: object, identity: string | undefined): void {
+    this.#present.set(by, { sinceMs: this.#wallClock(), identity });
+  }
+
+  leave(by: object): void {
+    this.#present.delete(by);
+  }
+
+  has(identity: string | undefined): boolean {
+    return this.#find(identity) !== undefined;
+  }
+
+  /**
+   * Why a client with this identity cannot come in. Where the others are is not told: whoever has
+   * the key may ask.
+   */
+  refusal(identity: string | undefined): string {
+    const same = this.#find(identity);
+    if (same !== undefined) {
+      return `this client is connected already since ${this.#time(same.sinceMs)}, by another ` +
+        "program with its identity; end that one, or start this one with --name NAME";
+    }
+    if (this.#clients > 1) return `all ${this.#clients} places are taken (--clients at the server)`;
+    const [other] = this.#present.values();
+    const since = other === undefined ? "" : ` since ${this.#time(other.sinceMs)}`;
+    return `another client is connected${since} (the server serves one; --clients N)`;
+  }
+
+  #find(identity: string | undefined) {
+    if (identity === undefined) return undefined;
+    return this.#present.values().find((one) => one.identity === identity);
+  }
+
+  /** The time of day, with the date where it was not within the last day: 23:35 UTC. */
+  #time(ms: number): string {
+    const text = new Date(ms).toISOString();
+    const isLately = this.#wallClock() - ms < 20 * 3600 * 1000;
+    return `${isLately ? "" : `${text.slice(0, 10)} `}${text.slice(11, 16)} UTC`;
+  }
+}

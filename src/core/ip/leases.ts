@@ -1,0 +1,49 @@
+import { formatIp, parseIp } from "../../base/addr.ts";
+import type { Lease } from "../address_pool.ts";
+import { isClientName } from "../link/identity.ts";
+
+/**
+ * Leases as the text of a file: one to a line, the longest unused first. Only clients that come
+ * back under the same identity are in it.
+ */
+const HEAD = "# ttun: identity, name, last used, addresses\n";
+
+/** More than this no pool remembers (address_pool.ts): what is larger is no such file. */
+export const MOST_LEASE_BYTES = 1 << 20;
+
+const OWNER = /^[0-9a-f]{32}$/;
+
+export function writeLeases(leases: readonly Lease[]): string {
+  const lines = leases.map(({ owner, name, usedAt, addresses }) =>
+    [
+      owner,
+      name === "" ? "-" : name,
+      new Date(usedAt).toISOString(),
+      ...addresses.map(({ bytes }) => formatIp(bytes)),
+    ].join(" ") + "\n"
+  );
+  return HEAD + lines.join("");
+}
+
+/** Lines that are none are left out: what stands in the file is no reason not to serve. */
+export function readLeases(text: string): Lease[] {
+  return text.split("\n").flatMap((line) => readLease(line) ?? []);
+}
+
+function readLease(line: string): Lease | null {
+  const [owner = "", name = "", time = "", ...texts] = line.trim().split(" ");
+  const usedAt = Date.parse(time);
+  if (!OWNER.test(owner) || Number.isNaN(usedAt)) return null;
+  if (name !== "-" && !isClientName(name)) return null;
+  const addresses = texts.slice(0, 2).flatMap((text) => {
+    const bytes = parseIp(text);
+    if (bytes === null) return [];
+    return {
+      family: bytes.length === 4 ? 4 as const : 6 as const,
+      bytes,
+      prefix: 8 * bytes.length,
+    };
+  });
+  if (addresses.length === 0) return null;
+  return { owner, isKept: true, name: name === "-" ? "" : name, usedAt, addresses };
+}
