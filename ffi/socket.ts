@@ -6,6 +6,7 @@ import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from 
 
 /** Linux's numbers: sys/socket.h, netinet/tcp.h, linux/mptcp.h. */
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_TCP = 6;
@@ -101,6 +102,21 @@ export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): n
     libc.call.close(fd);
     throw new NativeError("connect", errno);
   }
+}
+
+/**
+ * A non-blocking UDP socket with one peer, on a port that the kernel has drawn: only the peer's
+ * datagrams come in, and what its machine says of them (ICMP) is an error of the next call.
+ * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
+ */
+export function openDatagrams(libc: Libc, to: HostPort): number {
+  const { family, size } = writeSockaddr(to, name);
+  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = libc.check("socket", libc.call.socket(family, type, 0));
+  return guarded(libc, fd, () => {
+    libc.check("connect", libc.call.connect(fd, name, size));
+    return fd;
+  });
 }
 
 /** The error that a connection attempt ended with, 0 if it did not fail (SO_ERROR). */

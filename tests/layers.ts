@@ -11,7 +11,7 @@ type Layer = "base" | "contract" | "core" | "ffi" | "io" | "app" | "cli" | "main
 const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: RegExp | null }> = {
   base: { layers: [], packages: null },
   contract: { layers: ["base"], packages: null },
-  core: { layers: ["base", "contract"], packages: /^(npm:)?@noble\// },
+  core: { layers: ["base", "contract"], packages: /^(npm:)?@noble\/|^dns-packet$|^node:buffer$/ },
   ffi: { layers: ["base"], types: ["contract"], packages: null },
   io: { layers: ["base", "contract", "ffi"], packages: /^node:/ },
   app: { layers: ["base", "contract", "core"], packages: null },

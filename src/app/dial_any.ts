@@ -1,5 +1,5 @@
 import { type HostPort, ipBytes } from "../base/addr.ts";
-import { TtunError } from "../base/errors.ts";
+import { NameError, TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { abortable, onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
@@ -35,6 +35,10 @@ export interface DialAnyOptions {
   /** What the stream lives under, where it may outlive the wish for it; absent = `signal`. */
   readonly life?: AbortSignal;
   readonly timeoutMs: number;
+  /** Time of its own for the name to resolve; absent = it is part of `timeoutMs`. */
+  readonly nameMs?: number;
+  /** On whose behalf the name is resolved, as Resolver has it. */
+  readonly owner?: string | undefined;
   /** Which of the name's addresses may be tried. @throws where none may */
   readonly choose?: ((addresses: string[]) => string[]) | undefined;
 }
@@ -54,10 +58,27 @@ async function dialName(o: DialAnyOptions): Promise<Stream> {
   o.signal.throwIfAborted();
   const attempts = new AbortController();
   using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
-  using _timeout = o.clock.after(o.timeoutMs, () => attempts.abort(noAnswer(o.to, o.timeoutMs)));
+  const { clock, timeoutMs, nameMs = timeoutMs, to } = o;
   const { signal } = attempts;
-  const found = await abortable(o.resolver.resolve(o.to.host, { signal }), signal);
+  const began = clock.now();
+  const found = await resolveInTime(o, nameMs, attempts);
+  const left = o.nameMs === undefined ? Math.max(0, began + timeoutMs - clock.now()) : timeoutMs;
+  using _timeout = clock.after(left, () => attempts.abort(noAnswer(to, timeoutMs)));
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
+}
+
+/** A name that takes too long is told as what it is: nothing has been dialled yet. */
+async function resolveInTime(
+  { resolver, clock, to: { host }, owner }: DialAnyOptions,
+  ms: number,
+  attempts: AbortController,
+): Promise<string[]> {
+  const { signal } = attempts;
+  const words = `Cannot resolve ${JSON.stringify(host)}: no answer from the name servers within ${
+    ms / 1000
+  } s`;
+  using _timeout = clock.after(ms, () => attempts.abort(new NameError("silent", words)));
+  return await abortable(resolver.resolve(host, { signal, owner }), signal);
 }
 
 /** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */

@@ -9,6 +9,7 @@ import { Backoff } from "../core/backoff.ts";
 import type { ClientIdentity } from "../core/link/identity.ts";
 import { dialAny } from "./dial_any.ts";
 import { droppedSince, type PacketService } from "./packet_service.ts";
+import { ServerName } from "./proxy/server_name.ts";
 import { Tuner } from "./tuning.ts";
 import { meetServer, type ServerMemory } from "./meet_server.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
@@ -16,6 +17,7 @@ import type { WireSecrets } from "./wire.ts";
 import { sleep } from "./wait.ts";
 
 const DIAL_TIMEOUT = 10_000;
+const NAME_TIMEOUT = 10_000;
 
 export interface VpnClientOptions {
   server: HostPort;
@@ -56,11 +58,13 @@ export async function runVpnClient(o: VpnClientOptions): Promise<void> {
 class VpnClient {
   readonly #o: VpnClientOptions;
   readonly #tuner: Tuner;
+  readonly #resolver: Resolver;
   readonly #backoff = new Backoff();
 
   constructor(o: VpnClientOptions) {
     this.#o = o;
     this.#tuner = new Tuner(o.log, o.congestion);
+    this.#resolver = new ServerName(o.resolver, o, 0);
   }
 
   async run(): Promise<never> {
@@ -90,6 +94,8 @@ class VpnClient {
         await using stream = await dialAny({
           ...this.#o,
           to: server,
+          resolver: this.#resolver,
+          nameMs: NAME_TIMEOUT,
           timeoutMs: DIAL_TIMEOUT,
           signal,
         });

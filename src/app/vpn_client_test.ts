@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorOf, ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
-import { TtunError } from "../base/errors.ts";
+import { NameError, TtunError } from "../base/errors.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
 
 const never = new AbortController().signal;
@@ -135,6 +135,50 @@ Deno.test("the name is resolved anew for each attempt", async () => {
   const client = world.client({ resolver, dialer });
   while (client.fields("authenticated").length < 1) await world.clock.advance(100);
   assert.deepEqual(asked, Array(3).fill("server.example"));
+});
+
+Deno.test("when name servers go dark, the client comes back by the server's last address", async () => {
+  await using world = new VpnWorld();
+  let isDark = false;
+  const resolver = {
+    resolve: (_host: string, { signal }: { signal: AbortSignal }) =>
+      isDark
+        ? new Promise<string[]>((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        })
+        : Promise.resolve([SERVER_HOST]),
+  };
+  const server = world.server();
+  const client = world.client({ resolver });
+  const sessions = () => client.fields("authenticated").length;
+  while (sessions() < 1) await world.clock.advance(100);
+  isDark = true;
+  await server.stop();
+  world.server();
+  const since = world.clock.now();
+  while (sessions() < 2) await world.clock.advance(50);
+  assert(world.clock.now() - since < 2000, "the pause after a lost connection, and no more");
+  await world.clock.advance(3000);
+  const told = client.lines().filter((line) => line.includes("does not resolve"));
+  assert.deepEqual(told, [
+    "warn the name server.example does not resolve at the moment (no answer yet); " +
+    `using the last address ${SERVER_HOST}`,
+  ]);
+});
+
+Deno.test("name servers that were never there are told after 10 s, and nothing else is blamed", async () => {
+  await using world = new VpnWorld();
+  const resolver = {
+    resolve: (_host: string, { signal }: { signal: AbortSignal }) =>
+      new Promise<string[]>((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  };
+  const client = world.client({ resolver, retries: 0 });
+  const error = await world.clock.until(client.ended);
+  assert(error instanceof NameError && error.reason === "silent");
+  assert.match(error.message, /no answer from the name servers within 10 s/);
+  assert.equal(world.clock.now(), 10_000);
 });
 
 Deno.test("a name that does not resolve is that failure", async () => {

@@ -49,6 +49,22 @@ export class ProtocolError extends TtunError {
   }
 }
 
+/**
+ * Why a name has no address: there is none of that name; nobody answered; a name server answered
+ * that it cannot tell; it is no host name at all.
+ */
+export type NameReason = "missing" | "silent" | "failed" | "invalid";
+
+/** A name that does not resolve. The reason tells a name that is wrong from name servers that are. */
+export class NameError extends TtunError {
+  readonly reason: NameReason;
+
+  constructor(reason: NameReason, message: string, options?: { cause?: unknown }) {
+    super("name", message, options);
+    this.reason = reason;
+  }
+}
+
 /** Whatever was thrown, as a member of the family: strangers become `internal`. */
 export function toTtunError(thrown: unknown): TtunError {
   if (thrown instanceof TtunError) return thrown;
@@ -61,10 +77,15 @@ export interface PlainError {
   kind: ErrorKind;
   message: string;
   stack?: string;
+  /** Of a NameError. */
+  reason?: NameReason;
 }
 
 export function plainError(thrown: unknown): PlainError {
   const error = toTtunError(thrown);
+  if (error instanceof NameError) {
+    return { kind: error.kind, message: error.message, reason: error.reason };
+  }
   const origin = error.cause instanceof Error ? error.cause : error;
   return error.kind === "internal" && origin.stack !== undefined
     ? { kind: error.kind, message: error.message, stack: origin.stack }
@@ -72,6 +93,7 @@ export function plainError(thrown: unknown): PlainError {
 }
 
 export function errorFromPlain(plain: PlainError): TtunError {
+  if (plain.reason !== undefined) return new NameError(plain.reason, plain.message);
   const error = new TtunError(plain.kind, plain.message);
   if (plain.stack !== undefined) error.stack = plain.stack;
   return error;

@@ -5,6 +5,7 @@ import type { Clock } from "../contract/host.ts";
 import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
 import type { Configured, NetworkConfig } from "../io/netcfg.ts";
+import type { Libc } from "../../ffi/libc.ts";
 import type { Reactor } from "../io/reactor.ts";
 import type { VpnConfig } from "./messages.ts";
 
@@ -25,6 +26,8 @@ export interface SocketMachine extends AsyncDisposable {
   readonly clock: Clock;
   /** The loop that blocks; null where messages arrive by themselves. */
   readonly reactor: Reactor | null;
+  /** System calls; null where there are none. */
+  readonly libc: Libc | null;
   openNet(o: Pick<VpnConfig, "io" | "mptcp">, log: Logger): Net;
   /** What becomes that user when it is called. @throws {TtunError} usage, where there is none such */
   userChange(name: string): () => void;

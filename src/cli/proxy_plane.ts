@@ -11,6 +11,7 @@ import { chooseCiphers, type ChosenCiphers } from "./choose_cipher.ts";
 import type { Net, SocketMachine } from "./machine.ts";
 import type { PlaneHost, ProxyConfig, ProxyFacts } from "./messages.ts";
 import { Orders } from "./orders.ts";
+import { openNames } from "./names.ts";
 import { isGranted } from "./permissions.ts";
 import { passwordCheck } from "./proxy_auth.ts";
 import { rng } from "./rng.ts";
@@ -61,7 +62,7 @@ async function run(
   }
   await runEnd(config, listener, ciphers, net, {
     dialer: net,
-    resolver: orders,
+    resolver: openNames((host) => orders.resolve(host, { signal }), machine),
     clock: machine.clock,
     wallClock: Date.now,
     rng,

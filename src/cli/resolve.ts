@@ -1,27 +1,30 @@
 import { lookup } from "node:dns/promises";
 import { parseIp } from "../base/addr.ts";
-import { TtunError } from "../base/errors.ts";
+import { NameError } from "../base/errors.ts";
 
 /**
- * The IP addresses of a host as the system resolves names (hosts file, then DNS), in its order.
- * @throws {TtunError} name
+ * The IP addresses of a host as the C library resolves names (getaddrinfo), in its order. It takes a
+ * thread of Deno's until it comes back, and cannot be ended. @throws {NameError}
  */
 export async function resolveHost(host: string): Promise<string[]> {
   if (parseIp(host) !== null) return [host];
   try {
     return (await lookup(host, { all: true })).map(({ address }) => address);
   } catch (cause) {
-    throw new TtunError(
-      "name",
-      `Cannot resolve ${
-        JSON.stringify(host)
-      }: no such host name, or no name server answers; check its spelling`,
-      { cause },
-    );
+    const quoted = JSON.stringify(host);
+    const code = cause instanceof Error && "code" in cause ? cause.code : "";
+    if (code === "EAI_AGAIN") {
+      const words =
+        `Cannot resolve ${quoted}: no answer from the name servers; is there a way to them?`;
+      throw new NameError("silent", words, { cause });
+    }
+    const words = `Cannot resolve ${quoted}: no such host name, or no name server answers; ` +
+      "check its spelling";
+    throw new NameError("missing", words, { cause });
   }
 }
 
-/** A name to listen on is resolved once, before; "" stays all addresses. @throws {TtunError} name */
+/** A name to listen on is resolved once, before; "" stays all addresses. @throws {NameError} */
 export async function resolveListenHost(host: string): Promise<string> {
   return host === "" ? "" : (await resolveHost(host))[0]!;
 }

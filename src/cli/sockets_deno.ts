@@ -8,6 +8,7 @@ export function openDenoSockets(): SocketMachine {
   return {
     clock: new DenoClock(),
     reactor: null,
+    libc: null,
     openNet: () => new DenoNet(null),
     userChange: () => {
       const why = Deno.build.os === "linux"

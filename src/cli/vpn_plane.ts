@@ -19,6 +19,7 @@ import type { Machine } from "./machine.ts";
 import { openDarwin } from "./machine_darwin.ts";
 import { openLinux } from "./machine_linux.ts";
 import { openWindows } from "./machine_windows.ts";
+import { openNames } from "./names.ts";
 import { Orders } from "./orders.ts";
 import { rng } from "./rng.ts";
 
@@ -122,7 +123,7 @@ async function run(
       server,
       retries,
       dialer: net,
-      resolver: orders,
+      resolver: openNames((host) => orders.resolve(host, { signal }), machine),
       memory,
       instance,
     });

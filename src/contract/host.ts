@@ -16,6 +16,10 @@ export interface Clock {
 export type Rng = (length: number) => Uint8Array;
 
 export interface Resolver {
-  /** IP addresses of a host name (or of an address, itself), best first. @throws {TtunError} name */
-  resolve(host: string, o: { signal: AbortSignal }): Promise<string[]>;
+  /**
+   * IP addresses of a host name (or of an address, itself), best first. `owner`: on whose behalf, an
+   * opaque text: each owner has a limit of its own; absent = ttun's, which waits behind nobody.
+   * @throws {NameError}; {TtunError} exhausted; the signal's reason
+   */
+  resolve(host: string, o: { signal: AbortSignal; owner?: string | undefined }): Promise<string[]>;
 }

@@ -29,6 +29,8 @@ export interface ConnectOptions {
   readonly early?: Uint8Array;
   /** They must not come there twice. */
   readonly once?: boolean;
+  /** On whose behalf, where a name is resolved for it (contract/host.ts). */
+  readonly owner?: string | undefined;
 }
 
 /**
@@ -67,12 +69,12 @@ export function connectFromHere(o: {
   rules: AddressRules | null;
 }): Connect {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
-  return (target, { signal, early = NOTHING }, events) => {
+  return (target, { signal, early = NOTHING, owner }, events) => {
     const choose = rules === null
       ? undefined
       : (addresses: string[]) => allowed(addresses, rules, target);
     return startAny(
-      { to: target, dialer, resolver, clock, timeoutMs, signal, choose },
+      { to: target, dialer, resolver, clock, timeoutMs, signal, choose, owner },
       new Reaching(target, early, events),
     );
   };

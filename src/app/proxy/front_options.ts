@@ -26,6 +26,8 @@ export interface FrontOptions {
 
 /** What becomes of one client. */
 export interface FrontEvents {
+  /** Whose it is: what is looked up for it counts against this one. */
+  readonly owner?: string;
   onTarget(target: Target): void;
   /** Why there is no connection to it. */
   onRefused(thrown: unknown): void;

@@ -14,6 +14,8 @@ export interface HttpDriverOptions {
   readonly relays: Relays;
   readonly connect: Connect;
   readonly signal: AbortSignal;
+  /** On whose behalf names are resolved. */
+  readonly owner?: string | undefined;
   /** A target is about to be connected to: for the log. */
   readonly onTarget: (target: Target) => void;
   /** Why there is no connection to it. */
@@ -231,7 +233,7 @@ class HttpDriver implements AsyncDisposable {
     const isMine = () => this.#connecting === own;
     const signal = AbortSignal.any([this.#o.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
-    connectTo(this.#o.connect, target, { signal, early }).then((stream) => {
+    connectTo(this.#o.connect, target, { signal, early, owner: this.#o.owner }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
       this.#connecting = null;
       this.#target = this.#side(stream);

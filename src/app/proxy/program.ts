@@ -4,7 +4,7 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Target } from "../../core/proxy/target.ts";
-import type { Pending } from "../pending.ts";
+import { addressGroup, type Pending } from "../pending.ts";
 import type { QuietLog } from "../quiet_log.ts";
 import { ConnectError } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
@@ -65,6 +65,10 @@ export class Program implements FrontEvents {
       this.onFailure(error);
       return false;
     }
+  }
+
+  get owner(): string {
+    return addressGroup(this.#stream.remote);
   }
 
   get #peer(): string {

@@ -7,7 +7,7 @@ import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.t
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import type { RandomBlock } from "../../core/tt/random.ts";
-import type { Pending } from "../pending.ts";
+import { addressGroup, type Pending } from "../pending.ts";
 import type { QuietLog } from "../quiet_log.ts";
 import { ConnectError } from "./egress.ts";
 import type { Admitted } from "./first_flight.ts";
@@ -103,6 +103,11 @@ export class ServedCarrier implements FrontEvents {
     this.#target = target;
     const { log } = this.#host;
     if (log.isDebug) log.debug("connect", { ...this.#who, target: targetText(target) });
+  }
+
+  /** A key at an address. */
+  get owner(): string {
+    return `${this.#admitted.account.name} ${addressGroup(this.#stream.remote)}`;
   }
 
   get #who(): { peer: string; user?: string } {

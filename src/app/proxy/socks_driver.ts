@@ -133,7 +133,7 @@ export class SocksDriver implements DialEvents {
     this.#soon = this.#answers.flushAfter(relays.options.clock, HOLD_MS);
     this.#target = target;
     try {
-      this.#isUnderWay = connect(target, { signal }, this) === true;
+      this.#isUnderWay = connect(target, { signal, owner: this.#events.owner }, this) === true;
     } catch (error) {
       this.failed(error);
     }
@@ -189,7 +189,12 @@ export class SocksDriver implements DialEvents {
     const early = rest.length > 0 ? rest : await this.#firstWords();
     try {
       const { connect, signal } = this.#o;
-      this.#upstream = await connectTo(connect, target, { signal, early, once: true });
+      this.#upstream = await connectTo(connect, target, {
+        signal,
+        early,
+        once: true,
+        owner: this.#events.owner,
+      });
     } catch (thrown) {
       this.#client.reset();
       throw this.#refused(thrown, target);

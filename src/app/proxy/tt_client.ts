@@ -51,7 +51,7 @@ class ProxyClient implements Disposable {
     const { scratch } = relays.options;
     const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
     const here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
-    const resolver = new ServerName(o.resolver, o.clock, o.signal);
+    const resolver = new ServerName(o.resolver, o);
     const tunnel = new TtDialer({ ...o, dialer, resolver, scratch, secrets });
     this.#tunnel = tunnel;
     this.#programs = {

@@ -19,6 +19,9 @@ import { TtStream } from "./tt_stream.ts";
 /** For the server's TCP, as the existing programs have it. */
 const DIAL_MS = 5000;
 
+/** For its name, where it has never been resolved. */
+const NAME_MS = 10_000;
+
 /** An answer may be to a frame of the longest lifetime ago. */
 const REACH = 15;
 
@@ -159,6 +162,7 @@ export class TtDialer implements Disposable {
         dialer: this.#o.dialer,
         resolver: this.#o.resolver,
         clock: this.#o.clock,
+        nameMs: NAME_MS,
         timeoutMs: DIAL_MS,
         signal,
         life: this.#o.signal,

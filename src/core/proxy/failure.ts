@@ -1,4 +1,4 @@
-import type { TtunError } from "../../base/errors.ts";
+import { NameError, type NameReason, type TtunError } from "../../base/errors.ts";
 import type { Field } from "./http_fields.ts";
 import { formatTarget, type Target } from "./target.ts";
 
@@ -31,6 +31,20 @@ const REPORTS = {
     status: 502,
     type: "dns_error",
     words: (to) => `The name in ${to} does not resolve. Check how it is spelt.`,
+  },
+  /** Its name servers do not answer. */
+  name_silent: {
+    socks5: 4,
+    status: 504,
+    type: "dns_timeout",
+    words: (to) => `The name in ${to} does not resolve at the moment: no name server answers.`,
+  },
+  /** They answer that they cannot tell. */
+  name_failed: {
+    socks5: 4,
+    status: 502,
+    type: "dns_error",
+    words: (to) => `The name in ${to} does not resolve at the moment: its name servers fail.`,
   },
   network_unreachable: {
     socks5: 3,
@@ -90,6 +104,8 @@ export const FAILURES: readonly Failure[] = [
   "host_unreachable",
   "network_unreachable",
   "name",
+  "name_silent",
+  "name_failed",
   "tunnel",
   "general",
 ];
@@ -104,6 +120,7 @@ export function mostTelling(failures: Iterable<Failure>): Failure {
 export function failureOf(error: TtunError): Failure {
   switch (error.kind) {
     case "name":
+      return error instanceof NameError ? NAME_FAILURES[error.reason] : "name";
     case "timeout":
     case "exhausted":
       return error.kind;
@@ -113,6 +130,13 @@ export function failureOf(error: TtunError): Failure {
       return "general";
   }
 }
+
+const NAME_FAILURES: Readonly<Record<NameReason, Failure>> = {
+  missing: "name",
+  invalid: "name",
+  silent: "name_silent",
+  failed: "name_failed",
+};
 
 function unreachable(cause: string): Failure {
   if (/\bECONNREFUSED\b/.test(cause)) return "refused";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ErrorKind, EXIT_CODES, TtunError } from "../../base/errors.ts";
+import { type ErrorKind, EXIT_CODES, NameError, TtunError } from "../../base/errors.ts";
 import {
   type Failure,
   failureOf,
@@ -22,6 +22,8 @@ Deno.test("each failure has its code and status", () => {
     "general 1 502",
     "host_unreachable 4 502",
     "name 4 502",
+    "name_failed 4 502",
+    "name_silent 4 504",
     "network_unreachable 3 502",
     "refused 5 502",
     "timeout 6 504",
@@ -51,6 +53,18 @@ Deno.test("a SOCKS5 code says what was meant, as far as it can", () => {
   for (const failure of exact) assert.equal(failureOfSocks5(socks5Code(failure)), failure);
   assert.equal(failureOfSocks5(socks5Code("name")), "host_unreachable");
   for (const code of [0, 7, 8, 9, 255]) assert.equal(failureOfSocks5(code), "general");
+});
+
+Deno.test("a name that does not resolve is one thing, name servers that do not answer are another", () => {
+  const of = (reason: NameError["reason"]) => failureOf(new NameError(reason, "Cannot resolve"));
+  assert.deepEqual([of("missing"), of("invalid"), of("silent"), of("failed")], [
+    "name",
+    "name",
+    "name_silent",
+    "name_failed",
+  ]);
+  assert.equal(httpFailure("name_silent", target).type, "dns_timeout");
+  assert.doesNotMatch(httpFailure("name_silent", target).words, /spel/);
 });
 
 Deno.test("a dialer's error is a failure by its kind, and by the errno of its cause", () => {

@@ -1,0 +1,166 @@
+import { NameError, TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Resolver } from "../../contract/host.ts";
+import { type HostForm, quoted, readHost } from "../../core/dns/host_name.ts";
+
+/** Questions under way at once, and of these one owner's. */
+const MOST_QUESTIONS = 1024;
+const MOST_PER_OWNER = 256;
+
+export type NameForm = Extract<HostForm, { kind: "name" }>;
+
+/** Finds a name's addresses, however that is done. @throws {NameError}; the signal's reason */
+export type LookUp = (
+  form: NameForm,
+  o: { readonly signal: AbortSignal; readonly owner: string | undefined },
+) => Promise<string[]>;
+
+interface Waiter {
+  readonly owner: string | undefined;
+  readonly resolve: (addresses: string[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One name that is asked for, and all who wait for it. */
+interface Question {
+  readonly key: string;
+  readonly waiters: Set<Waiter>;
+  readonly life: AbortController;
+  /** Against whom it counts. */
+  owner: string | undefined;
+}
+
+/**
+ * Resolves hosts: one question for all who ask the same at the same time, which ends when nobody waits
+ * for it any more. Owners cannot take each other's room: where there is none for another question of an
+ * owner, its oldest one, which most likely nobody answers, makes room.
+ */
+export class NameService implements Resolver {
+  readonly #lookUp: LookUp;
+  readonly #most: { total: number; perOwner: number };
+  readonly #questions = new Map<string, Question>();
+  /** Oldest first. */
+  readonly #byOwner = new Map<string, Set<Question>>();
+  #counted = 0;
+
+  constructor(lookUp: LookUp, most = { total: MOST_QUESTIONS, perOwner: MOST_PER_OWNER }) {
+    this.#lookUp = lookUp;
+    this.#most = most;
+  }
+
+  /** Questions under way. */
+  get size(): number {
+    return this.#questions.size;
+  }
+
+  async resolve(
+    host: string,
+    { signal, owner }: { signal: AbortSignal; owner?: string | undefined },
+  ): Promise<string[]> {
+    signal.throwIfAborted();
+    const form = readHost(host);
+    if (form.kind === "address") return [form.address];
+    const question = this.#questionFor(form, owner);
+    const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+    const waiter: Waiter = { owner, resolve, reject };
+    question.waiters.add(waiter);
+    using _tie = onAbort(signal, (reason) => {
+      question.waiters.delete(waiter);
+      reject(reason);
+      this.#endIfUnwanted(question, reason);
+    });
+    return [...await promise];
+  }
+
+  #questionFor(form: NameForm, owner: string | undefined): Question {
+    const key = form.isAbsolute ? `${form.name}.` : form.name;
+    const known = this.#questions.get(key);
+    if (known !== undefined) {
+      if (owner === undefined) this.#give(known, undefined); // nobody's limit ends it from now on
+      return known;
+    }
+    if (owner !== undefined) this.#makeRoom(owner);
+    const question: Question = { key, waiters: new Set(), life: new AbortController(), owner };
+    this.#questions.set(key, question);
+    this.#count(question);
+    const { signal } = question.life;
+    this.#lookUp(form, { signal, owner }).then(
+      (addresses) => this.#over(question, ({ resolve }) => resolve(addresses)),
+      (error) => this.#over(question, ({ reject }) => reject(error)),
+    );
+    return question;
+  }
+
+  #over(question: Question, tell: (waiter: Waiter) => void): void {
+    this.#forget(question);
+    for (const waiter of question.waiters) tell(waiter);
+  }
+
+  #endIfUnwanted(question: Question, reason: unknown): void {
+    if (question.waiters.size > 0 || this.#questions.get(question.key) !== question) return;
+    this.#forget(question);
+    question.life.abort(reason);
+  }
+
+  #forget(question: Question): void {
+    if (this.#questions.get(question.key) !== question) return;
+    this.#questions.delete(question.key);
+    this.#uncount(question);
+  }
+
+  #count(question: Question): void {
+    if (question.owner === undefined) return;
+    this.#counted++;
+    const same = this.#byOwner.get(question.owner);
+    if (same !== undefined) same.add(question);
+    else this.#byOwner.set(question.owner, new Set([question]));
+  }
+
+  #uncount(question: Question): void {
+    if (question.owner === undefined) return;
+    this.#counted--;
+    const same = this.#byOwner.get(question.owner)!;
+    same.delete(question);
+    if (same.size === 0) this.#byOwner.delete(question.owner);
+  }
+
+  #give(question: Question, owner: string | undefined): void {
+    this.#uncount(question);
+    question.owner = owner;
+    this.#count(question);
+  }
+
+  #makeRoom(owner: string): void {
+    const own = this.#byOwner.get(owner);
+    if (own !== undefined && own.size >= this.#most.perOwner) this.#dropOldest(owner, own);
+    if (this.#counted < this.#most.total) return;
+    const [most, questions] = [...this.#byOwner].reduce((a, b) => b[1].size > a[1].size ? b : a);
+    this.#dropOldest(most, questions);
+  }
+
+  /** Others who wait for the same keep it. */
+  #dropOldest(owner: string, questions: Set<Question>): void {
+    const [oldest] = questions as Iterable<Question> as [Question];
+    const why = new TtunError(
+      "exhausted",
+      `Cannot resolve ${quoted(oldest.key)}: too many names are asked for at once, and nobody ` +
+        "answered this one; try again later",
+    );
+    for (const waiter of oldest.waiters) {
+      if (waiter.owner !== owner) continue;
+      oldest.waiters.delete(waiter);
+      waiter.reject(why);
+    }
+    const [other] = oldest.waiters;
+    if (other === undefined) return this.#endIfUnwanted(oldest, why);
+    this.#give(oldest, other.owner);
+  }
+}
+
+/** That a name has no address, in words for the user. */
+export function noSuchName(host: string): NameError {
+  return new NameError(
+    "missing",
+    `Cannot resolve ${quoted(host)}: no such host name; check its spelling`,
+  );
+}

@@ -1,0 +1,192 @@
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { HostPort } from "../../base/addr.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { ConnectedDatagrams, DatagramDialer } from "../../contract/names.ts";
+import type { Dialer, Stream } from "../../contract/stream.ts";
+import { MOST_MESSAGE } from "../../core/dns/message.ts";
+import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts";
+
+/** So many datagrams are read before others have their turn: anybody near can send them. */
+const TURN = 64;
+
+/** Where datagrams are read to, one after the other: longer ones than were asked for are cut. */
+const room = new Uint8Array(4096);
+
+/** What queries are made with. */
+export interface QueryMeans {
+  readonly datagrams: DatagramDialer;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+}
+
+/**
+ * Drives one query (core/dns/name_query.ts) over sockets of its own, which are closed at its end.
+ * `servers`: by the query's numbers.
+ * @throws the signal's reason; {TtunError} exhausted
+ */
+export function runQuery(
+  query: NameQuery,
+  servers: readonly HostPort[],
+  o: QueryMeans & { readonly signal: AbortSignal },
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => new QueryRun(query, servers, o, resolve, reject).begin());
+}
+
+class QueryRun {
+  readonly #query: NameQuery;
+  readonly #servers: readonly HostPort[];
+  readonly #o: QueryMeans;
+  readonly #life = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #sockets = new Map<number, ConnectedDatagrams>();
+  readonly #resolve: (outcome: Outcome) => void;
+  readonly #reject: (error: unknown) => void;
+  #timer: Disposable | null = null;
+
+  constructor(
+    query: NameQuery,
+    servers: readonly HostPort[],
+    o: QueryMeans & { readonly signal: AbortSignal },
+    resolve: (outcome: Outcome) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#query = query;
+    this.#servers = servers;
+    this.#o = o;
+    this.#outer = o.signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  begin(): void {
+    if (this.#outer.aborted) return this.#fail(this.#outer.reason);
+    this.#outer.addEventListener("abort", this.#onAbort);
+    this.#perform(this.#query.begin(this.#now));
+  }
+
+  get #now(): number {
+    return this.#o.clock.now();
+  }
+
+  readonly #onAbort = (): void => this.#fail(this.#outer.reason);
+
+  #perform(steps: QueryStep[]): void {
+    for (const step of steps) {
+      if (this.#life.signal.aborted) return;
+      switch (step.kind) {
+        case "send":
+          this.#send(step.socket, this.#servers[step.server]!, step.bytes);
+          break;
+        case "ask":
+          this.#ask(step.exchange, this.#servers[step.server]!, step.bytes);
+          break;
+        case "wakeAt":
+          this.#timer?.[Symbol.dispose]();
+          this.#timer = this.#o.clock.after(Math.max(0, step.at - this.#now), this.#woke);
+          break;
+        case "done":
+          this.#close();
+          this.#resolve(step.outcome);
+          break;
+        default:
+          step satisfies never;
+      }
+    }
+  }
+
+  readonly #woke = (): void => this.#perform(this.#query.woke(this.#now));
+
+  #send(number: number, to: HostPort, bytes: Uint8Array<ArrayBuffer>): void {
+    try {
+      let socket = this.#sockets.get(number);
+      if (socket === undefined) {
+        socket = this.#o.datagrams.connect(to, { signal: this.#life.signal });
+        this.#sockets.set(number, socket);
+        socket.send(bytes);
+        this.#listen(number, socket);
+      } else socket.send(bytes);
+    } catch (error) {
+      this.#unreachable(number, error);
+    }
+  }
+
+  #listen(number: number, socket: ConnectedDatagrams): void {
+    socket.onReceivable(() => this.#receive(number, socket));
+  }
+
+  #receive(number: number, socket: ConnectedDatagrams): boolean {
+    for (let left = TURN; !this.#life.signal.aborted; left--) {
+      let size: number | undefined;
+      try {
+        size = left > 0 ? socket.receiveNow(room) : undefined;
+      } catch (error) {
+        if (this.#life.signal.aborted) return false;
+        this.#unreachable(number, error);
+        continue;
+      }
+      if (left === 0) {
+        void this.#o.clock.onTurn(() => this.#receive(number, socket));
+        return false;
+      }
+      if (size === undefined) {
+        this.#listen(number, socket);
+        return false;
+      }
+      this.#perform(this.#query.received(number, room.slice(0, size), this.#now));
+    }
+    return false;
+  }
+
+  /** After the steps that are under way: the query would be entered a second time. */
+  #unreachable(number: number, thrown: unknown): void {
+    const error = toTtunError(thrown);
+    if (error.kind === "exhausted" || error.kind === "internal") return this.#fail(error);
+    void Promise.resolve().then(() => {
+      this.#perform(this.#query.unreachable(number, this.#now));
+    });
+  }
+
+  #ask(exchange: number, to: HostPort, bytes: Uint8Array): void {
+    this.#exchange(to, bytes).catch(() => null).then((got) => {
+      if (this.#life.signal.aborted) return;
+      this.#perform(this.#query.receivedWhole(exchange, got, this.#now));
+    });
+  }
+
+  /** RFC 1035 section 4.2.2: each message behind its length. null = it is longer than is read. */
+  async #exchange(to: HostPort, bytes: Uint8Array): Promise<Uint8Array | null> {
+    await using stream = await this.#o.dialer.dial(to, { signal: this.#life.signal });
+    const framed = new Uint8Array(2 + bytes.length);
+    framed[0] = bytes.length >>> 8;
+    framed[1] = bytes.length;
+    framed.set(bytes, 2);
+    await stream.write(framed);
+    const head = await readExactly(stream, 2);
+    const length = (head[0]! << 8) | head[1]!;
+    return length > MOST_MESSAGE ? null : await readExactly(stream, length);
+  }
+
+  #fail(error: unknown): void {
+    this.#close();
+    this.#reject(error);
+  }
+
+  #close(): void {
+    if (this.#life.signal.aborted) return;
+    this.#outer.removeEventListener("abort", this.#onAbort);
+    this.#timer?.[Symbol.dispose]();
+    this.#life.abort(new TtunError("lost", "The question is over"));
+    for (const socket of this.#sockets.values()) socket[Symbol.dispose]();
+    this.#sockets.clear();
+  }
+}
+
+async function readExactly(stream: Stream, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const got = await stream.read(bytes.subarray(at));
+    if (got === null) throw new TtunError("lost", "The name server hung up");
+    at += got;
+  }
+  return bytes;
+}

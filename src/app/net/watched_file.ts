@@ -1,0 +1,44 @@
+import type { Clock } from "../../contract/host.ts";
+import type { FileSource } from "../../contract/names.ts";
+
+/** So seldom it is looked at. */
+const LOOK_MS = 1000;
+
+/** What a text file of the system says, read again when it has changed. */
+export class WatchedFile<T> {
+  readonly #o: WatchedFileOptions<T>;
+  #lookAt = -Infinity;
+  #stamp: string | null | undefined;
+  #value: T;
+
+  constructor(o: WatchedFileOptions<T>) {
+    this.#o = o;
+    this.#value = o.parse(null);
+  }
+
+  /** One and the same object for as long as the file is. */
+  get value(): T {
+    const { clock, source, path, most, parse } = this.#o;
+    const now = clock.now();
+    if (now < this.#lookAt) return this.#value;
+    this.#lookAt = now + LOOK_MS;
+    const stamp = source.stampOf(path);
+    if (stamp !== null && stamp === this.#stamp) return this.#value;
+    const isGone = stamp === null && this.#stamp !== null;
+    this.#stamp = stamp;
+    const text = stamp === null ? null : source.read(path, most);
+    // What cannot be read any more, as after --user, goes on as it was.
+    if (text !== null || isGone) this.#value = parse(text);
+    return this.#value;
+  }
+}
+
+export interface WatchedFileOptions<T> {
+  readonly source: FileSource;
+  readonly clock: Clock;
+  readonly path: string;
+  /** Bytes that are read at the most. */
+  readonly most: number;
+  /** null = there is no file. Must not throw. */
+  readonly parse: (text: string | null) => T;
+}

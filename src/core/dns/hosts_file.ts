@@ -1,0 +1,44 @@
+import { formatIp, parseIp } from "../../base/addr.ts";
+
+/** Of one name; a list of a whole net's machines under one name is of no use to anybody. */
+const MOST_ADDRESSES = 64;
+
+/** Addresses of names in lower case, as hosts(5) has them; all lines of a name count. */
+export type Hosts = ReadonlyMap<string, readonly string[]>;
+
+/** Reads /etc/hosts; null = there is none. Lines that cannot be read are skipped. */
+export function parseHosts(text: string | null): Hosts {
+  const hosts = new Map<string, string[]>();
+  for (const line of lines(text ?? "")) {
+    const comment = line.indexOf("#");
+    const words = (comment < 0 ? line : line.slice(0, comment)).split(/[ \t\r]+/);
+    const first = words[0] === "" ? 1 : 0;
+    const address = readAddress(words[first] ?? "");
+    if (address === null) continue;
+    for (let i = first + 1; i < words.length; i++) {
+      const name = words[i]!.toLowerCase().replace(/\.$/, "");
+      if (name === "") continue;
+      const known = hosts.get(name);
+      if (known === undefined) hosts.set(name, [address]);
+      else if (known.length < MOST_ADDRESSES && !known.includes(address)) known.push(address);
+    }
+  }
+  return hosts;
+}
+
+/** One after the other: an array of all of a large file's would hold it twice. */
+function* lines(text: string): Generator<string> {
+  for (let at = 0; at < text.length;) {
+    const end = text.indexOf("\n", at);
+    yield text.slice(at, end < 0 ? text.length : end);
+    if (end < 0) return;
+    at = end + 1;
+  }
+}
+
+function readAddress(text: string): string | null {
+  const zone = text.indexOf("%");
+  const ip = parseIp(zone < 0 ? text : text.slice(0, zone));
+  if (ip === null || (zone >= 0 && (ip.length === 4 || zone === text.length - 1))) return null;
+  return zone < 0 ? formatIp(ip) : `${formatIp(ip)}${text.slice(zone)}`;
+}

@@ -1,0 +1,287 @@
+import type { Rng } from "../../contract/host.ts";
+import {
+  encodeQuery,
+  FORMERR,
+  NOTIMP,
+  type Question,
+  readReply,
+  type RecordType,
+  type Reply,
+  SERVFAIL,
+} from "./message.ts";
+import type { ResolvConf } from "./resolv_conf.ts";
+
+/** What the driver of a query has to do, in this order. Numbers are the driver's to remember. */
+export type QueryStep =
+  /**
+   * Send a datagram to that server from the socket of that number, which is opened for it and hears
+   * this server alone; then `received` for whatever comes there, until the end.
+   */
+  | { kind: "send"; socket: number; server: number; bytes: Uint8Array<ArrayBuffer> }
+  /** Ask over a TCP connection of its own; then `receivedWhole` once. */
+  | { kind: "ask"; exchange: number; server: number; bytes: Uint8Array<ArrayBuffer> }
+  /** Call `woke` at this time (milliseconds); it stands for every earlier one. */
+  | { kind: "wakeAt"; at: number }
+  /** Close everything. */
+  | { kind: "done"; outcome: Outcome };
+
+/** What came of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
+export type Outcome =
+  | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
+  | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
+  /** Servers answered that they cannot tell. */
+  | { readonly kind: "failed"; readonly rcode: number }
+  /** No server answered. */
+  | { readonly kind: "silent" };
+
+/** What a name with one family's addresses waits for the other's: some servers never answer there. */
+const GRACE_MS = 300;
+/** The same where the second question goes out after the first one's answer. */
+const SINGLE_GRACE_MS = 1000;
+
+/** A datagram may be lost: it is sent again so long after the first time, while its server has time. */
+const RESEND_MS: readonly number[] = [1000, 3000];
+
+/** A name of whose families one is not known is asked for again soon. */
+const HALF_TTL = 30;
+
+interface Asked {
+  readonly question: Question;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly edns: boolean;
+}
+
+/** One of the two families, from question to answer. */
+interface Half {
+  readonly type: RecordType;
+  /** By server: each is asked with a number of its own. */
+  readonly asked: (Asked | undefined)[];
+  reply: Exclude<Reply, { kind: "truncated" | "failed" }> | null;
+  /** The last server was asked over UDP, and has not answered. */
+  isWaiting: boolean;
+  /** The attempt that has failed already, before its time was over. */
+  failedAt: number;
+}
+
+/**
+ * The questions for one name's addresses, of both families, to one name server after the other, as a
+ * pure machine (RFC 1035 section 7, RFC 6891, RFC 7766). Times are milliseconds on any one clock.
+ * Late answers of a server count as well.
+ */
+export class NameQuery {
+  /** Servers that answered, and that had their time and did not. */
+  readonly answered = new Set<number>();
+  readonly silent = new Set<number>();
+  readonly #name: string;
+  readonly #conf: QueryConf;
+  readonly #servers: readonly number[];
+  readonly #rng: Rng;
+  readonly #halves: readonly Half[];
+  readonly #exchanges: { half: Half; server: number; attempt: number }[] = [];
+  /** Servers that do not know EDNS. */
+  readonly #plain = new Set<number>();
+  /** Counts servers, over all rounds. */
+  #attempt = -1;
+  #deadline = 0;
+  #askedAt = 0;
+  #resent = 0;
+  /** From when on an answer of one family will do. */
+  #graceAt = Infinity;
+  #rcode: number | null = null;
+  #isOver = false;
+
+  /**
+   * `servers`: their numbers in the order in which they are asked. `name`: ASCII, without a dot at
+   * the end.
+   */
+  constructor(name: string, o: { conf: QueryConf; servers: readonly number[]; rng: Rng }) {
+    this.#name = name;
+    this.#conf = o.conf;
+    this.#servers = o.servers;
+    this.#rng = o.rng;
+    const types: readonly RecordType[] = o.conf.noAaaa ? ["A"] : ["AAAA", "A"];
+    this.#halves = types.map((type) => ({
+      type,
+      asked: [],
+      reply: null,
+      isWaiting: false,
+      failedAt: -1,
+    }));
+  }
+
+  begin(now: number): QueryStep[] {
+    return this.#next(now);
+  }
+
+  /** A datagram from the socket of that number; whatever is no answer is passed over. */
+  received(socket: number, bytes: Uint8Array, now: number): QueryStep[] {
+    if (this.#isOver) return [];
+    const server = socket >> 1;
+    for (const half of this.#halves) {
+      const asked = half.asked[server];
+      if (asked === undefined || half.reply !== null) continue;
+      const reply = readReply(bytes, asked.bytes, asked.question);
+      if (reply === null) continue;
+      this.#heard(server);
+      return this.#take(half, server, reply, now);
+    }
+    return [];
+  }
+
+  /** What came over TCP, without its length, or null where nothing did. */
+  receivedWhole(exchange: number, bytes: Uint8Array | null, now: number): QueryStep[] {
+    const { half, server, attempt } = this.#exchanges[exchange]!;
+    if (this.#isOver || half.reply !== null) return [];
+    const asked = half.asked[server]!;
+    const reply = bytes === null ? null : readReply(bytes, asked.bytes, asked.question);
+    if (reply === null || reply.kind === "truncated") return this.#failed(half, attempt, now);
+    this.#heard(server);
+    return this.#take(half, server, reply, now, attempt);
+  }
+
+  /** Nothing listens there, or there is no way to it. */
+  unreachable(socket: number, now: number): QueryStep[] {
+    if (this.#isOver || (socket >> 1) !== this.#server) return [];
+    this.silent.add(this.#server);
+    return this.#next(now);
+  }
+
+  woke(now: number): QueryStep[] {
+    if (this.#isOver) return [];
+    if (now >= this.#graceAt) return this.#end();
+    if (now < this.#deadline) return [...this.#resend(now), this.#wake()];
+    if (!this.answered.has(this.#server)) this.silent.add(this.#server);
+    return this.#next(now);
+  }
+
+  #heard(server: number): void {
+    this.answered.add(server);
+    this.silent.delete(server);
+  }
+
+  get #server(): number {
+    return this.#servers[this.#attempt % this.#servers.length]!;
+  }
+
+  get #pending(): Half[] {
+    const pending = this.#halves.filter(({ reply }) => reply === null);
+    return this.#conf.single === "no" ? pending : pending.slice(0, 1);
+  }
+
+  /** The next server, or the end. */
+  #next(now: number): QueryStep[] {
+    if (++this.#attempt >= this.#servers.length * this.#conf.attempts) return this.#end();
+    return this.#askAll(now);
+  }
+
+  #askAll(now: number): QueryStep[] {
+    this.#deadline = now + this.#conf.timeoutMs;
+    this.#askedAt = now;
+    this.#resent = 0;
+    const steps = this.#pending.map((half) => this.#ask(half, this.#server, this.#conf.useVc));
+    return [...steps, this.#wake()];
+  }
+
+  get #resendAt(): number {
+    return this.#conf.useVc ? Infinity : this.#askedAt + (RESEND_MS[this.#resent] ?? Infinity);
+  }
+
+  #resend(now: number): QueryStep[] {
+    if (now < this.#resendAt) return [];
+    this.#resent++;
+    return this.#pending.filter((half) => half.isWaiting).map((half) => ({
+      kind: "send",
+      socket: this.#socketOf(half, this.#server),
+      server: this.#server,
+      bytes: half.asked[this.#server]!.bytes,
+    }));
+  }
+
+  #socketOf(half: Half, server: number): number {
+    return 2 * server + (this.#conf.single === "reopen" ? this.#halves.indexOf(half) : 0);
+  }
+
+  #ask(half: Half, server: number, overTcp: boolean): QueryStep {
+    // In the second round without: there are ways on which EDNS is dropped.
+    const edns = this.#attempt < this.#servers.length && !this.#plain.has(server);
+    const random = this.#rng(2);
+    const question = { id: (random[0]! << 8) | random[1]!, name: this.#name, type: half.type };
+    const bytes = encodeQuery(question, { edns });
+    half.asked[server] = { question, bytes, edns };
+    half.isWaiting = !overTcp;
+    if (overTcp) {
+      const exchange = this.#exchanges.push({ half, server, attempt: this.#attempt }) - 1;
+      return { kind: "ask", exchange, server, bytes };
+    }
+    return { kind: "send", socket: this.#socketOf(half, server), server, bytes };
+  }
+
+  #take(half: Half, server: number, reply: Reply, now: number, attempt?: number): QueryStep[] {
+    if (reply.kind === "truncated") {
+      this.#deadline = Math.max(this.#deadline, now + this.#conf.timeoutMs);
+      return [this.#ask(half, server, true), this.#wake()];
+    }
+    if (reply.kind === "failed") {
+      const isMisread = reply.rcode === FORMERR || reply.rcode === NOTIMP;
+      if (isMisread && half.asked[server]!.edns) {
+        this.#plain.add(server);
+        return [this.#ask(half, server, attempt !== undefined || this.#conf.useVc)];
+      }
+      this.#rcode = reply.rcode;
+      return server === this.#server ? this.#failed(half, this.#attempt, now) : [];
+    }
+    half.reply = reply;
+    const isWord = reply.kind !== "nodata";
+    if (this.#halves.every(({ reply }) => reply !== null)) return this.#end();
+    if (this.#conf.single === "no") {
+      if (isWord) this.#graceAt = Math.min(this.#graceAt, now + GRACE_MS);
+      return [this.#wake()];
+    }
+    if (isWord) this.#graceAt = now + SINGLE_GRACE_MS;
+    return this.#askAll(now);
+  }
+
+  /** This server cannot tell: the next one is asked when that holds for all that was asked. */
+  #failed(half: Half, attempt: number, now: number): QueryStep[] {
+    if (attempt !== this.#attempt) return [];
+    half.failedAt = attempt;
+    half.isWaiting = false;
+    return this.#pending.every(({ failedAt }) => failedAt === attempt) ? this.#next(now) : [];
+  }
+
+  #wake(): QueryStep {
+    return { kind: "wakeAt", at: Math.min(this.#deadline, this.#graceAt, this.#resendAt) };
+  }
+
+  #end(): QueryStep[] {
+    this.#isOver = true;
+    return [{ kind: "done", outcome: this.#outcome() }];
+  }
+
+  #outcome(): Outcome {
+    const replies = this.#halves.map(({ reply }) => reply);
+    const isWhole = !replies.includes(null);
+    const positive = replies.filter((reply) => reply?.kind === "addresses");
+    if (positive.length > 0) {
+      return {
+        kind: "addresses",
+        addresses: positive.flatMap(({ addresses }) => addresses),
+        ttl: Math.min(...positive.map(({ ttl }) => ttl), isWhole ? Infinity : HALF_TTL),
+      };
+    }
+    const negative = replies.filter((reply) => reply !== null);
+    const isNowhere = negative.some(({ kind }) => kind === "nxdomain");
+    if (isWhole || isNowhere) {
+      const ttls = negative.map(({ ttl }) => ttl).filter((ttl) => ttl !== null);
+      return {
+        kind: isNowhere ? "nxdomain" : "nodata",
+        ttl: isWhole && ttls.length === negative.length ? Math.min(...ttls) : null,
+      };
+    }
+    if (this.#rcode !== null) return { kind: "failed", rcode: this.#rcode };
+    return this.answered.size > 0 ? { kind: "failed", rcode: SERVFAIL } : { kind: "silent" };
+  }
+}
+
+/** What of the configuration concerns one query. */
+export type QueryConf = Pick<ResolvConf, "timeoutMs" | "attempts" | "useVc" | "single" | "noAaaa">;

@@ -1,0 +1,89 @@
+import type { HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { ConnectedDatagrams, DatagramDialer } from "../../contract/names.ts";
+import type { OnReady } from "../../contract/stream.ts";
+import { WATCH_INPUT } from "../../../ffi/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import { openDatagrams, tryLocalAddr } from "../../../ffi/socket.ts";
+import { usize } from "../../../ffi/usize.ts";
+import { netError } from "../net_errors.ts";
+import type { Descriptor, Reactor } from "../reactor.ts";
+
+const MSG_NOSIGNAL = 0x4000;
+
+/** Any port: nothing is sent. */
+const DISCARD = 9;
+
+/** UDP on the reactor. */
+export class PosixDatagrams implements DatagramDialer {
+  readonly #reactor: Reactor;
+
+  constructor(reactor: Reactor) {
+    this.#reactor = reactor;
+  }
+
+  connect(to: HostPort, { signal }: { signal: AbortSignal }): ConnectedDatagrams {
+    signal.throwIfAborted();
+    try {
+      const fd = openDatagrams(this.#reactor.libc, to);
+      return new PosixDatagramSocket(this.#reactor, this.#reactor.own(fd, signal, WATCH_INPUT), to);
+    } catch (thrown) {
+      throw netError(thrown, "connect", to);
+    }
+  }
+
+  sourceOf(host: string): string | null {
+    const { libc } = this.#reactor;
+    let fd: number;
+    try {
+      fd = openDatagrams(libc, { host, port: DISCARD });
+    } catch {
+      return null; // no route, or no such family here
+    }
+    const source = tryLocalAddr(libc, fd);
+    libc.call.close(fd);
+    return source?.host ?? null;
+  }
+}
+
+class PosixDatagramSocket implements ConnectedDatagrams {
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  readonly #to: HostPort;
+
+  constructor(reactor: Reactor, descriptor: Descriptor, to: HostPort) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.#to = to;
+  }
+
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#call(
+      "send",
+      (fd) => this.#reactor.libc.call.send(fd, bytes, usize(bytes.length), MSG_NOSIGNAL),
+    );
+  }
+
+  receiveNow(into: Uint8Array<ArrayBuffer>): number | undefined {
+    return this.#call(
+      "recv",
+      (fd) => this.#reactor.libc.call.recv(fd, into, usize(into.length), 0),
+    );
+  }
+
+  #call(name: string, make: (fd: number) => number): number | undefined {
+    this.#descriptor.check();
+    const got = this.#reactor.libc.retry(() => make(this.#descriptor.fd));
+    if (got >= 0) return got;
+    if (got === -Errno.EAGAIN || got === -Errno.ENOBUFS) return undefined;
+    throw netError(new NativeError(name, -got), "stream", this.#to);
+  }
+
+  onReceivable(run: OnReady): void {
+    this.#descriptor.onReadable(run);
+  }
+
+  [Symbol.dispose](): void {
+    this.#descriptor.close(() => new TtunError("lost", "The socket was closed at this end"));
+  }
+}
