@@ -79,6 +79,8 @@ export interface ProxyRun {
   readonly ended: Promise<unknown>;
   /** Its log's lines, as `level message`, without those of `debug`. */
   lines(): string[];
+  /** All of its log. */
+  records(): readonly LogRecord[];
   /** Facts of its log's lines with these words. */
   fields(message: string): LogRecord["fields"][];
   stop(): Promise<void>;
@@ -200,6 +202,7 @@ export class ProxyWorld implements AsyncDisposable {
     const running: ProxyRun = {
       streams,
       ended,
+      records: () => records,
       lines: () =>
         records.filter(({ level }) => level !== "debug").map((r) => `${r.level} ${r.message}`),
       fields: (message) => records.filter((r) => r.message === message).map((r) => r.fields),

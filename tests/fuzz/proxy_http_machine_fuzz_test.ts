@@ -117,6 +117,8 @@ interface Exchange {
   answered: string;
   got: string;
   host: string;
+  /** It may go over a connection that was used before. */
+  isRepeatable: boolean;
   /** The target's connection ends behind it. */
   isLastOfTarget: boolean;
 }
@@ -140,18 +142,19 @@ const exchange: fc.Arbitrary<Exchange> = fc.record({
   host: hostName,
   request: body,
   response: body.map((text) => text === "" ? "Content-Length: 0\r\n\r\n" : text),
-  isHead: fc.boolean(),
+  method: fc.constantFrom("GET", "HEAD", "POST"),
   hasInterim: fc.boolean(),
   isLastOfTarget: fc.boolean(),
   hop: fc.constantFrom("", "Keep-Alive: x\r\n", "Proxy-Connection: keep-alive\r\n"),
-}).map(({ host, request, response, isHead, hasInterim, isLastOfTarget, hop }) => {
-  const method = isHead ? "HEAD" : "POST";
+}).map(({ host, request, response, method, hasInterim, isLastOfTarget, hop }) => {
   const fields = request === "" ? "\r\n" : request;
   const interim = hasInterim ? "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" : "";
   const close = isLastOfTarget ? "Connection: close\r\n" : "";
-  const rest = isHead ? response.slice(0, response.indexOf("\r\n\r\n") + 4) : response;
+  const rest = method === "HEAD" ? response.slice(0, response.indexOf("\r\n\r\n") + 4) : response;
   return {
     host,
+    isRepeatable: method !== "POST" &&
+      (request === "" || request.startsWith("Content-Length: 0\r")),
     isLastOfTarget,
     asked: `${method} http://${host}/ HTTP/1.1\r\nHost: x\r\n${hop}${fields}`,
     sent: `${method} / HTTP/1.1\r\nHost: ${host}\r\n${fields}`,
@@ -168,7 +171,8 @@ function connections(list: readonly Exchange[]): string[] {
   const found: string[] = [];
   list.forEach((now, i) => {
     const before = list[i - 1];
-    const isKept = before !== undefined && before.host === now.host && !before.isLastOfTarget;
+    const isKept = before !== undefined && before.host === now.host && !before.isLastOfTarget &&
+      now.isRepeatable;
     if (isKept) found.push(found.pop() + now.sent);
     else found.push(`${now.host}:80 ${now.sent}`);
   });

@@ -8,7 +8,7 @@ import { mostTelling } from "../../src/core/proxy/failure.ts";
 import { type EyeballStep, HappyEyeballs } from "../../src/core/happy_eyeballs.ts";
 import { AddressRules } from "../../src/core/proxy/rules.ts";
 import { specialUse } from "../../src/core/proxy/special_addresses.ts";
-import { makeTarget, parseAuthority } from "../../src/core/proxy/target.ts";
+import { makeTarget, parseAuthority, parseConnectTarget } from "../../src/core/proxy/target.ts";
 
 /** Bits of an address as text: the slow, clear twin of prefixes. */
 function bits(ip: Uint8Array): string {
@@ -98,10 +98,20 @@ Deno.test("a host of any characters is a target or a breach of the protocol, and
       } catch (error) {
         assert.ok(error instanceof TtunError && error.kind === "protocol", String(error));
       }
-      try {
-        parseAuthority(host, port > 0 && port < 65536 ? port : null);
-      } catch (error) {
-        assert.ok(error instanceof TtunError && error.kind === "protocol", String(error));
+      const asked = `${host}:${port}`;
+      for (
+        const read of [
+          () => parseAuthority(asked, { defaultPort: 80, host: `[${host}]` }),
+          () => parseAuthority(host, { defaultPort: 80, host: asked }),
+          () => parseConnectTarget(asked),
+        ]
+      ) {
+        try {
+          const target = read();
+          assert.deepEqual(makeTarget(target.host, target.port), target);
+        } catch (error) {
+          assert.ok(error instanceof TtunError && error.kind === "protocol", String(error));
+        }
       }
     }),
     { numRuns: 2000 },

@@ -27,8 +27,14 @@ import { type CarrierHost, ServedCarrier } from "./served_carrier.ts";
 /** How long a client that has shown the password may take to say what it wants. */
 const REQUEST_MS = 30_000;
 
-/** The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2). */
-const HTTP_METHOD = /^[A-Z]{3,10} /;
+/**
+ * The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2); empty
+ * lines may come first (RFC 9112 section 2.2), also alone.
+ */
+const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
+
+/** Where that must show. */
+const METHOD_ROOM = 32;
 
 /**
  * Serves a proxy on the ports of the hour until the signal aborts (docs/tt-v1.md).
@@ -164,5 +170,5 @@ class ProxyServer {
 /** Whether a first text asks for a proxy. */
 function isRequest(text: Uint8Array): boolean {
   if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
-  return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, 12)));
+  return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, METHOD_ROOM)));
 }

@@ -255,6 +255,14 @@ Deno.test("an existing client of HTTP is served: CONNECT, GET in absolute form, 
   await refused.stream.closeWrite();
   await isEnded(refused);
 
+  for (const empty of ["\n", "\n\n"]) {
+    const late = await ask(empty);
+    await late.send(utf8(`GET http://${TARGET_NAME}/ HTTP/1.0\r\n\r\n`));
+    assert.match(TEXT.decode(await late.receiveAll()), /^HTTP\/1\.0 200 OK\r\n/);
+    const atOnce = await ask(`${empty}CONNECT ${TARGET_NAME}:443 HTTP/1.1\n\n`);
+    assert.match(TEXT.decode((await atOnce.receive())!), /^HTTP\/1\.1 200 /);
+  }
+
   const bad = await ask("GET /origin-form HTTP/1.1\nHost: x\n\n");
   assert.match(TEXT.decode((await bad.receive())!), /^HTTP\/1\.1 400 /);
 });

@@ -185,8 +185,11 @@ export class HttpProxy {
 
   #begin(exchange: Exchange): void {
     this.#exchange = exchange;
-    const { target, head } = exchange.request;
-    if (this.#target !== null && head !== null && sameTarget(this.#target.at, target)) {
+    const { target, head, isRepeatable } = exchange.request;
+    const isKept = this.#target !== null && sameTarget(this.#target.at, target);
+    // A target may be closing a connection that is kept. Where the request may be the second of two
+    // then, nobody could repeat it: it gets a new one (RFC 9110 section 9.2.2).
+    if (isKept && head !== null && isRepeatable) {
       exchange.isReused = true;
       this.#send(exchange, head);
     } else {

@@ -37,8 +37,8 @@ Deno.test("the connection to a target is used again for the same host and port",
   talk.client(GET);
   talk.connected();
   talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
-  assert.deepEqual(talk.client("POST http://A:80/ HTTP/1.1\nContent-Length: 2\n\nab"), [
-    "target: POST / HTTP/1.1\nHost: a\nContent-Length: 2\n\nab",
+  assert.deepEqual(talk.client("OPTIONS http://A:80/ HTTP/1.1\nContent-Length: 0\n\n"), [
+    "target: OPTIONS / HTTP/1.1\nHost: a\nContent-Length: 0\n\n",
   ]);
   talk.target("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n0\n\n");
   for (const [other, target] of [["http://a:81/", "a:81"], ["http://b/", "b:80"]]) {
@@ -48,6 +48,28 @@ Deno.test("the connection to a target is used again for the same host and port",
     ]);
     talk.connected();
     talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+  }
+});
+
+Deno.test("what must not come twice never goes over a connection that was used before", () => {
+  for (
+    const rest of [
+      "POST http://a/ HTTP/1.1\nContent-Length: 2\n\nab",
+      "POST http://a/ HTTP/1.1\n\n",
+      "DELETE http://a/ HTTP/1.1\n\n",
+      "GET http://a/ HTTP/1.1\nContent-Length: 1\n\nx",
+      "GET http://a/ HTTP/1.1\nTransfer-Encoding: chunked\n\n0\n\n",
+      "GET http://a/ HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\n\n",
+    ]
+  ) {
+    const talk = new Talk();
+    talk.client(GET);
+    talk.connected();
+    talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+    assert.deepEqual(talk.client(rest), ["close target", "connect a:80"]);
+    talk.connected();
+    talk.target("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+    assert.deepEqual(talk.client(GET), [`target: ${SENT}`], "what may come twice does");
   }
 });
 

@@ -4,7 +4,8 @@ import { HttpError } from "./http_error.ts";
 import { valuesOf } from "./http_fields.ts";
 import type { RequestHead } from "./http_head.ts";
 import { isPersistent, requestForTarget, upgradeOf } from "./http_rewrite.ts";
-import { parseAuthority, type Target } from "./target.ts";
+import { splitUserinfo } from "./http_userinfo.ts";
+import { parseAuthority, parseConnectTarget, type Target } from "./target.ts";
 
 /** A request as the proxy understands it: whereto, and what to send there. */
 export interface ProxyRequest {
@@ -19,7 +20,10 @@ export interface ProxyRequest {
   readonly upgrades: boolean;
   /** Whether the client keeps its connection for another request. */
   readonly isPersistent: boolean;
-  /** Whether it may be sent a second time where nobody knows if the first arrived. */
+  /**
+   * Whether it may be sent a second time where nobody knows if the first arrived. Any other one
+   * never goes over a connection that has served a request before, and may be closing.
+   */
   readonly isRepeatable: boolean;
 }
 
@@ -38,34 +42,37 @@ const NOT_A_PROXY_REQUEST = "This is an HTTP and SOCKS proxy of ttun, not a web 
  */
 export function readRequest(head: RequestHead): ProxyRequest {
   const framing = requestFraming(head);
-  if (valuesOf(head.fields, "host").length > 1) {
-    throw new HttpError(400, "The request has more than one Host field");
-  }
+  const hosts = valuesOf(head.fields, "host");
+  if (hosts.length > 1) throw new HttpError(400, "The request has more than one Host field");
   if (head.method === "CONNECT") return connectRequest(head, framing);
-  const { target, path } = readAbsoluteForm(head);
+  const { target, path, authorization } = readAbsoluteForm(head, hosts[0] ?? "");
   const upgrade = upgradeOf(head);
+  const hasBody = framing.kind === "chunked" || (framing.kind === "length" && framing.length > 0);
+  const forTarget = withAuthorization(countedHop(head), authorization);
   // RFC 9112 section 9.3: no proxy keeps a connection with a client of HTTP/1.0.
   const persists = head.minor === 1 && isPersistent(head);
   return {
     method: head.method,
     minor: head.minor,
     target,
-    head: requestForTarget(countedHop(head), { target, path, upgrade, isLast: !persists }),
+    head: requestForTarget(forTarget, { target, path, upgrade, isLast: !persists }),
     framing,
     upgrades: upgrade !== null,
     isPersistent: persists,
-    isRepeatable: SAFE.has(head.method) && framing.kind === "none" && upgrade === null,
+    isRepeatable: SAFE.has(head.method) && !hasBody && upgrade === null,
   };
 }
 
+/**
+ * RFC 9110 section 9.3.6: what is behind the head is the tunnel's, whatever a Content-Length says
+ * (some clients copy it from the request that they want the tunnel for).
+ */
 function connectRequest(head: RequestHead, framing: Framing): ProxyRequest {
-  if (framing.kind === "chunked" || (framing.kind === "length" && framing.length > 0)) {
-    throw new HttpError(400, "A CONNECT request has no body");
-  }
+  if (framing.kind === "chunked") throw new HttpError(400, "A CONNECT request has no body");
   return {
     method: head.method,
     minor: head.minor,
-    target: readAuthority(head.target, null),
+    target: readTarget(() => parseConnectTarget(head.target)),
     head: null,
     framing: { kind: "none" },
     upgrades: false,
@@ -74,9 +81,18 @@ function connectRequest(head: RequestHead, framing: Framing): ProxyRequest {
   };
 }
 
-/** `http://authority path`, where both a path and a query may be missing (RFC 9112 section 3.2.2). */
-function readAbsoluteForm(head: RequestHead): { target: Target; path: string } {
-  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(#?)/i.exec(head.target);
+interface AbsoluteForm {
+  readonly target: Target;
+  readonly path: string;
+  readonly authorization: string | null;
+}
+
+/**
+ * `http://authority path`, where both a path and a query may be missing (RFC 9112 section 3.2.2). A
+ * fragment is the client's own, and goes no further. `host`: the Host field.
+ */
+function readAbsoluteForm(head: RequestHead, host: string): AbsoluteForm {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(.*)$/i.exec(head.target);
   if (match === null) throw new HttpError(400, NOT_A_PROXY_REQUEST);
   const scheme = match[1]!.toLowerCase();
   if (scheme !== "http") {
@@ -87,27 +103,33 @@ function readAbsoluteForm(head: RequestHead): { target: Target; path: string } {
         : "This proxy serves http:// addresses, and CONNECT for everything else",
     );
   }
-  if (match[4] !== "") throw new HttpError(400, "The address of the request has a fragment (#)");
-  const authority = match[2]!;
-  if (authority.includes("@")) {
-    throw new HttpError(400, "The address of the request has a user or password before its host");
-  }
   const rest = match[3]!;
+  if (rest === "" && match[4]!.includes("@")) {
+    throw new HttpError(400, "The address of the request could mean two hosts");
+  }
+  const { hostPort, authorization } = splitUserinfo(match[2]!);
   // Section 3.2.4: only OPTIONS can mean the server itself.
   const path = rest === "" && head.method === "OPTIONS" ? "*" : rest;
   return {
-    target: readAuthority(authority, 80),
+    target: readTarget(() => parseAuthority(hostPort, { defaultPort: 80, host })),
     path: path === "*" || path.startsWith("/") ? path : `/${path}`,
+    authorization,
   };
 }
 
-function readAuthority(text: string, defaultPort: number | null): Target {
+function readTarget(read: () => Target): Target {
   try {
-    return parseAuthority(text, defaultPort);
+    return read();
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     throw new HttpError(400, error.message);
   }
+}
+
+/** The client's own Authorization is better than what its address says. */
+function withAuthorization(head: RequestHead, value: string | null): RequestHead {
+  if (value === null || valuesOf(head.fields, "authorization").length > 0) return head;
+  return { ...head, fields: [{ name: "Authorization", value }, ...head.fields] };
 }
 
 /** Takes one from Max-Forwards of TRACE and OPTIONS. @throws {HttpError} 501 at 0: not further */

@@ -5,7 +5,7 @@ import { fromLatin1 } from "../../base/latin1.ts";
 import { type Failure, SOCKS4_GRANTED, SOCKS4_REJECTED } from "./failure.ts";
 import type { SocksStep } from "./socks5.ts";
 import { SocksMessage } from "./socks_message.ts";
-import { makeTarget, MAX_NAME } from "./target.ts";
+import { makeTarget, MAX_NAME, withoutBrackets } from "./target.ts";
 
 /**
  * SOCKS4 and 4a, the server's end, as a pure machine (Ying-Da Lee's two memos):
@@ -89,7 +89,7 @@ export class Socks4Server {
       else if (++this.#userLength > MAX_USER) this.#refuse(steps, "the user is too long");
     } else if (byte === 0) {
       const name = fromLatin1(this.#message.bytes.subarray(0, this.#message.length));
-      this.#connect(steps, name);
+      this.#connect(steps, withoutBrackets(name));
     } else if (this.#message.length === MAX_NAME) {
       this.#refuse(steps, "the host name is too long");
     } else {

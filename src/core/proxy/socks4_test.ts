@@ -29,6 +29,7 @@ Deno.test("a name stands behind the user (4a)", () => {
     "connect example.com:80",
   ]);
   assert.deepEqual(say('04 01 0050 000000ff 00 "::1" 00'), ["connect [::1]:80"]);
+  assert.deepEqual(say('04 01 0050 000000ff 00 "[::1]" 00'), ["connect [::1]:80"]);
   assert.deepEqual(say("04 01 0050 00000000 00"), ["connect 0.0.0.0:80"]);
   assert.deepEqual(say("04 01 0050 00000100 00"), ["connect 0.0.1.0:80"]);
 });

@@ -2,7 +2,7 @@ import { formatIp, formatIpv4At, ipBytes } from "../../base/addr.ts";
 import { readU16, utf8, writeU16 } from "../../base/bytes.ts";
 import { fewBytes } from "../../base/few_bytes.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
-import { makeTarget, type Target } from "./target.ts";
+import { makeTarget, type Target, withoutBrackets } from "./target.ts";
 
 /**
  * Addresses of SOCKS5 (RFC 1928 section 5):
@@ -36,7 +36,7 @@ export function readAddress(bytes: Uint8Array, at: number, size: number): Target
 function readHost(bytes: Uint8Array, at: number, size: number): string {
   if (bytes[at] === IPV4) return formatIpv4At(bytes, at + 1);
   const end = at + size - 2;
-  if (bytes[at] === NAME) return fromLatin1(bytes.subarray(at + 2, end));
+  if (bytes[at] === NAME) return withoutBrackets(fromLatin1(bytes.subarray(at + 2, end)));
   return formatIp(bytes.subarray(at + 1, end));
 }
 

@@ -4,7 +4,7 @@ import { ProtocolError } from "../../base/errors.ts";
 /**
  * Where a proxy's client wants to go. `host` is an IP address in its one canonical text (RFC 5952,
  * no brackets) or a name in lower case, so that equal targets have equal texts. Made by
- * `makeTarget` or `parseAuthority` only.
+ * `makeTarget`, `parseConnectTarget` or `parseAuthority` only.
  */
 export interface Target {
   readonly host: string;
@@ -52,25 +52,80 @@ function fault(host: string): string {
 }
 
 /**
- * Reads `host:port` or `[IPv6]:port`, as a URI's authority without user information (RFC 3986
- * section 3.2). `defaultPort` holds where there is no port, or none behind the colon; null = there
- * must be one.
+ * Reads the `host:port` or `[IPv6]:port` of a CONNECT, where both must be there: the last colon
+ * begins the port, also where an IPv6 address has no brackets.
  * @throws {ProtocolError}
  */
-export function parseAuthority(text: string, defaultPort: number | null): Target {
+export function parseConnectTarget(text: string): Target {
+  const { host, digits } = bareIpv6(text) ?? bracketsOrName(text);
+  if (digits === "") throw new ProtocolError("Cannot connect: the target has no port");
+  return makeTarget(host, Number(digits));
+}
+
+/**
+ * Reads host and port of a URI's authority, without user information (RFC 3986 section 3.2).
+ * `defaultPort` holds where there is no port, or none behind the colon. Of an IPv6 address without
+ * brackets the last group could be a port: `host`, the request's Host field, decides where it names
+ * one of the two addresses in brackets; else it is a port where what precedes it is an address.
+ * @throws {ProtocolError}
+ */
+export function parseAuthority(
+  text: string,
+  { defaultPort, host: field }: { defaultPort: number; host: string },
+): Target {
+  const bare = bareIpv6(text);
+  if (isIpv6(text)) {
+    const named = NAMED_IPV6.exec(field);
+    const isNamed = named !== null && isSameIp(named[1]!, text);
+    if (isNamed) return makeTarget(text, Number(named[2] || defaultPort));
+    if (bare === null) return makeTarget(text, defaultPort);
+  }
+  const { host, digits } = bare ?? bracketsOrName(text);
+  return makeTarget(host, digits === "" ? defaultPort : Number(digits));
+}
+
+/** The value of a Host field that is an IPv6 address: `[IPv6]` or `[IPv6]:port`. */
+const NAMED_IPV6 = /^\[([^[\]]*)\](?::([0-9]{0,5}))?$/;
+
+interface HostAndDigits {
+  readonly host: string;
+  /** Empty where there is no port. */
+  readonly digits: string;
+}
+
+function bracketsOrName(text: string): HostAndDigits {
   const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::([0-9]{0,5}))?$/.exec(text);
   if (match === null) {
     throw new ProtocolError("Cannot connect: the target is not written as host:port");
   }
-  const digits = match[3] ?? "";
-  if (digits === "" && defaultPort === null) {
-    throw new ProtocolError("Cannot connect: the target has no port");
-  }
   const bracketed = match[1];
-  if (bracketed !== undefined && parseIp(bracketed)?.length !== 16) {
+  if (bracketed !== undefined && !isIpv6(bracketed)) {
     throw new ProtocolError("Cannot connect: what stands in brackets is not an IPv6 address");
   }
-  return makeTarget(bracketed ?? match[2]!, digits === "" ? defaultPort! : Number(digits));
+  return { host: bracketed ?? match[2]!, digits: match[3] ?? "" };
+}
+
+/** An IPv6 address without brackets, the last colon and what may be a port; null = it is no such text. */
+function bareIpv6(text: string): HostAndDigits | null {
+  const colon = text.lastIndexOf(":");
+  const host = text.slice(0, Math.max(0, colon));
+  const digits = text.slice(colon + 1);
+  return /^[0-9]{0,5}$/.test(digits) && isIpv6(host) ? { host, digits } : null;
+}
+
+/** The address of a name that is an IPv6 address in brackets, as some clients of SOCKS write it. */
+export function withoutBrackets(name: string): string {
+  const inner = name.startsWith("[") && name.endsWith("]") ? name.slice(1, -1) : "";
+  return isIpv6(inner) ? inner : name;
+}
+
+function isIpv6(text: string): boolean {
+  return parseIp(text)?.length === 16;
+}
+
+function isSameIp(a: string, b: string): boolean {
+  const [left, right] = [parseIp(a), parseIp(b)];
+  return left !== null && right !== null && formatIp(left) === formatIp(right);
 }
 
 /** `host:port`, an IPv6 host in brackets. */

@@ -4,8 +4,10 @@ import {
   isName,
   makeTarget,
   parseAuthority,
+  parseConnectTarget,
   sameTarget,
   targetIp,
+  withoutBrackets,
 } from "./target.ts";
 
 const protocol = { name: "TtunError", kind: "protocol" };
@@ -97,46 +99,97 @@ Deno.test("ports are 1 to 65535", () => {
   }
 });
 
+const read = (text: string, host = "") => parseAuthority(text, { defaultPort: 80, host });
+
 Deno.test("an authority is read as a URI has it, and written back", () => {
-  const cases: [string, number | null, string][] = [
-    ["example.com:443", null, "example.com:443"],
-    ["EXAMPLE.com", 80, "example.com:80"],
-    ["example.com:", 80, "example.com:80"],
-    ["[2001:db8::1]:8443", null, "[2001:db8::1]:8443"],
-    ["[::1]", 80, "[::1]:80"],
-    ["1.2.3.4:1", null, "1.2.3.4:1"],
-    ["a:00080", null, "a:80"],
+  const cases: [string, string][] = [
+    ["example.com:443", "example.com:443"],
+    ["EXAMPLE.com", "example.com:80"],
+    ["example.com:", "example.com:80"],
+    ["[2001:db8::1]:8443", "[2001:db8::1]:8443"],
+    ["[::1]", "[::1]:80"],
+    ["1.2.3.4:1", "1.2.3.4:1"],
+    ["a:00080", "a:80"],
   ];
-  for (const [given, port, wanted] of cases) {
-    assert.equal(formatTarget(parseAuthority(given, port)), wanted);
+  for (const [given, wanted] of cases) assert.equal(formatTarget(read(given)), wanted);
+  const wrong = [
+    "",
+    ":80",
+    "[::1",
+    "[::1]x:80",
+    "[1.2.3.4]:80",
+    "[example.com]:80",
+    "[fe80::1%25eth0]:80",
+    "[]:80",
+    "[v1.a]:80",
+    "a:80:80",
+    "a:0",
+    "a:65536",
+    "a:123456",
+    "a:+80",
+    "a: 80",
+    "a:80\n",
+    "user@a:80",
+    "user:password@a:80",
+    "a\\@b:80",
+    ":",
+    "1:2:3",
+    "fe80::1%eth0",
+    "::1:65536",
+    "::1:0",
+    "::1:123456",
+    "::1::",
+    ":::1:80",
+  ];
+  for (const given of wrong) {
+    assert.throws(() => read(given), protocol, JSON.stringify(given));
   }
-  const wrong: [string, number | null][] = [
-    ["example.com", null],
-    ["example.com:", null],
-    ["", 80],
-    [":80", 80],
-    ["::1", 80],
-    ["::1:80", 80],
-    ["[::1", 80],
-    ["[::1]x:80", 80],
-    ["[1.2.3.4]:80", 80],
-    ["[example.com]:80", 80],
-    ["[fe80::1%25eth0]:80", 80],
-    ["[]:80", 80],
-    ["[v1.a]:80", 80],
-    ["a:80:80", 80],
-    ["a:0", 80],
-    ["a:65536", 80],
-    ["a:123456", 80],
-    ["a:+80", 80],
-    ["a: 80", 80],
-    ["a:80\n", 80],
-    ["user@a:80", 80],
-    ["user:password@a:80", 80],
-    ["a\\@b:80", 80],
+});
+
+Deno.test("an IPv6 address without brackets: Host decides; else the last group is a port where it can be", () => {
+  const cases: [string, string, string][] = [
+    ["::1:8086", "", "[::1]:8086"],
+    ["::1:8086", "[::1]:8086", "[::1]:8086"],
+    ["::1:8086", "[::1:8086]", "[::1:8086]:80"],
+    ["::1:8086", "[0:0:0:0:0:0:1:8086]:81", "[::1:8086]:81"],
+    ["::1:8086", "[::1:8086]:", "[::1:8086]:80"],
+    ["::1:8086", "[::2]:9", "[::1]:8086"],
+    ["::1:8086", "::1:8086", "[::1]:8086"],
+    ["::1:8086", "a.example", "[::1]:8086"],
+    ["::1", "", "[::1]:80"],
+    ["::1", "[::1]", "[::1]:80"],
+    ["::", "", "[::]:80"],
+    ["::1:", "", "[::1]:80"],
+    ["2001:db8::1:2", "", "[2001:db8::1]:2"],
+    ["2001:db8::1:2", "[2001:db8::1:2]", "[2001:db8::1:2]:80"],
+    ["2001:DB8::1:abcd", "", "[2001:db8::1:abcd]:80"],
+    ["::1:12345", "", "[::1]:12345"],
+    ["1:2:3:4:5:6:7:8", "", "[1:2:3:4:5:6:7:8]:80"],
+    ["1:2:3:4:5:6:7:8:9", "", "[1:2:3:4:5:6:7:8]:9"],
+    ["::ffff:1.2.3.4", "", "[::ffff:102:304]:80"],
+    ["::ffff:1.2.3.4:81", "", "[::ffff:102:304]:81"],
   ];
-  for (const [given, port] of wrong) {
-    assert.throws(() => parseAuthority(given, port), protocol, JSON.stringify(given));
+  for (const [given, host, wanted] of cases) {
+    assert.equal(formatTarget(read(given, host)), wanted, `${given} ${host}`);
+  }
+});
+
+Deno.test("the last colon of a CONNECT's target begins the port", () => {
+  const connect = (text: string) => formatTarget(parseConnectTarget(text));
+  assert.equal(connect("a:1"), "a:1");
+  assert.equal(connect("[::1]:1"), "[::1]:1");
+  assert.equal(connect("::1:2"), "[::1]:2");
+  for (const given of ["a", "a:", "[::1]", "[::1]:", "::1", "::1:", "1:2:3:4:5:6:7:8", "::a"]) {
+    assert.throws(() => connect(given), protocol, given);
+  }
+});
+
+Deno.test("brackets around an IPv6 address go, any others stay", () => {
+  assert.equal(withoutBrackets("[::1]"), "::1");
+  for (
+    const name of ["::1", "a", "[a]", "[1.2.3.4]", "[::1", "::1]", "[::1]:80", "[]", "[[::1]]"]
+  ) {
+    assert.equal(withoutBrackets(name), name);
   }
 });
 
