@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 import { Errno, NativeError } from "./errno.ts";
-import { type Library, openLibrary } from "./library.ts";
+import { type Library, LINUX_LIBC, openLibrary } from "./library.ts";
 
 /**
  * The POSIX and Linux calls that ttun makes. Lengths are `usize` and given as bigint: a JS number
@@ -107,9 +107,7 @@ export class Libc implements Disposable {
 
 /** Opens the system's libc. @throws {TtunError} `system` where there is no Linux libc. */
 export function openLibc(): Libc {
-  return new Libc(
-    openLibrary(["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], TABLE),
-  );
+  return new Libc(openLibrary(LINUX_LIBC, TABLE));
 }
 
 /** `text` as the NUL-ended bytes that C wants. */

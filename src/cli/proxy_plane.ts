@@ -68,6 +68,7 @@ async function run(
     rng,
     log,
     signal,
+    onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
   });
 }
 

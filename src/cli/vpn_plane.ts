@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
 import { TunHub } from "../app/tun_hub.ts";
+import { counterFacts, type PacketService } from "../app/packet_service.ts";
 import { TunPump } from "../app/tun_pump.ts";
 import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
@@ -110,6 +111,10 @@ async function run(
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const { congestion } = config;
+  const counted = <T extends PacketService>(pump: T): T => {
+    orders.onStatus = () => log.info("status", counterFacts(pump));
+    return pump;
+  };
   const common = { secrets, clock, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
@@ -118,7 +123,7 @@ async function run(
     const given = new GivenAddresses(machine, device.name, config, configured.addresses, log);
     await runVpnClient({
       ...common,
-      pump: new TunPump(device, clock, packets),
+      pump: counted(new TunPump(device, clock, packets)),
       takeAddresses: (addresses) => given.take(addresses),
       server,
       retries,
@@ -131,9 +136,11 @@ async function run(
     await serveVpn({
       ...common,
       listener,
-      pump: many === undefined
-        ? new TunPump(device, clock, packets)
-        : new TunHub(device, clock, { ...packets, log }),
+      pump: counted(
+        many === undefined
+          ? new TunPump(device, clock, packets)
+          : new TunHub(device, clock, { ...packets, log }),
+      ),
       ...(many !== undefined && { many }),
     });
   }
