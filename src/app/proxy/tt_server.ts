@@ -66,7 +66,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
           },
         })
       ),
-      isOnePort: o.wire.range.first === o.wire.range.last,
+      range: o.wire.range,
       take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
       makeRoom: () => server.pending.dropOldest(),
     });
