@@ -211,11 +211,15 @@ export class TtDialer implements Disposable {
     onConnected();
     await using tunnel = this.#freshTunnel(carrier);
     using _tie = onAbort(signal, () => tunnel.reset());
-    await tunnel.writeFrames([greeting()]);
-    const read = () => tunnel.readNow(this.#o.scratch.message);
-    let got = read();
-    for (; got === undefined; got = read()) await tunnel.readable();
-    if (got === null) throw hungUp(tunnel.remote);
+    try {
+      await tunnel.writeFrames([greeting()]);
+      const read = () => tunnel.readNow(this.#o.scratch.message);
+      let got = read();
+      for (; got === undefined; got = read()) await tunnel.readable();
+      if (got === null) throw hungUp(tunnel.remote);
+    } finally {
+      tunnel.reset(); // an end would be a client that breaks off in the middle, for the server's log
+    }
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
