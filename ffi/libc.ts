@@ -60,6 +60,11 @@ const TABLE = {
   initgroups: { parameters: ["buffer", "u32"], result: "i32" },
   setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
   setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+  // int prctl(int option, unsigned long, …): for this thread alone
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  // int capget(cap_user_header_t header, cap_user_data_t data): for this thread alone
+  capget: { parameters: ["buffer", "buffer"], result: "i32" },
+  capset: { parameters: ["buffer", "buffer"], result: "i32" },
   // struct passwd *getpwnam(const char *name)
   getpwnam: { parameters: ["buffer"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -51,7 +51,9 @@ async function run(
   const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
   // Everything that can fail for the user's sake fails before the device is there.
   machine.check(config);
-  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
+  const becomeUser = config.user === undefined
+    ? null
+    : machine.userChange(config.user, { keeps: "network" });
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const many = carrier.role === "client" || carrier.many === undefined ? undefined : {
     clients: carrier.many.clients,
@@ -71,11 +73,9 @@ async function run(
   });
   // A device of our own takes everything with it; one that stays is left as it was found.
   if (device.persistent) opened.use(configured);
-  if (device.persistent && becomeUser !== null && configured.changed) {
-    log.warn(
-      "what was changed on the device stays when ttun ends: --user gives up the privilege to undo it",
-    );
-  }
+  const { mtu, peers, routes } = config;
+  const kept = { mtu, addresses: configured.addresses, peers: [...peers], routes: [...routes] };
+  const keeper = opened.use(machine.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
 
   const facts: VpnFacts = {
@@ -96,8 +96,15 @@ async function run(
   const start = await Promise.race([orders.go, orders.stop]);
   if (start === undefined) return; // stopped before it began
   if (becomeUser !== null) {
-    becomeUser();
+    const keepsNetwork = becomeUser();
     log.info("became another user", { user: config.user });
+    if (!keepsNetwork) {
+      log.warn(
+        "--user gives up the privilege to change the network: what others take from the device " +
+          "cannot be put back" +
+          (device.persistent && configured.changed ? ", and what ttun changed on it stays" : ""),
+      );
+    }
   }
 
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
@@ -120,11 +127,15 @@ async function run(
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
-    const given = new GivenAddresses(machine, device.name, config, configured.addresses, log);
+    const given = new GivenAddresses(keeper, device.name, config, configured.addresses, log);
     await runVpnClient({
       ...common,
       pump: counted(new TunPump(device, clock, packets)),
-      takeAddresses: (addresses) => given.take(addresses),
+      takeAddresses: async (addresses) => {
+        await given.take(addresses);
+        keeper.sessionBegins();
+      },
+      paths: keeper.paths,
       server,
       retries,
       dialer: net,
@@ -133,6 +144,7 @@ async function run(
       instance,
     });
   } else if (listener !== null) {
+    keeper.sessionBegins();
     await serveVpn({
       ...common,
       listener,
