@@ -1,7 +1,8 @@
 import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
 import { runProxyClient } from "../app/proxy/tt_client.ts";
+import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { serveProxy } from "../app/proxy/tt_server.ts";
-import { formatAddr } from "../base/addr.ts";
+import { formatAddr, parseIp } from "../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../base/log.ts";
 import type { Listener } from "../contract/stream.ts";
 import { DirectRules } from "../core/proxy/direct_rules.ts";
@@ -11,7 +12,6 @@ import { chooseCiphers, type ChosenCiphers } from "./choose_cipher.ts";
 import type { Net, SocketMachine } from "./machine.ts";
 import type { PlaneHost, ProxyConfig, ProxyFacts } from "./messages.ts";
 import { Orders } from "./orders.ts";
-import { openNames } from "./names.ts";
 import { isGranted } from "./permissions.ts";
 import { passwordCheck } from "./proxy_auth.ts";
 import { rng } from "./rng.ts";
@@ -52,6 +52,9 @@ async function run(
   const net = machine.openNet({ io: config.io, mptcp: false }, log);
   const { end } = config;
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
+  const resolver = mayMeetNames(end)
+    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
+    : ADDRESSES_ONLY;
   const facts = tellStart(config, ciphers, listener, log);
   orders.report({ kind: "ready", facts });
   const start = await Promise.race([orders.go, orders.stop]);
@@ -62,7 +65,7 @@ async function run(
   }
   await runEnd(config, listener, ciphers, net, {
     dialer: net,
-    resolver: openNames((host) => orders.resolve(host, { signal }), machine),
+    resolver,
     clock: machine.clock,
     wallClock: Date.now,
     rng,
@@ -70,6 +73,11 @@ async function run(
     signal,
     onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
   });
+}
+
+/** Where there are only addresses, what resolves names is not even loaded. */
+function mayMeetNames(end: ProxyConfig["end"]): boolean {
+  return end.role === "server" || end.direct.length > 0 || parseIp(end.server) === null;
 }
 
 /** Logs what has been set up. */

@@ -1,7 +1,8 @@
-import { formatAddr, formatCidr } from "../base/addr.ts";
+import { formatAddr, formatCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
+import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { TunHub } from "../app/tun_hub.ts";
 import { counterFacts, type PacketService } from "../app/packet_service.ts";
 import { TunPump } from "../app/tun_pump.ts";
@@ -20,7 +21,6 @@ import type { Machine } from "./machine.ts";
 import { openDarwin } from "./machine_darwin.ts";
 import { openLinux } from "./machine_linux.ts";
 import { openWindows } from "./machine_windows.ts";
-import { openNames } from "./names.ts";
 import { Orders } from "./orders.ts";
 import { rng } from "./rng.ts";
 
@@ -78,6 +78,9 @@ async function run(
   const keeper = opened.use(machine.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
 
+  const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
+    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
+    : ADDRESSES_ONLY;
   const facts: VpnFacts = {
     device: device.name,
     mtu: config.mtu,
@@ -139,7 +142,7 @@ async function run(
       server,
       retries,
       dialer: net,
-      resolver: openNames((host) => orders.resolve(host, { signal }), machine),
+      resolver,
       memory,
       instance,
     });

@@ -157,6 +157,11 @@ export class NameService implements Resolver {
   }
 }
 
+/** For programs that are given addresses alone. */
+export const ADDRESSES_ONLY: Resolver = new NameService(({ name }) =>
+  Promise.reject(noSuchName(name))
+);
+
 /** That a name has no address, in words for the user. */
 export function noSuchName(host: string): NameError {
   return new NameError(
