@@ -1,3 +1,3 @@
-import { start } from "./src/cli/start.ts";
+import { run } from "./src/cli/run.ts";
 
-Deno.exit(await start(Deno.args));
+Deno.exit(await run(Deno.args));

@@ -41,12 +41,18 @@ const BACKLOG = 4096;
 const TCP_INFO_SIZE = 136;
 const TCPI_STATE = 0;
 const TCPI_SND_MSS = 16;
+const TCPI_UNACKED = 24;
 const TCPI_RTT_US = 68;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
+/** There since Linux 4.6. */
+const TCPI_NOTSENT_BYTES = 144;
+const TCP_INFO_ROOM = 148;
 
 /** struct mptcp_info (linux/mptcp.h); the byte counters are there since Linux 6.5. */
 const MPTCP_INFO_SIZE = 80;
+const MPTCPI_WRITE_SEQ = 16;
+const MPTCPI_SND_UNA = 24;
 const MPTCPI_BYTES_RECEIVED = 64;
 const MPTCPI_BYTES_ACKED = 72;
 
@@ -258,19 +264,29 @@ export function hasCongestion(libc: Libc, name: string): boolean {
 export function socketInfo(libc: Libc, fd: number): StreamInfo {
   const multipath = mptcpInfo(libc, fd);
   const info: StreamInfo = { protocol: multipath === null ? "tcp" : "mptcp" };
-  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_SIZE);
+  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_ROOM);
   if (tcp !== null && tcp.byteLength >= TCP_INFO_SIZE) {
     info.acked = Number(tcp.getBigUint64(TCPI_BYTES_ACKED, true));
     info.received = Number(tcp.getBigUint64(TCPI_BYTES_RECEIVED, true));
     info.segmentBytes = tcp.getUint32(TCPI_SND_MSS, true);
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
+    if (tcp.byteLength >= TCP_INFO_ROOM) {
+      info.isDelivered = tcp.getUint32(TCPI_UNACKED, true) === 0 &&
+        tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0;
+    }
   }
   if (multipath === null) return info;
   // The above is the first path alone, which others may have replaced, and which outlives the end.
   if (multipath.byteLength >= MPTCP_INFO_SIZE) {
     info.acked = Number(multipath.getBigUint64(MPTCPI_BYTES_ACKED, true));
     info.received = Number(multipath.getBigUint64(MPTCPI_BYTES_RECEIVED, true));
+  }
+  if (multipath.byteLength > MPTCPI_SND_UNA + 8) {
+    info.isDelivered = multipath.getBigUint64(MPTCPI_WRITE_SEQ, true) ===
+      multipath.getBigUint64(MPTCPI_SND_UNA, true);
+  } else {
+    delete info.isDelivered;
   }
   info.peerClosed = hasHungUp(libc, fd);
   return info;

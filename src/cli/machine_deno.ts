@@ -1,5 +1,4 @@
 import { TtunError } from "../base/errors.ts";
-import { polledPaths } from "../io/netcfg/polled_paths.ts";
 import type { Machine } from "./machine.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 
@@ -13,17 +12,9 @@ export function openOnDeno(
   const refuse = (option: string) => {
     throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
   };
-  const sockets = openDenoSockets();
   return {
     ...device,
-    ...sockets,
-    // Nothing is watched there: what others change shows when the tunnel carries nothing.
-    keep: (name) => ({
-      paths: polledPaths(sockets.clock, name),
-      sessionBegins: () => {},
-      changeAddresses: device.changeAddresses,
-      [Symbol.dispose]: () => {},
-    }),
+    ...openDenoSockets(),
     check: ({ congestion, io }) => {
       if (congestion !== undefined) refuse("--congestion");
       if (io === "ffi") refuse("--io ffi");

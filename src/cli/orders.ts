@@ -14,8 +14,6 @@ export class Orders<Go> implements Resolver {
   readonly #port: MessagePort;
   readonly #go = Promise.withResolvers<Go>();
   readonly #stop = Promise.withResolvers<void>();
-  /** Called when the counters are asked for. */
-  onStatus: () => void = () => {};
   readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
   #lastQuestion = 0;
 
@@ -73,8 +71,6 @@ export class Orders<Go> implements Resolver {
         return this.#go.resolve(order.with);
       case "stop":
         return this.#stop.resolve();
-      case "status":
-        return this.onStatus();
       case "resolved":
         return this.#questions.get(order.id)?.resolve([...order.addresses]);
       case "unresolved":

@@ -71,7 +71,6 @@ async function run(
     rng,
     log,
     signal,
-    onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
   });
 }
 

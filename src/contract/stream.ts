@@ -20,6 +20,8 @@ export interface StreamInfo {
   rttMs?: number;
   /** Bytes of a full segment (the sender's MSS). */
   segmentBytes?: number;
+  /** The peer's kernel has acknowledged all that was written. */
+  isDelivered?: boolean;
   /** The peer has sent FIN, or the connection is gone. */
   peerClosed?: boolean;
 }

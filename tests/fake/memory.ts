@@ -177,6 +177,7 @@ class MemoryStream implements Stream {
       protocol: "memory",
       acked: this.#out.delivered,
       received: this.#in.delivered,
+      isDelivered: this.#out.isDelivered,
       peerClosed: this.#in.endArrived || this.#resetByPeer,
     };
   }

@@ -79,6 +79,11 @@ export class Pipe {
     return this.#delivered;
   }
 
+  /** Whether nothing of what was pushed is still under way. */
+  get isDelivered(): boolean {
+    return this.#underWay.length === 0;
+  }
+
   /** Bytes that have arrived and were not read. */
   get unread(): number {
     return this.#unread;

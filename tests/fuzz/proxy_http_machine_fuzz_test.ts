@@ -34,6 +34,8 @@ function run(
   let heard = "";
   let toSay = "";
   let sayEnds = false;
+  /** The target has been told that nothing more comes. */
+  let isEnded = false;
   let count = 0;
 
   const piece = (text: string) => {
@@ -51,12 +53,13 @@ function run(
       if (action.kind === "connect") {
         assert.ok(!isConnecting && !proxy.wantsTarget);
         isConnecting = true;
+        isEnded = false;
         heard = toSay = "";
         sayEnds = false;
         seen.targets.push(`${formatTarget(action.target)} `);
       } else if (action.kind === "toClient") seen.client += fromLatin1(action.bytes);
       else if (action.kind === "toTarget") {
-        assert.ok(action.bytes.length > 0);
+        assert.ok(action.bytes.length > 0 && !isEnded);
         heard += fromLatin1(action.bytes);
         seen.targets.push(seen.targets.pop() + fromLatin1(action.bytes));
         const said = answer(heard);
@@ -65,6 +68,9 @@ function run(
           toSay += said.text;
           sayEnds = said.ends;
         }
+      } else if (action.kind === "endTarget") {
+        assert.ok(clientHasEnded && proxy.wantsTarget && !isEnded, "once, behind all");
+        isEnded = true;
       } else if (action.kind === "closeTarget") toSay = "";
       else if (action.kind === "endClient") seen.end = action.how;
       else seen.end = `raw ${fromLatin1(action.toTarget)}|${fromLatin1(action.toClient)}`;

@@ -4,6 +4,7 @@ import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
+import { resetBehind } from "./delivered.ts";
 import { type Connect, connectTo, toConnectError } from "./egress.ts";
 import { linger } from "./linger.ts";
 import type { RelayCount, RelayOptions, Relays } from "./relay.ts";
@@ -96,6 +97,15 @@ class HttpDriver implements AsyncDisposable {
   readonly #ring = (): void => this.#bell.resolve();
 
   async run(first: Uint8Array): Promise<void> {
+    try {
+      await this.#run(first);
+    } catch (error) {
+      this.#letTargetGo("reset"); // it must not take that for an end
+      throw error;
+    }
+  }
+
+  async #run(first: Uint8Array): Promise<void> {
     this.#perform(this.#machine.fromClient(first));
     for (;;) {
       if (this.#failure !== null) throw this.#failure.error;
@@ -146,10 +156,7 @@ class HttpDriver implements AsyncDisposable {
     }
     if (this.#end !== null || target !== this.#target) return true;
     if (target === null) return any;
-    if (target.sink.failure !== null) {
-      this.#perform(this.#machine.targetEnded("reset"));
-      return true;
-    }
+    // Where it takes no more it may have said why: it is read to its end (RFC 9112 section 9.5).
     if (this.#machine.wantsTarget && !client.sink.isBusy) {
       any = this.#readTarget(target) || any;
     }
@@ -199,6 +206,9 @@ class HttpDriver implements AsyncDisposable {
           break;
         case "toTarget":
           this.#toTarget(action.bytes);
+          break;
+        case "endTarget":
+          this.#target?.sink.end();
           break;
         case "closeTarget":
           this.#closeTarget();
@@ -251,22 +261,29 @@ class HttpDriver implements AsyncDisposable {
   #closeTarget(): void {
     this.#connecting?.abort();
     this.#connecting = null;
+    this.#letTargetGo("clean");
+  }
+
+  #letTargetGo(how: "clean" | "reset"): void {
     const target = this.#target;
     this.#target = null;
-    if (target !== null) void this.#letGo(target);
+    if (target !== null) void this.#letGo(target, how);
   }
 
   /** What was written to it shall arrive, if it still can: who never reads is waited for a while. */
-  async #letGo({ stream, sink }: Side): Promise<void> {
-    using _timer = this.#shared.clock.after(LET_GO_MS, () => stream.reset());
-    await sink.flushed().then(() => stream.closeWrite()).catch(() => {});
+  async #letGo({ stream, sink }: Side, how: "clean" | "reset"): Promise<void> {
+    const { clock } = this.#shared;
+    using _timer = clock.after(LET_GO_MS, () => stream.reset());
+    const flushed = sink.flushed();
+    if (how === "clean") await flushed.then(() => stream.closeWrite()).catch(() => {});
+    else await flushed.then(() => resetBehind(stream, clock)).catch(() => stream.reset());
     await stream[Symbol.asyncDispose]();
   }
 
   async #finish(end: Ending): Promise<void> {
     const { stream, sink } = this.#client;
     if (end.kind === "endClient") {
-      if (end.how === "reset") return stream.reset();
+      if (end.how === "reset") return await this.#reset();
       await this.#inTime(async () => {
         await sink.flushed();
         await stream.closeWrite();
@@ -274,8 +291,17 @@ class HttpDriver implements AsyncDisposable {
       return this.#client.hasEnded ? undefined : await linger(stream, this.#shared.clock);
     }
     const target = this.#target!;
-    await this.#inTime(() => Promise.all([sink.flushed(), target.sink.flushed()]));
+    // A target that takes no more is found out again by the relay.
+    const toTarget = target.sink.flushed().catch(() => {});
+    await this.#inTime(() => Promise.all([sink.flushed(), toTarget]));
     await this.#o.relays.run(stream, target.stream, this.count);
+  }
+
+  /** Behind what the client was given: it must not take that for whole, nor lose it. */
+  async #reset(): Promise<void> {
+    const { stream, sink } = this.#client;
+    await this.#inTime(() => sink.flushed());
+    await resetBehind(stream, this.#shared.clock);
   }
 
   /** Last writes, each to somebody who may never read. */

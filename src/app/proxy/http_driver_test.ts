@@ -321,13 +321,94 @@ Deno.test("what was written to a target arrives, though the connection is of no 
   await writing;
   bench.client.reset();
   await bench.clock.settle();
-  for (;;) {
-    const { bytes, isEnded } = readNowAll(target!);
-    got.push(bytes);
-    if (isEnded) break;
-    await setImmediate();
+  const into = new Uint8Array(10_000);
+  for (let left = 4000 - concat(...got).length; left > 0;) {
+    const size = target!.readNow(into);
+    if (size === undefined) await setImmediate();
+    else left -= got[got.push(into.slice(0, size!)) - 1]!.length;
   }
   assert.deepEqual(concat(...got), pattern(4000));
+  await bench.clock.settle();
+  assert.throws(() => target!.readNow(into), { kind: "lost" }, "and then it is told of the reset");
+  await bench.isOver();
+});
+
+Deno.test("a client that has gone is told to a target that has its request, and still is silent", async () => {
+  for (const how of ["end", "reset", "end, pipelined", "reset, pipelined"]) {
+    const bench = new Bench(how.includes("pipelined") ? `${GET}GET http://a.ex` : GET);
+    await bench.clock.settle();
+    const [target] = bench.targets;
+    if (how.startsWith("end")) bench.client.closeWrite();
+    else bench.client.reset();
+    await bench.clock.settle();
+    const text = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+    if (how.startsWith("end")) {
+      assert.deepEqual(readNowAll(target!), { bytes: utf8(text), isEnded: true }, how);
+      target!.writeNow(utf8("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+      assert.match(await readHead(bench.client), /^HTTP\/1.1 200/);
+      await bench.clock.settle();
+      assert.deepEqual(readNowAll(bench.client), { bytes: utf8("ok"), isEnded: true });
+    } else {
+      assert.deepEqual(await readHead(target!), text);
+      assert.throws(() => readNowAll(target!), { kind: "lost" }, how);
+    }
+    await bench.isOver();
+    assert.equal(bench.clock.now(), 30_000, "nothing had to wait for a time-out");
+  }
+});
+
+Deno.test("a client that ends behind requests that wait is told to the last one's target", async () => {
+  const bench = new Bench(GET + GET.replaceAll("a.example", "b.example"));
+  await bench.clock.settle();
+  bench.client.closeWrite();
+  await bench.clock.settle();
+  assert.equal(readNowAll(bench.targets[0]!).isEnded, false);
+  bench.targets[0]!.writeNow(utf8("HTTP/1.1 204 None\r\n\r\n"));
+  await bench.clock.settle();
+  assert.deepEqual(bench.asked, ["a.example:80", "b.example:80"]);
+  assert.equal(readNowAll(bench.targets[1]!).isEnded, true);
+  bench.targets[1]!.writeNow(utf8("HTTP/1.1 204 None\r\n\r\n"));
+  assert.equal(await bench.isOver(), null);
+});
+
+/** Answers while the body is on its way, and closes with bytes that it has not read. */
+async function answerEarly(bench: Bench, answer: string): Promise<Promise<unknown>> {
+  await bench.clock.settle();
+  const writing = (async () => await bench.client.write(pattern(400_000)))().catch(() => {});
+  await bench.clock.settle();
+  const [target] = bench.targets;
+  target!.writeNow(utf8(answer));
+  await target![Symbol.asyncDispose]();
+  await bench.clock.settle();
+  return writing;
+}
+
+Deno.test("an early answer to a request whose body is on its way comes whole, however the target ends", async () => {
+  const upload = "POST http://a.example/ HTTP/1.1\nHost: x\nContent-Length: 400000\n\n";
+  for (const length of ["Content-Length: 7\r\n", ""]) {
+    const bench = new Bench(upload, { capacity: 20_000 });
+    await answerEarly(bench, `HTTP/1.1 413 No\r\n${length}\r\ntoo big`);
+    assert.match(await readHead(bench.client), /^HTTP\/1.1 413 No\r\n/);
+    assert.equal(new TextDecoder().decode(await readExactly(bench.client, 7)), "too big");
+    await bench.clock.settle();
+    // Of a body that ends with its connection nobody knows whether it is whole.
+    if (length === "") assert.throws(() => readNowAll(bench.client), { kind: "lost" });
+    else assert.equal(readNowAll(bench.client).isEnded, true);
+    await bench.client[Symbol.asyncDispose]();
+    await bench.isOver();
+  }
+});
+
+Deno.test("a target that is reset in a body without an answer is said to have been", async () => {
+  const bench = new Bench("POST http://a.example/ HTTP/1.1\nHost: x\nContent-Length: 400000\n\n");
+  await answerEarly(bench, "");
+  assert.match(await readHead(bench.client), /^HTTP\/1.1 502/);
+  const { bytes } = readNowAll(bench.client);
+  assert.equal(
+    new TextDecoder().decode(bytes),
+    "The connection to a.example:80 was reset before an answer came.\n",
+  );
+  await bench.client[Symbol.asyncDispose]();
   await bench.isOver();
 });
 

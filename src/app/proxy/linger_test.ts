@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
+import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { linger } from "./linger.ts";
 
 function start() {
@@ -27,16 +28,30 @@ Deno.test("what still comes is dropped, until the other end's FIN", async () => 
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("it lasts two seconds, though bytes keep coming, and then is a reset", async () => {
+Deno.test("an end that is silent for two seconds is closed", async () => {
   const { clock, far, isDone } = start();
-  for (let i = 0; i < 19; i++) {
-    await clock.advance(100);
+  await clock.advance(1000);
+  far.write(new Uint8Array(1000));
+  await clock.advance(1999);
+  assert.equal(isDone(), false);
+  await clock.advance(1);
+  assert.equal(isDone(), true);
+  assert.deepEqual(readNowAll(far).isEnded, true, "no reset");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("it lasts thirty seconds, though bytes keep coming, and then is a reset", async () => {
+  const { clock, far, isDone } = start();
+  for (let i = 0; i < 29; i++) {
+    await clock.advance(1000);
     far.write(new Uint8Array(1000));
   }
+  await clock.advance(999);
   assert.equal(isDone(), false);
-  await clock.advance(100);
+  await clock.advance(1);
   assert.equal(isDone(), true);
   assert.throws(() => far.write(new Uint8Array(1)), { kind: "lost" });
+  assert.equal(clock.pending, 0);
 });
 
 Deno.test("an end that is gone is no error", async () => {

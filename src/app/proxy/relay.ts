@@ -3,6 +3,8 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, OnReady, Stream } from "../../contract/stream.ts";
 import { END, Going, NOTHING } from "../go_on.ts";
+import { whenDelivered } from "./delivered.ts";
+import { LINGER_MS, LingerLimit } from "./linger.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** After so many bytes without a wait the other connections have a turn. */
@@ -48,8 +50,10 @@ export class Relays implements Disposable {
 
   /**
    * Carries bytes both ways until both have ended, and each end on its own: FIN as FIN, a reset as a
-   * reset of the other. The streams stay the caller's to close. `onEnd` is told what broke either of
-   * them (both are reset then), or that it was idle. Both return as `OnReady`.
+   * reset of the other. The second stream is the target's: where it takes no more, or is reset, what
+   * it has said before is still delivered to the first. The streams stay the caller's to close.
+   * `onEnd` is told what broke either of them (both are reset then), or that it was idle. Both return
+   * as `OnReady`.
    */
   start(
     first: Stream,
@@ -118,7 +122,15 @@ class Relay {
   readonly #up: Way;
   readonly #down: Way;
   readonly #onEnd: (failure: RelayFailure) => boolean | void;
+  /** Of `count.down`, without what others have sent. */
+  readonly #downBefore: number;
   #failure: RelayFailure = null;
+  /** Why the second stream takes no more. */
+  #refusal: RelayFailure = null;
+  #isDownOver = false;
+  /** The second stream was reset, which the first is still to be told. */
+  #isCut = false;
+  #limit: LingerLimit | null = null;
   #ways = 2;
 
   constructor(
@@ -134,6 +146,7 @@ class Relay {
     this.place = place;
     this.last = clock.now();
     this.count = count;
+    this.#downBefore = count.down;
     this.#up = new Way(relays.options, this, first, second);
     this.#down = new Way(relays.options, this, second, first);
     this.#onEnd = onEnd;
@@ -157,10 +170,56 @@ class Relay {
     this.#failure = { error };
     this.#up.from.reset();
     this.#down.from.reset();
+    this.#up.goOn();
   }
 
-  ended(): boolean | void {
-    if (--this.#ways > 0) return true;
+  /**
+   * A way could not write. A target that has closed may have said why before it did (RFC 9112 section
+   * 9.5): that is still read, while what is for it is dropped.
+   */
+  refused(way: Way, error: unknown): void {
+    if (way === this.#down) return this.fail(error);
+    this.#refusal ??= { error };
+    if (this.#isDownOver) this.#linger(this.#refusal);
+  }
+
+  /** A way could not read. */
+  unreadable(way: Way, error: unknown): void {
+    if (way === this.#up || !this.#hasAnswered) return this.fail(error);
+    // A reset behind what was said. Whoever is in the middle of sending gets the time to read it; he
+    // is held back meanwhile, and must not think that what he sends arrives.
+    this.#isCut = true;
+    const isSending = this.#refusal !== null || this.#up.isWriting;
+    this.#up.stall();
+    const { clock } = this.#relays.options;
+    const reset = () => whenDelivered(this.#up.from, clock, () => this.fail(error));
+    if (isSending) clock.after(LINGER_MS, reset);
+    else reset();
+  }
+
+  get #hasAnswered(): boolean {
+    return this.count.down > this.#downBefore;
+  }
+
+  /** The first stream has had all, and its end; what it still sends goes nowhere. */
+  #linger({ error }: { error: unknown }): void {
+    if (this.#isCut) return;
+    if (!this.#hasAnswered) return this.fail(error);
+    this.#limit ??= new LingerLimit(this.#relays.options.clock, () => this.fail(error));
+  }
+
+  /** Bytes of the first stream were dropped. */
+  dropped(): void {
+    this.#limit?.heard();
+  }
+
+  ended(way: Way): boolean | void {
+    if (--this.#ways > 0) {
+      this.#isDownOver = way === this.#down;
+      if (this.#isDownOver && this.#refusal !== null) this.#linger(this.#refusal);
+      return true;
+    }
+    this.#limit?.[Symbol.dispose]();
     this.#relays.forget(this);
     return this.#onEnd(this.#failure);
   }
@@ -172,6 +231,12 @@ class Way extends Going {
   readonly #to: Stream;
   readonly #scratch: Scratch;
   readonly #relay: Relay;
+  /** What comes is dropped: `to` takes no more. */
+  #drops = false;
+  /** Nothing is read until it settles. */
+  #stalled: PromiseWithResolvers<number> | null = null;
+  /** A write waits. */
+  isWriting = false;
 
   constructor({ clock, scratch }: RelayOptions, relay: Relay, from: Stream, to: Stream) {
     super(clock, BUDGET);
@@ -181,16 +246,60 @@ class Way extends Going {
     this.#to = to;
   }
 
+  /** Reads nothing more, until `goOn`. */
+  stall(): void {
+    this.#stalled ??= Promise.withResolvers<number>();
+  }
+
+  goOn(): void {
+    this.#stalled?.resolve(0);
+    this.#stalled = null;
+  }
+
   protected step(): Now<number> {
+    if (this.#stalled !== null) return this.#stalled.promise;
     const got = this.from.readNow(this.#scratch.plain);
     if (got === undefined) return NOTHING;
-    if (got === null) {
-      const ending = this.#to.closeWrite();
-      return ending instanceof Promise ? ending.then(() => END) : END;
+    if (got === null) return this.#end();
+    if (this.#drops) {
+      this.#relay.dropped();
+      return got;
     }
     this.#relay.moved(this, got);
-    const writing = pass(this.#to, this.#scratch.plainTo(got));
-    return writing instanceof Promise ? writing.then(() => got) : got;
+    try {
+      const writing = pass(this.#to, this.#scratch.plainTo(got));
+      return writing instanceof Promise ? this.#written(writing, got) : got;
+    } catch (error) {
+      return this.#refused(error, got);
+    }
+  }
+
+  #written(writing: Promise<void>, got: number): Promise<number> {
+    this.isWriting = true;
+    return writing.then(() => {
+      this.isWriting = false;
+      return got;
+    }, (error) => {
+      this.isWriting = false;
+      return this.#refused(error, got);
+    });
+  }
+
+  #refused(error: unknown, count: number): number {
+    this.#drops = true;
+    this.#relay.refused(this, error);
+    return count;
+  }
+
+  #end(): Now<number> {
+    if (this.#drops) return END;
+    try {
+      const ending = this.#to.closeWrite();
+      if (!(ending instanceof Promise)) return END;
+      return ending.then(() => END, (error) => this.#refused(error, END));
+    } catch (error) {
+      return this.#refused(error, END);
+    }
   }
 
   protected onReady(run: OnReady): void {
@@ -198,12 +307,12 @@ class Way extends Going {
   }
 
   protected ended(): boolean | void {
-    return this.#relay.ended();
+    return this.#relay.ended(this);
   }
 
   protected failed(error: unknown): void {
-    this.#relay.fail(error);
-    this.#relay.ended();
+    this.#relay.unreadable(this, error);
+    this.#relay.ended(this);
   }
 }
 

@@ -4,6 +4,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { pass, type RelayCount, Relays } from "./relay.ts";
 
@@ -82,6 +83,89 @@ Deno.test("a reset after one way has ended is still a reset for the other end", 
   right.write(utf8("to nobody"));
   await assert.rejects(clock.until(ended), LOST);
   assert.throws(() => right.write(utf8("x")), LOST);
+});
+
+/** An upload to a target that has taken a part of it; the far ends. */
+async function upload(o: { tt?: boolean; isBlocked?: boolean } = {}) {
+  const relay = start({ capacity: 10_000, tt: o.tt === true });
+  const sending = (async () => await relay.left.write(pattern(400_000)))();
+  sending.catch(() => {});
+  await relay.clock.settle();
+  return { ...relay, sending };
+}
+
+Deno.test("what a target said before it closed on an upload is delivered, and the sender hears the end", async () => {
+  const { clock, left, right, second, sending, ended } = await upload();
+  right.writeNow(utf8("413 too big"));
+  // As the kernel has it: a write tells of the reset, and what came before is still there to read.
+  second.writeNow = second.write = () => {
+    throw new TtunError("lost", "reset");
+  };
+  right.closeWrite();
+  right.readNow(new Uint8Array(10_000));
+  await clock.settle();
+  assert.deepEqual(readNowAll(left), { bytes: utf8("413 too big"), isEnded: true });
+  await sending; // all of it is taken, and dropped
+  left.closeWrite();
+  await clock.until(ended);
+  assert.equal(clock.pending, 0);
+  assert.equal(clock.now(), 0, "nothing had to wait for a time-out");
+});
+
+Deno.test("a sender that does not stop then is reset: two seconds after its last byte", async () => {
+  const { clock, left, right, second, ended } = await upload();
+  right.writeNow(utf8("413 too big"));
+  second.writeNow = second.write = () => {
+    throw new TtunError("lost", "reset");
+  };
+  right.closeWrite();
+  right.readNow(new Uint8Array(10_000));
+  await clock.settle();
+  await clock.advance(1999);
+  assert.deepEqual(readNowAll(left), { bytes: utf8("413 too big"), isEnded: true });
+  left.writeNow(utf8("more"));
+  await clock.advance(1999);
+  left.writeNow(utf8("more"));
+  await clock.settle();
+  const failed = assert.rejects(ended, { message: "reset" });
+  await clock.advance(2000);
+  await failed;
+  assert.throws(() => left.writeNow(utf8("more")), LOST);
+  assert.equal(clock.pending, 0);
+});
+
+for (const tt of [false, true]) {
+  const over = tt ? "frames" : "plain streams";
+  Deno.test(`a reset of the target comes behind what it said, and holds a sender back before, over ${over}`, async () => {
+    const { clock, left, right, count, ended } = await upload({ tt });
+    const up = count.up;
+    right.writeNow(utf8("413 too big"));
+    right.reset();
+    await clock.settle();
+    assert.deepEqual(readNowAll(left), { bytes: utf8("413 too big"), isEnded: false });
+    await clock.advance(1999);
+    assert.deepEqual(readNowAll(left), { bytes: new Uint8Array(), isEnded: false });
+    const failed = assert.rejects(ended, LOST);
+    await clock.advance(1);
+    isReset(left);
+    await failed;
+    assert.ok(count.up <= up + 20_000, "the rest was not taken for nobody");
+    assert.equal(clock.pending, 0);
+  });
+}
+
+Deno.test("without an answer, and where nothing is being sent, a reset of the target is one at once", async () => {
+  for (const isAnswered of [true, false]) {
+    const { clock, left, right, ended } = isAnswered ? start() : await upload();
+    if (isAnswered) right.writeNow(utf8("200 OK"));
+    await clock.settle();
+    right.reset();
+    await assert.rejects(clock.until(ended), LOST);
+    if (isAnswered) assert.equal(left.readNow(new Uint8Array(10)), 6);
+    isReset(left);
+    assert.equal(clock.now(), 0);
+    assert.equal(clock.pending, 0);
+  }
 });
 
 Deno.test("without a byte either way for the idle time both ends are reset", async () => {

@@ -1,11 +1,14 @@
 import type { Stream } from "../../contract/stream.ts";
 
+const NOTHING = new Uint8Array();
+
 /** Writes in their order what is lent to it; what has to wait is copied, and says so by `isBusy`. */
 export class Sink {
   readonly #to: Stream;
   readonly #onIdle: () => void;
   #waiting: Promise<void> | null = null;
   #queue: Uint8Array[] = [];
+  #isEnding = false;
   /** What broke it. */
   failure: { error: unknown } | null = null;
 
@@ -30,6 +33,13 @@ export class Sink {
     }
   }
 
+  /** Sends FIN behind all that was written; nothing may be written after it. */
+  end(): void {
+    if (this.failure !== null || this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.#waiting === null) this.#wait(NOTHING);
+  }
+
   /** In a turn of its own: a write that throws at once must find it busy, to make it idle. */
   #wait(rest: Uint8Array): void {
     this.#waiting = Promise.resolve(rest).then((first) => this.#drain(first));
@@ -38,9 +48,10 @@ export class Sink {
   async #drain(first: Uint8Array): Promise<void> {
     try {
       for (let next: Uint8Array | undefined = first; next !== undefined;) {
-        await this.#to.write(next);
+        if (next.length > 0) await this.#to.write(next);
         next = this.#queue.shift();
       }
+      if (this.#isEnding) await this.#to.closeWrite();
     } catch (error) {
       this.#break(error);
     }

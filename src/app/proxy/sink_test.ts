@@ -70,6 +70,24 @@ Deno.test("bytes that are lent arrive as they were, in their order, none twice",
   );
 });
 
+Deno.test("its end comes behind all that was written, once", async () => {
+  for (const capacity of [4, 100]) {
+    const { far, sink, idle } = open(capacity);
+    sink.write(utf8("01234"));
+    sink.write(utf8("56789"));
+    sink.end();
+    sink.end();
+    assert.deepEqual(await drain(far), utf8("0123456789"));
+    await sink.flushed();
+    assert.equal(readNowAll(far).isEnded, true);
+    assert.deepEqual([sink.isBusy, idle(), sink.failure], [false, 1, null]);
+  }
+  const { far, sink } = open();
+  far.reset();
+  sink.end();
+  await sink.flushed().catch(() => {});
+});
+
 Deno.test("what breaks it is kept and thrown by flushed; later writes are dropped", async () => {
   const { far, sink, idle } = open(4);
   sink.write(utf8("0123456789"));

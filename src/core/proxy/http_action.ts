@@ -10,6 +10,8 @@ export type HttpAction =
   | { kind: "connect"; target: Target }
   | { kind: "toClient"; bytes: Uint8Array }
   | { kind: "toTarget"; bytes: Uint8Array }
+  /** Send FIN to the target behind what was written: nothing more comes, its answer still does. */
+  | { kind: "endTarget" }
   /** Close the connection to the target, even if it has ended already, and read no more of it. */
   | { kind: "closeTarget" }
   /**

@@ -39,6 +39,9 @@ export function told(actions: readonly HttpAction[]): string[] {
       case "toTarget":
         say("target: ", action.bytes);
         break;
+      case "endTarget":
+        lines.push("end target");
+        break;
       case "closeTarget":
         lines.push("close target");
         break;

@@ -1,3 +1,4 @@
+import { concat } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { type Failure, httpFailure, proxyStatus } from "./failure.ts";
 import type { HttpAction, TargetEnd } from "./http_action.ts";
@@ -12,6 +13,12 @@ import type { CheckPassword } from "./socks5.ts";
 import { formatTarget, sameTarget, type Target } from "./target.ts";
 
 /**
+ * Bytes of a client that come before their time are held up to about so many: its end is seen behind
+ * them, which the target is told of.
+ */
+const MOST_HELD = 16 * 1024;
+
+/**
  * An HTTP/1 proxy (RFC 9110 section 3.7, RFC 9112) for one connection of a client, as a pure
  * machine. One exchange at a time:
  *
@@ -20,9 +27,10 @@ import { formatTarget, sameTarget, type Target } from "./target.ts";
  *     head of a response  ──►  to the client; 1xx: another follows; 101: raw
  *     body of a response  ──►  as it comes, to the client; at its end the next request
  *     CONNECT             ──►  connect; connected ──► raw
+ *     FIN of the client   ──►  FIN to the target, once the last request is through
  *
- * It holds one head for each direction (`MAX_HEAD`), and of the client's bytes those that come
- * before their time, which are never more than one call has given: obey `wantsClient`.
+ * It holds one head for each direction, and of the client's bytes those that come before their time,
+ * which are never more than `MOST_HELD` and what one call has given: obey `wantsClient`.
  *
  * (Over 300 lines, since all of it turns on the same few fields.)
  */
@@ -34,7 +42,7 @@ export class HttpProxy {
   /** What an answer of the proxy's own to the last request must look like. */
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
   #exchange: Exchange | null = null;
-  #target: { readonly at: Target; isUp: boolean } | null = null;
+  #target: { readonly at: Target; isUp: boolean; isEnded: boolean } | null = null;
   #clientEnded = false;
   #isOver = false;
   #isRaw = false;
@@ -45,12 +53,14 @@ export class HttpProxy {
     this.#auth = o.auth;
   }
 
-  /**
-   * Whether to read the client and call `fromClient`. From true it changes to false in `fromClient`
-   * alone, or with the end: a read that is under way can always be used.
-   */
+  /** Whether to read the client and call `fromClient`: ask before each read. */
   get wantsClient(): boolean {
-    return !this.#isOver && !this.#clientEnded && this.#held.length === 0;
+    return !this.#isOver && !this.#clientEnded && this.#held.length < this.#mostHeld;
+  }
+
+  /** Behind CONNECT no more is read than goes along: it is the target's, who may be slow. */
+  get #mostHeld(): number {
+    return this.#exchange?.request.head === null ? 1 : MOST_HELD;
   }
 
   /** Whether to read the target and call `fromTarget`; also between requests, to see it end. */
@@ -68,16 +78,18 @@ export class HttpProxy {
     if (this.#isRaw) return [{ kind: "toTarget", bytes }];
     if (this.#isOver) return [];
     if (!this.wantsClient) throw outOfTurn("it wants no bytes of the client");
-    this.#held = bytes;
+    const held = this.#held;
+    this.#held = held.length === 0 ? bytes : concat(held, bytes);
     this.#useHeld();
-    if (this.#held.length > 0) this.#held = this.#held.slice();
+    if (held.length === 0 && this.#held.length > 0) this.#held = this.#held.slice();
     return this.#takeActions();
   }
 
-  /** The client sent FIN: what it has asked for is still answered. */
+  /** The client sent FIN: what it has asked for is still answered, and its target told. */
   clientEnded(): HttpAction[] {
     this.#clientEnded = true;
     this.#useHeld();
+    this.#passEnd();
     return this.#takeActions();
   }
 
@@ -102,6 +114,7 @@ export class HttpProxy {
       if (hasEarly) exchange.isSent = true;
       else this.#send(exchange, head);
       this.#useHeld();
+      this.#passEnd();
     }
     return this.#takeActions();
   }
@@ -198,6 +211,29 @@ export class HttpProxy {
     }
   }
 
+  /** A client that has gone is what a silent target would else never hear of. */
+  #passEnd(): void {
+    const exchange = this.#exchange;
+    const target = this.#target;
+    if (!this.#clientEnded || target === null || !target.isUp || target.isEnded) return;
+    if (exchange === null || !exchange.isSent || exchange.wantsBody || this.#hasNext) return;
+    target.isEnded = true;
+    this.#actions.push({ kind: "endTarget" });
+  }
+
+  /** Whether another request is held: of one that breaks off nothing will come. */
+  get #hasNext(): boolean {
+    if (this.#held.length === 0) return false;
+    try {
+      const head = new HeadCollector();
+      head.take(this.#held);
+      return head.isWhole;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return false;
+    }
+  }
+
   #takeRequestBody(exchange: Exchange): void {
     const size = exchange.requestBody.take(this.#held);
     this.#actions.push({ kind: "toTarget", bytes: this.#held.subarray(0, size) });
@@ -247,8 +283,9 @@ export class HttpProxy {
     if (how === "timeout") {
       this.#answer(504, `${target} did not answer in time.`, "http_response_timeout");
     } else {
-      const what = how === "clean" ? "closed the connection" : "reset the connection";
-      this.#answer(502, `${target} ${what} before it answered.`, "connection_terminated");
+      const what = how === "clean" ? "closed" : "reset";
+      const words = `The connection to ${target} was ${what} before an answer came.`;
+      this.#answer(502, words, "connection_terminated");
     }
   }
 
@@ -269,7 +306,7 @@ export class HttpProxy {
 
   #connect(exchange: Exchange): void {
     exchange.isSent = exchange.isReused = false;
-    this.#target = { at: exchange.request.target, isUp: false };
+    this.#target = { at: exchange.request.target, isUp: false, isEnded: false };
     this.#actions.push({ kind: "connect", target: exchange.request.target });
   }
 
@@ -320,8 +357,9 @@ export class HttpProxy {
     const { isLastOfClient, isLastOfTarget } = exchange.response!;
     if (isSpoilt || isLastOfTarget) this.#closeTarget();
     this.#exchange = null;
-    if (isLastOfClient) this.#end("clean");
-    else this.#useHeld();
+    if (isLastOfClient) return this.#end("clean");
+    this.#useHeld();
+    this.#passEnd();
   }
 
   // Both.
