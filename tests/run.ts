@@ -5,6 +5,7 @@
  */
 
 import { runChild, textOf } from "./runner/child.ts";
+import { provideExtras } from "./runner/extras.ts";
 import { readJunit, type Tally } from "./runner/junit.ts";
 import { type Kind, type KindName, kindOf, KINDS, PACKAGE_OF } from "./runner/kinds.ts";
 import { Leftovers } from "./runner/leftovers.ts";
@@ -27,7 +28,7 @@ async function main(args: string[]): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => interrupted.abort(new Error(`Ended by ${signal}`)));
   }
-  const leftovers = await Leftovers.watch();
+  const leftovers = new Leftovers();
   try {
     if (name === undefined) await runAll(leftovers);
     else await runKind(name, leftovers, []);
@@ -112,21 +113,6 @@ async function providePrograms(programs: readonly string[]): Promise<void> {
   }
   for (const program of await missingOf(programs)) {
     fail(`${program} is missing: apt-get install -y ${PACKAGE_OF[program]}`);
-  }
-}
-
-/** Installs packages that some tests use; where that does not work those say that they are skipped. */
-async function provideExtras(packages: readonly string[]): Promise<void> {
-  for (const name of packages) {
-    const isThere = async () =>
-      (await textOf("dpkg-query", ["-W", "-f", "${Status}", name]))?.includes("ok installed");
-    if (Deno.uid() !== 0 || await isThere()) continue;
-    console.log(`Missing: ${name}. Running: apt-get install -y ${name}`);
-    const command = `apt-get install -y --no-install-recommends ${name} >/dev/null`;
-    const script =
-      `export DEBIAN_FRONTEND=noninteractive; ${command} || apt-get update -qq && ${command}`;
-    await textOf("sh", ["-c", script]);
-    if (!await isThere()) console.log(`${name} cannot be installed here: its tests are skipped`);
   }
 }
 

@@ -1,10 +1,18 @@
 /** The kinds of test: which files belong to each, and what such a run may do and needs. */
 
+import type { ExtraName } from "./extras.ts";
+
 export const KINDS = {
   /** Logic alone: no permission at all. */
   pure: { args: ["--no-prompt"], namespace: false, programs: [], minutes: 10 },
   /** Sockets, files, native calls, processes. */
-  io: { args: ["-A"], namespace: false, programs: [], minutes: 15 },
+  io: {
+    args: ["-A"],
+    namespace: false,
+    programs: [],
+    extras: ["zsh", "fish", "groff-base", "shellcheck"],
+    minutes: 15,
+  },
   /** Devices and addresses, in a network namespace of the run's own. */
   root: {
     args: ["-A"],
@@ -35,7 +43,7 @@ export const KINDS = {
       "openssl",
       "ps",
     ],
-    extras: ["chromium", "python3-socks"],
+    extras: ["chromium", "python3-socks", "openssh-server"],
     minutes: 40,
   },
   /** Hours of it; only when asked for. */
@@ -57,7 +65,7 @@ export interface Kind {
   /** What must be installed. */
   programs: readonly string[];
   /** Packages that are installed where that works; without one its tests say that they are skipped. */
-  extras?: readonly string[];
+  extras?: readonly ExtraName[];
   /** After this time the run is ended. */
   minutes: number;
 }

@@ -1,24 +1,18 @@
-/** What a test run leaves behind on the machine: processes, and network namespaces with a name. */
+/**
+ * What a test run leaves behind on the machine: processes, and network namespaces with a name. Only
+ * what carries the run's mark is its own: other programs make and leave things meanwhile.
+ */
 
 import { textOf } from "./child.ts";
 
 /** Every process that descends from the run has this in its environment. */
-const MARK = "TTUN_TEST_RUN";
+export const MARK = "TTUN_TEST_RUN";
 const GRACE_MS = 2000;
 
 export class Leftovers {
   /** The environment for what the run starts. */
   readonly env = { [MARK]: crypto.randomUUID() };
-  readonly #namespacesBefore: Set<string>;
   readonly #found: string[] = [];
-
-  private constructor(namespaces: string[]) {
-    this.#namespacesBefore = new Set(namespaces);
-  }
-
-  static async watch(): Promise<Leftovers> {
-    return new Leftovers(await namedNamespaces());
-  }
 
   /** Ends what `who` has left running, and remembers it. */
   async sweep(who: string): Promise<void> {
@@ -35,11 +29,13 @@ export class Leftovers {
     }
   }
 
-  /** All that was left behind since the beginning. */
-  async report(): Promise<string[]> {
-    const names = await namedNamespaces();
-    const fresh = names.filter((name) => !this.#namespacesBefore.has(name));
-    return [...this.#found, ...fresh.map((name) => `network namespace ${name}`)];
+  /**
+   * All that was left behind since the beginning. A namespace that a test gives a name has the mark
+   * in it (tests/netns.ts makes nameless ones, which end with their processes).
+   */
+  async report(listNamespaces = namedNamespaces): Promise<string[]> {
+    const own = (await listNamespaces()).filter((name) => name.includes(this.env[MARK]));
+    return [...this.#found, ...own.map((name) => `network namespace ${name}`)];
   }
 
   #processes(): number[] {

@@ -1,0 +1,64 @@
+/** Packages that some tests use: installed where that works, else their tests say why they are skipped. */
+
+import { textOf } from "./child.ts";
+
+/** How a package's presence is seen, and what its installation needs beside apt-get. */
+interface Extra {
+  /** Shell code that succeeds when the package, or what stands for it, is there. */
+  readonly isThere: string;
+  /** Shell code to run before the installation, and what it means, to be told. */
+  readonly before?: { readonly script: string; readonly words: string };
+}
+
+/** Debian's packages by name. */
+export const EXTRAS = {
+  chromium: { isThere: "command -v chromium" },
+  fish: { isThere: "command -v fish" },
+  "groff-base": { isThere: "command -v groff" },
+  "openssh-server": {
+    isThere: "test -x /usr/sbin/sshd",
+    before: {
+      // ssh.service, ssh.socket and the init script all look for this file.
+      script: "mkdir -p /etc/ssh && touch /etc/ssh/sshd_not_to_be_run",
+      words: "its service does not start, until /etc/ssh/sshd_not_to_be_run is removed",
+    },
+  },
+  "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
+  shellcheck: { isThere: "command -v shellcheck" },
+  zsh: { isThere: "command -v zsh" },
+} as const satisfies Record<string, Extra>;
+
+export type ExtraName = keyof typeof EXTRAS;
+
+/**
+ * Shell code that installs a package. No service is started by it: invoke-rc.d asks policy-rc.d
+ * (/usr/share/doc/sysv-rc/README.policy-rc.d), and 101 forbids.
+ */
+export function installScript(name: ExtraName): string {
+  const { before }: Extra = EXTRAS[name];
+  const command = `apt-get install -y --no-install-recommends ${name} >/dev/null`;
+  return `
+    export DEBIAN_FRONTEND=noninteractive
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\\nexit 101\\n' >$policy
+      chmod 755 $policy
+    fi
+    ${before?.script ?? ":"}
+    ${command} || { apt-get update -qq && ${command}; }`;
+}
+
+/** Installs as root what is missing, and tells what it does. */
+export async function provideExtras(names: readonly ExtraName[]): Promise<void> {
+  if (Deno.uid() !== 0) return;
+  for (const name of names) {
+    const { isThere, before }: Extra = EXTRAS[name];
+    const look = async () => await textOf("sh", ["-c", isThere]) !== null;
+    if (await look()) continue;
+    console.log(`Missing: ${name}. Running: apt-get install -y --no-install-recommends ${name}`);
+    if (before !== undefined) console.log(`${name}: ${before.words}`);
+    await textOf("sh", ["-euc", installScript(name)]);
+    if (!await look()) console.log(`${name} cannot be installed here: its tests are skipped`);
+  }
+}
