@@ -32,16 +32,24 @@ export function parseArgs<T extends OptionTable>(
   for (let at = 0; at < args.length; at++) {
     const arg = args[at]!;
     if (arg === "--") {
-      refusePositional(args, at + 1);
+      refusePositional(table, args, at + 1);
       break;
     }
     const flag = readFlag(arg);
-    if (flag === null) throw positional(at);
+    if (flag === null) {
+      const [key, option] = findPositional(table) ?? [];
+      if (at > 0 || key === undefined) throw misplaced(table, at);
+      given[key] = readValue(option!, nameOf(option!), arg);
+      continue;
+    }
     if (HELP_NAMES.includes(flag.name)) return { help: true };
     if (Object.hasOwn(refusals, flag.name)) {
       throw new TtunError("usage", `Cannot use ${flag.spelled}: ${refusals[flag.name]}`);
     }
     const [key, option] = findOption(table, flag);
+    if (option.positional === true && given[key] !== undefined && option.kind !== "list") {
+      refuseTwice(args, option);
+    }
     let text = flag.value;
     let start = arg.length - (text?.length ?? 0);
     if (text === undefined && option.kind !== "boolean") {
@@ -82,16 +90,35 @@ function readFlag(arg: string): Flag | null {
   return { name: match[2]!, spelled: match[1]! + match[2]!, value: match[3] };
 }
 
-function refusePositional(args: readonly string[], from: number): void {
-  if (from < args.length) throw positional(from);
+function refusePositional(table: OptionTable, args: readonly string[], from: number): void {
+  if (from < args.length) throw misplaced(table, from);
 }
 
 /** Names the place alone: a word out of place may be the second half of an unquoted key. */
-function positional(at: number): TtunError {
+function misplaced(table: OptionTable, at: number): TtunError {
+  const [, first] = findPositional(table) ?? [];
+  const advice = first !== undefined
+    ? `what ${nameOf(first)} says may stand right behind the command, and only options after that`
+    : table["listen"] === undefined
+    ? "only options are taken here"
+    : `only options are taken here, an address behind ${nameOf(table["listen"])}`;
   return new TtunError(
     "usage",
-    `Cannot use argument ${at + 1} after the command: only options are taken here; ` +
+    `Cannot use argument ${at + 1} after the command: ${advice}; ` +
       "put a value that holds spaces in quotes",
+  );
+}
+
+function findPositional(table: OptionTable): [string, Option] | undefined {
+  return Object.entries(table).find(([, option]) => option.positional === true);
+}
+
+/** An option that is given by its name as well as without: of two meanings neither is taken. */
+function refuseTwice(args: readonly string[], option: Option): void {
+  if (args[0]!.startsWith("-")) return; // by its name twice: the last one counts
+  throw new TtunError(
+    "usage",
+    `Cannot take ${nameOf(option)} beside the argument right behind the command: they say the same`,
   );
 }
 
@@ -207,7 +234,11 @@ function complete(table: OptionTable, given: Record<string, unknown>): Record<st
 
 /** The shortest way to write an option, as usage lines show it: `-s HOST:PORT`, `--once`. */
 export function usageOf(option: Option): string {
+  return "metavar" in option ? `${nameOf(option)} ${option.metavar}` : nameOf(option);
+}
+
+/** The shortest name, with its dashes. */
+function nameOf(option: Option): string {
   const short = option.names.find((name) => name.length === 1);
-  const name = short === undefined ? `--${option.names[0]}` : `-${short}`;
-  return "metavar" in option ? `${name} ${option.metavar}` : name;
+  return short === undefined ? `--${option.names[0]}` : `-${short}`;
 }

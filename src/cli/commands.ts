@@ -1,7 +1,13 @@
 import { type Command, type Commands, defineCommand } from "./command.ts";
 import type { COMPLETIONS } from "./command/completions.ts";
 import type { LogFormat, LogSettings } from "./log_writer.ts";
-import { PROXY_CLIENT_OPTIONS, PROXY_REFUSALS, PROXY_SERVER_OPTIONS } from "./proxy_options.ts";
+import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
+import {
+  PROXY_CLIENT_OPTIONS,
+  PROXY_CLIENT_REFUSALS,
+  PROXY_SERVER_OPTIONS,
+  PROXY_SERVER_REFUSALS,
+} from "./proxy_options.ts";
 import { print } from "./stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./vpn_options.ts";
 
@@ -14,6 +20,7 @@ export const COMMANDS = {
     summary: "wait for a client and be its tunnel's other end",
     example: "ttun server --key-file /etc/ttun/key",
     options: SERVER_OPTIONS,
+    refusals: SERVER_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
       await (await import("./vpn.ts")).runVpn("server", options, context),
@@ -22,6 +29,7 @@ export const COMMANDS = {
     summary: "connect to a server and keep connected",
     example: "ttun client -s vpn.example.net:20203 --key-file ~/.ttun-key",
     options: CLIENT_OPTIONS,
+    refusals: CLIENT_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
       await (await import("./vpn.ts")).runVpn("client", options, context),
@@ -38,7 +46,7 @@ export const COMMANDS = {
         summary: "connect to where a proxy's clients want to go",
         example: "ttun proxy server --key-file /etc/ttun/key",
         options: PROXY_SERVER_OPTIONS,
-        refusals: PROXY_REFUSALS,
+        refusals: PROXY_SERVER_REFUSALS,
         logging: logSettings,
         run: async (options, context) =>
           await (await import("./proxy.ts")).runProxy("server", options, context),
@@ -47,7 +55,7 @@ export const COMMANDS = {
         summary: "be a proxy for this machine's programs, through a server",
         example: "ttun proxy client -s proxy.example.net --key-file ~/.ttun-key",
         options: PROXY_CLIENT_OPTIONS,
-        refusals: PROXY_REFUSALS,
+        refusals: PROXY_CLIENT_REFUSALS,
         logging: logSettings,
         run: async (options, context) =>
           await (await import("./proxy.ts")).runProxy("client", options, context),

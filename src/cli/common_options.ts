@@ -9,6 +9,7 @@ export const KEY_OPTION = {
   group: "basic",
   kind: "string",
   metavar: "STRING",
+  conflicts: ["keyFile"],
   help: "the key that both ends share; process lists can show it, so better use --key-file",
   secret: true,
 } as const;

@@ -92,7 +92,7 @@ Deno.test("usage lines show what is required", () => {
     /^Usage: ttun server\|client\|proxy\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
-  assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST:PORT /);
+  assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
 });
 
 Deno.test("all commands are told by all their words, in order", () => {

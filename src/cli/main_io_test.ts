@@ -139,7 +139,14 @@ test("an unknown option is refused with a suggestion", async () => {
 });
 
 test("a client without a server is told its usage line", async () => {
-  assertUsage(await runTtun("client", "-k", "n0body"), /^Usage: ttun client -s HOST:PORT /m);
+  assertUsage(await runTtun("client", "-k", "n0body"), /^Usage: ttun client -s HOST\[:PORT\] /m);
+});
+
+test("options before the command, and commands of other tunnels, are told the right order and word", async () => {
+  const early = await runTtun("-k", "n0body", "proxy", "client");
+  assertUsage(early, /the command comes first, as in ttun proxy \[options\]$/m);
+  assertUsage(await runTtun("up"), /"up": use ttun server at one end and ttun client/);
+  assertUsage(await runTtun("proxy", "-v", "client"), /as in ttun proxy client \[options\]$/m);
 });
 
 test("each generated key is another", async () => {

@@ -27,6 +27,8 @@ interface CommonOption {
   /** What help calls the default where it is no value of the table, or is decided elsewhere. */
   readonly defaultText?: string;
   readonly required?: true;
+  /** It may stand without its name, right behind the command. */
+  readonly positional?: true;
   /** The value must not stay visible: the caller hides it in the process's arguments. */
   readonly secret?: true;
   /** Keys of options that make no sense beside this one. */

@@ -91,7 +91,7 @@ test("without the permission for native calls Deno's own sockets and ciphers do"
 });
 
 test("a proxy that everybody can reach draws one warning, unless it asks who they are", async () => {
-  const open = ["client", "-s", "127.0.0.1", "-l", ":0"];
+  const open = ["client", "-s", "127.0.0.1", "-l", "*:0"];
   const warning = "Everybody who reaches this proxy's address can use it";
   await using unguarded = start(EVERYTHING, open);
   await unguarded.prints("listening");

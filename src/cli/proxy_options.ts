@@ -1,10 +1,12 @@
-import { formatIp, parseCidr, parseHostPort, parseIp } from "../base/addr.ts";
+import { formatIp, parseCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { DEFAULT_LIMITS } from "../app/proxy/options.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
 import { DirectRules } from "../core/proxy/direct_rules.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../core/tt/port_range.ts";
+import { readAddress, refuseForeign } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
+import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "./habits.ts";
 import type { OptionTable, Refusals, Values } from "./option_table.ts";
 
 /** What the program `tt` takes for a frame's text, which is more than a frame of its own can hold. */
@@ -12,6 +14,9 @@ const LARGEST_MTU = 65_536;
 
 /** Timers count milliseconds in 31 bits. */
 const LONGEST_IDLE = 2_000_000;
+
+/** Where a client's programs find the proxy. */
+const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
 
 const WIRE_OPTIONS = {
   cipher: {
@@ -162,7 +167,10 @@ export const PROXY_CLIENT_OPTIONS = {
     metavar: "HOST",
     parse: parseServerHost,
     required: true,
-    help: "the server; without a port, for that follows from key and time",
+    positional: true,
+    help:
+      "the server; without a port, for that follows from key and time (-s of ttun client, the " +
+      "tunnel, has one); -s may be left out right behind the command",
   },
   listen: {
     names: ["listen", "l"],
@@ -170,9 +178,11 @@ export const PROXY_CLIENT_OPTIONS = {
     kind: "string",
     metavar: "ADDR",
     parse: parseListenAddress,
-    default: { host: "127.0.0.1", port: 1080 },
+    default: DEFAULT_LISTEN,
     defaultText: "127.0.0.1:1080",
-    help: "address and port where programs find the proxy (SOCKS5, SOCKS4 and HTTP on one port)",
+    help:
+      "address and port where programs find the proxy (SOCKS5, SOCKS4 and HTTP on one port); a " +
+      "port alone is on this machine only, 0.0.0.0:PORT on all addresses",
   },
   key: KEY_OPTION,
   keyFile: KEY_FILE_OPTION,
@@ -207,6 +217,7 @@ export const PROXY_CLIENT_OPTIONS = {
     kind: "string",
     metavar: "USER:PASSWORD",
     secret: true,
+    conflicts: ["authFile"],
     help: "who may use the proxy; process lists can show it, so better use --auth-file",
     defaultText: "whoever reaches it",
   },
@@ -226,11 +237,14 @@ const NO_TUN = "TUN mode over tt is not there yet; for a network device between 
   "ttun server and ttun client";
 
 /** Options of the program `tt` that there is no counterpart for. */
-export const PROXY_REFUSALS: Refusals = {
+const TT_REFUSALS: Refusals = {
   "no-proxy": NO_TUN,
   "tun-ip": NO_TUN,
   "no-port-jump-on-tun-mode": NO_TUN,
 };
+
+export const PROXY_SERVER_REFUSALS: Refusals = { ...PROXY_SERVER_HABITS, ...TT_REFUSALS };
+export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_REFUSALS };
 
 export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
 export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
@@ -239,33 +253,40 @@ export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
 
 /** "" = all addresses. */
 function parseListenHost(text: string): string {
-  const host = parseHost(text, "--port-range says which ports are opened");
+  const host = parseHost(text === "*" ? "0.0.0.0" : text, {
+    port: "the ports follow from the key and the time; --port-range says out of which they are",
+  });
   return host === "0.0.0.0" || host === "::" ? "" : host;
 }
 
 function parseServerHost(text: string): string {
-  return parseHost(text, "it follows from the key and the time");
+  return parseHost(text, {
+    port: "it follows from the key and the time; -s takes a port in ttun client, the tunnel, only",
+  });
 }
 
-/** An IP address, with or without brackets, or what may be a name. `portAdvice`: why it has no port. */
-function parseHost(text: string, portAdvice: string): string {
+/** An IP address, with or without brackets, or what may be a name. `why.port`: why it has no port. */
+function parseHost(text: string, why: { readonly port: string }): string {
+  refuseForeign(text);
   const ip = parseIp(/^\[(.*)\]$/.exec(text)?.[1] ?? text);
   if (ip !== null) return formatIp(ip);
-  if (/^[^\s:/@[\]]+$/.test(text)) return text;
-  if (/:\d+$/.test(text)) {
+  // A number alone would be an IPv4 address to the resolver: 1080 is 0.0.4.56.
+  if (/^:?\d+$/.test(text) || /^(\[.*\]|[^:]*):\w*$/.test(text)) {
     throw new TtunError(
       "usage",
-      `Cannot use ${JSON.stringify(text)}: leave the port away; ${portAdvice}`,
+      `Cannot use ${JSON.stringify(text)}: write a host without a port; ${why.port}`,
     );
   }
+  if (/^[^\s:/@[\]]+$/.test(text)) return text;
   throw new TtunError(
     "usage",
     `Cannot read host ${JSON.stringify(text)}: write a name or an IP address`,
   );
 }
 
+/** A port alone is for this machine's programs only: on all addresses everybody could use it. */
 function parseListenAddress(text: string) {
-  return parseHostPort(text, { anyHost: true });
+  return readAddress(text, DEFAULT_LISTEN);
 }
 
 /** Read again where it is used; here, that an error names its option. */

@@ -5,21 +5,22 @@ import { parseArgs } from "./args.ts";
 import { COMMANDS } from "./commands.ts";
 import {
   PROXY_CLIENT_OPTIONS,
-  PROXY_REFUSALS,
+  PROXY_CLIENT_REFUSALS,
   PROXY_SERVER_OPTIONS,
+  PROXY_SERVER_REFUSALS,
   type ProxyClientOptions,
   type ProxyOptions,
   type ProxyServerOptions,
 } from "./proxy_options.ts";
 
 function server(...args: string[]): ProxyServerOptions {
-  const parsed = parseArgs(PROXY_SERVER_OPTIONS, args, PROXY_REFUSALS);
+  const parsed = parseArgs(PROXY_SERVER_OPTIONS, args, PROXY_SERVER_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
 
 function client(...args: string[]): ProxyClientOptions {
-  const parsed = parseArgs(PROXY_CLIENT_OPTIONS, args, PROXY_REFUSALS);
+  const parsed = parseArgs(PROXY_CLIENT_OPTIONS, args, PROXY_CLIENT_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
@@ -103,7 +104,7 @@ Deno.test("hosts have no port, neither the server's own nor the one that is dial
   for (const text of ["example.net:443", "192.0.2.7:443", "[::1]:443"]) {
     assert.throws(() => client("-s", text), {
       kind: "usage",
-      message: /leave the port away; it f/,
+      message: /without a port; it f/,
     });
     assert.throws(() => server("-l", text), { kind: "usage", message: /--port-range/ });
   }
@@ -114,9 +115,8 @@ Deno.test("hosts have no port, neither the server's own nor the one that is dial
 });
 
 Deno.test("a client listens on an address with a port, or on all addresses", () => {
-  assert.deepEqual(client("-s", "a", "-l", ":1080").listen, { host: "", port: 1080 });
+  assert.deepEqual(client("-s", "a", "-l", "*:1080").listen, { host: "", port: 1080 });
   assert.deepEqual(client("-s", "a", "-l", "[::1]:0").listen, { host: "::1", port: 0 });
-  assert.throws(() => client("-s", "a", "-l", "127.0.0.1"), { kind: "usage", message: /port/ });
 });
 
 Deno.test("rules are networks, on the server alone; what goes past it is on the client alone", () => {
@@ -160,4 +160,40 @@ Deno.test("a key that one end alone has tells the two sets of options apart", ()
   const options: ProxyOptions = client("-s", "a");
   assert.ok("server" in options);
   assert.ok(!("server" in server()));
+});
+
+Deno.test("a client's own port is on loopback unless an address is named", () => {
+  for (const text of ["1081", ":1081", "127.0.0.1:1081"]) {
+    assert.equal(formatAddr(client("-s", "a", "-l", text).listen), "127.0.0.1:1081", text);
+  }
+  assert.equal(formatAddr(client("-s", "a", "-l", "0.0.0.0").listen), "0.0.0.0:1080");
+  assert.equal(client("-s", "a", "-l", "*:1081").listen.host, "");
+});
+
+Deno.test("a server's host is taken without -s, and never with a port", () => {
+  assert.equal(client("192.0.2.7").server, "192.0.2.7");
+  assert.equal(client("example.net", "-v").server, "example.net");
+  for (const text of ["host:80", "[::1]:80", "1.2.3.4:", "8080", ":80"]) {
+    assert.throws(() => client("-s", text), {
+      kind: "usage",
+      message: /without a port; it follows from the key .* -s takes a port in ttun client/,
+    }, text);
+    assert.throws(() => server("-l", text), { message: /without a port.*--port-range/ }, text);
+  }
+  assert.throws(() => client("-s", "https://a"), { message: /leave https:\/\/ away/ });
+  assert.throws(() => client("-p", "80"), { message: /-l 1080/ });
+  assert.throws(() => server("--port", "80"), { message: /--port-range/ });
+});
+
+Deno.test("what is given in two ways at once is refused, without the secret", () => {
+  for (
+    const args of [["-k", "n0body", "--key-file", "f"], ["--auth", "me:n0body", "--auth-file", "f"]]
+  ) {
+    assert.throws(() => client("-s", "a", ...args), (error: Error) => {
+      assert.match(error.message, /exclude each other/);
+      assert.doesNotMatch(error.message, /n0body/);
+      return true;
+    });
+  }
+  assert.throws(() => server("-k", "n0body", "--key-file", "f"), /exclude each other/);
 });

@@ -18,6 +18,7 @@ import {
   groupUsage,
   TOPICS,
 } from "./help.ts";
+import { COMMAND_HABITS } from "./habits.ts";
 import { hideArgv } from "./hide_argv.ts";
 import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
 import { nearest } from "./nearest.ts";
@@ -88,7 +89,7 @@ async function dispatch(args: readonly string[], level: Level): Promise<number> 
     return 0;
   }
   const found = find(word, level);
-  if (found === undefined) return refuse(unknownCommand(word, level), level.usage());
+  if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
   if ("commands" in found) return await dispatch(rest, found);
   return await runCommand(found.name, found.command, rest);
 }
@@ -128,17 +129,31 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
 /** For `ttun help WORD`, where a topic may have been meant. */
 function unknownPage(word: string, level: Level): TtunError {
   const topic = nearest(word, Object.keys(TOPICS));
-  if (topic === undefined) return unknownCommand(word, level);
+  if (topic === undefined) return unknownCommand(word, [], level);
   const message = `There is no page ${JSON.stringify(word)}; did you mean help ${topic}?`;
   return new TtunError("usage", message);
 }
 
-function unknownCommand(word: string, { words, commands }: Level): TtunError {
+function unknownCommand(
+  word: string,
+  rest: readonly string[],
+  { words, commands }: Level,
+): TtunError {
+  const whole = (last: string) => [...words, last].join(" ");
   // An option may carry a key: it is not repeated.
   if (word.startsWith("-")) {
-    return new TtunError("usage", "Cannot begin with an option: the command comes first");
+    const known = Object.keys(commands);
+    const meant = rest.find((other) => known.includes(other)) ?? known[0] ?? "";
+    const example = `ttun ${whole(meant)} [options]`;
+    return new TtunError(
+      "usage",
+      `Cannot begin with an option: the command comes first, as in ${example}`,
+    );
   }
-  const whole = (last: string) => [...words, last].join(" ");
+  if (Object.hasOwn(COMMAND_HABITS, word)) {
+    const advice = COMMAND_HABITS[word];
+    return new TtunError("usage", `Unknown command ${JSON.stringify(whole(word))}: ${advice}`);
+  }
   const meant = nearest(word, [...Object.keys(commands), "help", "version"]);
   const hint = meant === undefined ? "" : `; did you mean ${whole(meant)}?`;
   return new TtunError("usage", `Unknown command ${JSON.stringify(whole(word))}${hint}`);

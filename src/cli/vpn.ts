@@ -22,7 +22,8 @@ import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
 import { Plane } from "./plane.ts";
 import { resolveListenHost } from "./resolve.ts";
 import { firstHost } from "../core/address_pool.ts";
-import type { ServerOptions, VpnOptions } from "./vpn_options.ts";
+import { manyClients, refuseForV1 } from "./tun/conflicts.ts";
+import { LONGEST_REKEY, type VpnOptions } from "./vpn_options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
@@ -136,6 +137,7 @@ async function planeConfig(
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
   const peers = options.peerAddress ?? [];
+  refuseForV1(options);
   const many = isClient ? undefined : manyClients(options);
   const defaults = many?.pool.map(firstHost) ??
     DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr);
@@ -166,7 +168,7 @@ async function planeConfig(
     psk,
     // Addresses can be given by version 2 only.
     wire: many === undefined ? options.wire : "v2",
-    rekeySeconds: options.rekey,
+    rekeySeconds: options.rekey ?? LONGEST_REKEY,
     cipher: options.cipher,
     aead: options.aead,
     io: options.io,
@@ -180,7 +182,7 @@ async function planeConfig(
     peers,
     routes: options.route ?? [],
     mssClamp: options.mssClamp,
-    offload: options.offload === "auto",
+    offload: options.offload !== "off",
     user: options.user,
   };
 }
@@ -215,21 +217,4 @@ function rememberingServer(
       log.info("cannot remember that this server speaks version 2", { why: problem });
     },
   };
-}
-
-/** @throws {TtunError} usage, on options that do not go together */
-function manyClients({ clients, pool = [], wire, peerAddress }: ServerOptions) {
-  if (clients === undefined && pool.length === 0) return undefined;
-  const refuse = (words: string): never => {
-    throw new TtunError("usage", `Cannot serve many clients: ${words}`);
-  };
-  if (pool.length === 0) refuse("give the network of their addresses with --pool");
-  if (wire === "v1") refuse("version 1 of the wire has no addresses to give; leave --wire v1 away");
-  if ((peerAddress ?? []).length > 0) refuse("--peer-address is for one client only");
-  for (const family of [4, 6]) {
-    if (pool.filter((network) => network.family === family).length > 1) {
-      refuse(`give --pool once for IPv${family}`);
-    }
-  }
-  return { clients: clients ?? 1, pool };
 }

@@ -1,8 +1,12 @@
-import { type Cidr, networkOf, parseCidr, parseHostPort, parseIp } from "../base/addr.ts";
+import { type Cidr, networkOf, parseCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
+import { readAddress } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
 import type { OptionTable, Values } from "./option_table.ts";
+
+/** As the existing programs have it (docs/ttun-v1.md). */
+const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {
   key: KEY_OPTION,
@@ -29,14 +33,17 @@ const WIRE_OPTION = {
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
+/** Seconds that keys are used for at the most. */
+export const LONGEST_REKEY = 3600;
+
 const REKEY_OPTION = {
   names: ["rekey"],
   group: "security",
   kind: "integer",
   metavar: "SECONDS",
   min: 1,
-  max: 3600,
-  default: 3600,
+  max: LONGEST_REKEY,
+  defaultText: String(LONGEST_REKEY),
   help: "under version 2, take new keys at the latest after so many seconds",
 } as const;
 
@@ -100,7 +107,7 @@ const DEVICE_OPTIONS = {
     kind: "choice",
     metavar: "WHETHER",
     choices: ["auto", "off"],
-    default: "auto",
+    defaultText: "auto",
     help: "carry the segments of a connection as one packet where both ends can (version 2); off " +
       "for trouble",
   },
@@ -164,9 +171,9 @@ export const SERVER_OPTIONS = {
     kind: "string",
     metavar: "ADDR",
     parse: parseListenAddress,
-    help: "address and port to listen on; without an address, on all",
-    default: { host: "", port: 20203 },
-    defaultText: ":20203",
+    help: "address and port to listen on; without an address on all, without a port on 20203",
+    default: { host: "", port: DEFAULT_PORT },
+    defaultText: `:${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
   wire: WIRE_OPTION,
@@ -179,7 +186,7 @@ export const SERVER_OPTIONS = {
     min: 1,
     max: 1024,
     help: "serve up to N clients, which get their addresses of --pool (version 2 only)",
-    defaultText: "one client, with its own addresses",
+    defaultText: "with --pool as many as it has addresses, up to 253; else one, with its own",
   },
   pool: {
     names: ["pool"],
@@ -204,10 +211,12 @@ export const CLIENT_OPTIONS = {
     names: ["server", "s"],
     group: "basic",
     kind: "string",
-    metavar: "HOST:PORT",
+    metavar: "HOST[:PORT]",
     parse: parseServerAddress,
     required: true,
-    help: "the server to connect to",
+    positional: true,
+    help: "the server to connect to; -s may be left out right behind the command",
+    defaultText: "port 20203",
   },
   ...KEY_OPTIONS,
   once: {
@@ -242,12 +251,12 @@ export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
 export type VpnOptions = ServerOptions | ClientOptions;
 
 function parseListenAddress(text: string) {
-  return parseHostPort(text, { anyHost: true });
+  return readAddress(text, { host: "", port: DEFAULT_PORT });
 }
 
 /** Port 0 has a meaning to those who listen only. */
 function parseServerAddress(text: string) {
-  const server = parseHostPort(text);
+  const server = readAddress(text, { port: DEFAULT_PORT });
   if (server.port === 0) {
     throw new TtunError("usage", "Cannot connect to port 0: give the port the server listens on");
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { formatAddr, formatCidr } from "../base/addr.ts";
 import { parseArgs } from "./args.ts";
+import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
 import {
   CLIENT_OPTIONS,
   type ClientOptions,
@@ -10,13 +11,13 @@ import {
 } from "./vpn_options.ts";
 
 function server(...args: string[]): ServerOptions {
-  const parsed = parseArgs(SERVER_OPTIONS, args);
+  const parsed = parseArgs(SERVER_OPTIONS, args, SERVER_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
 
 function client(...args: string[]): ClientOptions {
-  const parsed = parseArgs(CLIENT_OPTIONS, args);
+  const parsed = parseArgs(CLIENT_OPTIONS, args, CLIENT_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
@@ -40,8 +41,7 @@ Deno.test("a server without options listens on port 20203 of all addresses", () 
 });
 
 Deno.test("a client must be told its server, and a port that can be reached", () => {
-  assert.throws(() => client(), { kind: "usage", message: /-s HOST:PORT is missing/ });
-  assert.throws(() => client("-s", "example.net"), { kind: "usage", message: /host:port/ });
+  assert.throws(() => client(), { kind: "usage", message: /-s HOST\[:PORT\] is missing/ });
   assert.throws(() => client("-s", "example.net:0"), { kind: "usage", message: /port 0/ });
   assert.throws(() => client("-s", ":1"), { kind: "usage" });
 });
@@ -82,4 +82,48 @@ Deno.test("a key that one end alone has tells the two sets of options apart", ()
   const options: VpnOptions = client("-s", "a:1");
   assert.ok("server" in options);
   assert.ok(!("server" in server()));
+});
+
+Deno.test("a server is named without its port, and without -s right behind the command", () => {
+  for (const args of [["-s", "192.0.2.7"], ["192.0.2.7"], ["192.0.2.7:20203", "-v"]]) {
+    assert.equal(formatAddr(client(...args).server), "192.0.2.7:20203", args.join(" "));
+  }
+  assert.equal(formatAddr(client("-s", "::1").server), "[::1]:20203");
+  // A word behind options may be the second half of a key: it is not repeated, nor looked up.
+  assert.throws(() => client("-k", "two", "words"), {
+    message: /^Cannot use argument 3 after the command: what -s says may stand right behind/,
+  });
+  assert.throws(() => client("192.0.2.7", "words"), { message: /argument 2/ });
+  assert.throws(() => client("192.0.2.7", "-s", "192.0.2.8"), {
+    message: /-s beside the argument/,
+  });
+});
+
+Deno.test("a server listens at a bare port, or a bare address", () => {
+  assert.equal(formatAddr(server("-l", "7").listen), ":7");
+  assert.equal(formatAddr(server("-l", "127.0.0.1").listen), "127.0.0.1:20203");
+  assert.throws(() => server("--listen", "0.0.0.0:abc"), { message: /1 to 65535/ });
+  assert.throws(() => server("0.0.0.0:20203"), { message: /an address behind -l/ });
+});
+
+Deno.test("options of other tunnels are told by what does the same here", () => {
+  assert.throws(() => server("-p", "20203"), { message: /part of --listen, as -l :20203/ });
+  assert.throws(() => client("--port=20203"), { message: /part of --server, as -s HOST:20203/ });
+  for (
+    const [option, advice] of [
+      ["--config", /no configuration file/],
+      ["--remote", /-s HOST:PORT/],
+      ["--proto", /TCP/],
+      ["--dev", /--device/],
+      ["--psk", /--key-file/],
+      ["-D", /ttun proxy client/],
+      ["-i", /--key-file/],
+    ] as const
+  ) {
+    assert.throws(() => client(option, "n0body"), (error: Error) => {
+      assert.match(error.message, advice);
+      assert.doesNotMatch(error.message, /n0body/);
+      return true;
+    });
+  }
 });

@@ -237,6 +237,18 @@ export function firstHost(network: Cidr): Cidr {
   return hosts(network, [], 1)[0]!;
 }
 
+/**
+ * How many clients these networks have addresses for, beside those taken: at least 1, so that one
+ * that is too small is refused where it is used, and at most `most`.
+ */
+export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], most: number): number {
+  const rooms = networks.map((network) => {
+    const own = taken.filter(({ bytes }) => covers(network, bytes));
+    return lastOffset(network) - new Set(own.map(({ bytes }) => formatIp(bytes))).size;
+  });
+  return Math.max(1, Math.min(most, ...rooms));
+}
+
 /** How many addresses of a network a machine may have, as far as anybody looks. */
 function lastOffset({ family, bytes, prefix }: Cidr): number {
   const bits = bytes.length * 8 - prefix;

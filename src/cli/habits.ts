@@ -1,0 +1,104 @@
+import type { Refusals } from "./option_table.ts";
+
+/** Commands of other tunnels by their words: what does the same here. */
+export const COMMAND_HABITS: Readonly<Record<string, string>> = {
+  ...words(
+    ["up", "start", "run", "connect", "dial"],
+    "use ttun server at one end and ttun client at the other; options say all that there is to say",
+  ),
+  ...words(["down", "stop"], "end it with Ctrl-C, or by SIGTERM"),
+  ...words(["listen", "serve", "daemon"], "use ttun server"),
+  ...words(["keygen", "genpsk", "gen-key", "pubkey"], "use ttun genkey; both ends share one key"),
+  ...words(["socks", "socks5", "http"], "use ttun proxy client, which is SOCKS5, SOCKS4 and HTTP"),
+};
+
+const KEY = "the key is given by --key-file FILE, or by -k STRING";
+const LOG = "-v logs more, -q less, and --log-format json is for programs";
+const FOREGROUND = "ttun stays in the foreground; a systemd unit keeps it in the background";
+const NO_FORWARDING =
+  "there are no forwarded ports; for programs use ttun proxy client, which is SOCKS5";
+
+const COMMON: Refusals = {
+  ...words(["config", "c", "conf"], "there is no configuration file; all is said by options"),
+  ...words(["psk", "password", "pass", "passphrase", "secret", "token"], KEY),
+  ...words(["ca", "cert", "tls"], `there are no certificates; ${KEY}`),
+  ...words(["daemon", "d", "background", "b", "f"], FOREGROUND),
+  ...words(["log-level", "loglevel", "verb", "debug", "log", "log-file"], LOG),
+  ...words(["method", "encryption"], "the cipher is given by -m or --cipher"),
+};
+
+const TUNNEL: Refusals = {
+  ...COMMON,
+  ...words(
+    ["dev", "interface", "iface", "ifname", "tun"],
+    "the device's name is given by --device",
+  ),
+  i: "the device's name is given by --device, the file of a key by --key-file",
+  ...words(["ifconfig", "ip"], "this end's address is given by --address CIDR"),
+  ...words(
+    ["allowed-ips", "routes", "network"],
+    "a network is given by --route CIDR, each by itself",
+  ),
+  ...words(
+    ["proto", "protocol", "tcp", "udp", "u"],
+    "packets go over one TCP connection; there is no other way",
+  ),
+  ...words(
+    ["keepalive", "ping", "persistent-keepalive"],
+    "the connection is kept alive without being told",
+  ),
+  ...words(["mssfix", "mss"], "--mss-clamp lowers the segment size of TCP through the tunnel"),
+  ...words(["D", "socks", "socks5"], "for SOCKS5 use ttun proxy client"),
+  ...words(["L", "R"], NO_FORWARDING),
+};
+
+const REMOTE = ["remote", "host", "hostname", "endpoint", "connect", "peer"];
+
+/** Options of other tunnels that a server has not: what to write instead. */
+export const SERVER_REFUSALS: Refusals = {
+  ...TUNNEL,
+  ...words(["port", "p"], "the port is part of --listen, as -l :20203 or -l 20203"),
+  ...words(["bind", "local", "address-family"], "the address is given by -l HOST:PORT"),
+  ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
+};
+
+/** The same for a client. */
+export const CLIENT_REFUSALS: Refusals = {
+  ...TUNNEL,
+  ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
+  ...words(REMOTE, "the server is given by -s HOST:PORT"),
+  ...words(["listen", "l"], "a client connects; -l is the server's"),
+};
+
+/** The same for a proxy's server. */
+export const PROXY_SERVER_HABITS: Refusals = {
+  ...COMMON,
+  ...words(
+    ["port", "p"],
+    "the ports follow from the key and the time; --port-range says out of which they are",
+  ),
+  ...words([...REMOTE, "server", "s"], "a server waits for its clients; -s is the client's"),
+};
+
+/** The same for a proxy's client. */
+export const PROXY_CLIENT_HABITS: Refusals = {
+  ...COMMON,
+  ...words(
+    ["port", "p"],
+    "the port for programs is part of --listen, as -l 1080; that of the server follows from the " +
+      "key and the time",
+  ),
+  ...words(REMOTE, "the server is given by -s HOST, without a port"),
+  ...words(
+    ["D", "socks", "socks5", "http", "local"],
+    "the port for programs is given by -l; it takes SOCKS5, SOCKS4 and HTTP alike",
+  ),
+  ...words(
+    ["L", "R"],
+    "there are no forwarded ports; programs name their target by SOCKS5 or HTTP",
+  ),
+};
+
+function words(names: readonly string[], advice: string): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, advice]));
+}

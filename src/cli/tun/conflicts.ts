@@ -1,0 +1,40 @@
+import { TtunError } from "../../base/errors.ts";
+import { clientsIn, firstHost } from "../../core/address_pool.ts";
+import type { ServerOptions, VpnOptions } from "../vpn_options.ts";
+
+/** With --pool and without --clients: as many as a network of 256 addresses has, beside the server. */
+const IMPLIED_CLIENTS = 253;
+
+/**
+ * How many clients a server serves, of which networks; undefined = one, with its own addresses.
+ * --pool alone means as many as it has addresses.
+ * @throws {TtunError} usage, on options that do not go together
+ */
+export function manyClients(
+  { clients, pool = [], wire, peerAddress, address = [] }: ServerOptions,
+) {
+  if (clients === undefined && pool.length === 0) return undefined;
+  const refuse = (words: string): never => {
+    throw new TtunError("usage", `Cannot serve many clients: ${words}`);
+  };
+  if (pool.length === 0) refuse("give the network of their addresses with --pool");
+  if (wire === "v1") refuse("version 1 of the wire has no addresses to give; leave --wire v1 away");
+  if ((peerAddress ?? []).length > 0) refuse("--peer-address is for one client only");
+  for (const family of [4, 6]) {
+    if (pool.filter((network) => network.family === family).length > 1) {
+      refuse(`give --pool once for IPv${family}`);
+    }
+  }
+  const own = address.length > 0 ? address : pool.map(firstHost);
+  return { clients: clients ?? clientsIn(pool, own, IMPLIED_CLIENTS), pool };
+}
+
+/** @throws {TtunError} usage, on an option that version 1 of the wire has nothing for */
+export function refuseForV1({ wire, rekey, offload }: VpnOptions): void {
+  const given = rekey !== undefined ? "--rekey" : offload === "auto" ? "--offload auto" : null;
+  if (wire !== "v1" || given === null) return;
+  throw new TtunError(
+    "usage",
+    `Options --wire v1 and ${given} exclude each other: version 1 of the wire has no such thing`,
+  );
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { parseArgs } from "../args.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../vpn_options.ts";
+import { manyClients, refuseForV1 } from "./conflicts.ts";
+
+function server(...args: string[]) {
+  const parsed = parseArgs(SERVER_OPTIONS, args);
+  assert.ok(!parsed.help);
+  return parsed.values;
+}
+
+const clients = (...args: string[]) => manyClients(server(...args))?.clients;
+
+Deno.test("--pool alone serves as many clients as it has addresses, up to 253", () => {
+  assert.equal(clients(), undefined);
+  assert.equal(clients("--pool", "10.9.0.0/24"), 253);
+  assert.equal(clients("--pool", "10.9.0.0/16"), 253);
+  assert.equal(clients("--pool", "fd00:9::/64"), 253);
+  assert.equal(clients("--pool", "10.9.0.0/29"), 5); // of 8: network, broadcast, server
+  assert.equal(clients("--pool", "10.9.0.0/29", "--pool", "fd00:9::/64"), 5);
+  assert.equal(clients("--pool", "fd00:9::/126"), 2);
+  const elsewhere = ["--pool", "10.9.0.0/29", "--address", "10.8.0.1/24"];
+  assert.equal(clients(...elsewhere), 6);
+  const twice = [...elsewhere, "--address", "10.9.0.3/29", "--address", "10.9.0.3/24"];
+  assert.equal(clients(...twice), 5);
+  assert.throws(() => clients("--pool", "10.9.0.0/32"), {
+    kind: "usage",
+    message: /larger --pool/,
+  });
+  assert.equal(clients("--pool", "10.9.0.0/24", "--clients", "7"), 7);
+});
+
+Deno.test("many clients are not for version 1, nor for a peer's address, nor without a pool", () => {
+  const pool = ["--pool", "10.9.0.0/24"];
+  for (
+    const [args, why] of [
+      [["--clients", "2"], /--pool/],
+      [[...pool, "--wire", "v1"], /--wire v1/],
+      [[...pool, "--peer-address", "10.9.0.2"], /--peer-address/],
+      [[...pool, ...pool], /once for IPv4/],
+    ] as const
+  ) {
+    assert.throws(() => clients(...args), { kind: "usage", message: why });
+  }
+});
+
+Deno.test("what version 1 does not have is refused where it is asked for, and only there", () => {
+  const refuse = (...args: string[]) => refuseForV1(server(...args));
+  for (const given of [["--rekey", "60"], ["--offload", "auto"]]) {
+    assert.throws(() => refuse("--wire", "v1", ...given), {
+      kind: "usage",
+      message: /--wire v1 and --(rekey|offload auto) exclude each other/,
+    });
+    refuse(...given);
+  }
+  refuse("--wire", "v1");
+  refuse("--wire", "v1", "--offload", "off");
+});
+
+Deno.test("a key, or a password, that is given twice is refused", () => {
+  for (const table of [SERVER_OPTIONS, CLIENT_OPTIONS]) {
+    assert.throws(() => parseArgs(table, ["-k", "n0body", "--key-file", "f"]), (error: Error) => {
+      assert.match(error.message, /--key and --key-file exclude each other/);
+      assert.doesNotMatch(error.message, /n0body/);
+      return true;
+    });
+  }
+});
