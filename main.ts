@@ -1,3 +1,3 @@
-import { run } from "./src/cli/run.ts";
+import { start } from "./src/cli/start.ts";
 
-Deno.exit(await run(Deno.args));
+Deno.exit(await start(Deno.args));

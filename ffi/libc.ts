@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 import { Errno, NativeError } from "./errno.ts";
-import { type Library, openLibrary } from "./library.ts";
+import { type Library, LINUX_LIBC, openLibrary } from "./library.ts";
 
 /**
  * The POSIX and Linux calls that ttun makes. Lengths are `usize` and given as bigint: a JS number
@@ -60,6 +60,11 @@ const TABLE = {
   initgroups: { parameters: ["buffer", "u32"], result: "i32" },
   setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
   setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
+  // int prctl(int option, unsigned long, …): for this thread alone
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  // int capget(cap_user_header_t header, cap_user_data_t data): for this thread alone
+  capget: { parameters: ["buffer", "buffer"], result: "i32" },
+  capset: { parameters: ["buffer", "buffer"], result: "i32" },
   // struct passwd *getpwnam(const char *name)
   getpwnam: { parameters: ["buffer"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -107,9 +112,7 @@ export class Libc implements Disposable {
 
 /** Opens the system's libc. @throws {TtunError} `system` where there is no Linux libc. */
 export function openLibc(): Libc {
-  return new Libc(
-    openLibrary(["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"], TABLE),
-  );
+  return new Libc(openLibrary(LINUX_LIBC, TABLE));
 }
 
 /** `text` as the NUL-ended bytes that C wants. */

@@ -1,5 +1,16 @@
 import { TtunError } from "../src/base/errors.ts";
 
+/** The C library of Linux by the names that the loader knows: glibc's, then musl's. */
+export const LINUX_LIBC = [
+  "libc.so.6",
+  "libc.so",
+  "libc.musl-x86_64.so.1",
+  "libc.musl-aarch64.so.1",
+] as const;
+
+/** The C library of macOS. */
+export const DARWIN_LIBC = ["/usr/lib/libSystem.B.dylib"] as const;
+
 /** A dynamic library and its symbols. Dispose closes it: no symbol may be called after. */
 export interface Library<S extends Deno.ForeignLibraryInterface> extends Disposable {
   readonly path: string;

@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 import { DarwinErrno, DarwinError } from "./errno_darwin.ts";
-import { openLibrary } from "./library.ts";
+import { DARWIN_LIBC, openLibrary } from "./library.ts";
 
 /**
  * The calls of macOS's libSystem that ttun makes. `fcntl` and `ioctl` are variadic: on arm64 macOS
@@ -97,7 +97,7 @@ export class LibSystem implements Disposable {
 
 /** @throws {TtunError} `system` where this is not macOS. */
 export function openLibSystem(): LibSystem {
-  const library = openLibrary(["/usr/lib/libSystem.B.dylib"], LIBSYSTEM_TABLE);
+  const library = openLibrary(DARWIN_LIBC, LIBSYSTEM_TABLE);
   const at = library.symbols.__error();
   if (at === null) {
     library[Symbol.dispose]();

@@ -1,9 +1,9 @@
 import { NativeError } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
-import { attribute, attributes, Netlink, RTM_GETLINK } from "./netlink.ts";
+import { IFINFO_SIZE, Netlink, RTM_GETLINK } from "./netlink.ts";
+import { attribute, attributes } from "./netlink_message.ts";
 
 /** linux/if_link.h */
-const IFINFO_SIZE = 16; // struct ifinfomsg
 const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;

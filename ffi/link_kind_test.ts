@@ -2,7 +2,7 @@ import { deepEqual } from "node:assert/strict";
 import { concat } from "../src/base/bytes.ts";
 import { cString } from "./libc.ts";
 import { readKind } from "./link_kind.ts";
-import { attribute, u32 } from "./netlink.ts";
+import { attribute, u32 } from "./netlink_message.ts";
 
 /** An RTM_NEWLINK body with IFLA_LINKINFO (18) of a kind (1) and its facts (2). */
 function body(kind: string, ...facts: Uint8Array[]): Uint8Array {

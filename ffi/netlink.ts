@@ -2,42 +2,63 @@ import type { Cidr } from "../src/base/addr.ts";
 import { concat } from "../src/base/bytes.ts";
 import { NativeError } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
+import {
+  attribute,
+  attributes,
+  type NetlinkMessage,
+  packMessage,
+  u32,
+  unpackMessages,
+  view,
+} from "./netlink_message.ts";
+import {
+  LOOKUP_FAILURES,
+  type NewRoute,
+  packLookup,
+  packRoute,
+  readRoute,
+  type Route,
+  RT_TABLE_MAIN,
+  RTMSG_SIZE,
+} from "./netlink_route.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
 /**
  * rtnetlink (RFC 3549; linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h, linux/if_link.h):
  * links, addresses and routes without the `ip` program. All integers are in host order, which on
- * every machine that Deno runs on is little-endian. (Numbers and layouts of all messages stand
- * together on purpose: that is why this file is long.)
+ * every machine that Deno runs on is little-endian. Layouts of routes are in netlink_route.ts, of
+ * notifications in netlink_monitor.ts.
  */
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
+export const AF_NETLINK = 16;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+const NETLINK_GET_STRICT_CHK = 12; // since Linux 4.20
 
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
+const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
+export const NLM_F_REPLACE = 0x100;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
 const RTM_SETLINK = 19;
-const RTM_NEWADDR = 20;
-const RTM_DELADDR = 21;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
-const RTM_NEWROUTE = 24;
-const RTM_DELROUTE = 25;
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 
-const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
-const IFINFO_SIZE = 16; // struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change
-const IFADDR_SIZE = 8; // struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index
-// struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
-const RTMSG_SIZE = 12;
+export const IFINFO_SIZE = 16; // struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change
+export const IFADDR_SIZE = 8; // struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index
 
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
@@ -46,20 +67,37 @@ const IFLA_GSO_MAX_SIZE = 41;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 0x02;
-const RTA_DST = 1;
 const RTA_OIF = 4;
-const RT_TABLE_MAIN = 254;
-const RTPROT_STATIC = 4;
-const RT_SCOPE_UNIVERSE = 0;
-const RT_SCOPE_LINK = 253;
-const RTN_UNICAST = 1;
 const IFF_UP = 0x1;
+const ARPHRD_NONE = 0xfffe;
+const NOTHING = new Uint8Array();
+const IFF_LOWER_UP = 0x1_0000;
 
 export interface LinkState {
   readonly index: number;
+  readonly name: string;
   readonly mtu: number;
   readonly up: boolean;
+  /** There is a carrier: what is sent there arrives somewhere. */
+  readonly carrier: boolean;
+  /** A link without a medium, as TUN devices and WireGuard's are. */
+  readonly isTunnel: boolean;
 }
+
+/**
+ * How a new route stands to one that has the same target and metric: `only` is refused then,
+ * `before` is taken first while both stay (IPv4), `replace` takes its place.
+ */
+export type RouteMode = "only" | "before" | "replace";
+
+const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
+  only: NLM_F_CREATE | NLM_F_EXCL,
+  before: NLM_F_CREATE,
+  replace: NLM_F_CREATE | NLM_F_REPLACE,
+};
+
+/** So often a list is asked for again that changed while the kernel told it. */
+const LIST_ATTEMPTS = 4;
 
 /** An address of a link; with `peer`, point to point: `peer` and its prefix are what is on the other side. */
 export interface LinkAddress {
@@ -89,11 +127,17 @@ export class Netlink implements Disposable {
       "socket",
       libc.call.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE),
     );
+    // Lists then hold only what was asked for; an older kernel tells all, and it is sorted out here.
+    const on = u32(1);
+    libc.call.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on, on.length);
   }
 
   /** @throws {NativeError} ENODEV where there is no such link */
-  link(name: string): LinkState {
-    const body = concat(new Uint8Array(IFINFO_SIZE), attribute(IFLA_IFNAME, cString(name)));
+  link(which: string | number): LinkState {
+    const head = new Uint8Array(IFINFO_SIZE);
+    if (typeof which === "number") view(head).setInt32(4, which, true);
+    const name = typeof which === "string" ? attribute(IFLA_IFNAME, cString(which)) : NOTHING;
+    const body = concat(head, name);
     for (const message of this.request(RTM_GETLINK, 0, body)) return readLink(message.body);
     throw new NativeError("RTM_GETLINK", 19 /* ENODEV */);
   }
@@ -120,9 +164,19 @@ export class Netlink implements Disposable {
   }
 
   addresses(index: number): LinkAddress[] {
-    return this.request(RTM_GETADDR, NLM_F_DUMP, new Uint8Array(IFADDR_SIZE))
+    const head = new Uint8Array(IFADDR_SIZE);
+    view(head).setUint32(4, index, true);
+    return this.#list(RTM_GETADDR, head)
       .filter((message) => view(message.body).getUint32(4, true) === index)
       .map((message) => readAddress(message.body));
+  }
+
+  /** The addresses of all links, and the index of the link that each is on. */
+  allAddresses(): (LinkAddress & { readonly index: number })[] {
+    return this.#list(RTM_GETADDR, new Uint8Array(IFADDR_SIZE)).map(({ body }) => ({
+      ...readAddress(body),
+      index: view(body).getUint32(4, true),
+    }));
   }
 
   /** @throws {NativeError} EPERM, EEXIST, EACCES and EOPNOTSUPP (IPv6 switched off) */
@@ -135,22 +189,48 @@ export class Netlink implements Disposable {
     this.request(RTM_DELADDR, 0, packAddress(index, address));
   }
 
-  /** The networks that the main table sends to this link. */
-  routes(index: number): Cidr[] {
-    return this.request(RTM_GETROUTE, NLM_F_DUMP, new Uint8Array(RTMSG_SIZE))
+  /** The main table's routes that lead somewhere; with `index` those to this link alone. */
+  routes(index?: number): Route[] {
+    const head = new Uint8Array(RTMSG_SIZE);
+    head[4] = RT_TABLE_MAIN;
+    const link = index === undefined ? NOTHING : attribute(RTA_OIF, u32(index));
+    return this.#list(RTM_GETROUTE, concat(head, link))
       .map((message) => readRoute(message.body))
-      .filter((route) => route.index === index)
-      .map((route) => route.to);
+      .filter((route) => route.table === RT_TABLE_MAIN && route.isUnicast && route.index !== 0)
+      .filter((route) => index === undefined || route.index === index);
   }
 
-  /** @throws {NativeError} EPERM, EEXIST, ENETDOWN (the link is down) */
-  addRoute(index: number, to: Cidr): void {
-    this.request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, packRoute(index, to));
+  /**
+   * The way that the kernel sends packets to this address now (4 or 16 bytes); null where there is
+   * none. With `match` it is the table's entry, else what becomes of it: `source` is set then.
+   */
+  lookup(address: Uint8Array, o: { match?: boolean } = {}): Route | null {
+    try {
+      const body = packLookup(address, o.match === true);
+      for (const message of this.request(RTM_GETROUTE, 0, body)) return readRoute(message.body);
+    } catch (error) {
+      if (!(error instanceof NativeError && error.is(...LOOKUP_FAILURES))) throw error;
+    }
+    return null;
+  }
+
+  /** @throws {NativeError} EPERM, EEXIST, ENETDOWN (the link is down), ENETUNREACH (its gateway) */
+  addRoute(route: NewRoute, mode: RouteMode = "only"): void {
+    this.request(RTM_NEWROUTE, ROUTE_FLAGS[mode], packRoute(route));
   }
 
   /** @throws {NativeError} EPERM, ESRCH */
-  removeRoute(index: number, to: Cidr): void {
-    this.request(RTM_DELROUTE, 0, packRoute(index, to));
+  removeRoute(route: NewRoute): void {
+    this.request(RTM_DELROUTE, 0, packRoute(route));
+  }
+
+  /** A list of the kernel's, as of one moment where that can be had. */
+  #list(type: number, body: Uint8Array): NetlinkMessage[] {
+    for (let left = LIST_ATTEMPTS;; left--) {
+      const found = this.request(type, NLM_F_DUMP, body);
+      const isWhole = found.every(({ flags }) => (flags & NLM_F_DUMP_INTR) === 0);
+      if (isWhole || left === 1) return found;
+    }
   }
 
   /**
@@ -186,67 +266,6 @@ export class Netlink implements Disposable {
   }
 }
 
-export interface NetlinkMessage {
-  readonly type: number;
-  readonly sequence: number;
-  readonly body: Uint8Array;
-}
-
-export function packMessage(
-  type: number,
-  flags: number,
-  sequence: number,
-  body: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(HEADER_SIZE + body.length);
-  const header = new DataView(bytes.buffer);
-  header.setUint32(0, bytes.length, true);
-  header.setUint16(4, type, true);
-  header.setUint16(6, flags, true);
-  header.setUint32(8, sequence, true);
-  bytes.set(body, HEADER_SIZE);
-  return bytes;
-}
-
-/** The messages of one datagram; what is cut short is left out. */
-export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
-  const found: NetlinkMessage[] = [];
-  const header = view(bytes);
-  for (let at = 0; at + HEADER_SIZE <= bytes.length;) {
-    const length = header.getUint32(at, true);
-    if (length < HEADER_SIZE || at + length > bytes.length) break;
-    found.push({
-      type: header.getUint16(at + 4, true),
-      sequence: header.getUint32(at + 8, true),
-      body: bytes.subarray(at + HEADER_SIZE, at + length),
-    });
-    at += align4(length);
-  }
-  return found;
-}
-
-/** struct rtattr: u16 length (with this header), u16 type, value, padded to 4 bytes. */
-export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(align4(4 + value.length));
-  view(bytes).setUint16(0, 4 + value.length, true);
-  view(bytes).setUint16(2, type, true);
-  bytes.set(value, 4);
-  return bytes;
-}
-
-/** Attribute type → value, from the bytes behind a fixed header. */
-export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
-  const found = new Map<number, Uint8Array>();
-  const header = view(bytes);
-  for (let at = 0; at + 4 <= bytes.length;) {
-    const length = header.getUint16(at, true);
-    if (length < 4 || at + length > bytes.length) break;
-    found.set(header.getUint16(at + 2, true), bytes.subarray(at + 4, at + length));
-    at += align4(length);
-  }
-  return found;
-}
-
 function packAddress(index: number, address: LinkAddress): Uint8Array {
   const { local, peer } = address;
   const head = new Uint8Array(IFADDR_SIZE);
@@ -274,48 +293,17 @@ function readAddress(body: Uint8Array): LinkAddress {
   };
 }
 
-function packRoute(index: number, to: Cidr): Uint8Array {
-  const head = new Uint8Array(RTMSG_SIZE);
-  head[0] = to.family === 4 ? AF_INET : AF_INET6;
-  head[1] = to.prefix;
-  head[4] = RT_TABLE_MAIN;
-  head[5] = RTPROT_STATIC;
-  head[6] = to.family === 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  head[7] = RTN_UNICAST;
-  return concat(head, attribute(RTA_DST, to.bytes), attribute(RTA_OIF, u32(index)));
-}
-
-/** `index` is 0 for what is no plain route of the main table. */
-function readRoute(body: Uint8Array): { to: Cidr; index: number } {
-  const family = body[0] === AF_INET ? 4 : 6;
-  const found = attributes(body.subarray(RTMSG_SIZE));
-  const bytes = found.get(RTA_DST) ?? new Uint8Array(family === 4 ? 4 : 16);
-  const link = found.get(RTA_OIF);
-  const isPlain = body[4] === RT_TABLE_MAIN && body[7] === RTN_UNICAST && link !== undefined;
-  return {
-    to: { family, bytes, prefix: body[1]! },
-    index: isPlain ? view(link).getUint32(0, true) : 0,
-  };
-}
-
-function readLink(body: Uint8Array): LinkState {
-  const mtu = attributes(body.subarray(IFINFO_SIZE)).get(IFLA_MTU);
+export function readLink(body: Uint8Array): LinkState {
+  const found = attributes(body.subarray(IFINFO_SIZE));
+  const mtu = found.get(IFLA_MTU);
+  const name = found.get(IFLA_IFNAME) ?? NOTHING;
+  const flags = view(body).getUint32(8, true);
   return {
     index: view(body).getInt32(4, true),
-    up: (view(body).getUint32(8, true) & IFF_UP) !== 0,
+    name: new TextDecoder().decode(name.subarray(0, Math.max(0, name.indexOf(0)))),
+    up: (flags & IFF_UP) !== 0,
+    carrier: (flags & IFF_LOWER_UP) !== 0,
+    isTunnel: view(body).getUint16(2, true) === ARPHRD_NONE,
     mtu: mtu === undefined ? 0 : view(mtu).getUint32(0, true),
   };
-}
-
-/** A host-order u32 as an attribute's value. */
-export function u32(value: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(new Uint32Array([value]).buffer);
-}
-
-function view(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function align4(length: number): number {
-  return (length + 3) & ~3;
 }

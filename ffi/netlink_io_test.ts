@@ -4,7 +4,8 @@ import { concat, fromHex, toHex } from "../src/base/bytes.ts";
 import { test } from "../tests/check.ts";
 import { NativeError } from "./errno.ts";
 import { Libc, openLibc } from "./libc.ts";
-import { Netlink, packMessage } from "./netlink.ts";
+import { Netlink } from "./netlink.ts";
+import { packMessage } from "./netlink_message.ts";
 
 /** A kernel that answers from a list, and remembers what it was sent. */
 function scripted(real: Libc, answers: ((sequence: number) => Uint8Array)[]) {
@@ -77,12 +78,12 @@ const KNOWN: [what: string, make: (netlink: Netlink) => void, sent: string][] = 
   ],
   [
     "ip route add 10.20.0.0/16 proto static",
-    (netlink) => netlink.addRoute(5, parseCidr("10.20.0.0/16")),
+    (netlink) => netlink.addRoute({ index: 5, to: parseCidr("10.20.0.0/16") }),
     "18000506 02100000fe04fd0100000000" + "080001000a140000" + "0800040005000000",
   ],
   [
     "ip route add fd00:5::/64 proto static",
-    (netlink) => netlink.addRoute(5, parseCidr("fd00:5::/64")),
+    (netlink) => netlink.addRoute({ index: 5, to: parseCidr("fd00:5::/64") }),
     "18000506 0a400000fe04000100000000" + "14000100fd000005000000000000000000000000" +
     "0800040005000000",
   ],
@@ -139,7 +140,7 @@ test("netlink: addresses come in any number of datagrams, those of the link alon
     ["10.9.0.1/32", "10.9.0.2/32"],
     ["254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.1/64", undefined],
   ]);
-  deepEqual(sent, ["16000503 0000000000000000"]);
+  deepEqual(sent, ["16000503 0000000005000000"]);
 });
 
 test("netlink: of the routes, the main table's to the link are told", () => {
@@ -153,9 +154,9 @@ test("netlink: of the routes, the main table's to the link are told", () => {
     route("02180000fe04000600000000" + "080001000a160000"),
     done,
   ]);
-  deepEqual(netlink.routes(5).map(({ bytes, prefix }) => `${bytes.join(".")}/${prefix}`), [
+  deepEqual(netlink.routes(5).map(({ to: { bytes, prefix } }) => `${bytes.join(".")}/${prefix}`), [
     "10.20.0.0/16",
     "0.0.0.0/0",
   ]);
-  deepEqual(sent, ["1a000503 000000000000000000000000"]);
+  deepEqual(sent, ["1a000503 00000000fe00000000000000" + "0800040005000000"]);
 });

@@ -31,13 +31,55 @@ export function findUser(libc: Libc, name: string): User {
   return user;
 }
 
+/** linux/capability.h and linux/prctl.h */
+export const CAP_NET_ADMIN = 12;
+const CAPABILITY_VERSION_3 = 0x2008_0522;
+const PR_SET_KEEPCAPS = 8;
+
 /**
  * Becomes that user for good: groups, group and user, real, effective and saved, in every thread
- * (libc tells them all). Capabilities go with root.
+ * (libc tells them all). Capabilities go with root; only this thread keeps `keep`, where it has it,
+ * and what it starts later: let it start no threads. Returns whether it has kept that.
  * @throws {NativeError} EPERM when the process may not change its user
  */
-export function becomeUser(libc: Libc, { name, uid, gid }: User): void {
+export function becomeUser(
+  libc: Libc,
+  { name, uid, gid }: User,
+  o: { keep?: number } = {},
+): boolean {
+  const keep = o.keep !== undefined && isPermitted(libc, o.keep) ? o.keep : null;
   libc.check("initgroups", libc.call.initgroups(cString(name), gid));
   libc.check("setresgid", libc.call.setresgid(gid, gid, gid));
-  libc.check("setresuid", libc.call.setresuid(uid, uid, uid));
+  if (keep === null) {
+    libc.check("setresuid", libc.call.setresuid(uid, uid, uid));
+    return false;
+  }
+  libc.check("prctl", libc.call.prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n));
+  try {
+    libc.check("setresuid", libc.call.setresuid(uid, uid, uid));
+    libc.check("capset", libc.call.capset(capabilityHeader(), capabilitySet(keep)));
+  } finally {
+    libc.call.prctl(PR_SET_KEEPCAPS, 0n, 0n, 0n, 0n);
+  }
+  return true;
+}
+
+/** struct __user_cap_header_struct: u32 version, i32 pid; 0 is this thread. */
+function capabilityHeader(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);
+}
+
+/** Two struct __user_cap_data_struct, of 32 bits each: u32 effective, permitted, inheritable. */
+function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(6);
+  const at = 3 * (one >>> 5);
+  words[at] = words[at + 1] = 1 << (one & 31);
+  return new Uint8Array(words.buffer);
+}
+
+function isPermitted(libc: Libc, capability: number): boolean {
+  const words = new Uint32Array(6);
+  const bytes = new Uint8Array(words.buffer);
+  libc.check("capget", libc.call.capget(capabilityHeader(), bytes));
+  return (words[3 * (capability >>> 5) + 1]! & (1 << (capability & 31))) !== 0;
 }

@@ -44,6 +44,9 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
   const isHost = target.triple === hostTarget()?.triple;
   const env = { NO_COLOR: "1", ...(isHost && by.denort ? { DENORT_BIN: by.denort } : {}) };
   const args = ["compile", "--no-check", "--target", target.triple, ...PERMISSIONS];
+  // Otherwise the file loads machine-readable code from /tmp/NAME.cache, which anybody could have
+  // put there, and runs it with ttun's rights and keys.
+  args.push("--no-code-cache");
   args.push(`--allow-run=${RUNS[target.format]}`);
   const made = await run(
     by.deno,

@@ -34,6 +34,25 @@ export async function keepAlive(
   }
 }
 
+/** How long an answer may take where no round-trip time says more, and how many of these otherwise. */
+const PROBE_TIME = 500;
+const PROBE_ROUNDS = 3;
+
+/**
+ * Asks for an answer after what may have been an outage: the kernel may wait for seconds before it
+ * sends again what was lost. Returns whether anything has come.
+ */
+export async function answers(
+  link: V2Link,
+  o: { clock: Clock; signal: AbortSignal },
+): Promise<boolean> {
+  const asked = o.clock.now();
+  const roundTrips = Number.isNaN(link.rttMs) ? 0 : PROBE_ROUNDS * link.rttMs;
+  link.ping();
+  await sleep(o.clock, Math.max(PROBE_TIME, roundTrips), o.signal);
+  return link.lastArrival >= asked;
+}
+
 function isSilent(link: V2Link, o: { clock: Clock; deadTimeMs: number }): boolean {
   return o.clock.now() - link.lastArrival >= o.deadTimeMs;
 }

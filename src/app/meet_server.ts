@@ -8,7 +8,7 @@ import type { LinkSession } from "../core/link/handshake.ts";
 import type { ClientIdentity } from "../core/link/identity.ts";
 import { ID_SIZE, type ServerSetup } from "../core/link/setup.ts";
 import { ClientHandshake, HELLO_SIZE } from "../core/v1/handshake.ts";
-import { DEAD_TIME, keepAlive } from "./liveness.ts";
+import { answers, DEAD_TIME, keepAlive } from "./liveness.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
@@ -131,6 +131,7 @@ class Meeting {
       link,
       addresses: given,
       watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+      probe: (signal) => answers(link, { clock, signal }),
       rttMs: () => link.rttMs,
     };
   }

@@ -49,6 +49,21 @@ export function droppedSince(
   return Object.fromEntries(Object.entries(facts).filter(([, count]) => count > 0));
 }
 
+/** Everything that is counted, for a line of the log. */
+export function counterFacts(
+  { sessions, counters }: Pick<PacketService, "sessions" | "counters">,
+): Record<string, number> {
+  return {
+    sessions,
+    sent_packets: counters.sentPackets,
+    sent_bytes: counters.sentBytes,
+    received_packets: counters.receivedPackets,
+    received_bytes: counters.receivedBytes,
+    dropped_without_peer: counters.droppedWithoutPeer,
+    ...droppedSince(noPackets(), counters),
+  };
+}
+
 /** What one session has carried. */
 export interface Traffic {
   sentBytes: number;
@@ -73,6 +88,8 @@ export interface Member {
 export interface PacketService {
   readonly device: Device;
   readonly counters: PacketCounters;
+  /** Links that packets are carried for now. */
+  readonly sessions: number;
   /**
    * Reads the device until the signal aborts: that closes the device, for a read that waits would
    * not end otherwise. @throws {TtunError} when the device is lost

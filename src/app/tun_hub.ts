@@ -57,6 +57,10 @@ export class TunHub implements PacketService {
     this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
   }
 
+  get sessions(): number {
+    return this.#seats.size;
+  }
+
   async run(signal: AbortSignal): Promise<never> {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
     const touched = new Set<Seat>();

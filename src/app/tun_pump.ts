@@ -45,6 +45,10 @@ export class TunPump implements PacketService {
     this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
   }
 
+  get sessions(): number {
+    return this.#attached === null ? 0 : 1;
+  }
+
   async run(signal: AbortSignal): Promise<never> {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
     return await carryFromDevice(

@@ -4,6 +4,7 @@ import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
+import type { Paths } from "../contract/routing.ts";
 import type { Dialer } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { ClientIdentity } from "../core/link/identity.ts";
@@ -12,9 +13,9 @@ import { droppedSince, type PacketService } from "./packet_service.ts";
 import { ServerName } from "./proxy/server_name.ts";
 import { Tuner } from "./tuning.ts";
 import { meetServer, type ServerMemory } from "./meet_server.ts";
+import { PathChanged, ServerPaths } from "./server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import type { WireSecrets } from "./wire.ts";
-import { sleep } from "./wait.ts";
 
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
@@ -23,6 +24,10 @@ export interface VpnClientOptions {
   server: HostPort;
   dialer: Dialer;
   resolver: Resolver;
+  /** The ways to the server. */
+  paths: Paths;
+  /** What is known of the server's name already. */
+  addresses?: readonly string[];
   pump: PacketService;
   secrets: WireSecrets;
   memory: ServerMemory;
@@ -60,23 +65,39 @@ class VpnClient {
   readonly #tuner: Tuner;
   readonly #resolver: Resolver;
   readonly #backoff = new Backoff();
+  readonly #paths: ServerPaths;
 
   constructor(o: VpnClientOptions) {
-    this.#o = o;
+    this.#paths = new ServerPaths(o.paths, o.clock, o.addresses ?? []);
+    this.#o = {
+      ...o,
+      dialer: this.#paths.dialer(o.dialer),
+      resolver: this.#paths.resolver(o.resolver),
+    };
     this.#tuner = new Tuner(o.log, o.congestion);
     this.#resolver = new ServerName(o.resolver, o, 0);
   }
 
   async run(): Promise<never> {
-    const { clock, log, secrets, signal } = this.#o;
+    const { log, secrets, signal } = this.#o;
     for (let failures = 0;;) {
       const { error, wasUp } = await this.#attempt();
       signal.throwIfAborted();
-      failures = wasUp ? 1 : failures + 1;
+      const isMoved = error instanceof PathChanged;
+      if (wasUp) failures = 1;
+      else if (!isMoved) failures++;
       if (failures > this.#o.retries) throw error;
+      if (isMoved) {
+        this.#backoff.restart();
+        log.info(`${error.message}; connecting again at once`);
+        continue;
+      }
       const pause = this.#backoff.pause(secrets.rng(1)[0]! / 256);
       log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
-      await sleep(clock, pause, signal);
+      if (await this.#paths.pause(pause, signal)) {
+        this.#backoff.restart();
+        log.info("There is another way to the server now: connecting at once");
+      }
     }
   }
 
@@ -90,7 +111,9 @@ class VpnClient {
     try {
       log.debug("connecting", { server: formatAddr(server) });
       // A scope for each session: what hangs on its signal goes with it.
-      await scope(this.#o.signal, async ({ signal }) => {
+      await scope(this.#o.signal, async (tasks) => {
+        const { signal } = tasks;
+        using watch = this.#paths.watch(tasks);
         await using stream = await dialAny({
           ...this.#o,
           to: server,
@@ -99,12 +122,14 @@ class VpnClient {
           timeoutMs: DIAL_TIMEOUT,
           signal,
         });
+        watch.connected(stream);
         this.#tuner.tune(stream);
         const peer = await meetServer(stream, { ...this.#o, device: pump.device });
         await using link = peer.link;
         rttMs = peer.rttMs ?? rttMs;
         since = clock.now();
         const at = formatAddr(stream.remote);
+        watch.begun(peer, at);
         const { protocol } = stream.info();
         const onUp = () => {
           log.info("authenticated", {

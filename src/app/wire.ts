@@ -40,6 +40,8 @@ export interface PeerLink {
   readonly rttMs?: () => number;
   /** Runs beside the session and ends it when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
+  /** Asks for a sign of life now; whether one has come in time. */
+  readonly probe?: (signal: AbortSignal) => Promise<boolean>;
 }
 
 function offloadBits(takes: number): number {

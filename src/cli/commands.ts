@@ -1,5 +1,6 @@
 import { type Command, type Commands, defineCommand } from "./command.ts";
 import type { COMPLETIONS } from "./command/completions.ts";
+import { load } from "./load.ts";
 import type { LogFormat, LogSettings } from "./log_writer.ts";
 import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
 import {
@@ -23,7 +24,7 @@ export const COMMANDS = {
     refusals: SERVER_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
-      await (await import("./vpn.ts")).runVpn("server", options, context),
+      await (await load(() => import("./vpn.ts"))).runVpn("server", options, context),
   }),
   client: defineCommand({
     summary: "connect to a server and keep connected",
@@ -32,7 +33,7 @@ export const COMMANDS = {
     refusals: CLIENT_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
-      await (await import("./vpn.ts")).runVpn("client", options, context),
+      await (await load(() => import("./vpn.ts"))).runVpn("client", options, context),
   }),
   proxy: {
     summary: "carry single connections, for programs that can use a proxy",
@@ -49,7 +50,7 @@ export const COMMANDS = {
         refusals: PROXY_SERVER_REFUSALS,
         logging: logSettings,
         run: async (options, context) =>
-          await (await import("./proxy.ts")).runProxy("server", options, context),
+          await (await load(() => import("./proxy.ts"))).runProxy("server", options, context),
       }),
       client: defineCommand({
         summary: "be a proxy for this machine's programs, through a server",
@@ -58,7 +59,7 @@ export const COMMANDS = {
         refusals: PROXY_CLIENT_REFUSALS,
         logging: logSettings,
         run: async (options, context) =>
-          await (await import("./proxy.ts")).runProxy("client", options, context),
+          await (await load(() => import("./proxy.ts"))).runProxy("client", options, context),
       }),
     },
   },
@@ -66,7 +67,7 @@ export const COMMANDS = {
     summary: "print a new random key",
     example: "(umask 077; ttun genkey > ~/.ttun-key)",
     options: {},
-    run: async () => (await import("./keys.ts")).runGenkey(),
+    run: async () => (await load(() => import("./keys.ts"))).runGenkey(),
   }),
   completions: {
     summary: "print what a shell needs to complete ttun's command lines",
@@ -99,13 +100,13 @@ function completionCommand(shell: keyof typeof COMPLETIONS, example: string): Co
 }
 
 async function printCompletion(shell: keyof typeof COMPLETIONS): Promise<number> {
-  const { COMPLETIONS } = await import("./command/completions.ts");
+  const { COMPLETIONS } = await load(() => import("./command/completions.ts"));
   print(COMPLETIONS[shell](COMMANDS));
   return 0;
 }
 
 async function printManPage(): Promise<number> {
-  const { manPage } = await import("./command/man_page.ts");
+  const { manPage } = await load(() => import("./command/man_page.ts"));
   print(manPage(COMMANDS));
   return 0;
 }

@@ -11,6 +11,8 @@ export interface RunContext {
   readonly logLevel: LogLevel;
   /** Whether secrets among the arguments are no longer visible to other processes. */
   readonly secretsHidden: boolean;
+  /** `tell` is called when a signal asks for the counters, until disposed of. */
+  readonly onStatus: (tell: () => void) => Disposable;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { NativeError } from "../../ffi/errno.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
+import { load } from "./load.ts";
 import type { Beginning, Report } from "./messages.ts";
 
 /** Entry of the Worker that carries what goes through ttun: packets, or a proxy's connections. */
@@ -28,9 +29,13 @@ async function runPart(
 ): Promise<void> {
   switch (config.kind) {
     case "vpn":
-      return await (await import("./vpn_plane.ts")).runVpnPlane(config, { port, stop, logLevel });
+      return await (await load(() => import("./vpn_plane.ts"))).runVpnPlane(config, {
+        port,
+        stop,
+        logLevel,
+      });
     case "proxy":
-      return await (await import("./proxy_plane.ts")).runProxyPlane(config, {
+      return await (await load(() => import("./proxy_plane.ts"))).runProxyPlane(config, {
         port,
         stop,
         logLevel,

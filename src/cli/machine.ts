@@ -2,6 +2,7 @@ import type { Addr, Cidr } from "../base/addr.ts";
 import type { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../contract/host.ts";
+import type { Paths } from "../contract/routing.ts";
 import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
 import type { Configured, NetworkConfig } from "../io/netcfg.ts";
@@ -29,8 +30,21 @@ export interface SocketMachine extends AsyncDisposable {
   /** System calls; null where there are none. */
   readonly libc: Libc | null;
   openNet(o: Pick<VpnConfig, "io" | "mptcp">, log: Logger): Net;
-  /** What becomes that user when it is called. @throws {TtunError} usage, where there is none such */
-  userChange(name: string): () => void;
+  /**
+   * What becomes that user when it is called, and whether this thread may still change the network
+   * then, where it `keeps` that. @throws {TtunError} usage, where there is none such
+   */
+  userChange(name: string, o?: { keeps: "network" }): () => boolean;
+}
+
+/** How a device has been set up, of which nothing may be missing while the tunnel runs. */
+export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "routes">;
+
+/** Keeps a device as it is to be, and knows the ways past it. */
+export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposable {
+  readonly paths: Paths;
+  /** Looks whether all is as it is to be. */
+  sessionBegins(): void;
 }
 
 /** The same with a TUN device. */
@@ -47,6 +61,8 @@ export interface Machine extends SocketMachine {
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly TtunError[] | Promise<readonly TtunError[]>;
+  /** Holds the device from now on. */
+  keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
   /** Checks what only a user of this system can know. @throws {TtunError} usage */
   check(config: VpnConfig): void;
 }

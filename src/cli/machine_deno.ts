@@ -1,4 +1,5 @@
 import { TtunError } from "../base/errors.ts";
+import { polledPaths } from "../io/netcfg/polled_paths.ts";
 import type { Machine } from "./machine.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 
@@ -12,9 +13,17 @@ export function openOnDeno(
   const refuse = (option: string) => {
     throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
   };
+  const sockets = openDenoSockets();
   return {
     ...device,
-    ...openDenoSockets(),
+    ...sockets,
+    // Nothing is watched there: what others change shows when the tunnel carries nothing.
+    keep: (name) => ({
+      paths: polledPaths(sockets.clock, name),
+      sessionBegins: () => {},
+      changeAddresses: device.changeAddresses,
+      [Symbol.dispose]: () => {},
+    }),
     check: ({ congestion, io }) => {
       if (congestion !== undefined) refuse("--congestion");
       if (io === "ffi") refuse("--io ffi");

@@ -4,6 +4,7 @@ import { DEVICE_QUEUE } from "../base/packets.ts";
 import { hasCongestion } from "../../ffi/socket.ts";
 import { changeAddresses, configure } from "../io/netcfg.ts";
 import { openDevice } from "../io/tun.ts";
+import { LinuxKeeper } from "./device_keeper.ts";
 import type { Machine } from "./machine.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
@@ -31,6 +32,7 @@ export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
         addresses: config.addresses.map(formatCidr),
       }),
     configure: (device, config) => configure(libc, device, { ...config, tuning: TUNING }),
+    keep: (device, config, log) => new LinuxKeeper(sockets, device, config, log),
     changeAddresses: (device, o) => changeAddresses(libc, device, o),
     check: ({ congestion }) => {
       if (congestion === undefined || hasCongestion(libc, congestion)) return;

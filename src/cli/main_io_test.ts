@@ -101,7 +101,7 @@ test("completions and the manual page are printed, without a permission", async 
   }
   assert.deepEqual(await runBare("man"), { code: 0, stdout: manPage(COMMANDS), stderr: "" });
   assertUsage(await runTtun("completions"), /^Usage: ttun completions bash\|zsh\|fish /m);
-  assertUsage(await runTtun("completions", "fsh"), /did you mean completions fish\?$/m);
+  assertUsage(await runTtun("completions", "basch"), /did you mean completions bash\?$/m);
 });
 
 test("help and version need no permission", async () => {

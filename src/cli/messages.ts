@@ -138,6 +138,7 @@ export interface ProxyFacts {
  *                             ◄──   ready (device and listener are there, if any)
  *       go (--up has run)     ──►
  *                             ◄──   resolve, log … for as long as it runs
+ *       status                ──►
  *       stop                  ──►   (or it ends by itself)
  *                             ◄──   ended (everything is closed)
  *       (--down runs)
@@ -145,6 +146,8 @@ export interface ProxyFacts {
 export type Order<Go = unknown> =
   | { readonly kind: "go"; readonly with: Go }
   | { readonly kind: "stop" }
+  /** Log one line of counters. */
+  | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError };
 

@@ -14,6 +14,8 @@ export class Orders<Go> implements Resolver {
   readonly #port: MessagePort;
   readonly #go = Promise.withResolvers<Go>();
   readonly #stop = Promise.withResolvers<void>();
+  /** Called when the counters are asked for. */
+  onStatus: () => void = () => {};
   readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
   #lastQuestion = 0;
 
@@ -71,6 +73,8 @@ export class Orders<Go> implements Resolver {
         return this.#go.resolve(order.with);
       case "stop":
         return this.#stop.resolve();
+      case "status":
+        return this.onStatus();
       case "resolved":
         return this.#questions.get(order.id)?.resolve([...order.addresses]);
       case "unresolved":

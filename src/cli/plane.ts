@@ -69,6 +69,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
   async run(life: PlaneLife<Facts, Go>): Promise<void> {
     if (life.metV2 !== undefined) this.#metV2 = () => life.metV2!();
     using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
+    using _status = this.#context.onStatus(() => this.#order({ kind: "status" }));
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
     if (first === null) return;

@@ -31,6 +31,7 @@ async function world(
     printRecord,
     logLevel: "info",
     secretsHidden: true,
+    onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   using libc = script.loop === "blocking" ? openLibc() : null;
   let error: unknown = null;
@@ -150,6 +151,7 @@ test("who asks to stop before the plane is there is heard when it is", async () 
     printRecord: ({ message }) => said.push(message),
     logLevel: "info",
     secretsHidden: true,
+    onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   const script: Script = { loop: "messages", play: "serve" };
   await using plane = new Plane<Facts, string>(script as unknown as ProxyConfig, {

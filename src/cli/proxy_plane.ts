@@ -71,6 +71,7 @@ async function run(
     rng,
     log,
     signal,
+    onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
   });
 }
 

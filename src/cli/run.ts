@@ -21,9 +21,11 @@ import {
 import { COMMAND_HABITS } from "./habits.ts";
 import { hideArgv } from "./hide_argv.ts";
 import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
+import type { Usr1 } from "./debugger.ts";
 import { nearest } from "./nearest.ts";
 import { programName } from "./program_name.ts";
 import { stopOnSignals } from "./signals.ts";
+import { StatusSignals } from "./status_signals.ts";
 import { print } from "./stdout.ts";
 import { versionLine } from "./version.ts";
 
@@ -34,17 +36,19 @@ const VERSION_WORDS = ["version", "--version", "-version", "-V"];
  * Runs ttun with the arguments of its command line and resolves to the exit code. Whatever fails
  * has then been told on standard error; nothing is thrown. `program`: the name that ttun was
  * started by, if it has one; where that is an alias of a group, the arguments are the group's.
+ * `usr1`: SIGUSR1, where it has been taken (debugger.ts).
  */
 export async function run(
   args: readonly string[],
   commands: Commands = COMMANDS,
   program: string | null = programName(),
+  usr1: Usr1 | null = null,
 ): Promise<number> {
   const isAlias = Object.values(commands).some((found) =>
     isGroup(found) && program !== null && found.aliases.includes(program)
   );
   try {
-    return await dispatch(isAlias ? [program!, ...args] : args, rootLevel(commands));
+    return await dispatch(isAlias ? [program!, ...args] : args, rootLevel(commands), usr1);
   } catch (error) {
     return reportPlain(error);
   }
@@ -77,7 +81,11 @@ function groupLevel(word: string, group: CommandGroup): Level {
   };
 }
 
-async function dispatch(args: readonly string[], level: Level): Promise<number> {
+async function dispatch(
+  args: readonly string[],
+  level: Level,
+  usr1: Usr1 | null,
+): Promise<number> {
   const [word, ...rest] = args;
   if (word === undefined) {
     printPlain(level.usage());
@@ -90,8 +98,8 @@ async function dispatch(args: readonly string[], level: Level): Promise<number> 
   }
   const found = find(word, level);
   if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
-  if ("commands" in found) return await dispatch(rest, found);
-  return await runCommand(found.name, found.command, rest);
+  if ("commands" in found) return await dispatch(rest, found, usr1);
+  return await runCommand(found.name, found.command, rest, usr1);
 }
 
 function help([word, ...rest]: readonly string[], level: Level): number {
@@ -163,6 +171,7 @@ async function runCommand(
   name: string,
   command: Command,
   args: readonly string[],
+  usr1: Usr1 | null,
 ): Promise<number> {
   let prepared: Prepared;
   try {
@@ -177,24 +186,27 @@ async function runCommand(
   }
   // Before anything else, for each moment that a key is visible is one too many.
   const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
-  return await supervise(prepared, secretsHidden);
+  return await supervise(prepared, secretsHidden, usr1);
 }
 
 /** Runs a command under the root signal, and turns its end, whichever it is, to an exit code. */
 async function supervise(
   command: Exclude<Prepared, { help: true }>,
   secretsHidden: boolean,
+  usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
   const printRecord = makeLogPrinter(settings);
   const log = makeLogger(printRecord, Date.now);
   const root = new AbortController();
+  using status = new StatusSignals(usr1, log);
   const context: RunContext = {
     signal: root.signal,
     log,
     printRecord,
     logLevel: settings.level,
     secretsHidden,
+    onStatus: (tell) => status.on(tell),
   };
   using _signals = stopOnSignals(root, (name) => log.debug("Stopping", { signal: name }));
   using strays = stopOnStrays(root);

@@ -1,5 +1,5 @@
 import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { becomeUser, findUser } from "../../ffi/user.ts";
+import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/user.ts";
 import { DenoNet } from "../io/deno_net.ts";
 import { PosixNet } from "../io/posix_net.ts";
 import { Reactor } from "../io/reactor.ts";
@@ -27,9 +27,11 @@ export function openLinuxSockets(
       }
       return new DenoNet(libc);
     },
-    userChange: (name) => {
+    userChange: (name, change) => {
       const user = findUser(libc, name);
-      return () => becomeUser(libc, user);
+      // Where the loop waits on Deno's pool, this thread starts others, which would keep it too.
+      const mayKeep = change !== undefined && reactor.mode === "blocking";
+      return () => becomeUser(libc, user, mayKeep ? { keep: CAP_NET_ADMIN } : {});
     },
     async [Symbol.asyncDispose]() {
       await reactor[Symbol.asyncDispose]();

@@ -4,6 +4,7 @@ import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
 import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { TunHub } from "../app/tun_hub.ts";
+import { counterFacts, type PacketService } from "../app/packet_service.ts";
 import { TunPump } from "../app/tun_pump.ts";
 import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
@@ -50,7 +51,9 @@ async function run(
   const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
   // Everything that can fail for the user's sake fails before the device is there.
   machine.check(config);
-  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
+  const becomeUser = config.user === undefined
+    ? null
+    : machine.userChange(config.user, { keeps: "network" });
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const many = carrier.role === "client" || carrier.many === undefined ? undefined : {
     clients: carrier.many.clients,
@@ -70,11 +73,9 @@ async function run(
   });
   // A device of our own takes everything with it; one that stays is left as it was found.
   if (device.persistent) opened.use(configured);
-  if (device.persistent && becomeUser !== null && configured.changed) {
-    log.warn(
-      "what was changed on the device stays when ttun ends: --user gives up the privilege to undo it",
-    );
-  }
+  const { mtu, peers, routes } = config;
+  const kept = { mtu, addresses: configured.addresses, peers: [...peers], routes: [...routes] };
+  const keeper = opened.use(machine.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
 
   const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
@@ -98,8 +99,15 @@ async function run(
   const start = await Promise.race([orders.go, orders.stop]);
   if (start === undefined) return; // stopped before it began
   if (becomeUser !== null) {
-    becomeUser();
+    const keepsNetwork = becomeUser();
     log.info("became another user", { user: config.user });
+    if (!keepsNetwork) {
+      log.warn(
+        "--user gives up the privilege to change the network: what others take from the device " +
+          "cannot be put back" +
+          (device.persistent && configured.changed ? ", and what ttun changed on it stays" : ""),
+      );
+    }
   }
 
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
@@ -113,16 +121,24 @@ async function run(
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const { congestion } = config;
+  const counted = <T extends PacketService>(pump: T): T => {
+    orders.onStatus = () => log.info("status", counterFacts(pump));
+    return pump;
+  };
   const common = { secrets, clock, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
-    const given = new GivenAddresses(machine, device.name, config, configured.addresses, log);
+    const given = new GivenAddresses(keeper, device.name, config, configured.addresses, log);
     await runVpnClient({
       ...common,
-      pump: new TunPump(device, clock, packets),
-      takeAddresses: (addresses) => given.take(addresses),
+      pump: counted(new TunPump(device, clock, packets)),
+      takeAddresses: async (addresses) => {
+        await given.take(addresses);
+        keeper.sessionBegins();
+      },
+      paths: keeper.paths,
       server,
       retries,
       dialer: net,
@@ -131,12 +147,15 @@ async function run(
       instance,
     });
   } else if (listener !== null) {
+    keeper.sessionBegins();
     await serveVpn({
       ...common,
       listener,
-      pump: many === undefined
-        ? new TunPump(device, clock, packets)
-        : new TunHub(device, clock, { ...packets, log }),
+      pump: counted(
+        many === undefined
+          ? new TunPump(device, clock, packets)
+          : new TunHub(device, clock, { ...packets, log }),
+      ),
       ...(many !== undefined && { many }),
     });
   }

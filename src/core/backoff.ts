@@ -21,6 +21,11 @@ export class Backoff {
 
   /** Tells how long the session lasted that has just ended, in milliseconds. */
   sessionEnded(lasted: number): void {
-    if (lasted > GOOD_SESSION) this.#next = FIRST;
+    if (lasted > GOOD_SESSION) this.restart();
+  }
+
+  /** What made the attempts fail may be over: the pauses begin anew. */
+  restart(): void {
+    this.#next = FIRST;
   }
 }

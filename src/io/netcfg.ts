@@ -3,6 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type LinkAddress, type LinkChange, Netlink } from "../../ffi/netlink.ts";
+import type { NewRoute, Route } from "../../ffi/netlink_route.ts";
 import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
 /** How a device shall be. */
@@ -71,14 +72,20 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       else if (config.addressesAreAsked || address.local.family === 4) throw refused;
       else warnings.push(refused.message);
     }
-    const routes = config.routes.length === 0 ? [] : netlink.routes(before.index).map(formatCidr);
-    for (const route of config.routes.map(networkOf)) {
-      const text = formatCidr(route);
-      if (routes.includes(text)) continue;
+    const table = config.routes.length === 0 ? [] : netlink.routes();
+    const there = new Set(
+      table.filter(({ index }) => index === before.index).map(({ to }) => formatCidr(to)),
+    );
+    for (const to of config.routes.map(networkOf)) {
+      const text = formatCidr(to);
+      if (there.has(text)) continue;
+      there.add(text);
+      const route = routeFor(before.index, to, table);
       step(`add the route to ${text}`, `ip route add ${text} dev ${device}`, () => {
-        netlink.addRoute(before.index, route);
+        // There nearly always is a default route: it stays behind ours, and is back when that goes.
+        netlink.addRoute(route, to.prefix === 0 ? "before" : "only");
       });
-      undo.push((again) => again.removeRoute(before.index, route));
+      undo.push((again) => again.removeRoute(route));
     }
     return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
   } catch (thrown) {
@@ -89,6 +96,22 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
     });
   }
 }
+
+/**
+ * The route to a network by the link. IPv6 takes the default route with the lowest metric, which a
+ * router's advertisement or NetworkManager has set before: ours is lower.
+ */
+export function routeFor(index: number, to: Cidr, table: readonly Route[]): NewRoute {
+  if (to.family === 4 || to.prefix > 0) return { index, to };
+  const others = table.filter((route) =>
+    route.to.family === 6 && route.to.prefix === 0 && route.index !== index
+  );
+  const lowest = Math.min(...others.map(({ metric }) => metric));
+  return lowest > USUAL_METRIC_V6 ? { index, to } : { index, to, metric: Math.max(1, lowest - 1) };
+}
+
+/** IP6_RT_PRIO_USER: what the kernel gives an IPv6 route that names none. */
+const USUAL_METRIC_V6 = 1024;
 
 /** Only for speed: who may not do it, and a kernel that cannot, go without. */
 function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
@@ -154,7 +177,7 @@ function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
 }
 
 /** null when the address is there afterwards, else why not. */
-function addAddress(
+export function addAddress(
   netlink: Netlink,
   device: string,
   index: number,
@@ -215,7 +238,8 @@ function otherPrefix(
   );
 }
 
-function attempt(device: string, doing: string, command: string, run: () => void): void {
+/** Runs it. @throws {TtunError} that it could not be done, and the command that root does it with */
+export function attempt(device: string, doing: string, command: string, run: () => void): void {
   try {
     run();
   } catch (error) {
@@ -239,7 +263,8 @@ function translate(error: NativeError, device: string, doing: string, command: s
   if (error.is("EEXIST")) {
     return new TtunError(
       "in_use",
-      `Cannot ${doing}: it is there already, by another way than ${device}`,
+      `Cannot ${doing}: it is there already, by another way than ${device}; take that away ` +
+        "(ip route show), or name a part of the network, which comes before the whole",
       options,
     );
   }

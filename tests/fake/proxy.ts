@@ -38,6 +38,9 @@ export const RANGE = { first: 20_000, last: 30_000 };
 /** The minute in which the virtual clock begins. */
 export const MINUTE = 26_173_462;
 
+/** What a server says when its first ports are open. */
+const START = "listening; the firewall must let the whole range in";
+
 const STOP = new Error("the test is over");
 
 /** What a program's clock is by the virtual one. */
@@ -77,7 +80,7 @@ export interface ProxyRun {
   readonly streams: CountedStreams;
   /** How it ended; null = by our stop. */
   readonly ended: Promise<unknown>;
-  /** Its log's lines, as `level message`, without those of `debug`. */
+  /** Its log's lines, as `level message`, without those of `debug` and a server's first one. */
   lines(): string[];
   /** All of its log. */
   records(): readonly LogRecord[];
@@ -204,7 +207,8 @@ export class ProxyWorld implements AsyncDisposable {
       ended,
       records: () => records,
       lines: () =>
-        records.filter(({ level }) => level !== "debug").map((r) => `${r.level} ${r.message}`),
+        records.filter(({ level, message }) => level !== "debug" && message !== START)
+          .map((r) => `${r.level} ${r.message}`),
       fields: (message) => records.filter((r) => r.message === message).map((r) => r.fields),
       stop: async () => {
         stop.abort(STOP);

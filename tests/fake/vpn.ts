@@ -1,6 +1,7 @@
 import { type Cidr, formatCidr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
+import type { Paths } from "../../src/contract/routing.ts";
 import type { Dialer } from "../../src/contract/stream.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { LONGEST_PACKET } from "../../src/app/admission.ts";
@@ -19,6 +20,7 @@ import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
+import { FakePaths } from "./paths.ts";
 import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
@@ -79,6 +81,7 @@ export class VpnWorld implements AsyncDisposable {
       memory?: ServerMemory;
       /** What it does with addresses that it is given. */
       takeAddresses?: (addresses: readonly Cidr[]) => void;
+      paths?: Paths;
     } = {},
   ): Running {
     return this.#run((common, _signal, given) =>
@@ -88,6 +91,7 @@ export class VpnWorld implements AsyncDisposable {
           o.takeAddresses?.(addresses);
         },
         ...common,
+        paths: o.paths ?? new FakePaths(),
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },

@@ -7,7 +7,8 @@
 import { parseCidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { cString, type Libc, openLibc } from "../../ffi/libc.ts";
-import { attribute, Netlink, RTM_NEWLINK, u32 } from "../../ffi/netlink.ts";
+import { Netlink, RTM_NEWLINK } from "../../ffi/netlink.ts";
+import { attribute, u32 } from "../../ffi/netlink_message.ts";
 
 /** linux/if_link.h, linux/veth.h, linux/netlink.h */
 const IFLA_IFNAME = 3;

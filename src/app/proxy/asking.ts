@@ -1,4 +1,4 @@
-import { formatAddr } from "../../base/addr.ts";
+import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -45,6 +45,14 @@ export type How = "in turns" | "at once" | "again";
 /** A server that had the mark has not any more: what stood behind the greeting is lost. */
 export class Unmarked extends Error {}
 
+/** A way to the server that others compete with, until one of them is answered. */
+export interface Contender {
+  /** Over when another way has won, or the wish is. */
+  readonly signal: AbortSignal;
+  /** The server has answered here. False: another way has won before. */
+  answered(): boolean;
+}
+
 /** What all of a client's share. */
 export interface AskingHost {
   readonly clock: Clock;
@@ -66,6 +74,8 @@ export class Asking {
   readonly #wish: Wish;
   readonly #how: How;
   readonly #events: DialEvents;
+  readonly #contender: Contender | null;
+  readonly #signal: AbortSignal;
   readonly #socks = new Socks5Client();
   readonly #tie: Disposable | null;
   readonly #goesAlong: boolean;
@@ -76,15 +86,25 @@ export class Asking {
   /** The minute was the right one. */
   #isAnswered = false;
 
-  constructor(host: AskingHost, tunnel: TtStream, wish: Wish, how: How, events: DialEvents) {
+  /** `contender`: the tunnel is one of several; absent = the only one. */
+  constructor(
+    host: AskingHost,
+    tunnel: TtStream,
+    wish: Wish,
+    how: How,
+    events: DialEvents,
+    contender: Contender | null = null,
+  ) {
     this.#host = host;
+    this.#contender = contender;
+    this.#signal = contender?.signal ?? wish.signal;
     this.#tunnel = tunnel;
     this.#wish = wish;
     this.#how = how;
     this.#events = events;
     this.#goesAlong = how !== "in turns" && (host.wire.mostText ?? Infinity) >= EARLY_TEXT;
     // A carrier outlives the connection that it was opened for.
-    this.#tie = wish.signal === host.signal ? null : onAbort(wish.signal, () => tunnel.reset());
+    this.#tie = this.#signal === host.signal ? null : onAbort(this.#signal, () => tunnel.reset());
   }
 
   /** Returns as `OnReady`. */
@@ -152,7 +172,8 @@ export class Asking {
   }
 
   #answered(isEnd: boolean): void {
-    if (isEnd) throw noAnswer(formatAddr(this.#tunnel.remote));
+    if (isEnd) throw hungUp(this.#tunnel.remote);
+    if (this.#contender?.answered() === false) throw this.#signal.reason;
     this.#isAnswered = true;
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = null;
@@ -202,7 +223,8 @@ export class Asking {
   #fail(thrown: unknown): void {
     this.#leave();
     void this.#tunnel[Symbol.asyncDispose]();
-    const { signal, target } = this.#wish;
+    const { target } = this.#wish;
+    const signal = this.#signal;
     const error = this.#late ?? thrown;
     const isWord = this.#isAnswered && error instanceof TtunError && error.kind !== "internal";
     this.#events.failed(
@@ -230,10 +252,12 @@ function inPieces(text: Uint8Array): Uint8Array[] {
   return pieces;
 }
 
-/** Why a server that has not shown to have the password may not have answered. */
-export const OTHERWISE = "another password, cipher or port range there, " +
+/** Why a server that has not shown to have the key may not have answered. */
+export const OTHERWISE = "another key, cipher or port range there, " +
   "or the clocks differ by more than two minutes";
 
-function noAnswer(peer: string): TtunError {
-  return new TtunError("auth", `The server ${peer} hung up without a word: ${OTHERWISE}`);
+/** The error for a server that ends before it has shown the key. */
+export function hungUp(server: Addr): TtunError {
+  const words = `The server ${formatAddr(server)} hung up without a word: ${OTHERWISE}`;
+  return new TtunError("auth", words);
 }

@@ -18,6 +18,17 @@ export interface ProxyHost {
   readonly rng: Rng;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Is given once what is counted, to be asked whenever somebody wants to know. */
+  readonly onCounters?: (counters: () => ProxyCounters) => void;
+}
+
+export interface ProxyCounters {
+  /** Now. */
+  readonly connections: number;
+  /** Since the start, those of now among them. */
+  readonly served: number;
+  /** Now: those that have not shown the password or not said what they want, and idle carriers. */
+  readonly pending: number;
 }
 
 /** What both ends must be given the same, and what else of the wire can be set. */

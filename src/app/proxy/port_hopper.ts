@@ -1,18 +1,19 @@
-import { toTtunError, type TtunError } from "../../base/errors.ts";
-import type { HostPort } from "../../base/addr.ts";
+import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
+import { formatPortRange, type PortRange } from "../../core/tt/port_range.ts";
 import type { ListenSchedule, ListenStep } from "../../core/tt/schedule.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { sleep } from "../wait.ts";
 
 export interface HopperOptions {
-  /** One for each password: their ports are opened all alike, and one that several want once. */
+  /** One for each key: their ports are opened all alike, and one that several want once. */
   readonly schedules: readonly ListenSchedule[];
-  /** There is only one port to listen on: when it is taken there is nothing to wait for. */
-  readonly isOnePort: boolean;
+  /** Where the ports are from. One port alone that is taken is not waited for at the beginning. */
+  readonly range: PortRange;
   readonly host: string;
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   readonly clock: Clock;
@@ -63,7 +64,11 @@ export class PortHopper {
   /** A port that is taken may be free soon, or the next one is; anything else is for good. */
   #failAtOnce(): void {
     const error = this.#firstError;
-    if (error !== null && (error.kind !== "in_use" || this.#o.isOnePort)) throw error;
+    if (error !== null && (error.kind !== "in_use" || this.#isOnePort)) throw error;
+  }
+
+  get #isOnePort(): boolean {
+    return this.#o.range.first === this.#o.range.last;
   }
 
   #say(): void {
@@ -73,7 +78,13 @@ export class PortHopper {
       if (!known.has(port)) this.#failing.delete(port);
     }
     const ports = schedules.map((schedule) => schedule.describe()).join("; ");
-    if (ports !== this.#said) this.#o.log.debug("ports", { open: ports });
+    const { log, range } = this.#o;
+    if (this.#said === "") {
+      log.info("listening; the firewall must let the whole range in", {
+        ports,
+        range: formatPortRange(range),
+      });
+    } else if (ports !== this.#said) log.debug("ports", { open: ports });
     this.#said = ports;
   }
 
@@ -93,7 +104,7 @@ export class PortHopper {
       this.#failing.delete(port);
       schedule.bound(port, "open", wallClock());
     } catch (thrown) {
-      const error = toTtunError(thrown);
+      const error = this.#listenError(toTtunError(thrown), port);
       this.#firstError ??= error;
       schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
       if (this.#failing.get(port) !== error.message) {
@@ -101,6 +112,20 @@ export class PortHopper {
       }
       this.#failing.set(port, error.message);
     }
+  }
+
+  /** The address is right, and the port follows from the key: what to do is another thing here. */
+  #listenError(error: TtunError, port: number): TtunError {
+    if (error.kind !== "in_use") return error;
+    const where = formatAddr({ host: this.#o.host, port });
+    const advice = this.#isOnePort
+      ? "end that program, or give another --port-range, the same at both ends"
+      : "clients take a port of the minutes beside it; it is tried again until it is free";
+    return new TtunError(
+      "in_use",
+      `Cannot listen on ${where}: another program has the port; ${advice}`,
+      { cause: error },
+    );
   }
 
   #close(schedule: ListenSchedule, port: number): void {

@@ -62,7 +62,7 @@ class Harbour implements AsyncDisposable {
           },
         });
       }),
-      isOnePort: this.#range.first === this.#range.last,
+      range: this.#range,
       host: HOST,
       listen: (at, options) => this.#listen(at.port, options.signal),
       clock: this.clock,
@@ -118,7 +118,7 @@ class Harbour implements AsyncDisposable {
   }
 
   lines(): string[] {
-    return this.log.records.filter(({ level }) => level !== "debug").map((r) => r.message);
+    return this.log.records.filter(({ level }) => level === "warn").map((r) => r.message);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -179,7 +179,10 @@ Deno.test("a port that is taken is tried every two seconds as long as it is want
   assert.deepEqual(harbour.openPorts, others);
   const tries = () => harbour.tried.filter((one) => one.startsWith(`${port}@`));
   assert.deepEqual(tries(), [0, 2, 4, 6, 8].map((second) => `${port}@${second}`));
-  assert.deepEqual(harbour.lines(), [`Cannot listen on ${port}: it is taken`]);
+  assert.deepEqual(harbour.lines(), [
+    `Cannot listen on ${HOST}:${port}: another program has the port; clients take a port of the ` +
+    "minutes beside it; it is tried again until it is free",
+  ]);
   harbour.broken.clear();
   await harbour.clock.advance(1_000);
   assert.deepEqual(harbour.openPorts, [port, ...others]);
@@ -307,7 +310,14 @@ Deno.test("where no port can ever be opened it fails at once, with the reason", 
     harbour.ended.then(() => isOver = true);
     await harbour.clock.settle();
     assert.equal(isOver, isFinal);
-    if (isFinal) assert.equal(await harbour.ended, error);
+    if (isFinal) {
+      const ended = await harbour.ended;
+      assert.ok(ended instanceof TtunError);
+      assert.equal(ended.kind, error.kind);
+      // The port is no part of --listen.
+      if (error.kind === "in_use") assert.match(ended.message, /another --port-range/);
+      else assert.equal(ended, error);
+    }
   }
 });
 
@@ -320,4 +330,18 @@ Deno.test("once a port has been open, nothing but the signal ends it", async () 
   harbour.everything.fails = null;
   await harbour.clock.advance(15_000);
   assert.deepEqual(harbour.openPorts, harbour.wanted);
+});
+
+Deno.test("the ports that are open are told once at the start, and then to debug", async () => {
+  await using harbour = new Harbour();
+  await harbour.clock.advance(10 * 60_000);
+  const told = harbour.log.records.filter(({ level }) => level === "info");
+  assert.deepEqual(told.map(({ message }) => message), [
+    "listening; the firewall must let the whole range in",
+  ]);
+  const { ports, range } = told[0]!.fields!;
+  assert.equal(range, "1024-65535");
+  assert.equal(String(ports).match(/\d+ until \d\d:\d\d UTC/g)?.length, 3);
+  const later = harbour.log.records.filter(({ level }) => level === "debug");
+  assert.ok(later.length >= 10);
 });

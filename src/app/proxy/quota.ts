@@ -7,6 +7,7 @@ export class Quota {
   readonly #perAddress: number;
   readonly #byAddress = new Map<string, number>();
   #count = 0;
+  #taken = 0;
 
   constructor(o: { total: number; perAddress: number }) {
     this.#total = o.total;
@@ -17,12 +18,18 @@ export class Quota {
     return this.#count;
   }
 
+  /** Places that were ever taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** A place until disposed of; null when there is none. */
   take(from: Addr): Disposable | null {
     const group = addressGroup(from);
     const same = this.#byAddress.get(group) ?? 0;
     if (this.#count >= this.#total || same >= this.#perAddress) return null;
     this.#count++;
+    this.#taken++;
     this.#byAddress.set(group, same + 1);
     return new Taken(this, group);
   }

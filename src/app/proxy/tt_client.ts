@@ -54,10 +54,16 @@ class ProxyClient implements Disposable {
     const resolver = new ServerName(o.resolver, o);
     const tunnel = new TtDialer({ ...o, dialer, resolver, scratch, secrets });
     this.#tunnel = tunnel;
+    const quota = new Quota(o.limits);
+    o.onCounters?.(() => ({
+      connections: quota.count,
+      served: quota.taken,
+      pending: this.#pending.size,
+    }));
     this.#programs = {
       ...o,
       pending: this.#pending,
-      quota: new Quota(o.limits),
+      quota,
       said: new QuietLog(o.log, () => o.clock.now()),
       front: {
         relays,

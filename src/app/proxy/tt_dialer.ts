@@ -1,6 +1,8 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
 import type { DialEvents, Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
+import { greeting } from "../../core/proxy/socks5_client.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonces.ts";
@@ -8,7 +10,14 @@ import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { dialAny } from "../dial_any.ts";
 import { promised, tell } from "../dial_events.ts";
-import { Asking, type How, OTHERWISE, Unmarked, type Wish } from "./asking.ts";
+import {
+  type Answer,
+  type MinuteAttempt,
+  type MinuteRaceOptions,
+  raceMinutes,
+  staggerOf,
+} from "../hop/minute_race.ts";
+import { Asking, type How, hungUp, OTHERWISE, Unmarked, type Wish } from "./asking.ts";
 import { type Carrier, CARRIER_TUNING, Carriers } from "./carriers.ts";
 import { type Connect, ConnectError } from "./egress.ts";
 import type { MinuteSecrets } from "./minute_secrets.ts";
@@ -21,6 +30,9 @@ const DIAL_MS = 5000;
 
 /** For its name, where it has never been resolved. */
 const NAME_MS = 10_000;
+
+/** For the answer to a greeting that asks for nothing, the way there included. */
+const GREETING_MS = 5000;
 
 /** An answer may be to a frame of the longest lifetime ago. */
 const REACH = 15;
@@ -44,16 +56,23 @@ export interface TtDialerOptions extends ProxyHost {
 /**
  * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/tt-v1.md,
  * 1.5, 3.3 and 7). Each connection has a carrier of its own: to an existing server a new one, to a
- * ttun one that an earlier connection has left, if there is any. Where the clocks differ it finds
- * out by how many minutes, and remembers it.
+ * ttun one that an earlier connection has left, if there is any. A minute whose port is silent or
+ * denied has its neighbours tried beside it; where the clocks differ it finds out by how many
+ * minutes, and remembers it.
  */
 export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
   readonly #carriers: Carriers;
-  /** By how many minutes the server's clock may be ahead of ours: as the last time, then others. */
-  #skews = skewsAround(0);
+  /** By how many minutes the server's clock is ahead of ours, as far as that was seen. */
+  #skew = 0;
+  /** In this minute, `from`, the port of another one was the way to the server. */
+  #detour: { readonly from: number; readonly to: number } | null = null;
+  /** The last minute in which it was asked whether the clocks differ. */
+  #asked = -1;
+  /** What the last connect to the server took. */
+  #connectMs = 0;
   /** The server has shown the mark: it takes the request behind the greeting. */
   #knowsMark = false;
 
@@ -75,7 +94,7 @@ export class TtDialer implements Disposable {
 
   readonly connect: Connect = (target, { signal, early = NOTHING, once = false }, events) => {
     const wish: Wish = { target, early, once, signal, isSent: false };
-    const carrier = this.#carriers.take(minuteOf(this.#o.wallClock()) + this.#skews[0]!);
+    const carrier = this.#carriers.take(this.#likeliest());
     if (carrier === null) return tell(events, this.#connectFresh(wish));
     const random = this.#random.take(MAX_RANDOM_SENT);
     const tunnel = this.#tunnel(carrier, random, "lasting");
@@ -95,29 +114,69 @@ export class TtDialer implements Disposable {
 
   /** Over a new carrier, of whatever minute the server has. */
   async #connectFresh(wish: Wish): Promise<Stream> {
-    let last: TtunError | null = null;
-    for (const skew of this.#skews) {
-      const minute = minuteOf(this.#o.wallClock()) + skew;
-      if (minute < 0) continue; // a clock that has not been set yet
-      try {
-        const stream = await this.#try(wish, minute);
-        this.#found(skew);
-        return stream;
-      } catch (error) {
-        if (error instanceof ConnectError) this.#found(skew); // it has answered
-        if (wish.signal.aborted) throw wish.signal.reason;
-        if (isWord(error, wish)) throw error;
-        last ??= toTtunError(error);
-        if (last.kind === "name") break; // no minute changes that
-        if (isSpent(wish)) break;
-      }
+    try {
+      return await this.#race(wish.signal, {
+        isSpent: () => isSpent(wish),
+        run: (attempt) => this.#try(wish, attempt),
+        discard: (stream: Stream) => void stream[Symbol.asyncDispose](),
+      });
+    } catch (error) {
+      if (wish.signal.aborted) throw wish.signal.reason;
+      if (isWord(error, wish)) throw error;
+      throw noWay(toTtunError(error));
     }
-    throw noWay(last!);
   }
 
-  #found(skew: number): void {
-    if (skew === this.#skews[0]) return;
-    this.#skews = skewsAround(skew);
+  /** Where the clock's minute is by the server's clock, as far as is known. */
+  #now(): number {
+    return minuteOf(this.#o.wallClock()) + this.#skew;
+  }
+
+  /** The minute to begin with. */
+  #likeliest(): number {
+    const now = this.#now();
+    return this.#detour?.from === now ? this.#detour.to : now;
+  }
+
+  /** Tries the minutes that the server may have ports for (docs/tt-v1.md, 1.3) until one answers. */
+  #race<T>(
+    signal: AbortSignal,
+    o: Pick<MinuteRaceOptions<T>, "isSpent" | "run" | "discard">,
+  ): Promise<T> {
+    const now = this.#now();
+    // The last one: a clock may have been put right.
+    const minutes = [this.#likeliest(), now, now - 1, now + 1, now - this.#skew];
+    return raceMinutes({
+      minutes: [...new Set(minutes)].filter((minute) => minute >= 0), // a clock that is not set yet
+      clock: this.#o.clock,
+      signal,
+      staggerMs: staggerOf(this.#connectMs),
+      ...o,
+      onAnswer: (answer) => this.#answered(now, answer),
+    });
+  }
+
+  /**
+   * Remembers which way led to the server. A port of T-1 or T+1 that answers says nothing of the
+   * clocks: that of T may be blocked, or another program's. Where it was reached all the same, the
+   * minute beyond tells: where the clocks agree its port is closed.
+   */
+  #answered(now: number, { minute, isDenied }: Answer): void {
+    const off = minute - now;
+    this.#detour = off === 0 ? null : { from: now, to: minute };
+    if (Math.abs(off) > 1) return this.#differ(this.#skew + off);
+    if (off === 0 || this.#asked === now || !isDenied(now)) return;
+    this.#asked = now;
+    const skew = this.#skew;
+    // On one port for all minutes a key is known for longer: T again tells then.
+    void Promise.all([this.#isOpen(now + 2 * off), this.#isOpen(now)]).then(([beyond, here]) => {
+      if (beyond && !here && this.#skew === skew) this.#differ(skew + off);
+    });
+  }
+
+  #differ(skew: number): void {
+    this.#skew = skew;
+    this.#detour = null;
     const { log, server } = this.#o;
     if (skew === 0) return log.info("the clocks agree again", { server });
     const minutes = Math.abs(skew);
@@ -128,45 +187,85 @@ export class TtDialer implements Disposable {
     });
   }
 
-  /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(wish: Wish, minute: number): Promise<Stream> {
+  /** Whether the server answers on the port, and with the key, of that minute. */
+  async #isOpen(minute: number): Promise<boolean> {
+    const { clock, signal } = this.#o;
+    const over = new AbortController();
+    using _tie = onAbort(signal, (reason) => over.abort(reason));
+    using _deadline = clock.after(GREETING_MS, () => over.abort(new Error("no answer")));
     try {
-      return await this.#ask(wish, minute, this.#knowsMark ? "at once" : "in turns");
-    } catch (error) {
-      if (!(error instanceof Unmarked)) throw error;
-      if (isSpent(wish)) throw new TtunError("lost", "The server is another one than before");
-      return await this.#ask(wish, minute, "in turns");
+      await this.#greet(minute, over.signal);
+      return true;
+    } catch {
+      return false; // whatever the reason, it is not an answer
     }
   }
 
-  async #ask(wish: Wish, minute: number, how: How): Promise<Stream> {
-    const carrier = await this.#dial(minute, wish.signal);
-    const { marker } = carrier.minute.secrets;
-    const random = marker.markedRandom((length) => this.#random.take(length));
-    const tunnel = this.#tunnel(carrier, random, "unmarked");
+  /** Has the server show that it has the key of a minute, and asks it for nothing. */
+  async #greet(
+    minute: number,
+    signal: AbortSignal,
+    onConnected: () => void = () => {},
+  ): Promise<void> {
+    const carrier = await this.#dial(minute, signal);
+    onConnected();
+    await using tunnel = this.#freshTunnel(carrier);
+    using _tie = onAbort(signal, () => tunnel.reset());
     try {
-      return await promised((events) => new Asking(this.#o, tunnel, wish, how, events).begin());
+      await tunnel.writeFrames([greeting()]);
+      const read = () => tunnel.readNow(this.#o.scratch.message);
+      let got = read();
+      for (; got === undefined; got = read()) await tunnel.readable();
+      if (got === null) throw hungUp(tunnel.remote);
+    } finally {
+      tunnel.reset(); // an end would be a client that breaks off in the middle, for the server's log
+    }
+  }
+
+  /** @throws {ConnectError} the server's word; {TtunError} where it has none */
+  async #try(wish: Wish, attempt: MinuteAttempt): Promise<Stream> {
+    try {
+      return await this.#ask(wish, attempt, this.#knowsMark ? "at once" : "in turns");
     } catch (error) {
-      this.#knowsMark &&= error instanceof ConnectError;
+      if (!(error instanceof Unmarked)) throw error;
+      if (isSpent(wish)) throw new TtunError("lost", "The server is another one than before");
+      return await this.#ask(wish, attempt, "in turns");
+    }
+  }
+
+  async #ask(wish: Wish, attempt: MinuteAttempt, how: How): Promise<Stream> {
+    const carrier = await this.#dial(attempt.minute, attempt.signal);
+    // A request must go one way only.
+    const way = attempt.isAlone ? how : "in turns";
+    attempt.connected(way === "at once");
+    const tunnel = this.#freshTunnel(carrier);
+    try {
+      return await promised((events) =>
+        new Asking(this.#o, tunnel, wish, way, events, attempt).begin()
+      );
+    } catch (error) {
+      if (!attempt.signal.aborted) this.#knowsMark &&= error instanceof ConnectError;
       throw error;
     }
   }
 
   async #dial(minute: number, signal: AbortSignal): Promise<Carrier> {
-    const { secrets, wire, server } = this.#o;
+    const { secrets, wire, server, clock } = this.#o;
     const borrowed = secrets.borrow(minute);
+    const began = clock.now();
     let stream: Stream | null = null;
     try {
       stream = await dialAny({
         to: { host: server, port: portOf(borrowed.keys.otp, wire.range) },
         dialer: this.#o.dialer,
         resolver: this.#o.resolver,
-        clock: this.#o.clock,
+        clock,
         nameMs: NAME_MS,
         timeoutMs: DIAL_MS,
         signal,
         life: this.#o.signal,
       });
+      this.#connectMs = clock.now() - began;
       stream.tune(CARRIER_TUNING);
       return {
         stream,
@@ -179,6 +278,12 @@ export class TtDialer implements Disposable {
       borrowed[Symbol.dispose]();
       throw error;
     }
+  }
+
+  #freshTunnel(carrier: Carrier): TtStream {
+    const { marker } = carrier.minute.secrets;
+    const random = marker.markedRandom((length) => this.#random.take(length));
+    return this.#tunnel(carrier, random, "unmarked");
   }
 
   #tunnel(carrier: Carrier, firstRandom: Uint8Array, peer: Peer): TtStream {
@@ -212,19 +317,19 @@ export class TtDialer implements Disposable {
   }
 }
 
-/** The likeliest first; then a minute either way; then none, if a clock has been put right. */
-function skewsAround(skew: number): readonly number[] {
-  return [...new Set([skew, skew - 1, skew + 1, 0])];
-}
-
 /** Whether that is what the wish ends with: the server's word, or our own; another way has no other. */
 function isWord(error: unknown, { signal }: Wish): boolean {
   return error instanceof ConnectError || signal.aborted || toTtunError(error).kind === "internal";
 }
 
-/** The ports follow from password and clock: where one of them is wrong, most often none is open. */
+/** The ports follow from key and clock: where one of them is wrong, most often none is open. */
 function noWay(error: TtunError): ConnectError {
-  const mayBeOurs = error.kind === "unreachable" || error.kind === "timeout";
-  const words = mayBeOurs ? `${error.message} (or ${OTHERWISE})` : error.message;
-  return new ConnectError("tunnel", words, { cause: error });
+  return new ConnectError("tunnel", reasonsOf(error), { cause: error });
+}
+
+/** An error on the way to the server, and what else may be the reason. */
+function reasonsOf(error: TtunError): string {
+  if (error.kind === "unreachable") return `${error.message} (or ${OTHERWISE})`;
+  if (error.kind !== "timeout") return error.message;
+  return `${error.message} (its firewall must let all of --port-range in; or ${OTHERWISE})`;
 }

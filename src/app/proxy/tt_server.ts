@@ -66,7 +66,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
           },
         })
       ),
-      isOnePort: o.wire.range.first === o.wire.range.last,
+      range: o.wire.range,
       take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
       makeRoom: () => server.pending.dropOldest(),
     });
@@ -93,12 +93,18 @@ class ProxyServer {
     const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
     const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
     const { signal } = o;
+    const quota = new Quota(o.limits);
+    o.onCounters?.(() => ({
+      connections: quota.count,
+      served: quota.taken,
+      pending: this.pending.size,
+    }));
     this.#carriers = {
       ...o,
       mostText: o.wire.mostText,
       scratch: relays.options.scratch,
       random: this.#random,
-      quota: new Quota(o.limits),
+      quota,
       pending: this.pending,
       front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
       rejected: this.#rejected,

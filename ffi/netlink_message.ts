@@ -1,0 +1,81 @@
+/**
+ * Messages of rtnetlink and what they are made of (linux/netlink.h, linux/rtnetlink.h). All integers
+ * are in host order, which on every machine that Deno runs on is little-endian.
+ */
+const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
+
+export interface NetlinkMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  readonly body: Uint8Array;
+}
+
+export function packMessage(
+  type: number,
+  flags: number,
+  sequence: number,
+  body: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(HEADER_SIZE + body.length);
+  const header = new DataView(bytes.buffer);
+  header.setUint32(0, bytes.length, true);
+  header.setUint16(4, type, true);
+  header.setUint16(6, flags, true);
+  header.setUint32(8, sequence, true);
+  bytes.set(body, HEADER_SIZE);
+  return bytes;
+}
+
+/** The messages of one datagram; what is cut short is left out. */
+export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
+  const found: NetlinkMessage[] = [];
+  const header = view(bytes);
+  for (let at = 0; at + HEADER_SIZE <= bytes.length;) {
+    const length = header.getUint32(at, true);
+    if (length < HEADER_SIZE || at + length > bytes.length) break;
+    found.push({
+      type: header.getUint16(at + 4, true),
+      flags: header.getUint16(at + 6, true),
+      sequence: header.getUint32(at + 8, true),
+      body: bytes.subarray(at + HEADER_SIZE, at + length),
+    });
+    at += align4(length);
+  }
+  return found;
+}
+
+/** struct rtattr: u16 length (with this header), u16 type, value, padded to 4 bytes. */
+export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(align4(4 + value.length));
+  view(bytes).setUint16(0, 4 + value.length, true);
+  view(bytes).setUint16(2, type, true);
+  bytes.set(value, 4);
+  return bytes;
+}
+
+/** Attribute type → value, from the bytes behind a fixed header. */
+export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>();
+  const header = view(bytes);
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const length = header.getUint16(at, true);
+    if (length < 4 || at + length > bytes.length) break;
+    found.set(header.getUint16(at + 2, true), bytes.subarray(at + 4, at + length));
+    at += align4(length);
+  }
+  return found;
+}
+
+/** A host-order u32 as an attribute's value. */
+export function u32(value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint32Array([value]).buffer);
+}
+
+export function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function align4(length: number): number {
+  return (length + 3) & ~3;
+}

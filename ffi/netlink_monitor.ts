@@ -1,0 +1,102 @@
+import type { Cidr } from "../src/base/addr.ts";
+import { Errno, NativeError } from "./errno.ts";
+import type { Libc } from "./libc.ts";
+import {
+  AF_NETLINK,
+  IFADDR_SIZE,
+  IFINFO_SIZE,
+  NETLINK_ROUTE,
+  readLink,
+  RTM_DELADDR,
+  RTM_DELLINK,
+  RTM_DELROUTE,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  RTM_NEWROUTE,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+} from "./netlink.ts";
+import { type NetlinkMessage, unpackMessages, view } from "./netlink_message.ts";
+import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
+
+/** What the kernel tells of changes (rtnetlink(7), "multicast groups"). */
+
+const SOCK_NONBLOCK = 0o4000;
+// struct sockaddr_nl: u16 family, u16 pad, u32 port, u32 groups
+const SOCKADDR_NL_SIZE = 12;
+const RTMGRP_LINK = 0x1;
+const RTMGRP_IPV4_IFADDR = 0x10;
+const RTMGRP_IPV4_ROUTE = 0x40;
+const RTMGRP_IPV6_IFADDR = 0x100;
+const RTMGRP_IPV6_ROUTE = 0x400;
+const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
+  RTMGRP_IPV6_ROUTE;
+
+/** A notification is a few hundred bytes; what a datagram has beyond this is cut off. */
+const ROOM = 32 * 1024;
+
+/** A change of a link, an address or a route of the main table. `index`: of the link it is on. */
+export interface NetChange {
+  readonly what: "link" | "address" | "route";
+  readonly index: number;
+  /** It is no more. */
+  readonly gone: boolean;
+  /** The network that a route leads to. */
+  readonly to?: Cidr;
+}
+
+/**
+ * A non-blocking socket that hears of every change; it takes no privilege. The caller owns the
+ * descriptor. @throws {NativeError}
+ */
+export function openNetlinkMonitor(libc: Libc): number {
+  const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  const fd = libc.check("socket", libc.call.socket(AF_NETLINK, type, NETLINK_ROUTE));
+  const address = new Uint8Array(SOCKADDR_NL_SIZE);
+  view(address).setUint16(0, AF_NETLINK, true);
+  view(address).setUint32(8, GROUPS, true);
+  if (libc.call.bind(fd, address, address.length) >= 0) return fd;
+  const errno = libc.errno[0]!;
+  libc.call.close(fd);
+  throw new NativeError("bind", errno);
+}
+
+const room = new Uint8Array(ROOM);
+
+/**
+ * The changes of one datagram; null where there is none now. "lost": the kernel had no room for all
+ * of them (ENOBUFS), so that anything may have changed. @throws {NativeError}
+ */
+export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | null {
+  const got = libc.retry(() => libc.call.recv(fd, room, BigInt(room.length), 0));
+  if (got === -Errno.EAGAIN) return null;
+  if (got === -Errno.ENOBUFS) return "lost";
+  if (got < 0) throw new NativeError("recv", -got);
+  return unpackMessages(room.subarray(0, got)).map(readChange).filter((found) => found !== null);
+}
+
+/** null for what is no such change, and for a message that is cut short. */
+export function readChange({ type, body }: NetlinkMessage): NetChange | null {
+  switch (type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      if (body.length < IFINFO_SIZE) return null;
+      return { what: "link", index: readLink(body).index, gone: type === RTM_DELLINK };
+    }
+    case RTM_NEWADDR:
+    case RTM_DELADDR: {
+      if (body.length < IFADDR_SIZE) return null;
+      const index = view(body).getUint32(4, true);
+      return { what: "address", index, gone: type === RTM_DELADDR };
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      if (body.length < RTMSG_SIZE) return null;
+      const { to, index, table, isUnicast } = readRoute(body);
+      if (table !== RT_TABLE_MAIN || !isUnicast) return null;
+      return { what: "route", index, gone: type === RTM_DELROUTE, to };
+    }
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,163 @@
+import type { Cidr } from "../src/base/addr.ts";
+import { concat } from "../src/base/bytes.ts";
+import type { ErrnoName } from "./errno.ts";
+import { attribute, attributes, u32, view } from "./netlink_message.ts";
+import { AF_INET, AF_INET6 } from "./sockaddr.ts";
+
+/** Routes in rtnetlink's messages (linux/rtnetlink.h). */
+
+// struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
+export const RTMSG_SIZE = 12;
+
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const RTA_PRIORITY = 6;
+const RTA_PREFSRC = 7;
+const RTA_MULTIPATH = 9;
+const RTA_VIA = 18;
+export const RT_TABLE_MAIN = 254;
+export const RTPROT_STATIC = 4;
+const RT_SCOPE_UNIVERSE = 0;
+const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
+const RTN_LOCAL = 2;
+const RTM_F_FIB_MATCH = 0x2000;
+const RTNH_F_DEAD = 0x1;
+const RTNH_F_ONLINK = 0x4;
+const NEXTHOP_SIZE = 8; // struct rtnexthop: u16 length, u8 flags, u8 hops, i32 index; then attributes
+
+/** The way of a route behind its link. */
+export interface NextHop {
+  /** The link's index; 0 where the route leads nowhere. */
+  readonly index: number;
+  /** The router's address, of the route's family; absent where the target is on the link itself. */
+  readonly gateway?: Uint8Array | undefined;
+  /** RTA_VIA as it is: a router whose address is of the other family. */
+  readonly via?: Uint8Array | undefined;
+  /** The router is on the link though no network of the link has its address. */
+  readonly onLink: boolean;
+  /** The source address that the route names. */
+  readonly source?: Uint8Array | undefined;
+}
+
+export interface Route extends NextHop {
+  readonly to: Cidr;
+  readonly table: number;
+  /** Of routes with the same target the lowest is taken. */
+  readonly metric: number;
+  /** Which program made it: RTPROT_… */
+  readonly protocol: number;
+  readonly isUnicast: boolean;
+  /** The address is this machine's own. */
+  readonly isLocal: boolean;
+  /** The kernel passes it over: its link is down. */
+  readonly isDead: boolean;
+}
+
+/** A route of the main table as it is to be made. Without a metric it has the kernel's own choice. */
+export interface NewRoute extends Partial<NextHop> {
+  readonly index: number;
+  readonly to: Cidr;
+  readonly metric?: number | undefined;
+  /** Default: RTPROT_STATIC. */
+  readonly protocol?: number | undefined;
+}
+
+/** What the kernel answers to a lookup where there is no way. */
+export const LOOKUP_FAILURES: readonly ErrnoName[] = [
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "EACCES",
+  "EINVAL",
+  "EAFNOSUPPORT",
+  "EOPNOTSUPP",
+];
+
+export function packRoute(route: NewRoute): Uint8Array {
+  const { to, index, gateway, via, source, metric, onLink } = route;
+  const head = new Uint8Array(RTMSG_SIZE);
+  head[0] = familyOf(to.bytes);
+  head[1] = to.prefix;
+  head[4] = RT_TABLE_MAIN;
+  head[5] = route.protocol ?? RTPROT_STATIC;
+  const isDirect = gateway === undefined && via === undefined;
+  head[6] = to.family === 4 && isDirect ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  head[7] = RTN_UNICAST;
+  view(head).setUint32(8, onLink === true ? RTNH_F_ONLINK : 0, true);
+  const optional = (type: number, value: Uint8Array | undefined) =>
+    value === undefined ? new Uint8Array() : attribute(type, value);
+  return concat(
+    head,
+    attribute(RTA_DST, to.bytes),
+    optional(RTA_GATEWAY, gateway),
+    optional(RTA_VIA, via),
+    optional(RTA_PREFSRC, source),
+    attribute(RTA_OIF, u32(index)),
+    optional(RTA_PRIORITY, metric === undefined ? undefined : u32(metric)),
+  );
+}
+
+/** The question for the way to an address (4 or 16 bytes). */
+export function packLookup(address: Uint8Array, match: boolean): Uint8Array {
+  const head = new Uint8Array(RTMSG_SIZE);
+  head[0] = familyOf(address);
+  head[1] = address.length * 8;
+  view(head).setUint32(8, match ? RTM_F_FIB_MATCH : 0, true);
+  return concat(head, attribute(RTA_DST, address));
+}
+
+/** Of several ways at once the first that is alive is told. */
+export function readRoute(body: Uint8Array): Route {
+  const family = body[0] === AF_INET ? 4 : 6;
+  const found = attributes(body.subarray(RTMSG_SIZE));
+  const bytes = found.get(RTA_DST) ?? new Uint8Array(family === 4 ? 4 : 16);
+  const several = found.get(RTA_MULTIPATH);
+  const hop = several === undefined
+    ? readHop(found, view(body).getUint32(8, true), number(found.get(RTA_OIF)))
+    : readHops(several);
+  return {
+    ...hop,
+    source: found.get(RTA_PREFSRC),
+    to: { family, bytes, prefix: body[1]! },
+    table: body[4]!,
+    metric: number(found.get(RTA_PRIORITY)),
+    protocol: body[5]!,
+    isUnicast: body[7] === RTN_UNICAST && (body[0] === AF_INET || body[0] === AF_INET6),
+    isLocal: body[7] === RTN_LOCAL,
+  };
+}
+
+type Hop = Omit<NextHop, "source"> & Pick<Route, "isDead">;
+
+function readHop(found: Map<number, Uint8Array>, flags: number, index: number): Hop {
+  return {
+    index,
+    gateway: found.get(RTA_GATEWAY),
+    via: found.get(RTA_VIA),
+    onLink: (flags & RTNH_F_ONLINK) !== 0,
+    isDead: (flags & RTNH_F_DEAD) !== 0,
+  };
+}
+
+function readHops(bytes: Uint8Array): Hop {
+  let first: Hop | null = null;
+  for (let at = 0; at + NEXTHOP_SIZE <= bytes.length;) {
+    const length = view(bytes).getUint16(at, true);
+    if (length < NEXTHOP_SIZE || at + length > bytes.length) break;
+    const found = attributes(bytes.subarray(at + NEXTHOP_SIZE, at + length));
+    const hop = readHop(found, bytes[at + 2]!, view(bytes).getInt32(at + 4, true));
+    if (!hop.isDead) return hop;
+    first ??= hop;
+    at += (length + 3) & ~3;
+  }
+  return first ?? readHop(new Map(), 0, 0);
+}
+
+function number(value: Uint8Array | undefined): number {
+  return value === undefined || value.length < 4 ? 0 : view(value).getUint32(0, true);
+}
+
+function familyOf(address: Uint8Array): number {
+  return address.length === 4 ? AF_INET : AF_INET6;
+}

@@ -1,0 +1,93 @@
+import { deepEqual, equal } from "node:assert/strict";
+import fc from "fast-check";
+import { formatCidr, formatIp, parseCidr, parseIp } from "../src/base/addr.ts";
+import { fromHex, toHex } from "../src/base/bytes.ts";
+import { packMessage, unpackMessages } from "./netlink_message.ts";
+import { readChange } from "./netlink_monitor.ts";
+import { packLookup, packRoute, readRoute } from "./netlink_route.ts";
+
+/** Bodies by the layouts of linux/rtnetlink.h: a default route, one to a host, one of two ways. */
+const VIA = "02000000fe03000100000000" + "08000500c0000201" + "0800040002000000";
+const HOST_V6 = "0a800000fe74000100000000" + "1400010020010db8000000000000000000000001" +
+  "08000600" + "01000000" + "14000500fd510000000000000000000000000001" + "0800040002000000";
+const MULTIPATH = "02000000fe03000000000000" + "24000900" +
+  "1000010002000000" + "08000500c0000201" + // dead: its link is down
+  "1000000003000000" + "08000500c0000301";
+
+Deno.test("route: gateway, link, metric and protocol of IPv4 and IPv6 routes", () => {
+  const v4 = readRoute(fromHex(VIA));
+  deepEqual(
+    [formatCidr(v4.to), v4.index, formatIp(v4.gateway!), v4.metric, v4.protocol, v4.isUnicast],
+    ["0.0.0.0/0", 2, "192.0.2.1", 0, 3, true],
+  );
+  const v6 = readRoute(fromHex(HOST_V6));
+  deepEqual(
+    [formatCidr(v6.to), v6.index, formatIp(v6.gateway!), v6.metric, v6.protocol],
+    ["2001:db8::1/128", 2, "fd51::1", 1, 116],
+  );
+});
+
+Deno.test("route: of several ways the first that is alive", () => {
+  const { index, gateway, isDead } = readRoute(fromHex(MULTIPATH));
+  deepEqual([index, formatIp(gateway!), isDead], [3, "192.0.3.1", false]);
+});
+
+Deno.test("route: what is packed is read again", () => {
+  const routes = [
+    { to: parseCidr("192.0.2.1"), gateway: parseIp("10.0.0.1")!, source: parseIp("10.0.0.2")! },
+    { to: parseCidr("2001:db8::1"), gateway: parseIp("fe80::1")!, metric: 1, protocol: 116 },
+    { to: parseCidr("10.0.0.0/8"), onLink: false },
+    { to: parseCidr("192.0.2.1"), gateway: parseIp("10.9.0.1")!, onLink: true },
+  ];
+  for (const route of routes) {
+    const found = readRoute(packRoute({ index: 7, ...route }));
+    deepEqual({ ...found, ...route, index: 7 }, found);
+  }
+});
+
+Deno.test("route: the question for a way is that of `ip route get`", () => {
+  equal(
+    toHex(packLookup(parseIp("192.0.2.1")!, false)),
+    "022000000000000000000000" + "08000100c0000201",
+  );
+  equal(
+    toHex(packLookup(parseIp("2001:db8::1")!, true)),
+    "0a8000000000000000200000" + "1400010020010db8000000000000000000000001",
+  );
+});
+
+const change = (type: number, body: string) => {
+  const [message] = unpackMessages(packMessage(type, 0, 0, fromHex(body)));
+  return readChange(message!);
+};
+
+Deno.test("monitor: links, addresses and routes that come and go", () => {
+  const link = "0000feff0700000091000100ffffffff";
+  deepEqual(change(16, link), { what: "link", index: 7, gone: false });
+  deepEqual(change(17, link), { what: "link", index: 7, gone: true });
+  const address = "021e800007000000" + "080001000a010101";
+  deepEqual(change(20, address), { what: "address", index: 7, gone: false });
+  deepEqual(change(21, address), { what: "address", index: 7, gone: true });
+  deepEqual(change(24, VIA), {
+    what: "route",
+    index: 2,
+    gone: false,
+    to: { family: 4, bytes: new Uint8Array(4), prefix: 0 },
+  });
+  equal(change(25, VIA)?.gone, true);
+});
+
+Deno.test("monitor: other tables, kinds and messages are none of these", () => {
+  equal(change(24, VIA.replace("fe0300", "ff0300")), null); // the table of local addresses
+  equal(change(24, VIA.replace("fe030001", "fe030007")), null); // an unreachable network
+  equal(change(28, VIA), null); // a neighbour
+  for (const type of [16, 20, 24]) equal(change(type, "020000"), null);
+});
+
+Deno.test("monitor: any bytes whatever are read to an end", () => {
+  const body = fc.uint8Array({ maxLength: 200 });
+  fc.assert(fc.property(fc.integer({ min: 14, max: 30 }), body, (type, bytes) => {
+    readChange({ type, flags: 0, sequence: 0, body: bytes });
+    if (bytes.length >= 12) readRoute(bytes);
+  }));
+});

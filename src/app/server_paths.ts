@@ -1,0 +1,190 @@
+import { formatAddr } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
+import { onAbort, type Scope } from "../base/scope.ts";
+import type { Clock, Resolver } from "../contract/host.ts";
+import type { Paths } from "../contract/routing.ts";
+import type { Dialer, Stream } from "../contract/stream.ts";
+import type { PeerLink } from "./wire.ts";
+
+/** With addresses from before at hand, a name server has so long to tell newer ones. */
+const NAME_PATIENCE = 1_000;
+
+/** Addresses of documentation (RFC 5737, RFC 3849): the way to anywhere, while no other is known. */
+const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];
+
+/** The way to the server has changed: an attempt on the old one is not worth waiting for. */
+export class PathChanged extends TtunError {
+  constructor(words: string) {
+    super("lost", words);
+  }
+}
+
+/** The ways to a client's server, and what their changes mean for its attempts and sessions. */
+export class ServerPaths {
+  readonly #paths: Paths;
+  readonly #clock: Clock;
+  /** The server's addresses that have been dialled, and the last way to each. */
+  readonly #last = new Map<string, string | null>();
+  /** What the server's name stood for at last. */
+  #addresses: readonly string[];
+
+  /** `addresses`: what is known of the server's name already. */
+  constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
+    this.#paths = paths;
+    this.#clock = clock;
+    this.#addresses = addresses;
+  }
+
+  /** Opens the way to an address before it is dialled. */
+  dialer(inner: Dialer): Dialer {
+    return {
+      // deno-lint-ignore require-await -- a way that cannot be opened is a failed dial
+      dial: async (to, o) => {
+        if ("host" in to) this.#open(to.host);
+        return inner.dial(to, o);
+      },
+    };
+  }
+
+  #open(host: string): void {
+    try {
+      this.#paths.open(host);
+    } finally {
+      this.#last.set(host, this.#paths.to(host));
+    }
+  }
+
+  /**
+   * Remembers what the name stands for. Where a name server does not answer, as when the questions
+   * go into the tunnel that is down, the addresses from before are taken.
+   */
+  resolver(inner: Resolver): Resolver {
+    return {
+      resolve: async (host, o) => {
+        const found = await this.#ask(inner, host, o.signal);
+        this.#addresses = found;
+        this.#paths.keepOnly(found);
+        for (const known of this.#last.keys()) if (!found.includes(known)) this.#last.delete(known);
+        return [...found];
+      },
+    };
+  }
+
+  async #ask(inner: Resolver, host: string, signal: AbortSignal): Promise<readonly string[]> {
+    if (this.#addresses.length === 0) return await inner.resolve(host, { signal });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
+    const ended = new AbortController();
+    using _tie = onAbort(signal, (reason) => {
+      ended.abort(reason);
+      reject(reason);
+    });
+    using _timer = this.#clock.after(NAME_PATIENCE, () => {
+      ended.abort(new TtunError("name", "Gave up: the name server does not answer"));
+      resolve(this.#addresses);
+    });
+    inner.resolve(host, { signal: ended.signal }).then(resolve, (error) => {
+      if (error instanceof TtunError && error.kind === "name") resolve(this.#addresses);
+      else reject(error);
+    });
+    return await promise;
+  }
+
+  /** Waits `ms`, or until there is another way to the server: then true. */
+  async pause(ms: number, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.#look();
+    using _timer = this.#clock.after(ms, () => resolve(false));
+    using _tie = onAbort(signal, reject);
+    using _watch = this.#paths.onChange(() => {
+      if (this.#look()) resolve(true);
+    });
+    return await promise;
+  }
+
+  /** Looks at all ways; whether there is one that was not there, or was another. */
+  #look(): boolean {
+    const hosts = this.#last.size > 0 ? [...this.#last.keys()] : [...this.#addresses];
+    let isOther = false;
+    for (const host of hosts.length > 0 ? hosts : ANYWHERE) {
+      const now = this.#paths.to(host);
+      const isKnown = this.#last.has(host);
+      if (isKnown && now !== null && now !== this.#last.get(host)) isOther = true;
+      this.#last.set(host, now);
+    }
+    return isOther;
+  }
+
+  /** Watches one attempt, and the session that may come of it. A change that matters ends `tasks`. */
+  watch(tasks: Scope): AttemptWatch {
+    return new AttemptWatch(this.#paths, tasks, () => this.#look());
+  }
+}
+
+/** What changes of the way to the server do to one attempt. */
+class AttemptWatch implements Disposable {
+  readonly #paths: Paths;
+  readonly #tasks: Scope;
+  readonly #tie: Disposable;
+  #check: () => void;
+
+  constructor(paths: Paths, tasks: Scope, look: () => boolean) {
+    this.#paths = paths;
+    this.#tasks = tasks;
+    this.#check = () => {
+      if (look()) this.#fail("Gave up the attempt: there is another way to the server now");
+    };
+    this.#tie = paths.onChange(() => this.#check());
+  }
+
+  /** The server's address is dialled no more: from now on this connection counts. */
+  connected(stream: Stream): void {
+    const { local, remote } = stream;
+    // Multipath TCP goes on by other ways itself.
+    if (!("host" in local) || !("host" in remote) || stream.info().protocol === "mptcp") return;
+    const way = this.#paths.to(remote.host);
+    let wasAway = way === null;
+    this.#check = () => {
+      const now = this.#paths.to(remote.host);
+      if (now === null) {
+        wasAway = true; // it may come back as it was, and there is no other to take
+        return;
+      }
+      const isGone = !this.#paths.isOwn(local.host);
+      if (isGone || (this.#paths.isExact && way !== null && now !== way)) {
+        const what = isGone
+          ? `this machine has the address ${local.host} no more`
+          : `the way there was ${way} and is ${now}`;
+        this.#fail(`Lost the connection with ${formatAddr(remote)}: ${what}`);
+      } else if (wasAway) {
+        wasAway = false;
+        this.#probe?.();
+      }
+    };
+  }
+
+  #probe: (() => void) | null = null;
+
+  /** The session has begun: where its way was gone for a while, it is asked whether it still lives. */
+  begun({ probe }: PeerLink, remote: string): void {
+    if (probe === undefined) return;
+    let isAsking = false;
+    this.#probe = () => {
+      if (isAsking) return;
+      isAsking = true;
+      this.#tasks.spawn(async (signal) => {
+        const lives = await probe(signal);
+        isAsking = false;
+        if (!lives) this.#fail(`Lost the connection with ${remote}: it did not outlive an outage`);
+      });
+    };
+  }
+
+  #fail(words: string): void {
+    this.#tasks.fail(new PathChanged(words));
+  }
+
+  [Symbol.dispose](): void {
+    this.#tie[Symbol.dispose]();
+  }
+}

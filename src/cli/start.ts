@@ -1,0 +1,18 @@
+import { toTtunError } from "../base/errors.ts";
+import { closeDebugger } from "./debugger.ts";
+
+/**
+ * Runs ttun with the arguments of its command line and resolves to the exit code. It imports next
+ * to nothing, so that the debugger is closed as early as can be; everything else is loaded then.
+ */
+export async function start(args: readonly string[]): Promise<number> {
+  try {
+    const usr1 = closeDebugger();
+    const { run } = await import("./run.ts");
+    return await run(args, undefined, undefined, usr1);
+  } catch (thrown) {
+    const error = toTtunError(thrown);
+    Deno.stderr.writeSync(new TextEncoder().encode(`ttun: ${error.message}\n`));
+    return error.exitCode;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Cidr } from "../base/addr.ts";
+
+/** A route of the system's main table. */
+export interface TableRoute {
+  readonly to: Cidr;
+  /** The link that it leads to. */
+  readonly index: number;
+  /** Of routes with the same target the lowest is taken. */
+  readonly metric: number;
+  /** The system passes it over: its link is down. */
+  readonly isDead: boolean;
+  /** A ttun made it for the address of a server: this one, or an earlier one that was killed. */
+  readonly isForServer: boolean;
+  /** The way behind the link as a text: equal texts are the same way. */
+  readonly hop: string;
+}
+
+/** The system's main routing table. Addresses are 4 or 16 bytes. */
+export interface RouteTable {
+  routes(): readonly TableRoute[];
+  /** Whether packets to the address never leave this machine. */
+  isLocal(address: Uint8Array): boolean;
+  /** Whether the link is a tunnel: nothing is at its other end but another program. */
+  isTunnel(index: number): boolean;
+  /**
+   * Gives the address a route of its own that goes as `by` does and comes before all others.
+   * @throws {TtunError} privilege, system: with the command that does it
+   */
+  addHost(address: Uint8Array, by: TableRoute): void;
+  /** Takes such a route away; one that is gone already is no failure. @throws {TtunError} */
+  removeHost(route: TableRoute): void;
+}
+
+/** The ways from this machine to others, as its system has them now. */
+export interface Paths {
+  /**
+   * Sees to it that packets to this IP address do not go into the tunnel, before it is dialled.
+   * @throws {TtunError} unreachable, privilege, system: where they do, and what to do about it
+   */
+  open(host: string): void;
+  /** These are all addresses that the server has: others need no way any more. */
+  keepOnly(hosts: readonly string[]): void;
+  /** How packets to this IP address leave: equal texts are the same way; null = by no usable one. */
+  to(host: string): string | null;
+  /** Whether that tells of this host alone; else it changes with what leads elsewhere too. */
+  readonly isExact: boolean;
+  /** Whether this IP address is one of this machine's. */
+  isOwn(host: string): boolean;
+  /** Calls `run` soon after links, addresses or routes have changed that are not the tunnel's own. */
+  onChange(run: () => void): Disposable;
+}

@@ -1,0 +1,182 @@
+import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { NativeError } from "../../../ffi/errno.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { type LinkAddress, Netlink } from "../../../ffi/netlink.ts";
+import type { NewRoute } from "../../../ffi/netlink_route.ts";
+import { addressText } from "../local_address.ts";
+import { addAddress, attempt, routeFor } from "../netcfg.ts";
+
+/** One that another program has put in its place stays behind it. */
+function addBefore(netlink: Netlink, route: NewRoute): void {
+  try {
+    netlink.addRoute(route, "before");
+  } catch (error) {
+    if (!(error instanceof NativeError && error.is("EEXIST"))) throw error; // it is there again
+  }
+}
+
+/** A device as it is to be, and what it takes to make it so again. Texts are those of `ip`. */
+export class DeviceState {
+  readonly index: number;
+  readonly mtu: number;
+  readonly #libc: Libc;
+  readonly #device: string;
+  readonly #routes: ReadonlyMap<string, Cidr>;
+  readonly #addresses: Map<string, LinkAddress>;
+
+  /** @throws {NativeError} ENODEV */
+  constructor(
+    libc: Libc,
+    device: string,
+    o: { mtu: number; addresses: readonly LinkAddress[]; routes: readonly Cidr[] },
+  ) {
+    this.#libc = libc;
+    this.#device = device;
+    this.mtu = o.mtu;
+    this.#routes = new Map(o.routes.map(networkOf).map((route) => [formatCidr(route), route]));
+    this.#addresses = new Map(o.addresses.map((address) => [addressText(address), address]));
+    using netlink = new Netlink(libc);
+    this.index = netlink.link(device).index;
+  }
+
+  /** Its addresses have been changed: what it has not got by now it cannot have. */
+  addressesChanged(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): void {
+    using netlink = new Netlink(this.#libc);
+    const present = new Set(netlink.addresses(this.index).map(addressText));
+    for (const local of o.add) this.#addresses.set(formatCidr(local), { local });
+    const removed = new Set(o.remove.map(formatCidr));
+    for (const [text, { local }] of this.#addresses) {
+      if (!present.has(text) || removed.has(formatCidr(local))) this.#addresses.delete(text);
+    }
+  }
+
+  get wanted(): { mtu: number; addresses: string[]; routes: string[] } {
+    return {
+      mtu: this.mtu,
+      addresses: [...this.#addresses.keys()],
+      routes: [...this.#routes.keys()],
+    };
+  }
+
+  /** The networks that it leads to: its routes, and what its addresses bring. */
+  get networks(): Cidr[] {
+    const reached = [...this.#addresses.values()].map(({ local, peer }) => peer ?? local);
+    return [...this.#routes.values(), ...reached.map(networkOf)];
+  }
+
+  /** Whether this network is one of its routes. */
+  hasRoute(to: Cidr): boolean {
+    return this.#routes.has(formatCidr(to));
+  }
+
+  /** null when there is no such device any more. */
+  present(): { mtu: number; up: boolean; addresses: string[]; routes: string[] } | null {
+    try {
+      using netlink = new Netlink(this.#libc);
+      const { mtu, up } = netlink.link(this.index);
+      return {
+        mtu,
+        up,
+        addresses: netlink.addresses(this.index).map(addressText),
+        routes: this.#routes.size === 0
+          ? []
+          : netlink.routes(this.index).map(({ to }) => formatCidr(to)),
+      };
+    } catch (error) {
+      if (error instanceof NativeError && error.is("ENODEV")) return null;
+      throw error;
+    }
+  }
+
+  /** Puts things back. Returns why some could not be: one reason for each kind is enough. */
+  putBack(
+    what: { mtu: boolean; up: boolean; addresses: readonly string[]; routes: readonly string[] },
+  ): TtunError[] {
+    const device = this.#device;
+    const { index, mtu } = this;
+    const failures: TtunError[] = [];
+    const step = (run: () => TtunError | null | void): boolean => {
+      try {
+        const failure = run() ?? null;
+        if (failure !== null) failures.push(failure);
+        return failure === null;
+      } catch (error) {
+        if (!(error instanceof TtunError)) throw error;
+        failures.push(error);
+        return false;
+      }
+    };
+    using netlink = new Netlink(this.#libc);
+    if (what.mtu) {
+      const command = `ip link set dev ${device} mtu ${mtu}`;
+      step(() =>
+        attempt(
+          device,
+          `set the MTU of ${device} to ${mtu}`,
+          command,
+          () => netlink.setLink(index, { mtu }),
+        )
+      );
+    }
+    if (what.up) {
+      const command = `ip link set dev ${device} up`;
+      step(() =>
+        attempt(
+          device,
+          `bring ${device} up`,
+          command,
+          () => netlink.setLink(index, { up: true }),
+        )
+      );
+    }
+    const present = netlink.addresses(index);
+    for (const text of what.addresses) {
+      const address = this.#addresses.get(text);
+      if (address === undefined) continue;
+      step(() => addAddress(netlink, device, index, address, present, mtu, []));
+    }
+    const table = what.routes.includes("::/0") ? netlink.routes() : [];
+    for (const text of what.routes) {
+      const to = this.#routes.get(text);
+      if (to === undefined) continue;
+      const command = `ip route add ${text} dev ${device}`;
+      const isDone = step(() =>
+        attempt(
+          device,
+          `add the route to ${text}`,
+          command,
+          () => addBefore(netlink, routeFor(index, to, table)),
+        )
+      );
+      if (!isDone) break; // the others fail for the same reason
+    }
+    return failures;
+  }
+
+  /**
+   * Sentences about addresses that another link has as well, or another address of the same
+   * network: packets there go by only one of the two.
+   */
+  duplicates(): string[] {
+    using netlink = new Netlink(this.#libc);
+    const all = netlink.allAddresses();
+    const found: string[] = [];
+    for (const [text, { local, peer }] of this.#addresses) {
+      const network = formatCidr(networkOf(peer ?? local));
+      const rival = all.find((other) =>
+        other.index !== this.index &&
+        (formatIp(other.local.bytes) === formatIp(local.bytes) ||
+          formatCidr(networkOf(other.peer ?? other.local)) === network)
+      );
+      if (rival === undefined) continue;
+      const { name } = netlink.link(rival.index);
+      found.push(
+        `${this.#device} has ${text}, and ${name} has ${addressText(rival)}: what is sent to ` +
+          `${network} goes by only one of them; give one end of each tunnel another network ` +
+          "with --address at both ends",
+      );
+    }
+    return found;
+  }
+}

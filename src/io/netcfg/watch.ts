@@ -1,0 +1,84 @@
+import {
+  type NetChange,
+  openNetlinkMonitor,
+  readNetChanges,
+} from "../../../ffi/netlink_monitor.ts";
+import type { Descriptor, Reactor } from "../reactor.ts";
+
+/**
+ * Changes come in bursts: one command takes away several things one after another. What is to be
+ * done about them waits until that is over, for so many milliseconds after the first.
+ */
+const SETTLE_MS = 50;
+
+/** So many datagrams are read before others have their turn. */
+const READ_MOST = 64;
+
+interface Listener {
+  readonly concerns: (change: NetChange) => boolean;
+  readonly run: () => void;
+  isDue: boolean;
+}
+
+/** Hears of changes of links, addresses and routes (ffi/netlink_monitor.ts) on the reactor. */
+export class NetworkWatch implements Disposable {
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  readonly #listeners = new Set<Listener>();
+  #timer: Disposable | null = null;
+
+  /** @throws {NativeError} where there is no netlink socket to be had */
+  constructor(reactor: Reactor) {
+    this.#reactor = reactor;
+    const fd = openNetlinkMonitor(reactor.libc);
+    this.#descriptor = reactor.own(fd, new AbortController().signal);
+    this.#read();
+  }
+
+  /**
+   * Calls `run` soon after a change that `concerns` says yes to, once for many; and whenever changes
+   * were lost. Listeners are called in the order in which they came.
+   */
+  onChange(concerns: (change: NetChange) => boolean, run: () => void): Disposable {
+    const listener: Listener = { concerns, run, isDue: false };
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  readonly #read = (): boolean => {
+    if (this.#descriptor.closed) return true;
+    for (let left = READ_MOST; left > 0; left--) {
+      const changes = readNetChanges(this.#reactor.libc, this.#descriptor.fd);
+      if (changes === null) {
+        this.#descriptor.onReadable(this.#read);
+        return true;
+      }
+      this.#mark(changes);
+    }
+    this.#reactor.onTurn(this.#read);
+    return true;
+  };
+
+  #mark(changes: NetChange[] | "lost"): void {
+    for (const listener of this.#listeners) {
+      if (listener.isDue) continue;
+      if (changes === "lost" || changes.some(listener.concerns)) listener.isDue = true;
+      if (listener.isDue) this.#timer ??= this.#reactor.after(SETTLE_MS, this.#tell);
+    }
+  }
+
+  readonly #tell = (): void => {
+    this.#timer = null;
+    for (const listener of this.#listeners) {
+      if (!listener.isDue) continue;
+      listener.isDue = false;
+      listener.run();
+    }
+  };
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#listeners.clear();
+    this.#descriptor.close(() => new Error("The network is not watched any more"));
+  }
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { type Host, type Process, twoHosts } from "../netns.ts";
+import { builtBinary } from "./binary.ts";
+import { ENV, INNER, ping, SERVER, ttunCommand } from "./tunnel.ts";
+
+/** The port of the tunnel's server, alone of all that may listen. */
+const LISTENING = "4EEB";
+
+/** Another process of the account that ttun runs as. */
+const AS_NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/** Signals $1 with $2, $3 times, and prints every port that listens meanwhile. */
+const SIGNAL = `
+  for i in $(seq "$3"); do
+    kill -"$2" "$1"
+    cat /proc/net/tcp /proc/net/tcp6
+    sleep 0.025
+  done | awk '$4 == "0A" { n = split($2, part, ":"); print part[n] }' | sort -u`;
+
+async function runtimes(): Promise<[string, [string, string[]]][]> {
+  const { file } = await builtBinary();
+  return [
+    ["from its sources", ttunCommand("server", "--user", "nobody")],
+    ["as one file", [file, ["server", "--user", "nobody"]]],
+  ];
+}
+
+async function signal(
+  host: Host,
+  process: Process,
+  name: string,
+  times: number,
+): Promise<string[]> {
+  const { code, stdout, stderr } = await host.run("setpriv", [
+    ...[...AS_NOBODY, "--", "sh", "-euc", SIGNAL, "sh", `${process.pid}`, name, `${times}`],
+  ]);
+  assert.equal(code, 0, stderr);
+  return stdout.trim().split("\n");
+}
+
+test("another process of the account opens no debugger by a signal, and the tunnel lives on", async () => {
+  for (const [name, [command, args]] of await runtimes()) {
+    await using hosts = await twoHosts();
+    await using server = hosts.server.spawn(command, args, { env: ENV });
+    await server.waitFor(/became another user/);
+    const ports = await Promise.all([
+      signal(hosts.server, server, "USR1", 40),
+      signal(hosts.server, server, "USR2", 40),
+    ]);
+    assert.deepEqual(ports, [[LISTENING], [LISTENING]], `${name}: ${server.output}`);
+    const [clientCommand, clientArgs] = ttunCommand("client", "-s", SERVER);
+    await using client = hosts.client.spawn(clientCommand, clientArgs, { env: ENV });
+    await client.waitFor(/authenticated/);
+    assert.equal(await ping(hosts.client, INNER.server4), 3);
+    const from = server.lineCount;
+    await signal(hosts.server, server, "USR1", 1);
+    const [line] = await server.waitFor(/status .*/, 5000, from);
+    assert.match(line, /sessions=1 sent_packets=[1-9]\d* sent_bytes=\d+ received_packets=[1-9]/);
+    server.signal("SIGTERM");
+    assert.equal((await server.status).code, 0, server.output);
+    assert.doesNotMatch(server.output, /debugger|inspector|taken back/i);
+  }
+});
+
+test("one file: neither writes nor reads code in the folder for temporary files", async () => {
+  const { file } = await builtBinary();
+  const folder = await Deno.makeTempDir();
+  try {
+    for (let i = 0; i < 2; i++) {
+      const { success } = await new Deno.Command(file, {
+        args: ["--version"],
+        env: { TMPDIR: folder },
+      }).output();
+      assert.ok(success);
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

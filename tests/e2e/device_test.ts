@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import type { Host, Process } from "../netns.ts";
+import { INNER, openTunnel, ping } from "./tunnel.ts";
+
+const ROUTES = ["--route", "10.77.0.0/16", "--route", "fd00:77::/32"];
+
+/** Usual hosts lose IPv6 addresses with the link, the tests' do not. */
+const losesAddresses = (host: Host) =>
+  host.sh("echo 0 >/proc/sys/net/ipv6/conf/ttun0/keep_addr_on_down");
+
+/** How many times the log has this line; waits for the next. */
+function counted(process: Process, line: RegExp): () => Promise<void> {
+  const all = new RegExp(line, "g");
+  let seen = 0;
+  return async () => {
+    seen++;
+    await process.waitFor(new RegExp(`(?:${line.source}[^]*){${seen}}`), 5000);
+    assert.equal(process.output.match(all)?.length, seen);
+  };
+}
+
+async function expectWhole(host: Host, own: string[]): Promise<void> {
+  const shown = await host.sh("ip address show dev ttun0; ip route; ip -6 route");
+  for (const address of own) assert.ok(shown.includes(` ${address}/`), shown);
+  assert.match(shown, /<[^>]*UP/);
+  assert.match(shown, /mtu 1280/);
+  assert.match(await host.sh("ip route get 10.77.0.9"), /dev ttun0/);
+  assert.match(await host.sh("ip route get fd00:77::9"), /dev ttun0/);
+}
+
+test("what others take from the device is put back three times in a minute, at both ends", async () => {
+  await using t = await openTunnel([], { server: [], client: ROUTES });
+  const put = counted(t.clientProcess, /warn .*put back what another program has taken/);
+  const own = [INNER.client4, INNER.client6];
+  await losesAddresses(t.client);
+  await t.client.sh("ip link set ttun0 down; ip link set ttun0 up");
+  await put();
+  await expectWhole(t.client, own);
+  await t.client.sh("ip address flush dev ttun0");
+  await put();
+  await expectWhole(t.client, own);
+  await t.client.sh(`
+    ip link set ttun0 mtu 1300
+    ip route replace 10.77.0.0/16 dev veth0
+    ip -6 route del fd00:77::/32 dev ttun0`);
+  await put();
+  await expectWhole(t.client, own);
+  assert.equal(await ping(t.client, INNER.server4), 3);
+  assert.equal(await ping(t.client, INNER.server6), 3);
+  await t.client.sh("ip route del 10.77.0.0/16 dev ttun0");
+  await t.clientProcess.waitFor(/warn .*fourth time.* missing="?route 10\.77\.0\.0\/16/);
+  assert.match(await t.client.sh("ip route get 10.77.0.9"), /dev veth0/);
+
+  await t.server.sh("ip address flush dev ttun0; ip link set ttun0 down");
+  await t.serverProcess.waitFor(/warn .*put back what another program has taken/);
+  assert.equal(await ping(t.client, INNER.server4), 3);
+});
+
+test("under --user one thread alone keeps CAP_NET_ADMIN, and puts things back with it", async () => {
+  await using t = await openTunnel([], { client: ["--user", "nobody", ...ROUTES] });
+  const { pid } = t.clientProcess;
+  const field = (name: string) => t.client.sh(`cat /proc/${pid}/task/*/status | grep ^${name}:`);
+  const sets = async (name: string) =>
+    (await field(name)).trim().split("\n").map((line) => Number(`0x${line.split(/\s+/)[1]}`));
+  assert.deepEqual(
+    [...new Set((await field("Uid")).trim().split("\n"))],
+    ["Uid:\t65534\t65534\t65534\t65534"],
+  );
+  for (const name of ["CapEff", "CapPrm"]) {
+    assert.deepEqual((await sets(name)).filter((set) => set !== 0), [1 << 12], name);
+  }
+  for (const name of ["CapInh", "CapAmb"]) {
+    assert.ok((await sets(name)).every((set) => set === 0), name);
+  }
+  await losesAddresses(t.client);
+  await t.client.sh("ip link set ttun0 down");
+  await t.clientProcess.waitFor(/put back what another program/);
+  await expectWhole(t.client, [INNER.client4, INNER.client6]);
+});

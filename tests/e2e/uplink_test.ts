@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { Host, linkHosts } from "../netns.ts";
+import { hostBehind } from "../networks.ts";
+import { INNER, ping, pingUntil, startServer, startTtun } from "./tunnel.ts";
+
+/**
+ * A server at 192.0.2.1, a router, and a client behind it by `eth0` (10.1.0.2). The client can get a
+ * second uplink, `eth1`, by another router's address.
+ */
+async function world() {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await Host.create());
+  const router = stack.use(await Host.create());
+  await linkHosts(server, router, {
+    v4: ["192.0.2.1/24", "192.0.2.254/24"],
+    v6: ["2001:db8::1/64", "2001:db8::fe/64"],
+  });
+  await server.sh(`
+    ip route add 10.0.0.0/8 via 192.0.2.254
+    ip route add fc00::/7 via 2001:db8::fe`);
+  const client = stack.use(await hostBehind(router, "51"));
+  await linkHosts(router, client, {
+    ifname: "eth1",
+    v4: ["10.52.0.1/24", "10.52.0.2/24"],
+    v6: ["fd52::1/64", "fd52::2/64"],
+  });
+  const kept = stack.move();
+  return { server, router, client, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+test("all traffic through the tunnel: the server is reached beside it, whatever the uplink", async () => {
+  await using w = await world();
+  await using _server = await startServer(w.server);
+  for (
+    const [to, server] of [["192.0.2.1:20203", "192.0.2.1"], [
+      "[2001:db8::1]:20203",
+      "2001:db8::1",
+    ]] as const
+  ) {
+    await using client = startTtun(
+      w.client,
+      ...["client", "-v", "-s", to],
+      ...["--route", "0.0.0.0/0", "--route", "::/0"],
+    );
+    await client.waitFor(/authenticated/);
+    assert.equal(await ping(w.client, INNER.server4), 3);
+    assert.match(await w.client.sh("ip route get 203.0.113.5"), /dev ttun0/);
+    assert.match(await w.client.sh("ip route get 2001:db8:99::5"), /dev ttun0/);
+    assert.match(await w.client.sh(`ip route get ${server}`), /dev eth0/);
+    // The uplink changes: the way to the server with it, and the session.
+    await w.client.sh(`
+      ip route replace default via 10.52.0.1 dev eth1
+      ip -6 route replace default via fd52::1 dev eth1
+      ip link set eth0 down`);
+    await client.waitFor(/connecting again at once/);
+    await pingUntil(w.client, INNER.server4, 5000);
+    assert.match(await w.client.sh(`ip route get ${server}`), /dev eth1/);
+    client.signal("SIGTERM");
+    await client.status;
+    assert.doesNotMatch(await w.client.sh("ip route; ip -6 route"), new RegExp(`^${server}`, "m"));
+    await w.client.sh(`
+      ip route del default dev eth1
+      ip -6 route del default dev eth1
+      ip link set eth0 up
+      ip address replace fd51::2/64 dev eth0 nodad
+      ip route add default via 10.51.0.1 dev eth0
+      ip -6 route add default via fd51::1 dev eth0`);
+  }
+});
+
+/** The uplink of the client has this address now, and no other. */
+const moveTo = (host: Host, address: string) =>
+  host.sh(`
+    ip address flush dev eth0 scope global
+    ip address add ${address}/24 dev eth0
+    ip route add default via 10.51.0.1`);
+
+test("the client's address changes, or its network comes back: traffic flows again at once", async () => {
+  await using w = await world();
+  await using _server = await startServer(w.server);
+  await w.client.sh("ip route del default; ip link set eth0 down");
+  await using client = startTtun(w.client, "client", "-v", "-s", "192.0.2.1:20203");
+  await client.waitFor(/retry_in_seconds=[34]/, 10_000);
+  await w.client.sh("ip link set eth0 up; ip route add default via 10.51.0.1");
+  await client.waitFor(/another way to the server now/);
+  await pingUntil(w.client, INNER.server4, 3000);
+
+  await moveTo(w.client, "10.51.0.3");
+  await client.waitFor(/10\.51\.0\.2 no more; connecting again at once/);
+  await pingUntil(w.client, INNER.server4, 3000);
+
+  // What has nothing to do with the way to the server leaves the session alone.
+  await w.client.sh(`
+    ip address add 10.99.0.1/24 dev eth0
+    ip link add other0 type veth peer name other1
+    ip link set other0 up; ip address add 10.98.0.1/24 dev other0
+    ip route add 10.97.0.0/16 dev other0
+    ip route add 10.96.0.0/16 dev ttun0
+    ip address del 10.99.0.1/24 dev eth0
+    ip link del other0`);
+
+  // An outage in which the kernel's pauses between retransmissions have grown.
+  await w.client.sh("ip link set eth0 down");
+  await ping(w.client, INNER.server4, { count: 20, wait: 4 });
+  await w.client.sh("ip link set eth0 up; ip route add default via 10.51.0.1");
+  await pingUntil(w.client, INNER.server4, 3000);
+  const sessions = client.output.match(/ authenticated /g)?.length;
+  assert.ok(sessions === 2 || client.output.includes("it did not outlive an outage"));
+});

@@ -1,0 +1,44 @@
+import type { Paths } from "../../src/contract/routing.ts";
+
+/** Ways that a test changes: to any host `way`, from the addresses in `own`. */
+export class FakePaths implements Paths {
+  isExact = true;
+  way: string | null = "dev eth0";
+  own: readonly string[] | null = null;
+  /** What `open` does. */
+  onOpen: (host: string) => void = () => {};
+  readonly opened: string[] = [];
+  readonly #listeners = new Set<() => void>();
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  open(host: string): void {
+    this.opened.push(host);
+    this.onOpen(host);
+  }
+
+  keepOnly(): void {}
+
+  to(): string | null {
+    return this.way;
+  }
+
+  isOwn(host: string): boolean {
+    return this.own === null || this.own.includes(host);
+  }
+
+  onChange(run: () => void): Disposable {
+    const listener = () => run();
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Something has changed. */
+  change(to: { way?: string | null; own?: readonly string[] | null } = {}): void {
+    if (to.way !== undefined) this.way = to.way;
+    if (to.own !== undefined) this.own = to.own;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
