@@ -7,6 +7,8 @@ export interface RunContext {
   readonly log: Logger;
   /** Prints a record that was made elsewhere, in a worker for example; filters by level. */
   readonly printRecord: (record: LogRecord) => void;
+  /** Everything is open: what is printed from here on is a log (start_lines.ts). */
+  readonly begin?: () => void;
   /** The least urgent level that is printed. */
   readonly logLevel: LogLevel;
   /** Whether secrets among the arguments are no longer visible to other processes. */

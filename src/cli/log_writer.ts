@@ -1,5 +1,5 @@
 import { utf8 } from "../base/bytes.ts";
-import { type LogLevel, type LogRecord, URGENCY } from "../base/log.ts";
+import { type LogFields, type LogLevel, type LogRecord, URGENCY } from "../base/log.ts";
 import { type SyncWriter, writeAll } from "./write_all.ts";
 
 export type LogFormat = "text" | "json";
@@ -53,11 +53,16 @@ function writeOrDrop(writer: SyncWriter, line: string): void {
 export function textLine(record: LogRecord, o: { color: boolean }): string {
   const level = record.level.padEnd(5);
   const painted = o.color ? `\x1b[${COLOR[record.level]}m${level}\x1b[0m` : level;
-  const fields = Object.entries(record.fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => `${key}=${textValue(String(value))}`);
   const head = `${isoTime(record.time)} ${painted} ${escapeControls(record.message)}`;
-  return fields.length === 0 ? head : `${head}  ${fields.join(" ")}`;
+  const facts = fieldsText(record.fields);
+  return facts === "" ? head : `${head}  ${facts}`;
+}
+
+/** `key=value key="two words"`, without those that are undefined. */
+export function fieldsText(fields: LogFields): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${textValue(String(value))}`).join(" ");
 }
 
 /** One JSON object; fields come last and can replace none of the first three. */

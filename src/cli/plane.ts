@@ -73,6 +73,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
     if (first === null) return;
+    this.#context.begin?.();
     try {
       const go = await this.#orStopped(life.prepare(first).then((value) => ({ value })));
       if (go === null || this.#context.signal.aborted) return;

@@ -20,11 +20,12 @@ import {
 } from "./help.ts";
 import { COMMAND_HABITS } from "./habits.ts";
 import { hideArgv } from "./hide_argv.ts";
-import { type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
+import { type LogSettings, printPlain } from "./log_writer.ts";
 import type { Usr1 } from "./debugger.ts";
 import { nearest } from "./nearest.ts";
 import { programName } from "./program_name.ts";
 import { stopOnSignals } from "./signals.ts";
+import { makeRecordPrinter } from "./start_lines.ts";
 import { StatusSignals } from "./status_signals.ts";
 import { print } from "./stdout.ts";
 import { versionLine } from "./version.ts";
@@ -196,14 +197,15 @@ async function supervise(
   usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
-  const printRecord = makeLogPrinter(settings);
-  const log = makeLogger(printRecord, Date.now);
+  const printer = makeRecordPrinter(settings);
+  const log = makeLogger(printer.print, Date.now);
   const root = new AbortController();
   using status = new StatusSignals(usr1, log);
   const context: RunContext = {
     signal: root.signal,
     log,
-    printRecord,
+    printRecord: printer.print,
+    begin: printer.begin,
     logLevel: settings.level,
     secretsHidden,
     onStatus: (tell) => status.on(tell),

@@ -39,6 +39,10 @@ Deno.exit(await run(Deno.args, {
     return await new Promise<number>(() => {});
   }),
   taken: command(() => Promise.reject(new TtunError("in_use", "Port 1 is taken"))),
+  later: command(({ begin }) => {
+    begin?.();
+    return Promise.reject(new TtunError("in_use", "Port 1 is taken"));
+  }),
   plain: command(() => Promise.reject(new TtunError("lost", "Gone\\nforged line")), false),
   bug: command(() => Promise.reject(new RangeError("broken"))),
   stray: command(async ({ signal }) => {
@@ -84,7 +88,9 @@ test("the second signal ends the process at once, with 130 or 143", async () => 
 
 test("a failure is one line and its own exit code", async () => {
   await using script = await writeScript(SCRIPT);
-  const logged = await runDeno(["run", "--no-prompt", script.path, "taken"]);
+  const early = await runDeno(["run", "--no-prompt", script.path, "taken"]);
+  assert.deepEqual(early, { code: 8, stdout: "", stderr: "ttun: Port 1 is taken\n" });
+  const logged = await runDeno(["run", "--no-prompt", script.path, "later"]);
   assert.equal(logged.code, 8);
   assert.match(logged.stderr, /^\S+Z error Port 1 is taken {2}kind=in_use\n$/);
   const plain = await runDeno(["run", "--no-prompt", script.path, "plain"]);
@@ -97,7 +103,7 @@ test("a bug is exit code 1, and shows its stack under -v alone", async () => {
   for (const [name, what] of bugs) {
     const quiet = await runDeno(["run", "--no-prompt", script.path, name]);
     assert.equal(quiet.code, 1);
-    assert.match(quiet.stderr, new RegExp(`error Unexpected failure: RangeError: ${what}`));
+    assert.match(quiet.stderr, new RegExp(`^ttun: Unexpected failure: RangeError: ${what}$`, "m"));
     assert.doesNotMatch(quiet.stderr, /\.ts:/);
     const verbose = await runDeno(["run", "--no-prompt", script.path, name, "-v"]);
     assert.equal(verbose.code, 1);
@@ -107,7 +113,7 @@ test("a bug is exit code 1, and shows its stack under -v alone", async () => {
 
 test("levels are coloured on a terminal, unless NO_COLOR is set", async () => {
   await using script = await writeScript(SCRIPT);
-  const command = `${Deno.execPath()} run --no-prompt ${script.path} taken`;
+  const command = `${Deno.execPath()} run --no-prompt ${script.path} later`;
   await using colored = startOnTerminal(command, { env: { NO_COLOR: "" } });
   assert.equal((await colored.ended).code, 8);
   assert.ok(colored.output.includes("\x1b[31merror\x1b[0m Port 1"));
