@@ -6,9 +6,6 @@ import type { Paths } from "../contract/routing.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
 import type { PeerLink } from "./wire.ts";
 
-/** With addresses from before at hand, a name server has so long to tell newer ones. */
-const NAME_PATIENCE = 1_000;
-
 /** Addresses of documentation (RFC 5737, RFC 3849): the way to anywhere, while no other is known. */
 const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];
 
@@ -54,39 +51,17 @@ export class ServerPaths {
     }
   }
 
-  /**
-   * Remembers what the name stands for. Where a name server does not answer, as when the questions
-   * go into the tunnel that is down, the addresses from before are taken.
-   */
+  /** Remembers what the name stands for. */
   resolver(inner: Resolver): Resolver {
     return {
       resolve: async (host, o) => {
-        const found = await this.#ask(inner, host, o.signal);
+        const found = await inner.resolve(host, o);
         this.#addresses = found;
         this.#paths.keepOnly(found);
         for (const known of this.#last.keys()) if (!found.includes(known)) this.#last.delete(known);
         return [...found];
       },
     };
-  }
-
-  async #ask(inner: Resolver, host: string, signal: AbortSignal): Promise<readonly string[]> {
-    if (this.#addresses.length === 0) return await inner.resolve(host, { signal });
-    const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
-    const ended = new AbortController();
-    using _tie = onAbort(signal, (reason) => {
-      ended.abort(reason);
-      reject(reason);
-    });
-    using _timer = this.#clock.after(NAME_PATIENCE, () => {
-      ended.abort(new TtunError("name", "Gave up: the name server does not answer"));
-      resolve(this.#addresses);
-    });
-    inner.resolve(host, { signal: ended.signal }).then(resolve, (error) => {
-      if (error instanceof TtunError && error.kind === "name") resolve(this.#addresses);
-      else reject(error);
-    });
-    return await promise;
   }
 
   /** Waits `ms`, or until there is another way to the server: then true. */

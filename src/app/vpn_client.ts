@@ -63,19 +63,20 @@ export async function runVpnClient(o: VpnClientOptions): Promise<void> {
 class VpnClient {
   readonly #o: VpnClientOptions;
   readonly #tuner: Tuner;
-  readonly #resolver: Resolver;
   readonly #backoff = new Backoff();
   readonly #paths: ServerPaths;
 
   constructor(o: VpnClientOptions) {
-    this.#paths = new ServerPaths(o.paths, o.clock, o.addresses ?? []);
+    const { addresses = [], server: { host } } = o;
+    this.#paths = new ServerPaths(o.paths, o.clock, addresses);
+    const known = { host, addresses };
+    const name = new ServerName(o.resolver, { ...o, freshMs: 0, known });
     this.#o = {
       ...o,
       dialer: this.#paths.dialer(o.dialer),
-      resolver: this.#paths.resolver(o.resolver),
+      resolver: this.#paths.resolver(name),
     };
     this.#tuner = new Tuner(o.log, o.congestion);
-    this.#resolver = new ServerName(o.resolver, o, 0);
   }
 
   async run(): Promise<never> {
@@ -117,7 +118,6 @@ class VpnClient {
         await using stream = await dialAny({
           ...this.#o,
           to: server,
-          resolver: this.#resolver,
           nameMs: NAME_TIMEOUT,
           timeoutMs: DIAL_TIMEOUT,
           signal,

@@ -10,6 +10,8 @@ import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
 import { DEFAULT_REKEY } from "../app/v2_link.ts";
 import type { WireSecrets } from "../app/wire.ts";
+import { onAbort } from "../base/scope.ts";
+import type { Clock, Resolver } from "../contract/host.ts";
 import { AddressPool } from "../core/address_pool.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
@@ -63,6 +65,10 @@ async function run(
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
     : null;
+  const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
+    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
+    : ADDRESSES_ONLY;
+  const addresses = await addressesBefore(config, resolver, clock, signal);
   const device = opened.use(machine.openDevice(config, signal));
   const configured = await machine.configure(device.name, {
     mtu: config.mtu,
@@ -78,9 +84,6 @@ async function run(
   const keeper = opened.use(machine.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
 
-  const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
-    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
-    : ADDRESSES_ONLY;
   const facts: VpnFacts = {
     device: device.name,
     mtu: config.mtu,
@@ -143,6 +146,7 @@ async function run(
       retries,
       dialer: net,
       resolver,
+      addresses,
       memory,
       instance,
     });
@@ -158,6 +162,31 @@ async function run(
       ),
       ...(many !== undefined && { many }),
     });
+  }
+}
+
+/** How long the server's name may keep the device waiting. */
+const FIRST_NAME_MS = 5000;
+
+/**
+ * The server's addresses, asked for while the tunnel has no routes yet: later the questions may go
+ * into it. Without an answer the client asks at each attempt.
+ */
+async function addressesBefore(
+  { carrier, routes }: VpnConfig,
+  resolver: Resolver,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (carrier.role !== "client" || routes.length === 0) return [];
+  const late = new AbortController();
+  using _tie = onAbort(signal, (reason) => late.abort(reason));
+  using _timer = clock.after(FIRST_NAME_MS, () => late.abort());
+  try {
+    return await resolver.resolve(carrier.server.host, { signal: late.signal });
+  } catch {
+    signal.throwIfAborted();
+    return [];
   }
 }
 

@@ -9,8 +9,9 @@ import { type QueryMeans, runQuery } from "./query_run.ts";
 
 const PORT = 53;
 
-/** A server that did not answer goes behind the others for so long. */
+/** A server that did not answer goes behind the others for so long, each time twice as long. */
 const SILENT_MS = 30_000;
+const MOST_SILENT_MS = 600_000;
 
 export interface DnsOptions extends QueryMeans {
   /** The configuration as it is now; another object when it has changed. */
@@ -24,8 +25,8 @@ export interface DnsOptions extends QueryMeans {
 export class DnsClient {
   readonly #o: DnsOptions;
   readonly #cache = new DnsCache();
-  /** Until when a server goes behind the others. */
-  readonly #silent = new Map<string, number>();
+  /** Servers that have not answered since: until when each goes behind the others. */
+  readonly #silent = new Map<string, { until: number; ms: number }>();
   #conf: ResolvConf | null = null;
   #turns = 0;
 
@@ -88,12 +89,17 @@ export class DnsClient {
   #order({ servers, rotate }: ResolvConf): number[] {
     const first = rotate ? this.#turns++ % servers.length : 0;
     const numbers = servers.map((_, i) => (first + i) % servers.length);
-    const isSilent = (i: number) => +((this.#silent.get(servers[i]!) ?? 0) > this.#now);
+    const isSilent = (i: number) => +((this.#silent.get(servers[i]!)?.until ?? 0) > this.#now);
     return numbers.sort((a, b) => isSilent(a) - isSilent(b));
   }
 
   #note({ answered, silent }: NameQuery, { servers }: ResolvConf): void {
-    for (const i of silent) this.#silent.set(servers[i]!, this.#now + SILENT_MS);
+    for (const i of silent) {
+      const known = this.#silent.get(servers[i]!);
+      if (known !== undefined && known.until > this.#now) continue; // of the same silence
+      const ms = Math.min(MOST_SILENT_MS, 2 * (known?.ms ?? SILENT_MS / 2));
+      this.#silent.set(servers[i]!, { until: this.#now + ms, ms });
+    }
     for (const i of answered) this.#silent.delete(servers[i]!);
   }
 }

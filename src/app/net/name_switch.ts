@@ -33,13 +33,15 @@ export function lookUpBySwitch(o: SwitchOptions): LookUp {
     const { name, isAbsolute } = form;
     if (isLocalhost(name)) return [...o.hosts().get(name) ?? LOOPBACK];
     let failure: unknown = null;
+    // One question for all of the system's modules: it asks them together, in whatever place.
+    let system: Promise<Answer> | null = null;
     for (const { module, ends } of o.order()) {
       const answer = module === "files"
         ? fromFiles(o, name)
         : module === "dns"
         ? await fromDns(o, form, signal)
         : mayKnow(module, name, o.hostName())
-        ? await fromSystem(o, isAbsolute ? `${name}.` : name, owner, signal)
+        ? await (system ??= fromSystem(o, isAbsolute ? `${name}.` : name, owner, signal))
         : null; // it has not looked: no action of its is due
       if (answer === null) continue;
       if (answer.status === "success") return [...answer.addresses];

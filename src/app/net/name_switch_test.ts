@@ -98,6 +98,8 @@ Deno.test("any other module is asked through the system, in its place", async ()
   assert.equal(await missing("there.example"), "missing, system there.example");
   const winbind = machine("files dns winbind", { system: ["192.0.2.3"], dns: { kind: "silent" } });
   assert.equal(await winbind("nas"), "192.0.2.3, dns nas, system nas");
+  const several = machine("mymachines resolve files winbind dns", {});
+  assert.equal(await several("nas"), "missing, system nas, dns nas");
 });
 
 Deno.test("modules for some names only are asked for these only", async () => {

@@ -140,7 +140,7 @@ class QueryRun {
   /** After the steps that are under way: the query would be entered a second time. */
   #unreachable(number: number, thrown: unknown): void {
     const error = toTtunError(thrown);
-    if (error.kind === "exhausted" || error.kind === "internal") return this.#fail(error);
+    if (error.kind === "exhausted") return this.#fail(error); // another server would not help
     void Promise.resolve().then(() => {
       this.#perform(this.#query.unreachable(number, this.#now));
     });

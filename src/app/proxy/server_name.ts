@@ -20,6 +20,10 @@ export interface ServerNameOptions {
   readonly log: Logger;
   /** Ends questions that are under way. */
   readonly signal: AbortSignal;
+  /** For how long no question follows an answer. */
+  readonly freshMs?: number;
+  /** What has been found out before. */
+  readonly known?: { readonly host: string; readonly addresses: readonly string[] };
 }
 
 /**
@@ -41,13 +45,15 @@ export class ServerName implements Resolver {
   #isDark = false;
   #isTold = false;
 
-  /** `freshMs`: for how long no question follows an answer. */
-  constructor(inner: Resolver, o: ServerNameOptions, freshMs = FRESH_MS) {
+  constructor(inner: Resolver, o: ServerNameOptions) {
     this.#inner = inner;
     this.#clock = o.clock;
     this.#signal = o.signal;
     this.#log = o.log;
-    this.#freshMs = freshMs;
+    this.#freshMs = o.freshMs ?? FRESH_MS;
+    if (o.known === undefined || o.known.addresses.length === 0) return;
+    this.#host = o.known.host;
+    this.#known = { addresses: [...o.known.addresses], at: -Infinity };
   }
 
   /** @throws {NameError} where there has never been an answer; the signal's reason */
