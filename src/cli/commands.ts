@@ -64,8 +64,8 @@ export const COMMANDS = {
     },
   },
   genkey: defineCommand({
-    summary: "print a new random key",
-    example: "(umask 077; ttun genkey > ~/.ttun-key)",
+    summary: "print a new random key; a file that it goes to is made its owner's alone",
+    example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
     options: {},
     run: async () => (await load(() => import("./keys.ts"))).runGenkey(),
   }),

@@ -20,7 +20,8 @@ export const KEY_FILE_OPTION = {
   kind: "string",
   metavar: "FILE",
   help: "read the key from FILE, which only its owner may read (- is standard input); without " +
-    "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, then a prompt",
+    "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
+    "/etc/ttun/key, then a prompt",
 } as const;
 
 /** How sockets and ciphers are had. */

@@ -17,6 +17,12 @@ export interface KeyHost {
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
+  /** Whether Deno lets us read it: whether the system does shows when it is opened. */
+  mayRead(path: string): boolean;
+  /** Whether there is an ordinary file of that name; false also where we may not look. */
+  isFile(path: string): boolean;
+  /** The home directory of a user of this machine; undefined where it is not known. */
+  homeOf(user: string): string | undefined;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
@@ -34,6 +40,9 @@ export const denoKeyHost: KeyHost = {
     forget: (name) => Deno.env.delete(name),
   },
   open: openKeyFile,
+  mayRead: (path) => isGranted({ name: "read", path }),
+  isFile,
+  homeOf: (user) => homeIn(readPasswd(), user),
   stdin: Deno.stdin,
   terminal: {
     isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
@@ -52,6 +61,33 @@ function readVariable(name: string): string | undefined {
     // Deno's own message holds the value, so it must not even be the cause.
     throw new TtunError("usage", `Cannot read ${name} in the environment: it is not UTF-8 text`);
   }
+}
+
+function isFile(path: string): boolean {
+  if (path === "" || path.includes("\0") || !isGranted({ name: "read", path })) return false;
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // there is none, or it is not ours to see
+  }
+}
+
+const PASSWD = "/etc/passwd";
+
+function readPasswd(): string {
+  if (Deno.build.os === "windows" || !isGranted({ name: "read", path: PASSWD })) return "";
+  try {
+    return Deno.readTextFileSync(PASSWD);
+  } catch {
+    return ""; // the user's own files are not looked for then
+  }
+}
+
+/** A user's home directory by the text of /etc/passwd (passwd(5)). */
+export function homeIn(passwd: string, user: string): string | undefined {
+  const fields = passwd.split("\n").map((line) => line.split(":"))
+    .find(([name]) => name === user);
+  return fields?.[5]?.startsWith("/") === true ? fields[5] : undefined;
 }
 
 async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefined> {

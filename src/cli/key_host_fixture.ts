@@ -1,15 +1,20 @@
 /** For tests of what reads secrets: a machine with files, variables and somebody who types. */
+import { TtunError } from "../base/errors.ts";
 import type { KeyFile, KeyHost } from "./key_host.ts";
 
 export interface FakeFile {
   content: string | Uint8Array;
   mode?: number | null;
+  /** The user may not read it. */
+  isClosed?: boolean;
   isDirectory?: boolean;
 }
 
 export interface Fake {
   env?: Record<string, string>;
   files?: Record<string, FakeFile>;
+  /** Home directories by users. */
+  homes?: Record<string, string>;
   stdin?: string;
   typed?: string;
 }
@@ -21,11 +26,13 @@ export class FakeHost implements KeyHost {
   readonly terminal: KeyHost["terminal"];
   readonly forgotten: string[] = [];
   readonly #files: Record<string, FakeFile>;
+  readonly #homes: Record<string, string>;
   openFiles = 0;
   bytesRead = 0;
 
   constructor(fake: Fake) {
     this.#files = fake.files ?? {};
+    this.#homes = fake.homes ?? {};
     this.env = {
       get: (name) => fake.env?.[name],
       forget: (name) => this.forgotten.push(name),
@@ -40,9 +47,24 @@ export class FakeHost implements KeyHost {
     };
   }
 
+  mayRead(_path: string): boolean {
+    return true;
+  }
+
+  isFile(path: string): boolean {
+    return this.#files[path] !== undefined && this.#files[path].isDirectory !== true;
+  }
+
+  homeOf(user: string): string | undefined {
+    return this.#homes[user];
+  }
+
   open(path: string, _kind: string): Promise<KeyFile | undefined> {
     const file = this.#files[path];
     if (file === undefined) return Promise.resolve(undefined);
+    if (file.isClosed === true) {
+      return Promise.reject(new TtunError("privilege", `Cannot read ${path}: not allowed`));
+    }
     this.openFiles += 1;
     return Promise.resolve({
       info: () =>

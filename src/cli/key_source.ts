@@ -2,6 +2,7 @@ import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { RunContext } from "./context.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
+import { readDefaultKey, USUAL_KEY_FILE } from "./secrets/default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
 
@@ -12,6 +13,7 @@ export type KeySource =
   | "TTUN_KEY_FILE"
   | "TTUN_KEY"
   | "credential"
+  | "default file"
   | "prompt";
 
 export interface ResolvedKey {
@@ -27,7 +29,7 @@ const CREDENTIAL = "ttun-key";
 
 /**
  * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
- * `ttun-key`, and at last a prompt on the terminal. The first that is there counts; when it is not
+ * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first that is there counts; when it is not
  * usable, that is an error and no later one is tried. TTUN_KEY is removed from the environment.
  *
  * @throws {TtunError} usage where there is no key or none that is usable; privilege
@@ -43,6 +45,9 @@ export async function resolveKey(
 
   if (options.key !== undefined) {
     warnOfArgument(context);
+    if (host.isFile(options.key)) {
+      context.log.warn("What -k gives is also the name of a file: to read that, use --key-file");
+    }
     // What of an argument is not UTF-8 reaches us as U+FFFD: another key than was given.
     if (options.key.includes("\ufffd")) throw notUtf8("-k");
     return keyOf(oneLine(utf8(options.key)), "-k");
@@ -58,11 +63,33 @@ export async function resolveKey(
   if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
   const credential = await readCredential(host);
   if (credential !== undefined) return keyOf(credential, "credential");
+  const usual = await readDefaultKey(host);
+  if (usual.key !== null) {
+    context.log.info("key file", { path: usual.path });
+    return keyOf(usual.key, "default file", `key file ${JSON.stringify(usual.path)}`);
+  }
   if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");
-  throw new TtunError(
+  throw noKey(usual.closed);
+}
+
+/** What to do first, and only then which other ways there are. */
+function noKey(closed: readonly string[]): TtunError {
+  const [one] = closed;
+  if (one !== undefined) {
+    return new TtunError(
+      "privilege",
+      `There is no key: ${
+        JSON.stringify(one)
+      } is for another user only; run ttun as that user, or ` +
+        "give --key-file FILE",
+    );
+  }
+  return new TtunError(
     "usage",
-    "There is no key: give --key-file FILE, -k STRING, TTUN_KEY_FILE or TTUN_KEY in the " +
-      `environment, or the systemd credential ${CREDENTIAL}`,
+    `There is no key: ttun genkey > ${USUAL_KEY_FILE} makes one where it is looked for (after ` +
+      `mkdir -p ${USUAL_KEY_FILE.replace(/\/[^/]*$/, "")}); copy it to the other machine. Other ` +
+      "ways: --key-file FILE, /etc/ttun/key, -k, TTUN_KEY_FILE, TTUN_KEY, the systemd credential " +
+      CREDENTIAL,
   );
 }
 
@@ -76,15 +103,16 @@ function warnOfArgument(context: Pick<RunContext, "log" | "secretsHidden">): voi
   );
 }
 
-function keyOf(key: Uint8Array, source: KeySource): ResolvedKey {
+/** `name`: what a message calls the source. */
+function keyOf(key: Uint8Array, source: KeySource, name: string = source): ResolvedKey {
   if (key.length === 0) {
-    throw new TtunError("usage", `The key from ${source} is empty; ttun genkey makes one`);
+    throw new TtunError("usage", `The key from ${name} is empty; ttun genkey makes one`);
   }
-  if (!isUtf8(key)) throw notUtf8(source);
+  if (!isUtf8(key)) throw notUtf8(name);
   return { key, source };
 }
 
-function notUtf8(source: KeySource): TtunError {
+function notUtf8(source: string): TtunError {
   return new TtunError(
     "usage",
     `The key from ${source} is not UTF-8 text; ttun genkey makes one that is`,

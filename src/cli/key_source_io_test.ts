@@ -164,3 +164,28 @@ test({
     assert.match(killed.output, /Key: \r\ncode 0\r\n[^]* icanon [^]* echo /);
   },
 });
+
+test({
+  name: "the command that the error names makes a key that is found, whatever the umask is",
+  ignore: !isUnix,
+  fn: async () => {
+    await using script = await writeScript(SCRIPT);
+    await using folder = await makeFolder();
+    const deno = Deno.execPath();
+    const main = new URL("../../main.ts", import.meta.url).pathname;
+    await using missing = startOnTerminal(`${deno} run -A ${script.path} find </dev/null`, {
+      env: { HOME: folder.path },
+    });
+    assert.equal((await missing.ended).code, 2);
+    const [, make, before] = /key: ttun (genkey > \S+) makes .*\(after (mkdir -p \S+)\)/
+      .exec(missing.output)!;
+    const commands = `umask 022; ${before}; ${deno} run --no-prompt ${main} ${make}; ` +
+      `stat -c %a .config/ttun/key; ${deno} run -A ${script.path} find </dev/null`;
+    await using whole = startOnTerminal(`cd ${folder.path}; ${commands}`, {
+      env: { HOME: folder.path },
+    });
+    assert.equal((await whole.ended).code, 0, whole.output);
+    assert.match(whole.output, /^600\r\n/m);
+    assert.match(whole.output, /default file [\w-]{43} false/);
+  },
+});

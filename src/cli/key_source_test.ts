@@ -218,3 +218,11 @@ Deno.test("TTUN_KEY leaves the environment, whichever source is used", async () 
   assert.deepEqual((await find({ env }, { key: "x" })).host.forgotten, ["TTUN_KEY"]);
   assert.deepEqual((await find({}, { key: "x" })).host.forgotten, []);
 });
+
+Deno.test("a key by -k that is a file's name draws a hint, without the name", async () => {
+  const files = { "/home/ann/n0body": { content: "secret" } };
+  const { logged } = await find({ files }, { key: "/home/ann/n0body" });
+  assert.equal(logged.length, 2);
+  assert.match(logged[1]!, /^warn What -k gives is also the name of a file.*--key-file/);
+  assert.doesNotMatch(logged.join(), /n0body/);
+});

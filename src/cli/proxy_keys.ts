@@ -11,7 +11,7 @@ const NAME = /^[\p{L}\p{N}_.@-]{1,64}$/u;
 const LINE_FEED = 0x0a;
 
 /** Where one key may stand beside others. */
-const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential"];
+const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
 
 /**
  * The keys of a server: a file of more than one line has a named key on each. A file of one line,

@@ -134,7 +134,8 @@ export const PROXY_SERVER_OPTIONS = {
       "read the key from FILE, which only its owner may read (- is standard input): a file of " +
       "one line is the key; one of more lines has a key for each client, as NAME:KEY, where " +
       "empty lines and those that begin with # are left out; without -k and this, " +
-      "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, then a prompt",
+      "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
+      "/etc/ttun/key, then a prompt",
   },
   ...WIRE_OPTIONS,
   allow: {

@@ -35,10 +35,21 @@ export async function readSecretFile(
     if (host.terminal.isTerminal()) return await promptFor(kind, context, host);
     return await readSecret(host.stdin, "standard input");
   }
-  using file = await host.open(path, kind.file);
-  if (file === undefined) {
+  const secret = await readPrivateFile(path, kind, host);
+  if (secret === undefined) {
     throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
   }
+  return secret;
+}
+
+/** The same of a file that need not be there; undefined where it is not. @throws {TtunError} */
+export async function readPrivateFile(
+  path: string,
+  kind: SecretKind,
+  host: Pick<KeyHost, "open">,
+): Promise<Uint8Array | undefined> {
+  using file = await host.open(path, kind.file);
+  if (file === undefined) return undefined;
   // Group and others may do nothing at all with a file that is only for its owner.
   return await readPrivate(file, path, kind, { forbidden: 0o077, mend: "600" });
 }

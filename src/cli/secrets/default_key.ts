@@ -1,0 +1,57 @@
+import { TtunError } from "../../base/errors.ts";
+import type { KeyHost } from "../key_host.ts";
+import { KEY, readPrivateFile } from "../secret_file.ts";
+
+const UNDER_CONFIG = "ttun/key";
+
+/** For services, and for all users of a machine who may read it. */
+const OF_THE_MACHINE = "/etc/ttun/key";
+
+/** As a user writes the place where his key is looked for. */
+export const USUAL_KEY_FILE = "~/.config/ttun/key";
+
+/** The key that lies where one is looked for; or why none was found. */
+export type DefaultKey =
+  | { readonly key: Uint8Array; readonly path: string }
+  | {
+    readonly key: null; /** Files that are there but may not be read. */
+    readonly closed: string[];
+  };
+
+/**
+ * Where a key is looked for when nothing says where it is, in this order: the user's configuration
+ * (XDG Base Directory Specification), under sudo also that of the user who called it, and /etc.
+ */
+export function defaultKeyFiles(host: Pick<KeyHost, "env" | "homeOf">): string[] {
+  const { env } = host;
+  const found: string[] = [];
+  const config = env.get("XDG_CONFIG_HOME");
+  const home = env.get("HOME");
+  // A relative path must be ignored, says the specification.
+  if (config?.startsWith("/") === true) found.push(`${config}/${UNDER_CONFIG}`);
+  else if (home !== undefined && home !== "") found.push(`${home}/.config/${UNDER_CONFIG}`);
+  const caller = env.get("SUDO_USER");
+  const theirs = caller === undefined || caller === "" ? undefined : host.homeOf(caller);
+  if (theirs !== undefined) found.push(`${theirs}/.config/${UNDER_CONFIG}`);
+  return [...new Set([...found, OF_THE_MACHINE])];
+}
+
+/**
+ * Reads the first default key file that is there. One that this user may not read is passed over, for
+ * it is another's; one that is not usable is an error.
+ * @throws {TtunError} usage
+ */
+export async function readDefaultKey(host: KeyHost): Promise<DefaultKey> {
+  const closed: string[] = [];
+  for (const path of defaultKeyFiles(host)) {
+    if (!host.mayRead(path)) continue;
+    try {
+      const key = await readPrivateFile(path, KEY, host);
+      if (key !== undefined) return { key, path };
+    } catch (error) {
+      if (!(error instanceof TtunError) || error.kind !== "privilege") throw error;
+      closed.push(path);
+    }
+  }
+  return { key: null, closed };
+}
