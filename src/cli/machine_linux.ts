@@ -1,4 +1,3 @@
-import { formatCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { DEVICE_QUEUE } from "../base/packets.ts";
 import { hasCongestion } from "../../ffi/socket.ts";
@@ -29,7 +28,6 @@ export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
         mtu: config.mtu,
         signal,
         offload: config.offload,
-        addresses: config.addresses.map(formatCidr),
       }),
     configure: (device, config) => configure(libc, device, { ...config, tuning: TUNING }),
     keep: (device, config, log) => new LinuxKeeper(sockets, device, config, log),

@@ -256,7 +256,7 @@ function translate(error: NativeError, device: string, doing: string, command: s
   if (error.is("EPERM", "EACCES")) {
     return new TtunError(
       "privilege",
-      `Cannot ${doing}: no privilege for it; run ttun with sudo, or do it once as root: sudo ${command}`,
+      `Cannot ${doing}: no privilege for it; do it once as root: sudo ${command}`,
       options,
     );
   }

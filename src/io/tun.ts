@@ -41,8 +41,6 @@ export function openDevice(
     signal: AbortSignal;
     /** Whether super-packets and open checksums may pass (default: yes, where the kernel can). */
     offload?: boolean;
-    /** What the device will be given, to name it where root must do that. */
-    addresses?: readonly string[];
     /** By which packets come one by one or together (default: the reactor). */
     clock?: Pick<Clock, "now">;
   },
@@ -88,11 +86,7 @@ function whatKernelTakes(libc: Libc, fd: number): number {
 function openError(
   error: NativeError,
   libc: Libc,
-  { name, mtu, addresses = [] }: {
-    name: string | undefined;
-    mtu: number;
-    addresses?: readonly string[];
-  },
+  { name }: { name: string | undefined },
 ): TtunError {
   const cause = { cause: error };
   const isOtherFile = error.is("ENOTTY", "EISDIR", "ENOTDIR", "ELOOP") ||
@@ -126,16 +120,7 @@ function openError(
     );
   }
   if (error.is("EPERM", "EACCES")) {
-    const device = name ?? "ttun0";
-    return new TtunError(
-      "privilege",
-      `Cannot open a TUN device: it takes root or CAP_NET_ADMIN; run it with sudo, or let root make ` +
-        `a device for you: sudo chmod 666 ${TUN_PATH} && ` +
-        `sudo ip tuntap add dev ${device} mode tun user "$USER" && ` +
-        addresses.map((address) => `sudo ip address add ${address} dev ${device} && `).join("") +
-        `sudo ip link set dev ${device} mtu ${mtu} up, and give --device ${device}`,
-      cause,
-    );
+    return new TtunError("privilege", notAllowed(error, libc, name), cause);
   }
   if (error.is("EBUSY", "E2BIG")) {
     return new TtunError(
@@ -159,6 +144,25 @@ function openError(
     );
   }
   return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
+}
+
+/** One cause and one cure: the whole way without root is the README's. */
+function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
+  if (libc.call.geteuid() === 0) {
+    return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
+      "a container needs --cap-add NET_ADMIN";
+  }
+  // Whoever names a device without being root has one that was made for him.
+  if (error.call === "open" && name !== undefined) {
+    return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
+      `sudo chmod 666 ${TUN_PATH}`;
+  }
+  const what = name === undefined
+    ? "open a TUN device"
+    : linkKind(libc, name) === null
+    ? `make the device ${name}`
+    : `open ${name}, which is another user's device`;
+  return `Cannot ${what}: it takes root or CAP_NET_ADMIN; run ttun with sudo`;
 }
 
 class LinuxTun implements TunDevice {
