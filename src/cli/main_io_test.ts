@@ -120,6 +120,26 @@ test("the version is that of deno.json", async () => {
   }
 });
 
+test("a version in detail names Deno, V8, OpenSSL and the wire formats", async () => {
+  const short = await runTtun("--version");
+  const long = await runTtun("--version", "-v");
+  assert.equal(long.stderr, "");
+  assert.equal(
+    long.stdout,
+    `${short.stdout}Deno     ${Deno.version.deno} (${Deno.build.target})
+V8       ${Deno.version.v8}
+OpenSSL  ${/^OpenSSL {2}(.+)$/m.exec(long.stdout)?.[1]}
+wire     versions 1 and 2 of the tunnel, version 1 of the proxy (tt)
+`,
+  );
+  for (const line of ["version --verbose", "-v --version", "proxy -V -v"]) {
+    assert.deepEqual(await runTtun(...line.split(" ")), long, line);
+  }
+  const bare = await runDeno(["run", "--no-prompt", MAIN, "--version", "-v"]);
+  assert.match(bare.stdout, /^OpenSSL {2}not looked for: .*--allow-ffi$/m);
+  assertUsage(await runTtun("--version", "-k=n0body"), /only -v is taken there$/m);
+});
+
 test("without a command there is a usage line and exit code 2", async () => {
   assertUsage(await runTtun(), /^Usage: ttun server\|client\|proxy\|genkey/);
 });

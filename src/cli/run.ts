@@ -20,6 +20,7 @@ import {
 } from "./help.ts";
 import { COMMAND_HABITS } from "./habits.ts";
 import { hideArgv } from "./hide_argv.ts";
+import { load } from "./load.ts";
 import { type LogSettings, printPlain } from "./log_writer.ts";
 import type { Usr1 } from "./debugger.ts";
 import { nearest } from "./nearest.ts";
@@ -32,6 +33,7 @@ import { versionLine } from "./version.ts";
 
 const HELP_WORDS = ["help", "--help", "-help", "-h"];
 const VERSION_WORDS = ["version", "--version", "-version", "-V"];
+const VERBOSE_WORDS = ["-v", "--verbose", "-verbose"];
 
 /**
  * Runs ttun with the arguments of its command line and resolves to the exit code. Whatever fails
@@ -93,14 +95,27 @@ async function dispatch(
     return EXIT_CODES.usage.code;
   }
   if (HELP_WORDS.includes(word)) return help(rest, level);
-  if (VERSION_WORDS.includes(word)) {
-    print(versionLine());
-    return 0;
+  if (VERSION_WORDS.includes(word)) return await version(rest, level);
+  if (VERBOSE_WORDS.includes(word) && VERSION_WORDS.includes(rest[0] ?? "")) {
+    return await version([word, ...rest.slice(1)], level);
   }
   const found = find(word, level);
   if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
   if ("commands" in found) return await dispatch(rest, found, usr1);
   return await runCommand(found.name, found.command, rest, usr1);
+}
+
+async function version(args: readonly string[], level: Level): Promise<number> {
+  if (!args.every((arg) => VERBOSE_WORDS.includes(arg))) {
+    const message = "Cannot use what stands behind --version: only -v is taken there";
+    return refuse(new TtunError("usage", message), level.usage());
+  }
+  print(versionLine());
+  if (args.length > 0) {
+    const { versionDetails } = await load(() => import("./version_details.ts"));
+    print(versionDetails());
+  }
+  return 0;
 }
 
 function help([word, ...rest]: readonly string[], level: Level): number {
