@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
 import type { HttpAction } from "../../src/core/proxy/http_action.ts";
-import { MAX_HEAD } from "../../src/core/proxy/http_head.ts";
+import { REQUEST_LIMITS } from "../../src/core/proxy/http_head.ts";
 import { HttpProxy } from "../../src/core/proxy/http_proxy.ts";
 import { formatTarget } from "../../src/core/proxy/target.ts";
 
@@ -355,7 +355,7 @@ Deno.test("a head without end is read no further than a head may be long", () =>
     while (proxy.wantsClient) {
       taken += more.length;
       proxy.fromClient(more);
-      assert.ok(taken <= MAX_HEAD + more.length);
+      assert.ok(taken <= REQUEST_LIMITS.bytes + more.length);
     }
     assert.ok(proxy.isOver);
   }

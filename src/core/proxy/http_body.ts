@@ -1,7 +1,7 @@
-import { ChunkedReader } from "./http_chunked.ts";
+import { type BodyOptions, ChunkedReader } from "./http_chunked.ts";
 import { HttpError } from "./http_error.ts";
 import { listOf, valuesOf } from "./http_fields.ts";
-import type { RequestHead, ResponseHead } from "./http_head.ts";
+import { REQUEST_LIMITS, type RequestHead } from "./http_head.ts";
 import { isToken } from "./http_token.ts";
 
 /** How a body ends (RFC 9112 section 6.3). */
@@ -20,19 +20,7 @@ export function requestFraming(head: RequestHead): Framing {
   return declared(head) ?? { kind: "none" };
 }
 
-/** How the body of the response to a request with this method ends. @throws {HttpError} as above */
-export function responseFraming(head: ResponseHead, method: string): Framing {
-  const framing = declared(head); // even where it says nothing of this body, it must make sense
-  if (method === "HEAD" || !mayHaveBody(head.status)) return { kind: "none" };
-  return framing ?? { kind: "close" };
-}
-
-/** Not of 1xx, 204 and 304. */
-function mayHaveBody(status: number): boolean {
-  return status >= 200 && status !== 204 && status !== 304;
-}
-
-function declared(head: RequestHead | ResponseHead): Framing | null {
+function declared(head: RequestHead): Framing | null {
   const lengths = valuesOf(head.fields, "content-length");
   if (valuesOf(head.fields, "transfer-encoding").length > 0) {
     if (lengths.length > 0) throw bad("it has both Content-Length and Transfer-Encoding");
@@ -41,11 +29,15 @@ function declared(head: RequestHead | ResponseHead): Framing | null {
   }
   if (lengths.length === 0) return null;
   if (lengths.length > 1) throw bad("it has more than one Content-Length");
-  const [length] = lengths;
-  if (!/^[0-9]{1,16}$/.test(length!) || Number(length) > Number.MAX_SAFE_INTEGER) {
-    throw bad("its Content-Length is not a number of bytes");
+  return { kind: "length", length: lengthOf(lengths[0]!, bad) };
+}
+
+/** The number that a Content-Length is. `bad` makes the error for one that is none. */
+export function lengthOf(value: string, bad: (what: string) => HttpError): number {
+  if (/^[0-9]{1,16}$/.test(value) && Number(value) <= Number.MAX_SAFE_INTEGER) {
+    return Number(value);
   }
-  return { kind: "length", length: Number(length) };
+  throw bad("its Content-Length is not a number of bytes");
 }
 
 /** Other codings may come before: the body goes on as it is, and so does this field. */
@@ -67,8 +59,8 @@ export class BodyReader {
   readonly #endsWithConnection: boolean;
   #left: number;
 
-  constructor(framing: Framing) {
-    this.#chunks = framing.kind === "chunked" ? new ChunkedReader() : null;
+  constructor(framing: Framing, o: BodyOptions = { limits: REQUEST_LIMITS }) {
+    this.#chunks = framing.kind === "chunked" ? new ChunkedReader(o) : null;
     this.#endsWithConnection = framing.kind === "close";
     this.#left = framing.kind === "length" ? framing.length : 0;
   }
@@ -78,17 +70,26 @@ export class BodyReader {
     return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
   }
 
+  /** Whether another reader could have found another end. */
+  get isMended(): boolean {
+    return this.#chunks?.isMended === true;
+  }
+
   /** Whether it is whole when the connection ends now. */
   get isWholeAtEnd(): boolean {
     return this.#endsWithConnection || this.isDone;
   }
 
-  /** How many of these bytes, from the first on, belong to it. @throws {HttpError} 400 */
-  take(bytes: Uint8Array): number {
-    if (this.#chunks !== null) return this.#chunks.take(bytes);
-    if (this.#endsWithConnection) return bytes.length;
-    const size = Math.min(this.#left, bytes.length);
-    this.#left -= size;
+  /**
+   * How many of these bytes, from the first on, belong to it. `give` gets what is to go on, as views
+   * of them, none of which is empty.
+   * @throws {HttpError} 400
+   */
+  take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
+    if (this.#chunks !== null) return this.#chunks.take(bytes, give);
+    const size = this.#endsWithConnection ? bytes.length : Math.min(this.#left, bytes.length);
+    if (!this.#endsWithConnection) this.#left -= size;
+    if (size > 0) give(bytes.subarray(0, size));
     return size;
   }
 }

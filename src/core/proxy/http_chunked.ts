@@ -1,6 +1,16 @@
 import { HttpError } from "./http_error.ts";
-import { MAX_FIELDS, MAX_HEAD } from "./http_head.ts";
+import type { HeadLimits } from "./http_head.ts";
 import { isTokenByte, isValueByte } from "./http_token.ts";
+
+/** How a body is read. */
+export interface BodyOptions {
+  /** Of a chunked body's trailer. */
+  readonly limits: HeadLimits;
+  /** A chunked body's lines may end with a bare LF; it is given with CRLF. */
+  readonly mends?: boolean;
+  /** Of a chunked body only what is in the chunks is given. */
+  readonly unchunks?: boolean;
+}
 
 /**
  * Finds the end of a chunked body (RFC 9112 section 7.1), whose bytes are passed on as they are:
@@ -8,7 +18,8 @@ import { isTokenByte, isValueByte } from "./http_token.ts";
  *     size, hex | ; extensions | CRLF | size bytes | CRLF | … | 0 | CRLF | trailer fields | CRLF
  *
  * Since they are, every line must end with CRLF: a bare LF, or a CR elsewhere, would be the end of
- * a line to some readers and not to others, and hide a request.
+ * a line to some readers and not to others, and hide a request. Of a response a bare LF is taken, as
+ * browsers do, and goes on as CRLF.
  */
 const MAX_DIGITS = 16;
 const MAX_EXTENSION = 1024;
@@ -35,7 +46,20 @@ type State =
   | "lastLf"
   | "done";
 
+/** States that a CR, and an LF behind it, ends a line in. */
+const LINE_ENDS: ReadonlySet<State> = new Set<State>([
+  "size",
+  "padding",
+  "extension",
+  "dataCr",
+  "trailer",
+  "value",
+]);
+
+const CRLF = new Uint8Array([CR, LF]);
+
 export class ChunkedReader {
+  readonly #o: BodyOptions;
   #state: State = "size";
   #digits = 0;
   /** Of the size line: bytes behind the digits. */
@@ -45,23 +69,46 @@ export class ChunkedReader {
   #trailerBytes = 0;
   #trailerFields = 0;
 
+  constructor(o: BodyOptions) {
+    this.#o = o;
+  }
+
+  /** A bare LF was taken for the end of a line. */
+  isMended = false;
+
   get isDone(): boolean {
     return this.#state === "done";
   }
 
-  /** How many of these bytes belong to the body. @throws {HttpError} 400 */
-  take(bytes: Uint8Array): number {
+  /** As `BodyReader.take`. @throws {HttpError} 400 */
+  take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
+    const { mends = false, unchunks = false } = this.#o;
     let at = 0;
+    /** What comes before has been given. */
+    let from = 0;
     while (at < bytes.length && this.#state !== "done") {
       if (this.#state === "data") {
         const size = Math.min(this.#left, bytes.length - at);
         this.#left -= size;
+        if (unchunks) give(bytes.subarray(at, at + size));
         at += size;
         if (this.#left === 0) this.#state = "dataCr";
-      } else {
-        this.#state = this.#next(this.#state, bytes[at++]!);
+        continue;
       }
+      const byte = bytes[at++]!;
+      if (!mends || byte !== LF || !LINE_ENDS.has(this.#state)) {
+        this.#state = this.#next(this.#state, byte);
+        continue;
+      }
+      const end = this.#next(this.#state, CR) as "sizeLf" | "dataLf" | "valueLf" | "lastLf";
+      this.#state = this.#next(end, LF);
+      this.isMended = true;
+      if (unchunks) continue;
+      if (at - 1 > from) give(bytes.subarray(from, at - 1));
+      give(CRLF);
+      from = at;
     }
+    if (!unchunks && at > from) give(bytes.subarray(from, at));
     return at;
   }
 
@@ -114,12 +161,14 @@ export class ChunkedReader {
   }
 
   #trailer(state: "trailer" | "name" | "value" | "valueLf", byte: number): State {
-    if (++this.#trailerBytes > MAX_HEAD) throw bad("its trailer is too long");
+    if (++this.#trailerBytes > this.#o.limits.bytes) throw bad("its trailer is too long");
     switch (state) {
       case "trailer":
         if (byte === CR) return "lastLf";
         if (!isTokenByte(byte)) throw bad("a trailer is not `name: value`");
-        if (++this.#trailerFields > MAX_FIELDS) throw bad("its trailer has too many fields");
+        if (++this.#trailerFields > this.#o.limits.fields) {
+          throw bad("its trailer has too many fields");
+        }
         return "name";
       case "name":
         if (byte === COLON) return "value";

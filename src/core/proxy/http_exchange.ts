@@ -1,7 +1,10 @@
-import { BodyReader, responseFraming } from "./http_body.ts";
+import { BodyReader } from "./http_body.ts";
 import { HttpError } from "./http_error.ts";
-import { HeadCollector, parseResponseHead, type ResponseHead } from "./http_head.ts";
+import { type Field, listOf } from "./http_fields.ts";
+import { HeadCollector, RESPONSE_LIMITS } from "./http_head.ts";
 import type { ProxyRequest } from "./http_request.ts";
+import { responseFraming } from "./http_response_framing.ts";
+import { parseResponseHead, type ResponseHead } from "./http_response_head.ts";
 import { isPersistent, responseForClient, upgradeOf } from "./http_rewrite.ts";
 
 /** What a head of the target is: one of those before the response, a change of protocol, or it. */
@@ -30,7 +33,7 @@ export class Exchange {
   isReused = false;
   /** null until the final response's head is there. */
   response: Response | null = null;
-  #head = new HeadCollector();
+  #head = new HeadCollector(RESPONSE_LIMITS);
 
   constructor(request: ProxyRequest) {
     this.request = request;
@@ -59,7 +62,7 @@ export class Exchange {
   readHead(): HeadForClient | null {
     if (!this.#head.isWhole) return null;
     const head = parseResponseHead(this.#head.text());
-    this.#head = new HeadCollector();
+    this.#head = new HeadCollector(RESPONSE_LIMITS);
     this.isReused = false; // it lives: what may end from here on is not an old connection
     if (head.status >= 200) return this.#final(head);
     return head.status === 101 ? this.#upgrade(head) : this.#interim(head);
@@ -85,19 +88,26 @@ export class Exchange {
 
   #final(head: ResponseHead): HeadForClient {
     const { method, minor, isPersistent: clientStays } = this.request;
-    const framing = responseFraming(head, method);
-    if (minor === 0 && framing.kind === "chunked") {
-      throw new HttpError(502, "Cannot pass it on: HTTP/1.0 has no chunked bodies");
+    const { framing, fields, isSure } = responseFraming(head, method);
+    // A client of HTTP/1.0 knows no chunks: it gets what is in them, up to the connection's end.
+    const unchunks = minor === 0 && framing.kind === "chunked";
+    if (unchunks && listOf(fields, "transfer-encoding").length > 1) {
+      throw new HttpError(502, "Cannot pass it on: HTTP/1.0 has no transfer codings");
     }
     // Who is answered before the request's body is through may leave out what is left of it.
     const isLast = !clientStays || !this.requestBody.isDone || framing.kind === "close";
     this.response = {
-      body: new BodyReader(framing),
+      body: new BodyReader(framing, { limits: RESPONSE_LIMITS, mends: true, unchunks }),
       isLastOfClient: isLast,
-      isLastOfTarget: isLast || !isPersistent(head),
+      isLastOfTarget: isLast || !isPersistent(head) || !isSure || head.isMended,
     };
     // 426 must name what it wants (RFC 9110 section 15.5.22).
     const upgrade = head.status === 426 ? upgradeOf(head) : null;
-    return { kind: "final", bytes: responseForClient(head, { minor, upgrade, isLast }) };
+    const told = { ...head, fields: unchunks ? withoutCodings(fields) : fields };
+    return { kind: "final", bytes: responseForClient(told, { minor, upgrade, isLast }) };
   }
+}
+
+function withoutCodings(fields: readonly Field[]): Field[] {
+  return fields.filter(({ name }) => !/^(transfer-encoding|trailer)$/i.test(name));
 }

@@ -2,7 +2,7 @@ import { concat } from "../../base/bytes.ts";
 import { fromLatin1, toLatin1 } from "../../base/latin1.ts";
 import type { Failure } from "./failure.ts";
 import type { HttpAction, TargetEnd } from "./http_action.ts";
-import { HeadCollector } from "./http_head.ts";
+import { HeadCollector, type HeadLimits, REQUEST_LIMITS } from "./http_head.ts";
 import { HttpProxy } from "./http_proxy.ts";
 import type { CheckPassword } from "./socks5.ts";
 import { formatTarget } from "./target.ts";
@@ -13,8 +13,8 @@ export function crlf(text: string): string {
 }
 
 /** The head that is all of `text`, as the collector has it. */
-export function headText(text: string): string {
-  const collector = new HeadCollector();
+export function headText(text: string, limits: HeadLimits = REQUEST_LIMITS): string {
+  const collector = new HeadCollector(limits);
   collector.take(toLatin1(text));
   return collector.text();
 }

@@ -3,22 +3,29 @@ import { HttpError } from "./http_error.ts";
 import { type Field, trimSpace } from "./http_fields.ts";
 import { isToken, isValueByte } from "./http_token.ts";
 
+/** How long a head, or a trailer, may be. */
+export interface HeadLimits {
+  readonly bytes: number;
+  /** Lines of fields. */
+  readonly fields: number;
+}
+
+export const REQUEST_LIMITS: HeadLimits = { bytes: 64 * 1024, fields: 256 };
+
+/** A browser takes 256 KiB, curl 300 KiB: a target that one of them can talk to is not refused. */
+export const RESPONSE_LIMITS: HeadLimits = { bytes: 300 * 1024, fields: 4096 };
+
 /**
  * Heads of HTTP/1 messages (RFC 9112 sections 2 to 5): the first line and the fields, up to the
- * empty line. Read strictly, since a proxy that reads a message otherwise than its neighbours do
- * lets one request hide in another:
+ * empty line. A request's is read strictly, since a proxy that reads one otherwise than its neighbours
+ * do lets one request hide in another (a response's: http_response_head.ts):
  *
  * - A line ends with CRLF. A bare LF is taken as well (section 2.2 allows it; hand-typed requests
  *   have it): heads are always written anew, with CRLF, so the next reader cannot differ. A CR
  *   anywhere else is refused.
- * - No space before a request's colon, no folded line in a request; a response's are mended as
- *   sections 5.1 and 5.2 tell proxies.
+ * - No space before a colon, no folded line.
  * - No control characters in values.
  */
-export const MAX_HEAD = 64 * 1024;
-/** Lines of fields in a head. */
-export const MAX_FIELDS = 256;
-
 const LF = 0x0a;
 const CR = 0x0d;
 const FIRST_ROOM = 1024;
@@ -32,21 +39,19 @@ export interface RequestHead {
   readonly fields: readonly Field[];
 }
 
-export interface ResponseHead {
-  readonly status: number;
-  readonly reason: string;
-  readonly minor: 0 | 1;
-  readonly fields: readonly Field[];
-}
-
-/** Collects the bytes of one head from a stream cut anywhere. Holds at most `MAX_HEAD` bytes. */
+/** Collects the bytes of one head from a stream cut anywhere. Holds no more than its limit. */
 export class HeadCollector {
+  readonly #limits: HeadLimits;
   #held = new Uint8Array(0);
   #length = 0;
   #lineStart = 0;
   #lines = 0;
   #skipped = 0;
   #isWhole = false;
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+  }
 
   /** Whether the empty line has come. */
   get isWhole(): boolean {
@@ -81,13 +86,14 @@ export class HeadCollector {
 
   #hold(bytes: Uint8Array, from: number, to: number): void {
     const length = this.#length + to - from;
-    if (length + this.#skipped > MAX_HEAD) {
+    const { bytes: most } = this.#limits;
+    if (length + this.#skipped > most) {
       throw this.#lines === 0
-        ? new HttpError(414, `Cannot read the message: its first line is above ${MAX_HEAD} bytes`)
-        : new HttpError(431, `Cannot read the message: its head is above ${MAX_HEAD} bytes`);
+        ? new HttpError(414, `Cannot read the message: its first line is above ${most} bytes`)
+        : new HttpError(431, `Cannot read the message: its head is above ${most} bytes`);
     }
     if (length > this.#held.length) {
-      const room = Math.min(Math.max(FIRST_ROOM, 2 * this.#held.length, length), MAX_HEAD);
+      const room = Math.min(Math.max(FIRST_ROOM, 2 * this.#held.length, length), most);
       const larger = new Uint8Array(room);
       larger.set(this.#held.subarray(0, this.#length));
       this.#held = larger;
@@ -109,8 +115,9 @@ export class HeadCollector {
       this.#isWhole = true;
       return;
     }
-    if (++this.#lines > 1 + MAX_FIELDS) {
-      throw new HttpError(431, `Cannot read the message: it has more than ${MAX_FIELDS} fields`);
+    const { fields } = this.#limits;
+    if (++this.#lines > 1 + fields) {
+      throw new HttpError(431, `Cannot read the message: it has more than ${fields} fields`);
     }
     this.#lineStart = this.#length;
   }
@@ -127,24 +134,12 @@ export function parseRequestHead(text: string): RequestHead {
     method: method!,
     target: target!,
     minor: minorOf(version),
-    fields: fieldsOf(lines, false),
+    fields: fieldsOf(lines),
   };
 }
 
-/** Reads what a `HeadCollector` has collected. @throws {HttpError} 400, 505 */
-export function parseResponseHead(text: string): ResponseHead {
-  const [first, ...lines] = linesOf(text);
-  // Some servers leave out the space before a reason that is empty.
-  const match = /^([^ ]*) ([1-9][0-9]{2})(?: (.*))?$/.exec(first!);
-  if (match === null || !isValue(match[3] ?? "")) {
-    throw new HttpError(400, "Cannot read the response: its first line is not one of HTTP");
-  }
-  const minor = minorOf(match[1]!);
-  return { status: Number(match[2]), reason: match[3] ?? "", minor, fields: fieldsOf(lines, true) };
-}
-
 /** The lines without their ends, the empty one left out. */
-function linesOf(text: string): string[] {
+export function linesOf(text: string): string[] {
   const lines = text.split("\n").slice(0, -2);
   return lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
 }
@@ -158,26 +153,16 @@ function minorOf(version: string): 0 | 1 {
   return match[2] === "0" ? 0 : 1;
 }
 
-/** `mends`: faults that section 5 tells proxies to mend are mended, not refused. */
-function fieldsOf(lines: readonly string[], mends: boolean): Field[] {
-  const fields: Field[] = [];
-  for (const line of lines) {
-    const folded = line.startsWith(" ") || line.startsWith("\t");
+function fieldsOf(lines: readonly string[]): Field[] {
+  return lines.map((line) => {
+    if (line.startsWith(" ") || line.startsWith("\t")) throw badField("a line begins with space");
     const colon = line.indexOf(":");
-    const name = mends ? trimSpace(line.slice(0, colon)) : line.slice(0, colon);
-    const value = trimSpace(folded ? line : line.slice(colon + 1));
+    const name = line.slice(0, colon);
+    const value = trimSpace(line.slice(colon + 1));
     if (!isValue(value)) throw badField("a value has a control character");
-    if (folded) {
-      const last = fields.at(-1);
-      if (!mends || last === undefined) throw badField("a line begins with space");
-      fields[fields.length - 1] = { name: last.name, value: trimSpace(`${last.value} ${value}`) };
-    } else if (colon < 0 || !isToken(name)) {
-      throw badField("a line is not `name: value`");
-    } else {
-      fields.push({ name, value });
-    }
-  }
-  return fields;
+    if (colon < 0 || !isToken(name)) throw badField("a line is not `name: value`");
+    return { name, value };
+  });
 }
 
 function badField(what: string): HttpError {

@@ -5,7 +5,7 @@ import type { HttpAction, TargetEnd } from "./http_action.ts";
 import { BASIC_CHALLENGE, isAuthorized } from "./http_auth.ts";
 import { HttpError } from "./http_error.ts";
 import { Exchange } from "./http_exchange.ts";
-import { HeadCollector, parseRequestHead, type RequestHead } from "./http_head.ts";
+import { HeadCollector, parseRequestHead, REQUEST_LIMITS, type RequestHead } from "./http_head.ts";
 import { connectionEstablished, packReply, type Reply } from "./http_reply.ts";
 import { readRequest } from "./http_request.ts";
 import { isPersistent } from "./http_rewrite.ts";
@@ -38,7 +38,7 @@ export class HttpProxy {
   readonly #auth: CheckPassword | null;
   /** Bytes of the client that are not used yet. */
   #held: Uint8Array = new Uint8Array();
-  #requestHead = new HeadCollector();
+  #requestHead = new HeadCollector(REQUEST_LIMITS);
   /** What an answer of the proxy's own to the last request must look like. */
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
   #exchange: Exchange | null = null;
@@ -186,7 +186,7 @@ export class HttpProxy {
     this.#held = this.#held.subarray(this.#requestHead.take(this.#held));
     if (!this.#requestHead.isWhole) return;
     const text = this.#requestHead.text();
-    this.#requestHead = new HeadCollector();
+    this.#requestHead = new HeadCollector(REQUEST_LIMITS);
     this.#form = { minor: 1, isHead: false }; // as long as it is not known better
     const head = parseRequestHead(text);
     this.#form = { minor: head.minor, isHead: head.method === "HEAD" };
@@ -225,7 +225,7 @@ export class HttpProxy {
   get #hasNext(): boolean {
     if (this.#held.length === 0) return false;
     try {
-      const head = new HeadCollector();
+      const head = new HeadCollector(REQUEST_LIMITS);
       head.take(this.#held);
       return head.isWhole;
     } catch (error) {
@@ -235,8 +235,7 @@ export class HttpProxy {
   }
 
   #takeRequestBody(exchange: Exchange): void {
-    const size = exchange.requestBody.take(this.#held);
-    this.#actions.push({ kind: "toTarget", bytes: this.#held.subarray(0, size) });
+    const size = exchange.requestBody.take(this.#held, this.#giveTarget);
     this.#held = this.#held.subarray(size);
   }
 
@@ -338,8 +337,7 @@ export class HttpProxy {
   #takeResponseBody(exchange: Exchange, bytes: Uint8Array): Uint8Array {
     const { body } = exchange.response!;
     try {
-      const size = body.take(bytes);
-      this.#toClient(bytes.subarray(0, size));
+      const size = body.take(bytes, this.#giveClient);
       if (body.isDone) this.#finish(exchange, size < bytes.length);
       return bytes.subarray(size);
     } catch (error) {
@@ -354,8 +352,8 @@ export class HttpProxy {
    * nobody asked for must never be the answer to the next request.
    */
   #finish(exchange: Exchange, isSpoilt: boolean): void {
-    const { isLastOfClient, isLastOfTarget } = exchange.response!;
-    if (isSpoilt || isLastOfTarget) this.#closeTarget();
+    const { body, isLastOfClient, isLastOfTarget } = exchange.response!;
+    if (isSpoilt || isLastOfTarget || body.isMended) this.#closeTarget();
     this.#exchange = null;
     if (isLastOfClient) return this.#end("clean");
     this.#useHeld();
@@ -363,6 +361,11 @@ export class HttpProxy {
   }
 
   // Both.
+
+  readonly #giveTarget = (bytes: Uint8Array): void =>
+    void this.#actions.push({ kind: "toTarget", bytes });
+
+  readonly #giveClient = (bytes: Uint8Array): void => this.#toClient(bytes);
 
   #toClient(bytes: Uint8Array): void {
     this.#actions.push({ kind: "toClient", bytes });

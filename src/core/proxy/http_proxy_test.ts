@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
 import { HttpProxy } from "./http_proxy.ts";
-import { Talk } from "./http_fixture.ts";
+import { Talk, told } from "./http_fixture.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const GET = "GET http://a/x HTTP/1.1\nHost: a\n\n";
@@ -217,6 +217,62 @@ Deno.test("a client of HTTP/1.0 is answered in HTTP/1.0, without 1xx, and once",
     "close target",
     "end client (clean)",
   ]);
+});
+
+Deno.test("a client of HTTP/1.0 gets what is in a chunked body, up to the connection's end", () => {
+  const talk = new Talk();
+  talk.client("GET http://a/x HTTP/1.0\n\n");
+  talk.connected();
+  assert.deepEqual(
+    talk.target("HTTP/1.1 200 OK\nTrailer: T\nTransfer-Encoding: chunked\nA: b\n\n3\nabc\n2;x\nd"),
+    ["client: HTTP/1.0 200 OK\nA: b\nConnection: close\n\nabcd"],
+  );
+  assert.deepEqual(talk.target("e\n0\nT: x\n"), ["client: e"]);
+  assert.deepEqual(talk.target("\n"), ["close target", "end client (clean)"]);
+});
+
+Deno.test("an answer that every browser shows comes to the client in one form, and is the target's last", () => {
+  const ok = "HTTP/1.1 200 OK\n";
+  const plain = `client: ${ok}Content-Length: 2\n\nok`;
+  const chunked = `client: ${ok}Transfer-Encoding: chunked\n\n2\nok\n0\n\n`;
+  const many = Array.from({ length: 1000 }, (_, i) => `A-${i}: ${"x".repeat(90)}\n`).join("");
+  const cases: [string, string, boolean?][] = [
+    [`${ok}Content-Length: 2\nContent-Length: 2\n\nok`, plain],
+    [`${ok}Content-Length: 2, 2\n\nok`, plain],
+    [`${ok}Transfer-Encoding: identity\nContent-Length: 2\n\nok`, plain],
+    [`${ok}Content-Length: 9\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n`, chunked],
+    [`${ok}Transfer-Encoding: chunked, chunked\n\n2\nok\n0\n\n`, chunked],
+    [`HTTP/1.0 200 OK\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n`, chunked],
+    [`${ok}A b: c\n d: e\nContent-Length: 2\n\nok`, plain],
+    [`${ok}no colon\nContent-Length: 2\n\nok`, plain],
+    [`${ok}A: b\x01c\nContent-Length: 2\n\nok`, plain.replace("OK\n", "OK\nA: b c\n")],
+    [`http/1.1 200 OK\nContent-Length: 2\n\nok`, plain, true],
+    [`${ok}${many}Content-Length: 2\n\nok`, plain.replace("OK\n", `OK\n${many}`), true],
+  ];
+  for (const [answer, wanted, isKept = false] of cases) {
+    const talk = new Talk();
+    talk.client(GET);
+    talk.connected();
+    const lines = talk.target(answer);
+    assert.deepEqual(lines, [wanted, ...(isKept ? [] : ["close target"])], answer.slice(0, 100));
+    assert.deepEqual(talk.client(GET), [isKept ? `target: ${SENT}` : "connect a:80"]);
+  }
+  const open = new Talk();
+  open.client(GET);
+  open.connected();
+  assert.deepEqual(open.target(`${ok}Transfer-Encoding: identity\nConnection: close\n\nok`), [
+    `client: ${ok}Connection: close\n\nok`,
+  ]);
+  assert.deepEqual(open.targetEnded("clean"), ["close target", "end client (clean)"]);
+});
+
+Deno.test("a chunked body with bare LFs comes with CRLFs, and is the target's last", () => {
+  const proxy = new HttpProxy({ auth: null });
+  proxy.fromClient(utf8("GET http://a/ HTTP/1.1\r\n\r\n"));
+  proxy.connected();
+  const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const actions = proxy.fromTarget(utf8(`${head}2\nok\n0\n\n`));
+  assert.deepEqual(told(actions), [`client: ${head}2\r\nok\r\n0\r\n\r\n`, "close target"]);
 });
 
 Deno.test("Connection: close of the client ends both connections behind the response", () => {

@@ -1,6 +1,7 @@
 import { toLatin1 } from "../../base/latin1.ts";
 import { type Field, listOf } from "./http_fields.ts";
-import type { RequestHead, ResponseHead } from "./http_head.ts";
+import type { RequestHead } from "./http_head.ts";
+import type { ResponseHead } from "./http_response_head.ts";
 import { formatTarget, type Target } from "./target.ts";
 
 /**

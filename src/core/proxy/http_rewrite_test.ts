@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fromLatin1 } from "../../base/latin1.ts";
 import { crlf, headText } from "./http_fixture.ts";
-import { parseResponseHead } from "./http_head.ts";
+import { parseResponseHead } from "./http_response_head.ts";
 import { isPersistent, responseForClient, upgradeOf } from "./http_rewrite.ts";
 
 const head = (text: string) => parseResponseHead(headText(crlf(text)));
