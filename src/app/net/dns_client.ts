@@ -9,9 +9,11 @@ import { type QueryMeans, runQuery } from "./query_run.ts";
 
 const PORT = 53;
 
-/** A server that did not answer goes behind the others for so long, each time twice as long. */
-const SILENT_MS = 30_000;
-const MOST_SILENT_MS = 600_000;
+/**
+ * How long a server has, before the next one is asked, whose last question or last five questions had
+ * no answer. Its place stays the first: another one may know other names.
+ */
+const SILENT_PATIENCE_MS = { one: 1000, five: 250 };
 
 export interface DnsOptions extends QueryMeans {
   /** The configuration as it is now; another object when it has changed. */
@@ -25,8 +27,8 @@ export interface DnsOptions extends QueryMeans {
 export class DnsClient {
   readonly #o: DnsOptions;
   readonly #cache = new DnsCache();
-  /** Servers that have not answered since: until when each goes behind the others. */
-  readonly #silent = new Map<string, { until: number; ms: number }>();
+  /** How many questions a server has left without an answer since its last one. */
+  readonly #silent = new Map<string, number>();
   #conf: ResolvConf | null = null;
   #turns = 0;
 
@@ -67,7 +69,8 @@ export class DnsClient {
   async #ask(name: string, conf: ResolvConf, signal: AbortSignal): Promise<Outcome> {
     const { rng, datagrams, port = PORT } = this.#o;
     const servers = conf.servers.map((host): HostPort => ({ host, port }));
-    const query = new NameQuery(name, { conf, servers: this.#order(conf), rng });
+    const patience = this.#patience(conf);
+    const query = new NameQuery(name, { conf, servers: this.#order(conf), patience, rng });
     let outcome: Outcome;
     try {
       outcome = await runQuery(query, servers, { ...this.#o, signal });
@@ -85,21 +88,23 @@ export class DnsClient {
     return kept;
   }
 
-  /** As the file has them, with `rotate` from the next one on; those that were silent come last. */
+  /** As the file has them, with `rotate` from the next one on. */
   #order({ servers, rotate }: ResolvConf): number[] {
     const first = rotate ? this.#turns++ % servers.length : 0;
-    const numbers = servers.map((_, i) => (first + i) % servers.length);
-    const isSilent = (i: number) => +((this.#silent.get(servers[i]!)?.until ?? 0) > this.#now);
-    return numbers.sort((a, b) => isSilent(a) - isSilent(b));
+    return servers.map((_, i) => (first + i) % servers.length);
+  }
+
+  #patience({ servers }: ResolvConf): Map<number, number> {
+    const patience = new Map<number, number>();
+    for (const [i, server] of servers.entries()) {
+      const count = this.#silent.get(server) ?? 0;
+      if (count > 0) patience.set(i, SILENT_PATIENCE_MS[count < 5 ? "one" : "five"]);
+    }
+    return patience;
   }
 
   #note({ answered, silent }: NameQuery, { servers }: ResolvConf): void {
-    for (const i of silent) {
-      const known = this.#silent.get(servers[i]!);
-      if (known !== undefined && known.until > this.#now) continue; // of the same silence
-      const ms = Math.min(MOST_SILENT_MS, 2 * (known?.ms ?? SILENT_MS / 2));
-      this.#silent.set(servers[i]!, { until: this.#now + ms, ms });
-    }
+    for (const i of silent) this.#silent.set(servers[i]!, 1 + (this.#silent.get(servers[i]!) ?? 0));
     for (const i of answered) this.#silent.delete(servers[i]!);
   }
 }

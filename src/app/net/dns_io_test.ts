@@ -92,18 +92,11 @@ Deno.test("a good name beside 300 that nobody answers is there at once", async (
   });
 });
 
-Deno.test("another server is asked where one is not there, and one that is silent comes last", async () => {
-  await using silent = await startSilent("127.0.0.2");
-  await using server = await startNameServer("127.0.0.3", silent.port);
+Deno.test("another server is asked where nothing listens at one", async () => {
+  await using server = await startNameServer("127.0.0.3");
   // Nothing listens on 127.0.0.4: the kernel says so.
-  const conf =
-    "nameserver 127.0.0.4\nnameserver 127.0.0.2\nnameserver 127.0.0.3\noptions timeout:1";
-  await client(conf, server.port, async (ask) => {
+  await client("nameserver 127.0.0.4\nnameserver 127.0.0.3", server.port, async (ask) => {
     assert.deepEqual(addressesOf(await ask("good.test")), ["127.0.0.1", "::1"]);
-    const heard = silent.count();
-    assert(heard > 0);
-    assert.deepEqual(addressesOf(await ask("v4.test")), ["127.0.0.1"]);
-    assert.equal(silent.count(), heard, "it is not asked before the one that answers");
   });
 });
 
@@ -149,21 +142,4 @@ async function until(isSo: () => boolean): Promise<void> {
     assert(Date.now() < late, "it does not come about");
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-/** Hears questions and says nothing. */
-async function startSilent(host: string) {
-  const socket = dgram.createSocket("udp4");
-  let heard = 0;
-  socket.on("message", () => heard++);
-  socket.bind(0, host);
-  await once(socket, "listening");
-  return {
-    port: socket.address().port,
-    count: () => heard,
-    [Symbol.asyncDispose]: () => {
-      socket.close();
-      return Promise.resolve();
-    },
-  };
 }

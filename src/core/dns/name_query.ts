@@ -75,6 +75,7 @@ export class NameQuery {
   readonly #name: string;
   readonly #conf: QueryConf;
   readonly #servers: readonly number[];
+  readonly #patience: ReadonlyMap<number, number>;
   readonly #rng: Rng;
   readonly #halves: readonly Half[];
   readonly #exchanges: { half: Half; server: number; attempt: number }[] = [];
@@ -90,14 +91,12 @@ export class NameQuery {
   #rcode: number | null = null;
   #isOver = false;
 
-  /**
-   * `servers`: their numbers in the order in which they are asked. `name`: ASCII, without a dot at
-   * the end.
-   */
-  constructor(name: string, o: { conf: QueryConf; servers: readonly number[]; rng: Rng }) {
+  /** `name`: ASCII, without a dot at the end. */
+  constructor(name: string, o: NameQueryOptions) {
     this.#name = name;
     this.#conf = o.conf;
     this.#servers = o.servers;
+    this.#patience = o.patience ?? new Map();
     this.#rng = o.rng;
     const types: readonly RecordType[] = o.conf.noAaaa ? ["A"] : ["AAAA", "A"];
     this.#halves = types.map((type) => ({
@@ -163,6 +162,13 @@ export class NameQuery {
     return this.#servers[this.#attempt % this.#servers.length]!;
   }
 
+  /** Shorter in the first round only, and only where another server follows: else nothing is won. */
+  get #timeout(): number {
+    const { timeoutMs } = this.#conf;
+    if (this.#attempt >= this.#servers.length - 1) return timeoutMs;
+    return Math.min(timeoutMs, this.#patience.get(this.#server) ?? timeoutMs);
+  }
+
   get #pending(): Half[] {
     const pending = this.#halves.filter(({ reply }) => reply === null);
     return this.#conf.single === "no" ? pending : pending.slice(0, 1);
@@ -175,7 +181,7 @@ export class NameQuery {
   }
 
   #askAll(now: number): QueryStep[] {
-    this.#deadline = now + this.#conf.timeoutMs;
+    this.#deadline = now + this.#timeout;
     this.#askedAt = now;
     this.#resent = 0;
     const steps = this.#pending.map((half) => this.#ask(half, this.#server, this.#conf.useVc));
@@ -281,6 +287,15 @@ export class NameQuery {
     if (this.#rcode !== null) return { kind: "failed", rcode: this.#rcode };
     return this.answered.size > 0 ? { kind: "failed", rcode: SERVFAIL } : { kind: "silent" };
   }
+}
+
+export interface NameQueryOptions {
+  readonly conf: QueryConf;
+  /** Their numbers, in the order in which they are asked. */
+  readonly servers: readonly number[];
+  /** By server, in milliseconds: how long one that has been silent lately has before the next is asked. */
+  readonly patience?: ReadonlyMap<number, number>;
+  readonly rng: Rng;
 }
 
 /** What of the configuration concerns one query. */

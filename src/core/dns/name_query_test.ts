@@ -24,10 +24,15 @@ class World {
   readonly #last = new Map<string, Uint8Array>();
   readonly #exchanges = new Map<string, number>();
 
-  constructor(conf: Partial<QueryConf> = {}, servers: readonly number[] = [0]) {
+  constructor(
+    conf: Partial<QueryConf> = {},
+    servers: readonly number[] = [0],
+    patience?: ReadonlyMap<number, number>,
+  ) {
     this.query = new NameQuery("host.example", {
       conf: { ...CONF, ...conf },
       servers,
+      ...(patience && { patience }),
       rng: seededRng(1),
     });
     this.#do(this.query.begin(0));
@@ -163,6 +168,21 @@ Deno.test("servers one after the other, as often as it is said, in the second ro
   assert.equal(world.now, 4000);
   assert.deepEqual(world.outcome, { kind: "silent" });
   assert.deepEqual([...world.query.silent], [2, 0]);
+});
+
+Deno.test("a server that was silent lately has less time before the next one is asked", () => {
+  const world = new World({}, [0, 1], new Map([[0, 250], [1, 250]]));
+  world.take();
+  assert.equal(world.wake(), 250);
+  assert.deepEqual(world.take(), ["2/1 AAAA+", "2/1 A+"]);
+  while (!world.sent.includes("0/0 A")) world.wake();
+  assert.equal(
+    world.now,
+    5250,
+    "the last one has all of its time, and in the second round all have",
+  );
+  const single = new World({}, [0], new Map([[0, 250]]));
+  assert.equal(single.wake(), 1000);
 });
 
 Deno.test("a server that answers late has answered", () => {
