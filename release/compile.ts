@@ -1,3 +1,4 @@
+import manifest from "../deno.json" with { type: "json" };
 import { fileFormat, FORMAT_BYTES } from "./file_format.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
@@ -8,9 +9,15 @@ const PERMISSIONS = [
   "--allow-read",
   "--allow-write",
   "--allow-sys=uid",
-  "--allow-env=TTUN_KEY,TTUN_KEY_FILE,TTUN_PROXY_AUTH,CREDENTIALS_DIRECTORY,STATE_DIRECTORY,XDG_STATE_HOME,HOME,NO_COLOR",
+  `--allow-env=${allVariables().join(",")}`,
   "--no-prompt",
 ];
+
+/** The variables of all permission sets of deno.json. */
+function allVariables(): string[] {
+  const sets: { env?: string[] }[] = Object.values(manifest.permissions);
+  return [...new Set(sets.flatMap(({ env }) => env ?? []))];
+}
 
 /** Programs that a command may run: the hooks' shell, and what configures a device. */
 const RUNS: Readonly<Record<Target["format"], string>> = {

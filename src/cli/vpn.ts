@@ -51,7 +51,7 @@ export async function runVpn(
   options: VpnOptions,
   context: RunContext,
 ): Promise<number> {
-  requirePermissions(needs(role, options), role);
+  requirePermissions(needs(role, options), permissionSet(role));
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
   const memory = rememberingServer(options, key, context);
@@ -109,6 +109,11 @@ function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocabl
   if (!isLinux || hasHooks) keep.push("run");
   if (hasHooks && hookNeedsFile(facts)) keep.push("write", "env"); // hook_lists.ts
   return keep;
+}
+
+/** The permission set of deno.json. Deno complains of programs in a set that are not there. */
+function permissionSet(role: Role): string {
+  return Deno.build.os === "windows" ? `${role}-windows` : role;
 }
 
 function needs(role: Role, options: VpnOptions): Need[] {
