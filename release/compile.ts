@@ -8,7 +8,7 @@ const PERMISSIONS = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
-  "--allow-sys=uid",
+  "--allow-sys=uid,hostname",
   `--allow-env=${allVariables().join(",")}`,
   "--no-prompt",
 ];

@@ -33,9 +33,10 @@ export interface VpnClientOptions {
   memory: ServerMemory;
   /**
    * Called for each session before its packets: the addresses that the server gives, none where it
-   * gives none. @throws {TtunError} when the device cannot have them: the session ends by it
+   * gives none. `signal` is the session's. @throws {TtunError} when the device cannot have them: the
+   * session ends by it
    */
-  takeAddresses: (addresses: readonly Cidr[]) => void | Promise<void>;
+  takeAddresses: (addresses: readonly Cidr[], signal: AbortSignal) => void | Promise<void>;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
   /** Who this client is; undefined = it does not say. */
@@ -140,7 +141,7 @@ class VpnClient {
           });
           if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
         };
-        await this.#o.takeAddresses(peer.addresses ?? []);
+        await this.#o.takeAddresses(peer.addresses ?? [], signal);
         await runSession(peer, link, pump, { peer: at, addresses: [], traffic, onUp }, signal);
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;

@@ -16,12 +16,13 @@ function identity(n: number, name = "", ...wishes: string[]): ClientIdentity {
 
 function many(clients: number, o: { remembered?: Lease[]; networks?: string[] } = {}) {
   const own = [parseCidr(`${SERVER4}/24`)];
+  const pool = new AddressPool([parseCidr("10.8.0.0/24")], own, clients, o.remembered);
   const kept: (readonly Lease[])[] = [];
   return {
     clients,
-    pool: new AddressPool([parseCidr("10.8.0.0/24")], own, clients, o.remembered),
+    pool,
     networks: new ClientNetworks((o.networks ?? []).map(parseClientNetwork)),
-    keepLeases: (leases: readonly Lease[]) => void kept.push(leases),
+    onLeases: () => void kept.push(pool.kept()),
     kept,
   };
 }

@@ -45,7 +45,7 @@ export interface ManyClients {
   /** Networks behind some of them; the same that the packet service knows. */
   readonly networks?: ClientNetworks;
   /** Called when leases have changed that are to outlive this process. */
-  readonly keepLeases?: (leases: readonly Lease[]) => void;
+  readonly onLeases?: () => void;
 }
 
 /**
@@ -223,14 +223,14 @@ class VpnServer {
     const owner = id === null ? `process:${candidate.instance ?? peer}` : toHex(id);
     const claim = { owner, isKept: id !== null, name, wishes };
     const lease = many.pool.lease(claim, secrets.wallClock());
-    if (lease?.isKept === true) many.keepLeases?.(many.pool.kept());
+    if (lease?.isKept === true) many.onLeases?.();
     return lease;
   }
 
   #giveBack(lease: Lease): void {
     const { many, secrets } = this.#o;
     many?.pool.release(lease, secrets.wallClock());
-    if (lease.isKept) many?.keepLeases?.(many.pool.kept());
+    if (lease.isKept) many?.onLeases?.();
   }
 
   /** Networks behind a client of that name; they are the first's where two have one name. */

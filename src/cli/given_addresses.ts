@@ -1,23 +1,34 @@
-import { type Cidr, formatCidr } from "../base/addr.ts";
+import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
 import type { Logger } from "../base/log.ts";
+import { covers } from "../base/prefix.ts";
 import type { Machine } from "./machine.ts";
+
+interface GivenConfig {
+  /** The user named addresses: the server is asked for them. */
+  readonly addressesAreAsked: boolean;
+  readonly mtu: number;
+  /** Why the server will not know this client next time; null where it will. */
+  readonly whyForgotten: string | null;
+}
 
 /** The device's addresses at a client, which the server may give it. */
 export class GivenAddresses {
   readonly #machine: Pick<Machine, "changeAddresses">;
   readonly #device: string;
-  readonly #config: { readonly addressesAreAsked: boolean; readonly mtu: number };
+  readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
   /** What the device has; while `#isSure` is false what it may have. */
   #present: readonly Cidr[];
   #isSure = true;
+  /** Lines that need not be said again. */
+  readonly #told = new Set<string>();
 
   /** `own`: what the device has now, and has again where a server gives nothing. */
   constructor(
     machine: Pick<Machine, "changeAddresses">,
     device: string,
-    config: { readonly addressesAreAsked: boolean; readonly mtu: number },
+    config: GivenConfig,
     own: readonly Cidr[],
     log: Logger,
   ) {
@@ -28,21 +39,19 @@ export class GivenAddresses {
     this.#log = log;
   }
 
+  get present(): readonly Cidr[] {
+    return this.#present;
+  }
+
   /**
-   * The server of this session gives these. Addresses that the user asked for stay: then what the
-   * server says is only told. @throws {TtunError} when the device cannot have them
+   * The server of this session gives these; whatever the user asked for is a wish that they have
+   * answered. @throws {TtunError} when the device cannot have them
    */
   async take(given: readonly Cidr[]): Promise<void> {
-    const wanted = given.length > 0 ? given : this.#own;
+    const wanted = given.length > 0 ? this.#usedOf(given) : this.#own;
+    if (given.length > 0) this.#tell(given);
     const text = textOf(wanted);
     if (this.#isSure && text === textOf(this.#present)) return;
-    if (this.#config.addressesAreAsked) {
-      this.#log.warn(
-        "the server gives other addresses than --address and drops what comes from those",
-        { given: text },
-      );
-      return;
-    }
     const keeps = (cidr: Cidr, others: readonly Cidr[]) =>
       others.some((other) => formatCidr(other) === formatCidr(cidr));
     const remove = this.#present.filter((cidr) => !keeps(cidr, wanted));
@@ -56,6 +65,50 @@ export class GivenAddresses {
     for (const { message } of refused) this.#log.warn(message);
     this.#log.info("addresses", { device: this.#device, addresses: text });
   }
+
+  /**
+   * Of a family that the user named no address of none is used, unless there are no others: with
+   * --address a user may keep IPv6 out. What was asked for keeps the user's prefix length.
+   */
+  #usedOf(given: readonly Cidr[]): readonly Cidr[] {
+    if (!this.#config.addressesAreAsked) return given;
+    const used = given.filter(({ family }) => this.#own.some((own) => own.family === family));
+    return (used.length > 0 ? used : given)
+      .map((address) => this.#own.find((own) => isSameIp(own, address)) ?? address);
+  }
+
+  /** What becomes of the user's wishes, and of these addresses the next time. */
+  #tell(given: readonly Cidr[]): void {
+    const { addressesAreAsked, whyForgotten } = this.#config;
+    for (const own of addressesAreAsked ? this.#own : []) {
+      if (given.some((address) => isSameIp(address, own))) continue;
+      const words = `the server does not give --address ${formatCidr(own)}: ${whyNot(own, given)}`;
+      this.#tellOnce("warn", words, { given: textOf(given) });
+    }
+    if (whyForgotten === null) return;
+    this.#tellOnce("info", "the server may give other addresses next time", { why: whyForgotten });
+  }
+
+  #tellOnce(level: "info" | "warn", words: string, facts: Record<string, string>): void {
+    const key = words + Object.values(facts).join();
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#log[level](words, facts);
+  }
+}
+
+function isSameIp(one: Cidr, other: Cidr): boolean {
+  return formatIp(one.bytes) === formatIp(other.bytes);
+}
+
+/** The server's network tells what kept it from giving that one. */
+function whyNot(wish: Cidr, given: readonly Cidr[]): string {
+  const same = given.filter(({ family }) => family === wish.family);
+  if (same.length === 0) return `it gives no IPv${wish.family} addresses`;
+  if (same.some((address) => covers(networkOf(address), wish.bytes))) {
+    return "it is another client's or the server's own, or the server is too old to be asked";
+  }
+  return `it is not in the server's network ${same.map(networkOf).map(formatCidr).join(", ")}`;
 }
 
 function textOf(addresses: readonly Cidr[]): string {

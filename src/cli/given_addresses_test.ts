@@ -10,7 +10,7 @@ const parsed = (...some: string[]) => some.map(parseCidr);
 const OWN = parsed("10.1.1.2/30", "fc11::2/126");
 
 /** A device whose changes are noted, and which answers the next one as told. */
-function given(addressesAreAsked = false) {
+function given(o: { asked?: string[]; whyForgotten?: string } = {}) {
   const changes: { remove: string[]; add: string[] }[] = [];
   const answer = { next: (): TtunError[] => [] };
   const { log, records } = keptLog(new FakeClock());
@@ -20,8 +20,15 @@ function given(addressesAreAsked = false) {
       return answer.next();
     },
   };
-  const it = new GivenAddresses(machine, "ttun0", { addressesAreAsked, mtu: 1280 }, OWN, log);
-  return { it, changes, answer, lines: () => records.map((r) => `${r.level} ${r.message}`) };
+  const config = {
+    addressesAreAsked: o.asked !== undefined,
+    mtu: 1280,
+    whyForgotten: o.whyForgotten ?? null,
+  };
+  const own = o.asked === undefined ? OWN : parsed(...o.asked);
+  const it = new GivenAddresses(machine, "ttun0", config, own, log);
+  const lines = () => records.splice(0).map((r) => `${r.level} ${r.message}`);
+  return { it, changes, answer, lines, present: () => texts(it.present) };
 }
 
 Deno.test("only what changes is changed, and what a server gives no more goes", async () => {
@@ -57,9 +64,61 @@ Deno.test("after a failure all is set anew, and whatever may have been left is t
   assert.deepEqual(changes[1], { remove: ["10.9.0.2/24"], add: texts(OWN) });
 });
 
-Deno.test("addresses that the user asked for stay", async () => {
-  const { it, changes, lines } = given(true);
-  await it.take(parsed("10.9.0.2/24"));
-  assert.deepEqual(changes, []);
-  assert.match(lines().join(), /warn the server gives other addresses than --address/);
+Deno.test("addresses that the user asked for stay where the server gives them, or none at all", async () => {
+  for (
+    const [asked, from] of [
+      [["10.9.0.77/24"], ["10.9.0.77/24", "fd00:9::2/64"]],
+      [["10.9.0.77/32"], ["10.9.0.77/24"]],
+      [["10.9.0.77/24", "fd00:9::4d/128"], ["10.9.0.77/24", "fd00:9::4d/64"]],
+      [["192.168.1.1/24"], []],
+    ] as const
+  ) {
+    const { it, changes, lines, present } = given({ asked: [...asked] });
+    await it.take(parsed(...from));
+    assert.deepEqual([changes, lines(), present()], [[], [], [...asked]]);
+  }
+});
+
+Deno.test("an address that the server does not give is not used, and a line says why, once", async () => {
+  for (
+    const [asked, from, present, why] of [
+      [["10.9.0.77/24"], ["10.9.0.2/24"], ["10.9.0.2/24"], /another client's or the server's own/],
+      [
+        ["10.8.0.2/24"],
+        ["10.9.0.2/24"],
+        ["10.9.0.2/24"],
+        /not in the server's network 10\.9\.0\.0\/24/,
+      ],
+      [["10.8.0.2/24"], ["fd00:9::2/64"], ["fd00:9::2/64"], /it gives no IPv4 addresses/],
+      [
+        ["10.9.0.7/24", "fd00:8::7/64"],
+        ["10.9.0.7/24", "fd00:9::2/64"],
+        ["10.9.0.7/24", "fd00:9::2/64"],
+        /--address fd00:8::7\/64: it is not in the server's network fd00:9::\/64/,
+      ],
+    ] as const
+  ) {
+    const world = given({ asked: [...asked] });
+    await world.it.take(parsed(...from));
+    const [line, ...others] = world.lines();
+    assert.match(line!, why);
+    assert.match(line!, /^warn the server does not give --address/);
+    assert.deepEqual([others, world.present()], [["info addresses"], [...present]]);
+    await world.it.take(parsed(...from));
+    assert.deepEqual(world.lines(), []);
+    // Another server that gives nothing leaves the user his own.
+    await world.it.take([]);
+    assert.deepEqual(world.present(), [...asked]);
+  }
+});
+
+Deno.test("a client that can keep no identity says so where a server gives addresses", async () => {
+  const { it, lines } = given({ whyForgotten: "the disk is full" });
+  await it.take([]);
+  assert.deepEqual(lines(), []);
+  for (let i = 0; i < 2; i++) await it.take(parsed("10.9.0.2/24"));
+  assert.deepEqual(lines(), [
+    "info the server may give other addresses next time",
+    "info addresses",
+  ]);
 });

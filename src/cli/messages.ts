@@ -4,6 +4,9 @@ import type { LogLevel, LogRecord } from "../base/log.ts";
 import type { NamedKey, ProxyLimits } from "../app/proxy/options.ts";
 import type { WireMode } from "../app/wire.ts";
 import type { CipherName } from "../contract/cipher.ts";
+import type { Lease } from "../core/address_pool.ts";
+import type { ClientNetwork } from "../core/ip/client_networks.ts";
+import type { ClientIdentity } from "../core/link/identity.ts";
 import type { PortRange } from "../core/tt/port_range.ts";
 import type { CipherMode } from "./choose_cipher.ts";
 
@@ -32,8 +35,7 @@ export interface VpnConfig {
     | {
       readonly role: "server";
       readonly listen: HostPort;
-      /** Many clients, which are given addresses of these networks. */
-      readonly many?: { readonly clients: number; readonly pool: readonly Cidr[] };
+      readonly many?: ManyClientsConfig;
     }
     | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
   /** K of core/kdf.ts: the pre-shared key itself stays in the main thread. */
@@ -65,6 +67,17 @@ export interface VpnConfig {
   readonly user: string | undefined;
 }
 
+/** Many clients, which are given addresses. */
+export interface ManyClientsConfig {
+  readonly clients: number;
+  /** The networks that the addresses are of. */
+  readonly pool: readonly Cidr[];
+  /** Networks behind clients. */
+  readonly networks: readonly ClientNetwork[];
+  /** Leases of an earlier run, the oldest first. */
+  readonly leases: readonly Lease[];
+}
+
 /** What a tunnel's data plane has set up: for the log and for --up and --down. */
 export interface VpnFacts {
   readonly device: string;
@@ -81,6 +94,10 @@ export interface VpnGo {
   readonly s: Uint8Array;
   /** Client: this server has spoken version 2 with this key before. */
   readonly knowsV2: boolean;
+  /** Client: who it says that it is. */
+  readonly identity?: ClientIdentity;
+  /** Client: why it will be another one next time; null where it will not. */
+  readonly whyForgotten?: string | null;
 }
 
 /** Of a proxy (proxy_plane.ts). */
@@ -136,8 +153,12 @@ export interface ProxyFacts {
  *       (starts the Worker)   ──►
  *                             ◄──   listening (orders are heard from now on)
  *                             ◄──   ready (device and listener are there, if any)
- *       go (--up has run)     ──►
+ *       go (a server's --up   ──►
+ *         has run)
  *                             ◄──   resolve, log … for as long as it runs
+ *                             ◄──   addresses (of a client, at each session)
+ *       taken (a client's     ──►
+ *         --up has run)
  *       status                ──►
  *       stop                  ──►   (or it ends by itself)
  *                             ◄──   ended (everything is closed)
@@ -149,7 +170,8 @@ export type Order<Go = unknown> =
   /** Log one line of counters. */
   | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
-  | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError };
+  | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
+  | { readonly kind: "taken"; readonly id: number };
 
 /** From the data plane to the main thread. */
 export type Report<Facts = unknown> =
@@ -158,6 +180,10 @@ export type Report<Facts = unknown> =
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "ready"; readonly facts: Facts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
+  /** A client's session has these addresses; its packets wait until they are `taken`. */
+  | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
+  /** Leases of clients that come back: to be kept for after a restart. */
+  | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** The server has spoken version 2: to be remembered. */
   | { readonly kind: "metV2" }
   /** The last one; null = as it was ordered to. */

@@ -45,15 +45,24 @@ export class Orders<Go> implements Resolver {
     return this.#stop.promise;
   }
 
-  async resolve(host: string, o: { signal: AbortSignal }): Promise<string[]> {
-    o.signal.throwIfAborted();
+  resolve(host: string, { signal }: { signal: AbortSignal }): Promise<string[]> {
+    return this.#ask((id) => ({ kind: "resolve", id, host }), signal);
+  }
+
+  /** Tells a client's addresses, and waits until what is to be done with them has been done. */
+  async tellAddresses(addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#ask((id) => ({ kind: "addresses", id, addresses }), signal);
+  }
+
+  async #ask(question: (id: number) => Report, signal: AbortSignal): Promise<string[]> {
+    signal.throwIfAborted();
     const id = ++this.#lastQuestion;
-    const question = Promise.withResolvers<string[]>();
-    this.#questions.set(id, question);
-    using _tie = onAbort(o.signal, question.reject);
+    const answer = Promise.withResolvers<string[]>();
+    this.#questions.set(id, answer);
+    using _tie = onAbort(signal, answer.reject);
     try {
-      this.report({ kind: "resolve", id, host });
-      return await question.promise;
+      this.report(question(id));
+      return await answer.promise;
     } finally {
       this.#questions.delete(id);
     }
@@ -79,6 +88,8 @@ export class Orders<Go> implements Resolver {
         return this.#questions.get(order.id)?.resolve([...order.addresses]);
       case "unresolved":
         return this.#questions.get(order.id)?.reject(errorFromPlain(order.error));
+      case "taken":
+        return this.#questions.get(order.id)?.resolve([]);
       default:
         order satisfies never;
     }

@@ -2,6 +2,7 @@ import { WAKE } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
+import type { Lease } from "../core/address_pool.ts";
 import type { RunContext } from "./context.ts";
 import type { Beginning, Order, PlaneConfig, Report } from "./messages.ts";
 import { resolveHost } from "./resolve.ts";
@@ -20,6 +21,10 @@ export interface PlaneLife<Facts, Go> {
   afterwards?(facts: Facts): Promise<void>;
   /** A tunnel's server has spoken version 2. */
   metV2?(): Promise<void>;
+  /** A client's session has these addresses, and waits. What this throws ends the plane. */
+  addresses?(addresses: readonly string[]): Promise<void>;
+  /** A tunnel's clients have these addresses, to be kept for after a restart. */
+  leases?(leases: readonly Lease[]): void;
 }
 
 /**
@@ -33,10 +38,12 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
-  #metV2: () => Promise<void> = () => Promise.resolve();
+  #life: Omit<PlaneLife<Facts, Go>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
   /** null = as it was asked to. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
+  /** What is to end the plane, and did not happen in it. */
+  readonly #failed = Promise.withResolvers<TtunError>();
   #stopped: Promise<void> | null = null;
 
   /**
@@ -67,7 +74,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
    * @throws {TtunError} what else ended it, or what `prepare` throws
    */
   async run(life: PlaneLife<Facts, Go>): Promise<void> {
-    if (life.metV2 !== undefined) this.#metV2 = () => life.metV2!();
+    this.#life = life;
     using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
     using _status = this.#context.onStatus(() => this.#order({ kind: "status" }));
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
@@ -78,7 +85,9 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
       const go = await this.#orStopped(life.prepare(first).then((value) => ({ value })));
       if (go === null || this.#context.signal.aborted) return;
       this.#order({ kind: "go", with: go.value });
-      const failure = await this.#orStopped(this.#ended.promise);
+      const failure = await this.#orStopped(
+        Promise.race([this.#ended.promise, this.#failed.promise]),
+      );
       if (failure !== null) throw failure;
     } finally {
       await this.#stop();
@@ -121,12 +130,25 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
       case "resolve":
         return void this.#resolve(report.id, report.host);
       case "metV2":
-        return void this.#metV2();
+        return void this.#life.metV2?.();
+      case "addresses":
+        return void this.#takeAddresses(report.id, report.addresses);
+      case "leases":
+        return this.#life.leases?.(report.leases);
       case "ended":
         this.#wakeFd = null; // the plane has closed it: the number may be another's by now
         return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
       default:
         report satisfies never;
+    }
+  }
+
+  async #takeAddresses(id: number, addresses: readonly string[]): Promise<void> {
+    try {
+      await this.#life.addresses?.(addresses);
+      this.#order({ kind: "taken", id });
+    } catch (error) {
+      this.#failed.resolve(toTtunError(error));
     }
   }
 

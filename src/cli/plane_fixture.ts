@@ -9,7 +9,7 @@ import { Orders } from "./orders.ts";
 export interface Script {
   /** How orders are heard. */
   readonly loop: "blocking" | "messages";
-  readonly play: "serve" | "refuse" | "fail" | "deaf" | "crash" | "end";
+  readonly play: "serve" | "addresses" | "refuse" | "fail" | "deaf" | "crash" | "end";
 }
 
 export const FACTS = { listen: "192.0.2.1:1" };
@@ -40,6 +40,9 @@ async function perform({ loop, play }: Script, port: MessagePort): Promise<TtunE
     case "serve":
       if (go !== undefined) await serve(orders, go);
       return null;
+    case "addresses":
+      await tellAddresses(orders);
+      return null;
     case "fail":
       return new TtunError("exhausted", `Out of ${go}`);
     case "end":
@@ -57,9 +60,7 @@ async function perform({ loop, play }: Script, port: MessagePort): Promise<TtunE
 /** Asks for names, and tells what comes of that, then waits for the end. */
 async function serve(orders: Orders<string>, go: string): Promise<void> {
   const { signal } = new AbortController();
-  const say = (message: string) =>
-    orders.report({ kind: "log", record: { time: 0, level: "info", message, fields: {} } });
-  say(`go ${go}`);
+  say(orders, `go ${go}`);
   orders.report({ kind: "metV2" });
   // Both at once: each has its own answer.
   const [good, bad, gone] = await Promise.allSettled([
@@ -67,9 +68,26 @@ async function serve(orders: Orders<string>, go: string): Promise<void> {
     orders.resolve("a..b", { signal }),
     orders.resolve("192.0.2.8", { signal: AbortSignal.abort(new Error("gone")) }),
   ]);
-  say(good.status === "fulfilled" ? good.value.join() : "refused");
-  say(bad.status === "fulfilled" ? "found" : `${bad.reason.kind}: ${bad.reason.message}`);
-  say(gone.status === "fulfilled" ? "found" : gone.reason.message);
+  say(orders, good.status === "fulfilled" ? good.value.join() : "refused");
+  say(orders, bad.status === "fulfilled" ? "found" : `${bad.reason.kind}: ${bad.reason.message}`);
+  say(orders, gone.status === "fulfilled" ? "found" : gone.reason.message);
   await orders.stop;
-  say("stopped");
+  say(orders, "stopped");
+}
+
+/** Tells them as a session does that ends with everything else. */
+async function tellAddresses(orders: Orders<string>): Promise<void> {
+  const end = new AbortController();
+  orders.stop.then(() => end.abort());
+  try {
+    await orders.tellAddresses(["10.9.0.2/24"], end.signal);
+    say(orders, "gone");
+    await orders.stop;
+  } catch (error) {
+    if (!end.signal.aborted) throw error;
+  }
+}
+
+function say(orders: Orders<string>, message: string): void {
+  orders.report({ kind: "log", record: { time: 0, level: "info", message, fields: {} } });
 }

@@ -79,6 +79,31 @@ for (const loop of LOOPS) {
     ]);
   });
 
+  test(`a session waits until its addresses are taken: ${loop}`, async () => {
+    const { said, error } = await world({ loop, play: "addresses" }, (_, said) => ({
+      addresses: (addresses) => {
+        said.push(addresses.join());
+        return Promise.resolve();
+      },
+    }));
+    assert.equal(error, null);
+    assert.deepEqual(said, [
+      `ready ${FACTS.listen}`,
+      "10.9.0.2/24",
+      "gone",
+      "afterwards",
+    ]);
+  });
+
+  test(`what fails when addresses are taken ends the plane, and is told: ${loop}`, async () => {
+    const failure = new TtunError("hook", "It does not work");
+    const { said, error } = await world({ loop, play: "addresses" }, () => ({
+      addresses: () => Promise.reject(failure),
+    }));
+    assert.equal(error, failure);
+    assert.deepEqual(said, [`ready ${FACTS.listen}`, "afterwards"]);
+  });
+
   test(`what a plane fails of is what its main thread fails of: ${loop}`, async () => {
     const early = await world({ loop, play: "refuse" }, () => ({}));
     assert.ok(early.error instanceof TtunError);

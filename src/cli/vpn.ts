@@ -1,15 +1,16 @@
-import { formatAddr, parseCidr } from "../base/addr.ts";
-import { toTtunError, TtunError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
+import { type Cidr, formatAddr, formatCidr, parseCidr } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
 import { pskKey } from "../core/kdf.ts";
-import { type Libc, openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/libc.ts";
 import type { RunContext } from "./context.ts";
-import { hookNeedsFile, runHook, SHELL } from "./hooks.ts";
+import { hookNeedsFile, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "./key_strength.ts";
-import { isKnown, remember, stateDirectory } from "./known_servers.ts";
+import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
+import { isKnown, remember } from "./known_servers.ts";
+import { LeaseFile } from "./lease_file.ts";
 import { linkSecret, serverToken } from "./link_secret.ts";
 import { resolveKey } from "./key_source.ts";
-import type { VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
+import type { ManyClientsConfig, VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
 import {
   isGranted,
   type Need,
@@ -21,9 +22,12 @@ import { DARWIN_PROGRAMS } from "../io/netcfg_darwin.ts";
 import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
 import { Plane } from "./plane.ts";
 import { resolveListenHost } from "./resolve.ts";
+import { mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "./state_file.ts";
 import { firstHost } from "../core/address_pool.ts";
+import { clientId, toClientName } from "../core/link/identity.ts";
 import { manyClients, refuseForV1 } from "./tun/conflicts.ts";
-import { LONGEST_REKEY, type VpnOptions } from "./vpn_options.ts";
+import { shellHooks } from "./vpn_hooks.ts";
+import { type ClientOptions, LONGEST_REKEY, type VpnOptions } from "./vpn_options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
@@ -56,41 +60,38 @@ export async function runVpn(
   warnOfWeakKey(key, context.log);
   const memory = rememberingServer(options, key, context);
   memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
-  const config = await planeConfig(options, pskKey(key));
-  const hooks = { up: options.up, down: options.down };
+  refuseForV1(options);
+  const many = "server" in options ? undefined : manyClients(options);
+  const leases = many === undefined
+    ? null
+    : new LeaseFile(stateDirectory(), many.pool, context.log);
+  const config = await planeConfig(
+    options,
+    pskKey(key),
+    many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
+  );
   // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
+  const { up, down, wire } = options;
+  // Version 1 gives no addresses.
+  const hooks = shellHooks(
+    { up, down, role, waits: role === "client" && wire !== "v1", context },
+    libc,
+  );
   await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
-      revokePermissions(stillNeeded(config, hooks, facts));
-      if (hooks.up !== undefined) {
-        const up = { name: "--up", command: hooks.up, role, facts } as const;
-        await runHook(up, libc, context.signal);
-      }
+      revokePermissions(stillNeeded(config, { up, down }, facts));
+      await hooks.ready(facts);
       return await memory.go;
     },
-    afterwards: async (facts) => {
-      if (hooks.down !== undefined) await runDown(hooks.down, role, facts, libc, context.log);
-    },
+    afterwards: () => hooks.ended(),
     metV2: memory.remember,
+    addresses: (addresses) => hooks.addresses(addresses),
+    ...(leases !== null && { leases: (list) => leases.write(list) }),
   });
   context.signal.throwIfAborted();
   return 0;
-}
-
-async function runDown(
-  command: string,
-  role: Role,
-  facts: VpnFacts,
-  libc: Libc | null,
-  log: Logger,
-): Promise<void> {
-  try {
-    await runHook({ name: "--down", command, role, facts }, libc, null);
-  } catch (error) {
-    log.warn(toTtunError(error).message); // the end goes on
-  }
 }
 
 /**
@@ -103,7 +104,8 @@ function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocabl
   // Sockets of Deno's own, and names.
   if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
   const mayLearn = config.carrier.role === "client" && config.wire === "auto";
-  if (mayLearn) keep.push("read", "write"); // known_servers.ts
+  const keepsLeases = config.carrier.role === "server" && config.carrier.many !== undefined;
+  if (mayLearn || keepsLeases) keep.push("read", "write"); // known_servers.ts, lease_file.ts
   // Hooks; elsewhere addresses are given and taken back by programs too.
   const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
   if (!isLinux || hasHooks) keep.push("run");
@@ -137,13 +139,12 @@ function needs(role: Role, options: VpnOptions): Need[] {
 async function planeConfig(
   options: VpnOptions,
   psk: Uint8Array,
+  many: ManyClientsConfig | undefined,
 ): Promise<VpnConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
   const peers = options.peerAddress ?? [];
-  refuseForV1(options);
-  const many = isClient ? undefined : manyClients(options);
   const defaults = many?.pool.map(firstHost) ??
     DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr);
   for (const family of [4, 6]) {
@@ -185,7 +186,10 @@ async function planeConfig(
     addresses: asked ? addresses : defaults,
     addressesAreAsked: asked,
     peers,
-    routes: options.route ?? [],
+    routes: withoutDoubles([
+      ...options.route ?? [],
+      ...many?.networks.map(({ network }) => network) ?? [],
+    ]),
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,
@@ -193,8 +197,8 @@ async function planeConfig(
 }
 
 /**
- * The secret of version 2, worked out beside everything else, and with it whether the server has
- * spoken that version before; `remember` writes down that it has.
+ * The secret of version 2, worked out beside everything else, and with it who a client is and
+ * whether the server has spoken that version before; `remember` writes down that it has.
  */
 function rememberingServer(
   options: VpnOptions,
@@ -202,24 +206,44 @@ function rememberingServer(
   { log }: RunContext,
 ): { go: Promise<VpnGo>; remember: () => Promise<void> } {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
-  const directory = "server" in options && options.wire === "auto" ? stateDirectory() : null;
-  if (!("server" in options) || directory === null) {
+  if (!("server" in options) || options.wire === "v1") {
     return { go: secret.then((s) => ({ s, knowsV2: false })), remember: () => Promise.resolve() };
   }
+  const directory = stateDirectory();
+  const who = whoIAm(options, keptIdentity(directory));
   const server = formatAddr(options.server);
-  const may = (name: "read" | "write") => isGranted({ name, path: directory });
+  const learns = directory !== null && options.wire === "auto";
+  const may = (name: "read") => isGranted({ name, path: directory! });
   return {
     go: secret.then((s) => ({
       s,
-      knowsV2: may("read") && isKnown(directory, serverToken(s, server)),
+      knowsV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
+      ...who(s),
     })),
     remember: async () => {
+      if (!learns) return;
       const token = serverToken(await secret, server);
-      const problem = may("read") && may("write")
-        ? remember(directory, token)
-        : "no permission (--allow-read, --allow-write)";
+      const problem = mayKeepState(directory) ? remember(directory, token) : NO_STATE_PERMISSION;
       if (problem === null) return;
       log.info("cannot remember that this server speaks version 2", { why: problem });
     },
   };
+}
+
+/** What a client says of itself, once S is there. Looks at the host at once. */
+function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
+  const mayAsk = isGranted({ name: "sys", kind: "hostname" });
+  const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");
+  return (s: Uint8Array): Pick<VpnGo, "identity" | "whyForgotten"> => ({
+    identity: {
+      id: secret === null ? null : clientId(secret, s, options.name ?? ""),
+      name,
+      wishes: options.address ?? [],
+    },
+    whyForgotten: why,
+  });
+}
+
+function withoutDoubles(networks: readonly Cidr[]): Cidr[] {
+  return [...new Map(networks.map((network) => [formatCidr(network), network])).values()];
 }

@@ -1,6 +1,8 @@
 import { type Cidr, networkOf, parseCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
+import { parseClientNetwork } from "../core/ip/client_networks.ts";
+import { isClientName } from "../core/link/identity.ts";
 import { readAddress } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
 import type { OptionTable, Values } from "./option_table.ts";
@@ -116,14 +118,15 @@ const DEVICE_OPTIONS = {
     group: "network",
     kind: "string",
     metavar: "CMD",
-    help: "run CMD in a shell when the device is ready",
+    help: "run CMD in a shell when the device is ready and its addresses are known: at a client " +
+      "when a server has first answered, and again, after --down, when one gives other addresses",
   },
   down: {
     names: ["down"],
     group: "network",
     kind: "string",
     metavar: "CMD",
-    help: "run CMD in a shell at the end, when the device is closed",
+    help: "run CMD in a shell at the end, when the device is closed, unless --up has not run",
   },
 } as const satisfies OptionTable;
 
@@ -163,6 +166,17 @@ const ADDRESS_OPTION = {
   help: "this end's address on the device; repeat for more",
 } as const;
 
+const NAME_OPTION = {
+  names: ["name"],
+  group: "network",
+  kind: "string",
+  metavar: "NAME",
+  parse: parseClientName,
+  help: "the client's name at the server, for its log and --client-network; a client with a name " +
+    "of its own is another one than others of this machine, and has other addresses",
+  defaultText: "the host's name",
+} as const;
+
 /** Options of `ttun server`. */
 export const SERVER_OPTIONS = {
   listen: {
@@ -195,6 +209,16 @@ export const SERVER_OPTIONS = {
     metavar: "CIDR",
     parse: parseNetwork,
     help: "network that the addresses for --clients are of; one for IPv4 and one for IPv6",
+  },
+  clientNetwork: {
+    names: ["client-network"],
+    group: "network",
+    kind: "list",
+    metavar: "NAME=CIDR",
+    parse: parseClientNetwork,
+    help:
+      "let this network behind the client of that name through, and send it there; repeat for " +
+      "more (with --pool)",
   },
   address: {
     ...ADDRESS_OPTION,
@@ -239,7 +263,12 @@ export const CLIENT_OPTIONS = {
   },
   wire: WIRE_OPTION,
   rekey: REKEY_OPTION,
-  address: { ...ADDRESS_OPTION, defaultText: "10.1.1.2/30 and fc11::2/126" },
+  address: {
+    ...ADDRESS_OPTION,
+    help: `${ADDRESS_OPTION.help}; a server with --pool is asked for it`,
+    defaultText: "what the server gives, else 10.1.1.2/30 and fc11::2/126",
+  },
+  name: NAME_OPTION,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
   ...LOG_OPTIONS,
@@ -249,6 +278,17 @@ export type ServerOptions = Values<typeof SERVER_OPTIONS>;
 export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
 /** What `runVpn` is given; `"server" in options` tells a client's from a server's. */
 export type VpnOptions = ServerOptions | ClientOptions;
+
+/** As the host's name is written; capitals are as good as small letters. */
+function parseClientName(text: string): string {
+  const name = text.toLowerCase();
+  if (isClientName(name)) return name;
+  throw new TtunError(
+    "usage",
+    `Cannot name a client ${JSON.stringify(text)}: use up to 63 letters, digits, dots, dashes ` +
+      "and underscores, as laptop",
+  );
+}
 
 function parseListenAddress(text: string) {
   return readAddress(text, { host: "", port: DEFAULT_PORT });

@@ -13,12 +13,14 @@ import type { WireSecrets } from "../app/wire.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import { AddressPool } from "../core/address_pool.ts";
+import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { nodeKeyExchange } from "../io/key_exchange.ts";
 import { chooseCiphers } from "./choose_cipher.ts";
 import type { PlaneHost, VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
 import { GivenAddresses } from "./given_addresses.ts";
+import { LeaseReports } from "./lease_reports.ts";
 import type { Machine } from "./machine.ts";
 import { openDarwin } from "./machine_darwin.ts";
 import { openLinux } from "./machine_linux.ts";
@@ -59,7 +61,13 @@ async function run(
   const ciphers = opened.use(chooseCiphers(config.aead, log));
   const many = carrier.role === "client" || carrier.many === undefined ? undefined : {
     clients: carrier.many.clients,
-    pool: new AddressPool(carrier.many.pool, config.addresses, carrier.many.clients),
+    pool: new AddressPool(
+      carrier.many.pool,
+      config.addresses,
+      carrier.many.clients,
+      carrier.many.leases,
+    ),
+    networks: new ClientNetworks(carrier.many.networks),
   };
   const net = machine.openNet(config, log);
   const listener = carrier.role === "server"
@@ -133,13 +141,21 @@ async function run(
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
-    const given = new GivenAddresses(keeper, device.name, config, configured.addresses, log);
+    const { whyForgotten = null } = start;
+    const given = new GivenAddresses(
+      keeper,
+      device.name,
+      { ...config, whyForgotten },
+      configured.addresses,
+      log,
+    );
     await runVpnClient({
       ...common,
       pump: counted(new TunPump(device, clock, packets)),
-      takeAddresses: async (addresses) => {
+      takeAddresses: async (addresses, signal) => {
         await given.take(addresses);
         keeper.sessionBegins();
+        await orders.tellAddresses(given.present.map(formatCidr), signal);
       },
       paths: keeper.paths,
       server,
@@ -149,18 +165,22 @@ async function run(
       addresses,
       memory,
       instance,
+      identity: start.identity,
     });
   } else if (listener !== null) {
     keeper.sessionBegins();
+    const leases = many === undefined ? null : opened.use(
+      new LeaseReports(clock, many.pool, (leases) => orders.report({ kind: "leases", leases })),
+    );
     await serveVpn({
       ...common,
       listener,
       pump: counted(
         many === undefined
           ? new TunPump(device, clock, packets)
-          : new TunHub(device, clock, { ...packets, log }),
+          : new TunHub(device, clock, { ...packets, log, networks: many.networks }),
       ),
-      ...(many !== undefined && { many }),
+      ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
     });
   }
 }

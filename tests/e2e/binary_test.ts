@@ -157,7 +157,8 @@ test("one file: as the systemd units run it, a user with no right but that to ma
     await client.waitFor(/authenticated/);
     await expectPings(hosts);
     await expectEnd(hosts.client, client);
-    assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name), [
+    assert.deepEqual([...Deno.readDirSync(`${folder}/state`)].map(({ name }) => name).toSorted(), [
+      "identity",
       "version2-servers",
     ]);
     assert.doesNotMatch(client.output, OF_DENO);

@@ -1,4 +1,4 @@
-/** ttun as it was before version 2 of the wire, out of this clone's history. */
+/** ttun as it was, out of this clone's history. */
 import type { Host, Process } from "../netns.ts";
 import { ENV, SERVER } from "./tunnel.ts";
 
@@ -6,6 +6,9 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 
 /** The last commit that spoke version 1 alone. */
 const BEFORE_V2 = "96104b4";
+
+/** The last commit whose handshake had no TLV from 80 on. */
+export const BEFORE_IDENTITIES = "1149eed";
 
 export class OldTtun implements AsyncDisposable {
   readonly #folder: string;
@@ -15,10 +18,10 @@ export class OldTtun implements AsyncDisposable {
   }
 
   /** Null where the clone has no history. */
-  static async unpack(): Promise<OldTtun | null> {
+  static async unpack(commit = BEFORE_V2): Promise<OldTtun | null> {
     const folder = await Deno.makeTempDir();
     const { success, stderr } = await new Deno.Command("sh", {
-      args: ["-c", `git archive ${BEFORE_V2} | tar -x -C '${folder}'`],
+      args: ["-c", `git archive ${commit} | tar -x -C '${folder}'`],
       cwd: ROOT,
     }).output();
     const old = new OldTtun(folder);

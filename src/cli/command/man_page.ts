@@ -20,7 +20,11 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "CREDENTIALS_DIRECTORY",
     "set by systemd: the file ttun-key in it is the key, where none is given otherwise",
   ],
-  ["STATE_DIRECTORY", "where ttun remembers what a server has spoken; systemd sets it"],
+  [
+    "STATE_DIRECTORY",
+    "where ttun keeps what a client is known by, what its clients have and what a server speaks; " +
+    "systemd sets it",
+  ],
   ["XDG_STATE_HOME, HOME", "of those who are not root: they tell where else that is"],
   ["NO_COLOR", "when set, nothing is printed in colours"],
   [

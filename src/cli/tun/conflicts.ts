@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/address_pool.ts";
 import type { ServerOptions, VpnOptions } from "../vpn_options.ts";
 
@@ -11,9 +12,16 @@ const IMPLIED_CLIENTS = 253;
  * @throws {TtunError} usage, on options that do not go together
  */
 export function manyClients(
-  { clients, pool = [], wire, peerAddress, address = [] }: ServerOptions,
+  { clients, pool = [], wire, peerAddress, address = [], clientNetwork = [] }: ServerOptions,
 ) {
-  if (clients === undefined && pool.length === 0) return undefined;
+  if (clients === undefined && pool.length === 0) {
+    if (clientNetwork.length === 0) return undefined;
+    throw new TtunError(
+      "usage",
+      "Cannot use --client-network without --pool: a server of one client lets everything " +
+        "through; send the network there with --route",
+    );
+  }
   const refuse = (words: string): never => {
     throw new TtunError("usage", `Cannot serve many clients: ${words}`);
   };
@@ -25,8 +33,13 @@ export function manyClients(
       refuse(`give --pool once for IPv${family}`);
     }
   }
+  checkClientNetworks(clientNetwork, pool);
   const own = address.length > 0 ? address : pool.map(firstHost);
-  return { clients: clients ?? clientsIn(pool, own, IMPLIED_CLIENTS), pool };
+  return {
+    clients: clients ?? clientsIn(pool, own, IMPLIED_CLIENTS),
+    pool,
+    networks: clientNetwork,
+  };
 }
 
 /** @throws {TtunError} usage, on an option that version 1 of the wire has nothing for */

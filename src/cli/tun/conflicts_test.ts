@@ -38,6 +38,8 @@ Deno.test("many clients are not for version 1, nor for a peer's address, nor wit
       [[...pool, "--wire", "v1"], /--wire v1/],
       [[...pool, "--peer-address", "10.9.0.2"], /--peer-address/],
       [[...pool, ...pool], /once for IPv4/],
+      [["--client-network", "a=192.168.7.0/24"], /--client-network without --pool.*--route/],
+      [[...pool, "--client-network", "a=10.9.0.0/25"], /overlaps --pool/],
     ] as const
   ) {
     assert.throws(() => clients(...args), { kind: "usage", message: why });

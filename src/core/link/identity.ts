@@ -1,8 +1,9 @@
 import type { Cidr } from "../../base/addr.ts";
-import { concat } from "../../base/bytes.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { fromLatin1, toLatin1 } from "../../base/latin1.ts";
 import { Reader } from "../varint.ts";
+import { derive } from "./secrets.ts";
 import { isAcceptable, MOST_ADDRESSES, packAddresses, readAddressList } from "./addresses.ts";
 
 export const CLIENT_ID_SIZE = 16;
@@ -31,6 +32,14 @@ export function isClientName(name: string): boolean {
  */
 export function toClientName(text: string): string {
   return text.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "").slice(0, 63);
+}
+
+/**
+ * The id of a client at the servers with one key: of the 32 bytes that it keeps, of S, and of the
+ * name that its user has given it ("" = none), so that one machine can be several clients.
+ */
+export function clientId(kept: Uint8Array, s: Uint8Array, name: string): Uint8Array {
+  return derive(kept, "identity", s, utf8(name)).slice(0, CLIENT_ID_SIZE);
 }
 
 /** The value of TLV 80; wishes that no server could grant are left out. */
