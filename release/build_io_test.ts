@@ -44,6 +44,33 @@ Deno.test("a target that cannot be built is named with the reason and hides no o
   assert.equal(sums, "");
 });
 
+Deno.test("a runtime that cannot be fetched is one sentence, with DENORT_BIN for this machine's", async () => {
+  const { code, output } = await build(`cat >&2 <<END
+Download https://dl.example/release/v2.4.2/denort-$target.zip
+error: Writing deno compile executable to temporary file '$out.tmp-1'
+
+Caused by:
+    0: Setting up base binary.
+    1: error sending request for url (https://dl.example/release/v2.4.2/denort-$target.zip): no
+    2: failed to lookup address information
+
+Stack backtrace:
+   0: <unknown>
+   8: __libc_start_main_impl
+END
+exit 1`);
+  assert.equal(code, 1);
+  for (const { file, triple } of TARGETS) {
+    const told = `cannot build ${file}: Deno's runtime, ` +
+      `https://dl.example/release/v2.4.2/denort-${triple}.zip, cannot be fetched ` +
+      "(failed to lookup address information); " +
+      (triple === host.triple
+        ? "DENORT_BIN=FILE names a denort of Deno 2.4.2 that is here already"
+        : "build it where that address can be reached");
+    assert(output.split("\n").includes(told), output);
+  }
+});
+
 Deno.test("a file for another system is not listed, and does not stay", async () => {
   const { code, output, files } = await build('cp /bin/true "$out"');
   assert.equal(code, 1);

@@ -61,7 +61,9 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
     COMPILE_TIMEOUT,
     env,
   );
-  const problem = made.code === 0 ? await fileProblem(target, file, by.version) : reasonIn(made);
+  const problem = made.code === 0
+    ? await fileProblem(target, file, by.version)
+    : compileProblem(made.output, isHost);
   if (problem !== null) await Deno.remove(file).catch(ignoreMissing);
   return problem;
 }
@@ -108,12 +110,33 @@ async function run(
   return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
+/** Why the compiler made no file. `isHost`: it is for this machine. */
+function compileProblem(output: string, isHost: boolean): string {
+  const [, url, version] = /(https?:\/\/\S+\/v([\d.]+)\/denort-[^\s)]+)/.exec(output) ?? [];
+  const reason = causeIn(output);
+  if (url === undefined || reason === undefined) return reasonIn({ output });
+  const cure = isHost
+    ? `DENORT_BIN=FILE names a denort of Deno ${version} that is here already`
+    : "build it where that address can be reached";
+  return `Deno's runtime, ${url}, cannot be fetched (${reason}); ${cure}`;
+}
+
 /** What failed, in Deno's words, and its deepest cause. */
 function reasonIn({ output }: { output: string }): string {
-  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = linesOf(output);
   const first = lines.find((line) => /^error\b/i.test(line)) ?? lines[0] ?? "no output";
-  const cause = lines.findLast((line) => /^\d+: (?!<unknown>)/.test(line))?.replace(/^\d+: /, "");
+  const cause = causeIn(output);
   return cause === undefined ? first : `${first}: ${cause}`;
+}
+
+/** The last of the causes that Deno numbers; where it has a backtrace, that is numbered as well. */
+function causeIn(output: string): string | undefined {
+  return linesOf(output).findLast((line) => /^\d+: /.test(line))?.replace(/^\d+: /, "");
+}
+
+function linesOf(output: string): string[] {
+  const [told] = output.split(/^Stack backtrace:$/m);
+  return told!.split("\n").map((line) => line.trim()).filter((line) => line !== "");
 }
 
 function ignoreMissing(error: unknown): void {
