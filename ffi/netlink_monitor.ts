@@ -70,7 +70,7 @@ const room = new Uint8Array(ROOM);
 export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | null {
   const got = libc.retry(() => libc.call.recv(fd, room, BigInt(room.length), 0));
   if (got === -Errno.EAGAIN) return null;
-  if (got === -Errno.ENOBUFS) return "lost";
+  if (got === -Errno.ENOBUFS || got === -Errno.ENOMEM) return "lost";
   if (got < 0) throw new NativeError("recv", -got);
   return unpackMessages(room.subarray(0, got)).map(readChange).filter((found) => found !== null);
 }

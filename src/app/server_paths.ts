@@ -24,12 +24,15 @@ export class ServerPaths {
   readonly #last = new Map<string, string | null>();
   /** What the server's name stood for at last. */
   #addresses: readonly string[];
+  /** The next attempt takes these without asking. */
+  #isFresh: boolean;
 
-  /** `addresses`: what is known of the server's name already. */
+  /** `addresses`: what the server's name stands for, where somebody has just asked. */
   constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
     this.#paths = paths;
     this.#clock = clock;
     this.#addresses = addresses;
+    this.#isFresh = addresses.length > 0;
   }
 
   /** Opens the way to an address before it is dialled. */
@@ -55,13 +58,20 @@ export class ServerPaths {
   resolver(inner: Resolver): Resolver {
     return {
       resolve: async (host, o) => {
-        const found = await inner.resolve(host, o);
-        this.#addresses = found;
-        this.#paths.keepOnly(found);
-        for (const known of this.#last.keys()) if (!found.includes(known)) this.#last.delete(known);
-        return [...found];
+        if (this.#isFresh) {
+          this.#isFresh = false;
+          return [...this.#addresses];
+        }
+        this.#addresses = await inner.resolve(host, o);
+        this.#keepOnly(this.#addresses);
+        return [...this.#addresses];
       },
     };
+  }
+
+  /** This machine has moved, and its server has not: the next attempt does without a question. */
+  moved(): void {
+    this.#isFresh = this.#addresses.length > 0;
   }
 
   /** Waits `ms`, or until there is another way to the server: then true. */
@@ -75,6 +85,11 @@ export class ServerPaths {
       if (this.#look()) resolve(true);
     });
     return await promise;
+  }
+
+  #keepOnly(hosts: readonly string[]): void {
+    this.#paths.keepOnly(hosts);
+    for (const known of this.#last.keys()) if (!hosts.includes(known)) this.#last.delete(known);
   }
 
   /** Looks at all ways; whether there is one that was not there, or was another. */

@@ -131,28 +131,29 @@ Deno.test("after an outage a session that answers goes on, one that does not is 
   }
 });
 
-Deno.test("the addresses of before serve where no name server answers within a second", async () => {
-  for (const silent of [true, false]) {
-    await using world = new VpnWorld();
-    const known = { is: true };
-    const resolver = {
-      resolve: (_host: string, { signal }: { signal: AbortSignal }) => {
-        if (known.is) return Promise.resolve([SERVER_HOST]);
-        if (!silent) return Promise.reject(new TtunError("name", "No name server"));
-        return new Promise<string[]>((_, reject) =>
-          signal.addEventListener("abort", () => reject(signal.reason))
-        );
-      },
-    };
-    const server = world.server({ wire: "v2" });
-    const { sessions } = setUp(world, { resolver });
-    await world.clock.advance(100);
-    known.is = false;
-    await server.stop();
-    world.server({ wire: "v2" });
-    await world.clock.advance(2_000);
-    assert.equal(sessions(), 2);
-  }
+Deno.test("a client that has moved dials the address that it knows, without a question", async () => {
+  await using world = new VpnWorld();
+  world.server({ wire: "v2" });
+  let asked = 0;
+  const resolver = { resolve: () => Promise.resolve(++asked > 0 ? [SERVER_HOST] : []) };
+  const { paths, sessions } = setUp(world, { resolver });
+  await world.clock.advance(1_000);
+  paths.change({ way: "dev eth1" });
+  await world.clock.settle();
+  assert.deepEqual([sessions(), asked], [2, 1]);
+});
+
+Deno.test("addresses that somebody has asked for are dialled first, and kept when nobody answers", async () => {
+  await using world = new VpnWorld();
+  const server = world.server({ wire: "v2" });
+  const resolver = { resolve: () => Promise.reject(new TtunError("name", "No name server")) };
+  const { sessions } = setUp(world, { resolver, addresses: [SERVER_HOST] });
+  await world.clock.settle();
+  assert.equal(sessions(), 1);
+  await server.stop();
+  world.server({ wire: "v2" });
+  await world.clock.advance(2_000);
+  assert.equal(sessions(), 2);
 });
 
 Deno.test("a way that cannot be opened is the attempt's failure, with its words", async () => {

@@ -26,7 +26,7 @@ export interface VpnClientOptions {
   resolver: Resolver;
   /** The ways to the server. */
   paths: Paths;
-  /** What is known of the server's name already. */
+  /** What the server's name stands for, where that has just been asked. */
   addresses?: readonly string[];
   pump: PacketService;
   secrets: WireSecrets;
@@ -91,6 +91,7 @@ class VpnClient {
       if (failures > this.#o.retries) throw error;
       if (isMoved) {
         this.#backoff.restart();
+        this.#paths.moved();
         log.info(`${error.message}; connecting again at once`);
         continue;
       }

@@ -5,7 +5,9 @@ import type { Paths } from "../contract/routing.ts";
 import { ServerRoutes } from "../app/server_routes.ts";
 import { type Missing, missing, missingText } from "../core/net/device_state.ts";
 import { RepairLimit } from "../core/net/repair_limit.ts";
+import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import { Netlink } from "../../ffi/netlink.ts";
 import { withPeer } from "../io/local_address.ts";
 import { changeAddresses } from "../io/netcfg.ts";
 import { DeviceState } from "../io/netcfg/device_state.ts";
@@ -15,6 +17,20 @@ import { NetworkWatch } from "../io/netcfg/watch.ts";
 import type { Reactor } from "../io/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "./machine.ts";
 
+type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
+
+/** Some sandboxes have no notifications: then it is looked only when a session begins. */
+function openWatch(reactor: Reactor, log: Logger): Watch {
+  try {
+    return new NetworkWatch(reactor);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    log.warn(`Cannot watch for changes of links, addresses and routes: ${error.message}`);
+    const nothing = { [Symbol.dispose]: () => {} };
+    return { onChange: () => nothing, ...nothing };
+  }
+}
+
 /**
  * Linux: watches the device and puts back what others take away, and keeps the way to the server
  * out of the tunnel. What it does takes CAP_NET_ADMIN; without, it says what is missing and how it
@@ -23,12 +39,14 @@ import type { DeviceKeeper, KeptConfig } from "./machine.ts";
 export class LinuxKeeper implements DeviceKeeper {
   readonly paths: Paths;
   readonly #libc: Libc;
+  /** Open all the time: where descriptors run out it is there. */
+  readonly #netlink: Netlink;
   readonly #reactor: Reactor;
   readonly #device: string;
   readonly #log: Logger;
   readonly #state: DeviceState;
   readonly #limit = new RepairLimit();
-  readonly #watch: NetworkWatch;
+  readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
   /** Sentences that have been said, and need not be said again. */
   readonly #told = new Set<string>();
@@ -44,12 +62,15 @@ export class LinuxKeeper implements DeviceKeeper {
     this.#reactor = reactor;
     this.#device = device;
     this.#log = log;
+    using opened = new DisposableStack();
+    const netlink = this.#netlink = opened.use(new Netlink(libc));
     const addresses = config.addresses.map((local) => withPeer(local, config.peers));
-    this.#state = new DeviceState(libc, device, { ...config, addresses });
+    this.#state = new DeviceState(netlink, device, { ...config, addresses });
     const { index } = this.#state;
-    this.#serverRoutes = new ServerRoutes(new KernelRoutes(libc), index, log);
+    this.#serverRoutes = new ServerRoutes(new KernelRoutes(netlink), index, log);
     this.#serverRoutes.setNetworks(this.#state.networks);
-    this.#watch = new NetworkWatch(reactor);
+    this.#watch = openWatch(reactor, log);
+    opened.move();
     this.#watch.onChange(
       (change) => change.index === index || this.#takesPlace(change),
       () => this.#check(),
@@ -60,8 +81,8 @@ export class LinuxKeeper implements DeviceKeeper {
       isExact: true,
       open: (host) => this.#serverRoutes.open(host),
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
-      to: (host) => pathTo(libc, host, index),
-      isOwn: (host) => isOwnAddress(libc, host),
+      to: (host) => pathTo(netlink, host, index),
+      isOwn: (host) => isOwnAddress(netlink, host),
       onChange: (run) => this.#watch.onChange((change) => change.index !== index, run),
     };
   }
@@ -74,7 +95,11 @@ export class LinuxKeeper implements DeviceKeeper {
   sessionBegins(): void {
     this.#limit.resume();
     this.#check();
-    for (const words of this.#state.duplicates()) {
+    this.warnOfDuplicates();
+  }
+
+  warnOfDuplicates(): void {
+    for (const words of this.#tryNetlink(() => this.#state.duplicates()) ?? []) {
       if (!this.#told.has(words)) this.#log.warn(words);
       this.#told.add(words);
     }
@@ -89,45 +114,63 @@ export class LinuxKeeper implements DeviceKeeper {
     try {
       return changeAddresses(this.#libc, device, o);
     } finally {
-      this.#state.addressesChanged(o);
+      this.#tryNetlink(() => this.#state.addressesChanged(o));
       this.#serverRoutes.setNetworks(this.#state.networks);
     }
   }
 
   #check(): void {
+    this.#tryNetlink(() => this.#compare());
+  }
+
+  #missing(): Missing | null {
     const present = this.#state.present();
-    if (present === null) return; // its reader finds out as well, and ends everything
-    const what = missing(this.#state.wanted, present);
-    if (what === null) {
-      this.#limit.resume();
-      return;
-    }
-    const text = missingText(what);
+    // Where the device is gone its reader finds out as well, and ends everything.
+    return present === null ? null : missing(this.#state.wanted, present);
+  }
+
+  #compare(): void {
+    const what = this.#missing();
+    if (what === null) return this.#limit.resume();
     const next = this.#limit.next(this.#reactor.now());
-    if (next === "repair") return this.#repair(what, text);
+    if (next === "repair") return this.#repair(what);
     if (next === "left") return;
     this.#log.warn(
       `${this.#device} has lost something for the fourth time within a minute: it is left as it is, ` +
         "since somebody wants it so; it is looked at again when a session begins",
-      { missing: text },
+      { missing: missingText(what) },
     );
   }
 
-  #repair(what: Missing, text: string): void {
-    const failures = this.#state.putBack(what);
+  #repair(found: Missing): void {
+    let what = found;
+    let failures = this.#state.putBack(what);
+    // It was looked at while the link was going down: only now that is all over.
+    const now = failures.length > 0 && !what.up ? this.#missing() : null;
+    if (now?.up === true) failures = this.#state.putBack(what = now);
+    const facts = { device: this.#device, missing: missingText(what) };
     if (failures.length === 0) {
-      this.#log.warn("put back what another program has taken from the device", {
-        device: this.#device,
-        missing: text,
-      });
+      this.#log.warn("put back what another program has taken from the device", facts);
       return;
     }
-    this.#log.warn(`${this.#device} has lost something that cannot be put back`, { missing: text });
+    this.#log.warn("something is missing at the device and cannot be put back", facts);
     for (const { message } of failures) this.#log.warn(message);
+  }
+
+  /** A failure of netlink itself is told: the next change, or session, is another try. */
+  #tryNetlink<T>(run: () => T): T | null {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      this.#log.warn(`Cannot look after ${this.#device}: ${error.message}`);
+      return null;
+    }
   }
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
     this.#serverRoutes[Symbol.dispose]();
+    this.#netlink[Symbol.dispose]();
   }
 }

@@ -45,6 +45,8 @@ export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposab
   readonly paths: Paths;
   /** Looks whether all is as it is to be. */
   sessionBegins(): void;
+  /** Says where another device has an address of the same network, once. */
+  warnOfDuplicates(): void;
 }
 
 /** The same with a TUN device. */

@@ -21,6 +21,7 @@ export function openOnDeno(
     keep: (name) => ({
       paths: polledPaths(sockets.clock, name),
       sessionBegins: () => {},
+      warnOfDuplicates: () => {},
       changeAddresses: device.changeAddresses,
       [Symbol.dispose]: () => {},
     }),

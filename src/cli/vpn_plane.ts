@@ -2,6 +2,7 @@ import { formatAddr, formatCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
+import { firstAddresses } from "../app/first_addresses.ts";
 import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { TunHub } from "../app/tun_hub.ts";
 import { counterFacts, type PacketService } from "../app/packet_service.ts";
@@ -10,8 +11,6 @@ import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
 import { DEFAULT_REKEY } from "../app/v2_link.ts";
 import type { WireSecrets } from "../app/wire.ts";
-import { onAbort } from "../base/scope.ts";
-import type { Clock, Resolver } from "../contract/host.ts";
 import { AddressPool } from "../core/address_pool.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
@@ -76,7 +75,9 @@ async function run(
   const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
     ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
     : ADDRESSES_ONLY;
-  const addresses = await addressesBefore(config, resolver, clock, signal);
+  const addresses = carrier.role === "client"
+    ? await firstAddresses({ ...carrier, ...config, resolver, clock, log, rng, signal })
+    : [];
   const device = opened.use(machine.openDevice(config, signal));
   const configured = await machine.configure(device.name, {
     mtu: config.mtu,
@@ -141,6 +142,8 @@ async function run(
     const { server, retries } = carrier;
     const memory = rememberV2(start.knowsV2, orders);
     const instance = rng(ID_SIZE);
+    // A server may give others soon. Where none does, or will not have us, these are used.
+    opened.use(clock.after(NO_ADDRESSES_MS, () => keeper.warnOfDuplicates()));
     const { whyForgotten = null } = start;
     const given = new GivenAddresses(
       keeper,
@@ -185,30 +188,8 @@ async function run(
   }
 }
 
-/** How long the server's name may keep the device waiting. */
-const FIRST_NAME_MS = 5000;
-
-/**
- * The server's addresses, asked for while the tunnel has no routes yet: later the questions may go
- * into it. Without an answer the client asks at each attempt.
- */
-async function addressesBefore(
-  { carrier, routes }: VpnConfig,
-  resolver: Resolver,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (carrier.role !== "client" || routes.length === 0) return [];
-  const late = new AbortController();
-  using _tie = onAbort(signal, (reason) => late.abort(reason));
-  using _timer = clock.after(FIRST_NAME_MS, () => late.abort());
-  try {
-    return await resolver.resolve(carrier.server.host, { signal: late.signal });
-  } catch {
-    signal.throwIfAborted();
-    return [];
-  }
-}
+/** After so long without a session a client's own addresses are worth a warning. */
+const NO_ADDRESSES_MS = 3_000;
 
 /** In this process by itself; for later ones the main thread writes it down. */
 function rememberV2(known: boolean, orders: Orders<VpnGo>): ServerMemory {

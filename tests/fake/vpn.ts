@@ -82,6 +82,7 @@ export class VpnWorld implements AsyncDisposable {
       /** What it does with addresses that it is given. */
       takeAddresses?: (addresses: readonly Cidr[]) => void;
       paths?: Paths;
+      addresses?: readonly string[];
     } = {},
   ): Running {
     return this.#run((common, _signal, given) =>
@@ -92,6 +93,7 @@ export class VpnWorld implements AsyncDisposable {
         },
         ...common,
         paths: o.paths ?? new FakePaths(),
+        addresses: o.addresses ?? [],
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },

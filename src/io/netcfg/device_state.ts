@@ -1,8 +1,7 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { type LinkAddress, Netlink } from "../../../ffi/netlink.ts";
+import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
 import type { NewRoute } from "../../../ffi/netlink_route.ts";
 import { addressText } from "../local_address.ts";
 import { addAddress, attempt, routeFor } from "../netcfg.ts";
@@ -20,30 +19,28 @@ function addBefore(netlink: Netlink, route: NewRoute): void {
 export class DeviceState {
   readonly index: number;
   readonly mtu: number;
-  readonly #libc: Libc;
+  readonly #netlink: Netlink;
   readonly #device: string;
   readonly #routes: ReadonlyMap<string, Cidr>;
   readonly #addresses: Map<string, LinkAddress>;
 
-  /** @throws {NativeError} ENODEV */
+  /** The socket stays the caller's. @throws {NativeError} ENODEV */
   constructor(
-    libc: Libc,
+    netlink: Netlink,
     device: string,
     o: { mtu: number; addresses: readonly LinkAddress[]; routes: readonly Cidr[] },
   ) {
-    this.#libc = libc;
+    this.#netlink = netlink;
     this.#device = device;
     this.mtu = o.mtu;
     this.#routes = new Map(o.routes.map(networkOf).map((route) => [formatCidr(route), route]));
     this.#addresses = new Map(o.addresses.map((address) => [addressText(address), address]));
-    using netlink = new Netlink(libc);
     this.index = netlink.link(device).index;
   }
 
   /** Its addresses have been changed: what it has not got by now it cannot have. */
   addressesChanged(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): void {
-    using netlink = new Netlink(this.#libc);
-    const present = new Set(netlink.addresses(this.index).map(addressText));
+    const present = new Set(this.#netlink.addresses(this.index).map(addressText));
     for (const local of o.add) this.#addresses.set(formatCidr(local), { local });
     const removed = new Set(o.remove.map(formatCidr));
     for (const [text, { local }] of this.#addresses) {
@@ -72,8 +69,8 @@ export class DeviceState {
 
   /** null when there is no such device any more. */
   present(): { mtu: number; up: boolean; addresses: string[]; routes: string[] } | null {
+    const netlink = this.#netlink;
     try {
-      using netlink = new Netlink(this.#libc);
       const { mtu, up } = netlink.link(this.index);
       return {
         mtu,
@@ -107,7 +104,7 @@ export class DeviceState {
         return false;
       }
     };
-    using netlink = new Netlink(this.#libc);
+    const netlink = this.#netlink;
     if (what.mtu) {
       const command = `ip link set dev ${device} mtu ${mtu}`;
       step(() =>
@@ -159,7 +156,7 @@ export class DeviceState {
    * network: packets there go by only one of the two.
    */
   duplicates(): string[] {
-    using netlink = new Netlink(this.#libc);
+    const netlink = this.#netlink;
     const all = netlink.allAddresses();
     const found: string[] = [];
     for (const [text, { local, peer }] of this.#addresses) {

@@ -1,18 +1,16 @@
 import { formatIp, ipBytes } from "../../base/addr.ts";
 import { NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { Netlink } from "../../../ffi/netlink.ts";
+import type { Netlink } from "../../../ffi/netlink.ts";
 
 /**
  * How packets to this IP address leave, as `ip route get` says it; null where they do not, or by a
  * link without carrier, or by `tunnel` (an index). The router is that of the table's entry: an ICMP
  * redirect is no other way.
  */
-export function pathTo(libc: Libc, host: string, tunnel: number): string | null {
+export function pathTo(netlink: Netlink, host: string, tunnel: number): string | null {
   const address = ipBytes(host);
   if (address === null) return ""; // with a zone: by that link, as long as it is there
   try {
-    using netlink = new Netlink(libc);
     const way = netlink.lookup(address);
     if (way === null || way.index === tunnel) return null;
     const link = netlink.link(way.index);
@@ -29,11 +27,10 @@ export function pathTo(libc: Libc, host: string, tunnel: number): string | null 
   }
 }
 
-/** Whether a link of this machine has this IP address. */
-export function isOwnAddress(libc: Libc, host: string): boolean {
+/** Whether this IP address is one of this machine's. */
+export function isOwnAddress(netlink: Netlink, host: string): boolean {
   const address = ipBytes(host);
   if (address === null) return true; // with a zone: not told apart
-  using netlink = new Netlink(libc);
   const text = formatIp(address);
   return netlink.allAddresses().some(({ local }) => formatIp(local.bytes) === text) ||
     netlink.lookup(address)?.isLocal === true;

@@ -3,9 +3,8 @@ import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RouteTable, TableRoute } from "../../contract/routing.ts";
 import { NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { Netlink } from "../../../ffi/netlink.ts";
-import type { NewRoute, Route } from "../../../ffi/netlink_route.ts";
+import type { Netlink } from "../../../ffi/netlink.ts";
+import type { Route } from "../../../ffi/netlink_route.ts";
 
 /**
  * RTPROT of routes to a server's address: one that nobody else uses (rtnetlink.h, rt_protos), so
@@ -20,17 +19,17 @@ interface KernelRoute extends TableRoute {
   readonly route: Route;
 }
 
-/** Linux's main table, over netlink. Each call has a socket of its own. */
+/** Linux's main table, over netlink. The socket stays the caller's. */
 export class KernelRoutes implements RouteTable {
-  readonly #libc: Libc;
+  readonly #netlink: Netlink;
 
-  constructor(libc: Libc) {
-    this.#libc = libc;
+  constructor(netlink: Netlink) {
+    this.#netlink = netlink;
   }
 
   routes(): KernelRoute[] {
-    using netlink = new Netlink(this.#libc);
-    return netlink.routes().map((route) => ({
+    const all = attempt("read the routing table", () => this.#netlink.routes());
+    return all.map((route) => ({
       to: route.to,
       index: route.index,
       metric: route.metric,
@@ -42,54 +41,61 @@ export class KernelRoutes implements RouteTable {
   }
 
   isLocal(address: Uint8Array): boolean {
-    using netlink = new Netlink(this.#libc);
-    return netlink.lookup(address)?.isLocal === true;
+    const doing = `look up the way to ${formatIp(address)}`;
+    return attempt(doing, () => this.#netlink.lookup(address)?.isLocal === true);
   }
 
   isTunnel(index: number): boolean {
-    using netlink = new Netlink(this.#libc);
-    return netlink.link(index).isTunnel;
+    return attempt("look at a link", () => this.#netlink.link(index).isTunnel);
   }
 
   addHost(address: Uint8Array, by: KernelRoute): void {
-    using netlink = new Netlink(this.#libc);
-    const host: Cidr = {
+    const { index, route: { gateway, via, onLink, source } } = by;
+    const to: Cidr = {
       family: address.length === 4 ? 4 : 6,
       bytes: address,
       prefix: address.length * 8,
     };
-    const route: NewRoute = {
-      to: host,
-      index: by.index,
-      gateway: by.route.gateway,
-      via: by.route.via,
-      onLink: by.route.onLink,
-      source: by.route.source,
-      protocol: SERVER_ROUTE_PROTOCOL,
-      ...(host.family === 6 && { metric: FIRST_METRIC_V6 }),
-    };
-    try {
-      netlink.addRoute(route, "before");
-    } catch (error) {
-      if (!(error instanceof NativeError)) throw error;
-      if (error.is("EEXIST")) return; // the very same one
-      throw refused(error, formatIp(address), by, netlink.link(by.index).name);
-    }
+    const hop = { index, gateway, via, onLink, source };
+    const metric = to.family === 6 ? FIRST_METRIC_V6 : undefined;
+    const host = formatIp(address);
+    const doing = `keep the way to the server ${host} out of the tunnel, whose network covers it`;
+    const through = gateway === undefined ? "" : ` via ${formatIp(gateway)}`;
+    attempt(doing, () => {
+      try {
+        this.#netlink.addRoute({ to, ...hop, metric, protocol: SERVER_ROUTE_PROTOCOL }, "before");
+      } catch (error) {
+        if (error instanceof NativeError && error.is("EEXIST")) return; // the very same one
+        throw error;
+      }
+    }, () => `ip route add ${host}${through} dev ${this.#netlink.link(index).name}`);
   }
 
   removeHost({ route }: KernelRoute): void {
-    using netlink = new Netlink(this.#libc);
-    try {
-      netlink.removeRoute(route);
-    } catch (error) {
-      if (!(error instanceof NativeError)) throw error;
-      if (error.is("ESRCH", "ENODEV")) return;
-      throw new TtunError(
-        "system",
-        `Cannot take away the route to ${formatIp(route.to.bytes)}: ${error.message}`,
-        { cause: error },
-      );
-    }
+    attempt(`take away the route to ${formatIp(route.to.bytes)}`, () => {
+      try {
+        this.#netlink.removeRoute(route);
+      } catch (error) {
+        if (!(error instanceof NativeError && error.is("ESRCH", "ENODEV"))) throw error;
+      }
+    });
+  }
+}
+
+/** `command`: by which root does it. @throws {TtunError} privilege, system */
+function attempt<T>(doing: string, run: () => T, command?: () => string): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    const isRefused = error.is("EPERM", "EACCES");
+    const advice = command === undefined ? "" : `, or do it as root: sudo ${command()}`;
+    throw new TtunError(
+      isRefused ? "privilege" : "system",
+      `Cannot ${doing}: ` +
+        (isRefused ? `no privilege for it; run ttun with sudo${advice}` : error.message),
+      { cause: error },
+    );
   }
 }
 
@@ -97,16 +103,4 @@ export class KernelRoutes implements RouteTable {
 export function hopText({ index, gateway, via, source }: Route): string {
   const text = (bytes: Uint8Array | undefined) => bytes === undefined ? "" : toHex(bytes);
   return [index, text(gateway), text(via), text(source)].join(" ");
-}
-
-function refused(error: NativeError, host: string, { route }: KernelRoute, link: string) {
-  const via = route.gateway === undefined ? "" : ` via ${formatIp(route.gateway)}`;
-  const why = error.is("EPERM", "EACCES")
-    ? `no privilege for it; run ttun with sudo, or do it as root: sudo ip route add ${host}${via} dev ${link}`
-    : error.message;
-  return new TtunError(
-    error.is("EPERM", "EACCES") ? "privilege" : "system",
-    `Cannot keep the way to the server ${host} out of the tunnel, whose routes cover it: ${why}`,
-    { cause: error },
-  );
 }
