@@ -1,5 +1,5 @@
 import type { HostPort } from "../src/base/addr.ts";
-import type { StreamInfo, Tuning } from "../src/contract/stream.ts";
+import type { SendingInfo, StreamInfo, Tuning } from "../src/contract/stream.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";
@@ -20,6 +20,7 @@ const SO_LINGER = 13;
 const SO_PROTOCOL = 38;
 const IPV6_V6ONLY = 26;
 const TCP_NODELAY = 1;
+const TCP_MAXSEG = 2;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_INFO = 11;
@@ -40,14 +41,25 @@ const BACKLOG = 4096;
 /** struct tcp_info (linux/tcp.h), as far as it is read here. */
 const TCP_INFO_SIZE = 136;
 const TCPI_STATE = 0;
+const TCPI_RETRANSMITS = 2;
 const TCPI_SND_MSS = 16;
 const TCPI_UNACKED = 24;
+const TCPI_SACKED = 28;
+const TCPI_LAST_DATA_SENT = 44;
+const TCPI_LAST_ACK_RECV = 56;
 const TCPI_RTT_US = 68;
+const TCPI_TOTAL_RETRANS = 100;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
 /** There since Linux 4.6. */
 const TCPI_NOTSENT_BYTES = 144;
-const TCP_INFO_ROOM = 148;
+const TCP_INFO_NOTSENT_SIZE = 148;
+const TCPI_SEGS_IN = 140;
+const TCPI_DELIVERED = 192;
+const TCPI_BYTES_SENT = 200;
+const TCPI_BYTES_RETRANS = 208;
+/** With the last of these, since Linux 4.19. */
+const TCP_INFO_SENDING_SIZE = 216;
 
 /** struct mptcp_info (linux/mptcp.h); the byte counters are there since Linux 6.5. */
 const MPTCP_INFO_SIZE = 80;
@@ -68,17 +80,35 @@ const int = new Int32Array(1);
 const intBytes = new Uint8Array(int.buffer);
 const intLength = new Uint8Array(new Uint32Array([4]).buffer);
 
+/** What must be known before a socket connects or listens. */
+export interface SocketKind {
+  /** Multipath TCP, where the kernel has that. */
+  readonly mptcp: boolean;
+  /** TCP_MAXSEG: the largest segment of either direction; absent = what the link carries. */
+  readonly segmentBytes?: number | undefined;
+}
+
 /**
- * A non-blocking TCP socket. With `mptcp` it is a Multipath TCP one where the kernel has that.
+ * A non-blocking TCP socket. Where the kernel cannot limit the segments of Multipath TCP (before
+ * Linux 6.17) the limit counts, and it is plain TCP.
  * @throws {NativeError} EAFNOSUPPORT where the kernel lacks the address family, EMFILE, …
  */
-function openSocket(libc: Libc, family: number, mptcp: boolean): { fd: number; mptcp: boolean } {
+function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketKind): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const limit = (fd: number) =>
+    segmentBytes === undefined || setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
   if (mptcp) {
     const fd = libc.call.socket(family, type, IPPROTO_MPTCP);
-    if (fd >= 0) return { fd, mptcp: true };
+    if (fd >= 0) {
+      if (limit(fd)) return fd;
+      libc.call.close(fd);
+    }
   }
-  return { fd: libc.check("socket", libc.call.socket(family, type, IPPROTO_TCP)), mptcp: false };
+  const fd = libc.check("socket", libc.call.socket(family, type, IPPROTO_TCP));
+  return guarded(libc, fd, () => {
+    if (!limit(fd)) throw new NativeError("TCP_MAXSEG", libc.errno[0]!);
+    return fd;
+  });
 }
 
 /** Runs `use` on a new descriptor and closes it if that throws. */
@@ -95,9 +125,9 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
  * Begins a connection; whether it comes about shows when the socket is writable (`socketError`).
  * @throws {NativeError}
  */
-export function startConnect(libc: Libc, to: HostPort, o: { mptcp: boolean }): number {
+export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
   const { family, size } = writeSockaddr(to, name);
-  const { fd } = openSocket(libc, family, o.mptcp);
+  const fd = openSocket(libc, family, kind);
   // Its own port is one that a listener may want: without this it could not be had meanwhile.
   setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
   for (;;) {
@@ -134,20 +164,20 @@ export function socketError(libc: Libc, fd: number): number {
  * A listening socket. Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 alone
  * where the kernel has no IPv6. @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
  */
-export function startListen(libc: Libc, at: HostPort, o: { mptcp: boolean }): number {
-  if (at.host !== "" && at.host !== "::") return listenOn(libc, at, o.mptcp, false);
+export function startListen(libc: Libc, at: HostPort, kind: SocketKind): number {
+  if (at.host !== "" && at.host !== "::") return listenOn(libc, at, kind, false);
   try {
-    return listenOn(libc, { host: "::", port: at.port }, o.mptcp, true);
+    return listenOn(libc, { host: "::", port: at.port }, kind, true);
   } catch (error) {
     const noIpv6 = error instanceof NativeError && error.is("EAFNOSUPPORT", "EADDRNOTAVAIL");
     if (!noIpv6) throw error;
-    return listenOn(libc, { host: "0.0.0.0", port: at.port }, o.mptcp, false);
+    return listenOn(libc, { host: "0.0.0.0", port: at.port }, kind, false);
   }
 }
 
-function listenOn(libc: Libc, at: HostPort, mptcp: boolean, dualStack: boolean): number {
+function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean): number {
   const { family, size } = writeSockaddr(at, name);
-  const { fd } = openSocket(libc, family, mptcp);
+  const fd = openSocket(libc, family, kind);
   return guarded(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === AF_INET6) setInt(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
@@ -264,17 +294,18 @@ export function hasCongestion(libc: Libc, name: string): boolean {
 export function socketInfo(libc: Libc, fd: number): StreamInfo {
   const multipath = mptcpInfo(libc, fd);
   const info: StreamInfo = { protocol: multipath === null ? "tcp" : "mptcp" };
-  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_ROOM);
+  const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_SENDING_SIZE);
   if (tcp !== null && tcp.byteLength >= TCP_INFO_SIZE) {
     info.acked = Number(tcp.getBigUint64(TCPI_BYTES_ACKED, true));
     info.received = Number(tcp.getBigUint64(TCPI_BYTES_RECEIVED, true));
     info.segmentBytes = tcp.getUint32(TCPI_SND_MSS, true);
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
-    if (tcp.byteLength >= TCP_INFO_ROOM) {
+    if (tcp.byteLength >= TCP_INFO_NOTSENT_SIZE) {
       info.isDelivered = tcp.getUint32(TCPI_UNACKED, true) === 0 &&
         tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0;
     }
+    if (tcp.byteLength >= TCP_INFO_SENDING_SIZE) info.sending = sendingInfo(tcp);
   }
   if (multipath === null) return info;
   // The above is the first path alone, which others may have replaced, and which outlives the end.
@@ -290,6 +321,23 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
   }
   info.peerClosed = hasHungUp(libc, fd);
   return info;
+}
+
+function sendingInfo(tcp: DataView): SendingInfo {
+  const count = (at: number) => Number(tcp.getBigUint64(at, true));
+  return {
+    timeouts: tcp.getUint8(TCPI_RETRANSMITS),
+    retransmitted: tcp.getUint32(TCPI_TOTAL_RETRANS, true),
+    inFlightBytes: Math.max(
+      0,
+      count(TCPI_BYTES_SENT) - count(TCPI_BYTES_RETRANS) - count(TCPI_BYTES_ACKED),
+    ),
+    sacked: tcp.getUint32(TCPI_SACKED, true),
+    delivered: tcp.getUint32(TCPI_DELIVERED, true),
+    segmentsIn: tcp.getUint32(TCPI_SEGS_IN, true),
+    sentMsAgo: tcp.getUint32(TCPI_LAST_DATA_SENT, true),
+    heardMsAgo: tcp.getUint32(TCPI_LAST_ACK_RECV, true),
+  };
 }
 
 /** null unless Multipath TCP was really negotiated, not only asked for. */

@@ -195,6 +195,7 @@ async function meetV2(
         life: { signsOfLife: () => link.heard, askForLife: () => link.ping() },
         watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
         rttMs: () => link.rttMs,
+        tellSegmentSize: (size) => link.tellSegmentSize(size),
       };
     },
     refuse: async (words) => {

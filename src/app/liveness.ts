@@ -6,12 +6,19 @@ import { sleep } from "./wait.ts";
 /** Without a byte from the other end for so many seconds it counts as dead. */
 export const DEAD_TIME = 15;
 
+/**
+ * Packets were carried, and then nothing comes for so long: the peer is asked, which tells it as
+ * well that we live and hear (core/net/segment_watch.ts).
+ */
+const ASK_AFTER = 1_000;
+
 /** When there is something to write already, look again so much later. */
 const BUSY_PAUSE = 1_000;
 
 /**
  * Sends something at least every third of the peer's dead time, less 0..20 % by chance, and
- * watches that something comes (docs/link-v2.md, "Timers").
+ * watches that something comes (docs/link-v2.md, "Timers"). Asks once more where packets were
+ * carried and then nothing comes.
  * @throws {TtunError} lost when nothing has come for `deadTimeMs`; the signal's reason
  */
 export async function keepAlive(
@@ -19,10 +26,17 @@ export async function keepAlive(
   o: { clock: Clock; rng: Rng; deadTimeMs: number; signal: AbortSignal },
 ): Promise<never> {
   link.ping(); // the round-trip time is known from the beginning
+  let asked = link.batches;
   for (;;) {
     const interval = link.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
     const now = o.clock.now();
-    const dueIn = Math.min(link.lastSent + interval, link.lastArrival + o.deadTimeMs) - now;
+    const mayAsk = link.batches !== asked;
+    const dueIn = Math.min(
+      link.lastSent + interval,
+      link.lastArrival + o.deadTimeMs,
+      // Looked at again at the latest by then, for packets may have come meanwhile.
+      mayAsk ? link.lastArrival + ASK_AFTER : now + ASK_AFTER,
+    ) - now;
     await sleep(o.clock, Math.max(dueIn, link.isWriting ? BUSY_PAUSE : 1), o.signal);
     if (isSilent(link, o)) {
       // After a sleep of the whole machine what lies in the socket is read first.
@@ -30,7 +44,9 @@ export async function keepAlive(
       await sleep(o.clock, 1, o.signal);
       if (isSilent(link, o)) throw silent(o.deadTimeMs);
     }
-    if (o.clock.now() - link.lastSent >= interval) link.ping();
+    const isQuiet = mayAsk && o.clock.now() - link.lastArrival >= ASK_AFTER;
+    if (isQuiet) asked = link.batches;
+    if (isQuiet || o.clock.now() - link.lastSent >= interval) link.ping();
   }
 }
 

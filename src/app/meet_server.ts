@@ -35,6 +35,8 @@ export interface MeetingOptions {
   readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;
+  /** Called when the server says which size of segments passes on this path. */
+  readonly onSegmentSize?: (bytes: number) => void;
 }
 
 /**
@@ -122,7 +124,13 @@ class Meeting {
     const { rng, rekey } = secrets;
     await using unread = new AsyncDisposableStack();
     const link = unread.use(
-      new V2Link(this.#stream, session, { clock, rng, device, ...(rekey && { rekey }) }),
+      new V2Link(this.#stream, session, {
+        clock,
+        rng,
+        device,
+        onSegmentSize: this.#o.onSegmentSize,
+        ...(rekey && { rekey }),
+      }),
     );
     const given = addresses === undefined ? [] : readAddresses(addresses);
     unread.move();
@@ -133,6 +141,7 @@ class Meeting {
       watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
       probe: (signal) => answers(link, { clock, signal }),
       rttMs: () => link.rttMs,
+      isUnanswered: () => link.isUnanswered,
     };
   }
 

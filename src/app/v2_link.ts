@@ -11,6 +11,7 @@ import {
   PACKET_HEADER_FILLED,
   packPadding,
   packRekey,
+  packSegmentSize,
   PIECE_HEADER,
   SUPER_HEADER,
   SUPER_MORE,
@@ -46,6 +47,9 @@ const STAMPS_PER_MS = 100;
  */
 const RECORD_AIM = 16 * 1024;
 
+/** An answer to a ping is there by then, unless something is wrong, in milliseconds. */
+const ANSWER_TIME = 300;
+
 /** A ping has up to so many bytes of padding: its size shall not tell that it is one. */
 const PING_PADDING = 64;
 
@@ -76,6 +80,8 @@ export class V2Link implements Link {
   /** When bytes last came, and when we last sent some, on the clock. */
   lastArrival: number;
   lastSent: number;
+  /** Grows with every batch of packets, in either direction. */
+  batches = 0;
   /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
   rttMs = NaN;
   readonly #session: LinkSession;
@@ -85,21 +91,31 @@ export class V2Link implements Link {
   readonly #writers = new Turnstile();
   #sealedBytes = 0;
   #sealedSince: number;
+  #pingedAt = -Infinity;
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
   readonly #in: RecordReader;
+  readonly #onSegmentSize: (bytes: number) => void;
   #ended = false;
 
   constructor(
     stream: Stream,
     session: LinkSession,
-    o: { clock: Clock; rng: Rng; device: DeviceFacts; rekey?: RekeyLimits },
+    o: {
+      clock: Clock;
+      rng: Rng;
+      device: DeviceFacts;
+      rekey?: RekeyLimits;
+      /** At a client: the server says which size of segments passes on this path. */
+      onSegmentSize?: ((bytes: number) => void) | undefined;
+    },
   ) {
     this.stream = stream;
     this.#session = session;
     this.#clock = o.clock;
     this.#rng = o.rng;
     this.#limits = o.rekey ?? DEFAULT_REKEY;
+    this.#onSegmentSize = o.onSegmentSize ?? (() => {});
     this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
     this.offload = o.device.takes === Offload.none ? Offload.none : offered(session.peer);
     this.room = {
@@ -116,11 +132,17 @@ export class V2Link implements Link {
     return this.#session.peer.deadTime * 1000;
   }
 
+  /** Whether nothing has come since a ping, for so long that an answer was to be expected. */
+  get isUnanswered(): boolean {
+    return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
+  }
+
   get isWriting(): boolean {
     return this.#writers.isBusy;
   }
 
   send(batch: Packets): Now<void> {
+    this.batches++;
     if (this.#writers.isBusy) return this.#writers.pass(() => this.#sendFrom(batch, 0));
     const sending = this.#sendFrom(batch, 0);
     if (sending instanceof Promise) return this.#writers.pass(() => sending);
@@ -129,10 +151,16 @@ export class V2Link implements Link {
   /** Asks the peer for an answer. Does nothing while a write waits: more would not get through. */
   ping(): void {
     if (this.#writers.isBusy) return;
+    this.#pingedAt = this.#clock.now();
     const data = this.#rng(ECHO_SIZE);
     writeU32(data, 0, this.#stamp());
     const padding = packPadding(this.#rng(1)[0]! % PING_PADDING);
     this.#sendAside(concat(packEcho("ping", data), padding));
+  }
+
+  /** Tells a client which size of segments passes on its path. */
+  tellSegmentSize(bytes: number): void {
+    this.#sendAside(packSegmentSize(bytes));
   }
 
   /** The clock as a ping carries it. */
@@ -300,7 +328,10 @@ export class V2Link implements Link {
 
   recvNow(into: Packets): number | undefined {
     for (let hasOpened = false;;) {
-      if (this.#in.readPackets(into) > 0) return into.count;
+      if (this.#in.readPackets(into) > 0) {
+        this.batches++;
+        return into.count;
+      }
       if (this.#ended) return 0;
       if (hasOpened || !this.#in.isRead) return NO_PACKET;
       if (this.#in.openRecord()) {
@@ -332,6 +363,9 @@ export class V2Link implements Link {
         return true;
       case "rekey":
         this.#session.opener.rekey();
+        return true;
+      case "segmentSize":
+        this.#onSegmentSize(frame.bytes);
         return true;
       case "close":
         this.#ended = true;

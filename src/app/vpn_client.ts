@@ -2,23 +2,35 @@ import { type Cidr, formatAddr, type HostPort } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
-import { scope } from "../base/scope.ts";
+import { onAbort, scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Paths } from "../contract/routing.ts";
-import type { Dialer } from "../contract/stream.ts";
+import type { Dialer, Stream } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { ClientIdentity } from "../core/link/identity.ts";
+import { LEAST_SEGMENT_SIZE } from "../core/net/segment_watch.ts";
 import { dialAny } from "./dial_any.ts";
+import { SizedDialer } from "./net/sized_dialer.ts";
+import { untilAborted, watchHandshake, watchSegments } from "./net/watch_segments.ts";
 import { droppedSince, type PacketService } from "./packet_service.ts";
 import { ServerName } from "./proxy/server_name.ts";
 import { Tuner } from "./tuning.ts";
 import { meetServer, type ServerMemory } from "./meet_server.ts";
 import { PathChanged, ServerPaths } from "./server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
-import type { WireSecrets } from "./wire.ts";
+import type { PeerLink, WireSecrets } from "./wire.ts";
 
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
+
+/** Segments are not made smaller than this, whatever a server says (Linux's TCP_MIN_MSS). */
+const LEAST_SEGMENT = 88;
+
+/** How long a size is tried that nothing speaks for but silence. */
+const TRIAL_MS = 60_000;
+
+/** So many attempts in a row may follow the last one at once. */
+const MOST_AT_ONCE = 6;
 
 export interface VpnClientOptions {
   server: HostPort;
@@ -64,17 +76,19 @@ export async function runVpnClient(o: VpnClientOptions): Promise<void> {
 class VpnClient {
   readonly #o: VpnClientOptions;
   readonly #tuner: Tuner;
+  readonly #dialer: SizedDialer;
   readonly #backoff = new Backoff();
   readonly #paths: ServerPaths;
 
   constructor(o: VpnClientOptions) {
     const { addresses = [], server: { host } } = o;
+    this.#dialer = new SizedDialer(o.dialer, o.clock);
     this.#paths = new ServerPaths(o.paths, o.clock, addresses);
     const known = { host, addresses };
     const name = new ServerName(o.resolver, { ...o, freshMs: 0, known });
     this.#o = {
       ...o,
-      dialer: this.#paths.dialer(o.dialer),
+      dialer: this.#paths.dialer(this.#dialer),
       resolver: this.#paths.resolver(name),
     };
     this.#tuner = new Tuner(o.log, o.congestion);
@@ -82,9 +96,13 @@ class VpnClient {
 
   async run(): Promise<never> {
     const { log, secrets, signal } = this.#o;
-    for (let failures = 0;;) {
-      const { error, wasUp } = await this.#attempt();
+    for (let failures = 0, atOnce = 0;;) {
+      const { error, wasUp, next } = await this.#attempt();
       signal.throwIfAborted();
+      if (error instanceof SmallerSegments) { // the same connection, as it should have been
+        log.warn(error.message);
+        continue;
+      }
       const isMoved = error instanceof PathChanged;
       if (wasUp) failures = 1;
       else if (!isMoved) failures++;
@@ -95,6 +113,11 @@ class VpnClient {
         log.info(`${error.message}; connecting again at once`);
         continue;
       }
+      if (next === "at once" && atOnce++ < MOST_AT_ONCE) {
+        log.warn(error.message, { retry_in_seconds: 0 });
+        continue;
+      }
+      atOnce = 0;
       const pause = this.#backoff.pause(secrets.rng(1)[0]! / 256);
       log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
       if (await this.#paths.pause(pause, signal)) {
@@ -104,13 +127,15 @@ class VpnClient {
     }
   }
 
-  /** One connection from dial to its end; what ended it. */
-  async #attempt(): Promise<{ error: TtunError; wasUp: boolean }> {
+  /** One connection from dial to its end; what ended it, and when the next one is to come. */
+  async #attempt(): Promise<{ error: TtunError; wasUp: boolean; next: Next }> {
     const { clock, log, pump, server } = this.#o;
     let since = null as number | null;
     const before = { ...pump.counters };
     let rttMs = () => NaN;
     const traffic = { sentBytes: 0, receivedBytes: 0 };
+    let next = "after a pause" as Next;
+    let isUnanswered = () => false;
     try {
       log.debug("connecting", { server: formatAddr(server) });
       // A scope for each session: what hangs on its signal goes with it.
@@ -126,8 +151,13 @@ class VpnClient {
         });
         watch.connected(stream);
         this.#tuner.tune(stream);
-        const peer = await meetServer(stream, { ...this.#o, device: pump.device });
+        const told = Promise.withResolvers<number>();
+        const onSegmentSize = (bytes: number) => {
+          if (this.#isSmaller(stream, bytes)) told.resolve(bytes);
+        };
+        const peer = await this.#meet(stream, onSegmentSize, signal);
         await using link = peer.link;
+        isUnanswered = peer.isUnanswered ?? isUnanswered;
         rttMs = peer.rttMs ?? rttMs;
         since = clock.now();
         const at = formatAddr(stream.remote);
@@ -143,12 +173,26 @@ class VpnClient {
           if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
         };
         await this.#o.takeAddresses(peer.addresses ?? [], signal);
-        await runSession(peer, link, pump, { peer: at, addresses: [], traffic, onUp }, signal);
+        const watchBoth = async (signal: AbortSignal) => {
+          const size = this.#watchSegments(stream, signal);
+          const silence = peer.watch?.(signal);
+          const smaller = await Promise.race([size, told.promise, ...silence ? [silence] : []])
+            .catch((error) => {
+              if (!signal.aborted) isUnanswered = () => false; // it is this end that hangs up
+              throw error;
+            });
+          if (smaller === undefined) return;
+          throw this.#limitSegments(stream, smaller);
+        };
+        const member = { peer: at, addresses: [], traffic, onUp };
+        await runSession({ ...peer, watch: watchBoth }, link, pump, member, signal);
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;
-      return { error: new TtunError("lost", words), wasUp: true };
+      return { error: new TtunError("lost", words), wasUp: true, next };
     } catch (thrown) {
-      return { error: toTtunError(thrown), wasUp: since !== null };
+      // A server that sees its own segments get lost hangs up, and tells the next connection.
+      if (isUnanswered()) next = "at once";
+      return { error: toTtunError(thrown), wasUp: since !== null, next };
     } finally {
       if (since !== null) {
         this.#backoff.sessionEnded(clock.now() - since);
@@ -159,4 +203,73 @@ class VpnClient {
       }
     }
   }
+
+  /** The smaller size to go on with, when that is known and can be. */
+  async #watchSegments(stream: Stream, signal: AbortSignal): Promise<number> {
+    const { clock, log } = this.#o;
+    const size = await watchSegments(stream, { clock, signal });
+    if (this.#dialer.limitsSegments) return size;
+    log.warn(
+      "full segments do not pass on the way to the server, and no router says so; native sockets " +
+        "(--io ffi) can make them smaller, as can the kernel: sysctl net.ipv4.tcp_mtu_probing=1",
+    );
+    return await untilAborted(signal);
+  }
+
+  /** The handshake, as long as what is sent in it gets through. */
+  async #meet(
+    stream: Stream,
+    onSegmentSize: (bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<PeerLink> {
+    const { clock, pump } = this.#o;
+    const { local, remote } = stream;
+    const meeting = new AbortController();
+    using _tie = onAbort(signal, (reason) => meeting.abort(reason));
+    const isStuck = async () => {
+      const smaller = await watchHandshake(stream, { clock, signal: meeting.signal });
+      if (!this.#dialer.limitsSegments) return await untilAborted(meeting.signal);
+      throw this.#limitSegments(stream, smaller);
+    };
+    try {
+      return await Promise.race([
+        meetServer(stream, { ...this.#o, device: pump.device, onSegmentSize }),
+        isStuck(),
+      ]);
+    } catch (error) {
+      // Silence may be the server's answer getting lost: every other attempt is with what every path
+      // carries.
+      if (error instanceof TtunError && error.kind === "timeout") {
+        const isLeast = this.#dialer.limitOf({ local, remote }) === LEAST_SEGMENT_SIZE;
+        this.#dialer.limit({ local, remote }, isLeast ? undefined : LEAST_SEGMENT_SIZE, TRIAL_MS);
+      }
+      throw error;
+    } finally {
+      meeting.abort();
+    }
+  }
+
+  #isSmaller(stream: Stream, segmentBytes: number): boolean {
+    const { segmentBytes: now = 0 } = stream.info();
+    return this.#dialer.limitsSegments && segmentBytes >= LEAST_SEGMENT && segmentBytes < now;
+  }
+
+  /** Ends a connection whose full segments do not pass; the next one has smaller ones. */
+  #limitSegments(stream: Stream, segmentBytes: number): TtunError {
+    this.#dialer.limit(stream, segmentBytes);
+    stream.reset();
+    return new SmallerSegments(
+      `Full segments do not pass on the way to ${formatAddr(stream.remote)}, and no router says ` +
+        `so: connecting again with ${segmentBytes} bytes each (as --segment-size would)`,
+    );
+  }
 }
+
+/** A connection is given up for one with smaller segments. */
+class SmallerSegments extends TtunError {
+  constructor(message: string) {
+    super("lost", message);
+  }
+}
+
+type Next = "after a pause" | "at once";

@@ -12,6 +12,7 @@ import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
 import { Occupants } from "./occupants.ts";
+import { ClientPaths } from "./net/client_paths.ts";
 import { Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
@@ -78,6 +79,7 @@ class VpnServer {
   readonly #occupants: Occupants;
   /** By the name of a client with networks behind it: the session that has them. */
   readonly #gateways = new Map<string, Tenant>();
+  readonly #paths: ClientPaths;
 
   constructor(o: VpnServerOptions) {
     this.#o = o;
@@ -86,6 +88,7 @@ class VpnServer {
     this.#occupants = new Occupants(this.#many, o.secrets.wallClock);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#tuner = new Tuner(o.log, o.congestion);
+    this.#paths = new ClientPaths(o);
   }
 
   get #many(): number {
@@ -278,7 +281,8 @@ class VpnServer {
       });
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
-    await runSession(admitted, link, pump, { ...member, onUp }, signal);
+    const watch = this.#paths.watch(stream, candidate, admitted);
+    await runSession({ ...admitted, watch }, link, pump, { ...member, onUp }, signal);
   }
 }
 

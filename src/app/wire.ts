@@ -38,6 +38,10 @@ export interface PeerLink {
   readonly addresses?: readonly Cidr[];
   /** The last round-trip time in milliseconds, where the version can tell; NaN before it is known. */
   readonly rttMs?: () => number;
+  /** At a server: tells the client which size of segments passes on its path (version 2). */
+  readonly tellSegmentSize?: (bytes: number) => void;
+  /** Whether the peer has left a question of ours unanswered for a while (version 2). */
+  readonly isUnanswered?: () => boolean;
   /** Runs beside the session and ends it when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
   /** Asks for a sign of life now; whether one has come in time. */

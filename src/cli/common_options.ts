@@ -35,6 +35,18 @@ export const MEANS_OPTIONS = {
     default: "auto",
     help: "sockets by native calls or by Deno's own",
   },
+  segmentSize: {
+    names: ["segment-size"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "BYTES",
+    // What Linux takes as TCP_MAXSEG.
+    min: 88,
+    max: 32767,
+    help: "largest TCP segment of the connection between the two ends (its MSS), for a path that " +
+      "loses larger ones without a word (Linux, not with --io deno)",
+    defaultText: "what the path carries",
+  },
   aead: {
     names: ["aead"],
     group: "tuning",

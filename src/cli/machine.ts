@@ -7,6 +7,7 @@ import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
 import type { Configured, NetworkConfig } from "../io/netcfg.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import type { SegmentLimits } from "../io/posix_net.ts";
 import type { Reactor } from "../io/reactor.ts";
 import type { VpnConfig } from "./messages.ts";
 
@@ -22,6 +23,12 @@ export interface Net extends Dialer {
   listen(at: Addr, o: { signal: AbortSignal }): Listener;
 }
 
+/** How connections are to be had. */
+export interface NetConfig extends Pick<VpnConfig, "io" | "mptcp"> {
+  /** The largest TCP segment of connections that are opened, and that are taken. */
+  readonly segmentBytes: SegmentLimits;
+}
+
 /** What any data plane has of the operating system that it runs on. */
 export interface SocketMachine extends AsyncDisposable {
   readonly clock: Clock;
@@ -29,7 +36,8 @@ export interface SocketMachine extends AsyncDisposable {
   readonly reactor: Reactor | null;
   /** System calls; null where there are none. */
   readonly libc: Libc | null;
-  openNet(o: Pick<VpnConfig, "io" | "mptcp">, log: Logger): Net;
+  /** @throws {TtunError} usage, where segments are to be limited and cannot be */
+  openNet(o: NetConfig, log: Logger): Net;
   /**
    * What becomes that user when it is called, and whether this thread may still change the network
    * then, where it `keeps` that. @throws {TtunError} usage, where there is none such

@@ -51,6 +51,8 @@ export interface VpnConfig {
   readonly mptcp: boolean | undefined;
   /** The kernel's name of a congestion control; undefined = as the system has it. */
   readonly congestion: string | undefined;
+  /** The largest TCP segment of the connection; undefined = what the path carries. */
+  readonly segmentSize: number | undefined;
   readonly device: string | undefined;
   /** Windows: where wintun.dll is; undefined = beside the program. */
   readonly wintun: string | undefined;
@@ -127,6 +129,8 @@ export interface ProxyConfig {
   readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly range: PortRange;
+  /** The largest TCP segment between the two ends; undefined = what the path carries. */
+  readonly segmentSize: number | undefined;
   /** The longest text of a frame; undefined = as long as the other end takes. */
   readonly mostText: number | undefined;
   readonly limits: ProxyLimits;

@@ -49,7 +49,9 @@ async function run(
   const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
   const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
   const ciphers = opened.use(chooseCiphers(config.aead, log));
-  const net = machine.openNet({ io: config.io, mptcp: false }, log);
+  // Programs and targets have paths of their own.
+  const segmentBytes = { [config.end.role === "client" ? "dial" : "listen"]: config.segmentSize };
+  const net = machine.openNet({ io: config.io, mptcp: false, segmentBytes }, log);
   const { end } = config;
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
   const resolver = mayMeetNames(end)

@@ -9,11 +9,12 @@ const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 /** What both ends of a proxy have of the command line as it is. */
 export function settingsOf(
   options: ProxyOptions,
-): Pick<ProxyConfig, "cipher" | "aead" | "range" | "mostText" | "limits" | "user"> {
+): Pick<ProxyConfig, "cipher" | "aead" | "range" | "segmentSize" | "mostText" | "limits" | "user"> {
   return {
     cipher: options.cipher,
     aead: options.aead,
     range: options.portRange,
+    segmentSize: options.segmentSize,
     mostText: options.mtu === undefined ? undefined : Math.min(options.mtu, MAX_TEXT),
     limits: {
       total: options.connections,

@@ -15,6 +15,7 @@ Deno.test("without options there are the drivers' own limits, and texts of any l
     cipher: "chacha20-poly1305",
     aead: "auto",
     range: { first: 1024, last: 65535 },
+    segmentSize: undefined,
     mostText: undefined,
     limits: DEFAULT_LIMITS,
     user: undefined,

@@ -1,7 +1,16 @@
 import { TtunError } from "../base/errors.ts";
 import { DenoClock } from "../io/deno_clock.ts";
 import { DenoNet } from "../io/deno_net.ts";
-import type { SocketMachine } from "./machine.ts";
+import type { NetConfig, SocketMachine } from "./machine.ts";
+
+/** @throws {TtunError} usage: Deno has no call that limits them before a socket connects */
+export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfig): void {
+  if (dial === undefined && listen === undefined) return;
+  throw new TtunError(
+    "usage",
+    "Cannot use --segment-size with Deno's own sockets: it takes native ones (Linux, --io ffi)",
+  );
+}
 
 /** Deno's own sockets and timers: where there is no reactor of ours, and without native calls. */
 export function openDenoSockets(): SocketMachine {
@@ -9,7 +18,10 @@ export function openDenoSockets(): SocketMachine {
     clock: new DenoClock(),
     reactor: null,
     libc: null,
-    openNet: () => new DenoNet(null),
+    openNet: (config) => {
+      refuseSegmentLimits(config);
+      return new DenoNet(null);
+    },
     userChange: () => {
       const why = Deno.build.os === "linux"
         ? "it takes native calls, which Deno was started without (--allow-ffi)"

@@ -4,6 +4,7 @@ import { DenoNet } from "../io/deno_net.ts";
 import { PosixNet } from "../io/posix_net.ts";
 import { Reactor } from "../io/reactor.ts";
 import type { SocketMachine } from "./machine.ts";
+import { refuseSegmentLimits } from "./sockets_deno.ts";
 
 /** Linux: `busyPoll` as of Reactor. By system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinuxSockets(
@@ -20,8 +21,9 @@ export function openLinuxSockets(
       if (config.io !== "deno") {
         // Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net`.
         const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
-        return new PosixNet(reactor, { mptcp });
+        return new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
       }
+      refuseSegmentLimits(config);
       if (config.mptcp === true) {
         log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
       }

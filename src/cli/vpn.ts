@@ -182,6 +182,7 @@ async function planeConfig(
     io: options.io,
     mptcp: options.mptcp,
     congestion: options.congestion,
+    segmentSize: options.segmentSize,
     device: options.device,
     wintun: options.wintun,
     mtu: options.mtu,

@@ -68,7 +68,8 @@ async function run(
     ),
     networks: new ClientNetworks(carrier.many.networks),
   };
-  const net = machine.openNet(config, log);
+  const segmentBytes = { dial: config.segmentSize, listen: config.segmentSize };
+  const net = machine.openNet({ ...config, segmentBytes }, log);
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
     : null;

@@ -1,5 +1,24 @@
 import type { Addr } from "../base/addr.ts";
 
+/** What TCP tells of sending; all counts but the first are since the connection's beginning. */
+export interface SendingInfo {
+  /** Time-outs in a row of the oldest segment that is not acknowledged. */
+  timeouts: number;
+  /** Segments that were sent again. */
+  retransmitted: number;
+  /** Bytes that are sent and not acknowledged. */
+  inFlightBytes: number;
+  /** Segments of these that the peer has, with a gap before them (SACK). */
+  sacked: number;
+  /** Segments that the peer has, acknowledged in order or not. */
+  delivered: number;
+  /** Segments of any kind that have come from the peer. */
+  segmentsIn: number;
+  /** Milliseconds since data was last sent, also again, and since an acknowledgement last came. */
+  sentMsAgo: number;
+  heardMsAgo: number;
+}
+
 /** The value itself when it was there; a promise only when it had to be waited for. */
 export type Now<T> = T | Promise<T>;
 
@@ -22,6 +41,7 @@ export interface StreamInfo {
   segmentBytes?: number;
   /** The peer's kernel has acknowledged all that was written. */
   isDelivered?: boolean;
+  sending?: SendingInfo;
   /** The peer has sent FIN, or the connection is gone. */
   peerClosed?: boolean;
 }
@@ -77,6 +97,8 @@ export interface Stream extends AsyncDisposable {
 
 /** Opens streams to somewhere else. */
 export interface Dialer {
+  /** Whether it heeds `DialOptions.segmentBytes`. */
+  readonly limitsSegments?: boolean;
   /**
    * Opens a stream. @throws {TtunError} unreachable, timeout, …
    */
@@ -99,6 +121,8 @@ export interface DialOptions {
   readonly cancel?: AbortSignal;
   /** How long the other end may take; absent = as long as the carrier itself waits. */
   readonly timeoutMs?: number;
+  /** TCP_MAXSEG: the largest segment of either direction; absent = what the link carries. */
+  readonly segmentBytes?: number | undefined;
 }
 
 /** Takes streams that others open. */

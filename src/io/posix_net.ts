@@ -38,14 +38,26 @@ const CLOSED = Promise.resolve();
 
 const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
 
+export interface PosixNetOptions {
+  readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
+  readonly segmentBytes?: SegmentLimits;
+}
+
+/** The largest segment of connections in bytes (TCP_MAXSEG); absent = what the link carries. */
+export interface SegmentLimits {
+  readonly dial?: number | undefined;
+  readonly listen?: number | undefined;
+}
+
 /** TCP on the reactor. Hosts are IP addresses: names are resolved before. */
 export class PosixNet implements Dialer {
+  readonly limitsSegments = true;
   readonly #reactor: Reactor;
-  readonly #mptcp: { dial: boolean; listen: boolean };
+  readonly #o: PosixNetOptions;
 
-  constructor(reactor: Reactor, o: { mptcp: { dial: boolean; listen: boolean } }) {
+  constructor(reactor: Reactor, o: PosixNetOptions) {
     this.#reactor = reactor;
-    this.#mptcp = o.mptcp;
+    this.#o = o;
   }
 
   dial(to: Addr, o: DialOptions): Promise<Stream> {
@@ -58,7 +70,11 @@ export class PosixNet implements Dialer {
     try {
       o.signal.throwIfAborted();
       const target = hostPort(to);
-      const fd = startConnect(this.#reactor.libc, target, { mptcp: this.#mptcp.dial });
+      const { mptcp, segmentBytes } = this.#o;
+      const fd = startConnect(this.#reactor.libc, target, {
+        mptcp: mptcp.dial,
+        segmentBytes: lesser(segmentBytes?.dial, o.segmentBytes),
+      });
       const descriptor = this.#reactor.own(fd, o.signal);
       return new Dialing(this.#reactor, descriptor, target, o, events).begin();
     } catch (thrown) {
@@ -70,12 +86,20 @@ export class PosixNet implements Dialer {
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     try {
-      const fd = startListen(this.#reactor.libc, hostPort(at), { mptcp: this.#mptcp.listen });
+      const { mptcp, segmentBytes } = this.#o;
+      const fd = startListen(this.#reactor.libc, hostPort(at), {
+        mptcp: mptcp.listen,
+        segmentBytes: segmentBytes?.listen,
+      });
       return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT));
     } catch (thrown) {
       throw netError(thrown, "listen", at);
     }
   }
+}
+
+function lesser(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? a ?? b : Math.min(a, b);
 }
 
 function hostPort(addr: Addr): HostPort {

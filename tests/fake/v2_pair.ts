@@ -24,6 +24,8 @@ export interface PairOptions {
   near?: DeviceFacts;
   far?: DeviceFacts;
   rekey?: RekeyLimits;
+  /** What the near end does with segment sizes that it is told. */
+  onSegmentSize?: (bytes: number) => void;
 }
 
 export const NEVER: RekeyLimits = { records: Infinity, bytes: Infinity, ms: Infinity };
@@ -58,7 +60,11 @@ export function v2Pair(o: PairOptions = {}): {
   const clock = new FakeClock();
   const common = { clock, rng: seededRng(9), ...(o.rekey && { rekey: o.rekey }) };
   return {
-    near: new V2Link(stream, sessions.near, { ...common, device: nearDevice }),
+    near: new V2Link(stream, sessions.near, {
+      ...common,
+      device: nearDevice,
+      onSegmentSize: o.onSegmentSize,
+    }),
     far: new V2Link(farStream, sessions.far, { ...common, device: farDevice }),
     sessions,
     stream: farStream,

@@ -27,6 +27,7 @@ TLV_INSTANCE, TLV_SESSION, TLV_CARRIER, TLV_EXPECTED, TLV_PROOF, TLV_ADDRESSES =
 TLV_IDENTITY = 0x80
 FRAME_PACKET, FRAME_PING, FRAME_REKEY, FRAME_SETUP, FRAME_CLOSE = 0x01, 0x03, 0x05, 0x06, 0x22
 FRAME_SUPER, MORE, CONTINUES = 0x02, 0x01, 0x02
+FRAME_SEGMENT_SIZE = 0x81
 FILLER = bytes([0x80, 5, 0, 0, 0, 0, 0])
 NEEDS_CSUM = 1
 GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP, GSO_ECN = 0, 1, 4, 5, 0x80
@@ -195,6 +196,11 @@ def close_frame(code, words):
 
 def packet_frame(packet, length_size=None):
     return bytes([FRAME_PACKET]) + varint(len(packet), length_size) + packet
+
+
+def segment_size_frame(size, length_size=None, size_size=None):
+    body = varint(size, size_size)
+    return bytes([FRAME_SEGMENT_SIZE]) + varint(len(body), length_size) + body
 
 
 def super_frame(data, header=None, flags=0, length_size=4):
@@ -598,6 +604,25 @@ def make_cases(secrets):
     ]
 
 
+# Segment sizes
+
+
+def make_segment_sizes():
+    """Frame 81; `forms` are others that mean the same."""
+    return [
+        {
+            "bytes": size,
+            "frame": segment_size_frame(size).hex(),
+            "forms": [
+                segment_size_frame(size, 2).hex(),
+                segment_size_frame(size, None, 8).hex(),
+                segment_size_frame(size, 8, 8).hex(),
+            ],
+        }
+        for size in [0, 63, 64, 88, 536, 1220, 1440, 16384, VARINT_LIMIT]
+    ]
+
+
 # Super-packets
 
 
@@ -891,6 +916,7 @@ def main():
         ],
         "varints": make_varints(),
         "times": make_times(),
+        "segment_sizes": make_segment_sizes(),
         "super_packets": make_super_packets(),
         "checksums": make_checksums(),
         "cases": make_cases(secrets),

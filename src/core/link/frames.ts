@@ -2,6 +2,7 @@ import { concat } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import { Reader, varint, writeVarint } from "../varint.ts";
+import { onlyVarint } from "./tlv.ts";
 
 /**
  * Frames inside a record (docs/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
@@ -16,6 +17,7 @@ export const FrameType = {
   rekey: 0x05,
   setup: 0x06,
   close: 0x22,
+  segmentSize: 0x81,
 } as const;
 
 /** Types from here on carry a length, and are skipped when they are not known. */
@@ -47,7 +49,8 @@ export type Frame =
   | { kind: "ping" | "pong"; data: Uint8Array }
   | { kind: "rekey" }
   | { kind: "setup"; tlvs: Uint8Array }
-  | { kind: "close"; code: number; words: string };
+  | { kind: "close"; code: number; words: string }
+  | { kind: "segmentSize"; bytes: number };
 
 /** Bytes of a packet frame before its packet: type, length of four bytes. */
 export const PACKET_HEADER = 5;
@@ -119,6 +122,12 @@ export function packSetup(tlvs: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
 }
 
+/** Tells the client which segment size passes on its path (TCP_MAXSEG), in bytes. */
+export function packSegmentSize(bytes: number): Uint8Array {
+  const value = varint(bytes);
+  return concat(new Uint8Array([FrameType.segmentSize]), varint(value.length), value);
+}
+
 /** Words that are too long are cut behind their last whole character. */
 export function packClose(code: number, words: string): Uint8Array {
   const room = new Uint8Array(MAX_WORDS);
@@ -172,6 +181,8 @@ export function readFrame(reader: Reader): Frame | null {
       return { kind: "setup", tlvs: reader.take(reader.varint()) };
     case FrameType.close:
       return { kind: "close", code: reader.varint(), words: readWords(reader) };
+    case FrameType.segmentSize:
+      return { kind: "segmentSize", bytes: onlyVarint(reader.take(reader.varint())) };
     default:
       if (type < SKIPPABLE) {
         throw new ProtocolError(`Cannot read a frame: type ${type} is not known`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { seededRng } from "../../../tests/fake/rng.ts";
+import vectors from "../../../tests/vector/link-v2.json" with { type: "json" };
 import { concat, fromHex, toHex, utf8 } from "../../base/bytes.ts";
 import { varint, writeVarint } from "../varint.ts";
 import {
@@ -10,6 +11,7 @@ import {
   PACKET_HEADER,
   packPadding,
   packRekey,
+  packSegmentSize,
   packSetup,
   readFrames,
   writePacketHeader,
@@ -19,6 +21,8 @@ fc.configureGlobal({ seed: 2 });
 
 const protocol = { name: "TtunError", kind: "protocol" };
 const KNOWN = [0x00, 0x01, 0x03, 0x04, 0x05, 0x06, 0x22];
+
+const UNKNOWN = Array.from({ length: 0x80 }, (_, i) => 0x80 + i).filter((type) => type !== 0x81);
 
 function framesIn(bytes: Uint8Array, start = 0, end = bytes.length): Frame[] {
   return [...readFrames(bytes, start, end)];
@@ -54,7 +58,11 @@ const sample: fc.Arbitrary<Sample> = fc.oneof(
     bytes: packClose(code, words),
     found: (): Frame => ({ kind: "close", code, words }),
   })),
-  fc.tuple(fc.integer({ min: 0x80, max: 0xff }), fc.uint8Array({ maxLength: 80 })).map(
+  fc.maxSafeNat().map((bytes) => ({
+    bytes: packSegmentSize(bytes),
+    found: (): Frame => ({ kind: "segmentSize", bytes }),
+  })),
+  fc.tuple(fc.constantFrom(...UNKNOWN), fc.uint8Array({ maxLength: 80 })).map(
     ([type, body]) => ({
       bytes: concat(new Uint8Array([type]), varint(body.length), body),
       found: () => null,
@@ -112,6 +120,18 @@ Deno.test("no length makes a frame reach beyond its record", () => {
     }
   }
   assert.throws(() => framesIn(fromHex(`22${"f".repeat(16)}00`)), protocol, "a code above 2^53-1");
+});
+
+Deno.test("a segment size is one number, in any form, and nothing else", () => {
+  for (const { bytes, frame, forms } of vectors.segment_sizes) {
+    assert.equal(toHex(packSegmentSize(bytes)), frame);
+    for (const form of [frame, ...forms]) {
+      assert.deepEqual(framesIn(fromHex(form)), [{ kind: "segmentSize", bytes }], form);
+    }
+  }
+  for (const wrong of ["8100", "81024400ff", "810144", "810344c400", "8108ffffffffffffffff"]) {
+    assert.throws(() => framesIn(fromHex(wrong)), protocol, wrong);
+  }
 });
 
 Deno.test("padding takes all the rest, whatever it is", () => {

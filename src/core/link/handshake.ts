@@ -80,6 +80,7 @@ function readFirstRecord(opener: RecordOpener, held: Held): FirstRecord | null {
   const text = record.subarray(RECORD_HEADER, size - RECORD_TAG);
   for (const frame of readFrames(text, 0, text.length)) {
     if (frame.kind === "close") return { setup: null, close: frame, behind: new Uint8Array() };
+    if (frame.kind === "segmentSize") continue; // as all types from 80 on
     if (frame.kind !== "setup") break;
     const end = frame.tlvs.byteOffset - text.byteOffset + frame.tlvs.length;
     return { setup: frame.tlvs, close: null, behind: text.slice(end) };

@@ -1,0 +1,64 @@
+import type { Addr } from "../../base/addr.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
+import { SegmentSizes } from "../../core/net/segment_sizes.ts";
+
+/** So many servers at the most: more are forgotten. */
+const MOST_SERVERS = 256;
+
+/**
+ * Dials with the segment size that passes on the path, where one has been found. A path is the
+ * server's address and the address that this end has towards it: on another uplink nothing is known.
+ */
+export class SizedDialer implements Dialer {
+  readonly #dialer: Dialer;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #sizes = new SegmentSizes();
+  /** Server's address → our address towards it, when that was last seen. */
+  readonly #near = new Map<string, string>();
+
+  constructor(dialer: Dialer, clock: Pick<Clock, "now">) {
+    this.#dialer = dialer;
+    this.#clock = clock;
+  }
+
+  get limitsSegments(): boolean {
+    return this.#dialer.limitsSegments === true;
+  }
+
+  async dial(to: Addr, o: DialOptions): Promise<Stream> {
+    const far = hostOf(to);
+    const expected = this.#size(this.#near.get(far), far);
+    const stream = await this.#dialer.dial(to, { ...o, segmentBytes: expected });
+    const near = hostOf(stream.local);
+    const size = this.#size(near, far);
+    if (this.#near.size >= MOST_SERVERS) this.#near.clear();
+    this.#near.set(far, near);
+    if (size === expected) return stream;
+    // The way has changed since: what it takes can be said only before a connection begins.
+    await stream[Symbol.asyncDispose]();
+    return await this.#dialer.dial(to, { ...o, segmentBytes: size });
+  }
+
+  #size(near: string | undefined, far: string): number | undefined {
+    return near === undefined ? undefined : this.#sizes.get(`${near} ${far}`, this.#clock.now());
+  }
+
+  /** From now on connections on this stream's path have segments of at most so many bytes. */
+  limit({ local, remote }: Ends, segmentBytes: number | undefined, keepMs?: number): void {
+    const [near, far] = [hostOf(local), hostOf(remote)];
+    this.#near.set(far, near);
+    this.#sizes.set(`${near} ${far}`, segmentBytes, this.#clock.now(), keepMs);
+  }
+
+  /** What connections on this path are limited to now. */
+  limitOf({ local, remote }: Ends): number | undefined {
+    return this.#size(hostOf(local), hostOf(remote));
+  }
+}
+
+type Ends = Pick<Stream, "local" | "remote">;
+
+function hostOf(addr: Addr): string {
+  return "path" in addr ? addr.path : addr.host;
+}

@@ -1,0 +1,66 @@
+import type { Clock } from "../../src/contract/host.ts";
+import type { Dialer, Stream } from "../../src/contract/stream.ts";
+
+/** Options in every segment: time stamps. */
+const OPTIONS = 12;
+
+/** What a kernel tells of a connection of which nothing is in trouble. */
+const HEALTHY = {
+  timeouts: 0,
+  retransmitted: 0,
+  inFlightBytes: 0,
+  sacked: 0,
+  delivered: 2,
+  segmentsIn: 3,
+  sentMsAgo: 0,
+  heardMsAgo: 0,
+};
+
+/** Gives a stream of memory the facts of TCP: with full segments that get lost from `lostFrom` on. */
+export function tellsSegments(
+  stream: Stream,
+  clock: Clock,
+  { segmentBytes, lostFrom }: { segmentBytes: number; lostFrom: () => number | null },
+): void {
+  const { info } = stream;
+  stream.info = () => {
+    const since = lostFrom();
+    const facts = { ...info.call(stream), acked: 1, segmentBytes, rttMs: 1 };
+    if (since === null || clock.now() - since < 200) return { ...facts, sending: HEALTHY };
+    // The oldest segment is sent again after 0.2, 0.6, 1.4 … s; the peer is heard all the time.
+    const times = Math.floor(Math.log2((clock.now() - since) / 200 + 1));
+    const sentMsAgo = clock.now() - since - 200 * (2 ** times - 1);
+    const lost = { timeouts: times, retransmitted: times, inFlightBytes: 10 * segmentBytes };
+    return { ...facts, sending: { ...HEALTHY, ...lost, sentMsAgo, heardMsAgo: -1 } };
+  };
+}
+
+/**
+ * A dialer on whose path segments of more than `widest` bytes get lost from `lostFrom` on. Notes
+ * which size each dial asks for.
+ */
+export class NarrowDialer implements Dialer {
+  readonly asked: (number | undefined)[] = [];
+  readonly limitsSegments: boolean;
+  widest = 1300;
+  lostFrom: number | null = 0;
+  readonly #dialer: Dialer;
+  readonly #clock: Clock;
+
+  constructor(dialer: Dialer, clock: Clock, o: { limitsSegments?: boolean } = {}) {
+    this.#dialer = dialer;
+    this.#clock = clock;
+    this.limitsSegments = o.limitsSegments ?? true;
+  }
+
+  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
+    this.asked.push(o.segmentBytes);
+    const stream = await this.#dialer.dial(to, o);
+    const segmentBytes = (o.segmentBytes ?? 1460) - OPTIONS;
+    const began = this.#clock.now();
+    const lostFrom = () =>
+      this.lostFrom === null || segmentBytes <= this.widest ? null : Math.max(this.lostFrom, began);
+    tellsSegments(stream, this.#clock, { segmentBytes, lostFrom });
+    return stream;
+  }
+}
