@@ -147,6 +147,7 @@ async function runEnd(
       server: end.server,
       listener: listener!,
       direct: new DirectRules(end.direct),
+      checksServer: true,
       isEager: end.isEager,
       auth: end.auth === null ? null : passwordCheck(end.auth),
       limits,

@@ -70,6 +70,7 @@ export interface ClientOptions extends WireOptions {
   readonly password?: string;
   readonly server?: string;
   readonly direct?: readonly string[];
+  readonly checksServer?: boolean;
   readonly isEager?: boolean;
   readonly auth?: CheckPassword;
 }
@@ -153,6 +154,7 @@ export class ProxyWorld implements AsyncDisposable {
         server: o.server ?? "server.example",
         listener: streams.listen(at, common),
         direct: new DirectRules(o.direct ?? []),
+        checksServer: o.checksServer ?? false,
         isEager: o.isEager ?? false,
         auth: o.auth ?? null,
       }));

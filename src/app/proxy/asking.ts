@@ -16,7 +16,7 @@ import type { Scratch } from "./scratch.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 /** For a server's first frame, which waits for nothing but the way. Longer = another minute's key. */
-const ANSWER_MS = 5000;
+export const ANSWER_MS = 5000;
 
 /** The same over a carrier that has been used: where it leads nowhere any more there is another way. */
 const AGAIN_MS = 2000;
@@ -190,11 +190,7 @@ export class Asking {
       ? AGAIN_MS
       : ANSWER_MS;
     this.#deadline = clock.after(ms, () => {
-      const peer = formatAddr(this.#tunnel.remote);
-      this.#late = new TtunError(
-        "timeout",
-        `No answer from the server ${peer} within ${ms / 1000} s`,
-      );
+      this.#late = silent(this.#tunnel.remote, ms);
       this.#tunnel.reset();
     });
   }
@@ -255,6 +251,12 @@ function inPieces(text: Uint8Array): Uint8Array[] {
 /** Why a server that has not shown to have the key may not have answered. */
 export const OTHERWISE = "another key, cipher or port range there, " +
   "or the clocks differ by more than two minutes";
+
+/** The error for a server that has taken the connection and says nothing. */
+export function silent(server: Addr, ms: number): TtunError {
+  const words = `No answer from the server ${formatAddr(server)} within ${ms / 1000} s`;
+  return new TtunError("timeout", words);
+}
 
 /** The error for a server that ends before it has shown the key. */
 export function hungUp(server: Addr): TtunError {

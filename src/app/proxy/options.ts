@@ -86,6 +86,8 @@ export interface ProxyClientOptions extends ProxyHost {
   readonly listener: Listener;
   /** Targets that are connected to from here, past the tunnel. */
   readonly direct: DirectRules;
+  /** The server is tried once at the start, and the log says what was found. */
+  readonly checksServer: boolean;
   /** Programs are told that they are connected before their target is (front_driver.ts). */
   readonly isEager: boolean;
   /** Who may use the listener; null = whoever reaches it. */

@@ -1,3 +1,4 @@
+import { toTtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../accept_loop.ts";
@@ -28,6 +29,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
     const client = stack.use(
       new ProxyClient({ ...o, signal: tasks.signal }, secrets, relays),
     );
+    if (o.checksServer) tasks.spawn(() => client.check());
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -43,11 +45,13 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 }
 
 class ProxyClient implements Disposable {
+  readonly #o: ProxyClientOptions;
   readonly #pending = new Pending();
   readonly #tunnel: TtDialer;
   readonly #programs: ProgramHost;
 
   constructor(o: ProxyClientOptions, secrets: MinuteSecrets, relays: Relays) {
+    this.#o = o;
     const { scratch } = relays.options;
     const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
     const here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
@@ -75,6 +79,19 @@ class ProxyClient implements Disposable {
         ...(o.isEager && { isEager: (target) => !o.direct.matches(target.host) }),
       },
     };
+  }
+
+  /** Says whether the server answers now; that it does not is no end: each connection tries anew. */
+  async check(): Promise<void> {
+    const { log, server, signal } = this.#o;
+    try {
+      const ms = await this.#tunnel.check();
+      log.info("the server answers, and has the same key", { server, ms: Math.round(ms) });
+    } catch (error) {
+      if (signal.aborted) return;
+      const why = toTtunError(error).message;
+      log.warn("no way to the server yet; each connection tries again", { server, why });
+    }
   }
 
   /** When descriptors run out: first goes what nobody uses. False when there is nothing. */

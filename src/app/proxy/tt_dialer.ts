@@ -17,7 +17,16 @@ import {
   raceMinutes,
   staggerOf,
 } from "../hop/minute_race.ts";
-import { Asking, type How, hungUp, OTHERWISE, Unmarked, type Wish } from "./asking.ts";
+import {
+  ANSWER_MS,
+  Asking,
+  type How,
+  hungUp,
+  OTHERWISE,
+  silent,
+  Unmarked,
+  type Wish,
+} from "./asking.ts";
 import { type Carrier, CARRIER_TUNING, Carriers } from "./carriers.ts";
 import { type Connect, ConnectError } from "./egress.ts";
 import type { MinuteSecrets } from "./minute_secrets.ts";
@@ -30,9 +39,6 @@ const DIAL_MS = 5000;
 
 /** For its name, where it has never been resolved. */
 const NAME_MS = 10_000;
-
-/** For the answer to a greeting that asks for nothing, the way there included. */
-const GREETING_MS = 5000;
 
 /** An answer may be to a frame of the longest lifetime ago. */
 const REACH = 15;
@@ -103,6 +109,28 @@ export class TtDialer implements Disposable {
       failed: (error) => this.#failedAgain(error, wish, events),
     }).begin();
   };
+
+  /**
+   * Tries the server without asking it for anything; returns how many milliseconds its answer took.
+   * @throws {TtunError} why there is no answer; the reason of the host's signal
+   */
+  async check(): Promise<number> {
+    const { clock, signal } = this.#o;
+    const began = clock.now();
+    try {
+      await this.#race(signal, { run: (attempt) => this.#meet(attempt), discard: () => {} });
+    } catch (error) {
+      signal.throwIfAborted();
+      const failure = toTtunError(error);
+      throw new TtunError(failure.kind, reasonsOf(failure), { cause: error });
+    }
+    return clock.now() - began;
+  }
+
+  async #meet(attempt: MinuteAttempt): Promise<void> {
+    await this.#greet(attempt.minute, attempt.signal, () => attempt.connected(false));
+    attempt.answered();
+  }
 
   /** A carrier that has been used does not lead to the server any more. */
   #failedAgain(error: unknown, wish: Wish, events: DialEvents): boolean | void {
@@ -189,12 +217,8 @@ export class TtDialer implements Disposable {
 
   /** Whether the server answers on the port, and with the key, of that minute. */
   async #isOpen(minute: number): Promise<boolean> {
-    const { clock, signal } = this.#o;
-    const over = new AbortController();
-    using _tie = onAbort(signal, (reason) => over.abort(reason));
-    using _deadline = clock.after(GREETING_MS, () => over.abort(new Error("no answer")));
     try {
-      await this.#greet(minute, over.signal);
+      await this.#greet(minute, this.#o.signal);
       return true;
     } catch {
       return false; // whatever the reason, it is not an answer
@@ -211,12 +235,19 @@ export class TtDialer implements Disposable {
     onConnected();
     await using tunnel = this.#freshTunnel(carrier);
     using _tie = onAbort(signal, () => tunnel.reset());
+    let late: TtunError | null = null;
+    using _deadline = this.#o.clock.after(ANSWER_MS, () => {
+      late = silent(tunnel.remote, ANSWER_MS);
+      tunnel.reset();
+    });
     try {
       await tunnel.writeFrames([greeting()]);
       const read = () => tunnel.readNow(this.#o.scratch.message);
       let got = read();
       for (; got === undefined; got = read()) await tunnel.readable();
       if (got === null) throw hungUp(tunnel.remote);
+    } catch (error) {
+      throw late ?? error;
     } finally {
       tunnel.reset(); // an end would be a client that breaks off in the middle, for the server's log
     }
