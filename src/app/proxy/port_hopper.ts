@@ -84,7 +84,8 @@ export class PortHopper {
         ports,
         range: formatPortRange(range),
       });
-    } else if (ports !== this.#said) log.debug("ports", { open: ports });
+    }
+    if (ports !== this.#said) log.debug("ports", { open: ports });
     this.#said = ports;
   }
 
