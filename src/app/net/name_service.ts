@@ -73,12 +73,11 @@ export class NameService implements Resolver {
   }
 
   #questionFor(form: NameForm, owner: string | undefined): Question {
-    const key = form.isAbsolute ? `${form.name}.` : form.name;
+    const name = form.isAbsolute ? `${form.name}.` : form.name;
+    // ttun's own question is none of theirs: it may wait behind nobody, and nobody's limit ends it.
+    const key = owner === undefined ? `own ${name}` : name;
     const known = this.#questions.get(key);
-    if (known !== undefined) {
-      if (owner === undefined) this.#give(known, undefined); // nobody's limit ends it from now on
-      return known;
-    }
+    if (known !== undefined) return known;
     if (owner !== undefined) this.#makeRoom(owner);
     const question: Question = { key, waiters: new Set(), life: new AbortController(), owner };
     this.#questions.set(key, question);

@@ -175,9 +175,10 @@ class QueryRun {
     if (this.#life.signal.aborted) return;
     this.#outer.removeEventListener("abort", this.#onAbort);
     this.#timer?.[Symbol.dispose]();
-    this.#life.abort(new TtunError("lost", "The question is over"));
+    // One by one first: an abort looks through all descriptors that there are.
     for (const socket of this.#sockets.values()) socket[Symbol.dispose]();
     this.#sockets.clear();
+    this.#life.abort(new TtunError("lost", "The question is over"));
   }
 }
 

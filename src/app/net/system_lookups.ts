@@ -50,14 +50,20 @@ export class SystemLookups {
     return [...await answer.promise];
   }
 
-  /** The first whose owner has a thread left. */
+  /**
+   * The turn of the owner that waits longest and has a thread left. Of its names the newest: behind
+   * names that nobody answers the older ones are given up soon anyhow.
+   */
   #next(): void {
     while (this.#threads < MOST_THREADS) {
       const at = this.#queue.findIndex(({ owner, host }) =>
         this.#running.has(host) || (this.#busy.get(owner) ?? 0) < MOST_PER_OWNER
       );
       if (at < 0) return;
-      const [{ host, owner, begin }] = this.#queue.splice(at, 1) as [Waiting];
+      const first = this.#queue[at]!;
+      const isJoined = this.#running.has(first.host);
+      const newest = this.#queue.findLastIndex((other) => other.owner === first.owner);
+      const [{ host, owner, begin }] = this.#queue.splice(isJoined ? at : newest, 1) as [Waiting];
       const running = this.#running.get(host);
       if (running !== undefined) {
         begin(running);

@@ -38,6 +38,21 @@ Deno.test("an owner has one thread, all together have four, and ttun's own name 
   assert.deepEqual(hosts().slice(6), ["e1"]);
 });
 
+Deno.test("of an owner's names the newest is next, and owners have their turns in the order of asking", async () => {
+  const { asked, ask, hosts } = system();
+  for (const owner of ["a", "b", "c", "d"]) ask(`${owner}1`, owner);
+  for (const host of ["a2", "e1", "a3", "e2"]) ask(host, host[0]);
+  asked[0]!.answer(["192.0.2.1"]);
+  await settle();
+  assert.deepEqual(hosts().slice(4), ["a3"]);
+  asked[1]!.answer(["192.0.2.1"]);
+  await settle();
+  assert.deepEqual(hosts().slice(5), ["e2"]);
+  asked[4]!.answer(["192.0.2.1"]);
+  await settle();
+  assert.deepEqual(hosts().slice(6), ["a2"]);
+});
+
 Deno.test("who goes leaves the line, but a thread is busy until it comes back", async () => {
   const { asked, ask, hosts } = system();
   const stop = new AbortController();
