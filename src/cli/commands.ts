@@ -1,6 +1,7 @@
 import { type Command, type Commands, defineCommand } from "./command.ts";
 import type { COMPLETIONS } from "./command/completions.ts";
 import { load } from "./load.ts";
+import type { RunContext } from "./context.ts";
 import type { LogFormat, LogSettings } from "./log_writer.ts";
 import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
 import {
@@ -67,7 +68,7 @@ export const COMMANDS = {
     summary: "print a new random key; a file that it goes to is made its owner's alone",
     example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
     options: {},
-    run: async () => (await load(() => import("./keys.ts"))).runGenkey(),
+    run: async (_, context) => await (await load(() => import("./keys.ts"))).runGenkey(context),
   }),
   completions: {
     summary: "print what a shell needs to complete ttun's command lines",
@@ -86,7 +87,7 @@ export const COMMANDS = {
     summary: "print the manual page",
     example: "ttun man | man -l -",
     options: {},
-    run: () => printManPage(),
+    run: (_, context) => printManPage(context),
   }),
 } as const satisfies Commands;
 
@@ -95,19 +96,22 @@ function completionCommand(shell: keyof typeof COMPLETIONS, example: string): Co
     summary: `print the script for ${shell}`,
     example,
     options: {},
-    run: () => printCompletion(shell),
+    run: (_, context) => printCompletion(shell, context),
   });
 }
 
-async function printCompletion(shell: keyof typeof COMPLETIONS): Promise<number> {
+async function printCompletion(
+  shell: keyof typeof COMPLETIONS,
+  { signal }: RunContext,
+): Promise<number> {
   const { COMPLETIONS } = await load(() => import("./command/completions.ts"));
-  print(COMPLETIONS[shell](COMMANDS));
+  await print(COMPLETIONS[shell](COMMANDS), signal);
   return 0;
 }
 
-async function printManPage(): Promise<number> {
+async function printManPage({ signal }: RunContext): Promise<number> {
   const { manPage } = await load(() => import("./command/man_page.ts"));
-  print(manPage(COMMANDS));
+  await print(manPage(COMMANDS), signal);
   return 0;
 }
 

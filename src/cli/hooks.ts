@@ -2,11 +2,18 @@ import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
+import { standardError } from "./log_output.ts";
 import type { VpnFacts } from "./messages.ts";
 import { isGranted } from "./permissions.ts";
 import { spawnError } from "./spawn_error.ts";
 
 const SIGTERM = 15;
+
+/**
+ * How long its output is read on after its end, in milliseconds: what it has left running may hold
+ * it open for ever.
+ */
+const OUTPUT_PATIENCE = 200;
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
@@ -34,7 +41,8 @@ export function hookNeedsFile(facts: ListFacts): boolean {
 
 /**
  * Runs a hook in a shell, with what ttun has set up in its environment. Its output goes to
- * standard error: standard output is for data. When the signal aborts, it is asked to end.
+ * standard error, standard output is for data, and through ttun: it is never stopped by nobody
+ * reading there. When the signal aborts, it is asked to end.
  *
  * The shell leads a process group of its own: Ctrl-C on the terminal is meant for ttun and must
  * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
@@ -52,12 +60,31 @@ export async function runHook(
   addEventListener("unload", end);
   try {
     using _tie = signal === null ? null : onAbort(signal, end);
+    const output = passOn(shell.stderr);
     const { success, code } = await shell.status;
+    await atMost(OUTPUT_PATIENCE, output);
     if (success || signal?.aborted === true) return;
     throw new TtunError("hook", `Cannot go on: the ${hook.name} command ended with status ${code}`);
   } finally {
     removeEventListener("unload", end);
   }
+}
+
+/** Writes what comes to standard error; what nobody reads there is dropped. Never throws. */
+async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of output) await standardError.writeSlowly(chunk);
+  } catch {
+    return; // what a program says that cannot be read is lost, and nothing else
+  }
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
 }
 
 function startShell(
@@ -76,7 +103,7 @@ function startShell(
       },
       stdin: "null",
       stdout: "null",
-      stderr: "inherit",
+      stderr: "piped",
       detached: true,
     }).spawn();
   } catch (thrown) {

@@ -2,7 +2,7 @@ import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import { isGranted, requirePermissions } from "./permissions.ts";
 import type { Terminal } from "./prompt.ts";
-import { writeAll } from "./write_all.ts";
+import { standardError } from "./log_output.ts";
 
 /** What the search for a key, or another secret, needs of the machine. */
 export interface KeyHost {
@@ -48,7 +48,7 @@ export const denoKeyHost: KeyHost = {
     isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
     setRaw: (on) => Deno.stdin.setRaw(on),
     read: (into) => Deno.stdin.read(into),
-    write: (text) => writeAll(Deno.stderr, utf8(text)),
+    write: (text) => standardError.write(utf8(text)),
   },
 };
 

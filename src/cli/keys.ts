@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { fchmodSync, fstatSync } from "node:fs";
+import type { RunContext } from "./context.ts";
 import { printPlain } from "./log_writer.ts";
 import { print } from "./stdout.ts";
 
@@ -11,11 +12,11 @@ const STDOUT = 1;
  * `ttun genkey`: prints a new key, 43 characters that need no quotes anywhere. A file that standard
  * output goes to is made its owner's alone first: only such a one is taken for a key file.
  */
-export function runGenkey(): number {
+export async function runGenkey({ signal }: Pick<RunContext, "signal">): Promise<number> {
   if (!closeToOthers(STDOUT)) {
     printPlain("ttun: Others may read the file that the key is written to: run chmod 600 on it");
   }
-  print(`${makeKey()}\n`);
+  await print(`${makeKey()}\n`, signal);
   return 0;
 }
 

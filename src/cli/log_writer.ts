@@ -1,6 +1,6 @@
 import { utf8 } from "../base/bytes.ts";
 import { type LogFields, type LogLevel, type LogRecord, URGENCY } from "../base/log.ts";
-import { type SyncWriter, writeAll } from "./write_all.ts";
+import { type LogOutput, standardError } from "./log_output.ts";
 
 export type LogFormat = "text" | "json";
 
@@ -15,17 +15,25 @@ const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 3
 
 /**
  * Prints log records on standard error, each line in one write, so that lines of several
- * processes do not mix.
+ * processes do not mix. Never waits (log_output.ts): what cannot be written is counted, and the
+ * count is a line of the log as well.
  */
 export function makeLogPrinter(
   settings: LogSettings,
   o: { color: boolean } = { color: hasColor() },
-  writer: SyncWriter = Deno.stderr,
+  output: Pick<LogOutput, "write" | "describeLost"> = standardError,
 ): (record: LogRecord) => void {
+  const line = (record: LogRecord) =>
+    `${settings.format === "json" ? jsonLine(record) : textLine(record, o)}\n`;
+  output.describeLost = (count) =>
+    line({
+      time: Date.now(),
+      level: "warn",
+      message: "lines of this log could not be written",
+      fields: { count },
+    });
   return (record) => {
-    if (URGENCY[record.level] < URGENCY[settings.level]) return;
-    const line = settings.format === "json" ? jsonLine(record) : textLine(record, o);
-    writeOrDrop(writer, `${line}\n`);
+    if (URGENCY[record.level] >= URGENCY[settings.level]) output.write(utf8(line(record)));
   };
 }
 
@@ -36,17 +44,7 @@ export function hasColor(): boolean {
 
 /** Writes one line of text on standard error where there is no log yet. */
 export function printPlain(line: string): void {
-  writeOrDrop(Deno.stderr, `${escapeControls(line)}\n`);
-}
-
-function writeOrDrop(writer: SyncWriter, line: string): void {
-  try {
-    writeAll(writer, utf8(line));
-  } catch {
-    // A line that nobody can read any more (closed pipe, full disk) is lost: there is no other
-    // place to say so, and a tunnel must not end because its log cannot be written.
-    return;
-  }
+  standardError.write(utf8(`${escapeControls(line)}\n`));
 }
 
 /** `2026-11-21T09:00:00.123Z info  message  key=value key="two words"` */

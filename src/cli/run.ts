@@ -21,6 +21,7 @@ import {
 import { COMMAND_HABITS } from "./habits.ts";
 import { hideArgv } from "./hide_argv.ts";
 import { load } from "./load.ts";
+import { standardError } from "./log_output.ts";
 import { type LogSettings, printPlain } from "./log_writer.ts";
 import type { Usr1 } from "./debugger.ts";
 import { nearest } from "./nearest.ts";
@@ -30,6 +31,9 @@ import { makeRecordPrinter } from "./start_lines.ts";
 import { StatusSignals } from "./status_signals.ts";
 import { print } from "./stdout.ts";
 import { versionLine } from "./version.ts";
+
+/** How long the last lines may take to be written, where nobody reads, in milliseconds. */
+const FLUSH = 300;
 
 const HELP_WORDS = ["help", "--help", "-help", "-h"];
 const VERSION_WORDS = ["version", "--version", "-version", "-V"];
@@ -54,6 +58,8 @@ export async function run(
     return await dispatch(isAlias ? [program!, ...args] : args, rootLevel(commands), usr1);
   } catch (error) {
     return reportPlain(error);
+  } finally {
+    await standardError.flush(FLUSH);
   }
 }
 
@@ -94,7 +100,7 @@ async function dispatch(
     printPlain(level.usage());
     return EXIT_CODES.usage.code;
   }
-  if (HELP_WORDS.includes(word)) return help(rest, level);
+  if (HELP_WORDS.includes(word)) return await help(rest, level);
   if (VERSION_WORDS.includes(word)) return await version(rest, level);
   if (VERBOSE_WORDS.includes(word) && VERSION_WORDS.includes(rest[0] ?? "")) {
     return await version([word, ...rest.slice(1)], level);
@@ -110,27 +116,27 @@ async function version(args: readonly string[], level: Level): Promise<number> {
     const message = "Cannot use what stands behind --version: only -v is taken there";
     return refuse(new TtunError("usage", message), level.usage());
   }
-  print(versionLine());
+  await print(versionLine());
   if (args.length > 0) {
     const { versionDetails } = await load(() => import("./version_details.ts"));
-    print(versionDetails());
+    await print(versionDetails());
   }
   return 0;
 }
 
-function help([word, ...rest]: readonly string[], level: Level): number {
+async function help([word, ...rest]: readonly string[], level: Level): Promise<number> {
   if (word === undefined) {
-    print(level.help());
+    await print(level.help());
     return 0;
   }
   const found = find(word, level);
   if (found === undefined && Object.hasOwn(TOPICS, word)) {
-    print(TOPICS[word]!.page());
+    await print(TOPICS[word]!.page());
     return 0;
   }
   if (found === undefined) return refuse(unknownPage(word, level), level.usage());
-  if ("commands" in found) return help(rest, found);
-  print(commandHelp(found.name, found.command));
+  if ("commands" in found) return await help(rest, found);
+  await print(commandHelp(found.name, found.command));
   return 0;
 }
 
@@ -197,7 +203,7 @@ async function runCommand(
     throw error;
   }
   if (prepared.help) {
-    print(commandHelp(name, command));
+    await print(commandHelp(name, command));
     return 0;
   }
   // Before anything else, for each moment that a key is visible is one too many.
