@@ -18,6 +18,13 @@ import { outputOf } from "./tool.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 
+const UNITS = [
+  "ttun-server.service",
+  "ttun-client@.service",
+  "ttun-proxy-server.service",
+  "ttun-proxy-client@.service",
+];
+
 const DOC = "usr/share/doc/ttun";
 
 export interface DebOptions {
@@ -54,7 +61,7 @@ async function layOut(file: string, root: string, time: number): Promise<void> {
   await put(root, "usr/share/bash-completion/completions/ttun", COMPLETIONS.bash(COMMANDS));
   await put(root, "usr/share/zsh/vendor-completions/_ttun", COMPLETIONS.zsh(COMMANDS));
   await put(root, "usr/share/fish/vendor_completions.d/ttun.fish", COMPLETIONS.fish(COMMANDS));
-  for (const unit of ["ttun-server.service", "ttun-client@.service"]) {
+  for (const unit of UNITS) {
     await put(root, `usr/lib/systemd/system/${unit}`, await here(`systemd/${unit}`));
   }
   await put(root, `${DOC}/copyright`, copyright(await here("../LICENSE")));

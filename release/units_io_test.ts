@@ -1,45 +1,96 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "../src/cli/args.ts";
+import { PROXY_CLIENT_OPTIONS, PROXY_SERVER_OPTIONS } from "../src/cli/proxy_options.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../src/cli/vpn_options.ts";
 import { missing } from "./here.ts";
 
 const FOLDER = new URL("systemd/", import.meta.url).pathname;
-const UNITS = ["ttun-server.service", "ttun-client@.service"];
+const TUNNEL = ["ttun-server.service", "ttun-client@.service"];
+const PROXY = ["ttun-proxy-server.service", "ttun-proxy-client@.service"];
+const UNITS = [...TUNNEL, ...PROXY];
+
+/** The file of a key that is the unit's alone. */
+const OWN_KEYS: Readonly<Record<string, string>> = {
+  "ttun-client@.service": "/etc/ttun/client-%i.key",
+  "ttun-proxy-server.service": "/etc/ttun/proxy-server.key",
+  "ttun-proxy-client@.service": "/etc/ttun/proxy-client-%i.key",
+};
 
 function settings(unit: string): string[] {
   return Deno.readTextFileSync(FOLDER + unit).split("\n").filter((line) => /^\w+=/.test(line));
 }
 
+/** The arguments of ttun under a unit, with more options and a server's address. */
+function argsOf(unit: string, options: string, server: string): string[] {
+  const line = settings(unit).find((line) => line.startsWith("ExecStart="))!;
+  const [program, ...args] = line.replace("$TTUN_OPTIONS", options)
+    .replace("${TTUN_SERVER}", server).split(" ");
+  assert.equal(program, "ExecStart=/usr/bin/ttun", unit);
+  return args;
+}
+
 Deno.test("the units start ttun with options that it has, and give it key, state and device", () => {
-  const [server, client] = UNITS.map((unit) =>
-    settings(unit).find((line) => line.startsWith("ExecStart="))!
-      .replace("$TTUN_OPTIONS", "--wire v2").replace("${TTUN_SERVER}", "vpn.example.net:20203")
-      .split(" ")
-  );
-  assert.deepEqual(server!.slice(0, 2), ["ExecStart=/usr/bin/ttun", "server"]);
-  assert.equal(parseArgs(SERVER_OPTIONS, server!.slice(2)).help, false);
-  assert.deepEqual(client!.slice(0, 2), ["ExecStart=/usr/bin/ttun", "client"]);
-  assert.equal(parseArgs(CLIENT_OPTIONS, client!.slice(2)).help, false);
-  for (const unit of UNITS) {
+  const [server, client] = TUNNEL.map((unit) => argsOf(unit, "--wire v2", "vpn.example.net:20203"));
+  assert.equal(server![0], "server");
+  assert.equal(parseArgs(SERVER_OPTIONS, server!.slice(1)).help, false);
+  assert.equal(client![0], "client");
+  assert.equal(parseArgs(CLIENT_OPTIONS, client!.slice(1)).help, false);
+  for (const unit of TUNNEL) {
     for (
       const line of [
-        "LoadCredential=ttun-key:/etc/ttun/key",
         "StateDirectory=ttun",
         "CapabilityBoundingSet=CAP_NET_ADMIN",
         "DeviceAllow=/dev/net/tun rw",
-        "NoNewPrivileges=yes",
-        "ProtectSystem=strict",
-        "MemoryDenyWriteExecute=no",
-        "Restart=always",
       ]
     ) assert(settings(unit).includes(line), `${unit} has no ${line}`);
   }
 });
 
-Deno.test("both units have the same limits", () => {
-  const limits = (unit: string) =>
-    settings(unit).filter((line) => !/^(Description|EnvironmentFile|ExecStart|Assert)/.test(line));
-  assert.deepEqual(limits(UNITS[0]!), limits(UNITS[1]!));
+Deno.test("the proxy's units start it with options that it has, and with no right at all", () => {
+  const [server, client] = PROXY.map((unit) => argsOf(unit, "-r 2000-3000", "proxy.example.net"));
+  assert.deepEqual(server!.slice(0, 2), ["proxy", "server"]);
+  assert.equal(parseArgs(PROXY_SERVER_OPTIONS, server!.slice(2)).help, false);
+  assert.deepEqual(client!.slice(0, 2), ["proxy", "client"]);
+  assert.equal(parseArgs(PROXY_CLIENT_OPTIONS, client!.slice(2)).help, false);
+  for (const unit of PROXY) {
+    assert(settings(unit).includes("CapabilityBoundingSet="), unit);
+    assert(settings(unit).includes("DynamicUser=yes"), unit);
+    assert.doesNotMatch(settings(unit).join("\n"), /CAP_|DeviceAllow/, unit);
+  }
+});
+
+Deno.test("every unit gives ttun the common key, and before it that of its own", () => {
+  for (const unit of UNITS) {
+    const lines = settings(unit);
+    for (
+      const line of [
+        "LoadCredential=ttun-key:/etc/ttun/key",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "MemoryDenyWriteExecute=no",
+        "Restart=always",
+      ]
+    ) assert(lines.includes(line), `${unit} has no ${line}`);
+    const own = OWN_KEYS[unit];
+    const asserted = lines.filter((line) => /^AssertPathExists=.*key$/.test(line));
+    if (own === undefined) {
+      assert.deepEqual(asserted, ["AssertPathExists=/etc/ttun/key"]);
+      continue;
+    }
+    assert(lines.includes(`LoadCredential=ttun-own-key:${own}`), unit);
+    // Without these a file that is missing would be fatal (systemd.exec(5)).
+    assert(lines.includes("SetCredential=ttun-own-key:\\n"), unit);
+    assert(lines.includes("SetCredential=ttun-key:\\n"), unit);
+    // One of both has to be there.
+    assert.deepEqual(asserted, [`AssertPathExists=|${own}`, "AssertPathExists=|/etc/ttun/key"]);
+  }
+});
+
+Deno.test("units of one kind have the same limits", () => {
+  const differs = /^(Description|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential)/;
+  const limits = (unit: string) => settings(unit).filter((line) => !differs.test(line));
+  assert.deepEqual(limits(TUNNEL[0]!), limits(TUNNEL[1]!));
+  assert.deepEqual(limits(PROXY[0]!), limits(PROXY[1]!));
 });
 
 Deno.test({

@@ -26,6 +26,8 @@ export interface ResolvedKey {
 }
 
 const CREDENTIAL = "ttun-key";
+/** Comes before it. A unit cannot leave a credential away: an empty one is as good as none. */
+const OWN_CREDENTIAL = "ttun-own-key";
 
 /**
  * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
@@ -133,5 +135,7 @@ function isUtf8(bytes: Uint8Array): boolean {
 async function readCredential(host: KeyHost): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;
-  return await readCredentialFile(`${directory}/${CREDENTIAL}`, KEY, host);
+  const read = (name: string) => readCredentialFile(`${directory}/${name}`, KEY, host);
+  const own = await read(OWN_CREDENTIAL);
+  return own !== undefined && own.length > 0 ? own : await read(CREDENTIAL);
 }

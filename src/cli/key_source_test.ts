@@ -53,6 +53,10 @@ Deno.test("the sources are asked in their order", async () => {
   assert.deepEqual(await take(), ["TTUN_KEY", "variable"]);
   delete fake.env!.TTUN_KEY;
   assert.deepEqual(await take(), ["credential", "credential"]);
+  fake.files!["/cred/ttun-own-key"] = { content: "own\n" };
+  assert.deepEqual(await take(), ["credential", "own"]);
+  fake.files!["/cred/ttun-own-key"] = { content: "\n" };
+  assert.deepEqual(await take(), ["credential", "credential"]);
   delete fake.files!["/cred/ttun-key"];
   assert.deepEqual(await take(), ["prompt", "typed"]);
   delete fake.env!.CREDENTIALS_DIRECTORY;

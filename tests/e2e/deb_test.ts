@@ -13,6 +13,8 @@ const CONTENT: Record<string, RegExp> = {
   "./usr/share/fish/vendor_completions.d/ttun.fish": /^-rw-r--r-- root\/root/,
   "./usr/lib/systemd/system/ttun-server.service": /^-rw-r--r-- root\/root/,
   "./usr/lib/systemd/system/ttun-client@.service": /^-rw-r--r-- root\/root/,
+  "./usr/lib/systemd/system/ttun-proxy-server.service": /^-rw-r--r-- root\/root/,
+  "./usr/lib/systemd/system/ttun-proxy-client@.service": /^-rw-r--r-- root\/root/,
   "./usr/share/doc/ttun/copyright": /^-rw-r--r-- root\/root/,
   "./usr/share/doc/ttun/changelog.gz": /^-rw-r--r-- root\/root/,
 };
@@ -91,16 +93,21 @@ test({
         done
         rm -f /var/lib/man-db/auto-update # an index of all the machine's pages, for ours
         remains() { find $layers/usr $layers/etc -name '*ttun*'; }
-        dpkg -i --force-depends ${deb} >&2
+        dpkg -i --force-depends ${deb} >$layers/first
+        grep -c 'What to do next' $layers/first
         /usr/bin/ttun --version
         dpkg -V ttun >&2
         stat -c '%a %U %n' /etc/ttun
         if command -v man >/dev/null; then man -w ttun >&2; fi
         if command -v systemd-analyze >/dev/null; then
-          systemd-analyze verify ttun-server.service ttun-client@office.service 2>&1
+          systemd-analyze verify ttun-server.service ttun-client@office.service \
+            ttun-proxy-server.service ttun-proxy-client@office.service 2>&1
         fi
+        grep -o 'ttun genkey > [^ ]*' $layers/first | sh -eu
+        stat -c '%a %U %n' /etc/ttun/key
         echo key >/etc/ttun/key
-        dpkg -i --force-depends ${deb} >&2
+        dpkg -i --force-depends ${deb} >$layers/again
+        ! grep 'What to do next' $layers/again
         dpkg -r ttun >&2
         echo remains: $(remains | sed "s#$layers##") $(cat /etc/ttun/key)
         dpkg -i --force-depends ${deb} >&2
@@ -110,8 +117,10 @@ test({
         ! dpkg -s ttun >/dev/null 2>&1`;
       assert.equal(
         await output("unshare", "-m", "--", "sh", "-euc", script),
-        `ttun ${manifest.version}\n` +
+        "1\n" +
+          `ttun ${manifest.version}\n` +
           "700 root /etc/ttun\n" +
+          "600 root /etc/ttun/key\n" +
           "remains: /etc/ttun key\n" +
           "remains:\n",
       );

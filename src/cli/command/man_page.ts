@@ -18,7 +18,8 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["TTUN_PROXY_AUTH", "USER:PASSWORD of ttun proxy client, without --auth and --auth-file"],
   [
     "CREDENTIALS_DIRECTORY",
-    "set by systemd: the file ttun-key in it is the key, where none is given otherwise",
+    "set by systemd: the file ttun-own-key in it, or ttun-key, is the key, where none is given " +
+    "otherwise",
   ],
   [
     "STATE_DIRECTORY",
@@ -26,6 +27,10 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "systemd sets it",
   ],
   ["XDG_STATE_HOME, HOME", "of those who are not root: they tell where else that is"],
+  [
+    "XDG_CONFIG_HOME, HOME, SUDO_USER",
+    "whose ttun/key, below ~/.config, is the key where none is given otherwise",
+  ],
   ["NO_COLOR", "when set, nothing is printed in colours"],
   [
     "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",
@@ -39,11 +44,23 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
 ];
 
 const FILES: readonly (readonly [string, string])[] = [
-  ["/etc/ttun/key", "the key that the systemd units give to ttun; for root's eyes only"],
-  ["/etc/ttun/server.env", "TTUN_OPTIONS for ttun-server.service; it need not be there"],
   [
-    "/etc/ttun/client-NAME.env",
-    "TTUN_SERVER=HOST:PORT, and TTUN_OPTIONS, for ttun-client@NAME.service",
+    "~/.config/ttun/key, /etc/ttun/key",
+    "where a key is looked for; the systemd units give the latter to ttun. For their owner's eyes " +
+    "only",
+  ],
+  [
+    "/etc/ttun/client-NAME.key, /etc/ttun/proxy-client-NAME.key, /etc/ttun/proxy-server.key",
+    "the key of one unit, where it has another than that",
+  ],
+  [
+    "/etc/ttun/server.env, /etc/ttun/proxy-server.env",
+    "TTUN_OPTIONS for ttun-server.service and ttun-proxy-server.service; they need not be there",
+  ],
+  [
+    "/etc/ttun/client-NAME.env, /etc/ttun/proxy-client-NAME.env",
+    "TTUN_SERVER=HOST:PORT (of a proxy HOST), and TTUN_OPTIONS, for ttun-client@NAME.service and " +
+    "ttun-proxy-client@NAME.service",
   ],
   [
     "/var/lib/ttun, ~/.local/state/ttun",
@@ -93,7 +110,7 @@ export function manPage(commands: Commands, version = VERSION): string {
       ]),
       paragraph("As services, by the units of the Debian package:"),
       example(
-        "(umask 077; ttun genkey > /etc/ttun/key)",
+        "ttun genkey > /etc/ttun/key",
         "systemctl enable --now ttun-server",
         "echo TTUN_SERVER=vpn.example.net:20203 > /etc/ttun/client-office.env",
         "systemctl enable --now ttun-client@office",
