@@ -185,7 +185,9 @@ class Relay {
 
   /** A way could not read. */
   unreadable(way: Way, error: unknown): void {
-    if (way === this.#up || !this.#hasAnswered) return this.fail(error);
+    const isLost = error instanceof TtunError && error.kind === "lost";
+    const isOurs = this.#failure !== null || !isLost;
+    if (way === this.#up || isOurs || !this.#hasAnswered) return this.fail(error);
     // A reset behind what was said. Whoever is in the middle of sending gets the time to read it; he
     // is held back meanwhile, and must not think that what he sends arrives.
     this.#isCut = true;

@@ -288,6 +288,25 @@ Deno.test("an abort ends it with the reason, and both ends are gone", async () =
   assert.equal(clock.pending, 0);
 });
 
+Deno.test("an abort, or a cut, in the middle of an upload that was answered ends it at once", async () => {
+  for (const how of ["abort", "cut"] as const) {
+    const stop = new AbortController();
+    const clock = new FakeClock();
+    const o = { capacity: 1000, signalB: stop.signal };
+    const [[left, first], [right, second]] = [memoryPair(o), memoryPair(o)];
+    const cut = how === "cut" ? { cut: stop.signal } : {};
+    using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity, ...cut });
+    const ended = relays.run(first, second).then(() => null, (error: unknown) => error);
+    right.writeNow(utf8("so far"));
+    Promise.resolve(left.write(pattern(100_000))).catch(() => {});
+    await clock.settle();
+    const reason = new Error("stop");
+    stop.abort(reason);
+    assert.equal(await clock.until(ended), reason, how);
+    assert.deepEqual([clock.now(), clock.pending], [0, 0]);
+  }
+});
+
 Deno.test("bytes that are lent are copied where they have to wait", async () => {
   const [near, far] = memoryPair({ capacity: 4 });
   const lent = utf8("abcdefgh");
