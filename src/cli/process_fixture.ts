@@ -2,6 +2,9 @@
 
 const ROOT = new URL("../../", import.meta.url);
 
+/** A program that has said nothing for so long says nothing any more. */
+const LONGEST_WAIT_MS = 60_000;
+
 /** The path of ttun's entry point. */
 export const MAIN = new URL("main.ts", ROOT).pathname;
 
@@ -83,11 +86,21 @@ export class Running implements AsyncDisposable {
     return this.#stdout + this.#stderr;
   }
 
-  /** Waits until `text` was printed. @throws {Error} when the process ends before. */
+  /** Waits until `text` was printed. @throws {Error} when the process ends before, or a minute is over */
   async prints(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      if (this.#hasEnded) throw new Error(`Ended without printing ${text}: ${this.output}`);
-      await new Promise<void>((resolve) => this.#onOutput = resolve);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#onOutput();
+    }, LONGEST_WAIT_MS);
+    try {
+      while (!this.output.includes(text)) {
+        if (this.#hasEnded) throw new Error(`Ended without printing ${text}: ${this.output}`);
+        if (isLate) throw new Error(`Has not printed ${text}: ${this.output}`);
+        await new Promise<void>((resolve) => this.#onOutput = resolve);
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
