@@ -13,7 +13,10 @@ import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
 
-/** A server that has another client keeps a newcomer waiting; one that rejects a key does not. */
+/**
+ * A server of version 1 that has another client keeps a newcomer waiting; one that rejects a key or
+ * cipher closes at once, and its end comes a way there and back later.
+ */
 const QUICK_CLOSE = 2_000;
 
 const BUFFER = 8192;
@@ -63,6 +66,8 @@ class Meeting {
   readonly #to: string;
   readonly #began: number;
   readonly #buffer = new Uint8Array(BUFFER);
+  /** When the first of the answer came. */
+  #answered: number | null = null;
   /** When our proof went out. */
   #proved: number | null = null;
 
@@ -161,6 +166,7 @@ class Meeting {
   async #read(): Promise<Uint8Array> {
     const got = await this.#stream.read(this.#buffer);
     if (got === null) throw new TtunError("lost", "The server closed the connection");
+    this.#answered ??= this.#o.clock.now();
     return this.#buffer.subarray(0, got);
   }
 
@@ -185,7 +191,8 @@ class Meeting {
           "without an answer; is it a ttun server?",
       );
     }
-    if (now - this.#proved < QUICK_CLOSE) {
+    const thereAndBack = (this.#answered ?? this.#began) - this.#began;
+    if (now - this.#proved < thereAndBack + QUICK_CLOSE) {
       return told(
         "auth",
         `Cannot authenticate with ${this.#to}: it refused; wrong key or cipher: ` +

@@ -1,4 +1,4 @@
-import { type Cidr, formatAddr, type HostPort } from "../base/addr.ts";
+import { type Addr, type Cidr, formatAddr, type HostPort } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
@@ -32,6 +32,14 @@ const TRIAL_MS = 60_000;
 /** So many attempts in a row may follow the last one at once. */
 const MOST_AT_ONCE = 6;
 
+/** What is known of a session before its packets. */
+export interface SessionFacts {
+  /** The server's address, where it is one of IP. */
+  readonly server: Addr;
+  /** Aborted at its end. */
+  readonly signal: AbortSignal;
+}
+
 export interface VpnClientOptions {
   server: HostPort;
   dialer: Dialer;
@@ -45,10 +53,9 @@ export interface VpnClientOptions {
   memory: ServerMemory;
   /**
    * Called for each session before its packets: the addresses that the server gives, none where it
-   * gives none. `signal` is the session's. @throws {TtunError} when the device cannot have them: the
-   * session ends by it
+   * gives none. @throws {TtunError} when the device cannot have them: the session ends by it
    */
-  takeAddresses: (addresses: readonly Cidr[], signal: AbortSignal) => void | Promise<void>;
+  takeAddresses: (addresses: readonly Cidr[], session: SessionFacts) => void | Promise<void>;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
   /** Who this client is; undefined = it does not say. */
@@ -172,7 +179,7 @@ class VpnClient {
           });
           if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
         };
-        await this.#o.takeAddresses(peer.addresses ?? [], signal);
+        await this.#o.takeAddresses(peer.addresses ?? [], { server: stream.remote, signal });
         const watchBoth = async (signal: AbortSignal) => {
           const size = this.#watchSegments(stream, signal);
           const silence = peer.watch?.(signal);

@@ -265,6 +265,22 @@ for (
   }
 }
 
+Deno.test("over a slow path the end of a server that rejects the proof comes late, and is no busy one", async () => {
+  for (const [end, kind] of [[3_100, "auth"], [5_500, "busy"]] as const) {
+    await using world = new VpnWorld();
+    const pause = (ms: number) => new Promise<void>((wake) => world.clock.after(ms, wake));
+    using _server = fakeServer(world, async (stream) => {
+      await pause(3_000);
+      await stream.write(new Uint8Array(16));
+      await readExactly(stream, 16 + 26);
+      await pause(end);
+      await closed(stream);
+    });
+    const client = world.client({ retries: 0 });
+    assert.equal(errorOf(await world.clock.until(client.ended)).kind, kind);
+  }
+});
+
 Deno.test("a server that sends junk for its proof is refused, and no packet goes there", async () => {
   const junk: [number[], TtunError["kind"]][] = [
     [[0, 24, ...Array<number>(24).fill(7)], "auth"],

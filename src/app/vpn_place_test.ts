@@ -44,3 +44,30 @@ Deno.test("a client whose cable was pulled loses the place to a second one after
   );
   assert.deepEqual(server.lines().filter((line) => line.startsWith("error")), []);
 });
+
+Deno.test("a wrong cipher is told as that, also where another client is connected", async () => {
+  for (const wire of ["v1", "auto"] as const) {
+    await using world = new VpnWorld();
+    world.server({ wire });
+    world.client({ wire, host: FIRST });
+    await world.clock.advance(100);
+    const wrong = { wire: "v1", cipher: "aes-256-gcm", host: SECOND, retries: 0 } as const;
+    const error = errorOf(await world.clock.until(world.client(wrong).ended));
+    assert.equal(error.kind, "auth");
+    assert.match(error.message, /wrong key or cipher/);
+  }
+});
+
+Deno.test("in version 2 no cipher is wrong: what keeps a client out is that another is connected", async () => {
+  await using world = new VpnWorld();
+  world.server({ wire: "v2" });
+  const first = world.client({ wire: "v2", host: FIRST });
+  await world.clock.advance(100);
+  const second = world.client({ wire: "v2", cipher: "aes-256-gcm", host: SECOND });
+  await world.clock.advance(1_000);
+  assert.equal(second.fields("authenticated").length, 0);
+  assert(second.lines().some((line) => line.includes("another client is connected since")));
+  await first.stop();
+  await world.clock.advance(60_000);
+  assert.equal(second.fields("authenticated").length, 1);
+});

@@ -3,6 +3,7 @@ import type { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Paths } from "../contract/routing.ts";
 import { ServerRoutes } from "../app/server_routes.ts";
+import { bothEndsHere } from "../core/net/both_ends.ts";
 import { type Missing, missing, missingText } from "../core/net/device_state.ts";
 import { RepairLimit } from "../core/net/repair_limit.ts";
 import { NativeError } from "../../ffi/errno.ts";
@@ -48,6 +49,8 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #limit = new RepairLimit();
   readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
+  /** The server of the last session, at a client. */
+  #server: string | undefined;
   /** Sentences that have been said, and need not be said again. */
   readonly #told = new Set<string>();
 
@@ -92,17 +95,25 @@ export class LinuxKeeper implements DeviceKeeper {
     return to !== undefined && !gone && this.#state.hasRoute(to);
   }
 
-  sessionBegins(): void {
+  sessionBegins(server?: string): void {
     this.#limit.resume();
     this.#check();
+    this.#server = server;
     this.warnOfDuplicates();
   }
 
   warnOfDuplicates(): void {
-    for (const words of this.#tryNetlink(() => this.#state.duplicates()) ?? []) {
+    for (const words of this.#tryNetlink(() => this.#uselessness()) ?? []) {
       if (!this.#told.has(words)) this.#log.warn(words);
       this.#told.add(words);
     }
+  }
+
+  /** Why packets for the tunnel's networks do not go through it. */
+  #uselessness(): string[] {
+    const isHere = this.#server !== undefined && this.paths.isOwn(this.#server);
+    const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
+    return words === null ? this.#state.duplicates() : [words];
   }
 
   changeAddresses(

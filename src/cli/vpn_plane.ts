@@ -156,9 +156,9 @@ async function run(
     await runVpnClient({
       ...common,
       pump: counted(new TunPump(device, clock, packets)),
-      takeAddresses: async (addresses, signal) => {
+      takeAddresses: async (addresses, { server, signal }) => {
         await given.take(addresses);
-        keeper.sessionBegins();
+        keeper.sessionBegins("host" in server ? server.host : undefined);
         await orders.tellAddresses(given.present.map(formatCidr), signal);
       },
       paths: keeper.paths,

@@ -151,6 +151,18 @@ export class DeviceState {
     return failures;
   }
 
+  /** The addresses that the device is to have. */
+  get own(): readonly Cidr[] {
+    return [...this.#addresses.values()].map(({ local }) => local);
+  }
+
+  /** The addresses of all other links. */
+  others(): { link: string; address: Cidr }[] {
+    const netlink = this.#netlink;
+    return netlink.allAddresses().filter(({ index }) => index !== this.index)
+      .map(({ index, local }) => ({ link: netlink.link(index).name, address: local }));
+  }
+
   /**
    * Sentences about addresses that another link has as well, or another address of the same
    * network: packets there go by only one of the two.

@@ -1,0 +1,24 @@
+import { test } from "../check.ts";
+import { Host } from "../netns.ts";
+import { startTtun } from "./tunnel.ts";
+
+for (
+  const [name, options, address] of [
+    ["one client", [], "10.1.1.1"],
+    ["a pool", ["--pool", "10.9.0.0/24"], "10.9.0.1"],
+  ] as const
+) {
+  test(`both ends on one machine draw a warning about pings: ${name}`, async () => {
+    await using host = await Host.create();
+    await using server = startTtun(host, "server", "-l", "127.0.0.1:20203", ...options);
+    await server.waitFor(/listening/);
+    await using client = startTtun(host, "client", "-s", "127.0.0.1:20203");
+    const where = address.replaceAll(".", "\\.");
+    await client.waitFor(
+      new RegExp(
+        `warn .*both ends of the tunnel are on this machine.* ${where} of ttun0.*loopback`,
+      ),
+    );
+    await client.waitFor(/authenticated/);
+  });
+}
