@@ -1,5 +1,6 @@
 import { hasOwnListener } from "../../ffi/own_listener.ts";
 import { takeUsr1 } from "../../ffi/taken_signal.ts";
+import { makeUndumpable } from "../../ffi/undumpable.ts";
 import { TtunError } from "../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 
@@ -22,9 +23,10 @@ export interface Usr1 {
 }
 
 /**
- * Keeps SIGUSR1 from Deno for the rest of the process, and refuses to go on when a debugger is open
- * already. To be called before all else is loaded: Deno begins to listen half a second after its
- * start. Without native calls a debugger that is open is not noticed. Windows has no such signal.
+ * Keeps SIGUSR1 from Deno for the rest of the process, keeps other processes of the account from
+ * its memory, and refuses to go on when a debugger is open already. To be called before all else is
+ * loaded: Deno begins to listen half a second after its start. Without native calls only the first
+ * is done. Windows has no such signal.
  * @throws {TtunError} usage, when a debugger is open
  */
 export function closeDebugger(): Usr1 | null {
@@ -35,6 +37,7 @@ export function closeDebugger(): Usr1 | null {
   // debugger's, are fed by the same handler, and what replaces it here stays.
   Deno.addSignalListener("SIGUSR1", () => fallback.onSignal());
   if (!isNative) return fallback;
+  if (Deno.build.os === "linux") makeUndumpable(); // keys are safer by it, and ttun runs without
   const usr1 = takeUsr1();
   if (!hasOwnListener()) return usr1;
   throw new TtunError(

@@ -1,5 +1,6 @@
 import { toTtunError } from "../base/errors.ts";
 import { closeDebugger } from "./debugger.ts";
+import { load } from "./load.ts";
 
 /**
  * Runs ttun with the arguments of its command line and resolves to the exit code. It imports next
@@ -8,7 +9,7 @@ import { closeDebugger } from "./debugger.ts";
 export async function start(args: readonly string[]): Promise<number> {
   try {
     const usr1 = closeDebugger();
-    const { run } = await import("./run.ts");
+    const { run } = await load(() => import("./run.ts"));
     return await run(args, undefined, undefined, usr1);
   } catch (thrown) {
     const error = toTtunError(thrown);
