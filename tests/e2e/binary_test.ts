@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import manifest from "../../deno.json" with { type: "json" };
 import { EXIT_CODES } from "../../src/base/errors.ts";
+import { COMPLETIONS } from "../../src/cli/command/completions.ts";
+import { manPage } from "../../src/cli/command/man_page.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { test } from "../check.ts";
 import { type Host, type Process, type SpawnOptions, twoHosts } from "../netns.ts";
 import { builtBinary } from "./binary.ts";
@@ -45,10 +48,21 @@ test("one file: version, help, and a key of its own making", async () => {
   const version = await run(hosts.client, ["--version"]);
   assert.equal(version.output, `ttun ${manifest.version}`);
   const help = await run(hosts.client, ["client", "--help"]);
-  assert.match(help.stdout, /^ttun client -s HOST:PORT/);
+  assert.match(help.stdout, /^ttun client -s HOST\[:PORT\]/);
   const key = await run(hosts.client, ["genkey"]);
   assert.match(key.stdout, /^\S{20,}\n$/);
-  for (const { stderr } of [version, help, key]) assert.equal(stderr, "");
+  const details = await run(hosts.client, ["--version", "-v"]);
+  assert.match(details.stdout, /^Deno {5}\d\S+ \(.+\)\nV8 .+\nOpenSSL {2}OpenSSL \d.*\nwire /m);
+  const pages = [];
+  for (const [shell, script] of Object.entries(COMPLETIONS)) {
+    const page = await run(hosts.client, ["completions", shell]);
+    assert.equal(page.stdout, script(COMMANDS));
+    pages.push(page);
+  }
+  const manual = await run(hosts.client, ["man"]);
+  assert.equal(manual.stdout, manPage(COMMANDS));
+  const told = [version, help, key, details, manual, ...pages];
+  for (const { stderr } of told) assert.equal(stderr, "");
 });
 
 test("one file: a real tunnel, whose both ends Ctrl-C ends within a second", async () => {
