@@ -12,6 +12,7 @@ import {
   view,
 } from "./netlink_message.ts";
 import {
+  type Lookup,
   LOOKUP_FAILURES,
   type NewRoute,
   packLookup,
@@ -202,11 +203,11 @@ export class Netlink implements Disposable {
 
   /**
    * The way that the kernel sends packets to this address now (4 or 16 bytes); null where there is
-   * none. With `match` it is the table's entry, else what becomes of it: `source` is set then.
+   * none. `source` is the address that they get.
    */
-  lookup(address: Uint8Array, o: { match?: boolean } = {}): Route | null {
+  lookup(address: Uint8Array, o: Lookup = {}): Route | null {
     try {
-      const body = packLookup(address, o.match === true);
+      const body = packLookup(address, o);
       for (const message of this.request(RTM_GETROUTE, 0, body)) return readRoute(message.body);
     } catch (error) {
       if (!(error instanceof NativeError && error.is(...LOOKUP_FAILURES))) throw error;

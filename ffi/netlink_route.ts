@@ -10,6 +10,7 @@ import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 export const RTMSG_SIZE = 12;
 
 const RTA_DST = 1;
+const RTA_SRC = 2;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
@@ -98,13 +99,23 @@ export function packRoute(route: NewRoute): Uint8Array {
   );
 }
 
+/** What is asked about the way to an address. */
+export interface Lookup {
+  /** Of packets from this address, one of this machine's: the kernel chooses none then. */
+  readonly from?: Uint8Array | undefined;
+  /** The table's entry, not what becomes of it. */
+  readonly match?: boolean;
+}
+
 /** The question for the way to an address (4 or 16 bytes). */
-export function packLookup(address: Uint8Array, match: boolean): Uint8Array {
+export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8Array {
   const head = new Uint8Array(RTMSG_SIZE);
   head[0] = familyOf(address);
   head[1] = address.length * 8;
-  view(head).setUint32(8, match ? RTM_F_FIB_MATCH : 0, true);
-  return concat(head, attribute(RTA_DST, address));
+  head[2] = (from?.length ?? 0) * 8;
+  view(head).setUint32(8, match === true ? RTM_F_FIB_MATCH : 0, true);
+  const source = from === undefined ? new Uint8Array() : attribute(RTA_SRC, from);
+  return concat(head, attribute(RTA_DST, address), source);
 }
 
 /** Of several ways at once the first that is alive is told. */

@@ -47,12 +47,16 @@ Deno.test("route: what is packed is read again", () => {
 
 Deno.test("route: the question for a way is that of `ip route get`", () => {
   equal(
-    toHex(packLookup(parseIp("192.0.2.1")!, false)),
+    toHex(packLookup(parseIp("192.0.2.1")!, {})),
     "022000000000000000000000" + "08000100c0000201",
   );
   equal(
-    toHex(packLookup(parseIp("2001:db8::1")!, true)),
+    toHex(packLookup(parseIp("2001:db8::1")!, { match: true })),
     "0a8000000000000000200000" + "1400010020010db8000000000000000000000001",
+  );
+  equal(
+    toHex(packLookup(parseIp("192.0.2.1")!, { from: parseIp("10.0.0.2")! })),
+    "022020000000000000000000" + "08000100c0000201" + "080002000a000002",
   );
 });
 

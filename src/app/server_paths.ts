@@ -1,4 +1,4 @@
-import { formatAddr } from "../base/addr.ts";
+import { formatAddr, type HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort, type Scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
@@ -132,20 +132,17 @@ class AttemptWatch implements Disposable {
     const { local, remote } = stream;
     // Multipath TCP goes on by other ways itself.
     if (!("host" in local) || !("host" in remote) || stream.info().protocol === "mptcp") return;
-    const way = this.#paths.to(remote.host);
+    const way = this.#paths.to(remote.host, local.host);
     let wasAway = way === null;
     this.#check = () => {
-      const now = this.#paths.to(remote.host);
+      const isGone = !this.#paths.isOwn(local.host);
+      const now = isGone ? this.#paths.to(remote.host) : this.#paths.to(remote.host, local.host);
       if (now === null) {
         wasAway = true; // it may come back as it was, and there is no other to take
-        return;
-      }
-      const isGone = !this.#paths.isOwn(local.host);
-      if (isGone || (this.#paths.isExact && way !== null && now !== way)) {
-        const what = isGone
-          ? `this machine has the address ${local.host} no more`
-          : `the way there was ${way} and is ${now}`;
-        this.#fail(`Lost the connection with ${formatAddr(remote)}: ${what}`);
+      } else if (isGone) {
+        this.#lose(remote, `this machine has the address ${local.host} no more`);
+      } else if (this.#paths.isExact && way !== null && now !== way) {
+        this.#lose(remote, `the way there was ${way} and is ${now}`);
       } else if (wasAway) {
         wasAway = false;
         this.#probe?.();
@@ -168,6 +165,10 @@ class AttemptWatch implements Disposable {
         if (!lives) this.#fail(`Lost the connection with ${remote}: it did not outlive an outage`);
       });
     };
+  }
+
+  #lose(remote: HostPort, why: string): void {
+    this.#fail(`Lost the connection with ${formatAddr(remote)}: ${why}`);
   }
 
   #fail(words: string): void {

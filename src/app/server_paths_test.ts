@@ -90,6 +90,8 @@ Deno.test("what leaves the way as it was does not touch the session, and is not 
   const { paths, sessions } = setUp(world);
   await world.clock.advance(1_000);
   for (let i = 0; i < 10; i++) paths.change();
+  paths.wayFrom = "dev eth0";
+  paths.change({ way: "dev eth0 src 192.0.2.77" }); // which new connections would have
   await world.clock.advance(60_000);
   assert.equal(sessions(), 1);
 });

@@ -2,6 +2,7 @@ import { type Cidr, formatCidr, formatIp, ipBytes } from "../base/addr.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { RouteTable, TableRoute } from "../contract/routing.ts";
+import { RepairLimit } from "../core/net/repair_limit.ts";
 import { bestRoute, serverWay } from "../core/net/server_way.ts";
 
 /**
@@ -14,14 +15,18 @@ export class ServerRoutes implements Disposable {
   readonly #tunnel: number;
   readonly #log: Logger;
   #networks: readonly Cidr[] = [];
-  /** Addresses that have been dialled, and whether this one made their routes. */
-  readonly #hosts = new Map<string, { readonly address: Uint8Array; isOurs: boolean }>();
+  readonly #now: () => number;
+  /** Addresses that have been dialled, and the way of the route that this one made for each. */
+  readonly #hosts = new Map<string, { readonly address: Uint8Array; hop: string | null }>();
+  /** Another program may take away what it does not know. */
+  readonly #limit = new RepairLimit();
 
-  /** `tunnel`: the index of its link. */
-  constructor(table: RouteTable, tunnel: number, log: Logger) {
+  /** `tunnel`: the index of its link. `now`: monotonic milliseconds. */
+  constructor(table: RouteTable, o: { tunnel: number; log: Logger; now: () => number }) {
     this.#table = table;
-    this.#tunnel = tunnel;
-    this.#log = log;
+    this.#tunnel = o.tunnel;
+    this.#log = o.log;
+    this.#now = o.now;
   }
 
   /** The networks that go into the tunnel, from now on or very soon: call it before they do. */
@@ -32,10 +37,11 @@ export class ServerRoutes implements Disposable {
 
   /** @throws {TtunError} unreachable, privilege, system */
   open(host: string): void {
-    const address = ipBytes(host);
-    if (address === null) return; // a name, or an address with a zone: on the link itself
-    const known = this.#hosts.get(host) ?? { address: address.slice(), isOurs: false };
+    const address = host.includes("%") ? null : ipBytes(host);
+    if (address === null) return; // with a zone: on the link itself
+    const known = this.#hosts.get(host) ?? { address: address.slice(), hop: null };
     this.#hosts.set(host, known);
+    this.#limit.resume();
     this.#update(host);
   }
 
@@ -58,19 +64,19 @@ export class ServerRoutes implements Disposable {
   #update(host: string): void {
     const known = this.#hosts.get(host)!;
     const { address } = known;
-    if (this.#networks.length === 0 && !known.isOurs) return this.#dropStale(host, address);
     if (this.#table.isLocal(address)) return;
     const { own, others } = this.#split(address);
     const way = serverWay(others, this.#networks, address);
     if (way.kind === "free") {
-      if (known.isOurs) this.#remove(own);
-      else this.#dropStale(host, address);
-      known.isOurs = false;
+      if (known.hop !== null) this.#remove(own);
+      else this.#dropStale(host, own, bestRoute(others, address));
+      known.hop = null;
     } else if (way.kind === "covered") {
       const { by } = way;
       const isNew = own.every(({ hop }) => hop !== by.hop);
+      if (isNew && known.hop === by.hop && !this.#mayRepeat(host)) return;
       if (isNew) this.#table.addHost(address, by);
-      known.isOurs = true;
+      known.hop = by.hop;
       this.#remove(own.filter(({ hop }) => hop !== by.hop));
       if (isNew) this.#log.info("the server is reached beside the tunnel", { server: host });
     } else if (own.length === 0) {
@@ -82,13 +88,22 @@ export class ServerRoutes implements Disposable {
     }
   }
 
+  #mayRepeat(host: string): boolean {
+    const next = this.#limit.next(this.#now());
+    if (next === "leave") {
+      this.#log.warn(
+        "another program takes away the route to the server again and again: it is left so, and " +
+          "the tunnel's own packets may go into the tunnel",
+        { server: host },
+      );
+    }
+    return next === "repair";
+  }
+
   /** A leftover that leads elsewhere than the table says now would hinder. */
-  #dropStale(host: string, address: Uint8Array): void {
-    const { own, others } = this.#split(address);
-    if (own.length === 0) return;
-    const best = bestRoute(others, address);
+  #dropStale(host: string, own: TableRoute[], best: TableRoute | null): void {
     // Where a tunnel would take it, that tunnel's program is there and wants this route.
-    if (best === null || this.#table.isTunnel(best.index)) return;
+    if (own.length === 0 || best === null || this.#table.isTunnel(best.index)) return;
     if (own.some(({ hop }) => hop === best.hop)) return;
     this.#remove(own);
     this.#log.info("took away a route to the server that an earlier run had left", {
@@ -112,7 +127,7 @@ export class ServerRoutes implements Disposable {
   #forget(host: string): void {
     const known = this.#hosts.get(host)!;
     this.#hosts.delete(host);
-    if (known.isOurs) this.#remove(this.#split(known.address).own);
+    if (known.hop !== null) this.#remove(this.#split(known.address).own);
   }
 
   [Symbol.dispose](): void {

@@ -52,8 +52,9 @@ function world() {
   const table = new FakeTable();
   table.add("0.0.0.0/0", 2, "home router");
   table.add("192.0.2.0/24", 2, "eth0");
-  const { log, records } = keptLog(new FakeClock());
-  const routes = new ServerRoutes(table, TUNNEL, log);
+  const clock = new FakeClock();
+  const { log, records } = keptLog(clock);
+  const routes = new ServerRoutes(table, { tunnel: TUNNEL, log, now: () => clock.now() });
   return { table, routes, lines: () => records.map((r) => `${r.level} ${r.message}`) };
 }
 
@@ -111,13 +112,24 @@ Deno.test("the route follows the uplink; while there is none it stays, and the d
   assert.deepEqual(table.forServers, ["203.0.113.1/32 better router"]);
 });
 
-Deno.test("a route that another program takes away is made again", () => {
-  const { table, routes } = world();
+Deno.test("a route that another program takes away is made again, three times in a minute", () => {
+  const { table, routes, lines } = world();
   routes.setNetworks(ALL);
   routes.open("203.0.113.1");
-  table.list = table.list.filter(({ isForServer }) => !isForServer);
-  routes.refresh();
-  assert.deepEqual(table.forServers, ["203.0.113.1/32 home router"]);
+  const takeAway = () => {
+    table.list = table.list.filter(({ isForServer }) => !isForServer);
+    routes.refresh();
+  };
+  for (let i = 0; i < 3; i++) {
+    takeAway();
+    assert.deepEqual(table.forServers, ["203.0.113.1/32 home router"]);
+  }
+  for (let i = 0; i < 3; i++) takeAway();
+  assert.deepEqual(table.forServers, []);
+  assert.equal(lines().filter((line) => line.startsWith("warn")).length, 1);
+  table.add("0.0.0.0/0", 3, "better router", { metric: -1 });
+  routes.refresh(); // another way is no repetition
+  assert.deepEqual(table.forServers, ["203.0.113.1/32 better router"]);
 });
 
 Deno.test("addresses that the name has no more lose their routes", () => {

@@ -29,6 +29,8 @@ export interface VpnServerOptions {
   pump: PacketService;
   /** Many clients instead of one. */
   many?: ManyClients;
+  /** Called for each session before its packets. */
+  onSession?: () => void;
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
@@ -281,6 +283,7 @@ class VpnServer {
       });
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
+    this.#o.onSession?.();
     const watch = this.#paths.watch(stream, candidate, admitted);
     await runSession({ ...admitted, watch }, link, pump, { ...member, onUp }, signal);
   }

@@ -70,7 +70,11 @@ export class LinuxKeeper implements DeviceKeeper {
     const addresses = config.addresses.map((local) => withPeer(local, config.peers));
     this.#state = new DeviceState(netlink, device, { ...config, addresses });
     const { index } = this.#state;
-    this.#serverRoutes = new ServerRoutes(new KernelRoutes(netlink), index, log);
+    this.#serverRoutes = new ServerRoutes(new KernelRoutes(netlink), {
+      tunnel: index,
+      log,
+      now: () => reactor.now(),
+    });
     this.#serverRoutes.setNetworks(this.#state.networks);
     this.#watch = openWatch(reactor, log);
     opened.move();
@@ -84,7 +88,7 @@ export class LinuxKeeper implements DeviceKeeper {
       isExact: true,
       open: (host) => this.#serverRoutes.open(host),
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
-      to: (host) => pathTo(netlink, host, index),
+      to: (host, from) => pathTo(netlink, host, { tunnel: index, from }),
       isOwn: (host) => isOwnAddress(netlink, host),
       onChange: (run) => this.#watch.onChange((change) => change.index !== index, run),
     };

@@ -172,13 +172,14 @@ async function run(
       identity: start.identity,
     });
   } else if (listener !== null) {
-    keeper.sessionBegins();
+    keeper.warnOfDuplicates();
     const leases = many === undefined ? null : opened.use(
       new LeaseReports(clock, many.pool, (leases) => orders.report({ kind: "leases", leases })),
     );
     await serveVpn({
       ...common,
       listener,
+      onSession: () => keeper.sessionBegins(),
       pump: counted(
         many === undefined
           ? new TunPump(device, clock, packets)

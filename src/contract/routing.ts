@@ -40,8 +40,11 @@ export interface Paths {
   open(host: string): void;
   /** These are all addresses that the server has: others need no way any more. */
   keepOnly(hosts: readonly string[]): void;
-  /** How packets to this IP address leave: equal texts are the same way; null = by no usable one. */
-  to(host: string): string | null;
+  /**
+   * How packets to this IP address leave: equal texts are the same way; null = by no usable one. With
+   * `from` (an address of this machine) those of a connection that has it, else of a new one.
+   */
+  to(host: string, from?: string): string | null;
   /** Whether that tells of this host alone; else it changes with what leads elsewhere too. */
   readonly isExact: boolean;
   /** Whether this IP address is one of this machine's. */

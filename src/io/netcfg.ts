@@ -1,6 +1,6 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import { NativeError } from "../../ffi/errno.ts";
+import { Errno, NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { type LinkAddress, type LinkChange, Netlink } from "../../ffi/netlink.ts";
 import type { NewRoute, Route } from "../../ffi/netlink_route.ts";
@@ -73,6 +73,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       else warnings.push(refused.message);
     }
     const table = config.routes.length === 0 ? [] : netlink.routes();
+    const rivals = rivalMetrics(before.index, table);
     const there = new Set(
       table.filter(({ index }) => index === before.index).map(({ to }) => formatCidr(to)),
     );
@@ -80,10 +81,14 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       const text = formatCidr(to);
       if (there.has(text)) continue;
       there.add(text);
-      const route = routeFor(before.index, to, table);
+      // There nearly always is a default route: it stays behind ours, and is back when that goes.
+      const isDefault = to.prefix === 0;
+      const rival = rivals.get(text);
+      const route = routeFor(before.index, to, isDefault ? rival : undefined);
       step(`add the route to ${text}`, `ip route add ${text} dev ${device}`, () => {
-        // There nearly always is a default route: it stays behind ours, and is back when that goes.
-        netlink.addRoute(route, to.prefix === 0 ? "before" : "only");
+        const isTaken = !isDefault && rival !== undefined && rival < USUAL_METRIC_V6;
+        if (isTaken) throw new NativeError("RTM_NEWROUTE", Errno.EEXIST);
+        netlink.addRoute(route, isDefault ? "before" : "only");
       });
       undo.push((again) => again.removeRoute(route));
     }
@@ -98,16 +103,24 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
 }
 
 /**
- * The route to a network by the link. IPv6 takes the default route with the lowest metric, which a
- * router's advertisement or NetworkManager has set before: ours is lower.
+ * The route to a network by the link. Of IPv6 routes to one network that with the lowest metric is
+ * taken; another program, as a router's advertisement or NetworkManager, may have set one before
+ * (`rival`, its metric): ours is lower then.
  */
-export function routeFor(index: number, to: Cidr, table: readonly Route[]): NewRoute {
-  if (to.family === 4 || to.prefix > 0) return { index, to };
-  const others = table.filter((route) =>
-    route.to.family === 6 && route.to.prefix === 0 && route.index !== index
-  );
-  const lowest = Math.min(...others.map(({ metric }) => metric));
-  return lowest > USUAL_METRIC_V6 ? { index, to } : { index, to, metric: Math.max(1, lowest - 1) };
+export function routeFor(index: number, to: Cidr, rival: number | undefined): NewRoute {
+  if (to.family === 4 || rival === undefined || rival > USUAL_METRIC_V6) return { index, to };
+  return { index, to, metric: Math.max(1, rival - 1) };
+}
+
+/** The lowest metric of each IPv6 network that is reached by other links. */
+export function rivalMetrics(index: number, table: readonly Route[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { to, metric, index: at } of table) {
+    if (to.family === 4 || at === index) continue;
+    const text = formatCidr(to);
+    found.set(text, Math.min(metric, found.get(text) ?? Infinity));
+  }
+  return found;
 }
 
 /** IP6_RT_PRIO_USER: what the kernel gives an IPv6 route that names none. */

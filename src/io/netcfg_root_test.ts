@@ -129,6 +129,24 @@ test("netcfg: when one thing cannot be had, what was set before is taken back", 
   deepEqual(before, { mtu: 1500, up: false, addresses: [], routes: [] });
 });
 
+test("netcfg: a default route comes before the one that is there, and that is back afterwards", async () => {
+  await using host = await Host.create();
+  await host.sh(`
+    ip tuntap add dev up0 mode tun; ip link set up0 up; ip address add 192.0.2.2/24 dev up0
+    ip address add 2001:db8::2/64 dev up0 nodad
+    ip route add default via 192.0.2.1; ip -6 route add default via 2001:db8::1 metric 100
+    ip -6 route add 2001:db8:7::/48 dev up0 metric 50`);
+  const before = await host.sh("ip route; ip -6 route");
+  const child = await openInChild(host, { ...BOTH, routes: ["0.0.0.0/0", "::/0"] });
+  match(await host.sh("ip route get 203.0.113.9"), /dev ttun0/);
+  match(await host.sh("ip route get 2001:db8:9::9"), /dev ttun0/);
+  await endChild(child);
+  equal(await host.sh("ip route; ip -6 route"), before);
+  // One that would never be taken is refused, as in IPv4.
+  const { kind } = await refusedInChild(host, { ...BOTH, routes: ["2001:db8:7::/48"] });
+  equal(kind, "in_use");
+});
+
 test("netcfg: a route that the device has already is left alone", async () => {
   await using host = await Host.create();
   await makePersistent(

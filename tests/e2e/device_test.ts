@@ -43,7 +43,7 @@ test("what others take from the device is put back three times in a minute, at b
   await t.client.sh(`
     ip link set ttun0 mtu 1300
     ip route replace 10.77.0.0/16 dev veth0
-    ip -6 route del fd00:77::/32 dev ttun0`);
+    ip -6 route add fd00:77::/32 dev veth0 metric 100`);
   await put();
   await expectWhole(t.client, own);
   assert.equal(await ping(t.client, INNER.server4), 3);

@@ -109,7 +109,9 @@ test("the client's address changes, or its network comes back: traffic flows aga
     ip route add 10.97.0.0/16 dev other0
     ip route add 10.96.0.0/16 dev ttun0
     ip address del 10.99.0.1/24 dev eth0
-    ip link del other0`);
+    ip link del other0
+    ip address add 10.51.0.9/24 dev eth0
+    ip route replace default via 10.51.0.1 src 10.51.0.9`);
 
   // An outage in which the kernel's pauses between retransmissions have grown.
   await w.client.sh("ip link set eth0 down");

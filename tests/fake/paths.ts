@@ -4,6 +4,8 @@ import type { Paths } from "../../src/contract/routing.ts";
 export class FakePaths implements Paths {
   isExact = true;
   way: string | null = "dev eth0";
+  /** That of connections which have an address already, where it is another one. */
+  wayFrom: string | null = null;
   own: readonly string[] | null = null;
   /** What `open` does. */
   onOpen: (host: string) => void = () => {};
@@ -21,8 +23,8 @@ export class FakePaths implements Paths {
 
   keepOnly(): void {}
 
-  to(): string | null {
-    return this.way;
+  to(_host: string, from?: string): string | null {
+    return from === undefined || this.way === null ? this.way : this.wayFrom ?? this.way;
   }
 
   isOwn(host: string): boolean {

@@ -4,7 +4,7 @@ import { NativeError } from "../../../ffi/errno.ts";
 import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
 import type { NewRoute } from "../../../ffi/netlink_route.ts";
 import { addressText } from "../local_address.ts";
-import { addAddress, attempt, routeFor } from "../netcfg.ts";
+import { addAddress, attempt, rivalMetrics, routeFor } from "../netcfg.ts";
 
 /** One that another program has put in its place stays behind it. */
 function addBefore(netlink: Netlink, route: NewRoute): void {
@@ -22,6 +22,7 @@ export class DeviceState {
   readonly #netlink: Netlink;
   readonly #device: string;
   readonly #routes: ReadonlyMap<string, Cidr>;
+  readonly #hasV6: boolean;
   readonly #addresses: Map<string, LinkAddress>;
 
   /** The socket stays the caller's. @throws {NativeError} ENODEV */
@@ -34,6 +35,7 @@ export class DeviceState {
     this.#device = device;
     this.mtu = o.mtu;
     this.#routes = new Map(o.routes.map(networkOf).map((route) => [formatCidr(route), route]));
+    this.#hasV6 = o.routes.some(({ family }) => family === 6);
     this.#addresses = new Map(o.addresses.map((address) => [addressText(address), address]));
     this.index = netlink.link(device).index;
   }
@@ -76,14 +78,27 @@ export class DeviceState {
         mtu,
         up,
         addresses: netlink.addresses(this.index).map(addressText),
-        routes: this.#routes.size === 0
-          ? []
-          : netlink.routes(this.index).map(({ to }) => formatCidr(to)),
+        routes: this.#presentRoutes(),
       };
     } catch (error) {
       if (error instanceof NativeError && error.is("ENODEV")) return null;
       throw error;
     }
+  }
+
+  /** Those that are taken: of two IPv6 routes to one network that is the one with the lower metric. */
+  #presentRoutes(): string[] {
+    if (this.#routes.size === 0) return [];
+    const rivals = this.#rivals();
+    return this.#netlink.routes(this.index)
+      .filter(({ to, metric }) =>
+        to.family === 4 || metric < (rivals.get(formatCidr(to)) ?? Infinity)
+      )
+      .map(({ to }) => formatCidr(to));
+  }
+
+  #rivals(): Map<string, number> {
+    return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.routes()) : new Map();
   }
 
   /** Puts things back. Returns why some could not be: one reason for each kind is enough. */
@@ -133,7 +148,7 @@ export class DeviceState {
       if (address === undefined) continue;
       step(() => addAddress(netlink, device, index, address, present, mtu, []));
     }
-    const table = what.routes.includes("::/0") ? netlink.routes() : [];
+    const rivals = this.#rivals();
     for (const text of what.routes) {
       const to = this.#routes.get(text);
       if (to === undefined) continue;
@@ -143,7 +158,7 @@ export class DeviceState {
           device,
           `add the route to ${text}`,
           command,
-          () => addBefore(netlink, routeFor(index, to, table)),
+          () => addBefore(netlink, routeFor(index, to, rivals.get(text))),
         )
       );
       if (!isDone) break; // the others fail for the same reason
