@@ -1,6 +1,5 @@
 import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
 import { runProxyClient } from "../app/proxy/tt_client.ts";
-import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { serveProxy } from "../app/proxy/tt_server.ts";
 import { formatAddr, parseIp } from "../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../base/log.ts";
@@ -12,6 +11,7 @@ import { chooseCiphers, type ChosenCiphers } from "./choose_cipher.ts";
 import type { Net, SocketMachine } from "./machine.ts";
 import type { PlaneHost, ProxyConfig, ProxyFacts } from "./messages.ts";
 import { Orders } from "./orders.ts";
+import { loadNames, type OpenNames } from "./load_names.ts";
 import { isGranted } from "./permissions.ts";
 import { passwordCheck } from "./proxy_auth.ts";
 import { rng } from "./rng.ts";
@@ -26,10 +26,11 @@ export async function runProxyPlane(
   config: ProxyConfig,
   { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
+  const openNames = await loadNames(mayMeetNames(config.end));
   await using machine = openSockets(config.io);
   const orders = new Orders<null>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
-  await run(config, machine, orders, logLevel, stop.signal);
+  await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 
 /** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
@@ -41,6 +42,7 @@ function openSockets(io: ProxyConfig["io"]): SocketMachine {
 async function run(
   config: ProxyConfig,
   machine: SocketMachine,
+  openNames: OpenNames,
   orders: Orders<null>,
   logLevel: LogLevel,
   signal: AbortSignal,
@@ -54,9 +56,7 @@ async function run(
   const net = machine.openNet({ io: config.io, mptcp: false, segmentBytes }, log);
   const { end } = config;
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
-  const resolver = mayMeetNames(end)
-    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
-    : ADDRESSES_ONLY;
+  const resolver = openNames((host) => orders.resolve(host, { signal }), machine);
   const facts = tellStart(config, ciphers, listener, log);
   orders.report({ kind: "ready", facts });
   const start = await Promise.race([orders.go, orders.stop]);
@@ -77,7 +77,7 @@ async function run(
   });
 }
 
-/** Where there are only addresses, what resolves names is not even loaded. */
+/** Whether names are to be resolved at this end. */
 function mayMeetNames(end: ProxyConfig["end"]): boolean {
   return end.role === "server" || end.direct.length > 0 || parseIp(end.server) === null;
 }

@@ -3,7 +3,6 @@ import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
 import { firstAddresses } from "../app/first_addresses.ts";
-import { ADDRESSES_ONLY } from "../app/net/name_service.ts";
 import { TunHub } from "../app/tun_hub.ts";
 import { counterFacts, type PacketService } from "../app/packet_service.ts";
 import { TunPump } from "../app/tun_pump.ts";
@@ -24,6 +23,7 @@ import type { Machine } from "./machine.ts";
 import { openDarwin } from "./machine_darwin.ts";
 import { openLinux } from "./machine_linux.ts";
 import { openWindows } from "./machine_windows.ts";
+import { loadNames, type OpenNames } from "./load_names.ts";
 import { Orders } from "./orders.ts";
 import { rng } from "./rng.ts";
 
@@ -35,15 +35,19 @@ export async function runVpnPlane(
   config: VpnConfig,
   { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
+  const openNames = await loadNames(
+    config.carrier.role === "client" && parseIp(config.carrier.server.host) === null,
+  );
   await using machine = openMachine(config);
   const orders = new Orders<VpnGo>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
-  await run(config, machine, orders, logLevel, stop.signal);
+  await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 
 async function run(
   config: VpnConfig,
   machine: Machine,
+  openNames: OpenNames,
   orders: Orders<VpnGo>,
   logLevel: LogLevel,
   signal: AbortSignal,
@@ -73,9 +77,7 @@ async function run(
   const listener = carrier.role === "server"
     ? opened.use(net.listen(carrier.listen, { signal }))
     : null;
-  const resolver = carrier.role === "client" && parseIp(carrier.server.host) === null
-    ? (await import("./names.ts")).openNames((host) => orders.resolve(host, { signal }), machine)
-    : ADDRESSES_ONLY;
+  const resolver = openNames((host) => orders.resolve(host, { signal }), machine);
   const addresses = carrier.role === "client"
     ? await firstAddresses({ ...carrier, ...config, resolver, clock, log, rng, signal })
     : [];
