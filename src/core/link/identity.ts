@@ -3,13 +3,11 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { fromLatin1, toLatin1 } from "../../base/latin1.ts";
 import { Reader } from "../varint.ts";
+import { isClientName } from "./client_name.ts";
 import { derive } from "./secrets.ts";
 import { isAcceptable, MOST_ADDRESSES, packAddresses, readAddressList } from "./addresses.ts";
 
 export const CLIENT_ID_SIZE = 16;
-
-/** Letters and digits of host names, in lower case; at most a label's 63 bytes (RFC 1035). */
-const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** What a client says of itself in its setup (docs/link-v2.md, TLV 80). */
 export interface ClientIdentity {
@@ -19,19 +17,6 @@ export interface ClientIdentity {
   readonly name: string;
   /** Addresses that the client would like to have. Their prefix lengths mean nothing. */
   readonly wishes: readonly Cidr[];
-}
-
-/** Whether a client may have that name. */
-export function isClientName(name: string): boolean {
-  return NAME.test(name);
-}
-
-/**
- * The nearest name that a client may have, "" where there is none: for host names as people give
- * them to their machines.
- */
-export function toClientName(text: string): string {
-  return text.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "").slice(0, 63);
 }
 
 /**

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { formatCidr, parseCidr } from "../../base/addr.ts";
 import { fromHex, toHex } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import { isClientName, packIdentity, readIdentity, toClientName } from "./identity.ts";
+import { isClientName, toClientName } from "./client_name.ts";
+import { packIdentity, readIdentity } from "./identity.ts";
 
 const ID = "000102030405060708090a0b0c0d0e0f";
 const LAPTOP = "06" + "6c6170746f70";
