@@ -39,7 +39,17 @@ export function closeDebugger(): Usr1 | null {
   if (!isNative) return fallback;
   if (Deno.build.os === "linux") makeUndumpable(); // keys are safer by it, and ttun runs without
   const usr1 = takeUsr1();
-  if (!hasOwnListener()) return usr1;
+  refuseDebugger();
+  return usr1;
+}
+
+/**
+ * To be called again once the event loop has turned, and before anything of ours listens: a signal
+ * from before `closeDebugger` may have its effect only then.
+ * @throws {TtunError} usage, when a debugger is open; it is not noticed without native calls
+ */
+export function refuseDebugger(): void {
+  if (Deno.build.os === "windows" || !isGranted({ name: "ffi" }) || !hasOwnListener()) return;
   throw new TtunError(
     "usage",
     "Cannot start: a debugger is open in this process, and whoever connects to it can read the " +

@@ -1,5 +1,5 @@
 import { toTtunError } from "../base/errors.ts";
-import { closeDebugger } from "./debugger.ts";
+import { closeDebugger, refuseDebugger } from "./debugger.ts";
 import { load } from "./load.ts";
 
 /**
@@ -10,6 +10,7 @@ export async function start(args: readonly string[]): Promise<number> {
   try {
     const usr1 = closeDebugger();
     const { run } = await load(() => import("./run.ts"));
+    refuseDebugger();
     return await run(args, undefined, undefined, usr1);
   } catch (thrown) {
     const error = toTtunError(thrown);

@@ -14,7 +14,12 @@ export class StatusSignals implements Disposable {
 
   constructor(usr1: Usr1 | null, log: Logger) {
     if (Deno.build.os === "windows") return;
+    let last = -Infinity;
     const tell = () => {
+      // As often as SIGUSR1: whoever may send signals shall not fill the log by them.
+      const now = performance.now();
+      if (now - last < INTERVAL / 2) return;
+      last = now;
       for (const listener of this.#listeners) listener();
     };
     Deno.addSignalListener("SIGUSR2", tell);
