@@ -1,10 +1,18 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Stream, Tuning } from "../../contract/stream.ts";
 import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
+import { PATH_TIMEOUT_MS } from "../net/path_watch.ts";
 import type { Borrowed } from "./minute_secrets.ts";
 
-/** As the existing programs have it. */
-export const CARRIER_TUNING = { noDelay: true, keepAliveSeconds: 60 };
+/**
+ * Sent data may wait for so long until the path is given up; a connection that is idle, or only
+ * receives, asks for a sign of life after 30 s and is given up after as much again.
+ */
+export const CARRIER_TUNING: Tuning = {
+  noDelay: true,
+  keepAliveSeconds: 30,
+  userTimeoutMs: PATH_TIMEOUT_MS,
+};
 
 /** How long one is kept. A server keeps it longer, so that it seldom ends under a new connection. */
 const KEPT_MS = 10_000;
@@ -14,8 +22,8 @@ const ONE = new Uint8Array(1);
 /** How many are kept: a browser's connections end together, and soon come again. */
 const MOST = 64;
 
-/** A connection to the server that has nobody's bytes on it. */
-export interface Carrier {
+/** A connection to the server that has nobody's bytes on it. Disposed of when its stream is closed. */
+export interface Carrier extends Disposable {
   readonly stream: Stream;
   /** Whose keys its frames are under. */
   readonly minute: Borrowed;
@@ -105,7 +113,7 @@ function isQuiet(stream: Stream): boolean {
   }
 }
 
-function close({ stream, minute }: Carrier): void {
-  void stream[Symbol.asyncDispose]();
-  minute[Symbol.dispose]();
+function close(carrier: Carrier): void {
+  void carrier.stream[Symbol.asyncDispose]();
+  carrier[Symbol.dispose]();
 }

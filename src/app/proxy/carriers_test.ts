@@ -36,7 +36,8 @@ class Desk implements Disposable {
     const { keys, secrets } = borrowed;
     const carrier = {
       stream,
-      minute: { keys, secrets, [Symbol.dispose]: giveBack },
+      minute: { keys, secrets, [Symbol.dispose]: () => {} },
+      [Symbol.dispose]: giveBack,
       sealer: new FrameSealer(secrets, new RandomBlock(seededRng(1))),
       opener: new FrameOpener(secrets),
     };

@@ -29,7 +29,8 @@ import {
 } from "./asking.ts";
 import { type Carrier, CARRIER_TUNING, Carriers } from "./carriers.ts";
 import { type Connect, ConnectError } from "./egress.ts";
-import type { MinuteSecrets } from "./minute_secrets.ts";
+import { PathWatch } from "../net/path_watch.ts";
+import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";
 import { TtStream } from "./tt_stream.ts";
@@ -71,6 +72,7 @@ export class TtDialer implements Disposable {
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
   readonly #carriers: Carriers;
+  readonly #paths: PathWatch;
   /** By how many minutes the server's clock is ahead of ours, as far as that was seen. */
   #skew = 0;
   /** In this minute, `from`, the port of another one was the way to the server. */
@@ -87,6 +89,7 @@ export class TtDialer implements Disposable {
     this.#nonces = new NonceMemory(o.rng, { reach: REACH });
     this.#random = new RandomBlock(o.rng);
     this.#carriers = new Carriers(o.clock);
+    this.#paths = new PathWatch(o.clock);
   }
 
   /** Closes a connection to the server that nobody uses; false when there is none. */
@@ -96,6 +99,7 @@ export class TtDialer implements Disposable {
 
   [Symbol.dispose](): void {
     this.#carriers[Symbol.dispose]();
+    this.#paths[Symbol.dispose]();
   }
 
   readonly connect: Connect = (target, { signal, early = NOTHING, once = false }, events) => {
@@ -298,12 +302,7 @@ export class TtDialer implements Disposable {
       });
       this.#connectMs = clock.now() - began;
       stream.tune(CARRIER_TUNING);
-      return {
-        stream,
-        minute: borrowed,
-        sealer: new FrameSealer(borrowed.secrets, this.#random),
-        opener: new FrameOpener(borrowed.secrets),
-      };
+      return new DialledCarrier(stream, borrowed, this.#random, this.#paths);
     } catch (error) {
       await stream?.[Symbol.asyncDispose]();
       borrowed[Symbol.dispose]();
@@ -343,8 +342,32 @@ export class TtDialer implements Disposable {
       onIdle: () => this.#carriers.put(carrier),
       mostText: wire.mostText,
     });
-    tunnel.onClose(carrier.minute);
+    tunnel.onClose(carrier);
     return tunnel;
+  }
+}
+
+/** A carrier that this end has opened, as long as it lasts. */
+class DialledCarrier implements Carrier {
+  readonly stream: Stream;
+  readonly minute: Borrowed;
+  readonly sealer: FrameSealer;
+  readonly opener: FrameOpener;
+  readonly #paths: PathWatch;
+
+  /** Owns stream and minute. */
+  constructor(stream: Stream, minute: Borrowed, random: RandomBlock, paths: PathWatch) {
+    this.stream = stream;
+    this.minute = minute;
+    this.sealer = new FrameSealer(minute.secrets, random);
+    this.opener = new FrameOpener(minute.secrets);
+    this.#paths = paths;
+    paths.add(stream);
+  }
+
+  [Symbol.dispose](): void {
+    this.#paths.remove(this.stream);
+    this.minute[Symbol.dispose]();
   }
 }
 

@@ -10,6 +10,7 @@ import { ListenSchedule } from "../../core/tt/schedule.ts";
 import { dialMakingRoom } from "../make_room.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
+import { PathWatch } from "../net/path_watch.ts";
 import { Stranger, strangerDeadline } from "../stranger.ts";
 import { throwAway } from "../throw_away.ts";
 import { CARRIER_TUNING } from "./carriers.ts";
@@ -55,7 +56,8 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
     const relays = stack.use(
       new Relays({ ...o, scratch: new Scratch(), idleMs: o.limits.idleMs, cut: cut.signal }),
     );
-    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays);
+    const paths = stack.use(new PathWatch(o.clock));
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays, paths);
     const hopper = new PortHopper(tasks, {
       ...o,
       schedules: accounts.map(({ secrets }) =>
@@ -78,14 +80,16 @@ class ProxyServer {
   readonly pending = new Pending();
   readonly #o: ProxyServerOptions;
   readonly #guesses: Guesses;
+  readonly #paths: PathWatch;
   readonly #rejected: QuietLog;
   readonly #denied: QuietLog;
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
   readonly #carriers: CarrierHost;
 
-  constructor(o: ProxyServerOptions, guesses: Guesses, relays: Relays) {
+  constructor(o: ProxyServerOptions, guesses: Guesses, relays: Relays, paths: PathWatch) {
     this.#o = o;
+    this.#paths = paths;
     this.#guesses = guesses;
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#denied = new QuietLog(o.log, () => o.clock.now());
@@ -121,9 +125,12 @@ class ProxyServer {
       if (admitted === null) return;
       using _minute = admitted.minute;
       owned.tune(CARRIER_TUNING);
+      this.#paths.add(owned);
       await new ServedCarrier(this.#carriers, owned, admitted, peer).run();
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#tell(thrown, peer);
+    } finally {
+      this.#paths.remove(owned);
     }
   }
 
