@@ -105,7 +105,7 @@ test("without root it says what to do", async () => {
     ], { env: { TTUN_KEY: "k", DENO_DIR: copy.cache, HOME: copy.cache } });
     assert(command !== copy.deno);
     assert.equal(code, EXIT_CODES.privilege.code, stderr);
-    assert.match(stderr, /run it with sudo.*ip tuntap add dev/);
+    assert.match(stderr, /takes root or CAP_NET_ADMIN; run ttun with sudo$/m);
   } finally {
     await Deno.remove(cache, { recursive: true });
   }

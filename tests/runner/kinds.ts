@@ -42,6 +42,7 @@ export const KINDS = {
       "ssh",
       "openssl",
       "ps",
+      "python3",
     ],
     extras: ["chromium", "python3-socks", "openssh-server"],
     minutes: 40,
@@ -89,6 +90,7 @@ export const PACKAGE_OF: Record<string, string> = {
   ssh: "openssh-client",
   openssl: "openssl",
   ps: "procps",
+  python3: "python3",
 };
 
 /** The kind of a file, by its path from the root; null when it is no test. */
