@@ -73,10 +73,13 @@ export class LogOutput {
     }
   }
 
-  /** Waits until everything is written, but no longer than so many milliseconds. */
+  /**
+   * Waits until everything is written, but no longer than so many milliseconds, and not at all
+   * where nobody reads.
+   */
   async flush(ms: number): Promise<void> {
     const end = performance.now() + ms;
-    while (this.#since !== null) {
+    while (this.#since !== null && !this.#isStalled) {
       const left = end - performance.now();
       if (left <= 0) return;
       await this.#next(left);

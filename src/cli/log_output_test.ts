@@ -41,6 +41,9 @@ function world(o?: { stallMs: number }) {
   return { reader, output, say: (text: string) => output.write(utf8(text)) };
 }
 
+/** Lets what is ready go on. */
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
 const line = (i: number) => `${`${i}`.padStart(6, "0")} ${"x".repeat(92)}\n`; // 100 bytes
 const FITS = 655; // lines in 64 KiB
 
@@ -125,6 +128,21 @@ Deno.test("a descriptor that does not block is tried again, and nothing is lost"
   assert.equal(reader.text, "patience\n");
 });
 
+Deno.test("the end waits for a reader that is slow, and for none that is not there", async () => {
+  const { reader, output, say } = world({ stallMs: 50 });
+  reader.reads = false;
+  say("last\n");
+  setTimeout(() => reader.resume(), 10);
+  await output.flush(10_000);
+  assert.equal(reader.text, "last\n");
+  reader.reads = false;
+  say("lost\n");
+  await output.flush(60);
+  await output.flush(1e9); // comes to an end, since nobody reads
+  reader.resume();
+  await turn();
+});
+
 Deno.test("text of a program is written as fast as it is read, and dropped when it is not", async () => {
   const { reader, output } = world({ stallMs: 20 });
   const text = Array.from({ length: 3000 }, (_, i) => line(i)).join("");
@@ -134,6 +152,7 @@ Deno.test("text of a program is written as fast as it is read, and dropped when 
   reader.reads = false;
   await output.writeSlowly(utf8(text)); // comes to an end
   reader.resume();
+  await turn(); // the write that was stuck ends
   await output.flush(1000);
   assert.match(reader.text, /lost \d+\n$/);
 });
