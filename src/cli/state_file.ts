@@ -26,6 +26,20 @@ export function mayKeepState(directory: string): boolean {
 /** Why nothing can be kept where `mayKeepState` says so. */
 export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)";
 
+/**
+ * Makes the directory for a user that this process will become. One that is there already stays its
+ * owner's; what goes wrong shows when something is written.
+ */
+export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
+  try {
+    Deno.mkdirSync(directory.replace(/\/[^/]*$/, "") || "/", { recursive: true, mode: 0o755 });
+    Deno.mkdirSync(directory, { mode: 0o700 });
+    Deno.chownSync(directory, user.uid, user.gid);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
 /** A file of the directory, "" where it cannot be read, is no file, or longer than `mostBytes`. */
 export function readState(directory: string, file: string, mostBytes: number): string {
   try {

@@ -2,6 +2,7 @@ import { type Cidr, formatAddr, formatCidr, parseCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { pskKey } from "../core/kdf.ts";
 import { openLibc } from "../../ffi/libc.ts";
+import { findUser } from "../../ffi/user.ts";
 import type { RunContext } from "./context.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "./key_strength.ts";
@@ -22,7 +23,7 @@ import { DARWIN_PROGRAMS } from "../io/netcfg_darwin.ts";
 import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
 import { Plane } from "./plane.ts";
 import { resolveListenHost } from "./resolve.ts";
-import { mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "./state_file.ts";
+import { makeStateFor, mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "./state_file.ts";
 import { firstHost } from "../core/address_pool.ts";
 import { toClientName } from "../core/link/client_name.ts";
 import { clientId } from "../core/link/identity.ts";
@@ -63,9 +64,8 @@ export async function runVpn(
   memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
   refuseForV1(options);
   const many = "server" in options ? undefined : manyClients(options);
-  const leases = many === undefined
-    ? null
-    : new LeaseFile(stateDirectory(), many.pool, context.log);
+  const directory = stateDirectory();
+  const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);
   const config = await planeConfig(
     options,
     pskKey(key),
@@ -73,7 +73,10 @@ export async function runVpn(
   );
   // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
-  const { up, down, wire } = options;
+  const { up, down, wire, user } = options;
+  if (leases !== null && user !== undefined && libc !== null && directory !== null) {
+    makeStateFor(directory, findUser(libc, user));
+  }
   // Version 1 gives no addresses.
   const hooks = shellHooks(
     { up, down, role, waits: role === "client" && wire !== "v1", context },

@@ -31,6 +31,7 @@ async function join(host: Host, state: string, ...args: string[]) {
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
+    await Deno.chmod(folder, 0o755); // for --user
     await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -42,7 +43,7 @@ test("a client has its address again after its own restart and the server's", as
     await using w = await bridgedHosts(2);
     const [a, b] = w.clients as [Host, Host];
     {
-      await using _server = await serve(w.server, `${folder}/server`);
+      await using _server = await serve(w.server, `${folder}/server`, "--user", "nobody");
       await using first = (await join(a, `${folder}/a`)).process;
       first.signal("SIGKILL");
       await first.status;
@@ -63,7 +64,7 @@ test("a client has its address again after its own restart and the server's", as
     );
     assert.equal((await Deno.stat(file)).mode! & 0o777, 0o600);
     // The other way round than they came at first.
-    await using _server = await serve(w.server, `${folder}/server`);
+    await using _server = await serve(w.server, `${folder}/server`, "--user", "nobody");
     await using b2 = await join(b, `${folder}/b`).then(({ process, address }) => {
       assert.equal(address, "10.9.0.3");
       return process;
