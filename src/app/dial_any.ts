@@ -26,6 +26,11 @@ export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void 
   tell(events, dialName(o));
 }
 
+/** Whose questions for names are counted together (contract/host.ts). */
+export interface NameOwner {
+  readonly owner?: string;
+}
+
 export interface DialAnyOptions {
   readonly to: HostPort;
   readonly dialer: Dialer;
@@ -37,8 +42,8 @@ export interface DialAnyOptions {
   readonly timeoutMs: number;
   /** Time of its own for the name to resolve; absent = it is part of `timeoutMs`. */
   readonly nameMs?: number;
-  /** On whose behalf the name is resolved, as Resolver has it. */
-  readonly owner?: string | undefined;
+  /** On whose behalf: read only where there is a name to resolve. */
+  readonly client?: NameOwner | undefined;
   /** Which of the name's addresses may be tried. @throws where none may */
   readonly choose?: ((addresses: string[]) => string[]) | undefined;
 }
@@ -69,7 +74,7 @@ async function dialName(o: DialAnyOptions): Promise<Stream> {
 
 /** A name that takes too long is told as what it is: nothing has been dialled yet. */
 async function resolveInTime(
-  { resolver, clock, to: { host }, owner }: DialAnyOptions,
+  { resolver, clock, to: { host }, client }: DialAnyOptions,
   ms: number,
   attempts: AbortController,
 ): Promise<string[]> {
@@ -78,7 +83,7 @@ async function resolveInTime(
     ms / 1000
   } s`;
   using _timeout = clock.after(ms, () => attempts.abort(new NameError("silent", words)));
-  return await abortable(resolver.resolve(host, { signal, owner }), signal);
+  return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
 }
 
 /** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */

@@ -100,6 +100,14 @@ Deno.test("another server is asked where nothing listens at one", async () => {
   });
 });
 
+Deno.test("a name server that has an IPv6 address", async () => {
+  await using server = await startNameServer("::1");
+  await client("nameserver ::1\noptions single-request-reopen", server.port, async (ask) => {
+    assert.deepEqual(addressesOf(await ask("good.test")), ["127.0.0.1", "::1"]);
+    assert.deepEqual(server.asked, ["AAAA good.test udp", "A good.test udp"]);
+  });
+});
+
 Deno.test("what another address sends to the socket is not even seen", async () => {
   const asked = dgram.createSocket("udp4");
   const other = dgram.createSocket("udp4");

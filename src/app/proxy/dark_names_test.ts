@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
-import { echo, ProxyWorld, SERVER_HOST, TARGET_NAME } from "../../../tests/fake/proxy.ts";
-import { socks5 } from "../../../tests/fake/proxy_programs.ts";
+import {
+  CLIENT_HOST,
+  echo,
+  PASSWORD,
+  ProxyWorld,
+  SERVER_HOST,
+  TARGET_NAME,
+} from "../../../tests/fake/proxy.ts";
+import { httpConnect, socks5 } from "../../../tests/fake/proxy_programs.ts";
+import { utf8 } from "../../base/bytes.ts";
 import { NameError } from "../../base/errors.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 
@@ -90,4 +98,33 @@ Deno.test("a name server's refusal to tell is no failure of the name's", async (
   const client = world.client();
   await world.clock.settle();
   assert.equal(await world.clock.until(socks5(await client.connect(), TARGET_NAME)), 4);
+});
+
+Deno.test("names are asked for on behalf of a program, at the server of a key at an address; the server's is ttun's own", async () => {
+  await using world = new ProxyWorld();
+  const asked: string[] = [];
+  const noting = (who: string): Resolver => ({
+    resolve: (host, { owner }) => {
+      asked.push(`${who} ${host}: ${owner ?? "its own"}`);
+      return Promise.resolve([host === "server.example" ? SERVER_HOST : "8.0.0.10"]);
+    },
+  });
+  const keys = [{ name: "north", password: utf8(PASSWORD) }];
+  world.server({ resolver: noting("server"), keys });
+  world.target(echo, { host: "8.0.0.10" });
+  const client = world.client({ resolver: noting("client"), direct: ["direct.example"] });
+  await world.clock.settle();
+  for (const ask of [socks5, httpConnect]) {
+    await world.clock.until(ask(await client.connect(), "direct.example"));
+    await world.clock.until(ask(await client.connect(), "far.example"));
+    const [own, others] = [true, false].map((isOwn) =>
+      asked.filter((line) => line.startsWith("client server.example") === isOwn)
+    );
+    assert(own!.every((line) => line.endsWith("its own")));
+    asked.length = 0;
+    assert.deepEqual(others, [
+      "client direct.example: 127.0.0.1",
+      `server far.example: north ${CLIENT_HOST}`,
+    ]);
+  }
 });

@@ -5,7 +5,7 @@ import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { AddressRules } from "../../core/proxy/rules.ts";
 import { formatTarget, type Target } from "../../core/proxy/target.ts";
-import { startAny } from "../dial_any.ts";
+import { type NameOwner, startAny } from "../dial_any.ts";
 import { promised } from "../dial_events.ts";
 
 const NOTHING = new Uint8Array();
@@ -29,8 +29,8 @@ export interface ConnectOptions {
   readonly early?: Uint8Array;
   /** They must not come there twice. */
   readonly once?: boolean;
-  /** On whose behalf, where a name is resolved for it (contract/host.ts). */
-  readonly owner?: string | undefined;
+  /** On whose behalf. */
+  readonly client?: NameOwner | undefined;
 }
 
 /**
@@ -69,12 +69,12 @@ export function connectFromHere(o: {
   rules: AddressRules | null;
 }): Connect {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
-  return (target, { signal, early = NOTHING, owner }, events) => {
+  return (target, { signal, early = NOTHING, client }, events) => {
     const choose = rules === null
       ? undefined
       : (addresses: string[]) => allowed(addresses, rules, target);
     return startAny(
-      { to: target, dialer, resolver, clock, timeoutMs, signal, choose, owner },
+      { to: target, dialer, resolver, clock, timeoutMs, signal, choose, client },
       new Reaching(target, early, events),
     );
   };

@@ -54,7 +54,7 @@ async function serveHttp(
   return await driveHttp(client, new HttpProxy({ auth: o.auth }), first, {
     relays: o.relays,
     connect: o.connect,
-    owner: events.owner,
+    client: events,
     signal: o.signal,
     onRefused: (thrown) => events.onRefused(thrown),
     onTarget: (target) => {

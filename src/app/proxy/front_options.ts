@@ -1,5 +1,6 @@
 import type { CheckPassword } from "../../core/proxy/socks5.ts";
 import type { Target } from "../../core/proxy/target.ts";
+import type { NameOwner } from "../dial_any.ts";
 import type { Connect } from "./egress.ts";
 import type { RelayCount, Relays } from "./relay.ts";
 
@@ -25,9 +26,7 @@ export interface FrontOptions {
 }
 
 /** What becomes of one client. */
-export interface FrontEvents {
-  /** Whose it is: what is looked up for it counts against this one. */
-  readonly owner?: string;
+export interface FrontEvents extends NameOwner {
   onTarget(target: Target): void;
   /** Why there is no connection to it. */
   onRefused(thrown: unknown): void;

@@ -5,6 +5,7 @@ import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
 import { resetBehind } from "./delivered.ts";
+import type { NameOwner } from "../dial_any.ts";
 import { type Connect, connectTo, toConnectError } from "./egress.ts";
 import { linger } from "./linger.ts";
 import type { RelayCount, RelayOptions, Relays } from "./relay.ts";
@@ -16,7 +17,7 @@ export interface HttpDriverOptions {
   readonly connect: Connect;
   readonly signal: AbortSignal;
   /** On whose behalf names are resolved. */
-  readonly owner?: string | undefined;
+  readonly client?: NameOwner;
   /** A target is about to be connected to: for the log. */
   readonly onTarget: (target: Target) => void;
   /** Why there is no connection to it. */
@@ -243,7 +244,7 @@ class HttpDriver implements AsyncDisposable {
     const isMine = () => this.#connecting === own;
     const signal = AbortSignal.any([this.#o.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
-    connectTo(this.#o.connect, target, { signal, early, owner: this.#o.owner }).then((stream) => {
+    connectTo(this.#o.connect, target, { signal, early, client: this.#o.client }).then((stream) => {
       if (!isMine()) return void stream[Symbol.asyncDispose]();
       this.#connecting = null;
       this.#target = this.#side(stream);

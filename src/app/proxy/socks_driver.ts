@@ -133,7 +133,7 @@ export class SocksDriver implements DialEvents {
     this.#soon = this.#answers.flushAfter(relays.options.clock, HOLD_MS);
     this.#target = target;
     try {
-      this.#isUnderWay = connect(target, { signal, owner: this.#events.owner }, this) === true;
+      this.#isUnderWay = connect(target, { signal, client: this.#events }, this) === true;
     } catch (error) {
       this.failed(error);
     }
@@ -193,7 +193,7 @@ export class SocksDriver implements DialEvents {
         signal,
         early,
         once: true,
-        owner: this.#events.owner,
+        client: this.#events,
       });
     } catch (thrown) {
       this.#client.reset();
