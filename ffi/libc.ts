@@ -41,6 +41,10 @@ const TABLE = {
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  // unsigned int if_nametoindex(const char *name); 0 = there is none
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
+  // char *if_indextoname(unsigned int index, char *name); name has IF_NAMESIZE bytes
+  if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
   // int poll(struct pollfd *fds, nfds_t count, int timeout)
   poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
@@ -68,6 +72,8 @@ const TABLE = {
   // struct passwd *getpwnam(const char *name)
   getpwnam: { parameters: ["buffer"], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+const IF_NAMESIZE = 16;
 
 export type LibcSymbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
@@ -103,6 +109,21 @@ export class Libc implements Disposable {
       const errno = this.errno[0]!;
       if (errno !== Errno.EINTR) return -errno;
     }
+  }
+
+  /** @throws {NativeError} ENODEV for what is neither an interface's name nor a number */
+  interfaceIndex(zone: string): number {
+    const index = this.call.if_nametoindex(cString(zone));
+    if (index > 0) return index;
+    if (/^[1-9]\d{0,8}$/.test(zone)) return Number(zone);
+    throw new NativeError("if_nametoindex", Errno.ENODEV);
+  }
+
+  /** The number itself where there is no such interface any more. */
+  interfaceName(index: number): string {
+    const room = new Uint8Array(IF_NAMESIZE);
+    if (this.call.if_indextoname(index, room) === null) return String(index);
+    return new TextDecoder().decode(room.subarray(0, room.indexOf(0)));
   }
 
   [Symbol.dispose](): void {

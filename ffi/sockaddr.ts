@@ -1,3 +1,4 @@
+import { isLinkLocal, withoutZone, zoneOf } from "../src/base/zone.ts";
 import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../src/base/addr.ts";
 import { readU16, writeU16 } from "../src/base/bytes.ts";
 import { TtunError } from "../src/base/errors.ts";
@@ -8,19 +9,34 @@ export const AF_INET6 = 10;
 const SIZE_IN = 16; // struct sockaddr_in: u16 family (host order), u16 port, 4 address, 8 zero
 const SIZE_IN6 = 28; // struct sockaddr_in6: u16 family, u16 port, u32 flow, 16 address, u32 scope
 
+const SCOPE_AT = 24;
+
 /** Room for either address. */
 export const SOCKADDR_ROOM = SIZE_IN6;
 
 /**
  * Writes the sockaddr of an IP address and port to the front of `bytes` (`SOCKADDR_ROOM`).
- * @throws {TtunError} `internal` for a host that is a name: names are resolved before.
+ * `interfaces`: needed for an address with a zone.
+ * @throws {TtunError} `internal` for a host that is a name: names are resolved before; {NativeError}
+ * ENODEV where there is no such interface
  */
 export function writeSockaddr(
   addr: HostPort,
   bytes: Uint8Array,
+  interfaces: Interfaces = UNKNOWN,
 ): { family: number; size: number } {
   const ip = ipBytes(addr.host);
   if (ip === null) {
+    const zone = zoneOf(addr.host);
+    if (zone !== null) {
+      const written = writeSockaddr({ host: withoutZone(addr.host), port: addr.port }, bytes);
+      new DataView(bytes.buffer, bytes.byteOffset).setUint32(
+        SCOPE_AT,
+        interfaces.interfaceIndex(zone),
+        true,
+      );
+      return written;
+    }
     throw new TtunError("internal", `Cannot use ${addr.host} as an address: it is a name`);
   }
   const family = ip.length === 4 ? AF_INET : AF_INET6;
@@ -32,6 +48,19 @@ export function writeSockaddr(
   return { family, size };
 }
 
+/** Interfaces by name and index. */
+export interface Interfaces {
+  interfaceIndex(zone: string): number;
+  interfaceName(index: number): string;
+}
+
+const UNKNOWN: Interfaces = {
+  interfaceIndex(zone) {
+    throw new TtunError("internal", `Cannot use %${zone}: interfaces are not known here`);
+  },
+  interfaceName: String,
+};
+
 /** The same in an array of its own. */
 export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
   const room = new Uint8Array(SOCKADDR_ROOM);
@@ -39,11 +68,24 @@ export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Arra
   return { family, bytes: room.subarray(0, size) };
 }
 
-/** The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291, 2.5.5.2). */
-export function unpackSockaddr(bytes: Uint8Array): HostPort {
+/**
+ * The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291,
+ * 2.5.5.2), a link-local one with its zone (a number where `interfaces` are not given).
+ */
+export function unpackSockaddr(
+  bytes: Uint8Array,
+  interfaces: Interfaces = UNKNOWN,
+): HostPort {
   const port = readU16(bytes, 2);
   if (bytes[0] === AF_INET && bytes[1] === 0) return { host: formatIpv4At(bytes, 4), port };
-  return { host: formatIp(unmapped(bytes.subarray(8, 24))), port };
+  const ip = bytes.subarray(8, 24);
+  const index = isLinkLocal(ip)
+    ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(SCOPE_AT, true)
+    : 0;
+  return {
+    host: `${formatIp(unmapped(ip))}${index === 0 ? "" : `%${interfaces.interfaceName(index)}`}`,
+    port,
+  };
 }
 
 /** The IPv4 address inside ::ffff:a.b.c.d, else the address itself. */

@@ -2,7 +2,14 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { formatIp, parseIp } from "../src/base/addr.ts";
 import { fromHex, toHex } from "../src/base/bytes.ts";
-import { AF_INET, AF_INET6, packSockaddr, SOCKADDR_ROOM, unpackSockaddr } from "./sockaddr.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  packSockaddr,
+  SOCKADDR_ROOM,
+  unpackSockaddr,
+  writeSockaddr,
+} from "./sockaddr.ts";
 
 const KNOWN = [
   // family in host order, port in network order, address, 8 bytes of nothing
@@ -53,4 +60,24 @@ Deno.test("sockaddr: every address and port comes back", () => {
     equal(back.port, port);
     deepEqual(parseIp(back.host), new Uint8Array(bytes));
   }));
+});
+
+const INTERFACES = {
+  interfaceIndex: (zone: string) => ({ eth0: 7 })[zone] ?? Number(zone),
+  interfaceName: (index: number) => index === 7 ? "eth0" : String(index),
+};
+
+Deno.test("sockaddr: a zone is the scope of a link-local address, and no other", () => {
+  const linkLocal = "0a004eeb00000000" + "fe800000000000000000000000000001";
+  const room = new Uint8Array(SOCKADDR_ROOM).fill(0xee);
+  const at = { host: "fe80::1%eth0", port: 20203 };
+  deepEqual(writeSockaddr(at, room, INTERFACES), { family: AF_INET6, size: 28 });
+  equal(toHex(room), `${linkLocal}07000000`);
+  deepEqual(unpackSockaddr(room, INTERFACES), at);
+  deepEqual(unpackSockaddr(room), { host: "fe80::1%7", port: 20203 });
+  deepEqual(unpackSockaddr(fromHex(`${linkLocal}00000000`), INTERFACES).host, "fe80::1");
+  const global = `0a004eeb00000000${"20010db8000000000000000000000001"}07000000`;
+  deepEqual(unpackSockaddr(fromHex(global), INTERFACES).host, "2001:db8::1");
+  throws(() => packSockaddr(at), { kind: "internal" }); // nobody to ask
+  throws(() => packSockaddr({ host: "name%eth0", port: 1 }), { kind: "internal" });
 });

@@ -126,7 +126,7 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
  * @throws {NativeError}
  */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
-  const { family, size } = writeSockaddr(to, name);
+  const { family, size } = writeSockaddr(to, name, libc);
   const fd = openSocket(libc, family, kind);
   // Its own port is one that a listener may want: without this it could not be had meanwhile.
   setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -146,7 +146,7 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
  * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
  */
 export function openDatagrams(libc: Libc, to: HostPort): number {
-  const { family, size } = writeSockaddr(to, name);
+  const { family, size } = writeSockaddr(to, name, libc);
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = libc.check("socket", libc.call.socket(family, type, 0));
   return guarded(libc, fd, () => {
@@ -176,7 +176,7 @@ export function startListen(libc: Libc, at: HostPort, kind: SocketKind): number 
 }
 
 function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean): number {
-  const { family, size } = writeSockaddr(at, name);
+  const { family, size } = writeSockaddr(at, name, libc);
   const fd = openSocket(libc, family, kind);
   return guarded(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -192,7 +192,7 @@ export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort }
   for (;;) {
     nameLength[0] = name.length;
     const got = libc.call.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (got >= 0) return { fd: got, remote: unpackSockaddr(name) };
+    if (got >= 0) return { fd: got, remote: unpackSockaddr(name, libc) };
     const errno = libc.errno[0]!;
     if (errno !== Errno.EINTR) return errno;
   }
@@ -219,7 +219,7 @@ function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): H
   nameLength[0] = name.length;
   if (libc.call[call](fd, name, nameLengthBytes) < 0) return null;
   const family = nameView.getUint16(0, true);
-  return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name) : null;
+  return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name, libc) : null;
 }
 
 /** Ends the writing direction: the peer sees FIN after what was written. */

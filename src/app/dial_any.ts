@@ -1,4 +1,4 @@
-import { type HostPort, ipBytes } from "../base/addr.ts";
+import { type HostPort, isIpAddress } from "../base/addr.ts";
 import { NameError, TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { abortable, onAbort } from "../base/scope.ts";
@@ -22,7 +22,7 @@ export function dialAny(o: DialAnyOptions): Promise<Stream> {
 /** The same by callbacks. Returns as `OnReady`. */
 export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
   // An address is what it is: no thread need be asked, and there is no other to try.
-  if (ipBytes(o.to.host) !== null) return startAddress(o, events);
+  if (isIpAddress(o.to.host)) return startAddress(o, events);
   tell(events, dialName(o));
 }
 

@@ -1,6 +1,7 @@
 import type { Addr } from "../base/addr.ts";
 import { parseIp } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
+import { withoutZone } from "../base/zone.ts";
 
 /** How many connections may be between accept and proof. */
 export interface PendingLimits {
@@ -97,6 +98,6 @@ export class Pending {
 /** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */
 export function addressGroup(from: Addr): string {
   if ("path" in from) return from.path;
-  const ip = from.host.includes(":") ? parseIp(from.host) : null;
+  const ip = from.host.includes(":") ? parseIp(withoutZone(from.host)) : null;
   return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : from.host;
 }

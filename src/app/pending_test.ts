@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_PENDING, Pending } from "./pending.ts";
+import { addressGroup, DEFAULT_PENDING, Pending } from "./pending.ts";
 
 /** Adds a connection whose name comes to `dropped` when it is pushed out. */
 function world(limits?: { total: number; perAddress: number }) {
@@ -106,4 +106,10 @@ Deno.test("as it is by default, no one address can take all the room", () => {
   for (let i = 0; i < 3000; i++) add(`${i}`, "192.0.2.1");
   assert.equal(pending.size, 512);
   assert.deepEqual([dropped[0], dropped.at(-1), dropped.length], ["0", "2487", 2488]);
+});
+
+Deno.test("link-local addresses of one link are one holder's, whatever their interface is called", () => {
+  const group = (host: string) => addressGroup({ host, port: 1 });
+  assert.equal(group("fe80::1%eth0"), group("fe80::2:3%eth0"));
+  assert.notEqual(group("fe80::1%eth0"), group("2001:db8::1"));
 });

@@ -1,9 +1,10 @@
 import { TtunError } from "./errors.ts";
+import { checkZone, readZone, withoutZone, zoneOf } from "./zone.ts";
 
 /** Where a stream ends: host (IP address or name) and port, or the path of a unix socket. */
 export type Addr = HostPort | { readonly path: string };
 
-/** A TCP endpoint: an IP address or a name, and a port. */
+/** A TCP endpoint: an IP address (a link-local one with its zone, zone.ts) or a name, and a port. */
 export interface HostPort {
   readonly host: string;
   readonly port: number;
@@ -24,14 +25,16 @@ export function formatAddr(addr: Addr): string {
 }
 
 /**
- * Reads `host:port`, `[v6]:port`, or with `anyHost` also `:port` (host is then "").
+ * Reads `host:port`, `[v6]:port`, or with `anyHost` also `:port` (host is then ""). A link-local
+ * IPv6 address has its zone, as `[fe80::1%eth0]:port`.
  * @throws {TtunError} usage
  */
 export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): HostPort {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = match === null ? NaN : Number(match[3]);
   const host = match?.[1] ?? match?.[2] ?? "";
-  const hostIsRight = match?.[1] === undefined ? true : parseIp(match[1])?.length === 16;
+  const v6 = match?.[1] === undefined ? null : readIpv6(text, match[1]);
+  const hostIsRight = match?.[1] === undefined || v6 !== null;
   if (match === null || port > 65535 || !hostIsRight || (host === "" && o.anyHost !== true)) {
     const forms = o.anyHost === true
       ? ":port, host:port or [IPv6]:port"
@@ -41,7 +44,20 @@ export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): Host
       `Cannot read address ${JSON.stringify(text)}: write it as ${forms}`,
     );
   }
-  return { host, port };
+  return { host: v6 ?? host, port };
+}
+
+/**
+ * An IPv6 address as it stands between brackets, with its zone; null where it is none. `text`: all
+ * that the user wrote. @throws {TtunError} usage, on a zone that is missing or out of place
+ */
+export function readIpv6(text: string, host: string): string | null {
+  const ip = parseIp(withoutZone(host));
+  if (ip?.length !== 16) return null;
+  const written = zoneOf(host);
+  const zone = written === null ? null : readZone(written);
+  checkZone(text, ip, zone);
+  return zone === null ? host : `${withoutZone(host)}%${zone}`;
 }
 
 const DOT = 0x2e;
@@ -51,6 +67,11 @@ const DIGIT_9 = 0x39;
 /** 4 or 16 bytes of an IPv4 or IPv6 address (RFC 4291 section 2.2), or null when it is none. */
 export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
+}
+
+/** Whether the host is an IP address, with or without a zone, and no name. */
+export function isIpAddress(host: string): boolean {
+  return ipBytes(withoutZone(host)) !== null;
 }
 
 /** A connection's address is asked for again and again while it is set up. */
@@ -155,6 +176,10 @@ export function parseCidr(text: string): Cidr {
 }
 
 function badCidr(text: string): TtunError {
+  if (text.includes("%")) {
+    const words = "leave the interface behind the % away; a network is none of an interface";
+    return new TtunError("usage", `Cannot read ${JSON.stringify(text)}: ${words}`);
+  }
   return new TtunError(
     "usage",
     `Cannot read ${

@@ -1,4 +1,4 @@
-import { formatIp, parseCidr, parseIp } from "../base/addr.ts";
+import { formatIp, parseCidr, parseIp, readIpv6 } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { DEFAULT_LIMITS } from "../app/proxy/options.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
@@ -269,7 +269,10 @@ function parseServerHost(text: string): string {
 /** An IP address, with or without brackets, or what may be a name. `why.port`: why it has no port. */
 function parseHost(text: string, why: { readonly port: string }): string {
   refuseForeign(text);
-  const ip = parseIp(/^\[(.*)\]$/.exec(text)?.[1] ?? text);
+  const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  const zoned = bare.includes("%") || bare.includes(":") ? readIpv6(text, bare) : null;
+  if (zoned?.includes("%") === true) return zoned;
+  const ip = parseIp(bare);
   if (ip !== null) return formatIp(ip);
   // A number alone would be an IPv4 address to the resolver: 1080 is 0.0.4.56.
   if (/^:?\d+$/.test(text) || /^(\[.*\]|[^:]*):\w*$/.test(text)) {

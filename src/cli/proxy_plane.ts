@@ -1,7 +1,7 @@
 import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
 import { runProxyClient } from "../app/proxy/tt_client.ts";
 import { serveProxy } from "../app/proxy/tt_server.ts";
-import { formatAddr, parseIp } from "../base/addr.ts";
+import { formatAddr, isIpAddress } from "../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../base/log.ts";
 import type { Listener } from "../contract/stream.ts";
 import { DirectRules } from "../core/proxy/direct_rules.ts";
@@ -79,7 +79,7 @@ async function run(
 
 /** Whether names are to be resolved at this end. */
 function mayMeetNames(end: ProxyConfig["end"]): boolean {
-  return end.role === "server" || end.direct.length > 0 || parseIp(end.server) === null;
+  return end.role === "server" || end.direct.length > 0 || !isIpAddress(end.server);
 }
 
 /** Logs what has been set up. */

@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { parseIp } from "../base/addr.ts";
+import { isIpAddress } from "../base/addr.ts";
 import { NameError } from "../base/errors.ts";
 
 /**
@@ -7,7 +7,7 @@ import { NameError } from "../base/errors.ts";
  * thread of Deno's until it comes back, and cannot be ended. @throws {NameError}
  */
 export async function resolveHost(host: string): Promise<string[]> {
-  if (parseIp(host) !== null) return [host];
+  if (isIpAddress(host)) return [host];
   try {
     return (await lookup(host, { all: true })).map(({ address }) => address);
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { formatAddr, formatCidr, parseIp } from "../base/addr.ts";
+import { formatAddr, formatCidr, isIpAddress } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
@@ -36,7 +36,7 @@ export async function runVpnPlane(
   { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
   const openNames = await loadNames(
-    config.carrier.role === "client" && parseIp(config.carrier.server.host) === null,
+    config.carrier.role === "client" && !isIpAddress(config.carrier.server.host),
   );
   await using machine = openMachine(config);
   const orders = new Orders<VpnGo>(port, machine.reactor);

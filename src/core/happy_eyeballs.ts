@@ -1,5 +1,6 @@
 import { parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import { withoutZone } from "../base/zone.ts";
 import { type Failure, mostTelling } from "./proxy/failure.ts";
 
 /** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
@@ -108,7 +109,7 @@ export class HappyEyeballs {
  * (RFC 8305 section 4, with a First Address Family Count of 1). The order within each is kept.
  */
 export function interleave(addresses: readonly string[]): string[] {
-  const family = (address: string) => parseIp(address)?.length;
+  const family = (address: string) => parseIp(withoutZone(address))?.length;
   const first = addresses.filter((address) => family(address) === family(addresses[0]!));
   const other = addresses.filter((address) => family(address) !== family(addresses[0]!));
   const found: string[] = [];

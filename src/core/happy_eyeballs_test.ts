@@ -34,6 +34,7 @@ Deno.test("families take turns, the better one first; each keeps its order", () 
   assert.deepEqual(interleave([A, X, Y]), [A, X, Y]);
   assert.deepEqual(interleave([A, B, X]), [A, X, B]);
   assert.deepEqual(interleave([X, Y]), [X, Y]);
+  assert.deepEqual(interleave(["fe80::1%eth0", Y, A]), ["fe80::1%eth0", A, Y]);
   assert.deepEqual(interleave([]), []);
 });
 

@@ -11,9 +11,16 @@ import type {
   StreamInfo,
   Tuning,
 } from "../contract/stream.ts";
-import { NativeError } from "../../ffi/errno.ts";
+import { zoneOf } from "../base/zone.ts";
+import { Errno, NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
-import { disconnect, socketInfo, tuneSocket } from "../../ffi/socket.ts";
+import {
+  disconnect,
+  socketInfo,
+  tryLocalAddr,
+  tryRemoteAddr,
+  tuneSocket,
+} from "../../ffi/socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
 import { Patience } from "./patience.ts";
@@ -36,7 +43,7 @@ export class DenoNet implements Dialer {
     using patience = new Patience(to, o);
     try {
       const conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
-      return new DenoStream(conn, this.#libc, o.signal);
+      return new DenoStream(conn, this.#libc, o.signal, zoneOf(host));
     } catch (thrown) {
       patience.check();
       o.signal.throwIfAborted();
@@ -50,7 +57,7 @@ export class DenoNet implements Dialer {
     o.signal.throwIfAborted();
     const { host, port } = hostPort(at);
     try {
-      return new DenoListener(listenOn(host, port), this.#libc, o.signal);
+      return new DenoListener(listenOn(host, port), this.#libc, o.signal, zoneOf(host));
     } catch (thrown) {
       throw translate(thrown, "listen", at);
     }
@@ -96,7 +103,12 @@ function translate(
   at: Addr,
 ): unknown {
   if (!(thrown instanceof Error)) return thrown;
-  if (thrown.message.startsWith("failed to lookup address")) {
+  const isName = thrown.message.startsWith("failed to lookup address");
+  // An address with a zone is looked up only for its interface.
+  if (isName && "host" in at && zoneOf(at.host) !== null) {
+    return netError(new NativeError(doing, Errno.ENODEV), doing, at);
+  }
+  if (isName) {
     const message = `Cannot resolve ${
       formatAddr(at)
     }: no such host name, or no name server answers`;
@@ -125,6 +137,7 @@ class DenoListener implements Listener {
   readonly addr: Addr;
   readonly #listeners: readonly Deno.TcpListener[];
   readonly #libc: Libc | null;
+  readonly #zone: string | null;
   readonly #life: Life;
   /**
    * Deno takes one accept at a time from a listener and none can be called off: what comes of it
@@ -133,12 +146,18 @@ class DenoListener implements Listener {
   readonly #accepting: (Promise<Accepted> | null)[];
 
   /** On one port, one or two families. */
-  constructor(listeners: readonly Deno.TcpListener[], libc: Libc | null, signal: AbortSignal) {
+  constructor(
+    listeners: readonly Deno.TcpListener[],
+    libc: Libc | null,
+    signal: AbortSignal,
+    zone: string | null,
+  ) {
     this.#listeners = listeners;
+    this.#zone = zone;
     this.#libc = libc;
     this.#accepting = listeners.map(() => null);
     const { hostname, port } = listeners.at(-1)!.addr; // of both families it is "::"
-    this.addr = { host: hostname, port };
+    this.addr = { host: inZone(hostname, zone), port };
     this.#life = new Life(signal, () => this.#close());
   }
 
@@ -160,7 +179,7 @@ class DenoListener implements Listener {
       const isTaken = this.#accepting[first.from] !== waits[first.from]; // by another caller
       if (this.#life.isOver || o.signal.aborted || isTaken) continue;
       this.#accepting[first.from] = null;
-      if ("conn" in first) return new DenoStream(first.conn, this.#libc, o.signal);
+      if ("conn" in first) return new DenoStream(first.conn, this.#libc, o.signal, this.#zone);
       if (!isPassing(first.error)) throw translate(first.error, "accept", this.addr);
     }
   }
@@ -255,11 +274,23 @@ class DenoStream implements Stream {
   #ahead: ReadAhead | null = null;
   #aheadSize = LEAST_AHEAD;
 
-  constructor(conn: Deno.TcpConn, libc: Libc | null, signal: AbortSignal) {
+  /** `zone`: that of link-local addresses, as far as it is known. */
+  constructor(
+    conn: Deno.TcpConn,
+    libc: Libc | null,
+    signal: AbortSignal,
+    zone: string | null,
+  ) {
     this.#conn = conn;
     this.#libc = libc;
-    this.local = unmapped(conn.localAddr);
-    this.remote = unmapped(conn.remoteAddr);
+    this.local = unmapped(conn.localAddr, zone);
+    this.remote = unmapped(conn.remoteAddr, zone);
+    const hasNoZone = zone === null && isLinkLocalText(conn.remoteAddr.hostname);
+    const fd = hasNoZone ? this.#descriptor() : null;
+    if (fd !== null) {
+      this.local = tryLocalAddr(libc!, fd) ?? this.local;
+      this.remote = tryRemoteAddr(libc!, fd) ?? this.remote;
+    }
     this.#life = new Life(signal, () => conn.close());
     if (signal.aborted) this.#life.check();
   }
@@ -410,9 +441,19 @@ class Life {
   }
 }
 
-/** An IPv4 peer of a dual-stack listener as IPv4. */
-function unmapped(addr: Deno.NetAddr): Addr {
-  return { host: addr.hostname.replace(/^::ffff:(?=\d+\.)/i, ""), port: addr.port };
+/** An IPv4 peer of a dual-stack listener as IPv4, a link-local one with its zone. */
+function unmapped(addr: Deno.NetAddr, zone: string | null): Addr {
+  const host = addr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
+  return { host: inZone(host, zone), port: addr.port };
+}
+
+/** Deno does not tell zones. */
+function inZone(host: string, zone: string | null): string {
+  return zone !== null && isLinkLocalText(host) ? `${host}%${zone}` : host;
+}
+
+function isLinkLocalText(host: string): boolean {
+  return /^fe[89ab]/i.test(host);
 }
 
 function closedHere(): TtunError {

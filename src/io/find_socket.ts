@@ -1,6 +1,7 @@
 import type { Libc } from "../../ffi/libc.ts";
 import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../ffi/socket.ts";
 import type { HostPort } from "../base/addr.ts";
+import { withoutZone } from "../base/zone.ts";
 
 /** Descriptors are small numbers, the lowest free one each; nobody has more than this many. */
 const HIGHEST = 65_536;
@@ -24,5 +25,7 @@ export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
 }
 
 function text(addr: HostPort | null): string {
-  return addr === null ? "" : `${addr.host.replace(/^::ffff:(?=\d+\.)/i, "")} ${addr.port}`;
+  // Deno does not tell zones.
+  const host = addr === null ? "" : withoutZone(addr.host).replace(/^::ffff:(?=\d+\.)/i, "");
+  return addr === null ? "" : `${host} ${addr.port}`;
 }

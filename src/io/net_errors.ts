@@ -18,6 +18,13 @@ export function netError(
       options,
     );
   }
+  if (thrown.is("ENODEV") && (doing === "listen" || doing === "connect")) {
+    return new TtunError(
+      doing === "listen" ? "usage" : "unreachable",
+      `Cannot ${verb(doing)} ${where}: this machine has no interface of that name (ip -brief link)`,
+      options,
+    );
+  }
   if (doing === "listen") return listenError(thrown, where);
   if (doing === "connect") return connectError(thrown, where);
   if (thrown.is("ETIMEDOUT")) {

@@ -2,6 +2,7 @@ import type { Addr, HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { noAnswer } from "../base/no_answer.ts";
 import { onAbort } from "../base/scope.ts";
+import { zoneOf } from "../base/zone.ts";
 import type {
   Dialer,
   DialEvents,
@@ -86,12 +87,13 @@ export class PosixNet implements Dialer {
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     try {
+      const to = hostPort(at);
       const { mptcp, segmentBytes } = this.#o;
-      const fd = startListen(this.#reactor.libc, hostPort(at), {
+      const fd = startListen(this.#reactor.libc, to, {
         mptcp: mptcp.listen,
         segmentBytes: segmentBytes?.listen,
       });
-      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT));
+      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT), to);
     } catch (thrown) {
       throw netError(thrown, "listen", at);
     }
@@ -167,10 +169,12 @@ class PosixListener implements Listener {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
 
-  constructor(reactor: Reactor, descriptor: Descriptor) {
+  constructor(reactor: Reactor, descriptor: Descriptor, at: HostPort) {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
-    this.addr = localAddr(reactor.libc, descriptor.fd);
+    const addr = localAddr(reactor.libc, descriptor.fd);
+    // Multipath TCP does not tell its zone.
+    this.addr = zoneOf(at.host) === null ? addr : { host: at.host, port: addr.port };
   }
 
   accept(o: { signal: AbortSignal }): Now<Stream> {

@@ -1,5 +1,6 @@
 import { ipBytes } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import { withoutZone } from "../../base/zone.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
@@ -121,7 +122,7 @@ function allowed(addresses: string[], rules: AddressRules, target: Target): stri
   if (addresses.length === 0) return []; // that is the name's fault, and no rule's
   let why = "it has no address";
   const found = addresses.filter((address) => {
-    const ip = ipBytes(address);
+    const ip = ipBytes(withoutZone(address));
     const verdict = ip === null ? null : rules.judge(ip);
     if (verdict !== null) why = `${address}: ${verdict.why}`;
     return verdict?.isAllowed === true;

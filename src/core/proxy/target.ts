@@ -40,11 +40,13 @@ export function isName(text: string): boolean {
   return text.length <= MAX_NAME && NAME.test(text) && !ENDS_IN_NUMBER.test(text);
 }
 
+const ZONE = "an IPv6 address with a zone has no meaning on another machine";
+
 /** What is wrong with the host, without its bytes: nobody knows what is in there. */
 function fault(host: string): string {
   if (host === "") return "there is no host";
   if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;
-  if (host.includes("%")) return "an IPv6 address with a zone has no meaning on another machine";
+  if (host.includes("%")) return ZONE;
   if (/[\u0080-\uffff]/.test(host)) {
     return "the host name is not ASCII; write it in its xn-- form (punycode)";
   }
@@ -99,6 +101,7 @@ function bracketsOrName(text: string): HostAndDigits {
     throw new ProtocolError("Cannot connect: the target is not written as host:port");
   }
   const bracketed = match[1];
+  if (bracketed?.includes("%") === true) throw new ProtocolError(`Cannot connect: ${ZONE}`);
   if (bracketed !== undefined && !isIpv6(bracketed)) {
     throw new ProtocolError("Cannot connect: what stands in brackets is not an IPv6 address");
   }

@@ -207,3 +207,14 @@ Deno.test("a long host is judged in no time", () => {
     assert.throws(() => makeTarget(host, 1), protocol);
   }
 });
+
+Deno.test("a zone means nothing on another machine, however it is written", () => {
+  const message = /a zone has no meaning on another machine/;
+  for (const host of ["fe80::1%eth0", "fe80::1%25eth0", "fe80::1%2"]) {
+    assert.throws(() => makeTarget(host, 80), { kind: "protocol", message });
+    assert.throws(() => makeTarget(withoutBrackets(`[${host}]`), 80), { message });
+    assert.throws(() => parseConnectTarget(`[${host}]:80`), { kind: "protocol", message });
+    const field = { defaultPort: 80, host: `[${host}]` };
+    assert.throws(() => parseAuthority(`[${host}]`, field), { kind: "protocol", message });
+  }
+});
