@@ -63,6 +63,7 @@ for (
       await readExactly(pair.there, 10_000);
       await until(() => pair.here.info().acked! - before[0] === 10_000);
       equal(pair.there.info().received! - before[1], 10_000);
+      await until(() => pair.here.info().isDelivered === true);
       deepEqual([pair.here.info().protocol, pair.there.info().protocol], [wanted, wanted]);
       const unset = pair.here.tune({ noDelay: true, keepAliveSeconds: 15, userTimeoutMs: 60_000 });
       // Multipath TCP has no TCP_USER_TIMEOUT (net/mptcp/sockopt.c), and says so.

@@ -36,7 +36,7 @@ const WAYS: Record<string, (proxy: string) => string[]> = {
   "SOCKS5": (proxy) => ["-x", `socks5h://${proxy}`],
 };
 
-const TIMES = { ffi: 6, deno: 3 };
+const TIMES = { ffi: 5, deno: 2 };
 
 for (const io of ["ffi", "deno"] as const) {
   test(`curl: an early answer to an upload is there every time, each way: --io ${io}`, async () => {

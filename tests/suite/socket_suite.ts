@@ -107,6 +107,15 @@ export function socketSuite(
     },
   );
 
+  check("what a peer does not take is not delivered", async (_, { here, there }, net) => {
+    const size = 8 * 1024 * 1024; // more than two sockets hold
+    const writing = here.write(new Uint8Array(size));
+    await until(net, () => here.info().isDelivered === false);
+    await readExactly(there, size);
+    await writing;
+    await until(net, () => here.info().isDelivered === true);
+  });
+
   check("the peer is closed by its own FIN, not by ours", async (_, { here, there }, net) => {
     deepEqual([here.info().peerClosed, there.info().peerClosed], [false, false]);
     await here.closeWrite();

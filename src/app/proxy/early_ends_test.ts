@@ -1,10 +1,23 @@
 /** Ends that come early, of clients and of targets: what the other one hears of it, by every way. */
 import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { connectBy } from "../../../tests/fake/connect.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
 import { ProxyWorld, TARGET_NAME } from "../../../tests/fake/proxy.ts";
-import { httpConnect, readHead, socks5 } from "../../../tests/fake/proxy_programs.ts";
-import { pattern, readNowAll } from "../../../tests/fake/tt_ends.ts";
-import { utf8 } from "../../base/bytes.ts";
+import {
+  httpConnect,
+  readHead,
+  socks5,
+  socks5Reply,
+  socks5Request,
+} from "../../../tests/fake/proxy_programs.ts";
+import { pattern, readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
+import { readExactly } from "../../../tests/suite/stream_net.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
+import { serveFront } from "./front_driver.ts";
+import { Relays } from "./relay.ts";
 
 /** Gets a connection ready for a request to the target; returns how a request's address begins there. */
 const WAYS: Record<string, (program: Stream) => Promise<string>> = {
@@ -110,6 +123,42 @@ for (const [way, begin] of Object.entries(WAYS)) {
     });
   }
 }
+
+Deno.test("a target that has gone before a SOCKS client's first words could be written is still heard", async () => {
+  for (const isLate of [false, true]) {
+    const clock = new FakeClock();
+    const [[program, near], [upstream, target]] = [memoryPair(), memoryPair()];
+    target.writeNow(utf8("421 busy"));
+    target.closeWrite();
+    const lost = new TtunError("lost", "reset");
+    upstream.write = () => {
+      if (isLate) return Promise.reject(lost);
+      throw lost;
+    };
+    using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+    const over = Promise.withResolvers<unknown>();
+    const first = concat(Uint8Array.of(5, 1, 0), socks5Request(TARGET_NAME, 25), utf8("HELO x"));
+    serveFront(near, first, {
+      relays,
+      connect: connectBy(() => Promise.resolve(upstream)),
+      auth: null,
+      signal: new AbortController().signal,
+      requestMs: 1000,
+    }, {
+      onTarget: () => {},
+      onRefused: over.reject,
+      onFailure: over.reject,
+      onEnd: (count) => over.resolve(count),
+    });
+    assert.deepEqual(await readExactly(program, 2), Uint8Array.of(5, 0));
+    assert.equal(await socks5Reply(program), 0);
+    await clock.settle();
+    assert.deepEqual(readNowAll(program), { bytes: utf8("421 busy"), isEnded: true });
+    await program.closeWrite();
+    assert.deepEqual(await over.promise, { up: 6, down: 8 });
+    assert.equal(clock.pending, 0);
+  }
+});
 
 /** What is there, however it ends. */
 function readNowAllOf(stream: Stream): Uint8Array {

@@ -1,6 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import type { DialEvents, Stream } from "../../contract/stream.ts";
+import type { DialEvents, Now, Stream } from "../../contract/stream.ts";
 import type { Socks4Server } from "../../core/proxy/socks4.ts";
 import type { Socks5Server } from "../../core/proxy/socks5.ts";
 import type { Target } from "../../core/proxy/target.ts";
@@ -174,11 +174,21 @@ export class SocksDriver implements DialEvents {
     const { rest } = this.#machine;
     this.#answers.hold(this.#machine.accepted(this.#o.asTt === true ? null : boundOf(upstream)));
     const answering = this.#answers.flush();
-    const writing = rest.length > 0 ? upstream.write(rest) : undefined;
+    const writing = rest.length > 0 ? this.#writeFirst(upstream, rest) : undefined;
     this.#count.up += rest.length;
     if (answering === undefined && writing === undefined) return this.#relay(upstream);
     Promise.all([answering, writing]).then(() => void this.#relay(upstream)).catch(this.#fail);
     return false;
+  }
+
+  /** A target that takes nothing any more may have said why: the relay reads it, and finds it out. */
+  #writeFirst(upstream: Stream, bytes: Uint8Array): Now<void> {
+    try {
+      const writing = upstream.write(bytes);
+      return writing instanceof Promise ? writing.catch(() => {}) : writing;
+    } catch {
+      // As above.
+    }
   }
 
   /** Says that the target is connected, and then connects to it. */
