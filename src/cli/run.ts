@@ -225,7 +225,7 @@ async function supervise(
   const context: RunContext = {
     signal: root.signal,
     log,
-    printRecord: printer.print,
+    printRecord: printer.printOfPlane,
     begin: printer.begin,
     logLevel: settings.level,
     secretsHidden,

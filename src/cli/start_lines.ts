@@ -1,17 +1,20 @@
-import type { LogRecord } from "../base/log.ts";
+import { type LogRecord, URGENCY } from "../base/log.ts";
 import { fieldsText, type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
 
 /** Prints log records in the shape that fits what ttun is doing. */
 export interface RecordPrinter {
+  /** A record of the main thread. */
   readonly print: (record: LogRecord) => void;
+  /** A record of the data plane: the first that tells of something done begins the log. */
+  readonly printOfPlane: (record: LogRecord) => void;
   /** Everything is open: from here on each record is a line of a log. */
   readonly begin: () => void;
 }
 
 /**
- * Warnings and errors of a command that does not run yet are written as those of its command line
- * are: `ttun: …`, without time and level. The log begins with `begin` or the first record that
- * tells of something done. For programs that read JSON all is JSON from the start.
+ * What a command says that does not run yet is written as errors of its command line are:
+ * `ttun: …`, without time and level. For programs that read JSON all is JSON from the start, and
+ * details are for a log at any time.
  */
 export function makeRecordPrinter(
   settings: LogSettings,
@@ -19,12 +22,16 @@ export function makeRecordPrinter(
   printLine: (line: string) => void = printPlain,
 ): RecordPrinter {
   let isRunning = settings.format === "json";
+  const print = (record: LogRecord) => {
+    if (isRunning || record.level === "debug") return printLogged(record);
+    if (URGENCY[record.level] >= URGENCY[settings.level]) printLine(startLine(record));
+  };
   return {
     begin: () => isRunning = true,
-    print: (record) => {
+    print,
+    printOfPlane: (record) => {
       isRunning ||= record.level === "info";
-      if (isRunning || record.level === "debug") printLogged(record);
-      else printLine(startLine(record));
+      print(record);
     },
   };
 }
@@ -33,5 +40,6 @@ export function makeRecordPrinter(
 function startLine({ level, message, fields }: LogRecord): string {
   if (level === "error") return `ttun: ${message}`;
   const facts = fieldsText(fields);
-  return `ttun: warning: ${message}${facts === "" ? "" : `  ${facts}`}`;
+  const words = level === "warn" ? `warning: ${message}` : message;
+  return `ttun: ${words}${facts === "" ? "" : `  ${facts}`}`;
 }
