@@ -19,6 +19,7 @@ import { meetServer, type ServerMemory } from "./meet_server.ts";
 import { PathChanged, ServerPaths } from "./server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import type { PeerLink, WireSecrets } from "./wire.ts";
+import { sleep } from "./wait.ts";
 
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
@@ -31,6 +32,9 @@ const TRIAL_MS = 60_000;
 
 /** So many attempts in a row may follow the last one at once. */
 const MOST_AT_ONCE = 6;
+
+/** Well below what any server waits for (docs/link-v2.md, TLV 04). */
+const SIGN_OF_LIFE_EVERY = 2_000;
 
 /** What is known of a session before its packets. */
 export interface SessionFacts {
@@ -179,7 +183,7 @@ class VpnClient {
           });
           if (peer.wire === "v1" && this.#o.secrets.mode === "auto") warnOfV1(log, at);
         };
-        await this.#o.takeAddresses(peer.addresses ?? [], { server: stream.remote, signal });
+        await this.#takeAddresses(peer, stream.remote, signal);
         const watchBoth = async (signal: AbortSignal) => {
           const size = this.#watchSegments(stream, signal);
           const silence = peer.watch?.(signal);
@@ -209,6 +213,20 @@ class VpnClient {
         });
       }
     }
+  }
+
+  /** What the user does with the addresses may take long: the server shall not take us for dead. */
+  #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
+    return scope(signal, async (tasks) => {
+      tasks.spawn(async (signal) => {
+        for (;;) {
+          await sleep(this.#o.clock, SIGN_OF_LIFE_EVERY, signal);
+          await peer.probe?.(signal);
+        }
+      });
+      await this.#o.takeAddresses(peer.addresses ?? [], { server, signal: tasks.signal });
+      tasks.cancel();
+    });
   }
 
   /** The smaller size to go on with, when that is known and can be. */

@@ -188,6 +188,23 @@ Deno.test("a client that cannot have the addresses says why, and its place is fr
   await exchange(world, server, second, 10);
 });
 
+Deno.test("a client that takes long over its addresses is not taken for dead, and then carries packets", async () => {
+  await using world = new VpnWorld();
+  const server = served(world, 2);
+  const ready = Promise.withResolvers<void>();
+  const client = world.client({ wire: "v2", host: FIRST, takeAddresses: () => ready.promise });
+  await world.clock.advance(100_000);
+  assert.equal(client.fields("authenticated").length, 0);
+  server.device.inject(between(SERVER4, "10.8.0.2", 1));
+  await world.clock.advance(1_000);
+  assert.deepEqual(client.device.written, []);
+  ready.resolve();
+  await world.clock.advance(1_000);
+  await exchange(world, server, client, 10);
+  await world.clock.advance(60_000);
+  assert.deepEqual([client.given.length, server.fields("disconnected").length], [1, 0]);
+});
+
 Deno.test("a server with one client gives no addresses, and says so", async () => {
   await using world = new VpnWorld();
   world.server({ wire: "v2" });

@@ -106,7 +106,7 @@ function whyNot(wish: Cidr, given: readonly Cidr[]): string {
   const same = given.filter(({ family }) => family === wish.family);
   if (same.length === 0) return `it gives no IPv${wish.family} addresses`;
   if (same.some((address) => covers(networkOf(address), wish.bytes))) {
-    return "it is another client's or the server's own, or the server is too old to be asked";
+    return "another client or the server has it, no client can, or the server is too old to be asked";
   }
   return `it is not in the server's network ${same.map(networkOf).map(formatCidr).join(", ")}`;
 }

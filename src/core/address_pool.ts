@@ -179,7 +179,7 @@ function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): bool
 /** One network of a pool, and whose its addresses are. */
 class PoolNetwork {
   readonly #network: Cidr;
-  /** Offset of the last address that is looked at for somebody who asks for none. */
+  /** Offset of the last address that is given. The last four bytes tell all of them apart. */
   readonly #last: number;
   readonly #own: ReadonlySet<string>;
   /** By the address's text. */
@@ -202,7 +202,7 @@ class PoolNetwork {
     if (!isInside || this.#own.has(formatIp(bytes))) return null;
     const offset = offsetOf(bytes, this.#network.bytes);
     // The first is the network itself (IPv6: all its routers), of IPv4 the last is for broadcast.
-    return offset === 0 || (bytes.length === 4 && offset > this.#last) ? null : host;
+    return offset === 0 || offset > this.#last ? null : host;
   }
 
   holderOf({ bytes }: Cidr): HeldLease | undefined {
@@ -249,7 +249,7 @@ export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], mos
   return Math.max(1, Math.min(most, ...rooms));
 }
 
-/** How many addresses of a network a machine may have, as far as anybody looks. */
+/** How many addresses of a network a machine may have, of those that a pool gives. */
 function lastOffset({ family, bytes, prefix }: Cidr): number {
   const bits = bytes.length * 8 - prefix;
   return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);

@@ -80,7 +80,7 @@ export class VpnWorld implements AsyncDisposable {
       identity?: ClientIdentity;
       memory?: ServerMemory;
       /** What it does with addresses that it is given. */
-      takeAddresses?: (addresses: readonly Cidr[]) => void;
+      takeAddresses?: (addresses: readonly Cidr[]) => void | Promise<void>;
       paths?: Paths;
       addresses?: readonly string[];
     } = {},
@@ -89,7 +89,7 @@ export class VpnWorld implements AsyncDisposable {
       runVpnClient({
         takeAddresses: (addresses) => {
           given.push(addresses.map(formatCidr));
-          o.takeAddresses?.(addresses);
+          return o.takeAddresses?.(addresses);
         },
         ...common,
         paths: o.paths ?? new FakePaths(),

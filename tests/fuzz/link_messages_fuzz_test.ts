@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parseCidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
@@ -35,6 +36,14 @@ const MESSAGES: [Uint8Array, (bytes: Uint8Array) => unknown][] = [
     readClientKeyMessage,
   ],
   [packClientSetup({ ...OFFER, ...BELONGING }), readClientSetup],
+  [
+    packClientSetup({
+      ...OFFER,
+      ...BELONGING,
+      identity: { id: new Uint8Array(16), name: "laptop", wishes: [parseCidr("10.9.0.2/24")] },
+    }),
+    readClientSetup,
+  ],
   [packServerSetup({ resume: { expected: 1, proof: new Uint8Array(16) } }), readServerSetup],
   [
     concat(
