@@ -87,7 +87,7 @@ async function serverEnd(
   for (const { name, password } of keys) warnOfWeakPassword(password, name, context.log);
   return {
     role: "server",
-    host: await resolveListenHost(options.listen),
+    host: await resolveListenHost(options.listen, context.signal),
     keys,
     allow: options.allow ?? [],
     deny: options.deny ?? [],
@@ -103,7 +103,7 @@ async function clientEnd(
   const auth = await resolveAuth(options, context);
   const fromFile = options.directFile === undefined ? [] : await readDirectFile(options.directFile);
   const listen = {
-    host: await resolveListenHost(options.listen.host),
+    host: await resolveListenHost(options.listen.host, context.signal),
     port: options.listen.port,
   };
   if (auth === null && !isLoopback(listen.host)) {

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { isIpAddress } from "../base/addr.ts";
 import { NameError } from "../base/errors.ts";
+import { abortable } from "../base/scope.ts";
 
 /**
  * The IP addresses of a host as the C library resolves names (getaddrinfo), in its order. It takes a
@@ -24,7 +25,10 @@ export async function resolveHost(host: string): Promise<string[]> {
   }
 }
 
-/** A name to listen on is resolved once, before; "" stays all addresses. @throws {NameError} */
-export async function resolveListenHost(host: string): Promise<string> {
-  return host === "" ? "" : (await resolveHost(host))[0]!;
+/**
+ * A name to listen on is resolved once, before; "" stays all addresses.
+ * @throws {NameError}; the signal's reason, which does not wait for name servers
+ */
+export async function resolveListenHost(host: string, signal: AbortSignal): Promise<string> {
+  return host === "" ? "" : (await abortable(resolveHost(host), signal))[0]!;
 }

@@ -70,6 +70,7 @@ export async function runVpn(
     options,
     pskKey(key),
     many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
+    context.signal,
   );
   // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
@@ -146,6 +147,7 @@ async function planeConfig(
   options: VpnOptions,
   psk: Uint8Array,
   many: ManyClientsConfig | undefined,
+  signal: AbortSignal,
 ): Promise<VpnConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
@@ -172,7 +174,7 @@ async function planeConfig(
       : {
         role: "server",
         listen: {
-          host: await resolveListenHost(options.listen.host),
+          host: await resolveListenHost(options.listen.host, signal),
           port: options.listen.port,
         },
         ...(many !== undefined && { many }),
