@@ -68,6 +68,9 @@ const MPTCPI_SND_UNA = 24;
 const MPTCPI_BYTES_RECEIVED = 64;
 const MPTCPI_BYTES_ACKED = 72;
 
+/** Gone, by a reset of either end most often. */
+const TCP_CLOSE = 7;
+
 /** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
 const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
@@ -302,8 +305,9 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
     if (tcp.byteLength >= TCP_INFO_NOTSENT_SIZE) {
-      info.isDelivered = tcp.getUint32(TCPI_UNACKED, true) === 0 &&
-        tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0;
+      // Of a connection that is gone nothing is under way, whatever its counters say.
+      info.isDelivered = tcp.getUint8(TCPI_STATE) === TCP_CLOSE ||
+        (tcp.getUint32(TCPI_UNACKED, true) === 0 && tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0);
     }
     if (tcp.byteLength >= TCP_INFO_SENDING_SIZE) info.sending = sendingInfo(tcp);
   }

@@ -39,7 +39,7 @@ export interface StreamInfo {
   rttMs?: number;
   /** Bytes of a full segment (the sender's MSS). */
   segmentBytes?: number;
-  /** The peer's kernel has acknowledged all that was written. */
+  /** The peer's kernel has acknowledged all that was written, or is no longer there to do so. */
   isDelivered?: boolean;
   sending?: SendingInfo;
   /** The peer has sent FIN, or the connection is gone. */

@@ -116,6 +116,16 @@ export function socketSuite(
     await until(net, () => here.info().isDelivered === true);
   });
 
+  check("of what a peer that is gone did not take nothing is under way", async (_, pair, net) => {
+    const { here, there } = pair;
+    const writing = Promise.resolve(here.write(new Uint8Array(8 * 1024 * 1024)));
+    writing.catch(() => {});
+    await until(net, () => here.info().isDelivered === false);
+    there.reset();
+    await until(net, () => here.info().isDelivered === true);
+    equal(here.info().peerClosed, true);
+  });
+
   check("the peer is closed by its own FIN, not by ours", async (_, { here, there }, net) => {
     deepEqual([here.info().peerClosed, there.info().peerClosed], [false, false]);
     await here.closeWrite();
