@@ -69,8 +69,15 @@ test("one file: a real tunnel, whose both ends Ctrl-C ends within a second", asy
   await using hosts = await twoHosts();
   await using server = await start(hosts.server, ["server"]);
   await server.waitFor(/listening/);
-  await using client = await start(hosts.client, ["client", "-s", SERVER]);
+  await using client = await start(hosts.client, ["client", "-s", SERVER, "--user", "nobody"]);
   await client.waitFor(/authenticated/);
+  await expectPings(hosts);
+  const capable = await hosts.client.sh(
+    `grep -h ^CapEff: /proc/${client.pid}/task/*/status | grep -vc '0000000000000000$'`,
+  );
+  assert.equal(capable, "1\n"); // one thread can change the network
+  await hosts.client.sh("ip link set ttun0 down");
+  await client.waitFor(/put back what another program has taken/);
   await expectPings(hosts);
   await expectEnd(hosts.client, client);
   await expectEnd(hosts.server, server);
