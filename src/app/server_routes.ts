@@ -35,6 +35,11 @@ export class ServerRoutes implements Disposable {
     this.refresh();
   }
 
+  /** Whether this address (4 or 16 bytes) has been dialled. */
+  has(address: Uint8Array): boolean {
+    return this.#hosts.has(formatIp(address));
+  }
+
   /** @throws {TtunError} unreachable, privilege, system */
   open(host: string): void {
     const address = host.includes("%") ? null : ipBytes(host);
@@ -89,15 +94,15 @@ export class ServerRoutes implements Disposable {
   }
 
   #mayRepeat(host: string): boolean {
-    const next = this.#limit.next(this.#now());
-    if (next === "leave") {
+    const { repair, leave } = this.#limit.next([host], this.#now());
+    if (leave.length > 0) {
       this.#log.warn(
         "another program takes away the route to the server again and again: it is left so, and " +
           "the tunnel's own packets may go into the tunnel",
         { server: host },
       );
     }
-    return next === "repair";
+    return repair.length > 0;
   }
 
   /** A leftover that leads elsewhere than the table says now would hinder. */

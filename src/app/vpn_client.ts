@@ -133,7 +133,7 @@ class VpnClient {
       log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
       if (await this.#paths.pause(pause, signal)) {
         this.#backoff.restart();
-        log.info("There is another way to the server now: connecting at once");
+        log.info("The way to the server has changed: connecting at once");
       }
     }
   }

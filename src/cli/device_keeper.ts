@@ -1,10 +1,16 @@
-import { type Cidr, networkOf } from "../base/addr.ts";
-import type { TtunError } from "../base/errors.ts";
+import { type Cidr, formatIp, networkOf } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Paths } from "../contract/routing.ts";
 import { ServerRoutes } from "../app/server_routes.ts";
 import { bothEndsHere } from "../core/net/both_ends.ts";
-import { type Missing, missing, missingText } from "../core/net/device_state.ts";
+import {
+  type Missing,
+  missing,
+  missingNames,
+  missingText,
+  onlyNamed,
+} from "../core/net/device_state.ts";
 import { RepairLimit } from "../core/net/repair_limit.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
@@ -17,6 +23,14 @@ import { KernelRoutes } from "../io/netcfg/kernel_routes.ts";
 import { NetworkWatch } from "../io/netcfg/watch.ts";
 import type { Reactor } from "../io/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "./machine.ts";
+
+/** A server whose address is this machine's own as well cannot be reached. */
+function isServers(host: string, advice: string): TtunError {
+  return new TtunError(
+    "usage",
+    `Cannot use the address ${host} in the tunnel: the server itself is reached by it; ${advice}`,
+  );
+}
 
 type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
 
@@ -86,7 +100,10 @@ export class LinuxKeeper implements DeviceKeeper {
     this.#watch.onChange((change) => change.index !== index, () => this.#serverRoutes.refresh());
     this.paths = {
       isExact: true,
-      open: (host) => this.#serverRoutes.open(host),
+      open: (host) => {
+        if (this.#state.isOwn(host)) throw isServers(host, "choose another one with --address");
+        this.#serverRoutes.open(host);
+      },
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
       to: (host, from) => pathTo(netlink, host, { tunnel: index, from }),
       isOwn: (host) => isOwnAddress(netlink, host),
@@ -124,6 +141,10 @@ export class LinuxKeeper implements DeviceKeeper {
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly TtunError[] {
+    for (const { bytes } of o.add) {
+      if (!this.#serverRoutes.has(bytes)) continue;
+      throw isServers(formatIp(bytes), "choose another network with --pool at the server");
+    }
     const { networks } = this.#state;
     this.#serverRoutes.setNetworks([...networks, ...o.add.map(networkOf)]);
     try {
@@ -146,23 +167,31 @@ export class LinuxKeeper implements DeviceKeeper {
 
   #compare(): void {
     const what = this.#missing();
-    if (what === null) return this.#limit.resume();
-    const next = this.#limit.next(this.#reactor.now());
-    if (next === "repair") return this.#repair(what);
-    if (next === "left") return;
-    this.#log.warn(
-      `${this.#device} has lost something for the fourth time within a minute: it is left as it is, ` +
-        "since somebody wants it so; it is looked at again when a session begins",
-      { missing: missingText(what) },
+    const { repair, leave } = this.#limit.next(
+      what === null ? [] : missingNames(what),
+      this.#reactor.now(),
     );
+    if (what === null) return;
+    if (leave.length > 0) {
+      this.#log.warn(
+        `${this.#device} has lost something for the fourth time within a minute: it is left so, since ` +
+          "somebody wants it; it is looked at again when a session begins",
+        { missing: missingText(onlyNamed(what, leave)) },
+      );
+    }
+    const rest = onlyNamed(what, repair);
+    // On a link that somebody keeps down nothing can be put back.
+    if (repair.length > 0 && (!what.up || rest.up)) this.#repair(rest);
   }
 
   #repair(found: Missing): void {
     let what = found;
     let failures = this.#state.putBack(what);
-    // It was looked at while the link was going down: only now that is all over.
-    const now = failures.length > 0 && !what.up ? this.#missing() : null;
-    if (now?.up === true) failures = this.#state.putBack(what = now);
+    // It was looked at while the link was going down: only now that is over.
+    if (failures.length > 0 && !what.up && this.#missing()?.up === true) {
+      what = { ...found, up: true };
+      failures = this.#state.putBack(what);
+    }
     const facts = { device: this.#device, missing: missingText(what) };
     if (failures.length === 0) {
       this.#log.warn("put back what another program has taken from the device", facts);

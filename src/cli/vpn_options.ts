@@ -153,7 +153,7 @@ const PROCESS_OPTIONS = {
     group: "security",
     kind: "string",
     metavar: "NAME",
-    help: "become this user once the device is ready",
+    help: "become this user once the device is ready; it keeps the right to mend the device",
   },
 } as const satisfies OptionTable;
 

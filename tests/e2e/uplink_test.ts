@@ -8,6 +8,7 @@ import {
   INNER,
   ping,
   pingUntil,
+  runTtun,
   startServer,
   startTtun,
   ttunCommand,
@@ -94,7 +95,7 @@ test("the client's address changes, or its network comes back: traffic flows aga
   await using client = startTtun(w.client, "client", "-v", "-s", "192.0.2.1:20203");
   await client.waitFor(/retry_in_seconds=(2|1\.[5-9])/, 10_000);
   await w.client.sh("ip link set eth0 up; ip route add default via 10.51.0.1");
-  await client.waitFor(/another way to the server now/);
+  await client.waitFor(/The way to the server has changed/);
   await pingUntil(w.client, INNER.server4, 3000);
 
   await moveTo(w.client, "10.51.0.3");
@@ -165,6 +166,15 @@ test("all traffic through the tunnel, and the name server with it: the server's 
   await again.waitFor(/authenticated/);
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.52\.0\.1 dev eth1/);
   assert.equal(await ping(w.client, INNER.server4), 3);
+
+  // The server's address in the tunnel: nothing could be sent there.
+  const same = ["client", "-s", "192.0.2.1:20203", "--address", "192.0.2.1/24", "--once"];
+  const { code, stderr } = await runTtun(w.client, same);
+  assert.deepEqual(
+    [code, /192\.0\.2\.1 in the tunnel: the server itself/.test(stderr)],
+    [2, true],
+    stderr,
+  );
 
   // A second client of the same addresses.
   await using other = startTtun(w.client, "client", "-s", "192.0.2.1:20203");

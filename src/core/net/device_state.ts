@@ -35,6 +35,31 @@ export function missing(wanted: WantedState, present: PresentState): Missing | n
   return isComplete ? null : found;
 }
 
+const MTU = "MTU";
+const LINK_UP = "link up";
+const routeName = (route: string) => `route ${route}`;
+
+/** A name for each thing. */
+export function missingNames({ mtu, up, addresses, routes }: Missing): string[] {
+  return [
+    ...(mtu ? [MTU] : []),
+    ...(up ? [LINK_UP] : []),
+    ...addresses,
+    ...routes.map(routeName),
+  ];
+}
+
+/** Those things that have one of these names. */
+export function onlyNamed(what: Missing, names: readonly string[]): Missing {
+  const wanted = new Set(names);
+  return {
+    mtu: what.mtu && wanted.has(MTU),
+    up: what.up && wanted.has(LINK_UP),
+    addresses: what.addresses.filter((address) => wanted.has(address)),
+    routes: what.routes.filter((route) => wanted.has(routeName(route))),
+  };
+}
+
 /** So many routes are named in a log line. */
 const NAMED = 3;
 
@@ -42,11 +67,5 @@ const NAMED = 3;
 export function missingText(what: Missing): string {
   const { routes } = what;
   const rest = routes.length > NAMED ? [`${routes.length - NAMED} more routes`] : [];
-  return [
-    ...(what.mtu ? ["MTU"] : []),
-    ...(what.up ? ["link up"] : []),
-    ...what.addresses,
-    ...routes.slice(0, NAMED).map((route) => `route ${route}`),
-    ...rest,
-  ].join(", ");
+  return [...missingNames({ ...what, routes: routes.slice(0, NAMED) }), ...rest].join(", ");
 }

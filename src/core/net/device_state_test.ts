@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { missing, missingText, type PresentState } from "./device_state.ts";
+import {
+  missing,
+  missingNames,
+  missingText,
+  onlyNamed,
+  type PresentState,
+} from "./device_state.ts";
 
 const WANTED = {
   mtu: 1280,
@@ -41,4 +47,15 @@ Deno.test("the text names everything, of many routes the first few and how many 
     "MTU, link up, 10.1.1.2/30, fc11::2/126, route 10.0.0.0/24, route 10.0.1.0/24, " +
       "route 10.0.2.0/24, 9497 more routes",
   );
+});
+
+Deno.test("things are picked by their names", () => {
+  const found = missing(WANTED, { mtu: 1400, up: false, addresses: [], routes: [] })!;
+  assert.deepEqual(onlyNamed(found, missingNames(found)), found);
+  assert.deepEqual(onlyNamed(found, ["link up", "fc11::2/126", "route 10.77.0.0/16"]), {
+    mtu: false,
+    up: true,
+    addresses: ["fc11::2/126"],
+    routes: ["10.77.0.0/16"],
+  });
 });

@@ -1,32 +1,56 @@
-/** So often in so many milliseconds something is put back that others take away. */
+/** So often in so many milliseconds one thing is put back that others take away. */
 const MOST = 3;
 const WINDOW = 60_000;
 
+/** What becomes of things that are missing. */
+export interface Verdict {
+  /** These are put back. */
+  readonly repair: readonly string[];
+  /** These are no more, from now on: that is to be said, once. */
+  readonly leave: readonly string[];
+}
+
 /**
- * Decides whether what is missing is put back. Somebody who takes it away again and again means
- * it: then it is left, until it has been complete in between or a new session begins.
+ * Decides which of the things that are missing are put back. Somebody who takes one away again and
+ * again means it: then it is left, until it has been there in between or a new session begins.
  */
 export class RepairLimit {
-  readonly #times: number[] = [];
-  #isLeft = false;
+  /** When each was put back, within the last minute. */
+  readonly #times = new Map<string, number[]>();
+  readonly #left = new Set<string>();
 
-  /**
-   * Something is missing at `now` (monotonic milliseconds). `repair`: put it back. `leave`: no more,
-   * which is to be said once. `left`: it has been said.
-   */
-  next(now: number): "repair" | "leave" | "left" {
-    if (this.#isLeft) return "left";
-    while (this.#times.length > 0 && now - this.#times[0]! >= WINDOW) this.#times.shift();
-    if (this.#times.length < MOST) {
-      this.#times.push(now);
-      return "repair";
+  /** `names`: all that is missing at `now` (monotonic milliseconds). */
+  next(names: readonly string[], now: number): Verdict {
+    this.#forget(names, now);
+    const repair: string[] = [];
+    const leave: string[] = [];
+    for (const name of names) {
+      if (this.#left.has(name)) continue;
+      const times = this.#times.get(name) ?? [];
+      if (times.length < MOST) {
+        this.#times.set(name, [...times, now]);
+        repair.push(name);
+      } else {
+        this.#left.add(name);
+        leave.push(name);
+      }
     }
-    this.#isLeft = true;
-    return "leave";
+    return { repair, leave };
   }
 
-  /** Nothing is missing, or a new session begins: what is taken away from now on is put back again. */
+  #forget(names: readonly string[], now: number): void {
+    for (const [name, times] of this.#times) {
+      const recent = times.filter((time) => now - time < WINDOW);
+      if (recent.length === 0) this.#times.delete(name);
+      else if (recent.length < times.length) this.#times.set(name, recent);
+    }
+    if (this.#left.size === 0) return;
+    const missing = new Set(names);
+    for (const name of this.#left) if (!missing.has(name)) this.#left.delete(name);
+  }
+
+  /** A new session begins: what was left is looked at again. */
   resume(): void {
-    this.#isLeft = false;
+    this.#left.clear();
   }
 }

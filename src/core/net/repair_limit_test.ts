@@ -1,30 +1,43 @@
 import assert from "node:assert/strict";
 import { RepairLimit } from "./repair_limit.ts";
 
+/** What becomes of one thing that is missing at these times. */
+function verdicts(limit: RepairLimit, at: number[], name = "a"): string[] {
+  return at.map((now) => {
+    const { repair, leave } = limit.next([name], now);
+    return repair.length > 0 ? "repair" : leave.length > 0 ? "leave" : "left";
+  });
+}
+
 Deno.test("three repairs in a minute, then it is left, which is said once", () => {
-  const limit = new RepairLimit();
   const at = [0, 10_000, 20_000, 30_000, 40_000, 500_000];
-  assert.deepEqual(at.map((now) => limit.next(now)), [
-    "repair",
-    "repair",
-    "repair",
-    "leave",
-    "left",
-    "left",
-  ]);
+  const wanted = ["repair", "repair", "repair", "leave", "left", "left"];
+  assert.deepEqual(verdicts(new RepairLimit(), at), wanted);
 });
 
 Deno.test("what happens seldom is put back each time", () => {
-  const limit = new RepairLimit();
-  for (let now = 0; now < 3_600_000; now += 20_000) assert.equal(limit.next(now), "repair");
+  const at = Array.from({ length: 100 }, (_, i) => i * 20_000);
+  assert.ok(verdicts(new RepairLimit(), at).every((verdict) => verdict === "repair"));
 });
 
-Deno.test("when it has been complete in between, a minute counts again", () => {
+Deno.test("each thing counts for itself", () => {
   const limit = new RepairLimit();
-  for (const now of [0, 1, 2]) limit.next(now);
-  assert.equal(limit.next(3), "leave");
-  limit.resume();
-  assert.equal(limit.next(59_999), "leave");
-  limit.resume();
-  assert.equal(limit.next(60_000), "repair");
+  verdicts(limit, [0, 1, 2, 3]);
+  assert.deepEqual(limit.next(["a", "b"], 4), { repair: ["b"], leave: [] });
+});
+
+Deno.test("when it has been there in between, or a session begins, it is looked at again", () => {
+  for (
+    const again of [
+      (limit: RepairLimit) => limit.next([], 4),
+      (limit: RepairLimit) => limit.resume(),
+    ]
+  ) {
+    const limit = new RepairLimit();
+    assert.equal(verdicts(limit, [0, 1, 2, 3]).at(-1), "leave");
+    again(limit);
+    assert.deepEqual(verdicts(limit, [59_999]), ["leave"]);
+    again(limit);
+    assert.deepEqual(verdicts(limit, [60_000]), ["repair"]);
+  }
 });

@@ -1,4 +1,4 @@
-import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
+import { type Cidr, formatCidr, formatIp, ipBytes, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/errno.ts";
 import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
@@ -62,6 +62,13 @@ export class DeviceState {
   get networks(): Cidr[] {
     const reached = [...this.#addresses.values()].map(({ local, peer }) => peer ?? local);
     return [...this.#routes.values(), ...reached.map(networkOf)];
+  }
+
+  /** Whether this IP address is one that it is to have. */
+  isOwn(host: string): boolean {
+    const bytes = ipBytes(host);
+    const text = bytes === null ? null : formatIp(bytes);
+    return [...this.#addresses.values()].some(({ local }) => formatIp(local.bytes) === text);
   }
 
   /** Whether this network is one of its routes. */
