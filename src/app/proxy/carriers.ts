@@ -6,11 +6,11 @@ import type { Borrowed } from "./minute_secrets.ts";
 
 /**
  * Sent data may wait for so long until the path is given up; a connection that is idle, or only
- * receives, asks for a sign of life after 30 s and is given up after as much again.
+ * receives, asks for a sign of life after 20 s and is given up after as much again.
  */
 export const CARRIER_TUNING: Tuning = {
   noDelay: true,
-  keepAliveSeconds: 30,
+  keepAliveSeconds: 20,
   userTimeoutMs: PATH_TIMEOUT_MS,
 };
 
