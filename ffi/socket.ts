@@ -190,6 +190,11 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
   });
 }
 
+/** Limits the segments of connections that a listening socket will take; false where it cannot. */
+export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
+  return setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
+}
+
 /** The next connection, non-blocking, or the errno that there is none for. */
 export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | number {
   for (;;) {

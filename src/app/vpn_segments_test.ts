@@ -90,14 +90,19 @@ Deno.test("sockets that cannot have smaller segments are said to, and the sessio
 });
 
 /** A server whose connections lose full segments; `told` counts its sessions. */
-function losingServer(world: VpnWorld, o: { from: number }) {
+function losingServer(world: VpnWorld, o: { from: number; wire?: "v1" | "v2" }) {
+  const limits: number[] = [];
   const { listen } = world.net;
   world.net.listen = (...args) => {
     const listener = listen.call(world.net, ...args);
     const { accept } = listener;
+    listener.limitSegments = (bytes) => {
+      limits.push(bytes);
+      return true;
+    };
     listener.accept = async (how) => {
       const stream = await accept.call(listener, how);
-      const large = sizes.at(-1) === undefined;
+      const large = sizes.at(-1) === undefined && limits.length === 0;
       const began = world.clock.now();
       tellsSegments(stream, world.clock, {
         segmentBytes: large ? 1448 : 1208,
@@ -118,7 +123,7 @@ function losingServer(world: VpnWorld, o: { from: number }) {
       return plain.dial(to, how);
     },
   };
-  return { server: world.server({ wire: "v2" }), dialer };
+  return { server: world.server({ wire: o.wire ?? "v2" }), dialer, limits };
 }
 
 Deno.test("a server whose full segments get lost hangs up, and tells the client on its next connection", async () => {
@@ -138,13 +143,18 @@ Deno.test("a server whose full segments get lost hangs up, and tells the client 
   assert.equal(server.device.written.length, 1);
 });
 
-Deno.test("a client that does not heed what it is told is not cut off again and again", async () => {
-  await using world = new VpnWorld();
-  const { server, dialer } = losingServer(world, { from: 1_000 });
-  world.client({ wire: "v2", dialer: { dial: dialer.dial } }); // does not say that it can
-  await world.clock.advance(60_000);
-  assert.equal(server.fields("authenticated").length, 2);
-});
+for (const wire of ["v1", "v2"] as const) {
+  Deno.test(`a client that cannot be told, or does not heed it, gets smaller segments by the listener: ${wire}`, async () => {
+    await using world = new VpnWorld();
+    const { server, dialer, limits } = losingServer(world, { from: 1_000, wire });
+    world.client({ wire, dialer: { dial: dialer.dial } }); // does not say that it can
+    await world.clock.advance(60_000);
+    assert.deepEqual(limits, [1220]);
+    const whys = server.fields("disconnected").map((fields) => String(fields["why"]));
+    assert.equal(whys.length, wire === "v1" ? 1 : 2, "told first, where there are words for it");
+    assert.match(whys.at(-1)!, /all connections have from now on 1220 bytes each/);
+  });
+}
 
 Deno.test("a handshake that nobody answers is tried with the least segments, every other time", async () => {
   await using world = new VpnWorld();

@@ -135,6 +135,11 @@ export interface Listener extends AsyncDisposable {
    * wait or free some and call again.
    */
   accept(o: { signal: AbortSignal }): Now<Stream>;
+  /**
+   * From now on connections that come have segments of at most so many bytes, in either direction
+   * (TCP_MAXSEG). False where that cannot be set.
+   */
+  limitSegments?(segmentBytes: number): boolean;
   /** The same without promises, where there is such a way. */
   readonly now?: {
     /** null = none is there. @throws as `accept` */

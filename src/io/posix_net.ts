@@ -18,6 +18,7 @@ import { WATCH_INPUT } from "../../ffi/epoll.ts";
 import { Errno, NativeError } from "../../ffi/errno.ts";
 import {
   accept,
+  limitSegments,
   lingerZero,
   localAddr,
   shutdownWrite,
@@ -175,6 +176,11 @@ class PosixListener implements Listener {
     const addr = localAddr(reactor.libc, descriptor.fd);
     // Multipath TCP does not tell its zone.
     this.addr = zoneOf(at.host) === null ? addr : { host: at.host, port: addr.port };
+  }
+
+  limitSegments(segmentBytes: number): boolean {
+    this.#descriptor.check();
+    return limitSegments(this.#reactor.libc, this.#descriptor.fd, segmentBytes);
   }
 
   accept(o: { signal: AbortSignal }): Now<Stream> {

@@ -47,6 +47,29 @@ for (const mptcp of [false, true]) {
   }
 }
 
+for (const mptcp of [false, true]) {
+  test(`a listener limits the connections that come later, Multipath TCP ${mptcp}`, async () => {
+    using libc = openLibc();
+    await using reactor = new Reactor(libc, "async");
+    const { signal } = new AbortController();
+    const net = new PosixNet(reactor, { mptcp: { dial: false, listen: mptcp } });
+    await using listener = net.listen(LOOPBACK, { signal });
+    for (const limit of [Infinity, 1220, 536]) {
+      const isSet = limit === Infinity || listener.limitSegments!(limit);
+      if (!isSet && mptcp) {
+        return console.log("skipped: this kernel limits no segments of Multipath TCP (Linux 6.17)");
+      }
+      equal(isSet, true);
+      await using near = await net.dial(listener.addr, { signal });
+      await using far = await listener.accept({ signal });
+      for (const size of await sizes(near, far)) {
+        ok(limit === Infinity ? size > 10_000 : size <= limit && size >= limit - 40, `${size}`);
+      }
+    }
+    if (!mptcp) equal(listener.limitSegments!(10), false);
+  });
+}
+
 test("the kernel tells how sending goes on", async () => {
   using libc = openLibc();
   await using reactor = new Reactor(libc, "async");
