@@ -15,6 +15,12 @@ const PORT = 53;
  */
 const SILENT_PATIENCE_MS = { one: 1000, five: 250 };
 
+/** Names that stand for others, one question after the other. */
+const MOST_LINKS = 8;
+
+/** What came of all questions for a name. */
+export type Answer = Exclude<Outcome, { kind: "alias" }>;
+
 export interface DnsOptions extends QueryMeans {
   /** The configuration as it is now; another object when it has changed. */
   readonly conf: () => ResolvConf;
@@ -45,14 +51,14 @@ export class DnsClient {
    * A name's addresses, best first, or why there are none. `name`: ASCII in lower case, without a dot
    * at the end. @throws the signal's reason; {TtunError} exhausted
    */
-  async lookUp(name: string, isAbsolute: boolean, signal: AbortSignal): Promise<Outcome> {
+  async lookUp(name: string, isAbsolute: boolean, signal: AbortSignal): Promise<Answer> {
     const conf = this.#o.conf();
     if (conf !== this.#conf) { // other servers may know other things
       this.#conf = conf;
       this.#cache.clear();
       this.#silent.clear();
     }
-    let last: Outcome = { kind: "nxdomain", ttl: null };
+    let last: Answer = { kind: "nxdomain", ttl: null };
     for (const asked of namesToAsk(name, isAbsolute, conf)) {
       const outcome = this.#cache.get(asked, this.#now) ?? await this.#ask(asked, conf, signal);
       if (outcome.kind === "addresses" || outcome.kind === "silent") return outcome;
@@ -66,7 +72,20 @@ export class DnsClient {
     return this.#o.clock.now();
   }
 
-  async #ask(name: string, conf: ResolvConf, signal: AbortSignal): Promise<Outcome> {
+  async #ask(name: string, conf: ResolvConf, signal: AbortSignal, links = 0): Promise<Answer> {
+    const outcome = await this.#run(name, conf, signal);
+    let found: Answer;
+    if (outcome.kind === "alias") {
+      if (links === MOST_LINKS) return { kind: "nodata", ttl: null };
+      found = await this.#ask(outcome.to, conf, signal, links + 1);
+      if (found.kind === "addresses") found = { ...found, ttl: Math.min(found.ttl, outcome.ttl) };
+    } else found = outcome;
+    if (found.kind === "failed" || found.kind === "silent") return found;
+    if (conf === this.#conf) this.#cache.put(name, found, this.#now);
+    return found;
+  }
+
+  async #run(name: string, conf: ResolvConf, signal: AbortSignal): Promise<Outcome> {
     const { rng, datagrams, port = PORT } = this.#o;
     const servers = conf.servers.map((host): HostPort => ({ host, port }));
     const patience = this.#patience(conf);
@@ -77,15 +96,9 @@ export class DnsClient {
     } finally {
       if (conf === this.#conf) this.#note(query, conf);
     }
-    if (outcome.kind === "failed" || outcome.kind === "silent") return outcome;
-    const kept = outcome.kind === "addresses"
-      ? {
-        ...outcome,
-        addresses: orderAddresses(outcome.addresses, (host) => datagrams.sourceOf(host)),
-      }
-      : outcome;
-    if (conf === this.#conf) this.#cache.put(name, kept, this.#now);
-    return kept;
+    if (outcome.kind !== "addresses") return outcome;
+    const addresses = orderAddresses(outcome.addresses, (host) => datagrams.sourceOf(host));
+    return { ...outcome, addresses };
   }
 
   /** As the file has them, with `rotate` from the next one on. */

@@ -36,8 +36,10 @@ class World {
             const found = servers[host]?.(name);
             if (found === undefined) throw new TtunError("unreachable", "Nothing listens there");
             if (found === null) return;
-            const isFound = found !== "none" && type === "A";
-            const answers = isFound ? [{ name, type, ttl: 60, data: found }] : [];
+            const isAlias = /[a-z]/.test(found) && found !== "none";
+            const isFound = found !== "none" && (type === "A" || isAlias);
+            const record = isAlias ? "CNAME" : type;
+            const answers = isFound ? [{ name, type: record, ttl: 60, data: found }] : [];
             const flags = found === "none" ? 0x8183 : 0x8180;
             inbox.push(packet.encode({ type: "response", id, flags, questions, answers }));
             queueMicrotask(() => void run?.());
@@ -97,6 +99,23 @@ Deno.test("no answer to one name of the list is the end: the others would only w
   assert.match(await world.ask("host"), /^silent/);
   assert.equal(world.asked.every((question) => question.endsWith("host.a.example")), true);
   assert.equal(world.clock.now(), 10_000);
+});
+
+Deno.test("a name that stands for another one, of which nothing is said, is asked for by that one", async () => {
+  const world = new World("nameserver 192.0.2.1", {
+    "192.0.2.1": (name) =>
+      ({
+        "a.example": "b.example",
+        "b.example": "203.0.113.1",
+        "loop.example": "pool.example",
+        "pool.example": "loop.example",
+      })[name] ?? "none",
+  });
+  const own = "192.0.2.1";
+  assert.equal(await world.ask("a.example"), `203.0.113.1, ${own} a.example, ${own} b.example`);
+  assert.equal(await world.ask("a.example"), "203.0.113.1", "kept under its own name");
+  assert.match(await world.ask("loop.example"), /^nodata/);
+  assert.equal(world.asked.length, 9);
 });
 
 Deno.test("rotate begins with another server each time", async () => {

@@ -1,10 +1,9 @@
 import { NameError, type NameReason } from "../../base/errors.ts";
 import { isLocalhost, quoted } from "../../core/dns/host_name.ts";
 import type { Hosts } from "../../core/dns/hosts_file.ts";
-import type { Outcome } from "../../core/dns/name_query.ts";
 import type { LookupStatus, SwitchEntry } from "../../core/dns/nsswitch.ts";
 import { orderAddresses } from "../../core/dns/address_order.ts";
-import type { DnsClient } from "./dns_client.ts";
+import type { Answer as DnsAnswer, DnsClient } from "./dns_client.ts";
 import { type LookUp, type NameForm, noSuchName } from "./name_service.ts";
 import type { SystemLookups } from "./system_lookups.ts";
 
@@ -87,7 +86,7 @@ async function fromDns(
   return { status: "tryagain", error: cannotTell(name, outcome, dns.servers) };
 }
 
-function noAddress(name: string, { kind }: Outcome): NameError {
+function noAddress(name: string, { kind }: DnsAnswer): NameError {
   if (kind === "nxdomain") return noSuchName(name);
   return new NameError(
     "missing",
@@ -95,7 +94,7 @@ function noAddress(name: string, { kind }: Outcome): NameError {
   );
 }
 
-function cannotTell(name: string, outcome: Outcome, servers: readonly string[]): NameError {
+function cannotTell(name: string, outcome: DnsAnswer, servers: readonly string[]): NameError {
   const all = servers.join(", ");
   if (outcome.kind === "silent") {
     return new NameError(

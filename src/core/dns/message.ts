@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import packet from "dns-packet";
 import { formatIp, parseIp } from "../../base/addr.ts";
+import { isHostName } from "./host_name.ts";
 
 /** What is asked for of a name (RFC 1035 section 3.2.2, RFC 3596). */
 export type RecordType = "A" | "AAAA";
@@ -17,6 +18,8 @@ export type Reply =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   /** The name is there without such a record; or it is not there at all. */
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
+  /** It stands for another name, of which the server says nothing: that one is to be asked for. */
+  | { readonly kind: "alias"; readonly to: string; readonly ttl: number }
   /** It did not fit: ask again over TCP. */
   | { readonly kind: "truncated" }
   /** The server cannot or will not tell (RFC 1035 section 4.1.1), or what it sent cannot be read. */
@@ -134,6 +137,7 @@ function readRecords(
     answers.filter((record) =>
       record.type === wanted && record.class === "IN" && nameOf(record.name) === owner
     );
+  let isEnd = false;
   // An alias after the other (RFC 1034 section 3.6.2), in whatever order they stand.
   for (let links = 0; links < MOST_ALIASES; links++) {
     const found = own(type);
@@ -148,12 +152,16 @@ function readRecords(
       };
     }
     const alias = own("CNAME")[0];
+    isEnd = alias === undefined;
     if (alias === undefined) break;
     ttl = Math.min(ttl, ttlOf(alias));
     owner = nameOf(String(alias.data));
   }
-  // Without a SOA nobody says for how long (RFC 2308 section 5).
   const authority = authorities.find((record) => record.type === "SOA");
+  if (authority === undefined && rcode === 0 && isEnd && owner !== name && isHostName(owner)) {
+    return { kind: "alias", to: owner, ttl };
+  }
+  // Without a SOA nobody says for how long (RFC 2308 section 5).
   const minimum = (authority?.data as { minimum?: number } | undefined)?.minimum;
   return {
     kind: rcode === NXDOMAIN ? "nxdomain" : "nodata",

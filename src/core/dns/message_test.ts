@@ -82,6 +82,21 @@ Deno.test("what is not the answer to the question is none", () => {
   assert.deepEqual(read(response("8180", "000100000000", others)), { kind: "nodata", ttl: null });
 });
 
+Deno.test("an alias of which the server says no more is a name to ask for", () => {
+  const alias = "c00c000500010000003c0004016101" + "6200";
+  assert.deepEqual(read(response("8180", "000100000000", alias)), {
+    kind: "alias",
+    to: "a.b",
+    ttl: 60,
+  });
+  assert.deepEqual(read(response("8180", "000100010000", alias + SOA)), {
+    kind: "nodata",
+    ttl: 60,
+  });
+  const strange = "c00c000500010000003c0005032e2a2000"; // no host name
+  assert.equal(read(response("8180", "000100000000", strange))!.kind, "nodata");
+});
+
 Deno.test("a loop of aliases, or too many of them, ends", () => {
   const loop = "c00c000500010000003c0002c00c";
   assert.deepEqual(read(response("8180", "000100000000", loop)), { kind: "nodata", ttl: null });

@@ -29,6 +29,8 @@ export type QueryStep =
 export type Outcome =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
+  /** It stands for another name, which is to be asked for. */
+  | { readonly kind: "alias"; readonly to: string; readonly ttl: number }
   /** Servers answered that they cannot tell. */
   | { readonly kind: "failed"; readonly rcode: number }
   /** No server answered. */
@@ -275,6 +277,8 @@ export class NameQuery {
         ttl: Math.min(...positive.map(({ ttl }) => ttl), isWhole ? Infinity : HALF_TTL),
       };
     }
+    const alias = replies.find((reply) => reply?.kind === "alias");
+    if (alias !== undefined && alias !== null) return alias;
     const negative = replies.filter((reply) => reply !== null);
     const isNowhere = negative.some(({ kind }) => kind === "nxdomain");
     if (isWhole || isNowhere) {
