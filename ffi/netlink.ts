@@ -41,7 +41,6 @@ const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
-export const NLM_F_REPLACE = 0x100;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 
@@ -87,14 +86,13 @@ export interface LinkState {
 
 /**
  * How a new route stands to one that has the same target and metric: `only` is refused then,
- * `before` is taken first while both stay (IPv4), `replace` takes its place.
+ * `before` is taken first while both stay (IPv4).
  */
-export type RouteMode = "only" | "before" | "replace";
+export type RouteMode = "only" | "before";
 
 const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
   only: NLM_F_CREATE | NLM_F_EXCL,
   before: NLM_F_CREATE,
-  replace: NLM_F_CREATE | NLM_F_REPLACE,
 };
 
 /** So often a list is asked for again that changed while the kernel told it. */

@@ -2,10 +2,11 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { parseCidr } from "../src/base/addr.ts";
 import { concat, fromHex, toHex } from "../src/base/bytes.ts";
 import { test } from "../tests/check.ts";
-import { NativeError } from "./errno.ts";
+import { Errno, NativeError } from "./errno.ts";
 import { Libc, openLibc } from "./libc.ts";
 import { Netlink } from "./netlink.ts";
 import { packMessage } from "./netlink_message.ts";
+import { readNetChanges } from "./netlink_monitor.ts";
 
 /** A kernel that answers from a list, and remembers what it was sent. */
 function scripted(real: Libc, answers: ((sequence: number) => Uint8Array)[]) {
@@ -159,4 +160,23 @@ test("netlink: of the routes, the main table's to the link are told", () => {
     "0.0.0.0/0",
   ]);
   deepEqual(sent, ["1a000503 00000000fe00000000000000" + "0800040005000000"]);
+});
+
+test("netlink: changes that the kernel had no room for are told as lost, and none as none", () => {
+  using real = openLibc();
+  const errnos: (keyof typeof Errno)[] = ["ENOBUFS", "EINTR", "EAGAIN", "EBADF"];
+  const libc = new Libc({
+    path: "a script",
+    symbols: {
+      ...real.call,
+      recv: () => {
+        libc.errno[0] = Errno[errnos.shift()!];
+        return -1;
+      },
+    },
+    [Symbol.dispose]: () => {},
+  });
+  deepEqual(readNetChanges(libc, 1000), "lost");
+  deepEqual(readNetChanges(libc, 1000), null);
+  throws(() => readNetChanges(libc, 1000), (thrown: unknown) => thrown instanceof NativeError);
 });

@@ -77,8 +77,8 @@ export class ServerPaths {
   /** Waits `ms`, or until there is another way to the server: then true. */
   async pause(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
+    if (this.#look()) return true; // it has changed since the attempt began
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    this.#look();
     using _timer = this.#clock.after(ms, () => resolve(false));
     using _tie = onAbort(signal, reject);
     using _watch = this.#paths.onChange(() => {

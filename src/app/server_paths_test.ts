@@ -53,6 +53,23 @@ Deno.test("a pause is not cut short by what leaves the way as it was, or takes i
   assert.equal(times.length, 6);
 });
 
+Deno.test("a way that changes while an attempt fails is not waited for", async () => {
+  await using world = new VpnWorld();
+  const { paths, times, sessions } = setUp(world, {
+    dialer: {
+      dial: (to, o) => {
+        times.push(world.clock.now());
+        if (times.length > 1) return world.net.dialer(CLIENT_HOST).dial(to, o);
+        paths.way = "dev eth1"; // the system tells so a little later
+        return Promise.reject(new TtunError("unreachable", "no route"));
+      },
+    },
+  });
+  world.server({ wire: "v2" });
+  await world.clock.settle();
+  assert.deepEqual([times, sessions()], [[0, 0], 1]);
+});
+
 Deno.test("an attempt that waits on the old way is given up for the new one", async () => {
   await using world = new VpnWorld();
   world.server({ wire: "v2" });

@@ -10,6 +10,7 @@ import { runVpnClient } from "../app/vpn_client.ts";
 import { serveVpn } from "../app/vpn_server.ts";
 import { DEFAULT_REKEY } from "../app/v2_link.ts";
 import type { WireSecrets } from "../app/wire.ts";
+import type { Paths } from "../contract/routing.ts";
 import { AddressPool } from "../core/address_pool.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
@@ -114,6 +115,7 @@ async function run(
   const start = await Promise.race([orders.go, orders.stop]);
   if (start === undefined) return; // stopped before it began
   if (becomeUser !== null) {
+    if (carrier.role === "client") openEarly(keeper.paths, [...addresses, carrier.server.host]);
     const keepsNetwork = becomeUser();
     log.info("became another user", { user: config.user });
     if (!keepsNetwork) {
@@ -189,6 +191,20 @@ async function run(
       ),
       ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
     });
+  }
+}
+
+/**
+ * The ways to addresses that are known, while there is surely the privilege to make routes for them.
+ * What fails here fails again at the dial, which tells why.
+ */
+function openEarly(paths: Paths, hosts: readonly string[]): void {
+  for (const host of hosts) {
+    try {
+      paths.open(host);
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error;
+    }
   }
 }
 

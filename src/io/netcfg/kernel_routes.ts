@@ -100,7 +100,7 @@ function attempt<T>(doing: string, run: () => T, command?: () => string): T {
 }
 
 /** The way behind the link, for comparison. */
-export function hopText({ index, gateway, via, source }: Route): string {
+function hopText({ index, gateway, via, source }: Route): string {
   const text = (bytes: Uint8Array | undefined) => bytes === undefined ? "" : toHex(bytes);
   return [index, text(gateway), text(via), text(source)].join(" ");
 }
