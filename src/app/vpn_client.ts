@@ -8,8 +8,9 @@ import type { Paths } from "../contract/routing.ts";
 import type { Dialer, Stream } from "../contract/stream.ts";
 import { Backoff } from "../core/backoff.ts";
 import type { ClientIdentity } from "../core/link/identity.ts";
-import { LEAST_SEGMENT_SIZE } from "../core/net/segment_watch.ts";
+import { LEAST_SEGMENT_SIZE, smallerAfterQuiet } from "../core/net/segment_watch.ts";
 import { dialAny } from "./dial_any.ts";
+import { DEAD_TIME } from "./liveness.ts";
 import { SizedDialer } from "./net/sized_dialer.ts";
 import { untilAborted, watchHandshake, watchSegments } from "./net/watch_segments.ts";
 import { droppedSince, type PacketService } from "./packet_service.ts";
@@ -189,7 +190,10 @@ class VpnClient {
           const silence = peer.watch?.(signal);
           const smaller = await Promise.race([size, told.promise, ...silence ? [silence] : []])
             .catch((error) => {
-              if (!signal.aborted) isUnanswered = () => false; // it is this end that hangs up
+              if (!signal.aborted) { // it is this end that hangs up
+                isUnanswered = () => false;
+                this.#learnFromSilence(stream);
+              }
               throw error;
             });
           if (smaller === undefined) return;
@@ -272,6 +276,16 @@ class VpnClient {
     } finally {
       meeting.abort();
     }
+  }
+
+  /** A server from before frame 81 cannot say that its segments get lost: its silence does. */
+  #learnFromSilence(stream: Stream): void {
+    const smaller = smallerAfterQuiet(stream.info(), DEAD_TIME * 1000);
+    if (smaller === null || !this.#dialer.limitsSegments) return;
+    this.#dialer.limit(stream, smaller);
+    this.#o.log.info("the server is silent, but its machine is not: trying smaller segments", {
+      segment_bytes: smaller,
+    });
   }
 
   #isSmaller(stream: Stream, segmentBytes: number): boolean {

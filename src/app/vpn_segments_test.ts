@@ -156,6 +156,29 @@ for (const wire of ["v1", "v2"] as const) {
   });
 }
 
+for (
+  const [what, heardMsAgo, next] of [["answers", 4_000, 1220], [
+    "is gone too",
+    15_000,
+    undefined,
+  ]] as const
+) {
+  Deno.test(`a server that falls silent while its machine ${what}: the next segments are of ${next}`, async () => {
+    await using world = new VpnWorld();
+    world.server({ wire: "v2" });
+    const dialer = new NarrowDialer(world.net.dialer(), world.clock);
+    dialer.lostFrom = null;
+    dialer.heardMsAgo = heardMsAgo;
+    world.client({ wire: "v2", dialer });
+    await world.clock.settle();
+    world.net.cable("192.0.2.2").pull();
+    await world.clock.advance(15_100);
+    world.net.cable("192.0.2.2").plug();
+    await world.clock.advance(5_000);
+    assert.deepEqual(dialer.asked.slice(0, 2), [undefined, next]);
+  });
+}
+
 Deno.test("a handshake that nobody answers is tried with the least segments, every other time", async () => {
   await using world = new VpnWorld();
   // It takes connections, and says nothing.

@@ -20,13 +20,20 @@ const HEALTHY = {
 export function tellsSegments(
   stream: Stream,
   clock: Clock,
-  { segmentBytes, lostFrom }: { segmentBytes: number; lostFrom: () => number | null },
+  { segmentBytes, lostFrom, heardMsAgo = 0 }: {
+    segmentBytes: number;
+    lostFrom: () => number | null;
+    /** When the other end's kernel was last heard. */
+    heardMsAgo?: number;
+  },
 ): void {
   const { info } = stream;
   stream.info = () => {
     const since = lostFrom();
     const facts = { ...info.call(stream), acked: 1, segmentBytes, rttMs: 1 };
-    if (since === null || clock.now() - since < 200) return { ...facts, sending: HEALTHY };
+    if (since === null || clock.now() - since < 200) {
+      return { ...facts, sending: { ...HEALTHY, heardMsAgo } };
+    }
     // The oldest segment is sent again after 0.2, 0.6, 1.4 … s; the peer is heard all the time.
     const times = Math.floor(Math.log2((clock.now() - since) / 200 + 1));
     const sentMsAgo = clock.now() - since - 200 * (2 ** times - 1);
@@ -44,6 +51,7 @@ export class NarrowDialer implements Dialer {
   readonly limitsSegments: boolean;
   widest = 1300;
   lostFrom: number | null = 0;
+  heardMsAgo = 0;
   readonly #dialer: Dialer;
   readonly #clock: Clock;
 
@@ -60,7 +68,11 @@ export class NarrowDialer implements Dialer {
     const began = this.#clock.now();
     const lostFrom = () =>
       this.lostFrom === null || segmentBytes <= this.widest ? null : Math.max(this.lostFrom, began);
-    tellsSegments(stream, this.#clock, { segmentBytes, lostFrom });
+    tellsSegments(stream, this.#clock, {
+      segmentBytes,
+      lostFrom,
+      heardMsAgo: this.heardMsAgo,
+    });
     return stream;
   }
 }

@@ -79,6 +79,19 @@ export function smallerAfterSilence({ segmentBytes, sending }: WatchedFacts): nu
   return isLarge && sending.timeouts >= TIMEOUTS_HANDSHAKE ? smaller : null;
 }
 
+/**
+ * When nothing of the peer's data has come for `silentMs`: the smaller size to try, where its kernel
+ * has acknowledged ours meanwhile. Then the path works for small segments, and what the peer sends
+ * is most likely getting lost. Null where it says nothing of that.
+ */
+export function smallerAfterQuiet(
+  { segmentBytes, sending }: WatchedFacts,
+  silentMs: number,
+): number | null {
+  if (segmentBytes === undefined || sending === undefined) return null;
+  return sending.heardMsAgo < silentMs / 2 ? smallerSegment(segmentBytes) : null;
+}
+
 /** One connection under watch. */
 export class SegmentWatch {
   #trouble: Trouble | null = null;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   SegmentWatch,
+  smallerAfterQuiet,
   smallerAfterSilence,
   smallerSegment,
   type WatchedFacts,
@@ -213,6 +214,19 @@ Deno.test("where the kernel tells nothing, nothing is found", () => {
   assert.equal(new SegmentWatch().look(0, {}), null);
   assert.equal(new SegmentWatch().look(0, { acked: 1, segmentBytes: 1448 }), null);
   assert.equal(smallerAfterSilence({}), null);
+});
+
+Deno.test("a peer whose kernel answers and who says nothing: a smaller size, else none", () => {
+  const after = (heardMsAgo: number, segmentBytes = 1448) =>
+    smallerAfterQuiet({ segmentBytes, sending: { ...STUCK, heardMsAgo } }, 15_000);
+  assert.deepEqual([after(4_000), after(7_499), after(7_500), after(15_000)], [
+    1220,
+    1220,
+    null,
+    null,
+  ]);
+  assert.equal(after(0, 524), null);
+  assert.equal(smallerAfterQuiet({}, 15_000), null);
 });
 
 Deno.test("a handshake: what is lost three times is too large, unless it is small", () => {
