@@ -309,9 +309,10 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
     info.segmentBytes = tcp.getUint32(TCPI_SND_MSS, true);
     info.rttMs = tcp.getUint32(TCPI_RTT_US, true) / 1000;
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
+    info.isGone = tcp.getUint8(TCPI_STATE) === TCP_CLOSE;
     if (tcp.byteLength >= TCP_INFO_NOTSENT_SIZE) {
       // Of a connection that is gone nothing is under way, whatever its counters say.
-      info.isDelivered = tcp.getUint8(TCPI_STATE) === TCP_CLOSE ||
+      info.isDelivered = info.isGone ||
         (tcp.getUint32(TCPI_UNACKED, true) === 0 && tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0);
     }
     if (tcp.byteLength >= TCP_INFO_SENDING_SIZE) info.sending = sendingInfo(tcp);
@@ -329,6 +330,7 @@ export function socketInfo(libc: Libc, fd: number): StreamInfo {
     delete info.isDelivered;
   }
   info.peerClosed = hasHungUp(libc, fd);
+  delete info.isGone;
   return info;
 }
 

@@ -44,6 +44,8 @@ export interface StreamInfo {
   sending?: SendingInfo;
   /** The peer has sent FIN, or the connection is gone. */
   peerClosed?: boolean;
+  /** There is no connection any more, as after a reset: not even FIN can come or go. */
+  isGone?: boolean;
 }
 
 /** Socket options that a driver asks for; an implementation names those that it could not set. */

@@ -179,6 +179,7 @@ class MemoryStream implements Stream {
       received: this.#in.delivered,
       isDelivered: this.#out.isDelivered,
       peerClosed: this.#in.endArrived || this.#resetByPeer,
+      isGone: this.#resetByPeer,
     };
   }
 

@@ -123,7 +123,7 @@ export function socketSuite(
     await until(net, () => here.info().isDelivered === false);
     there.reset();
     await until(net, () => here.info().isDelivered === true);
-    equal(here.info().peerClosed, true);
+    deepEqual([here.info().peerClosed, here.info().isGone], [true, true]);
   });
 
   check("the peer is closed by its own FIN, not by ours", async (_, { here, there }, net) => {
@@ -131,7 +131,8 @@ export function socketSuite(
     await here.closeWrite();
     await until(net, () => there.info().peerClosed === true);
     await net.pause(20);
-    equal(here.info().peerClosed, false);
+    deepEqual([here.info().peerClosed, here.info().isGone], [false, false]);
+    equal(there.info().isGone, false, "a FIN is no end of the connection");
     await there.write(utf8("still here"));
     await readExactly(here, 10);
     await there.closeWrite();

@@ -124,6 +124,33 @@ for (const [way, begin] of Object.entries(WAYS)) {
   }
 }
 
+for (const [way, begin] of Object.entries(WAYS)) {
+  Deno.test(`a client that is reset while its upload is held back is told to the target: ${way}`, async () => {
+    await using world = new ProxyWorld({ capacity: 20_000 });
+    const heard = Promise.withResolvers<unknown>();
+    world.target(async (stream) => {
+      await readHead(stream); // and nothing more, until it is told
+      while (stream.info().isGone !== true) {
+        await new Promise<void>((resolve) => void world.clock.after(1000, resolve));
+      }
+      heard.resolve("told");
+    });
+    world.server();
+    const client = world.client();
+    await world.clock.settle();
+    const program = await client.connect();
+    const to = await begin(program);
+    const fields = `Host: ${TARGET_NAME}\r\nContent-Length: 9000000\r\n`;
+    await program.write(utf8(`POST ${to}/ HTTP/1.1\r\n${fields}\r\n`));
+    const sending = (async () => await program.write(pattern(9_000_000)))();
+    sending.catch(() => {});
+    await world.clock.settle();
+    program.reset();
+    assert.equal(await world.clock.until(heard.promise, 30_000), "told");
+    await world.clock.advance(30_000);
+  });
+}
+
 Deno.test("a target that has gone before a SOCKS client's first words could be written is still heard", async () => {
   for (const isLate of [false, true]) {
     const clock = new FakeClock();

@@ -4,6 +4,7 @@ import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http_action.ts";
 import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
 import type { Target } from "../../core/proxy/target.ts";
+import { LOOK_MS, lossOf } from "./blocked.ts";
 import { resetBehind } from "./delivered.ts";
 import type { NameOwner } from "../dial_any.ts";
 import { type Connect, connectTo, toConnectError } from "./egress.ts";
@@ -125,10 +126,17 @@ class HttpDriver implements AsyncDisposable {
     const { clock, idleMs } = this.#shared;
     this.#o.signal.throwIfAborted();
     this.#spent = 0;
-    const left = this.#last + idleMs - clock.now();
+    const now = clock.now();
+    const left = this.#last + idleMs - now;
     if (left <= 0) return this.#giveUp();
-    using _timer = left === Infinity ? null : clock.after(left, this.#ring);
+    // A client that is held back is not read, and would be gone unheard.
+    const isBlocked = this.#target?.sink.isBusy === true && this.#machine.wantsClient;
+    const most = isBlocked ? Math.min(left, LOOK_MS) : left;
+    using _timer = most === Infinity ? null : clock.after(most, this.#ring);
     await this.#bell.promise;
+    if (!isBlocked || clock.now() - now < LOOK_MS) return;
+    const error = lossOf(this.#client.stream);
+    if (error !== null) throw error;
   }
 
   /** Nobody has sent anything for long. */

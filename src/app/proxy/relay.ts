@@ -3,6 +3,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, OnReady, Stream } from "../../contract/stream.ts";
 import { END, Going, NOTHING } from "../go_on.ts";
+import { type Blocked, BlockedStreams } from "./blocked.ts";
 import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./linger.ts";
 import type { Scratch } from "./scratch.ts";
@@ -36,6 +37,7 @@ export type RelayFailure = { readonly error: unknown } | null;
 /** The relays of a proxy. One timer and one tie serve them all: a relay is there for few bytes, often. */
 export class Relays implements Disposable {
   readonly options: RelayOptions;
+  readonly blocked: BlockedStreams;
   readonly #tie: Disposable | null;
   readonly #running: Relay[] = [];
   /** There is one, most often, as long as there is a relay. */
@@ -43,6 +45,7 @@ export class Relays implements Disposable {
 
   constructor(o: RelayOptions) {
     this.options = o;
+    this.blocked = new BlockedStreams(o.clock);
     this.#tie = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
       for (const relay of [...this.#running]) relay.fail(reason);
     });
@@ -82,6 +85,7 @@ export class Relays implements Disposable {
   /** A relay's own, when it has ended. */
   forget(relay: Relay): void {
     const last = this.#running.pop()!;
+    if (this.#running.length === 0) this.blocked[Symbol.dispose]();
     if (last === relay) return;
     last.place = relay.place;
     this.#running[relay.place] = last;
@@ -108,6 +112,7 @@ export class Relays implements Disposable {
     this.#tie?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+    this.blocked[Symbol.dispose]();
   }
 }
 
@@ -147,8 +152,8 @@ class Relay {
     this.last = clock.now();
     this.count = count;
     this.#downBefore = count.down;
-    this.#up = new Way(relays.options, this, first, second);
-    this.#down = new Way(relays.options, this, second, first);
+    this.#up = new Way(relays, this, first, second);
+    this.#down = new Way(relays, this, second, first);
     this.#onEnd = onEnd;
   }
 
@@ -181,6 +186,11 @@ class Relay {
     if (way === this.#down) return this.fail(error);
     this.#refusal ??= { error };
     if (this.#isDownOver) this.#linger(this.#refusal);
+  }
+
+  /** A stream was reset while it was held back. What a target has said is still to be read. */
+  gone(way: Way, error: TtunError): void {
+    if (way === this.#up) this.fail(error);
   }
 
   /** A way could not read. */
@@ -228,10 +238,11 @@ class Relay {
 }
 
 /** One way, from the first byte to FIN. */
-class Way extends Going {
+class Way extends Going implements Blocked {
   readonly from: Stream;
   readonly #to: Stream;
   readonly #scratch: Scratch;
+  readonly #blocked: BlockedStreams;
   readonly #relay: Relay;
   /** What comes is dropped: `to` takes no more. */
   #drops = false;
@@ -240,9 +251,10 @@ class Way extends Going {
   /** A write waits. */
   isWriting = false;
 
-  constructor({ clock, scratch }: RelayOptions, relay: Relay, from: Stream, to: Stream) {
-    super(clock, BUDGET);
-    this.#scratch = scratch;
+  constructor(relays: Relays, relay: Relay, from: Stream, to: Stream) {
+    super(relays.options.clock, BUDGET);
+    this.#scratch = relays.options.scratch;
+    this.#blocked = relays.blocked;
     this.#relay = relay;
     this.from = from;
     this.#to = to;
@@ -278,13 +290,23 @@ class Way extends Going {
 
   #written(writing: Promise<void>, got: number): Promise<number> {
     this.isWriting = true;
+    this.#blocked.add(this);
     return writing.then(() => {
-      this.isWriting = false;
+      this.#unblock();
       return got;
     }, (error) => {
-      this.isWriting = false;
+      this.#unblock();
       return this.#refused(error, got);
     });
+  }
+
+  #unblock(): void {
+    this.isWriting = false;
+    this.#blocked.delete(this);
+  }
+
+  gone(error: TtunError): void {
+    this.#relay.gone(this, error);
   }
 
   #refused(error: unknown, count: number): number {
