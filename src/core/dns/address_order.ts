@@ -1,4 +1,5 @@
 import { parseIp } from "../../base/addr.ts";
+import { withoutZone } from "../../base/zone.ts";
 
 /** An address and the one that this machine would use towards it; null = there is no way there. */
 interface Candidate {
@@ -45,7 +46,7 @@ export function orderAddresses(
 
 /** As IPv6; an IPv4 one mapped. */
 function bytesOf(address: string): Uint8Array {
-  const ip = parseIp(address.replace(/%.*$/, "")) ?? new Uint8Array(16);
+  const ip = parseIp(withoutZone(address)) ?? new Uint8Array(16);
   if (ip.length === 16) return ip;
   return new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...ip]);
 }

@@ -1,5 +1,6 @@
 import { formatIp, parseIp } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
+import { withoutZone, zoneOf } from "../../base/zone.ts";
 
 /** What a host is: an address as it stands, or a name to be asked for. */
 export type HostForm =
@@ -21,13 +22,8 @@ const LABELS = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
  * is taken in its xn-- form. @throws {NameError} invalid
  */
 export function readHost(text: string): HostForm {
-  const zone = text.indexOf("%");
-  const ip = parseIp(zone < 0 ? text : text.slice(0, zone));
-  if (ip !== null && (zone < 0 || (ip.length === 16 && zone < text.length - 1))) {
-    return { kind: "address", address: zone < 0 ? formatIp(ip) : text };
-  }
-  const odd = parseOddIpv4(text);
-  if (odd !== null) return { kind: "address", address: odd };
+  const address = readAddress(text) ?? parseOddIpv4(text);
+  if (address !== null) return { kind: "address", address };
   const ascii = toAscii(text);
   const isAbsolute = ascii.endsWith(".");
   const name = isAbsolute ? ascii.slice(0, -1) : ascii;
@@ -35,6 +31,16 @@ export function readHost(text: string): HostForm {
     throw new NameError("invalid", `Cannot resolve ${quoted(text)}: ${why(name)}`);
   }
   return { kind: "name", name, isAbsolute };
+}
+
+/** An IP address in its one text, an IPv6 one with the zone that it has; null where it is none. */
+export function readAddress(text: string): string | null {
+  const zone = zoneOf(text);
+  const ip = parseIp(withoutZone(text));
+  if (ip === null || (zone !== null && (ip.length === 4 || zone === "" || zone.includes("%")))) {
+    return null;
+  }
+  return zone === null ? formatIp(ip) : `${formatIp(ip)}%${zone}`;
 }
 
 /** Whether labels and length are as DNS has them. `name`: in lower case, no dot at the end. */

@@ -1,4 +1,4 @@
-import { formatIp, parseIp } from "../../base/addr.ts";
+import { readAddress } from "./host_name.ts";
 
 /** Of one name; a list of a whole net's machines under one name is of no use to anybody. */
 const MOST_ADDRESSES = 64;
@@ -34,11 +34,4 @@ function* lines(text: string): Generator<string> {
     if (end < 0) return;
     at = end + 1;
   }
-}
-
-function readAddress(text: string): string | null {
-  const zone = text.indexOf("%");
-  const ip = parseIp(zone < 0 ? text : text.slice(0, zone));
-  if (ip === null || (zone >= 0 && (ip.length === 4 || zone === text.length - 1))) return null;
-  return zone < 0 ? formatIp(ip) : `${formatIp(ip)}${text.slice(zone)}`;
 }

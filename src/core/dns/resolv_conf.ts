@@ -1,4 +1,4 @@
-import { parseIp } from "../../base/addr.ts";
+import { readAddress } from "./host_name.ts";
 
 /** What resolv.conf(5) says of how names are asked for. */
 export interface ResolvConf {
@@ -41,7 +41,7 @@ export function parseResolvConf(text: string | null, hostName = ""): ResolvConf 
     if (/^[#;]/.test(line)) continue;
     const [keyword, ...values] = wordsOf(line);
     if (keyword === "nameserver" && servers.length < MOST_SERVERS) {
-      const server = readServer(values[0] ?? "");
+      const server = readAddress((values[0] ?? "").replace(/[#;].*$/, ""));
       if (server !== null) servers.push(server);
     } else if (keyword === "domain" && values.length > 0) {
       search = values.slice(0, 1); // of `domain` and `search` the last one holds
@@ -84,11 +84,4 @@ function wordsOf(line: string): string[] {
   const words = line.split(/[ \t\r]+/).filter((word) => word !== "");
   const comment = words.findIndex((word) => /^[#;]/.test(word));
   return comment < 0 ? words : words.slice(0, comment);
-}
-
-function readServer(text: string): string | null {
-  const [address, zone, ...more] = text.replace(/[#;].*$/, "").split("%");
-  const ip = parseIp(address!);
-  if (ip === null || more.length > 0 || zone === "") return null;
-  return zone === undefined ? address! : ip.length === 16 ? `${address}%${zone}` : null;
 }
