@@ -129,21 +129,25 @@ class AttemptWatch implements Disposable {
 
   /** The server's address is dialled no more: from now on this connection counts. */
   connected(stream: Stream): void {
+    this.#check = () => {};
     const { local, remote } = stream;
-    // Multipath TCP goes on by other ways itself.
-    if (!("host" in local) || !("host" in remote) || stream.info().protocol === "mptcp") return;
-    const way = this.#paths.to(remote.host, local.host);
+    if (!("host" in local) || !("host" in remote)) return;
+    // Multipath TCP goes on by other ways itself: there is no one address that it hangs on.
+    const isBound = stream.info().protocol !== "mptcp";
+    const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
+    const way = wayOf(local.host);
     let wasAway = way === null;
     this.#check = () => {
-      const isGone = !this.#paths.isOwn(local.host);
-      const now = isGone ? this.#paths.to(remote.host) : this.#paths.to(remote.host, local.host);
+      const isMissing = !this.#paths.isOwn(local.host);
+      const isGone = isBound && isMissing;
+      const now = isGone ? wayOf() : wayOf(local.host);
       if (now === null) {
         wasAway = true; // it may come back as it was, and there is no other to take
       } else if (isGone) {
         this.#lose(remote, `this machine has the address ${local.host} no more`);
-      } else if (this.#paths.isExact && way !== null && now !== way) {
+      } else if (isBound && this.#paths.isExact && way !== null && now !== way) {
         this.#lose(remote, `the way there was ${way} and is ${now}`);
-      } else if (wasAway) {
+      } else if (wasAway || isMissing) {
         wasAway = false;
         this.#probe?.();
       }

@@ -113,6 +113,27 @@ Deno.test("what leaves the way as it was does not touch the session, and is not 
   assert.equal(sessions(), 1);
 });
 
+Deno.test("a session of Multipath TCP finds other ways itself, and is only asked whether it lives", async () => {
+  await using world = new VpnWorld();
+  world.server({ wire: "v2" });
+  const inner = world.net.dialer(CLIENT_HOST);
+  const dialer: Dialer = {
+    dial: async (to, o) => {
+      const stream = await inner.dial(to, o);
+      const info = stream.info.bind(stream);
+      stream.info = () => ({ ...info(), protocol: "mptcp" });
+      return stream;
+    },
+  };
+  const { paths, sessions } = setUp(world, { dialer });
+  await world.clock.advance(1_000);
+  paths.change({ way: "dev eth1", own: [] });
+  paths.change({ way: null });
+  paths.change({ way: "dev eth2" });
+  await world.clock.advance(5_000);
+  assert.equal(sessions(), 1);
+});
+
 Deno.test("where ways are only guessed at, another one is no reason to leave a session", async () => {
   await using world = new VpnWorld();
   world.server({ wire: "v2" });
