@@ -43,8 +43,15 @@ export function manyClients(
 }
 
 /** @throws {TtunError} usage, on an option that version 1 of the wire has nothing for */
-export function refuseForV1({ wire, rekey, offload }: VpnOptions): void {
-  const given = rekey !== undefined ? "--rekey" : offload === "auto" ? "--offload auto" : null;
+export function refuseForV1(options: VpnOptions): void {
+  const { wire, rekey, offload } = options;
+  const given = rekey !== undefined
+    ? "--rekey"
+    : offload === "auto"
+    ? "--offload auto"
+    : "name" in options && options.name !== undefined
+    ? "--name"
+    : null;
   if (wire !== "v1" || given === null) return;
   throw new TtunError(
     "usage",

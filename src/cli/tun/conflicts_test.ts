@@ -56,6 +56,9 @@ Deno.test("what version 1 does not have is refused where it is asked for, and on
     refuse(...given);
   }
   refuse("--wire", "v1");
+  const client = parseArgs(CLIENT_OPTIONS, ["-s", "a:1", "--wire", "v1", "--name", "laptop"]);
+  assert.ok(!client.help);
+  assert.throws(() => refuseForV1(client.values), { kind: "usage", message: /--name exclude/ });
   refuse("--wire", "v1", "--offload", "off");
 });
 

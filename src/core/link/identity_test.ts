@@ -4,7 +4,7 @@ import { formatCidr, parseCidr } from "../../base/addr.ts";
 import { fromHex, toHex } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { isClientName, toClientName } from "./client_name.ts";
-import { packIdentity, readIdentity } from "./identity.ts";
+import { clientId, packIdentity, readIdentity } from "./identity.ts";
 
 const ID = "000102030405060708090a0b0c0d0e0f";
 const LAPTOP = "06" + "6c6170746f70";
@@ -97,4 +97,18 @@ Deno.test("host names become names that a client may have", () => {
     const name = toClientName(text);
     assert(name === "" || isClientName(name));
   }));
+});
+
+Deno.test("a client's id is another one for each key, each name, and each that keeps it", () => {
+  const [kept, other] = [new Uint8Array(32), new Uint8Array(32).fill(1)];
+  const ids = [
+    clientId(kept, kept, ""),
+    clientId(other, kept, ""),
+    clientId(kept, other, ""),
+    clientId(kept, kept, "a"),
+    clientId(kept, kept, "b"),
+  ].map(toHex);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.deepEqual(ids.map(({ length }) => length), ids.map(() => 32));
+  assert.deepEqual(clientId(kept, kept, "a"), fromHex(ids[3]!), "and the same one each time");
 });
