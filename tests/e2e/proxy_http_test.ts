@@ -113,7 +113,8 @@ test("nc: who ends behind the request has the whole answer", async () => {
   });
   await using pair = await openPair();
   const host = `${LOOPBACK}:${target.port}`;
-  const script = 'printf "GET http://$1/ HTTP/1.1\\r\\nHost: $1\\r\\n\\r\\n" | nc -N 127.0.0.1 $2';
+  const script =
+    'printf "GET http://$1/ HTTP/1.1\\r\\nHost: $1\\r\\n\\r\\n" | nc.openbsd -N 127.0.0.1 $2';
   const { stdout, stderr } = await run("sh", ["-c", script, "sh", host, `${pair.port}`]);
   assert.match(stdout, /^HTTP\/1\.1 200 OK\r\n/, stderr);
   assert.equal(stdout.split("\r\n\r\n")[1], body);
