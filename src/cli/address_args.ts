@@ -24,13 +24,11 @@ export function readAddress(text: string, form: AddressForm): HostPort {
     throw unreadable(text, `the host is missing; write HOST:PORT, as example.net:${form.port}`);
   }
   if (isWholeIpv6(text)) return parseHostPort(`[${text}]:${form.port}`);
-  const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(text);
-  if (parts === null || parts[1] === "") {
-    if (text.split(":").length > 2) {
-      throw unreadable(text, "an IPv6 address with a port stands in brackets, as [::1]:20203");
-    }
-    return parseHostPort(text);
+  if (!text.startsWith("[") && text.split(":").length > 2) {
+    throw unreadable(text, "an IPv6 address with a port stands in brackets, as [::1]:20203");
   }
+  const parts = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/s.exec(text);
+  if (parts === null || parts[1] === "") return parseHostPort(text);
   const [, host, port] = parts;
   if (port === "") throw unreadable(text, `the port behind the colon is missing`);
   const number = port === undefined ? form.port : readPort(text, port);
@@ -56,8 +54,8 @@ export function refuseForeign(text: string): void {
 
 /** Colons make it one, so that nothing of it is a port; a zone may stand behind it. */
 function isWholeIpv6(text: string): boolean {
-  const address = text.split("%")[0]!;
-  return address.includes(":") && parseIp(address) !== null;
+  const [address, zone = ""] = text.split("%") as [string, string?];
+  return address.includes(":") && !zone.includes(":") && parseIp(address) !== null;
 }
 
 function readPort(text: string, port: string): number {

@@ -61,7 +61,9 @@ Deno.test("what is no address is refused with what to write instead", () => {
     assert.match(refusal("0.0.0.0:abc", form), /number from 1 to 65535/);
     assert.match(refusal("host:65536", form), /number from 1 to 65535/);
     assert.match(refusal("host:-1", form), /number from 1 to 65535/);
-    assert.match(refusal("::1:20203", form), /in brackets, as \[::1\]:20203/);
+    for (const text of ["::1:20203", "2001:db8::1:20203", "fe80::1%lo:20203"]) {
+      assert.match(refusal(text, form), /in brackets, as \[::1\]:20203/);
+    }
     for (const text of ["", ":", "[]:1", "[1.2.3.4]:1", "[::1", "a]b:1"]) refusal(text, form);
   }
   assert.match(refusal("20203", SERVER), /host is missing/);
