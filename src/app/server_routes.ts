@@ -29,7 +29,10 @@ export class ServerRoutes implements Disposable {
     this.#now = o.now;
   }
 
-  /** The networks that go into the tunnel, from now on or very soon: call it before they do. */
+  /**
+   * Networks that go into the tunnel very soon, if not already: call it before they do. Those that the
+   * table sends there, as by an --up command, count without.
+   */
   setNetworks(networks: readonly Cidr[]): void {
     this.#networks = networks;
     this.refresh();
@@ -70,8 +73,8 @@ export class ServerRoutes implements Disposable {
     const known = this.#hosts.get(host)!;
     const { address } = known;
     if (this.#table.isLocal(address)) return;
-    const { own, others } = this.#split(address);
-    const way = serverWay(others, this.#networks, address);
+    const { own, others, tunnel } = this.#split(address);
+    const way = serverWay(others, [...this.#networks, ...tunnel], address);
     if (way.kind === "free") {
       if (known.hop !== null) this.#remove(own);
       else this.#dropStale(host, own, bestRoute(others, address));
@@ -116,13 +119,19 @@ export class ServerRoutes implements Disposable {
     });
   }
 
-  /** Routes to this address alone that a ttun made, and all that are not the tunnel's. */
-  #split(address: Uint8Array): { own: TableRoute[]; others: TableRoute[] } {
+  /** Routes to this address alone that a ttun made, the tunnel's networks, and all other routes. */
+  #split(address: Uint8Array): { own: TableRoute[]; others: TableRoute[]; tunnel: Cidr[] } {
     const text = formatIp(address);
     const isOwn = ({ isForServer, to }: TableRoute) =>
       isForServer && to.prefix === address.length * 8 && formatIp(to.bytes) === text;
-    const routes = this.#table.routes().filter(({ index }) => index !== this.#tunnel);
-    return { own: routes.filter(isOwn), others: routes.filter((route) => !isOwn(route)) };
+    const own: TableRoute[] = [];
+    const others: TableRoute[] = [];
+    const tunnel: Cidr[] = [];
+    for (const route of this.#table.routes()) {
+      if (route.index === this.#tunnel) tunnel.push(route.to);
+      else (isOwn(route) ? own : others).push(route);
+    }
+    return { own, others, tunnel };
   }
 
   #remove(routes: readonly TableRoute[]): void {

@@ -92,6 +92,17 @@ Deno.test("networks that come later, as those that a server gives, count before 
   assert.deepEqual(table.forServers, []);
 });
 
+Deno.test("routes that others send into the tunnel count, as long as they are there", () => {
+  const { table, routes } = world();
+  routes.open("203.0.113.1");
+  table.add("128.0.0.0/1", TUNNEL, "by an --up command");
+  routes.refresh();
+  assert.deepEqual(table.forServers, ["203.0.113.1/32 home router"]);
+  table.list = table.list.filter(({ index }) => index !== TUNNEL);
+  routes.refresh();
+  assert.deepEqual(table.forServers, []);
+});
+
 Deno.test("the route follows the uplink; while there is none it stays, and the dial says so", () => {
   const { table, routes } = world();
   table.add("0.0.0.0/0", TUNNEL, "the tunnel");

@@ -97,7 +97,10 @@ export class LinuxKeeper implements DeviceKeeper {
       () => this.#check(),
     );
     // Before those who look at the ways: they shall see what has become of them.
-    this.#watch.onChange((change) => change.index !== index, () => this.#serverRoutes.refresh());
+    this.#watch.onChange(
+      ({ index: at, what }) => at !== index || what === "route",
+      () => this.#serverRoutes.refresh(),
+    );
     this.paths = {
       isExact: true,
       open: (host) => {
@@ -107,7 +110,7 @@ export class LinuxKeeper implements DeviceKeeper {
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
       to: (host, from) => pathTo(netlink, host, { tunnel: index, from }),
       isOwn: (host) => isOwnAddress(netlink, host),
-      onChange: (run) => this.#watch.onChange((change) => change.index !== index, run),
+      onChange: (run) => this.#watch.onChange(({ index: at }) => at !== index, run),
     };
   }
 
@@ -119,6 +122,7 @@ export class LinuxKeeper implements DeviceKeeper {
   sessionBegins(server?: string): void {
     this.#limit.resume();
     this.#check();
+    this.#serverRoutes.refresh();
     this.#server = server;
     this.warnOfDuplicates();
   }

@@ -162,8 +162,10 @@ async function run(
       pump: counted(new TunPump(device, clock, packets)),
       takeAddresses: async (addresses, { server, signal }) => {
         await given.take(addresses);
-        keeper.sessionBegins("host" in server ? server.host : undefined);
+        const host = "host" in server ? server.host : undefined;
+        keeper.sessionBegins(host);
         await orders.tellAddresses(given.present.map(formatCidr), signal);
+        keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
       },
       paths: keeper.paths,
       server,

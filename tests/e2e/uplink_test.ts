@@ -114,6 +114,13 @@ test("the client's address changes, or its network comes back: traffic flows aga
     ip address add 10.51.0.9/24 dev eth0
     ip route replace default via 10.51.0.1 src 10.51.0.9`);
 
+  // By hand the server's network is sent into the tunnel.
+  await w.client.sh("ip route add 192.0.2.0/25 dev ttun0");
+  await client.waitFor(/the server is reached beside the tunnel/);
+  assert.match(await w.client.sh("ip route get 192.0.2.1"), /dev eth0/);
+  assert.equal(client.output.match(/ authenticated /g)?.length, 2);
+  await w.client.sh("ip route del 192.0.2.0/25 dev ttun0");
+
   // An outage in which the kernel's pauses between retransmissions have grown.
   await w.client.sh("ip link set eth0 down");
   await ping(w.client, INNER.server4, { count: 10, wait: 2 });
@@ -162,7 +169,8 @@ test("all traffic through the tunnel, and the name server with it: the server's 
   await client.status;
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.51\.0\.1 dev eth0/);
   await w.client.sh("ip route del default; ip route add default via 10.52.0.1 dev eth1");
-  await using again = startTtun(w.client, "client", "-v", "-s", "192.0.2.1:20203", ...ALL);
+  const up = "ip route add 0.0.0.0/1 dev $TTUN_DEVICE; ip route add 128.0.0.0/1 dev $TTUN_DEVICE";
+  await using again = startTtun(w.client, "client", "-v", "-s", "192.0.2.1:20203", "--up", up);
   await again.waitFor(/authenticated/);
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.52\.0\.1 dev eth1/);
   assert.equal(await ping(w.client, INNER.server4), 3);
