@@ -11,7 +11,7 @@ export const KEPT_FOR_MS = 24 * 3600 * 1000;
 
 /** A client that wants addresses. */
 export interface LeaseClaim {
-  /** What tells it from others, as text without spaces. */
+  /** Identity of the client, unique among clients: text without spaces. */
   readonly owner: string;
   /** It will come back under this, also when the server has been restarted meanwhile. */
   readonly isKept: boolean;
@@ -21,7 +21,7 @@ export interface LeaseClaim {
   readonly wishes: readonly Cidr[];
 }
 
-/** Who has which addresses, or had them last. */
+/** Addresses of one client: those that it has, or had last. */
 export interface Lease {
   readonly owner: string;
   readonly isKept: boolean;
@@ -99,7 +99,7 @@ export class AddressPool {
     return viewOf(lease);
   }
 
-  /** What it asks for, what it has, the first that nobody knows, what was unused for the longest. */
+  /** Picks a free wish, else what it had, else the lowest never given, else the longest unused. */
   #hostFor(
     network: PoolNetwork,
     i: number,
@@ -195,7 +195,7 @@ class PoolNetwork {
     hosts(this.#network, taken, clients);
   }
 
-  /** That address with the network's prefix; null where no client may have it. */
+  /** Returns the address with the network's prefix; null where no client may have it. */
   hostAt({ bytes }: Cidr): Cidr | null {
     const host: Cidr = { ...this.#network, bytes };
     const isInside = covers(this.#network, bytes) && isAcceptable(host);
@@ -209,7 +209,7 @@ class PoolNetwork {
     return this.#holders.get(formatIp(bytes));
   }
 
-  /** Whether it was free. */
+  /** Gives a free address to the lease; returns false where somebody has it. */
   take(host: Cidr, lease: HeldLease): boolean {
     const key = formatIp(host.bytes);
     if (this.#holders.has(key)) return false;

@@ -262,7 +262,7 @@ Deno.test("a client gets what it asks for when that is free, and keeps it", () =
     "10.8.0.77/24",
     "fd00:8::1234:5/64",
   ]);
-  // What it had before is free for others again.
+  // The address that it had before is free for others again.
   assert.deepEqual(visit(of, claim("two")), ["10.8.0.2/24", "fd00:8::2/64"]);
   assert.deepEqual(visit(of, claim("two", wishes("9.9.9.9", "10.8.0.5", "10.8.0.6"))), [
     "10.8.0.5/24",

@@ -24,7 +24,7 @@ export class Backoff {
     if (lasted > GOOD_SESSION) this.restart();
   }
 
-  /** What made the attempts fail may be over: the pauses begin anew. */
+  /** Begins the pauses anew, since the cause of the failures may be over. */
   restart(): void {
     this.#next = FIRST;
   }

@@ -44,7 +44,7 @@ export function orderAddresses(
   return candidates.sort(compare).map(({ address }) => address);
 }
 
-/** As IPv6; an IPv4 one mapped. */
+/** The 16 bytes of an address; IPv4 becomes IPv4-mapped IPv6. */
 function bytesOf(address: string): Uint8Array {
   const ip = parseIp(withoutZone(address)) ?? new Uint8Array(16);
   if (ip.length === 16) return ip;

@@ -7,7 +7,7 @@ const LEAST_TTL = 1;
 const MOST_TTL = 600;
 const MOST_NEGATIVE_TTL = 60;
 
-/** What is kept: that there are addresses, or that there are none. */
+/** Outcomes worth keeping: addresses, or the fact that there are none. */
 export type Kept = Exclude<Outcome, { kind: "alias" | "failed" | "silent" }>;
 
 /** Answers for as long as they hold (RFC 2308), of so many names at the most. Times: milliseconds. */

@@ -2,7 +2,7 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
 import { withoutZone, zoneOf } from "../../base/zone.ts";
 
-/** What a host is: an address as it stands, or a name to be asked for. */
+/** A host as the user wrote it: a literal address, or a name to be looked up. */
 export type HostForm =
   | { readonly kind: "address"; readonly address: string }
   | {
@@ -43,7 +43,7 @@ export function readAddress(text: string): string | null {
   return zone === null ? formatIp(ip) : `${formatIp(ip)}%${zone}`;
 }
 
-/** Whether labels and length are as DNS has them. `name`: in lower case, no dot at the end. */
+/** True when labels and length are valid in DNS. `name`: lower case, no dot at the end. */
 export function isHostName(name: string): boolean {
   return name.length <= MOST_NAME && LABELS.test(name);
 }

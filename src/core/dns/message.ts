@@ -3,7 +3,7 @@ import packet from "dns-packet";
 import { formatIp, parseIp } from "../../base/addr.ts";
 import { isHostName } from "./host_name.ts";
 
-/** What is asked for of a name (RFC 1035 section 3.2.2, RFC 3596). */
+/** Record types in use (RFC 1035 section 3.2.2, RFC 3596). */
 export type RecordType = "A" | "AAAA";
 
 export interface Question {
@@ -13,7 +13,7 @@ export interface Question {
   readonly type: RecordType;
 }
 
-/** What an answer says. `ttl`: seconds for which it holds; null = it must not be kept. */
+/** The content of an answer. `ttl`: seconds for which it holds; null = it must not be kept. */
 export type Reply =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   /** The name is there without such a record; or it is not there at all. */
@@ -47,7 +47,7 @@ const OPCODE = 0x7800;
 const TRUNCATED = 0x0200;
 const RCODE = 0x000f;
 
-/** What is used of dns-packet's records; each type has its own fields. */
+/** The fields of dns-packet's records that are used here; each type has its own. */
 interface DnsRecord {
   readonly name: string;
   readonly type: string;
@@ -110,7 +110,7 @@ interface Decoded {
   readonly additionals: readonly DnsRecord[];
 }
 
-/** Whether the question is the query's, byte for byte; letters of either case are the same (RFC 4343). */
+/** True when the question equals the query's byte for byte, ignoring case (RFC 4343). */
 function sameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
   let end = HEADER;
   while (query[end] !== 0) end += query[end]! + 1;

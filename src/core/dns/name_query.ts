@@ -11,7 +11,7 @@ import {
 } from "./message.ts";
 import type { ResolvConf } from "./resolv_conf.ts";
 
-/** What the driver of a query has to do, in this order. Numbers are the driver's to remember. */
+/** Steps for the driver of a query, to be done in order. The driver remembers the numbers. */
 export type QueryStep =
   /**
    * Send a datagram to that server from the socket of that number, which is opened for it and hears
@@ -25,7 +25,7 @@ export type QueryStep =
   /** Close everything. */
   | { kind: "done"; outcome: Outcome };
 
-/** What came of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
+/** The result of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
 export type Outcome =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
@@ -36,9 +36,9 @@ export type Outcome =
   /** No server answered. */
   | { readonly kind: "silent" };
 
-/** What a name with one family's addresses waits for the other's: some servers never answer there. */
+/** Wait for the second address family, in milliseconds: some servers never answer for it. */
 const GRACE_MS = 300;
-/** The same where the second question goes out after the first one's answer. */
+/** Wait for the second family where it is asked for after the first, in milliseconds. */
 const SINGLE_GRACE_MS = 1000;
 
 /** A datagram may be lost: it is sent again so long after the first time, while its server has time. */
@@ -129,7 +129,7 @@ export class NameQuery {
     return [];
   }
 
-  /** What came over TCP, without its length, or null where nothing did. */
+  /** Takes an answer over TCP, without its length field; null where none came. */
   receivedWhole(exchange: number, bytes: Uint8Array | null, now: number): QueryStep[] {
     const { half, server, attempt } = this.#exchanges[exchange]!;
     if (this.#isOver || half.reply !== null) return [];
@@ -302,5 +302,5 @@ export interface NameQueryOptions {
   readonly rng: Rng;
 }
 
-/** What of the configuration concerns one query. */
+/** The part of the configuration that concerns one query. */
 export type QueryConf = Pick<ResolvConf, "timeoutMs" | "attempts" | "useVc" | "single" | "noAaaa">;

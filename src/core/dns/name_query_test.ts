@@ -54,7 +54,7 @@ class World {
     }
   }
 
-  /** What was sent since the last look. */
+  /** Returns the questions sent since the last call. */
   take(): string[] {
     return this.sent.splice(0);
   }

@@ -1,4 +1,4 @@
-/** What became of a question to one module (nsswitch.conf(5)). */
+/** The status that a module returns for a lookup (nsswitch.conf(5)). */
 export type LookupStatus = "success" | "notfound" | "unavail" | "tryagain";
 
 /** A module in the order of the file, and after which outcomes the question ends with it. */
@@ -10,7 +10,7 @@ export interface SwitchEntry {
 const STATUSES: readonly LookupStatus[] = ["success", "notfound", "unavail", "tryagain"];
 const MOST_ENTRIES = 16;
 
-/** As the C library does without a file, or without a line in it. */
+/** The C library's order without a file, or without a `hosts` line in it. */
 const DEFAULT = "files dns";
 
 /** Reads the modules that hosts are asked for; null = there is no file. */

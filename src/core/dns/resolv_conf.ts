@@ -1,6 +1,6 @@
 import { readAddress } from "./host_name.ts";
 
-/** What resolv.conf(5) says of how names are asked for. */
+/** The settings of resolv.conf(5) that are used here. */
 export interface ResolvConf {
   /** IP addresses, an IPv6 one perhaps with its zone (`fe80::1%eth0`), in the order of the file. */
   readonly servers: readonly string[];

@@ -3,7 +3,7 @@ import type { ResolvConf } from "./resolv_conf.ts";
 
 /**
  * The names that are asked for in turn until one is there (resolv.conf(5), `search` and `ndots`).
- * What would be too long with its domain is left out.
+ * Names that are too long with their domain are left out.
  */
 export function namesToAsk(
   name: string,

@@ -1,16 +1,16 @@
-/** What a network device is to have. Addresses and routes are texts that `ip` would show. */
+/** The wanted state of a network device. Addresses and routes are written as `ip` shows them. */
 export interface WantedState {
   readonly mtu: number;
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
 }
 
-/** What it has; more than is wanted does no harm. */
+/** The present state of the device; it may have more than is wanted. */
 export interface PresentState extends WantedState {
   readonly up: boolean;
 }
 
-/** What is to be put back, in the order in which it must be done. */
+/** The settings to be restored, in the order in which that must be done. */
 export interface Missing {
   readonly mtu: boolean;
   readonly up: boolean;
@@ -60,7 +60,7 @@ export function onlyNamed(what: Missing, names: readonly string[]): Missing {
   };
 }
 
-/** So many routes are named in a log line. */
+/** Most routes that one log line names. */
 const NAMED = 3;
 
 /** One text for the log: "link up, fc11::1/126, route 10.77.0.0/16". */

@@ -1,8 +1,9 @@
-/** So often in so many milliseconds one thing is put back that others take away. */
+/** Most repairs of one thing within `WINDOW` while others keep removing it. */
 const MOST = 3;
+/** Milliseconds for which a repair counts. */
 const WINDOW = 60_000;
 
-/** What becomes of things that are missing. */
+/** The decision about things that are missing. */
 export interface Verdict {
   /** These are put back. */
   readonly repair: readonly string[];

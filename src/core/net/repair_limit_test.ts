@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RepairLimit } from "./repair_limit.ts";
 
-/** What becomes of one thing that is missing at these times. */
+/** The decisions about one thing that is missing at these times. */
 function verdicts(limit: RepairLimit, at: number[], name = "a"): string[] {
   return at.map((now) => {
     const { repair, leave } = limit.next([name], now);

@@ -1,7 +1,7 @@
 /** How long a size is kept for a path; later a larger one is tried again, for paths change. */
 export const KEEP_MS = 3_600_000;
 
-/** So many paths at the most; the one that was added first goes. */
+/** Most paths that are remembered; the oldest entry is forgotten. */
 const MOST = 1024;
 
 /** Segment sizes that have passed, for each path. Paths are named by whoever asks. */

@@ -6,7 +6,7 @@ import type { SendingInfo } from "../../contract/stream.ts";
  * go in, a smaller segment size comes out.
  */
 
-/** What is looked at: `acked` bytes, the `segmentBytes` of a full segment, the round trip. */
+/** A connection's facts: bytes acknowledged, size of a full segment, round trip (milliseconds). */
 export interface WatchedFacts {
   readonly acked?: number;
   readonly segmentBytes?: number;
@@ -23,7 +23,7 @@ export interface WatchedFacts {
  */
 const SEGMENT_SIZES = [1440, 1220, 536] as const;
 
-/** What every path carries. */
+/** The MSS that every path carries, in bytes. */
 export const LEAST_SEGMENT_SIZE = 536;
 
 /** A size that is hardly smaller than today's is not worth a new connection. */

@@ -10,13 +10,13 @@ import {
 
 fc.configureGlobal({ seed: 5 });
 
-/** What a path takes at a time; the time is in milliseconds. */
+/** A path that lets full or small segments pass at a given time (milliseconds). */
 interface Path {
   full: (now: number) => boolean;
   small: (now: number) => boolean;
   /** When the peer says something of its own accord. */
   peerSpeaks: readonly number[];
-  /** What is lost by chance besides; a random number in [0, 1) below it is a loss. */
+  /** Share of further segments lost by chance; a random number in [0, 1) below it is a loss. */
   loss?: number;
   chance?: () => number;
   mss?: number;

@@ -70,7 +70,7 @@ export class BodyReader {
     return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
   }
 
-  /** Whether another reader could have found another end. */
+  /** True when a malformed line was mended, so that another reader could find another end. */
   get isMended(): boolean {
     return this.#chunks?.isMended === true;
   }

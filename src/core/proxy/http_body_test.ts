@@ -173,7 +173,7 @@ Deno.test("extensions and trailers are limited, a response's less", () => {
   }
 });
 
-/** What goes on of a body, given in pieces of `size`; whether it is whole, and mended. */
+/** Feeds a body in pieces of `size` bytes: the output, and its `isDone` and `isMended`. */
 function given(text: string, size: number, o: { mends?: boolean; unchunks?: boolean }) {
   const reader = new BodyReader(CHUNKED, { limits: RESPONSE_LIMITS, ...o });
   const bytes = toLatin1(text);

@@ -80,11 +80,11 @@ export class ChunkedReader {
     return this.#state === "done";
   }
 
-  /** As `BodyReader.take`. @throws {HttpError} 400 */
+  /** Like `BodyReader.take`. @throws {HttpError} 400 */
   take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
     const { mends = false, unchunks = false } = this.#o;
     let at = 0;
-    /** What comes before has been given. */
+    /** Index of the first byte that has not been given yet. */
     let from = 0;
     while (at < bytes.length && this.#state !== "done") {
       if (this.#state === "data") {

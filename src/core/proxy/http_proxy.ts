@@ -53,7 +53,7 @@ export class HttpProxy {
     this.#auth = o.auth;
   }
 
-  /** Whether to read the client and call `fromClient`: ask before each read. */
+  /** True when the client may be read and `fromClient` called; ask before each read. */
   get wantsClient(): boolean {
     return !this.#isOver && !this.#clientEnded && this.#held.length < this.#mostHeld;
   }
@@ -221,7 +221,7 @@ export class HttpProxy {
     this.#actions.push({ kind: "endTarget" });
   }
 
-  /** Whether another request is held: of one that breaks off nothing will come. */
+  /** True when another whole head is held; after the client's end a partial one never completes. */
   get #hasNext(): boolean {
     if (this.#held.length === 0) return false;
     try {

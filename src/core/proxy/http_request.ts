@@ -21,7 +21,7 @@ export interface ProxyRequest {
   /** Whether the client keeps its connection for another request. */
   readonly isPersistent: boolean;
   /**
-   * Whether it may be sent a second time where nobody knows if the first arrived. Any other one
+   * True when it may be sent again where nobody knows if the first arrived. Any other one
    * never goes over a connection that has served a request before, and may be closing.
    */
   readonly isRepeatable: boolean;

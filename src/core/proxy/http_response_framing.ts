@@ -13,7 +13,7 @@ export interface ResponseFraming {
   readonly isSure: boolean;
 }
 
-/** What the fields say of the body. */
+/** The framing that the header fields declare. */
 interface Declared {
   readonly framing: Framing;
   /** The one field that says so. */

@@ -77,7 +77,7 @@ Deno.test("what servers get wrong is read as browsers do, told to the client in 
     assert.equal(found.isSure, false, fields);
     const lines = found.fields.map(({ name, value }) => `${name}: ${value}`);
     assert.deepEqual(lines, ["A: 1", ...(told === "" ? [] : [told]), "B: 2"], fields);
-    // What the client is told is one thing, and sure, unless it is the end of the connection.
+    // The client gets one unambiguous framing, unless the body ends with the connection.
     const again = read(200, lines.map((line) => `${line}\n`).join(""));
     assert.deepEqual(again.framing, wanted, fields);
     if (wanted !== CLOSE) assert.ok(again.isSure, fields);

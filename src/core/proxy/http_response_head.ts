@@ -45,7 +45,7 @@ export function parseResponseHead(text: string): ResponseHead {
 function readFields(lines: readonly string[]): { fields: Field[]; isMended: boolean } {
   const found: { name: string; parts: string[] }[] = [];
   let isMended = false;
-  /** What a folded line belongs to; null = to nothing that was kept. */
+  /** The field that a folded line continues; null = none that was kept. */
   let last: { name: string; parts: string[] } | null = null;
   for (const line of lines) {
     const isFolded = line.startsWith(" ") || line.startsWith("\t");
