@@ -36,7 +36,7 @@ export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
-  /** Who the client says that it is (version 2; clients from before TLV 80 say nothing). */
+  /** The client's self-description (version 2; absent from clients older than TLV 80). */
   readonly identity?: ClientIdentity;
   /**
    * Answers with our proof; the link owns stream and keys from then on. `addresses` are for the

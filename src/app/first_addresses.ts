@@ -17,7 +17,7 @@ const PATIENCE = 5_000;
 
 export interface FirstAddressesOptions {
   readonly server: HostPort;
-  /** What will go into the tunnel. */
+  /** Networks that will be routed into the tunnel. */
   readonly routes: readonly Cidr[];
   readonly retries: number;
   readonly resolver: Resolver;

@@ -34,7 +34,7 @@ export interface MeetingOptions {
   readonly clock: Clock;
   /** 16 random bytes, one for each process. */
   readonly instance: Uint8Array;
-  /** Who this client is, for a server that gives addresses. */
+  /** This client's self-description, for a server that gives addresses. */
   readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;

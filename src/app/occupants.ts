@@ -1,4 +1,4 @@
-/** Who is connected to a server, for the words by which it turns others away. */
+/** Clients connected to a server; words the refusal of others. */
 export class Occupants {
   readonly #clients: number;
   readonly #wallClock: () => number;

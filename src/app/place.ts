@@ -25,7 +25,7 @@ export interface Tenant {
   evict(): void;
   /** One for each process of a client that says so: it replaces its own stale session at once. */
   readonly instance?: string | undefined;
-  /** What a client keeps from one process to the next: it has one place at a time. */
+  /** The client's identity across its processes; each identity has one place at a time. */
   readonly identity?: string | undefined;
   /** Can be refused with words: then it is told "busy" when the holder lives, and need not wait. */
   readonly canBeRefused?: boolean;

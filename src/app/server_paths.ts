@@ -22,7 +22,7 @@ export class ServerPaths {
   readonly #clock: Clock;
   /** The server's addresses that have been dialled, and the last way to each. */
   readonly #last = new Map<string, string | null>();
-  /** What the server's name stood for at last. */
+  /** Addresses from the last lookup of the server's name. */
   #addresses: readonly string[];
   /** The next attempt takes these without asking. */
   #isFresh: boolean;
@@ -111,7 +111,7 @@ export class ServerPaths {
   }
 }
 
-/** What changes of the way to the server do to one attempt. */
+/** Ends one attempt, or its session, when the way to the server changes. */
 class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;

@@ -38,7 +38,7 @@ export class ServerRoutes implements Disposable {
     this.refresh();
   }
 
-  /** Whether this address (4 or 16 bytes) has been dialled. */
+  /** True when this address (4 or 16 bytes) has been dialled. */
   has(address: Uint8Array): boolean {
     return this.#hosts.has(formatIp(address));
   }

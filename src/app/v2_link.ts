@@ -132,7 +132,7 @@ export class V2Link implements Link {
     return this.#session.peer.deadTime * 1000;
   }
 
-  /** Whether nothing has come since a ping, for so long that an answer was to be expected. */
+  /** True when nothing has come since a ping that should have been answered by now. */
   get isUnanswered(): boolean {
     return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
   }

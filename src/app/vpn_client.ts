@@ -31,13 +31,13 @@ const LEAST_SEGMENT = 88;
 /** How long a size is tried that nothing speaks for but silence. */
 const TRIAL_MS = 60_000;
 
-/** So many attempts in a row may follow the last one at once. */
+/** Most attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
 
 /** Well below what any server waits for (docs/link-v2.md, TLV 04). */
 const SIGN_OF_LIFE_EVERY = 2_000;
 
-/** What is known of a session before its packets. */
+/** Facts of a session that are known before its packets. */
 export interface SessionFacts {
   /** The server's address, where it is one of IP. */
   readonly server: Addr;
@@ -51,7 +51,7 @@ export interface VpnClientOptions {
   resolver: Resolver;
   /** The ways to the server. */
   paths: Paths;
-  /** What the server's name stands for, where that has just been asked. */
+  /** Addresses of the server's name from a lookup just before; the first attempt uses them. */
   addresses?: readonly string[];
   pump: PacketService;
   secrets: WireSecrets;
@@ -63,7 +63,7 @@ export interface VpnClientOptions {
   takeAddresses: (addresses: readonly Cidr[], session: SessionFacts) => void | Promise<void>;
   /** 16 random bytes, one for each process. */
   instance: Uint8Array;
-  /** Who this client is; undefined = it does not say. */
+  /** This client's self-description; undefined = it sends none. */
   identity?: ClientIdentity | undefined;
   clock: Clock;
   log: Logger;
@@ -219,7 +219,7 @@ class VpnClient {
     }
   }
 
-  /** What the user does with the addresses may take long: the server shall not take us for dead. */
+  /** Pings the server meanwhile, since the user's commands may take longer than its patience. */
   #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
     return scope(signal, async (tasks) => {
       tasks.spawn(async (signal) => {

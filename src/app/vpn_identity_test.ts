@@ -45,7 +45,7 @@ Deno.test("a restarted client gets its address back, whoever else came meanwhile
   const again = world.client({ wire: "auto", host: "192.0.2.14", identity: identity(1) });
   await world.clock.settle();
   assert.equal(addressOf(again), "10.8.0.2");
-  // What is to be kept is told each time, and only of clients that come back.
+  // The leases to be kept are passed on each time, only those of clients with an identity.
   assert.deepEqual(served.kept.at(-1)!.map(({ addresses }) => addresses[0]!.bytes.at(-1)), [3, 2]);
 });
 

@@ -224,7 +224,7 @@ class VpnServer {
     const { many, secrets } = this.#o;
     if (many === undefined) return undefined;
     const { id = null, name = "", wishes = [] } = candidate.identity ?? {};
-    // What is no identity lasts for as long as the client's process does.
+    // Without an identity the owner is the client's process.
     const owner = id === null ? `process:${candidate.instance ?? peer}` : toHex(id);
     const claim = { owner, isKept: id !== null, name, wishes };
     const lease = many.pool.lease(claim, secrets.wallClock());
@@ -289,7 +289,7 @@ class VpnServer {
   }
 }
 
-/** What tells the client from others, if it keeps anything. */
+/** The client's identity in hex; undefined where it keeps none. */
 function idOf({ identity }: Candidate): string | undefined {
   return identity?.id == null ? undefined : toHex(identity.id);
 }

@@ -40,7 +40,7 @@ export interface PeerLink {
   readonly rttMs?: () => number;
   /** At a server: tells the client which size of segments passes on its path (version 2). */
   readonly tellSegmentSize?: (bytes: number) => void;
-  /** Whether the peer has left a question of ours unanswered for a while (version 2). */
+  /** True when the peer has left a question of ours unanswered for a while (version 2). */
   readonly isUnanswered?: () => boolean;
   /** Runs beside the session and ends it when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;

@@ -37,8 +37,8 @@ export interface MinuteAttempt {
 export interface Answer {
   readonly minute: number;
   /**
-   * Whether that minute's port was reached (accepted or refused) without being answered: silence
-   * and what was not tried say nothing.
+   * True when that minute's port was reached (accepted or refused) without an answer. Silence and
+   * untried minutes prove nothing.
    */
   isDenied(minute: number): boolean;
 }
@@ -50,7 +50,7 @@ export interface MinuteRaceOptions<T> {
   readonly signal: AbortSignal;
   /** Silence after which the next minute is tried; see `staggerOf`. */
   readonly staggerMs: number;
-  /** Whether no other minute may be tried, since something was sent that must not be repeated. */
+  /** True when no other minute may be tried, since something was sent that must not be repeated. */
   readonly isSpent?: () => boolean;
   /** Tries a minute, and calls `answered` before it returns; gives up with the attempt's signal. */
   readonly run: (attempt: MinuteAttempt) => Promise<T>;
@@ -76,7 +76,7 @@ export function raceMinutes<T>(o: MinuteRaceOptions<T>): Promise<T> {
   return new Promise((resolve, reject) => new MinuteRace(o, resolve, reject).begin());
 }
 
-/** What an attempt needs of its race. */
+/** The race as its attempts see it. */
 interface Referee {
   readonly isAlone: boolean;
   connected(attempt: Attempt, isAsked: boolean): void;

@@ -18,7 +18,7 @@ const SILENT_PATIENCE_MS = { one: 1000, five: 250 };
 /** Names that stand for others, one question after the other. */
 const MOST_LINKS = 8;
 
-/** What came of all questions for a name. */
+/** The final outcome of all questions for a name. */
 export type Answer = Exclude<Outcome, { kind: "alias" }>;
 
 export interface DnsOptions extends QueryMeans {
@@ -101,7 +101,7 @@ export class DnsClient {
     return { ...outcome, addresses };
   }
 
-  /** As the file has them, with `rotate` from the next one on. */
+  /** Server numbers in the file's order; with `rotate` each call begins one further on. */
   #order({ servers, rotate }: ResolvConf): number[] {
     const first = rotate ? this.#turns++ % servers.length : 0;
     return servers.map((_, i) => (first + i) % servers.length);

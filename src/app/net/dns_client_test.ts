@@ -64,7 +64,7 @@ class World {
     });
   }
 
-  /** What is found, and by which questions. */
+  /** Looks a name up: the addresses or the kind of failure, and the questions that it took. */
   async ask(name: string, isAbsolute = false): Promise<string> {
     this.asked.length = 0;
     const asking = this.client.lookUp(name, isAbsolute, this.stop.signal);

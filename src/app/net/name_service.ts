@@ -161,7 +161,7 @@ export const ADDRESSES_ONLY: Resolver = new NameService(({ name }) =>
   Promise.reject(noSuchName(name))
 );
 
-/** That a name has no address, in words for the user. */
+/** The error for a name without an address, in words for the user. */
 export function noSuchName(host: string): NameError {
   return new NameError(
     "missing",

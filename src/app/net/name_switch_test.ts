@@ -11,7 +11,7 @@ import { SystemLookups } from "./system_lookups.ts";
 
 const HOSTS = "192.0.2.1 here.example\n127.0.0.1 localhost\n";
 
-/** What a machine with this line answers, and whom it asks. */
+/** A lookup on a machine with this `hosts` line: the answer, and the questions that it took. */
 function machine(
   line: string,
   o: { dns?: Outcome; system?: string[] | NameReason; hosts?: string },

@@ -21,7 +21,7 @@ export class PathWatch implements Disposable {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #lookMs: number;
-  /** Whether the stream is without its time-out. */
+  /** Watched streams; true = the time-out is off for now. */
   readonly #streams = new Map<Stream, boolean>();
   #timer: Disposable | null = null;
 

@@ -6,13 +6,13 @@ import type { Dialer, Stream } from "../../contract/stream.ts";
 import { MOST_MESSAGE } from "../../core/dns/message.ts";
 import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts";
 
-/** So many datagrams are read before others have their turn: anybody near can send them. */
+/** Most datagrams read in one turn, since anybody near can send them. */
 const TURN = 64;
 
 /** Where datagrams are read to, one after the other: longer ones than were asked for are cut. */
 const room = new Uint8Array(4096);
 
-/** What queries are made with. */
+/** Sockets and clock that queries use. */
 export interface QueryMeans {
   readonly datagrams: DatagramDialer;
   readonly dialer: Dialer;

@@ -3,7 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
 
-/** So many servers at the most: more are forgotten. */
+/** Most servers that are remembered; one more makes it begin anew. */
 const MOST_SERVERS = 256;
 
 /**
@@ -51,7 +51,7 @@ export class SizedDialer implements Dialer {
     this.#sizes.set(`${near} ${far}`, segmentBytes, this.#clock.now(), keepMs);
   }
 
-  /** What connections on this path are limited to now. */
+  /** Present segment size limit of the path, in bytes; undefined = none. */
   limitOf({ local, remote }: Ends): number | undefined {
     return this.#size(hostOf(local), hostOf(remote));
   }

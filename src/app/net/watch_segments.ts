@@ -24,7 +24,7 @@ export async function watchSegments(
   }
 }
 
-/** As `watchSegments`, for the time of a handshake. */
+/** Like `watchSegments`, for a handshake. */
 export async function watchHandshake(
   stream: Stream,
   { clock, signal }: { clock: Clock; signal: AbortSignal },

@@ -1,10 +1,10 @@
 import type { Clock } from "../../contract/host.ts";
 import type { FileSource } from "../../contract/names.ts";
 
-/** So seldom it is looked at. */
+/** Shortest interval between two looks at the file, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** What a text file of the system says, read again when it has changed. */
+/** The parsed content of a text file, read again when the file has changed. */
 export class WatchedFile<T> {
   readonly #o: WatchedFileOptions<T>;
   #lookAt = -Infinity;
@@ -27,7 +27,7 @@ export class WatchedFile<T> {
     const isGone = stamp === null && this.#stamp !== null;
     this.#stamp = stamp;
     const text = stamp === null ? null : source.read(path, most);
-    // What cannot be read any more, as after --user, goes on as it was.
+    // A file that has become unreadable, as after --user, keeps its last value.
     if (text !== null || isGone) this.#value = parse(text);
     return this.#value;
   }

@@ -7,7 +7,7 @@ const LOOK_MS = 20;
 /** The longest time that a peer gets for it. */
 const MOST_MS = 10_000;
 
-/** The same where nobody can tell. */
+/** Wait where the kernel cannot tell whether data was delivered, in milliseconds. */
 const UNKNOWN_MS = 200;
 
 /**

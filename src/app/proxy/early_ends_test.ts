@@ -187,7 +187,7 @@ Deno.test("a target that has gone before a SOCKS client's first words could be w
   }
 });
 
-/** What is there, however it ends. */
+/** Reads all bytes that are there, however the stream ends. */
 function readNowAllOf(stream: Stream): Uint8Array {
   const into = new Uint8Array(100);
   const got = stream.readNow(into);

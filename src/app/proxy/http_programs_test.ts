@@ -1,4 +1,4 @@
-/** What programs write to a proxy in other forms than the usual ones, from the program to the target. */
+/** Unusual forms of requests that programs write to a proxy, from the program to the target. */
 import assert from "node:assert/strict";
 import { ProxyWorld, TARGET_NAME, TARGET_V6 } from "../../../tests/fake/proxy.ts";
 import { readHead, socks5 } from "../../../tests/fake/proxy_programs.ts";

@@ -2,7 +2,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { throwAway } from "../throw_away.ts";
 
-/** So long without a byte means that the other end has heard the last answer, and stopped. */
+/** Silence after which the other end counts as having read the last answer, in milliseconds. */
 export const LINGER_MS = 2000;
 
 /** The longest time that what it still sends is read and dropped. */

@@ -244,7 +244,7 @@ class Way extends Going implements Blocked {
   readonly #scratch: Scratch;
   readonly #blocked: BlockedStreams;
   readonly #relay: Relay;
-  /** What comes is dropped: `to` takes no more. */
+  /** Input is read and dropped, since `to` takes no more. */
   #drops = false;
   /** Nothing is read until it settles. */
   #stalled: PromiseWithResolvers<number> | null = null;

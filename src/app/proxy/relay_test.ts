@@ -97,7 +97,7 @@ async function upload(o: { tt?: boolean; isBlocked?: boolean } = {}) {
 Deno.test("what a target said before it closed on an upload is delivered, and the sender hears the end", async () => {
   const { clock, left, right, second, sending, ended } = await upload();
   right.writeNow(utf8("413 too big"));
-  // As the kernel has it: a write tells of the reset, and what came before is still there to read.
+  // Like in the kernel, a write reports the reset, and bytes that came before can still be read.
   second.writeNow = second.write = () => {
     throw new TtunError("lost", "reset");
   };

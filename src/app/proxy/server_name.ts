@@ -22,7 +22,7 @@ export interface ServerNameOptions {
   readonly signal: AbortSignal;
   /** For how long no question follows an answer. */
   readonly freshMs?: number;
-  /** What has been found out before. */
+  /** An answer from before, for use while there is none. */
   readonly known?: { readonly host: string; readonly addresses: readonly string[] };
 }
 

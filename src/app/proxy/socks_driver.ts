@@ -187,7 +187,7 @@ export class SocksDriver implements DialEvents {
       const writing = upstream.write(bytes);
       return writing instanceof Promise ? writing.catch(() => {}) : writing;
     } catch {
-      // As above.
+      // A synchronous failure is left to the relay too.
     }
   }
 

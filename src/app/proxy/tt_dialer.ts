@@ -79,7 +79,7 @@ export class TtDialer implements Disposable {
   #detour: { readonly from: number; readonly to: number } | null = null;
   /** The last minute in which it was asked whether the clocks differ. */
   #asked = -1;
-  /** What the last connect to the server took. */
+  /** Duration of the last connect to the server, in milliseconds. */
   #connectMs = 0;
   /** The server has shown the mark: it takes the request behind the greeting. */
   #knowsMark = false;
@@ -219,7 +219,7 @@ export class TtDialer implements Disposable {
     });
   }
 
-  /** Whether the server answers on the port, and with the key, of that minute. */
+  /** True when the server answers on that minute's port with that minute's key. */
   async #isOpen(minute: number): Promise<boolean> {
     try {
       await this.#greet(minute, this.#o.signal);
