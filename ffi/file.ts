@@ -18,8 +18,8 @@ const STX_DEVICE = 136;
 const PIECE = 65_536;
 
 /**
- * What differs when a file is changed or replaced (device, inode, size and times), or null when there
- * is none. Needs no permission of Deno's, so it works after those were given up.
+ * A text that differs when a file is changed or replaced (device, inode, size and times); null when
+ * there is none. Needs no permission of Deno's, so it works after those were given up.
  */
 export function fileStamp(libc: Libc, path: string): string | null {
   const { statx } = libc.call;

@@ -13,7 +13,7 @@ const IFLA_TUN_NUM_QUEUES = 8;
 /** linux/if_tun.h */
 const IFF_TAP = 0x0002;
 
-/** What a link is, as far as its driver tells (IFLA_LINKINFO; the facts of a TUN device since Linux 4.17). */
+/** A link's kind, as its driver reports it (IFLA_LINKINFO; TUN details since Linux 4.17). */
 export interface LinkKind {
   /** The driver's word: "tun", "veth", …; a tap device is "tap" here. */
   readonly kind: string;

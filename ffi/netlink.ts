@@ -95,7 +95,7 @@ const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
   before: NLM_F_CREATE,
 };
 
-/** So often a list is asked for again that changed while the kernel told it. */
+/** Most requests for a list that keeps changing while the kernel sends it. */
 const LIST_ATTEMPTS = 4;
 
 /** An address of a link; with `peer`, point to point: `peer` and its prefix are what is on the other side. */

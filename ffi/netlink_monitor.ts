@@ -19,7 +19,7 @@ import {
 import { type NetlinkMessage, unpackMessages, view } from "./netlink_message.ts";
 import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
 
-/** What the kernel tells of changes (rtnetlink(7), "multicast groups"). */
+/** The kernel's notifications of changes (rtnetlink(7), "multicast groups"). */
 
 const SOCK_NONBLOCK = 0o4000;
 // struct sockaddr_nl: u16 family, u16 pad, u32 port, u32 groups

@@ -65,7 +65,7 @@ export interface NewRoute extends Partial<NextHop> {
   readonly protocol?: number | undefined;
 }
 
-/** What the kernel answers to a lookup where there is no way. */
+/** Errors by which the kernel answers a lookup when there is no way. */
 export const LOOKUP_FAILURES: readonly ErrnoName[] = [
   "ENETUNREACH",
   "EHOSTUNREACH",
@@ -99,7 +99,7 @@ export function packRoute(route: NewRoute): Uint8Array {
   );
 }
 
-/** What is asked about the way to an address. */
+/** Options of a lookup of the way to an address. */
 export interface Lookup {
   /** Of packets from this address, one of this machine's: the kernel chooses none then. */
   readonly from?: Uint8Array | undefined;

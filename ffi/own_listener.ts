@@ -11,8 +11,8 @@ const DARWIN = { SOL_SOCKET: 0xffff, SO_ACCEPTCONN: 0x0002 };
 const MOST = 256;
 
 /**
- * Whether this process itself has opened a socket that listens. One that it was started with does
- * not count: it would have been closed at the start if it closed on exec.
+ * True when this process itself has opened a listening socket. An inherited one does not count: it
+ * has no close-on-exec flag, or it would have been closed at the start.
  */
 export function hasOwnListener(): boolean {
   const isLinux = Deno.build.os === "linux";

@@ -83,7 +83,7 @@ const int = new Int32Array(1);
 const intBytes = new Uint8Array(int.buffer);
 const intLength = new Uint8Array(new Uint32Array([4]).buffer);
 
-/** What must be known before a socket connects or listens. */
+/** Properties of a socket that are fixed before it connects or listens. */
 export interface SocketKind {
   /** Multipath TCP, where the kernel has that. */
   readonly mptcp: boolean;

@@ -16,7 +16,7 @@ const DARWIN: SignalLayout = { size: 16, flagsAt: 12, SA_RESTART: 2, SIGUSR1: 30
 
 const SIG_IGN = 1n;
 
-/** What is needed of a C library. */
+/** Functions of the C library that are needed here. */
 export interface SignalCalls {
   /** `int sigaction(int signal, const struct sigaction *new, struct sigaction *old)` */
   sigaction(

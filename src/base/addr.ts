@@ -69,7 +69,7 @@ export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
-/** Whether the host is an IP address, with or without a zone, and no name. */
+/** True when the host is an IP address, with or without a zone. */
 export function isIpAddress(host: string): boolean {
   return ipBytes(withoutZone(host)) !== null;
 }

@@ -1,7 +1,7 @@
 import { type HostPort, parseHostPort, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 
-/** What of an address may be left out, and what stands for it then. */
+/** Parts of an address that may be left out, and their defaults. */
 export interface AddressForm {
   /** The host of `PORT` and `:PORT`; absent = a host is needed. "" = all addresses. */
   readonly host?: string;

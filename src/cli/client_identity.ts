@@ -2,11 +2,11 @@ import { fromHex, toHex } from "../base/bytes.ts";
 import { rng } from "./rng.ts";
 import { mayKeepState, NO_STATE_PERMISSION, readState, writeState } from "./state_file.ts";
 
-/** What a client keeps to be known again, in the state directory: 32 random bytes in hex. */
+/** File in the state directory by which a client is known again: 32 random bytes in hex. */
 const FILE = "identity";
 const SIZE = 32;
 
-/** What a client is known by; null where it can keep nothing, and why. */
+/** The secret by which a client is known; null, with the reason, where it can keep none. */
 export type KeptIdentity =
   | { readonly secret: Uint8Array; readonly why: null }
   | { readonly secret: null; readonly why: string };
@@ -21,7 +21,7 @@ export function keptIdentity(directory: string | null): KeptIdentity {
   const before = read(directory);
   if (before !== null) return { secret: before, why: null };
   const problem = writeState(directory, FILE, `${toHex(rng(SIZE))}\n`);
-  // What is read back counts: another client may have made it in the same moment.
+  // The content read back counts: another client may have made the file in the same moment.
   const after = problem === null ? read(directory) : null;
   if (after !== null) return { secret: after, why: null };
   return { secret: null, why: problem ?? `${FILE} in ${directory} cannot be read` };

@@ -40,7 +40,7 @@ export const MEANS_OPTIONS = {
     group: "tuning",
     kind: "integer",
     metavar: "BYTES",
-    // What Linux takes as TCP_MAXSEG.
+    // The range that Linux accepts for TCP_MAXSEG.
     min: 88,
     max: 32767,
     help: "largest TCP segment of the connection between the two ends (its MSS), for a path that " +

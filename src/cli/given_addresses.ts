@@ -77,7 +77,7 @@ export class GivenAddresses {
       .map((address) => this.#own.find((own) => isSameIp(own, address)) ?? address);
   }
 
-  /** What becomes of the user's wishes, and of these addresses the next time. */
+  /** Logs which of the user's wishes were not met, and that the addresses may change next time. */
   #tell(given: readonly Cidr[]): void {
     const { addressesAreAsked, whyForgotten } = this.#config;
     for (const own of addressesAreAsked ? this.#own : []) {

@@ -62,7 +62,7 @@ export const SERVER_REFUSALS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
 };
 
-/** The same for a client. */
+/** Options of other tunnels that a client has not: what to write instead. */
 export const CLIENT_REFUSALS: Refusals = {
   ...TUNNEL,
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
@@ -70,7 +70,7 @@ export const CLIENT_REFUSALS: Refusals = {
   ...words(["listen", "l"], "a client connects; -l is the server's"),
 };
 
-/** The same for a proxy's server. */
+/** Options of other programs that a proxy's server has not: what to write instead. */
 export const PROXY_SERVER_HABITS: Refusals = {
   ...COMMON,
   ...words(
@@ -80,7 +80,7 @@ export const PROXY_SERVER_HABITS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its clients; -s is the client's"),
 };
 
-/** The same for a proxy's client. */
+/** Options of other programs that a proxy's client has not: what to write instead. */
 export const PROXY_CLIENT_HABITS: Refusals = {
   ...COMMON,
   ...words(

@@ -27,7 +27,7 @@ export const EXIT_MEANINGS: readonly Row[] = [
   ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
 ];
 
-/** What `ttun --help` prints: all commands. */
+/** The text of `ttun --help`: all commands. */
 export function generalHelp(commands: Commands): string {
   const all = listings(commands);
   return page([
@@ -146,7 +146,7 @@ export interface Listing {
   readonly example: string;
 }
 
-/** What lists of commands have, in their order. */
+/** Entries for a list of the commands, in their order. */
 export function listings(commands: Commands): Listing[] {
   return Object.entries(commands).flatMap(([word, found]): Listing[] => {
     if (isGroup(found) && found.example !== undefined) {

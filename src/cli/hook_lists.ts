@@ -10,7 +10,7 @@ export const LONGEST_VALUE = 16 * 1024;
 /** Variable → what it lists, as `TTUN_ROUTES` → networks. */
 export type Lists = Readonly<Record<string, readonly string[]>>;
 
-/** Whether a command that is told these lists needs a file for one of them. */
+/** True when one of these lists is too long for a variable and needs a file. */
 export function needsFile(lists: Lists): boolean {
   return Object.values(lists).some((list) => joined(list).length > LONGEST_VALUE);
 }

@@ -34,7 +34,7 @@ function lists({ addresses, routes }: ListFacts) {
   return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };
 }
 
-/** Whether a hook that is told these facts needs to write a file. */
+/** True when a hook with these facts needs a file for a long list. */
 export function hookNeedsFile(facts: ListFacts): boolean {
   return needsFile(lists(facts));
 }

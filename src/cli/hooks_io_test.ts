@@ -10,7 +10,7 @@ function hook(command: string, facts: Partial<Hook["facts"]> = {}): Hook {
   return { name: "--up", command, role: "client", facts: { ...none, ...facts } };
 }
 
-/** What a command prints into a file of its own, as text. */
+/** The standard output of a hook's command, caught in a file. */
 async function outputOf(command: string, facts: Partial<Hook["facts"]>): Promise<string> {
   const file = Deno.makeTempFileSync();
   try {

@@ -17,9 +17,9 @@ export interface KeyHost {
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
-  /** Whether Deno lets us read it: whether the system does shows when it is opened. */
+  /** True when Deno permits reading it; the system's own permission shows at `open`. */
   mayRead(path: string): boolean;
-  /** Whether there is an ordinary file of that name; false also where we may not look. */
+  /** True when an ordinary file of that name exists; false also where we may not look. */
   isFile(path: string): boolean;
   /** The home directory of a user of this machine; undefined where it is not known. */
   homeOf(user: string): string | undefined;

@@ -61,7 +61,7 @@ export async function resolveKey(
   if (envFile !== undefined) {
     return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
   }
-  // As `$(cat FILE)` gives it, which leaves the mark and the CR of a file from Windows.
+  // `$(cat FILE)` leaves the byte order mark and the CR of a file from Windows in its output.
   if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
   const credential = await readCredential(host);
   if (credential !== undefined) return keyOf(credential, "credential");
@@ -74,7 +74,7 @@ export async function resolveKey(
   throw noKey(usual.closed);
 }
 
-/** What to do first, and only then which other ways there are. */
+/** The error without a key: says what to do first, and only then the other ways. */
 function noKey(closed: readonly string[]): TtunError {
   const [one] = closed;
   if (one !== undefined) {

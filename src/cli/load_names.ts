@@ -3,7 +3,7 @@ import type { Resolver } from "../contract/host.ts";
 import { load } from "./load.ts";
 import type { SocketMachine } from "./machine.ts";
 
-/** As `openNames` (names.ts). */
+/** Like `openNames` (names.ts), which is loaded on demand. */
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
   machine: SocketMachine,

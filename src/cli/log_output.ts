@@ -64,7 +64,7 @@ export class LogOutput {
     if (this.#since === null) void this.#run();
   }
 
-  /** As `write`, but waits for room for as long as somebody reads. */
+  /** Like `write`, but waits for room for as long as somebody reads. */
   async writeSlowly(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += ATOMIC) {
       const part = bytes.slice(at, at + ATOMIC);
@@ -131,7 +131,7 @@ export class LogOutput {
     }
   }
 
-  /** As many whole pieces as a pipe takes at once, and how many lines are lost with them. */
+  /** Takes the pieces that fit one write to a pipe; `lines` are lost if that write fails. */
   #take(): { bytes: Uint8Array; lines: number } {
     const parts: Uint8Array[] = this.#isTorn ? [Uint8Array.of(LINE_FEED)] : [];
     let length = parts.length;

@@ -10,7 +10,7 @@ function record(message: string, fields: LogRecord["fields"] = {}, level: LogLev
 
 const plain = (r: LogRecord) => textLine(r, { color: false });
 
-/** What was written, and how the loss of lines is told. */
+/** An output that collects the written texts; the log writer sets `describeLost`. */
 function collector() {
   const writes: string[] = [];
   return {

@@ -39,8 +39,8 @@ export interface SocketMachine extends AsyncDisposable {
   /** @throws {TtunError} usage, where segments are to be limited and cannot be */
   openNet(o: NetConfig, log: Logger): Net;
   /**
-   * What becomes that user when it is called, and whether this thread may still change the network
-   * then, where it `keeps` that. @throws {TtunError} usage, where there is none such
+   * Returns a function that becomes that user, and returns true when this thread may still change
+   * the network, where it `keeps` that. @throws {TtunError} usage, where there is no such user
    */
   userChange(name: string, o?: { keeps: "network" }): () => boolean;
 }

@@ -42,7 +42,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
   readonly #ready = Promise.withResolvers<Facts>();
   /** null = as it was asked to. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
-  /** What is to end the plane, and did not happen in it. */
+  /** A failure outside the plane that must end it. */
   readonly #failed = Promise.withResolvers<TtunError>();
   #stopped: Promise<void> | null = null;
 

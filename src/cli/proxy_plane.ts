@@ -77,7 +77,7 @@ async function run(
   });
 }
 
-/** Whether names are to be resolved at this end. */
+/** True when this end may have to resolve names. */
 function mayMeetNames(end: ProxyConfig["end"]): boolean {
   return end.role === "server" || end.direct.length > 0 || !isIpAddress(end.server);
 }

@@ -42,7 +42,7 @@ export async function readSecretFile(
   return secret;
 }
 
-/** The same of a file that need not be there; undefined where it is not. @throws {TtunError} */
+/** Reads a private file that need not exist; undefined where it does not. @throws {TtunError} */
 export async function readPrivateFile(
   path: string,
   kind: SecretKind,

@@ -12,9 +12,8 @@ export interface RecordPrinter {
 }
 
 /**
- * What a command says that does not run yet is written as errors of its command line are:
- * `ttun: …`, without time and level. For programs that read JSON all is JSON from the start, and
- * details are for a log at any time.
+ * Writes messages before a command runs like errors of its command line: `ttun: …`, without time
+ * and level. With JSON all is JSON from the start, and debug records are always lines of a log.
  */
 export function makeRecordPrinter(
   settings: LogSettings,

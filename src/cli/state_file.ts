@@ -17,7 +17,7 @@ function isRoot(): boolean {
   return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }
 
-/** Whether Deno allows state to be kept there. */
+/** True when Deno's permissions allow state to be kept there. */
 export function mayKeepState(directory: string): boolean {
   return isGranted({ name: "read", path: directory }) &&
     isGranted({ name: "write", path: directory });

@@ -27,7 +27,7 @@ Deno.test("a state file is whole, its owner's alone, and follows no link", () =>
   inFolder((folder) => {
     const other = `${folder}/other`;
     Deno.writeTextFileSync(other, "mine");
-    // What lies where the new text is written first is not written through.
+    // A link in the place of the temporary file is not written through.
     if (!IS_WINDOWS) Deno.symlinkSync(other, `${folder}/file.${Deno.pid}`);
     assert.equal(writeState(folder, "file", "one"), null);
     assert.equal(writeState(folder, "file", "two"), null);

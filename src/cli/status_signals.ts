@@ -16,7 +16,7 @@ export class StatusSignals implements Disposable {
     if (Deno.build.os === "windows") return;
     let last = -Infinity;
     const tell = () => {
-      // As often as SIGUSR1: whoever may send signals shall not fill the log by them.
+      // Limits SIGUSR2 like SIGUSR1, since whoever may send signals shall not fill the log by them.
       const now = performance.now();
       if (now - last < INTERVAL / 2) return;
       last = now;

@@ -2,7 +2,7 @@ import { openLibcrypto } from "../../ffi/libcrypto.ts";
 import { toTtunError } from "../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 
-/** What `ttun --version -v` prints below the version: what a report of a fault needs to name. */
+/** The lines of `ttun --version -v` below the version: facts that a report of a fault needs. */
 export function versionDetails(libcrypto: () => string = findLibcrypto): string {
   const facts: readonly (readonly [string, string])[] = [
     ["Deno", `${Deno.version.deno} (${Deno.build.target})`],

@@ -239,7 +239,7 @@ function rememberingServer(
   };
 }
 
-/** What a client says of itself, once S is there. Looks at the host at once. */
+/** A client's self-description, made once S is there. Reads the host's name at once. */
 function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
   const mayAsk = isGranted({ name: "sys", kind: "hostname" });
   const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");

@@ -22,7 +22,7 @@ export interface VpnHookOptions {
  */
 export class VpnHooks {
   readonly #o: VpnHookOptions;
-  /** What has been set up; null before the device is ready. */
+  /** The facts for the commands; null before the device is ready. */
   #facts: VpnFacts | null = null;
   #isUp = false;
   /** One after another, also when a session ends while a command runs and the next one begins. */

@@ -7,7 +7,7 @@ import { readAddress } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
 import type { OptionTable, Values } from "./option_table.ts";
 
-/** As the existing programs have it (docs/ttun-v1.md). */
+/** The port of the existing programs (docs/ttun-v1.md). */
 const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {
@@ -279,7 +279,7 @@ export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
 /** What `runVpn` is given; `"server" in options` tells a client's from a server's. */
 export type VpnOptions = ServerOptions | ClientOptions;
 
-/** As the host's name is written; capitals are as good as small letters. */
+/** Reads a name in the form of a host's; capitals become small letters. */
 function parseClientName(text: string): string {
   const name = text.toLowerCase();
   if (isClientName(name)) return name;

@@ -197,8 +197,8 @@ async function run(
 }
 
 /**
- * The ways to addresses that are known, while there is surely the privilege to make routes for them.
- * What fails here fails again at the dial, which tells why.
+ * Opens the ways to known addresses while there is surely the privilege to make routes for them. A
+ * failure comes again at the dial, which tells why.
  */
 function openEarly(paths: Paths, hosts: readonly string[]): void {
   for (const host of hosts) {

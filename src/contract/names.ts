@@ -24,7 +24,7 @@ export interface DatagramDialer {
 
 /** Text files of the system, which others change. */
 export interface FileSource {
-  /** What differs when the file does; null = there is none. */
+  /** A text that differs when the file has changed; null = there is no file. */
   stampOf(path: string): string | null;
   /** At most the first `most` bytes as text; null = it cannot be read. */
   read(path: string, most: number): string | null;

@@ -18,9 +18,9 @@ export interface TableRoute {
 /** The system's main routing table. Addresses are 4 or 16 bytes. */
 export interface RouteTable {
   routes(): readonly TableRoute[];
-  /** Whether packets to the address never leave this machine. */
+  /** True when packets to the address never leave this machine. */
   isLocal(address: Uint8Array): boolean;
-  /** Whether the link is a tunnel: nothing is at its other end but another program. */
+  /** True when the link is a tunnel, with nothing but a program at its other end. */
   isTunnel(index: number): boolean;
   /**
    * Gives the address a route of its own that goes as `by` does and comes before all others.
@@ -45,9 +45,9 @@ export interface Paths {
    * `from` (an address of this machine) those of a connection that has it, else of a new one.
    */
   to(host: string, from?: string): string | null;
-  /** Whether that tells of this host alone; else it changes with what leads elsewhere too. */
+  /** True when `to` tells of that host alone; else its text changes with other ways too. */
   readonly isExact: boolean;
-  /** Whether this IP address is one of this machine's. */
+  /** True when this IP address is one of this machine's. */
   isOwn(host: string): boolean;
   /** Calls `run` soon after links, addresses or routes have changed that are not the tunnel's own. */
   onChange(run: () => void): Disposable;

@@ -1,6 +1,6 @@
 import type { Addr } from "../base/addr.ts";
 
-/** What TCP tells of sending; all counts but the first are since the connection's beginning. */
+/** TCP's facts about sending. Segments other than `sacked` count since the beginning. */
 export interface SendingInfo {
   /** Time-outs in a row of the oldest segment that is not acknowledged. */
   timeouts: number;
@@ -99,7 +99,7 @@ export interface Stream extends AsyncDisposable {
 
 /** Opens streams to somewhere else. */
 export interface Dialer {
-  /** Whether it heeds `DialOptions.segmentBytes`. */
+  /** True when it heeds `DialOptions.segmentBytes`. */
   readonly limitsSegments?: boolean;
   /**
    * Opens a stream. @throws {TtunError} unreachable, timeout, …

@@ -7,7 +7,7 @@ import { denoNet, posixNet } from "../../tests/suite/real_nets.ts";
 const { signal } = new AbortController();
 const LOOPBACKS = ["127.0.0.1", "::1"];
 
-/** Whether the kernel keeps IPv6 sockets from IPv4, until the test has ended. */
+/** Sets whether the kernel keeps IPv6 sockets apart from IPv4; undone when disposed of. */
 function familiesApart(apart: boolean): Disposable {
   requireOwnNamespace();
   const set = (value: string) => Deno.writeTextFileSync("/proc/sys/net/ipv6/bindv6only", value);

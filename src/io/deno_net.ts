@@ -206,7 +206,7 @@ class DenoListener implements Listener {
   }
 }
 
-/** What came of an accept, and on which of the listeners. */
+/** The result of an accept, and the index of its listener. */
 type Accepted = { from: number } & ({ conn: Deno.TcpConn } | { error: unknown });
 
 /** A connection that is idle shall hold little; one in a transfer shall have few calls. */

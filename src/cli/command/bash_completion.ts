@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from "./words.ts";
 
-/** What bash completes behind `ttun`. For bash 3.2 as well, which macOS has: it knows no mapfile. */
+/** The completion script for bash; also for 3.2, which macOS has and which knows no mapfile. */
 export function bashCompletion(commands: Commands): string {
   return `# bash completion for ttun(1), by: ttun completions bash
 # shellcheck shell=bash disable=SC2207
@@ -113,7 +113,7 @@ function bashCommand(name: string, command: Command): string {
   ].join("\n");
 }
 
-/** What completes such a value; empty where nothing can, null where there is no value. */
+/** The shell code that completes such a value; empty where none can, null without a value. */
 function bashAction(value: Value): string | null {
   switch (value.kind) {
     case "none":

@@ -10,7 +10,7 @@ import {
   valueOf,
 } from "./words.ts";
 
-/** What fish completes behind `ttun`. */
+/** The completion script for fish. */
 export function fishCompletion(commands: Commands): string {
   const groups = groupsOf(commands);
   const grouped = groups.flatMap(({ spelled }) => spelled);

@@ -1,4 +1,4 @@
-/** What may stand where on a command line, for the completions of every shell. */
+/** The words that a command line can have, for the completions of every shell. */
 import { type Command, type Commands, isGroup } from "../command.ts";
 import { TOPICS } from "../help.ts";
 import type { Option } from "../option_table.ts";
@@ -6,19 +6,19 @@ import type { Option } from "../option_table.ts";
 /** Every command takes it, and no table has it: src/cli/args.ts. */
 export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
 
-/** What stands in a command's place: src/cli/run.ts. */
+/** Words in a command's place that are in no table: src/cli/run.ts. */
 export const OTHER_WORDS: Readonly<Record<string, string>> = {
   help: "print help, or that of a command",
   version: "print the version",
 };
 
-/** What an option's value is, where a shell can list the possible ones. */
+/** The kind of an option's value; `words` lists all possible ones. */
 export type Value =
   | { readonly kind: "none" }
   | { readonly kind: "words"; readonly words: readonly string[] }
   | { readonly kind: "file" | "user" | "command" | "free" };
 
-/** What a shell can say of an option's value. */
+/** The kind of an option's value, as far as a shell can complete it. */
 export function valueOf(option: Option): Value {
   if (option.kind === "boolean") return { kind: "none" };
   if (option.kind === "choice") return { kind: "words", words: option.choices };
@@ -47,12 +47,12 @@ export function groupsOf(commands: Commands): Group[] {
   );
 }
 
-/** What may stand in a command's place. */
+/** All words and options that are possible in a command's place. */
 export function wordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(OTHER_WORDS), "--help", "--version"];
 }
 
-/** What may stand behind `help`. */
+/** All words that are possible behind `help`. */
 export function helpWordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(TOPICS)];
 }

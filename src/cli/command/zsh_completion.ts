@@ -3,7 +3,7 @@ import { spellings, TOPICS } from "../help.ts";
 import type { Option } from "../option_table.ts";
 import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
 
-/** What zsh completes behind `ttun`: a file of its fpath, or text that a shell evaluates. */
+/** The completion script for zsh: a file of its fpath, or text that a shell evaluates. */
 export function zshCompletion(commands: Commands): string {
   const programs = programsOf(commands);
   const names = ["ttun", ...programs.map(({ program }) => program)].join(" ");
@@ -34,7 +34,7 @@ function zshProgram({ program, group }: { program: string; group: string }): str
   return `${program}) words=(ttun ${group} "\${(@)words[2,-1]}"); ((CURRENT++)) ;;`;
 }
 
-/** What to do behind the word that leads to these commands. */
+/** The shell code that completes behind the word that leads to these commands. */
 function zshLevel(commands: Commands): string {
   const words = [
     ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
@@ -71,7 +71,7 @@ function zshDescriptions(words: readonly (readonly [string, string])[]): string 
   return words.map(([name, help]) => `  ${shellWord(`${name}:${help}`)}`).join("\n");
 }
 
-/** What _arguments takes, one for each spelling; `(…)` are those that it excludes. */
+/** Specifications for _arguments, one for each spelling; `(…)` are those that it excludes. */
 function zshSpecs(option: Option): string[] {
   const names = spellings(option);
   const once = option.kind === "list" ? "*" : `(${names.join(" ")})`;

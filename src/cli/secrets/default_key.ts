@@ -7,7 +7,7 @@ const UNDER_CONFIG = "ttun/key";
 /** For services, and for all users of a machine who may read it. */
 const OF_THE_MACHINE = "/etc/ttun/key";
 
-/** As a user writes the place where his key is looked for. */
+/** The default place of a user's key, for messages. */
 export const USUAL_KEY_FILE = "~/.config/ttun/key";
 
 /** The key that lies where one is looked for; or why none was found. */

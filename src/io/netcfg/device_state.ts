@@ -64,14 +64,14 @@ export class DeviceState {
     return [...this.#routes.values(), ...reached.map(networkOf)];
   }
 
-  /** Whether this IP address is one that it is to have. */
+  /** True when the device is to have this IP address. */
   isOwn(host: string): boolean {
     const bytes = ipBytes(host);
     const text = bytes === null ? null : formatIp(bytes);
     return [...this.#addresses.values()].some(({ local }) => formatIp(local.bytes) === text);
   }
 
-  /** Whether this network is one of its routes. */
+  /** True when this network is one of the device's routes. */
   hasRoute(to: Cidr): boolean {
     return this.#routes.has(formatCidr(to));
   }

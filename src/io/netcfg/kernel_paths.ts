@@ -36,7 +36,7 @@ export function pathTo(
   }
 }
 
-/** Whether this IP address is one of this machine's. */
+/** True when this IP address is one of this machine's, or when that is not known. */
 export function isOwnAddress(netlink: Netlink, host: string): boolean {
   const address = ipBytes(host.replace(/%.*$/, ""));
   if (address === null) return true;

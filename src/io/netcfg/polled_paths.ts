@@ -1,7 +1,7 @@
 import type { Paths } from "../../contract/routing.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** So often the addresses of this machine are looked at while somebody wants to know. */
+/** Interval between looks at this machine's addresses while somebody listens, in milliseconds. */
 const POLL_MS = 1_000;
 
 /**

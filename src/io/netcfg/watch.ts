@@ -11,7 +11,7 @@ import type { Descriptor, Reactor } from "../reactor.ts";
  */
 const SETTLE_MS = 50;
 
-/** So many datagrams are read before others have their turn. */
+/** Most datagrams that are read in one turn. */
 const READ_MOST = 64;
 
 interface Listener {
