@@ -69,7 +69,7 @@ test("a client has its address again after its own restart and the server's", as
       assert.equal(address, "10.9.0.3");
       return process;
     });
-    // The same machine's second program is refused, and the first is not disturbed.
+    // A second program with this identity is refused, and the first is not disturbed.
     const second = await runOnce(a, `${folder}/b`);
     assert.equal(second.code, EXIT_CODES.busy.code, second.stderr);
     assert.match(second.stderr, /this client is connected already since \d\d:\d\d UTC/);

@@ -16,7 +16,7 @@ import { serveWeb } from "./proxy_web.ts";
 
 const DEAD = 200;
 
-/** What a machine says of names, for programs that see these files in place of its own. */
+/** Name service files that a spawned program sees in place of the machine's own. */
 class NameFiles implements Disposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "ttun-names-" });
   readonly #files = ["resolv.conf", "hosts", "nsswitch.conf"];

@@ -141,7 +141,7 @@ function mirror(hostname: string) {
   };
 }
 
-/** What the proxy answers to these bytes. */
+/** Sends this text to the proxy, with CRLF line ends, and returns the answer. */
 async function raw({ port }: Pair, text: string): Promise<string> {
   using conn = await Deno.connect({ port });
   await writeAll(conn, new TextEncoder().encode(text.replaceAll("\n", "\r\n")));

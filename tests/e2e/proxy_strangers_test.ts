@@ -82,8 +82,8 @@ async function load(client: Process, url: string): Promise<string> {
 }
 
 /**
- * What a client asks its server at the start, and two connections; each whole, its first frame, and
- * the answer.
+ * Records a client's first question to its server and two connections: each one whole, its first
+ * 64 bytes, and the answer.
  */
 async function recordThree(
   client: Process,

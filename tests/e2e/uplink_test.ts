@@ -102,7 +102,7 @@ test("the client's address changes, or its network comes back: traffic flows aga
   await client.waitFor(/10\.51\.0\.2 no more; connecting again at once/);
   await pingUntil(w.client, INNER.server4, 3000);
 
-  // What has nothing to do with the way to the server leaves the session alone.
+  // Changes that do not concern the way to the server leave the session alone.
   await w.client.sh(`
     ip address add 10.99.0.1/24 dev eth0
     ip link add other0 type veth peer name other1
@@ -164,7 +164,7 @@ test("all traffic through the tunnel, and the name server with it: the server's 
   await using _second = await startServer(w.server);
   await pingUntil(w.client, INNER.server4, 10_000);
 
-  // What a client that was killed has left does not hinder the next one, by whatever uplink.
+  // The leftovers of a killed client do not hinder the next one, by whatever uplink.
   client.signal("SIGKILL");
   await client.status;
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.51\.0\.1 dev eth0/);

@@ -4,7 +4,7 @@ import type { Dialer, Stream } from "../../src/contract/stream.ts";
 /** Options in every segment: time stamps. */
 const OPTIONS = 12;
 
-/** What a kernel tells of a connection of which nothing is in trouble. */
+/** A kernel's facts of a connection without trouble. */
 const HEALTHY = {
   timeouts: 0,
   retransmitted: 0,

@@ -4,10 +4,10 @@ import type { Paths } from "../../src/contract/routing.ts";
 export class FakePaths implements Paths {
   isExact = true;
   way: string | null = "dev eth0";
-  /** That of connections which have an address already, where it is another one. */
+  /** The way of connections that have an address already; null = `way`. */
   wayFrom: string | null = null;
   own: readonly string[] | null = null;
-  /** What `open` does. */
+  /** Called by `open`. */
   onOpen: (host: string) => void = () => {};
   readonly opened: string[] = [];
   readonly #listeners = new Set<() => void>();

@@ -79,7 +79,7 @@ export class Pipe {
     return this.#delivered;
   }
 
-  /** Whether nothing of what was pushed is still under way. */
+  /** True when nothing that was pushed is still under way. */
   get isDelivered(): boolean {
     return this.#underWay.length === 0;
   }

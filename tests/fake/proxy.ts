@@ -38,12 +38,12 @@ export const RANGE = { first: 20_000, last: 30_000 };
 /** The minute in which the virtual clock begins. */
 export const MINUTE = 26_173_462;
 
-/** What a server says when its first ports are open. */
+/** A server's log message when its first ports are open. */
 const START = "listening; the firewall must let the whole range in";
 
 const STOP = new Error("the test is over");
 
-/** What a program's clock is by the virtual one. */
+/** A program's wall clock, relative to the virtual clock. */
 export interface WallOptions {
   /** By how much it is ahead. */
   readonly skewMs?: number;

@@ -24,7 +24,7 @@ export interface PairOptions {
   near?: DeviceFacts;
   far?: DeviceFacts;
   rekey?: RekeyLimits;
-  /** What the near end does with segment sizes that it is told. */
+  /** Called at the near end with each segment size that it is told. */
   onSegmentSize?: (bytes: number) => void;
 }
 

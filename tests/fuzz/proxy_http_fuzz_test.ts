@@ -245,7 +245,7 @@ Deno.test("a chunked body ends where its grammar says, however it is cut and dam
   assert.ok(whole > 500 && refused > 500, `${whole} ${refused}`);
 });
 
-/** What goes on of a response's body, given in these pieces; null = it was refused. */
+/** Feeds a response's body in these pieces: the output and the end's state; null = refused. */
 function goesOn(pieces: readonly Uint8Array[], unchunks: boolean) {
   const o = { limits: RESPONSE_LIMITS, mends: true, unchunks };
   const reader = new BodyReader({ kind: "chunked" }, o);

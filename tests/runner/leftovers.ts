@@ -1,6 +1,6 @@
 /**
- * What a test run leaves behind on the machine: processes, and network namespaces with a name. Only
- * what carries the run's mark is its own: other programs make and leave things meanwhile.
+ * Leftovers of a test run on the machine: processes, and network namespaces with a name. Only those
+ * with the run's mark are its own: other programs make and leave things meanwhile.
  */
 
 import { textOf } from "./child.ts";
