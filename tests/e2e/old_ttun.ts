@@ -25,7 +25,10 @@ export class OldTtun implements AsyncDisposable {
       cwd: ROOT,
     }).output();
     const old = new OldTtun(folder);
-    if (success) return old;
+    if (success) {
+      await keepProgramsPackages(folder);
+      return old;
+    }
     console.log(`Skipped: this clone has no history: ${new TextDecoder().decode(stderr)}`);
     await old[Symbol.asyncDispose]();
     return null;
@@ -50,4 +53,18 @@ export class OldTtun implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
   }
+}
+
+/**
+ * Leaves in the old deno.json the packages that the program itself imports. Deno fetches all that
+ * the old lock file lists, among it old versions of packages of tests, and here there is no network.
+ */
+async function keepProgramsPackages(folder: string): Promise<void> {
+  const path = `${folder}/deno.json`;
+  const config = JSON.parse(await Deno.readTextFile(path));
+  config.imports = Object.fromEntries(
+    Object.entries(config.imports).filter(([name]) => name.startsWith("@noble/")),
+  );
+  await Deno.writeTextFile(path, JSON.stringify(config));
+  await Deno.remove(`${folder}/deno.lock`);
 }
