@@ -1,4 +1,4 @@
-import { formatAddr, type HostPort } from "../base/addr.ts";
+import { formatAddr, type HostPort, plainHost } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort, type Scope } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
@@ -35,13 +35,15 @@ export class ServerPaths {
     this.#isFresh = addresses.length > 0;
   }
 
-  /** Opens the way to an address before it is dialled. */
+  /** Opens the way to an address before it is dialled; it is dialled as its packets go. */
   dialer(inner: Dialer): Dialer {
     return {
       // deno-lint-ignore require-await -- a way that cannot be opened is a failed dial
       dial: async (to, o) => {
-        if ("host" in to) this.#open(to.host);
-        return inner.dial(to, o);
+        if (!("host" in to)) return inner.dial(to, o);
+        const host = plainHost(to.host);
+        this.#open(host);
+        return inner.dial({ ...to, host }, o);
       },
     };
   }
@@ -87,14 +89,15 @@ export class ServerPaths {
     return await promise;
   }
 
-  #keepOnly(hosts: readonly string[]): void {
+  #keepOnly(addresses: readonly string[]): void {
+    const hosts = addresses.map(plainHost);
     this.#paths.keepOnly(hosts);
     for (const known of this.#last.keys()) if (!hosts.includes(known)) this.#last.delete(known);
   }
 
   /** Looks at all ways; whether there is one that was not there, or was another. */
   #look(): boolean {
-    const hosts = this.#last.size > 0 ? [...this.#last.keys()] : [...this.#addresses];
+    const hosts = this.#last.size > 0 ? [...this.#last.keys()] : this.#addresses.map(plainHost);
     let isOther = false;
     for (const host of hosts.length > 0 ? hosts : ANYWHERE) {
       const now = this.#paths.to(host);

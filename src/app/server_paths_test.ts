@@ -207,3 +207,22 @@ Deno.test("a way that cannot be opened is the attempt's failure, with its words"
   assert.deepEqual([error.kind, times], ["privilege", []]);
   assert.deepEqual(paths.opened, [SERVER_HOST]);
 });
+
+Deno.test("an IPv4 address that is written as one of IPv6 is opened, dialled and forgotten as IPv4", async () => {
+  await using world = new VpnWorld();
+  world.server({ wire: "v2" });
+  const dialled: string[] = [];
+  const inner = world.net.dialer(CLIENT_HOST);
+  const { paths, sessions } = setUp(world, {
+    resolver: { resolve: () => Promise.resolve(["::FFFF:c000:201"]) },
+    dialer: {
+      dial: (to, o) => {
+        dialled.push("host" in to ? to.host : "");
+        return inner.dial(to, o);
+      },
+    },
+  });
+  await world.clock.settle();
+  assert.deepEqual([paths.opened, dialled, sessions()], [[SERVER_HOST], [SERVER_HOST], 1]);
+  assert.deepEqual(paths.kept, [SERVER_HOST]);
+});

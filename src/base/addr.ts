@@ -89,6 +89,20 @@ export function ipBytes(text: string): Uint8Array | null {
   return bytes;
 }
 
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/**
+ * An IP address as the system writes it: in its shortest form, and that of IPv4 where it is written
+ * as one of IPv6 (RFC 4291 section 2.5.5.2), since packets to `::ffff:192.0.2.1` are IPv4. Names and
+ * addresses with a zone stay as they are.
+ */
+export function plainHost(host: string): string {
+  const bytes = ipBytes(host);
+  if (bytes === null) return host;
+  const isMapped = bytes.length === 16 && MAPPED.every((byte, i) => bytes[i] === byte);
+  return isMapped ? formatIpv4At(bytes, 12) : formatIp(bytes);
+}
+
 /** Without a leading zero, which some take for octal. */
 function parseIpv4(text: string): Uint8Array | null {
   const bytes = new Uint8Array(4);

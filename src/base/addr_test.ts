@@ -8,6 +8,7 @@ import {
   parseCidr,
   parseHostPort,
   parseIp,
+  plainHost,
 } from "./addr.ts";
 import { toHex } from "./bytes.ts";
 
@@ -258,3 +259,20 @@ for (
     assert.deepEqual(cidr.bytes, before); // the argument is left alone
   });
 }
+
+Deno.test("plainHost() writes addresses as the system does, mapped ones as IPv4, and leaves the rest", () => {
+  for (
+    const [text, plain] of [
+      ["::ffff:192.0.2.1", "192.0.2.1"],
+      ["::FFFF:c000:201", "192.0.2.1"],
+      ["0:0:0:0:0:ffff:c000:0201", "192.0.2.1"],
+      ["2001:DB8:0:0:0:0:0:1", "2001:db8::1"],
+      ["::192.0.2.1", "::c000:201"],
+      ["64:ff9b::192.0.2.1", "64:ff9b::c000:201"],
+      ["192.0.2.1", "192.0.2.1"],
+      ["fe80::1%eth0", "fe80::1%eth0"],
+      ["server.example", "server.example"],
+      ["", ""],
+    ] as const
+  ) assert.equal(plainHost(text), plain);
+});

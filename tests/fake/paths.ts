@@ -10,6 +10,8 @@ export class FakePaths implements Paths {
   /** Called by `open`. */
   onOpen: (host: string) => void = () => {};
   readonly opened: string[] = [];
+  /** All that the server has, as it was said last. */
+  kept: readonly string[] = [];
   readonly #listeners = new Set<() => void>();
 
   get listeners(): number {
@@ -21,7 +23,9 @@ export class FakePaths implements Paths {
     this.onOpen(host);
   }
 
-  keepOnly(): void {}
+  keepOnly(hosts: readonly string[]): void {
+    this.kept = hosts;
+  }
 
   to(_host: string, from?: string): string | null {
     return from === undefined || this.way === null ? this.way : this.wayFrom ?? this.way;
