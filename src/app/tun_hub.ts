@@ -111,7 +111,7 @@ export class TunHub implements PacketService {
   #join(seat: Seat): void {
     this.#seats.add(seat);
     for (const { bytes } of seat.member.addresses) this.#routesOf(bytes).set(lastWord(bytes), seat);
-    for (const number of seat.member.networks ?? []) this.#behind[number] = seat;
+    for (const number of seat.member.networks ?? []) this.#behind[number] ??= seat;
     this.#agreeOnOffload(`${seat.member.peer} does not take all of it`);
   }
 
@@ -121,11 +121,30 @@ export class TunHub implements PacketService {
       const routes = this.#routesOf(bytes);
       if (routes.get(lastWord(bytes)) === seat) routes.delete(lastWord(bytes));
     }
-    for (const number of seat.member.networks ?? []) {
-      if (this.#behind[number] === seat) this.#behind[number] = null;
-    }
+    const left = (seat.member.networks ?? []).filter((number) => this.#behind[number] === seat);
+    for (const number of left) this.#behind[number] = null;
+    if (left.length > 0) this.#handOver(left);
     if (this.#seats.size > 0) this.#agreeOnOffload(`${seat.member.peer} has left`);
     else this.#offload = null;
+  }
+
+  /** Of members of one name the one that came next has the networks now. */
+  #handOver(numbers: readonly number[]): void {
+    for (const next of this.#seats) {
+      const taken = next.member.networks?.filter((number) =>
+        numbers.includes(number) && this.#behind[number] === null
+      ) ?? [];
+      if (taken.length === 0) {
+        continue;
+      }
+      for (const number of taken) {
+        this.#behind[number] = next;
+      }
+      this.#log.info("networks are behind another client of their client's name now", {
+        peer: next.member.peer,
+        networks: this.#networks.text(taken),
+      });
+    }
   }
 
   #routesOf({ length }: Uint8Array): Map<number, Seat> {

@@ -186,7 +186,7 @@ Deno.test("a network behind a client is reached through it, by its name and from
   assert.equal(server.pump.counters.droppedWithoutPeer, 2);
 });
 
-Deno.test("of two clients with one name the first has the networks, and the log says so", async () => {
+Deno.test("of two clients with one name the first has the networks, then the second, and the log says so", async () => {
   await using world = new VpnWorld();
   const server = world.server({ wire: "v2", many: many(3, { networks: ["a=192.168.7.0/24"] }) });
   const first = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1, "a") });
@@ -194,18 +194,38 @@ Deno.test("of two clients with one name the first has the networks, and the log 
   const second = world.client({ wire: "v2", host: "192.0.2.12", identity: identity(2, "a") });
   await world.clock.settle();
   assert.deepEqual([addressOf(first), addressOf(second)], ["10.8.0.2", "10.8.0.3"]);
-  const [told] = server.fields("two clients of one name: the networks stay behind the first");
+  const [told] = server.fields(
+    "two clients of one name: the networks stay behind the first until it leaves",
+  );
   assert.deepEqual([told?.["name"], told?.["networks"]], ["a", "192.168.7.0/24"]);
   second.device.inject(between("192.168.7.9", SERVER4, 1));
   server.device.inject(between(SERVER4, "192.168.7.9", 2));
   await world.clock.settle();
   assert.deepEqual(marksAtEnd(first.device.written), [2]);
   assert.deepEqual(server.device.written, []);
-  // The first one's end makes them free for whoever comes next under that name.
-  await first.stop();
+  assert.deepEqual(server.fields("authenticated").map((facts) => facts["networks"]), [
+    "192.168.7.0/24",
+    undefined,
+  ]);
+  // It may have been dead for long: who is there when it leaves has them, in the order of coming.
   const third = world.client({ wire: "v2", host: "192.0.2.13", identity: identity(3, "a") });
   await world.clock.settle();
-  server.device.inject(between(SERVER4, "192.168.7.9", 3));
+  const words = "networks are behind another client of their client's name now";
+  for (const [client, next, mark] of [[first, second, 3], [second, third, 4]] as const) {
+    await client.stop();
+    server.device.inject(between(SERVER4, "192.168.7.9", mark));
+    next.device.inject(between("192.168.7.9", SERVER4, 10 + mark));
+    await world.clock.settle();
+    assert.deepEqual(marksAtEnd(next.device.written), [mark]);
+    assert.equal(server.fields(words).at(-1)?.["networks"], "192.168.7.0/24");
+  }
+  assert.deepEqual(marksAtEnd(server.device.written), [13, 14]);
+  // Nobody has them when all have left, and then the next one.
+  await third.stop();
+  const fourth = world.client({ wire: "v2", host: "192.0.2.14", identity: identity(4, "a") });
   await world.clock.settle();
-  assert.deepEqual(marksAtEnd(third.device.written), [3]);
+  server.device.inject(between(SERVER4, "192.168.7.9", 5));
+  await world.clock.settle();
+  assert.deepEqual(marksAtEnd(fourth.device.written), [5]);
+  assert.equal(server.fields("authenticated").at(-1)?.["networks"], "192.168.7.0/24");
 });

@@ -79,8 +79,8 @@ class VpnServer {
   readonly #rejected: QuietLog;
   readonly #tuner: Tuner;
   readonly #occupants: Occupants;
-  /** By the name of a client with networks behind it: the session that has them. */
-  readonly #gateways = new Map<string, Tenant>();
+  /** By the name of clients with networks behind them: their sessions, the first has the networks. */
+  readonly #gateways = new Map<string, Set<Tenant>>();
   readonly #paths: ClientPaths;
 
   constructor(o: VpnServerOptions) {
@@ -190,7 +190,7 @@ class VpnServer {
       const networks = this.#networksFor(candidate, tenant, peer);
       const member = { peer, addresses, networks, traffic };
       this.#occupants.enter(tenant, tenant.identity);
-      await this.#carry(stream, candidate, member, (admitted) => link = admitted);
+      await this.#carry(stream, candidate, member, tenant, (admitted) => link = admitted);
       log.info("disconnected", { peer, why: "closed by the client", ...facts() });
     } catch (thrown) {
       if (signal.aborted) return;
@@ -201,7 +201,9 @@ class VpnServer {
     } finally {
       this.#occupants.leave(tenant);
       const name = candidate.identity?.name ?? "";
-      if (this.#gateways.get(name) === tenant) this.#gateways.delete(name);
+      const gateways = this.#gateways.get(name);
+      gateways?.delete(tenant);
+      if (gateways?.size === 0) this.#gateways.delete(name);
       if (lease !== undefined) this.#giveBack(lease);
       this.#place.release(tenant);
     }
@@ -238,21 +240,24 @@ class VpnServer {
     if (lease.isKept) many?.onLeases?.();
   }
 
-  /** Networks behind a client of that name; they are the first's where two have one name. */
+  /**
+   * Networks behind a client of that name. Where two have one name they are the first's until it
+   * leaves: it may be dead, and the second the same client with another identity.
+   */
   #networksFor(candidate: Candidate, tenant: Tenant, peer: string): readonly number[] {
     const { many, log } = this.#o;
     const name = candidate.identity?.name ?? "";
     const networks = many?.networks?.of(name) ?? [];
     if (networks.length === 0) return [];
-    if (this.#gateways.has(name)) {
-      log.warn("two clients of one name: the networks stay behind the first", {
+    const gateways = this.#gateways.get(name) ?? new Set();
+    this.#gateways.set(name, gateways.add(tenant));
+    if (gateways.size > 1) {
+      log.warn("two clients of one name: the networks stay behind the first until it leaves", {
         peer,
         name,
         networks: many?.networks?.text(networks),
       });
-      return [];
     }
-    this.#gateways.set(name, tenant);
     return networks;
   }
 
@@ -261,11 +266,14 @@ class VpnServer {
     stream: Stream,
     candidate: Candidate,
     member: Member,
+    tenant: Tenant,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
     const { log, pump, secrets, signal, many } = this.#o;
     const { peer, addresses, networks = [] } = member;
     const name = candidate.identity?.name ?? "";
+    const [gateway] = this.#gateways.get(name) ?? [];
+    const hasNetworks = networks.length > 0 && gateway === tenant;
     const admitted = await candidate.admit(addresses);
     await using link = admitted.link;
     onLink(admitted);
@@ -279,7 +287,7 @@ class VpnServer {
         offload: offloadText(link.offload),
         ...(name !== "" && { name }),
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
-        ...(networks.length > 0 && { networks: many?.networks?.text(networks) }),
+        ...(hasNetworks && { networks: many?.networks?.text(networks) }),
       });
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
