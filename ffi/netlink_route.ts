@@ -18,6 +18,8 @@ const RTA_PREFSRC = 7;
 const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
 export const RT_TABLE_MAIN = 254;
+/** Of the routes that the kernel makes for addresses, and takes away with them. */
+export const RTPROT_KERNEL = 2;
 export const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;

@@ -165,8 +165,18 @@ export class LinuxKeeper implements DeviceKeeper {
 
   #missing(): Missing | null {
     const present = this.#state.present();
-    // Where the device is gone its reader finds out as well, and ends everything.
+    if (present === null) this.#tellGone();
     return present === null ? null : missing(this.#state.wanted, present);
+  }
+
+  /** Where it is removed its reader finds out as well, and ends everything before this is said. */
+  #tellGone(): void {
+    const words =
+      `${this.#device} is not in this network namespace any more, and its addresses and routes are ` +
+      "gone with it: what was to go through the tunnel may leave by another link; whoever has moved " +
+      "the device sets it up where it is now";
+    if (!this.#told.has(words)) this.#log.warn(words);
+    this.#told.add(words);
   }
 
   #compare(): void {

@@ -58,9 +58,20 @@ test("what others take from the device is put back, the same thing three times i
   await t.clientProcess.waitFor(/warn .*fourth time.* missing="?route 10\.77\.0\.0\/16/);
   assert.match(await t.client.sh("ip route get 10.77.0.9"), /dev veth0/);
 
+  // Also the networks of its addresses, whose routes are the kernel's.
+  await t.client.sh("ip route flush dev ttun0; ip -6 route flush dev ttun0");
+  await t.clientProcess.waitFor(
+    /put back .* missing="[^"]*route 10\.1\.1\.0\/30, route fc11::\/126/,
+  );
+  assert.match(await t.client.sh(`ip route get ${INNER.server4}`), /dev ttun0 src 10\.1\.1\.2/);
+  assert.match(await t.client.sh(`ip route get ${INNER.server6}`), /dev ttun0 .*src fc11::2/);
+
   await t.server.sh("ip address flush dev ttun0; ip link set ttun0 down");
   await t.serverProcess.waitFor(/warn .*put back what another program has taken/);
   assert.equal(await ping(t.client, INNER.server4), 3);
+
+  await t.client.sh(`ip link set ttun0 name moved0 netns ${t.server.pid}`);
+  await t.clientProcess.waitFor(/warn .*ttun0 is not in this network namespace any more/);
 });
 
 test("under --user one thread alone keeps CAP_NET_ADMIN, and puts things back with it", async () => {

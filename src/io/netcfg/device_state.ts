@@ -2,7 +2,7 @@ import { type Cidr, formatCidr, formatIp, ipBytes, networkOf } from "../../base/
 import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/errno.ts";
 import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
-import type { NewRoute } from "../../../ffi/netlink_route.ts";
+import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/netlink_route.ts";
 import { addressText } from "../local_address.ts";
 import { addAddress, attempt, rivalMetrics, routeFor } from "../netcfg.ts";
 
@@ -13,6 +13,15 @@ function addBefore(netlink: Netlink, route: NewRoute): void {
   } catch (error) {
     if (!(error instanceof NativeError && error.is("EEXIST"))) throw error; // it is there again
   }
+}
+
+/** Of the kernel's own routes to IPv6 networks of an address (IP6_RT_PRIO_ADDRCONF). */
+const ADDRESS_METRIC_V6 = 256;
+
+/** The network that an address brings a route to; null where that is the address itself. */
+function networkBehind({ local, peer }: LinkAddress): Cidr | null {
+  const { bytes, prefix } = peer ?? local;
+  return peer === undefined && prefix === bytes.length * 8 ? null : networkOf(peer ?? local);
 }
 
 /** A device as it is to be, and what it takes to make it so again. Texts are those of `ip`. */
@@ -54,8 +63,22 @@ export class DeviceState {
     return {
       mtu: this.mtu,
       addresses: [...this.#addresses.keys()],
-      routes: [...this.#routes.keys()],
+      routes: [...new Set([...this.#routes.keys(), ...this.#connected().keys()])],
     };
+  }
+
+  /** Routes that the kernel has made for the addresses, as it made them. */
+  #connected(): Map<string, NewRoute> {
+    const found = new Map<string, NewRoute>();
+    for (const address of this.#addresses.values()) {
+      const to = networkBehind(address);
+      if (to === null || this.#routes.has(formatCidr(to))) continue;
+      const kind = to.family === 4
+        ? { source: address.local.bytes }
+        : { metric: ADDRESS_METRIC_V6 };
+      found.set(formatCidr(to), { index: this.index, to, protocol: RTPROT_KERNEL, ...kind });
+    }
+    return found;
   }
 
   /** The networks that it leads to: its routes, and what its addresses bring. */
@@ -81,27 +104,34 @@ export class DeviceState {
     const netlink = this.#netlink;
     try {
       const { mtu, up } = netlink.link(this.index);
-      return {
-        mtu,
-        up,
-        addresses: netlink.addresses(this.index).map(addressText),
-        routes: this.#presentRoutes(),
-      };
+      const addresses = netlink.addresses(this.index).map(addressText);
+      return { mtu, up, addresses, routes: this.#presentRoutes(up ? addresses : []) };
     } catch (error) {
       if (error instanceof NativeError && error.is("ENODEV")) return null;
       throw error;
     }
   }
 
-  /** Those that are taken: of two IPv6 routes to one network that is the one with the lower metric. */
-  #presentRoutes(): string[] {
-    if (this.#routes.size === 0) return [];
+  /**
+   * Those that are taken: of two IPv6 routes to one network that is the one with the lower metric.
+   * What comes back with the link or with an address is not missed before these are there: `addresses`.
+   */
+  #presentRoutes(addresses: readonly string[]): string[] {
+    const connected = this.#connected();
+    if (this.#routes.size === 0 && connected.size === 0) return [];
     const rivals = this.#rivals();
-    return this.#netlink.routes(this.index)
-      .filter(({ to, metric }) =>
-        to.family === 4 || metric < (rivals.get(formatCidr(to)) ?? Infinity)
+    const present = this.#netlink.routes(this.index)
+      .map(({ to, metric }) => ({ text: formatCidr(to), family: to.family, metric }))
+      .filter(({ text, family, metric }) =>
+        family === 4 || connected.has(text) || metric < (rivals.get(text) ?? Infinity)
       )
-      .map(({ to }) => formatCidr(to));
+      .map(({ text }) => text);
+    const there = new Set(addresses);
+    for (const [text, address] of this.#addresses) {
+      const network = there.has(text) ? null : networkBehind(address);
+      if (network !== null) present.push(formatCidr(network));
+    }
+    return present;
   }
 
   #rivals(): Map<string, number> {
@@ -156,16 +186,18 @@ export class DeviceState {
       step(() => addAddress(netlink, device, index, address, present, mtu, []));
     }
     const rivals = this.#rivals();
+    const connected = this.#connected();
     for (const text of what.routes) {
       const to = this.#routes.get(text);
-      if (to === undefined) continue;
+      const route = to === undefined ? connected.get(text) : routeFor(index, to, rivals.get(text));
+      if (route === undefined) continue;
       const command = `ip route add ${text} dev ${device}`;
       const isDone = step(() =>
         attempt(
           device,
           `add the route to ${text}`,
           command,
-          () => addBefore(netlink, routeFor(index, to, rivals.get(text))),
+          () => addBefore(netlink, route),
         )
       );
       if (!isDone) break; // the others fail for the same reason
