@@ -203,8 +203,32 @@ Deno.test("a bare LF ends a line of a response's chunked body, and goes on as CR
   }
   const sound = "5\r\nhel\nl\r\n0\r\nT: 1\r\n\r\n";
   assert.deepEqual(given(sound, 4, { mends: true }), { all: sound, isDone: true, isMended: false });
-  for (const text of ["\n", "5\nhello0", "0\nT\n", "x\n", "5\rh"]) {
+  for (const text of ["\n", "5\nhello0", "x\n", "5\rh", "0\n\rT"]) {
     assert.throws(() => given(text, 1, { mends: true }), refused, JSON.stringify(text));
+  }
+});
+
+Deno.test("what cannot be read of a response's trailer is left out, and the body stays whole", () => {
+  const chunk = "5\r\nhello\r\n0\r\n";
+  for (
+    const [trailer, readable] of [
+      ["junk\r\n\r\n", "\r\n"],
+      ["A: 1\r\n folded\r\nno field\r\nB : 2\r\n\r\n", "A: 1 folded\r\nB: 2\r\n\r\n"],
+      ["A: x\x01y\nB\xff: 1\nC:\n\n", "A: x y\r\nC:\r\n\r\n"],
+      [" A: 1\r\n\r\n", "\r\n"],
+    ] as const
+  ) {
+    const body = `${chunk}${trailer}`;
+    for (let size = 1; size <= body.length; size++) {
+      const found = given(`${body}HTTP`, size, { mends: true });
+      assert.deepEqual(found, { all: `${chunk}${readable}`, isDone: true, isMended: true });
+      assert.equal(given(body, size, { mends: true, unchunks: true }).all, "hello");
+    }
+    assert.throws(() => given(body, 3, {}), refused);
+  }
+  for (const line of ["A: b\r\n", `A: ${"x".repeat(100_000)}\n`, "junk\n"]) {
+    const text = `0\r\n${line.repeat(RESPONSE_LIMITS.fields + 2)}`;
+    assert.throws(() => given(text, 65_536, { mends: true }), refused);
   }
 });
 

@@ -1,12 +1,18 @@
+import { ProtocolError } from "../../base/errors.ts";
+import { toLatin1 } from "../../base/latin1.ts";
 import { HttpError } from "./http_error.ts";
-import type { HeadLimits } from "./http_head.ts";
+import { HeadCollector, type HeadLimits, linesOf } from "./http_head.ts";
+import { readFields } from "./http_response_head.ts";
 import { isTokenByte, isValueByte } from "./http_token.ts";
 
 /** How a body is read. */
 export interface BodyOptions {
   /** Of a chunked body's trailer. */
   readonly limits: HeadLimits;
-  /** A chunked body's lines may end with a bare LF; it is given with CRLF. */
+  /**
+   * A chunked body's lines may end with a bare LF, which is given as CRLF, and what cannot be read of
+   * its trailer is left out.
+   */
   readonly mends?: boolean;
   /** Of a chunked body only what is in the chunks is given. */
   readonly unchunks?: boolean;
@@ -19,7 +25,7 @@ export interface BodyOptions {
  *
  * Since they are, every line must end with CRLF: a bare LF, or a CR elsewhere, would be the end of
  * a line to some readers and not to others, and hide a request. Of a response a bare LF is taken, as
- * browsers do, and goes on as CRLF.
+ * browsers do, and goes on as CRLF; its trailer is read as its head is, and written anew.
  */
 const MAX_DIGITS = 16;
 const MAX_EXTENSION = 1024;
@@ -46,14 +52,13 @@ type State =
   | "lastLf"
   | "done";
 
-/** States that a CR, and an LF behind it, ends a line in. */
+/** States that a CR, and an LF behind it, ends a line in; not those within a trailer's fields. */
 const LINE_ENDS: ReadonlySet<State> = new Set<State>([
   "size",
   "padding",
   "extension",
   "dataCr",
   "trailer",
-  "value",
 ]);
 
 const CRLF = new Uint8Array([CR, LF]);
@@ -68,12 +73,14 @@ export class ChunkedReader {
   #left = 0;
   #trailerBytes = 0;
   #trailerFields = 0;
+  /** The trailer of a body that is mended, from its first field on. */
+  #fields: HeadCollector | null = null;
 
   constructor(o: BodyOptions) {
     this.#o = o;
   }
 
-  /** A bare LF was taken for the end of a line. */
+  /** A bare LF was taken for the end of a line, or something was left out. */
   isMended = false;
 
   get isDone(): boolean {
@@ -95,12 +102,17 @@ export class ChunkedReader {
         if (this.#left === 0) this.#state = "dataCr";
         continue;
       }
+      if (mends && this.#state === "trailer" && !isLineEnd(bytes[at]!, this.#fields)) {
+        if (!unchunks && at > from) give(bytes.subarray(from, at));
+        at = from = at + this.#takeFields(bytes.subarray(at), unchunks ? null : give);
+        continue;
+      }
       const byte = bytes[at++]!;
       if (!mends || byte !== LF || !LINE_ENDS.has(this.#state)) {
         this.#state = this.#next(this.#state, byte);
         continue;
       }
-      const end = this.#next(this.#state, CR) as "sizeLf" | "dataLf" | "valueLf" | "lastLf";
+      const end = this.#next(this.#state, CR) as "sizeLf" | "dataLf" | "lastLf";
       this.#state = this.#next(end, LF);
       this.isMended = true;
       if (unchunks) continue;
@@ -110,6 +122,28 @@ export class ChunkedReader {
     }
     if (!unchunks && at > from) give(bytes.subarray(from, at));
     return at;
+  }
+
+  /** Takes a trailer that has fields, up to the empty line; returns how many of the bytes that were. */
+  #takeFields(bytes: Uint8Array, give: ((part: Uint8Array) => void) | null): number {
+    const collector = this.#fields ??= new HeadCollector(this.#o.limits);
+    let size: number;
+    try {
+      size = collector.take(bytes);
+    } catch (error) {
+      if (error instanceof ProtocolError) throw bad("its trailer is too long");
+      throw error;
+    }
+    if (!collector.isWhole) return size;
+    const text = collector.text();
+    const lines = readFields(linesOf(text)).fields.map(({ name, value }) =>
+      value === "" ? `${name}:\r\n` : `${name}: ${value}\r\n`
+    );
+    const readable = `${lines.join("")}\r\n`;
+    this.isMended ||= readable !== text;
+    this.#state = "done";
+    give?.(toLatin1(readable));
+    return size;
   }
 
   /** The state after this byte. */
@@ -183,6 +217,11 @@ export class ChunkedReader {
         return "trailer";
     }
   }
+}
+
+/** Whether there is no trailer: the line that would be its first is empty. */
+function isLineEnd(byte: number, fields: HeadCollector | null): boolean {
+  return fields === null && (byte === CR || byte === LF);
 }
 
 function hexDigit(byte: number): number {

@@ -42,7 +42,10 @@ export function parseResponseHead(text: string): ResponseHead {
   };
 }
 
-function readFields(lines: readonly string[]): { fields: Field[]; isMended: boolean } {
+/** The fields that can be read, and whether something was left out or replaced. */
+export function readFields(
+  lines: readonly string[],
+): { fields: Field[]; isMended: boolean } {
   const found: { name: string; parts: string[] }[] = [];
   let isMended = false;
   /** The field that a folded line continues; null = none that was kept. */
