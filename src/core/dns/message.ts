@@ -29,6 +29,7 @@ export const FORMERR = 1;
 export const SERVFAIL = 2;
 export const NXDOMAIN = 3;
 export const NOTIMP = 4;
+const REFUSED = 5;
 
 /** The largest answer that is asked for over UDP: it passes everywhere in one piece (DNS Flag Day 2020). */
 export const EDNS_SIZE = 1232;
@@ -42,6 +43,8 @@ const MOST_ADDRESSES = 64;
 
 const HEADER = 12;
 const RECURSION_DESIRED = 0x0100;
+const RECURSION_AVAILABLE = 0x0080;
+const AUTHORITATIVE = 0x0400;
 const RESPONSE = 0x8000;
 const OPCODE = 0x7800;
 const TRUNCATED = 0x0200;
@@ -92,6 +95,9 @@ export function readReply(bytes: Uint8Array, query: Uint8Array, question: Questi
   if (questions !== 1 || !sameQuestion(bytes, query)) return null;
   if ((flags & TRUNCATED) !== 0) return { kind: "truncated" };
   if (rcode !== 0 && rcode !== NXDOMAIN) return { kind: "failed", rcode };
+  // A server that asks nobody else, and is not the one to know, says nothing of the name.
+  const knows = (flags & (RECURSION_AVAILABLE | AUTHORITATIVE)) !== 0;
+  if (rcode === 0 && view.getUint16(6) === 0 && !knows) return { kind: "failed", rcode: REFUSED };
   const records = view.getUint16(6) + view.getUint16(8) + view.getUint16(10);
   if (bytes.length > MOST_MESSAGE || records > MOST_RECORDS) {
     return { kind: "failed", rcode: FORMERR };

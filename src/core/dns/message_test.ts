@@ -38,6 +38,11 @@ Deno.test("known answers", () => {
   assert.deepEqual(read(response("8182", "000000000000")), { kind: "failed", rcode: 2 });
   assert.deepEqual(read(response("8185", "000000000000")), { kind: "failed", rcode: 5 });
   assert.deepEqual(read(unhex("123481810000000000000000")), { kind: "failed", rcode: 1 });
+  // A server that neither asks others (RA) nor is the one to know (AA) sends no answer of its own.
+  assert.deepEqual(read(response("8100", "000000000000")), { kind: "failed", rcode: 5 });
+  assert.deepEqual(read(response("8100", "000000010000", SOA)), { kind: "failed", rcode: 5 });
+  assert.deepEqual(read(response("8500", "000000010000", SOA)), { kind: "nodata", ttl: 60 });
+  assert.equal(read(response("8100", "000100000000", A))!.kind, "addresses");
   // An alias, then the address of what it stands for, in the order of neither.
   const alias = "c00c000500010000003c0004016101" + "6200";
   const aliased = "016101620000010001000000640004c0000202";

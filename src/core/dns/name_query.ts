@@ -41,7 +41,10 @@ const GRACE_MS = 300;
 /** Wait for the second family where it is asked for after the first, in milliseconds. */
 const SINGLE_GRACE_MS = 1000;
 
-/** A datagram may be lost: it is sent again so long after the first time, while its server has time. */
+/**
+ * A datagram may be lost, or dropped for its EDNS: it is sent again without that so long after the
+ * first time, while its server has time.
+ */
 const RESEND_MS: readonly number[] = [1000, 3000];
 
 /** A name of whose families one is not known is asked for again soon. */
@@ -201,7 +204,8 @@ export class NameQuery {
       kind: "send",
       socket: this.#socketOf(half, this.#server),
       server: this.#server,
-      bytes: half.asked[this.#server]!.bytes,
+      // An answer to the first one is an answer to this one too: their questions are equal.
+      bytes: encodeQuery(half.asked[this.#server]!.question, { edns: false }),
     }));
   }
 
