@@ -1,3 +1,4 @@
+import { Errno } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
 
 /** fcntl.h: the same on x86-64 and arm64. */
@@ -26,7 +27,9 @@ export function fileStamp(libc: Libc, path: string): string | null {
   // musl has it since 1.2.5 only: without, a file that is there is always another one.
   if (statx === null) return readFile(libc, path, 1) === null ? null : `${unknown++}`;
   const bytes = new Uint8Array(STATX_SIZE);
-  if (statx(AT_FDCWD, cString(path), 0, STATX_MTIME_CTIME_INO_SIZE, bytes) < 0) return null;
+  if (statx(AT_FDCWD, cString(path), 0, STATX_MTIME_CTIME_INO_SIZE, bytes) < 0) {
+    return libc.errno[0] === Errno.EACCES ? "denied" : null;
+  }
   const view = new DataView(bytes.buffer);
   const time = (at: number) => `${view.getBigInt64(at, true)}.${view.getUint32(at + 8, true)}`;
   const device = `${view.getUint32(STX_DEVICE, true)}:${view.getUint32(STX_DEVICE + 4, true)}`;
