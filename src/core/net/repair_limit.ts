@@ -7,7 +7,7 @@ const WINDOW = 60_000;
 export interface Verdict {
   /** These are put back. */
   readonly repair: readonly string[];
-  /** These are no more, from now on: that is to be said, once. */
+  /** These are no more, from now on: that is to be said, once in a minute for each. */
   readonly leave: readonly string[];
 }
 
@@ -19,6 +19,8 @@ export class RepairLimit {
   /** When each was put back, within the last minute. */
   readonly #times = new Map<string, number[]>();
   readonly #left = new Set<string>();
+  /** When it was last said of each that it is left. */
+  readonly #said = new Map<string, number>();
 
   /** `names`: all that is missing at `now` (monotonic milliseconds). */
   next(names: readonly string[], now: number): Verdict {
@@ -33,6 +35,8 @@ export class RepairLimit {
         repair.push(name);
       } else {
         this.#left.add(name);
+        if (this.#said.has(name)) continue;
+        this.#said.set(name, now);
         leave.push(name);
       }
     }
@@ -45,6 +49,7 @@ export class RepairLimit {
       if (recent.length === 0) this.#times.delete(name);
       else if (recent.length < times.length) this.#times.set(name, recent);
     }
+    for (const [name, time] of this.#said) if (now - time >= WINDOW) this.#said.delete(name);
     if (this.#left.size === 0) return;
     const missing = new Set(names);
     for (const name of this.#left) if (!missing.has(name)) this.#left.delete(name);

@@ -36,8 +36,22 @@ Deno.test("when it has been there in between, or a session begins, it is looked 
     const limit = new RepairLimit();
     assert.equal(verdicts(limit, [0, 1, 2, 3]).at(-1), "leave");
     again(limit);
-    assert.deepEqual(verdicts(limit, [59_999]), ["leave"]);
+    assert.deepEqual(verdicts(limit, [59_999]), ["left"]); // which has been said
     again(limit);
     assert.deepEqual(verdicts(limit, [60_000]), ["repair"]);
   }
+});
+
+Deno.test("of what comes and goes again and again it is said once in a minute that it is left", () => {
+  const limit = new RepairLimit();
+  let repairs = 0;
+  let said = 0;
+  for (let now = 0; now < 60_000; now += 100) {
+    const { repair, leave } = limit.next(now % 200 === 0 ? ["link up"] : [], now);
+    repairs += repair.length;
+    said += leave.length;
+  }
+  assert.deepEqual([repairs, said], [3, 1]);
+  // As long as it goes on, in the next minute it is the same.
+  assert.deepEqual(limit.next(["link up"], 60_000), { repair: ["link up"], leave: [] });
 });
