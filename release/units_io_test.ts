@@ -38,7 +38,7 @@ Deno.test("the units start ttun with options that it has, and give it key, state
   for (const unit of TUNNEL) {
     for (
       const line of [
-        "StateDirectory=ttun",
+        "DynamicUser=yes",
         "CapabilityBoundingSet=CAP_NET_ADMIN",
         "DeviceAllow=/dev/net/tun rw",
       ]
@@ -86,8 +86,18 @@ Deno.test("every unit gives ttun the common key, and before it that of its own",
   }
 });
 
+Deno.test("each client has a state directory of its own: two of one server are two clients to it", () => {
+  const [server, client] = TUNNEL.map((unit) =>
+    settings(unit).filter((line) => /^(StateDirectory|User)=/.test(line))
+  );
+  assert.deepEqual(server, ["StateDirectory=ttun"]);
+  // Not a folder in the server's: systemd has a link in the place of that (DynamicUser=).
+  assert.deepEqual(client, ["StateDirectory=ttun-client-%i"]);
+});
+
 Deno.test("units of one kind have the same limits", () => {
-  const differs = /^(Description|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential)/;
+  const differs =
+    /^(Description|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential|StateDirectory=)/;
   const limits = (unit: string) => settings(unit).filter((line) => !differs.test(line));
   assert.deepEqual(limits(TUNNEL[0]!), limits(TUNNEL[1]!));
   assert.deepEqual(limits(PROXY[0]!), limits(PROXY[1]!));
