@@ -1,8 +1,9 @@
 import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
+import { abortable } from "../base/scope.ts";
 import type { RunContext } from "./context.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
-import { readDefaultKey, USUAL_KEY_FILE } from "./secrets/default_key.ts";
+import { readDefaultKey, usualKeyFile } from "./secrets/default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
 
@@ -31,11 +32,13 @@ const OWN_CREDENTIAL = "ttun-own-key";
 
 /**
  * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
- * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first that is there counts; when it is not
- * usable, that is an error and no later one is tried. TTUN_KEY is removed from the environment.
+ * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first that
+ * is there counts; when it is not usable, that is an error and no later one is tried. TTUN_KEY is
+ * removed from the environment.
  *
  * @throws {TtunError} usage where there is no key or none that is usable; privilege
- * @throws {Stopped} on Ctrl-C at the prompt
+ * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, also while a file is a
+ * pipe that nobody writes to
  */
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
@@ -63,19 +66,19 @@ export async function resolveKey(
   }
   // `$(cat FILE)` leaves the byte order mark and the CR of a file from Windows in its output.
   if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
-  const credential = await readCredential(host);
+  const credential = await abortable(readCredential(host), context.signal);
   if (credential !== undefined) return keyOf(credential, "credential");
-  const usual = await readDefaultKey(host);
+  const usual = await abortable(readDefaultKey(host), context.signal);
   if (usual.key !== null) {
     context.log.info("key file", { path: usual.path });
     return keyOf(usual.key, "default file", `key file ${JSON.stringify(usual.path)}`);
   }
   if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");
-  throw noKey(usual.closed);
+  throw noKey(usual.closed, usualKeyFile(host));
 }
 
 /** The error without a key: says what to do first, and only then the other ways. */
-function noKey(closed: readonly string[]): TtunError {
+function noKey(closed: readonly string[], file: string): TtunError {
   const [one] = closed;
   if (one !== undefined) {
     return new TtunError(
@@ -88,8 +91,8 @@ function noKey(closed: readonly string[]): TtunError {
   }
   return new TtunError(
     "usage",
-    `There is no key: ttun genkey > ${USUAL_KEY_FILE} makes one where it is looked for (after ` +
-      `mkdir -p ${USUAL_KEY_FILE.replace(/\/[^/]*$/, "")}); copy it to the other machine. Other ` +
+    `There is no key: ttun genkey > ${file} makes one where it is looked for (after ` +
+      `mkdir -p ${file.replace(/\/[^/]*$/, "")}); copy it to the other machine. Other ` +
       "ways: --key-file FILE, /etc/ttun/key, -k, TTUN_KEY_FILE, TTUN_KEY, the systemd credential " +
       CREDENTIAL,
   );

@@ -70,6 +70,47 @@ Deno.test("without any source the error names them", async () => {
   }
 });
 
+Deno.test("without any source the error names a file that is looked at", async () => {
+  const places = [
+    [{ HOME: "/home/ann" }, "~/.config/ttun/key"],
+    [{ HOME: "/home/ann", XDG_CONFIG_HOME: "/x" }, '"$XDG_CONFIG_HOME"/ttun/key'],
+    [{ HOME: "/home/ann", XDG_CONFIG_HOME: "x" }, "~/.config/ttun/key"],
+    [{}, "/etc/ttun/key"],
+  ] as const;
+  for (const [env, place] of places) {
+    const message = await refusal({ env });
+    assert.ok(message.startsWith(`There is no key: ttun genkey > ${place} makes one`), message);
+    assert.ok(message.includes(`(after mkdir -p ${place.replace(/\/key$/, "")})`), message);
+  }
+});
+
+Deno.test("a signal ends the wait for a pipe that nobody writes to", async () => {
+  const never = new Promise<never>(() => {});
+  const cred = { CREDENTIALS_DIRECTORY: "/cred" };
+  const cases: [Fake, string | undefined][] = [
+    [{}, "/pipe"],
+    [{}, "-"],
+    [{ env: { TTUN_KEY_FILE: "/pipe" } }, undefined],
+    [{ env: cred }, undefined],
+    [{ env: { HOME: "/home/ann" } }, undefined],
+  ];
+  for (const [fake, keyFile] of cases) {
+    const host = Object.assign(new FakeHost(fake), {
+      open: () => never,
+      stdin: { read: () => never },
+    });
+    const stop = new AbortController();
+    const context = {
+      signal: stop.signal,
+      log: makeLogger(() => {}, () => 0),
+      secretsHidden: true,
+    };
+    const found = resolveKey({ key: undefined, keyFile }, context, host);
+    stop.abort(new Error("asked to stop"));
+    await assert.rejects(found, /asked to stop/);
+  }
+});
+
 Deno.test("a source that is there but not usable is an error, not skipped", async () => {
   const env = { TTUN_KEY: "variable" };
   assert.match(await refusal({ env }, { key: "" }), /-k is empty/);

@@ -1,4 +1,5 @@
 import { TtunError } from "../base/errors.ts";
+import { abortable } from "../base/scope.ts";
 import { Stopped } from "./context.ts";
 
 /** The terminal that a prompt speaks with. */
@@ -53,7 +54,8 @@ async function readLine(
   const chunk = new Uint8Array(256);
   try {
     while (true) {
-      const length = await unlessAborted(terminal.read(chunk), o.signal);
+      // A read from a terminal cannot be called back: it is left alone.
+      const length = await abortable(terminal.read(chunk), o.signal);
       if (length === null) return line.take();
       for (const byte of chunk.subarray(0, length)) {
         if (line.type(byte)) return line.take();
@@ -64,19 +66,6 @@ async function readLine(
     }
   } finally {
     chunk.fill(0);
-  }
-}
-
-/** A read from a terminal cannot be called back; it is left alone when the signal comes first. */
-async function unlessAborted<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([reading, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,5 +1,6 @@
 import { openLibc } from "../../ffi/libc.ts";
 import { TtunError } from "../base/errors.ts";
+import { abortable } from "../base/scope.ts";
 import type { RunContext } from "./context.ts";
 import { readDirectFile } from "./direct_file.ts";
 import { resolveKey } from "./key_source.ts";
@@ -101,7 +102,9 @@ async function clientEnd(
   const password = clientKey(await resolveKey(options, context));
   warnOfWeakPassword(password, "", context.log);
   const auth = await resolveAuth(options, context);
-  const fromFile = options.directFile === undefined ? [] : await readDirectFile(options.directFile);
+  const fromFile = options.directFile === undefined
+    ? []
+    : await abortable(readDirectFile(options.directFile), context.signal);
   const listen = {
     host: await resolveListenHost(options.listen.host, context.signal),
     port: options.listen.port,

@@ -1,4 +1,5 @@
 import { TtunError } from "../base/errors.ts";
+import { abortable } from "../base/scope.ts";
 import type { RunContext } from "./context.ts";
 import type { KeyFile, KeyHost } from "./key_host.ts";
 import { promptSecret } from "./prompt.ts";
@@ -22,6 +23,7 @@ export const KEY: SecretKind = { file: "key file", question: "Key: " };
  * Reads a secret from a file that only its owner may read, or for `-` from standard input; a byte
  * order mark before it and one line end behind it are dropped, any more belong to the secret.
  * @throws {TtunError} usage, privilege
+ * @throws the reason of the signal, which need not wait for the file
  */
 export async function readSecretFile(
   path: string,
@@ -33,9 +35,10 @@ export async function readSecretFile(
   if (path === "-") {
     // Without the prompt the secret would show while it is typed.
     if (host.terminal.isTerminal()) return await promptFor(kind, context, host);
-    return await readSecret(host.stdin, "standard input");
+    return await abortable(readSecret(host.stdin, "standard input"), context.signal);
   }
-  const secret = await readPrivateFile(path, kind, host);
+  // It may be a pipe that nobody writes to yet, which cannot even be opened.
+  const secret = await abortable(readPrivateFile(path, kind, host), context.signal);
   if (secret === undefined) {
     throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
   }

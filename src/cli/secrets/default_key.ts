@@ -7,8 +7,14 @@ const UNDER_CONFIG = "ttun/key";
 /** For services, and for all users of a machine who may read it. */
 const OF_THE_MACHINE = "/etc/ttun/key";
 
-/** The default place of a user's key, for messages. */
-export const USUAL_KEY_FILE = "~/.config/ttun/key";
+/** The first of `defaultKeyFiles`, in the words of a shell, for messages. */
+export function usualKeyFile(host: Pick<KeyHost, "env">): string {
+  const [first] = defaultKeyFiles({ env: host.env, homeOf: () => undefined });
+  if (first === OF_THE_MACHINE) return first;
+  return isAbsolute(host.env.get("XDG_CONFIG_HOME"))
+    ? `"$XDG_CONFIG_HOME"/${UNDER_CONFIG}`
+    : `~/.config/${UNDER_CONFIG}`;
+}
 
 /** The key that lies where one is looked for; or why none was found. */
 export type DefaultKey =
@@ -28,7 +34,7 @@ export function defaultKeyFiles(host: Pick<KeyHost, "env" | "homeOf">): string[]
   const config = env.get("XDG_CONFIG_HOME");
   const home = env.get("HOME");
   // A relative path must be ignored, says the specification.
-  if (config?.startsWith("/") === true) found.push(`${config}/${UNDER_CONFIG}`);
+  if (isAbsolute(config)) found.push(`${config}/${UNDER_CONFIG}`);
   else if (home !== undefined && home !== "") found.push(`${home}/.config/${UNDER_CONFIG}`);
   const caller = env.get("SUDO_USER");
   const theirs = caller === undefined || caller === "" ? undefined : host.homeOf(caller);
@@ -54,4 +60,8 @@ export async function readDefaultKey(host: KeyHost): Promise<DefaultKey> {
     }
   }
   return { key: null, closed };
+}
+
+function isAbsolute(path: string | undefined): boolean {
+  return path?.startsWith("/") === true;
 }

@@ -91,7 +91,7 @@ Deno.test("another user's file is passed over; one that is not usable is an erro
 });
 
 Deno.test("no key at all: first the one command that makes one where it is found", async () => {
-  await assert.rejects(find({}), {
+  await assert.rejects(find({ env: { HOME: "/root" } }), {
     kind: "usage",
     message:
       /^There is no key: ttun genkey > ~\/\.config\/ttun\/key makes one .*mkdir -p ~\/\.config\/ttun\)/,
