@@ -4,6 +4,7 @@ import { lookUpBySwitch } from "../app/net/name_switch.ts";
 import { SystemLookups } from "../app/net/system_lookups.ts";
 import { WatchedFile } from "../app/net/watched_file.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
+import type { FileSource } from "../contract/names.ts";
 import { parseHosts } from "../core/dns/hosts_file.ts";
 import { parseNsswitch } from "../core/dns/nsswitch.ts";
 import { parseResolvConf } from "../core/dns/resolv_conf.ts";
@@ -33,7 +34,8 @@ export function openNames(
       system.lookUp(isAbsolute ? `${name}.` : name, owner, signal)
     );
   }
-  const watch = fileWatcher(libc, reactor);
+  const files = posixFiles(libc);
+  const watch = fileWatcher(files, reactor);
   const hostName = watch("/proc/sys/kernel/hostname", (text) => (text ?? "").trim().toLowerCase());
   const resolvConf = watch("/etc/resolv.conf", (text) => parseResolvConf(text, hostName.value));
   const nsswitch = watch("/etc/nsswitch.conf", parseNsswitch);
@@ -47,11 +49,11 @@ export function openNames(
     dns: new DnsClient({ conf: () => resolvConf.value, datagrams, dialer, clock: reactor, rng }),
     system,
     sourceOf: (host) => datagrams.sourceOf(host),
+    exists: (path) => files.stampOf(path) !== null,
   }));
 }
 
-function fileWatcher(libc: Libc, clock: Clock) {
-  const source = posixFiles(libc);
+function fileWatcher(source: FileSource, clock: Clock) {
   return <T>(path: string, parse: (text: string | null) => T, most = MOST_TEXT) =>
     new WatchedFile({ source, clock, path, most, parse });
 }

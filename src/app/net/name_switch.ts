@@ -17,6 +17,8 @@ export interface SwitchOptions {
   readonly dns: DnsClient;
   readonly system: SystemLookups;
   readonly sourceOf: (host: string) => string | null;
+  /** Whether there is such a file or directory. */
+  readonly exists: (path: string) => boolean;
 }
 
 type Answer =
@@ -39,7 +41,7 @@ export function lookUpBySwitch(o: SwitchOptions): LookUp {
         ? fromFiles(o, name)
         : module === "dns"
         ? await fromDns(o, form, signal)
-        : mayKnow(module, name, o.hostName())
+        : mayKnow(module, name, o)
         ? await (system ??= fromSystem(o, isAbsolute ? `${name}.` : name, owner, signal))
         : null; // it has not looked: no action of its is due
       if (answer === null) continue;
@@ -56,15 +58,29 @@ function reasonOf(error: unknown): NameReason | null {
   return error instanceof NameError ? error.reason : null;
 }
 
+/** Made by systemd-resolved when it starts, and kept when it stops. */
+const RESOLVED = "/run/systemd/resolve";
+/** Where systemd-machined has a file for each running machine, by its name. */
+const MACHINES = "/run/systemd/machines";
+
 /**
- * Modules that answer for some names only need not be asked for others: every desktop has
- * `mdns4_minimal` in front of `dns`.
+ * Modules that answer for some names only, or not at all without their service, need not be asked for
+ * others: a desktop has `mdns4_minimal` in front of `dns`, and distributions list `resolve` and
+ * `mymachines` also where nothing of them runs.
  */
-function mayKnow(module: string, name: string, hostName: string): boolean {
+function mayKnow(module: string, name: string, { hostName, exists }: SwitchOptions): boolean {
   if (/^mdns[46]?_minimal$/.test(module)) return /^[^.]+\.local$/.test(name);
-  if (module !== "myhostname") return true;
-  return name === hostName || name === "_gateway" || name === "_outbound" ||
-    /(^|\.)localhost\.localdomain$/.test(name);
+  switch (module) {
+    case "resolve":
+      return exists(RESOLVED);
+    case "mymachines":
+      return exists(`${MACHINES}/${name}`);
+    case "myhostname":
+      return name === hostName() || name === "_gateway" || name === "_outbound" ||
+        /(^|\.)localhost\.localdomain$/.test(name);
+    default:
+      return true;
+  }
 }
 
 function fromFiles({ hosts, sourceOf }: SwitchOptions, name: string): Answer {

@@ -14,10 +14,11 @@ const HOSTS = "192.0.2.1 here.example\n127.0.0.1 localhost\n";
 /** A lookup on a machine with this `hosts` line: the answer, and the questions that it took. */
 function machine(
   line: string,
-  o: { dns?: Outcome; system?: string[] | NameReason; hosts?: string },
+  o: { dns?: Outcome; system?: string[] | NameReason; hosts?: string; paths?: string[] },
 ) {
   const asked: string[] = [];
   const { dns = { kind: "nxdomain", ttl: null }, system = "missing" } = o;
+  const { paths = ["/run/systemd/resolve"] } = o;
   const hosts = parseHosts(o.hosts ?? HOSTS);
   const order = parseNsswitch(`hosts: ${line}`);
   const lookUp = lookUpBySwitch({
@@ -25,6 +26,7 @@ function machine(
     hosts: () => hosts,
     hostName: () => "me",
     sourceOf: () => null,
+    exists: (path) => paths.includes(path),
     dns: {
       servers: ["192.0.2.53"],
       lookUp: (name: string) => {
@@ -112,6 +114,16 @@ Deno.test("modules for some names only are asked for these only", async () => {
   assert.equal(await own("there.example"), "missing, dns there.example");
 });
 
+Deno.test("systemd's modules are not asked where nothing of their service runs", async () => {
+  const line = "mymachines resolve [!UNAVAIL=return] files myhostname dns";
+  const idle = machine(line, { dns: found, paths: [] });
+  assert.equal(await idle("there.example"), "192.0.2.2, dns there.example");
+  const paths = ["/run/systemd/machines/box"];
+  const machined = machine(line, { dns: found, system: ["192.0.2.5"], paths });
+  assert.equal(await machined("box"), "192.0.2.5, system box");
+  assert.equal(await machined("there.example"), "192.0.2.2, dns there.example");
+});
+
 Deno.test("localhost and what is below it never leave the machine", async () => {
   assert.equal(await machine("dns", { dns: found })("localhost"), "127.0.0.1");
   assert.equal(await machine("dns", { dns: found })("a.LocalHost."), "127.0.0.1 ::1");
@@ -125,6 +137,7 @@ Deno.test("what is told names the servers, and what to do", async () => {
       hosts: () => new Map(),
       hostName: () => "",
       sourceOf: () => null,
+      exists: () => false,
       dns: { servers: ["192.0.2.53"], lookUp: () => Promise.resolve(dns) } as unknown as DnsClient,
       system: new SystemLookups(() => Promise.reject(new Error("not here"))),
     });
