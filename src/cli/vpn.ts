@@ -80,7 +80,14 @@ export async function runVpn(
   }
   // Version 1 gives no addresses.
   const hooks = shellHooks(
-    { up, down, role, waits: role === "client" && wire !== "v1", context },
+    {
+      up,
+      down,
+      role,
+      waits: role === "client" && wire !== "v1",
+      once: user !== undefined,
+      context,
+    },
     libc,
   );
   await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });

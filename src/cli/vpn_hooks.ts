@@ -10,6 +10,11 @@ export interface VpnHookOptions {
   readonly role: Hook["role"];
   /** A server may give other addresses than the device has at first: --up waits for its answer. */
   readonly waits: boolean;
+  /**
+   * Under --user: --up runs while this is root still, which its commands need most often, and so
+   * before a server has answered, and not again.
+   */
+  readonly once: boolean;
   /** Runs one of them to its end; `null` in the place of a signal: it is not to be stopped. */
   readonly run: (hook: Hook, signal: AbortSignal | null) => Promise<void>;
   readonly context: Pick<RunContext, "log" | "signal">;
@@ -18,7 +23,7 @@ export interface VpnHookOptions {
 /**
  * The user's commands in the course of a tunnel's life: --up when the device is ready and its
  * addresses are known, and --down at the end if --up has run or there is none. With other addresses
- * --down runs for the old ones, then --up for the new.
+ * --down runs for the old ones, then --up for the new, unless they run once (`once`).
  */
 export class VpnHooks {
   readonly #o: VpnHookOptions;
@@ -35,7 +40,7 @@ export class VpnHooks {
   /** The device is ready. @throws {TtunError} hook, when --up fails */
   async ready(facts: VpnFacts): Promise<void> {
     this.#facts = facts;
-    if (!this.#o.waits) await this.#up();
+    if (!this.#o.waits || this.#o.once) await this.#up();
   }
 
   /**
@@ -52,6 +57,14 @@ export class VpnHooks {
     const before = this.#facts;
     if (before === null || this.#o.context.signal.aborted) return;
     const isSame = before.addresses.join() === addresses.join();
+    if (this.#isUp && !isSame && this.#o.once) {
+      this.#o.context.log.warn(
+        "the server gives other addresses than --up was told, which runs before --user takes effect " +
+          "and not again: name these with --address, and the server gives them if they are free",
+        { given: addresses.join(), told: before.addresses.join() },
+      );
+      return;
+    }
     if (this.#isUp && !isSame) await this.#down(before);
     this.#facts = { ...before, addresses };
     if (!this.#isUp || !isSame) await this.#up();

@@ -8,7 +8,7 @@ const FACTS = { device: "ttun0", mtu: 1280, addresses: ["10.1.1.2/30"], routes: 
 const A = ["10.9.0.2/24"];
 const B = ["10.9.0.3/24"];
 
-function world(o: Partial<Pick<VpnHookOptions, "up" | "down" | "waits">> = {}) {
+function world(o: Partial<Pick<VpnHookOptions, "up" | "down" | "waits" | "once">> = {}) {
   const said: string[] = [];
   const { log, records } = keptLog(new FakeClock());
   const stop = new AbortController();
@@ -18,6 +18,7 @@ function world(o: Partial<Pick<VpnHookOptions, "up" | "down" | "waits">> = {}) {
     down: "down",
     role: "client",
     waits: true,
+    once: false,
     ...o,
     context: { log, signal: stop.signal },
     run: ({ command, facts }) => {
@@ -113,4 +114,24 @@ Deno.test("when ttun is asked to end nothing more is begun", async () => {
   await hooks.addresses(A);
   await hooks.ended();
   assert.deepEqual(said, []);
+});
+
+Deno.test("under --user --up runs while this is root, and other addresses are told only", async () => {
+  const { hooks, said, lines } = world({ once: true });
+  await hooks.ready(FACTS);
+  assert.deepEqual(said, ["up 10.1.1.2/30"]);
+  await hooks.addresses(FACTS.addresses);
+  assert.deepEqual(lines(), []);
+  await hooks.addresses(A);
+  assert.match(lines().join(), /^the server gives other addresses than --up was told/);
+  await hooks.ended();
+  assert.deepEqual(said, ["up 10.1.1.2/30", "down 10.1.1.2/30"]);
+});
+
+Deno.test("under --user a --down without an --up is told the last addresses", async () => {
+  const { hooks, said, lines } = world({ once: true, up: undefined });
+  await hooks.ready(FACTS);
+  await hooks.addresses(A);
+  await hooks.ended();
+  assert.deepEqual([said, lines()], [["down 10.9.0.2/24"], []]);
 });

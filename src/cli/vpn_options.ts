@@ -119,7 +119,8 @@ const DEVICE_OPTIONS = {
     kind: "string",
     metavar: "CMD",
     help: "run CMD in a shell when the device is ready and its addresses are known: at a client " +
-      "when a server has first answered, and again, after --down, when one gives other addresses",
+      "when a server has first answered, and again, after --down, when one gives other addresses; " +
+      "with --user once, as root, before that",
   },
   down: {
     names: ["down"],
