@@ -1,4 +1,4 @@
-import { formatAddr, formatCidr, isIpAddress } from "../base/addr.ts";
+import { formatAddr, formatCidr, isIpAddress, plainHost } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { type LogLevel, makeLogger } from "../base/log.ts";
 import type { ServerMemory } from "../app/meet_server.ts";
@@ -203,7 +203,7 @@ async function run(
 function openEarly(paths: Paths, hosts: readonly string[]): void {
   for (const host of hosts) {
     try {
-      paths.open(host);
+      paths.open(plainHost(host));
     } catch (error) {
       if (!(error instanceof TtunError)) throw error;
     }

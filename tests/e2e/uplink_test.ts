@@ -170,10 +170,19 @@ test("all traffic through the tunnel, and the name server with it: the server's 
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.51\.0\.1 dev eth0/);
   await w.client.sh("ip route del default; ip route add default via 10.52.0.1 dev eth1");
   const up = "ip route add 0.0.0.0/1 dev $TTUN_DEVICE; ip route add 128.0.0.0/1 dev $TTUN_DEVICE";
-  await using again = startTtun(w.client, "client", "-v", "-s", "192.0.2.1:20203", "--up", up);
+  // An IPv4 address as one of IPv6: it is no part of ::/0.
+  await using again = startTtun(
+    w.client,
+    ...["client", "-v", "-s", "[::ffff:192.0.2.1]:20203", "--up", up],
+    ...["--route", "::/0", "--user", "nobody"],
+  );
   await again.waitFor(/authenticated/);
   assert.match(await w.client.sh("ip route get 192.0.2.1"), /via 10\.52\.0\.1 dev eth1/);
   assert.equal(await ping(w.client, INNER.server4), 3);
+  await w.client.sh("ip route add 10.99.0.0/16 dev eth1"); // all ways are looked at again
+  await w.client.sh("ip link set ttun0 mtu 1290");
+  await again.waitFor(/put back .*MTU/);
+  assert.doesNotMatch(again.output, /Cannot reach/);
 
   // The server's address in the tunnel: nothing could be sent there.
   const same = ["client", "-s", "192.0.2.1:20203", "--address", "192.0.2.1/24", "--once"];
