@@ -5,6 +5,15 @@ import type { RouteTable, TableRoute } from "../contract/routing.ts";
 import { RepairLimit } from "../core/net/repair_limit.ts";
 import { bestRoute, serverWay } from "../core/net/server_way.ts";
 
+/** An address that has been dialled. */
+interface DialledHost {
+  readonly address: Uint8Array;
+  /** The way of the route that was made for it; null where it needs none. */
+  hop: string | null;
+  /** Why it has no way now, as it was told; "" where it has one. */
+  failure: string;
+}
+
 /**
  * Keeps the addresses of a server out of the tunnel that leads to it: where a network of the tunnel
  * covers one, that gets a route of its own by the way that the system has for it without the tunnel.
@@ -16,8 +25,7 @@ export class ServerRoutes implements Disposable {
   readonly #log: Logger;
   #networks: readonly Cidr[] = [];
   readonly #now: () => number;
-  /** Addresses that have been dialled, and the way of the route that this one made for each. */
-  readonly #hosts = new Map<string, { readonly address: Uint8Array; hop: string | null }>();
+  readonly #hosts = new Map<string, DialledHost>();
   /** Another program may take away what it does not know. */
   readonly #limit = new RepairLimit();
 
@@ -47,7 +55,7 @@ export class ServerRoutes implements Disposable {
   open(host: string): void {
     const address = host.includes("%") ? null : ipBytes(host);
     if (address === null) return; // with a zone: on the link itself
-    const known = this.#hosts.get(host) ?? { address: address.slice(), hop: null };
+    const known = this.#hosts.get(host) ?? { address: address.slice(), hop: null, failure: "" };
     this.#hosts.set(host, known);
     this.#limit.resume();
     this.#update(host);
@@ -58,14 +66,20 @@ export class ServerRoutes implements Disposable {
     for (const host of this.#hosts.keys()) if (!hosts.includes(host)) this.#forget(host);
   }
 
-  /** The table has changed: the ways are compared again. Failures are told in the log. */
+  /**
+   * The table has changed: the ways are compared again. A failure is told in the log, once for as
+   * long as it stays: without an uplink the table may change many times.
+   */
   refresh(): void {
-    for (const host of this.#hosts.keys()) {
+    for (const [host, known] of this.#hosts) {
+      let failure = "";
       try {
         this.#update(host);
       } catch (error) {
-        this.#log.warn(toTtunError(error).message);
+        failure = toTtunError(error).message;
+        if (failure !== known.failure) this.#log.warn(failure);
       }
+      known.failure = failure;
     }
   }
 

@@ -183,3 +183,18 @@ Deno.test("a refusal is thrown at a dial, and told where the table has changed",
   routes.refresh();
   assert.deepEqual(lines(), ["warn not allowed"]);
 });
+
+Deno.test("a failure that stays is told once, and again when it has been mended in between", () => {
+  const { table, routes, lines } = world();
+  routes.setNetworks(ALL);
+  routes.open("203.0.113.1");
+  const whole = table.routes();
+  for (let round = 0; round < 2; round++) {
+    table.list = []; // the uplink has gone
+    for (let i = 0; i < 10; i++) routes.refresh();
+    table.list = [...whole];
+    routes.refresh();
+  }
+  const told = lines().filter((line) => line.startsWith("warn Cannot reach the server"));
+  assert.equal(told.length, 2);
+});
