@@ -247,7 +247,7 @@ export class NameQuery {
     if (this.#halves.every(({ reply }) => reply !== null)) return this.#end();
     if (this.#conf.single === "no") {
       if (isWord) this.#graceAt = Math.min(this.#graceAt, now + GRACE_MS);
-      return [this.#wake()];
+      return this.#isFutile ? this.#next(now) : [this.#wake()];
     }
     if (isWord) this.#graceAt = now + SINGLE_GRACE_MS;
     return this.#askAll(now);
@@ -258,7 +258,12 @@ export class NameQuery {
     if (attempt !== this.#attempt) return [];
     half.failedAt = attempt;
     half.isWaiting = false;
-    return this.#pending.every(({ failedAt }) => failedAt === attempt) ? this.#next(now) : [];
+    return this.#isFutile ? this.#next(now) : [];
+  }
+
+  /** This server has told that it cannot tell whatever is still asked for. */
+  get #isFutile(): boolean {
+    return this.#pending.every(({ failedAt }) => failedAt === this.#attempt);
   }
 
   #wake(): QueryStep {

@@ -152,6 +152,22 @@ Deno.test("a datagram may be lost, also for its EDNS: it is sent again without, 
   assert.deepEqual(world.take(), ["2/1 AAAA+"]);
 });
 
+Deno.test("a family that a server cannot tell is asked of the next one at once, whichever was told first", () => {
+  for (const other of [NONE, V6]) {
+    const failedFirst = new World({}, [0, 1]);
+    failedFirst.take();
+    failedFirst.answer(0, "A", { rcode: 2 }).answer(0, "AAAA", other);
+    assert.deepEqual(failedFirst.take(), ["2/1 A+"]);
+    const failedLast = new World({}, [0, 1]);
+    failedLast.take();
+    failedLast.answer(0, "AAAA", other).answer(0, "A", { rcode: 2 });
+    assert.deepEqual(failedLast.take(), ["2/1 A+"]);
+    assert.equal(failedFirst.answer(1, "A", V4).outcome?.kind, "addresses");
+  }
+  const alone = new World({ attempts: 1 }).answer(0, "A", { rcode: 2 }).answer(0, "AAAA", V6);
+  assert.deepEqual(alone.outcome?.kind, "addresses", "there is nobody else to ask");
+});
+
 Deno.test("servers one after the other, as often as it is said, in the second round without EDNS", () => {
   const world = new World({ timeoutMs: 1000 }, [2, 0]);
   const all = [world.take()];
