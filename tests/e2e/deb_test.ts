@@ -112,8 +112,13 @@ test({
         echo remains: $(remains | sed "s#$layers##") $(cat /etc/ttun/key)
         dpkg -i --force-depends ${deb} >&2
         rm /etc/ttun/key
+        mkdir -p /var/lib/private # systemd makes such for a unit with DynamicUser=
+        for state in ttun ttun-client-office; do
+          mkdir /var/lib/private/$state
+          ln -s private/$state /var/lib/$state
+        done
         dpkg -P ttun >&2
-        echo remains: $(remains)
+        echo remains: $(remains) $(find /var/lib -maxdepth 2 -name 'ttun*')
         ! dpkg -s ttun >/dev/null 2>&1`;
       assert.equal(
         await output("unshare", "-m", "--", "sh", "-euc", script),
