@@ -14,26 +14,20 @@ import { compile } from "./release/compile.ts";
 import { buildDeb } from "./release/deb.ts";
 import { hostTarget, type Target, TARGETS } from "./release/targets.ts";
 
-const { values } = parseArgs({
-  args: Deno.args,
-  options: {
-    only: { type: "string" },
-    deb: { type: "boolean", default: false },
-    out: { type: "string", default: "build" },
-  },
-});
+const values = readOptions();
 const wanted = values.only?.split(",") ?? TARGETS.map(({ name }) => name);
 const unknown = wanted.filter((name) => !TARGETS.some((target) => target.name === name));
 if (unknown.length > 0) {
-  console.error(
-    `No target ${unknown.join(", ")}; there are: ${TARGETS.map((t) => t.name).join(", ")}`,
-  );
-  Deno.exit(2);
+  refuse(`No target ${unknown.join(", ")}; there are: ${TARGETS.map((t) => t.name).join(", ")}`);
+}
+const denort = Deno.env.get("DENORT_BIN");
+if (denort !== undefined && !isFile(denort)) {
+  refuse(`There is no file ${denort}, which DENORT_BIN names`);
 }
 const out = await Deno.realPath(await makeDirectory(values.out));
 const compiler = {
   deno: Deno.env.get("COMPILE_DENO") ?? Deno.execPath(),
-  denort: Deno.env.get("DENORT_BIN"),
+  denort,
   version: manifest.version,
 };
 const built: { target: Target; sum: string; bytes: number }[] = [];
@@ -67,9 +61,48 @@ await Deno.writeTextFile(`${out}/README`, readme());
 await Deno.copyFile(new URL("install.sh", import.meta.url), `${out}/install.sh`);
 Deno.exit(failed === 0 ? 0 : 1);
 
+function readOptions() {
+  try {
+    return parseArgs({
+      args: Deno.args,
+      options: {
+        only: { type: "string" },
+        deb: { type: "boolean", default: false },
+        out: { type: "string", default: "build" },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(
+      `${messageOf(error)}; usage: deno task build [--only NAME,…] [--deb] [--out DIR]`,
+    );
+  }
+}
+
+function refuse(message: string): never {
+  console.error(message);
+  Deno.exit(2);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return false;
+  }
+}
+
 async function makeDirectory(path: string): Promise<string> {
-  await Deno.mkdir(path, { recursive: true });
-  return path;
+  try {
+    await Deno.mkdir(path, { recursive: true });
+    return path;
+  } catch (error) {
+    return refuse(`Cannot make the folder ${path}: ${messageOf(error)}`);
+  }
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

@@ -6,6 +6,11 @@ const host = hostTarget()!;
 
 /** Runs the build with a compiler that is this shell script; `$out` is the file that is asked for. */
 async function build(compiler: string, ...args: string[]) {
+  return await buildWith("runtime", compiler, ...args);
+}
+
+/** `runtime`: what DENORT_BIN names in a folder that has a file `runtime`. */
+async function buildWith(runtime: string, compiler: string, ...args: string[]) {
   const folder = await Deno.makeTempDir();
   try {
     const script = `#!/bin/sh
@@ -16,9 +21,10 @@ done
 ${compiler}
 `;
     await Deno.writeTextFile(`${folder}/deno`, script, { mode: 0o755 });
+    await Deno.writeTextFile(`${folder}/runtime`, "");
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", BUILD, "--out", `${folder}/out`, ...args],
-      env: { COMPILE_DENO: `${folder}/deno`, DENORT_BIN: "/the/runtime", NO_COLOR: "1" },
+      env: { COMPILE_DENO: `${folder}/deno`, DENORT_BIN: `${folder}/${runtime}`, NO_COLOR: "1" },
     }).output();
     const text = new TextDecoder();
     const files = await Array.fromAsync(Deno.readDir(`${folder}/out`)).catch(() => []);
@@ -96,7 +102,7 @@ Deno.test("what is no executable at all is not listed", async () => {
 Deno.test("a runtime that is named goes to this host's target alone", async () => {
   const { output } = await build('echo "error: $target ${DENORT_BIN:-none}"; exit 1');
   for (const { triple } of TARGETS) {
-    const runtime = triple === host.triple ? "/the/runtime" : "none";
+    const runtime = triple === host.triple ? "\\S+/runtime" : "none";
     assert.match(output, new RegExp(`error: ${triple} ${runtime}`));
   }
 });
@@ -105,4 +111,17 @@ Deno.test("an unknown target is refused before anything is built", async () => {
   const { code, output, files } = await build("exit 1", "--only", "beos");
   assert.deepEqual([code, files], [2, []]);
   assert.match(output, /No target beos; there are: linux-x64/);
+});
+
+Deno.test("a wrong command line, runtime or folder is one line, and nothing is built", async () => {
+  const cases = [
+    [await build("exit 1", "--bogus"), /^Unknown option '--bogus'.*; usage: deno task build .+\n$/],
+    [await build("exit 1", "linux-x64"), /^Unexpected argument 'linux-x64'.*; usage: .+\n$/],
+    [await buildWith("none", "exit 1"), /^There is no file \S+\/none, which DENORT_BIN names\n$/],
+    [await build("exit 1", "--out", "/proc/none"), /^Cannot make the folder \/proc\/none: .+\n$/],
+  ] as const;
+  for (const [{ code, output, files }, told] of cases) {
+    assert.match(output, told);
+    assert.deepEqual([code, files], [2, []]);
+  }
 });

@@ -24,6 +24,7 @@ const COMMON: Refusals = {
   ...words(["ca", "cert", "tls"], `there are no certificates; ${KEY}`),
   ...words(["daemon", "d", "background", "b", "f"], FOREGROUND),
   ...words(["log-level", "loglevel", "verb", "debug", "log", "log-file"], LOG),
+  ...words(["version", "V"], "ttun --version prints it, and with -v what ttun is made of"),
   ...words(["method", "encryption"], "the cipher is given by -m or --cipher"),
 };
 

@@ -28,3 +28,11 @@ Deno.test("no word of another program hides an option or a command of ttun's own
   );
   assert.deepEqual(words.filter((word) => Object.hasOwn(COMMAND_HABITS, word)), []);
 });
+
+Deno.test("every command tells where the version is", () => {
+  for (
+    const refusals of [SERVER_REFUSALS, CLIENT_REFUSALS, PROXY_SERVER_HABITS, PROXY_CLIENT_HABITS]
+  ) {
+    for (const name of ["version", "V"]) assert.match(refusals[name] ?? "", /^ttun --version /);
+  }
+});

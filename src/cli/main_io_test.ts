@@ -31,6 +31,7 @@ test("help goes to standard output, by all its spellings, with exit code 0", asy
   assert.equal(server.code, 0);
   assert.match(server.stdout, /--listen ADDR/);
   assert.deepEqual(await runTtun("help", "server"), server);
+  assert.deepEqual(await runTtun("help", "--help"), general);
   assert.deepEqual(await runTtun("server", "-mtu", "1300", "-h"), server);
 });
 

@@ -125,7 +125,7 @@ async function version(args: readonly string[], level: Level): Promise<number> {
 }
 
 async function help([word, ...rest]: readonly string[], level: Level): Promise<number> {
-  if (word === undefined) {
+  if (word === undefined || HELP_WORDS.includes(word)) {
     await print(level.help());
     return 0;
   }
