@@ -17,7 +17,7 @@ export interface SwitchOptions {
   readonly dns: DnsClient;
   readonly system: SystemLookups;
   readonly sourceOf: (host: string) => string | null;
-  /** Whether there is such a file or directory. */
+  /** True when there is such a file or directory. */
   readonly exists: (path: string) => boolean;
 }
 

@@ -219,7 +219,7 @@ export class ChunkedReader {
   }
 }
 
-/** Whether there is no trailer: the line that would be its first is empty. */
+/** True where there is no trailer: the line that would be its first is empty. */
 function isLineEnd(byte: number, fields: HeadCollector | null): boolean {
   return fields === null && (byte === CR || byte === LF);
 }
