@@ -83,10 +83,8 @@ function noKey(closed: readonly string[], file: string): TtunError {
   if (one !== undefined) {
     return new TtunError(
       "privilege",
-      `There is no key: ${
-        JSON.stringify(one)
-      } is for another user only; run ttun as that user, or ` +
-        "give --key-file FILE",
+      `There is no key of this user's, and ${JSON.stringify(one)} is not this user's to read; ` +
+        "give --key-file FILE, or run ttun as a user who may read that one",
     );
   }
   return new TtunError(

@@ -82,7 +82,8 @@ Deno.test("another user's file is passed over; one that is not usable is an erro
   assert.equal((await find({ env, typed: "typed\r", files: closed })).source, "prompt");
   await assert.rejects(find({ env, files: closed }), {
     kind: "privilege",
-    message: /^There is no key: "\/etc\/ttun\/key" is for another user only/,
+    // Where the folder is closed nobody can tell whether there is such a file.
+    message: /^There is no key of this user's, and "\/etc\/ttun\/key" is not this user's to read; /,
   });
   const open = { "/home/ann/.config/ttun/key": { content: "key", mode: 0o644 } };
   await assert.rejects(find({ env, files: open }), { message: /chmod 600 \/home\/ann/ });
