@@ -19,10 +19,19 @@ export class LeaseFile {
     this.#log = log;
   }
 
-  /** The oldest first; none where nothing can be read. */
+  /** The oldest first; none where nothing can be read. Says how many lines are no leases. */
   read(): Lease[] {
     if (this.#directory === null || !mayKeepState(this.#directory)) return [];
-    return readLeases(readState(this.#directory, this.#file, MOST_LEASE_BYTES));
+    const text = readState(this.#directory, this.#file, MOST_LEASE_BYTES);
+    const leases = readLeases(text);
+    const lines = text.split("\n").filter((line) => /^\s*[^\s#]/.test(line)).length;
+    if (lines > leases.length) {
+      this.#log.warn(
+        "some of the clients' addresses from before cannot be read: these clients may get others",
+        { file: `${this.#directory}/${this.#file}`, lines: lines - leases.length },
+      );
+    }
+    return leases;
   }
 
   /** Says once for each reason that it is not possible. */

@@ -86,9 +86,18 @@ Deno.test("leases are read as they were written, each pool's from its own file",
     assert.match(readState(folder, "leases-fd00-9---64", 1000), /^# ttun/);
     Deno.writeFileSync(`${folder}/leases-10.9.0.0-24`, new Uint8Array(2_000_000));
     assert.deepEqual(file.read(), [], "what is too large is not read");
+    assert.equal(records.length, 0);
     Deno.writeFileSync(`${folder}/leases-10.9.0.0-24`, crypto.getRandomValues(new Uint8Array(999)));
     assert.deepEqual(file.read(), []);
-    assert.deepEqual(records, []);
+    // A line that was changed by hand, and is none any more, is told.
+    file.write(LEASES);
+    const path = `${folder}/leases-10.9.0.0-24`;
+    const text = Deno.readTextFileSync(path);
+    Deno.writeTextFileSync(path, `${text}\n  # mine\n${text.replace("10.9.0.0", "10.9.0.")}`);
+    assert.equal(file.read().length, 1);
+    const last = records.at(-1)!;
+    assert.match(last.message, /addresses from before cannot be read/);
+    assert.deepEqual(last.fields, { file: path, lines: 1 });
   });
 });
 
