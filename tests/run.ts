@@ -151,7 +151,7 @@ async function runInNamespace(
   // From inside no package can be fetched, also not by the program that the tests start.
   const product = ["main.ts", "src/cli/data_plane.ts"];
   const code = await runChild(DENO, ["cache", "--quiet", ...product, ...files], limits);
-  // Without a lock file, as those run who have the package from a registry, Deno asks for more.
+  // Deno asks the registry for more where there is no lock file, as at users of the package.
   const unlocked = await runChild(DENO, ["cache", "--quiet", "--no-lock", ...product], limits);
   if (code !== 0 || unlocked !== 0) fail("The tests' packages cannot be fetched");
   const script = 'ip link set lo up; exec "$@"';
