@@ -29,8 +29,8 @@ export interface VpnServerOptions {
   pump: PacketService;
   /** Many clients instead of one. */
   many?: ManyClients;
-  /** Called for each session before its packets. */
-  onSession?: () => void;
+  /** Called for each session before its packets, with the IP address that it comes from. */
+  onSession?: (host: string | undefined) => void;
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
@@ -291,7 +291,7 @@ class VpnServer {
       });
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
-    this.#o.onSession?.();
+    this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const watch = this.#paths.watch(stream, candidate, admitted);
     await runSession({ ...admitted, watch }, link, pump, { ...member, onUp }, signal);
   }

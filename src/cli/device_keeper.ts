@@ -63,8 +63,8 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #limit = new RepairLimit();
   readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
-  /** The server of the last session, at a client. */
-  #server: string | undefined;
+  /** The IP address of the last session's other end. */
+  #peer: string | undefined;
   /** Sentences that have been said, and need not be said again. */
   readonly #told = new Set<string>();
 
@@ -119,11 +119,11 @@ export class LinuxKeeper implements DeviceKeeper {
     return to !== undefined && !gone && this.#state.hasRoute(to);
   }
 
-  sessionBegins(server?: string): void {
+  sessionBegins(peer?: string): void {
     this.#limit.resume();
     this.#check();
     this.#serverRoutes.refresh();
-    this.#server = server;
+    this.#peer = peer;
     this.warnOfDuplicates();
   }
 
@@ -136,7 +136,7 @@ export class LinuxKeeper implements DeviceKeeper {
 
   /** Why packets for the tunnel's networks do not go through it. */
   #uselessness(): string[] {
-    const isHere = this.#server !== undefined && this.paths.isOwn(this.#server);
+    const isHere = this.#peer !== undefined && this.paths.isOwn(this.#peer);
     const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
     return words === null ? this.#state.duplicates() : [words];
   }

@@ -51,8 +51,8 @@ export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "ro
 /** Keeps a device as it is to be, and knows the ways past it. */
 export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposable {
   readonly paths: Paths;
-  /** Looks whether all is as it is to be. `server`: the IP address that a client is connected to. */
-  sessionBegins(server?: string): void;
+  /** Looks whether all is as it is to be. `peer`: the IP address of the session's other end. */
+  sessionBegins(peer?: string): void;
   /** Says where what is sent to the tunnel's networks goes by another way, once. */
   warnOfDuplicates(): void;
 }

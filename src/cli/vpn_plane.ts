@@ -185,7 +185,7 @@ async function run(
     await serveVpn({
       ...common,
       listener,
-      onSession: () => keeper.sessionBegins(),
+      onSession: (host) => keeper.sessionBegins(host),
       pump: counted(
         many === undefined
           ? new TunPump(device, clock, packets)

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { Host } from "../netns.ts";
 import { startTtun } from "./tunnel.ts";
@@ -20,5 +21,11 @@ for (
       ),
     );
     await client.waitFor(/authenticated/);
+    await server.waitFor(/authenticated/);
+    // In a pool the client has no address yet when the server looks.
+    if (options.length === 0) {
+      assert.match(server.output, /warn .*both ends of the tunnel are on this machine/);
+    }
+    assert.doesNotMatch(server.output, /goes by only one of them/);
   });
 }
