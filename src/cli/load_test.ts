@@ -24,7 +24,7 @@ Deno.test("Deno's message becomes one sentence, with the deepest cause and witho
   const begin = "Cannot load a part of ttun: Failed caching npm package '@a/b@1.0.0': " +
     "failed to lookup address information; run this once where there is a network: deno cache ";
   assert.equal(loadFailure(message, new URL("file:///a%20b/main.ts")), `${begin}/a b/main.ts`);
-  const jsr = new URL("https://jsr.io/@tt/cli/0.1.0/main.ts");
+  const jsr = new URL("https://registry.example/@tt/cli/0.1.0/main.ts");
   assert.equal(loadFailure(message, jsr), `${begin}jsr:@tt/cli@0.1.0`);
   const other = new URL("https://example.net/ttun/main.ts");
   assert.equal(loadFailure(message, other), `${begin}${other}`);
