@@ -157,9 +157,12 @@ test({
 /** Node itself where it is there, else Deno, which runs Node's programs. */
 async function runNode(folder: Folder, args: string[]) {
   const source = new URL("./proxy_node.mjs", import.meta.url).pathname;
-  if (!await hasProgram("node")) return await run(Deno.execPath(), ["run", "-A", source, ...args]);
+  const lock = `--lock=${new URL("../deno.lock", import.meta.url).pathname}`; // as the test runner has
+  if (!await hasProgram("node")) {
+    return await run(Deno.execPath(), ["run", "-A", lock, source, ...args]);
+  }
   await Deno.copyFile(source, `${folder.path}/client.mjs`);
-  const { stdout } = await run(Deno.execPath(), ["info", "--json", source]);
+  const { stdout } = await run(Deno.execPath(), ["info", lock, "--json", source]);
   const packages: Record<string, { name: string; localPath: string }> =
     JSON.parse(stdout).npmPackages;
   await Deno.mkdir(`${folder.path}/node_modules`);
