@@ -52,6 +52,6 @@ Deno.test("of what comes and goes again and again it is said once in a minute th
     said += leave.length;
   }
   assert.deepEqual([repairs, said], [3, 1]);
-  // As long as it goes on, in the next minute it is the same.
+  // The limit holds in the next minute too, while the loss goes on.
   assert.deepEqual(limit.next(["link up"], 60_000), { repair: ["link up"], leave: [] });
 });

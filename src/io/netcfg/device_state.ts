@@ -114,7 +114,7 @@ export class DeviceState {
 
   /**
    * Those that are taken: of two IPv6 routes to one network that is the one with the lower metric.
-   * What comes back with the link or with an address is not missed before these are there: `addresses`.
+   * A route that comes with an address counts as present while `addresses` lacks that address.
    */
   #presentRoutes(addresses: readonly string[]): string[] {
     const connected = this.#connected();
