@@ -190,13 +190,19 @@ export class Netlink implements Disposable {
 
   /** The main table's routes that lead somewhere; with `index` those to this link alone. */
   routes(index?: number): Route[] {
+    return this.allRoutes(index).filter(({ isUnicast }) => isUnicast);
+  }
+
+  /** With those that lead nowhere, which are on no link. In the order in which they are tried. */
+  allRoutes(index?: number): Route[] {
     const head = new Uint8Array(RTMSG_SIZE);
     head[4] = RT_TABLE_MAIN;
     const link = index === undefined ? NOTHING : attribute(RTA_OIF, u32(index));
     return this.#list(RTM_GETROUTE, concat(head, link))
       .map((message) => readRoute(message.body))
-      .filter((route) => route.table === RT_TABLE_MAIN && route.isUnicast && route.index !== 0)
-      .filter((route) => index === undefined || route.index === index);
+      .filter(({ table }) => table === RT_TABLE_MAIN)
+      .filter((route) => route.isRefusal || (route.isUnicast && route.index !== 0))
+      .filter((route) => index === undefined || (route.isUnicast && route.index === index));
   }
 
   /**

@@ -162,6 +162,22 @@ test("netlink: of the routes, the main table's to the link are told", () => {
   deepEqual(sent, ["1a000503 00000000fe00000000000000" + "0800040005000000"]);
 });
 
+test("netlink: of the whole table, those that lead nowhere are told in their order", () => {
+  using real = openLibc();
+  const route = (text: string) => (sequence: number) => packMessage(24, 2, sequence, fromHex(text));
+  const { netlink } = scripted(real, [
+    route("02100000fe04000600000000" + "080001000a140000"),
+    route("02100000fe04fd0100000000" + "080001000a140000" + "0800040005000000"),
+    route("02100000ff04000600000000" + "080001000a150000"),
+    route("02100000fe04000300000000" + "080001000a160000" + "0800040005000000"),
+    done,
+  ]);
+  deepEqual(
+    netlink.allRoutes().map(({ isRefusal, index, to }) => [isRefusal, index, to.bytes.join(".")]),
+    [[true, 0, "10.20.0.0"], [false, 5, "10.20.0.0"]],
+  );
+});
+
 test("netlink: changes that the kernel had no room for are told as lost, and none as none", () => {
   using real = openLibc();
   const errnos: (keyof typeof Errno)[] = ["ENOBUFS", "EINTR", "EAGAIN", "EBADF"];

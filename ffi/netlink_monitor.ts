@@ -35,7 +35,10 @@ const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV
 /** A notification is a few hundred bytes; what a datagram has beyond this is cut off. */
 const ROOM = 32 * 1024;
 
-/** A change of a link, an address or a route of the main table. `index`: of the link it is on. */
+/**
+ * A change of a link, an address or a route of the main table. `index`: of the link it is on; of no
+ * meaning for a route that leads nowhere.
+ */
 export interface NetChange {
   readonly what: "link" | "address" | "route";
   readonly index: number;
@@ -92,8 +95,8 @@ export function readChange({ type, body }: NetlinkMessage): NetChange | null {
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       if (body.length < RTMSG_SIZE) return null;
-      const { to, index, table, isUnicast } = readRoute(body);
-      if (table !== RT_TABLE_MAIN || !isUnicast) return null;
+      const { to, index, table, isUnicast, isRefusal } = readRoute(body);
+      if (table !== RT_TABLE_MAIN || !(isUnicast || isRefusal)) return null;
       return { what: "route", index, gone: type === RTM_DELROUTE, to };
     }
     default:

@@ -25,6 +25,8 @@ const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
+const RTN_BLACKHOLE = 6;
+const RTN_THROW = 9; // 7 is unreachable, 8 prohibit
 const RTM_F_FIB_MATCH = 0x2000;
 const RTNH_F_DEAD = 0x1;
 const RTNH_F_ONLINK = 0x4;
@@ -47,11 +49,15 @@ export interface NextHop {
 export interface Route extends NextHop {
   readonly to: Cidr;
   readonly table: number;
+  /** 0: of all packets; else of those with this type of service. */
+  readonly tos: number;
   /** Of routes with the same target the lowest is taken. */
   readonly metric: number;
   /** Which program made it: RTPROT_… */
   readonly protocol: number;
   readonly isUnicast: boolean;
+  /** It leads nowhere: blackhole, unreachable, prohibit or throw. */
+  readonly isRefusal: boolean;
   /** The address is this machine's own. */
   readonly isLocal: boolean;
   /** The kernel passes it over: its link is down. */
@@ -126,6 +132,7 @@ export function readRoute(body: Uint8Array): Route {
   const found = attributes(body.subarray(RTMSG_SIZE));
   const bytes = found.get(RTA_DST) ?? new Uint8Array(family === 4 ? 4 : 16);
   const several = found.get(RTA_MULTIPATH);
+  const isInternet = body[0] === AF_INET || body[0] === AF_INET6;
   const hop = several === undefined
     ? readHop(found, view(body).getUint32(8, true), number(found.get(RTA_OIF)))
     : readHops(several);
@@ -134,9 +141,11 @@ export function readRoute(body: Uint8Array): Route {
     source: found.get(RTA_PREFSRC),
     to: { family, bytes, prefix: body[1]! },
     table: body[4]!,
+    tos: body[3]!,
     metric: number(found.get(RTA_PRIORITY)),
     protocol: body[5]!,
-    isUnicast: body[7] === RTN_UNICAST && (body[0] === AF_INET || body[0] === AF_INET6),
+    isUnicast: isInternet && body[7] === RTN_UNICAST,
+    isRefusal: isInternet && body[7]! >= RTN_BLACKHOLE && body[7]! <= RTN_THROW,
     isLocal: body[7] === RTN_LOCAL,
   };
 }

@@ -81,9 +81,20 @@ Deno.test("monitor: links, addresses and routes that come and go", () => {
   equal(change(25, VIA)?.gone, true);
 });
 
+Deno.test("monitor: a route that leads nowhere takes the place of others, and is told", () => {
+  for (const kind of ["06", "07", "08", "09"]) {
+    const body = "02100000fe030000".slice(0, 14) + kind + "00000000" + "080001000a4d0000";
+    const { to } = change(24, body)!;
+    equal(to && formatCidr(to), "10.77.0.0/16");
+    const { isRefusal, isUnicast, isLocal, tos } = readRoute(fromHex(body));
+    deepEqual([isRefusal, isUnicast, isLocal, tos], [true, false, false, 0]);
+  }
+  equal(readRoute(fromHex(VIA)).isRefusal, false);
+});
+
 Deno.test("monitor: other tables, kinds and messages are none of these", () => {
   equal(change(24, VIA.replace("fe0300", "ff0300")), null); // the table of local addresses
-  equal(change(24, VIA.replace("fe030001", "fe030007")), null); // an unreachable network
+  equal(change(24, VIA.replace("fe030001", "fe030003")), null); // a broadcast address
   equal(change(28, VIA), null); // a neighbour
   for (const type of [16, 20, 24]) equal(change(type, "020000"), null);
 });

@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import { test } from "../tests/check.ts";
 import { Process } from "../tests/process.ts";
 import { openLibc } from "./libc.ts";
-import { findUser } from "./user.ts";
+import { CAP_NET_ADMIN, findUser } from "./user.ts";
 
 const FIXTURE = new URL("../tests/fixture/user.ts", import.meta.url).pathname;
 
@@ -20,7 +20,7 @@ test("user: every thread becomes it, for good: ids, groups and capabilities", as
   await using process = new Process(Deno.execPath(), ["run", "-A", FIXTURE, "nobody"], {
     stdin: "piped",
   });
-  await process.waitFor(/^now 65534$/m);
+  await process.waitFor(/^now 65534 false$/m);
   const threads = [...Deno.readDirSync(`/proc/${process.pid}/task`)];
   ok(threads.length > 2, `only ${threads.length} threads`);
   using libc = openLibc();
@@ -34,6 +34,24 @@ test("user: every thread becomes it, for good: ids, groups and capabilities", as
     deepEqual(field("Groups"), [String(gid)]);
     for (const set of ["CapEff", "CapPrm"]) equal(Number(`0x${field(set)[0]}`), 0);
   }
+  await process.closeInput();
+  equal((await process.status).code, 0);
+});
+
+test("user: one thread keeps one capability, no other has any, and none can be had again", async () => {
+  await using process = new Process(Deno.execPath(), ["run", "-A", FIXTURE, "nobody", "network"], {
+    stdin: "piped",
+  });
+  await process.waitFor(/^now 65534 true$/m);
+  const sets = [...Deno.readDirSync(`/proc/${process.pid}/task`)].map(({ name }) => {
+    const status = Deno.readTextFileSync(`/proc/${process.pid}/task/${name}/status`);
+    const set = (key: string) =>
+      Number(`0x${new RegExp(`^${key}:\\s*(.*)$`, "m").exec(status)![1]}`);
+    return ["CapEff", "CapPrm", "CapInh", "CapAmb"].map(set).join();
+  });
+  const kept = `${1 << CAP_NET_ADMIN},${1 << CAP_NET_ADMIN},0,0`;
+  deepEqual(sets.filter((set) => set !== "0,0,0,0"), [kept]);
+  ok(sets.length > 2, `only ${sets.length} threads`);
   await process.closeInput();
   equal((await process.status).code, 0);
 });

@@ -150,3 +150,16 @@ Deno.test("a cable that is pulled for a while ends no session, and loses nothing
   assert.deepEqual([server.device.written, client.device.written], [[ipPacket(1)], [ipPacket(2)]]);
   assert.equal(server.fields("authenticated").length, 1);
 });
+
+Deno.test("a server's device is looked at whenever a session begins, with the client's address", async () => {
+  await using world = new VpnWorld();
+  const begun: (string | undefined)[] = [];
+  world.server({ onSession: (host) => begun.push(host) });
+  const first = world.client({ host: "192.0.2.7" });
+  await world.clock.settle();
+  assert.deepEqual(begun, ["192.0.2.7"]);
+  await first.stop();
+  world.client({ host: "192.0.2.8" });
+  await world.clock.settle();
+  assert.deepEqual(begun, ["192.0.2.7", "192.0.2.8"]);
+});

@@ -72,10 +72,12 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       else if (config.addressesAreAsked || address.local.family === 4) throw refused;
       else warnings.push(refused.message);
     }
-    const table = config.routes.length === 0 ? [] : netlink.routes();
+    const table = config.routes.length === 0 ? [] : netlink.allRoutes();
     const rivals = rivalMetrics(before.index, table);
     const there = new Set(
-      table.filter(({ index }) => index === before.index).map(({ to }) => formatCidr(to)),
+      table.filter((route) => route.isUnicast && route.index === before.index).map(({ to }) =>
+        formatCidr(to)
+      ),
     );
     for (const to of config.routes.map(networkOf)) {
       const text = formatCidr(to);
@@ -112,11 +114,11 @@ export function routeFor(index: number, to: Cidr, rival: number | undefined): Ne
   return { index, to, metric: Math.max(1, rival - 1) };
 }
 
-/** The lowest metric of each IPv6 network that is reached by other links. */
+/** The lowest metric of each IPv6 network that is reached by other links, or is not to be reached. */
 export function rivalMetrics(index: number, table: readonly Route[]): Map<string, number> {
   const found = new Map<string, number>();
-  for (const { to, metric, index: at } of table) {
-    if (to.family === 4 || at === index) continue;
+  for (const { to, metric, index: at, isUnicast } of table) {
+    if (to.family === 4 || (isUnicast && at === index)) continue;
     const text = formatCidr(to);
     found.set(text, Math.min(metric, found.get(text) ?? Infinity));
   }

@@ -74,6 +74,24 @@ test("what others take from the device is put back, the same thing three times i
   await t.clientProcess.waitFor(/warn .*ttun0 is not in this network namespace any more/);
 });
 
+test("a route of others that leads nowhere does not stay before ours, with or without it", async () => {
+  const routes = ["10.77.0.0/16", "10.78.0.0/16", "fd00:77::/32"];
+  const options = routes.flatMap((route) => ["--route", route]);
+  await using t = await openTunnel([], { client: options });
+  const put = counted(t.clientProcess, /warn .*put back what another program has taken/);
+  for (
+    const [command, address] of [
+      ["ip route replace blackhole 10.77.0.0/16", "10.77.0.9"],
+      ["ip route prepend prohibit 10.78.0.0/16", "10.78.0.9"],
+      ["ip -6 route add unreachable fd00:77::/32 metric 100", "fd00:77::9"],
+    ] as const
+  ) {
+    await t.client.sh(command);
+    await put();
+    assert.match(await t.client.sh(`ip route get ${address}`), /dev ttun0/, command);
+  }
+});
+
 test("under --user one thread alone keeps CAP_NET_ADMIN, and puts things back with it", async () => {
   await using t = await openTunnel([], { client: ["--user", "nobody", ...ROUTES] });
   const { pid } = t.clientProcess;

@@ -62,10 +62,16 @@ export class VpnWorld implements AsyncDisposable {
   readonly #running: Running[] = [];
   #seed = 0;
 
-  server(o: KeyOptions & Pick<VpnServerOptions, "many"> = {}): Running {
+  server(o: KeyOptions & Pick<VpnServerOptions, "many" | "onSession"> = {}): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
-      return serveVpn({ ...common, listener, ...(o.many && { many: o.many }) });
+      const { many, onSession } = o;
+      return serveVpn({
+        ...common,
+        listener,
+        ...(many && { many }),
+        ...(onSession && { onSession }),
+      });
     }, o);
   }
 

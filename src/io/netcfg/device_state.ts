@@ -6,12 +6,15 @@ import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/netlink_route.ts";
 import { addressText } from "../local_address.ts";
 import { addAddress, attempt, rivalMetrics, routeFor } from "../netcfg.ts";
 
-/** One that another program has put in its place stays behind it. */
+/** Routes that other programs have put in its place, or before it, are behind it afterwards. */
 function addBefore(netlink: Netlink, route: NewRoute): void {
   try {
     netlink.addRoute(route, "before");
   } catch (error) {
-    if (!(error instanceof NativeError && error.is("EEXIST"))) throw error; // it is there again
+    if (!(error instanceof NativeError && error.is("EEXIST"))) throw error;
+    // It is there, and behind another: the kernel moves none.
+    netlink.removeRoute(route);
+    netlink.addRoute(route, "before");
   }
 }
 
@@ -113,19 +116,24 @@ export class DeviceState {
   }
 
   /**
-   * Those that are taken: of two IPv6 routes to one network that is the one with the lower metric.
-   * A route that comes with an address counts as present while `addresses` lacks that address.
+   * Those that are taken: of several routes to one network the first in the table at IPv4, where ours
+   * have the lowest metric, and the one with the lowest metric at IPv6. A route that comes with an address counts as present while `addresses` lacks that address.
    */
   #presentRoutes(addresses: readonly string[]): string[] {
     const connected = this.#connected();
     if (this.#routes.size === 0 && connected.size === 0) return [];
-    const rivals = this.#rivals();
-    const present = this.#netlink.routes(this.index)
-      .map(({ to, metric }) => ({ text: formatCidr(to), family: to.family, metric }))
-      .filter(({ text, family, metric }) =>
-        family === 4 || connected.has(text) || metric < (rivals.get(text) ?? Infinity)
-      )
-      .map(({ text }) => text);
+    const all = this.#netlink.allRoutes();
+    const rivals = rivalMetrics(this.index, all);
+    const present: string[] = [];
+    const hidden = new Set<string>();
+    for (const { to, tos, metric, index, isUnicast } of all) {
+      const text = formatCidr(to);
+      const isOurs = isUnicast && index === this.index;
+      if (to.family === 4 && !isOurs && tos === 0 && metric === 0) hidden.add(text);
+      if (!isOurs) continue;
+      const isTaken = to.family === 4 ? !hidden.has(text) : metric < (rivals.get(text) ?? Infinity);
+      if (isTaken || connected.has(text)) present.push(text);
+    }
     const there = new Set(addresses);
     for (const [text, address] of this.#addresses) {
       const network = there.has(text) ? null : networkBehind(address);
@@ -135,7 +143,7 @@ export class DeviceState {
   }
 
   #rivals(): Map<string, number> {
-    return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.routes()) : new Map();
+    return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.allRoutes()) : new Map();
   }
 
   /** Puts things back. Returns why some could not be: one reason for each kind is enough. */
