@@ -16,7 +16,7 @@ import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { withPeer } from "../io/local_address.ts";
-import { changeAddresses } from "../io/netcfg.ts";
+import { changeAddresses, type RefusedAddress } from "../io/netcfg.ts";
 import { DeviceState } from "../io/netcfg/device_state.ts";
 import { isOwnAddress, pathTo } from "../io/netcfg/kernel_paths.ts";
 import { KernelRoutes } from "../io/netcfg/kernel_routes.ts";
@@ -144,7 +144,7 @@ export class LinuxKeeper implements DeviceKeeper {
   changeAddresses(
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
-  ): readonly TtunError[] {
+  ): readonly RefusedAddress[] {
     for (const { bytes } of o.add) {
       if (!this.#serverRoutes.has(bytes)) continue;
       throw isServers(formatIp(bytes), "choose another network with --pool at the server");

@@ -18,9 +18,10 @@ export class GivenAddresses {
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
-  /** What the device has; while `#isSure` is false what it may have. */
+  /** What the device has; while `#wanted` is null what it may have. */
   #present: readonly Cidr[];
-  #isSure = true;
+  /** The last answer to a server, of which the device has what it can; null after a failure. */
+  #wanted: string | null;
   /** Lines that need not be said again. */
   readonly #told = new Set<string>();
 
@@ -36,6 +37,7 @@ export class GivenAddresses {
     this.#device = device;
     this.#config = config;
     this.#own = this.#present = own;
+    this.#wanted = textOf(own);
     this.#log = log;
   }
 
@@ -51,19 +53,19 @@ export class GivenAddresses {
     const wanted = given.length > 0 ? this.#usedOf(given) : this.#own;
     if (given.length > 0) this.#tell(given);
     const text = textOf(wanted);
-    if (this.#isSure && text === textOf(this.#present)) return;
-    const keeps = (cidr: Cidr, others: readonly Cidr[]) =>
-      others.some((other) => formatCidr(other) === formatCidr(cidr));
-    const remove = this.#present.filter((cidr) => !keeps(cidr, wanted));
-    const add = this.#isSure ? wanted.filter((cidr) => !keeps(cidr, this.#present)) : wanted;
+    if (text === this.#wanted) return;
+    const isSure = this.#wanted !== null;
+    const remove = this.#present.filter((cidr) => !includes(wanted, cidr));
+    const add = isSure ? wanted.filter((cidr) => !includes(this.#present, cidr)) : wanted;
     this.#present = [...wanted, ...remove];
-    this.#isSure = false;
+    this.#wanted = null;
     const { mtu } = this.#config;
     const refused = await this.#machine.changeAddresses(this.#device, { remove, add, mtu });
-    this.#present = wanted;
-    this.#isSure = true;
-    for (const { message } of refused) this.#log.warn(message);
-    this.#log.info("addresses", { device: this.#device, addresses: text });
+    const lacking = refused.map(({ local }) => local);
+    this.#present = wanted.filter((cidr) => !includes(lacking, cidr));
+    this.#wanted = text;
+    for (const { why } of refused) this.#log.warn(why.message);
+    this.#log.info("addresses", { device: this.#device, addresses: textOf(this.#present) });
   }
 
   /**
@@ -95,6 +97,10 @@ export class GivenAddresses {
     this.#told.add(key);
     this.#log[level](words, facts);
   }
+}
+
+function includes(some: readonly Cidr[], cidr: Cidr): boolean {
+  return some.some((other) => formatCidr(other) === formatCidr(cidr));
 }
 
 function isSameIp(one: Cidr, other: Cidr): boolean {

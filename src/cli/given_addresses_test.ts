@@ -3,6 +3,7 @@ import { FakeClock } from "../../tests/fake/clock.ts";
 import { keptLog } from "../../tests/fake/log.ts";
 import { type Cidr, formatCidr, parseCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
+import type { RefusedAddress } from "../io/netcfg.ts";
 import { GivenAddresses } from "./given_addresses.ts";
 
 const texts = (addresses: readonly Cidr[]) => addresses.map(formatCidr);
@@ -12,7 +13,7 @@ const OWN = parsed("10.1.1.2/30", "fc11::2/126");
 /** A device whose changes are noted, and which answers the next one as told. */
 function given(o: { asked?: string[]; whyForgotten?: string } = {}) {
   const changes: { remove: string[]; add: string[] }[] = [];
-  const answer = { next: (): TtunError[] => [] };
+  const answer = { next: (): RefusedAddress[] => [] };
   const { log, records } = keptLog(new FakeClock());
   const machine = {
     changeAddresses: (_device: string, o: { remove: readonly Cidr[]; add: readonly Cidr[] }) => {
@@ -44,10 +45,12 @@ Deno.test("only what changes is changed, and what a server gives no more goes", 
 });
 
 Deno.test("one address that cannot be had is told, and the session goes on", async () => {
-  const { it, changes, answer, lines } = given();
-  answer.next = () => [new TtunError("system", "Cannot give it fd00:9::2")];
+  const { it, changes, answer, lines, present } = given();
   const some = parsed("10.9.0.2/24", "fd00:9::2/64");
+  answer.next =
+    () => [{ local: some[1]!, why: new TtunError("system", "Cannot give it fd00:9::2") }];
   await it.take(some);
+  assert.deepEqual(present(), ["10.9.0.2/24"], "what commands are told");
   assert.deepEqual(lines(), ["warn Cannot give it fd00:9::2", "info addresses"]);
   await it.take(some);
   assert.equal(changes.length, 1);

@@ -1,11 +1,10 @@
 import type { Addr, Cidr } from "../base/addr.ts";
-import type { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Paths } from "../contract/routing.ts";
 import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
-import type { Configured, NetworkConfig } from "../io/netcfg.ts";
+import type { Configured, NetworkConfig, RefusedAddress } from "../io/netcfg.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { SegmentLimits } from "../io/posix_net.ts";
 import type { Reactor } from "../io/reactor.ts";
@@ -64,13 +63,13 @@ export interface Machine extends SocketMachine {
   /** @throws {TtunError} */
   configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
   /**
-   * Takes addresses away and gives others; routes stay. Returns why some could not be given, where
+   * Takes addresses away and gives others; routes stay. Returns those that could not be given, where
    * at least one could. @throws {TtunError}
    */
   changeAddresses(
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
-  ): readonly TtunError[] | Promise<readonly TtunError[]>;
+  ): readonly RefusedAddress[] | Promise<readonly RefusedAddress[]>;
   /** Holds the device from now on. */
   keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
   /** Checks what only a user of this system can know. @throws {TtunError} usage */

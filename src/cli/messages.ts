@@ -67,6 +67,8 @@ export interface VpnConfig {
   readonly offload: boolean;
   /** User to become once everything is open. */
   readonly user: string | undefined;
+  /** It is become later: when a session has begun and the --up command has run, as root. */
+  readonly userAfterUp: boolean;
 }
 
 /** Many clients, which are given addresses. */

@@ -209,6 +209,8 @@ async function planeConfig(
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,
+    userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
+      options.wire !== "v1",
   };
 }
 

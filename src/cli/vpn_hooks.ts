@@ -11,8 +11,8 @@ export interface VpnHookOptions {
   /** A server may give other addresses than the device has at first: --up waits for its answer. */
   readonly waits: boolean;
   /**
-   * Under --user: --up runs while this is root still, which its commands need most often, and so
-   * before a server has answered, and not again.
+   * Under --user: --up runs while this is root still, which its commands need most often, and so not
+   * again when a later server gives other addresses.
    */
   readonly once: boolean;
   /** Runs one of them to its end; `null` in the place of a signal: it is not to be stopped. */
@@ -40,7 +40,7 @@ export class VpnHooks {
   /** The device is ready. @throws {TtunError} hook, when --up fails */
   async ready(facts: VpnFacts): Promise<void> {
     this.#facts = facts;
-    if (!this.#o.waits || this.#o.once) await this.#up();
+    if (!this.#o.waits) await this.#up();
   }
 
   /**
@@ -60,7 +60,7 @@ export class VpnHooks {
     if (this.#isUp && !isSame && this.#o.once) {
       this.#o.context.log.warn(
         "the server gives other addresses than --up was told, which runs before --user takes effect " +
-          "and not again: name these with --address, and the server gives them if they are free",
+          "and not again: with the old ones as --address the server gives them if they are free",
         { given: addresses.join(), told: before.addresses.join() },
       );
       return;

@@ -120,7 +120,7 @@ const DEVICE_OPTIONS = {
     metavar: "CMD",
     help: "run CMD in a shell when the device is ready and its addresses are known: at a client " +
       "when a server has first answered, and again, after --down, when one gives other addresses; " +
-      "with --user once, as root, before that",
+      "with --user it runs once, as root",
   },
   down: {
     names: ["down"],
@@ -154,7 +154,8 @@ const PROCESS_OPTIONS = {
     group: "security",
     kind: "string",
     metavar: "NAME",
-    help: "become this user once the device is ready; it keeps the right to mend the device",
+    help: "become this user once the device is ready, and a client's --up has run; it keeps the " +
+      "right to mend the device",
   },
 } as const satisfies OptionTable;
 

@@ -114,7 +114,8 @@ async function run(
   orders.report({ kind: "ready", facts });
   const start = await Promise.race([orders.go, orders.stop]);
   if (start === undefined) return; // stopped before it began
-  if (becomeUser !== null) {
+  const leaveRoot = () => {
+    if (becomeUser === null) return;
     if (carrier.role === "client") openEarly(keeper.paths, [...addresses, carrier.server.host]);
     const keepsNetwork = becomeUser();
     log.info("became another user", { user: config.user });
@@ -125,7 +126,9 @@ async function run(
           (device.persistent && configured.changed ? ", and what ttun changed on it stays" : ""),
       );
     }
-  }
+  };
+  let isRoot = config.userAfterUp;
+  if (!isRoot) leaveRoot();
 
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
   const secrets: WireSecrets = {
@@ -165,6 +168,8 @@ async function run(
         const host = "host" in server ? server.host : undefined;
         keeper.sessionBegins(host);
         await orders.tellAddresses(given.present.map(formatCidr), signal);
+        if (isRoot) leaveRoot();
+        isRoot = false;
         keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
       },
       paths: keeper.paths,

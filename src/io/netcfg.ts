@@ -140,16 +140,22 @@ function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
 /** The IPv4 dummy address (RFC 7600 section 4.8): nobody's. */
 const STAND_IN: Cidr = { family: 4, bytes: Uint8Array.of(192, 0, 0, 8), prefix: 32 };
 
+/** An address that a device cannot have, and why. */
+export interface RefusedAddress {
+  readonly local: Cidr;
+  readonly why: TtunError;
+}
+
 /**
- * Takes addresses away from the device and gives it others. Returns why some of them could not be
- * given, where at least one could (a kernel without IPv6, a small MTU).
+ * Takes addresses away from the device and gives it others. Returns those that could not be given,
+ * where at least one could (a kernel without IPv6, a small MTU).
  * @throws {TtunError} privilege, system, usage: with the command that mends it
  */
 export function changeAddresses(
   libc: Libc,
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
-): TtunError[] {
+): RefusedAddress[] {
   try {
     using netlink = new Netlink(libc);
     const { index } = netlink.link(device);
@@ -169,8 +175,11 @@ export function changeAddresses(
     try {
       o.remove.forEach(remove);
       const present = netlink.addresses(index);
-      const refused = o.add.map((local) => add(local, present)).filter((why) => why !== null);
-      if (refused.length > 0 && refused.length === o.add.length) throw refused[0];
+      const refused = o.add.flatMap((local) => {
+        const why = add(local, present);
+        return why === null ? [] : [{ local, why }];
+      });
+      if (refused.length > 0 && refused.length === o.add.length) throw refused[0]!.why;
       return refused;
     } finally {
       if (needsStandIn) remove(STAND_IN);

@@ -1,8 +1,7 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
-import type { TtunError } from "../base/errors.ts";
 import { addressStep } from "./address_steps.ts";
 import { withPeer } from "./local_address.ts";
-import type { Configured, NetworkConfig } from "./netcfg.ts";
+import type { Configured, NetworkConfig, RefusedAddress } from "./netcfg.ts";
 import {
   applySteps,
   type Change,
@@ -59,7 +58,7 @@ export function changeDarwinAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   run: RunCommand = runCommand,
-): TtunError[] {
+): RefusedAddress[] {
   const steps = [
     ...o.remove.map((local) => removal(device, local)),
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined)),

@@ -1,9 +1,8 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
-import type { TtunError } from "../base/errors.ts";
 import { IPV6_MIN_MTU } from "../base/packets.ts";
 import { addressStep } from "./address_steps.ts";
 import { withPeer } from "./local_address.ts";
-import type { Configured, NetworkConfig } from "./netcfg.ts";
+import type { Configured, NetworkConfig, RefusedAddress } from "./netcfg.ts";
 import {
   applySteps,
   type Change,
@@ -59,7 +58,7 @@ export function changeWindowsAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   run: RunCommand = runCommand,
-): TtunError[] {
+): RefusedAddress[] {
   const steps = [
     ...o.remove.map((local) => ({
       doing: `take the address ${formatCidr(local)} away from ${device}`,

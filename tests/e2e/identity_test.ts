@@ -154,6 +154,28 @@ test("--up runs when the server has answered, with the addresses that it gave", 
   });
 });
 
+test("with --user a client's --up knows the server's addresses as well, and runs as root", async () => {
+  await inFolder(async (folder) => {
+    await using w = await bridgedHosts(1);
+    await using server = await serve(w.server, `${folder}/server`);
+    const { process } = await join(
+      w.clients[0]!,
+      `${folder}/client`,
+      ...["--user", "nobody", "--up", "echo up as $(id -u) with $TTUN_ADDRESSES"],
+      ...["--down", "echo down as $(id -u) with $TTUN_ADDRESSES"],
+    );
+    await using client = process;
+    assert.match(client.output, /up as 0 with 10\.9\.0\.2\/24\n[^]*became another user/);
+    await pingUntil(w.clients[0]!, "10.9.0.1", 5000);
+    const uids = await w.clients[0]!.sh(`cat /proc/${client.pid}/task/*/status | grep ^Uid:`);
+    assert.deepEqual([...new Set(uids.trim().split("\n"))], ["Uid:" + "\t65534".repeat(4)]);
+    client.signal("SIGTERM");
+    assert.equal((await client.status).code, 0);
+    assert.match(client.output, /down as 65534 with 10\.9\.0\.2\/24\s*$/);
+    assert.equal(server.output.includes("warn"), false, server.output);
+  });
+});
+
 test("ttun from before identities works with today's, at either end", async () => {
   await using old = await OldTtun.unpack(BEFORE_IDENTITIES);
   if (old === null) return;
