@@ -142,7 +142,7 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   changeAddresses(
-    device: string,
+    _device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly RefusedAddress[] {
     for (const { bytes } of o.add) {
@@ -152,7 +152,7 @@ export class LinuxKeeper implements DeviceKeeper {
     const { networks } = this.#state;
     this.#serverRoutes.setNetworks([...networks, ...o.add.map(networkOf)]);
     try {
-      return changeAddresses(this.#libc, device, o);
+      return changeAddresses(this.#libc, this.#netlink.link(this.#state.index).name, o);
     } finally {
       this.#tryNetlink(() => this.#state.addressesChanged(o));
       this.#serverRoutes.setNetworks(this.#state.networks);

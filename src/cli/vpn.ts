@@ -27,7 +27,7 @@ import { makeStateFor, mayKeepState, NO_STATE_PERMISSION, stateDirectory } from 
 import { firstHost } from "../core/address_pool.ts";
 import { toClientName } from "../core/link/client_name.ts";
 import { clientId } from "../core/link/identity.ts";
-import { manyClients, refuseForV1 } from "./tun/conflicts.ts";
+import { manyClients, refuseForSystem, refuseForV1 } from "./tun/conflicts.ts";
 import { shellHooks } from "./vpn_hooks.ts";
 import { type ClientOptions, LONGEST_REKEY, type VpnOptions } from "./vpn_options.ts";
 
@@ -63,6 +63,7 @@ export async function runVpn(
   const memory = rememberingServer(options, key, context);
   memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
   refuseForV1(options);
+  refuseForSystem(options, Deno.build.os);
   const many = "server" in options ? undefined : manyClients(options);
   const directory = stateDirectory();
   const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);

@@ -37,6 +37,8 @@ export class PortHopper {
   readonly #open = new Map<number, OpenPort>();
   /** What was said of ports that could not be opened: once for as long as that lasts. */
   readonly #failing = new Map<number, string>();
+  /** Failures that are to be told, unless they end the server, whose error then tells the cause. */
+  readonly #warnings: { readonly message: string; readonly minutes: string }[] = [];
   #firstError: TtunError | null = null;
   #said = "";
 
@@ -79,6 +81,7 @@ export class PortHopper {
     }
     const ports = schedules.map((schedule) => schedule.describe()).join("; ");
     const { log, range } = this.#o;
+    for (const { message, minutes } of this.#warnings.splice(0)) log.warn(message, { minutes });
     if (this.#said === "") {
       log.info("listening; the firewall must let the whole range in", {
         ports,
@@ -92,7 +95,7 @@ export class PortHopper {
   #do(schedule: ListenSchedule, step: ListenStep): void {
     if (step.kind === "close") return this.#close(schedule, step.port);
     const { port } = step;
-    const { host, listen, wallClock, log } = this.#o;
+    const { host, listen, wallClock } = this.#o;
     try {
       let open = this.#open.get(port);
       if (open === undefined) {
@@ -109,7 +112,7 @@ export class PortHopper {
       this.#firstError ??= error;
       schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
       if (this.#failing.get(port) !== error.message) {
-        log.warn(error.message, { minutes: step.minutes.join(",") });
+        this.#warnings.push({ message: error.message, minutes: step.minutes.join(",") });
       }
       this.#failing.set(port, error.message);
     }

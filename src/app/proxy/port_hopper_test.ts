@@ -314,6 +314,7 @@ Deno.test("where no port can ever be opened it fails at once, with the reason", 
       const ended = await harbour.ended;
       assert.ok(ended instanceof TtunError);
       assert.equal(ended.kind, error.kind);
+      assert.deepEqual(harbour.log.records, [], "the error alone tells the cause");
       // The port is no part of --listen.
       if (error.kind === "in_use") assert.match(ended.message, /another --port-range/);
       else assert.equal(ended, error);

@@ -58,3 +58,9 @@ export function refuseForV1(options: VpnOptions): void {
     `Options --wire v1 and ${given} exclude each other: version 1 of the wire has no such thing`,
   );
 }
+
+/** @throws {TtunError} usage, on an option that another operating system has nothing for */
+export function refuseForSystem({ wintun }: VpnOptions, system: string): void {
+  if (wintun === undefined || system === "windows") return;
+  throw new TtunError("usage", "Cannot use --wintun: it is for Windows only; leave it out here");
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "../args.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../vpn_options.ts";
-import { manyClients, refuseForV1 } from "./conflicts.ts";
+import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 
 function server(...args: string[]) {
   const parsed = parseArgs(SERVER_OPTIONS, args);
@@ -70,4 +70,13 @@ Deno.test("a key, or a password, that is given twice is refused", () => {
       return true;
     });
   }
+});
+
+Deno.test("--wintun is refused where there is none", () => {
+  const given = server("--wintun", "wintun.dll");
+  for (const system of ["linux", "darwin"]) {
+    assert.throws(() => refuseForSystem(given, system), { kind: "usage", message: /--wintun/ });
+    refuseForSystem(server(), system);
+  }
+  refuseForSystem(given, "windows");
 });
