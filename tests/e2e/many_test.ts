@@ -112,7 +112,8 @@ test("a client without IPv6 takes the IPv4 address, and is told about the other"
   const host = w.clients[0]!;
   await host.sh("echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
   await using _server = await startServer(w.server, "--clients", "1", ...POOL);
-  await using client = (await join(host)).process;
-  assert.match(client.output, /warn .*fd00:9::2.*IPv6 is switched off/);
+  await using client = startTtun(host, "client", "-s", SERVER);
+  await client.waitFor(/warn .*fd00:9::2.*IPv6 is switched off/);
+  await client.waitFor(/addresses=10\.9\.0\.2\/24\n[^]*authenticated/);
   assert.equal(await ping(host, "10.9.0.1"), 3);
 });
