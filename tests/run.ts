@@ -4,10 +4,18 @@
  * `N passed, N failed`, and `, N skipped` when something could not run here.
  */
 
-import { runChild, textOf } from "./runner/child.ts";
+import { type ChildOptions, runChild, textOf } from "./runner/child.ts";
 import { provideExtras } from "./runner/extras.ts";
 import { readJunit, type Tally } from "./runner/junit.ts";
-import { type Kind, type KindName, kindOf, KINDS, PACKAGE_OF } from "./runner/kinds.ts";
+import {
+  JOBS,
+  type Kind,
+  type KindName,
+  kindOf,
+  KINDS,
+  PACKAGE_OF,
+  partsOf,
+} from "./runner/kinds.ts";
 import { Leftovers } from "./runner/leftovers.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -136,32 +144,52 @@ async function runFiles(
   extra: string[],
 ): Promise<void> {
   const kind: Kind = KINDS[name];
-  const junit = await Deno.makeTempFile({ prefix: "ttun-junit-", suffix: ".xml" });
   const limits = { env, minutes: kind.minutes, signal: interrupted.signal };
+  if (kind.namespace) await fetchFor(files, limits);
+  const parts = partsOf(files, kind.split);
+  const isAlone = parts.length === 1;
+  const takeParts = async () => {
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      await runPart(kind, part, isAlone, limits, extra);
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS }, takeParts));
+}
+
+/** One process. What it prints is shown as it comes when it is alone, else as a whole at its end. */
+async function runPart(
+  kind: Kind,
+  files: string[],
+  isAlone: boolean,
+  limits: ChildOptions,
+  extra: string[],
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "ttun-test-run-" });
   try {
+    const junit = `${folder}/report.xml`;
+    const outputTo = `${folder}/output`;
     const args = ["test", TEST_LOCK, ...kind.args, ...extra, `--junit-path=${junit}`, ...files];
-    const code = kind.namespace
-      ? await runInNamespace([DENO, ...args], files, limits)
-      : await runChild(DENO, args, limits);
-    tellReport(await Deno.readTextFile(junit), code);
+    const command = kind.namespace ? inNamespace([DENO, ...args]) : [DENO, ...args];
+    const o = isAlone ? limits : { ...limits, outputTo };
+    const code = await runChild(command[0]!, command.slice(1), o);
+    if (!isAlone) await Deno.stdout.write(await Deno.readFile(outputTo));
+    tellReport(exists(junit) ? await Deno.readTextFile(junit) : "", code);
   } finally {
-    await Deno.remove(junit);
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function runInNamespace(
-  command: string[],
-  files: string[],
-  limits: Parameters<typeof runChild>[2],
-): Promise<number> {
-  // From inside no package can be fetched, also not by the program that the tests start.
+/** From inside a namespace no package can be fetched, also not by the program that tests start. */
+async function fetchFor(files: string[], limits: ChildOptions): Promise<void> {
   const product = ["main.ts", "src/cli/data_plane.ts"];
   const code = await runChild(DENO, ["cache", "--quiet", TEST_LOCK, ...product, ...files], limits);
   // Deno asks the registry for more where there is no lock file, as at users of the package.
   const unlocked = await runChild(DENO, ["cache", "--quiet", "--no-lock", ...product], limits);
   if (code !== 0 || unlocked !== 0) fail("The tests' packages cannot be fetched");
-  const script = 'ip link set lo up; exec "$@"';
-  return await runChild("unshare", ["-n", "--", "sh", "-c", script, "sh", ...command], limits);
+}
+
+function inNamespace(command: string[]): string[] {
+  return ["unshare", "-n", "--", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", ...command];
 }
 
 /** Adds up a report; a run that told nothing, or ended otherwise than it told, is a failure. */

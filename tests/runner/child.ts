@@ -7,16 +7,24 @@ export interface ChildOptions {
   env: Record<string, string>;
   /** Ends the program as well. */
   signal: AbortSignal;
+  /** A file for its output, of which nothing is shown then. */
+  outputTo?: string;
 }
 
 /** Runs a program to its end, or ends it (and it alone) when its time is over. Returns its code. */
 export async function runChild(
   command: string,
   args: readonly string[],
-  { minutes, env, signal }: ChildOptions,
+  { minutes, env, signal, outputTo }: ChildOptions,
 ): Promise<number> {
   signal.throwIfAborted();
-  const child = new Deno.Command(command, { args: [...args], env, stdin: "null" }).spawn();
+  const child = outputTo === undefined
+    ? new Deno.Command(command, { args: [...args], env, stdin: "null" }).spawn()
+    : new Deno.Command("sh", {
+      args: ["-c", 'to=$1; shift; exec "$@" >"$to" 2>&1', "sh", outputTo, command, ...args],
+      env,
+      stdin: "null",
+    }).spawn();
   let ended = false;
   let killer: ReturnType<typeof setTimeout> | undefined;
   const end = () => {

@@ -4,13 +4,20 @@ import type { ExtraName } from "./extras.ts";
 
 export const KINDS = {
   /** Logic alone: no permission at all. */
-  pure: { args: ["--no-prompt"], namespace: false, programs: [], minutes: 10 },
+  pure: {
+    args: ["--no-prompt", "--parallel"],
+    namespace: false,
+    programs: [],
+    split: "no",
+    minutes: 10,
+  },
   /** Sockets, files, native calls, processes. */
   io: {
     args: ["-A"],
     namespace: false,
     programs: [],
     extras: ["zsh", "fish", "groff-base", "shellcheck"],
+    split: "halves",
     minutes: 15,
   },
   /** Devices and addresses, in a network namespace of the run's own. */
@@ -18,6 +25,7 @@ export const KINDS = {
     args: ["-A"],
     namespace: true,
     programs: ["ip", "ping", "iptables", "ip6tables", "nsenter", "setpriv"],
+    split: "no",
     minutes: 20,
   },
   /** Real processes on hosts of their own, as users run them. */
@@ -45,6 +53,7 @@ export const KINDS = {
       "python3",
     ],
     extras: ["chromium", "python3-socks", "openssh-server"],
+    split: "files",
     minutes: 40,
   },
   /** Hours of it; only when asked for. */
@@ -52,6 +61,7 @@ export const KINDS = {
     args: ["-A"],
     namespace: true,
     programs: ["ip", "ss", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3"],
+    split: "no",
     minutes: 48 * 60,
   },
 } as const satisfies Record<string, Kind>;
@@ -67,6 +77,11 @@ export interface Kind {
   programs: readonly string[];
   /** Packages that are installed where that works; without one its tests say that they are skipped. */
   extras?: readonly ExtraName[];
+  /**
+   * What runs at the same time, in processes of their own, of which two do: half of the files each,
+   * or a file each, which is quicker where files take long and wait most of the time.
+   */
+  split: "no" | "halves" | "files";
   /** After this time the run is ended. */
   minutes: number;
 }
@@ -92,6 +107,31 @@ export const PACKAGE_OF: Record<string, string> = {
   ps: "procps",
   python3: "python3",
 };
+
+/** How many processes run tests at the same time. */
+export const JOBS = 2;
+
+/** Files that take longest: they begin first, or one of them is waited for at the end. */
+const SLOW = ["wire", "traffic", "liveness", "failure", "offload", "outage", "many", "setup"];
+
+/** The parts of a run that are processes of their own, in the order in which they begin. */
+export function partsOf(files: readonly string[], split: Kind["split"]): string[][] {
+  switch (split) {
+    case "no":
+      return [[...files]];
+    case "halves":
+      return Array.from({ length: JOBS }, (_, job) => files.filter((_, i) => i % JOBS === job));
+    case "files": {
+      const rank = (path: string) => {
+        const at = SLOW.indexOf(/([^/]*)_test\.ts$/.exec(path)?.[1] ?? "");
+        return at < 0 ? SLOW.length : at;
+      };
+      return files.toSorted((a, b) => rank(a) - rank(b)).map((file) => [file]);
+    }
+    default:
+      return split satisfies never;
+  }
+}
 
 /** The kind of a file, by its path from the root; null when it is no test. */
 export function kindOf(path: string): KindName | null {

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { kindOf, KINDS, PACKAGE_OF } from "./kinds.ts";
+import { kindOf, KINDS, PACKAGE_OF, partsOf } from "./kinds.ts";
 
 Deno.test("kinds: a file's place and name tell its kind", () => {
   const paths = [
@@ -19,4 +19,12 @@ Deno.test("kinds: each program's package is known", () => {
   for (const { programs } of Object.values(KINDS)) {
     for (const program of programs) equal(typeof PACKAGE_OF[program], "string");
   }
+});
+
+Deno.test("kinds: every file is in one part, those that take long begin first", () => {
+  const files = ["a_test.ts", "tests/e2e/traffic_test.ts", "b_test.ts", "tests/e2e/wire_test.ts"];
+  deepEqual(partsOf(files, "no"), [files]);
+  deepEqual(partsOf(files, "halves"), [["a_test.ts", "b_test.ts"], [files[1], files[3]]]);
+  const [first, second, ...others] = partsOf(files, "files");
+  deepEqual([first, second, ...others], [[files[3]], [files[1]], ["a_test.ts"], ["b_test.ts"]]);
 });
