@@ -12,7 +12,8 @@ import { VERSION } from "../version.ts";
 import { optionOwners } from "./option_owners.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
-const ENVIRONMENT: readonly (readonly [string, string])[] = [
+/** Variables that ttun reads or sets, and their meaning. */
+export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["TTUN_KEY_FILE", "the key's file, where neither --key nor --key-file is given"],
   ["TTUN_KEY", "the key itself, where there is no TTUN_KEY_FILE; hooks do not see it"],
   ["TTUN_PROXY_AUTH", "USER:PASSWORD of ttun proxy client, without --auth and --auth-file"],
@@ -43,7 +44,8 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ],
 ];
 
-const FILES: readonly (readonly [string, string])[] = [
+/** Files that ttun reads or writes, and their meaning. */
+export const FILES: readonly (readonly [string, string])[] = [
   [
     "~/.config/ttun/key, /etc/ttun/key",
     "where a key is looked for; the systemd units give the latter to ttun. For their owner's eyes " +
