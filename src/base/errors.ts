@@ -1,6 +1,6 @@
 /**
  * Every way in which ttun fails towards its user: a kind, and for each kind one exit code.
- * The README's table of exit codes is printed from here; a code, once given, keeps its meaning.
+ * The table of exit codes in docs/reference.md is made from here; a code, once given, keeps its meaning.
  */
 export const EXIT_CODES = {
   /** A bug in ttun: everything else here is the world's or the user's doing. */

@@ -146,7 +146,7 @@ function openError(
   return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
 }
 
-/** One cause and one cure: the whole way without root is the README's. */
+/** One cause and one cure: the whole way without root is in docs/install.md. */
 function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
   if (libc.call.geteuid() === 0) {
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
