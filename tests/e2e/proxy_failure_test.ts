@@ -41,7 +41,7 @@ async function refusals(proxy: string, url: string, runIn: Runner = run) {
   return {
     socks5: Number(/ \((\d+)\)$/m.exec(socks5.stderr)![1]),
     status,
-    type: /^Proxy-Status: ttun; error=(\S+)\r$/m.exec(http.stdout)![1],
+    type: /^Proxy-Status: proxy; error=(\S+)\r$/m.exec(http.stdout)![1],
     words: http.stdout.split("\r\n\r\n")[1]!,
   };
 }
@@ -85,7 +85,7 @@ test("another key: the program is refused, and the log says what may be wrong", 
   await using pair = await openPair({ client: ["-k", "a quite different key"] });
   const { socks5, status, words } = await refusals(pair.proxy, `http://${LOOPBACK}:1/`);
   assert.deepEqual([socks5, status], [1, 503]);
-  assert.match(words, /no connection to the ttun server/);
+  assert.match(words, /no connection to the proxy.s server/);
   assert.match(pair.client.output, /warn {2}no way to the server .*why=.*refused.*another key/);
   assert(!pair.client.output.includes("different"));
 });

@@ -71,7 +71,7 @@ test("strangers hear nothing, and are hung up on after 10 to 30 s, whoever they 
   assert.match(server.output, /connection rejected .*not new/);
   assert.match(server.output, /connection rejected .*a stranger/);
   // Who has another key is a stranger as well, and hears from his own end what may be wrong.
-  assert.match(answer, /no connection to the ttun server/);
+  assert.match(answer, /no connection to the proxy.s server/);
   assert.match(wrong.output, /no way to the server .*another key/);
 });
 

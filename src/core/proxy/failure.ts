@@ -23,7 +23,7 @@ const REPORTS = {
     status: 403,
     type: "destination_ip_prohibited",
     words: (to) =>
-      `The rules of the ttun server deny connections to ${to}. Private, local and reserved ` +
+      `The rules of the proxy's server deny connections to ${to}. Private, local and reserved ` +
       "addresses are denied unless the server is started with --allow ADDRESS/PREFIX.",
   },
   name: {
@@ -82,7 +82,7 @@ const REPORTS = {
     socks5: 1,
     status: 503,
     type: "destination_unavailable",
-    words: (to) => `Cannot connect to ${to}: there is no connection to the ttun server.`,
+    words: (to) => `Cannot connect to ${to}: there is no connection to the proxy's server.`,
   },
   general: {
     socks5: 1,
@@ -185,5 +185,5 @@ export function httpFailure(failure: Failure, target: Target): HttpFailure {
 
 /** Tells programs that the answer is the proxy's and not the target's, and why (RFC 9209). */
 export function proxyStatus(type: string): Field {
-  return { name: "Proxy-Status", value: `ttun; error=${type}` };
+  return { name: "Proxy-Status", value: `proxy; error=${type}` };
 }

@@ -36,7 +36,7 @@ Deno.test("the words are a line of plain text and name the target", () => {
     const { words, type } = httpFailure(failure, target);
     assert.match(words, /^[\x20-\x7e]+[.?]$/);
     assert.ok(words.includes("[2001:db8::7]:8080"), words);
-    assert.match(proxyStatus(type).value, /^ttun; error=[a-z_]+$/);
+    assert.match(proxyStatus(type).value, /^proxy; error=[a-z_]+$/);
   }
   assert.ok(httpFailure("denied", target).words.includes("--allow"));
 });

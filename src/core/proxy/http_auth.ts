@@ -5,7 +5,7 @@ import type { CheckPassword } from "./socks5.ts";
 /** What a 407 asks for (RFC 7617). */
 export const BASIC_CHALLENGE: Field = {
   name: "Proxy-Authenticate",
-  value: 'Basic realm="ttun", charset="UTF-8"',
+  value: 'Basic realm="proxy", charset="UTF-8"',
 };
 
 const COLON = 0x3a;

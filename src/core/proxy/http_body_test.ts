@@ -1,3 +1,4 @@
+import type { BodyOptions } from "./http_chunked.ts";
 import assert from "node:assert/strict";
 import { fromLatin1, toLatin1 } from "../../base/latin1.ts";
 import { BodyReader, type Framing, requestFraming } from "./http_body.ts";
@@ -174,7 +175,7 @@ Deno.test("extensions and trailers are limited, a response's less", () => {
 });
 
 /** Feeds a body in pieces of `size` bytes: the output, and its `isDone` and `isMended`. */
-function given(text: string, size: number, o: { mends?: boolean; unchunks?: boolean }) {
+function given(text: string, size: number, o: Partial<BodyOptions>) {
   const reader = new BodyReader(CHUNKED, { limits: RESPONSE_LIMITS, ...o });
   const bytes = toLatin1(text);
   let all = "";
@@ -229,6 +230,34 @@ Deno.test("what cannot be read of a response's trailer is left out, and the body
   for (const line of ["A: b\r\n", `A: ${"x".repeat(100_000)}\n`, "junk\n"]) {
     const text = `0\r\n${line.repeat(RESPONSE_LIMITS.fields + 2)}`;
     assert.throws(() => given(text, 65_536, { mends: true }), refused);
+  }
+});
+
+Deno.test("of a trailer nothing goes on that is not for it, both ways, at every split", () => {
+  const bad = [
+    "Proxy-Authorization: Basic c2VjcmV0",
+    "proxy-connection: x",
+    "CONTENT-LENGTH: 5",
+    "Transfer-Encoding: chunked",
+    "Host: other",
+    "Authorization: Basic c2VjcmV0",
+    "Cookie: a=b",
+    "Set-Cookie: a=b",
+    "If-Match: x",
+    "X-Forwarded-For: 127.0.0.1",
+    "X-Mine: named by Connection",
+  ];
+  const nextHop = new Set(["x-mine"]);
+  const chunk = "5\r\nhello\r\n0\r\n";
+  const all = bad.map((line) => `${line}\r\n`).join("");
+  for (const mends of [false, true]) {
+    const body = `${chunk}A: 1\r\n${all}grpc-status: 0\r\n\r\n`;
+    for (let size = 1; size <= body.length; size++) {
+      const found = given(`${body}GET`, size, { mends, nextHop });
+      assert.equal(found.all, `${chunk}A: 1\r\ngrpc-status: 0\r\n\r\n`);
+      assert.ok(found.isDone);
+    }
+    assert.equal(given(`${chunk}${all}\r\n`, 7, { mends, nextHop }).all, `${chunk}\r\n`);
   }
 });
 

@@ -3,7 +3,9 @@ import { toLatin1 } from "../../base/latin1.ts";
 import { HttpError } from "./http_error.ts";
 import { HeadCollector, type HeadLimits, linesOf } from "./http_head.ts";
 import { readFields } from "./http_response_head.ts";
+import type { Field } from "./http_fields.ts";
 import { isTokenByte, isValueByte } from "./http_token.ts";
+import { mayBeTrailer } from "./http_trailer.ts";
 
 /** How a body is read. */
 export interface BodyOptions {
@@ -16,10 +18,15 @@ export interface BodyOptions {
   readonly mends?: boolean;
   /** Of a chunked body only what is in the chunks is given. */
   readonly unchunks?: boolean;
+  /** Names in the head's Connection field, in lower case: no trailer field of them goes on. */
+  readonly nextHop?: ReadonlySet<string>;
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /**
- * Finds the end of a chunked body (RFC 9112 section 7.1), whose bytes are passed on as they are:
+ * Finds the end of a chunked body (RFC 9112 section 7.1), whose bytes are passed on as they are, but
+ * for trailer fields that must not be there (http_trailer.ts):
  *
  *     size, hex | ; extensions | CRLF | size bytes | CRLF | … | 0 | CRLF | trailer fields | CRLF
  *
@@ -61,6 +68,15 @@ const LINE_ENDS: ReadonlySet<State> = new Set<State>([
   "trailer",
 ]);
 
+/** States in which a trailer, or the empty line in its place, comes. */
+const IN_TRAILER: ReadonlySet<State> = new Set<State>([
+  "trailer",
+  "name",
+  "value",
+  "valueLf",
+  "lastLf",
+]);
+
 const CRLF = new Uint8Array([CR, LF]);
 
 export class ChunkedReader {
@@ -75,6 +91,8 @@ export class ChunkedReader {
   #trailerFields = 0;
   /** The trailer of a body that is mended, from its first field on. */
   #fields: HeadCollector | null = null;
+  /** The trailer of another one, as far as it has come, a byte a character. */
+  #trailerText = "";
 
   constructor(o: BodyOptions) {
     this.#o = o;
@@ -107,6 +125,11 @@ export class ChunkedReader {
         at = from = at + this.#takeFields(bytes.subarray(at), unchunks ? null : give);
         continue;
       }
+      if (!mends && IN_TRAILER.has(this.#state)) {
+        if (at > from) give(bytes.subarray(from, at));
+        at = from = at + this.#takeTrailer(bytes.subarray(at), give);
+        continue;
+      }
       const byte = bytes[at++]!;
       if (!mends || byte !== LF || !LINE_ENDS.has(this.#state)) {
         this.#state = this.#next(this.#state, byte);
@@ -124,6 +147,23 @@ export class ChunkedReader {
     return at;
   }
 
+  /** Takes bytes of a trailer, and gives it when it is whole; returns how many of them belong to it. */
+  #takeTrailer(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
+    let at = 0;
+    while (at < bytes.length && this.#state !== "done") {
+      const byte = bytes[at++]!;
+      this.#state = this.#next(this.#state as Exclude<State, "data" | "done">, byte);
+      this.#trailerText += String.fromCharCode(byte);
+    }
+    if (this.#state === "done") {
+      const named = this.#o.nextHop ?? NOBODY;
+      const lines = this.#trailerText.split("\r\n").slice(0, -2)
+        .filter((line) => mayBeTrailer(line.slice(0, line.indexOf(":")), named));
+      give(toLatin1(lines.map((line) => `${line}\r\n`).join("") + "\r\n"));
+    }
+    return at;
+  }
+
   /** Takes a trailer that has fields, up to the empty line; returns how many of the bytes that were. */
   #takeFields(bytes: Uint8Array, give: ((part: Uint8Array) => void) | null): number {
     const collector = this.#fields ??= new HeadCollector(this.#o.limits);
@@ -136,13 +176,14 @@ export class ChunkedReader {
     }
     if (!collector.isWhole) return size;
     const text = collector.text();
-    const lines = readFields(linesOf(text)).fields.map(({ name, value }) =>
-      value === "" ? `${name}:\r\n` : `${name}: ${value}\r\n`
-    );
-    const readable = `${lines.join("")}\r\n`;
-    this.isMended ||= readable !== text;
+    const { fields } = readFields(linesOf(text));
+    const packed = (some: readonly Field[]) =>
+      some.map(({ name, value }) => value === "" ? `${name}:\r\n` : `${name}: ${value}\r\n`)
+        .join("") + "\r\n";
+    this.isMended ||= packed(fields) !== text;
     this.#state = "done";
-    give?.(toLatin1(readable));
+    const named = this.#o.nextHop ?? NOBODY;
+    give?.(toLatin1(packed(fields.filter(({ name }) => mayBeTrailer(name, named)))));
     return size;
   }
 

@@ -1,11 +1,11 @@
 import { BodyReader } from "./http_body.ts";
 import { HttpError } from "./http_error.ts";
 import { type Field, listOf } from "./http_fields.ts";
-import { HeadCollector, RESPONSE_LIMITS } from "./http_head.ts";
+import { HeadCollector, REQUEST_LIMITS, RESPONSE_LIMITS } from "./http_head.ts";
 import type { ProxyRequest } from "./http_request.ts";
 import { responseFraming } from "./http_response_framing.ts";
 import { parseResponseHead, type ResponseHead } from "./http_response_head.ts";
-import { isPersistent, responseForClient, upgradeOf } from "./http_rewrite.ts";
+import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./http_rewrite.ts";
 
 /** What a head of the target is: one of those before the response, a change of protocol, or it. */
 export interface HeadForClient {
@@ -37,7 +37,8 @@ export class Exchange {
 
   constructor(request: ProxyRequest) {
     this.request = request;
-    this.requestBody = new BodyReader(request.framing);
+    const { framing, nextHop } = request;
+    this.requestBody = new BodyReader(framing, { limits: REQUEST_LIMITS, nextHop });
   }
 
   /** Whether the client waits for the target to take the rest of the request's body. */
@@ -97,7 +98,12 @@ export class Exchange {
     // Who is answered before the request's body is through may leave out what is left of it.
     const isLast = !clientStays || !this.requestBody.isDone || framing.kind === "close";
     this.response = {
-      body: new BodyReader(framing, { limits: RESPONSE_LIMITS, mends: true, unchunks }),
+      body: new BodyReader(framing, {
+        limits: RESPONSE_LIMITS,
+        mends: true,
+        unchunks,
+        nextHop: nextHopOf(head),
+      }),
       isLastOfClient: isLast,
       isLastOfTarget: isLast || !isPersistent(head) || !isSure || head.isMended,
     };

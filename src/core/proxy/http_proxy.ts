@@ -6,8 +6,8 @@ import { BASIC_CHALLENGE, isAuthorized } from "./http_auth.ts";
 import { HttpError } from "./http_error.ts";
 import { Exchange } from "./http_exchange.ts";
 import { HeadCollector, parseRequestHead, REQUEST_LIMITS, type RequestHead } from "./http_head.ts";
-import { connectionEstablished, packReply, type Reply } from "./http_reply.ts";
-import { readRequest } from "./http_request.ts";
+import { connectionEstablished, packReply, REASONS, type Reply } from "./http_reply.ts";
+import { isForProxy, readRequest } from "./http_request.ts";
 import { isPersistent } from "./http_rewrite.ts";
 import type { CheckPassword } from "./socks5.ts";
 import { formatTarget, sameTarget, type Target } from "./target.ts";
@@ -41,6 +41,8 @@ export class HttpProxy {
   #requestHead = new HeadCollector(REQUEST_LIMITS);
   /** What an answer of the proxy's own to the last request must look like. */
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
+  /** True once a request has begun as one to a proxy does. */
+  #isProxyClient = false;
   #exchange: Exchange | null = null;
   #target: { readonly at: Target; isUp: boolean; isEnded: boolean } | null = null;
   #clientEnded = false;
@@ -186,6 +188,8 @@ export class HttpProxy {
     this.#held = this.#held.subarray(this.#requestHead.take(this.#held));
     if (!this.#requestHead.isWhole) return;
     const text = this.#requestHead.text();
+    if (!isForProxy(text)) throw new HttpError(400, REASONS[400]!);
+    this.#isProxyClient = true;
     this.#requestHead = new HeadCollector(REQUEST_LIMITS);
     this.#form = { minor: 1, isHead: false }; // as long as it is not known better
     const head = parseRequestHead(text);
@@ -249,7 +253,8 @@ export class HttpProxy {
     if (!(error instanceof ProtocolError)) throw error;
     if (this.#isAnswering) return this.#end("reset");
     const status = error instanceof HttpError ? error.status : 400;
-    this.#reply({ status, words: error.message }, true);
+    const isKnown = this.#isProxyClient || isForProxy(this.#requestHead.text());
+    this.#reply({ status, words: isKnown ? error.message : REASONS[status] ?? "Error" }, true);
   }
 
   #demandPassword(head: RequestHead): void {

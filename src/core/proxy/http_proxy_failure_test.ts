@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
-import { FAILURES } from "./failure.ts";
+import { fromLatin1, toLatin1 } from "../../base/latin1.ts";
+import { FAILURES, httpFailure, proxyStatus } from "./failure.ts";
+import { BASIC_CHALLENGE } from "./http_auth.ts";
 import { Talk } from "./http_fixture.ts";
 import { REQUEST_LIMITS, RESPONSE_LIMITS } from "./http_head.ts";
+import { HttpProxy } from "./http_proxy.ts";
 import type { CheckPassword } from "./socks5.ts";
 
 const GET = "GET http://a/x HTTP/1.1\nHost: a\n\n";
@@ -26,7 +29,7 @@ Deno.test("a target that cannot be reached is told in words; the connection goes
     assert.equal(lines.length, 1);
     const { status, fields, words } = ownAnswer(lines);
     assert.match(status, /^HTTP\/1\.1 (403 Forbidden|50[234] [A-Z][a-z A-Z]+)$/);
-    assert.match(fields, /Proxy-Status: ttun; error=/);
+    assert.match(fields, /Proxy-Status: proxy; error=/);
     assert.ok(words.includes("a:80"));
     assert.equal(words.includes("--allow"), failure === "denied");
   }
@@ -68,7 +71,8 @@ Deno.test("a request that cannot be read is answered, and is the last", () => {
     ["GET https://a/ HTTP/1.1\n\n", 501],
     ["CONNECT a HTTP/1.1\n\n", 400],
     ["GARBAGE\n\n", 400],
-    ["PRI * HTTP/2.0\n\nSM\n\n", 505],
+    ["PRI * HTTP/2.0\n\nSM\n\n", 400],
+    ["GET http://a/ HTTP/2.0\n\n", 505],
     ["GET http://a/ HTTP/1.1\nA : b\n\n", 400],
     ["POST http://a/ HTTP/1.1\nContent-Length: 1\nTransfer-Encoding: chunked\n\n", 400],
     [`GET http://a/${"x".repeat(REQUEST_LIMITS.bytes)}`, 414],
@@ -233,12 +237,12 @@ const SHOWN = `Proxy-Authorization: Basic ${btoa("u:p")}\n`;
 
 Deno.test("a proxy with a password asks for it before anything else, and passes it to nobody", () => {
   const talk = new Talk(auth);
-  for (const text of [GET, "CONNECT a:1 HTTP/1.1\n\n", "GET / HTTP/1.1\n\n"]) {
+  for (const text of [GET, "CONNECT a:1 HTTP/1.1\n\n", "GET ftp://a/ HTTP/1.1\n\n"]) {
     const lines = talk.client(text);
     assert.equal(ownAnswer(lines).status, "HTTP/1.1 407 Proxy Authentication Required");
     assert.match(
       ownAnswer(lines).fields,
-      /\nProxy-Authenticate: Basic realm="ttun", charset="UTF-8"$/,
+      /\nProxy-Authenticate: Basic realm="proxy", charset="UTF-8"$/,
     );
     assert.equal(lines.length, 1, "the client may ask again on this connection");
   }
@@ -265,5 +269,42 @@ Deno.test("a request without the password that may have more behind it is the la
     const lines = new Talk(auth).client(text);
     assert.match(ownAnswer(lines).status, / 407 /);
     assert.equal(lines.at(-1), CLOSED);
+  }
+});
+
+Deno.test("what no client of a proxy sends gets the same answer as from any server, with --auth too", () => {
+  const long = "x".repeat(70_000);
+  for (const auth of [null, () => false]) {
+    for (
+      const [request, status] of [
+        ["GET / HTTP/1.1\r\nHost: rebound.example\r\n\r\n", "400 Bad Request"],
+        ["POST /http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "400 Bad Request"],
+        ["OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "400 Bad Request"],
+        ["GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400 Bad Request"],
+        ["GET / HTTP/9.9\r\n\r\n", "400 Bad Request"],
+        ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400 Bad Request"],
+        [`GET /${long} HTTP/1.1\r\n\r\n`, "414 URI Too Long"],
+        [`GET / HTTP/1.1\r\nA: ${long}\r\n\r\n`, "431 Request Header Fields Too Large"],
+      ] as const
+    ) {
+      const proxy = new HttpProxy({ auth });
+      const actions = proxy.fromClient(toLatin1(request));
+      const [answer] = actions;
+      assert.equal(answer?.kind, "toClient");
+      const words = `${status.slice(4)}\n`;
+      assert.equal(
+        answer?.kind === "toClient" && fromLatin1(answer.bytes),
+        `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\n` +
+          `Content-Length: ${words.length}\r\nConnection: close\r\n\r\n${words}`,
+      );
+      assert.deepEqual(actions.at(-1), { kind: "endClient", how: "clean" });
+    }
+  }
+});
+
+Deno.test("no answer of the proxy's own has the name of the program in it", () => {
+  for (const failure of FAILURES) {
+    const { words } = httpFailure(failure, { host: "a.example", port: 80 });
+    assert.doesNotMatch(words + proxyStatus("x").value + BASIC_CHALLENGE.value, /ttun/i);
   }
 });

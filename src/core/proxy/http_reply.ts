@@ -2,8 +2,8 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import type { Field } from "./http_fields.ts";
 import { packHead } from "./http_rewrite.ts";
 
-/** The proxy's own answers. */
-const REASONS: Record<number, string> = {
+/** Reason phrases of the proxy's own answers. */
+export const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
   403: "Forbidden",

@@ -3,7 +3,8 @@ import { type Framing, requestFraming } from "./http_body.ts";
 import { HttpError } from "./http_error.ts";
 import { valuesOf } from "./http_fields.ts";
 import type { RequestHead } from "./http_head.ts";
-import { isPersistent, requestForTarget, upgradeOf } from "./http_rewrite.ts";
+import { REASONS } from "./http_reply.ts";
+import { isPersistent, nextHopOf, requestForTarget, upgradeOf } from "./http_rewrite.ts";
 import { splitUserinfo } from "./http_userinfo.ts";
 import { parseAuthority, parseConnectTarget, type Target } from "./target.ts";
 
@@ -16,6 +17,8 @@ export interface ProxyRequest {
   /** The head to send to the target, or null for CONNECT: then the client speaks to it itself. */
   readonly head: Uint8Array | null;
   readonly framing: Framing;
+  /** Fields that the head's Connection names, in lower case. */
+  readonly nextHop: ReadonlySet<string>;
   /** Whether it asks to change to another protocol. */
   readonly upgrades: boolean;
   /** Whether the client keeps its connection for another request. */
@@ -33,8 +36,14 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 /** Methods that a proxy has to count the hops of (RFC 9110 section 7.6.2). */
 const COUNTED = new Set(["TRACE", "OPTIONS"]);
 
-const NOT_A_PROXY_REQUEST = "This is an HTTP and SOCKS proxy of ttun, not a web server: " +
-  "set it as the proxy of your program, and ask for whole http:// addresses";
+/**
+ * True when a head begins as a proxy's client begins one: with CONNECT, or an address with its
+ * scheme. Whatever else comes may be a web page's whose name leads here (DNS rebinding): it is told
+ * nothing that tells what program this is.
+ */
+export function isForProxy(head: string): boolean {
+  return /^[\r\n]*(?:CONNECT |[^ \r\n]+ [a-z][a-z0-9+.-]*:\/\/)/i.test(head);
+}
 
 /**
  * Reads what a client asks of the proxy.
@@ -57,6 +66,7 @@ export function readRequest(head: RequestHead): ProxyRequest {
     target,
     head: requestForTarget(forTarget, { target, path, upgrade, isLast: !persists }),
     framing,
+    nextHop: nextHopOf(head),
     upgrades: upgrade !== null,
     isPersistent: persists,
     isRepeatable: SAFE.has(head.method) && !hasBody && upgrade === null,
@@ -75,6 +85,7 @@ function connectRequest(head: RequestHead, framing: Framing): ProxyRequest {
     target: readTarget(() => parseConnectTarget(head.target)),
     head: null,
     framing: { kind: "none" },
+    nextHop: nextHopOf(head),
     upgrades: false,
     isPersistent: false,
     isRepeatable: false,
@@ -93,7 +104,7 @@ interface AbsoluteForm {
  */
 function readAbsoluteForm(head: RequestHead, host: string): AbsoluteForm {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(.*)$/i.exec(head.target);
-  if (match === null) throw new HttpError(400, NOT_A_PROXY_REQUEST);
+  if (match === null) throw new HttpError(400, REASONS[400]!);
   const scheme = match[1]!.toLowerCase();
   if (scheme !== "http") {
     throw new HttpError(

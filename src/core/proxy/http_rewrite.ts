@@ -29,8 +29,13 @@ const FOR_NEXT_HOP = new Set([
  */
 const FRAMING = new Set(["content-length", "transfer-encoding"]);
 
+/** Names in the Connection field, in lower case: of fields for the next hop only. */
+export function nextHopOf({ fields }: Pick<RequestHead, "fields">): ReadonlySet<string> {
+  return new Set(listOf(fields, "connection"));
+}
+
 function withoutNextHop(fields: readonly Field[]): Field[] {
-  const named = new Set(listOf(fields, "connection"));
+  const named = nextHopOf({ fields });
   return fields.filter((field) => {
     const name = field.name.toLowerCase();
     return FRAMING.has(name) || !(FOR_NEXT_HOP.has(name) || named.has(name));

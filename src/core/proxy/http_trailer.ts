@@ -1,0 +1,51 @@
+/**
+ * Fields that never stand in a trailer (RFC 9110 section 6.5.1, listed in RFC 7230 section 4.1.2):
+ * of framing, routing, authentication, requests' and responses' control data, the content's format,
+ * and what is for the next hop only. A reader that merges trailers into the head would else take
+ * from here what a proxy has removed, or checked, there.
+ */
+const NEVER = new Set([
+  "age",
+  "authentication-info",
+  "authorization",
+  "cache-control",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "date",
+  "expect",
+  "expires",
+  "forwarded",
+  "host",
+  "keep-alive",
+  "location",
+  "max-forwards",
+  "origin",
+  "pragma",
+  "range",
+  "referer",
+  "retry-after",
+  "set-cookie",
+  "set-cookie2",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "vary",
+  "via",
+  "warning",
+  "www-authenticate",
+]);
+
+/** Families of such fields. */
+const NEVER_PREFIXES = ["proxy-", "if-", "x-forwarded-", "sec-", "access-control-"];
+
+/** `named`: what the head's Connection field names, in lower case: for the next hop only as well. */
+export function mayBeTrailer(name: string, named: ReadonlySet<string>): boolean {
+  const lower = name.toLowerCase();
+  return !NEVER.has(lower) && !named.has(lower) &&
+    !NEVER_PREFIXES.some((prefix) => lower.startsWith(prefix));
+}
