@@ -9,6 +9,7 @@ import type { QuietLog } from "../quiet_log.ts";
 import { ConnectError } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import type { FrontEvents, FrontOptions } from "./front_options.ts";
+import type { LoginLimit } from "./login_limit.ts";
 import type { Quota } from "./quota.ts";
 import type { RelayCount } from "./relay.ts";
 
@@ -26,6 +27,8 @@ export interface ProgramHost {
   readonly front: FrontOptions;
   /** What any program could fill the log with. */
   readonly said: QuietLog;
+  /** Where a password is asked for. */
+  readonly logins: LoginLimit | null;
 }
 
 const NO_DELAY = { noDelay: true };
@@ -99,8 +102,43 @@ export class Program implements FrontEvents {
       return true;
     }
     this.#unwait();
-    if (got !== null) return serveFront(this.#stream, scratch.plainTo(got), front, this);
+    if (got !== null) return this.#serve(scratch.plainTo(got));
     this.#end();
+    return false;
+  }
+
+  /** `first` is lent for this call. */
+  #serve(first: Uint8Array): boolean {
+    const { front, logins, clock, pending } = this.#host;
+    const { auth } = front;
+    if (logins === null || auth === null) return serveFront(this.#stream, first, front, this);
+    const address = this.owner;
+    const wait = logins.wait(address);
+    const checked: FrontOptions = {
+      ...front,
+      auth: (user, password) => {
+        if (wait === 0 && logins.owes(address)) return false;
+        const isRight = auth(user, password);
+        if (!isRight) logins.failed(address);
+        return isRight;
+      },
+    };
+    if (wait === 0) return serveFront(this.#stream, first, checked, this);
+    if (wait === null) {
+      throw new ProtocolError("Cannot serve a client: its address has guessed too many passwords");
+    }
+    const kept = first.slice();
+    const begin = () => {
+      this.#unwait();
+      logins.begin(address);
+      try {
+        serveFront(this.#stream, kept, checked, this);
+      } catch (error) {
+        this.onFailure(error);
+      }
+    };
+    this.#pending = pending.add(this.#stream.remote, () => this.#stream.reset());
+    this.#deadline = clock.after(wait, begin);
     return false;
   }
 

@@ -6,6 +6,7 @@ import { dialMakingRoom } from "../make_room.ts";
 import { Pending } from "../pending.ts";
 import { QuietLog } from "../quiet_log.ts";
 import { connectFromHere } from "./egress.ts";
+import { LoginLimit } from "./login_limit.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 import type { ProxyClientOptions } from "./options.ts";
 import { Program, type ProgramHost, REQUEST_MS } from "./program.ts";
@@ -69,6 +70,7 @@ class ProxyClient implements Disposable {
       pending: this.#pending,
       quota,
       said: new QuietLog(o.log, () => o.clock.now()),
+      logins: o.auth === null ? null : new LoginLimit(() => o.clock.now()),
       front: {
         relays,
         auth: o.auth,

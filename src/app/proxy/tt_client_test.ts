@@ -189,11 +189,41 @@ Deno.test("where the client wants a password, only who shows it is served", asyn
   const url = `http://${NAME}:8080/`;
   assert.equal((await httpGet(browser, url)).status, 407);
   assert.equal((await httpGet(browser, url, basic("somebody:guessed"))).status, 407);
-  assert.equal((await httpGet(browser, url, basic("somebody:known here"))).status, 200);
+  const next = await client.connect(); // a wrong password ends a connection
+  assert.equal((await httpGet(next, url, basic("somebody:known here"))).status, 200);
 
   assert.equal(await socks5(await client.connect(), NAME, 80, { ...LOGIN, password: "x" }), 0xff);
   assert.equal(await socks5(await client.connect(), NAME), 0xff); // none of its methods
   assert.equal(await socks4(await client.connect(), TARGET_V4), 91);
+});
+
+Deno.test("an address guesses passwords slowly, whatever the number of its connections", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  let guesses = 0;
+  const client = world.client({
+    auth: (user, password) => {
+      guesses++;
+      return checkLogin(user, password);
+    },
+  });
+  world.target(echo);
+  await world.clock.settle();
+  const answers: number[] = [];
+  const guess = async (password: string) => {
+    const stream = await client.connect();
+    answers.push(await socks5(stream, NAME, 80, { ...LOGIN, password }));
+  };
+  const all = Promise.allSettled(Array.from({ length: 200 }, (_, i) => guess(`guess ${i}`)));
+  await world.clock.settle();
+  assert.ok(guesses <= 4, `${guesses} at once`);
+  await world.clock.advance(10_000);
+  assert.ok(guesses <= 15, `${guesses} after ten seconds`);
+  await world.clock.advance(120_000);
+  await all;
+  assert.ok(answers.every((answer) => answer !== 0));
+  const right = await client.connect();
+  assert.equal(await socks5(right, NAME, 80, LOGIN), 0);
 });
 
 Deno.test("what is to go past the tunnel is connected to from here, names and networks", async () => {

@@ -260,8 +260,9 @@ export class HttpProxy {
   #demandPassword(head: RequestHead): void {
     const words = "This proxy wants a user and a password.";
     // Browsers come back on this connection, but a body behind this head would be a head to us.
-    const framing = /^(content-length|transfer-encoding)$/i;
-    const isLast = head.fields.some(({ name }) => framing.test(name)) || !this.#isAlone ||
+    // A wrong password ends the connection: whoever guesses needs a new one for each.
+    const last = /^(content-length|transfer-encoding|proxy-authorization)$/i;
+    const isLast = head.fields.some(({ name }) => last.test(name)) || !this.#isAlone ||
       head.minor === 0 || !isPersistent(head);
     this.#reply({ status: 407, words, fields: [BASIC_CHALLENGE] }, isLast);
   }
