@@ -81,6 +81,16 @@ const LIMIT_OPTIONS = {
     default: DEFAULT_LIMITS.idleMs / 1000,
     help: "close a connection that was silent both ways for so long; 0 = never",
   },
+  halfClosed: {
+    names: ["half-closed"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 0,
+    max: LONGEST_IDLE,
+    default: DEFAULT_LIMITS.halfClosedMs / 1000,
+    help: "the same for a connection of which one way has ended; 0 = as --idle",
+  },
   connectTimeout: {
     names: ["connect-timeout"],
     group: "tuning",

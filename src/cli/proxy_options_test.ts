@@ -60,6 +60,7 @@ Deno.test("without options both ends do what tt does without options", () => {
       total: options.connections,
       perAddress: options.perAddress,
       idleMs: options.idle * 1000,
+      halfClosedMs: options.halfClosed * 1000,
       connectMs: options.connectTimeout * 1000,
     });
   }

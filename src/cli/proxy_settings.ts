@@ -20,6 +20,7 @@ export function settingsOf(
       total: options.connections,
       perAddress: options.perAddress,
       idleMs: options.idle === 0 ? Infinity : options.idle * 1000,
+      halfClosedMs: options.halfClosed === 0 ? Infinity : options.halfClosed * 1000,
       connectMs: options.connectTimeout * 1000,
     },
     user: options.user,

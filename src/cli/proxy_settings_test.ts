@@ -24,13 +24,15 @@ Deno.test("without options there are the drivers' own limits, and texts of any l
 
 Deno.test("seconds become milliseconds, and no idle time is an endless one", () => {
   const given = ["--connections", "7", "--per-address", "3", "--connect-timeout", "5"];
-  assert.deepEqual(settings(...given, "--idle", "90").limits, {
+  assert.deepEqual(settings(...given, "--idle", "90", "--half-closed", "30").limits, {
     total: 7,
     perAddress: 3,
     idleMs: 90_000,
+    halfClosedMs: 30_000,
     connectMs: 5_000,
   });
   assert.equal(settings("--idle", "0").limits.idleMs, Infinity);
+  assert.equal(settings("--half-closed", "0").limits.halfClosedMs, Infinity);
 });
 
 Deno.test("a text is at most what a frame of ours can hold", () => {

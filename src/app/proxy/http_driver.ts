@@ -123,14 +123,15 @@ class HttpDriver implements AsyncDisposable {
 
   /** The bell, or the end of patience. */
   async #wait(): Promise<void> {
-    const { clock, idleMs } = this.#shared;
+    const { clock } = this.#shared;
     this.#o.signal.throwIfAborted();
     this.#spent = 0;
     const now = clock.now();
-    const left = this.#last + idleMs - now;
+    const left = this.#last + this.#patience - now;
     if (left <= 0) return this.#giveUp();
-    // A client that is held back is not read, and would be gone unheard.
-    const isBlocked = this.#target?.sink.isBusy === true && this.#machine.wantsClient;
+    // A client that is held back, or has ended, is not read, and would be gone unheard.
+    const isBlocked = this.#client.hasEnded ||
+      (this.#target?.sink.isBusy === true && this.#machine.wantsClient);
     const most = isBlocked ? Math.min(left, LOOK_MS) : left;
     using _timer = most === Infinity ? null : clock.after(most, this.#ring);
     await this.#bell.promise;
@@ -139,12 +140,18 @@ class HttpDriver implements AsyncDisposable {
     if (error !== null) throw error;
   }
 
+  /** Milliseconds of silence that are borne: fewer once the client has ended. */
+  get #patience(): number {
+    const { idleMs, halfClosedMs = idleMs } = this.#shared;
+    return this.#client.hasEnded ? Math.min(idleMs, halfClosedMs) : idleMs;
+  }
+
   /** Nobody has sent anything for long. */
   #giveUp(): void {
     if (!this.#machine.wantsTarget) {
       throw new TtunError(
         "timeout",
-        `Closed a connection that was idle for ${this.#shared.idleMs / 1000} s`,
+        `Closed a connection that was idle for ${this.#patience / 1000} s`,
       );
     }
     this.#last = this.#shared.clock.now();

@@ -48,6 +48,8 @@ export interface ProxyLimits {
   readonly perAddress: number;
   /** A connection without a byte either way for so long is closed; Infinity = never. */
   readonly idleMs: number;
+  /** The same for one of which one way has ended. */
+  readonly halfClosedMs: number;
   /** For a target to answer, its name's resolution included. */
   readonly connectMs: number;
 }
@@ -56,6 +58,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   total: 16_384,
   perAddress: 8192, // a client, with all its programs behind it, is one address
   idleMs: 3_600_000,
+  halfClosedMs: 300_000, // for programs that end their input and wait for a long answer
   connectMs: 10_000,
 };
 

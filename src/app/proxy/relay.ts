@@ -3,7 +3,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, OnReady, Stream } from "../../contract/stream.ts";
 import { END, Going, NOTHING } from "../go_on.ts";
-import { type Blocked, BlockedStreams } from "./blocked.ts";
+import { type Blocked, BlockedStreams, LOOK_MS, lossOf } from "./blocked.ts";
 import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./linger.ts";
 import type { Scratch } from "./scratch.ts";
@@ -17,6 +17,8 @@ export interface RelayOptions {
   readonly scratch: Scratch;
   /** After so long without a byte either way both ends are closed; Infinity = never. */
   readonly idleMs: number;
+  /** The same once one way has ended; undefined = `idleMs`. */
+  readonly halfClosedMs?: number;
   /**
    * Aborts before the signals that the streams live under, which close them by FIN: what ttun's own
    * end cuts off must not look like an end. Both ends are reset.
@@ -42,6 +44,9 @@ export class Relays implements Disposable {
   readonly #running: Relay[] = [];
   /** There is one, most often, as long as there is a relay. */
   #timer: Disposable | null = null;
+  /** Of which one way has ended, and nobody reads any more: nothing tells that this end is gone. */
+  readonly #halfClosed = new Set<Relay>();
+  #halfTimer: Disposable | null = null;
 
   constructor(o: RelayOptions) {
     this.options = o;
@@ -82,10 +87,34 @@ export class Relays implements Disposable {
     });
   }
 
+  /** A relay's own, when its first way has ended. */
+  watch(relay: Relay): void {
+    this.#halfClosed.add(relay);
+    this.#halfTimer ??= this.options.clock.after(LOOK_MS, this.#lookAtHalfClosed);
+  }
+
+  readonly #lookAtHalfClosed = (): void => {
+    const { clock, idleMs, halfClosedMs = idleMs } = this.options;
+    const now = clock.now();
+    for (const relay of [...this.#halfClosed]) {
+      const gone = relay.loss;
+      if (gone !== null) relay.fail(gone);
+      else if (now - relay.last >= halfClosedMs) {
+        const words =
+          "Closed a connection of which one way had ended, and the other one was idle " +
+          `for ${halfClosedMs / 1000} s`;
+        relay.fail(new TtunError("timeout", words));
+      }
+    }
+    const isNeeded = this.#halfClosed.size > 0;
+    this.#halfTimer = isNeeded ? clock.after(LOOK_MS, this.#lookAtHalfClosed) : null;
+  };
+
   /** A relay's own, when it has ended. */
   forget(relay: Relay): void {
+    this.#halfClosed.delete(relay);
     const last = this.#running.pop()!;
-    if (this.#running.length === 0) this.blocked[Symbol.dispose]();
+    if (this.#running.length === 0) this.#watchNobody();
     if (last === relay) return;
     last.place = relay.place;
     this.#running[relay.place] = last;
@@ -112,6 +141,12 @@ export class Relays implements Disposable {
     this.#tie?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
+    this.#watchNobody();
+  }
+
+  #watchNobody(): void {
+    this.#halfTimer?.[Symbol.dispose]();
+    this.#halfTimer = null;
     this.blocked[Symbol.dispose]();
   }
 }
@@ -133,6 +168,8 @@ class Relay {
   /** Why the second stream takes no more. */
   #refusal: RelayFailure = null;
   #isDownOver = false;
+  /** The end of which nothing is read any more, since its way has ended. */
+  #finished: Stream | null = null;
   /** The second stream was reset, which the first is still to be told. */
   #isCut = false;
   #limit: LingerLimit | null = null;
@@ -225,8 +262,16 @@ class Relay {
     this.#limit?.heard();
   }
 
+  /** Why there is no more to wait for: the end whose way is over has gone meanwhile. */
+  get loss(): TtunError | null {
+    return this.#finished === null ? null : lossOf(this.#finished);
+  }
+
   ended(way: Way): boolean | void {
     if (--this.#ways > 0) {
+      this.#finished = way.from;
+      this.last = this.#relays.options.clock.now(); // an end is a sign of life
+      this.#relays.watch(this);
       this.#isDownOver = way === this.#down;
       if (this.#isDownOver && this.#refusal !== null) this.#linger(this.#refusal);
       return true;

@@ -11,7 +11,15 @@ import { pass, type RelayCount, Relays } from "./relay.ts";
 const LOST = { kind: "lost" };
 
 /** A relay that runs between two connections; `left` and `right` are their far ends. */
-function start(o: { idleMs?: number; capacity?: number; signal?: AbortSignal; tt?: boolean } = {}) {
+function start(
+  o: {
+    idleMs?: number;
+    halfClosedMs?: number;
+    capacity?: number;
+    signal?: AbortSignal;
+    tt?: boolean;
+  } = {},
+) {
   const clock = new FakeClock();
   const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
   const signal = o.signal === undefined ? {} : { signalB: o.signal };
@@ -20,7 +28,9 @@ function start(o: { idleMs?: number; capacity?: number; signal?: AbortSignal; tt
   const [left, first] = pair();
   const [right, second] = pair();
   const count: RelayCount = { up: 0, down: 0 };
-  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: o.idleMs ?? Infinity });
+  const { idleMs = Infinity, halfClosedMs } = o;
+  const half = halfClosedMs === undefined ? {} : { halfClosedMs };
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs, ...half });
   const ended = relays.run(first, second, count).finally(() => relays[Symbol.dispose]());
   ended.catch(() => {}); // each test looks at it in its own time
   return { clock, left, right, first, second, count, ended };
@@ -186,6 +196,40 @@ Deno.test("without a byte either way for the idle time both ends are reset", asy
   });
   readNowAllButReset(left);
   readNowAllButReset(right);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("once one way has ended the other may be silent for less long, and goes on while it is not", async () => {
+  for (const isUp of [true, false]) {
+    const { clock, left, right, ended } = start({ idleMs: 3_600_000, halfClosedMs: 300_000 });
+    const [done, other] = isUp ? [left, right] : [right, left];
+    await clock.advance(1_000_000);
+    done.closeWrite();
+    await clock.settle();
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(290_000);
+      other.write(utf8("more"));
+      await clock.settle();
+    }
+    let isOver = false;
+    ended.catch(() => isOver = true);
+    await clock.advance(299_000);
+    assert.equal(isOver, false);
+    await clock.advance(6_000);
+    await assert.rejects(ended, { kind: "timeout", message: /one way had ended.* 300 s$/ });
+    assert.equal(clock.pending, 0);
+  }
+});
+
+Deno.test("an end that has ended and is gone then is noticed, though its target is silent", async () => {
+  const { clock, left, right, ended } = start();
+  left.closeWrite();
+  await clock.settle();
+  assert.equal(readNowAll(right).isEnded, true);
+  left.reset();
+  await clock.advance(5_000);
+  await assert.rejects(ended, LOST);
+  assert.equal(right.info().isGone, true);
   assert.equal(clock.pending, 0);
 });
 

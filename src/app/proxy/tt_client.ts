@@ -25,7 +25,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(
-      new Relays({ ...o, scratch: new Scratch(), idleMs: o.limits.idleMs, cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
     );
     const client = stack.use(
       new ProxyClient({ ...o, signal: tasks.signal }, secrets, relays),

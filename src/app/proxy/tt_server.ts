@@ -54,7 +54,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
     const relays = stack.use(
-      new Relays({ ...o, scratch: new Scratch(), idleMs: o.limits.idleMs, cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
     );
     const paths = stack.use(new PathWatch(o.clock));
     const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays, paths);

@@ -426,8 +426,11 @@ export class TtStream implements Stream {
     else this.#stream.reset();
   }
 
+  /** Behind an end by a frame FIN can only mean that the peer is there no more. */
   info(): StreamInfo {
-    return this.#stream.info();
+    const info = this.#stream.info();
+    if (this.#hasEnded && info.peerClosed === true && !this.isOver) info.isGone = true;
+    return info;
   }
 
   tune(options: Tuning): string[] {

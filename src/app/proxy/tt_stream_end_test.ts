@@ -201,3 +201,14 @@ Deno.test("an end that the carrier does not take at once is waited for", async (
   its.reset();
   await assert.rejects(async () => await failing, LOST);
 });
+
+Deno.test("where the peer has ended by a frame and its carrier is closed, it is gone; not before", () => {
+  const [stream, far] = lasting();
+  far.write(END);
+  assert.equal(readNowAll(stream).isEnded, true);
+  assert.equal(stream.info().isGone, false);
+  far.closeWrite();
+  assert.equal(stream.info().isGone, true);
+  stream.closeWrite();
+  assert.equal(stream.info().isGone, false, "both ways are over: nobody is missed");
+});
