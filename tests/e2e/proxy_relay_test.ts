@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { descriptorCount, peakMb, rssMb } from "../proc.ts";
-import { openPair, type Pair, run } from "./proxy_pair.ts";
+import {
+  endWell,
+  openPair,
+  type Pair,
+  portOf,
+  run,
+  startClient,
+  startServer,
+} from "./proxy_pair.ts";
 import { openThrough, readExactly, readToEnd, writeAll } from "./proxy_socks.ts";
 import { endlessSender, halfCloser, listenFor, neverReader, soon } from "./proxy_targets.ts";
 import { bulk, hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
@@ -170,5 +178,32 @@ test("200 connections that come and go leave no descriptor, however they end", a
   for (let tries = 0; count() !== before; tries++) { // the last ones end in their own time
     assert(tries < 100, `${before} -> ${count()} descriptors`);
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
+
+test("a client that is killed leaves nothing at the server, though its targets ignore every end", async () => {
+  for (const io of ["ffi", "deno"]) {
+    await using stubborn = neverReader();
+    const args = ["--io", io];
+    await using stack = new AsyncDisposableStack();
+    const server = stack.adopt(
+      await startServer({ args }),
+      endWell,
+    );
+    await using client = await startClient({ args });
+    const before = descriptorCount(server.pid);
+    const programs = await Promise.all(
+      Array.from({ length: 50 }, () => openThrough(portOf(client), stubborn.port)),
+    );
+    for (const conn of programs) await conn.closeWrite();
+    for (const conn of programs) conn.close();
+    assert(descriptorCount(server.pid) >= before + 100);
+    client.signal("SIGKILL");
+    await client.status;
+    const deadline = performance.now() + 15_000;
+    while (descriptorCount(server.pid) > before + 5) {
+      assert(performance.now() < deadline, `${descriptorCount(server.pid)}, ${before} before`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 });
