@@ -59,9 +59,12 @@ export class HookLists implements Disposable {
       throw refuse(`Deno was started without --allow-write=${dir}`);
     }
     try {
-      const path = Deno.makeTempFileSync({ dir, prefix: "ttun-" }); // of mode 0600
+      // Written where it is made: a name could lead elsewhere by then.
+      const path = `${dir}/ttun-${crypto.randomUUID()}`;
+      using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
       this.#files.push(path);
-      Deno.writeTextFileSync(path, list.map((item) => `${item}\n`).join(""));
+      const bytes = new TextEncoder().encode(list.map((item) => `${item}\n`).join(""));
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       return path;
     } catch (cause) {
       throw refuse(cause instanceof Error ? cause.message : String(cause), cause);

@@ -23,13 +23,17 @@ export interface KeyHost {
   isFile(path: string): boolean;
   /** The home directory of a user of this machine; undefined where it is not known. */
   homeOf(user: string): string | undefined;
+  /** A user's number; undefined where it is not known. */
+  uidOf(user: string): number | undefined;
+  /** The number of the user that this process runs as; undefined where there are none, or unknown. */
+  readonly uid: number | undefined;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
 
 export interface KeyFile extends Disposable {
   /** Of the open file, so that nobody can exchange it between look and read. */
-  info(): Promise<{ isDirectory: boolean; mode: number | null }>;
+  info(): Promise<{ isDirectory: boolean; mode: number | null; uid: number | null }>;
   read(into: Uint8Array): Promise<number | null>;
 }
 
@@ -43,6 +47,11 @@ export const denoKeyHost: KeyHost = {
   mayRead: (path) => isGranted({ name: "read", path }),
   isFile,
   homeOf: (user) => homeIn(readPasswd(), user),
+  uidOf: (user) => uidIn(readPasswd(), user),
+  get uid() {
+    const isKnown = Deno.build.os !== "windows" && isGranted({ name: "sys", kind: "uid" });
+    return isKnown ? Deno.uid() ?? undefined : undefined;
+  },
   stdin: Deno.stdin,
   terminal: {
     isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
@@ -85,9 +94,18 @@ function readPasswd(): string {
 
 /** A user's home directory by the text of /etc/passwd (passwd(5)). */
 export function homeIn(passwd: string, user: string): string | undefined {
-  const fields = passwd.split("\n").map((line) => line.split(":"))
-    .find(([name]) => name === user);
-  return fields?.[5]?.startsWith("/") === true ? fields[5] : undefined;
+  const home = entryOf(passwd, user)?.[5];
+  return home?.startsWith("/") === true ? home : undefined;
+}
+
+/** A user's number by the text of /etc/passwd (passwd(5)). */
+export function uidIn(passwd: string, user: string): number | undefined {
+  const uid = entryOf(passwd, user)?.[2];
+  return uid !== undefined && /^[0-9]{1,10}$/.test(uid) ? Number(uid) : undefined;
+}
+
+function entryOf(passwd: string, user: string): string[] | undefined {
+  return passwd.split("\n").map((line) => line.split(":")).find(([name]) => name === user);
 }
 
 async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefined> {
@@ -97,9 +115,10 @@ async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefi
     const file = await Deno.open(path, { read: true });
     return {
       info: async () => {
-        const { isDirectory, mode } = await file.stat();
+        const { isDirectory, mode, uid } = await file.stat();
         // Windows guards files by lists; the mode that it shows says nothing about others.
-        return { isDirectory, mode: Deno.build.os === "windows" ? null : mode };
+        if (Deno.build.os === "windows") return { isDirectory, mode: null, uid: null };
+        return { isDirectory, mode, uid };
       },
       read: (into) => file.read(into),
       [Symbol.dispose]: () => file.close(),

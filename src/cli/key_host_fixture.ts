@@ -8,6 +8,8 @@ export interface FakeFile {
   /** The user may not read it. */
   isClosed?: boolean;
   isDirectory?: boolean;
+  /** Default: the user's own. */
+  uid?: number;
 }
 
 export interface Fake {
@@ -17,7 +19,11 @@ export interface Fake {
   homes?: Record<string, string>;
   stdin?: string;
   typed?: string;
+  /** The user's number; default `FAKE_UID`. */
+  uid?: number;
 }
+
+export const FAKE_UID = 1000;
 
 /** How much was read and which files are open, to see that reading is bounded and tidy. */
 export class FakeHost implements KeyHost {
@@ -27,12 +33,14 @@ export class FakeHost implements KeyHost {
   readonly forgotten: string[] = [];
   readonly #files: Record<string, FakeFile>;
   readonly #homes: Record<string, string>;
+  readonly uid: number;
   openFiles = 0;
   bytesRead = 0;
 
   constructor(fake: Fake) {
     this.#files = fake.files ?? {};
     this.#homes = fake.homes ?? {};
+    this.uid = fake.uid ?? FAKE_UID;
     this.env = {
       get: (name) => fake.env?.[name],
       forget: (name) => this.forgotten.push(name),
@@ -55,6 +63,10 @@ export class FakeHost implements KeyHost {
     return this.#files[path] !== undefined && this.#files[path].isDirectory !== true;
   }
 
+  uidOf(user: string): number | undefined {
+    return user === "caller" ? 1001 : undefined;
+  }
+
   homeOf(user: string): string | undefined {
     return this.#homes[user];
   }
@@ -71,6 +83,7 @@ export class FakeHost implements KeyHost {
         Promise.resolve({
           isDirectory: file.isDirectory ?? false,
           mode: file.mode === undefined ? 0o100600 : file.mode,
+          uid: file.uid ?? this.uid,
         }),
       read: reader(file.content, (count) => this.bytesRead += count),
       [Symbol.dispose]: () => {

@@ -271,3 +271,26 @@ Deno.test("a key by -k that is a file's name draws a hint, without the name", as
   assert.match(logged[1]!, /^warn What -k gives is also the name of a file.*--key-file/);
   assert.doesNotMatch(logged.join(), /n0body/);
 });
+
+Deno.test("a key file is its user's own, or root's; under sudo also the caller's", async () => {
+  const tryIt = async (uid: number, owner: number, env: Record<string, string> = {}) => {
+    const files = { "/k": { content: "secret", uid: owner } };
+    return await find({ uid, env, files }, { keyFile: "/k" });
+  };
+  for (const [uid, owner] of [[1000, 1000], [1000, 0], [0, 0]] as const) await tryIt(uid, owner);
+  await tryIt(0, 1001, { SUDO_USER: "caller" });
+  for (
+    const [uid, owner, env] of [
+      [1000, 1001, {}],
+      [0, 1001, {}],
+      [0, 1002, { SUDO_USER: "caller" }],
+      [0, 1001, { SUDO_USER: "nobody-known" }],
+      [1000, 1001, { SUDO_USER: "caller" }],
+    ] as const
+  ) {
+    await assert.rejects(tryIt(uid, owner, env), {
+      kind: "usage",
+      message: new RegExp(`it belongs to another user \\(${owner}\\).*chown ${uid} /k$`),
+    });
+  }
+});

@@ -18,8 +18,10 @@ export function mayWritePidFile(path: string): void {
  */
 export function writePidFile(path: string, log: Logger): Disposable {
   const text = `${Deno.pid}\n`;
+  let own: Deno.FileInfo;
   try {
-    Deno.writeTextFileSync(path, text, { mode: 0o644 });
+    removeOld(path);
+    own = create(path, text);
   } catch (error) {
     throw cannotWrite(path, error);
   }
@@ -29,7 +31,10 @@ export function writePidFile(path: string, log: Logger): Disposable {
     isThere = false;
     removeEventListener("unload", remove);
     try {
-      if (Deno.readTextFileSync(path) === text) Deno.removeSync(path);
+      const there = Deno.lstatSync(path);
+      if (!there.isFile && !there.isSymlink) throw new Refusal(`it is now ${kindOf(there)}`);
+      const isOwn = there.dev === own.dev && there.ino === own.ino;
+      if (isOwn && Deno.readTextFileSync(path) === text) Deno.removeSync(path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       log.warn("cannot remove the process number file", { path, why: reasonOf(error) });
@@ -38,6 +43,45 @@ export function writePidFile(path: string, log: Logger): Disposable {
   // A second Ctrl-C ends the process at once.
   addEventListener("unload", remove);
   return { [Symbol.dispose]: remove };
+}
+
+/** What of ours keeps it from being written. */
+class Refusal extends Error {}
+
+/**
+ * Takes a file of an earlier process away. It is never written into: another user may have put a link
+ * there, to a file that only we can write to, or a pipe that nobody reads.
+ * @throws {Refusal} where something else has the name, or another user's file
+ */
+function removeOld(path: string): void {
+  let there: Deno.FileInfo;
+  try {
+    there = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (!there.isFile) throw new Refusal(`${kindOf(there)} has that name; remove it`);
+  if (there.size > MOST_BYTES || !/^\s*(?:[0-9]|$)/.test(Deno.readTextFileSync(path))) {
+    throw new Refusal("a file is there that no process number is in; remove it");
+  }
+  Deno.removeSync(path);
+}
+
+/** A process number, a line end, and what other programs may add. */
+const MOST_BYTES = 4096;
+
+/** Fails where the name has been taken meanwhile, by a link as well (O_EXCL). */
+function create(path: string, text: string): Deno.FileInfo {
+  using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o644 });
+  file.writeSync(new TextEncoder().encode(text));
+  return file.statSync();
+}
+
+function kindOf({ isSymlink, isDirectory, isFifo, isSocket }: Deno.FileInfo): string {
+  if (isSymlink) return "a symbolic link";
+  if (isDirectory) return "a directory";
+  return isFifo === true ? "a pipe" : isSocket === true ? "a socket" : "something that is no file";
 }
 
 function cannotWrite(path: string, error: unknown): TtunError {
@@ -56,5 +100,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
   if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
   if (error instanceof Deno.errors.NotFound) return "there is no such folder";
+  if (error instanceof Deno.errors.AlreadyExists) return "somebody else makes it at the same time";
   return error instanceof Error ? error.message : String(error);
 }

@@ -57,6 +57,48 @@ test("what has become another's file stays, and one that is gone is none of ours
   assert.deepEqual(lines, []);
 });
 
+test("no link of others is followed, and nothing else is written over", async () => {
+  await using folder = await makeFolder();
+  const { log } = keptLog();
+  const victim = `${folder.path}/victim`;
+  await Deno.writeTextFile(victim, "4711\n");
+  const path = `${folder.path}/pid`;
+  const refused = (message: RegExp) => {
+    assert.throws(() => writePidFile(path, log), { kind: "usage", message });
+  };
+  for (const target of [victim, `${folder.path}/none`]) {
+    await Deno.symlink(target, path);
+    refused(/a symbolic link has that name; remove it$/);
+    await Deno.remove(path);
+  }
+  assert.equal(await Deno.readTextFile(victim), "4711\n");
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  refused(/a pipe has that name/);
+  await Deno.remove(path);
+  await Deno.writeTextFile(path, "root:x:0:0:\n");
+  refused(/no process number is in/);
+  await Deno.remove(path);
+  await Deno.link(victim, path);
+  {
+    using _file = writePidFile(path, log);
+    assert.equal(await Deno.readTextFile(path), `${Deno.pid}\n`);
+  }
+  assert.equal(await Deno.readTextFile(victim), "4711\n", "a hard link is taken away alone");
+});
+
+test("a link in the place of the file is left, and its target as well", async () => {
+  await using folder = await makeFolder();
+  const { log, lines } = keptLog();
+  const path = `${folder.path}/pid`;
+  const other = `${folder.path}/other`;
+  {
+    using _file = writePidFile(path, log);
+    await Deno.rename(path, other);
+    await Deno.symlink(other, path);
+  }
+  assert.deepEqual([isThere(path), isThere(other), lines], [true, true, []]);
+});
+
 test("what cannot be written is an error of the user's, what cannot be removed a warning", async () => {
   await using folder = await makeFolder();
   const { log, lines } = keptLog();

@@ -49,12 +49,12 @@ export async function readSecretFile(
 export async function readPrivateFile(
   path: string,
   kind: SecretKind,
-  host: Pick<KeyHost, "open">,
+  host: KeyHost,
 ): Promise<Uint8Array | undefined> {
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
   // Group and others may do nothing at all with a file that is only for its owner.
-  return await readPrivate(file, path, kind, { forbidden: 0o077, mend: "600" });
+  return await readPrivate(file, path, kind, host, { forbidden: 0o077, mend: "600" });
 }
 
 /** A file of systemd's credentials; undefined where it is not there. @throws {TtunError} */
@@ -66,7 +66,7 @@ export async function readCredentialFile(
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
   // systemd itself gives the group of a service access, by mode 0440.
-  return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400" });
+  return await readPrivate(file, path, kind, host, { forbidden: 0o007, mend: "400" });
 }
 
 /** Asks at the terminal. @throws {Stopped} on Ctrl-C */
@@ -83,6 +83,7 @@ async function readPrivate(
   file: KeyFile,
   path: string,
   kind: SecretKind,
+  host: KeyHost,
   rule: { forbidden: number; mend: string },
 ): Promise<Uint8Array> {
   const info = await file.info();
@@ -96,7 +97,26 @@ async function readPrivate(
         `run chmod ${rule.mend} ${shellWord(path)}`,
     );
   }
+  if (!mayOwn(info.uid, host)) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${kind.file} ${
+        quoted(path)
+      }: it belongs to another user (${info.uid}), who can ` +
+        `change it; run chown ${host.uid} ${shellWord(path)}`,
+    );
+  }
   return await readSecret(file, `${kind.file} ${quoted(path)}`);
+}
+
+/**
+ * A secret's owner is this user or root; under sudo also the user who has called it: what this user
+ * names, or has in the home directory, is as good as a secret typed in.
+ */
+function mayOwn(owner: number | null, { uid, uidOf, env }: KeyHost): boolean {
+  if (owner === null || uid === undefined || owner === 0 || owner === uid) return true;
+  const caller = uid === 0 ? env.get("SUDO_USER") : undefined;
+  return caller !== undefined && caller !== "" && uidOf(caller) === owner;
 }
 
 async function readSecret(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {
