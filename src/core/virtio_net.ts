@@ -26,6 +26,19 @@ export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
 /** Beside a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone). */
 const GSO_ECN = 0x80;
 
+/**
+ * A size by which Linux means that each segment is as long as the fragment that it lies in (skbuff.h):
+ * a packet that comes from outside has no such fragments, and segmenting it goes wrong.
+ */
+const GSO_BY_FRAGS = 0xffff;
+
+/**
+ * Most segments of a super-packet, each of which costs its receiver a packet's time: 64 KB at the
+ * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
+ */
+const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
+const MOST_UDP_SEGMENTS = 128;
+
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
@@ -63,9 +76,12 @@ export function acceptHeader(
     writeLe(bytes, header + GSO_SIZE, 0);
     return flags === 0 || (offered !== 0 && isChecksumPlace(bytes, at, length, start, offset));
   }
-  if (flags !== NEEDS_CSUM || readLe(bytes, header + GSO_SIZE) === 0) return false;
+  const segment = readLe(bytes, header + GSO_SIZE);
+  if (flags !== NEEDS_CSUM || segment === 0 || segment === GSO_BY_FRAGS) return false;
   const size = headersSize(bytes, at, length, type, start, offset, offered);
   if (size === null) return false;
+  const most = type === Gso.udp ? MOST_UDP_SEGMENTS : MOST_TCP_SEGMENTS;
+  if (length - size > most * segment) return false;
   writeLe(bytes, header + HDR_LEN, size);
   return true;
 }

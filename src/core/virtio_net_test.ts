@@ -84,12 +84,27 @@ Deno.test("a sound super-packet is accepted, and hdr_len is written anew", () =>
   }
 });
 
-Deno.test("a size of 1 and of ffff are sizes, 0 is none", () => {
+Deno.test("a size of fffe is one, 0 is none, and ffff means something else to the kernel", () => {
   for (const [name, type, it] of SOUND) {
-    for (const size of [1, it.bytes.length, 0xffff]) {
+    for (const size of [it.bytes.length, 0xfffe]) {
       assert(judge(netHeaderOf(it, type, size), it.bytes).isAccepted, `${name}, ${size}`);
     }
-    assert(!judge(netHeaderOf(it, type, 0), it.bytes).isAccepted, name);
+    for (const size of [0, 0xffff]) {
+      assert(!judge(netHeaderOf(it, type, size), it.bytes).isAccepted, `${name}, ${size}`);
+    }
+  }
+});
+
+Deno.test("a super-packet has as many segments as its sender's kernel makes at the most", () => {
+  for (
+    const [protocol, type, most] of [["tcp", Gso.tcp4, 1366], ["udp", Gso.udp, 128]] as const
+  ) {
+    for (const segment of [1, 2, 40]) {
+      const fits = made({ protocol, payload: new Uint8Array(most * segment) });
+      assert(judge(netHeaderOf(fits, type, segment), fits.bytes).isAccepted, `${segment}`);
+      const more = made({ protocol, payload: new Uint8Array(most * segment + 1) });
+      assert(!judge(netHeaderOf(more, type, segment), more.bytes).isAccepted, `${segment}`);
+    }
   }
 });
 
