@@ -1,5 +1,9 @@
+import { toHex, utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import { isGranted } from "./permissions.ts";
+import { whyNotOurs } from "./platform/folders.ts";
+import { writeNew } from "./platform/new_file.ts";
+import { rng } from "./rng.ts";
 
 /**
  * A longer value goes to a file: Linux takes 128 KiB for one variable, Windows 32 KiB, and all of
@@ -58,13 +62,13 @@ export class HookLists implements Disposable {
     if (!isGranted({ name: "write", path: dir })) {
       throw refuse(`Deno was started without --allow-write=${dir}`);
     }
+    const path = `${dir}/ttun-${toHex(rng(8))}`;
+    // The command reads it by its name, as root perhaps.
+    const why = whyNotOurs(path);
+    if (why !== null) throw refuse(why);
     try {
-      // Written where it is made: a name could lead elsewhere by then.
-      const path = `${dir}/ttun-${crypto.randomUUID()}`;
-      using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
+      writeNew(path, utf8(list.map((item) => `${item}\n`).join("")), { mode: 0o600 });
       this.#files.push(path);
-      const bytes = new TextEncoder().encode(list.map((item) => `${item}\n`).join(""));
-      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       return path;
     } catch (cause) {
       throw refuse(cause instanceof Error ? cause.message : String(cause), cause);

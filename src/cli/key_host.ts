@@ -1,6 +1,7 @@
 import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import { isGranted, requirePermissions } from "./permissions.ts";
+import { trustedOwners } from "./platform/owners.ts";
 import type { Terminal } from "./prompt.ts";
 import { standardError } from "./log_output.ts";
 
@@ -17,23 +18,24 @@ export interface KeyHost {
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
+  /**
+   * Who may own what `name` is; null where files have no such owners.
+   * @throws {TtunError} privilege, where Deno does not tell who we are
+   */
+  owners(name: string): ReadonlySet<number> | null;
   /** True when Deno permits reading it; the system's own permission shows at `open`. */
   mayRead(path: string): boolean;
   /** True when an ordinary file of that name exists; false also where we may not look. */
   isFile(path: string): boolean;
   /** The home directory of a user of this machine; undefined where it is not known. */
   homeOf(user: string): string | undefined;
-  /** A user's number; undefined where it is not known. */
-  uidOf(user: string): number | undefined;
-  /** The number of the user that this process runs as; undefined where there are none, or unknown. */
-  readonly uid: number | undefined;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
 
 export interface KeyFile extends Disposable {
   /** Of the open file, so that nobody can exchange it between look and read. */
-  info(): Promise<{ isDirectory: boolean; mode: number | null; uid: number | null }>;
+  info(): Promise<{ isDirectory: boolean; mode: number | null; owner: number | null }>;
   read(into: Uint8Array): Promise<number | null>;
 }
 
@@ -44,14 +46,10 @@ export const denoKeyHost: KeyHost = {
     forget: (name) => Deno.env.delete(name),
   },
   open: openKeyFile,
+  owners: ownersOf,
   mayRead: (path) => isGranted({ name: "read", path }),
   isFile,
   homeOf: (user) => homeIn(readPasswd(), user),
-  uidOf: (user) => uidIn(readPasswd(), user),
-  get uid() {
-    const isKnown = Deno.build.os !== "windows" && isGranted({ name: "sys", kind: "uid" });
-    return isKnown ? Deno.uid() ?? undefined : undefined;
-  },
   stdin: Deno.stdin,
   terminal: {
     isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
@@ -94,18 +92,9 @@ function readPasswd(): string {
 
 /** A user's home directory by the text of /etc/passwd (passwd(5)). */
 export function homeIn(passwd: string, user: string): string | undefined {
-  const home = entryOf(passwd, user)?.[5];
-  return home?.startsWith("/") === true ? home : undefined;
-}
-
-/** A user's number by the text of /etc/passwd (passwd(5)). */
-export function uidIn(passwd: string, user: string): number | undefined {
-  const uid = entryOf(passwd, user)?.[2];
-  return uid !== undefined && /^[0-9]{1,10}$/.test(uid) ? Number(uid) : undefined;
-}
-
-function entryOf(passwd: string, user: string): string[] | undefined {
-  return passwd.split("\n").map((line) => line.split(":")).find(([name]) => name === user);
+  const fields = passwd.split("\n").map((line) => line.split(":"))
+    .find(([name]) => name === user);
+  return fields?.[5]?.startsWith("/") === true ? fields[5] : undefined;
 }
 
 async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefined> {
@@ -117,8 +106,8 @@ async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefi
       info: async () => {
         const { isDirectory, mode, uid } = await file.stat();
         // Windows guards files by lists; the mode that it shows says nothing about others.
-        if (Deno.build.os === "windows") return { isDirectory, mode: null, uid: null };
-        return { isDirectory, mode, uid };
+        const isWindows = Deno.build.os === "windows";
+        return { isDirectory, mode: isWindows ? null : mode, owner: isWindows ? null : uid };
       },
       read: (into) => file.read(into),
       [Symbol.dispose]: () => file.close(),
@@ -129,6 +118,13 @@ async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefi
     }
     throw cannotOpen(name, error);
   }
+}
+
+function ownersOf(name: string): ReadonlySet<number> | null {
+  if (Deno.build.os === "windows") return null;
+  const permission = { name: "sys", kind: "uid" } as const;
+  requirePermissions([{ permission, purpose: `tell whose ${name} is` }]);
+  return trustedOwners();
 }
 
 function cannotOpen(name: string, error: unknown): TtunError {

@@ -5,11 +5,11 @@ import type { KeyFile, KeyHost } from "./key_host.ts";
 export interface FakeFile {
   content: string | Uint8Array;
   mode?: number | null;
+  /** Its owner; us, where nothing is said. */
+  owner?: number;
   /** The user may not read it. */
   isClosed?: boolean;
   isDirectory?: boolean;
-  /** Default: the user's own. */
-  uid?: number;
 }
 
 export interface Fake {
@@ -19,11 +19,10 @@ export interface Fake {
   homes?: Record<string, string>;
   stdin?: string;
   typed?: string;
-  /** The user's number; default `FAKE_UID`. */
-  uid?: number;
 }
 
-export const FAKE_UID = 1000;
+/** Of whom ttun runs as. */
+export const OWN_UID = 1000;
 
 /** How much was read and which files are open, to see that reading is bounded and tidy. */
 export class FakeHost implements KeyHost {
@@ -33,14 +32,12 @@ export class FakeHost implements KeyHost {
   readonly forgotten: string[] = [];
   readonly #files: Record<string, FakeFile>;
   readonly #homes: Record<string, string>;
-  readonly uid: number;
   openFiles = 0;
   bytesRead = 0;
 
   constructor(fake: Fake) {
     this.#files = fake.files ?? {};
     this.#homes = fake.homes ?? {};
-    this.uid = fake.uid ?? FAKE_UID;
     this.env = {
       get: (name) => fake.env?.[name],
       forget: (name) => this.forgotten.push(name),
@@ -63,12 +60,12 @@ export class FakeHost implements KeyHost {
     return this.#files[path] !== undefined && this.#files[path].isDirectory !== true;
   }
 
-  uidOf(user: string): number | undefined {
-    return user === "caller" ? 1001 : undefined;
-  }
-
   homeOf(user: string): string | undefined {
     return this.#homes[user];
+  }
+
+  owners(): ReadonlySet<number> {
+    return new Set([0, OWN_UID]);
   }
 
   open(path: string, _kind: string): Promise<KeyFile | undefined> {
@@ -83,7 +80,7 @@ export class FakeHost implements KeyHost {
         Promise.resolve({
           isDirectory: file.isDirectory ?? false,
           mode: file.mode === undefined ? 0o100600 : file.mode,
-          uid: file.uid ?? this.uid,
+          owner: file.owner ?? OWN_UID,
         }),
       read: reader(file.content, (count) => this.bytesRead += count),
       [Symbol.dispose]: () => {

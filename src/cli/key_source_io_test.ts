@@ -31,6 +31,12 @@ Deno.exit(await run(Deno.args, {
 
 const isUnix = Deno.build.os !== "windows";
 
+function skipWithoutRoot(): boolean {
+  const isRoot = isUnix && Deno.uid() === 0;
+  if (!isRoot) console.log("Key files of others are not tested: only root can make them");
+  return !isRoot;
+}
+
 async function fromFile(path: string): Promise<string> {
   const context = {
     signal: new AbortController().signal,
@@ -58,6 +64,31 @@ test({
     await assert.rejects(fromFile(path), { kind: "usage", message: /chmod 600 / });
     await Deno.chmod(path, 0o604);
     await assert.rejects(fromFile(path), { kind: "usage", message: /chmod 600 / });
+  },
+});
+
+test({
+  name: "a key file is root's, or of the user who called sudo, and of nobody else",
+  ignore: skipWithoutRoot(),
+  fn: async () => {
+    await using script = await writeScript(SCRIPT);
+    await using folder = await makeFolder();
+    const path = `${folder.path}/key`;
+    await Deno.writeTextFile(path, "abc", { mode: 0o600 });
+    await Deno.chown(path, 65534, 65534);
+    const command = ["run", "-A", script.path, "find", "--key-file", path];
+    for (const env of [{}, { SUDO_UID: "65533" }, { SUDO_UID: "" }, { SUDO_UID: "65534x" }]) {
+      const { code, stderr } = await runDeno(command, { env });
+      assert.equal(code, 2);
+      assert.match(stderr, /Cannot use key file ".*": it belongs to user 65534, who could change/);
+    }
+    const called = await runDeno(command, { env: { SUDO_UID: "65534" } });
+    assert.deepEqual([called.code, called.stdout], [0, "--key-file cba false\n"]);
+    // Without the permission to ask who we are nothing is taken on trust.
+    const narrow = ["run", "--no-prompt", `--allow-read=${folder.path}`, ...command.slice(2)];
+    const refused = await runDeno(narrow);
+    assert.equal(refused.code, 7);
+    assert.match(refused.stderr, /Cannot tell whose key file ".*" is: .*--allow-sys=uid/);
   },
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../base/errors.ts";
 import { makeLogger } from "../base/log.ts";
-import { type Fake, type FakeFile, FakeHost } from "./key_host_fixture.ts";
+import { type Fake, type FakeFile, FakeHost, OWN_UID } from "./key_host_fixture.ts";
 import { resolveKey } from "./key_source.ts";
 
 async function find(fake: Fake, options: { key?: string; keyFile?: string } = {}, hidden = true) {
@@ -272,25 +272,20 @@ Deno.test("a key by -k that is a file's name draws a hint, without the name", as
   assert.doesNotMatch(logged.join(), /n0body/);
 });
 
-Deno.test("a key file is its user's own, or root's; under sudo also the caller's", async () => {
-  const tryIt = async (uid: number, owner: number, env: Record<string, string> = {}) => {
-    const files = { "/k": { content: "secret", uid: owner } };
-    return await find({ uid, env, files }, { keyFile: "/k" });
-  };
-  for (const [uid, owner] of [[1000, 1000], [1000, 0], [0, 0]] as const) await tryIt(uid, owner);
-  await tryIt(0, 1001, { SUDO_USER: "caller" });
-  for (
-    const [uid, owner, env] of [
-      [1000, 1001, {}],
-      [0, 1001, {}],
-      [0, 1002, { SUDO_USER: "caller" }],
-      [0, 1001, { SUDO_USER: "nobody-known" }],
-      [1000, 1001, { SUDO_USER: "caller" }],
-    ] as const
-  ) {
-    await assert.rejects(tryIt(uid, owner, env), {
-      kind: "usage",
-      message: new RegExp(`it belongs to another user \\(${owner}\\).*chown ${uid} /k$`),
-    });
+Deno.test("a secret's file is ours or the system's, wherever it is found", async () => {
+  const places: ((file: FakeFile) => Parameters<typeof refusal>)[] = [
+    (file) => [{ files: { "/k": file } }, { keyFile: "/k" }],
+    (file) => [{ env: { TTUN_KEY_FILE: "/k" }, files: { "/k": file } }],
+    (file) => [{ env: { CREDENTIALS_DIRECTORY: "/cred" }, files: { "/cred/ttun-key": file } }],
+    (file) => [{ env: { HOME: "/home/ann" }, files: { "/home/ann/.config/ttun/key": file } }],
+    (file) => [{ files: { "/etc/ttun/key": file } }],
+  ];
+  for (const place of places) {
+    for (const owner of [0, OWN_UID]) {
+      assert.equal((await find(...place({ content: "secret", owner }))).key, "secret");
+    }
+    const message = await refusal(...place({ content: "secret", owner: OWN_UID + 1 }));
+    assert.match(message, /^Cannot use key file ".+": it belongs to user 1001, who could change/);
+    assert.match(message, /; run chown "\$\(id -u\)" \/\S+$/);
   }
 });

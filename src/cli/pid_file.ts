@@ -1,6 +1,15 @@
+import { dirname } from "node:path";
+import { utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { requirePermissions } from "./permissions.ts";
+import { whyNotOurs } from "./platform/folders.ts";
+import { openNew, removeIfThere } from "./platform/new_file.ts";
+import { trustedOwners } from "./platform/owners.ts";
+import { readRegular } from "./platform/read_regular.ts";
+
+/** A process number, a line end, and what other programs may add. */
+const MOST_BYTES = 4096;
 
 /** Checks beforehand what `writePidFile` needs. @throws {TtunError} privilege */
 export function mayWritePidFile(path: string): void {
@@ -8,35 +17,38 @@ export function mayWritePidFile(path: string): void {
   requirePermissions([
     { permission: { name: "write", path }, purpose: `write ${name}` },
     { permission: { name: "read", path }, purpose: `read ${name}` },
+    ...(Deno.build.os === "windows" ? [] : [{
+      permission: { name: "sys", kind: "uid" } as const,
+      purpose: `tell whose the folder of ${name} is`,
+    }]),
   ]);
 }
 
 /**
- * Writes this process's number and a line end into a file, which disposal, or the end of the
- * process, removes; not where it has become another's meanwhile.
+ * Writes this process's number and a line end into a new file, which disposal, or the end of the
+ * process, removes; not where it has become another's meanwhile. A file of an earlier process makes
+ * place; a link, a pipe, or what another user has put there is an error.
  * @throws {TtunError} usage, privilege
  */
 export function writePidFile(path: string, log: Logger): Disposable {
-  const text = `${Deno.pid}\n`;
-  let own: Deno.FileInfo;
-  try {
-    removeOld(path);
-    own = create(path, text);
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+  const text = utf8(`${Deno.pid}\n`);
+  const file = create(path, text);
   let isThere = true;
   const remove = () => {
     if (!isThere) return;
     isThere = false;
     removeEventListener("unload", remove);
     try {
-      const there = Deno.lstatSync(path);
-      if (!there.isFile && !there.isSymlink) throw new Refusal(`it is now ${kindOf(there)}`);
-      const isOwn = there.dev === own.dev && there.ino === own.ino;
-      if (isOwn && Deno.readTextFileSync(path) === text) Deno.removeSync(path);
+      using _ = file; // until now, so that no other file could get its number
+      if (!isStill(path, file, text)) return;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
+      log.warn("cannot remove the process number file", { path, why: reasonOf(error) });
+      return;
+    }
+    try {
+      removeIfThere(path);
+    } catch (error) {
       log.warn("cannot remove the process number file", { path, why: reasonOf(error) });
     }
   };
@@ -45,61 +57,78 @@ export function writePidFile(path: string, log: Logger): Disposable {
   return { [Symbol.dispose]: remove };
 }
 
-/** What of ours keeps it from being written. */
-class Refusal extends Error {}
-
-/**
- * Takes a file of an earlier process away. It is never written into: another user may have put a link
- * there, to a file that only we can write to, or a pipe that nobody reads.
- * @throws {Refusal} where something else has the name, or another user's file
- */
-function removeOld(path: string): void {
-  let there: Deno.FileInfo;
+/** @throws {TtunError} */
+function create(path: string, text: Uint8Array): Deno.FsFile {
+  const why = whyNotOurs(dirname(path)) ?? whyNotReplaced(path);
+  if (why !== null) throw cannotWrite(path, why, undefined);
   try {
-    there = Deno.lstatSync(path);
+    removeIfThere(path);
+    return openNew(path, text, { mode: 0o644 });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return;
-    throw error;
+    throw cannotWrite(path, reasonOf(error), error);
   }
-  if (!there.isFile) throw new Refusal(`${kindOf(there)} has that name; remove it`);
-  if (there.size > MOST_BYTES || !/^\s*(?:[0-9]|$)/.test(Deno.readTextFileSync(path))) {
-    throw new Refusal("a file is there that no process number is in; remove it");
+}
+
+/** Why what has the name already cannot make place, or null. */
+function whyNotReplaced(path: string): string | null {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw cannotWrite(path, reasonOf(error), error);
   }
-  Deno.removeSync(path);
+  const whose = info.uid === null ? "" : ` of user ${info.uid}`;
+  if (info.isSymlink) return `a symbolic link${whose} is there; remove it, or name its target`;
+  if (info.isDirectory) return "it is a directory";
+  if (!info.isFile) return `a pipe, socket or device${whose} is there`;
+  const trusted = trustedOwners();
+  if (trusted !== null && info.uid !== null && !trusted.has(info.uid)) {
+    return `a file${whose} is there; remove it, or name another`;
+  }
+  return hasNumber(path) ? null : "a file is there that no process number is in; remove it";
 }
 
-/** A process number, a line end, and what other programs may add. */
-const MOST_BYTES = 4096;
-
-/** Fails where the name has been taken meanwhile, by a link as well (O_EXCL). */
-function create(path: string, text: string): Deno.FileInfo {
-  using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o644 });
-  file.writeSync(new TextEncoder().encode(text));
-  return file.statSync();
+function hasNumber(path: string): boolean {
+  try {
+    const bytes = readRegular(path, MOST_BYTES, () => true);
+    return bytes !== null && /^\s*(?:[0-9]|$)/.test(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true; // it has gone meanwhile
+    throw cannotWrite(path, reasonOf(error), error);
+  }
 }
 
-function kindOf({ isSymlink, isDirectory, isFifo, isSocket }: Deno.FileInfo): string {
-  if (isSymlink) return "a symbolic link";
-  if (isDirectory) return "a directory";
-  return isFifo === true ? "a pipe" : isSocket === true ? "a socket" : "something that is no file";
+/** True while the name means the file that we made, with what we have written. */
+function isStill(path: string, file: Deno.FsFile, text: Uint8Array): boolean {
+  const [ours, there] = [file.statSync(), Deno.lstatSync(path)];
+  if (!there.isFile || there.ino !== ours.ino || there.dev !== ours.dev) {
+    if (there.isFile || there.isSymlink) return false;
+    throw new Error("something else has its name now");
+  }
+  if (ours.size !== text.length) return false;
+  const content = new Uint8Array(text.length);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.readSync(content);
+  return content.every((byte, i) => byte === text[i]);
 }
 
-function cannotWrite(path: string, error: unknown): TtunError {
-  const kind = error instanceof Deno.errors.PermissionDenied ||
-      error instanceof Deno.errors.NotCapable
+function cannotWrite(path: string, why: string, cause: unknown): TtunError {
+  const kind = cause instanceof Deno.errors.PermissionDenied ||
+      cause instanceof Deno.errors.NotCapable
     ? "privilege"
     : "usage";
-  return new TtunError(
-    kind,
-    `Cannot write process number file ${JSON.stringify(path)}: ${reasonOf(error)}`,
-    { cause: error },
-  );
+  return new TtunError(kind, `Cannot write process number file ${JSON.stringify(path)}: ${why}`, {
+    cause,
+  });
 }
 
 function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
   if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
   if (error instanceof Deno.errors.NotFound) return "there is no such folder";
-  if (error instanceof Deno.errors.AlreadyExists) return "somebody else makes it at the same time";
+  if (error instanceof Deno.errors.AlreadyExists) {
+    return "somebody else has made it in this moment";
+  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -68,12 +68,12 @@ test("no link of others is followed, and nothing else is written over", async ()
   };
   for (const target of [victim, `${folder.path}/none`]) {
     await Deno.symlink(target, path);
-    refused(/a symbolic link has that name; remove it$/);
+    refused(/a symbolic link of user \d+ is there; remove it, or name its target$/);
     await Deno.remove(path);
   }
   assert.equal(await Deno.readTextFile(victim), "4711\n");
   await new Deno.Command("mkfifo", { args: [path] }).output();
-  refused(/a pipe has that name/);
+  refused(/a pipe, socket or device of user \d+ is there$/);
   await Deno.remove(path);
   await Deno.writeTextFile(path, "root:x:0:0:\n");
   refused(/no process number is in/);
@@ -115,6 +115,100 @@ test("what cannot be written is an error of the user's, what cannot be removed a
   }
   assert.equal(lines.length, 1);
   assert.match(lines[0]!, /^warn cannot remove the process number file: /);
+});
+
+const NOBODY = 65534;
+
+function skipWithoutRoot(what: string): boolean {
+  const isRoot = Deno.build.os !== "windows" && Deno.uid() === 0;
+  if (!isRoot) console.log(`${what} is not tested: only root can make other users' files`);
+  return !isRoot;
+}
+
+function chown(path: string): void {
+  const args = ["-h", `${NOBODY}`, path];
+  assert(new Deno.Command("chown", { args }).outputSync().success);
+}
+
+test({
+  name: "no link, pipe or file of another user is written, replaced or waited for",
+  ignore: skipWithoutRoot("a process number file in the place of another user's"),
+  fn: async () => {
+    await using folder = await makeFolder();
+    const { log } = keptLog();
+    await Deno.chmod(folder.path, 0o1777);
+    const [path, precious] = [`${folder.path}/pid`, `${folder.path}/precious`];
+    await Deno.writeTextFile(precious, "815\n");
+    const refused = (message: RegExp) =>
+      assert.throws(() => writePidFile(path, log), { kind: "usage", message });
+
+    await Deno.symlink(precious, path);
+    refused(/pid": a symbolic link of user 0 is there/);
+    chown(path);
+    refused(/pid": a symbolic link of user 65534 is there; remove it, or name its target$/);
+    await Deno.remove(path);
+    await Deno.symlink(`${folder.path}/none`, path);
+    refused(/a symbolic link/);
+    assert.equal(isThere(`${folder.path}/none`), false);
+    await Deno.remove(path);
+
+    assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+    refused(/a pipe, socket or device of user 0 is there$/);
+    await Deno.remove(path);
+
+    await Deno.writeTextFile(path, "4711\n");
+    chown(path);
+    refused(/a file of user 65534 is there/);
+    assert.equal(await Deno.readTextFile(path), "4711\n");
+    await Deno.remove(path);
+
+    // A second name of another file: only the name goes.
+    await Deno.link(precious, path);
+    writePidFile(path, log)[Symbol.dispose]();
+    assert.equal(isThere(path), false);
+    assert.equal(await Deno.readTextFile(precious), "815\n");
+  },
+});
+
+test({
+  name: "a folder that another user could exchange for a link is refused",
+  ignore: skipWithoutRoot("a process number file behind another user's folder"),
+  fn: async () => {
+    await using folder = await makeFolder();
+    const { log } = keptLog();
+    await Deno.chmod(folder.path, 0o1777);
+    await Deno.mkdir(`${folder.path}/etc`);
+    await Deno.symlink("etc", `${folder.path}/run`);
+    chown(`${folder.path}/run`);
+    assert.throws(() => writePidFile(`${folder.path}/run/pid`, log), {
+      kind: "usage",
+      message: /\/run\/pid": "\S+\/run" on the way belongs to user 65534$/,
+    });
+    assert.deepEqual([...Deno.readDirSync(`${folder.path}/etc`)], []);
+  },
+});
+
+test({
+  name: "at the end only the file that was made is removed, not one that has its name and text",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = await makeFolder();
+    const path = `${folder.path}/pid`;
+    const { log, lines } = keptLog();
+    const file = writePidFile(path, log);
+    await Deno.rename(path, `${folder.path}/ours`);
+    await Deno.writeTextFile(path, `${Deno.pid}\n`);
+    file[Symbol.dispose]();
+    assert.equal(isThere(path), true);
+    await Deno.remove(path);
+
+    const second = writePidFile(path, log);
+    await Deno.remove(path);
+    assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+    second[Symbol.dispose](); // does not wait for a writer
+    assert.equal(isThere(path), true);
+    assert.equal(lines.length, 1);
+  },
 });
 
 test("a process that ends at once takes its file with it", async () => {

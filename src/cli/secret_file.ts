@@ -38,23 +38,27 @@ export async function readSecretFile(
     return await abortable(readSecret(host.stdin, "standard input"), context.signal);
   }
   // It may be a pipe that nobody writes to yet, which cannot even be opened.
-  const secret = await abortable(readPrivateFile(path, kind, host), context.signal);
+  const secret = await abortable(readOwnFile(path, kind, host), context.signal);
   if (secret === undefined) {
     throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
   }
   return secret;
 }
 
-/** Reads a private file that need not exist; undefined where it does not. @throws {TtunError} */
-export async function readPrivateFile(
+async function readOwnFile(path: string, kind: SecretKind, host: KeyHost) {
+  using file = await host.open(path, kind.file);
+  return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
+}
+
+/** Reads a private file that is open; it stays the caller's. @throws {TtunError} */
+export function readOpenFile(
+  file: KeyFile,
   path: string,
   kind: SecretKind,
-  host: KeyHost,
-): Promise<Uint8Array | undefined> {
-  using file = await host.open(path, kind.file);
-  if (file === undefined) return undefined;
+  host: Pick<KeyHost, "owners">,
+): Promise<Uint8Array> {
   // Group and others may do nothing at all with a file that is only for its owner.
-  return await readPrivate(file, path, kind, host, { forbidden: 0o077, mend: "600" });
+  return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
 }
 
 /** A file of systemd's credentials; undefined where it is not there. @throws {TtunError} */
@@ -66,7 +70,7 @@ export async function readCredentialFile(
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
   // systemd itself gives the group of a service access, by mode 0440.
-  return await readPrivate(file, path, kind, host, { forbidden: 0o007, mend: "400" });
+  return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400", host });
 }
 
 /** Asks at the terminal. @throws {Stopped} on Ctrl-C */
@@ -83,40 +87,29 @@ async function readPrivate(
   file: KeyFile,
   path: string,
   kind: SecretKind,
-  host: KeyHost,
-  rule: { forbidden: number; mend: string },
+  rule: { forbidden: number; mend: string; host: Pick<KeyHost, "owners"> },
 ): Promise<Uint8Array> {
+  const name = `${kind.file} ${quoted(path)}`;
   const info = await file.info();
   if (info.isDirectory) {
-    throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: it is a directory`);
+    throw new TtunError("usage", `Cannot read ${name}: it is a directory`);
   }
   if (info.mode !== null && (info.mode & rule.forbidden) !== 0) {
     throw new TtunError(
       "usage",
-      `Cannot use ${kind.file} ${quoted(path)}: other users have access to it; ` +
+      `Cannot use ${name}: other users have access to it; ` +
         `run chmod ${rule.mend} ${shellWord(path)}`,
     );
   }
-  if (!mayOwn(info.uid, host)) {
+  const owners = info.owner === null ? null : rule.host.owners(name);
+  if (owners !== null && !owners.has(info.owner!)) {
     throw new TtunError(
       "usage",
-      `Cannot use ${kind.file} ${
-        quoted(path)
-      }: it belongs to another user (${info.uid}), who can ` +
-        `change it; run chown ${host.uid} ${shellWord(path)}`,
+      `Cannot use ${name}: it belongs to user ${info.owner}, who could change it; ` +
+        `run chown "$(id -u)" ${shellWord(path)}`,
     );
   }
-  return await readSecret(file, `${kind.file} ${quoted(path)}`);
-}
-
-/**
- * A secret's owner is this user or root; under sudo also the user who has called it: what this user
- * names, or has in the home directory, is as good as a secret typed in.
- */
-function mayOwn(owner: number | null, { uid, uidOf, env }: KeyHost): boolean {
-  if (owner === null || uid === undefined || owner === 0 || owner === uid) return true;
-  const caller = uid === 0 ? env.get("SUDO_USER") : undefined;
-  return caller !== undefined && caller !== "" && uidOf(caller) === owner;
+  return await readSecret(file, name);
 }
 
 async function readSecret(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {

@@ -1,4 +1,10 @@
+import { toHex, utf8 } from "../base/bytes.ts";
 import { isGranted } from "./permissions.ts";
+import { whyNotOurs } from "./platform/folders.ts";
+import { removeIfThere, writeNew } from "./platform/new_file.ts";
+import { trustedOwners } from "./platform/owners.ts";
+import { readRegular } from "./platform/read_regular.ts";
+import { rng } from "./rng.ts";
 
 /** Where state is kept: systemd's directory, the user's, or for root the system's. null = nowhere. */
 export function stateDirectory(): string | null {
@@ -31,6 +37,7 @@ export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)"
  * owner's; what goes wrong shows when something is written.
  */
 export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
+  if (whyNotOurs(directory) !== null) return;
   try {
     Deno.mkdirSync(directory.replace(/\/[^/]*$/, "") || "/", { recursive: true, mode: 0o755 });
     Deno.mkdirSync(directory, { mode: 0o700 });
@@ -40,16 +47,26 @@ export function makeStateFor(directory: string, user: { uid: number; gid: number
   }
 }
 
-/** A file of the directory, "" where it cannot be read, is no file, or longer than `mostBytes`. */
+/**
+ * A file of the directory, "" where it cannot be read, is no ordinary file, longer than `mostBytes`,
+ * or another user's than ours, the system's or the directory's.
+ */
 export function readState(directory: string, file: string, mostBytes: number): string {
   try {
-    const path = `${directory}/${file}`;
-    const { isFile, size } = Deno.statSync(path);
-    return !isFile || size > mostBytes ? "" : Deno.readTextFileSync(path);
+    if (whyNotOurs(directory) !== null) return "";
+    const bytes = readRegular(`${directory}/${file}`, mostBytes, ownersOf(directory));
+    return bytes === null ? "" : new TextDecoder().decode(bytes);
   } catch (error) {
     if (error instanceof Error) return "";
     throw error;
   }
+}
+
+/** Owners that a file of the directory may have; null = files have none here. */
+function ownersOf(directory: string): (owner: number | null) => boolean {
+  const trusted = trustedOwners();
+  const { uid } = Deno.statSync(directory); // after --user it is that user's, and so are its files
+  return (owner) => trusted === null || owner === null || trusted.has(owner) || owner === uid;
 }
 
 /**
@@ -58,39 +75,31 @@ export function readState(directory: string, file: string, mostBytes: number): s
  */
 export function writeState(directory: string, file: string, text: string): string | null {
   try {
+    const why = whyNotOurs(directory);
+    if (why !== null) return cannotWrite(directory, why);
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const since = whyNotOurs(directory); // somebody may have been faster
+    if (since !== null) return cannotWrite(directory, since);
     replaceFile(`${directory}/${file}`, text);
     return null;
   } catch (error) {
-    return `cannot write into ${directory}: ${reasonOf(error, file)}; set STATE_DIRECTORY to a ` +
-      "directory that ttun may write to";
+    return cannotWrite(directory, reasonOf(error, file));
   }
 }
 
+function cannotWrite(directory: string, why: string): string {
+  return `cannot write into ${directory}: ${why}; set STATE_DIRECTORY to a directory that ttun ` +
+    "may write to";
+}
+
 function replaceFile(path: string, text: string): void {
-  const next = `${path}.${Deno.pid}`;
-  removeIfThere(next); // of a process of the same number, long ago
+  const next = `${path}.${toHex(rng(8))}`; // nobody can have something there beforehand
+  writeNew(next, utf8(text), { mode: 0o600, durable: true });
   try {
-    writeNew(next, new TextEncoder().encode(text));
     Deno.renameSync(next, path);
   } catch (error) {
     removeIfThere(next);
     throw error;
-  }
-}
-
-/** Fails where something has that name already, also a symbolic link. */
-function writeNew(path: string, bytes: Uint8Array): void {
-  using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
-  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-  file.syncDataSync(); // or a power failure could leave the name without the text
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

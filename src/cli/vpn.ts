@@ -118,13 +118,13 @@ function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocabl
   if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
   const mayLearn = config.carrier.role === "client" && config.wire === "auto";
   const keepsLeases = config.carrier.role === "server" && config.carrier.many !== undefined;
-  if (mayLearn || keepsLeases) keep.push("read", "write"); // known_servers.ts, lease_file.ts
+  if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
   // Elsewhere the addresses of this machine are looked at, to see when the way to the server changes.
   if (!isLinux && config.carrier.role === "client") keep.push("sys");
   // Hooks; elsewhere addresses are given and taken back by programs too.
   const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
   if (!isLinux || hasHooks) keep.push("run");
-  if (hasHooks && hookNeedsFile(facts)) keep.push("write", "env"); // hook_lists.ts
+  if (hasHooks && hookNeedsFile(facts)) keep.push("read", "write", "env", "sys"); // hook_lists.ts
   return keep;
 }
 

@@ -32,6 +32,7 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
     "XDG_CONFIG_HOME, HOME, SUDO_USER",
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
+  ["SUDO_UID", "set by sudo: files of this user count as root's own, key files and others"],
   ["NO_COLOR", "when set, nothing is printed in colours"],
   [
     "TTUN_ROLE, TTUN_DEVICE, TTUN_MTU, TTUN_ADDRESSES, TTUN_ROUTES, TTUN_LISTEN",

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
-import type { KeyHost } from "../key_host.ts";
-import { KEY, readPrivateFile } from "../secret_file.ts";
+import type { KeyFile, KeyHost } from "../key_host.ts";
+import { KEY, readOpenFile } from "../secret_file.ts";
 
 const UNDER_CONFIG = "ttun/key";
 
@@ -51,15 +51,24 @@ export async function readDefaultKey(host: KeyHost): Promise<DefaultKey> {
   const closed: string[] = [];
   for (const path of defaultKeyFiles(host)) {
     if (!host.mayRead(path)) continue;
-    try {
-      const key = await readPrivateFile(path, KEY, host);
-      if (key !== undefined) return { key, path };
-    } catch (error) {
-      if (!(error instanceof TtunError) || error.kind !== "privilege") throw error;
+    const found = await openOrClosed(path, host);
+    if (found === "closed") {
       closed.push(path);
+      continue;
     }
+    using file = found;
+    if (file !== undefined) return { key: await readOpenFile(file, path, KEY, host), path };
   }
   return { key: null, closed };
+}
+
+async function openOrClosed(path: string, host: KeyHost): Promise<KeyFile | "closed" | undefined> {
+  try {
+    return await host.open(path, KEY.file);
+  } catch (error) {
+    if (!(error instanceof TtunError) || error.kind !== "privilege") throw error;
+    return "closed";
+  }
 }
 
 function isAbsolute(path: string | undefined): boolean {

@@ -1,0 +1,80 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { trustedOwners } from "./owners.ts";
+
+/** As many symbolic links as the kernel follows for one path (path_resolution(7)). */
+const MOST_LINKS = 40;
+const STICKY = 0o1000;
+const GROUP_OR_OTHERS_WRITE = 0o022;
+const OTHERS_WRITE = 0o002;
+
+/**
+ * Why a way to a folder is not ours alone, or null: another user could exchange a part of it, or
+ * has put a symbolic link there, so that what is written would land where that user wants. The
+ * folder itself may be another's. What does not exist yet is judged as far as it does. What Deno
+ * does not let us see is not judged: without a general permission Deno itself follows the links
+ * first, and writes only where it was allowed to.
+ */
+export function whyNotOurs(folder: string): string | null {
+  const trusted = trustedOwners();
+  if (trusted === null) return null;
+  try {
+    return walk(resolve(folder), trusted);
+  } catch (error) {
+    // Something on the way is not there, is no folder, or not ours to see.
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
+
+function walk(path: string, trusted: ReadonlySet<number>): string | null {
+  let at = "/"; // never a link
+  let links = 0;
+  const rest = partsOf(path);
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    const next = join(at, name); // of ".." the parent, for `at` has no links in it
+    const folder = Deno.lstatSync(at);
+    const why = name === ".." ? null : whyOthers(at, folder, trusted);
+    if (why !== null) return why;
+    const info = Deno.lstatSync(next);
+    // In a folder as /tmp each may exchange what is its own.
+    if (isOpen(folder) && !isTrusted(info, trusted)) {
+      return `${JSON.stringify(next)} on the way belongs to user ${info.uid}`;
+    }
+    if (!info.isSymlink) {
+      at = next;
+      continue;
+    }
+    if (++links > MOST_LINKS) return `there are over ${MOST_LINKS} symbolic links on the way`;
+    const target = Deno.readLinkSync(next);
+    if (isAbsolute(target)) at = "/";
+    rest.unshift(...partsOf(target));
+  }
+  return null;
+}
+
+function partsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+/** Why others than its owner could exchange every entry of the folder, or null. */
+function whyOthers(
+  path: string,
+  folder: Deno.FileInfo,
+  trusted: ReadonlySet<number>,
+): string | null {
+  if (!isTrusted(folder, trusted)) {
+    return `the folder ${JSON.stringify(path)} on the way belongs to user ${folder.uid}`;
+  }
+  if (!isOpen(folder) || (folder.mode! & STICKY) !== 0) return null;
+  return `other users may write to the folder ${JSON.stringify(path)} on the way`;
+}
+
+/** A user's own group is mostly that user's alone; root's files are nobody else's. */
+function isOpen({ mode }: Deno.FileInfo): boolean {
+  const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
+  return mode !== null && (mode & others) !== 0;
+}
+
+function isTrusted({ uid }: Deno.FileInfo, trusted: ReadonlySet<number>): boolean {
+  return uid === null || trusted.has(uid);
+}

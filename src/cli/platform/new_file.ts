@@ -1,0 +1,41 @@
+/** What a new file is given. */
+export interface NewFile {
+  /** Permission bits, before the process's mask. */
+  readonly mode: number;
+  /** Waits until the disk has it: else a power failure could leave the name without the text. */
+  readonly durable?: boolean;
+}
+
+/**
+ * Makes a file and writes it through the descriptor that made it. Fails where something has that
+ * name already, a symbolic link that leads nowhere included (O_CREAT | O_EXCL, open(2)).
+ */
+export function writeNew(path: string, bytes: Uint8Array, { mode, durable }: NewFile): void {
+  using file = Deno.openSync(path, { write: true, createNew: true, mode });
+  writeAll(file, bytes);
+  if (durable === true) file.syncDataSync();
+}
+
+/** Like `writeNew`; the file stays open for reading too, and is the caller's to close. */
+export function openNew(path: string, bytes: Uint8Array, { mode }: NewFile): Deno.FsFile {
+  const file = Deno.openSync(path, { read: true, write: true, createNew: true, mode });
+  try {
+    writeAll(file, bytes);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+}
+
+export function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
