@@ -113,6 +113,35 @@ Deno.test({
   },
 });
 
+/** What `systemd-analyze security` may give a unit at the most; 10 is without any limit. */
+const MOST_EXPOSED: Readonly<Record<string, number>> = {
+  "ttun-server.service": 2,
+  "ttun-client@.service": 2,
+  "ttun-proxy-server.service": 1.6,
+  "ttun-proxy-client@.service": 1.6,
+};
+
+Deno.test({
+  name: "systemd sees the units little exposed, as docs/install.md says",
+  ignore: missing("systemd-analyze", "how exposed the units are") !== null,
+  async fn() {
+    const page = await Deno.readTextFile(new URL("../docs/install.md", import.meta.url));
+    for (const unit of UNITS) {
+      const args = ["security", "--offline=yes", "--no-pager", FOLDER + unit];
+      const { stdout, stderr } = await new Deno.Command("systemd-analyze", { args }).output();
+      const score = /Overall exposure level for \S+: ([0-9.]+)/.exec(
+        new TextDecoder().decode(stdout),
+      )?.[1];
+      if (score === undefined && /unrecognized option/.test(new TextDecoder().decode(stderr))) {
+        console.log("How exposed the units are is not tested: systemd is older than 250");
+        return;
+      }
+      assert(Number(score) <= MOST_EXPOSED[unit]!, `${unit}: ${score}`);
+      assert(page.includes(`| \`${unit}\``), `docs/install.md has no score of ${unit}`);
+    }
+  },
+});
+
 /** What systemd says of the units. The program and its page are looked at by the package's tests. */
 async function verify(change: (text: string) => string): Promise<string> {
   const folder = await Deno.makeTempDir();
