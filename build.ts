@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import manifest from "./deno.json" with { type: "json" };
 import { compile } from "./release/compile.ts";
 import { buildDeb } from "./release/deb.ts";
+import { writeInstaller } from "./release/installer.ts";
 import { hostTarget, type Target, TARGETS } from "./release/targets.ts";
 
 const values = readOptions();
@@ -58,7 +59,7 @@ await Deno.writeTextFile(
     .map(([sum, name]) => `${sum}  ${name}\n`).join(""),
 );
 await Deno.writeTextFile(`${out}/README`, readme());
-await Deno.copyFile(new URL("install.sh", import.meta.url), `${out}/install.sh`);
+await writeInstaller(`${out}/install.sh`);
 Deno.exit(failed === 0 ? 0 : 1);
 
 function readOptions() {

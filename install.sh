@@ -6,11 +6,19 @@
 #
 # TTUN_INSTALL_DIR  the folder to install into
 # TTUN_VERSION      a version, as 0.1.0, instead of the latest
-# TTUN_BASE_URL     where the files and SHA256SUMS are: https://, file:///FOLDER, or http:// on
-#                   this machine
+# TTUN_BASE_URL     where the files, SHA256SUMS and SHA256SUMS.sig are: https://, file:///FOLDER, or
+#                   http:// on this machine
+# TTUN_CHECKSUM_ONLY=1  go on without the signature: whoever can change the files there can change
+#                   their sums too
+#
+# SHA256SUMS must have a signature by the key below, which ssh-keygen checks (OpenSSH 8.1 or later).
 set -eu
 
 RELEASES=https://github.com/tt/cli/releases
+
+# The public key of the releases, "ssh-ed25519 AAAA…". A build puts it in from
+# release/signing_key.pub; in the sources, and in a build without that file, there is none.
+SIGNING_KEY=''
 
 say() { printf '%s\n' "$*"; }
 
@@ -88,17 +96,31 @@ get() {
       cp -- "${1#file://}" "$2" || fail "cannot get $1"
       return
       ;;
-    https://*) protocols='=https' ;;
-    *) protocols='=http' ;;
+    https://*) protocols='=https' redirects=5 ;;
+    *) protocols='=http' redirects=0 ;;
   esac
   if have curl; then
-    curl -fsSL --proto "$protocols" --proto-redir "$protocols" -o "$2" -- "$1" ||
-      fail "cannot get $1"
+    curl -fsSL --proto "$protocols" --proto-redir "$protocols" --max-redirs $redirects \
+      -o "$2" -- "$1" || fail "cannot get $1"
   elif have wget; then
-    wget -q -O "$2" -- "$1" || fail "cannot get $1"
+    get_by_wget "$1" "$2" $redirects
   else
     fail "it takes curl or wget to get ttun: install one of them"
   fi
+}
+
+# get_by_wget URL FILE REDIRECTS: of itself wget would also follow to http://.
+get_by_wget() {
+  url=$1 left=$3
+  until LC_ALL=C wget -nv -S --max-redirect=0 -O "$2" -- "$url" 2>"$temporary/headers"; do
+    url=$(awk 'tolower($1) == "location:" { to = $2 } END { print to }' "$temporary/headers")
+    [ "$left" -gt 0 ] || fail "cannot get $1"
+    left=$((left - 1))
+    case $url in
+      https://*) ;;
+      *) fail "cannot get $1" ;;
+    esac
+  done
 }
 
 sum_of() {
@@ -108,6 +130,38 @@ sum_of() {
     shasum -a 256 <"$1" | cut -d ' ' -f 1
   else
     fail "it takes sha256sum or shasum to check the file: install one of them"
+  fi
+}
+
+# Before anything is fetched that may be for nothing.
+require_signature() {
+  [ "${TTUN_CHECKSUM_ONLY:-}" != 1 ] || return 0
+  [ -n "$SIGNING_KEY" ] ||
+    fail "this install.sh has no key to check a release's signature with: take the one of a" \
+      "release, or go on with the checksum alone by TTUN_CHECKSUM_ONLY=1"
+  have ssh-keygen ||
+    fail "it takes ssh-keygen to check the signature: install OpenSSH's client, or go on with" \
+      "the checksum alone by TTUN_CHECKSUM_ONLY=1"
+}
+
+# SHA256SUMS in the temporary folder is signed by the key of the releases, and for this purpose.
+verify_signature() {
+  if [ "${TTUN_CHECKSUM_ONLY:-}" = 1 ]; then
+    printf 'install.sh: the signature is not checked, for TTUN_CHECKSUM_ONLY is 1\n' >&2
+    return
+  fi
+  get "$base/SHA256SUMS.sig" "$temporary/SHA256SUMS.sig"
+  printf 'ttun namespaces="ttun-release" %s\n' "$SIGNING_KEY" >"$temporary/signers"
+  if ! ssh-keygen -Y verify -f "$temporary/signers" -I ttun -n ttun-release \
+    -s "$temporary/SHA256SUMS.sig" <"$temporary/SHA256SUMS" >"$temporary/said" 2>&1; then
+    case $(cat "$temporary/said") in
+      *"option -- "*Y*)
+        fail "ssh-keygen is too old to check the signature: it takes OpenSSH 8.1 or later, or" \
+          "TTUN_CHECKSUM_ONLY=1 to go on with the checksum alone"
+        ;;
+    esac
+    fail "SHA256SUMS at $base has no right signature: somebody may have changed the files there;" \
+      "nothing was installed"
   fi
 }
 
@@ -132,7 +186,7 @@ make_folder() {
 
 clean_up() {
   [ -z "$temporary" ] || rm -rf -- "$temporary"
-  [ -z "$staged" ] || rm -f -- "$staged"
+  [ -z "$staged" ] || rm -rf -- "$staged"
   [ -z "$made" ] || [ ! -d "$made" ] || find "$made" -depth -type d -exec rmdir -- {} +
 }
 
@@ -146,6 +200,7 @@ install_ttun() {
   name=$(file_name)
   base=$(base_url)
   check_url "$base"
+  require_signature
   [ ! -d "$dir/ttun" ] || fail "$dir/ttun is a folder: TTUN_INSTALL_DIR names another place"
 
   temporary='' staged='' made=''
@@ -155,20 +210,23 @@ install_ttun() {
   trap 'exit 143' TERM
   temporary=$(mktemp -d) || fail "cannot make a temporary folder"
   get "$base/SHA256SUMS" "$temporary/SHA256SUMS"
+  verify_signature
   get "$base/$name" "$temporary/$name"
   verify "$name"
 
-  # In the folder itself, so that the last step is a rename: a ttun that runs is no obstacle.
+  # In the folder itself, so that the last step is a rename: a ttun that runs is no obstacle. Others
+  # who may write there cannot know the name beforehand, nor look into what has it.
   make_folder "$dir"
-  staged=$dir/.ttun-$$
-  cp -- "$temporary/$name" "$staged" 2>/dev/null ||
+  if ! staged=$(mktemp -d "$dir/.ttun-XXXXXXXXXX" 2>/dev/null) ||
+    ! cp -- "$temporary/$name" "$staged/ttun" 2>/dev/null; then
     fail "cannot write to $dir: run this as root, or name another folder by TTUN_INSTALL_DIR"
-  chmod 755 "$staged"
-  found=$("$staged" --version </dev/null) ||
+  fi
+  chmod 755 "$staged/ttun"
+  found=$("$staged/ttun" --version </dev/null) ||
     fail "$name does not run here: it is for Linux with glibc, or for macOS; nothing was installed"
   [ -z "$version" ] || [ "$found" = "ttun $version" ] ||
     fail "$base has $found, not $version; nothing was installed"
-  mv -f -- "$staged" "$dir/ttun"
+  mv -f -- "$staged/ttun" "$dir/ttun"
   made=''
   say "installed $found as $dir/ttun"
 

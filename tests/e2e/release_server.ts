@@ -9,6 +9,8 @@ export interface ReleaseServer extends AsyncDisposable {
 export interface ServerOptions {
   /** The name of what is sent without an end. */
   readonly stalls?: string;
+  /** Where every question is sent on to. */
+  readonly redirectsTo?: string;
   /** The name of what ends after a thousand bytes. */
   readonly cuts?: string;
 }
@@ -19,6 +21,7 @@ export function serveFolder(folder: string, o: ServerOptions = {}): ReleaseServe
     const path = new URL(request.url).pathname;
     asked.push(path);
     const name = path.slice(1);
+    if (o.redirectsTo !== undefined) return Response.redirect(`${o.redirectsTo}${path}`);
     if (name === o.stalls) return new Response(beginning(false));
     if (name === o.cuts) return new Response(beginning(true));
     const file = open(`${folder}${path}`);
