@@ -9,6 +9,15 @@ const MOST_LEASES = 4096;
 /** Nobody gets an address that was used so lately by another client, only because he asks for it. */
 export const KEPT_FOR_MS = 24 * 3600 * 1000;
 
+/**
+ * An address that was given back rests for so long while there are others: what was sent to its last
+ * holder shall not arrive at the next one.
+ */
+export const QUARANTINE_MS = 5 * 60 * 1000;
+
+/** More addresses than these do not rest at once: the one that has rested longest is free again. */
+const MOST_RESTING = 4096;
+
 /** A client that wants addresses. */
 export interface LeaseClaim {
   /** Identity of the client, unique among clients: text without spaces. */
@@ -112,36 +121,45 @@ export class AddressPool {
       const host = network.hostAt(wish);
       const holder = host === null ? undefined : network.holderOf(host);
       if (host === null || !isFree(holder, lease, now)) continue;
-      if (had !== null) network.give(had);
+      if (had !== null) network.give(had, now + QUARANTINE_MS);
       if (holder !== undefined) this.#lose(holder, network, i);
       network.take(host, lease);
       return host;
     }
     if (had !== null) return had;
     for (;;) {
-      const host = network.takeFirst(lease);
+      const host = network.takeFirst(lease, now);
       if (host !== null) return host;
-      this.#forgetOldest();
+      if (this.#forgetOldest(now - QUARANTINE_MS)) continue;
+      const rested = network.takeResting(lease);
+      if (rested !== null) return rested;
+      if (!this.#forgetOldest()) {
+        throw new TtunError("internal", "Cannot give an address: all are in use");
+      }
     }
   }
 
   #lose(holder: HeldLease, network: PoolNetwork, i: number): void {
     const host = holder.given[i] ?? null;
-    if (host !== null) network.give(host);
+    if (host !== null) network.give(host, holder.usedAt + QUARANTINE_MS);
     holder.given[i] = null;
   }
 
-  /** There are always fewer living clients than addresses, and than leases. */
-  #forgetOldest(): void {
+  /**
+   * Forgets a lease that was last used at `before` or earlier, one that nobody comes back to first;
+   * false where there is none. There are always fewer living clients than addresses, and than leases.
+   */
+  #forgetOldest(before = Infinity): boolean {
     let lease: HeldLease | null = null;
     for (const one of this.#leases.values()) {
-      if (one.isLive || (lease !== null && one.isKept)) continue;
+      if (one.isLive || one.usedAt > before || (lease !== null && one.isKept)) continue;
       lease = one;
       if (!one.isKept) break;
     }
-    if (lease === null) throw new TtunError("internal", "Cannot give an address: all are in use");
-    this.#networks.forEach((network, i) => this.#lose(lease, network, i));
-    this.#leases.delete(lease.owner);
+    if (lease === null) return false;
+    const found = lease;
+    this.#networks.forEach((network, i) => this.#lose(found, network, i));
+    return this.#leases.delete(found.owner);
   }
 
   #moveToEnd(lease: HeldLease): void {
@@ -173,7 +191,7 @@ function viewOf({ owner, isKept, name, usedAt, given }: HeldLease): Lease {
 function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): boolean {
   if (holder === undefined || holder === by) return true;
   if (holder.isLive) return false;
-  return !holder.isKept || now - holder.usedAt > KEPT_FOR_MS;
+  return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
 }
 
 /** One network of a pool, and whose its addresses are. */
@@ -184,7 +202,9 @@ class PoolNetwork {
   readonly #own: ReadonlySet<string>;
   /** By the address's text. */
   readonly #holders = new Map<string, HeldLease>();
-  /** All addresses with lower offsets are taken. */
+  /** Addresses that nobody has any more, and until when they rest; the first was given back first. */
+  readonly #resting = new Map<string, { readonly host: Cidr; readonly until: number }>();
+  /** All addresses with lower offsets are taken, or rest. */
   #next = 1;
 
   /** @throws {TtunError} usage, where it has not so many addresses */
@@ -214,21 +234,48 @@ class PoolNetwork {
     const key = formatIp(host.bytes);
     if (this.#holders.has(key)) return false;
     this.#holders.set(key, lease);
+    this.#resting.delete(key);
     return true;
   }
 
-  /** The lowest that nobody has or had; null where there is none. */
-  takeFirst(lease: HeldLease): Cidr | null {
+  /** The lowest that nobody has, and that does not rest; null where there is none. */
+  takeFirst(lease: HeldLease, now: number): Cidr | null {
+    this.#wake(now);
     for (; this.#next <= this.#last; this.#next++) {
       const host = this.hostAt({ ...this.#network, bytes: plus(this.#network.bytes, this.#next) });
-      if (host !== null && this.take(host, lease)) return host;
+      if (host === null || this.#resting.has(formatIp(host.bytes))) continue;
+      if (this.take(host, lease)) return host;
     }
     return null;
   }
 
-  give(host: Cidr): void {
-    this.#holders.delete(formatIp(host.bytes));
-    this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
+  /** The one that has rested longest; null where none rests. */
+  takeResting(lease: HeldLease): Cidr | null {
+    for (const { host } of this.#resting.values()) {
+      this.take(host, lease);
+      return host;
+    }
+    return null;
+  }
+
+  #wake(now: number): void {
+    for (const [key, { host, until }] of this.#resting) {
+      if (until > now) continue;
+      this.#resting.delete(key);
+      this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
+    }
+  }
+
+  give(host: Cidr, until: number): void {
+    const key = formatIp(host.bytes);
+    this.#holders.delete(key);
+    this.#resting.set(key, { host, until });
+    if (this.#resting.size <= MOST_RESTING) return;
+    for (const [oldest, { host }] of this.#resting) {
+      this.#resting.delete(oldest);
+      this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
+      return;
+    }
   }
 }
 

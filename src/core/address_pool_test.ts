@@ -9,6 +9,7 @@ import {
   KEPT_FOR_MS,
   type Lease,
   type LeaseClaim,
+  QUARANTINE_MS,
 } from "./address_pool.ts";
 
 fc.configureGlobal({ seed: 12 });
@@ -262,12 +263,42 @@ Deno.test("a client gets what it asks for when that is free, and keeps it", () =
     "10.8.0.77/24",
     "fd00:8::1234:5/64",
   ]);
-  // The address that it had before is free for others again.
-  assert.deepEqual(visit(of, claim("two")), ["10.8.0.2/24", "fd00:8::2/64"]);
+  // The address that it had before rests, and is free for others then.
+  assert.deepEqual(visit(of, claim("two")), ["10.8.0.2/24", "fd00:8::3/64"]);
   assert.deepEqual(visit(of, claim("two", wishes("9.9.9.9", "10.8.0.5", "10.8.0.6"))), [
     "10.8.0.5/24",
-    "fd00:8::2/64",
+    "fd00:8::3/64",
   ]);
+  assert.deepEqual(visit(of, claim("three"), QUARANTINE_MS), ["10.8.0.2/24", "fd00:8::2/64"]);
+});
+
+Deno.test("what was given back goes to nobody else for a while, not even on wish, unless there is nothing else", () => {
+  const wish = { wishes: [parseCidr("10.8.0.1")] };
+  const of = pool(["10.8.0.0/29"], 3);
+  visit(of, claim("process", { isKept: false }), 0);
+  assert.deepEqual(visit(of, claim("next", { isKept: false, ...wish }), 1_000), ["10.8.0.2/29"]);
+  const late = pool(["10.8.0.0/29"], 3);
+  visit(late, claim("process", { isKept: false }), 0);
+  assert.deepEqual(
+    visit(late, claim("next", { isKept: false, ...wish }), QUARANTINE_MS + 1),
+    ["10.8.0.1/29"],
+  );
+  // Six addresses, which all have been given: the one that has rested longest is the next.
+  const full = pool(["10.8.0.0/29"], 3);
+  const given = Array.from(
+    { length: 8 },
+    (_, i) => visit(full, claim(`process ${i}`, { isKept: false }), 1_000 * i),
+  );
+  assert.deepEqual(given.flat().map((text) => text!.split("/")[0]!.at(-1)).join(""), "12345612");
+});
+
+Deno.test("whoever asks for another address each time does not use up the pool, nor memory", () => {
+  const of = pool(["10.8.0.0/16"], 2);
+  for (let i = 0; i < 20_000; i++) {
+    const wishes = [parseCidr(`10.8.${100 + (i >> 8) % 100}.${i & 0xff}`)];
+    assert.notEqual(visit(of, claim("greedy", { wishes }), i), null);
+  }
+  assert.deepEqual(visit(of, claim("other"), 20_000), ["10.8.0.1/16"]);
 });
 
 Deno.test("nobody gets by asking what is the server's, no host's, outside, or another client's", () => {
@@ -294,7 +325,7 @@ Deno.test("nobody gets by asking what is the server's, no host's, outside, or an
   // One who has not been here for long has no claim against one who asks.
   const asks = claim("asks", { wishes: [parseCidr("10.8.0.3"), parseCidr("10.8.0.2")] });
   assert.deepEqual(visit(of, asks, 1_001 + KEPT_FOR_MS), ["10.8.0.3/24", "fd00:8::4/64"]);
-  assert.deepEqual(visit(of, claim("away"), 1_002 + KEPT_FOR_MS), ["10.8.0.4/24", "fd00:8::3/64"]);
+  assert.deepEqual(visit(of, claim("away"), 1_002 + KEPT_FOR_MS), ["10.8.0.5/24", "fd00:8::3/64"]);
   assert.deepEqual(visit(of, asks, 10 * KEPT_FOR_MS), ["10.8.0.3/24", "fd00:8::4/64"]);
 });
 
