@@ -17,6 +17,7 @@ import { V1Life } from "./probe.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { linkParty, type PeerLink, type WireSecrets } from "./wire.ts";
+import { addressGroup } from "./pending.ts";
 import type { Tenant } from "./place.ts";
 import { Stranger } from "./stranger.ts";
 
@@ -57,6 +58,8 @@ export interface AdmissionOptions {
   /** One for all listeners of the server. */
   readonly replay: ReplayMemory;
   readonly device: DeviceFacts;
+  /** Called once where the client has the key as far as its first bytes can tell, and they are new. */
+  readonly onRightHello: () => void;
 }
 
 /**
@@ -77,8 +80,12 @@ export async function meetClient(stream: Stream, o: AdmissionOptions): Promise<C
     }
     return await meetV1(stream, hello, behind, o);
   }
-  const isNew = !found.isStale && o.replay.isNew(hello.subarray(0, 8), wallClock());
-  if (isNew) return await meetV2(stream, hello, behind, found.padding, o);
+  const isNew = !found.isStale &&
+    o.replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote));
+  if (isNew) {
+    o.onRightHello();
+    return await meetV2(stream, hello, behind, found.padding, o);
+  }
   // Right, so version 2 speaks there: never version 1. The answer lets an honest client see the time.
   if (mode === "auto") await stream.write(serverHello(s, hello, o.secrets.rng(8), wallClock()));
   throw new Stranger(

@@ -24,7 +24,7 @@ for (const wire of ["v1", "v2"] as const) {
     const client = meetServer(far, { ...party(), instance: seededRng(1)(16), memory: forgetful() });
     const ended = assert.rejects(client);
     const candidate = await world.clock.until(
-      meetClient(near, { ...party(), replay: new ReplayMemory() }),
+      meetClient(near, { ...party(), replay: new ReplayMemory(), onRightHello: () => {} }),
     );
     near.write = () => Promise.reject(GONE);
     const before = world.ciphers.live;

@@ -70,6 +70,8 @@ class Meeting {
   #answered: number | null = null;
   /** When our proof went out. */
   #proved: number | null = null;
+  /** The server has ended the connection in order, not cut it. */
+  #hasEnded = false;
 
   constructor(stream: Stream, o: MeetingOptions) {
     this.#stream = stream;
@@ -165,7 +167,10 @@ class Meeting {
 
   async #read(): Promise<Uint8Array> {
     const got = await this.#stream.read(this.#buffer);
-    if (got === null) throw new TtunError("lost", "The server closed the connection");
+    if (got === null) {
+      this.#hasEnded = true;
+      throw new TtunError("lost", "The server closed the connection");
+    }
     this.#answered ??= this.#o.clock.now();
     return this.#buffer.subarray(0, got);
   }
@@ -183,6 +188,14 @@ class Meeting {
     if (error.kind !== "lost") return error;
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
+    if (!this.#hasEnded) {
+      // A server that has too many newcomers cuts some; that says nothing of their key.
+      return told(
+        "lost",
+        `Cannot authenticate with ${this.#to}: the connection was cut in the middle of the ` +
+          "handshake; the server may have too much to do, or the key or cipher is another",
+      );
+    }
     if (this.#proved === null) {
       const seconds = ((now - this.#began) / 1000).toFixed(1);
       return told(

@@ -2,6 +2,7 @@ import type { Addr } from "../base/addr.ts";
 import { parseIp } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
 import { withoutZone } from "../base/zone.ts";
+import { FairGroups, type Member } from "../core/net/fair_groups.ts";
 
 /** How many connections may be between accept and proof. */
 export interface PendingLimits {
@@ -12,39 +13,14 @@ export interface PendingLimits {
 
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
-class Entry implements Disposable {
-  readonly number: number;
-  readonly address: string;
-  readonly drop: () => void;
-  readonly #remove: (entry: Entry) => void;
-
-  constructor(
-    number: number,
-    address: string,
-    drop: () => void,
-    remove: (entry: Entry) => void,
-  ) {
-    this.number = number;
-    this.address = address;
-    this.drop = drop;
-    this.#remove = remove;
-  }
-
-  [Symbol.dispose](): void {
-    this.#remove(this);
-  }
-}
-
 /**
- * The connections that have not proved the key yet. At a limit the oldest one goes, never the new
- * one: who floods pushes out his own, and a client that has the key is through in a round trip.
+ * The connections that have not proved the key yet. At a limit the oldest one of an address goes,
+ * never the new one: at its own limit, or at that of all, where it is the address with most of them.
+ * Whoever floods pushes out his own; one connection of an address is safe from many of others.
  */
 export class Pending {
   readonly #limits: PendingLimits;
-  /** In the order of arrival, as a Map is. By number: an object would first have to get a hash. */
-  readonly #all = new Map<number, Entry>();
-  readonly #byAddress = new Map<string, Map<number, Entry>>();
-  #next = 0;
+  readonly #all = new FairGroups<() => void>();
   /** How many were pushed out, since the beginning. */
   dropped = 0;
 
@@ -58,41 +34,39 @@ export class Pending {
 
   /** Counts a connection until disposed of; `drop` closes it when it must make room. */
   add(from: Addr, drop: () => void): Disposable {
-    const entry = new Entry(this.#next++, addressGroup(from), drop, this.#remove);
-    const sameAddress = this.#byAddress.get(entry.address);
-    if (sameAddress !== undefined && sameAddress.size >= this.#limits.perAddress) {
-      this.#push(sameAddress);
-    }
-    if (this.#all.size >= this.#limits.total) this.#push(this.#all);
-    this.#all.set(entry.number, entry);
-    const group = this.#byAddress.get(entry.address);
-    if (group !== undefined) group.set(entry.number, entry);
-    else this.#byAddress.set(entry.address, new Map([[entry.number, entry]]));
-    return entry;
+    const group = addressGroup(from);
+    const { total, perAddress } = this.#limits;
+    if (this.#all.sizeOf(group) >= perAddress) this.#push(this.#all.oldestOf(group));
+    if (this.#all.size >= total) this.dropOldest();
+    return new Entry(this.#all, this.#all.add(group, drop));
   }
 
   /** Makes room when descriptors run out; false when nothing was pending. */
   dropOldest(): boolean {
-    if (this.#all.size === 0) return false;
-    this.#push(this.#all);
+    return this.#push(this.#all.oldestOfLargest());
+  }
+
+  #push(oldest: Member<() => void> | null): boolean {
+    if (oldest === null) return false;
+    this.#all.delete(oldest);
+    this.dropped++;
+    oldest.item();
     return true;
   }
+}
 
-  #push(from: Map<number, Entry>): void {
-    for (const oldest of from.values()) {
-      this.#remove(oldest);
-      this.dropped++;
-      oldest.drop();
-      return;
-    }
+class Entry implements Disposable {
+  readonly #all: FairGroups<() => void>;
+  readonly #member: Member<() => void>;
+
+  constructor(all: FairGroups<() => void>, member: Member<() => void>) {
+    this.#all = all;
+    this.#member = member;
   }
 
-  readonly #remove = (entry: Entry): void => {
-    this.#all.delete(entry.number);
-    const group = this.#byAddress.get(entry.address);
-    group?.delete(entry.number);
-    if (group?.size === 0) this.#byAddress.delete(entry.address);
-  };
+  [Symbol.dispose](): void {
+    this.#all.delete(this.#member);
+  }
 }
 
 /** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */

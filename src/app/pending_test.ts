@@ -113,3 +113,11 @@ Deno.test("link-local addresses of one link are one holder's, whatever their int
   assert.equal(group("fe80::1%eth0"), group("fe80::2:3%eth0"));
   assert.notEqual(group("fe80::1%eth0"), group("2001:db8::1"));
 });
+
+Deno.test("strangers of few addresses, however many they open, push out no other address's connection", () => {
+  const { dropped, add } = world({ total: 2048, perAddress: 512 });
+  add("client", "192.0.2.99");
+  for (let i = 0; i < 50_000; i++) add(`stranger ${i}`, `198.51.100.${i % 8}`);
+  assert.equal(dropped.includes("client"), false);
+  assert.ok(dropped.length > 47_000);
+});

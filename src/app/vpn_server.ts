@@ -65,7 +65,7 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
         ...o,
         signal: tasks.signal,
         take: (stream) => tasks.spawn(() => server.serve(stream)),
-        makeRoom: () => server.pending.dropOldest(),
+        makeRoom: () => server.makeRoom(),
       })
     );
   });
@@ -73,6 +73,8 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
 
 class VpnServer {
   readonly pending: Pending;
+  /** Those whose first bytes were right: strangers push none of them out. */
+  readonly #known: Pending;
   readonly #o: VpnServerOptions;
   readonly #place: Place | Seats;
   readonly #replay = new ReplayMemory();
@@ -86,11 +88,17 @@ class VpnServer {
   constructor(o: VpnServerOptions) {
     this.#o = o;
     this.pending = new Pending(o.limits);
+    this.#known = new Pending(o.limits);
     this.#place = o.many === undefined ? new Place(o.clock) : new Seats(o.clock, o.many.clients);
     this.#occupants = new Occupants(this.#many, o.secrets.wallClock);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#tuner = new Tuner(o.log, o.congestion);
     this.#paths = new ClientPaths(o);
+  }
+
+  /** When descriptors run out; false when there is nothing that can go. */
+  makeRoom(): boolean {
+    return this.pending.dropOldest() || this.#known.dropOldest();
   }
 
   get #many(): number {
@@ -128,7 +136,9 @@ class VpnServer {
     const { clock, secrets, pump } = this.#o;
     // Where version 2 is spoken a stranger shall learn nothing.
     const deadline = secrets.mode === "v1" ? HANDSHAKE_DEADLINE : strangerDeadline(secrets.rng);
-    using _pending = this.pending.add(stream.remote, () => drop(pushedOut()));
+    const makeWay = () => drop(pushedOut());
+    using pools = new DisposableStack();
+    const stranger = pools.use(this.pending.add(stream.remote, makeWay));
     using _deadline = clock.after(deadline, () => {
       dropped ??= tooSlow();
       // An ordinary end: whether it was a stranger's or only a slow client's tells nobody anything.
@@ -142,6 +152,10 @@ class VpnServer {
         clock,
         replay: this.#replay,
         device,
+        onRightHello: () => {
+          stranger[Symbol.dispose]();
+          pools.use(this.#known.add(stream.remote, makeWay));
+        },
       });
     } catch (error) {
       if (isAuth(error)) throw error; // it says more than that this was late
