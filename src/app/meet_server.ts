@@ -72,6 +72,8 @@ class Meeting {
   #proved: number | null = null;
   /** The server has ended the connection in order, not cut it. */
   #hasEnded = false;
+  /** Its first answer was one that takes the key (version 2). */
+  #knowsKey = false;
 
   constructor(stream: Stream, o: MeetingOptions) {
     this.#stream = stream;
@@ -114,6 +116,7 @@ class Meeting {
             );
           case "send":
             memory.metV2();
+            this.#knowsKey = true;
             await this.#stream.write(step.bytes);
             this.#proved = clock.now();
             break;
@@ -188,12 +191,13 @@ class Meeting {
     if (error.kind !== "lost") return error;
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
-    if (!this.#hasEnded) {
-      // A server that has too many newcomers cuts some; that says nothing of their key.
+    // A server that has too many newcomers cuts some, which says nothing of their key.
+    const orBusy = this.#hasEnded ? "" : ", or has it too many connections at the moment?";
+    if (this.#knowsKey) {
       return told(
         "lost",
-        `Cannot authenticate with ${this.#to}: the connection was cut in the middle of the ` +
-          "handshake; the server may have too much to do, or the key or cipher is another",
+        `Cannot use ${this.#to}: the connection ended in the middle of the handshake, though the key ` +
+          "is right; the server may have too many connections at the moment",
       );
     }
     if (this.#proved === null) {
@@ -201,7 +205,7 @@ class Meeting {
       return told(
         "protocol",
         `Cannot authenticate with ${this.#to}: it closed the connection after ${seconds} s ` +
-          "without an answer; is it a ttun server?",
+          `without an answer; is it a ttun server${orBusy === "" ? "?" : orBusy}`,
       );
     }
     const thereAndBack = (this.#answered ?? this.#began) - this.#began;
@@ -209,7 +213,9 @@ class Meeting {
       return told(
         "auth",
         `Cannot authenticate with ${this.#to}: it refused; wrong key or cipher: ` +
-          "both ends need the same -k and -m",
+          `both ends need the same -k and -m${
+            orBusy === "" ? "" : "; or it has too many connections"
+          }`,
       );
     }
     return told("busy", `Cannot use ${this.#to}: it serves another client; end that one first`);
