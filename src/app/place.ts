@@ -1,5 +1,6 @@
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
+import { FairGroups, type Member } from "../core/net/fair_groups.ts";
 
 /** How long an authenticated newcomer is kept waiting at the most, in milliseconds. */
 export const LONGEST_WAIT = 9_000;
@@ -12,6 +13,13 @@ const LOOK_EVERY = 50;
 
 /** How long a holder that has just shown life is left alone. */
 const ASK_AGAIN = 1_000;
+
+/** Most newcomers that wait for a place, and of these of one address: then its oldest is refused. */
+export const MOST_WAITING = 64;
+export const MOST_WAITING_OF_ADDRESS = 16;
+
+/** How often it is looked for newcomers that have left, in milliseconds. */
+const SWEEP_EVERY = 1_000;
 
 /** Who has the place, or wants it. */
 export interface Tenant {
@@ -27,6 +35,8 @@ export interface Tenant {
   readonly instance?: string | undefined;
   /** The client's identity across its processes; each identity has one place at a time. */
   readonly identity?: string | undefined;
+  /** The address that it comes from, as far as that has one holder. */
+  readonly address?: string;
   /** Can be refused with words: then it is told "busy" when the holder lives, and need not wait. */
   readonly canBeRefused?: boolean;
 }
@@ -36,6 +46,9 @@ interface Waiter {
   settle(granted: boolean): void;
 }
 
+/** A newcomer among those of its address. */
+type Counted = Member<() => void>;
+
 /**
  * The one place at the server. A newcomer gets it when it is free or its holder is dead; while
  * the holder lives, the newcomer waits for a while and is then refused.
@@ -44,7 +57,10 @@ export class Place {
   readonly #clock: Clock;
   #holder: Tenant | null = null;
   readonly #queue: Waiter[] = [];
+  /** Who waits, by address; an item refuses its newcomer. */
+  readonly #waiting = new FairGroups<() => void>();
   #asking: Disposable | null = null;
+  #sweeping: Disposable | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -71,12 +87,40 @@ export class Place {
       if (at >= 0) this.#queue.splice(at, 1);
       resolve(false);
     };
+    const counted = this.#count(tenant.address ?? "", giveUp);
+    using _count = { [Symbol.dispose]: () => this.#uncount(counted) };
     using _deadline = this.#clock.after(LONGEST_WAIT, giveUp);
     using _tie = onAbort(signal, giveUp);
+    this.#sweeping ??= this.#clock.after(SWEEP_EVERY, this.#sweep);
     if (isSame) this.#holder.evict();
     else this.#ask();
     return await promise;
   }
+
+  /** A newcomer more, for which others of its address, or of the greediest, may have to go. */
+  #count(address: string, giveUp: () => void): Counted {
+    const all = this.#waiting;
+    if (all.sizeOf(address) >= MOST_WAITING_OF_ADDRESS) refuse(all, all.oldestOf(address));
+    if (all.size >= MOST_WAITING) refuse(all, all.oldestOfLargest());
+    return all.add(address, giveUp);
+  }
+
+  #uncount(counted: Counted): void {
+    this.#waiting.delete(counted);
+    if (this.#queue.length > 0) return;
+    this.#sweeping?.[Symbol.dispose]();
+    this.#sweeping = null;
+  }
+
+  /** Whoever has left again gives up what is held for him. */
+  readonly #sweep = (): void => {
+    this.#sweeping = null;
+    for (const waiter of this.#queue.filter(({ tenant }) => tenant.isGone())) {
+      this.#queue.splice(this.#queue.indexOf(waiter), 1);
+      waiter.settle(false);
+    }
+    if (this.#queue.length > 0) this.#sweeping = this.#clock.after(SWEEP_EVERY, this.#sweep);
+  };
 
   /** The holder gives the place back; the longest waiting newcomer gets it at once. */
   release(tenant: Tenant): void {
@@ -134,4 +178,10 @@ export class Place {
       run();
     });
   }
+}
+
+function refuse(all: FairGroups<() => void>, one: Counted | null): void {
+  if (one === null) return;
+  all.delete(one);
+  one.item();
 }

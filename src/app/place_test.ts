@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/fake/clock.ts";
 import { claimAt, FakeTenant, type Traits } from "../../tests/fake/tenant.ts";
-import { LIFE_TIMEOUT, LONGEST_WAIT, Place } from "./place.ts";
+import {
+  LIFE_TIMEOUT,
+  LONGEST_WAIT,
+  MOST_WAITING,
+  MOST_WAITING_OF_ADDRESS,
+  Place,
+} from "./place.ts";
 
 const LIFE = 3_000;
 const WAIT = 9_000;
@@ -214,4 +220,35 @@ Deno.test("an abort ends the wait without the place, and takes its timers along"
   assert.equal(clock.pending, 0);
   place.release(holder);
   assert.equal(await place.claim(tenant(), never), true);
+});
+
+Deno.test("so many newcomers wait, of one address fewer; whoever comes with many pushes out his own", async () => {
+  const { clock, tenant, claim } = world();
+  claim(tenant({ alive: true }));
+  const honest = claim(tenant({ address: "192.0.2.99" }));
+  const others = Array.from(
+    { length: 6000 },
+    (_, i) => claim(tenant({ address: `198.51.100.${i % 8}` })),
+  );
+  const same = Array.from({ length: 100 }, () => claim(tenant({ address: "203.0.113.1" })));
+  await clock.settle();
+  const waiting = (answers: typeof others) => answers.filter(({ granted }) => granted === null);
+  assert.equal(waiting([honest, ...others, ...same]).length, MOST_WAITING);
+  assert.ok(waiting(same).length <= MOST_WAITING_OF_ADDRESS);
+  assert.equal(honest.granted, null, "it is not pushed out by others");
+  assert.equal(waiting(others).includes(others.at(-1)!), true, "of one address the newest stay");
+  await clock.advance(WAIT);
+  assert.equal(waiting([honest, ...others, ...same]).length, 0);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("a newcomer that has left again holds nothing for longer than a second", async () => {
+  const { clock, tenant, claim } = world();
+  claim(tenant({ alive: true }));
+  const leaves = tenant();
+  const answer = claim(leaves);
+  await clock.advance(500);
+  leaves.gone = true;
+  await clock.advance(1_000);
+  assert.deepEqual(answer, { granted: false, at: 1_000 });
 });

@@ -13,7 +13,7 @@ import { acceptLoop } from "./accept_loop.ts";
 import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
 import { Occupants } from "./occupants.ts";
 import { ClientPaths } from "./net/client_paths.ts";
-import { Pending, type PendingLimits } from "./pending.ts";
+import { addressGroup, Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
 import { QuietLog } from "./quiet_log.ts";
 import { droppedSince, type Member, type PacketService } from "./packet_service.ts";
@@ -186,6 +186,7 @@ class VpnServer {
       instance: candidate.instance,
       identity: idOf(candidate),
       canBeRefused: candidate.wire === "v2",
+      address: addressGroup(stream.remote),
     };
     if (!await this.#place.claim(tenant, signal)) {
       if (!signal.aborted) await this.#turnAway(candidate, peer);

@@ -8,7 +8,9 @@ interface Home {
 }
 
 /** What a test says of a tenant. */
-export type Traits = Partial<Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused">>;
+export type Traits = Partial<
+  Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused" | "address">
+>;
 
 /** Somebody whose life the test decides on. */
 export class FakeTenant implements Tenant {
@@ -20,6 +22,7 @@ export class FakeTenant implements Tenant {
   alive = false;
   instance: string | undefined;
   canBeRefused = false;
+  address = "";
   readonly #home: Pick<Home, "release">;
 
   constructor(home: Pick<Home, "release">, traits: Traits = {}) {
