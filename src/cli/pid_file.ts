@@ -17,10 +17,16 @@ export function mayWritePidFile(path: string): void {
   requirePermissions([
     { permission: { name: "write", path }, purpose: `write ${name}` },
     { permission: { name: "read", path }, purpose: `read ${name}` },
-    ...(Deno.build.os === "windows" ? [] : [{
-      permission: { name: "sys", kind: "uid" } as const,
-      purpose: `tell whose the folder of ${name} is`,
-    }]),
+    ...(Deno.build.os === "windows" ? [] : [
+      {
+        permission: { name: "read", path: "/" } as const,
+        purpose: `look at the folders of ${name}`,
+      },
+      {
+        permission: { name: "sys", kind: "uid" } as const,
+        purpose: `tell whose the folders of ${name} are`,
+      },
+    ]),
   ]);
 }
 

@@ -189,6 +189,34 @@ test({
 });
 
 test({
+  name: "a permission for one path is none for where a link on it leads",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using folder = await makeFolder();
+    const path = `${folder.path}/run/pid`;
+    await Deno.mkdir(`${folder.path}/etc`);
+    await Deno.symlink("etc", `${folder.path}/run`);
+    await using script = await writeScript(`
+      import { mayWritePidFile, writePidFile } from "cli/pid_file.ts";
+      for (const work of [mayWritePidFile, writePidFile]) {
+        try {
+          work(${JSON.stringify(path)}, undefined as never);
+          console.log("allowed");
+        } catch (error) {
+          console.log(error.message);
+        }
+      }
+    `);
+    const narrow = ["--allow-sys=uid", `--allow-read=${path}`, `--allow-write=${path}`];
+    const ended = await runDeno(["run", "--no-prompt", "--no-check", ...narrow, script.path]);
+    const [before, then] = ended.stdout.split("\n");
+    assert.match(before!, /^Cannot look at the folders of process .*--allow-read=\/;/);
+    assert.match(then!, /^Cannot write process .*not let ttun look at the folders on the way; run/);
+    assert.deepEqual([...Deno.readDirSync(`${folder.path}/etc`)], []);
+  },
+});
+
+test({
   name: "at the end only the file that was made is removed, not one that has its name and text",
   ignore: Deno.build.os === "windows",
   fn: async () => {

@@ -10,9 +10,9 @@ const OTHERS_WRITE = 0o002;
 /**
  * Why a way to a folder is not ours alone, or null: another user could exchange a part of it, or
  * has put a symbolic link there, so that what is written would land where that user wants. The
- * folder itself may be another's. What does not exist yet is judged as far as it does. What Deno
- * does not let us see is not judged: without a general permission Deno itself follows the links
- * first, and writes only where it was allowed to.
+ * folder itself may be another's. What does not exist yet is judged as far as it does. Where Deno does
+ * not let us look, the answer is no: a permission for one path is one for where a link on it leads.
+ * Without --allow-sys=uid nobody knows whose files are ours, and nothing is judged.
  */
 export function whyNotOurs(folder: string): string | null {
   const trusted = trustedOwners();
@@ -20,6 +20,9 @@ export function whyNotOurs(folder: string): string | null {
   try {
     return walk(resolve(folder), trusted);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      return "Deno does not let ttun look at the folders on the way; run with --allow-read or -A";
+    }
     // Something on the way is not there, is no folder, or not ours to see.
     if (error instanceof Error) return null;
     throw error;
