@@ -133,12 +133,15 @@ async function meetV1(
   }
 }
 
-/** In auto, what cannot even be a version 1 proof comes from a stranger, and is told nothing. */
+/**
+ * In auto, what is no version 1 proof of the key comes from a stranger, and is told nothing: behind
+ * a hello that was recorded, its refusal would tell that hello from random bytes.
+ */
 function feedV1(handshake: ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
   try {
     return handshake.feed(chunk);
   } catch (error) {
-    if (mode === "auto" && error instanceof TtunError && error.kind === "protocol") {
+    if (mode === "auto" && error instanceof TtunError && error.kind !== "internal") {
       throw new Stranger(error.message);
     }
     throw error;
@@ -174,6 +177,7 @@ async function meetV2(
     });
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
+  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
   const owned = stack.move();

@@ -37,3 +37,36 @@ for (const wire of ["v1", "v2"] as const) {
     // The world sees to it that no cipher is left.
   });
 }
+
+Deno.test("a client gets in though the memory of hellos is full, and its own stays used", async () => {
+  await using world = new VpnWorld();
+  const { log } = keptLog(world.clock);
+  const { pump } = world.server();
+  const { secrets, clock } = world.common({ wire: "v2" }, pump, log, new AbortController().signal);
+  const party = { secrets, clock, device: UNABLE };
+  const replay = new ReplayMemory(8);
+  const flood = (first: number) => {
+    for (let i = first; i < first + 100; i++) {
+      assert(replay.isNew(seededRng(i)(8), secrets.wallClock(), "192.0.2.66"));
+    }
+  };
+  flood(0);
+  const [near, far] = memoryPair();
+  const sent: Uint8Array[] = [];
+  const write = far.write.bind(far);
+  far.write = (all) => {
+    sent.push(all.slice());
+    return write(all);
+  };
+  const client = meetServer(far, { ...party, instance: seededRng(1)(16), memory: forgetful() });
+  using candidate = await clock.until(
+    meetClient(near, { ...party, replay, onRightHello: () => {} }),
+  );
+  await candidate.refuse("busy");
+  await assert.rejects(client);
+  flood(1000);
+  assert.equal(replay.size, 8);
+  assert(replay.has(sent[0]!.subarray(0, 8)), "it was completed");
+  await near[Symbol.asyncDispose]();
+  await far[Symbol.asyncDispose]();
+});

@@ -48,15 +48,15 @@ export interface MeetingOptions {
  */
 export async function meetServer(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
   const meeting = new Meeting(stream, o);
-  let late = false;
+  let late = null as TtunError | null;
   using _deadline = o.clock.after(HANDSHAKE_DEADLINE, () => {
-    late = true;
+    late = meeting.silent();
     stream.reset();
   });
   try {
     return await meeting.run();
   } catch (thrown) {
-    throw late ? meeting.silent() : meeting.explain(toTtunError(thrown));
+    throw late ?? meeting.explain(toTtunError(thrown));
   }
 }
 
@@ -66,6 +66,7 @@ class Meeting {
   readonly #to: string;
   readonly #began: number;
   readonly #buffer = new Uint8Array(BUFFER);
+  #wire: "v1" | "v2" = "v2";
   /** When the first of the answer came. */
   #answered: number | null = null;
   /** When our proof went out. */
@@ -156,6 +157,7 @@ class Meeting {
   }
 
   async #runV1(nonce: Uint8Array, first: Uint8Array): Promise<PeerLink> {
+    this.#wire = "v1";
     using handshake = new ClientHandshake({ ...this.#o.secrets.v1, nonce });
     for (let chunk = first;; chunk = await this.#read()) {
       for (const step of handshake.feed(chunk)) {
@@ -179,6 +181,15 @@ class Meeting {
   }
 
   silent(): TtunError {
+    // A server that speaks both versions says nothing to who has another key.
+    const { isDelivered } = this.#stream.info();
+    if (this.#wire === "v1" && this.#proved !== null && isDelivered !== false) {
+      return new TtunError(
+        "auth",
+        `Cannot authenticate with ${this.#to}: it was silent for ${HANDSHAKE_DEADLINE / 1000} s ` +
+          "after it had heard of our key; wrong key or cipher: both ends need the same -k and -m",
+      );
+    }
     return new TtunError(
       "timeout",
       `Cannot authenticate with ${this.#to}: no answer within ${HANDSHAKE_DEADLINE / 1000} s; ` +

@@ -298,3 +298,74 @@ Deno.test("a client that proved the key and whose setup never opens is suspected
   );
   assert.deepEqual(server.fields("authenticated"), []);
 });
+
+/** What a connection hears, and at which time it ends and how. */
+function listen(world: VpnWorld, stream: Awaited<ReturnType<typeof knock>>) {
+  const found = { heard: 0, end: null as "FIN" | "reset" | null, at: NaN };
+  const run = async () => {
+    const into = new Uint8Array(8192);
+    for (;;) {
+      const got = await stream.read(into);
+      if (got === null) return "FIN";
+      found.heard += got;
+    }
+  };
+  run().catch(() => "reset" as const).then((end) => {
+    found.end = end as "FIN" | "reset";
+    found.at = world.clock.now();
+  });
+  return found;
+}
+
+Deno.test("in auto a hello that was recorded is answered as random bytes are, whatever follows it", async () => {
+  await using world = new VpnWorld();
+  world.server({ wire: "auto" });
+  const taps: Uint8Array[] = [];
+  const dialer = world.net.dialer("192.0.2.2");
+  world.client({
+    wire: "auto",
+    dialer: {
+      dial: async (to, o) => {
+        const stream = await dialer.dial(to, o);
+        const write = stream.write.bind(stream);
+        stream.write = (all) => {
+          taps.push(all.slice());
+          return write(all);
+        };
+        return stream;
+      },
+    },
+  });
+  await world.clock.settle();
+  const recorded = taps[0]!.slice(0, 16);
+  const frame = (n: number, size: number) => {
+    const bytes = new Uint8Array(2 + size).fill(0x5a);
+    [bytes[0], bytes[1]] = [n >>> 8, n & 0xff];
+    return bytes;
+  };
+  const behind = [
+    new Uint8Array(),
+    Uint8Array.of(0),
+    frame(24, 23),
+    frame(24, 24),
+    frame(24, 600),
+    frame(23, 600),
+    frame(15, 15),
+    frame(0xffff, 600),
+  ];
+  for (const hello of [recorded, new Uint8Array(16).fill(0x5a)]) {
+    for (const [i, more] of behind.entries()) {
+      const began = world.clock.now();
+      await using probe = await knock(world);
+      const found = listen(world, probe);
+      await probe.write(hello);
+      await world.clock.settle();
+      if (more.length > 0) await probe.write(more);
+      await world.clock.advance(9_900);
+      assert.deepEqual([found.heard, found.end], [16, null], `case ${i}: silent`);
+      await world.clock.advance(20_200);
+      assert.equal(found.end, "FIN", `case ${i}`);
+      assert(found.at - began >= 10_000 && found.at - began <= 30_000);
+    }
+  }
+});
