@@ -40,6 +40,7 @@ export function makeStateFor(directory: string, user: { uid: number; gid: number
   if (whyNotOurs(directory) !== null) return;
   try {
     Deno.mkdirSync(directory.replace(/\/[^/]*$/, "") || "/", { recursive: true, mode: 0o755 });
+    if (whyNotOurs(directory) !== null) return; // somebody may have been faster
     Deno.mkdirSync(directory, { mode: 0o700 });
     Deno.chownSync(directory, user.uid, user.gid);
   } catch (error) {
