@@ -76,3 +76,33 @@ Deno.test({
   permissions: { read: true, write: true, env: true, run: false },
   fn: () => rejects(runHook(hook("true"), null, null), { message: /--allow-run=\/bin\/sh/ }),
 });
+
+test({
+  name: "hooks: no list is written where other users could exchange it before it is read",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const folder = Deno.makeTempDirSync();
+    const before = Deno.env.get("TMPDIR");
+    Deno.env.set("TMPDIR", folder);
+    try {
+      Deno.chmodSync(folder, 0o777); // not sticky, as /tmp is
+      await rejects(runHook(hook("true", { routes: ROUTES }), null, null), {
+        kind: "hook",
+        message: /9500 entries of TTUN_ROUTES: .* other users may write to the folder /,
+      });
+      deepEqual([...Deno.readDirSync(folder)], []);
+      Deno.chmodSync(folder, 0o1777);
+      await runHook(
+        hook(`case $TTUN_ROUTES_FILE in "$TMPDIR"/*) ;; *) exit 1 ;; esac`, {
+          routes: ROUTES,
+        }),
+        null,
+        null,
+      );
+    } finally {
+      if (before === undefined) Deno.env.delete("TMPDIR");
+      else Deno.env.set("TMPDIR", before);
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});
