@@ -12,6 +12,9 @@ export const DEAD_TIME = 15;
  */
 const ASK_AFTER = 1_000;
 
+/** Where the peer went silent inside a record the end is not to be foreseen: up to so much later. */
+const MOST_EXTRA_SILENCE = 5_000;
+
 /** When there is something to write already, look again so much later. */
 const BUSY_PAUSE = 1_000;
 
@@ -42,6 +45,10 @@ export async function keepAlive(
       // After a sleep of the whole machine what lies in the socket is read first.
       await o.clock.turn();
       await sleep(o.clock, 1, o.signal);
+      // A length that somebody has changed makes an end wait for bytes that never come.
+      if (isSilent(link, o) && link.isInsideRecord) {
+        await sleep(o.clock, MOST_EXTRA_SILENCE * o.rng(1)[0]! / 256, o.signal);
+      }
       if (isSilent(link, o)) throw silent(o.deadTimeMs);
     }
     const isQuiet = mayAsk && o.clock.now() - link.lastArrival >= ASK_AFTER;

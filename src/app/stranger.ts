@@ -16,3 +16,15 @@ export class Stranger extends Error {
 export function strangerDeadline(rng: Rng): number {
   return HANDSHAKE_DEADLINE + 2 * HANDSHAKE_DEADLINE * rng(1)[0]! / 256;
 }
+
+/** How long a connection with a damaged record stays open without a word, in milliseconds. */
+const LEAST_SILENCE = 5_000;
+const MOST_SILENCE = 20_000;
+
+/**
+ * Milliseconds until the end of a connection on which a record was damaged, drawn by chance: when
+ * it ends tells nothing of what was damaged (docs/link-v2.md, "Record").
+ */
+export function damagedDeadline(rng: Rng): number {
+  return LEAST_SILENCE + (MOST_SILENCE - LEAST_SILENCE) * rng(1)[0]! / 256;
+}

@@ -1,4 +1,4 @@
-import { TtunError } from "../base/errors.ts";
+import { ProtocolError, TtunError } from "../base/errors.ts";
 import type { Clock, Rng } from "../contract/host.ts";
 import { type Device, type Link, NO_PACKET, type Packets, type Room } from "../contract/packet.ts";
 import type { Now, OnReady, Stream } from "../contract/stream.ts";
@@ -95,6 +95,7 @@ export class V2Link implements Link {
   /** The newest ping that is to be answered; a peer that asks faster than we can write gets one answer. */
   #pongDue: Uint8Array | null = null;
   readonly #in: RecordReader;
+  #isDamaged = false;
   readonly #onSegmentSize: (bytes: number) => void;
   #ended = false;
 
@@ -135,6 +136,11 @@ export class V2Link implements Link {
   /** True when nothing has come since a ping that should have been answered by now. */
   get isUnanswered(): boolean {
     return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
+  }
+
+  /** Whether a part of a record has come, and the rest of it not yet. */
+  get isInsideRecord(): boolean {
+    return !this.#in.isEmpty;
   }
 
   get isWriting(): boolean {
@@ -327,6 +333,15 @@ export class V2Link implements Link {
   }
 
   recvNow(into: Packets): number | undefined {
+    try {
+      return this.#recv(into);
+    } catch (error) {
+      this.#isDamaged ||= error instanceof ProtocolError;
+      throw error;
+    }
+  }
+
+  #recv(into: Packets): number | undefined {
     for (let hasOpened = false;;) {
       if (this.#in.readPackets(into) > 0) {
         this.batches++;
@@ -402,6 +417,6 @@ export class V2Link implements Link {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session[Symbol.dispose]();
-    await this.stream[Symbol.asyncDispose]();
+    if (!this.#isDamaged) await this.stream[Symbol.asyncDispose]();
   }
 }

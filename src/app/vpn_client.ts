@@ -1,5 +1,5 @@
 import { type Addr, type Cidr, formatAddr, type HostPort } from "../base/addr.ts";
-import { toTtunError, TtunError } from "../base/errors.ts";
+import { ProtocolError, toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { onAbort, scope } from "../base/scope.ts";
@@ -11,6 +11,7 @@ import type { ClientIdentity } from "../core/link/identity.ts";
 import { LEAST_SEGMENT_SIZE, smallerAfterQuiet } from "../core/net/segment_watch.ts";
 import { dialAny } from "./dial_any.ts";
 import { DEAD_TIME } from "./liveness.ts";
+import { fallSilent } from "./fall_silent.ts";
 import { SizedDialer } from "./net/sized_dialer.ts";
 import { untilAborted, watchHandshake, watchSegments } from "./net/watch_segments.ts";
 import { droppedSince, type PacketService } from "./packet_service.ts";
@@ -21,6 +22,9 @@ import { PathChanged, ServerPaths } from "./server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import type { PeerLink, WireSecrets } from "./wire.ts";
 import { sleep } from "./wait.ts";
+
+/** Damaged connections that are kept open at a time; the oldest is cut for another. */
+const MOST_SILENT = 4;
 
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
@@ -91,6 +95,8 @@ class VpnClient {
   readonly #dialer: SizedDialer;
   readonly #backoff = new Backoff();
   readonly #paths: ServerPaths;
+  /** Connections with a damaged record, the oldest first. */
+  readonly #silent = new Set<Stream>();
 
   constructor(o: VpnClientOptions) {
     const { addresses = [], server: { host } } = o;
@@ -154,13 +160,18 @@ class VpnClient {
       await scope(this.#o.signal, async (tasks) => {
         const { signal } = tasks;
         using watch = this.#paths.watch(tasks);
-        await using stream = await dialAny({
-          ...this.#o,
-          to: server,
-          nameMs: NAME_TIMEOUT,
-          timeoutMs: DIAL_TIMEOUT,
-          signal,
-        });
+        await using owned = new AsyncDisposableStack();
+        const stream = owned.use(
+          await dialAny({
+            ...this.#o,
+            to: server,
+            nameMs: NAME_TIMEOUT,
+            timeoutMs: DIAL_TIMEOUT,
+            signal,
+            life: this.#o.signal, // a damaged connection outlives its session
+          }),
+        );
+        using _tie = onAbort(signal, () => void stream[Symbol.asyncDispose]());
         watch.connected(stream);
         this.#tuner.tune(stream);
         const told = Promise.withResolvers<number>();
@@ -200,7 +211,15 @@ class VpnClient {
           throw this.#limitSegments(stream, smaller);
         };
         const member = { peer: at, addresses: [], traffic, onUp };
-        await runSession({ ...peer, watch: watchBoth }, link, pump, member, signal);
+        try {
+          await runSession({ ...peer, watch: watchBoth }, link, pump, member, signal);
+        } catch (error) {
+          if (peer.wire === "v2" && error instanceof ProtocolError) {
+            owned.move();
+            void this.#fallSilent(stream);
+          }
+          throw error;
+        }
       });
       const words = `Lost the connection with ${formatAddr(server)}: the server closed it`;
       return { error: new TtunError("lost", words), wasUp: true, next };
@@ -217,6 +236,20 @@ class VpnClient {
         });
       }
     }
+  }
+
+  /** Beside the next connection: when the damage was noticed is nobody's to know. */
+  async #fallSilent(stream: Stream): Promise<void> {
+    await using owned = stream;
+    for (const oldest of this.#silent) {
+      if (this.#silent.size < MOST_SILENT) break;
+      this.#silent.delete(oldest);
+      oldest.reset();
+    }
+    this.#silent.add(owned);
+    const { clock, secrets: { rng } } = this.#o;
+    await fallSilent(owned, { clock, rng });
+    this.#silent.delete(owned);
   }
 
   /** Pings the server meanwhile, since the user's commands may take longer than its patience. */

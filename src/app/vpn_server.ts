@@ -1,6 +1,6 @@
 import { formatAddr, formatCidr } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
-import { toTtunError, TtunError } from "../base/errors.ts";
+import { ProtocolError, toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
 import type { Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
@@ -12,6 +12,7 @@ import { ReplayMemory } from "../core/link/replay.ts";
 import { acceptLoop } from "./accept_loop.ts";
 import { type AdmittedLink, type Candidate, meetClient } from "./admission.ts";
 import { Occupants } from "./occupants.ts";
+import { fallSilent } from "./fall_silent.ts";
 import { ClientPaths } from "./net/client_paths.ts";
 import { addressGroup, Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
@@ -175,6 +176,7 @@ class VpnServer {
       ...droppedSince(before, this.#o.pump.counters),
     });
     let evicted = false;
+    let isDamaged = false;
     const tenant: Tenant = {
       signsOfLife: () => link?.life.signsOfLife() ?? 0,
       askForLife: () => link?.life.askForLife(),
@@ -213,6 +215,7 @@ class VpnServer {
         ? "it is silent, and another client is here"
         : toTtunError(thrown).message;
       log.warn("disconnected", { peer, why, ...facts() });
+      isDamaged = candidate.wire === "v2" && thrown instanceof ProtocolError;
     } finally {
       this.#occupants.leave(tenant);
       const name = candidate.identity?.name ?? "";
@@ -222,6 +225,14 @@ class VpnServer {
       if (lease !== undefined) this.#giveBack(lease);
       this.#place.release(tenant);
     }
+    if (isDamaged) await this.#fallSilent(stream);
+  }
+
+  /** After a damaged record: the place is another's already, and nothing tells when it was noticed. */
+  async #fallSilent(stream: Stream): Promise<void> {
+    const { clock, secrets: { rng } } = this.#o;
+    using _pending = this.pending.add(stream.remote, () => stream.reset());
+    await fallSilent(stream, { clock, rng });
   }
 
   /** Refuses a client for which there is no place, in words that it can show. */
