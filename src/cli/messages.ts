@@ -1,4 +1,5 @@
 import type { Cidr, HostPort } from "../base/addr.ts";
+import type { AddressRule } from "../core/proxy/rules.ts";
 import type { PlainError } from "../base/errors.ts";
 import type { LogLevel, LogRecord } from "../base/log.ts";
 import type { NamedKey, ProxyLimits } from "../app/proxy/options.ts";
@@ -113,8 +114,8 @@ export interface ProxyConfig {
       /** Where the ports of the hour are opened; "" = all addresses. */
       readonly host: string;
       readonly keys: readonly NamedKey[];
-      readonly allow: readonly Cidr[];
-      readonly deny: readonly Cidr[];
+      readonly allow: readonly AddressRule[];
+      readonly deny: readonly AddressRule[];
     }
     | {
       readonly role: "client";

@@ -90,8 +90,8 @@ async function serverEnd(
     role: "server",
     host: await resolveListenHost(options.listen, context.signal),
     keys,
-    allow: options.allow ?? [],
-    deny: options.deny ?? [],
+    allow: (options.allow ?? []).flat(),
+    deny: (options.deny ?? []).flat(),
   };
 }
 

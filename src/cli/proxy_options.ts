@@ -1,8 +1,9 @@
-import { formatIp, parseCidr, parseIp, readIpv6 } from "../base/addr.ts";
+import { formatIp, parseIp, readIpv6 } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { DEFAULT_LIMITS } from "../app/proxy/options.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
 import { DirectRules } from "../core/proxy/direct_rules.ts";
+import { parseRule } from "../core/proxy/rules.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../core/tt/port_range.ts";
 import { readAddress, refuseForeign } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
@@ -152,18 +153,19 @@ export const PROXY_SERVER_OPTIONS = {
     names: ["allow"],
     group: "network",
     kind: "list",
-    metavar: "CIDR",
-    parse: parseCidr,
-    help: "let clients connect to this network; repeat for more; the longest prefix counts",
-    defaultText: "all but private, local and reserved addresses",
+    metavar: "CIDR[:PORT]",
+    parse: parseRule,
+    help: "let clients connect to this network, or one port of it; repeat for more; the longest " +
+      "prefix counts; '*:25' is port 25 everywhere, which nothing else opens",
+    defaultText: "all but private, local and reserved addresses, this machine's own, and port 25",
   },
   deny: {
     names: ["deny"],
     group: "network",
     kind: "list",
-    metavar: "CIDR",
-    parse: parseCidr,
-    help: "do not let clients connect to this network; repeat for more",
+    metavar: "CIDR[:PORT]",
+    parse: parseRule,
+    help: "do not let clients connect to this network, or one port of it; repeat for more",
   },
   ...LIMIT_OPTIONS,
   ...PROCESS_OPTIONS,

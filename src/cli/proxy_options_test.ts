@@ -122,8 +122,11 @@ Deno.test("a client listens on an address with a port, or on all addresses", () 
 
 Deno.test("rules are networks, on the server alone; what goes past it is on the client alone", () => {
   const options = server("--allow", "10.0.0.0/8", "--allow", "fd00::1", "--deny", "0.0.0.0/0");
-  assert.deepEqual(options.allow?.map(formatCidr), ["10.0.0.0/8", "fd00::1/128"]);
-  assert.deepEqual(options.deny?.map(formatCidr), ["0.0.0.0/0"]);
+  assert.deepEqual(options.allow?.flat().map(({ cidr }) => formatCidr(cidr)), [
+    "10.0.0.0/8",
+    "fd00::1/128",
+  ]);
+  assert.deepEqual(options.deny?.flat().map(({ cidr }) => formatCidr(cidr)), ["0.0.0.0/0"]);
   assert.throws(() => server("--allow", "example.net"), { kind: "usage" });
   const direct = client("-s", "a", "--direct", "10.0.0.0/8", "--direct", ".example.net").direct;
   assert.deepEqual(direct, ["10.0.0.0/8", ".example.net"]);

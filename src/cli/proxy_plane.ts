@@ -65,6 +65,7 @@ async function run(
     becomeUser();
     log.info("became another user", { user: config.user });
   }
+  const own = end.role === "server" ? opened.use(machine.ownAddresses()) : null;
   await runEnd(config, listener, ciphers, net, {
     dialer: net,
     resolver,
@@ -74,7 +75,7 @@ async function run(
     log,
     signal,
     onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
-  });
+  }, (ip) => own?.has(ip) === true);
 }
 
 /** True when this end may have to resolve names. */
@@ -121,6 +122,7 @@ async function runEnd(
   ciphers: ChosenCiphers,
   net: Net,
   host: ProxyHost,
+  isOwn: (ip: Uint8Array) => boolean,
 ): Promise<void> {
   const { end, limits } = config;
   const wire: TtWire = {
@@ -136,7 +138,7 @@ async function runEnd(
       keys: end.keys,
       host: end.host,
       listen: (at, o) => net.listen(at, o),
-      rules: new AddressRules({ allow: end.allow, deny: end.deny }),
+      rules: new AddressRules({ ...end, isOwn }),
       limits,
     });
   } else {

@@ -1,5 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { DenoClock } from "../io/deno_clock.ts";
+import { denoAddresses } from "../io/netcfg/own_addresses.ts";
 import { DenoNet } from "../io/deno_net.ts";
 import type { NetConfig, SocketMachine } from "./machine.ts";
 
@@ -14,8 +15,10 @@ export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfi
 
 /** Deno's own sockets and timers: where there is no reactor of ours, and without native calls. */
 export function openDenoSockets(): SocketMachine {
+  const clock = new DenoClock();
   return {
-    clock: new DenoClock(),
+    clock,
+    ownAddresses: () => denoAddresses(clock),
     reactor: null,
     libc: null,
     openNet: (config) => {

@@ -1,6 +1,7 @@
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/user.ts";
 import { DenoNet } from "../io/deno_net.ts";
+import { linuxAddresses } from "../io/netcfg/own_addresses.ts";
 import { PosixNet } from "../io/posix_net.ts";
 import { Reactor } from "../io/reactor.ts";
 import type { SocketMachine } from "./machine.ts";
@@ -17,6 +18,7 @@ export function openLinuxSockets(
     libc,
     clock: reactor,
     reactor,
+    ownAddresses: () => linuxAddresses(libc, reactor),
     openNet: (config, log) => {
       if (config.io !== "deno") {
         // Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net`.

@@ -194,3 +194,32 @@ test("who does not know what --auth demands is not served, by any protocol", asy
   assert(!pair.client.output.includes("S3cret"));
   assert.equal(new Refused(2).code, 2);
 });
+
+test("a server's own public address is denied from the moment when it has it, unless it is allowed", async () => {
+  const own = "93.184.0.7";
+  const ip = (verb: string) => run("ip", ["address", verb, `${own}/32`, "dev", "lo"]);
+  await using web = serveWeb({ hostname: "0.0.0.0" });
+  for (const io of ["ffi", "deno"]) {
+    await using pair = await openPair({ both: ["--io", io] });
+    const ask = async () =>
+      (await run("curl", [
+        ...["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10"],
+        ...["-x", `http://${pair.proxy}`, `http://${own}:${web.port}/hello`],
+      ])).stdout;
+    assert.equal((await ip("add")).code, 0);
+    try {
+      const deadline = performance.now() + 10_000;
+      while (await ask() !== "403") assert(performance.now() < deadline, "it is not denied");
+    } finally {
+      await ip("del");
+    }
+  }
+  assert.equal((await ip("add")).code, 0);
+  try {
+    await using pair = await openPair({ server: ["--allow", own] });
+    const { stdout } = await run("curl", ["-x", pair.proxy, `http://${own}:${web.port}/hello`]);
+    assert.match(stdout, /hello/i);
+  } finally {
+    await ip("del");
+  }
+});

@@ -56,11 +56,12 @@ export interface Web extends AsyncDisposable {
  * length and hash of a body, `/page/N` is a page of N parts, `/part/N` one of these, `/socket` a
  * WebSocket that repeats, `/told/…` what the page says in the end.
  */
-export function serveWeb(o: { cert?: string; key?: string } = {}): Web {
+export function serveWeb(o: { cert?: string; key?: string; hostname?: string } = {}): Web {
   const seen: Seen[] = [];
   let wake = Promise.withResolvers<void>();
   const abort = new AbortController();
-  const options = { hostname: LOOPBACK, port: 0, signal: abort.signal, onListen: () => {} };
+  const { hostname = LOOPBACK } = o;
+  const options = { hostname, port: 0, signal: abort.signal, onListen: () => {} };
   const tls = o.cert === undefined ? {} : { cert: o.cert, key: o.key! };
   const server = Deno.serve({ ...options, ...tls }, async (request, { remoteAddr }) => {
     const path = new URL(request.url).pathname;

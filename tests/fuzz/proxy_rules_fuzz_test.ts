@@ -39,12 +39,13 @@ Deno.test("rules decide as their definition does, word by word", () => {
         );
       const [a, d] = [longest(allow), longest(deny)];
       const wanted = a < 0 && d < 0 ? specialUse(ip) === null : a > d;
-      const rules = new AddressRules({ allow, deny });
-      assert.equal(rules.judge(ip).isAllowed, wanted);
+      const all = (cidrs: typeof allow) => cidrs.map((cidr) => ({ cidr, port: null }));
+      const rules = new AddressRules({ allow: all(allow), deny: all(deny) });
+      assert.equal(rules.judge(ip, 443).isAllowed, wanted);
       const mapped = concat(parseIp("::ffff:0:0")!.subarray(0, 12), ip);
-      assert.equal(rules.judge(mapped).isAllowed, wanted);
+      assert.equal(rules.judge(mapped, 443).isAllowed, wanted);
       const translated = concat(parseIp("64:ff9b::")!.subarray(0, 12), ip);
-      assert.equal(rules.judge(translated).isAllowed, wanted);
+      assert.equal(rules.judge(translated, 443).isAllowed, wanted);
     }),
     { numRuns: 2000 },
   );
@@ -58,10 +59,10 @@ Deno.test("no IPv6 address that leads to a special IPv4 address is allowed witho
   fc.assert(fc.property(ipv4, (ip) => {
     if (specialUse(ip) === null) return;
     for (const prefix of prefixes) {
-      assert.ok(!rules.judge(concat(prefix, ip)).isAllowed, formatIp(concat(prefix, ip)));
+      assert.ok(!rules.judge(concat(prefix, ip), 443).isAllowed, formatIp(concat(prefix, ip)));
     }
     const sixToFour = concat(new Uint8Array([0x20, 0x02]), ip, new Uint8Array(10));
-    assert.ok(!rules.judge(sixToFour).isAllowed);
+    assert.ok(!rules.judge(sixToFour, 443).isAllowed);
   }));
 });
 

@@ -123,7 +123,7 @@ function allowed(addresses: string[], rules: AddressRules, target: Target): stri
   let why = "it has no address";
   const found = addresses.filter((address) => {
     const ip = ipBytes(withoutZone(address));
-    const verdict = ip === null ? null : rules.judge(ip);
+    const verdict = ip === null ? null : rules.judge(ip, target.port);
     if (verdict !== null) why = `${address}: ${verdict.why}`;
     return verdict?.isAllowed === true;
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseIp } from "../../base/addr.ts";
-import { parseRules } from "./rules.ts";
+import { parseCidr, parseIp } from "../../base/addr.ts";
+import { parseRule, parseRules } from "./rules.ts";
 
 interface Lists {
   allow?: string[];
@@ -10,7 +10,8 @@ interface Lists {
 /** `+` for each address that is allowed, `-` for each that is not. */
 function judged({ allow = [], deny = [] }: Lists, addresses: string): string {
   const rules = parseRules({ allow, deny });
-  return addresses.split(" ").map((ip) => rules.judge(parseIp(ip)!).isAllowed ? "+" : "-").join("");
+  return addresses.split(" ").map((ip) => rules.judge(parseIp(ip)!, 443).isAllowed ? "+" : "-")
+    .join("");
 }
 
 Deno.test("without rules the internet is allowed, and no special address in any disguise", () => {
@@ -71,7 +72,7 @@ Deno.test("a mapped network is the IPv4 network that it is", () => {
 
 Deno.test("the log is told which rule it was", () => {
   const rules = parseRules({ allow: ["10.1.2.3/8"], deny: ["1.1.1.1"] });
-  const why = (ip: string) => rules.judge(parseIp(ip)!).why;
+  const why = (ip: string) => rules.judge(parseIp(ip)!, 443).why;
   assert.equal(why("10.9.9.9"), "--allow 10.0.0.0/8");
   assert.equal(why("1.1.1.1"), "--deny 1.1.1.1/32");
   assert.equal(why("::ffff:1.1.1.1"), "--deny 1.1.1.1/32");
@@ -84,4 +85,41 @@ Deno.test("a rule that is no network is a fault of usage", () => {
     assert.throws(() => parseRules({ allow: [text], deny: [] }), { kind: "usage" }, text);
     assert.throws(() => parseRules({ allow: [], deny: [text] }), { kind: "usage" }, text);
   }
+});
+
+Deno.test("the machine's own addresses are denied in every spelling, unless a rule allows them", () => {
+  const own = new Set(["93.184.0.7", "2001:470::7"].map((ip) => parseIp(ip)!.join()));
+  const isOwn = (ip: Uint8Array) => own.has(ip.join());
+  const judge = (ip: string, allow: string[] = []) =>
+    parseRules({ allow, deny: [], isOwn }).judge(parseIp(ip)!, 443);
+  for (const ip of ["93.184.0.7", "::ffff:93.184.0.7", "64:ff9b::93.184.0.7", "2001:470::7"]) {
+    assert.equal(judge(ip).isAllowed, false, ip);
+  }
+  assert.match(judge("2001:470::7").why, /one of this server's own/);
+  assert.equal(judge("2001:470::8").isAllowed, true);
+  assert.equal(judge("2001:470::7", ["2001:470::7"]).isAllowed, true);
+});
+
+Deno.test("port 25 takes a rule that names it; a rule with a port is for that port alone", () => {
+  const judge = (lists: Lists, ip: string, port: number) =>
+    parseRules({ allow: [], deny: [], ...lists }).judge(parseIp(ip)!, port).isAllowed;
+  for (const [ip, family] of [["8.8.8.8", "0.0.0.0/0"], ["2600::1", "::/0"]] as const) {
+    assert.equal(judge({}, ip, 25), false);
+    assert.equal(judge({ allow: [family] }, ip, 25), false);
+    assert.equal(judge({ allow: ["*:25"] }, ip, 25), true);
+    assert.equal(judge({ allow: ["*:25"] }, ip, 587), true);
+    const one = ip.includes(":") ? `[${ip}]:25` : `${ip}:25`;
+    assert.equal(judge({ allow: [one] }, ip, 25), true);
+    assert.equal(judge({ deny: ["*:443"] }, ip, 443), false);
+    assert.equal(judge({ deny: ["*:443"] }, ip, 80), true);
+    assert.equal(judge({ allow: ["*:25"], deny: [ip] }, ip, 25), false);
+  }
+  assert.equal(judge({ allow: ["10.0.0.0/8:443"] }, "10.1.1.1", 443), true);
+  assert.equal(judge({ allow: ["10.0.0.0/8:443"] }, "10.1.1.1", 80), false);
+  assert.equal(judge({ allow: ["[fd00::/8]:443"] }, "fd00::1", 443), true);
+  assert.equal(judge({ allow: ["[fd00::]/8:443"] }, "fd00::1", 80), false);
+  for (const text of ["*:0", "*:65536", "1.1.1.1:99999", "*", "*:x", "[::1", "::1]:25x"]) {
+    assert.throws(() => parseRule(text), { kind: "usage" }, text);
+  }
+  assert.deepEqual(parseRule("fd00::25"), [{ cidr: parseCidr("fd00::25"), port: null }]);
 });

@@ -1,0 +1,78 @@
+import { parseIp } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import { withoutZone } from "../../base/zone.ts";
+import { NativeError } from "../../../ffi/errno.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { Netlink } from "../../../ffi/netlink.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Reactor } from "../reactor.ts";
+import { NetworkWatch } from "./watch.ts";
+
+/** Where the system does not tell of changes a list is as old as this at the most, in milliseconds. */
+const OLDEST = 5_000;
+
+/** This machine's own addresses, as of now. */
+export class OwnAddresses implements Disposable {
+  readonly #list: () => readonly Uint8Array[];
+  readonly #clock: Pick<Clock, "now">;
+  /** Tells of changes; null where nobody does. */
+  readonly #watch: (Disposable & { onChange: NetworkWatch["onChange"] }) | null;
+  #known: ReadonlySet<string> = new Set();
+  #readAt = -Infinity;
+
+  /** `list`: addresses of 4 or 16 bytes. The watch is owned from now on. */
+  constructor(
+    list: () => readonly Uint8Array[],
+    clock: Pick<Clock, "now">,
+    watch: (Disposable & { onChange: NetworkWatch["onChange"] }) | null = null,
+  ) {
+    this.#list = list;
+    this.#clock = clock;
+    this.#watch = watch;
+    watch?.onChange(({ what }) => what !== "route", () => void (this.#readAt = -Infinity));
+  }
+
+  /** 4 or 16 bytes. */
+  has(ip: Uint8Array): boolean {
+    const now = this.#clock.now();
+    const oldest = this.#watch === null ? OLDEST : Infinity;
+    if (now - this.#readAt >= oldest) {
+      this.#readAt = now;
+      this.#known = new Set(this.#list().map(toHex));
+    }
+    return this.#known.has(toHex(ip));
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch?.[Symbol.dispose]();
+  }
+}
+
+/** Linux: from netlink, which also tells of changes. */
+export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
+  const list = () => {
+    using netlink = new Netlink(libc);
+    return netlink.allAddresses().map(({ local }) => local.bytes);
+  };
+  try {
+    return new OwnAddresses(list, reactor, new NetworkWatch(reactor));
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    return denoAddresses(reactor); // a sandbox without netlink
+  }
+}
+
+/** As Deno tells them, where it may (`--allow-sys=networkInterfaces`). */
+export function denoAddresses(
+  clock: Pick<Clock, "now">,
+  interfaces: () => readonly { readonly address: string }[] = permitted,
+): OwnAddresses {
+  const list = () =>
+    interfaces().map(({ address }) => parseIp(withoutZone(address))).filter((ip) => ip !== null);
+  return new OwnAddresses(list, clock);
+}
+
+function permitted(): Deno.NetworkInterfaceInfo[] {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "networkInterfaces" });
+  return state === "granted" ? Deno.networkInterfaces() : [];
+}
