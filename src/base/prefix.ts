@@ -1,4 +1,4 @@
-import type { Cidr } from "./addr.ts";
+import { type Cidr, networkOf } from "./addr.ts";
 
 /** Whether the network has this address (4 or 16 bytes); never one of the other family. */
 export function covers(cidr: Cidr, ip: Uint8Array): boolean {
@@ -21,4 +21,12 @@ export function longestMatch<T extends { readonly cidr: Cidr }>(
     }
   }
   return best;
+}
+
+/** Whether two networks have an address in common. */
+export function overlap(one: Cidr, other: Cidr): boolean {
+  if (one.family !== other.family) return false;
+  return one.prefix <= other.prefix
+    ? covers(networkOf(one), other.bytes)
+    : covers(networkOf(other), one.bytes);
 }

@@ -127,6 +127,12 @@ export class LinuxKeeper implements DeviceKeeper {
     this.warnOfDuplicates();
   }
 
+  conflictOf(network: Cidr, server: string | undefined): string | null {
+    // Where both ends are here the other device is the server's, as a warning says.
+    if (server !== undefined && this.paths.isOwn(server)) return null;
+    return this.#tryNetlink(() => this.#state.conflictOf(network));
+  }
+
   warnOfDuplicates(): void {
     for (const words of this.#tryNetlink(() => this.#uselessness()) ?? []) {
       if (!this.#told.has(words)) this.#log.warn(words);

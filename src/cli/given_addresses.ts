@@ -1,19 +1,26 @@
-import { type Cidr, formatCidr, formatIp, networkOf } from "../base/addr.ts";
+import { type Cidr, formatCidr, formatIp, ipBytes, networkOf } from "../base/addr.ts";
+import { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { covers } from "../base/prefix.ts";
-import type { Machine } from "./machine.ts";
+import { withoutZone } from "../base/zone.ts";
+import { refusalOf } from "../core/ip/given_policy.ts";
+import type { DeviceKeeper } from "./machine.ts";
 
 interface GivenConfig {
   /** The user named addresses: the server is asked for them. */
   readonly addressesAreAsked: boolean;
   readonly mtu: number;
+  /** Networks whose addresses are taken from any server. */
+  readonly accepted: readonly Cidr[];
+  /** IP addresses of name servers. */
+  readonly nameServers: readonly string[];
   /** Why the server will not know this client next time; null where it will. */
   readonly whyForgotten: string | null;
 }
 
 /** The device's addresses at a client, which the server may give it. */
 export class GivenAddresses {
-  readonly #machine: Pick<Machine, "changeAddresses">;
+  readonly #machine: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
   readonly #device: string;
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
@@ -27,7 +34,7 @@ export class GivenAddresses {
 
   /** `own`: what the device has now, and has again where a server gives nothing. */
   constructor(
-    machine: Pick<Machine, "changeAddresses">,
+    machine: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
     device: string,
     config: GivenConfig,
     own: readonly Cidr[],
@@ -47,9 +54,21 @@ export class GivenAddresses {
 
   /**
    * The server of this session gives these; whatever the user asked for is a wish that they have
-   * answered. @throws {TtunError} when the device cannot have them
+   * answered. `server`: its IP address. @throws {TtunError} when the device cannot have them, or they
+   * would take more than a server may (core/ip/given_policy.ts)
    */
-  async take(given: readonly Cidr[]): Promise<void> {
+  async take(given: readonly Cidr[], server?: string): Promise<void> {
+    const refusal = refusalOf(given, {
+      accepted: this.#config.accepted,
+      kept: [
+        ...(server === undefined ? [] : [keptOf(server, "the server's own address")]),
+        ...this.#config.nameServers.map((ip) => keptOf(ip, `the name server ${ip}`)),
+      ].flat(),
+      conflictOf: (network) => this.#machine.conflictOf(network, server),
+    });
+    if (refusal !== null) {
+      throw new TtunError("usage", `Cannot use the addresses of this server: ${refusal}`);
+    }
     const wanted = given.length > 0 ? this.#usedOf(given) : this.#own;
     if (given.length > 0) this.#tell(given);
     const text = textOf(wanted);
@@ -97,6 +116,11 @@ export class GivenAddresses {
     this.#told.add(key);
     this.#log[level](words, facts);
   }
+}
+
+function keptOf(ip: string, what: string): { ip: Uint8Array; what: string }[] {
+  const bytes = ipBytes(withoutZone(ip));
+  return bytes === null ? [] : [{ ip: bytes, what }];
 }
 
 function includes(some: readonly Cidr[], cidr: Cidr): boolean {

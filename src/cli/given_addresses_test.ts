@@ -11,17 +11,20 @@ const parsed = (...some: string[]) => some.map(parseCidr);
 const OWN = parsed("10.1.1.2/30", "fc11::2/126");
 
 /** A device whose changes are noted, and which answers the next one as told. */
-function given(o: { asked?: string[]; whyForgotten?: string } = {}) {
+function given(o: { asked?: string[]; whyForgotten?: string; accepted?: string[] } = {}) {
   const changes: { remove: string[]; add: string[] }[] = [];
   const answer = { next: (): RefusedAddress[] => [] };
   const { log, records } = keptLog(new FakeClock());
   const machine = {
+    conflictOf: () => null,
     changeAddresses: (_device: string, o: { remove: readonly Cidr[]; add: readonly Cidr[] }) => {
       changes.push({ remove: texts(o.remove), add: texts(o.add) });
       return answer.next();
     },
   };
   const config = {
+    accepted: (o.accepted ?? []).map(parseCidr),
+    nameServers: ["198.18.0.53"],
     addressesAreAsked: o.asked !== undefined,
     mtu: 1280,
     whyForgotten: o.whyForgotten ?? null,
@@ -124,4 +127,22 @@ Deno.test("a client that can keep no identity says so where a server gives addre
     "info the server may give other addresses next time",
     "info addresses",
   ]);
+});
+
+Deno.test("what a server may not take ends the session, with the option that takes it all the same", async () => {
+  for (
+    const [text, why] of [["8.0.0.1/8", /wider than/], ["198.18.0.2/24", /198\.18\.0\.53/]] as const
+  ) {
+    const { it, changes } = given();
+    await assert.rejects(it.take(parsed(text)), (error) => {
+      assert.ok(error instanceof TtunError && why.test(error.message), String(error));
+      return /--accept-addresses/.test(error.message);
+    });
+    assert.deepEqual(changes, []);
+    const accepts = given({ accepted: [text] });
+    await accepts.it.take(parsed(text));
+    assert.deepEqual(accepts.present(), [text]);
+  }
+  const { it } = given();
+  await assert.rejects(it.take(parsed("10.9.0.2/24"), "10.9.0.77"), /server's own address/);
 });

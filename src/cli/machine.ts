@@ -54,6 +54,11 @@ export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposab
   readonly paths: Paths;
   /** Looks whether all is as it is to be. `peer`: the IP address of the session's other end. */
   sessionBegins(peer?: string): void;
+  /**
+   * What of this machine's a network would take away, as `10.0.0.0/8 on eth0`; null = nothing.
+   * `server`: the IP address of the server that gives it.
+   */
+  conflictOf(network: Cidr, server: string | undefined): string | null;
   /** Says where what is sent to the tunnel's networks goes by another way, once. */
   warnOfDuplicates(): void;
 }

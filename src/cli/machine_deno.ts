@@ -22,6 +22,7 @@ export function openOnDeno(
       paths: polledPaths(sockets.clock, name),
       sessionBegins: () => {},
       warnOfDuplicates: () => {},
+      conflictOf: () => null,
       changeAddresses: device.changeAddresses,
       [Symbol.dispose]: () => {},
     }),

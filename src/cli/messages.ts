@@ -61,6 +61,8 @@ export interface VpnConfig {
   readonly addresses: readonly Cidr[];
   /** Whether the user named them. */
   readonly addressesAreAsked: boolean;
+  /** Networks whose addresses a client takes from any server. */
+  readonly accepted: readonly Cidr[];
   readonly peers: readonly Cidr[];
   readonly routes: readonly Cidr[];
   readonly mssClamp: boolean;

@@ -202,6 +202,7 @@ async function planeConfig(
     mtu: options.mtu,
     addresses: asked ? addresses : defaults,
     addressesAreAsked: asked,
+    accepted: isClient ? options.acceptAddresses ?? [] : [],
     peers,
     routes: withoutDoubles([
       ...options.route ?? [],

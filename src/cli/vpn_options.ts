@@ -168,6 +168,16 @@ const ADDRESS_OPTION = {
   help: "this end's address on the device; repeat for more",
 } as const;
 
+const ACCEPT_OPTION = {
+  names: ["accept-addresses"],
+  group: "security",
+  kind: "list",
+  metavar: "CIDR",
+  parse: parseCidr,
+  help: "take whatever addresses in this network a server gives; repeat for more",
+  defaultText: "one address of each family, in a network of its own of at most /16 or /48",
+} as const;
+
 const NAME_OPTION = {
   names: ["name"],
   group: "network",
@@ -271,6 +281,7 @@ export const CLIENT_OPTIONS = {
     defaultText: "what the server gives, else 10.1.1.2/30 and fc11::2/126",
   },
   name: NAME_OPTION,
+  acceptAddresses: ACCEPT_OPTION,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
   ...LOG_OPTIONS,

@@ -13,6 +13,7 @@ import type { WireSecrets } from "../app/wire.ts";
 import type { Paths } from "../contract/routing.ts";
 import { AddressPool } from "../core/address_pool.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
+import { parseResolvConf } from "../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../core/link/setup.ts";
 import { LONGEST_PACKET } from "../app/admission.ts";
 import { nodeKeyExchange } from "../io/key_exchange.ts";
@@ -26,6 +27,7 @@ import { openLinux } from "./machine_linux.ts";
 import { openWindows } from "./machine_windows.ts";
 import { loadNames, type OpenNames } from "./load_names.ts";
 import { Orders } from "./orders.ts";
+import { isGranted } from "./permissions.ts";
 import { rng } from "./rng.ts";
 
 /**
@@ -156,7 +158,7 @@ async function run(
     const given = new GivenAddresses(
       keeper,
       device.name,
-      { ...config, whyForgotten },
+      { ...config, whyForgotten, nameServers: nameServers() },
       configured.addresses,
       log,
     );
@@ -164,8 +166,8 @@ async function run(
       ...common,
       pump: counted(new TunPump(device, clock, packets)),
       takeAddresses: async (addresses, { server, signal }) => {
-        await given.take(addresses);
         const host = "host" in server ? server.host : undefined;
+        await given.take(addresses, host);
         keeper.sessionBegins(host);
         await orders.tellAddresses(given.present.map(formatCidr), signal);
         if (isRoot) leaveRoot();
@@ -230,6 +232,17 @@ function rememberV2(known: boolean, orders: Orders<VpnGo>): ServerMemory {
       knowsV2 = true;
     },
   };
+}
+
+/** Of /etc/resolv.conf, where it may be read: none of them may be behind the tunnel by surprise. */
+function nameServers(): readonly string[] {
+  const path = "/etc/resolv.conf";
+  if (Deno.build.os === "windows" || !isGranted({ name: "read", path })) return [];
+  try {
+    return parseResolvConf(Deno.readTextFileSync(path)).servers;
+  } catch {
+    return []; // there is none
+  }
 }
 
 /** By the operating system that this is. @throws {TtunError} system, where there is none for it */

@@ -117,3 +117,29 @@ test("a client without IPv6 takes the IPv4 address, and is told about the other"
   await client.waitFor(/addresses=10\.9\.0\.2\/24\n[^]*authenticated/);
   assert.equal(await ping(host, "10.9.0.1"), 3);
 });
+
+test("a server cannot take a client's routes: a wide network, or one that the client is in, is refused", async () => {
+  await using w = await bridgedHosts(1);
+  const host = w.clients[0]!;
+  const serve = (pool: string) => startServer(w.server, "--clients", "1", "--pool", pool);
+  {
+    await using _server = await serve("11.0.0.0/12");
+    const { code, stderr } = await runTtun(host, ["client", "-s", SERVER, "--once"]);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /11\.0\.0\.2\/12: its network is wider than \/16/);
+    await using client = startTtun(
+      host,
+      "client",
+      "-s",
+      SERVER,
+      "--accept-addresses",
+      "11.0.0.0/8",
+    );
+    await client.waitFor(/addresses=11\.0\.0\.\d\/12\n[^]*authenticated/);
+  }
+  await host.sh("ip address add 10.9.0.77/24 dev veth0");
+  await using _server = await serve("10.9.0.0/24");
+  const { stderr } = await runTtun(host, ["client", "-s", SERVER, "--once"]);
+  assert.match(stderr, /takes 10\.9\.0\.0\/24 on veth0 from this machine; .*--accept-addresses/);
+  assert.match(await host.sh("ip route get 10.9.0.5"), /dev veth0/);
+});

@@ -3,7 +3,9 @@ import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/errno.ts";
 import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
 import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/netlink_route.ts";
+import { overlap } from "../../base/prefix.ts";
 import { addressText } from "../local_address.ts";
+import { SERVER_ROUTE_PROTOCOL } from "./kernel_routes.ts";
 import { addAddress, attempt, rivalMetrics, routeFor } from "../netcfg.ts";
 
 /** Routes that other programs have put in its place, or before it, are behind it afterwards. */
@@ -216,6 +218,26 @@ export class DeviceState {
   /** The addresses that the device is to have. */
   get own(): readonly Cidr[] {
     return [...this.#addresses.values()].map(({ local }) => local);
+  }
+
+  /**
+   * What of other links a network would take: a network that they are in, or a route by them that is
+   * inside of it; as `192.168.1.0/24 on eth0`. null = nothing.
+   */
+  conflictOf(network: Cidr): string | null {
+    const netlink = this.#netlink;
+    const nameOf = (index: number) => netlink.link(index).name;
+    for (const { index, local, peer } of netlink.allAddresses()) {
+      const connected = networkOf(peer ?? local);
+      if (index === this.index || !overlap(network, connected)) continue;
+      return `${formatCidr(connected)} on ${nameOf(index)}`;
+    }
+    for (const { index, to, protocol } of netlink.routes()) {
+      const isOurs = index === this.index || protocol === SERVER_ROUTE_PROTOCOL;
+      if (isOurs || to.prefix < network.prefix || !overlap(network, to)) continue;
+      return `the route to ${formatCidr(to)} by ${nameOf(index)}`;
+    }
+    return null;
   }
 
   /** The addresses of all other links. */
