@@ -76,11 +76,11 @@ for (
     await using world = new ProxyWorld();
     start(world);
     const client = world.client({ isEager: true });
-    world.target(async (stream) => await stream.write(utf8("220 hello")), { port: 25 });
+    world.target(async (stream) => await stream.write(utf8("220 hello")), { port: 21 });
     await world.clock.settle();
     for (let i = 0; i < 2; i++) {
       const program = await client.connect();
-      assert.equal(await socks5(program, TARGET_NAME, 25), 0);
+      assert.equal(await socks5(program, TARGET_NAME, 21), 0);
       const heard = readExactly(program, 9);
       assert.deepEqual(await world.clock.until(heard), utf8("220 hello"));
       assert.equal(await world.clock.until(ending(program)), "FIN");
