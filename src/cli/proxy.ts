@@ -11,6 +11,7 @@ import { mayWritePidFile, writePidFile } from "./pid_file.ts";
 import { Plane } from "./plane.ts";
 import { resolveAuth } from "./proxy_auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./proxy_keys.ts";
+import { warnOfSharedKey } from "./shared_key.ts";
 import type { ProxyClientOptions, ProxyOptions, ProxyServerOptions } from "./proxy_options.ts";
 import { isLoopback, settingsOf } from "./proxy_settings.ts";
 import { resolveListenHost } from "./resolve.ts";
@@ -86,6 +87,10 @@ async function serverEnd(
     );
   }
   for (const { name, password } of keys) warnOfWeakPassword(password, name, context.log);
+  await abortable(
+    warnOfSharedKey(found, keys.map(({ password }) => password), context.log),
+    context.signal,
+  );
   return {
     role: "server",
     host: await resolveListenHost(options.listen, context.signal),
@@ -99,8 +104,10 @@ async function clientEnd(
   options: ProxyClientOptions,
   context: RunContext,
 ): Promise<ProxyConfig["end"]> {
-  const password = clientKey(await resolveKey(options, context));
+  const found = await resolveKey(options, context);
+  const password = clientKey(found);
   warnOfWeakPassword(password, "", context.log);
+  await abortable(warnOfSharedKey(found, [password], context.log), context.signal);
   const auth = await resolveAuth(options, context);
   const fromFile = options.directFile === undefined
     ? []
