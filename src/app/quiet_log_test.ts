@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { FakeClock } from "../../tests/fake/clock.ts";
+import { keptLog } from "../../tests/fake/log.ts";
 import { makeLogger } from "../base/log.ts";
 import { QuietLog } from "./quiet_log.ts";
 
@@ -60,4 +62,24 @@ Deno.test("one kind of line hides no other, neither its lines nor its count", ()
     'warn flood: more of them {"count":990}',
     'warn flood {"i":4}',
   ]);
+});
+
+Deno.test("a peer fills its own part of the log, and hides no other's lines", () => {
+  const clock = { now: 0 };
+  const { log, records } = keptLog(new FakeClock());
+  const quiet = new QuietLog(log, () => clock.now, { lines: 50, ofPeer: 3, window: 60_000 });
+  for (clock.now = 0; clock.now < 60_000; clock.now += 10) {
+    quiet.info("joined", { peer: "192.0.2.1:1" }, "192.0.2.1");
+    quiet.info("left", { peer: "192.0.2.1:1" }, "192.0.2.1");
+  }
+  quiet.info("joined", { peer: "192.0.2.2:1" }, "192.0.2.2");
+  assert.equal(records.length, 7);
+  clock.now = 60_001;
+  quiet.info("joined", { peer: "192.0.2.1:1" }, "192.0.2.1");
+  assert.deepEqual(records.slice(7).map(({ message, fields }) => [message, fields?.["count"]]), [
+    ["joined: more of them", 5_997],
+    ["joined", undefined],
+  ]);
+  for (let i = 0; i < 10_000; i++) quiet.info("joined", {}, `address ${i}`);
+  assert.ok(records.length < 60, "all of them together have a limit as well");
 });

@@ -16,7 +16,7 @@ import { fallSilent } from "./fall_silent.ts";
 import { ClientPaths } from "./net/client_paths.ts";
 import { addressGroup, Pending, type PendingLimits } from "./pending.ts";
 import { Place, type Tenant } from "./place.ts";
-import { QuietLog } from "./quiet_log.ts";
+import { OF_PEERS, QuietLog } from "./quiet_log.ts";
 import { droppedSince, type Member, type PacketService } from "./packet_service.ts";
 import { Seats } from "./seats.ts";
 import { Stranger, strangerDeadline } from "./stranger.ts";
@@ -80,6 +80,8 @@ class VpnServer {
   readonly #place: Place | Seats;
   readonly #replay = new ReplayMemory();
   readonly #rejected: QuietLog;
+  /** Lines that clients cause. */
+  readonly #said: QuietLog;
   readonly #tuner: Tuner;
   readonly #occupants: Occupants;
   /** By the name of clients with networks behind them: their sessions, the first has the networks. */
@@ -93,6 +95,7 @@ class VpnServer {
     this.#place = o.many === undefined ? new Place(o.clock) : new Seats(o.clock, o.many.clients);
     this.#occupants = new Occupants(this.#many, o.secrets.wallClock);
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
+    this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#tuner = new Tuner(o.log, o.congestion);
     this.#paths = new ClientPaths(o);
   }
@@ -169,7 +172,8 @@ class VpnServer {
 
   /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */
   async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
-    const { log, clock, signal } = this.#o;
+    const { clock, signal } = this.#o;
+    const by = addressGroup(stream.remote);
     let link: AdmittedLink | null = null;
     const facts = () => ({
       ...sessionFacts(clock, since, traffic, link?.rttMs?.()),
@@ -191,13 +195,13 @@ class VpnServer {
       address: addressGroup(stream.remote),
     };
     if (!await this.#place.claim(tenant, signal)) {
-      if (!signal.aborted) await this.#turnAway(candidate, peer);
+      if (!signal.aborted) await this.#turnAway(candidate, peer, by);
       return;
     }
     const lease = this.#lease(candidate, peer);
     if (lease === null) {
       this.#place.release(tenant);
-      return await this.#turnAway(candidate, peer);
+      return await this.#turnAway(candidate, peer, by);
     }
     const since = clock.now();
     const before = { ...this.#o.pump.counters };
@@ -208,13 +212,13 @@ class VpnServer {
       const member = { peer, addresses, networks, traffic };
       this.#occupants.enter(tenant, tenant.identity);
       await this.#carry(stream, candidate, member, tenant, (admitted) => link = admitted);
-      log.info("disconnected", { peer, why: "closed by the client", ...facts() });
+      this.#said.info("disconnected", { peer, why: "closed by the client", ...facts() }, by);
     } catch (thrown) {
       if (signal.aborted) return;
       const why = evicted
         ? "it is silent, and another client is here"
         : toTtunError(thrown).message;
-      log.warn("disconnected", { peer, why, ...facts() });
+      this.#said.warn("disconnected", { peer, why, ...facts() }, by);
       isDamaged = candidate.wire === "v2" && thrown instanceof ProtocolError;
     } finally {
       this.#occupants.leave(tenant);
@@ -236,14 +240,14 @@ class VpnServer {
   }
 
   /** Refuses a client for which there is no place, in words that it can show. */
-  async #turnAway(candidate: Candidate, peer: string): Promise<void> {
+  async #turnAway(candidate: Candidate, peer: string, by: string): Promise<void> {
     const identity = idOf(candidate);
     const why = this.#occupants.has(identity)
       ? "another program with its identity is"
       : this.#many === 1
       ? "another one is"
       : "enough are";
-    this.#o.log.warn(`client turned away: ${why} connected`, { peer });
+    this.#said.warn(`client turned away: ${why} connected`, { peer }, by);
     await candidate.refuse(this.#occupants.refusal(identity));
   }
 
@@ -271,18 +275,21 @@ class VpnServer {
    * leaves: it may be dead, and the second the same client with another identity.
    */
   #networksFor(candidate: Candidate, tenant: Tenant, peer: string): readonly number[] {
-    const { many, log } = this.#o;
+    const { many } = this.#o;
     const name = candidate.identity?.name ?? "";
     const networks = many?.networks?.of(name) ?? [];
     if (networks.length === 0) return [];
     const gateways = this.#gateways.get(name) ?? new Set();
     this.#gateways.set(name, gateways.add(tenant));
     if (gateways.size > 1) {
-      log.warn("two clients of one name: the networks stay behind the first until it leaves", {
-        peer,
-        name,
-        networks: many?.networks?.text(networks),
-      });
+      this.#said.warn(
+        "two clients of one name: the networks stay behind the first until it leaves",
+        {
+          peer,
+          name,
+          networks: many?.networks?.text(networks),
+        },
+      );
     }
     return networks;
   }
@@ -306,7 +313,7 @@ class VpnServer {
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
     const onUp = () => {
-      log.info("authenticated", {
+      this.#said.info("authenticated", {
         peer,
         protocol,
         wire: candidate.wire,
@@ -314,7 +321,7 @@ class VpnServer {
         ...(name !== "" && { name }),
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
         ...(hasNetworks && { networks: many?.networks?.text(networks) }),
-      });
+      }, addressGroup(stream.remote));
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
     };
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
