@@ -15,8 +15,8 @@ const OF_STRANGERS: LineLimits = { lines: 10, ofPeer: 10, window: 10_000 };
 /** What peers cause that have shown the key: an administrator wants to see each, of a few. */
 export const OF_PEERS: LineLimits = { lines: 200, ofPeer: 10, window: 60_000 };
 
-/** Most kinds and peers that are counted; beyond that the one that began first is forgotten. */
-const MOST_KINDS = 4096;
+/** Most kinds of peers' lines that are counted; beyond that the one that began first is forgotten. */
+const MOST_OF_PEERS = 4096;
 
 /** Lines of one kind: the same message at the same level, perhaps about the same peer. */
 interface Kind {
@@ -36,6 +36,7 @@ export class QuietLog {
   readonly #now: () => number;
   readonly #limits: LineLimits;
   readonly #kinds = new Map<string, Kind>();
+  readonly #ofPeers = new Map<string, Kind>();
 
   constructor(log: Logger, now: () => number, limits: LineLimits = OF_STRANGERS) {
     this.#log = log;
@@ -61,9 +62,10 @@ export class QuietLog {
   /** Counts one more; false when it is not to be said. */
   #counts(level: "warn" | "info", message: string, most: number, by?: string): boolean {
     const now = this.#now();
-    const kind = this.#kindOf(
-      by === undefined ? `${level} ${message}` : `${level} ${message} ${by}`,
-    );
+    const kind = by === undefined
+      ? kindOf(this.#kinds, `${level} ${message}`)
+      : kindOf(this.#ofPeers, `${level} ${message} ${by}`);
+    if (this.#ofPeers.size > MOST_OF_PEERS) forgetOldest(this.#ofPeers);
     if (now - kind.since > this.#limits.window) {
       const about = by === undefined ? {} : { by };
       if (kind.kept > 0) {
@@ -76,18 +78,19 @@ export class QuietLog {
     kind.kept++;
     return false;
   }
+}
 
-  #kindOf(name: string): Kind {
-    const known = this.#kinds.get(name);
-    if (known !== undefined) return known;
-    const kind: Kind = { since: -Infinity, said: 0, kept: 0 };
-    this.#kinds.set(name, kind);
-    if (this.#kinds.size > MOST_KINDS) {
-      for (const oldest of this.#kinds.keys()) {
-        this.#kinds.delete(oldest);
-        break;
-      }
-    }
-    return kind;
+function kindOf(kinds: Map<string, Kind>, name: string): Kind {
+  const known = kinds.get(name);
+  if (known !== undefined) return known;
+  const kind: Kind = { since: -Infinity, said: 0, kept: 0 };
+  kinds.set(name, kind);
+  return kind;
+}
+
+function forgetOldest(kinds: Map<string, Kind>): void {
+  for (const oldest of kinds.keys()) {
+    kinds.delete(oldest);
+    return;
   }
 }
