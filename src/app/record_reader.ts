@@ -32,6 +32,8 @@ export class RecordReader {
   /** Where the pieces go, from the first one on: lent with the packet until the next read. */
   #pieces: Uint8Array | null = null;
   #ended = false;
+  /** Frames since they were asked for that carry no packet, beyond one filler for each that does. */
+  #strays = 0;
 
   constructor(
     session: Pick<LinkSession, "opener" | "firstFrames" | "rest">,
@@ -110,7 +112,15 @@ export class RecordReader {
         others++;
       }
     }
+    if (others > count) this.#strays += others - count;
     return into.count = count;
+  }
+
+  /** How many frames without a packet have come since the last call. */
+  takeStrays(): number {
+    const strays = this.#strays;
+    this.#strays = 0;
+    return strays;
   }
 
   /** Notes a packet's place, behind its length and `header` bytes of virtio_net_hdr. */

@@ -25,6 +25,7 @@ import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.
 import { Capability } from "../core/link/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
 import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
+import { ControlBudget } from "./control_budget.ts";
 import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "./tuning.ts";
 import { Turnstile } from "./turnstile.ts";
@@ -85,6 +86,10 @@ export class V2Link implements Link {
   /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
   rttMs = NaN;
   readonly #session: LinkSession;
+  /** Frames of the peer that are no packets. */
+  readonly #control: ControlBudget;
+  /** The record (`heard`) whose ping was answered last. */
+  #answered = -1;
   readonly #clock: Clock;
   readonly #rng: Rng;
   readonly #limits: RekeyLimits;
@@ -114,6 +119,7 @@ export class V2Link implements Link {
     this.stream = stream;
     this.#session = session;
     this.#clock = o.clock;
+    this.#control = new ControlBudget(this.#clock.now());
     this.#rng = o.rng;
     this.#limits = o.rekey ?? DEFAULT_REKEY;
     this.#onSegmentSize = o.onSegmentSize ?? (() => {});
@@ -343,7 +349,12 @@ export class V2Link implements Link {
 
   #recv(into: Packets): number | undefined {
     for (let hasOpened = false;;) {
-      if (this.#in.readPackets(into) > 0) {
+      const count = this.#in.readPackets(into);
+      const strays = this.#in.takeStrays();
+      if (strays > 0 && !this.#control.take(strays, this.#clock.now())) {
+        throw new ProtocolError("Ended the session: the peer sends too many control frames");
+      }
+      if (count > 0) {
         this.batches++;
         return into.count;
       }
@@ -398,7 +409,10 @@ export class V2Link implements Link {
     }
   }
 
+  /** One pong for each record: a peer sends one ping in each, and a flood is not answered by another. */
   #answer(data: Uint8Array): void {
+    if (this.#answered === this.heard) return;
+    this.#answered = this.heard;
     const isQueued = this.#pongDue !== null;
     this.#pongDue = data.slice();
     if (isQueued) return; // the one that waits its turn takes this answer along

@@ -157,3 +157,37 @@ Deno.test("what a link does beside packets counts for the turn of all others", a
   await pair.clock.until(carryToDevice(pair.far, device, pair.clock, () => {}));
   assert.equal(pair.clock.turns, 10);
 });
+
+Deno.test("pings in one record have one answer, those in records of their own one each", async () => {
+  const pair = v2Pair();
+  await speak(pair, [concat(ping, ping, ping), ping]);
+  const into = makePackets(0);
+  while (pair.far.recvNow(into) !== undefined);
+  await pair.clock.settle();
+  assert.equal(await receivedPongs(pair), 2);
+});
+
+Deno.test("a flood of control frames ends the session, whatever they are; a burst does not", async () => {
+  const skipped = Uint8Array.of(0x80, 0x00);
+  for (const frame of [ping, skipped]) {
+    const repeated = (count: number) => concat(...Array.from({ length: count }, () => frame));
+    const into = makePackets(0);
+    const burst = v2Pair();
+    await speak(burst, [repeated(500)]);
+    while (burst.far.recvNow(into) !== undefined);
+    const flood = v2Pair();
+    await speak(flood, [repeated(600)]);
+    assert.throws(() => {
+      while (flood.far.recvNow(into) !== undefined);
+    }, { kind: "protocol", message: /too many control frames/ });
+  }
+});
+
+/** How many records came back to the near end. */
+async function receivedPongs(pair: ReturnType<typeof v2Pair>): Promise<number> {
+  const into = makePackets(0);
+  const before = pair.near.heard;
+  while (pair.near.recvNow(into) !== undefined);
+  await pair.clock.settle();
+  return pair.near.heard - before;
+}
