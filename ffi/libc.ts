@@ -23,6 +23,9 @@ const TABLE = {
   tunSetOffload: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
   // int kill(pid_t pid, int signal); a negative pid is a process group
   kill: { parameters: ["i32", "i32"], result: "i32" },
+  // int getrlimit(int resource, struct rlimit *limits)
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   sched_yield: { parameters: [], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   // int socket(int domain, int type, int protocol)

@@ -35,6 +35,8 @@ export interface SocketMachine extends AsyncDisposable {
   readonly reactor: Reactor | null;
   /** System calls; null where there are none. */
   readonly libc: Libc | null;
+  /** How many descriptors this process may have. */
+  readonly descriptors: number;
   /** Addresses of this machine; the caller owns what is returned. */
   ownAddresses(): { has(ip: Uint8Array): boolean } & Disposable;
   /** @throws {TtunError} usage, where segments are to be limited and cannot be */

@@ -1,4 +1,5 @@
-import type { ProxyHost, TtWire } from "../app/proxy/options.ts";
+import { limitsFor } from "../app/proxy/connection_limits.ts";
+import type { ProxyHost, ProxyLimits, TtWire } from "../app/proxy/options.ts";
 import { runProxyClient } from "../app/proxy/tt_client.ts";
 import { serveProxy } from "../app/proxy/tt_server.ts";
 import { formatAddr, isIpAddress } from "../base/addr.ts";
@@ -66,16 +67,24 @@ async function run(
     log.info("became another user", { user: config.user });
   }
   const own = end.role === "server" ? opened.use(machine.ownAddresses()) : null;
-  await runEnd(config, listener, ciphers, net, {
-    dialer: net,
-    resolver,
-    clock: machine.clock,
-    wallClock: Date.now,
-    rng,
-    log,
-    signal,
-    onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
-  }, (ip) => own?.has(ip) === true);
+  await runEnd(
+    config,
+    listener,
+    ciphers,
+    net,
+    {
+      dialer: net,
+      resolver,
+      clock: machine.clock,
+      wallClock: Date.now,
+      rng,
+      log,
+      signal,
+      onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
+    },
+    limitsFor(config.limits, machine.descriptors, log),
+    (ip) => own?.has(ip) === true,
+  );
 }
 
 /** True when this end may have to resolve names. */
@@ -122,9 +131,10 @@ async function runEnd(
   ciphers: ChosenCiphers,
   net: Net,
   host: ProxyHost,
+  limits: ProxyLimits,
   isOwn: (ip: Uint8Array) => boolean,
 ): Promise<void> {
-  const { end, limits } = config;
+  const { end } = config;
   const wire: TtWire = {
     cipher: config.cipher,
     makeCipher: ciphers.factory,

@@ -18,6 +18,7 @@ export function openDenoSockets(): SocketMachine {
   const clock = new DenoClock();
   return {
     clock,
+    descriptors: Infinity, // Deno raises the limit by itself
     ownAddresses: () => denoAddresses(clock),
     reactor: null,
     libc: null,

@@ -1,3 +1,4 @@
+import { raiseDescriptorLimit } from "../../ffi/descriptor_limit.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/user.ts";
 import { DenoNet } from "../io/deno_net.ts";
@@ -16,6 +17,7 @@ export function openLinuxSockets(
   const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking", o);
   return {
     libc,
+    descriptors: raiseDescriptorLimit(libc),
     clock: reactor,
     reactor,
     ownAddresses: () => linuxAddresses(libc, reactor),

@@ -52,3 +52,69 @@ Deno.test("a place that is given back twice is one place", () => {
   place[Symbol.dispose]();
   assert.equal(quota.count, 1);
 });
+
+/** A connection of an account, and whether it was ended. */
+function holder(account: string, lastActive = 0) {
+  return {
+    account,
+    lastActive,
+    evicted: 0,
+    evict() {
+      this.evicted++;
+    },
+  };
+}
+
+Deno.test("an account alone may have all; another one's first connection costs it its idlest", () => {
+  const quota = new Quota({ total: 10, perAddress: 100 });
+  const greedy = Array.from({ length: 10 }, (_, i) => holder("greedy", i === 3 ? -5 : i));
+  for (const one of greedy) assert.notEqual(quota.take(at("192.0.2.1"), one), null);
+  assert.equal(quota.take(at("192.0.2.1"), holder("greedy")), null, "its own share is full");
+  const other = holder("other");
+  assert.notEqual(quota.take(at("192.0.2.2"), other), null);
+  assert.deepEqual(greedy.map(({ evicted }) => evicted), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual([quota.count, quota.evicted, other.evicted], [10, 1, 0]);
+});
+
+Deno.test("accounts share alike in the end, whoever keeps asking; the limit holds all the time", () => {
+  const quota = new Quota({ total: 12, perAddress: 100 });
+  const names = ["a", "b", "c"];
+  const alive = new Map<string, number>(names.map((name) => [name, 0]));
+  const open = (account: string) => {
+    const one = {
+      account,
+      lastActive: 0,
+      evict: () => void alive.set(account, alive.get(account)! - 1),
+    };
+    if (quota.take(at("192.0.2.1"), one) === null) return;
+    alive.set(account, alive.get(account)! + 1);
+  };
+  for (let i = 0; i < 100; i++) open("a");
+  assert.equal(alive.get("a"), 12);
+  for (let i = 0; i < 100; i++) for (const name of names) open(name);
+  assert.deepEqual([...alive.values()].sort(), [4, 4, 4]);
+  assert.equal(quota.count, 12);
+});
+
+Deno.test("an evicted connection that ends afterwards gives back nothing twice", () => {
+  const quota = new Quota({ total: 2, perAddress: 100 });
+  const first = quota.take(at("192.0.2.1"), holder("greedy"))!;
+  const second = quota.take(at("192.0.2.1"), holder("greedy"))!;
+  quota.take(at("192.0.2.2"), holder("other"));
+  assert.equal(quota.count, 2);
+  first[Symbol.dispose]();
+  second[Symbol.dispose]();
+  assert.equal(quota.count, 1);
+});
+
+Deno.test("of several accounts behind one address none takes all of its share", () => {
+  const quota = new Quota({ total: 100, perAddress: 4 });
+  const greedy = Array.from({ length: 4 }, (_, i) => holder("greedy", i));
+  for (const one of greedy) quota.take(at("192.0.2.1"), one);
+  for (let i = 0; i < 10; i++) quota.take(at("192.0.2.2"), holder("elsewhere"));
+  assert.equal(quota.take(at("192.0.2.1"), holder("greedy")), null);
+  assert.equal(quota.take(at("192.0.2.1")), null, "nobody knows whose it is");
+  const before = quota.count;
+  assert.notEqual(quota.take(at("192.0.2.1"), holder("other")), null);
+  assert.deepEqual([greedy[0]!.evicted, quota.count], [1, before]);
+});

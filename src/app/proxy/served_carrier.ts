@@ -13,7 +13,7 @@ import { ConnectError } from "./egress.ts";
 import type { Admitted } from "./first_flight.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import type { FrontEvents, FrontOptions } from "./front_options.ts";
-import type { Quota } from "./quota.ts";
+import type { Holder, Quota } from "./quota.ts";
 import type { RelayCount } from "./relay.ts";
 import type { Scratch } from "./scratch.ts";
 import { TtStream } from "./tt_stream.ts";
@@ -47,7 +47,7 @@ export interface CarrierHost {
  * A carrier whose client has shown the password: serves its connections, one behind the other
  * (docs/tt-v1.md, 7). By callbacks, as SocksDriver is.
  */
-export class ServedCarrier implements FrontEvents {
+export class ServedCarrier implements FrontEvents, Holder {
   readonly #host: CarrierHost;
   readonly #stream: Stream;
   readonly #admitted: Admitted;
@@ -87,7 +87,7 @@ export class ServedCarrier implements FrontEvents {
   /** The next connection, which begins so (lent for this call). */
   #serve(first: Uint8Array): boolean {
     const { quota, clock, rejected, front } = this.#host;
-    this.#place = quota.take(this.#stream.remote);
+    this.#place = quota.take(this.#stream.remote, this);
     if (this.#place === null) {
       rejected.warn("no place for another connection", { peer: this.#peer });
       this.#text.reset();
@@ -103,6 +103,23 @@ export class ServedCarrier implements FrontEvents {
     this.#target = target;
     const { log } = this.#host;
     if (log.isDebug) log.debug("connect", { ...this.#who, target: targetText(target) });
+  }
+
+  /** A key; where there is only one, an address. */
+  get account(): string {
+    return this.#admitted.account.name || addressGroup(this.#stream.remote);
+  }
+
+  get lastActive(): number {
+    return this.#text.lastActive;
+  }
+
+  evict(): void {
+    this.#host.rejected.info(
+      "closed an idle connection: another account needs its place",
+      this.#who,
+    );
+    this.#stream.reset();
   }
 
   /** A key at an address. */

@@ -102,6 +102,8 @@ export class TtStream implements Stream {
   #broken: { error: unknown } | null = null;
   #smallLeft = SMALL_FRAMES;
   #lastWrite = -Infinity;
+  /** When text last came, or went, on the clock. */
+  lastActive: number;
   #segment: number | null = null;
 
   constructor(o: TtStreamOptions) {
@@ -110,6 +112,7 @@ export class TtStream implements Stream {
     this.#opener = o.opener;
     this.#scratch = o.scratch;
     this.#clock = o.clock;
+    this.lastActive = o.clock.now();
     this.#mostText = o.mostText ?? MAX_TEXT;
     this.#firstRandom = o.firstRandom;
     this.#onFirst = o.onFirst ?? null;
@@ -278,6 +281,7 @@ export class TtStream implements Stream {
     this.#opener.open(bytes, at, size, text ?? into);
     this.#hasEnded = length === 0;
     this.#unheard = 0;
+    this.lastActive = this.#clock.now();
     if (this.#onFirst !== null) {
       this.#peer = this.#onFirst(this.#opener.randomAt(bytes, at));
       this.#onFirst = null;
@@ -354,7 +358,7 @@ export class TtStream implements Stream {
   #beginAfterPause(): void {
     const now = this.#clock.now();
     if (now - this.#lastWrite > PAUSE_MS) this.#smallLeft = SMALL_FRAMES;
-    this.#lastWrite = now;
+    this.#lastWrite = this.lastActive = now;
   }
 
   /** How much of so many bytes the next frame takes. */
