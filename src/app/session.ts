@@ -25,7 +25,7 @@ export async function runSession(
 }
 
 /** What the weaker version costs, each time that it is spoken though the better one was wanted. */
-export function warnOfV1(log: Logger, peer: string): void {
+export function warnOfV1(log: Pick<Logger, "warn">, peer: string): void {
   log.warn(
     "version 1 of the wire is spoken: no forward secrecy, and a weak key can be guessed from a " +
       "recording; update the other end",

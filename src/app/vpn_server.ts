@@ -2,7 +2,7 @@ import { formatAddr, formatCidr } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../base/errors.ts";
 import { offloadText } from "../base/packets.ts";
-import type { Logger } from "../base/log.ts";
+import type { LogFields, Logger } from "../base/log.ts";
 import { scope } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Listener, Stream } from "../contract/stream.ts";
@@ -302,7 +302,7 @@ class VpnServer {
     tenant: Tenant,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
-    const { log, pump, secrets, signal, many } = this.#o;
+    const { pump, secrets, signal, many } = this.#o;
     const { peer, addresses, networks = [] } = member;
     const name = candidate.identity?.name ?? "";
     const [gateway] = this.#gateways.get(name) ?? [];
@@ -312,6 +312,10 @@ class VpnServer {
     onLink(admitted);
     this.#tuner.tune(stream);
     const { protocol } = stream.info();
+    const by = addressGroup(stream.remote);
+    const quiet = {
+      warn: (words: string, fields: LogFields = {}) => this.#said.warn(words, fields, by),
+    };
     const onUp = () => {
       this.#said.info("authenticated", {
         peer,
@@ -322,7 +326,7 @@ class VpnServer {
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
         ...(hasNetworks && { networks: many?.networks?.text(networks) }),
       }, addressGroup(stream.remote));
-      if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(log, peer);
+      if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(quiet, peer);
     };
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const watch = this.#paths.watch(stream, candidate, admitted);

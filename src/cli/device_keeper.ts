@@ -128,9 +128,11 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   conflictOf(network: Cidr, server: string | undefined): string | null {
-    // Where both ends are here the other device is the server's, as a warning says.
-    if (server !== undefined && this.paths.isOwn(server)) return null;
-    return this.#tryNetlink(() => this.#state.conflictOf(network));
+    // Where both ends are here another tunnel is the server's, as a warning says.
+    return this.#tryNetlink(() => {
+      const isHere = server !== undefined && this.paths.isOwn(server);
+      return this.#state.conflictOf(network, isHere);
+    });
   }
 
   warnOfDuplicates(): void {

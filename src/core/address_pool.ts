@@ -120,7 +120,7 @@ export class AddressPool {
     for (const wish of wishes) {
       const host = network.hostAt(wish);
       const holder = host === null ? undefined : network.holderOf(host);
-      if (host === null || !isFree(holder, lease, now)) continue;
+      if (host === null || network.rests(host, now) || !isFree(holder, lease, now)) continue;
       if (had !== null) network.give(had, now + QUARANTINE_MS);
       if (holder !== undefined) this.#lose(holder, network, i);
       network.take(host, lease);
@@ -227,6 +227,12 @@ class PoolNetwork {
 
   holderOf({ bytes }: Cidr): HeldLease | undefined {
     return this.#holders.get(formatIp(bytes));
+  }
+
+  /** True while an address that was given back goes to nobody on wish. */
+  rests({ bytes }: Cidr, now: number): boolean {
+    const resting = this.#resting.get(formatIp(bytes));
+    return resting !== undefined && resting.until > now;
   }
 
   /** Gives a free address to the lease; returns false where somebody has it. */

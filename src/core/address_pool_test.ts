@@ -283,6 +283,10 @@ Deno.test("what was given back goes to nobody else for a while, not even on wish
     visit(late, claim("next", { isKept: false, ...wish }), QUARANTINE_MS + 1),
     ["10.8.0.1/29"],
   );
+  const moved = pool(["10.8.0.0/29"], 3);
+  visit(moved, claim("moves"), 0);
+  visit(moved, claim("moves", { wishes: [parseCidr("10.8.0.5")] }), 1_000);
+  assert.deepEqual(visit(moved, claim("next", wish), 2_000), ["10.8.0.2/29"]);
   // Six addresses, which all have been given: the one that has rested longest is the next.
   const full = pool(["10.8.0.0/29"], 3);
   const given = Array.from(

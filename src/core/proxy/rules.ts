@@ -14,6 +14,8 @@ export interface AddressRule {
   readonly cidr: Cidr;
   /** The port that it is for; null = all but those that are denied by default. */
   readonly port: number | null;
+  /** `*:PORT`: about the port alone; whatever else is denied stays so. */
+  readonly isAny?: boolean;
 }
 
 interface Rule extends AddressRule {
@@ -39,7 +41,7 @@ const NO_MAIL: Verdict = {
  * Of the rules that have address and port the one with the longest prefix holds, of equals one for
  * this port alone, then `--deny`. Where there is none, what has a special use (special_addresses.ts)
  * is denied, and the machine's own addresses, since a connection from inside passes its firewall;
- * everything else is allowed. So `--allow 10.0.0.0/8` opens that network; `--deny 0.0.0.0/0
+ * everything else is allowed. `*:PORT` is about that port alone and opens no address. So `--allow 10.0.0.0/8` opens that network; `--deny 0.0.0.0/0
  * --deny ::/0 --allow 203.0.113.0/24` closes all others. Port 25 takes a rule that names it.
  *
  * An IPv4-mapped address is the IPv4 address that it is. One that carries an IPv4 address (NAT64,
@@ -55,12 +57,13 @@ export class AddressRules {
     deny: readonly AddressRule[];
     isOwn?: (ip: Uint8Array) => boolean;
   }) {
-    const rule = ({ cidr: given, port }: AddressRule, isAllowed: boolean): Rule => {
+    const rule = ({ cidr: given, port, isAny = false }: AddressRule, isAllowed: boolean): Rule => {
       const cidr = unmappedCidr(networkOf(given));
       const where = port === null ? formatCidr(cidr) : `${formatCidr(cidr)} port ${port}`;
       return {
         cidr,
         port,
+        isAny,
         verdict: { isAllowed, why: `${isAllowed ? "--allow" : "--deny"} ${where}` },
       };
     };
@@ -76,11 +79,13 @@ export class AddressRules {
   judge(address: Uint8Array, port: number): Verdict {
     const ip = unmapped(address);
     const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
-    const own = longestMatch(rules, ip);
+    const own = longestMatch(rules.filter(({ isAny }) => isAny !== true), ip);
+    const any = rules.find(({ isAny }) => isAny === true) ?? null;
     const carried = carriedIpv4(ip);
     if (carried !== null && own?.verdict.isAllowed !== false) return this.judge(carried, port);
     if (own?.verdict.isAllowed === false) return own.verdict;
-    if (port === SMTP && own?.port !== SMTP) return NO_MAIL;
+    if (own === null && any?.verdict.isAllowed === false) return any.verdict;
+    if (port === SMTP && own?.port !== SMTP && any === null) return NO_MAIL;
     if (own !== null) return own.verdict;
     const use = specialUse(ip);
     if (use !== null) return { isAllowed: false, why: `the address is ${use}` };
@@ -103,7 +108,8 @@ export function parseRule(text: string): readonly AddressRule[] {
     throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: a port is from 1 to 65535`);
   }
   const all = address === "*" ? ["0.0.0.0/0", "::/0"] : [address.replace(/[\[\]]/g, "")];
-  return all.map((cidr) => ({ cidr: parseCidr(cidr), port }));
+  const isAny = address === "*";
+  return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
 }
 
 /** Rules from the values of `--allow` and `--deny`. @throws {TtunError} usage */

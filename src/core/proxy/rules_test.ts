@@ -108,6 +108,9 @@ Deno.test("port 25 takes a rule that names it; a rule with a port is for that po
     assert.equal(judge({ allow: [family] }, ip, 25), false);
     assert.equal(judge({ allow: ["*:25"] }, ip, 25), true);
     assert.equal(judge({ allow: ["*:25"] }, ip, 587), true);
+    for (const special of ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "fd00::1"]) {
+      assert.equal(judge({ allow: ["*:25"] }, special, 25), false, special);
+    }
     const one = ip.includes(":") ? `[${ip}]:25` : `${ip}:25`;
     assert.equal(judge({ allow: [one] }, ip, 25), true);
     assert.equal(judge({ deny: ["*:443"] }, ip, 443), false);

@@ -222,18 +222,21 @@ export class DeviceState {
 
   /**
    * What of other links a network would take: a network that they are in, or a route by them that is
-   * inside of it; as `192.168.1.0/24 on eth0`. null = nothing.
+   * inside of it; as `192.168.1.0/24 on eth0`. null = nothing. `passesTunnels`: not what other tunnels
+   * have, of which one is the server's.
    */
-  conflictOf(network: Cidr): string | null {
+  conflictOf(network: Cidr, passesTunnels: boolean): string | null {
     const netlink = this.#netlink;
     const nameOf = (index: number) => netlink.link(index).name;
+    const isPassed = (index: number) =>
+      index === this.index || (passesTunnels && netlink.link(index).isTunnel);
     for (const { index, local, peer } of netlink.allAddresses()) {
       const connected = networkOf(peer ?? local);
-      if (index === this.index || !overlap(network, connected)) continue;
+      if (isPassed(index) || !overlap(network, connected)) continue;
       return `${formatCidr(connected)} on ${nameOf(index)}`;
     }
     for (const { index, to, protocol } of netlink.routes()) {
-      const isOurs = index === this.index || protocol === SERVER_ROUTE_PROTOCOL;
+      const isOurs = isPassed(index) || protocol === SERVER_ROUTE_PROTOCOL;
       if (isOurs || to.prefix < network.prefix || !overlap(network, to)) continue;
       return `the route to ${formatCidr(to)} by ${nameOf(index)}`;
     }
