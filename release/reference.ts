@@ -64,7 +64,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** As `deno fmt` writes it. @throws {Error} when that fails */
+/** Formats markdown by `deno fmt`. @throws {Error} when that fails */
 export async function formatted(markdown: string): Promise<string> {
   const args = ["fmt", "--quiet", "--ext", "md", "--line-width", "100", "-"];
   const input = new TextEncoder().encode(markdown);

@@ -5,7 +5,7 @@
  */
 import { installer, publicKey } from "./installer.ts";
 
-/** What a signature is for, so that none that was made for another purpose counts here. */
+/** The purpose of a signature: one that was made for another purpose does not count here. */
 const PURPOSE = "ttun-release";
 
 /** Signs `FOLDER/SHA256SUMS`. `key`: the text of a private key without passphrase. */

@@ -113,7 +113,7 @@ Deno.test({
   },
 });
 
-/** What `systemd-analyze security` may give a unit at the most; 10 is without any limit. */
+/** Highest score of `systemd-analyze security` that a unit may have; 10 is without any limit. */
 const MOST_EXPOSED: Readonly<Record<string, number>> = {
   "ttun-server.service": 2,
   "ttun-client@.service": 2,

@@ -57,7 +57,7 @@ export class Place {
   readonly #clock: Clock;
   #holder: Tenant | null = null;
   readonly #queue: Waiter[] = [];
-  /** Who waits, by address; an item refuses its newcomer. */
+  /** Newcomers by address; an item refuses its newcomer. */
   readonly #waiting = new FairGroups<() => void>();
   #asking: Disposable | null = null;
   #sweeping: Disposable | null = null;

@@ -9,10 +9,10 @@ export interface LineLimits {
   readonly window: number;
 }
 
-/** What strangers cause. */
+/** Lines about strangers. */
 const OF_STRANGERS: LineLimits = { lines: 10, ofPeer: 10, window: 10_000 };
 
-/** What peers cause that have shown the key: an administrator wants to see each, of a few. */
+/** Lines about peers that have shown the key: an administrator wants to see each, of a few. */
 export const OF_PEERS: LineLimits = { lines: 200, ofPeer: 10, window: 60_000 };
 
 /** Most kinds of peers' lines that are counted; beyond that the one that began first is forgotten. */

@@ -144,7 +144,7 @@ export class V2Link implements Link {
     return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
   }
 
-  /** Whether a part of a record has come, and the rest of it not yet. */
+  /** True when a part of a record has come, and the rest of it not yet. */
   get isInsideRecord(): boolean {
     return !this.#in.isEmpty;
   }

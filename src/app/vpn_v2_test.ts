@@ -299,7 +299,7 @@ Deno.test("a client that proved the key and whose setup never opens is suspected
   assert.deepEqual(server.fields("authenticated"), []);
 });
 
-/** What a connection hears, and at which time it ends and how. */
+/** Bytes that a connection hears, and when and how it ends. */
 function listen(world: VpnWorld, stream: Awaited<ReturnType<typeof knock>>) {
   const found = { heard: 0, end: null as "FIN" | "reset" | null, at: NaN };
   const run = async () => {

@@ -23,7 +23,7 @@ export function longestMatch<T extends { readonly cidr: Cidr }>(
   return best;
 }
 
-/** Whether two networks have an address in common. */
+/** True when two networks have an address in common. */
 export function overlap(one: Cidr, other: Cidr): boolean {
   if (one.family !== other.family) return false;
   return one.prefix <= other.prefix

@@ -25,7 +25,7 @@ export class GivenAddresses {
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
-  /** What the device has; while `#wanted` is null what it may have. */
+  /** The device's addresses; while `#wanted` is null those that it may have. */
   #present: readonly Cidr[];
   /** The last answer to a server, of which the device has what it can; null after a failure. */
   #wanted: string | null;

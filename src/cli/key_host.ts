@@ -19,7 +19,7 @@ export interface KeyHost {
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
   /**
-   * Who may own what `name` is; null where files have no such owners.
+   * Users that may own what `name` is; null where files have no such owners.
    * @throws {TtunError} privilege, where Deno does not tell who we are
    */
   owners(name: string): ReadonlySet<number> | null;

@@ -57,7 +57,7 @@ export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposab
   /** Looks whether all is as it is to be. `peer`: the IP address of the session's other end. */
   sessionBegins(peer?: string): void;
   /**
-   * What of this machine's a network would take away, as `10.0.0.0/8 on eth0`; null = nothing.
+   * The part of this machine's networks that a network would take, as `10.0.0.0/8 on eth0`; or null.
    * `server`: the IP address of the server that gives it.
    */
   conflictOf(network: Cidr, server: string | undefined): string | null;

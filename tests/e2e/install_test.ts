@@ -339,7 +339,7 @@ test("install.sh writes into no name that others could know beforehand", async (
   await using on = await machine();
   const { folder } = await release();
   await Deno.mkdir(on.bin, { recursive: true });
-  // What is asked of mktemp is kept; its answers are the system's.
+  // The arguments of mktemp are kept; its answers are the system's.
   const script = `#!/bin/sh\necho "$*" >>${on.root}/made\nexec /usr/bin/mktemp "$@"\n`;
   await Deno.remove(`${on.root}/tools/mktemp`);
   await Deno.writeTextFile(`${on.root}/tools/mktemp`, script, { mode: 0o755 });

@@ -70,7 +70,7 @@ async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
 
 /** A record's text, as each attack has it. `from`: the client's own address. */
 export const ATTACKS = {
-  /** As many pings as fit. */
+  /** Pings, up to the longest record. */
   pings: () => repeated(packEcho("ping", rng(8))),
   /** Frames of a type that is skipped, two bytes each. */
   skipped: () => repeated(Uint8Array.of(0x80, 0x00)),

@@ -78,7 +78,7 @@ export interface Kind {
   /** Packages that are installed where that works; without one its tests say that they are skipped. */
   extras?: readonly ExtraName[];
   /**
-   * What runs at the same time, in processes of their own, of which two do: half of the files each,
+   * The parts that run at the same time, two of them, in processes of their own: half of the files each,
    * or a file each, which is quicker where files take long and wait most of the time.
    */
   split: "no" | "halves" | "files";

@@ -48,7 +48,7 @@ export interface ProxyLimits {
   readonly perAddress: number;
   /** A connection without a byte either way for so long is closed; Infinity = never. */
   readonly idleMs: number;
-  /** The same for one of which one way has ended. */
+  /** Silence after which a connection of which one way has ended is closed. */
   readonly halfClosedMs: number;
   /** For a target to answer, its name's resolution included. */
   readonly connectMs: number;

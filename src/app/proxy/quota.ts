@@ -12,7 +12,7 @@ export interface Holder {
   evict(): void;
 }
 
-/** So many of an account's oldest connections are looked at for the idlest. */
+/** Number of an account's oldest connections among which the idlest is looked for. */
 const LOOKED_AT = 64;
 
 /**

@@ -17,7 +17,7 @@ export interface RelayOptions {
   readonly scratch: Scratch;
   /** After so long without a byte either way both ends are closed; Infinity = never. */
   readonly idleMs: number;
-  /** The same once one way has ended; undefined = `idleMs`. */
+  /** Silence after which it is closed once one way has ended; undefined = `idleMs`. */
   readonly halfClosedMs?: number;
   /**
    * Aborts before the signals that the streams live under, which close them by FIN: what ttun's own

@@ -1,7 +1,7 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { trustedOwners } from "./owners.ts";
 
-/** As many symbolic links as the kernel follows for one path (path_resolution(7)). */
+/** Most symbolic links that the kernel follows for one path (path_resolution(7)). */
 const MOST_LINKS = 40;
 const STICKY = 0o1000;
 const GROUP_OR_OTHERS_WRITE = 0o022;

@@ -1,4 +1,4 @@
-/** What a new file is given. */
+/** Mode and content of a new file. */
 export interface NewFile {
   /** Permission bits, before the process's mask. */
   readonly mode: number;

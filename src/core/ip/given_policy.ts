@@ -4,13 +4,13 @@ import { covers } from "../../base/prefix.ts";
 /** Shorter prefixes take more than one tunnel's network away from the client's own routes. */
 const SHORTEST = { 4: 16, 6: 48 } as const;
 
-/** What a client's machine has that no server may take. */
+/** Facts about a client's machine: no server may take these from it. */
 export interface GivenPolicy {
   /** Networks whose addresses the user takes from any server (`--accept-addresses`). */
   readonly accepted: readonly Cidr[];
   /** IP addresses that must stay reachable beside the tunnel, and what each one is. */
   readonly kept: readonly { readonly ip: Uint8Array; readonly what: string }[];
-  /** What of the machine's the network would take, as `192.168.1.0/24 on eth0`; null = nothing. */
+  /** The part of the machine's networks that it would take, as `192.168.1.0/24 on eth0`; or null. */
   conflictOf(network: Cidr): string | null;
 }
 
@@ -45,7 +45,7 @@ function reasonFor(address: Cidr, isSecond: boolean, policy: GivenPolicy): strin
   return conflict === null ? null : `its network takes ${conflict} from this machine`;
 }
 
-/** Whether all of the address's network is inside of `outer`. */
+/** True when all of the address's network is inside of `outer`. */
 function isWithin(address: Cidr, outer: Cidr): boolean {
   return address.family === outer.family && address.prefix >= outer.prefix &&
     covers(networkOf(outer), address.bytes);

@@ -29,14 +29,14 @@ export class ReplayMemory {
     return this.#answered.size + this.#completed.size;
   }
 
-  /** Whether `random` (8 bytes) is remembered. */
+  /** True when `random` (8 bytes) is remembered. */
   has(random: Uint8Array): boolean {
     const key = toHex(random);
     return this.#answered.has(key) || this.#completed.has(key);
   }
 
   /**
-   * Whether `random` (8 bytes) is new; it is then remembered until its hello would be stale.
+   * True when `random` (8 bytes) is new; it is then remembered until its hello would be stale.
    * `group`: the address that it comes from, as far as it has one holder.
    */
   isNew(random: Uint8Array, unixMs: number, group: string): boolean {

@@ -36,7 +36,7 @@ class Group<T> implements Node<Group<T>> {
   }
 }
 
-/** What `FairGroups` gave for an item. */
+/** An item of `FairGroups`, by which it is removed again. */
 export class Member<T> implements Node<Member<T>> {
   readonly item: T;
   readonly group: Group<T>;

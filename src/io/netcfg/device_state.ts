@@ -221,7 +221,7 @@ export class DeviceState {
   }
 
   /**
-   * What of other links a network would take: a network that they are in, or a route by them that is
+   * The part of other links' that a network would take: a network that they are in, or a route that is
    * inside of it; as `192.168.1.0/24 on eth0`. null = nothing. `passesTunnels`: not what other tunnels
    * have, of which one is the server's.
    */

@@ -62,7 +62,7 @@ export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   }
 }
 
-/** As Deno tells them, where it may (`--allow-sys=networkInterfaces`). */
+/** Elsewhere: Deno's own list, where it is permitted (`--allow-sys=networkInterfaces`). */
 export function denoAddresses(
   clock: Pick<Clock, "now">,
   interfaces: () => readonly { readonly address: string }[] = permitted,
