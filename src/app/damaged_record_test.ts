@@ -8,7 +8,7 @@ class Tapped {
   stream: Stream | null = null;
   /** Changes what is sent next; null = as it is. */
   onWrite: ((bytes: Uint8Array) => Uint8Array) | null = null;
-  /** This limit holds for reading. */
+  /** Sees the bytes that are read. */
   onRead: ((bytes: Uint8Array) => void) | null = null;
   sent = 0;
   dials = 0;

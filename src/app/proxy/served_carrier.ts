@@ -40,7 +40,7 @@ export interface CarrierHost {
   readonly front: FrontOptions;
   readonly rejected: QuietLog;
   /** Why something did not come about, or has ended: for the log. */
-  readonly tell: (thrown: unknown, peer: string) => void;
+  readonly tell: (thrown: unknown, peer: string, owner: string) => void;
 }
 
 /**
@@ -133,7 +133,7 @@ export class ServedCarrier implements FrontEvents, Holder {
   }
 
   onRefused(thrown: unknown): void {
-    this.#host.tell(thrown, this.#peer);
+    this.#host.tell(thrown, this.#peer, this.owner);
   }
 
   onFailure(error: unknown): void {
@@ -199,7 +199,7 @@ export class ServedCarrier implements FrontEvents, Holder {
   #end(error: unknown): void {
     // Why there is no target has been told.
     if (!this.#host.signal.aborted && !(error instanceof ConnectError)) {
-      this.#host.tell(error, this.#peer);
+      this.#host.tell(error, this.#peer, this.owner);
     }
     this.#over.resolve();
   }

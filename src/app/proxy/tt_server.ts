@@ -8,8 +8,8 @@ import { portOf } from "../../core/tt/port_range.ts";
 import { RandomBlock } from "../../core/tt/random.ts";
 import { ListenSchedule } from "../../core/tt/schedule.ts";
 import { dialMakingRoom } from "../make_room.ts";
-import { Pending } from "../pending.ts";
-import { QuietLog } from "../quiet_log.ts";
+import { addressGroup, Pending } from "../pending.ts";
+import { OF_PEERS, QuietLog } from "../quiet_log.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import { Stranger, strangerDeadline } from "../stranger.ts";
 import { throwAway } from "../throw_away.ts";
@@ -82,7 +82,8 @@ class ProxyServer {
   readonly #guesses: Guesses;
   readonly #paths: PathWatch;
   readonly #rejected: QuietLog;
-  readonly #denied: QuietLog;
+  /** Lines that clients cause. */
+  readonly #said: QuietLog;
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
   readonly #carriers: CarrierHost;
@@ -92,7 +93,7 @@ class ProxyServer {
     this.#paths = paths;
     this.#guesses = guesses;
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
-    this.#denied = new QuietLog(o.log, () => o.clock.now());
+    this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#random = new RandomBlock(o.rng);
     const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
     const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
@@ -112,7 +113,7 @@ class ProxyServer {
       pending: this.pending,
       front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
       rejected: this.#rejected,
-      tell: (thrown, peer) => this.#tell(thrown, peer),
+      tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
     };
   }
 
@@ -128,7 +129,7 @@ class ProxyServer {
       this.#paths.add(owned);
       await new ServedCarrier(this.#carriers, owned, admitted, peer).run();
     } catch (thrown) {
-      if (!this.#o.signal.aborted) this.#tell(thrown, peer);
+      if (!this.#o.signal.aborted) this.#tell(thrown, peer, addressGroup(owned.remote));
     } finally {
       this.#paths.remove(owned);
     }
@@ -163,18 +164,19 @@ class ProxyServer {
     return null;
   }
 
-  #tell(thrown: unknown, peer: string): void {
+  /** `owner`: a key at an address, or where that is not known an address. */
+  #tell(thrown: unknown, peer: string, owner: string): void {
     const { log } = this.#o;
     if (thrown instanceof ConnectError) {
       const { failure, message: why } = thrown;
       // That it takes an --allow is for whoever runs the server: the client may not hear of it.
-      if (failure === "denied") return this.#denied.info("target denied", { peer, why });
+      if (failure === "denied") return this.#said.info("target denied", { peer, why }, owner);
       return log.debug("not connected", { peer, why });
     }
     const error = toTtunError(thrown);
     if (error.kind === "internal") return log.error(error.message, { peer });
     if (error instanceof ProtocolError) {
-      return this.#rejected.warn("connection ended", { peer, why: error.message });
+      return this.#said.warn("connection ended", { peer, why: error.message }, owner);
     }
     log.debug("connection ended", { peer, why: error.message });
   }

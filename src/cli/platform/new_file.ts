@@ -1,4 +1,4 @@
-/** Mode and content of a new file. */
+/** Options of a new file. */
 export interface NewFile {
   /** Permission bits, before the process's mask. */
   readonly mode: number;
