@@ -18,7 +18,8 @@ export type Rng = (length: number) => Uint8Array;
 export interface Resolver {
   /**
    * IP addresses of a host name (or of an address, itself), best first. `owner`: on whose behalf, an
-   * opaque text: each owner has a limit of its own; absent = ttun's, which waits behind nobody.
+   * opaque text: each owner has a limit of its own, and all owners of one key (what stands before the
+   * last space) share what is left; absent = ttun's, which waits behind nobody.
    * @throws {NameError}; {TtunError} exhausted; the signal's reason
    */
   resolve(host: string, o: { signal: AbortSignal; owner?: string | undefined }): Promise<string[]>;

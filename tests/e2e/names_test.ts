@@ -3,6 +3,7 @@ import { test } from "../check.ts";
 import { startNameServer } from "../fixture/name_server.ts";
 import {
   endWell,
+  KEY,
   portOf,
   type Process,
   run,
@@ -53,9 +54,9 @@ async function load(client: Process, url: string) {
 }
 
 /** Many names at once through a client, which wait until it is disposed of. */
-function loadDead(client: Process): Process {
+function loadDead(client: Process, which = ""): Process {
   const proxy = `socks5h://127.0.0.1:${portOf(client)}`;
-  const at = `http://dead[1-${DEAD}].test/`;
+  const at = `http://dead[1-${DEAD}]${which}.test/`;
   return spawnHere("curl", [
     "-sZ",
     "--parallel-immediate",
@@ -91,6 +92,30 @@ test("a good name beside 200 that no name server answers is there at once, past 
       assert.equal(text, "hello\n", `${way}: ${first.output.slice(-500)}`);
       assert(seconds < 4, `${way}: ${seconds} s, where a name without an answer takes 10`);
     }
+  }
+});
+
+test("one key's names without an answer hold up no other key's, from however many programs", async () => {
+  await using names = await startNameServer("127.0.0.1", 53);
+  await using web = serveWeb();
+  const port = web.at.split(":")[1];
+  using files = new NameFiles();
+  const keys = `${files.folder}/keys`;
+  Deno.writeTextFileSync(keys, `greedy:${KEY}\nother:${KEY}other\n`, { mode: 0o600 });
+  await using stack = new AsyncDisposableStack();
+  const { spawn } = files;
+  const noKey = { TTUN_KEY: "" };
+  stack.adopt(await startServer({ spawn, args: ["--key-file", keys], env: noKey }), endWell);
+  const greedy = stack.adopt(await startClient(), endWell);
+  const other = stack.adopt(await startClient({ env: { TTUN_KEY: `${KEY}other` } }), endWell);
+  const dead = [loadDead(greedy, "a"), loadDead(greedy, "b"), loadDead(greedy, "c")];
+  for (const one of dead) stack.use(one);
+  const before = names.asked.length;
+  await until(() => names.asked.length - before >= 2 * 256);
+  for (let i = 0; i < 5; i++) {
+    const { text, seconds } = await load(other, `http://v4.test:${port}/hello`);
+    assert.equal(text, "hello\n");
+    assert(seconds < 4, `${seconds} s`);
   }
 });
 

@@ -15,7 +15,7 @@ import {
   startClient,
   startServer,
 } from "./proxy_pair.ts";
-import { openThrough, Refused } from "./proxy_socks.ts";
+import { openThrough } from "./proxy_socks.ts";
 import { neverReader } from "./proxy_targets.ts";
 import { serveWeb } from "./proxy_web.ts";
 
@@ -77,29 +77,4 @@ test("one key's connections take no descriptor from another's, with few of them,
     assert(performance.now() < deadline, `${descriptorCount(server.pid)} of ${before}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-});
-
-test("one key's names without an answer hold up no other key's", async () => {
-  await using web = serveWeb();
-  await using folder = await makeFolder();
-  const file = `${folder.path}/keys`;
-  await Deno.writeTextFile(file, `greedy:${KEY}\nother:${KEY}other\n`, { mode: 0o600 });
-  await using stack = new AsyncDisposableStack();
-  stack.adopt(await startServer({ args: ["--key-file", file], env: { TTUN_KEY: "" } }), endWell);
-  const greedy = stack.use(await startClient());
-  const other = stack.use(await startClient({ env: { TTUN_KEY: `${KEY}other` } }));
-  await loads(other, `http://localhost:${web.port}/hello`);
-  // In this namespace no name server can be reached: the questions wait for their answers.
-  const dead = Array.from({ length: 400 }, async (_, i) => {
-    const args = ["-sS", "--max-time", "8", "-x", `socks5h://${LOOPBACK}:${portOf(greedy)}`];
-    await run("curl", [...args, `http://dead-${i}.example/`]).catch((error) => {
-      if (!(error instanceof Refused)) throw error;
-    });
-  });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  for (let i = 0; i < 10; i++) {
-    const ms = await loads(other, `http://localhost:${web.port}/hello`);
-    assert(ms < 4_000, `${ms} ms`);
-  }
-  await Promise.all(dead);
 });

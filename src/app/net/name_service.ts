@@ -133,7 +133,15 @@ export class NameService implements Resolver {
     const own = this.#byOwner.get(owner);
     if (own !== undefined && own.size >= this.#most.perOwner) this.#dropOldest(owner, own);
     if (this.#counted < this.#most.total) return;
-    const [most, questions] = [...this.#byOwner].reduce((a, b) => b[1].size > a[1].size ? b : a);
+    // Of the key with most the owner with most: one key is no more for coming from many addresses.
+    const ofKey = new Map<string, number>();
+    for (const [one, { size }] of this.#byOwner) {
+      const key = keyOf(one);
+      ofKey.set(key, (ofKey.get(key) ?? 0) + size);
+    }
+    const [greediest] = [...ofKey].reduce((a, b) => b[1] > a[1] ? b : a);
+    const [most, questions] = [...this.#byOwner].filter(([one]) => keyOf(one) === greediest)
+      .reduce((a, b) => b[1].size > a[1].size ? b : a);
     this.#dropOldest(most, questions);
   }
 
@@ -154,6 +162,11 @@ export class NameService implements Resolver {
     if (other === undefined) return this.#endIfUnwanted(oldest, why);
     this.#give(oldest, other.owner);
   }
+}
+
+/** The key of an owner, which is a key and an address; "" where it is an address alone. */
+export function keyOf(owner: string): string {
+  return owner.slice(0, Math.max(0, owner.lastIndexOf(" ")));
 }
 
 /** For programs that are given addresses alone. */

@@ -131,3 +131,19 @@ Deno.test("a flood of names leaves nothing behind", async () => {
   await settle();
   assert.equal(names.size, 0);
 });
+
+Deno.test("one key at very many addresses takes no question from another key", async () => {
+  const never = new Promise<string[]>(() => {});
+  const service = new NameService(() => never);
+  const { signal } = new AbortController();
+  let failed = false;
+  service.resolve("good.test", { signal, owner: "other 192.0.2.9" }).catch(() => failed = true);
+  const dropped: unknown[] = [];
+  for (let i = 0; i < 3000; i++) {
+    service.resolve(`dead${i}.test`, { signal, owner: `greedy 2001:db8:${i}` })
+      .catch((error) => dropped.push(error));
+  }
+  await new Promise<void>((resolve) => queueMicrotask(resolve));
+  assert.equal(failed, false);
+  assert.ok(dropped.length > 1900);
+});

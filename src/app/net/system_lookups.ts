@@ -1,7 +1,9 @@
 import { abortable, onAbort } from "../../base/scope.ts";
+import { keyOf } from "./name_service.ts";
 
-/** Threads that may be busy at once, and of these for one owner: such a question cannot be ended. */
+/** Threads that may be busy at once, of these for one key, and one owner: no such question can be ended. */
 const MOST_THREADS = 4;
+const MOST_PER_KEY = 2;
 const MOST_PER_OWNER = 1;
 
 interface Waiting {
@@ -57,7 +59,8 @@ export class SystemLookups {
   #next(): void {
     while (this.#threads < MOST_THREADS) {
       const at = this.#queue.findIndex(({ owner, host }) =>
-        this.#running.has(host) || (this.#busy.get(owner) ?? 0) < MOST_PER_OWNER
+        this.#running.has(host) ||
+        ((this.#busy.get(owner) ?? 0) < MOST_PER_OWNER && this.#busyOfKey(owner) < MOST_PER_KEY)
       );
       if (at < 0) return;
       const first = this.#queue[at]!;
@@ -79,6 +82,15 @@ export class SystemLookups {
         this.#next();
       }));
     }
+  }
+
+  /** Threads of the owner's key; where owners are addresses alone each is for itself. */
+  #busyOfKey(owner: string): number {
+    const key = keyOf(owner);
+    if (key === "") return 0;
+    let count = 0;
+    for (const [other, busy] of this.#busy) if (keyOf(other) === key) count += busy;
+    return count;
   }
 
   #run(host: string, onEnd: () => void): Promise<string[]> {

@@ -79,3 +79,18 @@ Deno.test("a name that is asked for already is not asked for twice", async () =>
   asked[0]!.answer(["192.0.2.1"]);
   for (const found of [...all, later]) assert.deepEqual(await found, ["192.0.2.1"]);
 });
+
+Deno.test("one key at many addresses leaves threads to others", async () => {
+  const asked: string[] = [];
+  const lookups = new SystemLookups((host) => {
+    asked.push(host);
+    return new Promise(() => {});
+  });
+  const { signal } = new AbortController();
+  for (let i = 0; i < 6; i++) {
+    lookups.lookUp(`dead${i}`, `greedy 192.0.2.${i}`, signal).catch(() => {});
+  }
+  lookups.lookUp("good", "other 192.0.2.9", signal).catch(() => {});
+  await Promise.resolve();
+  assert.deepEqual(asked, ["dead0", "dead1", "good"]);
+});

@@ -10,7 +10,7 @@ import { ConnectError } from "./egress.ts";
 import { serveFront, targetText } from "./front_driver.ts";
 import type { FrontEvents, FrontOptions } from "./front_options.ts";
 import type { LoginLimit } from "./login_limit.ts";
-import type { Quota } from "./quota.ts";
+import type { Holder, Quota } from "./quota.ts";
 import type { RelayCount } from "./relay.ts";
 
 /** How long a program may take for its first byte, and then for its request. */
@@ -34,10 +34,12 @@ export interface ProgramHost {
 const NO_DELAY = { noDelay: true };
 
 /** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
-export class Program implements FrontEvents {
+export class Program implements FrontEvents, Holder {
   readonly #host: ProgramHost;
   readonly #stream: Stream;
   readonly #onOver: () => void;
+  /** When it began: what it carries later is the relay's to know. */
+  readonly lastActive: number;
   #place: Disposable | null = null;
   #target: Target | null = null;
   /** While it has not said anything. */
@@ -49,12 +51,13 @@ export class Program implements FrontEvents {
     this.#host = host;
     this.#stream = stream;
     this.#onOver = onOver;
+    this.lastActive = host.clock.now();
   }
 
   /** Returns as `OnReady`. */
   begin(): boolean {
     const { quota, said } = this.#host;
-    this.#place = quota.take(this.#stream.remote);
+    this.#place = quota.take(this.#stream.remote, this);
     if (this.#place === null) {
       said.warn("no place for another connection", { peer: this.#peer });
       this.#stream.reset();
@@ -68,6 +71,18 @@ export class Program implements FrontEvents {
       this.onFailure(error);
       return false;
     }
+  }
+
+  /** All programs are of one account: the addresses that they come from share its places. */
+  get account(): string {
+    return "";
+  }
+
+  evict(): void {
+    this.#host.said.info("closed a connection: another address needs its place", {
+      peer: this.#peer,
+    });
+    this.#stream.reset();
   }
 
   get owner(): string {

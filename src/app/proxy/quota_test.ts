@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { Quota } from "./quota.ts";
 
 const at = (host: string, port = 1) => ({ host, port });
@@ -117,4 +118,49 @@ Deno.test("of several accounts behind one address none takes all of its share", 
   const before = quota.count;
   assert.notEqual(quota.take(at("192.0.2.1"), holder("other")), null);
   assert.deepEqual([greedy[0]!.evicted, quota.count], [1, before]);
+});
+
+Deno.test("of one account's addresses each has its share, and of an address's accounts, whatever others have", () => {
+  const quota = new Quota({ total: 50, perAddress: 40 });
+  const at1 = Array.from({ length: 40 }, (_, i) => holder("family", i));
+  for (const one of at1) quota.take(at("192.0.2.1"), one);
+  for (let i = 0; i < 10; i++) quota.take(at("192.0.2.2"), holder("family"));
+  assert.notEqual(quota.take(at("192.0.2.3"), holder("family")), null);
+  assert.equal(at1[0]!.evicted, 1);
+  assert.equal(quota.take(at("192.0.2.1"), holder("family")), null, "it has most of all");
+  // An address that is full, while another account has more elsewhere.
+  const other = new Quota({ total: 100, perAddress: 10 });
+  for (let i = 0; i < 40; i++) other.take(at(`198.51.100.${i}`), holder("a"));
+  const b = Array.from({ length: 10 }, () => holder("b"));
+  for (const one of b) other.take(at("192.0.2.1"), one);
+  assert.notEqual(other.take(at("192.0.2.1"), holder("c")), null);
+  assert.equal(b[0]!.evicted, 1);
+});
+
+Deno.test("whatever comes and goes, the limits hold and who has few gets a place", () => {
+  const step = fc.record({ account: fc.nat(3), address: fc.nat(3), closes: fc.boolean() });
+  fc.assert(fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
+    const quota = new Quota({ total: 12, perAddress: 8 });
+    const open: { account: string; address: number; place: Disposable }[] = [];
+    for (const { account: number, address, closes } of steps) {
+      const account = `${number}`;
+      if (closes && open.length > 0) {
+        open.splice(number % open.length, 1)[0]!.place[Symbol.dispose]();
+        continue;
+      }
+      const one = {
+        account,
+        lastActive: 0,
+        evict: () => void open.splice(open.findIndex((other) => other.place === place), 1),
+      };
+      const own = open.filter((other) => other.account === account).length;
+      const sizes = [0, 1, 2, 3].map((n) => open.filter((o) => o.account === `${n}`).length);
+      const atAddress = open.filter((other) => other.address === address).length;
+      const place = quota.take(at(`192.0.2.${address}`), one)!;
+      if (place !== null) open.push({ account, address, place });
+      else assert.ok(own + 1 >= Math.max(...sizes) || atAddress >= 8);
+      assert.equal(quota.count, open.length);
+      assert.ok(open.length <= 12);
+    }
+  }));
 });

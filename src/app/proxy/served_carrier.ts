@@ -105,9 +105,8 @@ export class ServedCarrier implements FrontEvents, Holder {
     if (log.isDebug) log.debug("connect", { ...this.#who, target: targetText(target) });
   }
 
-  /** A key; where there is only one, an address. */
   get account(): string {
-    return this.#admitted.account.name || addressGroup(this.#stream.remote);
+    return this.#admitted.account.name;
   }
 
   get lastActive(): number {
