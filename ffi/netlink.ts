@@ -256,7 +256,7 @@ export class Netlink implements Disposable {
       for (const message of unpackMessages(this.#answer.slice(0, size))) {
         if (message.sequence !== sequence) continue; // an answer to a request that failed midway
         if (message.type === NLMSG_DONE) return found;
-        if (message.type !== NLMSG_ERROR) found.push(message);
+        if (message.type !== NLMSG_ERROR || message.body.length < 4) found.push(message);
         else {
           const errno = -view(message.body).getInt32(0, true);
           if (errno !== 0) throw new NativeError(`rtnetlink ${type}`, errno);
@@ -305,10 +305,12 @@ export function readLink(body: Uint8Array): LinkState {
   const flags = view(body).getUint32(8, true);
   return {
     index: view(body).getInt32(4, true),
-    name: new TextDecoder().decode(name.subarray(0, Math.max(0, name.indexOf(0)))),
+    name: new TextDecoder().decode(
+      name.subarray(0, name.includes(0) ? name.indexOf(0) : undefined),
+    ),
     up: (flags & IFF_UP) !== 0,
     carrier: (flags & IFF_LOWER_UP) !== 0,
     isTunnel: view(body).getUint16(2, true) === ARPHRD_NONE,
-    mtu: mtu === undefined ? 0 : view(mtu).getUint32(0, true),
+    mtu: mtu === undefined || mtu.length < 4 ? 0 : view(mtu).getUint32(0, true),
   };
 }

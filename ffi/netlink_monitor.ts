@@ -6,7 +6,6 @@ import {
   IFADDR_SIZE,
   IFINFO_SIZE,
   NETLINK_ROUTE,
-  readLink,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELROUTE,
@@ -84,7 +83,7 @@ export function readChange({ type, body }: NetlinkMessage): NetChange | null {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
       if (body.length < IFINFO_SIZE) return null;
-      return { what: "link", index: readLink(body).index, gone: type === RTM_DELLINK };
+      return { what: "link", index: view(body).getInt32(4, true), gone: type === RTM_DELLINK };
     }
     case RTM_NEWADDR:
     case RTM_DELADDR: {

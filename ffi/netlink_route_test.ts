@@ -4,6 +4,7 @@ import { formatCidr, formatIp, parseCidr, parseIp } from "../src/base/addr.ts";
 import { fromHex, toHex } from "../src/base/bytes.ts";
 import { packMessage, unpackMessages } from "./netlink_message.ts";
 import { readChange } from "./netlink_monitor.ts";
+import { readLink } from "./netlink.ts";
 import { packLookup, packRoute, readRoute } from "./netlink_route.ts";
 
 /** Bodies by the layouts of linux/rtnetlink.h: a default route, one to a host, one of two ways. */
@@ -105,4 +106,19 @@ Deno.test("monitor: any bytes whatever are read to an end", () => {
     readChange({ type, flags: 0, sequence: 0, body: bytes });
     if (bytes.length >= 12) readRoute(bytes);
   }));
+});
+
+Deno.test("monitor: attributes of any length are read to an end, whatever they are", () => {
+  const head = "0000feff0700000091000100ffffffff";
+  for (let type = 1; type < 64; type++) {
+    for (let size = 0; size < 6; size++) {
+      const padded = (4 + size + 3) & ~3;
+      const bytes = new Uint8Array(padded);
+      bytes[0] = 4 + size;
+      bytes[2] = type;
+      const body = head + toHex(bytes);
+      deepEqual(change(16, body), { what: "link", index: 7, gone: false });
+      equal(readLink(fromHex(body)).index, 7);
+    }
+  }
 });

@@ -54,9 +54,9 @@ async function load(client: Process, url: string) {
 }
 
 /** Many names at once through a client, which wait until it is disposed of. */
-function loadDead(client: Process, which = ""): Process {
+function loadDead(client: Process, first = 1): Process {
   const proxy = `socks5h://127.0.0.1:${portOf(client)}`;
-  const at = `http://dead[1-${DEAD}]${which}.test/`;
+  const at = `http://dead[${first}-${first + DEAD - 1}].test/`;
   return spawnHere("curl", [
     "-sZ",
     "--parallel-immediate",
@@ -108,7 +108,7 @@ test("one key's names without an answer hold up no other key's, from however man
   stack.adopt(await startServer({ spawn, args: ["--key-file", keys], env: noKey }), endWell);
   const greedy = stack.adopt(await startClient(), endWell);
   const other = stack.adopt(await startClient({ env: { TTUN_KEY: `${KEY}other` } }), endWell);
-  const dead = [loadDead(greedy, "a"), loadDead(greedy, "b"), loadDead(greedy, "c")];
+  const dead = [1, 1001, 2001].map((first) => loadDead(greedy, first));
   for (const one of dead) stack.use(one);
   const before = names.asked.length;
   await until(() => names.asked.length - before >= 2 * 256);
