@@ -35,7 +35,7 @@ export interface CarrierHost {
   readonly scratch: Scratch;
   readonly random: RandomBlock;
   readonly quota: Quota;
-  /** Carriers that nobody uses make room for others, as strangers do. */
+  /** Carriers that nobody uses: they make room for others, and no strangers are counted with them. */
   readonly pending: Pending;
   readonly front: FrontOptions;
   readonly rejected: QuietLog;

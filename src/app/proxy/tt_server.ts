@@ -70,14 +70,17 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
       ),
       range: o.wire.range,
       take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
-      makeRoom: () => server.pending.dropOldest(),
+      makeRoom: () => server.makeRoom(),
     });
     tasks.spawn(() => hopper.run());
   });
 }
 
 class ProxyServer {
-  readonly pending = new Pending();
+  /** Who has not shown a password yet. */
+  readonly #strangers = new Pending();
+  /** Clients between two connections of a carrier: strangers push none of them out. */
+  readonly #idle = new Pending();
   readonly #o: ProxyServerOptions;
   readonly #guesses: Guesses;
   readonly #paths: PathWatch;
@@ -95,14 +98,14 @@ class ProxyServer {
     this.#rejected = new QuietLog(o.log, () => o.clock.now());
     this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#random = new RandomBlock(o.rng);
-    const dialer = dialMakingRoom(o.dialer, () => this.pending.dropOldest());
+    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
     const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
     const { signal } = o;
     const quota = new Quota(o.limits);
     o.onCounters?.(() => ({
       connections: quota.count,
       served: quota.taken,
-      pending: this.pending.size,
+      pending: this.#strangers.size + this.#idle.size,
     }));
     this.#carriers = {
       ...o,
@@ -110,11 +113,16 @@ class ProxyServer {
       scratch: relays.options.scratch,
       random: this.#random,
       quota,
-      pending: this.pending,
+      pending: this.#idle,
       front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
       rejected: this.#rejected,
       tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
     };
+  }
+
+  /** When descriptors run out; false when there is nothing that can go. */
+  makeRoom(): boolean {
+    return this.#strangers.dropOldest() || this.#idle.dropOldest();
   }
 
   /** A carrier from accept to close. Never throws: what it meets is its own end only. */
@@ -139,7 +147,7 @@ class ProxyServer {
   async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
     const { clock, wallClock } = this.#o;
     // Freed at once, here and in the kernel.
-    using _pending = this.pending.add(stream.remote, () => stream.reset());
+    using _pending = this.#strangers.add(stream.remote, () => stream.reset());
     using _deadline = clock.after(
       strangerDeadline(this.#rng),
       () => void stream[Symbol.asyncDispose](),

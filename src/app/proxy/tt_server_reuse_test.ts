@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { echo, ProxyWorld, TARGET_V4 } from "../../../tests/fake/proxy.ts";
+import { echo, ProxyWorld, SERVER_HOST, TARGET_V4 } from "../../../tests/fake/proxy.ts";
 import { ending } from "../../../tests/fake/proxy_programs.ts";
-import { firstFrame, frame, GREETING, Hand, NONE } from "../../../tests/fake/tt_hand.ts";
+import { firstFrame, frame, GREETING, Hand, NONE, PORT } from "../../../tests/fake/tt_hand.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { request } from "../../core/proxy/socks5_client.ts";
@@ -148,6 +148,31 @@ Deno.test("idle carriers make room where descriptors run out, and are counted as
   }
   assert.equal(await hands[0]!.receive(), "FIN");
   assert.ok(server.streams.open <= 513);
+});
+
+Deno.test("strangers, from however many addresses, take no carrier from a client that is between two connections", async () => {
+  const { world, server } = await byHand();
+  await using _world = world;
+  const hands: Hand[] = [];
+  for (let i = 0; i < 10; i++) {
+    const hand = await Hand.dial(world);
+    await hand.send(firstFrame({ isLasting: true }), frame(request({ host: TARGET_V4, port: 80 })));
+    await hand.send(frame(NONE));
+    await world.clock.until(hand.toEnd());
+    hands.push(hand);
+  }
+  const to = { host: SERVER_HOST, port: PORT };
+  // Of each address fewer than the client has carriers: it would be the one with most.
+  for (let i = 0; i < 2100; i++) {
+    await world.net.dialer(`10.1.${i >> 8}.${i & 255}`).dial(to, world);
+    if (i % 100 === 0) await world.clock.settle();
+  }
+  await world.clock.settle();
+  assert.ok(server.streams.open <= 2048 + hands.length);
+  for (const hand of hands) {
+    await hand.send(frame(ASK), frame(utf8("still here")), frame(NONE));
+    assert.deepEqual((await world.clock.until(hand.toEnd())).slice(HEAD), utf8("still here"));
+  }
 });
 
 Deno.test("connections that have all come at once give the others a turn now and then", async () => {
