@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { keptLog } from "../../tests/fake/log.ts";
+import { seededRng } from "../../tests/fake/rng.ts";
+import { UNABLE } from "../../tests/fake/v2_pair.ts";
+import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
+import { TtunError } from "../base/errors.ts";
+import type { Stream } from "../contract/stream.ts";
+import { meetServer } from "./meet_server.ts";
+import { DEFAULT_PENDING } from "./pending.ts";
+
+function connect(world: VpnWorld, host: string): Promise<Stream> {
+  const { signal } = new AbortController();
+  return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal });
+}
+
+/** One connection from each of more addresses than all that may wait: nobody has more than another. */
+async function flood(world: VpnWorld): Promise<void> {
+  for (let i = 0; i < DEFAULT_PENDING.total + 50; i++) {
+    await connect(world, `10.1.${i >> 8}.${i & 255}`);
+    if (i % 100 === 0) await world.clock.settle();
+  }
+  await world.clock.settle();
+}
+
+/** A client that has sent its hello, and reads the answer to it only when `goOn` is called. */
+async function slowClient(world: VpnWorld, o: { wire: "v1" | "v2"; cut?: boolean }) {
+  const { log } = keptLog(world.clock);
+  const { pump } = world.server(o);
+  await world.clock.settle();
+  const stream = await connect(world, "192.0.2.2");
+  const gate = Promise.withResolvers<void>();
+  const sent: Uint8Array[] = [];
+  const { read, write } = stream;
+  stream.read = async (into) => {
+    await gate.promise;
+    return await read.call(stream, into);
+  };
+  stream.write = (bytes) => {
+    sent.push(bytes.slice());
+    if (o.cut !== true || sent.length === 1) return write.call(stream, bytes);
+    stream.read = () => Promise.reject(new TtunError("lost", "Connection reset by peer"));
+    return Promise.resolve();
+  };
+  const { secrets, clock } = world.common(o, pump, log, new AbortController().signal);
+  const meeting = meetServer(stream, {
+    ...{ secrets, clock, device: UNABLE, memory: forgetful(), instance: seededRng(1)(16) },
+  });
+  meeting.catch(() => {}); // looked at later
+  await world.clock.settle();
+  return { stream, sent, meeting, goOn: () => gate.resolve() };
+}
+
+Deno.test("a client whose hello was right keeps its connection, whatever strangers open meanwhile", async () => {
+  await using world = new VpnWorld();
+  const { stream, meeting, goOn } = await slowClient(world, { wire: "v2" });
+  await flood(world);
+  goOn();
+  const { link } = await world.clock.until(meeting);
+  await link[Symbol.asyncDispose]();
+  await stream[Symbol.asyncDispose]();
+  await world.clock.advance(31_000);
+});
+
+Deno.test("whoever replays a hello stays among the strangers", async () => {
+  await using world = new VpnWorld();
+  const { stream, meeting, sent, goOn } = await slowClient(world, { wire: "v2" });
+  const replaying = await connect(world, "192.0.2.66");
+  await replaying.write(sent[0]!);
+  await world.clock.settle();
+  assert.notEqual(replaying.info().peerClosed, true);
+  await flood(world);
+  assert.equal(replaying.info().peerClosed, true);
+  goOn();
+  const { link } = await world.clock.until(meeting);
+  await link[Symbol.asyncDispose]();
+  await stream[Symbol.asyncDispose]();
+  await world.clock.advance(31_000);
+});
+
+Deno.test("a client that is cut off in the middle says that its key is right, where the answer has told it", async () => {
+  await using world = new VpnWorld();
+  const { stream, meeting, goOn } = await slowClient(world, { wire: "v2", cut: true });
+  goOn();
+  await assert.rejects(world.clock.until(meeting), (error: TtunError) => {
+    assert.equal(error.kind, "lost");
+    assert.match(error.message, /the key is right; the server may have too many connections/);
+    assert.doesNotMatch(error.message, /wrong key/);
+    return true;
+  });
+  await stream[Symbol.asyncDispose]();
+  await world.clock.advance(31_000);
+});
+
+Deno.test("in version 1, which proves nothing by a cut, too many connections are named as well", async () => {
+  await using world = new VpnWorld();
+  const { stream, meeting, goOn } = await slowClient(world, { wire: "v1", cut: true });
+  goOn();
+  await assert.rejects(world.clock.until(meeting), /or it has too many connections/);
+  await stream[Symbol.asyncDispose]();
+  await world.clock.advance(31_000);
+});
