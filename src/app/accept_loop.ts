@@ -21,6 +21,8 @@ export interface AcceptOptions {
   readonly signal: AbortSignal;
   /** Owns the stream from now on; must not throw. Returns as `OnReady`. */
   readonly take: (stream: Stream) => boolean | void;
+  /** After so many connections in a row everything else has a turn; default 32. */
+  readonly budget?: number;
   /** Closes something; false when there is nothing to close. */
   readonly makeRoom: () => boolean;
 }
@@ -59,7 +61,7 @@ class Accepting {
     let isDone = true;
     try {
       for (;;) {
-        if (this.#inARow++ >= BUDGET) {
+        if (this.#inARow++ >= (this.#o.budget ?? BUDGET)) {
           this.#inARow = 0;
           clock.onTurn(this.#go);
           return isDone;

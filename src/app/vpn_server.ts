@@ -25,6 +25,9 @@ import { Tuner } from "./tuning.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./session.ts";
 import { HANDSHAKE_DEADLINE, type WireSecrets } from "./wire.ts";
 
+/** Clients come seldom and strangers by thousands: packets have their turn behind a few of them. */
+const ACCEPTED_A_TURN = 2;
+
 export interface VpnServerOptions {
   listener: Listener;
   pump: PacketService;
@@ -66,6 +69,7 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
         ...o,
         signal: tasks.signal,
         take: (stream) => tasks.spawn(() => server.serve(stream)),
+        budget: ACCEPTED_A_TURN,
         makeRoom: () => server.makeRoom(),
       })
     );
