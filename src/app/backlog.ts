@@ -21,12 +21,23 @@ const INTERVAL = 100;
 /** Flows are told apart by so many bits of their hash. */
 const FLOW_MASK = 0xfff;
 
+/** Packets that wait for a link which is slower than what comes. */
+export interface PacketQueue {
+  /** Packets that were thrown away because they had waited too long. */
+  readonly dropped: number;
+  readonly isEmpty: boolean;
+  /** Takes packets of the batch from `first` on; returns the first that found no room. */
+  put(from: Packets, first: number, now: number): number;
+  /** Fills the batch with the next portion, laid out as `room` says. May come to nothing. */
+  take(into: Packets, room: Room, now: number): void;
+  clear(): void;
+}
+
 /**
- * Packets that wait for a link which is slower than what comes: small ones first, bulk in its
- * order and by controlled delay. A small packet never overtakes one of its own flow.
+ * A queue of small packets first and bulk in its order, by controlled delay. A small packet never
+ * overtakes one of its own flow.
  */
-export class Backlog {
-  /** Bulk packets that waited too long. */
+export class Backlog implements PacketQueue {
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
   readonly #bulk: PacketRing;
@@ -34,29 +45,34 @@ export class Backlog {
   /** How many bulk packets of each flow are here. */
   readonly #flows = new Uint16Array(FLOW_MASK + 1);
 
-  /** `bulkBytes`: how much bulk there is room for, at least one of the largest packets. */
-  constructor(bulkBytes: number) {
-    this.#bulk = new PacketRing(bulkBytes, BULK_PACKETS);
+  /**
+   * `bulkBytes`: how much bulk there is room for, at least one of the largest packets; `bulkPackets`:
+   * in how many packets.
+   */
+  constructor(bulkBytes: number, bulkPackets: number = BULK_PACKETS) {
+    this.#bulk = new PacketRing(bulkBytes, bulkPackets);
   }
 
   get isEmpty(): boolean {
     return this.#small.count + this.#bulk.count === 0;
   }
 
-  /** Takes packets of the batch from `first` on; returns the first that found no room. */
   put(from: Packets, first: number, now: number): number {
-    for (let i = first; i < from.count; i++) {
-      const length = from.length[i]!;
-      const flow = flowOf(from.bytes, from.offset[i]!, length) & FLOW_MASK;
-      const isSmall = length <= SMALL && this.#flows[flow] === 0;
-      if (isSmall && this.#small.add(from, i, now, flow)) continue;
-      if (!this.#bulk.add(from, i, now, flow)) return i;
-      this.#flows[flow]!++;
-    }
+    for (let i = first; i < from.count; i++) if (!this.add(from, i, now)) return i;
     return from.count;
   }
 
-  /** Fills the batch with the next portion, laid out as `room` says. May come to nothing. */
+  /** Takes packet i of the batch; false where there is no room for it. */
+  add(from: Packets, i: number, now: number): boolean {
+    const length = from.length[i]!;
+    const flow = flowOf(from.bytes, from.offset[i]!, length) & FLOW_MASK;
+    const isSmall = length <= SMALL && this.#flows[flow] === 0;
+    if (isSmall && this.#small.add(from, i, now, flow)) return true;
+    if (!this.#bulk.add(from, i, now, flow)) return false;
+    this.#flows[flow]!++;
+    return true;
+  }
+
   take(into: Packets, room: Room, now: number): void {
     const places = new Places(room);
     into.count = 0;

@@ -25,19 +25,23 @@ function costOf({ count, offset, length }: Packets): number {
   return count * PACKET_COST + offset[count - 1]! + length[count - 1]! - offset[0]!;
 }
 
-/** Reads batches from the device for ever. `take` gives back the batch to read into next. */
+/**
+ * Reads batches from the device for ever. `take` gives back the batch to read into next. What counts
+ * `weight` times as much has turns that are shorter by so much.
+ */
 export function carryFromDevice(
   device: Device,
   clock: Clock,
   room: Room,
   first: Packets,
   take: (packets: Packets) => Now<Packets>,
+  weight = 1,
 ): Promise<never> {
   let packets = first;
   return goOn<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
     const count = device.readNow(packets, room);
     if (count === 0) return NOTHING;
-    const cost = costOf(packets);
+    const cost = costOf(packets) * weight;
     const next = take(packets);
     if (next instanceof Promise) {
       return next.then((batch) => {
@@ -50,20 +54,24 @@ export function carryFromDevice(
   });
 }
 
-/** Writes what a link receives to the device, as far as `keep` leaves it in, until the peer ends it. */
+/**
+ * Writes what a link receives to the device, as far as `keep` leaves it in, until the peer ends it.
+ * `weight`: as above.
+ */
 export function carryToDevice(
   link: Link,
   device: Device,
   clock: Clock,
   keep: (packets: Packets) => void,
+  weight: () => number = () => 1,
 ): Promise<void> {
   const packets = makePackets(0); // the link lends its own buffer
   return goOn<void>({ clock, budget: BUDGET, onReady: (run) => link.onReceivable(run) }, () => {
     const count = link.recvNow(packets);
     if (count === undefined) return NOTHING;
     if (count === 0) return END;
-    if (count === NO_PACKET) return OTHER_COST;
-    const cost = costOf(packets);
+    if (count === NO_PACKET) return OTHER_COST * weight();
+    const cost = costOf(packets) * weight();
     keep(packets);
     const writing = device.writeBatch(packets);
     return writing instanceof Promise ? writing.then(() => cost) : cost;

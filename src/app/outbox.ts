@@ -1,6 +1,6 @@
 import type { Clock } from "../contract/host.ts";
 import type { Link, Packets } from "../contract/packet.ts";
-import { Backlog } from "./backlog.ts";
+import { Backlog, type PacketQueue } from "./backlog.ts";
 
 /** A link that has not taken a batch after so many milliseconds is slower than what comes. */
 const PATIENCE = 5;
@@ -21,17 +21,22 @@ export class Outbox {
   readonly #clock: Clock;
   /** The second of two batches that go by turns: one may be under way while the other is read. */
   #spare: Packets;
-  readonly #backlogBytes: number;
-  #backlog: Backlog | null = null;
+  readonly #makeBacklog: () => PacketQueue;
+  #backlog: PacketQueue | null = null;
+  /** Packets for which the backlog had no room. */
+  #droppedFull = 0;
   #draining = false;
   #isTight = false;
   #drainedAt = 0;
   #failure: { error: unknown } | null = null;
   #onRoom: (() => void) | null = null;
 
-  /** `spare` is lent. What breaks the link ends it, so that whoever waits in `recv` is told. */
-  constructor(link: Link, o: { clock: Clock; spare: Packets; backlogBytes?: number }) {
-    this.#backlogBytes = o.backlogBytes ?? BACKLOG_BYTES;
+  /**
+   * `spare` is lent. `backlog` makes the queue, once the link is slow for the first time. What breaks
+   * the link ends it, so that whoever waits in `recv` is told.
+   */
+  constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => PacketQueue }) {
+    this.#makeBacklog = o.backlog ?? (() => new Backlog(BACKLOG_BYTES));
     this.#link = link;
     this.#clock = o.clock;
     this.#spare = o.spare;
@@ -42,9 +47,9 @@ export class Outbox {
     return this.#failure;
   }
 
-  /** Packets that were thrown away because they had waited too long. */
+  /** Packets that were thrown away because they, or what was before them, had waited too long. */
   get droppedLate(): number {
-    return this.#backlog?.dropped ?? 0;
+    return this.#droppedFull + (this.#backlog?.dropped ?? 0);
   }
 
   /** Takes the batch over; gives back one to read into, this or the other. Never throws. */
@@ -69,7 +74,7 @@ export class Outbox {
     if (this.#draining) {
       const now = this.#clock.now();
       for (let i = 0; (i = this.#queued.put(packets, i, now)) < packets.count; i++) {
-        this.#queued.dropped++;
+        this.#droppedFull++;
       }
       return packets;
     }
@@ -111,8 +116,8 @@ export class Outbox {
     return other;
   }
 
-  get #queued(): Backlog {
-    return this.#backlog ??= new Backlog(this.#backlogBytes);
+  get #queued(): PacketQueue {
+    return this.#backlog ??= this.#makeBacklog();
   }
 
   /** Sends what is in the backlog until there is nothing more. */

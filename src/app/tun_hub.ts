@@ -13,6 +13,7 @@ import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { addressSize, sourceOffset } from "../core/ip.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./carry.ts";
+import { FairBacklog, QUEUES } from "./fair_backlog.ts";
 import { Outbox } from "./outbox.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService } from "./packet_service.ts";
@@ -20,7 +21,15 @@ import type { PumpOptions } from "./tun_pump.ts";
 
 /** For each member two of these: one of the largest packets, and a batch of usual ones. */
 const MEMBER_ARENA = 2 * MAX_SUPER_PACKET;
-const MEMBER_BACKLOG = 512 * 1024;
+
+/**
+ * A device's turn is longer than those of all members that may flood it: what was read once goes on
+ * before more is let in, and the kernel's queue before us, which is one for all, stays short.
+ */
+const DEVICE_WEIGHT = 0.5;
+const MEMBER_WEIGHT = 2;
+/** Up to so many members divide among them what one alone may do in its turn. */
+const SHARING = 4;
 
 /**
  * Carries packets between one device and many links: by their target to the member that has this
@@ -38,6 +47,8 @@ export class TunHub implements PacketService {
   /** By the number of a network: the member that it is behind, if that one is here. */
   readonly #behind: (Seat | null)[];
   readonly #seats = new Set<Seat>();
+  /** How many members have come, since the beginning. */
+  #joined = 0;
   readonly #room: Room;
   /** What was agreed on last; null before the first member. */
   #offload: number | null = null;
@@ -65,7 +76,7 @@ export class TunHub implements PacketService {
     using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
     const touched = new Set<Seat>();
     const batch = makePackets(READ_ARENA);
-    return await carryFromDevice(this.device, this.#clock, this.#room, batch, (packets) => {
+    const take = (packets: Packets) => {
       for (let i = 0; i < packets.count; i++) {
         const seat = this.#seatFor(packets, i);
         if (seat === null) this.counters.droppedWithoutPeer++;
@@ -74,15 +85,28 @@ export class TunHub implements PacketService {
       for (const seat of touched) seat.flush();
       touched.clear();
       return packets;
-    });
+    };
+    const { device } = this;
+    return await carryFromDevice(device, this.#clock, this.#room, batch, take, DEVICE_WEIGHT);
   }
 
+  /** The member that packet i is for. */
   #seatFor({ bytes, offset, length }: Packets, i: number): Seat | null {
     const size = addressSize(bytes, offset[i]!, length[i]!);
-    if (size === 0) return null;
-    const target = offset[i]! + sourceOffset(size) + size;
-    const seat = this.#routes[size].get(wordAt(bytes, target + size - 4));
-    return seat?.has(bytes, target, size) === true ? seat : this.#seatBefore(bytes, target, size);
+    return size === 0 ? null : this.#seatAt(bytes, offset[i]! + sourceOffset(size) + size, size);
+  }
+
+  /** 0 for what comes from no member, or else a number that this member shares with few others. */
+  readonly #sourceOf = ({ bytes, offset, length }: Packets, i: number): number => {
+    const size = addressSize(bytes, offset[i]!, length[i]!);
+    const from = size === 0 ? null : this.#seatAt(bytes, offset[i]! + sourceOffset(size), size);
+    return from === null ? 0 : 1 + from.number % (QUEUES - 1);
+  };
+
+  /** The member with the address at `at`. */
+  #seatAt(bytes: Uint8Array, at: number, size: 4 | 16): Seat | null {
+    const seat = this.#routes[size].get(wordAt(bytes, at + size - 4));
+    return seat?.has(bytes, at, size) === true ? seat : this.#seatBefore(bytes, at, size);
   }
 
   /** The member with the network that has the address at `at`. */
@@ -92,14 +116,21 @@ export class TunHub implements PacketService {
   }
 
   async session(link: Link, member: Member): Promise<void> {
-    const seat = new Seat(link, member, this.#clock, this.#filter);
+    const seat = new Seat(link, member, {
+      number: this.#joined++,
+      clock: this.#clock,
+      filter: this.#filter,
+      sourceOf: this.#sourceOf,
+    });
     this.#join(seat);
+    const keep = (packets: Packets) => {
+      this.#keepOwn(packets, seat);
+      this.#filter.keepForDevice(packets, link.offload, member.traffic);
+    };
+    const weight = () => MEMBER_WEIGHT * Math.min(this.#seats.size, SHARING);
     try {
       member.onUp?.();
-      await carryToDevice(link, this.device, this.#clock, (packets) => {
-        this.#keepOwn(packets, seat);
-        this.#filter.keepForDevice(packets, link.offload, member.traffic);
-      });
+      await carryToDevice(link, this.device, this.#clock, keep, weight);
     } catch (error) {
       throw seat.outbox.failure?.error ?? error;
     } finally {
@@ -193,19 +224,31 @@ export class TunHub implements PacketService {
 class Seat {
   readonly link: Link;
   readonly member: Member;
+  /** Which of all members it was that came. */
+  readonly number: number;
   readonly outbox: Outbox;
   readonly #filter: PacketFilter;
   #packets = makePackets(MEMBER_ARENA);
   #places: Places;
 
-  constructor(link: Link, member: Member, clock: Clock, filter: PacketFilter) {
+  constructor(
+    link: Link,
+    member: Member,
+    o: {
+      number: number;
+      clock: Clock;
+      filter: PacketFilter;
+      sourceOf: (packets: Packets, i: number) => number;
+    },
+  ) {
     this.link = link;
     this.member = member;
-    this.#filter = filter;
+    this.number = o.number;
+    this.#filter = o.filter;
     this.outbox = new Outbox(link, {
-      clock,
+      clock: o.clock,
       spare: makePackets(MEMBER_ARENA),
-      backlogBytes: MEMBER_BACKLOG,
+      backlog: () => new FairBacklog(o.sourceOf),
     });
     this.#places = new Places(link.room);
   }

@@ -181,6 +181,8 @@ class LinuxTun implements TunDevice {
   /** How many packets the last read gave, and when it was, on the clock. */
   #lastCount = 0;
   #readAt = NaN;
+  /** How many times in a row one packet was read without a look whether there is another. */
+  #unconfirmed = 0;
 
   constructor(
     libc: Libc,
@@ -236,7 +238,9 @@ class LinuxTun implements TunDevice {
       );
     }
     const now = this.#clock.now();
-    const isAlone = this.#lastCount <= 1 && now - this.#readAt > ALONE_MS;
+    const isAlone = this.#lastCount <= 1 && now - this.#readAt > ALONE_MS &&
+      this.#unconfirmed < MOST_UNCONFIRMED;
+    this.#unconfirmed = isAlone ? this.#unconfirmed + 1 : 0;
     this.#readAt = now;
     const most = isAlone ? 1 : into.offset.length;
     let count = 0;
@@ -332,6 +336,12 @@ class LinuxTun implements TunDevice {
 
 /** A packet that comes so long after one that came alone is most likely alone as well. */
 const ALONE_MS = 0.1;
+
+/**
+ * After so many packets that were taken to be alone it is looked whether they are: between two turns
+ * of a busy process that much time passes as well, while the queue is full.
+ */
+const MOST_UNCONFIRMED = 3;
 
 /** Enough to empty the device's queue, and an end if somebody keeps it full. */
 const DRAIN_MOST = 2 * DEVICE_QUEUE;

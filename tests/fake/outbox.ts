@@ -1,5 +1,6 @@
 import { makePackets, MAX_PACKET } from "../../src/base/packets.ts";
 import type { Packets } from "../../src/contract/packet.ts";
+import { Backlog } from "../../src/app/backlog.ts";
 import { Outbox } from "../../src/app/outbox.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeLink } from "./link.ts";
@@ -28,7 +29,7 @@ export class OutboxWorld {
     this.outbox = new Outbox(this.link, {
       clock: this.clock,
       spare: this.batches[1],
-      ...(backlogBytes !== undefined && { backlogBytes }),
+      ...(backlogBytes !== undefined && { backlog: () => new Backlog(backlogBytes) }),
     });
   }
 

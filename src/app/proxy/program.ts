@@ -129,12 +129,14 @@ export class Program implements FrontEvents, Holder {
     if (logins === null || auth === null) return serveFront(this.#stream, first, front, this);
     const address = this.owner;
     const wait = logins.wait(address);
+    let isKnown = false; // a wrong password ends the connection: nothing is guessed behind a right one
     const checked: FrontOptions = {
       ...front,
       auth: (user, password) => {
-        if (wait === 0 && logins.owes(address)) return false;
+        if (!isKnown && wait === 0 && logins.owes(address)) return false;
         const isRight = auth(user, password);
         if (!isRight) logins.failed(address);
+        isKnown ||= isRight;
         return isRight;
       },
     };

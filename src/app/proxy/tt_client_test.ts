@@ -226,6 +226,25 @@ Deno.test("an address guesses passwords slowly, whatever the number of its conne
   assert.equal(await socks5(right, NAME, 80, LOGIN), 0);
 });
 
+Deno.test("a connection that has shown the right password goes on while others of its address guess", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  const client = world.client({ auth: checkLogin });
+  world.target(web);
+  world.target(echo, { port: 81 });
+  await world.clock.settle();
+  const browser = await client.connect();
+  const right = `Proxy-Authorization: Basic ${btoa(`${LOGIN.user}:${LOGIN.password}`)}\r\n`;
+  assert.equal((await httpGet(browser, `http://${NAME}/a`, right)).status, 200);
+  for (let i = 0; i < 10; i++) {
+    const guessing = await client.connect();
+    socks5(guessing, NAME, 81, { ...LOGIN, password: `guess ${i}` }).catch(() => {}); // it waits
+  }
+  await world.clock.settle();
+  assert.equal((await httpGet(browser, `http://${NAME}/b`, right)).status, 200);
+  await world.clock.advance(60_000); // those that wait go their way
+});
+
 Deno.test("what is to go past the tunnel is connected to from here, names and networks", async () => {
   await using world = new ProxyWorld();
   const server = world.server();
