@@ -22,7 +22,7 @@ const INTERVAL = 100;
 const FLOW_MASK = 0xfff;
 
 /** Packets that wait for a link which is slower than what comes. */
-export interface PacketQueue {
+export interface QueueDiscipline {
   /** Packets that were thrown away because they had waited too long. */
   readonly dropped: number;
   readonly isEmpty: boolean;
@@ -37,7 +37,7 @@ export interface PacketQueue {
  * A queue of small packets first and bulk in its order, by controlled delay. A small packet never
  * overtakes one of its own flow.
  */
-export class Backlog implements PacketQueue {
+export class Backlog implements QueueDiscipline {
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
   readonly #bulk: PacketRing;

@@ -1,5 +1,5 @@
 import type { Packets, Room } from "../contract/packet.ts";
-import { Backlog, type PacketQueue } from "./backlog.ts";
+import { Backlog, type QueueDiscipline } from "./backlog.ts";
 
 /** As many sources have a queue of their own; further ones share these. */
 export const QUEUES = 8;
@@ -21,7 +21,7 @@ interface Queue {
  * from the one that has had least of it: whoever floods has a full queue of his own, and takes from
  * the others no more than a share like theirs. Queues are made when a source first needs one.
  */
-export class FairBacklog implements PacketQueue {
+export class FairQueue implements QueueDiscipline {
   readonly #sourceOf: (packets: Packets, i: number) => number;
   readonly #queues: (Queue | null)[] = new Array<Queue | null>(QUEUES).fill(null);
   /** How much the queue had been served that was last taken from: a new one begins there. */

@@ -5,19 +5,19 @@ import { batchOf } from "../../tests/fake/packets.ts";
 import { copiesOf, ROOMS } from "../../tests/fake/rooms.ts";
 import { readU16 } from "../base/bytes.ts";
 import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../base/packets.ts";
-import { FairBacklog, QUEUES } from "./fair_backlog.ts";
+import { FairQueue, QUEUES } from "./fair_backlog.ts";
 
 fc.configureGlobal({ seed: 15 });
 
 const ROOM = ROOMS["version 2"]!;
 
 /** A backlog that tells sources apart by the flow, which is all that differs between test packets. */
-function backlog(): FairBacklog {
-  return new FairBacklog(({ bytes, offset }, i) => readU16(bytes, offset[i]! + 20) % QUEUES);
+function backlog(): FairQueue {
+  return new FairQueue(({ bytes, offset }, i) => readU16(bytes, offset[i]! + 20) % QUEUES);
 }
 
 /** Offers packets as an outbox does; returns how many found no room. */
-function offer(to: FairBacklog, packets: Uint8Array[], now = 0): number {
+function offer(to: FairQueue, packets: Uint8Array[], now = 0): number {
   let lost = 0;
   for (let at = 0; at < packets.length; at += 128) {
     const batch = batchOf(packets.slice(at, at + 128), 10);
@@ -26,7 +26,7 @@ function offer(to: FairBacklog, packets: Uint8Array[], now = 0): number {
   return lost;
 }
 
-function take(from: FairBacklog, now = 0): Uint8Array[] {
+function take(from: FairQueue, now = 0): Uint8Array[] {
   const into = makePackets(4 * MAX_PACKET);
   from.take(into, ROOM, now);
   return copiesOf(into);

@@ -1,6 +1,6 @@
 import type { Clock } from "../contract/host.ts";
 import type { Link, Packets } from "../contract/packet.ts";
-import { Backlog, type PacketQueue } from "./backlog.ts";
+import { Backlog, type QueueDiscipline } from "./backlog.ts";
 
 /** A link that has not taken a batch after so many milliseconds is slower than what comes. */
 const PATIENCE = 5;
@@ -21,8 +21,8 @@ export class Outbox {
   readonly #clock: Clock;
   /** The second of two batches that go by turns: one may be under way while the other is read. */
   #spare: Packets;
-  readonly #makeBacklog: () => PacketQueue;
-  #backlog: PacketQueue | null = null;
+  readonly #makeBacklog: () => QueueDiscipline;
+  #backlog: QueueDiscipline | null = null;
   /** Packets for which the backlog had no room. */
   #droppedFull = 0;
   #draining = false;
@@ -35,7 +35,7 @@ export class Outbox {
    * `spare` is lent. `backlog` makes the queue, once the link is slow for the first time. What breaks
    * the link ends it, so that whoever waits in `recv` is told.
    */
-  constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => PacketQueue }) {
+  constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => QueueDiscipline }) {
     this.#makeBacklog = o.backlog ?? (() => new Backlog(BACKLOG_BYTES));
     this.#link = link;
     this.#clock = o.clock;
@@ -116,7 +116,7 @@ export class Outbox {
     return other;
   }
 
-  get #queued(): PacketQueue {
+  get #queued(): QueueDiscipline {
     return this.#backlog ??= this.#makeBacklog();
   }
 

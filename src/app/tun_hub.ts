@@ -13,7 +13,7 @@ import type { Device, Link, Packets, Room } from "../contract/packet.ts";
 import { addressSize, sourceOffset } from "../core/ip.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./carry.ts";
-import { FairBacklog, QUEUES } from "./fair_backlog.ts";
+import { FairQueue, QUEUES } from "./fair_backlog.ts";
 import { Outbox } from "./outbox.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService } from "./packet_service.ts";
@@ -248,7 +248,7 @@ class Seat {
     this.outbox = new Outbox(link, {
       clock: o.clock,
       spare: makePackets(MEMBER_ARENA),
-      backlog: () => new FairBacklog(o.sourceOf),
+      backlog: () => new FairQueue(o.sourceOf),
     });
     this.#places = new Places(link.room);
   }
