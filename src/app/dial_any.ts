@@ -1,6 +1,6 @@
 import { type HostPort, isIpAddress } from "../base/addr.ts";
 import { NameError, TtunError } from "../base/errors.ts";
-import { noAnswer } from "../base/no_answer.ts";
+import { noAnswer } from "../base/dial_timeout.ts";
 import { abortable, onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../contract/stream.ts";

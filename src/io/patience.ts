@@ -1,6 +1,6 @@
 import type { Addr } from "../base/addr.ts";
 import type { TtunError } from "../base/errors.ts";
-import { noAnswer } from "../base/no_answer.ts";
+import { noAnswer } from "../base/dial_timeout.ts";
 import { onAbort } from "../base/scope.ts";
 import type { DialOptions } from "../contract/stream.ts";
 

@@ -1,6 +1,6 @@
 import type { Addr, HostPort } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import { noAnswer } from "../base/no_answer.ts";
+import { noAnswer } from "../base/dial_timeout.ts";
 import { onAbort } from "../base/scope.ts";
 import { zoneOf } from "../base/zone.ts";
 import type {

@@ -1,7 +1,7 @@
 import type { Addr, HostPort } from "../../src/base/addr.ts";
 import { formatAddr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { noAnswer } from "../../src/base/no_answer.ts";
+import { noAnswer } from "../../src/base/dial_timeout.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
 import type {

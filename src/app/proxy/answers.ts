@@ -1,4 +1,4 @@
-import { fewBytes } from "../../base/few_bytes.ts";
+import { fewBytes } from "../../base/small_alloc.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Now, Stream } from "../../contract/stream.ts";
 

@@ -15,7 +15,7 @@ import { oldPort } from "../../../tests/fake/tt_old.ts";
 import { WatchedDialer } from "../../../tests/fake/watched_dialer.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { noAnswer } from "../../base/no_answer.ts";
+import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
 

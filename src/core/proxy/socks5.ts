@@ -1,6 +1,6 @@
 import { type HostPort, ipBytes } from "../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
-import { fewBytes } from "../../base/few_bytes.ts";
+import { fewBytes } from "../../base/small_alloc.ts";
 import { type Failure, socks5Code } from "./failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
 import { SocksMessage } from "./socks_message.ts";

@@ -1,6 +1,6 @@
 import { formatIp, formatIpv4At, ipBytes } from "../../base/addr.ts";
 import { readU16, utf8, writeU16 } from "../../base/bytes.ts";
-import { fewBytes } from "../../base/few_bytes.ts";
+import { fewBytes } from "../../base/small_alloc.ts";
 import { fromLatin1 } from "../../base/latin1.ts";
 import { makeTarget, type Target, withoutBrackets } from "./target.ts";
 

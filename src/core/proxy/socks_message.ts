@@ -1,4 +1,4 @@
-import { fewBytes } from "../../base/few_bytes.ts";
+import { fewBytes } from "../../base/small_alloc.ts";
 
 /** Room for most: a longer message has an array of its size. */
 const USUAL = 64;

@@ -1,4 +1,4 @@
-import { copyBytes } from "../../base/few_bytes.ts";
+import { copyBytes } from "../../base/small_alloc.ts";
 import {
   type FrameSecrets,
   IMPOSSIBLE,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyBytes, fewBytes } from "./few_bytes.ts";
+import { copyBytes, fewBytes } from "./small_alloc.ts";
 
 Deno.test("each array is zero, of its length, and nobody else's", () => {
   const all: Uint8Array[] = [];
