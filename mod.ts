@@ -185,7 +185,7 @@
  * @module
  */
 
-import type { KeyExchange } from "./src/core/link/secrets.ts";
+import type { KeyExchange } from "./src/core/link/v2/secrets.ts";
 import { nodeKeyExchange } from "./src/io/key_exchange.ts";
 
 // What fails, in words for a user.
@@ -195,7 +195,7 @@ export type { ErrorKind } from "./src/base/errors.ts";
 // Ciphers.
 export { CIPHER_NAMES, KEY_SIZE, NONCE_SIZE, TAG_SIZE } from "./src/contract/cipher.ts";
 export type { Cipher, CipherFactory, CipherName, Nonce } from "./src/contract/cipher.ts";
-export { makePureCipher } from "./src/core/cipher/table.ts";
+export { makePureCipher } from "./src/core/cipher/pure_cipher.ts";
 export { makeNodeCipher } from "./src/io/node_cipher.ts";
 export { openLibcrypto } from "./ffi/libcrypto.ts";
 export type { Libcrypto } from "./ffi/libcrypto.ts";
@@ -205,35 +205,40 @@ export type { Packets } from "./src/contract/packet.ts";
 export { makePackets } from "./src/base/packets.ts";
 
 // Version 1 of the wire.
-export { pskKey } from "./src/core/kdf.ts";
+export { pskKey } from "./src/core/link/v1/kdf.ts";
 export {
   CLIENT_TO_SERVER,
   FrameOpener,
   FrameSealer,
   HEADER as FRAME_HEADER,
   SERVER_TO_CLIENT,
-} from "./src/core/v1/frame.ts";
-export type { Direction } from "./src/core/v1/frame.ts";
-export { ClientHandshake, ServerHandshake } from "./src/core/v1/handshake.ts";
-export type { HandshakeKeys, Session, Step } from "./src/core/v1/handshake.ts";
+} from "./src/core/link/v1/frame.ts";
+export type { Direction } from "./src/core/link/v1/frame.ts";
+export { ClientHandshake, ServerHandshake } from "./src/core/link/v1/handshake.ts";
+export type { HandshakeKeys, Session, Step } from "./src/core/link/v1/handshake.ts";
 
 // Version 2 of the wire.
 export type { Clock, Rng } from "./src/contract/host.ts";
-export type { KeyExchange } from "./src/core/link/secrets.ts";
+export type { KeyExchange } from "./src/core/link/v2/secrets.ts";
 export { linkSecret } from "./src/cli/link_secret.ts";
-export { HELLO_SIZE, readClientHello } from "./src/core/link/hello.ts";
-export type { Hello } from "./src/core/link/hello.ts";
-export { ReplayMemory } from "./src/core/link/replay.ts";
-export { Capability } from "./src/core/link/setup.ts";
-export { ClientLink } from "./src/core/link/client_link.ts";
-export type { ClientStep } from "./src/core/link/client_link.ts";
-export { ServerLink } from "./src/core/link/server_link.ts";
-export type { LinkParty, LinkSession } from "./src/core/link/handshake.ts";
-export type { Belonging, ClientSetup, Offer, ServerSetup } from "./src/core/link/setup.ts";
-export { RECORD_HEADER, RECORD_TAG, RecordOpener, RecordSealer } from "./src/core/link/record.ts";
-export { sealText } from "./src/core/link/key_schedule.ts";
-export { CloseCode, packClose, packEcho, readFrames } from "./src/core/link/frames.ts";
-export type { Frame } from "./src/core/link/frames.ts";
+export { HELLO_SIZE, readClientHello } from "./src/core/link/v2/hello.ts";
+export type { Hello } from "./src/core/link/v2/hello.ts";
+export { ReplayMemory } from "./src/core/link/v2/replay_filter.ts";
+export { Capability } from "./src/core/link/v2/setup.ts";
+export { ClientLink } from "./src/core/link/v2/client_handshake.ts";
+export type { ClientStep } from "./src/core/link/v2/client_handshake.ts";
+export { ServerLink } from "./src/core/link/v2/server_handshake.ts";
+export type { LinkParty, LinkSession } from "./src/core/link/v2/handshake.ts";
+export type { Belonging, ClientSetup, Offer, ServerSetup } from "./src/core/link/v2/setup.ts";
+export {
+  RECORD_HEADER,
+  RECORD_TAG,
+  RecordOpener,
+  RecordSealer,
+} from "./src/core/link/v2/record.ts";
+export { sealText } from "./src/core/link/v2/key_schedule.ts";
+export { CloseCode, packClose, packEcho, readFrames } from "./src/core/link/v2/frames.ts";
+export type { Frame } from "./src/core/link/v2/frames.ts";
 
 /** X25519 by node:crypto, for {@linkcode LinkParty}. */
 export const x25519: KeyExchange = nodeKeyExchange;

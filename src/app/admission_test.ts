@@ -5,7 +5,7 @@ import { memoryPair } from "../../tests/fake/memory.ts";
 import { seededRng } from "../../tests/fake/rng.ts";
 import { UNABLE } from "../../tests/fake/v2_pair.ts";
 import { TtunError } from "../base/errors.ts";
-import { ReplayMemory } from "../core/link/replay.ts";
+import { ReplayMemory } from "../core/link/v2/replay_filter.ts";
 import { meetClient } from "./admission.ts";
 import { meetServer } from "./meet_server.ts";
 

@@ -1,7 +1,7 @@
 import { Places, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import type { Packets, Room } from "../contract/packet.ts";
-import { CoDel } from "../core/codel.ts";
-import { flowOf } from "../core/ip.ts";
+import { CoDel } from "../core/ip/codel.ts";
+import { flowOf } from "../core/ip/header.ts";
 import { PacketRing, type Queued } from "./packet_ring.ts";
 
 /** Keystrokes, calls, acknowledgements, name queries: such packets go before bulk. */

@@ -4,7 +4,7 @@ import { flowOfPacket, flowPacket, markOf, marksByFlow } from "../../tests/fake/
 import { batchOf } from "../../tests/fake/packets.ts";
 import { copiesOf, ROOMS } from "../../tests/fake/rooms.ts";
 import { makePackets, MAX_PACKET } from "../base/packets.ts";
-import { flowOf } from "../core/ip.ts";
+import { flowOf } from "../core/ip/header.ts";
 import { Backlog } from "./backlog.ts";
 
 fc.configureGlobal({ seed: 7 });

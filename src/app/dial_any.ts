@@ -4,7 +4,7 @@ import { noAnswer } from "../base/dial_timeout.ts";
 import { abortable, onAbort } from "../base/scope.ts";
 import type { Clock, Resolver } from "../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../contract/stream.ts";
-import { type EyeballStep, HappyEyeballs } from "../core/happy_eyeballs.ts";
+import { type EyeballStep, HappyEyeballs } from "../core/net/happy_eyeballs.ts";
 import { type Failure, failureOf, mostTelling } from "../core/proxy/failure.ts";
 import { promised, startDial, tell } from "./dial_events.ts";
 
@@ -86,7 +86,7 @@ async function resolveInTime(
   return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
 }
 
-/** Drives the attempts (core/happy_eyeballs.ts) until one is connected or all have failed. */
+/** Drives the attempts (core/net/happy_eyeballs.ts) until one is connected or all have failed. */
 async function race(
   addresses: string[],
   o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,

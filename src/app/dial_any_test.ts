@@ -5,7 +5,7 @@ import type { Addr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Dialer, DialOptions, Stream } from "../contract/stream.ts";
-import { interleave } from "../core/happy_eyeballs.ts";
+import { interleave } from "../core/net/happy_eyeballs.ts";
 import { dialAny } from "./dial_any.ts";
 
 const V6 = ["2001:db8::1", "2001:db8::2", "2001:db8::3"] as const;

@@ -2,7 +2,7 @@ import { type Cidr, type HostPort, ipBytes } from "../base/addr.ts";
 import { toTtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock, Resolver, Rng } from "../contract/host.ts";
-import { Backoff } from "../core/backoff.ts";
+import { Backoff } from "../core/net/backoff.ts";
 import { onAbort } from "../base/scope.ts";
 import { sleep } from "./wait.ts";
 

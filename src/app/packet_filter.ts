@@ -1,9 +1,9 @@
 import { makePackets, MAX_PACKET, MAX_SUPER_PACKET, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Packets } from "../contract/packet.ts";
-import { packetTooBig } from "../core/icmp.ts";
-import { clampMss, isIpPacket } from "../core/ip.ts";
-import { acceptHeader, completeChecksum, gsoNeeds, needsChecksum } from "../core/virtio_net.ts";
+import { packetTooBig } from "../core/ip/icmp.ts";
+import { clampMss, isIpPacket } from "../core/ip/header.ts";
+import { acceptHeader, completeChecksum, gsoNeeds, needsChecksum } from "../core/ip/virtio_net.ts";
 import type { PacketCounters, Traffic } from "./packet_service.ts";
 
 /** Errors are answered at most so often, in milliseconds (RFC 4443, 2.4 f). */

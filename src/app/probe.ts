@@ -1,5 +1,5 @@
 import { makePackets } from "../base/packets.ts";
-import { unseenPacket } from "../core/ip.ts";
+import { unseenPacket } from "../core/ip/header.ts";
 import type { Tenant } from "./place.ts";
 import type { V1Link } from "./v1_link.ts";
 

@@ -6,7 +6,7 @@ import { batchOf } from "../../tests/fake/packets.ts";
 import { Cable } from "../../tests/fake/pipe.ts";
 import { frameOf, sessionPair, textsIn } from "../../tests/fake/v1_session.ts";
 import { toHex } from "../base/bytes.ts";
-import { unseenPacket } from "../core/ip.ts";
+import { unseenPacket } from "../core/ip/header.ts";
 import { V1Life } from "./probe.ts";
 import { V1Link } from "./v1_link.ts";
 

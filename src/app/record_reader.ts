@@ -7,10 +7,10 @@ import {
   readFrame,
   SUPER_CONTINUES,
   SUPER_MORE,
-} from "../core/link/frames.ts";
-import type { LinkSession } from "../core/link/handshake.ts";
-import { RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
-import { Reader } from "../core/varint.ts";
+} from "../core/link/v2/frames.ts";
+import type { LinkSession } from "../core/link/v2/handshake.ts";
+import { RECORD_HEADER, RECORD_TAG } from "../core/link/v2/record.ts";
+import { Reader } from "../base/varint.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
 /** So many frames that are no packets are dealt with at a time: each may cost as much as one. */

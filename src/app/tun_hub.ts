@@ -10,7 +10,7 @@ import {
 import { onAbort } from "../base/scope.ts";
 import type { Clock } from "../contract/host.ts";
 import type { Device, Link, Packets, Room } from "../contract/packet.ts";
-import { addressSize, sourceOffset } from "../core/ip.ts";
+import { addressSize, sourceOffset } from "../core/ip/header.ts";
 import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./carry.ts";
 import { FairQueue, QUEUES } from "./fair_backlog.ts";

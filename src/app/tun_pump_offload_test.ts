@@ -20,7 +20,7 @@ import { ABLE, ALL_OFFLOADS, type Parcel, UNABLE, v2Pair } from "../../tests/fak
 import { ipPacket } from "../../tests/fake/vpn.ts";
 import { readU16, writeU16 } from "../base/bytes.ts";
 import { Offload } from "../base/packets.ts";
-import { Gso } from "../core/virtio_net.ts";
+import { Gso } from "../core/ip/virtio_net.ts";
 import { TunPump } from "./tun_pump.ts";
 import { V1Link } from "./v1_link.ts";
 

@@ -18,11 +18,11 @@ import {
   writeLastPiece,
   writePacketHeader,
   writeSuperHeader,
-} from "../core/link/frames.ts";
-import { type LinkSession, refusal } from "../core/link/handshake.ts";
-import { sealText } from "../core/link/key_schedule.ts";
-import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/record.ts";
-import { Capability } from "../core/link/setup.ts";
+} from "../core/link/v2/frames.ts";
+import { type LinkSession, refusal } from "../core/link/v2/handshake.ts";
+import { sealText } from "../core/link/v2/key_schedule.ts";
+import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../core/link/v2/record.ts";
+import { Capability } from "../core/link/v2/setup.ts";
 import { concat, readU32, writeU32 } from "../base/bytes.ts";
 import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
 import { ControlBudget } from "./control_budget.ts";

@@ -17,7 +17,7 @@ import {
   v2Pair,
 } from "../../tests/fake/v2_pair.ts";
 import { Offload, VIRTIO_NET_HEADER } from "../base/packets.ts";
-import { RECORD_TAG } from "../core/link/record.ts";
+import { RECORD_TAG } from "../core/link/v2/record.ts";
 import type { DeviceFacts, V2Link } from "./v2_link.ts";
 
 fc.configureGlobal({ seed: 8 });

@@ -17,12 +17,12 @@ import vectors from "../../tests/vector/link-v2.json" with { type: "json" };
 import { concat, fromHex, toHex } from "../base/bytes.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { Stream } from "../contract/stream.ts";
-import { makePureCipher } from "../core/cipher/table.ts";
-import { readFrames } from "../core/link/frames.ts";
-import type { LinkSession } from "../core/link/handshake.ts";
-import { RECORD_HEADER, RECORD_TAG, RecordOpener, RecordSealer } from "../core/link/record.ts";
-import { Capability } from "../core/link/setup.ts";
-import { acceptHeader } from "../core/virtio_net.ts";
+import { makePureCipher } from "../core/cipher/pure_cipher.ts";
+import { readFrames } from "../core/link/v2/frames.ts";
+import type { LinkSession } from "../core/link/v2/handshake.ts";
+import { RECORD_HEADER, RECORD_TAG, RecordOpener, RecordSealer } from "../core/link/v2/record.ts";
+import { Capability } from "../core/link/v2/setup.ts";
+import { acceptHeader } from "../core/ip/virtio_net.ts";
 import { V2Link } from "./v2_link.ts";
 
 /** Known answers of tests/tools/link_vectors.py for frame 02, from docs/link-v2.md alone. */

@@ -3,9 +3,9 @@ import { between, marksAtEnd } from "../../tests/fake/hub.ts";
 import { errorOf, type Running, VpnWorld } from "../../tests/fake/vpn.ts";
 import { seededRng } from "../../tests/fake/rng.ts";
 import { parseCidr } from "../base/addr.ts";
-import { AddressPool, type Lease } from "../core/address_pool.ts";
+import { AddressPool, type Lease } from "../core/ip/address_pool.ts";
 import { ClientNetworks, parseClientNetwork } from "../core/ip/client_networks.ts";
-import type { ClientIdentity } from "../core/link/identity.ts";
+import type { ClientIdentity } from "../core/link/v2/identity.ts";
 
 const SERVER4 = "10.8.0.1";
 

@@ -3,7 +3,7 @@ import { between, marksAtEnd } from "../../tests/fake/hub.ts";
 import { errorOf, type Running, VpnWorld } from "../../tests/fake/vpn.ts";
 import { parseCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import { AddressPool } from "../core/address_pool.ts";
+import { AddressPool } from "../core/ip/address_pool.ts";
 
 const FIRST = "192.0.2.11";
 const SECOND = "192.0.2.12";

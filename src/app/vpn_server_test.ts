@@ -4,7 +4,7 @@ import { twinSeal, twinSessionKey } from "../../tests/fake/v1_twin.ts";
 import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
 import { concat } from "../base/bytes.ts";
 import type { Stream } from "../contract/stream.ts";
-import { ClientHandshake } from "../core/v1/handshake.ts";
+import { ClientHandshake } from "../core/link/v1/handshake.ts";
 
 const never = new AbortController().signal;
 

@@ -3,7 +3,7 @@ import { flowPacket, markOf, marksByFlow } from "../../tests/fake/flow.ts";
 import { between, markAtEnd } from "../../tests/fake/hub.ts";
 import { VpnWorld } from "../../tests/fake/vpn.ts";
 import { parseCidr } from "../base/addr.ts";
-import { AddressPool } from "../core/address_pool.ts";
+import { AddressPool } from "../core/ip/address_pool.ts";
 
 const HOST = "192.0.2.11";
 

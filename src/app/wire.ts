@@ -3,10 +3,10 @@ import { Offload } from "../base/packets.ts";
 import type { CipherName } from "../contract/cipher.ts";
 import type { Rng } from "../contract/host.ts";
 import type { Link } from "../contract/packet.ts";
-import type { LinkParty } from "../core/link/handshake.ts";
-import { Capability } from "../core/link/setup.ts";
-import type { KeyExchange } from "../core/link/secrets.ts";
-import type { HandshakeKeys } from "../core/v1/handshake.ts";
+import type { LinkParty } from "../core/link/v2/handshake.ts";
+import { Capability } from "../core/link/v2/setup.ts";
+import type { KeyExchange } from "../core/link/v2/secrets.ts";
+import type { HandshakeKeys } from "../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./liveness.ts";
 import type { RekeyLimits } from "./v2_link.ts";
 
@@ -21,7 +21,7 @@ export interface WireSecrets {
   readonly mode: WireMode;
   /** Version 1: K and how ciphers are made. */
   readonly v1: Omit<HandshakeKeys, "nonce">;
-  /** Version 2: S of core/link/secrets.ts; unused with mode v1. */
+  /** Version 2: S of core/link/v2/secrets.ts; unused with mode v1. */
   readonly s: Uint8Array;
   readonly keyExchange: KeyExchange;
   readonly rng: Rng;

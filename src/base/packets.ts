@@ -53,7 +53,7 @@ export class Places {
   }
 }
 
-/** Size of a virtio_net_hdr (core/virtio_net.ts), which may stand before a packet. */
+/** Size of a virtio_net_hdr (core/ip/virtio_net.ts), which may stand before a packet. */
 export const VIRTIO_NET_HEADER = 10;
 
 /**

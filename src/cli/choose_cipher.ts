@@ -2,8 +2,8 @@ import { openLibcrypto } from "../../ffi/libcrypto.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { CipherFactory } from "../contract/cipher.ts";
-import { findDisagreement } from "../core/cipher/disagreement.ts";
-import { makePureCipher } from "../core/cipher/table.ts";
+import { findDisagreement } from "../core/cipher/self_test.ts";
+import { makePureCipher } from "../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../io/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 

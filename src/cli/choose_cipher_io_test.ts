@@ -3,7 +3,7 @@ import { TtunError } from "../base/errors.ts";
 import { type LogRecord, makeLogger } from "../base/log.ts";
 import { openLibcrypto } from "../../ffi/libcrypto.ts";
 import type { CipherFactory } from "../contract/cipher.ts";
-import { makePureCipher } from "../core/cipher/table.ts";
+import { makePureCipher } from "../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../io/node_cipher.ts";
 import { agreementSuite, always, cipherSuite } from "../../tests/suite/cipher_suite.ts";
 import {

@@ -1,5 +1,5 @@
 import { TtunError } from "../base/errors.ts";
-import { parseDirectFile } from "../core/proxy/direct_rules.ts";
+import { parseDirectFile } from "../core/proxy/bypass_rules.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
 import { readBounded } from "./read_bounded.ts";
 import { utf8Text } from "./text_bytes.ts";
@@ -10,7 +10,7 @@ const LIMIT = 16 * 1024 * 1024;
 const KIND = "file for --direct";
 
 /**
- * The entries of --direct-file, as core/proxy/direct_rules.ts reads them.
+ * The entries of --direct-file, as core/proxy/bypass_rules.ts reads them.
  * @throws {TtunError} usage, privilege
  */
 export async function readDirectFile(

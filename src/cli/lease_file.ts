@@ -1,6 +1,6 @@
 import { type Cidr, formatIp } from "../base/addr.ts";
 import type { Logger } from "../base/log.ts";
-import type { Lease } from "../core/address_pool.ts";
+import type { Lease } from "../core/ip/address_pool.ts";
 import { MOST_LEASE_BYTES, readLeases, writeLeases } from "../core/ip/leases.ts";
 import { mayKeepState, NO_STATE_PERMISSION, readState, writeState } from "./state_file.ts";
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../contract/host.ts";
-import type { AddressPool, Lease } from "../core/address_pool.ts";
+import type { AddressPool, Lease } from "../core/ip/address_pool.ts";
 
 /** A crowd of clients that comes at once is one report. */
 const AT_MOST_EVERY = 1_000;

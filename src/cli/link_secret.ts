@@ -1,7 +1,7 @@
 import { toHex } from "../base/bytes.ts";
 import { scrypt } from "node:crypto";
 import { TtunError } from "../base/errors.ts";
-import { derive, SCRYPT } from "../core/link/secrets.ts";
+import { derive, SCRYPT } from "../core/link/v2/secrets.ts";
 
 /** Node's default limit is below what these parameters take. */
 const MAX_MEMORY = 64 << 20;

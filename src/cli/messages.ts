@@ -1,14 +1,14 @@
 import type { Cidr, HostPort } from "../base/addr.ts";
-import type { AddressRule } from "../core/proxy/rules.ts";
+import type { AddressRule } from "../core/proxy/acl.ts";
 import type { PlainError } from "../base/errors.ts";
 import type { LogLevel, LogRecord } from "../base/log.ts";
 import type { NamedKey, ProxyLimits } from "../app/proxy/options.ts";
 import type { WireMode } from "../app/wire.ts";
 import type { CipherName } from "../contract/cipher.ts";
-import type { Lease } from "../core/address_pool.ts";
+import type { Lease } from "../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../core/ip/client_networks.ts";
-import type { ClientIdentity } from "../core/link/identity.ts";
-import type { PortRange } from "../core/tt/port_range.ts";
+import type { ClientIdentity } from "../core/link/v2/identity.ts";
+import type { PortRange } from "../core/hop/port_range.ts";
 import type { CipherMode } from "./choose_cipher.ts";
 
 /** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
@@ -39,7 +39,7 @@ export interface VpnConfig {
       readonly many?: ManyClientsConfig;
     }
     | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
-  /** K of core/kdf.ts: the pre-shared key itself stays in the main thread. */
+  /** K of core/link/v1/kdf.ts: the pre-shared key itself stays in the main thread. */
   readonly psk: Uint8Array;
   /** Which versions of the wire are spoken. */
   readonly wire: WireMode;
@@ -97,7 +97,7 @@ export interface VpnFacts {
 
 /** What is known only when a tunnel's data plane has begun: it takes a while to work out. */
 export interface VpnGo {
-  /** The secret of version 2 (core/link/secrets.ts). */
+  /** The secret of version 2 (core/link/v2/secrets.ts). */
   readonly s: Uint8Array;
   /** Client: this server has spoken version 2 with this key before. */
   readonly knowsV2: boolean;
@@ -125,7 +125,7 @@ export interface ProxyConfig {
       readonly server: string;
       readonly password: Uint8Array;
       readonly listen: HostPort;
-      /** Entries of core/proxy/direct_rules.ts. */
+      /** Entries of core/proxy/bypass_rules.ts. */
       readonly direct: readonly string[];
       readonly isEager: boolean;
       readonly auth: Credentials | null;

@@ -2,7 +2,7 @@ import { WAKE } from "../../ffi/epoll.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Lease } from "../core/address_pool.ts";
+import type { Lease } from "../core/ip/address_pool.ts";
 import type { RunContext } from "./context.ts";
 import type { Beginning, Order, PlaneConfig, Report } from "./messages.ts";
 import { resolveHost } from "./resolve.ts";

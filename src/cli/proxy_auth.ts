@@ -1,6 +1,6 @@
 import { constantTimeEqual, utf8 } from "../base/bytes.ts";
 import { TtunError } from "../base/errors.ts";
-import type { CheckPassword } from "../core/proxy/socks5.ts";
+import type { CheckPassword } from "../core/proxy/socks/socks5_server.ts";
 import type { RunContext } from "./context.ts";
 import { denoKeyHost, type KeyHost } from "./key_host.ts";
 import type { Credentials } from "./messages.ts";

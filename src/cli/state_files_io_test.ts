@@ -3,7 +3,7 @@ import { FakeClock } from "../../tests/fake/clock.ts";
 import { keptLog } from "../../tests/fake/log.ts";
 import { parseCidr } from "../base/addr.ts";
 import { toHex } from "../base/bytes.ts";
-import type { Lease } from "../core/address_pool.ts";
+import type { Lease } from "../core/ip/address_pool.ts";
 import { keptIdentity } from "./client_identity.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { makeStateFor, readState, writeState } from "./state_file.ts";

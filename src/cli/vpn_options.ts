@@ -2,7 +2,7 @@ import { type Cidr, networkOf, parseCidr, parseIp } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { CIPHER_NAMES } from "../contract/cipher.ts";
 import { parseClientNetwork } from "../core/ip/client_networks.ts";
-import { isClientName } from "../core/link/client_name.ts";
+import { isClientName } from "../core/link/v2/client_name.ts";
 import { readAddress } from "./address_args.ts";
 import { KEY_FILE_OPTION, KEY_OPTION, LOG_OPTIONS, MEANS_OPTIONS } from "./common_options.ts";
 import type { OptionTable, Values } from "./option_table.ts";

@@ -11,7 +11,7 @@ export interface Packets {
   readonly offset: Int32Array;
   readonly length: Int32Array;
   /**
-   * 1 where a virtio_net_hdr (core/virtio_net.ts) stands in the 10 bytes before packet i and says
+   * 1 where a virtio_net_hdr (core/ip/virtio_net.ts) stands in the 10 bytes before packet i and says
    * something; 0 where the packet is complete, whatever stands there.
    */
   readonly header: Uint8Array;

@@ -1,5 +1,5 @@
 import { agreementSuite, always, cipherSuite } from "../../tests/suite/cipher_suite.ts";
-import { makePureCipher } from "../core/cipher/table.ts";
+import { makePureCipher } from "../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "./node_cipher.ts";
 
 cipherSuite("node", always(makeNodeCipher));

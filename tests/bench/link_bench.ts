@@ -1,19 +1,19 @@
 /** Cost of link version 2 beside version 1: a handshake, and packets sealed and opened. */
 import { makePackets } from "../../src/base/packets.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
-import { ServerLink } from "../../src/core/link/server_link.ts";
-import { ClientLink } from "../../src/core/link/client_link.ts";
-import type { LinkParty } from "../../src/core/link/handshake.ts";
-import { PACKET_HEADER, writePacketHeader } from "../../src/core/link/frames.ts";
+import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
+import { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
+import type { LinkParty } from "../../src/core/link/v2/handshake.ts";
+import { PACKET_HEADER, writePacketHeader } from "../../src/core/link/v2/frames.ts";
 import {
   RECORD_HEADER,
   RECORD_TAG,
   RecordOpener,
   RecordSealer,
-} from "../../src/core/link/record.ts";
-import { Capability } from "../../src/core/link/setup.ts";
-import { FrameOpener, FrameSealer } from "../../src/core/v1/frame.ts";
-import { ClientHandshake, ServerHandshake } from "../../src/core/v1/handshake.ts";
+} from "../../src/core/link/v2/record.ts";
+import { Capability } from "../../src/core/link/v2/setup.ts";
+import { FrameOpener, FrameSealer } from "../../src/core/link/v1/frame.ts";
+import { ClientHandshake, ServerHandshake } from "../../src/core/link/v1/handshake.ts";
 import { openLibcrypto } from "../../ffi/libcrypto.ts";
 import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
 

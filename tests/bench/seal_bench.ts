@@ -8,7 +8,7 @@ import {
   NONCE_SIZE,
   TAG_SIZE,
 } from "../../src/contract/cipher.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../../src/io/node_cipher.ts";
 
 const SIZES = [64, 1280, 16384];

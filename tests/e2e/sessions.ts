@@ -4,8 +4,8 @@
  */
 import { meetServer } from "../../src/app/meet_server.ts";
 import { linkSecret } from "../../src/cli/link_secret.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
-import { pskKey } from "../../src/core/kdf.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
 import { PosixNet } from "../../src/io/posix_net.ts";

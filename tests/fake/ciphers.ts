@@ -1,5 +1,5 @@
 import type { Cipher, CipherFactory } from "../../src/contract/cipher.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 
 /** A factory that knows which of its ciphers were not disposed of. */
 export class CountedCiphers {

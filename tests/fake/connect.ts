@@ -1,7 +1,7 @@
 import { tell } from "../../src/app/dial_events.ts";
 import type { Connect, ConnectOptions } from "../../src/app/proxy/egress.ts";
 import type { Stream } from "../../src/contract/stream.ts";
-import type { Target } from "../../src/core/proxy/target.ts";
+import type { Target } from "../../src/base/target.ts";
 
 export type PromisedConnect = (target: Target, o: ConnectOptions) => Promise<Stream>;
 

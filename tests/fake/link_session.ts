@@ -2,26 +2,26 @@ import { Buffer } from "node:buffer";
 import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
 import { concat, fromHex, readU16, toHex, writeU16, writeU32 } from "../../src/base/bytes.ts";
 import type { CipherFactory, CipherName } from "../../src/contract/cipher.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
-import { ServerLink } from "../../src/core/link/server_link.ts";
-import { ClientLink, type ClientStep } from "../../src/core/link/client_link.ts";
-import type { LinkParty, LinkSession } from "../../src/core/link/handshake.ts";
-import { HELLO_SIZE, readClientHello } from "../../src/core/link/hello.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
+import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
+import { ClientLink, type ClientStep } from "../../src/core/link/v2/client_handshake.ts";
+import type { LinkParty, LinkSession } from "../../src/core/link/v2/handshake.ts";
+import { HELLO_SIZE, readClientHello } from "../../src/core/link/v2/hello.ts";
 import {
   handshakeSecrets,
   sealText,
   type TrafficSecrets,
   trafficSecrets,
-} from "../../src/core/link/key_schedule.ts";
+} from "../../src/core/link/v2/key_schedule.ts";
 import {
   MAX_RECORD_BODY,
   RECORD_HEADER,
   RECORD_TAG,
   RecordOpener,
   RecordSealer,
-} from "../../src/core/link/record.ts";
-import type { KeyExchange } from "../../src/core/link/secrets.ts";
-import type { Belonging, Offer, ServerSetup } from "../../src/core/link/setup.ts";
+} from "../../src/core/link/v2/record.ts";
+import type { KeyExchange } from "../../src/core/link/v2/secrets.ts";
+import type { Belonging, Offer, ServerSetup } from "../../src/core/link/v2/setup.ts";
 import { seededRng } from "./rng.ts";
 
 /** Some moment, and a secret that both ends have unless a test says otherwise. */

@@ -14,9 +14,9 @@ import {
 } from "../../src/app/proxy/options.ts";
 import { runProxyClient } from "../../src/app/proxy/tt_client.ts";
 import { serveProxy } from "../../src/app/proxy/tt_server.ts";
-import { DirectRules } from "../../src/core/proxy/direct_rules.ts";
-import { parseRules } from "../../src/core/proxy/rules.ts";
-import type { CheckPassword } from "../../src/core/proxy/socks5.ts";
+import { DirectRules } from "../../src/core/proxy/bypass_rules.ts";
+import { parseRules } from "../../src/core/proxy/acl.ts";
+import type { CheckPassword } from "../../src/core/proxy/socks/socks5_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { CountedStreams } from "./counted_streams.ts";

@@ -1,10 +1,10 @@
 import { Scratch } from "../../src/app/proxy/scratch.ts";
 import { TtStream, type TtStreamOptions } from "../../src/app/proxy/tt_stream.ts";
 import type { Stream } from "../../src/contract/stream.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";
 import { Marker } from "../../src/core/tt/mark.ts";
-import { RandomBlock } from "../../src/core/tt/random.ts";
+import { RandomBlock } from "../../src/core/tt/random_pool.ts";
 import { FakeClock } from "./clock.ts";
 import { memoryPair } from "./memory.ts";
 import { seededRng } from "./rng.ts";

@@ -1,16 +1,16 @@
 import { concat, toHex, utf8 } from "../../src/base/bytes.ts";
 import { makePackets } from "../../src/base/packets.ts";
 import { type CipherFactory, type CipherName, TAG_SIZE } from "../../src/contract/cipher.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
-import { pskKey } from "../../src/core/kdf.ts";
-import { type FrameOpener, type FrameSealer, HEADER } from "../../src/core/v1/frame.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
+import { type FrameOpener, type FrameSealer, HEADER } from "../../src/core/link/v1/frame.ts";
 import {
   ClientHandshake,
   type HandshakeKeys,
   ServerHandshake,
   type Session,
   type Step,
-} from "../../src/core/v1/handshake.ts";
+} from "../../src/core/link/v1/handshake.ts";
 import { seededRng } from "./rng.ts";
 
 /** What a handshake is made from, with values that a test need not name. */

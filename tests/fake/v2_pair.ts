@@ -1,9 +1,9 @@
 import { makePackets, Offload, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
 import type { Packets, Room } from "../../src/contract/packet.ts";
 import type { Stream } from "../../src/contract/stream.ts";
-import type { LinkSession } from "../../src/core/link/handshake.ts";
-import { sealText } from "../../src/core/link/key_schedule.ts";
-import { Capability } from "../../src/core/link/setup.ts";
+import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
+import { sealText } from "../../src/core/link/v2/key_schedule.ts";
+import { Capability } from "../../src/core/link/v2/setup.ts";
 import { type DeviceFacts, type RekeyLimits, V2Link } from "../../src/app/v2_link.ts";
 import { FakeClock } from "./clock.ts";
 import { converse, OFFER } from "./link_session.ts";

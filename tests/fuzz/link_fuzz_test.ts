@@ -3,18 +3,18 @@ import fc from "fast-check";
 import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
-import { packEcho, packRekey, readFrames } from "../../src/core/link/frames.ts";
-import { ServerLink } from "../../src/core/link/server_link.ts";
-import type { ClientLink } from "../../src/core/link/client_link.ts";
-import type { LinkSession } from "../../src/core/link/handshake.ts";
-import { HELLO_SIZE, readClientHello } from "../../src/core/link/hello.ts";
-import { sealText } from "../../src/core/link/key_schedule.ts";
+import { packEcho, packRekey, readFrames } from "../../src/core/link/v2/frames.ts";
+import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
+import type { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
+import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
+import { HELLO_SIZE, readClientHello } from "../../src/core/link/v2/hello.ts";
+import { sealText } from "../../src/core/link/v2/key_schedule.ts";
 import {
   RECORD_HEADER,
   RECORD_TAG,
   type RecordOpener,
   type RecordSealer,
-} from "../../src/core/link/record.ts";
+} from "../../src/core/link/v2/record.ts";
 import { clientLink, converse, NOW, SECRET, serverLink } from "../fake/link_session.ts";
 
 fc.configureGlobal({ seed: 3 });

@@ -10,7 +10,7 @@ import {
   packRekey,
   packSetup,
   readFrames,
-} from "../../src/core/link/frames.ts";
+} from "../../src/core/link/v2/frames.ts";
 import {
   packClientKeyMessage,
   packClientSetup,
@@ -20,7 +20,7 @@ import {
   readClientSetup,
   readServerKeyMessage,
   readServerSetup,
-} from "../../src/core/link/setup.ts";
+} from "../../src/core/link/v2/setup.ts";
 import { BELONGING, OFFER } from "../fake/link_session.ts";
 
 fc.configureGlobal({ seed: 4 });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { makePackets, MAX_SUPER_PACKET } from "../../src/base/packets.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { writeVarint } from "../../src/core/varint.ts";
+import { writeVarint } from "../../src/base/varint.ts";
 import { seededRng } from "../fake/rng.ts";
 import { arriving, type Parcel, parcelsIn, speak, v2Pair } from "../fake/v2_pair.ts";
 import { receive } from "../suite/waiting.ts";

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TtunError } from "../../src/base/errors.ts";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
-import { BodyReader, requestFraming } from "../../src/core/proxy/http_body.ts";
-import { headText } from "../../src/core/proxy/http_fixture.ts";
-import { parseRequestHead, RESPONSE_LIMITS } from "../../src/core/proxy/http_head.ts";
-import { readRequest } from "../../src/core/proxy/http_request.ts";
-import { responseFraming } from "../../src/core/proxy/http_response_framing.ts";
-import { parseResponseHead } from "../../src/core/proxy/http_response_head.ts";
-import { responseForClient } from "../../src/core/proxy/http_rewrite.ts";
+import { BodyReader, requestFraming } from "../../src/core/proxy/http/body.ts";
+import { headText } from "../../src/core/proxy/http/fixture.ts";
+import { parseRequestHead, RESPONSE_LIMITS } from "../../src/core/proxy/http/head.ts";
+import { readRequest } from "../../src/core/proxy/http/request.ts";
+import { responseFraming } from "../../src/core/proxy/http/response_framing.ts";
+import { parseResponseHead } from "../../src/core/proxy/http/response_head.ts";
+import { responseForClient } from "../../src/core/proxy/http/rewrite.ts";
 
 function isRefusal(error: unknown): true {
   assert.ok(error instanceof TtunError && error.kind === "protocol", String(error));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
-import type { HttpAction } from "../../src/core/proxy/http_action.ts";
-import { REQUEST_LIMITS } from "../../src/core/proxy/http_head.ts";
-import { HttpProxy } from "../../src/core/proxy/http_proxy.ts";
-import { formatTarget } from "../../src/core/proxy/target.ts";
+import type { HttpAction } from "../../src/core/proxy/http/action.ts";
+import { REQUEST_LIMITS } from "../../src/core/proxy/http/head.ts";
+import { HttpProxy } from "../../src/core/proxy/http/proxy.ts";
+import { formatTarget } from "../../src/base/target.ts";
 
 /** A target as the world has it: what it says, and whether it then ends, once it has heard this. */
 type Answer = (heard: string) => { text: string; ends: boolean } | null;

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { formatIp, parseIp } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { DirectRules } from "../../src/core/proxy/direct_rules.ts";
+import { DirectRules } from "../../src/core/proxy/bypass_rules.ts";
 import { mostTelling } from "../../src/core/proxy/failure.ts";
-import { type EyeballStep, HappyEyeballs } from "../../src/core/happy_eyeballs.ts";
-import { AddressRules } from "../../src/core/proxy/rules.ts";
-import { specialUse } from "../../src/core/proxy/special_addresses.ts";
-import { makeTarget, parseAuthority, parseConnectTarget } from "../../src/core/proxy/target.ts";
+import { type EyeballStep, HappyEyeballs } from "../../src/core/net/happy_eyeballs.ts";
+import { AddressRules } from "../../src/core/proxy/acl.ts";
+import { specialUse } from "../../src/core/proxy/special_use.ts";
+import { makeTarget, parseAuthority, parseConnectTarget } from "../../src/base/target.ts";
 
 /** Bits of an address as text: the slow, clear twin of prefixes. */
 function bits(ip: Uint8Array): string {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { concat, toHex, utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES, type CipherFactory, type CipherName } from "../../src/contract/cipher.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import {
   type Candidate,
   FirstFrameFinder,
@@ -20,7 +20,7 @@ import {
   NEEDS_MORE,
 } from "../../src/core/tt/frame.ts";
 import { minutesToTry, TtKeys } from "../../src/core/tt/keys.ts";
-import { RandomBlock } from "../../src/core/tt/random.ts";
+import { RandomBlock } from "../../src/core/tt/random_pool.ts";
 import { makeNodeCipher } from "../../src/io/node_cipher.ts";
 import { seededRng } from "../fake/rng.ts";
 import { twinDecode, twinKeys, twinSeal } from "../fake/tt_twin.ts";

@@ -4,7 +4,7 @@ import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { makePackets } from "../../src/base/packets.ts";
 import { CIPHER_NAMES, type CipherName } from "../../src/contract/cipher.ts";
-import { ClientHandshake, ServerHandshake, type Step } from "../../src/core/v1/handshake.ts";
+import { ClientHandshake, ServerHandshake, type Step } from "../../src/core/link/v1/handshake.ts";
 import { frameOf, handshakeKeys, sessionPair, textsIn, toSend } from "../fake/v1_session.ts";
 
 /** All of `bytes`, cut where `cuts` say. */

@@ -6,15 +6,15 @@
 import { concat } from "../../src/base/bytes.ts";
 import { linkParty, type WireSecrets } from "../../src/app/wire.ts";
 import { linkSecret } from "../../src/cli/link_secret.ts";
-import { makePureCipher } from "../../src/core/cipher/table.ts";
-import { pskKey } from "../../src/core/kdf.ts";
-import { ClientLink } from "../../src/core/link/client_link.ts";
-import { packEcho } from "../../src/core/link/frames.ts";
-import type { LinkSession } from "../../src/core/link/handshake.ts";
-import { sealText } from "../../src/core/link/key_schedule.ts";
-import { MAX_RECORD_TEXT } from "../../src/core/link/record.ts";
-import { readAddresses } from "../../src/core/link/addresses.ts";
-import { ID_SIZE } from "../../src/core/link/setup.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
+import { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
+import { packEcho } from "../../src/core/link/v2/frames.ts";
+import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
+import { sealText } from "../../src/core/link/v2/key_schedule.ts";
+import { MAX_RECORD_TEXT } from "../../src/core/link/v2/record.ts";
+import { readAddresses } from "../../src/core/link/v2/addresses.ts";
+import { ID_SIZE } from "../../src/core/link/v2/setup.ts";
 import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
 
 const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));

@@ -3,7 +3,7 @@ import { kindOf, KINDS, PACKAGE_OF, partsOf } from "./kinds.ts";
 
 Deno.test("kinds: a file's place and name tell its kind", () => {
   const paths = [
-    "src/core/v1/frame_test.ts",
+    "src/core/link/v1/frame_test.ts",
     "src/io/tcp_io_test.ts",
     "ffi/tun_linux_root_test.ts",
     "tests/e2e/vpn_test.ts",

@@ -8,8 +8,8 @@ import {
   greetingAndRequest,
   request,
   Socks5Client,
-} from "../../core/proxy/socks5_client.ts";
-import type { Target } from "../../core/proxy/target.ts";
+} from "../../core/proxy/socks/socks5_client.ts";
+import type { Target } from "../../base/target.ts";
 import { ConnectError, toConnectError } from "./egress.ts";
 import type { ProxyLimits, TtWire } from "./options.ts";
 import type { Scratch } from "./scratch.ts";

@@ -5,9 +5,9 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { makePureCipher } from "../../core/cipher/table.ts";
+import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
-import { RandomBlock } from "../../core/tt/random.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { type Carrier, Carriers } from "./carriers.ts";
 import { MinuteSecrets } from "./minute_secrets.ts";
 

@@ -5,7 +5,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { HttpProxy } from "../../core/proxy/http_proxy.ts";
+import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { driveHttp } from "./http_driver.ts";
 import { Relays } from "./relay.ts";
 

@@ -4,8 +4,8 @@ import { withoutZone } from "../../base/zone.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
-import type { AddressRules } from "../../core/proxy/rules.ts";
-import { formatTarget, type Target } from "../../core/proxy/target.ts";
+import type { AddressRules } from "../../core/proxy/acl.ts";
+import { formatTarget, type Target } from "../../base/target.ts";
 import { type NameOwner, startAny } from "../dial_any.ts";
 import { promised } from "../dial_events.ts";
 

@@ -6,8 +6,8 @@ import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
-import { type AddressRules, parseRules } from "../../core/proxy/rules.ts";
-import type { Target } from "../../core/proxy/target.ts";
+import { type AddressRules, parseRules } from "../../core/proxy/acl.ts";
+import type { Target } from "../../base/target.ts";
 import { ConnectError, connectFromHere, connectTo, toConnectError } from "./egress.ts";
 
 const V4 = "8.0.0.1";

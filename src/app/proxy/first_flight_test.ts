@@ -10,7 +10,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { Marker } from "../../core/tt/mark.ts";
-import { NonceMemory } from "../../core/tt/nonces.ts";
+import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { Stranger } from "../stranger.ts";
 import { type Admitted, readFirstFrame } from "./first_flight.ts";
 import { type Account, Guesses } from "./guesses.ts";

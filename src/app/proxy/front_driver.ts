@@ -1,10 +1,10 @@
 import { ProtocolError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { frontOf } from "../../core/proxy/front.ts";
-import { HttpProxy } from "../../core/proxy/http_proxy.ts";
-import { Socks4Server } from "../../core/proxy/socks4.ts";
-import { Socks5Server } from "../../core/proxy/socks5.ts";
-import { formatTarget, type Target } from "../../core/proxy/target.ts";
+import { frontOf } from "../../core/proxy/detect.ts";
+import { HttpProxy } from "../../core/proxy/http/proxy.ts";
+import { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
+import { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
+import { formatTarget, type Target } from "../../base/target.ts";
 import type { FrontEvents, FrontOptions } from "./front_options.ts";
 import { driveHttp } from "./http_driver.ts";
 import type { RelayCount } from "./relay.ts";

@@ -1,5 +1,5 @@
-import type { CheckPassword } from "../../core/proxy/socks5.ts";
-import type { Target } from "../../core/proxy/target.ts";
+import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { Target } from "../../base/target.ts";
 import type { NameOwner } from "../dial_any.ts";
 import type { Connect } from "./egress.ts";
 import type { RelayCount, Relays } from "./relay.ts";

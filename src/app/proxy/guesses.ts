@@ -1,7 +1,7 @@
 import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
 import type { Candidate } from "../../core/tt/first_frame.ts";
-import type { NonceMemory } from "../../core/tt/nonces.ts";
-import { portOf, type PortRange } from "../../core/tt/port_range.ts";
+import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { portOf, type PortRange } from "../../core/hop/port_range.ts";
 import type { Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 
 /** Somebody with a password, and what is remembered of theirs. */

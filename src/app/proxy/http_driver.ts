@@ -1,9 +1,9 @@
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
-import type { HttpAction } from "../../core/proxy/http_action.ts";
-import type { HttpProxy } from "../../core/proxy/http_proxy.ts";
-import type { Target } from "../../core/proxy/target.ts";
+import type { HttpAction } from "../../core/proxy/http/action.ts";
+import type { HttpProxy } from "../../core/proxy/http/proxy.ts";
+import type { Target } from "../../base/target.ts";
 import { LOOK_MS, lossOf } from "./blocked.ts";
 import { resetBehind } from "./delivered.ts";
 import type { NameOwner } from "../dial_any.ts";
@@ -26,7 +26,7 @@ export interface HttpDriverOptions {
 }
 
 /**
- * Does for one client's connection what the machine says (core/proxy/http_proxy.ts). `first`: bytes
+ * Does for one client's connection what the machine says (core/proxy/http/proxy.ts). `first`: bytes
  * that have come already. Nothing is read for which there would be no place to write it. Returns
  * what it has written to each side.
  * @throws {TtunError} lost, timeout

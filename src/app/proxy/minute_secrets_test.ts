@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Cipher, CipherFactory } from "../../contract/cipher.ts";
-import { makePureCipher } from "../../core/cipher/table.ts";
+import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
-import { RandomBlock } from "../../core/tt/random.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { type Borrowed, MinuteSecrets } from "./minute_secrets.ts";
 

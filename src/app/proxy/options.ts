@@ -3,10 +3,10 @@ import type { Logger } from "../../base/log.ts";
 import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
 import type { Clock, Resolver, Rng } from "../../contract/host.ts";
 import type { Dialer, Listener } from "../../contract/stream.ts";
-import type { DirectRules } from "../../core/proxy/direct_rules.ts";
-import type { AddressRules } from "../../core/proxy/rules.ts";
-import type { CheckPassword } from "../../core/proxy/socks5.ts";
-import type { PortRange } from "../../core/tt/port_range.ts";
+import type { DirectRules } from "../../core/proxy/bypass_rules.ts";
+import type { AddressRules } from "../../core/proxy/acl.ts";
+import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { PortRange } from "../../core/hop/port_range.ts";
 
 /** What both ends of a proxy have of the world. */
 export interface ProxyHost {

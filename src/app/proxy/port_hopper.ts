@@ -4,8 +4,8 @@ import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
-import { formatPortRange, type PortRange } from "../../core/tt/port_range.ts";
-import type { ListenSchedule, ListenStep } from "../../core/tt/schedule.ts";
+import { formatPortRange, type PortRange } from "../../core/hop/port_range.ts";
+import type { ListenSchedule, ListenStep } from "../../core/hop/schedule.ts";
 import { acceptLoop } from "../accept_loop.ts";
 import { sleep } from "../wait.ts";
 
@@ -30,7 +30,7 @@ interface OpenPort {
   readonly owners: Set<ListenSchedule>;
 }
 
-/** Opens and closes a server's ports as the schedules say (core/tt/schedule.ts). */
+/** Opens and closes a server's ports as the schedules say (core/hop/schedule.ts). */
 export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;

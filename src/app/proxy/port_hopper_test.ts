@@ -9,8 +9,8 @@ import { TtunError } from "../../base/errors.ts";
 import { Scope } from "../../base/scope.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
 import { TtKeys } from "../../core/tt/keys.ts";
-import { portOf } from "../../core/tt/port_range.ts";
-import { ListenSchedule } from "../../core/tt/schedule.ts";
+import { portOf } from "../../core/hop/port_range.ts";
+import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { PortHopper } from "./port_hopper.ts";
 
 const HOST = "192.0.2.1";

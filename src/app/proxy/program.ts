@@ -3,7 +3,7 @@ import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import type { Target } from "../../core/proxy/target.ts";
+import type { Target } from "../../base/target.ts";
 import { addressGroup, type Pending } from "../pending.ts";
 import type { QuietLog } from "../quiet_log.ts";
 import { ConnectError } from "./egress.ts";

@@ -1,9 +1,9 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import type { DialEvents, Now, Stream } from "../../contract/stream.ts";
-import type { Socks4Server } from "../../core/proxy/socks4.ts";
-import type { Socks5Server } from "../../core/proxy/socks5.ts";
-import type { Target } from "../../core/proxy/target.ts";
+import type { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
+import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
+import type { Target } from "../../base/target.ts";
 import { Answers } from "./answers.ts";
 import { type ConnectError, connectTo, toConnectError } from "./egress.ts";
 import type { FrontEvents, FrontOptions } from "./front_options.ts";

@@ -2,12 +2,12 @@ import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { DialEvents, Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
-import { greeting } from "../../core/proxy/socks5_client.ts";
+import { greeting } from "../../core/proxy/socks/socks5_client.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
-import { NonceMemory } from "../../core/tt/nonces.ts";
-import { portOf } from "../../core/tt/port_range.ts";
-import { RandomBlock } from "../../core/tt/random.ts";
+import { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { portOf } from "../../core/hop/port_range.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { dialAny } from "../dial_any.ts";
 import { promised, tell } from "../dial_events.ts";
 import {

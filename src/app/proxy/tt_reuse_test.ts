@@ -26,7 +26,7 @@ import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
-import { request } from "../../core/proxy/socks5_client.ts";
+import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 /** How long a client keeps a carrier, and how long it waits on one. */
 const CLIENT_KEEPS = 10_000;

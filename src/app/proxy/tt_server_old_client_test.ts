@@ -15,7 +15,7 @@ import { oldDial, type OldFrames, oldPort } from "../../../tests/fake/tt_old.ts"
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { request } from "../../core/proxy/socks5_client.ts";
+import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 /** A connection of an existing client, of the minute of its clock. */
 function dial(

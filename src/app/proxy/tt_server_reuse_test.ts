@@ -4,7 +4,7 @@ import { ending } from "../../../tests/fake/proxy_programs.ts";
 import { firstFrame, frame, GREETING, Hand, NONE, PORT } from "../../../tests/fake/tt_hand.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import { request } from "../../core/proxy/socks5_client.ts";
+import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 /** How long a server keeps a carrier. */
 const SERVER_KEEPS = 20_000;

@@ -16,7 +16,7 @@ import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Listener, Stream } from "../../contract/stream.ts";
-import { request } from "../../core/proxy/socks5_client.ts";
+import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
 const KEYS = twinKeys(OPTIONS.cipher, PASSWORD, MINUTE);

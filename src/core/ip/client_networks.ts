@@ -1,8 +1,8 @@
 import { type Cidr, formatCidr, networkOf, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
-import { isAcceptable } from "../link/addresses.ts";
-import { isClientName } from "../link/client_name.ts";
+import { isAcceptable } from "../link/v2/addresses.ts";
+import { isClientName } from "../link/v2/client_name.ts";
 import { PrefixTrie } from "./prefix_trie.ts";
 
 /** A network that lies behind the client of this name. */

@@ -1,6 +1,6 @@
 import { formatIp, parseIp } from "../../base/addr.ts";
-import type { Lease } from "../address_pool.ts";
-import { isClientName } from "../link/client_name.ts";
+import type { Lease } from "./address_pool.ts";
+import { isClientName } from "../link/v2/client_name.ts";
 
 /**
  * Leases as the text of a file: one to a line, the longest unused first. Only clients that come

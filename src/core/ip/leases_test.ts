@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseCidr } from "../../base/addr.ts";
-import type { Lease } from "../address_pool.ts";
+import type { Lease } from "./address_pool.ts";
 import { readLeases, writeLeases } from "./leases.ts";
 
 const A = "00112233445566778899aabbccddeeff";

@@ -1,6 +1,6 @@
 import { NameError, type NameReason, type TtunError } from "../../base/errors.ts";
-import type { Field } from "./http_fields.ts";
-import { formatTarget, type Target } from "./target.ts";
+import type { Field } from "./http/fields.ts";
+import { formatTarget, type Target } from "../../base/target.ts";
 
 /**
  * Why a proxy could not connect to its client's target, and how each protocol says so: SOCKS5 by

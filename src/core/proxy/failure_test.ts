@@ -10,7 +10,7 @@ import {
   proxyStatus,
   socks5Code,
 } from "./failure.ts";
-import { makeTarget } from "./target.ts";
+import { makeTarget } from "../../base/target.ts";
 
 const target = makeTarget("2001:db8::7", 8080);
 

@@ -4,7 +4,7 @@ import { seededRng } from "../../../tests/fake/rng.ts";
 import { twinDecode, twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import type { Cipher, CipherFactory } from "../../contract/cipher.ts";
-import { makePureCipher } from "../cipher/table.ts";
+import { makePureCipher } from "../cipher/pure_cipher.ts";
 import {
   type Candidate,
   FirstFrameFinder,

@@ -8,7 +8,7 @@ import {
 } from "../../contract/cipher.ts";
 import type { MinuteKeys } from "./keys.ts";
 import { Marker } from "./mark.ts";
-import type { RandomBlock } from "./random.ts";
+import type { RandomBlock } from "./random_pool.ts";
 
 /**
  * Frames of tt, generations G2 and G3 (docs/tt-v1.md, 2.1). R = rs random bytes, X = the mask,

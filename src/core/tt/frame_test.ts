@@ -6,7 +6,7 @@ import { twinDecode, twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import vectors from "../../../tests/vector/tt-v1.json" with { type: "json" };
 import { concat, fromHex, toHex, utf8 } from "../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
-import { makePureCipher } from "../cipher/table.ts";
+import { makePureCipher } from "../cipher/pure_cipher.ts";
 import {
   FRAME_ROOM,
   FrameOpener,
@@ -20,7 +20,7 @@ import {
   textOf,
 } from "./frame.ts";
 import { TtKeys } from "./keys.ts";
-import { RandomBlock } from "./random.ts";
+import { RandomBlock } from "./random_pool.ts";
 
 const PASSWORD = vectors.frames_of.password;
 const MINUTE = vectors.frames_of.minute;

@@ -1,7 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { hotp } from "../hotp.ts";
+import { hotp } from "../hop/hotp.ts";
 
 /** What follows from a password and a minute (docs/tt-v1.md, 1.1 and 1.2). */
 const OTP_MODULUS = 10 ** 6;

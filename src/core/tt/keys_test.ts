@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import vectors from "../../../tests/vector/tt-v1.json" with { type: "json" };
 import { toHex, utf8 } from "../../base/bytes.ts";
 import { lifetimeOf, MAX_LIFETIME, minuteOf, minutesToTry, TtKeys } from "./keys.ts";
-import { parsePortRange, portOf } from "./port_range.ts";
+import { parsePortRange, portOf } from "../hop/port_range.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const WIDE = parsePortRange("1024-65535");

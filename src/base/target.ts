@@ -1,0 +1,146 @@
+import { formatAddr, formatIp, ipBytes, parseIp } from "./addr.ts";
+import { ProtocolError } from "./errors.ts";
+
+/**
+ * Where a proxy's client wants to go. `host` is an IP address in its one canonical text (RFC 5952,
+ * no brackets) or a name in lower case, so that equal targets have equal texts. Made by
+ * `makeTarget`, `parseConnectTarget` or `parseAuthority` only.
+ */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** All that the length byte of SOCKS5 can say; DNS has names of up to 253 (RFC 1035 section 3.1). */
+export const MAX_NAME = 255;
+
+/** Labels of letters, digits, `-` and `_` (services and containers have it), and a dot at the end. */
+const NAME = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/;
+
+/** `1`, `127.1`, `0x7f.1`: resolvers read an address in what looks like a name. */
+const ENDS_IN_NUMBER = /(^|\.)([0-9]+|0x[0-9a-f]*)\.?$/;
+
+/**
+ * Checks a host (a name, or an IP address without brackets) and a port of a request.
+ * @throws {ProtocolError} on a host that is neither, and on a port other than 1 to 65535
+ */
+export function makeTarget(host: string, port: number): Target {
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new ProtocolError("Cannot connect: the port is not a number from 1 to 65535");
+  }
+  const ip = ipBytes(host);
+  if (ip !== null) return { host: ip.length === 4 ? host : formatIp(ip), port }; // IPv4 has one text
+  const name = host.toLowerCase();
+  if (!isName(name)) throw new ProtocolError(`Cannot connect: ${fault(host)}`);
+  return { host: name, port };
+}
+
+/** Whether text in lower case is a host name that nothing can take for an address. */
+export function isName(text: string): boolean {
+  return text.length <= MAX_NAME && NAME.test(text) && !ENDS_IN_NUMBER.test(text);
+}
+
+const ZONE = "an IPv6 address with a zone has no meaning on another machine";
+
+/** What is wrong with the host, without its bytes: nobody knows what is in there. */
+function fault(host: string): string {
+  if (host === "") return "there is no host";
+  if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;
+  if (host.includes("%")) return ZONE;
+  if (/[\u0080-\uffff]/.test(host)) {
+    return "the host name is not ASCII; write it in its xn-- form (punycode)";
+  }
+  return "the host is neither a name nor an IP address";
+}
+
+/**
+ * Reads the `host:port` or `[IPv6]:port` of a CONNECT, where both must be there: the last colon
+ * begins the port, also where an IPv6 address has no brackets.
+ * @throws {ProtocolError}
+ */
+export function parseConnectTarget(text: string): Target {
+  const { host, digits } = bareIpv6(text) ?? bracketsOrName(text);
+  if (digits === "") throw new ProtocolError("Cannot connect: the target has no port");
+  return makeTarget(host, Number(digits));
+}
+
+/**
+ * Reads host and port of a URI's authority, without user information (RFC 3986 section 3.2).
+ * `defaultPort` holds where there is no port, or none behind the colon. Of an IPv6 address without
+ * brackets the last group could be a port: `host`, the request's Host field, decides where it names
+ * one of the two addresses in brackets; else it is a port where what precedes it is an address.
+ * @throws {ProtocolError}
+ */
+export function parseAuthority(
+  text: string,
+  { defaultPort, host: field }: { defaultPort: number; host: string },
+): Target {
+  const bare = bareIpv6(text);
+  if (isIpv6(text)) {
+    const named = NAMED_IPV6.exec(field);
+    const isNamed = named !== null && isSameIp(named[1]!, text);
+    if (isNamed) return makeTarget(text, Number(named[2] || defaultPort));
+    if (bare === null) return makeTarget(text, defaultPort);
+  }
+  const { host, digits } = bare ?? bracketsOrName(text);
+  return makeTarget(host, digits === "" ? defaultPort : Number(digits));
+}
+
+/** The value of a Host field that is an IPv6 address: `[IPv6]` or `[IPv6]:port`. */
+const NAMED_IPV6 = /^\[([^[\]]*)\](?::([0-9]{0,5}))?$/;
+
+interface HostAndDigits {
+  readonly host: string;
+  /** Empty where there is no port. */
+  readonly digits: string;
+}
+
+function bracketsOrName(text: string): HostAndDigits {
+  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::([0-9]{0,5}))?$/.exec(text);
+  if (match === null) {
+    throw new ProtocolError("Cannot connect: the target is not written as host:port");
+  }
+  const bracketed = match[1];
+  if (bracketed?.includes("%") === true) throw new ProtocolError(`Cannot connect: ${ZONE}`);
+  if (bracketed !== undefined && !isIpv6(bracketed)) {
+    throw new ProtocolError("Cannot connect: what stands in brackets is not an IPv6 address");
+  }
+  return { host: bracketed ?? match[2]!, digits: match[3] ?? "" };
+}
+
+/** An IPv6 address without brackets, the last colon and what may be a port; null = it is no such text. */
+function bareIpv6(text: string): HostAndDigits | null {
+  const colon = text.lastIndexOf(":");
+  const host = text.slice(0, Math.max(0, colon));
+  const digits = text.slice(colon + 1);
+  return /^[0-9]{0,5}$/.test(digits) && isIpv6(host) ? { host, digits } : null;
+}
+
+/** The address of a name that is an IPv6 address in brackets, as some clients of SOCKS write it. */
+export function withoutBrackets(name: string): string {
+  const inner = name.startsWith("[") && name.endsWith("]") ? name.slice(1, -1) : "";
+  return isIpv6(inner) ? inner : name;
+}
+
+function isIpv6(text: string): boolean {
+  return parseIp(text)?.length === 16;
+}
+
+function isSameIp(a: string, b: string): boolean {
+  const [left, right] = [parseIp(a), parseIp(b)];
+  return left !== null && right !== null && formatIp(left) === formatIp(right);
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+export function formatTarget(target: Target): string {
+  return formatAddr(target);
+}
+
+/** 4 or 16 bytes where the host is an address, null where it is a name. */
+export function targetIp(target: Target): Uint8Array | null {
+  return parseIp(target.host);
+}
+
+export function sameTarget(a: Target, b: Target): boolean {
+  return a.host === b.host && a.port === b.port;
+}

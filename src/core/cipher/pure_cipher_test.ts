@@ -1,0 +1,4 @@
+import { always, cipherSuite } from "../../../tests/suite/cipher_suite.ts";
+import { makePureCipher } from "./pure_cipher.ts";
+
+cipherSuite("pure", always(makePureCipher));

@@ -1,0 +1,353 @@
+import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { covers } from "../../base/prefix.ts";
+import { isAcceptable } from "../link/v2/addresses.ts";
+
+/** More leases than this are not remembered: the oldest that nobody uses go. */
+const MOST_LEASES = 4096;
+
+/** Nobody gets an address that was used so lately by another client, only because he asks for it. */
+export const KEPT_FOR_MS = 24 * 3600 * 1000;
+
+/**
+ * An address that was given back rests for so long while there are others: what was sent to its last
+ * holder shall not arrive at the next one.
+ */
+export const QUARANTINE_MS = 5 * 60 * 1000;
+
+/** More addresses than these do not rest at once: the one that has rested longest is free again. */
+const MOST_RESTING = 4096;
+
+/** A client that wants addresses. */
+export interface LeaseClaim {
+  /** Identity of the client, unique among clients: text without spaces. */
+  readonly owner: string;
+  /** It will come back under this, also when the server has been restarted meanwhile. */
+  readonly isKept: boolean;
+  /** For people; "" = none. */
+  readonly name: string;
+  /** Addresses that it would like to have. */
+  readonly wishes: readonly Cidr[];
+}
+
+/** Addresses of one client: those that it has, or had last. */
+export interface Lease {
+  readonly owner: string;
+  readonly isKept: boolean;
+  readonly name: string;
+  /** When it was given or given back, the later one, in milliseconds since 1970. */
+  readonly usedAt: number;
+  /** At most one of each network of the pool. */
+  readonly addresses: readonly Cidr[];
+}
+
+/** A lease as the pool changes it. */
+interface HeldLease {
+  owner: string;
+  isKept: boolean;
+  name: string;
+  usedAt: number;
+  isLive: boolean;
+  /** One for each network, in the pool's order; null where it has lost it, or never had one. */
+  given: (Cidr | null)[];
+}
+
+/**
+ * Addresses for clients: one from each network. Who comes back gets what he had, as long as nobody
+ * else needed it meanwhile, or what he asks for if it is free.
+ */
+export class AddressPool {
+  readonly #networks: readonly PoolNetwork[];
+  readonly #clients: number;
+  /** By owner; those that were used last stand last. */
+  readonly #leases = new Map<string, HeldLease>();
+  #live = 0;
+
+  /**
+   * `taken`: the server's own addresses. `remembered`: leases from before, the oldest first; what
+   * does not fit in this pool is left out.
+   * @throws {TtunError} usage, when a network is too small
+   */
+  constructor(
+    networks: readonly Cidr[],
+    taken: readonly Cidr[],
+    clients: number,
+    remembered: readonly Lease[] = [],
+  ) {
+    this.#networks = networks.map((network) => new PoolNetwork(network, taken, clients));
+    this.#clients = clients;
+    for (const lease of remembered.slice(-MOST_LEASES)) this.#remember(lease);
+  }
+
+  #remember({ owner, isKept, name, usedAt, addresses }: Lease): void {
+    if (this.#leases.has(owner)) return;
+    const lease: HeldLease = { owner, isKept, name, usedAt, isLive: false, given: [] };
+    lease.given = this.#networks.map((network) =>
+      addresses.map((address) => network.hostAt(address))
+        .find((host) => host !== null && network.take(host, lease)) ?? null
+    );
+    if (lease.given.some((address) => address !== null)) this.#leases.set(owner, lease);
+  }
+
+  /**
+   * Addresses for this client until `release`; null when all are given out, or when this very
+   * client has some already. `now`: milliseconds since 1970.
+   */
+  lease(claim: LeaseClaim, now: number): Lease | null {
+    const before = this.#leases.get(claim.owner);
+    if (this.#live === this.#clients || before?.isLive === true) return null;
+    const lease: HeldLease = before ??
+      { owner: "", isKept: false, name: "", usedAt: 0, isLive: false, given: [] };
+    Object.assign(lease, { owner: claim.owner, isKept: claim.isKept, name: claim.name });
+    lease.usedAt = now;
+    lease.isLive = true;
+    this.#live++;
+    if (before === undefined && this.#leases.size >= MOST_LEASES) this.#forgetOldest();
+    this.#moveToEnd(lease);
+    lease.given = this.#networks.map((network, i) => this.#hostFor(network, i, lease, claim, now));
+    return viewOf(lease);
+  }
+
+  /** Picks a free wish, else what it had, else the lowest never given, else the longest unused. */
+  #hostFor(
+    network: PoolNetwork,
+    i: number,
+    lease: HeldLease,
+    { wishes }: LeaseClaim,
+    now: number,
+  ): Cidr {
+    const had = lease.given[i] ?? null;
+    for (const wish of wishes) {
+      const host = network.hostAt(wish);
+      const holder = host === null ? undefined : network.holderOf(host);
+      if (host === null || network.rests(host, now) || !isFree(holder, lease, now)) continue;
+      if (had !== null) network.give(had, now + QUARANTINE_MS);
+      if (holder !== undefined) this.#lose(holder, network, i);
+      network.take(host, lease);
+      return host;
+    }
+    if (had !== null) return had;
+    for (;;) {
+      const host = network.takeFirst(lease, now);
+      if (host !== null) return host;
+      if (this.#forgetOldest(now - QUARANTINE_MS)) continue;
+      const rested = network.takeResting(lease);
+      if (rested !== null) return rested;
+      if (!this.#forgetOldest()) {
+        throw new TtunError("internal", "Cannot give an address: all are in use");
+      }
+    }
+  }
+
+  #lose(holder: HeldLease, network: PoolNetwork, i: number): void {
+    const host = holder.given[i] ?? null;
+    if (host !== null) network.give(host, holder.usedAt + QUARANTINE_MS);
+    holder.given[i] = null;
+  }
+
+  /**
+   * Forgets a lease that was last used at `before` or earlier, one that nobody comes back to first;
+   * false where there is none. There are always fewer living clients than addresses, and than leases.
+   */
+  #forgetOldest(before = Infinity): boolean {
+    let lease: HeldLease | null = null;
+    for (const one of this.#leases.values()) {
+      if (one.isLive || one.usedAt > before || (lease !== null && one.isKept)) continue;
+      lease = one;
+      if (!one.isKept) break;
+    }
+    if (lease === null) return false;
+    const found = lease;
+    this.#networks.forEach((network, i) => this.#lose(found, network, i));
+    return this.#leases.delete(found.owner);
+  }
+
+  #moveToEnd(lease: HeldLease): void {
+    this.#leases.delete(lease.owner);
+    this.#leases.set(lease.owner, lease);
+  }
+
+  /** Gives back what `lease` gave; it is remembered. */
+  release({ owner }: Pick<Lease, "owner">, now: number): void {
+    const lease = this.#leases.get(owner);
+    if (lease?.isLive !== true) return;
+    lease.isLive = false;
+    lease.usedAt = now;
+    this.#live--;
+    this.#moveToEnd(lease);
+  }
+
+  /** Those of clients that come back also to a restarted server, the longest unused first. */
+  kept(): Lease[] {
+    return [...this.#leases.values()].filter(({ isKept }) => isKept).map(viewOf);
+  }
+}
+
+function viewOf({ owner, isKept, name, usedAt, given }: HeldLease): Lease {
+  const addresses = given.filter((address) => address !== null);
+  return { owner, isKept, name, usedAt, addresses };
+}
+
+function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): boolean {
+  if (holder === undefined || holder === by) return true;
+  if (holder.isLive) return false;
+  return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
+}
+
+/** One network of a pool, and whose its addresses are. */
+class PoolNetwork {
+  readonly #network: Cidr;
+  /** Offset of the last address that is given. The last four bytes tell all of them apart. */
+  readonly #last: number;
+  readonly #own: ReadonlySet<string>;
+  /** By the address's text. */
+  readonly #holders = new Map<string, HeldLease>();
+  /** Addresses that nobody has any more, and until when they rest; the first was given back first. */
+  readonly #resting = new Map<string, { readonly host: Cidr; readonly until: number }>();
+  /** All addresses with lower offsets are taken, or rest. */
+  #next = 1;
+
+  /** @throws {TtunError} usage, where it has not so many addresses */
+  constructor(network: Cidr, taken: readonly Cidr[], clients: number) {
+    this.#network = networkOf(network);
+    this.#last = lastOffset(this.#network);
+    this.#own = new Set(taken.map(({ bytes }) => formatIp(bytes)));
+    hosts(this.#network, taken, clients);
+  }
+
+  /** Returns the address with the network's prefix; null where no client may have it. */
+  hostAt({ bytes }: Cidr): Cidr | null {
+    const host: Cidr = { ...this.#network, bytes };
+    const isInside = covers(this.#network, bytes) && isAcceptable(host);
+    if (!isInside || this.#own.has(formatIp(bytes))) return null;
+    const offset = offsetOf(bytes, this.#network.bytes);
+    // The first is the network itself (IPv6: all its routers), of IPv4 the last is for broadcast.
+    return offset === 0 || offset > this.#last ? null : host;
+  }
+
+  holderOf({ bytes }: Cidr): HeldLease | undefined {
+    return this.#holders.get(formatIp(bytes));
+  }
+
+  /** True while an address that was given back goes to nobody on wish. */
+  rests({ bytes }: Cidr, now: number): boolean {
+    const resting = this.#resting.get(formatIp(bytes));
+    return resting !== undefined && resting.until > now;
+  }
+
+  /** Gives a free address to the lease; returns false where somebody has it. */
+  take(host: Cidr, lease: HeldLease): boolean {
+    const key = formatIp(host.bytes);
+    if (this.#holders.has(key)) return false;
+    this.#holders.set(key, lease);
+    this.#resting.delete(key);
+    return true;
+  }
+
+  /** The lowest that nobody has, and that does not rest; null where there is none. */
+  takeFirst(lease: HeldLease, now: number): Cidr | null {
+    this.#wake(now);
+    for (; this.#next <= this.#last; this.#next++) {
+      const host = this.hostAt({ ...this.#network, bytes: plus(this.#network.bytes, this.#next) });
+      if (host === null || this.#resting.has(formatIp(host.bytes))) continue;
+      if (this.take(host, lease)) return host;
+    }
+    return null;
+  }
+
+  /** The one that has rested longest; null where none rests. */
+  takeResting(lease: HeldLease): Cidr | null {
+    for (const { host } of this.#resting.values()) {
+      this.take(host, lease);
+      return host;
+    }
+    return null;
+  }
+
+  #wake(now: number): void {
+    for (const [key, { host, until }] of this.#resting) {
+      if (until > now) continue;
+      this.#resting.delete(key);
+      this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
+    }
+  }
+
+  give(host: Cidr, until: number): void {
+    const key = formatIp(host.bytes);
+    this.#holders.delete(key);
+    this.#resting.set(key, { host, until });
+    if (this.#resting.size <= MOST_RESTING) return;
+    for (const [oldest, { host }] of this.#resting) {
+      this.#resting.delete(oldest);
+      this.#next = Math.min(this.#next, offsetOf(host.bytes, this.#network.bytes));
+      return;
+    }
+  }
+}
+
+/** The server's own address in a network of its pool, where the user names none: the first. */
+export function firstHost(network: Cidr): Cidr {
+  return hosts(network, [], 1)[0]!;
+}
+
+/**
+ * How many clients these networks have addresses for, beside those taken: at least 1, so that one
+ * that is too small is refused where it is used, and at most `most`.
+ */
+export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], most: number): number {
+  const rooms = networks.map((network) => {
+    const own = taken.filter(({ bytes }) => covers(network, bytes));
+    return lastOffset(network) - new Set(own.map(({ bytes }) => formatIp(bytes))).size;
+  });
+  return Math.max(1, Math.min(most, ...rooms));
+}
+
+/** How many addresses of a network a machine may have, of those that a pool gives. */
+function lastOffset({ family, bytes, prefix }: Cidr): number {
+  const bits = bytes.length * 8 - prefix;
+  return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
+}
+
+/** The first `count` addresses of a network that a machine may have, without those taken. */
+function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
+  const { family, bytes, prefix } = networkOf(network);
+  const last = lastOffset({ family, bytes, prefix });
+  const used = new Set(taken.map((cidr) => formatCidr({ ...cidr, prefix })));
+  const found: Cidr[] = [];
+  for (let i = 1; i <= last && found.length < count; i++) {
+    const host: Cidr = { family, bytes: plus(bytes, i), prefix };
+    if (!isAcceptable(host)) {
+      throw new TtunError(
+        "usage",
+        `Cannot give clients addresses of ${formatCidr(network)}: no client takes such a one; ` +
+          "give a --pool as 10.9.0.0/24 or fd00:9::/64",
+      );
+    }
+    if (!used.has(formatCidr(host))) found.push(host);
+  }
+  if (found.length < count) {
+    throw new TtunError(
+      "usage",
+      `Cannot give ${count} clients addresses of ${formatCidr(network)}: it has only ` +
+        `${found.length}; give a larger --pool or fewer --clients`,
+    );
+  }
+  return found;
+}
+
+function plus(bytes: Uint8Array, n: number): Uint8Array {
+  const sum = bytes.slice();
+  for (let i = sum.length - 1, rest = n; rest > 0 && i >= 0; i--) {
+    const value = sum[i]! + rest % 256;
+    sum[i] = value;
+    rest = Math.floor(rest / 256) + (value > 255 ? 1 : 0);
+  }
+  return sum;
+}
+
+/** How far behind the network's own address; above 2^53 not exactly. */
+function offsetOf(bytes: Uint8Array, network: Uint8Array): number {
+  let offset = 0;
+  for (let i = 0; i < bytes.length; i++) offset = 256 * offset + bytes[i]! - network[i]!;
+  return offset;
+}

@@ -1,0 +1,123 @@
+import { readU16, readU32, writeU16 } from "../../base/bytes.ts";
+import { fold } from "./checksum.ts";
+
+/** What ttun must know of an IP packet: that it is one, and its TCP SYN's MSS. Offsets are bytes. */
+export const IPV4_MIN = 20;
+export const IPV6_SIZE = 40;
+export const TCP_MIN = 20;
+export const UDP_SIZE = 8;
+/** Protocol numbers (IANA). */
+export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, none: 59 } as const;
+const TCP_FLAG_SYN = 0x02;
+const OPTION_END = 0;
+const OPTION_NOP = 1;
+const OPTION_MSS = 2;
+
+/** Whether the bytes can be an IPv4 or IPv6 packet (version and room for a header). */
+export function isIpPacket(bytes: Uint8Array, at: number, length: number): boolean {
+  if (length < IPV4_MIN) return false;
+  const version = bytes[at]! >>> 4;
+  return version === 4 || (version === 6 && length >= IPV6_SIZE);
+}
+
+/** Bytes of each address of an IP packet: 4 or 16; 0 when it is none, or too short for its header. */
+export function addressSize(bytes: Uint8Array, at: number, length: number): 0 | 4 | 16 {
+  if (!isIpPacket(bytes, at, length)) return 0;
+  return bytes[at]! >>> 4 === 4 ? 4 : 16;
+}
+
+/** Where the sender's address of `size` bytes begins in a packet; the target's follows it. */
+export function sourceOffset(size: 4 | 16): number {
+  return size === 4 ? 12 : 8;
+}
+
+/**
+ * A number of 32 bits for the packet's flow: the same for all packets with the same addresses,
+ * protocol and, where TCP or UDP begins right behind the IP header, ports. (Of a fragment's, the
+ * addresses alone: the others have no ports.)
+ */
+export function flowOf(bytes: Uint8Array, at: number, length: number): number {
+  const isV4 = bytes[at]! >>> 4 === 4;
+  const protocol = bytes[at + (isV4 ? 9 : 6)]!;
+  let hash = protocol;
+  const end = at + (isV4 ? IPV4_MIN : IPV6_SIZE);
+  for (let i = at + (isV4 ? 12 : 8); i < end; i += 4) hash = mix(hash, readU32(bytes, i));
+  if (protocol !== Protocol.tcp && protocol !== Protocol.udp) return hash;
+  if (isV4 && (readU16(bytes, at + 6) & 0x3fff) !== 0) return hash;
+  const ports = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
+  return ports + 4 > length ? hash : mix(hash, readU32(bytes, at + ports));
+}
+
+function mix(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x9e37_79b1);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+/**
+ * An IPv6 packet that every host throws away unseen, whatever its addresses are: from and to the
+ * loopback address (RFC 4291 section 2.5.3), one hop, no next header (RFC 8200 section 4.7).
+ * Version 1 has no message to ask whether a peer lives; this one makes its kernel acknowledge.
+ */
+export function unseenPacket(): Uint8Array {
+  const packet = new Uint8Array(IPV6_SIZE);
+  packet[0] = 6 << 4;
+  packet[6] = Protocol.none;
+  packet[7] = 1; // hop limit
+  packet[23] = 1; // source ::1
+  packet[39] = 1; // destination ::1
+  return packet;
+}
+
+/**
+ * Lowers the MSS option of a TCP SYN to what packets of `mtu` bytes carry, and mends the checksum
+ * (RFC 1624) unless that is `open`: then it does not cover the options yet. Any other packet is
+ * left as it is.
+ */
+export function clampMss(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  mtu: number,
+  open = false,
+): void {
+  const isV4 = bytes[at]! >>> 4 === 4;
+  const ipSize = isV4 ? (bytes[at]! & 0x0f) * 4 : IPV6_SIZE;
+  if (ipSize < IPV4_MIN || length < ipSize + TCP_MIN) return;
+  if (bytes[at + (isV4 ? 9 : 6)] !== Protocol.tcp) return;
+  if (isV4 && (readU16(bytes, at + 6) & 0x1fff) !== 0) return; // not the first fragment
+  const tcp = at + ipSize;
+  if ((bytes[tcp + 13]! & TCP_FLAG_SYN) === 0) return;
+  const end = Math.min(tcp + (bytes[tcp + 12]! >>> 4) * 4, at + length);
+  const limit = mtu - (isV4 ? IPV4_MIN : IPV6_SIZE) - TCP_MIN;
+  for (let option = tcp + TCP_MIN; option < end && bytes[option] !== OPTION_END;) {
+    if (bytes[option] === OPTION_NOP) {
+      option++;
+      continue;
+    }
+    const size = option + 1 < end ? bytes[option + 1]! : 0;
+    if (size < 2 || option + size > end) return;
+    if (bytes[option] === OPTION_MSS && size === 4) {
+      return lowerMss(bytes, tcp, option, limit, open);
+    }
+    option += size;
+  }
+}
+
+function lowerMss(
+  bytes: Uint8Array,
+  tcp: number,
+  option: number,
+  limit: number,
+  open: boolean,
+): void {
+  const mss = readU16(bytes, option + 2);
+  if (mss <= limit || limit <= 0) return;
+  if (open) return writeU16(bytes, option + 2, limit);
+  // The two bytes may straddle checksum words (an odd offset); then their sum counts shifted.
+  const odd = (option - tcp) % 2 === 1;
+  const sumOf = (value: number) => odd ? ((value & 0xff) << 8) | (value >>> 8) : value;
+  const checksum = readU16(bytes, tcp + 16);
+  const sum = fold((~checksum & 0xffff) + (~sumOf(mss) & 0xffff) + sumOf(limit));
+  writeU16(bytes, option + 2, limit);
+  writeU16(bytes, tcp + 16, ~sum & 0xffff);
+}

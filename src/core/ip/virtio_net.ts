@@ -1,0 +1,186 @@
+import { readU16, writeU16 } from "../../base/bytes.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { checksumOf } from "./checksum.ts";
+import { IPV4_MIN, IPV6_SIZE, Protocol, TCP_MIN, UDP_SIZE } from "./header.ts";
+
+/**
+ * struct virtio_net_hdr (virtio 1.2, 5.1.6; linux/virtio_net.h), little-endian, right before a
+ * packet: what the end that made the packet has left for another to do.
+ *
+ *     u8 flags | u8 gso_type | u16 hdr_len | u16 gso_size | u16 csum_start | u16 csum_offset
+ *
+ * With a gso type the packet is a super-packet: one IP packet of up to 64 KB that stands for many
+ * segments of `gso_size` bytes each. `NEEDS_CSUM`: its checksum, `csum_offset` behind `csum_start`,
+ * holds the pseudo-header's sum alone. Offsets count from the packet's first byte.
+ */
+const FLAGS = 0;
+const GSO_TYPE = 1;
+const HDR_LEN = 2;
+const GSO_SIZE = 4;
+const CSUM_START = 6;
+const CSUM_OFFSET = 8;
+
+const NEEDS_CSUM = 0x01;
+
+export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
+/** Beside a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone). */
+const GSO_ECN = 0x80;
+
+/**
+ * A size by which Linux means that each segment is as long as the fragment that it lies in (skbuff.h):
+ * a packet that comes from outside has no such fragments, and segmenting it goes wrong.
+ */
+const GSO_BY_FRAGS = 0xffff;
+
+/**
+ * Most segments of a super-packet, each of which costs its receiver a packet's time: 64 KB at the
+ * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
+ */
+const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
+const MOST_UDP_SEGMENTS = 128;
+
+const TCP_CHECKSUM = 16;
+const UDP_CHECKSUM = 6;
+
+/** Which IPv6 extension headers may stand before what a packet carries (RFC 8200, 4.1). */
+const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
+
+const IPV6_FRAGMENT = 44;
+
+/** Which offload (bits of `Offload`) who takes this packet must be able to do, 0 for a checksum. */
+export function gsoNeeds(bytes: Uint8Array, at: number): number {
+  const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
+  if (type === Gso.none) return 0;
+  return type === Gso.udp ? Offload.udp : Offload.tcp;
+}
+
+/**
+ * Looks at a header from a peer before the kernel does (docs/link-v2.md, "Frames": 02): true when
+ * it is sound and among the offloads that were offered. `hdr_len` is then written anew.
+ */
+export function acceptHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  offered: number,
+): boolean {
+  const header = at - VIRTIO_NET_HEADER;
+  const flags = bytes[header + FLAGS]!;
+  const type = bytes[header + GSO_TYPE]!;
+  const start = readLe(bytes, header + CSUM_START);
+  const offset = readLe(bytes, header + CSUM_OFFSET);
+  if ((flags & ~NEEDS_CSUM) !== 0) return false;
+  if (flags !== 0 && start + offset + 2 > length) return false;
+  if (type === Gso.none) {
+    writeLe(bytes, header + HDR_LEN, 0);
+    writeLe(bytes, header + GSO_SIZE, 0);
+    return flags === 0 || (offered !== 0 && isChecksumPlace(bytes, at, length, start, offset));
+  }
+  const segment = readLe(bytes, header + GSO_SIZE);
+  if (flags !== NEEDS_CSUM || segment === 0 || segment === GSO_BY_FRAGS) return false;
+  const size = headersSize(bytes, at, length, type, start, offset, offered);
+  if (size === null) return false;
+  const most = type === Gso.udp ? MOST_UDP_SEGMENTS : MOST_TCP_SEGMENTS;
+  if (length - size > most * segment) return false;
+  writeLe(bytes, header + HDR_LEN, size);
+  return true;
+}
+
+/** Bytes of all headers of a super-packet, or null when it is none that its type says. */
+function headersSize(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  type: number,
+  start: number,
+  offset: number,
+  offered: number,
+): number | null {
+  const isTcp = (type & ~GSO_ECN) === Gso.tcp4 || (type & ~GSO_ECN) === Gso.tcp6;
+  if (!isTcp && type !== Gso.udp) return null;
+  if ((offered & (isTcp ? Offload.tcp : Offload.udp)) === 0) return null;
+  const version = bytes[at]! >>> 4;
+  if (isTcp && version !== ((type & ~GSO_ECN) === Gso.tcp4 ? 4 : 6)) return null;
+  if (payloadOf(bytes, at, length) !== payload(isTcp ? Protocol.tcp : Protocol.udp, start)) {
+    return null;
+  }
+  if (offset !== (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM)) return null;
+  const least = isTcp ? TCP_MIN : UDP_SIZE;
+  if (start + least > length) return null;
+  const own = isTcp ? (bytes[at + start + 12]! >>> 4) * 4 : UDP_SIZE;
+  return own < least || start + own >= length ? null : start + own;
+}
+
+/**
+ * Whether an open checksum may stand there. The kernel writes to that place after all that looks at
+ * addresses and ports has looked: no other field may be reached by it.
+ */
+function isChecksumPlace(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  start: number,
+  offset: number,
+): boolean {
+  const found = payloadOf(bytes, at, length);
+  if (found === NO_PAYLOAD) return false;
+  const place = found >>> 8;
+  const protocol = found & 0xff;
+  const isTcp = protocol === Protocol.tcp;
+  if (!isTcp && protocol !== Protocol.udp) return start >= place;
+  if (start === place) return offset === (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+  return start >= place + (isTcp ? TCP_MIN : UDP_SIZE); // of a packet inside of this one
+}
+
+const NO_PAYLOAD = -1;
+
+function payload(protocol: number, place: number): number {
+  return place << 8 | protocol;
+}
+
+/** What an IP packet that is no fragment carries, and where: as `payload` puts it, or NO_PAYLOAD. */
+function payloadOf(bytes: Uint8Array, at: number, length: number): number {
+  if (bytes[at]! >>> 4 === 4) {
+    const size = (bytes[at]! & 0x0f) * 4;
+    if (length < size || size < IPV4_MIN) return NO_PAYLOAD;
+    const isFragment = (readU16(bytes, at + 6) & 0x3fff) !== 0;
+    return isFragment ? NO_PAYLOAD : payload(bytes[at + 9]!, size);
+  }
+  if (bytes[at]! >>> 4 !== 6 || length < IPV6_SIZE) return NO_PAYLOAD;
+  let next = bytes[at + 6]!;
+  let place = IPV6_SIZE;
+  while (PASSED_BY.has(next) && place + 8 <= length) {
+    next = bytes[at + place]!;
+    place += (bytes[at + place + 1]! + 1) * 8;
+  }
+  return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
+}
+
+/**
+ * Completes an ordinary packet's checksum that was left open, for a peer or device that cannot.
+ * False when the header points outside of the packet: it is to be dropped.
+ */
+export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
+  const header = at - VIRTIO_NET_HEADER;
+  const start = readLe(bytes, header + CSUM_START);
+  const offset = readLe(bytes, header + CSUM_OFFSET);
+  if (start + offset + 2 > length) return false;
+  const sum = checksumOf(bytes, at + start, at + length);
+  // RFC 768: a UDP checksum of zero would say that there is none; both forms are the same number.
+  writeU16(bytes, at + start + offset, sum === 0xffff ? 0xffff : ~sum & 0xffff);
+  return true;
+}
+
+/** Whether the checksum of the packet at `at`, which has a header, is left open. */
+export function needsChecksum(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at - VIRTIO_NET_HEADER + FLAGS]! & NEEDS_CSUM) !== 0;
+}
+
+function readLe(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function writeLe(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}

@@ -1,0 +1,64 @@
+import { concat } from "../../../base/bytes.ts";
+import { type Cidr, formatCidr } from "../../../base/addr.ts";
+import { ProtocolError } from "../../../base/errors.ts";
+import { Reader } from "../../../base/varint.ts";
+
+/**
+ * Addresses that a server gives to its client (docs/link-v2.md, TLV 0a): family (4 or 6), address,
+ * prefix length, repeated.
+ */
+export const MOST_ADDRESSES = 8;
+
+/** A shorter prefix would take more than the tunnel's own network away from the client's routes. */
+const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
+
+export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
+  return concat(
+    ...addresses.map(({ family, bytes, prefix }) => new Uint8Array([family, ...bytes, prefix])),
+  );
+}
+
+/** @throws {ProtocolError} on what no client should take */
+export function readAddresses(value: Uint8Array): Cidr[] {
+  const addresses = readAddressList(new Reader(value));
+  for (const address of addresses) if (!isAcceptable(address)) throw wrong(formatCidr(address));
+  return addresses;
+}
+
+/**
+ * All addresses from where the reader is to its end, whatever they are for.
+ * @throws {ProtocolError} on one that is cut, of no family, or with too long a prefix
+ */
+export function readAddressList(reader: Reader): Cidr[] {
+  const addresses: Cidr[] = [];
+  while (!reader.isAtEnd) {
+    const family = reader.u8();
+    if (family !== 4 && family !== 6) throw wrong(`family ${family}`);
+    const bytes = reader.take(family === 4 ? 4 : 16).slice();
+    const address: Cidr = { family, bytes, prefix: reader.u8() };
+    if (address.prefix > bytes.length * 8) throw wrong(formatCidr(address));
+    addresses.push(address);
+    if (addresses.length > MOST_ADDRESSES) throw wrong(`more than ${MOST_ADDRESSES} of them`);
+  }
+  return addresses;
+}
+
+/** Whether a client takes such an address from its server. */
+export function isAcceptable(address: Cidr): boolean {
+  const { family, bytes, prefix } = address;
+  return prefix >= SHORTEST_PREFIX[family] && prefix <= bytes.length * 8 && isHost(address);
+}
+
+/** Whether one machine may have it: not unspecified, loopback, link-local or a group's. */
+function isHost({ family, bytes }: Cidr): boolean {
+  const [first, second] = bytes as unknown as [number, number];
+  if (family === 4) {
+    return first > 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
+  }
+  // ::/8 is unspecified, loopback, IPv4 in disguise and what translators use.
+  return first !== 0x00 && first !== 0xff && !(first === 0xfe && second >= 0x80);
+}
+
+function wrong(what: string): ProtocolError {
+  return new ProtocolError(`Cannot take the other end's addresses: ${what} is not acceptable`);
+}

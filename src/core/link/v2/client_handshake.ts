@@ -1,0 +1,228 @@
+import { concat, constantTimeEqual } from "../../../base/bytes.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import type { CipherName } from "../../../contract/cipher.ts";
+import { packSetup } from "./frames.ts";
+import {
+  alreadyOver,
+  clocksDiffer,
+  Held,
+  type LinkParty,
+  type LinkSession,
+  makeSession,
+  overwrite,
+  overwriteSecrets,
+  randomBelow,
+  readOrSuspect,
+  refusal,
+} from "./handshake.ts";
+import { clientHello, HELLO_SIZE, MAX_HELLO_PADDING, readServerHello } from "./hello.ts";
+import {
+  type HandshakeSecrets,
+  handshakeSecrets,
+  MAX_HANDSHAKE_PADDING,
+  openHandshake,
+  resumeProof,
+  sealHandshake,
+  sealText,
+  type TrafficSecrets,
+  trafficSecrets,
+} from "./key_schedule.ts";
+import { RecordOpener, RecordSealer } from "./record.ts";
+import {
+  type Belonging,
+  type ClientSetup,
+  type Offer,
+  packClientKeyMessage,
+  packClientSetup,
+  readServerKeyMessage,
+  readServerSetup,
+  type ServerSetup,
+} from "./setup.ts";
+
+/** What the caller has to do next. */
+export type ClientStep =
+  /** The 16 bytes are not version 2's: version 1 is spoken there, or the key is another. */
+  | { kind: "stranger"; nonce: Uint8Array; rest: Uint8Array }
+  /** The server speaks version 2, from now on beyond doubt. Flight 3 is to be sent. */
+  | { kind: "send"; bytes: Uint8Array }
+  | { kind: "done"; session: LinkSession; setup: ServerSetup };
+
+/** The client's end. */
+export class ClientLink implements Disposable {
+  readonly #party: LinkParty;
+  readonly #belonging: Omit<Belonging, "resume">;
+  readonly #resume: { secret: Uint8Array; expected: number } | null;
+  readonly #helloAndPadding: Uint8Array;
+  readonly #held = new Held();
+  readonly #unixMs: () => number;
+  #ns: Uint8Array | null = null;
+  #secrets: HandshakeSecrets | null = null;
+  #server: Offer | null = null;
+  #traffic: TrafficSecrets | null = null;
+  #cipher: CipherName | null = null;
+  #sealer: RecordSealer | null = null;
+  #opener: RecordOpener | null = null;
+  #isOver = false;
+
+  /** `pads`: random bytes behind the hello, for a client that will speak version 2 only. */
+  constructor(
+    party: LinkParty,
+    o: {
+      belonging: Omit<Belonging, "resume">;
+      /** To come back to a session: its secret, and the next numbered frame expected. */
+      resume?: { secret: Uint8Array; expected: number };
+      pads: boolean;
+      unixMs: () => number;
+    },
+  ) {
+    this.#party = party;
+    this.#belonging = o.belonging;
+    this.#resume = o.resume === undefined
+      ? null
+      : { secret: o.resume.secret.slice(), expected: o.resume.expected };
+    this.#unixMs = o.unixMs;
+    const padding = o.pads ? randomBelow(party.rng, MAX_HELLO_PADDING + 1) : 0;
+    const hello = clientHello(party.s, party.rng(8), padding, o.unixMs());
+    this.#helloAndPadding = concat(hello, party.rng(padding));
+  }
+
+  /** Flight 1. With no padding it serves as version 1's nonce too. */
+  hello(): Uint8Array {
+    return this.#helloAndPadding;
+  }
+
+  /**
+   * What to do after these bytes (borrowed). The machine is over after "stranger" and "done".
+   * @throws {TtunError} clock, auth, protocol, busy …: the server's own words where it had some;
+   * the machine is then over
+   */
+  feed(chunk: Uint8Array): ClientStep[] {
+    if (this.#isOver) throw alreadyOver();
+    try {
+      return this.#take(chunk);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #take(chunk: Uint8Array): ClientStep[] {
+    this.#held.add(chunk);
+    const steps: ClientStep[] = [];
+    if (this.#secrets === null) {
+      if (this.#held.bytes.length < HELLO_SIZE) return steps;
+      const stranger = this.#readHello();
+      if (stranger !== null) return [stranger];
+    }
+    if (this.#traffic === null) {
+      const bytes = this.#readKeyMessage();
+      if (bytes === null) return steps;
+      steps.push({ kind: "send", bytes });
+    }
+    const done = this.#readSetup();
+    if (done !== null) steps.push(done);
+    return steps;
+  }
+
+  #readHello(): ClientStep | null {
+    const nc = this.#helloAndPadding.subarray(0, HELLO_SIZE);
+    const ns = this.#held.take(HELLO_SIZE);
+    const hello = readServerHello(this.#party.s, nc, ns, this.#unixMs());
+    if (hello === null) {
+      this[Symbol.dispose]();
+      return { kind: "stranger", nonce: ns, rest: this.#held.bytes };
+    }
+    if (hello.isStale) throw clocksDiffer(hello.skewSeconds);
+    this.#ns = ns;
+    this.#secrets = handshakeSecrets(this.#party.s, nc, ns);
+    return null;
+  }
+
+  #readKeyMessage(): Uint8Array | null {
+    const { makeCipher, ciphers, rng } = this.#party;
+    const found = openHandshake(this.#secrets!.server, this.#held.bytes, makeCipher);
+    if (found === null) return null;
+    const rs = this.#held.take(found.size);
+    const server = readServerKeyMessage(found.text);
+    const cipher = server.ciphers.find((name) => ciphers.includes(name));
+    if (cipher === undefined) {
+      throw new TtunError(
+        "protocol",
+        "Cannot connect: the server accepts no cipher that this end knows",
+      );
+    }
+    const pair = this.#party.keyExchange.newKeyPair();
+    const rc = sealHandshake(
+      this.#secrets!.client,
+      packClientKeyMessage({ publicKey: pair.publicKey, cipher }),
+      randomBelow(rng, MAX_HANDSHAKE_PADDING + 1),
+      makeCipher,
+    );
+    this.#traffic = trafficSecrets(
+      this.#secrets!,
+      pair.shared(server.publicKey),
+      this.#party.binding,
+      this.#helloAndPadding,
+      this.#ns!,
+      rs,
+      rc,
+    );
+    this.#server = server;
+    this.#cipher = cipher;
+    this.#sealer = new RecordSealer(this.#traffic.client, cipher, makeCipher);
+    this.#opener = new RecordOpener(this.#traffic.server, cipher, makeCipher);
+    overwrite(this.#traffic.client, this.#traffic.server);
+    const setup: ClientSetup = { ...this.#party.offer, ...this.#belonging, ...this.#proof() };
+    return concat(rc, sealText(this.#sealer, packSetup(packClientSetup(setup))));
+  }
+
+  #proof(): Pick<Belonging, "resume"> {
+    if (this.#resume === null) return {};
+    const { secret, expected } = this.#resume;
+    return { resume: { expected, proof: resumeProof(secret, "c", this.#traffic!.transcript) } };
+  }
+
+  #readSetup(): ClientStep | null {
+    const first = readOrSuspect(this.#opener!, this.#held);
+    if (first === null) return null;
+    if (first.close !== null) throw refusal(first.close.code, first.close.words);
+    const setup = readServerSetup(first.setup!);
+    this.#checkProof(setup);
+    const session = makeSession(
+      this.#sealer!,
+      this.#opener!,
+      this.#cipher!,
+      this.#server!,
+      this.#traffic!,
+      first.behind,
+      this.#held.bytes,
+    );
+    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this[Symbol.dispose]();
+    return { kind: "done", setup, session };
+  }
+
+  /** Who takes us back must know the session's secret; who does not has nothing to take up. */
+  #checkProof(setup: ServerSetup): void {
+    if ((this.#resume === null) !== (setup.resume === undefined)) {
+      throw new ProtocolError("Cannot read the handshake: the server answers what was not asked");
+    }
+    if (this.#resume === null) return;
+    const proof = resumeProof(this.#resume.secret, "s", this.#traffic!.transcript);
+    if (!constantTimeEqual(proof, setup.resume!.proof)) {
+      throw new TtunError(
+        "auth",
+        "Cannot authenticate the peer: it does not know the session that is to go on",
+      );
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    this.#sealer?.[Symbol.dispose]();
+    this.#opener?.[Symbol.dispose]();
+    overwriteSecrets(this.#secrets, this.#traffic);
+    this.#resume?.secret.fill(0);
+    this.#sealer = this.#opener = this.#traffic = null;
+  }
+}

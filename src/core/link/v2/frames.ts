@@ -1,0 +1,207 @@
+import { concat } from "../../../base/bytes.ts";
+import { ProtocolError } from "../../../base/errors.ts";
+import { VIRTIO_NET_HEADER } from "../../../base/packets.ts";
+import { Reader, varint, writeVarint } from "../../../base/varint.ts";
+import { onlyVarint } from "./tlv.ts";
+
+/**
+ * Frames inside a record (docs/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
+ * what the type says. A frame never crosses a record.
+ */
+export const FrameType = {
+  padding: 0x00,
+  packet: 0x01,
+  superPacket: 0x02,
+  ping: 0x03,
+  pong: 0x04,
+  rekey: 0x05,
+  setup: 0x06,
+  close: 0x22,
+  segmentSize: 0x81,
+} as const;
+
+/** Types from here on carry a length, and are skipped when they are not known. */
+const SKIPPABLE = 0x80;
+
+export const ECHO_SIZE = 8;
+
+/** Flags of frame 02. */
+export const SUPER_MORE = 0x01;
+export const SUPER_CONTINUES = 0x02;
+const MAX_WORDS = 1024;
+
+/** Why an end closes. All but `carrier` end the session. */
+export const CloseCode = {
+  bye: 0,
+  protocol: 1,
+  busy: 2,
+  notAllowed: 3,
+  limit: 4,
+  goingDown: 5,
+  unknownSession: 6,
+  carrier: 7,
+} as const;
+
+/** A frame as read; byte arrays are views of the record's text. */
+export type Frame =
+  | { kind: "packet"; at: number; length: number }
+  | { kind: "superPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
+  | { kind: "ping" | "pong"; data: Uint8Array }
+  | { kind: "rekey" }
+  | { kind: "setup"; tlvs: Uint8Array }
+  | { kind: "close"; code: number; words: string }
+  | { kind: "segmentSize"; bytes: number };
+
+/** Bytes of a packet frame before its packet: type, length of four bytes. */
+export const PACKET_HEADER = 5;
+/** The same behind a filler, for devices that want more room between packets. */
+export const PACKET_HEADER_FILLED = 12;
+const FILLER = 0x80;
+
+/**
+ * Writes a packet frame's header right before the packet that lies at `at`; `header` is one of the
+ * two sizes above. The frame is then `bytes[at-header .. at+length)`.
+ */
+export function writePacketHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  header: number,
+): void {
+  if (header === PACKET_HEADER_FILLED) {
+    bytes.fill(0, at - PACKET_HEADER_FILLED, at);
+    bytes[at - PACKET_HEADER_FILLED] = FILLER;
+    bytes[at - PACKET_HEADER_FILLED + 1] = PACKET_HEADER_FILLED - PACKET_HEADER - 2;
+  }
+  bytes[at - PACKET_HEADER] = FrameType.packet;
+  writeVarint(bytes, at - 4, length, 4);
+}
+
+/** Bytes of a super-packet frame before its packet: type, flags, length of four bytes, header. */
+export const SUPER_HEADER = 6 + VIRTIO_NET_HEADER;
+
+/**
+ * Writes a super-packet frame's type, flags and length before the virtio_net_hdr that stands right
+ * before the packet at `at`. The frame is then `bytes[at-16 .. at+length)`.
+ */
+export function writeSuperHeader(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  flags = 0,
+): void {
+  bytes[at - SUPER_HEADER] = FrameType.superPacket;
+  bytes[at - SUPER_HEADER + 1] = flags;
+  writeVarint(bytes, at - SUPER_HEADER + 2, length, 4);
+}
+
+/** Bytes of a continuing piece's frame before its bytes: no virtio_net_hdr. */
+export const PIECE_HEADER = SUPER_HEADER - VIRTIO_NET_HEADER;
+
+/** Writes the frame header of a super-packet's last piece, whose bytes lie at `at`. */
+export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at - PIECE_HEADER] = FrameType.superPacket;
+  bytes[at - PIECE_HEADER + 1] = SUPER_CONTINUES;
+  writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
+}
+
+/** A ping, or the answer to one: 8 bytes that come back as they went. */
+export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
+  return concat(new Uint8Array([FrameType[type]]), data);
+}
+
+export function packRekey(): Uint8Array {
+  return new Uint8Array([FrameType.rekey]);
+}
+
+export function packPadding(length: number): Uint8Array {
+  return new Uint8Array(length); // zero is the type, and everything behind it is ignored
+}
+
+export function packSetup(tlvs: Uint8Array): Uint8Array {
+  return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
+}
+
+/** Tells the client which segment size passes on its path (TCP_MAXSEG), in bytes. */
+export function packSegmentSize(bytes: number): Uint8Array {
+  const value = varint(bytes);
+  return concat(new Uint8Array([FrameType.segmentSize]), varint(value.length), value);
+}
+
+/** Words that are too long are cut behind their last whole character. */
+export function packClose(code: number, words: string): Uint8Array {
+  const room = new Uint8Array(MAX_WORDS);
+  const text = room.subarray(0, new TextEncoder().encodeInto(words, room).written);
+  return concat(new Uint8Array([FrameType.close]), varint(code), varint(text.length), text);
+}
+
+/**
+ * The frames of one record's text `bytes[start..end)`, one after another. A packet is given by its
+ * place, without a copy.
+ * @throws {ProtocolError} on an unknown type below 80, and on a frame that is cut short
+ */
+export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
+  const reader = new Reader(bytes, start, end);
+  while (!reader.isAtEnd) {
+    const frame = readFrame(reader);
+    if (frame !== null) yield frame;
+  }
+}
+
+/** The next frame, or null where it was padding or may be skipped. @throws as `readFrames` */
+export function readFrame(reader: Reader): Frame | null {
+  const type = reader.u8();
+  switch (type) {
+    case FrameType.padding:
+      reader.at = reader.end;
+      return null;
+    case FrameType.packet: {
+      const length = reader.varint();
+      reader.skip(length);
+      return { kind: "packet", at: reader.at - length, length };
+    }
+    case FrameType.superPacket: {
+      const flags = reader.u8();
+      const length = reader.varint();
+      // virtio_net_hdr stands in the first piece alone.
+      const header = (flags & SUPER_CONTINUES) === 0 ? reader.take(VIRTIO_NET_HEADER) : null;
+      reader.skip(length);
+      return { kind: "superPacket", flags, header, at: reader.at - length, length };
+    }
+    case FrameType.ping:
+      return { kind: "ping", data: reader.take(ECHO_SIZE) };
+    case FrameType.pong:
+      return { kind: "pong", data: reader.take(ECHO_SIZE) };
+    case FrameType.rekey:
+      if (!reader.isAtEnd) {
+        throw new ProtocolError("Cannot read a record: a frame stands behind rekey");
+      }
+      return { kind: "rekey" };
+    case FrameType.setup:
+      return { kind: "setup", tlvs: reader.take(reader.varint()) };
+    case FrameType.close:
+      return { kind: "close", code: reader.varint(), words: readWords(reader) };
+    case FrameType.segmentSize:
+      return { kind: "segmentSize", bytes: onlyVarint(reader.take(reader.varint())) };
+    default:
+      if (type < SKIPPABLE) {
+        throw new ProtocolError(`Cannot read a frame: type ${type} is not known`);
+      }
+      reader.skip(reader.varint());
+      return null;
+  }
+}
+
+/** Controls, line and paragraph separators, and whatever turns the direction of writing. */
+const UNSHOWN =
+  // deno-lint-ignore no-control-regex -- control characters are what this finds
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** UTF-8 from a stranger to a terminal. */
+function readWords(reader: Reader): string {
+  const length = reader.varint();
+  if (length > MAX_WORDS) {
+    throw new ProtocolError("Cannot read a close frame: its words are too long");
+  }
+  return new TextDecoder().decode(reader.take(length)).replace(UNSHOWN, "");
+}

@@ -1,0 +1,187 @@
+import { concat } from "../../../base/bytes.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../../base/errors.ts";
+import type { CipherFactory, CipherName } from "../../../contract/cipher.ts";
+import type { Rng } from "../../../contract/host.ts";
+import { CloseCode, readFrames } from "./frames.ts";
+import { type HandshakeSecrets, MAX_HANDSHAKE_BODY, type TrafficSecrets } from "./key_schedule.ts";
+import { RECORD_HEADER, RECORD_TAG, type RecordOpener, type RecordSealer } from "./record.ts";
+import type { KeyExchange } from "./secrets.ts";
+import type { Offer } from "./setup.ts";
+
+/**
+ * Handshake of link version 2 (docs/link-v2.md, "Handshake"), both ends, as pure machines:
+ *
+ *     client                                        server
+ *       Nc, p random bytes             ────────►    (judged by hello.ts; then this machine)
+ *                                      ◄────────    Ns, Rs
+ *       Rc, setup                      ────────►    authenticated: may be let in, or refused
+ *       done                           ◄────────    setup, or close with words
+ */
+export interface LinkParty {
+  /** S of secrets.ts. Borrowed for the machine's life. */
+  readonly s: Uint8Array;
+  readonly makeCipher: CipherFactory;
+  readonly keyExchange: KeyExchange;
+  readonly rng: Rng;
+  /** Hash of the certificate that the carrier's server showed, or empty. */
+  readonly binding: Uint8Array;
+  readonly offer: Offer;
+  /** Ciphers that this end takes, best first. */
+  readonly ciphers: readonly CipherName[];
+}
+
+/** A session after its handshake: keys of both directions, and what came behind it. */
+export interface LinkSession extends Disposable {
+  readonly sealer: RecordSealer;
+  readonly opener: RecordOpener;
+  readonly cipher: CipherName;
+  readonly peer: Offer;
+  /** For proofs of a later carrier of the same session. */
+  readonly resume: Uint8Array;
+  readonly transcript: Uint8Array;
+  /** Frames that stood behind the peer's setup, in the same record. A copy. */
+  readonly firstFrames: Uint8Array;
+  /** Bytes behind that record. A copy. */
+  readonly rest: Uint8Array;
+}
+
+/** Bytes that have come and are not used yet. Bounded by the largest record, once that is known. */
+export class Held {
+  bytes: Uint8Array = new Uint8Array();
+
+  add(chunk: Uint8Array): void {
+    this.bytes = concat(this.bytes, chunk);
+  }
+
+  take(size: number): Uint8Array {
+    const taken = this.bytes.slice(0, size);
+    this.bytes = this.bytes.slice(size);
+    return taken;
+  }
+}
+
+/** What the peer's first record under its traffic secret said. */
+export interface FirstRecord {
+  readonly setup: Uint8Array | null;
+  readonly close: { code: number; words: string } | null;
+  readonly behind: Uint8Array;
+}
+
+/**
+ * Reads the peer's first record once it is whole: a setup, or a close in its place. It may not be
+ * longer than a handshake record: where the two ends came to different secrets its length is a
+ * random number, and most such numbers are then refused at once instead of waited for.
+ */
+function readFirstRecord(opener: RecordOpener, held: Held): FirstRecord | null {
+  const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
+  if (size === null || size > held.bytes.length) return null;
+  const record = held.take(size);
+  opener.open(record, 0, size);
+  const text = record.subarray(RECORD_HEADER, size - RECORD_TAG);
+  for (const frame of readFrames(text, 0, text.length)) {
+    if (frame.kind === "close") return { setup: null, close: frame, behind: new Uint8Array() };
+    if (frame.kind === "segmentSize") continue; // as all types from 80 on
+    if (frame.kind !== "setup") break;
+    const end = frame.tlvs.byteOffset - text.byteOffset + frame.tlvs.length;
+    return { setup: frame.tlvs, close: null, behind: text.slice(end) };
+  }
+  throw new ProtocolError("Cannot read the handshake: its first frame is not a setup");
+}
+
+/** The handshake record opened and the next one does not: the two saw different certificates. */
+export function readOrSuspect(opener: RecordOpener, held: Held): FirstRecord | null {
+  const wasFirst = opener.counter === 0;
+  try {
+    return readFirstRecord(opener, held);
+  } catch (cause) {
+    if (
+      wasFirst && opener.counter <= 1 &&
+      toTtunError(cause).message.startsWith("Cannot open a record")
+    ) {
+      throw someoneBetween(cause);
+    }
+    throw cause;
+  }
+}
+
+/** The key was proved, but the two ends did not see the same connection. */
+export function someoneBetween(cause: unknown): TtunError {
+  return new TtunError(
+    "auth",
+    "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",
+    { cause },
+  );
+}
+
+export function alreadyOver(): ProtocolError {
+  return new ProtocolError("Cannot go on with a handshake that is over");
+}
+
+export function overwrite(...secrets: Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+/** All that a machine still owns: whatever a session took over is not there any more. */
+export function overwriteSecrets(
+  hs: HandshakeSecrets | null,
+  traffic: TrafficSecrets | null,
+): void {
+  if (hs !== null) overwrite(hs.hk, hs.client, hs.server);
+  if (traffic !== null) overwrite(traffic.client, traffic.server, traffic.resume);
+}
+
+export function makeSession(
+  sealer: RecordSealer,
+  opener: RecordOpener,
+  cipher: CipherName,
+  peer: Offer,
+  { resume, transcript }: TrafficSecrets,
+  firstFrames: Uint8Array,
+  rest: Uint8Array,
+): LinkSession {
+  return {
+    sealer,
+    opener,
+    cipher,
+    peer,
+    resume,
+    transcript,
+    firstFrames,
+    rest,
+    [Symbol.dispose]: () => {
+      sealer[Symbol.dispose]();
+      opener[Symbol.dispose]();
+      resume.fill(0);
+    },
+  };
+}
+
+/** The server's refusal, in its own words (control characters are gone already). */
+export function refusal(code: number, words: string): TtunError {
+  const said = words === "" ? `code ${code}` : words;
+  if (code === CloseCode.busy || code === CloseCode.limit) {
+    return new TtunError("busy", `Cannot connect: the server is busy: ${said}`);
+  }
+  if (code === CloseCode.notAllowed) {
+    return new TtunError("auth", `Cannot connect: not allowed: ${said}`);
+  }
+  if (code === CloseCode.protocol) {
+    return new TtunError("protocol", `Cannot go on: the peer says: ${said}`);
+  }
+  return new TtunError("lost", `The peer closed the connection: ${said}`);
+}
+
+export function clocksDiffer(seconds: number): TtunError {
+  const ahead = seconds > 0 ? "ahead of" : "behind";
+  return new TtunError(
+    "clock",
+    `Cannot connect: the other end's clock is ${Math.abs(seconds)} s ${ahead} this one's; ` +
+      "set both clocks (timedatectl set-ntp true)",
+  );
+}
+
+/** A whole number from 0 to `limit` - 1, of up to 16 bits; the bias is of no use to anybody here. */
+export function randomBelow(rng: Rng, limit: number): number {
+  const bytes = rng(4);
+  return ((bytes[0]! << 24 | bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!) >>> 0) % limit;
+}

@@ -1,0 +1,118 @@
+import { concat } from "../../../base/bytes.ts";
+import { TtunError } from "../../../base/errors.ts";
+import type { CipherFactory, CipherName } from "../../../contract/cipher.ts";
+import { PROOF_SIZE } from "./setup.ts";
+import {
+  MAX_RECORD_TEXT,
+  RECORD_HEADER,
+  RECORD_TAG,
+  RecordOpener,
+  RecordSealer,
+} from "./record.ts";
+import { derive } from "./secrets.ts";
+
+/** The handshake's own records are always under this cipher: nothing is agreed on yet. */
+const HANDSHAKE_CIPHER: CipherName = "chacha20-poly1305";
+
+/** n of Rs, Rc and the setups is at most this: a limit before memory is taken for a stranger. */
+export const MAX_HANDSHAKE_BODY = 4096;
+
+/** Up to so many zero bytes hide how long a handshake message is. */
+export const MAX_HANDSHAKE_PADDING = 1024;
+
+/** `HK`, and the secret of each side's one handshake record (docs/link-v2.md, "Handshake"). */
+export interface HandshakeSecrets {
+  readonly hk: Uint8Array;
+  readonly client: Uint8Array;
+  readonly server: Uint8Array;
+}
+
+export function handshakeSecrets(s: Uint8Array, nc: Uint8Array, ns: Uint8Array): HandshakeSecrets {
+  const hk = derive(s, "hs", nc, ns);
+  return { hk, client: derive(hk, "c"), server: derive(hk, "s") };
+}
+
+/** Both directions' first secrets, the session's secret for resumes, and the transcript hash. */
+export interface TrafficSecrets {
+  readonly client: Uint8Array;
+  readonly server: Uint8Array;
+  readonly resume: Uint8Array;
+  readonly transcript: Uint8Array;
+}
+
+/**
+ * @param z the X25519 result; it and HK are overwritten
+ * @param binding hash of the certificate that the carrier showed, or empty
+ * @param helloAndPadding Nc and the p bytes behind it
+ * @throws {TtunError} auth when z is all zero: the peer sent a point of low order
+ */
+export function trafficSecrets(
+  { hk }: HandshakeSecrets,
+  z: Uint8Array,
+  binding: Uint8Array,
+  helloAndPadding: Uint8Array,
+  ns: Uint8Array,
+  rs: Uint8Array,
+  rc: Uint8Array,
+): TrafficSecrets {
+  if (z.every((byte) => byte === 0)) {
+    throw new TtunError("auth", "Cannot authenticate the peer: its public key is not one");
+  }
+  const transcript = derive(hk, "th", binding, helloAndPadding, ns, rs, rc);
+  const master = derive(hk, "master", z, transcript);
+  const secrets = {
+    client: derive(master, "c"),
+    server: derive(master, "s"),
+    resume: derive(master, "resume"),
+    transcript,
+  };
+  for (const spent of [hk, z, master]) spent.fill(0);
+  return secrets;
+}
+
+/** Proof that an end knows the secret of a session that it comes back to. */
+export function resumeProof(
+  resume: Uint8Array,
+  side: "c" | "s",
+  transcript: Uint8Array,
+): Uint8Array {
+  return derive(resume, `proof ${side}`, transcript).slice(0, PROOF_SIZE);
+}
+
+/** Rs or Rc: one record of `text` and so many zero bytes, under a handshake secret. */
+export function sealHandshake(
+  secret: Uint8Array,
+  text: Uint8Array,
+  padding: number,
+  makeCipher: CipherFactory,
+): Uint8Array {
+  using sealer = new RecordSealer(secret, HANDSHAKE_CIPHER, makeCipher);
+  return sealText(sealer, concat(text, new Uint8Array(padding)));
+}
+
+/**
+ * The record Rs or Rc at the front of `bytes`: how long it is and its text; null when it is not
+ * whole yet. @throws {ProtocolError} when it cannot be one, or is not under this secret
+ */
+export function openHandshake(
+  secret: Uint8Array,
+  bytes: Uint8Array,
+  makeCipher: CipherFactory,
+): { size: number; text: Uint8Array } | null {
+  using opener = new RecordOpener(secret, HANDSHAKE_CIPHER, makeCipher);
+  const size = opener.sizeAt(bytes, 0, bytes.length, MAX_HANDSHAKE_BODY);
+  if (size === null || size > bytes.length) return null;
+  const record = bytes.slice(0, size);
+  opener.open(record, 0, size);
+  return { size, text: record.subarray(RECORD_HEADER, size - RECORD_TAG) };
+}
+
+/** One record with that text, in a new array. */
+export function sealText(sealer: RecordSealer, text: Uint8Array): Uint8Array {
+  const record = new Uint8Array(
+    RECORD_HEADER + Math.min(text.length, MAX_RECORD_TEXT) + RECORD_TAG,
+  );
+  record.set(text.subarray(0, MAX_RECORD_TEXT), RECORD_HEADER);
+  sealer.seal(record, RECORD_HEADER, text.length);
+  return record;
+}

@@ -1,0 +1,28 @@
+import { blake2s } from "@noble/hashes/blake2.js";
+import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
+
+/**
+ * Key derivation of link version 2 (docs/link-v2.md, "Notation and secrets"): BLAKE2s-256 keyed
+ * with 32 bytes, over a label and length-prefixed inputs.
+ */
+const PREFIX = utf8("ttun/v2 ");
+const ZERO = new Uint8Array(1);
+
+/** `H(k, label, x1, …)`, 32 bytes. */
+export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Array[]): Uint8Array {
+  const parts = inputs.flatMap((input) => {
+    const length = new Uint8Array(2);
+    writeU16(length, 0, input.length);
+    return [length, input];
+  });
+  return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), { key: k });
+}
+
+/** scrypt's parameters for S, the secret that stands for the pre-shared key. 64 MiB of memory. */
+export const SCRYPT = { salt: utf8("ttun/v2"), N: 2 ** 15, r: 8, p: 3, length: 32 } as const;
+
+/** What the core is given from outside: it has no randomness and no fast curve of its own. */
+export interface KeyExchange {
+  /** A new X25519 key pair (RFC 7748). `shared` gives 32 bytes, and wipes the private key. */
+  newKeyPair(): { readonly publicKey: Uint8Array; shared(theirs: Uint8Array): Uint8Array };
+}

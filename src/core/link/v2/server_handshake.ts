@@ -1,0 +1,199 @@
+import { concat } from "../../../base/bytes.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import type { CipherName } from "../../../contract/cipher.ts";
+import { packClose, packSetup } from "./frames.ts";
+import {
+  alreadyOver,
+  Held,
+  type LinkParty,
+  type LinkSession,
+  makeSession,
+  overwrite,
+  overwriteSecrets,
+  randomBelow,
+  readOrSuspect,
+} from "./handshake.ts";
+import { serverHello } from "./hello.ts";
+import {
+  type HandshakeSecrets,
+  handshakeSecrets,
+  MAX_HANDSHAKE_PADDING,
+  openHandshake,
+  sealHandshake,
+  sealText,
+  type TrafficSecrets,
+  trafficSecrets,
+} from "./key_schedule.ts";
+import { RecordOpener, RecordSealer } from "./record.ts";
+import type { KeyExchange } from "./secrets.ts";
+import {
+  type ClientSetup,
+  packServerKeyMessage,
+  packServerSetup,
+  readClientKeyMessage,
+  readClientSetup,
+  type ServerSetup,
+} from "./setup.ts";
+
+/** The server's end, from a client's hello that was found right and fresh. */
+export class ServerLink implements Disposable {
+  readonly #party: LinkParty;
+  readonly #hello: Uint8Array;
+  readonly #padding: number;
+  readonly #held = new Held();
+  readonly #pair: ReturnType<KeyExchange["newKeyPair"]>;
+  readonly #ns: Uint8Array;
+  readonly #rs: Uint8Array;
+  readonly #secrets: HandshakeSecrets;
+  #helloAndPadding: Uint8Array | null = null;
+  #traffic: TrafficSecrets | null = null;
+  #sealer: RecordSealer | null = null;
+  #opener: RecordOpener | null = null;
+  #cipher: CipherName | null = null;
+  #client: ClientSetup | null = null;
+  #behind: Uint8Array = new Uint8Array();
+  #isOver = false;
+
+  /** `hello` is the client's 16 bytes, `padding` the p that it says. */
+  constructor(party: LinkParty, o: { hello: Uint8Array; padding: number; unixMs: number }) {
+    this.#party = party;
+    this.#hello = o.hello.slice();
+    this.#padding = o.padding;
+    this.#pair = party.keyExchange.newKeyPair();
+    this.#ns = serverHello(party.s, this.#hello, party.rng(8), o.unixMs);
+    this.#secrets = handshakeSecrets(party.s, this.#hello, this.#ns);
+    this.#rs = sealHandshake(
+      this.#secrets.server,
+      packServerKeyMessage({
+        publicKey: this.#pair.publicKey,
+        ciphers: party.ciphers,
+        ...party.offer,
+      }),
+      randomBelow(party.rng, MAX_HANDSHAKE_PADDING + 1),
+      party.makeCipher,
+    );
+  }
+
+  /** Flight 2. */
+  answer(): Uint8Array {
+    return concat(this.#ns, this.#rs);
+  }
+
+  /**
+   * Takes what came behind the hello's 16 bytes (borrowed). Returns the client's setup once it has
+   * opened: only then the client has proved the key. Nothing was answered to it yet.
+   * @throws {TtunError} auth, protocol: the connection is then a stranger's, and the machine over
+   */
+  feed(chunk: Uint8Array): ClientSetup | null {
+    if (this.#isOver) throw alreadyOver();
+    try {
+      return this.#take(chunk);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  #take(chunk: Uint8Array): ClientSetup | null {
+    this.#held.add(chunk);
+    if (this.#helloAndPadding === null) {
+      if (this.#held.bytes.length < this.#padding) return null;
+      this.#helloAndPadding = concat(this.#hello, this.#held.take(this.#padding));
+    }
+    if (this.#traffic === null && !this.#readKeyMessage()) return null;
+    return this.#client ?? this.#readSetup();
+  }
+
+  #readKeyMessage(): boolean {
+    const found = openHandshake(this.#secrets.client, this.#held.bytes, this.#party.makeCipher);
+    if (found === null) return false;
+    const rc = this.#held.take(found.size);
+    const { publicKey, cipher } = readClientKeyMessage(found.text);
+    if (!this.#party.ciphers.includes(cipher)) {
+      throw new ProtocolError("Cannot read the handshake: a cipher was taken that was not offered");
+    }
+    this.#traffic = trafficSecrets(
+      this.#secrets,
+      this.#pair.shared(publicKey),
+      this.#party.binding,
+      this.#helloAndPadding!,
+      this.#ns,
+      this.#rs,
+      rc,
+    );
+    this.#cipher = cipher;
+    this.#opener = new RecordOpener(this.#traffic.client, cipher, this.#party.makeCipher);
+    this.#sealer = new RecordSealer(this.#traffic.server, cipher, this.#party.makeCipher);
+    overwrite(this.#traffic.client, this.#traffic.server);
+    return true;
+  }
+
+  #readSetup(): ClientSetup | null {
+    const first = readOrSuspect(this.#opener!, this.#held);
+    if (first === null) return null;
+    if (first.setup === null) {
+      throw new ProtocolError("Cannot read the handshake: the client closed it");
+    }
+    this.#client = readClientSetup(first.setup);
+    this.#behind = first.behind;
+    return this.#client;
+  }
+
+  /**
+   * The client's key message has opened and its setup has not come: a client sends both at once, so
+   * one that never goes on from here saw another connection (1 in 16 such setups cannot be told
+   * from one that is not whole).
+   */
+  get isHalfDone(): boolean {
+    return !this.#isOver && this.#traffic !== null && this.#client === null;
+  }
+
+  /** The session's transcript and resume secret, to check a proof or make one. */
+  get traffic(): Pick<TrafficSecrets, "resume" | "transcript"> {
+    return this.#proved().traffic;
+  }
+
+  /** Lets the client in: the bytes to send, and the session. The machine is over. */
+  accept(setup: ServerSetup): { bytes: Uint8Array; session: LinkSession } {
+    const { traffic, client } = this.#proved();
+    const bytes = sealText(this.#sealer!, packSetup(packServerSetup(setup)));
+    const session = makeSession(
+      this.#sealer!,
+      this.#opener!,
+      this.#cipher!,
+      client,
+      traffic,
+      this.#behind,
+      this.#held.bytes,
+    );
+    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this[Symbol.dispose]();
+    return { bytes, session };
+  }
+
+  /** Refuses a client that has proved the key: the bytes to send. The machine is over. */
+  refuse(code: number, words: string): Uint8Array {
+    this.#proved();
+    const bytes = sealText(this.#sealer!, packClose(code, words));
+    this[Symbol.dispose]();
+    return bytes;
+  }
+
+  #proved(): { traffic: TrafficSecrets; client: ClientSetup } {
+    if (this.#isOver || this.#traffic === null || this.#client === null) {
+      throw new TtunError(
+        "internal",
+        "Cannot end the handshake: the client has not proved the key",
+      );
+    }
+    return { traffic: this.#traffic, client: this.#client };
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    this.#sealer?.[Symbol.dispose]();
+    this.#opener?.[Symbol.dispose]();
+    overwriteSecrets(this.#secrets, this.#traffic);
+    this.#sealer = this.#opener = this.#traffic = null;
+  }
+}

@@ -1,0 +1,211 @@
+import { concat } from "../../../base/bytes.ts";
+import { ProtocolError } from "../../../base/errors.ts";
+import type { CipherName } from "../../../contract/cipher.ts";
+import { Reader, varint } from "../../../base/varint.ts";
+import { type ClientIdentity, packIdentity, readIdentity } from "./identity.ts";
+import { exactly, onlyVarint, onlyVarints, packTlv, readTlvs, Tlv, type TlvMap } from "./tlv.ts";
+
+/** What an end can do (TLV 01). Bits that are not known are ignored. */
+export const Capability = {
+  tun: 1,
+  tcpOffload: 2,
+  udpOffload: 4,
+  streams: 8,
+  datagrams: 16,
+} as const;
+
+export const PUBLIC_KEY_SIZE = 32;
+export const ID_SIZE = 16;
+export const PROOF_SIZE = 16;
+
+/** Ciphers by their number on the wire (TLV 02). */
+const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map([
+  [1, "chacha20-poly1305"],
+  [2, "aes-256-gcm"],
+]);
+
+/** What each end tells the other of itself: the server in Rs, the client in its setup. */
+export interface Offer {
+  readonly capabilities: number;
+  /** First window of every stream, first total window, how many streams the other may open. */
+  readonly windows: readonly [number, number, number];
+  /** After so many seconds without a byte from the other end, it counts as dead. */
+  readonly deadTime: number;
+}
+
+/** At least this long: less would call a peer dead that only waits for a retransmission. */
+const SHORTEST_DEAD_TIME = 3;
+
+/** How the client's carrier belongs to a session (TLVs 05 to 09), and to a client (TLV 80). */
+export interface Belonging {
+  /** One per process of the client. */
+  readonly instance: Uint8Array;
+  readonly session: Uint8Array;
+  /** 1 = a new session. */
+  readonly carrier: number;
+  /** On a resume: the next numbered frame expected, and the proof of the session's secret. */
+  readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
+  /** Clients from before TLV 80 have none. */
+  readonly identity?: ClientIdentity;
+}
+
+/** The client's setup: what it offers, and which session it belongs to. */
+export interface ClientSetup extends Offer, Belonging {}
+
+/** The server's setup; a resume is answered by its own number and proof. */
+export interface ServerSetup {
+  readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
+  /** TLV 0a, as on the wire: addresses given to the client. */
+  readonly addresses?: Uint8Array;
+}
+
+export interface ServerKeyMessage extends Offer {
+  readonly publicKey: Uint8Array;
+  readonly ciphers: readonly CipherName[];
+}
+
+export interface ClientKeyMessage {
+  readonly publicKey: Uint8Array;
+  readonly cipher: CipherName;
+}
+
+/** The text of Rs, without padding. */
+export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
+  const ciphers = Uint8Array.from(m.ciphers, cipherNumber);
+  const [capabilities, ...others] = offerTlvs(m);
+  return concat(m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others);
+}
+
+/** @throws {ProtocolError} */
+export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
+  const reader = new Reader(text);
+  const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
+  const tlvs = readTlvs(reader, {
+    required: [Tlv.capabilities, Tlv.ciphers, Tlv.windows, Tlv.deadTime],
+    padded: true,
+  });
+  const ciphers = [...tlvs.get(Tlv.ciphers)!].flatMap((number) =>
+    CIPHER_BY_NUMBER.get(number) ?? []
+  );
+  return { publicKey, ciphers, ...readOffer(tlvs) };
+}
+
+/** The text of Rc, without padding. */
+export function packClientKeyMessage(m: ClientKeyMessage): Uint8Array {
+  return concat(m.publicKey, packTlv(Tlv.ciphers, new Uint8Array([cipherNumber(m.cipher)])));
+}
+
+/** @throws {ProtocolError} */
+export function readClientKeyMessage(text: Uint8Array): ClientKeyMessage {
+  const reader = new Reader(text);
+  const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
+  const tlvs = readTlvs(reader, { required: [Tlv.ciphers], padded: true });
+  const cipher = CIPHER_BY_NUMBER.get(exactly(tlvs.get(Tlv.ciphers)!, 1)[0]!);
+  if (cipher === undefined) {
+    throw new ProtocolError("Cannot read the handshake: an unknown cipher was taken");
+  }
+  return { publicKey, cipher };
+}
+
+/** The TLVs of the client's setup. */
+export function packClientSetup(setup: ClientSetup): Uint8Array {
+  return concat(
+    ...offerTlvs(setup),
+    packTlv(Tlv.instance, setup.instance),
+    packTlv(Tlv.session, setup.session),
+    packTlv(Tlv.carrier, varint(setup.carrier)),
+    packResume(setup.resume),
+    setup.identity === undefined
+      ? new Uint8Array()
+      : packTlv(Tlv.identity, packIdentity(setup.identity)),
+  );
+}
+
+/** @throws {ProtocolError} */
+export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
+  const tlvs = readTlvs(new Reader(tlvBytes), {
+    required: [Tlv.capabilities, Tlv.windows, Tlv.deadTime, Tlv.instance, Tlv.session, Tlv.carrier],
+    optional: [Tlv.expected, Tlv.proof, Tlv.identity],
+  });
+  const carrier = onlyVarint(tlvs.get(Tlv.carrier)!);
+  const resume = readResume(tlvs);
+  // A new session has no past to prove, and an old one must prove it.
+  if (carrier < 1 || (carrier === 1) !== (resume.resume === undefined)) {
+    throw new ProtocolError(
+      "Cannot read the handshake: carrier number and proof do not fit together",
+    );
+  }
+  const identity = tlvs.get(Tlv.identity);
+  return {
+    ...readOffer(tlvs),
+    instance: exactly(tlvs.get(Tlv.instance)!, ID_SIZE).slice(),
+    session: exactly(tlvs.get(Tlv.session)!, ID_SIZE).slice(),
+    carrier,
+    ...resume,
+    ...(identity === undefined ? {} : { identity: readIdentity(identity) }),
+  };
+}
+
+/** The TLVs of the server's setup. */
+export function packServerSetup(setup: ServerSetup): Uint8Array {
+  const addresses = setup.addresses === undefined
+    ? new Uint8Array()
+    : packTlv(Tlv.addresses, setup.addresses);
+  return concat(packResume(setup.resume), addresses);
+}
+
+/** @throws {ProtocolError} */
+export function readServerSetup(tlvBytes: Uint8Array): ServerSetup {
+  const tlvs = readTlvs(new Reader(tlvBytes), {
+    required: [],
+    optional: [Tlv.expected, Tlv.proof, Tlv.addresses],
+  });
+  const addresses = tlvs.get(Tlv.addresses)?.slice();
+  return { ...readResume(tlvs), ...(addresses === undefined ? {} : { addresses }) };
+}
+
+/** Types rise in what we write; what we read may come in any order. */
+function offerTlvs(offer: Offer): Uint8Array[] {
+  return [
+    packTlv(Tlv.capabilities, varint(offer.capabilities)),
+    packTlv(Tlv.windows, concat(...offer.windows.map(varint))),
+    packTlv(Tlv.deadTime, varint(offer.deadTime)),
+  ];
+}
+
+function readOffer(tlvs: TlvMap): Offer {
+  const [stream, total, streams] = onlyVarints(tlvs.get(Tlv.windows)!, 3) as [
+    number,
+    number,
+    number,
+  ];
+  const deadTime = onlyVarint(tlvs.get(Tlv.deadTime)!);
+  if (deadTime < SHORTEST_DEAD_TIME) {
+    throw new ProtocolError(`Cannot read the handshake: a dead time of ${deadTime} s is too short`);
+  }
+  return {
+    capabilities: onlyVarint(tlvs.get(Tlv.capabilities)!),
+    windows: [stream, total, streams],
+    deadTime,
+  };
+}
+
+function packResume(resume: ServerSetup["resume"]): Uint8Array {
+  if (resume === undefined) return new Uint8Array();
+  return concat(packTlv(Tlv.expected, varint(resume.expected)), packTlv(Tlv.proof, resume.proof));
+}
+
+function readResume(tlvs: TlvMap): Pick<ServerSetup, "resume"> {
+  const expected = tlvs.get(Tlv.expected);
+  const proof = tlvs.get(Tlv.proof);
+  if (expected === undefined && proof === undefined) return {};
+  if (expected === undefined || proof === undefined) {
+    throw new ProtocolError("Cannot read the handshake: a resume is not whole");
+  }
+  return { resume: { expected: onlyVarint(expected), proof: exactly(proof, PROOF_SIZE).slice() } };
+}
+
+function cipherNumber(name: CipherName): number {
+  for (const [number, known] of CIPHER_BY_NUMBER) if (known === name) return number;
+  throw new ProtocolError(`Cannot name the cipher ${name} on the wire`);
+}

@@ -1,0 +1,126 @@
+import { type Cidr, formatCidr, networkOf, parseCidr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { longestMatch } from "../../base/prefix.ts";
+import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
+
+/** What the rules say of an address; `why`, for the log, names the rule. */
+export interface Verdict {
+  readonly isAllowed: boolean;
+  readonly why: string;
+}
+
+/** One value of `--allow` or `--deny`. */
+export interface AddressRule {
+  readonly cidr: Cidr;
+  /** The port that it is for; null = all but those that are denied by default. */
+  readonly port: number | null;
+  /** `*:PORT`: about the port alone; whatever else is denied stays so. */
+  readonly isAny?: boolean;
+}
+
+interface Rule extends AddressRule {
+  readonly verdict: Verdict;
+}
+
+const NO_RULE: Verdict = { isAllowed: true, why: "no rule" };
+
+const OWN: Verdict = { isAllowed: false, why: "the address is one of this server's own" };
+
+/** Where mail is delivered: an open way to it is used for spam within hours. */
+const SMTP = 25;
+
+const NO_MAIL: Verdict = {
+  isAllowed: false,
+  why: `port ${SMTP} is denied unless an --allow names it, as --allow '*:${SMTP}'`,
+};
+
+/**
+ * Where a proxy may connect to: `--allow` and `--deny`. They judge addresses, not names: ask them of
+ * each address that a name has resolved to, and connect to that very address.
+ *
+ * Of the rules that have address and port the one with the longest prefix holds, of equals one for
+ * this port alone, then `--deny`. Where there is none, what has a special use (special_use.ts)
+ * is denied, and the machine's own addresses, since a connection from inside passes its firewall;
+ * everything else is allowed. `*:PORT` is about that port alone and opens no address. So `--allow 10.0.0.0/8` opens that network; `--deny 0.0.0.0/0
+ * --deny ::/0 --allow 203.0.113.0/24` closes all others. Port 25 takes a rule that names it.
+ *
+ * An IPv4-mapped address is the IPv4 address that it is. One that carries an IPv4 address (NAT64,
+ * 6to4) must be allowed as that, and be denied by no rule itself.
+ */
+export class AddressRules {
+  readonly #rules: readonly Rule[];
+  readonly #isOwn: (ip: Uint8Array) => boolean;
+
+  /** `isOwn`: whether an address (4 or 16 bytes) is this machine's own. */
+  constructor(o: {
+    allow: readonly AddressRule[];
+    deny: readonly AddressRule[];
+    isOwn?: (ip: Uint8Array) => boolean;
+  }) {
+    const rule = ({ cidr: given, port, isAny = false }: AddressRule, isAllowed: boolean): Rule => {
+      const cidr = unmappedCidr(networkOf(given));
+      const where = port === null ? formatCidr(cidr) : `${formatCidr(cidr)} port ${port}`;
+      return {
+        cidr,
+        port,
+        isAny,
+        verdict: { isAllowed, why: `${isAllowed ? "--allow" : "--deny"} ${where}` },
+      };
+    };
+    // The first of equals is what `longestMatch` finds: for one port first, then denials.
+    this.#rules = [
+      ...o.deny.map((one) => rule(one, false)),
+      ...o.allow.map((one) => rule(one, true)),
+    ].sort((one, other) => Number(one.port === null) - Number(other.port === null));
+    this.#isOwn = o.isOwn ?? (() => false);
+  }
+
+  /** Judges 4 or 16 bytes and a port. */
+  judge(address: Uint8Array, port: number): Verdict {
+    const ip = unmapped(address);
+    const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
+    const own = longestMatch(rules.filter(({ isAny }) => isAny !== true), ip);
+    const any = rules.find(({ isAny }) => isAny === true) ?? null;
+    const carried = carriedIpv4(ip);
+    if (carried !== null && own?.verdict.isAllowed !== false) return this.judge(carried, port);
+    if (own?.verdict.isAllowed === false) return own.verdict;
+    if (own === null && any?.verdict.isAllowed === false) return any.verdict;
+    if (port === SMTP && own?.port !== SMTP && any === null) return NO_MAIL;
+    if (own !== null) return own.verdict;
+    const use = specialUse(ip);
+    if (use !== null) return { isAllowed: false, why: `the address is ${use}` };
+    return this.#isOwn(ip) ? OWN : NO_RULE;
+  }
+}
+
+/**
+ * Reads a value of `--allow` or `--deny`: an address, with a prefix or without, and perhaps a port:
+ * `10.0.0.0/8`, `10.0.0.0/8:25`, `[2001:db8::]/32:25` or `[2001:db8::/32]:25`; `*:25` is that port
+ * everywhere. @throws {TtunError} usage
+ */
+export function parseRule(text: string): readonly AddressRule[] {
+  const [, address = text, digits] = /^(.*[^:]):([0-9]{1,5})$/.exec(text) ?? [];
+  // Without brackets what follows the last colon of an IPv6 address is a part of it.
+  const hasPort = digits !== undefined && (/[\[\]*]/.test(address) || !address.includes(":"));
+  if (!hasPort) return [{ cidr: parseCidr(text), port: null }];
+  const port = Number(digits);
+  if (port < 1 || port > 65_535) {
+    throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: a port is from 1 to 65535`);
+  }
+  const all = address === "*" ? ["0.0.0.0/0", "::/0"] : [address.replace(/[\[\]]/g, "")];
+  const isAny = address === "*";
+  return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
+}
+
+/** Rules from the values of `--allow` and `--deny`. @throws {TtunError} usage */
+export function parseRules(o: {
+  allow: readonly string[];
+  deny: readonly string[];
+  isOwn?: (ip: Uint8Array) => boolean;
+}): AddressRules {
+  return new AddressRules({
+    ...o,
+    allow: o.allow.flatMap(parseRule),
+    deny: o.deny.flatMap(parseRule),
+  });
+}

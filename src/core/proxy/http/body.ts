@@ -1,0 +1,95 @@
+import { type BodyOptions, ChunkedReader } from "./chunked.ts";
+import { HttpError } from "./error.ts";
+import { listOf, valuesOf } from "./fields.ts";
+import { REQUEST_LIMITS, type RequestHead } from "./head.ts";
+import { isToken } from "./token.ts";
+
+/** How a body ends (RFC 9112 section 6.3). */
+export type Framing =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" }
+  /** With the connection. */
+  | { readonly kind: "close" };
+
+/**
+ * How the request's body ends.
+ * @throws {HttpError} 400 where two readers could come to different ends
+ */
+export function requestFraming(head: RequestHead): Framing {
+  return declared(head) ?? { kind: "none" };
+}
+
+function declared(head: RequestHead): Framing | null {
+  const lengths = valuesOf(head.fields, "content-length");
+  if (valuesOf(head.fields, "transfer-encoding").length > 0) {
+    if (lengths.length > 0) throw bad("it has both Content-Length and Transfer-Encoding");
+    if (head.minor === 0) throw bad("HTTP/1.0 has no Transfer-Encoding");
+    return chunked(listOf(head.fields, "transfer-encoding"));
+  }
+  if (lengths.length === 0) return null;
+  if (lengths.length > 1) throw bad("it has more than one Content-Length");
+  return { kind: "length", length: lengthOf(lengths[0]!, bad) };
+}
+
+/** The number that a Content-Length is. `bad` makes the error for one that is none. */
+export function lengthOf(value: string, bad: (what: string) => HttpError): number {
+  if (/^[0-9]{1,16}$/.test(value) && Number(value) <= Number.MAX_SAFE_INTEGER) {
+    return Number(value);
+  }
+  throw bad("its Content-Length is not a number of bytes");
+}
+
+/** Other codings may come before: the body goes on as it is, and so does this field. */
+function chunked(codings: readonly string[]): Framing {
+  if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
+    throw bad("its last Transfer-Encoding, and no other, must be chunked");
+  }
+  if (!codings.every(isToken)) throw bad("its Transfer-Encoding has parameters");
+  return { kind: "chunked" };
+}
+
+function bad(what: string): HttpError {
+  return new HttpError(400, `Cannot tell where the message's body ends: ${what}`);
+}
+
+/** Follows one body through a stream cut anywhere. Holds none of it. */
+export class BodyReader {
+  readonly #chunks: ChunkedReader | null;
+  readonly #endsWithConnection: boolean;
+  #left: number;
+
+  constructor(framing: Framing, o: BodyOptions = { limits: REQUEST_LIMITS }) {
+    this.#chunks = framing.kind === "chunked" ? new ChunkedReader(o) : null;
+    this.#endsWithConnection = framing.kind === "close";
+    this.#left = framing.kind === "length" ? framing.length : 0;
+  }
+
+  /** Whether its last byte has come. Never of one that ends with the connection. */
+  get isDone(): boolean {
+    return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
+  }
+
+  /** True when a malformed line was mended, so that another reader could find another end. */
+  get isMended(): boolean {
+    return this.#chunks?.isMended === true;
+  }
+
+  /** Whether it is whole when the connection ends now. */
+  get isWholeAtEnd(): boolean {
+    return this.#endsWithConnection || this.isDone;
+  }
+
+  /**
+   * How many of these bytes, from the first on, belong to it. `give` gets what is to go on, as views
+   * of them, none of which is empty.
+   * @throws {HttpError} 400
+   */
+  take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
+    if (this.#chunks !== null) return this.#chunks.take(bytes, give);
+    const size = this.#endsWithConnection ? bytes.length : Math.min(this.#left, bytes.length);
+    if (!this.#endsWithConnection) this.#left -= size;
+    if (size > 0) give(bytes.subarray(0, size));
+    return size;
+  }
+}

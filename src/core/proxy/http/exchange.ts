@@ -1,0 +1,119 @@
+import { BodyReader } from "./body.ts";
+import { HttpError } from "./error.ts";
+import { type Field, listOf } from "./fields.ts";
+import { HeadCollector, REQUEST_LIMITS, RESPONSE_LIMITS } from "./head.ts";
+import type { ProxyRequest } from "./request.ts";
+import { responseFraming } from "./response_framing.ts";
+import { parseResponseHead, type ResponseHead } from "./response_head.ts";
+import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./rewrite.ts";
+
+/** What a head of the target is: one of those before the response, a change of protocol, or it. */
+export interface HeadForClient {
+  readonly kind: "interim" | "upgrade" | "final";
+  /** For the client; empty where it cannot read such a head. */
+  readonly bytes: Uint8Array;
+}
+
+/** The response, once its head is there. */
+export interface Response {
+  readonly body: BodyReader;
+  /** The client's connection ends behind it. */
+  readonly isLastOfClient: boolean;
+  /** The target's connection serves no request after this one. */
+  readonly isLastOfTarget: boolean;
+}
+
+/** One request and its response on their way through a proxy. */
+export class Exchange {
+  readonly request: ProxyRequest;
+  readonly requestBody: BodyReader;
+  /** Whether the head went to the target. */
+  isSent = false;
+  /** Whether it went over a connection that has served another request, and may be closing. */
+  isReused = false;
+  /** null until the final response's head is there. */
+  response: Response | null = null;
+  #head = new HeadCollector(RESPONSE_LIMITS);
+
+  constructor(request: ProxyRequest) {
+    this.request = request;
+    const { framing, nextHop } = request;
+    this.requestBody = new BodyReader(framing, { limits: REQUEST_LIMITS, nextHop });
+  }
+
+  /** Whether the client waits for the target to take the rest of the request's body. */
+  get wantsBody(): boolean {
+    return this.isSent && !this.requestBody.isDone;
+  }
+
+  /**
+   * A connection that is kept may be closed by its target just when the next request comes; where
+   * that does no harm the request is sent again over a new one (RFC 9112 section 9.3.1).
+   */
+  get mayRepeat(): boolean {
+    return this.isReused && this.request.isRepeatable && this.#head.isEmpty;
+  }
+
+  /** Takes what belongs to a head of the response; returns how many of the bytes that were. */
+  takeHead(bytes: Uint8Array): number {
+    return this.#head.take(bytes);
+  }
+
+  /** What to do with the head, once it is whole; null before. @throws {HttpError} */
+  readHead(): HeadForClient | null {
+    if (!this.#head.isWhole) return null;
+    const head = parseResponseHead(this.#head.text());
+    this.#head = new HeadCollector(RESPONSE_LIMITS);
+    this.isReused = false; // it lives: what may end from here on is not an old connection
+    if (head.status >= 200) return this.#final(head);
+    return head.status === 101 ? this.#upgrade(head) : this.#interim(head);
+  }
+
+  /** RFC 9110 section 15.2. Clients of HTTP/1.0 do not know them. */
+  #interim(head: ResponseHead): HeadForClient {
+    const { minor } = this.request;
+    const bytes = minor === 0
+      ? new Uint8Array()
+      : responseForClient(head, { minor, upgrade: null, isLast: false });
+    return { kind: "interim", bytes };
+  }
+
+  #upgrade(head: ResponseHead): HeadForClient {
+    const upgrade = upgradeOf(head);
+    if (!this.request.upgrades || upgrade === null) {
+      throw new HttpError(502, "Cannot change the protocol: nobody asked for it");
+    }
+    const bytes = responseForClient(head, { minor: 1, upgrade, isLast: false });
+    return { kind: "upgrade", bytes };
+  }
+
+  #final(head: ResponseHead): HeadForClient {
+    const { method, minor, isPersistent: clientStays } = this.request;
+    const { framing, fields, isSure } = responseFraming(head, method);
+    // A client of HTTP/1.0 knows no chunks: it gets what is in them, up to the connection's end.
+    const unchunks = minor === 0 && framing.kind === "chunked";
+    if (unchunks && listOf(fields, "transfer-encoding").length > 1) {
+      throw new HttpError(502, "Cannot pass it on: HTTP/1.0 has no transfer codings");
+    }
+    // Who is answered before the request's body is through may leave out what is left of it.
+    const isLast = !clientStays || !this.requestBody.isDone || framing.kind === "close";
+    this.response = {
+      body: new BodyReader(framing, {
+        limits: RESPONSE_LIMITS,
+        mends: true,
+        unchunks,
+        nextHop: nextHopOf(head),
+      }),
+      isLastOfClient: isLast,
+      isLastOfTarget: isLast || !isPersistent(head) || !isSure || head.isMended,
+    };
+    // 426 must name what it wants (RFC 9110 section 15.5.22).
+    const upgrade = head.status === 426 ? upgradeOf(head) : null;
+    const told = { ...head, fields: unchunks ? withoutCodings(fields) : fields };
+    return { kind: "final", bytes: responseForClient(told, { minor, upgrade, isLast }) };
+  }
+}
+
+function withoutCodings(fields: readonly Field[]): Field[] {
+  return fields.filter(({ name }) => !/^(transfer-encoding|trailer)$/i.test(name));
+}

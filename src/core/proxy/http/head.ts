@@ -1,0 +1,180 @@
+import { fromLatin1 } from "../../../base/latin1.ts";
+import { HttpError } from "./error.ts";
+import { type Field, trimSpace } from "./fields.ts";
+import { isToken, isValueByte } from "./token.ts";
+
+/** How long a head, or a trailer, may be. */
+export interface HeadLimits {
+  readonly bytes: number;
+  /** Lines of fields. */
+  readonly fields: number;
+}
+
+export const REQUEST_LIMITS: HeadLimits = { bytes: 64 * 1024, fields: 256 };
+
+/** A browser takes 256 KiB, curl 300 KiB: a target that one of them can talk to is not refused. */
+export const RESPONSE_LIMITS: HeadLimits = { bytes: 300 * 1024, fields: 4096 };
+
+/**
+ * Heads of HTTP/1 messages (RFC 9112 sections 2 to 5): the first line and the fields, up to the
+ * empty line. A request's is read strictly, since a proxy that reads one otherwise than its neighbours
+ * do lets one request hide in another (a response's: response_head.ts):
+ *
+ * - A line ends with CRLF. A bare LF is taken as well (section 2.2 allows it; hand-typed requests
+ *   have it): heads are always written anew, with CRLF, so the next reader cannot differ. A CR
+ *   anywhere else is refused.
+ * - No space before a colon, no folded line.
+ * - No control characters in values.
+ */
+const LF = 0x0a;
+const CR = 0x0d;
+const FIRST_ROOM = 1024;
+
+export interface RequestHead {
+  readonly method: string;
+  /** The request-target as it came. */
+  readonly target: string;
+  /** HTTP/1.`minor`; whatever is above 1 counts as 1. */
+  readonly minor: 0 | 1;
+  readonly fields: readonly Field[];
+}
+
+/** Collects the bytes of one head from a stream cut anywhere. Holds no more than its limit. */
+export class HeadCollector {
+  readonly #limits: HeadLimits;
+  #held = new Uint8Array(0);
+  #length = 0;
+  #lineStart = 0;
+  #lines = 0;
+  #skipped = 0;
+  #isWhole = false;
+
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+  }
+
+  /** Whether the empty line has come. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Whether nothing of it has come yet, but for empty lines. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  /**
+   * Takes what belongs to the head; returns how many of the bytes that were. They are copied.
+   * @throws {HttpError} 414, 431 when it is too long
+   */
+  take(bytes: Uint8Array): number {
+    let at = 0;
+    while (at < bytes.length && !this.#isWhole) {
+      const lf = bytes.indexOf(LF, at);
+      const end = lf < 0 ? bytes.length : lf + 1;
+      this.#hold(bytes, at, end);
+      at = end;
+      if (lf >= 0) this.#endLine();
+    }
+    return at;
+  }
+
+  /** The whole head, one byte a character, with the empty line. */
+  text(): string {
+    return fromLatin1(this.#held.subarray(0, this.#length));
+  }
+
+  #hold(bytes: Uint8Array, from: number, to: number): void {
+    const length = this.#length + to - from;
+    const { bytes: most } = this.#limits;
+    if (length + this.#skipped > most) {
+      throw this.#lines === 0
+        ? new HttpError(414, `Cannot read the message: its first line is above ${most} bytes`)
+        : new HttpError(431, `Cannot read the message: its head is above ${most} bytes`);
+    }
+    if (length > this.#held.length) {
+      const room = Math.min(Math.max(FIRST_ROOM, 2 * this.#held.length, length), most);
+      const larger = new Uint8Array(room);
+      larger.set(this.#held.subarray(0, this.#length));
+      this.#held = larger;
+    }
+    this.#held.set(bytes.subarray(from, to), this.#length);
+    this.#length = length;
+  }
+
+  #endLine(): void {
+    const size = this.#length - this.#lineStart;
+    const isEmpty = size === 1 || (size === 2 && this.#held[this.#lineStart] === CR);
+    if (isEmpty && this.#lineStart === 0) {
+      // Empty lines before the first (section 2.2: old clients send them behind a body).
+      this.#skipped += size;
+      this.#length = 0;
+      return;
+    }
+    if (isEmpty) {
+      this.#isWhole = true;
+      return;
+    }
+    const { fields } = this.#limits;
+    if (++this.#lines > 1 + fields) {
+      throw new HttpError(431, `Cannot read the message: it has more than ${fields} fields`);
+    }
+    this.#lineStart = this.#length;
+  }
+}
+
+/** Reads what a `HeadCollector` has collected. @throws {HttpError} 400, 505 */
+export function parseRequestHead(text: string): RequestHead {
+  const [first, ...lines] = linesOf(text);
+  const [method, target, version, ...more] = first!.split(" ");
+  if (version === undefined || more.length > 0 || !isToken(method!) || !isVisible(target!)) {
+    throw new HttpError(400, "Cannot read the request: its first line is not one of HTTP");
+  }
+  return {
+    method: method!,
+    target: target!,
+    minor: minorOf(version),
+    fields: fieldsOf(lines),
+  };
+}
+
+/** The lines without their ends, the empty one left out. */
+export function linesOf(text: string): string[] {
+  const lines = text.split("\n").slice(0, -2);
+  return lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
+}
+
+function minorOf(version: string): 0 | 1 {
+  const match = /^HTTP\/([0-9])\.([0-9])$/.exec(version);
+  if (match === null) throw new HttpError(400, "Cannot read the message: it is not one of HTTP");
+  if (match[1] !== "1") {
+    throw new HttpError(505, `Cannot read HTTP/${match[1]}.${match[2]}: only HTTP/1.1 and 1.0`);
+  }
+  return match[2] === "0" ? 0 : 1;
+}
+
+function fieldsOf(lines: readonly string[]): Field[] {
+  return lines.map((line) => {
+    if (line.startsWith(" ") || line.startsWith("\t")) throw badField("a line begins with space");
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon);
+    const value = trimSpace(line.slice(colon + 1));
+    if (!isValue(value)) throw badField("a value has a control character");
+    if (colon < 0 || !isToken(name)) throw badField("a line is not `name: value`");
+    return { name, value };
+  });
+}
+
+function badField(what: string): HttpError {
+  return new HttpError(400, `Cannot read the message's fields: ${what}`);
+}
+
+function isValue(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (!isValueByte(text.charCodeAt(i))) return false;
+  return true;
+}
+
+/** Not empty, no space, no control character. Bytes of 80 and above are some clients' raw UTF-8. */
+function isVisible(text: string): boolean {
+  return text !== "" && !text.includes("\t") && isValue(text);
+}

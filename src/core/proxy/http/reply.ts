@@ -1,0 +1,49 @@
+import { concat, utf8 } from "../../../base/bytes.ts";
+import type { Field } from "./fields.ts";
+import { packHead } from "./rewrite.ts";
+
+/** Reason phrases of the proxy's own answers. */
+export const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  407: "Proxy Authentication Required",
+  414: "URI Too Long",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/** What the proxy says of itself, whatever it is that it says. */
+export interface Reply {
+  readonly status: number;
+  /** ASCII, one line, sent as plain text with a line end. */
+  readonly words: string;
+  readonly fields?: readonly Field[];
+}
+
+/**
+ * The reply's bytes. `minor`: of the client's HTTP. `isHead`: the request was a HEAD, so the words
+ * are left out. `isLast`: the connection ends behind it.
+ */
+export function packReply(
+  reply: Reply,
+  o: { minor: 0 | 1; isHead: boolean; isLast: boolean },
+): Uint8Array {
+  const body = utf8(`${reply.words}\n`);
+  const head = packHead(`HTTP/1.${o.minor} ${reply.status} ${REASONS[reply.status] ?? "Error"}`, [
+    { name: "Content-Type", value: "text/plain; charset=utf-8" },
+    { name: "Content-Length", value: String(body.length) },
+    ...(reply.fields ?? []),
+    ...(o.isLast ? [{ name: "Connection", value: "close" }] : []),
+  ]);
+  return o.isHead ? head : concat(head, body);
+}
+
+/** To CONNECT: from here on the connection is the target's. */
+export function connectionEstablished(minor: 0 | 1): Uint8Array {
+  return packHead(`HTTP/1.${minor} 200 Connection established`, []);
+}

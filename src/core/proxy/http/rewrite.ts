@@ -1,0 +1,113 @@
+import { toLatin1 } from "../../../base/latin1.ts";
+import { type Field, listOf } from "./fields.ts";
+import type { RequestHead } from "./head.ts";
+import type { ResponseHead } from "./response_head.ts";
+import { formatTarget, type Target } from "../../../base/target.ts";
+
+/**
+ * Heads as a proxy passes them on (RFC 9110 section 7.6): without what is for the next hop only,
+ * everything else as it was and in its order.
+ *
+ * Via is not added, though section 7.6.3 wants it of every proxy. It would tell each target that a
+ * tunnel is used; and what it is for, to find loops, is not needed: a request that comes back to a
+ * proxy of ttun is in origin-form, and that is refused. Via fields of others stay.
+ */
+const FOR_NEXT_HOP = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "upgrade",
+]);
+
+/**
+ * Never removed, even if Connection names them: the body goes on as it is, so the fields that say
+ * where it ends must go with it, or what was a body would be a request to the next reader.
+ */
+const FRAMING = new Set(["content-length", "transfer-encoding"]);
+
+/** Names in the Connection field, in lower case: of fields for the next hop only. */
+export function nextHopOf({ fields }: Pick<RequestHead, "fields">): ReadonlySet<string> {
+  return new Set(listOf(fields, "connection"));
+}
+
+function withoutNextHop(fields: readonly Field[]): Field[] {
+  const named = nextHopOf({ fields });
+  return fields.filter((field) => {
+    const name = field.name.toLowerCase();
+    return FRAMING.has(name) || !(FOR_NEXT_HOP.has(name) || named.has(name));
+  });
+}
+
+/**
+ * The protocols that a message wants to change to, as Upgrade has them, or null. Those of HTTP/1.0
+ * do not count (RFC 9110 section 7.8), nor h2c: RFC 9113 has done away with it, and the settings it
+ * needs are for the next hop.
+ */
+export function upgradeOf(head: RequestHead | ResponseHead): string | null {
+  const wanted = listOf(head.fields, "upgrade");
+  const isNamed = listOf(head.fields, "connection").includes("upgrade");
+  if (head.minor === 0 || !isNamed || wanted.length === 0 || wanted.includes("h2c")) return null;
+  return head.fields.filter(({ name }) => name.toLowerCase() === "upgrade")
+    .map(({ value }) => value).join(", ");
+}
+
+/** Whether the sender keeps the connection open behind this message (RFC 9112 section 9.3). */
+export function isPersistent(head: RequestHead | ResponseHead): boolean {
+  const options = listOf(head.fields, "connection");
+  if (options.includes("close")) return false;
+  return head.minor === 1 || options.includes("keep-alive");
+}
+
+/**
+ * The request for its target: in origin-form (`path`; RFC 9112 section 3.2.1), with the target's
+ * own Host. It says HTTP/1.0 for a client of that, so that the target answers what such a client
+ * can read. `isLast`: the connection is not wanted for another.
+ */
+export function requestForTarget(
+  head: RequestHead,
+  o: { target: Target; path: string; upgrade: string | null; isLast: boolean },
+): Uint8Array {
+  const host = o.target.port === 80
+    ? formatTarget(o.target).slice(0, -":80".length)
+    : formatTarget(o.target);
+  const fields = withoutNextHop(head.fields)
+    .filter(({ name }) => name.toLowerCase() !== "host");
+  return packHead(`${head.method} ${o.path} HTTP/1.${head.minor}`, [
+    { name: "Host", value: host },
+    ...fields,
+    ...connection(o.isLast, o.upgrade),
+  ]);
+}
+
+/** The response for the client, who speaks HTTP/1.`minor`. `isLast`: the connection ends behind it. */
+export function responseForClient(
+  head: ResponseHead,
+  o: { minor: 0 | 1; upgrade: string | null; isLast: boolean },
+): Uint8Array {
+  const { status } = head;
+  const hasNoBody = status < 200 || status === 204;
+  const fields = withoutNextHop(head.fields)
+    .filter(({ name }) => !(hasNoBody && FRAMING.has(name.toLowerCase())));
+  return packHead(`HTTP/1.${o.minor} ${status} ${head.reason}`, [
+    ...fields,
+    ...connection(o.isLast, o.upgrade),
+  ]);
+}
+
+function connection(isLast: boolean, upgrade: string | null): Field[] {
+  const options = [...(upgrade === null ? [] : ["Upgrade"]), ...(isLast ? ["close"] : [])];
+  return [
+    ...(upgrade === null ? [] : [{ name: "Upgrade", value: upgrade }]),
+    ...(options.length === 0 ? [] : [{ name: "Connection", value: options.join(", ") }]),
+  ];
+}
+
+/** A head's bytes; all texts are of one byte a character. */
+export function packHead(firstLine: string, fields: readonly Field[]): Uint8Array {
+  const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`);
+  return toLatin1(`${firstLine}\r\n${lines.join("")}\r\n`);
+}

@@ -1,0 +1,43 @@
+import { fewBytes } from "../../../base/small_alloc.ts";
+
+/** Room for most: a longer message has an array of its size. */
+const USUAL = 64;
+
+/** The SOCKS message that is being read: never more than its length says, so memory is bounded. */
+export class SocksMessage {
+  readonly #most: number;
+  bytes: Uint8Array = fewBytes(USUAL);
+  length = 0;
+
+  /** `most`: bytes of the longest message. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Copies from `chunk[at..]` what is missing to `wanted` bytes; returns how many that were. */
+  take(chunk: Uint8Array, at: number, wanted: number): number {
+    if (wanted > this.bytes.length) this.#grow();
+    const count = Math.min(wanted - this.length, chunk.length - at);
+    for (let i = 0; i < count; i++) this.bytes[this.length++] = chunk[at + i]!;
+    return count;
+  }
+
+  /** Adds a byte of a message whose length nothing tells; the caller keeps it to the most. */
+  push(byte: number): void {
+    if (this.length === this.bytes.length) this.#grow();
+    this.bytes[this.length++] = byte;
+  }
+
+  #grow(): void {
+    const less = this.bytes;
+    this.bytes = new Uint8Array(this.#most);
+    this.bytes.set(less);
+    less.fill(0);
+  }
+
+  /** Makes room for the next one. What is overwritten may have been a password. */
+  clear(): void {
+    this.bytes.fill(0, 0, this.length);
+    this.length = 0;
+  }
+}
