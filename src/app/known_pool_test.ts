@@ -5,8 +5,8 @@ import { UNABLE } from "../../tests/fake/v2_pair.ts";
 import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Stream } from "../contract/stream.ts";
-import { meetServer } from "./meet_server.ts";
-import { DEFAULT_PENDING } from "./pending.ts";
+import { meetServer } from "./link/connect.ts";
+import { DEFAULT_PENDING } from "./net/half_open.ts";
 
 function connect(world: VpnWorld, host: string): Promise<Stream> {
   const { signal } = new AbortController();

@@ -2,7 +2,7 @@ import { type Cidr, formatIp, networkOf } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Paths } from "../contract/routing.ts";
-import { ServerRoutes } from "../app/server_routes.ts";
+import { ServerRoutes } from "../app/net/server_routes.ts";
 import { bothEndsHere } from "../core/net/both_ends.ts";
 import {
   type Missing,

@@ -1,7 +1,7 @@
-import { limitsFor } from "../app/proxy/connection_limits.ts";
-import type { ProxyHost, ProxyLimits, TtWire } from "../app/proxy/options.ts";
-import { runProxyClient } from "../app/proxy/tt_client.ts";
-import { serveProxy } from "../app/proxy/tt_server.ts";
+import { limitsFor } from "../app/net/connection_limits.ts";
+import type { ProxyHost, ProxyLimits, TtWire } from "../app/system/proxy_options.ts";
+import { runProxyClient } from "../app/system/proxy_client.ts";
+import { serveProxy } from "../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../base/log.ts";
 import type { Listener } from "../contract/stream.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_LIMITS } from "../app/proxy/options.ts";
+import { DEFAULT_LIMITS } from "../app/system/proxy_options.ts";
 import { parseArgs } from "./args.ts";
 import { PROXY_SERVER_OPTIONS } from "./proxy_options.ts";
 import { isLoopback, settingsOf } from "./proxy_settings.ts";

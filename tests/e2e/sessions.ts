@@ -2,7 +2,7 @@
  * Many sessions of version 2 one after the other, from one process without a device:
  * sessions.ts HOST PORT KEY COUNT. Says "done" when the last has ended.
  */
-import { meetServer } from "../../src/app/meet_server.ts";
+import { meetServer } from "../../src/app/link/connect.ts";
 import { linkSecret } from "../../src/cli/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";

@@ -1,5 +1,5 @@
-import { tell } from "../../src/app/dial_events.ts";
-import type { Connect, ConnectOptions } from "../../src/app/proxy/egress.ts";
+import { tell } from "../../src/app/net/dial_events.ts";
+import type { Connect, ConnectOptions } from "../../src/app/net/direct_outbound.ts";
 import type { Stream } from "../../src/contract/stream.ts";
 import type { Target } from "../../src/base/target.ts";
 

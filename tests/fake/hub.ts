@@ -1,4 +1,4 @@
-import { TunHub } from "../../src/app/tun_hub.ts";
+import { TunHub } from "../../src/app/tun/tun_hub.ts";
 import { parseCidr, parseIp } from "../../src/base/addr.ts";
 import { writeU16, writeU32 } from "../../src/base/bytes.ts";
 import { FakeClock } from "./clock.ts";

@@ -1,7 +1,7 @@
 import { makePackets, MAX_PACKET } from "../../src/base/packets.ts";
 import type { Packets } from "../../src/contract/packet.ts";
-import { Backlog } from "../../src/app/backlog.ts";
-import { Outbox } from "../../src/app/outbox.ts";
+import { Backlog } from "../../src/app/tun/packet_queue.ts";
+import { Outbox } from "../../src/app/tun/send_queue.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeLink } from "./link.ts";
 import { fill } from "./rooms.ts";

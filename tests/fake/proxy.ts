@@ -11,9 +11,9 @@ import {
   type ProxyHost,
   type ProxyLimits,
   type TtWire,
-} from "../../src/app/proxy/options.ts";
-import { runProxyClient } from "../../src/app/proxy/tt_client.ts";
-import { serveProxy } from "../../src/app/proxy/tt_server.ts";
+} from "../../src/app/system/proxy_options.ts";
+import { runProxyClient } from "../../src/app/system/proxy_client.ts";
+import { serveProxy } from "../../src/app/system/proxy_server.ts";
 import { DirectRules } from "../../src/core/proxy/bypass_rules.ts";
 import { parseRules } from "../../src/core/proxy/acl.ts";
 import type { CheckPassword } from "../../src/core/proxy/socks/socks5_server.ts";

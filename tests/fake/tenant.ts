@@ -1,4 +1,4 @@
-import type { Tenant } from "../../src/app/place.ts";
+import type { Tenant } from "../../src/app/link/exclusive_slot.ts";
 import type { FakeClock } from "./clock.ts";
 
 /** Where tenants are: one place, or many. */

@@ -1,5 +1,5 @@
-import { Scratch } from "../../src/app/proxy/scratch.ts";
-import { TtStream, type TtStreamOptions } from "../../src/app/proxy/tt_stream.ts";
+import { Scratch } from "../../src/app/net/scratch.ts";
+import { TtStream, type TtStreamOptions } from "../../src/app/tt/tt_stream.ts";
 import type { Stream } from "../../src/contract/stream.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";

@@ -4,7 +4,7 @@ import type { Stream } from "../../src/contract/stream.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
 import { Capability } from "../../src/core/link/v2/setup.ts";
-import { type DeviceFacts, type RekeyLimits, V2Link } from "../../src/app/v2_link.ts";
+import { type DeviceFacts, type RekeyLimits, V2Link } from "../../src/app/link/v2_link.ts";
 import { FakeClock } from "./clock.ts";
 import { converse, OFFER } from "./link_session.ts";
 import { memoryPair } from "./memory.ts";

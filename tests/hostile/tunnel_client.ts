@@ -4,7 +4,7 @@
  * as MBITS allows. Prints "attacking", and at the end how many records it sent and why it ended.
  */
 import { concat } from "../../src/base/bytes.ts";
-import { linkParty, type WireSecrets } from "../../src/app/wire.ts";
+import { linkParty, type WireSecrets } from "../../src/app/link/config.ts";
 import { linkSecret } from "../../src/cli/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";

@@ -2,7 +2,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { SegmentWatch, smallerAfterSilence } from "../../core/net/segment_watch.ts";
-import { sleep } from "../wait.ts";
+import { sleep } from "../loop/sleep.ts";
 
 /** Time between two looks at a handshake, which is over before the first as a rule. */
 const HANDSHAKE_PAUSE = 250;

@@ -1,0 +1,166 @@
+import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Listener, Stream } from "../../contract/stream.ts";
+import { formatPortRange, type PortRange } from "../../core/hop/port_range.ts";
+import type { ListenSchedule, ListenStep } from "../../core/hop/schedule.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { sleep } from "../loop/sleep.ts";
+
+export interface HopperOptions {
+  /** One for each key: their ports are opened all alike, and one that several want once. */
+  readonly schedules: readonly ListenSchedule[];
+  /** Where the ports are from. One port alone that is taken is not waited for at the beginning. */
+  readonly range: PortRange;
+  readonly host: string;
+  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  readonly clock: Clock;
+  readonly wallClock: () => number;
+  readonly log: Logger;
+  /** Owns the stream from now on; must not throw. */
+  readonly take: (stream: Stream, port: number) => void;
+  /** Closes something when descriptors run out; false when there is nothing to close. */
+  readonly makeRoom: () => boolean;
+}
+
+interface OpenPort {
+  readonly listener: Listener;
+  readonly owners: Set<ListenSchedule>;
+}
+
+/** Opens and closes a server's ports as the schedules say (core/hop/schedule.ts). */
+export class PortHopper {
+  readonly #o: HopperOptions;
+  readonly #tasks: Scope;
+  readonly #open = new Map<number, OpenPort>();
+  /** What was said of ports that could not be opened: once for as long as that lasts. */
+  readonly #failing = new Map<number, string>();
+  /** Failures that are to be told, unless they end the server, whose error then tells the cause. */
+  readonly #warnings: { readonly message: string; readonly minutes: string }[] = [];
+  #firstError: TtunError | null = null;
+  #said = "";
+
+  /** Listeners live under `tasks`. */
+  constructor(tasks: Scope, o: HopperOptions) {
+    this.#tasks = tasks;
+    this.#o = o;
+  }
+
+  /** Until the signal aborts. @throws {TtunError} when at the beginning no port can be opened, ever */
+  async run(): Promise<never> {
+    const { schedules, clock, wallClock } = this.#o;
+    for (;;) {
+      for (const schedule of schedules) {
+        for (const step of schedule.step(wallClock())) this.#do(schedule, step);
+      }
+      if (this.#open.size === 0 && this.#said === "") this.#failAtOnce();
+      this.#say();
+      const now = wallClock();
+      const pause = Math.min(...schedules.map((schedule) => schedule.pause(now)));
+      await sleep(clock, pause, this.#tasks.signal);
+    }
+  }
+
+  /** A port that is taken may be free soon, or the next one is; anything else is for good. */
+  #failAtOnce(): void {
+    const error = this.#firstError;
+    if (error !== null && (error.kind !== "in_use" || this.#isOnePort)) throw error;
+  }
+
+  get #isOnePort(): boolean {
+    return this.#o.range.first === this.#o.range.last;
+  }
+
+  #say(): void {
+    const { schedules } = this.#o;
+    const known = new Set(schedules.flatMap(({ ports }) => ports.map(({ port }) => port)));
+    for (const port of this.#failing.keys()) {
+      if (!known.has(port)) this.#failing.delete(port);
+    }
+    const ports = schedules.map((schedule) => schedule.describe()).join("; ");
+    const { log, range } = this.#o;
+    for (const { message, minutes } of this.#warnings.splice(0)) log.warn(message, { minutes });
+    if (this.#said === "") {
+      log.info("listening; the firewall must let the whole range in", {
+        ports,
+        range: formatPortRange(range),
+      });
+    }
+    if (ports !== this.#said) log.debug("ports", { open: ports });
+    this.#said = ports;
+  }
+
+  #do(schedule: ListenSchedule, step: ListenStep): void {
+    if (step.kind === "close") return this.#close(schedule, step.port);
+    const { port } = step;
+    const { host, listen, wallClock } = this.#o;
+    try {
+      let open = this.#open.get(port);
+      if (open === undefined) {
+        const listener = listen({ host, port }, { signal: this.#tasks.signal });
+        open = { listener, owners: new Set() };
+        this.#open.set(port, open);
+        this.#tasks.spawn(() => this.#accept(listener, port));
+      }
+      open.owners.add(schedule);
+      this.#failing.delete(port);
+      schedule.bound(port, "open", wallClock());
+    } catch (thrown) {
+      const error = this.#listenError(toTtunError(thrown), port);
+      this.#firstError ??= error;
+      schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
+      if (this.#failing.get(port) !== error.message) {
+        this.#warnings.push({ message: error.message, minutes: step.minutes.join(",") });
+      }
+      this.#failing.set(port, error.message);
+    }
+  }
+
+  /** The address is right, and the port follows from the key: what to do is another thing here. */
+  #listenError(error: TtunError, port: number): TtunError {
+    if (error.kind !== "in_use") return error;
+    const where = formatAddr({ host: this.#o.host, port });
+    const advice = this.#isOnePort
+      ? "end that program, or give another --port-range, the same at both ends"
+      : "clients take a port of the minutes beside it; it is tried again until it is free";
+    return new TtunError(
+      "in_use",
+      `Cannot listen on ${where}: another program has the port; ${advice}`,
+      { cause: error },
+    );
+  }
+
+  #close(schedule: ListenSchedule, port: number): void {
+    const open = this.#open.get(port);
+    if (open === undefined) return;
+    open.owners.delete(schedule);
+    if (open.owners.size > 0) return;
+    this.#open.delete(port);
+    void open.listener[Symbol.asyncDispose]();
+  }
+
+  /** Connections live on when their port closes. */
+  async #accept(listener: Listener, port: number): Promise<void> {
+    const { clock, log, take, makeRoom, wallClock } = this.#o;
+    const { signal } = this.#tasks;
+    try {
+      await acceptLoop({
+        listener,
+        clock,
+        log,
+        signal,
+        take: (stream) => take(stream, port),
+        makeRoom,
+      });
+    } catch (thrown) {
+      const open = this.#open.get(port);
+      if (signal.aborted || open?.listener !== listener) return; // we have closed it
+      this.#open.delete(port);
+      await listener[Symbol.asyncDispose]();
+      log.warn(toTtunError(thrown).message, { port });
+      for (const schedule of open.owners) schedule.bound(port, "failed", wallClock());
+    }
+  }
+}

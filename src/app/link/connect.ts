@@ -1,0 +1,244 @@
+import { formatAddr } from "../../base/addr.ts";
+import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { ClientLink } from "../../core/link/v2/client_handshake.ts";
+import { readAddresses } from "../../core/link/v2/addresses.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import { ID_SIZE, type ServerSetup } from "../../core/link/v2/setup.ts";
+import { ClientHandshake, HELLO_SIZE } from "../../core/link/v1/handshake.ts";
+import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
+import { V1Link } from "./v1_link.ts";
+import { type DeviceFacts, V2Link } from "./v2_link.ts";
+import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./config.ts";
+
+/**
+ * A server of version 1 that has another client keeps a newcomer waiting; one that rejects a key or
+ * cipher closes at once, and its end comes a way there and back later.
+ */
+const QUICK_CLOSE = 2_000;
+
+const BUFFER = 8192;
+
+/** What a client knows of its server from before. */
+export interface ServerMemory {
+  /** Whether this server has ever spoken version 2 with this key: then it never speaks version 1. */
+  readonly knowsV2: boolean;
+  /** Called each time that it does. */
+  metV2(): void;
+}
+
+export interface MeetingOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  /** 16 random bytes, one for each process. */
+  readonly instance: Uint8Array;
+  /** This client's self-description, for a server that gives addresses. */
+  readonly identity?: ClientIdentity | undefined;
+  readonly memory: ServerMemory;
+  readonly device: DeviceFacts;
+  /** Called when the server says which size of segments passes on this path. */
+  readonly onSegmentSize?: (bytes: number) => void;
+}
+
+/**
+ * The client's part of a handshake, in the version that both ends speak.
+ * @throws {TtunError} auth, timeout, busy, clock, protocol: in words for the user
+ */
+export async function meetServer(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
+  const meeting = new Meeting(stream, o);
+  let late = null as TtunError | null;
+  using _deadline = o.clock.after(HANDSHAKE_DEADLINE, () => {
+    late = meeting.silent();
+    stream.reset();
+  });
+  try {
+    return await meeting.run();
+  } catch (thrown) {
+    throw late ?? meeting.explain(toTtunError(thrown));
+  }
+}
+
+class Meeting {
+  readonly #stream: Stream;
+  readonly #o: MeetingOptions;
+  readonly #to: string;
+  readonly #began: number;
+  readonly #buffer = new Uint8Array(BUFFER);
+  #wire: "v1" | "v2" = "v2";
+  /** When the first of the answer came. */
+  #answered: number | null = null;
+  /** When our proof went out. */
+  #proved: number | null = null;
+  /** The server has ended the connection in order, not cut it. */
+  #hasEnded = false;
+  /** Its first answer was one that takes the key (version 2). */
+  #knowsKey = false;
+
+  constructor(stream: Stream, o: MeetingOptions) {
+    this.#stream = stream;
+    this.#o = o;
+    this.#to = formatAddr(stream.remote);
+    this.#began = o.clock.now();
+  }
+
+  async run(): Promise<PeerLink> {
+    const { mode, rng } = this.#o.secrets;
+    if (mode === "v1") {
+      const nonce = rng(HELLO_SIZE);
+      await this.#stream.write(nonce);
+      return await this.#runV1(nonce, new Uint8Array());
+    }
+    return await this.#runV2(mode === "v2");
+  }
+
+  async #runV2(only: boolean): Promise<PeerLink> {
+    const { secrets, clock, instance, identity, memory, device } = this.#o;
+    using handshake = new ClientLink(linkParty(secrets, device.takes), {
+      belonging: {
+        instance,
+        session: secrets.rng(ID_SIZE),
+        carrier: 1,
+        ...(identity !== undefined && { identity }),
+      },
+      pads: only,
+      unixMs: secrets.wallClock,
+    });
+    await this.#stream.write(handshake.hello());
+    for (;;) {
+      for (const step of handshake.feed(await this.#read())) {
+        switch (step.kind) {
+          case "stranger":
+            if (only || memory.knowsV2) throw notVersion2(this.#to, only);
+            return await this.#runV1(
+              handshake.hello(),
+              new Uint8Array([...step.nonce, ...step.rest]),
+            );
+          case "send":
+            memory.metV2();
+            this.#knowsKey = true;
+            await this.#stream.write(step.bytes);
+            this.#proved = clock.now();
+            break;
+          case "done":
+            return await this.#linkV2(step.session, step.setup);
+          default:
+            step satisfies never;
+        }
+      }
+    }
+  }
+
+  async #linkV2(session: LinkSession, { addresses }: ServerSetup): Promise<PeerLink> {
+    const { clock, device, secrets } = this.#o;
+    const { rng, rekey } = secrets;
+    await using unread = new AsyncDisposableStack();
+    const link = unread.use(
+      new V2Link(this.#stream, session, {
+        clock,
+        rng,
+        device,
+        onSegmentSize: this.#o.onSegmentSize,
+        ...(rekey && { rekey }),
+      }),
+    );
+    const given = addresses === undefined ? [] : readAddresses(addresses);
+    unread.move();
+    return {
+      wire: "v2",
+      link,
+      addresses: given,
+      watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+      probe: (signal) => answers(link, { clock, signal }),
+      rttMs: () => link.rttMs,
+      isUnanswered: () => link.isUnanswered,
+    };
+  }
+
+  async #runV1(nonce: Uint8Array, first: Uint8Array): Promise<PeerLink> {
+    this.#wire = "v1";
+    using handshake = new ClientHandshake({ ...this.#o.secrets.v1, nonce });
+    for (let chunk = first;; chunk = await this.#read()) {
+      for (const step of handshake.feed(chunk)) {
+        if (step.kind === "done") {
+          return { wire: "v1", link: new V1Link(this.#stream, step.session) };
+        }
+        if (step.kind === "send") await this.#stream.write(step.bytes);
+        this.#proved = this.#o.clock.now();
+      }
+    }
+  }
+
+  async #read(): Promise<Uint8Array> {
+    const got = await this.#stream.read(this.#buffer);
+    if (got === null) {
+      this.#hasEnded = true;
+      throw new TtunError("lost", "The server closed the connection");
+    }
+    this.#answered ??= this.#o.clock.now();
+    return this.#buffer.subarray(0, got);
+  }
+
+  silent(): TtunError {
+    // A server that speaks both versions says nothing to who has another key.
+    const { isDelivered } = this.#stream.info();
+    if (this.#wire === "v1" && this.#proved !== null && isDelivered !== false) {
+      return new TtunError(
+        "auth",
+        `Cannot authenticate with ${this.#to}: it was silent for ${HANDSHAKE_DEADLINE / 1000} s ` +
+          "after it had heard of our key; wrong key or cipher: both ends need the same -k and -m",
+      );
+    }
+    return new TtunError(
+      "timeout",
+      `Cannot authenticate with ${this.#to}: no answer within ${HANDSHAKE_DEADLINE / 1000} s; ` +
+        "is it a ttun server with this key, and is no other client connected to it?",
+    );
+  }
+
+  /** Version 1 has no words for a refusal: when the connection was closed tells which one it was. */
+  explain(error: TtunError): TtunError {
+    if (error.kind !== "lost") return error;
+    const now = this.#o.clock.now();
+    const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
+    // A server that has too many newcomers cuts some, which says nothing of their key.
+    const orBusy = this.#hasEnded ? "" : ", or has it too many connections at the moment?";
+    if (this.#knowsKey) {
+      return told(
+        "lost",
+        `Cannot use ${this.#to}: the connection ended in the middle of the handshake, though the key ` +
+          "is right; the server may have too many connections at the moment",
+      );
+    }
+    if (this.#proved === null) {
+      const seconds = ((now - this.#began) / 1000).toFixed(1);
+      return told(
+        "protocol",
+        `Cannot authenticate with ${this.#to}: it closed the connection after ${seconds} s ` +
+          `without an answer; is it a ttun server${orBusy === "" ? "?" : orBusy}`,
+      );
+    }
+    const thereAndBack = (this.#answered ?? this.#began) - this.#began;
+    if (now - this.#proved < thereAndBack + QUICK_CLOSE) {
+      return told(
+        "auth",
+        `Cannot authenticate with ${this.#to}: it refused; wrong key or cipher: ` +
+          `both ends need the same -k and -m${
+            orBusy === "" ? "" : "; or it has too many connections"
+          }`,
+      );
+    }
+    return told("busy", `Cannot use ${this.#to}: it serves another client; end that one first`);
+  }
+}
+
+function notVersion2(to: string, only: boolean): TtunError {
+  return new TtunError(
+    "auth",
+    only
+      ? `Cannot authenticate with ${to}: it does not speak version 2 of the wire, or its key is another`
+      : `Cannot authenticate with ${to}: it has spoken version 2 of the wire before and does not now: ` +
+        "its key is another, or someone is in the middle (--wire v1 would connect all the same)",
+  );
+}

@@ -1,0 +1,104 @@
+import { ProtocolError } from "../../base/errors.ts";
+import { Offload } from "../../base/packets.ts";
+import { TAG_SIZE } from "../../contract/cipher.ts";
+import type { Link, Packets, Room } from "../../contract/packet.ts";
+import type { Now, OnReady, Stream } from "../../contract/stream.ts";
+import { HEADER } from "../../core/link/v1/frame.ts";
+import type { Session } from "../../core/link/v1/handshake.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
+import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
+import { Turnstile } from "../loop/write_mutex.ts";
+
+/**
+ * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
+ * wants room for its own header before the first packet too.
+ */
+export const V1_ROOM: Room = {
+  lead: 8,
+  headroom: HEADER,
+  tailroom: TAG_SIZE,
+  trail: 0,
+  group: Infinity,
+};
+
+/** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
+export class V1Link implements Link {
+  readonly room = V1_ROOM;
+  readonly offload = Offload.none;
+  readonly stream: Stream;
+  readonly #session: Session;
+  readonly #in = new ReceiveBuffer();
+  readonly #writers = new Turnstile();
+
+  constructor(stream: Stream, session: Session) {
+    this.stream = stream;
+    this.#session = session;
+    this.#in.add(session.rest);
+  }
+
+  /** Whether a write is under way: what is sent now would wait. */
+  get isWriting(): boolean {
+    return this.#writers.isBusy;
+  }
+
+  send(batch: Packets): Now<void> {
+    return this.#writers.pass(() => this.#sendFrom(batch, 0));
+  }
+
+  /** Seals packets for as long as their frames lie one behind the other, and writes them as one. */
+  #sendFrom(batch: Packets, first: number): Now<void> {
+    let i = first;
+    while (i < batch.count) {
+      const from = batch.offset[i]! - HEADER;
+      let to = from;
+      while (i < batch.count && batch.offset[i]! - HEADER === to) {
+        this.#session.sealer.seal(batch.bytes, batch.offset[i]!, batch.length[i]!);
+        to = batch.offset[i]! + batch.length[i]! + TAG_SIZE;
+        i++;
+      }
+      const written = this.stream.write(batch.bytes.subarray(from, to));
+      if (written instanceof Promise) return this.#sendLater(written, batch, i);
+    }
+  }
+
+  async #sendLater(written: Promise<void>, batch: Packets, next: number): Promise<void> {
+    await written;
+    await this.#sendFrom(batch, next);
+  }
+
+  holdLittle(little: boolean): void {
+    this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
+  }
+
+  onReceivable(run: OnReady): void {
+    this.stream.onReadable(run);
+  }
+
+  recvNow(into: Packets): number | undefined {
+    for (;;) {
+      if (this.#open(into) > 0) return into.count;
+      const got = this.stream.readNow(this.#in.space());
+      if (got === undefined) return undefined;
+      if (!this.#in.took(got)) return this.#ended(into);
+    }
+  }
+
+  #open(into: Packets): number {
+    const { bytes, start, end } = this.#in;
+    this.#in.start = this.#session.opener.openAll(bytes, start, end, into);
+    return into.count;
+  }
+
+  #ended(into: Packets): number {
+    if (!this.#in.isEmpty) {
+      throw new ProtocolError("Lost the connection: it ended inside a frame");
+    }
+    into.count = 0;
+    return 0;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session[Symbol.dispose]();
+    await this.stream[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,11 @@
+import { onAbort } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+
+/** Waits `ms`. @throws the signal's reason when it aborts first. */
+export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  using _timer = clock.after(ms, resolve);
+  using _tie = onAbort(signal, reject);
+  await promise;
+}

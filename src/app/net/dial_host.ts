@@ -1,0 +1,147 @@
+import { type HostPort, isIpAddress } from "../../base/addr.ts";
+import { NameError, TtunError } from "../../base/errors.ts";
+import { noAnswer } from "../../base/dial_timeout.ts";
+import { abortable, onAbort } from "../../base/scope.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
+import { type EyeballStep, HappyEyeballs } from "../../core/net/happy_eyeballs.ts";
+import { type Failure, failureOf, mostTelling } from "../../core/proxy/failure.ts";
+import { promised, startDial, tell } from "./dial_events.ts";
+
+/**
+ * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
+ * the one before and IPv6 and IPv4 by turns (RFC 8305). The first connection wins; the others are
+ * given up. The stream lives under `signal`.
+ * @throws {TtunError} name; timeout after `timeoutMs` for all of it; else the error of the attempt that
+ * says most: that one address refuses is told, though another one is silent or has no way to it
+ */
+export function dialAny(o: DialAnyOptions): Promise<Stream> {
+  return promised((events) => startAny(o, events));
+}
+
+/** The same by callbacks. Returns as `OnReady`. */
+export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
+  // An address is what it is: no thread need be asked, and there is no other to try.
+  if (isIpAddress(o.to.host)) return startAddress(o, events);
+  tell(events, dialName(o));
+}
+
+/** Whose questions for names are counted together (contract/host.ts). */
+export interface NameOwner {
+  readonly owner?: string;
+}
+
+export interface DialAnyOptions {
+  readonly to: HostPort;
+  readonly dialer: Dialer;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** What the stream lives under, where it may outlive the wish for it; absent = `signal`. */
+  readonly life?: AbortSignal;
+  readonly timeoutMs: number;
+  /** Time of its own for the name to resolve; absent = it is part of `timeoutMs`. */
+  readonly nameMs?: number;
+  /** On whose behalf: read only where there is a name to resolve. */
+  readonly client?: NameOwner | undefined;
+  /** Which of the name's addresses may be tried. @throws where none may */
+  readonly choose?: ((addresses: string[]) => string[]) | undefined;
+}
+
+function startAddress(o: DialAnyOptions, events: DialEvents): boolean | void {
+  const { to, dialer, signal, life = signal, timeoutMs, choose } = o;
+  try {
+    choose?.([to.host]);
+  } catch (error) {
+    return events.failed(error);
+  }
+  const how = life === signal ? { signal, timeoutMs } : { signal: life, cancel: signal, timeoutMs };
+  return startDial(dialer, to, how, events);
+}
+
+async function dialName(o: DialAnyOptions): Promise<Stream> {
+  o.signal.throwIfAborted();
+  const attempts = new AbortController();
+  using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
+  const { clock, timeoutMs, nameMs = timeoutMs, to } = o;
+  const { signal } = attempts;
+  const began = clock.now();
+  const found = await resolveInTime(o, nameMs, attempts);
+  const left = o.nameMs === undefined ? Math.max(0, began + timeoutMs - clock.now()) : timeoutMs;
+  using _timeout = clock.after(left, () => attempts.abort(noAnswer(to, timeoutMs)));
+  return await race(o.choose === undefined ? found : o.choose(found), o, signal);
+}
+
+/** A name that takes too long is told as what it is: nothing has been dialled yet. */
+async function resolveInTime(
+  { resolver, clock, to: { host }, client }: DialAnyOptions,
+  ms: number,
+  attempts: AbortController,
+): Promise<string[]> {
+  const { signal } = attempts;
+  const words = `Cannot resolve ${JSON.stringify(host)}: no answer from the name servers within ${
+    ms / 1000
+  } s`;
+  using _timeout = clock.after(ms, () => attempts.abort(new NameError("silent", words)));
+  return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
+}
+
+/** Drives the attempts (core/net/happy_eyeballs.ts) until one is connected or all have failed. */
+async function race(
+  addresses: string[],
+  o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
+  signal: AbortSignal,
+): Promise<Stream> {
+  const { clock } = o;
+  const { promise, resolve, reject } = Promise.withResolvers<Stream>();
+  const errors = new Map<Failure, unknown>();
+  const fail = (failure: Failure, last: unknown) => reject(errors.get(failure) ?? last);
+  using _tie = onAbort(signal, (reason) => {
+    if (o.signal.aborted) reject(reason);
+    else fail(mostTelling([...errors.keys(), "timeout"]), reason);
+  });
+  const running = new Map<string, AbortController>();
+  const machine = new HappyEyeballs(addresses, { now: clock.now(), timeoutMs: Infinity });
+  let timer: Disposable | null = null;
+  const start = (address: string) => {
+    const own = new AbortController();
+    running.set(address, own);
+    // What it lives under is the caller's alone: a tie between the two would stay behind for ever.
+    const life = { signal: o.life ?? o.signal, cancel: own.signal };
+    o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
+      const steps = signal.aborted ? [] : machine.succeeded(address);
+      if (steps.length === 0) return void stream[Symbol.asyncDispose]();
+      running.delete(address);
+      resolve(stream);
+      perform(steps);
+    }, (error) => {
+      running.delete(address);
+      const failure = error instanceof TtunError ? failureOf(error) : "general";
+      if (!errors.has(failure)) errors.set(failure, error);
+      perform(machine.failed(address, failure, clock.now()));
+    });
+  };
+  const perform = (steps: EyeballStep[]) => {
+    for (const step of signal.aborted ? [] : steps) {
+      if (step.kind === "start") start(step.address);
+      else if (step.kind === "cancel") giveUp(running.get(step.address));
+      else if (step.kind === "failed") {
+        fail(step.failure, new TtunError("name", `${o.to.host} has no address`));
+      } else if (step.kind === "wakeAt" && step.at < Infinity) {
+        timer?.[Symbol.dispose]();
+        timer = clock.after(step.at - clock.now(), () => perform(machine.woke(clock.now())));
+      }
+    }
+  };
+  perform(machine.begin(clock.now()));
+  try {
+    return await promise;
+  } finally {
+    (timer as Disposable | null)?.[Symbol.dispose]();
+    if (signal.aborted) { for (const own of running.values()) giveUp(own); }
+  }
+}
+
+function giveUp(attempt: AbortController | undefined): void {
+  attempt?.abort(new TtunError("lost", "Gave up: another address answered first"));
+}

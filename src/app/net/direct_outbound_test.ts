@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { CountedStreams } from "../../../tests/fake/counted_streams.ts";
+import { MemoryNet } from "../../../tests/fake/memory.ts";
+import { readNowAll } from "../../../tests/fake/tt_ends.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Dialer, Stream } from "../../contract/stream.ts";
+import { type AddressRules, parseRules } from "../../core/proxy/acl.ts";
+import type { Target } from "../../base/target.ts";
+import { ConnectError, connectFromHere, connectTo, toConnectError } from "./direct_outbound.ts";
+
+const V4 = "8.0.0.1";
+const V6 = "2a00::1";
+const PRIVATE = "10.1.2.3";
+const never = new AbortController().signal;
+
+type Behaviour = "connects" | "refuses" | "is silent";
+
+/** What is dialled, and how hosts answer. */
+function world(o: {
+  names?: Record<string, string[]>;
+  hosts?: Record<string, Behaviour>;
+  rules?: AddressRules | null;
+  connectMs?: number;
+}) {
+  const clock = new FakeClock();
+  const net = new MemoryNet({ clock });
+  const streams = new CountedStreams(net);
+  const dialled: string[] = [];
+  const inner = streams.dialer("192.0.2.1");
+  const dialer: Dialer = {
+    dial: (to, options) => {
+      const host = "host" in to ? to.host : to.path;
+      dialled.push(host);
+      const behaviour = o.hosts?.[host] ?? "connects";
+      if (behaviour === "is silent") net.cable(host).pull();
+      if (behaviour === "refuses") {
+        const cause = new Error("connect: ECONNREFUSED");
+        const words = `Cannot connect to ${host}: refused`;
+        return Promise.reject(new TtunError("unreachable", words, { cause }));
+      }
+      return inner.dial(to, options);
+    },
+  };
+  const accepted: Stream[] = [];
+  for (const host of [V4, V6, PRIVATE, "8.0.0.2"]) {
+    const listener = net.listen({ host, port: 80 }, { signal: never });
+    const take = async () => {
+      for (;;) accepted.push(await listener.accept({ signal: never }));
+    };
+    take().catch(() => {});
+  }
+  const connect = connectFromHere({
+    dialer,
+    resolver: {
+      resolve: (host) => {
+        const found = /[:]|^[0-9.]+$/.test(host) ? [host] : o.names?.[host];
+        if (found === undefined) {
+          return Promise.reject(new TtunError("name", `${host} does not resolve`));
+        }
+        return Promise.resolve([...found]);
+      },
+    },
+    clock,
+    connectMs: o.connectMs ?? 10_000,
+    rules: o.rules === undefined ? parseRules({ allow: [], deny: [] }) : o.rules,
+  });
+  const go = (host: string, more: { signal?: AbortSignal; early?: Uint8Array } = {}) =>
+    connectTo(connect, { host, port: 80 }, { signal: never, ...more });
+  return { clock, dialled, streams, accepted, go };
+}
+
+/** Fails as told, and says so to whoever reads the log. */
+async function fails(connecting: Promise<unknown>, failure: string, words: RegExp): Promise<void> {
+  await assert.rejects(connecting, (error) => {
+    assert.ok(error instanceof ConnectError, String(error));
+    assert.equal(error.failure, failure);
+    assert.match(error.message, words);
+    return true;
+  });
+}
+
+Deno.test("addresses and names are connected to", async () => {
+  for (const host of [V4, V6, "a.example"]) {
+    const { go, accepted, clock } = world({ names: { "a.example": [V4] } });
+    await using stream = await go(host);
+    await clock.settle();
+    assert.equal(accepted.length, 1);
+    assert.deepEqual(stream.remote, { host: host === V6 ? V6 : V4, port: 80 });
+    assert.equal(clock.pending, 0);
+  }
+});
+
+Deno.test("what has come early is there as soon as the target is", async () => {
+  const { go, accepted, clock } = world({});
+  await using _stream = await go(V4, { early: utf8("early bird") });
+  await clock.settle();
+  assert.deepEqual(readNowAll(accepted[0]!).bytes, utf8("early bird"));
+});
+
+Deno.test("rules judge what a name has resolved to, not the name", async () => {
+  const names = { "inside.example": [PRIVATE], "loop.example": ["127.0.0.1", "::1"] };
+  const { go, dialled } = world({ names });
+  await fails(go("inside.example"), "denied", /inside\.example:80: 10\.1\.2\.3: .*private/);
+  await fails(go("loop.example"), "denied", /loopback/);
+  for (
+    const host of [PRIVATE, "127.0.0.1", "::1", "::ffff:10.0.0.1", "169.254.169.254", "0.0.0.0"]
+  ) {
+    await fails(go(host), "denied", /./);
+  }
+  assert.deepEqual(dialled, []);
+});
+
+Deno.test("--deny and --allow are named by who is denied or let through", async () => {
+  const rules = parseRules({ allow: ["10.0.0.0/8"], deny: ["8.0.0.0/24"] });
+  const { go, dialled } = world({ rules });
+  await fails(go(V4), "denied", /--deny 8\.0\.0\.0\/24/);
+  await using _stream = await go(PRIVATE);
+  assert.deepEqual(dialled, [PRIVATE]);
+});
+
+Deno.test("of a name's addresses only those are tried that may be", async () => {
+  const names = { "both.example": [PRIVATE, V6, V4] };
+  const { go, dialled, clock } = world({ names, hosts: { [V6]: "is silent" } });
+  await using stream = await clock.until(go("both.example"));
+  assert.deepEqual(dialled, [V6, V4]);
+  assert.deepEqual(stream.remote, { host: V4, port: 80 });
+});
+
+Deno.test("without rules whatever is asked for is connected to", async () => {
+  const { go } = world({ rules: null });
+  await using stream = await go(PRIVATE);
+  assert.deepEqual(stream.remote, { host: PRIVATE, port: 80 });
+});
+
+Deno.test("a name that does not resolve, or has no address, is that failure", async () => {
+  for (const rules of [undefined, null] as const) {
+    const o = { names: { "empty.example": [] }, ...(rules === null && { rules }) };
+    const { go, dialled } = world(o);
+    await fails(go("nowhere.example"), "name", /^nowhere\.example:80: nowhere\.example does not/);
+    await fails(go("empty.example"), "name", /empty\.example/);
+    assert.deepEqual(dialled, []);
+  }
+});
+
+Deno.test("of several addresses the next one is tried when one refuses", async () => {
+  const names = { "many.example": [V6, V4, "8.0.0.2"] };
+  const { go, dialled } = world({ names, hosts: { [V6]: "refuses", [V4]: "refuses" } });
+  await using stream = await go("many.example");
+  assert.deepEqual(dialled, [V6, V4, "8.0.0.2"]);
+  assert.deepEqual(stream.remote, { host: "8.0.0.2", port: 80 });
+});
+
+Deno.test("a target that refuses is told apart from one that is silent", async () => {
+  const { go, clock, streams } = world({
+    hosts: { [V4]: "refuses", [V6]: "is silent" },
+    connectMs: 3000,
+  });
+  await fails(go(V4), "refused", /8\.0\.0\.1:80: .*refused/);
+  const silent = go(V6);
+  silent.catch(() => {});
+  await clock.advance(2999);
+  assert.equal(clock.pending, 1);
+  await clock.advance(1);
+  await fails(silent, "timeout", /no answer within 3 s/);
+  assert.deepEqual([clock.pending, streams.open], [0, 0]);
+});
+
+Deno.test("an abort ends a connect, and closes what it had opened", async () => {
+  const { go, clock, streams } = world({ hosts: { [V6]: "is silent" } });
+  const stop = new AbortController();
+  const waiting = go(V6, { signal: stop.signal });
+  waiting.catch(() => {});
+  await using _open = await go(V4, { signal: stop.signal });
+  assert.equal(streams.open, 1);
+  stop.abort(new Error("stop"));
+  await assert.rejects(waiting, ConnectError);
+  await clock.settle();
+  assert.deepEqual([clock.pending, streams.open], [0, 0]);
+});
+
+Deno.test("whatever was thrown becomes words with the target's name", () => {
+  const target: Target = { host: "a.example", port: 443 };
+  const known = new ConnectError("denied", "as it is");
+  assert.equal(toConnectError(known, target), known);
+  const cases: [unknown, string, string][] = [
+    [new TtunError("exhausted", "no more"), "exhausted", "a.example:443: no more"],
+    [new TtunError("lost", "gone"), "general", "a.example:443: gone"],
+    [new Error("a bug"), "general", "a.example:443: a bug"],
+    ["text", "general", "a.example:443: text"],
+  ];
+  for (const [thrown, failure, message] of cases) {
+    const error = toConnectError(thrown, target);
+    assert.deepEqual([error.failure, error.message, error.cause], [failure, message, thrown]);
+  }
+});

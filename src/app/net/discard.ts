@@ -1,0 +1,28 @@
+import type { Clock } from "../../contract/host.ts";
+import type { OnReady, Stream } from "../../contract/stream.ts";
+import { END, goOn, NOTHING } from "../loop/ready_loop.ts";
+
+/** Where it all goes, whose it is: room for what a stream gives at a time. */
+const WASTE = new Uint8Array(64 * 1024);
+
+/** After so many bytes without a wait the others have a turn, and a deadline the chance to end it. */
+const BUDGET = 256 * 1024;
+
+/**
+ * Reads and drops what comes, until the peer's FIN; `onBytes` is told that something came.
+ * @throws what breaks the stream
+ */
+export function throwAway(
+  stream: Stream,
+  clock: Clock,
+  onBytes: () => void = () => {},
+): Promise<void> {
+  const onReady = (run: OnReady) => stream.onReadable(run);
+  return goOn<void>({ clock, budget: BUDGET, onReady }, () => {
+    const got = stream.readNow(WASTE);
+    if (got === undefined) return NOTHING;
+    if (got === null) return END;
+    onBytes();
+    return got;
+  });
+}

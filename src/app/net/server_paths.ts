@@ -1,0 +1,188 @@
+import { formatAddr, type HostPort, plainHost } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { onAbort, type Scope } from "../../base/scope.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Paths } from "../../contract/routing.ts";
+import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { PeerLink } from "../link/config.ts";
+
+/** Addresses of documentation (RFC 5737, RFC 3849): the way to anywhere, while no other is known. */
+const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];
+
+/** The way to the server has changed: an attempt on the old one is not worth waiting for. */
+export class PathChanged extends TtunError {
+  constructor(words: string) {
+    super("lost", words);
+  }
+}
+
+/** The ways to a client's server, and what their changes mean for its attempts and sessions. */
+export class ServerPaths {
+  readonly #paths: Paths;
+  readonly #clock: Clock;
+  /** The server's addresses that have been dialled, and the last way to each. */
+  readonly #last = new Map<string, string | null>();
+  /** Addresses from the last lookup of the server's name. */
+  #addresses: readonly string[];
+  /** The next attempt takes these without asking. */
+  #isFresh: boolean;
+
+  /** `addresses`: what the server's name stands for, where somebody has just asked. */
+  constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
+    this.#paths = paths;
+    this.#clock = clock;
+    this.#addresses = addresses;
+    this.#isFresh = addresses.length > 0;
+  }
+
+  /** Opens the way to an address before it is dialled; it is dialled as its packets go. */
+  dialer(inner: Dialer): Dialer {
+    return {
+      // deno-lint-ignore require-await -- a way that cannot be opened is a failed dial
+      dial: async (to, o) => {
+        if (!("host" in to)) return inner.dial(to, o);
+        const host = plainHost(to.host);
+        this.#open(host);
+        return inner.dial({ ...to, host }, o);
+      },
+    };
+  }
+
+  #open(host: string): void {
+    try {
+      this.#paths.open(host);
+    } finally {
+      this.#last.set(host, this.#paths.to(host));
+    }
+  }
+
+  /** Remembers what the name stands for. */
+  resolver(inner: Resolver): Resolver {
+    return {
+      resolve: async (host, o) => {
+        if (this.#isFresh) {
+          this.#isFresh = false;
+          return [...this.#addresses];
+        }
+        this.#addresses = await inner.resolve(host, o);
+        this.#keepOnly(this.#addresses);
+        return [...this.#addresses];
+      },
+    };
+  }
+
+  /** This machine has moved, and its server has not: the next attempt does without a question. */
+  moved(): void {
+    this.#isFresh = this.#addresses.length > 0;
+  }
+
+  /** Waits `ms`, or until there is another way to the server: then true. */
+  async pause(ms: number, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    if (this.#look()) return true; // it has changed since the attempt began
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    using _timer = this.#clock.after(ms, () => resolve(false));
+    using _tie = onAbort(signal, reject);
+    using _watch = this.#paths.onChange(() => {
+      if (this.#look()) resolve(true);
+    });
+    return await promise;
+  }
+
+  #keepOnly(addresses: readonly string[]): void {
+    const hosts = addresses.map(plainHost);
+    this.#paths.keepOnly(hosts);
+    for (const known of this.#last.keys()) if (!hosts.includes(known)) this.#last.delete(known);
+  }
+
+  /** Looks at all ways; whether there is one that was not there, or was another. */
+  #look(): boolean {
+    const hosts = this.#last.size > 0 ? [...this.#last.keys()] : this.#addresses.map(plainHost);
+    let isOther = false;
+    for (const host of hosts.length > 0 ? hosts : ANYWHERE) {
+      const now = this.#paths.to(host);
+      const isKnown = this.#last.has(host);
+      if (isKnown && now !== null && now !== this.#last.get(host)) isOther = true;
+      this.#last.set(host, now);
+    }
+    return isOther;
+  }
+
+  /** Watches one attempt, and the session that may come of it. A change that matters ends `tasks`. */
+  watch(tasks: Scope): AttemptWatch {
+    return new AttemptWatch(this.#paths, tasks, () => this.#look());
+  }
+}
+
+/** Ends one attempt, or its session, when the way to the server changes. */
+class AttemptWatch implements Disposable {
+  readonly #paths: Paths;
+  readonly #tasks: Scope;
+  readonly #tie: Disposable;
+  #check: () => void;
+
+  constructor(paths: Paths, tasks: Scope, look: () => boolean) {
+    this.#paths = paths;
+    this.#tasks = tasks;
+    this.#check = () => {
+      if (look()) this.#fail("Gave up the attempt: there is another way to the server now");
+    };
+    this.#tie = paths.onChange(() => this.#check());
+  }
+
+  /** The server's address is dialled no more: from now on this connection counts. */
+  connected(stream: Stream): void {
+    this.#check = () => {};
+    const { local, remote } = stream;
+    if (!("host" in local) || !("host" in remote)) return;
+    // Multipath TCP goes on by other ways itself: there is no one address that it hangs on.
+    const isBound = stream.info().protocol !== "mptcp";
+    const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
+    const way = wayOf(local.host);
+    let wasAway = way === null;
+    this.#check = () => {
+      const isMissing = !this.#paths.isOwn(local.host);
+      const isGone = isBound && isMissing;
+      const now = isGone ? wayOf() : wayOf(local.host);
+      if (now === null) {
+        wasAway = true; // it may come back as it was, and there is no other to take
+      } else if (isGone) {
+        this.#lose(remote, `this machine has the address ${local.host} no more`);
+      } else if (isBound && this.#paths.isExact && way !== null && now !== way) {
+        this.#lose(remote, `the way there was ${way} and is ${now}`);
+      } else if (wasAway || isMissing) {
+        wasAway = false;
+        this.#probe?.();
+      }
+    };
+  }
+
+  #probe: (() => void) | null = null;
+
+  /** The session has begun: where its way was gone for a while, it is asked whether it still lives. */
+  begun({ probe }: PeerLink, remote: string): void {
+    if (probe === undefined) return;
+    let isAsking = false;
+    this.#probe = () => {
+      if (isAsking) return;
+      isAsking = true;
+      this.#tasks.spawn(async (signal) => {
+        const lives = await probe(signal);
+        isAsking = false;
+        if (!lives) this.#fail(`Lost the connection with ${remote}: it did not outlive an outage`);
+      });
+    };
+  }
+
+  #lose(remote: HostPort, why: string): void {
+    this.#fail(`Lost the connection with ${formatAddr(remote)}: ${why}`);
+  }
+
+  #fail(words: string): void {
+    this.#tasks.fail(new PathChanged(words));
+  }
+
+  [Symbol.dispose](): void {
+    this.#tie[Symbol.dispose]();
+  }
+}

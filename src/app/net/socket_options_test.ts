@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
+import { keptLog } from "../../../tests/fake/log.ts";
+import { memoryPair } from "../../../tests/fake/memory.ts";
+import type { Tuning } from "../../contract/stream.ts";
+import { Tuner } from "./socket_options.ts";
+
+function world(unset: string[]) {
+  const { log, records } = keptLog(new FakeClock());
+  const asked: Tuning[] = [];
+  const [stream] = memoryPair();
+  stream.tune = (options) => {
+    asked.push(options);
+    return unset;
+  };
+  return { tuner: new Tuner(log), stream, asked, records };
+}
+
+Deno.test("a tunnel's connection is set to no delay, keepalive and a minute without an answer", () => {
+  const { tuner, stream, asked, records } = world([]);
+  tuner.tune(stream);
+  const wanted = {
+    noDelay: true,
+    keepAliveSeconds: 15,
+    userTimeoutMs: 60_000,
+    maxRetransmitPauseMs: 4_000,
+    unsentBytes: 256 * 1024,
+  };
+  assert.deepEqual([asked, records], [[wanted], []]);
+});
+
+Deno.test("options that cannot be set are told of once", () => {
+  const { tuner, stream, asked, records } = world(["TCP_USER_TIMEOUT", "TCP_RTO_MAX_MS"]);
+  tuner.tune(stream);
+  tuner.tune(stream);
+  assert.equal(asked.length, 2);
+  assert.deepEqual(records.map(({ level, fields }) => [level, fields]), [
+    ["warn", { options: "TCP_USER_TIMEOUT,TCP_RTO_MAX_MS" }],
+  ]);
+});
+
+Deno.test("an option that only new kernels have is worth no warning", () => {
+  const { tuner, stream, records } = world(["TCP_RTO_MAX_MS"]);
+  tuner.tune(stream);
+  assert.deepEqual(records.map(({ level }) => level), ["debug"]);
+});

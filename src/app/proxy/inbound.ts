@@ -1,0 +1,70 @@
+import { ProtocolError } from "../../base/errors.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { frontOf } from "../../core/proxy/detect.ts";
+import { HttpProxy } from "../../core/proxy/http/proxy.ts";
+import { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
+import { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
+import { formatTarget, type Target } from "../../base/target.ts";
+import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import { driveHttp } from "./http_inbound.ts";
+import type { RelayCount } from "../net/relay.ts";
+import { SocksDriver } from "./socks_inbound.ts";
+
+/**
+ * Serves one client of a proxy, whatever it speaks: `first`, at least a byte, lent for this call, is
+ * what it has sent so far. One of the last two events tells that it is over. Returns as OnReady.
+ */
+export function serveFront(
+  client: Stream,
+  first: Uint8Array,
+  o: FrontOptions,
+  events: FrontEvents,
+): boolean {
+  switch (frontOf(first[0]!)) {
+    case "socks5": {
+      const machine = new Socks5Server({ auth: o.auth, anyMethod: o.asTt === true });
+      return new SocksDriver(client, machine, o, events).begin(first);
+    }
+    case "socks4": {
+      const machine = new Socks4Server({ needsAuth: o.auth !== null });
+      return new SocksDriver(client, machine, o, events).begin(first);
+    }
+    case "http":
+      serveHttp(client, first.slice(), o, events).then(
+        (count) => void events.onEnd(count),
+        (error) => events.onFailure(error),
+      );
+      return false;
+    case null: {
+      const words = "Cannot serve a client that speaks neither SOCKS nor HTTP";
+      events.onFailure(new ProtocolError(words));
+      return false;
+    }
+  }
+}
+
+async function serveHttp(
+  client: Stream,
+  first: Uint8Array,
+  o: FrontOptions,
+  events: FrontEvents,
+): Promise<RelayCount> {
+  // Until the first request.
+  using deadline = o.relays.options.clock.after(o.requestMs, () => client.reset());
+  return await driveHttp(client, new HttpProxy({ auth: o.auth }), first, {
+    relays: o.relays,
+    connect: o.connect,
+    client: events,
+    signal: o.signal,
+    onRefused: (thrown) => events.onRefused(thrown),
+    onTarget: (target) => {
+      deadline[Symbol.dispose]();
+      events.onTarget(target);
+    },
+  });
+}
+
+/** For the log. */
+export function targetText(target: Target | null): string {
+  return target === null ? "none" : formatTarget(target);
+}

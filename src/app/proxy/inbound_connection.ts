@@ -1,0 +1,216 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import type { Target } from "../../base/target.ts";
+import { addressGroup, type Pending } from "../net/half_open.ts";
+import type { QuietLog } from "../../base/rate_limited_log.ts";
+import { ConnectError } from "../net/direct_outbound.ts";
+import { serveFront, targetText } from "./inbound.ts";
+import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import type { LoginLimit } from "./login_limit.ts";
+import type { Holder, Quota } from "../net/connection_quota.ts";
+import type { RelayCount } from "../net/relay.ts";
+
+/** How long a program may take for its first byte, and then for its request. */
+export const REQUEST_MS = 30_000;
+
+/** What the programs of a client share. */
+export interface ProgramHost {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Those that have not said anything yet. */
+  readonly pending: Pending;
+  readonly quota: Quota;
+  readonly front: FrontOptions;
+  /** What any program could fill the log with. */
+  readonly said: QuietLog;
+  /** Where a password is asked for. */
+  readonly logins: LoginLimit | null;
+}
+
+const NO_DELAY = { noDelay: true };
+
+/** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
+export class Program implements FrontEvents, Holder {
+  readonly #host: ProgramHost;
+  readonly #stream: Stream;
+  readonly #onOver: () => void;
+  /** When it began: what it carries later is the relay's to know. */
+  readonly lastActive: number;
+  #place: Disposable | null = null;
+  #target: Target | null = null;
+  /** While it has not said anything. */
+  #pending: Disposable | null = null;
+  #deadline: Disposable | null = null;
+
+  /** Owns the stream. */
+  constructor(host: ProgramHost, stream: Stream, onOver: () => void) {
+    this.#host = host;
+    this.#stream = stream;
+    this.#onOver = onOver;
+    this.lastActive = host.clock.now();
+  }
+
+  /** Returns as `OnReady`. */
+  begin(): boolean {
+    const { quota, said } = this.#host;
+    this.#place = quota.take(this.#stream.remote, this);
+    if (this.#place === null) {
+      said.warn("no place for another connection", { peer: this.#peer });
+      this.#stream.reset();
+      this.#onOver();
+      return false;
+    }
+    try {
+      this.#stream.tune(NO_DELAY);
+      return this.#read();
+    } catch (error) {
+      this.onFailure(error);
+      return false;
+    }
+  }
+
+  /** All programs are of one account: the addresses that they come from share its places. */
+  get account(): string {
+    return "";
+  }
+
+  evict(): void {
+    this.#host.said.info("closed a connection: another address needs its place", {
+      peer: this.#peer,
+    });
+    this.#stream.reset();
+  }
+
+  get owner(): string {
+    return addressGroup(this.#stream.remote);
+  }
+
+  get #peer(): string {
+    return formatAddr(this.#stream.remote);
+  }
+
+  readonly #onReadable = (): boolean => {
+    try {
+      return this.#read();
+    } catch (error) {
+      this.onFailure(error);
+      return false;
+    }
+  };
+
+  /** Waits for what a program says first. */
+  #read(): boolean {
+    const { clock, pending, front } = this.#host;
+    const { scratch } = front.relays.options;
+    const got = this.#stream.readNow(scratch.message);
+    if (got === undefined) {
+      this.#stream.onReadable(this.#onReadable);
+      this.#pending ??= pending.add(this.#stream.remote, () => this.#stream.reset());
+      this.#deadline ??= clock.after(
+        REQUEST_MS,
+        () => void this.#stream[Symbol.asyncDispose](),
+      );
+      return true;
+    }
+    this.#unwait();
+    if (got !== null) return this.#serve(scratch.plainTo(got));
+    this.#end();
+    return false;
+  }
+
+  /** `first` is lent for this call. */
+  #serve(first: Uint8Array): boolean {
+    const { front, logins, clock, pending } = this.#host;
+    const { auth } = front;
+    if (logins === null || auth === null) return serveFront(this.#stream, first, front, this);
+    const address = this.owner;
+    const wait = logins.wait(address);
+    let isKnown = false; // a wrong password ends the connection: nothing is guessed behind a right one
+    const checked: FrontOptions = {
+      ...front,
+      auth: (user, password) => {
+        if (!isKnown && wait === 0 && logins.owes(address)) return false;
+        const isRight = auth(user, password);
+        if (!isRight) logins.failed(address);
+        isKnown ||= isRight;
+        return isRight;
+      },
+    };
+    if (wait === 0) return serveFront(this.#stream, first, checked, this);
+    if (wait === null) {
+      throw new ProtocolError("Cannot serve a client: its address has guessed too many passwords");
+    }
+    const kept = first.slice();
+    const begin = () => {
+      this.#unwait();
+      logins.begin(address);
+      try {
+        serveFront(this.#stream, kept, checked, this);
+      } catch (error) {
+        this.onFailure(error);
+      }
+    };
+    this.#pending = pending.add(this.#stream.remote, () => this.#stream.reset());
+    this.#deadline = clock.after(wait, begin);
+    return false;
+  }
+
+  #unwait(): void {
+    this.#pending?.[Symbol.dispose]();
+    this.#deadline?.[Symbol.dispose]();
+  }
+
+  onTarget(target: Target): void {
+    this.#target = target;
+    const { log } = this.#host;
+    if (log.isDebug) log.debug("connect", { peer: this.#peer, target: targetText(target) });
+  }
+
+  onRefused(thrown: unknown): void {
+    this.#tell(thrown);
+  }
+
+  onEnd(count: RelayCount): boolean {
+    const { log } = this.#host;
+    if (log.isDebug) {
+      log.debug("done", { peer: this.#peer, target: targetText(this.#target), ...count });
+    }
+    this.#end();
+    return true;
+  }
+
+  onFailure(error: unknown): void {
+    this.#unwait();
+    // Why there is no target has been told.
+    if (!this.#host.signal.aborted && !(error instanceof ConnectError)) this.#tell(error);
+    this.#end();
+  }
+
+  #end(): void {
+    void this.#stream[Symbol.asyncDispose]();
+    this.#place![Symbol.dispose]();
+    this.#onOver();
+  }
+
+  #tell(thrown: unknown): void {
+    const { log, said } = this.#host;
+    const peer = this.#peer;
+    const target = targetText(this.#target);
+    if (thrown instanceof ConnectError) {
+      const fields = { peer, target, why: thrown.message };
+      if (thrown.failure === "tunnel") said.warn("no way to the server", fields);
+      else log.debug("not connected", fields);
+      return;
+    }
+    const error = toTtunError(thrown);
+    if (error.kind === "internal") return log.error(error.message, { peer, target });
+    if (error instanceof ProtocolError) {
+      return said.warn("connection ended", { peer, target, why: error.message });
+    }
+    log.debug("connection ended", { peer, target, why: error.message });
+  }
+}

@@ -1,0 +1,251 @@
+import type { HostPort } from "../../base/addr.ts";
+import { ProtocolError } from "../../base/errors.ts";
+import type { DialEvents, Now, Stream } from "../../contract/stream.ts";
+import type { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
+import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
+import type { Target } from "../../base/target.ts";
+import { Answers } from "./reply_buffer.ts";
+import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
+import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import { linger } from "../net/lingering_close.ts";
+import type { RelayCount, RelayFailure } from "../net/relay.ts";
+
+/** How long a client that is told early that it is connected may take to say something. */
+const WORDS_MS = 10;
+
+/** So much of it goes along. */
+const MOST_WORDS = 16 * 1024;
+
+const NOTHING = new Uint8Array();
+
+/** How long an answer may wait for the next one: the client must not think that there is nobody. */
+const HOLD_MS = 50;
+
+/**
+ * Serves one SOCKS client, from its first bytes to the end of both ways. By callbacks: between two
+ * short messages an asynchronous function takes more time than all else that is to do.
+ */
+export class SocksDriver implements DialEvents {
+  readonly #client: Stream;
+  readonly #machine: Socks5Server | Socks4Server;
+  readonly #o: FrontOptions;
+  readonly #events: FrontEvents;
+  readonly #answers: Answers;
+  readonly #count: RelayCount = { up: 0, down: 0 };
+  /** Until there is a whole request. */
+  #deadline: Disposable | null = null;
+  #upstream: Stream | null = null;
+  #target: Target | null = null;
+  /** Until what is held back goes out by itself. */
+  #soon: Disposable | null = null;
+  /** Whether all that is left to do will be done by callbacks. */
+  #isUnderWay = false;
+
+  constructor(
+    client: Stream,
+    machine: Socks5Server | Socks4Server,
+    o: FrontOptions,
+    events: FrontEvents,
+  ) {
+    this.#client = client;
+    this.#machine = machine;
+    this.#o = o;
+    this.#events = events;
+    this.#answers = new Answers(client);
+  }
+
+  /** `first`: what has come already, lent for this call. Returns as `OnReady`. */
+  begin(first: Uint8Array): boolean {
+    try {
+      return this.#feed(first) ? this.#read() : this.#isUnderWay;
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  readonly #onReadable = (): boolean => {
+    try {
+      return this.#read();
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  };
+
+  /** Reads until there is a request. True when it waits to be called back, and for nothing else. */
+  #read(): boolean {
+    const { scratch } = this.#o.relays.options;
+    for (;;) {
+      const got = this.#client.readNow(scratch.message);
+      if (got === null) throw new ProtocolError("Cannot serve a SOCKS client: it ended early");
+      if (got === undefined) break;
+      if (!this.#feed(scratch.plainTo(got))) return this.#isUnderWay;
+    }
+    this.#limit();
+    const answering = this.#answers.flush();
+    if (answering === undefined) {
+      this.#client.onReadable(this.#onReadable);
+      return true;
+    }
+    answering.then(this.#onReadable, this.#fail);
+    return false;
+  }
+
+  /** It must not take for ever. */
+  #limit(): void {
+    const { relays, requestMs } = this.#o;
+    this.#deadline ??= relays.options.clock.after(requestMs, () => this.#client.reset());
+  }
+
+  /** Whether more is to be read. */
+  #feed(chunk: Uint8Array): boolean {
+    for (const step of this.#machine.feed(chunk)) {
+      switch (step.kind) {
+        case "send":
+          this.#answers.hold(step.bytes);
+          break;
+        case "connect":
+          this.#connect(step.target);
+          return false;
+        case "end": // it may never read
+          this.#limit();
+          this.#end(step.why).catch(this.#fail);
+          return false;
+      }
+    }
+    return true;
+  }
+
+  /** @throws {ProtocolError} */
+  async #end(why: string): Promise<never> {
+    await this.#answers.flush();
+    await this.#client.closeWrite();
+    await linger(this.#client, this.#o.relays.options.clock);
+    throw new ProtocolError(`Cannot serve a SOCKS client: ${why}`);
+  }
+
+  #connect(target: Target): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#events.onTarget(target);
+    const { connect, signal, isEager, relays } = this.#o;
+    if (isEager?.(target) === true) return void this.#connectEarly(target).catch(this.#fail);
+    this.#soon = this.#answers.flushAfter(relays.options.clock, HOLD_MS);
+    this.#target = target;
+    try {
+      this.#isUnderWay = connect(target, { signal, client: this.#events }, this) === true;
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  failed(thrown: unknown): void {
+    this.#soon?.[Symbol.dispose]();
+    this.#refuse(thrown, this.#target!).catch(this.#fail);
+  }
+
+  /** @throws {ConnectError} */
+  async #refuse(thrown: unknown, target: Target): Promise<never> {
+    const error = this.#refused(thrown, target);
+    this.#answers.hold(this.#machine.failed(error.failure));
+    await this.#answers.flush();
+    await this.#client.closeWrite();
+    await linger(this.#client, this.#o.relays.options.clock);
+    throw error;
+  }
+
+  #refused(thrown: unknown, target: Target): ConnectError {
+    if (!this.#o.signal.aborted) this.#events.onRefused(thrown);
+    return toConnectError(thrown, target);
+  }
+
+  connected(upstream: Stream): boolean {
+    this.#soon?.[Symbol.dispose]();
+    this.#upstream = upstream;
+    try {
+      return this.#accept(upstream);
+    } catch (error) {
+      this.#fail(error);
+      return false;
+    }
+  }
+
+  #accept(upstream: Stream): boolean {
+    const { rest } = this.#machine;
+    this.#answers.hold(this.#machine.accepted(this.#o.asTt === true ? null : boundOf(upstream)));
+    const answering = this.#answers.flush();
+    const writing = rest.length > 0 ? this.#writeFirst(upstream, rest) : undefined;
+    this.#count.up += rest.length;
+    if (answering === undefined && writing === undefined) return this.#relay(upstream);
+    Promise.all([answering, writing]).then(() => void this.#relay(upstream)).catch(this.#fail);
+    return false;
+  }
+
+  /** A target that takes nothing any more may have said why: the relay reads it, and finds it out. */
+  #writeFirst(upstream: Stream, bytes: Uint8Array): Now<void> {
+    try {
+      const writing = upstream.write(bytes);
+      return writing instanceof Promise ? writing.catch(() => {}) : writing;
+    } catch {
+      // A synchronous failure is left to the relay too.
+    }
+  }
+
+  /** Says that the target is connected, and then connects to it. */
+  async #connectEarly(target: Target): Promise<void> {
+    this.#answers.hold(this.#machine.accepted(null));
+    await this.#answers.flush();
+    const { rest } = this.#machine;
+    const early = rest.length > 0 ? rest : await this.#firstWords();
+    try {
+      const { connect, signal } = this.#o;
+      this.#upstream = await connectTo(connect, target, {
+        signal,
+        early,
+        once: true,
+        client: this.#events,
+      });
+    } catch (thrown) {
+      this.#client.reset();
+      throw this.#refused(thrown, target);
+    }
+    this.#count.up += early.length;
+    this.#relay(this.#upstream);
+  }
+
+  /** What a client says as soon as it is connected; nothing where that is the target's to begin. */
+  async #firstWords(): Promise<Uint8Array> {
+    const { clock, scratch } = this.#o.relays.options;
+    const { promise: late, resolve } = Promise.withResolvers<"late">();
+    using _timer = clock.after(WORDS_MS, () => resolve("late"));
+    for (;;) {
+      const got = this.#client.readNow(scratch.plain.subarray(0, MOST_WORDS));
+      if (got === null) return NOTHING; // its end is found again by the relay
+      if (got !== undefined) return scratch.plain.slice(0, got);
+      const readable = this.#client.readable();
+      readable.catch(() => {}); // where it is late nobody waits for it
+      if (await Promise.race([readable, late]) === "late") return NOTHING;
+    }
+  }
+
+  #relay(upstream: Stream): boolean {
+    return this.#o.relays.start(this.#client, upstream, this.#count, this.#relayed);
+  }
+
+  readonly #relayed = (failure: RelayFailure): boolean | void => {
+    if (failure !== null) return this.#fail(failure.error);
+    void this.#upstream![Symbol.asyncDispose]();
+    return this.#events.onEnd(this.#count);
+  };
+
+  readonly #fail = (error: unknown): void => {
+    this.#soon?.[Symbol.dispose]();
+    this.#deadline?.[Symbol.dispose]();
+    void this.#upstream?.[Symbol.asyncDispose]();
+    this.#events.onFailure(error);
+  };
+}
+
+function boundOf({ local }: Stream): HostPort | null {
+  return "path" in local ? null : local;
+}

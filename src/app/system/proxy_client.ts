@@ -1,0 +1,112 @@
+import { toTtunError } from "../../base/errors.ts";
+import { holdListener, onAbort, scope } from "../../base/scope.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { dialMakingRoom } from "../net/retry_exhausted.ts";
+import { Pending } from "../net/half_open.ts";
+import { QuietLog } from "../../base/rate_limited_log.ts";
+import { connectFromHere } from "../net/direct_outbound.ts";
+import { LoginLimit } from "../proxy/login_limit.ts";
+import { MinuteSecrets } from "../tt/minute_keys.ts";
+import type { ProxyClientOptions } from "./proxy_options.ts";
+import { Program, type ProgramHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
+import { Quota } from "../net/connection_quota.ts";
+import { Relays } from "../net/relay.ts";
+import { Scratch } from "../net/scratch.ts";
+import { ServerName } from "../net/caching_resolver.ts";
+import { TtDialer } from "../tt/tt_outbound.ts";
+
+/** Serves a local proxy whose connections go through a server, until the signal aborts. */
+export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
+  using stack = new DisposableStack();
+  const secrets = stack.use(new MinuteSecrets(o.password, o.wire));
+  const cut = new AbortController();
+  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
+  using _hold = holdListener(cut.signal);
+  await scope(o.signal, (tasks) => {
+    const relays = stack.use(
+      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
+    );
+    const client = stack.use(
+      new ProxyClient({ ...o, signal: tasks.signal }, secrets, relays),
+    );
+    if (o.checksServer) tasks.spawn(() => client.check());
+    tasks.spawn(() =>
+      acceptLoop({
+        ...o,
+        signal: tasks.signal,
+        take: (stream) => {
+          tasks.enter();
+          return client.serve(stream, tasks.leave);
+        },
+        makeRoom: () => client.makeRoom(),
+      })
+    );
+  });
+}
+
+class ProxyClient implements Disposable {
+  readonly #o: ProxyClientOptions;
+  readonly #pending = new Pending();
+  readonly #tunnel: TtDialer;
+  readonly #programs: ProgramHost;
+
+  constructor(o: ProxyClientOptions, secrets: MinuteSecrets, relays: Relays) {
+    this.#o = o;
+    const { scratch } = relays.options;
+    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
+    const here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
+    const resolver = new ServerName(o.resolver, o);
+    const tunnel = new TtDialer({ ...o, dialer, resolver, scratch, secrets });
+    this.#tunnel = tunnel;
+    const quota = new Quota(o.limits);
+    o.onCounters?.(() => ({
+      connections: quota.count,
+      served: quota.taken,
+      pending: this.#pending.size,
+    }));
+    this.#programs = {
+      ...o,
+      pending: this.#pending,
+      quota,
+      said: new QuietLog(o.log, () => o.clock.now()),
+      logins: o.auth === null ? null : new LoginLimit(() => o.clock.now()),
+      front: {
+        relays,
+        auth: o.auth,
+        signal: o.signal,
+        requestMs: REQUEST_MS,
+        connect: (target, how, events) =>
+          (o.direct.matches(target.host) ? here : tunnel.connect)(target, how, events),
+        ...(o.isEager && { isEager: (target) => !o.direct.matches(target.host) }),
+      },
+    };
+  }
+
+  /** Says whether the server answers now; that it does not is no end: each connection tries anew. */
+  async check(): Promise<void> {
+    const { log, server, signal } = this.#o;
+    try {
+      const ms = await this.#tunnel.check();
+      log.info("the server answers, and has the same key", { server, ms: Math.round(ms) });
+    } catch (error) {
+      if (signal.aborted) return;
+      const why = toTtunError(error).message;
+      log.warn("no way to the server yet; each connection tries again", { server, why });
+    }
+  }
+
+  /** When descriptors run out: first goes what nobody uses. False when there is nothing. */
+  makeRoom(): boolean {
+    return this.#tunnel.dropIdle() || this.#pending.dropOldest();
+  }
+
+  [Symbol.dispose](): void {
+    this.#tunnel[Symbol.dispose]();
+  }
+
+  /** Owns the stream. `onOver` is told when its connection is over. Returns as `OnReady`. */
+  serve(stream: Stream, onOver: () => void): boolean {
+    return new Program(this.#programs, stream, onOver).begin();
+  }
+}

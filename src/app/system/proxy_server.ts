@@ -1,0 +1,197 @@
+import { formatAddr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import { holdListener, onAbort, scope } from "../../base/scope.ts";
+import type { Rng } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { portOf } from "../../core/hop/port_range.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
+import { ListenSchedule } from "../../core/hop/schedule.ts";
+import { dialMakingRoom } from "../net/retry_exhausted.ts";
+import { addressGroup, Pending } from "../net/half_open.ts";
+import { OF_PEERS, QuietLog } from "../../base/rate_limited_log.ts";
+import { PathWatch } from "../net/path_watch.ts";
+import { Stranger, strangerDeadline } from "../net/stranger.ts";
+import { throwAway } from "../net/discard.ts";
+import { CARRIER_TUNING } from "../tt/idle_pool.ts";
+import { ConnectError, connectFromHere } from "../net/direct_outbound.ts";
+import { type Admitted, readFirstFrame } from "../tt/first_frame_reader.ts";
+import { Guesses } from "../tt/key_candidates.ts";
+import { MinuteSecrets } from "../tt/minute_keys.ts";
+import type { ProxyServerOptions } from "./proxy_options.ts";
+import { PortHopper } from "../hop/port_hopper.ts";
+import { Quota } from "../net/connection_quota.ts";
+import { Relays } from "../net/relay.ts";
+import { Scratch } from "../net/scratch.ts";
+import { type CarrierHost, ServedCarrier } from "../tt/server_connection.ts";
+
+/** How long a client that has shown the password may take to say what it wants. */
+const REQUEST_MS = 30_000;
+
+/**
+ * The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2); empty
+ * lines may come first (RFC 9112 section 2.2), also alone.
+ */
+const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
+
+/** Where that must show. */
+const METHOD_ROOM = 32;
+
+/**
+ * Serves a proxy on the ports of the hour until the signal aborts (docs/tt-v1.md).
+ * @throws {TtunError} when no port can be opened
+ */
+export async function serveProxy(o: ProxyServerOptions): Promise<void> {
+  using stack = new DisposableStack();
+  const accounts = o.keys.map(({ name, password }) => ({
+    name,
+    secrets: stack.use(new MinuteSecrets(password, o.wire)),
+    nonces: new NonceMemory(o.rng),
+  }));
+  const cut = new AbortController();
+  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
+  using _hold = holdListener(cut.signal);
+  await scope(o.signal, (tasks) => {
+    const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
+    const relays = stack.use(
+      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
+    );
+    const paths = stack.use(new PathWatch(o.clock));
+    const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays, paths);
+    const hopper = new PortHopper(tasks, {
+      ...o,
+      schedules: accounts.map(({ secrets }) =>
+        new ListenSchedule({
+          minutePort: (minute) => {
+            const { otp, lifetime } = secrets.keysAt(minute);
+            return { port: portOf(otp, o.wire.range), lifetime };
+          },
+        })
+      ),
+      range: o.wire.range,
+      take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
+      makeRoom: () => server.makeRoom(),
+    });
+    tasks.spawn(() => hopper.run());
+  });
+}
+
+class ProxyServer {
+  /** Who has not shown a password yet. */
+  readonly #strangers = new Pending();
+  /** Clients between two connections of a carrier: strangers push none of them out. */
+  readonly #idle = new Pending();
+  readonly #o: ProxyServerOptions;
+  readonly #guesses: Guesses;
+  readonly #paths: PathWatch;
+  readonly #rejected: QuietLog;
+  /** Lines that clients cause. */
+  readonly #said: QuietLog;
+  readonly #random: RandomBlock;
+  readonly #rng: Rng = (length) => this.#random.take(length);
+  readonly #carriers: CarrierHost;
+
+  constructor(o: ProxyServerOptions, guesses: Guesses, relays: Relays, paths: PathWatch) {
+    this.#o = o;
+    this.#paths = paths;
+    this.#guesses = guesses;
+    this.#rejected = new QuietLog(o.log, () => o.clock.now());
+    this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#random = new RandomBlock(o.rng);
+    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
+    const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
+    const { signal } = o;
+    const quota = new Quota(o.limits);
+    o.onCounters?.(() => ({
+      connections: quota.count,
+      served: quota.taken,
+      pending: this.#strangers.size + this.#idle.size,
+    }));
+    this.#carriers = {
+      ...o,
+      mostText: o.wire.mostText,
+      scratch: relays.options.scratch,
+      random: this.#random,
+      quota,
+      pending: this.#idle,
+      front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
+      rejected: this.#rejected,
+      tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
+    };
+  }
+
+  /** When descriptors run out; false when there is nothing that can go. */
+  makeRoom(): boolean {
+    return this.#strangers.dropOldest() || this.#idle.dropOldest();
+  }
+
+  /** A carrier from accept to close. Never throws: what it meets is its own end only. */
+  async serve(stream: Stream, port: number): Promise<void> {
+    await using owned = stream;
+    const peer = formatAddr(owned.remote);
+    try {
+      const admitted = await this.#admit(owned, port, peer);
+      if (admitted === null) return;
+      using _minute = admitted.minute;
+      owned.tune(CARRIER_TUNING);
+      this.#paths.add(owned);
+      await new ServedCarrier(this.#carriers, owned, admitted, peer).run();
+    } catch (thrown) {
+      if (!this.#o.signal.aborted) this.#tell(thrown, peer, addressGroup(owned.remote));
+    } finally {
+      this.#paths.remove(owned);
+    }
+  }
+
+  /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
+  async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
+    const { clock, wallClock } = this.#o;
+    // Freed at once, here and in the kernel.
+    using _pending = this.#strangers.add(stream.remote, () => stream.reset());
+    using _deadline = clock.after(
+      strangerDeadline(this.#rng),
+      () => void stream[Symbol.asyncDispose](),
+    );
+    try {
+      const found = await readFirstFrame(stream, port, {
+        guesses: this.#guesses,
+        scratch: this.#carriers.scratch,
+        wallClock,
+      });
+      if (isRequest(found.text)) return found;
+      found.minute[Symbol.dispose]();
+      throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
+    } catch (error) {
+      if (!(error instanceof Stranger)) {
+        if (toTtunError(error).kind === "internal") throw error;
+        return null; // it ended, or was too slow
+      }
+      this.#rejected.warn("connection rejected", { peer, why: error.message });
+    }
+    await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
+    return null;
+  }
+
+  /** `owner`: a key at an address, or where that is not known an address. */
+  #tell(thrown: unknown, peer: string, owner: string): void {
+    const { log } = this.#o;
+    if (thrown instanceof ConnectError) {
+      const { failure, message: why } = thrown;
+      // That it takes an --allow is for whoever runs the server: the client may not hear of it.
+      if (failure === "denied") return this.#said.info("target denied", { peer, why }, owner);
+      return log.debug("not connected", { peer, why });
+    }
+    const error = toTtunError(thrown);
+    if (error.kind === "internal") return log.error(error.message, { peer });
+    if (error instanceof ProtocolError) {
+      return this.#said.warn("connection ended", { peer, why: error.message }, owner);
+    }
+    log.debug("connection ended", { peer, why: error.message });
+  }
+}
+
+/** Whether a first text asks for a proxy. */
+function isRequest(text: Uint8Array): boolean {
+  if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
+  return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, METHOD_ROOM)));
+}

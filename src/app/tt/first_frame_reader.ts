@@ -1,0 +1,70 @@
+import type { Stream } from "../../contract/stream.ts";
+import { TtunError } from "../../base/errors.ts";
+import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
+import { minuteOf } from "../../core/tt/keys.ts";
+import type { Peer } from "../../core/tt/mark.ts";
+import { Stranger } from "../net/stranger.ts";
+import type { Account, Guesses } from "./key_candidates.ts";
+import type { Borrowed } from "./minute_keys.ts";
+import type { Scratch } from "../net/scratch.ts";
+
+/** A client that has shown the password. */
+export interface Admitted {
+  readonly account: Account;
+  /** The caller's to dispose of. */
+  readonly minute: Borrowed;
+  /** Its first text. */
+  readonly text: Uint8Array;
+  /** What came behind the first frame. */
+  readonly rest: Uint8Array;
+  /** What its first frame says of it. */
+  readonly peer: Peer;
+}
+
+const NOTHING = new Uint8Array();
+
+/**
+ * Reads a connection's first frame, under whatever account's and minute's key it is. While it is not
+ * whole the connection holds no more than what has come.
+ * @throws {Stranger} where it is nobody's; {TtunError} lost
+ */
+export async function readFirstFrame(
+  stream: Stream,
+  port: number,
+  o: { guesses: Guesses; scratch: Scratch; wallClock: () => number },
+): Promise<Admitted> {
+  const round = o.guesses.take(o.wallClock());
+  try {
+    const finder = new FirstFrameFinder(round.of(port));
+    const { sealed } = o.scratch;
+    for (let kept = NOTHING;;) {
+      sealed.set(kept);
+      const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
+      if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
+      if (got === undefined) {
+        await stream.readable();
+        continue;
+      }
+      const have = kept.length + got;
+      const found = finder.find(sealed, 0, have);
+      if (found.kind === "none") throw new Stranger("another key, or a stranger");
+      if (found.kind === "frame") {
+        const { account, minute, borrowed } = found.candidate;
+        const now = minuteOf(o.wallClock());
+        const verdict = account.nonces.noteReceived(borrowed.keys, found.random, now);
+        if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
+        return {
+          account,
+          minute: account.secrets.borrow(minute),
+          text: found.text,
+          rest: found.size < have ? sealed.slice(found.size, have) : NOTHING,
+          peer: borrowed.secrets.marker.peerOf(found.random),
+        };
+      }
+      if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");
+      kept = sealed.slice(0, have);
+    }
+  } finally {
+    round.release();
+  }
+}

@@ -1,0 +1,111 @@
+import { Places, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import type { Packets, Room } from "../../contract/packet.ts";
+import { CoDel } from "../../core/ip/codel.ts";
+import { flowOf } from "../../core/ip/header.ts";
+import { PacketRing, type Queued } from "./packet_ring.ts";
+
+/** Keystrokes, calls, acknowledgements, name queries: such packets go before bulk. */
+const SMALL = 256;
+const SMALL_BYTES = 128 * 1024;
+const SMALL_PACKETS = 1024;
+
+const BULK_PACKETS = 8192;
+
+/** So much goes to the link at once, or one packet that is larger: then small ones get their turn. */
+const PORTION = 32 * 1024;
+
+/** Delays of bulk, in milliseconds: RFC 8289 with room for a 64 KB packet on a slow link. */
+const TARGET = 20;
+const INTERVAL = 100;
+
+/** Flows are told apart by so many bits of their hash. */
+const FLOW_MASK = 0xfff;
+
+/** Packets that wait for a link which is slower than what comes. */
+export interface QueueDiscipline {
+  /** Packets that were thrown away because they had waited too long. */
+  readonly dropped: number;
+  readonly isEmpty: boolean;
+  /** Takes packets of the batch from `first` on; returns the first that found no room. */
+  put(from: Packets, first: number, now: number): number;
+  /** Fills the batch with the next portion, laid out as `room` says. May come to nothing. */
+  take(into: Packets, room: Room, now: number): void;
+  clear(): void;
+}
+
+/**
+ * A queue of small packets first and bulk in its order, by controlled delay. A small packet never
+ * overtakes one of its own flow.
+ */
+export class Backlog implements QueueDiscipline {
+  dropped = 0;
+  readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
+  readonly #bulk: PacketRing;
+  readonly #codel = new CoDel({ targetMs: TARGET, intervalMs: INTERVAL });
+  /** How many bulk packets of each flow are here. */
+  readonly #flows = new Uint16Array(FLOW_MASK + 1);
+
+  /**
+   * `bulkBytes`: how much bulk there is room for, at least one of the largest packets; `bulkPackets`:
+   * in how many packets.
+   */
+  constructor(bulkBytes: number, bulkPackets: number = BULK_PACKETS) {
+    this.#bulk = new PacketRing(bulkBytes, bulkPackets);
+  }
+
+  get isEmpty(): boolean {
+    return this.#small.count + this.#bulk.count === 0;
+  }
+
+  put(from: Packets, first: number, now: number): number {
+    for (let i = first; i < from.count; i++) if (!this.add(from, i, now)) return i;
+    return from.count;
+  }
+
+  /** Takes packet i of the batch; false where there is no room for it. */
+  add(from: Packets, i: number, now: number): boolean {
+    const length = from.length[i]!;
+    const flow = flowOf(from.bytes, from.offset[i]!, length) & FLOW_MASK;
+    const isSmall = length <= SMALL && this.#flows[flow] === 0;
+    if (isSmall && this.#small.add(from, i, now, flow)) return true;
+    if (!this.#bulk.add(from, i, now, flow)) return false;
+    this.#flows[flow]!++;
+    return true;
+  }
+
+  take(into: Packets, room: Room, now: number): void {
+    const places = new Places(room);
+    into.count = 0;
+    const begin = places.at;
+    for (let next = this.#small.peek(); next !== null; next = this.#small.peek()) {
+      if (places.at - begin > PORTION || into.count === into.offset.length) return;
+      this.#give(next, this.#small, into, places);
+    }
+    for (let next = this.#bulk.peek(); next !== null; next = this.#bulk.peek()) {
+      const isFull = into.count > 0 && places.at + next.length - begin > PORTION;
+      if (isFull || into.count === into.offset.length) return;
+      this.#flows[next.flow]!--;
+      if (this.#codel.drops(now, now - next.since, this.#bulk.count === 1)) {
+        this.dropped++;
+        this.#bulk.drop();
+      } else this.#give(next, this.#bulk, into, places);
+    }
+  }
+
+  #give({ at, length, header }: Queued, ring: PacketRing, into: Packets, places: Places): void {
+    const i = into.count++;
+    const before = header === 0 ? 0 : VIRTIO_NET_HEADER;
+    into.bytes.set(ring.bytes.subarray(at - before, at + length), places.at - before);
+    into.offset[i] = places.at;
+    into.length[i] = length;
+    into.header[i] = header;
+    places.next(length);
+    ring.drop();
+  }
+
+  clear(): void {
+    this.#small.clear();
+    this.#bulk.clear();
+    this.#flows.fill(0);
+  }
+}

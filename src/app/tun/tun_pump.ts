@@ -1,0 +1,97 @@
+import { TtunError } from "../../base/errors.ts";
+import { makePackets } from "../../base/packets.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Device, Link, Packets, Room } from "../../contract/packet.ts";
+import type { Now } from "../../contract/stream.ts";
+import { carryFromDevice, carryToDevice, READ_ARENA } from "./device_loop.ts";
+import { Outbox } from "./send_queue.ts";
+import { PacketFilter } from "./packet_filter.ts";
+import { type Member, noPackets, type PacketService, type Traffic } from "./packet_service.ts";
+
+/** What every service of packets is made from. */
+export interface PumpOptions {
+  /** Lowers the MSS of TCP connections to the device's MTU. */
+  readonly mssClamp: boolean;
+  /** Longest packet that a link of any wire version carries in one frame. */
+  readonly longest: number;
+}
+
+/** A link that takes the device's packets, and how they get to it. */
+interface Attached {
+  readonly link: Link;
+  readonly outbox: Outbox;
+  readonly traffic: Traffic;
+}
+
+/**
+ * Carries packets between a device and one link at a time. The device is read all the time; what
+ * is read without a peer is dropped, as a network does.
+ */
+export class TunPump implements PacketService {
+  readonly device: Device;
+  readonly counters = noPackets();
+  readonly #clock: Clock;
+  readonly #filter: PacketFilter;
+  #attached: Attached | null = null;
+  /** How packets are to lie for the link that is attached; the device looks here when it reads. */
+  readonly #room: Room;
+
+  constructor(device: Device, clock: Clock, o: PumpOptions) {
+    this.device = device;
+    this.#clock = clock;
+    this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
+    const { headroom } = device;
+    this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
+  }
+
+  get sessions(): number {
+    return this.#attached === null ? 0 : 1;
+  }
+
+  async run(signal: AbortSignal): Promise<never> {
+    using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
+    return await carryFromDevice(
+      this.device,
+      this.#clock,
+      this.#room,
+      makePackets(READ_ARENA),
+      (packets) => this.#send(packets),
+    );
+  }
+
+  /** Gives back a batch to read into next. */
+  #send(packets: Packets): Now<Packets> {
+    const to = this.#attached;
+    if (to === null) {
+      this.counters.droppedWithoutPeer += packets.count;
+      return packets;
+    }
+    this.#filter.keepForPeer(packets, to.link.offload, to.traffic);
+    return packets.count === 0 ? packets : to.outbox.offer(packets);
+  }
+
+  /** What the device queued before is dropped: nobody wants the packets of the last outage now. */
+  async session(link: Link, { traffic, onUp }: Pick<Member, "traffic" | "onUp">): Promise<void> {
+    if (this.#attached !== null) {
+      throw new TtunError("internal", "Cannot carry packets for two links at once");
+    }
+    // In this order: of what is made under the old mask the least is left.
+    this.device.setOffload(link.offload & this.device.takes);
+    this.counters.droppedWithoutPeer += this.device.drain();
+    Object.assign(this.#room, link.room);
+    const outbox = new Outbox(link, { clock: this.#clock, spare: makePackets(READ_ARENA) });
+    this.#attached = { link, outbox, traffic };
+    try {
+      onUp?.();
+      await carryToDevice(link, this.device, this.#clock, (packets) => {
+        this.#filter.keepForDevice(packets, link.offload, traffic);
+      });
+    } catch (error) {
+      throw outbox.failure?.error ?? error;
+    } finally {
+      this.#attached = null;
+      this.counters.droppedLate += outbox.droppedLate;
+    }
+  }
+}
