@@ -186,7 +186,7 @@
  */
 
 import type { KeyExchange } from "./src/core/link/v2/secrets.ts";
-import { nodeKeyExchange } from "./src/io/key_exchange.ts";
+import { nodeKeyExchange } from "./src/io/crypto/x25519.ts";
 
 // What fails, in words for a user.
 export { EXIT_CODES, ProtocolError, TtunError } from "./src/base/errors.ts";
@@ -196,7 +196,7 @@ export type { ErrorKind } from "./src/base/errors.ts";
 export { CIPHER_NAMES, KEY_SIZE, NONCE_SIZE, TAG_SIZE } from "./src/contract/cipher.ts";
 export type { Cipher, CipherFactory, CipherName, Nonce } from "./src/contract/cipher.ts";
 export { makePureCipher } from "./src/core/cipher/pure_cipher.ts";
-export { makeNodeCipher } from "./src/io/node_cipher.ts";
+export { makeNodeCipher } from "./src/io/crypto/node_cipher.ts";
 export { openLibcrypto } from "./ffi/libcrypto.ts";
 export type { Libcrypto } from "./ffi/libcrypto.ts";
 
@@ -246,9 +246,9 @@ export const x25519: KeyExchange = nodeKeyExchange;
 // Streams.
 export type { Addr, HostPort } from "./src/base/addr.ts";
 export type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "./src/contract/stream.ts";
-export { DenoNet } from "./src/io/deno_net.ts";
-export { PosixNet } from "./src/io/posix_net.ts";
-export { Reactor } from "./src/io/reactor.ts";
-export type { ReactorMode } from "./src/io/reactor.ts";
+export { DenoNet } from "./src/io/net/deno_net.ts";
+export { PosixNet } from "./src/io/net/posix_net.ts";
+export { Reactor } from "./src/io/reactor/reactor.ts";
+export type { ReactorMode } from "./src/io/reactor/reactor.ts";
 export { openLibc } from "./ffi/libc.ts";
 export type { Libc } from "./ffi/libc.ts";

@@ -2,9 +2,9 @@ import { createSocket } from "node:dgram";
 import { concat, writeU16 } from "../src/base/bytes.ts";
 import { parseCidr, parseIp } from "../src/base/addr.ts";
 import { type Libc, openLibc } from "../ffi/libc.ts";
-import { configure } from "../src/io/netcfg.ts";
-import { Reactor } from "../src/io/reactor.ts";
-import { openDevice, type TunDevice } from "../src/io/tun.ts";
+import { configure } from "../src/io/netcfg/linux.ts";
+import { Reactor } from "../src/io/reactor/reactor.ts";
+import { openDevice, type TunDevice } from "../src/io/tun/linux.ts";
 import { requireOwnNamespace } from "./own_namespace.ts";
 import type { DeviceWorld } from "./suite/device_suite.ts";
 

@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { CipherFactory } from "../contract/cipher.ts";
 import { findDisagreement } from "../core/cipher/self_test.ts";
 import { makePureCipher } from "../core/cipher/pure_cipher.ts";
-import { makeNodeCipher } from "../io/node_cipher.ts";
+import { makeNodeCipher } from "../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 
 /** The implementations, fastest first; `--aead` forces one. */

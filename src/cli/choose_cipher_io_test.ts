@@ -4,7 +4,7 @@ import { type LogRecord, makeLogger } from "../base/log.ts";
 import { openLibcrypto } from "../../ffi/libcrypto.ts";
 import type { CipherFactory } from "../contract/cipher.ts";
 import { makePureCipher } from "../core/cipher/pure_cipher.ts";
-import { makeNodeCipher } from "../io/node_cipher.ts";
+import { makeNodeCipher } from "../io/crypto/node_cipher.ts";
 import { agreementSuite, always, cipherSuite } from "../../tests/suite/cipher_suite.ts";
 import {
   chooseCiphers,

@@ -15,13 +15,13 @@ import { RepairLimit } from "../core/net/repair_limit.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
-import { withPeer } from "../io/local_address.ts";
-import { changeAddresses, type RefusedAddress } from "../io/netcfg.ts";
+import { withPeer } from "../io/netcfg/local_address.ts";
+import { changeAddresses, type RefusedAddress } from "../io/netcfg/linux.ts";
 import { DeviceState } from "../io/netcfg/device_state.ts";
 import { isOwnAddress, pathTo } from "../io/netcfg/kernel_paths.ts";
 import { KernelRoutes } from "../io/netcfg/kernel_routes.ts";
 import { NetworkWatch } from "../io/netcfg/watch.ts";
-import type { Reactor } from "../io/reactor.ts";
+import type { Reactor } from "../io/reactor/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "./machine.ts";
 
 /** A server whose address is this machine's own as well cannot be reached. */

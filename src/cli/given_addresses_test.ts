@@ -3,7 +3,7 @@ import { FakeClock } from "../../tests/fake/clock.ts";
 import { keptLog } from "../../tests/fake/log.ts";
 import { type Cidr, formatCidr, parseCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
-import type { RefusedAddress } from "../io/netcfg.ts";
+import type { RefusedAddress } from "../io/netcfg/linux.ts";
 import { GivenAddresses } from "./given_addresses.ts";
 
 const texts = (addresses: readonly Cidr[]) => addresses.map(formatCidr);

@@ -1,5 +1,5 @@
-import { changeDarwinAddresses, configureDarwin } from "../io/netcfg_darwin.ts";
-import { openDarwinDevice } from "../io/tun_darwin.ts";
+import { changeDarwinAddresses, configureDarwin } from "../io/netcfg/darwin.ts";
+import { openDarwinDevice } from "../io/tun/darwin.ts";
 import type { Machine } from "./machine.ts";
 import { openOnDeno } from "./machine_deno.ts";
 

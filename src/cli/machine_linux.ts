@@ -1,8 +1,8 @@
 import { TtunError } from "../base/errors.ts";
 import { DEVICE_QUEUE } from "../base/packets.ts";
 import { hasCongestion } from "../../ffi/socket.ts";
-import { changeAddresses, configure } from "../io/netcfg.ts";
-import { openDevice } from "../io/tun.ts";
+import { changeAddresses, configure } from "../io/netcfg/linux.ts";
+import { openDevice } from "../io/tun/linux.ts";
 import { LinuxKeeper } from "./device_keeper.ts";
 import type { Machine } from "./machine.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";

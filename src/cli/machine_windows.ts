@@ -1,5 +1,5 @@
-import { changeWindowsAddresses, configureWindows } from "../io/netcfg_windows.ts";
-import { openWindowsDevice } from "../io/tun_windows.ts";
+import { changeWindowsAddresses, configureWindows } from "../io/netcfg/windows.ts";
+import { openWindowsDevice } from "../io/tun/windows.ts";
 import type { Machine } from "./machine.ts";
 import { openOnDeno } from "./machine_deno.ts";
 

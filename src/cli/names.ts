@@ -10,9 +10,9 @@ import { parseNsswitch } from "../core/dns/nsswitch.ts";
 import { parseResolvConf } from "../core/dns/resolv_conf.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import { PosixDatagrams } from "../io/net/posix_datagrams.ts";
-import { PosixNet } from "../io/posix_net.ts";
-import type { Reactor } from "../io/reactor.ts";
-import { posixFiles } from "../io/system_files.ts";
+import { PosixNet } from "../io/net/posix_net.ts";
+import type { Reactor } from "../io/reactor/reactor.ts";
+import { posixFiles } from "../io/net/system_files.ts";
 import { rng } from "./rng.ts";
 
 /** Lists of names that are to lead nowhere have some megabytes. */

@@ -2,7 +2,7 @@ import { receiveMessageOnPort } from "node:worker_threads";
 import { errorFromPlain } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Resolver } from "../contract/host.ts";
-import type { Reactor } from "../io/reactor.ts";
+import type { Reactor } from "../io/reactor/reactor.ts";
 import type { Order, Report } from "./messages.ts";
 
 /**

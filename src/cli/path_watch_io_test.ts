@@ -3,7 +3,7 @@ import { test } from "../../tests/check.ts";
 import { posixNet } from "../../tests/suite/real_nets.ts";
 import { openLibc } from "../../ffi/libc.ts";
 import { PathWatch } from "../app/net/path_watch.ts";
-import { DenoClock } from "../io/deno_clock.ts";
+import { DenoClock } from "../io/reactor/deno_clock.ts";
 
 const TIMEOUT_MS = 300;
 

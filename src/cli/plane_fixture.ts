@@ -1,7 +1,7 @@
 /** A data plane for tests of its main thread's side: a Worker that plays what its config says. */
 import { openLibc } from "../../ffi/libc.ts";
 import { plainError, TtunError } from "../base/errors.ts";
-import { Reactor } from "../io/reactor.ts";
+import { Reactor } from "../io/reactor/reactor.ts";
 import type { Report } from "./messages.ts";
 import { Orders } from "./orders.ts";
 

@@ -1,7 +1,7 @@
 import { TtunError } from "../base/errors.ts";
-import { DenoClock } from "../io/deno_clock.ts";
+import { DenoClock } from "../io/reactor/deno_clock.ts";
 import { denoAddresses } from "../io/netcfg/own_addresses.ts";
-import { DenoNet } from "../io/deno_net.ts";
+import { DenoNet } from "../io/net/deno_net.ts";
 import type { NetConfig, SocketMachine } from "./machine.ts";
 
 /** @throws {TtunError} usage: Deno has no call that limits them before a socket connects */

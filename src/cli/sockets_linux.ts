@@ -1,10 +1,10 @@
 import { raiseDescriptorLimit } from "../../ffi/descriptor_limit.ts";
 import { type Libc, openLibc } from "../../ffi/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/user.ts";
-import { DenoNet } from "../io/deno_net.ts";
+import { DenoNet } from "../io/net/deno_net.ts";
 import { linuxAddresses } from "../io/netcfg/own_addresses.ts";
-import { PosixNet } from "../io/posix_net.ts";
-import { Reactor } from "../io/reactor.ts";
+import { PosixNet } from "../io/net/posix_net.ts";
+import { Reactor } from "../io/reactor/reactor.ts";
 import type { SocketMachine } from "./machine.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
 

@@ -19,8 +19,8 @@ import {
   type Revocable,
   revokePermissions,
 } from "./permissions.ts";
-import { DARWIN_PROGRAMS } from "../io/netcfg_darwin.ts";
-import { WINDOWS_PROGRAMS } from "../io/netcfg_windows.ts";
+import { DARWIN_PROGRAMS } from "../io/netcfg/darwin.ts";
+import { WINDOWS_PROGRAMS } from "../io/netcfg/windows.ts";
 import { Plane } from "./plane.ts";
 import { resolveListenHost } from "./resolve.ts";
 import { makeStateFor, mayKeepState, NO_STATE_PERMISSION, stateDirectory } from "./state_file.ts";

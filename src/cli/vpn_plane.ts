@@ -16,7 +16,7 @@ import { ClientNetworks } from "../core/ip/client_networks.ts";
 import { parseResolvConf } from "../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../core/link/v2/setup.ts";
 import { LONGEST_PACKET } from "../app/link/accept.ts";
-import { nodeKeyExchange } from "../io/key_exchange.ts";
+import { nodeKeyExchange } from "../io/crypto/x25519.ts";
 import { chooseCiphers } from "./choose_cipher.ts";
 import type { PlaneHost, VpnConfig, VpnFacts, VpnGo } from "./messages.ts";
 import { GivenAddresses } from "./given_addresses.ts";

@@ -15,7 +15,7 @@ import { Capability } from "../../src/core/link/v2/setup.ts";
 import { FrameOpener, FrameSealer } from "../../src/core/link/v1/frame.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/core/link/v1/handshake.ts";
 import { openLibcrypto } from "../../ffi/libcrypto.ts";
-import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 
 const { makeCipher } = openLibcrypto();
 const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));

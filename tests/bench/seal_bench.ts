@@ -9,7 +9,7 @@ import {
   TAG_SIZE,
 } from "../../src/contract/cipher.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
-import { makeNodeCipher } from "../../src/io/node_cipher.ts";
+import { makeNodeCipher } from "../../src/io/crypto/node_cipher.ts";
 
 const SIZES = [64, 1280, 16384];
 

@@ -1,7 +1,7 @@
 /** Connects and resets at once, so that the server's accept finds a dead connection: HOST PORT COUNT. */
 import { openLibc } from "../../ffi/libc.ts";
-import { PosixNet } from "../../src/io/posix_net.ts";
-import { Reactor } from "../../src/io/reactor.ts";
+import { PosixNet } from "../../src/io/net/posix_net.ts";
+import { Reactor } from "../../src/io/reactor/reactor.ts";
 
 const [host, port, count] = [Deno.args[0]!, Number(Deno.args[1]), Number(Deno.args[2])];
 using libc = openLibc();

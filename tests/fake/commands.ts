@@ -1,4 +1,4 @@
-import type { CommandLine, Outcome, RunCommand, Step } from "../../src/io/run_command.ts";
+import type { CommandLine, Outcome, RunCommand, Step } from "../../src/io/netcfg/command_steps.ts";
 
 /** A system whose commands only say that they were run. */
 export class FakeCommands {

@@ -10,7 +10,7 @@ import type { RekeyLimits } from "../../src/app/link/v2_link.ts";
 import type { WireMode, WireSecrets } from "../../src/app/link/config.ts";
 import type { ClientIdentity } from "../../src/core/link/v2/identity.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
-import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import type { PacketService } from "../../src/app/tun/packet_service.ts";
 import { TunHub } from "../../src/app/tun/tun_hub.ts";
 import { TunPump } from "../../src/app/tun/tun_pump.ts";

@@ -21,7 +21,7 @@ import {
 } from "../../src/core/tt/frame.ts";
 import { minutesToTry, TtKeys } from "../../src/core/tt/keys.ts";
 import { RandomBlock } from "../../src/core/tt/random_pool.ts";
-import { makeNodeCipher } from "../../src/io/node_cipher.ts";
+import { makeNodeCipher } from "../../src/io/crypto/node_cipher.ts";
 import { seededRng } from "../fake/rng.ts";
 import { twinDecode, twinKeys, twinSeal } from "../fake/tt_twin.ts";
 

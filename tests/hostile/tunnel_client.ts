@@ -15,7 +15,7 @@ import { sealText } from "../../src/core/link/v2/key_schedule.ts";
 import { MAX_RECORD_TEXT } from "../../src/core/link/v2/record.ts";
 import { readAddresses } from "../../src/core/link/v2/addresses.ts";
 import { ID_SIZE } from "../../src/core/link/v2/setup.ts";
-import { nodeKeyExchange } from "../../src/io/key_exchange.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 
 const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 

@@ -8,7 +8,7 @@ import { WAKE, WATCH_LEVEL } from "../../ffi/epoll.ts";
 import { NativeError } from "../../ffi/errno.ts";
 import { cString, type Libc } from "../../ffi/libc.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import type { Descriptor, Reactor } from "../../src/io/reactor.ts";
+import type { Descriptor, Reactor } from "../../src/io/reactor/reactor.ts";
 import { cpuSeconds } from "../proc.ts";
 import { pauseBy } from "./real_nets.ts";
 

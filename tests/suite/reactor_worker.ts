@@ -1,5 +1,5 @@
 import { openLibc } from "../../ffi/libc.ts";
-import { Reactor } from "../../src/io/reactor.ts";
+import { Reactor } from "../../src/io/reactor/reactor.ts";
 import { serveCases } from "../in_worker.ts";
 import { reactorCases, runReactorCase } from "./reactor_cases.ts";
 

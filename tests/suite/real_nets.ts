@@ -1,8 +1,8 @@
 import type { Libc } from "../../ffi/libc.ts";
 import type { Clock } from "../../src/contract/host.ts";
-import { DenoNet } from "../../src/io/deno_net.ts";
-import { PosixNet } from "../../src/io/posix_net.ts";
-import { Reactor, type ReactorMode } from "../../src/io/reactor.ts";
+import { DenoNet } from "../../src/io/net/deno_net.ts";
+import { PosixNet } from "../../src/io/net/posix_net.ts";
+import { Reactor, type ReactorMode } from "../../src/io/reactor/reactor.ts";
 import type { StreamNet, StreamTraits } from "./stream_net.ts";
 
 /** TCP on this machine's loopback. */

@@ -6,8 +6,8 @@ import { startNameServer } from "../../../tests/fixture/name_server.ts";
 import type { Outcome } from "../../core/dns/name_query.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { PosixDatagrams } from "../../io/net/posix_datagrams.ts";
-import { PosixNet } from "../../io/posix_net.ts";
-import { Reactor } from "../../io/reactor.ts";
+import { PosixNet } from "../../io/net/posix_net.ts";
+import { Reactor } from "../../io/reactor/reactor.ts";
 import { DnsClient } from "./dns_client.ts";
 
 const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));

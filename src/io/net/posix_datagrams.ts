@@ -6,8 +6,8 @@ import { WATCH_INPUT } from "../../../ffi/epoll.ts";
 import { Errno, NativeError } from "../../../ffi/errno.ts";
 import { openDatagrams, tryLocalAddr } from "../../../ffi/socket.ts";
 import { usize } from "../../../ffi/usize.ts";
-import { netError } from "../net_errors.ts";
-import type { Descriptor, Reactor } from "../reactor.ts";
+import { netError } from "./net_errors.ts";
+import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 const MSG_NOSIGNAL = 0x4000;
 

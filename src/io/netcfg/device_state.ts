@@ -4,9 +4,9 @@ import { NativeError } from "../../../ffi/errno.ts";
 import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
 import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/netlink_route.ts";
 import { overlap } from "../../base/prefix.ts";
-import { addressText } from "../local_address.ts";
+import { addressText } from "./local_address.ts";
 import { SERVER_ROUTE_PROTOCOL } from "./kernel_routes.ts";
-import { addAddress, attempt, rivalMetrics, routeFor } from "../netcfg.ts";
+import { addAddress, attempt, rivalMetrics, routeFor } from "./linux.ts";
 
 /** Routes that other programs have put in its place, or before it, are behind it afterwards. */
 function addBefore(netlink: Netlink, route: NewRoute): void {

@@ -5,7 +5,7 @@ import { NativeError } from "../../../ffi/errno.ts";
 import type { Libc } from "../../../ffi/libc.ts";
 import { Netlink } from "../../../ffi/netlink.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Reactor } from "../reactor.ts";
+import type { Reactor } from "../reactor/reactor.ts";
 import { NetworkWatch } from "./watch.ts";
 
 /** Where the system does not tell of changes a list is as old as this at the most, in milliseconds. */

@@ -3,7 +3,7 @@ import {
   openNetlinkMonitor,
   readNetChanges,
 } from "../../../ffi/netlink_monitor.ts";
-import type { Descriptor, Reactor } from "../reactor.ts";
+import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 /**
  * Changes come in bursts: one command takes away several things one after another. What is to be

@@ -1,0 +1,470 @@
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
+import type {
+  Dialer,
+  DialOptions,
+  Listener,
+  Now,
+  OnReady,
+  Stream,
+  StreamInfo,
+  Tuning,
+} from "../../contract/stream.ts";
+import { zoneOf } from "../../base/zone.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import {
+  disconnect,
+  socketInfo,
+  tryLocalAddr,
+  tryRemoteAddr,
+  tuneSocket,
+} from "../../../ffi/socket.ts";
+import { findSocket } from "./find_socket.ts";
+import { netError } from "./net_errors.ts";
+import { Patience } from "./dial_deadline.ts";
+
+/**
+ * TCP on Deno's own sockets: everywhere, without FFI. With a libc at hand the options and facts
+ * that Deno does not offer come through the descriptor; without, `tune` names them.
+ */
+export class DenoNet implements Dialer {
+  readonly #libc: Libc | null;
+
+  constructor(libc: Libc | null) {
+    this.#libc = libc;
+  }
+
+  async dial(to: Addr, o: DialOptions): Promise<Stream> {
+    o.signal.throwIfAborted();
+    o.cancel?.throwIfAborted();
+    const { host, port } = hostPort(to);
+    using patience = new Patience(to, o);
+    try {
+      const conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
+      return new DenoStream(conn, this.#libc, o.signal, zoneOf(host));
+    } catch (thrown) {
+      patience.check();
+      o.signal.throwIfAborted();
+      o.cancel?.throwIfAborted();
+      throw translate(thrown, "connect", to);
+    }
+  }
+
+  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  listen(at: Addr, o: { signal: AbortSignal }): Listener {
+    o.signal.throwIfAborted();
+    const { host, port } = hostPort(at);
+    try {
+      return new DenoListener(listenOn(host, port), this.#libc, o.signal, zoneOf(host));
+    } catch (thrown) {
+      throw translate(thrown, "listen", at);
+    }
+  }
+}
+
+/** How often another free port is tried where the one that was found is taken in the other family. */
+const FREE_PORT_TRIES = 8;
+
+/**
+ * All addresses: IPv6 and IPv4 on one socket, or on two where the kernel keeps the families apart
+ * (net.ipv6.bindv6only, Windows), or IPv4 alone where there is no IPv6. Deno has no IPV6_V6ONLY, so
+ * which of these it is shows by what may be bound beside what.
+ */
+function listenOn(host: string, port: number): Deno.TcpListener[] {
+  if (host !== "" && host !== "::") return [Deno.listen({ hostname: host, port })];
+  for (let tries = 1;; tries++) {
+    const v4 = Deno.listen({ hostname: "0.0.0.0", port });
+    try {
+      return [v4, Deno.listen({ hostname: "::", port: v4.addr.port })];
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) return [v4];
+    }
+    v4.close();
+    try {
+      return [Deno.listen({ hostname: "::", port: v4.addr.port })];
+    } catch (error) {
+      const isTaken = error instanceof Deno.errors.AddrInUse;
+      if (!isTaken || port !== 0 || tries === FREE_PORT_TRIES) throw error;
+    }
+  }
+}
+
+function hostPort(addr: Addr): { host: string; port: number } {
+  if ("path" in addr) throw new TtunError("system", "Cannot use a unix socket here");
+  return addr;
+}
+
+/** Deno's error classes as the errno they stand for, so that `netError` says the same of both. */
+function translate(
+  thrown: unknown,
+  doing: "connect" | "listen" | "accept" | "stream",
+  at: Addr,
+): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const isName = thrown.message.startsWith("failed to lookup address");
+  // An address with a zone is looked up only for its interface.
+  if (isName && "host" in at && zoneOf(at.host) !== null) {
+    return netError(new NativeError(doing, Errno.ENODEV), doing, at);
+  }
+  if (isName) {
+    const message = `Cannot resolve ${
+      formatAddr(at)
+    }: no such host name, or no name server answers`;
+    return new TtunError("name", message, { cause: thrown });
+  }
+  const code = /os error (\d+)/.exec(thrown.message)?.[1];
+  if (code !== undefined) return netError(new NativeError(doing, Number(code)), doing, at);
+  for (const [kind, errno] of CLASSES) {
+    if (thrown instanceof kind) return netError(new NativeError(doing, errno), doing, at);
+  }
+  return thrown;
+}
+
+const CLASSES = [
+  [Deno.errors.ConnectionRefused, 111],
+  [Deno.errors.ConnectionReset, 104],
+  [Deno.errors.BrokenPipe, 32],
+  [Deno.errors.TimedOut, 110],
+  [Deno.errors.AddrInUse, 98],
+  [Deno.errors.AddrNotAvailable, 99],
+  [Deno.errors.PermissionDenied, 13],
+  [Deno.errors.NetworkUnreachable, 101],
+] as const;
+
+class DenoListener implements Listener {
+  readonly addr: Addr;
+  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #libc: Libc | null;
+  readonly #zone: string | null;
+  readonly #life: Life;
+  /**
+   * Deno takes one accept at a time from a listener and none can be called off: what comes of it
+   * waits for the next caller.
+   */
+  readonly #accepting: (Promise<Accepted> | null)[];
+
+  /** On one port, one or two families. */
+  constructor(
+    listeners: readonly Deno.TcpListener[],
+    libc: Libc | null,
+    signal: AbortSignal,
+    zone: string | null,
+  ) {
+    this.#listeners = listeners;
+    this.#zone = zone;
+    this.#libc = libc;
+    this.#accepting = listeners.map(() => null);
+    const { hostname, port } = listeners.at(-1)!.addr; // of both families it is "::"
+    this.addr = { host: inZone(hostname, zone), port };
+    this.#life = new Life(signal, () => this.#close());
+  }
+
+  async accept(o: { signal: AbortSignal }): Promise<Stream> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    using _tie = onAbort(o.signal, reject);
+    aborted.catch(() => {}); // an abort between two waits is seen by the check before the next
+    for (;;) {
+      this.#life.check();
+      o.signal.throwIfAborted();
+      const waits = this.#listeners.map((_, i) => this.#accepting[i] ??= this.#acceptOn(i));
+      let first: Accepted;
+      try {
+        first = await Promise.race([...waits, aborted]);
+      } catch (thrown) {
+        this.#life.check();
+        throw thrown;
+      }
+      const isTaken = this.#accepting[first.from] !== waits[first.from]; // by another caller
+      if (this.#life.isOver || o.signal.aborted || isTaken) continue;
+      this.#accepting[first.from] = null;
+      if ("conn" in first) return new DenoStream(first.conn, this.#libc, o.signal, this.#zone);
+      if (!isPassing(first.error)) throw translate(first.error, "accept", this.addr);
+    }
+  }
+
+  #acceptOn(from: number): Promise<Accepted> {
+    return this.#listeners[from]!.accept().then(
+      (conn) => ({ from, conn }),
+      (error) => ({ from, error }),
+    );
+  }
+
+  #close(): void {
+    for (const listener of this.#listeners) listener.close();
+    for (const accepting of this.#accepting) {
+      accepting?.then((accepted) => {
+        if ("conn" in accepted) accepted.conn.close();
+      });
+    }
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end(new TtunError("lost", "Cannot accept: the listener has been closed"));
+  }
+}
+
+/** The result of an accept, and the index of its listener. */
+type Accepted = { from: number } & ({ conn: Deno.TcpConn } | { error: unknown });
+
+/** A connection that is idle shall hold little; one in a transfer shall have few calls. */
+const LEAST_AHEAD = 4 * 1024;
+const MOST_AHEAD = 256 * 1024;
+
+/** What a read has brought, or will, before anybody has given room for it. */
+class ReadAhead {
+  readonly #bytes: Uint8Array;
+  readonly settled: Promise<void>;
+  #outcome: { got: number | null } | { error: unknown } | null = null;
+  #taken = 0;
+
+  constructor(size: number, read: (into: Uint8Array) => Promise<number | null>) {
+    this.#bytes = new Uint8Array(size);
+    this.settled = read(this.#bytes).then(
+      (got) => void (this.#outcome = { got }),
+      (error) => void (this.#outcome = { error }),
+    );
+  }
+
+  get isOver(): boolean {
+    return this.#outcome !== null;
+  }
+
+  /** How large the next one should be: as large as what comes. */
+  get nextSize(): number {
+    const size = this.#bytes.length;
+    const got = this.#length;
+    if (got === size) return Math.min(2 * size, MOST_AHEAD);
+    return got < size / 4 ? Math.max(size / 2, LEAST_AHEAD) : size;
+  }
+
+  get #length(): number {
+    return this.#outcome !== null && "got" in this.#outcome ? this.#outcome.got ?? 0 : 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#taken === this.#length;
+  }
+
+  /** Only when it is over. @throws what the read threw */
+  take(into: Uint8Array): number | null {
+    const outcome = this.#outcome!;
+    if ("error" in outcome) throw outcome.error;
+    if (outcome.got === null) return null;
+    const part = this.#bytes.subarray(
+      this.#taken,
+      Math.min(this.#taken + into.length, outcome.got),
+    );
+    into.set(part);
+    this.#taken += part.length;
+    return part.length;
+  }
+}
+
+class DenoStream implements Stream {
+  readonly local: Addr;
+  readonly remote: Addr;
+  readonly #conn: Deno.TcpConn;
+  readonly #libc: Libc | null;
+  readonly #life: Life;
+  /** The descriptor behind the connection; null = looked for and not found. */
+  #fd: number | null | undefined;
+  #ahead: ReadAhead | null = null;
+  #aheadSize = LEAST_AHEAD;
+
+  /** `zone`: that of link-local addresses, as far as it is known. */
+  constructor(
+    conn: Deno.TcpConn,
+    libc: Libc | null,
+    signal: AbortSignal,
+    zone: string | null,
+  ) {
+    this.#conn = conn;
+    this.#libc = libc;
+    this.local = unmapped(conn.localAddr, zone);
+    this.remote = unmapped(conn.remoteAddr, zone);
+    const hasNoZone = zone === null && isLinkLocalText(conn.remoteAddr.hostname);
+    const fd = hasNoZone ? this.#descriptor() : null;
+    if (fd !== null) {
+      this.local = tryLocalAddr(libc!, fd) ?? this.local;
+      this.remote = tryRemoteAddr(libc!, fd) ?? this.remote;
+    }
+    this.#life = new Life(signal, () => conn.close());
+    if (signal.aborted) this.#life.check();
+  }
+
+  read(into: Uint8Array): Now<number | null> {
+    if (this.#ahead !== null) {
+      const got = this.readNow(into);
+      return got === undefined ? this.#ahead.settled.then(() => this.read(into)) : got;
+    }
+    return this.#read(into);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
+    this.#life.check();
+    const ahead = this.#ahead;
+    if (ahead === null || !ahead.isOver) return undefined;
+    const got = ahead.take(into);
+    if (ahead.isEmpty) this.#ahead = null;
+    return got;
+  }
+
+  /** Deno says nothing of readiness: it is asked for bytes, which wait here. */
+  onReadable(run: OnReady): void {
+    this.#life.check();
+    this.#ahead ??= new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
+    const ahead = this.#ahead;
+    ahead.settled.then(() => {
+      this.#aheadSize = ahead.nextSize;
+      run();
+    });
+  }
+
+  readable(): Promise<void> {
+    return new Promise((resolve) => this.onReadable(resolve));
+  }
+
+  async #read(into: Uint8Array): Promise<number | null> {
+    this.#life.check();
+    try {
+      const got = await this.#conn.read(into);
+      this.#life.check(); // what a close of our own looks like is not the peer's doing
+      return got;
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+  }
+
+  /** Deno has no such call. */
+  writeNow(_bytes: Uint8Array): number {
+    this.#life.check();
+    return 0;
+  }
+
+  async write(all: Uint8Array): Promise<void> {
+    for (let done = 0; done < all.length;) {
+      this.#life.check();
+      try {
+        done += await this.#conn.write(done === 0 ? all : all.subarray(done));
+      } catch (thrown) {
+        throw this.#fail(thrown);
+      }
+    }
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#life.check();
+    try {
+      await this.#conn.closeWrite();
+    } catch (thrown) {
+      throw this.#fail(thrown);
+    }
+  }
+
+  /** Deno cannot ask for RST: without the descriptor this is an ordinary close. */
+  reset(): void {
+    const fd = this.#life.isOver ? null : this.#descriptor();
+    if (fd !== null) disconnect(this.#libc!, fd);
+    this.#life.end(closedHere());
+  }
+
+  info(): StreamInfo {
+    if (this.#life.isOver) return { protocol: "tcp", peerClosed: true };
+    const fd = this.#descriptor();
+    return fd === null ? { protocol: "tcp" } : socketInfo(this.#libc!, fd);
+  }
+
+  tune(options: Tuning): string[] {
+    this.#life.check();
+    const fd = this.#descriptor();
+    if (fd !== null) return tuneSocket(this.#libc!, fd, options);
+    if (options.noDelay !== undefined) this.#conn.setNoDelay(options.noDelay);
+    if (options.keepAliveSeconds !== undefined) this.#conn.setKeepAlive(true);
+    return Object.entries(DESCRIPTOR_ONLY)
+      .filter(([, option]) => options[option] !== undefined)
+      .map(([name]) => name);
+  }
+
+  #descriptor(): number | null {
+    if (this.#fd === undefined) {
+      this.#fd = this.#libc === null ? null : findSocket(this.#libc, this.#conn);
+    }
+    return this.#fd;
+  }
+
+  #fail(thrown: unknown): unknown {
+    this.#life.check();
+    return translate(thrown, "stream", this.remote);
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#life.end(closedHere());
+  }
+}
+
+/** Options that Deno has no call for; keepalive's time is two hours without the descriptor. */
+const DESCRIPTOR_ONLY = {
+  TCP_KEEPIDLE: "keepAliveSeconds",
+  TCP_KEEPINTVL: "keepAliveSeconds",
+  TCP_USER_TIMEOUT: "userTimeoutMs",
+  TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
+} as const satisfies Record<string, keyof Tuning>;
+
+/** Closes once: by hand or by the signal's abort; then gives everybody the same reason. */
+class Life {
+  readonly #close: () => void;
+  readonly #tie: Disposable;
+  #over: { reason: unknown } | null = null;
+
+  constructor(signal: AbortSignal, close: () => void) {
+    this.#close = close;
+    this.#tie = onAbort(signal, (reason) => this.end(reason));
+  }
+
+  get isOver(): boolean {
+    return this.#over !== null;
+  }
+
+  check(): void {
+    if (this.#over !== null) throw this.#over.reason;
+  }
+
+  end(reason: unknown): void {
+    if (this.#over !== null) return;
+    this.#over = { reason };
+    this.#tie?.[Symbol.dispose](); // not there yet when the signal had aborted before
+    this.#close();
+  }
+}
+
+/** An IPv4 peer of a dual-stack listener as IPv4, a link-local one with its zone. */
+function unmapped(addr: Deno.NetAddr, zone: string | null): Addr {
+  const host = addr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
+  return { host: inZone(host, zone), port: addr.port };
+}
+
+/** Deno does not tell zones. */
+function inZone(host: string, zone: string | null): string {
+  return zone !== null && isLinkLocalText(host) ? `${host}%${zone}` : host;
+}
+
+function isLinkLocalText(host: string): boolean {
+  return /^fe[89ab]/i.test(host);
+}
+
+function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}
+
+/** Errors of a connection that was reset before it was taken: the next one may be sound. */
+function isPassing(thrown: unknown): boolean {
+  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
+  return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) =>
+    thrown instanceof kind
+  ) ||
+    (thrown instanceof Error && /os error (71|103|104|107)\b/.test(thrown.message));
+}

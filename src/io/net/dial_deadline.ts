@@ -1,0 +1,38 @@
+import type { Addr } from "../../base/addr.ts";
+import type { TtunError } from "../../base/errors.ts";
+import { noAnswer } from "../../base/dial_timeout.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { DialOptions } from "../../contract/stream.ts";
+
+/** Whatever may end a dial, as one signal. For Deno's own calls. */
+export class Patience implements Disposable {
+  readonly #own = new AbortController();
+  readonly #ties: Disposable[];
+  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  #late: TtunError | null = null;
+
+  constructor(to: Addr, { signal, cancel = signal, timeoutMs }: DialOptions) {
+    const end = (reason: unknown) => this.#own.abort(reason);
+    this.#ties = [onAbort(signal, end), onAbort(cancel, end)];
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.#late = noAnswer(to, timeoutMs);
+        this.#own.abort(this.#late);
+      }, timeoutMs);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#own.signal;
+  }
+
+  /** @throws {TtunError} timeout, when that is why it has ended */
+  check(): void {
+    if (this.#late !== null) throw this.#late;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    for (const tie of this.#ties) tie[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,396 @@
+import type { Addr, HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { noAnswer } from "../../base/dial_timeout.ts";
+import { onAbort } from "../../base/scope.ts";
+import { zoneOf } from "../../base/zone.ts";
+import type {
+  Dialer,
+  DialEvents,
+  DialOptions,
+  Listener,
+  Now,
+  OnReady,
+  Stream,
+  StreamInfo,
+  Tuning,
+} from "../../contract/stream.ts";
+import { WATCH_INPUT } from "../../../ffi/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import {
+  accept,
+  limitSegments,
+  lingerZero,
+  localAddr,
+  shutdownWrite,
+  socketError,
+  socketInfo,
+  startConnect,
+  startListen,
+  tuneSocket,
+} from "../../../ffi/socket.ts";
+import { usize } from "../../../ffi/usize.ts";
+import { netError } from "./net_errors.ts";
+import type { Descriptor, Reactor } from "../reactor/reactor.ts";
+
+/** So few bytes are read that most likely no others follow at once. */
+const LITTLE = 4096;
+
+/** A close is asynchronous elsewhere. */
+const CLOSED = Promise.resolve();
+
+const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
+
+export interface PosixNetOptions {
+  readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
+  readonly segmentBytes?: SegmentLimits;
+}
+
+/** The largest segment of connections in bytes (TCP_MAXSEG); absent = what the link carries. */
+export interface SegmentLimits {
+  readonly dial?: number | undefined;
+  readonly listen?: number | undefined;
+}
+
+/** TCP on the reactor. Hosts are IP addresses: names are resolved before. */
+export class PosixNet implements Dialer {
+  readonly limitsSegments = true;
+  readonly #reactor: Reactor;
+  readonly #o: PosixNetOptions;
+
+  constructor(reactor: Reactor, o: PosixNetOptions) {
+    this.#reactor = reactor;
+    this.#o = o;
+  }
+
+  dial(to: Addr, o: DialOptions): Promise<Stream> {
+    return new Promise((resolve, reject) => {
+      this.start(to, o, { connected: resolve, failed: reject });
+    });
+  }
+
+  start(to: Addr, o: DialOptions, events: DialEvents): boolean | void {
+    try {
+      o.signal.throwIfAborted();
+      const target = hostPort(to);
+      const { mptcp, segmentBytes } = this.#o;
+      const fd = startConnect(this.#reactor.libc, target, {
+        mptcp: mptcp.dial,
+        segmentBytes: lesser(segmentBytes?.dial, o.segmentBytes),
+      });
+      const descriptor = this.#reactor.own(fd, o.signal);
+      return new Dialing(this.#reactor, descriptor, target, o, events).begin();
+    } catch (thrown) {
+      return events.failed(netError(thrown, "connect", to));
+    }
+  }
+
+  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  listen(at: Addr, o: { signal: AbortSignal }): Listener {
+    o.signal.throwIfAborted();
+    try {
+      const to = hostPort(at);
+      const { mptcp, segmentBytes } = this.#o;
+      const fd = startListen(this.#reactor.libc, to, {
+        mptcp: mptcp.listen,
+        segmentBytes: segmentBytes?.listen,
+      });
+      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT), to);
+    } catch (thrown) {
+      throw netError(thrown, "listen", at);
+    }
+  }
+}
+
+function lesser(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? a ?? b : Math.min(a, b);
+}
+
+function hostPort(addr: Addr): HostPort {
+  if ("path" in addr) throw new TtunError("system", "Cannot use a unix socket here");
+  return addr;
+}
+
+/** A connection attempt under way. Owns its descriptor until it is a stream. */
+class Dialing {
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  readonly #to: HostPort;
+  readonly #events: DialEvents;
+  readonly #timer: Disposable | null;
+  readonly #tie: Disposable | null;
+
+  constructor(
+    reactor: Reactor,
+    descriptor: Descriptor,
+    to: HostPort,
+    { timeoutMs, cancel }: DialOptions,
+    events: DialEvents,
+  ) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.#to = to;
+    this.#events = events;
+    descriptor.isEmpty = true; // until an edge says otherwise
+    this.#timer = timeoutMs === undefined
+      ? null
+      : reactor.after(timeoutMs, () => descriptor.close(() => noAnswer(to, timeoutMs)));
+    this.#tie = cancel === undefined
+      ? null
+      : onAbort(cancel, (reason) => descriptor.close(() => reason));
+  }
+
+  begin(): boolean {
+    if (this.#descriptor.closed) return this.#onWritable();
+    this.#descriptor.onWritable(this.#onWritable);
+    return true;
+  }
+
+  readonly #onWritable = (): boolean => {
+    const descriptor = this.#descriptor;
+    this.#timer?.[Symbol.dispose]();
+    this.#tie?.[Symbol.dispose]();
+    try {
+      descriptor.check();
+      const { libc } = this.#reactor;
+      // A failure is an error or a hang-up.
+      const errno = descriptor.mayStopShort ? socketError(libc, descriptor.fd) : 0;
+      if (errno !== 0) throw new NativeError("connect", errno);
+    } catch (thrown) {
+      const error = netError(thrown, "connect", this.#to);
+      descriptor.close(() => error);
+      return this.#events.failed(error) === true;
+    }
+    const stream = new PosixStream(this.#reactor, descriptor, this.#to);
+    return this.#events.connected(stream) === true;
+  };
+}
+
+class PosixListener implements Listener {
+  readonly addr: Addr;
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+
+  constructor(reactor: Reactor, descriptor: Descriptor, at: HostPort) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    const addr = localAddr(reactor.libc, descriptor.fd);
+    // Multipath TCP does not tell its zone.
+    this.addr = zoneOf(at.host) === null ? addr : { host: at.host, port: addr.port };
+  }
+
+  limitSegments(segmentBytes: number): boolean {
+    this.#descriptor.check();
+    return limitSegments(this.#reactor.libc, this.#descriptor.fd, segmentBytes);
+  }
+
+  accept(o: { signal: AbortSignal }): Now<Stream> {
+    return this.#try(o.signal) ?? this.#wait(o.signal);
+  }
+
+  readonly now = {
+    accept: (o: { signal: AbortSignal }): Stream | null => this.#try(o.signal),
+    onReady: (run: OnReady): void => this.#descriptor.onReadable(run),
+  };
+
+  async #wait(signal: AbortSignal): Promise<Stream> {
+    // The signal may end this one wait while the listener lives on.
+    using _tie = onAbort(signal, () => this.#descriptor.wakeReader());
+    for (;;) {
+      await this.#descriptor.readable();
+      const stream = this.#try(signal);
+      if (stream !== null) return stream;
+    }
+  }
+
+  /** null = nothing there. */
+  #try(signal: AbortSignal): Stream | null {
+    const { libc } = this.#reactor;
+    for (;;) {
+      this.#descriptor.check();
+      signal.throwIfAborted();
+      const got = accept(libc, this.#descriptor.fd);
+      if (typeof got === "number") {
+        if (got === Errno.EAGAIN) return null;
+        // Gone before it was taken: the next one may be sound (accept(2), "Error handling").
+        if (passing(got)) continue;
+        throw netError(new NativeError("accept4", got), "accept", this.addr);
+      }
+      return new PosixStream(this.#reactor, this.#own(got.fd, signal), got.remote);
+    }
+  }
+
+  #own(fd: number, signal: AbortSignal): Descriptor {
+    try {
+      return this.#reactor.own(fd, signal, WATCH_INPUT);
+    } catch (thrown) {
+      throw netError(thrown, "accept", this.addr);
+    }
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#descriptor.close(listenerClosed);
+  }
+}
+
+/** Errors that belong to one connection, not to the listener. */
+function passing(errno: number): boolean {
+  return errno === Errno.ECONNABORTED || errno === Errno.EPROTO || errno === Errno.ENETDOWN ||
+    errno === Errno.EHOSTDOWN || errno === Errno.EHOSTUNREACH || errno === Errno.ENETUNREACH ||
+    errno === Errno.ETIMEDOUT || errno === Errno.EPERM;
+}
+
+class PosixStream implements Stream {
+  readonly remote: Addr;
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  #local: Addr | null = null;
+
+  constructor(reactor: Reactor, descriptor: Descriptor, remote: Addr) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.remote = remote;
+  }
+
+  /** Asked of the kernel only when somebody wants to know. */
+  get local(): Addr {
+    if (this.#local === null) {
+      this.#descriptor.check();
+      try {
+        this.#local = localAddr(this.#reactor.libc, this.#descriptor.fd);
+      } catch (thrown) {
+        throw netError(thrown, "stream", this.remote);
+      }
+    }
+    return this.#local;
+  }
+
+  read(into: Uint8Array): Now<number | null> {
+    const got = this.readNow(into);
+    return got === undefined ? this.#waitRead(into) : got;
+  }
+
+  async #waitRead(into: Uint8Array): Promise<number | null> {
+    for (;;) {
+      await this.#descriptor.readable();
+      const got = this.readNow(into);
+      if (got !== undefined) return got;
+    }
+  }
+
+  onReadable(run: OnReady): void {
+    this.#descriptor.onReadable(run);
+  }
+
+  readable(): Promise<void> {
+    return this.#descriptor.readable();
+  }
+
+  /** As `writeNow` without `Libc.retry`, whose closure would be one for each packet. */
+  readNow(into: Uint8Array): number | null | undefined {
+    const descriptor = this.#descriptor;
+    descriptor.check();
+    if (descriptor.isEmpty) return undefined;
+    const { libc } = this.#reactor;
+    for (;;) {
+      const got = libc.call.recv(
+        descriptor.fd,
+        into as Uint8Array<ArrayBuffer>,
+        usize(into.length),
+        0,
+      );
+      if (got > 0) {
+        // A short read has emptied it (epoll(7), Q9), unless it stopped short of something. But where
+        // much came there is more before that has been dealt with.
+        if (got < LITTLE && got < into.length && !descriptor.mayStopShort) {
+          descriptor.isEmpty = true;
+        }
+        return got;
+      }
+      if (got === 0) return null;
+      const errno = libc.errno[0]!;
+      if (errno === Errno.EAGAIN) {
+        descriptor.isEmpty = true;
+        return undefined;
+      }
+      if (errno !== Errno.EINTR) throw this.#failed("recv", errno);
+    }
+  }
+
+  write(all: Uint8Array): Now<void> {
+    const done = this.writeNow(all);
+    if (done < all.length) return this.#waitWrite(all.subarray(done));
+  }
+
+  async #waitWrite(rest: Uint8Array): Promise<void> {
+    while (rest.length > 0) {
+      await this.#descriptor.writable();
+      rest = rest.subarray(this.writeNow(rest));
+    }
+  }
+
+  writeNow(all: Uint8Array): number {
+    const { libc } = this.#reactor;
+    let done = 0;
+    while (done < all.length) {
+      this.#descriptor.check();
+      const rest = (done === 0 ? all : all.subarray(done)) as Uint8Array<ArrayBuffer>;
+      const took = libc.call.send(
+        this.#descriptor.fd,
+        rest,
+        usize(rest.length),
+        MSG_NOSIGNAL,
+      );
+      if (took < 0) {
+        const errno = libc.errno[0]!;
+        if (errno === Errno.EINTR) continue;
+        if (errno === Errno.EAGAIN) break;
+        throw this.#failed("send", errno);
+      }
+      done += took;
+    }
+    return done;
+  }
+
+  closeWrite(): void {
+    this.#descriptor.check();
+    try {
+      shutdownWrite(this.#reactor.libc, this.#descriptor.fd);
+    } catch (thrown) {
+      throw netError(thrown, "stream", this.remote);
+    }
+  }
+
+  reset(): void {
+    if (this.#descriptor.closed) return;
+    lingerZero(this.#reactor.libc, this.#descriptor.fd);
+    this.#descriptor.close(closedHere);
+  }
+
+  info(): StreamInfo {
+    if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
+    return socketInfo(this.#reactor.libc, this.#descriptor.fd);
+  }
+
+  tune(options: Tuning): string[] {
+    this.#descriptor.check();
+    return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
+  }
+
+  #failed(call: string, errno: number): unknown {
+    return netError(new NativeError(call, errno), "stream", this.remote);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#descriptor.close(closedHere);
+    return CLOSED;
+  }
+}
+
+function listenerClosed(): TtunError {
+  return new TtunError("lost", "Cannot accept: the listener has been closed");
+}
+
+function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}

@@ -1,0 +1,74 @@
+import { equal } from "node:assert/strict";
+import { openLibc } from "../../../ffi/libc.ts";
+import { startConnect } from "../../../ffi/socket.ts";
+import { test } from "../../../tests/check.ts";
+import { runInWorker } from "../../../tests/in_worker.ts";
+import { posixNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { eachCase, runCase } from "../../../tests/suite/stream_suite.ts";
+
+eachCase("posix_net", TCP_TRAITS, test, async (one) => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  await runCase(one, net);
+});
+
+const WORKER = new URL("../../../tests/suite/stream_worker.ts", import.meta.url);
+
+eachCase(
+  "posix_net, blocking",
+  TCP_TRAITS,
+  test,
+  (one) => runInWorker(WORKER, one.name),
+);
+
+const MSG_OOB = 1;
+
+test("posix_net: what stands behind an urgent byte is read without another wake-up", async () => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  const { signal } = new AbortController();
+  await using listener = net.listen(net.at, { signal });
+  const port = (listener.addr as { port: number }).port;
+  const fd = startConnect(libc, { host: "127.0.0.1", port }, { mptcp: false });
+  try {
+    await using there = await listener.accept({ signal });
+    const send = (text: string, flags: number) => {
+      libc.check("send", libc.call.send(fd, utf8(text), BigInt(text.length), flags));
+    };
+    send("ab!", MSG_OOB); // the last byte is the urgent one
+    send("cd", 0);
+    await net.pause(20);
+    const into = new Uint8Array(16);
+    const got: string[] = [];
+    for (let n = there.readNow(into); typeof n === "number"; n = there.readNow(into)) {
+      got.push(new TextDecoder().decode(into.subarray(0, n)));
+    }
+    equal(got.join(""), "abcd");
+  } finally {
+    libc.call.close(fd);
+  }
+});
+
+test("posix_net: the port that a connection goes out from can be listened on", async () => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  const { signal } = new AbortController();
+  await using listener = net.listen(net.at, { signal });
+  for (let left = 20;;) {
+    await using here = await net.dialer.dial(listener.addr, { signal });
+    await using _there = await listener.accept({ signal });
+    const { port } = here.local as { port: number };
+    try {
+      for (const host of ["127.0.0.1", ""]) {
+        await using taken = net.listen({ host, port }, { signal });
+        equal((taken.addr as { port: number }).port, port);
+      }
+      return;
+    } catch (error) {
+      // The kernel gives one port to connections to different places: another program may have it too.
+      if (!(error instanceof TtunError) || error.kind !== "in_use" || --left === 0) throw error;
+    }
+  }
+});

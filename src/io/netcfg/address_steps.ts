@@ -1,0 +1,15 @@
+import { addressText, type LocalAddress, refuseForMtu } from "./local_address.ts";
+import type { Change, Step } from "./command_steps.ts";
+
+/** The step that gives an address to a device by commands, or says why it cannot work. */
+export function addressStep(
+  device: string,
+  mtu: number,
+  address: LocalAddress,
+  changes: readonly Change[],
+): Step {
+  const doing = `give ${device} the address ${addressText(address)}`;
+  const refusal = refuseForMtu(device, address, mtu);
+  if (refusal === null) return { doing, changes, address: address.local };
+  return { doing, changes: [], address: address.local, refusal };
+}

@@ -1,0 +1,157 @@
+import type { Cidr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Configured } from "./linux.ts";
+
+/** A program of the system's and its arguments: no shell is between. */
+export type CommandLine = readonly string[];
+
+/** How a command ended, and all that it printed. */
+export interface Outcome {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Runs a command to its end. @throws {TtunError} when it cannot be started */
+export type RunCommand = (command: CommandLine) => Outcome;
+
+/** One command and how to take it back. */
+export interface Change {
+  readonly run: CommandLine;
+  readonly undo?: CommandLine;
+  /** What it prints when the thing is there already and that is as good. */
+  readonly fine?: RegExp;
+}
+
+/** Changes that belong together, with words for a message: "Cannot <doing>: …". */
+export interface Step {
+  readonly doing: string;
+  readonly changes: readonly Change[];
+  /** The address that the device has afterwards. */
+  readonly address?: Cidr;
+  /** Why the step cannot work, known without trying. */
+  readonly refusal?: TtunError;
+}
+
+/** How this system's commands tell what went wrong. */
+export interface Dialect {
+  /** Whether it failed: not every program says so with its exit code. */
+  readonly failed: (outcome: Outcome) => boolean;
+  readonly unprivileged: RegExp;
+  readonly taken: RegExp;
+  /** What to do without the privilege: "run ttun with sudo". */
+  readonly advice: string;
+  /** The command as the user would type it. */
+  readonly quote: (command: CommandLine) => string;
+}
+
+/**
+ * Runs the steps, all or none: where one fails, what was done is taken back. An IPv6 address that
+ * nobody asked for may fail: that is a warning.
+ * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ */
+export function applySteps(
+  steps: readonly Step[],
+  o: { dialect: Dialect; run: RunCommand; addressesAreAsked: boolean },
+): Configured {
+  const undo: CommandLine[] = [];
+  const warnings: string[] = [];
+  const addresses: Cidr[] = [];
+  const takeBack = () => runUndo(undo, o.run);
+  for (const step of steps) {
+    const failure = applyStep(step, o, undo);
+    if (failure === null) {
+      if (step.address !== undefined) addresses.push(step.address);
+    } else if (step.address?.family === 6 && !o.addressesAreAsked) {
+      warnings.push(failure.message);
+    } else {
+      takeBack();
+      throw failure;
+    }
+  }
+  return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
+}
+
+/** null when all changes of the step are made; else why not, and none is. */
+function applyStep(
+  step: Step,
+  o: { dialect: Dialect; run: RunCommand },
+  undo: CommandLine[],
+): TtunError | null {
+  if (step.refusal !== undefined) return step.refusal;
+  const done: CommandLine[] = [];
+  for (const { run, undo: back, fine } of step.changes) {
+    const failure = attempt(step.doing, run, o, fine);
+    if (failure instanceof TtunError) {
+      runUndo(done, o.run);
+      return failure;
+    }
+    if (failure === "done" && back !== undefined) done.push(back);
+  }
+  undo.push(...done);
+  return null;
+}
+
+function attempt(
+  doing: string,
+  command: CommandLine,
+  { dialect, run }: { dialect: Dialect; run: RunCommand },
+  fine: RegExp | undefined,
+): "done" | "fine" | TtunError {
+  let outcome: Outcome;
+  try {
+    outcome = run(command);
+  } catch (thrown) {
+    if (thrown instanceof TtunError) return thrown;
+    throw thrown;
+  }
+  if (!dialect.failed(outcome)) return "done";
+  if (fine?.test(outcome.output) === true) return "fine";
+  const text = dialect.quote(command);
+  if (dialect.unprivileged.test(outcome.output)) {
+    return new TtunError(
+      "privilege",
+      `Cannot ${doing}: no privilege for it; ${dialect.advice} (${text})`,
+    );
+  }
+  if (dialect.taken.test(outcome.output)) {
+    return new TtunError("in_use", `Cannot ${doing}: it is there already (${text})`);
+  }
+  const said = outcome.output.trim().replaceAll(/\s+/g, " ");
+  const why = said === "" ? `it ended with status ${outcome.code}` : said;
+  return new TtunError("system", `Cannot ${doing}: ${text} says: ${why}`);
+}
+
+/** Takes changes back, the last one first. What is gone already needs no undoing. */
+function runUndo(undo: CommandLine[], run: RunCommand): void {
+  for (const command of undo.splice(0).reverse()) {
+    try {
+      run(command);
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error;
+    }
+  }
+}
+
+/** The real one: it waits in this thread, as all set-up does. */
+export function runCommand([program, ...args]: CommandLine): Outcome {
+  try {
+    const { code, stdout, stderr } = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).outputSync();
+    const text = new TextDecoder();
+    return { code, output: `${text.decode(stderr)}\n${text.decode(stdout)}` };
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new TtunError(
+        "privilege",
+        `Cannot run ${program}: Deno was started without --allow-run=${program}; ` +
+          "run with -A or add that flag",
+        { cause },
+      );
+    }
+    throw new TtunError("system", `Cannot run ${program}: it cannot be started`, { cause });
+  }
+}

@@ -1,0 +1,311 @@
+import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/netlink.ts";
+import type { NewRoute, Route } from "../../../ffi/netlink_route.ts";
+import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
+
+/** How a device shall be. */
+export interface NetworkConfig {
+  mtu: number;
+  addresses: Cidr[];
+  /** With one of the same family: point to point instead of a shared network. */
+  peers: Cidr[];
+  routes: Cidr[];
+  /** What only makes it faster. */
+  tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
+  /** The user named the addresses: then one that cannot be set is an error, else a warning. */
+  addressesAreAsked: boolean;
+}
+
+/** What was changed, so that it can be taken back. */
+export interface Configured extends Disposable {
+  /** Whether there is anything to take back. */
+  readonly changed: boolean;
+  /** What could not be set though it was not asked for: sentences for the log. */
+  readonly warnings: string[];
+  /** The addresses that the device has now, of those in the config. */
+  readonly addresses: Cidr[];
+}
+
+/**
+ * Sets MTU, addresses, state and routes by netlink. What is right already is left alone, so a user
+ * without privileges may use a device that an administrator has set up. Dispose takes back what
+ * was changed; for a device that vanishes with its program that is not needed.
+ * @throws {TtunError} privilege, system, usage: with the commands that mend it
+ */
+export function configure(libc: Libc, device: string, config: NetworkConfig): Configured {
+  const undo: ((netlink: Netlink) => void)[] = [];
+  const warnings: string[] = [];
+  const takeBack = () => runUndo(libc, undo);
+  try {
+    using netlink = new Netlink(libc);
+    const before = netlink.link(device);
+    const step = (doing: string, command: string, run: () => void) =>
+      attempt(device, doing, command, run);
+
+    if (before.mtu !== config.mtu) {
+      step(
+        `set the MTU of ${device} to ${config.mtu}`,
+        `ip link set dev ${device} mtu ${config.mtu}`,
+        () => {
+          netlink.setLink(before.index, { mtu: config.mtu });
+        },
+      );
+      undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
+    }
+    if (config.tuning !== undefined) tune(netlink, before.index, config.tuning);
+    // Before the addresses: an IPv6 peer's route comes with its address, and only to a link that is up.
+    if (!before.up) {
+      step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
+        netlink.setLink(before.index, { up: true });
+      });
+      undo.push((again) => again.setLink(before.index, { up: false }));
+    }
+    const wanted = config.addresses.map((local) => withPeer(local, config.peers));
+    const present = netlink.addresses(before.index);
+    const addresses: Cidr[] = [];
+    for (const address of wanted) {
+      const refused = addAddress(netlink, device, before.index, address, present, config.mtu, undo);
+      if (refused === null) addresses.push(address.local);
+      else if (config.addressesAreAsked || address.local.family === 4) throw refused;
+      else warnings.push(refused.message);
+    }
+    const table = config.routes.length === 0 ? [] : netlink.allRoutes();
+    const rivals = rivalMetrics(before.index, table);
+    const there = new Set(
+      table.filter((route) => route.isUnicast && route.index === before.index).map(({ to }) =>
+        formatCidr(to)
+      ),
+    );
+    for (const to of config.routes.map(networkOf)) {
+      const text = formatCidr(to);
+      if (there.has(text)) continue;
+      there.add(text);
+      // There nearly always is a default route: it stays behind ours, and is back when that goes.
+      const isDefault = to.prefix === 0;
+      const rival = rivals.get(text);
+      const route = routeFor(before.index, to, isDefault ? rival : undefined);
+      step(`add the route to ${text}`, `ip route add ${text} dev ${device}`, () => {
+        const isTaken = !isDefault && rival !== undefined && rival < USUAL_METRIC_V6;
+        if (isTaken) throw new NativeError("RTM_NEWROUTE", Errno.EEXIST);
+        netlink.addRoute(route, isDefault ? "before" : "only");
+      });
+      undo.push((again) => again.removeRoute(route));
+    }
+    return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
+  } catch (thrown) {
+    takeBack();
+    if (!(thrown instanceof NativeError)) throw thrown;
+    throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/**
+ * The route to a network by the link. Of IPv6 routes to one network that with the lowest metric is
+ * taken; another program, as a router's advertisement or NetworkManager, may have set one before
+ * (`rival`, its metric): ours is lower then.
+ */
+export function routeFor(index: number, to: Cidr, rival: number | undefined): NewRoute {
+  if (to.family === 4 || rival === undefined || rival > USUAL_METRIC_V6) return { index, to };
+  return { index, to, metric: Math.max(1, rival - 1) };
+}
+
+/** The lowest metric of each IPv6 network that is reached by other links, or is not to be reached. */
+export function rivalMetrics(index: number, table: readonly Route[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const { to, metric, index: at, isUnicast } of table) {
+    if (to.family === 4 || (isUnicast && at === index)) continue;
+    const text = formatCidr(to);
+    found.set(text, Math.min(metric, found.get(text) ?? Infinity));
+  }
+  return found;
+}
+
+/** IP6_RT_PRIO_USER: what the kernel gives an IPv6 route that names none. */
+const USUAL_METRIC_V6 = 1024;
+
+/** Only for speed: who may not do it, and a kernel that cannot, go without. */
+function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
+  try {
+    netlink.setLink(index, tuning);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+  }
+}
+
+/** The IPv4 dummy address (RFC 7600 section 4.8): nobody's. */
+const STAND_IN: Cidr = { family: 4, bytes: Uint8Array.of(192, 0, 0, 8), prefix: 32 };
+
+/** An address that a device cannot have, and why. */
+export interface RefusedAddress {
+  readonly local: Cidr;
+  readonly why: TtunError;
+}
+
+/**
+ * Takes addresses away from the device and gives it others. Returns those that could not be given,
+ * where at least one could (a kernel without IPv6, a small MTU).
+ * @throws {TtunError} privilege, system, usage: with the command that mends it
+ */
+export function changeAddresses(
+  libc: Libc,
+  device: string,
+  o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
+): RefusedAddress[] {
+  try {
+    using netlink = new Netlink(libc);
+    const { index } = netlink.link(device);
+    const remove = (local: Cidr) =>
+      attempt(
+        device,
+        `take the address ${formatCidr(local)} away from ${device}`,
+        `ip address del ${formatCidr(local)} dev ${device}`,
+        () => removeIfThere(netlink, index, local),
+      );
+    const add = (local: Cidr, present: LinkAddress[]) =>
+      addAddress(netlink, device, index, { local }, present, o.mtu, []);
+    // With its last IPv4 address a device loses its IPv4 routes, and what they kept in would go out
+    // by another way: there always is one.
+    const needsStandIn = o.remove.some(({ family }) => family === 4);
+    if (needsStandIn) add(STAND_IN, []);
+    try {
+      o.remove.forEach(remove);
+      const present = netlink.addresses(index);
+      const refused = o.add.flatMap((local) => {
+        const why = add(local, present);
+        return why === null ? [] : [{ local, why }];
+      });
+      if (refused.length > 0 && refused.length === o.add.length) throw refused[0]!.why;
+      return refused;
+    } finally {
+      if (needsStandIn) remove(STAND_IN);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof NativeError)) throw thrown;
+    throw new TtunError("system", `Cannot configure ${device}: ${thrown.message}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
+  try {
+    netlink.removeAddress(index, { local });
+  } catch (error) {
+    if (!(error instanceof NativeError && error.is("EADDRNOTAVAIL"))) throw error;
+  }
+}
+
+/** null when the address is there afterwards, else why not. */
+export function addAddress(
+  netlink: Netlink,
+  device: string,
+  index: number,
+  address: LinkAddress,
+  present: LinkAddress[],
+  mtu: number,
+  undo: ((netlink: Netlink) => void)[],
+): TtunError | null {
+  const text = addressText(address);
+  if (present.some((there) => addressText(there) === text)) return null;
+  const refusal = refuseForMtu(device, address, mtu);
+  if (refusal !== null) return refusal;
+  try {
+    netlink.addAddress(index, address);
+    undo.push((again) => again.removeAddress(index, address));
+    return null;
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    if (error.is("EEXIST")) return otherPrefix(device, address, present, error);
+    if (address.local.family === 6 && error.is("EACCES", "EOPNOTSUPP", "EAFNOSUPPORT")) {
+      return ipv6IsOff(error, `give ${device} the address ${text}`);
+    }
+    return translate(
+      error,
+      device,
+      `give ${device} the address ${text}`,
+      `ip address add ${text} dev ${device}`,
+    );
+  }
+}
+
+function ipv6IsOff(cause: NativeError, doing: string): TtunError {
+  return new TtunError(
+    "system",
+    `Cannot ${doing}: IPv6 is switched off in this kernel; switch it on: ` +
+      "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 " +
+      "(if that is refused, boot without ipv6.disable=1), or name IPv4 addresses only, with --address",
+    { cause },
+  );
+}
+
+/** IPv6 takes an address only once, whatever its prefix is. */
+function otherPrefix(
+  device: string,
+  address: LinkAddress,
+  present: LinkAddress[],
+  cause: NativeError,
+): TtunError | null {
+  const bare = formatIp(address.local.bytes);
+  const other = present.find(({ local }) => formatIp(local.bytes) === bare);
+  if (other === undefined) return null; // it has come this very moment
+  const text = addressText(other);
+  return new TtunError(
+    "in_use",
+    `Cannot give ${device} the address ${addressText(address)}: it has it as ${text}; ` +
+      `take that away: sudo ip address del ${text} dev ${device}`,
+    { cause },
+  );
+}
+
+/** Runs it. @throws {TtunError} that it could not be done, and the command that root does it with */
+export function attempt(device: string, doing: string, command: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw error instanceof NativeError ? translate(error, device, doing, command) : error;
+  }
+}
+
+function translate(error: NativeError, device: string, doing: string, command: string): TtunError {
+  const options = { cause: error };
+  if (error.is("EACCES") && doing.includes(":")) return ipv6IsOff(error, doing);
+  if (error.is("EADDRNOTAVAIL")) {
+    return new TtunError("usage", `Cannot ${doing}: it is not the address of a host`, options);
+  }
+  if (error.is("EPERM", "EACCES")) {
+    return new TtunError(
+      "privilege",
+      `Cannot ${doing}: no privilege for it; do it once as root: sudo ${command}`,
+      options,
+    );
+  }
+  if (error.is("EEXIST")) {
+    return new TtunError(
+      "in_use",
+      `Cannot ${doing}: it is there already, by another way than ${device}; take that away ` +
+        "(ip route show), or name a part of the network, which comes before the whole",
+      options,
+    );
+  }
+  if (error.is("EINVAL")) {
+    return new TtunError("usage", `Cannot ${doing}: the kernel does not take that value`, options);
+  }
+  return new TtunError("system", `Cannot ${doing}: ${error.message}`, options);
+}
+
+/** Takes changes back, the last one first. What is gone already (the device, say) needs no undoing. */
+function runUndo(libc: Libc, undo: ((netlink: Netlink) => void)[]): void {
+  using netlink = new Netlink(libc);
+  for (const step of undo.splice(0).reverse()) {
+    try {
+      step(netlink);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+    }
+  }
+}

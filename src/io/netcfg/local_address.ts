@@ -1,0 +1,34 @@
+import { type Cidr, formatCidr, formatIp } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { IPV6_MIN_MTU } from "../../base/packets.ts";
+
+/** An address of a device; with a peer it stands for itself alone (--peer-address). */
+export interface LocalAddress {
+  local: Cidr;
+  peer?: Cidr | undefined;
+}
+
+/** The address with the peer of its family, where there is one. */
+export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
+  const peer = peers.find(({ family }) => family === local.family);
+  return peer === undefined
+    ? { local }
+    : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
+}
+
+/** As `ip address add` takes it. */
+export function addressText({ local, peer }: LocalAddress): string {
+  return peer === undefined
+    ? formatCidr(local)
+    : `${formatIp(local.bytes)} peer ${formatCidr(peer)}`;
+}
+
+/** Why the address cannot work on a device with that MTU, or null. */
+export function refuseForMtu(device: string, address: LocalAddress, mtu: number): TtunError | null {
+  if (address.local.family === 4 || mtu >= IPV6_MIN_MTU) return null;
+  return new TtunError(
+    "usage",
+    `Cannot give ${device} the address ${addressText(address)}: IPv6 needs an MTU of at least ` +
+      `${IPV6_MIN_MTU}; raise --mtu or name IPv4 addresses only, with --address`,
+  );
+}

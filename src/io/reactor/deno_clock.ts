@@ -1,0 +1,24 @@
+import { setImmediate } from "node:timers";
+import type { Clock } from "../../contract/host.ts";
+import type { OnReady } from "../../contract/stream.ts";
+import { LONGEST_WAIT } from "./timers.ts";
+
+/** Time by Deno's own timers, where there is no reactor. */
+export class DenoClock implements Clock {
+  now(): number {
+    return performance.now();
+  }
+
+  after(ms: number, run: () => void): Disposable {
+    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // longer ones would fire at once
+    return { [Symbol.dispose]: () => clearTimeout(id) };
+  }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  onTurn(run: OnReady): void {
+    setImmediate(run);
+  }
+}

@@ -1,0 +1,255 @@
+import { TtunError } from "../../base/errors.ts";
+import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Packets, Room } from "../../contract/packet.ts";
+import type { Now, OnReady } from "../../contract/stream.ts";
+import { NativeError } from "../../../ffi/errno.ts";
+import { DarwinErrno, DarwinError } from "../../../ffi/errno_darwin.ts";
+import { type LibSystem, openLibSystem } from "../../../ffi/libsystem.ts";
+import {
+  DARWIN_AF_INET,
+  DARWIN_AF_INET6,
+  openUtun,
+  type Utun,
+  UTUN_PREFIX,
+} from "../../../ffi/tun_darwin.ts";
+import { Poller, POLLIN, POLLOUT } from "./poll_darwin.ts";
+import type { TunDevice } from "./linux.ts";
+
+/**
+ * Opens the device `utunN`, or the first free one, of macOS. What it needs of libSystem is opened
+ * with it and closed with it.
+ * @throws {TtunError} privilege, system, in_use, exhausted, usage: with what mends it
+ */
+export function openDarwinDevice(
+  o: { name: string | undefined; mtu: number; signal: AbortSignal },
+  openLib: () => LibSystem = openLibSystem,
+): TunDevice {
+  o.signal.throwIfAborted();
+  const unit = unitOf(o.name);
+  using opened = new DisposableStack();
+  try {
+    const lib = opened.use(openLib());
+    const utun = openUtun(lib, unit);
+    opened.defer(() => lib.call.close(utun.fd));
+    const device = new DarwinTun(lib, utun, new Poller(lib), o);
+    opened.move(); // from here on it is the device that closes them
+    return device;
+  } catch (thrown) {
+    throw thrown instanceof NativeError ? openError(thrown, o.name) : thrown;
+  }
+}
+
+/** The number in `utunN`, the only names that there are. */
+function unitOf(name: string | undefined): number | undefined {
+  if (name === undefined) return undefined;
+  const match = /^utun(0|[1-9]\d{0,4})$/.exec(name);
+  if (match !== null) return Number(match[1]);
+  throw new TtunError(
+    "usage",
+    `Cannot name a device ${JSON.stringify(name)}: on macOS it is utun and a number, as utun7; ` +
+      "without --device it is the first free one",
+  );
+}
+
+function openError(error: NativeError, name: string | undefined): TtunError {
+  const cause = { cause: error };
+  if (error.is("EPERM", "EACCES")) {
+    return new TtunError(
+      "privilege",
+      "Cannot open a utun device: only root can; run ttun with sudo",
+      cause,
+    );
+  }
+  if (error.is("EBUSY")) {
+    return new TtunError(
+      "in_use",
+      `Cannot open ${name ?? "a utun device"}: another program has it; ` +
+        "choose another with --device, or leave that away for the first free one",
+      cause,
+    );
+  }
+  if (error.is("EMFILE", "ENFILE")) {
+    return new TtunError(
+      "exhausted",
+      "Cannot open a utun device: out of descriptors; end programs or raise the limit: ulimit -n",
+      cause,
+    );
+  }
+  if (error.call === "CTLIOCGINFO" && error.is("ENOENT")) {
+    return new TtunError("system", "Cannot open a utun device: this kernel has none", cause);
+  }
+  return new TtunError("system", `Cannot open a utun device: ${error.message}`, cause);
+}
+
+class DarwinTun implements TunDevice {
+  readonly name: string;
+  readonly mtu: number;
+  /** It goes with its descriptor. */
+  readonly persistent = false;
+  readonly headroom = UTUN_PREFIX;
+  readonly takes = Offload.none;
+  refused = 0;
+  readonly #lib: LibSystem;
+  readonly #fd: number;
+  readonly #poller: Poller;
+  readonly #tie: Disposable;
+  readonly #waste = new Uint8Array(UTUN_PREFIX + MAX_PACKET);
+  #closed: { reason: unknown } | null = null;
+  /** Why a wait has failed. */
+  #unreadable: { reason: unknown } | null = null;
+
+  constructor(
+    lib: LibSystem,
+    utun: Utun,
+    poller: Poller,
+    o: { mtu: number; signal: AbortSignal },
+  ) {
+    this.#lib = lib;
+    this.#fd = utun.fd;
+    this.#poller = poller;
+    this.name = utun.name;
+    this.mtu = o.mtu;
+    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+  }
+
+  setOffload(_mask: number): void {
+    this.#check();
+  }
+
+  onReadable(run: OnReady): void {
+    this.#check();
+    this.#poller.wait(this.#fd, POLLIN).then(run, (reason) => {
+      this.#unreadable ??= { reason };
+      run();
+    });
+  }
+
+  /** Takes packets until there are none, or no room: they come to lie as `room` says. */
+  readNow(into: Packets, room: Room): number {
+    this.#check();
+    if (this.#unreadable !== null) throw this.#unreadable.reason;
+    const { read } = this.#lib.call;
+    const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    if (room.lead + room.headroom < UTUN_PREFIX) {
+      throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
+    }
+    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
+    if (room.lead + room.headroom > last) {
+      throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
+    }
+    const most = into.offset.length;
+    let count = 0;
+    for (const places = new Places(room); count < most && places.at <= last;) {
+      const { at } = places;
+      const view = bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET);
+      const got = read(this.#fd, view, BigInt(view.length));
+      if (got < 0) {
+        const { errno } = this.#lib;
+        if (errno === DarwinErrno.EINTR) continue;
+        if (errno === DarwinErrno.EAGAIN) break;
+      }
+      if (got <= 0) {
+        if (count > 0) break; // the next read says it
+        throw this.#lost("read", got);
+      }
+      if (got <= UTUN_PREFIX) continue; // no packet
+      into.offset[count] = at;
+      into.length[count] = got - UTUN_PREFIX;
+      into.header[count] = 0;
+      count++;
+      places.next(got - UTUN_PREFIX);
+    }
+    into.count = count;
+    return count;
+  }
+
+  writeBatch(from: Packets): Now<void> {
+    return this.#writeFrom(from, 0);
+  }
+
+  #writeFrom(from: Packets, first: number): Now<void> {
+    this.#check();
+    const { write } = this.#lib.call;
+    const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    for (let i = first; i < from.count; i++) {
+      const at = from.offset[i]!;
+      const length = from.length[i]!;
+      if (at < UTUN_PREFIX) {
+        throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
+      }
+      const family = length === 0 ? 0 : familyOf(bytes[at]! >>> 4);
+      if (family === 0) {
+        this.refused++;
+        continue;
+      }
+      bytes.fill(0, at - UTUN_PREFIX, at - 1);
+      bytes[at - 1] = family; // network order: the last of the four
+      const view = bytes.subarray(at - UTUN_PREFIX, at + length);
+      if (write(this.#fd, view, BigInt(view.length)) >= 0) continue;
+      const { errno } = this.#lib;
+      if (errno === DarwinErrno.EINTR) i--;
+      else if (errno === DarwinErrno.EAGAIN) return this.#waitWrite(from, i);
+      else if (GONE.includes(errno)) throw this.#lost("write", -1);
+      else this.refused++; // no buffers, device down: a network drops such packets
+    }
+  }
+
+  async #waitWrite(from: Packets, first: number): Promise<void> {
+    await this.#poller.wait(this.#fd, POLLOUT);
+    await this.#writeFrom(from, first);
+  }
+
+  drain(): number {
+    this.#check();
+    let dropped = 0;
+    while (
+      dropped < DRAIN_MOST &&
+      this.#lib.call.read(this.#fd, this.#waste, BigInt(this.#waste.length)) > 0
+    ) {
+      dropped++;
+    }
+    return dropped;
+  }
+
+  #lost(call: string, result: number): TtunError {
+    const cause = result < 0 ? { cause: new DarwinError(call, this.#lib.errno) } : {};
+    return new TtunError("system", `Lost the TUN device ${this.name}: it was removed`, cause);
+  }
+
+  #check(): void {
+    if (this.#closed !== null) throw this.#closed.reason;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close(new TtunError("lost", `Cannot use ${this.name}: the device has been closed`));
+    await this.#poller.freed;
+  }
+
+  #close(reason: unknown): void {
+    if (this.#closed !== null) return;
+    this.#closed = { reason };
+    this.#tie[Symbol.dispose]();
+    this.#poller.end(() => {
+      this.#lib.call.close(this.#fd);
+      this.#lib[Symbol.dispose]();
+    });
+  }
+}
+
+/** The address family of an IP version; 0 for what is no version of IP. */
+function familyOf(version: number): number {
+  return version === 4 ? DARWIN_AF_INET : version === 6 ? DARWIN_AF_INET6 : 0;
+}
+
+/** What a write says when the device is no more. */
+const GONE: readonly number[] = [
+  DarwinErrno.EBADF,
+  DarwinErrno.ENXIO,
+  DarwinErrno.EPIPE,
+  DarwinErrno.ENOTCONN,
+  DarwinErrno.ECONNRESET,
+];
+
+/** More than the socket's receive buffer holds of usual packets; an end if somebody keeps it full. */
+const DRAIN_MOST = 10_000;

@@ -1,0 +1,347 @@
+import { TtunError } from "../../base/errors.ts";
+import {
+  clearIdleHeader,
+  DEVICE_QUEUE,
+  isComplete,
+  MAX_PACKET,
+  Offload,
+  Places,
+  VIRTIO_NET_HEADER,
+} from "../../base/packets.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Device, Packets, Room } from "../../contract/packet.ts";
+import type { Now, OnReady } from "../../contract/stream.ts";
+import { Errno, NativeError } from "../../../ffi/errno.ts";
+import { WATCH_LEVEL } from "../../../ffi/epoll.ts";
+import type { Libc } from "../../../ffi/libc.ts";
+import { linkKind } from "../../../ffi/link_kind.ts";
+import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/tun_linux.ts";
+import type { Descriptor, Reactor } from "../reactor/reactor.ts";
+
+/** A TUN device on the reactor. */
+export interface TunDevice extends Device {
+  /** An administrator made it: it stays after we close it. */
+  readonly persistent: boolean;
+}
+
+/** Name for the first free `ttunN`: the kernel fills in the number. */
+const FIRST_FREE = "ttun%d";
+
+/**
+ * Opens the device `name`, or the first free `ttunN`. Packets are at most `mtu` bytes as far as
+ * the device keeps to its MTU, which `netcfg` sets.
+ * @throws {TtunError} privilege, system, in_use, usage: with the commands that mend it
+ */
+export function openDevice(
+  reactor: Reactor,
+  o: {
+    name: string | undefined;
+    mtu: number;
+    signal: AbortSignal;
+    /** Whether super-packets and open checksums may pass (default: yes, where the kernel can). */
+    offload?: boolean;
+    /** By which packets come one by one or together (default: the reactor). */
+    clock?: Pick<Clock, "now">;
+  },
+): TunDevice {
+  o.signal.throwIfAborted();
+  try {
+    const headers = o.offload ?? true;
+    const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
+    const descriptor = reactor.own(tun.fd, new AbortController().signal, WATCH_LEVEL);
+    const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
+    return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
+  } catch (thrown) {
+    throw thrown instanceof NativeError ? openError(thrown, reactor.libc, o) : thrown;
+  }
+}
+
+const TCP_FLAGS = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;
+const UDP_FLAGS = TunOffload.uso4 | TunOffload.uso6;
+
+/** The kernel's flags for a mask of ours. */
+function tunFlags(mask: number): number {
+  if (mask === Offload.none) return 0;
+  return TunOffload.csum | ((mask & Offload.tcp) !== 0 ? TCP_FLAGS : 0) |
+    ((mask & Offload.udp) !== 0 ? UDP_FLAGS : 0);
+}
+
+/** A kernel that can leave an offload to us can also do it for us. Switches all off again. */
+function whatKernelTakes(libc: Libc, fd: number): number {
+  const can = (mask: number) => {
+    try {
+      setOffload(libc, fd, tunFlags(mask));
+      return mask;
+    } catch (error) {
+      if (error instanceof NativeError && error.is("EINVAL")) return Offload.none;
+      throw error;
+    }
+  };
+  const takes = can(Offload.tcp) | can(Offload.udp);
+  setOffload(libc, fd, 0);
+  return takes;
+}
+
+function openError(
+  error: NativeError,
+  libc: Libc,
+  { name }: { name: string | undefined },
+): TtunError {
+  const cause = { cause: error };
+  const isOtherFile = error.is("ENOTTY", "EISDIR", "ENOTDIR", "ELOOP") ||
+    (error.is("EINVAL") && name === undefined);
+  if (isOtherFile) {
+    return new TtunError(
+      "system",
+      `Cannot open a TUN device: ${TUN_PATH} is another file than the kernel's TUN driver (a ` +
+        `character device with the numbers 10, 200); make it anew: sudo rm -r ${TUN_PATH} && ` +
+        `sudo mknod -m 666 ${TUN_PATH} c 10 200`,
+      cause,
+    );
+  }
+  if (error.call === "open" && error.is("EPERM", "EACCES") && libc.call.geteuid() === 0) {
+    return new TtunError(
+      "privilege",
+      `Cannot open ${TUN_PATH}, though this is root: the container or the file system does not ` +
+        `allow devices; a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN, ` +
+        "a file system to be mounted without nodev",
+      cause,
+    );
+  }
+  if (error.call === "open" && error.is("ENOENT", "ENODEV", "ENXIO")) {
+    return new TtunError(
+      "system",
+      `Cannot open ${TUN_PATH}: the kernel's TUN driver is not there; ` +
+        `load it: sudo modprobe tun && sudo mkdir -p /dev/net && ` +
+        `{ test -e ${TUN_PATH} || { sudo rm -f ${TUN_PATH} && sudo mknod ${TUN_PATH} c 10 200; }; } ` +
+        `(a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN)`,
+      cause,
+    );
+  }
+  if (error.is("EPERM", "EACCES")) {
+    return new TtunError("privilege", notAllowed(error, libc, name), cause);
+  }
+  if (error.is("EBUSY", "E2BIG")) {
+    return new TtunError(
+      "in_use",
+      `Cannot open the TUN device ${name}: another program has it; end that or choose another with --device`,
+      cause,
+    );
+  }
+  if (error.is("EINVAL")) {
+    const kind = name === undefined ? undefined : linkKind(libc, name)?.kind;
+    const what = kind === "tap"
+      ? " (mode tap, which carries Ethernet frames; ttun needs mode tun)"
+      : kind === undefined || kind === "tun"
+      ? ""
+      : ` (${kind})`;
+    return new TtunError(
+      "usage",
+      `Cannot open ${name} as a TUN device: it is another kind of device${what}; ` +
+        "choose another name with --device",
+      cause,
+    );
+  }
+  return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
+}
+
+/** One cause and one cure: the whole way without root is in docs/install.md. */
+function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
+  if (libc.call.geteuid() === 0) {
+    return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
+      "a container needs --cap-add NET_ADMIN";
+  }
+  // Whoever names a device without being root has one that was made for him.
+  if (error.call === "open" && name !== undefined) {
+    return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
+      `sudo chmod 666 ${TUN_PATH}`;
+  }
+  const what = name === undefined
+    ? "open a TUN device"
+    : linkKind(libc, name) === null
+    ? `make the device ${name}`
+    : `open ${name}, which is another user's device`;
+  return `Cannot ${what}: it takes root or CAP_NET_ADMIN; run ttun with sudo`;
+}
+
+class LinuxTun implements TunDevice {
+  readonly name: string;
+  readonly mtu: number;
+  readonly persistent: boolean;
+  readonly headroom: number;
+  readonly takes: number;
+  refused = 0;
+  #offload: number = Offload.none;
+  readonly #libc: Libc;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #descriptor: Descriptor;
+  readonly #tie: Disposable;
+  readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
+  /** How many packets the last read gave, and when it was, on the clock. */
+  #lastCount = 0;
+  #readAt = NaN;
+  /** How many times in a row one packet was read without a look whether there is another. */
+  #unconfirmed = 0;
+
+  constructor(
+    libc: Libc,
+    descriptor: Descriptor,
+    tun: Tun,
+    o: {
+      headers: boolean;
+      takes: number;
+      mtu: number;
+      signal: AbortSignal;
+      clock: Pick<Clock, "now">;
+    },
+  ) {
+    this.#libc = libc;
+    this.#clock = o.clock;
+    this.#descriptor = descriptor;
+    this.name = tun.name;
+    this.persistent = tun.persistent;
+    this.mtu = o.mtu;
+    this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
+    this.takes = o.takes;
+    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+  }
+
+  setOffload(mask: number): void {
+    this.#descriptor.check();
+    if (mask === this.#offload) return;
+    setOffload(this.#libc, this.#descriptor.fd, tunFlags(mask & this.takes));
+    this.#offload = mask;
+  }
+
+  onReadable(run: OnReady): void {
+    this.#descriptor.onReadable(run);
+  }
+
+  /**
+   * Takes packets until there are none, or no room: they come to lie as `room` says. Where they come
+   * one by one it is not asked whether there is another: the reactor says so then.
+   */
+  readNow(into: Packets, room: Room): number {
+    this.#descriptor.check();
+    into.count = 0;
+    if (this.#descriptor.isEmpty) return 0;
+    const { read } = this.#libc.call;
+    const { fd } = this.#descriptor;
+    const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    const before = this.headroom;
+    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
+    if (room.lead + room.headroom < before || room.lead + room.headroom > last) {
+      throw new TtunError(
+        "internal",
+        `Cannot read ${this.name}: the batch has no room for a packet`,
+      );
+    }
+    const now = this.#clock.now();
+    const isAlone = this.#lastCount <= 1 && now - this.#readAt > ALONE_MS &&
+      this.#unconfirmed < MOST_UNCONFIRMED;
+    this.#unconfirmed = isAlone ? this.#unconfirmed + 1 : 0;
+    this.#readAt = now;
+    const most = isAlone ? 1 : into.offset.length;
+    let count = 0;
+    for (const places = new Places(room); count < most && places.at <= last;) {
+      const { at } = places;
+      const view = bytes.subarray(at - before, at + MAX_PACKET);
+      const got = read(fd, view, BigInt(view.length)) - before;
+      if (got < 0) {
+        const errno = this.#libc.errno[0]!;
+        if (errno === Errno.EINTR) continue;
+        if (errno !== Errno.EAGAIN) throw this.#lost("read", errno);
+        // With a batch to be dealt with first, others will have come before anybody asks again.
+        if (count === 0) this.#descriptor.isEmpty = true;
+        break;
+      }
+      into.offset[count] = at;
+      into.length[count] = got;
+      into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
+      count++;
+      places.next(got);
+    }
+    into.count = count;
+    if (isAlone) this.#descriptor.isEmpty = true;
+    if (count > 0) this.#lastCount = count;
+    return count;
+  }
+
+  writeBatch(from: Packets): Now<void> {
+    return this.#writeFrom(from, 0);
+  }
+
+  #writeFrom(from: Packets, first: number): Now<void> {
+    this.#descriptor.check();
+    const { write } = this.#libc.call;
+    const { fd } = this.#descriptor;
+    const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    const before = this.headroom;
+    for (let i = first; i < from.count; i++) {
+      const at = from.offset[i]!;
+      if (at < before) {
+        throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
+      }
+      if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
+      const view = bytes.subarray(at - before, at + from.length[i]!);
+      if (write(fd, view, BigInt(view.length)) >= 0) continue;
+      const errno = this.#libc.errno[0]!;
+      if (errno === Errno.EINTR) i--;
+      else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
+      else if (errno === Errno.EBADFD || errno === Errno.EBADF) throw this.#lost("write", errno);
+      else this.refused++; // no IP packet, device down, no memory: a network drops such packets
+    }
+  }
+
+  async #waitWrite(from: Packets, first: number): Promise<void> {
+    await this.#descriptor.writable();
+    await this.#writeFrom(from, first);
+  }
+
+  drain(): number {
+    this.#descriptor.check();
+    let dropped = 0;
+    while (
+      dropped < DRAIN_MOST &&
+      this.#libc.call.read(this.#descriptor.fd, this.#waste, BigInt(this.#waste.length)) >= 0
+    ) {
+      dropped++;
+    }
+    return dropped;
+  }
+
+  #lost(call: string, errno: number): TtunError {
+    const cause = new NativeError(call, errno);
+    return new TtunError("system", `Lost the TUN device ${this.name}: it was removed`, { cause });
+  }
+
+  // deno-lint-ignore require-await -- the contract's close is asynchronous elsewhere
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close(new TtunError("lost", `Cannot use ${this.name}: the device has been closed`));
+  }
+
+  #close(reason: unknown): void {
+    if (this.#descriptor.closed) return;
+    this.#tie[Symbol.dispose]();
+    try {
+      // A device that stays must not give its next reader packets that it may not understand.
+      if (this.persistent) this.setOffload(Offload.none);
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error; // it has been removed
+    }
+    this.#descriptor.close(() => reason);
+  }
+}
+
+/** A packet that comes so long after one that came alone is most likely alone as well. */
+const ALONE_MS = 0.1;
+
+/**
+ * After so many packets that were taken to be alone it is looked whether they are: between two turns
+ * of a busy process that much time passes as well, while the queue is full.
+ */
+const MOST_UNCONFIRMED = 3;
+
+/** Enough to empty the device's queue, and an end if somebody keeps it full. */
+const DRAIN_MOST = 2 * DEVICE_QUEUE;

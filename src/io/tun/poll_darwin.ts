@@ -1,0 +1,63 @@
+import type { LibSystem } from "../../../ffi/libsystem.ts";
+import { Waits } from "./calls_in_flight.ts";
+
+/** poll.h of macOS */
+export const POLLIN = 0x0001;
+export const POLLOUT = 0x0004;
+const POLLFD_SIZE = 8; // int fd, short events, short revents
+const FOREVER = -1;
+
+const ONE_BYTE = new Uint8Array(1);
+
+/**
+ * Waits for descriptors on threads of Deno's pool, which a byte in a pipe calls back: closing what
+ * `poll` watches does not end it. The byte is never read, so it ends later waits as well.
+ */
+export class Poller {
+  readonly #lib: LibSystem;
+  readonly #pipe: Int32Array<ArrayBuffer>;
+  readonly #waits = new Waits();
+
+  /** @throws {DarwinError} call `pipe`: EMFILE, ENFILE */
+  constructor(lib: LibSystem) {
+    this.#lib = lib;
+    this.#pipe = new Int32Array(2);
+    lib.check("pipe", lib.call.pipe(new Uint8Array(this.#pipe.buffer)));
+    try {
+      for (const fd of this.#pipe) lib.makeNonBlocking(fd);
+    } catch (error) {
+      this.#closePipe();
+      throw error;
+    }
+  }
+
+  /** Settles when one of `events` may have come, or the poller is ended: the caller tries its call. */
+  async wait(fd: number, events: number): Promise<void> {
+    const fds = new Uint8Array(2 * POLLFD_SIZE);
+    const view = new DataView(fds.buffer);
+    view.setInt32(0, fd, true);
+    view.setInt16(4, events, true);
+    view.setInt32(POLLFD_SIZE, this.#pipe[0]!, true);
+    view.setInt16(POLLFD_SIZE + 4, POLLIN, true);
+    // errno is another thread's; a failure in practice is EINTR, after which the caller tries again.
+    await this.#waits.run(() => this.#lib.call.poll(fds, 2, FOREVER));
+  }
+
+  /** Ends all waits; when the last has come back, `free` may close what they waited for. */
+  end(free: () => void): void {
+    this.#lib.call.write(this.#pipe[1]!, ONE_BYTE, 1n);
+    this.#waits.close(() => {
+      this.#closePipe();
+      free();
+    });
+  }
+
+  /** Settles when `free` of `end` has run. */
+  get freed(): Promise<void> {
+    return this.#waits.freed;
+  }
+
+  #closePipe(): void {
+    for (const fd of this.#pipe) this.#lib.call.close(fd);
+  }
+}

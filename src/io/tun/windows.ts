@@ -1,0 +1,236 @@
+import { TtunError } from "../../base/errors.ts";
+import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Packets, Room } from "../../contract/packet.ts";
+import type { OnReady } from "../../contract/stream.ts";
+import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../../ffi/kernel32.ts";
+import { lastError, startSession, type WintunSession } from "../../../ffi/tun_windows.ts";
+import { openWintun, type Wintun, wintunPaths } from "../../../ffi/wintun.ts";
+import type { TunDevice } from "./linux.ts";
+import { Waits } from "./calls_in_flight.ts";
+
+/**
+ * Opens the adapter `name`, or makes the first free `ttunN`, of Windows by wintun.dll, which
+ * `wintun` names where it is elsewhere than beside the program.
+ * @throws {TtunError} privilege, system, in_use, usage: with what mends it
+ */
+export function openWindowsDevice(
+  o: {
+    name: string | undefined;
+    mtu: number;
+    signal: AbortSignal;
+    wintun?: string | undefined;
+  },
+  openLib: () => Wintun = () => openWintun(wintunPaths(o.wintun, Deno.execPath())),
+): TunDevice {
+  o.signal.throwIfAborted();
+  requireName(o.name);
+  using opened = new DisposableStack();
+  try {
+    const lib = opened.use(openLib());
+    const session = opened.use(startSession(lib, o.name));
+    const device = new WindowsTun(lib, session, o);
+    opened.move(); // from here on it is the device that closes them
+    return device;
+  } catch (thrown) {
+    throw thrown instanceof WindowsError ? openError(thrown, o.name) : thrown;
+  }
+}
+
+/** Names that netsh takes as one word, and without a meaning of their own. */
+function requireName(name: string | undefined): void {
+  if (name === undefined || /^[a-z][\w.-]*$/i.test(name)) return;
+  throw new TtunError(
+    "usage",
+    `Cannot name a device ${JSON.stringify(name)}: ` +
+      "on Windows use a letter, then letters, digits, dots and dashes, as ttun0",
+  );
+}
+
+function openError(error: WindowsError, name: string | undefined): TtunError {
+  const cause = { cause: error };
+  if (error.code === WindowsCode.ERROR_ACCESS_DENIED) {
+    return new TtunError(
+      "privilege",
+      "Cannot open a TUN device: only an administrator can; run ttun as administrator",
+      cause,
+    );
+  }
+  if (error.code === WindowsCode.ERROR_ALREADY_INITIALIZED) {
+    return new TtunError(
+      "in_use",
+      `Cannot open the TUN device ${name ?? "that was made"}: another program has it; ` +
+        "end that or choose another with --device",
+      cause,
+    );
+  }
+  const hint = error.code === WindowsCode.ERROR_SUCCESS
+    ? "; if ttun does not run as administrator, that is why"
+    : "";
+  return new TtunError("system", `Cannot open a TUN device: ${error.message}${hint}`, cause);
+}
+
+class WindowsTun implements TunDevice {
+  readonly name: string;
+  readonly mtu: number;
+  readonly persistent: boolean;
+  readonly headroom = 0;
+  readonly takes = Offload.none;
+  refused = 0;
+  readonly #lib: Wintun;
+  readonly #session: WintunSession;
+  readonly #waits = new Waits();
+  readonly #tie: Disposable;
+  readonly #handles: Uint8Array<ArrayBuffer>;
+  readonly #size = new Uint32Array(1);
+  readonly #sizeBytes = new Uint8Array(this.#size.buffer);
+  #closed: { reason: unknown } | null = null;
+  #waitFailed = false;
+
+  constructor(
+    lib: Wintun,
+    session: WintunSession,
+    o: { mtu: number; signal: AbortSignal },
+  ) {
+    this.#lib = lib;
+    this.#session = session;
+    this.name = session.name;
+    this.persistent = session.persistent;
+    this.mtu = o.mtu;
+    const handles = new BigUint64Array([session.readEvent, session.stopEvent]);
+    this.#handles = new Uint8Array(handles.buffer);
+    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+  }
+
+  setOffload(_mask: number): void {
+    this.#check();
+  }
+
+  onReadable(run: OnReady): void {
+    this.#check();
+    this.#waitReadable().then(run);
+  }
+
+  async #waitReadable(): Promise<void> {
+    const { WaitForMultipleObjects } = this.#lib.kernel32;
+    const which = await this.#waits.run(() =>
+      WaitForMultipleObjects(2, this.#handles, 0, INFINITE)
+    );
+    if (which === WAIT_FAILED) this.#waitFailed = true;
+  }
+
+  /** Copies packets out of the ring until there are none, or no room: they come to lie as `room` says. */
+  readNow(into: Packets, room: Room): number {
+    this.#check();
+    if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
+    const { copyFrom } = this.#lib.kernel32;
+    const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
+    if (room.lead + room.headroom > last) {
+      throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
+    }
+    const most = into.offset.length;
+    let count = 0;
+    for (const places = new Places(room); count < most && places.at <= last;) {
+      const packet = this.#receive(count > 0);
+      if (packet === 0n) break;
+      const { at } = places;
+      const length = this.#size[0]!;
+      copyFrom(bytes.subarray(at, at + length), packet, BigInt(length));
+      this.#release(packet);
+      into.offset[count] = at;
+      into.length[count] = length;
+      into.header[count] = 0;
+      count++;
+      places.next(length);
+    }
+    into.count = count;
+    return count;
+  }
+
+  /**
+   * The next packet in the ring, its size in `#size`; 0 when there is none. With `later` a device
+   * that is gone is left for the next read to say.
+   */
+  #receive(later: boolean): bigint {
+    const packet = this.#lib.wintun.WintunReceivePacket(this.#session.session, this.#sizeBytes);
+    if (packet !== 0n) return packet;
+    const code = lastError(this.#lib);
+    const none = code === WindowsCode.ERROR_NO_MORE_ITEMS || code === WindowsCode.ERROR_SUCCESS;
+    if (none || later) return 0n;
+    throw this.#lost(new WindowsError("WintunReceivePacket", code));
+  }
+
+  #release(packet: bigint): void {
+    this.#lib.wintun.WintunReleaseReceivePacket(this.#session.session, packet);
+  }
+
+  /** Never waits: where the ring is full, packets are dropped and counted, as by any network. */
+  writeBatch(from: Packets): void {
+    this.#check();
+    const { wintun, kernel32 } = this.#lib;
+    const { session } = this.#session;
+    const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    for (let i = 0; i < from.count; i++) {
+      const at = from.offset[i]!;
+      const length = from.length[i]!;
+      const version = length === 0 ? 0 : bytes[at]! >>> 4;
+      if ((version !== 4 && version !== 6) || length > MAX_PACKET) {
+        this.refused++;
+        continue;
+      }
+      const packet = wintun.WintunAllocateSendPacket(session, length);
+      if (packet === 0n) {
+        const code = lastError(this.#lib);
+        if (code === WindowsCode.ERROR_HANDLE_EOF) {
+          throw this.#lost(new WindowsError("WintunAllocateSendPacket", code));
+        }
+        this.refused++; // ERROR_BUFFER_OVERFLOW
+        continue;
+      }
+      kernel32.copyTo(packet, bytes.subarray(at, at + length), BigInt(length));
+      wintun.WintunSendPacket(session, packet);
+    }
+  }
+
+  drain(): number {
+    this.#check();
+    let dropped = 0;
+    for (; dropped < DRAIN_MOST; dropped++) {
+      const packet = this.#receive(true);
+      if (packet === 0n) break;
+      this.#release(packet);
+    }
+    return dropped;
+  }
+
+  #lost(cause: WindowsError): TtunError {
+    const how = cause.code === WindowsCode.ERROR_INVALID_DATA
+      ? "its ring is corrupt"
+      : "it was removed";
+    return new TtunError("system", `Lost the TUN device ${this.name}: ${how}`, { cause });
+  }
+
+  #check(): void {
+    if (this.#closed !== null) throw this.#closed.reason;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close(new TtunError("lost", `Cannot use ${this.name}: the device has been closed`));
+    await this.#waits.freed;
+  }
+
+  #close(reason: unknown): void {
+    if (this.#closed !== null) return;
+    this.#closed = { reason };
+    this.#tie[Symbol.dispose]();
+    this.#lib.kernel32.SetEvent(this.#session.stopEvent);
+    this.#waits.close(() => {
+      this.#session[Symbol.dispose]();
+      this.#lib[Symbol.dispose]();
+    });
+  }
+}
+
+/** More than the ring of 4 MiB holds of usual packets; an end if somebody keeps it full. */
+const DRAIN_MOST = 100_000;
