@@ -197,8 +197,8 @@ export { CIPHER_NAMES, KEY_SIZE, NONCE_SIZE, TAG_SIZE } from "./src/contract/cip
 export type { Cipher, CipherFactory, CipherName, Nonce } from "./src/contract/cipher.ts";
 export { makePureCipher } from "./src/core/cipher/pure_cipher.ts";
 export { makeNodeCipher } from "./src/io/crypto/node_cipher.ts";
-export { openLibcrypto } from "./ffi/libcrypto.ts";
-export type { Libcrypto } from "./ffi/libcrypto.ts";
+export { openLibcrypto } from "./ffi/openssl/libcrypto.ts";
+export type { Libcrypto } from "./ffi/openssl/libcrypto.ts";
 
 // Packets.
 export type { Packets } from "./src/contract/packet.ts";
@@ -250,5 +250,5 @@ export { DenoNet } from "./src/io/net/deno_net.ts";
 export { PosixNet } from "./src/io/net/posix_net.ts";
 export { Reactor } from "./src/io/reactor/reactor.ts";
 export type { ReactorMode } from "./src/io/reactor/reactor.ts";
-export { openLibc } from "./ffi/libc.ts";
-export type { Libc } from "./ffi/libc.ts";
+export { openLibc } from "./ffi/linux/libc.ts";
+export type { Libc } from "./ffi/linux/libc.ts";

@@ -10,7 +10,7 @@ async function runFixture(body: string): Promise<{ code: number; output: string 
     await Deno.writeTextFile(
       file,
       `import { test } from ${from("./check.ts")};
-       import { openLibc } from ${from("../ffi/libc.ts")};
+       import { openLibc } from ${from("../ffi/linux/libc.ts")};
        test("fixture", () => { ${body} });`,
     );
     const config = new URL("../deno.json", import.meta.url).pathname;

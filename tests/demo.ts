@@ -4,7 +4,7 @@
  * Needs Linux, /dev/net/tun, and root or a kernel that lets users make namespaces; no other
  * program than `unshare` and `nsenter`, which every distribution has. Leaves nothing behind.
  */
-import { openLibc } from "../ffi/libc.ts";
+import { openLibc } from "../ffi/linux/libc.ts";
 import { Process } from "./process.ts";
 import { TemporaryFiles } from "./temporary_files.ts";
 import { bringUp, makePair } from "./tools/link.ts";

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { concat, writeU16 } from "../src/base/bytes.ts";
 import { parseCidr, parseIp } from "../src/base/addr.ts";
-import { type Libc, openLibc } from "../ffi/libc.ts";
+import { type Libc, openLibc } from "../ffi/linux/libc.ts";
 import { configure } from "../src/io/netcfg/linux.ts";
 import { Reactor } from "../src/io/reactor/reactor.ts";
 import { openDevice, type TunDevice } from "../src/io/tun/linux.ts";

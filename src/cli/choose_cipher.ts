@@ -1,4 +1,4 @@
-import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import { toTtunError, TtunError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { CipherFactory } from "../contract/cipher.ts";

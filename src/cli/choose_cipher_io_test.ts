@@ -1,7 +1,7 @@
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
 import { TtunError } from "../base/errors.ts";
 import { type LogRecord, makeLogger } from "../base/log.ts";
-import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import type { CipherFactory } from "../contract/cipher.ts";
 import { makePureCipher } from "../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../io/crypto/node_cipher.ts";

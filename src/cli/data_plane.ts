@@ -1,4 +1,4 @@
-import { NativeError } from "../../ffi/errno.ts";
+import { NativeError } from "../../ffi/linux/errno.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { load } from "./load.ts";
 import type { Beginning, Report } from "./messages.ts";

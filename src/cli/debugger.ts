@@ -1,6 +1,6 @@
-import { hasOwnListener } from "../../ffi/own_listener.ts";
-import { takeUsr1 } from "../../ffi/taken_signal.ts";
-import { makeUndumpable } from "../../ffi/undumpable.ts";
+import { hasOwnListener } from "../../ffi/linux/own_listener.ts";
+import { takeUsr1 } from "../../ffi/linux/taken_signal.ts";
+import { makeUndumpable } from "../../ffi/linux/undumpable.ts";
 import { TtunError } from "../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 

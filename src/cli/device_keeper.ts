@@ -12,9 +12,9 @@ import {
   onlyNamed,
 } from "../core/net/device_state.ts";
 import { RepairLimit } from "../core/net/repair_limit.ts";
-import { NativeError } from "../../ffi/errno.ts";
-import type { Libc } from "../../ffi/libc.ts";
-import { Netlink } from "../../ffi/netlink.ts";
+import { NativeError } from "../../ffi/linux/errno.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
+import { Netlink } from "../../ffi/linux/netlink.ts";
 import { withPeer } from "../io/netcfg/local_address.ts";
 import { changeAddresses, type RefusedAddress } from "../io/netcfg/linux.ts";
 import { DeviceState } from "../io/netcfg/device_state.ts";

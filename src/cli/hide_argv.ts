@@ -2,7 +2,7 @@ import process from "node:process";
 import { utf8 } from "../base/bytes.ts";
 import type { SecretSpot } from "./args.ts";
 import { isGranted } from "./permissions.ts";
-import { cString, openLibc } from "../../ffi/libc.ts";
+import { cString, openLibc } from "../../ffi/linux/libc.ts";
 
 const MASK = 0x78; // "x"
 const O_CLOEXEC = 0x80000;

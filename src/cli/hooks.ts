@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
 import { standardError } from "./log_output.ts";
 import type { VpnFacts } from "./messages.ts";

@@ -5,7 +5,7 @@ import type { Paths } from "../contract/routing.ts";
 import type { Device } from "../contract/packet.ts";
 import type { Dialer, Listener } from "../contract/stream.ts";
 import type { Configured, NetworkConfig, RefusedAddress } from "../io/netcfg/linux.ts";
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import type { SegmentLimits } from "../io/net/posix_net.ts";
 import type { Reactor } from "../io/reactor/reactor.ts";
 import type { VpnConfig } from "./messages.ts";

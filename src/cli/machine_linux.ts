@@ -1,6 +1,6 @@
 import { TtunError } from "../base/errors.ts";
 import { DEVICE_QUEUE } from "../base/packets.ts";
-import { hasCongestion } from "../../ffi/socket.ts";
+import { hasCongestion } from "../../ffi/linux/socket.ts";
 import { changeAddresses, configure } from "../io/netcfg/linux.ts";
 import { openDevice } from "../io/tun/linux.ts";
 import { LinuxKeeper } from "./device_keeper.ts";

@@ -8,7 +8,7 @@ import type { FileSource } from "../contract/names.ts";
 import { parseHosts } from "../core/dns/hosts_file.ts";
 import { parseNsswitch } from "../core/dns/nsswitch.ts";
 import { parseResolvConf } from "../core/dns/resolv_conf.ts";
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import { PosixDatagrams } from "../io/net/posix_datagrams.ts";
 import { PosixNet } from "../io/net/posix_net.ts";
 import type { Reactor } from "../io/reactor/reactor.ts";

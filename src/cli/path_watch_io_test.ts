@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../../tests/check.ts";
 import { posixNet } from "../../tests/suite/real_nets.ts";
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { PathWatch } from "../app/net/path_watch.ts";
 import { DenoClock } from "../io/reactor/deno_clock.ts";
 

@@ -1,5 +1,5 @@
-import { WAKE } from "../../ffi/epoll.ts";
-import type { Libc } from "../../ffi/libc.ts";
+import { WAKE } from "../../ffi/linux/epoll.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { onAbort } from "../base/scope.ts";
 import type { Lease } from "../core/ip/address_pool.ts";

@@ -1,5 +1,5 @@
 /** A data plane for tests of its main thread's side: a Worker that plays what its config says. */
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { plainError, TtunError } from "../base/errors.ts";
 import { Reactor } from "../io/reactor/reactor.ts";
 import type { Report } from "./messages.ts";

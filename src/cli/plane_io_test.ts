@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { test } from "../../tests/check.ts";
 import { TtunError } from "../base/errors.ts";
 import { type LogRecord, makeLogger } from "../base/log.ts";

@@ -1,4 +1,4 @@
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { TtunError } from "../base/errors.ts";
 import { abortable } from "../base/scope.ts";
 import type { RunContext } from "./context.ts";

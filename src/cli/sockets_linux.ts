@@ -1,6 +1,6 @@
-import { raiseDescriptorLimit } from "../../ffi/descriptor_limit.ts";
-import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/user.ts";
+import { raiseDescriptorLimit } from "../../ffi/linux/descriptor_limit.ts";
+import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
+import { becomeUser, CAP_NET_ADMIN, findUser } from "../../ffi/linux/user.ts";
 import { DenoNet } from "../io/net/deno_net.ts";
 import { linuxAddresses } from "../io/netcfg/own_addresses.ts";
 import { PosixNet } from "../io/net/posix_net.ts";

@@ -1,4 +1,4 @@
-import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import { toTtunError } from "../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 

@@ -1,8 +1,8 @@
 import { type Cidr, formatAddr, formatCidr, parseCidr } from "../base/addr.ts";
 import { TtunError } from "../base/errors.ts";
 import { pskKey } from "../core/link/v1/kdf.ts";
-import { openLibc } from "../../ffi/libc.ts";
-import { findUser } from "../../ffi/user.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
+import { findUser } from "../../ffi/linux/user.ts";
 import type { RunContext } from "./context.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "./key_strength.ts";

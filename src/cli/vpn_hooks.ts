@@ -1,4 +1,4 @@
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import { toTtunError } from "../base/errors.ts";
 import type { RunContext } from "./context.ts";
 import { type Hook, runHook } from "./hooks.ts";

@@ -14,7 +14,7 @@ import {
 import { Capability } from "../../src/core/link/v2/setup.ts";
 import { FrameOpener, FrameSealer } from "../../src/core/link/v1/frame.ts";
 import { ClientHandshake, ServerHandshake } from "../../src/core/link/v1/handshake.ts";
-import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 
 const { makeCipher } = openLibcrypto();

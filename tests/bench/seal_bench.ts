@@ -1,5 +1,5 @@
 /** µs per record of every cipher implementation: `deno bench --allow-ffi tests/bench/seal_bench.ts` */
-import { openLibcrypto } from "../../ffi/libcrypto.ts";
+import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import {
   type Cipher,
   CIPHER_NAMES,

@@ -1,7 +1,7 @@
 /** A UDP socket that hands the kernel many datagrams as one (UDP_SEGMENT, linux/udp.h). */
-import { Errno, NativeError } from "../../ffi/errno.ts";
-import { openLibc } from "../../ffi/libc.ts";
-import { packSockaddr } from "../../ffi/sockaddr.ts";
+import { Errno, NativeError } from "../../ffi/linux/errno.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
+import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
 
 const SOCK_DGRAM = 2;
 const SOL_UDP = 17;

@@ -2,8 +2,8 @@
  * Takes the offload of checksums from a device, and with it all super-packets: what leaves there is
  * what a cable would carry. (`ethtool -K DEVICE tx off`, without ethtool.) no_checksums.ts DEVICE
  */
-import { cString, openLibc } from "../../ffi/libc.ts";
-import { AF_INET } from "../../ffi/sockaddr.ts";
+import { cString, openLibc } from "../../ffi/linux/libc.ts";
+import { AF_INET } from "../../ffi/linux/sockaddr.ts";
 
 const SOCK_DGRAM = 2;
 const SIOCETHTOOL = 0x8946n;

@@ -1,5 +1,5 @@
 /** Connects and resets at once, so that the server's accept finds a dead connection: HOST PORT COUNT. */
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { PosixNet } from "../../src/io/net/posix_net.ts";
 import { Reactor } from "../../src/io/reactor/reactor.ts";
 

@@ -6,7 +6,7 @@ import { meetServer } from "../../src/app/link/connect.ts";
 import { linkSecret } from "../../src/cli/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { PosixNet } from "../../src/io/net/posix_net.ts";
 import { Reactor } from "../../src/io/reactor/reactor.ts";

@@ -1,6 +1,6 @@
 import { readU32, writeU32 } from "../../src/base/bytes.ts";
-import { DarwinErrno } from "../../ffi/errno_darwin.ts";
-import { LibSystem, type LibSystemSymbols } from "../../ffi/libsystem.ts";
+import { DarwinErrno } from "../../ffi/darwin/errno.ts";
+import { LibSystem, type LibSystemSymbols } from "../../ffi/darwin/libsystem.ts";
 
 /** The number that the utun control has in this kernel. */
 export const CONTROL_ID = 0x1234;

@@ -1,6 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { WindowsCode } from "../../ffi/kernel32.ts";
-import type { Wintun } from "../../ffi/wintun.ts";
+import { WindowsCode } from "../../ffi/windows/kernel32.ts";
+import type { Wintun } from "../../ffi/windows/wintun.ts";
 
 /** As much of Windows as Wintun needs: handles, memory, one ring each way, and errors on demand. */
 export class FakeWindows {

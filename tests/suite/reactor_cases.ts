@@ -4,9 +4,9 @@
  */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { setImmediate } from "node:timers";
-import { WAKE, WATCH_LEVEL } from "../../ffi/epoll.ts";
-import { NativeError } from "../../ffi/errno.ts";
-import { cString, type Libc } from "../../ffi/libc.ts";
+import { WAKE, WATCH_LEVEL } from "../../ffi/linux/epoll.ts";
+import { NativeError } from "../../ffi/linux/errno.ts";
+import { cString, type Libc } from "../../ffi/linux/libc.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Descriptor, Reactor } from "../../src/io/reactor/reactor.ts";
 import { cpuSeconds } from "../proc.ts";

@@ -1,4 +1,4 @@
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { Reactor } from "../../src/io/reactor/reactor.ts";
 import { serveCases } from "../in_worker.ts";
 import { reactorCases, runReactorCase } from "./reactor_cases.ts";

@@ -1,4 +1,4 @@
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import type { Clock } from "../../src/contract/host.ts";
 import { DenoNet } from "../../src/io/net/deno_net.ts";
 import { PosixNet } from "../../src/io/net/posix_net.ts";

@@ -2,8 +2,8 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import type { Addr } from "../../src/base/addr.ts";
 import type { Stream } from "../../src/contract/stream.ts";
-import { type Libc, openLibc } from "../../ffi/libc.ts";
-import { tryLocalAddr, tryRemoteAddr } from "../../ffi/socket.ts";
+import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
+import { tryLocalAddr, tryRemoteAddr } from "../../ffi/linux/socket.ts";
 import { test } from "../check.ts";
 import { connect, type Pair, readExactly, type StreamNet } from "./stream_net.ts";
 

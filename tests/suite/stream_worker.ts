@@ -1,4 +1,4 @@
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { serveCases } from "../in_worker.ts";
 import { posixNet } from "./real_nets.ts";
 import { CASES, runCase } from "./stream_suite.ts";

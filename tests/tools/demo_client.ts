@@ -4,7 +4,7 @@
  *
  *     demo_client.ts SECONDS PORT ADDRESS...
  */
-import { openLibc } from "../../ffi/libc.ts";
+import { openLibc } from "../../ffi/linux/libc.ts";
 import { ping } from "./ping.ts";
 
 const PINGS = 20;

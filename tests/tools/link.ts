@@ -6,9 +6,9 @@
  */
 import { parseCidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
-import { cString, type Libc, openLibc } from "../../ffi/libc.ts";
-import { Netlink, RTM_NEWLINK } from "../../ffi/netlink.ts";
-import { attribute, u32 } from "../../ffi/netlink_message.ts";
+import { cString, type Libc, openLibc } from "../../ffi/linux/libc.ts";
+import { Netlink, RTM_NEWLINK } from "../../ffi/linux/netlink.ts";
+import { attribute, u32 } from "../../ffi/linux/netlink_message.ts";
 
 /** linux/if_link.h, linux/veth.h, linux/netlink.h */
 const IFLA_IFNAME = 3;

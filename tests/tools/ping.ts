@@ -1,8 +1,8 @@
 /** ICMP echo (RFC 792, RFC 4443) over a raw socket, for machines without the `ping` program. */
 import { parseIp } from "../../src/base/addr.ts";
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
-import type { Libc } from "../../ffi/libc.ts";
-import { packSockaddr } from "../../ffi/sockaddr.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
+import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
 
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;

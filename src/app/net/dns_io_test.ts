@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
 import { once } from "node:events";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { startNameServer } from "../../../tests/fixture/name_server.ts";
 import type { Outcome } from "../../core/dns/name_query.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";

@@ -12,15 +12,15 @@ import type {
   Tuning,
 } from "../../contract/stream.ts";
 import { zoneOf } from "../../base/zone.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
 import {
   disconnect,
   socketInfo,
   tryLocalAddr,
   tryRemoteAddr,
   tuneSocket,
-} from "../../../ffi/socket.ts";
+} from "../../../ffi/linux/socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
 import { Patience } from "./dial_deadline.ts";

@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { denoNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
 import { eachCase, runCase, streamSuite } from "../../../tests/suite/stream_suite.ts";

@@ -1,5 +1,5 @@
-import type { Libc } from "../../../ffi/libc.ts";
-import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../../ffi/socket.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../../ffi/linux/socket.ts";
 import type { HostPort } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 

@@ -1,6 +1,6 @@
 import { equal, notEqual, ok } from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
-import { tryLocalAddr, tryRemoteAddr } from "../../../ffi/socket.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { tryLocalAddr, tryRemoteAddr } from "../../../ffi/linux/socket.ts";
 import { test } from "../../../tests/check.ts";
 import { findSocket } from "./find_socket.ts";
 

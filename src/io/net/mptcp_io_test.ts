@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { connect, readAll, readExactly } from "../../../tests/suite/stream_net.ts";
 import { MPTCP_TRAITS, posixNet } from "../../../tests/suite/real_nets.ts";

@@ -1,6 +1,6 @@
 import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { NativeError } from "../../../ffi/errno.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
 
 /** The one place where a socket call's errno becomes an error of ttun's. */
 export function netError(

@@ -1,6 +1,6 @@
 import { equal, match, ok } from "node:assert/strict";
 import { type ErrorKind, TtunError } from "../../base/errors.ts";
-import { Errno, type ErrnoName, NativeError } from "../../../ffi/errno.ts";
+import { Errno, type ErrnoName, NativeError } from "../../../ffi/linux/errno.ts";
 import { netError } from "./net_errors.ts";
 
 type Doing = Parameters<typeof netError>[1];

@@ -2,10 +2,10 @@ import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ConnectedDatagrams, DatagramDialer } from "../../contract/names.ts";
 import type { OnReady } from "../../contract/stream.ts";
-import { WATCH_INPUT } from "../../../ffi/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
-import { openDatagrams, tryLocalAddr } from "../../../ffi/socket.ts";
-import { usize } from "../../../ffi/usize.ts";
+import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { openDatagrams, tryLocalAddr } from "../../../ffi/linux/socket.ts";
+import { usize } from "../../../ffi/linux/usize.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 

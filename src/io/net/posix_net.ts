@@ -14,8 +14,8 @@ import type {
   StreamInfo,
   Tuning,
 } from "../../contract/stream.ts";
-import { WATCH_INPUT } from "../../../ffi/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
+import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
 import {
   accept,
   limitSegments,
@@ -27,8 +27,8 @@ import {
   startConnect,
   startListen,
   tuneSocket,
-} from "../../../ffi/socket.ts";
-import { usize } from "../../../ffi/usize.ts";
+} from "../../../ffi/linux/socket.ts";
+import { usize } from "../../../ffi/linux/usize.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 

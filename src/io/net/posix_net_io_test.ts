@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
-import { startConnect } from "../../../ffi/socket.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { startConnect } from "../../../ffi/linux/socket.ts";
 import { test } from "../../../tests/check.ts";
 import { runInWorker } from "../../../tests/in_worker.ts";
 import { posixNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { Stream } from "../../contract/stream.ts";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { PosixNet } from "./posix_net.ts";

@@ -1,7 +1,7 @@
 import { equal, ok, rejects } from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { denoNet, posixNet } from "../../../tests/suite/real_nets.ts";
@@ -74,8 +74,11 @@ for (const transport of ["posix_net", "deno_net"] as const) {
 
   test(`${transport}: on a port of root's alone a user may not listen`, async () => {
     const script = `
-      import { openLibc } from "${new URL("../../../ffi/libc.ts", import.meta.url)}";
-      import { becomeUser, findUser } from "${new URL("../../../ffi/user.ts", import.meta.url)}";
+      import { openLibc } from "${new URL("../../../ffi/linux/libc.ts", import.meta.url)}";
+      import { becomeUser, findUser } from "${new URL(
+      "../../../ffi/linux/user.ts",
+      import.meta.url,
+    )}";
       import { denoNet, posixNet } from "${new URL(
       "../../../tests/suite/real_nets.ts",
       import.meta.url,

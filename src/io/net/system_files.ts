@@ -1,6 +1,6 @@
 import type { FileSource } from "../../contract/names.ts";
-import { fileStamp, readFile } from "../../../ffi/file.ts";
-import type { Libc } from "../../../ffi/libc.ts";
+import { fileStamp, readFile } from "../../../ffi/linux/file.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
 
 /** Files by system calls: Deno's permission to read is given up before they are needed. */
 export function posixFiles(libc: Libc): FileSource {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { posixFiles } from "./system_files.ts";
 
 Deno.test("a file's stamp is another one when it is written, replaced, or gone", () => {

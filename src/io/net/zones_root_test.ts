@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import type { Stream } from "../../contract/stream.ts";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { denoNet, posixNet } from "../../../tests/suite/real_nets.ts";

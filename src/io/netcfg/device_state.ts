@@ -1,8 +1,8 @@
 import { type Cidr, formatCidr, formatIp, ipBytes, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { NativeError } from "../../../ffi/errno.ts";
-import type { LinkAddress, Netlink } from "../../../ffi/netlink.ts";
-import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/netlink_route.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import type { LinkAddress, Netlink } from "../../../ffi/linux/netlink.ts";
+import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/linux/netlink_route.ts";
 import { overlap } from "../../base/prefix.ts";
 import { addressText } from "./local_address.ts";
 import { SERVER_ROUTE_PROTOCOL } from "./kernel_routes.ts";

@@ -1,6 +1,6 @@
 import { formatIp, ipBytes } from "../../base/addr.ts";
-import { NativeError } from "../../../ffi/errno.ts";
-import type { Netlink } from "../../../ffi/netlink.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import type { Netlink } from "../../../ffi/linux/netlink.ts";
 
 /**
  * How packets to this IP address leave, as `ip route get` says it; null where they do not, or by a

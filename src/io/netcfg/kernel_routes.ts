@@ -2,9 +2,9 @@ import { type Cidr, formatIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RouteTable, TableRoute } from "../../contract/routing.ts";
-import { NativeError } from "../../../ffi/errno.ts";
-import type { Netlink } from "../../../ffi/netlink.ts";
-import type { Route } from "../../../ffi/netlink_route.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import type { Netlink } from "../../../ffi/linux/netlink.ts";
+import type { Route } from "../../../ffi/linux/netlink_route.ts";
 
 /**
  * RTPROT of routes to a server's address: one that nobody else uses (rtnetlink.h, rt_protos), so

@@ -1,9 +1,9 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/netlink.ts";
-import type { NewRoute, Route } from "../../../ffi/netlink_route.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/linux/netlink.ts";
+import type { NewRoute, Route } from "../../../ffi/linux/netlink_route.ts";
 import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
 /** How a device shall be. */

@@ -1,9 +1,9 @@
 import { parseIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { withoutZone } from "../../base/zone.ts";
-import { NativeError } from "../../../ffi/errno.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { Netlink } from "../../../ffi/netlink.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Reactor } from "../reactor/reactor.ts";
 import { NetworkWatch } from "./watch.ts";

@@ -2,7 +2,7 @@ import {
   type NetChange,
   openNetlinkMonitor,
   readNetChanges,
-} from "../../../ffi/netlink_monitor.ts";
+} from "../../../ffi/linux/netlink_monitor.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 /**
@@ -20,7 +20,7 @@ interface Listener {
   isDue: boolean;
 }
 
-/** Hears of changes of links, addresses and routes (ffi/netlink_monitor.ts) on the reactor. */
+/** Hears of changes of links, addresses and routes (ffi/linux/netlink_monitor.ts) on the reactor. */
 export class NetworkWatch implements Disposable {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;

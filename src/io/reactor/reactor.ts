@@ -13,8 +13,8 @@ import {
   EPOLLRDHUP,
   WATCH_EDGES,
   WATCH_LEVEL,
-} from "../../../ffi/epoll.ts";
-import type { Libc } from "../../../ffi/libc.ts";
+} from "../../../ffi/linux/epoll.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
 import { BusyPoll } from "./busy_poll.ts";
 import { DenoClock } from "./deno_clock.ts";
 import { Timers } from "./timers.ts";
@@ -120,7 +120,7 @@ export class Reactor implements Clock, AsyncDisposable {
 
   /**
    * Takes over a non-blocking descriptor: it is watched from now on, and closed by `close`, by
-   * the signal's abort, or with the reactor. `watch` (ffi/epoll.ts): what is waited for first; what
+   * the signal's abort, or with the reactor. `watch` (ffi/linux/epoll.ts): what is waited for first; what
    * was accepted has room to write, and what is read by level is seldom written to in vain.
    */
   own(

@@ -1,4 +1,4 @@
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { runInWorker } from "../../../tests/in_worker.ts";
 import { reactorCases, runReactorCase } from "../../../tests/suite/reactor_cases.ts";

@@ -3,16 +3,16 @@ import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Packets, Room } from "../../contract/packet.ts";
 import type { Now, OnReady } from "../../contract/stream.ts";
-import { NativeError } from "../../../ffi/errno.ts";
-import { DarwinErrno, DarwinError } from "../../../ffi/errno_darwin.ts";
-import { type LibSystem, openLibSystem } from "../../../ffi/libsystem.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import { DarwinErrno, DarwinError } from "../../../ffi/darwin/errno.ts";
+import { type LibSystem, openLibSystem } from "../../../ffi/darwin/libsystem.ts";
 import {
   DARWIN_AF_INET,
   DARWIN_AF_INET6,
   openUtun,
   type Utun,
   UTUN_PREFIX,
-} from "../../../ffi/tun_darwin.ts";
+} from "../../../ffi/darwin/utun.ts";
 import { Poller, POLLIN, POLLOUT } from "./poll_darwin.ts";
 import type { TunDevice } from "./linux.ts";
 

@@ -3,7 +3,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { type ErrorKind, TtunError } from "../../base/errors.ts";
 import { makePackets, MAX_PACKET } from "../../base/packets.ts";
 import type { Packets } from "../../contract/packet.ts";
-import { DarwinErrno } from "../../../ffi/errno_darwin.ts";
+import { DarwinErrno } from "../../../ffi/darwin/errno.ts";
 import { FakeDarwin } from "../../../tests/fake/libsystem.ts";
 import { later } from "../../../tests/suite/stream_net.ts";
 import { openDarwinDevice } from "./darwin.ts";

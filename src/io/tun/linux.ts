@@ -12,11 +12,11 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Device, Packets, Room } from "../../contract/packet.ts";
 import type { Now, OnReady } from "../../contract/stream.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
-import { WATCH_LEVEL } from "../../../ffi/epoll.ts";
-import type { Libc } from "../../../ffi/libc.ts";
-import { linkKind } from "../../../ffi/link_kind.ts";
-import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/tun_linux.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { WATCH_LEVEL } from "../../../ffi/linux/epoll.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { linkKind } from "../../../ffi/linux/link_kind.ts";
+import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/linux/tun.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 /** A TUN device on the reactor. */

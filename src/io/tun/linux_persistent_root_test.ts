@@ -1,6 +1,6 @@
 import { deepEqual, ok } from "node:assert/strict";
-import { openLibc } from "../../../ffi/libc.ts";
-import { openTun, setOffload, TunOffload } from "../../../ffi/tun_linux.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { openTun, setOffload, TunOffload } from "../../../ffi/linux/tun.ts";
 import { test } from "../../../tests/check.ts";
 import { GsoSocket } from "../../../tests/e2e/gso_socket.ts";
 import { FAR, type Read, UDP } from "../../../tests/fixture/far_side.ts";

@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { DEVICE_QUEUE, makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import { TtunError } from "../../base/errors.ts";
-import { openLibc } from "../../../ffi/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { endChild, openInChild, refusedInChild } from "../../../tests/device_child.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";

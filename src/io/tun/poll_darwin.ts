@@ -1,4 +1,4 @@
-import type { LibSystem } from "../../../ffi/libsystem.ts";
+import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
 import { Waits } from "./calls_in_flight.ts";
 
 /** poll.h of macOS */

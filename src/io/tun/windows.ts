@@ -3,9 +3,9 @@ import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Packets, Room } from "../../contract/packet.ts";
 import type { OnReady } from "../../contract/stream.ts";
-import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../../ffi/kernel32.ts";
-import { lastError, startSession, type WintunSession } from "../../../ffi/tun_windows.ts";
-import { openWintun, type Wintun, wintunPaths } from "../../../ffi/wintun.ts";
+import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../../ffi/windows/kernel32.ts";
+import { lastError, startSession, type WintunSession } from "../../../ffi/windows/tun.ts";
+import { openWintun, type Wintun, wintunPaths } from "../../../ffi/windows/wintun.ts";
 import type { TunDevice } from "./linux.ts";
 import { Waits } from "./calls_in_flight.ts";
 

@@ -2,11 +2,11 @@
  * Sockets of a load in one thread, by bare system calls and callbacks: promises, or the reactor,
  * would cost as much as a short connection through the programs that are measured.
  */
-import { Epoll, WATCH_EDGES } from "../../../ffi/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/errno.ts";
-import { type Libc, openLibc } from "../../../ffi/libc.ts";
-import { packSockaddr } from "../../../ffi/sockaddr.ts";
-import { startListen } from "../../../ffi/socket.ts";
+import { Epoll, WATCH_EDGES } from "../../../ffi/linux/epoll.ts";
+import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
+import { packSockaddr } from "../../../ffi/linux/sockaddr.ts";
+import { startListen } from "../../../ffi/linux/socket.ts";
 import type { HostPort } from "../../../src/base/addr.ts";
 
 /** Linux's numbers: sys/socket.h. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { TtunError } from "../src/base/errors.ts";
+import { TtunError } from "../../src/base/errors.ts";
 import { wideString, WindowsError } from "./kernel32.ts";
-import type { openLibrary } from "./library.ts";
+import type { openLibrary } from "../library.ts";
 import { openWintun, wintunPaths } from "./wintun.ts";
 
 Deno.test("wintun: the dll is looked for beside the program, and nowhere else", () => {

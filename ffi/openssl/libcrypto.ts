@@ -1,7 +1,7 @@
-import { checkRoom, checkSize, checkSpans } from "../src/base/aead_bounds.ts";
-import { TtunError } from "../src/base/errors.ts";
-import type { Cipher, CipherFactory, CipherName, Nonce } from "../src/contract/cipher.ts";
-import { type Library, openLibrary } from "./library.ts";
+import { checkRoom, checkSize, checkSpans } from "../../src/base/aead_bounds.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contract/cipher.ts";
+import { type Library, openLibrary } from "../library.ts";
 
 /** The sizes that EVP takes by default for both ciphers. */
 const KEY_SIZE = 32;

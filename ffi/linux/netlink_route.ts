@@ -1,5 +1,5 @@
-import type { Cidr } from "../src/base/addr.ts";
-import { concat } from "../src/base/bytes.ts";
+import type { Cidr } from "../../src/base/addr.ts";
+import { concat } from "../../src/base/bytes.ts";
 import type { ErrnoName } from "./errno.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";

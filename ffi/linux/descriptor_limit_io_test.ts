@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "../tests/check.ts";
+import { test } from "../../tests/check.ts";
 
 const script = `
   import { openLibc } from ${JSON.stringify(new URL("./libc.ts", import.meta.url).href)};

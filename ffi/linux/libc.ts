@@ -1,6 +1,6 @@
-import { TtunError } from "../src/base/errors.ts";
+import { TtunError } from "../../src/base/errors.ts";
 import { Errno, NativeError } from "./errno.ts";
-import { type Library, LINUX_LIBC, openLibrary } from "./library.ts";
+import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 
 /**
  * The POSIX and Linux calls that ttun makes. Lengths are `usize` and given as bigint: a JS number

@@ -1,4 +1,4 @@
-import { TtunError } from "../src/base/errors.ts";
+import { TtunError } from "../../src/base/errors.ts";
 import { cString, type Libc } from "./libc.ts";
 
 /** struct passwd of glibc and musl on 64-bit Linux: two pointers, then u32 uid, u32 gid. */

@@ -1,9 +1,9 @@
-import { test } from "../tests/check.ts";
+import { test } from "../../tests/check.ts";
 import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
-import { TtunError } from "../src/base/errors.ts";
-import { CIPHER_NAMES } from "../src/contract/cipher.ts";
-import { makePureCipher } from "../src/core/cipher/pure_cipher.ts";
-import { agreementSuite, always, cipherSuite } from "../tests/suite/cipher_suite.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
+import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
+import { agreementSuite, always, cipherSuite } from "../../tests/suite/cipher_suite.ts";
 import { openLibcrypto } from "./libcrypto.ts";
 
 cipherSuite("native", openLibcrypto, test);

@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { test } from "../tests/check.ts";
-import { Process } from "../tests/process.ts";
+import { test } from "../../tests/check.ts";
+import { Process } from "../../tests/process.ts";
 import { openLibc } from "./libc.ts";
 import { CAP_NET_ADMIN, findUser } from "./user.ts";
 
-const FIXTURE = new URL("../tests/fixture/user.ts", import.meta.url).pathname;
+const FIXTURE = new URL("../../tests/fixture/user.ts", import.meta.url).pathname;
 
 test("user: the system's users are found, others are not", () => {
   using libc = openLibc();

@@ -1,4 +1,4 @@
-import { LINUX_LIBC, openLibrary } from "./library.ts";
+import { LINUX_LIBC, openLibrary } from "../library.ts";
 
 /** prctl(2), linux/prctl.h */
 const PR_SET_DUMPABLE = 4;

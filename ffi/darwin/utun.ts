@@ -1,4 +1,4 @@
-import { cString } from "./libc.ts";
+import { cString } from "../linux/libc.ts";
 import type { LibSystem } from "./libsystem.ts";
 
 /** xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h, bsd/net/if_utun.h */

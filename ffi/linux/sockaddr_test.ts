@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { formatIp, parseIp } from "../src/base/addr.ts";
-import { fromHex, toHex } from "../src/base/bytes.ts";
+import { formatIp, parseIp } from "../../src/base/addr.ts";
+import { fromHex, toHex } from "../../src/base/bytes.ts";
 import {
   AF_INET,
   AF_INET6,

@@ -1,5 +1,5 @@
-import type { HostPort } from "../src/base/addr.ts";
-import type { SendingInfo, StreamInfo, Tuning } from "../src/contract/stream.ts";
+import type { HostPort } from "../../src/base/addr.ts";
+import type { SendingInfo, StreamInfo, Tuning } from "../../src/contract/stream.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";

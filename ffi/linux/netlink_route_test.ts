@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { formatCidr, formatIp, parseCidr, parseIp } from "../src/base/addr.ts";
-import { fromHex, toHex } from "../src/base/bytes.ts";
+import { formatCidr, formatIp, parseCidr, parseIp } from "../../src/base/addr.ts";
+import { fromHex, toHex } from "../../src/base/bytes.ts";
 import { packMessage, unpackMessages } from "./netlink_message.ts";
 import { readChange } from "./netlink_monitor.ts";
 import { readLink } from "./netlink.ts";

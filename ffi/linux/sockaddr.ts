@@ -1,7 +1,7 @@
-import { isLinkLocal, withoutZone, zoneOf } from "../src/base/zone.ts";
-import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../src/base/addr.ts";
-import { readU16, writeU16 } from "../src/base/bytes.ts";
-import { TtunError } from "../src/base/errors.ts";
+import { isLinkLocal, withoutZone, zoneOf } from "../../src/base/zone.ts";
+import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../../src/base/addr.ts";
+import { readU16, writeU16 } from "../../src/base/bytes.ts";
+import { TtunError } from "../../src/base/errors.ts";
 
 /** Linux's numbers and layouts (sys/socket.h, netinet/in.h). */
 export const AF_INET = 2;

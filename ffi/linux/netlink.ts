@@ -1,5 +1,5 @@
-import type { Cidr } from "../src/base/addr.ts";
-import { concat } from "../src/base/bytes.ts";
+import type { Cidr } from "../../src/base/addr.ts";
+import { concat } from "../../src/base/bytes.ts";
 import { NativeError } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
 import {

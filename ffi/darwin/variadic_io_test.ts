@@ -1,5 +1,5 @@
 import { equal, ok } from "node:assert/strict";
-import { test } from "../tests/check.ts";
+import { test } from "../../tests/check.ts";
 import { LIBSYSTEM_TABLE } from "./libsystem.ts";
 
 /** fcntl.h of Linux: the function is variadic there as well. */

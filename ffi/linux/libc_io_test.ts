@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { test } from "../tests/check.ts";
+import { test } from "../../tests/check.ts";
 import { Errno, NativeError } from "./errno.ts";
 import { openLibc } from "./libc.ts";
 

@@ -1,6 +1,6 @@
-import { TtunError } from "../src/base/errors.ts";
-import { DarwinErrno, DarwinError } from "./errno_darwin.ts";
-import { DARWIN_LIBC, openLibrary } from "./library.ts";
+import { TtunError } from "../../src/base/errors.ts";
+import { DarwinErrno, DarwinError } from "./errno.ts";
+import { DARWIN_LIBC, openLibrary } from "../library.ts";
 
 /**
  * The calls of macOS's libSystem that ttun makes. `fcntl` and `ioctl` are variadic: on arm64 macOS

@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { parseCidr } from "../src/base/addr.ts";
-import { concat, fromHex, toHex } from "../src/base/bytes.ts";
-import { test } from "../tests/check.ts";
+import { parseCidr } from "../../src/base/addr.ts";
+import { concat, fromHex, toHex } from "../../src/base/bytes.ts";
+import { test } from "../../tests/check.ts";
 import { Errno, NativeError } from "./errno.ts";
 import { Libc, openLibc } from "./libc.ts";
 import { Netlink } from "./netlink.ts";

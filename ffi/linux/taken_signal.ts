@@ -1,4 +1,4 @@
-import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "./library.ts";
+import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 
 /** struct sigaction and its constants (signal.h). Sizes and offsets are bytes. */
 export interface SignalLayout {

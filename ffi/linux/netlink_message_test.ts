@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { concat, fromHex, toHex } from "../src/base/bytes.ts";
+import { concat, fromHex, toHex } from "../../src/base/bytes.ts";
 import { attribute, attributes, packMessage, u32, unpackMessages } from "./netlink_message.ts";
 
 Deno.test("netlink: a message is a header of 16 bytes and its body", () => {

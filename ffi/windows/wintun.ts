@@ -1,6 +1,6 @@
-import { TtunError } from "../src/base/errors.ts";
+import { TtunError } from "../../src/base/errors.ts";
 import { KERNEL32_TABLE, type Kernel32Symbols } from "./kernel32.ts";
-import { openLibrary } from "./library.ts";
+import { openLibrary } from "../library.ts";
 
 /** wintun.h of Wintun 0.14 (https://www.wintun.net). Handles and addresses are numbers. */
 export const WINTUN_TABLE = {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
-import { CONTROL_ID, FakeDarwin } from "../tests/fake/libsystem.ts";
-import { DarwinErrno, DarwinError } from "./errno_darwin.ts";
-import { openUtun, packCtlInfo, packSockaddrCtl } from "./tun_darwin.ts";
+import { CONTROL_ID, FakeDarwin } from "../../tests/fake/libsystem.ts";
+import { DarwinErrno, DarwinError } from "./errno.ts";
+import { openUtun, packCtlInfo, packSockaddrCtl } from "./utun.ts";
 
 Deno.test("utun: ctl_info is a number and a name of 96 bytes", () => {
   const info = packCtlInfo();

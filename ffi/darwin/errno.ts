@@ -1,4 +1,4 @@
-import { type ErrnoName, NativeError } from "./errno.ts";
+import { type ErrnoName, NativeError } from "../linux/errno.ts";
 
 /**
  * macOS's errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34

@@ -1,4 +1,4 @@
-import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "./library.ts";
+import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;

@@ -1,4 +1,4 @@
-import type { Cidr } from "../src/base/addr.ts";
+import type { Cidr } from "../../src/base/addr.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import {

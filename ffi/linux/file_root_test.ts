@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
-import { test } from "../tests/check.ts";
-import { Process } from "../tests/process.ts";
+import { test } from "../../tests/check.ts";
+import { Process } from "../../tests/process.ts";
 
 const url = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
 
