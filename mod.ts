@@ -220,7 +220,7 @@ export type { HandshakeKeys, Session, Step } from "./src/core/link/v1/handshake.
 // Version 2 of the wire.
 export type { Clock, Rng } from "./src/contract/host.ts";
 export type { KeyExchange } from "./src/core/link/v2/secrets.ts";
-export { linkSecret } from "./src/cli/link_secret.ts";
+export { linkSecret } from "./src/cli/secrets/link_secret.ts";
 export { HELLO_SIZE, readClientHello } from "./src/core/link/v2/hello.ts";
 export type { Hello } from "./src/core/link/v2/hello.ts";
 export { ReplayMemory } from "./src/core/link/v2/replay_filter.ts";

@@ -4,7 +4,7 @@
  */
 import { COMPLETIONS } from "../src/cli/command/completions.ts";
 import { manPage } from "../src/cli/command/man_page.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { COMMANDS } from "../src/cli/command/commands.ts";
 import {
   type Architecture,
   ARCHITECTURES,

@@ -1,8 +1,14 @@
-import { allCommands } from "../src/cli/command.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { allCommands } from "../src/cli/command/command.ts";
+import { COMMANDS } from "../src/cli/command/commands.ts";
 import { ENVIRONMENT, FILES } from "../src/cli/command/man_page.ts";
-import { EXIT_MEANINGS, listings, OPTION_RULES, optionFacts, spellings } from "../src/cli/help.ts";
-import { type Option, OPTION_GROUPS } from "../src/cli/option_table.ts";
+import {
+  EXIT_MEANINGS,
+  listings,
+  OPTION_RULES,
+  optionFacts,
+  spellings,
+} from "../src/cli/command/help.ts";
+import { type Option, OPTION_GROUPS } from "../src/cli/command/option_table.ts";
 import { outputOf } from "./tool.ts";
 
 /** The page's file. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { bashCompletion } from "../src/cli/command/bash_completion.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { COMMANDS } from "../src/cli/command/commands.ts";
 import { missing } from "./here.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { parseArgs } from "../src/cli/args.ts";
-import { PROXY_CLIENT_OPTIONS, PROXY_SERVER_OPTIONS } from "../src/cli/proxy_options.ts";
-import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../src/cli/vpn_options.ts";
+import { parseArgs } from "../src/cli/command/args.ts";
+import { PROXY_CLIENT_OPTIONS, PROXY_SERVER_OPTIONS } from "../src/cli/proxy/options.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../src/cli/tun/options.ts";
 import { missing } from "./here.ts";
 
 const FOLDER = new URL("systemd/", import.meta.url).pathname;

@@ -1,4 +1,4 @@
-/** What a log line is, for everybody who writes one. Who prints it stands in `cli/log_writer.ts`. */
+/** What a log line is, for everybody who writes one. Who prints it stands in `cli/output/log_writer.ts`. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** Facts of a line, beside its words. Never a secret: nothing here is masked later. */

@@ -1,7 +1,7 @@
 import { NativeError } from "../../ffi/linux/errno.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
-import { load } from "./load.ts";
-import type { Beginning, Report } from "./messages.ts";
+import { load } from "./plane/load.ts";
+import type { Beginning, Report } from "./plane/messages.ts";
 
 /** Entry of the Worker that carries what goes through ttun: packets, or a proxy's connections. */
 addEventListener("message", (event) => {
@@ -29,13 +29,13 @@ async function runPart(
 ): Promise<void> {
   switch (config.kind) {
     case "vpn":
-      return await (await load(() => import("./vpn_plane.ts"))).runVpnPlane(config, {
+      return await (await load(() => import("./tun/plane.ts"))).runVpnPlane(config, {
         port,
         stop,
         logLevel,
       });
     case "proxy":
-      return await (await load(() => import("./proxy_plane.ts"))).runProxyPlane(config, {
+      return await (await load(() => import("./proxy/plane.ts"))).runProxyPlane(config, {
         port,
         stop,
         logLevel,

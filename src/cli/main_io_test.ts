@@ -10,7 +10,7 @@ import {
 import { test } from "../../tests/check.ts";
 import { COMPLETIONS } from "./command/completions.ts";
 import { manPage } from "./command/man_page.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS } from "./command/commands.ts";
 
 function assertUsage(ended: Ended, what: RegExp): void {
   assert.equal(ended.code, 2);
@@ -72,7 +72,7 @@ test("a group without a command, or with an unknown one, is told its usage line"
 
 test("under a name that stands for a group ttun is the group, under others all of it", async () => {
   await using script = await writeScript(`
-    import { COMMANDS } from "cli/commands.ts";
+    import { COMMANDS } from "cli/command/commands.ts";
     import { run } from "cli/run.ts";
     const [name, ...args] = Deno.args;
     Deno.exit(await run(args, COMMANDS, name));

@@ -6,9 +6,9 @@ import {
   type Commands,
   isGroup,
   type Prepared,
-} from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { type RunContext, Stopped } from "./context.ts";
+} from "./command/command.ts";
+import { COMMANDS } from "./command/commands.ts";
+import { type RunContext, Stopped } from "./command/context.ts";
 import {
   commandHelp,
   commandUsage,
@@ -17,19 +17,19 @@ import {
   groupHelp,
   groupUsage,
   TOPICS,
-} from "./help.ts";
-import { COMMAND_HABITS } from "./habits.ts";
-import { hideArgv } from "./hide_argv.ts";
-import { load } from "./load.ts";
-import { standardError } from "./log_output.ts";
-import { type LogSettings, printPlain } from "./log_writer.ts";
-import type { Usr1 } from "./debugger.ts";
-import { nearest } from "./nearest.ts";
+} from "./command/help.ts";
+import { COMMAND_HABITS } from "./command/habits.ts";
+import { hideArgv } from "./secrets/hide_argv.ts";
+import { load } from "./plane/load.ts";
+import { standardError } from "./output/log_output.ts";
+import { type LogSettings, printPlain } from "./output/log_writer.ts";
+import type { Usr1 } from "./platform/debugger.ts";
+import { nearest } from "./command/nearest.ts";
 import { programName } from "./program_name.ts";
 import { stopOnSignals } from "./signals.ts";
-import { makeRecordPrinter } from "./start_lines.ts";
-import { StatusSignals } from "./status_signals.ts";
-import { print } from "./stdout.ts";
+import { makeRecordPrinter } from "./output/start_lines.ts";
+import { StatusSignals } from "./plane/status_signals.ts";
+import { print } from "./output/stdout.ts";
 import { versionLine } from "./version.ts";
 
 /** How long the last lines may take to be written, where nobody reads, in milliseconds. */
@@ -118,7 +118,7 @@ async function version(args: readonly string[], level: Level): Promise<number> {
   }
   await print(versionLine());
   if (args.length > 0) {
-    const { versionDetails } = await load(() => import("./version_details.ts"));
+    const { versionDetails } = await load(() => import("./command/version_details.ts"));
     await print(versionDetails());
   }
   return 0;

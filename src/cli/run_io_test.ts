@@ -4,8 +4,8 @@ import { runDeno, startDeno, startOnTerminal, writeScript } from "./process_fixt
 
 /** ttun with commands that end in all the ways in which a command can end. */
 const SCRIPT = `
-import { defineCommand } from "cli/command.ts";
-import type { RunContext } from "cli/context.ts";
+import { defineCommand } from "cli/command/command.ts";
+import type { RunContext } from "cli/command/context.ts";
 import { run } from "cli/run.ts";
 import { TtunError } from "../base/errors.ts";
 

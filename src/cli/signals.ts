@@ -1,4 +1,4 @@
-import { Stopped } from "./context.ts";
+import { Stopped } from "./command/context.ts";
 
 /** Which signals ask ttun to stop, and the exit code of a process that they end at once. */
 const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: number }[] =

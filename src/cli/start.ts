@@ -1,6 +1,6 @@
 import { toTtunError } from "../base/errors.ts";
-import { closeDebugger, refuseDebugger } from "./debugger.ts";
-import { load } from "./load.ts";
+import { closeDebugger, refuseDebugger } from "./platform/debugger.ts";
+import { load } from "./plane/load.ts";
 
 /**
  * Runs ttun with the arguments of its command line and resolves to the exit code. It imports next

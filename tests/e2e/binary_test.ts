@@ -3,7 +3,7 @@ import manifest from "../../deno.json" with { type: "json" };
 import { EXIT_CODES } from "../../src/base/errors.ts";
 import { COMPLETIONS } from "../../src/cli/command/completions.ts";
 import { manPage } from "../../src/cli/command/man_page.ts";
-import { COMMANDS } from "../../src/cli/commands.ts";
+import { COMMANDS } from "../../src/cli/command/commands.ts";
 import { test } from "../check.ts";
 import { type Host, type Process, type SpawnOptions, twoHosts } from "../netns.ts";
 import { builtBinary } from "./binary.ts";

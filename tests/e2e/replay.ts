@@ -2,7 +2,7 @@
  * Sends a right first flight of version 2 twice, as who has recorded it would: replay_filter.ts HOST PORT
  * KEY. Prints how many bytes each connection heard, and how it ended.
  */
-import { linkSecret } from "../../src/cli/link_secret.ts";
+import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { clientHello } from "../../src/core/link/v2/hello.ts";
 
 const [hostname, port, key] = [Deno.args[0]!, Number(Deno.args[1]), Deno.args[2]!];

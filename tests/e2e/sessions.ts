@@ -3,7 +3,7 @@
  * sessions.ts HOST PORT KEY COUNT. Says "done" when the last has ended.
  */
 import { meetServer } from "../../src/app/link/connect.ts";
-import { linkSecret } from "../../src/cli/link_secret.ts";
+import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { openLibc } from "../../ffi/linux/libc.ts";

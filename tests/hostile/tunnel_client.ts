@@ -5,7 +5,7 @@
  */
 import { concat } from "../../src/base/bytes.ts";
 import { linkParty, type WireSecrets } from "../../src/app/link/config.ts";
-import { linkSecret } from "../../src/cli/link_secret.ts";
+import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { ClientLink } from "../../src/core/link/v2/client_handshake.ts";

@@ -1,5 +1,5 @@
-import { allCommands, type Command, type Commands } from "../command.ts";
-import { spellings } from "../help.ts";
+import { allCommands, type Command, type Commands } from "./command.ts";
+import { spellings } from "./help.ts";
 import {
   type Group,
   groupsOf,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { allCommands } from "../command.ts";
-import { COMMANDS } from "../commands.ts";
-import { spellings } from "../help.ts";
+import { allCommands } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { spellings } from "./help.ts";
 import { COMPLETIONS } from "./completions.ts";
 import { missing } from "../../../release/here.ts";
 

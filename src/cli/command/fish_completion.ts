@@ -1,5 +1,5 @@
-import { type Commands, isGroup } from "../command.ts";
-import type { Option } from "../option_table.ts";
+import { type Commands, isGroup } from "./command.ts";
+import type { Option } from "./option_table.ts";
 import {
   groupsOf,
   helpWordsOf,

@@ -1,13 +1,6 @@
-import { type Commands, isGroup } from "../command.ts";
-import {
-  EXIT_MEANINGS,
-  listings,
-  OPTION_RULES,
-  optionFacts,
-  spellings,
-  synopses,
-} from "../help.ts";
-import type { Option } from "../option_table.ts";
+import { type Commands, isGroup } from "./command.ts";
+import { EXIT_MEANINGS, listings, OPTION_RULES, optionFacts, spellings, synopses } from "./help.ts";
+import type { Option } from "./option_table.ts";
 import { VERSION } from "../version.ts";
 import { optionOwners } from "./option_owners.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";

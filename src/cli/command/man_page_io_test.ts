@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import manifest from "../../../deno.json" with { type: "json" };
 import { EXIT_CODES } from "../../base/errors.ts";
-import { allCommands, defineCommand } from "../command.ts";
-import { COMMANDS } from "../commands.ts";
-import { listings, spellings } from "../help.ts";
-import type { Option } from "../option_table.ts";
+import { allCommands, defineCommand } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { listings, spellings } from "./help.ts";
+import type { Option } from "./option_table.ts";
 import { missing } from "../../../release/here.ts";
 import { manPage } from "./man_page.ts";
 import { outputOf } from "../../../release/tool.ts";

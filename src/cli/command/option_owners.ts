@@ -1,5 +1,5 @@
-import { allCommands, type Commands } from "../command.ts";
-import type { Option } from "../option_table.ts";
+import { allCommands, type Commands } from "./command.ts";
+import type { Option } from "./option_table.ts";
 
 /** Options that the same commands have. */
 export interface OwnedOptions {

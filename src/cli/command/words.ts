@@ -1,9 +1,9 @@
 /** The words that a command line can have, for the completions of every shell. */
-import { type Command, type Commands, isGroup } from "../command.ts";
-import { TOPICS } from "../help.ts";
-import type { Option } from "../option_table.ts";
+import { type Command, type Commands, isGroup } from "./command.ts";
+import { TOPICS } from "./help.ts";
+import type { Option } from "./option_table.ts";
 
-/** Every command takes it, and no table has it: src/cli/args.ts. */
+/** Every command takes it, and no table has it: src/cli/command/args.ts. */
 export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
 
 /** Words in a command's place that are in no table: src/cli/run.ts. */

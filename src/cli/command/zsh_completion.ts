@@ -1,6 +1,6 @@
-import { type Commands, isGroup } from "../command.ts";
-import { spellings, TOPICS } from "../help.ts";
-import type { Option } from "../option_table.ts";
+import { type Commands, isGroup } from "./command.ts";
+import { spellings, TOPICS } from "./help.ts";
+import type { Option } from "./option_table.ts";
 import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
 
 /** The completion script for zsh: a file of its fpath, or text that a shell evaluates. */

@@ -1,4 +1,4 @@
-import { isGranted } from "../permissions.ts";
+import { isGranted } from "./permissions.ts";
 
 /**
  * Users whose files this process may rely on: its own, the system's, and under sudo the user who

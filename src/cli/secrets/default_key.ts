@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
-import type { KeyFile, KeyHost } from "../key_host.ts";
-import { KEY, readOpenFile } from "../secret_file.ts";
+import type { KeyFile, KeyHost } from "./key_environment.ts";
+import { KEY, readOpenFile } from "./secret_file.ts";
 
 const UNDER_CONFIG = "ttun/key";
 

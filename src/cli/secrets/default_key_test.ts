@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { makeLogger } from "../../base/log.ts";
-import { homeIn } from "../key_host.ts";
-import { type Fake, FakeHost } from "../key_host_fixture.ts";
-import { resolveKey } from "../key_source.ts";
+import { homeIn } from "./key_environment.ts";
+import { type Fake, FakeHost } from "./key_environment_fixture.ts";
+import { resolveKey } from "./key_source.ts";
 import { defaultKeyFiles } from "./default_key.ts";
 
 async function find(fake: Fake) {

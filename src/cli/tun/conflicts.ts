@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
-import type { ServerOptions, VpnOptions } from "../vpn_options.ts";
+import type { ServerOptions, VpnOptions } from "./options.ts";
 
 /** With --pool and without --clients: as many as a network of 256 addresses has, beside the server. */
 const IMPLIED_CLIENTS = 253;

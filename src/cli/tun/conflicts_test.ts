@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseArgs } from "../args.ts";
-import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../vpn_options.ts";
+import { parseArgs } from "../command/args.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./options.ts";
 import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 
 function server(...args: string[]) {

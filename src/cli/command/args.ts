@@ -1,0 +1,244 @@
+import { TtunError } from "../../base/errors.ts";
+import { nearest } from "./nearest.ts";
+import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
+
+/** Where a secret value stands: `args[index]` from the UTF-16 unit `start` to its end. */
+export interface SecretSpot {
+  readonly index: number;
+  readonly start: number;
+}
+
+/** What a command line says: a wish for help, or values. */
+export type ParsedArgs<T extends OptionTable> =
+  | { readonly help: true }
+  | { readonly help: false; readonly values: Values<T>; readonly secrets: readonly SecretSpot[] };
+
+const HELP_NAMES: readonly string[] = ["h", "help"];
+
+/**
+ * Reads a command's arguments by its table of options. The grammar is that of Go's flag package,
+ * so that command lines of the Go program keep their meaning: one dash is as good as two, a value
+ * stands behind a space or `=`, a boolean needs `=` to be false, the last of several wins.
+ *
+ * @throws {TtunError} usage. No message repeats a value that may be a secret.
+ */
+export function parseArgs<T extends OptionTable>(
+  table: T,
+  args: readonly string[],
+  refusals: Refusals = {},
+): ParsedArgs<T> {
+  const given: Record<string, unknown> = {};
+  const secrets: SecretSpot[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!;
+    if (arg === "--") {
+      refusePositional(table, args, at + 1);
+      break;
+    }
+    const flag = readFlag(arg);
+    if (flag === null) {
+      const [key, option] = findPositional(table) ?? [];
+      if (at > 0 || key === undefined) throw misplaced(table, at);
+      given[key] = readValue(option!, nameOf(option!), arg);
+      continue;
+    }
+    if (HELP_NAMES.includes(flag.name)) return { help: true };
+    if (Object.hasOwn(refusals, flag.name)) {
+      throw new TtunError("usage", `Cannot use ${flag.spelled}: ${refusals[flag.name]}`);
+    }
+    const [key, option] = findOption(table, flag);
+    if (option.positional === true && given[key] !== undefined && option.kind !== "list") {
+      refuseTwice(args, option);
+    }
+    let text = flag.value;
+    let start = arg.length - (text?.length ?? 0);
+    if (text === undefined && option.kind !== "boolean") {
+      at += 1;
+      start = 0;
+      text = args[at];
+      if (text === undefined) throw missingValue(flag.spelled, option);
+    }
+    if (option.secret === true) secrets.push({ index: at, start });
+    const value = readValue(option, flag.spelled, text);
+    if (option.kind === "list") given[key] = [...asList(given[key]), value];
+    else given[key] = value;
+  }
+  refuseConflicts(table, given);
+  // The loops below and above give each key the type that the table says; TypeScript cannot
+  // follow that through a record filled key by key.
+  return { help: false, values: complete(table, given) as Values<T>, secrets };
+}
+
+interface Flag {
+  /** Without dashes. */
+  readonly name: string;
+  /** As the user wrote it, without a value. */
+  readonly spelled: string;
+  /** What stands behind `=`. */
+  readonly value: string | undefined;
+}
+
+/** Null where `arg` is no flag; as in Go, a lone dash is none. */
+function readFlag(arg: string): Flag | null {
+  const match = /^(--?)([^=]+)(?:=(.*))?$/s.exec(arg);
+  if (match === null || arg === "-") {
+    if (arg.startsWith("-") && arg !== "-") {
+      throw new TtunError("usage", "Cannot read an option without a name; write it as --name");
+    }
+    return null;
+  }
+  return { name: match[2]!, spelled: match[1]! + match[2]!, value: match[3] };
+}
+
+function refusePositional(table: OptionTable, args: readonly string[], from: number): void {
+  if (from < args.length) throw misplaced(table, from);
+}
+
+/** Names the place alone: a word out of place may be the second half of an unquoted key. */
+function misplaced(table: OptionTable, at: number): TtunError {
+  const [, first] = findPositional(table) ?? [];
+  const advice = first !== undefined
+    ? `what ${nameOf(first)} says may stand right behind the command, and only options after that`
+    : table["listen"] === undefined
+    ? "only options are taken here"
+    : `only options are taken here, an address behind ${nameOf(table["listen"])}`;
+  return new TtunError(
+    "usage",
+    `Cannot use argument ${at + 1} after the command: ${advice}; ` +
+      "put a value that holds spaces in quotes",
+  );
+}
+
+function findPositional(table: OptionTable): [string, Option] | undefined {
+  return Object.entries(table).find(([, option]) => option.positional === true);
+}
+
+/** An option that is given by its name as well as without: of two meanings neither is taken. */
+function refuseTwice(args: readonly string[], option: Option): void {
+  if (args[0]!.startsWith("-")) return; // by its name twice: the last one counts
+  throw new TtunError(
+    "usage",
+    `Cannot take ${nameOf(option)} beside the argument right behind the command: they say the same`,
+  );
+}
+
+function findOption(table: OptionTable, flag: Flag): [string, Option] {
+  const entries = Object.entries(table);
+  const found = entries.find(([, option]) => option.names.includes(flag.name));
+  if (found !== undefined) return found;
+  // `-kSECRET`, as getopt would take it, must not put the secret into a message.
+  const letter = flag.spelled.startsWith("--") ? undefined : entries
+    .flatMap(([, option]) => option.kind === "boolean" ? [] : option.names)
+    .find((name) => name.length === 1 && flag.name.startsWith(name));
+  const names = entries.flatMap(([, option]) => option.names).concat(HELP_NAMES);
+  const meant = nearest(flag.name, names);
+  if (meant !== undefined && meant.startsWith(letter ?? "")) {
+    throw unknownFlag(flag.spelled, `did you mean ${meant.length === 1 ? "-" : "--"}${meant}?`);
+  }
+  if (letter !== undefined) {
+    throw unknownFlag(`-${letter}…`, `a value stands apart, as in -${letter} VALUE`);
+  }
+  throw unknownFlag(flag.spelled, "--help lists all options");
+}
+
+function unknownFlag(spelled: string, hint: string): TtunError {
+  return new TtunError("usage", `Unknown option ${spelled}: ${hint}`);
+}
+
+function missingValue(spelled: string, option: Option): TtunError {
+  const metavar = "metavar" in option ? option.metavar : "VALUE";
+  return new TtunError("usage", `Option ${spelled} needs a value: ${spelled} ${metavar}`);
+}
+
+function readValue(option: Option, spelled: string, text: string | undefined): unknown {
+  switch (option.kind) {
+    case "boolean":
+      return text === undefined ? true : readBoolean(spelled, text);
+    case "integer":
+      return readInteger(spelled, text ?? "", option.min, option.max);
+    case "choice":
+      return readChoice(spelled, text ?? "", option.choices);
+    case "string":
+    case "list":
+      return option.parse === undefined ? text : readParsed(spelled, text ?? "", option.parse);
+  }
+}
+
+/** The spellings of Go's strconv.ParseBool. */
+function readBoolean(spelled: string, text: string): boolean {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
+  throw new TtunError(
+    "usage",
+    `Cannot read ${spelled}=${JSON.stringify(text)}: write ${spelled} or ${spelled}=false`,
+  );
+}
+
+function readInteger(spelled: string, text: string, min: number, max: number): number {
+  const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+  if (value >= min && value <= max) return value;
+  throw new TtunError(
+    "usage",
+    `Cannot take ${JSON.stringify(text)} for ${spelled}: it must be a whole number ` +
+      `from ${min} to ${max}`,
+  );
+}
+
+function readChoice(spelled: string, text: string, choices: readonly string[]): string {
+  if (choices.includes(text)) return text;
+  const meant = nearest(text, choices);
+  throw new TtunError(
+    "usage",
+    `Cannot take ${JSON.stringify(text)} for ${spelled}: choose ${choices.join(" or ")}` +
+      (meant === undefined ? "" : `; did you mean ${meant}?`),
+  );
+}
+
+function readParsed(spelled: string, text: string, parse: (text: string) => unknown): unknown {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TtunError)) throw error;
+    throw new TtunError(error.kind, `Option ${spelled}: ${error.message}`, { cause: error });
+  }
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** `--once=false` is as good as no `--once`, so it conflicts with nothing. */
+function refuseConflicts(table: OptionTable, given: Record<string, unknown>): void {
+  const isSet = (key: string) => given[key] !== undefined && given[key] !== false;
+  for (const [key, option] of Object.entries(table)) {
+    const other = option.conflicts?.find((conflict) => isSet(key) && isSet(conflict));
+    if (other === undefined) continue;
+    throw new TtunError(
+      "usage",
+      `Options --${option.names[0]} and --${table[other]?.names[0] ?? other} exclude each other`,
+    );
+  }
+}
+
+function complete(table: OptionTable, given: Record<string, unknown>): Record<string, unknown> {
+  const whole: Record<string, unknown> = {};
+  for (const [key, option] of Object.entries(table)) {
+    const value = given[key] ?? ("default" in option ? option.default : undefined);
+    if (value === undefined && option.required === true) {
+      throw new TtunError("usage", `Option ${usageOf(option)} is missing`);
+    }
+    whole[key] = value;
+  }
+  return whole;
+}
+
+/** The shortest way to write an option, as usage lines show it: `-s HOST:PORT`, `--once`. */
+export function usageOf(option: Option): string {
+  return "metavar" in option ? `${nameOf(option)} ${option.metavar}` : nameOf(option);
+}
+
+/** The shortest name, with its dashes. */
+function nameOf(option: Option): string {
+  const short = option.names.find((name) => name.length === 1);
+  return short === undefined ? `--${option.names[0]}` : `-${short}`;
+}

@@ -1,0 +1,136 @@
+import { type Command, type Commands, defineCommand } from "./command.ts";
+import type { COMPLETIONS } from "./completions.ts";
+import { load } from "../plane/load.ts";
+import type { RunContext } from "./context.ts";
+import type { LogFormat, LogSettings } from "../output/log_writer.ts";
+import { CLIENT_REFUSALS, SERVER_REFUSALS } from "./habits.ts";
+import {
+  PROXY_CLIENT_OPTIONS,
+  PROXY_CLIENT_REFUSALS,
+  PROXY_SERVER_OPTIONS,
+  PROXY_SERVER_REFUSALS,
+} from "../proxy/options.ts";
+import { print } from "../output/stdout.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
+
+/**
+ * All commands by name, in the order that help lists them. What a command needs is loaded when it
+ * runs, so that `ttun --help` stays quick and asks for nothing.
+ */
+export const COMMANDS = {
+  server: defineCommand({
+    summary: "wait for a client and be its tunnel's other end",
+    example: "ttun server --key-file /etc/ttun/key",
+    options: SERVER_OPTIONS,
+    refusals: SERVER_REFUSALS,
+    logging: logSettings,
+    run: async (options, context) =>
+      await (await load(() => import("../tun/command.ts"))).runVpn("server", options, context),
+  }),
+  client: defineCommand({
+    summary: "connect to a server and keep connected",
+    example: "ttun client -s vpn.example.net:20203 --key-file ~/.ttun-key",
+    options: CLIENT_OPTIONS,
+    refusals: CLIENT_REFUSALS,
+    logging: logSettings,
+    run: async (options, context) =>
+      await (await load(() => import("../tun/command.ts"))).runVpn("client", options, context),
+  }),
+  proxy: {
+    summary: "carry single connections, for programs that can use a proxy",
+    about: "ttun proxy carries connections of programs that can use a proxy (SOCKS5, SOCKS4 or " +
+      "HTTP): its client takes them, its server connects to where they want to go. The server's " +
+      "port changes every minute. The wire format is that of the program tt; as a program of " +
+      "that name ttun takes its command lines.",
+    aliases: ["tt"],
+    commands: {
+      server: defineCommand({
+        summary: "connect to where a proxy's clients want to go",
+        example: "ttun proxy server --key-file /etc/ttun/key",
+        options: PROXY_SERVER_OPTIONS,
+        refusals: PROXY_SERVER_REFUSALS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../proxy/command.ts"))).runProxy(
+            "server",
+            options,
+            context,
+          ),
+      }),
+      client: defineCommand({
+        summary: "be a proxy for this machine's programs, through a server",
+        example: "ttun proxy client -s proxy.example.net --key-file ~/.ttun-key",
+        options: PROXY_CLIENT_OPTIONS,
+        refusals: PROXY_CLIENT_REFUSALS,
+        logging: logSettings,
+        run: async (options, context) =>
+          await (await load(() => import("../proxy/command.ts"))).runProxy(
+            "client",
+            options,
+            context,
+          ),
+      }),
+    },
+  },
+  genkey: defineCommand({
+    summary: "print a new random key; a file that it goes to is made its owner's alone",
+    example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
+    options: {},
+    run: async (_, context) =>
+      await (await load(() => import("../secrets/genkey.ts"))).runGenkey(context),
+  }),
+  completions: {
+    summary: "print what a shell needs to complete ttun's command lines",
+    about: "ttun completions prints a script that completes commands, options and their values, " +
+      "for bash, zsh or fish. Put it where the shell looks for such files, or evaluate it when " +
+      "the shell starts.",
+    aliases: [],
+    example: 'eval "$(ttun completions bash)"',
+    commands: {
+      bash: completionCommand("bash", 'eval "$(ttun completions bash)"'),
+      zsh: completionCommand("zsh", 'eval "$(ttun completions zsh)"'),
+      fish: completionCommand("fish", "ttun completions fish | source"),
+    },
+  },
+  man: defineCommand({
+    summary: "print the manual page",
+    example: "ttun man | man -l -",
+    options: {},
+    run: (_, context) => printManPage(context),
+  }),
+} as const satisfies Commands;
+
+function completionCommand(shell: keyof typeof COMPLETIONS, example: string): Command {
+  return defineCommand({
+    summary: `print the script for ${shell}`,
+    example,
+    options: {},
+    run: (_, context) => printCompletion(shell, context),
+  });
+}
+
+async function printCompletion(
+  shell: keyof typeof COMPLETIONS,
+  { signal }: RunContext,
+): Promise<number> {
+  const { COMPLETIONS } = await load(() => import("./completions.ts"));
+  await print(COMPLETIONS[shell](COMMANDS), signal);
+  return 0;
+}
+
+async function printManPage({ signal }: RunContext): Promise<number> {
+  const { manPage } = await load(() => import("./man_page.ts"));
+  await print(manPage(COMMANDS), signal);
+  return 0;
+}
+
+function logSettings(options: {
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly logFormat: LogFormat;
+}): LogSettings {
+  return {
+    level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
+    format: options.logFormat,
+  };
+}

@@ -1,0 +1,248 @@
+import { EXIT_CODES } from "../../base/errors.ts";
+import {
+  allCommands,
+  type Command,
+  type CommandGroup,
+  type Commands,
+  isGroup,
+  usageLine,
+} from "./command.ts";
+import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
+
+/** Columns of the narrowest terminal that is still usual. */
+const WIDTH = 80;
+const INDENT = "  ";
+
+/** How options are written, in sentences for every page that lists them. */
+export const OPTION_RULES: readonly string[] = [
+  "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
+  "-mtu 1400, --mtu=1400.",
+  "Of an option given twice the last one counts, where it is not said that it can repeat.",
+];
+
+/** Every exit code, as it is written, and what it means. */
+export const EXIT_MEANINGS: readonly Row[] = [
+  ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
+  ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
+  ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
+];
+
+/** The text of `ttun --help`: all commands. */
+export function generalHelp(commands: Commands): string {
+  const all = listings(commands);
+  return page([
+    [
+      "ttun joins two machines by a network device over one encrypted TCP connection.",
+      "ttun proxy carries single connections, for programs that can use a proxy.",
+    ],
+    ["Usage:", ...indented(synopses(commands))],
+    ["Commands:", ...columns(all.map(({ name, summary }) => [name, summary]))],
+    ["Examples:", ...indented(all.map(({ example }) => example))],
+    [
+      "ttun COMMAND --help lists the options of a command.",
+      ...Object.entries(TOPICS).map(([word, { summary }]) => `ttun help ${word} ${summary}.`),
+    ],
+  ]);
+}
+
+/** A page of help that is about no command. */
+interface Topic {
+  /** Follows `ttun help WORD` in a sentence. */
+  readonly summary: string;
+  readonly page: () => string;
+}
+
+/** Pages of `ttun help WORD` beside those of the commands. */
+export const TOPICS: Readonly<Record<string, Topic>> = {
+  "exit-codes": {
+    summary: "tells what each exit code means",
+    page: () => page([["Exit codes:", ...columns(EXIT_MEANINGS)]]),
+  },
+};
+
+/** What `ttun proxy --help` prints. */
+export function groupHelp(word: string, group: CommandGroup): string {
+  const all = allCommands({ [word]: group });
+  const others = group.aliases.map((alias) => `ttun ${alias}`).join(" or ");
+  return page([
+    wrap(group.about),
+    ["Usage:", ...indented(Object.entries(all).map(([name, c]) => usageLine(name, c.options)))],
+    ["Commands:", ...columns(Object.entries(group.commands).map(([name, c]) => [name, c.summary]))],
+    [
+      "Examples:",
+      ...indented(
+        group.example === undefined ? Object.values(all).map((c) => c.example) : [group.example],
+      ),
+    ],
+    [
+      ...(others === "" ? [] : [`${others} is the same as ttun ${word}.`]),
+      `ttun ${word} COMMAND --help lists the options of a command.`,
+    ],
+  ]);
+}
+
+/** What `ttun server --help` prints. */
+export function commandHelp(name: string, command: Command): string {
+  const options: readonly Option[] = Object.values(command.options);
+  return page([
+    wrap(`${usageLine(name, command.options)} — ${command.summary}`),
+    ...groupedOptions(options),
+    ...(options.length === 0 ? [] : [wrap(OPTION_RULES.join(" "))]),
+    ["Example:", ...indented([command.example])],
+  ]);
+}
+
+/** A paragraph for each group that has options, all of them with the same columns. */
+function groupedOptions(options: readonly Option[]): string[][] {
+  const groups = Object.entries(OPTION_GROUPS) as [OptionGroup, string][];
+  const paragraphs = groups.map(([group, title]) => {
+    const rows = options.filter((option) => groupOf(option) === group)
+      .map((option): Row => [invocation(option), describe(option)]);
+    return { title, rows: group === "basic" ? [...rows, HELP_ROW] : rows };
+  }).filter(({ rows }) => rows.length > 0);
+  const left = leftWidth(paragraphs.flatMap(({ rows }) => rows));
+  return paragraphs.map(({ title, rows }) => [
+    `${paragraphs.length === 1 ? "Options" : title}:`,
+    ...columns(rows, left),
+  ]);
+}
+
+/** The heading that an option stands under. */
+export function groupOf(option: Option): OptionGroup {
+  return option.group ?? "basic";
+}
+
+/** The line that goes to standard error when a command line is wrong. */
+export function generalUsage(commands: Commands): string {
+  return `Usage: ttun ${Object.keys(commands).join("|")} [options]   (more by ttun --help)`;
+}
+
+/** The same, once the word of a group is known. */
+export function groupUsage(word: string, group: CommandGroup): string {
+  const words = Object.keys(group.commands).join("|");
+  return `Usage: ttun ${word} ${words} [options]   (more by ttun ${word} --help)`;
+}
+
+/** The same, once the command is known. */
+export function commandUsage(name: string, command: Command): string {
+  return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
+}
+
+/** Every way to call these commands, and ttun itself, each in a line. */
+export function synopses(commands: Commands): string[] {
+  return [
+    ...listings(commands).map(({ usage }) => usage),
+    "ttun help [COMMAND|exit-codes]",
+    "ttun --version [-v]",
+  ];
+}
+
+/** A line of a list of commands. */
+export interface Listing {
+  /** All words of a command, or the word of a group that is listed as one. */
+  readonly name: string;
+  readonly summary: string;
+  readonly usage: string;
+  readonly example: string;
+}
+
+/** Entries for a list of the commands, in their order. */
+export function listings(commands: Commands): Listing[] {
+  return Object.entries(commands).flatMap(([word, found]): Listing[] => {
+    if (isGroup(found) && found.example !== undefined) {
+      const usage = `ttun ${word} ${Object.keys(found.commands).join("|")}`;
+      return [{ name: word, summary: found.summary, usage, example: found.example }];
+    }
+    return Object.entries(allCommands({ [word]: found })).map(([name, command]) => ({
+      name,
+      summary: command.summary,
+      usage: usageLine(name, command.options),
+      example: command.example,
+    }));
+  });
+}
+
+/** `-m`, `--cipher`: short ones first. */
+export function spellings(option: Option): string[] {
+  return option.names.toSorted((a, b) => a.length - b.length)
+    .map((name) => name.length === 1 ? `-${name}` : `--${name}`);
+}
+
+/** `-m, --cipher NAME` */
+function invocation(option: Option): string {
+  const metavar = "metavar" in option ? ` ${option.metavar}` : "";
+  return `${spellings(option).join(", ")}${metavar}`;
+}
+
+/**
+ * What the tables know of an option: its choices, as `tellChoices` puts them, whether it can repeat
+ * (where its help does not say so), whether it is required, its default.
+ */
+export function optionFacts(
+  option: Option,
+  tellChoices: (choices: readonly string[]) => string,
+): string[] {
+  const facts: string[] = [];
+  if (option.kind === "choice") facts.push(tellChoices(option.choices));
+  if (option.kind === "list" && !option.help.includes("repeat")) facts.push("can repeat");
+  if (option.required === true) facts.push("required");
+  const standard = option.defaultText ?? defaultOf(option);
+  if (standard !== undefined) facts.push(`default ${standard}`);
+  return facts;
+}
+
+function describe(option: Option): string {
+  const facts = optionFacts(option, (choices) => choices.join("|"));
+  return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
+}
+
+/** A switch that is off goes without saying. */
+function defaultOf(option: Option): string | undefined {
+  if (!("default" in option) || option.default === undefined || option.default === false) {
+    return undefined;
+  }
+  return String(option.default);
+}
+
+type Row = readonly [string, string];
+
+const HELP_ROW: Row = ["-h, --help", "print this"];
+
+/** Columns for the left part of rows, where the widest of them is not too wide. */
+function leftWidth(rows: readonly Row[]): number {
+  return Math.min(Math.max(...rows.map(([name]) => name.length)), 24);
+}
+
+/** Two columns; a name that is too long for the first has its text begin on the next line. */
+function columns(rows: readonly Row[], left = leftWidth(rows)): string[] {
+  const margin = " ".repeat(INDENT.length + left + 2);
+  return rows.flatMap(([name, text]) => {
+    const lines = wrap(text, WIDTH - margin.length).map((line) => margin + line);
+    if (name.length > left) return [INDENT + name, ...lines];
+    const [first, ...rest] = lines;
+    return [`${INDENT}${name.padEnd(left)}  ${first!.slice(margin.length)}`, ...rest];
+  });
+}
+
+function indented(lines: readonly string[]): string[] {
+  return lines.map((line) => INDENT + line);
+}
+
+/** Breaks at spaces; a single word may be wider than `width`. */
+function wrap(text: string, width = WIDTH): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = "";
+    }
+    line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** Paragraphs with an empty line between them. */
+function page(paragraphs: readonly (readonly string[])[]): string {
+  return paragraphs.map((lines) => lines.join("\n") + "\n").join("\n");
+}

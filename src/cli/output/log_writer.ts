@@ -1,0 +1,96 @@
+import { utf8 } from "../../base/bytes.ts";
+import { type LogFields, type LogLevel, type LogRecord, URGENCY } from "../../base/log.ts";
+import { type LogOutput, standardError } from "./log_output.ts";
+
+export type LogFormat = "text" | "json";
+
+export interface LogSettings {
+  /** The least urgent level that is printed. */
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** SGR colours: red, yellow, green, grey. */
+const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
+
+/**
+ * Prints log records on standard error, each line in one write, so that lines of several
+ * processes do not mix. Never waits (log_output.ts): what cannot be written is counted, and the
+ * count is a line of the log as well.
+ */
+export function makeLogPrinter(
+  settings: LogSettings,
+  o: { color: boolean } = { color: hasColor() },
+  output: Pick<LogOutput, "write" | "describeLost"> = standardError,
+): (record: LogRecord) => void {
+  const line = (record: LogRecord) =>
+    `${settings.format === "json" ? jsonLine(record) : textLine(record, o)}\n`;
+  output.describeLost = (count) =>
+    line({
+      time: Date.now(),
+      level: "warn",
+      message: "lines of this log could not be written",
+      fields: { count },
+    });
+  return (record) => {
+    if (URGENCY[record.level] >= URGENCY[settings.level]) output.write(utf8(line(record)));
+  };
+}
+
+/** Deno reads NO_COLOR itself and needs no permission for that; empty is unset (no-color.org). */
+export function hasColor(): boolean {
+  return Deno.stderr.isTerminal() && !Deno.noColor;
+}
+
+/** Writes one line of text on standard error where there is no log yet. */
+export function printPlain(line: string): void {
+  standardError.write(utf8(`${escapeControls(line)}\n`));
+}
+
+/** `2026-11-21T09:00:00.123Z info  message  key=value key="two words"` */
+export function textLine(record: LogRecord, o: { color: boolean }): string {
+  const level = record.level.padEnd(5);
+  const painted = o.color ? `\x1b[${COLOR[record.level]}m${level}\x1b[0m` : level;
+  const head = `${isoTime(record.time)} ${painted} ${escapeControls(record.message)}`;
+  const facts = fieldsText(record.fields);
+  return facts === "" ? head : `${head}  ${facts}`;
+}
+
+/** `key=value key="two words"`, without those that are undefined. */
+export function fieldsText(fields: LogFields): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${textValue(String(value))}`).join(" ");
+}
+
+/** One JSON object; fields come last and can replace none of the first three. */
+export function jsonLine(record: LogRecord): string {
+  const head = { time: isoTime(record.time), level: record.level, msg: record.message };
+  return escapeControls(JSON.stringify(Object.assign({}, head, record.fields, head)));
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function textValue(value: string): string {
+  const isPlain = value !== "" && !/[\s"=\\]/.test(value) && !INVISIBLE.test(value);
+  return isPlain ? value : escapeControls(JSON.stringify(value));
+}
+
+/**
+ * Control, format (among them those that turn the direction of text), line and paragraph
+ * separator characters, and halves of surrogate pairs: with these a peer could forge a line or
+ * steer a terminal.
+ */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
+
+/** Each invisible character as JSON's `\u` escape, so that JSON stays JSON of the same meaning. */
+function escapeControls(text: string): string {
+  return text.replace(ALL_INVISIBLE, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join(""));
+}

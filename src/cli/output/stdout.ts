@@ -1,0 +1,27 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
+
+/**
+ * Prints what a command was asked for, and waits until it is written: on a thread of the runtime's
+ * pool, so that signals are heard where nobody reads. A reader that went away (`ttun --help | head
+ * -1`) has what it wanted.
+ *
+ * @throws {TtunError} system when it cannot be written
+ * @throws the reason of `signal` when that comes first; the rest may be written or not
+ */
+export async function print(text: string, signal?: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  using _tie = signal === undefined ? null : onAbort(signal, reject);
+  await Promise.race([writeAll(utf8(text)), aborted]);
+}
+
+async function writeAll(bytes: Uint8Array): Promise<void> {
+  try {
+    for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TtunError("system", `Cannot write to standard output: ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,45 @@
+import type { Logger } from "../../base/log.ts";
+import type { Usr1 } from "../platform/debugger.ts";
+
+/** How often SIGUSR1 is looked for, in milliseconds: nothing wakes ttun when it comes. */
+const INTERVAL = 1000;
+
+/**
+ * SIGUSR1 and SIGUSR2 ask for a line of counters, as SIGUSR2 does at OpenVPN. Neither ends ttun, as
+ * both do to a program that does not know them.
+ */
+export class StatusSignals implements Disposable {
+  readonly #listeners = new Set<() => void>();
+  readonly #undo = new DisposableStack();
+
+  constructor(usr1: Usr1 | null, log: Logger) {
+    if (Deno.build.os === "windows") return;
+    let last = -Infinity;
+    const tell = () => {
+      // Limits SIGUSR2 like SIGUSR1, since whoever may send signals shall not fill the log by them.
+      const now = performance.now();
+      if (now - last < INTERVAL / 2) return;
+      last = now;
+      for (const listener of this.#listeners) listener();
+    };
+    Deno.addSignalListener("SIGUSR2", tell);
+    this.#undo.defer(() => Deno.removeSignalListener("SIGUSR2", tell));
+    if (usr1 === null) return;
+    const timer = setInterval(() => {
+      const state = usr1.check();
+      if (state === "came") tell();
+      if (state === "stolen") log.warn("SIGUSR1 had been taken by the runtime and is taken back");
+    }, INTERVAL);
+    this.#undo.defer(() => clearInterval(timer));
+  }
+
+  /** Calls `listener` at each of these signals until disposed of. */
+  on(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  [Symbol.dispose](): void {
+    this.#undo.dispose();
+  }
+}

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { test } from "../../../tests/check.ts";
+import { TtunError } from "../../base/errors.ts";
+import { type LogRecord, makeLogger } from "../../base/log.ts";
+import { type RunContext, Stopped } from "../command/context.ts";
+import type { ProxyConfig } from "./messages.ts";
+import { Plane, type PlaneLife } from "./worker.ts";
+import { FACTS, type Script } from "./worker_fixture.ts";
+
+const ENTRY = new URL("./worker_fixture.ts", import.meta.url);
+const LOOPS = Deno.build.os === "linux" ? ["blocking", "messages"] as const : ["messages"] as const;
+
+type Facts = typeof FACTS;
+
+/** A plane that plays the script, and what is seen of it. */
+async function world(
+  script: Script,
+  life: (stop: () => void, said: string[]) => Partial<PlaneLife<Facts, string>>,
+) {
+  const root = new AbortController();
+  const said: string[] = [];
+  const stop = () => root.abort(new Stopped("the test"));
+  const printRecord = (record: LogRecord) => {
+    said.push(record.message);
+    if (record.message === "gone") stop(); // the last that it says by itself
+  };
+  const context: RunContext = {
+    signal: root.signal,
+    log: makeLogger(printRecord, () => 0),
+    printRecord,
+    logLevel: "info",
+    secretsHidden: true,
+    onStatus: () => ({ [Symbol.dispose]: () => {} }),
+  };
+  using libc = script.loop === "blocking" ? openLibc() : null;
+  let error: unknown = null;
+  {
+    // The script stands in a config's place.
+    const config = script as unknown as ProxyConfig;
+    await using plane = new Plane<Facts, string>(config, { libc, context, entry: ENTRY });
+    const standard: PlaneLife<Facts, string> = {
+      prepare: (facts) => {
+        said.push(`ready ${facts.listen}`);
+        return Promise.resolve("north");
+      },
+      afterwards: () => {
+        said.push("afterwards");
+        return Promise.resolve();
+      },
+    };
+    try {
+      await plane.run({ ...standard, ...life(stop, said) });
+    } catch (thrown) {
+      error = thrown;
+    }
+  }
+  return { said, error };
+}
+
+for (const loop of LOOPS) {
+  test(`a plane is prepared, told to go, answered and stopped: ${loop}`, async () => {
+    const { said, error } = await world({ loop, play: "serve" }, (_, said) => ({
+      metV2: () => {
+        said.push("met");
+        return Promise.resolve();
+      },
+    }));
+    assert.equal(error, null);
+    assert.match(said[4]!, /^name: Cannot resolve "a\.\.b"/);
+    assert.deepEqual(said.toSpliced(4, 1), [
+      `ready ${FACTS.listen}`,
+      "go north",
+      "met",
+      "192.0.2.7",
+      "gone",
+      "stopped",
+      "afterwards",
+    ]);
+  });
+
+  test(`a session waits until its addresses are taken: ${loop}`, async () => {
+    const { said, error } = await world({ loop, play: "addresses" }, (_, said) => ({
+      addresses: (addresses) => {
+        said.push(addresses.join());
+        return Promise.resolve();
+      },
+    }));
+    assert.equal(error, null);
+    assert.deepEqual(said, [
+      `ready ${FACTS.listen}`,
+      "10.9.0.2/24",
+      "gone",
+      "afterwards",
+    ]);
+  });
+
+  test(`what fails when addresses are taken ends the plane, and is told: ${loop}`, async () => {
+    const failure = new TtunError("hook", "It does not work");
+    const { said, error } = await world({ loop, play: "addresses" }, () => ({
+      addresses: () => Promise.reject(failure),
+    }));
+    assert.equal(error, failure);
+    assert.deepEqual(said, [`ready ${FACTS.listen}`, "afterwards"]);
+  });
+
+  test(`what a plane fails of is what its main thread fails of: ${loop}`, async () => {
+    const early = await world({ loop, play: "refuse" }, () => ({}));
+    assert.ok(early.error instanceof TtunError);
+    assert.deepEqual([early.error.kind, early.error.message], ["in_use", "The port is taken"]);
+    assert.deepEqual(early.said, []);
+    const late = await world({ loop, play: "fail" }, () => ({}));
+    assert.ok(late.error instanceof TtunError);
+    assert.deepEqual([late.error.kind, late.error.message], ["exhausted", "Out of north"]);
+    assert.deepEqual(late.said, [`ready ${FACTS.listen}`, "afterwards"]);
+  });
+
+  test(`a plane that is stopped before it goes never goes: ${loop}`, async () => {
+    const { said, error } = await world({ loop, play: "serve" }, (stop) => ({
+      prepare: () => {
+        stop();
+        return Promise.resolve("north");
+      },
+    }));
+    assert.equal(error, null);
+    assert.deepEqual(said, ["afterwards"]);
+  });
+
+  test(`what fails in the preparation ends the plane, and is told: ${loop}`, async () => {
+    const failure = new TtunError("hook", "It does not work");
+    const { said, error } = await world({ loop, play: "serve" }, () => ({
+      prepare: () => Promise.reject(failure),
+    }));
+    assert.equal(error, failure);
+    assert.deepEqual(said, ["afterwards"]);
+  });
+}
+
+test("a plane that ends by itself without an error has ended as it was to", async () => {
+  const { said, error } = await world({ loop: "messages", play: "end" }, () => ({}));
+  assert.equal(error, null);
+  assert.deepEqual(said, [`ready ${FACTS.listen}`, "afterwards"]);
+});
+
+test("an exception that nobody catches in the plane is a bug, and ends it", async () => {
+  const { said, error } = await world({ loop: "messages", play: "crash" }, () => ({}));
+  assert.ok(error instanceof TtunError);
+  assert.equal(error.kind, "internal");
+  assert.match(error.message, /broken/);
+  assert.deepEqual(said, [`ready ${FACTS.listen}`, "afterwards"]);
+});
+
+test("a plane that does not stop is left behind, and that is told", async () => {
+  const { said, error } = await world({ loop: "messages", play: "deaf" }, (stop, said) => ({
+    prepare: () => {
+      setTimeout(stop);
+      said.push("prepared");
+      return Promise.resolve("north");
+    },
+  }));
+  assert.equal(error, null);
+  assert.deepEqual(said, [
+    "prepared",
+    "the data plane does not stop: it is left behind",
+    "afterwards",
+  ]);
+});
+
+test("who asks to stop before the plane is there is heard when it is", async () => {
+  const root = new AbortController();
+  root.abort(new Stopped("the test"));
+  const said: string[] = [];
+  const context: RunContext = {
+    signal: root.signal,
+    log: makeLogger(({ message }) => said.push(message), () => 0),
+    printRecord: ({ message }) => said.push(message),
+    logLevel: "info",
+    secretsHidden: true,
+    onStatus: () => ({ [Symbol.dispose]: () => {} }),
+  };
+  const script: Script = { loop: "messages", play: "serve" };
+  await using plane = new Plane<Facts, string>(script as unknown as ProxyConfig, {
+    libc: null,
+    context,
+    entry: ENTRY,
+  });
+  await plane.run({ prepare: () => Promise.reject(new Error("was prepared")) });
+  assert.deepEqual(said, []);
+});

@@ -1,0 +1,34 @@
+import { TtunError } from "../../base/errors.ts";
+import { polledPaths } from "../../io/netcfg/polled_paths.ts";
+import type { Machine } from "./platform.ts";
+import { openDenoSockets } from "./sockets_deno.ts";
+
+/**
+ * A system without a reactor of ours: Deno's own sockets and timers. `device` opens and configures
+ * the TUN device in the system's own way.
+ */
+export function openOnDeno(
+  device: Pick<Machine, "openDevice" | "configure" | "changeAddresses">,
+): Machine {
+  const refuse = (option: string) => {
+    throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
+  };
+  const sockets = openDenoSockets();
+  return {
+    ...device,
+    ...sockets,
+    // Nothing is watched there: what others change shows when the tunnel carries nothing.
+    keep: (name) => ({
+      paths: polledPaths(sockets.clock, name),
+      sessionBegins: () => {},
+      warnOfDuplicates: () => {},
+      conflictOf: () => null,
+      changeAddresses: device.changeAddresses,
+      [Symbol.dispose]: () => {},
+    }),
+    check: ({ congestion, io }) => {
+      if (congestion !== undefined) refuse("--congestion");
+      if (io === "ffi") refuse("--io ffi");
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { TtunError } from "../../base/errors.ts";
+import { DEVICE_QUEUE } from "../../base/packets.ts";
+import { hasCongestion } from "../../../ffi/linux/socket.ts";
+import { changeAddresses, configure } from "../../io/netcfg/linux.ts";
+import { openDevice } from "../../io/tun/linux.ts";
+import { LinuxKeeper } from "../tun/device_keeper.ts";
+import type { Machine } from "./platform.ts";
+import { openLinuxSockets } from "./sockets_linux.ts";
+
+/**
+ * A super-packet with its frame and tag shall go as one through the carrier's TCP, whose own
+ * super-packets are of 45 segments: 64 260 bytes over IPv6, 65 160 over IPv4 with timestamps. What
+ * is longer leaves a few bytes for a packet of their own, and everything is done twice.
+ */
+const GSO_MAX_SIZE = 64_000;
+
+const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
+
+/** Linux: everything by system calls. */
+export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
+  const sockets = openLinuxSockets(io);
+  const { libc, reactor } = sockets;
+  return {
+    ...sockets,
+    openDevice: (config, signal) =>
+      openDevice(reactor, {
+        name: config.device,
+        mtu: config.mtu,
+        signal,
+        offload: config.offload,
+      }),
+    configure: (device, config) => configure(libc, device, { ...config, tuning: TUNING }),
+    keep: (device, config, log) => new LinuxKeeper(sockets, device, config, log),
+    changeAddresses: (device, o) => changeAddresses(libc, device, o),
+    check: ({ congestion }) => {
+      if (congestion === undefined || hasCongestion(libc, congestion)) return;
+      throw new TtunError(
+        "usage",
+        `Cannot use --congestion ${congestion}: this kernel does not have it, or gives it to root ` +
+          "only; see sysctl net.ipv4.tcp_available_congestion_control (and: sudo modprobe tcp_bbr)",
+      );
+    },
+  };
+}

@@ -1,0 +1,59 @@
+import { DnsClient } from "../../app/net/dns_client.ts";
+import { NameService } from "../../app/net/name_service.ts";
+import { lookUpBySwitch } from "../../app/net/name_switch.ts";
+import { SystemLookups } from "../../app/net/system_lookups.ts";
+import { WatchedFile } from "../../app/net/watched_file.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { FileSource } from "../../contract/names.ts";
+import { parseHosts } from "../../core/dns/hosts_file.ts";
+import { parseNsswitch } from "../../core/dns/nsswitch.ts";
+import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { PosixDatagrams } from "../../io/net/posix_datagrams.ts";
+import { PosixNet } from "../../io/net/posix_net.ts";
+import type { Reactor } from "../../io/reactor/reactor.ts";
+import { posixFiles } from "../../io/net/system_files.ts";
+import { rng } from "./rng.ts";
+
+/** Lists of names that are to lead nowhere have some megabytes. */
+const MOST_HOSTS = 16 * 1024 * 1024;
+const MOST_TEXT = 65_536;
+
+/**
+ * Names in the data plane. On the reactor (Linux) they are resolved by questions of its own, which
+ * cost no thread and end when nobody waits for them. Without one there is only the C library, a few
+ * names at once. `ask`: it, in the main thread.
+ */
+export function openNames(
+  ask: (host: string) => Promise<string[]>,
+  { libc, reactor }: { readonly libc: Libc | null; readonly reactor: Reactor | null },
+): Resolver {
+  const system = new SystemLookups(ask);
+  if (libc === null || reactor === null) {
+    return new NameService(({ name, isAbsolute }, { owner, signal }) =>
+      system.lookUp(isAbsolute ? `${name}.` : name, owner, signal)
+    );
+  }
+  const files = posixFiles(libc);
+  const watch = fileWatcher(files, reactor);
+  const hostName = watch("/proc/sys/kernel/hostname", (text) => (text ?? "").trim().toLowerCase());
+  const resolvConf = watch("/etc/resolv.conf", (text) => parseResolvConf(text, hostName.value));
+  const nsswitch = watch("/etc/nsswitch.conf", parseNsswitch);
+  const hosts = watch("/etc/hosts", parseHosts, MOST_HOSTS);
+  const datagrams = new PosixDatagrams(reactor);
+  const dialer = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
+  return new NameService(lookUpBySwitch({
+    order: () => nsswitch.value,
+    hosts: () => hosts.value,
+    hostName: () => hostName.value,
+    dns: new DnsClient({ conf: () => resolvConf.value, datagrams, dialer, clock: reactor, rng }),
+    system,
+    sourceOf: (host) => datagrams.sourceOf(host),
+    exists: (path) => files.stampOf(path) !== null,
+  }));
+}
+
+function fileWatcher(source: FileSource, clock: Clock) {
+  return <T>(path: string, parse: (text: string | null) => T, most = MOST_TEXT) =>
+    new WatchedFile({ source, clock, path, most, parse });
+}

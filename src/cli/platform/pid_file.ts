@@ -1,0 +1,140 @@
+import { dirname } from "node:path";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { requirePermissions } from "./permissions.ts";
+import { whyNotOurs } from "./folders.ts";
+import { openNew, removeIfThere } from "./new_file.ts";
+import { trustedOwners } from "./owners.ts";
+import { readRegular } from "./read_regular.ts";
+
+/** A process number, a line end, and what other programs may add. */
+const MOST_BYTES = 4096;
+
+/** Checks beforehand what `writePidFile` needs. @throws {TtunError} privilege */
+export function mayWritePidFile(path: string): void {
+  const name = `process number file ${JSON.stringify(path)}`;
+  requirePermissions([
+    { permission: { name: "write", path }, purpose: `write ${name}` },
+    { permission: { name: "read", path }, purpose: `read ${name}` },
+    ...(Deno.build.os === "windows" ? [] : [
+      {
+        permission: { name: "read", path: "/" } as const,
+        purpose: `look at the folders of ${name}`,
+      },
+      {
+        permission: { name: "sys", kind: "uid" } as const,
+        purpose: `tell whose the folders of ${name} are`,
+      },
+    ]),
+  ]);
+}
+
+/**
+ * Writes this process's number and a line end into a new file, which disposal, or the end of the
+ * process, removes; not where it has become another's meanwhile. A file of an earlier process makes
+ * place; a link, a pipe, or what another user has put there is an error.
+ * @throws {TtunError} usage, privilege
+ */
+export function writePidFile(path: string, log: Logger): Disposable {
+  const text = utf8(`${Deno.pid}\n`);
+  const file = create(path, text);
+  let isThere = true;
+  const remove = () => {
+    if (!isThere) return;
+    isThere = false;
+    removeEventListener("unload", remove);
+    try {
+      using _ = file; // until now, so that no other file could get its number
+      if (!isStill(path, file, text)) return;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      log.warn("cannot remove the process number file", { path, why: reasonOf(error) });
+      return;
+    }
+    try {
+      removeIfThere(path);
+    } catch (error) {
+      log.warn("cannot remove the process number file", { path, why: reasonOf(error) });
+    }
+  };
+  // A second Ctrl-C ends the process at once.
+  addEventListener("unload", remove);
+  return { [Symbol.dispose]: remove };
+}
+
+/** @throws {TtunError} */
+function create(path: string, text: Uint8Array): Deno.FsFile {
+  const why = whyNotOurs(dirname(path)) ?? whyNotReplaced(path);
+  if (why !== null) throw cannotWrite(path, why, undefined);
+  try {
+    removeIfThere(path);
+    return openNew(path, text, { mode: 0o644 });
+  } catch (error) {
+    throw cannotWrite(path, reasonOf(error), error);
+  }
+}
+
+/** Why what has the name already cannot make place, or null. */
+function whyNotReplaced(path: string): string | null {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw cannotWrite(path, reasonOf(error), error);
+  }
+  const whose = info.uid === null ? "" : ` of user ${info.uid}`;
+  if (info.isSymlink) return `a symbolic link${whose} is there; remove it, or name its target`;
+  if (info.isDirectory) return "it is a directory";
+  if (!info.isFile) return `a pipe, socket or device${whose} is there`;
+  const trusted = trustedOwners();
+  if (trusted !== null && info.uid !== null && !trusted.has(info.uid)) {
+    return `a file${whose} is there; remove it, or name another`;
+  }
+  return hasNumber(path) ? null : "a file is there that no process number is in; remove it";
+}
+
+function hasNumber(path: string): boolean {
+  try {
+    const bytes = readRegular(path, MOST_BYTES, () => true);
+    return bytes !== null && /^\s*(?:[0-9]|$)/.test(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true; // it has gone meanwhile
+    throw cannotWrite(path, reasonOf(error), error);
+  }
+}
+
+/** True while the name means the file that we made, with what we have written. */
+function isStill(path: string, file: Deno.FsFile, text: Uint8Array): boolean {
+  const [ours, there] = [file.statSync(), Deno.lstatSync(path)];
+  if (!there.isFile || there.ino !== ours.ino || there.dev !== ours.dev) {
+    if (there.isFile || there.isSymlink) return false;
+    throw new Error("something else has its name now");
+  }
+  if (ours.size !== text.length) return false;
+  const content = new Uint8Array(text.length);
+  file.seekSync(0, Deno.SeekMode.Start);
+  file.readSync(content);
+  return content.every((byte, i) => byte === text[i]);
+}
+
+function cannotWrite(path: string, why: string, cause: unknown): TtunError {
+  const kind = cause instanceof Deno.errors.PermissionDenied ||
+      cause instanceof Deno.errors.NotCapable
+    ? "privilege"
+    : "usage";
+  return new TtunError(kind, `Cannot write process number file ${JSON.stringify(path)}: ${why}`, {
+    cause,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
+  if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
+  if (error instanceof Deno.errors.NotFound) return "there is no such folder";
+  if (error instanceof Deno.errors.AlreadyExists) {
+    return "somebody else has made it in this moment";
+  }
+  return error instanceof Error ? error.message : String(error);
+}

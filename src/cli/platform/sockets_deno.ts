@@ -1,0 +1,37 @@
+import { TtunError } from "../../base/errors.ts";
+import { DenoClock } from "../../io/reactor/deno_clock.ts";
+import { denoAddresses } from "../../io/netcfg/own_addresses.ts";
+import { DenoNet } from "../../io/net/deno_net.ts";
+import type { NetConfig, SocketMachine } from "./platform.ts";
+
+/** @throws {TtunError} usage: Deno has no call that limits them before a socket connects */
+export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfig): void {
+  if (dial === undefined && listen === undefined) return;
+  throw new TtunError(
+    "usage",
+    "Cannot use --segment-size with Deno's own sockets: it takes native ones (Linux, --io ffi)",
+  );
+}
+
+/** Deno's own sockets and timers: where there is no reactor of ours, and without native calls. */
+export function openDenoSockets(): SocketMachine {
+  const clock = new DenoClock();
+  return {
+    clock,
+    descriptors: Infinity, // Deno raises the limit by itself
+    ownAddresses: () => denoAddresses(clock),
+    reactor: null,
+    libc: null,
+    openNet: (config) => {
+      refuseSegmentLimits(config);
+      return new DenoNet(null);
+    },
+    userChange: () => {
+      const why = Deno.build.os === "linux"
+        ? "it takes native calls, which Deno was started without (--allow-ffi)"
+        : "it is for Linux only";
+      throw new TtunError("usage", `Cannot use --user: ${why}`);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,47 @@
+import { raiseDescriptorLimit } from "../../../ffi/linux/descriptor_limit.ts";
+import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
+import { becomeUser, CAP_NET_ADMIN, findUser } from "../../../ffi/linux/user.ts";
+import { DenoNet } from "../../io/net/deno_net.ts";
+import { linuxAddresses } from "../../io/netcfg/own_addresses.ts";
+import { PosixNet } from "../../io/net/posix_net.ts";
+import { Reactor } from "../../io/reactor/reactor.ts";
+import type { SocketMachine } from "./platform.ts";
+import { refuseSegmentLimits } from "./sockets_deno.ts";
+
+/** Linux: `busyPoll` as of Reactor. By system calls, the wait blocks unless Deno's own sockets are used. */
+export function openLinuxSockets(
+  io: "auto" | "ffi" | "deno",
+  o: { busyPoll?: boolean } = {},
+): SocketMachine & { readonly reactor: Reactor; readonly libc: Libc } {
+  const libc = openLibc();
+  const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking", o);
+  return {
+    libc,
+    descriptors: raiseDescriptorLimit(libc),
+    clock: reactor,
+    reactor,
+    ownAddresses: () => linuxAddresses(libc, reactor),
+    openNet: (config, log) => {
+      if (config.io !== "deno") {
+        // Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net`.
+        const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
+        return new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
+      }
+      refuseSegmentLimits(config);
+      if (config.mptcp === true) {
+        log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
+      }
+      return new DenoNet(libc);
+    },
+    userChange: (name, change) => {
+      const user = findUser(libc, name);
+      // Where the loop waits on Deno's pool, this thread starts others, which would keep it too.
+      const mayKeep = change !== undefined && reactor.mode === "blocking";
+      return () => becomeUser(libc, user, mayKeep ? { keep: CAP_NET_ADMIN } : {});
+    },
+    async [Symbol.asyncDispose]() {
+      await reactor[Symbol.asyncDispose]();
+      libc[Symbol.dispose]();
+    },
+  };
+}

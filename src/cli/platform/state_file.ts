@@ -1,0 +1,123 @@
+import { toHex, utf8 } from "../../base/bytes.ts";
+import { isGranted } from "./permissions.ts";
+import { whyNotOurs } from "./folders.ts";
+import { removeIfThere, writeNew } from "./new_file.ts";
+import { trustedOwners } from "./owners.ts";
+import { readRegular } from "./read_regular.ts";
+import { rng } from "./rng.ts";
+
+/** Where state is kept: systemd's directory, the user's, or for root the system's. null = nowhere. */
+export function stateDirectory(): string | null {
+  const env = (name: string) =>
+    isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
+  const systemd = env("STATE_DIRECTORY");
+  if (systemd !== undefined && systemd !== "") return systemd.split(":")[0]!;
+  if (Deno.build.os !== "windows" && isRoot()) return "/var/lib/ttun";
+  const xdg = env("XDG_STATE_HOME");
+  if (xdg !== undefined && xdg !== "") return `${xdg}/ttun`;
+  const home = env("HOME") ?? env("USERPROFILE");
+  return home === undefined || home === "" ? null : `${home}/.local/state/ttun`;
+}
+
+function isRoot(): boolean {
+  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
+}
+
+/** True when Deno's permissions allow state to be kept there. */
+export function mayKeepState(directory: string): boolean {
+  return isGranted({ name: "read", path: directory }) &&
+    isGranted({ name: "write", path: directory });
+}
+
+/** Why nothing can be kept where `mayKeepState` says so. */
+export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)";
+
+/**
+ * Makes the directory for a user that this process will become. One that is there already stays its
+ * owner's; what goes wrong shows when something is written.
+ */
+export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
+  if (whyNotOurs(directory) !== null) return;
+  try {
+    Deno.mkdirSync(directory.replace(/\/[^/]*$/, "") || "/", { recursive: true, mode: 0o755 });
+    if (whyNotOurs(directory) !== null) return; // somebody may have been faster
+    Deno.mkdirSync(directory, { mode: 0o700 });
+    Deno.chownSync(directory, user.uid, user.gid);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+}
+
+/**
+ * A file of the directory, "" where it cannot be read, is no ordinary file, longer than `mostBytes`,
+ * or another user's than ours, the system's or the directory's.
+ */
+export function readState(directory: string, file: string, mostBytes: number): string {
+  try {
+    if (whyNotOurs(directory) !== null) return "";
+    const bytes = readRegular(`${directory}/${file}`, mostBytes, ownersOf(directory));
+    return bytes === null ? "" : new TextDecoder().decode(bytes);
+  } catch (error) {
+    if (error instanceof Error) return "";
+    throw error;
+  }
+}
+
+/** Owners that a file of the directory may have; null = files have none here. */
+function ownersOf(directory: string): (owner: number | null) => boolean {
+  const trusted = trustedOwners();
+  const { uid } = Deno.statSync(directory); // after --user it is that user's, and so are its files
+  return (owner) => trusted === null || owner === null || trusted.has(owner) || owner === uid;
+}
+
+/**
+ * Writes a file that only its owner may read, at once or not at all: a reader sees the old text or
+ * the new one. Makes the directory. Returns a sentence on why that was not possible, or null.
+ */
+export function writeState(directory: string, file: string, text: string): string | null {
+  try {
+    const why = whyNotOurs(directory);
+    if (why !== null) return cannotWrite(directory, why);
+    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const since = whyNotOurs(directory); // somebody may have been faster
+    if (since !== null) return cannotWrite(directory, since);
+    replaceFile(`${directory}/${file}`, text);
+    return null;
+  } catch (error) {
+    return cannotWrite(directory, reasonOf(error, file));
+  }
+}
+
+function cannotWrite(directory: string, why: string): string {
+  return `cannot write into ${directory}: ${why}; set STATE_DIRECTORY to a directory that ttun ` +
+    "may write to";
+}
+
+function replaceFile(path: string, text: string): void {
+  const next = `${path}.${toHex(rng(8))}`; // nobody can have something there beforehand
+  writeNew(next, utf8(text), { mode: 0o600, durable: true });
+  try {
+    Deno.renameSync(next, path);
+  } catch (error) {
+    removeIfThere(next);
+    throw error;
+  }
+}
+
+const REASONS: Record<string, string> = {
+  EEXIST: "that is a file",
+  ENOTDIR: "what it is to be in is no directory",
+  EACCES: "no privilege for it",
+  EPERM: "no privilege for it",
+  EROFS: "that file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the user's share of the disk is full",
+};
+
+/** Why a call on the file system failed, without Deno's own words. */
+function reasonOf(error: unknown, file: string): string {
+  if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
+  const code = (error as { code?: string }).code ?? (error as Error).name;
+  if (code === "EISDIR") return `${file} in it is a directory`;
+  return REASONS[code] ?? `the operating system refuses it (${code})`;
+}

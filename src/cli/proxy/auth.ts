@@ -1,0 +1,75 @@
+import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { RunContext } from "../command/context.ts";
+import { denoKeyHost, type KeyHost } from "../secrets/key_environment.ts";
+import type { Credentials } from "../plane/messages.ts";
+import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
+import { oneLine } from "../secrets/text_bytes.ts";
+
+/** What a length byte of SOCKS5 can say (RFC 1929). */
+const LONGEST = 255;
+
+const VARIABLE = "TTUN_PROXY_AUTH";
+
+const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
+
+/**
+ * Who may use a client's proxy: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, which is removed from
+ * the environment; null where there is none of them. The first that is there counts.
+ * @throws {TtunError} usage, privilege. No message has anything of the secret.
+ */
+export async function resolveAuth(
+  options: { readonly auth: string | undefined; readonly authFile: string | undefined },
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
+  host: KeyHost = denoKeyHost,
+): Promise<Credentials | null> {
+  const fromEnv = host.env.get(VARIABLE);
+  if (fromEnv !== undefined) host.env.forget(VARIABLE);
+
+  if (options.auth !== undefined) {
+    warnOfArgument(context);
+    return parseCredentials(utf8(options.auth), "--auth");
+  }
+  if (options.authFile !== undefined) {
+    const bytes = await readSecretFile(options.authFile, AUTH, context, host);
+    return parseCredentials(bytes, "--auth-file");
+  }
+  return fromEnv === undefined ? null : parseCredentials(utf8(fromEnv), VARIABLE);
+}
+
+function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secretsHidden">): void {
+  const sight = secretsHidden
+    ? "was visible in process lists until ttun hid it"
+    : "is visible in process lists";
+  log.warn(
+    `The password given by --auth ${sight}, and a shell's history may keep it; ` +
+      `use --auth-file or ${VARIABLE}`,
+  );
+}
+
+/** The first colon ends the user (RFC 7617 section 2). */
+function parseCredentials(bytes: Uint8Array, source: string): Credentials {
+  const text = new TextDecoder().decode(oneLine(bytes));
+  const refuse = (why: string) =>
+    new TtunError("usage", `Cannot use what ${source} says of user and password: ${why}`);
+  // What is not UTF-8 has reached us as U+FFFD.
+  if (/[\p{Cc}\ufffd]/u.test(text)) throw refuse("it is not one line of UTF-8 text");
+  const colon = text.indexOf(":");
+  if (colon < 0) throw refuse("write USER:PASSWORD");
+  const [user, password] = [utf8(text.slice(0, colon)), utf8(text.slice(colon + 1))];
+  if (Math.min(user.length, password.length) === 0) throw refuse("neither may be empty");
+  if (Math.max(user.length, password.length) > LONGEST) {
+    throw refuse(`neither may be longer than ${LONGEST} bytes`);
+  }
+  return { user, password };
+}
+
+/** What asks whether somebody is that user. How long it takes tells the lengths at the most. */
+export function passwordCheck(wanted: Credentials): CheckPassword {
+  return (user, password) => {
+    const isUser = constantTimeEqual(user, wanted.user);
+    const isPassword = constantTimeEqual(password, wanted.password);
+    return isUser && isPassword;
+  };
+}

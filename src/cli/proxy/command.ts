@@ -1,0 +1,139 @@
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { TtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
+import type { RunContext } from "../command/context.ts";
+import { readDirectFile } from "./bypass_file.ts";
+import { resolveKey } from "../secrets/key_source.ts";
+import { warnOfWeakPassword } from "../secrets/key_strength.ts";
+import type { ProxyConfig, ProxyFacts } from "../plane/messages.ts";
+import {
+  isGranted,
+  type Need,
+  requirePermissions,
+  revokePermissions,
+} from "../platform/permissions.ts";
+import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
+import { Plane } from "../plane/worker.ts";
+import { resolveAuth } from "./auth.ts";
+import { clientKey, looksNamed, serverKeys } from "./keys.ts";
+import { warnOfSharedKey } from "../secrets/shared_key.ts";
+import type { ProxyClientOptions, ProxyOptions, ProxyServerOptions } from "./options.ts";
+import { isLoopback, settingsOf } from "./settings.ts";
+import { resolveListenHost } from "../platform/resolve.ts";
+
+/**
+ * `ttun proxy server` and `ttun proxy client`: the control plane. It finds the keys, starts the data
+ * plane in a Worker, gives up what permissions are no longer needed, resolves the plane's names, and
+ * ends it when the signal aborts. Resolves to 0 when that was what ended it.
+ * @throws {TtunError} what else ended it
+ */
+export async function runProxy(
+  role: "server" | "client",
+  options: ProxyOptions,
+  context: RunContext,
+): Promise<number> {
+  const io = chooseIo(options.io);
+  requirePermissions(needs(io), `proxy-${role}`);
+  const { pid } = options;
+  if (pid !== undefined) mayWritePidFile(pid);
+  const config: ProxyConfig = {
+    kind: "proxy",
+    end: "server" in options
+      ? await clientEnd(options, context)
+      : await serverEnd(options, context),
+    ...settingsOf(options),
+    io,
+  };
+  // Where the plane's loop does not block it is told by messages alone.
+  using libc = io === "ffi" ? openLibc() : null;
+  using atEnd = new DisposableStack();
+  await using plane = new Plane<ProxyFacts, null>(config, { libc, context });
+  await plane.run({
+    // deno-lint-ignore require-await -- what the life of a plane wants is asynchronous elsewhere
+    prepare: async () => {
+      if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
+      revokePermissions(pid === undefined ? ["net"] : ["net", "read", "write"]);
+      return null;
+    },
+  });
+  context.signal.throwIfAborted();
+  return 0;
+}
+
+/** Native calls where they are to be had: they are faster, and nothing here depends on them. */
+function chooseIo(asked: ProxyOptions["io"]): ProxyConfig["io"] {
+  const isLinux = Deno.build.os === "linux";
+  if (asked === "auto") return isLinux && isGranted({ name: "ffi" }) ? "ffi" : "deno";
+  if (asked === "ffi" && !isLinux) {
+    throw new TtunError("usage", "Cannot use --io ffi: it is for Linux only");
+  }
+  return asked;
+}
+
+function needs(io: ProxyConfig["io"]): Need[] {
+  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
+  return [
+    { permission: { name: "net" }, purpose: "listen and connect" },
+    { permission: { name: "read" }, purpose: "start the data plane" },
+    ...(io === "ffi" ? [native] : []),
+  ];
+}
+
+async function serverEnd(
+  options: ProxyServerOptions,
+  context: RunContext,
+): Promise<ProxyConfig["end"]> {
+  const found = await resolveKey(options, context);
+  const keys = serverKeys(found);
+  if (looksNamed(found)) {
+    context.log.warn(
+      "The key file's only line looks like NAME:KEY, and is one key as it is; for one named key " +
+        "write a line that begins with # above it",
+    );
+  }
+  for (const { name, password } of keys) warnOfWeakPassword(password, name, context.log);
+  await abortable(
+    warnOfSharedKey(found, keys.map(({ password }) => password), context.log),
+    context.signal,
+  );
+  return {
+    role: "server",
+    host: await resolveListenHost(options.listen, context.signal),
+    keys,
+    allow: (options.allow ?? []).flat(),
+    deny: (options.deny ?? []).flat(),
+  };
+}
+
+async function clientEnd(
+  options: ProxyClientOptions,
+  context: RunContext,
+): Promise<ProxyConfig["end"]> {
+  const found = await resolveKey(options, context);
+  const password = clientKey(found);
+  warnOfWeakPassword(password, "", context.log);
+  await abortable(warnOfSharedKey(found, [password], context.log), context.signal);
+  const auth = await resolveAuth(options, context);
+  const fromFile = options.directFile === undefined
+    ? []
+    : await abortable(readDirectFile(options.directFile), context.signal);
+  const listen = {
+    host: await resolveListenHost(options.listen.host, context.signal),
+    port: options.listen.port,
+  };
+  if (auth === null && !isLoopback(listen.host)) {
+    context.log.warn(
+      "Everybody who reaches this proxy's address can use it: give --auth-file, or listen on " +
+        "127.0.0.1",
+    );
+  }
+  return {
+    role: "client",
+    server: options.server,
+    password,
+    listen,
+    direct: [...options.direct ?? [], ...fromFile],
+    isEager: options.eager === true,
+    auth,
+  };
+}

@@ -1,0 +1,87 @@
+import type { NamedKey } from "../../app/system/proxy_options.ts";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { KeySource, ResolvedKey } from "../secrets/key_source.ts";
+
+/** Each has ports of its own, a dozen at times. */
+const MOST_KEYS = 256;
+
+const NAME = /^[\p{L}\p{N}_.@-]{1,64}$/u;
+
+const LINE_FEED = 0x0a;
+
+/** Where one key may stand beside others. */
+const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
+
+/**
+ * The keys of a server: a file of more than one line has a named key on each. A file of one line,
+ * and what comes from anywhere else, is one key as it is.
+ * @throws {TtunError} usage
+ */
+export function serverKeys(found: ResolvedKey): NamedKey[] {
+  if (hasLines(found)) return parseNamedKeys(new TextDecoder().decode(found.key));
+  return [{ name: "", password: found.key }];
+}
+
+/**
+ * Whether it is one key that looks like a name and a key: what is left of a file of named keys when
+ * all others have been taken out is another key than before.
+ */
+export function looksNamed({ key, source }: ResolvedKey): boolean {
+  const text = new TextDecoder().decode(key);
+  const colon = text.indexOf(":");
+  const isPair = colon > 0 && colon < text.length - 1 && NAME.test(text.slice(0, colon));
+  return isPair && FILES.includes(source) && !text.includes("\n");
+}
+
+/** The key of a client. @throws {TtunError} usage, on a file that can only be a server's */
+export function clientKey(found: ResolvedKey): Uint8Array {
+  if (!hasLines(found)) return found.key;
+  throw new TtunError(
+    "usage",
+    "Cannot use the key file at a client: it has more than one line, as a server's with named " +
+      "keys; put the client's key alone into a file",
+  );
+}
+
+function hasLines({ key, source }: ResolvedKey): boolean {
+  return FILES.includes(source) && key.includes(LINE_FEED);
+}
+
+/**
+ * Reads lines of `NAME:KEY`; empty ones, and those that begin with `#`, are left out. No error
+ * repeats anything of a key.
+ * @throws {TtunError} usage
+ */
+export function parseNamedKeys(text: string): NamedKey[] {
+  const found: { name: string; key: string; line: number }[] = [];
+  text.split(/\r?\n/).forEach((marked, i) => {
+    const line = marked.replace(/^\ufeff+/, ""); // files that were joined may each have one
+    if (line.trim() === "" || line.trimStart().startsWith("#")) return;
+    const refuse = (why: string): never => {
+      throw new TtunError("usage", `Cannot use line ${i + 1} of the key file: ${why}`);
+    };
+    const colon = line.indexOf(":");
+    const [name, key] = [line.slice(0, colon), line.slice(colon + 1)];
+    if (colon < 0 || !NAME.test(name)) {
+      refuse(
+        "write NAME:KEY, the name of up to 64 letters, digits and _.@-; a key alone, without a " +
+          "name, must be the file's only line",
+      );
+    }
+    if (key === "") refuse("there is no key behind the name; ttun genkey makes one");
+    if (key.trim() !== key) refuse("the key begins or ends with a blank");
+    for (const other of found) {
+      if (other.name === name) refuse(`line ${other.line} has the same name`);
+      if (other.key === key) refuse(`line ${other.line} has the same key`);
+    }
+    if (found.length === MOST_KEYS) {
+      refuse(`there are ${MOST_KEYS} keys before it, and no more can be`);
+    }
+    found.push({ name, key, line: i + 1 });
+  });
+  if (found.length === 0) {
+    throw new TtunError("usage", "Cannot use the key file: there is no key in it");
+  }
+  return found.map(({ name, key }) => ({ name, password: utf8(key) }));
+}

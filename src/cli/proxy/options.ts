@@ -1,0 +1,317 @@
+import { formatIp, parseIp, readIpv6 } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
+import { CIPHER_NAMES } from "../../contract/cipher.ts";
+import { DirectRules } from "../../core/proxy/bypass_rules.ts";
+import { parseRule } from "../../core/proxy/acl.ts";
+import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
+import { readAddress, refuseForeign } from "../command/address_args.ts";
+import {
+  KEY_FILE_OPTION,
+  KEY_OPTION,
+  LOG_OPTIONS,
+  MEANS_OPTIONS,
+} from "../command/common_options.ts";
+import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
+import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
+
+/** What the program `tt` takes for a frame's text, which is more than a frame of its own can hold. */
+const LARGEST_MTU = 65_536;
+
+/** Timers count milliseconds in 31 bits. */
+const LONGEST_IDLE = 2_000_000;
+
+/** Where a client's programs find the proxy. */
+const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
+
+const WIRE_OPTIONS = {
+  cipher: {
+    names: ["cipher", "methods", "m"],
+    group: "security",
+    kind: "choice",
+    metavar: "NAME",
+    choices: CIPHER_NAMES,
+    default: "chacha20-poly1305",
+    help: "the cipher, the same on both ends",
+  },
+  portRange: {
+    names: ["port-range", "r"],
+    group: "basic",
+    kind: "string",
+    metavar: "A-B",
+    parse: parsePortRange,
+    default: DEFAULT_PORT_RANGE,
+    defaultText: formatPortRange(DEFAULT_PORT_RANGE),
+    help: "the server's ports, of which key and time choose one each minute; the same on both ends",
+  },
+  mtu: {
+    names: ["mtu"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "BYTES",
+    min: 1,
+    max: LARGEST_MTU,
+    help: "longest text of a frame that is sent",
+    defaultText: "as long as the other end takes",
+  },
+} as const satisfies OptionTable;
+
+const LIMIT_OPTIONS = {
+  connections: {
+    names: ["connections"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "N",
+    min: 1,
+    max: 1_000_000,
+    default: DEFAULT_LIMITS.total,
+    help: "serve so many connections at once",
+  },
+  perAddress: {
+    names: ["per-address"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "N",
+    min: 1,
+    max: 1_000_000,
+    default: DEFAULT_LIMITS.perAddress,
+    help: "serve so many at once from one IPv4 address or one IPv6 /64",
+  },
+  idle: {
+    names: ["idle"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 0,
+    max: LONGEST_IDLE,
+    default: DEFAULT_LIMITS.idleMs / 1000,
+    help: "close a connection that was silent both ways for so long; 0 = never",
+  },
+  halfClosed: {
+    names: ["half-closed"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 0,
+    max: LONGEST_IDLE,
+    default: DEFAULT_LIMITS.halfClosedMs / 1000,
+    help: "the same for a connection of which one way has ended; 0 = as --idle",
+  },
+  connectTimeout: {
+    names: ["connect-timeout"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "SECONDS",
+    min: 1,
+    max: 3600,
+    default: DEFAULT_LIMITS.connectMs / 1000,
+    help: "how long a target may take to answer",
+  },
+} as const satisfies OptionTable;
+
+const PROCESS_OPTIONS = {
+  ...MEANS_OPTIONS,
+  user: {
+    names: ["user"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    help: "become this user once everything is open (Linux)",
+  },
+  pid: {
+    names: ["pid"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help: "write the process's number into FILE, and remove it at the end",
+  },
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+/** Options of `ttun proxy server`. */
+export const PROXY_SERVER_OPTIONS = {
+  listen: {
+    names: ["listen", "l"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST",
+    parse: parseListenHost,
+    default: "",
+    defaultText: "0.0.0.0, which is all addresses, IPv6 too",
+    help: "address to open the ports on; without a port, for that changes each minute",
+  },
+  key: KEY_OPTION,
+  keyFile: {
+    names: ["key-file"],
+    group: "basic",
+    kind: "string",
+    metavar: "FILE",
+    help:
+      "read the key from FILE, which only its owner may read (- is standard input): a file of " +
+      "one line is the key; one of more lines has a key for each client, as NAME:KEY, where " +
+      "empty lines and those that begin with # are left out; without -k and this, " +
+      "TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
+      "/etc/ttun/key, then a prompt",
+  },
+  ...WIRE_OPTIONS,
+  allow: {
+    names: ["allow"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR[:PORT]",
+    parse: parseRule,
+    help: "let clients connect to this network, or one port of it; repeat for more; the longest " +
+      "prefix counts; '*:25' is port 25 everywhere, which nothing else opens",
+    defaultText: "all but private, local and reserved addresses, this machine's own, and port 25",
+  },
+  deny: {
+    names: ["deny"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR[:PORT]",
+    parse: parseRule,
+    help: "do not let clients connect to this network, or one port of it; repeat for more",
+  },
+  ...LIMIT_OPTIONS,
+  ...PROCESS_OPTIONS,
+} as const satisfies OptionTable;
+
+/** Options of `ttun proxy client`. */
+export const PROXY_CLIENT_OPTIONS = {
+  server: {
+    names: ["server", "s"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST",
+    parse: parseServerHost,
+    required: true,
+    positional: true,
+    help:
+      "the server; without a port, for that follows from key and time (-s of ttun client, the " +
+      "tunnel, has one); -s may be left out right behind the command",
+  },
+  listen: {
+    names: ["listen", "l"],
+    group: "basic",
+    kind: "string",
+    metavar: "ADDR",
+    parse: parseListenAddress,
+    default: DEFAULT_LISTEN,
+    defaultText: "127.0.0.1:1080",
+    help:
+      "address and port where programs find the proxy (SOCKS5, SOCKS4 and HTTP on one port); a " +
+      "port alone is on this machine only, 0.0.0.0:PORT on all addresses",
+  },
+  key: KEY_OPTION,
+  keyFile: KEY_FILE_OPTION,
+  ...WIRE_OPTIONS,
+  direct: {
+    names: ["direct"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR|DOMAIN",
+    parse: parseDirect,
+    help: "connect to this network, or to this domain and what is below it, from here, past the " +
+      "server; repeat for more",
+  },
+  directFile: {
+    names: ["direct-file"],
+    group: "network",
+    kind: "string",
+    metavar: "FILE",
+    help: "read more of --direct from FILE, one a line; # begins a comment",
+  },
+  eager: {
+    names: ["eager"],
+    group: "tuning",
+    kind: "boolean",
+    default: false,
+    help: "tell SOCKS programs that they are connected before that is so: a round trip less; a " +
+      "target that cannot be reached then hangs up on them",
+  },
+  auth: {
+    names: ["auth"],
+    group: "security",
+    kind: "string",
+    metavar: "USER:PASSWORD",
+    secret: true,
+    conflicts: ["authFile"],
+    help: "who may use the proxy; process lists can show it, so better use --auth-file",
+    defaultText: "whoever reaches it",
+  },
+  authFile: {
+    names: ["auth-file"],
+    group: "security",
+    kind: "string",
+    metavar: "FILE",
+    help: "read USER:PASSWORD from FILE, which only its owner may read; without both, " +
+      "TTUN_PROXY_AUTH",
+  },
+  ...LIMIT_OPTIONS,
+  ...PROCESS_OPTIONS,
+} as const satisfies OptionTable;
+
+const NO_TUN = "TUN mode over tt is not there yet; for a network device between the two ends use " +
+  "ttun server and ttun client";
+
+/** Options of the program `tt` that there is no counterpart for. */
+const TT_REFUSALS: Refusals = {
+  "no-proxy": NO_TUN,
+  "tun-ip": NO_TUN,
+  "no-port-jump-on-tun-mode": NO_TUN,
+};
+
+export const PROXY_SERVER_REFUSALS: Refusals = { ...PROXY_SERVER_HABITS, ...TT_REFUSALS };
+export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_REFUSALS };
+
+export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
+export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
+/** What `runProxy` is given; `"server" in options` tells a client's from a server's. */
+export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
+
+/** "" = all addresses. */
+function parseListenHost(text: string): string {
+  const host = parseHost(text === "*" ? "0.0.0.0" : text, {
+    port: "the ports follow from the key and the time; --port-range says out of which they are",
+  });
+  return host === "0.0.0.0" || host === "::" ? "" : host;
+}
+
+function parseServerHost(text: string): string {
+  return parseHost(text, {
+    port: "it follows from the key and the time; -s takes a port in ttun client, the tunnel, only",
+  });
+}
+
+/** An IP address, with or without brackets, or what may be a name. `why.port`: why it has no port. */
+function parseHost(text: string, why: { readonly port: string }): string {
+  refuseForeign(text);
+  const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
+  const zoned = bare.includes("%") || bare.includes(":") ? readIpv6(text, bare) : null;
+  if (zoned?.includes("%") === true) return zoned;
+  const ip = parseIp(bare);
+  if (ip !== null) return formatIp(ip);
+  // A number alone would be an IPv4 address to the resolver: 1080 is 0.0.4.56.
+  if (/^:?\d+$/.test(text) || /^(\[.*\]|[^:]*):\w*$/.test(text)) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${JSON.stringify(text)}: write a host without a port; ${why.port}`,
+    );
+  }
+  if (/^[^\s:/@[\]]+$/.test(text)) return text;
+  throw new TtunError(
+    "usage",
+    `Cannot read host ${JSON.stringify(text)}: write a name or an IP address`,
+  );
+}
+
+/** A port alone is for this machine's programs only: on all addresses everybody could use it. */
+function parseListenAddress(text: string) {
+  return readAddress(text, DEFAULT_LISTEN);
+}
+
+/** Read again where it is used; here, that an error names its option. */
+function parseDirect(text: string): string {
+  new DirectRules([text]);
+  return text;
+}

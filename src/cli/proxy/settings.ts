@@ -1,0 +1,34 @@
+import { parseCidr, parseIp } from "../../base/addr.ts";
+import { covers } from "../../base/prefix.ts";
+import { MAX_TEXT } from "../../core/tt/frame.ts";
+import type { ProxyConfig } from "../plane/messages.ts";
+import type { ProxyOptions } from "./options.ts";
+
+const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
+
+/** What both ends of a proxy have of the command line as it is. */
+export function settingsOf(
+  options: ProxyOptions,
+): Pick<ProxyConfig, "cipher" | "aead" | "range" | "segmentSize" | "mostText" | "limits" | "user"> {
+  return {
+    cipher: options.cipher,
+    aead: options.aead,
+    range: options.portRange,
+    segmentSize: options.segmentSize,
+    mostText: options.mtu === undefined ? undefined : Math.min(options.mtu, MAX_TEXT),
+    limits: {
+      total: options.connections,
+      perAddress: options.perAddress,
+      idleMs: options.idle === 0 ? Infinity : options.idle * 1000,
+      halfClosedMs: options.halfClosed === 0 ? Infinity : options.halfClosed * 1000,
+      connectMs: options.connectTimeout * 1000,
+    },
+    user: options.user,
+  };
+}
+
+/** Whether nobody but this machine reaches what listens on that address; "" = all addresses. */
+export function isLoopback(address: string): boolean {
+  const ip = parseIp(address);
+  return ip !== null && LOOPBACK.some((network) => covers(network, ip));
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
+import { parseArgs } from "../command/args.ts";
+import { PROXY_SERVER_OPTIONS } from "./options.ts";
+import { isLoopback, settingsOf } from "./settings.ts";
+
+function settings(...args: string[]) {
+  const parsed = parseArgs(PROXY_SERVER_OPTIONS, args);
+  assert.ok(!parsed.help);
+  return settingsOf(parsed.values);
+}
+
+Deno.test("without options there are the drivers' own limits, and texts of any length", () => {
+  assert.deepEqual(settings(), {
+    cipher: "chacha20-poly1305",
+    aead: "auto",
+    range: { first: 1024, last: 65535 },
+    segmentSize: undefined,
+    mostText: undefined,
+    limits: DEFAULT_LIMITS,
+    user: undefined,
+  });
+});
+
+Deno.test("seconds become milliseconds, and no idle time is an endless one", () => {
+  const given = ["--connections", "7", "--per-address", "3", "--connect-timeout", "5"];
+  assert.deepEqual(settings(...given, "--idle", "90", "--half-closed", "30").limits, {
+    total: 7,
+    perAddress: 3,
+    idleMs: 90_000,
+    halfClosedMs: 30_000,
+    connectMs: 5_000,
+  });
+  assert.equal(settings("--idle", "0").limits.idleMs, Infinity);
+  assert.equal(settings("--half-closed", "0").limits.halfClosedMs, Infinity);
+});
+
+Deno.test("a text is at most what a frame of ours can hold", () => {
+  assert.equal(settings("--mtu", "1440").mostText, 1440);
+  assert.equal(settings("--mtu", "65519").mostText, 65_519);
+  assert.equal(settings("--mtu", "65536").mostText, 65_519);
+});
+
+Deno.test("loopback is what no other machine reaches", () => {
+  for (const address of ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"]) {
+    assert.equal(isLoopback(address), true, address);
+  }
+  for (const address of ["", "0.0.0.0", "::", "128.0.0.1", "10.0.0.1", "::2", "::ffff:10.0.0.1"]) {
+    assert.equal(isLoopback(address), false, address);
+  }
+});

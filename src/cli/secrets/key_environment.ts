@@ -1,0 +1,144 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { isGranted, requirePermissions } from "../platform/permissions.ts";
+import { trustedOwners } from "../platform/owners.ts";
+import type { Terminal } from "./prompt.ts";
+import { standardError } from "../output/log_output.ts";
+
+/** What the search for a key, or another secret, needs of the machine. */
+export interface KeyHost {
+  readonly env: {
+    /** Undefined also where Deno does not let us look. */
+    get(name: string): string | undefined;
+    /** Keeps a variable from the programs that ttun starts. */
+    forget(name: string): void;
+  };
+  /**
+   * `kind`: what the file is called in messages. Undefined when there is no such file.
+   * @throws {TtunError} privilege, usage
+   */
+  open(path: string, kind: string): Promise<KeyFile | undefined>;
+  /**
+   * Users that may own what `name` is; null where files have no such owners.
+   * @throws {TtunError} privilege, where Deno does not tell who we are
+   */
+  owners(name: string): ReadonlySet<number> | null;
+  /** True when Deno permits reading it; the system's own permission shows at `open`. */
+  mayRead(path: string): boolean;
+  /** True when an ordinary file of that name exists; false also where we may not look. */
+  isFile(path: string): boolean;
+  /** The home directory of a user of this machine; undefined where it is not known. */
+  homeOf(user: string): string | undefined;
+  readonly stdin: Pick<KeyFile, "read">;
+  readonly terminal: Terminal;
+}
+
+export interface KeyFile extends Disposable {
+  /** Of the open file, so that nobody can exchange it between look and read. */
+  info(): Promise<{ isDirectory: boolean; mode: number | null; owner: number | null }>;
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/** The machine that ttun runs on. Asks Deno for each permission first, so Deno asks nobody. */
+export const denoKeyHost: KeyHost = {
+  env: {
+    get: readVariable,
+    forget: (name) => Deno.env.delete(name),
+  },
+  open: openKeyFile,
+  owners: ownersOf,
+  mayRead: (path) => isGranted({ name: "read", path }),
+  isFile,
+  homeOf: (user) => homeIn(readPasswd(), user),
+  stdin: Deno.stdin,
+  terminal: {
+    isTerminal: () => Deno.stdin.isTerminal() && Deno.stderr.isTerminal(),
+    setRaw: (on) => Deno.stdin.setRaw(on),
+    read: (into) => Deno.stdin.read(into),
+    write: (text) => standardError.write(utf8(text)),
+  },
+};
+
+function readVariable(name: string): string | undefined {
+  if (!isGranted({ name: "env", variable: name })) return undefined;
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    // Deno's own message holds the value, so it must not even be the cause.
+    throw new TtunError("usage", `Cannot read ${name} in the environment: it is not UTF-8 text`);
+  }
+}
+
+function isFile(path: string): boolean {
+  if (path === "" || path.includes("\0") || !isGranted({ name: "read", path })) return false;
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false; // there is none, or it is not ours to see
+  }
+}
+
+const PASSWD = "/etc/passwd";
+
+function readPasswd(): string {
+  if (Deno.build.os === "windows" || !isGranted({ name: "read", path: PASSWD })) return "";
+  try {
+    return Deno.readTextFileSync(PASSWD);
+  } catch {
+    return ""; // the user's own files are not looked for then
+  }
+}
+
+/** A user's home directory by the text of /etc/passwd (passwd(5)). */
+export function homeIn(passwd: string, user: string): string | undefined {
+  const fields = passwd.split("\n").map((line) => line.split(":"))
+    .find(([name]) => name === user);
+  return fields?.[5]?.startsWith("/") === true ? fields[5] : undefined;
+}
+
+async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefined> {
+  const name = `${kind} ${JSON.stringify(path)}`;
+  requirePermissions([{ permission: { name: "read", path }, purpose: `read ${name}` }]);
+  try {
+    const file = await Deno.open(path, { read: true });
+    return {
+      info: async () => {
+        const { isDirectory, mode, uid } = await file.stat();
+        // Windows guards files by lists; the mode that it shows says nothing about others.
+        const isWindows = Deno.build.os === "windows";
+        return { isDirectory, mode: isWindows ? null : mode, owner: isWindows ? null : uid };
+      },
+      read: (into) => file.read(into),
+      [Symbol.dispose]: () => file.close(),
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw cannotOpen(name, error);
+  }
+}
+
+function ownersOf(name: string): ReadonlySet<number> | null {
+  if (Deno.build.os === "windows") return null;
+  const permission = { name: "sys", kind: "uid" } as const;
+  requirePermissions([{ permission, purpose: `tell whose ${name} is` }]);
+  return trustedOwners();
+}
+
+function cannotOpen(name: string, error: unknown): TtunError {
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new TtunError("privilege", `Cannot read ${name}: the system does not allow it`, {
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    // Files under /proc and /dev want every permission at once.
+    return new TtunError("privilege", `Cannot read ${name}: Deno allows it only with -A`, {
+      cause: error,
+    });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new TtunError("usage", `Cannot read ${name}: ${reason}`, { cause: error });
+}

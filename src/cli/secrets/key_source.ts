@@ -1,0 +1,142 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
+import type { RunContext } from "../command/context.ts";
+import { denoKeyHost, type KeyHost } from "./key_environment.ts";
+import { readDefaultKey, usualKeyFile } from "./default_key.ts";
+import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
+import { oneLine } from "./text_bytes.ts";
+
+/** Where a key can come from, in the order in which they are asked. */
+export type KeySource =
+  | "-k"
+  | "--key-file"
+  | "TTUN_KEY_FILE"
+  | "TTUN_KEY"
+  | "credential"
+  | "default file"
+  | "prompt";
+
+export interface ResolvedKey {
+  /**
+   * The UTF-8 bytes as they were given, but for a byte order mark before them and one line end
+   * behind them; never empty.
+   */
+  readonly key: Uint8Array;
+  readonly source: KeySource;
+}
+
+const CREDENTIAL = "ttun-key";
+/** Comes before it. A unit cannot leave a credential away: an empty one is as good as none. */
+const OWN_CREDENTIAL = "ttun-own-key";
+
+/**
+ * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
+ * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first that
+ * is there counts; when it is not usable, that is an error and no later one is tried. TTUN_KEY is
+ * removed from the environment.
+ *
+ * @throws {TtunError} usage where there is no key or none that is usable; privilege
+ * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, also while a file is a
+ * pipe that nobody writes to
+ */
+export async function resolveKey(
+  options: { readonly key: string | undefined; readonly keyFile: string | undefined },
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
+  host: KeyHost = denoKeyHost,
+): Promise<ResolvedKey> {
+  const fromEnv = host.env.get("TTUN_KEY");
+  if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
+
+  if (options.key !== undefined) {
+    warnOfArgument(context);
+    if (host.isFile(options.key)) {
+      context.log.warn("What -k gives is also the name of a file: to read that, use --key-file");
+    }
+    // What of an argument is not UTF-8 reaches us as U+FFFD: another key than was given.
+    if (options.key.includes("\ufffd")) throw notUtf8("-k");
+    return keyOf(oneLine(utf8(options.key)), "-k");
+  }
+  if (options.keyFile !== undefined) {
+    return keyOf(await readSecretFile(options.keyFile, KEY, context, host), "--key-file");
+  }
+  const envFile = host.env.get("TTUN_KEY_FILE");
+  if (envFile !== undefined) {
+    return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
+  }
+  // `$(cat FILE)` leaves the byte order mark and the CR of a file from Windows in its output.
+  if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
+  const credential = await abortable(readCredential(host), context.signal);
+  if (credential !== undefined) return keyOf(credential, "credential");
+  const usual = await abortable(readDefaultKey(host), context.signal);
+  if (usual.key !== null) {
+    context.log.info("key file", { path: usual.path });
+    return keyOf(usual.key, "default file", `key file ${JSON.stringify(usual.path)}`);
+  }
+  if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");
+  throw noKey(usual.closed, usualKeyFile(host));
+}
+
+/** The error without a key: says what to do first, and only then the other ways. */
+function noKey(closed: readonly string[], file: string): TtunError {
+  const [one] = closed;
+  if (one !== undefined) {
+    return new TtunError(
+      "privilege",
+      `There is no key of this user's, and ${JSON.stringify(one)} is not this user's to read; ` +
+        "give --key-file FILE, or run ttun as a user who may read that one",
+    );
+  }
+  return new TtunError(
+    "usage",
+    `There is no key: ttun genkey > ${file} makes one where it is looked for (after ` +
+      `mkdir -p ${file.replace(/\/[^/]*$/, "")}); copy it to the other machine. Other ` +
+      "ways: --key-file FILE, /etc/ttun/key, -k, TTUN_KEY_FILE, TTUN_KEY, the systemd credential " +
+      CREDENTIAL,
+  );
+}
+
+function warnOfArgument(context: Pick<RunContext, "log" | "secretsHidden">): void {
+  const sight = context.secretsHidden
+    ? "was visible in process lists until ttun hid it"
+    : "is visible in process lists";
+  context.log.warn(
+    `The key given by -k ${sight}, and a shell's history may keep it; ` +
+      "use --key-file or TTUN_KEY_FILE",
+  );
+}
+
+/** `name`: what a message calls the source. */
+function keyOf(key: Uint8Array, source: KeySource, name: string = source): ResolvedKey {
+  if (key.length === 0) {
+    throw new TtunError("usage", `The key from ${name} is empty; ttun genkey makes one`);
+  }
+  if (!isUtf8(key)) throw notUtf8(name);
+  return { key, source };
+}
+
+function notUtf8(source: string): TtunError {
+  return new TtunError(
+    "usage",
+    `The key from ${source} is not UTF-8 text; ttun genkey makes one that is`,
+  );
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    // The decoder has no other way to say no.
+    return false;
+  }
+}
+
+/** The directory may be there for other secrets alone, so a missing file is no error. */
+async function readCredential(host: KeyHost): Promise<Uint8Array | undefined> {
+  const directory = host.env.get("CREDENTIALS_DIRECTORY");
+  if (directory === undefined || directory === "") return undefined;
+  const read = (name: string) => readCredentialFile(`${directory}/${name}`, KEY, host);
+  const own = await read(OWN_CREDENTIAL);
+  return own !== undefined && own.length > 0 ? own : await read(CREDENTIAL);
+}

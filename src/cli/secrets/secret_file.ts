@@ -1,0 +1,128 @@
+import { TtunError } from "../../base/errors.ts";
+import { abortable } from "../../base/scope.ts";
+import type { RunContext } from "../command/context.ts";
+import type { KeyFile, KeyHost } from "./key_environment.ts";
+import { promptSecret } from "./prompt.ts";
+import { readBounded } from "./read_bounded.ts";
+import { oneLine, utf8Text } from "./text_bytes.ts";
+
+/** A file with a secret that is larger than this is surely another file. */
+export const SECRET_LIMIT = 64 * 1024;
+
+/** What a secret is, in the words that a user knows. */
+export interface SecretKind {
+  /** What its file is called, as in "key file". */
+  readonly file: string;
+  /** What a terminal is asked for. */
+  readonly question: string;
+}
+
+export const KEY: SecretKind = { file: "key file", question: "Key: " };
+
+/**
+ * Reads a secret from a file that only its owner may read, or for `-` from standard input; a byte
+ * order mark before it and one line end behind it are dropped, any more belong to the secret.
+ * @throws {TtunError} usage, privilege
+ * @throws the reason of the signal, which need not wait for the file
+ */
+export async function readSecretFile(
+  path: string,
+  kind: SecretKind,
+  context: Pick<RunContext, "signal">,
+  host: KeyHost,
+): Promise<Uint8Array> {
+  if (path === "") throw new TtunError("usage", `The name of the ${kind.file} is empty`);
+  if (path === "-") {
+    // Without the prompt the secret would show while it is typed.
+    if (host.terminal.isTerminal()) return await promptFor(kind, context, host);
+    return await abortable(readSecret(host.stdin, "standard input"), context.signal);
+  }
+  // It may be a pipe that nobody writes to yet, which cannot even be opened.
+  const secret = await abortable(readOwnFile(path, kind, host), context.signal);
+  if (secret === undefined) {
+    throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
+  }
+  return secret;
+}
+
+async function readOwnFile(path: string, kind: SecretKind, host: KeyHost) {
+  using file = await host.open(path, kind.file);
+  return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
+}
+
+/** Reads a private file that is open; it stays the caller's. @throws {TtunError} */
+export function readOpenFile(
+  file: KeyFile,
+  path: string,
+  kind: SecretKind,
+  host: Pick<KeyHost, "owners">,
+): Promise<Uint8Array> {
+  // Group and others may do nothing at all with a file that is only for its owner.
+  return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
+}
+
+/** A file of systemd's credentials; undefined where it is not there. @throws {TtunError} */
+export async function readCredentialFile(
+  path: string,
+  kind: SecretKind,
+  host: KeyHost,
+): Promise<Uint8Array | undefined> {
+  using file = await host.open(path, kind.file);
+  if (file === undefined) return undefined;
+  // systemd itself gives the group of a service access, by mode 0440.
+  return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400", host });
+}
+
+/** Asks at the terminal. @throws {Stopped} on Ctrl-C */
+export async function promptFor(
+  kind: SecretKind,
+  context: Pick<RunContext, "signal">,
+  host: KeyHost,
+): Promise<Uint8Array> {
+  const o = { signal: context.signal, limit: SECRET_LIMIT };
+  return oneLine(await promptSecret(host.terminal, kind.question, o)); // it may have been pasted
+}
+
+async function readPrivate(
+  file: KeyFile,
+  path: string,
+  kind: SecretKind,
+  rule: { forbidden: number; mend: string; host: Pick<KeyHost, "owners"> },
+): Promise<Uint8Array> {
+  const name = `${kind.file} ${quoted(path)}`;
+  const info = await file.info();
+  if (info.isDirectory) {
+    throw new TtunError("usage", `Cannot read ${name}: it is a directory`);
+  }
+  if (info.mode !== null && (info.mode & rule.forbidden) !== 0) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${name}: other users have access to it; ` +
+        `run chmod ${rule.mend} ${shellWord(path)}`,
+    );
+  }
+  const owners = info.owner === null ? null : rule.host.owners(name);
+  if (owners !== null && !owners.has(info.owner!)) {
+    throw new TtunError(
+      "usage",
+      `Cannot use ${name}: it belongs to user ${info.owner}, who could change it; ` +
+        `run chown "$(id -u)" ${shellWord(path)}`,
+    );
+  }
+  return await readSecret(file, name);
+}
+
+async function readSecret(from: Pick<KeyFile, "read">, what: string): Promise<Uint8Array> {
+  const bytes = await readBounded(from, SECRET_LIMIT);
+  if (bytes === null) throw new TtunError("usage", `Cannot use ${what}: it is over 64 KiB`);
+  return oneLine(utf8Text(bytes, what));
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path);
+}
+
+/** The path so that a shell takes it as one word. */
+function shellWord(path: string): string {
+  return /^[\w./~+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

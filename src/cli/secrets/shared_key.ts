@@ -1,0 +1,45 @@
+import { constantTimeEqual } from "../../base/bytes.ts";
+import type { Logger } from "../../base/log.ts";
+import { denoKeyHost, type KeyHost } from "./key_environment.ts";
+import type { ResolvedKey } from "./key_source.ts";
+import { KEY, readOpenFile } from "./secret_file.ts";
+import { defaultKeyFiles } from "./default_key.ts";
+
+/**
+ * Says once when a proxy's key is the one that a tunnel of this machine finds by itself. A tunnel's
+ * key is stretched by scrypt, a proxy's is hashed once: whoever records the proxy tries keys for both
+ * at the proxy's price. `keys`: all of the proxy's. A file that cannot be read is no match.
+ */
+export async function warnOfSharedKey(
+  { source }: ResolvedKey,
+  keys: readonly Uint8Array[],
+  log: Logger,
+  host: KeyHost = denoKeyHost,
+): Promise<void> {
+  const isShared = source === "default file" || await isDefault(keys, host);
+  if (!isShared) return;
+  log.warn(
+    "The proxy's key is the one that ttun server and ttun client find by themselves: if a tunnel " +
+      "uses it, guessing its key costs no more than guessing the proxy's, one SHA-256 a try; " +
+      "ttun genkey makes another for the proxy, given by --key-file",
+  );
+}
+
+async function isDefault(keys: readonly Uint8Array[], host: KeyHost): Promise<boolean> {
+  for (const path of defaultKeyFiles(host)) {
+    const found = host.mayRead(path) && host.isFile(path) ? await read(path, host) : null;
+    if (found === null) continue;
+    if (keys.some((key) => constantTimeEqual(key, found))) return true;
+  }
+  return false;
+}
+
+async function read(path: string, host: KeyHost): Promise<Uint8Array | null> {
+  try {
+    using file = await host.open(path, KEY.file);
+    return file === undefined ? null : await readOpenFile(file, path, KEY, host);
+  } catch {
+    // Another's file, or one that is no key: a tunnel could not use it either.
+    return null;
+  }
+}

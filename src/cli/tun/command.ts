@@ -1,0 +1,274 @@
+import { type Cidr, formatAddr, formatCidr, parseCidr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { pskKey } from "../../core/link/v1/kdf.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { findUser } from "../../../ffi/linux/user.ts";
+import type { RunContext } from "../command/context.ts";
+import { hookNeedsFile, SHELL } from "./hooks.ts";
+import { warnOfWeakKey } from "../secrets/key_strength.ts";
+import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
+import { isKnown, remember } from "./known_servers.ts";
+import { LeaseFile } from "./lease_file.ts";
+import { linkSecret, serverToken } from "../secrets/link_secret.ts";
+import { resolveKey } from "../secrets/key_source.ts";
+import type { ManyClientsConfig, VpnConfig, VpnFacts, VpnGo } from "../plane/messages.ts";
+import {
+  isGranted,
+  type Need,
+  requirePermissions,
+  type Revocable,
+  revokePermissions,
+} from "../platform/permissions.ts";
+import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
+import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
+import { Plane } from "../plane/worker.ts";
+import { resolveListenHost } from "../platform/resolve.ts";
+import {
+  makeStateFor,
+  mayKeepState,
+  NO_STATE_PERMISSION,
+  stateDirectory,
+} from "../platform/state_file.ts";
+import { firstHost } from "../../core/ip/address_pool.ts";
+import { toClientName } from "../../core/link/v2/client_name.ts";
+import { clientId } from "../../core/link/v2/identity.ts";
+import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import { shellHooks } from "./device_hooks.ts";
+import { type ClientOptions, LONGEST_REKEY, type VpnOptions } from "./options.ts";
+
+type Role = "server" | "client";
+type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
+
+/** Addresses of the existing programs (docs/ttun-v1.md). */
+const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
+  server: ["10.1.1.1/30", "fc11::1/126"],
+  client: ["10.1.1.2/30", "fc11::2/126"],
+};
+
+/** Programs that configure a device where no system call of ours does. */
+const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  darwin: DARWIN_PROGRAMS,
+  windows: WINDOWS_PROGRAMS,
+};
+
+/**
+ * `ttun server` and `ttun client`: the control plane. It finds the key, starts the data plane in a
+ * Worker, gives up what permissions are no longer needed, answers the plane's questions, and ends
+ * it when the signal aborts. Resolves to 0 when that was what ended it.
+ * @throws {TtunError} what else ended it
+ */
+export async function runVpn(
+  role: Role,
+  options: VpnOptions,
+  context: RunContext,
+): Promise<number> {
+  requirePermissions(needs(role, options), permissionSet(role));
+  const { key } = await resolveKey(options, context);
+  warnOfWeakKey(key, context.log);
+  const memory = rememberingServer(options, key, context);
+  memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
+  refuseForV1(options);
+  refuseForSystem(options, Deno.build.os);
+  const many = "server" in options ? undefined : manyClients(options);
+  const directory = stateDirectory();
+  const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);
+  const config = await planeConfig(
+    options,
+    pskKey(key),
+    many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
+    context.signal,
+  );
+  // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
+  using libc = Deno.build.os === "linux" ? openLibc() : null;
+  const { up, down, wire, user } = options;
+  if (leases !== null && user !== undefined && libc !== null && directory !== null) {
+    makeStateFor(directory, findUser(libc, user));
+  }
+  // Version 1 gives no addresses.
+  const hooks = shellHooks(
+    {
+      up,
+      down,
+      role,
+      waits: role === "client" && wire !== "v1",
+      once: user !== undefined,
+      context,
+    },
+    libc,
+  );
+  await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });
+  await plane.run({
+    prepare: async (facts) => {
+      revokePermissions(stillNeeded(config, { up, down }, facts));
+      await hooks.ready(facts);
+      return await memory.go;
+    },
+    afterwards: () => hooks.ended(),
+    metV2: memory.remember,
+    addresses: (addresses) => hooks.addresses(addresses),
+    ...(leases !== null && { leases: (list) => leases.write(list) }),
+  });
+  context.signal.throwIfAborted();
+  return 0;
+}
+
+/**
+ * What is used after everything is open. A Worker shares the permissions of its parent, so this
+ * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
+ */
+function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocable[] {
+  const keep: Revocable[] = [];
+  const isLinux = Deno.build.os === "linux";
+  // Sockets of Deno's own, and names.
+  if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
+  const mayLearn = config.carrier.role === "client" && config.wire === "auto";
+  const keepsLeases = config.carrier.role === "server" && config.carrier.many !== undefined;
+  if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
+  // Elsewhere the addresses of this machine are looked at, to see when the way to the server changes.
+  if (!isLinux && config.carrier.role === "client") keep.push("sys");
+  // Hooks; elsewhere addresses are given and taken back by programs too.
+  const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
+  if (!isLinux || hasHooks) keep.push("run");
+  if (hasHooks && hookNeedsFile(facts)) keep.push("read", "write", "env", "sys"); // hook_lists.ts
+  return keep;
+}
+
+/** The permission set of deno.json. Deno complains of programs in a set that are not there. */
+function permissionSet(role: Role): string {
+  return Deno.build.os === "windows" ? `${role}-windows` : role;
+}
+
+function needs(role: Role, options: VpnOptions): Need[] {
+  const all: Need[] = [
+    { permission: { name: "ffi" }, purpose: "open the TUN device" },
+    { permission: { name: "net" }, purpose: role === "server" ? "listen" : "connect" },
+    { permission: { name: "read" }, purpose: "start the data plane" },
+  ];
+  for (const command of ADDRESS_PROGRAMS[Deno.build.os] ?? []) {
+    all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
+  }
+  if (options.up !== undefined || options.down !== undefined) {
+    all.push({
+      permission: { name: "run", command: SHELL },
+      purpose: "run the --up and --down commands",
+    });
+  }
+  return all;
+}
+
+async function planeConfig(
+  options: VpnOptions,
+  psk: Uint8Array,
+  many: ManyClientsConfig | undefined,
+  signal: AbortSignal,
+): Promise<VpnConfig> {
+  const isClient = "server" in options;
+  const addresses = options.address ?? [];
+  const asked = addresses.length > 0;
+  const peers = options.peerAddress ?? [];
+  const defaults = many?.pool.map(firstHost) ??
+    DEFAULT_ADDRESSES[isClient ? "client" : "server"].map(parseCidr);
+  for (const family of [4, 6]) {
+    if (peers.filter((peer) => peer.family === family).length > 1) {
+      throw new TtunError(
+        "usage",
+        `Cannot have two IPv${family} peers: give --peer-address once for each family`,
+      );
+    }
+  }
+  return {
+    kind: "vpn",
+    carrier: isClient
+      ? {
+        role: "client",
+        server: options.server,
+        retries: options.once ? 0 : options.retries ?? Infinity,
+      }
+      : {
+        role: "server",
+        listen: {
+          host: await resolveListenHost(options.listen.host, signal),
+          port: options.listen.port,
+        },
+        ...(many !== undefined && { many }),
+      },
+    psk,
+    // Addresses can be given by version 2 only.
+    wire: many === undefined ? options.wire : "v2",
+    rekeySeconds: options.rekey ?? LONGEST_REKEY,
+    cipher: options.cipher,
+    aead: options.aead,
+    io: options.io,
+    mptcp: options.mptcp,
+    congestion: options.congestion,
+    segmentSize: options.segmentSize,
+    device: options.device,
+    wintun: options.wintun,
+    mtu: options.mtu,
+    addresses: asked ? addresses : defaults,
+    addressesAreAsked: asked,
+    accepted: isClient ? options.acceptAddresses ?? [] : [],
+    peers,
+    routes: withoutDoubles([
+      ...options.route ?? [],
+      ...many?.networks.map(({ network }) => network) ?? [],
+    ]),
+    mssClamp: options.mssClamp,
+    offload: options.offload !== "off",
+    user: options.user,
+    userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
+      options.wire !== "v1",
+  };
+}
+
+/**
+ * The secret of version 2, worked out beside everything else, and with it who a client is and
+ * whether the server has spoken that version before; `remember` writes down that it has.
+ */
+function rememberingServer(
+  options: VpnOptions,
+  key: Uint8Array,
+  { log }: RunContext,
+): { go: Promise<VpnGo>; remember: () => Promise<void> } {
+  const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
+  if (!("server" in options) || options.wire === "v1") {
+    return { go: secret.then((s) => ({ s, knowsV2: false })), remember: () => Promise.resolve() };
+  }
+  const directory = stateDirectory();
+  const who = whoIAm(options, keptIdentity(directory));
+  const server = formatAddr(options.server);
+  const learns = directory !== null && options.wire === "auto";
+  const may = (name: "read") => isGranted({ name, path: directory! });
+  return {
+    go: secret.then((s) => ({
+      s,
+      knowsV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
+      ...who(s),
+    })),
+    remember: async () => {
+      if (!learns) return;
+      const token = serverToken(await secret, server);
+      const problem = mayKeepState(directory) ? remember(directory, token) : NO_STATE_PERMISSION;
+      if (problem === null) return;
+      log.info("cannot remember that this server speaks version 2", { why: problem });
+    },
+  };
+}
+
+/** A client's self-description, made once S is there. Reads the host's name at once. */
+function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
+  const mayAsk = isGranted({ name: "sys", kind: "hostname" });
+  const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");
+  return (s: Uint8Array): Pick<VpnGo, "identity" | "whyForgotten"> => ({
+    identity: {
+      id: secret === null ? null : clientId(secret, s, options.name ?? ""),
+      name,
+      wishes: options.address ?? [],
+    },
+    whyForgotten: why,
+  });
+}
+
+function withoutDoubles(networks: readonly Cidr[]): Cidr[] {
+  return [...new Map(networks.map((network) => [formatCidr(network), network])).values()];
+}

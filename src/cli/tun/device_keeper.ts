@@ -1,0 +1,242 @@
+import { type Cidr, formatIp, networkOf } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Paths } from "../../contract/routing.ts";
+import { ServerRoutes } from "../../app/net/server_routes.ts";
+import { bothEndsHere } from "../../core/net/both_ends.ts";
+import {
+  type Missing,
+  missing,
+  missingNames,
+  missingText,
+  onlyNamed,
+} from "../../core/net/device_state.ts";
+import { RepairLimit } from "../../core/net/repair_limit.ts";
+import { NativeError } from "../../../ffi/linux/errno.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { withPeer } from "../../io/netcfg/local_address.ts";
+import { changeAddresses, type RefusedAddress } from "../../io/netcfg/linux.ts";
+import { DeviceState } from "../../io/netcfg/device_state.ts";
+import { isOwnAddress, pathTo } from "../../io/netcfg/kernel_paths.ts";
+import { KernelRoutes } from "../../io/netcfg/kernel_routes.ts";
+import { NetworkWatch } from "../../io/netcfg/watch.ts";
+import type { Reactor } from "../../io/reactor/reactor.ts";
+import type { DeviceKeeper, KeptConfig } from "../platform/platform.ts";
+
+/** A server whose address is this machine's own as well cannot be reached. */
+function isServers(host: string, advice: string): TtunError {
+  return new TtunError(
+    "usage",
+    `Cannot use the address ${host} in the tunnel: the server itself is reached by it; ${advice}`,
+  );
+}
+
+type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
+
+/** Some sandboxes have no notifications: then it is looked only when a session begins. */
+function openWatch(reactor: Reactor, log: Logger): Watch {
+  try {
+    return new NetworkWatch(reactor);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    log.warn(`Cannot watch for changes of links, addresses and routes: ${error.message}`);
+    const nothing = { [Symbol.dispose]: () => {} };
+    return { onChange: () => nothing, ...nothing };
+  }
+}
+
+/**
+ * Linux: watches the device and puts back what others take away, and keeps the way to the server
+ * out of the tunnel. What it does takes CAP_NET_ADMIN; without, it says what is missing and how it
+ * is put back.
+ */
+export class LinuxKeeper implements DeviceKeeper {
+  readonly paths: Paths;
+  readonly #libc: Libc;
+  /** Open all the time: where descriptors run out it is there. */
+  readonly #netlink: Netlink;
+  readonly #reactor: Reactor;
+  readonly #device: string;
+  readonly #log: Logger;
+  readonly #state: DeviceState;
+  readonly #limit = new RepairLimit();
+  readonly #watch: Watch;
+  readonly #serverRoutes: ServerRoutes;
+  /** The IP address of the last session's other end. */
+  #peer: string | undefined;
+  /** Sentences that have been said, and need not be said again. */
+  readonly #told = new Set<string>();
+
+  /** @throws {NativeError} where the device is gone, or there is no netlink socket to be had */
+  constructor(
+    { libc, reactor }: { readonly libc: Libc; readonly reactor: Reactor },
+    device: string,
+    config: KeptConfig,
+    log: Logger,
+  ) {
+    this.#libc = libc;
+    this.#reactor = reactor;
+    this.#device = device;
+    this.#log = log;
+    using opened = new DisposableStack();
+    const netlink = this.#netlink = opened.use(new Netlink(libc));
+    const addresses = config.addresses.map((local) => withPeer(local, config.peers));
+    this.#state = new DeviceState(netlink, device, { ...config, addresses });
+    const { index } = this.#state;
+    this.#serverRoutes = new ServerRoutes(new KernelRoutes(netlink), {
+      tunnel: index,
+      log,
+      now: () => reactor.now(),
+    });
+    this.#serverRoutes.setNetworks(this.#state.networks);
+    this.#watch = openWatch(reactor, log);
+    opened.move();
+    this.#watch.onChange(
+      (change) => change.index === index || this.#takesPlace(change),
+      () => this.#check(),
+    );
+    // Before those who look at the ways: they shall see what has become of them.
+    this.#watch.onChange(
+      ({ index: at, what }) => at !== index || what === "route",
+      () => this.#serverRoutes.refresh(),
+    );
+    this.paths = {
+      isExact: true,
+      open: (host) => {
+        if (this.#state.isOwn(host)) throw isServers(host, "choose another one with --address");
+        this.#serverRoutes.open(host);
+      },
+      keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
+      to: (host, from) => pathTo(netlink, host, { tunnel: index, from }),
+      isOwn: (host) => isOwnAddress(netlink, host),
+      onChange: (run) => this.#watch.onChange(({ index: at }) => at !== index, run),
+    };
+  }
+
+  /** A route that replaces another is told of, the one that is replaced is not. */
+  #takesPlace({ to, gone }: { readonly to?: Cidr; readonly gone: boolean }): boolean {
+    return to !== undefined && !gone && this.#state.hasRoute(to);
+  }
+
+  sessionBegins(peer?: string): void {
+    this.#limit.resume();
+    this.#check();
+    this.#serverRoutes.refresh();
+    this.#peer = peer;
+    this.warnOfDuplicates();
+  }
+
+  conflictOf(network: Cidr, server: string | undefined): string | null {
+    // Where both ends are here another tunnel is the server's, as a warning says.
+    return this.#tryNetlink(() => {
+      const isHere = server !== undefined && this.paths.isOwn(server);
+      return this.#state.conflictOf(network, isHere);
+    });
+  }
+
+  warnOfDuplicates(): void {
+    for (const words of this.#tryNetlink(() => this.#uselessness()) ?? []) {
+      if (!this.#told.has(words)) this.#log.warn(words);
+      this.#told.add(words);
+    }
+  }
+
+  /** Why packets for the tunnel's networks do not go through it. */
+  #uselessness(): string[] {
+    const isHere = this.#peer !== undefined && this.paths.isOwn(this.#peer);
+    const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
+    return words === null ? this.#state.duplicates() : [words];
+  }
+
+  changeAddresses(
+    _device: string,
+    o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
+  ): readonly RefusedAddress[] {
+    for (const { bytes } of o.add) {
+      if (!this.#serverRoutes.has(bytes)) continue;
+      throw isServers(formatIp(bytes), "choose another network with --pool at the server");
+    }
+    const { networks } = this.#state;
+    this.#serverRoutes.setNetworks([...networks, ...o.add.map(networkOf)]);
+    try {
+      return changeAddresses(this.#libc, this.#netlink.link(this.#state.index).name, o);
+    } finally {
+      this.#tryNetlink(() => this.#state.addressesChanged(o));
+      this.#serverRoutes.setNetworks(this.#state.networks);
+    }
+  }
+
+  #check(): void {
+    this.#tryNetlink(() => this.#compare());
+  }
+
+  #missing(): Missing | null {
+    const present = this.#state.present();
+    if (present === null) this.#tellGone();
+    return present === null ? null : missing(this.#state.wanted, present);
+  }
+
+  /** Where it is removed its reader finds out as well, and ends everything before this is said. */
+  #tellGone(): void {
+    const words =
+      `${this.#device} is not in this network namespace any more, and its addresses and routes are ` +
+      "gone with it: what was to go through the tunnel may leave by another link; whoever has moved " +
+      "the device sets it up where it is now";
+    if (!this.#told.has(words)) this.#log.warn(words);
+    this.#told.add(words);
+  }
+
+  #compare(): void {
+    const what = this.#missing();
+    const { repair, leave } = this.#limit.next(
+      what === null ? [] : missingNames(what),
+      this.#reactor.now(),
+    );
+    if (what === null) return;
+    if (leave.length > 0) {
+      this.#log.warn(
+        `${this.#device} has lost something for the fourth time within a minute: it is left so, since ` +
+          "somebody wants it; it is looked at again when a session begins",
+        { missing: missingText(onlyNamed(what, leave)) },
+      );
+    }
+    const rest = onlyNamed(what, repair);
+    // On a link that somebody keeps down nothing can be put back.
+    if (repair.length > 0 && (!what.up || rest.up)) this.#repair(rest);
+  }
+
+  #repair(found: Missing): void {
+    let what = found;
+    let failures = this.#state.putBack(what);
+    // It was looked at while the link was going down: only now that is over.
+    if (failures.length > 0 && !what.up && this.#missing()?.up === true) {
+      what = { ...found, up: true };
+      failures = this.#state.putBack(what);
+    }
+    const facts = { device: this.#device, missing: missingText(what) };
+    if (failures.length === 0) {
+      this.#log.warn("put back what another program has taken from the device", facts);
+      return;
+    }
+    this.#log.warn("something is missing at the device and cannot be put back", facts);
+    for (const { message } of failures) this.#log.warn(message);
+  }
+
+  /** A failure of netlink itself is told: the next change, or session, is another try. */
+  #tryNetlink<T>(run: () => T): T | null {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof NativeError)) throw error;
+      this.#log.warn(`Cannot look after ${this.#device}: ${error.message}`);
+      return null;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+    this.#serverRoutes[Symbol.dispose]();
+    this.#netlink[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,123 @@
+import { TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { HookLists, needsFile } from "./hook_lists.ts";
+import { standardError } from "../output/log_output.ts";
+import type { VpnFacts } from "../plane/messages.ts";
+import { isGranted } from "../platform/permissions.ts";
+import { spawnError } from "../platform/spawn_error.ts";
+
+const SIGTERM = 15;
+
+/**
+ * How long its output is read on after its end, in milliseconds: what it has left running may hold
+ * it open for ever.
+ */
+const OUTPUT_PATIENCE = 200;
+
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** What runs a hook's command. */
+export const SHELL = IS_WINDOWS ? "cmd.exe" : "/bin/sh";
+
+/** A command of the user's that runs when something has happened. */
+export interface Hook {
+  readonly name: "--up" | "--down";
+  readonly command: string;
+  readonly role: "server" | "client";
+  readonly facts: VpnFacts;
+}
+
+type ListFacts = Pick<VpnFacts, "addresses" | "routes">;
+
+function lists({ addresses, routes }: ListFacts) {
+  return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };
+}
+
+/** True when a hook with these facts needs a file for a long list. */
+export function hookNeedsFile(facts: ListFacts): boolean {
+  return needsFile(lists(facts));
+}
+
+/**
+ * Runs a hook in a shell, with what ttun has set up in its environment. Its output goes to
+ * standard error, standard output is for data, and through ttun: it is never stopped by nobody
+ * reading there. When the signal aborts, it is asked to end.
+ *
+ * The shell leads a process group of its own: Ctrl-C on the terminal is meant for ttun and must
+ * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
+ * @throws {TtunError} hook when it cannot be started or ends with another status than 0
+ */
+export async function runHook(
+  hook: Hook,
+  libc: Libc | null,
+  signal: AbortSignal | null,
+): Promise<void> {
+  using told = new HookLists(lists(hook.facts));
+  const shell = startShell(hook, told.env);
+  // By libc, since Deno.kill wants the permission to run everything; elsewhere the shell alone.
+  const end = () => libc === null ? shell.kill() : void libc.call.kill(-shell.pid, SIGTERM);
+  addEventListener("unload", end);
+  try {
+    using _tie = signal === null ? null : onAbort(signal, end);
+    const output = passOn(shell.stderr);
+    const { success, code } = await shell.status;
+    await atMost(OUTPUT_PATIENCE, output);
+    if (success || signal?.aborted === true) return;
+    throw new TtunError("hook", `Cannot go on: the ${hook.name} command ended with status ${code}`);
+  } finally {
+    removeEventListener("unload", end);
+  }
+}
+
+/** Writes what comes to standard error; what nobody reads there is dropped. Never throws. */
+async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
+  try {
+    for await (const chunk of output) await standardError.writeSlowly(chunk);
+  } catch {
+    return; // what a program says that cannot be read is lost, and nothing else
+  }
+}
+
+/** Resolves with the promise, or after so many milliseconds. */
+async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}
+
+function startShell(
+  { name, command, role, facts }: Hook,
+  told: Readonly<Record<string, string>>,
+): Deno.ChildProcess {
+  try {
+    return new Deno.Command(SHELL, {
+      args: IS_WINDOWS ? ["/d", "/s", "/c", `(${command}) 1>&2`] : ["-c", `exec >&2\n${command}`],
+      env: {
+        TTUN_ROLE: role,
+        TTUN_DEVICE: facts.device,
+        TTUN_MTU: String(facts.mtu),
+        ...told,
+        ...(facts.listen === undefined ? {} : { TTUN_LISTEN: facts.listen }),
+      },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      detached: true,
+    }).spawn();
+  } catch (thrown) {
+    const doing = `run the ${name} command`;
+    throw spawnError(thrown, { doing, program: SHELL, isThere: hasShell });
+  }
+}
+
+/** null where it cannot be asked. */
+function hasShell(): boolean | null {
+  if (IS_WINDOWS || !isGranted({ name: "read", path: SHELL })) return null;
+  try {
+    return Deno.statSync(SHELL).isFile;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Clock } from "../../contract/host.ts";
+import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
+
+/** A crowd of clients that comes at once is one report. */
+const AT_MOST_EVERY = 1_000;
+
+/** Reports a pool's leases when they have changed, at the latest at its disposal. */
+export class LeaseReports implements Disposable {
+  readonly #clock: Clock;
+  readonly #pool: Pick<AddressPool, "kept">;
+  readonly #report: (leases: readonly Lease[]) => void;
+  #timer: Disposable | null = null;
+
+  constructor(
+    clock: Clock,
+    pool: Pick<AddressPool, "kept">,
+    report: (leases: readonly Lease[]) => void,
+  ) {
+    this.#clock = clock;
+    this.#pool = pool;
+    this.#report = report;
+  }
+
+  changed(): void {
+    this.#timer ??= this.#clock.after(AT_MOST_EVERY, () => this.#flush());
+  }
+
+  #flush(): void {
+    this.#timer = null;
+    this.#report(this.#pool.kept());
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#timer === null) return;
+    this.#timer[Symbol.dispose]();
+    this.#flush();
+  }
+}

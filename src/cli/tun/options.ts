@@ -1,0 +1,365 @@
+import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import { CIPHER_NAMES } from "../../contract/cipher.ts";
+import { parseClientNetwork } from "../../core/ip/client_networks.ts";
+import { isClientName } from "../../core/link/v2/client_name.ts";
+import { readAddress } from "../command/address_args.ts";
+import {
+  KEY_FILE_OPTION,
+  KEY_OPTION,
+  LOG_OPTIONS,
+  MEANS_OPTIONS,
+} from "../command/common_options.ts";
+import type { OptionTable, Values } from "../command/option_table.ts";
+
+/** The port of the existing programs (docs/ttun-v1.md). */
+const DEFAULT_PORT = 20203;
+
+const KEY_OPTIONS = {
+  key: KEY_OPTION,
+  keyFile: KEY_FILE_OPTION,
+  cipher: {
+    names: ["cipher", "m"],
+    group: "security",
+    kind: "choice",
+    metavar: "NAME",
+    choices: CIPHER_NAMES,
+    default: "chacha20-poly1305",
+    help: "the cipher, the same on both ends",
+  },
+} as const satisfies OptionTable;
+
+const WIRE_OPTION = {
+  names: ["wire"],
+  group: "security",
+  kind: "choice",
+  metavar: "VERSION",
+  choices: ["auto", "v1", "v2"],
+  default: "auto",
+  help: "version of the wire format: auto finds out whether the other end speaks the new one; v2 " +
+    "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
+} as const;
+
+/** Seconds that keys are used for at the most. */
+export const LONGEST_REKEY = 3600;
+
+const REKEY_OPTION = {
+  names: ["rekey"],
+  group: "security",
+  kind: "integer",
+  metavar: "SECONDS",
+  min: 1,
+  max: LONGEST_REKEY,
+  defaultText: String(LONGEST_REKEY),
+  help: "under version 2, take new keys at the latest after so many seconds",
+} as const;
+
+const DEVICE_OPTIONS = {
+  mtu: {
+    names: ["mtu"],
+    group: "tuning",
+    kind: "integer",
+    metavar: "BYTES",
+    // RFC 791 asks every link for 68 bytes; one frame of the wire format holds 65519.
+    min: 68,
+    max: 65519,
+    default: 1280,
+    help: "largest packet of the device",
+  },
+  device: {
+    names: ["device"],
+    group: "network",
+    kind: "string",
+    metavar: "NAME",
+    parse: parseDeviceName,
+    help: "name of the device",
+    defaultText: "the first free one",
+  },
+  wintun: {
+    names: ["wintun"],
+    group: "network",
+    kind: "string",
+    metavar: "FILE",
+    help: "Windows: the wintun.dll to use",
+    defaultText: "beside the program",
+  },
+  peerAddress: {
+    names: ["peer-address"],
+    group: "network",
+    kind: "list",
+    metavar: "ADDRESS",
+    parse: parseAddress,
+    help: "make the device point to point with this address at the other end; one for IPv4 and " +
+      "one for IPv6",
+    defaultText: "a network, as --address says",
+  },
+  route: {
+    names: ["route"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR",
+    parse: parseNetwork,
+    help: "send this network through the tunnel; repeat for more",
+  },
+  mssClamp: {
+    names: ["mss-clamp"],
+    group: "tuning",
+    kind: "boolean",
+    default: false,
+    help: "lower the segment size of TCP connections through the tunnel to what fits --mtu",
+  },
+  offload: {
+    names: ["offload"],
+    group: "tuning",
+    kind: "choice",
+    metavar: "WHETHER",
+    choices: ["auto", "off"],
+    defaultText: "auto",
+    help: "carry the segments of a connection as one packet where both ends can (version 2); off " +
+      "for trouble",
+  },
+  up: {
+    names: ["up"],
+    group: "network",
+    kind: "string",
+    metavar: "CMD",
+    help: "run CMD in a shell when the device is ready and its addresses are known: at a client " +
+      "when a server has first answered, and again, after --down, when one gives other addresses; " +
+      "with --user it runs once, as root",
+  },
+  down: {
+    names: ["down"],
+    group: "network",
+    kind: "string",
+    metavar: "CMD",
+    help: "run CMD in a shell at the end, when the device is closed, unless --up has not run",
+  },
+} as const satisfies OptionTable;
+
+const PROCESS_OPTIONS = {
+  mptcp: {
+    names: ["mptcp"],
+    group: "tuning",
+    kind: "boolean",
+    help: "use Multipath TCP, with =false do not (Linux; elsewhere it does nothing)",
+    defaultText: "as the system has it",
+  },
+  congestion: {
+    names: ["congestion"],
+    group: "tuning",
+    kind: "string",
+    metavar: "NAME",
+    parse: parseCongestion,
+    help: "congestion control of the connection, as bbr, where the kernel has it",
+    defaultText: "as the system has it",
+  },
+  ...MEANS_OPTIONS,
+  user: {
+    names: ["user"],
+    group: "security",
+    kind: "string",
+    metavar: "NAME",
+    help: "become this user once the device is ready, and a client's --up has run; it keeps the " +
+      "right to mend the device",
+  },
+} as const satisfies OptionTable;
+
+const ADDRESS_OPTION = {
+  names: ["address"],
+  group: "network",
+  kind: "list",
+  metavar: "CIDR",
+  parse: parseCidr,
+  help: "this end's address on the device; repeat for more",
+} as const;
+
+const ACCEPT_OPTION = {
+  names: ["accept-addresses"],
+  group: "security",
+  kind: "list",
+  metavar: "CIDR",
+  parse: parseCidr,
+  help: "take whatever addresses in this network a server gives; repeat for more",
+  defaultText: "one address of each family, in a network of its own of at most /16 or /48",
+} as const;
+
+const NAME_OPTION = {
+  names: ["name"],
+  group: "network",
+  kind: "string",
+  metavar: "NAME",
+  parse: parseClientName,
+  help: "the client's name at the server, for its log and --client-network; a client with a name " +
+    "of its own is another one than others of this machine, and has other addresses",
+  defaultText: "the host's name",
+} as const;
+
+/** Options of `ttun server`. */
+export const SERVER_OPTIONS = {
+  listen: {
+    names: ["listen", "l"],
+    group: "basic",
+    kind: "string",
+    metavar: "ADDR",
+    parse: parseListenAddress,
+    help: "address and port to listen on; without an address on all, without a port on 20203",
+    default: { host: "", port: DEFAULT_PORT },
+    defaultText: `:${DEFAULT_PORT}`,
+  },
+  ...KEY_OPTIONS,
+  wire: WIRE_OPTION,
+  rekey: REKEY_OPTION,
+  clients: {
+    names: ["clients"],
+    group: "basic",
+    kind: "integer",
+    metavar: "N",
+    min: 1,
+    max: 1024,
+    help: "serve up to N clients, which get their addresses of --pool (version 2 only)",
+    defaultText: "with --pool as many as it has addresses, up to 253; else one, with its own",
+  },
+  pool: {
+    names: ["pool"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR",
+    parse: parseNetwork,
+    help: "network that the addresses for --clients are of; one for IPv4 and one for IPv6",
+  },
+  clientNetwork: {
+    names: ["client-network"],
+    group: "network",
+    kind: "list",
+    metavar: "NAME=CIDR",
+    parse: parseClientNetwork,
+    help:
+      "let this network behind the client of that name through, and send it there; repeat for " +
+      "more (with --pool)",
+  },
+  address: {
+    ...ADDRESS_OPTION,
+    defaultText: "10.1.1.1/30 and fc11::1/126, or the first of --pool",
+  },
+  ...DEVICE_OPTIONS,
+  ...PROCESS_OPTIONS,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+/** Options of `ttun client`. */
+export const CLIENT_OPTIONS = {
+  server: {
+    names: ["server", "s"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST[:PORT]",
+    parse: parseServerAddress,
+    required: true,
+    positional: true,
+    help: "the server to connect to; -s may be left out right behind the command",
+    defaultText: "port 20203",
+  },
+  ...KEY_OPTIONS,
+  once: {
+    names: ["once"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["retries"],
+    help: "end with the first connection, instead of connecting again",
+  },
+  retries: {
+    names: ["retries"],
+    group: "basic",
+    kind: "integer",
+    metavar: "N",
+    min: 0,
+    max: 1e9,
+    help: "give up after N failed attempts in a row",
+    defaultText: "never",
+  },
+  wire: WIRE_OPTION,
+  rekey: REKEY_OPTION,
+  address: {
+    ...ADDRESS_OPTION,
+    help: `${ADDRESS_OPTION.help}; a server with --pool is asked for it`,
+    defaultText: "what the server gives, else 10.1.1.2/30 and fc11::2/126",
+  },
+  name: NAME_OPTION,
+  acceptAddresses: ACCEPT_OPTION,
+  ...DEVICE_OPTIONS,
+  ...PROCESS_OPTIONS,
+  ...LOG_OPTIONS,
+} as const satisfies OptionTable;
+
+export type ServerOptions = Values<typeof SERVER_OPTIONS>;
+export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
+/** What `runVpn` is given; `"server" in options` tells a client's from a server's. */
+export type VpnOptions = ServerOptions | ClientOptions;
+
+/** Reads a name in the form of a host's; capitals become small letters. */
+function parseClientName(text: string): string {
+  const name = text.toLowerCase();
+  if (isClientName(name)) return name;
+  throw new TtunError(
+    "usage",
+    `Cannot name a client ${JSON.stringify(text)}: use up to 63 letters, digits, dots, dashes ` +
+      "and underscores, as laptop",
+  );
+}
+
+function parseListenAddress(text: string) {
+  return readAddress(text, { host: "", port: DEFAULT_PORT });
+}
+
+/** Port 0 has a meaning to those who listen only. */
+function parseServerAddress(text: string) {
+  const server = readAddress(text, { port: DEFAULT_PORT });
+  if (server.port === 0) {
+    throw new TtunError("usage", "Cannot connect to port 0: give the port the server listens on");
+  }
+  return server;
+}
+
+/** An IP address, as the network of itself alone. */
+function parseAddress(text: string): Cidr {
+  const bytes = parseIp(text);
+  if (bytes === null) {
+    throw new TtunError(
+      "usage",
+      `Cannot read ${
+        JSON.stringify(text)
+      }: write an IP address without a prefix length, as 10.1.1.2`,
+    );
+  }
+  return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: bytes.length * 8 };
+}
+
+/** Systems refuse a route with host bits, but what is meant is never in doubt. */
+function parseNetwork(text: string): Cidr {
+  return networkOf(parseCidr(text));
+}
+
+/** TCP_CA_NAME_MAX of net/tcp.h, and the letters that such names are made of. */
+function parseCongestion(text: string): string {
+  if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
+  throw new TtunError(
+    "usage",
+    `Cannot use ${JSON.stringify(text)} as a congestion control: give the kernel's name, as bbr`,
+  );
+}
+
+/** What Linux takes as the name of a device (dev_valid_name in net/core/dev.c), no control bytes. */
+function parseDeviceName(text: string): string {
+  const bytes = new TextEncoder().encode(text).length;
+  const isDots = text === "." || text === "..";
+  // deno-lint-ignore no-control-regex -- control characters are what this keeps out
+  if (bytes < 1 || bytes > 15 || isDots || /[/:\s\x00-\x1f\x7f-\x9f]/.test(text)) {
+    throw new TtunError(
+      "usage",
+      `Cannot name a device ${JSON.stringify(text)}: ` +
+        "use 1 to 15 bytes without slash, colon and space, as ttun0",
+    );
+  }
+  return text;
+}
