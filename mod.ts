@@ -1,5 +1,5 @@
 /**
- * The parts of ttun for programs: its ciphers, both versions of its wire format as machines that do
+ * The parts of ttun for programs: its ciphers, both versions of its wire format that do
  * no I/O, and TCP in the shape that they are driven with. `jsr:@tt/cli` itself is the command.
  *
  * Nothing of the protocols reads a clock, a socket or a source of chance: bytes go in, and what to
@@ -87,7 +87,7 @@
  *   Capability,
  *   ClientLink,
  *   HELLO_SIZE,
- *   type LinkParty,
+ *   type HandshakeConfig,
  *   linkSecret,
  *   makeNodeCipher,
  *   packEcho,
@@ -103,7 +103,7 @@
  *
  * const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
  * const s = await linkSecret(new TextEncoder().encode("correct horse battery staple"));
- * const party: LinkParty = {
+ * const party: HandshakeConfig = {
  *   s,
  *   makeCipher: makeNodeCipher,
  *   keyExchange: x25519,
@@ -214,7 +214,7 @@ export {
   SERVER_TO_CLIENT,
 } from "./src/core/link/v1/frame.ts";
 export type { Direction } from "./src/core/link/v1/frame.ts";
-export { ClientHandshake, ServerHandshake } from "./src/core/link/v1/handshake.ts";
+export { V1ClientHandshake, V1ServerHandshake } from "./src/core/link/v1/handshake.ts";
 export type { HandshakeKeys, Session, Step } from "./src/core/link/v1/handshake.ts";
 
 // Version 2 of the wire.
@@ -225,11 +225,11 @@ export { HELLO_SIZE, readClientHello } from "./src/core/link/v2/hello.ts";
 export type { Hello } from "./src/core/link/v2/hello.ts";
 export { ReplayMemory } from "./src/core/link/v2/replay_filter.ts";
 export { Capability } from "./src/core/link/v2/setup.ts";
-export { ClientLink } from "./src/core/link/v2/client_handshake.ts";
+export { ClientHandshake } from "./src/core/link/v2/client_handshake.ts";
 export type { ClientStep } from "./src/core/link/v2/client_handshake.ts";
-export { ServerLink } from "./src/core/link/v2/server_handshake.ts";
-export type { LinkParty, LinkSession } from "./src/core/link/v2/handshake.ts";
-export type { Belonging, ClientSetup, Offer, ServerSetup } from "./src/core/link/v2/setup.ts";
+export { ServerHandshake } from "./src/core/link/v2/server_handshake.ts";
+export type { HandshakeConfig, LinkSession } from "./src/core/link/v2/handshake.ts";
+export type { ClientSetup, Offer, ServerSetup, SessionIdentity } from "./src/core/link/v2/setup.ts";
 export {
   RECORD_HEADER,
   RECORD_TAG,
@@ -240,12 +240,19 @@ export { sealText } from "./src/core/link/v2/key_schedule.ts";
 export { CloseCode, packClose, packEcho, readFrames } from "./src/core/link/v2/frames.ts";
 export type { Frame } from "./src/core/link/v2/frames.ts";
 
-/** X25519 by node:crypto, for {@linkcode LinkParty}. */
+/** X25519 by node:crypto, for {@linkcode HandshakeConfig}. */
 export const x25519: KeyExchange = nodeKeyExchange;
 
 // Streams.
 export type { Addr, HostPort } from "./src/base/addr.ts";
-export type { Dialer, Listener, Now, Stream, StreamInfo, Tuning } from "./src/contract/stream.ts";
+export type {
+  ConnectionStats,
+  Dialer,
+  Listener,
+  MaybePromise,
+  SocketOptions,
+  Stream,
+} from "./src/contract/stream.ts";
 export { DenoNet } from "./src/io/net/deno_net.ts";
 export { PosixNet } from "./src/io/net/posix_net.ts";
 export { Reactor } from "./src/io/reactor/reactor.ts";

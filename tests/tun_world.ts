@@ -34,7 +34,7 @@ export async function openTunWorld(
     addresses: [parseCidr(`${NEAR}/30`)],
     peers: [],
     routes: [],
-    addressesAreAsked: true,
+    addressesExplicit: true,
   });
   const socket = createSocket("udp4");
   opened.defer(() => new Promise((resolve) => void socket.close(() => resolve())));

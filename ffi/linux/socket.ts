@@ -1,5 +1,5 @@
 import type { HostPort } from "../../src/base/addr.ts";
-import type { SendingInfo, StreamInfo, Tuning } from "../../src/contract/stream.ts";
+import type { ConnectionStats, SendingInfo, SocketOptions } from "../../src/contract/stream.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";
@@ -251,7 +251,7 @@ export function disconnect(libc: Libc, fd: number): void {
 }
 
 /** Sets what the kernel takes; the names of the options that it does not. */
-export function tuneSocket(libc: Libc, fd: number, o: Tuning): string[] {
+export function tuneSocket(libc: Libc, fd: number, o: SocketOptions): string[] {
   const unset: string[] = [];
   const set = (name: string, level: number, option: number, value: number) => {
     if (!setInt(libc, fd, level, option, value)) unset.push(name);
@@ -299,9 +299,9 @@ export function hasCongestion(libc: Libc, name: string): boolean {
 }
 
 /** What TCP_INFO and MPTCP_INFO tell. A fact that the kernel does not give is absent. */
-export function socketInfo(libc: Libc, fd: number): StreamInfo {
+export function socketInfo(libc: Libc, fd: number): ConnectionStats {
   const multipath = mptcpInfo(libc, fd);
-  const info: StreamInfo = { protocol: multipath === null ? "tcp" : "mptcp" };
+  const info: ConnectionStats = { protocol: multipath === null ? "tcp" : "mptcp" };
   const tcp = getStruct(libc, fd, IPPROTO_TCP, TCP_INFO, TCP_INFO_SENDING_SIZE);
   if (tcp !== null && tcp.byteLength >= TCP_INFO_SIZE) {
     info.acked = Number(tcp.getBigUint64(TCPI_BYTES_ACKED, true));

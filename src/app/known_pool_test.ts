@@ -5,7 +5,7 @@ import { UNABLE } from "../../tests/fake/v2_pair.ts";
 import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
 import { TtunError } from "../base/errors.ts";
 import type { Stream } from "../contract/stream.ts";
-import { meetServer } from "./link/connect.ts";
+import { connectLink } from "./link/connect.ts";
 import { DEFAULT_PENDING } from "./net/half_open.ts";
 
 function connect(world: VpnWorld, host: string): Promise<Stream> {
@@ -42,7 +42,7 @@ async function slowClient(world: VpnWorld, o: { wire: "v1" | "v2"; cut?: boolean
     return Promise.resolve();
   };
   const { secrets, clock } = world.common(o, pump, log, new AbortController().signal);
-  const meeting = meetServer(stream, {
+  const meeting = connectLink(stream, {
     ...{ secrets, clock, device: UNABLE, memory: forgetful(), instance: seededRng(1)(16) },
   });
   meeting.catch(() => {}); // looked at later

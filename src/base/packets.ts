@@ -23,32 +23,32 @@ export const MAX_SUPER_PACKET = 40 + 65_535;
 export const Offload = { none: 0, tcp: 1, udp: 2 } as const;
 
 /** Room of contract/packet.ts, which says what the fields mean. */
-interface PlacesRoom {
-  readonly lead: number;
+interface LayoutSizes {
+  readonly header: number;
   readonly headroom: number;
   readonly tailroom: number;
-  readonly trail: number;
+  readonly trailer: number;
   readonly group: number;
 }
 
 /** Where packets of a batch go, one after the other, as a link wants them. */
-export class Places {
-  readonly #room: PlacesRoom;
+export class LayoutCursor {
+  readonly #room: LayoutSizes;
   #groupAt: number;
   /** Where the next packet's first byte goes. */
   at: number;
 
-  constructor(room: PlacesRoom) {
+  constructor(room: LayoutSizes) {
     this.#room = room;
-    this.#groupAt = room.lead;
-    this.at = room.lead + room.headroom;
+    this.#groupAt = room.header;
+    this.at = room.header + room.headroom;
   }
 
   /** A packet of `length` bytes lies at `at`. */
   next(length: number): void {
-    const { lead, headroom, tailroom, trail, group } = this.#room;
+    const { header, headroom, tailroom, trailer, group } = this.#room;
     let end = this.at + length + tailroom;
-    if (end - this.#groupAt >= group) this.#groupAt = end += trail + lead;
+    if (end - this.#groupAt >= group) this.#groupAt = end += trailer + header;
     this.at = end + headroom;
   }
 }

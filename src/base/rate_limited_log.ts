@@ -31,7 +31,7 @@ interface Kind {
  * has a limit of its own, so that none hides another, and each peer a part of it; messages are
  * constants of the code, which bounds their number, and all that varies belongs into the fields.
  */
-export class QuietLog {
+export class RateLimitedLog {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #limits: LineLimits;

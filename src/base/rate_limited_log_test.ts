@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../tests/fake/clock.ts";
 import { keptLog } from "../../tests/fake/log.ts";
 import { makeLogger } from "./log.ts";
-import { QuietLog } from "./rate_limited_log.ts";
+import { RateLimitedLog } from "./rate_limited_log.ts";
 
 function world() {
   const lines: string[] = [];
@@ -11,7 +11,7 @@ function world() {
     ({ level, message, fields }) => lines.push(`${level} ${message} ${JSON.stringify(fields)}`),
     () => now,
   );
-  const quiet = new QuietLog(log, () => now);
+  const quiet = new RateLimitedLog(log, () => now);
   return { lines, quiet, at: (ms: number) => now = ms };
 }
 
@@ -67,7 +67,7 @@ Deno.test("one kind of line hides no other, neither its lines nor its count", ()
 Deno.test("a peer fills its own part of the log, and hides no other's lines", () => {
   const clock = { now: 0 };
   const { log, records } = keptLog(new FakeClock());
-  const quiet = new QuietLog(log, () => clock.now, { lines: 50, ofPeer: 3, window: 60_000 });
+  const quiet = new RateLimitedLog(log, () => clock.now, { lines: 50, ofPeer: 3, window: 60_000 });
   for (clock.now = 0; clock.now < 60_000; clock.now += 10) {
     quiet.info("joined", { peer: "192.0.2.1:1" }, "192.0.2.1");
     quiet.info("left", { peer: "192.0.2.1:1" }, "192.0.2.1");

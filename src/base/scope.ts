@@ -120,20 +120,20 @@ class Waiting {
   }
 
   add(run: (reason: unknown) => void): Tie {
-    const tie = new Tie(this, run);
-    this.#ties.add(tie);
-    return tie;
+    const registration = new Tie(this, run);
+    this.#ties.add(registration);
+    return registration;
   }
 
-  remove(tie: Tie): void {
-    if (this.#ties.delete(tie) && this.#ties.size === 0) this.#end();
+  remove(registration: Tie): void {
+    if (this.#ties.delete(registration) && this.#ties.size === 0) this.#end();
   }
 
   readonly #tell = (): void => {
     this.#end();
-    for (const tie of this.#ties) { // whoever goes meanwhile is not called any more
-      this.#ties.delete(tie);
-      tie.run(this.#signal.reason);
+    for (const registration of this.#ties) { // whoever goes meanwhile is not called any more
+      this.#ties.delete(registration);
+      registration.run(this.#signal.reason);
     }
   };
 

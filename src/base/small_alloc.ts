@@ -11,7 +11,7 @@ let at = 0;
  * An array of so many zeros, the caller's. A few bytes are cut from a larger array that is never used
  * again: memory of its own, outside of V8's heap, costs an array ten times as much as a view does.
  */
-export function fewBytes(length: number): Uint8Array<ArrayBuffer> {
+export function allocSmall(length: number): Uint8Array<ArrayBuffer> {
   if (length > MOST) return new Uint8Array(length);
   if (at + length > SLAB) {
     slab = new Uint8Array(SLAB);
@@ -22,7 +22,7 @@ export function fewBytes(length: number): Uint8Array<ArrayBuffer> {
 
 /** A copy, the caller's. */
 export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = fewBytes(bytes.length);
+  const copy = allocSmall(bytes.length);
   copy.set(bytes);
   return copy;
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { copyBytes, fewBytes } from "./small_alloc.ts";
+import { allocSmall, copyBytes } from "./small_alloc.ts";
 
 Deno.test("each array is zero, of its length, and nobody else's", () => {
   const all: Uint8Array[] = [];
   for (let i = 0; i < 2000; i++) {
-    const bytes = fewBytes(i % 600);
+    const bytes = allocSmall(i % 600);
     assert.equal(bytes.length, i % 600);
     assert.ok(bytes.every((byte) => byte === 0));
     all.push(bytes.fill(i % 251 + 1));
@@ -13,9 +13,9 @@ Deno.test("each array is zero, of its length, and nobody else's", () => {
 });
 
 Deno.test("many small ones share memory; a long one has its own", () => {
-  const buffers = new Set(Array.from({ length: 1000 }, () => fewBytes(32).buffer));
+  const buffers = new Set(Array.from({ length: 1000 }, () => allocSmall(32).buffer));
   assert.ok(buffers.size <= 9, `${buffers.size} buffers`);
-  assert.equal(fewBytes(513).buffer.byteLength, 513);
+  assert.equal(allocSmall(513).buffer.byteLength, 513);
 });
 
 Deno.test("a copy is one", () => {

@@ -1,14 +1,14 @@
 import { NativeError } from "../../ffi/linux/errno.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../base/errors.ts";
 import { load } from "./plane/load.ts";
-import type { Beginning, Report } from "./plane/messages.ts";
+import type { PlaneEvent, WorkerInit } from "./plane/messages.ts";
 
 /** Entry of the Worker that carries what goes through ttun: packets, or a proxy's connections. */
 addEventListener("message", (event) => {
-  runDataPlane((event as MessageEvent<Beginning>).data);
+  runDataPlane((event as MessageEvent<WorkerInit>).data);
 }, { once: true });
 
-async function runDataPlane(beginning: Beginning): Promise<void> {
+async function runDataPlane(beginning: WorkerInit): Promise<void> {
   const { port } = beginning;
   const stop = new AbortController();
   let error: PlainError | null = null;
@@ -17,14 +17,14 @@ async function runDataPlane(beginning: Beginning): Promise<void> {
   } catch (thrown) {
     if (!stop.signal.aborted) error = plainError(translate(thrown));
   }
-  port.postMessage({ kind: "ended", error } satisfies Report);
+  port.postMessage({ kind: "ended", error } satisfies PlaneEvent);
   port.close();
   close();
 }
 
 /** Loads no more than is used. `stop` is aborted by the order to stop. */
 async function runPart(
-  { config, port, logLevel }: Beginning,
+  { config, port, logLevel }: WorkerInit,
   stop: AbortController,
 ): Promise<void> {
   switch (config.kind) {

@@ -1,4 +1,4 @@
-import type { Now, OnReady } from "./stream.ts";
+import type { MaybePromise, OnReady } from "./stream.ts";
 
 /** Time as drivers see it. In the data plane it is the reactor's, in tests a virtual one. */
 export interface Clock {
@@ -7,7 +7,7 @@ export interface Clock {
   /** Calls `run` once, `ms` from now at the earliest, unless disposed of first. */
   after(ms: number, run: () => void): Disposable;
   /** Lets everything else that is ready run once. */
-  turn(): Now<void>;
+  turn(): MaybePromise<void>;
   /** Calls `run` once, when everything else that is ready has run: `turn` without a promise. */
   onTurn(run: OnReady): void;
 }

@@ -1,4 +1,4 @@
-import type { Now, OnReady } from "./stream.ts";
+import type { MaybePromise, OnReady } from "./stream.ts";
 
 /**
  * A batch of packets in one byte array: packet i is `bytes[offset[i] .. offset[i]+length[i])`.
@@ -19,14 +19,14 @@ export interface Packets {
 
 /**
  * Free bytes around the packets of a batch, for a link's headers and tags. Packets come in groups:
- * `lead`, then for each packet `headroom`, the packet, `tailroom`, and `trail` behind the last one.
- * A group ends once it has `group` bytes between lead and trail; the next one follows at once.
+ * `header`, then for each packet `headroom`, the packet, `tailroom`, and `trailer` behind the last one.
+ * A group ends once it has `group` bytes between header and trailer; the next one follows at once.
  */
-export interface Room {
-  readonly lead: number;
+export interface PacketLayout {
+  readonly header: number;
   readonly headroom: number;
   readonly tailroom: number;
-  readonly trail: number;
+  readonly trailer: number;
   readonly group: number;
 }
 
@@ -36,16 +36,16 @@ export const NO_PACKET = -1;
 /** Whole messages in both directions. One sender and one receiver at a time. */
 export interface Link extends AsyncDisposable {
   /** What `send` needs around the packets; it overwrites those bytes. */
-  readonly room: Room;
+  readonly room: PacketLayout;
   /** What the peer takes (bits of `Offload`): `send` must be given nothing else. */
   readonly offload: number;
   /**
    * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when they
    * lie as `room` says, one behind the other.
    */
-  send(batch: Packets): Now<void>;
+  send(batch: Packets): MaybePromise<void>;
   /** Whether the carrier shall hold little that it has not sent yet: its queue is first in, first out. */
-  holdLittle(little: boolean): void;
+  limitUnsent(little: boolean): void;
   /**
    * Receives what is there now, without waiting: the count of packets, 0 when the peer has ended
    * the link, `NO_PACKET` when something else came, and there may be more; undefined = nothing yet.
@@ -75,7 +75,7 @@ export interface Device extends AsyncDisposable {
    * Reads packets that are there now, with the given room in the batch's arena; 0 = none that it
    * knows of.
    */
-  readNow(into: Packets, room: Room): number;
+  readNow(into: Packets, room: PacketLayout): number;
   /**
    * Calls `run` once, when `readNow` may have something to say, soon where that is so already:
    * packets or a failure. Call it only after `readNow` had nothing; `run` is never called from within.
@@ -85,7 +85,7 @@ export interface Device extends AsyncDisposable {
    * Writes all packets, one after the other, and overwrites `headroom` bytes before each. One that
    * the kernel refuses is dropped and counted in `refused`.
    */
-  writeBatch(from: Packets): Now<void>;
+  writeBatch(from: Packets): MaybePromise<void>;
   /** Throws away what is queued for reading; returns how many packets that were. */
   drain(): number;
   readonly refused: number;

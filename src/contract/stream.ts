@@ -20,7 +20,7 @@ export interface SendingInfo {
 }
 
 /** The value itself when it was there; a promise only when it had to be waited for. */
-export type Now<T> = T | Promise<T>;
+export type MaybePromise<T> = T | Promise<T>;
 
 /**
  * Called back when there may be something. True: all is done here and now, and nobody was left to
@@ -29,7 +29,7 @@ export type Now<T> = T | Promise<T>;
 export type OnReady = () => boolean | void;
 
 /** What the carrier knows of a connection; a fact that it cannot tell is absent. */
-export interface StreamInfo {
+export interface ConnectionStats {
   protocol: "tcp" | "mptcp" | "memory";
   /** Bytes that the peer's kernel has acknowledged since the beginning. */
   acked?: number;
@@ -49,7 +49,7 @@ export interface StreamInfo {
 }
 
 /** Socket options that a driver asks for; an implementation names those that it could not set. */
-export interface Tuning {
+export interface SocketOptions {
   noDelay?: boolean;
   /** Idle time before the first keepalive probe, and the interval between probes. */
   keepAliveSeconds?: number;
@@ -71,7 +71,7 @@ export interface Stream extends AsyncDisposable {
   readonly local: Addr;
   readonly remote: Addr;
   /** Reads at least one byte into the front of `into` (borrowed until settled); null = the peer's FIN. */
-  read(into: Uint8Array): Now<number | null>;
+  read(into: Uint8Array): MaybePromise<number | null>;
   /** Reads what is there now, without waiting; undefined = nothing. */
   readNow(into: Uint8Array): number | null | undefined;
   /**
@@ -87,14 +87,14 @@ export interface Stream extends AsyncDisposable {
    */
   writeNow(bytes: Uint8Array): number;
   /** Writes all bytes (borrowed until settled). */
-  write(all: Uint8Array): Now<void>;
+  write(all: Uint8Array): MaybePromise<void>;
   /** Sends FIN after what was written; reading goes on. */
-  closeWrite(): Now<void>;
+  closeWrite(): MaybePromise<void>;
   /** Ends at once and tells the peer by RST. */
   reset(): void;
-  info(): StreamInfo;
+  info(): ConnectionStats;
   /** Sets what it can; returns the kernel's names of the options that it could not set. */
-  tune(options: Tuning): string[];
+  tune(options: SocketOptions): string[];
 }
 
 /** Opens streams to somewhere else. */
@@ -136,7 +136,7 @@ export interface Listener extends AsyncDisposable {
    * @throws {TtunError} `exhausted` when out of descriptors: the connection is still queued, so
    * wait or free some and call again.
    */
-  accept(o: { signal: AbortSignal }): Now<Stream>;
+  accept(o: { signal: AbortSignal }): MaybePromise<Stream>;
   /**
    * From now on connections that come have segments of at most so many bytes, in either direction
    * (TCP_MAXSEG). False where that cannot be set.

@@ -1,9 +1,9 @@
 /** Cost of link version 2 beside version 1: a handshake, and packets sealed and opened. */
 import { makePackets } from "../../src/base/packets.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
-import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
-import { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
-import type { LinkParty } from "../../src/core/link/v2/handshake.ts";
+import { ServerHandshake } from "../../src/core/link/v2/server_handshake.ts";
+import { ClientHandshake } from "../../src/core/link/v2/client_handshake.ts";
+import type { HandshakeConfig } from "../../src/core/link/v2/handshake.ts";
 import { PACKET_HEADER, writePacketHeader } from "../../src/core/link/v2/frames.ts";
 import {
   RECORD_HEADER,
@@ -13,7 +13,7 @@ import {
 } from "../../src/core/link/v2/record.ts";
 import { Capability } from "../../src/core/link/v2/setup.ts";
 import { FrameOpener, FrameSealer } from "../../src/core/link/v1/frame.ts";
-import { ClientHandshake, ServerHandshake } from "../../src/core/link/v1/handshake.ts";
+import { V1ClientHandshake, V1ServerHandshake } from "../../src/core/link/v1/handshake.ts";
 import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 
@@ -21,7 +21,7 @@ const { makeCipher } = openLibcrypto();
 const rng = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 const key = rng(32);
 
-const party: LinkParty = {
+const party: HandshakeConfig = {
   s: key,
   makeCipher,
   keyExchange: nodeKeyExchange,
@@ -33,8 +33,8 @@ const party: LinkParty = {
 
 Deno.bench("handshake, version 1, both ends", { group: "handshake", baseline: true }, () => {
   const common = { psk: key, cipher: "aes-256-gcm", makeCipher } as const;
-  using client = new ClientHandshake({ ...common, nonce: rng(16) });
-  using server = new ServerHandshake({ ...common, nonce: rng(16) });
+  using client = new V1ClientHandshake({ ...common, nonce: rng(16) });
+  using server = new V1ServerHandshake({ ...common, nonce: rng(16) });
   const [hello] = server.feed(client.hello());
   const [proof] = client.feed((hello as { bytes: Uint8Array }).bytes);
   server.feed((proof as { bytes: Uint8Array }).bytes);
@@ -47,8 +47,8 @@ Deno.bench("handshake, version 1, both ends", { group: "handshake", baseline: tr
 Deno.bench("handshake, version 2, both ends", { group: "handshake" }, () => {
   const unixMs = Date.now();
   const belonging = { instance: rng(16), session: rng(16), carrier: 1 };
-  using client = new ClientLink(party, { belonging, pads: false, unixMs: () => unixMs });
-  using server = new ServerLink(party, { hello: client.hello(), padding: 0, unixMs });
+  using client = new ClientHandshake(party, { belonging, pads: false, unixMs: () => unixMs });
+  using server = new ServerHandshake(party, { hello: client.hello(), padding: 0, unixMs });
   const [flight] = client.feed(server.answer());
   server.feed((flight as { bytes: Uint8Array }).bytes);
   const accepted = server.accept({});

@@ -2,7 +2,7 @@
  * Many sessions of version 2 one after the other, from one process without a device:
  * sessions.ts HOST PORT KEY COUNT. Says "done" when the last has ended.
  */
-import { meetServer } from "../../src/app/link/connect.ts";
+import { connectLink } from "../../src/app/link/connect.ts";
 import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
@@ -33,12 +33,12 @@ const options = {
   },
   clock: reactor,
   instance: rng(16),
-  memory: { knowsV2: true, metV2: () => {} },
+  memory: { seenV2: true, reportV2: () => {} },
   device: { headroom: 10, takes: 0 },
 } as const;
 for (let i = 0; i < count; i++) {
   const stream = await net.dial({ host, port }, { signal: new AbortController().signal });
-  const { link } = await meetServer(stream, options);
+  const { link } = await connectLink(stream, options);
   await link[Symbol.asyncDispose]();
 }
 console.log("done");

@@ -1,7 +1,7 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { Places, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { Device, Packets, Room } from "../../src/contract/packet.ts";
-import type { Now, OnReady } from "../../src/contract/stream.ts";
+import { LayoutCursor, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
+import type { Device, PacketLayout, Packets } from "../../src/contract/packet.ts";
+import type { MaybePromise, OnReady } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
 
 /** A TUN device whose network is the test. */
@@ -71,16 +71,16 @@ export class FakeDevice implements Device {
     this.#reader.wait().then(run);
   }
 
-  readNow(into: Packets, room: Room): number {
+  readNow(into: Packets, room: PacketLayout): number {
     this.#check();
     let count = 0;
-    const places = new Places(room);
+    const places = new LayoutCursor(room);
     while (count < into.offset.length) {
       const next = this.#queue[0];
       const { at } = places;
       if (
         next === undefined ||
-        at + next.packet.length + room.tailroom + room.trail > into.bytes.length
+        at + next.packet.length + room.tailroom + room.trailer > into.bytes.length
       ) {
         break;
       }
@@ -99,7 +99,7 @@ export class FakeDevice implements Device {
     return count;
   }
 
-  writeBatch(from: Packets): Now<void> {
+  writeBatch(from: Packets): MaybePromise<void> {
     this.#check();
     if (!this.#writable) return this.#waitWrite(from);
     for (let i = 0; i < from.count; i++) {

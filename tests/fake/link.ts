@@ -1,13 +1,13 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { Link, Packets, Room } from "../../src/contract/packet.ts";
-import type { Now } from "../../src/contract/stream.ts";
+import type { Link, PacketLayout, Packets } from "../../src/contract/packet.ts";
+import type { MaybePromise } from "../../src/contract/stream.ts";
 import type { FakeClock } from "./clock.ts";
 import { copiesOf, ROOMS } from "./rooms.ts";
 
 /** A link whose other end is the test, and which sees to it that its batches are left alone. */
 export class FakeLink implements Link {
-  readonly room: Room;
+  readonly room: PacketLayout;
   offload: number;
   /** Packets that are through, as copies, and the virtio_net_hdr of each, null where there is none. */
   readonly sent: Uint8Array[] = [];
@@ -18,13 +18,13 @@ export class FakeLink implements Link {
   /** Where each batch's packets lay, and how long they were. */
   readonly offsets: number[][] = [];
   readonly lengths: number[][] = [];
-  /** What `holdLittle` was called with. */
+  /** What `limitUnsent` was called with. */
   readonly little: boolean[] = [];
   disposed = 0;
   /** How often it was given packets, also when it was closed already. */
   asked = 0;
   /** How a batch is taken: at once, or when the promise settles. */
-  onSend: () => Now<void> = () => {};
+  onSend: () => MaybePromise<void> = () => {};
   onHoldLittle: () => void = () => {};
   #isSending = false;
   readonly #closed = Promise.withResolvers<never>();
@@ -32,13 +32,13 @@ export class FakeLink implements Link {
   #waiting: PromiseWithResolvers<void> | null = null;
   #end: { error: unknown } | null = null;
 
-  constructor(o: { room?: Room; offload?: number } = {}) {
+  constructor(o: { room?: PacketLayout; offload?: number } = {}) {
     this.room = o.room ?? ROOMS["version 2"]!;
     this.offload = o.offload ?? 0;
     this.#closed.promise.catch(() => {}); // whoever sends is told
   }
 
-  send(batch: Packets): Now<void> {
+  send(batch: Packets): MaybePromise<void> {
     this.asked++;
     if (this.#isSending) throw new Error("Two senders at once: the contract has one");
     if (this.disposed > 0) throw closedHere();
@@ -74,7 +74,7 @@ export class FakeLink implements Link {
     batch.bytes.fill(0xdd, batch.offset[0]! - this.room.headroom, endOf(batch)); // sealed
   }
 
-  holdLittle(little: boolean): void {
+  limitUnsent(little: boolean): void {
     this.onHoldLittle();
     this.little.push(little);
   }

@@ -3,9 +3,9 @@ import { createPrivateKey, createPublicKey, diffieHellman } from "node:crypto";
 import { concat, fromHex, readU16, toHex, writeU16, writeU32 } from "../../src/base/bytes.ts";
 import type { CipherFactory, CipherName } from "../../src/contract/cipher.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
-import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
-import { ClientLink, type ClientStep } from "../../src/core/link/v2/client_handshake.ts";
-import type { LinkParty, LinkSession } from "../../src/core/link/v2/handshake.ts";
+import { ServerHandshake } from "../../src/core/link/v2/server_handshake.ts";
+import { ClientHandshake, type ClientStep } from "../../src/core/link/v2/client_handshake.ts";
+import type { HandshakeConfig, LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { HELLO_SIZE, readClientHello } from "../../src/core/link/v2/hello.ts";
 import {
   handshakeSecrets,
@@ -21,7 +21,7 @@ import {
   RecordSealer,
 } from "../../src/core/link/v2/record.ts";
 import type { KeyExchange } from "../../src/core/link/v2/secrets.ts";
-import type { Belonging, Offer, ServerSetup } from "../../src/core/link/v2/setup.ts";
+import type { Offer, ServerSetup, SessionIdentity } from "../../src/core/link/v2/setup.ts";
 import { seededRng } from "./rng.ts";
 
 /** Some moment, and a secret that both ends have unless a test says otherwise. */
@@ -42,7 +42,7 @@ export interface EndOptions {
   padding?: number;
   unixMs?: number;
   pads?: boolean;
-  belonging?: Omit<Belonging, "resume">;
+  belonging?: Omit<SessionIdentity, "resume">;
   resume?: { secret: Uint8Array; expected: number };
 }
 
@@ -72,7 +72,7 @@ export function seededKeyExchange(seed: number): KeyExchange {
   };
 }
 
-export function linkParty(o: EndOptions, seed: number): LinkParty {
+export function linkParty(o: EndOptions, seed: number): HandshakeConfig {
   const rng = seededRng(o.seed ?? seed);
   const drawn = new Uint8Array(4);
   writeU32(drawn, 0, o.padding ?? 0);
@@ -89,8 +89,8 @@ export function linkParty(o: EndOptions, seed: number): LinkParty {
 
 export const BELONGING = { instance: seededRng(3)(16), session: seededRng(4)(16), carrier: 1 };
 
-export function clientLink(o: EndOptions = {}): ClientLink {
-  return new ClientLink(linkParty(o, 1), {
+export function clientLink(o: EndOptions = {}): ClientHandshake {
+  return new ClientHandshake(linkParty(o, 1), {
     belonging: o.belonging ?? BELONGING,
     ...(o.resume === undefined ? {} : { resume: o.resume }),
     pads: o.pads ?? false,
@@ -99,13 +99,13 @@ export function clientLink(o: EndOptions = {}): ClientLink {
 }
 
 /** The server's end for a client whose flight 1 is given. */
-export function serverLink(flight1: Uint8Array, o: EndOptions = {}): ServerLink {
+export function serverLink(flight1: Uint8Array, o: EndOptions = {}): ServerHandshake {
   const party = linkParty(o, 2);
   const hello = flight1.slice(0, HELLO_SIZE);
   const unixMs = o.unixMs ?? NOW;
   const padding = readClientHello(party.s, hello, unixMs)?.padding;
   if (padding === undefined) throw new Error("The hello is not right");
-  return new ServerLink(party, { hello, padding, unixMs });
+  return new ServerHandshake(party, { hello, padding, unixMs });
 }
 
 export function bytesToSend(steps: ClientStep[]): Uint8Array {
@@ -135,7 +135,7 @@ export interface Conversation {
 export function converse(
   c: EndOptions = {},
   s: EndOptions = {},
-  answer: (server: ServerLink) => ServerSetup = () => ({}),
+  answer: (server: ServerHandshake) => ServerSetup = () => ({}),
 ): Conversation {
   using client = clientLink(c);
   using server = serverLink(client.hello(), s);

@@ -5,13 +5,13 @@ import { noAnswer } from "../../src/base/dial_timeout.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
 import type {
+  ConnectionStats,
   Dialer,
   DialOptions,
   Listener,
-  Now,
+  MaybePromise,
   OnReady,
   Stream,
-  StreamInfo,
 } from "../../src/contract/stream.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
 
@@ -99,7 +99,7 @@ class MemoryStream implements Stream {
     this.#writer.open();
   }
 
-  read(into: Uint8Array): Now<number | null> {
+  read(into: Uint8Array): MaybePromise<number | null> {
     if (this.#reading) throw new Error("Two readers at once: the contract has one");
     const got = this.readNow(into);
     return got === undefined ? this.#waitRead(into) : got;
@@ -137,7 +137,7 @@ class MemoryStream implements Stream {
     return undefined;
   }
 
-  write(all: Uint8Array): Now<void> {
+  write(all: Uint8Array): MaybePromise<void> {
     if (this.#writing) throw new Error("Two writers at once: the contract has one");
     const done = this.writeNow(all);
     if (done < all.length) return this.#waitWrite(all.subarray(done));
@@ -171,7 +171,7 @@ class MemoryStream implements Stream {
     this.#close(closedHere(), true);
   }
 
-  info(): StreamInfo {
+  info(): ConnectionStats {
     if (this.#closed !== null) return { protocol: "memory", peerClosed: true };
     return {
       protocol: "memory",
@@ -331,7 +331,7 @@ class MemoryListener implements Listener {
     this.#acceptor.open();
   }
 
-  accept(o: { signal: AbortSignal }): Now<Stream> {
+  accept(o: { signal: AbortSignal }): MaybePromise<Stream> {
     return this.#try(o.signal) ?? this.#wait(o.signal);
   }
 

@@ -1,14 +1,14 @@
 import { TtunError } from "../../src/base/errors.ts";
-import type { Link, Packets, Room } from "../../src/contract/packet.ts";
+import type { Link, PacketLayout, Packets } from "../../src/contract/packet.ts";
 import { Gate } from "./pipe.ts";
 import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 
 /** As version 2 has it for super-packets. */
-const ROOM: Room = { lead: 2, headroom: 16, tailroom: 0, trail: 16, group: 16 * 1024 };
+const ROOM: PacketLayout = { header: 2, headroom: 16, tailroom: 0, trailer: 16, group: 16 * 1024 };
 
 /** A link with super-packets whose other end is the test. */
 export class OffloadLink implements Link {
-  readonly room: Room;
+  readonly room: PacketLayout;
   readonly offload: number;
   readonly sent: Parcel[] = [];
   readonly #queue: Parcel[][] = [];
@@ -29,7 +29,7 @@ export class OffloadLink implements Link {
     }
   }
 
-  holdLittle(): void {}
+  limitUnsent(): void {}
 
   /** Lets the peer send a batch. */
   deliver(...parcels: Parcel[]): void {

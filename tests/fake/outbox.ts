@@ -1,7 +1,7 @@
 import { makePackets, MAX_PACKET } from "../../src/base/packets.ts";
 import type { Packets } from "../../src/contract/packet.ts";
-import { Backlog } from "../../src/app/tun/packet_queue.ts";
-import { Outbox } from "../../src/app/tun/send_queue.ts";
+import { PacketQueue } from "../../src/app/tun/packet_queue.ts";
+import { SendQueue } from "../../src/app/tun/send_queue.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeLink } from "./link.ts";
 import { fill } from "./rooms.ts";
@@ -21,15 +21,15 @@ export class OutboxWorld {
   readonly clock = new FakeClock();
   readonly link = new FakeLink();
   readonly batches = [makePackets(4 * MAX_PACKET), makePackets(4 * MAX_PACKET)] as const;
-  readonly outbox: Outbox;
+  readonly outbox: SendQueue;
   /** The reader's; null while it waits. */
   #batch: Packets | null = this.batches[0];
 
   constructor(backlogBytes?: number) {
-    this.outbox = new Outbox(this.link, {
+    this.outbox = new SendQueue(this.link, {
       clock: this.clock,
       spare: this.batches[1],
-      ...(backlogBytes !== undefined && { backlog: () => new Backlog(backlogBytes) }),
+      ...(backlogBytes !== undefined && { backlog: () => new PacketQueue(backlogBytes) }),
     });
   }
 

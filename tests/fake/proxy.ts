@@ -14,7 +14,7 @@ import {
 } from "../../src/app/system/proxy_options.ts";
 import { runProxyClient } from "../../src/app/system/proxy_client.ts";
 import { serveProxy } from "../../src/app/system/proxy_server.ts";
-import { DirectRules } from "../../src/core/proxy/bypass_rules.ts";
+import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
 import { parseRules } from "../../src/core/proxy/acl.ts";
 import type { CheckPassword } from "../../src/core/proxy/socks/socks5_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
@@ -153,7 +153,7 @@ export class ProxyWorld implements AsyncDisposable {
         password: utf8(o.password ?? PASSWORD),
         server: o.server ?? "server.example",
         listener: streams.listen(at, common),
-        direct: new DirectRules(o.direct ?? []),
+        direct: new BypassRules(o.direct ?? []),
         checksServer: o.checksServer ?? false,
         isEager: o.isEager ?? false,
         auth: o.auth ?? null,

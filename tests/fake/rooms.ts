@@ -1,32 +1,35 @@
-import type { Packets, Room } from "../../src/contract/packet.ts";
+import type { PacketLayout, Packets } from "../../src/contract/packet.ts";
 
 /** Rooms as links have them, and one like none: all its numbers differ, and its groups are small. */
-export const ROOMS: Record<string, Room> = {
-  "version 1": { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity },
-  "version 2": { lead: 5, headroom: 12, tailroom: 0, trail: 16, group: 16 * 1024 },
-  "version 2 with offload": { lead: 5, headroom: 16, tailroom: 0, trail: 16, group: 16 * 1024 },
-  odd: { lead: 3, headroom: 11, tailroom: 5, trail: 7, group: 900 },
+export const ROOMS: Record<string, PacketLayout> = {
+  "version 1": { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity },
+  "version 2": { header: 5, headroom: 12, tailroom: 0, trailer: 16, group: 16 * 1024 },
+  "version 2 with offload": { header: 5, headroom: 16, tailroom: 0, trailer: 16, group: 16 * 1024 },
+  odd: { header: 3, headroom: 11, tailroom: 5, trailer: 7, group: 900 },
 };
 
 /** Where packets of these lengths lie, said as contract/packet.ts says it. */
-export function layout({ lead, headroom, tailroom, trail, group }: Room, lengths: number[]) {
+export function layout(
+  { header, headroom, tailroom, trailer, group }: PacketLayout,
+  lengths: number[],
+) {
   const offsets: number[] = [];
   let at = 0;
   while (offsets.length < lengths.length) {
-    at += lead;
+    at += header;
     const from = at;
     do {
       at += headroom;
       offsets.push(at);
       at += lengths[offsets.length - 1]! + tailroom;
     } while (offsets.length < lengths.length && at - from < group);
-    at += trail;
+    at += trailer;
   }
   return offsets;
 }
 
 /** Fills a batch as a device does: with these packets, laid out for that room. */
-export function fill(batch: Packets, room: Room, packets: readonly Uint8Array[]): Packets {
+export function fill(batch: Packets, room: PacketLayout, packets: readonly Uint8Array[]): Packets {
   const offsets = layout(room, packets.map(({ length }) => length));
   batch.count = packets.length;
   for (const [i, packet] of packets.entries()) {

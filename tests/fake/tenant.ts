@@ -1,10 +1,10 @@
-import type { Tenant } from "../../src/app/link/exclusive_slot.ts";
+import type { SlotHolder } from "../../src/app/link/exclusive_slot.ts";
 import type { FakeClock } from "./clock.ts";
 
 /** Where tenants are: one place, or many. */
 interface Home {
-  claim(tenant: Tenant, signal: AbortSignal): Promise<boolean>;
-  release(tenant: Tenant): void;
+  claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean>;
+  release(tenant: SlotHolder): void;
 }
 
 /** What a test says of a tenant. */
@@ -13,7 +13,7 @@ export type Traits = Partial<
 >;
 
 /** Somebody whose life the test decides on. */
-export class FakeTenant implements Tenant {
+export class FakeTenant implements SlotHolder {
   signs = 0;
   asked = 0;
   evicted = 0;
@@ -30,10 +30,10 @@ export class FakeTenant implements Tenant {
     Object.assign(this, traits);
   }
 
-  signsOfLife(): number {
+  activity(): number {
     return this.signs;
   }
-  askForLife(): void {
+  probe(): void {
     this.asked++;
     if (this.alive) this.signs++;
   }
@@ -53,7 +53,7 @@ export interface Answer {
 }
 
 /** Claims a place, and notes the answer when it comes. */
-export function claimAt(home: Home, clock: FakeClock, by: Tenant, signal: AbortSignal): Answer {
+export function claimAt(home: Home, clock: FakeClock, by: SlotHolder, signal: AbortSignal): Answer {
   const answer: Answer = { granted: null, at: NaN };
   home.claim(by, signal).then((granted) => Object.assign(answer, { granted, at: clock.now() }));
   return answer;

@@ -1,4 +1,4 @@
-import { Scratch } from "../../src/app/net/scratch.ts";
+import { ScratchBuffers } from "../../src/app/net/scratch.ts";
 import { TtStream, type TtStreamOptions } from "../../src/app/tt/tt_stream.ts";
 import type { Stream } from "../../src/contract/stream.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
@@ -16,7 +16,7 @@ export const TWIN = twinKeys("chacha20-poly1305", "of the test", 26_173_462);
 const SECRETS = new FrameSecrets({ aeadKey: TWIN.k, mask: TWIN.x }, TWIN.cipher, makePureCipher);
 
 /** One for all streams, as a thread has it: what one leaves in it, the next overwrites. */
-export const SCRATCH = new Scratch();
+export const SCRATCH = new ScratchBuffers();
 
 const RANDOM = new RandomBlock(seededRng(1));
 let seed = 1;

@@ -5,11 +5,11 @@ import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { type FrameOpener, type FrameSealer, HEADER } from "../../src/core/link/v1/frame.ts";
 import {
-  ClientHandshake,
   type HandshakeKeys,
-  ServerHandshake,
   type Session,
   type Step,
+  V1ClientHandshake,
+  V1ServerHandshake,
 } from "../../src/core/link/v1/handshake.ts";
 import { seededRng } from "./rng.ts";
 
@@ -37,8 +37,8 @@ export function toSend(steps: Step[]): Uint8Array {
 export function sessionPair(
   o: Parameters<typeof handshakeKeys>[0] = {},
 ): { client: Session; server: Session } {
-  const client = new ClientHandshake(handshakeKeys({ ...o, seed: 2 * (o.seed ?? 1) }));
-  const server = new ServerHandshake(handshakeKeys({ ...o, seed: 2 * (o.seed ?? 1) + 1 }));
+  const client = new V1ClientHandshake(handshakeKeys({ ...o, seed: 2 * (o.seed ?? 1) }));
+  const server = new V1ServerHandshake(handshakeKeys({ ...o, seed: 2 * (o.seed ?? 1) + 1 }));
   const hello = toSend(server.feed(client.hello()));
   server.feed(toSend(client.feed(hello)));
   const { proof, session } = server.accept();

@@ -1,5 +1,5 @@
 import { makePackets, Offload, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { Packets, Room } from "../../src/contract/packet.ts";
+import type { PacketLayout, Packets } from "../../src/contract/packet.ts";
 import type { Stream } from "../../src/contract/stream.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
@@ -103,14 +103,14 @@ export function layOut(parcels: readonly Parcel[], before: (i: number) => number
 }
 
 /** A batch laid out as contract/packet.ts says of `Room`. */
-export function layOutAs(room: Room, parcels: readonly Parcel[]): Packets {
+export function layOutAs(room: PacketLayout, parcels: readonly Parcel[]): Packets {
   let inGroup = Infinity; // bytes since the lead: the first packet begins a group
   return layOut(parcels, (i) => {
     const previous = i === 0 ? 0 : room.headroom + parcels[i - 1]!.packet.length + room.tailroom;
     inGroup += previous;
     if (inGroup < room.group) return room.tailroom + room.headroom;
     inGroup = 0;
-    return (i === 0 ? 0 : room.tailroom + room.trail) + room.lead + room.headroom;
+    return (i === 0 ? 0 : room.tailroom + room.trailer) + room.header + room.headroom;
   });
 }
 

@@ -178,8 +178,8 @@ export class VpnWorld implements AsyncDisposable {
 }
 
 /** A client's memory of its server, for one process. */
-export function forgetful(knowsV2 = false): ServerMemory & { knowsV2: boolean } {
-  const memory = { knowsV2, metV2: () => void (memory.knowsV2 = true) };
+export function forgetful(seenV2 = false): ServerMemory & { seenV2: boolean } {
+  const memory = { seenV2: seenV2, reportV2: () => void (memory.seenV2 = true) };
   return memory;
 }
 

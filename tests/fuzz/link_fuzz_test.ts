@@ -4,8 +4,8 @@ import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
 import { packEcho, packRekey, readFrames } from "../../src/core/link/v2/frames.ts";
-import { ServerLink } from "../../src/core/link/v2/server_handshake.ts";
-import type { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
+import { ServerHandshake } from "../../src/core/link/v2/server_handshake.ts";
+import type { ClientHandshake } from "../../src/core/link/v2/client_handshake.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { HELLO_SIZE, readClientHello } from "../../src/core/link/v2/hello.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
@@ -67,7 +67,7 @@ class Reading {
 }
 
 /** Feeds pieces, then the session's. What was said, and what was read; all else throws. */
-function feedAll(end: ClientLink | ServerLink, parts: Uint8Array[]) {
+function feedAll(end: ClientHandshake | ServerHandshake, parts: Uint8Array[]) {
   const said: string[] = [];
   let reading: Reading | null = null;
   let session: LinkSession | null = null;
@@ -84,7 +84,7 @@ function feedAll(end: ClientLink | ServerLink, parts: Uint8Array[]) {
       if (step.kind === "send") said.push(toHex(step.bytes));
       if (step.kind === "done") session = step.session;
     }
-    if (end instanceof ServerLink && found !== null) {
+    if (end instanceof ServerHandshake && found !== null) {
       const accepted = end.accept({});
       said.push(toHex(accepted.bytes));
       session = accepted.session;
@@ -137,7 +137,7 @@ Deno.test("however the bytes are cut, both ends come to the same session", () =>
 });
 
 /** Feeds pieces until a refusal. Whether there was one; anything but our own error is a failure. */
-function isRefused(end: ClientLink | ServerLink, parts: Uint8Array[]): boolean {
+function isRefused(end: ClientHandshake | ServerHandshake, parts: Uint8Array[]): boolean {
   try {
     for (const part of parts) {
       const found = end.feed(part);

@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { formatIp, parseIp } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { DirectRules } from "../../src/core/proxy/bypass_rules.ts";
+import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
 import { mostTelling } from "../../src/core/proxy/failure.ts";
 import { type EyeballStep, HappyEyeballs } from "../../src/core/net/happy_eyeballs.ts";
-import { AddressRules } from "../../src/core/proxy/acl.ts";
+import { Acl } from "../../src/core/proxy/acl.ts";
 import { specialUse } from "../../src/core/proxy/special_use.ts";
 import { makeTarget, parseAuthority, parseConnectTarget } from "../../src/base/target.ts";
 
@@ -40,7 +40,7 @@ Deno.test("rules decide as their definition does, word by word", () => {
       const [a, d] = [longest(allow), longest(deny)];
       const wanted = a < 0 && d < 0 ? specialUse(ip) === null : a > d;
       const all = (cidrs: typeof allow) => cidrs.map((cidr) => ({ cidr, port: null }));
-      const rules = new AddressRules({ allow: all(allow), deny: all(deny) });
+      const rules = new Acl({ allow: all(allow), deny: all(deny) });
       assert.equal(rules.judge(ip, 443).isAllowed, wanted);
       const mapped = concat(parseIp("::ffff:0:0")!.subarray(0, 12), ip);
       assert.equal(rules.judge(mapped, 443).isAllowed, wanted);
@@ -52,7 +52,7 @@ Deno.test("rules decide as their definition does, word by word", () => {
 });
 
 Deno.test("no IPv6 address that leads to a special IPv4 address is allowed without a rule", () => {
-  const rules = new AddressRules({ allow: [], deny: [] });
+  const rules = new Acl({ allow: [], deny: [] });
   const prefixes = ["::", "::ffff:0:0", "64:ff9b::", "64:ff9b:1::", "::ffff:0:0:0"].map((text) =>
     parseIp(text)!.subarray(0, 12)
   );
@@ -73,7 +73,7 @@ Deno.test("a domain matches as its definition does", () => {
   fc.assert(
     fc.property(fc.array(domain, { maxLength: 4 }), domain, (entries, host) => {
       const wanted = entries.some((entry) => `.${host}`.endsWith(`.${entry}`));
-      assert.equal(new DirectRules(entries).matches(host), wanted);
+      assert.equal(new BypassRules(entries).matches(host), wanted);
     }),
     { numRuns: 1000 },
   );

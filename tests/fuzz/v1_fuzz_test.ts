@@ -4,7 +4,11 @@ import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { makePackets } from "../../src/base/packets.ts";
 import { CIPHER_NAMES, type CipherName } from "../../src/contract/cipher.ts";
-import { ClientHandshake, ServerHandshake, type Step } from "../../src/core/link/v1/handshake.ts";
+import {
+  type Step,
+  V1ClientHandshake,
+  V1ServerHandshake,
+} from "../../src/core/link/v1/handshake.ts";
 import { frameOf, handshakeKeys, sessionPair, textsIn, toSend } from "../fake/v1_session.ts";
 
 /** All of `bytes`, cut where `cuts` say. */
@@ -25,7 +29,7 @@ interface Outcome {
 }
 
 function feedAll(
-  end: ClientHandshake | ServerHandshake,
+  end: V1ClientHandshake | V1ServerHandshake,
   parts: Uint8Array[],
 ): Outcome {
   let steps: Step[] = [];
@@ -44,7 +48,7 @@ function feedAll(
   const last = steps.at(-1);
   const session = last?.kind === "done"
     ? last.session
-    : end instanceof ServerHandshake
+    : end instanceof V1ServerHandshake
     ? end.accept().session
     : null;
   const texts = session === null ? [] : textsIn(session.opener, concat(session.rest, rest));
@@ -54,8 +58,8 @@ function feedAll(
 
 /** What the client sends, and what the server sends, up to some frames of a session. */
 function recorded(cipher: CipherName, texts: Uint8Array[]) {
-  using client = new ClientHandshake(handshakeKeys({ cipher, seed: 1 }));
-  using server = new ServerHandshake(handshakeKeys({ cipher, seed: 2 }));
+  using client = new V1ClientHandshake(handshakeKeys({ cipher, seed: 1 }));
+  using server = new V1ServerHandshake(handshakeKeys({ cipher, seed: 2 }));
   const serverNonce = toSend(server.feed(client.hello()));
   const clientProof = toSend(client.feed(serverNonce));
   server.feed(clientProof);
@@ -76,7 +80,7 @@ Deno.test("however the bytes are cut, the server comes to the same", () => {
   fc.assert(fc.property(cipherName, someTexts, anyCuts, (cipher, texts, cuts) => {
     const { fromClient } = recorded(cipher, texts);
     const run = (at: number[]) => {
-      using server = new ServerHandshake(handshakeKeys({ cipher, seed: 2 }));
+      using server = new V1ServerHandshake(handshakeKeys({ cipher, seed: 2 }));
       return feedAll(server, pieces(fromClient, at));
     };
     const whole = run([]);
@@ -91,7 +95,7 @@ Deno.test("however the bytes are cut, the client comes to the same", () => {
   fc.assert(fc.property(cipherName, someTexts, anyCuts, (cipher, texts, cuts) => {
     const { fromServer } = recorded(cipher, texts);
     const run = (at: number[]) => {
-      using client = new ClientHandshake(handshakeKeys({ cipher, seed: 1 }));
+      using client = new V1ClientHandshake(handshakeKeys({ cipher, seed: 1 }));
       return feedAll(client, pieces(fromServer, at));
     };
     const whole = run([]);
@@ -103,7 +107,7 @@ Deno.test("however the bytes are cut, the client comes to the same", () => {
 });
 
 /** Feeds pieces until a refusal. Whether there was one; anything but our own error is a failure. */
-function isRefused(end: ClientHandshake | ServerHandshake, parts: Uint8Array[]): boolean {
+function isRefused(end: V1ClientHandshake | V1ServerHandshake, parts: Uint8Array[]): boolean {
   try {
     for (const part of parts) {
       for (const step of end.feed(part)) {
@@ -126,7 +130,7 @@ const garbage = fc.tuple(fc.uint8Array({ maxLength: 300, size: "max" }), fc.bool
   },
 );
 
-for (const [name, End] of Object.entries({ ClientHandshake, ServerHandshake })) {
+for (const [name, End] of Object.entries({ V1ClientHandshake, V1ServerHandshake })) {
   Deno.test(`${name} refuses garbage with an error of ours, once 18 or 42 bytes are there`, () => {
     let tags = 0;
     fc.assert(
@@ -144,8 +148,8 @@ for (const [name, End] of Object.entries({ ClientHandshake, ServerHandshake })) 
 
   Deno.test(`${name} refuses a right conversation with any damage done to it`, () => {
     const { fromClient, fromServer } = recorded("aes-256-gcm", []);
-    const right = name === "ClientHandshake" ? fromServer : fromClient;
-    const seed = name === "ClientHandshake" ? 1 : 2;
+    const right = name === "V1ClientHandshake" ? fromServer : fromClient;
+    const seed = name === "V1ClientHandshake" ? 1 : 2;
     const damage = fc.record({
       at: fc.nat(right.length - 1),
       remove: fc.nat(5),

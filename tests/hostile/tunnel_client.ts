@@ -8,7 +8,7 @@ import { linkParty, type WireSecrets } from "../../src/app/link/config.ts";
 import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
-import { ClientLink } from "../../src/core/link/v2/client_handshake.ts";
+import { ClientHandshake } from "../../src/core/link/v2/client_handshake.ts";
 import { packEcho } from "../../src/core/link/v2/frames.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
@@ -42,7 +42,7 @@ export async function joinTunnel(
     wallClock: Date.now,
   };
   const conn = await Deno.connect({ hostname, port });
-  const handshake = new ClientLink(linkParty(secrets, 0), {
+  const handshake = new ClientHandshake(linkParty(secrets, 0), {
     belonging: { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 },
     pads: false,
     unixMs: Date.now,

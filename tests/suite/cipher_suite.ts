@@ -15,7 +15,7 @@ import {
   NONCE_SIZE,
   TAG_SIZE,
 } from "../../src/contract/cipher.ts";
-import { findDisagreement } from "../../src/core/cipher/self_test.ts";
+import { findDisagreement } from "../../src/core/cipher/self_check.ts";
 import aead from "../vector/aead.json" with { type: "json" };
 
 /** Opens an implementation; each test opens its own and closes it. */

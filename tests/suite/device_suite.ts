@@ -51,7 +51,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 
 /** A batch with room for that many packets of any size. */
 const roomFor = (packets: number) =>
-  makePackets(ROOM.lead + packets * (ROOM.headroom + MAX_PACKET + ROOM.tailroom));
+  makePackets(ROOM.header + packets * (ROOM.headroom + MAX_PACKET + ROOM.tailroom));
 
 /** What every Device keeps to (contract/packet.ts). */
 export function deviceSuite(
@@ -71,7 +71,7 @@ export function deviceSuite(
     const batch = roomFor(4);
     equal(await readBatch(world.device, batch, ROOM), 1);
     equal(batch.count, 1);
-    equal(batch.offset[0], ROOM.lead + ROOM.headroom);
+    equal(batch.offset[0], ROOM.header + ROOM.headroom);
     ok(text(all(batch)[0]!).endsWith("into the tunnel"));
   });
 
@@ -92,26 +92,29 @@ export function deviceSuite(
     all(batch).forEach((packet, i) => {
       deepEqual(packet.subarray(-sizes[i]!), new Uint8Array(sizes[i]!).fill(sizes[i]!));
     });
-    for (let i = 0, at = ROOM.lead + ROOM.headroom; i < sizes.length; i++) {
+    for (let i = 0, at = ROOM.header + ROOM.headroom; i < sizes.length; i++) {
       equal(batch.offset[i], at);
       at += batch.length[i]! + ROOM.tailroom + ROOM.headroom;
     }
   });
 
-  check("a group that is full is followed by trail and lead, then by the next", async (world) => {
-    const room = { lead: 8, headroom: 5, tailroom: 0, trail: 16, group: 1000 };
-    for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
-    const batch = makePackets(4 * MAX_PACKET);
-    equal(await readBatch(world.device, batch, room), 5);
-    let group = room.lead;
-    let at = group;
-    for (let i = 0; i < 5; i++) {
-      equal(batch.offset[i], at + room.headroom, `packet ${i}`);
-      at += room.headroom + batch.length[i]!;
-      if (at - group >= room.group) group = at += room.trail + room.lead;
-    }
-    equal(group > room.lead, true);
-  });
+  check(
+    "a group that is full is followed by trailer and header, then by the next",
+    async (world) => {
+      const room = { header: 8, headroom: 5, tailroom: 0, trailer: 16, group: 1000 };
+      for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
+      const batch = makePackets(4 * MAX_PACKET);
+      equal(await readBatch(world.device, batch, room), 5);
+      let group = room.header;
+      let at = group;
+      for (let i = 0; i < 5; i++) {
+        equal(batch.offset[i], at + room.headroom, `packet ${i}`);
+        at += room.headroom + batch.length[i]!;
+        if (at - group >= room.group) group = at += room.trailer + room.header;
+      }
+      equal(group > room.header, true);
+    },
+  );
 
   check("a batch without room for all leaves the rest for the next", async (world) => {
     for (const word of ["one", "two", "three"]) await world.send(utf8(word));

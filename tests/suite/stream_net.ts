@@ -1,5 +1,5 @@
 import type { HostPort } from "../../src/base/addr.ts";
-import type { Dialer, Listener, Now, Stream } from "../../src/contract/stream.ts";
+import type { Dialer, Listener, MaybePromise, Stream } from "../../src/contract/stream.ts";
 
 /** One transport as the conformance cases see it: both ends are in this process. */
 export interface StreamNet extends AsyncDisposable {
@@ -35,7 +35,7 @@ export interface StreamCase {
 }
 
 /** A call whose failure, thrown at once or later, is a rejection. */
-export async function later<T>(call: () => Now<T>): Promise<T> {
+export async function later<T>(call: () => MaybePromise<T>): Promise<T> {
   return await call();
 }
 

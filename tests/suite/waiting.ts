@@ -3,12 +3,16 @@ import {
   type Device,
   type Link,
   NO_PACKET,
+  type PacketLayout,
   type Packets,
-  type Room,
 } from "../../src/contract/packet.ts";
 
 /** At least one packet. */
-export async function readBatch(device: Device, into: Packets, room: Room): Promise<number> {
+export async function readBatch(
+  device: Device,
+  into: Packets,
+  room: PacketLayout,
+): Promise<number> {
   for (;;) {
     const count = device.readNow(into, room);
     if (count > 0) return count;

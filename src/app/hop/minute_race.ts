@@ -128,7 +128,7 @@ class MinuteRace<T> implements Referee {
   readonly #running = new Set<Attempt>();
   #winner: Attempt | null = null;
   #timer: Disposable | null = null;
-  #tie: Disposable | null = null;
+  #registration: Disposable | null = null;
   #isOver = false;
 
   constructor(
@@ -143,7 +143,7 @@ class MinuteRace<T> implements Referee {
   }
 
   begin(): void {
-    this.#tie = onAbort(this.#o.signal, (reason) => this.#fail(reason));
+    this.#registration = onAbort(this.#o.signal, (reason) => this.#fail(reason));
     if (!this.#isOver) this.#next();
   }
 
@@ -229,7 +229,7 @@ class MinuteRace<T> implements Referee {
   #end(): void {
     this.#isOver = true;
     this.#stopTimer();
-    this.#tie?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
   }
 
   /** All but the winner. */

@@ -22,7 +22,7 @@ export interface HopperOptions {
   /** Owns the stream from now on; must not throw. */
   readonly take: (stream: Stream, port: number) => void;
   /** Closes something when descriptors run out; false when there is nothing to close. */
-  readonly makeRoom: () => boolean;
+  readonly evictIdle: () => boolean;
 }
 
 interface OpenPort {
@@ -143,7 +143,7 @@ export class PortHopper {
 
   /** Connections live on when their port closes. */
   async #accept(listener: Listener, port: number): Promise<void> {
-    const { clock, log, take, makeRoom, wallClock } = this.#o;
+    const { clock, log, take, evictIdle: evictIdle, wallClock } = this.#o;
     const { signal } = this.#tasks;
     try {
       await acceptLoop({
@@ -152,7 +152,7 @@ export class PortHopper {
         log,
         signal,
         take: (stream) => take(stream, port),
-        makeRoom,
+        evictIdle: evictIdle,
       });
     } catch (thrown) {
       const open = this.#open.get(port);

@@ -69,7 +69,7 @@ class Harbour implements AsyncDisposable {
       wallClock: () => this.wall,
       log: this.log.log,
       take: (stream, port) => void this.taken.push([stream, port]),
-      makeRoom: () => ++this.madeRoom > 0,
+      evictIdle: () => ++this.madeRoom > 0,
     });
     this.tasks.spawn(() => hopper.run());
     this.ended = this.tasks.join().then(() => null, (error: unknown) => error);

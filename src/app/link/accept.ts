@@ -7,18 +7,18 @@ import { packAddresses } from "../../core/link/v2/addresses.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import { CloseCode, PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
 import { MAX_RECORD_TEXT } from "../../core/link/v2/record.ts";
-import { someoneBetween } from "../../core/link/v2/handshake.ts";
-import { ServerLink } from "../../core/link/v2/server_handshake.ts";
+import { suspectMitm } from "../../core/link/v2/handshake.ts";
+import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
 import { HELLO_SIZE, readClientHello, serverHello } from "../../core/link/v2/hello.ts";
 import type { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
-import { ServerHandshake } from "../../core/link/v1/handshake.ts";
+import { V1ServerHandshake } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Life } from "./v1_liveness.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { linkParty, type PeerLink, type WireSecrets } from "./config.ts";
 import { addressGroup } from "../net/half_open.ts";
-import type { Tenant } from "./exclusive_slot.ts";
+import type { SlotHolder } from "./exclusive_slot.ts";
 import { Stranger } from "../net/stranger.ts";
 
 /** What a connection costs before its hello was right: thousands may be waiting. */
@@ -49,7 +49,7 @@ export interface Candidate extends Disposable {
 }
 
 export interface AdmittedLink extends PeerLink {
-  readonly life: Pick<Tenant, "signsOfLife" | "askForLife">;
+  readonly life: Pick<SlotHolder, "activity" | "probe">;
 }
 
 export interface AdmissionOptions {
@@ -66,7 +66,7 @@ export interface AdmissionOptions {
  * The server's part of a handshake, up to the client's proof.
  * @throws {Stranger} where nothing may be said; {TtunError} auth, protocol, lost: close
  */
-export async function meetClient(stream: Stream, o: AdmissionOptions): Promise<Candidate> {
+export async function acceptLink(stream: Stream, o: AdmissionOptions): Promise<Candidate> {
   const { mode, s, wallClock } = o.secrets;
   const bytes = new Uint8Array(HELLO_BUFFER);
   let have = 0;
@@ -105,7 +105,7 @@ async function meetV1(
 ): Promise<Candidate> {
   await using stack = new AsyncDisposableStack();
   const nonce = secrets.rng(HELLO_SIZE);
-  const handshake = stack.use(new ServerHandshake({ ...secrets.v1, nonce }));
+  const handshake = stack.use(new V1ServerHandshake({ ...secrets.v1, nonce }));
   const buffer = new Uint8Array(HELLO_BUFFER);
   let chunk: Uint8Array = new Uint8Array([...hello, ...behind]);
   for (;;) {
@@ -137,7 +137,7 @@ async function meetV1(
  * In auto, what is no version 1 proof of the key comes from a stranger, and is told nothing: behind
  * a hello that was recorded, its refusal would tell that hello from random bytes.
  */
-function feedV1(handshake: ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
+function feedV1(handshake: V1ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
   try {
     return handshake.feed(chunk);
   } catch (error) {
@@ -159,7 +159,7 @@ async function meetV2(
   const { secrets, clock } = o;
   const { rng, rekey } = secrets;
   const handshake = stack.use(
-    new ServerLink(linkParty(secrets, o.device.takes), {
+    new ServerHandshake(linkParty(secrets, o.device.takes), {
       hello,
       padding,
       unixMs: secrets.wallClock(),
@@ -173,7 +173,7 @@ async function meetV2(
     if (handshake.isHalfDone) halfDoneAt ??= clock.now();
     const got = await readSome(stream, buffer).catch((error) => {
       const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
-      throw isSuspicious ? someoneBetween(error) : error;
+      throw isSuspicious ? suspectMitm(error) : error;
     });
     setup = feedV2(handshake, buffer.subarray(0, got));
   }
@@ -203,7 +203,7 @@ async function meetV2(
       return {
         wire: "v2",
         link,
-        life: { signsOfLife: () => link.heard, askForLife: () => link.ping() },
+        life: { activity: () => link.heard, probe: () => link.ping() },
         watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
         rttMs: () => link.rttMs,
         tellSegmentSize: (size) => link.tellSegmentSize(size),
@@ -218,7 +218,10 @@ async function meetV2(
 }
 
 /** Whoever does not prove the key is a stranger, whatever it is that is wrong. */
-function feedV2(handshake: ServerLink, chunk: Uint8Array): ReturnType<ServerLink["feed"]> {
+function feedV2(
+  handshake: ServerHandshake,
+  chunk: Uint8Array,
+): ReturnType<ServerHandshake["feed"]> {
   try {
     return handshake.feed(chunk);
   } catch (error) {

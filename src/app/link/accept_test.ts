@@ -6,8 +6,8 @@ import { seededRng } from "../../../tests/fake/rng.ts";
 import { UNABLE } from "../../../tests/fake/v2_pair.ts";
 import { TtunError } from "../../base/errors.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
-import { meetClient } from "./accept.ts";
-import { meetServer } from "./connect.ts";
+import { acceptLink } from "./accept.ts";
+import { connectLink } from "./connect.ts";
 
 const GONE = new TtunError("lost", "the client has reset");
 
@@ -21,10 +21,14 @@ for (const wire of ["v1", "v2"] as const) {
       return { secrets, clock, device: UNABLE };
     };
     const [near, far] = memoryPair();
-    const client = meetServer(far, { ...party(), instance: seededRng(1)(16), memory: forgetful() });
+    const client = connectLink(far, {
+      ...party(),
+      instance: seededRng(1)(16),
+      memory: forgetful(),
+    });
     const ended = assert.rejects(client);
     const candidate = await world.clock.until(
-      meetClient(near, { ...party(), replay: new ReplayMemory(), onRightHello: () => {} }),
+      acceptLink(near, { ...party(), replay: new ReplayMemory(), onRightHello: () => {} }),
     );
     near.write = () => Promise.reject(GONE);
     const before = world.ciphers.live;
@@ -58,9 +62,9 @@ Deno.test("a client gets in though the memory of hellos is full, and its own sta
     sent.push(all.slice());
     return write(all);
   };
-  const client = meetServer(far, { ...party, instance: seededRng(1)(16), memory: forgetful() });
+  const client = connectLink(far, { ...party, instance: seededRng(1)(16), memory: forgetful() });
   using candidate = await clock.until(
-    meetClient(near, { ...party, replay, onRightHello: () => {} }),
+    acceptLink(near, { ...party, replay, onRightHello: () => {} }),
   );
   await candidate.refuse("busy");
   await assert.rejects(client);

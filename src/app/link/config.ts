@@ -3,7 +3,7 @@ import { Offload } from "../../base/packets.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { Link } from "../../contract/packet.ts";
-import type { LinkParty } from "../../core/link/v2/handshake.ts";
+import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
@@ -57,7 +57,7 @@ function offloadBits(takes: number): number {
  * This end as a party of version 2's handshake: a tunnel without streams, the favourite cipher
  * first. `takes`: which offloads its device can take (bits of `Offload`).
  */
-export function linkParty(o: WireSecrets, takes: number): LinkParty {
+export function linkParty(o: WireSecrets, takes: number): HandshakeConfig {
   const other: CipherName = o.v1.cipher === "aes-256-gcm" ? "chacha20-poly1305" : "aes-256-gcm";
   return {
     s: o.s,

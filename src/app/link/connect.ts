@@ -2,12 +2,12 @@ import { formatAddr } from "../../base/addr.ts";
 import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { ClientLink } from "../../core/link/v2/client_handshake.ts";
+import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
 import { readAddresses } from "../../core/link/v2/addresses.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import { ID_SIZE, type ServerSetup } from "../../core/link/v2/setup.ts";
-import { ClientHandshake, HELLO_SIZE } from "../../core/link/v1/handshake.ts";
+import { HELLO_SIZE, V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
@@ -24,9 +24,9 @@ const BUFFER = 8192;
 /** What a client knows of its server from before. */
 export interface ServerMemory {
   /** Whether this server has ever spoken version 2 with this key: then it never speaks version 1. */
-  readonly knowsV2: boolean;
+  readonly seenV2: boolean;
   /** Called each time that it does. */
-  metV2(): void;
+  reportV2(): void;
 }
 
 export interface MeetingOptions {
@@ -46,7 +46,7 @@ export interface MeetingOptions {
  * The client's part of a handshake, in the version that both ends speak.
  * @throws {TtunError} auth, timeout, busy, clock, protocol: in words for the user
  */
-export async function meetServer(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
+export async function connectLink(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
   const meeting = new Meeting(stream, o);
   let late = null as TtunError | null;
   using _deadline = o.clock.after(HANDSHAKE_DEADLINE, () => {
@@ -95,7 +95,7 @@ class Meeting {
 
   async #runV2(only: boolean): Promise<PeerLink> {
     const { secrets, clock, instance, identity, memory, device } = this.#o;
-    using handshake = new ClientLink(linkParty(secrets, device.takes), {
+    using handshake = new ClientHandshake(linkParty(secrets, device.takes), {
       belonging: {
         instance,
         session: secrets.rng(ID_SIZE),
@@ -110,13 +110,13 @@ class Meeting {
       for (const step of handshake.feed(await this.#read())) {
         switch (step.kind) {
           case "stranger":
-            if (only || memory.knowsV2) throw notVersion2(this.#to, only);
+            if (only || memory.seenV2) throw notVersion2(this.#to, only);
             return await this.#runV1(
               handshake.hello(),
               new Uint8Array([...step.nonce, ...step.rest]),
             );
           case "send":
-            memory.metV2();
+            memory.reportV2();
             this.#knowsKey = true;
             await this.#stream.write(step.bytes);
             this.#proved = clock.now();
@@ -158,7 +158,7 @@ class Meeting {
 
   async #runV1(nonce: Uint8Array, first: Uint8Array): Promise<PeerLink> {
     this.#wire = "v1";
-    using handshake = new ClientHandshake({ ...this.#o.secrets.v1, nonce });
+    using handshake = new V1ClientHandshake({ ...this.#o.secrets.v1, nonce });
     for (let chunk = first;; chunk = await this.#read()) {
       for (const step of handshake.feed(chunk)) {
         if (step.kind === "done") {

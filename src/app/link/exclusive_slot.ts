@@ -22,11 +22,11 @@ export const MOST_WAITING_OF_ADDRESS = 16;
 const SWEEP_EVERY = 1_000;
 
 /** Who has the place, or wants it. */
-export interface Tenant {
+export interface SlotHolder {
   /** Grows with every sign of life from the peer: bytes received, bytes acknowledged. */
-  signsOfLife(): number;
+  activity(): number;
   /** Sends something that a living peer's kernel acknowledges. */
-  askForLife(): void;
+  probe(): void;
   /** The connection is known to be over. */
   isGone(): boolean;
   /** Is to lose the place to a newcomer: ends its session, and then calls `release`. */
@@ -42,7 +42,7 @@ export interface Tenant {
 }
 
 interface Waiter {
-  readonly tenant: Tenant;
+  readonly tenant: SlotHolder;
   settle(granted: boolean): void;
 }
 
@@ -53,9 +53,9 @@ type Counted = Member<() => void>;
  * The one place at the server. A newcomer gets it when it is free or its holder is dead; while
  * the holder lives, the newcomer waits for a while and is then refused.
  */
-export class Place {
+export class ExclusiveSlot {
   readonly #clock: Clock;
-  #holder: Tenant | null = null;
+  #holder: SlotHolder | null = null;
   readonly #queue: Waiter[] = [];
   /** Newcomers by address; an item refuses its newcomer. */
   readonly #waiting = new FairGroups<() => void>();
@@ -66,12 +66,12 @@ export class Place {
     this.#clock = clock;
   }
 
-  get holder(): Tenant | null {
+  get holder(): SlotHolder | null {
     return this.#holder;
   }
 
   /** Whether `tenant` has the place now. If not, it was refused, or `signal` aborted. */
-  async claim(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
+  async claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.#holder === null) {
       this.#holder = tenant;
@@ -123,7 +123,7 @@ export class Place {
   };
 
   /** The holder gives the place back; the longest waiting newcomer gets it at once. */
-  release(tenant: Tenant): void {
+  release(tenant: SlotHolder): void {
     if (this.#holder !== tenant) return;
     this.#holder = null;
     this.#asking?.[Symbol.dispose]();
@@ -144,13 +144,13 @@ export class Place {
   #ask(): void {
     const holder = this.#holder;
     if (holder === null || this.#asking !== null || !this.#isWanted()) return;
-    const before = holder.signsOfLife();
+    const before = holder.activity();
     const until = this.#clock.now() + LIFE_TIMEOUT;
-    holder.askForLife();
+    holder.probe();
     const look = () => {
       this.#asking = null;
       if (this.#holder !== holder || !this.#isWanted()) return;
-      if (holder.signsOfLife() > before) {
+      if (holder.activity() > before) {
         this.#refuseWhoCanBe();
         this.#later(ASK_AGAIN, () => this.#ask());
       } else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);

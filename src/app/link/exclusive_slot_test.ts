@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { claimAt, FakeTenant, type Traits } from "../../../tests/fake/tenant.ts";
 import {
+  ExclusiveSlot,
   LIFE_TIMEOUT,
   LONGEST_WAIT,
   MOST_WAITING,
   MOST_WAITING_OF_ADDRESS,
-  Place,
 } from "./exclusive_slot.ts";
 
 const LIFE = 3_000;
@@ -15,7 +15,7 @@ const never = new AbortController().signal;
 
 function world() {
   const clock = new FakeClock();
-  const place = new Place(clock);
+  const place = new ExclusiveSlot(clock);
   const tenant = (traits: Traits = {}) => new FakeTenant(place, traits);
   const claim = (by: FakeTenant, signal = never) => claimAt(place, clock, by, signal);
   return { clock, place, tenant, claim };

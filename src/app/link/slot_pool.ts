@@ -1,17 +1,17 @@
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import { Place, type Tenant } from "./exclusive_slot.ts";
+import { ExclusiveSlot, type SlotHolder } from "./exclusive_slot.ts";
 
 /** So many places instead of one. Each is taken, held and lost as `Place` says. */
-export class Seats {
-  readonly #places: Place[];
+export class SlotPool {
+  readonly #places: ExclusiveSlot[];
 
   constructor(clock: Clock, count: number) {
-    this.#places = Array.from({ length: count }, () => new Place(clock));
+    this.#places = Array.from({ length: count }, () => new ExclusiveSlot(clock));
   }
 
   /** Whether `tenant` has a place now. If not, it was refused, or `signal` aborted. */
-  async claim(tenant: Tenant, signal: AbortSignal): Promise<boolean> {
+  async claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean> {
     const others = new AbortController();
     using _tie = onAbort(signal, (reason) => others.abort(reason));
     let has = false;
@@ -30,7 +30,7 @@ export class Seats {
    * Its own, that of another process of the same client, or one that is free; else any will do:
    * whoever is dead makes room.
    */
-  #placesFor({ instance, identity }: Tenant): Place[] {
+  #placesFor({ instance, identity }: SlotHolder): ExclusiveSlot[] {
     const one =
       this.#places.find(({ holder }) => instance !== undefined && holder?.instance === instance) ??
         this.#places.find(({ holder }) =>
@@ -40,7 +40,7 @@ export class Seats {
     return one === undefined ? this.#places : [one];
   }
 
-  release(tenant: Tenant): void {
+  release(tenant: SlotHolder): void {
     for (const place of this.#places) place.release(tenant);
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { claimAt, FakeTenant, type Traits } from "../../../tests/fake/tenant.ts";
-import { Seats } from "./slot_pool.ts";
+import { SlotPool } from "./slot_pool.ts";
 
 const LIFE = 3_000;
 const WAIT = 9_000;
@@ -12,7 +12,7 @@ const never = new AbortController().signal;
 /** So many seats, and a holder in each. */
 async function world(count: number, holders = count) {
   const clock = new FakeClock();
-  const seats = new Seats(clock, count);
+  const seats = new SlotPool(clock, count);
   const tenant = (traits: Traits = {}) =>
     new FakeTenant(seats, { alive: true, canBeRefused: true, ...traits });
   const claim = (by: FakeTenant, signal = never) => claimAt(seats, clock, by, signal);

@@ -1,23 +1,23 @@
 import { ProtocolError } from "../../base/errors.ts";
 import { Offload } from "../../base/packets.ts";
 import { TAG_SIZE } from "../../contract/cipher.ts";
-import type { Link, Packets, Room } from "../../contract/packet.ts";
-import type { Now, OnReady, Stream } from "../../contract/stream.ts";
+import type { Link, PacketLayout, Packets } from "../../contract/packet.ts";
+import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
 import { HEADER } from "../../core/link/v1/frame.ts";
 import type { Session } from "../../core/link/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
-import { Turnstile } from "../loop/write_mutex.ts";
+import { WriteMutex } from "../loop/write_mutex.ts";
 
 /**
  * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
  * wants room for its own header before the first packet too.
  */
-export const V1_ROOM: Room = {
-  lead: 8,
+export const V1_ROOM: PacketLayout = {
+  header: 8,
   headroom: HEADER,
   tailroom: TAG_SIZE,
-  trail: 0,
+  trailer: 0,
   group: Infinity,
 };
 
@@ -28,7 +28,7 @@ export class V1Link implements Link {
   readonly stream: Stream;
   readonly #session: Session;
   readonly #in = new ReceiveBuffer();
-  readonly #writers = new Turnstile();
+  readonly #writers = new WriteMutex();
 
   constructor(stream: Stream, session: Session) {
     this.stream = stream;
@@ -41,12 +41,12 @@ export class V1Link implements Link {
     return this.#writers.isBusy;
   }
 
-  send(batch: Packets): Now<void> {
+  send(batch: Packets): MaybePromise<void> {
     return this.#writers.pass(() => this.#sendFrom(batch, 0));
   }
 
   /** Seals packets for as long as their frames lie one behind the other, and writes them as one. */
-  #sendFrom(batch: Packets, first: number): Now<void> {
+  #sendFrom(batch: Packets, first: number): MaybePromise<void> {
     let i = first;
     while (i < batch.count) {
       const from = batch.offset[i]! - HEADER;
@@ -66,7 +66,7 @@ export class V1Link implements Link {
     await this.#sendFrom(batch, next);
   }
 
-  holdLittle(little: boolean): void {
+  limitUnsent(little: boolean): void {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 

@@ -32,7 +32,13 @@ const text = (i: number, size = 20) => Uint8Array.from({ length: size }, (_, k) 
 
 Deno.test("a link wants room for exactly a frame's header and tag", () => {
   const { link } = world();
-  assert.deepEqual(link.room, { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity });
+  assert.deepEqual(link.room, {
+    header: 8,
+    headroom: 2,
+    tailroom: 16,
+    trailer: 0,
+    group: Infinity,
+  });
 });
 
 Deno.test("packets that lie a frame's room apart go out in one write", async () => {

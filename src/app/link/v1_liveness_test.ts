@@ -20,37 +20,37 @@ function world(capacity = 1000) {
 
 Deno.test("the question for life is a packet that nobody looks at, in a frame of its own", async () => {
   const { life, far, client } = world();
-  life.askForLife();
+  life.probe();
   assert.deepEqual(textsIn(client.opener, await drain(far)), [toHex(unseenPacket())]);
 });
 
 Deno.test("a peer whose kernel takes the question shows life", () => {
   const { life } = world();
-  const before = life.signsOfLife();
-  life.askForLife();
-  assert.ok(life.signsOfLife() > before);
+  const before = life.activity();
+  life.probe();
+  assert.ok(life.activity() > before);
 });
 
 Deno.test("a peer behind a pulled cable shows none, and does when it is plugged in", () => {
   const { life, cable } = world();
-  const before = life.signsOfLife();
+  const before = life.activity();
   cable.pull();
-  life.askForLife();
-  assert.equal(life.signsOfLife(), before);
+  life.probe();
+  assert.equal(life.activity(), before);
   cable.plug();
-  assert.ok(life.signsOfLife() > before);
+  assert.ok(life.activity() > before);
 });
 
 Deno.test("whatever arrives is a sign of life", async () => {
   const { life, far, client } = world();
-  const before = life.signsOfLife();
+  const before = life.activity();
   await far.write(frameOf(client.sealer, Uint8Array.of(1)));
-  assert.ok(life.signsOfLife() > before);
+  assert.ok(life.activity() > before);
 });
 
 Deno.test("the question is asked again and again, each a sound frame", async () => {
   const { life, far, client } = world();
-  for (let i = 0; i < 3; i++) life.askForLife();
+  for (let i = 0; i < 3; i++) life.probe();
   const packet = toHex(unseenPacket());
   assert.deepEqual(textsIn(client.opener, await drain(far)), [packet, packet, packet]);
 });
@@ -59,7 +59,7 @@ Deno.test("while a write waits no question is added: there is something to ackno
   const { link, life, far, client } = world(60);
   const packet = Uint8Array.from({ length: 100 }, (_, i) => i);
   const sending = link.send(batchOf([packet], 18));
-  life.askForLife();
+  life.probe();
   const all = await drain(far);
   await sending;
   assert.deepEqual(textsIn(client.opener, all), [toHex(packet)]);
@@ -67,7 +67,7 @@ Deno.test("while a write waits no question is added: there is something to ackno
 
 Deno.test("a packet behind a question that waits keeps its order and its bytes", async () => {
   const { link, life, far, client } = world(10);
-  life.askForLife();
+  life.probe();
   const packet = Uint8Array.from({ length: 30 }, (_, i) => i);
   const sending = link.send(batchOf([packet], 18));
   const all = await drain(far);
@@ -77,12 +77,12 @@ Deno.test("a packet behind a question that waits keeps its order and its bytes",
 
 Deno.test("a connection that is over cannot be asked, and that is no failure of who asks", async () => {
   const { link, life, far } = world(10);
-  life.askForLife(); // waits
+  life.probe(); // waits
   far.reset();
   await macrotask();
-  life.askForLife(); // fails at once
+  life.probe(); // fails at once
   await link[Symbol.asyncDispose]();
-  life.askForLife();
+  life.probe();
   await macrotask();
   assert.equal(life.isGone(), true);
 });

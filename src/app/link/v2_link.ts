@@ -4,10 +4,10 @@ import {
   type Device,
   type Link,
   NO_PACKET,
+  type PacketLayout,
   type Packets,
-  type Room,
 } from "../../contract/packet.ts";
-import type { Now, OnReady, Stream } from "../../contract/stream.ts";
+import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
 import {
   CloseCode,
   ECHO_SIZE,
@@ -34,7 +34,7 @@ import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../../base/packets.
 import { ControlBudget } from "./control_budget.ts";
 import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
-import { Turnstile } from "../loop/write_mutex.ts";
+import { WriteMutex } from "../loop/write_mutex.ts";
 
 /** When a direction's keys are changed at the latest (docs/link-v2.md, "Record"). */
 export interface RekeyLimits {
@@ -79,7 +79,7 @@ function offered({ capabilities }: LinkSession["peer"]): number {
 
 /** A stream after version 2's handshake as a link of packets, many to a record. Owns both. */
 export class V2Link implements Link {
-  readonly room: Room;
+  readonly room: PacketLayout;
   readonly offload: number;
   readonly stream: Stream;
   /** Records that have opened. Each is a sign of life. */
@@ -99,7 +99,7 @@ export class V2Link implements Link {
   readonly #clock: Clock;
   readonly #rng: Rng;
   readonly #limits: RekeyLimits;
-  readonly #writers = new Turnstile();
+  readonly #writers = new WriteMutex();
   #sealedBytes = 0;
   #sealedSince: number;
   #pingedAt = -Infinity;
@@ -132,10 +132,10 @@ export class V2Link implements Link {
     this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
     this.offload = o.device.takes === Offload.none ? Offload.none : offered(session.peer);
     this.room = {
-      lead: RECORD_HEADER,
+      header: RECORD_HEADER,
       headroom: headerSize(o.device, this.offload),
       tailroom: 0,
-      trail: RECORD_TAG,
+      trailer: RECORD_TAG,
       group: RECORD_AIM,
     };
     this.#in = new RecordReader(session, this.offload, (frame) => this.#deal(frame));
@@ -159,7 +159,7 @@ export class V2Link implements Link {
     return this.#writers.isBusy;
   }
 
-  send(batch: Packets): Now<void> {
+  send(batch: Packets): MaybePromise<void> {
     this.batches++;
     if (this.#writers.isBusy) return this.#writers.pass(() => this.#sendFrom(batch, 0));
     const sending = this.#sendFrom(batch, 0);
@@ -197,7 +197,7 @@ export class V2Link implements Link {
     }
   }
 
-  #sendText(text: Uint8Array): Now<void> {
+  #sendText(text: Uint8Array): MaybePromise<void> {
     const rekeying = this.#rekeyIfDue(text.length);
     this.#sealedBytes += text.length;
     if (rekeying instanceof Promise) {
@@ -206,13 +206,13 @@ export class V2Link implements Link {
     return this.#write(sealText(this.#session.sealer, text));
   }
 
-  #write(bytes: Uint8Array): Now<void> {
+  #write(bytes: Uint8Array): MaybePromise<void> {
     this.lastSent = this.#clock.now();
     return this.stream.write(bytes);
   }
 
   /** Frame 05 ends a record; the next one is under new keys. */
-  #rekeyIfDue(length: number, records = 1): Now<void> {
+  #rekeyIfDue(length: number, records = 1): MaybePromise<void> {
     if (!this.#isRekeyDue(length, records)) return;
     const { sealer } = this.#session;
     const record = sealText(sealer, packRekey());
@@ -230,7 +230,7 @@ export class V2Link implements Link {
   }
 
   /** Seals packets as records for as long as these lie one behind the other; writes them as one. */
-  #sendFrom(batch: Packets, first: number, hasNewKeys = false): Now<void> {
+  #sendFrom(batch: Packets, first: number, hasNewKeys = false): MaybePromise<void> {
     const { bytes, offset } = batch;
     const { headroom } = this.room;
     const recordAt = (i: number) => offset[i]! - headroom - RECORD_HEADER;
@@ -300,7 +300,7 @@ export class V2Link implements Link {
   }
 
   /** A super-packet that fills more than a record, as two: rare enough to be copied. */
-  #sendInPieces({ bytes, offset, length, header }: Packets, i: number): Now<void> {
+  #sendInPieces({ bytes, offset, length, header }: Packets, i: number): MaybePromise<void> {
     const { sealer } = this.#session;
     const at = offset[i]!;
     if (this.offload === Offload.none) return; // the pump lets none through
@@ -336,7 +336,7 @@ export class V2Link implements Link {
     await this.#sendFrom(batch, next);
   }
 
-  holdLittle(little: boolean): void {
+  limitUnsent(little: boolean): void {
     this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 

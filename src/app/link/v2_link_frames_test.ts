@@ -69,7 +69,7 @@ Deno.test("a link's room holds its frames, and a device's header before every pa
   for (const near of ends) {
     for (const far of ends) {
       const { near: { room, offload } } = v2Pair({ near, far });
-      assert.deepEqual([room.lead, room.tailroom, room.trail], [2, 0, 16]);
+      assert.deepEqual([room.header, room.tailroom, room.trailer], [2, 0, 16]);
       assert(room.headroom >= near.headroom);
       // What the peer takes; nothing where it would not say so had it not been offered the same.
       assert.equal(offload, near.takes === 0 ? 0 : far.takes);
@@ -80,12 +80,12 @@ Deno.test("a link's room holds its frames, and a device's header before every pa
 Deno.test("a record ends once it has 16 KB, however close the packets lie", async () => {
   for (const near of [ABLE, UNABLE, BARE]) {
     const pair = v2Pair({ near });
-    const { lead, headroom } = pair.near.room;
+    const { header, headroom } = pair.near.room;
     const all = Array.from({ length: 40 }, (): Parcel => ({
       packet: RANDOM.subarray(0, 1280),
       header: null,
     }));
-    await pair.near.send(layOut(all, (i) => i === 0 ? lead + headroom : headroom));
+    await pair.near.send(layOut(all, (i) => i === 0 ? header + headroom : headroom));
     const texts = recordsIn(pair.sessions.far.opener, await drain(pair.stream));
     const sizes = texts.map((text) => text.length / 2);
     const one = 1280 + headroom;

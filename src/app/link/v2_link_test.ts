@@ -83,8 +83,8 @@ for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
       fc.asyncProperty(parcels, spacing, capacity, rekey, async (some, gap, c, r) => {
         const pair = v2Pair({ near, far, capacity: c, ...(r && { rekey: r }) });
         const all = fitting(some, pair.near, longest);
-        const { lead, headroom } = pair.near.room;
-        const before = (i: number) => i === 0 ? lead + headroom : gap(i, near.headroom, headroom);
+        const { header, headroom } = pair.near.room;
+        const before = (i: number) => i === 0 ? header + headroom : gap(i, near.headroom, headroom);
         const found = await carry(pair, [layOut(all, before)]);
         assert.deepEqual(found, arriving(all));
       }),

@@ -1,17 +1,17 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Now, OnReady } from "../../contract/stream.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 
 /** There was nothing to do now. */
-export const NOTHING = -1;
+export const WOULD_BLOCK = -1;
 /** That was the last step. */
-export const END = -2;
+export const DONE = -2;
 
 /**
  * Makes one step after the other. A step says how much it has done, or `NOTHING`, or `END`; or it
  * gives a promise of that. It is called back when there is something again: where nothing has to be
  * waited for, all goes on without a promise.
  */
-export abstract class Going {
+export abstract class ReadyLoop {
   readonly #clock: Clock;
   readonly #budget: number;
   /** What was done since the last wait. */
@@ -23,7 +23,7 @@ export abstract class Going {
     this.#budget = budget;
   }
 
-  protected abstract step(): Now<number>;
+  protected abstract step(): MaybePromise<number>;
   /** Calls `run` back when there may be something again. */
   protected abstract onReady(run: OnReady): void;
   /** One of the two is called, once. The first returns as `OnReady`. */
@@ -44,8 +44,8 @@ export abstract class Going {
           count.then((later) => this.#moved(later), (error) => this.failed(error));
           return false;
         }
-        if (count === END) break;
-        if (count === NOTHING) return this.#wait();
+        if (count === DONE) break;
+        if (count === WOULD_BLOCK) return this.#wait();
         this.#spent += count;
       }
     } catch (error) {
@@ -56,8 +56,8 @@ export abstract class Going {
   };
 
   #moved(count: number): void {
-    if (count === END) return void this.ended();
-    if (count === NOTHING) return void this.#wait();
+    if (count === DONE) return void this.ended();
+    if (count === WOULD_BLOCK) return void this.#wait();
     this.#spent += count;
     this.go();
   }
@@ -83,21 +83,24 @@ export interface GoOnOptions {
 }
 
 /** The same where a step is all that there is to say. */
-export function goOn<T extends void>(o: GoOnOptions, step: () => Now<number>): Promise<T> {
+export function runLoop<T extends void>(
+  o: GoOnOptions,
+  step: () => MaybePromise<number>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     new Steps(o, step, () => resolve(undefined as T), reject).go();
   });
 }
 
-class Steps extends Going {
-  protected readonly step: () => Now<number>;
+class Steps extends ReadyLoop {
+  protected readonly step: () => MaybePromise<number>;
   protected readonly onReady: (run: OnReady) => void;
   protected readonly ended: () => void;
   protected readonly failed: (error: unknown) => void;
 
   constructor(
     o: GoOnOptions,
-    step: () => Now<number>,
+    step: () => MaybePromise<number>,
     ended: () => void,
     failed: (error: unknown) => void,
   ) {

@@ -3,7 +3,7 @@ import type { Stream } from "../../contract/stream.ts";
 const NOTHING = new Uint8Array();
 
 /** Writes in their order what is lent to it; what has to wait is copied, and says so by `isBusy`. */
-export class Sink {
+export class WriteQueue {
   readonly #to: Stream;
   readonly #onIdle: () => void;
   #waiting: Promise<void> | null = null;

@@ -6,12 +6,12 @@ import { pattern, readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { Sink } from "./write_queue.ts";
+import { WriteQueue } from "./write_queue.ts";
 
 function open(capacity?: number) {
   const [near, far] = memoryPair(capacity === undefined ? {} : { capacity });
   let idle = 0;
-  const sink = new Sink(near, () => idle++);
+  const sink = new WriteQueue(near, () => idle++);
   return { near, far, sink, idle: () => idle };
 }
 

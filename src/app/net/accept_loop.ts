@@ -24,7 +24,7 @@ export interface AcceptOptions {
   /** After so many connections in a row everything else has a turn; default 32. */
   readonly budget?: number;
   /** Closes something; false when there is nothing to close. */
-  readonly makeRoom: () => boolean;
+  readonly evictIdle: () => boolean;
 }
 
 /**
@@ -37,16 +37,16 @@ export function acceptLoop(o: AcceptOptions): Promise<never> {
 
 class Accepting {
   readonly #o: AcceptOptions;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   readonly #fail: (error: unknown) => void;
   #inARow = 0;
   #said = -Infinity;
 
   constructor(o: AcceptOptions, reject: (error: unknown) => void) {
     this.#o = o;
-    this.#tie = onAbort(o.signal, reject);
+    this.#registration = onAbort(o.signal, reject);
     this.#fail = (error) => {
-      this.#tie[Symbol.dispose]();
+      this.#registration[Symbol.dispose]();
       reject(error);
     };
   }
@@ -93,12 +93,12 @@ class Accepting {
 
   readonly #failed = (error: unknown): void => {
     if (!(error instanceof TtunError) || error.kind !== "exhausted") return this.#fail(error);
-    const { clock, log, makeRoom, signal } = this.#o;
+    const { clock, log, evictIdle: evictIdle, signal } = this.#o;
     if (clock.now() - this.#said > SAY_EVERY) {
       log.warn(error.message);
       this.#said = clock.now();
     }
-    if (makeRoom()) clock.onTurn(this.#go);
+    if (evictIdle()) clock.onTurn(this.#go);
     else sleep(clock, EXHAUSTED_PAUSE, signal).then(this.#go, this.#fail);
   };
 }

@@ -24,7 +24,7 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
       taken.push(stream);
       return takes.isDone;
     },
-    makeRoom: () => {
+    evictIdle: () => {
       counts.madeRoom++;
       return false;
     },

@@ -32,7 +32,7 @@ export interface ServerNameOptions {
  * answer the last addresses are used at once, while they are asked in the background. Another name
  * takes the place of the one before.
  */
-export class ServerName implements Resolver {
+export class CachingResolver implements Resolver {
   readonly #inner: Resolver;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { NameError } from "../../base/errors.ts";
 import { makeLogger } from "../../base/log.ts";
-import { ServerName } from "./caching_resolver.ts";
+import { CachingResolver } from "./caching_resolver.ts";
 
 const HOST = "server.example";
 const silent = () => new NameError("silent", "nobody answers");
@@ -17,7 +17,7 @@ function system() {
   }[] = [];
   const life = new AbortController();
   const said: string[] = [];
-  const names = new ServerName(
+  const names = new CachingResolver(
     {
       resolve: (host, { signal }) =>
         new Promise((resolve, reject) => {

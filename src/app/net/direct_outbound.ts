@@ -4,7 +4,7 @@ import { withoutZone } from "../../base/zone.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
-import type { AddressRules } from "../../core/proxy/acl.ts";
+import type { Acl } from "../../core/proxy/acl.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 import { type NameOwner, startAny } from "./dial_host.ts";
 import { promised } from "./dial_events.ts";
@@ -62,12 +62,12 @@ export function toConnectError(thrown: unknown, target: Target): ConnectError {
  * Connects from this machine: resolves the name here, keeps to the rules for each of its addresses,
  * and tries them as RFC 8305 has it. `rules` null: whatever is asked for.
  */
-export function connectFromHere(o: {
+export function directOutbound(o: {
   dialer: Dialer;
   resolver: Resolver;
   clock: Clock;
   connectMs: number;
-  rules: AddressRules | null;
+  rules: Acl | null;
 }): Connect {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
   return (target, { signal, early = NOTHING, client }, events) => {
@@ -118,7 +118,7 @@ class Reaching implements DialEvents {
 }
 
 /** Of addresses that may be connected to and others the others are left out. */
-function allowed(addresses: string[], rules: AddressRules, target: Target): string[] {
+function allowed(addresses: string[], rules: Acl, target: Target): string[] {
   if (addresses.length === 0) return []; // that is the name's fault, and no rule's
   let why = "it has no address";
   const found = addresses.filter((address) => {

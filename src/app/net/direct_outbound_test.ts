@@ -6,9 +6,9 @@ import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
-import { type AddressRules, parseRules } from "../../core/proxy/acl.ts";
+import { type Acl, parseRules } from "../../core/proxy/acl.ts";
 import type { Target } from "../../base/target.ts";
-import { ConnectError, connectFromHere, connectTo, toConnectError } from "./direct_outbound.ts";
+import { ConnectError, connectTo, directOutbound, toConnectError } from "./direct_outbound.ts";
 
 const V4 = "8.0.0.1";
 const V6 = "2a00::1";
@@ -21,7 +21,7 @@ type Behaviour = "connects" | "refuses" | "is silent";
 function world(o: {
   names?: Record<string, string[]>;
   hosts?: Record<string, Behaviour>;
-  rules?: AddressRules | null;
+  rules?: Acl | null;
   connectMs?: number;
 }) {
   const clock = new FakeClock();
@@ -51,7 +51,7 @@ function world(o: {
     };
     take().catch(() => {});
   }
-  const connect = connectFromHere({
+  const connect = directOutbound({
     dialer,
     resolver: {
       resolve: (host) => {

@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
-import { END, goOn, NOTHING } from "../loop/ready_loop.ts";
+import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
 /** Where it all goes, whose it is: room for what a stream gives at a time. */
 const WASTE = new Uint8Array(64 * 1024);
@@ -12,16 +12,16 @@ const BUDGET = 256 * 1024;
  * Reads and drops what comes, until the peer's FIN; `onBytes` is told that something came.
  * @throws what breaks the stream
  */
-export function throwAway(
+export function discard(
   stream: Stream,
   clock: Clock,
   onBytes: () => void = () => {},
 ): Promise<void> {
   const onReady = (run: OnReady) => stream.onReadable(run);
-  return goOn<void>({ clock, budget: BUDGET, onReady }, () => {
+  return runLoop<void>({ clock, budget: BUDGET, onReady }, () => {
     const got = stream.readNow(WASTE);
-    if (got === undefined) return NOTHING;
-    if (got === null) return END;
+    if (got === undefined) return WOULD_BLOCK;
+    if (got === null) return DONE;
     onBytes();
     return got;
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import { throwAway } from "./discard.ts";
+import { discard } from "./discard.ts";
 
 Deno.test("a stranger who always sends lets all others have their turns", async () => {
   const clock = new FakeClock();
@@ -11,7 +11,7 @@ Deno.test("a stranger who always sends lets all others have their turns", async 
     if (++reads > 100_000) throw new Error("nobody else had a turn");
     return clock.turns < 3 ? into.length : null; // whoever has a turn may close it
   };
-  await clock.until(throwAway(near, clock));
+  await clock.until(discard(near, clock));
   assert.equal(clock.turns, 3);
   await near[Symbol.asyncDispose]();
 });
@@ -19,7 +19,7 @@ Deno.test("a stranger who always sends lets all others have their turns", async 
 Deno.test("what a stranger sends is read until he ends", async () => {
   const clock = new FakeClock();
   const [near, far] = memoryPair({ capacity: 1_000 });
-  const thrown = throwAway(near, clock);
+  const thrown = discard(near, clock);
   await clock.until(Promise.resolve(far.write(new Uint8Array(100_000))));
   await far.closeWrite();
   await clock.until(thrown);

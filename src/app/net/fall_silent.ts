@@ -1,7 +1,7 @@
 import type { Clock, Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { damagedDeadline } from "./stranger.ts";
-import { throwAway } from "./discard.ts";
+import { discard } from "./discard.ts";
 
 /**
  * After a damaged record: reads and drops what comes, sends nothing, and ends with the peer's FIN or
@@ -12,5 +12,5 @@ export async function fallSilent(stream: Stream, o: { clock: Clock; rng: Rng }):
     damagedDeadline(o.rng),
     () => void stream[Symbol.asyncDispose](),
   );
-  await throwAway(stream, o.clock).catch(() => {}); // ended by the deadline or by a reset: all the same
+  await discard(stream, o.clock).catch(() => {}); // ended by the deadline or by a reset: all the same
 }

@@ -18,7 +18,7 @@ export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
  * never the new one: at its own limit, or at that of all, where it is the address with most of them.
  * Whoever floods pushes out his own; one connection of an address is safe from many of others.
  */
-export class Pending {
+export class HalfOpen {
   readonly #limits: PendingLimits;
   readonly #all = new FairGroups<() => void>();
   /** How many were pushed out, since the beginning. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { addressGroup, DEFAULT_PENDING, Pending } from "./half_open.ts";
+import { addressGroup, DEFAULT_PENDING, HalfOpen } from "./half_open.ts";
 
 /** Adds a connection whose name comes to `dropped` when it is pushed out. */
 function world(limits?: { total: number; perAddress: number }) {
-  const pending = limits === undefined ? new Pending() : new Pending(limits);
+  const pending = limits === undefined ? new HalfOpen() : new HalfOpen(limits);
   const dropped: string[] = [];
   const add = (name: string, host: string) =>
     pending.add({ host, port: 1 }, () => dropped.push(name));
@@ -94,7 +94,7 @@ Deno.test("IPv4 addresses of one network do not count together", () => {
 });
 
 Deno.test("unix sockets count by their path", () => {
-  const pending = new Pending({ total: 9, perAddress: 1 });
+  const pending = new HalfOpen({ total: 9, perAddress: 1 });
   const dropped: string[] = [];
   for (const path of ["/a", "/b", "/a"]) pending.add({ path }, () => dropped.push(path));
   assert.deepEqual(dropped, ["/a"]);

@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { throwAway } from "./discard.ts";
+import { discard } from "./discard.ts";
 
 /** Silence after which the other end counts as having read the last answer, in milliseconds. */
 export const LINGER_MS = 2000;
@@ -52,5 +52,5 @@ export async function linger(stream: Stream, clock: Clock): Promise<void> {
     if (isSilent) void stream[Symbol.asyncDispose]();
     else stream.reset();
   });
-  await throwAway(stream, clock, () => limit.heard()).catch(() => {}); // it is over either way
+  await discard(stream, clock, () => limit.heard()).catch(() => {}); // it is over either way
 }

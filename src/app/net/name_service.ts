@@ -78,7 +78,7 @@ export class NameService implements Resolver {
     const key = owner === undefined ? `own ${name}` : name;
     const known = this.#questions.get(key);
     if (known !== undefined) return known;
-    if (owner !== undefined) this.#makeRoom(owner);
+    if (owner !== undefined) this.#evictIdle(owner);
     const question: Question = { key, waiters: new Set(), life: new AbortController(), owner };
     this.#questions.set(key, question);
     this.#count(question);
@@ -129,7 +129,7 @@ export class NameService implements Resolver {
     this.#count(question);
   }
 
-  #makeRoom(owner: string): void {
+  #evictIdle(owner: string): void {
     const own = this.#byOwner.get(owner);
     if (own !== undefined && own.size >= this.#most.perOwner) this.#dropOldest(owner, own);
     if (this.#counted < this.#most.total) return;

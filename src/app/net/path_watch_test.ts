@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import type { SendingInfo, Stream, StreamInfo } from "../../contract/stream.ts";
+import type { ConnectionStats, SendingInfo, Stream } from "../../contract/stream.ts";
 import { PathWatch } from "./path_watch.ts";
 
 const SENDING: SendingInfo = {
@@ -16,10 +16,14 @@ const SENDING: SendingInfo = {
 };
 
 /** A stream whose kernel says what the test sets; `tuned`: the time-outs that it was given. */
-function watched(): { stream: Stream; tuned: (number | undefined)[]; state: Partial<StreamInfo> } {
+function watched(): {
+  stream: Stream;
+  tuned: (number | undefined)[];
+  state: Partial<ConnectionStats>;
+} {
   const [stream] = memoryPair();
   const tuned: (number | undefined)[] = [];
-  const state: Partial<StreamInfo> = {};
+  const state: Partial<ConnectionStats> = {};
   stream.info = () => ({ protocol: "tcp", ...state });
   stream.tune = ({ userTimeoutMs }) => {
     tuned.push(userTimeoutMs);

@@ -1,12 +1,12 @@
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Now, OnReady, Stream } from "../../contract/stream.ts";
-import { END, Going, NOTHING } from "../loop/ready_loop.ts";
+import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
+import { DONE, ReadyLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 import { type Blocked, BlockedStreams, LOOK_MS, lossOf } from "./blocked.ts";
 import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./lingering_close.ts";
-import type { Scratch } from "./scratch.ts";
+import type { ScratchBuffers } from "./scratch.ts";
 
 /** After so many bytes without a wait the other connections have a turn. */
 const BUDGET = 1024 * 1024;
@@ -14,7 +14,7 @@ const BUDGET = 1024 * 1024;
 /** What all relays of a proxy share. */
 export interface RelayOptions {
   readonly clock: Clock;
-  readonly scratch: Scratch;
+  readonly scratch: ScratchBuffers;
   /** After so long without a byte either way both ends are closed; Infinity = never. */
   readonly idleMs: number;
   /** Silence after which it is closed once one way has ended; undefined = `idleMs`. */
@@ -40,7 +40,7 @@ export type RelayFailure = { readonly error: unknown } | null;
 export class Relays implements Disposable {
   readonly options: RelayOptions;
   readonly blocked: BlockedStreams;
-  readonly #tie: Disposable | null;
+  readonly #registration: Disposable | null;
   readonly #running: Relay[] = [];
   /** There is one, most often, as long as there is a relay. */
   #timer: Disposable | null = null;
@@ -51,7 +51,7 @@ export class Relays implements Disposable {
   constructor(o: RelayOptions) {
     this.options = o;
     this.blocked = new BlockedStreams(o.clock);
-    this.#tie = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
+    this.#registration = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
       for (const relay of [...this.#running]) relay.fail(reason);
     });
   }
@@ -138,7 +138,7 @@ export class Relays implements Disposable {
 
   /** What still runs goes on without us. */
   [Symbol.dispose](): void {
-    this.#tie?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;
     this.#watchNobody();
@@ -283,10 +283,10 @@ class Relay {
 }
 
 /** One way, from the first byte to FIN. */
-class Way extends Going implements Blocked {
+class Way extends ReadyLoop implements Blocked {
   readonly from: Stream;
   readonly #to: Stream;
-  readonly #scratch: Scratch;
+  readonly #scratch: ScratchBuffers;
   readonly #blocked: BlockedStreams;
   readonly #relay: Relay;
   /** Input is read and dropped, since `to` takes no more. */
@@ -315,10 +315,10 @@ class Way extends Going implements Blocked {
     this.#stalled = null;
   }
 
-  protected step(): Now<number> {
+  protected step(): MaybePromise<number> {
     if (this.#stalled !== null) return this.#stalled.promise;
     const got = this.from.readNow(this.#scratch.plain);
-    if (got === undefined) return NOTHING;
+    if (got === undefined) return WOULD_BLOCK;
     if (got === null) return this.#end();
     if (this.#drops) {
       this.#relay.dropped();
@@ -360,14 +360,14 @@ class Way extends Going implements Blocked {
     return count;
   }
 
-  #end(): Now<number> {
-    if (this.#drops) return END;
+  #end(): MaybePromise<number> {
+    if (this.#drops) return DONE;
     try {
       const ending = this.#to.closeWrite();
-      if (!(ending instanceof Promise)) return END;
-      return ending.then(() => END, (error) => this.#refused(error, END));
+      if (!(ending instanceof Promise)) return DONE;
+      return ending.then(() => DONE, (error) => this.#refused(error, DONE));
     } catch (error) {
-      return this.#refused(error, END);
+      return this.#refused(error, DONE);
     }
   }
 
@@ -386,7 +386,7 @@ class Way extends Going implements Blocked {
 }
 
 /** Writes bytes that are lent for this call only: what has to wait is copied. */
-export function pass(to: Stream, bytes: Uint8Array): Now<void> {
+export function pass(to: Stream, bytes: Uint8Array): MaybePromise<void> {
   const done = to.writeNow(bytes);
   if (done < bytes.length) return to.write(bytes.slice(done));
 }

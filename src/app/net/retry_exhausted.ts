@@ -7,14 +7,14 @@ import { startDial, tell } from "./dial_events.ts";
 const ATTEMPTS = 8;
 
 /**
- * Dials; out of descriptors it closes something by `makeRoom` (false = nothing to close) and tries
+ * Dials; out of descriptors it closes something by `evictIdle` (false = nothing to close) and tries
  * again at once. So strangers who hold what there is take nothing from those who are let in.
  */
-export function dialMakingRoom(dialer: Dialer, makeRoom: () => boolean): Dialer {
+export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer {
   const again = async (to: Addr, o: Parameters<Dialer["dial"]>[1], first: unknown) => {
     let thrown = first;
     for (let left = ATTEMPTS; left > 0; left--) {
-      if (!isExhausted(thrown) || !makeRoom()) break;
+      if (!isExhausted(thrown) || !evictIdle()) break;
       try {
         return await dialer.dial(to, o);
       } catch (next) {

@@ -22,7 +22,7 @@ const SPARE = 16;
  * Buffers that all connections of a thread share: what is in them is used up, or copied, before
  * anybody else has a turn. So a connection that is idle holds none.
  */
-export class Scratch {
+export class ScratchBuffers {
   /** Bytes on their way from one stream to another. */
   readonly plain = new Uint8Array(PLAIN);
   /** Frames that are being sealed or opened: between two calls of a stream nobody's. */

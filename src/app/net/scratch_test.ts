@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { Scratch } from "./scratch.ts";
+import { ScratchBuffers } from "./scratch.ts";
 
 Deno.test("a view of a buffer's front is as long as was asked for, again and again", () => {
-  const scratch = new Scratch();
+  const scratch = new ScratchBuffers();
   const fronts = [
     [scratch.plain, (length: number) => scratch.plainTo(length)],
     [scratch.sealed, (length: number) => scratch.sealedTo(length)],

@@ -118,7 +118,7 @@ export class ServerPaths {
 class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   #check: () => void;
 
   constructor(paths: Paths, tasks: Scope, look: () => boolean) {
@@ -127,7 +127,7 @@ class AttemptWatch implements Disposable {
     this.#check = () => {
       if (look()) this.#fail("Gave up the attempt: there is another way to the server now");
     };
-    this.#tie = paths.onChange(() => this.#check());
+    this.#registration = paths.onChange(() => this.#check());
   }
 
   /** The server's address is dialled no more: from now on this connection counts. */
@@ -183,6 +183,6 @@ class AttemptWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#tie[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "../../base/log.ts";
-import type { Stream, Tuning } from "../../contract/stream.ts";
+import type { SocketOptions, Stream } from "../../contract/stream.ts";
 
 /**
  * Bytes that a connection's kernel may hold unsent before a write waits. Usually: enough for the
@@ -13,7 +13,7 @@ export const UNSENT_LITTLE = 32 * 1024;
  * What a tunnel's connection is set to (docs/ttun-v1.md, "Behaviour of the existing programs", and
  * what keeps a session through an outage of some seconds).
  */
-const TUNNEL_TUNING: Tuning = {
+const TUNNEL_TUNING: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 15,
   userTimeoutMs: 60_000,
@@ -30,7 +30,7 @@ const NOT_FOR_MPTCP = ["TCP_USER_TIMEOUT"];
 /** Tunes connections; says once, in one line, which options this transport cannot set. */
 export class Tuner {
   readonly #log: Logger;
-  readonly #tuning: Tuning;
+  readonly #tuning: SocketOptions;
   #said = false;
 
   /** `congestion`: the kernel's name of a congestion control; undefined = as the system has it. */

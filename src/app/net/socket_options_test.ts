@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import type { Tuning } from "../../contract/stream.ts";
+import type { SocketOptions } from "../../contract/stream.ts";
 import { Tuner } from "./socket_options.ts";
 
 function world(unset: string[]) {
   const { log, records } = keptLog(new FakeClock());
-  const asked: Tuning[] = [];
+  const asked: SocketOptions[] = [];
   const [stream] = memoryPair();
   stream.tune = (options) => {
     asked.push(options);

@@ -10,7 +10,7 @@ import type { NameOwner } from "../net/dial_host.ts";
 import { type Connect, connectTo, toConnectError } from "../net/direct_outbound.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayOptions, Relays } from "../net/relay.ts";
-import { Sink } from "../loop/write_queue.ts";
+import { WriteQueue } from "../loop/write_queue.ts";
 
 /** What the driver is told by others. */
 export interface HttpDriverOptions {
@@ -47,7 +47,7 @@ export async function driveHttp(
 /** A stream that is read when the machine wants it. */
 interface Side {
   readonly stream: Stream;
-  readonly sink: Sink;
+  readonly sink: WriteQueue;
   /** Whether a read may have something: false while a call back is awaited. */
   mayRead: boolean;
   hasEnded: boolean;
@@ -90,7 +90,7 @@ class HttpDriver implements AsyncDisposable {
   #side(stream: Stream): Side {
     return {
       stream,
-      sink: new Sink(stream, () => this.#ring()),
+      sink: new WriteQueue(stream, () => this.#ring()),
       mayRead: true,
       hasEnded: false,
     };

@@ -4,8 +4,8 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Target } from "../../base/target.ts";
-import { addressGroup, type Pending } from "../net/half_open.ts";
-import type { QuietLog } from "../../base/rate_limited_log.ts";
+import { addressGroup, type HalfOpen } from "../net/half_open.ts";
+import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import { serveFront, targetText } from "./inbound.ts";
 import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
@@ -22,11 +22,11 @@ export interface ProgramHost {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Those that have not said anything yet. */
-  readonly pending: Pending;
+  readonly pending: HalfOpen;
   readonly quota: Quota;
   readonly front: FrontOptions;
   /** What any program could fill the log with. */
-  readonly said: QuietLog;
+  readonly said: RateLimitedLog;
   /** Where a password is asked for. */
   readonly logins: LoginLimit | null;
 }
@@ -34,7 +34,7 @@ export interface ProgramHost {
 const NO_DELAY = { noDelay: true };
 
 /** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
-export class Program implements FrontEvents, Holder {
+export class InboundConnection implements FrontEvents, Holder {
   readonly #host: ProgramHost;
   readonly #stream: Stream;
   readonly #onOver: () => void;

@@ -1,12 +1,12 @@
-import { fewBytes } from "../../base/small_alloc.ts";
+import { allocSmall } from "../../base/small_alloc.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Now, Stream } from "../../contract/stream.ts";
+import type { MaybePromise, Stream } from "../../contract/stream.ts";
 
 /**
  * Answers to a SOCKS client. One that sent its request without waiting for the answer to its
  * greeting gets both in one write, unless the second takes its time.
  */
-export class Answers {
+export class ReplyBuffer {
   readonly #client: Stream;
   #held: Uint8Array | null = null;
   /** A write that has to wait. */
@@ -22,7 +22,7 @@ export class Answers {
   }
 
   /** Writes what is held. */
-  flush(): Now<void> {
+  flush(): MaybePromise<void> {
     const held = this.#held;
     if (held === null) return this.#writing ?? undefined;
     this.#held = null;
@@ -56,7 +56,7 @@ export class Answers {
 }
 
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = fewBytes(first.length + second.length);
+  const both = allocSmall(first.length + second.length);
   both.set(first);
   both.set(second, first.length);
   return both;

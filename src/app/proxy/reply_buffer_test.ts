@@ -3,13 +3,13 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { Answers } from "./reply_buffer.ts";
+import { ReplyBuffer } from "./reply_buffer.ts";
 
 const pair = (capacity?: number) => memoryPair(capacity === undefined ? {} : { capacity });
 
 Deno.test("answers that are held go together, in their order, and once", () => {
   const [near, far] = pair();
-  const answers = new Answers(near);
+  const answers = new ReplyBuffer(near);
   assert.equal(answers.flush(), undefined);
   answers.hold(utf8("one"));
   assert.deepEqual(readNowAll(far).bytes, utf8(""));
@@ -22,7 +22,7 @@ Deno.test("answers that are held go together, in their order, and once", () => {
 Deno.test("an answer that waits for long goes alone", async () => {
   const clock = new FakeClock();
   const [near, far] = pair();
-  const answers = new Answers(near);
+  const answers = new ReplyBuffer(near);
   assert.equal(answers.flushAfter(clock, 50), null); // there is none
   answers.hold(utf8("one"));
   using _soon = answers.flushAfter(clock, 50);
@@ -37,7 +37,7 @@ Deno.test("an answer that waits for long goes alone", async () => {
 
 Deno.test("what the client does not take at once stays in order, and who waits for it may", async () => {
   const [near, far] = pair(2);
-  const answers = new Answers(near);
+  const answers = new ReplyBuffer(near);
   answers.hold(utf8("one"));
   const first = answers.flush();
   assert.ok(first instanceof Promise);
@@ -56,7 +56,7 @@ Deno.test("what the client does not take at once stays in order, and who waits f
 
 Deno.test("a client that has gone is an error to who waits, and nothing is left unhandled", async () => {
   const [near, far] = pair(2);
-  const answers = new Answers(near);
+  const answers = new ReplyBuffer(near);
   answers.hold(utf8("one"));
   answers.flush();
   far.reset();
@@ -71,7 +71,7 @@ Deno.test("a client that has gone is an error to who waits, and nothing is left 
 
 Deno.test("what has been written is not waited for again", async () => {
   const [near, far] = pair(2);
-  const answers = new Answers(near);
+  const answers = new ReplyBuffer(near);
   answers.hold(utf8("four"));
   const first = answers.flush();
   assert.ok(first instanceof Promise);

@@ -1,10 +1,10 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import type { DialEvents, Now, Stream } from "../../contract/stream.ts";
+import type { DialEvents, MaybePromise, Stream } from "../../contract/stream.ts";
 import type { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
-import { Answers } from "./reply_buffer.ts";
+import { ReplyBuffer } from "./reply_buffer.ts";
 import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
 import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
@@ -30,7 +30,7 @@ export class SocksDriver implements DialEvents {
   readonly #machine: Socks5Server | Socks4Server;
   readonly #o: FrontOptions;
   readonly #events: FrontEvents;
-  readonly #answers: Answers;
+  readonly #answers: ReplyBuffer;
   readonly #count: RelayCount = { up: 0, down: 0 };
   /** Until there is a whole request. */
   #deadline: Disposable | null = null;
@@ -51,7 +51,7 @@ export class SocksDriver implements DialEvents {
     this.#machine = machine;
     this.#o = o;
     this.#events = events;
-    this.#answers = new Answers(client);
+    this.#answers = new ReplyBuffer(client);
   }
 
   /** `first`: what has come already, lent for this call. Returns as `OnReady`. */
@@ -182,7 +182,7 @@ export class SocksDriver implements DialEvents {
   }
 
   /** A target that takes nothing any more may have said why: the relay reads it, and finds it out. */
-  #writeFirst(upstream: Stream, bytes: Uint8Array): Now<void> {
+  #writeFirst(upstream: Stream, bytes: Uint8Array): MaybePromise<void> {
     try {
       const writing = upstream.write(bytes);
       return writing instanceof Promise ? writing.catch(() => {}) : writing;

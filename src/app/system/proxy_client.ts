@@ -3,29 +3,29 @@ import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
-import { Pending } from "../net/half_open.ts";
-import { QuietLog } from "../../base/rate_limited_log.ts";
-import { connectFromHere } from "../net/direct_outbound.ts";
+import { HalfOpen } from "../net/half_open.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { directOutbound } from "../net/direct_outbound.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
-import { MinuteSecrets } from "../tt/minute_keys.ts";
+import { MinuteKeyCache } from "../tt/minute_keys.ts";
 import type { ProxyClientOptions } from "./proxy_options.ts";
-import { Program, type ProgramHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
+import { InboundConnection, type ProgramHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
-import { Scratch } from "../net/scratch.ts";
-import { ServerName } from "../net/caching_resolver.ts";
+import { ScratchBuffers } from "../net/scratch.ts";
+import { CachingResolver } from "../net/caching_resolver.ts";
 import { TtDialer } from "../tt/tt_outbound.ts";
 
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
-  const secrets = stack.use(new MinuteSecrets(o.password, o.wire));
+  const secrets = stack.use(new MinuteKeyCache(o.password, o.wire));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(
-      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(), cut: cut.signal }),
     );
     const client = stack.use(
       new ProxyClient({ ...o, signal: tasks.signal }, secrets, relays),
@@ -39,7 +39,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
           tasks.enter();
           return client.serve(stream, tasks.leave);
         },
-        makeRoom: () => client.makeRoom(),
+        evictIdle: () => client.evictIdle(),
       })
     );
   });
@@ -47,16 +47,16 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 
 class ProxyClient implements Disposable {
   readonly #o: ProxyClientOptions;
-  readonly #pending = new Pending();
+  readonly #pending = new HalfOpen();
   readonly #tunnel: TtDialer;
   readonly #programs: ProgramHost;
 
-  constructor(o: ProxyClientOptions, secrets: MinuteSecrets, relays: Relays) {
+  constructor(o: ProxyClientOptions, secrets: MinuteKeyCache, relays: Relays) {
     this.#o = o;
     const { scratch } = relays.options;
-    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
-    const here = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
-    const resolver = new ServerName(o.resolver, o);
+    const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
+    const here = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
+    const resolver = new CachingResolver(o.resolver, o);
     const tunnel = new TtDialer({ ...o, dialer, resolver, scratch, secrets });
     this.#tunnel = tunnel;
     const quota = new Quota(o.limits);
@@ -69,7 +69,7 @@ class ProxyClient implements Disposable {
       ...o,
       pending: this.#pending,
       quota,
-      said: new QuietLog(o.log, () => o.clock.now()),
+      said: new RateLimitedLog(o.log, () => o.clock.now()),
       logins: o.auth === null ? null : new LoginLimit(() => o.clock.now()),
       front: {
         relays,
@@ -97,7 +97,7 @@ class ProxyClient implements Disposable {
   }
 
   /** When descriptors run out: first goes what nobody uses. False when there is nothing. */
-  makeRoom(): boolean {
+  evictIdle(): boolean {
     return this.#tunnel.dropIdle() || this.#pending.dropOldest();
   }
 
@@ -107,6 +107,6 @@ class ProxyClient implements Disposable {
 
   /** Owns the stream. `onOver` is told when its connection is over. Returns as `OnReady`. */
   serve(stream: Stream, onOver: () => void): boolean {
-    return new Program(this.#programs, stream, onOver).begin();
+    return new InboundConnection(this.#programs, stream, onOver).begin();
   }
 }

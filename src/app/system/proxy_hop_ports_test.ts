@@ -51,7 +51,7 @@ class Firewall implements Dialer {
     return promise.finally(() => {
       this.waiting--;
       timer[Symbol.dispose]();
-      for (const tie of ties) tie[Symbol.dispose]();
+      for (const registration of ties) registration[Symbol.dispose]();
     });
   }
 }

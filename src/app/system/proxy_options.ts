@@ -3,8 +3,8 @@ import type { Logger } from "../../base/log.ts";
 import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
 import type { Clock, Resolver, Rng } from "../../contract/host.ts";
 import type { Dialer, Listener } from "../../contract/stream.ts";
-import type { DirectRules } from "../../core/proxy/bypass_rules.ts";
-import type { AddressRules } from "../../core/proxy/acl.ts";
+import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
+import type { Acl } from "../../core/proxy/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { PortRange } from "../../core/hop/port_range.ts";
 
@@ -76,7 +76,7 @@ export interface ProxyServerOptions extends ProxyHost {
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
-  readonly rules: AddressRules;
+  readonly rules: Acl;
   readonly limits: ProxyLimits;
 }
 
@@ -88,7 +88,7 @@ export interface ProxyClientOptions extends ProxyHost {
   /** Where programs connect to. */
   readonly listener: Listener;
   /** Targets that are connected to from here, past the tunnel. */
-  readonly direct: DirectRules;
+  readonly direct: BypassRules;
   /** The server is tried once at the start, and the log says what was found. */
   readonly checksServer: boolean;
   /** Programs are told that they are connected before their target is (inbound.ts). */

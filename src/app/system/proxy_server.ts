@@ -8,22 +8,22 @@ import { portOf } from "../../core/hop/port_range.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
-import { addressGroup, Pending } from "../net/half_open.ts";
-import { OF_PEERS, QuietLog } from "../../base/rate_limited_log.ts";
+import { addressGroup, HalfOpen } from "../net/half_open.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import { Stranger, strangerDeadline } from "../net/stranger.ts";
-import { throwAway } from "../net/discard.ts";
+import { discard } from "../net/discard.ts";
 import { CARRIER_TUNING } from "../tt/idle_pool.ts";
-import { ConnectError, connectFromHere } from "../net/direct_outbound.ts";
+import { ConnectError, directOutbound } from "../net/direct_outbound.ts";
 import { type Admitted, readFirstFrame } from "../tt/first_frame_reader.ts";
-import { Guesses } from "../tt/key_candidates.ts";
-import { MinuteSecrets } from "../tt/minute_keys.ts";
+import { KeyCandidates } from "../tt/key_candidates.ts";
+import { MinuteKeyCache } from "../tt/minute_keys.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
 import { PortHopper } from "../hop/port_hopper.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
-import { Scratch } from "../net/scratch.ts";
-import { type CarrierHost, ServedCarrier } from "../tt/server_connection.ts";
+import { ScratchBuffers } from "../net/scratch.ts";
+import { type CarrierHost, ServerConnection } from "../tt/server_connection.ts";
 
 /** How long a client that has shown the password may take to say what it wants. */
 const REQUEST_MS = 30_000;
@@ -45,16 +45,16 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   using stack = new DisposableStack();
   const accounts = o.keys.map(({ name, password }) => ({
     name,
-    secrets: stack.use(new MinuteSecrets(password, o.wire)),
+    secrets: stack.use(new MinuteKeyCache(password, o.wire)),
     nonces: new NonceMemory(o.rng),
   }));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
-    const guesses = stack.use(new Guesses({ accounts, range: o.wire.range }));
+    const guesses = stack.use(new KeyCandidates({ accounts, range: o.wire.range }));
     const relays = stack.use(
-      new Relays({ ...o, ...o.limits, scratch: new Scratch(), cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(), cut: cut.signal }),
     );
     const paths = stack.use(new PathWatch(o.clock));
     const server = new ProxyServer({ ...o, signal: tasks.signal }, guesses, relays, paths);
@@ -70,7 +70,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
       ),
       range: o.wire.range,
       take: (stream, port) => tasks.spawn(() => server.serve(stream, port)),
-      makeRoom: () => server.makeRoom(),
+      evictIdle: () => server.evictIdle(),
     });
     tasks.spawn(() => hopper.run());
   });
@@ -78,28 +78,28 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
 
 class ProxyServer {
   /** Who has not shown a password yet. */
-  readonly #strangers = new Pending();
+  readonly #strangers = new HalfOpen();
   /** Clients between two connections of a carrier: strangers push none of them out. */
-  readonly #idle = new Pending();
+  readonly #idle = new HalfOpen();
   readonly #o: ProxyServerOptions;
-  readonly #guesses: Guesses;
+  readonly #guesses: KeyCandidates;
   readonly #paths: PathWatch;
-  readonly #rejected: QuietLog;
+  readonly #rejected: RateLimitedLog;
   /** Lines that clients cause. */
-  readonly #said: QuietLog;
+  readonly #said: RateLimitedLog;
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
   readonly #carriers: CarrierHost;
 
-  constructor(o: ProxyServerOptions, guesses: Guesses, relays: Relays, paths: PathWatch) {
+  constructor(o: ProxyServerOptions, guesses: KeyCandidates, relays: Relays, paths: PathWatch) {
     this.#o = o;
     this.#paths = paths;
     this.#guesses = guesses;
-    this.#rejected = new QuietLog(o.log, () => o.clock.now());
-    this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#rejected = new RateLimitedLog(o.log, () => o.clock.now());
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#random = new RandomBlock(o.rng);
-    const dialer = dialMakingRoom(o.dialer, () => this.makeRoom());
-    const connect = connectFromHere({ ...o, dialer, connectMs: o.limits.connectMs });
+    const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
+    const connect = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
     const { signal } = o;
     const quota = new Quota(o.limits);
     o.onCounters?.(() => ({
@@ -121,7 +121,7 @@ class ProxyServer {
   }
 
   /** When descriptors run out; false when there is nothing that can go. */
-  makeRoom(): boolean {
+  evictIdle(): boolean {
     return this.#strangers.dropOldest() || this.#idle.dropOldest();
   }
 
@@ -135,7 +135,7 @@ class ProxyServer {
       using _minute = admitted.minute;
       owned.tune(CARRIER_TUNING);
       this.#paths.add(owned);
-      await new ServedCarrier(this.#carriers, owned, admitted, peer).run();
+      await new ServerConnection(this.#carriers, owned, admitted, peer).run();
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#tell(thrown, peer, addressGroup(owned.remote));
     } finally {
@@ -168,7 +168,7 @@ class ProxyServer {
       }
       this.#rejected.warn("connection rejected", { peer, why: error.message });
     }
-    await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
+    await discard(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
   }
 

@@ -15,9 +15,9 @@ import { fallSilent } from "../net/fall_silent.ts";
 import { SizedDialer } from "../net/sized_dialer.ts";
 import { untilAborted, watchHandshake, watchSegments } from "../net/watch_segments.ts";
 import { droppedSince, type PacketService } from "../tun/packet_service.ts";
-import { ServerName } from "../net/caching_resolver.ts";
+import { CachingResolver } from "../net/caching_resolver.ts";
 import { Tuner } from "../net/socket_options.ts";
-import { meetServer, type ServerMemory } from "../link/connect.ts";
+import { connectLink, type ServerMemory } from "../link/connect.ts";
 import { PathChanged, ServerPaths } from "../net/server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./tun_session.ts";
 import type { PeerLink, WireSecrets } from "../link/config.ts";
@@ -103,7 +103,7 @@ class VpnClient {
     this.#dialer = new SizedDialer(o.dialer, o.clock);
     this.#paths = new ServerPaths(o.paths, o.clock, addresses);
     const known = { host, addresses };
-    const name = new ServerName(o.resolver, { ...o, freshMs: 0, known });
+    const name = new CachingResolver(o.resolver, { ...o, freshMs: 0, known });
     this.#o = {
       ...o,
       dialer: this.#paths.dialer(this.#dialer),
@@ -295,7 +295,7 @@ class VpnClient {
     };
     try {
       return await Promise.race([
-        meetServer(stream, { ...this.#o, device: pump.device, onSegmentSize }),
+        connectLink(stream, { ...this.#o, device: pump.device, onSegmentSize }),
         isStuck(),
       ]);
     } catch (error) {

@@ -10,17 +10,17 @@ import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
-import { type AdmittedLink, type Candidate, meetClient } from "../link/accept.ts";
+import { acceptLink, type AdmittedLink, type Candidate } from "../link/accept.ts";
 import { Occupants } from "../link/occupants.ts";
 import { fallSilent } from "../net/fall_silent.ts";
 import { ClientPaths } from "../net/client_paths.ts";
-import { addressGroup, Pending, type PendingLimits } from "../net/half_open.ts";
-import { Place, type Tenant } from "../link/exclusive_slot.ts";
-import { OF_PEERS, QuietLog } from "../../base/rate_limited_log.ts";
+import { addressGroup, HalfOpen, type PendingLimits } from "../net/half_open.ts";
+import { ExclusiveSlot, type SlotHolder } from "../link/exclusive_slot.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { droppedSince, type Member, type PacketService } from "../tun/packet_service.ts";
-import { Seats } from "../link/slot_pool.ts";
+import { SlotPool } from "../link/slot_pool.ts";
 import { Stranger, strangerDeadline } from "../net/stranger.ts";
-import { throwAway } from "../net/discard.ts";
+import { discard } from "../net/discard.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./tun_session.ts";
 import { HANDSHAKE_DEADLINE, type WireSecrets } from "../link/config.ts";
@@ -70,42 +70,44 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
         signal: tasks.signal,
         take: (stream) => tasks.spawn(() => server.serve(stream)),
         budget: ACCEPTED_A_TURN,
-        makeRoom: () => server.makeRoom(),
+        evictIdle: () => server.evictIdle(),
       })
     );
   });
 }
 
 class VpnServer {
-  readonly pending: Pending;
+  readonly pending: HalfOpen;
   /** Those whose first bytes were right: strangers push none of them out. */
-  readonly #known: Pending;
+  readonly #known: HalfOpen;
   readonly #o: VpnServerOptions;
-  readonly #place: Place | Seats;
+  readonly #place: ExclusiveSlot | SlotPool;
   readonly #replay = new ReplayMemory();
-  readonly #rejected: QuietLog;
+  readonly #rejected: RateLimitedLog;
   /** Lines that clients cause. */
-  readonly #said: QuietLog;
+  readonly #said: RateLimitedLog;
   readonly #tuner: Tuner;
   readonly #occupants: Occupants;
   /** By the name of clients with networks behind them: their sessions, the first has the networks. */
-  readonly #gateways = new Map<string, Set<Tenant>>();
+  readonly #gateways = new Map<string, Set<SlotHolder>>();
   readonly #paths: ClientPaths;
 
   constructor(o: VpnServerOptions) {
     this.#o = o;
-    this.pending = new Pending(o.limits);
-    this.#known = new Pending(o.limits);
-    this.#place = o.many === undefined ? new Place(o.clock) : new Seats(o.clock, o.many.clients);
+    this.pending = new HalfOpen(o.limits);
+    this.#known = new HalfOpen(o.limits);
+    this.#place = o.many === undefined
+      ? new ExclusiveSlot(o.clock)
+      : new SlotPool(o.clock, o.many.clients);
     this.#occupants = new Occupants(this.#many, o.secrets.wallClock);
-    this.#rejected = new QuietLog(o.log, () => o.clock.now());
-    this.#said = new QuietLog(o.log, () => o.clock.now(), OF_PEERS);
+    this.#rejected = new RateLimitedLog(o.log, () => o.clock.now());
+    this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#tuner = new Tuner(o.log, o.congestion);
     this.#paths = new ClientPaths(o);
   }
 
   /** When descriptors run out; false when there is nothing that can go. */
-  makeRoom(): boolean {
+  evictIdle(): boolean {
     return this.pending.dropOldest() || this.#known.dropOldest();
   }
 
@@ -155,7 +157,7 @@ class VpnServer {
     });
     const { device } = pump;
     try {
-      return await meetClient(stream, {
+      return await acceptLink(stream, {
         secrets,
         clock,
         replay: this.#replay,
@@ -170,7 +172,7 @@ class VpnServer {
       if (dropped !== null || !(error instanceof Stranger)) throw dropped ?? error;
       this.#reject(error, peer);
     }
-    await throwAway(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
+    await discard(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
     return null;
   }
 
@@ -185,9 +187,9 @@ class VpnServer {
     });
     let evicted = false;
     let isDamaged = false;
-    const tenant: Tenant = {
-      signsOfLife: () => link?.life.signsOfLife() ?? 0,
-      askForLife: () => link?.life.askForLife(),
+    const tenant: SlotHolder = {
+      activity: () => link?.life.activity() ?? 0,
+      probe: () => link?.life.probe(),
       isGone: () => stream.info().peerClosed === true,
       evict: () => {
         evicted = true;
@@ -278,7 +280,7 @@ class VpnServer {
    * Networks behind a client of that name. Where two have one name they are the first's until it
    * leaves: it may be dead, and the second the same client with another identity.
    */
-  #networksFor(candidate: Candidate, tenant: Tenant, peer: string): readonly number[] {
+  #networksFor(candidate: Candidate, tenant: SlotHolder, peer: string): readonly number[] {
     const { many } = this.#o;
     const name = candidate.identity?.name ?? "";
     const networks = many?.networks?.of(name) ?? [];
@@ -303,7 +305,7 @@ class VpnServer {
     stream: Stream,
     candidate: Candidate,
     member: Member,
-    tenant: Tenant,
+    tenant: SlotHolder,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
     const { pump, secrets, signal, many } = this.#o;

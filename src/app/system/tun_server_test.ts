@@ -4,7 +4,7 @@ import { twinSeal, twinSessionKey } from "../../../tests/fake/v1_twin.ts";
 import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
 import { concat } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { ClientHandshake } from "../../core/link/v1/handshake.ts";
+import { V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 
 const never = new AbortController().signal;
 
@@ -131,7 +131,7 @@ Deno.test("frames that come with the proof are the first of the session", async 
   const server = world.server();
   const stream = await connect(world);
   const keys = handshakeKeys();
-  using handshake = new ClientHandshake(keys);
+  using handshake = new V1ClientHandshake(keys);
   await stream.write(handshake.hello());
   const nonce = new Uint8Array(16);
   await stream.read(nonce);

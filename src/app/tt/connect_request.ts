@@ -12,7 +12,7 @@ import {
 import type { Target } from "../../base/target.ts";
 import { ConnectError, toConnectError } from "../net/direct_outbound.ts";
 import type { ProxyLimits, TtWire } from "../system/proxy_options.ts";
-import type { Scratch } from "../net/scratch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 /** For a server's first frame, which waits for nothing but the way. Longer = another minute's key. */
@@ -58,7 +58,7 @@ export interface AskingHost {
   readonly clock: Clock;
   readonly wire: TtWire;
   readonly limits: ProxyLimits;
-  readonly scratch: Scratch;
+  readonly scratch: ScratchBuffers;
   /** What the carriers live under. */
   readonly signal: AbortSignal;
 }
@@ -68,7 +68,7 @@ export interface AskingHost {
  * Fails by {ConnectError} the server's word, {TtunError} where it has none, {Unmarked}, or the reason
  * of the wish's abort. By callbacks, as SocksDriver is.
  */
-export class Asking {
+export class ConnectRequest {
   readonly #host: AskingHost;
   readonly #tunnel: TtStream;
   readonly #wish: Wish;
@@ -77,7 +77,7 @@ export class Asking {
   readonly #contender: Contender | null;
   readonly #signal: AbortSignal;
   readonly #socks = new Socks5Client();
-  readonly #tie: Disposable | null;
+  readonly #registration: Disposable | null;
   readonly #goesAlong: boolean;
   /** A write that has to wait. */
   #writing: Promise<void> | null = null;
@@ -104,7 +104,9 @@ export class Asking {
     this.#events = events;
     this.#goesAlong = how !== "in turns" && (host.wire.mostText ?? Infinity) >= EARLY_TEXT;
     // A carrier outlives the connection that it was opened for.
-    this.#tie = this.#signal === host.signal ? null : onAbort(this.#signal, () => tunnel.reset());
+    this.#registration = this.#signal === host.signal
+      ? null
+      : onAbort(this.#signal, () => tunnel.reset());
   }
 
   /** Returns as `OnReady`. */
@@ -230,7 +232,7 @@ export class Asking {
 
   #leave(): void {
     this.#deadline?.[Symbol.dispose]();
-    this.#tie?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
   }
 }
 

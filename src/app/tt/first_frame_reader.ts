@@ -4,9 +4,9 @@ import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts"
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
-import type { Account, Guesses } from "./key_candidates.ts";
+import type { Account, KeyCandidates } from "./key_candidates.ts";
 import type { Borrowed } from "./minute_keys.ts";
-import type { Scratch } from "../net/scratch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
 
 /** A client that has shown the password. */
 export interface Admitted {
@@ -31,7 +31,7 @@ const NOTHING = new Uint8Array();
 export async function readFirstFrame(
   stream: Stream,
   port: number,
-  o: { guesses: Guesses; scratch: Scratch; wallClock: () => number },
+  o: { guesses: KeyCandidates; scratch: ScratchBuffers; wallClock: () => number },
 ): Promise<Admitted> {
   const round = o.guesses.take(o.wallClock());
   try {

@@ -13,9 +13,9 @@ import { Marker } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type Admitted, readFirstFrame } from "./first_frame_reader.ts";
-import { type Account, Guesses } from "./key_candidates.ts";
-import { Scratch } from "../net/scratch.ts";
-import { MinuteSecrets } from "./minute_keys.ts";
+import { type Account, KeyCandidates } from "./key_candidates.ts";
+import { ScratchBuffers } from "../net/scratch.ts";
+import { MinuteKeyCache } from "./minute_keys.ts";
 
 const NOW = 26_173_462;
 const RANGE = { first: 1024, last: 65_535 };
@@ -26,17 +26,17 @@ const PORT = 60_699; // of NOW and "password" (docs/tt-v1.md, 6); what it is mus
 class Desk implements Disposable {
   readonly ciphers = new CountedCiphers();
   readonly accounts: Account[];
-  readonly guesses: Guesses;
-  readonly scratch = new Scratch();
+  readonly guesses: KeyCandidates;
+  readonly scratch = new ScratchBuffers();
   #now = NOW;
 
   constructor(passwords: string[] = ["password"], cipher: CipherName = CIPHER) {
     this.accounts = passwords.map((password, i) => ({
       name: password,
-      secrets: new MinuteSecrets(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
+      secrets: new MinuteKeyCache(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
       nonces: new NonceMemory(seededRng(i + 1)),
     }));
-    this.guesses = new Guesses({ accounts: this.accounts, range: RANGE });
+    this.guesses = new KeyCandidates({ accounts: this.accounts, range: RANGE });
   }
 
   set now(minute: number) {

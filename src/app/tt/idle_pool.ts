@@ -1,5 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Stream, Tuning } from "../../contract/stream.ts";
+import type { SocketOptions, Stream } from "../../contract/stream.ts";
 import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { PATH_TIMEOUT_MS } from "../net/path_watch.ts";
 import type { Borrowed } from "./minute_keys.ts";
@@ -8,7 +8,7 @@ import type { Borrowed } from "./minute_keys.ts";
  * Sent data may wait for so long until the path is given up; a connection that is idle, or only
  * receives, asks for a sign of life after 20 s and is given up after as much again.
  */
-export const CARRIER_TUNING: Tuning = {
+export const CARRIER_TUNING: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 20,
   userTimeoutMs: PATH_TIMEOUT_MS,
@@ -37,7 +37,7 @@ interface Idle {
 }
 
 /** Carriers whose connection is over, for the next ones of the same minute. */
-export class Carriers implements Disposable {
+export class IdlePool implements Disposable {
   readonly #clock: Clock;
   /** The one that has been idle longest first. */
   #idle: Idle[] = [];

@@ -8,8 +8,8 @@ import type { Stream } from "../../contract/stream.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
-import { type Carrier, Carriers } from "./idle_pool.ts";
-import { MinuteSecrets } from "./minute_keys.ts";
+import { type Carrier, IdlePool } from "./idle_pool.ts";
+import { MinuteKeyCache } from "./minute_keys.ts";
 
 const NOW = 26_173_462;
 const KEPT_MS = 10_000;
@@ -18,8 +18,8 @@ const MOST = 64;
 /** Carriers of some minutes, and which of them have been closed, with their minutes given back. */
 class Desk implements Disposable {
   readonly clock = new FakeClock();
-  readonly carriers = new Carriers(this.clock);
-  readonly #secrets = new MinuteSecrets(utf8("password"), {
+  readonly carriers = new IdlePool(this.clock);
+  readonly #secrets = new MinuteKeyCache(utf8("password"), {
     cipher: "chacha20-poly1305",
     makeCipher: makePureCipher,
   });

@@ -2,13 +2,13 @@ import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
 import type { Candidate } from "../../core/tt/first_frame.ts";
 import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
-import type { Borrowed, MinuteSecrets } from "./minute_keys.ts";
+import type { Borrowed, MinuteKeyCache } from "./minute_keys.ts";
 
 /** Somebody with a password, and what is remembered of theirs. */
 export interface Account {
   /** For the log; "" where there is only one. */
   readonly name: string;
-  readonly secrets: MinuteSecrets;
+  readonly secrets: MinuteKeyCache;
   readonly nonces: NonceMemory;
 }
 
@@ -22,7 +22,7 @@ export interface Guess extends Candidate {
  * Whose key a connection's first frame may be under. It is the same for all connections of a minute
  * and a port, so the answer is kept until the minute is over.
  */
-export class Guesses implements Disposable {
+export class KeyCandidates implements Disposable {
   readonly #accounts: readonly Account[];
   readonly #range: PortRange;
   #round: Round | null = null;

@@ -48,7 +48,7 @@ class Loan implements Borrowed {
  * The keys and ciphers of one password by minute. All connections of a minute share them (an idle
  * connection has none of its own); a minute that nobody asks for any more goes with its last user.
  */
-export class MinuteSecrets implements Disposable {
+export class MinuteKeyCache implements Disposable {
   readonly #keys: TtKeys;
   readonly #wire: Pick<TtWire, "cipher" | "makeCipher">;
   /** The one that was asked for longest ago first. */

@@ -6,7 +6,7 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
-import { type Borrowed, MinuteSecrets } from "./minute_keys.ts";
+import { type Borrowed, MinuteKeyCache } from "./minute_keys.ts";
 
 const PASSWORD = "of the test";
 const NOW = 26_173_462;
@@ -29,7 +29,7 @@ function counted() {
     };
     return cipher;
   };
-  const secrets = new MinuteSecrets(utf8(PASSWORD), { cipher: "chacha20-poly1305", makeCipher });
+  const secrets = new MinuteKeyCache(utf8(PASSWORD), { cipher: "chacha20-poly1305", makeCipher });
   return { secrets, disposals, ended: () => disposals.filter((count) => count > 0).length };
 }
 

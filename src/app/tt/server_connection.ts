@@ -7,15 +7,15 @@ import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.t
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
-import { addressGroup, type Pending } from "../net/half_open.ts";
-import type { QuietLog } from "../../base/rate_limited_log.ts";
+import { addressGroup, type HalfOpen } from "../net/half_open.ts";
+import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import type { Admitted } from "./first_frame_reader.ts";
 import { serveFront, targetText } from "../proxy/inbound.ts";
 import type { FrontEvents, FrontOptions } from "../proxy/inbound_options.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
-import type { Scratch } from "../net/scratch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
 import { TtStream } from "./tt_stream.ts";
 
 /** How long a carrier whose connection is over is kept for the next: longer than a client keeps it. */
@@ -32,13 +32,13 @@ export interface CarrierHost {
   readonly signal: AbortSignal;
   /** The longest text of a frame; undefined = as long as the peer takes. */
   readonly mostText: number | undefined;
-  readonly scratch: Scratch;
+  readonly scratch: ScratchBuffers;
   readonly random: RandomBlock;
   readonly quota: Quota;
   /** Carriers that nobody uses: they make room for others, and no strangers are counted with them. */
-  readonly pending: Pending;
+  readonly pending: HalfOpen;
   readonly front: FrontOptions;
-  readonly rejected: QuietLog;
+  readonly rejected: RateLimitedLog;
   /** Why something did not come about, or has ended: for the log. */
   readonly tell: (thrown: unknown, peer: string, owner: string) => void;
 }
@@ -47,7 +47,7 @@ export interface CarrierHost {
  * A carrier whose client has shown the password: serves its connections, one behind the other
  * (docs/tt-v1.md, 7). By callbacks, as SocksDriver is.
  */
-export class ServedCarrier implements FrontEvents, Holder {
+export class ServerConnection implements FrontEvents, Holder {
   readonly #host: CarrierHost;
   readonly #stream: Stream;
   readonly #admitted: Admitted;

@@ -19,7 +19,7 @@ import {
 } from "../hop/minute_race.ts";
 import {
   ANSWER_MS,
-  Asking,
+  ConnectRequest,
   type How,
   hungUp,
   OTHERWISE,
@@ -27,12 +27,12 @@ import {
   Unmarked,
   type Wish,
 } from "./connect_request.ts";
-import { type Carrier, CARRIER_TUNING, Carriers } from "./idle_pool.ts";
+import { type Carrier, CARRIER_TUNING, IdlePool } from "./idle_pool.ts";
 import { type Connect, ConnectError } from "../net/direct_outbound.ts";
 import { PathWatch } from "../net/path_watch.ts";
-import type { Borrowed, MinuteSecrets } from "./minute_keys.ts";
+import type { Borrowed, MinuteKeyCache } from "./minute_keys.ts";
 import type { ProxyHost, ProxyLimits, TtWire } from "../system/proxy_options.ts";
-import type { Scratch } from "../net/scratch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
 import { TtStream } from "./tt_stream.ts";
 
 /** For the server's TCP, as the existing programs have it. */
@@ -55,9 +55,9 @@ export interface TtDialerOptions extends ProxyHost {
   readonly wire: TtWire;
   readonly server: string;
   readonly limits: ProxyLimits;
-  readonly scratch: Scratch;
+  readonly scratch: ScratchBuffers;
   /** The caller's. */
-  readonly secrets: MinuteSecrets;
+  readonly secrets: MinuteKeyCache;
 }
 
 /**
@@ -71,7 +71,7 @@ export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #random: RandomBlock;
-  readonly #carriers: Carriers;
+  readonly #carriers: IdlePool;
   readonly #paths: PathWatch;
   /** By how many minutes the server's clock is ahead of ours, as far as that was seen. */
   #skew = 0;
@@ -88,7 +88,7 @@ export class TtDialer implements Disposable {
     this.#o = o;
     this.#nonces = new NonceMemory(o.rng, { reach: REACH });
     this.#random = new RandomBlock(o.rng);
-    this.#carriers = new Carriers(o.clock);
+    this.#carriers = new IdlePool(o.clock);
     this.#paths = new PathWatch(o.clock);
   }
 
@@ -108,7 +108,7 @@ export class TtDialer implements Disposable {
     if (carrier === null) return tell(events, this.#connectFresh(wish));
     const random = this.#random.take(MAX_RANDOM_SENT);
     const tunnel = this.#tunnel(carrier, random, "lasting");
-    return new Asking(this.#o, tunnel, wish, "again", {
+    return new ConnectRequest(this.#o, tunnel, wish, "again", {
       connected: (stream) => events.connected(stream),
       failed: (error) => this.#failedAgain(error, wish, events),
     }).begin();
@@ -276,7 +276,7 @@ export class TtDialer implements Disposable {
     const tunnel = this.#freshTunnel(carrier);
     try {
       return await promised((events) =>
-        new Asking(this.#o, tunnel, wish, way, events, attempt).begin()
+        new ConnectRequest(this.#o, tunnel, wish, way, events, attempt).begin()
       );
     } catch (error) {
       if (!attempt.signal.aborted) this.#knowsMark &&= error instanceof ConnectError;

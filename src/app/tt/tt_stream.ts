@@ -2,7 +2,13 @@ import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Now, OnReady, Stream, StreamInfo, Tuning } from "../../contract/stream.ts";
+import type {
+  ConnectionStats,
+  MaybePromise,
+  OnReady,
+  SocketOptions,
+  Stream,
+} from "../../contract/stream.ts";
 import {
   FRAME_ROOM,
   type FrameOpener,
@@ -12,7 +18,7 @@ import {
   MAX_TEXT_OLD,
 } from "../../core/tt/frame.ts";
 import type { Peer } from "../../core/tt/mark.ts";
-import type { Scratch } from "../net/scratch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
 
 /** So many bytes go in small frames first: whoever waits for a page sees its beginning at once. */
 const SMALL_FRAMES = 64 * 1024;
@@ -43,7 +49,7 @@ export interface TtStreamOptions {
   readonly stream: Stream;
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
-  readonly scratch: Scratch;
+  readonly scratch: ScratchBuffers;
   readonly clock: Clock;
   /** Bytes that have come already: ciphertext, behind the frames that were opened. Owned from now on. */
   readonly rest?: Uint8Array | undefined;
@@ -74,7 +80,7 @@ export class TtStream implements Stream {
   readonly #stream: Stream;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
-  readonly #scratch: Scratch;
+  readonly #scratch: ScratchBuffers;
   readonly #clock: Clock;
   readonly #mostText: number;
   #firstRandom: Uint8Array | null;
@@ -159,7 +165,7 @@ export class TtStream implements Stream {
 
   // Reading.
 
-  read(into: Uint8Array): Now<number | null> {
+  read(into: Uint8Array): MaybePromise<number | null> {
     const got = this.readNow(into);
     return got === undefined ? this.#readLater(into) : got;
   }
@@ -317,7 +323,7 @@ export class TtStream implements Stream {
   }
 
   /** Writes short texts, each a frame of its own, at once: only when nothing waits. */
-  writeFrames(texts: readonly Uint8Array[]): Now<void> {
+  writeFrames(texts: readonly Uint8Array[]): MaybePromise<void> {
     const { sealed } = this.#scratch;
     let end = 0;
     for (const text of texts) end = this.#seal(text, sealed, end);
@@ -382,7 +388,7 @@ export class TtStream implements Stream {
     });
   }
 
-  write(all: Uint8Array): Now<void> {
+  write(all: Uint8Array): MaybePromise<void> {
     const done = this.writeNow(all);
     if (done < all.length || this.#flushing !== null) return this.#writeLater(all, done);
   }
@@ -396,12 +402,12 @@ export class TtStream implements Stream {
     }
   }
 
-  closeWrite(): Now<void> {
+  closeWrite(): MaybePromise<void> {
     if (this.#flushing !== null) return this.#flushing.then(() => this.#sendEnd());
     return this.#sendEnd();
   }
 
-  #sendEnd(): Now<void> {
+  #sendEnd(): MaybePromise<void> {
     this.#check();
     if (this.#peer !== "lasting") return this.#stream.closeWrite();
     if (this.#hasSentEnd) return;
@@ -431,13 +437,13 @@ export class TtStream implements Stream {
   }
 
   /** Behind an end by a frame FIN can only mean that the peer is there no more. */
-  info(): StreamInfo {
+  info(): ConnectionStats {
     const info = this.#stream.info();
     if (this.#hasEnded && info.peerClosed === true && !this.isOver) info.isGone = true;
     return info;
   }
 
-  tune(options: Tuning): string[] {
+  tune(options: SocketOptions): string[] {
     return this.#stream.tune(options);
   }
 

@@ -4,11 +4,11 @@ import {
   type Device,
   type Link,
   NO_PACKET,
+  type PacketLayout,
   type Packets,
-  type Room,
 } from "../../contract/packet.ts";
-import type { Now } from "../../contract/stream.ts";
-import { END, goOn, NOTHING } from "../loop/ready_loop.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
+import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
 /** Arena of a batch: room for usual packets, and for one of the largest behind them. */
 export const READ_ARENA = 4 * MAX_PACKET;
@@ -38,15 +38,15 @@ function costOf({ count, offset, length }: Packets): number {
 export function carryFromDevice(
   device: Device,
   clock: Clock,
-  room: Room,
+  room: PacketLayout,
   first: Packets,
-  take: (packets: Packets) => Now<Packets>,
+  take: (packets: Packets) => MaybePromise<Packets>,
   weight = 1,
 ): Promise<never> {
   let packets = first;
-  return goOn<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
+  return runLoop<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
     const count = device.readNow(packets, room);
-    if (count === 0) return NOTHING;
+    if (count === 0) return WOULD_BLOCK;
     const cost = costOf(packets) * weight;
     const next = take(packets);
     if (next instanceof Promise) {
@@ -72,10 +72,10 @@ export function carryToDevice(
   weight: () => number = () => 1,
 ): Promise<void> {
   const packets = makePackets(0); // the link lends its own buffer
-  return goOn<void>({ clock, budget: BUDGET, onReady: (run) => link.onReceivable(run) }, () => {
+  return runLoop<void>({ clock, budget: BUDGET, onReady: (run) => link.onReceivable(run) }, () => {
     const count = link.recvNow(packets);
-    if (count === undefined) return NOTHING;
-    if (count === 0) return END;
+    if (count === undefined) return WOULD_BLOCK;
+    if (count === 0) return DONE;
     if (count === NO_PACKET) return OTHER_COST * weight();
     const cost = costOf(packets) * weight();
     keep(packets);

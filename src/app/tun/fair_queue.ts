@@ -1,5 +1,5 @@
-import type { Packets, Room } from "../../contract/packet.ts";
-import { Backlog, type QueueDiscipline } from "./packet_queue.ts";
+import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
 /** As many sources have a queue of their own; further ones share these. */
 export const QUEUES = 8;
@@ -11,7 +11,7 @@ const BULK_PACKETS = 2048;
 
 /** One source's packets, and how much of the link it has had. */
 interface Queue {
-  readonly backlog: Backlog;
+  readonly backlog: PacketQueue;
   /** Bytes sent from it, on a scale that all queues share (start-time fair queueing). */
   served: number;
 }
@@ -52,12 +52,12 @@ export class FairQueue implements QueueDiscipline {
 
   #queue(source: number): Queue {
     return this.#queues[source] ??= {
-      backlog: new Backlog(source === 0 ? FIRST_BYTES : OTHER_BYTES, BULK_PACKETS),
+      backlog: new PacketQueue(source === 0 ? FIRST_BYTES : OTHER_BYTES, BULK_PACKETS),
       served: 0,
     };
   }
 
-  take(into: Packets, room: Room, now: number): void {
+  take(into: Packets, room: PacketLayout, now: number): void {
     into.count = 0;
     const next = this.#leastServed();
     if (next === null) return;

@@ -1,5 +1,5 @@
-import { Places, VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import type { Packets, Room } from "../../contract/packet.ts";
+import { LayoutCursor, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import type { PacketLayout, Packets } from "../../contract/packet.ts";
 import { CoDel } from "../../core/ip/codel.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketRing, type Queued } from "./packet_ring.ts";
@@ -29,7 +29,7 @@ export interface QueueDiscipline {
   /** Takes packets of the batch from `first` on; returns the first that found no room. */
   put(from: Packets, first: number, now: number): number;
   /** Fills the batch with the next portion, laid out as `room` says. May come to nothing. */
-  take(into: Packets, room: Room, now: number): void;
+  take(into: Packets, room: PacketLayout, now: number): void;
   clear(): void;
 }
 
@@ -37,7 +37,7 @@ export interface QueueDiscipline {
  * A queue of small packets first and bulk in its order, by controlled delay. A small packet never
  * overtakes one of its own flow.
  */
-export class Backlog implements QueueDiscipline {
+export class PacketQueue implements QueueDiscipline {
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
   readonly #bulk: PacketRing;
@@ -73,8 +73,8 @@ export class Backlog implements QueueDiscipline {
     return true;
   }
 
-  take(into: Packets, room: Room, now: number): void {
-    const places = new Places(room);
+  take(into: Packets, room: PacketLayout, now: number): void {
+    const places = new LayoutCursor(room);
     into.count = 0;
     const begin = places.at;
     for (let next = this.#small.peek(); next !== null; next = this.#small.peek()) {
@@ -92,7 +92,12 @@ export class Backlog implements QueueDiscipline {
     }
   }
 
-  #give({ at, length, header }: Queued, ring: PacketRing, into: Packets, places: Places): void {
+  #give(
+    { at, length, header }: Queued,
+    ring: PacketRing,
+    into: Packets,
+    places: LayoutCursor,
+  ): void {
     const i = into.count++;
     const before = header === 0 ? 0 : VIRTIO_NET_HEADER;
     into.bytes.set(ring.bytes.subarray(at - before, at + length), places.at - before);

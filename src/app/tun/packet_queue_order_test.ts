@@ -5,7 +5,7 @@ import { batchOf } from "../../../tests/fake/packets.ts";
 import { copiesOf, ROOMS } from "../../../tests/fake/rooms.ts";
 import { makePackets, MAX_PACKET } from "../../base/packets.ts";
 import { flowOf } from "../../core/ip/header.ts";
-import { Backlog } from "./packet_queue.ts";
+import { PacketQueue } from "./packet_queue.ts";
 
 fc.configureGlobal({ seed: 7 });
 
@@ -48,7 +48,7 @@ class Sender {
   }
 }
 
-function take(backlog: Backlog, now: number): Uint8Array[] {
+function take(backlog: PacketQueue, now: number): Uint8Array[] {
   const into = makePackets(4 * MAX_PACKET);
   backlog.take(into, ROOMS["odd"]!, now);
   return copiesOf(into);
@@ -64,7 +64,7 @@ Deno.test("each flow's packets keep their order, whatever comes, waits and is dr
   let overtaken = 0;
   fc.assert(
     fc.property(steps, (list) => {
-      const backlog = new Backlog(8 * 1024 * 1024);
+      const backlog = new PacketQueue(8 * 1024 * 1024);
       const sender = new Sender();
       const out: Uint8Array[] = [];
       let now = 1;
@@ -113,7 +113,7 @@ Deno.test("small packets go first, then bulk, each in their order: as long as no
   let behind = 0;
   fc.assert(
     fc.property(steps, (list) => {
-      const backlog = new Backlog(8 * 1024 * 1024);
+      const backlog = new PacketQueue(8 * 1024 * 1024);
       const model = new Model();
       const sender = new Sender();
       const expectPortion = () => {
@@ -143,7 +143,7 @@ Deno.test("small packets go first, then bulk, each in their order: as long as no
 Deno.test("in a backlog that is full again and again no packet is lost, doubled or out of order", () => {
   fc.assert(
     fc.property(putting, putting, fc.integer({ min: 50_020, max: 90_000 }), (one, other, bytes) => {
-      const backlog = new Backlog(bytes);
+      const backlog = new PacketQueue(bytes);
       const sender = new Sender();
       const out: Uint8Array[] = [];
       for (const wanted of [one, other, one, other]) {

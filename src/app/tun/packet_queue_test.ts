@@ -4,7 +4,7 @@ import { batchOf } from "../../../tests/fake/packets.ts";
 import { copiesOf, fill, layout, ROOMS } from "../../../tests/fake/rooms.ts";
 import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../base/packets.ts";
 import type { Packets } from "../../contract/packet.ts";
-import { Backlog } from "./packet_queue.ts";
+import { PacketQueue } from "./packet_queue.ts";
 
 const ROOM = ROOMS["version 2"]!;
 const PORTION = 32 * 1024;
@@ -12,7 +12,7 @@ const SMALL = 256;
 const BULK_BYTES = 1024 * 1024;
 
 /** Puts packets in, as many batches as it takes; they all must find room. */
-function put(backlog: Backlog, packets: Uint8Array[], now = 0): void {
+function put(backlog: PacketQueue, packets: Uint8Array[], now = 0): void {
   for (let at = 0; at < packets.length; at += 128) {
     const batch = batchOf(packets.slice(at, at + 128), 10);
     assert.equal(backlog.put(batch, 0, now), batch.count);
@@ -20,13 +20,13 @@ function put(backlog: Backlog, packets: Uint8Array[], now = 0): void {
   }
 }
 
-function take(backlog: Backlog, now = 0, into = makePackets(4 * MAX_PACKET)): Uint8Array[] {
+function take(backlog: PacketQueue, now = 0, into = makePackets(4 * MAX_PACKET)): Uint8Array[] {
   backlog.take(into, ROOM, now);
   return copiesOf(into);
 }
 
 /** All portions up to the last. */
-function takeAll(backlog: Backlog, now = 0): Uint8Array[][] {
+function takeAll(backlog: PacketQueue, now = 0): Uint8Array[][] {
   const portions: Uint8Array[][] = [];
   while (!backlog.isEmpty) portions.push(take(backlog, now));
   return portions;
@@ -39,7 +39,7 @@ function many(count: number, size: number, flow = 1, first = 0): Uint8Array[] {
 }
 
 Deno.test("what is put in comes out whole, in its order, and then the backlog is empty", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   assert.equal(backlog.isEmpty, true);
   const packets = [...many(5, 1_280), ...many(3, 40, 2)];
   put(backlog, packets.slice(0, 5));
@@ -52,20 +52,20 @@ Deno.test("what is put in comes out whole, in its order, and then the backlog is
 });
 
 Deno.test("packets of up to 256 bytes go before larger ones of other flows", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   put(backlog, [flowPacket(1, 1, SMALL + 1), flowPacket(2, 2, SMALL), flowPacket(3, 3, 40)]);
   assert.deepEqual(marks(take(backlog)), [2, 3, 1]);
 });
 
 Deno.test("a small packet comes behind the large one of its own flow that waits, and only that", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   put(backlog, [flowPacket(1, 1, 1_000), flowPacket(2, 2, 1_000), flowPacket(3, 3, 1_000)]);
   put(backlog, [flowPacket(2, 4), flowPacket(4, 5), flowPacket(2, 6), flowPacket(5, 7)]);
   assert.deepEqual(marks(take(backlog)), [5, 7, 1, 2, 3, 4, 6]);
 });
 
 Deno.test("once its flow's bulk has gone, a small packet goes first again", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   put(backlog, many(30, 1_400)); // two portions
   const first = take(backlog);
   assert(first.length < 30);
@@ -78,7 +78,7 @@ Deno.test("once its flow's bulk has gone, a small packet goes first again", () =
 for (const [name, room] of Object.entries(ROOMS)) {
   Deno.test(`a portion lies as a link wants it: ${name}`, () => {
     for (const sizes of [[40], [40, 256, 33], [1_280, 40, 1_280, 300], [60_000], [40, 60_000]]) {
-      const backlog = new Backlog(BULK_BYTES);
+      const backlog = new PacketQueue(BULK_BYTES);
       put(
         backlog,
         [...sizes, ...new Array<number>(60).fill(700)].map((n, i) => flowPacket(i, i, n)),
@@ -101,7 +101,7 @@ for (const [name, room] of Object.entries(ROOMS)) {
   });
 
   Deno.test(`a portion is of 32 KB at the most, or one packet, and as large as it can be: ${name}`, () => {
-    const backlog = new Backlog(4 * BULK_BYTES);
+    const backlog = new PacketQueue(4 * BULK_BYTES);
     const sizes = Array.from({ length: 300 }, (_, i) => 257 + (i * 397) % 9_000);
     const large = [PORTION - 1, PORTION, PORTION + 1, 65_535];
     const all = [...sizes, ...large, 300, ...large];
@@ -125,7 +125,7 @@ for (const [name, room] of Object.entries(ROOMS)) {
 Deno.test("a portion may be of 32 KB to the byte", () => {
   for (const room of Object.values(ROOMS)) {
     for (const more of [0, 1]) {
-      const backlog = new Backlog(BULK_BYTES);
+      const backlog = new PacketQueue(BULK_BYTES);
       const [first, second] = layout(room, [20_000, 1]) as [number, number];
       const rest = PORTION - (second - first) + more;
       put(backlog, [flowPacket(1, 0, 20_000), flowPacket(2, 1, rest), flowPacket(3, 2, 300)]);
@@ -138,7 +138,7 @@ Deno.test("a portion may be of 32 KB to the byte", () => {
 
 Deno.test("small packets are of 32 KB too, but for the last of them, and never more than a batch", () => {
   for (const size of [32, 200, SMALL]) {
-    const backlog = new Backlog(BULK_BYTES);
+    const backlog = new PacketQueue(BULK_BYTES);
     put(backlog, many(400, size));
     for (const portion of takeAll(backlog)) {
       assert(portion.length <= 128);
@@ -149,7 +149,7 @@ Deno.test("small packets are of 32 KB too, but for the last of them, and never m
 });
 
 Deno.test("between two portions of bulk a small packet that has come meanwhile gets its turn", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   put(backlog, many(100, 1_400));
   take(backlog);
   put(backlog, [flowPacket(2, 1_000)]);
@@ -169,7 +169,7 @@ function withHeaders(packets: Uint8Array[]): { batch: Packets; headers: Uint8Arr
 
 Deno.test("a packet's header goes with it, small or not, and others have none", () => {
   for (const room of [ROOMS["version 2"]!, ROOMS["version 2 with offload"]!, ROOMS["odd"]!]) {
-    const backlog = new Backlog(BULK_BYTES);
+    const backlog = new PacketQueue(BULK_BYTES);
     const { batch, headers } = withHeaders([
       flowPacket(1, 0, 3_000),
       flowPacket(2, 1, 40),
@@ -195,7 +195,7 @@ Deno.test("a packet's header goes with it, small or not, and others have none", 
 });
 
 Deno.test("put() says where it stopped, and goes on from there when there is room again", () => {
-  const backlog = new Backlog(10_000);
+  const backlog = new PacketQueue(10_000);
   const batch = batchOf([...many(9, 1_490), flowPacket(2, 50)], 10);
   assert.equal(backlog.put(batch, 0, 0), 6);
   assert.equal(backlog.put(batch, 6, 0), 6);
@@ -205,18 +205,18 @@ Deno.test("put() says where it stopped, and goes on from there when there is roo
 });
 
 Deno.test("it holds so many bytes of bulk, 8192 packets of it, and small ones beside", () => {
-  const bytes = new Backlog(70_000);
+  const bytes = new PacketQueue(70_000);
   assert.equal(bytes.put(batchOf([flowPacket(1, 0, MAX_SUPER_PACKET)], 10), 0, 0), 1);
   assert.equal(bytes.put(batchOf([flowPacket(1, 1, 5_000)], 10), 0, 0), 0);
   assert.equal(bytes.put(batchOf([flowPacket(2, 2, 40)], 10), 0, 0), 1);
-  const packets = new Backlog(8 * BULK_BYTES);
+  const packets = new PacketQueue(8 * BULK_BYTES);
   put(packets, many(8_192, 300));
   assert.equal(packets.put(batchOf(many(1, 300), 10), 0, 0), 0);
   put(packets, many(1, 200, 2));
 });
 
 Deno.test("small packets that find no room among the small are bulk: none is lost or overtaken", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   const small = many(3_000, 100, 1);
   put(backlog, small);
   put(backlog, [flowPacket(2, 9_999, 100), flowPacket(1, 3_000)]);
@@ -226,7 +226,7 @@ Deno.test("small packets that find no room among the small are bulk: none is los
 });
 
 Deno.test("bulk that waits too long is dropped now and then, and counted; small packets are not", () => {
-  const backlog = new Backlog(8 * BULK_BYTES);
+  const backlog = new PacketQueue(8 * BULK_BYTES);
   const [bulk, small] = [many(2_000, 1_400, 1), many(100, 60, 2, 10_000)];
   put(backlog, [...bulk, ...small]);
   assert.deepEqual(marks(take(backlog, 5_000)).slice(0, 100), marks(small));
@@ -241,7 +241,7 @@ Deno.test("bulk that waits too long is dropped now and then, and counted; small 
 });
 
 Deno.test("bulk that does not wait for long is not dropped", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   for (let now = 0; now < 10_000; now += 15) {
     put(backlog, many(30, 1_400), now);
     const out = [...take(backlog, now + 5), ...take(backlog, now + 10)];
@@ -251,7 +251,7 @@ Deno.test("bulk that does not wait for long is not dropped", () => {
 });
 
 Deno.test("bulk that is alone is not dropped, however long it waits", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   for (let now = 0; now < 100_000; now += 1_000) {
     put(backlog, many(1, 1_400), now);
     assert.equal(take(backlog, now + 900).length, 1);
@@ -260,7 +260,7 @@ Deno.test("bulk that is alone is not dropped, however long it waits", () => {
 });
 
 Deno.test("what was dropped waits no longer: a small packet of its flow goes first", () => {
-  const backlog = new Backlog(BULK_BYTES);
+  const backlog = new PacketQueue(BULK_BYTES);
   const flows = Array.from({ length: 400 }, (_, i) => i);
   put(backlog, flows.map((flow) => flowPacket(flow, flow, 1_400)));
   const out: number[] = [];
@@ -273,7 +273,7 @@ Deno.test("what was dropped waits no longer: a small packet of its flow goes fir
 });
 
 Deno.test("after clear() nothing is there, and no flow is behind bulk that was", () => {
-  const backlog = new Backlog(10_000);
+  const backlog = new PacketQueue(10_000);
   put(backlog, [...many(5, 1_400), ...many(5, 60, 2)]);
   backlog.clear();
   assert.deepEqual([backlog.isEmpty, take(backlog)], [true, []]);
@@ -284,7 +284,7 @@ Deno.test("after clear() nothing is there, and no flow is behind bulk that was",
 
 Deno.test("a batch from a device is put in as it lies, from where it is said", () => {
   for (const room of Object.values(ROOMS)) {
-    const backlog = new Backlog(BULK_BYTES);
+    const backlog = new PacketQueue(BULK_BYTES);
     const batch = fill(makePackets(4 * MAX_PACKET), room, many(20, 1_000));
     assert.equal(backlog.put(batch, 3, 0), 20);
     assert.deepEqual(takeAll(backlog).flat(), many(17, 1_000, 1, 3));

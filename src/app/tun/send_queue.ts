@@ -1,6 +1,6 @@
 import type { Clock } from "../../contract/host.ts";
 import type { Link, Packets } from "../../contract/packet.ts";
-import { Backlog, type QueueDiscipline } from "./packet_queue.ts";
+import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
 /** A link that has not taken a batch after so many milliseconds is slower than what comes. */
 const PATIENCE = 5;
@@ -16,7 +16,7 @@ const BACKLOG_BYTES = 4 * 1024 * 1024;
  * What the link takes goes its way untouched; only a slow link has a queue, and that is kept short
  * here, because what stands in the kernel's queues can neither be overtaken nor thrown away.
  */
-export class Outbox {
+export class SendQueue {
   readonly #link: Link;
   readonly #clock: Clock;
   /** The second of two batches that go by turns: one may be under way while the other is read. */
@@ -36,7 +36,7 @@ export class Outbox {
    * the link ends it, so that whoever waits in `recv` is told.
    */
   constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => QueueDiscipline }) {
-    this.#makeBacklog = o.backlog ?? (() => new Backlog(BACKLOG_BYTES));
+    this.#makeBacklog = o.backlog ?? (() => new PacketQueue(BACKLOG_BYTES));
     this.#link = link;
     this.#clock = o.clock;
     this.#spare = o.spare;
@@ -163,7 +163,7 @@ export class Outbox {
 
   #tighten(isTight: boolean): void {
     this.#isTight = isTight;
-    this.#link.holdLittle(isTight);
+    this.#link.limitUnsent(isTight);
   }
 
   #fail(error: unknown): void {

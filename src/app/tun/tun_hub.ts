@@ -1,20 +1,20 @@
 import type { Logger } from "../../base/log.ts";
 import {
+  LayoutCursor,
   makePackets,
   MAX_SUPER_PACKET,
   Offload,
   offloadText,
-  Places,
   VIRTIO_NET_HEADER,
 } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Link, Packets, Room } from "../../contract/packet.ts";
+import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
 import { addressSize, sourceOffset } from "../../core/ip/header.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./device_loop.ts";
 import { FairQueue, QUEUES } from "./fair_queue.ts";
-import { Outbox } from "./send_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService } from "./packet_service.ts";
 import type { PumpOptions } from "./tun_pump.ts";
@@ -49,7 +49,7 @@ export class TunHub implements PacketService {
   readonly #seats = new Set<Seat>();
   /** How many members have come, since the beginning. */
   #joined = 0;
-  readonly #room: Room;
+  readonly #room: PacketLayout;
   /** What was agreed on last; null before the first member. */
   #offload: number | null = null;
 
@@ -65,7 +65,7 @@ export class TunHub implements PacketService {
     this.#log = o.log;
     this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
     const { headroom } = device;
-    this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
+    this.#room = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
   }
 
   get sessions(): number {
@@ -226,10 +226,10 @@ class Seat {
   readonly member: Member;
   /** Which of all members it was that came. */
   readonly number: number;
-  readonly outbox: Outbox;
+  readonly outbox: SendQueue;
   readonly #filter: PacketFilter;
   #packets = makePackets(MEMBER_ARENA);
-  #places: Places;
+  #places: LayoutCursor;
 
   constructor(
     link: Link,
@@ -245,12 +245,12 @@ class Seat {
     this.member = member;
     this.number = o.number;
     this.#filter = o.filter;
-    this.outbox = new Outbox(link, {
+    this.outbox = new SendQueue(link, {
       clock: o.clock,
       spare: makePackets(MEMBER_ARENA),
       backlog: () => new FairQueue(o.sourceOf),
     });
-    this.#places = new Places(link.room);
+    this.#places = new LayoutCursor(link.room);
   }
 
   /** Copies packet i, with its header if it has one, to where the member's link wants it. */
@@ -258,7 +258,7 @@ class Seat {
     const length = from.length[i]!;
     const { room } = this.link;
     const isFull = this.#packets.count === this.#packets.offset.length ||
-      this.#places.at + length + room.tailroom + room.trail > this.#packets.bytes.length;
+      this.#places.at + length + room.tailroom + room.trailer > this.#packets.bytes.length;
     if (isFull) this.flush();
     const to = this.#packets;
     const { at } = this.#places;
@@ -278,7 +278,7 @@ class Seat {
     this.#filter.keepForPeer(this.#packets, this.link.offload, this.member.traffic);
     if (this.#packets.count > 0) this.#packets = this.outbox.offerNow(this.#packets);
     this.#packets.count = 0;
-    this.#places = new Places(this.link.room);
+    this.#places = new LayoutCursor(this.link.room);
   }
 
   /** Whether the `size` bytes at `at` are one of the member's addresses. */

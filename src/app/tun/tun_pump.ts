@@ -2,10 +2,10 @@ import { TtunError } from "../../base/errors.ts";
 import { makePackets } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Link, Packets, Room } from "../../contract/packet.ts";
-import type { Now } from "../../contract/stream.ts";
+import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./device_loop.ts";
-import { Outbox } from "./send_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService, type Traffic } from "./packet_service.ts";
 
@@ -20,7 +20,7 @@ export interface PumpOptions {
 /** A link that takes the device's packets, and how they get to it. */
 interface Attached {
   readonly link: Link;
-  readonly outbox: Outbox;
+  readonly outbox: SendQueue;
   readonly traffic: Traffic;
 }
 
@@ -35,14 +35,14 @@ export class TunPump implements PacketService {
   readonly #filter: PacketFilter;
   #attached: Attached | null = null;
   /** How packets are to lie for the link that is attached; the device looks here when it reads. */
-  readonly #room: Room;
+  readonly #room: PacketLayout;
 
   constructor(device: Device, clock: Clock, o: PumpOptions) {
     this.device = device;
     this.#clock = clock;
     this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
     const { headroom } = device;
-    this.#room = { lead: 0, headroom, tailroom: 0, trail: 0, group: Infinity };
+    this.#room = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
   }
 
   get sessions(): number {
@@ -61,7 +61,7 @@ export class TunPump implements PacketService {
   }
 
   /** Gives back a batch to read into next. */
-  #send(packets: Packets): Now<Packets> {
+  #send(packets: Packets): MaybePromise<Packets> {
     const to = this.#attached;
     if (to === null) {
       this.counters.droppedWithoutPeer += packets.count;
@@ -80,7 +80,7 @@ export class TunPump implements PacketService {
     this.device.setOffload(link.offload & this.device.takes);
     this.counters.droppedWithoutPeer += this.device.drain();
     Object.assign(this.#room, link.room);
-    const outbox = new Outbox(link, { clock: this.#clock, spare: makePackets(READ_ARENA) });
+    const outbox = new SendQueue(link, { clock: this.#clock, spare: makePackets(READ_ARENA) });
     this.#attached = { link, outbox, traffic };
     try {
       onUp?.();

@@ -25,7 +25,7 @@ export const KEY_FILE_OPTION = {
 } as const;
 
 /** How sockets and ciphers are had. */
-export const MEANS_OPTIONS = {
+export const BACKEND_OPTIONS = {
   io: {
     names: ["io"],
     group: "tuning",

@@ -15,7 +15,7 @@ import type { CipherMode } from "../platform/choose_cipher.ts";
 export type PlaneConfig = VpnConfig | ProxyConfig;
 
 /** The Worker's first message. */
-export interface Beginning {
+export interface WorkerInit {
   readonly config: PlaneConfig;
   /** For everything that follows. */
   readonly port: MessagePort;
@@ -24,7 +24,7 @@ export interface Beginning {
 }
 
 /** What a part of the data plane has of its Worker. */
-export interface PlaneHost extends Pick<Beginning, "port" | "logLevel"> {
+export interface PlaneHost extends Pick<WorkerInit, "port" | "logLevel"> {
   /** Aborted by the order to stop. */
   readonly stop: AbortController;
 }
@@ -60,7 +60,7 @@ export interface VpnConfig {
   readonly mtu: number;
   readonly addresses: readonly Cidr[];
   /** Whether the user named them. */
-  readonly addressesAreAsked: boolean;
+  readonly addressesExplicit: boolean;
   /** Networks whose addresses a client takes from any server. */
   readonly accepted: readonly Cidr[];
   readonly peers: readonly Cidr[];
@@ -100,7 +100,7 @@ export interface VpnGo {
   /** The secret of version 2 (core/link/v2/secrets.ts). */
   readonly s: Uint8Array;
   /** Client: this server has spoken version 2 with this key before. */
-  readonly knowsV2: boolean;
+  readonly seenV2: boolean;
   /** Client: who it says that it is. */
   readonly identity?: ClientIdentity;
   /** Client: why it will be another one next time; null where it will not. */
@@ -173,7 +173,7 @@ export interface ProxyFacts {
  *                             ◄──   ended (everything is closed)
  *       (--down runs)
  */
-export type Order<Go = unknown> =
+export type PlaneCommand<Go = unknown> =
   | { readonly kind: "go"; readonly with: Go }
   | { readonly kind: "stop" }
   /** Log one line of counters. */
@@ -183,7 +183,7 @@ export type Order<Go = unknown> =
   | { readonly kind: "taken"; readonly id: number };
 
 /** From the data plane to the main thread. */
-export type Report<Facts = unknown> =
+export type PlaneEvent<Facts = unknown> =
   /** Orders are announced by writing to this eventfd; null = the plane hears them without. */
   | { readonly kind: "listening"; readonly wakeFd: number | null }
   | { readonly kind: "log"; readonly record: LogRecord }
@@ -194,6 +194,6 @@ export type Report<Facts = unknown> =
   /** Leases of clients that come back: to be kept for after a restart. */
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** The server has spoken version 2: to be remembered. */
-  | { readonly kind: "metV2" }
+  | { readonly kind: "reportV2" }
   /** The last one; null = as it was ordered to. */
   | { readonly kind: "ended"; readonly error: PlainError | null };

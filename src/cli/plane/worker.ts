@@ -4,7 +4,7 @@ import { errorFromPlain, plainError, toTtunError, TtunError } from "../../base/e
 import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { RunContext } from "../command/context.ts";
-import type { Beginning, Order, PlaneConfig, Report } from "./messages.ts";
+import type { PlaneCommand, PlaneConfig, PlaneEvent, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 
 /** How long the data plane may take to end before it is left behind, in milliseconds. */
@@ -20,7 +20,7 @@ export interface PlaneLife<Facts, Go> {
   /** The plane has ended, after `prepare`; also after one that failed. */
   afterwards?(facts: Facts): Promise<void>;
   /** A tunnel's server has spoken version 2. */
-  metV2?(): Promise<void>;
+  reportV2?(): Promise<void>;
   /** A client's session has these addresses, and waits. What this throws ends the plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   /** A tunnel's clients have these addresses, to be kept for after a restart. */
@@ -32,7 +32,7 @@ export interface PlaneLife<Facts, Go> {
  * ends it when the context's signal aborts. `Facts` is what it tells when it is ready, `Go` what it
  * is told then (messages.ts).
  */
-export class Plane<Facts extends object, Go> implements AsyncDisposable {
+export class PlaneWorker<Facts extends object, Go> implements AsyncDisposable {
   readonly #context: RunContext;
   readonly #libc: Libc | null;
   readonly #worker: Worker;
@@ -64,9 +64,9 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.onmessage = (event) => this.#take(event.data as Report<Facts>);
+    port1.onmessage = (event) => this.#take(event.data as PlaneEvent<Facts>);
     const { logLevel } = this.#context;
-    this.#worker.postMessage({ config, port: port2, logLevel } satisfies Beginning, [port2]);
+    this.#worker.postMessage({ config, port: port2, logLevel } satisfies WorkerInit, [port2]);
   }
 
   /**
@@ -117,7 +117,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
     clearTimeout(timer);
   }
 
-  #take(report: Report<Facts>): void {
+  #take(report: PlaneEvent<Facts>): void {
     switch (report.kind) {
       case "listening":
         this.#wakeFd = report.wakeFd;
@@ -129,8 +129,8 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
         return this.#ready.resolve(report.facts);
       case "resolve":
         return void this.#resolve(report.id, report.host);
-      case "metV2":
-        return void this.#life.metV2?.();
+      case "reportV2":
+        return void this.#life.reportV2?.();
       case "addresses":
         return void this.#takeAddresses(report.id, report.addresses);
       case "leases":
@@ -160,7 +160,7 @@ export class Plane<Facts extends object, Go> implements AsyncDisposable {
     }
   }
 
-  #order(order: Order<Go>): void {
+  #order(order: PlaneCommand<Go>): void {
     this.#port.postMessage(order);
     if (this.#wakeFd !== null) this.#libc?.call.write(this.#wakeFd, WAKE, 8n);
   }

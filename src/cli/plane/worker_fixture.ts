@@ -2,8 +2,8 @@
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { plainError, TtunError } from "../../base/errors.ts";
 import { Reactor } from "../../io/reactor/reactor.ts";
-import type { Report } from "./messages.ts";
-import { Orders } from "./worker_port.ts";
+import type { PlaneEvent } from "./messages.ts";
+import { PlanePort } from "./worker_port.ts";
 
 /** What crosses in the place of a config. */
 export interface Script {
@@ -22,7 +22,7 @@ addEventListener("message", (event) => {
 async function play(script: Script, port: MessagePort): Promise<void> {
   const error = await perform(script, port);
   port.postMessage(
-    { kind: "ended", error: error === null ? null : plainError(error) } satisfies Report,
+    { kind: "ended", error: error === null ? null : plainError(error) } satisfies PlaneEvent,
   );
   port.close();
   close();
@@ -32,7 +32,7 @@ async function play(script: Script, port: MessagePort): Promise<void> {
 async function perform({ loop, play }: Script, port: MessagePort): Promise<TtunError | null> {
   using libc = loop === "blocking" ? openLibc() : null;
   await using reactor = libc === null ? null : new Reactor(libc, "blocking");
-  const orders = new Orders<string>(port, reactor);
+  const orders = new PlanePort<string>(port, reactor);
   if (play === "refuse") return new TtunError("in_use", "The port is taken");
   orders.report({ kind: "ready", facts: FACTS });
   const go = await Promise.race([orders.go, orders.stop]);
@@ -58,10 +58,10 @@ async function perform({ loop, play }: Script, port: MessagePort): Promise<TtunE
 }
 
 /** Asks for names, and tells what comes of that, then waits for the end. */
-async function serve(orders: Orders<string>, go: string): Promise<void> {
+async function serve(orders: PlanePort<string>, go: string): Promise<void> {
   const { signal } = new AbortController();
   say(orders, `go ${go}`);
-  orders.report({ kind: "metV2" });
+  orders.report({ kind: "reportV2" });
   // Both at once: each has its own answer.
   const [good, bad, gone] = await Promise.allSettled([
     orders.resolve("192.0.2.7", { signal }),
@@ -76,7 +76,7 @@ async function serve(orders: Orders<string>, go: string): Promise<void> {
 }
 
 /** Tells them as a session does that ends with everything else. */
-async function tellAddresses(orders: Orders<string>): Promise<void> {
+async function tellAddresses(orders: PlanePort<string>): Promise<void> {
   const end = new AbortController();
   orders.stop.then(() => end.abort());
   try {
@@ -88,6 +88,6 @@ async function tellAddresses(orders: Orders<string>): Promise<void> {
   }
 }
 
-function say(orders: Orders<string>, message: string): void {
+function say(orders: PlanePort<string>, message: string): void {
   orders.report({ kind: "log", record: { time: 0, level: "info", message, fields: {} } });
 }

@@ -5,7 +5,7 @@ import { TtunError } from "../../base/errors.ts";
 import { type LogRecord, makeLogger } from "../../base/log.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
 import type { ProxyConfig } from "./messages.ts";
-import { Plane, type PlaneLife } from "./worker.ts";
+import { type PlaneLife, PlaneWorker } from "./worker.ts";
 import { FACTS, type Script } from "./worker_fixture.ts";
 
 const ENTRY = new URL("./worker_fixture.ts", import.meta.url);
@@ -38,7 +38,7 @@ async function world(
   {
     // The script stands in a config's place.
     const config = script as unknown as ProxyConfig;
-    await using plane = new Plane<Facts, string>(config, { libc, context, entry: ENTRY });
+    await using plane = new PlaneWorker<Facts, string>(config, { libc, context, entry: ENTRY });
     const standard: PlaneLife<Facts, string> = {
       prepare: (facts) => {
         said.push(`ready ${facts.listen}`);
@@ -61,7 +61,7 @@ async function world(
 for (const loop of LOOPS) {
   test(`a plane is prepared, told to go, answered and stopped: ${loop}`, async () => {
     const { said, error } = await world({ loop, play: "serve" }, (_, said) => ({
-      metV2: () => {
+      reportV2: () => {
         said.push("met");
         return Promise.resolve();
       },
@@ -179,7 +179,7 @@ test("who asks to stop before the plane is there is heard when it is", async () 
     onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   const script: Script = { loop: "messages", play: "serve" };
-  await using plane = new Plane<Facts, string>(script as unknown as ProxyConfig, {
+  await using plane = new PlaneWorker<Facts, string>(script as unknown as ProxyConfig, {
     libc: null,
     context,
     entry: ENTRY,

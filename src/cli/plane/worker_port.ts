@@ -3,14 +3,14 @@ import { errorFromPlain } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
-import type { Order, Report } from "./messages.ts";
+import type { PlaneCommand, PlaneEvent } from "./messages.ts";
 
 /**
  * The data plane's end of its conversation with the main thread. Where the loop blocks, no message
  * is ever delivered by itself: a write to the reactor's eventfd announces one, and it is fetched.
  * `Go` is what comes with the order to go.
  */
-export class Orders<Go> implements Resolver {
+export class PlanePort<Go> implements Resolver {
   readonly #port: MessagePort;
   readonly #go = Promise.withResolvers<Go>();
   readonly #stop = Promise.withResolvers<void>();
@@ -26,12 +26,12 @@ export class Orders<Go> implements Resolver {
       reactor.onWake = () => this.#fetch();
       this.report({ kind: "listening", wakeFd: reactor.wakeFd });
     } else {
-      port.onmessage = (event) => this.#take(event.data as Order<Go>);
+      port.onmessage = (event) => this.#take(event.data as PlaneCommand<Go>);
       this.report({ kind: "listening", wakeFd: null });
     }
   }
 
-  report(report: Report): void {
+  report(report: PlaneEvent): void {
     this.#port.postMessage(report);
   }
 
@@ -54,7 +54,7 @@ export class Orders<Go> implements Resolver {
     await this.#ask((id) => ({ kind: "addresses", id, addresses }), signal);
   }
 
-  async #ask(question: (id: number) => Report, signal: AbortSignal): Promise<string[]> {
+  async #ask(question: (id: number) => PlaneEvent, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted();
     const id = ++this.#lastQuestion;
     const answer = Promise.withResolvers<string[]>();
@@ -70,13 +70,15 @@ export class Orders<Go> implements Resolver {
 
   #fetch(): void {
     for (;;) {
-      const found = receiveMessageOnPort(this.#port as never) as { message: Order<Go> } | undefined;
+      const found = receiveMessageOnPort(this.#port as never) as
+        | { message: PlaneCommand<Go> }
+        | undefined;
       if (found === undefined) return;
       this.#take(found.message);
     }
   }
 
-  #take(order: Order<Go>): void {
+  #take(order: PlaneCommand<Go>): void {
     switch (order.kind) {
       case "go":
         return this.#go.resolve(order.with);

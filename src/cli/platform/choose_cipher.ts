@@ -2,7 +2,7 @@ import { openLibcrypto } from "../../../ffi/openssl/libcrypto.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { CipherFactory } from "../../contract/cipher.ts";
-import { findDisagreement } from "../../core/cipher/self_test.ts";
+import { findDisagreement } from "../../core/cipher/self_check.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { polledPaths } from "../../io/netcfg/polled_paths.ts";
-import type { Machine } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 
 /**
@@ -8,8 +8,8 @@ import { openDenoSockets } from "./sockets_deno.ts";
  * the TUN device in the system's own way.
  */
 export function openOnDeno(
-  device: Pick<Machine, "openDevice" | "configure" | "changeAddresses">,
-): Machine {
+  device: Pick<Platform, "openDevice" | "configure" | "changeAddresses">,
+): Platform {
   const refuse = (option: string) => {
     throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
   };

@@ -4,7 +4,7 @@ import { hasCongestion } from "../../../ffi/linux/socket.ts";
 import { changeAddresses, configure } from "../../io/netcfg/linux.ts";
 import { openDevice } from "../../io/tun/linux.ts";
 import { LinuxKeeper } from "../tun/device_keeper.ts";
-import type { Machine } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
 /**
@@ -17,7 +17,7 @@ const GSO_MAX_SIZE = 64_000;
 const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
 
 /** Linux: everything by system calls. */
-export function openLinux(io: "auto" | "ffi" | "deno"): Machine {
+export function openLinux(io: "auto" | "ffi" | "deno"): Platform {
   const sockets = openLinuxSockets(io);
   const { libc, reactor } = sockets;
   return {

@@ -52,7 +52,7 @@ export interface SocketMachine extends AsyncDisposable {
 export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "routes">;
 
 /** Keeps a device as it is to be, and knows the ways past it. */
-export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposable {
+export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposable {
   readonly paths: Paths;
   /** Looks whether all is as it is to be. `peer`: the IP address of the session's other end. */
   sessionBegins(peer?: string): void;
@@ -66,7 +66,7 @@ export interface DeviceKeeper extends Pick<Machine, "changeAddresses">, Disposab
 }
 
 /** The same with a TUN device. */
-export interface Machine extends SocketMachine {
+export interface Platform extends SocketMachine {
   /** @throws {TtunError} privilege, system, in_use, usage */
   openDevice(config: VpnConfig, signal: AbortSignal): OpenedDevice;
   /** @throws {TtunError} */

@@ -1,10 +1,10 @@
 import { changeWindowsAddresses, configureWindows } from "../../io/netcfg/windows.ts";
 import { openWindowsDevice } from "../../io/tun/windows.ts";
-import type { Machine } from "./platform.ts";
+import type { Platform } from "./platform.ts";
 import { openOnDeno } from "./deno.ts";
 
 /** Windows: an adapter of Wintun's, set up by netsh. `wintun`: where its dll is (--wintun). */
-export function openWindows(wintun: string | undefined): Machine {
+export function openWindows(wintun: string | undefined): Platform {
   return openOnDeno({
     openDevice: ({ device, mtu }, signal) =>
       openWindowsDevice({ name: device, mtu, signal, wintun }),

@@ -13,7 +13,7 @@ import {
   revokePermissions,
 } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
-import { Plane } from "../plane/worker.ts";
+import { PlaneWorker } from "../plane/worker.ts";
 import { resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
@@ -47,7 +47,7 @@ export async function runProxy(
   // Where the plane's loop does not block it is told by messages alone.
   using libc = io === "ffi" ? openLibc() : null;
   using atEnd = new DisposableStack();
-  await using plane = new Plane<ProxyFacts, null>(config, { libc, context });
+  await using plane = new PlaneWorker<ProxyFacts, null>(config, { libc, context });
   await plane.run({
     // deno-lint-ignore require-await -- what the life of a plane wants is asynchronous elsewhere
     prepare: async () => {

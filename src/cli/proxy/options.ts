@@ -2,15 +2,15 @@ import { formatIp, parseIp, readIpv6 } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
-import { DirectRules } from "../../core/proxy/bypass_rules.ts";
+import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { parseRule } from "../../core/proxy/acl.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";
 import {
+  BACKEND_OPTIONS,
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
-  MEANS_OPTIONS,
 } from "../command/common_options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
@@ -110,7 +110,7 @@ const LIMIT_OPTIONS = {
 } as const satisfies OptionTable;
 
 const PROCESS_OPTIONS = {
-  ...MEANS_OPTIONS,
+  ...BACKEND_OPTIONS,
   user: {
     names: ["user"],
     group: "security",
@@ -312,6 +312,6 @@ function parseListenAddress(text: string) {
 
 /** Read again where it is used; here, that an error names its option. */
 function parseDirect(text: string): string {
-  new DirectRules([text]);
+  new BypassRules([text]);
   return text;
 }

@@ -5,13 +5,13 @@ import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../../base/log.ts";
 import type { Listener } from "../../contract/stream.ts";
-import { DirectRules } from "../../core/proxy/bypass_rules.ts";
-import { AddressRules } from "../../core/proxy/acl.ts";
+import { BypassRules } from "../../core/proxy/bypass_rules.ts";
+import { Acl } from "../../core/proxy/acl.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
 import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
 import type { Net, SocketMachine } from "../platform/platform.ts";
 import type { PlaneHost, ProxyConfig, ProxyFacts } from "../plane/messages.ts";
-import { Orders } from "../plane/worker_port.ts";
+import { PlanePort } from "../plane/worker_port.ts";
 import { loadNames, type OpenNames } from "../platform/load_names.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { passwordCheck } from "./auth.ts";
@@ -29,7 +29,7 @@ export async function runProxyPlane(
 ): Promise<void> {
   const openNames = await loadNames(mayMeetNames(config.end));
   await using machine = openSockets(config.io);
-  const orders = new Orders<null>(port, machine.reactor);
+  const orders = new PlanePort<null>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
   await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
@@ -44,7 +44,7 @@ async function run(
   config: ProxyConfig,
   machine: SocketMachine,
   openNames: OpenNames,
-  orders: Orders<null>,
+  orders: PlanePort<null>,
   logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
@@ -148,7 +148,7 @@ async function runEnd(
       keys: end.keys,
       host: end.host,
       listen: (at, o) => net.listen(at, o),
-      rules: new AddressRules({ ...end, isOwn }),
+      rules: new Acl({ ...end, isOwn }),
       limits,
     });
   } else {
@@ -158,7 +158,7 @@ async function runEnd(
       password: end.password,
       server: end.server,
       listener: listener!,
-      direct: new DirectRules(end.direct),
+      direct: new BypassRules(end.direct),
       checksServer: true,
       isEager: end.isEager,
       auth: end.auth === null ? null : passwordCheck(end.auth),

@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import type { KeyFile, KeyHost } from "./key_environment.ts";
+import type { KeyEnvironment, KeyFile } from "./key_environment.ts";
 import { KEY, readOpenFile } from "./secret_file.ts";
 
 const UNDER_CONFIG = "ttun/key";
@@ -8,7 +8,7 @@ const UNDER_CONFIG = "ttun/key";
 const OF_THE_MACHINE = "/etc/ttun/key";
 
 /** The first of `defaultKeyFiles`, in the words of a shell, for messages. */
-export function usualKeyFile(host: Pick<KeyHost, "env">): string {
+export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
   const [first] = defaultKeyFiles({ env: host.env, homeOf: () => undefined });
   if (first === OF_THE_MACHINE) return first;
   return isAbsolute(host.env.get("XDG_CONFIG_HOME"))
@@ -28,7 +28,7 @@ export type DefaultKey =
  * Where a key is looked for when nothing says where it is, in this order: the user's configuration
  * (XDG Base Directory Specification), under sudo also that of the user who called it, and /etc.
  */
-export function defaultKeyFiles(host: Pick<KeyHost, "env" | "homeOf">): string[] {
+export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): string[] {
   const { env } = host;
   const found: string[] = [];
   const config = env.get("XDG_CONFIG_HOME");
@@ -47,7 +47,7 @@ export function defaultKeyFiles(host: Pick<KeyHost, "env" | "homeOf">): string[]
  * it is another's; one that is not usable is an error.
  * @throws {TtunError} usage
  */
-export async function readDefaultKey(host: KeyHost): Promise<DefaultKey> {
+export async function readDefaultKey(host: KeyEnvironment): Promise<DefaultKey> {
   const closed: string[] = [];
   for (const path of defaultKeyFiles(host)) {
     if (!host.mayRead(path)) continue;
@@ -62,7 +62,10 @@ export async function readDefaultKey(host: KeyHost): Promise<DefaultKey> {
   return { key: null, closed };
 }
 
-async function openOrClosed(path: string, host: KeyHost): Promise<KeyFile | "closed" | undefined> {
+async function openOrClosed(
+  path: string,
+  host: KeyEnvironment,
+): Promise<KeyFile | "closed" | undefined> {
   try {
     return await host.open(path, KEY.file);
   } catch (error) {

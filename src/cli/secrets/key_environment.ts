@@ -6,7 +6,7 @@ import type { Terminal } from "./prompt.ts";
 import { standardError } from "../output/log_output.ts";
 
 /** What the search for a key, or another secret, needs of the machine. */
-export interface KeyHost {
+export interface KeyEnvironment {
   readonly env: {
     /** Undefined also where Deno does not let us look. */
     get(name: string): string | undefined;
@@ -40,7 +40,7 @@ export interface KeyFile extends Disposable {
 }
 
 /** The machine that ttun runs on. Asks Deno for each permission first, so Deno asks nobody. */
-export const denoKeyHost: KeyHost = {
+export const denoKeyHost: KeyEnvironment = {
   env: {
     get: readVariable,
     forget: (name) => Deno.env.delete(name),

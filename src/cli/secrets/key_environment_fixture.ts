@@ -1,6 +1,6 @@
 /** For tests of what reads secrets: a machine with files, variables and somebody who types. */
 import { TtunError } from "../../base/errors.ts";
-import type { KeyFile, KeyHost } from "./key_environment.ts";
+import type { KeyEnvironment, KeyFile } from "./key_environment.ts";
 
 export interface FakeFile {
   content: string | Uint8Array;
@@ -25,10 +25,10 @@ export interface Fake {
 export const OWN_UID = 1000;
 
 /** How much was read and which files are open, to see that reading is bounded and tidy. */
-export class FakeHost implements KeyHost {
-  readonly env: KeyHost["env"];
-  readonly stdin: KeyHost["stdin"];
-  readonly terminal: KeyHost["terminal"];
+export class FakeHost implements KeyEnvironment {
+  readonly env: KeyEnvironment["env"];
+  readonly stdin: KeyEnvironment["stdin"];
+  readonly terminal: KeyEnvironment["terminal"];
   readonly forgotten: string[] = [];
   readonly #files: Record<string, FakeFile>;
   readonly #homes: Record<string, string>;

@@ -2,7 +2,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
-import { denoKeyHost, type KeyHost } from "./key_environment.ts";
+import { denoKeyHost, type KeyEnvironment } from "./key_environment.ts";
 import { readDefaultKey, usualKeyFile } from "./default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
@@ -43,7 +43,7 @@ const OWN_CREDENTIAL = "ttun-own-key";
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
   context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
-  host: KeyHost = denoKeyHost,
+  host: KeyEnvironment = denoKeyHost,
 ): Promise<ResolvedKey> {
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
@@ -133,7 +133,7 @@ function isUtf8(bytes: Uint8Array): boolean {
 }
 
 /** The directory may be there for other secrets alone, so a missing file is no error. */
-async function readCredential(host: KeyHost): Promise<Uint8Array | undefined> {
+async function readCredential(host: KeyEnvironment): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;
   const read = (name: string) => readCredentialFile(`${directory}/${name}`, KEY, host);

@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
-import type { KeyFile, KeyHost } from "./key_environment.ts";
+import type { KeyEnvironment, KeyFile } from "./key_environment.ts";
 import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
 import { oneLine, utf8Text } from "./text_bytes.ts";
@@ -29,7 +29,7 @@ export async function readSecretFile(
   path: string,
   kind: SecretKind,
   context: Pick<RunContext, "signal">,
-  host: KeyHost,
+  host: KeyEnvironment,
 ): Promise<Uint8Array> {
   if (path === "") throw new TtunError("usage", `The name of the ${kind.file} is empty`);
   if (path === "-") {
@@ -45,7 +45,7 @@ export async function readSecretFile(
   return secret;
 }
 
-async function readOwnFile(path: string, kind: SecretKind, host: KeyHost) {
+async function readOwnFile(path: string, kind: SecretKind, host: KeyEnvironment) {
   using file = await host.open(path, kind.file);
   return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
 }
@@ -55,7 +55,7 @@ export function readOpenFile(
   file: KeyFile,
   path: string,
   kind: SecretKind,
-  host: Pick<KeyHost, "owners">,
+  host: Pick<KeyEnvironment, "owners">,
 ): Promise<Uint8Array> {
   // Group and others may do nothing at all with a file that is only for its owner.
   return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
@@ -65,7 +65,7 @@ export function readOpenFile(
 export async function readCredentialFile(
   path: string,
   kind: SecretKind,
-  host: KeyHost,
+  host: KeyEnvironment,
 ): Promise<Uint8Array | undefined> {
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
@@ -77,7 +77,7 @@ export async function readCredentialFile(
 export async function promptFor(
   kind: SecretKind,
   context: Pick<RunContext, "signal">,
-  host: KeyHost,
+  host: KeyEnvironment,
 ): Promise<Uint8Array> {
   const o = { signal: context.signal, limit: SECRET_LIMIT };
   return oneLine(await promptSecret(host.terminal, kind.question, o)); // it may have been pasted
@@ -87,7 +87,7 @@ async function readPrivate(
   file: KeyFile,
   path: string,
   kind: SecretKind,
-  rule: { forbidden: number; mend: string; host: Pick<KeyHost, "owners"> },
+  rule: { forbidden: number; mend: string; host: Pick<KeyEnvironment, "owners"> },
 ): Promise<Uint8Array> {
   const name = `${kind.file} ${quoted(path)}`;
   const info = await file.info();

@@ -1,6 +1,6 @@
 import { constantTimeEqual } from "../../base/bytes.ts";
 import type { Logger } from "../../base/log.ts";
-import { denoKeyHost, type KeyHost } from "./key_environment.ts";
+import { denoKeyHost, type KeyEnvironment } from "./key_environment.ts";
 import type { ResolvedKey } from "./key_source.ts";
 import { KEY, readOpenFile } from "./secret_file.ts";
 import { defaultKeyFiles } from "./default_key.ts";
@@ -14,7 +14,7 @@ export async function warnOfSharedKey(
   { source }: ResolvedKey,
   keys: readonly Uint8Array[],
   log: Logger,
-  host: KeyHost = denoKeyHost,
+  host: KeyEnvironment = denoKeyHost,
 ): Promise<void> {
   const isShared = source === "default file" || await isDefault(keys, host);
   if (!isShared) return;
@@ -25,7 +25,7 @@ export async function warnOfSharedKey(
   );
 }
 
-async function isDefault(keys: readonly Uint8Array[], host: KeyHost): Promise<boolean> {
+async function isDefault(keys: readonly Uint8Array[], host: KeyEnvironment): Promise<boolean> {
   for (const path of defaultKeyFiles(host)) {
     const found = host.mayRead(path) && host.isFile(path) ? await read(path, host) : null;
     if (found === null) continue;
@@ -34,7 +34,7 @@ async function isDefault(keys: readonly Uint8Array[], host: KeyHost): Promise<bo
   return false;
 }
 
-async function read(path: string, host: KeyHost): Promise<Uint8Array | null> {
+async function read(path: string, host: KeyEnvironment): Promise<Uint8Array | null> {
   try {
     using file = await host.open(path, KEY.file);
     return file === undefined ? null : await readOpenFile(file, path, KEY, host);

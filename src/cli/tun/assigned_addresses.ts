@@ -8,7 +8,7 @@ import type { DeviceKeeper } from "../platform/platform.ts";
 
 interface GivenConfig {
   /** The user named addresses: the server is asked for them. */
-  readonly addressesAreAsked: boolean;
+  readonly addressesExplicit: boolean;
   readonly mtu: number;
   /** Networks whose addresses are taken from any server. */
   readonly accepted: readonly Cidr[];
@@ -19,7 +19,7 @@ interface GivenConfig {
 }
 
 /** The device's addresses at a client, which the server may give it. */
-export class GivenAddresses {
+export class AssignedAddresses {
   readonly #machine: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
   readonly #device: string;
   readonly #config: GivenConfig;
@@ -92,7 +92,7 @@ export class GivenAddresses {
    * --address a user may keep IPv6 out. What was asked for keeps the user's prefix length.
    */
   #usedOf(given: readonly Cidr[]): readonly Cidr[] {
-    if (!this.#config.addressesAreAsked) return given;
+    if (!this.#config.addressesExplicit) return given;
     const used = given.filter(({ family }) => this.#own.some((own) => own.family === family));
     return (used.length > 0 ? used : given)
       .map((address) => this.#own.find((own) => isSameIp(own, address)) ?? address);
@@ -100,8 +100,8 @@ export class GivenAddresses {
 
   /** Logs which of the user's wishes were not met, and that the addresses may change next time. */
   #tell(given: readonly Cidr[]): void {
-    const { addressesAreAsked, whyForgotten } = this.#config;
-    for (const own of addressesAreAsked ? this.#own : []) {
+    const { addressesExplicit: addressesExplicit, whyForgotten } = this.#config;
+    for (const own of addressesExplicit ? this.#own : []) {
       if (given.some((address) => isSameIp(address, own))) continue;
       const words = `the server does not give --address ${formatCidr(own)}: ${whyNot(own, given)}`;
       this.#tellOnce("warn", words, { given: textOf(given) });

@@ -4,7 +4,7 @@ import { keptLog } from "../../../tests/fake/log.ts";
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RefusedAddress } from "../../io/netcfg/linux.ts";
-import { GivenAddresses } from "./assigned_addresses.ts";
+import { AssignedAddresses } from "./assigned_addresses.ts";
 
 const texts = (addresses: readonly Cidr[]) => addresses.map(formatCidr);
 const parsed = (...some: string[]) => some.map(parseCidr);
@@ -25,12 +25,12 @@ function given(o: { asked?: string[]; whyForgotten?: string; accepted?: string[]
   const config = {
     accepted: (o.accepted ?? []).map(parseCidr),
     nameServers: ["198.18.0.53"],
-    addressesAreAsked: o.asked !== undefined,
+    addressesExplicit: o.asked !== undefined,
     mtu: 1280,
     whyForgotten: o.whyForgotten ?? null,
   };
   const own = o.asked === undefined ? OWN : parsed(...o.asked);
-  const it = new GivenAddresses(machine, "ttun0", config, own, log);
+  const it = new AssignedAddresses(machine, "ttun0", config, own, log);
   const lines = () => records.splice(0).map((r) => `${r.level} ${r.message}`);
   return { it, changes, answer, lines, present: () => texts(it.present) };
 }

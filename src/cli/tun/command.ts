@@ -21,7 +21,7 @@ import {
 } from "../platform/permissions.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
-import { Plane } from "../plane/worker.ts";
+import { PlaneWorker } from "../plane/worker.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 import {
   makeStateFor,
@@ -96,7 +96,7 @@ export async function runVpn(
     },
     libc,
   );
-  await using plane = new Plane<VpnFacts, VpnGo>(config, { libc, context });
+  await using plane = new PlaneWorker<VpnFacts, VpnGo>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
       revokePermissions(stillNeeded(config, { up, down }, facts));
@@ -104,7 +104,7 @@ export async function runVpn(
       return await memory.go;
     },
     afterwards: () => hooks.ended(),
-    metV2: memory.remember,
+    reportV2: memory.remember,
     addresses: (addresses) => hooks.addresses(addresses),
     ...(leases !== null && { leases: (list) => leases.write(list) }),
   });
@@ -206,7 +206,7 @@ async function planeConfig(
     wintun: options.wintun,
     mtu: options.mtu,
     addresses: asked ? addresses : defaults,
-    addressesAreAsked: asked,
+    addressesExplicit: asked,
     accepted: isClient ? options.acceptAddresses ?? [] : [],
     peers,
     routes: withoutDoubles([
@@ -232,7 +232,7 @@ function rememberingServer(
 ): { go: Promise<VpnGo>; remember: () => Promise<void> } {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
   if (!("server" in options) || options.wire === "v1") {
-    return { go: secret.then((s) => ({ s, knowsV2: false })), remember: () => Promise.resolve() };
+    return { go: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
   }
   const directory = stateDirectory();
   const who = whoIAm(options, keptIdentity(directory));
@@ -242,7 +242,7 @@ function rememberingServer(
   return {
     go: secret.then((s) => ({
       s,
-      knowsV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
+      seenV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
       ...who(s),
     })),
     remember: async () => {

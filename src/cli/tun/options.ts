@@ -5,10 +5,10 @@ import { parseClientNetwork } from "../../core/ip/client_networks.ts";
 import { isClientName } from "../../core/link/v2/client_name.ts";
 import { readAddress } from "../command/address_args.ts";
 import {
+  BACKEND_OPTIONS,
   KEY_FILE_OPTION,
   KEY_OPTION,
   LOG_OPTIONS,
-  MEANS_OPTIONS,
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
@@ -153,7 +153,7 @@ const PROCESS_OPTIONS = {
     help: "congestion control of the connection, as bbr, where the kernel has it",
     defaultText: "as the system has it",
   },
-  ...MEANS_OPTIONS,
+  ...BACKEND_OPTIONS,
   user: {
     names: ["user"],
     group: "security",

@@ -19,14 +19,14 @@ import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import { chooseCiphers } from "../platform/choose_cipher.ts";
 import type { PlaneHost, VpnConfig, VpnFacts, VpnGo } from "../plane/messages.ts";
-import { GivenAddresses } from "./assigned_addresses.ts";
+import { AssignedAddresses } from "./assigned_addresses.ts";
 import { LeaseReports } from "./lease_reports.ts";
-import type { Machine } from "../platform/platform.ts";
+import type { Platform } from "../platform/platform.ts";
 import { openDarwin } from "../platform/darwin.ts";
 import { openLinux } from "../platform/linux.ts";
 import { openWindows } from "../platform/windows.ts";
 import { loadNames, type OpenNames } from "../platform/load_names.ts";
-import { Orders } from "../plane/worker_port.ts";
+import { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { rng } from "../platform/rng.ts";
 
@@ -42,16 +42,16 @@ export async function runVpnPlane(
     config.carrier.role === "client" && !isIpAddress(config.carrier.server.host),
   );
   await using machine = openMachine(config);
-  const orders = new Orders<VpnGo>(port, machine.reactor);
+  const orders = new PlanePort<VpnGo>(port, machine.reactor);
   orders.stop.then(() => stop.abort());
   await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 
 async function run(
   config: VpnConfig,
-  machine: Machine,
+  machine: Platform,
   openNames: OpenNames,
-  orders: Orders<VpnGo>,
+  orders: PlanePort<VpnGo>,
   logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
@@ -90,7 +90,7 @@ async function run(
     addresses: [...config.addresses],
     peers: [...config.peers],
     routes: [...config.routes],
-    addressesAreAsked: config.addressesAreAsked,
+    addressesExplicit: config.addressesExplicit,
   });
   // A device of our own takes everything with it; one that stays is left as it was found.
   if (device.persistent) opened.use(configured);
@@ -150,12 +150,12 @@ async function run(
   const common = { secrets, clock, log, signal, congestion };
   if (carrier.role === "client") {
     const { server, retries } = carrier;
-    const memory = rememberV2(start.knowsV2, orders);
+    const memory = rememberV2(start.seenV2, orders);
     const instance = rng(ID_SIZE);
     // A server may give others soon. Where none does, or will not have us, these are used.
     opened.use(clock.after(NO_ADDRESSES_MS, () => keeper.warnOfDuplicates()));
     const { whyForgotten = null } = start;
-    const given = new GivenAddresses(
+    const given = new AssignedAddresses(
       keeper,
       device.name,
       { ...config, whyForgotten, nameServers: nameServers() },
@@ -221,15 +221,15 @@ function openEarly(paths: Paths, hosts: readonly string[]): void {
 const NO_ADDRESSES_MS = 3_000;
 
 /** In this process by itself; for later ones the main thread writes it down. */
-function rememberV2(known: boolean, orders: Orders<VpnGo>): ServerMemory {
-  let knowsV2 = known;
+function rememberV2(known: boolean, orders: PlanePort<VpnGo>): ServerMemory {
+  let seenV2 = known;
   return {
-    get knowsV2() {
-      return knowsV2;
+    get seenV2() {
+      return seenV2;
     },
-    metV2: () => {
-      if (!knowsV2) orders.report({ kind: "metV2" });
-      knowsV2 = true;
+    reportV2: () => {
+      if (!seenV2) orders.report({ kind: "reportV2" });
+      seenV2 = true;
     },
   };
 }
@@ -246,7 +246,7 @@ function nameServers(): readonly string[] {
 }
 
 /** By the operating system that this is. @throws {TtunError} system, where there is none for it */
-function openMachine({ io, wintun }: VpnConfig): Machine {
+function openMachine({ io, wintun }: VpnConfig): Platform {
   switch (Deno.build.os) {
     case "linux":
       return openLinux(io);

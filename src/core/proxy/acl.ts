@@ -4,7 +4,7 @@ import { longestMatch } from "../../base/prefix.ts";
 import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
 
 /** What the rules say of an address; `why`, for the log, names the rule. */
-export interface Verdict {
+export interface Decision {
   readonly isAllowed: boolean;
   readonly why: string;
 }
@@ -19,17 +19,17 @@ export interface AddressRule {
 }
 
 interface Rule extends AddressRule {
-  readonly verdict: Verdict;
+  readonly verdict: Decision;
 }
 
-const NO_RULE: Verdict = { isAllowed: true, why: "no rule" };
+const NO_RULE: Decision = { isAllowed: true, why: "no rule" };
 
-const OWN: Verdict = { isAllowed: false, why: "the address is one of this server's own" };
+const OWN: Decision = { isAllowed: false, why: "the address is one of this server's own" };
 
 /** Where mail is delivered: an open way to it is used for spam within hours. */
 const SMTP = 25;
 
-const NO_MAIL: Verdict = {
+const NO_MAIL: Decision = {
   isAllowed: false,
   why: `port ${SMTP} is denied unless an --allow names it, as --allow '*:${SMTP}'`,
 };
@@ -47,7 +47,7 @@ const NO_MAIL: Verdict = {
  * An IPv4-mapped address is the IPv4 address that it is. One that carries an IPv4 address (NAT64,
  * 6to4) must be allowed as that, and be denied by no rule itself.
  */
-export class AddressRules {
+export class Acl {
   readonly #rules: readonly Rule[];
   readonly #isOwn: (ip: Uint8Array) => boolean;
 
@@ -76,7 +76,7 @@ export class AddressRules {
   }
 
   /** Judges 4 or 16 bytes and a port. */
-  judge(address: Uint8Array, port: number): Verdict {
+  judge(address: Uint8Array, port: number): Decision {
     const ip = unmapped(address);
     const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
     const own = longestMatch(rules.filter(({ isAny }) => isAny !== true), ip);
@@ -117,8 +117,8 @@ export function parseRules(o: {
   allow: readonly string[];
   deny: readonly string[];
   isOwn?: (ip: Uint8Array) => boolean;
-}): AddressRules {
-  return new AddressRules({
+}): Acl {
+  return new Acl({
     ...o,
     allow: o.allow.flatMap(parseRule),
     deny: o.deny.flatMap(parseRule),

@@ -37,8 +37,8 @@ Deno.test("the longest prefix holds, and the denial where both are as long", () 
   assert.equal(judged(deeper, "10.1.0.1 10.2.0.1"), "+-");
   const shallower = { allow: ["10.0.0.0/8"], deny: ["10.1.0.0/16"] };
   assert.equal(judged(shallower, "10.1.0.1 10.2.0.1"), "-+");
-  const tie = { allow: ["10.0.0.0/8", "1.1.1.1"], deny: ["10.255.0.0/8", "1.1.1.1/32"] };
-  assert.equal(judged(tie, "10.1.0.1 1.1.1.1"), "--");
+  const registration = { allow: ["10.0.0.0/8", "1.1.1.1"], deny: ["10.255.0.0/8", "1.1.1.1/32"] };
+  assert.equal(judged(registration, "10.1.0.1 1.1.1.1"), "--");
 });
 
 Deno.test("all can be denied but what is listed", () => {

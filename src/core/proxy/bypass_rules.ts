@@ -10,7 +10,7 @@ import { isName } from "../../base/target.ts";
  * `.example.com`, is itself and everything below it, in any case. A network is for targets that
  * are given as addresses; no name is resolved to find out.
  */
-export class DirectRules {
+export class BypassRules {
   readonly #networks: readonly Cidr[];
   readonly #domains: ReadonlySet<string>;
 

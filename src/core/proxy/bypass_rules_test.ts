@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { DirectRules, parseDirectFile } from "./bypass_rules.ts";
+import { BypassRules, parseDirectFile } from "./bypass_rules.ts";
 import { makeTarget } from "../../base/target.ts";
 
 function matched(entries: string[], hosts: string): string {
-  const rules = new DirectRules(entries);
+  const rules = new BypassRules(entries);
   return hosts.split(" ").map((host) => rules.matches(makeTarget(host, 1).host) ? "+" : "-").join(
     "",
   );
@@ -44,7 +44,7 @@ Deno.test("an entry that is neither is a fault of usage", () => {
       "é.de",
     ]
   ) {
-    assert.throws(() => new DirectRules([entry]), { name: "TtunError", kind: "usage" }, entry);
+    assert.throws(() => new BypassRules([entry]), { name: "TtunError", kind: "usage" }, entry);
   }
 });
 

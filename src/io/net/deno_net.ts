@@ -2,14 +2,14 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type {
+  ConnectionStats,
   Dialer,
   DialOptions,
   Listener,
-  Now,
+  MaybePromise,
   OnReady,
+  SocketOptions,
   Stream,
-  StreamInfo,
-  Tuning,
 } from "../../contract/stream.ts";
 import { zoneOf } from "../../base/zone.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
@@ -23,7 +23,7 @@ import {
 } from "../../../ffi/linux/socket.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
-import { Patience } from "./dial_deadline.ts";
+import { DialDeadline } from "./dial_deadline.ts";
 
 /**
  * TCP on Deno's own sockets: everywhere, without FFI. With a libc at hand the options and facts
@@ -40,7 +40,7 @@ export class DenoNet implements Dialer {
     o.signal.throwIfAborted();
     o.cancel?.throwIfAborted();
     const { host, port } = hostPort(to);
-    using patience = new Patience(to, o);
+    using patience = new DialDeadline(to, o);
     try {
       const conn = await Deno.connect({ hostname: host, port, signal: patience.signal });
       return new DenoStream(conn, this.#libc, o.signal, zoneOf(host));
@@ -138,7 +138,7 @@ class DenoListener implements Listener {
   readonly #listeners: readonly Deno.TcpListener[];
   readonly #libc: Libc | null;
   readonly #zone: string | null;
-  readonly #life: Life;
+  readonly #life: Lifetime;
   /**
    * Deno takes one accept at a time from a listener and none can be called off: what comes of it
    * waits for the next caller.
@@ -158,7 +158,7 @@ class DenoListener implements Listener {
     this.#accepting = listeners.map(() => null);
     const { hostname, port } = listeners.at(-1)!.addr; // of both families it is "::"
     this.addr = { host: inZone(hostname, zone), port };
-    this.#life = new Life(signal, () => this.#close());
+    this.#life = new Lifetime(signal, () => this.#close());
   }
 
   async accept(o: { signal: AbortSignal }): Promise<Stream> {
@@ -268,7 +268,7 @@ class DenoStream implements Stream {
   readonly remote: Addr;
   readonly #conn: Deno.TcpConn;
   readonly #libc: Libc | null;
-  readonly #life: Life;
+  readonly #life: Lifetime;
   /** The descriptor behind the connection; null = looked for and not found. */
   #fd: number | null | undefined;
   #ahead: ReadAhead | null = null;
@@ -291,11 +291,11 @@ class DenoStream implements Stream {
       this.local = tryLocalAddr(libc!, fd) ?? this.local;
       this.remote = tryRemoteAddr(libc!, fd) ?? this.remote;
     }
-    this.#life = new Life(signal, () => conn.close());
+    this.#life = new Lifetime(signal, () => conn.close());
     if (signal.aborted) this.#life.check();
   }
 
-  read(into: Uint8Array): Now<number | null> {
+  read(into: Uint8Array): MaybePromise<number | null> {
     if (this.#ahead !== null) {
       const got = this.readNow(into);
       return got === undefined ? this.#ahead.settled.then(() => this.read(into)) : got;
@@ -371,13 +371,13 @@ class DenoStream implements Stream {
     this.#life.end(closedHere());
   }
 
-  info(): StreamInfo {
+  info(): ConnectionStats {
     if (this.#life.isOver) return { protocol: "tcp", peerClosed: true };
     const fd = this.#descriptor();
     return fd === null ? { protocol: "tcp" } : socketInfo(this.#libc!, fd);
   }
 
-  tune(options: Tuning): string[] {
+  tune(options: SocketOptions): string[] {
     this.#life.check();
     const fd = this.#descriptor();
     if (fd !== null) return tuneSocket(this.#libc!, fd, options);
@@ -412,17 +412,17 @@ const DESCRIPTOR_ONLY = {
   TCP_KEEPINTVL: "keepAliveSeconds",
   TCP_USER_TIMEOUT: "userTimeoutMs",
   TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
-} as const satisfies Record<string, keyof Tuning>;
+} as const satisfies Record<string, keyof SocketOptions>;
 
 /** Closes once: by hand or by the signal's abort; then gives everybody the same reason. */
-class Life {
+class Lifetime {
   readonly #close: () => void;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   #over: { reason: unknown } | null = null;
 
   constructor(signal: AbortSignal, close: () => void) {
     this.#close = close;
-    this.#tie = onAbort(signal, (reason) => this.end(reason));
+    this.#registration = onAbort(signal, (reason) => this.end(reason));
   }
 
   get isOver(): boolean {
@@ -436,7 +436,7 @@ class Life {
   end(reason: unknown): void {
     if (this.#over !== null) return;
     this.#over = { reason };
-    this.#tie?.[Symbol.dispose](); // not there yet when the signal had aborted before
+    this.#registration?.[Symbol.dispose](); // not there yet when the signal had aborted before
     this.#close();
   }
 }

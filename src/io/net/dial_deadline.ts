@@ -5,7 +5,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { DialOptions } from "../../contract/stream.ts";
 
 /** Whatever may end a dial, as one signal. For Deno's own calls. */
-export class Patience implements Disposable {
+export class DialDeadline implements Disposable {
   readonly #own = new AbortController();
   readonly #ties: Disposable[];
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
@@ -33,6 +33,6 @@ export class Patience implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    for (const tie of this.#ties) tie[Symbol.dispose]();
+    for (const registration of this.#ties) registration[Symbol.dispose]();
   }
 }

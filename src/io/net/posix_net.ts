@@ -4,15 +4,15 @@ import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import { zoneOf } from "../../base/zone.ts";
 import type {
+  ConnectionStats,
   Dialer,
   DialEvents,
   DialOptions,
   Listener,
-  Now,
+  MaybePromise,
   OnReady,
+  SocketOptions,
   Stream,
-  StreamInfo,
-  Tuning,
 } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
@@ -117,7 +117,7 @@ class Dialing {
   readonly #to: HostPort;
   readonly #events: DialEvents;
   readonly #timer: Disposable | null;
-  readonly #tie: Disposable | null;
+  readonly #registration: Disposable | null;
 
   constructor(
     reactor: Reactor,
@@ -134,7 +134,7 @@ class Dialing {
     this.#timer = timeoutMs === undefined
       ? null
       : reactor.after(timeoutMs, () => descriptor.close(() => noAnswer(to, timeoutMs)));
-    this.#tie = cancel === undefined
+    this.#registration = cancel === undefined
       ? null
       : onAbort(cancel, (reason) => descriptor.close(() => reason));
   }
@@ -148,7 +148,7 @@ class Dialing {
   readonly #onWritable = (): boolean => {
     const descriptor = this.#descriptor;
     this.#timer?.[Symbol.dispose]();
-    this.#tie?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
     try {
       descriptor.check();
       const { libc } = this.#reactor;
@@ -183,7 +183,7 @@ class PosixListener implements Listener {
     return limitSegments(this.#reactor.libc, this.#descriptor.fd, segmentBytes);
   }
 
-  accept(o: { signal: AbortSignal }): Now<Stream> {
+  accept(o: { signal: AbortSignal }): MaybePromise<Stream> {
     return this.#try(o.signal) ?? this.#wait(o.signal);
   }
 
@@ -265,7 +265,7 @@ class PosixStream implements Stream {
     return this.#local;
   }
 
-  read(into: Uint8Array): Now<number | null> {
+  read(into: Uint8Array): MaybePromise<number | null> {
     const got = this.readNow(into);
     return got === undefined ? this.#waitRead(into) : got;
   }
@@ -317,7 +317,7 @@ class PosixStream implements Stream {
     }
   }
 
-  write(all: Uint8Array): Now<void> {
+  write(all: Uint8Array): MaybePromise<void> {
     const done = this.writeNow(all);
     if (done < all.length) return this.#waitWrite(all.subarray(done));
   }
@@ -367,12 +367,12 @@ class PosixStream implements Stream {
     this.#descriptor.close(closedHere);
   }
 
-  info(): StreamInfo {
+  info(): ConnectionStats {
     if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
     return socketInfo(this.#reactor.libc, this.#descriptor.fd);
   }
 
-  tune(options: Tuning): string[] {
+  tune(options: SocketOptions): string[] {
     this.#descriptor.check();
     return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
   }

@@ -51,7 +51,7 @@ export interface Dialect {
  */
 export function applySteps(
   steps: readonly Step[],
-  o: { dialect: Dialect; run: RunCommand; addressesAreAsked: boolean },
+  o: { dialect: Dialect; run: RunCommand; addressesExplicit: boolean },
 ): Configured {
   const undo: CommandLine[] = [];
   const warnings: string[] = [];
@@ -61,7 +61,7 @@ export function applySteps(
     const failure = applyStep(step, o, undo);
     if (failure === null) {
       if (step.address !== undefined) addresses.push(step.address);
-    } else if (step.address?.family === 6 && !o.addressesAreAsked) {
+    } else if (step.address?.family === 6 && !o.addressesExplicit) {
       warnings.push(failure.message);
     } else {
       takeBack();

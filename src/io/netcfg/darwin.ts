@@ -46,7 +46,7 @@ export function configureDarwin(
   return applySteps(darwinSteps(device, config), {
     dialect: DARWIN,
     run,
-    addressesAreAsked: config.addressesAreAsked,
+    addressesExplicit: config.addressesExplicit,
   });
 }
 
@@ -63,7 +63,7 @@ export function changeDarwinAddresses(
     ...o.remove.map((local) => removal(device, local)),
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined)),
   ];
-  applySteps(steps, { dialect: DARWIN, run, addressesAreAsked: true });
+  applySteps(steps, { dialect: DARWIN, run, addressesExplicit: true });
   return [];
 }
 

@@ -14,7 +14,7 @@ function config(
     addresses: addresses.map(parseCidr),
     peers: (o.peers ?? []).map(parseCidr),
     routes: (o.routes ?? []).map(parseCidr),
-    addressesAreAsked: o.asked ?? false,
+    addressesExplicit: o.asked ?? false,
   };
 }
 

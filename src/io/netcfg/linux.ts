@@ -16,7 +16,7 @@ export interface NetworkConfig {
   /** What only makes it faster. */
   tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
   /** The user named the addresses: then one that cannot be set is an error, else a warning. */
-  addressesAreAsked: boolean;
+  addressesExplicit: boolean;
 }
 
 /** What was changed, so that it can be taken back. */
@@ -69,7 +69,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
     for (const address of wanted) {
       const refused = addAddress(netlink, device, before.index, address, present, config.mtu, undo);
       if (refused === null) addresses.push(address.local);
-      else if (config.addressesAreAsked || address.local.family === 4) throw refused;
+      else if (config.addressesExplicit || address.local.family === 4) throw refused;
       else warnings.push(refused.message);
     }
     const table = config.routes.length === 0 ? [] : netlink.allRoutes();

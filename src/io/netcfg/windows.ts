@@ -46,7 +46,7 @@ export function configureWindows(
   return applySteps(windowsSteps(device, config), {
     dialect: ENGLISH,
     run,
-    addressesAreAsked: config.addressesAreAsked,
+    addressesExplicit: config.addressesExplicit,
   });
 }
 
@@ -69,7 +69,7 @@ export function changeWindowsAddresses(
     })),
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined, "add")),
   ];
-  applySteps(steps, { dialect: ENGLISH, run, addressesAreAsked: true });
+  applySteps(steps, { dialect: ENGLISH, run, addressesExplicit: true });
   return [];
 }
 

@@ -58,9 +58,9 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #free: number[] = [];
   /** Tokens that a batch of events may still name: free when it has been dealt with. */
   readonly #freed: number[] = [];
-  readonly #lives = new Map<AbortSignal, Life>();
+  readonly #lives = new Map<AbortSignal, Lifetime>();
   /** That of the one which was owned last: most often of the next one as well. */
-  #lastLife: Life | null = null;
+  #lastLife: Lifetime | null = null;
   readonly #ended = Promise.withResolvers<void>();
   /** Who let the others run first; the wait must not block while there is one. */
   #yielded: (() => void)[] = [];
@@ -143,17 +143,17 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 
   /** One tie for all descriptors under a signal: each would come and go with its connection. */
-  #life(signal: AbortSignal): Life {
+  #life(signal: AbortSignal): Lifetime {
     const last = this.#lastLife;
     const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
     if (known !== undefined) {
       known.count++;
       return this.#lastLife = known;
     }
-    const life: Life = this.#lastLife = { signal, count: 1, tie: null };
+    const life: Lifetime = this.#lastLife = { signal, count: 1, registration: null };
     this.#lives.set(signal, life);
     if (!signal.aborted) {
-      life.tie = onAbort(signal, (reason) => {
+      life.registration = onAbort(signal, (reason) => {
         for (const descriptor of this.#watched) {
           if (descriptor?.life === life) descriptor.close(() => reason);
         }
@@ -163,11 +163,11 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 
   /** A descriptor's own, when it is closed. */
-  forget(token: number, life: Life): void {
+  forget(token: number, life: Lifetime): void {
     this.#watched[token] = null;
     this.#freed.push(token);
     if (--life.count > 0) return;
-    life.tie?.[Symbol.dispose]();
+    life.registration?.[Symbol.dispose]();
     this.#lives.delete(life.signal);
   }
 
@@ -266,10 +266,10 @@ export class Reactor implements Clock, AsyncDisposable {
 }
 
 /** What all descriptors under one signal share. */
-interface Life {
+interface Lifetime {
   readonly signal: AbortSignal;
   count: number;
-  tie: Disposable | null;
+  registration: Disposable | null;
 }
 
 /** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
@@ -282,7 +282,7 @@ export class Descriptor {
    * so. Whoever reads sets it.
    */
   isEmpty = false;
-  readonly life: Life;
+  readonly life: Lifetime;
   readonly #reactor: Reactor;
   readonly #epoll: Epoll;
   readonly #token: number;
@@ -299,7 +299,7 @@ export class Descriptor {
   constructor(
     reactor: Reactor,
     epoll: Epoll,
-    { fd, token, life, watch }: { fd: number; token: number; life: Life; watch: number },
+    { fd, token, life, watch }: { fd: number; token: number; life: Lifetime; watch: number },
   ) {
     this.#reactor = reactor;
     this.#epoll = epoll;

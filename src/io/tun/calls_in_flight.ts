@@ -2,7 +2,7 @@
  * Calls that wait in other threads and use handles of ours: those may be closed only when the last
  * of the calls has come back, or a thread would wait on a number that is another's by then.
  */
-export class Waits {
+export class CallsInFlight {
   #underWay = 0;
   #free: (() => void) | null = null;
   readonly #freed = Promise.withResolvers<void>();

@@ -1,8 +1,8 @@
 import { deepEqual } from "node:assert/strict";
-import { Waits } from "./calls_in_flight.ts";
+import { CallsInFlight } from "./calls_in_flight.ts";
 
 Deno.test("waits: without a call under way everything is closed at once", async () => {
-  const waits = new Waits();
+  const waits = new CallsInFlight();
   const seen: string[] = [];
   waits.close(() => void seen.push("freed"));
   deepEqual(seen, ["freed"]);
@@ -10,7 +10,7 @@ Deno.test("waits: without a call under way everything is closed at once", async 
 });
 
 Deno.test("waits: the last call that comes back closes, failed or not, once", async () => {
-  const waits = new Waits();
+  const waits = new CallsInFlight();
   const seen: string[] = [];
   const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const failing = waits.run(() => first.promise).catch(() => void seen.push("first failed"));

@@ -1,8 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
-import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
+import { LayoutCursor, MAX_PACKET, Offload } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Packets, Room } from "../../contract/packet.ts";
-import type { Now, OnReady } from "../../contract/stream.ts";
+import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { NativeError } from "../../../ffi/linux/errno.ts";
 import { DarwinErrno, DarwinError } from "../../../ffi/darwin/errno.ts";
 import { type LibSystem, openLibSystem } from "../../../ffi/darwin/libsystem.ts";
@@ -93,7 +93,7 @@ class DarwinTun implements TunDevice {
   readonly #lib: LibSystem;
   readonly #fd: number;
   readonly #poller: Poller;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   readonly #waste = new Uint8Array(UTUN_PREFIX + MAX_PACKET);
   #closed: { reason: unknown } | null = null;
   /** Why a wait has failed. */
@@ -110,7 +110,7 @@ class DarwinTun implements TunDevice {
     this.#poller = poller;
     this.name = utun.name;
     this.mtu = o.mtu;
-    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(o.signal, (reason) => this.#close(reason));
   }
 
   setOffload(_mask: number): void {
@@ -126,21 +126,21 @@ class DarwinTun implements TunDevice {
   }
 
   /** Takes packets until there are none, or no room: they come to lie as `room` says. */
-  readNow(into: Packets, room: Room): number {
+  readNow(into: Packets, room: PacketLayout): number {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
     const { read } = this.#lib.call;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    if (room.lead + room.headroom < UTUN_PREFIX) {
+    if (room.header + room.headroom < UTUN_PREFIX) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
     }
-    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
-    if (room.lead + room.headroom > last) {
+    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
+    if (room.header + room.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new Places(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
       const { at } = places;
       const view = bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET);
       const got = read(this.#fd, view, BigInt(view.length));
@@ -164,11 +164,11 @@ class DarwinTun implements TunDevice {
     return count;
   }
 
-  writeBatch(from: Packets): Now<void> {
+  writeBatch(from: Packets): MaybePromise<void> {
     return this.#writeFrom(from, 0);
   }
 
-  #writeFrom(from: Packets, first: number): Now<void> {
+  #writeFrom(from: Packets, first: number): MaybePromise<void> {
     this.#check();
     const { write } = this.#lib.call;
     const bytes = from.bytes as Uint8Array<ArrayBuffer>;
@@ -229,7 +229,7 @@ class DarwinTun implements TunDevice {
   #close(reason: unknown): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };
-    this.#tie[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
     this.#poller.end(() => {
       this.#lib.call.close(this.#fd);
       this.#lib[Symbol.dispose]();

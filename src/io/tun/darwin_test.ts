@@ -9,7 +9,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openDarwinDevice } from "./darwin.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 
@@ -66,7 +66,7 @@ Deno.test("utun: no room for its header is a bug of the caller's", async () => {
   const batch = batchOf(V4);
   batch.offset[0] = 3;
   await rejects(later(() => device.writeBatch(batch)), isBug);
-  const room = { ...ROOM, lead: 2, headroom: 1 };
+  const room = { ...ROOM, header: 2, headroom: 1 };
   await rejects(later(() => readBatch(device, roomFor(1), room)), isBug);
 });
 

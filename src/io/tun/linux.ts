@@ -3,15 +3,15 @@ import {
   clearIdleHeader,
   DEVICE_QUEUE,
   isComplete,
+  LayoutCursor,
   MAX_PACKET,
   Offload,
-  Places,
   VIRTIO_NET_HEADER,
 } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Packets, Room } from "../../contract/packet.ts";
-import type { Now, OnReady } from "../../contract/stream.ts";
+import type { Device, PacketLayout, Packets } from "../../contract/packet.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
 import { WATCH_LEVEL } from "../../../ffi/linux/epoll.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
@@ -176,7 +176,7 @@ class LinuxTun implements TunDevice {
   readonly #libc: Libc;
   readonly #clock: Pick<Clock, "now">;
   readonly #descriptor: Descriptor;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
   /** How many packets the last read gave, and when it was, on the clock. */
   #lastCount = 0;
@@ -204,7 +204,7 @@ class LinuxTun implements TunDevice {
     this.mtu = o.mtu;
     this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
     this.takes = o.takes;
-    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(o.signal, (reason) => this.#close(reason));
   }
 
   setOffload(mask: number): void {
@@ -222,7 +222,7 @@ class LinuxTun implements TunDevice {
    * Takes packets until there are none, or no room: they come to lie as `room` says. Where they come
    * one by one it is not asked whether there is another: the reactor says so then.
    */
-  readNow(into: Packets, room: Room): number {
+  readNow(into: Packets, room: PacketLayout): number {
     this.#descriptor.check();
     into.count = 0;
     if (this.#descriptor.isEmpty) return 0;
@@ -230,8 +230,8 @@ class LinuxTun implements TunDevice {
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     const before = this.headroom;
-    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
-    if (room.lead + room.headroom < before || room.lead + room.headroom > last) {
+    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
+    if (room.header + room.headroom < before || room.header + room.headroom > last) {
       throw new TtunError(
         "internal",
         `Cannot read ${this.name}: the batch has no room for a packet`,
@@ -244,7 +244,7 @@ class LinuxTun implements TunDevice {
     this.#readAt = now;
     const most = isAlone ? 1 : into.offset.length;
     let count = 0;
-    for (const places = new Places(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
       const { at } = places;
       const view = bytes.subarray(at - before, at + MAX_PACKET);
       const got = read(fd, view, BigInt(view.length)) - before;
@@ -268,11 +268,11 @@ class LinuxTun implements TunDevice {
     return count;
   }
 
-  writeBatch(from: Packets): Now<void> {
+  writeBatch(from: Packets): MaybePromise<void> {
     return this.#writeFrom(from, 0);
   }
 
-  #writeFrom(from: Packets, first: number): Now<void> {
+  #writeFrom(from: Packets, first: number): MaybePromise<void> {
     this.#descriptor.check();
     const { write } = this.#libc.call;
     const { fd } = this.#descriptor;
@@ -323,7 +323,7 @@ class LinuxTun implements TunDevice {
 
   #close(reason: unknown): void {
     if (this.#descriptor.closed) return;
-    this.#tie[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
     try {
       // A device that stays must not give its next reader packets that it may not understand.
       if (this.persistent) this.setOffload(Offload.none);

@@ -1,5 +1,5 @@
 import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
-import { Waits } from "./calls_in_flight.ts";
+import { CallsInFlight } from "./calls_in_flight.ts";
 
 /** poll.h of macOS */
 export const POLLIN = 0x0001;
@@ -16,7 +16,7 @@ const ONE_BYTE = new Uint8Array(1);
 export class Poller {
   readonly #lib: LibSystem;
   readonly #pipe: Int32Array<ArrayBuffer>;
-  readonly #waits = new Waits();
+  readonly #waits = new CallsInFlight();
 
   /** @throws {DarwinError} call `pipe`: EMFILE, ENFILE */
   constructor(lib: LibSystem) {

@@ -1,13 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
-import { MAX_PACKET, Offload, Places } from "../../base/packets.ts";
+import { LayoutCursor, MAX_PACKET, Offload } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Packets, Room } from "../../contract/packet.ts";
+import type { PacketLayout, Packets } from "../../contract/packet.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../../ffi/windows/kernel32.ts";
 import { lastError, startSession, type WintunSession } from "../../../ffi/windows/tun.ts";
 import { openWintun, type Wintun, wintunPaths } from "../../../ffi/windows/wintun.ts";
 import type { TunDevice } from "./linux.ts";
-import { Waits } from "./calls_in_flight.ts";
+import { CallsInFlight } from "./calls_in_flight.ts";
 
 /**
  * Opens the adapter `name`, or makes the first free `ttunN`, of Windows by wintun.dll, which
@@ -79,8 +79,8 @@ class WindowsTun implements TunDevice {
   refused = 0;
   readonly #lib: Wintun;
   readonly #session: WintunSession;
-  readonly #waits = new Waits();
-  readonly #tie: Disposable;
+  readonly #waits = new CallsInFlight();
+  readonly #registration: Disposable;
   readonly #handles: Uint8Array<ArrayBuffer>;
   readonly #size = new Uint32Array(1);
   readonly #sizeBytes = new Uint8Array(this.#size.buffer);
@@ -99,7 +99,7 @@ class WindowsTun implements TunDevice {
     this.mtu = o.mtu;
     const handles = new BigUint64Array([session.readEvent, session.stopEvent]);
     this.#handles = new Uint8Array(handles.buffer);
-    this.#tie = onAbort(o.signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(o.signal, (reason) => this.#close(reason));
   }
 
   setOffload(_mask: number): void {
@@ -120,18 +120,18 @@ class WindowsTun implements TunDevice {
   }
 
   /** Copies packets out of the ring until there are none, or no room: they come to lie as `room` says. */
-  readNow(into: Packets, room: Room): number {
+  readNow(into: Packets, room: PacketLayout): number {
     this.#check();
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
     const { copyFrom } = this.#lib.kernel32;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    const last = bytes.length - room.trail - room.tailroom - MAX_PACKET;
-    if (room.lead + room.headroom > last) {
+    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
+    if (room.header + room.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new Places(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
       const packet = this.#receive(count > 0);
       if (packet === 0n) break;
       const { at } = places;
@@ -223,7 +223,7 @@ class WindowsTun implements TunDevice {
   #close(reason: unknown): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };
-    this.#tie[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
     this.#lib.kernel32.SetEvent(this.#session.stopEvent);
     this.#waits.close(() => {
       this.#session[Symbol.dispose]();

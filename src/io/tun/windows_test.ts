@@ -9,7 +9,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openWindowsDevice } from "./windows.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const ROOM = { lead: 8, headroom: 2, tailroom: 16, trail: 0, group: Infinity };
+const ROOM = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 

@@ -180,7 +180,7 @@ abstract class Handshake implements Disposable {
 }
 
 /** The client's end. */
-export class ClientHandshake extends Handshake {
+export class V1ClientHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, CLIENT_TO_SERVER);
   }
@@ -204,7 +204,7 @@ export class ClientHandshake extends Handshake {
 }
 
 /** The server's end. */
-export class ServerHandshake extends Handshake {
+export class V1ServerHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, SERVER_TO_CLIENT);
   }

@@ -5,11 +5,11 @@ import { concat } from "../../../base/bytes.ts";
 import { TtunError } from "../../../base/errors.ts";
 import { CIPHER_NAMES } from "../../../contract/cipher.ts";
 import {
-  ClientHandshake,
   HELLO_SIZE,
   PROOF_SIZE,
-  ServerHandshake,
   type Session,
+  V1ClientHandshake,
+  V1ServerHandshake,
 } from "./handshake.ts";
 
 const protocol = { name: "TtunError", kind: "protocol" };
@@ -17,8 +17,8 @@ const auth = { name: "TtunError", kind: "auth" };
 const internal = { name: "TtunError", kind: "internal" };
 
 type Keys = Parameters<typeof handshakeKeys>[0];
-const clientOf = (o: Keys = {}) => new ClientHandshake(handshakeKeys({ seed: 1, ...o }));
-const serverOf = (o: Keys = {}) => new ServerHandshake(handshakeKeys({ seed: 2, ...o }));
+const clientOf = (o: Keys = {}) => new V1ClientHandshake(handshakeKeys({ seed: 1, ...o }));
+const serverOf = (o: Keys = {}) => new V1ServerHandshake(handshakeKeys({ seed: 2, ...o }));
 
 /** What each end says in an undisturbed handshake. */
 function conversation(o: Keys = {}) {
@@ -33,7 +33,7 @@ function conversation(o: Keys = {}) {
   return { clientNonce, serverNonce, clientProof, serverProof };
 }
 
-function doneOf(client: ClientHandshake, bytes: Uint8Array): Session {
+function doneOf(client: V1ClientHandshake, bytes: Uint8Array): Session {
   const done = client.feed(bytes).find((step) => step.kind === "done");
   assert.ok(done !== undefined);
   return done.session;

@@ -13,7 +13,7 @@ import { CIPHER_NAMES } from "../../../contract/cipher.ts";
 import { makePureCipher } from "../../cipher/pure_cipher.ts";
 import { pskKey } from "./kdf.ts";
 import { HEADER } from "./frame.ts";
-import { ClientHandshake, ServerHandshake, type Session, type Step } from "./handshake.ts";
+import { type Session, type Step, V1ClientHandshake, V1ServerHandshake } from "./handshake.ts";
 
 const PAYLOAD = Uint8Array.of(1, 2, 3);
 
@@ -54,7 +54,7 @@ for (const v of vectors.cases) {
   const name = `${v.psk}, ${v.cipher}`;
 
   Deno.test(`the client says the known bytes: ${name}`, () => {
-    using client = new ClientHandshake(keysOf(v, v.client_nonce));
+    using client = new V1ClientHandshake(keysOf(v, v.client_nonce));
     assert.equal(toHex(client.hello()), v.client_nonce);
     assert.deepEqual(sent(client.feed(fromHex(v.server_nonce))), [v.client_magic_frame]);
     const [done] = client.feed(fromHex(v.server_magic_frame));
@@ -64,7 +64,7 @@ for (const v of vectors.cases) {
   });
 
   Deno.test(`the server says and takes the known bytes: ${name}`, () => {
-    using server = new ServerHandshake(keysOf(v, v.server_nonce));
+    using server = new V1ServerHandshake(keysOf(v, v.server_nonce));
     assert.deepEqual(sent(server.feed(fromHex(v.client_nonce))), [v.server_nonce]);
     assert.deepEqual(sent(server.feed(fromHex(v.client_magic_frame))), ["authenticated"]);
     const { proof, session } = server.accept();

@@ -5,8 +5,8 @@ import { packSetup } from "./frames.ts";
 import {
   alreadyOver,
   clocksDiffer,
-  Held,
-  type LinkParty,
+  type HandshakeConfig,
+  InputBuffer,
   type LinkSession,
   makeSession,
   overwrite,
@@ -29,7 +29,6 @@ import {
 } from "./key_schedule.ts";
 import { RecordOpener, RecordSealer } from "./record.ts";
 import {
-  type Belonging,
   type ClientSetup,
   type Offer,
   packClientKeyMessage,
@@ -37,6 +36,7 @@ import {
   readServerKeyMessage,
   readServerSetup,
   type ServerSetup,
+  type SessionIdentity,
 } from "./setup.ts";
 
 /** What the caller has to do next. */
@@ -48,12 +48,12 @@ export type ClientStep =
   | { kind: "done"; session: LinkSession; setup: ServerSetup };
 
 /** The client's end. */
-export class ClientLink implements Disposable {
-  readonly #party: LinkParty;
-  readonly #belonging: Omit<Belonging, "resume">;
+export class ClientHandshake implements Disposable {
+  readonly #party: HandshakeConfig;
+  readonly #belonging: Omit<SessionIdentity, "resume">;
   readonly #resume: { secret: Uint8Array; expected: number } | null;
   readonly #helloAndPadding: Uint8Array;
-  readonly #held = new Held();
+  readonly #held = new InputBuffer();
   readonly #unixMs: () => number;
   #ns: Uint8Array | null = null;
   #secrets: HandshakeSecrets | null = null;
@@ -66,9 +66,9 @@ export class ClientLink implements Disposable {
 
   /** `pads`: random bytes behind the hello, for a client that will speak version 2 only. */
   constructor(
-    party: LinkParty,
+    party: HandshakeConfig,
     o: {
-      belonging: Omit<Belonging, "resume">;
+      belonging: Omit<SessionIdentity, "resume">;
       /** To come back to a session: its secret, and the next numbered frame expected. */
       resume?: { secret: Uint8Array; expected: number };
       pads: boolean;
@@ -176,7 +176,7 @@ export class ClientLink implements Disposable {
     return concat(rc, sealText(this.#sealer, packSetup(packClientSetup(setup))));
   }
 
-  #proof(): Pick<Belonging, "resume"> {
+  #proof(): Pick<SessionIdentity, "resume"> {
     if (this.#resume === null) return {};
     const { secret, expected } = this.#resume;
     return { resume: { expected, proof: resumeProof(secret, "c", this.#traffic!.transcript) } };

@@ -17,7 +17,7 @@ import type { Offer } from "./setup.ts";
  *       Rc, setup                      ────────►    authenticated: may be let in, or refused
  *       done                           ◄────────    setup, or close with words
  */
-export interface LinkParty {
+export interface HandshakeConfig {
   /** S of secrets.ts. Borrowed for the machine's life. */
   readonly s: Uint8Array;
   readonly makeCipher: CipherFactory;
@@ -46,7 +46,7 @@ export interface LinkSession extends Disposable {
 }
 
 /** Bytes that have come and are not used yet. Bounded by the largest record, once that is known. */
-export class Held {
+export class InputBuffer {
   bytes: Uint8Array = new Uint8Array();
 
   add(chunk: Uint8Array): void {
@@ -72,7 +72,7 @@ export interface FirstRecord {
  * longer than a handshake record: where the two ends came to different secrets its length is a
  * random number, and most such numbers are then refused at once instead of waited for.
  */
-function readFirstRecord(opener: RecordOpener, held: Held): FirstRecord | null {
+function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
   if (size === null || size > held.bytes.length) return null;
   const record = held.take(size);
@@ -89,7 +89,7 @@ function readFirstRecord(opener: RecordOpener, held: Held): FirstRecord | null {
 }
 
 /** The handshake record opened and the next one does not: the two saw different certificates. */
-export function readOrSuspect(opener: RecordOpener, held: Held): FirstRecord | null {
+export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const wasFirst = opener.counter === 0;
   try {
     return readFirstRecord(opener, held);
@@ -98,14 +98,14 @@ export function readOrSuspect(opener: RecordOpener, held: Held): FirstRecord | n
       wasFirst && opener.counter <= 1 &&
       toTtunError(cause).message.startsWith("Cannot open a record")
     ) {
-      throw someoneBetween(cause);
+      throw suspectMitm(cause);
     }
     throw cause;
   }
 }
 
 /** The key was proved, but the two ends did not see the same connection. */
-export function someoneBetween(cause: unknown): TtunError {
+export function suspectMitm(cause: unknown): TtunError {
   return new TtunError(
     "auth",
     "Cannot authenticate the peer: the two ends saw different connections; someone may be in the middle",

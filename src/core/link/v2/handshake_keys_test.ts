@@ -18,7 +18,7 @@ import { concat, fromHex } from "../../../base/bytes.ts";
 import type { CipherFactory } from "../../../contract/cipher.ts";
 import { makePureCipher } from "../../cipher/pure_cipher.ts";
 import { packSetup } from "./frames.ts";
-import type { ServerLink } from "./server_handshake.ts";
+import type { ServerHandshake } from "./server_handshake.ts";
 import { handshakeSecrets, resumeProof, sealHandshake, trafficSecrets } from "./key_schedule.ts";
 import type { KeyExchange } from "./secrets.ts";
 import {
@@ -145,7 +145,7 @@ const LATER: EndOptions = {
   belonging: { ...BELONGING, carrier: 2 },
   resume: { secret: RS, expected: 7 },
 };
-const answerWith = (secret: Uint8Array) => (server: ServerLink): ServerSetup => ({
+const answerWith = (secret: Uint8Array) => (server: ServerHandshake): ServerSetup => ({
   resume: { expected: 5, proof: resumeProof(secret, "s", server.traffic.transcript) },
 });
 
@@ -167,7 +167,7 @@ Deno.test("a client comes back to its session when both ends know its secret", (
 });
 
 Deno.test("a client goes on with no server that does not know its session's secret", () => {
-  const wrong: Record<string, (server: ServerLink) => ServerSetup> = {
+  const wrong: Record<string, (server: ServerHandshake) => ServerSetup> = {
     "another secret": answerWith(ZEROS),
     "the client's own proof": ({ traffic: { transcript } }) => ({
       resume: { expected: 5, proof: resumeProof(RS, "c", transcript) },

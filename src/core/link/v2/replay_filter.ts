@@ -43,7 +43,7 @@ export class ReplayMemory {
     this.#answered.forget(unixMs);
     this.#completed.forget(unixMs);
     if (this.has(random)) return false;
-    this.#makeRoom();
+    this.#evictIdle();
     this.#answered.add(toHex(random), unixMs, group);
     return true;
   }
@@ -53,11 +53,11 @@ export class ReplayMemory {
     const key = toHex(random);
     this.#answered.delete(key);
     if (this.#completed.has(key)) return;
-    this.#makeRoom();
+    this.#evictIdle();
     this.#completed.add(key, unixMs, group);
   }
 
-  #makeRoom(): void {
+  #evictIdle(): void {
     if (this.size < this.#most) return;
     (this.#answered.size > 0 ? this.#answered : this.#completed).dropOne();
   }

@@ -115,7 +115,7 @@ Deno.test("what is forgotten is always the oldest of the greediest, never comple
     const memory = new ReplayMemory(most);
     let model: { i: number; from: number; since: number; isDone: boolean }[] = [];
     let now = NOW;
-    const makeRoom = () => {
+    const evictIdle = () => {
       if (model.length < most) return;
       const isDone = model.every((entry) => entry.isDone);
       const kind = model.filter((entry) => entry.isDone === isDone);
@@ -136,7 +136,7 @@ Deno.test("what is forgotten is always the oldest of the greediest, never comple
     steps.forEach(({ from, completes, waits }, i) => {
       now += waits;
       model = model.filter(({ since }) => now - since < 250_000);
-      const losers = makeRoom();
+      const losers = evictIdle();
       assert(memory.isNew(random(i), now, String(from)));
       after(losers);
       const entry = { i, from, since: now, isDone: completes };

@@ -4,8 +4,8 @@ import type { CipherName } from "../../../contract/cipher.ts";
 import { packClose, packSetup } from "./frames.ts";
 import {
   alreadyOver,
-  Held,
-  type LinkParty,
+  type HandshakeConfig,
+  InputBuffer,
   type LinkSession,
   makeSession,
   overwrite,
@@ -36,11 +36,11 @@ import {
 } from "./setup.ts";
 
 /** The server's end, from a client's hello that was found right and fresh. */
-export class ServerLink implements Disposable {
-  readonly #party: LinkParty;
+export class ServerHandshake implements Disposable {
+  readonly #party: HandshakeConfig;
   readonly #hello: Uint8Array;
   readonly #padding: number;
-  readonly #held = new Held();
+  readonly #held = new InputBuffer();
   readonly #pair: ReturnType<KeyExchange["newKeyPair"]>;
   readonly #ns: Uint8Array;
   readonly #rs: Uint8Array;
@@ -55,7 +55,7 @@ export class ServerLink implements Disposable {
   #isOver = false;
 
   /** `hello` is the client's 16 bytes, `padding` the p that it says. */
-  constructor(party: LinkParty, o: { hello: Uint8Array; padding: number; unixMs: number }) {
+  constructor(party: HandshakeConfig, o: { hello: Uint8Array; padding: number; unixMs: number }) {
     this.#party = party;
     this.#hello = o.hello.slice();
     this.#padding = o.padding;

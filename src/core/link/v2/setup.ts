@@ -37,7 +37,7 @@ export interface Offer {
 const SHORTEST_DEAD_TIME = 3;
 
 /** How the client's carrier belongs to a session (TLVs 05 to 09), and to a client (TLV 80). */
-export interface Belonging {
+export interface SessionIdentity {
   /** One per process of the client. */
   readonly instance: Uint8Array;
   readonly session: Uint8Array;
@@ -50,7 +50,7 @@ export interface Belonging {
 }
 
 /** The client's setup: what it offers, and which session it belongs to. */
-export interface ClientSetup extends Offer, Belonging {}
+export interface ClientSetup extends Offer, SessionIdentity {}
 
 /** The server's setup; a resume is answered by its own number and proof. */
 export interface ServerSetup {

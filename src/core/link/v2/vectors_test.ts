@@ -6,10 +6,10 @@ import type { CipherName } from "../../../contract/cipher.ts";
 import vectors from "../../../../tests/vector/link-v2.json" with { type: "json" };
 import { makePureCipher } from "../../cipher/pure_cipher.ts";
 import { packClose } from "./frames.ts";
-import { ServerLink } from "./server_handshake.ts";
-import { ClientLink } from "./client_handshake.ts";
+import { ServerHandshake } from "./server_handshake.ts";
+import { ClientHandshake } from "./client_handshake.ts";
 import type { ClientIdentity } from "./identity.ts";
-import type { LinkParty, LinkSession } from "./handshake.ts";
+import type { HandshakeConfig, LinkSession } from "./handshake.ts";
 import { readClientHello, readServerHello, timeUnits } from "./hello.ts";
 import { resumeProof, sealText } from "./key_schedule.ts";
 import { RECORD_HEADER, RECORD_TAG, type RecordOpener, RecordSealer } from "./record.ts";
@@ -70,7 +70,7 @@ function drawn(value: number): Uint8Array {
   return new Uint8Array([value >>> 24, value >>> 16, value >>> 8, value]);
 }
 
-function party(c: Case, side: "client" | "server", rng: LinkParty["rng"]): LinkParty {
+function party(c: Case, side: "client" | "server", rng: HandshakeConfig["rng"]): HandshakeConfig {
   return {
     s: fromHex(c.S),
     makeCipher: makePureCipher,
@@ -82,12 +82,12 @@ function party(c: Case, side: "client" | "server", rng: LinkParty["rng"]): LinkP
   };
 }
 
-function clientOf(c: Case): ClientLink {
+function clientOf(c: Case): ClientHandshake {
   const pads = c.p > 0;
   const rng = pads
     ? scripted(drawn(c.p), fromHex(c.client_r), fromHex(c.p_bytes), drawn(c.client_padding))
     : scripted(fromHex(c.client_r), new Uint8Array(), drawn(c.client_padding));
-  return new ClientLink(party(c, "client", rng), {
+  return new ClientHandshake(party(c, "client", rng), {
     belonging: {
       instance: fromHex(c.instance),
       session: fromHex(c.session),
@@ -105,9 +105,9 @@ function clientOf(c: Case): ClientLink {
   });
 }
 
-function serverOf(c: Case): ServerLink {
+function serverOf(c: Case): ServerHandshake {
   const rng = scripted(fromHex(c.server_r), drawn(c.server_padding));
-  return new ServerLink(party(c, "server", rng), {
+  return new ServerHandshake(party(c, "server", rng), {
     hello: fromHex(c.client_hello),
     padding: c.p,
     unixMs: c.server_unix_ms,
@@ -241,7 +241,7 @@ for (const t of vectors.times) {
     assert.equal(timeUnits(t.peer_unix_ms), t.peer_time_units);
     const c = vectors.cases[0]!;
     const rng = scripted(fromHex(c.client_r), new Uint8Array());
-    using client = new ClientLink(party(c, "client", rng), {
+    using client = new ClientHandshake(party(c, "client", rng), {
       belonging: { instance: fromHex(c.instance), session: fromHex(c.session), carrier: 1 },
       pads: false,
       unixMs: () => t.peer_unix_ms,

@@ -1,4 +1,4 @@
-import { fewBytes } from "../../../base/small_alloc.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
 
 /** Room for most: a longer message has an array of its size. */
 const USUAL = 64;
@@ -6,7 +6,7 @@ const USUAL = 64;
 /** The SOCKS message that is being read: never more than its length says, so memory is bounded. */
 export class SocksMessage {
   readonly #most: number;
-  bytes: Uint8Array = fewBytes(USUAL);
+  bytes: Uint8Array = allocSmall(USUAL);
   length = 0;
 
   /** `most`: bytes of the longest message. */

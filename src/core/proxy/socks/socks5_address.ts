@@ -1,6 +1,6 @@
 import { formatIp, formatIpv4At, ipBytes } from "../../../base/addr.ts";
 import { readU16, utf8, writeU16 } from "../../../base/bytes.ts";
-import { fewBytes } from "../../../base/small_alloc.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
 import { fromLatin1 } from "../../../base/latin1.ts";
 import { makeTarget, type Target, withoutBrackets } from "../../../base/target.ts";
 
@@ -51,7 +51,7 @@ export function packAddress(
   const ip = ipBytes(host);
   const text = ip ?? utf8(host);
   const textAt = lead + (ip === null ? 2 : 1);
-  const bytes = fewBytes(textAt + text.length + 2);
+  const bytes = allocSmall(textAt + text.length + 2);
   bytes[lead] = ip === null ? NAME : ip.length === 4 ? IPV4 : IPV6;
   if (ip === null) bytes[lead + 1] = text.length;
   bytes.set(text, textAt);

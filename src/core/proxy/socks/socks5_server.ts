@@ -1,6 +1,6 @@
 import { type HostPort, ipBytes } from "../../../base/addr.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
-import { fewBytes } from "../../../base/small_alloc.ts";
+import { allocSmall } from "../../../base/small_alloc.ts";
 import { type Failure, socks5Code } from "../failure.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
 import { SocksMessage } from "./message_buffer.ts";
@@ -183,7 +183,7 @@ export class Socks5Server {
 }
 
 function pair(first: number, second: number): Uint8Array {
-  const bytes = fewBytes(2);
+  const bytes = allocSmall(2);
   bytes[0] = first;
   bytes[1] = second;
   return bytes;

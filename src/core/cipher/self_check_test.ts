@@ -1,6 +1,6 @@
 import { match, strictEqual } from "node:assert/strict";
 import type { Cipher, CipherFactory } from "../../contract/cipher.ts";
-import { findDisagreement } from "./self_test.ts";
+import { findDisagreement } from "./self_check.ts";
 import { makePureCipher } from "./pure_cipher.ts";
 
 Deno.test("findDisagreement() has nothing to say of the pure implementation", () => {
