@@ -78,6 +78,8 @@ export const ATTACKS = {
   tiny: () => repeated(Uint8Array.of(0x01, 0x80, 0, 0, 1, 0x45)),
   /** A record for each frame of two bytes. */
   records: () => Uint8Array.of(0x80, 0x00),
+  /** A packet and new keys in each record. */
+  rekeys: () => Uint8Array.of(0x01, 0x80, 0, 0, 1, 0x45, 0x05),
   /** Padding alone. */
   padding: () => new Uint8Array(MAX_RECORD_TEXT),
 } as const satisfies Record<string, () => Uint8Array>;
@@ -102,6 +104,11 @@ export async function attack(
     isOpen = false;
   })();
   const text = ATTACKS[kind]();
+  const record = () => {
+    const sealed = sealText(session.sealer, text);
+    if (kind === "rekeys") session.sealer.rekey();
+    return sealed;
+  };
   const perWrite = Math.max(1, Math.floor(16_384 / text.length));
   const began = performance.now();
   let records = 0;
@@ -109,9 +116,7 @@ export async function attack(
   let ended = "its time was over";
   try {
     while (isOpen && performance.now() - began < o.seconds * 1000) {
-      const bytes = concat(
-        ...Array.from({ length: perWrite }, () => sealText(session.sealer, text)),
-      );
+      const bytes = concat(...Array.from({ length: perWrite }, record));
       await writeAll(conn, bytes);
       records += perWrite;
       sent += bytes.length;

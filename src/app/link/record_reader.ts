@@ -17,6 +17,12 @@ import { ReceiveBuffer } from "./receive_buffer.ts";
 const OTHERS = 64;
 
 /**
+ * A piece in the middle of a super-packet that has at least so many bytes is a part of it; a shorter
+ * one is counted as a control frame. Senders that cut in two have no middle.
+ */
+const LEAST_PIECE = 1024;
+
+/**
  * Records of version 2 as they come, opened where they were read, and the packets in them. Every
  * other frame goes to `deal`, in its place; it says whether frames may still follow.
  */
@@ -32,8 +38,10 @@ export class RecordReader {
   /** Where the pieces go, from the first one on: lent with the packet until the next read. */
   #pieces: Uint8Array | null = null;
   #ended = false;
-  /** Frames since they were asked for that carry no packet, beyond one filler for each that does. */
+  /** Frames since they were asked for that carry no packet, beyond one filler before each that does. */
   #strays = 0;
+  /** 1 when a filler of the open record has come whose packet may still follow, else 0. */
+  #fillersAhead = 0;
 
   constructor(
     session: Pick<LinkSession, "opener" | "firstFrames" | "rest">,
@@ -93,6 +101,7 @@ export class RecordReader {
     const most = into.offset.length;
     let count = 0;
     let others = 0;
+    let fillers = 0;
     into.bytes = this.#buffer.bytes;
     while (!frames.isAtEnd && count < most && others < OTHERS && !this.#ended) {
       const type = frames.bytes[frames.at];
@@ -105,15 +114,27 @@ export class RecordReader {
         if (flags !== 0 && count > 0) break; // pieces make a batch of their own
         frames.at += 2;
         if (flags === 0 && this.#piecesLength < 0) this.#give(into, count++, VIRTIO_NET_HEADER);
-        else if (this.#takePiece(flags, into)) return into.count;
-        else others++;
+        else if (this.#takePiece(flags, into)) {
+          count = 1;
+          break;
+        } else others++;
       } else {
-        this.#ended = !this.#deal(readFrame(frames));
+        const frame = readFrame(frames);
+        this.#ended = !this.#deal(frame);
         others++;
+        if (frame === null) fillers++;
+        else this.#strays++;
       }
     }
-    if (others > count) this.#strays += others - count;
+    this.#countFillers(fillers, count);
     return into.count = count;
+  }
+
+  /** A batch may end between a filler and its packet: that filler is counted with the next batch. */
+  #countFillers(fillers: number, packets: number): void {
+    const over = this.#fillersAhead + fillers - packets;
+    this.#fillersAhead = over > 0 && !this.#frames.isAtEnd ? 1 : 0;
+    if (over > 0) this.#strays += over - this.#fillersAhead;
   }
 
   /** How many frames without a packet have come since the last call. */
@@ -144,6 +165,7 @@ export class RecordReader {
     const pieces = this.#pieces ??= new Uint8Array(2 * VIRTIO_NET_HEADER + MAX_SUPER_PACKET);
     const at = 2 * VIRTIO_NET_HEADER;
     const have = continues ? this.#piecesLength : 0;
+    if (continues && isMore && length < LEAST_PIECE) this.#strays++;
     if (!continues) pieces.set(frames.take(VIRTIO_NET_HEADER), VIRTIO_NET_HEADER);
     if (have + length > MAX_SUPER_PACKET) {
       throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");

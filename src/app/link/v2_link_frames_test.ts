@@ -183,6 +183,51 @@ Deno.test("a flood of control frames ends the session, whatever they are; a burs
   }
 });
 
+Deno.test("what carries packets is no flood: fillers before many, two pieces of each, long ones", async () => {
+  const many = Array.from(
+    { length: 128 },
+    () => ({ packet: RANDOM.subarray(0, 52), header: null }),
+  );
+  const acks = v2Pair({ near: ABLE, far: UNABLE });
+  const batches = Array.from({ length: 600 }, () => layOutAs(acks.near.room, many));
+  assert.equal((await carry(acks, batches)).length, 76_800);
+
+  const long = { packet: RANDOM.subarray(0, 65_524), header };
+  const pieces = v2Pair();
+  const sending = (async () => {
+    for (let i = 0; i < 700; i++) await pieces.near.send(layOutAs(pieces.near.room, [long]));
+    await pieces.near.stream.closeWrite();
+  })();
+  assert.equal((await receiveAll(pieces.far)).length, 700);
+  await sending;
+
+  const piece = (flags: number, length: number) =>
+    concat(
+      Uint8Array.of(2, flags, 0x80, 0, length >>> 8, length),
+      flags === 1 ? header : new Uint8Array(),
+      RANDOM.subarray(0, length),
+    );
+  const small = v2Pair();
+  const text = concat(piece(1, 0), piece(3, 1_024), piece(2, 0));
+  const speaking = speak(small, Array.from({ length: 700 }, () => text))
+    .then(() => small.near.stream.closeWrite());
+  assert.equal((await receiveAll(small.far)).length, 700);
+  await speaking;
+});
+
+Deno.test("a packet beside them makes pings, new keys and tiny pieces no cheaper", async () => {
+  const packet = Uint8Array.of(1, 0x80, 0, 0, 1, 0x45);
+  const tiny = concat(Uint8Array.of(2, 1, 0), header, Uint8Array.of(2, 3, 0, 2, 2, 1, 0x45));
+  for (const text of [concat(packet, ping), concat(packet, Uint8Array.of(5)), tiny]) {
+    const pair = v2Pair();
+    await speak(pair, Array.from({ length: 600 }, () => text), () => text.at(-1) === 5);
+    const into = makePackets(0);
+    assert.throws(() => {
+      while (pair.far.recvNow(into) !== undefined);
+    }, { kind: "protocol", message: /too many control frames/ });
+  }
+});
+
 /** How many records came back to the near end. */
 async function receivedPongs(pair: ReturnType<typeof v2Pair>): Promise<number> {
   const into = makePackets(0);
