@@ -13,6 +13,9 @@ import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
 import { Reader } from "../../base/varint.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
+/** New keys cost as much as so many other frames; an honest peer changes them once an hour. */
+const REKEY_COST = 8;
+
 /** So many frames that are no packets are dealt with at a time: each may cost as much as one. */
 const OTHERS = 64;
 
@@ -123,7 +126,7 @@ export class RecordReader {
         this.#ended = !this.#deal(frame);
         others++;
         if (frame === null) fillers++;
-        else this.#strays++;
+        else this.#strays += frame.kind === "rekey" ? REKEY_COST : 1;
       }
     }
     this.#countFillers(fillers, count);
