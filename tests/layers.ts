@@ -20,6 +20,21 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
   mod: { layers: ["base", "contract", "core", "ffi", "io", "cli"], packages: null },
 };
 
+/**
+ * Rooms of src/app: what each may import besides itself. Services (tun, proxy) and transports (hop,
+ * tt) never import each other: they meet in `system`, which may import all.
+ */
+const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
+  loop: [],
+  net: ["loop"],
+  link: ["loop", "net"],
+  hop: ["loop", "net", "link"],
+  tt: ["loop", "net", "link", "hop"],
+  tun: ["loop", "net"],
+  proxy: ["loop", "net"],
+  system: ["loop", "net", "link", "hop", "tt", "tun", "proxy"],
+};
+
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */
 const PURE: readonly (Layer | null)[] = ["base", "contract", "core", "app"];
 
@@ -59,6 +74,18 @@ function layerOf(path: string): Layer | null {
   return layer !== undefined && Object.hasOwn(MAY_IMPORT, layer) ? layer as Layer : null;
 }
 
+/** The room of a file of src/app; "" for one that is in none. */
+function roomOf(path: string): string {
+  return /^src\/app\/([^/]+)\//.exec(path)?.[1] ?? "";
+}
+
+/** Why a file of src/app may not import another one, or null when it may. */
+function roomRefusal(path: string, target: string): string | null {
+  const [from, to] = [roomOf(path), roomOf(target)];
+  if (from === to || ROOM_MAY_IMPORT[from]?.includes(to) === true) return null;
+  return `app/${from} may not import app/${to}`;
+}
+
 function isTest(path: string): boolean {
   return path.startsWith("tests/") || path.endsWith("_test.ts");
 }
@@ -75,6 +102,7 @@ function refusal(path: string, specifier: string, typeOnly: boolean): string | n
   if (layer === "cli" && target === "deno.json") return null; // the version is told once, there
   const to = target === null ? null : layerOf(target);
   if (to === null) return `${layer} may not import ${specifier}: it is in no layer`;
+  if (layer === "app" && to === "app") return roomRefusal(path, target!);
   if (to === layer || rule.layers.includes(to)) return null;
   if (!rule.types?.includes(to)) return `${layer} may not import ${to}`;
   return typeOnly ? null : `${layer} may import ${to} only by \`import type\``;
@@ -104,6 +132,13 @@ const imports: Deno.lint.Rule = {
     };
     return {
       Program(node) {
+        const isApp = layerOf(path) === "app";
+        if (isApp && !Object.hasOwn(ROOM_MAY_IMPORT, roomOf(path))) {
+          context.report({
+            node,
+            message: "this folder is in no room of app: see tests/layers.ts",
+          });
+        }
         if (!path.startsWith("src/") || layerOf(path) !== null) return;
         context.report({ node, message: "this folder is in no layer: see tests/layers.ts" });
       },

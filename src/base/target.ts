@@ -144,3 +144,8 @@ export function targetIp(target: Target): Uint8Array | null {
 export function sameTarget(a: Target, b: Target): boolean {
   return a.host === b.host && a.port === b.port;
 }
+
+/** The target in words for the log, or "none". */
+export function targetText(target: Target | null): string {
+  return target === null ? "none" : formatTarget(target);
+}

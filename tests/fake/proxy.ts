@@ -5,13 +5,10 @@ import type { Logger, LogRecord } from "../../src/base/log.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Dialer, Stream } from "../../src/contract/stream.ts";
-import {
-  DEFAULT_LIMITS,
-  type NamedKey,
-  type ProxyHost,
-  type ProxyLimits,
-  type TtWire,
-} from "../../src/app/system/proxy_options.ts";
+import { DEFAULT_LIMITS, type ProxyLimits } from "../../src/app/net/connection_limits.ts";
+import type { NamedKey } from "../../src/app/system/proxy_options.ts";
+import type { ProxyHost } from "../../src/app/net/proxy_host.ts";
+import type { TtConfig } from "../../src/app/tt/config.ts";
 import { runProxyClient } from "../../src/app/system/proxy_client.ts";
 import { serveProxy } from "../../src/app/system/proxy_server.ts";
 import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
@@ -228,7 +225,7 @@ export class ProxyWorld implements AsyncDisposable {
     streams: CountedStreams,
     log: Logger,
     signal: AbortSignal,
-  ): ProxyHost & { wire: TtWire; limits: ProxyLimits } {
+  ): ProxyHost & { wire: TtConfig; limits: ProxyLimits } {
     return {
       dialer: o.dialer ?? asKernel(streams.dialer(host)),
       resolver: o.resolver ?? { resolve: this.#resolve },

@@ -10,9 +10,6 @@ import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
 import type { RekeyLimits } from "./v2_link.ts";
 
-/** The whole handshake, in milliseconds (docs/ttun-v1.md, "Conversation"). */
-export const HANDSHAKE_DEADLINE = 10_000;
-
 /** Which versions an end speaks. `auto` finds out which one the peer does. */
 export type WireMode = "auto" | "v1" | "v2";
 

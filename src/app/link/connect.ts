@@ -11,7 +11,8 @@ import { HELLO_SIZE, V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
-import { HANDSHAKE_DEADLINE, linkParty, type PeerLink, type WireSecrets } from "./config.ts";
+import { linkParty, type PeerLink, type WireSecrets } from "./config.ts";
+import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
 
 /**
  * A server of version 1 that has another client keeps a newcomer waiting; one that rejects a key or

@@ -1,5 +1,26 @@
 import type { Logger } from "../../base/log.ts";
-import type { ProxyLimits } from "../system/proxy_options.ts";
+
+/** Limits of a proxy's resources. */
+export interface ProxyLimits {
+  /** Connections at once. */
+  readonly total: number;
+  /** Of these from one IPv4 address, or one IPv6 /64. */
+  readonly perAddress: number;
+  /** A connection without a byte either way for so long is closed; Infinity = never. */
+  readonly idleMs: number;
+  /** Silence after which a connection of which one way has ended is closed. */
+  readonly halfClosedMs: number;
+  /** For a target to answer, its name's resolution included. */
+  readonly connectMs: number;
+}
+
+export const DEFAULT_LIMITS: ProxyLimits = {
+  total: 16_384,
+  perAddress: 8192, // a client, with all its programs behind it, is one address
+  idleMs: 3_600_000,
+  halfClosedMs: 300_000, // for programs that end their input and wait for a long answer
+  connectMs: 10_000,
+};
 
 /** Descriptors for listeners, name servers, files and strangers: what clients do takes none of them. */
 const RESERVE = 256;

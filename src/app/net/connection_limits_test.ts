@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { limitsFor } from "./connection_limits.ts";
-import { DEFAULT_LIMITS } from "../system/proxy_options.ts";
+import { DEFAULT_LIMITS } from "./connection_limits.ts";
 
 Deno.test("connections at once are as many as descriptors allow, with some kept for other uses", () => {
   const { log, records } = keptLog(new FakeClock());

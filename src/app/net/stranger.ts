@@ -1,5 +1,7 @@
 import type { Rng } from "../../contract/host.ts";
-import { HANDSHAKE_DEADLINE } from "../link/config.ts";
+
+/** The whole handshake, in milliseconds (docs/ttun-v1.md, "Conversation"). */
+export const HANDSHAKE_DEADLINE = 10_000;
 
 /**
  * Why a connection is none of ours. It is told nothing: its bytes are read and thrown away, so

@@ -4,8 +4,8 @@ import { frontOf } from "../../core/proxy/detect.ts";
 import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
-import { formatTarget, type Target } from "../../base/target.ts";
-import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import type { ServedEvents } from "../net/served_events.ts";
+import type { FrontOptions } from "./inbound_options.ts";
 import { driveHttp } from "./http_inbound.ts";
 import type { RelayCount } from "../net/relay.ts";
 import { SocksDriver } from "./socks_inbound.ts";
@@ -18,7 +18,7 @@ export function serveFront(
   client: Stream,
   first: Uint8Array,
   o: FrontOptions,
-  events: FrontEvents,
+  events: ServedEvents,
 ): boolean {
   switch (frontOf(first[0]!)) {
     case "socks5": {
@@ -47,7 +47,7 @@ async function serveHttp(
   client: Stream,
   first: Uint8Array,
   o: FrontOptions,
-  events: FrontEvents,
+  events: ServedEvents,
 ): Promise<RelayCount> {
   // Until the first request.
   using deadline = o.relays.options.clock.after(o.requestMs, () => client.reset());
@@ -62,9 +62,4 @@ async function serveHttp(
       events.onTarget(target);
     },
   });
-}
-
-/** For the log. */
-export function targetText(target: Target | null): string {
-  return target === null ? "none" : formatTarget(target);
 }

@@ -7,8 +7,10 @@ import type { Target } from "../../base/target.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
-import { serveFront, targetText } from "./inbound.ts";
-import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import { targetText } from "../../base/target.ts";
+import type { ServedEvents } from "../net/served_events.ts";
+import { serveFront } from "./inbound.ts";
+import type { FrontOptions } from "./inbound_options.ts";
 import type { LoginLimit } from "./login_limit.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
@@ -34,7 +36,7 @@ export interface ProgramHost {
 const NO_DELAY = { noDelay: true };
 
 /** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
-export class InboundConnection implements FrontEvents, Holder {
+export class InboundConnection implements ServedEvents, Holder {
   readonly #host: ProgramHost;
   readonly #stream: Stream;
   readonly #onOver: () => void;

@@ -1,8 +1,7 @@
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
-import type { NameOwner } from "../net/dial_host.ts";
 import type { Connect } from "../net/direct_outbound.ts";
-import type { RelayCount, Relays } from "../net/relay.ts";
+import type { Relays } from "../net/relay.ts";
 
 /** What the clients of a proxy have in common. */
 export interface FrontOptions {
@@ -23,15 +22,4 @@ export interface FrontOptions {
    * what it says first then goes along with the wish, and a target that cannot be reached resets it.
    */
   readonly isEager?: (target: Target) => boolean;
-}
-
-/** What becomes of one client. */
-export interface FrontEvents extends NameOwner {
-  onTarget(target: Target): void;
-  /** Why there is no connection to it. */
-  onRefused(thrown: unknown): void;
-  /** Both ways have ended; the stream is the caller's to close, here as below. Returns as OnReady. */
-  onEnd(count: RelayCount): boolean | void;
-  /** {ProtocolError} what is no request; {ConnectError} why there is no target; {TtunError} */
-  onFailure(error: unknown): void;
 }

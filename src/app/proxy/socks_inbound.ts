@@ -6,7 +6,8 @@ import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
-import type { FrontEvents, FrontOptions } from "./inbound_options.ts";
+import type { ServedEvents } from "../net/served_events.ts";
+import type { FrontOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
 
@@ -29,7 +30,7 @@ export class SocksDriver implements DialEvents {
   readonly #client: Stream;
   readonly #machine: Socks5Server | Socks4Server;
   readonly #o: FrontOptions;
-  readonly #events: FrontEvents;
+  readonly #events: ServedEvents;
   readonly #answers: ReplyBuffer;
   readonly #count: RelayCount = { up: 0, down: 0 };
   /** Until there is a whole request. */
@@ -45,7 +46,7 @@ export class SocksDriver implements DialEvents {
     client: Stream,
     machine: Socks5Server | Socks4Server,
     o: FrontOptions,
-    events: FrontEvents,
+    events: ServedEvents,
   ) {
     this.#client = client;
     this.#machine = machine;

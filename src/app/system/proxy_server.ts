@@ -23,6 +23,7 @@ import { PortHopper } from "../hop/port_hopper.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
+import { serveFront } from "../proxy/inbound.ts";
 import { type CarrierHost, ServerConnection } from "../tt/server_connection.ts";
 
 /** How long a client that has shown the password may take to say what it wants. */
@@ -107,6 +108,7 @@ class ProxyServer {
       served: quota.taken,
       pending: this.#strangers.size + this.#idle.size,
     }));
+    const front = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
     this.#carriers = {
       ...o,
       mostText: o.wire.mostText,
@@ -114,7 +116,7 @@ class ProxyServer {
       random: this.#random,
       quota,
       pending: this.#idle,
-      front: { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS },
+      serve: (stream, first, events) => serveFront(stream, first, front, events),
       rejected: this.#rejected,
       tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
     };

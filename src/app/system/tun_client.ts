@@ -18,7 +18,7 @@ import { droppedSince, type PacketService } from "../tun/packet_service.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { connectLink, type ServerMemory } from "../link/connect.ts";
-import { PathChanged, ServerPaths } from "../net/server_paths.ts";
+import { PathChanged, ServerPaths } from "../link/server_paths.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./tun_session.ts";
 import type { PeerLink, WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";

@@ -13,17 +13,17 @@ import { acceptLoop } from "../net/accept_loop.ts";
 import { acceptLink, type AdmittedLink, type Candidate } from "../link/accept.ts";
 import { Occupants } from "../link/occupants.ts";
 import { fallSilent } from "../net/fall_silent.ts";
-import { ClientPaths } from "../net/client_paths.ts";
+import { ClientPaths } from "../link/client_paths.ts";
 import { addressGroup, HalfOpen, type PendingLimits } from "../net/half_open.ts";
 import { ExclusiveSlot, type SlotHolder } from "../link/exclusive_slot.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { droppedSince, type Member, type PacketService } from "../tun/packet_service.ts";
 import { SlotPool } from "../link/slot_pool.ts";
-import { Stranger, strangerDeadline } from "../net/stranger.ts";
+import { HANDSHAKE_DEADLINE, Stranger, strangerDeadline } from "../net/stranger.ts";
 import { discard } from "../net/discard.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { runSession, sessionFacts, warnOfV1 } from "./tun_session.ts";
-import { HANDSHAKE_DEADLINE, type WireSecrets } from "../link/config.ts";
+import type { WireSecrets } from "../link/config.ts";
 
 /** Clients come seldom and strangers by thousands: packets have their turn behind a few of them. */
 const ACCEPTED_A_TURN = 2;

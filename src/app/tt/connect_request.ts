@@ -11,7 +11,8 @@ import {
 } from "../../core/proxy/socks/socks5_client.ts";
 import type { Target } from "../../base/target.ts";
 import { ConnectError, toConnectError } from "../net/direct_outbound.ts";
-import type { ProxyLimits, TtWire } from "../system/proxy_options.ts";
+import type { ProxyLimits } from "../net/connection_limits.ts";
+import type { TtConfig } from "./config.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import type { TtStream } from "./tt_stream.ts";
 
@@ -56,7 +57,7 @@ export interface Contender {
 /** What all of a client's share. */
 export interface AskingHost {
   readonly clock: Clock;
-  readonly wire: TtWire;
+  readonly wire: TtConfig;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;
   /** What the carriers live under. */

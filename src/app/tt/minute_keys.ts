@@ -1,6 +1,6 @@
 import { FrameSecrets } from "../../core/tt/frame.ts";
 import { type MinuteKeys, TtKeys } from "../../core/tt/keys.ts";
-import type { TtWire } from "../system/proxy_options.ts";
+import type { TtConfig } from "./config.ts";
 
 /** Minutes that are kept though no connection has them: those that a server tries, and a few more. */
 const KEPT = 8;
@@ -50,14 +50,14 @@ class Loan implements Borrowed {
  */
 export class MinuteKeyCache implements Disposable {
   readonly #keys: TtKeys;
-  readonly #wire: Pick<TtWire, "cipher" | "makeCipher">;
+  readonly #wire: Pick<TtConfig, "cipher" | "makeCipher">;
   /** The one that was asked for longest ago first. */
   readonly #entries = new Map<number, Entry>();
   /** The last of them. */
   #newest: Entry | null = null;
 
   /** `password`: UTF-8, copied. */
-  constructor(password: Uint8Array, wire: Pick<TtWire, "cipher" | "makeCipher">) {
+  constructor(password: Uint8Array, wire: Pick<TtConfig, "cipher" | "makeCipher">) {
     this.#keys = new TtKeys(password);
     this.#wire = wire;
   }

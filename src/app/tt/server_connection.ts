@@ -2,7 +2,7 @@ import { ProtocolError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Logger } from "../../base/log.ts";
-import type { Target } from "../../base/target.ts";
+import { type Target, targetText } from "../../base/target.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
@@ -11,8 +11,7 @@ import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import type { Admitted } from "./first_frame_reader.ts";
-import { serveFront, targetText } from "../proxy/inbound.ts";
-import type { FrontEvents, FrontOptions } from "../proxy/inbound_options.ts";
+import type { ServedEvents } from "../net/served_events.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
@@ -37,7 +36,12 @@ export interface CarrierHost {
   readonly quota: Quota;
   /** Carriers that nobody uses: they make room for others, and no strangers are counted with them. */
   readonly pending: HalfOpen;
-  readonly front: FrontOptions;
+  /**
+   * Serves one connection, which begins with `first` (lent for this call), as a listener on this host
+   * serves a local program: what runs over a tt connection is the same SOCKS or HTTP that a program
+   * speaks to its proxy. Returns as OnReady.
+   */
+  readonly serve: (stream: Stream, first: Uint8Array, events: ServedEvents) => boolean;
   readonly rejected: RateLimitedLog;
   /** Why something did not come about, or has ended: for the log. */
   readonly tell: (thrown: unknown, peer: string, owner: string) => void;
@@ -47,7 +51,7 @@ export interface CarrierHost {
  * A carrier whose client has shown the password: serves its connections, one behind the other
  * (docs/tt-v1.md, 7). By callbacks, as SocksDriver is.
  */
-export class ServerConnection implements FrontEvents, Holder {
+export class ServerConnection implements ServedEvents, Holder {
   readonly #host: CarrierHost;
   readonly #stream: Stream;
   readonly #admitted: Admitted;
@@ -86,7 +90,7 @@ export class ServerConnection implements FrontEvents, Holder {
 
   /** The next connection, which begins so (lent for this call). */
   #serve(first: Uint8Array): boolean {
-    const { quota, clock, rejected, front } = this.#host;
+    const { quota, clock, rejected, serve } = this.#host;
     this.#place = quota.take(this.#stream.remote, this);
     if (this.#place === null) {
       rejected.warn("no place for another connection", { peer: this.#peer });
@@ -96,7 +100,7 @@ export class ServerConnection implements FrontEvents, Holder {
     }
     this.#since = clock.now();
     this.#target = null;
-    return serveFront(this.#text, first, front, this);
+    return serve(this.#text, first, this);
   }
 
   onTarget(target: Target): void {

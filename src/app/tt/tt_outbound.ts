@@ -31,7 +31,9 @@ import { type Carrier, CARRIER_TUNING, IdlePool } from "./idle_pool.ts";
 import { type Connect, ConnectError } from "../net/direct_outbound.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import type { Borrowed, MinuteKeyCache } from "./minute_keys.ts";
-import type { ProxyHost, ProxyLimits, TtWire } from "../system/proxy_options.ts";
+import type { ProxyHost } from "../net/proxy_host.ts";
+import type { ProxyLimits } from "../net/connection_limits.ts";
+import type { TtConfig } from "./config.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import { TtStream } from "./tt_stream.ts";
 
@@ -52,7 +54,7 @@ function isSpent({ once, isSent }: Wish): boolean {
 }
 
 export interface TtDialerOptions extends ProxyHost {
-  readonly wire: TtWire;
+  readonly wire: TtConfig;
   readonly server: string;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;

@@ -1,6 +1,6 @@
 import { formatIp, parseIp, readIpv6 } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
+import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { parseRule } from "../../core/proxy/acl.ts";

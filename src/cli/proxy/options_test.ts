@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
+import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { formatAddr, formatCidr } from "../../base/addr.ts";
 import { parseArgs } from "../command/args.ts";
 import { COMMANDS } from "../command/commands.ts";

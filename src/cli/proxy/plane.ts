@@ -1,5 +1,7 @@
 import { limitsFor } from "../../app/net/connection_limits.ts";
-import type { ProxyHost, ProxyLimits, TtWire } from "../../app/system/proxy_options.ts";
+import type { ProxyHost } from "../../app/net/proxy_host.ts";
+import type { ProxyLimits } from "../../app/net/connection_limits.ts";
+import type { TtConfig } from "../../app/tt/config.ts";
 import { runProxyClient } from "../../app/system/proxy_client.ts";
 import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
@@ -135,7 +137,7 @@ async function runEnd(
   isOwn: (ip: Uint8Array) => boolean,
 ): Promise<void> {
   const { end } = config;
-  const wire: TtWire = {
+  const wire: TtConfig = {
     cipher: config.cipher,
     makeCipher: ciphers.factory,
     range: config.range,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_LIMITS } from "../../app/system/proxy_options.ts";
+import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { parseArgs } from "../command/args.ts";
 import { PROXY_SERVER_OPTIONS } from "./options.ts";
 import { isLoopback, settingsOf } from "./settings.ts";

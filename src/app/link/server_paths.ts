@@ -4,7 +4,7 @@ import { onAbort, type Scope } from "../../base/scope.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
-import type { PeerLink } from "../link/config.ts";
+import type { PeerLink } from "./config.ts";
 
 /** Addresses of documentation (RFC 5737, RFC 3849): the way to anywhere, while no other is known. */
 const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];

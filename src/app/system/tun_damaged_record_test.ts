@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
-import type { Dialer, Stream } from "../contract/stream.ts";
+import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import type { Dialer, Stream } from "../../contract/stream.ts";
 
 /** A client's first connection, in the hands of somebody on its way. */
 class Tapped {

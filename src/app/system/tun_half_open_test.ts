@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { keptLog } from "../../tests/fake/log.ts";
-import { seededRng } from "../../tests/fake/rng.ts";
-import { UNABLE } from "../../tests/fake/v2_pair.ts";
-import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../tests/fake/vpn.ts";
-import { TtunError } from "../base/errors.ts";
-import type { Stream } from "../contract/stream.ts";
-import { connectLink } from "./link/connect.ts";
-import { DEFAULT_PENDING } from "./net/half_open.ts";
+import { keptLog } from "../../../tests/fake/log.ts";
+import { seededRng } from "../../../tests/fake/rng.ts";
+import { UNABLE } from "../../../tests/fake/v2_pair.ts";
+import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { connectLink } from "../link/connect.ts";
+import { DEFAULT_PENDING } from "../net/half_open.ts";
 
 function connect(world: VpnWorld, host: string): Promise<Stream> {
   const { signal } = new AbortController();

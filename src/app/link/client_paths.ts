@@ -4,9 +4,9 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
-import type { Candidate } from "../link/accept.ts";
-import type { PeerLink } from "../link/config.ts";
-import { untilAborted, watchSegments } from "./watch_segments.ts";
+import type { Candidate } from "./accept.ts";
+import type { PeerLink } from "./config.ts";
+import { untilAborted, watchSegments } from "../net/watch_segments.ts";
 
 /** The server's paths to its clients: which segment sizes pass there. */
 export class ClientPaths {

@@ -1,0 +1,11 @@
+import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
+import type { PortRange } from "../../core/hop/port_range.ts";
+
+/** Settings of the tt protocol: cipher and port range must be the same at both ends. */
+export interface TtConfig {
+  readonly cipher: CipherName;
+  readonly makeCipher: CipherFactory;
+  readonly range: PortRange;
+  /** The longest text of a frame (`--mtu`); undefined = as long as the peer takes. */
+  readonly mostText: number | undefined;
+}
