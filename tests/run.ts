@@ -8,6 +8,7 @@ import { type ChildOptions, runChild, textOf } from "./runner/child.ts";
 import { provideExtras } from "./runner/extras.ts";
 import { readJunit, type Tally } from "./runner/junit.ts";
 import {
+  isWaiting,
   JOBS,
   type Kind,
   type KindName,
@@ -148,12 +149,14 @@ async function runFiles(
   if (kind.namespace) await fetchFor(files, limits);
   const parts = partsOf(files, kind.split);
   const isAlone = parts.length === 1;
-  const takeParts = async () => {
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+  const waiting = parts.filter(isWaiting);
+  const working = parts.filter((part) => !isWaiting(part));
+  const takeFrom = async (queue: string[][]) => {
+    for (let part = queue.shift(); part !== undefined; part = queue.shift()) {
       await runPart(kind, part, isAlone, limits, extra);
     }
   };
-  await Promise.all(Array.from({ length: JOBS }, takeParts));
+  await Promise.all([takeFrom(waiting), ...Array.from({ length: JOBS }, () => takeFrom(working))]);
 }
 
 /** One process. What it prints is shown as it comes when it is alone, else as a whole at its end. */

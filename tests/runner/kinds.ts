@@ -112,7 +112,29 @@ export const PACKAGE_OF: Record<string, string> = {
 export const JOBS = 2;
 
 /** Files that take longest: they begin first, or one of them is waited for at the end. */
-const SLOW = ["wire", "traffic", "liveness", "failure", "offload", "outage", "many", "setup"];
+const SLOW = ["failure", "traffic", "binary", "wire", "offload", "many", "setup", "identity"];
+
+/**
+ * Files that wait nearly all the time, for a deadline or a dead peer: they run beside the others, one
+ * at a time.
+ */
+const WAITING = [
+  "liveness",
+  "wire_strangers",
+  "wire_replay",
+  "outage",
+  "proxy_strangers",
+  "debugger",
+];
+
+/** Whether a part of a run waits nearly all the time: it takes no place of another one. */
+export function isWaiting(part: readonly string[]): boolean {
+  return part.every((path) => path.startsWith("tests/e2e/") && WAITING.includes(nameOf(path)));
+}
+
+function nameOf(path: string): string {
+  return /([^/]*)_test\.ts$/.exec(path)?.[1] ?? "";
+}
 
 /** The parts of a run that are processes of their own, in the order in which they begin. */
 export function partsOf(files: readonly string[], split: Kind["split"]): string[][] {
@@ -123,7 +145,7 @@ export function partsOf(files: readonly string[], split: Kind["split"]): string[
       return Array.from({ length: JOBS }, (_, job) => files.filter((_, i) => i % JOBS === job));
     case "files": {
       const rank = (path: string) => {
-        const at = SLOW.indexOf(/([^/]*)_test\.ts$/.exec(path)?.[1] ?? "");
+        const at = SLOW.indexOf(nameOf(path));
         return at < 0 ? SLOW.length : at;
       };
       return files.toSorted((a, b) => rank(a) - rank(b)).map((file) => [file]);

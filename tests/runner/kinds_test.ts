@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { kindOf, KINDS, PACKAGE_OF, partsOf } from "./kinds.ts";
+import { isWaiting, kindOf, KINDS, PACKAGE_OF, partsOf } from "./kinds.ts";
 
 Deno.test("kinds: a file's place and name tell its kind", () => {
   const paths = [
@@ -22,9 +22,23 @@ Deno.test("kinds: each program's package is known", () => {
 });
 
 Deno.test("kinds: every file is in one part, those that take long begin first", () => {
-  const files = ["a_test.ts", "tests/e2e/traffic_test.ts", "b_test.ts", "tests/e2e/wire_test.ts"];
+  const files = [
+    "a_test.ts",
+    "tests/e2e/traffic_test.ts",
+    "b_test.ts",
+    "tests/e2e/failure_test.ts",
+  ];
   deepEqual(partsOf(files, "no"), [files]);
   deepEqual(partsOf(files, "halves"), [["a_test.ts", "b_test.ts"], [files[1], files[3]]]);
   const [first, second, ...others] = partsOf(files, "files");
   deepEqual([first, second, ...others], [[files[3]], [files[1]], ["a_test.ts"], ["b_test.ts"]]);
+});
+
+Deno.test("kinds: files that only wait are told from those that work", () => {
+  deepEqual(
+    ["tests/e2e/liveness_test.ts", "tests/e2e/wire_test.ts", "src/app/link/liveness_test.ts"].map(
+      (path) => isWaiting([path]),
+    ),
+    [true, false, false],
+  );
 });
