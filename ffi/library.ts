@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 
-/** The C library of Linux by the names that the loader knows: glibc's, then musl's. */
+/** File names of the Linux C library for the loader: glibc's, then musl's. */
 export const LINUX_LIBC = [
   "libc.so.6",
   "libc.so",
@@ -8,18 +8,21 @@ export const LINUX_LIBC = [
   "libc.musl-aarch64.so.1",
 ] as const;
 
-/** The C library of macOS. */
+/** File names of the macOS C library for the loader. */
 export const DARWIN_LIBC = ["/usr/lib/libSystem.B.dylib"] as const;
 
-/** A dynamic library and its symbols. Dispose closes it: no symbol may be called after. */
+/**
+ * A dynamic library and its symbols. Dispose closes it; its symbols must not be called afterwards.
+ */
 export interface Library<S extends Deno.ForeignLibraryInterface> extends Disposable {
   readonly path: string;
   readonly symbols: Deno.StaticForeignLibraryInterface<S>;
 }
 
 /**
- * Opens the first of `names` that is there with all symbols. Opened on call, never on import.
- * @throws {TtunError} `system` when none can be opened, with every loader's reason as the cause.
+ * Opens the first library of `names` that can be loaded and has all symbols of `table`.
+ * @throws {TtunError} `system` if none can be opened; the cause holds the loader's error for each
+ * name.
  */
 export function openLibrary<S extends Deno.ForeignLibraryInterface>(
   names: readonly string[],

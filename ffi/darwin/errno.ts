@@ -1,8 +1,8 @@
 import { type ErrnoName, NativeError } from "../linux/errno.ts";
 
 /**
- * macOS's errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34
- * they are Linux's but for EAGAIN; from 35 on nothing is the same.
+ * macOS errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34
+ * they equal Linux's, except EAGAIN; from 35 on they all differ.
  */
 export const DarwinErrno = {
   EPERM: 1,
@@ -48,7 +48,10 @@ const NAMES = new Map<number, string>(
   Object.entries(DarwinErrno).map(([name, number]) => [number, name]),
 );
 
-/** A system call of macOS that failed: what handles a NativeError handles it, by the same names. */
+/**
+ * A failed macOS system call. `is` takes the same names as NativeError, so handlers need not know
+ * the system.
+ */
 export class DarwinError extends NativeError {
   constructor(call: string, errno: number) {
     super(call, errno);

@@ -3,14 +3,15 @@ import { DarwinErrno, DarwinError } from "./errno.ts";
 import { DARWIN_LIBC, openLibrary } from "../library.ts";
 
 /**
- * The calls of macOS's libSystem that ttun makes. `fcntl` and `ioctl` are variadic: on arm64 macOS
- * the arguments behind the named ones lie on the stack (Apple, "Writing ARM64 code for Apple
- * platforms": variadic functions), on x86-64 the third is in a register as ever. So the argument is
- * given twice, as the third and as the ninth parameter: eight fill the registers x0 to x7 of arm64,
- * the ninth is the first on the stack. Each machine looks at one of the two.
+ * The macOS libSystem calls that ttun makes. `fcntl` and `ioctl` are variadic. On arm64 macOS
+ * variadic arguments are passed on the stack (Apple, "Writing ARM64 code for Apple platforms":
+ * variadic functions); on x86-64 the third argument is in a register as usual. The argument is
+ * therefore passed twice, as the third and as the ninth parameter: eight parameters fill the arm64
+ * registers x0 to x7, and the ninth is the first on the stack. Each architecture reads one of the
+ * two.
  */
 export const LIBSYSTEM_TABLE = {
-  // int *__error(void): where errno of this thread is (errno.h)
+  // int *__error(void): the address of this thread's errno (errno.h)
   __error: { parameters: [], result: "pointer" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -30,20 +31,22 @@ export const LIBSYSTEM_TABLE = {
     parameters: ["i32", "u64", "buffer", "usize", "usize", "usize", "usize", "usize", "buffer"],
     result: "i32",
   },
-  // int poll(struct pollfd *fds, nfds_t count, int timeout), on a thread of Deno's pool; nfds_t is
-  // unsigned int here (poll.h).
+  // int poll(struct pollfd *fds, nfds_t count, int timeout), on a thread of Deno's pool. nfds_t is
+  // unsigned int on macOS (poll.h).
   poll: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type LibSystemSymbols = Deno.StaticForeignLibraryInterface<typeof LIBSYSTEM_TABLE>;
 
-/** fcntl.h of macOS */
+/** Constants of macOS's fcntl.h. */
 const F_SETFD = 2;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 const O_NONBLOCK = 0x4;
 
-/** libSystem with errno made usable. Use it in the thread that opened it: errno belongs to a thread. */
+/**
+ * libSystem with access to errno. Use it only in the thread that opened it: errno is per thread.
+ */
 export class LibSystem implements Disposable {
   readonly call: LibSystemSymbols;
   readonly #errno: () => number;
@@ -55,18 +58,24 @@ export class LibSystem implements Disposable {
     this.#close = close;
   }
 
-  /** errno of the synchronous call that has just returned -1. */
+  /** The errno of the synchronous call that has just returned -1. */
   get errno(): number {
     return this.#errno();
   }
 
-  /** @throws {DarwinError} when `result` is negative; otherwise gives it back. */
+  /**
+   * Returns `result`.
+   * @throws {DarwinError} if `result` is negative.
+   */
   check(name: string, result: number): number {
     if (result < 0) throw new DarwinError(name, this.errno);
     return result;
   }
 
-  /** Makes a call again for as long as a signal interrupts it. */
+  /**
+   * Repeats a call while a signal interrupts it (EINTR). Returns its result, -1 on any other
+   * error.
+   */
   retry(make: () => number): number {
     for (;;) {
       const result = make();
@@ -74,12 +83,12 @@ export class LibSystem implements Disposable {
     }
   }
 
-  /** ioctl with a struct: see the table for why it is given twice. */
+  /** ioctl with a struct argument, passed twice (see LIBSYSTEM_TABLE). */
   ioctl(fd: number, request: bigint, argument: Uint8Array<ArrayBuffer>): number {
     return this.call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
   }
 
-  /** Calls on it return EAGAIN instead of waiting, and programs that are started do not get it. */
+  /** Makes calls on `fd` return EAGAIN instead of blocking, and sets close-on-exec. */
   makeNonBlocking(fd: number): void {
     this.#fcntl(fd, F_SETFL, O_NONBLOCK);
     this.#fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -95,7 +104,10 @@ export class LibSystem implements Disposable {
   }
 }
 
-/** @throws {TtunError} `system` where this is not macOS. */
+/**
+ * Opens libSystem.
+ * @throws {TtunError} `system` if this is not macOS.
+ */
 export function openLibSystem(): LibSystem {
   const library = openLibrary(DARWIN_LIBC, LIBSYSTEM_TABLE);
   const at = library.symbols.__error();

@@ -1,7 +1,10 @@
 import { cString } from "../linux/libc.ts";
 import type { LibSystem } from "./libsystem.ts";
 
-/** xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h, bsd/net/if_utun.h */
+/**
+ * Constants of xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h,
+ * bsd/net/if_utun.h.
+ */
 const PF_SYSTEM = 32;
 const AF_SYSTEM = PF_SYSTEM;
 const SOCK_DGRAM = 2;
@@ -14,21 +17,23 @@ const UTUN_CONTROL_NAME = "com.apple.net.utun_control";
 const UTUN_OPT_IFNAME = 2;
 const IFNAMSIZ = 16; // net/if.h
 
-/** Each packet follows the address family that it is of, a u32 in network order. */
+/** Bytes before each packet: its address family, a u32 in network byte order. */
 export const UTUN_PREFIX = 4;
-/** bsd/sys/socket.h */
+/** Address families of macOS (bsd/sys/socket.h). */
 export const DARWIN_AF_INET = 2;
 export const DARWIN_AF_INET6 = 30;
 
-/** An open utun device: whole IP packets behind a prefix, one to a read or write, non-blocking. */
+/**
+ * An open, non-blocking utun device. Each read or write is one whole IP packet behind its prefix.
+ */
 export interface Utun {
   readonly fd: number;
   readonly name: string;
 }
 
 /**
- * Makes the device `utunN` for that unit, or the first free one. It goes when the descriptor is
- * closed, which the caller owns.
+ * Creates the device `utunN` for that unit, or the first free one. The caller owns the descriptor;
+ * closing it removes the device.
  * @throws {DarwinError} call `connect`: EPERM (not root), EBUSY (another program has the unit);
  * call `CTLIOCGINFO`: ENOENT (no utun in this kernel); call `socket`: EMFILE, ENFILE
  */
@@ -48,14 +53,14 @@ export function openUtun(lib: LibSystem, unit: number | undefined): Utun {
   }
 }
 
-/** struct ctl_info: what is asked for is the number of the control with that name. */
+/** struct ctl_info, a request for the number of the control named `com.apple.net.utun_control`. */
 export function packCtlInfo(): Uint8Array<ArrayBuffer> {
   const info = new Uint8Array(CTL_INFO_SIZE);
   info.set(cString(UTUN_CONTROL_NAME), 4);
   return info;
 }
 
-/** struct sockaddr_ctl of sys/kern_control.h; both of macOS's machines are little-endian. */
+/** struct sockaddr_ctl (sys/kern_control.h). Both macOS architectures are little-endian. */
 export function packSockaddrCtl(id: number, unit: number | undefined): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(SOCKADDR_CTL_SIZE);
   const view = new DataView(bytes.buffer);

@@ -2,7 +2,7 @@ import { equal, ok } from "node:assert/strict";
 import { test } from "../../tests/check.ts";
 import { LIBSYSTEM_TABLE } from "./libsystem.ts";
 
-/** fcntl.h of Linux: the function is variadic there as well. */
+/** Linux's fcntl.h; fcntl is variadic there as well. */
 const F_DUPFD = 0;
 
 test({

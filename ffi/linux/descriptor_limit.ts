@@ -1,13 +1,12 @@
 import type { Libc } from "./libc.ts";
 
-/** sys/resource.h; struct rlimit is two u64: what holds, and what it can be raised to. */
+/** sys/resource.h. struct rlimit is two u64: the soft and the hard limit. */
 const RLIMIT_NOFILE = 7;
 const UNLIMITED = 2n ** 64n - 1n;
 
 /**
- * Raises the number of descriptors that this process may have to what it can be without a privilege
- * (RLIMIT_NOFILE's hard limit). Returns how many that are; Infinity where there is no limit, or it
- * cannot be told.
+ * Raises this process's descriptor limit (RLIMIT_NOFILE) to its hard limit, which needs no
+ * privilege. Returns the limit in descriptors; Infinity if there is none or it cannot be read.
  */
 export function raiseDescriptorLimit(libc: Libc): number {
   const limits = new BigUint64Array(2);
@@ -16,7 +15,7 @@ export function raiseDescriptorLimit(libc: Libc): number {
   const [soft, hard] = limits as unknown as [bigint, bigint];
   if (soft < hard) {
     limits[0] = hard;
-    // Where it is refused the old limit holds.
+    // If setrlimit fails, the old limit stays in force.
     if (libc.call.setrlimit(RLIMIT_NOFILE, bytes) !== 0) limits[0] = soft;
   }
   return limits[0] === UNLIMITED ? Infinity : Number(limits[0]);

@@ -1,7 +1,7 @@
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
-/** sys/epoll.h */
+/** Constants of sys/epoll.h and sys/eventfd.h. */
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
@@ -15,30 +15,29 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
-/** What wakes the waiter: that bytes or the end came, and that there is room; both edge triggered. */
+/** Events for input, end of stream and writability, edge-triggered. */
 export const WATCH_EDGES = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
-/** The same without room. */
+/** Events for input and end of stream, edge-triggered. */
 export const WATCH_INPUT = (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET) >>> 0;
-/** That there is something to read, for as long as that is so. */
+/** Event for input, level-triggered: reported for as long as there is something to read. */
 export const WATCH_LEVEL = EPOLLIN;
 
-/** struct epoll_event is packed on x86-64 alone: u32 events, u64 data. */
+/** struct epoll_event: u32 events, u64 data. It is packed on x86-64 only. */
 const PACKED = Deno.build.arch === "x86_64";
 const EVENT_SIZE = PACKED ? 12 : 16;
 const DATA_AT = PACKED ? 4 : 8;
 
-/** How many events one wait takes at the most. */
+/** Most events that one wait returns. */
 const MAX_EVENTS = 256;
 
 /**
- * An epoll instance that also holds an eventfd, so that another thread can end a wait.
- * Each descriptor is known by a token (u32 > 0) of the caller's, never by its number, which the
- * kernel uses again.
+ * An epoll instance with an eventfd, which lets another thread end a wait. The caller identifies
+ * each descriptor by a token (u32 > 0), never by its number, which the kernel reuses.
  */
 export class Epoll implements Disposable {
   readonly #libc: Libc;
   readonly #fd: number;
-  /** Writing 8 bytes to it ends the wait; it stays owned by this object. */
+  /** Writing 8 bytes to this eventfd ends the wait. This object owns it. */
   readonly wakeFd: number;
   readonly #events = new Uint8Array(EVENT_SIZE * MAX_EVENTS);
   readonly #view = new DataView(this.#events.buffer);
@@ -59,12 +58,15 @@ export class Epoll implements Disposable {
     this.#control(EPOLL_CTL_ADD, this.wakeFd, 0, EPOLLIN);
   }
 
-  /** @throws {NativeError} EPERM for what cannot be watched (plain files), ENOSPC, ENOMEM */
+  /**
+   * Watches a descriptor.
+   * @throws {NativeError} EPERM if it cannot be watched (plain files), ENOSPC, ENOMEM
+   */
   add(fd: number, token: number, watch: number): void {
     this.#control(EPOLL_CTL_ADD, fd, token, watch);
   }
 
-  /** Watches otherwise from now on; where something is there already, that is an event. */
+  /** Changes the watched events. Conditions that already hold are reported as new events. */
   change(fd: number, token: number, watch: number): void {
     this.#control(EPOLL_CTL_MOD, fd, token, watch);
   }
@@ -75,7 +77,9 @@ export class Epoll implements Disposable {
     this.#libc.check("epoll_ctl", this.#libc.call.epoll_ctl(this.#fd, operation, fd, this.#one));
   }
 
-  /** Waits in this thread; `timeoutMs` -1 = for ever. Returns how many events `each` can visit. */
+  /**
+   * Waits in this thread; `timeoutMs` -1 means for ever. Returns the number of events for `each`.
+   */
   wait(timeoutMs: number): number {
     const { call, errno } = this.#libc;
     const count = call.epoll_wait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
@@ -85,14 +89,16 @@ export class Epoll implements Disposable {
     throw new NativeError("epoll_wait", why);
   }
 
-  /** Waits in another thread. Must have settled before this object is disposed of: wake it. */
+  /**
+   * Waits in another thread. Must have settled before this object is disposed of; `wake` ends it.
+   */
   async waitAsync(timeoutMs: number): Promise<number> {
     const { call } = this.#libc;
     const count = await call.epoll_wait_async(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
-    return Math.max(0, count); // errno is not to be had here; the only failure in practice is EINTR
+    return Math.max(0, count); // errno cannot be read here; the only failure in practice is EINTR
   }
 
-  /** Visits the events of the last wait; token 0 is a wake-up, whose count is taken back first. */
+  /** Visits the events of the last wait. Token 0 is a wake-up; its eventfd count is reset first. */
   each(count: number, visit: (token: number, events: number) => void): void {
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_SIZE;
@@ -114,5 +120,5 @@ export class Epoll implements Disposable {
   }
 }
 
-/** What an eventfd takes: a u64 that is added to its count. */
+/** The u64 1, which a write adds to an eventfd's count. */
 export const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);

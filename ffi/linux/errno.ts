@@ -1,4 +1,4 @@
-/** Linux errno numbers (asm-generic/errno.h: the same on x86-64 and arm64) that ttun acts on. */
+/** Linux errno numbers that ttun acts on (asm-generic/errno.h: the same on x86-64 and arm64). */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,
@@ -51,7 +51,7 @@ const NAMES = new Map<number, ErrnoName>(
   (Object.keys(Errno) as ErrnoName[]).map((name) => [Errno[name], name]),
 );
 
-/** A system call that failed: its name and the kernel's errno. Adapters translate it, once. */
+/** A failed system call: its name and the kernel's errno. Adapters translate it, once. */
 export class NativeError extends Error {
   override readonly name = "NativeError";
   readonly call: string;

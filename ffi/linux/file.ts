@@ -1,13 +1,13 @@
 import { Errno } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
 
-/** fcntl.h: the same on x86-64 and arm64. */
+/** Constants of fcntl.h: the same on x86-64 and arm64. */
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 
-/** struct statx (linux/stat.h), as far as it is read here. */
+/** Offsets and sizes of the fields of struct statx (linux/stat.h) that are read here, in bytes. */
 const STATX_SIZE = 256;
 const STATX_MTIME_CTIME_INO_SIZE = 0x40 | 0x80 | 0x100 | 0x200;
 const STX_INO = 32;
@@ -19,12 +19,13 @@ const STX_DEVICE = 136;
 const PIECE = 65_536;
 
 /**
- * A text that differs when a file is changed or replaced (device, inode, size and times); null when
- * there is none. Needs no permission of Deno's, so it works after those were given up.
+ * Returns a text that changes when the file is changed or replaced (device, inode, size and
+ * times); null if the file does not exist. Needs no Deno permission, so it works after they were
+ * given up.
  */
 export function fileStamp(libc: Libc, path: string): string | null {
   const { statx } = libc.call;
-  // musl has it since 1.2.5 only: without, a file that is there is always another one.
+  // musl has statx since 1.2.5 only. Without it, every call reports an existing file as changed.
   if (statx === null) return readFile(libc, path, 1) === null ? null : `${unknown++}`;
   const bytes = new Uint8Array(STATX_SIZE);
   if (statx(AT_FDCWD, cString(path), 0, STATX_MTIME_CTIME_INO_SIZE, bytes) < 0) {
@@ -39,7 +40,10 @@ export function fileStamp(libc: Libc, path: string): string | null {
 
 let unknown = 0;
 
-/** The first `most` bytes of a file, or null when it cannot be opened. Never waits for a pipe. */
+/**
+ * Returns the first `most` bytes of a file, or null if it cannot be opened or read. Does not block
+ * on a FIFO.
+ */
 export function readFile(libc: Libc, path: string, most: number): Uint8Array | null {
   const fd = libc.call.open(cString(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return null;

@@ -5,7 +5,7 @@ import { Process } from "../../tests/process.ts";
 const url = (file: string) => JSON.stringify(new URL(file, import.meta.url).href);
 
 test("file: one that another user may not look at is there all the same, and a missing one is not", async () => {
-  const folder = Deno.makeTempDirSync({ prefix: "ttun-file-" }); // root's alone
+  const folder = Deno.makeTempDirSync({ prefix: "ttun-file-" }); // accessible only to root
   try {
     Deno.writeTextFileSync(`${folder}/resolv.conf`, "nameserver 127.0.0.1\n");
     const script = `

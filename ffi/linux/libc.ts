@@ -3,8 +3,8 @@ import { Errno, NativeError } from "./errno.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 
 /**
- * The POSIX and Linux calls that ttun makes. Lengths are `usize` and given as bigint: a JS number
- * there takes a slow path. Results that fit are declared `i32`, where -1 stays -1.
+ * The POSIX and Linux calls that ttun makes. Lengths are `usize`, passed as bigint because a JS
+ * number takes a slow path there. Results that fit are declared `i32`, so that -1 stays -1.
  */
 const TABLE = {
   // int *__errno_location(void)
@@ -19,9 +19,9 @@ const TABLE = {
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   // int ioctl(int fd, unsigned long request, void *arg)
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
-  // The same with a number as its argument.
+  // ioctl with a number as its argument
   tunSetOffload: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
-  // int kill(pid_t pid, int signal); a negative pid is a process group
+  // int kill(pid_t pid, int signal); a negative pid means a process group
   kill: { parameters: ["i32", "i32"], result: "i32" },
   // int getrlimit(int resource, struct rlimit *limits)
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
@@ -44,7 +44,7 @@ const TABLE = {
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   shutdown: { parameters: ["i32", "i32"], result: "i32" },
-  // unsigned int if_nametoindex(const char *name); 0 = there is none
+  // unsigned int if_nametoindex(const char *name); 0 = no such interface
   if_nametoindex: { parameters: ["buffer"], result: "u32" },
   // char *if_indextoname(unsigned int index, char *name); name has IF_NAMESIZE bytes
   if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
@@ -56,7 +56,7 @@ const TABLE = {
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   // int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
-  // The same on a thread of Deno's pool: about 23 µs more, and the event loop goes on meanwhile.
+  // epoll_wait on a thread of Deno's pool: costs about 23 µs more, but the event loop keeps running
   epoll_wait_async: {
     name: "epoll_wait",
     parameters: ["i32", "buffer", "i32", "i32"],
@@ -67,9 +67,9 @@ const TABLE = {
   initgroups: { parameters: ["buffer", "u32"], result: "i32" },
   setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
   setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
-  // int prctl(int option, unsigned long, …): for this thread alone
+  // int prctl(int option, unsigned long, …): affects this thread only
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
-  // int capget(cap_user_header_t header, cap_user_data_t data): for this thread alone
+  // int capget(cap_user_header_t header, cap_user_data_t data): for this thread only
   capget: { parameters: ["buffer", "buffer"], result: "i32" },
   capset: { parameters: ["buffer", "buffer"], result: "i32" },
   // struct passwd *getpwnam(const char *name)
@@ -80,12 +80,13 @@ const IF_NAMESIZE = 16;
 
 export type LibcSymbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
-/** libc with errno made usable. Use it in the thread that opened it: errno belongs to a thread. */
+/** libc with access to errno. Use it only in the thread that opened it: errno is per thread. */
 export class Libc implements Disposable {
   readonly call: LibcSymbols;
   /**
-   * `errno[0]` is what the synchronous call that has just returned -1 failed with. Take it once, and
-   * before any function is called: the engine may then make system calls, which set it as well.
+   * `errno[0]` is the error of the synchronous call that has just returned -1. Read it once and
+   * before any function is called: the JavaScript engine makes system calls of its own, which
+   * change it.
    */
   readonly errno: Int32Array;
   readonly #library: Library<typeof TABLE>;
@@ -98,13 +99,19 @@ export class Libc implements Disposable {
     this.errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
   }
 
-  /** @throws {NativeError} when `result` is negative; otherwise gives it back. */
+  /**
+   * Returns `result`.
+   * @throws {NativeError} if `result` is negative.
+   */
   check(name: string, result: number): number {
     if (result < 0) throw new NativeError(name, this.errno[0]!);
     return result;
   }
 
-  /** Makes a call again for as long as a signal interrupts it; -errno where it fails. */
+  /**
+   * Repeats a call while a signal interrupts it (EINTR). Returns its result, or -errno on any
+   * other error.
+   */
   retry(make: () => number): number {
     for (;;) {
       const result = make();
@@ -114,7 +121,10 @@ export class Libc implements Disposable {
     }
   }
 
-  /** @throws {NativeError} ENODEV for what is neither an interface's name nor a number */
+  /**
+   * Returns the index of an interface given by name or number.
+   * @throws {NativeError} ENODEV if `zone` is neither
+   */
   interfaceIndex(zone: string): number {
     const index = this.call.if_nametoindex(cString(zone));
     if (index > 0) return index;
@@ -122,7 +132,7 @@ export class Libc implements Disposable {
     throw new NativeError("if_nametoindex", Errno.ENODEV);
   }
 
-  /** The number itself where there is no such interface any more. */
+  /** Returns the interface's name, or the number as text if there is no such interface any more. */
   interfaceName(index: number): string {
     const room = new Uint8Array(IF_NAMESIZE);
     if (this.call.if_indextoname(index, room) === null) return String(index);
@@ -134,12 +144,15 @@ export class Libc implements Disposable {
   }
 }
 
-/** Opens the system's libc. @throws {TtunError} `system` where there is no Linux libc. */
+/**
+ * Opens the system's libc.
+ * @throws {TtunError} `system` if there is no Linux libc.
+ */
 export function openLibc(): Libc {
   return new Libc(openLibrary(LINUX_LIBC, TABLE));
 }
 
-/** `text` as the NUL-ended bytes that C wants. */
+/** Encodes `text` as a NUL-terminated C string (UTF-8). */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }

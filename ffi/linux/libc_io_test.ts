@@ -30,7 +30,7 @@ test("libc: retry goes on while signals interrupt, and keeps the errno that ende
     return -1;
   };
   const result = libc.retry(fail);
-  libc.errno[0] = Errno.ENOENT; // as the engine's own calls do, at any time
+  libc.errno[0] = Errno.ENOENT; // the engine's own calls can do this at any time
   deepEqual([result, errnos.length], [-Errno.ECONNREFUSED, 1]);
   equal(libc.retry(() => 5), 5);
 });

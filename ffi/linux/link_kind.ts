@@ -13,15 +13,21 @@ const IFLA_TUN_NUM_QUEUES = 8;
 /** linux/if_tun.h */
 const IFF_TAP = 0x0002;
 
-/** A link's kind, as its driver reports it (IFLA_LINKINFO; TUN details since Linux 4.17). */
+/**
+ * A network interface's kind as its driver reports it (IFLA_LINKINFO; TUN details since Linux
+ * 4.17).
+ */
 export interface LinkKind {
-  /** The driver's word: "tun", "veth", …; a tap device is "tap" here. */
+  /** The driver's name: "tun", "veth", …; "tap" for a TUN driver's tap device. */
   readonly kind: string;
-  /** How many queues of a TUN device with several are attached to programs. */
+  /** For a multi-queue TUN device: the number of queues that programs have attached to. */
   readonly queues?: number;
 }
 
-/** null where there is no such link, or its driver does not tell. */
+/**
+ * Returns the kind of the interface `name`; null if there is no such interface or its kind is
+ * unknown.
+ */
 export function linkKind(libc: Libc, name: string): LinkKind | null {
   using netlink = new Netlink(libc);
   const body = new Uint8Array([
@@ -36,7 +42,7 @@ export function linkKind(libc: Libc, name: string): LinkKind | null {
   return null;
 }
 
-/** The kind in the body of an RTM_NEWLINK message. */
+/** Reads the kind from the body of an RTM_NEWLINK message. */
 export function readKind(body: Uint8Array): LinkKind | null {
   const info = attributes(body.subarray(IFINFO_SIZE)).get(IFLA_LINKINFO);
   if (info === undefined) return null;

@@ -26,9 +26,9 @@ import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
 /**
  * rtnetlink (RFC 3549; linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h, linux/if_link.h):
- * links, addresses and routes without the `ip` program. All integers are in host order, which on
- * every machine that Deno runs on is little-endian. Layouts of routes are in netlink_route.ts, of
- * notifications in netlink_monitor.ts.
+ * links, addresses and routes without the `ip` program. All integers are in host byte order, which
+ * is little-endian on every machine that Deno runs on. netlink_route.ts has the layouts of routes,
+ * netlink_monitor.ts those of notifications.
  */
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
@@ -78,15 +78,15 @@ export interface LinkState {
   readonly name: string;
   readonly mtu: number;
   readonly up: boolean;
-  /** There is a carrier: what is sent there arrives somewhere. */
+  /** The link has a carrier: its medium is connected. */
   readonly carrier: boolean;
-  /** A link without a medium, as TUN devices and WireGuard's are. */
+  /** A link without a link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
   readonly isTunnel: boolean;
 }
 
 /**
- * How a new route stands to one that has the same target and metric: `only` is refused then,
- * `before` is taken first while both stay (IPv4).
+ * How to add a route when one with the same target and metric exists: `only` fails with EEXIST;
+ * `before` keeps both and gives the new one preference (IPv4).
  */
 export type RouteMode = "only" | "before";
 
@@ -95,16 +95,19 @@ const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
   before: NLM_F_CREATE,
 };
 
-/** Most requests for a list that keeps changing while the kernel sends it. */
+/** Most attempts to get a consistent list that keeps changing while the kernel sends it. */
 const LIST_ATTEMPTS = 4;
 
-/** An address of a link; with `peer`, point to point: `peer` and its prefix are what is on the other side. */
+/**
+ * An address of a link. With `peer` it is point-to-point: `peer` and its prefix name the other
+ * side.
+ */
 export interface LinkAddress {
   readonly local: Cidr;
   readonly peer?: Cidr | undefined;
 }
 
-/** What `setLink` changes; what is absent stays. */
+/** Changes for `setLink`; absent properties stay as they are. */
 export interface LinkChange {
   mtu?: number;
   up?: boolean;
@@ -112,7 +115,7 @@ export interface LinkChange {
   queueLength?: number;
 }
 
-/** One rtnetlink socket. Every call waits for the kernel's answer, which is there at once. */
+/** An rtnetlink socket. Every call blocks until the kernel answers, which it does at once. */
 export class Netlink implements Disposable {
   readonly #libc: Libc;
   readonly #fd: number;
@@ -126,12 +129,16 @@ export class Netlink implements Disposable {
       "socket",
       libc.call.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE),
     );
-    // Lists then hold only what was asked for; an older kernel tells all, and it is sorted out here.
+    // With strict checking, lists hold only the entries asked for. Older kernels send all; they are
+    // filtered here.
     const on = u32(1);
     libc.call.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on, on.length);
   }
 
-  /** @throws {NativeError} ENODEV where there is no such link */
+  /**
+   * Returns a link by name or index.
+   * @throws {NativeError} ENODEV if there is no such link
+   */
   link(which: string | number): LinkState {
     const head = new Uint8Array(IFINFO_SIZE);
     if (typeof which === "number") view(head).setInt32(4, which, true);
@@ -142,9 +149,10 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * `gsoMaxSize`: the largest super-packet that the kernel makes for the device, in bytes.
-   * `queueLength`: how many packets it keeps for who reads the device.
-   * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device cannot have)
+   * Changes properties of a link. `mtu` and `gsoMaxSize` (the largest GSO packet that the kernel
+   * makes for the device) are in bytes; `queueLength` is how many packets the kernel queues for
+   * the reader of the device.
+   * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device does not support)
    */
   setLink(index: number, change: LinkChange): void {
     const head = new Uint8Array(IFINFO_SIZE);
@@ -170,7 +178,7 @@ export class Netlink implements Disposable {
       .map((message) => readAddress(message.body));
   }
 
-  /** The addresses of all links, and the index of the link that each is on. */
+  /** Returns the addresses of all links, each with its link's index. */
   allAddresses(): (LinkAddress & { readonly index: number })[] {
     return this.#list(RTM_GETADDR, new Uint8Array(IFADDR_SIZE)).map(({ body }) => ({
       ...readAddress(body),
@@ -188,12 +196,15 @@ export class Netlink implements Disposable {
     this.request(RTM_DELADDR, 0, packAddress(index, address));
   }
 
-  /** The main table's routes that lead somewhere; with `index` those to this link alone. */
+  /** Returns the unicast routes of the main table; with `index`, only those to this link. */
   routes(index?: number): Route[] {
     return this.allRoutes(index).filter(({ isUnicast }) => isUnicast);
   }
 
-  /** With those that lead nowhere, which are on no link. In the order in which they are tried. */
+  /**
+   * Like `routes`, but includes routes that refuse packets, which are on no link. In the kernel's
+   * order of preference.
+   */
   allRoutes(index?: number): Route[] {
     const head = new Uint8Array(RTMSG_SIZE);
     head[4] = RT_TABLE_MAIN;
@@ -206,8 +217,8 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * The way that the kernel sends packets to this address now (4 or 16 bytes); null where there is
-   * none. `source` is the address that they get.
+   * Returns the route that the kernel uses now for packets to this address (4 or 16 bytes), or
+   * null if there is none. Its `source` is the source address that the packets get.
    */
   lookup(address: Uint8Array, o: Lookup = {}): Route | null {
     try {
@@ -229,7 +240,7 @@ export class Netlink implements Disposable {
     this.request(RTM_DELROUTE, 0, packRoute(route));
   }
 
-  /** A list of the kernel's, as of one moment where that can be had. */
+  /** Requests a list, again if the kernel reports that it changed meanwhile (NLM_F_DUMP_INTR). */
   #list(type: number, body: Uint8Array): NetlinkMessage[] {
     for (let left = LIST_ATTEMPTS;; left--) {
       const found = this.request(type, NLM_F_DUMP, body);
@@ -239,8 +250,8 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * Sends one message and takes what comes until the acknowledgement.
-   * @throws {NativeError} whatever errno the kernel answers
+   * Sends one message and returns the messages received before the acknowledgement.
+   * @throws {NativeError} with the errno that the kernel answers
    */
   request(type: number, flags: number, body: Uint8Array): NetlinkMessage[] {
     const sequence = ++this.#sequence;
@@ -254,7 +265,7 @@ export class Netlink implements Disposable {
       );
       if (size < 0) throw new NativeError("recv", -size);
       for (const message of unpackMessages(this.#answer.slice(0, size))) {
-        if (message.sequence !== sequence) continue; // an answer to a request that failed midway
+        if (message.sequence !== sequence) continue; // late answer to a request that failed midway
         if (message.type === NLMSG_DONE) return found;
         if (message.type !== NLMSG_ERROR || message.body.length < 4) found.push(message);
         else {
@@ -276,7 +287,8 @@ function packAddress(index: number, address: LinkAddress): Uint8Array {
   const head = new Uint8Array(IFADDR_SIZE);
   head[0] = local.family === 4 ? AF_INET : AF_INET6;
   head[1] = (peer ?? local).prefix;
-  head[2] = local.family === 6 ? IFA_F_NODAD : 0; // there is nobody to ask on a point-to-point link
+  // duplicate address detection has no use on a point-to-point link
+  head[2] = local.family === 6 ? IFA_F_NODAD : 0;
   view(head).setUint32(4, index, true);
   return concat(
     head,

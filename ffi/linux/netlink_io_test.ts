@@ -8,7 +8,7 @@ import { Netlink } from "./netlink.ts";
 import { packMessage } from "./netlink_message.ts";
 import { readNetChanges } from "./netlink_monitor.ts";
 
-/** A kernel that answers from a list, and remembers what it was sent. */
+/** A Libc whose netlink socket answers from a list and records the messages sent to it. */
 function scripted(real: Libc, answers: ((sequence: number) => Uint8Array)[]) {
   const sent: string[] = [];
   let sequence = 0;
@@ -22,7 +22,7 @@ function scripted(real: Libc, answers: ((sequence: number) => Uint8Array)[]) {
         const message = bytes as Uint8Array;
         equal(BigInt(message.length), BigInt(length));
         sequence = new DataView(message.buffer).getUint32(8, true);
-        // From the type on, without the sequence: what `strace ip` shows as well.
+        // From the type on, without the sequence number, as `strace ip` shows it.
         sent.push(`${toHex(message.subarray(4, 8))} ${toHex(message.subarray(16))}`);
         return message.length;
       },
@@ -44,7 +44,7 @@ const ack = error(0);
 
 const local = (text: string) => ({ local: parseCidr(text) });
 
-/** The messages of `ip`, seen by strace: iproute2 6.15 says the same to the kernel. */
+/** Messages of `ip` (iproute2 6.15) as recorded by strace. */
 const KNOWN: [what: string, make: (netlink: Netlink) => void, sent: string][] = [
   [
     "ip address add 10.1.1.1/30",

@@ -1,6 +1,6 @@
 /**
- * Messages of rtnetlink and what they are made of (linux/netlink.h, linux/rtnetlink.h). All integers
- * are in host order, which on every machine that Deno runs on is little-endian.
+ * Encoding of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h). All integers are in host
+ * byte order, which is little-endian on every machine that Deno runs on.
  */
 const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
 
@@ -27,7 +27,7 @@ export function packMessage(
   return bytes;
 }
 
-/** The messages of one datagram; what is cut short is left out. */
+/** Returns the messages of one datagram. Stops at the first truncated one. */
 export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
   const found: NetlinkMessage[] = [];
   const header = view(bytes);
@@ -45,7 +45,9 @@ export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
   return found;
 }
 
-/** struct rtattr: u16 length (with this header), u16 type, value, padded to 4 bytes. */
+/**
+ * Encodes a struct rtattr: u16 length (including this header), u16 type, value, padded to 4 bytes.
+ */
 export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(align4(4 + value.length));
   view(bytes).setUint16(0, 4 + value.length, true);
@@ -54,7 +56,7 @@ export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuff
   return bytes;
 }
 
-/** Attribute type → value, from the bytes behind a fixed header. */
+/** Decodes the attributes that follow a fixed header: type → value (a view of `bytes`). */
 export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const header = view(bytes);
@@ -67,7 +69,7 @@ export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
   return found;
 }
 
-/** A host-order u32 as an attribute's value. */
+/** Encodes a u32 in host byte order as an attribute's value. */
 export function u32(value: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([value]).buffer);
 }

@@ -55,7 +55,7 @@ Deno.test("netlink: attributes that were packed are found again", () => {
 });
 
 Deno.test("netlink: any bytes whatever are read to an end, within their bounds", () => {
-  // Words of small numbers as well, so that a good part is taken for lengths.
+  // Also small numbers, so that many of them are taken for lengths.
   const word = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.nat(0xffff_ffff));
   const bytes = fc.tuple(fc.array(word, { maxLength: 100 }), fc.uint8Array({ maxLength: 3 }))
     .map(([words, rest]) => concat(new Uint8Array(Uint32Array.from(words).buffer), rest));

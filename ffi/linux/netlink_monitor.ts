@@ -18,7 +18,7 @@ import {
 import { type NetlinkMessage, unpackMessages, view } from "./netlink_message.ts";
 import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
 
-/** The kernel's notifications of changes (rtnetlink(7), "multicast groups"). */
+// Notifications of network changes from the kernel (rtnetlink(7), "multicast groups").
 
 const SOCK_NONBLOCK = 0o4000;
 // struct sockaddr_nl: u16 family, u16 pad, u32 port, u32 groups
@@ -31,25 +31,26 @@ const RTMGRP_IPV6_ROUTE = 0x400;
 const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
   RTMGRP_IPV6_ROUTE;
 
-/** A notification is a few hundred bytes; what a datagram has beyond this is cut off. */
+/** Receive buffer size. A notification is a few hundred bytes; a longer datagram is truncated. */
 const ROOM = 32 * 1024;
 
 /**
- * A change of a link, an address or a route of the main table. `index`: of the link it is on; of no
- * meaning for a route that leads nowhere.
+ * A change of a link, an address or a route of the main table. `index` is that of its link; it is
+ * meaningless for a route that refuses packets.
  */
 export interface NetChange {
   readonly what: "link" | "address" | "route";
   readonly index: number;
-  /** It is no more. */
+  /** True if the link, address or route was removed. */
   readonly gone: boolean;
-  /** The network that a route leads to. */
+  /** The target network of a route. */
   readonly to?: Cidr;
 }
 
 /**
- * A non-blocking socket that hears of every change; it takes no privilege. The caller owns the
- * descriptor. @throws {NativeError}
+ * Opens a non-blocking socket that receives every change; needs no privilege. The caller owns the
+ * descriptor.
+ * @throws {NativeError}
  */
 export function openNetlinkMonitor(libc: Libc): number {
   const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
@@ -66,8 +67,9 @@ export function openNetlinkMonitor(libc: Libc): number {
 const room = new Uint8Array(ROOM);
 
 /**
- * The changes of one datagram; null where there is none now. "lost": the kernel had no room for all
- * of them (ENOBUFS), so that anything may have changed. @throws {NativeError}
+ * Returns the changes of one datagram; null if none is waiting; "lost" if the kernel dropped some
+ * for lack of buffer space (ENOBUFS, ENOMEM), so anything may have changed.
+ * @throws {NativeError}
  */
 export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | null {
   const got = libc.retry(() => libc.call.recv(fd, room, BigInt(room.length), 0));
@@ -77,7 +79,7 @@ export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | n
   return unpackMessages(room.subarray(0, got)).map(readChange).filter((found) => found !== null);
 }
 
-/** null for what is no such change, and for a message that is cut short. */
+/** Returns null for other messages and for truncated ones. */
 export function readChange({ type, body }: NetlinkMessage): NetChange | null {
   switch (type) {
     case RTM_NEWLINK:

@@ -4,7 +4,7 @@ import type { ErrnoName } from "./errno.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-/** Routes in rtnetlink's messages (linux/rtnetlink.h). */
+// Routes in rtnetlink messages (linux/rtnetlink.h).
 
 // struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
 export const RTMSG_SIZE = 12;
@@ -18,7 +18,7 @@ const RTA_PREFSRC = 7;
 const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
 export const RT_TABLE_MAIN = 254;
-/** Of the routes that the kernel makes for addresses, and takes away with them. */
+/** Protocol of routes that the kernel adds with an address and removes with it. */
 export const RTPROT_KERNEL = 2;
 export const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
@@ -32,39 +32,39 @@ const RTNH_F_DEAD = 0x1;
 const RTNH_F_ONLINK = 0x4;
 const NEXTHOP_SIZE = 8; // struct rtnexthop: u16 length, u8 flags, u8 hops, i32 index; then attributes
 
-/** The way of a route behind its link. */
+/** The next hop of a route. */
 export interface NextHop {
-  /** The link's index; 0 where the route leads nowhere. */
+  /** The link's index; 0 for a route that refuses packets. */
   readonly index: number;
-  /** The router's address, of the route's family; absent where the target is on the link itself. */
+  /** The gateway's address, of the route's family; absent if the target is on the link itself. */
   readonly gateway?: Uint8Array | undefined;
-  /** RTA_VIA as it is: a router whose address is of the other family. */
+  /** The raw RTA_VIA value: a gateway whose address is of the other family. */
   readonly via?: Uint8Array | undefined;
-  /** The router is on the link though no network of the link has its address. */
+  /** The gateway is on the link although it is in none of the link's networks. */
   readonly onLink: boolean;
-  /** The source address that the route names. */
+  /** The preferred source address of the route. */
   readonly source?: Uint8Array | undefined;
 }
 
 export interface Route extends NextHop {
   readonly to: Cidr;
   readonly table: number;
-  /** 0: of all packets; else of those with this type of service. */
+  /** 0: the route is for all packets; otherwise for those with this type of service. */
   readonly tos: number;
-  /** Of routes with the same target the lowest is taken. */
+  /** The lowest metric wins among routes with the same target. */
   readonly metric: number;
-  /** Which program made it: RTPROT_… */
+  /** The kind of program that added the route: RTPROT_… */
   readonly protocol: number;
   readonly isUnicast: boolean;
-  /** It leads nowhere: blackhole, unreachable, prohibit or throw. */
+  /** The route refuses packets: blackhole, unreachable, prohibit or throw. */
   readonly isRefusal: boolean;
-  /** The address is this machine's own. */
+  /** The target is an address of this machine. */
   readonly isLocal: boolean;
-  /** The kernel passes it over: its link is down. */
+  /** The kernel ignores the route because its link is down. */
   readonly isDead: boolean;
 }
 
-/** A route of the main table as it is to be made. Without a metric it has the kernel's own choice. */
+/** A route to add to the main table. Without a metric the kernel chooses it. */
 export interface NewRoute extends Partial<NextHop> {
   readonly index: number;
   readonly to: Cidr;
@@ -73,7 +73,7 @@ export interface NewRoute extends Partial<NextHop> {
   readonly protocol?: number | undefined;
 }
 
-/** Errors by which the kernel answers a lookup when there is no way. */
+/** Errors of a lookup that mean that there is no route. */
 export const LOOKUP_FAILURES: readonly ErrnoName[] = [
   "ENETUNREACH",
   "EHOSTUNREACH",
@@ -107,15 +107,15 @@ export function packRoute(route: NewRoute): Uint8Array {
   );
 }
 
-/** Options of a lookup of the way to an address. */
+/** Options of a route lookup. */
 export interface Lookup {
-  /** Of packets from this address, one of this machine's: the kernel chooses none then. */
+  /** Source address of the packets, one of this machine's; the kernel then chooses none. */
   readonly from?: Uint8Array | undefined;
-  /** The table's entry, not what becomes of it. */
+  /** Return the matching table entry, not the resolved route. */
   readonly match?: boolean;
 }
 
-/** The question for the way to an address (4 or 16 bytes). */
+/** Encodes the lookup of the route to an address (4 or 16 bytes). */
 export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8Array {
   const head = new Uint8Array(RTMSG_SIZE);
   head[0] = familyOf(address);
@@ -126,7 +126,7 @@ export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8A
   return concat(head, attribute(RTA_DST, address), source);
 }
 
-/** Of several ways at once the first that is alive is told. */
+/** Decodes a route. Of several next hops it has the first that is alive. */
 export function readRoute(body: Uint8Array): Route {
   const family = body[0] === AF_INET ? 4 : 6;
   const found = attributes(body.subarray(RTMSG_SIZE));

@@ -7,7 +7,7 @@ import { readChange } from "./netlink_monitor.ts";
 import { readLink } from "./netlink.ts";
 import { packLookup, packRoute, readRoute } from "./netlink_route.ts";
 
-/** Bodies by the layouts of linux/rtnetlink.h: a default route, one to a host, one of two ways. */
+/** Bodies laid out as in linux/rtnetlink.h: a default route, a host route, a multipath route. */
 const VIA = "02000000fe03000100000000" + "08000500c0000201" + "0800040002000000";
 const HOST_V6 = "0a800000fe74000100000000" + "1400010020010db8000000000000000000000001" +
   "08000600" + "01000000" + "14000500fd510000000000000000000000000001" + "0800040002000000";

@@ -3,7 +3,7 @@ import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../../src/base/a
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 
-/** Linux's numbers and layouts (sys/socket.h, netinet/in.h). */
+/** Constants and layouts of Linux (sys/socket.h, netinet/in.h). */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SIZE_IN = 16; // struct sockaddr_in: u16 family (host order), u16 port, 4 address, 8 zero
@@ -11,14 +11,15 @@ const SIZE_IN6 = 28; // struct sockaddr_in6: u16 family, u16 port, u32 flow, 16 
 
 const SCOPE_AT = 24;
 
-/** Room for either address. */
+/** Bytes that hold a sockaddr of either family. */
 export const SOCKADDR_ROOM = SIZE_IN6;
 
 /**
- * Writes the sockaddr of an IP address and port to the front of `bytes` (`SOCKADDR_ROOM`).
- * `interfaces`: needed for an address with a zone.
- * @throws {TtunError} `internal` for a host that is a name: names are resolved before; {NativeError}
- * ENODEV where there is no such interface
+ * Writes the sockaddr of an IP address and port to the start of `bytes`, which must have
+ * SOCKADDR_ROOM bytes. Returns the address family and the size in bytes. An address with a zone
+ * needs `interfaces`.
+ * @throws {TtunError} `internal` if the host is a name: names must be resolved before
+ * @throws {NativeError} ENODEV if there is no such interface
  */
 export function writeSockaddr(
   addr: HostPort,
@@ -42,13 +43,13 @@ export function writeSockaddr(
   const family = ip.length === 4 ? AF_INET : AF_INET6;
   const size = ip.length === 4 ? SIZE_IN : SIZE_IN6;
   bytes.fill(0, 0, size);
-  bytes[0] = family; // of the host's order, which is little-endian wherever Deno is
+  bytes[0] = family; // host byte order, which is little-endian wherever Deno runs
   writeU16(bytes, 2, addr.port);
   bytes.set(ip, ip.length === 4 ? 4 : 8);
   return { family, size };
 }
 
-/** Interfaces by name and index. */
+/** Translates between interface names and indexes. */
 export interface Interfaces {
   interfaceIndex(zone: string): number;
   interfaceName(index: number): string;
@@ -61,7 +62,7 @@ const UNKNOWN: Interfaces = {
   interfaceName: String,
 };
 
-/** The same in an array of its own. */
+/** Like `writeSockaddr`, into a new array. */
 export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
   const room = new Uint8Array(SOCKADDR_ROOM);
   const { family, size } = writeSockaddr(addr, room);
@@ -69,8 +70,9 @@ export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Arra
 }
 
 /**
- * The address in a sockaddr; an IPv4 client of a dual-stack socket is given as IPv4 (RFC 4291,
- * 2.5.5.2), a link-local one with its zone (a number where `interfaces` are not given).
+ * Decodes the address in a sockaddr. An IPv4-mapped address, as a dual-stack socket reports it, is
+ * returned as IPv4 (RFC 4291, 2.5.5.2); a link-local one with its zone (the index if `interfaces`
+ * is not given).
  */
 export function unpackSockaddr(
   bytes: Uint8Array,
@@ -88,7 +90,7 @@ export function unpackSockaddr(
   };
 }
 
-/** The IPv4 address inside ::ffff:a.b.c.d, else the address itself. */
+/** Returns the IPv4 address inside ::ffff:a.b.c.d, any other address unchanged. */
 function unmapped(ip: Uint8Array): Uint8Array {
   const isMapped = ip.subarray(0, 10).every((byte) => byte === 0) && ip[10] === 0xff &&
     ip[11] === 0xff;

@@ -12,7 +12,7 @@ import {
 } from "./sockaddr.ts";
 
 const KNOWN = [
-  // family in host order, port in network order, address, 8 bytes of nothing
+  // family in host byte order, port in network byte order, address, 8 zero bytes
   ["127.0.0.1", 80, AF_INET, "0200" + "0050" + "7f000001" + "0000000000000000"],
   ["192.0.2.255", 65535, AF_INET, "0200" + "ffff" + "c00002ff" + "0000000000000000"],
   // family, port, flow, address, scope
@@ -78,6 +78,6 @@ Deno.test("sockaddr: a zone is the scope of a link-local address, and no other",
   deepEqual(unpackSockaddr(fromHex(`${linkLocal}00000000`), INTERFACES).host, "fe80::1");
   const global = `0a004eeb00000000${"20010db8000000000000000000000001"}07000000`;
   deepEqual(unpackSockaddr(fromHex(global), INTERFACES).host, "2001:db8::1");
-  throws(() => packSockaddr(at), { kind: "internal" }); // nobody to ask
+  throws(() => packSockaddr(at), { kind: "internal" }); // no interfaces given
   throws(() => packSockaddr({ host: "name%eth0", port: 1 }), { kind: "internal" });
 });

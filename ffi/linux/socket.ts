@@ -4,7 +4,7 @@ import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";
 
-/** Linux's numbers: sys/socket.h, netinet/tcp.h, linux/mptcp.h. */
+/** Linux constants: sys/socket.h, netinet/tcp.h, linux/mptcp.h. */
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -35,10 +35,13 @@ const POLLHUP = 0x010;
 const POLLRDHUP = 0x2000;
 const SHUT_WR = 1;
 
-/** net.core.somaxconn bounds it; a flood must not fill the queue before it is looked at. */
+/**
+ * Listen backlog, limited by net.core.somaxconn. Large, so that a flood does not fill the queue
+ * before it is accepted from.
+ */
 const BACKLOG = 4096;
 
-/** struct tcp_info (linux/tcp.h), as far as it is read here. */
+/** Size and offsets of the fields of struct tcp_info (linux/tcp.h) that are read here, in bytes. */
 const TCP_INFO_SIZE = 136;
 const TCPI_STATE = 0;
 const TCPI_RETRANSMITS = 2;
@@ -51,30 +54,30 @@ const TCPI_RTT_US = 68;
 const TCPI_TOTAL_RETRANS = 100;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
-/** There since Linux 4.6. */
+/** Since Linux 4.6. */
 const TCPI_NOTSENT_BYTES = 144;
 const TCP_INFO_NOTSENT_SIZE = 148;
 const TCPI_SEGS_IN = 140;
 const TCPI_DELIVERED = 192;
 const TCPI_BYTES_SENT = 200;
 const TCPI_BYTES_RETRANS = 208;
-/** With the last of these, since Linux 4.19. */
+/** Size with all of these fields, since Linux 4.19. */
 const TCP_INFO_SENDING_SIZE = 216;
 
-/** struct mptcp_info (linux/mptcp.h); the byte counters are there since Linux 6.5. */
+/** struct mptcp_info (linux/mptcp.h); it has the byte counters since Linux 6.5. */
 const MPTCP_INFO_SIZE = 80;
 const MPTCPI_WRITE_SEQ = 16;
 const MPTCPI_SND_UNA = 24;
 const MPTCPI_BYTES_RECEIVED = 64;
 const MPTCPI_BYTES_ACKED = 72;
 
-/** Gone, by a reset of either end most often. */
+/** TCP state of a connection that is gone, most often by a reset from either end. */
 const TCP_CLOSE = 7;
 
 /** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
 const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
-/** What calls fill in: used up before the next one. */
+/** Scratch buffers that native calls fill in; valid until the next call. */
 const name = new Uint8Array(SOCKADDR_ROOM);
 const nameView = new DataView(name.buffer);
 const nameLength = new Uint32Array(1);
@@ -83,18 +86,20 @@ const int = new Int32Array(1);
 const intBytes = new Uint8Array(int.buffer);
 const intLength = new Uint8Array(new Uint32Array([4]).buffer);
 
-/** Properties of a socket that are fixed before it connects or listens. */
+/** Properties of a socket that must be set before it connects or listens. */
 export interface SocketKind {
-  /** Multipath TCP, where the kernel has that. */
+  /** Use Multipath TCP where the kernel supports it. */
   readonly mptcp: boolean;
-  /** TCP_MAXSEG: the largest segment of either direction; absent = what the link carries. */
+  /**
+   * TCP_MAXSEG: largest segment in either direction, in bytes; absent = no limit but the link's.
+   */
   readonly segmentBytes?: number | undefined;
 }
 
 /**
- * A non-blocking TCP socket. Where the kernel cannot limit the segments of Multipath TCP (before
- * Linux 6.17) the limit counts, and it is plain TCP.
- * @throws {NativeError} EAFNOSUPPORT where the kernel lacks the address family, EMFILE, …
+ * Opens a non-blocking TCP socket. If the kernel cannot limit the segments of Multipath TCP
+ * (before Linux 6.17), the limit wins and the socket is plain TCP.
+ * @throws {NativeError} EAFNOSUPPORT if the kernel lacks the address family, EMFILE, …
  */
 function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketKind): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -114,7 +119,7 @@ function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketK
   });
 }
 
-/** Runs `use` on a new descriptor and closes it if that throws. */
+/** Runs `use` on a new descriptor and closes the descriptor if it throws. */
 function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   try {
     return use();
@@ -125,13 +130,14 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
 }
 
 /**
- * Begins a connection; whether it comes about shows when the socket is writable (`socketError`).
+ * Starts a connection and returns its descriptor. When the socket becomes writable, `socketError`
+ * tells the result.
  * @throws {NativeError}
  */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
   const { family, size } = writeSockaddr(to, name, libc);
   const fd = openSocket(libc, family, kind);
-  // Its own port is one that a listener may want: without this it could not be had meanwhile.
+  // A listener may want the local port of this connection; SO_REUSEADDR lets it bind meanwhile.
   setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
   for (;;) {
     if (libc.call.connect(fd, name, size) >= 0) return fd;
@@ -144,8 +150,8 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
 }
 
 /**
- * A non-blocking UDP socket with one peer, on a port that the kernel has drawn: only the peer's
- * datagrams come in, and what its machine says of them (ICMP) is an error of the next call.
+ * Opens a non-blocking UDP socket connected to one peer, on a local port chosen by the kernel. It
+ * receives only the peer's datagrams; ICMP errors are reported by the next call.
  * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
  */
 export function openDatagrams(libc: Libc, to: HostPort): number {
@@ -158,14 +164,15 @@ export function openDatagrams(libc: Libc, to: HostPort): number {
   });
 }
 
-/** The error that a connection attempt ended with, 0 if it did not fail (SO_ERROR). */
+/** Returns the errno that a connection attempt ended with (SO_ERROR), or 0 if it did not fail. */
 export function socketError(libc: Libc, fd: number): number {
   return getInt(libc, fd, SOL_SOCKET, SO_ERROR);
 }
 
 /**
- * A listening socket. Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 alone
- * where the kernel has no IPv6. @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
+ * Opens a listening socket. Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 only
+ * if the kernel has no IPv6.
+ * @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
  */
 export function startListen(libc: Libc, at: HostPort, kind: SocketKind): number {
   if (at.host !== "" && at.host !== "::") return listenOn(libc, at, kind, false);
@@ -190,12 +197,15 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
   });
 }
 
-/** Limits the segments of connections that a listening socket will take; false where it cannot. */
+/**
+ * Limits the segments of connections that a listening socket accepts from now on. Returns false if
+ * the kernel refuses.
+ */
 export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
   return setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
 }
 
-/** The next connection, non-blocking, or the errno that there is none for. */
+/** Accepts the next connection as a non-blocking socket. Returns the errno if there is none. */
 export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | number {
   for (;;) {
     nameLength[0] = name.length;
@@ -206,19 +216,22 @@ export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort }
   }
 }
 
-/** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
+/**
+ * Returns the local address.
+ * @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK
+ */
 export function localAddr(libc: Libc, fd: number): HostPort {
   const addr = tryLocalAddr(libc, fd);
   if (addr === null) throw new NativeError("getsockname", libc.errno[0]!);
   return addr;
 }
 
-/** null when the descriptor is no socket, or not one with an IP address. */
+/** Returns null if the descriptor is not a socket with an IP address. */
 export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
   return tryName(libc, "getsockname", fd);
 }
 
-/** null when the descriptor is no socket, or not connected to an IP address. */
+/** Returns null if the descriptor is not a socket connected to an IP address. */
 export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
   return tryName(libc, "getpeername", fd);
 }
@@ -230,27 +243,27 @@ function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): H
   return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name, libc) : null;
 }
 
-/** Ends the writing direction: the peer sees FIN after what was written. */
+/** Shuts down the sending direction: the peer gets FIN after the data already written. */
 export function shutdownWrite(libc: Libc, fd: number): void {
   libc.check("shutdown", libc.call.shutdown(fd, SHUT_WR));
 }
 
-/** Makes the coming close send RST and throw away what was not sent (SO_LINGER of zero seconds). */
+/** Makes the next close send RST and discard unsent data (SO_LINGER with zero seconds). */
 export function lingerZero(libc: Libc, fd: number): void {
   const linger = new Uint8Array(new Int32Array([1, 0]).buffer);
   libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
 }
 
 /**
- * Sends RST at once and leaves a socket without connection (connect(2), AF_UNSPEC). For sockets
- * whose owner sends FIN before it closes, as Deno does: `lingerZero` would come too late there.
+ * Sends RST at once and leaves an unconnected socket (connect(2) with AF_UNSPEC). For sockets
+ * whose owner sends FIN before it closes them, as Deno does; `lingerZero` comes too late there.
  */
 export function disconnect(libc: Libc, fd: number): void {
   const nowhere = new Uint8Array(SOCKADDR_ROOM);
   libc.call.connect(fd, nowhere, nowhere.length);
 }
 
-/** Sets what the kernel takes; the names of the options that it does not. */
+/** Sets socket options. Returns the names of those that the kernel refused. */
 export function tuneSocket(libc: Libc, fd: number, o: SocketOptions): string[] {
   const unset: string[] = [];
   const set = (name: string, level: number, option: number, value: number) => {
@@ -278,15 +291,15 @@ export function tuneSocket(libc: Libc, fd: number, o: SocketOptions): string[] {
   return unset;
 }
 
-/** False when the kernel does not have it, or lets nobody but root use it. */
+/** Sets the congestion control. Returns false if the kernel lacks it or only root may use it. */
 export function setCongestion(libc: Libc, fd: number, name: string): boolean {
   const value = new TextEncoder().encode(name);
   return libc.call.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value, value.length) === 0;
 }
 
 /**
- * Whether a connection could be given this congestion control, by a socket that is never used.
- * @throws {NativeError} when there is none to be had
+ * Tests on an unused socket if connections can use this congestion control.
+ * @throws {NativeError} if no socket can be opened
  */
 export function hasCongestion(libc: Libc, name: string): boolean {
   const type = SOCK_STREAM | SOCK_CLOEXEC;
@@ -298,7 +311,7 @@ export function hasCongestion(libc: Libc, name: string): boolean {
   }
 }
 
-/** What TCP_INFO and MPTCP_INFO tell. A fact that the kernel does not give is absent. */
+/** Reads TCP_INFO and MPTCP_INFO. Values that the kernel does not provide are absent. */
 export function socketInfo(libc: Libc, fd: number): ConnectionStats {
   const multipath = mptcpInfo(libc, fd);
   const info: ConnectionStats = { protocol: multipath === null ? "tcp" : "mptcp" };
@@ -311,14 +324,15 @@ export function socketInfo(libc: Libc, fd: number): ConnectionStats {
     info.peerClosed = !STATES_BEFORE_FIN.includes(tcp.getUint8(TCPI_STATE));
     info.isGone = tcp.getUint8(TCPI_STATE) === TCP_CLOSE;
     if (tcp.byteLength >= TCP_INFO_NOTSENT_SIZE) {
-      // Of a connection that is gone nothing is under way, whatever its counters say.
+      // A closed connection has no data in flight, whatever its counters say.
       info.isDelivered = info.isGone ||
         (tcp.getUint32(TCPI_UNACKED, true) === 0 && tcp.getUint32(TCPI_NOTSENT_BYTES, true) === 0);
     }
     if (tcp.byteLength >= TCP_INFO_SENDING_SIZE) info.sending = sendingInfo(tcp);
   }
   if (multipath === null) return info;
-  // The above is the first path alone, which others may have replaced, and which outlives the end.
+  // The values above are those of the first subflow only, which others may have replaced and which
+  // outlives the end.
   if (multipath.byteLength >= MPTCP_INFO_SIZE) {
     info.acked = Number(multipath.getBigUint64(MPTCPI_BYTES_ACKED, true));
     info.received = Number(multipath.getBigUint64(MPTCPI_BYTES_RECEIVED, true));
@@ -351,14 +365,14 @@ function sendingInfo(tcp: DataView): SendingInfo {
   };
 }
 
-/** null unless Multipath TCP was really negotiated, not only asked for. */
+/** Returns null unless Multipath TCP was negotiated, not only requested. */
 function mptcpInfo(libc: Libc, fd: number): DataView | null {
   if (getInt(libc, fd, SOL_SOCKET, SO_PROTOCOL) !== IPPROTO_MPTCP) return null;
-  // A socket that has fallen back to plain TCP answers EOPNOTSUPP.
+  // A socket that fell back to plain TCP answers EOPNOTSUPP.
   return getStruct(libc, fd, SOL_MPTCP, MPTCP_INFO, MPTCP_INFO_SIZE);
 }
 
-/** The front of the struct, as much as this kernel has of it; null when it has none. */
+/** Returns as much of the struct as this kernel provides, or null if it provides none. */
 function getStruct(
   libc: Libc,
   fd: number,
@@ -373,7 +387,7 @@ function getStruct(
   return new DataView(bytes.buffer, 0, length[0]!);
 }
 
-/** Whether the peer's end has come, read or not. */
+/** Returns true if the peer's FIN or a reset has arrived, read or not. */
 function hasHungUp(libc: Libc, fd: number): boolean {
   const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: i32 fd, i16 events, i16 revents
   entry.setInt32(0, fd, true);
@@ -388,12 +402,15 @@ function setInt(libc: Libc, fd: number, level: number, option: number, value: nu
 }
 
 function getInt(libc: Libc, fd: number, level: number, option: number): number {
-  const result = libc.call.getsockopt(fd, level, option, intBytes, intLength); // 4 bytes, always
+  const result = libc.call.getsockopt(fd, level, option, intBytes, intLength); // always 4 bytes
   if (result < 0) throw new NativeError("getsockopt", libc.errno[0]!);
   return int[0]!;
 }
 
-/** The port at the other end, or -1: a quick look at a descriptor that may be anything. */
+/**
+ * Returns the peer's port, or -1 if the descriptor is not a connected socket. Cheaper than
+ * `tryRemoteAddr`.
+ */
 export function tryRemotePort(libc: Libc, fd: number): number {
   nameLength[0] = name.length;
   return libc.call.getpeername(fd, name, nameLengthBytes) < 0 ? -1 : nameView.getUint16(2);

@@ -1,6 +1,6 @@
 import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 
-/** struct sigaction and its constants (signal.h). Sizes and offsets are bytes. */
+/** Layout of struct sigaction and its constants (signal.h). Sizes and offsets are in bytes. */
 export interface SignalLayout {
   readonly size: number;
   readonly flagsAt: number;
@@ -16,7 +16,7 @@ const DARWIN: SignalLayout = { size: 16, flagsAt: 12, SA_RESTART: 2, SIGUSR1: 30
 
 const SIG_IGN = 1n;
 
-/** Functions of the C library that are needed here. */
+/** The C library functions used here. */
 export interface SignalCalls {
   /** `int sigaction(int signal, const struct sigaction *new, struct sigaction *old)` */
   sigaction(
@@ -29,10 +29,11 @@ export interface SignalCalls {
 }
 
 /**
- * A signal that is taken from whoever handled it, and noted. The handler is the C library's own
- * `sigignore`, since JavaScript cannot run in a handler: the first signal makes the kernel ignore
- * those that follow, and `check` sees that, reports it and takes the signal anew. A program that is
- * started between the two has the signal ignored; otherwise it has the default, as ever.
+ * Takes over a signal from its current handler and detects it. JavaScript cannot run in a signal
+ * handler, so the handler is the C library's own `sigignore`: the first signal makes the kernel
+ * ignore further ones, and `check` sees that, reports it and installs the handler again. A program
+ * started between the two inherits the signal as ignored; otherwise it has the default action as
+ * usual.
  */
 export class TakenSignal {
   readonly #calls: SignalCalls;
@@ -40,7 +41,10 @@ export class TakenSignal {
   readonly #action: Uint8Array<ArrayBuffer>;
   readonly #found: Uint8Array<ArrayBuffer>;
 
-  /** Takes SIGUSR1. @throws {Error} when the system does not give it */
+  /**
+   * Takes over SIGUSR1.
+   * @throws {Error} if the system refuses
+   */
   constructor(calls: SignalCalls, layout: SignalLayout) {
     this.#calls = calls;
     this.#signal = layout.SIGUSR1;
@@ -54,8 +58,8 @@ export class TakenSignal {
   }
 
   /**
-   * `came`: the signal has come since the last call. `stolen`: somebody else had taken it; it is
-   * taken back.
+   * Returns `came` if the signal has come since the last call, `stolen` if other code had
+   * installed its own handler. Reinstalls the handler in both cases.
    */
   check(): "quiet" | "came" | "stolen" {
     const handler = this.#handler();
@@ -77,8 +81,9 @@ export class TakenSignal {
 }
 
 /**
- * Takes SIGUSR1 for the rest of the process: the library stays open, since the kernel has its
- * address. @throws {Error} where the system has no such call
+ * Takes over SIGUSR1 for the rest of the process. The library stays open because the kernel holds
+ * the address of its function.
+ * @throws {Error} if the system has no such call
  */
 export function takeUsr1(): TakenSignal {
   const isLinux = Deno.build.os === "linux";

@@ -5,7 +5,7 @@ const LINUX: SignalLayout = { size: 152, flagsAt: 136, SA_RESTART: 0x1000_0000, 
 const SIGIGNORE = 0x7fff_0000_1234n;
 const SIG_IGN = 1n;
 
-/** A system with one signal, whose action is kept as it was given. */
+/** A fake system with one signal; it stores the action that it was given. */
 function system() {
   let action = new Uint8Array(LINUX.size);
   const world = {

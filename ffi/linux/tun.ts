@@ -2,7 +2,7 @@ import { Errno, NativeError } from "./errno.ts";
 import { cString, type Libc } from "./libc.ts";
 import { linkKind } from "./link_kind.ts";
 
-/** linux/if_tun.h and linux/if.h */
+/** Constants of linux/if_tun.h and linux/if.h. */
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
 const TUNSETOFFLOAD = 0x4004_54d0n;
@@ -12,10 +12,10 @@ const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
-/** The virtio_net_hdr without what later versions have added. */
+/** Size in bytes of struct virtio_net_hdr, without the fields that later versions added. */
 const VNET_HEADER_SIZE = 10;
 const IFNAMSIZ = 16;
-const IFREQ_SIZE = 40; // name (16), then a union of which flags (u16) is used here
+const IFREQ_SIZE = 40; // name (16), then a union, of which only flags (u16) is used here
 const IFREQ_FLAGS = IFNAMSIZ;
 
 const O_RDWR = 0o2;
@@ -24,33 +24,33 @@ const O_CLOEXEC = 0o2000000;
 
 export const TUN_PATH = "/dev/net/tun";
 
-/** What `setOffload` takes: TUN_F_… of linux/if_tun.h, without UFO, which is no more. */
+/** Bits for `setOffload`: TUN_F_… of linux/if_tun.h, without UFO, which the kernel has removed. */
 export const TunOffload = {
   csum: 0x01,
   tso4: 0x02,
   tso6: 0x04,
   tsoEcn: 0x08,
-  uso4: 0x20, // with uso6, since Linux 6.2
+  uso4: 0x20, // together with uso6, since Linux 6.2
   uso6: 0x40,
 } as const;
 
 /**
- * An open TUN device: whole IP packets, one to a read or write, non-blocking. With `headers` each
- * has a virtio_net_hdr before it (10 bytes, of the host's byte order), else nothing.
+ * An open, non-blocking TUN device. Each read or write is one whole IP packet. With `headers`, a
+ * virtio_net_hdr (10 bytes, host byte order) precedes it.
  */
 export interface Tun {
   readonly fd: number;
   readonly name: string;
-  /** An administrator made it: it stays when the descriptor is closed. */
+  /** An administrator created the device: it stays when the descriptor is closed. */
   readonly persistent: boolean;
 }
 
 /**
- * Opens the device called `name`, making it if it is not there. A `%d` in the name is the first
- * free number. One that an administrator made with several queues is used with one of them. The
+ * Opens the TUN device `name`, creating it if it does not exist. A `%d` in the name stands for the
+ * first free number. Of a multi-queue device that an administrator created, one queue is used. The
  * caller owns the descriptor.
- * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV, …; call `TUNSETIFF`: EPERM (not root,
- * or not the device's owner), EBUSY (another program has it), EINVAL (not a TUN device), ENOTTY
+ * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV, …; call `TUNSETIFF`: EPERM (neither
+ * root nor the device's owner), EBUSY (another program uses it), EINVAL (not a TUN device), ENOTTY
  * (the file is not the TUN driver's)
  */
 export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun {
@@ -59,13 +59,13 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
   request.set(cString(name).subarray(0, IFNAMSIZ - 1));
   const flags = new DataView(request.buffer);
   const wanted = IFF_TUN | IFF_NO_PI | (o.headers ? IFF_VNET_HDR : 0);
-  // A device that stays keeps what its last reader has set: a size of header, offloads.
+  // A persistent device keeps the header size and offloads that its last user set.
   const size = new Uint8Array(new Int32Array([VNET_HEADER_SIZE]).buffer);
   const attach = (wanted: number) => {
     flags.setUint16(IFREQ_FLAGS, wanted, true);
     const result = libc.call.ioctl(fd, TUNSETIFF, request);
     if (result >= 0 || libc.errno[0] !== Errno.EINVAL) return result;
-    // A device of several queues takes only those who say that they know of queues.
+    // A multi-queue device can only be attached to with IFF_MULTI_QUEUE.
     flags.setUint16(IFREQ_FLAGS, wanted | IFF_MULTI_QUEUE, true);
     return libc.call.ioctl(fd, TUNSETIFF, request);
   };
@@ -94,8 +94,9 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
 }
 
 /**
- * The kernel spreads packets over all queues: with another program at one of them each would see
- * some of the packets only. @throws {NativeError} EBUSY
+ * Fails if another program is attached to a queue: the kernel distributes packets over all queues,
+ * so each program would see only some of them.
+ * @throws {NativeError} EBUSY
  */
 function checkAlone(libc: Libc, name: string): void {
   const queues = linkKind(libc, name)?.queues ?? 1;
@@ -103,7 +104,8 @@ function checkAlone(libc: Libc, name: string): void {
 }
 
 /**
- * Which offloads the kernel may leave to who reads the device: bits of `TunOffload`, at any time.
+ * Sets the offloads that the kernel may leave to the reader of the device: bits of `TunOffload`.
+ * Can be called at any time.
  * @throws {NativeError} EINVAL for a bit that this kernel does not know
  */
 export function setOffload(libc: Libc, fd: number, mask: number): void {

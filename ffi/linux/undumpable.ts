@@ -4,10 +4,10 @@ import { LINUX_LIBC, openLibrary } from "../library.ts";
 const PR_SET_DUMPABLE = 4;
 
 /**
- * Keeps other processes of the same account from this one's memory, by ptrace and /proc/PID/mem,
- * and the kernel from writing it down where a signal such as SIGQUIT ends it. Root is not kept from
- * anything, and programs that are started from here are as ever. Linux only.
- * @returns whether the kernel has taken it
+ * Denies other processes of the same account access to this process's memory (ptrace and
+ * /proc/PID/mem), and prevents core dumps when a signal such as SIGQUIT ends it. Root is not
+ * restricted, and child processes are not affected. Linux only. Returns true if the kernel
+ * accepted it.
  */
 export function makeUndumpable(): boolean {
   using library = openLibrary(LINUX_LIBC, {

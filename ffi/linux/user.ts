@@ -1,7 +1,9 @@
 import { TtunError } from "../../src/base/errors.ts";
 import { cString, type Libc } from "./libc.ts";
 
-/** struct passwd of glibc and musl on 64-bit Linux: two pointers, then u32 uid, u32 gid. */
+/**
+ * Offsets in struct passwd of glibc and musl on 64-bit Linux: two pointers, then u32 uid, u32 gid.
+ */
 const PW_UID = 16;
 const PW_GID = 20;
 
@@ -11,7 +13,10 @@ export interface User {
   readonly gid: number;
 }
 
-/** @throws {TtunError} usage when there is no such user; privilege when we cannot become it */
+/**
+ * Looks up an account.
+ * @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root
+ */
 export function findUser(libc: Libc, name: string): User {
   const entry = libc.call.getpwnam(cString(name));
   if (entry === null) {
@@ -31,16 +36,17 @@ export function findUser(libc: Libc, name: string): User {
   return user;
 }
 
-/** linux/capability.h and linux/prctl.h */
+/** Constants of linux/capability.h and linux/prctl.h. */
 export const CAP_NET_ADMIN = 12;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const PR_SET_KEEPCAPS = 8;
 
 /**
- * Becomes that user for good: groups, group and user, real, effective and saved, in every thread
- * (libc tells them all). Capabilities go with root; only this thread keeps `keep`, where it has it,
- * and what it starts later: let it start no threads. Returns whether it has kept that.
- * @throws {NativeError} EPERM when the process may not change its user
+ * Switches to that account permanently: supplementary groups, and the real, effective and saved
+ * group and user IDs, in every thread (libc does it for all of them). Capabilities are dropped;
+ * only this thread and threads that it starts later retain `keep`, if it was permitted, so this
+ * thread should start none. Returns true if `keep` was retained.
+ * @throws {NativeError} EPERM if the process may not change its user
  */
 export function becomeUser(
   libc: Libc,
@@ -64,12 +70,14 @@ export function becomeUser(
   return true;
 }
 
-/** struct __user_cap_header_struct: u32 version, i32 pid; 0 is this thread. */
+/** struct __user_cap_header_struct: u32 version, i32 pid (0 = this thread). */
 function capabilityHeader(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);
 }
 
-/** Two struct __user_cap_data_struct, of 32 bits each: u32 effective, permitted, inheritable. */
+/**
+ * Two struct __user_cap_data_struct, 32 capabilities each: u32 effective, permitted, inheritable.
+ */
 function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(6);
   const at = 3 * (one >>> 5);

@@ -3,28 +3,28 @@ import { TtunError } from "../../src/base/errors.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contract/cipher.ts";
 import { type Library, openLibrary } from "../library.ts";
 
-/** The sizes that EVP takes by default for both ciphers. */
+/** Default sizes of EVP for both ciphers, in bytes. */
 const KEY_SIZE = 32;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 
-/** openssl/evp.h */
+/** openssl/evp.h and openssl/crypto.h */
 const EVP_CTRL_AEAD_GET_TAG = 0x10;
 const EVP_CTRL_AEAD_SET_TAG = 0x11;
 const OPENSSL_VERSION = 0;
 
-/** Lengths are C ints here, so a text may not be longer. */
+/** Lengths are C ints here, which limits the size of a text in bytes. */
 const MAX_INT = 0x7fff_ffff;
 
 /**
- * The calls of OpenSSL 1.1 and 3 (their names and numbers are the same in both). What is given
- * twice has one entry with `pointer` where the call gets NULL, one with `buffer` where it gets
- * bytes.
+ * The calls of OpenSSL 1.1 and 3 (names and constants are the same in both). A function that is
+ * listed twice has a `pointer` parameter where it is called with NULL and a `buffer` where it is
+ * called with bytes.
  */
 const TABLE = {
   // const char *OpenSSL_version(int type)
   OpenSSL_version: { parameters: ["i32"], result: "pointer" },
-  // unsigned long ERR_peek_last_error(void): the codes have 32 bits, and so has a long of Windows
+  // unsigned long ERR_peek_last_error(void): the codes have 32 bits, as has a long on Windows
   ERR_peek_last_error: { parameters: [], result: "u32" },
   ERR_clear_error: { parameters: [], result: "void" },
   // const EVP_CIPHER *EVP_aes_256_gcm(void)
@@ -80,8 +80,8 @@ const TABLE = {
 type Symbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
 /**
- * Names to try, best first. On macOS never the bare `libcrypto.dylib`: loading Apple's own copy
- * ends the process.
+ * File names to try, best first. The bare `libcrypto.dylib` must not be loaded on macOS: loading
+ * Apple's own copy ends the process.
  */
 const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> = {
   darwin: [
@@ -94,21 +94,21 @@ const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> 
 };
 const UNIX_NAMES = ["libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so"];
 
-/** An open libcrypto. Dispose ends all ciphers made from it, then closes the library. */
+/** An open libcrypto. Dispose disposes of all ciphers made from it, then closes the library. */
 export interface Libcrypto extends Disposable {
-  /** As the library says it, such as "OpenSSL 3.0.19 27 Jan 2026". */
+  /** The version that the library reports, such as "OpenSSL 3.0.19 27 Jan 2026". */
   readonly version: string;
   /**
    * Makes a cipher that keeps its key inside the library until it is disposed of.
-   * @throws {TtunError} `system` when the library does not offer it (FIPS mode, for one),
-   * `internal` after dispose or when the key has not 32 bytes.
+   * @throws {TtunError} `system` if the library does not offer the cipher (for example in FIPS
+   * mode), `internal` after dispose or if the key is not 32 bytes long.
    */
   readonly makeCipher: CipherFactory;
 }
 
 /**
  * Opens OpenSSL's libcrypto.
- * @throws {TtunError} `system` where there is none that can be opened.
+ * @throws {TtunError} `system` if none can be opened.
  */
 export function openLibcrypto(): Libcrypto {
   const library = openLibrary(NAMES[Deno.build.os] ?? UNIX_NAMES, TABLE);
@@ -130,7 +130,8 @@ export function openLibcrypto(): Libcrypto {
     [Symbol.dispose]: () => {
       if (closed) return;
       closed = true;
-      for (const cipher of living) cipher[Symbol.dispose](); // their contexts are the library's memory
+      // their contexts are memory of the library
+      for (const cipher of living) cipher[Symbol.dispose]();
       library[Symbol.dispose]();
     },
   };
@@ -141,15 +142,18 @@ function versionOf(library: Library<typeof TABLE>): string {
   return text === null ? library.path : new Deno.UnsafePointerView(text).getCString();
 }
 
-/** `int *outl` of every call, and where Final writes the nothing that it has to write. */
+/**
+ * Scratch outputs: `int *outl` of every call, and the output buffer of Final, which writes 0
+ * bytes.
+ */
 const WRITTEN = new Int32Array(1);
 const NOTHING = new Uint8Array(TAG_SIZE);
-/** The tag of the record at hand: copying it costs less than a view of it. */
+/** Scratch for a record's tag: copying 16 bytes costs less than creating a view. */
 const TAG = new Uint8Array(TAG_SIZE);
 
 /**
- * One key in two contexts, one per direction, so that the key is set up once and a record sets
- * only its nonce. Four calls a record, five with associated data, and no copy.
+ * One key in two contexts, one per direction: the key is set up once, and a record only sets its
+ * nonce. Costs four native calls per record, five with associated data, and no copy.
  */
 class EvpCipher implements Cipher {
   readonly tagSize = TAG_SIZE;
@@ -207,7 +211,7 @@ class EvpCipher implements Cipher {
         throw failed(call, "EVP_EncryptUpdate");
       }
     }
-    if (size > 0) { // an empty array may come as NULL, which Update takes for associated data
+    if (size > 0) { // an empty array may be passed as NULL, which Update takes for associated data
       const text = buf.subarray(start, end);
       const done = call.EVP_EncryptUpdate(context, text, WRITTEN, from ?? text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_EncryptUpdate");
@@ -221,7 +225,7 @@ class EvpCipher implements Cipher {
     for (let i = 0; i < TAG_SIZE; i++) buf[tagAt + i] = TAG[i]!;
   }
 
-  /** Has decrypted the text already when it finds that the tag is wrong. */
+  /** Decrypts in place before the tag is verified; after false, the text must not be used. */
   open(
     nonce: Nonce,
     aad: Uint8Array | null,
@@ -252,7 +256,8 @@ class EvpCipher implements Cipher {
       const done = call.EVP_DecryptUpdate(context, into ?? text, WRITTEN, text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_DecryptUpdate");
     }
-    return call.EVP_DecryptFinal_ex(context, NOTHING, WRITTEN) === 1; // all else was checked above
+    // only the tag can be wrong here
+    return call.EVP_DecryptFinal_ex(context, NOTHING, WRITTEN) === 1;
   }
 
   [Symbol.dispose](): void {
@@ -261,7 +266,7 @@ class EvpCipher implements Cipher {
     this.#onDispose();
   }
 
-  /** The library wipes the key as it frees a context; NULL is a no-op to it. */
+  /** Frees both contexts; the library wipes their keys. Freeing NULL is a no-op. */
   #free(): void {
     this.#call.EVP_CIPHER_CTX_free(this.#sealing);
     this.#call.EVP_CIPHER_CTX_free(this.#opening);
@@ -270,7 +275,7 @@ class EvpCipher implements Cipher {
   }
 }
 
-/** Size of the text. The library would believe whatever offset it is given. */
+/** Checks all offsets, which the library would trust, and returns the size of the text. */
 function checked(
   context: Deno.PointerValue,
   nonce: Nonce,
@@ -289,7 +294,7 @@ function checked(
   return end - start;
 }
 
-/** The library's own code for it; `openssl errstr` turns it into words. */
+/** Returns an error with the library's own code; `openssl errstr` explains it. */
 function failed(call: Symbols, name: string): TtunError {
   const code = call.ERR_peek_last_error();
   call.ERR_clear_error();

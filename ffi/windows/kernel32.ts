@@ -1,6 +1,6 @@
 /**
- * The calls of Windows's kernel32.dll that ttun makes (Windows SDK: synchapi.h, handleapi.h,
- * errhandlingapi.h, winnt.h). Handles and addresses are `usize`: numbers, never followed here.
+ * The kernel32.dll calls that ttun makes (Windows SDK: synchapi.h, handleapi.h, errhandlingapi.h,
+ * winnt.h). Handles and addresses are `usize` numbers; this side never dereferences them.
  */
 export const KERNEL32_TABLE = {
   // DWORD GetLastError(void)
@@ -16,13 +16,13 @@ export const KERNEL32_TABLE = {
     result: "u32",
     nonblocking: true,
   },
-  // void RtlMoveMemory(void *to, const void *from, size_t length): out of another's memory …
+  // void RtlMoveMemory(void *to, const void *from, size_t length), from native memory
   copyFrom: {
     name: "RtlMoveMemory",
     parameters: ["buffer", "usize", "usize"],
     result: "void",
   },
-  // … and into it.
+  // RtlMoveMemory into native memory
   copyTo: {
     name: "RtlMoveMemory",
     parameters: ["usize", "buffer", "usize"],
@@ -34,7 +34,7 @@ export type Kernel32Symbols = Deno.StaticForeignLibraryInterface<typeof KERNEL32
 
 /** winbase.h */
 export const INFINITE = 0xffff_ffff;
-/** What WaitForMultipleObjects gives where it cannot wait. */
+/** Result of WaitForMultipleObjects if it fails. */
 export const WAIT_FAILED = 0xffff_ffff;
 
 /** winerror.h */
@@ -53,7 +53,7 @@ const NAMES = new Map<number, string>(
   Object.entries(WindowsCode).map(([name, code]) => [code, name]),
 );
 
-/** A call of Windows that failed. Adapters translate it, once. */
+/** A failed Windows call. Adapters translate it, once. */
 export class WindowsError extends Error {
   override readonly name = "WindowsError";
   readonly call: string;
@@ -67,7 +67,7 @@ export class WindowsError extends Error {
   }
 }
 
-/** `text` as the NUL-ended UTF-16 that Windows wants. */
+/** Encodes `text` as a NUL-terminated UTF-16 string. */
 export function wideString(text: string): Uint8Array<ArrayBuffer> {
   const units = new Uint16Array(text.length + 1);
   for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);

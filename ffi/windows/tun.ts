@@ -1,27 +1,28 @@
 import { wideString, WindowsCode, WindowsError } from "./kernel32.ts";
 import type { Wintun } from "./wintun.ts";
 
-/** Bytes of each ring: a power of two from 128 KiB to 64 MiB (wintun.h). */
+/** Size of each ring in bytes: a power of two from 128 KiB to 64 MiB (wintun.h). */
 const RING_CAPACITY = 0x40_0000;
 const TUNNEL_TYPE = "ttun";
-/** For `ttun%d`; nobody has so many. */
+/** Most numbers to try for `ttunN`. */
 const MOST_ADAPTERS = 1000;
 
-/** An adapter with a session: rings of packets that it shares with the driver. */
+/** An adapter with a session: packet rings that it shares with the driver. */
 export interface WintunSession extends Disposable {
   readonly name: string;
-  /** It was there before, and another program keeps it. */
+  /** The adapter existed before and stays when the session ends. */
   readonly persistent: boolean;
   readonly session: bigint;
-  /** Set when packets have come; it resets itself. */
+  /** An auto-reset event that is set when packets have arrived. */
   readonly readEvent: bigint;
-  /** Ours, to end a wait; once set it stays so. */
+  /** A manual-reset event of ttun's own that ends a wait; once set it stays set. */
   readonly stopEvent: bigint;
 }
 
 /**
- * Opens the adapter `name`, making it if it is not there, or makes the first free `ttunN`.
- * Dispose ends the session, and with it an adapter that we made: no wait may be under way then.
+ * Opens the adapter `name`, creating it if it does not exist, or creates the first free `ttunN`.
+ * Dispose ends the session and removes an adapter that this call created; no wait may be in
+ * progress then.
  * @throws {WindowsError} call `WintunCreateAdapter`: ERROR_ACCESS_DENIED (not an administrator);
  * call `WintunStartSession`: ERROR_ALREADY_INITIALIZED (another program has a session)
  */
@@ -81,9 +82,9 @@ function create(lib: Wintun, name: string): Adapter {
 }
 
 /**
- * Why the call that has just given NULL failed. Between the two calls Deno and V8 may call Windows
- * themselves, and some of its functions set the code to 0 (TlsGetValue does): so 0 is "no reason",
- * and what it stands for must be harmless where it is acted on.
+ * Returns the error code of the call that has just returned NULL. Between the two calls Deno and
+ * V8 may call Windows themselves, and some functions reset the code to 0 (such as TlsGetValue).
+ * Callers must treat 0 as "unknown", and their reaction to it must be harmless.
  */
 export function lastError(lib: Wintun): number {
   return lib.kernel32.GetLastError();

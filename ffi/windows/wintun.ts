@@ -12,7 +12,7 @@ export const WINTUN_TABLE = {
   // WINTUN_SESSION_HANDLE (WINTUN_ADAPTER_HANDLE, DWORD capacity)
   WintunStartSession: { parameters: ["usize", "u32"], result: "usize" },
   WintunEndSession: { parameters: ["usize"], result: "void" },
-  // HANDLE (WINTUN_SESSION_HANDLE): the session's own, not to be closed
+  // HANDLE (WINTUN_SESSION_HANDLE): owned by the session, must not be closed
   WintunGetReadWaitEvent: { parameters: ["usize"], result: "usize" },
   // BYTE *(WINTUN_SESSION_HANDLE, DWORD *packetSize)
   WintunReceivePacket: { parameters: ["usize", "buffer"], result: "usize" },
@@ -25,23 +25,26 @@ export const WINTUN_TABLE = {
 
 export type WintunSymbols = Deno.StaticForeignLibraryInterface<typeof WINTUN_TABLE>;
 
-/** Both libraries. */
+/** wintun.dll and kernel32.dll, both open. */
 export interface Wintun extends Disposable {
   readonly wintun: WintunSymbols;
   readonly kernel32: Kernel32Symbols;
 }
 
 /**
- * Where wintun.dll is looked for: in the file that the user names and nowhere else, or beside the
- * program. Never where Windows's loader looks by itself: that can be the current folder, and what
- * anybody has put there would run as administrator.
+ * Returns the paths to look for wintun.dll: only the file that the user names, or else next to the
+ * program. The Windows loader's own search path is never used: it can include the current folder,
+ * and a DLL that anybody has put there would run as administrator.
  */
 export function wintunPaths(given: string | undefined, program: string): string[] {
   if (given !== undefined) return [given];
   return [program.replace(/[^\\/]*$/, "wintun.dll")];
 }
 
-/** @throws {TtunError} `system` where wintun.dll cannot be loaded: with where to get it */
+/**
+ * Opens wintun.dll and kernel32.dll.
+ * @throws {TtunError} `system` if wintun.dll cannot be loaded; the message says where to get it
+ */
 export function openWintun(paths: readonly string[], open = openLibrary): Wintun {
   using opened = new DisposableStack();
   const kernel32 = opened.use(open(["kernel32.dll"], KERNEL32_TABLE));

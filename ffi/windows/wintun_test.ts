@@ -15,7 +15,7 @@ Deno.test("wintun: a dll that is named is the only one", () => {
   deepEqual(wintunPaths("D:\\my.dll", "C:\\ttun.exe"), ["D:\\my.dll"]);
 });
 
-/** A loader that has all libraries but those. */
+/** A loader that finds all libraries except those. */
 function loader(missing: RegExp) {
   const opened: string[] = [];
   const open = ((names: readonly string[]) => {
