@@ -21,30 +21,40 @@ import { addressGroup } from "../net/half_open.ts";
 import type { SlotHolder } from "./exclusive_slot.ts";
 import { Stranger } from "../net/stranger.ts";
 
-/** What a connection costs before its hello was right: thousands may be waiting. */
+/**
+ * Buffer size in bytes before the hello is verified; small, as thousands of connections may be
+ * waiting.
+ */
 const HELLO_BUFFER = 64;
 
-/** What it costs afterwards: the client's whole second flight fits. */
+/** Buffer size in bytes after the hello: holds the client's whole second flight. */
 const FLIGHT_BUFFER = 4096;
 
-/** A client whose setup is so late after its key message has sent one that is none at this end. */
+/**
+ * A client whose setup is this many milliseconds later than its key message may have sent a setup
+ * that does not arrive as one here: a sign of a man in the middle.
+ */
 const SUSPICIOUS = 5_000;
 
-/** The longest packet that one frame of either version holds, behind its largest header. */
+/**
+ * The longest packet, in bytes, that fits one frame of either version behind its largest header.
+ */
 export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 
-/** A client that has proved the key, and may be let in or refused. Owns what the handshake made. */
+/**
+ * A client that has proved the key and can be admitted or refused. Owns the handshake's resources.
+ */
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
   /** The client's self-description (version 2; absent from clients older than TLV 80). */
   readonly identity?: ClientIdentity;
   /**
-   * Answers with our proof; the link owns stream and keys from then on. `addresses` are for the
-   * client to use (version 2; empty = it has its own).
+   * Answers with the server's proof; from then on the link owns the stream and the keys.
+   * `addresses` are assigned to the client (version 2; empty = the client has its own).
    */
   admit(addresses: readonly Cidr[]): Promise<AdmittedLink>;
-  /** Refuses with words, where the version has some; with version 1 silence is the answer. */
+  /** Refuses with a reason that the client can show; in version 1 silence is the only answer. */
   refuse(words: string): Promise<void>;
 }
 
@@ -55,16 +65,20 @@ export interface AdmittedLink extends PeerLink {
 export interface AdmissionOptions {
   readonly secrets: WireSecrets;
   readonly clock: Clock;
-  /** One for all listeners of the server. */
+  /** Shared by all listeners of the server. */
   readonly replay: ReplayMemory;
   readonly device: DeviceFacts;
-  /** Called once where the client has the key as far as its first bytes can tell, and they are new. */
+  /**
+   * Called once when a hello shows the right key, as far as its bytes can tell, and is not a
+   * replay.
+   */
   readonly onRightHello: () => void;
 }
 
 /**
- * The server's part of a handshake, up to the client's proof.
- * @throws {Stranger} where nothing may be said; {TtunError} auth, protocol, lost: close
+ * Runs the server's side of the handshake up to the client's proof.
+ * @throws {Stranger} if the peer must not get an answer
+ * @throws {TtunError} auth, protocol, lost: close the connection
  */
 export async function acceptLink(stream: Stream, o: AdmissionOptions): Promise<Candidate> {
   const { mode, s, wallClock } = o.secrets;
@@ -86,7 +100,8 @@ export async function acceptLink(stream: Stream, o: AdmissionOptions): Promise<C
     o.onRightHello();
     return await meetV2(stream, hello, behind, found.padding, o);
   }
-  // Right, so version 2 speaks there: never version 1. The answer lets an honest client see the time.
+  // The key is right, so the client speaks version 2 and must not be downgraded. The answer lets an
+  // honest client see the server's time.
   if (mode === "auto") await stream.write(serverHello(s, hello, o.secrets.rng(8), wallClock()));
   throw new Stranger(
     found.isStale
@@ -134,8 +149,8 @@ async function meetV1(
 }
 
 /**
- * In auto, what is no version 1 proof of the key comes from a stranger, and is told nothing: behind
- * a hello that was recorded, its refusal would tell that hello from random bytes.
+ * In `auto`, a peer that sends no valid version 1 proof is a stranger and gets no answer: after a
+ * recorded hello, a refusal would distinguish that hello from random bytes.
  */
 function feedV1(handshake: V1ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
   try {
@@ -187,7 +202,7 @@ async function meetV2(
     ...(setup.identity !== undefined && { identity: setup.identity }),
     admit: async (addresses) => {
       if (isResume) {
-        // A tunnel's session has nothing to come back to: the client begins a new one at once.
+        // A tunnel session cannot be resumed; the client starts a new one at once.
         await stream.write(handshake.refuse(CloseCode.unknownSession, "unknown session"));
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
@@ -217,7 +232,7 @@ async function meetV2(
   };
 }
 
-/** Whoever does not prove the key is a stranger, whatever it is that is wrong. */
+/** A peer that does not prove the key is a stranger, whatever the reason. */
 function feedV2(
   handshake: ServerHandshake,
   chunk: Uint8Array,
@@ -230,7 +245,10 @@ function feedV2(
   }
 }
 
-/** How many bytes came, at least one. @throws {TtunError} lost at the peer's FIN */
+/**
+ * Reads at least one byte and returns the number of bytes.
+ * @throws {TtunError} `lost` at the peer's FIN
+ */
 async function readSome(stream: Stream, into: Uint8Array): Promise<number> {
   const got = await stream.read(into);
   if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");

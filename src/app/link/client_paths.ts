@@ -8,12 +8,12 @@ import type { Candidate } from "./accept.ts";
 import type { PeerLink } from "./config.ts";
 import { untilAborted, watchSegments } from "../net/watch_segments.ts";
 
-/** The server's paths to its clients: which segment sizes pass there. */
+/** Segment sizes that pass on the paths from the server to its clients. */
 export class ClientPaths {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #listener: Listener;
-  /** By the client's process and address. */
+  /** Sizes by the client's process and address. */
   readonly #sizes = new SegmentSizes();
 
   constructor({ clock, log, listener }: { clock: Clock; log: Logger; listener: Listener }) {
@@ -23,10 +23,10 @@ export class ClientPaths {
   }
 
   /**
-   * The link's own watch, and beside it one for full segments that get lost on the way to the client.
-   * It cannot be told on this connection, where nothing passes any more: that is reset, and the
-   * client hears on its next one which size to take. For one that cannot be told (version 1), or has
-   * not heeded it, the listener gives all connections that come smaller segments from then on.
+   * Runs the link's own watch together with one for full segments lost on the way to the client.
+   * The client cannot be told on this connection, where nothing passes any more, so it is reset
+   * and the client is told the size on its next one. For a client that cannot be told (version 1)
+   * or has not complied, the listener limits the segments of all later connections.
    */
   watch(
     stream: Stream,

@@ -10,15 +10,15 @@ import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
 import type { RekeyLimits } from "./v2_link.ts";
 
-/** Which versions an end speaks. `auto` finds out which one the peer does. */
+/** The wire versions that an end speaks. `auto` detects the peer's version. */
 export type WireMode = "auto" | "v1" | "v2";
 
-/** What both ends need to speak either version. */
+/** Keys and primitives for both wire versions. */
 export interface WireSecrets {
   readonly mode: WireMode;
-  /** Version 1: K and how ciphers are made. */
+  /** Version 1: the key K and the cipher factory. */
   readonly v1: Omit<HandshakeKeys, "nonce">;
-  /** Version 2: S of core/link/v2/secrets.ts; unused with mode v1. */
+  /** Version 2: the secret S (core/link/v2/secrets.ts); unused in mode v1. */
   readonly s: Uint8Array;
   readonly keyExchange: KeyExchange;
   readonly rng: Rng;
@@ -27,21 +27,23 @@ export interface WireSecrets {
   readonly rekey?: RekeyLimits;
 }
 
-/** A link with a peer, of either version, and how its life is asked for. */
+/** A link with a peer, of either version, and how to check if the peer is alive. */
 export interface PeerLink {
   readonly wire: "v1" | "v2";
   readonly link: Link;
-  /** At a client: the addresses that the server gives it. */
+  /** At a client: the addresses that the server assigned to it. */
   readonly addresses?: readonly Cidr[];
-  /** The last round-trip time in milliseconds, where the version can tell; NaN before it is known. */
+  /**
+   * Returns the last round-trip time in milliseconds, NaN before it is known; absent in version 1.
+   */
   readonly rttMs?: () => number;
-  /** At a server: tells the client which size of segments passes on its path (version 2). */
+  /** At a server: tells the client which segment size, in bytes, passes on its path (version 2). */
   readonly tellSegmentSize?: (bytes: number) => void;
-  /** True when the peer has left a question of ours unanswered for a while (version 2). */
+  /** Returns true if a ping to the peer has been unanswered for a while (version 2). */
   readonly isUnanswered?: () => boolean;
-  /** Runs beside the session and ends it when the peer is dead. */
+  /** Runs during the session and throws when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
-  /** Asks for a sign of life now; whether one has come in time. */
+  /** Sends a ping and resolves to true if the peer answers in time. */
   readonly probe?: (signal: AbortSignal) => Promise<boolean>;
 }
 
@@ -51,8 +53,8 @@ function offloadBits(takes: number): number {
 }
 
 /**
- * This end as a party of version 2's handshake: a tunnel without streams, the favourite cipher
- * first. `takes`: which offloads its device can take (bits of `Offload`).
+ * Returns this end's handshake configuration for version 2: a tunnel without streams, with the
+ * preferred cipher first. `takes`: the offloads that its device supports (bits of `Offload`).
  */
 export function linkParty(o: WireSecrets, takes: number): HandshakeConfig {
   const other: CipherName = o.v1.cipher === "aes-256-gcm" ? "chacha20-poly1305" : "aes-256-gcm";

@@ -15,37 +15,41 @@ import { linkParty, type PeerLink, type WireSecrets } from "./config.ts";
 import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
 
 /**
- * A server of version 1 that has another client keeps a newcomer waiting; one that rejects a key or
- * cipher closes at once, and its end comes a way there and back later.
+ * Milliseconds that tell two version 1 refusals apart. A server that serves another client keeps a
+ * newcomer waiting; one that rejects the key or cipher closes at once, and its FIN arrives a round
+ * trip later.
  */
 const QUICK_CLOSE = 2_000;
 
 const BUFFER = 8192;
 
-/** What a client knows of its server from before. */
+/** Facts about a server that a client remembers between connections. */
 export interface ServerMemory {
-  /** Whether this server has ever spoken version 2 with this key: then it never speaks version 1. */
+  /**
+   * The server has spoken version 2 with this key before, so it must never be spoken to in version
+   * 1.
+   */
   readonly seenV2: boolean;
-  /** Called each time that it does. */
+  /** Called each time the server speaks version 2. */
   reportV2(): void;
 }
 
 export interface MeetingOptions {
   readonly secrets: WireSecrets;
   readonly clock: Clock;
-  /** 16 random bytes, one for each process. */
+  /** 16 random bytes that identify this process. */
   readonly instance: Uint8Array;
-  /** This client's self-description, for a server that gives addresses. */
+  /** This client's self-description, for a server that assigns addresses. */
   readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;
-  /** Called when the server says which size of segments passes on this path. */
+  /** Called when the server reports the segment size, in bytes, that passes on this path. */
   readonly onSegmentSize?: (bytes: number) => void;
 }
 
 /**
- * The client's part of a handshake, in the version that both ends speak.
- * @throws {TtunError} auth, timeout, busy, clock, protocol: in words for the user
+ * Runs the client's side of the handshake in the version that both ends speak.
+ * @throws {TtunError} auth, timeout, busy, clock, protocol, lost: with a message for the user
  */
 export async function connectLink(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
   const meeting = new Meeting(stream, o);
@@ -68,13 +72,13 @@ class Meeting {
   readonly #began: number;
   readonly #buffer = new Uint8Array(BUFFER);
   #wire: "v1" | "v2" = "v2";
-  /** When the first of the answer came. */
+  /** Time of the first bytes of the answer. */
   #answered: number | null = null;
-  /** When our proof went out. */
+  /** Time when this end's proof was sent. */
   #proved: number | null = null;
-  /** The server has ended the connection in order, not cut it. */
+  /** The server has sent FIN, rather than reset the connection. */
   #hasEnded = false;
-  /** Its first answer was one that takes the key (version 2). */
+  /** The server's first answer proved that it has the key (version 2). */
   #knowsKey = false;
 
   constructor(stream: Stream, o: MeetingOptions) {
@@ -182,7 +186,7 @@ class Meeting {
   }
 
   silent(): TtunError {
-    // A server that speaks both versions says nothing to who has another key.
+    // A server that speaks both versions does not answer a client that has another key.
     const { isDelivered } = this.#stream.info();
     if (this.#wire === "v1" && this.#proved !== null && isDelivered !== false) {
       return new TtunError(
@@ -198,12 +202,12 @@ class Meeting {
     );
   }
 
-  /** Version 1 has no words for a refusal: when the connection was closed tells which one it was. */
+  /** Version 1 has no refusal message; the time of the close shows the reason. */
   explain(error: TtunError): TtunError {
     if (error.kind !== "lost") return error;
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
-    // A server that has too many newcomers cuts some, which says nothing of their key.
+    // A server with too many half-open connections resets some, which says nothing about the key.
     const orBusy = this.#hasEnded ? "" : ", or has it too many connections at the moment?";
     if (this.#knowsKey) {
       return told(

@@ -2,42 +2,47 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 
-/** How long an authenticated newcomer is kept waiting at the most, in milliseconds. */
+/** Longest time that an authenticated newcomer waits for the slot, in milliseconds. */
 export const LONGEST_WAIT = 9_000;
 
-/** How long the holder of the place has to show life when a newcomer asks. */
+/** Time that the slot's holder has to show activity when a newcomer waits, in milliseconds. */
 export const LIFE_TIMEOUT = 3_000;
 
-/** How often signs of life are looked for. */
+/** Interval of the checks for activity, in milliseconds. */
 const LOOK_EVERY = 50;
 
-/** How long a holder that has just shown life is left alone. */
+/** Pause after a holder has shown activity before it is probed again, in milliseconds. */
 const ASK_AGAIN = 1_000;
 
-/** Most newcomers that wait for a place, and of these of one address: then its oldest is refused. */
+/**
+ * Most waiting newcomers, in total and of one address; beyond that an address's oldest is refused.
+ */
 export const MOST_WAITING = 64;
 export const MOST_WAITING_OF_ADDRESS = 16;
 
-/** How often it is looked for newcomers that have left, in milliseconds. */
+/** Interval of the checks for newcomers that have left, in milliseconds. */
 const SWEEP_EVERY = 1_000;
 
-/** Who has the place, or wants it. */
+/** A session that holds the slot or waits for it. */
 export interface SlotHolder {
-  /** Grows with every sign of life from the peer: bytes received, bytes acknowledged. */
+  /** A counter that grows with every sign of life: bytes received, bytes acknowledged. */
   activity(): number;
-  /** Sends something that a living peer's kernel acknowledges. */
+  /** Sends data that the kernel of a living peer acknowledges. */
   probe(): void;
-  /** The connection is known to be over. */
+  /** Returns true if the connection is known to be over. */
   isGone(): boolean;
-  /** Is to lose the place to a newcomer: ends its session, and then calls `release`. */
+  /** Ends the session in favour of a newcomer; `release` must follow when it has ended. */
   evict(): void;
-  /** One for each process of a client that says so: it replaces its own stale session at once. */
+  /** Identifies the client's process, if it says so: it replaces its own stale session at once. */
   readonly instance?: string | undefined;
-  /** The client's identity across its processes; each identity has one place at a time. */
+  /** The client's identity across processes; each identity has one slot at a time. */
   readonly identity?: string | undefined;
-  /** The address that it comes from, as far as that has one holder. */
+  /** The address that the client comes from, in the form that groups one owner's addresses. */
   readonly address?: string;
-  /** Can be refused with words: then it is told "busy" when the holder lives, and need not wait. */
+  /**
+   * The client can be told "busy": it is refused once the holder is known to live and need not
+   * wait.
+   */
   readonly canBeRefused?: boolean;
 }
 
@@ -46,18 +51,18 @@ interface Waiter {
   settle(granted: boolean): void;
 }
 
-/** A newcomer among those of its address. */
+/** A newcomer's entry among those of its address. */
 type Counted = Member<() => void>;
 
 /**
- * The one place at the server. A newcomer gets it when it is free or its holder is dead; while
- * the holder lives, the newcomer waits for a while and is then refused.
+ * A slot for one session at the server. A newcomer gets it if it is free or its holder is dead.
+ * While the holder lives, the newcomer waits for up to LONGEST_WAIT and is then refused.
  */
 export class ExclusiveSlot {
   readonly #clock: Clock;
   #holder: SlotHolder | null = null;
   readonly #queue: Waiter[] = [];
-  /** Newcomers by address; an item refuses its newcomer. */
+  /** Waiting newcomers by address; calling an item refuses its newcomer. */
   readonly #waiting = new FairGroups<() => void>();
   #asking: Disposable | null = null;
   #sweeping: Disposable | null = null;
@@ -70,7 +75,9 @@ export class ExclusiveSlot {
     return this.#holder;
   }
 
-  /** Whether `tenant` has the place now. If not, it was refused, or `signal` aborted. */
+  /**
+   * Resolves to true when `tenant` holds the slot; to false if it was refused or `signal` aborted.
+   */
   async claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.#holder === null) {
@@ -97,7 +104,9 @@ export class ExclusiveSlot {
     return await promise;
   }
 
-  /** A newcomer more, for which others of its address, or of the greediest, may have to go. */
+  /**
+   * Counts a newcomer; at a limit the oldest of its address or of the largest address is refused.
+   */
   #count(address: string, giveUp: () => void): Counted {
     const all = this.#waiting;
     if (all.sizeOf(address) >= MOST_WAITING_OF_ADDRESS) refuse(all, all.oldestOf(address));
@@ -112,7 +121,7 @@ export class ExclusiveSlot {
     this.#sweeping = null;
   }
 
-  /** Whoever has left again gives up what is held for him. */
+  /** Drops waiting newcomers whose connection is over. */
   readonly #sweep = (): void => {
     this.#sweeping = null;
     for (const waiter of this.#queue.filter(({ tenant }) => tenant.isGone())) {
@@ -122,7 +131,7 @@ export class ExclusiveSlot {
     if (this.#queue.length > 0) this.#sweeping = this.#clock.after(SWEEP_EVERY, this.#sweep);
   };
 
-  /** The holder gives the place back; the longest waiting newcomer gets it at once. */
+  /** Frees the slot; the newcomer at the head of the queue gets it at once. */
   release(tenant: SlotHolder): void {
     if (this.#holder !== tenant) return;
     this.#holder = null;
@@ -140,7 +149,7 @@ export class ExclusiveSlot {
     }
   }
 
-  /** Finds out whether the holder lives, for as long as somebody waits. */
+  /** Checks if the holder is alive, for as long as a newcomer waits. */
   #ask(): void {
     const holder = this.#holder;
     if (holder === null || this.#asking !== null || !this.#isWanted()) return;
@@ -154,12 +163,14 @@ export class ExclusiveSlot {
         this.#refuseWhoCanBe();
         this.#later(ASK_AGAIN, () => this.#ask());
       } else if (this.#clock.now() < until) this.#later(LOOK_EVERY, look);
-      else holder.evict(); // it gives the place back when everything of its session has ended
+      else holder.evict(); // it releases the slot when its session has ended completely
     };
     look();
   }
 
-  /** Whether a newcomer waits that has not gone away again: else no holder need prove anything. */
+  /**
+   * Returns true if a newcomer with a live connection waits; otherwise the holder is not probed.
+   */
   #isWanted(): boolean {
     return this.#queue.some(({ tenant }) => !tenant.isGone());
   }

@@ -3,32 +3,36 @@ import type { Clock, Rng } from "../../contract/host.ts";
 import type { V2Link } from "./v2_link.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** Without a byte from the other end for so many seconds it counts as dead. */
+/** Dead time in seconds: a peer that sends no byte for this long counts as dead. */
 export const DEAD_TIME = 15;
 
 /**
- * Packets were carried, and then nothing comes for so long: the peer is asked, which tells it as
- * well that we live and hear (core/net/segment_watch.ts).
+ * Milliseconds of silence after which the peer is pinged if packets were carried before. The ping
+ * also tells the peer that this end is alive and receives (core/net/segment_watch.ts).
  */
 const ASK_AFTER = 1_000;
 
-/** Where the peer went silent inside a record the end is not to be foreseen: up to so much later. */
+/**
+ * Longest extra time-out, in milliseconds, if the peer fell silent inside a record; drawn at
+ * random so that the end cannot be predicted.
+ */
 const MOST_EXTRA_SILENCE = 5_000;
 
-/** When there is something to write already, look again so much later. */
+/** Pause in milliseconds before the next check while a write is already in progress. */
 const BUSY_PAUSE = 1_000;
 
 /**
- * Sends something at least every third of the peer's dead time, less 0..20 % by chance, and
- * watches that something comes (docs/link-v2.md, "Timers"). Asks once more where packets were
- * carried and then nothing comes.
- * @throws {TtunError} lost when nothing has come for `deadTimeMs`; the signal's reason
+ * Sends something at least every third of the peer's dead time, less a random 0 to 20 %, and
+ * checks that something arrives (docs/link-v2.md, "Timers"). Pings once more if packets were
+ * carried and then nothing arrives.
+ * @throws {TtunError} `lost` if nothing has arrived for `deadTimeMs`; otherwise the signal's
+ * reason
  */
 export async function keepAlive(
   link: V2Link,
   o: { clock: Clock; rng: Rng; deadTimeMs: number; signal: AbortSignal },
 ): Promise<never> {
-  link.ping(); // the round-trip time is known from the beginning
+  link.ping(); // so that the round-trip time is known from the beginning
   let asked = link.batches;
   for (;;) {
     const interval = link.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
@@ -37,15 +41,15 @@ export async function keepAlive(
     const dueIn = Math.min(
       link.lastSent + interval,
       link.lastArrival + o.deadTimeMs,
-      // Looked at again at the latest by then, for packets may have come meanwhile.
+      // Checked again by then at the latest, as packets may have arrived meanwhile.
       mayAsk ? link.lastArrival + ASK_AFTER : now + ASK_AFTER,
     ) - now;
     await sleep(o.clock, Math.max(dueIn, link.isWriting ? BUSY_PAUSE : 1), o.signal);
     if (isSilent(link, o)) {
-      // After a sleep of the whole machine what lies in the socket is read first.
+      // After the machine was suspended, data that waits in the socket is read first.
       await o.clock.turn();
       await sleep(o.clock, 1, o.signal);
-      // A length that somebody has changed makes an end wait for bytes that never come.
+      // If an attacker changed a length, this end waits for bytes that never come.
       if (isSilent(link, o) && link.isInsideRecord) {
         await sleep(o.clock, MOST_EXTRA_SILENCE * o.rng(1)[0]! / 256, o.signal);
       }
@@ -57,13 +61,16 @@ export async function keepAlive(
   }
 }
 
-/** How long an answer may take where no round-trip time says more, and how many of these otherwise. */
+/**
+ * Time to wait for an answer: milliseconds at least, and a multiple of the round-trip time if it
+ * is known.
+ */
 const PROBE_TIME = 500;
 const PROBE_ROUNDS = 3;
 
 /**
- * Asks for an answer after what may have been an outage: the kernel may wait for seconds before it
- * sends again what was lost. Returns whether anything has come.
+ * Pings the peer after a possible outage, since the kernel may wait seconds before it retransmits.
+ * Resolves to true if anything has arrived since.
  */
 export async function answers(
   link: V2Link,

@@ -1,16 +1,16 @@
-/** Clients connected to a server; words the refusal of others. */
+/** The clients connected to a server, for the messages that refuse other clients. */
 export class Occupants {
   readonly #clients: number;
   readonly #wallClock: () => number;
   readonly #present = new Map<object, { sinceMs: number; identity: string | undefined }>();
 
-  /** `clients`: how many may be there at a time. `wallClock`: milliseconds since 1970. */
+  /** `clients`: the maximum at a time. `wallClock`: milliseconds since 1970. */
   constructor(clients: number, wallClock: () => number) {
     this.#clients = clients;
     this.#wallClock = wallClock;
   }
 
-  /** `by`: what stands for the session until `leave`. */
+  /** `by` identifies the session until `leave`. */
   enter(by: object, identity: string | undefined): void {
     this.#present.set(by, { sinceMs: this.#wallClock(), identity });
   }
@@ -24,8 +24,8 @@ export class Occupants {
   }
 
   /**
-   * Why a client with this identity cannot come in. Where the others are is not told: whoever has
-   * the key may ask.
+   * Returns why a client with this identity is refused. The addresses of the others are not
+   * included, as anyone with the key can ask.
    */
   refusal(identity: string | undefined): string {
     const same = this.#find(identity);
@@ -44,7 +44,7 @@ export class Occupants {
     return this.#present.values().find((one) => one.identity === identity);
   }
 
-  /** The time of day, with the date where it was not within the last day: 23:35 UTC. */
+  /** Formats a time of day such as "23:35 UTC", with the date if it is 20 hours or more ago. */
   #time(ms: number): string {
     const text = new Date(ms).toISOString();
     const isLately = this.#wallClock() - ms < 20 * 3600 * 1000;

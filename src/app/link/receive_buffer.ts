@@ -1,21 +1,24 @@
 import { MAX_PACKET } from "../../base/packets.ts";
 
-/** Bytes are opened where they were read; a quarter megabyte takes many frames at once. */
+/** Buffer size in bytes: records are opened in place, and 256 KiB hold many frames. */
 const SIZE = 256 * 1024;
 
-/** Below this much free room the unread rest moves to the front: a frame or record must always fit. */
+/**
+ * With less free space than this the unread rest moves to the front: a frame or record must always
+ * fit.
+ */
 const LEAST_ROOM = MAX_PACKET + 2;
 
-/** A device writes its own header before each packet: there must be room before the first one. */
+/** Space in bytes before the first packet for the header that a device writes. */
 const FRONT = 16;
 
-/** What has come from a stream and is not used up: `bytes[start..end)`. */
+/** Bytes received from a stream and not yet processed: `bytes[start..end)`. */
 export class ReceiveBuffer {
   readonly bytes = new Uint8Array(SIZE);
   start = FRONT;
   end = FRONT;
 
-  /** Adds bytes that came before there was a buffer. */
+  /** Appends bytes that arrived before the buffer existed. */
   add(bytes: Uint8Array): void {
     this.bytes.set(bytes, this.end);
     this.end += bytes.length;
@@ -25,7 +28,10 @@ export class ReceiveBuffer {
     return this.start === this.end;
   }
 
-  /** Where to read to. What lies before `start` is no longer valid: it may be moved over. */
+  /**
+   * Returns the space to read into. Invalidates everything before `start`, which may be
+   * overwritten.
+   */
   space(): Uint8Array {
     if (this.start === this.end) this.start = this.end = FRONT;
     else if (this.bytes.length - this.end < LEAST_ROOM) {
@@ -36,7 +42,7 @@ export class ReceiveBuffer {
     return this.bytes.subarray(this.end);
   }
 
-  /** Takes note of a read's outcome; false at the peer's FIN. */
+  /** Records the result of a read; returns false at the peer's FIN. */
   took(got: number | null): got is number {
     if (got !== null) this.end += got;
     return got !== null;

@@ -6,28 +6,30 @@ import type { Paths } from "../../contract/routing.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 import type { PeerLink } from "./config.ts";
 
-/** Addresses of documentation (RFC 5737, RFC 3849): the way to anywhere, while no other is known. */
+/**
+ * Documentation addresses (RFC 5737, RFC 3849) that stand for any destination while none is known.
+ */
 const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];
 
-/** The way to the server has changed: an attempt on the old one is not worth waiting for. */
+/** The path to the server has changed, so an attempt on the old one is not worth waiting for. */
 export class PathChanged extends TtunError {
   constructor(words: string) {
     super("lost", words);
   }
 }
 
-/** The ways to a client's server, and what their changes mean for its attempts and sessions. */
+/** The paths to a client's server, and the effect of path changes on its attempts and sessions. */
 export class ServerPaths {
   readonly #paths: Paths;
   readonly #clock: Clock;
-  /** The server's addresses that have been dialled, and the last way to each. */
+  /** The server addresses that were dialled, with the last path to each. */
   readonly #last = new Map<string, string | null>();
   /** Addresses from the last lookup of the server's name. */
   #addresses: readonly string[];
-  /** The next attempt takes these without asking. */
+  /** The next attempt uses the known addresses without a lookup. */
   #isFresh: boolean;
 
-  /** `addresses`: what the server's name stands for, where somebody has just asked. */
+  /** `addresses`: those of the server's name, if it was just resolved; otherwise empty. */
   constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
     this.#paths = paths;
     this.#clock = clock;
@@ -35,7 +37,7 @@ export class ServerPaths {
     this.#isFresh = addresses.length > 0;
   }
 
-  /** Opens the way to an address before it is dialled; it is dialled as its packets go. */
+  /** Returns a dialer that opens the path to an address before it dials it. */
   dialer(inner: Dialer): Dialer {
     return {
       // deno-lint-ignore require-await -- a way that cannot be opened is a failed dial
@@ -56,7 +58,7 @@ export class ServerPaths {
     }
   }
 
-  /** Remembers what the name stands for. */
+  /** Returns a resolver that remembers the addresses of the server's name. */
   resolver(inner: Resolver): Resolver {
     return {
       resolve: async (host, o) => {
@@ -71,15 +73,15 @@ export class ServerPaths {
     };
   }
 
-  /** This machine has moved, and its server has not: the next attempt does without a question. */
+  /** This machine has moved but its server has not: the next attempt skips the lookup. */
   moved(): void {
     this.#isFresh = this.#addresses.length > 0;
   }
 
-  /** Waits `ms`, or until there is another way to the server: then true. */
+  /** Waits `ms` milliseconds (false) or until there is another path to the server (true). */
   async pause(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
-    if (this.#look()) return true; // it has changed since the attempt began
+    if (this.#look()) return true; // changed since the attempt began
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     using _timer = this.#clock.after(ms, () => resolve(false));
     using _tie = onAbort(signal, reject);
@@ -95,7 +97,7 @@ export class ServerPaths {
     for (const known of this.#last.keys()) if (!hosts.includes(known)) this.#last.delete(known);
   }
 
-  /** Looks at all ways; whether there is one that was not there, or was another. */
+  /** Updates all paths; returns true if one is new or different. */
   #look(): boolean {
     const hosts = this.#last.size > 0 ? [...this.#last.keys()] : this.#addresses.map(plainHost);
     let isOther = false;
@@ -108,13 +110,13 @@ export class ServerPaths {
     return isOther;
   }
 
-  /** Watches one attempt, and the session that may come of it. A change that matters ends `tasks`. */
+  /** Watches one attempt and the session that results. A relevant change fails `tasks`. */
   watch(tasks: Scope): AttemptWatch {
     return new AttemptWatch(this.#paths, tasks, () => this.#look());
   }
 }
 
-/** Ends one attempt, or its session, when the way to the server changes. */
+/** Ends one attempt or its session when the path to the server changes. */
 class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;
@@ -130,12 +132,12 @@ class AttemptWatch implements Disposable {
     this.#registration = paths.onChange(() => this.#check());
   }
 
-  /** The server's address is dialled no more: from now on this connection counts. */
+  /** The connection is established: from now on only its own path counts. */
   connected(stream: Stream): void {
     this.#check = () => {};
     const { local, remote } = stream;
     if (!("host" in local) || !("host" in remote)) return;
-    // Multipath TCP goes on by other ways itself: there is no one address that it hangs on.
+    // Multipath TCP changes paths itself and is not bound to one address.
     const isBound = stream.info().protocol !== "mptcp";
     const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
     const way = wayOf(local.host);
@@ -145,7 +147,7 @@ class AttemptWatch implements Disposable {
       const isGone = isBound && isMissing;
       const now = isGone ? wayOf() : wayOf(local.host);
       if (now === null) {
-        wasAway = true; // it may come back as it was, and there is no other to take
+        wasAway = true; // the path may return, and there is no other
       } else if (isGone) {
         this.#lose(remote, `this machine has the address ${local.host} no more`);
       } else if (isBound && this.#paths.isExact && way !== null && now !== way) {
@@ -159,7 +161,7 @@ class AttemptWatch implements Disposable {
 
   #probe: (() => void) | null = null;
 
-  /** The session has begun: where its way was gone for a while, it is asked whether it still lives. */
+  /** The session has begun: it is probed after its path was gone for a while. */
   begun({ probe }: PeerLink, remote: string): void {
     if (probe === undefined) return;
     let isAsking = false;

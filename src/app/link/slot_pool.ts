@@ -2,7 +2,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import { ExclusiveSlot, type SlotHolder } from "./exclusive_slot.ts";
 
-/** So many places instead of one. Each is taken, held and lost as `Place` says. */
+/** Several slots, each with the rules of ExclusiveSlot. */
 export class SlotPool {
   readonly #places: ExclusiveSlot[];
 
@@ -10,7 +10,9 @@ export class SlotPool {
     this.#places = Array.from({ length: count }, () => new ExclusiveSlot(clock));
   }
 
-  /** Whether `tenant` has a place now. If not, it was refused, or `signal` aborted. */
+  /**
+   * Resolves to true when `tenant` holds a slot; to false if it was refused or `signal` aborted.
+   */
   async claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean> {
     const others = new AbortController();
     using _tie = onAbort(signal, (reason) => others.abort(reason));
@@ -18,7 +20,7 @@ export class SlotPool {
     await Promise.all(
       this.#placesFor(tenant).map(async (place) => {
         if (!await place.claim(tenant, others.signal)) return;
-        if (has) return place.release(tenant); // free in the same moment
+        if (has) return place.release(tenant); // another slot became free at the same time
         has = true;
         others.abort();
       }),
@@ -27,8 +29,8 @@ export class SlotPool {
   }
 
   /**
-   * Its own, that of another process of the same client, or one that is free; else any will do:
-   * whoever is dead makes room.
+   * Returns the one slot to claim: that of the same process, of the same identity, or a free one;
+   * otherwise all of them, as any dead holder makes room.
    */
   #placesFor({ instance, identity }: SlotHolder): ExclusiveSlot[] {
     const one =

@@ -4,8 +4,9 @@ import type { SlotHolder } from "./exclusive_slot.ts";
 import type { V1Link } from "./v1_link.ts";
 
 /**
- * Life signs of a version 1 peer, which cannot be asked: what arrives from it, and what its kernel
- * acknowledges of what we sent. A packet that no host looks at makes sure that there is something.
+ * Liveness of a version 1 peer, which cannot be pinged: counts the bytes that arrive from it and
+ * those that its kernel acknowledges. The probe sends a packet that no host processes, so that
+ * there is something to acknowledge.
  */
 export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone"> {
   readonly #link: V1Link;
@@ -21,7 +22,7 @@ export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone">
   }
 
   probe(): void {
-    if (this.#link.isWriting) return; // unacknowledged bytes are under way already
+    if (this.#link.isWriting) return; // unacknowledged bytes are in flight already
     const packet = unseenPacket();
     const at = this.#link.room.header + this.#link.room.headroom;
     this.#probe.bytes.set(packet, at);
@@ -30,10 +31,10 @@ export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone">
     this.#probe.count = 1;
     try {
       const sending = this.#link.send(this.#probe);
-      // A link that cannot be written to shows no life: the asking ends as it should.
+      // A link that cannot be written to shows no activity, and the check fails as it should.
       if (sending instanceof Promise) sending.catch(() => {});
     } catch {
-      // As above: silence is the answer.
+      // No activity follows here either.
     }
   }
 

@@ -1,36 +1,40 @@
 import type { Clock } from "../../contract/host.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 
-/** There was nothing to do now. */
+/** Result of a step that found nothing to do now. */
 export const WOULD_BLOCK = -1;
-/** That was the last step. */
+/** Result of the last step. */
 export const DONE = -2;
 
 /**
- * Makes one step after the other. A step says how much it has done, or `NOTHING`, or `END`; or it
- * gives a promise of that. It is called back when there is something again: where nothing has to be
- * waited for, all goes on without a promise.
+ * Runs one step after the other. A step returns the amount that it did (in units of `budget`),
+ * WOULD_BLOCK, DONE, or a promise of one of these. After WOULD_BLOCK the loop is called back when
+ * the source may be ready, so work that never waits uses no promise.
  */
 export abstract class ReadyLoop {
   readonly #clock: Clock;
   readonly #budget: number;
-  /** What was done since the last wait. */
+  /** Amount done since the last wait. */
   #spent = 0;
 
-  /** `budget`: after so much without a wait the others have a turn: one flood must not starve them. */
+  /**
+   * `budget`: the amount after which other tasks get a turn, so that one flood cannot starve them.
+   */
   constructor(clock: Clock, budget: number) {
     this.#clock = clock;
     this.#budget = budget;
   }
 
   protected abstract step(): MaybePromise<number>;
-  /** Calls `run` back when there may be something again. */
+  /** Calls `run` when the source may be ready again. */
   protected abstract onReady(run: OnReady): void;
-  /** One of the two is called, once. The first returns as `OnReady`. */
+  /**
+   * Exactly one of `ended` and `failed` is called, once. The result of `ended` is that of OnReady.
+   */
   protected abstract ended(): boolean | void;
   protected abstract failed(error: unknown): void;
 
-  /** Goes as far as it can. True when it waits to be called back, and for nothing else. */
+  /** Runs as far as possible. Returns true if only the callback can continue, and no promise. */
   readonly go = (): boolean => {
     try {
       for (;;) {
@@ -76,13 +80,16 @@ export abstract class ReadyLoop {
 
 export interface GoOnOptions {
   readonly clock: Clock;
-  /** As of `Going`. */
+  /** Amount after which other tasks get a turn, in the units of the steps. */
   readonly budget: number;
-  /** Calls back when there may be something again. */
+  /** Calls `run` when the source may be ready again. */
   readonly onReady: (run: OnReady) => void;
 }
 
-/** The same where a step is all that there is to say. */
+/**
+ * Runs `step` in a ReadyLoop until it returns DONE.
+ * @throws what a step throws
+ */
 export function runLoop<T extends void>(
   o: GoOnOptions,
   step: () => MaybePromise<number>,

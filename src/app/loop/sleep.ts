@@ -1,7 +1,10 @@
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** Waits `ms`. @throws the signal's reason when it aborts first. */
+/**
+ * Waits for `ms` milliseconds.
+ * @throws the signal's reason if it aborts first
+ */
 export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

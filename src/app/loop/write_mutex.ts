@@ -1,8 +1,8 @@
 import type { MaybePromise } from "../../contract/stream.ts";
 
 /**
- * Lets one writer through at a time, in the order of coming. As long as nothing has to wait,
- * nothing is a promise. After a failure everybody gets that failure: the stream is dead.
+ * Runs one writer at a time, in order of arrival. No promise is created while nothing has to wait.
+ * After a failure all waiting writers get that failure, since the stream is dead.
  */
 export class WriteMutex {
   #busy: Promise<void> | null = null;

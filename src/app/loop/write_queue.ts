@@ -2,17 +2,20 @@ import type { Stream } from "../../contract/stream.ts";
 
 const NOTHING = new Uint8Array();
 
-/** Writes in their order what is lent to it; what has to wait is copied, and says so by `isBusy`. */
+/**
+ * Writes borrowed bytes in order. Bytes that have to wait are copied, and `isBusy` is true
+ * meanwhile.
+ */
 export class WriteQueue {
   readonly #to: Stream;
   readonly #onIdle: () => void;
   #waiting: Promise<void> | null = null;
   #queue: Uint8Array[] = [];
   #isEnding = false;
-  /** What broke it. */
+  /** The error that ended all writing; null = none. */
   failure: { error: unknown } | null = null;
 
-  /** `onIdle` is called when it is no longer busy, or broken. */
+  /** `onIdle` is called when the queue is no longer busy, also after a failure. */
   constructor(to: Stream, onIdle: () => void) {
     this.#to = to;
     this.#onIdle = onIdle;
@@ -33,14 +36,16 @@ export class WriteQueue {
     }
   }
 
-  /** Sends FIN behind all that was written; nothing may be written after it. */
+  /** Sends FIN after all that was written; nothing may be written afterwards. */
   end(): void {
     if (this.failure !== null || this.#isEnding) return;
     this.#isEnding = true;
     if (this.#waiting === null) this.#wait(NOTHING);
   }
 
-  /** In a turn of its own: a write that throws at once must find it busy, to make it idle. */
+  /**
+   * Continues in a later microtask: `#waiting` must be set before a write can fail and clear it.
+   */
   #wait(rest: Uint8Array): void {
     this.#waiting = Promise.resolve(rest).then((first) => this.#drain(first));
   }
@@ -64,7 +69,10 @@ export class WriteQueue {
     this.#queue = [];
   }
 
-  /** Settles when all is written. @throws what broke it */
+  /**
+   * Resolves when everything is written.
+   * @throws the error that ended the writing
+   */
   async flushed(): Promise<void> {
     if (this.#waiting !== null) await this.#waiting;
     if (this.failure !== null) throw this.failure.error;

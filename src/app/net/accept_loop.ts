@@ -5,13 +5,13 @@ import type { Clock } from "../../contract/host.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** After so many connections in a row everything else has a turn. */
+/** Default number of connections in a row after which other tasks get a turn. */
 const BUDGET = 32;
 
-/** How long to wait for descriptors when none is left. */
+/** Pause when no descriptor is left and none can be freed, in milliseconds. */
 const EXHAUSTED_PAUSE = 50;
 
-/** How often to say so. */
+/** Shortest interval between two log messages about that, in milliseconds. */
 const SAY_EVERY = 10_000;
 
 export interface AcceptOptions {
@@ -19,17 +19,18 @@ export interface AcceptOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Owns the stream from now on; must not throw. Returns as `OnReady`. */
+  /** Takes ownership of the stream; must not throw. Returns true as OnReady does. */
   readonly take: (stream: Stream) => boolean | void;
-  /** After so many connections in a row everything else has a turn; default 32. */
+  /** Number of connections in a row after which other tasks get a turn; default 32. */
   readonly budget?: number;
-  /** Closes something; false when there is nothing to close. */
+  /** Closes an idle connection to free a descriptor; returns false if there is none. */
   readonly evictIdle: () => boolean;
 }
 
 /**
- * Takes connections until the signal aborts. Out of descriptors it makes room and goes on.
- * @throws whatever else ends the listener
+ * Accepts connections until the signal aborts. If descriptors run out, it evicts an idle
+ * connection and continues.
+ * @throws the signal's reason or any other error of the listener
  */
 export function acceptLoop(o: AcceptOptions): Promise<never> {
   return new Promise((_, reject) => new Accepting(o, reject).begin());
@@ -55,7 +56,7 @@ class Accepting {
     this.#go();
   }
 
-  /** Takes what is there. True when all, and who took it, waits to be called back. */
+  /** Accepts all waiting connections. Returns true if all work was done synchronously (OnReady). */
   readonly #go = (): boolean => {
     const { clock, listener, signal, take } = this.#o;
     let isDone = true;

@@ -3,17 +3,19 @@ import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 
-/** How often it is looked whether those who are held back are still there. */
+/** Interval of the checks for resets, in milliseconds. */
 export const LOOK_MS = 5000;
 
-/** A stream of which nothing is read, since there is no place for it. */
+/** A stream that is not read for now because of backpressure. */
 export interface Blocked {
   readonly from: Stream;
-  /** It was reset meanwhile. */
+  /** Called when the stream was found reset. */
   gone(error: TtunError): void;
 }
 
-/** The failure of a stream that is gone; null while it is not, or nobody can tell. */
+/**
+ * Returns the error of a stream that is gone; null if it is not gone or the transport cannot tell.
+ */
 export function lossOf(stream: Stream): TtunError | null {
   if (stream.info().isGone !== true) return null;
   const peer = formatAddr(stream.remote);
@@ -21,8 +23,8 @@ export function lossOf(stream: Stream): TtunError | null {
 }
 
 /**
- * Looks after streams that are held back: a read would tell of their reset, and there is none. One
- * timer serves all, while there are any.
+ * Detects resets of streams held back by backpressure, which a read would report but is not made.
+ * One timer serves all of them, and runs only while there are any.
  */
 export class BlockedStreams implements Disposable {
   readonly #clock: Clock;
@@ -53,7 +55,7 @@ export class BlockedStreams implements Disposable {
     if (this.#blocked.size > 0) this.#timer ??= this.#clock.after(LOOK_MS, this.#look);
   };
 
-  /** Nobody is held back any more; it may be used again. */
+  /** Forgets all streams; the object can be used again. */
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;

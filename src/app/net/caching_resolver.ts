@@ -3,34 +3,35 @@ import { NameError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { abortable } from "../../base/scope.ts";
 
-/** How long addresses are taken for those of the name without asking again. */
+/** Time for which an answer is used without a new query, in milliseconds. */
 const FRESH_MS = 30_000;
 
 /**
- * A name server that is there answers within this time, most often with what was known. Where the last
- * question found none there is no such wait.
+ * Time to wait for a fresh answer before known addresses are used, in milliseconds. A name server
+ * that works answers within it, most often from its cache. There is no wait if the last query
+ * failed.
  */
 const PATIENCE_MS = 250;
 
-/** From when on a question without an answer is worth a line. */
+/** Time without an answer after which a message is logged, in milliseconds. */
 const TELL_MS = 3000;
 
 export interface ServerNameOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** Ends questions that are under way. */
+  /** Ends queries in progress. */
   readonly signal: AbortSignal;
-  /** For how long no question follows an answer. */
+  /** Time for which an answer is used without a new query, in milliseconds. */
   readonly freshMs?: number;
-  /** An answer from before, for use while there is none. */
+  /** An earlier answer, used until there is a new one. */
   readonly known?: { readonly host: string; readonly addresses: readonly string[] };
 }
 
 /**
- * Resolves the one name that every connection wants, the server's, as seldom as will do: what was
- * answered serves for half a minute, questions at the same time are one, and when name servers do not
- * answer the last addresses are used at once, while they are asked in the background. Another name
- * takes the place of the one before.
+ * Resolves the one name that every connection needs, the server's, with few queries: an answer is
+ * used for half a minute, and concurrent queries are merged. If the name servers do not answer,
+ * the last addresses are used at once while a query runs in the background. A different name
+ * replaces the cached one.
  */
 export class CachingResolver implements Resolver {
   readonly #inner: Resolver;
@@ -41,7 +42,10 @@ export class CachingResolver implements Resolver {
   #host = "";
   #known: { readonly addresses: string[]; readonly at: number } | null = null;
   #asking: Promise<string[]> | null = null;
-  /** The last question had no answer, or has none yet: nobody waits for the next one's. */
+  /**
+   * The last query has failed or is unanswered so far: the next caller does not wait for its
+   * answer.
+   */
   #isDark = false;
   #isTold = false;
 
@@ -56,7 +60,7 @@ export class CachingResolver implements Resolver {
     this.#known = { addresses: [...o.known.addresses], at: -Infinity };
   }
 
-  /** @throws {NameError} where there has never been an answer; the signal's reason */
+  /** @throws {NameError} if there has never been an answer; otherwise the signal's reason */
   async resolve(host: string, { signal }: { signal: AbortSignal }): Promise<string[]> {
     signal.throwIfAborted();
     if (host !== this.#host) {
@@ -68,7 +72,7 @@ export class CachingResolver implements Resolver {
     if (known !== null && this.#clock.now() - known.at < this.#freshMs) return [...known.addresses];
     const asking = this.#asking ??= this.#ask(host, known?.addresses ?? null);
     if (known === null) return [...await abortable(asking, signal)];
-    asking.catch(() => {}); // told where it was asked
+    asking.catch(() => {}); // reported by #ask
     if (this.#isDark) return [...known.addresses];
     const late = Promise.withResolvers<string[]>();
     using _timer = this.#clock.after(PATIENCE_MS, () => {
@@ -98,7 +102,10 @@ export class CachingResolver implements Resolver {
     }
   }
 
-  /** Once until it resolves again. Where there is no last address whoever asks hears of it. */
+  /**
+   * Logs a warning once until the name resolves again; without a last address the caller gets the
+   * error.
+   */
   #tell(host: string, last: string[] | null, why: string): void {
     if (host !== this.#host || last === null || this.#isTold) return;
     this.#isTold = true;
@@ -110,7 +117,7 @@ export class CachingResolver implements Resolver {
   }
 }
 
-/** In few words. */
+/** Describes the error in a few words. */
 function reasonOf(error: unknown): string {
   switch (error instanceof NameError ? error.reason : null) {
     case "silent":

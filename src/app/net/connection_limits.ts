@@ -22,13 +22,17 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   connectMs: 10_000,
 };
 
-/** Descriptors for listeners, name servers, files and strangers: what clients do takes none of them. */
+/** Descriptors reserved for listeners, name servers, files and half-open connections. */
 const RESERVE = 256;
 
-/** Of few descriptors a quarter is kept instead: the process itself has some sixty open. */
+/**
+ * Part of the descriptors that is reserved if there are few; the process itself has about 60 open.
+ */
 const RESERVED_PART = 1 / 4;
 
-/** Limits that the process's descriptors allow: a connection takes two, one for each side. */
+/**
+ * Lowers the limits to what the process's descriptors allow: a connection takes two, one per side.
+ */
 export function limitsFor(limits: ProxyLimits, descriptors: number, log: Logger): ProxyLimits {
   const reserve = Math.min(RESERVE, Math.ceil(descriptors * RESERVED_PART));
   const most = Math.max(1, Math.floor((descriptors - reserve) / 2));

@@ -2,33 +2,33 @@ import type { Addr } from "../../base/addr.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 import { addressGroup } from "./half_open.ts";
 
-/** A connection that can be ended for another one's sake. */
+/** A connection that can be evicted for another. */
 export interface Holder {
-  /** Whose it is: connections of one account are shared among its addresses. */
+  /** The owning account: the connections of an account are shared among its addresses. */
   readonly account: string;
-  /** When it last carried anything, in milliseconds of the clock. */
+  /** Time of the last byte, in milliseconds of the clock. */
   readonly lastActive: number;
-  /** Ends it. */
+  /** Ends the connection. */
   evict(): void;
 }
 
-/** Number of an account's oldest connections among which the idlest is looked for. */
+/** Number of an account's oldest connections that are searched for the most idle one. */
 const LOOKED_AT = 64;
 
 /**
- * Counts connections, in total and by address; above a limit there is no place. An account alone may
- * have all of them. When they are all taken, an account with fewer gets a place at the cost of the one
- * with most, which loses an idle one, and so it goes among the addresses of one account and among the
- * accounts of one address: each can have its share, whatever others do.
+ * Limits connections in total and by address. A single account may use all of them. If all are
+ * used, an account with fewer connections gets a slot at the cost of the account with most, which
+ * loses an idle one. The same rule applies among the addresses of one account and among the
+ * accounts of one address, so each can have its share, whatever others do.
  */
 export class Quota {
   readonly #total: number;
   readonly #perAddress: number;
   readonly #byAddress = new Map<string, number>();
   readonly #accounts = new FairGroups<Taken>();
-  /** Of each account, by address. */
+  /** The connections of each account, by address. */
   readonly #ofAccount = new Map<string, FairGroups<Taken>>();
-  /** At each address, by account. */
+  /** The connections of each address, by account. */
   readonly #atAddress = new Map<string, FairGroups<Taken>>();
   #count = 0;
   #taken = 0;
@@ -43,17 +43,17 @@ export class Quota {
     return this.#count;
   }
 
-  /** Places that were ever taken. */
+  /** Number of connections ever admitted. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Connections that were ended for others. */
+  /** Number of connections evicted for others. */
   get evicted(): number {
     return this.#evicted;
   }
 
-  /** A place until disposed of; null when there is none. */
+  /** Takes a slot until it is disposed of; null if there is none. */
   take(from: Addr, holder?: Holder): Disposable | null {
     const group = addressGroup(from);
     const same = this.#byAddress.get(group) ?? 0;
@@ -76,9 +76,9 @@ export class Quota {
   }
 
   /**
-   * Ends a connection for the newcomer's sake: where all places are taken one of the account with
-   * most, or, if that is the newcomer's own, of its address with most; where an address has its share,
-   * one of the account with most there. False where the newcomer is the greediest.
+   * Evicts a connection for a newcomer. If all slots are used: one of the account with most, or,
+   * if that is the newcomer's own, of its address with most. If an address is at its limit: one of
+   * the account with most there. Returns false if the newcomer's group is already the largest.
    */
   #makeWay(by: Holder | undefined, address: string, isAddressFull: boolean): boolean {
     if (by === undefined) return false;
@@ -91,7 +91,10 @@ export class Quota {
     return this.#evict(this.#ofAccount.get(largest.group.name), null);
   }
 
-  /** Ends the idlest of the largest group; not where that has hardly more than the newcomer's own. */
+  /**
+   * Evicts the most idle connection of the largest group, unless that has hardly more than group
+   * `own`.
+   */
   #evict(groups: FairGroups<Taken> | undefined, own: string | null): boolean {
     const oldest = groups?.oldestOfLargest() ?? null;
     if (oldest === null) return false;
@@ -102,13 +105,13 @@ export class Quota {
       if (one.item.holder!.lastActive < idlest.item.holder!.lastActive) idlest = one;
     }
     const { item } = idlest;
-    item[Symbol.dispose](); // its descriptors follow in a moment
+    item[Symbol.dispose](); // its descriptors are closed a moment later
     this.#evicted++;
     item.holder!.evict();
     return true;
   }
 
-  /** A place's own. */
+  /** Frees a slot. Called by the slot when it is disposed of. */
   leave(place: Taken): void {
     this.#count--;
     const { group, holder, members } = place;

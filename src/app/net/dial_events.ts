@@ -1,12 +1,12 @@
 import type { Addr } from "../../base/addr.ts";
 import type { Dialer, DialEvents, DialOptions, Stream } from "../../contract/stream.ts";
 
-/** What `start` will tell its events, as a promise. */
+/** Converts the events of `start` to a promise. */
 export function promised(start: (events: DialEvents) => unknown): Promise<Stream> {
   return new Promise((resolve, reject) => void start({ connected: resolve, failed: reject }));
 }
 
-/** Tells events what becomes of a promise. */
+/** Reports the result of a promise to the events. */
 export function tell(events: DialEvents, dialled: Promise<Stream>): void {
   dialled.then(
     (stream) => void events.connected(stream),
@@ -14,7 +14,7 @@ export function tell(events: DialEvents, dialled: Promise<Stream>): void {
   );
 }
 
-/** Dials by callbacks, in whatever way the dialer has. Returns as `OnReady`. */
+/** Dials with callbacks, whichever form the dialer has. Returns true as OnReady does. */
 export function startDial(
   dialer: Dialer,
   to: Addr,

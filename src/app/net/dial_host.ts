@@ -9,24 +9,24 @@ import { type Failure, failureOf, mostTelling } from "../../core/proxy/failure.t
 import { promised, startDial, tell } from "./dial_events.ts";
 
 /**
- * Connects to a host by name: resolves it, then tries its addresses in turn, each a little after
- * the one before and IPv6 and IPv4 by turns (RFC 8305). The first connection wins; the others are
- * given up. The stream lives under `signal`.
- * @throws {TtunError} name; timeout after `timeoutMs` for all of it; else the error of the attempt that
- * says most: that one address refuses is told, though another one is silent or has no way to it
+ * Connects to a host by name: resolves it, then tries its addresses, each a little after the
+ * previous one and alternating between IPv6 and IPv4 (RFC 8305). The first connection wins and the
+ * other attempts are cancelled. The stream lives until `signal` aborts.
+ * @throws {TtunError} `name`; `timeout` after `timeoutMs` in total; otherwise the most telling
+ * error of the attempts: a refused address is reported even if another is silent or unreachable
  */
 export function dialAny(o: DialAnyOptions): Promise<Stream> {
   return promised((events) => startAny(o, events));
 }
 
-/** The same by callbacks. Returns as `OnReady`. */
+/** Callback form of `dialAny`. Returns true as OnReady does. */
 export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
-  // An address is what it is: no thread need be asked, and there is no other to try.
+  // An IP address needs no lookup and has no alternatives.
   if (isIpAddress(o.to.host)) return startAddress(o, events);
   tell(events, dialName(o));
 }
 
-/** Whose questions for names are counted together (contract/host.ts). */
+/** The owner against whose limit name queries count (contract/host.ts). */
 export interface NameOwner {
   readonly owner?: string;
 }
@@ -37,14 +37,17 @@ export interface DialAnyOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** What the stream lives under, where it may outlive the wish for it; absent = `signal`. */
+  /** Lifetime of the stream, if it may outlive the dial; absent = `signal`. */
   readonly life?: AbortSignal;
   readonly timeoutMs: number;
-  /** Time of its own for the name to resolve; absent = it is part of `timeoutMs`. */
+  /** Time limit for resolving the name, in milliseconds; absent = part of `timeoutMs`. */
   readonly nameMs?: number;
-  /** On whose behalf: read only where there is a name to resolve. */
+  /** The client on whose behalf the name is resolved. */
   readonly client?: NameOwner | undefined;
-  /** Which of the name's addresses may be tried. @throws where none may */
+  /**
+   * Selects the addresses that may be tried.
+   * @throws if none may be
+   */
   readonly choose?: ((addresses: string[]) => string[]) | undefined;
 }
 
@@ -72,7 +75,7 @@ async function dialName(o: DialAnyOptions): Promise<Stream> {
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 
-/** A name that takes too long is told as what it is: nothing has been dialled yet. */
+/** Resolves the name; a time-out here is a name error, as nothing has been dialled yet. */
 async function resolveInTime(
   { resolver, clock, to: { host }, client }: DialAnyOptions,
   ms: number,
@@ -86,7 +89,7 @@ async function resolveInTime(
   return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
 }
 
-/** Drives the attempts (core/net/happy_eyeballs.ts) until one is connected or all have failed. */
+/** Runs the attempts (core/net/happy_eyeballs.ts) until one is connected or all have failed. */
 async function race(
   addresses: string[],
   o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
@@ -106,7 +109,8 @@ async function race(
   const start = (address: string) => {
     const own = new AbortController();
     running.set(address, own);
-    // What it lives under is the caller's alone: a tie between the two would stay behind for ever.
+    // The stream lives under the caller's signal only: a listener that links two signals would
+    // never be removed.
     const life = { signal: o.life ?? o.signal, cancel: own.signal };
     o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);

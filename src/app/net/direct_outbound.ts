@@ -13,7 +13,7 @@ const NOTHING = new Uint8Array();
 
 const NO_DELAY = { noDelay: true };
 
-/** Why a target is not connected, for its client; the message is for the log. */
+/** The reason for a failed connect, for the client; the message is for the log. */
 export class ConnectError extends Error {
   override readonly name = "ConnectError";
   readonly failure: Failure;
@@ -26,18 +26,17 @@ export class ConnectError extends Error {
 
 export interface ConnectOptions {
   readonly signal: AbortSignal;
-  /** The first bytes for the target, which may go along with the wish for the connection. */
+  /** First bytes for the target, which may be sent along with the connect request. */
   readonly early?: Uint8Array;
-  /** They must not come there twice. */
+  /** The early bytes must not be sent twice. */
   readonly once?: boolean;
-  /** On whose behalf. */
+  /** The client on whose behalf the connection is made. */
   readonly client?: NameOwner | undefined;
 }
 
 /**
- * Connects to a target, unless `signal` aborts before; the stream ends at the latest with the whole
- * proxy. What the events tell of a failure is a ConnectError, or the signal's reason. Returns as
- * `OnReady`.
+ * Connects to a target unless `signal` aborts first; the stream ends with the proxy at the latest.
+ * A failure is reported as a ConnectError or the signal's reason. Returns true as OnReady does.
  */
 export type Connect = (
   target: Target,
@@ -45,12 +44,15 @@ export type Connect = (
   events: DialEvents,
 ) => boolean | void;
 
-/** The same by a promise. @throws {ConnectError} */
+/**
+ * Promise form of Connect.
+ * @throws {ConnectError}
+ */
 export function connectTo(connect: Connect, target: Target, o: ConnectOptions): Promise<Stream> {
   return promised((events) => connect(target, o, events));
 }
 
-/** Whatever went wrong with a connect, as the client is to be told. */
+/** Converts any connect failure to a ConnectError. */
 export function toConnectError(thrown: unknown, target: Target): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const failure = thrown instanceof TtunError ? failureOf(thrown) : "general";
@@ -59,8 +61,8 @@ export function toConnectError(thrown: unknown, target: Target): ConnectError {
 }
 
 /**
- * Connects from this machine: resolves the name here, keeps to the rules for each of its addresses,
- * and tries them as RFC 8305 has it. `rules` null: whatever is asked for.
+ * Connects from this machine: resolves the name, applies the rules to each address, and tries the
+ * addresses as in RFC 8305. `rules` null: every target is allowed.
  */
 export function directOutbound(o: {
   dialer: Dialer;
@@ -81,7 +83,7 @@ export function directOutbound(o: {
   };
 }
 
-/** Who waits for a connection to a target. */
+/** Sends the early bytes on a new connection before it is passed on. */
 class Reaching implements DialEvents {
   readonly #target: Target;
   readonly #early: Uint8Array;
@@ -117,9 +119,12 @@ class Reaching implements DialEvents {
   }
 }
 
-/** Of addresses that may be connected to and others the others are left out. */
+/**
+ * Removes the addresses that the rules do not allow.
+ * @throws {ConnectError} `denied` if none is left
+ */
 function allowed(addresses: string[], rules: Acl, target: Target): string[] {
-  if (addresses.length === 0) return []; // that is the name's fault, and no rule's
+  if (addresses.length === 0) return []; // a failure of the name, not of a rule
   let why = "it has no address";
   const found = addresses.filter((address) => {
     const ip = ipBytes(withoutZone(address));

@@ -2,15 +2,15 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
-/** Where it all goes, whose it is: room for what a stream gives at a time. */
+/** Destination of all discarded bytes, shared; its size limits a single read. */
 const WASTE = new Uint8Array(64 * 1024);
 
-/** After so many bytes without a wait the others have a turn, and a deadline the chance to end it. */
+/** Bytes without a wait after which other tasks, including deadlines, get a turn. */
 const BUDGET = 256 * 1024;
 
 /**
- * Reads and drops what comes, until the peer's FIN; `onBytes` is told that something came.
- * @throws what breaks the stream
+ * Reads and discards input until the peer's FIN; `onBytes` is called after each read.
+ * @throws the error of the stream
  */
 export function discard(
   stream: Stream,

@@ -10,30 +10,30 @@ import { type QueryMeans, runQuery } from "./query_run.ts";
 const PORT = 53;
 
 /**
- * How long a server has, before the next one is asked, whose last question or last five questions had
- * no answer. Its place stays the first: another one may know other names.
+ * Milliseconds before the next server is queried if the last query, or the last five queries, of
+ * this one had no answer. It stays first, as another server may know other names.
  */
 const SILENT_PATIENCE_MS = { one: 1000, five: 250 };
 
-/** Names that stand for others, one question after the other. */
+/** Most CNAME records that are followed for a name. */
 const MOST_LINKS = 8;
 
-/** The final outcome of all questions for a name. */
+/** The final result of a lookup. */
 export type Answer = Exclude<Outcome, { kind: "alias" }>;
 
 export interface DnsOptions extends QueryMeans {
-  /** The configuration as it is now; another object when it has changed. */
+  /** Returns the current configuration; a new object if it has changed. */
   readonly conf: () => ResolvConf;
   readonly rng: Rng;
-  /** Where name servers listen; for tests. */
+  /** Port of the name servers; for tests. */
   readonly port?: number;
 }
 
-/** Asks name servers, over search lists, with a cache. */
+/** Queries name servers, with search lists and a cache. */
 export class DnsClient {
   readonly #o: DnsOptions;
   readonly #cache = new DnsCache();
-  /** How many questions a server has left without an answer since its last one. */
+  /** Number of queries that each server has left unanswered in a row. */
   readonly #silent = new Map<string, number>();
   #conf: ResolvConf | null = null;
   #turns = 0;
@@ -42,18 +42,20 @@ export class DnsClient {
     this.#o = o;
   }
 
-  /** The name servers' addresses, for words. */
+  /** Addresses of the name servers, for messages. */
   get servers(): readonly string[] {
     return this.#o.conf().servers;
   }
 
   /**
-   * A name's addresses, best first, or why there are none. `name`: ASCII in lower case, without a dot
-   * at the end. @throws the signal's reason; {TtunError} exhausted
+   * Returns a name's addresses, best first, or why there are none. `name`: ASCII in lower case,
+   * without a final dot.
+   * @throws the signal's reason
+   * @throws {TtunError} exhausted
    */
   async lookUp(name: string, isAbsolute: boolean, signal: AbortSignal): Promise<Answer> {
     const conf = this.#o.conf();
-    if (conf !== this.#conf) { // other servers may know other things
+    if (conf !== this.#conf) { // other servers may give other answers
       this.#conf = conf;
       this.#cache.clear();
       this.#silent.clear();
@@ -62,7 +64,7 @@ export class DnsClient {
     for (const asked of namesToAsk(name, isAbsolute, conf)) {
       const outcome = this.#cache.get(asked, this.#now) ?? await this.#ask(asked, conf, signal);
       if (outcome.kind === "addresses" || outcome.kind === "silent") return outcome;
-      // Of names that are not there, one that could not be told is the reason.
+      // A failed query is a better reason than a name that does not exist.
       if (last.kind !== "failed") last = outcome;
     }
     return last;
@@ -101,7 +103,7 @@ export class DnsClient {
     return { ...outcome, addresses };
   }
 
-  /** Server numbers in the file's order; with `rotate` each call begins one further on. */
+  /** Server indexes in the order of the file; with `rotate` each call starts one further. */
   #order({ servers, rotate }: ResolvConf): number[] {
     const first = rotate ? this.#turns++ % servers.length : 0;
     return servers.map((_, i) => (first + i) % servers.length);

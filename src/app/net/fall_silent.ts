@@ -4,13 +4,14 @@ import { damagedDeadline } from "./stranger.ts";
 import { discard } from "./discard.ts";
 
 /**
- * After a damaged record: reads and drops what comes, sends nothing, and ends with the peer's FIN or
- * at a time drawn by chance. Never throws; the stream stays the caller's to close.
+ * Handles a damaged record: discards all input, sends nothing, and ends at the peer's FIN or after
+ * a random time. Never throws. The caller still has to close the stream.
  */
 export async function fallSilent(stream: Stream, o: { clock: Clock; rng: Rng }): Promise<void> {
   using _deadline = o.clock.after(
     damagedDeadline(o.rng),
     () => void stream[Symbol.asyncDispose](),
   );
-  await discard(stream, o.clock).catch(() => {}); // ended by the deadline or by a reset: all the same
+  // ended by the deadline or a reset, which makes no difference
+  await discard(stream, o.clock).catch(() => {});
 }

@@ -6,13 +6,16 @@ import { Backoff } from "../../core/net/backoff.ts";
 import { onAbort } from "../../base/scope.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** A network with a shorter prefix is taken for all traffic, or half of it. */
+/** A route with a shorter prefix counts as one for all traffic, or half of it. */
 const WIDE = 8;
 
-/** The network may be about to come up: the name is asked for again at the latest after so long. */
+/** Longest pause between two lookups, in milliseconds: the network may be about to come up. */
 const LONGEST_PAUSE = 5_000;
 
-/** How long other routes may be kept waiting: most likely no name server is in their networks. */
+/**
+ * Time that other routes wait for the lookup, in milliseconds: most likely no name server is in
+ * their networks.
+ */
 const PATIENCE = 5_000;
 
 export interface FirstAddressesOptions {
@@ -28,11 +31,11 @@ export interface FirstAddressesOptions {
 }
 
 /**
- * The addresses of the server's name, asked for while the tunnel has no routes yet: they may take the
- * questions to the name server into the tunnel, which is not up without an answer. Where they take all
- * traffic it is asked until there is an answer, else the client goes on without. Empty where that is
- * not needed, or not known.
- * @throws {TtunError} name, when that has failed `retries` + 1 times; the signal's reason
+ * Resolves the server's name while the tunnel has no routes yet. Once set, the routes may lead
+ * name queries into the tunnel, which cannot come up without the answer. If the routes take all
+ * traffic, it retries until there is an answer; otherwise the client continues without one.
+ * Returns an empty array if the addresses are not needed or not known.
+ * @throws {TtunError} `name` after `retries` + 1 failures; otherwise the signal's reason
  */
 export async function firstAddresses(o: FirstAddressesOptions): Promise<readonly string[]> {
   const { server: { host }, routes } = o;
@@ -48,7 +51,7 @@ async function askOnce({ server, resolver, clock, signal }: FirstAddressesOption
     return await resolver.resolve(server.host, { signal: late.signal });
   } catch {
     signal.throwIfAborted();
-    return []; // it is asked again at each attempt, which tells why that fails
+    return []; // every connection attempt resolves again and reports the failure
   }
 }
 

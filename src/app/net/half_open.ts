@@ -4,24 +4,25 @@ import { toHex } from "../../base/bytes.ts";
 import { withoutZone } from "../../base/zone.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 
-/** How many connections may be between accept and proof. */
+/** Limits for connections between accept and the proof of the key. */
 export interface PendingLimits {
   total: number;
-  /** From one IPv4 address, or one IPv6 /64. */
+  /** Of one IPv4 address or one IPv6 /64. */
   perAddress: number;
 }
 
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
 /**
- * The connections that have not proved the key yet. At a limit the oldest one of an address goes,
- * never the new one: at its own limit, or at that of all, where it is the address with most of them.
- * Whoever floods pushes out his own; one connection of an address is safe from many of others.
+ * The half-open connections, which have not proved the key yet. At a limit an older connection is
+ * dropped, never the new one: at an address's limit the oldest of that address, at the total limit
+ * the oldest of the address with most. A flood therefore only displaces connections of its own
+ * address, and one connection of another address is safe.
  */
 export class HalfOpen {
   readonly #limits: PendingLimits;
   readonly #all = new FairGroups<() => void>();
-  /** How many were pushed out, since the beginning. */
+  /** Number of connections dropped so far. */
   dropped = 0;
 
   constructor(limits: PendingLimits = DEFAULT_PENDING) {
@@ -32,7 +33,7 @@ export class HalfOpen {
     return this.#all.size;
   }
 
-  /** Counts a connection until disposed of; `drop` closes it when it must make room. */
+  /** Counts a connection until the result is disposed of; `drop` is called to close it. */
   add(from: Addr, drop: () => void): Disposable {
     const group = addressGroup(from);
     const { total, perAddress } = this.#limits;
@@ -41,7 +42,7 @@ export class HalfOpen {
     return new Entry(this.#all, this.#all.add(group, drop));
   }
 
-  /** Makes room when descriptors run out; false when nothing was pending. */
+  /** Drops a connection when descriptors run out; returns false if there is none. */
   dropOldest(): boolean {
     return this.#push(this.#all.oldestOfLargest());
   }
@@ -69,7 +70,7 @@ class Entry implements Disposable {
   }
 }
 
-/** Addresses that one holder usually has all of: an IPv4 address, an IPv6 /64. */
+/** Groups addresses that one owner usually controls: an IPv4 address, or an IPv6 /64. */
 export function addressGroup(from: Addr): string {
   if ("path" in from) return from.path;
   const ip = from.host.includes(":") ? parseIp(withoutZone(from.host)) : null;

@@ -2,13 +2,13 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { discard } from "./discard.ts";
 
-/** Silence after which the other end counts as having read the last answer, in milliseconds. */
+/** Silence after which the peer is assumed to have read the last answer, in milliseconds. */
 export const LINGER_MS = 2000;
 
-/** The longest time that what it still sends is read and dropped. */
+/** Longest time for which the peer's further input is discarded, in milliseconds. */
 export const LONGEST_LINGER_MS = 30_000;
 
-/** Calls back when an end that lingers has been silent for long enough, or has sent for too long. */
+/** Calls `over` when a lingering peer has been silent for LINGER_MS or has sent for too long. */
 export class LingerLimit implements Disposable {
   readonly #clock: Clock;
   readonly #over: (isSilent: boolean) => void;
@@ -23,7 +23,7 @@ export class LingerLimit implements Disposable {
     this.#timer = clock.after(LINGER_MS, this.#look);
   }
 
-  /** Bytes came. */
+  /** Reports that bytes arrived. */
   heard(): void {
     this.#heard = this.#clock.now();
   }
@@ -42,15 +42,15 @@ export class LingerLimit implements Disposable {
 }
 
 /**
- * After our FIN: reads and drops what the other end still sends, until its own FIN, or until it has
- * been silent for a while. Bytes that nobody reads would make the kernel send a reset, which could
- * overtake our last answer (RFC 9112 section 9.6). The stream stays the caller's to close.
+ * Lingering close after this end's FIN: discards the peer's input until its FIN or until it has
+ * been silent for a while. Unread bytes would make the kernel send a reset, which could overtake
+ * the last answer (RFC 9112 section 9.6). The caller still has to close the stream.
  */
 export async function linger(stream: Stream, clock: Clock): Promise<void> {
   using limit = new LingerLimit(clock, (isSilent) => {
-    // Whoever is silent leaves nothing unread: what is still on its way to him arrives after a close.
+    // A silent peer leaves nothing unread, so a plain close still delivers what is in flight.
     if (isSilent) void stream[Symbol.asyncDispose]();
     else stream.reset();
   });
-  await discard(stream, clock, () => limit.heard()).catch(() => {}); // it is over either way
+  await discard(stream, clock, () => limit.heard()).catch(() => {}); // ends either way
 }

@@ -3,13 +3,16 @@ import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { type HostForm, quoted, readHost } from "../../core/dns/host_name.ts";
 
-/** Questions under way at once, and of these one owner's. */
+/** Most queries in progress, in total and of one owner. */
 const MOST_QUESTIONS = 1024;
 const MOST_PER_OWNER = 256;
 
 export type NameForm = Extract<HostForm, { kind: "name" }>;
 
-/** Finds a name's addresses, however that is done. @throws {NameError}; the signal's reason */
+/**
+ * Resolves a name by some method.
+ * @throws {NameError}; the signal's reason
+ */
 export type LookUp = (
   form: NameForm,
   o: { readonly signal: AbortSignal; readonly owner: string | undefined },
@@ -21,25 +24,25 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** One name that is asked for, and all who wait for it. */
+/** A query for one name and the callers that wait for it. */
 interface Question {
   readonly key: string;
   readonly waiters: Set<Waiter>;
   readonly life: AbortController;
-  /** Against whom it counts. */
+  /** The owner against whose limit the query counts. */
   owner: string | undefined;
 }
 
 /**
- * Resolves hosts: one question for all who ask the same at the same time, which ends when nobody waits
- * for it any more. Owners cannot take each other's room: where there is none for another question of an
- * owner, its oldest one, which most likely nobody answers, makes room.
+ * Resolves hosts. Concurrent lookups of a name share one query, which ends when no caller waits
+ * for it any more. Owners cannot exhaust each other's limits: at a limit the oldest query of the
+ * owner, which most likely will not be answered, is dropped.
  */
 export class NameService implements Resolver {
   readonly #lookUp: LookUp;
   readonly #most: { total: number; perOwner: number };
   readonly #questions = new Map<string, Question>();
-  /** Oldest first. */
+  /** Queries by owner, oldest first. */
   readonly #byOwner = new Map<string, Set<Question>>();
   #counted = 0;
 
@@ -48,7 +51,7 @@ export class NameService implements Resolver {
     this.#most = most;
   }
 
-  /** Questions under way. */
+  /** Number of queries in progress. */
   get size(): number {
     return this.#questions.size;
   }
@@ -74,7 +77,8 @@ export class NameService implements Resolver {
 
   #questionFor(form: NameForm, owner: string | undefined): Question {
     const name = form.isAbsolute ? `${form.name}.` : form.name;
-    // ttun's own question is none of theirs: it may wait behind nobody, and nobody's limit ends it.
+    // ttun's own queries are kept apart from those of clients: they never wait behind them, and no
+    // client's limit ends them.
     const key = owner === undefined ? `own ${name}` : name;
     const known = this.#questions.get(key);
     if (known !== undefined) return known;
@@ -133,7 +137,8 @@ export class NameService implements Resolver {
     const own = this.#byOwner.get(owner);
     if (own !== undefined && own.size >= this.#most.perOwner) this.#dropOldest(owner, own);
     if (this.#counted < this.#most.total) return;
-    // Of the key with most the owner with most: one key is no more for coming from many addresses.
+    // Drops a query of the key with most, and of its owners the one with most: a key gains nothing
+    // by using many addresses.
     const ofKey = new Map<string, number>();
     for (const [one, { size }] of this.#byOwner) {
       const key = keyOf(one);
@@ -145,7 +150,7 @@ export class NameService implements Resolver {
     this.#dropOldest(most, questions);
   }
 
-  /** Others who wait for the same keep it. */
+  /** Rejects the owner's waiters; the query continues for other owners' waiters. */
   #dropOldest(owner: string, questions: Set<Question>): void {
     const [oldest] = questions as Iterable<Question> as [Question];
     const why = new TtunError(
@@ -164,17 +169,17 @@ export class NameService implements Resolver {
   }
 }
 
-/** The key of an owner, which is a key and an address; "" where it is an address alone. */
+/** Returns the key part of an owner, which is a key and an address; "" if it is only an address. */
 export function keyOf(owner: string): string {
   return owner.slice(0, Math.max(0, owner.lastIndexOf(" ")));
 }
 
-/** For programs that are given addresses alone. */
+/** Resolver for programs that are only given addresses; every name fails. */
 export const ADDRESSES_ONLY: Resolver = new NameService(({ name }) =>
   Promise.reject(noSuchName(name))
 );
 
-/** The error for a name without an address, in words for the user. */
+/** Returns the error for a name without an address, with a message for the user. */
 export function noSuchName(host: string): NameError {
   return new NameError(
     "missing",

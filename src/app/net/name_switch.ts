@@ -12,12 +12,12 @@ const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 export interface SwitchOptions {
   readonly order: () => readonly SwitchEntry[];
   readonly hosts: () => Hosts;
-  /** This machine's own name. */
+  /** Returns this machine's own host name. */
   readonly hostName: () => string;
   readonly dns: DnsClient;
   readonly system: SystemLookups;
   readonly sourceOf: (host: string) => string | null;
-  /** True when there is such a file or directory. */
+  /** Returns true if the file or directory exists. */
   readonly exists: (path: string) => boolean;
 }
 
@@ -26,15 +26,16 @@ type Answer =
   | { readonly status: Exclude<LookupStatus, "success">; readonly error?: unknown };
 
 /**
- * Looks names up as nsswitch.conf(5) has it: `files` and `dns` are done here, any other module is
- * asked through the C library, which can be asked for all of them together only.
+ * Resolves names as nsswitch.conf(5) says. `files` and `dns` are implemented here; other modules
+ * are queried through the C library, which always queries all of them together.
  */
 export function lookUpBySwitch(o: SwitchOptions): LookUp {
   return async (form, { signal, owner }) => {
     const { name, isAbsolute } = form;
     if (isLocalhost(name)) return [...o.hosts().get(name) ?? LOOPBACK];
     let failure: unknown = null;
-    // One question for all of the system's modules: it asks them together, in whatever place.
+    // One query for all modules of the C library, at the position of the first, as it queries them
+    // together.
     let system: Promise<Answer> | null = null;
     for (const { module, ends } of o.order()) {
       const answer = module === "files"
@@ -43,10 +44,10 @@ export function lookUpBySwitch(o: SwitchOptions): LookUp {
         ? await fromDns(o, form, signal)
         : mayKnow(module, name, o)
         ? await (system ??= fromSystem(o, isAbsolute ? `${name}.` : name, owner, signal))
-        : null; // it has not looked: no action of its is due
+        : null; // the module was not queried, so its action does not apply
       if (answer === null) continue;
       if (answer.status === "success") return [...answer.addresses];
-      // Of several reasons, one that is not the name's own.
+      // Of several failures, one that is not "no such name" is the better reason.
       if (failure === null || reasonOf(failure) === "missing") failure = answer.error ?? failure;
       if (ends.has(answer.status)) break;
     }
@@ -58,15 +59,15 @@ function reasonOf(error: unknown): NameReason | null {
   return error instanceof NameError ? error.reason : null;
 }
 
-/** Made by systemd-resolved when it starts, and kept when it stops. */
+/** Created when systemd-resolved starts, and kept when it stops. */
 const RESOLVED = "/run/systemd/resolve";
-/** Where systemd-machined has a file for each running machine, by its name. */
+/** Directory in which systemd-machined has a file for each running machine, by name. */
 const MACHINES = "/run/systemd/machines";
 
 /**
- * Modules that answer for some names only, or not at all without their service, need not be asked for
- * others: a desktop has `mdns4_minimal` in front of `dns`, and distributions list `resolve` and
- * `mymachines` also where nothing of them runs.
+ * Returns false if the module cannot know the name. Some modules only serve certain names, or
+ * nothing without their service: a desktop has `mdns4_minimal` before `dns`, and distributions
+ * list `resolve` and `mymachines` even where their services do not run.
  */
 function mayKnow(module: string, name: string, { hostName, exists }: SwitchOptions): boolean {
   if (/^mdns[46]?_minimal$/.test(module)) return /^[^.]+\.local$/.test(name);
@@ -128,7 +129,7 @@ function cannotTell(name: string, outcome: DnsAnswer, servers: readonly string[]
   );
 }
 
-/** RFC 1035 section 4.1.1. */
+/** Response codes of RFC 1035 section 4.1.1. */
 const RCODES: Readonly<Record<number, string>> = {
   1: "FORMERR",
   2: "SERVFAIL",

@@ -2,26 +2,30 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 
 /**
- * TCP_USER_TIMEOUT of a carrier. Shorter than what programs wait for by themselves (most give up after
- * 30 to 60 s), and longer than a change of the network or a roaming radio takes.
+ * TCP_USER_TIMEOUT of connections between proxy client and server, in milliseconds. Shorter than the
+ * time-outs of most programs (30 to 60 s) and longer than a network change or a roaming radio
+ * takes.
  */
 export const PATH_TIMEOUT_MS = 30_000;
 
-/** Often enough that a pause is seen before Linux takes it for a dead path. */
+/**
+ * Interval of the checks, in milliseconds: short enough to see a pause before Linux assumes a dead
+ * path.
+ */
 const LOOK_MS = 10_000;
 
 /**
- * Keeps peers that only read slowly from being taken for dead. Linux counts TCP_USER_TIMEOUT also while
- * the peer acknowledges every probe of a window that it has closed (tcp_probe_timer; RFC 9293 section
- * 3.8.6.1 has such a connection stay open): a download that is paused would be cut off. While all that
- * was sent is acknowledged and more waits, the connection has no time-out; without it a path that is
- * lost then is noticed by the other end's keepalive.
+ * Prevents slow readers from being taken for dead. Linux also counts TCP_USER_TIMEOUT while the
+ * peer acknowledges every probe of a closed window (tcp_probe_timer), although RFC 9293 section
+ * 3.8.6.1 keeps such a connection open; a paused download would be cut off. While all sent data is
+ * acknowledged and more is waiting, the connection therefore has no time-out; if the path is lost
+ * then, the other end's keepalive notices.
  */
 export class PathWatch implements Disposable {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #lookMs: number;
-  /** Watched streams; true = the time-out is off for now. */
+  /** Watched streams; true = the time-out is switched off at present. */
   readonly #streams = new Map<Stream, boolean>();
   #timer: Disposable | null = null;
 
@@ -31,7 +35,10 @@ export class PathWatch implements Disposable {
     this.#lookMs = o.lookMs ?? LOOK_MS;
   }
 
-  /** Until `remove`; the stream stays its owner's, and has been tuned. */
+  /**
+   * Watches a stream, with its time-out already set, until `remove`. The caller keeps the
+   * ownership.
+   */
   add(stream: Stream): void {
     this.#streams.set(stream, false);
     this.#timer ??= this.#clock.after(this.#lookMs, this.#look);
@@ -50,7 +57,7 @@ export class PathWatch implements Disposable {
       try {
         stream.tune({ userTimeoutMs: isPaused ? 0 : this.#timeoutMs });
       } catch {
-        this.#streams.delete(stream); // it has ended: its owner hears of that by itself
+        this.#streams.delete(stream); // the stream has ended, which its owner learns by itself
       }
     }
     if (this.#streams.size > 0) this.#timer = this.#clock.after(this.#lookMs, this.#look);
@@ -63,7 +70,7 @@ export class PathWatch implements Disposable {
   }
 }
 
-/** The peer has all that was sent, and more would be sent if it let us. */
+/** Returns true if the peer has acknowledged everything sent, and more waits for its window. */
 function pausedByPeer(stream: Stream): boolean {
   const { isDelivered, sending } = stream.info();
   return isDelivered === false && sending?.inFlightBytes === 0;

@@ -9,10 +9,10 @@ import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts
 /** Most datagrams read in one turn, since anybody near can send them. */
 const TURN = 64;
 
-/** Where datagrams are read to, one after the other: longer ones than were asked for are cut. */
+/** Receive buffer shared by all queries; longer datagrams than were asked for are truncated. */
 const room = new Uint8Array(4096);
 
-/** Sockets and clock that queries use. */
+/** Sockets and clock for queries. */
 export interface QueryMeans {
   readonly datagrams: DatagramDialer;
   readonly dialer: Dialer;
@@ -20,9 +20,10 @@ export interface QueryMeans {
 }
 
 /**
- * Drives one query (core/dns/name_query.ts) over sockets of its own, which are closed at its end.
- * `servers`: by the query's numbers.
- * @throws the signal's reason; {TtunError} exhausted
+ * Runs one query (core/dns/name_query.ts) on its own sockets, which are closed at its end.
+ * `servers` is indexed by the query's server numbers.
+ * @throws the signal's reason
+ * @throws {TtunError} exhausted
  */
 export function runQuery(
   query: NameQuery,
@@ -137,7 +138,7 @@ class QueryRun {
     return false;
   }
 
-  /** After the steps that are under way: the query would be entered a second time. */
+  /** Reports an error after the current steps, since the query must not be re-entered. */
   #unreachable(number: number, thrown: unknown): void {
     const error = toTtunError(thrown);
     if (error.kind === "exhausted") return this.#fail(error); // another server would not help
@@ -153,7 +154,10 @@ class QueryRun {
     });
   }
 
-  /** RFC 1035 section 4.2.2: each message behind its length. null = it is longer than is read. */
+  /**
+   * Queries over TCP; each message follows its length (RFC 1035 section 4.2.2). Returns null if
+   * the answer is too long.
+   */
   async #exchange(to: HostPort, bytes: Uint8Array): Promise<Uint8Array | null> {
     await using stream = await this.#o.dialer.dial(to, { signal: this.#life.signal });
     const framed = new Uint8Array(2 + bytes.length);
@@ -175,7 +179,7 @@ class QueryRun {
     if (this.#life.signal.aborted) return;
     this.#outer.removeEventListener("abort", this.#onAbort);
     this.#timer?.[Symbol.dispose]();
-    // One by one first: an abort looks through all descriptors that there are.
+    // Closed one by one first, as an abort searches all descriptors.
     for (const socket of this.#sockets.values()) socket[Symbol.dispose]();
     this.#sockets.clear();
     this.#life.abort(new TtunError("lost", "The question is over"));

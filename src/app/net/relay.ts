@@ -8,43 +8,51 @@ import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./lingering_close.ts";
 import type { ScratchBuffers } from "./scratch.ts";
 
-/** After so many bytes without a wait the other connections have a turn. */
+/** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
 
-/** What all relays of a proxy share. */
+/** Options shared by all relays of a proxy. */
 export interface RelayOptions {
   readonly clock: Clock;
   readonly scratch: ScratchBuffers;
-  /** After so long without a byte either way both ends are closed; Infinity = never. */
+  /**
+   * Idle time-out in milliseconds: both ends are closed after no byte in either direction;
+   * Infinity = never.
+   */
   readonly idleMs: number;
-  /** Silence after which it is closed once one way has ended; undefined = `idleMs`. */
+  /** Idle time-out in milliseconds once one direction has ended; undefined = `idleMs`. */
   readonly halfClosedMs?: number;
   /**
-   * Aborts before the signals that the streams live under, which close them by FIN: what ttun's own
-   * end cuts off must not look like an end. Both ends are reset.
+   * Aborts before the signals of the streams, which close them by FIN. When ttun itself is
+   * stopped, both ends are reset instead, so that a truncated transfer does not look complete.
    */
   readonly cut?: AbortSignal;
 }
 
-/** Bytes that each way has carried. */
+/** Bytes carried in each direction. */
 export interface RelayCount {
   /** From the first stream to the second. */
   up: number;
   down: number;
 }
 
-/** Why a relay has ended before its streams had; null = they had. */
+/** The reason why a relay ended before its streams did; null = both streams ended. */
 export type RelayFailure = { readonly error: unknown } | null;
 
-/** The relays of a proxy. One timer and one tie serve them all: a relay is there for few bytes, often. */
+/**
+ * All relays of a proxy. They share timers and the abort listener, as many relays carry few bytes.
+ */
 export class Relays implements Disposable {
   readonly options: RelayOptions;
   readonly blocked: BlockedStreams;
   readonly #registration: Disposable | null;
   readonly #running: Relay[] = [];
-  /** There is one, most often, as long as there is a relay. */
+  /** Runs, most often, while there is a relay. */
   #timer: Disposable | null = null;
-  /** Of which one way has ended, and nobody reads any more: nothing tells that this end is gone. */
+  /**
+   * Relays with one direction ended. That end is no longer read, so only polling detects its
+   * reset.
+   */
   readonly #halfClosed = new Set<Relay>();
   #halfTimer: Disposable | null = null;
 
@@ -57,11 +65,11 @@ export class Relays implements Disposable {
   }
 
   /**
-   * Carries bytes both ways until both have ended, and each end on its own: FIN as FIN, a reset as a
-   * reset of the other. The second stream is the target's: where it takes no more, or is reset, what
-   * it has said before is still delivered to the first. The streams stay the caller's to close.
-   * `onEnd` is told what broke either of them (both are reset then), or that it was idle. Both return
-   * as `OnReady`.
+   * Carries bytes in both directions until both have ended. FIN is passed on as FIN, a reset as a
+   * reset of the other end. The second stream is the target's: if it accepts no more data or is
+   * reset, bytes that it sent before are still delivered to the first. The caller still has to
+   * close the streams. `onEnd` gets the error that broke either stream (both are reset then) or
+   * the idle time-out. Both functions return true as OnReady does.
    */
   start(
     first: Stream,
@@ -77,7 +85,10 @@ export class Relays implements Disposable {
     return relay.start();
   }
 
-  /** The same by a promise. @throws what broke it */
+  /**
+   * Promise form of `start`.
+   * @throws the error that ended the relay
+   */
   run(first: Stream, second: Stream, count: RelayCount = { up: 0, down: 0 }): Promise<void> {
     return new Promise((resolve, reject) => {
       this.start(first, second, count, (failure) => {
@@ -87,7 +98,7 @@ export class Relays implements Disposable {
     });
   }
 
-  /** A relay's own, when its first way has ended. */
+  /** Watches a half-closed relay. Called by the relay when its first direction has ended. */
   watch(relay: Relay): void {
     this.#halfClosed.add(relay);
     this.#halfTimer ??= this.options.clock.after(LOOK_MS, this.#lookAtHalfClosed);
@@ -110,7 +121,7 @@ export class Relays implements Disposable {
     this.#halfTimer = isNeeded ? clock.after(LOOK_MS, this.#lookAtHalfClosed) : null;
   };
 
-  /** A relay's own, when it has ended. */
+  /** Removes a relay. Called by the relay when it has ended. */
   forget(relay: Relay): void {
     this.#halfClosed.delete(relay);
     const last = this.#running.pop()!;
@@ -120,7 +131,7 @@ export class Relays implements Disposable {
     this.#running[relay.place] = last;
   }
 
-  /** Looks now and then: a timer for each byte would cost more than the byte. */
+  /** Checks for idle relays at intervals: a timer per byte would cost more than the byte. */
   readonly #look = (): void => {
     this.#timer = null;
     const { clock, idleMs } = this.options;
@@ -136,7 +147,7 @@ export class Relays implements Disposable {
     if (next < Infinity) this.#timer = clock.after(next, this.#look);
   };
 
-  /** What still runs goes on without us. */
+  /** Stops the watching; relays that still run continue. */
   [Symbol.dispose](): void {
     this.#registration?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
@@ -151,26 +162,26 @@ export class Relays implements Disposable {
   }
 }
 
-/** One relay: two ways, which end by themselves. */
+/** One relay: two directions that end separately. */
 class Relay {
-  /** Where Relays has it. */
+  /** Index of this relay in Relays. */
   place: number;
-  /** When there was a byte. */
+  /** Time of the last byte. */
   last: number;
   readonly count: RelayCount;
   readonly #relays: Relays;
   readonly #up: Way;
   readonly #down: Way;
   readonly #onEnd: (failure: RelayFailure) => boolean | void;
-  /** Of `count.down`, without what others have sent. */
+  /** `count.down` at the start, which may include bytes sent before the relay. */
   readonly #downBefore: number;
   #failure: RelayFailure = null;
-  /** Why the second stream takes no more. */
+  /** Why the second stream accepts no more data. */
   #refusal: RelayFailure = null;
   #isDownOver = false;
-  /** The end of which nothing is read any more, since its way has ended. */
+  /** The stream that has ended and is no longer read. */
   #finished: Stream | null = null;
-  /** The second stream was reset, which the first is still to be told. */
+  /** The second stream was reset; the reset of the first is still pending. */
   #isCut = false;
   #limit: LingerLimit | null = null;
   #ways = 2;
@@ -199,14 +210,14 @@ class Relay {
     return this.#down.go() && isUpDone;
   }
 
-  /** A way has carried so much. */
+  /** Counts bytes that a direction has carried. */
   moved(way: Way, bytes: number): void {
     this.last = this.#relays.options.clock.now();
     if (way === this.#up) this.count.up += bytes;
     else this.count.down += bytes;
   }
 
-  /** Resets both ends, which ends both ways. */
+  /** Resets both ends, which ends both directions. */
   fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = { error };
@@ -216,8 +227,8 @@ class Relay {
   }
 
   /**
-   * A way could not write. A target that has closed may have said why before it did (RFC 9112 section
-   * 9.5): that is still read, while what is for it is dropped.
+   * Handles a failed write. A target that has closed may have said why before (RFC 9112 section
+   * 9.5), so its answer is still read while further data for it is discarded.
    */
   refused(way: Way, error: unknown): void {
     if (way === this.#down) return this.fail(error);
@@ -225,18 +236,18 @@ class Relay {
     if (this.#isDownOver) this.#linger(this.#refusal);
   }
 
-  /** A stream was reset while it was held back. What a target has said is still to be read. */
+  /** Handles a reset found during backpressure. The answer of a reset target is still read. */
   gone(way: Way, error: TtunError): void {
     if (way === this.#up) this.fail(error);
   }
 
-  /** A way could not read. */
+  /** Handles a failed read. */
   unreadable(way: Way, error: unknown): void {
     const isLost = error instanceof TtunError && error.kind === "lost";
     const isOurs = this.#failure !== null || !isLost;
     if (way === this.#up || isOurs || !this.#hasAnswered) return this.fail(error);
-    // A reset behind what was said. Whoever is in the middle of sending gets the time to read it; he
-    // is held back meanwhile, and must not think that what he sends arrives.
+    // The target was reset after an answer. A client in the middle of sending gets time to read the
+    // answer; it is not read meanwhile, so that it cannot believe that its data arrives.
     this.#isCut = true;
     const isSending = this.#refusal !== null || this.#up.isWriting;
     this.#up.stall();
@@ -250,19 +261,19 @@ class Relay {
     return this.count.down > this.#downBefore;
   }
 
-  /** The first stream has had all, and its end; what it still sends goes nowhere. */
+  /** Lingers after the first stream has got all data and FIN; its further input is discarded. */
   #linger({ error }: { error: unknown }): void {
     if (this.#isCut) return;
     if (!this.#hasAnswered) return this.fail(error);
     this.#limit ??= new LingerLimit(this.#relays.options.clock, () => this.fail(error));
   }
 
-  /** Bytes of the first stream were dropped. */
+  /** Reports that bytes of the first stream were discarded. */
   dropped(): void {
     this.#limit?.heard();
   }
 
-  /** Why there is no more to wait for: the end whose way is over has gone meanwhile. */
+  /** Returns the error if the stream that has ended is gone, so that nothing more can come. */
   get loss(): TtunError | null {
     return this.#finished === null ? null : lossOf(this.#finished);
   }
@@ -270,7 +281,7 @@ class Relay {
   ended(way: Way): boolean | void {
     if (--this.#ways > 0) {
       this.#finished = way.from;
-      this.last = this.#relays.options.clock.now(); // an end is a sign of life
+      this.last = this.#relays.options.clock.now(); // an end counts as activity
       this.#relays.watch(this);
       this.#isDownOver = way === this.#down;
       if (this.#isDownOver && this.#refusal !== null) this.#linger(this.#refusal);
@@ -282,18 +293,18 @@ class Relay {
   }
 }
 
-/** One way, from the first byte to FIN. */
+/** One direction, from the first byte to FIN. */
 class Way extends ReadyLoop implements Blocked {
   readonly from: Stream;
   readonly #to: Stream;
   readonly #scratch: ScratchBuffers;
   readonly #blocked: BlockedStreams;
   readonly #relay: Relay;
-  /** Input is read and dropped, since `to` takes no more. */
+  /** Input is discarded, since `to` accepts no more. */
   #drops = false;
-  /** Nothing is read until it settles. */
+  /** While set, nothing is read until it resolves. */
   #stalled: PromiseWithResolvers<number> | null = null;
-  /** A write waits. */
+  /** A write is waiting. */
   isWriting = false;
 
   constructor(relays: Relays, relay: Relay, from: Stream, to: Stream) {
@@ -305,7 +316,7 @@ class Way extends ReadyLoop implements Blocked {
     this.#to = to;
   }
 
-  /** Reads nothing more, until `goOn`. */
+  /** Stops reading until `goOn`. */
   stall(): void {
     this.#stalled ??= Promise.withResolvers<number>();
   }
@@ -385,7 +396,7 @@ class Way extends ReadyLoop implements Blocked {
   }
 }
 
-/** Writes bytes that are lent for this call only: what has to wait is copied. */
+/** Writes bytes that are only valid during this call; bytes that have to wait are copied. */
 export function pass(to: Stream, bytes: Uint8Array): MaybePromise<void> {
   const done = to.writeNow(bytes);
   if (done < bytes.length) return to.write(bytes.slice(done));

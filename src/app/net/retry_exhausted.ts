@@ -3,12 +3,13 @@ import type { Addr } from "../../base/addr.ts";
 import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { startDial, tell } from "./dial_events.ts";
 
-/** Others take what becomes free as well: so often it is made free again. */
+/** Most evictions for one dial: other connections also take the descriptors that become free. */
 const ATTEMPTS = 8;
 
 /**
- * Dials; out of descriptors it closes something by `evictIdle` (false = nothing to close) and tries
- * again at once. So strangers who hold what there is take nothing from those who are let in.
+ * Returns a dialer that, when descriptors run out, closes a connection with `evictIdle` (false =
+ * none to close) and dials again at once. Strangers that hold descriptors therefore take none from
+ * admitted clients.
  */
 export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer {
   const again = async (to: Addr, o: Parameters<Dialer["dial"]>[1], first: unknown) => {
@@ -30,7 +31,7 @@ export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer
   };
 }
 
-/** The first attempt of a dial: only where it fails for want of room it is not the last. */
+/** The first attempt of a dial; it is only repeated if descriptors ran out. */
 class Attempt implements DialEvents {
   readonly #events: DialEvents;
   readonly #again: (thrown: unknown) => Promise<Stream>;

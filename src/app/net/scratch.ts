@@ -1,61 +1,61 @@
 import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
 
-/** Texts of two of the longest frames: a chunk stays in the processor's cache on all of its way. */
+/** Texts of two of the longest frames, in bytes: such a chunk stays in the processor's cache. */
 const PLAIN = 2 * MAX_TEXT;
 
-/** Room for what frames add, small ones too. */
+/** Adds the overhead of frames, including small ones. */
 const SEALED = PLAIN + 32 * 1024;
 
-/** A shorter frame has a buffer of its size. */
+/** Frames up to this size get a buffer of exactly their size. */
 const SHORT = 16 * 1024;
 
-/** A SOCKS message is not longer. */
+/** Longest SOCKS message in bytes. */
 const MESSAGE = 600;
 
-/** A view of so few bytes is made once, and kept. */
+/** Views shorter than this many bytes are created once and kept. */
 const FEW = 512;
 
-/** Buffers for long frames that are kept: as many as few connections at full speed need. */
+/** Most buffers for long frames that are kept: enough for a few connections at full speed. */
 const SPARE = 16;
 
 /**
- * Buffers that all connections of a thread share: what is in them is used up, or copied, before
- * anybody else has a turn. So a connection that is idle holds none.
+ * Buffers shared by all connections of a thread. Their content is used up or copied before another
+ * connection gets a turn, so idle connections hold no buffer.
  */
 export class ScratchBuffers {
   /** Bytes on their way from one stream to another. */
   readonly plain = new Uint8Array(PLAIN);
-  /** Frames that are being sealed or opened: between two calls of a stream nobody's. */
+  /** Frames being sealed or opened; unused between two calls of a stream. */
   readonly sealed = new Uint8Array(SEALED);
-  /** The front of `plain`: room for a SOCKS message. */
+  /** The front of `plain`, for a SOCKS message. */
   readonly message = this.plain.subarray(0, MESSAGE);
   readonly #spare: Uint8Array[] = [];
   readonly #plainFronts = new Fronts(this.plain);
   readonly #sealedFronts = new Fronts(this.sealed);
 
-  /** The first `length` bytes of `plain`. */
+  /** Returns a view of the first `length` bytes of `plain`. */
   plainTo(length: number): Uint8Array {
     return this.#plainFronts.to(length);
   }
 
-  /** The first `length` bytes of `sealed`. */
+  /** Returns a view of the first `length` bytes of `sealed`. */
   sealedTo(length: number): Uint8Array {
     return this.#sealedFronts.to(length);
   }
 
-  /** A buffer for a frame of that size that comes in parts. A long one is not made anew each time. */
+  /** Returns a buffer for a frame of that size that arrives in parts. Long buffers are reused. */
   lend(size: number): Uint8Array {
     if (size <= SHORT) return new Uint8Array(size);
     return this.#spare.pop() ?? new Uint8Array(LONGEST_FRAME);
   }
 
-  /** Nobody needs it any more. */
+  /** Takes back a lent buffer that is no longer used. */
   giveBack(buffer: Uint8Array): void {
     if (buffer.length === LONGEST_FRAME && this.#spare.length < SPARE) this.#spare.push(buffer);
   }
 }
 
-/** Views of the front of a buffer: of few bytes, or as many as the last time, they are there already. */
+/** Views of the front of a buffer. Short views, and one of the last length, are cached. */
 class Fronts {
   readonly #bytes: Uint8Array;
   readonly #few: (Uint8Array | undefined)[] = new Array(FEW);

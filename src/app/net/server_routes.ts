@@ -5,19 +5,19 @@ import type { RouteTable, TableRoute } from "../../contract/routing.ts";
 import { RepairLimit } from "../../core/net/repair_limit.ts";
 import { bestRoute, serverWay } from "../../core/net/server_way.ts";
 
-/** An address that has been dialled. */
+/** A server address that was dialled. */
 interface DialledHost {
   readonly address: Uint8Array;
-  /** The way of the route that was made for it; null where it needs none. */
+  /** The next hop of the route added for it; null if it needs none. */
   hop: string | null;
-  /** Why it has no way now, as it was told; "" where it has one. */
+  /** Why it has no path now, as logged; "" if it has one. */
   failure: string;
 }
 
 /**
- * Keeps the addresses of a server out of the tunnel that leads to it: where a network of the tunnel
- * covers one, that gets a route of its own by the way that the system has for it without the tunnel.
- * Dispose takes these routes away again.
+ * Keeps the server's addresses out of the tunnel to it: if a network of the tunnel covers one, it
+ * gets a host route with the next hop that the system would use without the tunnel. Dispose
+ * removes these routes.
  */
 export class ServerRoutes implements Disposable {
   readonly #table: RouteTable;
@@ -26,10 +26,10 @@ export class ServerRoutes implements Disposable {
   #networks: readonly Cidr[] = [];
   readonly #now: () => number;
   readonly #hosts = new Map<string, DialledHost>();
-  /** Another program may take away what it does not know. */
+  /** Limits repairs: another program may remove routes that it does not know. */
   readonly #limit = new RepairLimit();
 
-  /** `tunnel`: the index of its link. `now`: monotonic milliseconds. */
+  /** `tunnel`: the interface index of the tunnel. `now`: monotonic milliseconds. */
   constructor(table: RouteTable, o: { tunnel: number; log: Logger; now: () => number }) {
     this.#table = table;
     this.#tunnel = o.tunnel;
@@ -38,37 +38,40 @@ export class ServerRoutes implements Disposable {
   }
 
   /**
-   * Networks that go into the tunnel very soon, if not already: call it before they do. Those that the
-   * table sends there, as by an --up command, count without.
+   * Sets the networks that will be routed into the tunnel; call it before they are. Networks that
+   * the routing table sends there, such as by an --up command, are included anyway.
    */
   setNetworks(networks: readonly Cidr[]): void {
     this.#networks = networks;
     this.refresh();
   }
 
-  /** True when this address (4 or 16 bytes) has been dialled. */
+  /** Returns true if this address (4 or 16 bytes) was dialled. */
   has(address: Uint8Array): boolean {
     return this.#hosts.has(formatIp(address));
   }
 
-  /** @throws {TtunError} unreachable, privilege, system */
+  /**
+   * Opens the path to a server address.
+   * @throws {TtunError} unreachable, privilege, system
+   */
   open(host: string): void {
     const address = host.includes("%") ? null : ipBytes(host);
-    if (address === null) return; // with a zone: on the link itself
+    if (address === null) return; // an address with a zone is on the link itself
     const known = this.#hosts.get(host) ?? { address: address.slice(), hop: null, failure: "" };
     this.#hosts.set(host, known);
     this.#limit.resume();
     this.#update(host);
   }
 
-  /** Forgets the addresses that are not among these. */
+  /** Forgets the addresses that are not among `hosts`. */
   keepOnly(hosts: readonly string[]): void {
     for (const host of this.#hosts.keys()) if (!hosts.includes(host)) this.#forget(host);
   }
 
   /**
-   * The table has changed: the ways are compared again. A failure is told in the log, once for as
-   * long as it stays: without an uplink the table may change many times.
+   * Compares the paths again after the routing table has changed. A failure is logged once for as
+   * long as it lasts, as the table may change many times without an uplink.
    */
   refresh(): void {
     for (const [host, known] of this.#hosts) {
@@ -122,9 +125,10 @@ export class ServerRoutes implements Disposable {
     return repair.length > 0;
   }
 
-  /** A leftover that leads elsewhere than the table says now would hinder. */
+  /** Removes a leftover route that contradicts the routing table. */
   #dropStale(host: string, own: TableRoute[], best: TableRoute | null): void {
-    // Where a tunnel would take it, that tunnel's program is there and wants this route.
+    // If another tunnel would take the traffic, that tunnel's program is running and needs this
+    // route.
     if (own.length === 0 || best === null || this.#table.isTunnel(best.index)) return;
     if (own.some(({ hop }) => hop === best.hop)) return;
     this.#remove(own);
@@ -133,7 +137,10 @@ export class ServerRoutes implements Disposable {
     });
   }
 
-  /** Routes to this address alone that a ttun made, the tunnel's networks, and all other routes. */
+  /**
+   * Splits the table: host routes to this address added by ttun, other routes, and the tunnel's
+   * networks.
+   */
   #split(address: Uint8Array): { own: TableRoute[]; others: TableRoute[]; tunnel: Cidr[] } {
     const text = formatIp(address);
     const isOwn = ({ isForServer, to }: TableRoute) =>
@@ -163,7 +170,7 @@ export class ServerRoutes implements Disposable {
       try {
         this.#forget(host);
       } catch (error) {
-        this.#log.warn(toTtunError(error).message); // the end goes on
+        this.#log.warn(toTtunError(error).message); // the shutdown continues
       }
     }
   }

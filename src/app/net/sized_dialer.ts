@@ -3,18 +3,18 @@ import type { Clock } from "../../contract/host.ts";
 import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
 
-/** Most servers that are remembered; one more makes it begin anew. */
+/** Most servers that are remembered; beyond that the memory is cleared. */
 const MOST_SERVERS = 256;
 
 /**
- * Dials with the segment size that passes on the path, where one has been found. A path is the
- * server's address and the address that this end has towards it: on another uplink nothing is known.
+ * Dials with the segment size that passes on the path, if one was found. A path is the server's
+ * address and the local address used for it, so nothing is assumed about another uplink.
  */
 export class SizedDialer implements Dialer {
   readonly #dialer: Dialer;
   readonly #clock: Pick<Clock, "now">;
   readonly #sizes = new SegmentSizes();
-  /** Server's address → our address towards it, when that was last seen. */
+  /** Server address → the local address last used for it. */
   readonly #near = new Map<string, string>();
 
   constructor(dialer: Dialer, clock: Pick<Clock, "now">) {
@@ -35,7 +35,7 @@ export class SizedDialer implements Dialer {
     if (this.#near.size >= MOST_SERVERS) this.#near.clear();
     this.#near.set(far, near);
     if (size === expected) return stream;
-    // The way has changed since: what it takes can be said only before a connection begins.
+    // The local address has changed, and a segment size can only be set before a connection begins.
     await stream[Symbol.asyncDispose]();
     return await this.#dialer.dial(to, { ...o, segmentBytes: size });
   }
@@ -44,14 +44,14 @@ export class SizedDialer implements Dialer {
     return near === undefined ? undefined : this.#sizes.get(`${near} ${far}`, this.#clock.now());
   }
 
-  /** From now on connections on this stream's path have segments of at most so many bytes. */
+  /** Limits the segments of later connections on this stream's path to this many bytes. */
   limit({ local, remote }: Ends, segmentBytes: number | undefined, keepMs?: number): void {
     const [near, far] = [hostOf(local), hostOf(remote)];
     this.#near.set(far, near);
     this.#sizes.set(`${near} ${far}`, segmentBytes, this.#clock.now(), keepMs);
   }
 
-  /** Present segment size limit of the path, in bytes; undefined = none. */
+  /** Returns the segment size limit of the path in bytes; undefined = none. */
   limitOf({ local, remote }: Ends): number | undefined {
     return this.#size(hostOf(local), hostOf(remote));
   }

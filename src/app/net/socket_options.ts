@@ -2,16 +2,17 @@ import type { Logger } from "../../base/log.ts";
 import type { SocketOptions, Stream } from "../../contract/stream.ts";
 
 /**
- * Bytes that a connection's kernel may hold unsent before a write waits. Usually: enough for the
- * largest batch, so that a fast link is never short of work, and so little that a slow one shows
- * within milliseconds. With a backlog of our own: what a slow link sends in some milliseconds.
+ * Bytes that a connection's kernel may hold unsent before a write waits. UNSENT_USUAL holds the
+ * largest batch, so that a fast link never runs dry, and is small enough that a slow link is
+ * noticed within milliseconds. UNSENT_LITTLE, for a link with a packet queue, is what a slow link
+ * sends in some milliseconds.
  */
 export const UNSENT_USUAL = 256 * 1024;
 export const UNSENT_LITTLE = 32 * 1024;
 
 /**
- * What a tunnel's connection is set to (docs/ttun-v1.md, "Behaviour of the existing programs", and
- * what keeps a session through an outage of some seconds).
+ * Socket options of a tunnel's connection (docs/ttun-v1.md, "Behaviour of the existing programs"),
+ * including those that keep a session through an outage of some seconds.
  */
 const TUNNEL_TUNING: SocketOptions = {
   noDelay: true,
@@ -21,19 +22,21 @@ const TUNNEL_TUNING: SocketOptions = {
   unsentBytes: UNSENT_USUAL,
 };
 
-/** Newer than most kernels, and a session does without it: not worth more than a debug line. */
+/** Newer than most kernels and not essential: their absence is only logged at debug level. */
 const OPTIONAL = ["TCP_RTO_MAX_MS", "TCP_NOTSENT_LOWAT"];
 
-/** What Linux does not take on a Multipath TCP socket (6.18): retransmissions end it later. */
+/**
+ * Linux (6.18) refuses these on a Multipath TCP socket; retransmissions end the connection later.
+ */
 const NOT_FOR_MPTCP = ["TCP_USER_TIMEOUT"];
 
-/** Tunes connections; says once, in one line, which options this transport cannot set. */
+/** Sets socket options; logs once which options this transport does not support. */
 export class Tuner {
   readonly #log: Logger;
   readonly #tuning: SocketOptions;
   #said = false;
 
-  /** `congestion`: the kernel's name of a congestion control; undefined = as the system has it. */
+  /** `congestion`: the kernel's name of a congestion control; undefined = the system's default. */
   constructor(log: Logger, congestion?: string) {
     this.#log = log;
     this.#tuning = congestion === undefined ? TUNNEL_TUNING : { ...TUNNEL_TUNING, congestion };

@@ -1,7 +1,9 @@
 import { abortable, onAbort } from "../../base/scope.ts";
 import { keyOf } from "./name_service.ts";
 
-/** Threads that may be busy at once, of these for one key, and one owner: no such question can be ended. */
+/**
+ * Most busy threads, in total, for one key and for one owner: such a lookup cannot be cancelled.
+ */
 const MOST_THREADS = 4;
 const MOST_PER_KEY = 2;
 const MOST_PER_OWNER = 1;
@@ -13,8 +15,8 @@ interface Waiting {
 }
 
 /**
- * Names that only the C library can resolve (getaddrinfo), a few at once. A thread is busy until it
- * comes back, also when nobody waits for it any more.
+ * Resolves names that only the C library can (getaddrinfo), a few at once. A thread stays busy
+ * until the call returns, even if no caller waits for it any more.
  */
 export class SystemLookups {
   readonly #ask: (host: string) => Promise<string[]>;
@@ -23,13 +25,13 @@ export class SystemLookups {
   #threads = 0;
   #queue: Waiting[] = [];
 
-  /** `ask`: on a thread of the system's. */
+  /** `ask` resolves a host on a system thread. */
   constructor(ask: (host: string) => Promise<string[]>) {
     this.#ask = ask;
   }
 
   /**
-   * `owner` undefined: it waits behind nobody, and counts against nobody.
+   * Resolves a host. With `owner` undefined it does not wait for others and does not count.
    * @throws {NameError}; the signal's reason
    */
   async lookUp(host: string, owner: string | undefined, signal: AbortSignal): Promise<string[]> {
@@ -53,8 +55,8 @@ export class SystemLookups {
   }
 
   /**
-   * The turn of the owner that waits longest and has a thread left. Of its names the newest: behind
-   * names that nobody answers the older ones are given up soon anyhow.
+   * Starts lookups of the owner that waits longest and has a free thread. Of its names the newest
+   * goes first: if lookups are unanswered, the older ones time out soon anyway.
    */
   #next(): void {
     while (this.#threads < MOST_THREADS) {
@@ -84,7 +86,7 @@ export class SystemLookups {
     }
   }
 
-  /** Threads of the owner's key; where owners are addresses alone each is for itself. */
+  /** Counts the busy threads of the owner's key; an owner that is only an address has no key. */
   #busyOfKey(owner: string): number {
     const key = keyOf(owner);
     if (key === "") return 0;
@@ -98,7 +100,7 @@ export class SystemLookups {
       this.#running.delete(host);
       onEnd();
     });
-    answer.catch(() => {}); // whoever waited may have gone
+    answer.catch(() => {}); // the callers may be gone
     this.#running.set(host, answer);
     return answer;
   }

@@ -4,13 +4,14 @@ import type { Stream } from "../../contract/stream.ts";
 import { SegmentWatch, smallerAfterSilence } from "../../core/net/segment_watch.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** Time between two looks at a handshake, which is over before the first as a rule. */
+/** Interval of the checks during a handshake, in milliseconds; most end before the first. */
 const HANDSHAKE_PAUSE = 250;
 
 /**
- * Watches what the kernel tells of a connection until its full segments are seen to get lost while
- * small ones pass; the smaller size to go on with. Waits for the signal alone where the kernel
- * tells nothing. @throws the signal's reason
+ * Watches the kernel's statistics of a connection until its full segments get lost while small
+ * ones pass. Resolves to the smaller segment size to use, in bytes; never if the kernel provides
+ * no statistics.
+ * @throws the signal's reason
  */
 export async function watchSegments(
   stream: Stream,
@@ -37,7 +38,10 @@ export async function watchHandshake(
   }
 }
 
-/** Never returns. @throws the signal's reason when it aborts */
+/**
+ * Never resolves.
+ * @throws the signal's reason
+ */
 export async function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   using _tie = onAbort(signal, reject);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../contract/host.ts";
 import type { FileSource } from "../../contract/names.ts";
 
-/** Shortest interval between two looks at the file, in milliseconds. */
+/** Shortest interval between two checks of the file, in milliseconds. */
 const LOOK_MS = 1000;
 
 /** The parsed content of a text file, read again when the file has changed. */
@@ -16,7 +16,7 @@ export class WatchedFile<T> {
     this.#value = o.parse(null);
   }
 
-  /** One and the same object for as long as the file is. */
+  /** Returns the same object for as long as the file is unchanged. */
   get value(): T {
     const { clock, source, path, most, parse } = this.#o;
     const now = clock.now();
@@ -27,7 +27,7 @@ export class WatchedFile<T> {
     const isGone = stamp === null && this.#stamp !== null;
     this.#stamp = stamp;
     const text = stamp === null ? null : source.read(path, most);
-    // A file that has become unreadable, as after --user, keeps its last value.
+    // A file that has become unreadable (such as after --user) keeps its last value.
     if (text !== null || isGone) this.#value = parse(text);
     return this.#value;
   }
@@ -37,8 +37,8 @@ export interface WatchedFileOptions<T> {
   readonly source: FileSource;
   readonly clock: Clock;
   readonly path: string;
-  /** Bytes that are read at the most. */
+  /** Most bytes to read. */
   readonly most: number;
-  /** null = there is no file. Must not throw. */
+  /** Parses the content; null = there is no file. Must not throw. */
   readonly parse: (text: string | null) => T;
 }

@@ -10,30 +10,31 @@ import {
 import type { MaybePromise } from "../../contract/stream.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
-/** Arena of a batch: room for usual packets, and for one of the largest behind them. */
+/** Size of a batch's buffer in bytes: usual packets, and one of the largest behind them. */
 export const READ_ARENA = 4 * MAX_PACKET;
 
 /**
- * After so much without a wait the other way has its turn: what goes there are the answers that this
- * way's senders wait for, and in the worst case they all stop until one way is empty.
+ * Cost after which the other direction gets a turn. It carries the acknowledgements that this
+ * direction's senders wait for; in the worst case all of them stop until one direction is empty.
  */
 const BUDGET = 512 * 1024;
 
-/** A packet takes as long as so many bytes, besides its own. */
+/** Cost of a packet in addition to its bytes. */
 const PACKET_COST = 2048;
 
-/** What a link does beside packets, new keys at the most: so much at a time. */
+/** Cost charged for a step without packets, such as a rekey. */
 const OTHER_COST = BUDGET / 8;
 
-/** What a batch takes of the budget. Packets lie one behind the other, or nearly. */
+/** Returns the cost of a batch. Packets lie one behind the other, or nearly so. */
 function costOf({ count, offset, length }: Packets): number {
   if (count === 0) return 0;
   return count * PACKET_COST + offset[count - 1]! + length[count - 1]! - offset[0]!;
 }
 
 /**
- * Reads batches from the device for ever. `take` gives back the batch to read into next. What counts
- * `weight` times as much has turns that are shorter by so much.
+ * Reads batches from the device for ever. `take` returns the batch to read into next. A `weight`
+ * above 1 multiplies the cost and shortens the turns.
+ * @throws the error of the device or of `take`
  */
 export function carryFromDevice(
   device: Device,
@@ -61,8 +62,9 @@ export function carryFromDevice(
 }
 
 /**
- * Writes what a link receives to the device, as far as `keep` leaves it in, until the peer ends it.
- * `weight`: as above.
+ * Writes packets that the link receives to the device until the peer ends the link. `keep` removes
+ * packets from a batch. `weight`: as for `carryFromDevice`.
+ * @throws the error of the link or the device
  */
 export function carryToDevice(
   link: Link,

@@ -1,33 +1,33 @@
 import type { PacketLayout, Packets } from "../../contract/packet.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
-/** As many sources have a queue of their own; further ones share these. */
+/** Number of queues; sources share them if there are more. */
 export const QUEUES = 8;
 
-/** Bytes of bulk in the queue of source 0, and in that of each other one; packets in any of them. */
+/** Bytes of bulk in the queue of source 0 and of each other source; packets in each queue. */
 const FIRST_BYTES = 512 * 1024;
 const OTHER_BYTES = 256 * 1024;
 const BULK_PACKETS = 2048;
 
-/** One source's packets, and how much of the link it has had. */
+/** The packets of one source, and its share of the link so far. */
 interface Queue {
   readonly backlog: PacketQueue;
-  /** Bytes sent from it, on a scale that all queues share (start-time fair queueing). */
+  /** Bytes sent, on a scale that all queues share (start-time fair queueing). */
   served: number;
 }
 
 /**
- * Packets of several sources for one slow link. Each source has a queue, and the link takes a portion
- * from the one that has had least of it: whoever floods has a full queue of his own, and takes from
- * the others no more than a share like theirs. Queues are made when a source first needs one.
+ * Queues the packets of several sources for one slow link. Each source has a queue, and the link
+ * takes the next portion from the least served one. A source that floods only fills its own queue
+ * and gets no more than an equal share. Queues are created on first use.
  */
 export class FairQueue implements QueueDiscipline {
   readonly #sourceOf: (packets: Packets, i: number) => number;
   readonly #queues: (Queue | null)[] = new Array<Queue | null>(QUEUES).fill(null);
-  /** How much the queue had been served that was last taken from: a new one begins there. */
+  /** Served bytes of the queue last taken from; a queue that becomes active starts there. */
   #virtual = 0;
 
-  /** `sourceOf`: a number below `QUEUES` for packet i of a batch. */
+  /** `sourceOf` returns the queue number, below QUEUES, of packet i of a batch. */
   constructor(sourceOf: (packets: Packets, i: number) => number) {
     this.#sourceOf = sourceOf;
   }
@@ -43,7 +43,7 @@ export class FairQueue implements QueueDiscipline {
   put(from: Packets, first: number, now: number): number {
     for (let i = first; i < from.count; i++) {
       const queue = this.#queue(this.#sourceOf(from, i));
-      // One that had nothing to send has saved nothing up.
+      // An idle queue does not accumulate credit.
       if (queue.backlog.isEmpty) queue.served = Math.max(queue.served, this.#virtual);
       if (!queue.backlog.add(from, i, now)) return i;
     }

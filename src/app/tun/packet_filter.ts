@@ -16,7 +16,7 @@ import {
 } from "../../core/ip/virtio_net.ts";
 import type { PacketCounters, Traffic } from "./packet_service.ts";
 
-/** Errors are answered at most so often, in milliseconds (RFC 4443, 2.4 f). */
+/** Shortest interval between two ICMP errors, in milliseconds (RFC 4443, 2.4 f). */
 const ANSWER_PAUSE = 10;
 
 export interface FilterOptions {
@@ -24,11 +24,14 @@ export interface FilterOptions {
   readonly clock: Clock;
   readonly counters: PacketCounters;
   readonly mssClamp: boolean;
-  /** Longest packet that a link of any wire version carries in one frame. */
+  /** Longest packet, in bytes, that a link of any wire version carries in one frame. */
   readonly longest: number;
 }
 
-/** What may pass between a device and its links, and in what shape. */
+/**
+ * Filters the packets between a device and its links, and completes what the receiver cannot
+ * handle.
+ */
 export class PacketFilter {
   readonly #o: FilterOptions;
   #answeredAt = -Infinity;
@@ -37,7 +40,9 @@ export class PacketFilter {
     this.#o = o;
   }
 
-  /** Leaves in a batch of the device's what a peer with that offload takes, and counts it. */
+  /**
+   * Keeps the packets of a device's batch that a peer with that offload accepts, and counts them.
+   */
   keepForPeer(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
     this.#keep(packets, offload, true);
@@ -47,7 +52,7 @@ export class PacketFilter {
     traffic.sentBytes += bytes;
   }
 
-  /** Leaves in a batch of a peer's what the kernel may see, and counts it. */
+  /** Keeps the packets of a peer's batch that the kernel may receive, and counts them. */
   keepForDevice(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
     this.#keep(packets, offload, false);
@@ -58,14 +63,14 @@ export class PacketFilter {
   }
 
   /**
-   * Takes out of the batch what is no IP packet, and of those with a header what does not suit the
-   * peer (after what the header asks for has been done here), or is not sound. Clamps the MSS in the
-   * others if so asked.
+   * Removes packets that are not IP, and those with a virtio_net_hdr that is invalid or that the
+   * peer does not support (a checksum is completed here first). Clamps the MSS of the others if
+   * configured.
    */
   #keep(packets: Packets, offload: number, toPeer: boolean): void {
     const { counters, mssClamp, device } = this.#o;
     const { bytes, offset, length, header } = packets;
-    // With offload a packet may go in pieces: then it may be as long as any can be.
+    // With offload a packet may be split over several frames, so any length is allowed.
     const longest = offload === 0 ? this.#o.longest : MAX_PACKET;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
@@ -94,7 +99,7 @@ export class PacketFilter {
     packets.count = kept;
   }
 
-  /** Whether the peer takes such a packet, if need be after its checksum has been completed here. */
+  /** Returns true if the peer accepts the packet, completing its checksum here if needed. */
   #suits({ bytes, offset, length, header }: Packets, i: number, offload: number): boolean {
     const { counters } = this.#o;
     const at = offset[i]!;
@@ -109,7 +114,7 @@ export class PacketFilter {
     return false;
   }
 
-  /** Whether a packet of the peer's has a header that the kernel may see. */
+  /** Returns true if the header of a packet from the peer is valid for the kernel. */
   #isSound({ bytes, offset, length }: Packets, i: number): boolean {
     const { counters, device } = this.#o;
     if (acceptHeader(bytes, offset[i]!, length[i]!, device.takes)) return true;
@@ -117,7 +122,7 @@ export class PacketFilter {
     return false;
   }
 
-  /** Tells the sender of a packet that no link carries what does fit; not too often. */
+  /** Sends ICMP Packet Too Big, rate-limited. */
   #answerTooBig(bytes: Uint8Array, at: number, length: number): void {
     const { clock, device, longest } = this.#o;
     const now = clock.now();
@@ -131,7 +136,8 @@ export class PacketFilter {
     batch.length[0] = answer.length;
     batch.count = 1;
     const writing = device.writeBatch(batch);
-    if (writing instanceof Promise) writing.catch(() => {}); // a lost device shows where it is read
+    // a lost device is reported by its reader
+    if (writing instanceof Promise) writing.catch(() => {});
   }
 }
 

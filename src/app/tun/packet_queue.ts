@@ -4,50 +4,59 @@ import { CoDel } from "../../core/ip/codel.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketRing, type Queued } from "./packet_ring.ts";
 
-/** Keystrokes, calls, acknowledgements, name queries: such packets go before bulk. */
+/**
+ * Longest small packet in bytes. Small packets (keystrokes, calls, acknowledgements, name queries)
+ * go before bulk.
+ */
 const SMALL = 256;
 const SMALL_BYTES = 128 * 1024;
 const SMALL_PACKETS = 1024;
 
 const BULK_PACKETS = 8192;
 
-/** So much goes to the link at once, or one packet that is larger: then small ones get their turn. */
+/** Bytes that go to the link at once, or one larger packet; then small packets get their turn. */
 const PORTION = 32 * 1024;
 
-/** Delays of bulk, in milliseconds: RFC 8289 with room for a 64 KB packet on a slow link. */
+/**
+ * CoDel parameters for bulk in milliseconds: RFC 8289, with allowance for a 64 KB packet on a slow
+ * link.
+ */
 const TARGET = 20;
 const INTERVAL = 100;
 
-/** Flows are told apart by so many bits of their hash. */
+/** Mask of the flow hash bits that distinguish flows. */
 const FLOW_MASK = 0xfff;
 
-/** Packets that wait for a link which is slower than what comes. */
+/** A queue for a link that is slower than the input. */
 export interface QueueDiscipline {
-  /** Packets that were thrown away because they had waited too long. */
+  /** Number of packets dropped because they had waited too long. */
   readonly dropped: number;
   readonly isEmpty: boolean;
-  /** Takes packets of the batch from `first` on; returns the first that found no room. */
+  /**
+   * Adds the packets of the batch from `first` on; returns the index of the first that did not
+   * fit.
+   */
   put(from: Packets, first: number, now: number): number;
-  /** Fills the batch with the next portion, laid out as `room` says. May come to nothing. */
+  /** Fills the batch with the next portion, laid out as `room` says. It may be empty. */
   take(into: Packets, room: PacketLayout, now: number): void;
   clear(): void;
 }
 
 /**
- * A queue of small packets first and bulk in its order, by controlled delay. A small packet never
- * overtakes one of its own flow.
+ * A queue with priority for small packets and CoDel for bulk. A small packet never overtakes a
+ * packet of its own flow.
  */
 export class PacketQueue implements QueueDiscipline {
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
   readonly #bulk: PacketRing;
   readonly #codel = new CoDel({ targetMs: TARGET, intervalMs: INTERVAL });
-  /** How many bulk packets of each flow are here. */
+  /** Number of queued bulk packets by flow. */
   readonly #flows = new Uint16Array(FLOW_MASK + 1);
 
   /**
-   * `bulkBytes`: how much bulk there is room for, at least one of the largest packets; `bulkPackets`:
-   * in how many packets.
+   * `bulkBytes`: capacity for bulk in bytes, at least one of the largest packets; `bulkPackets`:
+   * capacity in packets.
    */
   constructor(bulkBytes: number, bulkPackets: number = BULK_PACKETS) {
     this.#bulk = new PacketRing(bulkBytes, bulkPackets);
@@ -62,7 +71,7 @@ export class PacketQueue implements QueueDiscipline {
     return from.count;
   }
 
-  /** Takes packet i of the batch; false where there is no room for it. */
+  /** Adds packet i of the batch; returns false if it does not fit. */
   add(from: Packets, i: number, now: number): boolean {
     const length = from.length[i]!;
     const flow = flowOf(from.bytes, from.offset[i]!, length) & FLOW_MASK;

@@ -1,23 +1,23 @@
 import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import type { Packets } from "../../contract/packet.ts";
 
-/** A packet as it lies in the ring: with room for its virtio_net_hdr before it. */
+/** A packet in the ring; before it there is space for its virtio_net_hdr. */
 export interface Queued {
   at: number;
   length: number;
   header: number;
-  /** When it came, on the clock of whoever put it in. */
+  /** Time of arrival on the clock of the caller of `add`. */
   since: number;
   flow: number;
 }
 
-/** First in, first out, in one byte array that is never larger: copies of packets. */
+/** A FIFO of packet copies in one byte array of fixed size. */
 export class PacketRing {
   readonly bytes: Uint8Array;
   readonly #queue: Queued[];
   #first = 0;
   #count = 0;
-  /** Where the next one goes. */
+  /** Position for the next packet. */
   #end = 0;
 
   constructor(size: number, most: number) {
@@ -32,7 +32,7 @@ export class PacketRing {
     return this.#count;
   }
 
-  /** Copies packet i of the batch, and its header; false when there is no room. */
+  /** Copies packet i of the batch with its header; returns false if it does not fit. */
   add(from: Packets, i: number, since: number, flow: number): boolean {
     if (this.#count === this.#queue.length) return false;
     const length = from.length[i]!;
@@ -62,12 +62,12 @@ export class PacketRing {
     return size <= begin ? 0 : null;
   }
 
-  /** The oldest packet, or null. */
+  /** Returns the oldest packet, or null. */
   peek(): Queued | null {
     return this.#count === 0 ? null : this.#queue[this.#first]!;
   }
 
-  /** Lets the oldest packet go; its bytes stand until the next `add`. */
+  /** Removes the oldest packet; its bytes remain valid until the next `add`. */
   drop(): void {
     this.#first = (this.#first + 1) % this.#queue.length;
     this.#count--;

@@ -1,7 +1,7 @@
 import type { Cidr } from "../../base/addr.ts";
 import type { Device, Link } from "../../contract/packet.ts";
 
-/** What went through, since the beginning. */
+/** Packet and byte counters since the start. */
 export interface PacketCounters {
   /** From the device to a peer. */
   sentPackets: number;
@@ -9,15 +9,15 @@ export interface PacketCounters {
   /** From a peer to the device. */
   receivedPackets: number;
   receivedBytes: number;
-  /** Read from the device while no peer was there for it. */
+  /** Read from the device without a peer for it. */
   droppedWithoutPeer: number;
-  /** No IP packet, too long for the link, or with a wrong header; either way round. */
+  /** Not an IP packet, too long for the link, or with an invalid header; in either direction. */
   droppedUnfit: number;
-  /** Super-packets that were queued from before a peer came that does not take them. */
+  /** GSO packets that the peer does not support, queued before it connected. */
   droppedSuper: number;
-  /** Thrown away because they had waited too long for a slow link: noted when a session ends. */
+  /** Dropped after waiting too long for a slow link; updated when a session ends. */
   droppedLate: number;
-  /** From a peer, but neither from an address that it was given nor from a network behind it. */
+  /** From a peer, but not from an address assigned to it or a network behind it. */
   droppedForeign: number;
 }
 
@@ -35,7 +35,7 @@ export function noPackets(): PacketCounters {
   };
 }
 
-/** What was dropped since then, and why, for the log; nothing where nothing was. */
+/** Returns the packets dropped since `before`, by reason, for the log; zero counts are omitted. */
 export function droppedSince(
   before: PacketCounters,
   { droppedUnfit, droppedSuper, droppedLate, droppedForeign }: PacketCounters,
@@ -49,7 +49,7 @@ export function droppedSince(
   return Object.fromEntries(Object.entries(facts).filter(([, count]) => count > 0));
 }
 
-/** Everything that is counted, for a line of the log. */
+/** Returns all counters for a log line. */
 export function counterFacts(
   { sessions, counters }: Pick<PacketService, "sessions" | "counters">,
 ): Record<string, number> {
@@ -64,40 +64,41 @@ export function counterFacts(
   };
 }
 
-/** What one session has carried. */
+/** Bytes carried by one session. */
 export interface Traffic {
   sentBytes: number;
   receivedBytes: number;
 }
 
-/** Who is at the other end of a session's link. */
+/** The peer at the other end of a session's link. */
 export interface Member {
-  /** Counted up as packets pass. */
+  /** Updated as packets pass. */
   readonly traffic: Traffic;
-  /** For the log. */
+  /** Label for the log. */
   readonly peer: string;
-  /** Called once packets pass: what the user is told then is true. */
+  /** Called once packets can pass, so that what the user is told then is true. */
   readonly onUp?: () => void;
-  /** Addresses given to it; empty where there is one peer only, which may have any. */
+  /** Addresses assigned to the peer; empty if it is the only peer, which may use any. */
   readonly addresses: readonly Cidr[];
   /** Numbers of the networks behind it (ClientNetworks). */
   readonly networks?: readonly number[];
 }
 
-/** Carries packets between a device that stays and links that come and go. */
+/** Carries packets between a permanent device and links that come and go. */
 export interface PacketService {
   readonly device: Device;
   readonly counters: PacketCounters;
-  /** Links that packets are carried for now. */
+  /** Number of links in use. */
   readonly sessions: number;
   /**
-   * Reads the device until the signal aborts: that closes the device, for a read that waits would
-   * not end otherwise. @throws {TtunError} when the device is lost
+   * Reads the device until the signal aborts, which closes the device, as a waiting read would not
+   * end otherwise.
+   * @throws {TtunError} if the device is lost; otherwise the signal's reason
    */
   run(signal: AbortSignal): Promise<never>;
   /**
    * Carries packets for one link until the peer ends it.
-   * @throws what broke the link, or what broke the device
+   * @throws the error of the link or of the device
    */
   session(link: Link, member: Member): Promise<void>;
 }

@@ -2,28 +2,31 @@ import type { Clock } from "../../contract/host.ts";
 import type { Link, Packets } from "../../contract/packet.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
-/** A link that has not taken a batch after so many milliseconds is slower than what comes. */
+/** A link that has not accepted a batch after this many milliseconds is slower than the input. */
 const PATIENCE = 5;
 
-/** So long after the last backlog the link is still told to keep little unsent. */
+/** Milliseconds after the last queueing until the kernel may again hold the usual unsent data. */
 const RELAX_AFTER = 1_000;
 
-/** A burst of this size is no standing queue on any link that is slow enough to have a backlog. */
+/**
+ * Queue size in bytes: a burst of this size is not a standing queue on a link slow enough to need
+ * one.
+ */
 const BACKLOG_BYTES = 4 * 1024 * 1024;
 
 /**
- * Gives a link the packets that come: at once while it takes them, by a backlog when it does not.
- * What the link takes goes its way untouched; only a slow link has a queue, and that is kept short
- * here, because what stands in the kernel's queues can neither be overtaken nor thrown away.
+ * Passes packets to a link: directly while the link accepts them, through a queue if it does not.
+ * A slow link's queue is kept here and not in the kernel, where packets can neither be reordered
+ * nor dropped.
  */
 export class SendQueue {
   readonly #link: Link;
   readonly #clock: Clock;
-  /** The second of two batches that go by turns: one may be under way while the other is read. */
+  /** The second of two alternating batches: one may be in flight while the other is filled. */
   #spare: Packets;
   readonly #makeBacklog: () => QueueDiscipline;
   #backlog: QueueDiscipline | null = null;
-  /** Packets for which the backlog had no room. */
+  /** Packets dropped because the queue was full. */
   #droppedFull = 0;
   #draining = false;
   #isTight = false;
@@ -32,8 +35,8 @@ export class SendQueue {
   #onRoom: (() => void) | null = null;
 
   /**
-   * `spare` is lent. `backlog` makes the queue, once the link is slow for the first time. What breaks
-   * the link ends it, so that whoever waits in `recv` is told.
+   * `spare` is borrowed. `backlog` creates the queue when the link is slow for the first time. An
+   * error of the link closes it, so that its receiver is told.
    */
   constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => QueueDiscipline }) {
     this.#makeBacklog = o.backlog ?? (() => new PacketQueue(BACKLOG_BYTES));
@@ -42,17 +45,20 @@ export class SendQueue {
     this.#spare = o.spare;
   }
 
-  /** What broke the link while it was sent to. */
+  /** The error of the link while sending; null = none. */
   get failure(): { readonly error: unknown } | null {
     return this.#failure;
   }
 
-  /** Packets that were thrown away because they, or what was before them, had waited too long. */
+  /** Number of packets dropped because they, or those before them, had waited too long. */
   get droppedLate(): number {
     return this.#droppedFull + (this.#backlog?.dropped ?? 0);
   }
 
-  /** Takes the batch over; gives back one to read into, this or the other. Never throws. */
+  /**
+   * Takes ownership of the batch; returns a batch to fill next, the same or the other. Never
+   * throws.
+   */
   offer(packets: Packets): Packets | Promise<Packets> {
     if (this.#draining) return this.#queue(packets);
     if (this.#failure !== null) return packets;
@@ -67,8 +73,8 @@ export class SendQueue {
   }
 
   /**
-   * The same for one of many links: it never waits, so that no link holds up another. What finds no
-   * room is dropped.
+   * Like `offer`, for one of many links: never waits, so that no link delays another. Packets that
+   * do not fit are dropped.
    */
   offerNow(packets: Packets): Packets {
     if (this.#draining) {
@@ -91,7 +97,7 @@ export class SendQueue {
     }
   }
 
-  /** A promise that never rejects: a failure is noted. */
+  /** Returns a promise that never rejects; a failure is recorded. */
   #settled(sending: Promise<void>): Promise<true> {
     return sending.then(() => true, (error) => {
       this.#fail(error);
@@ -107,7 +113,7 @@ export class SendQueue {
     return this.#beginDrain(settled, packets);
   }
 
-  /** The batch is still being sent: what comes goes into the backlog, by way of the other batch. */
+  /** Starts queueing, as the batch is still being sent; new packets arrive in the other batch. */
   #beginDrain(settled: Promise<true>, packets: Packets): Packets {
     const other = this.#spare;
     this.#spare = packets;
@@ -120,7 +126,7 @@ export class SendQueue {
     return this.#backlog ??= this.#makeBacklog();
   }
 
-  /** Sends what is in the backlog until there is nothing more. */
+  /** Sends the queued packets until the queue is empty. */
   async #drain(first: Promise<true>): Promise<void> {
     const backlog = this.#queued;
     try {
@@ -144,12 +150,13 @@ export class SendQueue {
     for (let i = 0; this.#draining;) {
       i = backlog.put(packets, i, this.#clock.now());
       if (i === packets.count) return packets;
-      // Full: what comes now waits in the device, which drops what it cannot hold.
+      // The queue is full: further packets wait in the device, which drops those that it cannot
+      // hold.
       await new Promise<void>((resolve) => this.#onRoom = resolve);
       removeFront(packets, i);
       i = 0;
     }
-    return await this.offer(packets); // the backlog has gone meanwhile
+    return await this.offer(packets); // the queue was emptied meanwhile
   }
 
   #wakeReader(): void {
@@ -174,7 +181,7 @@ export class SendQueue {
   }
 }
 
-/** Takes the first `count` packets out of the batch. */
+/** Removes the first `count` packets from the batch. */
 function removeFront(packets: Packets, count: number): void {
   packets.offset.copyWithin(0, count, packets.count);
   packets.length.copyWithin(0, count, packets.count);

@@ -19,21 +19,25 @@ import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService } from "./packet_service.ts";
 import type { PumpOptions } from "./tun_pump.ts";
 
-/** For each member two of these: one of the largest packets, and a batch of usual ones. */
+/**
+ * Bytes of each member's batch buffer (it has two): one of the largest packets and a batch of
+ * usual ones.
+ */
 const MEMBER_ARENA = 2 * MAX_SUPER_PACKET;
 
 /**
- * A device's turn is longer than those of all members that may flood it: what was read once goes on
- * before more is let in, and the kernel's queue before us, which is one for all, stays short.
+ * A device turn is longer than the turns of all members that may flood it: packets already read
+ * are delivered before more are accepted, so the kernel's queue, which all share, stays short.
  */
 const DEVICE_WEIGHT = 0.5;
 const MEMBER_WEIGHT = 2;
-/** Up to so many members divide among them what one alone may do in its turn. */
+/** Up to this many members share the turn length of one. */
 const SHARING = 4;
 
 /**
- * Carries packets between one device and many links: by their target to the member that has this
- * address, or the network that it is of; from a member only what has such an address as the source.
+ * Carries packets between one device and many links. A packet of the device goes to the member
+ * that has its destination address or the network with it; a packet of a member must have such an
+ * address as its source.
  */
 export class TunHub implements PacketService {
   readonly device: Device;
@@ -41,16 +45,16 @@ export class TunHub implements PacketService {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #filter: PacketFilter;
-  /** By the last four bytes of each address: a pool is never larger than they can tell apart. */
+  /** Members by the last four bytes of each address, which are unique in an address pool. */
   readonly #routes = { 4: new Map<number, Seat>(), 16: new Map<number, Seat>() };
   readonly #networks: ClientNetworks;
-  /** By the number of a network: the member that it is behind, if that one is here. */
+  /** By network number: the member that the network is behind, or null if it is not connected. */
   readonly #behind: (Seat | null)[];
   readonly #seats = new Set<Seat>();
-  /** How many members have come, since the beginning. */
+  /** Number of members that have joined so far. */
   #joined = 0;
   readonly #room: PacketLayout;
-  /** What was agreed on last; null before the first member. */
+  /** The offload last agreed on; null before the first member. */
   #offload: number | null = null;
 
   constructor(
@@ -90,26 +94,29 @@ export class TunHub implements PacketService {
     return await carryFromDevice(device, this.#clock, this.#room, batch, take, DEVICE_WEIGHT);
   }
 
-  /** The member that packet i is for. */
+  /** Returns the member that packet i is for. */
   #seatFor({ bytes, offset, length }: Packets, i: number): Seat | null {
     const size = addressSize(bytes, offset[i]!, length[i]!);
     return size === 0 ? null : this.#seatAt(bytes, offset[i]! + sourceOffset(size) + size, size);
   }
 
-  /** 0 for what comes from no member, or else a number that this member shares with few others. */
+  /**
+   * Returns 0 if the packet's source is not a member, otherwise a number that the member shares
+   * with few others.
+   */
   readonly #sourceOf = ({ bytes, offset, length }: Packets, i: number): number => {
     const size = addressSize(bytes, offset[i]!, length[i]!);
     const from = size === 0 ? null : this.#seatAt(bytes, offset[i]! + sourceOffset(size), size);
     return from === null ? 0 : 1 + from.number % (QUEUES - 1);
   };
 
-  /** The member with the address at `at`. */
+  /** Returns the member with the address at `at`. */
   #seatAt(bytes: Uint8Array, at: number, size: 4 | 16): Seat | null {
     const seat = this.#routes[size].get(wordAt(bytes, at + size - 4));
     return seat?.has(bytes, at, size) === true ? seat : this.#seatBefore(bytes, at, size);
   }
 
-  /** The member with the network that has the address at `at`. */
+  /** Returns the member whose network contains the address at `at`. */
   #seatBefore(bytes: Uint8Array, at: number, size: 4 | 16): Seat | null {
     if (this.#behind.length === 0) return null;
     return this.#behind[this.#networks.find(bytes, at, size)] ?? null;
@@ -159,7 +166,7 @@ export class TunHub implements PacketService {
     else this.#offload = null;
   }
 
-  /** Of members of one name the one that came next has the networks now. */
+  /** Passes networks on to the next member with the same client name. */
   #handOver(numbers: readonly number[]): void {
     for (const next of this.#seats) {
       const taken = next.member.networks?.filter((number) =>
@@ -182,7 +189,7 @@ export class TunHub implements PacketService {
     return this.#routes[length === 4 ? 4 : 16];
   }
 
-  /** The device leaves undone only what every member can do. */
+  /** Enables only the offloads that all members support. */
   #agreeOnOffload(why: string): void {
     let mask: number = this.device.takes;
     for (const { link } of this.#seats) mask &= link.offload;
@@ -200,13 +207,13 @@ export class TunHub implements PacketService {
     return seat.has(bytes, source, size) || this.#seatBefore(bytes, source, size) === seat;
   }
 
-  /** Takes out what does not come from one of the member's addresses or networks. */
+  /** Removes packets whose source is not one of the member's addresses or networks. */
   #keepOwn(packets: Packets, seat: Seat): void {
     const { bytes, offset, length, header } = packets;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const size = addressSize(bytes, offset[i]!, length[i]!);
-      // What is no IP packet is the filter's to drop and count.
+      // Packets that are not IP are dropped and counted by the filter.
       if (size !== 0 && !this.#mayComeFrom(seat, bytes, offset[i]! + sourceOffset(size), size)) {
         this.counters.droppedForeign++;
         continue;
@@ -220,11 +227,11 @@ export class TunHub implements PacketService {
   }
 }
 
-/** One member, and the packets that were read for it and are not sent yet. */
+/** One member, and its packets that were read and not sent yet. */
 class Seat {
   readonly link: Link;
   readonly member: Member;
-  /** Which of all members it was that came. */
+  /** The member's sequence number of joining. */
   readonly number: number;
   readonly outbox: SendQueue;
   readonly #filter: PacketFilter;
@@ -253,7 +260,7 @@ class Seat {
     this.#places = new LayoutCursor(link.room);
   }
 
-  /** Copies packet i, with its header if it has one, to where the member's link wants it. */
+  /** Copies packet i, with its header if it has one, in the layout of the member's link. */
   take(from: Packets, i: number): this {
     const length = from.length[i]!;
     const { room } = this.link;
@@ -273,7 +280,7 @@ class Seat {
     return this;
   }
 
-  /** Hands over what has been taken. */
+  /** Passes the copied packets to the send queue. */
   flush(): void {
     this.#filter.keepForPeer(this.#packets, this.link.offload, this.member.traffic);
     if (this.#packets.count > 0) this.#packets = this.outbox.offerNow(this.#packets);
@@ -281,7 +288,7 @@ class Seat {
     this.#places = new LayoutCursor(this.link.room);
   }
 
-  /** Whether the `size` bytes at `at` are one of the member's addresses. */
+  /** Returns true if the `size` bytes at `at` are one of the member's addresses. */
   has(bytes: Uint8Array, at: number, size: number): boolean {
     for (const address of this.member.addresses) {
       if (address.bytes.length === size && isAt(bytes, at, address.bytes)) return true;

@@ -9,15 +9,15 @@ import { SendQueue } from "./send_queue.ts";
 import { PacketFilter } from "./packet_filter.ts";
 import { type Member, noPackets, type PacketService, type Traffic } from "./packet_service.ts";
 
-/** What every service of packets is made from. */
+/** Options of every packet service. */
 export interface PumpOptions {
   /** Lowers the MSS of TCP connections to the device's MTU. */
   readonly mssClamp: boolean;
-  /** Longest packet that a link of any wire version carries in one frame. */
+  /** Longest packet, in bytes, that a link of any wire version carries in one frame. */
   readonly longest: number;
 }
 
-/** A link that takes the device's packets, and how they get to it. */
+/** A link that receives the device's packets, with its send queue. */
 interface Attached {
   readonly link: Link;
   readonly outbox: SendQueue;
@@ -25,8 +25,8 @@ interface Attached {
 }
 
 /**
- * Carries packets between a device and one link at a time. The device is read all the time; what
- * is read without a peer is dropped, as a network does.
+ * Carries packets between a device and one link at a time. The device is always read; packets
+ * without a peer are dropped, as in a network.
  */
 export class TunPump implements PacketService {
   readonly device: Device;
@@ -34,7 +34,7 @@ export class TunPump implements PacketService {
   readonly #clock: Clock;
   readonly #filter: PacketFilter;
   #attached: Attached | null = null;
-  /** How packets are to lie for the link that is attached; the device looks here when it reads. */
+  /** Packet layout of the attached link; the device reads it at every batch. */
   readonly #room: PacketLayout;
 
   constructor(device: Device, clock: Clock, o: PumpOptions) {
@@ -60,7 +60,7 @@ export class TunPump implements PacketService {
     );
   }
 
-  /** Gives back a batch to read into next. */
+  /** Sends a batch; returns the batch to read into next. */
   #send(packets: Packets): MaybePromise<Packets> {
     const to = this.#attached;
     if (to === null) {
@@ -71,12 +71,12 @@ export class TunPump implements PacketService {
     return packets.count === 0 ? packets : to.outbox.offer(packets);
   }
 
-  /** What the device queued before is dropped: nobody wants the packets of the last outage now. */
+  /** Drops what the device queued before, as packets of the last outage are no longer wanted. */
   async session(link: Link, { traffic, onUp }: Pick<Member, "traffic" | "onUp">): Promise<void> {
     if (this.#attached !== null) {
       throw new TtunError("internal", "Cannot carry packets for two links at once");
     }
-    // In this order: of what is made under the old mask the least is left.
+    // Sets the offload first, so that few packets made under the old one are left.
     this.device.setOffload(link.offload & this.device.takes);
     this.counters.droppedWithoutPeer += this.device.drain();
     Object.assign(this.#room, link.room);

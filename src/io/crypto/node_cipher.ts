@@ -12,9 +12,9 @@ import {
 } from "../../contract/cipher.ts";
 
 /**
- * Ciphers of node:crypto: native code that needs no permission. Each record makes a new object of
- * Deno's, which is what most of its time goes into.
- * @throws {TtunError} `internal` when the key has not 32 bytes.
+ * Makes a cipher of node:crypto: native code that needs no permission. Each record allocates a new
+ * Deno object, which takes most of its time.
+ * @throws {TtunError} `internal` if the key is not 32 bytes long.
  */
 export const makeNodeCipher: CipherFactory = (name, key) => new NodeCipher(name, key);
 
@@ -47,7 +47,7 @@ class NodeCipher implements Cipher {
       : createCipheriv(this.#name, key, nonce, OPTIONS);
     if (aad !== null) record.setAAD(aad, { plaintextLength: end - start });
     buf.set(record.update(from), start);
-    record.final(); // gives no bytes: both ciphers are stream ciphers
+    record.final(); // returns no bytes: both ciphers are stream ciphers
     buf.set(record.getAuthTag(), tagAt);
   }
 
@@ -97,7 +97,7 @@ class NodeCipher implements Cipher {
   }
 }
 
-/** The words are Node's own and Deno's alike; only Deno adds a code. */
+/** Recognizes the error by its message, which Node and Deno share; only Deno adds a code. */
 function isTagMismatch(error: unknown): boolean {
   return error instanceof Error && error.message.endsWith("unable to authenticate data");
 }

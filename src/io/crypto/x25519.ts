@@ -2,17 +2,20 @@ import { Buffer } from "node:buffer";
 import { createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto";
 import { TtunError } from "../../base/errors.ts";
 
-/** DER before the 32 raw bytes of an X25519 public key (RFC 8410 section 4). */
+/** DER encoding that precedes the 32 raw bytes of an X25519 public key (RFC 8410 section 4). */
 const SPKI_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
 
-/** X25519 by node:crypto, in the shape that `core/link` asks for. */
+/** X25519 key exchange with node:crypto, for the handshake in `core/link`. */
 export const nodeKeyExchange = {
   newKeyPair() {
     const { publicKey, privateKey } = generateKeyPairSync("x25519");
     const der = publicKey.export({ type: "spki", format: "der" });
     return {
       publicKey: new Uint8Array(der.subarray(SPKI_PREFIX.length)),
-      /** @throws {TtunError} auth on a point of low order */
+      /**
+       * Returns the shared secret.
+       * @throws {TtunError} `auth` for a point of low order
+       */
       shared(theirs: Uint8Array): Uint8Array {
         try {
           const key = createPublicKey({

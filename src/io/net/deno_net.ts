@@ -26,8 +26,9 @@ import { netError } from "./net_errors.ts";
 import { DialDeadline } from "./dial_deadline.ts";
 
 /**
- * TCP on Deno's own sockets: everywhere, without FFI. With a libc at hand the options and facts
- * that Deno does not offer come through the descriptor; without, `tune` names them.
+ * TCP on Deno's own sockets: works everywhere, without FFI. With a libc, options and statistics
+ * that Deno does not offer are accessed through the descriptor; without one, `tune` returns the
+ * names of those options.
  */
 export class DenoNet implements Dialer {
   readonly #libc: Libc | null;
@@ -52,7 +53,10 @@ export class DenoNet implements Dialer {
     }
   }
 
-  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  /**
+   * Listens on an address; host "" means all addresses.
+   * @throws {TtunError} in_use, privilege, usage
+   */
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     const { host, port } = hostPort(at);
@@ -64,13 +68,13 @@ export class DenoNet implements Dialer {
   }
 }
 
-/** How often another free port is tried where the one that was found is taken in the other family. */
+/** Most ports to try when the port that Deno chose is taken in the other address family. */
 const FREE_PORT_TRIES = 8;
 
 /**
- * All addresses: IPv6 and IPv4 on one socket, or on two where the kernel keeps the families apart
- * (net.ipv6.bindv6only, Windows), or IPv4 alone where there is no IPv6. Deno has no IPV6_V6ONLY, so
- * which of these it is shows by what may be bound beside what.
+ * Listens on all addresses: IPv6 and IPv4 on one socket; on two sockets if the kernel separates
+ * the families (net.ipv6.bindv6only, Windows); IPv4 only if there is no IPv6. Deno cannot set
+ * IPV6_V6ONLY, so the case is found out by what can be bound together.
  */
 function listenOn(host: string, port: number): Deno.TcpListener[] {
   if (host !== "" && host !== "::") return [Deno.listen({ hostname: host, port })];
@@ -96,7 +100,9 @@ function hostPort(addr: Addr): { host: string; port: number } {
   return addr;
 }
 
-/** Deno's error classes as the errno they stand for, so that `netError` says the same of both. */
+/**
+ * Maps Deno's error classes to errno values, so that both stacks report errors through `netError`.
+ */
 function translate(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",
@@ -104,7 +110,7 @@ function translate(
 ): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const isName = thrown.message.startsWith("failed to lookup address");
-  // An address with a zone is looked up only for its interface.
+  // An address with a zone is only resolved for its interface.
   if (isName && "host" in at && zoneOf(at.host) !== null) {
     return netError(new NativeError(doing, Errno.ENODEV), doing, at);
   }
@@ -140,12 +146,12 @@ class DenoListener implements Listener {
   readonly #zone: string | null;
   readonly #life: Lifetime;
   /**
-   * Deno takes one accept at a time from a listener and none can be called off: what comes of it
-   * waits for the next caller.
+   * The pending accept of each listener. Deno allows one accept at a time per listener and cannot
+   * cancel it, so its result is kept for the next caller.
    */
   readonly #accepting: (Promise<Accepted> | null)[];
 
-  /** On one port, one or two families. */
+  /** All listeners have the same port; there is one or one for each address family. */
   constructor(
     listeners: readonly Deno.TcpListener[],
     libc: Libc | null,
@@ -156,7 +162,7 @@ class DenoListener implements Listener {
     this.#zone = zone;
     this.#libc = libc;
     this.#accepting = listeners.map(() => null);
-    const { hostname, port } = listeners.at(-1)!.addr; // of both families it is "::"
+    const { hostname, port } = listeners.at(-1)!.addr; // "::" if there are both families
     this.addr = { host: inZone(hostname, zone), port };
     this.#life = new Lifetime(signal, () => this.#close());
   }
@@ -176,7 +182,8 @@ class DenoListener implements Listener {
         this.#life.check();
         throw thrown;
       }
-      const isTaken = this.#accepting[first.from] !== waits[first.from]; // by another caller
+      // by another caller of accept()
+      const isTaken = this.#accepting[first.from] !== waits[first.from];
       if (this.#life.isOver || o.signal.aborted || isTaken) continue;
       this.#accepting[first.from] = null;
       if ("conn" in first) return new DenoStream(first.conn, this.#libc, o.signal, this.#zone);
@@ -206,14 +213,17 @@ class DenoListener implements Listener {
   }
 }
 
-/** The result of an accept, and the index of its listener. */
+/** The result of an accept, with the index of its listener. */
 type Accepted = { from: number } & ({ conn: Deno.TcpConn } | { error: unknown });
 
-/** A connection that is idle shall hold little; one in a transfer shall have few calls. */
+/**
+ * Bounds of the read-ahead buffer in bytes: small for an idle connection, large for a bulk
+ * transfer to save calls.
+ */
 const LEAST_AHEAD = 4 * 1024;
 const MOST_AHEAD = 256 * 1024;
 
-/** What a read has brought, or will, before anybody has given room for it. */
+/** A read that was started before a caller supplied a buffer; holds its result. */
 class ReadAhead {
   readonly #bytes: Uint8Array;
   readonly settled: Promise<void>;
@@ -232,7 +242,7 @@ class ReadAhead {
     return this.#outcome !== null;
   }
 
-  /** How large the next one should be: as large as what comes. */
+  /** Size of the next read-ahead buffer in bytes, adapted to the amount that arrived. */
   get nextSize(): number {
     const size = this.#bytes.length;
     const got = this.#length;
@@ -248,7 +258,10 @@ class ReadAhead {
     return this.#taken === this.#length;
   }
 
-  /** Only when it is over. @throws what the read threw */
+  /**
+   * Takes bytes; valid only once `isOver`.
+   * @throws the error of the read
+   */
   take(into: Uint8Array): number | null {
     const outcome = this.#outcome!;
     if ("error" in outcome) throw outcome.error;
@@ -269,12 +282,12 @@ class DenoStream implements Stream {
   readonly #conn: Deno.TcpConn;
   readonly #libc: Libc | null;
   readonly #life: Lifetime;
-  /** The descriptor behind the connection; null = looked for and not found. */
+  /** The descriptor behind the connection; null = not found, undefined = not yet looked up. */
   #fd: number | null | undefined;
   #ahead: ReadAhead | null = null;
   #aheadSize = LEAST_AHEAD;
 
-  /** `zone`: that of link-local addresses, as far as it is known. */
+  /** `zone`: that of link-local addresses, if known. */
   constructor(
     conn: Deno.TcpConn,
     libc: Libc | null,
@@ -312,7 +325,7 @@ class DenoStream implements Stream {
     return got;
   }
 
-  /** Deno says nothing of readiness: it is asked for bytes, which wait here. */
+  /** Deno has no readiness events, so this starts a read whose bytes are kept for `readNow`. */
   onReadable(run: OnReady): void {
     this.#life.check();
     this.#ahead ??= new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
@@ -331,14 +344,14 @@ class DenoStream implements Stream {
     this.#life.check();
     try {
       const got = await this.#conn.read(into);
-      this.#life.check(); // what a close of our own looks like is not the peer's doing
+      this.#life.check(); // a close at this end must not look like the peer's
       return got;
     } catch (thrown) {
       throw this.#fail(thrown);
     }
   }
 
-  /** Deno has no such call. */
+  /** Always 0: Deno has no non-blocking write. */
   writeNow(_bytes: Uint8Array): number {
     this.#life.check();
     return 0;
@@ -364,7 +377,9 @@ class DenoStream implements Stream {
     }
   }
 
-  /** Deno cannot ask for RST: without the descriptor this is an ordinary close. */
+  /**
+   * Sends RST through the descriptor; without one this is an ordinary close, as Deno cannot reset.
+   */
   reset(): void {
     const fd = this.#life.isOver ? null : this.#descriptor();
     if (fd !== null) disconnect(this.#libc!, fd);
@@ -406,7 +421,7 @@ class DenoStream implements Stream {
   }
 }
 
-/** Options that Deno has no call for; keepalive's time is two hours without the descriptor. */
+/** Options that Deno has no call for. Without the descriptor, keepalive starts after two hours. */
 const DESCRIPTOR_ONLY = {
   TCP_KEEPIDLE: "keepAliveSeconds",
   TCP_KEEPINTVL: "keepAliveSeconds",
@@ -414,7 +429,7 @@ const DESCRIPTOR_ONLY = {
   TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
 } as const satisfies Record<string, keyof SocketOptions>;
 
-/** Closes once: by hand or by the signal's abort; then gives everybody the same reason. */
+/** Closes once, by a call or by the signal's abort; afterwards `check` throws that reason. */
 class Lifetime {
   readonly #close: () => void;
   readonly #registration: Disposable;
@@ -436,18 +451,20 @@ class Lifetime {
   end(reason: unknown): void {
     if (this.#over !== null) return;
     this.#over = { reason };
-    this.#registration?.[Symbol.dispose](); // not there yet when the signal had aborted before
+    this.#registration?.[Symbol.dispose](); // absent if the signal was aborted already
     this.#close();
   }
 }
 
-/** An IPv4 peer of a dual-stack listener as IPv4, a link-local one with its zone. */
+/**
+ * Converts an IPv4-mapped peer of a dual-stack listener to IPv4, and adds the zone if link-local.
+ */
 function unmapped(addr: Deno.NetAddr, zone: string | null): Addr {
   const host = addr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
   return { host: inZone(host, zone), port: addr.port };
 }
 
-/** Deno does not tell zones. */
+/** Adds the zone to a link-local address, since Deno does not report zones. */
 function inZone(host: string, zone: string | null): string {
   return zone !== null && isLinkLocalText(host) ? `${host}%${zone}` : host;
 }
@@ -460,7 +477,7 @@ function closedHere(): TtunError {
   return new TtunError("lost", "Cannot go on: the connection was closed at this end");
 }
 
-/** Errors of a connection that was reset before it was taken: the next one may be sound. */
+/** Errors of a connection that was reset before it was accepted; the listener is still sound. */
 function isPassing(thrown: unknown): boolean {
   const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
   return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) =>

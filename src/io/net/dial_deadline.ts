@@ -4,7 +4,7 @@ import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { DialOptions } from "../../contract/stream.ts";
 
-/** Whatever may end a dial, as one signal. For Deno's own calls. */
+/** Combines the signals and the time-out of a dial into one signal, for Deno's own calls. */
 export class DialDeadline implements Disposable {
   readonly #own = new AbortController();
   readonly #ties: Disposable[];
@@ -26,7 +26,7 @@ export class DialDeadline implements Disposable {
     return this.#own.signal;
   }
 
-  /** @throws {TtunError} timeout, when that is why it has ended */
+  /** @throws {TtunError} `timeout` if the time-out has ended the dial */
   check(): void {
     if (this.#late !== null) throw this.#late;
   }

@@ -3,13 +3,13 @@ import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../../ffi/linux/s
 import type { HostPort } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 
-/** Descriptors are small numbers, the lowest free one each; nobody has more than this many. */
+/** Highest descriptor to try, exclusive. Descriptors are small: each is the lowest free number. */
 const HIGHEST = 65_536;
 
 /**
- * The descriptor of one of Deno's connections, found by its two addresses: no two sockets of a
- * process have the same ones. Tries descriptor after descriptor (0.1 µs each), so ask once a
- * connection. null when it is not to be found.
+ * Returns the descriptor of a Deno connection, found by its two addresses, which no other socket
+ * of the process has; null if it is not found. Tries every descriptor (0.1 µs each), so call it
+ * once per connection.
  */
 export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
   const local = text({ host: conn.localAddr.hostname, port: conn.localAddr.port });
@@ -25,7 +25,7 @@ export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
 }
 
 function text(addr: HostPort | null): string {
-  // Deno does not tell zones.
+  // Deno does not report zones.
   const host = addr === null ? "" : withoutZone(addr.host).replace(/^::ffff:(?=\d+\.)/i, "");
   return addr === null ? "" : `${host} ${addr.port}`;
 }

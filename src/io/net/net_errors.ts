@@ -2,7 +2,7 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/linux/errno.ts";
 
-/** The one place where a socket call's errno becomes an error of ttun's. */
+/** Converts the errno of a socket call to a TtunError; returns other errors unchanged. */
 export function netError(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",

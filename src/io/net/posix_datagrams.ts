@@ -11,7 +11,7 @@ import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 const MSG_NOSIGNAL = 0x4000;
 
-/** Any port: nothing is sent. */
+/** Arbitrary port (discard): no datagram is sent to it. */
 const DISCARD = 9;
 
 /** UDP on the reactor. */
@@ -38,7 +38,7 @@ export class PosixDatagrams implements DatagramDialer {
     try {
       fd = openDatagrams(libc, { host, port: DISCARD });
     } catch {
-      return null; // no route, or no such family here
+      return null; // no route, or the address family is not supported
     }
     const source = tryLocalAddr(libc, fd);
     libc.call.close(fd);

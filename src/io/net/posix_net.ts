@@ -32,26 +32,26 @@ import { usize } from "../../../ffi/linux/usize.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/** So few bytes are read that most likely no others follow at once. */
+/** A read below this many bytes most likely has emptied the socket. */
 const LITTLE = 4096;
 
-/** A close is asynchronous elsewhere. */
+/** Shared result of `asyncDispose`: closing is synchronous here. */
 const CLOSED = Promise.resolve();
 
-const MSG_NOSIGNAL = 0x4000; // a closed peer is an errno, never a signal
+const MSG_NOSIGNAL = 0x4000; // a closed peer is reported as errno, not by a signal
 
 export interface PosixNetOptions {
   readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
   readonly segmentBytes?: SegmentLimits;
 }
 
-/** The largest segment of connections in bytes (TCP_MAXSEG); absent = what the link carries. */
+/** Largest segment of connections in bytes (TCP_MAXSEG); absent = no limit but the link's. */
 export interface SegmentLimits {
   readonly dial?: number | undefined;
   readonly listen?: number | undefined;
 }
 
-/** TCP on the reactor. Hosts are IP addresses: names are resolved before. */
+/** TCP on the reactor. Hosts must be IP addresses: names are resolved before. */
 export class PosixNet implements Dialer {
   readonly limitsSegments = true;
   readonly #reactor: Reactor;
@@ -84,7 +84,10 @@ export class PosixNet implements Dialer {
     }
   }
 
-  /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
+  /**
+   * Listens on an address; host "" means all addresses.
+   * @throws {TtunError} in_use, privilege, usage
+   */
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     try {
@@ -110,7 +113,7 @@ function hostPort(addr: Addr): HostPort {
   return addr;
 }
 
-/** A connection attempt under way. Owns its descriptor until it is a stream. */
+/** A connection attempt in progress. Owns its descriptor until it becomes a stream. */
 class Dialing {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
@@ -130,7 +133,7 @@ class Dialing {
     this.#descriptor = descriptor;
     this.#to = to;
     this.#events = events;
-    descriptor.isEmpty = true; // until an edge says otherwise
+    descriptor.isEmpty = true; // until an edge reports input
     this.#timer = timeoutMs === undefined
       ? null
       : reactor.after(timeoutMs, () => descriptor.close(() => noAnswer(to, timeoutMs)));
@@ -152,7 +155,7 @@ class Dialing {
     try {
       descriptor.check();
       const { libc } = this.#reactor;
-      // A failure is an error or a hang-up.
+      // A failed attempt is reported by an error or hang-up event.
       const errno = descriptor.mayStopShort ? socketError(libc, descriptor.fd) : 0;
       if (errno !== 0) throw new NativeError("connect", errno);
     } catch (thrown) {
@@ -174,7 +177,7 @@ class PosixListener implements Listener {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
     const addr = localAddr(reactor.libc, descriptor.fd);
-    // Multipath TCP does not tell its zone.
+    // A Multipath TCP socket does not report its zone.
     this.addr = zoneOf(at.host) === null ? addr : { host: at.host, port: addr.port };
   }
 
@@ -193,7 +196,7 @@ class PosixListener implements Listener {
   };
 
   async #wait(signal: AbortSignal): Promise<Stream> {
-    // The signal may end this one wait while the listener lives on.
+    // The signal may end this wait while the listener stays open.
     using _tie = onAbort(signal, () => this.#descriptor.wakeReader());
     for (;;) {
       await this.#descriptor.readable();
@@ -202,7 +205,7 @@ class PosixListener implements Listener {
     }
   }
 
-  /** null = nothing there. */
+  /** Returns null if no connection is waiting. */
   #try(signal: AbortSignal): Stream | null {
     const { libc } = this.#reactor;
     for (;;) {
@@ -211,7 +214,7 @@ class PosixListener implements Listener {
       const got = accept(libc, this.#descriptor.fd);
       if (typeof got === "number") {
         if (got === Errno.EAGAIN) return null;
-        // Gone before it was taken: the next one may be sound (accept(2), "Error handling").
+        // Reset before it was accepted; the next one may be sound (accept(2), "Error handling").
         if (passing(got)) continue;
         throw netError(new NativeError("accept4", got), "accept", this.addr);
       }
@@ -233,7 +236,7 @@ class PosixListener implements Listener {
   }
 }
 
-/** Errors that belong to one connection, not to the listener. */
+/** Returns true for errors of one connection, which do not concern the listener. */
 function passing(errno: number): boolean {
   return errno === Errno.ECONNABORTED || errno === Errno.EPROTO || errno === Errno.ENETDOWN ||
     errno === Errno.EHOSTDOWN || errno === Errno.EHOSTUNREACH || errno === Errno.ENETUNREACH ||
@@ -252,7 +255,7 @@ class PosixStream implements Stream {
     this.remote = remote;
   }
 
-  /** Asked of the kernel only when somebody wants to know. */
+  /** Queried from the kernel on first use. */
   get local(): Addr {
     if (this.#local === null) {
       this.#descriptor.check();
@@ -286,7 +289,7 @@ class PosixStream implements Stream {
     return this.#descriptor.readable();
   }
 
-  /** As `writeNow` without `Libc.retry`, whose closure would be one for each packet. */
+  /** Like `writeNow`, without `Libc.retry`, which would create a closure per packet. */
   readNow(into: Uint8Array): number | null | undefined {
     const descriptor = this.#descriptor;
     descriptor.check();
@@ -300,8 +303,8 @@ class PosixStream implements Stream {
         0,
       );
       if (got > 0) {
-        // A short read has emptied it (epoll(7), Q9), unless it stopped short of something. But where
-        // much came there is more before that has been dealt with.
+        // A short read has emptied the socket (epoll(7), Q9), unless it stopped before an end,
+        // error or urgent mark. After a large read, more has arrived by the time it is processed.
         if (got < LITTLE && got < into.length && !descriptor.mayStopShort) {
           descriptor.isEmpty = true;
         }

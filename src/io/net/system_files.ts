@@ -2,7 +2,7 @@ import type { FileSource } from "../../contract/names.ts";
 import { fileStamp, readFile } from "../../../ffi/linux/file.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 
-/** Files by system calls: Deno's permission to read is given up before they are needed. */
+/** Reads files by system calls, since Deno's read permission is given up before they are needed. */
 export function posixFiles(libc: Libc): FileSource {
   const decoder = new TextDecoder(); // drops a byte order mark
   return {

@@ -1,7 +1,9 @@
 import { addressText, type LocalAddress, refuseForMtu } from "./local_address.ts";
 import type { Change, Step } from "./command_steps.ts";
 
-/** The step that gives an address to a device by commands, or says why it cannot work. */
+/**
+ * Returns the step that assigns an address to a device, or a refusal that says why it cannot work.
+ */
 export function addressStep(
   device: string,
   mtu: number,

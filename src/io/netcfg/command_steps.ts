@@ -2,52 +2,55 @@ import type { Cidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Configured } from "./linux.ts";
 
-/** A program of the system's and its arguments: no shell is between. */
+/** A system program and its arguments, run without a shell. */
 export type CommandLine = readonly string[];
 
-/** How a command ended, and all that it printed. */
+/** Exit code of a command and all its output. */
 export interface Outcome {
   readonly code: number;
   readonly output: string;
 }
 
-/** Runs a command to its end. @throws {TtunError} when it cannot be started */
+/**
+ * Runs a command to its end.
+ * @throws {TtunError} if it cannot be started
+ */
 export type RunCommand = (command: CommandLine) => Outcome;
 
-/** One command and how to take it back. */
+/** One command and its undo command. */
 export interface Change {
   readonly run: CommandLine;
   readonly undo?: CommandLine;
-  /** What it prints when the thing is there already and that is as good. */
+  /** Output that means that the state exists already, which is accepted. */
   readonly fine?: RegExp;
 }
 
-/** Changes that belong together, with words for a message: "Cannot <doing>: …". */
+/** Changes that belong together; `doing` completes the message "Cannot <doing>: …". */
 export interface Step {
   readonly doing: string;
   readonly changes: readonly Change[];
-  /** The address that the device has afterwards. */
+  /** The address that the device has after the step. */
   readonly address?: Cidr;
-  /** Why the step cannot work, known without trying. */
+  /** An error that is known without trying. */
   readonly refusal?: TtunError;
 }
 
-/** How this system's commands tell what went wrong. */
+/** How to interpret the output of this system's commands. */
 export interface Dialect {
-  /** Whether it failed: not every program says so with its exit code. */
+  /** Returns true if the command failed; not every program says so with its exit code. */
   readonly failed: (outcome: Outcome) => boolean;
   readonly unprivileged: RegExp;
   readonly taken: RegExp;
-  /** What to do without the privilege: "run ttun with sudo". */
+  /** Advice to the user who lacks the privilege, such as "run ttun with sudo". */
   readonly advice: string;
-  /** The command as the user would type it. */
+  /** Formats the command as the user would type it. */
   readonly quote: (command: CommandLine) => string;
 }
 
 /**
- * Runs the steps, all or none: where one fails, what was done is taken back. An IPv6 address that
- * nobody asked for may fail: that is a warning.
- * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ * Runs the steps, all or none: if one fails, the earlier ones are undone. The failure of an IPv6
+ * address that was not requested explicitly is only a warning.
+ * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function applySteps(
   steps: readonly Step[],
@@ -71,7 +74,7 @@ export function applySteps(
   return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
 }
 
-/** null when all changes of the step are made; else why not, and none is. */
+/** Makes all changes of the step and returns null, or none of them and returns the reason. */
 function applyStep(
   step: Step,
   o: { dialect: Dialect; run: RunCommand },
@@ -121,7 +124,7 @@ function attempt(
   return new TtunError("system", `Cannot ${doing}: ${text} says: ${why}`);
 }
 
-/** Takes changes back, the last one first. What is gone already needs no undoing. */
+/** Undoes changes in reverse order. Failures are ignored: what is gone needs no undoing. */
 function runUndo(undo: CommandLine[], run: RunCommand): void {
   for (const command of undo.splice(0).reverse()) {
     try {
@@ -132,7 +135,7 @@ function runUndo(undo: CommandLine[], run: RunCommand): void {
   }
 }
 
-/** The real one: it waits in this thread, as all set-up does. */
+/** Runs a command and blocks this thread until it ends, as all set-up does. */
 export function runCommand([program, ...args]: CommandLine): Outcome {
   try {
     const { code, stdout, stderr } = new Deno.Command(program!, {

@@ -15,15 +15,15 @@ import {
 const IFCONFIG = "/sbin/ifconfig";
 const ROUTE = "/sbin/route";
 
-/** What a program must be allowed to run (deno.json). */
+/** Programs that the process must be allowed to run (deno.json). */
 export const DARWIN_PROGRAMS: readonly string[] = [IFCONFIG, ROUTE];
 
 /** strerror(EEXIST), as route(8) prints it. */
 const EXISTS = /File exists/;
 
 /**
- * route(8) of macOS ends with 0 whatever the kernel said (network_cmds: route.tproj/route.c); its
- * words are on standard error, as "route: writing to routing socket: File exists".
+ * macOS's route(8) exits with 0 even if the kernel refused (network_cmds: route.tproj/route.c).
+ * The error is on standard error, such as "route: writing to routing socket: File exists".
  */
 const DARWIN: Dialect = {
   failed: ({ code, output }) => code !== 0 || /^route: /m.test(output),
@@ -34,9 +34,9 @@ const DARWIN: Dialect = {
 };
 
 /**
- * Sets MTU, addresses, state and routes of a utun device by ifconfig(8) and route(8). Dispose
- * takes back addresses and routes; all goes with the device in any case.
- * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ * Sets MTU, addresses, state and routes of a utun device with ifconfig(8) and route(8). Dispose
+ * removes the addresses and routes; they also disappear with the device.
+ * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function configureDarwin(
   device: string,
@@ -51,8 +51,8 @@ export function configureDarwin(
 }
 
 /**
- * Takes addresses away from the device and gives it others.
- * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ * Removes addresses from the device and adds others.
+ * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function changeDarwinAddresses(
   device: string,
@@ -67,7 +67,7 @@ export function changeDarwinAddresses(
   return [];
 }
 
-/** The command lines, in their order. */
+/** Returns the configuration commands in order. */
 export function darwinSteps(device: string, config: NetworkConfig): Step[] {
   const { mtu, addresses, peers, routes } = config;
   return [
@@ -87,8 +87,8 @@ export function darwinSteps(device: string, config: NetworkConfig): Step[] {
 }
 
 /**
- * A utun is point to point: IPv4 wants an address at the other end, and its network a route of its
- * own. IPv6 wants none, and macOS may or may not have made the route by itself.
+ * A utun is point-to-point: IPv4 requires a remote address, and its network needs a separate
+ * route. IPv6 requires no remote address, and macOS may or may not have added the route itself.
  */
 function addressOf(device: string, mtu: number, local: Cidr, peer: Cidr | undefined): Step {
   const own = formatIp(local.bytes);
@@ -109,7 +109,10 @@ function addressOf(device: string, mtu: number, local: Cidr, peer: Cidr | undefi
   return addressStep(device, mtu, { local, peer }, changes);
 }
 
-/** The address at the other end: in a network of two hosts it is the other, else our own stands for it. */
+/**
+ * Returns the remote address: the peer, the other host of a two-host network, or else the local
+ * address.
+ */
 function otherEnd(local: Cidr, peer: Cidr | undefined): Uint8Array {
   if (peer !== undefined) return peer.bytes;
   const bytes = local.bytes.slice();

@@ -8,28 +8,34 @@ import { addressText } from "./local_address.ts";
 import { SERVER_ROUTE_PROTOCOL } from "./kernel_routes.ts";
 import { addAddress, attempt, rivalMetrics, routeFor } from "./linux.ts";
 
-/** Routes that other programs have put in its place, or before it, are behind it afterwards. */
+/**
+ * Adds a route with preference over equal routes of other programs, moving an existing one to the
+ * front.
+ */
 function addBefore(netlink: Netlink, route: NewRoute): void {
   try {
     netlink.addRoute(route, "before");
   } catch (error) {
     if (!(error instanceof NativeError && error.is("EEXIST"))) throw error;
-    // It is there, and behind another: the kernel moves none.
+    // It exists behind another one; the kernel does not reorder routes.
     netlink.removeRoute(route);
     netlink.addRoute(route, "before");
   }
 }
 
-/** Of the kernel's own routes to IPv6 networks of an address (IP6_RT_PRIO_ADDRCONF). */
+/** Metric of the routes that the kernel adds for IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
 const ADDRESS_METRIC_V6 = 256;
 
-/** The network that an address brings a route to; null where that is the address itself. */
+/**
+ * Returns the network that the kernel routes to for an address; null if it is only the address
+ * itself.
+ */
 function networkBehind({ local, peer }: LinkAddress): Cidr | null {
   const { bytes, prefix } = peer ?? local;
   return peer === undefined && prefix === bytes.length * 8 ? null : networkOf(peer ?? local);
 }
 
-/** A device as it is to be, and what it takes to make it so again. Texts are those of `ip`. */
+/** The wanted state of a device and how to restore it. Texts have the format of `ip`. */
 export class DeviceState {
   readonly index: number;
   readonly mtu: number;
@@ -39,7 +45,10 @@ export class DeviceState {
   readonly #hasV6: boolean;
   readonly #addresses: Map<string, LinkAddress>;
 
-  /** The socket stays the caller's. @throws {NativeError} ENODEV */
+  /**
+   * The caller keeps the ownership of the socket.
+   * @throws {NativeError} ENODEV
+   */
   constructor(
     netlink: Netlink,
     device: string,
@@ -54,7 +63,10 @@ export class DeviceState {
     this.index = netlink.link(device).index;
   }
 
-  /** Its addresses have been changed: what it has not got by now it cannot have. */
+  /**
+   * Updates the wanted addresses after a change. An address that the device has not got cannot be
+   * set and is dropped.
+   */
   addressesChanged(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): void {
     const present = new Set(this.#netlink.addresses(this.index).map(addressText));
     for (const local of o.add) this.#addresses.set(formatCidr(local), { local });
@@ -72,7 +84,7 @@ export class DeviceState {
     };
   }
 
-  /** Routes that the kernel has made for the addresses, as it made them. */
+  /** The routes that the kernel adds for the addresses, with the same properties. */
   #connected(): Map<string, NewRoute> {
     const found = new Map<string, NewRoute>();
     for (const address of this.#addresses.values()) {
@@ -86,25 +98,25 @@ export class DeviceState {
     return found;
   }
 
-  /** The networks that it leads to: its routes, and what its addresses bring. */
+  /** The networks reached through the device: by its routes and by its addresses. */
   get networks(): Cidr[] {
     const reached = [...this.#addresses.values()].map(({ local, peer }) => peer ?? local);
     return [...this.#routes.values(), ...reached.map(networkOf)];
   }
 
-  /** True when the device is to have this IP address. */
+  /** Returns true if this IP address is one that the device should have. */
   isOwn(host: string): boolean {
     const bytes = ipBytes(host);
     const text = bytes === null ? null : formatIp(bytes);
     return [...this.#addresses.values()].some(({ local }) => formatIp(local.bytes) === text);
   }
 
-  /** True when this network is one of the device's routes. */
+  /** Returns true if this network is one of the device's wanted routes. */
   hasRoute(to: Cidr): boolean {
     return this.#routes.has(formatCidr(to));
   }
 
-  /** null when there is no such device any more. */
+  /** Returns the current state; null if the device no longer exists. */
   present(): { mtu: number; up: boolean; addresses: string[]; routes: string[] } | null {
     const netlink = this.#netlink;
     try {
@@ -118,8 +130,10 @@ export class DeviceState {
   }
 
   /**
-   * Those that are taken: of several routes to one network the first in the table at IPv4, where ours
-   * have the lowest metric, and the one with the lowest metric at IPv6. A route that comes with an address counts as present while `addresses` lacks that address.
+   * Returns the device's effective routes. Of several routes to one network the kernel uses the
+   * first in the table for IPv4 (ttun's have the lowest metric) and the one with the lowest metric
+   * for IPv6. A route that belongs to an address counts as present while `addresses` lacks that
+   * address.
    */
   #presentRoutes(addresses: readonly string[]): string[] {
     const connected = this.#connected();
@@ -148,7 +162,9 @@ export class DeviceState {
     return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.allRoutes()) : new Map();
   }
 
-  /** Puts things back. Returns why some could not be: one reason for each kind is enough. */
+  /**
+   * Restores the given parts. Returns the errors of those that failed, at most one of the routes.
+   */
   putBack(
     what: { mtu: boolean; up: boolean; addresses: readonly string[]; routes: readonly string[] },
   ): TtunError[] {
@@ -210,20 +226,20 @@ export class DeviceState {
           () => addBefore(netlink, route),
         )
       );
-      if (!isDone) break; // the others fail for the same reason
+      if (!isDone) break; // the others would fail for the same reason
     }
     return failures;
   }
 
-  /** The addresses that the device is to have. */
+  /** The addresses that the device should have. */
   get own(): readonly Cidr[] {
     return [...this.#addresses.values()].map(({ local }) => local);
   }
 
   /**
-   * The part of other links' that a network would take: a network that they are in, or a route that is
-   * inside of it; as `192.168.1.0/24 on eth0`. null = nothing. `passesTunnels`: not what other tunnels
-   * have, of which one is the server's.
+   * Returns what a route to `network` would take away from another link: an overlapping network of
+   * its addresses or a route inside `network`, such as `192.168.1.0/24 on eth0`; null if nothing.
+   * With `passesTunnels`, other tunnel devices are ignored (one of them is the server's).
    */
   conflictOf(network: Cidr, passesTunnels: boolean): string | null {
     const netlink = this.#netlink;
@@ -243,7 +259,7 @@ export class DeviceState {
     return null;
   }
 
-  /** The addresses of all other links. */
+  /** Returns the addresses of all other links. */
   others(): { link: string; address: Cidr }[] {
     const netlink = this.#netlink;
     return netlink.allAddresses().filter(({ index }) => index !== this.index)
@@ -251,8 +267,8 @@ export class DeviceState {
   }
 
   /**
-   * Sentences about addresses that another link has as well, or another address of the same
-   * network: packets there go by only one of the two.
+   * Returns warnings about addresses or networks that another link has as well: packets to them
+   * use only one of the two links.
    */
   duplicates(): string[] {
     const netlink = this.#netlink;

@@ -3,9 +3,10 @@ import { NativeError } from "../../../ffi/linux/errno.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 
 /**
- * How packets to this IP address leave, as `ip route get` says it; null where they do not, or by a
- * link without carrier, or by `tunnel` (an index). The router is that of the table's entry: an ICMP
- * redirect is no other way. `from`: their source address; else it is part of the answer.
+ * Returns how packets to this IP address leave, in the format of `ip route get`; null if there is
+ * no route, its link has no carrier, or it uses `tunnel` (an interface index). The gateway is that
+ * of the routing table, so an ICMP redirect is not a change of path. `from` is the source address;
+ * without it the result includes the one that the kernel chooses.
  */
 export function pathTo(
   netlink: Netlink,
@@ -31,12 +32,12 @@ export function pathTo(
       ...(source === undefined || from !== null ? [] : [`src ${formatIp(source)}`]),
     ].join(" ");
   } catch (error) {
-    if (error instanceof NativeError) return null; // the link has gone meanwhile
+    if (error instanceof NativeError) return null; // the link was removed meanwhile
     throw error;
   }
 }
 
-/** True when this IP address is one of this machine's, or when that is not known. */
+/** Returns true if the address is one of this machine's, or if that cannot be determined. */
 export function isOwnAddress(netlink: Netlink, host: string): boolean {
   const address = ipBytes(host.replace(/%.*$/, ""));
   if (address === null) return true;
@@ -45,12 +46,12 @@ export function isOwnAddress(netlink: Netlink, host: string): boolean {
     return netlink.allAddresses().some(({ local }) => formatIp(local.bytes) === text) ||
       netlink.lookup(address)?.isLocal === true;
   } catch (error) {
-    if (error instanceof NativeError) return true; // not known to be gone
+    if (error instanceof NativeError) return true; // cannot be determined
     throw error;
   }
 }
 
-/** The link of a link-local address (RFC 4007 section 11), or null. */
+/** Returns the zone of a link-local address (RFC 4007 section 11), or null. */
 function zoneOf(host: string): string | null {
   return /%(.+)$/.exec(host)?.[1] ?? null;
 }

@@ -7,19 +7,22 @@ import type { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Route } from "../../../ffi/linux/netlink_route.ts";
 
 /**
- * RTPROT of routes to a server's address: one that nobody else uses (rtnetlink.h, rt_protos), so
- * that a leftover of a program that was killed is known as such.
+ * RTPROT of routes to a server's address. Unused by other programs (rtnetlink.h, rt_protos), so a
+ * route left behind by a killed process is recognized.
  */
 export const SERVER_ROUTE_PROTOCOL = 116;
 
-/** Before all other routes to the same address; IPv4 has 0 for that, which IPv6 takes for 1024. */
+/**
+ * Lowest metric for IPv6, so the route precedes all others to the address. IPv4 uses 0, which IPv6
+ * would treat as 1024.
+ */
 const FIRST_METRIC_V6 = 1;
 
 interface KernelRoute extends TableRoute {
   readonly route: Route;
 }
 
-/** Linux's main table, over netlink. The socket stays the caller's. */
+/** Linux's main routing table, by netlink. The caller keeps the ownership of the socket. */
 export class KernelRoutes implements RouteTable {
   readonly #netlink: Netlink;
 
@@ -65,7 +68,8 @@ export class KernelRoutes implements RouteTable {
       try {
         this.#netlink.addRoute({ to, ...hop, metric, protocol: SERVER_ROUTE_PROTOCOL }, "before");
       } catch (error) {
-        if (error instanceof NativeError && error.is("EEXIST")) return; // the very same one
+        // the identical route exists
+        if (error instanceof NativeError && error.is("EEXIST")) return;
         throw error;
       }
     }, () => `ip route add ${host}${through} dev ${this.#netlink.link(index).name}`);
@@ -82,7 +86,10 @@ export class KernelRoutes implements RouteTable {
   }
 }
 
-/** `command`: by which root does it. @throws {TtunError} privilege, system */
+/**
+ * `command` does the same as root, for the message.
+ * @throws {TtunError} privilege, system
+ */
 function attempt<T>(doing: string, run: () => T, command?: () => string): T {
   try {
     return run();
@@ -99,7 +106,7 @@ function attempt<T>(doing: string, run: () => T, command?: () => string): T {
   }
 }
 
-/** The way behind the link, for comparison. */
+/** Returns a text that identifies the next hop, for comparison. */
 function hopText({ index, gateway, via, source }: Route): string {
   const text = (bytes: Uint8Array | undefined) => bytes === undefined ? "" : toHex(bytes);
   return [index, text(gateway), text(via), text(source)].join(" ");

@@ -6,34 +6,34 @@ import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/linux/n
 import type { NewRoute, Route } from "../../../ffi/linux/netlink_route.ts";
 import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
-/** How a device shall be. */
+/** Wanted configuration of a device. */
 export interface NetworkConfig {
   mtu: number;
   addresses: Cidr[];
-  /** With one of the same family: point to point instead of a shared network. */
+  /** Makes addresses of the peer's family point-to-point instead of part of a shared network. */
   peers: Cidr[];
   routes: Cidr[];
-  /** What only makes it faster. */
+  /** Optional settings for speed only. */
   tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
-  /** The user named the addresses: then one that cannot be set is an error, else a warning. */
+  /** The user specified the addresses: one that cannot be set is an error, not a warning. */
   addressesExplicit: boolean;
 }
 
-/** What was changed, so that it can be taken back. */
+/** The changes that were made; dispose undoes them. */
 export interface Configured extends Disposable {
-  /** Whether there is anything to take back. */
+  /** True if there is anything to undo. */
   readonly changed: boolean;
-  /** What could not be set though it was not asked for: sentences for the log. */
+  /** Log messages about optional settings that failed. */
   readonly warnings: string[];
-  /** The addresses that the device has now, of those in the config. */
+  /** The configured addresses that the device has now. */
   readonly addresses: Cidr[];
 }
 
 /**
- * Sets MTU, addresses, state and routes by netlink. What is right already is left alone, so a user
- * without privileges may use a device that an administrator has set up. Dispose takes back what
- * was changed; for a device that vanishes with its program that is not needed.
- * @throws {TtunError} privilege, system, usage: with the commands that mend it
+ * Sets MTU, addresses, state and routes by netlink. Settings that are already right are not
+ * touched, so an unprivileged user can use a device that an administrator has set up. Dispose
+ * undoes the changes; a device that disappears with its process needs no undo.
+ * @throws {TtunError} privilege, system, usage: with the commands that fix it
  */
 export function configure(libc: Libc, device: string, config: NetworkConfig): Configured {
   const undo: ((netlink: Netlink) => void)[] = [];
@@ -56,7 +56,8 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
     }
     if (config.tuning !== undefined) tune(netlink, before.index, config.tuning);
-    // Before the addresses: an IPv6 peer's route comes with its address, and only to a link that is up.
+    // Brings the device up before it adds addresses: the route to an IPv6 peer is added with its
+    // address, and only if the link is up.
     if (!before.up) {
       step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
         netlink.setLink(before.index, { up: true });
@@ -83,7 +84,8 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       const text = formatCidr(to);
       if (there.has(text)) continue;
       there.add(text);
-      // There nearly always is a default route: it stays behind ours, and is back when that goes.
+      // A default route usually exists: it stays behind this one and takes effect again when this
+      // one is removed.
       const isDefault = to.prefix === 0;
       const rival = rivals.get(text);
       const route = routeFor(before.index, to, isDefault ? rival : undefined);
@@ -105,16 +107,19 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
 }
 
 /**
- * The route to a network by the link. Of IPv6 routes to one network that with the lowest metric is
- * taken; another program, as a router's advertisement or NetworkManager, may have set one before
- * (`rival`, its metric): ours is lower then.
+ * Returns the route to a network through the link. Of IPv6 routes to the same network the lowest
+ * metric wins. Another program, such as NetworkManager or router advertisements, may have set one
+ * already (`rival`: its metric); the new route then gets a lower metric.
  */
 export function routeFor(index: number, to: Cidr, rival: number | undefined): NewRoute {
   if (to.family === 4 || rival === undefined || rival > USUAL_METRIC_V6) return { index, to };
   return { index, to, metric: Math.max(1, rival - 1) };
 }
 
-/** The lowest metric of each IPv6 network that is reached by other links, or is not to be reached. */
+/**
+ * Returns for each IPv6 network the lowest metric of routes that use other links or refuse
+ * packets.
+ */
 export function rivalMetrics(index: number, table: readonly Route[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const { to, metric, index: at, isUnicast } of table) {
@@ -125,10 +130,10 @@ export function rivalMetrics(index: number, table: readonly Route[]): Map<string
   return found;
 }
 
-/** IP6_RT_PRIO_USER: what the kernel gives an IPv6 route that names none. */
+/** IP6_RT_PRIO_USER: the kernel's default metric of an IPv6 route. */
 const USUAL_METRIC_V6 = 1024;
 
-/** Only for speed: who may not do it, and a kernel that cannot, go without. */
+/** Applies optional speed settings; missing privileges or kernel support are ignored. */
 function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   try {
     netlink.setLink(index, tuning);
@@ -137,19 +142,19 @@ function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   }
 }
 
-/** The IPv4 dummy address (RFC 7600 section 4.8): nobody's. */
+/** The IPv4 dummy address (RFC 7600 section 4.8), which belongs to no host. */
 const STAND_IN: Cidr = { family: 4, bytes: Uint8Array.of(192, 0, 0, 8), prefix: 32 };
 
-/** An address that a device cannot have, and why. */
+/** An address that could not be assigned, and why. */
 export interface RefusedAddress {
   readonly local: Cidr;
   readonly why: TtunError;
 }
 
 /**
- * Takes addresses away from the device and gives it others. Returns those that could not be given,
- * where at least one could (a kernel without IPv6, a small MTU).
- * @throws {TtunError} privilege, system, usage: with the command that mends it
+ * Removes addresses from the device and adds others. Returns those that could not be added, if at
+ * least one could (reasons: a kernel without IPv6, a small MTU).
+ * @throws {TtunError} privilege, system, usage: with the command that fixes it
  */
 export function changeAddresses(
   libc: Libc,
@@ -168,8 +173,8 @@ export function changeAddresses(
       );
     const add = (local: Cidr, present: LinkAddress[]) =>
       addAddress(netlink, device, index, { local }, present, o.mtu, []);
-    // With its last IPv4 address a device loses its IPv4 routes, and what they kept in would go out
-    // by another way: there always is one.
+    // A device that loses its last IPv4 address loses its IPv4 routes too, and their packets would
+    // leave by another link. A temporary address prevents that.
     const needsStandIn = o.remove.some(({ family }) => family === 4);
     if (needsStandIn) add(STAND_IN, []);
     try {
@@ -200,7 +205,7 @@ function removeIfThere(netlink: Netlink, index: number, local: Cidr): void {
   }
 }
 
-/** null when the address is there afterwards, else why not. */
+/** Returns null if the device has the address afterwards, otherwise the reason. */
 export function addAddress(
   netlink: Netlink,
   device: string,
@@ -243,7 +248,7 @@ function ipv6IsOff(cause: NativeError, doing: string): TtunError {
   );
 }
 
-/** IPv6 takes an address only once, whatever its prefix is. */
+/** Explains EEXIST: IPv6 accepts an address only once, whatever its prefix. */
 function otherPrefix(
   device: string,
   address: LinkAddress,
@@ -252,7 +257,7 @@ function otherPrefix(
 ): TtunError | null {
   const bare = formatIp(address.local.bytes);
   const other = present.find(({ local }) => formatIp(local.bytes) === bare);
-  if (other === undefined) return null; // it has come this very moment
+  if (other === undefined) return null; // it was added just now
   const text = addressText(other);
   return new TtunError(
     "in_use",
@@ -262,7 +267,10 @@ function otherPrefix(
   );
 }
 
-/** Runs it. @throws {TtunError} that it could not be done, and the command that root does it with */
+/**
+ * Runs a change.
+ * @throws {TtunError} with the command that does the same as root
+ */
 export function attempt(device: string, doing: string, command: string, run: () => void): void {
   try {
     run();
@@ -298,7 +306,10 @@ function translate(error: NativeError, device: string, doing: string, command: s
   return new TtunError("system", `Cannot ${doing}: ${error.message}`, options);
 }
 
-/** Takes changes back, the last one first. What is gone already (the device, say) needs no undoing. */
+/**
+ * Undoes changes in reverse order. Failures are ignored: what is gone (such as the device) needs
+ * no undoing.
+ */
 function runUndo(libc: Libc, undo: ((netlink: Netlink) => void)[]): void {
   using netlink = new Netlink(libc);
   for (const step of undo.splice(0).reverse()) {

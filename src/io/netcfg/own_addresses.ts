@@ -8,19 +8,19 @@ import type { Clock } from "../../contract/host.ts";
 import type { Reactor } from "../reactor/reactor.ts";
 import { NetworkWatch } from "./watch.ts";
 
-/** Where the system does not tell of changes a list is as old as this at the most, in milliseconds. */
+/** Maximum age of the address list without change notifications, in milliseconds. */
 const OLDEST = 5_000;
 
-/** This machine's own addresses, as of now. */
+/** The current addresses of this machine. */
 export class OwnAddresses implements Disposable {
   readonly #list: () => readonly Uint8Array[];
   readonly #clock: Pick<Clock, "now">;
-  /** Tells of changes; null where nobody does. */
+  /** Source of change notifications; null if the system has none. */
   readonly #watch: (Disposable & { onChange: NetworkWatch["onChange"] }) | null;
   #known: ReadonlySet<string> = new Set();
   #readAt = -Infinity;
 
-  /** `list`: addresses of 4 or 16 bytes. The watch is owned from now on. */
+  /** `list` returns addresses of 4 or 16 bytes. This object takes ownership of the watch. */
   constructor(
     list: () => readonly Uint8Array[],
     clock: Pick<Clock, "now">,
@@ -32,7 +32,7 @@ export class OwnAddresses implements Disposable {
     watch?.onChange(({ what }) => what !== "route", () => void (this.#readAt = -Infinity));
   }
 
-  /** 4 or 16 bytes. */
+  /** Returns true if `ip` (4 or 16 bytes) is an address of this machine. */
   has(ip: Uint8Array): boolean {
     const now = this.#clock.now();
     const oldest = this.#watch === null ? OLDEST : Infinity;
@@ -48,7 +48,7 @@ export class OwnAddresses implements Disposable {
   }
 }
 
-/** Linux: from netlink, which also tells of changes. */
+/** Linux: addresses and change notifications by netlink. */
 export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   const list = () => {
     using netlink = new Netlink(libc);
@@ -62,7 +62,7 @@ export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   }
 }
 
-/** Elsewhere: Deno's own list, where it is permitted (`--allow-sys=networkInterfaces`). */
+/** Other systems: Deno's list, if permitted (`--allow-sys=networkInterfaces`); empty otherwise. */
 export function denoAddresses(
   clock: Pick<Clock, "now">,
   interfaces: () => readonly { readonly address: string }[] = permitted,

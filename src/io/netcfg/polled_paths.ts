@@ -1,13 +1,17 @@
 import type { Paths } from "../../contract/routing.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** Interval between looks at this machine's addresses while somebody listens, in milliseconds. */
+/**
+ * Interval at which this machine's addresses are polled while there is a listener, in
+ * milliseconds.
+ */
 const POLL_MS = 1_000;
 
 /**
- * Where the system tells nothing of changes: this machine's addresses, looked at every second, stand
- * for its ways. `device`: the tunnel's own, whose addresses do not count. Without Deno's permission
- * for it (`--allow-sys=networkInterfaces`) nothing ever changes.
+ * Detects path changes on systems without notifications: polls this machine's addresses every
+ * second and treats a difference as a change of every path. `device` is the tunnel's own, whose
+ * addresses are ignored. Without Deno's permission (`--allow-sys=networkInterfaces`) no change is
+ * ever detected.
  */
 export function polledPaths(
   clock: Clock,
@@ -47,7 +51,9 @@ export function polledPaths(
   };
 }
 
-/** Loopback and link-local addresses come and go with the link, and lead nowhere. */
+/**
+ * Loopback and link-local addresses come and go with the link and do not lead to other networks.
+ */
 function isOnHost(address: string): boolean {
   return /^(127\.|169\.254\.|::1$|fe80:)/i.test(address);
 }

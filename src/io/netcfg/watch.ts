@@ -6,12 +6,12 @@ import {
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 /**
- * Changes come in bursts: one command takes away several things one after another. What is to be
- * done about them waits until that is over, for so many milliseconds after the first.
+ * Delay from the first change to the notification of listeners, in milliseconds. Changes come in
+ * bursts: one command removes several things one after another.
  */
 const SETTLE_MS = 50;
 
-/** Most datagrams that are read in one turn. */
+/** Most datagrams read in one event loop turn. */
 const READ_MOST = 64;
 
 interface Listener {
@@ -20,14 +20,16 @@ interface Listener {
   isDue: boolean;
 }
 
-/** Hears of changes of links, addresses and routes (ffi/linux/netlink_monitor.ts) on the reactor. */
+/**
+ * Receives changes of links, addresses and routes (ffi/linux/netlink_monitor.ts) on the reactor.
+ */
 export class NetworkWatch implements Disposable {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
   readonly #listeners = new Set<Listener>();
   #timer: Disposable | null = null;
 
-  /** @throws {NativeError} where there is no netlink socket to be had */
+  /** @throws {NativeError} if no netlink socket can be opened */
   constructor(reactor: Reactor) {
     this.#reactor = reactor;
     const fd = openNetlinkMonitor(reactor.libc);
@@ -36,8 +38,9 @@ export class NetworkWatch implements Disposable {
   }
 
   /**
-   * Calls `run` soon after a change that `concerns` says yes to, once for many; and whenever changes
-   * were lost. Listeners are called in the order in which they came.
+   * Calls `run` soon after a change that `concerns` accepts, once for a burst, and whenever
+   * notifications were lost. Listeners are called in the order of registration. Dispose the result
+   * to stop.
    */
   onChange(concerns: (change: NetChange) => boolean, run: () => void): Disposable {
     const listener: Listener = { concerns, run, isDue: false };

@@ -15,12 +15,13 @@ import {
 
 const NETSH = "netsh";
 
-/** What a program must be allowed to run (deno.json). */
+/** Programs that the process must be allowed to run (deno.json). */
 export const WINDOWS_PROGRAMS: readonly string[] = [NETSH];
 
 /**
- * netsh speaks the user's language: these are its words in English. In others a failure is
- * `system`, with what it said; that the adapter could be made shows that we may configure it.
+ * Texts of the English netsh, which prints in the user's language. In other languages a failure is
+ * reported as `system` with netsh's output; the adapter could be created, so the privilege is
+ * there.
  */
 const ENGLISH: Dialect = {
   failed: ({ code }) => code !== 0,
@@ -30,13 +31,13 @@ const ENGLISH: Dialect = {
   quote: (command) => command.map((arg) => arg.includes(" ") ? `"${arg}"` : arg).join(" "),
 };
 
-/** Nothing outlives the adapter, and nothing is written to the registry. */
+/** Changes last only as long as the adapter and are not written to the registry. */
 const ACTIVE = "store=active";
 
 /**
- * Sets MTU, addresses and routes of an adapter by netsh. Dispose takes back addresses and routes;
- * all goes with an adapter that goes.
- * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ * Sets MTU, addresses and routes of an adapter with netsh. Dispose removes the addresses and
+ * routes; they also disappear with the adapter.
+ * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function configureWindows(
   device: string,
@@ -51,8 +52,8 @@ export function configureWindows(
 }
 
 /**
- * Takes addresses away from the adapter and gives it others.
- * @throws {TtunError} privilege, in_use, system, usage: with the command that failed
+ * Removes addresses from the adapter and adds others.
+ * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function changeWindowsAddresses(
   device: string,
@@ -64,7 +65,7 @@ export function changeWindowsAddresses(
       doing: `take the address ${formatCidr(local)} away from ${device}`,
       changes: [{
         run: deleteAddress(device, local),
-        fine: /element not found|cannot find the file/i, // it is gone already
+        fine: /element not found|cannot find the file/i, // already removed
       }],
     })),
     ...o.add.map((local) => addressOf(device, o.mtu, local, undefined, "add")),
@@ -73,7 +74,7 @@ export function changeWindowsAddresses(
   return [];
 }
 
-/** The command lines, in their order. */
+/** Returns the configuration commands in order. */
 export function windowsSteps(device: string, config: NetworkConfig): Step[] {
   const { mtu, addresses, peers, routes } = config;
   const first = addresses.find(({ family }) => family === 4);
@@ -101,7 +102,7 @@ function mtuStep(device: string, mtu: number, family: 4 | 6): Step {
   };
 }
 
-/** `set` for the first of IPv4: it turns DHCP off, where `add` leaves it on. */
+/** The first IPv4 address uses the verb `set`, which turns DHCP off; `add` leaves it on. */
 function addressOf(
   device: string,
   mtu: number,

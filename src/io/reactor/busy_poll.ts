@@ -1,24 +1,26 @@
-/** No longer than that: about what a processor's sleep and waking up again cost everybody. */
+/** Longest busy poll in milliseconds: about the cost of a thread's sleep and wake-up. */
 const MOST_MS = 0.1;
-/** The first step up. */
+/** Shortest busy poll above 0, in milliseconds. */
 const LEAST_MS = 0.0125;
 
 /**
- * How long to look for events again and again before the thread sleeps for them. Waking up costs who
- * waits and who wakes him some microseconds each: where events come at short intervals, not to sleep
- * costs less. As the Linux kernel does for virtual machines (halt polling): a sleep that was short
- * enough to have been looked away makes the next look longer, a long one makes it shorter, so that
- * who has little to do does not look at all.
+ * Chooses how long to busy-poll for events before the thread sleeps. A wake-up costs the sleeper
+ * and the waker some microseconds each, so at short event intervals it is cheaper not to sleep.
+ * Adapts like the Linux kernel's halt polling for virtual machines: a sleep short enough to have
+ * been polled through lengthens the next poll, a long one shortens it, down to none for an idle
+ * loop.
  */
 export class BusyPoll {
   #budgetMs = 0;
 
-  /** So long to look, in milliseconds; 0 = not at all. */
+  /** Time to busy-poll in milliseconds; 0 = not at all. */
   get budgetMs(): number {
     return this.#budgetMs;
   }
 
-  /** The look was in vain; all in all it took so long until there was something. */
+  /**
+   * Reports that the poll found no event, and the total wait until the next one, in milliseconds.
+   */
   waited(ms: number): void {
     if (ms > MOST_MS) this.#budgetMs = this.#budgetMs > LEAST_MS ? this.#budgetMs / 2 : 0;
     else this.#budgetMs = Math.min(MOST_MS, Math.max(LEAST_MS, 2 * this.#budgetMs));

@@ -3,14 +3,14 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { LONGEST_WAIT } from "./timers.ts";
 
-/** Time by Deno's own timers, where there is no reactor. */
+/** A clock on Deno's own timers, for use without a reactor. */
 export class DenoClock implements Clock {
   now(): number {
     return performance.now();
   }
 
   after(ms: number, run: () => void): Disposable {
-    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // longer ones would fire at once
+    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // a longer delay would fire at once
     return { [Symbol.dispose]: () => clearTimeout(id) };
   }
 

@@ -21,31 +21,30 @@ import { Timers } from "./timers.ts";
 
 const END_EVENTS = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const READ_EVENTS = EPOLLIN | END_EVENTS;
-/** There is something that a read stops before: the peer's end, an error, TCP's urgent mark. */
+/** Conditions that a read stops short of: the peer's end, an error, TCP's urgent mark. */
 const SHORT_EVENTS = END_EVENTS | EPOLLPRI;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
- * While only callbacks ran that have done everything, Deno's event loop waits so long for its turn.
- * Where packets come one by one, waking up in between for nothing makes the next one late.
+ * Longest time that Deno's event loop waits for its turn while all callbacks did their work
+ * synchronously, in milliseconds. When packets arrive one by one, a needless turn in between
+ * delays the next packet.
  */
 const OWED_MS = 10;
 
 /**
- * How the loop waits. `blocking`: in the thread itself, for a Worker that has nothing else to do:
- * least latency, but nothing of Deno's own (timers, sockets, messages) runs meanwhile.
- * `async`: on a thread of Deno's pool, so that the event loop goes on.
+ * How the loop waits. `blocking`: in the thread itself, for a dedicated Worker. It has the least
+ * latency, but nothing of Deno's own (timers, sockets, messages) runs meanwhile. `async`: on a
+ * thread of Deno's pool, so that Deno's event loop keeps running.
  */
 export type ReactorMode = "blocking" | "async";
 
 /**
- * One loop that waits for many descriptors at once, and the clock of whoever runs on it.
- *
- * Descriptors are watched edge triggered. Every operation first tries its system call and waits
- * here only after EAGAIN: an edge that came before is then seen by the call, one that comes after
- * finds the waiter. Nothing is lost between the two because both happen in one thread. A descriptor
- * that is watched by level wakes its reader for as long as there is something: it may wait before
- * EAGAIN.
+ * An epoll event loop for many descriptors, and the clock of the code that runs on it.
+ * Descriptors are watched edge-triggered. Every operation first tries its system call and waits
+ * only after EAGAIN: the call sees data of an earlier edge, and a later edge finds the waiter. No
+ * event is lost in between because both happen in one thread. A level-triggered descriptor wakes
+ * its reader for as long as there is input, so it may wait before EAGAIN.
  */
 export class Reactor implements Clock, AsyncDisposable {
   readonly libc: Libc;
@@ -53,31 +52,31 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #epoll: Epoll;
   readonly #denoClock = new DenoClock();
   readonly #timers = new Timers(() => performance.now());
-  /** By token. 0 is the wake-up's. */
+  /** Descriptors by token. Token 0 is the wake-up eventfd. */
   readonly #watched: (Descriptor | null)[] = [null];
   readonly #free: number[] = [];
-  /** Tokens that a batch of events may still name: free when it has been dealt with. */
+  /** Released tokens that the current batch of events may still name; reusable after the batch. */
   readonly #freed: number[] = [];
   readonly #lives = new Map<AbortSignal, Lifetime>();
-  /** That of the one which was owned last: most often of the next one as well. */
+  /** The lifetime of the descriptor that was added last; the next one most often has the same. */
   #lastLife: Lifetime | null = null;
   readonly #ended = Promise.withResolvers<void>();
-  /** Who let the others run first; the wait must not block while there is one. */
+  /** Resolvers of pending `turn()` promises; the loop does not block while any exist. */
   #yielded: (() => void)[] = [];
-  /** The same without promises: they need no turn of Deno's event loop either. */
+  /** Callbacks of `onTurn`, which need no turn of Deno's event loop. */
   #yieldedCalls: OnReady[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
-  /** Asking for the time costs as much as a small packet's header: once for each wake-up. */
+  /** Time of the last wake-up: reading the clock costs as much as a small packet's header. */
   #now = performance.now();
-  /** Somebody waits who goes on only when the event loop has had its turn. */
+  /** Something waits for a promise, which only continues in a turn of Deno's event loop. */
   #promised = false;
 
   readonly #busyPoll: BusyPoll | null;
 
   /**
-   * `busyPoll`: where events come at short intervals the thread does not sleep between them.
-   * @throws {NativeError} where there is no epoll or no descriptor left.
+   * With `busyPoll` the thread does not sleep between events that come at short intervals.
+   * @throws {NativeError} if epoll is unavailable or no descriptor is left.
    */
   constructor(libc: Libc, mode: ReactorMode, o: { busyPoll?: boolean } = {}) {
     this.libc = libc;
@@ -88,17 +87,17 @@ export class Reactor implements Clock, AsyncDisposable {
     else this.#asyncLoop();
   }
 
-  /** Another thread that writes an 8-byte count to this eventfd wakes the loop. */
+  /** Another thread wakes the loop by writing an 8-byte count to this eventfd. */
   get wakeFd(): number {
     return this.#epoll.wakeFd;
   }
 
-  /** What to do in the loop's thread after each wake-up from outside. */
+  /** Sets the callback to run in the loop's thread after each wake-up from outside. */
   set onWake(run: () => void) {
     this.#onWake = run;
   }
 
-  /** Where the loop waits in this thread: when it last woke up, or had its turn. */
+  /** Milliseconds. In blocking mode, the time of the loop's last wake-up or turn. */
   now(): number {
     return this.mode === "blocking" ? this.#now : performance.now();
   }
@@ -119,9 +118,10 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 
   /**
-   * Takes over a non-blocking descriptor: it is watched from now on, and closed by `close`, by
-   * the signal's abort, or with the reactor. `watch` (ffi/linux/epoll.ts): what is waited for first; what
-   * was accepted has room to write, and what is read by level is seldom written to in vain.
+   * Takes ownership of a non-blocking descriptor and watches it. It is closed by `close`, by the
+   * signal's abort, or with the reactor. `watch` (ffi/linux/epoll.ts) are the events to wait for
+   * first: an accepted socket can be written to at once, and a level-triggered descriptor seldom
+   * waits to write.
    */
   own(
     fd: number,
@@ -142,7 +142,9 @@ export class Reactor implements Clock, AsyncDisposable {
     return descriptor;
   }
 
-  /** One tie for all descriptors under a signal: each would come and go with its connection. */
+  /**
+   * Returns the registration shared by all descriptors under a signal, saving one per connection.
+   */
   #life(signal: AbortSignal): Lifetime {
     const last = this.#lastLife;
     const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
@@ -162,7 +164,7 @@ export class Reactor implements Clock, AsyncDisposable {
     return life;
   }
 
-  /** A descriptor's own, when it is closed. */
+  /** Releases a descriptor's token. Called by the descriptor when it is closed. */
   forget(token: number, life: Lifetime): void {
     this.#watched[token] = null;
     this.#freed.push(token);
@@ -181,7 +183,7 @@ export class Reactor implements Clock, AsyncDisposable {
       this.#promised = true;
       return this.#onWake();
     }
-    const descriptor = this.#watched[token]; // null: closed earlier in this same batch
+    const descriptor = this.#watched[token]; // null: closed earlier in this batch
     if (!descriptor) return;
     if ((events & SHORT_EVENTS) !== 0) descriptor.mayStopShort = true;
     if ((events & READ_EVENTS) !== 0 && descriptor.wakeReader()) this.#promised = true;
@@ -189,8 +191,8 @@ export class Reactor implements Clock, AsyncDisposable {
   };
 
   /**
-   * Waits and wakes. A turn of Deno's event loop costs more than a packet: while nobody is woken
-   * but callbacks it goes round by itself, for a while.
+   * Waits for events and dispatches them. A turn of Deno's event loop costs more than a packet, so
+   * while only callbacks run, the loop continues by itself, for at most OWED_MS.
    */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
@@ -217,10 +219,13 @@ export class Reactor implements Clock, AsyncDisposable {
       this.#yielded = [];
       for (const resume of yielded) resume();
     }
-    setImmediate(this.#blockingTurn); // lets the promises just resolved run, then comes back
+    setImmediate(this.#blockingTurn); // lets the promises just resolved run first
   };
 
-  /** As epoll's, whose timeouts are whole milliseconds: a look before takes less than one. */
+  /**
+   * Like `Epoll.wait`, after a busy poll of less than 1 ms (epoll time-outs are whole
+   * milliseconds).
+   */
   #wait(timeoutMs: number): number {
     const poll = this.#busyPoll;
     if (poll === null || timeoutMs === 0) return this.#epoll.wait(timeoutMs);
@@ -228,14 +233,14 @@ export class Reactor implements Clock, AsyncDisposable {
     while (performance.now() - began < poll.budgetMs) {
       const count = this.#epoll.wait(0);
       if (count > 0) return count;
-      this.libc.call.sched_yield(); // whoever has something to do goes first
+      this.libc.call.sched_yield(); // lets another thread run first
     }
     const count = this.#epoll.wait(timeoutMs);
     poll.waited(performance.now() - began);
     return count;
   }
 
-  /** Calls those that let the others run before: whoever does so now has not waited for them. */
+  /** Runs the first `count` callbacks of `onTurn`; those added meanwhile wait for the next turn. */
   #resume(count: number): void {
     for (const run of this.#yieldedCalls.splice(0, count)) {
       if (run() !== true) this.#promised = true;
@@ -244,7 +249,7 @@ export class Reactor implements Clock, AsyncDisposable {
 
   async #asyncLoop(): Promise<void> {
     while (!this.#stopping) {
-      // What is ready already costs no thread hop.
+      // Events that are ready already need no other thread.
       let count = this.#epoll.wait(0);
       if (count === 0) count = await this.#epoll.waitAsync(-1);
       this.#visit(count);
@@ -253,7 +258,7 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#ended.resolve();
   }
 
-  /** Ends the loop, then closes every descriptor that is still owned. */
+  /** Ends the loop, then closes every descriptor still owned. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopping) return await this.#ended.promise;
     this.#stopping = true;
@@ -265,7 +270,7 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 }
 
-/** What all descriptors under one signal share. */
+/** Shared state of all descriptors under one signal. */
 interface Lifetime {
   readonly signal: AbortSignal;
   count: number;
@@ -275,25 +280,28 @@ interface Lifetime {
 /** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
 export class Descriptor {
   readonly fd: number;
-  /** A read may give less than there is, and has to be followed by another one. */
+  /** A read may return less than there is and has to be followed by another. */
   mayStopShort = false;
   /**
-   * A read has found all that there was: until it may be readable again, another one would only say
-   * so. Whoever reads sets it.
+   * Set by the reader after a read that emptied the descriptor; another read would return EAGAIN.
+   * The next event clears it.
    */
   isEmpty = false;
   readonly life: Lifetime;
   readonly #reactor: Reactor;
   readonly #epoll: Epoll;
   readonly #token: number;
-  /** What is waited for now, and whether readers are woken by level: without one that is not so. */
+  /** The watched events. `#isByLevel`: reading is level-triggered while there is a reader. */
   #watch: number;
   readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
   #reader: PromiseWithResolvers<void> | null = null;
   #onWritable: OnReady | null = null;
   #writer: PromiseWithResolvers<void> | null = null;
-  /** What is thrown since it was closed. An error is costly to make, and seldom asked for. */
+  /**
+   * Returns the error to throw after close. Made on demand, as errors are expensive and rarely
+   * needed.
+   */
   #reason: (() => unknown) | null = null;
 
   constructor(
@@ -314,12 +322,15 @@ export class Descriptor {
     return this.#reason !== null;
   }
 
-  /** @throws the reason when closed. Call it before each system call: the number may be another's. */
+  /**
+   * Call it before each system call, since a closed number may be reused.
+   * @throws the reason of the close
+   */
   check(): void {
     if (this.#reason !== null) throw this.#reason();
   }
 
-  /** Settles when the descriptor may be readable again. Call it only after EAGAIN. */
+  /** Resolves when the descriptor may be readable again. Call it only after EAGAIN. */
   readable(): Promise<void> {
     this.check();
     this.#watchLevel();
@@ -327,7 +338,7 @@ export class Descriptor {
     return this.#reader.promise;
   }
 
-  /** Settles when the descriptor may be writable again. Call it only after EAGAIN. */
+  /** Resolves when the descriptor may be writable again. Call it only after EAGAIN. */
   writable(): Promise<void> {
     this.check();
     this.#writer ??= Promise.withResolvers<void>();
@@ -335,21 +346,29 @@ export class Descriptor {
     return this.#writer.promise;
   }
 
-  /** Calls `run` once, when the descriptor may be writable or is closed. As `writable`. */
+  /**
+   * Calls `run` once when the descriptor may be writable or is closed. Call it only after EAGAIN.
+   */
   onWritable(run: OnReady): void {
     this.check();
     this.#onWritable = run;
     this.#watchFor(WATCH_EDGES);
   }
 
-  /** Calls `run` once, when the descriptor may be readable again or is closed. As `readable`. */
+  /**
+   * Calls `run` once when the descriptor may be readable again or is closed. Call it only after
+   * EAGAIN.
+   */
   onReadable(run: OnReady): void {
     this.check();
     this.#watchLevel();
     this.#onReadable = run;
   }
 
-  /** Not while room is waited for: that is told by edges alone. */
+  /**
+   * Switches to level-triggered reading, except while a writer waits: writability is
+   * edge-triggered.
+   */
   #watchLevel(): void {
     if (this.#isByLevel && this.#writer === null && this.#onWritable === null) {
       this.#watchFor(WATCH_LEVEL);
@@ -362,11 +381,11 @@ export class Descriptor {
     this.#epoll.change(this.fd, this.#token, watch);
   }
 
-  /** True when there is somebody who goes on only by a promise. */
+  /** Returns true if a promise continues, so that Deno's event loop needs a turn. */
   wakeReader(): boolean {
     this.isEmpty = false;
     const run = this.#onReadable;
-    // A level that nobody listens to would never rest.
+    // A level-triggered event without a reader would repeat for ever.
     if (this.#isByLevel && run === null && this.#reader === null) this.#watchFor(WATCH_EDGES);
     this.#onReadable = null;
     const isDone = run === null || run() === true;
@@ -376,7 +395,7 @@ export class Descriptor {
     return waiter !== null || !isDone;
   }
 
-  /** As `wakeReader`. */
+  /** Like `wakeReader`, for the writer. */
   wakeWriter(): boolean {
     const run = this.#onWritable;
     this.#onWritable = null;
@@ -388,8 +407,8 @@ export class Descriptor {
   }
 
   /**
-   * Closes the descriptor (the kernel stops watching it); who waits gets the reason, a callback by
-   * `check`, a little later.
+   * Closes the descriptor, which also ends the kernel's watch. Waiting promises reject with the
+   * reason; callbacks run in a microtask and get it from `check`.
    */
   close(reason: () => unknown): void {
     if (this.#reason !== null) return;

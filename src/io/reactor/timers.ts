@@ -2,7 +2,7 @@ class Entry implements Disposable {
   readonly due: number;
   /** Timers that are due at the same time fire in the order in which they were set. */
   readonly order: number;
-  /** null = cancelled; it stays in the heap until it is due or the heap is tidied. */
+  /** null = cancelled; the entry stays in the heap until it is due or the heap is tidied. */
   run: (() => void) | null;
   readonly #onCancel: () => void;
 
@@ -20,10 +20,13 @@ class Entry implements Disposable {
   }
 }
 
-/** What a C int takes, about 24 days: after that the loop looks again. */
+/**
+ * Longest time-out in milliseconds, that of a C int (about 24 days); after it the loop checks
+ * again.
+ */
 export const LONGEST_WAIT = 0x7fff_ffff;
 
-/** Timers for a loop that waits by itself: a binary heap by due time. */
+/** Timers for a self-waiting loop: a binary heap ordered by due time. */
 export class Timers {
   readonly #now: () => number;
   #heap: Entry[] = [];
@@ -42,7 +45,7 @@ export class Timers {
     return entry;
   }
 
-  /** Milliseconds from `now` to the next timer, 0 if it is due; -1 when there is none. */
+  /** Milliseconds from `now` to the next timer; 0 if it is due, -1 if there is none. */
   untilNext(now: number): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];
@@ -51,8 +54,8 @@ export class Timers {
   }
 
   /**
-   * Runs what is due at `now`; what that sets is for the next time, so the loop gets its turn.
-   * Returns whether there was any.
+   * Runs the timers due at `now`. Timers that they set wait for the next call, so the loop gets
+   * its turn. Returns true if any was due.
    */
   fire(now: number): boolean {
     const fresh = this.#set;
@@ -62,7 +65,7 @@ export class Timers {
       if (first === undefined || first.due > now || first.order >= fresh) return any;
       const { run } = first;
       this.#pop();
-      first.run = null; // from here on, cancelling it changes nothing
+      first.run = null; // cancelling has no effect from here on
       run?.();
       any = true;
     }
@@ -70,7 +73,7 @@ export class Timers {
 
   readonly #cancelled = (): void => {
     this.#dead++;
-    // Most timers are deadlines that are met: without this a busy server would keep them all.
+    // Most timers are deadlines that are met in time; a busy server would otherwise keep them all.
     if (this.#dead > 64 && this.#dead > this.#heap.length / 2) this.#tidy();
   };
 

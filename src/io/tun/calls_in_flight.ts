@@ -1,13 +1,13 @@
 /**
- * Calls that wait in other threads and use handles of ours: those may be closed only when the last
- * of the calls has come back, or a thread would wait on a number that is another's by then.
+ * Tracks blocking calls in other threads. Handles that they use must stay open until the last call
+ * has returned; otherwise a thread could wait on a number that has been reused.
  */
 export class CallsInFlight {
   #underWay = 0;
   #free: (() => void) | null = null;
   readonly #freed = Promise.withResolvers<void>();
 
-  /** Settles when everything is closed. */
+  /** Resolves when everything is closed. */
   get freed(): Promise<void> {
     return this.#freed.promise;
   }
@@ -23,7 +23,7 @@ export class CallsInFlight {
     }
   }
 
-  /** Calls `free` once: now, or when the last call that is under way has come back. Wake it before. */
+  /** Calls `free` once: now, or when the last call in progress has returned. Wake those before. */
   close(free: () => void): void {
     this.#free = free;
     this.#freeIfIdle();

@@ -17,9 +17,9 @@ import { Poller, POLLIN, POLLOUT } from "./poll_darwin.ts";
 import type { TunDevice } from "./linux.ts";
 
 /**
- * Opens the device `utunN`, or the first free one, of macOS. What it needs of libSystem is opened
- * with it and closed with it.
- * @throws {TtunError} privilege, system, in_use, exhausted, usage: with what mends it
+ * Opens the macOS device `utunN`, or the first free one. The device owns the libSystem handle that
+ * it opens.
+ * @throws {TtunError} privilege, system, in_use, exhausted, usage: with advice
  */
 export function openDarwinDevice(
   o: { name: string | undefined; mtu: number; signal: AbortSignal },
@@ -33,14 +33,14 @@ export function openDarwinDevice(
     const utun = openUtun(lib, unit);
     opened.defer(() => lib.call.close(utun.fd));
     const device = new DarwinTun(lib, utun, new Poller(lib), o);
-    opened.move(); // from here on it is the device that closes them
+    opened.move(); // the device now owns both
     return device;
   } catch (thrown) {
     throw thrown instanceof NativeError ? openError(thrown, o.name) : thrown;
   }
 }
 
-/** The number in `utunN`, the only names that there are. */
+/** Returns the N of `utunN`, the only valid form of name. */
 function unitOf(name: string | undefined): number | undefined {
   if (name === undefined) return undefined;
   const match = /^utun(0|[1-9]\d{0,4})$/.exec(name);
@@ -85,7 +85,7 @@ function openError(error: NativeError, name: string | undefined): TtunError {
 class DarwinTun implements TunDevice {
   readonly name: string;
   readonly mtu: number;
-  /** It goes with its descriptor. */
+  /** A utun device disappears with its descriptor. */
   readonly persistent = false;
   readonly headroom = UTUN_PREFIX;
   readonly takes = Offload.none;
@@ -96,7 +96,7 @@ class DarwinTun implements TunDevice {
   readonly #registration: Disposable;
   readonly #waste = new Uint8Array(UTUN_PREFIX + MAX_PACKET);
   #closed: { reason: unknown } | null = null;
-  /** Why a wait has failed. */
+  /** The error of a failed wait. */
   #unreadable: { reason: unknown } | null = null;
 
   constructor(
@@ -125,7 +125,7 @@ class DarwinTun implements TunDevice {
     });
   }
 
-  /** Takes packets until there are none, or no room: they come to lie as `room` says. */
+  /** Reads packets until none are left or the batch is full, laid out as `room` says. */
   readNow(into: Packets, room: PacketLayout): number {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
@@ -150,10 +150,10 @@ class DarwinTun implements TunDevice {
         if (errno === DarwinErrno.EAGAIN) break;
       }
       if (got <= 0) {
-        if (count > 0) break; // the next read says it
+        if (count > 0) break; // the next read reports it
         throw this.#lost("read", got);
       }
-      if (got <= UTUN_PREFIX) continue; // no packet
+      if (got <= UTUN_PREFIX) continue; // not a packet
       into.offset[count] = at;
       into.length[count] = got - UTUN_PREFIX;
       into.header[count] = 0;
@@ -184,14 +184,14 @@ class DarwinTun implements TunDevice {
         continue;
       }
       bytes.fill(0, at - UTUN_PREFIX, at - 1);
-      bytes[at - 1] = family; // network order: the last of the four
+      bytes[at - 1] = family; // network byte order: the last of the four bytes
       const view = bytes.subarray(at - UTUN_PREFIX, at + length);
       if (write(this.#fd, view, BigInt(view.length)) >= 0) continue;
       const { errno } = this.#lib;
       if (errno === DarwinErrno.EINTR) i--;
       else if (errno === DarwinErrno.EAGAIN) return this.#waitWrite(from, i);
       else if (GONE.includes(errno)) throw this.#lost("write", -1);
-      else this.refused++; // no buffers, device down: a network drops such packets
+      else this.refused++; // no buffers or device down: a network drops such packets
     }
   }
 
@@ -237,12 +237,12 @@ class DarwinTun implements TunDevice {
   }
 }
 
-/** The address family of an IP version; 0 for what is no version of IP. */
+/** Returns the address family of an IP version, 0 for anything else. */
 function familyOf(version: number): number {
   return version === 4 ? DARWIN_AF_INET : version === 6 ? DARWIN_AF_INET6 : 0;
 }
 
-/** What a write says when the device is no more. */
+/** Errors of a write to a removed device. */
 const GONE: readonly number[] = [
   DarwinErrno.EBADF,
   DarwinErrno.ENXIO,
@@ -251,5 +251,8 @@ const GONE: readonly number[] = [
   DarwinErrno.ECONNRESET,
 ];
 
-/** More than the socket's receive buffer holds of usual packets; an end if somebody keeps it full. */
+/**
+ * Most packets to drain: more than the receive buffer usually holds, but bounded if it is
+ * refilled.
+ */
 const DRAIN_MOST = 10_000;

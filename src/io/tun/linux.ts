@@ -19,19 +19,19 @@ import { linkKind } from "../../../ffi/linux/link_kind.ts";
 import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/linux/tun.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/** A TUN device on the reactor. */
+/** A TUN device with its operating system state. */
 export interface TunDevice extends Device {
-  /** An administrator made it: it stays after we close it. */
+  /** An administrator created the device: it stays after it is closed. */
   readonly persistent: boolean;
 }
 
-/** Name for the first free `ttunN`: the kernel fills in the number. */
+/** Name pattern for the first free `ttunN`: the kernel fills in the number. */
 const FIRST_FREE = "ttun%d";
 
 /**
- * Opens the device `name`, or the first free `ttunN`. Packets are at most `mtu` bytes as far as
- * the device keeps to its MTU, which `netcfg` sets.
- * @throws {TtunError} privilege, system, in_use, usage: with the commands that mend it
+ * Opens the device `name`, or the first free `ttunN`. Packets are at most `mtu` bytes if the
+ * device keeps to its MTU, which `netcfg` sets.
+ * @throws {TtunError} privilege, system, in_use, usage: with the commands that fix it
  */
 export function openDevice(
   reactor: Reactor,
@@ -39,9 +39,9 @@ export function openDevice(
     name: string | undefined;
     mtu: number;
     signal: AbortSignal;
-    /** Whether super-packets and open checksums may pass (default: yes, where the kernel can). */
+    /** Enables GSO packets and partial checksums (default: true, if the kernel supports them). */
     offload?: boolean;
-    /** By which packets come one by one or together (default: the reactor). */
+    /** Measures the intervals between packets (default: the reactor). */
     clock?: Pick<Clock, "now">;
   },
 ): TunDevice {
@@ -60,14 +60,17 @@ export function openDevice(
 const TCP_FLAGS = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;
 const UDP_FLAGS = TunOffload.uso4 | TunOffload.uso6;
 
-/** The kernel's flags for a mask of ours. */
+/** Converts `Offload` bits to TUN_F_… flags. */
 function tunFlags(mask: number): number {
   if (mask === Offload.none) return 0;
   return TunOffload.csum | ((mask & Offload.tcp) !== 0 ? TCP_FLAGS : 0) |
     ((mask & Offload.udp) !== 0 ? UDP_FLAGS : 0);
 }
 
-/** A kernel that can leave an offload to us can also do it for us. Switches all off again. */
+/**
+ * Returns the supported offloads: a kernel that leaves one to the reader can also do it for a
+ * writer. Leaves all of them off.
+ */
 function whatKernelTakes(libc: Libc, fd: number): number {
   const can = (mask: number) => {
     try {
@@ -146,13 +149,13 @@ function openError(
   return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
 }
 
-/** One cause and one cure: the whole way without root is in docs/install.md. */
+/** Gives one cause and one fix; docs/install.md has the complete set-up without root. */
 function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
   if (libc.call.geteuid() === 0) {
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
       "a container needs --cap-add NET_ADMIN";
   }
-  // Whoever names a device without being root has one that was made for him.
+  // A user without root who names a device usually has one that an administrator made.
   if (error.call === "open" && name !== undefined) {
     return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
       `sudo chmod 666 ${TUN_PATH}`;
@@ -178,10 +181,10 @@ class LinuxTun implements TunDevice {
   readonly #descriptor: Descriptor;
   readonly #registration: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
-  /** How many packets the last read gave, and when it was, on the clock. */
+  /** Number of packets of the last read, and its time on the clock. */
   #lastCount = 0;
   #readAt = NaN;
-  /** How many times in a row one packet was read without a look whether there is another. */
+  /** Consecutive reads that took one packet without checking for a second one. */
   #unconfirmed = 0;
 
   constructor(
@@ -219,8 +222,9 @@ class LinuxTun implements TunDevice {
   }
 
   /**
-   * Takes packets until there are none, or no room: they come to lie as `room` says. Where they come
-   * one by one it is not asked whether there is another: the reactor says so then.
+   * Reads packets until none are left or the batch is full, laid out as `room` says. When packets
+   * arrive one by one, it reads one and leaves it to the reactor to report the next, which saves
+   * the read that returns EAGAIN.
    */
   readNow(into: Packets, room: PacketLayout): number {
     this.#descriptor.check();
@@ -252,7 +256,7 @@ class LinuxTun implements TunDevice {
         const errno = this.#libc.errno[0]!;
         if (errno === Errno.EINTR) continue;
         if (errno !== Errno.EAGAIN) throw this.#lost("read", errno);
-        // With a batch to be dealt with first, others will have come before anybody asks again.
+        // After a non-empty batch more packets will have arrived by the next read.
         if (count === 0) this.#descriptor.isEmpty = true;
         break;
       }
@@ -290,7 +294,7 @@ class LinuxTun implements TunDevice {
       if (errno === Errno.EINTR) i--;
       else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
       else if (errno === Errno.EBADFD || errno === Errno.EBADF) throw this.#lost("write", errno);
-      else this.refused++; // no IP packet, device down, no memory: a network drops such packets
+      else this.refused++; // not an IP packet, device down, no memory: a network drops such packets
     }
   }
 
@@ -325,23 +329,24 @@ class LinuxTun implements TunDevice {
     if (this.#descriptor.closed) return;
     this.#registration[Symbol.dispose]();
     try {
-      // A device that stays must not give its next reader packets that it may not understand.
+      // A persistent device must not pass offloaded packets to its next reader, which may not
+      // support them.
       if (this.persistent) this.setOffload(Offload.none);
     } catch (error) {
-      if (!(error instanceof NativeError)) throw error; // it has been removed
+      if (!(error instanceof NativeError)) throw error; // the device was removed
     }
     this.#descriptor.close(() => reason);
   }
 }
 
-/** A packet that comes so long after one that came alone is most likely alone as well. */
+/** A packet that arrives this many milliseconds after a single one is most likely single, too. */
 const ALONE_MS = 0.1;
 
 /**
- * After so many packets that were taken to be alone it is looked whether they are: between two turns
- * of a busy process that much time passes as well, while the queue is full.
+ * After this many packets assumed to be single, a read checks for more: a busy process can take
+ * that long between two turns while the queue is full.
  */
 const MOST_UNCONFIRMED = 3;
 
-/** Enough to empty the device's queue, and an end if somebody keeps it full. */
+/** Most packets to drain: enough to empty the device's queue, but bounded if it is refilled. */
 const DRAIN_MOST = 2 * DEVICE_QUEUE;

@@ -1,7 +1,7 @@
 import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
-/** poll.h of macOS */
+/** Constants of macOS's poll.h. */
 export const POLLIN = 0x0001;
 export const POLLOUT = 0x0004;
 const POLLFD_SIZE = 8; // int fd, short events, short revents
@@ -10,8 +10,8 @@ const FOREVER = -1;
 const ONE_BYTE = new Uint8Array(1);
 
 /**
- * Waits for descriptors on threads of Deno's pool, which a byte in a pipe calls back: closing what
- * `poll` watches does not end it. The byte is never read, so it ends later waits as well.
+ * Waits for descriptors on threads of Deno's pool. A byte written to a pipe ends all waits, since
+ * closing a polled descriptor does not. The byte is never read, so it ends later waits as well.
  */
 export class Poller {
   readonly #lib: LibSystem;
@@ -31,7 +31,10 @@ export class Poller {
     }
   }
 
-  /** Settles when one of `events` may have come, or the poller is ended: the caller tries its call. */
+  /**
+   * Resolves when one of `events` may have occurred or the poller was ended; the caller then tries
+   * its call.
+   */
   async wait(fd: number, events: number): Promise<void> {
     const fds = new Uint8Array(2 * POLLFD_SIZE);
     const view = new DataView(fds.buffer);
@@ -39,11 +42,12 @@ export class Poller {
     view.setInt16(4, events, true);
     view.setInt32(POLLFD_SIZE, this.#pipe[0]!, true);
     view.setInt16(POLLFD_SIZE + 4, POLLIN, true);
-    // errno is another thread's; a failure in practice is EINTR, after which the caller tries again.
+    // errno is that of another thread; in practice a failure is EINTR, after which the caller tries
+    // again.
     await this.#waits.run(() => this.#lib.call.poll(fds, 2, FOREVER));
   }
 
-  /** Ends all waits; when the last has come back, `free` may close what they waited for. */
+  /** Ends all waits. `free` is called when the last has returned and may close the descriptors. */
   end(free: () => void): void {
     this.#lib.call.write(this.#pipe[1]!, ONE_BYTE, 1n);
     this.#waits.close(() => {
@@ -52,7 +56,7 @@ export class Poller {
     });
   }
 
-  /** Settles when `free` of `end` has run. */
+  /** Resolves when the `free` of `end` has run. */
   get freed(): Promise<void> {
     return this.#waits.freed;
   }

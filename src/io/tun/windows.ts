@@ -10,9 +10,9 @@ import type { TunDevice } from "./linux.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
 /**
- * Opens the adapter `name`, or makes the first free `ttunN`, of Windows by wintun.dll, which
- * `wintun` names where it is elsewhere than beside the program.
- * @throws {TtunError} privilege, system, in_use, usage: with what mends it
+ * Opens the Windows adapter `name`, or creates the first free `ttunN`, with wintun.dll. `wintun`
+ * is the DLL's path if it is not next to the program.
+ * @throws {TtunError} privilege, system, in_use, usage: with advice
  */
 export function openWindowsDevice(
   o: {
@@ -30,14 +30,14 @@ export function openWindowsDevice(
     const lib = opened.use(openLib());
     const session = opened.use(startSession(lib, o.name));
     const device = new WindowsTun(lib, session, o);
-    opened.move(); // from here on it is the device that closes them
+    opened.move(); // the device now owns both
     return device;
   } catch (thrown) {
     throw thrown instanceof WindowsError ? openError(thrown, o.name) : thrown;
   }
 }
 
-/** Names that netsh takes as one word, and without a meaning of their own. */
+/** Accepts only names that netsh takes as one word without a special meaning. */
 function requireName(name: string | undefined): void {
   if (name === undefined || /^[a-z][\w.-]*$/i.test(name)) return;
   throw new TtunError(
@@ -119,7 +119,10 @@ class WindowsTun implements TunDevice {
     if (which === WAIT_FAILED) this.#waitFailed = true;
   }
 
-  /** Copies packets out of the ring until there are none, or no room: they come to lie as `room` says. */
+  /**
+   * Copies packets out of the ring until none are left or the batch is full, laid out as `room`
+   * says.
+   */
   readNow(into: Packets, room: PacketLayout): number {
     this.#check();
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
@@ -149,8 +152,8 @@ class WindowsTun implements TunDevice {
   }
 
   /**
-   * The next packet in the ring, its size in `#size`; 0 when there is none. With `later` a device
-   * that is gone is left for the next read to say.
+   * Returns the address of the next packet in the ring and sets `#size` to its bytes; 0 if there
+   * is none. With `later`, a removed device is reported by the next read instead.
    */
   #receive(later: boolean): bigint {
     const packet = this.#lib.wintun.WintunReceivePacket(this.#session.session, this.#sizeBytes);
@@ -165,7 +168,7 @@ class WindowsTun implements TunDevice {
     this.#lib.wintun.WintunReleaseReceivePacket(this.#session.session, packet);
   }
 
-  /** Never waits: where the ring is full, packets are dropped and counted, as by any network. */
+  /** Never blocks: if the ring is full, packets are dropped and counted, as on any network. */
   writeBatch(from: Packets): void {
     this.#check();
     const { wintun, kernel32 } = this.#lib;
@@ -185,7 +188,7 @@ class WindowsTun implements TunDevice {
         if (code === WindowsCode.ERROR_HANDLE_EOF) {
           throw this.#lost(new WindowsError("WintunAllocateSendPacket", code));
         }
-        this.refused++; // ERROR_BUFFER_OVERFLOW
+        this.refused++; // ERROR_BUFFER_OVERFLOW: the ring is full
         continue;
       }
       kernel32.copyTo(packet, bytes.subarray(at, at + length), BigInt(length));
@@ -232,5 +235,5 @@ class WindowsTun implements TunDevice {
   }
 }
 
-/** More than the ring of 4 MiB holds of usual packets; an end if somebody keeps it full. */
+/** Most packets to drain: more than the 4 MiB ring usually holds, but bounded if it is refilled. */
 const DRAIN_MOST = 100_000;
