@@ -1,7 +1,7 @@
 /**
- * The one test runner. Without an argument: format, lint, types, package, then the kinds of test
- * from the quickest to the slowest. With the name of a kind: that kind alone. The last line is
- * `N passed, N failed`, and `, N skipped` when something could not run here.
+ * The one test runner. Without an argument: format, lint, types, floating promises, package, then
+ * the kinds of test from the quickest to the slowest. With the name of a kind: that kind alone. The
+ * last line is `N passed, N failed`, and `, N skipped` when something could not run here.
  */
 
 import { type ChildOptions, runChild, textOf } from "./runner/child.ts";
@@ -69,6 +69,7 @@ async function runAll(leftovers: Leftovers): Promise<void> {
   await check("format", ["fmt", "--check"], leftovers);
   await check("lint", ["lint"], leftovers);
   await check("types", ["check", TEST_LOCK, "."], leftovers);
+  await check("promises", ["run", "-A", TEST_LOCK, "tests/floating_promises.ts"], leftovers);
   await check(
     "package",
     ["publish", "--dry-run", ...(isDirty ? ["--allow-dirty"] : [])],

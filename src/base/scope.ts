@@ -17,7 +17,7 @@ export class Scope {
 
   /** Starts a task under the scope's signal. A failure that is not the abort itself cancels all. */
   spawn(task: (signal: AbortSignal) => Promise<void> | void): void {
-    void this.#run(task);
+    void this.#run(task); // never rejects: `join` throws the failure
   }
 
   async #run(task: (signal: AbortSignal) => Promise<void> | void): Promise<void> {

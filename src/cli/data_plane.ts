@@ -5,7 +5,8 @@ import type { PlaneEvent, WorkerInit } from "./plane/messages.ts";
 
 /** Entry of the Worker that carries what goes through ttun: packets, or a proxy's connections. */
 addEventListener("message", (event) => {
-  runDataPlane((event as MessageEvent<WorkerInit>).data);
+  // Never rejects: its failure goes to the main thread as a message.
+  void runDataPlane((event as MessageEvent<WorkerInit>).data);
 }, { once: true });
 
 async function runDataPlane(beginning: WorkerInit): Promise<void> {

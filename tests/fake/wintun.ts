@@ -4,7 +4,7 @@ import type { Wintun } from "../../ffi/windows/wintun.ts";
 
 /** As much of Windows as Wintun needs: handles, memory, one ring each way, and errors on demand. */
 export class FakeWindows {
-  /** Calls that fail next, each with what GetLastError says then. */
+  /** Calls that fail next, each with what GetLastError says then; a wait with -1 cannot be made. */
   readonly failing = new Map<string, number>();
   /** What the machine has got. */
   readonly written: Uint8Array[] = [];
@@ -185,7 +185,10 @@ export class FakeWindows {
 
   /** Comes back when one of the events is set, as from another thread: never at once. */
   async #wait(events: bigint[]): Promise<number> {
-    if (this.failing.delete("WaitForMultipleObjects")) return 0xffff_ffff;
+    const code = this.failing.get("WaitForMultipleObjects");
+    this.failing.delete("WaitForMultipleObjects");
+    if (code === -1) throw new Error("no thread for a call that waits");
+    if (code !== undefined) return 0xffff_ffff;
     const [read, stop] = events;
     if (read !== this.#readEvent) throw new Error("a wait for another event");
     this.#expect(stop!, "event");

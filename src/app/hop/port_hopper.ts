@@ -2,6 +2,7 @@ import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Listener, Stream } from "../../contract/stream.ts";
 import { formatPortRange, type PortRange } from "../../core/hop/port_range.ts";
@@ -138,7 +139,7 @@ export class PortHopper {
     open.owners.delete(schedule);
     if (open.owners.size > 0) return;
     this.#open.delete(port);
-    void open.listener[Symbol.asyncDispose]();
+    startClose(open.listener);
   }
 
   /** Connections live on when their port closes. */

@@ -1,6 +1,7 @@
 import type { Cidr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { packAddresses } from "../../core/link/v2/addresses.ts";
@@ -140,7 +141,7 @@ async function meetV1(
             return { wire: "v1", link, life };
           },
           refuse: () => Promise.resolve(),
-          [Symbol.dispose]: () => void owned.disposeAsync(),
+          [Symbol.dispose]: () => startClose(owned),
         };
       }
     }

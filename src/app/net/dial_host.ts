@@ -2,6 +2,7 @@ import { type HostPort, isIpAddress } from "../../base/addr.ts";
 import { NameError, TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { abortable, onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type EyeballStep, HappyEyeballs } from "../../core/net/happy_eyeballs.ts";
@@ -114,7 +115,7 @@ async function race(
     const life = { signal: o.life ?? o.signal, cancel: own.signal };
     o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);
-      if (steps.length === 0) return void stream[Symbol.asyncDispose]();
+      if (steps.length === 0) return startClose(stream);
       running.delete(address);
       resolve(stream);
       perform(steps);

@@ -6,6 +6,7 @@ import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { Acl } from "../../core/proxy/acl.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
 import { type NameOwner, startAny } from "./dial_host.ts";
 import { promised } from "./dial_events.ts";
 
@@ -110,7 +111,7 @@ class Reaching implements DialEvents {
   }
 
   #lost(stream: Stream, error: unknown): boolean | void {
-    void stream[Symbol.asyncDispose]();
+    startClose(stream);
     return this.failed(error);
   }
 

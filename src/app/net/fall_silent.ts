@@ -1,3 +1,4 @@
+import { startClose } from "../../base/start_close.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { damagedDeadline } from "./stranger.ts";
@@ -10,7 +11,7 @@ import { discard } from "./discard.ts";
 export async function fallSilent(stream: Stream, o: { clock: Clock; rng: Rng }): Promise<void> {
   using _deadline = o.clock.after(
     damagedDeadline(o.rng),
-    () => void stream[Symbol.asyncDispose](),
+    () => startClose(stream),
   );
   // ended by the deadline or a reset, which makes no difference
   await discard(stream, o.clock).catch(() => {});

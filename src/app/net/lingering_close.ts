@@ -1,3 +1,4 @@
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { discard } from "./discard.ts";
@@ -49,7 +50,7 @@ export class LingerLimit implements Disposable {
 export async function linger(stream: Stream, clock: Clock): Promise<void> {
   using limit = new LingerLimit(clock, (isSilent) => {
     // A silent peer leaves nothing unread, so a plain close still delivers what is in flight.
-    if (isSilent) void stream[Symbol.asyncDispose]();
+    if (isSilent) startClose(stream);
     else stream.reset();
   });
   await discard(stream, clock, () => limit.heard()).catch(() => {}); // ends either way

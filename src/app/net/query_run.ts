@@ -142,16 +142,16 @@ class QueryRun {
   #unreachable(number: number, thrown: unknown): void {
     const error = toTtunError(thrown);
     if (error.kind === "exhausted") return this.#fail(error); // another server would not help
-    void Promise.resolve().then(() => {
+    Promise.resolve().then(() => {
       this.#perform(this.#query.unreachable(number, this.#now));
-    });
+    }).catch((failure) => this.#fail(failure));
   }
 
   #ask(exchange: number, to: HostPort, bytes: Uint8Array): void {
     this.#exchange(to, bytes).catch(() => null).then((got) => {
       if (this.#life.signal.aborted) return;
       this.#perform(this.#query.receivedWhole(exchange, got, this.#now));
-    });
+    }).catch((failure) => this.#fail(failure));
   }
 
   /**

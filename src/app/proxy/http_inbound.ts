@@ -4,6 +4,7 @@ import type { Stream } from "../../contract/stream.ts";
 import type { HttpAction } from "../../core/proxy/http/action.ts";
 import type { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import type { Target } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
 import { LOOK_MS, lossOf } from "../net/blocked.ts";
 import { resetBehind } from "../net/delivered.ts";
 import type { NameOwner } from "../net/dial_host.ts";
@@ -260,7 +261,7 @@ class HttpDriver implements AsyncDisposable {
     const signal = AbortSignal.any([this.#o.signal, own.signal]);
     const early = this.#machine.early ?? NOTHING;
     connectTo(this.#o.connect, target, { signal, early, client: this.#o.client }).then((stream) => {
-      if (!isMine()) return void stream[Symbol.asyncDispose]();
+      if (!isMine()) return startClose(stream);
       this.#connecting = null;
       this.#target = this.#side(stream);
       this.#last = this.#shared.clock.now();
@@ -283,7 +284,7 @@ class HttpDriver implements AsyncDisposable {
   #letTargetGo(how: "clean" | "reset"): void {
     const target = this.#target;
     this.#target = null;
-    if (target !== null) void this.#letGo(target, how);
+    if (target !== null) void this.#letGo(target, how); // each of its steps handles its failure
   }
 
   /** What was written to it shall arrive, if it still can: who never reads is waited for a while. */

@@ -8,6 +8,7 @@ import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import { targetText } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import { serveFront } from "./inbound.ts";
 import type { FrontOptions } from "./inbound_options.ts";
@@ -114,7 +115,7 @@ export class InboundConnection implements ServedEvents, Holder {
       this.#pending ??= pending.add(this.#stream.remote, () => this.#stream.reset());
       this.#deadline ??= clock.after(
         REQUEST_MS,
-        () => void this.#stream[Symbol.asyncDispose](),
+        () => startClose(this.#stream),
       );
       return true;
     }
@@ -193,7 +194,7 @@ export class InboundConnection implements ServedEvents, Holder {
   }
 
   #end(): void {
-    void this.#stream[Symbol.asyncDispose]();
+    startClose(this.#stream);
     this.#place![Symbol.dispose]();
     this.#onOver();
   }

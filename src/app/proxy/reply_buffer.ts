@@ -47,7 +47,7 @@ export class ReplyBuffer {
     if (this.#held === null) return null;
     return clock.after(ms, () => {
       try {
-        void this.flush();
+        void this.flush(); // `#wait` handles a rejection, and the next write fails as well
       } catch {
         // The client has gone: the next write says so to somebody who can hear it.
       }

@@ -4,6 +4,7 @@ import type { DialEvents, MaybePromise, Stream } from "../../contract/stream.ts"
 import type { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
 import type { ServedEvents } from "../net/served_events.ts";
@@ -235,14 +236,14 @@ export class SocksDriver implements DialEvents {
 
   readonly #relayed = (failure: RelayFailure): boolean | void => {
     if (failure !== null) return this.#fail(failure.error);
-    void this.#upstream![Symbol.asyncDispose]();
+    startClose(this.#upstream!);
     return this.#events.onEnd(this.#count);
   };
 
   readonly #fail = (error: unknown): void => {
     this.#soon?.[Symbol.dispose]();
     this.#deadline?.[Symbol.dispose]();
-    void this.#upstream?.[Symbol.asyncDispose]();
+    if (this.#upstream !== null) startClose(this.#upstream);
     this.#events.onFailure(error);
   };
 }

@@ -10,6 +10,7 @@ import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
 import { addressGroup, HalfOpen } from "../net/half_open.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { startClose } from "../../base/start_close.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import { Stranger, strangerDeadline } from "../net/stranger.ts";
 import { discard } from "../net/discard.ts";
@@ -152,7 +153,7 @@ class ProxyServer {
     using _pending = this.#strangers.add(stream.remote, () => stream.reset());
     using _deadline = clock.after(
       strangerDeadline(this.#rng),
-      () => void stream[Symbol.asyncDispose](),
+      () => startClose(stream),
     );
     try {
       const found = await readFirstFrame(stream, port, {

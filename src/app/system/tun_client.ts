@@ -3,6 +3,7 @@ import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { offloadText } from "../../base/packets.ts";
 import type { Logger } from "../../base/log.ts";
 import { onAbort, scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
@@ -171,7 +172,7 @@ class VpnClient {
             life: this.#o.signal, // a damaged connection outlives its session
           }),
         );
-        using _tie = onAbort(signal, () => void stream[Symbol.asyncDispose]());
+        using _tie = onAbort(signal, () => startClose(stream));
         watch.connected(stream);
         this.#tuner.tune(stream);
         const told = Promise.withResolvers<number>();
@@ -216,7 +217,7 @@ class VpnClient {
         } catch (error) {
           if (peer.wire === "v2" && error instanceof ProtocolError) {
             owned.move();
-            void this.#fallSilent(stream);
+            void this.#fallSilent(stream); // never rejects, and outlives the session
           }
           throw error;
         }

@@ -17,6 +17,7 @@ import { ClientPaths } from "../link/client_paths.ts";
 import { addressGroup, HalfOpen, type PendingLimits } from "../net/half_open.ts";
 import { ExclusiveSlot, type SlotHolder } from "../link/exclusive_slot.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { startClose } from "../../base/start_close.ts";
 import { droppedSince, type Member, type PacketService } from "../tun/packet_service.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { HANDSHAKE_DEADLINE, Stranger, strangerDeadline } from "../net/stranger.ts";
@@ -152,7 +153,7 @@ class VpnServer {
     using _deadline = clock.after(deadline, () => {
       dropped ??= tooSlow();
       // An ordinary end: whether it was a stranger's or only a slow client's tells nobody anything.
-      if (secrets.mode !== "v1") void stream[Symbol.asyncDispose]();
+      if (secrets.mode !== "v1") startClose(stream);
       else stream.reset();
     });
     const { device } = pump;

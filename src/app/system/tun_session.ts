@@ -1,5 +1,6 @@
 import type { Logger } from "../../base/log.ts";
 import { onAbort, scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Link } from "../../contract/packet.ts";
 import type { Member, PacketService, Traffic } from "../tun/packet_service.ts";
@@ -17,7 +18,7 @@ export async function runSession(
   signal: AbortSignal,
 ): Promise<void> {
   await scope(signal, async (tasks) => {
-    using _end = onAbort(tasks.signal, () => void link[Symbol.asyncDispose]());
+    using _end = onAbort(tasks.signal, () => startClose(link));
     if (watch !== undefined) tasks.spawn((s) => watch(s));
     await pump.session(link, member);
     tasks.cancel();

@@ -10,6 +10,7 @@ import {
   Socks5Client,
 } from "../../core/proxy/socks/socks5_client.ts";
 import type { Target } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
 import { ConnectError, toConnectError } from "../net/direct_outbound.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { TtConfig } from "./config.ts";
@@ -221,7 +222,7 @@ export class ConnectRequest {
 
   #fail(thrown: unknown): void {
     this.#leave();
-    void this.#tunnel[Symbol.asyncDispose]();
+    startClose(this.#tunnel);
     const { target } = this.#wish;
     const signal = this.#signal;
     const error = this.#late ?? thrown;

@@ -1,3 +1,4 @@
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { SocketOptions, Stream } from "../../contract/stream.ts";
 import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
@@ -114,6 +115,6 @@ function isQuiet(stream: Stream): boolean {
 }
 
 function close(carrier: Carrier): void {
-  void carrier.stream[Symbol.asyncDispose]();
+  startClose(carrier.stream);
   carrier[Symbol.dispose]();
 }

@@ -9,6 +9,7 @@ import type { Peer } from "../../core/tt/mark.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { startClose } from "../../base/start_close.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import type { Admitted } from "./first_frame_reader.ts";
 import type { ServedEvents } from "../net/served_events.ts";
@@ -173,7 +174,7 @@ export class ServerConnection implements ServedEvents, Holder {
   };
 
   /** Closed, not reset: what the connection before has sent may not have arrived yet. */
-  readonly #close = (): void => void this.#stream[Symbol.asyncDispose]();
+  readonly #close = (): void => startClose(this.#stream);
 
   /** Waits for what the next connection begins with. */
   readonly #read = (): boolean => {

@@ -1,5 +1,6 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { DialEvents, Stream } from "../../contract/stream.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { greeting } from "../../core/proxy/socks/socks5_client.ts";
@@ -152,7 +153,7 @@ export class TtDialer implements Disposable {
       return await this.#race(wish.signal, {
         isSpent: () => isSpent(wish),
         run: (attempt) => this.#try(wish, attempt),
-        discard: (stream: Stream) => void stream[Symbol.asyncDispose](),
+        discard: (stream: Stream) => startClose(stream),
       });
     } catch (error) {
       if (wish.signal.aborted) throw wish.signal.reason;
@@ -202,7 +203,8 @@ export class TtDialer implements Disposable {
     if (off === 0 || this.#asked === now || !isDenied(now)) return;
     this.#asked = now;
     const skew = this.#skew;
-    // On one port for all minutes a key is known for longer: T again tells then.
+    // On one port for all minutes a key is known for longer: T again tells then. Nobody waits for the
+    // answers, and a minute that cannot be asked counts as closed.
     void Promise.all([this.#isOpen(now + 2 * off), this.#isOpen(now)]).then(([beyond, here]) => {
       if (beyond && !here && this.#skew === skew) this.#differ(skew + off);
     });

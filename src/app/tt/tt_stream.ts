@@ -1,6 +1,7 @@
 import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type {
   ConnectionStats,
@@ -432,7 +433,7 @@ export class TtStream implements Stream {
    */
   reset(): void {
     if (this.#isGiven) return;
-    if (this.#peer === "lasting" && !this.#isLasting) void this.#stream[Symbol.asyncDispose]();
+    if (this.#peer === "lasting" && !this.#isLasting) startClose(this.#stream);
     else this.#stream.reset();
   }
 

@@ -1,3 +1,4 @@
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Link, Packets } from "../../contract/packet.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
@@ -118,7 +119,7 @@ export class SendQueue {
     const other = this.#spare;
     this.#spare = packets;
     this.#draining = true;
-    void this.#drain(settled);
+    void this.#drain(settled); // never rejects: a failure is noted for the next call
     return other;
   }
 
@@ -177,7 +178,7 @@ export class SendQueue {
     if (this.#failure !== null) return;
     this.#failure = { error };
     this.#backlog?.clear();
-    void this.#link[Symbol.asyncDispose]();
+    startClose(this.#link);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   VIRTIO_NET_HEADER,
 } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
 import { addressSize, sourceOffset } from "../../core/ip/header.ts";
@@ -77,7 +78,7 @@ export class TunHub implements PacketService {
   }
 
   async run(signal: AbortSignal): Promise<never> {
-    using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
+    using _tie = onAbort(signal, () => startClose(this.device));
     const touched = new Set<Seat>();
     const batch = makePackets(READ_ARENA);
     const take = (packets: Packets) => {

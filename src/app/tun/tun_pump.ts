@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { makePackets } from "../../base/packets.ts";
 import { onAbort } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
 import type { MaybePromise } from "../../contract/stream.ts";
@@ -50,7 +51,7 @@ export class TunPump implements PacketService {
   }
 
   async run(signal: AbortSignal): Promise<never> {
-    using _tie = onAbort(signal, () => void this.device[Symbol.asyncDispose]());
+    using _tie = onAbort(signal, () => startClose(this.device));
     return await carryFromDevice(
       this.device,
       this.#clock,

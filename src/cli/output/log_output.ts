@@ -61,7 +61,7 @@ export class LogOutput {
       this.#queue.push({ bytes, lines: countLines(bytes) });
       this.#waiting += bytes.length;
     } else this.#lose(countLines(bytes));
-    if (this.#since === null) void this.#run();
+    if (this.#since === null) void this.#run(); // never rejects: failed writes count as lost lines
   }
 
   /** Like `write`, but waits for room for as long as somebody reads. */

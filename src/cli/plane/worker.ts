@@ -128,11 +128,11 @@ export class PlaneWorker<Facts extends object, Go> implements AsyncDisposable {
       case "ready":
         return this.#ready.resolve(report.facts);
       case "resolve":
-        return void this.#resolve(report.id, report.host);
+        return void this.#resolve(report.id, report.host); // the plane gets its failure
       case "reportV2":
-        return void this.#life.reportV2?.();
+        return void this.#life.reportV2?.().catch(this.#fail);
       case "addresses":
-        return void this.#takeAddresses(report.id, report.addresses);
+        return void this.#takeAddresses(report.id, report.addresses).catch(this.#fail);
       case "leases":
         return this.#life.leases?.(report.leases);
       case "ended":
@@ -144,13 +144,11 @@ export class PlaneWorker<Facts extends object, Go> implements AsyncDisposable {
   }
 
   async #takeAddresses(id: number, addresses: readonly string[]): Promise<void> {
-    try {
-      await this.#life.addresses?.(addresses);
-      this.#order({ kind: "taken", id });
-    } catch (error) {
-      this.#failed.resolve(toTtunError(error));
-    }
+    await this.#life.addresses?.(addresses);
+    this.#order({ kind: "taken", id });
   }
+
+  readonly #fail = (error: unknown): void => this.#failed.resolve(toTtunError(error));
 
   async #resolve(id: number, host: string): Promise<void> {
     try {

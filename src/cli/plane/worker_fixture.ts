@@ -16,7 +16,7 @@ export const FACTS = { listen: "192.0.2.1:1" };
 
 addEventListener("message", (event) => {
   const { config, port } = (event as MessageEvent<{ config: Script; port: MessagePort }>).data;
-  play(config, port);
+  void play(config, port); // a rejection ends the Worker, which the tests of a crash want
 }, { once: true });
 
 async function play(script: Script, port: MessagePort): Promise<void> {
@@ -78,7 +78,7 @@ async function serve(orders: PlanePort<string>, go: string): Promise<void> {
 /** Tells them as a session does that ends with everything else. */
 async function tellAddresses(orders: PlanePort<string>): Promise<void> {
   const end = new AbortController();
-  orders.stop.then(() => end.abort());
+  void orders.stop.then(() => end.abort()); // `stop` never rejects
   try {
     await orders.tellAddresses(["10.9.0.2/24"], end.signal);
     say(orders, "gone");

@@ -104,6 +104,14 @@ for (const loop of LOOPS) {
     assert.deepEqual(said, [`ready ${FACTS.listen}`, "afterwards"]);
   });
 
+  test(`a server that cannot be remembered ends the plane, and is told: ${loop}`, async () => {
+    const failure = new TtunError("system", "It cannot be written down");
+    const { error } = await world({ loop, play: "serve" }, () => ({
+      reportV2: () => Promise.reject(failure),
+    }));
+    assert.equal(error, failure);
+  });
+
   test(`what a plane fails of is what its main thread fails of: ${loop}`, async () => {
     const early = await world({ loop, play: "refuse" }, () => ({}));
     assert.ok(early.error instanceof TtunError);

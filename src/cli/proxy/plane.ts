@@ -32,7 +32,7 @@ export async function runProxyPlane(
   const openNames = await loadNames(mayMeetNames(config.end));
   await using machine = openSockets(config.io);
   const orders = new PlanePort<null>(port, machine.reactor);
-  orders.stop.then(() => stop.abort());
+  void orders.stop.then(() => stop.abort()); // `stop` never rejects
   await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 

@@ -43,7 +43,7 @@ export async function runVpnPlane(
   );
   await using machine = openMachine(config);
   const orders = new PlanePort<VpnGo>(port, machine.reactor);
-  orders.stop.then(() => stop.abort());
+  void orders.stop.then(() => stop.abort()); // `stop` never rejects
   await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 

@@ -201,7 +201,8 @@ class DenoListener implements Listener {
   #close(): void {
     for (const listener of this.#listeners) listener.close();
     for (const accepting of this.#accepting) {
-      accepting?.then((accepted) => {
+      // Never rejects: `#acceptOn` gives an error as a value.
+      void accepting?.then((accepted) => {
         if ("conn" in accepted) accepted.conn.close();
       });
     }
@@ -330,7 +331,8 @@ class DenoStream implements Stream {
     this.#life.check();
     this.#ahead ??= new ReadAhead(this.#aheadSize, (bytes) => this.#read(bytes));
     const ahead = this.#ahead;
-    ahead.settled.then(() => {
+    // `settled` never rejects, and `run` must not throw.
+    void ahead.settled.then(() => {
       this.#aheadSize = ahead.nextSize;
       run();
     });

@@ -84,7 +84,7 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#busyPoll = o.busyPoll === true ? new BusyPoll() : null;
     this.#epoll = new Epoll(libc);
     if (mode === "blocking") setImmediate(this.#blockingTurn);
-    else this.#asyncLoop();
+    else void this.#asyncLoop(); // a loop that fails ends the program, as an exception in the other
   }
 
   /** Another thread wakes the loop by writing an 8-byte count to this eventfd. */

@@ -108,7 +108,10 @@ class WindowsTun implements TunDevice {
 
   onReadable(run: OnReady): void {
     this.#check();
-    this.#waitReadable().then(run);
+    this.#waitReadable().then(run, () => {
+      this.#waitFailed = true;
+      run();
+    });
   }
 
   async #waitReadable(): Promise<void> {

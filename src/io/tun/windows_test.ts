@@ -127,6 +127,13 @@ Deno.test("wintun: a corrupt ring and a wait that fails are told", async () => {
   await rejects(later(() => readBatch(device, roomFor(1), ROOM)), /it was removed/);
 });
 
+Deno.test("wintun: a wait that cannot be made ends the reader, and not the program", async () => {
+  const windows = new FakeWindows();
+  await using device = open(windows);
+  windows.failing.set("WaitForMultipleObjects", -1);
+  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), /Lost the TUN device/);
+});
+
 Deno.test("wintun: what was read before the adapter went is given first", async () => {
   const windows = new FakeWindows();
   await using device = open(windows);
