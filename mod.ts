@@ -7,9 +7,9 @@
  *
  * - a {@linkcode Cipher}: {@linkcode makePureCipher} works everywhere, {@linkcode makeNodeCipher}
  *   is faster, {@linkcode openLibcrypto} the fastest and needs `--allow-ffi`;
- * - version 1 of the wire, which every ttun speaks: {@linkcode ClientHandshake},
- *   {@linkcode ServerHandshake}, {@linkcode FrameSealer}, {@linkcode FrameOpener};
- * - version 2, with forward secrecy: {@linkcode ClientLink}, {@linkcode ServerLink},
+ * - version 1 of the wire, which every ttun speaks: {@linkcode V1ClientHandshake},
+ *   {@linkcode V1ServerHandshake}, {@linkcode FrameSealer}, {@linkcode FrameOpener};
+ * - version 2, with forward secrecy: {@linkcode ClientHandshake}, {@linkcode ServerHandshake},
  *   {@linkcode RecordSealer}, {@linkcode RecordOpener}, {@linkcode readFrames};
  * - streams: {@linkcode DenoNet} on Deno's sockets, {@linkcode PosixNet} on system calls.
  *
@@ -38,14 +38,14 @@
  * @example Version 1: both ends of a handshake, and a packet through the session
  * ```ts
  * import {
- *   ClientHandshake,
  *   FRAME_HEADER,
  *   type HandshakeKeys,
  *   makePackets,
  *   makePureCipher,
  *   pskKey,
- *   ServerHandshake,
  *   TAG_SIZE,
+ *   V1ClientHandshake,
+ *   V1ServerHandshake,
  * } from "@tt/cli/mod";
  * import assert from "node:assert/strict";
  *
@@ -55,8 +55,8 @@
  *   makeCipher: makePureCipher,
  *   nonce: crypto.getRandomValues(new Uint8Array(16)),
  * });
- * using client = new ClientHandshake(keys());
- * using server = new ServerHandshake(keys());
+ * using client = new V1ClientHandshake(keys());
+ * using server = new V1ServerHandshake(keys());
  *
  * const [answer] = server.feed(client.hello());
  * assert(answer?.kind === "send");
@@ -85,7 +85,7 @@
  * ```ts
  * import {
  *   Capability,
- *   ClientLink,
+ *   ClientHandshake,
  *   HELLO_SIZE,
  *   type HandshakeConfig,
  *   linkSecret,
@@ -96,7 +96,7 @@
  *   RECORD_HEADER,
  *   RECORD_TAG,
  *   sealText,
- *   ServerLink,
+ *   ServerHandshake,
  *   x25519,
  * } from "@tt/cli/mod";
  * import assert from "node:assert/strict";
@@ -112,7 +112,7 @@
  *   offer: { capabilities: Capability.tun, windows: [0, 0, 0], deadTime: 15 },
  *   ciphers: ["aes-256-gcm", "chacha20-poly1305"],
  * };
- * using client = new ClientLink(party, {
+ * using client = new ClientHandshake(party, {
  *   belonging: { instance: rng(16), session: rng(16), carrier: 1 },
  *   pads: true,
  *   unixMs: Date.now,
@@ -122,7 +122,7 @@
  * const hello = flight1.slice(0, HELLO_SIZE);
  * const found = readClientHello(s, hello, Date.now());
  * assert(found !== null && !found.isStale); // else: a stranger, or version 1
- * using server = new ServerLink(party, { hello, padding: found.padding, unixMs: Date.now() });
+ * using server = new ServerHandshake(party, { hello, padding: found.padding, unixMs: Date.now() });
  * server.feed(flight1.subarray(HELLO_SIZE));
  *
  * const [flight3] = client.feed(server.answer());

@@ -63,12 +63,12 @@ test("package: a program can import its parts, with their types", async () => {
   await using registry = await serveRegistry(await packPackage(), "127.0.0.1");
   await Deno.writeTextFile(
     `${home.cwd}/program.ts`,
-    `import { type Cipher, ClientLink, makePureCipher } from "${PACKAGE}/mod";
+    `import { type Cipher, ClientHandshake, makePureCipher } from "${PACKAGE}/mod";
      using cipher: Cipher = makePureCipher("aes-256-gcm", new Uint8Array(32));
      const bytes = new Uint8Array(20);
      cipher.seal(new Uint8Array(12), null, bytes, 0, 4, 4);
      // @ts-expect-error -- the types are there: this is not one of them
-     const wrong: string = ClientLink;
+     const wrong: string = ClientHandshake;
      console.log(cipher.open(new Uint8Array(12), null, bytes, 0, 4, 4), typeof wrong);`,
   );
   const ended = await runDeno(home, registry.port, "run", "-A", "--check", "program.ts");
