@@ -113,7 +113,7 @@
  *   ciphers: ["aes-256-gcm", "chacha20-poly1305"],
  * };
  * using client = new ClientHandshake(party, {
- *   belonging: { instance: rng(16), session: rng(16), carrier: 1 },
+ *   identity: { instance: rng(16), session: rng(16), carrier: 1 },
  *   pads: true,
  *   unixMs: Date.now,
  * });

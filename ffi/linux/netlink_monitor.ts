@@ -32,7 +32,7 @@ const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV
   RTMGRP_IPV6_ROUTE;
 
 /** Receive buffer size. A notification is a few hundred bytes; a longer datagram is truncated. */
-const ROOM = 32 * 1024;
+const LAYOUT = 32 * 1024;
 
 /**
  * A change of a link, an address or a route of the main table. `index` is that of its link; it is
@@ -64,7 +64,7 @@ export function openNetlinkMonitor(libc: Libc): number {
   throw new NativeError("bind", errno);
 }
 
-const room = new Uint8Array(ROOM);
+const room = new Uint8Array(LAYOUT);
 
 /**
  * Returns the changes of one datagram; null if none is waiting; "lost" if the kernel dropped some

@@ -29,8 +29,8 @@ async function runPart(
   stop: AbortController,
 ): Promise<void> {
   switch (config.kind) {
-    case "vpn":
-      return await (await load(() => import("./tun/plane.ts"))).runVpnPlane(config, {
+    case "tun":
+      return await (await load(() => import("./tun/plane.ts"))).runTunPlane(config, {
         port,
         stop,
         logLevel,

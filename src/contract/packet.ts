@@ -36,12 +36,12 @@ export const NO_PACKET = -1;
 /** Whole messages in both directions. One sender and one receiver at a time. */
 export interface Link extends AsyncDisposable {
   /** What `send` needs around the packets; it overwrites those bytes. */
-  readonly room: PacketLayout;
+  readonly layout: PacketLayout;
   /** What the peer takes (bits of `Offload`): `send` must be given nothing else. */
   readonly offload: number;
   /**
    * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when they
-   * lie as `room` says, one behind the other.
+   * lie as `layout` says, one behind the other.
    */
   send(batch: Packets): MaybePromise<void>;
   /** Whether the carrier shall hold little that it has not sent yet: its queue is first in, first out. */
@@ -75,7 +75,7 @@ export interface Device extends AsyncDisposable {
    * Reads packets that are there now, with the given room in the batch's arena; 0 = none that it
    * knows of.
    */
-  readNow(into: Packets, room: PacketLayout): number;
+  readNow(into: Packets, layout: PacketLayout): number;
   /**
    * Calls `run` once, when `readNow` may have something to say, soon where that is so already:
    * packets or a failure. Call it only after `readNow` had nothing; `run` is never called from within.

@@ -46,8 +46,8 @@ Deno.bench("handshake, version 1, both ends", { group: "handshake", baseline: tr
 
 Deno.bench("handshake, version 2, both ends", { group: "handshake" }, () => {
   const unixMs = Date.now();
-  const belonging = { instance: rng(16), session: rng(16), carrier: 1 };
-  using client = new ClientHandshake(party, { belonging, pads: false, unixMs: () => unixMs });
+  const sessionIdentity = { instance: rng(16), session: rng(16), carrier: 1 };
+  using client = new ClientHandshake(party, { sessionIdentity, pads: false, unixMs: () => unixMs });
   using server = new ServerHandshake(party, { hello: client.hello(), padding: 0, unixMs });
   const [flight] = client.feed(server.answer());
   server.feed((flight as { bytes: Uint8Array }).bytes);

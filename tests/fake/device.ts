@@ -71,16 +71,16 @@ export class FakeDevice implements Device {
     this.#reader.wait().then(run);
   }
 
-  readNow(into: Packets, room: PacketLayout): number {
+  readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     let count = 0;
-    const places = new LayoutCursor(room);
+    const places = new LayoutCursor(layout);
     while (count < into.offset.length) {
       const next = this.#queue[0];
       const { at } = places;
       if (
         next === undefined ||
-        at + next.packet.length + room.tailroom + room.trailer > into.bytes.length
+        at + next.packet.length + layout.tailroom + layout.trailer > into.bytes.length
       ) {
         break;
       }

@@ -3,11 +3,11 @@ import { VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
 import type { Link, PacketLayout, Packets } from "../../src/contract/packet.ts";
 import type { MaybePromise } from "../../src/contract/stream.ts";
 import type { FakeClock } from "./clock.ts";
-import { copiesOf, ROOMS } from "./rooms.ts";
+import { copiesOf, LAYOUTS } from "./layouts.ts";
 
 /** A link whose other end is the test, and which sees to it that its batches are left alone. */
 export class FakeLink implements Link {
-  readonly room: PacketLayout;
+  readonly layout: PacketLayout;
   offload: number;
   /** Packets that are through, as copies, and the virtio_net_hdr of each, null where there is none. */
   readonly sent: Uint8Array[] = [];
@@ -32,8 +32,8 @@ export class FakeLink implements Link {
   #waiting: PromiseWithResolvers<void> | null = null;
   #end: { error: unknown } | null = null;
 
-  constructor(o: { room?: PacketLayout; offload?: number } = {}) {
-    this.room = o.room ?? ROOMS["version 2"]!;
+  constructor(o: { layout?: PacketLayout; offload?: number } = {}) {
+    this.layout = o.layout ?? LAYOUTS["version 2"]!;
     this.offload = o.offload ?? 0;
     this.#closed.promise.catch(() => {}); // whoever sends is told
   }
@@ -71,7 +71,7 @@ export class FakeLink implements Link {
         batch.header[i] === 0 ? null : batch.bytes.slice(at - VIRTIO_NET_HEADER, at),
       );
     }
-    batch.bytes.fill(0xdd, batch.offset[0]! - this.room.headroom, endOf(batch)); // sealed
+    batch.bytes.fill(0xdd, batch.offset[0]! - this.layout.headroom, endOf(batch)); // sealed
   }
 
   limitUnsent(little: boolean): void {

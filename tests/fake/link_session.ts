@@ -42,7 +42,7 @@ export interface EndOptions {
   padding?: number;
   unixMs?: number;
   pads?: boolean;
-  belonging?: Omit<SessionIdentity, "resume">;
+  sessionIdentity?: Omit<SessionIdentity, "resume">;
   resume?: { secret: Uint8Array; expected: number };
 }
 
@@ -87,11 +87,15 @@ export function linkParty(o: EndOptions, seed: number): HandshakeConfig {
   };
 }
 
-export const BELONGING = { instance: seededRng(3)(16), session: seededRng(4)(16), carrier: 1 };
+export const SESSION_IDENTITY = {
+  instance: seededRng(3)(16),
+  session: seededRng(4)(16),
+  carrier: 1,
+};
 
 export function clientLink(o: EndOptions = {}): ClientHandshake {
   return new ClientHandshake(linkParty(o, 1), {
-    belonging: o.belonging ?? BELONGING,
+    sessionIdentity: o.sessionIdentity ?? SESSION_IDENTITY,
     ...(o.resume === undefined ? {} : { resume: o.resume }),
     pads: o.pads ?? false,
     unixMs: () => o.unixMs ?? NOW,

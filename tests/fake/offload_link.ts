@@ -4,20 +4,26 @@ import { Gate } from "./pipe.ts";
 import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 
 /** As version 2 has it for super-packets. */
-const ROOM: PacketLayout = { header: 2, headroom: 16, tailroom: 0, trailer: 16, group: 16 * 1024 };
+const LAYOUT: PacketLayout = {
+  header: 2,
+  headroom: 16,
+  tailroom: 0,
+  trailer: 16,
+  group: 16 * 1024,
+};
 
 /** A link with super-packets whose other end is the test. */
 export class OffloadLink implements Link {
-  readonly room: PacketLayout;
+  readonly layout: PacketLayout;
   readonly offload: number;
   readonly sent: Parcel[] = [];
   readonly #queue: Parcel[][] = [];
   readonly #reader = new Gate();
   #end: { error: unknown } | null = null;
 
-  constructor(offload: number, room = ROOM) {
+  constructor(offload: number, layout = LAYOUT) {
     this.offload = offload;
-    this.room = room;
+    this.layout = layout;
   }
 
   send(batch: Packets): void {
@@ -25,7 +31,7 @@ export class OffloadLink implements Link {
     // It is the link's now, all of it.
     for (let i = 0; i < batch.count; i++) {
       const at = batch.offset[i]!;
-      batch.bytes.fill(0xdd, at - this.room.headroom, at + batch.length[i]!);
+      batch.bytes.fill(0xdd, at - this.layout.headroom, at + batch.length[i]!);
     }
   }
 

@@ -4,7 +4,7 @@ import { PacketQueue } from "../../src/app/tun/packet_queue.ts";
 import { SendQueue } from "../../src/app/tun/send_queue.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeLink } from "./link.ts";
-import { fill } from "./rooms.ts";
+import { fill } from "./layouts.ts";
 
 /** What has become of an offer. */
 export interface Offered {
@@ -40,7 +40,7 @@ export class OutboxWorld {
 
   #fill(packets: Uint8Array[]): Packets {
     if (this.#batch === null) throw new Error("The reader still waits");
-    return fill(this.#batch, this.link.room, packets);
+    return fill(this.#batch, this.link.layout, packets);
   }
 
   /** Reads these packets, and offers them. */

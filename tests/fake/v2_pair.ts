@@ -103,14 +103,16 @@ export function layOut(parcels: readonly Parcel[], before: (i: number) => number
 }
 
 /** A batch laid out as contract/packet.ts says of `Room`. */
-export function layOutAs(room: PacketLayout, parcels: readonly Parcel[]): Packets {
+export function layOutAs(layout: PacketLayout, parcels: readonly Parcel[]): Packets {
   let inGroup = Infinity; // bytes since the lead: the first packet begins a group
   return layOut(parcels, (i) => {
-    const previous = i === 0 ? 0 : room.headroom + parcels[i - 1]!.packet.length + room.tailroom;
+    const previous = i === 0
+      ? 0
+      : layout.headroom + parcels[i - 1]!.packet.length + layout.tailroom;
     inGroup += previous;
-    if (inGroup < room.group) return room.tailroom + room.headroom;
+    if (inGroup < layout.group) return layout.tailroom + layout.headroom;
     inGroup = 0;
-    return (i === 0 ? 0 : room.tailroom + room.trailer) + room.header + room.headroom;
+    return (i === 0 ? 0 : layout.tailroom + layout.trailer) + layout.header + layout.headroom;
   });
 }
 

@@ -21,7 +21,7 @@ import {
   readServerKeyMessage,
   readServerSetup,
 } from "../../src/core/link/v2/setup.ts";
-import { BELONGING, OFFER } from "../fake/link_session.ts";
+import { OFFER, SESSION_IDENTITY } from "../fake/link_session.ts";
 
 fc.configureGlobal({ seed: 4 });
 
@@ -35,11 +35,11 @@ const MESSAGES: [Uint8Array, (bytes: Uint8Array) => unknown][] = [
     packClientKeyMessage({ publicKey: new Uint8Array(32), cipher: "aes-256-gcm" }),
     readClientKeyMessage,
   ],
-  [packClientSetup({ ...OFFER, ...BELONGING }), readClientSetup],
+  [packClientSetup({ ...OFFER, ...SESSION_IDENTITY }), readClientSetup],
   [
     packClientSetup({
       ...OFFER,
-      ...BELONGING,
+      ...SESSION_IDENTITY,
       identity: { id: new Uint8Array(16), name: "laptop", wishes: [parseCidr("10.9.0.2/24")] },
     }),
     readClientSetup,

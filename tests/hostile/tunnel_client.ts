@@ -42,7 +42,7 @@ export async function joinTunnel(
   };
   const conn = await Deno.connect({ hostname, port });
   const handshake = new ClientHandshake(linkParty(secrets, 0), {
-    belonging: { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 },
+    sessionIdentity: { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 },
     pads: false,
     unixMs: Date.now,
   });

@@ -3,7 +3,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../../src/base/packets.ts";
 import type { Device, Packets } from "../../src/contract/packet.ts";
-import { ROOMS } from "../fake/rooms.ts";
+import { LAYOUTS } from "../fake/layouts.ts";
 import { later } from "./stream_net.ts";
 import { readBatch } from "./waiting.ts";
 
@@ -23,7 +23,7 @@ export interface DeviceWorld extends AsyncDisposable {
 
 type Register = (name: string, run: () => Promise<void>) => void;
 
-const ROOM = ROOMS["version 1"]!;
+const LAYOUT = LAYOUTS["version 1"]!;
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -51,7 +51,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 
 /** A batch with room for that many packets of any size. */
 const roomFor = (packets: number) =>
-  makePackets(ROOM.header + packets * (ROOM.headroom + MAX_PACKET + ROOM.tailroom));
+  makePackets(LAYOUT.header + packets * (LAYOUT.headroom + MAX_PACKET + LAYOUT.tailroom));
 
 /** What every Device keeps to (contract/packet.ts). */
 export function deviceSuite(
@@ -69,15 +69,15 @@ export function deviceSuite(
   check("a packet of the machine's is read whole, with room before it", async (world) => {
     await world.send(utf8("into the tunnel"));
     const batch = roomFor(4);
-    equal(await readBatch(world.device, batch, ROOM), 1);
+    equal(await readBatch(world.device, batch, LAYOUT), 1);
     equal(batch.count, 1);
-    equal(batch.offset[0], ROOM.header + ROOM.headroom);
+    equal(batch.offset[0], LAYOUT.header + LAYOUT.headroom);
     ok(text(all(batch)[0]!).endsWith("into the tunnel"));
   });
 
   check("a read that waits gets what comes", async (world) => {
     const batch = roomFor(1);
-    const reading = later(() => readBatch(world.device, batch, ROOM));
+    const reading = later(() => readBatch(world.device, batch, LAYOUT));
     await world.pause(20);
     await world.send(utf8("at last"));
     equal(await reading, 1);
@@ -88,31 +88,31 @@ export function deviceSuite(
     const sizes = [1, 700, 3, 1300, 64];
     for (const size of sizes) await world.send(new Uint8Array(size).fill(size));
     const batch = roomFor(8);
-    equal(await readBatch(world.device, batch, ROOM), sizes.length);
+    equal(await readBatch(world.device, batch, LAYOUT), sizes.length);
     all(batch).forEach((packet, i) => {
       deepEqual(packet.subarray(-sizes[i]!), new Uint8Array(sizes[i]!).fill(sizes[i]!));
     });
-    for (let i = 0, at = ROOM.header + ROOM.headroom; i < sizes.length; i++) {
+    for (let i = 0, at = LAYOUT.header + LAYOUT.headroom; i < sizes.length; i++) {
       equal(batch.offset[i], at);
-      at += batch.length[i]! + ROOM.tailroom + ROOM.headroom;
+      at += batch.length[i]! + LAYOUT.tailroom + LAYOUT.headroom;
     }
   });
 
   check(
     "a group that is full is followed by trailer and header, then by the next",
     async (world) => {
-      const room = { header: 8, headroom: 5, tailroom: 0, trailer: 16, group: 1000 };
+      const layout = { header: 8, headroom: 5, tailroom: 0, trailer: 16, group: 1000 };
       for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
       const batch = makePackets(4 * MAX_PACKET);
-      equal(await readBatch(world.device, batch, room), 5);
-      let group = room.header;
+      equal(await readBatch(world.device, batch, layout), 5);
+      let group = layout.header;
       let at = group;
       for (let i = 0; i < 5; i++) {
-        equal(batch.offset[i], at + room.headroom, `packet ${i}`);
-        at += room.headroom + batch.length[i]!;
-        if (at - group >= room.group) group = at += room.trailer + room.header;
+        equal(batch.offset[i], at + layout.headroom, `packet ${i}`);
+        at += layout.headroom + batch.length[i]!;
+        if (at - group >= layout.group) group = at += layout.trailer + layout.header;
       }
-      equal(group > room.header, true);
+      equal(group > layout.header, true);
     },
   );
 
@@ -121,7 +121,7 @@ export function deviceSuite(
     const batch = roomFor(1);
     const got: Uint8Array[] = [];
     while (got.length < 3) {
-      await readBatch(world.device, batch, ROOM);
+      await readBatch(world.device, batch, LAYOUT);
       got.push(...all(batch));
     }
     deepEqual(got.map((packet) => /(one|two|three)$/.exec(text(packet))?.[0]), [
@@ -135,8 +135,8 @@ export function deviceSuite(
     const most = BATCH_PACKETS + 20;
     for (let i = 0; i < most; i++) await world.send(utf8(`number ${i}.`));
     const batch = roomFor(8);
-    equal(await readBatch(world.device, batch, ROOM), BATCH_PACKETS);
-    equal(await readBatch(world.device, batch, ROOM), most - BATCH_PACKETS);
+    equal(await readBatch(world.device, batch, LAYOUT), BATCH_PACKETS);
+    equal(await readBatch(world.device, batch, LAYOUT), most - BATCH_PACKETS);
     ok(text(all(batch).at(-1)!).endsWith(`number ${most - 1}.`));
   });
 
@@ -179,14 +179,14 @@ export function deviceSuite(
     equal(world.device.drain(), 0);
     await world.send(utf8("fresh"));
     const batch = roomFor(1);
-    equal(await readBatch(world.device, batch, ROOM), 1);
+    equal(await readBatch(world.device, batch, LAYOUT), 1);
     ok(text(all(batch)[0]!).endsWith("fresh"));
   });
 
   check("an abort ends a pending read and all later calls with its reason", async (world) => {
     const reason = new Error("asked to stop");
     const isReason = (error: unknown) => error === reason;
-    const reading = rejects(later(() => readBatch(world.device, roomFor(1), ROOM)), isReason);
+    const reading = rejects(later(() => readBatch(world.device, roomFor(1), LAYOUT)), isReason);
     await world.pause(10);
     world.stop.abort(reason);
     await reading;
@@ -196,7 +196,7 @@ export function deviceSuite(
 
   check("a closed device is over: pending and later calls say so", async (world) => {
     const isLost = (error: unknown) => error instanceof TtunError && error.kind === "lost";
-    const reading = rejects(later(() => readBatch(world.device, roomFor(1), ROOM)), isLost);
+    const reading = rejects(later(() => readBatch(world.device, roomFor(1), LAYOUT)), isLost);
     await world.pause(10);
     await world.device[Symbol.asyncDispose]();
     await reading;
@@ -209,7 +209,7 @@ async function isOver(
   { device, packet }: DeviceWorld,
   why: (error: unknown) => boolean,
 ): Promise<void> {
-  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), why);
+  await rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), why);
   await rejects(later(() => device.writeBatch(batchOf(packet(utf8("x"))))), why);
   await rejects(later(() => device.drain()), why);
 }

@@ -11,10 +11,10 @@ import {
 export async function readBatch(
   device: Device,
   into: Packets,
-  room: PacketLayout,
+  layout: PacketLayout,
 ): Promise<number> {
   for (;;) {
-    const count = device.readNow(into, room);
+    const count = device.readNow(into, layout);
     if (count > 0) return count;
     await new Promise<void>((resolve) => device.onReadable(resolve));
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { forgetful, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { forgetful, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
@@ -13,7 +13,7 @@ const GONE = new TtunError("lost", "the client has reset");
 
 for (const wire of ["v1", "v2"] as const) {
   Deno.test(`keys of a ${wire} client that is gone before it is let in are given back`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const { log } = keptLog(world.clock);
     const { pump } = world.server();
     const party = () => {
@@ -43,7 +43,7 @@ for (const wire of ["v1", "v2"] as const) {
 }
 
 Deno.test("a client gets in though the memory of hellos is full, and its own stays used", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { log } = keptLog(world.clock);
   const { pump } = world.server();
   const { secrets, clock } = world.common({ wire: "v2" }, pump, log, new AbortController().signal);

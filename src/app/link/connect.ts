@@ -101,7 +101,7 @@ class Meeting {
   async #runV2(only: boolean): Promise<PeerLink> {
     const { secrets, clock, instance, identity, memory, device } = this.#o;
     using handshake = new ClientHandshake(linkParty(secrets, device.takes), {
-      belonging: {
+      sessionIdentity: {
         instance,
         session: secrets.rng(ID_SIZE),
         carrier: 1,

@@ -34,7 +34,7 @@ Deno.test("after packets without an answer for a second the peer is asked once, 
   await using t = watched();
   await t.clock.advance(4_000);
   assert.equal(t.pings(), 1, "the first, for the round trip");
-  await t.far.send(layOutAs(t.far.room, [PACKET]));
+  await t.far.send(layOutAs(t.far.layout, [PACKET]));
   t.near.recvNow(makePackets(0));
   await t.clock.advance(900);
   const before = t.pings();
@@ -50,7 +50,7 @@ Deno.test("a ping is unanswered when nothing comes for a while, until something 
   assert.equal(t.near.isUnanswered, false);
   await t.clock.advance(1);
   assert.equal(t.near.isUnanswered, true);
-  await t.far.send(layOutAs(t.far.room, [PACKET]));
+  await t.far.send(layOutAs(t.far.layout, [PACKET]));
   await t.clock.advance(1);
   t.near.recvNow(makePackets(0));
   assert.equal(t.near.isUnanswered, false);

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { FakePaths } from "../../../tests/fake/paths.ts";
-import { errorOf, SERVER_HOST, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, SERVER_HOST, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/stream.ts";
 
 const CLIENT_HOST = "192.0.2.2";
 
 /** A client whose dials are noted, and its ways. */
-function setUp(world: VpnWorld, o: Partial<Parameters<VpnWorld["client"]>[0]> = {}) {
+function setUp(world: TunWorld, o: Partial<Parameters<TunWorld["client"]>[0]> = {}) {
   const paths = new FakePaths();
   const times: number[] = [];
   const inner = world.net.dialer(CLIENT_HOST);
@@ -23,7 +23,7 @@ function setUp(world: VpnWorld, o: Partial<Parameters<VpnWorld["client"]>[0]> = 
 }
 
 Deno.test("a way that appears ends the pause at once, and the pauses begin anew", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { paths, times, sessions } = setUp(world);
   paths.way = null;
   while (times.length < 6) await world.clock.advance(100);
@@ -40,7 +40,7 @@ Deno.test("a way that appears ends the pause at once, and the pauses begin anew"
 });
 
 Deno.test("a pause is not cut short by what leaves the way as it was, or takes it away", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { paths, times } = setUp(world);
   while (times.length < 5) await world.clock.advance(100);
   paths.change();
@@ -54,7 +54,7 @@ Deno.test("a pause is not cut short by what leaves the way as it was, or takes i
 });
 
 Deno.test("a way that changes while an attempt fails is not waited for", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { paths, times, sessions } = setUp(world, {
     dialer: {
       dial: (to, o) => {
@@ -71,7 +71,7 @@ Deno.test("a way that changes while an attempt fails is not waited for", async (
 });
 
 Deno.test("an attempt that waits on the old way is given up for the new one", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const cable = world.net.cable(SERVER_HOST);
   cable.pull();
@@ -89,7 +89,7 @@ Deno.test("a session whose source address or whose way is gone is replaced at on
     [{ way: "dev eth1" }, /the way there was dev eth0 and is dev eth1/],
   ];
   for (const [change, words] of changes) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     world.server({ wire: "v2" });
     const { paths, client, sessions } = setUp(world);
     await world.clock.advance(5_000);
@@ -102,7 +102,7 @@ Deno.test("a session whose source address or whose way is gone is replaced at on
 });
 
 Deno.test("what leaves the way as it was does not touch the session, and is not asked about", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const { paths, sessions } = setUp(world);
   await world.clock.advance(1_000);
@@ -114,7 +114,7 @@ Deno.test("what leaves the way as it was does not touch the session, and is not 
 });
 
 Deno.test("a session of Multipath TCP finds other ways itself, and is only asked whether it lives", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const inner = world.net.dialer(CLIENT_HOST);
   const dialer: Dialer = {
@@ -135,7 +135,7 @@ Deno.test("a session of Multipath TCP finds other ways itself, and is only asked
 });
 
 Deno.test("where ways are only guessed at, another one is no reason to leave a session", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const { paths, sessions } = setUp(world);
   paths.isExact = false;
@@ -150,7 +150,7 @@ Deno.test("where ways are only guessed at, another one is no reason to leave a s
 
 Deno.test("after an outage a session that answers goes on, one that does not is replaced in half a second", async () => {
   for (const lives of [true, false]) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     world.server({ wire: "v2" });
     const hosts = ["192.0.2.3", CLIENT_HOST]; // of the first attempt and of the second
     const dialer: Dialer = { dial: (to, o) => world.net.dialer(hosts.shift()!).dial(to, o) };
@@ -172,7 +172,7 @@ Deno.test("after an outage a session that answers goes on, one that does not is 
 });
 
 Deno.test("a client that has moved dials the address that it knows, without a question", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   let asked = 0;
   const resolver = { resolve: () => Promise.resolve(++asked > 0 ? [SERVER_HOST] : []) };
@@ -184,7 +184,7 @@ Deno.test("a client that has moved dials the address that it knows, without a qu
 });
 
 Deno.test("addresses that somebody has asked for are dialled first, and kept when nobody answers", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const resolver = { resolve: () => Promise.reject(new TtunError("name", "No name server")) };
   const { sessions } = setUp(world, { resolver, addresses: [SERVER_HOST] });
@@ -197,7 +197,7 @@ Deno.test("addresses that somebody has asked for are dialled first, and kept whe
 });
 
 Deno.test("a way that cannot be opened is the attempt's failure, with its words", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const { paths, client, times } = setUp(world, { retries: 0 });
   paths.onOpen = () => {
@@ -209,7 +209,7 @@ Deno.test("a way that cannot be opened is the attempt's failure, with its words"
 });
 
 Deno.test("an IPv4 address that is written as one of IPv6 is opened, dialled and forgotten as IPv4", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const dialled: string[] = [];
   const inner = world.net.dialer(CLIENT_HOST);

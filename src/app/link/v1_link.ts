@@ -13,7 +13,7 @@ import { WriteMutex } from "../loop/write_mutex.ts";
  * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
  * wants room for its own header before the first packet too.
  */
-export const V1_ROOM: PacketLayout = {
+export const V1_LAYOUT: PacketLayout = {
   header: 8,
   headroom: HEADER,
   tailroom: TAG_SIZE,
@@ -23,7 +23,7 @@ export const V1_ROOM: PacketLayout = {
 
 /** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
 export class V1Link implements Link {
-  readonly room = V1_ROOM;
+  readonly layout = V1_LAYOUT;
   readonly offload = Offload.none;
   readonly stream: Stream;
   readonly #session: Session;

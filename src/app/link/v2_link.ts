@@ -79,7 +79,7 @@ function offered({ capabilities }: LinkSession["peer"]): number {
 
 /** A stream after version 2's handshake as a link of packets, many to a record. Owns both. */
 export class V2Link implements Link {
-  readonly room: PacketLayout;
+  readonly layout: PacketLayout;
   readonly offload: number;
   readonly stream: Stream;
   /** Records that have opened. Each is a sign of life. */
@@ -131,7 +131,7 @@ export class V2Link implements Link {
     this.#onSegmentSize = o.onSegmentSize ?? (() => {});
     this.lastArrival = this.lastSent = this.#sealedSince = o.clock.now();
     this.offload = o.device.takes === Offload.none ? Offload.none : offered(session.peer);
-    this.room = {
+    this.layout = {
       header: RECORD_HEADER,
       headroom: headerSize(o.device, this.offload),
       tailroom: 0,
@@ -232,7 +232,7 @@ export class V2Link implements Link {
   /** Seals packets as records for as long as these lie one behind the other; writes them as one. */
   #sendFrom(batch: Packets, first: number, hasNewKeys = false): MaybePromise<void> {
     const { bytes, offset } = batch;
-    const { headroom } = this.room;
+    const { headroom } = this.layout;
     const recordAt = (i: number) => offset[i]! - headroom - RECORD_HEADER;
     for (let i = first; i < batch.count;) {
       const start = recordAt(i);
@@ -268,7 +268,7 @@ export class V2Link implements Link {
 
   /** Up to which packet those from `first` on lie one behind the other and fit into one record. */
   #packetsOfRecord({ count, offset, length }: Packets, first: number): number {
-    const { headroom, group } = this.room;
+    const { headroom, group } = this.layout;
     const from = offset[first]! - headroom;
     let i = first;
     let end = from;
@@ -284,7 +284,7 @@ export class V2Link implements Link {
     first: number,
     next: number,
   ): void {
-    const { headroom } = this.room;
+    const { headroom } = this.layout;
     for (let i = first; i < next; i++) {
       const at = offset[i]!;
       if (this.offload === Offload.none) writePacketHeader(bytes, at, length[i]!, headroom);

@@ -32,7 +32,7 @@ async function textsOf(
   some: Parcel[],
 ): Promise<string[]> {
   const pair = v2Pair({ near, far });
-  await pair.near.send(layOutAs(pair.near.room, some));
+  await pair.near.send(layOutAs(pair.near.layout, some));
   return recordsIn(pair.sessions.far.opener, await drain(pair.stream));
 }
 
@@ -64,13 +64,13 @@ Deno.test("to one that takes none, packets are frame 01, behind fillers where a 
   ]);
 });
 
-Deno.test("a link's room holds its frames, and a device's header before every packet", () => {
+Deno.test("a link's layout holds its frames, and a device's header before every packet", () => {
   const ends = [ABLE, { ...ABLE, takes: Offload.udp }, UNABLE, BARE];
   for (const near of ends) {
     for (const far of ends) {
-      const { near: { room, offload } } = v2Pair({ near, far });
-      assert.deepEqual([room.header, room.tailroom, room.trailer], [2, 0, 16]);
-      assert(room.headroom >= near.headroom);
+      const { near: { layout, offload } } = v2Pair({ near, far });
+      assert.deepEqual([layout.header, layout.tailroom, layout.trailer], [2, 0, 16]);
+      assert(layout.headroom >= near.headroom);
       // What the peer takes; nothing where it would not say so had it not been offered the same.
       assert.equal(offload, near.takes === 0 ? 0 : far.takes);
     }
@@ -80,7 +80,7 @@ Deno.test("a link's room holds its frames, and a device's header before every pa
 Deno.test("a record ends once it has 16 KB, however close the packets lie", async () => {
   for (const near of [ABLE, UNABLE, BARE]) {
     const pair = v2Pair({ near });
-    const { header, headroom } = pair.near.room;
+    const { header, headroom } = pair.near.layout;
     const all = Array.from({ length: 40 }, (): Parcel => ({
       packet: RANDOM.subarray(0, 1280),
       header: null,
@@ -119,7 +119,7 @@ Deno.test("a packet that is longer than the device's MTU was does not break the 
     packet: RANDOM.subarray(0, length),
     header: null,
   })) as [Parcel, Parcel];
-  const found = await carry(pair, [layOutAs(pair.near.room, [long, usual])]);
+  const found = await carry(pair, [layOutAs(pair.near.layout, [long, usual])]);
   assert.deepEqual(found.filter(({ packet }) => packet.length !== 17_000), [usual]);
 });
 
@@ -128,7 +128,7 @@ Deno.test("every link carries the longest packet that a pump lets through", asyn
   for (const near of [ABLE, UNABLE, { ...BARE, mtu: LONGEST_PACKET }]) {
     for (const far of [ABLE, UNABLE]) {
       const pair = v2Pair({ near, far });
-      const found = await carry(pair, [layOutAs(pair.near.room, [longest])]);
+      const found = await carry(pair, [layOutAs(pair.near.layout, [longest])]);
       const said = `${near.headroom} bytes for headers, ${pair.near.offload} is taken`;
       assert.deepEqual(found.map(({ packet }) => packet.length), [LONGEST_PACKET], said);
       assert.deepEqual(found[0]!.packet, longest.packet);
@@ -189,13 +189,13 @@ Deno.test("what carries packets is no flood: fillers before many, two pieces of 
     () => ({ packet: RANDOM.subarray(0, 52), header: null }),
   );
   const acks = v2Pair({ near: ABLE, far: UNABLE });
-  const batches = Array.from({ length: 600 }, () => layOutAs(acks.near.room, many));
+  const batches = Array.from({ length: 600 }, () => layOutAs(acks.near.layout, many));
   assert.equal((await carry(acks, batches)).length, 76_800);
 
   const long = { packet: RANDOM.subarray(0, 65_524), header };
   const pieces = v2Pair();
   const sending = (async () => {
-    for (let i = 0; i < 700; i++) await pieces.near.send(layOutAs(pieces.near.room, [long]));
+    for (let i = 0; i < 700; i++) await pieces.near.send(layOutAs(pieces.near.layout, [long]));
     await pieces.near.stream.closeWrite();
   })();
   assert.equal((await receiveAll(pieces.far)).length, 700);

@@ -49,7 +49,7 @@ for (const length of [FITS, FITS + 1, 65_535, LONGEST]) {
     for (const header of [HEADER, null]) {
       const pair = v2Pair();
       const one = parcel(length, header);
-      await pair.near.send(layOutAs(pair.near.room, [one]));
+      await pair.near.send(layOutAs(pair.near.layout, [one]));
       assert.equal(pair.writes.length, 1);
       const texts = recordsIn(pair.sessions.far.opener, await drain(pair.stream));
       const said = header ?? ZEROS;
@@ -67,7 +67,7 @@ for (const length of [FITS, FITS + 1, 65_535, LONGEST]) {
     for (const capacity of [17, 5_000, 66_000, 2 ** 20]) {
       for (const records of capacity === 17 ? [2] : [1, 2, 3, Infinity]) {
         const pair = v2Pair({ capacity, rekey: everyRecords(records) });
-        const batches = [all, all].map((one) => layOutAs(pair.near.room, one));
+        const batches = [all, all].map((one) => layOutAs(pair.near.layout, one));
         const found = await carry(pair, batches);
         const sizes = [...all, ...all].map((one) => one.packet.length);
         assert.deepEqual(found.map((one) => one.packet.length), sizes);
@@ -80,7 +80,7 @@ for (const length of [FITS, FITS + 1, 65_535, LONGEST]) {
 Deno.test("a packet that goes in pieces is not changed, nor are those behind it while it waits", async () => {
   const pair = v2Pair({ capacity: 1_000 });
   const all = [parcel(LONGEST), parcel(100)];
-  const batch = layOutAs(pair.near.room, all);
+  const batch = layOutAs(pair.near.layout, all);
   const right = batch.bytes.slice();
   const sending = pair.near.send(batch);
   assert(sending instanceof Promise);
@@ -106,7 +106,7 @@ Deno.test("keys change before their time is up, pieces or not", async () => {
       newKeys();
     };
     for (const size of sizes) {
-      await pair.near.send(layOutAs(pair.near.room, [parcel(size)]));
+      await pair.near.send(layOutAs(pair.near.layout, [parcel(size)]));
       bytes += size;
       assert(sealer.counter < rekey.records && bytes <= rekey.bytes, `${size} bytes`);
     }

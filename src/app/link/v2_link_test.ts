@@ -59,12 +59,12 @@ const capacity = fc.constantFrom(700, 5_000, 40_000, 256 * 1024);
 const rekey = fc.option(fc.constantFrom(1, 2, 3).map(everyRecords), { nil: undefined });
 
 for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
-  Deno.test(`batches laid out as room says arrive whole and in order: ${name}`, async () => {
+  Deno.test(`batches laid out as the link asks arrive whole and in order: ${name}`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(parcels, { maxLength: 3 }), capacity, rekey, async (some, c, r) => {
         const pair = v2Pair({ near, far, capacity: c, ...(r && { rekey: r }) });
         const all = some.map((one) => fitting(one, pair.near, longest));
-        const found = await carry(pair, all.map((one) => layOutAs(pair.near.room, one)));
+        const found = await carry(pair, all.map((one) => layOutAs(pair.near.layout, one)));
         assert.deepEqual(found, arriving(all.flat()));
       }),
       { numRuns: 25 },
@@ -83,7 +83,7 @@ for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
       fc.asyncProperty(parcels, spacing, capacity, rekey, async (some, gap, c, r) => {
         const pair = v2Pair({ near, far, capacity: c, ...(r && { rekey: r }) });
         const all = fitting(some, pair.near, longest);
-        const { header, headroom } = pair.near.room;
+        const { header, headroom } = pair.near.layout;
         const before = (i: number) => i === 0 ? header + headroom : gap(i, near.headroom, headroom);
         const found = await carry(pair, [layOut(all, before)]);
         assert.deepEqual(found, arriving(all));
@@ -92,12 +92,12 @@ for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
     );
   });
 
-  Deno.test(`a batch laid out as room says goes out in one write: ${name}`, async () => {
+  Deno.test(`a batch laid out as the link asks goes out in one write: ${name}`, async () => {
     const sizes = [40, 1280, 0, 1, 9000, 9000, 9000, 16_383, 16_383, 5, 1280, 40_000, 60_000, 7];
     const some = sizes.map((length): [number, number, null] => [length, 7 * length % 999, null]);
     const pair = v2Pair({ near, far });
     const all = fitting(some, pair.near, longest);
-    const batch = layOutAs(pair.near.room, all);
+    const batch = layOutAs(pair.near.layout, all);
     assert.equal(pair.near.send(batch), undefined);
     assert.equal(pair.writes.length, 1);
     assert.equal(pair.writes[0]!.buffer, batch.bytes.buffer, "where it lies");
@@ -177,7 +177,9 @@ Deno.test("keys that are due for every record, over writes that all wait, are ch
   for (const [i, rekey] of limits.entries()) {
     const pair = v2Pair({ capacity: 5, rekey });
     let isSent = false;
-    void Promise.resolve(pair.near.send(layOutAs(pair.near.room, some))).then(() => isSent = true);
+    void Promise.resolve(pair.near.send(layOutAs(pair.near.layout, some))).then(() =>
+      isSent = true
+    );
     const into = new Uint8Array(5);
     for (let reads = 0; reads < 500 && !isSent; reads++) {
       await pair.stream.read(into);

@@ -75,7 +75,7 @@ async function sentOf(c: Case): Promise<Uint8Array> {
   const [near, far] = memoryPair();
   const link = linkOf(c, near);
   const all = c.offload ? parcelsOf(c) : parcelsOf(c).map((one) => ({ ...one, header: null }));
-  await link.send(layOutAs(link.room, all));
+  await link.send(layOutAs(link.layout, all));
   return await drain(far);
 }
 

@@ -50,7 +50,7 @@ export interface SessionFacts {
   readonly signal: AbortSignal;
 }
 
-export interface VpnClientOptions {
+export interface TunClientOptions {
   server: HostPort;
   dialer: Dialer;
   resolver: Resolver;
@@ -83,15 +83,15 @@ export interface VpnClientOptions {
  * Keeps a session with the server: tries again after every failure, for as long as it may.
  * @throws the last failure when the retries are used up, or what ends the device
  */
-export async function runVpnClient(o: VpnClientOptions): Promise<void> {
+export async function runTunClient(o: TunClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => o.pump.run(signal));
-    tasks.spawn(() => new VpnClient({ ...o, signal: tasks.signal }).run());
+    tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
   });
 }
 
-class VpnClient {
-  readonly #o: VpnClientOptions;
+class TunClient {
+  readonly #o: TunClientOptions;
   readonly #tuner: Tuner;
   readonly #dialer: SizedDialer;
   readonly #backoff = new Backoff();
@@ -99,7 +99,7 @@ class VpnClient {
   /** Connections with a damaged record, the oldest first. */
   readonly #silent = new Set<Stream>();
 
-  constructor(o: VpnClientOptions) {
+  constructor(o: TunClientOptions) {
     const { addresses = [], server: { host } } = o;
     this.#dialer = new SizedDialer(o.dialer, o.clock);
     this.#paths = new ServerPaths(o.paths, o.clock, addresses);

@@ -1,12 +1,18 @@
 import assert from "node:assert/strict";
-import { errorOf, ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import {
+  errorOf,
+  ipPacket,
+  SERVER_HOST,
+  SERVER_PORT,
+  TunWorld,
+} from "../../../tests/fake/tun_programs.ts";
 import { NameError, TtunError } from "../../base/errors.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 
 const never = new AbortController().signal;
 
 /** A dialer that notes when it is asked. */
-function watched(world: VpnWorld, host = "192.0.2.2"): { dialer: Dialer; times: number[] } {
+function watched(world: TunWorld, host = "192.0.2.2"): { dialer: Dialer; times: number[] } {
   const times: number[] = [];
   const inner = world.net.dialer(host);
   const dialer: Dialer = {
@@ -19,7 +25,7 @@ function watched(world: VpnWorld, host = "192.0.2.2"): { dialer: Dialer; times: 
 }
 
 /** What stands in for a server: does with each connection as it is told. */
-function fakeServer(world: VpnWorld, serve: (stream: Stream) => Promise<void> | void): Disposable {
+function fakeServer(world: TunWorld, serve: (stream: Stream) => Promise<void> | void): Disposable {
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: SERVER_PORT }, { signal: stop.signal });
   (async () => {
@@ -46,7 +52,7 @@ function assertPauses(times: number[], wanted: number[]): void {
 }
 
 Deno.test("without a server the client tries again after 1, 2, 4 … 30 s, less up to a quarter", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { dialer, times } = watched(world);
   const client = world.client({ dialer });
   while (times.length < 9) await world.clock.advance(100);
@@ -59,7 +65,7 @@ Deno.test("without a server the client tries again after 1, 2, 4 … 30 s, less 
 });
 
 Deno.test("the log tells the pause that is really made", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { dialer, times } = watched(world);
   const client = world.client({ dialer });
   while (times.length < 3) await world.clock.advance(100);
@@ -72,7 +78,7 @@ Deno.test("the log tells the pause that is really made", async () => {
 
 Deno.test("after a session longer than 60 s the pauses begin with 1 s again, else they go on", async () => {
   for (const [seconds, wanted] of [[61, 1_000], [59, 8_000]] as const) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const { dialer, times } = watched(world);
     const client = world.client({ dialer });
     while (times.length < 3) await world.clock.advance(100);
@@ -87,7 +93,7 @@ Deno.test("after a session longer than 60 s the pauses begin with 1 s again, els
 });
 
 Deno.test("with no retries one attempt is all, and its failure is the client's", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { dialer, times } = watched(world);
   const client = world.client({ dialer, retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
@@ -95,7 +101,7 @@ Deno.test("with no retries one attempt is all, and its failure is the client's",
 });
 
 Deno.test("three retries are four attempts, and the last failure is thrown", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { dialer, times } = watched(world);
   const client = world.client({ dialer, retries: 3 });
   assert.equal(errorOf(await world.clock.until(client.ended)).kind, "unreachable");
@@ -103,7 +109,7 @@ Deno.test("three retries are four attempts, and the last failure is thrown", asy
 });
 
 Deno.test("retries count failures in a row: a session begins the count anew", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { dialer, times } = watched(world);
   const client = world.client({ dialer, retries: 2 });
   while (times.length < 2) await world.clock.advance(100);
@@ -115,7 +121,7 @@ Deno.test("retries count failures in a row: a session begins the count anew", as
 });
 
 Deno.test("the name is resolved anew for each attempt", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const asked: string[] = [];
   const resolver = {
@@ -138,7 +144,7 @@ Deno.test("the name is resolved anew for each attempt", async () => {
 });
 
 Deno.test("when name servers go dark, the client comes back by the server's last address", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   let isDark = false;
   const resolver = {
     resolve: (_host: string, { signal }: { signal: AbortSignal }) =>
@@ -167,7 +173,7 @@ Deno.test("when name servers go dark, the client comes back by the server's last
 });
 
 Deno.test("name servers that were never there are told after 10 s, and nothing else is blamed", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const resolver = {
     resolve: (_host: string, { signal }: { signal: AbortSignal }) =>
       new Promise<string[]>((_, reject) => {
@@ -182,7 +188,7 @@ Deno.test("name servers that were never there are told after 10 s, and nothing e
 });
 
 Deno.test("a name that does not resolve is that failure", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const unknown = new TtunError("name", "Cannot resolve it");
   const resolver = { resolve: () => Promise.reject(unknown) };
   const client = world.client({ resolver, retries: 0 });
@@ -190,7 +196,7 @@ Deno.test("a name that does not resolve is that failure", async () => {
 });
 
 Deno.test("a server that cannot be reached is a time-out after 10 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   world.net.cable(SERVER_HOST).pull();
   const client = world.client({ retries: 0 });
@@ -200,7 +206,7 @@ Deno.test("a server that cannot be reached is a time-out after 10 s", async () =
 });
 
 Deno.test("a server that never answers is a time-out after 10 s, and is hung up on", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const taken: Stream[] = [];
   using _server = fakeServer(world, (stream) => void taken.push(stream));
   const client = world.client({ retries: 0 });
@@ -214,7 +220,7 @@ Deno.test("a server that never answers is a time-out after 10 s, and is hung up 
 });
 
 Deno.test("a server that answers, and then says nothing to the proof for 10 s, has another key", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   using _server = fakeServer(world, (stream) => stream.write(new Uint8Array(16)));
   const client = world.client({ retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
@@ -225,7 +231,7 @@ Deno.test("a server that answers, and then says nothing to the proof for 10 s, h
 
 Deno.test("a server that closes without an answer is told of as none of ttun's", async () => {
   for (const hangUp of [closed, reset]) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     using _server = fakeServer(world, hangUp);
     const client = world.client({ retries: 0 });
     const error = errorOf(await world.clock.until(client.ended));
@@ -252,7 +258,7 @@ for (
 ) {
   for (const hangUp of [closed, reset]) {
     Deno.test(`a server that has the client's proof and is ${hangUp.name} ${when} means: ${kind}`, async () => {
-      await using world = new VpnWorld();
+      await using world = new TunWorld();
       using _server = fakeServer(world, async (stream) => {
         await stream.write(new Uint8Array(16));
         await readExactly(stream, 16 + 26);
@@ -268,7 +274,7 @@ for (
 
 Deno.test("over a slow path the end of a server that rejects the proof comes late, and is no busy one", async () => {
   for (const [end, kind] of [[3_100, "auth"], [5_500, "busy"]] as const) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const pause = (ms: number) => new Promise<void>((wake) => world.clock.after(ms, wake));
     using _server = fakeServer(world, async (stream) => {
       await pause(3_000);
@@ -289,7 +295,7 @@ Deno.test("a server that sends junk for its proof is refused, and no packet goes
     [[0, 3], "protocol"],
   ];
   for (const [bytes, kind] of junk) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     let received = 0;
     using _server = fakeServer(world, async (stream) => {
       await stream.write(Uint8Array.from([...new Uint8Array(16), ...bytes]));
@@ -304,7 +310,7 @@ Deno.test("a server that sends junk for its proof is refused, and no packet goes
 });
 
 Deno.test("the first address is tried first, the next one where that is silent", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   world.net.cable("203.0.113.1").pull();
   const resolver = { resolve: () => Promise.resolve(["203.0.113.1", SERVER_HOST]) };
@@ -316,7 +322,7 @@ Deno.test("the first address is tried first, the next one where that is silent",
 });
 
 Deno.test("a client that is stopped ends cleanly, wherever it is", async () => {
-  const places: Record<string, (world: VpnWorld) => void> = {
+  const places: Record<string, (world: TunWorld) => void> = {
     "it dials": (world) => world.net.cable(SERVER_HOST).pull(),
     "it waits for the next attempt": () => {},
     "it waits for the server's answer": (world) => {
@@ -325,7 +331,7 @@ Deno.test("a client that is stopped ends cleanly, wherever it is", async () => {
     "it is connected": (world) => void world.server(),
   };
   for (const [name, prepare] of Object.entries(places)) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     prepare(world);
     const client = world.client();
     await world.clock.advance(300);
@@ -338,7 +344,7 @@ Deno.test("a client that is stopped ends cleanly, wherever it is", async () => {
 });
 
 Deno.test("a client that was turned away comes back when its time has come", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const first = world.client({ host: "192.0.2.11" });
   await world.clock.settle();

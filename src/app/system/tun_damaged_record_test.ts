@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import type { Dialer, Stream } from "../../contract/stream.ts";
 
 /** A client's first connection, in the hands of somebody on its way. */
@@ -13,7 +13,7 @@ class Tapped {
   sent = 0;
   dials = 0;
 
-  constructor(world: VpnWorld, host: string) {
+  constructor(world: TunWorld, host: string) {
     const inner = world.net.dialer(host);
     this.dialer = {
       dial: async (to, o) => {
@@ -59,7 +59,7 @@ for (const [what, damage] of DAMAGE) {
   Deno.test(`a client's record damaged in ${what}: the server is silent, and ends by chance`, async () => {
     const ends = new Set<number>();
     for (let round = 0; round < 4; round++) {
-      await using world = new VpnWorld();
+      await using world = new TunWorld();
       const server = world.server({ wire: "v2" });
       // Connections that draw some of the server's random numbers before.
       for (let i = 0; i < round; i++) {
@@ -99,7 +99,7 @@ for (const [what, damage] of DAMAGE) {
 }
 
 Deno.test("the place of a damaged session is free at once, and its client back by itself", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const tapped = new Tapped(world, "192.0.2.7");
   const client = world.client({ wire: "v2", dialer: tapped.dialer });
@@ -117,7 +117,7 @@ Deno.test("the place of a damaged session is free at once, and its client back b
 });
 
 Deno.test("a client whose server's record was damaged comes back at once, and the old end is silent", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const tapped = new Tapped(world, "192.0.2.7");
   const client = world.client({ wire: "v2", dialer: tapped.dialer });

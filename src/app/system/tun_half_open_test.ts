@@ -2,19 +2,19 @@ import assert from "node:assert/strict";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { UNABLE } from "../../../tests/fake/v2_pair.ts";
-import { forgetful, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { forgetful, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { connectLink } from "../link/connect.ts";
 import { DEFAULT_PENDING } from "../net/half_open.ts";
 
-function connect(world: VpnWorld, host: string): Promise<Stream> {
+function connect(world: TunWorld, host: string): Promise<Stream> {
   const { signal } = new AbortController();
   return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal });
 }
 
 /** One connection from each of more addresses than all that may wait: nobody has more than another. */
-async function flood(world: VpnWorld): Promise<void> {
+async function flood(world: TunWorld): Promise<void> {
   for (let i = 0; i < DEFAULT_PENDING.total + 50; i++) {
     await connect(world, `10.1.${i >> 8}.${i & 255}`);
     if (i % 100 === 0) await world.clock.settle();
@@ -23,7 +23,7 @@ async function flood(world: VpnWorld): Promise<void> {
 }
 
 /** A client that has sent its hello, and reads the answer to it only when `goOn` is called. */
-async function slowClient(world: VpnWorld, o: { wire: "v1" | "v2"; cut?: boolean }) {
+async function slowClient(world: TunWorld, o: { wire: "v1" | "v2"; cut?: boolean }) {
   const { log } = keptLog(world.clock);
   const { pump } = world.server(o);
   await world.clock.settle();
@@ -51,7 +51,7 @@ async function slowClient(world: VpnWorld, o: { wire: "v1" | "v2"; cut?: boolean
 }
 
 Deno.test("a client whose hello was right keeps its connection, whatever strangers open meanwhile", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { stream, meeting, goOn } = await slowClient(world, { wire: "v2" });
   await flood(world);
   goOn();
@@ -62,7 +62,7 @@ Deno.test("a client whose hello was right keeps its connection, whatever strange
 });
 
 Deno.test("whoever replays a hello stays among the strangers", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { stream, meeting, sent, goOn } = await slowClient(world, { wire: "v2" });
   const replaying = await connect(world, "192.0.2.66");
   await replaying.write(sent[0]!);
@@ -78,7 +78,7 @@ Deno.test("whoever replays a hello stays among the strangers", async () => {
 });
 
 Deno.test("a client that is cut off in the middle says that its key is right, where the answer has told it", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { stream, meeting, goOn } = await slowClient(world, { wire: "v2", cut: true });
   goOn();
   await assert.rejects(world.clock.until(meeting), (error: TtunError) => {
@@ -92,7 +92,7 @@ Deno.test("a client that is cut off in the middle says that its key is right, wh
 });
 
 Deno.test("in version 1, which proves nothing by a cut, too many connections are named as well", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { stream, meeting, goOn } = await slowClient(world, { wire: "v1", cut: true });
   goOn();
   await assert.rejects(world.clock.until(meeting), /or it has too many connections/);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { between, marksAtEnd } from "../../../tests/fake/hub.ts";
-import { errorOf, type Running, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, type Running, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { AddressPool, type Lease } from "../../core/ip/address_pool.ts";
@@ -31,7 +31,7 @@ function many(clients: number, o: { remembered?: Lease[]; networks?: string[] } 
 const addressOf = (client: Running) => client.given.at(-1)?.[0]?.split("/")[0];
 
 Deno.test("a restarted client gets its address back, whoever else came meanwhile", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const served = many(3);
   world.server({ wire: "v2", many: served });
   const first = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1) });
@@ -52,14 +52,14 @@ Deno.test("a restarted client gets its address back, whoever else came meanwhile
 Deno.test("leases survive a restart of the server, in whatever order its clients come", async () => {
   const before = many(3);
   {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     world.server({ wire: "v2", many: before });
     for (const n of [1, 2, 3]) {
       world.client({ wire: "v2", host: `192.0.2.2${n}`, identity: identity(n) });
       await world.clock.settle();
     }
   }
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2", many: many(4, { remembered: [...before.kept.at(-1)!] }) });
   const clients = [];
   for (const n of [4, 3, 1, 2]) {
@@ -70,7 +70,7 @@ Deno.test("leases survive a restart of the server, in whatever order its clients
 });
 
 Deno.test("a client gets what it asks for if that is free, never a living one's or the server's", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2", many: many(4) });
   const join = async (n: number, ...wishes: string[]) => {
     const client = world.client({
@@ -88,7 +88,7 @@ Deno.test("a client gets what it asks for if that is free, never a living one's 
 
 Deno.test("a second program of a client is refused with its reason while the first lives", async () => {
   for (const clients of [1, 3]) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ wire: "v2", many: many(clients) });
     const first = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1) });
     await world.clock.settle();
@@ -111,7 +111,7 @@ Deno.test("a second program of a client is refused with its reason while the fir
 });
 
 Deno.test("when the first program is dead, the second has its place and address after 3 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2", many: many(3) });
   world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1) });
   await world.clock.settle();
@@ -124,7 +124,7 @@ Deno.test("when the first program is dead, the second has its place and address 
 });
 
 Deno.test("two programs of one client that wait for a place never have two", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2", many: many(2) });
   const silent = ["192.0.2.11", "192.0.2.12"];
   for (const host of silent) world.client({ wire: "v2", host, retries: 0 });
@@ -139,7 +139,7 @@ Deno.test("two programs of one client that wait for a place never have two", asy
 });
 
 Deno.test("a one-client server tells a second program of its client so", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "auto" });
   world.client({ wire: "auto", host: "192.0.2.11", identity: identity(1) });
   await world.clock.settle();
@@ -154,7 +154,7 @@ Deno.test("a one-client server tells a second program of its client so", async (
 });
 
 Deno.test("a network behind a client is reached through it, by its name and from there only", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const networks = ["Laptop=192.168.7.0/24", "office=192.168.0.0/16", "laptop=fd07::/48"];
   const server = world.server({ wire: "v2", many: many(3, { networks }) });
   const laptop = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1, "laptop") });
@@ -187,7 +187,7 @@ Deno.test("a network behind a client is reached through it, by its name and from
 });
 
 Deno.test("of two clients with one name the first has the networks, then the second, and the log says so", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2", many: many(3, { networks: ["a=192.168.7.0/24"] }) });
   const first = world.client({ wire: "v2", host: "192.0.2.11", identity: identity(1, "a") });
   await world.clock.settle();

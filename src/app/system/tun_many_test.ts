@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { between, marksAtEnd } from "../../../tests/fake/hub.ts";
-import { errorOf, type Running, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, type Running, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
@@ -19,7 +19,7 @@ function many(clients: number) {
 }
 
 /** A server for so many. */
-function served(world: VpnWorld, clients = 2): Running {
+function served(world: TunWorld, clients = 2): Running {
   return world.server({ wire: "v2", many: many(clients) });
 }
 
@@ -30,7 +30,7 @@ function addressesOf(client: Running, session = -1): [four: string, six: string]
 }
 
 /** Sends packets of both families each way, and sees that they come to this client and no other. */
-async function exchange(world: VpnWorld, server: Running, client: Running, mark: number) {
+async function exchange(world: TunWorld, server: Running, client: Running, mark: number) {
   const [four, six] = addressesOf(client);
   const [down, up] = [client.device.written.length, server.device.written.length];
   server.device.inject(between(SERVER4, four, mark), between(SERVER6, six, mark + 1));
@@ -41,7 +41,7 @@ async function exchange(world: VpnWorld, server: Running, client: Running, mark:
 }
 
 Deno.test("two clients get addresses of the pool, each its own, and both carry packets", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world);
   const first = world.client({ wire: "v2", host: FIRST });
   await world.clock.settle();
@@ -61,7 +61,7 @@ Deno.test("two clients get addresses of the pool, each its own, and both carry p
 });
 
 Deno.test("what a client sends from another's address, or from its own network's, goes nowhere", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world);
   const first = world.client({ wire: "v2", host: FIRST });
   const second = world.client({ wire: "v2", host: SECOND });
@@ -74,7 +74,7 @@ Deno.test("what a client sends from another's address, or from its own network's
 });
 
 Deno.test("a third client is refused at once, with words, and may come when a place is free", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world);
   const first = world.client({ wire: "v2", host: FIRST });
   const second = world.client({ wire: "v2", host: SECOND });
@@ -97,7 +97,7 @@ Deno.test("a third client is refused at once, with words, and may come when a pl
 });
 
 Deno.test("one that keeps trying is in soon after a place is free", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world, 1);
   const first = world.client({ wire: "v2", host: FIRST });
   await world.clock.settle();
@@ -111,7 +111,7 @@ Deno.test("one that keeps trying is in soon after a place is free", async () => 
 });
 
 Deno.test("the same instance coming back gets its addresses, and replaces its stale session at once", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world, 3);
   world.client({ wire: "v2", host: FIRST });
   const stale = world.client({ wire: "v2", host: SECOND, instance: 7 });
@@ -133,7 +133,7 @@ Deno.test("the same instance coming back gets its addresses, and replaces its st
 });
 
 Deno.test("a client whose connection breaks has its addresses again when it is back", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world);
   const first = world.client({ wire: "v2", host: FIRST });
   const second = world.client({ wire: "v2", host: SECOND });
@@ -152,7 +152,7 @@ Deno.test("a client whose connection breaks has its addresses again when it is b
 });
 
 Deno.test("a silent client loses its place after 3 s to one that finds all taken; the others stay", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world);
   world.client({ wire: "v2", host: FIRST });
   const second = world.client({ wire: "v2", host: SECOND });
@@ -169,7 +169,7 @@ Deno.test("a silent client loses its place after 3 s to one that finds all taken
 });
 
 Deno.test("a client that cannot have the addresses says why, and its place is free again", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world, 1);
   const failure = new TtunError("privilege", "Cannot set the addresses");
   const first = world.client({
@@ -189,7 +189,7 @@ Deno.test("a client that cannot have the addresses says why, and its place is fr
 });
 
 Deno.test("a client that takes long over its addresses is not taken for dead, and then carries packets", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world, 2);
   const ready = Promise.withResolvers<void>();
   const client = world.client({ wire: "v2", host: FIRST, takeAddresses: () => ready.promise });
@@ -206,7 +206,7 @@ Deno.test("a client that takes long over its addresses is not taken for dead, an
 });
 
 Deno.test("a server with one client gives no addresses, and says so", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const client = world.client({ wire: "v2" });
   await world.clock.settle();
@@ -214,7 +214,7 @@ Deno.test("a server with one client gives no addresses, and says so", async () =
 });
 
 Deno.test("sessions are told of with their own traffic, and many come and go", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = served(world, 5);
   for (let round = 0; round < 3; round++) {
     const clients = [1, 2, 3, 4, 5].map((i) => world.client({ wire: "v2", host: `192.0.2.2${i}` }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { NarrowDialer, tellsSegments } from "../../../tests/fake/narrow_path.ts";
-import { errorOf, ipPacket, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { LONGEST_WAIT } from "../link/exclusive_slot.ts";
 
 const LOST = /^warn Full segments do not pass .* connecting again with (\d+) bytes/;
@@ -11,7 +11,7 @@ function smaller(lines: string[]): number[] {
 
 for (const wire of ["v1", "v2"] as const) {
   Deno.test(`a client whose full segments get lost goes on with smaller ones, at once: ${wire}`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ wire });
     const dialer = new NarrowDialer(world.net.dialer(), world.clock);
     const client = world.client({ wire, dialer, retries: 0 });
@@ -28,7 +28,7 @@ for (const wire of ["v1", "v2"] as const) {
 }
 
 Deno.test("a path that takes only what every path takes is found by one more step, and no other", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const dialer = new NarrowDialer(world.net.dialer(), world.clock);
   dialer.widest = 600;
@@ -41,7 +41,7 @@ Deno.test("a path that takes only what every path takes is found by one more ste
 });
 
 Deno.test("what passes is remembered for the path, not for another one, and an hour long", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const first = world.server({ wire: "v2" });
   const homes = ["192.0.2.2", "198.51.100.2"];
   let home = 0;
@@ -79,7 +79,7 @@ Deno.test("what passes is remembered for the path, not for another one, and an h
 });
 
 Deno.test("sockets that cannot have smaller segments are said to, and the session is left alone", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const dialer = new NarrowDialer(world.net.dialer(), world.clock, { limitsSegments: false });
   const client = world.client({ wire: "v2", dialer });
@@ -90,7 +90,7 @@ Deno.test("sockets that cannot have smaller segments are said to, and the sessio
 });
 
 /** A server whose connections lose full segments; `told` counts its sessions. */
-function losingServer(world: VpnWorld, o: { from: number; wire?: "v1" | "v2" }) {
+function losingServer(world: TunWorld, o: { from: number; wire?: "v1" | "v2" }) {
   const limits: number[] = [];
   const { listen } = world.net;
   world.net.listen = (...args) => {
@@ -127,7 +127,7 @@ function losingServer(world: VpnWorld, o: { from: number; wire?: "v1" | "v2" }) 
 }
 
 Deno.test("a server whose full segments get lost hangs up, and tells the client on its next connection", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const { server, dialer } = losingServer(world, { from: 1_000 });
   const client = world.client({ wire: "v2", dialer });
   await world.clock.advance(10_000);
@@ -145,7 +145,7 @@ Deno.test("a server whose full segments get lost hangs up, and tells the client 
 
 for (const wire of ["v1", "v2"] as const) {
   Deno.test(`a client that cannot be told, or does not heed it, gets smaller segments by the listener: ${wire}`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const { server, dialer, limits } = losingServer(world, { from: 1_000, wire });
     world.client({ wire, dialer: { dial: dialer.dial } }); // does not say that it can
     await world.clock.advance(60_000);
@@ -164,7 +164,7 @@ for (
   ]] as const
 ) {
   Deno.test(`a server that falls silent while its machine ${what}: the next segments are of ${next}`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     world.server({ wire: "v2" });
     const dialer = new NarrowDialer(world.net.dialer(), world.clock);
     dialer.lostFrom = null;
@@ -180,7 +180,7 @@ for (
 }
 
 Deno.test("a handshake that nobody answers is tried with the least segments, every other time", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   // It takes connections, and says nothing.
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: 20203 }, { signal: stop.signal });
@@ -198,7 +198,7 @@ Deno.test("a handshake that nobody answers is tried with the least segments, eve
 });
 
 Deno.test("a handshake whose own bytes are lost is not waited for", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: 20203 }, { signal: stop.signal });
   const taken = (async () => {

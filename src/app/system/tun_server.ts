@@ -29,7 +29,7 @@ import type { WireSecrets } from "../link/config.ts";
 /** Clients come seldom and strangers by thousands: packets have their turn behind a few of them. */
 const ACCEPTED_A_TURN = 2;
 
-export interface VpnServerOptions {
+export interface TunServerOptions {
   listener: Listener;
   pump: PacketService;
   /** Many clients instead of one. */
@@ -61,9 +61,9 @@ export interface ManyClients {
  * other; only the place in the tunnel is exclusive.
  * @throws what ends the listener or the device
  */
-export async function serveVpn(o: VpnServerOptions): Promise<void> {
+export async function runTunServer(o: TunServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
-    const server = new VpnServer({ ...o, signal: tasks.signal });
+    const server = new TunServer({ ...o, signal: tasks.signal });
     tasks.spawn((signal) => o.pump.run(signal));
     tasks.spawn(() =>
       acceptLoop({
@@ -77,11 +77,11 @@ export async function serveVpn(o: VpnServerOptions): Promise<void> {
   });
 }
 
-class VpnServer {
+class TunServer {
   readonly pending: HalfOpen;
   /** Those whose first bytes were right: strangers push none of them out. */
   readonly #known: HalfOpen;
-  readonly #o: VpnServerOptions;
+  readonly #o: TunServerOptions;
   readonly #place: ExclusiveSlot | SlotPool;
   readonly #replay = new ReplayMemory();
   readonly #rejected: RateLimitedLog;
@@ -93,7 +93,7 @@ class VpnServer {
   readonly #gateways = new Map<string, Set<SlotHolder>>();
   readonly #paths: ClientPaths;
 
-  constructor(o: VpnServerOptions) {
+  constructor(o: TunServerOptions) {
     this.#o = o;
     this.pending = new HalfOpen(o.limits);
     this.#known = new HalfOpen(o.limits);

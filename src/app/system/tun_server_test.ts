@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { handshakeKeys, toSend } from "../../../tests/fake/v1_session.ts";
 import { twinSeal, twinSessionKey } from "../../../tests/fake/v1_twin.ts";
-import { ipPacket, SERVER_HOST, SERVER_PORT, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { concat } from "../../base/bytes.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 
 const never = new AbortController().signal;
 
-function connect(world: VpnWorld, host = "192.0.2.66"): Promise<Stream> {
+function connect(world: TunWorld, host = "192.0.2.66"): Promise<Stream> {
   return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal: never });
 }
 
@@ -27,12 +27,12 @@ async function readToEnd(stream: Stream): Promise<{ bytes: number; end: "FIN" | 
   }
 }
 
-function clientAt(world: VpnWorld, host?: string): ReturnType<VpnWorld["client"]> {
+function clientAt(world: TunWorld, host?: string): ReturnType<TunWorld["client"]> {
   return world.client(host === undefined ? {} : { host });
 }
 
 Deno.test("a silent connection keeps nobody out", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   await using _silent = await connect(world);
   await world.clock.settle();
@@ -43,7 +43,7 @@ Deno.test("a silent connection keeps nobody out", async () => {
 });
 
 Deno.test("a connection that stays silent is cut after exactly 10 s, and gets nothing", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   await world.clock.advance(500);
   const silent = await connect(world);
@@ -56,7 +56,7 @@ Deno.test("a connection that stays silent is cut after exactly 10 s, and gets no
 });
 
 Deno.test("one byte at a time does not prolong the 10 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const slow = await connect(world);
   const ended = readToEnd(slow);
@@ -70,7 +70,7 @@ Deno.test("one byte at a time does not prolong the 10 s", async () => {
 });
 
 Deno.test("the 10 s are over with the proof: a session may be silent", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = clientAt(world);
   await world.clock.advance(3_600_000);
@@ -88,7 +88,7 @@ const JUNK: [string, Uint8Array, number][] = [
 
 for (const [what, bytes] of JUNK) {
   Deno.test(`${what} in place of a handshake is refused at once, and told in one line`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server();
     const stranger = await connect(world);
     await stranger.write(bytes);
@@ -104,7 +104,7 @@ for (const [what, bytes] of JUNK) {
 }
 
 Deno.test("a stranger who ends before the proof is told of, and gone", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const [first, second] = [await connect(world), await connect(world)];
   await first.closeWrite();
@@ -117,7 +117,7 @@ Deno.test("a stranger who ends before the proof is told of, and gone", async () 
 });
 
 Deno.test("a stranger gets 16 bytes for his 16, and never the server's proof", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const stranger = await connect(world);
   const ended = readToEnd(stranger);
@@ -127,7 +127,7 @@ Deno.test("a stranger gets 16 bytes for his 16, and never the server's proof", a
 });
 
 Deno.test("frames that come with the proof are the first of the session", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const stream = await connect(world);
   const keys = handshakeKeys();
@@ -148,7 +148,7 @@ Deno.test("frames that come with the proof are the first of the session", async 
 });
 
 Deno.test("2000 silent connections from the client's own address do not keep it out", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const silent = await Promise.all(Array.from({ length: 2000 }, () => connect(world, "192.0.2.2")));
   await world.clock.settle();
@@ -165,7 +165,7 @@ Deno.test("2000 silent connections from the client's own address do not keep it 
 });
 
 Deno.test("a flood in the middle of a client's handshake does not push it out", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const client = clientAt(world, "192.0.2.2");
   for (let i = 0; i < 600; i++) connect(world, `198.51.100.${i % 250}`);
@@ -175,7 +175,7 @@ Deno.test("a flood in the middle of a client's handshake does not push it out", 
 });
 
 Deno.test("a flood pushes out neither the client in the tunnel nor the one that waits", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server();
   const first = clientAt(world, "192.0.2.11");
   await world.clock.settle();
@@ -191,7 +191,7 @@ Deno.test("a flood pushes out neither the client in the tunnel nor the one that 
 });
 
 Deno.test("strangers cannot fill the log", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   for (let i = 0; i < 500; i++) {
     const stranger = await connect(world);
@@ -203,7 +203,7 @@ Deno.test("strangers cannot fill the log", async () => {
 });
 
 Deno.test("a server that stops closes every connection, in whatever state it is", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client({ host: "192.0.2.11", retries: 0 });
   await world.clock.settle();

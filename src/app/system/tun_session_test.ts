@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { errorOf, ipPacket, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 
 for (const cipher of CIPHER_NAMES) {
   Deno.test(`client and server carry packets both ways, ${cipher}`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ cipher });
     const client = world.client({ cipher });
     await world.clock.settle();
@@ -22,7 +22,7 @@ for (const cipher of CIPHER_NAMES) {
 }
 
 Deno.test("a session is told of at both ends: who, by what, for how long and how much", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client({ host: "192.0.2.7" });
   await world.clock.settle();
@@ -48,7 +48,7 @@ Deno.test("a session is told of at both ends: who, by what, for how long and how
 });
 
 Deno.test("when a client has gone the next one is in at once, with a session of its own", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const first = world.client({ host: "192.0.2.11" });
   await world.clock.settle();
@@ -64,7 +64,7 @@ Deno.test("when a client has gone the next one is in at once, with a session of 
 });
 
 Deno.test("packets that wait for a peer are dropped when it comes, not sent late", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client();
   client.device.inject(ipPacket(1));
@@ -81,7 +81,7 @@ for (
   ] as const
 ) {
   Deno.test(`a wrong ${what} ends a client with exit code 3, and the server says why it refused`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server();
     const client = world.client({ ...wrong, retries: 0 });
     const error = errorOf(await client.ended);
@@ -100,7 +100,7 @@ for (
 }
 
 Deno.test("when the server stops, a client that may not try again has lost the connection", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client({ retries: 0 });
   await world.clock.settle();
@@ -110,7 +110,7 @@ Deno.test("when the server stops, a client that may not try again has lost the c
 });
 
 Deno.test("a client comes back to a server that was started again", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const first = world.server();
   const client = world.client();
   await world.clock.settle();
@@ -123,7 +123,7 @@ Deno.test("a client comes back to a server that was started again", async () => 
 });
 
 Deno.test("a device that is lost ends server and client, whatever else they may try", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client();
   await world.clock.settle();
@@ -136,7 +136,7 @@ Deno.test("a device that is lost ends server and client, whatever else they may 
 });
 
 Deno.test("a cable that is pulled for a while ends no session, and loses nothing that was sent", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const client = world.client();
   await world.clock.settle();
@@ -152,7 +152,7 @@ Deno.test("a cable that is pulled for a while ends no session, and loses nothing
 });
 
 Deno.test("a server's device is looked at whenever a session begins, with the client's address", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const begun: (string | undefined)[] = [];
   world.server({ onSession: (host) => begun.push(host) });
   const first = world.client({ host: "192.0.2.7" });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { errorOf, ipPacket, VpnWorld } from "../../../tests/fake/vpn.ts";
+import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
 
 const FIRST = "192.0.2.11";
 const SECOND = "192.0.2.12";
 
 Deno.test("while a client lives, a second one is never let in, and told so after 9 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const first = world.client({ host: FIRST });
   await world.clock.advance(0);
@@ -22,7 +22,7 @@ Deno.test("while a client lives, a second one is never let in, and told so after
 });
 
 Deno.test("a client whose cable was pulled loses the place to a second one after 3 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server();
   const first = world.client({ host: FIRST });
   await world.clock.advance(1_000);
@@ -47,7 +47,7 @@ Deno.test("a client whose cable was pulled loses the place to a second one after
 
 Deno.test("a wrong cipher is told as that, also where another client is connected", async () => {
   for (const wire of ["v1", "auto"] as const) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     world.server({ wire });
     world.client({ wire, host: FIRST });
     await world.clock.advance(100);
@@ -59,7 +59,7 @@ Deno.test("a wrong cipher is told as that, also where another client is connecte
 });
 
 Deno.test("in version 2 no cipher is wrong: what keeps a client out is that another is connected", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   const first = world.client({ wire: "v2", host: FIRST });
   await world.clock.advance(100);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { between, markAtEnd } from "../../../tests/fake/hub.ts";
-import { VpnWorld } from "../../../tests/fake/vpn.ts";
+import { TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
 
@@ -17,7 +17,7 @@ function packetsOf(count: number): Uint8Array[] {
 
 for (const wire of ["v1", "v2"] as const) {
   Deno.test(`through an outage of two seconds each flow's packets come whole and in order: ${wire}`, async () => {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ wire });
     const client = world.client({ wire, host: HOST });
     await world.clock.settle();
@@ -49,7 +49,7 @@ for (const wire of ["v1", "v2"] as const) {
 }
 
 Deno.test("of many clients one with an outage gets its packets late, and the others at once", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const networks = ["10.8.0.0/24"].map(parseCidr);
   const pool = new AddressPool(networks, ["10.8.0.1/24"].map(parseCidr), 2);
   const server = world.server({ wire: "v2", many: { clients: 2, pool } });

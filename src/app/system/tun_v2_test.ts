@@ -4,16 +4,16 @@ import {
   ipPacket,
   SERVER_HOST,
   SERVER_PORT,
-  VpnWorld,
-} from "../../../tests/fake/vpn.ts";
-import { errorOf } from "../../../tests/fake/vpn.ts";
+  TunWorld,
+} from "../../../tests/fake/tun_programs.ts";
+import { errorOf } from "../../../tests/fake/tun_programs.ts";
 import type { WireMode } from "../link/config.ts";
 
 /** Sends one packet each way and sees that both arrive. */
 async function exchange(
-  world: VpnWorld,
-  server: ReturnType<VpnWorld["server"]>,
-  client: ReturnType<VpnWorld["client"]>,
+  world: TunWorld,
+  server: ReturnType<TunWorld["server"]>,
+  client: ReturnType<TunWorld["client"]>,
   mark: number,
 ): Promise<void> {
   const seen = (r: typeof server) => r.device.written.map((p) => p.at(-1));
@@ -40,7 +40,7 @@ for (const cipher of ["chacha20-poly1305", "aes-256-gcm"] as const) {
   for (const [pair, wire] of Object.entries(EXPECTED)) {
     const [serverMode, clientMode] = pair.split(" ") as [WireMode, WireMode];
     Deno.test(`server ${serverMode}, client ${clientMode}, ${cipher}: ${wire ?? "no session"}`, async () => {
-      await using world = new VpnWorld();
+      await using world = new TunWorld();
       const server = world.server({ wire: serverMode, cipher });
       const client = world.client({ wire: clientMode, cipher, retries: 0 });
       await world.clock.settle();
@@ -62,7 +62,7 @@ for (const cipher of ["chacha20-poly1305", "aes-256-gcm"] as const) {
 }
 
 Deno.test("two ends with different favourite ciphers agree on one under version 2", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "auto", cipher: "aes-256-gcm" });
   const client = world.client({ wire: "auto", cipher: "chacha20-poly1305" });
   await world.clock.settle();
@@ -71,7 +71,7 @@ Deno.test("two ends with different favourite ciphers agree on one under version 
 
 Deno.test("a wrong key is refused in each mode, and says so where anything may be said", async () => {
   for (const [mode, kind] of [["auto", "auth"], ["v2", "timeout"]] as const) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ wire: mode });
     const client = world.client({ wire: mode, psk: "another", retries: 0 });
     await world.clock.settle();
@@ -83,7 +83,7 @@ Deno.test("a wrong key is refused in each mode, and says so where anything may b
 });
 
 Deno.test("batches of many packets, of all sizes, arrive whole and in order", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const client = world.client({ wire: "v2" });
   await world.clock.settle();
@@ -95,7 +95,7 @@ Deno.test("batches of many packets, of all sizes, arrive whole and in order", as
 });
 
 Deno.test("keys change every two records in both directions, and nothing is lost", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const rekey = { records: 2, bytes: 2 ** 40, ms: 1e9 };
   const server = world.server({ wire: "v2", rekey });
   const client = world.client({ wire: "v2", rekey });
@@ -107,7 +107,7 @@ Deno.test("keys change by bytes and by time as well", async () => {
   for (
     const rekey of [{ records: 1e6, bytes: 100, ms: 1e9 }, { records: 1e6, bytes: 2 ** 40, ms: 5 }]
   ) {
-    await using world = new VpnWorld();
+    await using world = new TunWorld();
     const server = world.server({ wire: "v2", rekey });
     const client = world.client({ wire: "v2", rekey });
     await world.clock.settle();
@@ -119,7 +119,7 @@ Deno.test("keys change by bytes and by time as well", async () => {
 });
 
 Deno.test("an idle session lives on by its pings", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const client = world.client({ wire: "v2" });
   await world.clock.settle();
@@ -130,7 +130,7 @@ Deno.test("an idle session lives on by its pings", async () => {
 });
 
 Deno.test("a peer whose cable is pulled is noticed within 15 s at both ends", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const client = world.client({ wire: "v2", retries: 0 });
   await world.clock.settle();
@@ -141,7 +141,7 @@ Deno.test("a peer whose cable is pulled is noticed within 15 s at both ends", as
 });
 
 Deno.test("a newcomer is told at once that the server is busy and since when, and not by whom", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "auto" });
   const first = world.client({ wire: "auto", host: "192.0.2.7" });
   await world.clock.settle();
@@ -158,7 +158,7 @@ Deno.test("a newcomer is told at once that the server is busy and since when, an
 });
 
 Deno.test("the place of a silent peer is given to a newcomer after 3 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "auto" });
   world.client({ wire: "auto", host: "192.0.2.7" });
   await world.clock.settle();
@@ -171,7 +171,7 @@ Deno.test("the place of a silent peer is given to a newcomer after 3 s", async (
 });
 
 Deno.test("the same instance replaces its own stale session at once", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   world.client({ wire: "v2", host: "192.0.2.7", instance: 7 });
   await world.clock.settle();
@@ -185,7 +185,7 @@ Deno.test("the same instance replaces its own stale session at once", async () =
 for (const minutes of [3, 10, 3 * 24 * 60]) {
   for (const sign of [-1, 1]) {
     Deno.test(`clocks ${sign * minutes} minutes apart: never version 1, and the difference is named`, async () => {
-      await using world = new VpnWorld();
+      await using world = new TunWorld();
       const server = world.server({ wire: "auto" });
       const client = world.client({ wire: "auto", skewMs: sign * minutes * 60_000, retries: 0 });
       await world.clock.advance(31_000);
@@ -205,7 +205,7 @@ for (const minutes of [3, 10, 3 * 24 * 60]) {
 }
 
 Deno.test("a server that has spoken version 2 is never spoken to in version 1 again", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const memory = forgetful();
   const server = world.server({ wire: "auto" });
   const client = world.client({ wire: "auto", memory });
@@ -225,14 +225,14 @@ Deno.test("a server that has spoken version 2 is never spoken to in version 1 ag
 });
 
 /** A bare connection to the server. */
-async function knock(world: VpnWorld, signal = new AbortController().signal) {
+async function knock(world: TunWorld, signal = new AbortController().signal) {
   return await world.net.dialer("192.0.2.66").dial({ host: SERVER_HOST, port: SERVER_PORT }, {
     signal,
   });
 }
 
 Deno.test("a stranger is told nothing under v2, and hung up on between 10 and 30 s", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "v2" });
   await world.clock.settle();
   for (const size of [0, 1, 15, 16, 17, 64, 600]) {
@@ -250,7 +250,7 @@ Deno.test("a stranger is told nothing under v2, and hung up on between 10 and 30
 });
 
 Deno.test("a hello that is used again gets no second answer under v2", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const taps: Uint8Array[] = [];
   const dialer = world.net.dialer("192.0.2.2");
@@ -280,7 +280,7 @@ Deno.test("a hello that is used again gets no second answer under v2", async () 
 });
 
 Deno.test("a client that proved the key and whose setup never opens is suspected by name", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   const server = world.server({ wire: "v2" });
   const dialer = world.net.dialer("192.0.2.2");
   let writes = 0;
@@ -306,7 +306,7 @@ Deno.test("a client that proved the key and whose setup never opens is suspected
 });
 
 /** Bytes that a connection hears, and when and how it ends. */
-function listen(world: VpnWorld, stream: Awaited<ReturnType<typeof knock>>) {
+function listen(world: TunWorld, stream: Awaited<ReturnType<typeof knock>>) {
   const found = { heard: 0, end: null as "FIN" | "reset" | null, at: NaN };
   const run = async () => {
     const into = new Uint8Array(8192);
@@ -324,7 +324,7 @@ function listen(world: VpnWorld, stream: Awaited<ReturnType<typeof knock>>) {
 }
 
 Deno.test("in auto a hello that was recorded is answered as random bytes are, whatever follows it", async () => {
-  await using world = new VpnWorld();
+  await using world = new TunWorld();
   world.server({ wire: "auto" });
   const taps: Uint8Array[] = [];
   const dialer = world.net.dialer("192.0.2.2");

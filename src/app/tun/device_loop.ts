@@ -39,14 +39,14 @@ function costOf({ count, offset, length }: Packets): number {
 export function carryFromDevice(
   device: Device,
   clock: Clock,
-  room: PacketLayout,
+  layout: PacketLayout,
   first: Packets,
   take: (packets: Packets) => MaybePromise<Packets>,
   weight = 1,
 ): Promise<never> {
   let packets = first;
   return runLoop<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
-    const count = device.readNow(packets, room);
+    const count = device.readNow(packets, layout);
     if (count === 0) return WOULD_BLOCK;
     const cost = costOf(packets) * weight;
     const next = take(packets);

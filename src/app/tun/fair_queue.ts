@@ -57,12 +57,12 @@ export class FairQueue implements QueueDiscipline {
     };
   }
 
-  take(into: Packets, room: PacketLayout, now: number): void {
+  take(into: Packets, layout: PacketLayout, now: number): void {
     into.count = 0;
     const next = this.#leastServed();
     if (next === null) return;
     this.#virtual = next.served;
-    next.backlog.take(into, room, now);
+    next.backlog.take(into, layout, now);
     for (let i = 0; i < into.count; i++) next.served += into.length[i]!;
   }
 

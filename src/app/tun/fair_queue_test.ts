@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { flowOfPacket, flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { batchOf } from "../../../tests/fake/packets.ts";
-import { copiesOf, ROOMS } from "../../../tests/fake/rooms.ts";
+import { copiesOf, LAYOUTS } from "../../../tests/fake/layouts.ts";
 import { readU16 } from "../../base/bytes.ts";
 import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../base/packets.ts";
 import { FairQueue, QUEUES } from "./fair_queue.ts";
 
 fc.configureGlobal({ seed: 15 });
 
-const ROOM = ROOMS["version 2"]!;
+const LAYOUT = LAYOUTS["version 2"]!;
 
 /** A backlog that tells sources apart by the flow, which is all that differs between test packets. */
 function backlog(): FairQueue {
@@ -28,7 +28,7 @@ function offer(to: FairQueue, packets: Uint8Array[], now = 0): number {
 
 function take(from: FairQueue, now = 0): Uint8Array[] {
   const into = makePackets(4 * MAX_PACKET);
-  from.take(into, ROOM, now);
+  from.take(into, LAYOUT, now);
   return copiesOf(into);
 }
 

@@ -37,8 +37,8 @@ export interface QueueDiscipline {
    * fit.
    */
   put(from: Packets, first: number, now: number): number;
-  /** Fills the batch with the next portion, laid out as `room` says. It may be empty. */
-  take(into: Packets, room: PacketLayout, now: number): void;
+  /** Fills the batch with the next portion, laid out as `layout` says. It may be empty. */
+  take(into: Packets, layout: PacketLayout, now: number): void;
   clear(): void;
 }
 
@@ -82,8 +82,8 @@ export class PacketQueue implements QueueDiscipline {
     return true;
   }
 
-  take(into: Packets, room: PacketLayout, now: number): void {
-    const places = new LayoutCursor(room);
+  take(into: Packets, layout: PacketLayout, now: number): void {
+    const places = new LayoutCursor(layout);
     into.count = 0;
     const begin = places.at;
     for (let next = this.#small.peek(); next !== null; next = this.#small.peek()) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { flowOfPacket, flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { batchOf } from "../../../tests/fake/packets.ts";
-import { copiesOf, ROOMS } from "../../../tests/fake/rooms.ts";
+import { copiesOf, LAYOUTS } from "../../../tests/fake/layouts.ts";
 import { makePackets, MAX_PACKET } from "../../base/packets.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketQueue } from "./packet_queue.ts";
@@ -50,7 +50,7 @@ class Sender {
 
 function take(backlog: PacketQueue, now: number): Uint8Array[] {
   const into = makePackets(4 * MAX_PACKET);
-  backlog.take(into, ROOMS["odd"]!, now);
+  backlog.take(into, LAYOUTS["odd"]!, now);
   return copiesOf(into);
 }
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { batchOf } from "../../../tests/fake/packets.ts";
-import { copiesOf, fill, layout, ROOMS } from "../../../tests/fake/rooms.ts";
+import { copiesOf, fill, LAYOUTS, offsetsIn } from "../../../tests/fake/layouts.ts";
 import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../base/packets.ts";
 import type { Packets } from "../../contract/packet.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-const ROOM = ROOMS["version 2"]!;
+const LAYOUT = LAYOUTS["version 2"]!;
 const PORTION = 32 * 1024;
 const SMALL = 256;
 const BULK_BYTES = 1024 * 1024;
@@ -21,7 +21,7 @@ function put(backlog: PacketQueue, packets: Uint8Array[], now = 0): void {
 }
 
 function take(backlog: PacketQueue, now = 0, into = makePackets(4 * MAX_PACKET)): Uint8Array[] {
-  backlog.take(into, ROOM, now);
+  backlog.take(into, LAYOUT, now);
   return copiesOf(into);
 }
 
@@ -75,7 +75,7 @@ Deno.test("once its flow's bulk has gone, a small packet goes first again", () =
   assert.deepEqual(marks(take(backlog)), [102, 101]);
 });
 
-for (const [name, room] of Object.entries(ROOMS)) {
+for (const [name, layout] of Object.entries(LAYOUTS)) {
   Deno.test(`a portion lies as a link wants it: ${name}`, () => {
     for (const sizes of [[40], [40, 256, 33], [1_280, 40, 1_280, 300], [60_000], [40, 60_000]]) {
       const backlog = new PacketQueue(BULK_BYTES);
@@ -86,9 +86,9 @@ for (const [name, room] of Object.entries(ROOMS)) {
       let seen = 0;
       for (const into = makePackets(4 * MAX_PACKET); !backlog.isEmpty;) {
         into.header.fill(7);
-        backlog.take(into, room, 0);
+        backlog.take(into, layout, 0);
         const lengths = [...into.length.subarray(0, into.count)];
-        assert.deepEqual([...into.offset.subarray(0, into.count)], layout(room, lengths));
+        assert.deepEqual([...into.offset.subarray(0, into.count)], offsetsIn(layout, lengths));
         for (const packet of copiesOf(into)) {
           const mark = markOf(packet);
           assert.deepEqual(packet, flowPacket(mark, mark, sizes[mark] ?? 700));
@@ -109,12 +109,12 @@ for (const [name, room] of Object.entries(ROOMS)) {
     const into = makePackets(4 * MAX_PACKET);
     const out: number[] = [];
     while (!backlog.isEmpty) {
-      backlog.take(into, room, 0);
+      backlog.take(into, layout, 0);
       const last = into.count - 1;
       const span = into.offset[last]! + into.length[last]! - into.offset[0]!;
       assert(span <= PORTION || into.count === 1, `${into.count} packets in ${span} bytes`);
       out.push(...copiesOf(into).map((packet) => packet.length));
-      const withNext = layout(room, [...into.length.subarray(0, into.count), 0]).at(-1)! +
+      const withNext = offsetsIn(layout, [...into.length.subarray(0, into.count), 0]).at(-1)! +
         (all[out.length] ?? PORTION) - into.offset[0]!;
       assert(withNext > PORTION, `the next packet had made it ${withNext} bytes only`);
     }
@@ -123,14 +123,14 @@ for (const [name, room] of Object.entries(ROOMS)) {
 }
 
 Deno.test("a portion may be of 32 KB to the byte", () => {
-  for (const room of Object.values(ROOMS)) {
+  for (const layout of Object.values(LAYOUTS)) {
     for (const more of [0, 1]) {
       const backlog = new PacketQueue(BULK_BYTES);
-      const [first, second] = layout(room, [20_000, 1]) as [number, number];
+      const [first, second] = offsetsIn(layout, [20_000, 1]) as [number, number];
       const rest = PORTION - (second - first) + more;
       put(backlog, [flowPacket(1, 0, 20_000), flowPacket(2, 1, rest), flowPacket(3, 2, 300)]);
       const into = makePackets(4 * MAX_PACKET);
-      backlog.take(into, room, 0);
+      backlog.take(into, layout, 0);
       assert.equal(into.count, 2 - more);
     }
   }
@@ -142,8 +142,8 @@ Deno.test("small packets are of 32 KB too, but for the last of them, and never m
     put(backlog, many(400, size));
     for (const portion of takeAll(backlog)) {
       assert(portion.length <= 128);
-      const span = portion.length * (size + ROOM.headroom);
-      assert(span <= PORTION + 2 * (SMALL + ROOM.headroom), `${span} bytes`);
+      const span = portion.length * (size + LAYOUT.headroom);
+      assert(span <= PORTION + 2 * (SMALL + LAYOUT.headroom), `${span} bytes`);
     }
   }
 });
@@ -168,7 +168,9 @@ function withHeaders(packets: Uint8Array[]): { batch: Packets; headers: Uint8Arr
 }
 
 Deno.test("a packet's header goes with it, small or not, and others have none", () => {
-  for (const room of [ROOMS["version 2"]!, ROOMS["version 2 with offload"]!, ROOMS["odd"]!]) {
+  for (
+    const layout of [LAYOUTS["version 2"]!, LAYOUTS["version 2 with offload"]!, LAYOUTS["odd"]!]
+  ) {
     const backlog = new PacketQueue(BULK_BYTES);
     const { batch, headers } = withHeaders([
       flowPacket(1, 0, 3_000),
@@ -183,7 +185,7 @@ Deno.test("a packet's header goes with it, small or not, and others have none", 
     batch.bytes.fill(0xdd);
     const found = new Map<number, Uint8Array | null>();
     for (const into = makePackets(4 * MAX_PACKET); !backlog.isEmpty;) {
-      backlog.take(into, room, 0);
+      backlog.take(into, layout, 0);
       for (const [i, packet] of copiesOf(into).entries()) {
         const at = into.offset[i]!;
         found.set(markOf(packet), into.header[i] === 0 ? null : into.bytes.slice(at - 10, at));
@@ -283,9 +285,9 @@ Deno.test("after clear() nothing is there, and no flow is behind bulk that was",
 });
 
 Deno.test("a batch from a device is put in as it lies, from where it is said", () => {
-  for (const room of Object.values(ROOMS)) {
+  for (const layout of Object.values(LAYOUTS)) {
     const backlog = new PacketQueue(BULK_BYTES);
-    const batch = fill(makePackets(4 * MAX_PACKET), room, many(20, 1_000));
+    const batch = fill(makePackets(4 * MAX_PACKET), layout, many(20, 1_000));
     assert.equal(backlog.put(batch, 3, 0), 20);
     assert.deepEqual(takeAll(backlog).flat(), many(17, 1_000, 1, 3));
   }

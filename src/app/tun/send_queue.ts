@@ -134,7 +134,7 @@ export class SendQueue {
       await first;
       if (!backlog.isEmpty) this.#tighten(true);
       while (!backlog.isEmpty && this.#failure === null) {
-        backlog.take(this.#spare, this.#link.room, this.#clock.now());
+        backlog.take(this.#spare, this.#link.layout, this.#clock.now());
         this.#wakeReader();
         if (this.#spare.count > 0) await this.#link.send(this.#spare);
       }

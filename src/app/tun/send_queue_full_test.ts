@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { Hold, slowly } from "../../../tests/fake/link.ts";
 import { OutboxWorld } from "../../../tests/fake/outbox.ts";
-import { fill } from "../../../tests/fake/rooms.ts";
+import { fill } from "../../../tests/fake/layouts.ts";
 
 fc.configureGlobal({ seed: 8 });
 
@@ -80,7 +80,7 @@ Deno.test("packets that wait with the reader keep their headers", async () => {
   const w = new OutboxWorld(BACKLOG);
   const hold = await slow(w);
   const packets = bulk(128, 2);
-  const batch = fill(w.batches[1], w.link.room, packets);
+  const batch = fill(w.batches[1], w.link.layout, packets);
   const headers = packets.map((_, i) => i % 3 === 0 ? new Uint8Array(10).fill(i + 1) : null);
   for (const [i, header] of headers.entries()) {
     batch.header[i] = header === null ? 0 : 1;

@@ -54,7 +54,7 @@ export class TunHub implements PacketService {
   readonly #seats = new Set<Seat>();
   /** Number of members that have joined so far. */
   #joined = 0;
-  readonly #room: PacketLayout;
+  readonly #layout: PacketLayout;
   /** The offload last agreed on; null before the first member. */
   #offload: number | null = null;
 
@@ -70,7 +70,7 @@ export class TunHub implements PacketService {
     this.#log = o.log;
     this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
     const { headroom } = device;
-    this.#room = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
+    this.#layout = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
   }
 
   get sessions(): number {
@@ -92,7 +92,7 @@ export class TunHub implements PacketService {
       return packets;
     };
     const { device } = this;
-    return await carryFromDevice(device, this.#clock, this.#room, batch, take, DEVICE_WEIGHT);
+    return await carryFromDevice(device, this.#clock, this.#layout, batch, take, DEVICE_WEIGHT);
   }
 
   /** Returns the member that packet i is for. */
@@ -258,15 +258,15 @@ class Seat {
       spare: makePackets(MEMBER_ARENA),
       backlog: () => new FairQueue(o.sourceOf),
     });
-    this.#places = new LayoutCursor(link.room);
+    this.#places = new LayoutCursor(link.layout);
   }
 
   /** Copies packet i, with its header if it has one, in the layout of the member's link. */
   take(from: Packets, i: number): this {
     const length = from.length[i]!;
-    const { room } = this.link;
+    const { layout } = this.link;
     const isFull = this.#packets.count === this.#packets.offset.length ||
-      this.#places.at + length + room.tailroom + room.trailer > this.#packets.bytes.length;
+      this.#places.at + length + layout.tailroom + layout.trailer > this.#packets.bytes.length;
     if (isFull) this.flush();
     const to = this.#packets;
     const { at } = this.#places;
@@ -286,7 +286,7 @@ class Seat {
     this.#filter.keepForPeer(this.#packets, this.link.offload, this.member.traffic);
     if (this.#packets.count > 0) this.#packets = this.outbox.offerNow(this.#packets);
     this.#packets.count = 0;
-    this.#places = new LayoutCursor(this.link.room);
+    this.#places = new LayoutCursor(this.link.layout);
   }
 
   /** Returns true if the `size` bytes at `at` are one of the member's addresses. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { between, HubWorld, marksAtEnd, SERVER4, SERVER6 } from "../../../tests/fake/hub.ts";
-import { layout, ROOMS } from "../../../tests/fake/rooms.ts";
+import { LAYOUTS, offsetsIn } from "../../../tests/fake/layouts.ts";
 import { readU32 } from "../../base/bytes.ts";
 import { BATCH_PACKETS } from "../../base/packets.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -166,10 +166,10 @@ Deno.test("one that leaves only after its successor has come takes nothing along
   assert.deepEqual(marksAtEnd(w.device.written), [3]);
 });
 
-for (const [name, room] of Object.entries(ROOMS)) {
+for (const [name, layout] of Object.entries(LAYOUTS)) {
   Deno.test(`batches of any sizes lie as the link wants them, and arrive whole: ${name}`, async () => {
     await using w = new HubWorld({ longest: 65_000 });
-    const [a, b] = [w.join("a", A, { room }), w.join("b", B)];
+    const [a, b] = [w.join("a", A, { layout }), w.join("b", B)];
     const packets = Array.from(
       { length: 600 },
       (_, i) =>
@@ -185,7 +185,7 @@ for (const [name, room] of Object.entries(ROOMS)) {
     assert.deepEqual(b.link.sent, packets.filter((_, i) => i % 3 === 2));
     assert(a.link.counts.length < 40, `${a.link.counts.length} batches`);
     for (const [i, offsets] of a.link.offsets.entries()) {
-      assert.deepEqual(offsets, layout(room, a.link.lengths[i]!));
+      assert.deepEqual(offsets, offsetsIn(layout, a.link.lengths[i]!));
     }
   });
 }

@@ -36,14 +36,14 @@ export class TunPump implements PacketService {
   readonly #filter: PacketFilter;
   #attached: Attached | null = null;
   /** Packet layout of the attached link; the device reads it at every batch. */
-  readonly #room: PacketLayout;
+  readonly #layout: PacketLayout;
 
   constructor(device: Device, clock: Clock, o: PumpOptions) {
     this.device = device;
     this.#clock = clock;
     this.#filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
     const { headroom } = device;
-    this.#room = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
+    this.#layout = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
   }
 
   get sessions(): number {
@@ -55,7 +55,7 @@ export class TunPump implements PacketService {
     return await carryFromDevice(
       this.device,
       this.#clock,
-      this.#room,
+      this.#layout,
       makePackets(READ_ARENA),
       (packets) => this.#send(packets),
     );
@@ -80,7 +80,7 @@ export class TunPump implements PacketService {
     // Sets the offload first, so that few packets made under the old one are left.
     this.device.setOffload(link.offload & this.device.takes);
     this.counters.droppedWithoutPeer += this.device.drain();
-    Object.assign(this.#room, link.room);
+    Object.assign(this.#layout, link.layout);
     const outbox = new SendQueue(link, { clock: this.#clock, spare: makePackets(READ_ARENA) });
     this.#attached = { link, outbox, traffic };
     try {

@@ -17,7 +17,7 @@ import { OffloadLink } from "../../../tests/fake/offload_link.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { sessionPair } from "../../../tests/fake/v1_session.ts";
 import { ABLE, ALL_OFFLOADS, type Parcel, UNABLE, v2Pair } from "../../../tests/fake/v2_pair.ts";
-import { ipPacket } from "../../../tests/fake/vpn.ts";
+import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16, writeU16 } from "../../base/bytes.ts";
 import { Offload } from "../../base/packets.ts";
 import { Gso } from "../../core/ip/virtio_net.ts";

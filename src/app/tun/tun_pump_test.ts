@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeDevice } from "../../../tests/fake/device.ts";
 import { FakeLink } from "../../../tests/fake/link.ts";
-import { ROOMS } from "../../../tests/fake/rooms.ts";
-import { ipPacket } from "../../../tests/fake/vpn.ts";
+import { LAYOUTS } from "../../../tests/fake/layouts.ts";
+import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { BATCH_PACKETS } from "../../base/packets.ts";
 import { noPackets } from "./packet_service.ts";
 import { TunPump } from "./tun_pump.ts";
 
-const ROOM = ROOMS["version 1"]!;
+const LAYOUT = LAYOUTS["version 1"]!;
 const LONGEST = 1_400;
 
 /** A pump that runs. */
@@ -20,7 +20,7 @@ function world(o: { mssClamp?: boolean } = {}) {
   const pump = new TunPump(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
   const stop = new AbortController();
   const running = pump.run(stop.signal).catch((error: unknown) => error);
-  const link = new FakeLink({ room: ROOM });
+  const link = new FakeLink({ layout: LAYOUT });
   return { clock, device, pump, stop, running, link, counters: pump.counters };
 }
 
@@ -74,7 +74,7 @@ Deno.test("after a session the device is read on, and the next session works", a
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   assert.deepEqual([w.link.sent, w.counters.droppedWithoutPeer], [[], 1]);
-  const link = new FakeLink({ room: ROOM });
+  const link = new FakeLink({ layout: LAYOUT });
   const second = w.pump.session(link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   w.device.inject(ipPacket(2));
   link.deliver(ipPacket(3));
@@ -226,7 +226,9 @@ Deno.test("two links at once are refused, and the first goes on", async () => {
   const w = world();
   const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
   await assert.rejects(
-    w.pump.session(new FakeLink({ room: ROOM }), { traffic: { sentBytes: 0, receivedBytes: 0 } }),
+    w.pump.session(new FakeLink({ layout: LAYOUT }), {
+      traffic: { sentBytes: 0, receivedBytes: 0 },
+    }),
     { kind: "internal" },
   );
   w.device.inject(ipPacket(1));

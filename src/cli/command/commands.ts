@@ -25,7 +25,7 @@ export const COMMANDS = {
     refusals: SERVER_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
-      await (await load(() => import("../tun/command.ts"))).runVpn("server", options, context),
+      await (await load(() => import("../tun/command.ts"))).runTun("server", options, context),
   }),
   client: defineCommand({
     summary: "connect to a server and keep connected",
@@ -34,7 +34,7 @@ export const COMMANDS = {
     refusals: CLIENT_REFUSALS,
     logging: logSettings,
     run: async (options, context) =>
-      await (await load(() => import("../tun/command.ts"))).runVpn("client", options, context),
+      await (await load(() => import("../tun/command.ts"))).runTun("client", options, context),
   }),
   proxy: {
     summary: "carry single connections, for programs that can use a proxy",

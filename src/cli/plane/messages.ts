@@ -13,7 +13,7 @@ import type { PortRange } from "../../core/hop/port_range.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
 
 /** Everything the data plane must know to begin. Crosses into the Worker once, by structured clone. */
-export type PlaneConfig = VpnConfig | ProxyConfig;
+export type PlaneConfig = TunConfig | ProxyConfig;
 
 /** The Worker's first message. */
 export interface WorkerInit {
@@ -31,8 +31,8 @@ export interface PlaneHost extends Pick<WorkerInit, "port" | "logLevel"> {
 }
 
 /** Of a tunnel (plane.ts). */
-export interface VpnConfig {
-  readonly kind: "vpn";
+export interface TunConfig {
+  readonly kind: "tun";
   readonly carrier:
     | {
       readonly role: "server";
@@ -87,7 +87,7 @@ export interface ManyClientsConfig {
 }
 
 /** What a tunnel's data plane has set up: for the log and for --up and --down. */
-export interface VpnFacts {
+export interface TunFacts {
   readonly device: string;
   readonly mtu: number;
   readonly addresses: readonly string[];
@@ -97,7 +97,7 @@ export interface VpnFacts {
 }
 
 /** What is known only when a tunnel's data plane has begun: it takes a while to work out. */
-export interface VpnGo {
+export interface TunStart {
   /** The secret of version 2 (core/link/v2/secrets.ts). */
   readonly s: Uint8Array;
   /** Client: this server has spoken version 2 with this key before. */

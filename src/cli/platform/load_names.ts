@@ -1,12 +1,12 @@
 import { ADDRESSES_ONLY } from "../../app/net/name_service.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { load } from "../plane/load.ts";
-import type { SocketMachine } from "./platform.ts";
+import type { SocketPlatform } from "./platform.ts";
 
 /** Like `openNames` (names.ts), which is loaded on demand. */
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
-  machine: SocketMachine,
+  machine: SocketPlatform,
 ) => Resolver;
 
 /**

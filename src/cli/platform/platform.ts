@@ -8,7 +8,7 @@ import type { Configured, NetworkConfig, RefusedAddress } from "../../io/netcfg/
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { SegmentLimits } from "../../io/net/posix_net.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
-import type { VpnConfig } from "../plane/messages.ts";
+import type { TunConfig } from "../plane/messages.ts";
 
 /** A device as the data plane opens it. */
 export interface OpenedDevice extends Device {
@@ -23,13 +23,13 @@ export interface Net extends Dialer {
 }
 
 /** How connections are to be had. */
-export interface NetConfig extends Pick<VpnConfig, "io" | "mptcp"> {
+export interface NetConfig extends Pick<TunConfig, "io" | "mptcp"> {
   /** The largest TCP segment of connections that are opened, and that are taken. */
   readonly segmentBytes: SegmentLimits;
 }
 
 /** What any data plane has of the operating system that it runs on. */
-export interface SocketMachine extends AsyncDisposable {
+export interface SocketPlatform extends AsyncDisposable {
   readonly clock: Clock;
   /** The loop that blocks; null where messages arrive by themselves. */
   readonly reactor: Reactor | null;
@@ -66,9 +66,9 @@ export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposa
 }
 
 /** The same with a TUN device. */
-export interface Platform extends SocketMachine {
+export interface Platform extends SocketPlatform {
   /** @throws {TtunError} privilege, system, in_use, usage */
-  openDevice(config: VpnConfig, signal: AbortSignal): OpenedDevice;
+  openDevice(config: TunConfig, signal: AbortSignal): OpenedDevice;
   /** @throws {TtunError} */
   configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
   /**
@@ -82,5 +82,5 @@ export interface Platform extends SocketMachine {
   /** Holds the device from now on. */
   keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
   /** Checks what only a user of this system can know. @throws {TtunError} usage */
-  check(config: VpnConfig): void;
+  check(config: TunConfig): void;
 }

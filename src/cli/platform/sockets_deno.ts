@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { DenoClock } from "../../io/reactor/deno_clock.ts";
 import { denoAddresses } from "../../io/netcfg/own_addresses.ts";
 import { DenoNet } from "../../io/net/deno_net.ts";
-import type { NetConfig, SocketMachine } from "./platform.ts";
+import type { NetConfig, SocketPlatform } from "./platform.ts";
 
 /** @throws {TtunError} usage: Deno has no call that limits them before a socket connects */
 export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfig): void {
@@ -14,7 +14,7 @@ export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfi
 }
 
 /** Deno's own sockets and timers: where there is no reactor of ours, and without native calls. */
-export function openDenoSockets(): SocketMachine {
+export function openDenoSockets(): SocketPlatform {
   const clock = new DenoClock();
   return {
     clock,

@@ -5,14 +5,14 @@ import { DenoNet } from "../../io/net/deno_net.ts";
 import { linuxAddresses } from "../../io/netcfg/own_addresses.ts";
 import { PosixNet } from "../../io/net/posix_net.ts";
 import { Reactor } from "../../io/reactor/reactor.ts";
-import type { SocketMachine } from "./platform.ts";
+import type { SocketPlatform } from "./platform.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
 
 /** Linux: `busyPoll` as of Reactor. By system calls, the wait blocks unless Deno's own sockets are used. */
 export function openLinuxSockets(
   io: "auto" | "ffi" | "deno",
   o: { busyPoll?: boolean } = {},
-): SocketMachine & { readonly reactor: Reactor; readonly libc: Libc } {
+): SocketPlatform & { readonly reactor: Reactor; readonly libc: Libc } {
   const libc = openLibc();
   const reactor = new Reactor(libc, io === "deno" ? "async" : "blocking", o);
   return {

@@ -11,7 +11,7 @@ import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { Acl } from "../../core/proxy/acl.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
 import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
-import type { Net, SocketMachine } from "../platform/platform.ts";
+import type { Net, SocketPlatform } from "../platform/platform.ts";
 import type { PlaneHost, ProxyConfig, ProxyFacts } from "../plane/messages.ts";
 import { PlanePort } from "../plane/worker_port.ts";
 import { loadNames, type OpenNames } from "../platform/load_names.ts";
@@ -37,14 +37,14 @@ export async function runProxyPlane(
 }
 
 /** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
-function openSockets(io: ProxyConfig["io"]): SocketMachine {
+function openSockets(io: ProxyConfig["io"]): SocketPlatform {
   const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
   return isNative ? openLinuxSockets(io, { busyPoll: true }) : openDenoSockets();
 }
 
 async function run(
   config: ProxyConfig,
-  machine: SocketMachine,
+  machine: SocketPlatform,
   openNames: OpenNames,
   orders: PlanePort<null>,
   logLevel: LogLevel,

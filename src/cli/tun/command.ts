@@ -11,7 +11,7 @@ import { isKnown, remember } from "./known_servers.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { linkSecret, serverToken } from "../secrets/link_secret.ts";
 import { resolveKey } from "../secrets/key_source.ts";
-import type { ManyClientsConfig, VpnConfig, VpnFacts, VpnGo } from "../plane/messages.ts";
+import type { ManyClientsConfig, TunConfig, TunFacts, TunStart } from "../plane/messages.ts";
 import {
   isGranted,
   type Need,
@@ -34,7 +34,7 @@ import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { shellHooks } from "./device_hooks.ts";
-import { type ClientOptions, LONGEST_REKEY, type VpnOptions } from "./options.ts";
+import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
@@ -57,9 +57,9 @@ const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
  * it when the signal aborts. Resolves to 0 when that was what ended it.
  * @throws {TtunError} what else ended it
  */
-export async function runVpn(
+export async function runTun(
   role: Role,
-  options: VpnOptions,
+  options: TunOptions,
   context: RunContext,
 ): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
@@ -96,7 +96,7 @@ export async function runVpn(
     },
     libc,
   );
-  await using plane = new PlaneWorker<VpnFacts, VpnGo>(config, { libc, context });
+  await using plane = new PlaneWorker<TunFacts, TunStart>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
       revokePermissions(stillNeeded(config, { up, down }, facts));
@@ -116,7 +116,7 @@ export async function runVpn(
  * What is used after everything is open. A Worker shares the permissions of its parent, so this
  * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
  */
-function stillNeeded(config: VpnConfig, hooks: Hooks, facts: VpnFacts): Revocable[] {
+function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocable[] {
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
   // Sockets of Deno's own, and names.
@@ -138,7 +138,7 @@ function permissionSet(role: Role): string {
   return Deno.build.os === "windows" ? `${role}-windows` : role;
 }
 
-function needs(role: Role, options: VpnOptions): Need[] {
+function needs(role: Role, options: TunOptions): Need[] {
   const all: Need[] = [
     { permission: { name: "ffi" }, purpose: "open the TUN device" },
     { permission: { name: "net" }, purpose: role === "server" ? "listen" : "connect" },
@@ -157,11 +157,11 @@ function needs(role: Role, options: VpnOptions): Need[] {
 }
 
 async function planeConfig(
-  options: VpnOptions,
+  options: TunOptions,
   psk: Uint8Array,
   many: ManyClientsConfig | undefined,
   signal: AbortSignal,
-): Promise<VpnConfig> {
+): Promise<TunConfig> {
   const isClient = "server" in options;
   const addresses = options.address ?? [];
   const asked = addresses.length > 0;
@@ -177,7 +177,7 @@ async function planeConfig(
     }
   }
   return {
-    kind: "vpn",
+    kind: "tun",
     carrier: isClient
       ? {
         role: "client",
@@ -226,10 +226,10 @@ async function planeConfig(
  * whether the server has spoken that version before; `remember` writes down that it has.
  */
 function rememberingServer(
-  options: VpnOptions,
+  options: TunOptions,
   key: Uint8Array,
   { log }: RunContext,
-): { go: Promise<VpnGo>; remember: () => Promise<void> } {
+): { go: Promise<TunStart>; remember: () => Promise<void> } {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
   if (!("server" in options) || options.wire === "v1") {
     return { go: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
@@ -259,7 +259,7 @@ function rememberingServer(
 function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
   const mayAsk = isGranted({ name: "sys", kind: "hostname" });
   const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");
-  return (s: Uint8Array): Pick<VpnGo, "identity" | "whyForgotten"> => ({
+  return (s: Uint8Array): Pick<TunStart, "identity" | "whyForgotten"> => ({
     identity: {
       id: secret === null ? null : clientId(secret, s, options.name ?? ""),
       name,

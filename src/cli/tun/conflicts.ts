@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
-import type { ServerOptions, VpnOptions } from "./options.ts";
+import type { ServerOptions, TunOptions } from "./options.ts";
 
 /** With --pool and without --clients: as many as a network of 256 addresses has, beside the server. */
 const IMPLIED_CLIENTS = 253;
@@ -43,7 +43,7 @@ export function manyClients(
 }
 
 /** @throws {TtunError} usage, on an option that version 1 of the wire has nothing for */
-export function refuseForV1(options: VpnOptions): void {
+export function refuseForV1(options: TunOptions): void {
   const { wire, rekey, offload } = options;
   const given = rekey !== undefined
     ? "--rekey"
@@ -60,7 +60,7 @@ export function refuseForV1(options: VpnOptions): void {
 }
 
 /** @throws {TtunError} usage, on an option that another operating system has nothing for */
-export function refuseForSystem({ wintun }: VpnOptions, system: string): void {
+export function refuseForSystem({ wintun }: TunOptions, system: string): void {
   if (wintun === undefined || system === "windows") return;
   throw new TtunError("usage", "Cannot use --wintun: it is for Windows only; leave it out here");
 }

@@ -2,9 +2,9 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
 import { type Hook, runHook } from "./hooks.ts";
-import type { VpnFacts } from "../plane/messages.ts";
+import type { TunFacts } from "../plane/messages.ts";
 
-export interface VpnHookOptions {
+export interface TunHookOptions {
   readonly up: string | undefined;
   readonly down: string | undefined;
   readonly role: Hook["role"];
@@ -25,20 +25,20 @@ export interface VpnHookOptions {
  * addresses are known, and --down at the end if --up has run or there is none. With other addresses
  * --down runs for the old ones, then --up for the new, unless they run once (`once`).
  */
-export class VpnHooks {
-  readonly #o: VpnHookOptions;
+export class TunHooks {
+  readonly #o: TunHookOptions;
   /** The facts for the commands; null before the device is ready. */
-  #facts: VpnFacts | null = null;
+  #facts: TunFacts | null = null;
   #isUp = false;
   /** One after another, also when a session ends while a command runs and the next one begins. */
   #last: Promise<void> = Promise.resolve();
 
-  constructor(o: VpnHookOptions) {
+  constructor(o: TunHookOptions) {
     this.#o = o;
   }
 
   /** The device is ready. @throws {TtunError} hook, when --up fails */
-  async ready(facts: VpnFacts): Promise<void> {
+  async ready(facts: TunFacts): Promise<void> {
     this.#facts = facts;
     if (!this.#o.waits) await this.#up();
   }
@@ -84,7 +84,7 @@ export class VpnHooks {
     await run({ name: "--up", command: up, role, facts: this.#facts! }, context.signal);
   }
 
-  async #down(facts: VpnFacts): Promise<void> {
+  async #down(facts: TunFacts): Promise<void> {
     const { down, role, run, context } = this.#o;
     if (down === undefined) return;
     try {
@@ -96,6 +96,6 @@ export class VpnHooks {
 }
 
 /** Hooks that run in a shell. `libc`: to end one together with what it has started. */
-export function shellHooks(o: Omit<VpnHookOptions, "run">, libc: Libc | null): VpnHooks {
-  return new VpnHooks({ ...o, run: (hook, signal) => runHook(hook, libc, signal) });
+export function shellHooks(o: Omit<TunHookOptions, "run">, libc: Libc | null): TunHooks {
+  return new TunHooks({ ...o, run: (hook, signal) => runHook(hook, libc, signal) });
 }

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { TtunError } from "../../base/errors.ts";
-import { type VpnHookOptions, VpnHooks } from "./device_hooks.ts";
+import { type TunHookOptions, TunHooks } from "./device_hooks.ts";
 
 const FACTS = { device: "ttun0", mtu: 1280, addresses: ["10.1.1.2/30"], routes: [] };
 const A = ["10.9.0.2/24"];
 const B = ["10.9.0.3/24"];
 
-function world(o: Partial<Pick<VpnHookOptions, "up" | "down" | "waits" | "once">> = {}) {
+function world(o: Partial<Pick<TunHookOptions, "up" | "down" | "waits" | "once">> = {}) {
   const said: string[] = [];
   const { log, records } = keptLog(new FakeClock());
   const stop = new AbortController();
   const answer = { up: () => Promise.resolve(), down: () => Promise.resolve() };
-  const hooks = new VpnHooks({
+  const hooks = new TunHooks({
     up: "up",
     down: "down",
     role: "client",

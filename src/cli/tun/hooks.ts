@@ -3,7 +3,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
 import { standardError } from "../output/log_output.ts";
-import type { VpnFacts } from "../plane/messages.ts";
+import type { TunFacts } from "../plane/messages.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { spawnError } from "../platform/spawn_error.ts";
 
@@ -25,10 +25,10 @@ export interface Hook {
   readonly name: "--up" | "--down";
   readonly command: string;
   readonly role: "server" | "client";
-  readonly facts: VpnFacts;
+  readonly facts: TunFacts;
 }
 
-type ListFacts = Pick<VpnFacts, "addresses" | "routes">;
+type ListFacts = Pick<TunFacts, "addresses" | "routes">;
 
 function lists({ addresses, routes }: ListFacts) {
   return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };

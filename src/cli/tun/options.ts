@@ -294,8 +294,8 @@ export const CLIENT_OPTIONS = {
 
 export type ServerOptions = Values<typeof SERVER_OPTIONS>;
 export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
-/** What `runVpn` is given; `"server" in options` tells a client's from a server's. */
-export type VpnOptions = ServerOptions | ClientOptions;
+/** What `runTun` is given; `"server" in options` tells a client's from a server's. */
+export type TunOptions = ServerOptions | ClientOptions;
 
 /** Reads a name in the form of a host's; capitals become small letters. */
 function parseClientName(text: string): string {

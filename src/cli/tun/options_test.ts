@@ -7,7 +7,7 @@ import {
   type ClientOptions,
   SERVER_OPTIONS,
   type ServerOptions,
-  type VpnOptions,
+  type TunOptions,
 } from "./options.ts";
 
 function server(...args: string[]): ServerOptions {
@@ -79,7 +79,7 @@ Deno.test("what contradicts itself is refused", () => {
 });
 
 Deno.test("a key that one end alone has tells the two sets of options apart", () => {
-  const options: VpnOptions = client("-s", "a:1");
+  const options: TunOptions = client("-s", "a:1");
   assert.ok("server" in options);
   assert.ok(!("server" in server()));
 });

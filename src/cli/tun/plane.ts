@@ -6,8 +6,8 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { TunHub } from "../../app/tun/tun_hub.ts";
 import { counterFacts, type PacketService } from "../../app/tun/packet_service.ts";
 import { TunPump } from "../../app/tun/tun_pump.ts";
-import { runVpnClient } from "../../app/system/tun_client.ts";
-import { serveVpn } from "../../app/system/tun_server.ts";
+import { runTunClient } from "../../app/system/tun_client.ts";
+import { runTunServer } from "../../app/system/tun_server.ts";
 import { DEFAULT_REKEY } from "../../app/link/v2_link.ts";
 import type { WireSecrets } from "../../app/link/config.ts";
 import type { Paths } from "../../contract/routing.ts";
@@ -18,7 +18,7 @@ import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import { chooseCiphers } from "../platform/choose_cipher.ts";
-import type { PlaneHost, VpnConfig, VpnFacts, VpnGo } from "../plane/messages.ts";
+import type { PlaneHost, TunConfig, TunFacts, TunStart } from "../plane/messages.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -34,24 +34,24 @@ import { rng } from "../platform/rng.ts";
  * A tunnel's part of the data plane: it owns the reactor, the device, the sockets and the ciphers.
  * With Deno's own sockets the same code runs, only the wait does not block.
  */
-export async function runVpnPlane(
-  config: VpnConfig,
+export async function runTunPlane(
+  config: TunConfig,
   { port, stop, logLevel }: PlaneHost,
 ): Promise<void> {
   const openNames = await loadNames(
     config.carrier.role === "client" && !isIpAddress(config.carrier.server.host),
   );
-  await using machine = openMachine(config);
-  const orders = new PlanePort<VpnGo>(port, machine.reactor);
+  await using machine = openPlatform(config);
+  const orders = new PlanePort<TunStart>(port, machine.reactor);
   void orders.stop.then(() => stop.abort()); // `stop` never rejects
   await run(config, machine, openNames, orders, logLevel, stop.signal);
 }
 
 async function run(
-  config: VpnConfig,
+  config: TunConfig,
   machine: Platform,
   openNames: OpenNames,
-  orders: PlanePort<VpnGo>,
+  orders: PlanePort<TunStart>,
   logLevel: LogLevel,
   signal: AbortSignal,
 ): Promise<void> {
@@ -99,7 +99,7 @@ async function run(
   const keeper = opened.use(machine.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
 
-  const facts: VpnFacts = {
+  const facts: TunFacts = {
     device: device.name,
     mtu: config.mtu,
     addresses: configured.addresses.map(formatCidr),
@@ -162,7 +162,7 @@ async function run(
       configured.addresses,
       log,
     );
-    await runVpnClient({
+    await runTunClient({
       ...common,
       pump: counted(new TunPump(device, clock, packets)),
       takeAddresses: async (addresses, { server, signal }) => {
@@ -189,7 +189,7 @@ async function run(
     const leases = many === undefined ? null : opened.use(
       new LeaseReports(clock, many.pool, (leases) => orders.report({ kind: "leases", leases })),
     );
-    await serveVpn({
+    await runTunServer({
       ...common,
       listener,
       onSession: (host) => keeper.sessionBegins(host),
@@ -221,7 +221,7 @@ function openEarly(paths: Paths, hosts: readonly string[]): void {
 const NO_ADDRESSES_MS = 3_000;
 
 /** In this process by itself; for later ones the main thread writes it down. */
-function rememberV2(known: boolean, orders: PlanePort<VpnGo>): ServerMemory {
+function rememberV2(known: boolean, orders: PlanePort<TunStart>): ServerMemory {
   let seenV2 = known;
   return {
     get seenV2() {
@@ -246,7 +246,7 @@ function nameServers(): readonly string[] {
 }
 
 /** By the operating system that this is. @throws {TtunError} system, where there is none for it */
-function openMachine({ io, wintun }: VpnConfig): Platform {
+function openPlatform({ io, wintun }: TunConfig): Platform {
   switch (Deno.build.os) {
     case "linux":
       return openLinux(io);

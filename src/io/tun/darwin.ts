@@ -125,22 +125,22 @@ class DarwinTun implements TunDevice {
     });
   }
 
-  /** Reads packets until none are left or the batch is full, laid out as `room` says. */
-  readNow(into: Packets, room: PacketLayout): number {
+  /** Reads packets until none are left or the batch is full, laid out as `layout` says. */
+  readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
     const { read } = this.#lib.call;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    if (room.header + room.headroom < UTUN_PREFIX) {
+    if (layout.header + layout.headroom < UTUN_PREFIX) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
     }
-    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
-    if (room.header + room.headroom > last) {
+    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
+    if (layout.header + layout.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
       const { at } = places;
       const view = bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET);
       const got = read(this.#fd, view, BigInt(view.length));

@@ -9,7 +9,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openDarwinDevice } from "./darwin.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const ROOM = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 
@@ -54,7 +54,7 @@ Deno.test("utun: a packet is read without its family, and complete", async () =>
   darwin.inject(concat(V6, utf8("six")));
   const batch = roomFor(2);
   batch.header[0] = 1;
-  equal(await readBatch(device, batch, ROOM), 1);
+  equal(await readBatch(device, batch, LAYOUT), 1);
   deepEqual(batch.bytes.slice(10, 14), concat(V6, utf8("six")));
   deepEqual([batch.offset[0], batch.length[0], batch.header[0]], [10, 4, 0]);
 });
@@ -66,8 +66,8 @@ Deno.test("utun: no room for its header is a bug of the caller's", async () => {
   const batch = batchOf(V4);
   batch.offset[0] = 3;
   await rejects(later(() => device.writeBatch(batch)), isBug);
-  const room = { ...ROOM, header: 2, headroom: 1 };
-  await rejects(later(() => readBatch(device, roomFor(1), room)), isBug);
+  const layout = { ...LAYOUT, header: 2, headroom: 1 };
+  await rejects(later(() => readBatch(device, roomFor(1), layout)), isBug);
 });
 
 Deno.test("utun: calls that a signal interrupts are made again", async () => {
@@ -75,7 +75,7 @@ Deno.test("utun: calls that a signal interrupts are made again", async () => {
   await using device = open(darwin);
   darwin.inject(V4);
   darwin.failing.set("read", DarwinErrno.EINTR).set("write", DarwinErrno.EINTR);
-  equal(await readBatch(device, roomFor(1), ROOM), 1);
+  equal(await readBatch(device, roomFor(1), LAYOUT), 1);
   await device.writeBatch(batchOf(V4, V6));
   equal(darwin.written.length, 2);
   equal(device.refused, 0);
@@ -110,7 +110,7 @@ Deno.test("utun: closing ends a write and a read that wait, then closes all desc
   const isLost = (error: unknown) => error instanceof TtunError && error.kind === "lost";
   const over = Promise.all([
     rejects(later(() => device.writeBatch(batchOf(V4))), isLost),
-    rejects(later(() => readBatch(device, roomFor(1), ROOM)), isLost),
+    rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), isLost),
   ]);
   await Promise.resolve();
   const closing = device[Symbol.asyncDispose]();
@@ -127,7 +127,7 @@ Deno.test("utun: a device that was removed ends reads and writes", async () => {
   const isRemoved = (error: unknown) =>
     error instanceof TtunError && error.kind === "system" &&
     error.message === "Lost the TUN device utun3: it was removed";
-  const reading = rejects(later(() => readBatch(device, roomFor(1), ROOM)), isRemoved);
+  const reading = rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), isRemoved);
   darwin.remove();
   await reading;
   await rejects(later(() => device.writeBatch(batchOf(V4))), isRemoved);
@@ -138,17 +138,17 @@ Deno.test("utun: what was read before the device went is given first", async () 
   await using device = open(darwin);
   darwin.inject(V4);
   darwin.failing.set("read:2", DarwinErrno.ENXIO).set("read:3", DarwinErrno.ENXIO);
-  equal(await readBatch(device, roomFor(2), ROOM), 1);
-  await rejects(later(() => readBatch(device, roomFor(2), ROOM)), /utun3: it was removed/);
+  equal(await readBatch(device, roomFor(2), LAYOUT), 1);
+  await rejects(later(() => readBatch(device, roomFor(2), LAYOUT)), /utun3: it was removed/);
 });
 
 Deno.test("utun: many waits are one poll each, and none while packets are there", async () => {
   const darwin = new FakeDarwin();
   await using device = open(darwin);
   darwin.inject(V4);
-  await readBatch(device, roomFor(1), ROOM);
+  await readBatch(device, roomFor(1), LAYOUT);
   equal(darwin.polls, 0);
-  const reading = readBatch(device, roomFor(1), ROOM);
+  const reading = readBatch(device, roomFor(1), LAYOUT);
   darwin.inject(V6);
   equal(await reading, 1);
   equal(darwin.polls, 1);

@@ -222,11 +222,11 @@ class LinuxTun implements TunDevice {
   }
 
   /**
-   * Reads packets until none are left or the batch is full, laid out as `room` says. When packets
+   * Reads packets until none are left or the batch is full, laid out as `layout` says. When packets
    * arrive one by one, it reads one and leaves it to the reactor to report the next, which saves
    * the read that returns EAGAIN.
    */
-  readNow(into: Packets, room: PacketLayout): number {
+  readNow(into: Packets, layout: PacketLayout): number {
     this.#descriptor.check();
     into.count = 0;
     if (this.#descriptor.isEmpty) return 0;
@@ -234,8 +234,8 @@ class LinuxTun implements TunDevice {
     const { fd } = this.#descriptor;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
     const before = this.headroom;
-    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
-    if (room.header + room.headroom < before || room.header + room.headroom > last) {
+    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
+    if (layout.header + layout.headroom < before || layout.header + layout.headroom > last) {
       throw new TtunError(
         "internal",
         `Cannot read ${this.name}: the batch has no room for a packet`,
@@ -248,7 +248,7 @@ class LinuxTun implements TunDevice {
     this.#readAt = now;
     const most = isAlone ? 1 : into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
       const { at } = places;
       const view = bytes.subarray(at - before, at + MAX_PACKET);
       const got = read(fd, view, BigInt(view.length)) - before;

@@ -22,7 +22,7 @@ async function readSizes(world: Awaited<ReturnType<typeof openTunWorld>>, sent: 
   const batch = makePackets(4 * MAX_PACKET);
   const sizes: number[] = [];
   for (let left = sent; left > 0; left -= sizes.at(-1)!) {
-    sizes.push(await readBatch(world.device, batch, ROOM));
+    sizes.push(await readBatch(world.device, batch, LAYOUT));
   }
   return sizes;
 }
@@ -55,7 +55,7 @@ test("tun: packets that come faster than they are read are read together, howeve
   const sizes: number[] = [];
   for (let left = 50; left > 0; left -= sizes.at(-1)!) {
     now += 1; // a busy process comes back after so many milliseconds
-    sizes.push(await readBatch(world.device, batch, ROOM));
+    sizes.push(await readBatch(world.device, batch, LAYOUT));
   }
   ok(sizes.length <= 5, `reads of ${sizes.join(", ")} packets`);
 });
@@ -79,7 +79,7 @@ test("tun: packets that nobody reads do not keep the reactor busy, and come when
     },
   });
   for (let i = 0; i < 3; i++) {
-    const reading = readBatch(world.device, makePackets(2 * MAX_PACKET), ROOM);
+    const reading = readBatch(world.device, makePackets(2 * MAX_PACKET), LAYOUT);
     await world.pause(20);
     await world.send(new Uint8Array(1));
     equal(await reading, 1);
@@ -87,14 +87,14 @@ test("tun: packets that nobody reads do not keep the reactor busy, and come when
     await world.send(new Uint8Array(2));
     await world.pause(100);
     ok(waits < 20, `${waits} waits`);
-    equal(await readBatch(world.device, makePackets(2 * MAX_PACKET), ROOM), 1);
+    equal(await readBatch(world.device, makePackets(2 * MAX_PACKET), LAYOUT), 1);
   }
 });
 
 /** RFC 863. */
 const DISCARD = 9;
 
-const ROOM = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
 
 /** Shell code for a mount namespace: a device node of that mode, whatever the machine's is. */
 const nodeOfMode = (mode: string) =>
@@ -136,11 +136,11 @@ const isRemoved = (error: unknown) =>
 test("tun: a device that is removed ends the read that waits", async () => {
   await using world = await openTunWorld();
   const batch = makePackets(2 * MAX_PACKET);
-  const reading = rejects(later(() => readBatch(world.device, batch, ROOM)), isRemoved);
+  const reading = rejects(later(() => readBatch(world.device, batch, LAYOUT)), isRemoved);
   await world.pause(10);
   await ip(`link del ${world.device.name}`);
   await reading;
-  await rejects(later(() => readBatch(world.device, batch, ROOM)), isRemoved);
+  await rejects(later(() => readBatch(world.device, batch, LAYOUT)), isRemoved);
 });
 
 test("tun: a device that was removed takes no packets", async () => {

@@ -123,21 +123,21 @@ class WindowsTun implements TunDevice {
   }
 
   /**
-   * Copies packets out of the ring until none are left or the batch is full, laid out as `room`
+   * Copies packets out of the ring until none are left or the batch is full, laid out as `layout`
    * says.
    */
-  readNow(into: Packets, room: PacketLayout): number {
+  readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
     const { copyFrom } = this.#lib.kernel32;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    const last = bytes.length - room.trailer - room.tailroom - MAX_PACKET;
-    if (room.header + room.headroom > last) {
+    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
+    if (layout.header + layout.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(room); count < most && places.at <= last;) {
+    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
       const packet = this.#receive(count > 0);
       if (packet === 0n) break;
       const { at } = places;

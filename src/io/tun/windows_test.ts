@@ -9,7 +9,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openWindowsDevice } from "./windows.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const ROOM = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 
@@ -63,7 +63,7 @@ Deno.test("wintun: session, event and adapter are closed in that order, the wait
   const windows = new FakeWindows();
   const device = open(windows);
   const isLost = (error: unknown) => error instanceof TtunError && error.kind === "lost";
-  const reading = rejects(later(() => readBatch(device, roomFor(1), ROOM)), isLost);
+  const reading = rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), isLost);
   const closing = device[Symbol.asyncDispose]();
   deepEqual(windows.closings, [], "a wait is under way");
   await closing;
@@ -90,7 +90,7 @@ Deno.test("wintun: a reason that Windows has forgotten is an empty or a full rin
   windows.room = 0;
   await device.writeBatch(batchOf(V4));
   equal(device.refused, 1);
-  const reading = later(() => readBatch(device, roomFor(1), ROOM));
+  const reading = later(() => readBatch(device, roomFor(1), LAYOUT));
   windows.inject(V6);
   equal(await reading, 1);
 });
@@ -99,8 +99,8 @@ Deno.test("wintun: a wake-up without a packet is waited out", async () => {
   const windows = new FakeWindows();
   await using device = open(windows);
   windows.inject(V4);
-  equal(await readBatch(device, roomFor(1), ROOM), 1);
-  const reading = later(() => readBatch(device, roomFor(1), ROOM)); // the event is set still
+  equal(await readBatch(device, roomFor(1), LAYOUT), 1);
+  const reading = later(() => readBatch(device, roomFor(1), LAYOUT)); // the event is set still
   await new Promise((resolve) => setTimeout(resolve, 0));
   windows.inject(concat(V6, utf8("later")));
   equal(await reading, 1);
@@ -112,7 +112,7 @@ Deno.test("wintun: an adapter that was removed ends reads and writes", async () 
   const isRemoved = (error: unknown) =>
     error instanceof TtunError && error.kind === "system" &&
     error.message === "Lost the TUN device ttun0: it was removed";
-  const reading = rejects(later(() => readBatch(device, roomFor(1), ROOM)), isRemoved);
+  const reading = rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), isRemoved);
   windows.remove();
   await reading;
   await rejects(later(() => device.writeBatch(batchOf(V4))), isRemoved);
@@ -122,16 +122,16 @@ Deno.test("wintun: a corrupt ring and a wait that fails are told", async () => {
   const windows = new FakeWindows();
   await using device = open(windows);
   windows.failing.set("WintunReceivePacket", WindowsCode.ERROR_INVALID_DATA);
-  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), /its ring is corrupt/);
+  await rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), /its ring is corrupt/);
   windows.failing.set("WaitForMultipleObjects", 0);
-  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), /it was removed/);
+  await rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), /it was removed/);
 });
 
 Deno.test("wintun: a wait that cannot be made ends the reader, and not the program", async () => {
   const windows = new FakeWindows();
   await using device = open(windows);
   windows.failing.set("WaitForMultipleObjects", -1);
-  await rejects(later(() => readBatch(device, roomFor(1), ROOM)), /Lost the TUN device/);
+  await rejects(later(() => readBatch(device, roomFor(1), LAYOUT)), /Lost the TUN device/);
 });
 
 Deno.test("wintun: what was read before the adapter went is given first", async () => {
@@ -140,8 +140,8 @@ Deno.test("wintun: what was read before the adapter went is given first", async 
   windows.inject(V4);
   windows.remove();
   const batch = roomFor(2);
-  equal(await readBatch(device, batch, ROOM), 1);
-  await rejects(later(() => readBatch(device, batch, ROOM)), /ttun0: it was removed/);
+  equal(await readBatch(device, batch, LAYOUT), 1);
+  await rejects(later(() => readBatch(device, batch, LAYOUT)), /ttun0: it was removed/);
 });
 
 for (const name of ["", "7up", 'a"b', "a b", "a=b", "-x"]) {

@@ -50,7 +50,7 @@ export type ClientStep =
 /** The client's end. */
 export class ClientHandshake implements Disposable {
   readonly #party: HandshakeConfig;
-  readonly #belonging: Omit<SessionIdentity, "resume">;
+  readonly #sessionIdentity: Omit<SessionIdentity, "resume">;
   readonly #resume: { secret: Uint8Array; expected: number } | null;
   readonly #helloAndPadding: Uint8Array;
   readonly #held = new InputBuffer();
@@ -68,7 +68,7 @@ export class ClientHandshake implements Disposable {
   constructor(
     party: HandshakeConfig,
     o: {
-      belonging: Omit<SessionIdentity, "resume">;
+      sessionIdentity: Omit<SessionIdentity, "resume">;
       /** To come back to a session: its secret, and the next numbered frame expected. */
       resume?: { secret: Uint8Array; expected: number };
       pads: boolean;
@@ -76,7 +76,7 @@ export class ClientHandshake implements Disposable {
     },
   ) {
     this.#party = party;
-    this.#belonging = o.belonging;
+    this.#sessionIdentity = o.sessionIdentity;
     this.#resume = o.resume === undefined
       ? null
       : { secret: o.resume.secret.slice(), expected: o.resume.expected };
@@ -172,7 +172,7 @@ export class ClientHandshake implements Disposable {
     this.#sealer = new RecordSealer(this.#traffic.client, cipher, makeCipher);
     this.#opener = new RecordOpener(this.#traffic.server, cipher, makeCipher);
     overwrite(this.#traffic.client, this.#traffic.server);
-    const setup: ClientSetup = { ...this.#party.offer, ...this.#belonging, ...this.#proof() };
+    const setup: ClientSetup = { ...this.#party.offer, ...this.#sessionIdentity, ...this.#proof() };
     return concat(rc, sealText(this.#sealer, packSetup(packClientSetup(setup))));
   }
 

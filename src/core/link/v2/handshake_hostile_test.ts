@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import {
-  BELONGING,
   clientLink,
   type Conversation,
   converse,
@@ -11,6 +10,7 @@ import {
   recordsIn,
   SECRET,
   serverLink,
+  SESSION_IDENTITY,
   trafficOf,
 } from "../../../../tests/fake/link_session.ts";
 import { seededRng } from "../../../../tests/fake/rng.ts";
@@ -25,7 +25,7 @@ import { packTlv } from "./tlv.ts";
 /** Enough behind whatever is sent for the longest record that a wrong length may ask for. */
 const BEHIND = new Uint8Array(4200);
 const PADS = { pads: true, padding: 5 };
-const SETUP = packSetup(packClientSetup({ ...OFFER, ...BELONGING }));
+const SETUP = packSetup(packClientSetup({ ...OFFER, ...SESSION_IDENTITY }));
 
 /** Where a machine stands after such bytes: what it took them for, or how it refused them. */
 function atServer(all: Pick<Conversation, "nc" | "padding">, ...bytes: Uint8Array[]): string {

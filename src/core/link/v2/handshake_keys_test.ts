@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { CountedCiphers } from "../../../../tests/fake/ciphers.ts";
 import {
-  BELONGING,
   bytesToSend,
   clientLink,
   type Conversation,
@@ -10,6 +9,7 @@ import {
   firstRecord,
   SECRET,
   serverLink,
+  SESSION_IDENTITY,
   sessionOf,
   trafficOf,
 } from "../../../../tests/fake/link_session.ts";
@@ -142,7 +142,7 @@ Deno.test("a cipher that was not offered cannot be taken", () => {
 
 const RS = seededRng(20)(32);
 const LATER: EndOptions = {
-  belonging: { ...BELONGING, carrier: 2 },
+  sessionIdentity: { ...SESSION_IDENTITY, carrier: 2 },
   resume: { secret: RS, expected: 7 },
 };
 const answerWith = (secret: Uint8Array) => (server: ServerHandshake): ServerSetup => ({

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { CountedCiphers } from "../../../../tests/fake/ciphers.ts";
 import {
-  BELONGING,
   bytesToSend,
   clientLink,
   converse,
@@ -11,6 +10,7 @@ import {
   OFFER,
   recordsIn,
   serverLink,
+  SESSION_IDENTITY,
   sessionOf,
   trafficOf,
 } from "../../../../tests/fake/link_session.ts";
@@ -158,7 +158,7 @@ Deno.test("what stands behind a setup, in its record and after it, is handed on"
   using all = converse();
   const traffic = trafficOf(all);
   using server = serverLink(all.nc);
-  const setup = packSetup(packClientSetup({ ...OFFER, ...BELONGING }));
+  const setup = packSetup(packClientSetup({ ...OFFER, ...SESSION_IDENTITY }));
   const record = firstRecord(traffic.client, concat(setup, ping));
   assert.notEqual(server.feed(concat(all.rc, record, more)), null);
   using far = server.accept({}).session;

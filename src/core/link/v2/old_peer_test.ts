@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import {
-  BELONGING,
   bytesToSend,
   clientLink,
   type EndOptions,
@@ -8,6 +7,7 @@ import {
   NOW,
   recordsIn,
   serverLink,
+  SESSION_IDENTITY,
   sessionOf,
 } from "../../../../tests/fake/link_session.ts";
 import { seededRng } from "../../../../tests/fake/rng.ts";
@@ -38,7 +38,7 @@ function oldServer(flight1: Uint8Array, o: EndOptions = {}): OldServer {
 
 function oldClient(o: EndOptions = {}): OldClient {
   return new OldClient(linkParty(o, 1), {
-    belonging: BELONGING,
+    belonging: SESSION_IDENTITY,
     pads: o.pads ?? false,
     unixMs: () => NOW,
   });
@@ -72,11 +72,11 @@ for (const pads of [false, true]) {
   const wire = pads ? "v2" : "auto";
 
   Deno.test(`a client that says who it is connects to a server of 1149eed: ${wire}`, () => {
-    const belonging = { ...BELONGING, identity: IDENTITY };
-    using client = clientLink({ pads, belonging });
+    const sessionIdentity = { ...SESSION_IDENTITY, identity: IDENTITY };
+    using client = clientLink({ pads, sessionIdentity });
     using server = oldServer(client.hello());
     const { setup, given } = meet(client, server);
-    assert.deepEqual(setup?.session, BELONGING.session);
+    assert.deepEqual(setup?.session, SESSION_IDENTITY.session);
     assert.deepEqual(given, GIVEN);
   });
 
@@ -84,7 +84,7 @@ for (const pads of [false, true]) {
     using client = oldClient({ pads });
     using server = serverLink(client.hello());
     const { setup, given } = meet(client, server);
-    assert.deepEqual(setup?.session, BELONGING.session);
+    assert.deepEqual(setup?.session, SESSION_IDENTITY.session);
     assert.equal(setup !== null && "identity" in setup, false);
     assert.deepEqual(given, GIVEN);
   });

@@ -88,7 +88,7 @@ function clientOf(c: Case): ClientHandshake {
     ? scripted(drawn(c.p), fromHex(c.client_r), fromHex(c.p_bytes), drawn(c.client_padding))
     : scripted(fromHex(c.client_r), new Uint8Array(), drawn(c.client_padding));
   return new ClientHandshake(party(c, "client", rng), {
-    belonging: {
+    sessionIdentity: {
       instance: fromHex(c.instance),
       session: fromHex(c.session),
       carrier: c.carrier_number,
@@ -242,7 +242,7 @@ for (const t of vectors.times) {
     const c = vectors.cases[0]!;
     const rng = scripted(fromHex(c.client_r), new Uint8Array());
     using client = new ClientHandshake(party(c, "client", rng), {
-      belonging: { instance: fromHex(c.instance), session: fromHex(c.session), carrier: 1 },
+      sessionIdentity: { instance: fromHex(c.instance), session: fromHex(c.session), carrier: 1 },
       pads: false,
       unixMs: () => t.peer_unix_ms,
     });

@@ -1,7 +1,7 @@
 import type { PacketLayout, Packets } from "../../src/contract/packet.ts";
 
-/** Rooms as links have them, and one like none: all its numbers differ, and its groups are small. */
-export const ROOMS: Record<string, PacketLayout> = {
+/** Layouts as links have them, and one like none: all its numbers differ, and its groups are small. */
+export const LAYOUTS: Record<string, PacketLayout> = {
   "version 1": { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity },
   "version 2": { header: 5, headroom: 12, tailroom: 0, trailer: 16, group: 16 * 1024 },
   "version 2 with offload": { header: 5, headroom: 16, tailroom: 0, trailer: 16, group: 16 * 1024 },
@@ -9,7 +9,7 @@ export const ROOMS: Record<string, PacketLayout> = {
 };
 
 /** Where packets of these lengths lie, said as contract/packet.ts says it. */
-export function layout(
+export function offsetsIn(
   { header, headroom, tailroom, trailer, group }: PacketLayout,
   lengths: number[],
 ) {
@@ -29,8 +29,12 @@ export function layout(
 }
 
 /** Fills a batch as a device does: with these packets, laid out for that room. */
-export function fill(batch: Packets, room: PacketLayout, packets: readonly Uint8Array[]): Packets {
-  const offsets = layout(room, packets.map(({ length }) => length));
+export function fill(
+  batch: Packets,
+  layout: PacketLayout,
+  packets: readonly Uint8Array[],
+): Packets {
+  const offsets = offsetsIn(layout, packets.map(({ length }) => length));
   batch.count = packets.length;
   for (const [i, packet] of packets.entries()) {
     batch.offset[i] = offsets[i]!;

@@ -14,8 +14,8 @@ import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import type { PacketService } from "../../src/app/tun/packet_service.ts";
 import { TunHub } from "../../src/app/tun/tun_hub.ts";
 import { TunPump } from "../../src/app/tun/tun_pump.ts";
-import { runVpnClient } from "../../src/app/system/tun_client.ts";
-import { serveVpn, type VpnServerOptions } from "../../src/app/system/tun_server.ts";
+import { runTunClient } from "../../src/app/system/tun_client.ts";
+import { runTunServer, type TunServerOptions } from "../../src/app/system/tun_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeDevice } from "./device.ts";
@@ -55,18 +55,18 @@ export interface Running {
 }
 
 /** Hosts, a network and a clock for whole programs; at the end everything must be gone. */
-export class VpnWorld implements AsyncDisposable {
+export class TunWorld implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly net = new MemoryNet();
   readonly ciphers = new CountedCiphers();
   readonly #running: Running[] = [];
   #seed = 0;
 
-  server(o: KeyOptions & Pick<VpnServerOptions, "many" | "onSession"> = {}): Running {
+  server(o: KeyOptions & Pick<TunServerOptions, "many" | "onSession"> = {}): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
       const { many, onSession } = o;
-      return serveVpn({
+      return runTunServer({
         ...common,
         listener,
         ...(many && { many }),
@@ -92,7 +92,7 @@ export class VpnWorld implements AsyncDisposable {
     } = {},
   ): Running {
     return this.#run((common, _signal, given) =>
-      runVpnClient({
+      runTunClient({
         takeAddresses: (addresses) => {
           given.push(addresses.map(formatCidr));
           return o.takeAddresses?.(addresses);
@@ -112,11 +112,11 @@ export class VpnWorld implements AsyncDisposable {
 
   #run(
     start: (
-      common: ReturnType<VpnWorld["common"]>,
+      common: ReturnType<TunWorld["common"]>,
       signal: AbortSignal,
       given: string[][],
     ) => Promise<void>,
-    o: KeyOptions & Pick<VpnServerOptions, "many">,
+    o: KeyOptions & Pick<TunServerOptions, "many">,
   ): Running {
     const stop = new AbortController();
     const device = new FakeDevice();
