@@ -122,10 +122,10 @@ const MOST_EXPOSED: Readonly<Record<string, number>> = {
 };
 
 Deno.test({
-  name: "systemd sees the units little exposed, as docs/install.md says",
+  name: "systemd sees the units little exposed, as docs/operate.md says",
   ignore: missing("systemd-analyze", "how exposed the units are") !== null,
   async fn() {
-    const page = await Deno.readTextFile(new URL("../docs/install.md", import.meta.url));
+    const page = await Deno.readTextFile(new URL("../docs/operate.md", import.meta.url));
     for (const unit of UNITS) {
       const args = ["security", "--offline=yes", "--no-pager", FOLDER + unit];
       const { stdout, stderr } = await new Deno.Command("systemd-analyze", { args }).output();
@@ -137,7 +137,7 @@ Deno.test({
         return;
       }
       assert(Number(score) <= MOST_EXPOSED[unit]!, `${unit}: ${score}`);
-      assert(page.includes(`| \`${unit}\``), `docs/install.md has no score of ${unit}`);
+      assert(page.includes(`| \`${unit}\``), `docs/operate.md has no score of ${unit}`);
     }
   },
 });

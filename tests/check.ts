@@ -26,10 +26,29 @@ export function test(
       if (Deno.build.os !== "linux") return await inner(t);
       await settleRuntime();
       const before = openDescriptors();
-      await inner(t); // a test that fails says why by itself: its leaks are a consequence
+      await whole(() => inner(t)); // a test that fails says why by itself: its leaks are a consequence
       await expectNoneLeft(before);
     },
   });
+}
+
+/**
+ * Of a failure whose clean-up fails too, a SuppressedError tells neither.
+ * @throws an Error with the texts of both
+ */
+async function whole(run: () => void | Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (thrown) {
+    throw thrown instanceof SuppressedError ? new Error(textOf(thrown), { cause: thrown }) : thrown;
+  }
+}
+
+function textOf(thrown: unknown): string {
+  if (!(thrown instanceof SuppressedError)) {
+    return thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
+  }
+  return `${textOf(thrown.suppressed)}\nThen the clean-up failed: ${textOf(thrown.error)}`;
 }
 
 async function expectNoneLeft(before: Descriptors): Promise<void> {

@@ -74,3 +74,12 @@ test("check: processes, files and connections of Deno's own that were closed are
   await one.write(new Uint8Array(1));
   equal(await other.read(new Uint8Array(1)), 1);
 });
+
+Deno.test("check: a failure whose clean-up fails too is told with it", async () => {
+  const { code, output } = await runFixture(
+    `using _bad = { [Symbol.dispose]() { throw new Error("cannot clean up"); } };
+     throw new Error("the first failure");`,
+  );
+  equal(code, 1, output);
+  match(output, /the first failure[^]*Then the clean-up failed: Error: cannot clean up/);
+});

@@ -16,6 +16,7 @@ import {
   KINDS,
   PACKAGE_OF,
   partsOf,
+  WAITERS,
 } from "./runner/kinds.ts";
 import { Leftovers } from "./runner/leftovers.ts";
 
@@ -157,7 +158,9 @@ async function runFiles(
       await runPart(kind, part, isAlone, limits, extra);
     }
   };
-  await Promise.all([takeFrom(waiting), ...Array.from({ length: JOBS }, () => takeFrom(working))]);
+  const takers = (count: number, queue: string[][]) =>
+    Array.from({ length: count }, () => takeFrom(queue));
+  await Promise.all([...takers(WAITERS, waiting), ...takers(JOBS, working)]);
 }
 
 /** One process. What it prints is shown as it comes when it is alone, else as a whole at its end. */
@@ -227,8 +230,11 @@ function exists(path: string): boolean {
   }
 }
 
+const began = performance.now();
+
 function title(text: string): void {
-  console.log(`\n── ${text}`);
+  const seconds = Math.round((performance.now() - began) / 1000);
+  console.log(`\n── ${text} (at ${seconds} s)`);
 }
 
 /** One check: passed when there are no problems. */

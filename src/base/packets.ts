@@ -13,7 +13,7 @@ export const IPV6_MIN_MTU = 1280;
 /** The largest IP packet. A read never gets less room, whatever the device's MTU has become. */
 export const MAX_PACKET = 65_535;
 
-/** The largest super-packet: an IPv6 header, and all that its length can say (docs/link-v2.md). */
+/** The largest super-packet: an IPv6 header, and all that its length can say (docs/wire/link-v2.md). */
 export const MAX_SUPER_PACKET = 40 + 65_535;
 
 /**

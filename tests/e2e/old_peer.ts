@@ -1,5 +1,5 @@
 /**
- * A peer of version 1 written a second time, from docs/ttun-v1.md alone: node's sockets, hash and
+ * A peer of version 1 written a second time, from docs/wire/ttun-v1.md alone: node's sockets, hash and
  * ciphers, one write for every frame, as the existing program does. It has no device; it sends one
  * ping through the tunnel and prints what comes back.
  *

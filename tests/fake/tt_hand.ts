@@ -1,4 +1,4 @@
-/** Ends of a carrier that lasts which speak frames by hand, made of the specification (docs/tt-v1.md, 7). */
+/** Ends of a carrier that lasts which speak frames by hand, made of the specification (docs/wire/tt-v1.md, 7). */
 import { createHmac } from "node:crypto";
 import { concat } from "../../src/base/bytes.ts";
 import type { Stream } from "../../src/contract/stream.ts";

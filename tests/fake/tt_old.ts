@@ -1,5 +1,5 @@
 /**
- * Peers as tt's existing programs are (docs/tt-v1.md, 2.3, 2.4 and 3), made of tt_twin.ts and what
+ * Peers as tt's existing programs are (docs/wire/tt-v1.md, 2.3, 2.4 and 3), made of tt_twin.ts and what
  * the specification says, nothing of the product's: lock-step, one frame a message, 4096 bytes.
  */
 import type { HostPort } from "../../src/base/addr.ts";

@@ -1,5 +1,5 @@
 /**
- * tt's frames a second time, from docs/tt-v1.md alone: slow, whole messages, other primitives than
+ * tt's frames a second time, from docs/wire/tt-v1.md alone: slow, whole messages, other primitives than
  * the product's, nothing shared with it. What both agree on is the wire format.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";

@@ -1,5 +1,5 @@
 /**
- * Version 1 a second time, from docs/ttun-v1.md alone: slow, whole messages, other primitives than
+ * Version 1 a second time, from docs/wire/ttun-v1.md alone: slow, whole messages, other primitives than
  * the product's, nothing shared with it. What both agree on is the wire format.
  */
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";

@@ -93,7 +93,7 @@ function recordsOf(all: Written[], cuts: boolean[]): Written[][] {
   return records;
 }
 
-/** What docs/link-v2.md has to come of it: packets by record, up to where the session ends. */
+/** What docs/wire/link-v2.md has to come of it: packets by record, up to where the session ends. */
 function judge(records: Written[][]): { found: Parcel[][]; isRefused: boolean } {
   const found: Parcel[][] = [];
   let begun: { header: Uint8Array; pieces: Uint8Array[] } | null = null;

@@ -111,20 +111,21 @@ export const PACKAGE_OF: Record<string, string> = {
 /** How many processes run tests at the same time. */
 export const JOBS = 2;
 
-/** Files that take longest: they begin first, or one of them is waited for at the end. */
-const SLOW = ["failure", "traffic", "binary", "wire", "offload", "many", "setup", "identity"];
+/** How many files that wait nearly all the time run beside these. */
+export const WAITERS = 2;
 
-/**
- * Files that wait nearly all the time, for a deadline or a dead peer: they run beside the others, one
- * at a time.
- */
+/** Files that take longest: they begin first, or one of them is waited for at the end. */
+const SLOW = ["traffic", "binary", "wire", "offload", "many", "setup", "identity"];
+
+/** Files that wait nearly all the time, for a deadline or a dead peer, the longest first. */
 const WAITING = [
+  "failure",
   "liveness",
   "wire_strangers",
   "wire_replay",
   "outage",
-  "proxy_strangers",
   "debugger",
+  "proxy_strangers",
 ];
 
 /** Whether a part of a run waits nearly all the time: it takes no place of another one. */
@@ -144,9 +145,10 @@ export function partsOf(files: readonly string[], split: Kind["split"]): string[
     case "halves":
       return Array.from({ length: JOBS }, (_, job) => files.filter((_, i) => i % JOBS === job));
     case "files": {
+      const order = [...SLOW, ...WAITING];
       const rank = (path: string) => {
-        const at = SLOW.indexOf(nameOf(path));
-        return at < 0 ? SLOW.length : at;
+        const at = order.indexOf(nameOf(path));
+        return at < 0 ? order.length : at;
       };
       return files.toSorted((a, b) => rank(a) - rank(b)).map((file) => [file]);
     }

@@ -31,7 +31,7 @@ Deno.test("kinds: every file is in one part, those that take long begin first", 
   deepEqual(partsOf(files, "no"), [files]);
   deepEqual(partsOf(files, "halves"), [["a_test.ts", "b_test.ts"], [files[1], files[3]]]);
   const [first, second, ...others] = partsOf(files, "files");
-  deepEqual([first, second, ...others], [[files[3]], [files[1]], ["a_test.ts"], ["b_test.ts"]]);
+  deepEqual([first, second, ...others], [[files[1]], [files[3]], ["a_test.ts"], ["b_test.ts"]]);
 });
 
 Deno.test("kinds: files that only wait are told from those that work", () => {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Known answers of ttun link version 2, worked out from docs/link-v2.md alone.
+"""Known answers of ttun link version 2, worked out from docs/wire/link-v2.md alone.
 
     python3 tests/tools/link_vectors.py        writes tests/vector/link-v2.json
 
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 OUTPUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vector", "link-v2.json")
-NOTE = "made by `python3 tests/tools/link_vectors.py` from docs/link-v2.md; all bytes in hex"
+NOTE = "made by `python3 tests/tools/link_vectors.py` from docs/wire/link-v2.md; all bytes in hex"
 
 CHACHA, AES = 0x01, 0x02
 CIPHER_NAME = {CHACHA: "chacha20-poly1305", AES: "aes-256-gcm"}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second reading of docs/tt-v1.md, sections 1.1 and 1.2, and of ttun's mark (section 7).
+"""A second reading of docs/wire/tt-v1.md, sections 1.1 and 1.2, and of ttun's mark (section 7).
 
     python3 tests/vector/tt-v1.py          checks tests/vector/tt-v1.json, exit status 1 if it differs
     python3 tests/vector/tt-v1.py --table  prints the port table

@@ -23,7 +23,7 @@ const BUSY_PAUSE = 1_000;
 
 /**
  * Sends something at least every third of the peer's dead time, less a random 0 to 20 %, and
- * checks that something arrives (docs/link-v2.md, "Timers"). Pings once more if packets were
+ * checks that something arrives (docs/wire/link-v2.md, "Timers"). Pings once more if packets were
  * carried and then nothing arrives.
  * @throws {TtunError} `lost` if nothing has arrived for `deadTimeMs`; otherwise the signal's
  * reason

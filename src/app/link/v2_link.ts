@@ -36,7 +36,7 @@ import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
 
-/** When a direction's keys are changed at the latest (docs/link-v2.md, "Record"). */
+/** When a direction's keys are changed at the latest (docs/wire/link-v2.md, "Record"). */
 export interface RekeyLimits {
   readonly records: number;
   readonly bytes: number;

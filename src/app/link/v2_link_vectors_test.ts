@@ -30,7 +30,7 @@ import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptHeader } from "../../core/ip/virtio_net.ts";
 import { V2Link } from "./v2_link.ts";
 
-/** Known answers of tests/tools/link_vectors.py for frame 02, from docs/link-v2.md alone. */
+/** Known answers of tests/tools/link_vectors.py for frame 02, from docs/wire/link-v2.md alone. */
 type Case = (typeof vectors.super_packets)[number];
 
 /** Byte k is 7 k + floor(k / 256) modulo 256, but the first is 45. */

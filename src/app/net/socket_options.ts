@@ -11,7 +11,7 @@ export const UNSENT_USUAL = 256 * 1024;
 export const UNSENT_LITTLE = 32 * 1024;
 
 /**
- * Socket options of a tunnel's connection (docs/ttun-v1.md, "Behaviour of the existing programs"),
+ * Socket options of a tunnel's connection (docs/wire/ttun-v1.md, "Behaviour of the existing programs"),
  * including those that keep a session through an outage of some seconds.
  */
 const TUNNEL_TUNING: SocketOptions = {

@@ -31,7 +31,7 @@ import { type CarrierHost, ServerConnection } from "../tt/server_connection.ts";
 const REQUEST_MS = 30_000;
 
 /**
- * The first text of somebody who wants a proxy, as tt's servers tell it (docs/tt-v1.md, 3.2); empty
+ * The first text of somebody who wants a proxy, as tt's servers tell it (docs/wire/tt-v1.md, 3.2); empty
  * lines may come first (RFC 9112 section 2.2), also alone.
  */
 const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
@@ -40,7 +40,7 @@ const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
 const METHOD_ROOM = 32;
 
 /**
- * Serves a proxy on the ports of the hour until the signal aborts (docs/tt-v1.md).
+ * Serves a proxy on the ports of the hour until the signal aborts (docs/wire/tt-v1.md).
  * @throws {TtunError} when no port can be opened
  */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {

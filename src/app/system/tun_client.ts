@@ -39,7 +39,7 @@ const TRIAL_MS = 60_000;
 /** Most attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
 
-/** Well below what any server waits for (docs/link-v2.md, TLV 04). */
+/** Well below what any server waits for (docs/wire/link-v2.md, TLV 04). */
 const SIGN_OF_LIFE_EVERY = 2_000;
 
 /** Facts of a session that are known before its packets. */

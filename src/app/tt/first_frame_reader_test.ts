@@ -20,7 +20,7 @@ import { MinuteKeyCache } from "./minute_keys.ts";
 const NOW = 26_173_462;
 const RANGE = { first: 1024, last: 65_535 };
 const CIPHER = "chacha20-poly1305";
-const PORT = 60_699; // of NOW and "password" (docs/tt-v1.md, 6); what it is must not matter
+const PORT = 60_699; // of NOW and "password" (docs/wire/tt-v1.md, 6); what it is must not matter
 
 /** A server's accounts; at the end all that was borrowed must have been given back. */
 class Desk implements Disposable {

@@ -50,7 +50,7 @@ export interface CarrierHost {
 
 /**
  * A carrier whose client has shown the password: serves its connections, one behind the other
- * (docs/tt-v1.md, 7). By callbacks, as SocksDriver is.
+ * (docs/wire/tt-v1.md, 7). By callbacks, as SocksDriver is.
  */
 export class ServerConnection implements ServedEvents, Holder {
   readonly #host: CarrierHost;

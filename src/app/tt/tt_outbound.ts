@@ -64,7 +64,7 @@ export interface TtDialerOptions extends ProxyHost {
 }
 
 /**
- * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/tt-v1.md,
+ * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/wire/tt-v1.md,
  * 1.5, 3.3 and 7). Each connection has a carrier of its own: to an existing server a new one, to a
  * ttun one that an earlier connection has left, if there is any. A minute whose port is silent or
  * denied has its neighbours tried beside it; where the clocks differ it finds out by how many
@@ -173,7 +173,7 @@ export class TtDialer implements Disposable {
     return this.#detour?.from === now ? this.#detour.to : now;
   }
 
-  /** Tries the minutes that the server may have ports for (docs/tt-v1.md, 1.3) until one answers. */
+  /** Tries the minutes that the server may have ports for (docs/wire/tt-v1.md, 1.3) until one answers. */
   #race<T>(
     signal: AbortSignal,
     o: Pick<MinuteRaceOptions<T>, "isSpent" | "run" | "discard">,

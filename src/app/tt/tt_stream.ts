@@ -70,7 +70,7 @@ export interface TtStreamOptions {
 }
 
 /**
- * A connection in frames of tt as a stream of its texts (docs/tt-v1.md, 2). Owns the carrier. What
+ * A connection in frames of tt as a stream of its texts (docs/wire/tt-v1.md, 2). Owns the carrier. What
  * the carrier does not take at once is kept sealed, a chunk at the most; of what comes, a frame that
  * is not whole. `readNow` and `writeNow` must not be given Scratch's `sealed`.
  *

@@ -39,7 +39,7 @@ import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
-/** Addresses of the existing programs (docs/ttun-v1.md). */
+/** Addresses of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
   server: ["10.1.1.1/30", "fc11::1/126"],
   client: ["10.1.1.2/30", "fc11::2/126"],

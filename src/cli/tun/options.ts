@@ -12,7 +12,7 @@ import {
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
-/** The port of the existing programs (docs/ttun-v1.md). */
+/** The port of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** Where tt's ports lie: `first` to `last`, as the option `A-B` says (docs/tt-v1.md, 1.2). */
+/** Where tt's ports lie: `first` to `last`, as the option `A-B` says (docs/wire/tt-v1.md, 1.2). */
 export interface PortRange {
   readonly first: number;
   readonly last: number;

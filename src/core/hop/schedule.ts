@@ -1,7 +1,7 @@
 import { MINUTE_MS, minuteOf } from "../tt/keys.ts";
 
 /**
- * On which ports a server of tt listens, and when (docs/tt-v1.md, 1.3 and 7). The minutes T-1, T
+ * On which ports a server of tt listens, and when (docs/wire/tt-v1.md, 1.3 and 7). The minutes T-1, T
  * and T+1 always have their ports open: all that existing programs guarantee to their clients, and
  * a minute's error of the clock either way. Where an authenticated connection lives that came
  * through a port, that port stays for as long as its minute's lifetime.

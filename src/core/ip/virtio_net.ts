@@ -55,7 +55,7 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Looks at a header from a peer before the kernel does (docs/link-v2.md, "Frames": 02): true when
+ * Looks at a header from a peer before the kernel does (docs/wire/link-v2.md, "Frames": 02): true when
  * it is sound and among the offloads that were offered. `hdr_len` is then written anew.
  */
 export function acceptHeader(

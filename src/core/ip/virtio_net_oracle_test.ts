@@ -16,7 +16,7 @@ import { acceptHeader } from "./virtio_net.ts";
 fc.configureGlobal({ seed: 6 });
 
 /**
- * A second reading of docs/link-v2.md, "Frames": what hdr_len is to become where the header may
+ * A second reading of docs/wire/link-v2.md, "Frames": what hdr_len is to become where the header may
  * pass, or why it may not.
  */
 function ruling(h: NetHeader, packet: Uint8Array, offered: number): number | string {

@@ -1,4 +1,4 @@
-/** Pauses between attempts, in milliseconds (docs/ttun-v1.md, "Behaviour of the existing programs"). */
+/** Pauses between attempts, in milliseconds (docs/wire/ttun-v1.md, "Behaviour of the existing programs"). */
 const FIRST = 1_000;
 const LONGEST = 30_000;
 

@@ -44,7 +44,7 @@ export interface FirstFrame<C extends Candidate> {
 }
 
 /**
- * Finds out whose key a connection's first frame is under (docs/tt-v1.md, 5.7 and 7). Nothing on
+ * Finds out whose key a connection's first frame is under (docs/wire/tt-v1.md, 5.7 and 7). Nothing on
  * the wire names the minute, so each candidate reads a length of its own, and has its tag tried
  * once when that many bytes are there: a stranger costs at most one short AEAD for each.
  */

@@ -11,7 +11,7 @@ import { Marker } from "./mark.ts";
 import type { RandomBlock } from "./random_pool.ts";
 
 /**
- * Frames of tt, generations G2 and G3 (docs/tt-v1.md, 2.1). R = rs random bytes, X = the mask,
+ * Frames of tt, generations G2 and G3 (docs/wire/tt-v1.md, 2.1). R = rs random bytes, X = the mask,
  * K = the key, L = bytes of text:
  *
  *     u8 rs XOR X[R[0] mod 32] | R | u8 (L >> 8) XOR X[R[0] mod 32] | u8 (L & 255) XOR X[R[1] mod 32]

@@ -5,7 +5,7 @@ import type { Rng } from "../../contract/host.ts";
 import { NONCE_SIZE } from "../../contract/cipher.ts";
 
 /**
- * How two ttun ends know each other among tt's existing programs (docs/tt-v1.md, 7): in the random
+ * How two ttun ends know each other among tt's existing programs (docs/wire/tt-v1.md, 7): in the random
  * bytes R of the first frame each way, where those programs have padding that nobody looks at,
  *
  *     H = HMAC-SHA-256(K, "ttun" || R[0..12)), R[12..20) = H[0..8), R[20..28) = H[8..16)

@@ -31,7 +31,7 @@ export type NonceVerdict = "new" | "known" | "late" | "full";
 /**
  * The nonces of connections' first frames, received and sent. tt's keys are the same for all
  * connections of a minute and both directions, so that a recorded first frame would open another
- * connection, and a client's own would do as the server's answer (docs/tt-v1.md, 5.1 and 5.2).
+ * connection, and a client's own would do as the server's answer (docs/wire/tt-v1.md, 5.1 and 5.2).
  *
  * Nonces are kept by OTP, since that is all that a key depends on: minutes with the same OTP share
  * one memory, which lasts until the last of them is out of reach. Only frames that were opened may

@@ -4,7 +4,7 @@ import { type Cipher, NONCE_SIZE, TAG_SIZE } from "../../../contract/cipher.ts";
 import type { Packets } from "../../../contract/packet.ts";
 
 /**
- * Frames of version 1 (docs/ttun-v1.md, "Frame"):
+ * Frames of version 1 (docs/wire/ttun-v1.md, "Frame"):
  *
  *     u16 n, big-endian | n bytes: ciphertext, then the 16-byte tag
  *

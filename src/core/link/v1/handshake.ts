@@ -19,7 +19,7 @@ import {
 } from "./frame.ts";
 
 /**
- * Handshake of version 1 (docs/ttun-v1.md, "Conversation"), both ends, as pure machines:
+ * Handshake of version 1 (docs/wire/ttun-v1.md, "Conversation"), both ends, as pure machines:
  *
  *     client                                   server
  *       Nc (16 random bytes)       ────────►   awaitNonce

@@ -1,7 +1,7 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { concat, utf8 } from "../../../base/bytes.ts";
 
-/** Keys of version 1 (docs/ttun-v1.md, "Keys"): unkeyed BLAKE2s-256, labels without terminator. */
+/** Keys of version 1 (docs/wire/ttun-v1.md, "Keys"): unkeyed BLAKE2s-256, labels without terminator. */
 const PSK_LABEL = utf8("ttun/psk/v1");
 const SESSION_LABEL = utf8("ttun/sk/v1");
 

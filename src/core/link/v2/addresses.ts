@@ -4,7 +4,7 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { Reader } from "../../../base/varint.ts";
 
 /**
- * Addresses that a server gives to its client (docs/link-v2.md, TLV 0a): family (4 or 6), address,
+ * Addresses that a server gives to its client (docs/wire/link-v2.md, TLV 0a): family (4 or 6), address,
  * prefix length, repeated.
  */
 export const MOST_ADDRESSES = 8;

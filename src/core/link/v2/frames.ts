@@ -5,7 +5,7 @@ import { Reader, varint, writeVarint } from "../../../base/varint.ts";
 import { onlyVarint } from "./tlv.ts";
 
 /**
- * Frames inside a record (docs/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
+ * Frames inside a record (docs/wire/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
  * what the type says. A frame never crosses a record.
  */
 export const FrameType = {

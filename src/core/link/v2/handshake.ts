@@ -9,7 +9,7 @@ import type { KeyExchange } from "./secrets.ts";
 import type { Offer } from "./setup.ts";
 
 /**
- * Handshake of link version 2 (docs/link-v2.md, "Handshake"), both ends, as pure machines:
+ * Handshake of link version 2 (docs/wire/link-v2.md, "Handshake"), both ends, as pure machines:
  *
  *     client                                        server
  *       Nc, p random bytes             ────────►    (judged by hello.ts; then this machine)

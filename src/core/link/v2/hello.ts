@@ -2,7 +2,7 @@ import { concat, constantTimeEqual, readU32, writeU32 } from "../../../base/byte
 import { derive } from "./secrets.ts";
 
 /**
- * The first 16 bytes each way (docs/link-v2.md, "Hello"), in the place of version 1's nonces:
+ * The first 16 bytes each way (docs/wire/link-v2.md, "Hello"), in the place of version 1's nonces:
  *
  *     r (8) random | e (4) = x XOR mask | t (4) tag     x = p (u8) | unix seconds / 4 (u24)
  *

@@ -9,7 +9,7 @@ import { isAcceptable, MOST_ADDRESSES, packAddresses, readAddressList } from "./
 
 export const CLIENT_ID_SIZE = 16;
 
-/** A client's self-description in its setup (docs/link-v2.md, TLV 80). */
+/** A client's self-description in its setup (docs/wire/link-v2.md, TLV 80). */
 export interface ClientIdentity {
   /** 16 bytes that the client keeps from one run to the next; null where it can keep nothing. */
   readonly id: Uint8Array | null;

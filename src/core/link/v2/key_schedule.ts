@@ -20,7 +20,7 @@ export const MAX_HANDSHAKE_BODY = 4096;
 /** Up to so many zero bytes hide how long a handshake message is. */
 export const MAX_HANDSHAKE_PADDING = 1024;
 
-/** `HK`, and the secret of each side's one handshake record (docs/link-v2.md, "Handshake"). */
+/** `HK`, and the secret of each side's one handshake record (docs/wire/link-v2.md, "Handshake"). */
 export interface HandshakeSecrets {
   readonly hk: Uint8Array;
   readonly client: Uint8Array;

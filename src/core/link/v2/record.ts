@@ -11,7 +11,7 @@ import {
 import { derive } from "./secrets.ts";
 
 /**
- * Records of link version 2 (docs/link-v2.md, "Record"):
+ * Records of link version 2 (docs/wire/link-v2.md, "Record"):
  *
  *     u16 (n XOR mask), big-endian | n bytes: ciphertext, then the 16-byte tag
  *

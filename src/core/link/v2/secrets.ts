@@ -2,7 +2,7 @@ import { blake2s } from "@noble/hashes/blake2.js";
 import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
 
 /**
- * Key derivation of link version 2 (docs/link-v2.md, "Notation and secrets"): BLAKE2s-256 keyed
+ * Key derivation of link version 2 (docs/wire/link-v2.md, "Notation and secrets"): BLAKE2s-256 keyed
  * with 32 bytes, over a label and length-prefixed inputs.
  */
 const PREFIX = utf8("ttun/v2 ");

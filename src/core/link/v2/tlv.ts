@@ -3,7 +3,7 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 
 /**
- * Type, length, value of the handshake (docs/link-v2.md, "Handshake"): type u8, length as a
+ * Type, length, value of the handshake (docs/wire/link-v2.md, "Handshake"): type u8, length as a
  * varint, value. Type 0 has no length: what follows it is padding.
  */
 export const Tlv = {

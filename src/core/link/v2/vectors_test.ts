@@ -16,7 +16,7 @@ import { RECORD_HEADER, RECORD_TAG, type RecordOpener, RecordSealer } from "./re
 import { derive, type KeyExchange } from "./secrets.ts";
 import type { ClientSetup, Offer } from "./setup.ts";
 
-/** Known answers of tests/tools/link_vectors.py, which was written from docs/link-v2.md alone. */
+/** Known answers of tests/tools/link_vectors.py, which was written from docs/wire/link-v2.md alone. */
 type Case = (typeof vectors.cases)[number];
 
 const CIPHERS: Record<number, CipherName> = { 1: "chacha20-poly1305", 2: "aes-256-gcm" };
