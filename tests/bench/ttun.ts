@@ -5,7 +5,8 @@ import type { Contender, Mtu, TunnelEnd } from "./contender.ts";
 
 export const TTUN_INNER = "10.1.1.1";
 
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+/** This tree's program; benchmarks of two trees name another. */
+export const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const READY_MS = 20_000;
 
 /** The same key for all ends, and no memory: there can be no directory there. */
@@ -18,13 +19,19 @@ export function ttunArgs(...args: string[]): string[] {
 
 /** Starts one end from its sources. */
 export function spawnTtun(host: Host, ...args: string[]): Process {
-  return host.spawn(Deno.execPath(), ttunArgs(...args), { env: ENV });
+  return spawnFrom(MAIN, host, args);
+}
+
+function spawnFrom(main: string, host: Host, args: string[]): Process {
+  return host.spawn(Deno.execPath(), ["run", "-A", main, ...args], { env: ENV });
 }
 
 export interface TtunOptions {
   wire: "v1" | "v2";
   aead: "native" | "node" | "pure";
   cipher: CipherName;
+  /** Path of the program's main.ts; this tree's unless it is said. */
+  main?: string;
 }
 
 export function ttunName({ wire, aead, cipher }: TtunOptions): string {
@@ -42,14 +49,14 @@ export function ttun(options: TtunOptions): Contender {
 /** Starts a server and its client; they are up when this returns. */
 export async function startTtun(
   { server, client }: TwoHosts,
-  { wire, aead, cipher }: TtunOptions,
+  { wire, aead, cipher, main = MAIN }: TtunOptions,
   mtu: Mtu,
 ): Promise<TunnelEnd[]> {
   const given = ["--wire", wire, "--aead", aead, "--cipher", cipher];
   if (mtu !== null) given.push("--mtu", `${mtu}`);
-  const listening = spawnTtun(server, "server", ...given);
+  const listening = spawnFrom(main, server, ["server", ...given]);
   await listening.waitFor(/listening/, READY_MS);
-  const connected = spawnTtun(client, "client", "-s", "192.0.2.1:20203", ...given);
+  const connected = spawnFrom(main, client, ["client", "-s", "192.0.2.1:20203", ...given]);
   await connected.waitFor(/authenticated/, READY_MS);
   return [listening, connected].map((process) => ({ process, program: Deno.execPath() }));
 }

@@ -1,6 +1,6 @@
 /** ttun's proxy in the benchmark, from its sources. */
 import type { CipherName } from "../../../src/contract/cipher.ts";
-import { ENV, ttunArgs } from "../ttun.ts";
+import { ENV, MAIN } from "../ttun.ts";
 import type { Contender } from "./contender.ts";
 import { LOOPBACK, SOCKS_PORT, spawnEnd, untilListening } from "./ends.ts";
 
@@ -15,6 +15,8 @@ export interface ProxyOptions {
   mtu: number | null;
   /** Programs are told that they are connected before that is so, as shadowsocks does. */
   isEager?: boolean;
+  /** Path of the program's main.ts; this tree's unless it is said. */
+  main?: string;
 }
 
 export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): string {
@@ -22,7 +24,7 @@ export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): strin
 }
 
 export function proxy(options: ProxyOptions): Contender {
-  const { cipher, mtu, isEager = false } = options;
+  const { cipher, mtu, isEager = false, main = MAIN } = options;
   const shared = ["-r", `${FIRST_PORT}-${LAST_PORT}`, "-m", cipher, "--per-address"];
   shared.push(`${PER_ADDRESS}`, ...(mtu === null ? [] : ["--mtu", `${mtu}`]));
   const server = ["server", "-l", LOOPBACK, "--allow", "127.0.0.0/8"];
@@ -34,7 +36,9 @@ export function proxy(options: ProxyOptions): Contender {
     prepare: () =>
       Promise.resolve(async (host) => {
         const spawn = (args: string[]) =>
-          spawnEnd(host, Deno.execPath(), ttunArgs("proxy", ...args, ...shared), { env: ENV });
+          spawnEnd(host, Deno.execPath(), ["run", "-A", main, "proxy", ...args, ...shared], {
+            env: ENV,
+          });
         const listening = spawn(server);
         await untilListening(host, listening, FIRST_PORT, LAST_PORT);
         const connected = spawn(client);
