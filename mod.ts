@@ -201,8 +201,8 @@ export { openLibcrypto } from "./ffi/openssl/libcrypto.ts";
 export type { Libcrypto } from "./ffi/openssl/libcrypto.ts";
 
 // Packets.
-export type { Packets } from "./src/contract/packet.ts";
-export { makePackets } from "./src/base/packets.ts";
+export { makePackets } from "./src/contract/batch.ts";
+export type { Packets } from "./src/contract/batch.ts";
 
 // Version 1 of the wire.
 export { pskKey } from "./src/core/link/v1/kdf.ts";
@@ -245,14 +245,9 @@ export const x25519: KeyExchange = nodeKeyExchange;
 
 // Streams.
 export type { Addr, HostPort } from "./src/base/addr.ts";
-export type {
-  ConnectionStats,
-  Dialer,
-  Listener,
-  MaybePromise,
-  SocketOptions,
-  Stream,
-} from "./src/contract/stream.ts";
+export type { MaybePromise, OnReady, Stream } from "./src/contract/stream.ts";
+export type { Connection, ConnectionStats, SocketOptions } from "./src/contract/connection.ts";
+export type { Dialer, DialEvents, DialOptions, Listener } from "./src/contract/dial.ts";
 export { DenoNet } from "./src/io/net/deno_net.ts";
 export { PosixNet } from "./src/io/net/posix_net.ts";
 export { Reactor } from "./src/io/reactor/reactor.ts";

@@ -1,5 +1,5 @@
 import type { HostPort } from "../../src/base/addr.ts";
-import type { ConnectionStats, SendingInfo, SocketOptions } from "../../src/contract/stream.ts";
+import type { ConnectionStats, SendingInfo, SocketOptions } from "../../src/contract/connection.ts";
 import { Errno, NativeError } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";

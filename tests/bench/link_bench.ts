@@ -1,5 +1,5 @@
 /** Cost of link version 2 beside version 1: a handshake, and packets sealed and opened. */
-import { makePackets } from "../../src/base/packets.ts";
+import { makePackets } from "../../src/contract/batch.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
 import { ServerHandshake } from "../../src/core/link/v2/server_handshake.ts";
 import { ClientHandshake } from "../../src/core/link/v2/client_handshake.ts";

@@ -1,11 +1,12 @@
 import type { HostPort } from "../../src/base/addr.ts";
-import type { Dialer, Listener, Stream } from "../../src/contract/stream.ts";
+import type { Dialer, Listener } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import type { MemoryNet } from "./memory.ts";
 
 /** A network that knows which of the streams that it gave to a program are still open there. */
 export class CountedStreams {
   readonly #net: MemoryNet;
-  readonly #given = new Set<Stream>();
+  readonly #given = new Set<Connection>();
 
   constructor(net: MemoryNet) {
     this.#net = net;
@@ -37,16 +38,16 @@ export class CountedStreams {
     };
   }
 
-  readonly #note = (stream: Stream): Stream => {
+  readonly #note = (stream: Connection): Connection => {
     this.#given.add(stream);
     return stream;
   };
 }
 
 /** Whether a stream of the memory net was closed at this very end. */
-export function isClosed(stream: Stream): boolean {
+export function isClosed(stream: Connection): boolean {
   try {
-    stream.tune({});
+    stream.setOptions({});
     return false;
   } catch {
     return true;

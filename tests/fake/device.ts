@@ -1,6 +1,11 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { LayoutCursor, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { Device, PacketLayout, Packets } from "../../src/contract/packet.ts";
+import {
+  LayoutCursor,
+  type PacketLayout,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../src/contract/batch.ts";
+import type { Device } from "../../src/contract/device.ts";
 import type { MaybePromise, OnReady } from "../../src/contract/stream.ts";
 import { Gate } from "./pipe.ts";
 

@@ -1,4 +1,4 @@
-import type { PacketLayout, Packets } from "../../src/contract/packet.ts";
+import type { PacketLayout, Packets } from "../../src/contract/batch.ts";
 
 /** Layouts as links have them, and one like none: all its numbers differ, and its groups are small. */
 export const LAYOUTS: Record<string, PacketLayout> = {
@@ -8,7 +8,7 @@ export const LAYOUTS: Record<string, PacketLayout> = {
   odd: { header: 3, headroom: 11, tailroom: 5, trailer: 7, group: 900 },
 };
 
-/** Where packets of these lengths lie, said as contract/packet.ts says it. */
+/** Where packets of these lengths lie, as contract/batch.ts says it. */
 export function offsetsIn(
   { header, headroom, tailroom, trailer, group }: PacketLayout,
   lengths: number[],

@@ -1,6 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { Link, PacketLayout, Packets } from "../../src/contract/packet.ts";
+import { type PacketLayout, type Packets, VIRTIO_NET_HEADER } from "../../src/contract/batch.ts";
+import type { Link } from "../../src/contract/link.ts";
 import type { MaybePromise } from "../../src/contract/stream.ts";
 import type { FakeClock } from "./clock.ts";
 import { copiesOf, LAYOUTS } from "./layouts.ts";

@@ -4,15 +4,9 @@ import { TtunError } from "../../src/base/errors.ts";
 import { noAnswer } from "../../src/base/dial_timeout.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
-import type {
-  ConnectionStats,
-  Dialer,
-  DialOptions,
-  Listener,
-  MaybePromise,
-  OnReady,
-  Stream,
-} from "../../src/contract/stream.ts";
+import type { Connection, ConnectionStats } from "../../src/contract/connection.ts";
+import type { Dialer, DialOptions, Listener } from "../../src/contract/dial.ts";
+import type { MaybePromise, OnReady } from "../../src/contract/stream.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
 
 /** About what a socket takes before it makes its writer wait. */
@@ -33,7 +27,7 @@ interface PairOptions {
 }
 
 /** Two ends of a connection that was never on a wire. */
-export function memoryPair(o: PairOptions = {}): [Stream, Stream] {
+export function memoryPair(o: PairOptions = {}): [Connection, Connection] {
   const [a, b] = makePair(o);
   if (o.signalA !== undefined) a.liveUnder(o.signalA);
   if (o.signalB !== undefined) b.liveUnder(o.signalB);
@@ -57,7 +51,7 @@ function makePair(o: PairOptions): [MemoryStream, MemoryStream] {
 }
 
 /** One end. What TCP does in the kernel happens here, at once. */
-class MemoryStream implements Stream {
+class MemoryStream implements Connection {
   readonly local: Addr;
   readonly remote: Addr;
   readonly #out: Pipe;
@@ -77,6 +71,10 @@ class MemoryStream implements Stream {
     this.#out = out;
     this.#in = into;
     this.#resetPeer = resetPeer;
+  }
+
+  get peer(): string {
+    return formatAddr(this.remote);
   }
 
   liveUnder(signal: AbortSignal): void {
@@ -171,7 +169,7 @@ class MemoryStream implements Stream {
     this.#close(closedHere(), true);
   }
 
-  info(): ConnectionStats {
+  stats(): ConnectionStats {
     if (this.#closed !== null) return { protocol: "memory", peerClosed: true };
     return {
       protocol: "memory",
@@ -183,7 +181,7 @@ class MemoryStream implements Stream {
     };
   }
 
-  tune(): string[] {
+  setOptions(): string[] {
     this.#check();
     return []; // no packets, so nothing to set
   }
@@ -247,7 +245,7 @@ export class MemoryNet {
     from: string,
     to: Addr,
     { signal, cancel = signal, timeoutMs }: DialOptions,
-  ): Promise<Stream> {
+  ): Promise<Connection> {
     const late = new AbortController();
     const end = (reason: unknown) => late.abort(reason);
     using _timer = timeoutMs === undefined
@@ -264,7 +262,7 @@ export class MemoryNet {
     to: Addr,
     signal: AbortSignal,
     life: AbortSignal,
-  ): Promise<Stream> {
+  ): Promise<Connection> {
     signal.throwIfAborted();
     if ("path" in to) throw new TtunError("system", "Cannot dial a path here");
     const cables = [this.cable(from), this.cable(to.host)];
@@ -331,11 +329,11 @@ class MemoryListener implements Listener {
     this.#acceptor.open();
   }
 
-  accept(o: { signal: AbortSignal }): MaybePromise<Stream> {
+  accept(o: { signal: AbortSignal }): MaybePromise<Connection> {
     return this.#try(o.signal) ?? this.#wait(o.signal);
   }
 
-  async #wait(signal: AbortSignal): Promise<Stream> {
+  async #wait(signal: AbortSignal): Promise<Connection> {
     using _tie = onAbort(signal, () => this.#acceptor.open());
     for (;;) {
       await this.#acceptor.wait();
@@ -344,7 +342,7 @@ class MemoryListener implements Listener {
     }
   }
 
-  #try(signal: AbortSignal): Stream | null {
+  #try(signal: AbortSignal): Connection | null {
     if (this.#closed !== null) throw this.#closed.reason;
     signal.throwIfAborted();
     const stream = this.#queue.shift();

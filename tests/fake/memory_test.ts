@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { utf8 } from "../../src/base/bytes.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { streamSuite } from "../suite/stream_suite.ts";
 import { MemoryNet, memoryPair } from "./memory.ts";
 import { Cable } from "./pipe.ts";
@@ -32,7 +32,7 @@ streamSuite(
   },
 );
 
-async function readNow(stream: Stream, size = 100): Promise<string | null> {
+async function readNow(stream: Connection, size = 100): Promise<string | null> {
   const into = new Uint8Array(size);
   const got = await stream.read(into);
   return got === null ? null : new TextDecoder().decode(into.subarray(0, got));
@@ -53,9 +53,9 @@ Deno.test("a memory stream makes its writer wait for each byte over its capacity
 Deno.test("a memory stream counts what arrived as acknowledged, read or not", () => {
   const [a, b] = memoryPair();
   a.write(utf8("abc"));
-  assert.equal(a.info().acked, 3);
-  assert.equal(b.info().received, 3);
-  assert.equal(b.info().acked, 0);
+  assert.equal(a.stats().acked, 3);
+  assert.equal(b.stats().received, 3);
+  assert.equal(b.stats().acked, 0);
 });
 
 Deno.test("over a pulled cable nothing arrives, and all of it when it is plugged in", async () => {
@@ -64,11 +64,11 @@ Deno.test("over a pulled cable nothing arrives, and all of it when it is plugged
   cable.pull();
   a.write(utf8("abc"));
   a.closeWrite();
-  assert.equal(a.info().acked, 0);
-  const { acked, received, peerClosed } = b.info();
+  assert.equal(a.stats().acked, 0);
+  const { acked, received, peerClosed } = b.stats();
   assert.deepEqual([acked, received, peerClosed], [0, 0, false]);
   cable.plug();
-  assert.equal(a.info().acked, 3);
+  assert.equal(a.stats().acked, 3);
   assert.equal(await readNow(b), "abc");
   assert.equal(await readNow(b), null);
 });
@@ -79,9 +79,9 @@ Deno.test("a reset over a pulled cable is told only when the peer sends somethin
   cable.pull();
   a.reset();
   cable.plug();
-  assert.equal(b.info().peerClosed, false);
+  assert.equal(b.stats().peerClosed, false);
   b.write(utf8("x"));
-  assert.equal(b.info().peerClosed, true);
+  assert.equal(b.stats().peerClosed, true);
   await assert.rejects(async () => await b.read(new Uint8Array(1)), { kind: "lost" });
 });
 

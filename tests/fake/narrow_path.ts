@@ -1,5 +1,6 @@
 import type { Clock } from "../../src/contract/host.ts";
-import type { Dialer, Stream } from "../../src/contract/stream.ts";
+import type { Dialer } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 
 /** Options in every segment: time stamps. */
 const OPTIONS = 12;
@@ -18,7 +19,7 @@ const HEALTHY = {
 
 /** Gives a stream of memory the facts of TCP: with full segments that get lost from `lostFrom` on. */
 export function tellsSegments(
-  stream: Stream,
+  stream: Connection,
   clock: Clock,
   { segmentBytes, lostFrom, heardMsAgo = 0 }: {
     segmentBytes: number;
@@ -27,10 +28,10 @@ export function tellsSegments(
     heardMsAgo?: number;
   },
 ): void {
-  const { info } = stream;
-  stream.info = () => {
+  const { stats } = stream;
+  stream.stats = () => {
     const since = lostFrom();
-    const facts = { ...info.call(stream), acked: 1, segmentBytes, rttMs: 1 };
+    const facts = { ...stats.call(stream), acked: 1, segmentBytes, rttMs: 1 };
     if (since === null || clock.now() - since < 200) {
       return { ...facts, sending: { ...HEALTHY, heardMsAgo } };
     }
@@ -61,7 +62,7 @@ export class NarrowDialer implements Dialer {
     this.limitsSegments = o.limitsSegments ?? true;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
+  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
     this.asked.push(o.segmentBytes);
     const stream = await this.#dialer.dial(to, o);
     const segmentBytes = (o.segmentBytes ?? 1460) - OPTIONS;

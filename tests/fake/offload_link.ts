@@ -1,5 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
-import type { Link, PacketLayout, Packets } from "../../src/contract/packet.ts";
+import type { Link } from "../../src/contract/link.ts";
+import type { PacketLayout, Packets } from "../../src/contract/batch.ts";
 import { Gate } from "./pipe.ts";
 import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 

@@ -1,5 +1,4 @@
-import { makePackets, MAX_PACKET } from "../../src/base/packets.ts";
-import type { Packets } from "../../src/contract/packet.ts";
+import { makePackets, MAX_PACKET, type Packets } from "../../src/contract/batch.ts";
 import { PacketQueue } from "../../src/app/tun/packet_queue.ts";
 import { SendQueue } from "../../src/app/tun/send_queue.ts";
 import { FakeClock } from "./clock.ts";

@@ -1,6 +1,5 @@
 import { toHex } from "../../src/base/bytes.ts";
-import { makePackets } from "../../src/base/packets.ts";
-import type { Packets } from "../../src/contract/packet.ts";
+import { makePackets, type Packets } from "../../src/contract/batch.ts";
 
 /** A batch of these packets: each `gap` bytes behind the one before, the first at `gap`. */
 export function batchOf(packets: Uint8Array[], gap: number): Packets {

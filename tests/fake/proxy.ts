@@ -4,7 +4,8 @@ import { utf8 } from "../../src/base/bytes.ts";
 import type { Logger, LogRecord } from "../../src/base/log.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
 import type { Resolver } from "../../src/contract/host.ts";
-import type { Dialer, Stream } from "../../src/contract/stream.ts";
+import type { Dialer } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { DEFAULT_LIMITS, type ProxyLimits } from "../../src/app/net/connection_limits.ts";
 import type { NamedKey } from "../../src/app/system/proxy_options.ts";
 import type { ProxyHost } from "../../src/app/net/proxy_host.ts";
@@ -89,7 +90,7 @@ export interface ProxyRun {
 
 export interface ClientRun extends ProxyRun {
   /** A local program connects to it. */
-  connect(): Promise<Stream>;
+  connect(): Promise<Connection>;
 }
 
 /** Hosts, a network, names and a clock for whole proxies; at the end everything must be gone. */
@@ -177,7 +178,7 @@ export class ProxyWorld implements AsyncDisposable {
   }
 
   /** A host that serves each connection so; the stream is closed behind it. */
-  target(serve: (stream: Stream) => Promise<void>, at: Partial<HostPort> = {}): void {
+  target(serve: (stream: Connection) => Promise<void>, at: Partial<HostPort> = {}): void {
     const listener = this.net.listen({ host: "", port: 80, ...at }, this);
     const run = async () => {
       for (;;) {
@@ -278,7 +279,7 @@ function asKernel(inner: Dialer): Dialer {
 }
 
 /** A target that sends back what it gets, and its FIN after the client's. */
-export async function echo(stream: Stream): Promise<void> {
+export async function echo(stream: Connection): Promise<void> {
   const into = new Uint8Array(64 * 1024);
   for (;;) {
     const got = await stream.read(into);

@@ -1,7 +1,7 @@
 /** Programs that use a proxy, as they speak to it; what they read is exactly what they wait for. */
 import { parseIp } from "../../src/base/addr.ts";
 import { concat, utf8 } from "../../src/base/bytes.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { readExactly } from "../suite/stream_net.ts";
 
 const CONNECTED = 0;
@@ -21,7 +21,7 @@ export function socks5Request(host: string, port: number): Uint8Array {
 
 /** SOCKS5 in lock-step; the reply's code. */
 export async function socks5(
-  stream: Stream,
+  stream: Connection,
   host: string,
   port = 80,
   login?: { user: string; password: string },
@@ -41,14 +41,14 @@ export async function socks5(
 }
 
 /** Reads a reply to its last byte; its code. */
-export async function socks5Reply(stream: Stream): Promise<number> {
+export async function socks5Reply(stream: Connection): Promise<number> {
   const head = await readExactly(stream, 4);
   await readExactly(stream, (head[3] === 4 ? 16 : 4) + 2);
   return head[1]!;
 }
 
 /** SOCKS4, or 4a for a name; the reply's code (90 = connected). */
-export async function socks4(stream: Stream, host: string, port = 80): Promise<number> {
+export async function socks4(stream: Connection, host: string, port = 80): Promise<number> {
   const ip = parseIp(host);
   await stream.write(concat(
     Uint8Array.of(4, 1),
@@ -61,7 +61,7 @@ export async function socks4(stream: Stream, host: string, port = 80): Promise<n
 }
 
 /** A head to its empty line. */
-export async function readHead(stream: Stream): Promise<string> {
+export async function readHead(stream: Connection): Promise<string> {
   let head = "";
   while (!head.endsWith("\r\n\r\n")) {
     head += String.fromCharCode((await readExactly(stream, 1))[0]!);
@@ -70,7 +70,7 @@ export async function readHead(stream: Stream): Promise<string> {
 }
 
 /** HTTP CONNECT; the answer's status. */
-export async function httpConnect(stream: Stream, host: string, port = 80): Promise<number> {
+export async function httpConnect(stream: Connection, host: string, port = 80): Promise<number> {
   const to = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   await stream.write(utf8(`CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`));
   return Number((await readHead(stream)).split(" ")[1]);
@@ -78,7 +78,7 @@ export async function httpConnect(stream: Stream, host: string, port = 80): Prom
 
 /** HTTP GET through the proxy, on a connection that goes on; status and body. */
 export async function httpGet(
-  stream: Stream,
+  stream: Connection,
   url: string,
   fields = "",
 ): Promise<{ status: number; body: string }> {
@@ -91,7 +91,7 @@ export async function httpGet(
 }
 
 /** A web server that tells each request's first line, as often as it is asked. */
-export async function web(stream: Stream): Promise<void> {
+export async function web(stream: Connection): Promise<void> {
   for (;;) {
     let head: string;
     try {
@@ -107,7 +107,7 @@ export async function web(stream: Stream): Promise<void> {
 }
 
 /** Sends data and its FIN, and reads what comes back to the end. */
-export async function exchange(stream: Stream, data: Uint8Array): Promise<Uint8Array> {
+export async function exchange(stream: Connection, data: Uint8Array): Promise<Uint8Array> {
   const sending = (async () => {
     await stream.write(data);
     await stream.closeWrite();
@@ -124,7 +124,7 @@ export async function exchange(stream: Stream, data: Uint8Array): Promise<Uint8A
 }
 
 /** How a connection ends, where nothing else is expected of it. */
-export async function ending(program: Stream): Promise<string> {
+export async function ending(program: Connection): Promise<string> {
   try {
     return await program.read(new Uint8Array(100)) === null ? "FIN" : "bytes";
   } catch {

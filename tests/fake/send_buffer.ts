@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/contract/host.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { concat } from "../../src/base/bytes.ts";
 
 const EVERY_MS = 10;
@@ -8,7 +8,7 @@ const EVERY_MS = 10;
  * Gives a stream a send buffer, as a kernel's socket has: it takes every write at once, and the bytes
  * leave by `rate` (asked for each time) every 10 ms. FIN and close wait for them; a reset drops them.
  */
-export function withSendBuffer(stream: Stream, clock: Clock, rate: () => number): Stream {
+export function withSendBuffer(stream: Connection, clock: Clock, rate: () => number): Connection {
   const writeNow = stream.writeNow.bind(stream);
   const closeWrite = stream.closeWrite.bind(stream);
   const reset = stream.reset.bind(stream);
@@ -25,7 +25,7 @@ export function withSendBuffer(stream: Stream, clock: Clock, rate: () => number)
     else if (behind === "close") void close();
   };
   stream.writeNow = (bytes) => {
-    stream.tune({}); // throws where it has been closed
+    stream.setOptions({}); // throws where it has been closed
     if (behind !== "nothing") throw new Error("Cannot write behind the end");
     buffer = concat(buffer, bytes);
     timer ??= clock.after(EVERY_MS, leave);

@@ -1,6 +1,6 @@
 import { ScratchBuffers } from "../../src/app/net/scratch.ts";
 import { TtStream, type TtStreamOptions } from "../../src/app/tt/tt_stream.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";
 import { Marker } from "../../src/core/tt/mark.ts";
@@ -23,7 +23,7 @@ let seed = 1;
 
 /** A carrier in frames of that minute. */
 export function ttStream(
-  stream: Stream,
+  stream: Connection,
   o: Partial<Omit<TtStreamOptions, "stream">> = {},
 ): TtStream {
   return new TtStream({
@@ -85,7 +85,7 @@ export function framesIn(
 
 /** Everything that can be read now, `size` bytes at a time; and whether the end came behind it. */
 export function readNowAll(
-  stream: Stream,
+  stream: Connection,
   size = 1 << 17,
 ): { bytes: Uint8Array; isEnded: boolean } {
   const into = new Uint8Array(size);

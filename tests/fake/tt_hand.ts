@@ -1,7 +1,7 @@
 /** Ends of a carrier that lasts which speak frames by hand, made of the specification (docs/wire/tt-v1.md, 7). */
 import { createHmac } from "node:crypto";
 import { concat } from "../../src/base/bytes.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { MINUTE, PASSWORD, type ProxyWorld, RANGE, SERVER_HOST } from "./proxy.ts";
 import { seededRng } from "./rng.ts";
 import { oldPort } from "./tt_old.ts";
@@ -31,10 +31,10 @@ export function firstFrame(o: { isLasting: boolean }, text: Uint8Array = GREETIN
 
 /** A client that speaks frames by hand. */
 export class Hand {
-  readonly stream: Stream;
+  readonly stream: Connection;
   #kept: Uint8Array = NONE;
 
-  constructor(stream: Stream) {
+  constructor(stream: Connection) {
     this.stream = stream;
   }
 

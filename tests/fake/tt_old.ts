@@ -5,7 +5,8 @@
 import type { HostPort } from "../../src/base/addr.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
 import type { Rng } from "../../src/contract/host.ts";
-import type { Dialer, Listener, Stream } from "../../src/contract/stream.ts";
+import type { Dialer, Listener } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { twinDecode, type TwinKeys, twinKeys, twinSeal } from "./tt_twin.ts";
 
 /** B: all that their one buffer holds, and so the longest frame. */
@@ -29,7 +30,7 @@ export function oldPort({ password, cipher, first, last }: OldOptions, minute: n
 
 /** One end of a connection in frames, with the decoder of 2.3. */
 export class OldFrames {
-  readonly stream: Stream;
+  readonly stream: Connection;
   readonly #keys: TwinKeys;
   readonly #rng: Rng;
   readonly #buffer = new Uint8Array(BUFFER);
@@ -38,7 +39,7 @@ export class OldFrames {
   /** The longest frame that has come. */
   longestFrame = 0;
 
-  constructor(stream: Stream, keys: TwinKeys, rng: Rng) {
+  constructor(stream: Connection, keys: TwinKeys, rng: Rng) {
     this.stream = stream;
     this.#keys = keys;
     this.#rng = rng;
@@ -160,7 +161,7 @@ export class OldServer {
     }
   }
 
-  async #serve(stream: Stream, minute: number): Promise<void> {
+  async #serve(stream: Connection, minute: number): Promise<void> {
     const { cipher, password, rng } = this.#o;
     const frames = new OldFrames(stream, twinKeys(cipher, password, minute), rng);
     const first = await frames.receiveAlone();
@@ -227,7 +228,7 @@ export class OldServer {
     await relayOld(frames, owned);
   }
 
-  async #dial(to: HostPort): Promise<Stream | null> {
+  async #dial(to: HostPort): Promise<Connection | null> {
     try {
       return await this.#o.dialer.dial(to, this.#o);
     } catch {
@@ -237,13 +238,13 @@ export class OldServer {
 }
 
 /** Kept open, never answered. */
-async function wild(stream: Stream): Promise<void> {
+async function wild(stream: Connection): Promise<void> {
   const into = new Uint8Array(BUFFER);
   while (await stream.read(into) !== null);
 }
 
 /** 3.1: either end's end is the end of both, both ways. */
-async function relayOld(frames: OldFrames, target: Stream): Promise<void> {
+async function relayOld(frames: OldFrames, target: Connection): Promise<void> {
   const up = async () => {
     for (;;) {
       const text = await frames.receive();

@@ -2,7 +2,7 @@ import { type Cidr, formatCidr } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Resolver } from "../../src/contract/host.ts";
 import type { Paths } from "../../src/contract/routing.ts";
-import type { Dialer } from "../../src/contract/stream.ts";
+import type { Dialer } from "../../src/contract/dial.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { ServerMemory } from "../../src/app/link/connect.ts";

@@ -1,5 +1,5 @@
 import { concat, toHex, utf8 } from "../../src/base/bytes.ts";
-import { makePackets } from "../../src/base/packets.ts";
+import { makePackets } from "../../src/contract/batch.ts";
 import { type CipherFactory, type CipherName, TAG_SIZE } from "../../src/contract/cipher.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";

@@ -1,6 +1,11 @@
-import { makePackets, Offload, VIRTIO_NET_HEADER } from "../../src/base/packets.ts";
-import type { PacketLayout, Packets } from "../../src/contract/packet.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import {
+  makePackets,
+  Offload,
+  type PacketLayout,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../src/contract/batch.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
 import { Capability } from "../../src/core/link/v2/setup.ts";
@@ -39,7 +44,7 @@ export function v2Pair(o: PairOptions = {}): {
   far: V2Link;
   /** The session of each, for whoever wants to speak or listen in a link's place. */
   sessions: { near: LinkSession; far: LinkSession };
-  stream: Stream;
+  stream: Connection;
   writes: Uint8Array[];
   clock: FakeClock;
 } {
@@ -102,7 +107,7 @@ export function layOut(parcels: readonly Parcel[], before: (i: number) => number
   return batch;
 }
 
-/** A batch laid out as contract/packet.ts says of `Room`. */
+/** A batch laid out as `PacketLayout` says (contract/batch.ts). */
 export function layOutAs(layout: PacketLayout, parcels: readonly Parcel[]): Packets {
   let inGroup = Infinity; // bytes since the lead: the first packet begins a group
   return layOut(parcels, (i) => {

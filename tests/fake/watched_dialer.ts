@@ -1,4 +1,5 @@
-import type { Dialer, Stream } from "../../src/contract/stream.ts";
+import type { Dialer } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import type { ClientOptions, ClientRun, ProxyWorld } from "./proxy.ts";
 import { CLIENT_HOST } from "./proxy.ts";
 
@@ -12,7 +13,7 @@ export class WatchedDialer implements Dialer {
     this.#inner = inner;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
+  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
     this.dialled.push("host" in to ? `${to.host}:${to.port}` : to.path);
     const stream = await this.#inner.dial(to, o);
     const index = this.flights.push("") - 1;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { makePackets, MAX_SUPER_PACKET } from "../../src/base/packets.ts";
+import { makePackets, MAX_SUPER_PACKET } from "../../src/contract/batch.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { writeVarint } from "../../src/base/varint.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { concat, toHex } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { makePackets } from "../../src/base/packets.ts";
+import { makePackets } from "../../src/contract/batch.ts";
 import { CIPHER_NAMES, type CipherName } from "../../src/contract/cipher.ts";
 import {
   type Step,

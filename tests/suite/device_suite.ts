@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { BATCH_PACKETS, makePackets, MAX_PACKET } from "../../src/base/packets.ts";
-import type { Device, Packets } from "../../src/contract/packet.ts";
+import { BATCH_PACKETS, makePackets, MAX_PACKET, type Packets } from "../../src/contract/batch.ts";
+import type { Device } from "../../src/contract/device.ts";
 import { LAYOUTS } from "../fake/layouts.ts";
 import { later } from "./stream_net.ts";
 import { readBatch } from "./waiting.ts";
@@ -53,7 +53,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 const roomFor = (packets: number) =>
   makePackets(LAYOUT.header + packets * (LAYOUT.headroom + MAX_PACKET + LAYOUT.tailroom));
 
-/** What every Device keeps to (contract/packet.ts). */
+/** What every Device keeps to (contract/device.ts). */
 export function deviceSuite(
   label: string,
   register: Register,

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import type { Addr } from "../../src/base/addr.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
 import { tryLocalAddr, tryRemoteAddr } from "../../ffi/linux/socket.ts";
 import { test } from "../check.ts";
@@ -50,7 +50,7 @@ export function socketSuite(
     for (const stream of [here, there]) {
       const fd = descriptorOf(libc, stream);
       equal(option(libc, fd, "SO_KEEPALIVE"), 0);
-      const unset = stream.tune(TUNING);
+      const unset = stream.setOptions(TUNING);
       deepEqual(
         withoutRtoMax(unset).sort(),
         o.hasDescriptor ? [] : withoutRtoMax(NEEDS_DESCRIPTOR).sort(),
@@ -66,83 +66,83 @@ export function socketSuite(
 
   check("only what is asked for is tuned, and named", async (libc, { here }) => {
     await Promise.resolve();
-    deepEqual(here.tune({}), []);
+    deepEqual(here.setOptions({}), []);
     const fd = descriptorOf(libc, here);
     const before = option(libc, fd, "TCP_NODELAY");
-    deepEqual(here.tune({ userTimeoutMs: 5 }), o.hasDescriptor ? [] : ["TCP_USER_TIMEOUT"]);
+    deepEqual(here.setOptions({ userTimeoutMs: 5 }), o.hasDescriptor ? [] : ["TCP_USER_TIMEOUT"]);
     equal(option(libc, fd, "SO_KEEPALIVE"), 0);
     equal(option(libc, fd, "TCP_NODELAY"), before);
-    deepEqual(here.tune({ noDelay: true }), []);
+    deepEqual(here.setOptions({ noDelay: true }), []);
     equal(option(libc, fd, "TCP_NODELAY"), 1);
-    deepEqual(here.tune({ noDelay: false }), []);
+    deepEqual(here.setOptions({ noDelay: false }), []);
     equal(option(libc, fd, "TCP_NODELAY"), 0);
   });
 
   if (!o.hasDescriptor) {
     check("without the descriptor a stream knows that it is TCP, and no more", async (_, pair) => {
       await Promise.resolve();
-      deepEqual(pair.here.info(), { protocol: "tcp" });
+      deepEqual(pair.here.stats(), { protocol: "tcp" });
     });
     return;
   }
 
   check("a value that the kernel refuses is named", async (_libc, { here }) => {
     await Promise.resolve();
-    const refused = here.tune({ keepAliveSeconds: 1_000_000 });
+    const refused = here.setOptions({ keepAliveSeconds: 1_000_000 });
     deepEqual(refused, ["TCP_KEEPIDLE", "TCP_KEEPINTVL"]);
   });
 
   check(
     "info counts what was acknowledged and what has arrived, read or not",
     async (_, pair, net) => {
-      const before = { here: pair.here.info(), there: pair.there.info() };
+      const before = { here: pair.here.stats(), there: pair.there.stats() };
       equal(before.here.protocol, "tcp");
       ok(before.here.segmentBytes! >= 500 && before.here.segmentBytes! <= 65_535);
       ok(before.here.rttMs !== undefined && before.here.rttMs >= 0 && before.here.rttMs < 10_000);
       await pair.here.write(new Uint8Array(10_000));
-      await until(net, () => pair.there.info().received! - before.there.received! === 10_000);
-      await until(net, () => pair.here.info().acked! - before.here.acked! === 10_000);
+      await until(net, () => pair.there.stats().received! - before.there.received! === 10_000);
+      await until(net, () => pair.here.stats().acked! - before.here.acked! === 10_000);
       await readExactly(pair.there, 10_000);
-      equal(pair.there.info().received! - before.there.received!, 10_000);
+      equal(pair.there.stats().received! - before.there.received!, 10_000);
     },
   );
 
   check("what a peer does not take is not delivered", async (_, { here, there }, net) => {
     const size = 8 * 1024 * 1024; // more than two sockets hold
     const writing = here.write(new Uint8Array(size));
-    await until(net, () => here.info().isDelivered === false);
+    await until(net, () => here.stats().isDelivered === false);
     await readExactly(there, size);
     await writing;
-    await until(net, () => here.info().isDelivered === true);
+    await until(net, () => here.stats().isDelivered === true);
   });
 
   check("of what a peer that is gone did not take nothing is under way", async (_, pair, net) => {
     const { here, there } = pair;
     const writing = Promise.resolve(here.write(new Uint8Array(8 * 1024 * 1024)));
     writing.catch(() => {});
-    await until(net, () => here.info().isDelivered === false);
+    await until(net, () => here.stats().isDelivered === false);
     there.reset();
-    await until(net, () => here.info().isDelivered === true);
-    deepEqual([here.info().peerClosed, here.info().isGone], [true, true]);
+    await until(net, () => here.stats().isDelivered === true);
+    deepEqual([here.stats().peerClosed, here.stats().isGone], [true, true]);
   });
 
   check("the peer is closed by its own FIN, not by ours", async (_, { here, there }, net) => {
-    deepEqual([here.info().peerClosed, there.info().peerClosed], [false, false]);
+    deepEqual([here.stats().peerClosed, there.stats().peerClosed], [false, false]);
     await here.closeWrite();
-    await until(net, () => there.info().peerClosed === true);
+    await until(net, () => there.stats().peerClosed === true);
     await net.pause(20);
-    deepEqual([here.info().peerClosed, here.info().isGone], [false, false]);
-    equal(there.info().isGone, false, "a FIN is no end of the connection");
+    deepEqual([here.stats().peerClosed, here.stats().isGone], [false, false]);
+    equal(there.stats().isGone, false, "a FIN is no end of the connection");
     await there.write(utf8("still here"));
     await readExactly(here, 10);
     await there.closeWrite();
-    await until(net, () => here.info().peerClosed === true);
+    await until(net, () => here.stats().peerClosed === true);
   });
 
   check("a reset peer is closed", async (_, { here, there }, net) => {
-    equal(there.info().peerClosed, false);
+    equal(there.stats().peerClosed, false);
     here.reset();
-    await until(net, () => there.info().peerClosed === true);
+    await until(net, () => there.stats().peerClosed === true);
   });
 }
 
@@ -155,7 +155,7 @@ async function until(net: StreamNet, holds: () => boolean): Promise<void> {
 }
 
 /** The stream's descriptor, found by its two addresses. */
-function descriptorOf(libc: Libc, stream: Stream): number {
+function descriptorOf(libc: Libc, stream: Connection): number {
   const text = (addr: Addr | null) => JSON.stringify(addr);
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     const fd = Number(name);

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
 
 /** What every Stream, Dialer and Listener keeps to (contract/stream.ts): bytes and their end. */
@@ -279,7 +279,7 @@ export const streamCases: readonly StreamCase[] = [
       await isOver(pair.here, isLost);
       await pair.here[Symbol.asyncDispose]();
       pair.here.reset();
-      equal(pair.here.info().peerClosed, true);
+      equal(pair.here.stats().peerClosed, true);
     },
   },
 ];
@@ -290,9 +290,9 @@ export function isLost(error: unknown): boolean {
 }
 
 /** Reading, writing, ending and tuning all fail alike. */
-export async function isOver(stream: Stream, why: (error: unknown) => boolean): Promise<void> {
+export async function isOver(stream: Connection, why: (error: unknown) => boolean): Promise<void> {
   await rejects(later(() => stream.read(new Uint8Array(1))), why);
   await rejects(later(() => stream.write(utf8("x"))), why);
   await rejects(later(() => stream.closeWrite()), why);
-  await rejects(later(() => stream.tune({ noDelay: true })), why);
+  await rejects(later(() => stream.setOptions({ noDelay: true })), why);
 }

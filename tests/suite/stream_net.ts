@@ -1,5 +1,7 @@
 import type { HostPort } from "../../src/base/addr.ts";
-import type { Dialer, Listener, MaybePromise, Stream } from "../../src/contract/stream.ts";
+import type { Dialer, Listener } from "../../src/contract/dial.ts";
+import type { Connection } from "../../src/contract/connection.ts";
+import type { MaybePromise } from "../../src/contract/stream.ts";
 
 /** One transport as the conformance cases see it: both ends are in this process. */
 export interface StreamNet extends AsyncDisposable {
@@ -42,8 +44,8 @@ export async function later<T>(call: () => MaybePromise<T>): Promise<T> {
 /** Two ends of one connection, and what ends each. */
 export interface Pair extends AsyncDisposable {
   readonly listener: Listener;
-  readonly here: Stream;
-  readonly there: Stream;
+  readonly here: Connection;
+  readonly there: Connection;
   readonly hereStop: AbortController;
   readonly thereStop: AbortController;
 }
@@ -70,7 +72,7 @@ export async function connect(net: StreamNet, at: HostPort = net.at): Promise<Pa
 }
 
 /** Everything until the peer's FIN. */
-export async function readAll(from: Stream): Promise<Uint8Array> {
+export async function readAll(from: Connection): Promise<Uint8Array> {
   const into = new Uint8Array(64 * 1024);
   const parts: number[] = [];
   for (;;) {
@@ -81,7 +83,7 @@ export async function readAll(from: Stream): Promise<Uint8Array> {
 }
 
 /** Exactly `count` bytes. @throws {Error} when the peer ends before. */
-export async function readExactly(from: Stream, count: number): Promise<Uint8Array> {
+export async function readExactly(from: Connection, count: number): Promise<Uint8Array> {
   const into = new Uint8Array(count);
   for (let at = 0; at < count;) {
     const got = await from.read(into.subarray(at));

@@ -1,7 +1,7 @@
 import { equal } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import type { Stream } from "../../src/contract/stream.ts";
+import type { Connection } from "../../src/contract/connection.ts";
 import { connect, type StreamCase } from "./stream_net.ts";
 
 /** Bytes of which no two neighbourhoods are alike, so that a shift or a repeat is seen. */
@@ -23,7 +23,7 @@ const cuts = () =>
     maxLength: 5,
   }).map((some) => [...some, 70_000]);
 
-async function send(to: Stream, data: Uint8Array, sizes: number[]): Promise<void> {
+async function send(to: Connection, data: Uint8Array, sizes: number[]): Promise<void> {
   for (let at = 0, turn = 0; at < data.length; turn++) {
     const part = data.subarray(at, at + sizes[turn % sizes.length]!);
     await to.write(part);
@@ -32,7 +32,7 @@ async function send(to: Stream, data: Uint8Array, sizes: number[]): Promise<void
   await to.closeWrite();
 }
 
-async function receive(from: Stream, expected: Uint8Array, sizes: number[]): Promise<void> {
+async function receive(from: Connection, expected: Uint8Array, sizes: number[]): Promise<void> {
   const into = new Uint8Array(300_000);
   let at = 0;
   for (let turn = 0;; turn++) {

@@ -1,11 +1,7 @@
 /** Reads that wait, made of the contracts' parts: what tests want, and drivers do without. */
-import {
-  type Device,
-  type Link,
-  NO_PACKET,
-  type PacketLayout,
-  type Packets,
-} from "../../src/contract/packet.ts";
+import type { Device } from "../../src/contract/device.ts";
+import { type Link, NO_PACKET } from "../../src/contract/link.ts";
+import type { PacketLayout, Packets } from "../../src/contract/batch.ts";
 
 /** At least one packet. */
 export async function readBatch(

@@ -4,7 +4,8 @@ import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { formatPortRange, type PortRange } from "../../core/hop/port_range.ts";
 import type { ListenSchedule, ListenStep } from "../../core/hop/schedule.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
@@ -21,7 +22,7 @@ export interface HopperOptions {
   readonly wallClock: () => number;
   readonly log: Logger;
   /** Owns the stream from now on; must not throw. */
-  readonly take: (stream: Stream, port: number) => void;
+  readonly take: (stream: Connection, port: number) => void;
   /** Closes something when descriptors run out; false when there is nothing to close. */
   readonly evictIdle: () => boolean;
 }

@@ -7,7 +7,8 @@ import { oldPort } from "../../../tests/fake/tt_old.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { Scope } from "../../base/scope.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { TtKeys } from "../../core/tt/keys.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
@@ -29,7 +30,7 @@ class Harbour implements AsyncDisposable {
   readonly everything = { fails: null as TtunError | null };
   /** Each bind that was tried, as `port@seconds`. */
   readonly tried: string[] = [];
-  readonly taken: [Stream, number][] = [];
+  readonly taken: [Connection, number][] = [];
   /** What `accept` throws, once each. */
   readonly acceptErrors: unknown[] = [];
   /** The wall clock is set by so much. */
@@ -248,7 +249,7 @@ Deno.test("connections come from every open port, and live on when it closes", a
   await harbour.clock.settle();
   const dialer = harbour.net.dialer();
   const ports = harbour.openPorts;
-  const clients: Stream[] = [];
+  const clients: Connection[] = [];
   for (const port of ports) {
     clients.push(await dialer.dial({ host: HOST, port }, { signal: never }));
   }

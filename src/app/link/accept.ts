@@ -3,7 +3,7 @@ import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { packAddresses } from "../../core/link/v2/addresses.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import { CloseCode, PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
@@ -81,7 +81,7 @@ export interface AdmissionOptions {
  * @throws {Stranger} if the peer must not get an answer
  * @throws {TtunError} auth, protocol, lost: close the connection
  */
-export async function acceptLink(stream: Stream, o: AdmissionOptions): Promise<Candidate> {
+export async function acceptLink(stream: Connection, o: AdmissionOptions): Promise<Candidate> {
   const { mode, s, wallClock } = o.secrets;
   const bytes = new Uint8Array(HELLO_BUFFER);
   let have = 0;
@@ -114,7 +114,7 @@ export async function acceptLink(stream: Stream, o: AdmissionOptions): Promise<C
 }
 
 async function meetV1(
-  stream: Stream,
+  stream: Connection,
   hello: Uint8Array,
   behind: Uint8Array,
   { secrets }: AdmissionOptions,
@@ -165,7 +165,7 @@ function feedV1(handshake: V1ServerHandshake, chunk: Uint8Array, mode: WireSecre
 }
 
 async function meetV2(
-  stream: Stream,
+  stream: Connection,
   hello: Uint8Array,
   behind: Uint8Array,
   padding: number,
@@ -250,7 +250,7 @@ function feedV2(
  * Reads at least one byte and returns the number of bytes.
  * @throws {TtunError} `lost` at the peer's FIN
  */
-async function readSome(stream: Stream, into: Uint8Array): Promise<number> {
+async function readSome(stream: Connection, into: Uint8Array): Promise<number> {
   const got = await stream.read(into);
   if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
   return got;

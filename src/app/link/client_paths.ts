@@ -2,7 +2,8 @@ import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
 import type { Candidate } from "./accept.ts";
 import type { PeerLink } from "./config.ts";
@@ -29,7 +30,7 @@ export class ClientPaths {
    * or has not complied, the listener limits the segments of all later connections.
    */
   watch(
-    stream: Stream,
+    stream: Connection,
     { instance }: Pick<Candidate, "instance">,
     link: Pick<PeerLink, "watch" | "tellSegmentSize">,
   ): (signal: AbortSignal) => Promise<void> {
@@ -37,7 +38,7 @@ export class ClientPaths {
     const { remote } = stream;
     const path = `${instance} ${"path" in remote ? remote.path : remote.host}`;
     const size = this.#sizes.get(path, this.#clock.now());
-    const isTold = size !== undefined && (stream.info().segmentBytes ?? 0) > size;
+    const isTold = size !== undefined && (stream.stats().segmentBytes ?? 0) > size;
     if (isTold) link.tellSegmentSize?.(size);
     const canTell = instance !== undefined && link.tellSegmentSize !== undefined && !isTold;
     return async (signal) => {

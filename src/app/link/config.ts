@@ -1,8 +1,8 @@
 import type { Cidr } from "../../base/addr.ts";
-import { Offload } from "../../base/packets.ts";
+import { Offload } from "../../contract/batch.ts";
+import type { Link } from "../../contract/link.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
-import type { Link } from "../../contract/packet.ts";
 import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";

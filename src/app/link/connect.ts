@@ -1,7 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
 import { readAddresses } from "../../core/link/v2/addresses.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
@@ -51,7 +51,7 @@ export interface MeetingOptions {
  * Runs the client's side of the handshake in the version that both ends speak.
  * @throws {TtunError} auth, timeout, busy, clock, protocol, lost: with a message for the user
  */
-export async function connectLink(stream: Stream, o: MeetingOptions): Promise<PeerLink> {
+export async function connectLink(stream: Connection, o: MeetingOptions): Promise<PeerLink> {
   const meeting = new Meeting(stream, o);
   let late = null as TtunError | null;
   using _deadline = o.clock.after(HANDSHAKE_DEADLINE, () => {
@@ -66,7 +66,7 @@ export async function connectLink(stream: Stream, o: MeetingOptions): Promise<Pe
 }
 
 class Meeting {
-  readonly #stream: Stream;
+  readonly #stream: Connection;
   readonly #o: MeetingOptions;
   readonly #to: string;
   readonly #began: number;
@@ -81,7 +81,7 @@ class Meeting {
   /** The server's first answer proved that it has the key (version 2). */
   #knowsKey = false;
 
-  constructor(stream: Stream, o: MeetingOptions) {
+  constructor(stream: Connection, o: MeetingOptions) {
     this.#stream = stream;
     this.#o = o;
     this.#to = formatAddr(stream.remote);
@@ -187,7 +187,7 @@ class Meeting {
 
   silent(): TtunError {
     // A server that speaks both versions does not answer a client that has another key.
-    const { isDelivered } = this.#stream.info();
+    const { isDelivered } = this.#stream.stats();
     if (this.#wire === "v1" && this.#proved !== null && isDelivered !== false) {
       return new TtunError(
         "auth",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { layOutAs, v2Pair } from "../../../tests/fake/v2_pair.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
-import { makePackets } from "../../base/packets.ts";
+import { makePackets } from "../../contract/batch.ts";
 import { keepAlive } from "./keepalive.ts";
 
 const DEAD_TIME_MS = 15_000;

@@ -1,4 +1,4 @@
-import { MAX_PACKET } from "../../base/packets.ts";
+import { MAX_PACKET } from "../../contract/batch.ts";
 
 /** Buffer size in bytes: records are opened in place, and 256 KiB hold many frames. */
 const SIZE = 256 * 1024;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { concat, readU16, writeU16 } from "../../base/bytes.ts";
-import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
 fc.configureGlobal({ seed: 7 });

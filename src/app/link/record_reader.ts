@@ -1,6 +1,11 @@
 import { ProtocolError } from "../../base/errors.ts";
-import { isComplete, MAX_SUPER_PACKET, Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import type { Packets } from "../../contract/packet.ts";
+import {
+  isComplete,
+  MAX_SUPER_PACKET,
+  Offload,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../contract/batch.ts";
 import {
   type Frame,
   FrameType,

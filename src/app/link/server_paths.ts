@@ -3,7 +3,8 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort, type Scope } from "../../base/scope.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { PeerLink } from "./config.ts";
 
 /**
@@ -133,12 +134,12 @@ class AttemptWatch implements Disposable {
   }
 
   /** The connection is established: from now on only its own path counts. */
-  connected(stream: Stream): void {
+  connected(stream: Connection): void {
     this.#check = () => {};
     const { local, remote } = stream;
     if (!("host" in local) || !("host" in remote)) return;
     // Multipath TCP changes paths itself and is not bound to one address.
-    const isBound = stream.info().protocol !== "mptcp";
+    const isBound = stream.stats().protocol !== "mptcp";
     const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
     const way = wayOf(local.host);
     let wasAway = way === null;

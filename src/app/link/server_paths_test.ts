@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakePaths } from "../../../tests/fake/paths.ts";
 import { errorOf, SERVER_HOST, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Dialer } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
 
 const CLIENT_HOST = "192.0.2.2";
 
@@ -120,8 +120,8 @@ Deno.test("a session of Multipath TCP finds other ways itself, and is only asked
   const dialer: Dialer = {
     dial: async (to, o) => {
       const stream = await inner.dial(to, o);
-      const info = stream.info.bind(stream);
-      stream.info = () => ({ ...info(), protocol: "mptcp" });
+      const stats = stream.stats.bind(stream);
+      stream.stats = () => ({ ...stats(), protocol: "mptcp" });
       return stream;
     },
   };

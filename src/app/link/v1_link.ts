@@ -1,8 +1,9 @@
 import { ProtocolError } from "../../base/errors.ts";
-import { Offload } from "../../base/packets.ts";
+import { Offload, type PacketLayout, type Packets } from "../../contract/batch.ts";
+import type { Link } from "../../contract/link.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { TAG_SIZE } from "../../contract/cipher.ts";
-import type { Link, PacketLayout, Packets } from "../../contract/packet.ts";
-import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
 import { HEADER } from "../../core/link/v1/frame.ts";
 import type { Session } from "../../core/link/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
@@ -25,12 +26,12 @@ export const V1_LAYOUT: PacketLayout = {
 export class V1Link implements Link {
   readonly layout = V1_LAYOUT;
   readonly offload = Offload.none;
-  readonly stream: Stream;
+  readonly stream: Connection;
   readonly #session: Session;
   readonly #in = new ReceiveBuffer();
   readonly #writers = new WriteMutex();
 
-  constructor(stream: Stream, session: Session) {
+  constructor(stream: Connection, session: Session) {
     this.stream = stream;
     this.#session = session;
     this.#in.add(session.rest);
@@ -67,7 +68,7 @@ export class V1Link implements Link {
   }
 
   limitUnsent(little: boolean): void {
-    this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
+    this.stream.setOptions({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
   onReceivable(run: OnReady): void {

@@ -7,7 +7,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { batchOf, packetsIn } from "../../../tests/fake/packets.ts";
 import { frameOf, sessionPair, textsIn } from "../../../tests/fake/v1_session.ts";
 import { concat, toHex } from "../../base/bytes.ts";
-import { BATCH_PACKETS, makePackets } from "../../base/packets.ts";
+import { BATCH_PACKETS, makePackets } from "../../contract/batch.ts";
 import { MAX_TEXT } from "../../core/link/v1/frame.ts";
 import { V1Link } from "./v1_link.ts";
 import { receive } from "../../../tests/suite/waiting.ts";

@@ -1,4 +1,4 @@
-import { makePackets } from "../../base/packets.ts";
+import { makePackets } from "../../contract/batch.ts";
 import { unseenPacket } from "../../core/ip/header.ts";
 import type { SlotHolder } from "./exclusive_slot.ts";
 import type { V1Link } from "./v1_link.ts";
@@ -17,7 +17,7 @@ export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone">
   }
 
   activity(): number {
-    const { acked = 0, received = 0 } = this.#link.stream.info();
+    const { acked = 0, received = 0 } = this.#link.stream.stats();
     return acked + received;
   }
 
@@ -39,6 +39,6 @@ export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone">
   }
 
   isGone(): boolean {
-    return this.#link.stream.info().peerClosed === true;
+    return this.#link.stream.stats().peerClosed === true;
   }
 }

@@ -1,13 +1,16 @@
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
+import type { Device } from "../../contract/device.ts";
+import { type Link, NO_PACKET } from "../../contract/link.ts";
 import {
-  type Device,
-  type Link,
-  NO_PACKET,
+  clearIdleHeader,
+  Offload,
   type PacketLayout,
   type Packets,
-} from "../../contract/packet.ts";
-import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
+  VIRTIO_NET_HEADER,
+} from "../../contract/batch.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import {
   CloseCode,
   ECHO_SIZE,
@@ -30,7 +33,6 @@ import { sealText } from "../../core/link/v2/key_schedule.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import { concat, readU32, writeU32 } from "../../base/bytes.ts";
-import { clearIdleHeader, Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
 import { ControlBudget } from "./control_budget.ts";
 import { outOfPlace, RecordReader } from "./record_reader.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
@@ -81,7 +83,7 @@ function offered({ capabilities }: LinkSession["peer"]): number {
 export class V2Link implements Link {
   readonly layout: PacketLayout;
   readonly offload: number;
-  readonly stream: Stream;
+  readonly stream: Connection;
   /** Records that have opened. Each is a sign of life. */
   heard = 0;
   /** When bytes last came, and when we last sent some, on the clock. */
@@ -111,7 +113,7 @@ export class V2Link implements Link {
   #ended = false;
 
   constructor(
-    stream: Stream,
+    stream: Connection,
     session: LinkSession,
     o: {
       clock: Clock;
@@ -337,7 +339,7 @@ export class V2Link implements Link {
   }
 
   limitUnsent(little: boolean): void {
-    this.stream.tune({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
+    this.stream.setOptions({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
   }
 
   onReceivable(run: OnReady): void {

@@ -16,8 +16,8 @@ import {
   v2Pair,
 } from "../../../tests/fake/v2_pair.ts";
 import { concat, fromHex, toHex } from "../../base/bytes.ts";
-import { makePackets, Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import { NO_PACKET } from "../../contract/packet.ts";
+import { makePackets, Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
+import { NO_PACKET } from "../../contract/link.ts";
 import { LONGEST_PACKET } from "./accept.ts";
 import { carryToDevice } from "../tun/device_loop.ts";
 import type { DeviceFacts } from "./v2_link.ts";

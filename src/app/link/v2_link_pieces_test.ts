@@ -18,7 +18,7 @@ import {
 } from "../../../tests/fake/v2_pair.ts";
 import { concat, fromHex, toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { makePackets } from "../../base/packets.ts";
+import { makePackets } from "../../contract/batch.ts";
 import { receive } from "../../../tests/suite/waiting.ts";
 
 const RANDOM = seededRng(1)(66_000);

@@ -16,7 +16,7 @@ import {
   UNABLE,
   v2Pair,
 } from "../../../tests/fake/v2_pair.ts";
-import { Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { RECORD_TAG } from "../../core/link/v2/record.ts";
 import type { DeviceFacts, V2Link } from "./v2_link.ts";
 

@@ -16,7 +16,7 @@ import {
 import vectors from "../../../tests/vector/link-v2.json" with { type: "json" };
 import { concat, fromHex, toHex } from "../../base/bytes.ts";
 import type { CipherName } from "../../contract/cipher.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { readFrames } from "../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
@@ -52,7 +52,7 @@ function parcelsOf(c: Case): Parcel[] {
 }
 
 /** A session of which each direction is under the case's secret, from record 0 on. */
-function linkOf(c: Case, stream: Stream): V2Link {
+function linkOf(c: Case, stream: Connection): V2Link {
   const cipher = cipherOf(c);
   const { tun, tcpOffload, udpOffload } = Capability;
   const session: LinkSession = {

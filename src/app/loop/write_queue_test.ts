@@ -5,7 +5,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { WriteQueue } from "./write_queue.ts";
 
 function open(capacity?: number) {
@@ -16,7 +16,7 @@ function open(capacity?: number) {
 }
 
 /** Reads until nothing more comes. */
-async function drain(far: Stream): Promise<Uint8Array> {
+async function drain(far: Connection): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (let quiet = 0; quiet < 3;) {
     const { bytes } = readNowAll(far);

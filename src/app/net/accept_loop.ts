@@ -2,7 +2,8 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { sleep } from "../loop/sleep.ts";
 
 /** Default number of connections in a row after which other tasks get a turn. */
@@ -20,7 +21,7 @@ export interface AcceptOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Takes ownership of the stream; must not throw. Returns true as OnReady does. */
-  readonly take: (stream: Stream) => boolean | void;
+  readonly take: (stream: Connection) => boolean | void;
   /** Number of connections in a row after which other tasks get a turn; default 32. */
   readonly budget?: number;
   /** Closes an idle connection to free a descriptor; returns false if there is none. */
@@ -86,7 +87,7 @@ class Accepting {
     }
   };
 
-  readonly #taken = (stream: Stream): void => {
+  readonly #taken = (stream: Connection): void => {
     this.#inARow = 1;
     this.#o.take(stream);
     this.#go();

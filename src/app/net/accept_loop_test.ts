@@ -3,7 +3,9 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Listener, OnReady, Stream } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { OnReady } from "../../contract/stream.ts";
 import { acceptLoop } from "./accept_loop.ts";
 
 const AT = { host: "192.0.2.1", port: 20203 };
@@ -12,7 +14,7 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
   const clock = new FakeClock();
   const { log, records } = keptLog(clock);
   const stop = new AbortController();
-  const taken: Stream[] = [];
+  const taken: Connection[] = [];
   const counts = { madeRoom: 0 };
   const takes = { isDone: true };
   const loop = acceptLoop({
@@ -34,7 +36,7 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
 }
 
 /** A listener that gives or throws what `next` returns. */
-function listenerOf(next: () => Stream | Promise<Stream> | Error): Listener {
+function listenerOf(next: () => Connection | Promise<Connection> | Error): Listener {
   return {
     addr: AT,
     accept: () => {
@@ -47,7 +49,7 @@ function listenerOf(next: () => Stream | Promise<Stream> | Error): Listener {
 }
 
 /** The same where no promise is needed; `come` says that there may be something. */
-function nowListenerOf(next: () => Stream | null | Error) {
+function nowListenerOf(next: () => Connection | null | Error) {
   let onReady: OnReady | null = null;
   const listener: Listener = {
     ...listenerOf(nothing),
@@ -68,7 +70,7 @@ function nowListenerOf(next: () => Stream | null | Error) {
   return { listener, come };
 }
 
-const nothing = () => new Promise<Stream>(() => {});
+const nothing = () => new Promise<Connection>(() => {});
 const exhausted = () => new TtunError("exhausted", "Cannot accept: out of descriptors");
 
 Deno.test("the loop takes what comes, and ends with the signal's reason", async () => {
@@ -85,7 +87,7 @@ Deno.test("the loop takes what comes, and ends with the signal's reason", async 
 });
 
 Deno.test("out of descriptors it makes room, waits 50 ms and goes on", async () => {
-  const queue: (Stream | Error)[] = [exhausted(), exhausted(), memoryPair()[0]];
+  const queue: (Connection | Error)[] = [exhausted(), exhausted(), memoryPair()[0]];
   const w = world(() => listenerOf(() => queue.shift() ?? nothing()));
   await w.clock.advance(49);
   assert.deepEqual([w.counts.madeRoom, queue.length], [1, 2]);
@@ -107,7 +109,7 @@ Deno.test("a lasting shortage is told of every 10 s, not every 50 ms", async () 
 });
 
 Deno.test("a failure that comes later counts like one that is thrown at once", async () => {
-  const queue = [Promise.reject<Stream>(exhausted()), Promise.resolve(memoryPair()[0])];
+  const queue = [Promise.reject<Connection>(exhausted()), Promise.resolve(memoryPair()[0])];
   const w = world(() => listenerOf(() => queue.shift() ?? nothing()));
   await w.clock.advance(50);
   assert.deepEqual([w.counts.madeRoom, w.taken.length], [1, 1]);
@@ -138,7 +140,7 @@ Deno.test("connections that were waited for need no turn: the wait was one", asy
 });
 
 Deno.test("where no promise is needed it is called back, and takes all that is there", async () => {
-  const queue: Stream[] = [memoryPair()[0]];
+  const queue: Connection[] = [memoryPair()[0]];
   const { listener, come } = nowListenerOf(() => queue.shift() ?? null);
   const w = world(() => listener);
   assert.equal(w.taken.length, 1);
@@ -157,7 +159,7 @@ Deno.test("where no promise is needed it is called back, and takes all that is t
 
 Deno.test("the same out of descriptors, in a run, and at the listener's end", async () => {
   const closed = new TtunError("lost", "closed");
-  const queue: (Stream | Error)[] = [exhausted(), memoryPair()[0]];
+  const queue: (Connection | Error)[] = [exhausted(), memoryPair()[0]];
   const { listener, come } = nowListenerOf(() => queue.shift() ?? null);
   const w = world(() => listener);
   assert.deepEqual([w.counts.madeRoom, w.taken.length], [1, 0]);

@@ -1,4 +1,3 @@
-import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -17,9 +16,8 @@ export interface Blocked {
  * Returns the error of a stream that is gone; null if it is not gone or the transport cannot tell.
  */
 export function lossOf(stream: Stream): TtunError | null {
-  if (stream.info().isGone !== true) return null;
-  const peer = formatAddr(stream.remote);
-  return new TtunError("lost", `Lost the connection with ${peer}: it was reset`);
+  if (stream.stats?.().isGone !== true) return null;
+  return new TtunError("lost", `Lost the connection with ${stream.peer}: it was reset`);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
+import type { ConnectionStats } from "../../contract/connection.ts";
 import type { Stream } from "../../contract/stream.ts";
 
 /** Interval at which the kernel is queried, in milliseconds. */
@@ -17,7 +18,7 @@ const UNKNOWN_MS = 200;
 export function whenDelivered(stream: Stream, clock: Clock, run: () => void): void {
   const began = clock.now();
   const look = (): void => {
-    const { isDelivered, peerClosed } = stream.info();
+    const { isDelivered, peerClosed }: Partial<ConnectionStats> = stream.stats?.() ?? {};
     const isGone = isDelivered === undefined && peerClosed === true; // closed at this end
     const most = isDelivered === undefined ? UNKNOWN_MS : MOST_MS;
     if (isDelivered === true || isGone || clock.now() - began >= most) run();

@@ -4,7 +4,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { Cable } from "../../../tests/fake/pipe.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { ConnectionStats } from "../../contract/stream.ts";
+import type { ConnectionStats } from "../../contract/connection.ts";
 import { resetBehind, whenDelivered } from "./delivered.ts";
 
 Deno.test("a reset behind what was written comes at once where that has arrived", async () => {
@@ -42,7 +42,7 @@ Deno.test("where nobody can tell, a little while; a stream that is gone needs no
   const clock = new FakeClock();
   const [near] = memoryPair();
   const after = async (info: ConnectionStats) => {
-    near.info = () => info;
+    near.stats = () => info;
     const began = clock.now();
     let took = Infinity;
     whenDelivered(near, clock, () => took = clock.now() - began);

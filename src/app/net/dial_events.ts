@@ -1,13 +1,15 @@
-import type { Addr } from "../../base/addr.ts";
-import type { Dialer, DialEvents, DialOptions, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
+import type { Stream } from "../../contract/stream.ts";
 
 /** Converts the events of `start` to a promise. */
-export function promised(start: (events: DialEvents) => unknown): Promise<Stream> {
+export function promised<S extends Stream>(
+  start: (events: DialEvents<S>) => unknown,
+): Promise<S> {
   return new Promise((resolve, reject) => void start({ connected: resolve, failed: reject }));
 }
 
 /** Reports the result of a promise to the events. */
-export function tell(events: DialEvents, dialled: Promise<Stream>): void {
+export function tell<S extends Stream>(events: DialEvents<S>, dialled: Promise<S>): void {
   dialled.then(
     (stream) => void events.connected(stream),
     (error) => void events.failed(error),
@@ -15,11 +17,11 @@ export function tell(events: DialEvents, dialled: Promise<Stream>): void {
 }
 
 /** Dials with callbacks, whichever form the dialer has. Returns true as OnReady does. */
-export function startDial(
-  dialer: Dialer,
-  to: Addr,
+export function startDial<To, S extends Stream>(
+  dialer: Dialer<To, S>,
+  to: To,
   o: DialOptions,
-  events: DialEvents,
+  events: DialEvents<S>,
 ): boolean | void {
   if (dialer.start !== undefined) return dialer.start(to, o, events);
   tell(events, dialer.dial(to, o));

@@ -4,7 +4,8 @@ import { noAnswer } from "../../base/dial_timeout.ts";
 import { abortable, onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
-import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialEvents } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { type EyeballStep, HappyEyeballs } from "../../core/net/happy_eyeballs.ts";
 import { type Failure, failureOf, mostTelling } from "../../core/proxy/failure.ts";
 import { promised, startDial, tell } from "./dial_events.ts";
@@ -16,7 +17,7 @@ import { promised, startDial, tell } from "./dial_events.ts";
  * @throws {TtunError} `name`; `timeout` after `timeoutMs` in total; otherwise the most telling
  * error of the attempts: a refused address is reported even if another is silent or unreachable
  */
-export function dialAny(o: DialAnyOptions): Promise<Stream> {
+export function dialAny(o: DialAnyOptions): Promise<Connection> {
   return promised((events) => startAny(o, events));
 }
 
@@ -63,7 +64,7 @@ function startAddress(o: DialAnyOptions, events: DialEvents): boolean | void {
   return startDial(dialer, to, how, events);
 }
 
-async function dialName(o: DialAnyOptions): Promise<Stream> {
+async function dialName(o: DialAnyOptions): Promise<Connection> {
   o.signal.throwIfAborted();
   const attempts = new AbortController();
   using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
@@ -95,9 +96,9 @@ async function race(
   addresses: string[],
   o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
   signal: AbortSignal,
-): Promise<Stream> {
+): Promise<Connection> {
   const { clock } = o;
-  const { promise, resolve, reject } = Promise.withResolvers<Stream>();
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const errors = new Map<Failure, unknown>();
   const fail = (failure: Failure, last: unknown) => reject(errors.get(failure) ?? last);
   using _tie = onAbort(signal, (reason) => {

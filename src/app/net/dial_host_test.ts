@@ -4,7 +4,8 @@ import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import type { Addr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { interleave } from "../../core/net/happy_eyeballs.ts";
 import { dialAny } from "./dial_host.ts";
 
@@ -30,11 +31,11 @@ class SlowDialer implements Dialer {
     this.#stubborn = stubborn;
   }
 
-  dial(to: Addr, { signal, cancel = signal }: DialOptions): Promise<Stream> {
+  dial(to: Addr, { signal, cancel = signal }: DialOptions): Promise<Connection> {
     const host = "host" in to ? to.host : to.path;
     this.started.push([host, this.#clock.now()]);
     this.signals.set(host, signal);
-    const { promise, resolve, reject } = Promise.withResolvers<Stream>();
+    const { promise, resolve, reject } = Promise.withResolvers<Connection>();
     const answer = this.#answers[host];
     const timer = answer === undefined ? null : this.#clock.after(answer.after, () => {
       if (answer.error !== undefined) reject(answer.error);
@@ -49,7 +50,7 @@ class SlowDialer implements Dialer {
     return promise;
   }
 
-  #stream(to: Addr): Stream {
+  #stream(to: Addr): Connection {
     const [stream] = memoryPair({ addressB: to });
     const close = stream[Symbol.asyncDispose].bind(stream);
     stream[Symbol.asyncDispose] = async () => {

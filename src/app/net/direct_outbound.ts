@@ -2,7 +2,9 @@ import { ipBytes } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { withoutZone } from "../../base/zone.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
-import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Dialer, DialEvents } from "../../contract/dial.ts";
+import type { Stream } from "../../contract/stream.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { Acl } from "../../core/proxy/acl.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
@@ -42,7 +44,7 @@ export interface ConnectOptions {
 export type Connect = (
   target: Target,
   o: ConnectOptions,
-  events: DialEvents,
+  events: DialEvents<Stream>,
 ) => boolean | void;
 
 /**
@@ -88,17 +90,17 @@ export function directOutbound(o: {
 class Reaching implements DialEvents {
   readonly #target: Target;
   readonly #early: Uint8Array;
-  readonly #events: DialEvents;
+  readonly #events: DialEvents<Stream>;
 
-  constructor(target: Target, early: Uint8Array, events: DialEvents) {
+  constructor(target: Target, early: Uint8Array, events: DialEvents<Stream>) {
     this.#target = target;
     this.#early = early;
     this.#events = events;
   }
 
-  connected(stream: Stream): boolean | void {
+  connected(stream: Connection): boolean | void {
     try {
-      stream.tune(NO_DELAY);
+      stream.setOptions(NO_DELAY);
       const writing = this.#early.length > 0 ? stream.write(this.#early) : undefined;
       if (writing === undefined) return this.#events.connected(stream);
       writing.then(
@@ -110,7 +112,7 @@ class Reaching implements DialEvents {
     }
   }
 
-  #lost(stream: Stream, error: unknown): boolean | void {
+  #lost(stream: Connection, error: unknown): boolean | void {
     startClose(stream);
     return this.failed(error);
   }

@@ -5,7 +5,9 @@ import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import { formatAddr } from "../../base/addr.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { type Acl, parseRules } from "../../core/proxy/acl.ts";
 import type { Target } from "../../base/target.ts";
 import { ConnectError, connectTo, directOutbound, toConnectError } from "./direct_outbound.ts";
@@ -43,7 +45,7 @@ function world(o: {
       return inner.dial(to, options);
     },
   };
-  const accepted: Stream[] = [];
+  const accepted: Connection[] = [];
   for (const host of [V4, V6, PRIVATE, "8.0.0.2"]) {
     const listener = net.listen({ host, port: 80 }, { signal: never });
     const take = async () => {
@@ -87,7 +89,7 @@ Deno.test("addresses and names are connected to", async () => {
     await using stream = await go(host);
     await clock.settle();
     assert.equal(accepted.length, 1);
-    assert.deepEqual(stream.remote, { host: host === V6 ? V6 : V4, port: 80 });
+    assert.equal(stream.peer, formatAddr({ host: host === V6 ? V6 : V4, port: 80 }));
     assert.equal(clock.pending, 0);
   }
 });
@@ -125,13 +127,13 @@ Deno.test("of a name's addresses only those are tried that may be", async () => 
   const { go, dialled, clock } = world({ names, hosts: { [V6]: "is silent" } });
   await using stream = await clock.until(go("both.example"));
   assert.deepEqual(dialled, [V6, V4]);
-  assert.deepEqual(stream.remote, { host: V4, port: 80 });
+  assert.equal(stream.peer, `${V4}:80`);
 });
 
 Deno.test("without rules whatever is asked for is connected to", async () => {
   const { go } = world({ rules: null });
   await using stream = await go(PRIVATE);
-  assert.deepEqual(stream.remote, { host: PRIVATE, port: 80 });
+  assert.equal(stream.peer, `${PRIVATE}:80`);
 });
 
 Deno.test("a name that does not resolve, or has no address, is that failure", async () => {
@@ -149,7 +151,7 @@ Deno.test("of several addresses the next one is tried when one refuses", async (
   const { go, dialled } = world({ names, hosts: { [V6]: "refuses", [V4]: "refuses" } });
   await using stream = await go("many.example");
   assert.deepEqual(dialled, [V6, V4, "8.0.0.2"]);
-  assert.deepEqual(stream.remote, { host: "8.0.0.2", port: 80 });
+  assert.equal(stream.peer, "8.0.0.2:80");
 });
 
 Deno.test("a target that refuses is told apart from one that is silent", async () => {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 /**
  * TCP_USER_TIMEOUT of connections between proxy client and server, in milliseconds. Shorter than the
@@ -26,7 +26,7 @@ export class PathWatch implements Disposable {
   readonly #timeoutMs: number;
   readonly #lookMs: number;
   /** Watched streams; true = the time-out is switched off at present. */
-  readonly #streams = new Map<Stream, boolean>();
+  readonly #streams = new Map<Connection, boolean>();
   #timer: Disposable | null = null;
 
   constructor(clock: Clock, o: { timeoutMs?: number; lookMs?: number } = {}) {
@@ -39,12 +39,12 @@ export class PathWatch implements Disposable {
    * Watches a stream, with its time-out already set, until `remove`. The caller keeps the
    * ownership.
    */
-  add(stream: Stream): void {
+  add(stream: Connection): void {
     this.#streams.set(stream, false);
     this.#timer ??= this.#clock.after(this.#lookMs, this.#look);
   }
 
-  remove(stream: Stream): void {
+  remove(stream: Connection): void {
     this.#streams.delete(stream);
   }
 
@@ -55,7 +55,7 @@ export class PathWatch implements Disposable {
       if (isPaused === wasPaused) continue;
       this.#streams.set(stream, isPaused);
       try {
-        stream.tune({ userTimeoutMs: isPaused ? 0 : this.#timeoutMs });
+        stream.setOptions({ userTimeoutMs: isPaused ? 0 : this.#timeoutMs });
       } catch {
         this.#streams.delete(stream); // the stream has ended, which its owner learns by itself
       }
@@ -71,7 +71,7 @@ export class PathWatch implements Disposable {
 }
 
 /** Returns true if the peer has acknowledged everything sent, and more waits for its window. */
-function pausedByPeer(stream: Stream): boolean {
-  const { isDelivered, sending } = stream.info();
+function pausedByPeer(stream: Connection): boolean {
+  const { isDelivered, sending } = stream.stats();
   return isDelivered === false && sending?.inFlightBytes === 0;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import type { ConnectionStats, SendingInfo, Stream } from "../../contract/stream.ts";
+import type { Connection, ConnectionStats, SendingInfo } from "../../contract/connection.ts";
 import { PathWatch } from "./path_watch.ts";
 
 const SENDING: SendingInfo = {
@@ -17,15 +17,15 @@ const SENDING: SendingInfo = {
 
 /** A stream whose kernel says what the test sets; `tuned`: the time-outs that it was given. */
 function watched(): {
-  stream: Stream;
+  stream: Connection;
   tuned: (number | undefined)[];
   state: Partial<ConnectionStats>;
 } {
   const [stream] = memoryPair();
   const tuned: (number | undefined)[] = [];
   const state: Partial<ConnectionStats> = {};
-  stream.info = () => ({ protocol: "tcp", ...state });
-  stream.tune = ({ userTimeoutMs }) => {
+  stream.stats = () => ({ protocol: "tcp", ...state });
+  stream.setOptions = ({ userTimeoutMs }) => {
     tuned.push(userTimeoutMs);
     return [];
   };
@@ -74,7 +74,7 @@ Deno.test("a stream that has ended is left alone", async () => {
   using watch = new PathWatch(clock);
   const { stream, state } = watched();
   let asked = 0;
-  stream.tune = () => {
+  stream.setOptions = () => {
     asked++;
     throw new Error("closed");
   };

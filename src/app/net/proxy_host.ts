@@ -1,6 +1,6 @@
 import type { Logger } from "../../base/log.ts";
 import type { Clock, Resolver, Rng } from "../../contract/host.ts";
-import type { Dialer } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
 
 /** The clock, network, log and lifetime that either end of a proxy runs with. */
 export interface ProxyHost {

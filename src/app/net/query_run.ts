@@ -2,7 +2,8 @@ import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { HostPort } from "../../base/addr.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ConnectedDatagrams, DatagramDialer } from "../../contract/names.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Stream } from "../../contract/stream.ts";
 import { MOST_MESSAGE } from "../../core/dns/message.ts";
 import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts";
 

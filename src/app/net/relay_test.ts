@@ -5,7 +5,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { pass, type RelayCount, Relays } from "./relay.ts";
 
 const LOST = { kind: "lost" };
@@ -23,7 +23,7 @@ function start(
   const clock = new FakeClock();
   const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
   const signal = o.signal === undefined ? {} : { signalB: o.signal };
-  const pair = (): [Stream, Stream] =>
+  const pair = (): [Connection, Connection] =>
     o.tt ? ttPair({ ...capacity, peer: "marked" }) : memoryPair({ ...capacity, ...signal });
   const [left, first] = pair();
   const [right, second] = pair();
@@ -36,7 +36,7 @@ function start(
   return { clock, left, right, first, second, count, ended };
 }
 
-function isReset(stream: Stream): void {
+function isReset(stream: Connection): void {
   assert.throws(() => stream.readNow(new Uint8Array(1)), LOST);
 }
 
@@ -229,12 +229,12 @@ Deno.test("an end that has ended and is gone then is noticed, though its target 
   left.reset();
   await clock.advance(5_000);
   await assert.rejects(ended, LOST);
-  assert.equal(right.info().isGone, true);
+  assert.equal(right.stats().isGone, true);
   assert.equal(clock.pending, 0);
 });
 
 /** What came is read first; then it was a reset. */
-function readNowAllButReset(stream: Stream): void {
+function readNowAllButReset(stream: Connection): void {
   assert.throws(() => readNowAll(stream), LOST);
 }
 
@@ -292,7 +292,7 @@ Deno.test("many relays that share their buffers do not mix their bytes", async (
   await Promise.all(relays.map(({ ended }) => ended));
 });
 
-async function readEnd(stream: Stream): Promise<Uint8Array> {
+async function readEnd(stream: Connection): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (;;) {
     const into = new Uint8Array(5000);
@@ -328,7 +328,7 @@ Deno.test("an abort ends it with the reason, and both ends are gone", async () =
   const reason = new Error("stop");
   stop.abort(reason);
   await assert.rejects(ended, (error) => error === reason);
-  assert.ok(left.info().peerClosed && right.info().peerClosed);
+  assert.ok(left.stats().peerClosed && right.stats().peerClosed);
   assert.equal(clock.pending, 0);
 });
 

@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Addr } from "../../base/addr.ts";
-import type { Dialer, DialEvents, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialEvents } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { startDial, tell } from "./dial_events.ts";
 
 /** Most evictions for one dial: other connections also take the descriptors that become free. */
@@ -25,7 +26,8 @@ export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer
     throw thrown;
   };
   return {
-    dial: (to, o): Promise<Stream> => dialer.dial(to, o).catch((thrown) => again(to, o, thrown)),
+    dial: (to, o): Promise<Connection> =>
+      dialer.dial(to, o).catch((thrown) => again(to, o, thrown)),
     start: (to, o, events) =>
       startDial(dialer, to, o, new Attempt(events, (thrown) => again(to, o, thrown))),
   };
@@ -34,14 +36,14 @@ export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer
 /** The first attempt of a dial; it is only repeated if descriptors ran out. */
 class Attempt implements DialEvents {
   readonly #events: DialEvents;
-  readonly #again: (thrown: unknown) => Promise<Stream>;
+  readonly #again: (thrown: unknown) => Promise<Connection>;
 
-  constructor(events: DialEvents, again: (thrown: unknown) => Promise<Stream>) {
+  constructor(events: DialEvents, again: (thrown: unknown) => Promise<Connection>) {
     this.#events = events;
     this.#again = again;
   }
 
-  connected(stream: Stream): boolean | void {
+  connected(stream: Connection): boolean | void {
     return this.#events.connected(stream);
   }
 

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { promised, startDial } from "./dial_events.ts";
 import { dialMakingRoom } from "./retry_exhausted.ts";
 
 const TO = { host: "192.0.2.1", port: 80 };
 const signal = new AbortController().signal;
-const stream = {} as Stream;
+const stream = {} as Connection;
 
 /** A dialer that has a descriptor only from the given attempt on, as it is with room made for it. */
 function shortOf(
@@ -26,7 +27,7 @@ function shortOf(
 }
 
 /** By a promise, and by callbacks. */
-const WAYS: readonly ((dialer: Dialer) => Promise<Stream>)[] = [
+const WAYS: readonly ((dialer: Dialer) => Promise<Connection>)[] = [
   (dialer) => dialer.dial(TO, { signal }),
   (dialer) => promised((events) => startDial(dialer, TO, { signal }, events)),
 ];

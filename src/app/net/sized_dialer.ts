@@ -1,6 +1,7 @@
 import type { Addr } from "../../base/addr.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
 
 /** Most servers that are remembered; beyond that the memory is cleared. */
@@ -26,7 +27,7 @@ export class SizedDialer implements Dialer {
     return this.#dialer.limitsSegments === true;
   }
 
-  async dial(to: Addr, o: DialOptions): Promise<Stream> {
+  async dial(to: Addr, o: DialOptions): Promise<Connection> {
     const far = hostOf(to);
     const expected = this.#size(this.#near.get(far), far);
     const stream = await this.#dialer.dial(to, { ...o, segmentBytes: expected });
@@ -57,7 +58,7 @@ export class SizedDialer implements Dialer {
   }
 }
 
-type Ends = Pick<Stream, "local" | "remote">;
+type Ends = Pick<Connection, "local" | "remote">;
 
 function hostOf(addr: Addr): string {
   return "path" in addr ? addr.path : addr.host;

@@ -1,5 +1,5 @@
 import type { Logger } from "../../base/log.ts";
-import type { SocketOptions, Stream } from "../../contract/stream.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
 
 /**
  * Bytes that a connection's kernel may hold unsent before a write waits. UNSENT_USUAL holds the
@@ -42,11 +42,11 @@ export class Tuner {
     this.#tuning = congestion === undefined ? TUNNEL_TUNING : { ...TUNNEL_TUNING, congestion };
   }
 
-  tune(stream: Stream): void {
-    const unset = stream.tune(this.#tuning);
+  tune(stream: Connection): void {
+    const unset = stream.setOptions(this.#tuning);
     if (unset.length === 0 || this.#said) return;
     this.#said = true;
-    const { protocol } = stream.info();
+    const { protocol } = stream.stats();
     const excused = protocol === "mptcp" ? [...OPTIONAL, ...NOT_FOR_MPTCP] : OPTIONAL;
     const level = unset.every((name) => excused.includes(name)) ? "debug" : "warn";
     this.#log[level]("socket options that cannot be set here", { options: unset.join(",") });

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import type { SocketOptions } from "../../contract/stream.ts";
+import type { SocketOptions } from "../../contract/connection.ts";
 import { Tuner } from "./socket_options.ts";
 
 function world(unset: string[]) {
   const { log, records } = keptLog(new FakeClock());
   const asked: SocketOptions[] = [];
   const [stream] = memoryPair();
-  stream.tune = (options) => {
+  stream.setOptions = (options) => {
     asked.push(options);
     return unset;
   };

@@ -1,6 +1,6 @@
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { SegmentWatch, smallerAfterSilence } from "../../core/net/segment_watch.ts";
 import { sleep } from "../loop/sleep.ts";
 
@@ -14,26 +14,26 @@ const HANDSHAKE_PAUSE = 250;
  * @throws the signal's reason
  */
 export async function watchSegments(
-  stream: Stream,
+  stream: Connection,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<number> {
-  if (stream.info().sending === undefined) return await untilAborted(signal);
+  if (stream.stats().sending === undefined) return await untilAborted(signal);
   for (const watch = new SegmentWatch();;) {
     await sleep(clock, watch.pauseMs, signal);
-    const smaller = watch.look(clock.now(), stream.info());
+    const smaller = watch.look(clock.now(), stream.stats());
     if (smaller !== null) return smaller;
   }
 }
 
 /** Like `watchSegments`, for a handshake. */
 export async function watchHandshake(
-  stream: Stream,
+  stream: Connection,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<number> {
-  if (stream.info().sending === undefined) return await untilAborted(signal);
+  if (stream.stats().sending === undefined) return await untilAborted(signal);
   for (;;) {
     await sleep(clock, HANDSHAKE_PAUSE, signal);
-    const smaller = smallerAfterSilence(stream.info());
+    const smaller = smallerAfterSilence(stream.stats());
     if (smaller !== null) return smaller;
   }
 }

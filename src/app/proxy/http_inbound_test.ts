@@ -9,7 +9,7 @@ import { pattern, readNowAll, SCRATCH, ttStream } from "../../../tests/fake/tt_e
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { formatTarget } from "../../base/target.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
@@ -22,11 +22,11 @@ const IDLE = 60_000;
 class Bench {
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
-  readonly client: Stream;
-  readonly near: Stream;
+  readonly client: Connection;
+  readonly near: Connection;
   /** The far ends of targets that were connected to, and the driver's own. */
-  readonly targets: Stream[] = [];
-  readonly upstreams: Stream[] = [];
+  readonly targets: Connection[] = [];
+  readonly upstreams: Connection[] = [];
   readonly asked: string[] = [];
   readonly ended: Promise<unknown>;
 
@@ -183,7 +183,7 @@ Deno.test("a client that goes while its target is being connected to gives that 
 
 Deno.test("a connection that comes when nobody wants it any more is closed", async () => {
   const [upstream] = memoryPair();
-  const { promise, resolve } = Promise.withResolvers<Stream>();
+  const { promise, resolve } = Promise.withResolvers<Connection>();
   const bench = new Bench(GET, { connect: () => promise });
   await bench.clock.settle();
   bench.client.reset();
@@ -263,9 +263,9 @@ for (const length of [500, 5000]) {
     target!.writeNow(pattern(length));
     target!.closeWrite();
     await bench.clock.advance(IDLE - 1);
-    assert.equal(bench.client.info().peerClosed, false);
+    assert.equal(bench.client.stats().peerClosed, false);
     await bench.clock.advance(1);
-    assert.equal(bench.client.info().peerClosed, true);
+    assert.equal(bench.client.stats().peerClosed, true);
     await bench.isOver();
   });
 }
@@ -285,7 +285,7 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
   target.write(concat(utf8("HTTP/1.1 200 OK\r\n\r\n"), pattern(500)));
   target.closeWrite();
   await clock.advance(IDLE);
-  assert.equal(far.info().peerClosed, true);
+  assert.equal(far.stats().peerClosed, true);
   await ended;
   assert.deepEqual([clock.pending, isClosed(upstream)], [0, true]);
 });

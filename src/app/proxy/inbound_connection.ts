@@ -2,7 +2,7 @@ import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Target } from "../../base/target.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
@@ -39,7 +39,7 @@ const NO_DELAY = { noDelay: true };
 /** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: ProgramHost;
-  readonly #stream: Stream;
+  readonly #stream: Connection;
   readonly #onOver: () => void;
   /** When it began: what it carries later is the relay's to know. */
   readonly lastActive: number;
@@ -50,7 +50,7 @@ export class InboundConnection implements ServedEvents, Holder {
   #deadline: Disposable | null = null;
 
   /** Owns the stream. */
-  constructor(host: ProgramHost, stream: Stream, onOver: () => void) {
+  constructor(host: ProgramHost, stream: Connection, onOver: () => void) {
     this.#host = host;
     this.#stream = stream;
     this.#onOver = onOver;
@@ -68,7 +68,7 @@ export class InboundConnection implements ServedEvents, Holder {
       return false;
     }
     try {
-      this.#stream.tune(NO_DELAY);
+      this.#stream.setOptions(NO_DELAY);
       return this.#read();
     } catch (error) {
       this.onFailure(error);

@@ -1,6 +1,7 @@
 import type { HostPort } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import type { DialEvents, MaybePromise, Stream } from "../../contract/stream.ts";
+import type { DialEvents } from "../../contract/dial.ts";
+import type { MaybePromise, Stream } from "../../contract/stream.ts";
 import type { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
@@ -249,5 +250,5 @@ export class SocksDriver implements DialEvents {
 }
 
 function boundOf({ local }: Stream): HostPort | null {
-  return "path" in local ? null : local;
+  return local === undefined || "path" in local ? null : local;
 }

@@ -1,6 +1,6 @@
 import { toTtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
 import { HalfOpen } from "../net/half_open.ts";
@@ -106,7 +106,7 @@ class ProxyClient implements Disposable {
   }
 
   /** Owns the stream. `onOver` is told when its connection is over. Returns as `OnReady`. */
-  serve(stream: Stream, onOver: () => void): boolean {
+  serve(stream: Connection, onOver: () => void): boolean {
     return new InboundConnection(this.#programs, stream, onOver).begin();
   }
 }

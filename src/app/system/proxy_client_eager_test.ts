@@ -20,7 +20,7 @@ import { OldFrames } from "../../../tests/fake/tt_old.ts";
 import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import type { Dialer } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
 
 /** Asks for the echo of some words; the code of the reply, and what came back. */
 async function talk(client: ClientRun, words: string): Promise<[number, string]> {

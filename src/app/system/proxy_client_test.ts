@@ -23,7 +23,7 @@ import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Addr } from "../../base/addr.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 
 /** The servers that a client meets, and how much of a transfer is no waste of time. */
@@ -41,7 +41,7 @@ const checkLogin: NonNullable<ClientOptions["auth"]> = (user, password) =>
 const NAME = TARGET_NAME;
 
 /** Asks for a connection; whether there is one. */
-const FRONTS: [string, (stream: Stream) => Promise<boolean>][] = [
+const FRONTS: [string, (stream: Connection) => Promise<boolean>][] = [
   ["SOCKS4", async (stream) => await socks4(stream, TARGET_V4) === 90],
   ["SOCKS4a", async (stream) => await socks4(stream, NAME) === 90],
   ["SOCKS5 to IPv4", async (stream) => await socks5(stream, TARGET_V4) === 0],
@@ -123,7 +123,7 @@ Deno.test("through our server each way ends on its own, and a reset is a reset",
   await using world = new ProxyWorld();
   world.server();
   const client = world.client();
-  const targets: Stream[] = [];
+  const targets: Connection[] = [];
   world.target(async (stream) => {
     targets.push(stream);
     await echo(stream);
@@ -153,7 +153,7 @@ for (const kind of Object.keys(SERVERS) as (keyof typeof SERVERS)[]) {
     const client = world.client();
     await world.clock.settle();
     const isOurs = kind === "our server";
-    const over = async (ask: (stream: Stream) => Promise<number>) => {
+    const over = async (ask: (stream: Connection) => Promise<number>) => {
       const program = await client.connect();
       const code = await ask(program);
       await exchange(program, new Uint8Array()); // an HTTP answer has words; then comes the end
@@ -251,7 +251,7 @@ Deno.test("what is to go past the tunnel is connected to from here, names and ne
   const client = world.client({ direct: ["inside.example", "10.0.0.0/8"] });
   world.names.set("www.inside.example", ["10.0.0.5"]);
   const peers: Addr[] = [];
-  const noted = (serve: (stream: Stream) => Promise<void>) => async (stream: Stream) => {
+  const noted = (serve: (stream: Connection) => Promise<void>) => async (stream: Connection) => {
     peers.push(stream.remote);
     await serve(stream);
   };
@@ -349,7 +349,7 @@ Deno.test("what is neither SOCKS nor HTTP is closed at once, and told of", async
     const program = await client.connect();
     await program.write(bytes);
     await world.clock.settle();
-    assert.equal(program.info().peerClosed, true);
+    assert.equal(program.stats().peerClosed, true);
     assert.deepEqual(client.lines(), ["warn connection ended"]);
   }
 });

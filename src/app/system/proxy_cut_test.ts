@@ -4,7 +4,7 @@ import { connectBy } from "../../../tests/fake/connect.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { driveHttp } from "../proxy/http_inbound.ts";
 import { Relays } from "../net/relay.ts";
@@ -23,7 +23,7 @@ function world() {
   return { clock, o, pair, stop };
 }
 
-function isReset(stream: Stream): void {
+function isReset(stream: Connection): void {
   assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
 }
 

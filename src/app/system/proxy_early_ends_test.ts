@@ -15,12 +15,12 @@ import { pattern, readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { serveFront } from "../proxy/inbound.ts";
 import { Relays } from "../net/relay.ts";
 
 /** Gets a connection ready for a request to the target; returns how a request's address begins there. */
-const WAYS: Record<string, (program: Stream) => Promise<string>> = {
+const WAYS: Record<string, (program: Connection) => Promise<string>> = {
   "the HTTP proxy": () => Promise.resolve(`http://${TARGET_NAME}`),
   "CONNECT": async (program) => {
     assert.equal(await httpConnect(program, TARGET_NAME), 200);
@@ -130,7 +130,7 @@ for (const [way, begin] of Object.entries(WAYS)) {
     const heard = Promise.withResolvers<unknown>();
     world.target(async (stream) => {
       await readHead(stream); // and nothing more, until it is told
-      while (stream.info().isGone !== true) {
+      while (stream.stats().isGone !== true) {
         await new Promise<void>((resolve) => void world.clock.after(1000, resolve));
       }
       heard.resolve("told");
@@ -188,7 +188,7 @@ Deno.test("a target that has gone before a SOCKS client's first words could be w
 });
 
 /** Reads all bytes that are there, however the stream ends. */
-function readNowAllOf(stream: Stream): Uint8Array {
+function readNowAllOf(stream: Connection): Uint8Array {
   const into = new Uint8Array(100);
   const got = stream.readNow(into);
   if (typeof got !== "number") return new Uint8Array();

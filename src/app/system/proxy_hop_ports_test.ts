@@ -17,7 +17,8 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Dialer, DialOptions, Stream } from "../../contract/stream.ts";
+import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 /** Before the server: some of its ports are dropped, others rejected. */
 class Firewall implements Dialer {
@@ -33,7 +34,7 @@ class Firewall implements Dialer {
     this.#inner = inner;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Stream> {
+  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
     const port = "port" in to ? to.port : 0;
     if (this.dropped.has(port)) return await this.#drop(to, o);
     if (!this.rejected.has(port)) return await this.#inner.dial(to, o);

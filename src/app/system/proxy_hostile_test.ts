@@ -22,7 +22,7 @@ import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { OldFrames, oldPort } from "../../../tests/fake/tt_old.ts";
 import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
 const PORT = oldPort(OPTIONS, MINUTE);
@@ -67,7 +67,7 @@ const ending = fc.constantFrom("fin", "reset", "silence");
 /** Says all of it, and ends as told; whatever comes back is read. */
 async function say(
   world: ProxyWorld,
-  stream: Stream,
+  stream: Connection,
   parts: readonly Uint8Array[],
   how: string,
 ): Promise<void> {
@@ -219,8 +219,8 @@ Deno.test("Ctrl-C ends everything at once, in whatever state it is", async () =>
   await world.clock.settle();
 
   const ignore = (work: Promise<unknown>) => void work.catch(() => {});
-  const programs: Stream[] = [];
-  const start = async (use: (program: Stream) => Promise<unknown>) => {
+  const programs: Connection[] = [];
+  const start = async (use: (program: Connection) => Promise<unknown>) => {
     const program = await client.connect();
     programs.push(program);
     ignore(use(program));
@@ -251,11 +251,11 @@ Deno.test("Ctrl-C ends everything at once, in whatever state it is", async () =>
   await client.stop();
   assert.equal(await client.ended, null);
   assert.equal(client.streams.open, 0);
-  assert.ok(programs.every((program) => program.info().peerClosed));
+  assert.ok(programs.every((program) => program.stats().peerClosed));
   await server.stop();
   assert.equal(await server.ended, null);
   assert.equal(server.streams.open, 0);
-  assert.ok(strangers.every((stream) => stream.info().peerClosed));
+  assert.ok(strangers.every((stream) => stream.stats().peerClosed));
   assert.equal(world.clock.now(), at);
   assert.equal(world.clock.pending, 0);
   assert.equal(world.ciphers.live, 0);

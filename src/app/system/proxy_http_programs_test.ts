@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { ProxyWorld, TARGET_NAME, TARGET_V6 } from "../../../tests/fake/proxy.ts";
 import { readHead, socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 const IPV6_PORT = 8086;
 
 /** Targets that write down the head of each request, and answer that there is nothing. */
 async function open(world: ProxyWorld, isDirect: boolean) {
   const heads: string[] = [];
-  const serve = async (stream: Stream) => {
+  const serve = async (stream: Connection) => {
     for (;;) {
       heads.push((await readHead(stream)).replaceAll("\r\n", "\n"));
       await stream.write(utf8("HTTP/1.1 204 None\r\n\r\n"));

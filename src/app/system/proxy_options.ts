@@ -1,5 +1,5 @@
 import type { HostPort } from "../../base/addr.ts";
-import type { Listener } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
 import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { Acl } from "../../core/proxy/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";

@@ -25,7 +25,8 @@ import { watched } from "../../../tests/fake/watched_dialer.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 /** How long a client keeps a carrier, and how long it waits on one. */
@@ -248,7 +249,7 @@ Deno.test("a client out of descriptors closes carriers that nobody uses", async 
       },
     },
   });
-  const dialled: Stream[] = [];
+  const dialled: Connection[] = [];
   world.names.set("there.example", ["8.0.0.11"]);
   world.target(echo);
   await world.clock.settle();
@@ -261,7 +262,7 @@ Deno.test("a client out of descriptors closes carriers that nobody uses", async 
   for (const program of programs) await exchange(program, utf8("x"));
   for (const program of programs) await program[Symbol.asyncDispose]();
   await world.clock.settle();
-  const past: Stream[] = [];
+  const past: Connection[] = [];
   for (let i = 0; i < 2; i++) { // two for each, and two carriers are idle
     const program = await client.connect();
     past.push(program);

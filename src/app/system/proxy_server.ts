@@ -2,7 +2,7 @@ import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Rng } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
@@ -129,14 +129,14 @@ class ProxyServer {
   }
 
   /** A carrier from accept to close. Never throws: what it meets is its own end only. */
-  async serve(stream: Stream, port: number): Promise<void> {
+  async serve(stream: Connection, port: number): Promise<void> {
     await using owned = stream;
     const peer = formatAddr(owned.remote);
     try {
       const admitted = await this.#admit(owned, port, peer);
       if (admitted === null) return;
       using _minute = admitted.minute;
-      owned.tune(CARRIER_TUNING);
+      owned.setOptions(CARRIER_TUNING);
       this.#paths.add(owned);
       await new ServerConnection(this.#carriers, owned, admitted, peer).run();
     } catch (thrown) {
@@ -147,7 +147,7 @@ class ProxyServer {
   }
 
   /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
-  async #admit(stream: Stream, port: number, peer: string): Promise<Admitted | null> {
+  async #admit(stream: Connection, port: number, peer: string): Promise<Admitted | null> {
     const { clock, wallClock } = this.#o;
     // Freed at once, here and in the kernel.
     using _pending = this.#strangers.add(stream.remote, () => stream.reset());

@@ -14,7 +14,7 @@ import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { oldDial, type OldFrames, oldPort } from "../../../tests/fake/tt_old.ts";
 import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 /** A connection of an existing client, of the minute of its clock. */
@@ -211,7 +211,7 @@ Deno.test("BIND and UDP ASSOCIATE are answered 07, an unknown type of address 08
 const TEXT = new TextDecoder();
 
 /** An HTTP server that says what it got, a line a piece. */
-async function telling(stream: Stream): Promise<void> {
+async function telling(stream: Connection): Promise<void> {
   const into = new Uint8Array(10_000);
   let head = "";
   while (!head.includes("\r\n\r\n")) {
@@ -270,7 +270,7 @@ Deno.test("an existing client of HTTP is served: CONNECT, GET in absolute form, 
 Deno.test("a FIN of either end goes through alone, and a reset as a reset", async () => {
   await using world = new ProxyWorld();
   const server = world.server();
-  const targets: Stream[] = [];
+  const targets: Connection[] = [];
   world.target(async (stream) => {
     targets.push(stream);
     const into = new Uint8Array(100);

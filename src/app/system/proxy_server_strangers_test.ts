@@ -15,7 +15,8 @@ import { oldDial, type OldFrames, oldPort } from "../../../tests/fake/tt_old.ts"
 import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Dialer, Listener, Stream } from "../../contract/stream.ts";
+import type { Dialer, Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
@@ -23,7 +24,7 @@ const KEYS = twinKeys(OPTIONS.cipher, PASSWORD, MINUTE);
 const PORT = oldPort(OPTIONS, MINUTE);
 const GREETING = Uint8Array.of(5, 1, 0);
 
-function connect(world: ProxyWorld, host = "198.51.100.66"): Promise<Stream> {
+function connect(world: ProxyWorld, host = "198.51.100.66"): Promise<Connection> {
   const { signal } = new AbortController(); // each its own: one with thousands of listeners is slow
   return world.net.dialer(host).dial({ host: SERVER_HOST, port: PORT }, { signal });
 }
@@ -45,7 +46,7 @@ async function honest(world: ProxyWorld, host = "198.51.100.7"): Promise<OldFram
 }
 
 /** What a stranger sees: how many bytes, when it ended, and how. */
-async function watch(world: ProxyWorld, stream: Stream) {
+async function watch(world: ProxyWorld, stream: Connection) {
   const into = new Uint8Array(1000);
   let bytes = 0;
   try {
@@ -118,7 +119,7 @@ for (const [what, make] of STRANGERS) {
     const bytes = make();
     if (bytes.length > 0) await stranger.write(bytes);
     await world.clock.advance(9_999);
-    assert.equal(stranger.info().peerClosed, false);
+    assert.equal(stranger.stats().peerClosed, false);
     assert.equal(server.streams.open, 1);
     const { at, ...rest } = await world.clock.until(seen);
     assert.deepEqual(rest, { bytes: 0, end: "FIN" });
@@ -154,7 +155,7 @@ Deno.test("a byte now and then does not prolong it", async () => {
   const server = world.server();
   await world.clock.settle();
   const stranger = await connect(world);
-  for (let i = 0; i < 31 && !stranger.info().peerClosed; i++) {
+  for (let i = 0; i < 31 && !stranger.stats().peerClosed; i++) {
     await stranger.write(Uint8Array.of(i));
     await world.clock.advance(1000);
   }
@@ -290,7 +291,7 @@ Deno.test("10 000 half-open clients: few are held, in little memory, and an hone
   await world.clock.settle();
   await honest(world, "198.51.100.1"); // whatever is made once
   const before = arrayBytes();
-  const half: Stream[] = [];
+  const half: Connection[] = [];
   for (let i = 0; i < 10_000; i++) {
     const stream = await connect(world, `203.0.${i >> 8}.${i & 255}`);
     if (i % 2 === 0) await stream.write(frame(GREETING).subarray(0, 30));
@@ -303,7 +304,7 @@ Deno.test("10 000 half-open clients: few are held, in little memory, and an hone
   assert.equal(world.clock.now(), 0);
   await honest(world, "198.51.100.2");
   await honest(world, "203.0.0.0");
-  assert.equal(half.filter((stream) => stream.info().peerClosed).length, 10_000 - 2048 + 1);
+  assert.equal(half.filter((stream) => stream.stats().peerClosed).length, 10_000 - 2048 + 1);
   await world.clock.advance(30_000);
   assert.equal(server.streams.open, 6);
 });
@@ -316,8 +317,8 @@ Deno.test("600 from one address push out each other, and not who comes from else
   const other = await connect(world, "198.51.100.2");
   const half = await Promise.all(Array.from({ length: 600 }, () => connect(world)));
   await world.clock.settle();
-  assert.equal(half.filter((stream) => stream.info().peerClosed).length, 600 - 512);
-  assert.equal(other.info().peerClosed, false);
+  assert.equal(half.filter((stream) => stream.stats().peerClosed).length, 600 - 512);
+  assert.equal(other.stats().peerClosed, false);
   await honest(world); // from there as well
 });
 
@@ -350,8 +351,8 @@ Deno.test("out of descriptors the oldest that waits makes room, and the server g
   const late = await connect(world); // the accept that waited takes it; the next one fails
   await world.clock.settle();
   assert.equal(exhausted, 0);
-  assert.equal(half.filter((stream) => stream.info().peerClosed).length, 5);
-  assert.equal(late.info().peerClosed, false);
+  assert.equal(half.filter((stream) => stream.stats().peerClosed).length, 5);
+  assert.equal(late.stats().peerClosed, false);
   exhausted = 100; // more than there is to close: it waits, and tries again
   await connect(world);
   await world.clock.advance(5000);
@@ -378,6 +379,6 @@ Deno.test("out of descriptors for a target the oldest that waits makes room", as
   await world.clock.settle();
   exhausted = 3;
   await honest(world);
-  const gone = half.filter((stream) => stream.info().peerClosed);
+  const gone = half.filter((stream) => stream.stats().peerClosed);
   assert.deepEqual(gone, half.slice(0, 3));
 });

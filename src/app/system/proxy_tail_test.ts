@@ -8,10 +8,11 @@ import {
 } from "../../../tests/fake/proxy.ts";
 import { socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { withSendBuffer } from "../../../tests/fake/send_buffer.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 /** What comes until the end, and how that is. */
-async function take(stream: Stream): Promise<string> {
+async function take(stream: Connection): Promise<string> {
   const into = new Uint8Array(65_536);
   let count = 0;
   try {
@@ -100,7 +101,7 @@ Deno.test("strangers who push out an idle carrier do not cut off what it still c
   world.server({
     listen: (net) => (at, o) => {
       const inner = net.listen(at, o);
-      const wrap = (stream: Stream) => withSendBuffer(stream, world.clock, () => state.rate);
+      const wrap = (stream: Connection) => withSendBuffer(stream, world.clock, () => state.rate);
       return {
         addr: inner.addr,
         accept: async (options) => wrap(await inner.accept(options)),

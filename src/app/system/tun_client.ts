@@ -1,12 +1,13 @@
 import { type Addr, type Cidr, formatAddr, type HostPort } from "../../base/addr.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
-import { offloadText } from "../../base/packets.ts";
+import { offloadText } from "../../core/ip/virtio_net.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Logger } from "../../base/log.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import { LEAST_SEGMENT_SIZE, smallerAfterQuiet } from "../../core/net/segment_watch.ts";
@@ -97,7 +98,7 @@ class TunClient {
   readonly #backoff = new Backoff();
   readonly #paths: ServerPaths;
   /** Connections with a damaged record, the oldest first. */
-  readonly #silent = new Set<Stream>();
+  readonly #silent = new Set<Connection>();
 
   constructor(o: TunClientOptions) {
     const { addresses = [], server: { host } } = o;
@@ -186,7 +187,7 @@ class TunClient {
         since = clock.now();
         const at = formatAddr(stream.remote);
         watch.begun(peer, at);
-        const { protocol } = stream.info();
+        const { protocol } = stream.stats();
         const onUp = () => {
           log.info("authenticated", {
             server: at,
@@ -240,7 +241,7 @@ class TunClient {
   }
 
   /** Beside the next connection: when the damage was noticed is nobody's to know. */
-  async #fallSilent(stream: Stream): Promise<void> {
+  async #fallSilent(stream: Connection): Promise<void> {
     await using owned = stream;
     for (const oldest of this.#silent) {
       if (this.#silent.size < MOST_SILENT) break;
@@ -268,7 +269,7 @@ class TunClient {
   }
 
   /** The smaller size to go on with, when that is known and can be. */
-  async #watchSegments(stream: Stream, signal: AbortSignal): Promise<number> {
+  async #watchSegments(stream: Connection, signal: AbortSignal): Promise<number> {
     const { clock, log } = this.#o;
     const size = await watchSegments(stream, { clock, signal });
     if (this.#dialer.limitsSegments) return size;
@@ -281,7 +282,7 @@ class TunClient {
 
   /** The handshake, as long as what is sent in it gets through. */
   async #meet(
-    stream: Stream,
+    stream: Connection,
     onSegmentSize: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<PeerLink> {
@@ -313,8 +314,8 @@ class TunClient {
   }
 
   /** A server from before frame 81 cannot say that its segments get lost: its silence does. */
-  #learnFromSilence(stream: Stream): void {
-    const smaller = smallerAfterQuiet(stream.info(), DEAD_TIME * 1000);
+  #learnFromSilence(stream: Connection): void {
+    const smaller = smallerAfterQuiet(stream.stats(), DEAD_TIME * 1000);
     if (smaller === null || !this.#dialer.limitsSegments) return;
     this.#dialer.limit(stream, smaller);
     this.#o.log.info("the server is silent, but its machine is not: trying smaller segments", {
@@ -322,13 +323,13 @@ class TunClient {
     });
   }
 
-  #isSmaller(stream: Stream, segmentBytes: number): boolean {
-    const { segmentBytes: now = 0 } = stream.info();
+  #isSmaller(stream: Connection, segmentBytes: number): boolean {
+    const { segmentBytes: now = 0 } = stream.stats();
     return this.#dialer.limitsSegments && segmentBytes >= LEAST_SEGMENT && segmentBytes < now;
   }
 
   /** Ends a connection whose full segments do not pass; the next one has smaller ones. */
-  #limitSegments(stream: Stream, segmentBytes: number): TtunError {
+  #limitSegments(stream: Connection, segmentBytes: number): TtunError {
     this.#dialer.limit(stream, segmentBytes);
     stream.reset();
     return new SmallerSegments(

@@ -7,7 +7,8 @@ import {
   TunWorld,
 } from "../../../tests/fake/tun_programs.ts";
 import { NameError, TtunError } from "../../base/errors.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 const never = new AbortController().signal;
 
@@ -25,7 +26,10 @@ function watched(world: TunWorld, host = "192.0.2.2"): { dialer: Dialer; times: 
 }
 
 /** What stands in for a server: does with each connection as it is told. */
-function fakeServer(world: TunWorld, serve: (stream: Stream) => Promise<void> | void): Disposable {
+function fakeServer(
+  world: TunWorld,
+  serve: (stream: Connection) => Promise<void> | void,
+): Disposable {
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: SERVER_PORT }, { signal: stop.signal });
   (async () => {
@@ -37,7 +41,7 @@ function fakeServer(world: TunWorld, serve: (stream: Stream) => Promise<void> | 
   return { [Symbol.dispose]: () => stop.abort(new Error("the fake server ends")) };
 }
 
-async function readExactly(stream: Stream, size: number): Promise<void> {
+async function readExactly(stream: Connection, size: number): Promise<void> {
   const into = new Uint8Array(size);
   for (let at = 0; at < size;) at += await stream.read(into.subarray(at)) ?? size;
 }
@@ -207,7 +211,7 @@ Deno.test("a server that cannot be reached is a time-out after 10 s", async () =
 
 Deno.test("a server that never answers is a time-out after 10 s, and is hung up on", async () => {
   await using world = new TunWorld();
-  const taken: Stream[] = [];
+  const taken: Connection[] = [];
   using _server = fakeServer(world, (stream) => void taken.push(stream));
   const client = world.client({ retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
@@ -216,7 +220,7 @@ Deno.test("a server that never answers is a time-out after 10 s, and is hung up 
     error.message,
     /is it a ttun server with this key, and is no other client connected to it\?/,
   );
-  assert.equal(taken[0]!.info().peerClosed, true);
+  assert.equal(taken[0]!.stats().peerClosed, true);
 });
 
 Deno.test("a server that answers, and then says nothing to the proof for 10 s, has another key", async () => {
@@ -240,11 +244,11 @@ Deno.test("a server that closes without an answer is told of as none of ttun's",
   }
 });
 
-async function closed(stream: Stream): Promise<void> {
+async function closed(stream: Connection): Promise<void> {
   await stream[Symbol.asyncDispose]();
 }
 
-function reset(stream: Stream): void {
+function reset(stream: Connection): void {
   stream.reset();
 }
 

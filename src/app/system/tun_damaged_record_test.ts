@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
-import type { Dialer, Stream } from "../../contract/stream.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 /** A client's first connection, in the hands of somebody on its way. */
 class Tapped {
   readonly dialer: Dialer;
-  stream: Stream | null = null;
+  stream: Connection | null = null;
   /** Changes what is sent next; null = as it is. */
   onWrite: ((bytes: Uint8Array) => Uint8Array) | null = null;
   /** Sees the bytes that are read. */
@@ -24,7 +25,7 @@ class Tapped {
     };
   }
 
-  #tap(stream: Stream): void {
+  #tap(stream: Connection): void {
     this.stream = stream;
     const { write, readNow } = stream;
     const change = (bytes: Uint8Array) => {
@@ -84,8 +85,8 @@ for (const [what, damage] of DAMAGE) {
       assert(isDamaged);
       const began = world.clock.now();
       await world.clock.advance(4_900);
-      assert.equal(tapped.stream!.info().peerClosed, false, "it tells nothing at once");
-      while (tapped.stream!.info().peerClosed === false && world.clock.now() - began < 21_000) {
+      assert.equal(tapped.stream!.stats().peerClosed, false, "it tells nothing at once");
+      while (tapped.stream!.stats().peerClosed === false && world.clock.now() - began < 21_000) {
         await world.clock.advance(50);
       }
       const took = world.clock.now() - began;
@@ -130,7 +131,7 @@ Deno.test("a client whose server's record was damaged comes back at once, and th
   await world.clock.advance(3_000);
   assert.equal(client.fields("authenticated").length, 2);
   assert.equal(tapped.sent, sent, "nothing more is sent on it");
-  while (stream!.info().isGone !== true && world.clock.now() - began < 21_000) {
+  while (stream!.stats().isGone !== true && world.clock.now() - began < 21_000) {
     await world.clock.advance(50);
   }
 });

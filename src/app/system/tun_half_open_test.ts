@@ -4,11 +4,11 @@ import { seededRng } from "../../../tests/fake/rng.ts";
 import { UNABLE } from "../../../tests/fake/v2_pair.ts";
 import { forgetful, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { connectLink } from "../link/connect.ts";
 import { DEFAULT_PENDING } from "../net/half_open.ts";
 
-function connect(world: TunWorld, host: string): Promise<Stream> {
+function connect(world: TunWorld, host: string): Promise<Connection> {
   const { signal } = new AbortController();
   return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal });
 }
@@ -67,9 +67,9 @@ Deno.test("whoever replays a hello stays among the strangers", async () => {
   const replaying = await connect(world, "192.0.2.66");
   await replaying.write(sent[0]!);
   await world.clock.settle();
-  assert.notEqual(replaying.info().peerClosed, true);
+  assert.notEqual(replaying.stats().peerClosed, true);
   await flood(world);
-  assert.equal(replaying.info().peerClosed, true);
+  assert.equal(replaying.stats().peerClosed, true);
   goOn();
   const { link } = await world.clock.until(meeting);
   await link[Symbol.asyncDispose]();

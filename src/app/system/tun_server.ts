@@ -1,11 +1,12 @@
 import { formatAddr, formatCidr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
-import { offloadText } from "../../base/packets.ts";
+import { offloadText } from "../../core/ip/virtio_net.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Listener, Stream } from "../../contract/stream.ts";
 import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
@@ -117,7 +118,7 @@ class TunServer {
   }
 
   /** One connection from accept to close. Never throws: what it meets is its own end only. */
-  async serve(stream: Stream): Promise<void> {
+  async serve(stream: Connection): Promise<void> {
     await using owned = stream;
     const peer = formatAddr(owned.remote);
     this.#o.log.debug("connection", { peer });
@@ -138,7 +139,7 @@ class TunServer {
   }
 
   /** Returns when the client has proved the key; null when it was a stranger, who is gone then. */
-  async #authenticate(stream: Stream, peer: string): Promise<Candidate | null> {
+  async #authenticate(stream: Connection, peer: string): Promise<Candidate | null> {
     let dropped: TtunError | null = null;
     const drop = (why: TtunError) => {
       dropped ??= why;
@@ -178,7 +179,7 @@ class TunServer {
   }
 
   /** Lets the client in when the place is or becomes free; otherwise closes without our proof. */
-  async #admit(stream: Stream, candidate: Candidate, peer: string): Promise<void> {
+  async #admit(stream: Connection, candidate: Candidate, peer: string): Promise<void> {
     const { clock, signal } = this.#o;
     const by = addressGroup(stream.remote);
     let link: AdmittedLink | null = null;
@@ -191,7 +192,7 @@ class TunServer {
     const tenant: SlotHolder = {
       activity: () => link?.life.activity() ?? 0,
       probe: () => link?.life.probe(),
-      isGone: () => stream.info().peerClosed === true,
+      isGone: () => stream.stats().peerClosed === true,
       evict: () => {
         evicted = true;
         stream.reset();
@@ -240,7 +241,7 @@ class TunServer {
   }
 
   /** After a damaged record: the place is another's already, and nothing tells when it was noticed. */
-  async #fallSilent(stream: Stream): Promise<void> {
+  async #fallSilent(stream: Connection): Promise<void> {
     const { clock, secrets: { rng } } = this.#o;
     using _pending = this.pending.add(stream.remote, () => stream.reset());
     await fallSilent(stream, { clock, rng });
@@ -303,7 +304,7 @@ class TunServer {
 
   /** One session, from our proof to its end. */
   async #carry(
-    stream: Stream,
+    stream: Connection,
     candidate: Candidate,
     member: Member,
     tenant: SlotHolder,
@@ -318,7 +319,7 @@ class TunServer {
     await using link = admitted.link;
     onLink(admitted);
     this.#tuner.tune(stream);
-    const { protocol } = stream.info();
+    const { protocol } = stream.stats();
     const by = addressGroup(stream.remote);
     const quiet = {
       warn: (words: string, fields: LogFields = {}) => this.#said.warn(words, fields, by),

@@ -3,17 +3,17 @@ import { handshakeKeys, toSend } from "../../../tests/fake/v1_session.ts";
 import { twinSeal, twinSessionKey } from "../../../tests/fake/v1_twin.ts";
 import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { concat } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 
 const never = new AbortController().signal;
 
-function connect(world: TunWorld, host = "192.0.2.66"): Promise<Stream> {
+function connect(world: TunWorld, host = "192.0.2.66"): Promise<Connection> {
   return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal: never });
 }
 
 /** What a stranger reads until the server closes: the bytes, and how it ended. */
-async function readToEnd(stream: Stream): Promise<{ bytes: number; end: "FIN" | "reset" }> {
+async function readToEnd(stream: Connection): Promise<{ bytes: number; end: "FIN" | "reset" }> {
   const into = new Uint8Array(1000);
   let bytes = 0;
   try {
@@ -49,7 +49,7 @@ Deno.test("a connection that stays silent is cut after exactly 10 s, and gets no
   const silent = await connect(world);
   const ended = readToEnd(silent);
   await world.clock.advance(9_999);
-  assert.equal(silent.info().peerClosed, false);
+  assert.equal(silent.stats().peerClosed, false);
   await world.clock.advance(1);
   assert.deepEqual(await ended, { bytes: 0, end: "reset" });
   assert.match(String(server.fields("handshake rejected")[0]!["why"]), /took too long/);
@@ -64,7 +64,7 @@ Deno.test("one byte at a time does not prolong the 10 s", async () => {
     await slow.write(Uint8Array.of(0));
     await world.clock.advance(1_000);
   }
-  assert.equal(slow.info().peerClosed, false);
+  assert.equal(slow.stats().peerClosed, false);
   await world.clock.advance(1_000);
   assert.equal((await ended).end, "reset");
 });
@@ -157,9 +157,9 @@ Deno.test("2000 silent connections from the client's own address do not keep it 
   assert.equal(client.fields("authenticated").length, 1);
   assert.equal(world.clock.now(), 0);
   // The oldest had to go for it, not the client.
-  assert.equal(silent.filter((stream) => stream.info().peerClosed).length, 2000 - 511);
+  assert.equal(silent.filter((stream) => stream.stats().peerClosed).length, 2000 - 511);
   await world.clock.advance(10_000);
-  assert.ok(silent.every((stream) => stream.info().peerClosed));
+  assert.ok(silent.every((stream) => stream.stats().peerClosed));
   assert.equal(client.fields("disconnected").length, 0);
   assert.equal(server.fields("disconnected").length, 0);
 });
@@ -214,7 +214,7 @@ Deno.test("a server that stops closes every connection, in whatever state it is"
   await world.clock.settle();
   await server.stop();
   assert.equal(await server.ended, null);
-  assert.ok(silent.info().peerClosed && half.info().peerClosed);
+  assert.ok(silent.stats().peerClosed && half.stats().peerClosed);
   await client.ended;
   await waiting.ended;
   assert.deepEqual(server.lines().filter((line) => /warn|error/.test(line)), []);

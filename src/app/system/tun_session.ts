@@ -2,7 +2,7 @@ import type { Logger } from "../../base/log.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Link } from "../../contract/packet.ts";
+import type { Link } from "../../contract/link.ts";
 import type { Member, PacketService, Traffic } from "../tun/packet_service.ts";
 import type { PeerLink } from "../link/config.ts";
 

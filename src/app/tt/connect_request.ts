@@ -2,7 +2,7 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { DialEvents } from "../../contract/stream.ts";
+import type { DialEvents } from "../../contract/dial.ts";
 import {
   greeting,
   greetingAndRequest,
@@ -181,7 +181,7 @@ export class ConnectRequest {
     this.#isAnswered = true;
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = null;
-    if (this.#how !== "in turns" && this.#tunnel.peer === "unmarked") throw new Unmarked();
+    if (this.#how !== "in turns" && this.#tunnel.peerMark === "unmarked") throw new Unmarked();
   }
 
   /** It must not take for ever: first the server's answer, then the target's. */

@@ -1,4 +1,4 @@
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
@@ -29,7 +29,7 @@ const NOTHING = new Uint8Array();
  * @throws {Stranger} where it is nobody's; {TtunError} lost
  */
 export async function readFirstFrame(
-  stream: Stream,
+  stream: Connection,
   port: number,
   o: { guesses: KeyCandidates; scratch: ScratchBuffers; wallClock: () => number },
 ): Promise<Admitted> {

@@ -8,7 +8,7 @@ import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CipherName } from "../../contract/cipher.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { Stranger } from "../net/stranger.ts";
@@ -43,7 +43,7 @@ class Desk implements Disposable {
     this.#now = minute;
   }
 
-  read(stream: Stream, port = PORT): Promise<Admitted> {
+  read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
     const { guesses, scratch } = this;
     return readFirstFrame(stream, port, { guesses, scratch, wallClock });

@@ -1,6 +1,6 @@
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { SocketOptions, Stream } from "../../contract/stream.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { PATH_TIMEOUT_MS } from "../net/path_watch.ts";
 import type { Borrowed } from "./minute_keys.ts";
@@ -25,7 +25,7 @@ const MOST = 64;
 
 /** A connection to the server that has nobody's bytes on it. Disposed of when its stream is closed. */
 export interface Carrier extends Disposable {
-  readonly stream: Stream;
+  readonly stream: Connection;
   /** Whose keys its frames are under. */
   readonly minute: Borrowed;
   readonly sealer: FrameSealer;
@@ -106,7 +106,7 @@ export class IdlePool implements Disposable {
 }
 
 /** Whether the other end has said nothing: not even that it has gone. */
-function isQuiet(stream: Stream): boolean {
+function isQuiet(stream: Connection): boolean {
   try {
     return stream.readNow(ONE) === undefined;
   } catch {

@@ -4,7 +4,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
@@ -26,7 +26,7 @@ class Desk implements Disposable {
   /** Minutes that were given back. */
   given = 0;
 
-  put(minute = NOW): { carrier: Carrier; far: Stream } {
+  put(minute = NOW): { carrier: Carrier; far: Connection } {
     const [stream, far] = memoryPair();
     const borrowed = this.#secrets.borrow(minute);
     const giveBack = () => {
@@ -45,7 +45,7 @@ class Desk implements Disposable {
     return { carrier, far };
   }
 
-  take(minute = NOW): Stream | null {
+  take(minute = NOW): Connection | null {
     return this.carriers.take(minute)?.stream ?? null;
   }
 
@@ -74,7 +74,7 @@ Deno.test("those of another minute are not taken but closed", () => {
   assert.deepEqual([isClosed(before), desk.given], [true, 1]);
 });
 
-const DEAD: [string, (far: Stream) => void][] = [
+const DEAD: [string, (far: Connection) => void][] = [
   ["has ended", (far) => void far.closeWrite()],
   ["was reset", (far) => far.reset()],
   ["has said something", (far) => void far.write(utf8("out of turn"))],

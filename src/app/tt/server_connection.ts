@@ -1,6 +1,6 @@
 import { ProtocolError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Target, targetText } from "../../base/target.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
@@ -42,7 +42,7 @@ export interface CarrierHost {
    * serves a local program: what runs over a tt connection is the same SOCKS or HTTP that a program
    * speaks to its proxy. Returns as OnReady.
    */
-  readonly serve: (stream: Stream, first: Uint8Array, events: ServedEvents) => boolean;
+  readonly serve: (stream: Connection, first: Uint8Array, events: ServedEvents) => boolean;
   readonly rejected: RateLimitedLog;
   /** Why something did not come about, or has ended: for the log. */
   readonly tell: (thrown: unknown, peer: string, owner: string) => void;
@@ -54,7 +54,7 @@ export interface CarrierHost {
  */
 export class ServerConnection implements ServedEvents, Holder {
   readonly #host: CarrierHost;
-  readonly #stream: Stream;
+  readonly #stream: Connection;
   readonly #admitted: Admitted;
   readonly #peer: string;
   readonly #sealer: FrameSealer;
@@ -71,7 +71,7 @@ export class ServerConnection implements ServedEvents, Holder {
   #deadline: Disposable | null = null;
 
   /** Stream and keys stay the caller's. */
-  constructor(host: CarrierHost, stream: Stream, admitted: Admitted, peer: string) {
+  constructor(host: CarrierHost, stream: Connection, admitted: Admitted, peer: string) {
     this.#host = host;
     this.#stream = stream;
     this.#admitted = admitted;

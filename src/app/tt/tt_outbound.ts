@@ -1,7 +1,8 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
-import type { DialEvents, Stream } from "../../contract/stream.ts";
+import type { DialEvents } from "../../contract/dial.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
 import { greeting } from "../../core/proxy/socks/socks5_client.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
@@ -148,12 +149,12 @@ export class TtDialer implements Disposable {
   }
 
   /** Over a new carrier, of whatever minute the server has. */
-  async #connectFresh(wish: Wish): Promise<Stream> {
+  async #connectFresh(wish: Wish): Promise<Connection> {
     try {
       return await this.#race(wish.signal, {
         isSpent: () => isSpent(wish),
         run: (attempt) => this.#try(wish, attempt),
-        discard: (stream: Stream) => startClose(stream),
+        discard: (stream: Connection) => startClose(stream),
       });
     } catch (error) {
       if (wish.signal.aborted) throw wish.signal.reason;
@@ -262,7 +263,7 @@ export class TtDialer implements Disposable {
   }
 
   /** @throws {ConnectError} the server's word; {TtunError} where it has none */
-  async #try(wish: Wish, attempt: MinuteAttempt): Promise<Stream> {
+  async #try(wish: Wish, attempt: MinuteAttempt): Promise<Connection> {
     try {
       return await this.#ask(wish, attempt, this.#knowsMark ? "at once" : "in turns");
     } catch (error) {
@@ -272,7 +273,7 @@ export class TtDialer implements Disposable {
     }
   }
 
-  async #ask(wish: Wish, attempt: MinuteAttempt, how: How): Promise<Stream> {
+  async #ask(wish: Wish, attempt: MinuteAttempt, how: How): Promise<Connection> {
     const carrier = await this.#dial(attempt.minute, attempt.signal);
     // A request must go one way only.
     const way = attempt.isAlone ? how : "in turns";
@@ -292,7 +293,7 @@ export class TtDialer implements Disposable {
     const { secrets, wire, server, clock } = this.#o;
     const borrowed = secrets.borrow(minute);
     const began = clock.now();
-    let stream: Stream | null = null;
+    let stream: Connection | null = null;
     try {
       stream = await dialAny({
         to: { host: server, port: portOf(borrowed.keys.otp, wire.range) },
@@ -305,7 +306,7 @@ export class TtDialer implements Disposable {
         life: this.#o.signal,
       });
       this.#connectMs = clock.now() - began;
-      stream.tune(CARRIER_TUNING);
+      stream.setOptions(CARRIER_TUNING);
       return new DialledCarrier(stream, borrowed, this.#random, this.#paths);
     } catch (error) {
       await stream?.[Symbol.asyncDispose]();
@@ -353,14 +354,14 @@ export class TtDialer implements Disposable {
 
 /** A carrier that this end has opened, as long as it lasts. */
 class DialledCarrier implements Carrier {
-  readonly stream: Stream;
+  readonly stream: Connection;
   readonly minute: Borrowed;
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
   readonly #paths: PathWatch;
 
   /** Owns stream and minute. */
-  constructor(stream: Stream, minute: Borrowed, random: RandomBlock, paths: PathWatch) {
+  constructor(stream: Connection, minute: Borrowed, random: RandomBlock, paths: PathWatch) {
     this.stream = stream;
     this.minute = minute;
     this.sealer = new FrameSealer(minute.secrets, random);

@@ -22,7 +22,7 @@ import { twinKeys, twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { watched } from "../../../tests/fake/watched_dialer.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 
 const HOST = TARGET_NAME;
 
@@ -218,7 +218,7 @@ function portOfNow(): number {
 // No way to the server.
 
 for (const [front, code] of [["SOCKS5", 1], ["HTTP", 503]] as const) {
-  const ask = (program: Stream) =>
+  const ask = (program: Connection) =>
     front === "HTTP" ? httpConnect(program, HOST) : socks5(program, HOST);
 
   Deno.test(`another key: ${front} says no, and the log says what may be wrong`, async () => {

@@ -3,13 +3,8 @@ import { concat } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type {
-  ConnectionStats,
-  MaybePromise,
-  OnReady,
-  SocketOptions,
-  Stream,
-} from "../../contract/stream.ts";
+import type { Connection, ConnectionStats, SocketOptions } from "../../contract/connection.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import {
   FRAME_ROOM,
   type FrameOpener,
@@ -47,7 +42,7 @@ interface PartOfFrame {
 }
 
 export interface TtStreamOptions {
-  readonly stream: Stream;
+  readonly stream: Connection;
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
   readonly scratch: ScratchBuffers;
@@ -77,8 +72,8 @@ export interface TtStreamOptions {
  * Where the carrier lasts (7), each way ends by a frame instead of FIN, and a FIN before it is no end
  * but a loss.
  */
-export class TtStream implements Stream {
-  readonly #stream: Stream;
+export class TtStream implements Connection {
+  readonly #stream: Connection;
   readonly #sealer: FrameSealer;
   readonly #opener: FrameOpener;
   readonly #scratch: ScratchBuffers;
@@ -136,8 +131,12 @@ export class TtStream implements Stream {
     return this.#stream.remote;
   }
 
+  get peer(): string {
+    return this.#stream.peer;
+  }
+
   /** What the peer has shown to be. */
-  get peer(): Peer {
+  get peerMark(): Peer {
     return this.#peer;
   }
 
@@ -376,7 +375,7 @@ export class TtStream implements Stream {
       this.#peer === "unmarked" ? MAX_TEXT_OLD : MAX_TEXT,
     );
     if (this.#smallLeft <= 0 || most <= ANY_SEGMENT - FRAME_ROOM) return most;
-    this.#segment ??= this.#stream.info().segmentBytes ?? USUAL_SEGMENT;
+    this.#segment ??= this.#stream.stats().segmentBytes ?? USUAL_SEGMENT;
     return Math.min(most, Math.max(1, this.#segment - FRAME_ROOM));
   }
 
@@ -438,14 +437,14 @@ export class TtStream implements Stream {
   }
 
   /** Behind an end by a frame FIN can only mean that the peer is there no more. */
-  info(): ConnectionStats {
-    const info = this.#stream.info();
-    if (this.#hasEnded && info.peerClosed === true && !this.isOver) info.isGone = true;
-    return info;
+  stats(): ConnectionStats {
+    const stats = this.#stream.stats();
+    if (this.#hasEnded && stats.peerClosed === true && !this.isOver) stats.isGone = true;
+    return stats;
   }
 
-  tune(options: SocketOptions): string[] {
-    return this.#stream.tune(options);
+  setOptions(options: SocketOptions): string[] {
+    return this.#stream.setOptions(options);
   }
 
   /** What the carrier has not taken yet is lost: `closeWrite` waits for it. */

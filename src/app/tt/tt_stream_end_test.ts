@@ -12,7 +12,7 @@ import {
 } from "../../../tests/fake/tt_ends.ts";
 import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import type { TtStream, TtStreamOptions } from "./tt_stream.ts";
 
@@ -23,7 +23,7 @@ const PROTOCOL = { name: "TtunError", kind: "protocol" };
 /** A connection whose carrier lasts, and the carrier's other end. */
 function lasting(
   o: Partial<TtStreamOptions> & { capacity?: number } = {},
-): [TtStream, Stream, carrier: Stream] {
+): [TtStream, Connection, carrier: Connection] {
   const { capacity = 1 << 20, ...rest } = o;
   const [near, far] = memoryPair({ capacity });
   return [ttStream(near, { peer: "lasting", ...rest }), far, near];
@@ -42,7 +42,7 @@ Deno.test("each way ends by a frame without a text, the carrier stays, and nothi
   assert.equal(readNowAll(a).isEnded, true);
   assert.equal(readNowAll(a).isEnded, true); // it stays the end
   assert.equal(a.isOver, true);
-  assert.equal(a.info().peerClosed, false);
+  assert.equal(a.stats().peerClosed, false);
 });
 
 Deno.test("an end is sent once, and nothing is written behind it", () => {
@@ -139,11 +139,11 @@ Deno.test("a connection that is over gives its carrier on, once, and has nothing
   await stream[Symbol.asyncDispose]();
   await stream[Symbol.asyncDispose]();
   stream.reset();
-  assert.deepEqual([given, isClosed(carrier), far.info().peerClosed], [1, false, false]);
+  assert.deepEqual([given, isClosed(carrier), far.stats().peerClosed], [1, false, false]);
 });
 
 Deno.test("one that is not over, or whose other end says more than its end, closes its carrier", async () => {
-  const cases: [string, (stream: TtStream, far: Stream) => void][] = [
+  const cases: [string, (stream: TtStream, far: Connection) => void][] = [
     ["nothing has ended", () => {}],
     ["only the other way has ended", (_, far) => void far.write(END)],
     ["only this way has ended", (stream) => void stream.closeWrite()],
@@ -206,9 +206,9 @@ Deno.test("where the peer has ended by a frame and its carrier is closed, it is 
   const [stream, far] = lasting();
   far.write(END);
   assert.equal(readNowAll(stream).isEnded, true);
-  assert.equal(stream.info().isGone, false);
+  assert.equal(stream.stats().isGone, false);
   far.closeWrite();
-  assert.equal(stream.info().isGone, true);
+  assert.equal(stream.stats().isGone, true);
   stream.closeWrite();
-  assert.equal(stream.info().isGone, false, "both ways are over: nobody is missed");
+  assert.equal(stream.stats().isGone, false, "both ways are over: nobody is missed");
 });

@@ -37,5 +37,7 @@ Deno.test("a connection that is idle holds no buffer, whatever went through it",
   for (let i = 0; i < COUNT; i++) await open();
   const each = (arrayBytes() - before) / COUNT;
   assert.ok(each < 1000, `${each} bytes each`);
-  assert.ok(streams.every((stream) => stream.peer === "marked") && carriers.length === COUNT + 1);
+  assert.ok(
+    streams.every((stream) => stream.peerMark === "marked") && carriers.length === COUNT + 1,
+  );
 });

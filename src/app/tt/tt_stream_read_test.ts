@@ -13,20 +13,20 @@ import {
 import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { ProtocolError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 const WORDS = "Cannot open a frame: wrong key or cipher, or damaged bytes";
 
 /** A stream that reads, and the carrier's other end. */
-function reader(o: Parameters<typeof ttStream>[1] = {}): [TtStream, Stream] {
+function reader(o: Parameters<typeof ttStream>[1] = {}): [TtStream, Connection] {
   const [near, far] = memoryPair({ capacity: 1 << 20 });
   return [ttStream(near, o), far];
 }
 
 /** What came before an error, and the error. */
-function readToError(stream: Stream, size?: number): { bytes: Uint8Array; error: unknown } {
+function readToError(stream: Connection, size?: number): { bytes: Uint8Array; error: unknown } {
   const into = new Uint8Array(size ?? 1 << 17);
   const bytes: number[] = [];
   try {
@@ -244,7 +244,7 @@ Deno.test("the first frame's R is shown once, and says what the peer is", () => 
       stream.readNow(new Uint8Array(0));
       far.write(concat(first.subarray(cut), marked, frameOf(utf8("b"))));
       assert.deepEqual(readNowAll(stream).bytes, utf8("aab"));
-      assert.equal(stream.peer, peer);
+      assert.equal(stream.peerMark, peer);
       assert.deepEqual(shown, [first.slice(1, 33)]);
     }
   }

@@ -3,7 +3,7 @@ import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { ttStream } from "../../../tests/fake/tt_ends.ts";
 import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
-import type { Listener } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 
 const TRAITS: StreamTraits = {

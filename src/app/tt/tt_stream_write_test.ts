@@ -13,14 +13,14 @@ import {
 } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
 
 type Options = Parameters<typeof ttStream>[1] & { capacity?: number; segmentBytes?: number };
 
 /** A stream that writes, the carrier's other end, and the sizes of what the carrier was given. */
-function writer(o: Options = {}): [TtStream, Stream, number[]] {
+function writer(o: Options = {}): [TtStream, Connection, number[]] {
   const { capacity = 1 << 22, segmentBytes, ...rest } = o;
   const [near, far] = memoryPair({ capacity });
   const writes: number[] = [];
@@ -29,12 +29,12 @@ function writer(o: Options = {}): [TtStream, Stream, number[]] {
     if (bytes.length > 0) writes.push(bytes.length);
     return writeNow(bytes);
   };
-  if (segmentBytes !== undefined) near.info = () => ({ protocol: "tcp", segmentBytes });
+  if (segmentBytes !== undefined) near.stats = () => ({ protocol: "tcp", segmentBytes });
   return [ttStream(near, rest), far, writes];
 }
 
 /** Lengths of the texts that stand on the carrier, which are `expected` all together. */
-function textsOn(far: Stream, expected: Uint8Array): number[] {
+function textsOn(far: Connection, expected: Uint8Array): number[] {
   const frames = framesIn(readNowAll(far).bytes);
   assert.deepEqual(concat(...frames.map(({ text }) => text)), expected);
   return frames.map(({ text }) => text.length);
@@ -43,7 +43,7 @@ function textsOn(far: Stream, expected: Uint8Array): number[] {
 const SMALL = 64 * 1024;
 
 /** Reads until the writer is done; all bytes that came. */
-async function takeWhile(far: Stream, writing: Promise<unknown>): Promise<Uint8Array> {
+async function takeWhile(far: Connection, writing: Promise<unknown>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let isOver = false;
   writing.finally(() => isOver = true).catch(() => {});
@@ -272,7 +272,7 @@ Deno.test("a reset is a reset of the carrier, and close closes what stands besid
   const [other, its] = writer();
   other.onClose({
     [Symbol.dispose]: () => {
-      assert.equal(its.info().peerClosed, true); // the carrier goes first
+      assert.equal(its.stats().peerClosed, true); // the carrier goes first
       closed++;
     },
   });

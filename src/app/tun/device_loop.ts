@@ -1,13 +1,8 @@
-import { makePackets, MAX_PACKET } from "../../base/packets.ts";
-import type { Clock } from "../../contract/host.ts";
-import {
-  type Device,
-  type Link,
-  NO_PACKET,
-  type PacketLayout,
-  type Packets,
-} from "../../contract/packet.ts";
+import { makePackets, MAX_PACKET, type PacketLayout, type Packets } from "../../contract/batch.ts";
+import type { Device } from "../../contract/device.ts";
+import { type Link, NO_PACKET } from "../../contract/link.ts";
 import type { MaybePromise } from "../../contract/stream.ts";
+import type { Clock } from "../../contract/host.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
 /** Size of a batch's buffer in bytes: usual packets, and one of the largest behind them. */

@@ -3,7 +3,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeDevice } from "../../../tests/fake/device.ts";
 import { FakeLink } from "../../../tests/fake/link.ts";
 import { LAYOUTS } from "../../../tests/fake/layouts.ts";
-import { makePackets } from "../../base/packets.ts";
+import { makePackets } from "../../contract/batch.ts";
 import { carryFromDevice, carryToDevice } from "./device_loop.ts";
 
 /** Nine of these are more than half a megabyte; of small packets, hundreds are not. */

@@ -1,4 +1,4 @@
-import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import type { PacketLayout, Packets } from "../../contract/batch.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
 /** Number of queues; sources share them if there are more. */

@@ -4,7 +4,7 @@ import { flowOfPacket, flowPacket, markOf, marksByFlow } from "../../../tests/fa
 import { batchOf } from "../../../tests/fake/packets.ts";
 import { copiesOf, LAYOUTS } from "../../../tests/fake/layouts.ts";
 import { readU16 } from "../../base/bytes.ts";
-import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../base/packets.ts";
+import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../contract/batch.ts";
 import { FairQueue, QUEUES } from "./fair_queue.ts";
 
 fc.configureGlobal({ seed: 15 });

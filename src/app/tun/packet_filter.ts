@@ -2,10 +2,11 @@ import {
   makePackets,
   MAX_PACKET,
   MAX_SUPER_PACKET,
+  type Packets,
   VIRTIO_NET_HEADER,
-} from "../../base/packets.ts";
+} from "../../contract/batch.ts";
+import type { Device } from "../../contract/device.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Packets } from "../../contract/packet.ts";
 import { packetTooBig } from "../../core/ip/icmp.ts";
 import { clampMss, isIpPacket } from "../../core/ip/header.ts";
 import {

@@ -1,5 +1,9 @@
-import { LayoutCursor, VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import {
+  LayoutCursor,
+  type PacketLayout,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../contract/batch.ts";
 import { CoDel } from "../../core/ip/codel.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketRing, type Queued } from "./packet_ring.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { flowOfPacket, flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { batchOf } from "../../../tests/fake/packets.ts";
 import { copiesOf, LAYOUTS } from "../../../tests/fake/layouts.ts";
-import { makePackets, MAX_PACKET } from "../../base/packets.ts";
+import { makePackets, MAX_PACKET } from "../../contract/batch.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketQueue } from "./packet_queue.ts";
 

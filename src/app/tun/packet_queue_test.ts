@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { batchOf } from "../../../tests/fake/packets.ts";
 import { copiesOf, fill, LAYOUTS, offsetsIn } from "../../../tests/fake/layouts.ts";
-import { makePackets, MAX_PACKET, MAX_SUPER_PACKET } from "../../base/packets.ts";
-import type { Packets } from "../../contract/packet.ts";
+import { makePackets, MAX_PACKET, MAX_SUPER_PACKET, type Packets } from "../../contract/batch.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 const LAYOUT = LAYOUTS["version 2"]!;

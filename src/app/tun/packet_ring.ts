@@ -1,5 +1,4 @@
-import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import type { Packets } from "../../contract/packet.ts";
+import { type Packets, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 
 /** A packet in the ring; before it there is space for its virtio_net_hdr. */
 export interface Queued {

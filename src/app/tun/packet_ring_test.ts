@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { makePackets, VIRTIO_NET_HEADER } from "../../base/packets.ts";
-import type { Packets } from "../../contract/packet.ts";
+import { makePackets, type Packets, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { PacketRing } from "./packet_ring.ts";
 
 fc.configureGlobal({ seed: 6 });

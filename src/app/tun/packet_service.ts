@@ -1,5 +1,6 @@
 import type { Cidr } from "../../base/addr.ts";
-import type { Device, Link } from "../../contract/packet.ts";
+import type { Device } from "../../contract/device.ts";
+import type { Link } from "../../contract/link.ts";
 
 /** Packet and byte counters since the start. */
 export interface PacketCounters {

@@ -1,6 +1,7 @@
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Link, Packets } from "../../contract/packet.ts";
+import type { Link } from "../../contract/link.ts";
+import type { Packets } from "../../contract/batch.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
 /** A link that has not accepted a batch after this many milliseconds is slower than the input. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { Hold, slowly } from "../../../tests/fake/link.ts";
 import { OutboxWorld } from "../../../tests/fake/outbox.ts";
-import type { Packets } from "../../contract/packet.ts";
+import type { Packets } from "../../contract/batch.ts";
 
 const PATIENCE = 5;
 const RELAX = 1_000;

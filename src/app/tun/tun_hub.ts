@@ -4,13 +4,16 @@ import {
   makePackets,
   MAX_SUPER_PACKET,
   Offload,
-  offloadText,
+  type PacketLayout,
+  type Packets,
   VIRTIO_NET_HEADER,
-} from "../../base/packets.ts";
+} from "../../contract/batch.ts";
+import { offloadText } from "../../core/ip/virtio_net.ts";
+import type { Device } from "../../contract/device.ts";
+import type { Link } from "../../contract/link.ts";
 import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
 import { addressSize, sourceOffset } from "../../core/ip/header.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./device_loop.ts";

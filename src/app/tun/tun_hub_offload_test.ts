@@ -3,7 +3,7 @@ import { flowPacket } from "../../../tests/fake/flow.ts";
 import { between, HubWorld, SERVER4, SERVER6, virtioHeader } from "../../../tests/fake/hub.ts";
 import { parseIp } from "../../base/addr.ts";
 import { writeU16 } from "../../base/bytes.ts";
-import { Offload } from "../../base/packets.ts";
+import { Offload } from "../../contract/batch.ts";
 import { noPackets } from "./packet_service.ts";
 
 const A = ["10.8.0.2/24", "fd00:8::2/64"];

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { between, HubWorld, marksAtEnd, SERVER4, SERVER6 } from "../../../tests/fake/hub.ts";
 import { LAYOUTS, offsetsIn } from "../../../tests/fake/layouts.ts";
 import { readU32 } from "../../base/bytes.ts";
-import { BATCH_PACKETS } from "../../base/packets.ts";
+import { BATCH_PACKETS } from "../../contract/batch.ts";
 import { TtunError } from "../../base/errors.ts";
 import { noPackets } from "./packet_service.ts";
 

@@ -1,10 +1,11 @@
 import { TtunError } from "../../base/errors.ts";
-import { makePackets } from "../../base/packets.ts";
+import { makePackets, type PacketLayout, type Packets } from "../../contract/batch.ts";
+import type { Device } from "../../contract/device.ts";
+import type { Link } from "../../contract/link.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, Link, PacketLayout, Packets } from "../../contract/packet.ts";
-import type { MaybePromise } from "../../contract/stream.ts";
 import { carryFromDevice, carryToDevice, READ_ARENA } from "./device_loop.ts";
 import { SendQueue } from "./send_queue.ts";
 import { PacketFilter } from "./packet_filter.ts";

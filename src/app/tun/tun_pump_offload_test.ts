@@ -19,7 +19,7 @@ import { sessionPair } from "../../../tests/fake/v1_session.ts";
 import { ABLE, ALL_OFFLOADS, type Parcel, UNABLE, v2Pair } from "../../../tests/fake/v2_pair.ts";
 import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16, writeU16 } from "../../base/bytes.ts";
-import { Offload } from "../../base/packets.ts";
+import { Offload } from "../../contract/batch.ts";
 import { Gso } from "../../core/ip/virtio_net.ts";
 import { TunPump } from "./tun_pump.ts";
 import { V1Link } from "../link/v1_link.ts";

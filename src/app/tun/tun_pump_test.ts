@@ -6,7 +6,7 @@ import { LAYOUTS } from "../../../tests/fake/layouts.ts";
 import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { BATCH_PACKETS } from "../../base/packets.ts";
+import { BATCH_PACKETS } from "../../contract/batch.ts";
 import { noPackets } from "./packet_service.ts";
 import { TunPump } from "./tun_pump.ts";
 

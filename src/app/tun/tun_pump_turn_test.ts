@@ -3,7 +3,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeDevice } from "../../../tests/fake/device.ts";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { FakeLink, slowly } from "../../../tests/fake/link.ts";
-import { BATCH_PACKETS } from "../../base/packets.ts";
+import { BATCH_PACKETS } from "../../contract/batch.ts";
 import { TunPump } from "./tun_pump.ts";
 
 const BATCHES = 60;

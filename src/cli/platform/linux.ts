@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { DEVICE_QUEUE } from "../../base/packets.ts";
+import { DEVICE_QUEUE } from "../../contract/device.ts";
 import { hasCongestion } from "../../../ffi/linux/socket.ts";
 import { changeAddresses, configure } from "../../io/netcfg/linux.ts";
 import { openDevice } from "../../io/tun/linux.ts";

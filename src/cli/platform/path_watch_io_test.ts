@@ -18,7 +18,7 @@ test("posix_net: a reader that pauses for longer than TCP_USER_TIMEOUT gets ever
   ]);
   await using _here = here;
   await using _there = there;
-  here.tune({ userTimeoutMs: TIMEOUT_MS });
+  here.setOptions({ userTimeoutMs: TIMEOUT_MS });
   using watch = new PathWatch(new DenoClock(), { timeoutMs: TIMEOUT_MS, lookMs: 50 });
   watch.add(here);
   const total = 16 * 1024 * 1024; // more than the kernel takes

@@ -6,7 +6,7 @@ import { runProxyClient } from "../../app/system/proxy_client.ts";
 import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import { type Logger, type LogLevel, makeLogger } from "../../base/log.ts";
-import type { Listener } from "../../contract/stream.ts";
+import type { Listener } from "../../contract/dial.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { Acl } from "../../core/proxy/acl.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";

@@ -1,5 +1,5 @@
 import { readU16, writeU16, writeU32 } from "../../base/bytes.ts";
-import { IPV6_MIN_MTU } from "../../base/packets.ts";
+import { IPV6_MIN_MTU } from "../../contract/device.ts";
 import { checksumOf } from "./checksum.ts";
 import { IPV4_MIN, IPV6_SIZE, Protocol } from "./header.ts";
 

@@ -1,5 +1,5 @@
 import { readU16, writeU16 } from "../../base/bytes.ts";
-import { Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { checksumOf } from "./checksum.ts";
 import { IPV4_MIN, IPV6_SIZE, Protocol, TCP_MIN, UDP_SIZE } from "./header.ts";
 
@@ -183,4 +183,10 @@ function readLe(bytes: Uint8Array, at: number): number {
 function writeLe(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;
+}
+
+/** Offloads in words, for logs. */
+export function offloadText(mask: number): string {
+  const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
+  return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";
 }

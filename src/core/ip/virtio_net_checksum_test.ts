@@ -12,7 +12,7 @@ import {
 import { seededRng } from "../../../tests/fake/rng.ts";
 import vectors from "../../../tests/vector/link-v2.json" with { type: "json" };
 import { concat, fromHex, readU16, toHex, writeU16 } from "../../base/bytes.ts";
-import { VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { completeChecksum } from "./virtio_net.ts";
 
 fc.configureGlobal({ seed: 5 });

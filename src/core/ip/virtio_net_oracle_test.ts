@@ -9,7 +9,7 @@ import {
   readNetHeader,
 } from "../../../tests/fake/ip_packets.ts";
 import { concat } from "../../base/bytes.ts";
-import { Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { isIpPacket } from "./header.ts";
 import { acceptHeader } from "./virtio_net.ts";
 

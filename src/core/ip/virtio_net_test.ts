@@ -10,7 +10,7 @@ import {
 } from "../../../tests/fake/ip_packets.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { concat, toHex, writeU16 } from "../../base/bytes.ts";
-import { isComplete, Offload, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { isComplete, Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { acceptHeader, Gso, gsoNeeds, needsChecksum } from "./virtio_net.ts";
 
 const ALL = Offload.tcp | Offload.udp;

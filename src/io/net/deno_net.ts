@@ -1,16 +1,9 @@
 import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import type {
-  ConnectionStats,
-  Dialer,
-  DialOptions,
-  Listener,
-  MaybePromise,
-  OnReady,
-  SocketOptions,
-  Stream,
-} from "../../contract/stream.ts";
+import type { Connection, ConnectionStats, SocketOptions } from "../../contract/connection.ts";
+import type { Dialer, DialOptions, Listener } from "../../contract/dial.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { zoneOf } from "../../base/zone.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
@@ -27,7 +20,7 @@ import { DialDeadline } from "./dial_deadline.ts";
 
 /**
  * TCP on Deno's own sockets: works everywhere, without FFI. With a libc, options and statistics
- * that Deno does not offer are accessed through the descriptor; without one, `tune` returns the
+ * that Deno does not offer are accessed through the descriptor; without one, `setOptions` returns the
  * names of those options.
  */
 export class DenoNet implements Dialer {
@@ -37,7 +30,7 @@ export class DenoNet implements Dialer {
     this.#libc = libc;
   }
 
-  async dial(to: Addr, o: DialOptions): Promise<Stream> {
+  async dial(to: Addr, o: DialOptions): Promise<Connection> {
     o.signal.throwIfAborted();
     o.cancel?.throwIfAborted();
     const { host, port } = hostPort(to);
@@ -167,7 +160,7 @@ class DenoListener implements Listener {
     this.#life = new Lifetime(signal, () => this.#close());
   }
 
-  async accept(o: { signal: AbortSignal }): Promise<Stream> {
+  async accept(o: { signal: AbortSignal }): Promise<Connection> {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     using _tie = onAbort(o.signal, reject);
     aborted.catch(() => {}); // an abort between two waits is seen by the check before the next
@@ -277,7 +270,7 @@ class ReadAhead {
   }
 }
 
-class DenoStream implements Stream {
+class DenoStream implements Connection {
   readonly local: Addr;
   readonly remote: Addr;
   readonly #conn: Deno.TcpConn;
@@ -307,6 +300,10 @@ class DenoStream implements Stream {
     }
     this.#life = new Lifetime(signal, () => conn.close());
     if (signal.aborted) this.#life.check();
+  }
+
+  get peer(): string {
+    return formatAddr(this.remote);
   }
 
   read(into: Uint8Array): MaybePromise<number | null> {
@@ -388,13 +385,13 @@ class DenoStream implements Stream {
     this.#life.end(closedHere());
   }
 
-  info(): ConnectionStats {
+  stats(): ConnectionStats {
     if (this.#life.isOver) return { protocol: "tcp", peerClosed: true };
     const fd = this.#descriptor();
     return fd === null ? { protocol: "tcp" } : socketInfo(this.#libc!, fd);
   }
 
-  tune(options: SocketOptions): string[] {
+  setOptions(options: SocketOptions): string[] {
     this.#life.check();
     const fd = this.#descriptor();
     if (fd !== null) return tuneSocket(this.#libc!, fd, options);

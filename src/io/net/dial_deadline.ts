@@ -2,7 +2,7 @@ import type { Addr } from "../../base/addr.ts";
 import type { TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { DialOptions } from "../../contract/stream.ts";
+import type { DialOptions } from "../../contract/dial.ts";
 
 /** Combines the signals and the time-out of a dial into one signal, for Deno's own calls. */
 export class DialDeadline implements Disposable {

@@ -57,21 +57,25 @@ for (
         traits: MPTCP_TRAITS,
         [Symbol.asyncDispose]: () => Promise.resolve(),
       });
-      const before = [pair.here.info().acked!, pair.there.info().received!] as const;
+      const before = [pair.here.stats().acked!, pair.there.stats().received!] as const;
       ok(before[0] < 1000 && before[1] < 1000, `${before} though nothing was sent`);
       await pair.here.write(new Uint8Array(10_000));
       await readExactly(pair.there, 10_000);
-      await until(() => pair.here.info().acked! - before[0] === 10_000);
-      equal(pair.there.info().received! - before[1], 10_000);
-      await until(() => pair.here.info().isDelivered === true);
-      deepEqual([pair.here.info().protocol, pair.there.info().protocol], [wanted, wanted]);
-      const unset = pair.here.tune({ noDelay: true, keepAliveSeconds: 15, userTimeoutMs: 60_000 });
+      await until(() => pair.here.stats().acked! - before[0] === 10_000);
+      equal(pair.there.stats().received! - before[1], 10_000);
+      await until(() => pair.here.stats().isDelivered === true);
+      deepEqual([pair.here.stats().protocol, pair.there.stats().protocol], [wanted, wanted]);
+      const unset = pair.here.setOptions({
+        noDelay: true,
+        keepAliveSeconds: 15,
+        userTimeoutMs: 60_000,
+      });
       // Multipath TCP has no TCP_USER_TIMEOUT (net/mptcp/sockopt.c), and says so.
       deepEqual(unset, wanted === "mptcp" ? ["TCP_USER_TIMEOUT"] : []);
       await pair.there.closeWrite();
       deepEqual(await readAll(pair.here), new Uint8Array());
-      await until(() => pair.here.info().peerClosed === true);
-      equal(pair.there.info().peerClosed, false);
+      await until(() => pair.here.stats().peerClosed === true);
+      equal(pair.there.stats().peerClosed, false);
       await pair.there[Symbol.asyncDispose]();
     },
   });

@@ -1,19 +1,11 @@
-import type { Addr, HostPort } from "../../base/addr.ts";
+import { type Addr, formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import { zoneOf } from "../../base/zone.ts";
-import type {
-  ConnectionStats,
-  Dialer,
-  DialEvents,
-  DialOptions,
-  Listener,
-  MaybePromise,
-  OnReady,
-  SocketOptions,
-  Stream,
-} from "../../contract/stream.ts";
+import type { Connection, ConnectionStats, SocketOptions } from "../../contract/connection.ts";
+import type { Dialer, DialEvents, DialOptions, Listener } from "../../contract/dial.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
 import {
@@ -62,7 +54,7 @@ export class PosixNet implements Dialer {
     this.#o = o;
   }
 
-  dial(to: Addr, o: DialOptions): Promise<Stream> {
+  dial(to: Addr, o: DialOptions): Promise<Connection> {
     return new Promise((resolve, reject) => {
       this.start(to, o, { connected: resolve, failed: reject });
     });
@@ -186,16 +178,16 @@ class PosixListener implements Listener {
     return limitSegments(this.#reactor.libc, this.#descriptor.fd, segmentBytes);
   }
 
-  accept(o: { signal: AbortSignal }): MaybePromise<Stream> {
+  accept(o: { signal: AbortSignal }): MaybePromise<Connection> {
     return this.#try(o.signal) ?? this.#wait(o.signal);
   }
 
   readonly now = {
-    accept: (o: { signal: AbortSignal }): Stream | null => this.#try(o.signal),
+    accept: (o: { signal: AbortSignal }): Connection | null => this.#try(o.signal),
     onReady: (run: OnReady): void => this.#descriptor.onReadable(run),
   };
 
-  async #wait(signal: AbortSignal): Promise<Stream> {
+  async #wait(signal: AbortSignal): Promise<Connection> {
     // The signal may end this wait while the listener stays open.
     using _tie = onAbort(signal, () => this.#descriptor.wakeReader());
     for (;;) {
@@ -206,7 +198,7 @@ class PosixListener implements Listener {
   }
 
   /** Returns null if no connection is waiting. */
-  #try(signal: AbortSignal): Stream | null {
+  #try(signal: AbortSignal): Connection | null {
     const { libc } = this.#reactor;
     for (;;) {
       this.#descriptor.check();
@@ -243,7 +235,7 @@ function passing(errno: number): boolean {
     errno === Errno.ETIMEDOUT || errno === Errno.EPERM;
 }
 
-class PosixStream implements Stream {
+class PosixStream implements Connection {
   readonly remote: Addr;
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
@@ -253,6 +245,10 @@ class PosixStream implements Stream {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
     this.remote = remote;
+  }
+
+  get peer(): string {
+    return formatAddr(this.remote);
   }
 
   /** Queried from the kernel on first use. */
@@ -370,12 +366,12 @@ class PosixStream implements Stream {
     this.#descriptor.close(closedHere);
   }
 
-  info(): ConnectionStats {
+  stats(): ConnectionStats {
     if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
     return socketInfo(this.#reactor.libc, this.#descriptor.fd);
   }
 
-  tune(options: SocketOptions): string[] {
+  setOptions(options: SocketOptions): string[] {
     this.#descriptor.check();
     return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
   }

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
@@ -9,12 +9,12 @@ import { Reactor } from "../reactor/reactor.ts";
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 /** Sends both ways, and the size of full segments that each end has come to. */
-async function sizes(near: Stream, far: Stream): Promise<number[]> {
+async function sizes(near: Connection, far: Connection): Promise<number[]> {
   for (const [from, to] of [[near, far], [far, near]] as const) {
     await from.write(new Uint8Array(20_000));
     await readExactly(to, 20_000);
   }
-  return [near, far].map((end) => end.info().segmentBytes!);
+  return [near, far].map((end) => end.stats().segmentBytes!);
 }
 
 const CASES = [
@@ -78,14 +78,14 @@ test("the kernel tells how sending goes on", async () => {
   await using listener = net.listen(LOOPBACK, { signal });
   await using near = await net.dial(listener.addr, { signal, segmentBytes: 1000 });
   await using far = await listener.accept({ signal });
-  const before = near.info().sending!;
+  const before = near.stats().sending!;
   await near.write(new Uint8Array(10_000));
   await readExactly(far, 10_000);
-  for (let tries = 0; near.info().sending!.inFlightBytes > 0; tries++) {
+  for (let tries = 0; near.stats().sending!.inFlightBytes > 0; tries++) {
     ok(tries < 500, "not acknowledged");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  const after = near.info().sending!;
+  const after = near.stats().sending!;
   deepEqual([after.timeouts, after.sacked], [0, 0]);
   ok(after.delivered - before.delivered >= 10, `${after.delivered} segments of 10 000 bytes`);
   ok(after.segmentsIn > before.segmentsIn);

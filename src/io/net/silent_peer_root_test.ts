@@ -113,7 +113,7 @@ test("posix_net: sent data that nobody acknowledges ends the connection after TC
   ]);
   await using _here = here;
   await using _there = there;
-  here.tune({ userTimeoutMs: 100 });
+  here.setOptions({ userTimeoutMs: 100 });
   const lo = (state: string) =>
     new Deno.Command("ip", { args: ["link", "set", "lo", state] }).output();
   const reading = rejects(

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
-import type { Stream } from "../../contract/stream.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
@@ -32,7 +32,7 @@ const NETS: Record<string, (stack: AsyncDisposableStack) => StreamNet> = {
   "deno_net without FFI": (stack) => stack.use(denoNet(null)),
 };
 
-function hosts(...streams: Stream[]): string[] {
+function hosts(...streams: Connection[]): string[] {
   return streams.flatMap(({ local, remote }) =>
     [local, remote].map((addr) => "host" in addr ? addr.host : "")
   );

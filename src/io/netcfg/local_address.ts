@@ -1,6 +1,6 @@
 import { type Cidr, formatCidr, formatIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { IPV6_MIN_MTU } from "../../base/packets.ts";
+import { IPV6_MIN_MTU } from "../../contract/device.ts";
 
 /** An address of a device. With a peer (--peer-address) it has no network of its own. */
 export interface LocalAddress {

@@ -1,5 +1,5 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
-import { IPV6_MIN_MTU } from "../../base/packets.ts";
+import { IPV6_MIN_MTU } from "../../contract/device.ts";
 import { addressStep } from "./address_steps.ts";
 import { withPeer } from "./local_address.ts";
 import type { Configured, NetworkConfig, RefusedAddress } from "./linux.ts";

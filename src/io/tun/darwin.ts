@@ -1,8 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
-import { LayoutCursor, MAX_PACKET, Offload } from "../../base/packets.ts";
-import { onAbort } from "../../base/scope.ts";
-import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import {
+  LayoutCursor,
+  MAX_PACKET,
+  Offload,
+  type PacketLayout,
+  type Packets,
+} from "../../contract/batch.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
+import { onAbort } from "../../base/scope.ts";
 import { NativeError } from "../../../ffi/linux/errno.ts";
 import { DarwinErrno, DarwinError } from "../../../ffi/darwin/errno.ts";
 import { type LibSystem, openLibSystem } from "../../../ffi/darwin/libsystem.ts";

@@ -1,17 +1,18 @@
 import { TtunError } from "../../base/errors.ts";
+import { type Device, DEVICE_QUEUE } from "../../contract/device.ts";
 import {
   clearIdleHeader,
-  DEVICE_QUEUE,
   isComplete,
   LayoutCursor,
   MAX_PACKET,
   Offload,
+  type PacketLayout,
+  type Packets,
   VIRTIO_NET_HEADER,
-} from "../../base/packets.ts";
+} from "../../contract/batch.ts";
+import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Device, PacketLayout, Packets } from "../../contract/packet.ts";
-import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
 import { WATCH_LEVEL } from "../../../ffi/linux/epoll.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";

@@ -1,7 +1,7 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { createSocket } from "node:dgram";
 import { concat, utf8 } from "../../base/bytes.ts";
-import { Offload } from "../../base/packets.ts";
+import { Offload } from "../../contract/batch.ts";
 import { test } from "../../../tests/check.ts";
 import { judge } from "../../../tests/e2e/checksums.ts";
 import { HAS_UDP_OFFLOAD } from "../../../tests/e2e/gso_socket.ts";

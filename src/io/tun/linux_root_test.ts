@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
-import { DEVICE_QUEUE, makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../../base/packets.ts";
+import { DEVICE_QUEUE } from "../../contract/device.ts";
+import { makePackets, MAX_PACKET, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { TtunError } from "../../base/errors.ts";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";

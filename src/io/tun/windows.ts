@@ -1,8 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
-import { LayoutCursor, MAX_PACKET, Offload } from "../../base/packets.ts";
-import { onAbort } from "../../base/scope.ts";
-import type { PacketLayout, Packets } from "../../contract/packet.ts";
+import {
+  LayoutCursor,
+  MAX_PACKET,
+  Offload,
+  type PacketLayout,
+  type Packets,
+} from "../../contract/batch.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import { onAbort } from "../../base/scope.ts";
 import { INFINITE, WAIT_FAILED, WindowsCode, WindowsError } from "../../../ffi/windows/kernel32.ts";
 import { lastError, startSession, type WintunSession } from "../../../ffi/windows/tun.ts";
 import { openWintun, type Wintun, wintunPaths } from "../../../ffi/windows/wintun.ts";

@@ -1,8 +1,7 @@
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { type ErrorKind, TtunError } from "../../base/errors.ts";
-import { makePackets, MAX_PACKET } from "../../base/packets.ts";
-import type { Packets } from "../../contract/packet.ts";
+import { makePackets, MAX_PACKET, type Packets } from "../../contract/batch.ts";
 import { WindowsCode } from "../../../ffi/windows/kernel32.ts";
 import { FakeWindows } from "../../../tests/fake/wintun.ts";
 import { later } from "../../../tests/suite/stream_net.ts";

@@ -1,7 +1,7 @@
 import { readU16, writeU16 } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { type Cipher, NONCE_SIZE, TAG_SIZE } from "../../../contract/cipher.ts";
-import type { Packets } from "../../../contract/packet.ts";
+import type { Packets } from "../../../contract/batch.ts";
 
 /**
  * Frames of version 1 (docs/wire/ttun-v1.md, "Frame"):

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { twinOpen, twinSeal } from "../../../../tests/fake/v1_twin.ts";
 import { concat, toHex } from "../../../base/bytes.ts";
-import { BATCH_PACKETS, makePackets } from "../../../base/packets.ts";
+import { BATCH_PACKETS, makePackets } from "../../../contract/batch.ts";
 import { CIPHER_NAMES, type CipherName, TAG_SIZE } from "../../../contract/cipher.ts";
 import { makePureCipher } from "../../cipher/pure_cipher.ts";
 import {

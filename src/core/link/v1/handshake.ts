@@ -1,6 +1,6 @@
 import { concat, constantTimeEqual } from "../../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
-import { makePackets } from "../../../base/packets.ts";
+import { makePackets } from "../../../contract/batch.ts";
 import {
   type Cipher,
   type CipherFactory,

@@ -8,7 +8,7 @@ import {
 } from "../../../../tests/fake/v1_twin.ts";
 import vectors from "../../../../tests/vector/ttun-v1.json" with { type: "json" };
 import { fromHex, toHex, utf8 } from "../../../base/bytes.ts";
-import { makePackets } from "../../../base/packets.ts";
+import { makePackets } from "../../../contract/batch.ts";
 import { CIPHER_NAMES } from "../../../contract/cipher.ts";
 import { makePureCipher } from "../../cipher/pure_cipher.ts";
 import { pskKey } from "./kdf.ts";

@@ -1,6 +1,6 @@
 import { concat } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
-import { VIRTIO_NET_HEADER } from "../../../base/packets.ts";
+import { VIRTIO_NET_HEADER } from "../../../contract/batch.ts";
 import { Reader, varint, writeVarint } from "../../../base/varint.ts";
 import { onlyVarint } from "./tlv.ts";
 

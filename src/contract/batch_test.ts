@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BATCH_PACKETS, makePackets } from "./packets.ts";
+import { BATCH_PACKETS, makePackets } from "./batch.ts";
 
 Deno.test("a new batch is empty, with room for a batch of packets in an arena of the size asked", () => {
   const packets = makePackets(77);
