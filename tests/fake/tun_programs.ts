@@ -11,9 +11,9 @@ import type { WireMode, WireSecrets } from "../../src/app/link/config.ts";
 import type { ClientIdentity } from "../../src/core/link/v2/identity.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
-import type { PacketService } from "../../src/app/tun/packet_service.ts";
-import { TunHub } from "../../src/app/tun/tun_hub.ts";
-import { TunPump } from "../../src/app/tun/tun_pump.ts";
+import type { TunRouter } from "../../src/app/tun/tun_router.ts";
+import { PoolRouter } from "../../src/app/tun/pool_router.ts";
+import { PeerRouter } from "../../src/app/tun/peer_router.ts";
 import { runTunClient } from "../../src/app/system/tun_client.ts";
 import { runTunServer, type TunServerOptions } from "../../src/app/system/tun_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
@@ -43,7 +43,7 @@ type KeyOptions = Pick<NonNullable<Parameters<typeof handshakeKeys>[0]>, "psk" |
 /** A program that runs: its device, its log, and how it ended. */
 export interface Running {
   readonly device: FakeDevice;
-  readonly pump: PacketService;
+  readonly router: TunRouter;
   /** At a client: the addresses that it was given, for each session. */
   readonly given: string[][];
   readonly ended: Promise<unknown>;
@@ -122,9 +122,9 @@ export class TunWorld implements AsyncDisposable {
     const device = new FakeDevice();
     const { log, records } = keptLog(this.clock);
     const packets = { mssClamp: false, longest: LONGEST_PACKET };
-    const pump = o.many === undefined
-      ? new TunPump(device, this.clock, packets)
-      : new TunHub(device, this.clock, {
+    const router = o.many === undefined
+      ? new PeerRouter(device, this.clock, packets)
+      : new PoolRouter(device, this.clock, {
         ...packets,
         log,
         ...(o.many.networks && { networks: o.many.networks }),
@@ -132,9 +132,9 @@ export class TunWorld implements AsyncDisposable {
     const given: string[][] = [];
     const running: Running = {
       device,
-      pump,
+      router,
       given,
-      ended: start(this.common(o, pump, log, stop.signal), stop.signal, given).then(
+      ended: start(this.common(o, router, log, stop.signal), stop.signal, given).then(
         () => null,
         (error: unknown) => error === STOP ? null : error,
       ),
@@ -153,7 +153,7 @@ export class TunWorld implements AsyncDisposable {
 
   common(
     o: KeyOptions,
-    pump: PacketService,
+    router: TunRouter,
     log: ReturnType<typeof keptLog>["log"],
     signal: AbortSignal,
   ) {
@@ -167,7 +167,7 @@ export class TunWorld implements AsyncDisposable {
       wallClock: () => EPOCH + this.clock.now() + (o.skewMs ?? 0),
       ...(o.rekey && { rekey: o.rekey }),
     };
-    return { pump, secrets, clock: this.clock, log, signal };
+    return { router, secrets, clock: this.clock, log, signal };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

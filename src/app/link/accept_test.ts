@@ -15,9 +15,9 @@ for (const wire of ["v1", "v2"] as const) {
   Deno.test(`keys of a ${wire} client that is gone before it is let in are given back`, async () => {
     await using world = new TunWorld();
     const { log } = keptLog(world.clock);
-    const { pump } = world.server();
+    const { router } = world.server();
     const party = () => {
-      const { secrets, clock } = world.common({ wire }, pump, log, new AbortController().signal);
+      const { secrets, clock } = world.common({ wire }, router, log, new AbortController().signal);
       return { secrets, clock, device: UNABLE };
     };
     const [near, far] = memoryPair();
@@ -45,8 +45,13 @@ for (const wire of ["v1", "v2"] as const) {
 Deno.test("a client gets in though the memory of hellos is full, and its own stays used", async () => {
   await using world = new TunWorld();
   const { log } = keptLog(world.clock);
-  const { pump } = world.server();
-  const { secrets, clock } = world.common({ wire: "v2" }, pump, log, new AbortController().signal);
+  const { router } = world.server();
+  const { secrets, clock } = world.common(
+    { wire: "v2" },
+    router,
+    log,
+    new AbortController().signal,
+  );
   const party = { secrets, clock, device: UNABLE };
   const replay = new ReplayMemory(8);
   const flood = (first: number) => {

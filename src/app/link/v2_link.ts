@@ -305,7 +305,7 @@ export class V2Link implements Link {
   #sendInPieces({ bytes, offset, length, header }: Packets, i: number): MaybePromise<void> {
     const { sealer } = this.#session;
     const at = offset[i]!;
-    if (this.offload === Offload.none) return; // the pump lets none through
+    if (this.offload === Offload.none) return; // the router lets none through
     clearIdleHeader(bytes, at, header[i]!);
     const first = MAX_RECORD_TEXT - SUPER_HEADER;
     const last = length[i]! - first;

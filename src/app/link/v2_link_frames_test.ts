@@ -123,7 +123,7 @@ Deno.test("a packet that is longer than the device's MTU was does not break the 
   assert.deepEqual(found.filter(({ packet }) => packet.length !== 17_000), [usual]);
 });
 
-Deno.test("every link carries the longest packet that a pump lets through", async () => {
+Deno.test("every link carries the longest packet that a router lets through", async () => {
   const longest = { packet: RANDOM.subarray(0, LONGEST_PACKET), header: null };
   for (const near of [ABLE, UNABLE, { ...BARE, mtu: LONGEST_PACKET }]) {
     for (const far of [ABLE, UNABLE]) {

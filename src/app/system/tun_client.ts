@@ -16,7 +16,8 @@ import { DEAD_TIME } from "../link/keepalive.ts";
 import { fallSilent } from "../net/fall_silent.ts";
 import { SizedDialer } from "../net/sized_dialer.ts";
 import { untilAborted, watchHandshake, watchSegments } from "../net/watch_segments.ts";
-import { droppedSince, type PacketService } from "../tun/packet_service.ts";
+import { droppedSince } from "../tun/counters.ts";
+import type { TunRouter } from "../tun/tun_router.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
 import { Tuner } from "../net/socket_options.ts";
 import { connectLink, type ServerMemory } from "../link/connect.ts";
@@ -59,7 +60,7 @@ export interface TunClientOptions {
   paths: Paths;
   /** Addresses of the server's name from a lookup just before; the first attempt uses them. */
   addresses?: readonly string[];
-  pump: PacketService;
+  router: TunRouter;
   secrets: WireSecrets;
   memory: ServerMemory;
   /**
@@ -86,7 +87,7 @@ export interface TunClientOptions {
  */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
-    tasks.spawn((signal) => o.pump.run(signal));
+    tasks.spawn((signal) => o.router.run(signal));
     tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
   });
 }
@@ -149,9 +150,9 @@ class TunClient {
 
   /** One connection from dial to its end; what ended it, and when the next one is to come. */
   async #attempt(): Promise<{ error: TtunError; wasUp: boolean; next: Next }> {
-    const { clock, log, pump, server } = this.#o;
+    const { clock, log, router, server } = this.#o;
     let since = null as number | null;
-    const before = { ...pump.counters };
+    const before = { ...router.counters };
     let rttMs = () => NaN;
     const traffic = { sentBytes: 0, receivedBytes: 0 };
     let next = "after a pause" as Next;
@@ -212,9 +213,9 @@ class TunClient {
           if (smaller === undefined) return;
           throw this.#limitSegments(stream, smaller);
         };
-        const member = { peer: at, addresses: [], traffic, onUp };
+        const port = { peer: at, addresses: [], traffic, onUp };
         try {
-          await runSession({ ...peer, watch: watchBoth }, link, pump, member, signal);
+          await runSession({ ...peer, watch: watchBoth }, link, router, port, signal);
         } catch (error) {
           if (peer.wire === "v2" && error instanceof ProtocolError) {
             owned.move();
@@ -234,7 +235,7 @@ class TunClient {
         this.#backoff.sessionEnded(clock.now() - since);
         log.info("disconnected", {
           ...sessionFacts(clock, since, traffic, rttMs()),
-          ...droppedSince(before, pump.counters),
+          ...droppedSince(before, router.counters),
         });
       }
     }
@@ -286,7 +287,7 @@ class TunClient {
     onSegmentSize: (bytes: number) => void,
     signal: AbortSignal,
   ): Promise<PeerLink> {
-    const { clock, pump } = this.#o;
+    const { clock, router } = this.#o;
     const { local, remote } = stream;
     const meeting = new AbortController();
     using _tie = onAbort(signal, (reason) => meeting.abort(reason));
@@ -297,7 +298,7 @@ class TunClient {
     };
     try {
       return await Promise.race([
-        connectLink(stream, { ...this.#o, device: pump.device, onSegmentSize }),
+        connectLink(stream, { ...this.#o, device: router.device, onSegmentSize }),
         isStuck(),
       ]);
     } catch (error) {

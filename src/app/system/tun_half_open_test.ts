@@ -25,7 +25,7 @@ async function flood(world: TunWorld): Promise<void> {
 /** A client that has sent its hello, and reads the answer to it only when `goOn` is called. */
 async function slowClient(world: TunWorld, o: { wire: "v1" | "v2"; cut?: boolean }) {
   const { log } = keptLog(world.clock);
-  const { pump } = world.server(o);
+  const { router } = world.server(o);
   await world.clock.settle();
   const stream = await connect(world, "192.0.2.2");
   const gate = Promise.withResolvers<void>();
@@ -41,7 +41,7 @@ async function slowClient(world: TunWorld, o: { wire: "v1" | "v2"; cut?: boolean
     stream.read = () => Promise.reject(new TtunError("lost", "Connection reset by peer"));
     return Promise.resolve();
   };
-  const { secrets, clock } = world.common(o, pump, log, new AbortController().signal);
+  const { secrets, clock } = world.common(o, router, log, new AbortController().signal);
   const meeting = connectLink(stream, {
     ...{ secrets, clock, device: UNABLE, memory: forgetful(), instance: seededRng(1)(16) },
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { between, marksAtEnd } from "../../../tests/fake/hub.ts";
+import { between, marksAtEnd } from "../../../tests/fake/pool_router.ts";
 import { errorOf, type Running, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { parseCidr } from "../../base/addr.ts";
@@ -176,14 +176,14 @@ Deno.test("a network behind a client is reached through it, by its name and from
   other.device.inject(between("192.168.7.9", SERVER4, 31), between("10.8.0.4", SERVER4, 32));
   await world.clock.settle();
   assert.deepEqual(marksAtEnd(server.device.written).toSorted((a, b) => a - b), [11, 21, 32]);
-  assert.equal(server.pump.counters.droppedForeign, 3);
+  assert.equal(server.router.counters.droppedForeign, 3);
   assert.deepEqual(server.fields("authenticated")[0]!["networks"], "192.168.7.0/24,fd07::/48");
   // When it has left, nobody else gets what is for there, not even by the wider network.
   await laptop.stop();
   server.device.inject(between(SERVER4, "192.168.7.9", 5));
   await world.clock.settle();
   assert.deepEqual(marksAtEnd(office.device.written), [2]);
-  assert.equal(server.pump.counters.droppedWithoutPeer, 2);
+  assert.equal(server.router.counters.droppedWithoutPeer, 2);
 });
 
 Deno.test("of two clients with one name the first has the networks, then the second, and the log says so", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { between, marksAtEnd } from "../../../tests/fake/hub.ts";
+import { between, marksAtEnd } from "../../../tests/fake/pool_router.ts";
 import { errorOf, type Running, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
@@ -57,7 +57,7 @@ Deno.test("two clients get addresses of the pool, each its own, and both carry p
     "10.8.0.2/24,fd00:8::2/64",
     "10.8.0.3/24,fd00:8::3/64",
   ]);
-  assert.equal(server.pump.counters.droppedWithoutPeer, 0);
+  assert.equal(server.router.counters.droppedWithoutPeer, 0);
 });
 
 Deno.test("what a client sends from another's address, or from its own network's, goes nowhere", async () => {
@@ -69,7 +69,7 @@ Deno.test("what a client sends from another's address, or from its own network's
   const [other] = addressesOf(second);
   first.device.inject(between(other, SERVER4, 1), between("192.168.1.2", SERVER4, 2));
   await world.clock.settle();
-  assert.deepEqual([server.device.written.length, server.pump.counters.droppedForeign], [0, 2]);
+  assert.deepEqual([server.device.written.length, server.router.counters.droppedForeign], [0, 2]);
   await exchange(world, server, first, 10);
 });
 

@@ -19,7 +19,8 @@ import { addressGroup, HalfOpen, type PendingLimits } from "../net/half_open.ts"
 import { ExclusiveSlot, type SlotHolder } from "../link/exclusive_slot.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
-import { droppedSince, type Member, type PacketService } from "../tun/packet_service.ts";
+import { droppedSince } from "../tun/counters.ts";
+import type { PortOptions, TunRouter } from "../tun/tun_router.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { HANDSHAKE_DEADLINE, Stranger, strangerDeadline } from "../net/stranger.ts";
 import { discard } from "../net/discard.ts";
@@ -32,7 +33,7 @@ const ACCEPTED_A_TURN = 2;
 
 export interface TunServerOptions {
   listener: Listener;
-  pump: PacketService;
+  router: TunRouter;
   /** Many clients instead of one. */
   many?: ManyClients;
   /** Called for each session before its packets, with the IP address that it comes from. */
@@ -65,7 +66,7 @@ export interface ManyClients {
 export async function runTunServer(o: TunServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new TunServer({ ...o, signal: tasks.signal });
-    tasks.spawn((signal) => o.pump.run(signal));
+    tasks.spawn((signal) => o.router.run(signal));
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -145,7 +146,7 @@ class TunServer {
       dropped ??= why;
       stream.reset(); // frees everything at once, here and in the kernel
     };
-    const { clock, secrets, pump } = this.#o;
+    const { clock, secrets, router } = this.#o;
     // Where version 2 is spoken a stranger shall learn nothing.
     const deadline = secrets.mode === "v1" ? HANDSHAKE_DEADLINE : strangerDeadline(secrets.rng);
     const makeWay = () => drop(pushedOut());
@@ -157,7 +158,7 @@ class TunServer {
       if (secrets.mode !== "v1") startClose(stream);
       else stream.reset();
     });
-    const { device } = pump;
+    const { device } = router;
     try {
       return await acceptLink(stream, {
         secrets,
@@ -185,7 +186,7 @@ class TunServer {
     let link: AdmittedLink | null = null;
     const facts = () => ({
       ...sessionFacts(clock, since, traffic, link?.rttMs?.()),
-      ...droppedSince(before, this.#o.pump.counters),
+      ...droppedSince(before, this.#o.router.counters),
     });
     let evicted = false;
     let isDamaged = false;
@@ -212,14 +213,14 @@ class TunServer {
       return await this.#turnAway(candidate, peer, by);
     }
     const since = clock.now();
-    const before = { ...this.#o.pump.counters };
+    const before = { ...this.#o.router.counters };
     const traffic = { sentBytes: 0, receivedBytes: 0 };
     const addresses = lease?.addresses ?? [];
     try {
       const networks = this.#networksFor(candidate, tenant, peer);
-      const member = { peer, addresses, networks, traffic };
+      const port = { peer, addresses, networks, traffic };
       this.#occupants.enter(tenant, tenant.identity);
-      await this.#carry(stream, candidate, member, tenant, (admitted) => link = admitted);
+      await this.#carry(stream, candidate, port, tenant, (admitted) => link = admitted);
       this.#said.info("disconnected", { peer, why: "closed by the client", ...facts() }, by);
     } catch (thrown) {
       if (signal.aborted) return;
@@ -306,12 +307,12 @@ class TunServer {
   async #carry(
     stream: Connection,
     candidate: Candidate,
-    member: Member,
+    port: PortOptions,
     tenant: SlotHolder,
     onLink: (admitted: AdmittedLink) => void,
   ): Promise<void> {
-    const { pump, secrets, signal, many } = this.#o;
-    const { peer, addresses, networks = [] } = member;
+    const { router, secrets, signal, many } = this.#o;
+    const { peer, addresses, networks = [] } = port;
     const name = candidate.identity?.name ?? "";
     const [gateway] = this.#gateways.get(name) ?? [];
     const hasNetworks = networks.length > 0 && gateway === tenant;
@@ -338,7 +339,7 @@ class TunServer {
     };
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const watch = this.#paths.watch(stream, candidate, admitted);
-    await runSession({ ...admitted, watch }, link, pump, { ...member, onUp }, signal);
+    await runSession({ ...admitted, watch }, link, router, { ...port, onUp }, signal);
   }
 }
 

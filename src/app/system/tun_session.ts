@@ -3,7 +3,8 @@ import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Link } from "../../contract/link.ts";
-import type { Member, PacketService, Traffic } from "../tun/packet_service.ts";
+import type { Traffic } from "../tun/counters.ts";
+import type { PortOptions, TunRouter } from "../tun/tun_router.ts";
 import type { PeerLink } from "../link/config.ts";
 
 /**
@@ -13,14 +14,14 @@ import type { PeerLink } from "../link/config.ts";
 export async function runSession(
   { watch }: PeerLink,
   link: Link,
-  pump: PacketService,
-  member: Member,
+  router: TunRouter,
+  port: PortOptions,
   signal: AbortSignal,
 ): Promise<void> {
   await scope(signal, async (tasks) => {
     using _end = onAbort(tasks.signal, () => startClose(link));
     if (watch !== undefined) tasks.spawn((s) => watch(s));
-    await pump.session(link, member);
+    await router.session(link, port);
     tasks.cancel();
   });
 }

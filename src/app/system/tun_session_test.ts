@@ -16,8 +16,8 @@ for (const cipher of CIPHER_NAMES) {
     await world.clock.settle();
     assert.deepEqual(server.device.written, up);
     assert.deepEqual(client.device.written, down);
-    assert.equal(client.pump.counters.sentPackets, 300);
-    assert.equal(client.pump.counters.receivedPackets, 300);
+    assert.equal(client.router.counters.sentPackets, 300);
+    assert.equal(client.router.counters.receivedPackets, 300);
   });
 }
 
@@ -71,7 +71,7 @@ Deno.test("packets that wait for a peer are dropped when it comes, not sent late
   server.device.inject(ipPacket(2));
   await world.clock.settle();
   assert.deepEqual([server.device.written, client.device.written], [[], []]);
-  assert.equal(client.pump.counters.droppedWithoutPeer, 1);
+  assert.equal(client.router.counters.droppedWithoutPeer, 1);
 });
 
 for (

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
-import { between, markAtEnd } from "../../../tests/fake/hub.ts";
+import { between, markAtEnd } from "../../../tests/fake/pool_router.ts";
 import { TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
@@ -34,7 +34,7 @@ for (const wire of ["v1", "v2"] as const) {
     await world.clock.settle();
     const { written } = server.device;
     await client.stop();
-    assert.equal(written.length + client.pump.counters.droppedLate, packets.length + 1);
+    assert.equal(written.length + client.router.counters.droppedLate, packets.length + 1);
     assert(written.length > 5_000, `${written.length} arrived`);
     for (const packet of written.slice(0, -1)) assert.deepEqual(packet, packets[markOf(packet)]);
     assert.equal(markOf(written.at(-1)!), 6_000);
@@ -72,6 +72,6 @@ Deno.test("of many clients one with an outage gets its packets late, and the oth
   const marks = slow.device.written.map(markAtEnd);
   assert.deepEqual(marks, marks.toSorted((a, b) => a - b));
   await slow.stop();
-  assert.equal(marks.length + server.pump.counters.droppedLate, 600);
+  assert.equal(marks.length + server.router.counters.droppedLate, 600);
   assert(marks.length > 500, `${marks.length} arrived`);
 });

@@ -27,21 +27,21 @@ function costOf({ count, offset, length }: Packets): number {
 }
 
 /**
- * Reads batches from the device for ever. `take` returns the batch to read into next. A `weight`
- * above 1 multiplies the cost and shortens the turns.
+ * Reads batches from the device for ever, each in the layout of that moment. `take` returns the
+ * batch to read into next. A `weight` above 1 multiplies the cost and shortens the turns.
  * @throws the error of the device or of `take`
  */
 export function carryFromDevice(
   device: Device,
   clock: Clock,
-  layout: PacketLayout,
+  layout: () => PacketLayout,
   first: Packets,
   take: (packets: Packets) => MaybePromise<Packets>,
   weight = 1,
 ): Promise<never> {
   let packets = first;
   return runLoop<never>({ clock, budget: BUDGET, onReady: (run) => device.onReadable(run) }, () => {
-    const count = device.readNow(packets, layout);
+    const count = device.readNow(packets, layout());
     if (count === 0) return WOULD_BLOCK;
     const cost = costOf(packets) * weight;
     const next = take(packets);

@@ -16,7 +16,7 @@ Deno.test("half a megabyte from the device, in few packets, is followed by a tur
   await using device = new FakeDevice();
   const packets = makePackets(LARGE + 1_000); // one at a time: what counts is bytes, not batches
   let taken = 0;
-  const running = carryFromDevice(device, clock, LAYOUTS["version 2"]!, packets, (batch) => {
+  const running = carryFromDevice(device, clock, () => LAYOUTS["version 2"]!, packets, (batch) => {
     taken += batch.count;
     return batch;
   });

@@ -11,7 +11,7 @@ const BULK_PACKETS = 2048;
 
 /** The packets of one source, and its share of the link so far. */
 interface Queue {
-  readonly backlog: PacketQueue;
+  readonly packets: PacketQueue;
   /** Bytes sent, on a scale that all queues share (start-time fair queueing). */
   served: number;
 }
@@ -33,26 +33,26 @@ export class FairQueue implements QueueDiscipline {
   }
 
   get dropped(): number {
-    return this.#queues.reduce((sum, queue) => sum + (queue?.backlog.dropped ?? 0), 0);
+    return this.#queues.reduce((sum, queue) => sum + (queue?.packets.dropped ?? 0), 0);
   }
 
   get isEmpty(): boolean {
-    return this.#queues.every((queue) => queue === null || queue.backlog.isEmpty);
+    return this.#queues.every((queue) => queue === null || queue.packets.isEmpty);
   }
 
   put(from: Packets, first: number, now: number): number {
     for (let i = first; i < from.count; i++) {
       const queue = this.#queue(this.#sourceOf(from, i));
       // An idle queue does not accumulate credit.
-      if (queue.backlog.isEmpty) queue.served = Math.max(queue.served, this.#virtual);
-      if (!queue.backlog.add(from, i, now)) return i;
+      if (queue.packets.isEmpty) queue.served = Math.max(queue.served, this.#virtual);
+      if (!queue.packets.add(from, i, now)) return i;
     }
     return from.count;
   }
 
   #queue(source: number): Queue {
     return this.#queues[source] ??= {
-      backlog: new PacketQueue(source === 0 ? FIRST_BYTES : OTHER_BYTES, BULK_PACKETS),
+      packets: new PacketQueue(source === 0 ? FIRST_BYTES : OTHER_BYTES, BULK_PACKETS),
       served: 0,
     };
   }
@@ -62,20 +62,20 @@ export class FairQueue implements QueueDiscipline {
     const next = this.#leastServed();
     if (next === null) return;
     this.#virtual = next.served;
-    next.backlog.take(into, layout, now);
+    next.packets.take(into, layout, now);
     for (let i = 0; i < into.count; i++) next.served += into.length[i]!;
   }
 
   #leastServed(): Queue | null {
     let least: Queue | null = null;
     for (const queue of this.#queues) {
-      if (queue === null || queue.backlog.isEmpty) continue;
+      if (queue === null || queue.packets.isEmpty) continue;
       if (least === null || queue.served < least.served) least = queue;
     }
     return least;
   }
 
   clear(): void {
-    for (const queue of this.#queues) queue?.backlog.clear();
+    for (const queue of this.#queues) queue?.packets.clear();
   }
 }

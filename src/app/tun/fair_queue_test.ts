@@ -11,12 +11,12 @@ fc.configureGlobal({ seed: 15 });
 
 const LAYOUT = LAYOUTS["version 2"]!;
 
-/** A backlog that tells sources apart by the flow, which is all that differs between test packets. */
-function backlog(): FairQueue {
+/** A queue that tells sources apart by the flow, which is all that differs between test packets. */
+function fairQueue(): FairQueue {
   return new FairQueue(({ bytes, offset }, i) => readU16(bytes, offset[i]! + 20) % QUEUES);
 }
 
-/** Offers packets as an outbox does; returns how many found no room. */
+/** Offers packets as a send queue does; returns how many found no room. */
 function offer(to: FairQueue, packets: Uint8Array[], now = 0): number {
   let lost = 0;
   for (let at = 0; at < packets.length; at += 128) {
@@ -46,7 +46,7 @@ function bytesOf(packets: Uint8Array[]): Map<number, number> {
 }
 
 Deno.test("a source that floods takes half of the link from one that sends as well, not more", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   const out: Uint8Array[] = [];
   for (let round = 0; round < 100; round++) {
     offer(queue, many(1, 500)); // ten times as much as the link takes
@@ -59,7 +59,7 @@ Deno.test("a source that floods takes half of the link from one that sends as we
 });
 
 Deno.test("what a source sends that asks for less than its share gets through whole, and soon", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   let mark = 0;
   for (let round = 0; round < 200; round++) {
     offer(queue, many(1, 300));
@@ -71,7 +71,7 @@ Deno.test("what a source sends that asks for less than its share gets through wh
 });
 
 Deno.test("a flood of small packets does not go before the packets of another source either", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   offer(queue, many(1, 3_000, 64));
   offer(queue, many(2, 20));
   const out = [...take(queue), ...take(queue), ...take(queue)];
@@ -79,7 +79,7 @@ Deno.test("a flood of small packets does not go before the packets of another so
 });
 
 Deno.test("a source that was silent has saved nothing up", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   for (let round = 0; round < 50; round++) {
     offer(queue, many(1, 40));
     take(queue);
@@ -94,14 +94,14 @@ Deno.test("a source that was silent has saved nothing up", () => {
 });
 
 Deno.test("one queue being full takes no room from the others", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   assert(offer(queue, many(1, 2_000)) > 1_500);
   assert.equal(offer(queue, many(0, 300)), 0);
   assert.equal(offer(queue, [flowPacket(3, 1, MAX_SUPER_PACKET)]), 0);
 });
 
 Deno.test("a packet that waits too long in its queue is dropped and counted; others' are not", () => {
-  const queue = backlog();
+  const queue = fairQueue();
   offer(queue, many(1, 150));
   for (let now = 1_000; queue.dropped === 0; now += 20) {
     assert(now < 3_000);
@@ -119,7 +119,7 @@ Deno.test("any packets of any sources: each comes out once or found no room, in 
   const steps = fc.array(fc.array(packet, { maxLength: 60 }), { maxLength: 30, size: "max" });
   fc.assert(
     fc.property(steps, (batches) => {
-      const queue = backlog();
+      const queue = fairQueue();
       let [offered, lost] = [0, 0];
       const out: Uint8Array[] = [];
       for (const batch of batches) {

@@ -1,13 +1,6 @@
-import {
-  makePackets,
-  MAX_PACKET,
-  MAX_SUPER_PACKET,
-  type Packets,
-  VIRTIO_NET_HEADER,
-} from "../../contract/batch.ts";
+import { MAX_PACKET, MAX_SUPER_PACKET, type Packets } from "../../contract/batch.ts";
 import type { Device } from "../../contract/device.ts";
 import type { Clock } from "../../contract/host.ts";
-import { packetTooBig } from "../../core/ip/icmp.ts";
 import { clampMss, isIpPacket } from "../../core/ip/header.ts";
 import {
   acceptHeader,
@@ -15,10 +8,8 @@ import {
   gsoNeeds,
   needsChecksum,
 } from "../../core/ip/virtio_net.ts";
-import type { PacketCounters, Traffic } from "./packet_service.ts";
-
-/** Shortest interval between two ICMP errors, in milliseconds (RFC 4443, 2.4 f). */
-const ANSWER_PAUSE = 10;
+import type { PacketCounters, Traffic } from "./counters.ts";
+import { TooBig } from "./too_big.ts";
 
 export interface FilterOptions {
   readonly device: Device;
@@ -35,10 +26,11 @@ export interface FilterOptions {
  */
 export class PacketFilter {
   readonly #o: FilterOptions;
-  #answeredAt = -Infinity;
+  readonly #tooBig: TooBig;
 
   constructor(o: FilterOptions) {
     this.#o = o;
+    this.#tooBig = new TooBig(o.device, o.clock, o.longest);
   }
 
   /**
@@ -81,7 +73,7 @@ export class PacketFilter {
       const fits = size <= (mayBeSuper ? MAX_SUPER_PACKET : longest);
       if (!fits || !isIpPacket(bytes, at, size)) {
         counters.droppedUnfit++;
-        if (!fits && toPeer) this.#answerTooBig(bytes, at, size);
+        if (!fits && toPeer) this.#tooBig.answer(bytes, at, size);
         continue;
       }
       if (
@@ -121,24 +113,6 @@ export class PacketFilter {
     if (acceptHeader(bytes, offset[i]!, length[i]!, device.takes)) return true;
     counters.droppedUnfit++;
     return false;
-  }
-
-  /** Sends ICMP Packet Too Big, rate-limited. */
-  #answerTooBig(bytes: Uint8Array, at: number, length: number): void {
-    const { clock, device, longest } = this.#o;
-    const now = clock.now();
-    if (now - this.#answeredAt < ANSWER_PAUSE || !isIpPacket(bytes, at, length)) return;
-    const answer = packetTooBig(bytes, at, length, longest);
-    if (answer === null) return;
-    this.#answeredAt = now;
-    const batch = makePackets(VIRTIO_NET_HEADER + answer.length);
-    batch.bytes.set(answer, VIRTIO_NET_HEADER);
-    batch.offset[0] = VIRTIO_NET_HEADER;
-    batch.length[0] = answer.length;
-    batch.count = 1;
-    const writing = device.writeBatch(batch);
-    // a lost device is reported by its reader
-    if (writing instanceof Promise) writing.catch(() => {});
   }
 }
 

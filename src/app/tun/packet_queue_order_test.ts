@@ -48,9 +48,9 @@ class Sender {
   }
 }
 
-function take(backlog: PacketQueue, now: number): Uint8Array[] {
+function take(queue: PacketQueue, now: number): Uint8Array[] {
   const into = makePackets(4 * MAX_PACKET);
-  backlog.take(into, LAYOUTS["odd"]!, now);
+  queue.take(into, LAYOUTS["odd"]!, now);
   return copiesOf(into);
 }
 
@@ -64,18 +64,18 @@ Deno.test("each flow's packets keep their order, whatever comes, waits and is dr
   let overtaken = 0;
   fc.assert(
     fc.property(steps, (list) => {
-      const backlog = new PacketQueue(8 * 1024 * 1024);
+      const queue = new PacketQueue(8 * 1024 * 1024);
       const sender = new Sender();
       const out: Uint8Array[] = [];
       let now = 1;
       for (const step of list) {
-        if (typeof step === "number") out.push(...take(backlog, now += step));
+        if (typeof step === "number") out.push(...take(queue, now += step));
         else {
           const packets = sender.packets(step).map(({ bytes }) => bytes);
-          assert.equal(backlog.put(batchOf(packets, 10), 0, now), packets.length);
+          assert.equal(queue.put(batchOf(packets, 10), 0, now), packets.length);
         }
       }
-      while (!backlog.isEmpty) out.push(...take(backlog, now += 7));
+      while (!queue.isEmpty) out.push(...take(queue, now += 7));
       for (const marks of marksByFlow(out).values()) {
         assert.deepEqual(marks, marks.toSorted((a, b) => a - b));
         assert.equal(new Set(marks).size, marks.length);
@@ -84,8 +84,8 @@ Deno.test("each flow's packets keep their order, whatever comes, waits and is dr
         assert.deepEqual(bytes, flowPacket(flowOfPacket(bytes), markOf(bytes), bytes.length));
         assert.equal(bytes.length, sender.put[markOf(bytes)]!.bytes.length);
       }
-      assert.equal(out.length + backlog.dropped, sender.put.length);
-      dropped += backlog.dropped;
+      assert.equal(out.length + queue.dropped, sender.put.length);
+      dropped += queue.dropped;
       overtaken += out.filter((bytes, i) => i > 0 && markOf(bytes) < markOf(out[i - 1]!)).length;
     }),
     { numRuns: 250 },
@@ -113,12 +113,12 @@ Deno.test("small packets go first, then bulk, each in their order: as long as no
   let behind = 0;
   fc.assert(
     fc.property(steps, (list) => {
-      const backlog = new PacketQueue(8 * 1024 * 1024);
+      const queue = new PacketQueue(8 * 1024 * 1024);
       const model = new Model();
       const sender = new Sender();
       const expectPortion = () => {
-        const portion = take(backlog, 0);
-        assert(portion.length > 0 || backlog.isEmpty);
+        const portion = take(queue, 0);
+        assert(portion.length > 0 || queue.isEmpty);
         for (const bytes of portion) assert.equal(markOf(bytes), model.take()?.mark);
       };
       for (const step of list) {
@@ -129,21 +129,21 @@ Deno.test("small packets go first, then bulk, each in their order: as long as no
             model.put(packet);
             if (packet.bytes.length <= SMALL && model.bulk.at(-1) === packet) behind++;
           }
-          backlog.put(batchOf(packets.map(({ bytes }) => bytes), 10), 0, 0);
+          queue.put(batchOf(packets.map(({ bytes }) => bytes), 10), 0, 0);
         }
       }
-      while (!backlog.isEmpty) expectPortion();
-      assert.deepEqual([model.first, model.bulk, backlog.dropped], [[], [], 0]);
+      while (!queue.isEmpty) expectPortion();
+      assert.deepEqual([model.first, model.bulk, queue.dropped], [[], [], 0]);
     }),
     { numRuns: 150 },
   );
   assert(behind > 1_000, `${behind} small packets behind bulk of their own flow`);
 });
 
-Deno.test("in a backlog that is full again and again no packet is lost, doubled or out of order", () => {
+Deno.test("in a packet queue that is full again and again no packet is lost, doubled or out of order", () => {
   fc.assert(
     fc.property(putting, putting, fc.integer({ min: 50_020, max: 90_000 }), (one, other, bytes) => {
-      const backlog = new PacketQueue(bytes);
+      const queue = new PacketQueue(bytes);
       const sender = new Sender();
       const out: Uint8Array[] = [];
       for (const wanted of [one, other, one, other]) {
@@ -151,12 +151,12 @@ Deno.test("in a backlog that is full again and again no packet is lost, doubled 
         const batch = batchOf(packets, 10);
         for (let next = 0; next < packets.length;) {
           const before = next;
-          next = backlog.put(batch, next, 0);
+          next = queue.put(batch, next, 0);
           assert(next >= before);
-          if (next < packets.length) out.push(...take(backlog, 0));
+          if (next < packets.length) out.push(...take(queue, 0));
         }
       }
-      while (!backlog.isEmpty) out.push(...take(backlog, 0));
+      while (!queue.isEmpty) out.push(...take(queue, 0));
       assert.deepEqual(
         out.map(markOf).toSorted((a, b) => a - b),
         sender.put.map(({ mark }) => mark),

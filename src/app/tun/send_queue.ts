@@ -14,7 +14,7 @@ const RELAX_AFTER = 1_000;
  * Queue size in bytes: a burst of this size is not a standing queue on a link slow enough to need
  * one.
  */
-const BACKLOG_BYTES = 4 * 1024 * 1024;
+const QUEUE_BYTES = 4 * 1024 * 1024;
 
 /**
  * Passes packets to a link: directly while the link accepts them, through a queue if it does not.
@@ -26,22 +26,22 @@ export class SendQueue {
   readonly #clock: Clock;
   /** The second of two alternating batches: one may be in flight while the other is filled. */
   #spare: Packets;
-  readonly #makeBacklog: () => QueueDiscipline;
-  #backlog: QueueDiscipline | null = null;
+  readonly #makeQueue: () => QueueDiscipline;
+  #packetQueue: QueueDiscipline | null = null;
   /** Packets dropped because the queue was full. */
   #droppedFull = 0;
-  #draining = false;
+  #isDraining = false;
   #isTight = false;
   #drainedAt = 0;
   #failure: { error: unknown } | null = null;
   #onRoom: (() => void) | null = null;
 
   /**
-   * `spare` is borrowed. `backlog` creates the queue when the link is slow for the first time. An
+   * `spare` is borrowed. `makeQueue` creates the queue when the link is slow for the first time. An
    * error of the link closes it, so that its receiver is told.
    */
-  constructor(link: Link, o: { clock: Clock; spare: Packets; backlog?: () => QueueDiscipline }) {
-    this.#makeBacklog = o.backlog ?? (() => new PacketQueue(BACKLOG_BYTES));
+  constructor(link: Link, o: { clock: Clock; spare: Packets; makeQueue?: () => QueueDiscipline }) {
+    this.#makeQueue = o.makeQueue ?? (() => new PacketQueue(QUEUE_BYTES));
     this.#link = link;
     this.#clock = o.clock;
     this.#spare = o.spare;
@@ -54,7 +54,7 @@ export class SendQueue {
 
   /** Number of packets dropped because they, or those before them, had waited too long. */
   get droppedLate(): number {
-    return this.#droppedFull + (this.#backlog?.dropped ?? 0);
+    return this.#droppedFull + (this.#packetQueue?.dropped ?? 0);
   }
 
   /**
@@ -62,16 +62,9 @@ export class SendQueue {
    * throws.
    */
   offer(packets: Packets): Packets | Promise<Packets> {
-    if (this.#draining) return this.#queue(packets);
-    if (this.#failure !== null) return packets;
-    try {
-      this.#relax();
-      const sending = this.#link.send(packets);
-      return sending instanceof Promise ? this.#wait(sending, packets) : packets;
-    } catch (error) {
-      this.#fail(error);
-      return packets;
-    }
+    if (this.#isDraining) return this.#enqueue(packets);
+    const sending = this.#send(packets);
+    return sending === null ? packets : this.#wait(sending, packets);
   }
 
   /**
@@ -79,63 +72,65 @@ export class SendQueue {
    * do not fit are dropped.
    */
   offerNow(packets: Packets): Packets {
-    if (this.#draining) {
+    if (this.#isDraining) {
       const now = this.#clock.now();
-      for (let i = 0; (i = this.#queued.put(packets, i, now)) < packets.count; i++) {
+      for (let i = 0; (i = this.#packets.put(packets, i, now)) < packets.count; i++) {
         this.#droppedFull++;
       }
       return packets;
     }
-    if (this.#failure !== null) return packets;
+    const sending = this.#send(packets);
+    return sending === null ? packets : this.#beginDrain(sending, packets);
+  }
+
+  /**
+   * Gives the link a batch; returns null if it has accepted or failed already, otherwise a promise
+   * that never rejects. A failure is recorded.
+   */
+  #send(packets: Packets): Promise<true> | null {
+    if (this.#failure !== null) return null;
     try {
       this.#relax();
       const sending = this.#link.send(packets);
-      return sending instanceof Promise
-        ? this.#beginDrain(this.#settled(sending), packets)
-        : packets;
+      if (!(sending instanceof Promise)) return null;
+      return sending.then(() => true, (error) => {
+        this.#fail(error);
+        return true;
+      });
     } catch (error) {
       this.#fail(error);
-      return packets;
+      return null;
     }
   }
 
-  /** Returns a promise that never rejects; a failure is recorded. */
-  #settled(sending: Promise<void>): Promise<true> {
-    return sending.then(() => true, (error) => {
-      this.#fail(error);
-      return true;
-    });
-  }
-
-  async #wait(sending: Promise<void>, packets: Packets): Promise<Packets> {
-    const settled = this.#settled(sending);
+  async #wait(sending: Promise<true>, packets: Packets): Promise<Packets> {
     const { promise: late, resolve } = Promise.withResolvers<boolean>();
     using _timer = this.#clock.after(PATIENCE, () => resolve(false));
-    if (await Promise.race([settled, late])) return packets;
-    return this.#beginDrain(settled, packets);
+    if (await Promise.race([sending, late])) return packets;
+    return this.#beginDrain(sending, packets);
   }
 
   /** Starts queueing, as the batch is still being sent; new packets arrive in the other batch. */
-  #beginDrain(settled: Promise<true>, packets: Packets): Packets {
+  #beginDrain(sending: Promise<true>, packets: Packets): Packets {
     const other = this.#spare;
     this.#spare = packets;
-    this.#draining = true;
-    void this.#drain(settled); // never rejects: a failure is noted for the next call
+    this.#isDraining = true;
+    void this.#drain(sending); // never rejects: a failure is noted for the next call
     return other;
   }
 
-  get #queued(): QueueDiscipline {
-    return this.#backlog ??= this.#makeBacklog();
+  get #packets(): QueueDiscipline {
+    return this.#packetQueue ??= this.#makeQueue();
   }
 
   /** Sends the queued packets until the queue is empty. */
   async #drain(first: Promise<true>): Promise<void> {
-    const backlog = this.#queued;
+    const queue = this.#packets;
     try {
       await first;
-      if (!backlog.isEmpty) this.#tighten(true);
-      while (!backlog.isEmpty && this.#failure === null) {
-        backlog.take(this.#spare, this.#link.layout, this.#clock.now());
+      if (!queue.isEmpty) this.#tighten(true);
+      while (!queue.isEmpty && this.#failure === null) {
+        queue.take(this.#spare, this.#link.layout, this.#clock.now());
         this.#wakeReader();
         if (this.#spare.count > 0) await this.#link.send(this.#spare);
       }
@@ -143,14 +138,14 @@ export class SendQueue {
       this.#fail(error);
     }
     this.#drainedAt = this.#clock.now();
-    this.#draining = false;
+    this.#isDraining = false;
     this.#wakeReader();
   }
 
-  async #queue(packets: Packets): Promise<Packets> {
-    const backlog = this.#queued;
-    for (let i = 0; this.#draining;) {
-      i = backlog.put(packets, i, this.#clock.now());
+  async #enqueue(packets: Packets): Promise<Packets> {
+    const queue = this.#packets;
+    for (let i = 0; this.#isDraining;) {
+      i = queue.put(packets, i, this.#clock.now());
       if (i === packets.count) return packets;
       // The queue is full: further packets wait in the device, which drops those that it cannot
       // hold.
@@ -178,7 +173,7 @@ export class SendQueue {
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = { error };
-    this.#backlog?.clear();
+    this.#packetQueue?.clear();
     startClose(this.#link);
   }
 }

@@ -2,25 +2,25 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { flowPacket, markOf, marksByFlow } from "../../../tests/fake/flow.ts";
 import { Hold, slowly } from "../../../tests/fake/link.ts";
-import { OutboxWorld } from "../../../tests/fake/outbox.ts";
+import { SendQueueWorld } from "../../../tests/fake/send_queue.ts";
 import { fill } from "../../../tests/fake/layouts.ts";
 
 fc.configureGlobal({ seed: 8 });
 
 const PATIENCE = 5;
 /** Room for 40 packets of 1400 bytes. */
-const BACKLOG = 40 * 1_410;
+const QUEUE_BYTES = 40 * 1_410;
 
 function bulk(count: number, first: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => flowPacket(1, first + i, 1_400));
 }
 
 /** What was sent is so many packets, in their order. */
-function sentInOrder(w: OutboxWorld, count: number): void {
+function sentInOrder(w: SendQueueWorld, count: number): void {
   assert.deepEqual(w.link.sent.map(markOf), [...Array(count).keys()]);
 }
 
-async function slow(w: OutboxWorld): Promise<Hold> {
+async function slow(w: SendQueueWorld): Promise<Hold> {
   const hold = new Hold();
   w.link.onSend = hold.onSend;
   w.offer(...bulk(2, 0));
@@ -28,8 +28,8 @@ async function slow(w: OutboxWorld): Promise<Hold> {
   return hold;
 }
 
-Deno.test("while the backlog is full the reader waits; when a portion goes it goes on", async () => {
-  const w = new OutboxWorld(BACKLOG);
+Deno.test("while the packet queue is full the reader waits; when a portion goes it goes on", async () => {
+  const w = new SendQueueWorld(QUEUE_BYTES);
   const hold = await slow(w);
   w.offer(...bulk(38, 2));
   await w.clock.settle();
@@ -37,7 +37,7 @@ Deno.test("while the backlog is full the reader waits; when a portion goes it go
   const offered = w.offer(...bulk(10, 40));
   await w.clock.advance(1_000);
   assert.equal(offered.back, null);
-  hold.release(); // the first batch is through: the first portion leaves the backlog
+  hold.release(); // the first batch is through: the first portion leaves the packet queue
   await w.clock.settle();
   assert.equal(offered.back, w.batches[1]);
   assert.equal(w.link.sent.length, 2);
@@ -45,11 +45,11 @@ Deno.test("while the backlog is full the reader waits; when a portion goes it go
   hold.release();
   await w.clock.settle();
   sentInOrder(w, 50);
-  assert.deepEqual([w.outbox.droppedLate, w.clock.pending], [0, 0]);
+  assert.deepEqual([w.queue.droppedLate, w.clock.pending], [0, 0]);
 });
 
-Deno.test("a batch that is larger than the whole backlog goes through it bit by bit", async () => {
-  const w = new OutboxWorld(BACKLOG);
+Deno.test("a batch that is larger than the whole packet queue goes through it bit by bit", async () => {
+  const w = new SendQueueWorld(QUEUE_BYTES);
   const hold = await slow(w);
   const offered = w.offer(...bulk(128, 2));
   await w.clock.settle();
@@ -59,11 +59,11 @@ Deno.test("a batch that is larger than the whole backlog goes through it bit by 
     await w.clock.settle();
   }
   sentInOrder(w, 130);
-  assert.equal(w.outbox.failure, null);
+  assert.equal(w.queue.failure, null);
 });
 
 Deno.test("a link that takes all at once from then on empties it, and the reader goes on", async () => {
-  const w = new OutboxWorld(BACKLOG);
+  const w = new SendQueueWorld(QUEUE_BYTES);
   const hold = await slow(w);
   const offered = w.offer(...bulk(128, 2));
   await w.clock.settle();
@@ -77,7 +77,7 @@ Deno.test("a link that takes all at once from then on empties it, and the reader
 });
 
 Deno.test("packets that wait with the reader keep their headers", async () => {
-  const w = new OutboxWorld(BACKLOG);
+  const w = new SendQueueWorld(QUEUE_BYTES);
   const hold = await slow(w);
   const packets = bulk(128, 2);
   const batch = fill(w.batches[1], w.link.layout, packets);
@@ -86,7 +86,7 @@ Deno.test("packets that wait with the reader keep their headers", async () => {
     batch.header[i] = header === null ? 0 : 1;
     if (header !== null) batch.bytes.set(header, batch.offset[i]! - 10);
   }
-  const offering = w.outbox.offer(batch);
+  const offering = w.queue.offer(batch);
   await w.clock.settle();
   w.link.onSend = () => {};
   hold.release();
@@ -111,8 +111,8 @@ interface Trace {
   pauses: number[];
 }
 
-/** Reads and offers packets as a pump does: the next batch when the last has come back. */
-async function play(w: OutboxWorld, { steps, pauses }: Trace): Promise<Uint8Array[]> {
+/** Reads and offers packets as a router does: the next batch when the last has come back. */
+async function play(w: SendQueueWorld, { steps, pauses }: Trace): Promise<Uint8Array[]> {
   let sends = 0;
   w.link.onSend = () => {
     const ms = pauses[sends++ % pauses.length]!;
@@ -136,19 +136,19 @@ const trace = fc.record({ steps: fc.array(step, { maxLength: 25, size: "max" }),
 Deno.test("whatever the link's pace, each packet is sent once, or dropped and counted, and no flow's order is changed", async () => {
   const tally = { sent: 0, tight: 0, late: 0 };
   await fc.assert(
-    fc.asyncProperty(trace, fc.constantFrom(BACKLOG, undefined), async (t, bytes) => {
-      const w = new OutboxWorld(bytes);
+    fc.asyncProperty(trace, fc.constantFrom(QUEUE_BYTES, undefined), async (t, bytes) => {
+      const w = new SendQueueWorld(bytes);
       const offered = await play(w, t);
       const { sent } = w.link;
-      assert.equal(sent.length + w.outbox.droppedLate, offered.length);
+      assert.equal(sent.length + w.queue.droppedLate, offered.length);
       assert.equal(new Set(sent.map(markOf)).size, sent.length);
       for (const packet of sent) assert.deepEqual(packet, offered[markOf(packet)]);
       for (const marks of marksByFlow(sent).values()) {
         assert.deepEqual(marks, marks.toSorted((a, b) => a - b));
       }
-      assert.deepEqual([w.outbox.failure, w.clock.pending, w.isWaiting], [null, 0, false]);
+      assert.deepEqual([w.queue.failure, w.clock.pending, w.isWaiting], [null, 0, false]);
       tally.sent += sent.length;
-      tally.late += w.outbox.droppedLate;
+      tally.late += w.queue.droppedLate;
       if (w.link.little.length > 0) tally.tight++;
     }),
     { numRuns: 80 },

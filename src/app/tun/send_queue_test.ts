@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
 import { Hold, slowly } from "../../../tests/fake/link.ts";
-import { OutboxWorld } from "../../../tests/fake/outbox.ts";
+import { SendQueueWorld } from "../../../tests/fake/send_queue.ts";
 import type { Packets } from "../../contract/batch.ts";
 
 const PATIENCE = 5;
@@ -15,7 +15,7 @@ function bulk(count: number, first = 0, flow = 1): Uint8Array[] {
 const marksOf = (packets: Uint8Array[]) => packets.map(markOf);
 
 Deno.test("a link that takes packets at once gets each batch as it is, and it comes back at once", () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   for (let i = 0; i < 5; i++) {
     const packets = [flowPacket(1, i, 900), flowPacket(2, i)];
     const { back, isNow } = w.offer(...packets);
@@ -24,11 +24,11 @@ Deno.test("a link that takes packets at once gets each batch as it is, and it co
     assert.equal(w.link.batches.at(-1), w.batches[0]);
     assert.deepEqual(w.link.sent.slice(-2), packets);
   }
-  assert.deepEqual([w.clock.pending, w.link.little, w.outbox.failure], [0, [], null]);
+  assert.deepEqual([w.clock.pending, w.link.little, w.queue.failure], [0, [], null]);
 });
 
 Deno.test("a link that takes a little time, too: the same batch comes back when it has taken it", async () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   for (const ms of [0, 1, PATIENCE - 0.1]) {
     w.link.onSend = slowly(w.clock, ms);
     const began = w.clock.now();
@@ -41,11 +41,11 @@ Deno.test("a link that takes a little time, too: the same batch comes back when 
     assert.equal(offered.at, began + ms);
   }
   assert.equal(w.link.sent.length, 9);
-  assert.deepEqual([w.clock.pending, w.link.little, w.outbox.droppedLate], [0, [], 0]);
+  assert.deepEqual([w.clock.pending, w.link.little, w.queue.droppedLate], [0, [], 0]);
 });
 
 Deno.test("after 5 ms another batch comes back, while the first is still lent", async () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   const hold = new Hold();
   w.link.onSend = hold.onSend;
   const offered = w.offer(...bulk(3));
@@ -64,7 +64,7 @@ Deno.test("after 5 ms another batch comes back, while the first is still lent", 
   w.link.onSend = () => {};
   hold.release();
   await w.clock.settle();
-  assert.equal(w.outbox.failure, null);
+  assert.equal(w.queue.failure, null);
   assert.deepEqual(marksOf(w.link.sent), [
     0,
     1,
@@ -73,13 +73,13 @@ Deno.test("after 5 ms another batch comes back, while the first is still lent", 
   ]);
 });
 
-async function settled<T>(w: OutboxWorld, what: T, ms = 0): Promise<T> {
+async function settled<T>(w: SendQueueWorld, what: T, ms = 0): Promise<T> {
   await w.clock.advance(ms);
   return what;
 }
 
 Deno.test("a slow link with nothing behind what it takes is not told to hold little", async () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   w.link.onSend = slowly(w.clock, 50);
   w.offer(...bulk(3));
   await w.clock.advance(100);
@@ -90,8 +90,8 @@ Deno.test("a slow link with nothing behind what it takes is not told to hold lit
   assert.equal(w.link.batches.at(-1), again.back);
 });
 
-Deno.test("a link with a backlog is told to hold little, and gets it in portions, small ones first", async () => {
-  const w = new OutboxWorld();
+Deno.test("a link with queued packets is told to hold little, and gets it in portions, small ones first", async () => {
+  const w = new SendQueueWorld();
   const hold = new Hold();
   w.link.onSend = hold.onSend;
   w.offer(...bulk(3));
@@ -115,11 +115,11 @@ Deno.test("a link with a backlog is told to hold little, and gets it in portions
     ...Array.from({ length: 100 }, (_, i) => 100 + i),
   ]);
   assert(w.link.counts.slice(1).every((count) => count <= 28), `${w.link.counts}`);
-  assert.equal(w.outbox.droppedLate, 0);
+  assert.equal(w.queue.droppedLate, 0);
 });
 
-Deno.test("what comes while the backlog is sent waits its turn in it", async () => {
-  const w = new OutboxWorld();
+Deno.test("what comes while the packet queue is sent waits its turn in it", async () => {
+  const w = new SendQueueWorld();
   const hold = new Hold();
   w.link.onSend = hold.onSend;
   w.offer(...bulk(3));
@@ -142,8 +142,8 @@ Deno.test("what comes while the backlog is sent waits its turn in it", async () 
   assert.deepEqual([all.length, all.at(-1)], [65, 1_001]);
 });
 
-/** Brings a backlog about, and lets it go again. The batch to read into meanwhile. */
-async function spell(w: OutboxWorld, first: number): Promise<Packets | null> {
+/** Brings a packet queue about, and lets it go again. The batch to read into meanwhile. */
+async function spell(w: SendQueueWorld, first: number): Promise<Packets | null> {
   const hold = new Hold();
   w.link.onSend = hold.onSend;
   const { back } = await settled(w, w.offer(...bulk(3, first)), PATIENCE);
@@ -156,16 +156,16 @@ async function spell(w: OutboxWorld, first: number): Promise<Packets | null> {
 }
 
 Deno.test("there are two batches: what the link has is never the one that is read into", async () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   for (let i = 0; i < 6; i++) {
     assert.equal(await spell(w, 10 * i), w.batches[(i + 1) % 2]);
     assert(w.link.batches.every((batch) => w.batches.includes(batch)));
   }
-  assert.deepEqual([w.link.sent.length, w.outbox.failure], [36, null]);
+  assert.deepEqual([w.link.sent.length, w.queue.failure], [36, null]);
 });
 
-Deno.test("after a backlog packets go directly again; a second later the link may hold more", async () => {
-  const w = new OutboxWorld();
+Deno.test("after queueing packets go directly again; a second later the link may hold more", async () => {
+  const w = new SendQueueWorld();
   await spell(w, 0);
   assert.deepEqual([w.link.little, w.link.sent.length], [[true], 6]);
   const direct = (mark: number) => {
@@ -185,8 +185,8 @@ Deno.test("after a backlog packets go directly again; a second later the link ma
   assert.equal(w.clock.pending, 0);
 });
 
-Deno.test("it is a second after the last backlog, not the first", async () => {
-  const w = new OutboxWorld();
+Deno.test("it is a second after the last queueing, not the first", async () => {
+  const w = new SendQueueWorld();
   await spell(w, 0);
   await w.clock.advance(900);
   await spell(w, 10);
@@ -203,7 +203,7 @@ Deno.test("it is a second after the last backlog, not the first", async () => {
 });
 
 Deno.test("packets that wait too long in a link that stands are dropped now and then, and counted", async () => {
-  const w = new OutboxWorld();
+  const w = new SendQueueWorld();
   w.link.onSend = slowly(w.clock, 40);
   let offered = 0;
   for (let i = 0; i < 60; i++) {
@@ -213,8 +213,8 @@ Deno.test("packets that wait too long in a link that stands are dropped now and 
     if (w.isWaiting) break;
   }
   await w.clock.advance(60_000);
-  assert(w.outbox.droppedLate > 20, `${w.outbox.droppedLate}`);
-  assert.equal(w.link.sent.length + w.outbox.droppedLate, offered);
+  assert(w.queue.droppedLate > 20, `${w.queue.droppedLate}`);
+  assert.equal(w.link.sent.length + w.queue.droppedLate, offered);
   const sent = marksOf(w.link.sent);
   assert.deepEqual(sent, sent.toSorted((a, b) => a - b));
   assert.equal(w.clock.pending, 0);

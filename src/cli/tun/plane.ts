@@ -3,9 +3,10 @@ import { TtunError } from "../../base/errors.ts";
 import { type LogLevel, makeLogger } from "../../base/log.ts";
 import type { ServerMemory } from "../../app/link/connect.ts";
 import { firstAddresses } from "../../app/net/first_addresses.ts";
-import { TunHub } from "../../app/tun/tun_hub.ts";
-import { counterFacts, type PacketService } from "../../app/tun/packet_service.ts";
-import { TunPump } from "../../app/tun/tun_pump.ts";
+import { PoolRouter } from "../../app/tun/pool_router.ts";
+import { counterFacts } from "../../app/tun/counters.ts";
+import { PeerRouter } from "../../app/tun/peer_router.ts";
+import type { TunRouter } from "../../app/tun/tun_router.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
 import { runTunServer } from "../../app/system/tun_server.ts";
 import { DEFAULT_REKEY } from "../../app/link/v2_link.ts";
@@ -143,9 +144,9 @@ async function run(
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
   const { congestion } = config;
-  const counted = <T extends PacketService>(pump: T): T => {
-    orders.onStatus = () => log.info("status", counterFacts(pump));
-    return pump;
+  const counted = <T extends TunRouter>(router: T): T => {
+    orders.onStatus = () => log.info("status", counterFacts(router));
+    return router;
   };
   const common = { secrets, clock, log, signal, congestion };
   if (carrier.role === "client") {
@@ -164,7 +165,7 @@ async function run(
     );
     await runTunClient({
       ...common,
-      pump: counted(new TunPump(device, clock, packets)),
+      router: counted(new PeerRouter(device, clock, packets)),
       takeAddresses: async (addresses, { server, signal }) => {
         const host = "host" in server ? server.host : undefined;
         await given.take(addresses, host);
@@ -193,10 +194,10 @@ async function run(
       ...common,
       listener,
       onSession: (host) => keeper.sessionBegins(host),
-      pump: counted(
+      router: counted(
         many === undefined
-          ? new TunPump(device, clock, packets)
-          : new TunHub(device, clock, { ...packets, log, networks: many.networks }),
+          ? new PeerRouter(device, clock, packets)
+          : new PoolRouter(device, clock, { ...packets, log, networks: many.networks }),
       ),
       ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
     });

@@ -3,30 +3,31 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { FakeDevice } from "../../../tests/fake/device.ts";
 import { FakeLink } from "../../../tests/fake/link.ts";
 import { LAYOUTS } from "../../../tests/fake/layouts.ts";
+import { onePeer } from "../../../tests/fake/port.ts";
 import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { BATCH_PACKETS } from "../../contract/batch.ts";
-import { noPackets } from "./packet_service.ts";
-import { TunPump } from "./tun_pump.ts";
+import { noPackets } from "./counters.ts";
+import { PeerRouter } from "./peer_router.ts";
 
 const LAYOUT = LAYOUTS["version 1"]!;
 const LONGEST = 1_400;
 
-/** A pump that runs. */
+/** A router that runs. */
 function world(o: { mssClamp?: boolean } = {}) {
   const clock = new FakeClock();
   const device = new FakeDevice(1280);
-  const pump = new TunPump(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
+  const router = new PeerRouter(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
   const stop = new AbortController();
-  const running = pump.run(stop.signal).catch((error: unknown) => error);
+  const running = router.run(stop.signal).catch((error: unknown) => error);
   const link = new FakeLink({ layout: LAYOUT });
-  return { clock, device, pump, stop, running, link, counters: pump.counters };
+  return { clock, device, router, stop, running, link, counters: router.counters };
 }
 
 Deno.test("packets go both ways, and are counted", async () => {
   const w = world();
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.device.inject(ipPacket(1), ipPacket(2, 100));
   w.link.deliver(ipPacket(3), ipPacket(4));
   w.link.deliver(ipPacket(5, 1_280));
@@ -57,7 +58,7 @@ Deno.test("without a peer what the device has is dropped and counted", async () 
 Deno.test("what was queued before a session is dropped when it begins", async () => {
   const w = world();
   w.device.inject(ipPacket(1), ipPacket(2));
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.device.inject(ipPacket(3));
   await w.clock.settle();
   assert.deepEqual(w.link.sent, [ipPacket(3)]);
@@ -68,14 +69,14 @@ Deno.test("what was queued before a session is dropped when it begins", async ()
 
 Deno.test("after a session the device is read on, and the next session works", async () => {
   const w = world();
-  const first = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const first = w.router.session(w.link, onePeer());
   w.link.end();
   await first;
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   assert.deepEqual([w.link.sent, w.counters.droppedWithoutPeer], [[], 1]);
   const link = new FakeLink({ layout: LAYOUT });
-  const second = w.pump.session(link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const second = w.router.session(link, onePeer());
   w.device.inject(ipPacket(2));
   link.deliver(ipPacket(3));
   await w.clock.settle();
@@ -86,7 +87,7 @@ Deno.test("after a session the device is read on, and the next session works", a
 
 Deno.test("what is no IP packet or too long is left out, either way round", async () => {
   const w = world();
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   const noIp = new Uint8Array(40);
   const unfit = [noIp, new Uint8Array(0), ipPacket(9, LONGEST + 1), Uint8Array.of(0x60, 0)];
   const mixed = [unfit[0]!, ipPacket(1), unfit[1]!, unfit[2]!, ipPacket(2, LONGEST), unfit[3]!];
@@ -103,7 +104,7 @@ Deno.test("what is no IP packet or too long is left out, either way round", asyn
 
 Deno.test("a batch that is all unfit is not sent, and does not end the session", async () => {
   const w = world();
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.device.inject(new Uint8Array(40));
   w.link.deliver(new Uint8Array(40));
   await w.clock.settle();
@@ -129,7 +130,7 @@ function syn(): Uint8Array {
 Deno.test("the MSS is clamped to the device's MTU both ways when asked, else left alone", async () => {
   for (const mssClamp of [true, false]) {
     const w = world({ mssClamp });
-    const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+    const session = w.router.session(w.link, onePeer());
     w.device.inject(syn());
     w.link.deliver(syn());
     await w.clock.settle();
@@ -145,7 +146,7 @@ Deno.test("a link that does not take packets stops the reading of the device", a
   const w = world();
   const full = Promise.withResolvers<void>();
   w.link.onSend = () => full.promise;
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.device.inject(ipPacket(1));
   await w.clock.settle();
   w.device.inject(ipPacket(2));
@@ -162,7 +163,7 @@ Deno.test("a link that does not take packets stops the reading of the device", a
 Deno.test("a device that does not take packets stops the reading of the link", async () => {
   const w = world();
   w.device.writable = false;
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.link.deliver(ipPacket(1));
   w.link.deliver(ipPacket(2));
   await w.clock.settle();
@@ -182,7 +183,7 @@ Deno.test("a link that cannot send ends its session with that failure; the devic
       if (later) return Promise.reject(failure);
       throw failure;
     };
-    const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+    const session = w.router.session(w.link, onePeer());
     w.device.inject(ipPacket(1));
     await assert.rejects(session, (error) => error === failure);
     assert.ok(w.link.disposed > 0);
@@ -196,7 +197,7 @@ Deno.test("a link that cannot send ends its session with that failure; the devic
 Deno.test("a link that breaks while receiving ends its session with that failure", async () => {
   const w = world();
   const failure = new TtunError("protocol", "damaged");
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.link.deliver(ipPacket(1));
   w.link.end(failure);
   await assert.rejects(session, (error) => error === failure);
@@ -206,7 +207,7 @@ Deno.test("a link that breaks while receiving ends its session with that failure
 Deno.test("a device that is lost ends run() and the session with that failure", async () => {
   const w = world();
   const failure = new TtunError("system", "the device was removed");
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   w.device.lose(failure);
   assert.equal(await w.running, failure);
   w.link.deliver(ipPacket(1));
@@ -224,11 +225,9 @@ Deno.test("an abort closes the device, which ends run()", async () => {
 
 Deno.test("two links at once are refused, and the first goes on", async () => {
   const w = world();
-  const session = w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  const session = w.router.session(w.link, onePeer());
   await assert.rejects(
-    w.pump.session(new FakeLink({ layout: LAYOUT }), {
-      traffic: { sentBytes: 0, receivedBytes: 0 },
-    }),
+    w.router.session(new FakeLink({ layout: LAYOUT }), onePeer()),
     { kind: "internal" },
   );
   w.device.inject(ipPacket(1));
@@ -253,7 +252,7 @@ Deno.test("a link that always has packets gives everything else a turn every two
   const batch = Array.from({ length: BATCH_PACKETS }, (_, i) => ipPacket(i));
   for (let i = 0; i < 8; i++) w.link.deliver(...batch);
   w.link.end();
-  await w.pump.session(w.link, { traffic: { sentBytes: 0, receivedBytes: 0 } });
+  await w.router.session(w.link, onePeer());
   assert.equal(w.device.written.length, 8 * BATCH_PACKETS);
   assert.equal(w.clock.turns, 4);
 });

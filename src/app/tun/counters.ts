@@ -1,7 +1,3 @@
-import type { Cidr } from "../../base/addr.ts";
-import type { Device } from "../../contract/device.ts";
-import type { Link } from "../../contract/link.ts";
-
 /** Packet and byte counters since the start. */
 export interface PacketCounters {
   /** From the device to a peer. */
@@ -20,6 +16,12 @@ export interface PacketCounters {
   droppedLate: number;
   /** From a peer, but not from an address assigned to it or a network behind it. */
   droppedForeign: number;
+}
+
+/** Bytes carried by one session. */
+export interface Traffic {
+  sentBytes: number;
+  receivedBytes: number;
 }
 
 export function noPackets(): PacketCounters {
@@ -52,7 +54,7 @@ export function droppedSince(
 
 /** Returns all counters for a log line. */
 export function counterFacts(
-  { sessions, counters }: Pick<PacketService, "sessions" | "counters">,
+  { sessions, counters }: { readonly sessions: number; readonly counters: PacketCounters },
 ): Record<string, number> {
   return {
     sessions,
@@ -63,43 +65,4 @@ export function counterFacts(
     dropped_without_peer: counters.droppedWithoutPeer,
     ...droppedSince(noPackets(), counters),
   };
-}
-
-/** Bytes carried by one session. */
-export interface Traffic {
-  sentBytes: number;
-  receivedBytes: number;
-}
-
-/** The peer at the other end of a session's link. */
-export interface Member {
-  /** Updated as packets pass. */
-  readonly traffic: Traffic;
-  /** Label for the log. */
-  readonly peer: string;
-  /** Called once packets can pass, so that what the user is told then is true. */
-  readonly onUp?: () => void;
-  /** Addresses assigned to the peer; empty if it is the only peer, which may use any. */
-  readonly addresses: readonly Cidr[];
-  /** Numbers of the networks behind it (ClientNetworks). */
-  readonly networks?: readonly number[];
-}
-
-/** Carries packets between a permanent device and links that come and go. */
-export interface PacketService {
-  readonly device: Device;
-  readonly counters: PacketCounters;
-  /** Number of links in use. */
-  readonly sessions: number;
-  /**
-   * Reads the device until the signal aborts, which closes the device, as a waiting read would not
-   * end otherwise.
-   * @throws {TtunError} if the device is lost; otherwise the signal's reason
-   */
-  run(signal: AbortSignal): Promise<never>;
-  /**
-   * Carries packets for one link until the peer ends it.
-   * @throws the error of the link or of the device
-   */
-  session(link: Link, member: Member): Promise<void>;
 }

@@ -15,20 +15,20 @@ export interface Offered {
   readonly isNow: boolean;
 }
 
-/** An outbox, its link, and a reader that fills the batch which it has. */
-export class OutboxWorld {
+/** A send queue, its link, and a reader that fills the batch which it has. */
+export class SendQueueWorld {
   readonly clock = new FakeClock();
   readonly link = new FakeLink();
   readonly batches = [makePackets(4 * MAX_PACKET), makePackets(4 * MAX_PACKET)] as const;
-  readonly outbox: SendQueue;
+  readonly queue: SendQueue;
   /** The reader's; null while it waits. */
   #batch: Packets | null = this.batches[0];
 
-  constructor(backlogBytes?: number) {
-    this.outbox = new SendQueue(this.link, {
+  constructor(queueBytes?: number) {
+    this.queue = new SendQueue(this.link, {
       clock: this.clock,
       spare: this.batches[1],
-      ...(backlogBytes !== undefined && { backlog: () => new PacketQueue(backlogBytes) }),
+      ...(queueBytes !== undefined && { makeQueue: () => new PacketQueue(queueBytes) }),
     });
   }
 
@@ -44,7 +44,7 @@ export class OutboxWorld {
 
   /** Reads these packets, and offers them. */
   offer(...packets: Uint8Array[]): Offered {
-    const next = this.outbox.offer(this.#fill(packets));
+    const next = this.queue.offer(this.#fill(packets));
     this.#batch = null;
     const offered: Offered = { back: null, at: NaN, isNow: !(next instanceof Promise) };
     const take = (batch: Packets) => {
@@ -57,6 +57,6 @@ export class OutboxWorld {
   }
 
   offerNow(...packets: Uint8Array[]): Packets {
-    return this.#batch = this.outbox.offerNow(this.#fill(packets));
+    return this.#batch = this.queue.offerNow(this.#fill(packets));
   }
 }

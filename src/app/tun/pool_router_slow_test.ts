@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { between, HubWorld, marksAtEnd, SERVER4 } from "../../../tests/fake/hub.ts";
+import { between, marksAtEnd, PoolRouterWorld, SERVER4 } from "../../../tests/fake/pool_router.ts";
 import { Hold, slowly } from "../../../tests/fake/link.ts";
 import { TtunError } from "../../base/errors.ts";
 
@@ -11,7 +11,7 @@ const toB = (mark: number, size = 1_280) => between(SERVER4, "10.8.0.3", mark, s
 const upTo = (count: number) => [...Array(count).keys()];
 
 /** So many packets for both, in turn, read as they come. */
-async function feed(w: HubWorld, count: number, first = 0): Promise<void> {
+async function feed(w: PoolRouterWorld, count: number, first = 0): Promise<void> {
   for (let i = first; i < first + count; i += 50) {
     const marks = upTo(Math.min(50, first + count - i)).map((n) => i + n);
     w.device.inject(...marks.flatMap((mark) => [toA(mark), toB(mark)]));
@@ -20,7 +20,7 @@ async function feed(w: HubWorld, count: number, first = 0): Promise<void> {
 }
 
 Deno.test("a link that never takes its packets holds up nobody else", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   a.link.onSend = new Hold().onSend;
   await feed(w, 2_000);
@@ -33,12 +33,12 @@ Deno.test("a link that never takes its packets holds up nobody else", async () =
 });
 
 Deno.test("what waits for a slow link is so much and no more; the rest is dropped, and counted in the end", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   const hold = new Hold();
   a.link.onSend = hold.onSend;
   await feed(w, 2_000);
-  assert.equal(w.hub.counters.droppedLate, 0);
+  assert.equal(w.router.counters.droppedLate, 0);
   a.link.onSend = () => {};
   hold.release();
   await w.clock.settle();
@@ -50,12 +50,12 @@ Deno.test("what waits for a slow link is so much and no more; the rest is droppe
   await w.clock.settle();
   assert.equal(marksAtEnd(a.link.sent).at(-1), 5_000);
   await a.leave();
-  assert.equal(w.hub.counters.droppedLate, 2_000 - sent.length);
+  assert.equal(w.router.counters.droppedLate, 2_000 - sent.length);
   assert.deepEqual([b.link.little, b.link.sent.length], [[], 2_000]);
 });
 
 Deno.test("small packets of a slow link go before its bulk", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   const hold = new Hold();
   a.link.onSend = hold.onSend;
@@ -74,14 +74,14 @@ Deno.test("small packets of a slow link go before its bulk", async () => {
 });
 
 Deno.test("a client that leaves while packets wait for it ends its session, and its address is free", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   a.link.onSend = new Hold().onSend;
   await feed(w, 200);
   await a.leave();
   assert.equal(a.error, null);
   await feed(w, 50, 200);
-  assert.equal(w.hub.counters.droppedWithoutPeer, 50);
+  assert.equal(w.router.counters.droppedWithoutPeer, 50);
   const again = w.join("again", A);
   await feed(w, 50, 250);
   assert.deepEqual(marksAtEnd(again.link.sent), upTo(50).map((i) => 250 + i));
@@ -90,7 +90,7 @@ Deno.test("a client that leaves while packets wait for it ends its session, and 
 });
 
 Deno.test("a session that its client ends does not wait for what is still under way to it", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a] = [w.join("a", A), w.join("b", B)];
   a.link.onSend = slowly(w.clock, 40);
   await feed(w, 500);
@@ -100,16 +100,16 @@ Deno.test("a session that its client ends does not wait for what is still under 
   assert.equal(a.error, null);
   await w.clock.advance(60_000); // nobody closes it: what waits goes its way
   assert(a.link.sent.length > 300);
-  const before = w.hub.counters.droppedWithoutPeer;
+  const before = w.router.counters.droppedWithoutPeer;
   w.device.inject(toA(500));
   await w.clock.settle();
-  assert.equal(w.hub.counters.droppedWithoutPeer, before + 1);
+  assert.equal(w.router.counters.droppedWithoutPeer, before + 1);
 });
 
 Deno.test("a link that fails while it is sent to ends its session with that failure, at any moment", async () => {
   const failure = new TtunError("lost", "cannot send");
-  for (const moment of ["at once", "later", "with a backlog", "with a portion"]) {
-    await using w = new HubWorld();
+  for (const moment of ["at once", "later", "with a queue", "with a portion"]) {
+    await using w = new PoolRouterWorld();
     const [a, b] = [w.join("a", A), w.join("b", B)];
     const hold = new Hold();
     a.link.onSend = hold.onSend;
@@ -129,13 +129,13 @@ Deno.test("a link that fails while it is sent to ends its session with that fail
     assert.equal(a.error, failure, moment);
     assert.equal(a.link.disposed, 1);
     await feed(w, 20, 1_000);
-    assert.equal(w.hub.counters.droppedWithoutPeer, 20);
+    assert.equal(w.router.counters.droppedWithoutPeer, 20);
     assert.equal(marksAtEnd(b.link.sent).at(-1), 1_019);
   }
 });
 
-Deno.test("of many clients the slow ones alone have a backlog", async () => {
-  await using w = new HubWorld();
+Deno.test("of many clients the slow ones alone have packets queued", async () => {
+  await using w = new PoolRouterWorld();
   const clients = upTo(40).map((i) => w.join(`${i}`, [`10.8.0.${i + 2}/24`]));
   const slow = clients.filter((_, i) => i % 4 === 0);
   for (const { link } of slow) link.onSend = slowly(w.clock, 7);

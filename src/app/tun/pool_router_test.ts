@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { between, HubWorld, marksAtEnd, SERVER4, SERVER6 } from "../../../tests/fake/hub.ts";
+import {
+  between,
+  marksAtEnd,
+  PoolRouterWorld,
+  SERVER4,
+  SERVER6,
+} from "../../../tests/fake/pool_router.ts";
 import { LAYOUTS, offsetsIn } from "../../../tests/fake/layouts.ts";
 import { readU32 } from "../../base/bytes.ts";
 import { BATCH_PACKETS } from "../../contract/batch.ts";
 import { TtunError } from "../../base/errors.ts";
-import { noPackets } from "./packet_service.ts";
+import { noPackets } from "./counters.ts";
 
 fc.configureGlobal({ seed: 14 });
 
@@ -20,7 +26,7 @@ const from = (address: string, mark: number, size?: number) =>
   between(address, address.includes(":") ? SERVER6 : SERVER4, mark, size);
 
 Deno.test("each packet goes to the client that has its target address, in its order, and is counted", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   w.device.inject(
     to("10.8.0.2", 1),
@@ -32,13 +38,13 @@ Deno.test("each packet goes to the client that has its target address, in its or
   await w.clock.settle();
   assert.deepEqual(a.link.sent, [to("10.8.0.2", 1), to("fd00:8::2", 4, 100), to("10.8.0.2", 5)]);
   assert.deepEqual(b.link.sent, [to("10.8.0.3", 2, 1_280), to("fd00:8::3", 3)]);
-  assert.deepEqual(w.hub.counters, { ...noPackets(), sentPackets: 5, sentBytes: 1_560 });
+  assert.deepEqual(w.router.counters, { ...noPackets(), sentPackets: 5, sentBytes: 1_560 });
   assert.deepEqual(a.traffic, { sentBytes: 220, receivedBytes: 0 });
   assert.deepEqual(b.traffic, { sentBytes: 1_340, receivedBytes: 0 });
 });
 
 Deno.test("packets for nobody are dropped and counted: unknown addresses, groups, and no packets at all", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   w.device.inject(to("10.8.0.2", 1));
   await w.clock.settle();
   const a = w.join("a", A);
@@ -62,11 +68,11 @@ Deno.test("packets for nobody are dropped and counted: unknown addresses, groups
   w.device.inject(...wrong);
   await w.clock.settle();
   assert.deepEqual(a.link.sent, []);
-  assert.deepEqual(w.hub.counters, { ...noPackets(), droppedWithoutPeer: 1 + wrong.length });
+  assert.deepEqual(w.router.counters, { ...noPackets(), droppedWithoutPeer: 1 + wrong.length });
 });
 
 Deno.test("what a client sends from its own addresses goes to the device, and is counted", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   a.link.deliver(from("10.8.0.2", 1), from("fd00:8::2", 2, 500));
   b.link.deliver(from("10.8.0.3", 3));
@@ -74,7 +80,7 @@ Deno.test("what a client sends from its own addresses goes to the device, and is
   await w.clock.settle();
   assert.deepEqual(marksAtEnd(w.device.written).toSorted(), [1, 2, 3, 4]);
   assert.deepEqual(w.device.written.find((p) => p.length === 500), from("fd00:8::2", 2, 500));
-  assert.deepEqual(w.hub.counters, { ...noPackets(), receivedPackets: 4, receivedBytes: 680 });
+  assert.deepEqual(w.router.counters, { ...noPackets(), receivedPackets: 4, receivedBytes: 680 });
   assert.deepEqual(a.traffic, { sentBytes: 0, receivedBytes: 620 });
   assert.deepEqual(b.traffic, { sentBytes: 0, receivedBytes: 60 });
 });
@@ -83,7 +89,7 @@ const FOREIGN = ["10.8.0.3", "10.8.0.1", "0.0.0.0", "192.0.2.2", "fd00:8::3", "f
   .concat("a08:2::2", "::10.8.0.2"); // bytes of its IPv4 address
 
 Deno.test("what comes from other addresses is dropped and counted, and nothing else of its batch", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   w.join("b", B);
   const foreign = FOREIGN.map((address) => from(address, 9));
@@ -96,42 +102,45 @@ Deno.test("what comes from other addresses is dropped and counted, and nothing e
     from("fd00:8::2", 2),
     from("10.8.0.2", 3),
   ]);
-  assert.equal(w.hub.counters.droppedForeign, 2 * FOREIGN.length + 2);
+  assert.equal(w.router.counters.droppedForeign, 2 * FOREIGN.length + 2);
   assert.equal(a.error, undefined);
 });
 
 Deno.test("what is dropped because it is foreign was not received: neither counts it so", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   a.link.deliver(...FOREIGN.map((address) => from(address, 9)), from("10.8.0.2", 1));
   await w.clock.settle();
-  const { receivedPackets, receivedBytes } = w.hub.counters;
+  const { receivedPackets, receivedBytes } = w.router.counters;
   assert.deepEqual([receivedPackets, receivedBytes, a.traffic.receivedBytes], [1, 60, 60]);
 });
 
 Deno.test("no packets at all from a client are unfit, and the session goes on", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   const unfit = [new Uint8Array(0), new Uint8Array(60), from("10.8.0.2", 1).subarray(0, 19)];
   a.link.deliver(...unfit, from("10.8.0.2", 2, 1_401), from("10.8.0.2", 3));
   await w.clock.settle();
   assert.deepEqual(marksAtEnd(w.device.written), [3]);
-  assert.equal(w.hub.counters.droppedUnfit, 4);
-  assert.equal(w.hub.counters.droppedForeign, 0);
+  assert.equal(w.router.counters.droppedUnfit, 4);
+  assert.equal(w.router.counters.droppedForeign, 0);
 });
 
 Deno.test("a client without addresses gets nothing and may send nothing", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", []);
   w.device.inject(to("10.8.0.2", 1));
   a.link.deliver(from("10.8.0.2", 2));
   await w.clock.settle();
   assert.deepEqual([a.link.sent, w.device.written], [[], []]);
-  assert.deepEqual([w.hub.counters.droppedWithoutPeer, w.hub.counters.droppedForeign], [1, 1]);
+  assert.deepEqual([w.router.counters.droppedWithoutPeer, w.router.counters.droppedForeign], [
+    1,
+    1,
+  ]);
 });
 
 Deno.test("a client with addresses of one family only has these", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", ["fd00:8::a08:2/64"]); // ends as 10.8.0.2 does
   w.device.inject(to("10.8.0.2", 1), to("fd00:8::a08:2", 2));
   a.link.deliver(from("10.8.0.2", 3), from("fd00:8::a08:2", 4));
@@ -141,7 +150,7 @@ Deno.test("a client with addresses of one family only has these", async () => {
 });
 
 Deno.test("who has left gets nothing; who comes with its address gets what is for it", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   await a.leave();
   assert.equal(a.error, null);
@@ -151,11 +160,11 @@ Deno.test("who has left gets nothing; who comes with its address gets what is fo
   w.device.inject(to("10.8.0.2", 2));
   await w.clock.settle();
   assert.deepEqual([a.link.sent, marksAtEnd(again.link.sent)], [[], [2]]);
-  assert.equal(w.hub.counters.droppedWithoutPeer, 1);
+  assert.equal(w.router.counters.droppedWithoutPeer, 1);
 });
 
 Deno.test("one that leaves only after its successor has come takes nothing along", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   const again = w.join("again", A);
   await a.leave();
@@ -168,7 +177,7 @@ Deno.test("one that leaves only after its successor has come takes nothing along
 
 for (const [name, layout] of Object.entries(LAYOUTS)) {
   Deno.test(`batches of any sizes lie as the link wants them, and arrive whole: ${name}`, async () => {
-    await using w = new HubWorld({ longest: 65_000 });
+    await using w = new PoolRouterWorld({ longest: 65_000 });
     const [a, b] = [w.join("a", A, { layout }), w.join("b", B)];
     const packets = Array.from(
       { length: 600 },
@@ -191,7 +200,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
 }
 
 Deno.test("a hundred clients each get their own, and only that, whatever the order", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const addresses = Array.from(
     { length: 100 },
     (_, i) => [`10.8.1.${i + 1}`, `fd00:8::1:${i + 1}`],
@@ -217,15 +226,15 @@ Deno.test("a hundred clients each get their own, and only that, whatever the ord
     { numRuns: 30 },
   );
   assert.deepEqual(clients.map(({ link }) => marksAtEnd(link.sent)), wanted);
-  assert.equal(w.hub.counters.droppedWithoutPeer, nobody);
-  assert.equal(w.hub.counters.sentPackets, mark - nobody);
+  assert.equal(w.router.counters.droppedWithoutPeer, nobody);
+  assert.equal(w.router.counters.sentPackets, mark - nobody);
   for (const [i, { traffic }] of clients.entries()) {
     assert.equal(traffic.sentBytes, 60 * wanted[i]!.length);
   }
 });
 
 Deno.test("a link that breaks ends its own session with that failure; the others go on", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   const failure = new TtunError("protocol", "damaged");
   a.link.deliver(from("10.8.0.2", 1));
@@ -240,12 +249,12 @@ Deno.test("a link that breaks ends its own session with that failure; the others
 });
 
 Deno.test("a packet that no link carries is answered, once in a while, and counted as unfit", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   w.device.inject(to("fd00:8::2", 1, 1_401), to("fd00:8::2", 2, 1_400), to("fd00:8::2", 3, 9_000));
   await w.clock.settle();
   assert.deepEqual(marksAtEnd(a.link.sent), [2]);
-  assert.equal(w.hub.counters.droppedUnfit, 2);
+  assert.equal(w.router.counters.droppedUnfit, 2);
   const [answer, ...more] = w.device.written;
   assert.deepEqual([answer?.[40], more.length], [2, 0]);
   assert.deepEqual(answer?.slice(8, 40), from("fd00:8::2", 0).slice(8, 40));
@@ -257,7 +266,7 @@ Deno.test("a packet that no link carries is answered, once in a while, and count
 });
 
 Deno.test("a device that is lost ends run(), and each session that has packets for it", async () => {
-  const w = new HubWorld();
+  const w = new PoolRouterWorld();
   const [a, b] = [w.join("a", A), w.join("b", B)];
   const failure = new TtunError("system", "the device was removed");
   w.device.lose(failure);
@@ -270,7 +279,7 @@ Deno.test("a device that is lost ends run(), and each session that has packets f
 });
 
 Deno.test("an abort closes the device, which ends run()", async () => {
-  const w = new HubWorld();
+  const w = new PoolRouterWorld();
   await w.clock.settle();
   await w[Symbol.asyncDispose]();
   const ended = await w.running;
@@ -279,7 +288,7 @@ Deno.test("an abort closes the device, which ends run()", async () => {
 });
 
 Deno.test("a device that always has packets gives everything else a turn every four batches", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   await w.clock.settle();
   const count = 9 * BATCH_PACKETS;
@@ -289,7 +298,7 @@ Deno.test("a device that always has packets gives everything else a turn every f
 });
 
 Deno.test("a client that always has packets gives everything else a turn at every batch", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   const batch = Array.from({ length: BATCH_PACKETS }, (_, i) => from("10.8.0.2", i));
   for (let i = 0; i < 9; i++) a.link.deliver(...batch);
@@ -299,7 +308,7 @@ Deno.test("a client that always has packets gives everything else a turn at ever
 });
 
 Deno.test("clients that flood the device get less of it than what is read from it", async () => {
-  await using w = new HubWorld();
+  await using w = new PoolRouterWorld();
   const a = w.join("a", A);
   const flooders = [3, 4, 5, 6, 7].map((i) => w.join(`${i}`, [`10.8.0.${i}/24`]));
   await w.clock.settle();

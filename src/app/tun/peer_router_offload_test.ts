@@ -14,6 +14,7 @@ import {
 } from "../../../tests/fake/ip_packets.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { OffloadLink } from "../../../tests/fake/offload_link.ts";
+import { onePeer } from "../../../tests/fake/port.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
 import { sessionPair } from "../../../tests/fake/v1_session.ts";
 import { ABLE, ALL_OFFLOADS, type Parcel, UNABLE, v2Pair } from "../../../tests/fake/v2_pair.ts";
@@ -21,21 +22,22 @@ import { ipPacket } from "../../../tests/fake/tun_programs.ts";
 import { readU16, writeU16 } from "../../base/bytes.ts";
 import { Offload } from "../../contract/batch.ts";
 import { Gso } from "../../core/ip/virtio_net.ts";
-import { TunPump } from "./tun_pump.ts";
+import { PeerRouter } from "./peer_router.ts";
 import { V1Link } from "../link/v1_link.ts";
 
 const LONGEST = 1_400;
 const payload = seededRng(1)(9_000);
 
-/** A pump that runs, and the session of a link. */
+/** A router that runs, and the session of a link. */
 function world(o: { takes?: number; mssClamp?: boolean; device?: FakeDevice } = {}) {
   const clock = new FakeClock();
   const device = o.device ?? new FakeDevice(1280, o.takes ?? ALL_OFFLOADS);
-  const pump = new TunPump(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
+  const router = new PeerRouter(device, clock, { mssClamp: o.mssClamp ?? false, longest: LONGEST });
   const traffic = { sentBytes: 0, receivedBytes: 0 };
-  pump.run(new AbortController().signal).catch(() => {});
-  const begin = (link: Parameters<TunPump["session"]>[0]) => pump.session(link, { traffic });
-  return { clock, device, pump, begin, traffic, counters: pump.counters };
+  router.run(new AbortController().signal).catch(() => {});
+  const begin = (link: Parameters<PeerRouter["session"]>[0]) =>
+    router.session(link, onePeer(traffic));
+  return { clock, device, router, begin, traffic, counters: router.counters };
 }
 
 /** A packet as the kernel leaves it to its device, and the header that says so. */

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { flowPacket } from "../../../tests/fake/flow.ts";
-import { between, HubWorld, SERVER4, SERVER6, virtioHeader } from "../../../tests/fake/hub.ts";
+import {
+  between,
+  PoolRouterWorld,
+  SERVER4,
+  SERVER6,
+  virtioHeader,
+} from "../../../tests/fake/pool_router.ts";
 import { parseIp } from "../../base/addr.ts";
 import { writeU16 } from "../../base/bytes.ts";
 import { Offload } from "../../contract/batch.ts";
-import { noPackets } from "./packet_service.ts";
+import { noPackets } from "./counters.ts";
 
 const A = ["10.8.0.2/24", "fd00:8::2/64"];
 const B = ["10.8.0.3/24", "fd00:8::3/64"];
@@ -49,7 +55,7 @@ const superHeader = (type: number, offset: number) =>
   virtioHeader({ flags: 1, type, headers: 40, size: 1_000, start: 20, offset });
 
 Deno.test("the device leaves undone what every client can do, as clients come and go", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   assert.deepEqual([w.device.offload, w.lines()], [0, []]);
   const all = w.join("192.0.2.1:1", A, { offload: ALL });
   assert.deepEqual([w.device.offload, w.lines()], [ALL, []]);
@@ -82,28 +88,28 @@ Deno.test("the device leaves undone what every client can do, as clients come an
 });
 
 Deno.test("a first client without offload is named; a device without any is nobody's fault", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const first = w.join("192.0.2.1:1", A);
   assert.deepEqual(w.lines(), [
     "warn; offload is off for all clients; 192.0.2.1:1 does not take all of it",
   ]);
   await first.leave();
   assert.deepEqual(w.lines(), [], "nobody is left for whom it matters");
-  await using without = new HubWorld({ takes: 0 });
+  await using without = new PoolRouterWorld({ takes: 0 });
   without.join("192.0.2.1:1", A);
   without.join("192.0.2.2:2", B, { offload: ALL });
   assert.deepEqual([without.device.offload, without.lines()], [0, []]);
 });
 
 Deno.test("a device that can do less than its clients sets the limit, without a word", async () => {
-  await using w = new HubWorld({ takes: Offload.tcp });
+  await using w = new PoolRouterWorld({ takes: Offload.tcp });
   w.join("192.0.2.1:1", A, { offload: ALL });
   w.join("192.0.2.2:2", B, { offload: Offload.tcp });
   assert.deepEqual([w.device.offload, w.lines()], [Offload.tcp, []]);
 });
 
 Deno.test("a client that takes all of it is never named as the one that does not", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const none = w.join("192.0.2.1:1", A);
   await none.leave();
   w.lines();
@@ -113,7 +119,7 @@ Deno.test("a client that takes all of it is never named as the one that does not
 });
 
 Deno.test("super-packets go whole to who takes them, are dropped and counted for who does not", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const [a, b] = [w.join("a", A, { offload: ALL }), w.join("b", B, { offload: Offload.tcp })];
   const none = w.join("none", ["10.8.0.4/24"]);
   const [tcp, udp] = [superHeader(TCP4, 16), superHeader(UDP_GSO, 6)];
@@ -128,12 +134,12 @@ Deno.test("super-packets go whole to who takes them, are dropped and counted for
   assert.deepEqual(b.link.sent.map(({ length }) => length), [20_040, 60]);
   assert.deepEqual(b.link.headers, [tcp, null]);
   assert.deepEqual(none.link.sent.map(({ length }) => length), [60]);
-  assert.equal(w.hub.counters.droppedSuper, 3);
-  assert.equal(w.hub.counters.sentPackets, 6);
+  assert.equal(w.router.counters.droppedSuper, 3);
+  assert.equal(w.router.counters.sentPackets, 6);
 });
 
 Deno.test("an open checksum is completed for a client without offload, and left open for the others", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const [a, b] = [w.join("a", A, { offload: Offload.udp }), w.join("b", B)];
   for (const payload of [0, 1, 33, 500, 1_240]) {
     for (const address of ["10.8.0.2", "10.8.0.3"]) {
@@ -152,7 +158,7 @@ Deno.test("an open checksum is completed for a client without offload, and left 
 });
 
 Deno.test("one whose checksum would lie outside of it is unfit for a client without offload", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const a = w.join("a", A);
   w.device.injectWith(
     virtioHeader({ flags: 1, start: 20, offset: 39 }),
@@ -160,11 +166,11 @@ Deno.test("one whose checksum would lie outside of it is unfit for a client with
   );
   w.device.inject(between(SERVER4, "10.8.0.2", 1));
   await w.clock.settle();
-  assert.deepEqual([a.link.sent.length, w.hub.counters.droppedUnfit], [1, 1]);
+  assert.deepEqual([a.link.sent.length, w.router.counters.droppedUnfit], [1, 1]);
 });
 
 Deno.test("a client's headers are looked at before the device sees them, and go with their packets", async () => {
-  await using w = new HubWorld({ takes: Offload.tcp });
+  await using w = new PoolRouterWorld({ takes: Offload.tcp });
   const a = w.join("a", A, { offload: ALL });
   const right = superHeader(TCP4, 16);
   const own = segment("10.8.0.2", SERVER4, 3_000);
@@ -179,12 +185,12 @@ Deno.test("a client's headers are looked at before the device sees them, and go 
   await w.clock.settle();
   assert.deepEqual(w.device.written.map(({ length }) => length), [3_040, 60, 49]);
   assert.deepEqual(w.device.headers, [right, null, OPEN]);
-  const { droppedUnfit, droppedForeign } = w.hub.counters;
+  const { droppedUnfit, droppedForeign } = w.router.counters;
   assert.deepEqual([droppedUnfit, droppedForeign], [2, 1]);
 });
 
 Deno.test("a client with offload may send packets of any length, one without what a frame holds", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const [a, b] = [w.join("a", A, { offload: ALL }), w.join("b", B)];
   for (const size of [1_400, 1_401, 65_535]) {
     a.link.deliver(between("10.8.0.2", SERVER4, 1, size));
@@ -194,11 +200,11 @@ Deno.test("a client with offload may send packets of any length, one without wha
   const sizes = (mark: number) =>
     w.device.written.filter((p) => p.at(-1) === mark).map(({ length }) => length);
   assert.deepEqual([sizes(1), sizes(2)], [[1_400, 1_401, 65_535], [1_400]]);
-  assert.equal(w.hub.counters.droppedUnfit, 2);
+  assert.equal(w.router.counters.droppedUnfit, 2);
 });
 
 Deno.test("the largest super-packet there is goes through, again and again", async () => {
-  await using w = new HubWorld({ takes: ALL });
+  await using w = new PoolRouterWorld({ takes: ALL });
   const a = w.join("a", A, { offload: ALL });
   const header = virtioHeader({
     flags: 1,
@@ -212,11 +218,11 @@ Deno.test("the largest super-packet there is goes through, again and again", asy
   for (let i = 0; i < 5; i++) w.device.injectWith(header, largest);
   await w.clock.settle();
   assert.deepEqual(a.link.sent, new Array(5).fill(largest));
-  assert.deepEqual([w.hub.counters.droppedUnfit, w.hub.counters.droppedSuper], [0, 0]);
+  assert.deepEqual([w.router.counters.droppedUnfit, w.router.counters.droppedSuper], [0, 0]);
 });
 
 Deno.test("the segment size of connections is clamped for each client if it was asked for", async () => {
-  await using w = new HubWorld({ takes: ALL, mssClamp: true });
+  await using w = new PoolRouterWorld({ takes: ALL, mssClamp: true });
   const a = w.join("a", A, { offload: ALL });
   const syn = segment(SERVER4, "10.8.0.2", 4);
   syn[32] = 0x60;
@@ -229,5 +235,5 @@ Deno.test("the segment size of connections is clamped for each client if it was 
   await w.clock.settle();
   assert.deepEqual([...a.link.sent[0]!.subarray(42)], [1_240 >> 8, 1_240 & 0xff]);
   assert.deepEqual(a.link.sent[1], udp);
-  assert.deepEqual(w.hub.counters, { ...noPackets(), sentPackets: 2, sentBytes: 444 });
+  assert.deepEqual(w.router.counters, { ...noPackets(), sentPackets: 2, sentBytes: 444 });
 });

@@ -1,4 +1,4 @@
-import { TunHub } from "../../src/app/tun/tun_hub.ts";
+import { PoolRouter } from "../../src/app/tun/pool_router.ts";
 import { parseCidr, parseIp } from "../../src/base/addr.ts";
 import { writeU16, writeU32 } from "../../src/base/bytes.ts";
 import { FakeClock } from "./clock.ts";
@@ -51,7 +51,7 @@ export function virtioHeader(o: {
   return header;
 }
 
-/** A client of the hub: its end of the link is the test's. */
+/** A client: its end of the link is the test's. */
 export interface Joined {
   readonly link: FakeLink;
   readonly traffic: { sentBytes: number; receivedBytes: number };
@@ -61,11 +61,11 @@ export interface Joined {
   leave(): Promise<void>;
 }
 
-/** A hub that runs, with a device whose network is the test. */
-export class HubWorld implements AsyncDisposable {
+/** A pool router that runs, with a device whose network is the test. */
+export class PoolRouterWorld implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly device: FakeDevice;
-  readonly hub: TunHub;
+  readonly router: PoolRouter;
   readonly records: ReturnType<typeof keptLog>["records"];
   /** What `run` ended with. */
   readonly running: Promise<unknown>;
@@ -82,12 +82,12 @@ export class HubWorld implements AsyncDisposable {
     this.device = new FakeDevice(1280, o.takes ?? 0);
     const { log, records } = keptLog(this.clock);
     this.records = records;
-    this.hub = new TunHub(this.device, this.clock, {
+    this.router = new PoolRouter(this.device, this.clock, {
       mssClamp: o.mssClamp ?? false,
       longest: o.longest ?? 1_400,
       log,
     });
-    this.running = this.hub.run(this.#stop.signal).catch((error: unknown) => error);
+    this.running = this.router.run(this.#stop.signal).catch((error: unknown) => error);
   }
 
   join(
@@ -97,8 +97,8 @@ export class HubWorld implements AsyncDisposable {
   ): Joined {
     const link = new FakeLink(o);
     const traffic = { sentBytes: 0, receivedBytes: 0 };
-    const member = { peer, traffic, addresses: addresses.map(parseCidr) };
-    const session = this.hub.session(link, member);
+    const port = { peer, traffic, addresses: addresses.map(parseCidr) };
+    const session = this.router.session(link, port);
     const joined: Joined = {
       link,
       traffic,

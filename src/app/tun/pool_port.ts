@@ -1,0 +1,102 @@
+import type { Cidr } from "../../base/addr.ts";
+import {
+  LayoutCursor,
+  makePackets,
+  MAX_SUPER_PACKET,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../contract/batch.ts";
+import type { Link } from "../../contract/link.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Traffic } from "./counters.ts";
+import { FairQueue } from "./fair_queue.ts";
+import type { PacketFilter } from "./packet_filter.ts";
+import { SendQueue } from "./send_queue.ts";
+import type { Port, PortOptions } from "./tun_router.ts";
+
+/**
+ * Bytes of each port's batch buffer (it has two): one of the largest packets and a batch of usual
+ * ones.
+ */
+const PORT_ARENA = 2 * MAX_SUPER_PACKET;
+
+/** One of many ports, and its packets that were read and not sent yet. */
+export class PoolPort implements Port {
+  readonly link: Link;
+  readonly queue: SendQueue;
+  readonly peer: string;
+  readonly addresses: readonly Cidr[];
+  readonly networks: readonly number[];
+  readonly traffic: Traffic;
+  /** Number of ports that were attached before it. */
+  readonly number: number;
+  readonly #filter: PacketFilter;
+  #packets = makePackets(PORT_ARENA);
+  #places: LayoutCursor;
+
+  /** `sourceOf` returns the queue number of packet i of a batch, for fair queueing. */
+  constructor(
+    link: Link,
+    { peer, addresses, networks = [], traffic }: PortOptions,
+    o: {
+      readonly number: number;
+      readonly clock: Clock;
+      readonly filter: PacketFilter;
+      readonly sourceOf: (packets: Packets, i: number) => number;
+    },
+  ) {
+    this.link = link;
+    this.peer = peer;
+    this.addresses = addresses;
+    this.networks = networks;
+    this.traffic = traffic;
+    this.number = o.number;
+    this.#filter = o.filter;
+    this.queue = new SendQueue(link, {
+      clock: o.clock,
+      spare: makePackets(PORT_ARENA),
+      makeQueue: () => new FairQueue(o.sourceOf),
+    });
+    this.#places = new LayoutCursor(link.layout);
+  }
+
+  /** Copies packet i, with its header if it has one, in the layout of the port's link. */
+  add(from: Packets, i: number): void {
+    const length = from.length[i]!;
+    const { layout } = this.link;
+    const isFull = this.#packets.count === this.#packets.offset.length ||
+      this.#places.at + length + layout.tailroom + layout.trailer > this.#packets.bytes.length;
+    if (isFull) this.flush();
+    const to = this.#packets;
+    const { at } = this.#places;
+    const source = from.offset[i]!;
+    const before = from.header[i] === 0 ? 0 : VIRTIO_NET_HEADER;
+    to.bytes.set(from.bytes.subarray(source - before, source + length), at - before);
+    to.offset[to.count] = at;
+    to.length[to.count] = length;
+    to.header[to.count] = from.header[i]!;
+    to.count++;
+    this.#places.next(length);
+  }
+
+  /** Passes the copied packets to the send queue. */
+  flush(): void {
+    this.#filter.keepForPeer(this.#packets, this.link.offload, this.traffic);
+    if (this.#packets.count > 0) this.#packets = this.queue.offerNow(this.#packets);
+    this.#packets.count = 0;
+    this.#places = new LayoutCursor(this.link.layout);
+  }
+
+  /** Returns true if the `size` bytes at `at` are one of the port's addresses. */
+  has(bytes: Uint8Array, at: number, size: number): boolean {
+    for (const address of this.addresses) {
+      if (address.bytes.length === size && isAt(bytes, at, address.bytes)) return true;
+    }
+    return false;
+  }
+}
+
+function isAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
+  return true;
+}

@@ -1,0 +1,87 @@
+import type { Logger } from "../../base/log.ts";
+import type { ClientNetworks } from "../../core/ip/client_networks.ts";
+import type { PoolPort } from "./pool_port.ts";
+
+/** Finds ports by their addresses and the networks behind them. */
+export class PortTable {
+  readonly #log: Logger;
+  readonly #ports = new Set<PoolPort>();
+  /** Ports by the last four bytes of each address, which are unique in an address pool. */
+  readonly #routes = { 4: new Map<number, PoolPort>(), 16: new Map<number, PoolPort>() };
+  readonly #networks: ClientNetworks;
+  /** By network number: the port that the network is behind, or null if it is not connected. */
+  readonly #behind: (PoolPort | null)[];
+
+  constructor(networks: ClientNetworks, log: Logger) {
+    this.#networks = networks;
+    this.#behind = networks.list.map(() => null);
+    this.#log = log;
+  }
+
+  /** All ports in the order of their coming. */
+  get ports(): ReadonlySet<PoolPort> {
+    return this.#ports;
+  }
+
+  /** Its addresses are the port's from now on, and its networks where no other port has them. */
+  add(port: PoolPort): void {
+    this.#ports.add(port);
+    for (const { bytes } of port.addresses) this.#routesOf(bytes).set(lastWord(bytes), port);
+    for (const number of port.networks) this.#behind[number] ??= port;
+  }
+
+  delete(port: PoolPort): void {
+    this.#ports.delete(port);
+    for (const { bytes } of port.addresses) {
+      const routes = this.#routesOf(bytes);
+      if (routes.get(lastWord(bytes)) === port) routes.delete(lastWord(bytes));
+    }
+    const left = port.networks.filter((number) => this.#behind[number] === port);
+    for (const number of left) this.#behind[number] = null;
+    if (left.length > 0) this.#handOver(left);
+  }
+
+  /** Passes networks on to the next port with the same client name. */
+  #handOver(numbers: readonly number[]): void {
+    for (const next of this.#ports) {
+      const taken = next.networks.filter((number) =>
+        numbers.includes(number) && this.#behind[number] === null
+      );
+      if (taken.length === 0) continue;
+      for (const number of taken) this.#behind[number] = next;
+      this.#log.info("networks are behind another client of their client's name now", {
+        peer: next.peer,
+        networks: this.#networks.text(taken),
+      });
+    }
+  }
+
+  #routesOf({ length }: Uint8Array): Map<number, PoolPort> {
+    return this.#routes[length === 4 ? 4 : 16];
+  }
+
+  /** Returns the port that has the address at `at`, or its network. */
+  find(bytes: Uint8Array, at: number, size: 4 | 16): PoolPort | null {
+    const port = this.#routes[size].get(wordAt(bytes, at + size - 4));
+    return port?.has(bytes, at, size) === true ? port : this.#findBehind(bytes, at, size);
+  }
+
+  /** Returns true if the address at `at` is the port's, or in a network behind it. */
+  isOf(port: PoolPort, bytes: Uint8Array, at: number, size: 4 | 16): boolean {
+    return port.has(bytes, at, size) || this.#findBehind(bytes, at, size) === port;
+  }
+
+  /** Returns the port whose network contains the address at `at`. */
+  #findBehind(bytes: Uint8Array, at: number, size: 4 | 16): PoolPort | null {
+    if (this.#behind.length === 0) return null;
+    return this.#behind[this.#networks.find(bytes, at, size)] ?? null;
+  }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+}
+
+function lastWord(bytes: Uint8Array): number {
+  return wordAt(bytes, bytes.length - 4);
+}
