@@ -3,7 +3,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contract/cipher.ts";
 import { type Library, openLibrary } from "../library.ts";
 
-/** Default sizes of EVP for both ciphers, in bytes. */
+/** Sizes of every cipher here, in bytes; EVP takes as much of the key as the cipher has. */
 const KEY_SIZE = 32;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
@@ -27,9 +27,8 @@ const TABLE = {
   // unsigned long ERR_peek_last_error(void): the codes have 32 bits, as has a long on Windows
   ERR_peek_last_error: { parameters: [], result: "u32" },
   ERR_clear_error: { parameters: [], result: "void" },
-  // const EVP_CIPHER *EVP_aes_256_gcm(void)
-  EVP_aes_256_gcm: { parameters: [], result: "pointer" },
-  EVP_chacha20_poly1305: { parameters: [], result: "pointer" },
+  // const EVP_CIPHER *EVP_get_cipherbyname(const char *name)
+  EVP_get_cipherbyname: { parameters: ["buffer"], result: "pointer" },
   EVP_CIPHER_CTX_new: { parameters: [], result: "pointer" },
   EVP_CIPHER_CTX_free: { parameters: ["pointer"], result: "void" },
   // int EVP_EncryptInit_ex(ctx, const EVP_CIPHER *, ENGINE *, const uint8_t *key, const uint8_t *iv)
@@ -178,7 +177,8 @@ class EvpCipher implements Cipher {
 
   #setKey(name: CipherName, key: Uint8Array): void {
     const call = this.#call;
-    const evp = name === "aes-256-gcm" ? call.EVP_aes_256_gcm() : call.EVP_chacha20_poly1305();
+    const evp = call.EVP_get_cipherbyname(new TextEncoder().encode(`${name}\0`));
+    if (evp === null) throw failed(call, "EVP_get_cipherbyname");
     if (this.#sealing === null || this.#opening === null) {
       throw failed(call, "EVP_CIPHER_CTX_new");
     }

@@ -1,10 +1,23 @@
-/** AEAD names as users and the wire's specification spell them. */
-export type CipherName = "chacha20-poly1305" | "aes-256-gcm";
+/** An AEAD's properties apart from its primitive, which core/cipher/aeads.ts has. */
+interface CipherParameters {
+  /** Its number on the wire (TLV 02 of docs/wire/link-v2.md), never given to another. */
+  readonly wireNumber: number;
+  /** Bytes of key that it takes: the first ones of the 32 that every factory is given. */
+  readonly keySize: number;
+}
+
+/** AEADs by the name that users, the wire, OpenSSL and node:crypto know; the default first. */
+export const CIPHERS = {
+  "chacha20-poly1305": { wireNumber: 1, keySize: 32 }, // RFC 8439 section 2.8
+  "aes-256-gcm": { wireNumber: 2, keySize: 32 }, // NIST SP 800-38D
+} as const satisfies Record<string, CipherParameters>;
+
+export type CipherName = keyof typeof CIPHERS;
 
 /** All of them, the default first. */
-export const CIPHER_NAMES: readonly CipherName[] = ["chacha20-poly1305", "aes-256-gcm"];
+export const CIPHER_NAMES: readonly CipherName[] = Object.keys(CIPHERS) as CipherName[];
 
-/** Both AEADs: 32-byte key, 12-byte nonce, 16-byte tag (RFC 8439; NIST SP 800-38D). */
+/** Bytes of the key that a factory is given, whatever part of it the AEAD takes. */
 export const KEY_SIZE = 32;
 /** Bytes of a nonce. */
 export const NONCE_SIZE = 12;

@@ -2,7 +2,13 @@
  * tt's frames a second time, from docs/wire/tt-v1.md alone: slow, whole messages, other primitives than
  * the product's, nothing shared with it. What both agree on is the wire format.
  */
-import { createCipheriv, createDecipheriv, createHash, createHmac } from "node:crypto";
+import {
+  type CipherGCMTypes,
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+} from "node:crypto";
 import type { CipherName } from "../../src/contract/cipher.ts";
 
 const TAG = { authTagLength: 16 };
@@ -28,9 +34,7 @@ export function twinKeys(cipher: CipherName, password: string, minute: number) {
 /** One frame with the random bytes `r`. */
 export function twinSeal({ cipher, k, x }: TwinKeys, r: Uint8Array, text: Uint8Array): Uint8Array {
   const nonce = r.slice(0, 12);
-  const aead = cipher === "aes-256-gcm"
-    ? createCipheriv(cipher, k, nonce, TAG)
-    : createCipheriv(cipher, k, nonce, TAG);
+  const aead = createCipheriv(cipher as CipherGCMTypes, k, nonce, TAG);
   aead.setAAD(k.slice(0, 8), { plaintextLength: text.length });
   const sealed = [...aead.update(text), ...aead.final()];
   return new Uint8Array([
@@ -62,9 +66,7 @@ export function twinDecode(
   const used = 19 + rs + l;
   if (n < used) return "more";
   const nonce = bytes.slice(1, 13);
-  const aead = cipher === "aes-256-gcm"
-    ? createDecipheriv(cipher, k, nonce, TAG)
-    : createDecipheriv(cipher, k, nonce, TAG);
+  const aead = createDecipheriv(cipher as CipherGCMTypes, k, nonce, TAG);
   aead.setAAD(k.slice(0, 8), { plaintextLength: l });
   aead.setAuthTag(bytes.slice(3 + rs, 19 + rs));
   const text = aead.update(bytes.slice(19 + rs, used));

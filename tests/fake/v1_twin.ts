@@ -2,7 +2,7 @@
  * Version 1 a second time, from docs/wire/ttun-v1.md alone: slow, whole messages, other primitives than
  * the product's, nothing shared with it. What both agree on is the wire format.
  */
-import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { type CipherGCMTypes, createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import type { CipherName } from "../../src/contract/cipher.ts";
 
 const TAG = { authTagLength: 16 };
@@ -34,9 +34,7 @@ export interface TwinFrame {
 
 export function twinSeal(f: TwinFrame, text: Uint8Array): Uint8Array {
   const nonce = nonceOf(f.direction, f.counter);
-  const record = f.cipher === "aes-256-gcm"
-    ? createCipheriv(f.cipher, f.sk, nonce, TAG)
-    : createCipheriv(f.cipher, f.sk, nonce, TAG);
+  const record = createCipheriv(f.cipher as CipherGCMTypes, f.sk, nonce, TAG);
   const body = [...record.update(text), ...record.final(), ...record.getAuthTag()];
   return new Uint8Array([body.length >> 8, body.length & 0xff, ...body]);
 }
@@ -46,9 +44,7 @@ export function twinOpen(f: TwinFrame, frame: Uint8Array): Uint8Array {
   const n = frame[0]! * 256 + frame[1]!;
   if (frame.length !== 2 + n || n < 16) throw new Error(`n is ${n} of ${frame.length} bytes`);
   const nonce = nonceOf(f.direction, f.counter);
-  const record = f.cipher === "aes-256-gcm"
-    ? createDecipheriv(f.cipher, f.sk, nonce, TAG)
-    : createDecipheriv(f.cipher, f.sk, nonce, TAG);
+  const record = createDecipheriv(f.cipher as CipherGCMTypes, f.sk, nonce, TAG);
   record.setAuthTag(frame.subarray(frame.length - 16));
   const text = record.update(frame.subarray(2, frame.length - 16));
   return new Uint8Array([...text, ...record.final()]);

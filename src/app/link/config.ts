@@ -1,7 +1,7 @@
 import type { Cidr } from "../../base/addr.ts";
 import { Offload } from "../../contract/batch.ts";
 import type { Link } from "../../contract/link.ts";
-import type { CipherName } from "../../contract/cipher.ts";
+import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
@@ -57,7 +57,6 @@ function offloadBits(takes: number): number {
  * preferred cipher first. `takes`: the offloads that its device supports (bits of `Offload`).
  */
 export function linkParty(o: WireSecrets, takes: number): HandshakeConfig {
-  const other: CipherName = o.v1.cipher === "aes-256-gcm" ? "chacha20-poly1305" : "aes-256-gcm";
   return {
     s: o.s,
     makeCipher: o.v1.makeCipher,
@@ -69,6 +68,6 @@ export function linkParty(o: WireSecrets, takes: number): HandshakeConfig {
       windows: [0, 0, 0],
       deadTime: DEAD_TIME,
     },
-    ciphers: [o.v1.cipher, other],
+    ciphers: [o.v1.cipher, ...CIPHER_NAMES.filter((name) => name !== o.v1.cipher)],
   };
 }

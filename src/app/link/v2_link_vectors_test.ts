@@ -15,7 +15,7 @@ import {
 } from "../../../tests/fake/v2_pair.ts";
 import vectors from "../../../tests/vector/link-v2.json" with { type: "json" };
 import { concat, fromHex, toHex } from "../../base/bytes.ts";
-import type { CipherName } from "../../contract/cipher.ts";
+import { CIPHER_NAMES, type CipherName, CIPHERS } from "../../contract/cipher.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { readFrames } from "../../core/link/v2/frames.ts";
@@ -41,7 +41,7 @@ function longPacket(length: number): Uint8Array {
 }
 
 function cipherOf(c: Case): CipherName {
-  return c.cipher === 1 ? "chacha20-poly1305" : "aes-256-gcm";
+  return CIPHER_NAMES.find((name) => CIPHERS[name].wireNumber === c.cipher)!;
 }
 
 function parcelsOf(c: Case): Parcel[] {

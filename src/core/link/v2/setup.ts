@@ -1,6 +1,6 @@
 import { concat } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
-import type { CipherName } from "../../../contract/cipher.ts";
+import { CIPHER_NAMES, type CipherName, CIPHERS } from "../../../contract/cipher.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 import { type ClientIdentity, packIdentity, readIdentity } from "./identity.ts";
 import { exactly, onlyVarint, onlyVarints, packTlv, readTlvs, Tlv, type TlvMap } from "./tlv.ts";
@@ -19,10 +19,9 @@ export const ID_SIZE = 16;
 export const PROOF_SIZE = 16;
 
 /** Ciphers by their number on the wire (TLV 02). */
-const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map([
-  [1, "chacha20-poly1305"],
-  [2, "aes-256-gcm"],
-]);
+const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map(
+  CIPHER_NAMES.map((name) => [CIPHERS[name].wireNumber, name]),
+);
 
 /** What each end tells the other of itself: the server in Rs, the client in its setup. */
 export interface Offer {
@@ -71,7 +70,7 @@ export interface ClientKeyMessage {
 
 /** The text of Rs, without padding. */
 export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
-  const ciphers = Uint8Array.from(m.ciphers, cipherNumber);
+  const ciphers = Uint8Array.from(m.ciphers, (name) => CIPHERS[name].wireNumber);
   const [capabilities, ...others] = offerTlvs(m);
   return concat(m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others);
 }
@@ -92,7 +91,7 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
 
 /** The text of Rc, without padding. */
 export function packClientKeyMessage(m: ClientKeyMessage): Uint8Array {
-  return concat(m.publicKey, packTlv(Tlv.ciphers, new Uint8Array([cipherNumber(m.cipher)])));
+  return concat(m.publicKey, packTlv(Tlv.ciphers, new Uint8Array([CIPHERS[m.cipher].wireNumber])));
 }
 
 /** @throws {ProtocolError} */
@@ -203,9 +202,4 @@ function readResume(tlvs: TlvMap): Pick<ServerSetup, "resume"> {
     throw new ProtocolError("Cannot read the handshake: a resume is not whole");
   }
   return { resume: { expected: onlyVarint(expected), proof: exactly(proof, PROOF_SIZE).slice() } };
-}
-
-function cipherNumber(name: CipherName): number {
-  for (const [number, known] of CIPHER_BY_NUMBER) if (known === name) return number;
-  throw new ProtocolError(`Cannot name the cipher ${name} on the wire`);
 }
