@@ -10,6 +10,23 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** The clock that counts a process's time on processors: CPUCLOCK_SCHED of posix-timers.h. */
+const CPUCLOCK_SCHED = 2;
+
+/** The same to the nanosecond, by the process's CPU clock (clock_getcpuclockid(3)); Linux alone. */
+export function runSeconds(pid: number): number {
+  const libc = Deno.dlopen("libc.so.6", {
+    clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  });
+  const time = new BigInt64Array(2);
+  const failed = libc.symbols.clock_gettime((~pid << 3) | CPUCLOCK_SCHED, time) !== 0;
+  libc.close();
+  if (failed) {
+    throw new Error(`Process ${pid} has no CPU clock: it has ended`);
+  }
+  return Number(time[0]) + Number(time[1]) / 1e9;
+}
+
 /** Memory that it has now (RSS), in MB. */
 export function rssMb(pid: number): number {
   return memoryMb(pid, /VmRSS:\s+(\d+) kB/);

@@ -20,17 +20,7 @@ export async function iperf(
   seconds: number,
   ...args: string[]
 ): Promise<Received> {
-  await using _listener = await listen(server);
-  const { code, stdout, stderr, timedOut } = await client.run(
-    "iperf3",
-    ["-c", to, "-t", `${seconds}`, "-J", ...args],
-    { timeoutMs: seconds * 1000 + GRACE_MS },
-  );
-  if (code !== 0) {
-    const why = timedOut ? "did not end in time" : `failed: ${errorOf(stdout)}${stderr}`;
-    throw new Error(`iperf3 -t ${seconds} ${args.join(" ")} ${why}`);
-  }
-  const { sum_received: sum } = JSON.parse(stdout).end;
+  const { sum_received: sum } = (await run({ server, client }, to, seconds, args)).end;
   return {
     mbits: sum.bits_per_second / 1e6,
     bytes: sum.bytes,
@@ -38,6 +28,47 @@ export async function iperf(
     packets: (sum.packets ?? 0) - (sum.lost_packets ?? 0),
     lostPackets: sum.lost_packets ?? 0,
   };
+}
+
+/** Mbit/s of each second, as the sender counted. */
+export async function iperfSeconds(
+  hosts: Pick<TwoHosts, "server" | "client">,
+  to: string,
+  seconds: number,
+): Promise<number[]> {
+  const { intervals } = await run(hosts, to, seconds, ["-i", "1"]);
+  return intervals.map(({ sum }) => sum.bits_per_second / 1e6);
+}
+
+/** What is used of iperf3's report. */
+interface Report {
+  intervals: { sum: { bits_per_second: number } }[];
+  end: {
+    sum_received: {
+      bits_per_second: number;
+      bytes: number;
+      seconds: number;
+      packets?: number;
+      lost_packets?: number;
+    };
+  };
+}
+
+async function run(
+  { server, client }: Pick<TwoHosts, "server" | "client">,
+  to: string,
+  seconds: number,
+  args: string[],
+): Promise<Report> {
+  await using _listener = await listen(server);
+  const { code, stdout, stderr, timedOut } = await client.run(
+    "iperf3",
+    ["-c", to, "-t", `${seconds}`, "-J", ...args],
+    { timeoutMs: seconds * 1000 + GRACE_MS },
+  );
+  if (code === 0) return JSON.parse(stdout);
+  const why = timedOut ? "did not end in time" : `failed: ${errorOf(stdout)}${stderr}`;
+  throw new Error(`iperf3 -t ${seconds} ${args.join(" ")} ${why}`);
 }
 
 /** Traffic at a fixed rate until it is disposed of. */

@@ -15,8 +15,18 @@ export interface RoundTrip {
 export async function ping(
   host: Host,
   to: string,
-  { count = 1000, intervalMs = 2 } = {},
+  o: { count?: number; intervalMs?: number } = {},
 ): Promise<RoundTrip> {
+  const times = await pingTimes(host, to, o);
+  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+}
+
+/** The same, every time in its order; infinite where one was not answered. */
+export async function pingTimes(
+  host: Host,
+  to: string,
+  { count = 1000, intervalMs = 2 } = {},
+): Promise<number[]> {
   const args = ["-c", `${count}`, "-i", `${intervalMs / 1000}`, "-W", `${LINGER_SECONDS}`, to];
   const timeoutMs = 2 * count * intervalMs + 30_000;
   const { stdout, stderr, timedOut } = await host.run("ping", args, { timeoutMs });
@@ -29,5 +39,5 @@ export async function ping(
   ) {
     times[(Number(sequence) - 1) % count] = Number(time);
   }
-  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  return times;
 }

@@ -6,8 +6,14 @@
  */
 import type { Host } from "../netns.ts";
 
-export async function useReno(...hosts: Host[]): Promise<void> {
+export function useReno(...hosts: Host[]): Promise<void> {
+  return useCongestion("reno", ...hosts);
+}
+
+/** `name`: the kernel's, or `system` for what new namespaces have. */
+export async function useCongestion(name: string, ...hosts: Host[]): Promise<void> {
+  if (name === "system") return;
   for (const host of hosts) {
-    await host.sh("echo reno >/proc/sys/net/ipv4/tcp_congestion_control");
+    await host.sh(`echo ${name} >/proc/sys/net/ipv4/tcp_congestion_control`);
   }
 }

@@ -7,6 +7,11 @@ export function cpuSeconds(ends: readonly TunnelEnd[]): number {
   return ends.reduce((sum, end) => sum + proc.cpuSeconds(pidOf(end)), 0);
 }
 
+/** The same to the microsecond. */
+export function runSeconds(ends: readonly TunnelEnd[]): number {
+  return ends.reduce((sum, end) => sum + proc.runSeconds(pidOf(end)), 0);
+}
+
 /** The most memory (RSS) that one of the ends ever had, in MB; NaN without ends. */
 export function peakMb(ends: readonly TunnelEnd[]): number {
   if (ends.length === 0) return NaN;

@@ -8,6 +8,11 @@ export function cpuSeconds({ client, server }: Pair): number {
   return sumOf(client, proc.cpuSeconds) + sumOf(server, proc.cpuSeconds);
 }
 
+/** The same to the microsecond. */
+export function runSeconds({ client, server }: Pair): number {
+  return sumOf(client, proc.runSeconds) + sumOf(server, proc.runSeconds);
+}
+
 /** Memory of an end (RSS) in MB; NaN where there is none. */
 export function rssMb(end: Process | null): number {
   return end === null ? NaN : sumOf(end, proc.rssMb);

@@ -4,6 +4,7 @@
  *
  *     down|up STREAMS SECONDS   bytes one way
  *     rate WORKERS SECONDS      as many short connections as can be
+ *     count WORKERS COUNT…      short connections, and the milliseconds until each of these counts
  *     latency COUNT             short connections one after the other
  *     hold COUNT                connections that stay open, idle, until it is killed
  */
@@ -66,6 +67,26 @@ function rate(workers: number, seconds: number): RateFound {
   return { perSecond, all: done, failures };
 }
 
+/** Milliseconds until so many connections were served, for each of the counts, which grow. */
+function count(workers: number, counts: readonly number[]): number[] {
+  const times: number[] = [];
+  const began = performance.now();
+  let [begun, done] = [0, 0];
+  const most = counts.at(-1)!;
+  const next = () => {
+    if (begun++ >= most) return;
+    short.start((socket) => {
+      socket.close();
+      if (++done === counts[times.length]) times.push(performance.now() - began);
+      next();
+      return "wait";
+    }, fail);
+  };
+  for (let i = 0; i < workers; i++) next();
+  runUntil(() => done === most);
+  return times;
+}
+
 /** Milliseconds from the dial to the answer. */
 function latency(count: number): number[] {
   const times: number[] = [];
@@ -116,6 +137,8 @@ function run(): unknown {
       return bulk(what === "down", first, second);
     case "rate":
       return rate(first, second);
+    case "count":
+      return count(first, numbers.slice(1).map(Number));
     case "latency":
       return latency(first);
     case "hold":

@@ -1,7 +1,7 @@
 /** All figures of one contender in one round, through two pairs of its own. */
 import { Host, type Process } from "../../netns.ts";
 import { quantile } from "../statistics.ts";
-import { useReno } from "../unpaced.ts";
+import { useCongestion } from "../unpaced.ts";
 import type { Pair, ReadyContender } from "./contender.ts";
 import { spawnEnd, untilListening, withDescriptors } from "./ends.ts";
 import { cpuSeconds, rssMb } from "./family.ts";
@@ -109,13 +109,14 @@ async function measureSpeed(
 }
 
 /** A new host with a target and a pair, which end when `work` is done. */
-async function withPair<T>(
+export async function withPair<T>(
   { start }: ReadyContender,
   work: (host: Host, pair: Pair) => Promise<T>,
+  congestion = "reno",
 ): Promise<T> {
   await using host = await Host.create();
   await host.sh(FEW_OLD_CONNECTIONS);
-  await useReno(host);
+  await useCongestion(congestion, host);
   await using cleanup = new AsyncDisposableStack();
   const target = cleanup.use(spawnEnd(host, Deno.execPath(), programArgs("target.ts")));
   await untilListening(host, target, TARGET.port);
@@ -134,7 +135,8 @@ function told(end: Process | null): string {
   return end?.output.split("\n").slice(-LINES_TOLD).join(" / ") ?? "";
 }
 
-async function runLoad<T>(
+/** Runs load.ts beside the pair. @throws when it fails, or goes on for too long */
+export async function runLoad<T>(
   host: Host,
   { socksPort }: Pair,
   load: [what: string, ...numbers: number[]],
