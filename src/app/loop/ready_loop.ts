@@ -26,8 +26,11 @@ export abstract class ReadyLoop {
   }
 
   protected abstract step(): MaybePromise<number>;
-  /** Calls `run` when the source may be ready again. */
-  protected abstract onReady(run: OnReady): void;
+  /**
+   * Calls `run` when the source may be ready again. Returns false if the steps left something to a
+   * promise, as a callback of OnReady does.
+   */
+  protected abstract onReady(run: OnReady): boolean | void;
   /**
    * Exactly one of `ended` and `failed` is called, once. The result of `ended` is that of OnReady.
    */
@@ -69,8 +72,7 @@ export abstract class ReadyLoop {
   #wait(): boolean {
     this.#spent = 0;
     try {
-      this.onReady(this.go);
-      return true;
+      return this.onReady(this.go) !== false;
     } catch (error) {
       this.failed(error);
       return false;

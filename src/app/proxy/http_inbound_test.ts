@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { connectBy, type PromisedConnect } from "../../../tests/fake/connect.ts";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
+import { driveHttp } from "../../../tests/fake/http_driver.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { httpGet, readHead, web } from "../../../tests/fake/proxy_programs.ts";
 import { pattern, readNowAll, SCRATCH, ttStream } from "../../../tests/fake/tt_ends.ts";
@@ -10,10 +11,8 @@ import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
-import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { formatTarget } from "../../base/target.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
-import { driveHttp } from "./http_inbound.ts";
 import { Relays } from "../net/relay.ts";
 
 const IDLE = 60_000;
@@ -49,11 +48,10 @@ class Bench {
       return upstream;
     };
     const relays = new Relays({ clock: this.clock, scratch: SCRATCH, idleMs: IDLE });
-    this.ended = driveHttp(near, new HttpProxy({ auth: null }), utf8(crlf(first)), {
+    this.ended = driveHttp(near, utf8(crlf(first)), {
       relays,
       signal: this.stop.signal,
       connect: connectBy(o.connect ?? connect),
-      onRefused: () => {},
       onTarget: (target) => void this.asked.push(formatTarget(target)),
     }).then(() => null, (error: unknown) => error).finally(() => {
       relays[Symbol.dispose]();
@@ -274,12 +272,10 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
   const clock = new FakeClock();
   const [near, far] = memoryPair({ capacity: 100 });
   const [upstream, target] = memoryPair();
-  const ended = driveHttp(ttStream(near), new HttpProxy({ auth: null }), utf8(crlf(LAST)), {
+  const ended = driveHttp(ttStream(near), utf8(crlf(LAST)), {
     relays: new Relays({ clock, scratch: SCRATCH, idleMs: IDLE }),
     signal: new AbortController().signal,
     connect: connectBy(() => Promise.resolve(upstream)),
-    onRefused: () => {},
-    onTarget: () => {},
   }).then(() => null, (error: unknown) => error);
   await clock.settle();
   target.write(concat(utf8("HTTP/1.1 200 OK\r\n\r\n"), pattern(500)));

@@ -1,13 +1,11 @@
 import { ProtocolError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { frontOf } from "../../core/proxy/detect.ts";
-import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import type { FrontOptions } from "./inbound_options.ts";
-import { driveHttp } from "./http_inbound.ts";
-import type { RelayCount } from "../net/relay.ts";
+import { HttpDriver } from "./http_inbound.ts";
 import { SocksDriver } from "./socks_inbound.ts";
 
 /**
@@ -30,36 +28,11 @@ export function serveFront(
       return new SocksDriver(client, machine, o, events).begin(first);
     }
     case "http":
-      serveHttp(client, first.slice(), o, events).then(
-        (count) => void events.onEnd(count),
-        (error) => events.onFailure(error),
-      );
-      return false;
+      return new HttpDriver(client, o, events).begin(first);
     case null: {
       const words = "Cannot serve a client that speaks neither SOCKS nor HTTP";
       events.onFailure(new ProtocolError(words));
       return false;
     }
   }
-}
-
-async function serveHttp(
-  client: Stream,
-  first: Uint8Array,
-  o: FrontOptions,
-  events: ServedEvents,
-): Promise<RelayCount> {
-  // Until the first request.
-  using deadline = o.relays.options.clock.after(o.requestMs, () => client.reset());
-  return await driveHttp(client, new HttpProxy({ auth: o.auth }), first, {
-    relays: o.relays,
-    connect: o.connect,
-    client: events,
-    signal: o.signal,
-    onRefused: (thrown) => events.onRefused(thrown),
-    onTarget: (target) => {
-      deadline[Symbol.dispose]();
-      events.onTarget(target);
-    },
-  });
 }

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { connectBy } from "../../../tests/fake/connect.ts";
+import { driveHttp } from "../../../tests/fake/http_driver.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
-import { HttpProxy } from "../../core/proxy/http/proxy.ts";
-import { driveHttp } from "../proxy/http_inbound.ts";
 import { Relays } from "../net/relay.ts";
 
 /** Between connections that live under a signal which aborts a moment after `cut`. */
@@ -50,11 +49,9 @@ Deno.test("the same of a response that only the end of its connection would end"
     if (early !== undefined) await upstream.write(early);
     return upstream;
   });
-  const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
+  const ended = driveHttp(near, request, {
     ...o,
     connect,
-    onRefused: () => {},
-    onTarget: () => {},
   }).finally(() => near[Symbol.asyncDispose]());
   ended.catch(() => {});
   await clock.settle();
@@ -72,11 +69,9 @@ Deno.test("what an HTTP client and its target were sent is counted, a tunnel's b
   const { clock, o, pair } = world();
   const [[near, client], [upstream, target]] = [pair(), pair()];
   const request = utf8("CONNECT a.example:443 HTTP/1.1\r\n\r\n");
-  const ended = driveHttp(near, new HttpProxy({ auth: null }), request, {
+  const ended = driveHttp(near, request, {
     ...o,
     connect: connectBy(() => Promise.resolve(upstream)),
-    onRefused: () => {},
-    onTarget: () => {},
   });
   await clock.settle();
   const established = readNowAll(client).bytes.length;

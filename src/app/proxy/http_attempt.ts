@@ -1,0 +1,56 @@
+import type { Target } from "../../base/target.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { DialEvents } from "../../contract/dial.ts";
+import type { OnReady, Stream } from "../../contract/stream.ts";
+import type { Connect } from "../net/direct_outbound.ts";
+import type { NameOwner } from "../net/dial_host.ts";
+
+/**
+ * One attempt to reach the target of an HTTP request. Its outcome is kept until the driver takes
+ * it; a connection that comes after `drop` is closed.
+ */
+export class HttpAttempt implements DialEvents<Stream> {
+  readonly target: Target;
+  /** First bytes for the target, sent along with the connect request. */
+  readonly early: Uint8Array;
+  /** Outcome: the connection (owned by the driver once it is taken) or the error. */
+  stream: Stream | null = null;
+  failure: { error: unknown } | null = null;
+  readonly #wake: OnReady;
+  readonly #cancel = new AbortController();
+
+  /** `wake` is called when there is an outcome. */
+  constructor(target: Target, early: Uint8Array, wake: OnReady) {
+    this.target = target;
+    this.early = early;
+    this.#wake = wake;
+  }
+
+  /** Returns true as OnReady does. */
+  start(connect: Connect, o: { signal: AbortSignal; client: NameOwner }): boolean | void {
+    const signal = AbortSignal.any([o.signal, this.#cancel.signal]);
+    try {
+      return connect(this.target, { signal, early: this.early, client: o.client }, this);
+    } catch (error) {
+      return this.failed(error);
+    }
+  }
+
+  connected(stream: Stream): boolean | void {
+    if (this.#cancel.signal.aborted) return startClose(stream);
+    this.stream = stream;
+    return this.#wake();
+  }
+
+  failed(error: unknown): boolean | void {
+    if (this.#cancel.signal.aborted) return;
+    this.failure = { error };
+    return this.#wake();
+  }
+
+  /** Gives the attempt up. An outcome that was not taken is dropped as well. */
+  drop(): void {
+    this.#cancel.abort();
+    if (this.stream !== null) startClose(this.stream);
+  }
+}

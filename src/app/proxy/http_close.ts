@@ -1,0 +1,46 @@
+import type { Clock } from "../../contract/host.ts";
+import { resetBehind } from "../net/delivered.ts";
+import { linger } from "../net/lingering_close.ts";
+import type { HttpSide } from "./http_side.ts";
+
+/** Time that a target has to accept what was written to it before its close, in milliseconds. */
+const LET_GO_MS = 10_000;
+
+/**
+ * Closes a target's connection behind what was written to it. A target that accepts no more is
+ * reset after LET_GO_MS.
+ */
+export async function closeTarget(
+  { stream, sink }: HttpSide,
+  how: "clean" | "reset",
+  clock: Clock,
+): Promise<void> {
+  using _timer = clock.after(LET_GO_MS, () => stream.reset());
+  const flushed = sink.flushed();
+  // A target that has gone needs neither FIN nor RST.
+  if (how === "clean") await flushed.then(() => stream.closeWrite()).catch(() => {});
+  else await flushed.then(() => resetBehind(stream, clock)).catch(() => stream.reset());
+  await stream[Symbol.asyncDispose]();
+}
+
+/**
+ * Ends a client's connection behind what was written to it: by FIN and a lingering close, or by RST
+ * where the client must not take its last response for complete. `limit` bounds the last writes,
+ * since the client may never read.
+ * @throws {TtunError} lost
+ */
+export async function endClient(
+  client: HttpSide,
+  how: "clean" | "reset",
+  clock: Clock,
+  limit: () => Disposable | null,
+): Promise<void> {
+  const { stream, sink } = client;
+  {
+    using _limit = limit();
+    await sink.flushed();
+    if (how === "clean") await stream.closeWrite();
+  }
+  if (how === "reset") await resetBehind(stream, clock);
+  else if (!client.hasEnded) await linger(stream, clock);
+}
