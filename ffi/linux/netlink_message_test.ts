@@ -73,3 +73,56 @@ Deno.test("netlink: any bytes whatever are read to an end, within their bounds",
   );
   ok(messages > 100, `only ${messages} of the messages were any`);
 });
+
+/** A part, padded to four bytes as everything in a netlink datagram is. */
+const padded = (bytes: Uint8Array) => concat(bytes, new Uint8Array(-bytes.length & 3));
+
+Deno.test("netlink: a datagram cut at any place gives the messages that are whole, as they were", () => {
+  const message = fc.record({
+    type: fc.nat(0xffff),
+    flags: fc.nat(0xffff),
+    sequence: fc.nat(0xffff_ffff),
+    body: fc.uint8Array({ maxLength: 20 }).map((body) => new Uint8Array(body)),
+  });
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 4 }), (messages) => {
+      const parts = messages.map(({ type, flags, sequence, body }) =>
+        packMessage(type, flags, sequence, body)
+      );
+      const ends: number[] = [];
+      let start = 0;
+      for (const part of parts) {
+        ends.push(start + part.length);
+        start += padded(part).length;
+      }
+      const bytes = concat(...parts.map(padded));
+      for (let size = 0; size <= bytes.length; size++) {
+        const whole = ends.filter((end) => end <= size).length;
+        deepEqual(unpackMessages(bytes.subarray(0, size)), messages.slice(0, whole));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("netlink: attributes cut at any place are those that are whole, and views of the bytes", () => {
+  const values = fc.array(fc.uint8Array({ maxLength: 12 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(values, (list) => {
+      const parts = list.map((value, type) => attribute(type + 1, value));
+      const bytes = concat(...parts);
+      for (let size = 0; size <= bytes.length; size++) {
+        let start = 0;
+        const whole = list.filter((value, i) => {
+          const end = start + 4 + value.length;
+          start += parts[i]!.length;
+          return end <= size;
+        });
+        const found = attributes(bytes.subarray(0, size));
+        deepEqual([...found.values()], whole.map((value) => new Uint8Array(value)));
+        ok([...found.values()].every(({ buffer }) => buffer === bytes.buffer));
+      }
+    }),
+    { numRuns: 60 },
+  );
+});

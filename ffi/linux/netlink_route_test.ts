@@ -1,8 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
 import { formatCidr, formatIp, parseCidr, parseIp } from "../../src/base/addr.ts";
-import { fromHex, toHex } from "../../src/base/bytes.ts";
-import { packMessage, unpackMessages } from "./netlink_message.ts";
+import { concat, fromHex, toHex } from "../../src/base/bytes.ts";
+import { attribute, packMessage, unpackMessages } from "./netlink_message.ts";
 import { readChange } from "./netlink_monitor.ts";
 import { readLink } from "./netlink.ts";
 import { packLookup, packRoute, readRoute } from "./netlink_route.ts";
@@ -121,4 +121,89 @@ Deno.test("monitor: attributes of any length are read to an end, whatever they a
       equal(readLink(fromHex(body)).index, 7);
     }
   }
+});
+
+const octets = (size: number) =>
+  fc.uint8Array({ minLength: size, maxLength: size }).map((bytes) => new Uint8Array(bytes));
+const anyRoute = fc.constantFrom(4, 16).chain((size) =>
+  fc.record({
+    index: fc.nat(0xffff_ffff),
+    to: fc.record({
+      family: fc.constant<4 | 6>(size === 4 ? 4 : 6),
+      bytes: octets(size),
+      prefix: fc.nat(8 * size),
+    }),
+    gateway: fc.option(octets(size), { nil: undefined }),
+    via: fc.option(octets(20 - size + 2), { nil: undefined }),
+    source: fc.option(octets(size), { nil: undefined }),
+    metric: fc.nat(0xffff_ffff),
+    protocol: fc.nat(255),
+    onLink: fc.boolean(),
+  })
+);
+
+Deno.test("route: any route that is packed is read again, and cut it is a route without what is cut", () => {
+  fc.assert(
+    fc.property(anyRoute, (route) => {
+      const body = packRoute(route);
+      const found = readRoute(body);
+      deepEqual({ ...found, ...route }, found);
+      deepEqual(
+        [found.table, found.tos, found.isUnicast, found.isRefusal, found.isLocal, found.isDead],
+        [254, 0, true, false, false, false],
+      );
+      for (let size = 12; size < body.length; size++) {
+        const cut = readRoute(body.subarray(0, size));
+        const { gateway, via, source, to } = cut;
+        deepEqual(gateway ?? route.gateway, route.gateway);
+        deepEqual(via ?? route.via, route.via);
+        deepEqual(source ?? route.source, route.source);
+        deepEqual(
+          to.bytes,
+          size < 16 + to.bytes.length ? new Uint8Array(to.bytes.length) : route.to.bytes,
+        );
+        equal(cut.metric, 0, "the metric is the last attribute");
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("route: of any next hops the first that is alive, else the first, of those that are whole", () => {
+  const hop = fc.record({
+    flags: fc.nat(7),
+    index: fc.nat(0x7fff_ffff),
+    gateway: fc.option(octets(4), { nil: undefined }),
+  });
+  const head = fromHex("02000000fe03000100000000");
+  fc.assert(
+    fc.property(fc.array(hop, { minLength: 1, maxLength: 4 }), fc.nat(7), (hops, missing) => {
+      const parts = hops.map(({ flags, index, gateway }) => {
+        const attributes = gateway === undefined ? new Uint8Array() : attribute(5, gateway);
+        const bytes = concat(new Uint8Array(8), attributes);
+        const header = new DataView(bytes.buffer);
+        header.setUint16(0, bytes.length, true);
+        header.setUint8(2, flags);
+        header.setInt32(4, index, true);
+        return bytes;
+      });
+      const list = concat(...parts);
+      // Without its last byte or bytes the last hop is not one.
+      const whole = missing === 0 ? hops : hops.slice(0, -1);
+      const body = concat(head, attribute(9, list.subarray(0, list.length - missing)));
+      const wanted = whole.find(({ flags }) => (flags & 1) === 0) ?? whole[0] ??
+        { flags: 0, index: 0, gateway: undefined };
+      const { index, gateway, isDead, onLink } = readRoute(body);
+      deepEqual(
+        { index, gateway, isDead, onLink },
+        {
+          index: wanted.index,
+          gateway: wanted.gateway,
+          isDead: (wanted.flags & 1) !== 0,
+          onLink: (wanted.flags & 4) !== 0,
+        },
+      );
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -68,3 +68,14 @@ Deno.test("portOf() uses all ports of a range but the last, and a single one alw
   assert.equal(portOf(64510, DEFAULT_PORT_RANGE), 65534);
   assert.equal(portOf(64511, DEFAULT_PORT_RANGE), 1024);
 });
+
+Deno.test("portOf() of any OTP is a port of the range, and the last only where it is the first", () => {
+  const port = fc.integer({ min: 1, max: 65535 });
+  fc.assert(fc.property(port, port, fc.nat(0xffff_ffff), (a, b, otp) => {
+    const range = { first: Math.min(a, b), last: Math.max(a, b) };
+    const found = portOf(otp, range);
+    if (range.first === range.last) return assert.equal(found, range.first);
+    assert.ok(Number.isInteger(found) && found >= range.first && found < range.last);
+    assert.equal(portOf(otp + range.last - range.first, range), found);
+  }));
+});

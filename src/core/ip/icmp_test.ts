@@ -207,6 +207,36 @@ Deno.test("no answer to what is cut before eight bytes of what it carries", () =
   }
 });
 
+/** Reads an answer by its own means: lengths and checksums (RFC 791, 792, 4443 section 2.3, 8200). */
+function assertSound(answer: Uint8Array): void {
+  if (answer[0] === 0x45) {
+    assert.equal(readU16(answer, 2), answer.length);
+    assert(isSummed(answer.slice(0, 20)) && isSummed(answer.slice(20)));
+    return;
+  }
+  assert.equal(readU16(answer, 4), answer.length - 40);
+  const size = answer.length - 40;
+  const pseudo = Uint8Array.of(0, 0, size >>> 8, size, 0, 0, 0, 58);
+  assert(isSummed(answer.slice(8, 40), pseudo, answer.slice(40)));
+}
+
+Deno.test("a packet cut at any place is answered from eight bytes of what it carries on", () => {
+  for (
+    const [packet, header] of [[ipv4({ size: 90, options: 3 }), 32], [
+      ipv6({ size: 90 }),
+      40,
+    ]] as const
+  ) {
+    for (let size = 0; size <= packet.length; size++) {
+      const answer = answerTo(packet.slice(0, size));
+      assert.equal(answer !== null, size >= header + 8, `${size} bytes`);
+      if (answer === null) continue;
+      assertSound(answer);
+      assert.deepEqual(answer.slice(-size), packet.slice(0, size));
+    }
+  }
+});
+
 Deno.test("whatever the bytes are, an answer is sound or none", () => {
   const base = fc.constantFrom(
     ipv4({ size: 700 }),
@@ -229,6 +259,7 @@ Deno.test("whatever the bytes are, an answer is sound or none", () => {
       concat(packet.slice(first + size, first + 2 * size), packet.slice(first, first + size)),
     );
     assert.deepEqual(answer.slice(quoted), packet.slice(0, answer.length - quoted));
+    assertSound(answer);
     // Nobody answers an answer.
     assert.equal(answerTo(concat(answer, new Uint8Array(2_000))), null);
   };

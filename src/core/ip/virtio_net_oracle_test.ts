@@ -181,3 +181,22 @@ Deno.test("a packet of any length, even none, is judged without an error", () =>
     { numRuns: 2000 },
   );
 });
+
+Deno.test("a header that was accepted is accepted again, and stays as it was written", () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(made, fc.array(edit, { maxLength: 2 }), offers, (it, edits, offered) => {
+      const type = it.protocol === 17 ? 5 : it.bytes[0]! >>> 4 === 4 ? 1 : 4;
+      const bytes = concat(packNetHeader(netHeaderOf(it, type, 100)), it.bytes);
+      for (const [at, value] of edits) if (at < bytes.length) bytes[at] = value;
+      const length = it.bytes.length;
+      if (!acceptHeader(bytes, VIRTIO_NET_HEADER, length, offered)) return;
+      accepted++;
+      const once = bytes.slice();
+      assert.equal(acceptHeader(bytes, VIRTIO_NET_HEADER, length, offered), true);
+      assert.deepEqual(bytes, once);
+    }),
+    { numRuns: 1_000 },
+  );
+  assert.ok(accepted > 100, `${accepted} accepted`);
+});

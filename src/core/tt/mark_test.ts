@@ -65,3 +65,34 @@ Deno.test("no existing program's R has it by chance", () => {
     assert.equal(new Marker(key).peerOf(rng(12 + i % 21)), "unmarked");
   }
 });
+
+/** What R says by a second reading of docs/tt-v1.md, 7, with node:crypto. */
+function wantedPeer(key: Uint8Array, random: Uint8Array): string {
+  const mac = createHmac("sha256", key).update("ttun").update(random.subarray(0, 12)).digest("hex");
+  const hex = toHex(random);
+  if (random.length < 20 || hex.slice(24, 40) !== mac.slice(0, 16)) return "unmarked";
+  return random.length >= 28 && hex.slice(40, 56) === mac.slice(16, 32) ? "lasting" : "marked";
+}
+
+Deno.test("any R of any length, with parts of a mark in it or none, says what a second reading says", () => {
+  const seen = new Set<string>();
+  const marker = new Marker(KEY);
+  const random = fc.uint8Array({ maxLength: 60, size: "max" });
+  const piece = fc.record({ from: fc.nat(28), to: fc.nat(32) });
+  fc.assert(
+    fc.property(random, fc.nat(), fc.option(piece), (noise, seed, copied) => {
+      const mark = marker.markedRandom(seededRng(seed));
+      const bytes = new Uint8Array(noise);
+      bytes.set(mark.subarray(0, Math.min(12, bytes.length)));
+      if (copied !== null) {
+        const end = Math.min(copied.to, bytes.length);
+        for (let i = copied.from; i < end; i++) bytes[i] = mark[i]!;
+      }
+      const found = marker.peerOf(bytes);
+      assert.equal(found, wantedPeer(KEY, bytes));
+      seen.add(found);
+    }),
+    { numRuns: 1_000 },
+  );
+  assert.deepEqual([...seen].sort(), ["lasting", "marked", "unmarked"]);
+});

@@ -3,7 +3,14 @@ import fc from "fast-check";
 import { type Cidr, formatCidr, parseCidr } from "../../../base/addr.ts";
 import { concat, toHex } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
-import { packAddresses, readAddresses } from "./addresses.ts";
+import { Reader } from "../../../base/varint.ts";
+import {
+  isAcceptable,
+  MOST_ADDRESSES,
+  packAddresses,
+  readAddresses,
+  readAddressList,
+} from "./addresses.ts";
 
 fc.configureGlobal({ seed: 13 });
 
@@ -151,4 +158,50 @@ Deno.test("whatever the bytes are, they are sound addresses or refused by a Prot
     { numRuns: 3_000 },
   );
   assert(tally.read > 300 && tally.refused > 300, JSON.stringify(tally));
+});
+
+/** Any address with any prefix that it can have: also those that no client takes. */
+const anyAddress = fc.constantFrom<4 | 6>(4, 6).chain((family) => {
+  const size = family === 4 ? 4 : 16;
+  return fc.record({
+    family: fc.constant(family),
+    bytes: fc.uint8Array({ minLength: size, maxLength: size }).map((bytes) =>
+      new Uint8Array(bytes)
+    ),
+    prefix: fc.nat(8 * size),
+  }, { noNullPrototype: true });
+});
+
+Deno.test("a list is read from where its reader is, whatever its addresses are for, and cut is refused", () => {
+  fc.assert(
+    fc.property(fc.array(anyAddress, { maxLength: MOST_ADDRESSES }), fc.nat(4), (list, at) => {
+      const bytes = concat(new Uint8Array(at).fill(0xee), packAddresses(list));
+      assert.deepEqual(readAddressList(new Reader(bytes, at)), list);
+      let border = at; // a cut between two addresses leaves a shorter list
+      for (let end = at; end < bytes.length; end++) {
+        const cut = () => readAddressList(new Reader(bytes.subarray(0, end), at));
+        if (end !== border) assert.throws(cut, ProtocolError, `${end} bytes`);
+        else border += 2 + (list[cut().length]!.family === 4 ? 4 : 16);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+Deno.test("a client takes a list where each of its addresses is acceptable, and no other", () => {
+  const seen = { taken: 0, refused: 0 };
+  fc.assert(
+    fc.property(fc.array(anyAddress, { maxLength: 2 }), (list) => {
+      const bytes = packAddresses(list);
+      if (list.every(isAcceptable)) {
+        assert.deepEqual(readAddresses(bytes), list);
+        seen.taken++;
+      } else {
+        refused(bytes, "one of them");
+        seen.refused++;
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert(seen.taken > 50 && seen.refused > 50, JSON.stringify(seen));
 });
