@@ -4,50 +4,51 @@ import { errorFromPlain, plainError, toTtunError, TtunError } from "../../base/e
 import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { RunContext } from "../command/context.ts";
-import type { PlaneCommand, PlaneConfig, PlaneEvent, WorkerInit } from "./messages.ts";
+import type { PlaneConfig } from "./kinds.ts";
+import type { PlaneCommand, PlaneEvent, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 
-/** How long the data plane may take to end before it is left behind, in milliseconds. */
+/** Time for the data plane to end before it is left behind, in milliseconds. */
 const STOP_PATIENCE = 900;
 
-/** Never called: so that `deno cache` and `deno install` know the Worker's file to be part of this. */
+/** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
 export const planeModule: () => Promise<unknown> = () => import("../data_plane.ts");
 
-/** What the main thread does in the course of a data plane's life. */
-export interface PlaneLife<Facts, Go> {
-  /** Everything is open: what there is to do before the plane goes to work, and with what it goes. */
-  prepare(facts: Facts): Promise<Go>;
-  /** The plane has ended, after `prepare`; also after one that failed. */
+/** Steps of the main thread in the course of a data plane's life. */
+export interface PlaneLife<Facts, Start> {
+  /** Called when everything is open. Returns the content of the command to start. */
+  prepare(facts: Facts): Promise<Start>;
+  /** Called at the end if `prepare` was called, even if that failed. */
   afterwards?(facts: Facts): Promise<void>;
-  /** A tunnel's server has spoken version 2. */
+  /** Called when a tunnel's server has spoken version 2. */
   reportV2?(): Promise<void>;
-  /** A client's session has these addresses, and waits. What this throws ends the plane. */
+  /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
-  /** A tunnel's clients have these addresses, to be kept for after a restart. */
+  /** Keeps the leases of a tunnel's clients for a later run. */
   leases?(leases: readonly Lease[]): void;
 }
 
 /**
- * The data plane, a Worker, as the main thread sees it: answers its questions, prints its log, and
- * ends it when the context's signal aborts. `Facts` is what it tells when it is ready, `Go` what it
- * is told then (messages.ts).
+ * The main thread's end of a data plane in a Worker: answers its requests, prints its log, and ends
+ * it when the context's signal aborts. `Facts` come when it is ready, and `Start` is the reply
+ * (messages.ts).
  */
-export class PlaneWorker<Facts extends object, Go> implements AsyncDisposable {
+export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable {
   readonly #context: RunContext;
   readonly #libc: Libc | null;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
-  #life: Omit<PlaneLife<Facts, Go>, "prepare"> = {};
+  #life: Omit<PlaneLife<Facts, Start>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
-  /** null = as it was asked to. */
+  /** null = it ended without a failure. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
-  /** A failure outside the plane that must end it. */
+  /** A failure in the main thread that must end the data plane. */
   readonly #failed = Promise.withResolvers<TtunError>();
-  #stopped: Promise<void> | null = null;
+  #stopped: Promise<TtunError | null> | null = null;
 
   /**
-   * Starts it. `libc`: to wake a plane whose loop blocks; null where none does. `entry`: the
+   * Starts the Worker. `libc` wakes a data plane whose loop blocks; null if none does. `entry`: the
    * Worker's file, for tests.
    */
   constructor(
@@ -64,102 +65,121 @@ export class PlaneWorker<Facts extends object, Go> implements AsyncDisposable {
     };
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    port1.onmessage = (event) => this.#take(event.data as PlaneEvent<Facts>);
+    port1.onmessage = (message) => this.#take(message.data as PlaneEvent<Facts>);
     const { logLevel } = this.#context;
     this.#worker.postMessage({ config, port: port2, logLevel } satisfies WorkerInit, [port2]);
   }
 
   /**
-   * From the first sign of life to the end. Returns when it was asked to stop.
-   * @throws {TtunError} what else ended it, or what `prepare` throws
+   * Runs the data plane from its report that it is ready to its end. Returns when it has stopped as
+   * asked.
+   * @throws {TtunError} the failure that ended it or that came while it stopped, or an error of
+   * `life`
    */
-  async run(life: PlaneLife<Facts, Go>): Promise<void> {
+  async run(life: PlaneLife<Facts, Start>): Promise<void> {
     this.#life = life;
-    using _stop = onAbort(this.#context.signal, () => this.#order({ kind: "stop" }));
-    using _status = this.#context.onStatus(() => this.#order({ kind: "status" }));
+    using _stop = onAbort(this.#context.signal, () => this.#command({ kind: "stop" }));
+    using _status = this.#context.onStatus(() => this.#command({ kind: "status" }));
     const first = await this.#orStopped(Promise.race([this.#ready.promise, this.#ended.promise]));
     if (first instanceof TtunError) throw first;
-    if (first === null) return;
-    this.#context.begin?.();
-    try {
-      const go = await this.#orStopped(life.prepare(first).then((value) => ({ value })));
-      if (go === null || this.#context.signal.aborted) return;
-      this.#order({ kind: "go", with: go.value });
-      const failure = await this.#orStopped(
-        Promise.race([this.#ended.promise, this.#failed.promise]),
-      );
-      if (failure !== null) throw failure;
-    } finally {
-      await this.#stop();
-      await life.afterwards?.(first);
+    let late: TtunError | null;
+    if (first === null) {
+      late = await this.#stop();
+    } else {
+      this.#context.begin?.();
+      try {
+        await this.#runReady(first, life);
+      } catch (error) {
+        const end = await this.#stop();
+        if (end !== null && end !== error) this.#context.log.error(end.message, { kind: end.kind });
+        throw error;
+      } finally {
+        late = await this.#stop();
+        await life.afterwards?.(first);
+      }
     }
+    if (late !== null) throw late;
   }
 
-  /** What comes first: the outcome, or null when ttun is asked to stop. */
+  async #runReady(facts: Facts, life: PlaneLife<Facts, Start>): Promise<void> {
+    const start = await this.#orStopped(life.prepare(facts).then((value) => ({ value })));
+    if (start === null || this.#context.signal.aborted) return;
+    this.#command({ kind: "start", with: start.value });
+    const failure = await this.#orStopped(
+      Promise.race([this.#ended.promise, this.#failed.promise]),
+    );
+    if (failure !== null) throw failure;
+  }
+
+  /** Returns the outcome, or null if ttun is told to stop before. */
   async #orStopped<T>(outcome: Promise<T>): Promise<T | null> {
-    const { promise: asked, resolve } = Promise.withResolvers<null>();
-    using _tie = onAbort(this.#context.signal, () => resolve(null));
-    return await Promise.race([outcome, asked]);
+    const { promise: stopped, resolve } = Promise.withResolvers<null>();
+    using _registration = onAbort(this.#context.signal, () => resolve(null));
+    return await Promise.race([outcome, stopped]);
   }
 
-  /** Lets the plane close what it has opened; one that does not is left behind, not waited for. */
-  #stop(): Promise<void> {
+  /**
+   * Lets the data plane close what it has opened, for a limited time. Returns the failure that ended
+   * it, if any.
+   */
+  #stop(): Promise<TtunError | null> {
     return this.#stopped ??= this.#stopNow();
   }
 
-  async #stopNow(): Promise<void> {
-    this.#order({ kind: "stop" });
+  async #stopNow(): Promise<TtunError | null> {
+    this.#command({ kind: "stop" });
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     const timer = setTimeout(() => resolve("late"), STOP_PATIENCE);
-    if (await Promise.race([this.#ended.promise, late]) === "late") {
-      this.#context.log.warn("the data plane does not stop: it is left behind");
-    }
+    const end = await Promise.race([this.#ended.promise, late]);
     clearTimeout(timer);
+    if (end !== "late") return end;
+    this.#context.log.warn("the data plane does not stop: it is left behind");
+    return null;
   }
 
-  #take(report: PlaneEvent<Facts>): void {
-    switch (report.kind) {
+  #take(event: PlaneEvent<Facts>): void {
+    switch (event.kind) {
       case "listening":
-        this.#wakeFd = report.wakeFd;
-        if (this.#context.signal.aborted) this.#order({ kind: "stop" });
+        this.#wakeFd = event.wakeFd;
+        if (this.#context.signal.aborted) this.#command({ kind: "stop" });
         return;
       case "log":
-        return this.#context.printRecord(report.record);
+        return this.#context.printRecord(event.record);
       case "ready":
-        return this.#ready.resolve(report.facts);
+        return this.#ready.resolve(event.facts);
       case "resolve":
-        return void this.#resolve(report.id, report.host); // the plane gets its failure
+        return void this.#resolve(event.id, event.host); // a failure goes to the data plane
       case "reportV2":
         return void this.#life.reportV2?.().catch(this.#fail);
       case "addresses":
-        return void this.#takeAddresses(report.id, report.addresses).catch(this.#fail);
+        return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
       case "leases":
-        return this.#life.leases?.(report.leases);
+        return this.#life.leases?.(event.leases);
       case "ended":
-        this.#wakeFd = null; // the plane has closed it: the number may be another's by now
-        return this.#ended.resolve(report.error === null ? null : errorFromPlain(report.error));
+        this.#wakeFd = null; // closed by the data plane: the number may be reused by now
+        return this.#ended.resolve(event.error === null ? null : errorFromPlain(event.error));
       default:
-        report satisfies never;
+        event satisfies never;
     }
   }
 
   async #takeAddresses(id: number, addresses: readonly string[]): Promise<void> {
     await this.#life.addresses?.(addresses);
-    this.#order({ kind: "taken", id });
+    this.#command({ kind: "taken", id });
   }
 
   readonly #fail = (error: unknown): void => this.#failed.resolve(toTtunError(error));
 
   async #resolve(id: number, host: string): Promise<void> {
     try {
-      this.#order({ kind: "resolved", id, addresses: await resolveHost(host) });
+      this.#command({ kind: "resolved", id, addresses: await resolveHost(host) });
     } catch (error) {
-      this.#order({ kind: "unresolved", id, error: plainError(error) });
+      this.#command({ kind: "unresolved", id, error: plainError(error) });
     }
   }
 
-  #order(order: PlaneCommand<Go>): void {
-    this.#port.postMessage(order);
+  #command(command: PlaneCommand<Start>): void {
+    this.#port.postMessage(command);
     if (this.#wakeFd !== null) this.#libc?.call.write(this.#wakeFd, WAKE, 8n);
   }
 

@@ -4,7 +4,7 @@ import { test } from "../../../tests/check.ts";
 import { TtunError } from "../../base/errors.ts";
 import { type LogRecord, makeLogger } from "../../base/log.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
-import type { ProxyConfig } from "./messages.ts";
+import type { ProxyConfig } from "../proxy/plane_config.ts";
 import { type PlaneLife, PlaneWorker } from "./worker.ts";
 import { FACTS, type Script } from "./worker_fixture.ts";
 
@@ -58,8 +58,18 @@ async function world(
   return { said, error };
 }
 
+/** Stops a plane once it has started. */
+function stopSoon(stop: () => void): Partial<PlaneLife<Facts, string>> {
+  return {
+    prepare: () => {
+      setTimeout(stop);
+      return Promise.resolve("north");
+    },
+  };
+}
+
 for (const loop of LOOPS) {
-  test(`a plane is prepared, told to go, answered and stopped: ${loop}`, async () => {
+  test(`a plane is prepared, started, answered and stopped: ${loop}`, async () => {
     const { said, error } = await world({ loop, play: "serve" }, (_, said) => ({
       reportV2: () => {
         said.push("met");
@@ -70,7 +80,7 @@ for (const loop of LOOPS) {
     assert.match(said[4]!, /^name: Cannot resolve "a\.\.b"/);
     assert.deepEqual(said.toSpliced(4, 1), [
       `ready ${FACTS.listen}`,
-      "go north",
+      "start north",
       "met",
       "192.0.2.7",
       "gone",
@@ -123,7 +133,31 @@ for (const loop of LOOPS) {
     assert.deepEqual(late.said, [`ready ${FACTS.listen}`, "afterwards"]);
   });
 
-  test(`a plane that is stopped before it goes never goes: ${loop}`, async () => {
+  test(`an abort that comes through is no failure: ${loop}`, async () => {
+    const { said, error } = await world({ loop, play: "abort" }, stopSoon);
+    assert.equal(error, null);
+    assert.deepEqual(said, ["afterwards"]);
+  });
+
+  for (const play of ["fail late", "fail to close"] as const) {
+    test(`a failure after the stop is reported: ${play}, ${loop}`, async () => {
+      const { said, error } = await world({ loop, play }, stopSoon);
+      assert.ok(error instanceof TtunError);
+      assert.deepEqual([error.kind, error.message], ["system", "Cannot take back the route"]);
+      assert.deepEqual(said, ["afterwards"]);
+    });
+  }
+
+  test(`a failure after the stop does not hide what caused the stop: ${loop}`, async () => {
+    const failure = new TtunError("hook", "It does not work");
+    const { said, error } = await world({ loop, play: "fail late" }, () => ({
+      prepare: () => Promise.reject(failure),
+    }));
+    assert.equal(error, failure);
+    assert.deepEqual(said, ["Cannot take back the route", "afterwards"]);
+  });
+
+  test(`a plane that is stopped before it starts never starts: ${loop}`, async () => {
     const { said, error } = await world({ loop, play: "serve" }, (stop) => ({
       prepare: () => {
         stop();

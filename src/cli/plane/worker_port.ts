@@ -6,41 +6,42 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { PlaneCommand, PlaneEvent } from "./messages.ts";
 
 /**
- * The data plane's end of its conversation with the main thread. Where the loop blocks, no message
- * is ever delivered by itself: a write to the reactor's eventfd announces one, and it is fetched.
- * `Go` is what comes with the order to go.
+ * The data plane's end of the channel to the main thread. While the reactor's loop blocks, no
+ * message is delivered by itself: a write to its eventfd announces one, which is then fetched.
+ * `Start` comes with the command to start.
  */
-export class PlanePort<Go> implements Resolver {
+export class PlanePort<Start> implements Resolver {
   readonly #port: MessagePort;
-  readonly #go = Promise.withResolvers<Go>();
+  readonly #start = Promise.withResolvers<Start>();
   readonly #stop = Promise.withResolvers<void>();
   /** Called when the counters are asked for. */
   onStatus: () => void = () => {};
-  readonly #questions = new Map<number, PromiseWithResolvers<string[]>>();
-  #lastQuestion = 0;
+  /** Requests without an answer, by their id. */
+  readonly #requests = new Map<number, PromiseWithResolvers<string[]>>();
+  #lastId = 0;
 
-  /** `reactor`: the loop that may block, or null where there is none. */
+  /** `reactor`: the loop that may block; null if messages arrive by themselves. */
   constructor(port: MessagePort, reactor: Reactor | null) {
     this.#port = port;
     if (reactor?.mode === "blocking") {
       reactor.onWake = () => this.#fetch();
       this.report({ kind: "listening", wakeFd: reactor.wakeFd });
     } else {
-      port.onmessage = (event) => this.#take(event.data as PlaneCommand<Go>);
+      port.onmessage = (event) => this.#take(event.data as PlaneCommand<Start>);
       this.report({ kind: "listening", wakeFd: null });
     }
   }
 
-  report(report: PlaneEvent): void {
-    this.#port.postMessage(report);
+  report(event: PlaneEvent): void {
+    this.#port.postMessage(event);
   }
 
-  /** Settles when the order to go has come. */
-  get go(): Promise<Go> {
-    return this.#go.promise;
+  /** Settles at the command to start. */
+  get start(): Promise<Start> {
+    return this.#start.promise;
   }
 
-  /** Settles when the order to stop has come. */
+  /** Settles at the command to stop. */
   get stop(): Promise<void> {
     return this.#stop.promise;
   }
@@ -49,51 +50,51 @@ export class PlanePort<Go> implements Resolver {
     return this.#ask((id) => ({ kind: "resolve", id, host }), signal);
   }
 
-  /** Tells a client's addresses, and waits until what is to be done with them has been done. */
+  /** Reports the addresses of a client's session, and waits until the main thread has used them. */
   async tellAddresses(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#ask((id) => ({ kind: "addresses", id, addresses }), signal);
   }
 
-  async #ask(question: (id: number) => PlaneEvent, signal: AbortSignal): Promise<string[]> {
+  async #ask(request: (id: number) => PlaneEvent, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted();
-    const id = ++this.#lastQuestion;
+    const id = ++this.#lastId;
     const answer = Promise.withResolvers<string[]>();
-    this.#questions.set(id, answer);
-    using _tie = onAbort(signal, answer.reject);
+    this.#requests.set(id, answer);
+    using _registration = onAbort(signal, answer.reject);
     try {
-      this.report(question(id));
+      this.report(request(id));
       return await answer.promise;
     } finally {
-      this.#questions.delete(id);
+      this.#requests.delete(id);
     }
   }
 
   #fetch(): void {
     for (;;) {
       const found = receiveMessageOnPort(this.#port as never) as
-        | { message: PlaneCommand<Go> }
+        | { message: PlaneCommand<Start> }
         | undefined;
       if (found === undefined) return;
       this.#take(found.message);
     }
   }
 
-  #take(order: PlaneCommand<Go>): void {
-    switch (order.kind) {
-      case "go":
-        return this.#go.resolve(order.with);
+  #take(command: PlaneCommand<Start>): void {
+    switch (command.kind) {
+      case "start":
+        return this.#start.resolve(command.with);
       case "stop":
         return this.#stop.resolve();
       case "status":
         return this.onStatus();
       case "resolved":
-        return this.#questions.get(order.id)?.resolve([...order.addresses]);
+        return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":
-        return this.#questions.get(order.id)?.reject(errorFromPlain(order.error));
+        return this.#requests.get(command.id)?.reject(errorFromPlain(command.error));
       case "taken":
-        return this.#questions.get(order.id)?.resolve([]);
+        return this.#requests.get(command.id)?.resolve([]);
       default:
-        order satisfies never;
+        command satisfies never;
     }
   }
 }

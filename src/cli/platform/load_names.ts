@@ -6,7 +6,7 @@ import type { SocketPlatform } from "./platform.ts";
 /** Like `openNames` (names.ts), which is loaded on demand. */
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
-  machine: SocketPlatform,
+  platform: SocketPlatform,
 ) => Resolver;
 
 /**

@@ -8,7 +8,7 @@ import type { Configured, NetworkConfig, RefusedAddress } from "../../io/netcfg/
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { SegmentLimits } from "../../io/net/posix_net.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
-import type { TunConfig } from "../plane/messages.ts";
+import type { TunConfig } from "../tun/plane_config.ts";
 
 /** A device as the data plane opens it. */
 export interface OpenedDevice extends Device {

@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { RunContext } from "../command/context.ts";
 import { denoKeyHost, type KeyEnvironment } from "../secrets/key_environment.ts";
-import type { Credentials } from "../plane/messages.ts";
+import type { Credentials } from "./plane_config.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 

@@ -5,7 +5,7 @@ import type { RunContext } from "../command/context.ts";
 import { readDirectFile } from "./bypass_file.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakPassword } from "../secrets/key_strength.ts";
-import type { ProxyConfig, ProxyFacts } from "../plane/messages.ts";
+import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import {
   isGranted,
   type Need,

@@ -1,92 +1,61 @@
 import { limitsFor } from "../../app/net/connection_limits.ts";
-import type { ProxyHost } from "../../app/net/proxy_host.ts";
-import type { ProxyLimits } from "../../app/net/connection_limits.ts";
-import type { TtConfig } from "../../app/tt/config.ts";
+import type { ProxyCounters } from "../../app/net/proxy_host.ts";
 import { runProxyClient } from "../../app/system/proxy_client.ts";
 import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
-import { type Logger, type LogLevel, makeLogger } from "../../base/log.ts";
+import type { Logger } from "../../base/log.ts";
 import type { Listener } from "../../contract/dial.ts";
-import { BypassRules } from "../../core/proxy/bypass_rules.ts";
-import { Acl } from "../../core/proxy/acl.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
-import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
-import type { Net, SocketPlatform } from "../platform/platform.ts";
-import type { PlaneHost, ProxyConfig, ProxyFacts } from "../plane/messages.ts";
-import { PlanePort } from "../plane/worker_port.ts";
-import { loadNames, type OpenNames } from "../platform/load_names.ts";
+import { Acl } from "../../core/proxy/acl.ts";
+import { BypassRules } from "../../core/proxy/bypass_rules.ts";
+import type { PlaneHost } from "../plane/messages.ts";
+import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
+import type { ChosenCiphers } from "../platform/choose_cipher.ts";
 import { isGranted } from "../platform/permissions.ts";
-import { passwordCheck } from "./auth.ts";
+import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openDenoSockets } from "../platform/sockets_deno.ts";
 import { openLinuxSockets } from "../platform/sockets_linux.ts";
+import { passwordCheck } from "./auth.ts";
+import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 
-/** Ports below it are for those who have the privilege, on most systems. */
+/** On most systems only privileged processes may open lower ports. */
 const FIRST_FREE_PORT = 1024;
 
-/** A proxy's part of the data plane: sockets and ciphers, no device and no privilege. */
-export async function runProxyPlane(
-  config: ProxyConfig,
-  { port, stop, logLevel }: PlaneHost,
-): Promise<void> {
-  const openNames = await loadNames(mayMeetNames(config.end));
-  await using machine = openSockets(config.io);
-  const orders = new PlanePort<null>(port, machine.reactor);
-  void orders.stop.then(() => stop.abort()); // `stop` never rejects
-  await run(config, machine, openNames, orders, logLevel, stop.signal);
+/**
+ * Data plane of a proxy: sockets and ciphers, no device and no privilege.
+ * @throws the reason of `host.stop`, or the failure that ended it
+ */
+export async function run(config: ProxyConfig, host: PlaneHost): Promise<void> {
+  await runPlane(config, host, {
+    mayMeetNames: mayMeetNames(config.end),
+    openPlatform: () => openSockets(config.io),
+    open: (tools: Tools) => open(config, tools),
+  });
 }
 
-/** With native calls at hand Deno's sockets have more options: what Deno alone cannot set. */
+type Tools = PlaneTools<SocketPlatform, null>;
+
+/** Opens native sockets where possible; Deno's own have more options beside native calls. */
 function openSockets(io: ProxyConfig["io"]): SocketPlatform {
   const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
   return isNative ? openLinuxSockets(io, { busyPoll: true }) : openDenoSockets();
 }
 
-async function run(
-  config: ProxyConfig,
-  machine: SocketPlatform,
-  openNames: OpenNames,
-  orders: PlanePort<null>,
-  logLevel: LogLevel,
-  signal: AbortSignal,
-): Promise<void> {
-  await using opened = new AsyncDisposableStack();
-  const log = makeLogger((record) => orders.report({ kind: "log", record }), Date.now, logLevel);
-  const becomeUser = config.user === undefined ? null : machine.userChange(config.user);
-  const ciphers = opened.use(chooseCiphers(config.aead, log));
-  // Programs and targets have paths of their own.
-  const segmentBytes = { [config.end.role === "client" ? "dial" : "listen"]: config.segmentSize };
-  const net = machine.openNet({ io: config.io, mptcp: false, segmentBytes }, log);
-  const { end } = config;
+function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
+  const { platform, ciphers, log, opened, signal } = tools;
+  const { end, io } = config;
+  // Only the connections between the two ends; programs and targets have paths of their own.
+  const segmentBytes = { [end.role === "client" ? "dial" : "listen"]: config.segmentSize };
+  const net = platform.openNet({ io, mptcp: false, segmentBytes }, log);
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
-  const resolver = openNames((host) => orders.resolve(host, { signal }), machine);
-  const facts = tellStart(config, ciphers, listener, log);
-  orders.report({ kind: "ready", facts });
-  const start = await Promise.race([orders.go, orders.stop]);
-  if (start === undefined) return; // stopped before it began
-  if (becomeUser !== null) {
-    becomeUser();
-    log.info("became another user", { user: config.user });
-  }
-  const own = end.role === "server" ? opened.use(machine.ownAddresses()) : null;
-  await runEnd(
-    config,
-    listener,
-    ciphers,
-    net,
-    {
-      dialer: net,
-      resolver,
-      clock: machine.clock,
-      wallClock: Date.now,
-      rng,
-      log,
-      signal,
-      onCounters: (counters) => orders.onStatus = () => log.info("status", { ...counters() }),
+  return {
+    facts: tellStart(config, ciphers, listener, log),
+    run: async () => {
+      tools.becomeUser();
+      await runEnd(config, listener, net, tools);
     },
-    limitsFor(config.limits, machine.descriptors, log),
-    (ip) => own?.has(ip) === true,
-  );
+  };
 }
 
 /** True when this end may have to resolve names. */
@@ -101,7 +70,7 @@ function tellStart(
   listener: Listener | null,
   log: Logger,
 ): ProxyFacts {
-  const means = {
+  const backends = {
     cipher,
     aead: `${ciphers.name} (${ciphers.detail})`,
     io,
@@ -109,12 +78,12 @@ function tellStart(
   };
   if (end.role === "client") {
     const listen = formatAddr(listener!.addr);
-    log.info("proxy client", means);
+    log.info("proxy client", backends);
     log.info("listening", { address: listen, server: end.server });
     return { listen };
   }
   log.info("proxy server", {
-    ...means,
+    ...backends,
     host: end.host === "" ? "all addresses" : end.host,
     keys: end.keys.length,
   });
@@ -130,33 +99,39 @@ function tellStart(
 async function runEnd(
   config: ProxyConfig,
   listener: Listener | null,
-  ciphers: ChosenCiphers,
   net: Net,
-  host: ProxyHost,
-  limits: ProxyLimits,
-  isOwn: (ip: Uint8Array) => boolean,
+  { platform, ciphers, opened, log, resolver, signal, onCounters }: Tools,
 ): Promise<void> {
   const { end } = config;
-  const wire: TtConfig = {
-    cipher: config.cipher,
-    makeCipher: ciphers.factory,
-    range: config.range,
-    mostText: config.mostText,
+  const own = end.role === "server" ? opened.use(platform.ownAddresses()) : null;
+  const common = {
+    dialer: net,
+    resolver,
+    clock: platform.clock,
+    wallClock: Date.now,
+    rng,
+    log,
+    signal,
+    onCounters: (counters: () => ProxyCounters) => onCounters(() => ({ ...counters() })),
+    wire: {
+      cipher: config.cipher,
+      makeCipher: ciphers.factory,
+      range: config.range,
+      mostText: config.mostText,
+    },
+    limits: limitsFor(config.limits, platform.descriptors, log),
   };
   if (end.role === "server") {
     await serveProxy({
-      ...host,
-      wire,
+      ...common,
       keys: end.keys,
       host: end.host,
       listen: (at, o) => net.listen(at, o),
-      rules: new Acl({ ...end, isOwn }),
-      limits,
+      rules: new Acl({ ...end, isOwn: (ip) => own?.has(ip) === true }),
     });
   } else {
     await runProxyClient({
-      ...host,
-      wire,
+      ...common,
       password: end.password,
       server: end.server,
       listener: listener!,
@@ -164,7 +139,6 @@ async function runEnd(
       checksServer: true,
       isEager: end.isEager,
       auth: end.auth === null ? null : passwordCheck(end.auth),
-      limits,
     });
   }
 }

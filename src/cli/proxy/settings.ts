@@ -1,7 +1,7 @@
 import { parseCidr, parseIp } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
 import { MAX_TEXT } from "../../core/tt/frame.ts";
-import type { ProxyConfig } from "../plane/messages.ts";
+import type { ProxyConfig } from "./plane_config.ts";
 import type { ProxyOptions } from "./options.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);

@@ -20,7 +20,7 @@ interface GivenConfig {
 
 /** The device's addresses at a client, which the server may give it. */
 export class AssignedAddresses {
-  readonly #machine: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
+  readonly #keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
   readonly #device: string;
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
@@ -34,13 +34,13 @@ export class AssignedAddresses {
 
   /** `own`: what the device has now, and has again where a server gives nothing. */
   constructor(
-    machine: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
+    keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
     device: string,
     config: GivenConfig,
     own: readonly Cidr[],
     log: Logger,
   ) {
-    this.#machine = machine;
+    this.#keeper = keeper;
     this.#device = device;
     this.#config = config;
     this.#own = this.#present = own;
@@ -64,7 +64,7 @@ export class AssignedAddresses {
         ...(server === undefined ? [] : [keptOf(server, "the server's own address")]),
         ...this.#config.nameServers.map((ip) => keptOf(ip, `the name server ${ip}`)),
       ].flat(),
-      conflictOf: (network) => this.#machine.conflictOf(network, server),
+      conflictOf: (network) => this.#keeper.conflictOf(network, server),
     });
     if (refusal !== null) {
       throw new TtunError("usage", `Cannot use the addresses of this server: ${refusal}`);
@@ -79,7 +79,7 @@ export class AssignedAddresses {
     this.#present = [...wanted, ...remove];
     this.#wanted = null;
     const { mtu } = this.#config;
-    const refused = await this.#machine.changeAddresses(this.#device, { remove, add, mtu });
+    const refused = await this.#keeper.changeAddresses(this.#device, { remove, add, mtu });
     const lacking = refused.map(({ local }) => local);
     this.#present = wanted.filter((cidr) => !includes(lacking, cidr));
     this.#wanted = text;

@@ -15,7 +15,7 @@ function given(o: { asked?: string[]; whyForgotten?: string; accepted?: string[]
   const changes: { remove: string[]; add: string[] }[] = [];
   const answer = { next: (): RefusedAddress[] => [] };
   const { log, records } = keptLog(new FakeClock());
-  const machine = {
+  const keeper = {
     conflictOf: () => null,
     changeAddresses: (_device: string, o: { remove: readonly Cidr[]; add: readonly Cidr[] }) => {
       changes.push({ remove: texts(o.remove), add: texts(o.add) });
@@ -30,7 +30,7 @@ function given(o: { asked?: string[]; whyForgotten?: string; accepted?: string[]
     whyForgotten: o.whyForgotten ?? null,
   };
   const own = o.asked === undefined ? OWN : parsed(...o.asked);
-  const it = new AssignedAddresses(machine, "ttun0", config, own, log);
+  const it = new AssignedAddresses(keeper, "ttun0", config, own, log);
   const lines = () => records.splice(0).map((r) => `${r.level} ${r.message}`);
   return { it, changes, answer, lines, present: () => texts(it.present) };
 }

@@ -11,7 +11,7 @@ import { isKnown, remember } from "./known_servers.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { linkSecret, serverToken } from "../secrets/link_secret.ts";
 import { resolveKey } from "../secrets/key_source.ts";
-import type { ManyClientsConfig, TunConfig, TunFacts, TunStart } from "../plane/messages.ts";
+import type { ManyClientsConfig, TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import {
   isGranted,
   type Need,

@@ -2,7 +2,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
 import { type Hook, runHook } from "./hooks.ts";
-import type { TunFacts } from "../plane/messages.ts";
+import type { TunFacts } from "./plane_config.ts";
 
 export interface TunHookOptions {
   readonly up: string | undefined;

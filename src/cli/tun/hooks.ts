@@ -3,7 +3,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
 import { standardError } from "../output/log_output.ts";
-import type { TunFacts } from "../plane/messages.ts";
+import type { TunFacts } from "./plane_config.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { spawnError } from "../platform/spawn_error.ts";
 

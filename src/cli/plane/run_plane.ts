@@ -1,0 +1,84 @@
+import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
+import type { Resolver } from "../../contract/host.ts";
+import { chooseCiphers, type ChosenCiphers, type CipherMode } from "../platform/choose_cipher.ts";
+import { loadNames } from "../platform/load_names.ts";
+import type { SocketPlatform } from "../platform/platform.ts";
+import type { PlaneHost } from "./messages.ts";
+import { PlanePort } from "./worker_port.ts";
+
+/** Tools of a running data plane, which owns none of them. */
+export interface PlaneTools<P extends SocketPlatform, Start> {
+  readonly platform: P;
+  readonly port: PlanePort<Start>;
+  readonly log: Logger;
+  readonly ciphers: ChosenCiphers;
+  readonly resolver: Resolver;
+  /** Aborts when the data plane is told to stop. */
+  readonly signal: AbortSignal;
+  /** Closes whatever is added to it, the last first, before the platform closes. */
+  readonly opened: AsyncDisposableStack;
+  /** Sets what the status signals log from now on. */
+  readonly onCounters: (counters: () => LogFields) => void;
+  /**
+   * Becomes the user of --user; without that option it does nothing. Returns true if this thread
+   * may still change the network.
+   */
+  readonly becomeUser: () => boolean;
+}
+
+/** A data plane that has everything open, and waits for the start. */
+export interface OpenedPlane<Start> {
+  /** Crosses to the main thread by structured clone. */
+  readonly facts: object;
+  /** Runs until the signal aborts. Must call `becomeUser` as soon as nothing needs root any more. */
+  run(start: Start): Promise<void>;
+}
+
+/** Steps in which the kinds of data plane differ. */
+export interface PlaneSteps<P extends SocketPlatform, Start> {
+  /** False if only addresses are given, so that the name service need not be loaded. */
+  readonly mayMeetNames: boolean;
+  readonly userChange?: { keeps: "network" };
+  openPlatform(): P;
+  /** Opens devices and listeners. @throws {TtunError} if one of them cannot be opened */
+  open(tools: PlaneTools<P, Start>): Promise<OpenedPlane<Start>> | OpenedPlane<Start>;
+}
+
+/**
+ * Runs a data plane in its Worker: opens the platform, the log and the ciphers, then what its kind
+ * needs, reports that it is ready, and runs it from the start to the stop.
+ * @throws the reason of `host.stop`, or the failure that ended it
+ */
+export async function runPlane<P extends SocketPlatform, Start>(
+  { user, aead }: { readonly user: string | undefined; readonly aead: CipherMode },
+  { port: messages, stop, logLevel }: PlaneHost,
+  steps: PlaneSteps<P, Start>,
+): Promise<void> {
+  const openNames = await loadNames(steps.mayMeetNames);
+  await using platform = steps.openPlatform();
+  const port = new PlanePort<Start>(messages, platform.reactor);
+  void port.stop.then(() => stop.abort()); // `stop` never rejects
+  await using opened = new AsyncDisposableStack();
+  const { signal } = stop;
+  const log = makeLogger((record) => port.report({ kind: "log", record }), Date.now, logLevel);
+  const change = user === undefined ? null : platform.userChange(user, steps.userChange);
+  const ciphers = opened.use(chooseCiphers(aead, log));
+  const plane = await steps.open({
+    platform,
+    port,
+    log,
+    ciphers,
+    resolver: openNames((host) => port.resolve(host, { signal }), platform),
+    signal,
+    opened,
+    onCounters: (counters) => port.onStatus = () => log.info("status", counters()),
+    becomeUser: () => {
+      const keepsNetwork = change?.() ?? true;
+      if (change !== null) log.info("became another user", { user });
+      return keepsNetwork;
+    },
+  });
+  port.report({ kind: "ready", facts: plane.facts });
+  const start = await Promise.race([port.start, port.stop]);
+  if (start !== undefined) await plane.run(start);
+}

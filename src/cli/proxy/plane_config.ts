@@ -1,0 +1,55 @@
+import type { ProxyLimits } from "../../app/net/connection_limits.ts";
+import type { NamedKey } from "../../app/system/proxy_options.ts";
+import type { HostPort } from "../../base/addr.ts";
+import type { CipherName } from "../../contract/cipher.ts";
+import type { PortRange } from "../../core/hop/port_range.ts";
+import type { AddressRule } from "../../core/proxy/acl.ts";
+import type { CipherMode } from "../platform/choose_cipher.ts";
+
+/** Config of a proxy's data plane. */
+export interface ProxyConfig {
+  readonly kind: "proxy";
+  readonly end:
+    | {
+      readonly role: "server";
+      /** Where the ports of the hour are opened; "" = all addresses. */
+      readonly host: string;
+      readonly keys: readonly NamedKey[];
+      readonly allow: readonly AddressRule[];
+      readonly deny: readonly AddressRule[];
+    }
+    | {
+      readonly role: "client";
+      /** Name or address. */
+      readonly server: string;
+      readonly password: Uint8Array;
+      readonly listen: HostPort;
+      /** Entries of core/proxy/bypass_rules.ts. */
+      readonly direct: readonly string[];
+      readonly isEager: boolean;
+      readonly auth: Credentials | null;
+    };
+  readonly cipher: CipherName;
+  readonly aead: CipherMode;
+  readonly io: "ffi" | "deno";
+  readonly range: PortRange;
+  /** Largest TCP segment between the two ends, in bytes; undefined = the path's. */
+  readonly segmentSize: number | undefined;
+  /** Longest text of a frame, in bytes; undefined = as long as the other end takes. */
+  readonly mostText: number | undefined;
+  readonly limits: ProxyLimits;
+  /** User to become once everything is open. */
+  readonly user: string | undefined;
+}
+
+/** User name and password of a client's proxy, in UTF-8. */
+export interface Credentials {
+  readonly user: Uint8Array;
+  readonly password: Uint8Array;
+}
+
+/** Set-up of a running proxy. */
+export interface ProxyFacts {
+  /** Where a client listens; of a server only the host, since its ports change. */
+  readonly listen: string;
+}

@@ -1,0 +1,113 @@
+import { LONGEST_PACKET } from "../../app/link/accept.ts";
+import type { ServerMemory } from "../../app/link/connect.ts";
+import { runTunClient } from "../../app/system/tun_client.ts";
+import { counterFacts } from "../../app/tun/counters.ts";
+import { PeerRouter } from "../../app/tun/peer_router.ts";
+import { formatCidr, type HostPort, plainHost } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Paths } from "../../contract/routing.ts";
+import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
+import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import type { PlanePort } from "../plane/worker_port.ts";
+import { isGranted } from "../platform/permissions.ts";
+import { rng } from "../platform/rng.ts";
+import { AssignedAddresses } from "./assigned_addresses.ts";
+import type { TunConfig, TunStart } from "./plane_config.ts";
+import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
+
+/** After so many milliseconds without a session a client's own addresses are worth a warning. */
+const NO_ADDRESSES_MS = 3_000;
+
+/**
+ * Runs a tunnel's client until the signal aborts. `addresses`: IP addresses of the server that are
+ * known already.
+ */
+export async function runClient(
+  config: TunConfig,
+  { server, retries }: { readonly server: HostPort; readonly retries: number },
+  tunnel: Tunnel,
+  addresses: readonly string[],
+  start: TunStart,
+): Promise<void> {
+  const { platform: { clock }, port, log, resolver, net, device, configured, keeper } = tunnel;
+  const { mssClamp } = config;
+  const becomeUser = () => {
+    if (config.user !== undefined) openEarly(keeper.paths, [...addresses, server.host]);
+    leaveRoot(tunnel);
+  };
+  let isRoot = config.userAfterUp;
+  if (!isRoot) becomeUser();
+  // A server may give other addresses soon; without a session these stay.
+  tunnel.opened.use(clock.after(NO_ADDRESSES_MS, () => keeper.warnOfDuplicates()));
+  const { whyForgotten = null } = start;
+  const given = new AssignedAddresses(
+    keeper,
+    device.name,
+    { ...config, whyForgotten, nameServers: nameServers() },
+    configured.addresses,
+    log,
+  );
+  const router = new PeerRouter(device, clock, { mssClamp, longest: LONGEST_PACKET });
+  tunnel.onCounters(() => counterFacts(router));
+  await runTunClient({
+    ...sessionOptions(config, tunnel, start.s),
+    router,
+    takeAddresses: async (addresses, { server, signal }) => {
+      const host = "host" in server ? server.host : undefined;
+      await given.take(addresses, host);
+      keeper.sessionBegins(host);
+      await port.tellAddresses(given.present.map(formatCidr), signal);
+      if (isRoot) becomeUser();
+      isRoot = false;
+      keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
+    },
+    paths: keeper.paths,
+    server,
+    retries,
+    dialer: net,
+    resolver,
+    addresses,
+    memory: rememberV2(start.seenV2, port),
+    instance: rng(ID_SIZE),
+    identity: start.identity,
+  });
+}
+
+/**
+ * Opens the paths to known addresses while routes can surely be made. A failure recurs at the dial,
+ * which reports it.
+ */
+function openEarly(paths: Paths, hosts: readonly string[]): void {
+  for (const host of hosts) {
+    try {
+      paths.open(plainHost(host));
+    } catch (error) {
+      if (!(error instanceof TtunError)) throw error;
+    }
+  }
+}
+
+/** Remembers it for this process; for later ones the main thread writes it down. */
+function rememberV2(known: boolean, port: PlanePort<TunStart>): ServerMemory {
+  let seenV2 = known;
+  return {
+    get seenV2() {
+      return seenV2;
+    },
+    reportV2: () => {
+      if (!seenV2) port.report({ kind: "reportV2" });
+      seenV2 = true;
+    },
+  };
+}
+
+/** Name servers of /etc/resolv.conf, if readable: the tunnel must not swallow them unnoticed. */
+function nameServers(): readonly string[] {
+  const path = "/etc/resolv.conf";
+  if (Deno.build.os === "windows" || !isGranted({ name: "read", path })) return [];
+  try {
+    return parseResolvConf(Deno.readTextFileSync(path)).servers;
+  } catch {
+    return []; // there is none
+  }
+}

@@ -1,0 +1,50 @@
+import { LONGEST_PACKET } from "../../app/link/accept.ts";
+import { runTunServer } from "../../app/system/tun_server.ts";
+import { counterFacts } from "../../app/tun/counters.ts";
+import { PoolRouter } from "../../app/tun/pool_router.ts";
+import { PeerRouter } from "../../app/tun/peer_router.ts";
+import type { Listener } from "../../contract/dial.ts";
+import { AddressPool } from "../../core/ip/address_pool.ts";
+import { ClientNetworks } from "../../core/ip/client_networks.ts";
+import { LeaseReports } from "./lease_reports.ts";
+import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
+import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
+
+type ManyClients = ReturnType<typeof manyClients>;
+
+/** Makes the address pool of a server with many clients; undefined for one client. */
+export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | undefined) {
+  return many === undefined ? undefined : {
+    clients: many.clients,
+    pool: new AddressPool(many.pool, addresses, many.clients, many.leases),
+    networks: new ClientNetworks(many.networks),
+  };
+}
+
+/** Runs a tunnel's server until the signal aborts. */
+export async function runServer(
+  config: TunConfig,
+  listener: Listener,
+  tunnel: Tunnel,
+  many: ManyClients,
+  { s }: TunStart,
+): Promise<void> {
+  const { platform: { clock }, port, log, opened, device, keeper } = tunnel;
+  const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
+  leaveRoot(tunnel);
+  keeper.warnOfDuplicates();
+  const leases = many === undefined ? null : opened.use(
+    new LeaseReports(clock, many.pool, (leases) => port.report({ kind: "leases", leases })),
+  );
+  const router = many === undefined
+    ? new PeerRouter(device, clock, packets)
+    : new PoolRouter(device, clock, { ...packets, log, networks: many.networks });
+  tunnel.onCounters(() => counterFacts(router));
+  await runTunServer({
+    ...sessionOptions(config, tunnel, s),
+    listener,
+    onSession: (host) => keeper.sessionBegins(host),
+    router,
+    ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
+  });
+}

@@ -1,0 +1,46 @@
+import type { WireSecrets } from "../../app/link/config.ts";
+import { DEFAULT_REKEY } from "../../app/link/v2_link.ts";
+import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
+import type { Configured } from "../../io/netcfg/linux.ts";
+import type { PlaneTools } from "../plane/run_plane.ts";
+import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import type { TunConfig, TunStart } from "./plane_config.ts";
+
+export type Tools = PlaneTools<Platform, TunStart>;
+
+/** A configured device and its tools. */
+export interface Tunnel extends Tools {
+  readonly net: Net;
+  readonly device: OpenedDevice;
+  readonly configured: Configured;
+  readonly keeper: DeviceKeeper;
+}
+
+/** Becomes the user of --user, if any, and warns of what cannot be put back from then on. */
+export function leaveRoot({ becomeUser, log, device, configured }: Tunnel): void {
+  if (becomeUser()) return;
+  log.warn(
+    "--user gives up the privilege to change the network: what others take from the device " +
+      "cannot be put back" +
+      (device.persistent && configured.changed ? ", and what ttun changed on it stays" : ""),
+  );
+}
+
+/** Options that a client and a server have in common. */
+export function sessionOptions(
+  config: TunConfig,
+  { ciphers, platform, log, signal }: Tunnel,
+  s: Uint8Array,
+) {
+  const secrets: WireSecrets = {
+    mode: config.wire,
+    v1: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
+    s,
+    keyExchange: nodeKeyExchange,
+    rng,
+    wallClock: Date.now,
+    rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
+  };
+  return { secrets, clock: platform.clock, log, signal, congestion: config.congestion };
+}
