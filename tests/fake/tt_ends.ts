@@ -1,17 +1,25 @@
 import { ScratchBuffers } from "../../src/app/net/scratch.ts";
-import { TtStream, type TtStreamOptions } from "../../src/app/tt/tt_stream.ts";
+import { TtConnection, type TtConnectionHost } from "../../src/app/tt/tt_connection.ts";
+import type { TtStream } from "../../src/app/tt/tt_stream.ts";
+import { ProtocolError } from "../../src/base/errors.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
-import { FrameOpener, FrameSealer, FrameSecrets } from "../../src/core/tt/frame.ts";
-import { Marker } from "../../src/core/tt/mark.ts";
+import { FrameSecrets } from "../../src/core/tt/frame.ts";
+import { TtKeys } from "../../src/core/tt/keys.ts";
+import type { Peer } from "../../src/core/tt/mark.ts";
+import type { NonceMemory } from "../../src/core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../src/core/tt/random_pool.ts";
+import { utf8 } from "../../src/base/bytes.ts";
 import { FakeClock } from "./clock.ts";
 import { memoryPair } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { twinDecode, twinKeys, twinSeal } from "./tt_twin.ts";
 
+const PASSWORD = "of the test";
+const MINUTE = 26_173_462;
+
 /** Keys of the minute that all streams of these tests belong to. */
-export const TWIN = twinKeys("chacha20-poly1305", "of the test", 26_173_462);
+export const TWIN = twinKeys("chacha20-poly1305", PASSWORD, MINUTE);
 
 const SECRETS = new FrameSecrets({ aeadKey: TWIN.k, mask: TWIN.x }, TWIN.cipher, makePureCipher);
 
@@ -21,27 +29,52 @@ export const SCRATCH = new ScratchBuffers();
 const RANDOM = new RandomBlock(seededRng(1));
 let seed = 1;
 
-/** A carrier in frames of that minute. */
-export function ttStream(
-  stream: Connection,
-  o: Partial<Omit<TtStreamOptions, "stream">> = {},
-): TtStream {
-  return new TtStream({
-    stream,
-    sealer: new FrameSealer(SECRETS, RANDOM),
-    opener: new FrameOpener(SECRETS),
+/** Keys of that minute, which never end. */
+const BORROWED = {
+  keys: new TtKeys(utf8(PASSWORD)).at(MINUTE),
+  secrets: SECRETS,
+  [Symbol.dispose]: () => {},
+};
+
+export interface TtEndOptions
+  extends Partial<Pick<TtConnectionHost, "clock" | "mostText" | "idle">> {
+  /** What the peer has shown to be; null = its first frame has not come. */
+  readonly peer?: Peer | null;
+  /** Bytes that came behind the peer's first frame. */
+  readonly rest?: Uint8Array;
+  readonly minute?: TtConnection["minute"];
+  readonly nonces?: Pick<NonceMemory, "noteReceived" | "noteSent">;
+}
+
+/** A connection in frames of that minute. */
+export function ttConnection(socket: Connection, o: TtEndOptions = {}): TtConnection {
+  const host: TtConnectionHost = {
+    clock: o.clock ?? new FakeClock(),
+    wallClock: () => MINUTE * 60_000,
     scratch: SCRATCH,
-    clock: new FakeClock(),
-    firstRandom: new Marker(TWIN.k).markedRandom(seededRng(++seed)),
-    peer: "unmarked",
-    ...o,
-  });
+    random: RANDOM,
+    mostText: o.mostText,
+    paths: { add: () => {}, remove: () => {} },
+    idle: o.idle ?? null,
+    replayed: (verdict) => new ProtocolError(`Cannot trust it: ${verdict}`),
+  };
+  const { peer = "unmarked", rest = new Uint8Array() } = o;
+  return new TtConnection(
+    host,
+    socket,
+    o.minute ?? BORROWED,
+    o.nonces ?? { noteReceived: () => "new", noteSent: () => "new" },
+    peer === null ? null : { peer, rest },
+  );
+}
+
+/** The first proxied connection on such a connection. */
+export function ttStream(socket: Connection, o: TtEndOptions = {}): TtStream {
+  return ttConnection(socket, o).begin();
 }
 
 /** Both ends of a connection in frames. */
-export function ttPair(
-  o: Partial<Omit<TtStreamOptions, "stream">> & { capacity?: number } = {},
-): [TtStream, TtStream] {
+export function ttPair(o: TtEndOptions & { capacity?: number } = {}): [TtStream, TtStream] {
   const [a, b] = memoryPair(o.capacity === undefined ? {} : { capacity: o.capacity });
   return [ttStream(a, o), ttStream(b, o)];
 }
@@ -64,7 +97,7 @@ export function frameOf(text: Uint8Array, random = 12): Uint8Array {
   return twinSeal(TWIN, seededRng(++seed)(random), text);
 }
 
-/** What bytes on a carrier are as whole frames, `ends` among them. */
+/** Splits bytes of a socket into frames; `ends`: end frames may be among them. */
 export function framesIn(
   bytes: Uint8Array,
   ends = false,

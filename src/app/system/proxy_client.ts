@@ -14,7 +14,7 @@ import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
-import { TtDialer } from "../tt/tt_outbound.ts";
+import { TtOutbound } from "../tt/tt_outbound.ts";
 
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
@@ -48,7 +48,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 class ProxyClient implements Disposable {
   readonly #o: ProxyClientOptions;
   readonly #pending = new HalfOpen();
-  readonly #tunnel: TtDialer;
+  readonly #tunnel: TtOutbound;
   readonly #programs: ProgramHost;
 
   constructor(o: ProxyClientOptions, secrets: MinuteKeyCache, relays: Relays) {
@@ -57,7 +57,7 @@ class ProxyClient implements Disposable {
     const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
     const here = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
     const resolver = new CachingResolver(o.resolver, o);
-    const tunnel = new TtDialer({ ...o, dialer, resolver, scratch, secrets });
+    const tunnel = new TtOutbound({ ...o, dialer, resolver, scratch, secrets });
     this.#tunnel = tunnel;
     const quota = new Quota(o.limits);
     o.onCounters?.(() => ({

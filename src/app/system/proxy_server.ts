@@ -14,7 +14,6 @@ import { startClose } from "../../base/start_close.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import { Stranger, strangerDeadline } from "../net/stranger.ts";
 import { discard } from "../net/discard.ts";
-import { CARRIER_TUNING } from "../tt/idle_pool.ts";
 import { ConnectError, directOutbound } from "../net/direct_outbound.ts";
 import { type Admitted, readFirstFrame } from "../tt/first_frame_reader.ts";
 import { KeyCandidates } from "../tt/key_candidates.ts";
@@ -25,7 +24,8 @@ import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
 import { serveFront } from "../proxy/inbound.ts";
-import { type CarrierHost, ServerConnection } from "../tt/server_connection.ts";
+import { ServerConnection, type ServerConnectionHost } from "../tt/server_connection.ts";
+import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "../tt/tt_connection.ts";
 
 /** How long a client that has shown the password may take to say what it wants. */
 const REQUEST_MS = 30_000;
@@ -85,17 +85,16 @@ class ProxyServer {
   readonly #idle = new HalfOpen();
   readonly #o: ProxyServerOptions;
   readonly #guesses: KeyCandidates;
-  readonly #paths: PathWatch;
   readonly #rejected: RateLimitedLog;
   /** Lines that clients cause. */
   readonly #said: RateLimitedLog;
   readonly #random: RandomBlock;
   readonly #rng: Rng = (length) => this.#random.take(length);
-  readonly #carriers: CarrierHost;
+  readonly #connections: TtConnectionHost;
+  readonly #served: ServerConnectionHost;
 
   constructor(o: ProxyServerOptions, guesses: KeyCandidates, relays: Relays, paths: PathWatch) {
     this.#o = o;
-    this.#paths = paths;
     this.#guesses = guesses;
     this.#rejected = new RateLimitedLog(o.log, () => o.clock.now());
     this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
@@ -110,11 +109,23 @@ class ProxyServer {
       pending: this.#strangers.size + this.#idle.size,
     }));
     const front = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
-    this.#carriers = {
-      ...o,
-      mostText: o.wire.mostText,
-      scratch: relays.options.scratch,
+    const { scratch } = relays.options;
+    this.#connections = {
+      clock: o.clock,
+      wallClock: o.wallClock,
+      scratch,
       random: this.#random,
+      mostText: o.wire.mostText,
+      paths,
+      idle: null,
+      replayed: (verdict) => {
+        const words = `Cannot serve another connection: its first frame is ${verdict}`;
+        return new ProtocolError(words);
+      },
+    };
+    this.#served = {
+      ...o,
+      scratch,
       quota,
       pending: this.#idle,
       serve: (stream, first, events) => serveFront(stream, first, front, events),
@@ -128,21 +139,23 @@ class ProxyServer {
     return this.#strangers.dropOldest() || this.#idle.dropOldest();
   }
 
-  /** A carrier from accept to close. Never throws: what it meets is its own end only. */
+  /** Serves a connection from accept to close. Never rejects: errors end this connection alone. */
   async serve(stream: Connection, port: number): Promise<void> {
-    await using owned = stream;
-    const peer = formatAddr(owned.remote);
+    let owned: AsyncDisposable = stream;
+    const peer = formatAddr(stream.remote);
     try {
-      const admitted = await this.#admit(owned, port, peer);
+      const admitted = await this.#admit(stream, port, peer);
       if (admitted === null) return;
-      using _minute = admitted.minute;
-      owned.setOptions(CARRIER_TUNING);
-      this.#paths.add(owned);
-      await new ServerConnection(this.#carriers, owned, admitted, peer).run();
+      const { minute, account } = admitted;
+      const host = this.#connections;
+      const connection = new TtConnection(host, stream, minute, account.nonces, admitted);
+      owned = connection;
+      stream.setOptions(CONNECTION_OPTIONS);
+      await new ServerConnection(this.#served, connection, admitted, peer).run();
     } catch (thrown) {
-      if (!this.#o.signal.aborted) this.#tell(thrown, peer, addressGroup(owned.remote));
+      if (!this.#o.signal.aborted) this.#tell(thrown, peer, addressGroup(stream.remote));
     } finally {
-      this.#paths.remove(owned);
+      await owned[Symbol.asyncDispose]();
     }
   }
 
@@ -158,7 +171,7 @@ class ProxyServer {
     try {
       const found = await readFirstFrame(stream, port, {
         guesses: this.#guesses,
-        scratch: this.#carriers.scratch,
+        scratch: this.#connections.scratch,
         wallClock,
       });
       if (isRequest(found.text)) return found;

@@ -1,4 +1,3 @@
-import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -15,110 +14,114 @@ import { ConnectError, toConnectError } from "../net/direct_outbound.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { TtConfig } from "./config.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
+import { hungUp, silent } from "./server_errors.ts";
 import type { TtStream } from "./tt_stream.ts";
 
-/** For a server's first frame, which waits for nothing but the way. Longer = another minute's key. */
+/** Time-out of the server's first frame in milliseconds: then it has another minute's key. */
 export const ANSWER_MS = 5000;
 
-/** The same over a carrier that has been used: where it leads nowhere any more there is another way. */
-const AGAIN_MS = 2000;
+/** Shorter time-out on a reused connection: a fresh one can still be dialled. */
+const REUSED_MS = 2000;
 
-/** A server's own time for a target, and the way there. */
+/** Milliseconds beyond the server's own time-out for a target, and for the way there. */
 const REPLY_GRACE_MS = 10_000;
 
-/** Any peer takes a frame of so much text. */
+/** Bytes of text that a frame for any peer may have. */
 const EARLY_TEXT = 1024;
 
-/** What a connection is for. */
-export interface Wish {
+/** A target that a program wants, and what is to be sent there first. */
+export interface TargetRequest {
   readonly target: Target;
   readonly early: Uint8Array;
-  /** `early` may come to the target once only. */
+  /** `early` must not reach the target twice. */
   readonly once: boolean;
-  /** Over when the wish is. */
+  /** Aborts when the program gives up. */
   readonly signal: AbortSignal;
-  /** `early` may have come there. */
+  /** `early` was sent, and may have reached the target. */
   isSent: boolean;
 }
 
-/** When a request goes: behind the answer to the greeting, with the greeting, or in one frame with it. */
-export type How = "in turns" | "at once" | "again";
+/**
+ * When greeting and request are sent: the request after the answer to the greeting, both at once, or
+ * both in one frame, which is for connections that were used before.
+ */
+export type Pacing = "lock-step" | "pipelined" | "merged";
 
-/** A server that had the mark has not any more: what stood behind the greeting is lost. */
+/** The server had the mark before and has it no longer: what followed the greeting is lost. */
 export class Unmarked extends Error {}
 
-/** A way to the server that others compete with, until one of them is answered. */
+/** An attempt among several at the same time, of which the first that is answered wins. */
 export interface Contender {
-  /** Over when another way has won, or the wish is. */
+  /** Aborts when another attempt has won, or with the request. */
   readonly signal: AbortSignal;
-  /** The server has answered here. False: another way has won before. */
+  /** Tells that the server has answered here. Returns false if another attempt has won before. */
   answered(): boolean;
 }
 
-/** What all of a client's share. */
-export interface AskingHost {
+/** What all requests of a client share. */
+export interface ConnectRequestHost {
   readonly clock: Clock;
   readonly wire: TtConfig;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;
-  /** What the carriers live under. */
+  /** Aborts when connections to the server end. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks a server for a target through a tunnel that has just begun. Owns the tunnel unless it succeeds.
- * Fails by {ConnectError} the server's word, {TtunError} where it has none, {Unmarked}, or the reason
- * of the wish's abort. By callbacks, as SocksDriver is.
+ * Asks the server for a target over a stream that has just begun, and owns the stream unless it
+ * succeeds. Fails with a ConnectError that the server has answered, a TtunError without an answer,
+ * Unmarked, or the reason of the request's signal. By callbacks, as SocksDriver is.
  */
 export class ConnectRequest {
-  readonly #host: AskingHost;
-  readonly #tunnel: TtStream;
-  readonly #wish: Wish;
-  readonly #how: How;
+  readonly #host: ConnectRequestHost;
+  readonly #stream: TtStream;
+  readonly #request: TargetRequest;
+  readonly #pacing: Pacing;
   readonly #events: DialEvents;
   readonly #contender: Contender | null;
   readonly #signal: AbortSignal;
   readonly #socks = new Socks5Client();
   readonly #registration: Disposable | null;
-  readonly #goesAlong: boolean;
+  readonly #sendsEarly: boolean;
   /** A write that has to wait. */
   #writing: Promise<void> | null = null;
   #deadline: Disposable | null = null;
   #late: TtunError | null = null;
-  /** The minute was the right one. */
+  /** The server has the key of this minute. */
   #isAnswered = false;
 
-  /** `contender`: the tunnel is one of several; absent = the only one. */
+  /** `contender`: null if there is no other attempt. */
   constructor(
-    host: AskingHost,
-    tunnel: TtStream,
-    wish: Wish,
-    how: How,
+    host: ConnectRequestHost,
+    stream: TtStream,
+    request: TargetRequest,
+    pacing: Pacing,
     events: DialEvents,
     contender: Contender | null = null,
   ) {
     this.#host = host;
     this.#contender = contender;
-    this.#signal = contender?.signal ?? wish.signal;
-    this.#tunnel = tunnel;
-    this.#wish = wish;
-    this.#how = how;
+    this.#signal = contender?.signal ?? request.signal;
+    this.#stream = stream;
+    this.#request = request;
+    this.#pacing = pacing;
     this.#events = events;
-    this.#goesAlong = how !== "in turns" && (host.wire.mostText ?? Infinity) >= EARLY_TEXT;
-    // A carrier outlives the connection that it was opened for.
+    this.#sendsEarly = pacing !== "lock-step" && (host.wire.mostText ?? Infinity) >= EARLY_TEXT;
+    // The connection has the host's signal itself, and outlives the request.
     this.#registration = this.#signal === host.signal
       ? null
-      : onAbort(this.#signal, () => tunnel.reset());
+      : onAbort(this.#signal, () => stream.reset());
   }
 
-  /** Returns as `OnReady`. */
+  /** Returns true as OnReady does. */
   begin(): boolean {
-    const wish = this.#wish;
+    const asked = this.#request;
     try {
-      const texts = firstTexts(this.#how, wish.target);
-      if (this.#goesAlong && wish.early.length > 0) {
-        texts.push(...inPieces(wish.early));
-        wish.isSent = true;
+      const texts = firstTexts(this.#pacing, asked.target);
+      if (this.#sendsEarly && asked.early.length > 0) {
+        texts.push(...inPieces(asked.early));
+        asked.isSent = true;
       }
       this.#write(texts);
       return this.#read();
@@ -128,11 +131,11 @@ export class ConnectRequest {
     }
   }
 
-  /** The server may answer before it reads the rest; where the write fails, so does the read. */
+  /** Does not wait: the server may answer before it reads on. If a write fails, so does the read. */
   #write(texts: readonly Uint8Array[]): void {
     const writing = this.#writing === null
-      ? this.#tunnel.writeFrames(texts)
-      : this.#writing.then(() => this.#tunnel.writeFrames(texts));
+      ? this.#stream.writeFrames(texts)
+      : this.#writing.then(() => this.#stream.writeFrames(texts));
     if (writing === undefined) return;
     const waiting = writing.then(() => {
       if (this.#writing === waiting) this.#writing = null;
@@ -153,10 +156,10 @@ export class ConnectRequest {
   #read(): boolean {
     const { scratch } = this.#host;
     for (;;) {
-      const got = this.#tunnel.readNow(scratch.message);
+      const got = this.#stream.readNow(scratch.message);
       if (got === undefined) {
         this.#limit();
-        this.#tunnel.onReadable(this.#onReadable);
+        this.#stream.onReadable(this.#onReadable);
         return true;
       }
       if (!this.#isAnswered) this.#answered(got === null);
@@ -165,8 +168,8 @@ export class ConnectRequest {
         switch (step.kind) {
           case "failed":
             throw new ConnectError(step.failure, step.why);
-          case "ask": // a frame of its own, however short frames are to be: existing servers want that
-            if (this.#how === "in turns") this.#write([request(this.#wish.target)]);
+          case "ask": // a frame of its own, even if `--mtu` is less: existing servers need that
+            if (this.#pacing === "lock-step") this.#write([request(this.#request.target)]);
             break;
           case "connected":
             return this.#connected();
@@ -176,31 +179,31 @@ export class ConnectRequest {
   }
 
   #answered(isEnd: boolean): void {
-    if (isEnd) throw hungUp(this.#tunnel.remote);
+    if (isEnd) throw hungUp(this.#stream.remote);
     if (this.#contender?.answered() === false) throw this.#signal.reason;
     this.#isAnswered = true;
     this.#deadline?.[Symbol.dispose]();
     this.#deadline = null;
-    if (this.#how !== "in turns" && this.#tunnel.peerMark === "unmarked") throw new Unmarked();
+    if (this.#pacing !== "lock-step" && this.#stream.peerMark === "unmarked") throw new Unmarked();
   }
 
-  /** It must not take for ever: first the server's answer, then the target's. */
+  /** Sets a deadline, first for the server's answer, then for the target's. */
   #limit(): void {
     if (this.#deadline !== null) return;
     const { clock, limits } = this.#host;
     const ms = this.#isAnswered
       ? limits.connectMs + REPLY_GRACE_MS
-      : this.#how === "again"
-      ? AGAIN_MS
+      : this.#pacing === "merged"
+      ? REUSED_MS
       : ANSWER_MS;
     this.#deadline = clock.after(ms, () => {
-      this.#late = silent(this.#tunnel.remote, ms);
-      this.#tunnel.reset();
+      this.#late = silent(this.#stream.remote, ms);
+      this.#stream.reset();
     });
   }
 
   #connected(): boolean {
-    if (this.#writing === null && (this.#goesAlong || this.#wish.early.length === 0)) {
+    if (this.#writing === null && (this.#sendsEarly || this.#request.early.length === 0)) {
       return this.#done();
     }
     this.#writeRest().then(() => void this.#done(), (error) => this.#fail(error));
@@ -210,25 +213,25 @@ export class ConnectRequest {
   async #writeRest(): Promise<void> {
     this.#limit();
     await this.#writing;
-    const { early } = this.#wish;
-    if (!this.#goesAlong && early.length > 0) await this.#tunnel.write(early);
+    const { early } = this.#request;
+    if (!this.#sendsEarly && early.length > 0) await this.#stream.write(early);
   }
 
   #done(): boolean {
     this.#leave();
-    this.#tunnel.unread(this.#socks.rest);
-    return this.#events.connected(this.#tunnel) === true;
+    this.#stream.unread(this.#socks.rest);
+    return this.#events.connected(this.#stream) === true;
   }
 
   #fail(thrown: unknown): void {
     this.#leave();
-    startClose(this.#tunnel);
-    const { target } = this.#wish;
+    startClose(this.#stream);
+    const { target } = this.#request;
     const signal = this.#signal;
     const error = this.#late ?? thrown;
-    const isWord = this.#isAnswered && error instanceof TtunError && error.kind !== "internal";
+    const isFinal = this.#isAnswered && error instanceof TtunError && error.kind !== "internal";
     this.#events.failed(
-      signal.aborted ? signal.reason : isWord ? toConnectError(error, target) : error,
+      signal.aborted ? signal.reason : isFinal ? toConnectError(error, target) : error,
     );
   }
 
@@ -238,32 +241,16 @@ export class ConnectRequest {
   }
 }
 
-function firstTexts(how: How, target: Target): Uint8Array[] {
-  if (how === "again") return [greetingAndRequest(target)];
-  return how === "at once" ? [greeting(), request(target)] : [greeting()];
+function firstTexts(pacing: Pacing, target: Target): Uint8Array[] {
+  if (pacing === "merged") return [greetingAndRequest(target)];
+  return pacing === "pipelined" ? [greeting(), request(target)] : [greeting()];
 }
 
-/** Frames that any peer takes: whether it still is the one that it was is not known yet. */
+/** Splits a text into frames that any peer takes: the server may be another one than before. */
 function inPieces(text: Uint8Array): Uint8Array[] {
   const pieces = [];
   for (let at = 0; at < text.length; at += EARLY_TEXT) {
     pieces.push(text.subarray(at, at + EARLY_TEXT));
   }
   return pieces;
-}
-
-/** Why a server that has not shown to have the key may not have answered. */
-export const OTHERWISE = "another key, cipher or port range there, " +
-  "or the clocks differ by more than two minutes";
-
-/** The error for a server that has taken the connection and says nothing. */
-export function silent(server: Addr, ms: number): TtunError {
-  const words = `No answer from the server ${formatAddr(server)} within ${ms / 1000} s`;
-  return new TtunError("timeout", words);
-}
-
-/** The error for a server that ends before it has shown the key. */
-export function hungUp(server: Addr): TtunError {
-  const words = `The server ${formatAddr(server)} hung up without a word: ${OTHERWISE}`;
-  return new TtunError("auth", words);
 }

@@ -1,43 +1,25 @@
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Connection, SocketOptions } from "../../contract/connection.ts";
-import type { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
-import { PATH_TIMEOUT_MS } from "../net/path_watch.ts";
-import type { Borrowed } from "./minute_keys.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { TtConnection } from "./tt_connection.ts";
 
 /**
- * Sent data may wait for so long until the path is given up; a connection that is idle, or only
- * receives, asks for a sign of life after 20 s and is given up after as much again.
+ * Milliseconds for which a connection is kept. A server keeps it longer, so that it seldom closes
+ * one that is about to be used.
  */
-export const CARRIER_TUNING: SocketOptions = {
-  noDelay: true,
-  keepAliveSeconds: 20,
-  userTimeoutMs: PATH_TIMEOUT_MS,
-};
-
-/** How long one is kept. A server keeps it longer, so that it seldom ends under a new connection. */
 const KEPT_MS = 10_000;
 
 const ONE = new Uint8Array(1);
 
-/** How many are kept: a browser's connections end together, and soon come again. */
+/** Most connections that are kept: a browser's end together, and soon come again. */
 const MOST = 64;
 
-/** A connection to the server that has nobody's bytes on it. Disposed of when its stream is closed. */
-export interface Carrier extends Disposable {
-  readonly stream: Connection;
-  /** Whose keys its frames are under. */
-  readonly minute: Borrowed;
-  readonly sealer: FrameSealer;
-  readonly opener: FrameOpener;
-}
-
 interface Idle {
-  readonly carrier: Carrier;
+  readonly connection: TtConnection;
   readonly since: number;
 }
 
-/** Carriers whose connection is over, for the next ones of the same minute. */
+/** Idle connections to the server, for the next proxied connections of the same minute. */
 export class IdlePool implements Disposable {
   readonly #clock: Clock;
   /** The one that has been idle longest first. */
@@ -48,43 +30,43 @@ export class IdlePool implements Disposable {
     this.#clock = clock;
   }
 
-  /** Its owner from now on. One whose other end ends, or says something, is closed at once. */
-  put(carrier: Carrier): void {
-    if (!isQuiet(carrier.stream)) return close(carrier);
-    const idle: Idle = { carrier, since: this.#clock.now() };
+  /** Takes ownership. A connection whose other end closes, or says something, is closed at once. */
+  put(connection: TtConnection): void {
+    if (!isQuiet(connection.socket)) return startClose(connection);
+    const idle: Idle = { connection, since: this.#clock.now() };
     this.#idle.push(idle);
-    carrier.stream.onReadable(() => this.#drop(idle));
+    connection.socket.onReadable(() => this.#drop(idle));
     if (this.#idle.length > MOST) this.dropOldest();
     this.#timer ??= this.#clock.after(KEPT_MS, this.#look);
   }
 
-  /** Not when it has been taken: then it is nothing to us any more. */
+  /** Closes a connection, unless it was taken meanwhile. */
   #drop(idle: Idle): void {
     const at = this.#idle.indexOf(idle);
-    if (at >= 0) close(this.#idle.splice(at, 1)[0]!.carrier);
+    if (at >= 0) startClose(this.#idle.splice(at, 1)[0]!.connection);
   }
 
-  /** Makes room when descriptors run out; false when there is none. */
+  /** Makes room when descriptors run out; returns false if nothing is kept. */
   dropOldest(): boolean {
     const oldest = this.#idle.shift();
-    if (oldest !== undefined) close(oldest.carrier);
+    if (oldest !== undefined) startClose(oldest.connection);
     return oldest !== undefined;
   }
 
-  /** The one that was used last, the caller's from now on; null = none is left of that minute. */
-  take(minute: number): Carrier | null {
+  /** Returns the one that was used last, which the caller owns; null = none of that minute. */
+  take(minute: number): TtConnection | null {
     for (;;) {
       const last = this.#idle.pop();
       if (last === undefined) return null;
-      const { carrier } = last;
-      if (carrier.minute.keys.minute === minute && isQuiet(carrier.stream)) return carrier;
-      close(carrier);
+      const { connection } = last;
+      if (connection.minute.keys.minute === minute && isQuiet(connection.socket)) return connection;
+      startClose(connection);
     }
   }
 
   /** Closes all. */
   clear(): void {
-    for (const { carrier } of this.#idle) close(carrier);
+    for (const { connection } of this.#idle) startClose(connection);
     this.#idle = [];
   }
 
@@ -93,7 +75,7 @@ export class IdlePool implements Disposable {
     const oldest = this.#clock.now() - KEPT_MS;
     const left = this.#idle.findIndex(({ since }) => since > oldest);
     const old = this.#idle.splice(0, left < 0 ? this.#idle.length : left);
-    for (const { carrier } of old) close(carrier);
+    for (const { connection } of old) startClose(connection);
     const [first] = this.#idle;
     if (first !== undefined) this.#timer = this.#clock.after(first.since - oldest, this.#look);
   };
@@ -105,16 +87,11 @@ export class IdlePool implements Disposable {
   }
 }
 
-/** Whether the other end has said nothing: not even that it has gone. */
-function isQuiet(stream: Connection): boolean {
+/** Returns true if nothing has come from the other end, not even FIN. */
+function isQuiet(socket: Connection): boolean {
   try {
-    return stream.readNow(ONE) === undefined;
+    return socket.readNow(ONE) === undefined;
   } catch {
     return false;
   }
-}
-
-function close(carrier: Carrier): void {
-  startClose(carrier.stream);
-  carrier[Symbol.dispose]();
 }

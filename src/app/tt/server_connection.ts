@@ -1,12 +1,7 @@
-import { ProtocolError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Target, targetText } from "../../base/target.ts";
-import { FrameOpener, FrameSealer, MAX_RANDOM_SENT } from "../../core/tt/frame.ts";
-import { minuteOf } from "../../core/tt/keys.ts";
-import type { Peer } from "../../core/tt/mark.ts";
-import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -16,92 +11,88 @@ import type { ServedEvents } from "../net/served_events.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
-import { TtStream } from "./tt_stream.ts";
+import type { TtConnection } from "./tt_connection.ts";
+import type { TtStream } from "./tt_stream.ts";
 
-/** How long a carrier whose connection is over is kept for the next: longer than a client keeps it. */
+/** Milliseconds for which an idle connection is kept: longer than a client keeps it. */
 const IDLE_MS = 20_000;
 
-/** After so many connections of a carrier the others have a turn. */
+/** Proxied connections in a row after which other connections get a turn. */
 const TURN = 32;
 
-/** What the carriers of a server share. */
-export interface CarrierHost {
+/** What all connections of a server share. */
+export interface ServerConnectionHost {
   readonly clock: Clock;
-  readonly wallClock: () => number;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** The longest text of a frame; undefined = as long as the peer takes. */
-  readonly mostText: number | undefined;
   readonly scratch: ScratchBuffers;
-  readonly random: RandomBlock;
   readonly quota: Quota;
-  /** Carriers that nobody uses: they make room for others, and no strangers are counted with them. */
+  /** Idle connections. They make room for others, and strangers are not counted among them. */
   readonly pending: HalfOpen;
   /**
-   * Serves one connection, which begins with `first` (lent for this call), as a listener on this host
-   * serves a local program: what runs over a tt connection is the same SOCKS or HTTP that a program
-   * speaks to its proxy. Returns as OnReady.
+   * Serves a proxied connection, which begins with `first` (lent for this call), as a listener on this
+   * host serves a local program: the same SOCKS or HTTP runs over a tt connection that a program
+   * speaks to its proxy. Returns true as OnReady does.
    */
   readonly serve: (stream: Connection, first: Uint8Array, events: ServedEvents) => boolean;
   readonly rejected: RateLimitedLog;
-  /** Why something did not come about, or has ended: for the log. */
+  /** Logs why a connection was refused or has ended. */
   readonly tell: (thrown: unknown, peer: string, owner: string) => void;
 }
 
 /**
- * A carrier whose client has shown the password: serves its connections, one behind the other
+ * Serves the proxied connections of a client that has proved the key, one after the other
  * (docs/wire/tt-v1.md, 7). By callbacks, as SocksDriver is.
  */
 export class ServerConnection implements ServedEvents, Holder {
-  readonly #host: CarrierHost;
-  readonly #stream: Connection;
+  readonly #host: ServerConnectionHost;
+  readonly #connection: TtConnection;
   readonly #admitted: Admitted;
   readonly #peer: string;
-  readonly #sealer: FrameSealer;
-  readonly #opener: FrameOpener;
   readonly #over = Promise.withResolvers<void>();
-  #text: TtStream;
+  #stream: TtStream;
   #count = 0;
-  /** Of the connection at hand. */
+  /** Of the present proxied connection, as the next two. */
   #place: Disposable | null = null;
   #target: Target | null = null;
   #since = 0;
-  /** While there is none. */
+  /** While the connection is idle, as the next one. */
   #pending: Disposable | null = null;
   #deadline: Disposable | null = null;
 
-  /** Stream and keys stay the caller's. */
-  constructor(host: CarrierHost, stream: Connection, admitted: Admitted, peer: string) {
+  /** The connection stays the caller's. */
+  constructor(
+    host: ServerConnectionHost,
+    connection: TtConnection,
+    admitted: Admitted,
+    peer: string,
+  ) {
     this.#host = host;
-    this.#stream = stream;
+    this.#connection = connection;
     this.#admitted = admitted;
     this.#peer = peer;
-    const { secrets } = admitted.minute;
-    this.#sealer = new FrameSealer(secrets, host.random);
-    this.#opener = new FrameOpener(secrets);
-    const random = secrets.marker.markedRandom((length) => host.random.take(length));
-    this.#text = this.#connection(random, admitted.rest);
+    this.#stream = connection.begin();
   }
 
-  /** Settles when no other connection can come. Never throws: what it meets is its own end only. */
+  /** Settles when no other proxied connection can come. Never rejects: errors end it alone. */
   run(): Promise<void> {
     this.#serve(this.#admitted.text);
     return this.#over.promise;
   }
 
-  /** The next connection, which begins so (lent for this call). */
+  /** Serves the next proxied connection, which begins with `first` (lent for this call). */
   #serve(first: Uint8Array): boolean {
     const { quota, clock, rejected, serve } = this.#host;
     this.#place = quota.take(this.#stream.remote, this);
     if (this.#place === null) {
       rejected.warn("no place for another connection", { peer: this.#peer });
-      this.#text.reset();
+      this.#stream.reset();
       this.#over.resolve();
       return false;
     }
     this.#since = clock.now();
     this.#target = null;
-    return serve(this.#text, first, this);
+    return serve(this.#stream, first, this);
   }
 
   onTarget(target: Target): void {
@@ -115,7 +106,7 @@ export class ServerConnection implements ServedEvents, Holder {
   }
 
   get lastActive(): number {
-    return this.#text.lastActive;
+    return this.#stream.lastActive;
   }
 
   evict(): void {
@@ -123,10 +114,10 @@ export class ServerConnection implements ServedEvents, Holder {
       "closed an idle connection: another account needs its place",
       this.#who,
     );
-    this.#stream.reset();
+    this.#connection.socket.reset();
   }
 
-  /** A key at an address. */
+  /** The key and the address. */
   get owner(): string {
     return `${this.#admitted.account.name} ${addressGroup(this.#stream.remote)}`;
   }
@@ -152,18 +143,17 @@ export class ServerConnection implements ServedEvents, Holder {
       const seconds = Math.round((clock.now() - this.#since) / 100) / 10;
       log.debug("done", { ...this.#who, target: targetText(this.#target), seconds, ...count });
     }
-    if (!this.#text.isOver) return this.#over.resolve();
-    // The next ones may all be there already.
+    if (!this.#stream.isOver) return this.#over.resolve();
+    // The next ones may all have come already.
     if (++this.#count % TURN > 0) return this.#next();
     clock.onTurn(this.#next);
     return true;
   }
 
   readonly #next = (): boolean => {
-    const { clock, pending, random } = this.#host;
+    const { clock, pending } = this.#host;
     try {
-      const rest = this.#text.takeRest();
-      this.#text = this.#connection(random.take(MAX_RANDOM_SENT), rest, this.#onFirst);
+      this.#stream = this.#connection.begin();
     } catch (error) {
       this.#end(error);
       return false;
@@ -173,16 +163,16 @@ export class ServerConnection implements ServedEvents, Holder {
     return this.#read();
   };
 
-  /** Closed, not reset: what the connection before has sent may not have arrived yet. */
-  readonly #close = (): void => startClose(this.#stream);
+  /** No reset: what the proxied connection before has sent may not have arrived yet. */
+  readonly #close = (): void => startClose(this.#connection.socket);
 
-  /** Waits for what the next connection begins with. */
+  /** Waits for the first text of the next proxied connection. */
   readonly #read = (): boolean => {
     try {
       const { scratch } = this.#host;
-      const got = this.#text.readNow(scratch.plain);
+      const got = this.#stream.readNow(scratch.plain);
       if (got === undefined) {
-        this.#text.onReadable(this.#read);
+        this.#stream.onReadable(this.#read);
         return true;
       }
       this.#unwait();
@@ -201,40 +191,10 @@ export class ServerConnection implements ServedEvents, Holder {
   }
 
   #end(error: unknown): void {
-    // Why there is no target has been told.
+    // A target that cannot be reached has been logged.
     if (!this.#host.signal.aborted && !(error instanceof ConnectError)) {
       this.#host.tell(error, this.#peer, this.owner);
     }
     this.#over.resolve();
-  }
-
-  readonly #onFirst = (random: Uint8Array): Peer => {
-    const { account, minute, peer } = this.#admitted;
-    const now = minuteOf(this.#host.wallClock());
-    const verdict = account.nonces.noteReceived(minute.keys, random, now);
-    if (verdict === "new") return peer;
-    throw new ProtocolError(`Cannot serve another connection: its first frame is ${verdict}`);
-  };
-
-  #connection(
-    firstRandom: Uint8Array,
-    rest: Uint8Array | undefined,
-    onFirst?: (random: Uint8Array) => Peer,
-  ): TtStream {
-    const { wallClock, mostText, clock, scratch } = this.#host;
-    const { account, minute, peer } = this.#admitted;
-    account.nonces.noteSent(minute.keys, firstRandom, minuteOf(wallClock()));
-    return new TtStream({
-      rest,
-      onFirst,
-      stream: this.#stream,
-      sealer: this.#sealer,
-      opener: this.#opener,
-      scratch,
-      clock,
-      firstRandom,
-      peer,
-      mostText,
-    });
   }
 }

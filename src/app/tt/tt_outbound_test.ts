@@ -38,7 +38,7 @@ async function works(world: ProxyWorld, client: ClientRun, limit = 60_000): Prom
 
 // Round trips.
 
-Deno.test("the first connection is in lock-step; the next over its carrier are one flight out, one back", async () => {
+Deno.test("the first connection is in lock-step; the next over its connection are one flight out, one back", async () => {
   await using world = new ProxyWorld();
   world.server();
   const { client, dialer } = watched(world);
@@ -54,7 +54,7 @@ Deno.test("the first connection is in lock-step; the next over its carrier are o
   assert.deepEqual(dialer.flights, ["><><" + "><" + "><" + "><" + ">"]);
 });
 
-Deno.test("a new carrier to a server that is known: one flight out, one back, and no more", async () => {
+Deno.test("a new connection to a server that is known: one flight out, one back, and no more", async () => {
   await using world = new ProxyWorld();
   world.server();
   const { client, dialer } = watched(world);
@@ -158,13 +158,13 @@ Deno.test("a server of ours that is replaced by an existing one: not one connect
   assert.ok(await works(world, client) < 1000);
   assert.ok(await works(world, client) < 1000);
   assert.deepEqual(dialer.flights.slice(0, 2).map((way) => way.slice(0, 2)), ["><", "><"]);
-  assert.equal(dialer.dialled.length, 1 + 2 + 1); // two over one carrier, then one of them twice
+  assert.equal(dialer.dialled.length, 1 + 2 + 1); // two over one connection, then one of them twice
   await old.close();
   world.server();
   await works(world, client);
   await works(world, client);
   await world.clock.settle();
-  assert.equal(dialer.dialled.length, 5); // over one carrier again
+  assert.equal(dialer.dialled.length, 5); // over one connection again
   assert.deepEqual(client.lines(), []);
 });
 
@@ -341,7 +341,7 @@ for (const range of [{ first: 20_000, last: 30_000 }, { first: 4000, last: 4000 
       const first = await works(world, client);
       const dials = dialer.dialled.length;
       for (let i = 0; i < 3; i++) assert.equal(await works(world, client), 0);
-      assert.equal(dialer.dialled.length, dials); // over the same carrier
+      assert.equal(dialer.dialled.length, dials); // over the same connection
       // Silence costs 0.3 s, a refusal nothing.
       const isSilent = range.first === range.last && minutes === -2;
       assert.equal(first, isSilent ? 300 : 0);

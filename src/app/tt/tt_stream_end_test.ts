@@ -6,6 +6,8 @@ import {
   framesIn,
   pattern,
   readNowAll,
+  ttConnection,
+  type TtEndOptions,
   ttPair,
   ttStream,
   TWIN,
@@ -13,23 +15,31 @@ import {
 import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
-import type { Peer } from "../../core/tt/mark.ts";
-import type { TtStream, TtStreamOptions } from "./tt_stream.ts";
+import type { TtConnection } from "./tt_connection.ts";
+import type { TtStream } from "./tt_stream.ts";
 
 const END = twinSeal(TWIN, pattern(20), new Uint8Array());
 const LOST = { name: "TtunError", kind: "lost" };
 const PROTOCOL = { name: "TtunError", kind: "protocol" };
 
-/** A connection whose carrier lasts, and the carrier's other end. */
+/** A stream whose peer's connections last, the other end, and the socket. */
 function lasting(
-  o: Partial<TtStreamOptions> & { capacity?: number } = {},
-): [TtStream, Connection, carrier: Connection] {
+  o: TtEndOptions & { capacity?: number } = {},
+): [TtStream, Connection, near: Connection] {
   const { capacity = 1 << 20, ...rest } = o;
   const [near, far] = memoryPair({ capacity });
   return [ttStream(near, { peer: "lasting", ...rest }), far, near];
 }
 
-Deno.test("each way ends by a frame without a text, the carrier stays, and nothing is over before both", () => {
+/** The second stream of a connection, of which nothing has come, and the other end. */
+function second(): [TtStream, Connection] {
+  const [near, far] = memoryPair({ capacity: 1 << 20 });
+  const connection = ttConnection(near, { peer: "lasting" });
+  connection.begin();
+  return [connection.begin(), far];
+}
+
+Deno.test("each way ends by a frame without a text, the connection stays, and nothing is over before both", () => {
   const [a, b] = ttPair({ peer: "lasting" });
   a.write(utf8("bye"));
   a.closeWrite();
@@ -57,7 +67,7 @@ Deno.test("an end is sent once, and nothing is written behind it", () => {
   assert.deepEqual(texts, [utf8("x"), new Uint8Array()]);
 });
 
-Deno.test("to a peer whose carriers do not last the end is FIN", () => {
+Deno.test("to a peer whose connections do not last the end is FIN", () => {
   for (const peer of ["unmarked", "marked"] as const) {
     const [stream, far] = lasting({ peer });
     stream.closeWrite();
@@ -68,21 +78,22 @@ Deno.test("to a peer whose carriers do not last the end is FIN", () => {
   }
 });
 
-Deno.test("an end behind texts is found wherever the carrier is cut; what follows it is nobody's yet", () => {
+Deno.test("an end behind texts is found wherever it is cut; what follows it is the next stream's", () => {
   const texts = [utf8("one"), pattern(300), utf8("last")];
   const line = concat(...texts.map((text) => frameOf(text, 12 + text.length % 21)), END);
   const next = frameOf(utf8("next"));
   for (const size of [1, 200, 1 << 17]) {
     for (let cut = 0; cut <= line.length; cut++) {
-      const [stream, far, carrier] = lasting();
+      const [near, far] = memoryPair({ capacity: 1 << 20 });
+      const connection = ttConnection(near, { peer: "lasting" });
+      const stream = connection.begin();
       far.write(line.subarray(0, cut));
       const before = readNowAll(stream, size);
       far.write(concat(line.subarray(cut), next));
       const after = readNowAll(stream, size);
       assert.deepEqual(concat(before.bytes, after.bytes), concat(...texts), `cut at ${cut}`);
       assert.equal(after.isEnded, true);
-      const left = concat(stream.takeRest() ?? new Uint8Array(), readNowAll(carrier).bytes);
-      assert.deepEqual(left, next, `cut at ${cut}`);
+      assert.deepEqual(readNowAll(connection.begin()).bytes, utf8("next"), `cut at ${cut}`);
     }
   }
 });
@@ -97,20 +108,16 @@ Deno.test("a FIN instead of an end is a loss, also inside a frame; before anythi
   its.write(END.subarray(0, 20));
   its.closeWrite();
   assert.throws(() => inside.readNow(new Uint8Array(100)), PROTOCOL);
-  const [idle, other] = lasting({ onFirst: () => "lasting" });
+  const [idle, other] = second();
   other.closeWrite();
   assert.equal(idle.readNow(new Uint8Array(100)), null);
   assert.equal(idle.isOver, false);
 });
 
-Deno.test("an end is refused from a peer whose carriers do not last, and as a connection's first frame", () => {
-  const of: [Peer, (() => Peer) | null][] = [
-    ["unmarked", null],
-    ["marked", null],
-    ["lasting", () => "lasting"],
-  ];
-  for (const [peer, onFirst] of of) {
-    const [stream, far] = lasting({ peer, ...(onFirst !== null && { onFirst }) });
+Deno.test("an end is refused from a peer whose connections do not last, and as a stream's first frame", () => {
+  for (
+    const [stream, far] of [lasting({ peer: "unmarked" }), lasting({ peer: "marked" }), second()]
+  ) {
     far.write(END);
     assert.throws(() => stream.readNow(new Uint8Array(100)), PROTOCOL);
   }
@@ -130,19 +137,19 @@ Deno.test("no bit of an end can be flipped, but in the padding", () => {
   }
 });
 
-Deno.test("a connection that is over gives its carrier on, once, and has nothing to do with it then", async () => {
-  let given = 0;
-  const [stream, far, carrier] = lasting({ onIdle: () => given++ });
+Deno.test("a stream that is over leaves its connection idle, once, and has nothing to do with it then", async () => {
+  const given: TtConnection[] = [];
+  const [stream, far, near] = lasting({ idle: { put: (connection) => given.push(connection) } });
   far.write(END);
   assert.equal(readNowAll(stream).isEnded, true);
   stream.closeWrite();
   await stream[Symbol.asyncDispose]();
   await stream[Symbol.asyncDispose]();
   stream.reset();
-  assert.deepEqual([given, isClosed(carrier), far.stats().peerClosed], [1, false, false]);
+  assert.deepEqual([given.length, isClosed(near), far.stats().peerClosed], [1, false, false]);
 });
 
-Deno.test("one that is not over, or whose other end says more than its end, closes its carrier", async () => {
+Deno.test("one that is not over, or whose other end says more than its end, closes its connection", async () => {
   const cases: [string, (stream: TtStream, far: Connection) => void][] = [
     ["nothing has ended", () => {}],
     ["only the other way has ended", (_, far) => void far.write(END)],
@@ -159,11 +166,11 @@ Deno.test("one that is not over, or whose other end says more than its end, clos
   ];
   for (const [what, act] of cases) {
     let given = 0;
-    const [stream, far, carrier] = lasting({ onIdle: () => given++ });
+    const [stream, far, near] = lasting({ idle: { put: () => given++ } });
     act(stream, far);
     if (!what.startsWith("text")) readNowAll(stream);
     await stream[Symbol.asyncDispose]();
-    assert.deepEqual([given, isClosed(carrier)], [0, true], what);
+    assert.deepEqual([given, isClosed(near)], [0, true], what);
   }
 });
 
@@ -182,7 +189,7 @@ Deno.test("who closes without an end has ended; who resets, or has more to send,
   assert.throws(() => other.readNow(new Uint8Array(1)), LOST);
 });
 
-Deno.test("an end that the carrier does not take at once is waited for", async () => {
+Deno.test("an end that the socket does not take at once is waited for", async () => {
   const [stream, far] = lasting({ capacity: 10 });
   const ending = stream.closeWrite();
   assert.ok(ending instanceof Promise);
@@ -202,7 +209,7 @@ Deno.test("an end that the carrier does not take at once is waited for", async (
   await assert.rejects(async () => await failing, LOST);
 });
 
-Deno.test("where the peer has ended by a frame and its carrier is closed, it is gone; not before", () => {
+Deno.test("where the peer has ended by a frame and its connection is closed, it is gone; not before", () => {
   const [stream, far] = lasting();
   far.write(END);
   assert.equal(readNowAll(stream).isEnded, true);

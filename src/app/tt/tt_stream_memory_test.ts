@@ -10,7 +10,7 @@ const COUNT = 60;
 Deno.test("a connection that is idle holds no buffer, whatever went through it", async () => {
   const frame = frameOf(pattern(60_000), 32);
   const streams: TtStream[] = [];
-  const carriers: unknown[] = [];
+  const others: unknown[] = [];
   const open = async () => {
     const [near, far] = memoryPair({ capacity: 70_000 });
     const stream = ttStream(near, { peer: "marked" });
@@ -20,7 +20,7 @@ Deno.test("a connection that is idle holds no buffer, whatever went through it",
       far.write(frame.subarray(cut));
       assert.equal(readNowAll(stream).bytes.length, 60_000);
     }
-    const writing = stream.write(pattern(100_000)); // more than the carrier takes at once
+    const writing = stream.write(pattern(100_000)); // more than the socket takes at once
     assert.ok(writing instanceof Promise);
     const drained = [];
     for (let i = 0; i < 4; i++) {
@@ -30,14 +30,12 @@ Deno.test("a connection that is idle holds no buffer, whatever went through it",
     await writing;
     assert.ok(concat(...drained, readNowAll(far).bytes).length > 100_000);
     streams.push(stream);
-    carriers.push(far);
+    others.push(far);
   };
   await open(); // whatever is made once
   const before = arrayBytes();
   for (let i = 0; i < COUNT; i++) await open();
   const each = (arrayBytes() - before) / COUNT;
   assert.ok(each < 1000, `${each} bytes each`);
-  assert.ok(
-    streams.every((stream) => stream.peerMark === "marked") && carriers.length === COUNT + 1,
-  );
+  assert.ok(streams.every((stream) => stream.peerMark === "marked") && others.length === COUNT + 1);
 });

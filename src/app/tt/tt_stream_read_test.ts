@@ -19,7 +19,7 @@ import type { TtStream } from "./tt_stream.ts";
 
 const WORDS = "Cannot open a frame: wrong key or cipher, or damaged bytes";
 
-/** A stream that reads, and the carrier's other end. */
+/** A stream that reads, and the socket's other end. */
 function reader(o: Parameters<typeof ttStream>[1] = {}): [TtStream, Connection] {
   const [near, far] = memoryPair({ capacity: 1 << 20 });
   return [ttStream(near, o), far];
@@ -235,9 +235,13 @@ Deno.test("the first frame's R is shown once, and says what the peer is", () => 
     for (const cut of [0, 10, first.length]) {
       const shown: Uint8Array[] = [];
       const [stream, far] = reader({
-        onFirst: (random) => {
-          shown.push(random.slice());
-          return new Marker(TWIN.k).peerOf(random);
+        peer: null,
+        nonces: {
+          noteSent: () => "new",
+          noteReceived: (_, random) => {
+            shown.push(random.slice());
+            return "new";
+          },
         },
       });
       far.write(first.subarray(0, cut));
@@ -252,17 +256,16 @@ Deno.test("the first frame's R is shown once, and says what the peer is", () => 
 
 Deno.test("a first frame that is refused gives out nothing, and nothing after it", () => {
   const [stream, far] = reader({
-    onFirst: () => {
-      throw new ProtocolError("Cannot trust it");
-    },
+    peer: null,
+    nonces: { noteSent: () => "new", noteReceived: () => "known" },
   });
   far.write(concat(frameOf(utf8("a")), frameOf(utf8("b"))));
   for (let i = 0; i < 3; i++) {
-    assert.throws(() => stream.readNow(new Uint8Array(100)), { message: "Cannot trust it" });
+    assert.throws(() => stream.readNow(new Uint8Array(100)), { message: "Cannot trust it: known" });
   }
 });
 
-Deno.test("a read that waits gets the first text, and a reset of the carrier is an error", async () => {
+Deno.test("a read that waits gets the first text, and a reset of the socket is an error", async () => {
   const [stream, far] = reader();
   const into = new Uint8Array(100);
   const waiting = stream.read(into);

@@ -43,6 +43,6 @@ function framed(inner: Listener, peer: Peer): Listener {
 
 streamSuite("frames for an existing peer", TRAITS, Deno.test, () => framedNet("unmarked"));
 streamSuite("frames for a marked peer", TRAITS, Deno.test, () => framedNet("marked"));
-streamSuite("frames over a narrow carrier", TRAITS, Deno.test, () => framedNet("marked", 4000));
+streamSuite("frames over a narrow socket", TRAITS, Deno.test, () => framedNet("marked", 4000));
 streamSuite("frames whose end is one", TRAITS, Deno.test, () => framedNet("lasting"));
 streamSuite("frames whose end is one, narrow", TRAITS, Deno.test, () => framedNet("lasting", 4000));

@@ -3,14 +3,15 @@ import fc from "fast-check";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import {
-  frameOf,
   framesIn,
   pattern,
   readNowAll,
   SCRATCH,
+  ttConnection,
   ttStream,
   TWIN,
 } from "../../../tests/fake/tt_ends.ts";
+import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -19,7 +20,7 @@ import type { TtStream } from "./tt_stream.ts";
 
 type Options = Parameters<typeof ttStream>[1] & { capacity?: number; segmentBytes?: number };
 
-/** A stream that writes, the carrier's other end, and the sizes of what the carrier was given. */
+/** A stream that writes, the socket's other end, and the sizes of the socket's writes. */
 function writer(o: Options = {}): [TtStream, Connection, number[]] {
   const { capacity = 1 << 22, segmentBytes, ...rest } = o;
   const [near, far] = memoryPair({ capacity });
@@ -33,7 +34,7 @@ function writer(o: Options = {}): [TtStream, Connection, number[]] {
   return [ttStream(near, rest), far, writes];
 }
 
-/** Lengths of the texts that stand on the carrier, which are `expected` all together. */
+/** Lengths of the texts in what was sent, which are `expected` all together. */
 function textsOn(far: Connection, expected: Uint8Array): number[] {
   const frames = framesIn(readNowAll(far).bytes);
   assert.deepEqual(concat(...frames.map(({ text }) => text)), expected);
@@ -74,7 +75,7 @@ Deno.test("frames fill one segment each at first, then are as long as the peer t
   }
 });
 
-Deno.test("where the carrier knows no segment, a frame fits one of 1428 bytes", () => {
+Deno.test("where the socket knows no segment, a frame fits one of 1428 bytes", () => {
   const [stream, far] = writer();
   stream.write(pattern(5000));
   assert.deepEqual(textsOn(far, pattern(5000)), [1377, 1377, 1377, 869]);
@@ -113,11 +114,12 @@ Deno.test("for an existing peer no text is above 4036 bytes and no frame above 4
 });
 
 Deno.test("the mark of a peer that has just shown it counts from the next frame on", () => {
-  const [stream, far] = writer({ onFirst: () => "marked" });
+  const [stream, far] = writer({ peer: null });
   stream.write(pattern(SMALL));
   stream.write(pattern(20_000));
   assert.equal(Math.max(...textsOn(far, concat(pattern(SMALL), pattern(20_000)))), 4036);
-  far.write(frameOf(utf8("hello"), 32));
+  const random = new Marker(TWIN.k).markedRandom((length) => pattern(length));
+  far.write(twinSeal(TWIN, random, utf8("hello")));
   readNowAll(stream);
   stream.write(pattern(20_000));
   assert.deepEqual(textsOn(far, pattern(20_000)), [20_000]);
@@ -140,7 +142,7 @@ Deno.test("no text is longer than the operator has said", () => {
   }
 });
 
-Deno.test("all frames of a write go with one write of the carrier", () => {
+Deno.test("all frames of a write go with one write of the socket", () => {
   const [stream, far, writes] = writer();
   stream.write(pattern(100_000));
   assert.equal(writes.length, 1);
@@ -153,13 +155,17 @@ Deno.test("all frames of a write go with one write of the carrier", () => {
   ]);
 });
 
-Deno.test("the first frame's R is the one that was given, once; the others are all different", () => {
-  const firstRandom = pattern(32, 99);
-  const [stream, far] = writer({ firstRandom });
+Deno.test("the first frame's R has the mark and was noted; the others are all different", () => {
+  const noted: Uint8Array[] = [];
+  const noteSent = (_: unknown, random: Uint8Array) => {
+    noted.push(random.slice());
+    return "new" as const;
+  };
+  const [stream, far] = writer({ nonces: { noteSent, noteReceived: () => "new" } });
   stream.writeFrames([utf8("a"), utf8("b")]);
   for (let i = 0; i < 100; i++) stream.write(utf8("c"));
   const bytes = readNowAll(far).bytes;
-  assert.deepEqual(bytes.slice(1, 33), firstRandom);
+  assert.deepEqual(noted, [bytes.slice(1, 33)]);
   const nonces = new Set<string>();
   let at = 0;
   for (const { size } of framesIn(bytes)) {
@@ -167,7 +173,7 @@ Deno.test("the first frame's R is the one that was given, once; the others are a
     at += size;
   }
   assert.equal(nonces.size, 102);
-  assert.equal(new Marker(TWIN.k).peerOf(firstRandom), "unmarked"); // it is taken as it is
+  assert.equal(new Marker(TWIN.k).peerOf(bytes.slice(1, 33)), "lasting");
 });
 
 Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {
@@ -177,7 +183,7 @@ Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {
   assert.deepEqual([...sizes].sort((a, b) => a - b), Array.from({ length: 21 }, (_, i) => 12 + i));
 });
 
-Deno.test("a carrier that takes a few bytes at a time loses and repeats nothing", async () => {
+Deno.test("a socket that takes a few bytes at a time loses and repeats nothing", async () => {
   const sizes = fc.array(fc.integer({ min: 0, max: 9000 }), { minLength: 1, maxLength: 6 });
   await fc.assert(
     fc.asyncProperty(sizes, fc.integer({ min: 1, max: 5000 }), async (sizes, capacity) => {
@@ -217,7 +223,7 @@ Deno.test("while an earlier write waits writeNow takes nothing, and then goes on
   assert.equal(stream.writeNow(utf8("x")), 1);
 });
 
-Deno.test("what a carrier has not taken yet is no more than a chunk, however much is written", async () => {
+Deno.test("what a socket has not taken yet is no more than a chunk, however much is written", async () => {
   const [stream, far] = writer({ capacity: 1000, peer: "marked" });
   const taken = stream.writeNow(pattern(1 << 20));
   assert.ok(taken <= SCRATCH.sealed.length);
@@ -264,18 +270,21 @@ Deno.test("a reset while a write waits fails that write, later ones, and FIN", a
   await assert.rejects(async () => await stream.closeWrite(), { kind: "lost" });
 });
 
-Deno.test("a reset is a reset of the carrier, and close closes what stands beside it", async () => {
+Deno.test("a reset is a reset of the socket, and close gives the minute back", async () => {
   const [stream, far] = writer();
   stream.reset();
   assert.throws(() => far.readNow(new Uint8Array(1)), TtunError);
   let closed = 0;
-  const [other, its] = writer();
-  other.onClose({
+  const [near, its] = memoryPair();
+  const { keys, secrets } = ttConnection(near).minute;
+  const minute = {
+    keys,
+    secrets,
     [Symbol.dispose]: () => {
-      assert.equal(its.stats().peerClosed, true); // the carrier goes first
+      assert.equal(its.stats().peerClosed, true); // the socket goes first
       closed++;
     },
-  });
-  await other[Symbol.asyncDispose]();
+  };
+  await ttStream(near, { minute })[Symbol.asyncDispose]();
   assert.equal(closed, 1);
 });

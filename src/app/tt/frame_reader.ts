@@ -1,0 +1,169 @@
+import { ProtocolError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { FRAME_ROOM, FrameOpener, type FrameSecrets, MAX_FRAME_ROOM } from "../../core/tt/frame.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
+
+/** Bytes that always tell a frame's size: all that precedes the text. */
+const HEAD = MAX_FRAME_ROOM;
+
+/** Takes what a FrameReader opens. */
+export interface FrameSink {
+  /** A frame without a text may come. */
+  readonly endsByFrame: boolean;
+  /** No more frames are opened for now. */
+  readonly hasEnded: boolean;
+  /**
+   * Takes the frame at `frame[at..]`, which was opened: its text is the first `length` bytes of
+   * `text`, which is `into`, or if that is too short a buffer of its own (owned). Returns how many
+   * bytes are in `into` then. @throws to refuse the frame, and all that come after it
+   */
+  opened(frame: Uint8Array, at: number, text: Uint8Array, length: number, into: Uint8Array): number;
+}
+
+/** A long frame of which a part has come. */
+interface PartialFrame {
+  /** Lent by ScratchBuffers. */
+  readonly bytes: Uint8Array;
+  readonly size: number;
+  have: number;
+}
+
+/** Reads frames from a socket. Only what is no whole frame yet is kept between two calls. */
+export class FrameReader {
+  readonly #socket: Connection;
+  readonly #opener: FrameOpener;
+  readonly #scratch: ScratchBuffers;
+  readonly #sink: FrameSink;
+  /** Ciphertext that has come: the beginning of a frame, or frames that nobody has read. */
+  #kept: Uint8Array | null = null;
+  /** Instead of `#kept`, for a long frame. */
+  #frame: PartialFrame | null = null;
+  /** The error of a frame that could not be opened: nothing is read after it. */
+  #broken: { error: unknown } | null = null;
+
+  /** Everything stays the caller's. */
+  constructor(socket: Connection, secrets: FrameSecrets, scratch: ScratchBuffers, sink: FrameSink) {
+    this.#socket = socket;
+    this.#opener = new FrameOpener(secrets);
+    this.#scratch = scratch;
+    this.#sink = sink;
+  }
+
+  /** Takes bytes (owned) that were read from the socket before. */
+  put(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#kept = bytes;
+  }
+
+  /** Nothing is kept. */
+  get isEmpty(): boolean {
+    return this.#kept === null && this.#frame === null;
+  }
+
+  /** R of a frame that is being opened: a view. */
+  randomAt(frame: Uint8Array, at: number): Uint8Array {
+    return this.#opener.randomAt(frame, at);
+  }
+
+  /**
+   * Opens frames that have come. Returns how many bytes of text are in `into` then; 0 = call again,
+   * undefined = nothing has come, null = FIN.
+   * @throws {ProtocolError} on a damaged frame, or FIN inside a frame
+   */
+  read(into: Uint8Array): number | null | undefined {
+    if (this.#broken !== null) throw this.#broken.error;
+    return this.#frame === null ? this.#readShort(into) : this.#readLong(this.#frame, into);
+  }
+
+  /**
+   * Reads into the shared buffer, behind the bytes that were kept, and opens whole frames. Reads no
+   * more than two of the longest frames that fill `into`, so that only a few bytes of the next frame
+   * are left over.
+   */
+  #readShort(into: Uint8Array): number | null | undefined {
+    const { sealed } = this.#scratch;
+    const kept = this.#kept;
+    if (kept !== null) {
+      sealed.set(kept);
+      const size = this.#sizeOf(sealed, 0, kept.length);
+      if (size !== null && kept.length >= size) return this.#openFrames(into, kept.length);
+    }
+    const have = kept?.length ?? 0;
+    const most = Math.max(into.length + 2 * FRAME_ROOM, have + HEAD);
+    const end = Math.min(sealed.length, most);
+    const got = this.#socket.readNow(
+      have === 0 ? this.#scratch.sealedTo(end) : sealed.subarray(have, end),
+    );
+    if (got === undefined) return undefined;
+    return got === null ? checkEnd(have) : this.#openFrames(into, have + got);
+  }
+
+  /** Opens the whole frames in the shared buffer, those before a damaged one too; keeps the rest. */
+  #openFrames(into: Uint8Array, end: number): number {
+    const { sealed } = this.#scratch;
+    this.#kept = null;
+    let at = 0;
+    let filled = 0;
+    try {
+      do {
+        const size = this.#sizeOf(sealed, at, end);
+        if (size === null || at + size > end) break;
+        filled += this.#open(sealed, at, size, filled === 0 ? into : into.subarray(filled));
+        at += size;
+      } while (filled < into.length && !this.#sink.hasEnded);
+      if (at < end) this.#keep(sealed.subarray(at, end));
+    } catch (error) {
+      this.#broken = { error };
+    }
+    return filled;
+  }
+
+  /** Reads more of the long frame, and opens it when it is whole. */
+  #readLong(frame: PartialFrame, into: Uint8Array): number | null | undefined {
+    const got = this.#socket.readNow(frame.bytes.subarray(frame.have, frame.size));
+    if (got === undefined) return undefined;
+    if (got === null) return checkEnd(frame.have);
+    frame.have += got;
+    if (frame.have < frame.size) return 0;
+    this.#frame = null;
+    try {
+      return this.#open(frame.bytes, 0, frame.size, into);
+    } catch (error) {
+      this.#broken = { error };
+      return 0;
+    } finally {
+      this.#scratch.giveBack(frame.bytes);
+    }
+  }
+
+  #sizeOf(bytes: Uint8Array, at: number, end: number): number | null {
+    return this.#opener.sizeAt(bytes, at, end, this.#sink.endsByFrame ? 0 : 1);
+  }
+
+  /** Opens a frame; returns how many bytes of its text are in `into` then. */
+  #open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
+    const length = this.#opener.textAt(bytes, at, size);
+    // `into` is short if the caller reads a header, for example.
+    const text = length > into.length ? new Uint8Array(length) : into;
+    this.#opener.open(bytes, at, size, text);
+    return this.#sink.opened(bytes, at, text, length, into);
+  }
+
+  /** Copies what is no whole frame: the bytes alone, or into a buffer for all of a long frame. */
+  #keep(bytes: Uint8Array): void {
+    const isShort = bytes.length <= HEAD || this.#sink.hasEnded;
+    const size = isShort ? null : this.#sizeOf(bytes, 0, bytes.length);
+    if (size === null || size <= bytes.length) {
+      this.#kept = bytes.slice();
+      return;
+    }
+    const frame = { bytes: this.#scratch.lend(size), size, have: bytes.length };
+    frame.bytes.set(bytes);
+    this.#frame = frame;
+  }
+}
+
+/** @throws {ProtocolError} if FIN came inside a frame, of which `kept` bytes had come */
+function checkEnd(kept: number): null {
+  if (kept > 0) throw new ProtocolError("Lost the connection: it ended inside a frame");
+  return null;
+}

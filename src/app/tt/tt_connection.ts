@@ -1,0 +1,239 @@
+import type { ProtocolError } from "../../base/errors.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
+import { FrameSealer, MAX_RANDOM_SENT, MAX_TEXT } from "../../core/tt/frame.ts";
+import { minuteOf } from "../../core/tt/keys.ts";
+import type { Peer } from "../../core/tt/mark.ts";
+import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
+import type { RandomBlock } from "../../core/tt/random_pool.ts";
+import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
+import { FrameReader, type FrameSink } from "./frame_reader.ts";
+import type { Borrowed } from "./minute_keys.ts";
+import { type FrameChannel, TtStream } from "./tt_stream.ts";
+
+/**
+ * Sent data may stay unacknowledged for PATH_TIMEOUT_MS; an idle or receiving connection is probed
+ * after 20 s and given up after as much again.
+ */
+export const CONNECTION_OPTIONS: SocketOptions = {
+  noDelay: true,
+  keepAliveSeconds: 20,
+  userTimeoutMs: PATH_TIMEOUT_MS,
+};
+
+/** Bytes that may still be on their way when a connection is given on: the next one waits for them. */
+const MOST_UNHEARD = 16 * 1024;
+
+/** What all connections of one end share. */
+export interface TtConnectionHost {
+  readonly clock: Clock;
+  /** Returns Unix milliseconds. */
+  readonly wallClock: () => number;
+  readonly scratch: ScratchBuffers;
+  readonly random: RandomBlock;
+  /** Longest text of a frame that is sent (`--mtu`); undefined = as long as the peer takes. */
+  readonly mostText: number | undefined;
+  readonly paths: Pick<PathWatch, "add" | "remove">;
+  /** Takes idle connections over; null = they are closed. */
+  readonly idle: { put(connection: TtConnection): void } | null;
+  /** Called when the first frame of a stream has shown what the peer is. */
+  readonly onPeer?: (peer: Peer) => void;
+  /** Returns the error for a stream whose first frame is not new. */
+  readonly replayed: (verdict: NonceVerdict) => ProtocolError;
+}
+
+/**
+ * One TCP connection in frames of tt (docs/wire/tt-v1.md, 2): socket and keys, and what of either
+ * direction is not a whole frame yet. It carries one TtStream at a time, and several in turn if both
+ * ends last (section 7). At most one chunk waits for the socket, sealed.
+ */
+export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
+  readonly socket: Connection;
+  readonly minute: Borrowed;
+  readonly clock: Clock;
+  readonly mostText: number;
+  readonly #host: TtConnectionHost;
+  readonly #scratch: ScratchBuffers;
+  readonly #nonces: Pick<NonceMemory, "noteReceived" | "noteSent">;
+  readonly #sealer: FrameSealer;
+  readonly #reader: FrameReader;
+  #peerMark: Peer = "unmarked";
+  #stream: TtStream | null = null;
+  #hasBegun = false;
+  /** R of the first frame that the present stream sends; null = it was sent. */
+  #firstRandom: Uint8Array | null = null;
+  /** The peer's first frame of the present stream has not come. */
+  #isFirstDue = true;
+  #flushing: Promise<void> | null = null;
+  #failure: { error: unknown } | null = null;
+  /** Bytes sent since the last frame came: the peer's kernel may still wait for them. */
+  #unheard = 0;
+  #segmentBytes: number | undefined;
+
+  /**
+   * Owns socket and minute. `admitted`: what a server has read, the peer's first frame and bytes
+   * behind it (owned); null = nothing.
+   */
+  constructor(
+    host: TtConnectionHost,
+    socket: Connection,
+    minute: Borrowed,
+    nonces: Pick<NonceMemory, "noteReceived" | "noteSent">,
+    admitted: { readonly peer: Peer; readonly rest: Uint8Array } | null,
+  ) {
+    this.#host = host;
+    this.#scratch = host.scratch;
+    this.clock = host.clock;
+    this.mostText = host.mostText ?? MAX_TEXT;
+    this.socket = socket;
+    this.minute = minute;
+    this.#nonces = nonces;
+    this.#sealer = new FrameSealer(minute.secrets, host.random);
+    this.#reader = new FrameReader(socket, minute.secrets, host.scratch, this);
+    if (admitted !== null) {
+      this.#peerMark = admitted.peer;
+      this.#isFirstDue = false;
+      this.#reader.put(admitted.rest);
+    }
+    host.paths.add(socket);
+  }
+
+  /** Begins the next proxied connection. The one before must be over. */
+  begin(): TtStream {
+    const { random, wallClock } = this.#host;
+    const { keys, secrets } = this.minute;
+    if (this.#hasBegun) this.#isFirstDue = true;
+    // Only the first stream's first frame has the mark.
+    const first = this.#hasBegun
+      ? random.take(MAX_RANDOM_SENT)
+      : secrets.marker.markedRandom((length) => random.take(length));
+    this.#hasBegun = true;
+    this.#nonces.noteSent(keys, first, minuteOf(wallClock()));
+    this.#firstRandom = first;
+    return this.#stream = new TtStream(this);
+  }
+
+  get peerMark(): Peer {
+    return this.#peerMark;
+  }
+
+  /** Before the peer's first frame there is nothing to end. */
+  get endsByFrame(): boolean {
+    return this.#peerMark === "lasting" && !this.#isFirstDue;
+  }
+
+  get segmentBytes(): number | undefined {
+    return this.#segmentBytes ??= this.socket.stats().segmentBytes;
+  }
+
+  // Reading.
+
+  readFrames(into: Uint8Array): number | null | undefined {
+    return this.#reader.read(into);
+  }
+
+  /** The peer has ended the present stream: what comes behind belongs to the next one. */
+  get hasEnded(): boolean {
+    return this.#stream!.hasEnded;
+  }
+
+  opened(
+    frame: Uint8Array,
+    at: number,
+    text: Uint8Array,
+    length: number,
+    into: Uint8Array,
+  ): number {
+    this.#unheard = 0;
+    if (this.#isFirstDue) this.#checkFirst(this.#reader.randomAt(frame, at));
+    return this.#stream!.opened(length, text === into ? null : text, into);
+  }
+
+  /** @throws {ProtocolError} if a frame with this R has been the first of another stream */
+  #checkFirst(random: Uint8Array): void {
+    const { wallClock, replayed, onPeer } = this.#host;
+    const { keys, secrets } = this.minute;
+    const verdict = this.#nonces.noteReceived(keys, random, minuteOf(wallClock()));
+    if (verdict !== "new") throw replayed(verdict);
+    this.#isFirstDue = false;
+    if (this.#peerMark !== "lasting") this.#peerMark = secrets.marker.peerOf(random);
+    onPeer?.(this.#peerMark);
+  }
+
+  // Writing.
+
+  get sealedRoom(): number {
+    return this.#scratch.sealed.length;
+  }
+
+  seal(text: Uint8Array, at: number): number {
+    const { sealed } = this.#scratch;
+    const first = this.#firstRandom;
+    this.#firstRandom = null;
+    this.#unheard += text.length;
+    return first === null
+      ? this.#sealer.seal(text, sealed, at)
+      : this.#sealer.seal(text, sealed, at, first);
+  }
+
+  sealEnd(): number {
+    return this.#sealer.sealEnd(this.#scratch.sealed, 0);
+  }
+
+  send(end: number): void {
+    const took = this.socket.writeNow(this.#scratch.sealedTo(end));
+    if (took === end) return;
+    const writing = this.socket.write(this.#scratch.sealed.slice(took, end));
+    if (!(writing instanceof Promise)) return;
+    this.#flushing = writing.then(() => void (this.#flushing = null), (error) => {
+      this.#failure = { error };
+      this.#flushing = null;
+    });
+  }
+
+  get flushing(): Promise<void> | null {
+    return this.#flushing;
+  }
+
+  get isFlushed(): boolean {
+    return this.#flushing === null && this.#failure === null;
+  }
+
+  check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  // The end.
+
+  /**
+   * If the connection was used before and the peer's first frame has not come, the socket is closed
+   * instead: what the stream before has sent may not have arrived yet.
+   */
+  reset(stream: TtStream): void {
+    if (stream !== this.#stream) return;
+    if (this.#peerMark === "lasting" && this.#isFirstDue) startClose(this.socket);
+    else this.socket.reset();
+  }
+
+  async leave(stream: TtStream): Promise<void> {
+    if (stream !== this.#stream) return;
+    const { idle } = this.#host;
+    const isFree = stream.isOver && this.#reader.isEmpty && this.#unheard <= MOST_UNHEARD;
+    if (isFree && idle !== null) {
+      this.#stream = null;
+      return idle.put(this);
+    }
+    stream.tryEnd();
+    await this[Symbol.asyncDispose]();
+  }
+
+  /** Closes the socket at once, without an end frame, and gives the minute back. */
+  [Symbol.asyncDispose](): Promise<void> {
+    const closing = this.socket[Symbol.asyncDispose]();
+    this.#host.paths.remove(this.socket);
+    this.minute[Symbol.dispose]();
+    return closing as Promise<void>;
+  }
+}

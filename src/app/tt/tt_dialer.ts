@@ -1,0 +1,137 @@
+import { ProtocolError, type TtunError } from "../../base/errors.ts";
+import { onAbort } from "../../base/scope.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { portOf } from "../../core/hop/port_range.ts";
+import { greeting } from "../../core/proxy/socks/socks5_client.ts";
+import { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
+import type { ProxyLimits } from "../net/connection_limits.ts";
+import { dialAny } from "../net/dial_host.ts";
+import { PathWatch } from "../net/path_watch.ts";
+import type { ProxyHost } from "../net/proxy_host.ts";
+import type { ScratchBuffers } from "../net/scratch.ts";
+import type { TtConfig } from "./config.ts";
+import { ANSWER_MS } from "./connect_request.ts";
+import type { MinuteKeyCache } from "./minute_keys.ts";
+import { hungUp, silent } from "./server_errors.ts";
+import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
+
+/** Time-out of the server's TCP in milliseconds, as in the existing programs. */
+const DIAL_MS = 5000;
+
+/** Time-out in milliseconds for the server's name, if it was never resolved. */
+const NAME_MS = 10_000;
+
+/** Minutes back from which an answer may come: the longest lifetime of a port. */
+const REACH = 15;
+
+export interface TtDialerOptions extends ProxyHost {
+  readonly wire: TtConfig;
+  /** Name or address. */
+  readonly server: string;
+  readonly limits: ProxyLimits;
+  readonly scratch: ScratchBuffers;
+  /** Stays the caller's. */
+  readonly secrets: MinuteKeyCache;
+}
+
+/** Opens connections to the server on the port of a minute. */
+export class TtDialer implements Disposable {
+  readonly #o: TtDialerOptions;
+  readonly #nonces: NonceMemory;
+  readonly #paths: PathWatch;
+  readonly #host: TtConnectionHost;
+  /** Duration of the last connect to the server, in milliseconds. */
+  connectMs = 0;
+  /** The server has shown the mark: it takes the request together with the greeting. */
+  knowsMark = false;
+
+  constructor(o: TtDialerOptions, idle: TtConnectionHost["idle"]) {
+    this.#o = o;
+    this.#nonces = new NonceMemory(o.rng, { reach: REACH });
+    this.#paths = new PathWatch(o.clock);
+    this.#host = {
+      clock: o.clock,
+      wallClock: o.wallClock,
+      scratch: o.scratch,
+      random: new RandomBlock(o.rng),
+      mostText: o.wire.mostText,
+      paths: this.#paths,
+      idle,
+      onPeer: (peer) => void (this.knowsMark = peer !== "unmarked"),
+      replayed: (verdict) => {
+        const words = `Cannot trust the server: its first frame is not new (${verdict})`;
+        return new ProtocolError(words);
+      },
+    };
+  }
+
+  /** @throws {TtunError} unreachable, timeout, … */
+  async dial(minute: number, signal: AbortSignal): Promise<TtConnection> {
+    const { secrets, wire, server, clock, dialer, resolver, signal: life } = this.#o;
+    const borrowed = secrets.borrow(minute);
+    const began = clock.now();
+    let socket: Connection | null = null;
+    try {
+      socket = await dialAny({
+        to: { host: server, port: portOf(borrowed.keys.otp, wire.range) },
+        dialer,
+        resolver,
+        clock,
+        nameMs: NAME_MS,
+        timeoutMs: DIAL_MS,
+        signal,
+        life,
+      });
+      this.connectMs = clock.now() - began;
+      socket.setOptions(CONNECTION_OPTIONS);
+      return new TtConnection(this.#host, socket, borrowed, this.#nonces, null);
+    } catch (error) {
+      await socket?.[Symbol.asyncDispose]();
+      borrowed[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Has the server prove that it has the key of a minute, and asks it for nothing. `onConnected` is
+   * called when its port has accepted the connection.
+   * @throws {TtunError} why there is no answer
+   */
+  async greet(minute: number, signal: AbortSignal, onConnected?: () => void): Promise<void> {
+    const connection = await this.dial(minute, signal);
+    onConnected?.();
+    await using stream = connection.begin();
+    using _registration = onAbort(signal, () => stream.reset());
+    let late: TtunError | null = null;
+    using _deadline = this.#o.clock.after(ANSWER_MS, () => {
+      late = silent(stream.remote, ANSWER_MS);
+      stream.reset();
+    });
+    try {
+      await stream.writeFrames([greeting()]);
+      const read = () => stream.readNow(this.#o.scratch.message);
+      let got = read();
+      for (; got === undefined; got = read()) await stream.readable();
+      if (got === null) throw hungUp(stream.remote);
+    } catch (error) {
+      throw late ?? error;
+    } finally {
+      stream.reset(); // after an end the server would log a client that breaks off
+    }
+  }
+
+  /** Resolves to true if the server answers on a minute's port with that minute's key. */
+  async isOpen(minute: number): Promise<boolean> {
+    try {
+      await this.greet(minute, this.#o.signal);
+      return true;
+    } catch {
+      return false; // whatever the reason, it is not an answer
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#paths[Symbol.dispose]();
+  }
+}
