@@ -169,6 +169,16 @@ Deno.test("route: any route that is packed is read again, and cut it is a route 
   );
 });
 
+Deno.test("route: a link or a metric of less than four bytes is none", () => {
+  const head = fromHex("02000000fe03000100000000");
+  for (let size = 0; size <= 5; size++) {
+    const value = new Uint8Array(size).fill(1);
+    const found = readRoute(concat(head, attribute(4, value), attribute(6, value)));
+    const wanted = size < 4 ? 0 : 0x0101_0101;
+    deepEqual([found.index, found.metric], [wanted, wanted], `${size} bytes`);
+  }
+});
+
 Deno.test("route: of any next hops the first that is alive, else the first, of those that are whole", () => {
   const hop = fc.record({
     flags: fc.nat(7),

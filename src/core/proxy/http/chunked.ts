@@ -126,8 +126,8 @@ export class ChunkedReader {
         continue;
       }
       if (!mends && IN_TRAILER.has(this.#state)) {
-        if (at > from) give(bytes.subarray(from, at));
-        at = from = at + this.#takeTrailer(bytes.subarray(at), give);
+        if (!unchunks && at > from) give(bytes.subarray(from, at));
+        at = from = at + this.#takeTrailer(bytes.subarray(at), unchunks ? null : give);
         continue;
       }
       const byte = bytes[at++]!;
@@ -148,7 +148,7 @@ export class ChunkedReader {
   }
 
   /** Takes bytes of a trailer, and gives it when it is whole; returns how many of them belong to it. */
-  #takeTrailer(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
+  #takeTrailer(bytes: Uint8Array, give: ((part: Uint8Array) => void) | null): number {
     let at = 0;
     while (at < bytes.length && this.#state !== "done") {
       const byte = bytes[at++]!;
@@ -159,7 +159,7 @@ export class ChunkedReader {
       const named = this.#o.nextHop ?? NOBODY;
       const lines = this.#trailerText.split("\r\n").slice(0, -2)
         .filter((line) => mayBeTrailer(line.slice(0, line.indexOf(":")), named));
-      give(toLatin1(lines.map((line) => `${line}\r\n`).join("") + "\r\n"));
+      give?.(toLatin1(lines.map((line) => `${line}\r\n`).join("") + "\r\n"));
     }
     return at;
   }
