@@ -1,4 +1,4 @@
-/** Ends of a carrier that lasts which speak frames by hand, made of the specification (docs/wire/tt-v1.md, 7). */
+/** Ends of a connection that lasts, which speak frames by hand, as docs/wire/tt-v1.md, 7, says. */
 import { createHmac } from "node:crypto";
 import { concat } from "../../src/base/bytes.ts";
 import type { Connection } from "../../src/contract/connection.ts";
@@ -21,7 +21,7 @@ export function frame(text: Uint8Array): Uint8Array {
   return twinSeal(KEYS, seededRng(++seed)(20), text);
 }
 
-/** A first frame with the mark, with or without what says that carriers last. */
+/** A first frame with the mark; `isLasting`: with the part that says that connections last. */
 export function firstFrame(o: { isLasting: boolean }, text: Uint8Array = GREETING): Uint8Array {
   const random = seededRng(++seed)(32);
   const mac = createHmac("sha256", KEYS.k).update("ttun").update(random.subarray(0, 12)).digest();

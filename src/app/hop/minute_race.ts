@@ -2,19 +2,19 @@ import { toTtunError, type TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** Silence after which the next minute is tried beside this one; RFC 8305 section 5 has 250 ms. */
+/** Milliseconds of silence until the next minute is tried as well; RFC 8305 section 5 has 250. */
 export const STAGGER_MS = 300;
 
-/** Longest such silence, for a path that is slow. */
+/** Longest such silence in milliseconds, for slow paths. */
 const LONGEST_STAGGER_MS = 2000;
 
-/** An answer may take as long as so many connects: a round trip, and some work of the server. */
+/** An answer may take as long as so many connects: a round trip, and work of the server. */
 const ANSWER_CONNECTS = 3;
 
-/** Longer, where a request has gone already: by another minute it could be delivered once more. */
+/** Longer silence after a request was sent: over another minute it could be delivered twice. */
 const ASKED_STAGGER_MS = 1000;
 
-/** One minute's try. */
+/** The attempt of one minute. */
 export interface MinuteAttempt {
   readonly minute: number;
   /** Aborts when another minute has been answered, and with the race's own signal. */
@@ -22,23 +22,23 @@ export interface MinuteAttempt {
   /** No other minute has been tried yet. */
   readonly isAlone: boolean;
   /**
-   * Tells that the port has accepted the connection: from now on the answer is waited for.
-   * `isAsked`: the request goes out now, before there is an answer.
+   * Tells that the port has accepted the connection, and that the answer is awaited. `isAsked`: the
+   * request is sent now, before there is an answer.
    */
   connected(isAsked: boolean): void;
   /**
-   * Tells that the server has shown the key of this minute. False: another minute has won before,
-   * and nothing more may be sent.
+   * Tells that the server has proved the key of this minute. Returns false if another minute has won
+   * before: nothing more may be sent.
    */
   answered(): boolean;
 }
 
-/** How the race went, when a minute is answered. */
+/** State of the race when a minute is answered. */
 export interface Answer {
   readonly minute: number;
   /**
-   * True when that minute's port was reached (accepted or refused) without an answer. Silence and
-   * untried minutes prove nothing.
+   * Returns true if that minute's port accepted or refused the connection without an answer. Silence
+   * and untried minutes prove nothing.
    */
   isDenied(minute: number): boolean;
 }
@@ -48,29 +48,29 @@ export interface MinuteRaceOptions<T> {
   readonly minutes: readonly number[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Silence after which the next minute is tried; see `staggerOf`. */
+  /** Milliseconds of silence until the next minute is tried; see `staggerOf`. */
   readonly staggerMs: number;
-  /** True when no other minute may be tried, since something was sent that must not be repeated. */
+  /** Returns true if no other minute may be tried, since bytes were sent that must not be repeated. */
   readonly isSpent?: () => boolean;
-  /** Tries a minute, and calls `answered` before it returns; gives up with the attempt's signal. */
+  /** Tries a minute, calls `answered` before it returns, and gives up with the attempt's signal. */
   readonly run: (attempt: MinuteAttempt) => Promise<T>;
   /** Called once, when a minute is answered; it can still fail after that. Must not throw. */
   readonly onAnswer: (answer: Answer) => void;
-  /** Takes a value that comes when nobody waits for it any more. */
+  /** Takes a value that comes after the race has ended. */
   readonly discard: (value: T) => void;
 }
 
-/** The silence to wait for on a path where the last connect took `connectMs`. */
+/** Returns the silence to wait for on a path where the last connect took `connectMs`. */
 export function staggerOf(connectMs: number): number {
   return Math.min(LONGEST_STAGGER_MS, Math.max(STAGGER_MS, 2 * connectMs));
 }
 
 /**
- * Tries minutes one after the other, each after a silence of the one before it, or at once when that
- * fails. The first that is answered wins, and the others are given up. What the winner returns or
- * throws is the result.
- * @throws the error that says most, when none is answered; at once one that another minute does not
- * change (kinds name and internal); the signal's reason
+ * Tries minutes one after the other, each after a silence of the one before it, or at once if that
+ * fails. The first that is answered wins, the others are given up, and the winner's result or error
+ * is the result.
+ * @throws the most telling error if none is answered; at once an error of the kinds name and
+ * internal, which would be the same for another minute; the signal's reason
  */
 export function raceMinutes<T>(o: MinuteRaceOptions<T>): Promise<T> {
   return new Promise((resolve, reject) => new MinuteRace(o, resolve, reject).begin());
@@ -196,7 +196,7 @@ class MinuteRace<T> implements Referee {
     this.#timer = null;
   }
 
-  /** Of the winner, for only that gets so far. */
+  /** Called for the winner only: others are given up before they have a value. */
   #ended(value: T): void {
     if (this.#isOver) return this.#o.discard(value);
     this.#end();
@@ -213,7 +213,7 @@ class MinuteRace<T> implements Referee {
     if (this.#running.size === 0) this.#fail(this.#mostTelling());
   }
 
-  /** A word from the other end says more than silence; of equal ones the likeliest minute's. */
+  /** Returns an error from the other end rather than a time-out, and the likeliest minute's first. */
   #mostTelling(): TtunError {
     const errors = this.#attempts.flatMap(({ error }) => error ?? []);
     return errors.find(({ kind }) => kind !== "timeout") ?? errors[0]!;
@@ -232,7 +232,7 @@ class MinuteRace<T> implements Referee {
     this.#registration?.[Symbol.dispose]();
   }
 
-  /** All but the winner. */
+  /** Gives all attempts up but the winner. */
   #giveUp(reason: unknown): void {
     this.#waiting.length = 0;
     for (const attempt of this.#running) {
@@ -243,7 +243,7 @@ class MinuteRace<T> implements Referee {
   }
 }
 
-/** Accepted and not answered, or refused. */
+/** Returns true if the port has accepted without an answer, or refused. */
 function isDenial({ isConnected, error }: Attempt): boolean {
   return isConnected || (error !== null && error.kind !== "timeout");
 }

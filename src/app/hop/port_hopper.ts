@@ -12,18 +12,18 @@ import { acceptLoop } from "../net/accept_loop.ts";
 import { sleep } from "../loop/sleep.ts";
 
 export interface HopperOptions {
-  /** One for each key: their ports are opened all alike, and one that several want once. */
+  /** One for each key. A port that several of them want is opened once. */
   readonly schedules: readonly ListenSchedule[];
-  /** Where the ports are from. One port alone that is taken is not waited for at the beginning. */
+  /** Range of all ports. If it is one port and that is taken, `run` fails instead of waiting. */
   readonly range: PortRange;
   readonly host: string;
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   readonly clock: Clock;
   readonly wallClock: () => number;
   readonly log: Logger;
-  /** Owns the stream from now on; must not throw. */
+  /** Takes ownership of the connection; must not throw. */
   readonly take: (stream: Connection, port: number) => void;
-  /** Closes something when descriptors run out; false when there is nothing to close. */
+  /** Closes something when descriptors run out; returns false if there is nothing to close. */
   readonly evictIdle: () => boolean;
 }
 
@@ -37,9 +37,9 @@ export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;
   readonly #open = new Map<number, OpenPort>();
-  /** What was said of ports that could not be opened: once for as long as that lasts. */
+  /** Warnings about ports that cannot be opened; each is logged once while it lasts. */
   readonly #failing = new Map<number, string>();
-  /** Failures that are to be told, unless they end the server, whose error then tells the cause. */
+  /** Warnings to be logged, unless the server fails with the error itself. */
   readonly #warnings: { readonly message: string; readonly minutes: string }[] = [];
   #firstError: TtunError | null = null;
   #said = "";
@@ -50,7 +50,7 @@ export class PortHopper {
     this.#o = o;
   }
 
-  /** Until the signal aborts. @throws {TtunError} when at the beginning no port can be opened, ever */
+  /** Runs until the signal aborts. @throws {TtunError} if no port can be opened at the beginning */
   async run(): Promise<never> {
     const { schedules, clock, wallClock } = this.#o;
     for (;;) {
@@ -65,7 +65,7 @@ export class PortHopper {
     }
   }
 
-  /** A port that is taken may be free soon, or the next one is; anything else is for good. */
+  /** Fails for any reason but a port that is taken, which may be free soon, as may the next one. */
   #failAtOnce(): void {
     const error = this.#firstError;
     if (error !== null && (error.kind !== "in_use" || this.#isOnePort)) throw error;
@@ -120,7 +120,7 @@ export class PortHopper {
     }
   }
 
-  /** The address is right, and the port follows from the key: what to do is another thing here. */
+  /** Adds advice to an error: the user cannot choose the port, since it follows from the key. */
   #listenError(error: TtunError, port: number): TtunError {
     if (error.kind !== "in_use") return error;
     const where = formatAddr({ host: this.#o.host, port });
@@ -143,9 +143,9 @@ export class PortHopper {
     startClose(open.listener);
   }
 
-  /** Connections live on when their port closes. */
+  /** Accepts connections, which stay open when their port closes. */
   async #accept(listener: Listener, port: number): Promise<void> {
-    const { clock, log, take, evictIdle: evictIdle, wallClock } = this.#o;
+    const { clock, log, take, evictIdle, wallClock } = this.#o;
     const { signal } = this.#tasks;
     try {
       await acceptLoop({
@@ -154,11 +154,11 @@ export class PortHopper {
         log,
         signal,
         take: (stream) => take(stream, port),
-        evictIdle: evictIdle,
+        evictIdle,
       });
     } catch (thrown) {
       const open = this.#open.get(port);
-      if (signal.aborted || open?.listener !== listener) return; // we have closed it
+      if (signal.aborted || open?.listener !== listener) return; // closed by this end
       this.#open.delete(port);
       await listener[Symbol.asyncDispose]();
       log.warn(toTtunError(thrown).message, { port });

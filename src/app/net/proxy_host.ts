@@ -21,6 +21,6 @@ export interface ProxyCounters {
   readonly connections: number;
   /** Since the start, those of now among them. */
   readonly served: number;
-  /** Now: those that have not shown the password or not said what they want, and idle carriers. */
+  /** Now: those that have not shown the password or not said what they want, and idle connections. */
   readonly pending: number;
 }

@@ -255,7 +255,7 @@ for (const tt of [false, true]) {
     let isWritten = false;
     const writing = Promise.resolve(left.write(data)).then(() => isWritten = true);
     await clock.settle();
-    // Two carriers, a chunk of the relay's, a chunk that is sealed and waits.
+    // Two sockets, a chunk of the relay's, a chunk that is sealed and waits.
     assert.ok(count.up < 20_000 + 2 * SCRATCH.sealed.length, `${count.up} bytes`);
     assert.equal(isWritten, false);
     const parts: Uint8Array[] = [];

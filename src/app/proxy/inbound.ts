@@ -9,8 +9,9 @@ import { HttpDriver } from "./http_inbound.ts";
 import { SocksDriver } from "./socks_inbound.ts";
 
 /**
- * Serves one client of a proxy, whatever it speaks: `first`, at least a byte, lent for this call, is
- * what it has sent so far. One of the last two events tells that it is over. Returns as OnReady.
+ * Serves one client of a proxy, which may speak SOCKS or HTTP. `first`: the bytes that it has sent so
+ * far, at least one, lent for this call. `onEnd` or `onFailure` tells the end. Returns true as
+ * OnReady does.
  */
 export function serveFront(
   client: Stream,

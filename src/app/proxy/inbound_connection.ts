@@ -16,36 +16,36 @@ import type { LoginLimit } from "./login_limit.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
 
-/** How long a program may take for its first byte, and then for its request. */
+/** Milliseconds that a program may take for its first byte, and then for its request. */
 export const REQUEST_MS = 30_000;
 
-/** What the programs of a client share. */
+/** Shared by all programs' connections. */
 export interface ProgramHost {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Those that have not said anything yet. */
+  /** Connections without a first byte. */
   readonly pending: HalfOpen;
   readonly quota: Quota;
   readonly front: FrontOptions;
-  /** What any program could fill the log with. */
+  /** Lines that programs can cause in any number. */
   readonly said: RateLimitedLog;
-  /** Where a password is asked for. */
+  /** null = no password is required. */
   readonly logins: LoginLimit | null;
 }
 
 const NO_DELAY = { noDelay: true };
 
-/** A connection that a local program has made, from accept to its end. By callbacks, as SocksDriver. */
+/** A local program's connection, from accept to its end. By callbacks, as SocksDriver is. */
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: ProgramHost;
   readonly #stream: Connection;
   readonly #onOver: () => void;
-  /** When it began: what it carries later is the relay's to know. */
+  /** When it was accepted: only the relay knows its later activity. */
   readonly lastActive: number;
   #place: Disposable | null = null;
   #target: Target | null = null;
-  /** While it has not said anything. */
+  /** Until the first byte, as the next one. */
   #pending: Disposable | null = null;
   #deadline: Disposable | null = null;
 
@@ -57,7 +57,7 @@ export class InboundConnection implements ServedEvents, Holder {
     this.lastActive = host.clock.now();
   }
 
-  /** Returns as `OnReady`. */
+  /** Returns true as OnReady does. */
   begin(): boolean {
     const { quota, said } = this.#host;
     this.#place = quota.take(this.#stream.remote, this);
@@ -76,7 +76,7 @@ export class InboundConnection implements ServedEvents, Holder {
     }
   }
 
-  /** All programs are of one account: the addresses that they come from share its places. */
+  /** All programs are of one account, whose places their addresses share. */
   get account(): string {
     return "";
   }
@@ -105,7 +105,7 @@ export class InboundConnection implements ServedEvents, Holder {
     }
   };
 
-  /** Waits for what a program says first. */
+  /** Waits for the program's first bytes. */
   #read(): boolean {
     const { clock, pending, front } = this.#host;
     const { scratch } = front.relays.options;
@@ -132,7 +132,7 @@ export class InboundConnection implements ServedEvents, Holder {
     if (logins === null || auth === null) return serveFront(this.#stream, first, front, this);
     const address = this.owner;
     const wait = logins.wait(address);
-    let isKnown = false; // a wrong password ends the connection: nothing is guessed behind a right one
+    let isKnown = false; // then requests behind it are not guesses: a wrong password ends the connection
     const checked: FrontOptions = {
       ...front,
       auth: (user, password) => {
@@ -188,7 +188,7 @@ export class InboundConnection implements ServedEvents, Holder {
 
   onFailure(error: unknown): void {
     this.#unwait();
-    // Why there is no target has been told.
+    // A ConnectError was logged before.
     if (!this.#host.signal.aborted && !(error instanceof ConnectError)) this.#tell(error);
     this.#end();
   }

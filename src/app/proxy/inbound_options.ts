@@ -3,23 +3,23 @@ import type { Target } from "../../base/target.ts";
 import type { Connect } from "../net/direct_outbound.ts";
 import type { Relays } from "../net/relay.ts";
 
-/** What the clients of a proxy have in common. */
+/** Shared by all clients of a proxy. */
 export interface FrontOptions {
   readonly relays: Relays;
   readonly connect: Connect;
-  /** Who may use it; null = everybody. */
+  /** Checks a password; null = none is required. */
   readonly auth: CheckPassword | null;
   /**
-   * As tt's servers do: a SOCKS5 client is served whatever methods it lists, and no reply names the
-   * address that its target is connected from.
+   * Behaves like tt's servers: a SOCKS5 client may list any methods, and no reply names the address
+   * from which its target is connected.
    */
   readonly asTt?: boolean;
   readonly signal: AbortSignal;
-  /** So long a client has to say what it wants. */
+  /** Milliseconds that a client may take for its request. */
   readonly requestMs: number;
   /**
-   * Whether a SOCKS client is told at once that it is connected to this target, before that is so:
-   * what it says first then goes along with the wish, and a target that cannot be reached resets it.
+   * Returns true if a SOCKS client is told that it is connected to a target before it is: its first
+   * bytes are then sent with the request, and it is reset if the target cannot be reached.
    */
   readonly isEager?: (target: Target) => boolean;
 }

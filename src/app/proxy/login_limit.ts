@@ -1,23 +1,23 @@
-/** Wrong passwords of one address that cost it nothing: somebody mistypes. */
+/** Wrong passwords of one address without a penalty: people mistype. */
 const FREE = 3;
-/** Milliseconds that each one after these takes, whatever number of connections it comes over. */
+/** Milliseconds of delay for each further one, over however many connections. */
 const PENALTY = 1_000;
-/** Most connections of one address that wait; more are closed. */
+/** Most waiting connections of one address; more are closed. */
 const MOST_WAITING = 32;
-/** Most addresses that are remembered; beyond that the one whose last failure is oldest is forgotten. */
+/** Most addresses that are remembered; then the one whose last failure is oldest is forgotten. */
 const MOST_ADDRESSES = 4096;
 
 interface Record {
-  /** When all that it owes is paid, in milliseconds of the clock. */
+  /** Time at which the address owes nothing any more, in milliseconds of the clock. */
   paidAt: number;
   waiting: number;
 }
 
 /**
- * Slows down who guesses the password of a proxy: by address (an IPv4 address, an IPv6 /64), so that
- * many connections guess no faster than one. While an address owes time its connections are looked
- * at one after the other, the right password's among them, since who hangs up early would else learn
- * by the haste of the answer. A connection tells one wrong password at the most and ends by it.
+ * Slows down guessing of a proxy's password, by address (an IPv4 address, an IPv6 /64), so that many
+ * connections guess no faster than one. While an address owes time, its connections are served one
+ * after the other, with right passwords too: otherwise a fast answer would tell that a password is
+ * right. A connection ends with its first wrong password.
  */
 export class LoginLimit {
   readonly #now: () => number;
@@ -27,7 +27,7 @@ export class LoginLimit {
     this.#now = now;
   }
 
-  /** How many milliseconds a new connection of this address waits: call `begin` after that. null: no place. */
+  /** Returns the milliseconds that a new connection must wait before `begin`; null = it is refused. */
   wait(address: string): number | null {
     const record = this.#records.get(address);
     if (record === undefined) return 0;
@@ -37,13 +37,13 @@ export class LoginLimit {
     return Math.max(0, owed) + PENALTY * ++record.waiting;
   }
 
-  /** True while an address owes time: a password from a connection that has not waited is not looked at. */
+  /** Returns true if an address owes time: passwords of connections that did not wait are refused. */
   owes(address: string): boolean {
     const record = this.#records.get(address);
     return record !== undefined && record.paidAt - this.#now() > FREE * PENALTY;
   }
 
-  /** One that has waited (`wait` gave more than 0) is served, or has gone. */
+  /** Ends the wait of a connection for which `wait` returned more than 0. */
   begin(address: string): void {
     const record = this.#records.get(address);
     if (record !== undefined && record.waiting > 0) record.waiting--;
@@ -53,7 +53,7 @@ export class LoginLimit {
     const now = this.#now();
     const record = this.#records.get(address) ?? { paidAt: now, waiting: 0 };
     record.paidAt = Math.max(record.paidAt, now) + PENALTY;
-    this.#records.delete(address); // to the end of the order
+    this.#records.delete(address); // moves it to the end
     this.#records.set(address, record);
     if (this.#records.size > MOST_ADDRESSES) this.#forget(now);
   }

@@ -3,8 +3,8 @@ import type { Clock } from "../../contract/host.ts";
 import type { MaybePromise, Stream } from "../../contract/stream.ts";
 
 /**
- * Answers to a SOCKS client. One that sent its request without waiting for the answer to its
- * greeting gets both in one write, unless the second takes its time.
+ * Answers to a SOCKS client. A client that sends its request together with its greeting gets both
+ * answers in one write, unless the second is late.
  */
 export class ReplyBuffer {
   readonly #client: Stream;
@@ -16,12 +16,12 @@ export class ReplyBuffer {
     this.#client = client;
   }
 
-  /** Keeps an answer back, until `flush`. Owned from now on. */
+  /** Holds an answer (owned) until `flush`. */
   hold(bytes: Uint8Array): void {
     this.#held = this.#held === null ? bytes : joined(this.#held, bytes);
   }
 
-  /** Writes what is held. */
+  /** Writes the answers that are held. */
   flush(): MaybePromise<void> {
     const held = this.#held;
     if (held === null) return this.#writing ?? undefined;
@@ -42,14 +42,14 @@ export class ReplyBuffer {
     return waiting;
   }
 
-  /** The same at some time, unless disposed of before. */
+  /** Calls `flush` after a while, unless disposed of before. */
   flushAfter(clock: Clock, ms: number): Disposable | null {
     if (this.#held === null) return null;
     return clock.after(ms, () => {
       try {
         void this.flush(); // `#wait` handles a rejection, and the next write fails as well
       } catch {
-        // The client has gone: the next write says so to somebody who can hear it.
+        // The client has gone, which the next write reports.
       }
     });
   }

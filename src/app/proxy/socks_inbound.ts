@@ -13,20 +13,20 @@ import type { FrontOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
 
-/** How long a client that is told early that it is connected may take to say something. */
+/** Milliseconds that the first bytes of a client are awaited if it is told early to be connected. */
 const WORDS_MS = 10;
 
-/** So much of it goes along. */
+/** Most of these bytes that are sent with the request. */
 const MOST_WORDS = 16 * 1024;
 
 const NOTHING = new Uint8Array();
 
-/** How long an answer may wait for the next one: the client must not think that there is nobody. */
+/** Milliseconds that an answer may wait for the next one, so that the client does not give up. */
 const HOLD_MS = 50;
 
 /**
- * Serves one SOCKS client, from its first bytes to the end of both ways. By callbacks: between two
- * short messages an asynchronous function takes more time than all else that is to do.
+ * Serves one SOCKS client, from its first bytes to the end of both directions. By callbacks: between
+ * two short messages an asynchronous function takes longer than all other work.
  */
 export class SocksDriver implements DialEvents {
   readonly #client: Stream;
@@ -35,13 +35,13 @@ export class SocksDriver implements DialEvents {
   readonly #events: ServedEvents;
   readonly #answers: ReplyBuffer;
   readonly #count: RelayCount = { up: 0, down: 0 };
-  /** Until there is a whole request. */
+  /** Until the request is complete. */
   #deadline: Disposable | null = null;
   #upstream: Stream | null = null;
   #target: Target | null = null;
-  /** Until what is held back goes out by itself. */
+  /** The timer that flushes held answers. */
   #soon: Disposable | null = null;
-  /** Whether all that is left to do will be done by callbacks. */
+  /** Everything that is left to do is done by callbacks. */
   #isUnderWay = false;
 
   constructor(
@@ -57,7 +57,7 @@ export class SocksDriver implements DialEvents {
     this.#answers = new ReplyBuffer(client);
   }
 
-  /** `first`: what has come already, lent for this call. Returns as `OnReady`. */
+  /** `first`: bytes that have come already, lent for this call. Returns true as OnReady does. */
   begin(first: Uint8Array): boolean {
     try {
       return this.#feed(first) ? this.#read() : this.#isUnderWay;
@@ -76,7 +76,7 @@ export class SocksDriver implements DialEvents {
     }
   };
 
-  /** Reads until there is a request. True when it waits to be called back, and for nothing else. */
+  /** Reads until the request is complete. Returns true as OnReady does. */
   #read(): boolean {
     const { scratch } = this.#o.relays.options;
     for (;;) {
@@ -95,13 +95,13 @@ export class SocksDriver implements DialEvents {
     return false;
   }
 
-  /** It must not take for ever. */
+  /** Sets a deadline for the request. */
   #limit(): void {
     const { relays, requestMs } = this.#o;
     this.#deadline ??= relays.options.clock.after(requestMs, () => this.#client.reset());
   }
 
-  /** Whether more is to be read. */
+  /** Returns true if more must be read. */
   #feed(chunk: Uint8Array): boolean {
     for (const step of this.#machine.feed(chunk)) {
       switch (step.kind) {
@@ -111,7 +111,7 @@ export class SocksDriver implements DialEvents {
         case "connect":
           this.#connect(step.target);
           return false;
-        case "end": // it may never read
+        case "end": // with a deadline, since the client may never read
           this.#limit();
           this.#end(step.why).catch(this.#fail);
           return false;
@@ -184,7 +184,7 @@ export class SocksDriver implements DialEvents {
     return false;
   }
 
-  /** A target that takes nothing any more may have said why: the relay reads it, and finds it out. */
+  /** Leaves a failure to the relay, which first reads what the target may have said before. */
   #writeFirst(upstream: Stream, bytes: Uint8Array): MaybePromise<void> {
     try {
       const writing = upstream.write(bytes);
@@ -194,7 +194,7 @@ export class SocksDriver implements DialEvents {
     }
   }
 
-  /** Says that the target is connected, and then connects to it. */
+  /** Tells the client that the target is connected, and then connects to it. */
   async #connectEarly(target: Target): Promise<void> {
     this.#answers.hold(this.#machine.accepted(null));
     await this.#answers.flush();
@@ -216,17 +216,17 @@ export class SocksDriver implements DialEvents {
     this.#relay(this.#upstream);
   }
 
-  /** What a client says as soon as it is connected; nothing where that is the target's to begin. */
+  /** Returns the first bytes of a client; none if the target speaks first. */
   async #firstWords(): Promise<Uint8Array> {
     const { clock, scratch } = this.#o.relays.options;
     const { promise: late, resolve } = Promise.withResolvers<"late">();
     using _timer = clock.after(WORDS_MS, () => resolve("late"));
     for (;;) {
       const got = this.#client.readNow(scratch.plain.subarray(0, MOST_WORDS));
-      if (got === null) return NOTHING; // its end is found again by the relay
+      if (got === null) return NOTHING; // the relay finds the end again
       if (got !== undefined) return scratch.plain.slice(0, got);
       const readable = this.#client.readable();
-      readable.catch(() => {}); // where it is late nobody waits for it
+      readable.catch(() => {}); // nobody waits for it after the time-out
       if (await Promise.race([readable, late]) === "late") return NOTHING;
     }
   }

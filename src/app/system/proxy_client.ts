@@ -21,7 +21,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
   const secrets = stack.use(new MinuteKeyCache(o.password, o.wire));
   const cut = new AbortController();
-  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // before what the scope owns
+  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // registered before the tasks of the scope
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(
@@ -83,7 +83,7 @@ class ProxyClient implements Disposable {
     };
   }
 
-  /** Says whether the server answers now; that it does not is no end: each connection tries anew. */
+  /** Logs if the server answers now. If not, the client runs on: each connection tries again. */
   async check(): Promise<void> {
     const { log, server, signal } = this.#o;
     try {
@@ -96,7 +96,7 @@ class ProxyClient implements Disposable {
     }
   }
 
-  /** When descriptors run out: first goes what nobody uses. False when there is nothing. */
+  /** Closes a connection when descriptors run out, idle ones first; returns false if there is none. */
   evictIdle(): boolean {
     return this.#tunnel.dropIdle() || this.#pending.dropOldest();
   }
@@ -105,7 +105,7 @@ class ProxyClient implements Disposable {
     this.#tunnel[Symbol.dispose]();
   }
 
-  /** Owns the stream. `onOver` is told when its connection is over. Returns as `OnReady`. */
+  /** Owns the stream. `onOver` is called when it has ended. Returns true as OnReady does. */
   serve(stream: Connection, onOver: () => void): boolean {
     return new InboundConnection(this.#programs, stream, onOver).begin();
   }

@@ -298,7 +298,7 @@ Deno.test("a program may send everything at once, and nothing of it is lost", as
   }
 });
 
-Deno.test("over carriers that take seven bytes at a time everything is as ever", async () => {
+Deno.test("over sockets that take seven bytes at a time everything is as ever", async () => {
   await using world = new ProxyWorld({ capacity: 7 });
   const server = world.server();
   const client = world.client();
@@ -390,13 +390,13 @@ Deno.test("--mtu holds for whatever is sent to either kind of server, a long req
     for (const mostText of [1, 100, 1440]) {
       await using world = new ProxyWorld();
       start(world, "chacha20-poly1305");
-      const carrier = world.net.dialer(CLIENT_HOST);
+      const inner = world.net.dialer(CLIENT_HOST);
       let sent = 0;
       const client = world.client({
         mostText,
         dialer: {
           dial: async (to, o) => {
-            const stream = await carrier.dial(to, o);
+            const stream = await inner.dial(to, o);
             const writeNow = stream.writeNow.bind(stream);
             stream.writeNow = (bytes) => {
               const done = writeNow(bytes);

@@ -39,7 +39,7 @@ Deno.test("when name servers go dark, connections go on at once by the server's 
   await world.clock.settle();
   assert.equal(await world.clock.until(socks5(await client.connect(), TARGET_NAME)), 0);
   state.isDark = true;
-  await world.clock.advance(60_000); // no carrier is left either
+  await world.clock.advance(60_000); // no idle connection is left either
   for (const most of [250, 0, 0]) {
     const before = world.clock.now();
     assert.equal(await world.clock.until(socks5(await client.connect(), TARGET_NAME)), 0);

@@ -93,7 +93,7 @@ Deno.test("a port that is dropped costs 0.3 s once in its minute, and says nothi
     assert.equal(firewall.waiting, 0, "a dial goes on though another has won");
     const dials = dialer.dialled.length;
     for (let i = 0; i < 3; i++) assert.equal(await works(world, client), 0);
-    assert.equal(dialer.dialled.length, dials, "over the same carrier");
+    assert.equal(dialer.dialled.length, dials, "over the same connection");
     // The next minute's own port is open, and is the first that is tried.
     await world.clock.advance(60_000);
     assert.equal(await works(world, client), 0);
@@ -102,7 +102,7 @@ Deno.test("a port that is dropped costs 0.3 s once in its minute, and says nothi
   }
 });
 
-Deno.test("without a carrier that is left, the rest of the minute begins with the port that answered", async () => {
+Deno.test("without a connection that is left, the rest of the minute begins with the port that answered", async () => {
   await using world = new ProxyWorld();
   world.oldServer();
   const { client, firewall, dialer } = guarded(world);

@@ -44,7 +44,7 @@ for (const [what, range] of Object.entries(RANGES)) {
         await world.clock.advance(370); // so that all seconds of a minute have their turn
       }
       await old[Symbol.asyncDispose]();
-      await world.clock.advance(10_000); // carriers are kept so long for the next connection
+      await world.clock.advance(10_000); // idle connections are kept so long
       assert.deepEqual([client.streams.open, server.streams.open], [0, 0]);
       assert.deepEqual(server.lines(), []);
       const told = client.lines();

@@ -198,7 +198,7 @@ Deno.test("hundreds of connections that end in every way leave nothing behind", 
     if (i % 5 === 3) await program[Symbol.asyncDispose]();
     if (i % 5 === 4) assert.deepEqual(await exchange(program, utf8("x")), utf8("x"));
   }
-  await world.clock.advance(10_000); // carriers are kept so long for the next connection
+  await world.clock.advance(10_000); // idle connections are kept so long
   assert.deepEqual([client.streams.open, server.streams.open], [0, 0]);
   assert.equal(world.ciphers.made < 20, true);
 });

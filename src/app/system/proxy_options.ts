@@ -7,7 +7,7 @@ import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
 import type { TtConfig } from "../tt/config.ts";
 
-/** A password, and whose it is, for the log; "" where there is only one. */
+/** A password with a name for the log, "" if there is only one. */
 export interface NamedKey {
   readonly name: string;
   /** UTF-8. */
@@ -30,15 +30,15 @@ export interface ProxyClientOptions extends ProxyHost {
   readonly password: Uint8Array;
   /** Host name or address of the server. */
   readonly server: string;
-  /** Where programs connect to. */
+  /** Takes programs' connections. */
   readonly listener: Listener;
-  /** Targets that are connected to from here, past the tunnel. */
+  /** Targets that are reached from this machine, without the server. */
   readonly direct: BypassRules;
-  /** The server is tried once at the start, and the log says what was found. */
+  /** Tries the server once at the start, and logs the result. */
   readonly checksServer: boolean;
-  /** Programs are told that they are connected before their target is (inbound.ts). */
+  /** Programs are told that they are connected before their target is (inbound_options.ts). */
   readonly isEager: boolean;
-  /** Who may use the listener; null = whoever reaches it. */
+  /** Checks a password; null = none is required. */
   readonly auth: CheckPassword | null;
   readonly limits: ProxyLimits;
 }

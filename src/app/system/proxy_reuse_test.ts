@@ -29,7 +29,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
 
-/** How long a client keeps a carrier, and how long it waits on one. */
+/** How long a client keeps an idle connection, and how long it waits on one. */
 const CLIENT_KEEPS = 10_000;
 const AGAIN = 2_000;
 
@@ -55,7 +55,7 @@ async function once(world: ProxyWorld, client: ClientRun, seed: number): Promise
   await world.clock.settle();
 }
 
-Deno.test("connections one after the other, however they ask, share one carrier", async () => {
+Deno.test("programs one after the other, however they ask, share one connection", async () => {
   const { world, server, client, dialer } = await start();
   await using _world = world;
   for (let i = 1; i <= 20; i++) await once(world, client, i);
@@ -64,7 +64,7 @@ Deno.test("connections one after the other, however they ask, share one carrier"
   assert.deepEqual([...server.lines(), ...client.lines()], []);
 });
 
-Deno.test("connections at the same time have a carrier each, and the next ones use them all again", async () => {
+Deno.test("programs at the same time have a connection each, and the next ones use them all again", async () => {
   const { world, client, dialer } = await start();
   await using _world = world;
   await Promise.all([1, 2, 3, 4, 5].map((i) => once(world, client, i)));
@@ -73,7 +73,7 @@ Deno.test("connections at the same time have a carrier each, and the next ones u
   assert.equal(dialer.dialled.length, 5);
 });
 
-Deno.test("an idle carrier is closed by the client after ten seconds, and nothing is left", async () => {
+Deno.test("an idle connection is closed by the client after ten seconds, and nothing is left", async () => {
   const { world, server, client } = await start();
   await using _world = world;
   await once(world, client, 1);
@@ -97,7 +97,7 @@ Deno.test("the next minute's connections go to the next minute's port", async ()
   assert.deepEqual(dialer.dialled, ports.map((port) => `${SERVER_HOST}:${port}`));
 });
 
-Deno.test("a carrier is not used again after a reset, whoever it came from", async () => {
+Deno.test("a connection is not used again after a reset, whoever it came from", async () => {
   const { world, client, dialer } = await start();
   await using _world = world;
   world.target(async (stream) => {
@@ -117,7 +117,7 @@ Deno.test("a carrier is not used again after a reset, whoever it came from", asy
   assert.equal(dialer.dialled.length, 6);
 });
 
-Deno.test("each way ends on its own over a carrier that has been used, in either order", async () => {
+Deno.test("each way ends on its own over a connection that has been used, in either order", async () => {
   const { world, client, dialer } = await start();
   await using _world = world;
   world.target(async (stream) => {
@@ -138,7 +138,7 @@ Deno.test("each way ends on its own over a carrier that has been used, in either
   assert.equal(dialer.dialled.length, 1);
 });
 
-Deno.test("a target that refuses ends its carrier, and costs the next connection nothing but a dial", async () => {
+Deno.test("a target that refuses ends its connection, and costs the next program nothing but a dial", async () => {
   const { world, client, dialer } = await start();
   await using _world = world;
   await once(world, client, 1);
@@ -149,7 +149,7 @@ Deno.test("a target that refuses ends its carrier, and costs the next connection
   assert.deepEqual(client.lines(), []);
 });
 
-Deno.test("where the server is another one, idle carriers are known to be gone before they are used", async () => {
+Deno.test("where the server is another one, idle connections are known to be gone before they are used", async () => {
   const { world, server, client, dialer } = await start({ eager: true });
   await using _world = world;
   await Promise.all([1, 2, 3].map((i) => once(world, client, i)));
@@ -177,7 +177,7 @@ function mute(inner: Dialer) {
   return { state, dialer };
 }
 
-Deno.test("a carrier that leads nowhere is given up after two seconds for a new one, and so are all", async () => {
+Deno.test("a connection that leads nowhere is given up after two seconds for a new one, and so are all", async () => {
   await using world = new ProxyWorld();
   world.server();
   const { state, dialer } = mute(world.net.dialer("192.0.2.2"));
@@ -197,7 +197,7 @@ Deno.test("a carrier that leads nowhere is given up after two seconds for a new 
   assert.deepEqual(client.lines(), []);
 });
 
-Deno.test("eager: words that went over a carrier that leads nowhere are not sent again", async () => {
+Deno.test("eager: words that went over a connection that leads nowhere are not sent again", async () => {
   await using world = new ProxyWorld();
   world.server();
   const { state, dialer } = mute(world.net.dialer("192.0.2.2"));
@@ -215,7 +215,7 @@ Deno.test("eager: words that went over a carrier that leads nowhere are not sent
   assert.equal(state.dialled, 1);
 });
 
-Deno.test("a program that gives up while its wish is under way closes the carrier with it", async () => {
+Deno.test("a program that gives up while its request is under way closes the connection with it", async () => {
   await using world = new ProxyWorld();
   const server = world.server({
     dialer: {
@@ -233,7 +233,7 @@ Deno.test("a program that gives up while its wish is under way closes the carrie
   assert.equal(client.streams.open, 0);
 });
 
-Deno.test("a client out of descriptors closes carriers that nobody uses", async () => {
+Deno.test("a client out of descriptors closes connections that nobody uses", async () => {
   await using world = new ProxyWorld();
   world.server();
   const client: ClientRun = world.client({
@@ -263,7 +263,7 @@ Deno.test("a client out of descriptors closes carriers that nobody uses", async 
   for (const program of programs) await program[Symbol.asyncDispose]();
   await world.clock.settle();
   const past: Connection[] = [];
-  for (let i = 0; i < 2; i++) { // two for each, and two carriers are idle
+  for (let i = 0; i < 2; i++) { // two for each, and two connections are idle
     const program = await client.connect();
     past.push(program);
     assert.equal(await world.clock.until(socks5(program, TARGET_V4)), 0, `${i}`);
@@ -271,7 +271,7 @@ Deno.test("a client out of descriptors closes carriers that nobody uses", async 
   assert.equal(dialled.slice(0, 2).some(isClosed), true);
 });
 
-Deno.test("a server that has the mark alone is ended by FIN, and asked for a new carrier each time", async () => {
+Deno.test("a server that has the mark alone is ended by FIN, and dialled anew each time", async () => {
   await using world = new ProxyWorld();
   const client = world.client();
   const listener = world.net.listen({ host: "", port: PORT }, world);

@@ -6,7 +6,7 @@ import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
 
-/** How long a server keeps a carrier. */
+/** How long a server keeps an idle connection. */
 const SERVER_KEEPS = 20_000;
 
 const ASK = concat(GREETING, request({ host: TARGET_V4, port: 80 }));
@@ -25,7 +25,7 @@ async function byHand() {
 
 const HEAD = 2 + 10; // the answers to greeting and request
 
-Deno.test("known answers: a carrier's connections end by frames, and the next begins behind them", async () => {
+Deno.test("known answers: a connection's streams end by frames, and the next begins behind them", async () => {
   const { world, hand, connections } = await byHand();
   await using _world = world;
   const wish = request({ host: TARGET_V4, port: 80 });
@@ -65,7 +65,7 @@ Deno.test("a client that has the mark alone is ended by FIN, and ends by FIN", a
   assert.deepEqual([concat(...texts).slice(HEAD), next], [utf8("x"), "FIN"]);
 });
 
-Deno.test("a connection that was recorded is not served again over a carrier that has been used", async () => {
+Deno.test("a stream that was recorded is not served again on a connection that has been used", async () => {
   const { world, server, hand, connections } = await byHand();
   await using _world = world;
   await hand.send(firstFrame({ isLasting: true }), frame(request({ host: TARGET_V4, port: 80 })));
@@ -79,7 +79,7 @@ Deno.test("a connection that was recorded is not served again over a carrier tha
   assert.notEqual(typeof await world.clock.until(hand.receive()), "object");
   assert.equal(connections(), 2);
   assert.deepEqual(server.lines(), ["warn connection ended"]);
-  // As the first frame of a carrier it is none either.
+  // It is none as the first frame of a connection either.
   const other = await Hand.dial(world);
   await other.send(...recorded);
   assert.equal(await world.clock.until(other.receive()), "FIN");
@@ -102,7 +102,7 @@ Deno.test("a FIN in the middle is no end: the target is reset", async () => {
   assert.deepEqual(ends, ["reset"]);
 });
 
-Deno.test("a carrier that nobody uses again is closed by the server after twenty seconds", async () => {
+Deno.test("a connection that nobody uses again is closed by the server after twenty seconds", async () => {
   const { world, server, hand } = await byHand();
   await using _world = world;
   await hand.send(firstFrame({ isLasting: true }), frame(request({ host: TARGET_V4, port: 80 })));
@@ -115,7 +115,7 @@ Deno.test("a carrier that nobody uses again is closed by the server after twenty
   assert.equal(server.streams.open, 0);
 });
 
-Deno.test("what is no request ends a carrier that has been used; so does a minute that is out of reach", async () => {
+Deno.test("what is no request ends a connection that has been used; so does a minute that is out of reach", async () => {
   const { world, server, hand, connections } = await byHand();
   await using _world = world;
   const later = await Hand.dial(world);
@@ -135,7 +135,7 @@ Deno.test("what is no request ends a carrier that has been used; so does a minut
   assert.equal(server.streams.open, 0);
 });
 
-Deno.test("idle carriers make room where descriptors run out, and are counted as pending", async () => {
+Deno.test("idle connections make room where descriptors run out, and are counted as pending", async () => {
   const { world, server } = await byHand();
   await using _world = world;
   const hands: Hand[] = [];
@@ -150,7 +150,7 @@ Deno.test("idle carriers make room where descriptors run out, and are counted as
   assert.ok(server.streams.open <= 513);
 });
 
-Deno.test("strangers, from however many addresses, take no carrier from a client that is between two connections", async () => {
+Deno.test("strangers, from however many addresses, take no connection from a client that is between two streams", async () => {
   const { world, server } = await byHand();
   await using _world = world;
   const hands: Hand[] = [];
@@ -162,7 +162,7 @@ Deno.test("strangers, from however many addresses, take no carrier from a client
     hands.push(hand);
   }
   const to = { host: SERVER_HOST, port: PORT };
-  // Of each address fewer than the client has carriers: it would be the one with most.
+  // Of each address fewer than the client has connections: it would be the one with most.
   for (let i = 0; i < 2100; i++) {
     await world.net.dialer(`10.1.${i >> 8}.${i & 255}`).dial(to, world);
     if (i % 100 === 0) await world.clock.settle();

@@ -62,7 +62,7 @@ async function uploadTail(o: { size: number; isEager?: boolean }) {
   return { world, client, state };
 }
 
-Deno.test("a carrier on which much is still on its way is not given on: the next one does not wait for it", async () => {
+Deno.test("a connection on which much is still on its way is not used again: the next stream does not wait for it", async () => {
   const { world, client, state } = await uploadTail({ size: ALL, isEager: true });
   await using _world = world;
   const began = world.clock.now();
@@ -77,7 +77,7 @@ Deno.test("a carrier on which much is still on its way is not given on: the next
 });
 
 for (const how of ["waits in vain", "gives up"]) {
-  Deno.test(`what a connection has sent arrives though the next one over its carrier ${how}`, async () => {
+  Deno.test(`what a stream has sent arrives though the next one on its connection ${how}`, async () => {
     const { world, client, state } = await uploadTail({ size: 15_000 }); // little enough
     await using _world = world;
     state.rate = 10; // and the way becomes a slow one
@@ -95,7 +95,7 @@ for (const how of ["waits in vain", "gives up"]) {
   });
 }
 
-Deno.test("strangers who push out an idle carrier do not cut off what it still carries", async () => {
+Deno.test("strangers who push out an idle connection do not cut off what it still carries", async () => {
   await using world = new ProxyWorld();
   const state = { rate: FAST, port: 0 };
   world.server({

@@ -58,7 +58,7 @@ export interface Contender {
   answered(): boolean;
 }
 
-/** What all requests of a client share. */
+/** Shared by all requests of a client. */
 export interface ConnectRequestHost {
   readonly clock: Clock;
   readonly wire: TtConfig;

@@ -4,28 +4,28 @@ import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
 import type { Borrowed, MinuteKeyCache } from "./minute_keys.ts";
 
-/** Somebody with a password, and what is remembered of theirs. */
+/** One key of a server, and the nonces of its first frames. */
 export interface Account {
-  /** For the log; "" where there is only one. */
+  /** For the log; "" if there is only one account. */
   readonly name: string;
   readonly secrets: MinuteKeyCache;
   readonly nonces: NonceMemory;
 }
 
-/** An account's key of one minute, under which a first frame may be. */
-export interface Guess extends Candidate {
+/** An account's key of one minute, under which a first frame may be sealed. */
+export interface KeyCandidate extends Candidate {
   readonly account: Account;
   readonly borrowed: Borrowed;
 }
 
 /**
- * Whose key a connection's first frame may be under. It is the same for all connections of a minute
- * and a port, so the answer is kept until the minute is over.
+ * The keys under which a connection's first frame may be sealed. They are the same for all
+ * connections of a minute and a port, and kept until the minute is over.
  */
 export class KeyCandidates implements Disposable {
   readonly #accounts: readonly Account[];
   readonly #range: PortRange;
-  #round: Round | null = null;
+  #candidates: MinuteCandidates | null = null;
 
   /** The accounts stay the caller's. */
   constructor(o: { accounts: readonly Account[]; range: PortRange }) {
@@ -33,28 +33,28 @@ export class KeyCandidates implements Disposable {
     this.#range = o.range;
   }
 
-  /** The guesses of this time, until it is released. */
-  take(unixMs: number): Round {
+  /** Returns the candidates of this time; the caller releases them. */
+  take(unixMs: number): MinuteCandidates {
     const minute = minuteOf(unixMs);
-    if (this.#round?.minute !== minute) {
-      this.#round?.release();
-      this.#round = new Round(minute, this.#accounts, this.#range);
+    if (this.#candidates?.minute !== minute) {
+      this.#candidates?.release();
+      this.#candidates = new MinuteCandidates(minute, this.#accounts, this.#range);
     }
-    return this.#round.use();
+    return this.#candidates.use();
   }
 
   [Symbol.dispose](): void {
-    this.#round?.release();
-    this.#round = null;
+    this.#candidates?.release();
+    this.#candidates = null;
   }
 }
 
-/** The guesses of one minute. Its keys go with its last user. */
-class Round {
+/** The candidates of one minute. The last user gives their keys back. */
+class MinuteCandidates {
   readonly minute: number;
   readonly #range: PortRange;
-  readonly #all: readonly Guess[];
-  readonly #byPort = new Map<number, readonly Guess[]>();
+  readonly #all: readonly KeyCandidate[];
+  readonly #byPort = new Map<number, readonly KeyCandidate[]>();
   #users = 1;
 
   constructor(now: number, accounts: readonly Account[], range: PortRange) {
@@ -68,18 +68,18 @@ class Round {
     );
   }
 
-  /** The likeliest first: a client takes port and key of the same minute. */
-  of(port: number): readonly Guess[] {
+  /** Returns them with the likeliest first: a client takes port and key of the same minute. */
+  of(port: number): readonly KeyCandidate[] {
     const known = this.#byPort.get(port);
     if (known !== undefined) return known;
-    const fits = ({ borrowed }: Guess) => portOf(borrowed.keys.otp, this.#range) === port;
+    const fits = ({ borrowed }: KeyCandidate) => portOf(borrowed.keys.otp, this.#range) === port;
     const all = this.#all;
     const found = [...all.filter(fits), ...all.filter((one) => !fits(one))];
-    this.#byPort.set(port, found); // ports that are listened on: a few
+    this.#byPort.set(port, found); // few: only ports that are listened on
     return found;
   }
 
-  use(): Round {
+  use(): MinuteCandidates {
     this.#users++;
     return this;
   }

@@ -2,10 +2,10 @@ import { FrameSecrets } from "../../core/tt/frame.ts";
 import { type MinuteKeys, TtKeys } from "../../core/tt/keys.ts";
 import type { TtConfig } from "./config.ts";
 
-/** Minutes that are kept though no connection has them: those that a server tries, and a few more. */
+/** Unused minutes that are kept: those that a server tries, and a few more. */
 const KEPT = 8;
 
-/** What the frames of one minute need, as long as somebody uses it. */
+/** Keys and ciphers of one minute, until they are given back. */
 export interface Borrowed extends Disposable {
   readonly keys: MinuteKeys;
   readonly secrets: FrameSecrets;
@@ -15,7 +15,7 @@ interface Entry {
   readonly keys: MinuteKeys;
   readonly secrets: FrameSecrets;
   users: number;
-  /** No longer in the table: it goes with its last user. */
+  /** Removed from the table; the last user disposes of it. */
   isDropped: boolean;
 }
 
@@ -45,15 +45,15 @@ class Loan implements Borrowed {
 }
 
 /**
- * The keys and ciphers of one password by minute. All connections of a minute share them (an idle
- * connection has none of its own); a minute that nobody asks for any more goes with its last user.
+ * The keys and ciphers of one password by minute. All connections of a minute share them, so that an
+ * idle connection costs little.
  */
 export class MinuteKeyCache implements Disposable {
   readonly #keys: TtKeys;
   readonly #wire: Pick<TtConfig, "cipher" | "makeCipher">;
-  /** The one that was asked for longest ago first. */
+  /** Least recently borrowed first. */
   readonly #entries = new Map<number, Entry>();
-  /** The last of them. */
+  /** Most recently borrowed. */
   #newest: Entry | null = null;
 
   /** `password`: UTF-8, copied. */
@@ -62,7 +62,7 @@ export class MinuteKeyCache implements Disposable {
     this.#wire = wire;
   }
 
-  /** OTP, port and lifetime need no cipher. */
+  /** Returns OTP, port and lifetime without making a cipher. */
   keysAt(minute: number): MinuteKeys {
     return this.#keys.at(minute);
   }
@@ -76,7 +76,7 @@ export class MinuteKeyCache implements Disposable {
   #find(minute: number): Entry {
     const entry = this.#entries.get(minute) ?? this.#make(minute);
     this.#entries.delete(minute);
-    this.#entries.set(minute, entry); // to the end of the order
+    this.#entries.set(minute, entry); // moves it to the end
     this.#newest = entry;
     for (const [oldest, old] of this.#entries) {
       if (this.#entries.size <= KEPT) break;
@@ -88,7 +88,7 @@ export class MinuteKeyCache implements Disposable {
 
   #make(minute: number): Entry {
     const { aeadKey, mask, ...others } = this.#keys.at(minute);
-    // The cache of keys may be overwritten under a long connection.
+    // A copy: the cache of TtKeys may be overwritten while a long connection uses them.
     const keys = { ...others, aeadKey: aeadKey.slice(), mask: mask.slice() };
     const { cipher, makeCipher } = this.#wire;
     return {
@@ -104,7 +104,7 @@ export class MinuteKeyCache implements Disposable {
     if (entry.users === 0) entry.secrets[Symbol.dispose]();
   }
 
-  /** What is still borrowed goes with its last user. */
+  /** Minutes that are still borrowed stay usable until they are given back. */
   [Symbol.dispose](): void {
     for (const entry of this.#entries.values()) this.#drop(entry);
     this.#entries.clear();

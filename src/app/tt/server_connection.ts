@@ -20,7 +20,7 @@ const IDLE_MS = 20_000;
 /** Proxied connections in a row after which other connections get a turn. */
 const TURN = 32;
 
-/** What all connections of a server share. */
+/** Shared by all connections of a server. */
 export interface ServerConnectionHost {
   readonly clock: Clock;
   readonly log: Logger;
@@ -117,7 +117,7 @@ export class ServerConnection implements ServedEvents, Holder {
     this.#connection.socket.reset();
   }
 
-  /** The key and the address. */
+  /** Key and address, for the limit of log lines. */
   get owner(): string {
     return `${this.#admitted.account.name} ${addressGroup(this.#stream.remote)}`;
   }
@@ -144,7 +144,7 @@ export class ServerConnection implements ServedEvents, Holder {
       log.debug("done", { ...this.#who, target: targetText(this.#target), seconds, ...count });
     }
     if (!this.#stream.isOver) return this.#over.resolve();
-    // The next ones may all have come already.
+    // Many proxied connections may be here already.
     if (++this.#count % TURN > 0) return this.#next();
     clock.onTurn(this.#next);
     return true;
@@ -163,7 +163,7 @@ export class ServerConnection implements ServedEvents, Holder {
     return this.#read();
   };
 
-  /** No reset: what the proxied connection before has sent may not have arrived yet. */
+  /** Closes without a reset: bytes of the proxied connection before may not have arrived yet. */
   readonly #close = (): void => startClose(this.#connection.socket);
 
   /** Waits for the first text of the next proxied connection. */

@@ -26,7 +26,7 @@ export const CONNECTION_OPTIONS: SocketOptions = {
 /** Bytes that may still be on their way when a connection is given on: the next one waits for them. */
 const MOST_UNHEARD = 16 * 1024;
 
-/** What all connections of one end share. */
+/** Shared by all connections of one end. */
 export interface TtConnectionHost {
   readonly clock: Clock;
   /** Returns Unix milliseconds. */
@@ -73,8 +73,8 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   #segmentBytes: number | undefined;
 
   /**
-   * Owns socket and minute. `admitted`: what a server has read, the peer's first frame and bytes
-   * behind it (owned); null = nothing.
+   * Owns socket and minute. `admitted`: a server has read the peer's first frame, and the bytes
+   * behind it (owned); null = nothing was read.
    */
   constructor(
     host: TtConnectionHost,
@@ -209,7 +209,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
 
   /**
    * If the connection was used before and the peer's first frame has not come, the socket is closed
-   * instead: what the stream before has sent may not have arrived yet.
+   * instead: bytes of the stream before may not have arrived yet.
    */
   reset(stream: TtStream): void {
     if (stream !== this.#stream) return;

@@ -90,7 +90,7 @@ export class TtStream implements Connection {
     return this.#channel.socket.peer;
   }
 
-  /** What the peer has shown to be. */
+  /** Tells what the peer has shown to be. */
   get peerMark(): Peer {
     return this.#channel.peerMark;
   }
@@ -266,7 +266,7 @@ export class TtStream implements Connection {
     return this.#channel.socket.setOptions(options);
   }
 
-  /** What the socket has not taken yet is lost: `closeWrite` waits for it. */
+  /** Bytes that the socket has not taken yet are lost; `closeWrite` waits for them. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#channel.leave(this);
   }

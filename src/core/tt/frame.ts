@@ -109,7 +109,7 @@ export class FrameSealer {
     return this.#seal(text, into, at, random);
   }
 
-  /** The same without a text: the end of a connection, for a peer whose carriers last. */
+  /** Seals a frame without a text: the end of a stream, for a peer whose connections last. */
   sealEnd(into: Uint8Array, at: number): number {
     return this.#seal(NO_TEXT, into, at);
   }

@@ -10,9 +10,10 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
  *
  *     H = HMAC-SHA-256(K, "ttun" || R[0..12)), R[12..20) = H[0..8), R[20..28) = H[8..16)
  *
- * The first eight are the mark; the second say that a carrier may outlast its connection. Without K
- * all that looks as random as the rest. It tells no secret and opens nothing; whoever is between the
- * ends can spoil it, and they then treat each other as existing programs, or cannot talk.
+ * The first eight bytes are the mark; the second eight say that a TCP connection may outlast the
+ * stream that it was opened for. Without K all that looks as random as the rest. It tells no secret
+ * and opens nothing. An attacker between the ends can spoil it: they then treat each other as
+ * existing programs, or cannot talk.
  */
 const LABEL = utf8("ttun");
 
@@ -25,7 +26,7 @@ const MARKED_RANDOM = 32;
  * What the first frame says of whoever sent it:
  * - `unmarked`: one of the existing programs, as far as anybody knows;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
- * - `lasting`: besides, it ends a connection by a frame, so that the next can have its carrier.
+ * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
  */
 export type Peer = "unmarked" | "marked" | "lasting";
 
