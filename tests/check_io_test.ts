@@ -11,6 +11,7 @@ async function runFixture(body: string): Promise<{ code: number; output: string 
       file,
       `import { test } from ${from("./check.ts")};
        import { openLibc } from ${from("../ffi/linux/libc.ts")};
+       import { check } from ${from("../ffi/native.ts")};
        test("fixture", () => { ${body} });`,
     );
     const config = new URL("../deno.json", import.meta.url).pathname;
@@ -25,8 +26,7 @@ async function runFixture(body: string): Promise<{ code: number; output: string 
   }
 }
 
-const SOCKET =
-  "const libc = openLibc(); const fd = libc.check('socket', libc.call.socket(2, 1, 0));";
+const SOCKET = "const libc = openLibc(); const fd = check('socket', libc.socket(2, 1, 0));";
 const CLOSE = "libc[Symbol.dispose]();";
 
 Deno.test("check: a socket left open by a native call fails the test", async () => {
@@ -37,7 +37,7 @@ Deno.test("check: a socket left open by a native call fails the test", async () 
 
 Deno.test("check: each of several descriptors of one kind is told", async () => {
   const { code, output } = await runFixture(
-    `${SOCKET} libc.call.close(fd); libc.call.epoll_create1(0); libc.call.epoll_create1(0); ${CLOSE}`,
+    `${SOCKET} libc.close(fd); libc.epollCreate1(0); libc.epollCreate1(0); ${CLOSE}`,
   );
   equal(code, 1, output);
   equal(output.match(/\d+ → anon_inode:\[eventpoll\]/g)?.length, 2, output);
@@ -45,7 +45,7 @@ Deno.test("check: each of several descriptors of one kind is told", async () => 
 
 Deno.test("check: what is closed, also a moment later, passes", async () => {
   const { code, output } = await runFixture(
-    `${SOCKET} setTimeout(() => { libc.call.close(fd); ${CLOSE} }, 300);`,
+    `${SOCKET} setTimeout(() => { libc.close(fd); ${CLOSE} }, 300);`,
   );
   equal(code, 0, output);
 });

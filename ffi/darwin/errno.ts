@@ -1,4 +1,5 @@
-import { type ErrnoName, NativeError } from "../linux/errno.ts";
+import type { ErrnoName } from "../linux/errno.ts";
+import { NativeError } from "../native.ts";
 
 /**
  * macOS errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34
@@ -61,4 +62,13 @@ export class DarwinError extends NativeError {
   override is(...names: ErrnoName[]): boolean {
     return names.some((name) => NUMBERS[name] === this.errno);
   }
+}
+
+/**
+ * Returns the result of the call named `call`.
+ * @throws {DarwinError} if the result is -errno
+ */
+export function check(call: string, result: number): number {
+  if (result < 0) throw new DarwinError(call, -result);
+  return result;
 }

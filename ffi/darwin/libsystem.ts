@@ -1,6 +1,7 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { DarwinErrno, DarwinError } from "./errno.ts";
 import { DARWIN_LIBC, openLibrary } from "../library.ts";
+import { usize } from "../usize.ts";
+import { check, DarwinErrno } from "./errno.ts";
 
 /**
  * The macOS libSystem calls that ttun makes. `fcntl` and `ioctl` are variadic. On arm64 macOS
@@ -44,59 +45,94 @@ const F_SETFL = 4;
 const FD_CLOEXEC = 1;
 const O_NONBLOCK = 0x4;
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
 /**
- * libSystem with access to errno. Use it only in the thread that opened it: errno is per thread.
+ * libSystem's calls. Each returns its result or -errno; `check` of errno.ts turns the latter into
+ * an error. Calls that a signal interrupts (EINTR) are repeated, except `close`. Use it only in the
+ * thread that opened it: errno is per thread.
  */
 export class LibSystem implements Disposable {
-  readonly call: LibSystemSymbols;
+  readonly #call: LibSystemSymbols;
   readonly #errno: () => number;
   readonly #close: () => void;
 
+  /** `errno` returns the errno of the synchronous call that has just returned -1. */
   constructor(call: LibSystemSymbols, errno: () => number, close: () => void) {
-    this.call = call;
+    this.#call = call;
     this.#errno = errno;
     this.#close = close;
   }
 
-  /** The errno of the synchronous call that has just returned -1. */
-  get errno(): number {
-    return this.#errno();
-  }
-
-  /**
-   * Returns `result`.
-   * @throws {DarwinError} if `result` is negative.
-   */
-  check(name: string, result: number): number {
-    if (result < 0) throw new DarwinError(name, this.errno);
-    return result;
-  }
-
-  /**
-   * Repeats a call while a signal interrupts it (EINTR). Returns its result, -1 on any other
-   * error.
-   */
-  retry(make: () => number): number {
+  read(fd: number, into: Uint8Array): number {
     for (;;) {
-      const result = make();
-      if (result >= 0 || this.errno !== DarwinErrno.EINTR) return result;
+      const got = this.#call.read(fd, into as Bytes, usize(into.length));
+      if (got >= 0) return got;
+      const errno = this.#errno();
+      if (errno !== DarwinErrno.EINTR) return -errno;
     }
   }
 
+  write(fd: number, bytes: Uint8Array): number {
+    for (;;) {
+      const took = this.#call.write(fd, bytes as Bytes, usize(bytes.length));
+      if (took >= 0) return took;
+      const errno = this.#errno();
+      if (errno !== DarwinErrno.EINTR) return -errno;
+    }
+  }
+
+  connect(fd: number, address: Bytes): number {
+    for (;;) {
+      if (this.#call.connect(fd, address, address.length) >= 0) return 0;
+      const errno = this.#errno();
+      if (errno !== DarwinErrno.EINTR) return -errno;
+    }
+  }
+
+  socket(family: number, type: number, protocol: number): number {
+    const fd = this.#call.socket(family, type, protocol);
+    return fd < 0 ? -this.#errno() : fd;
+  }
+
+  getsockopt(fd: number, level: number, option: number, value: Bytes, length: Bytes): number {
+    const result = this.#call.getsockopt(fd, level, option, value, length);
+    return result < 0 ? -this.#errno() : 0;
+  }
+
+  close(fd: number): number {
+    return this.#call.close(fd) < 0 ? -this.#errno() : 0;
+  }
+
+  /** Writes two descriptors to `fds`, an int[2]: the end to read from, the end to write to. */
+  pipe(fds: Bytes): number {
+    return this.#call.pipe(fds) < 0 ? -this.#errno() : 0;
+  }
+
+  /** Waits in another thread; resolves to -1 for any error: errno stays in that thread. */
+  poll(entries: Bytes, count: number, timeoutMs: number): Promise<number> {
+    return this.#call.poll(entries, count, timeoutMs);
+  }
+
   /** ioctl with a struct argument, passed twice (see LIBSYSTEM_TABLE). */
-  ioctl(fd: number, request: bigint, argument: Uint8Array<ArrayBuffer>): number {
-    return this.call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
+  ioctl(fd: number, request: bigint, argument: Bytes): number {
+    const result = this.#call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
+    return result < 0 ? -this.#errno() : result;
   }
 
-  /** Makes calls on `fd` return EAGAIN instead of blocking, and sets close-on-exec. */
+  /**
+   * Makes calls on `fd` return EAGAIN instead of blocking, and sets close-on-exec.
+   * @throws {DarwinError} call `fcntl`
+   */
   makeNonBlocking(fd: number): void {
-    this.#fcntl(fd, F_SETFL, O_NONBLOCK);
-    this.#fcntl(fd, F_SETFD, FD_CLOEXEC);
+    check("fcntl", this.#fcntl(fd, F_SETFL, O_NONBLOCK));
+    check("fcntl", this.#fcntl(fd, F_SETFD, FD_CLOEXEC));
   }
 
-  #fcntl(fd: number, command: number, number: number): void {
+  #fcntl(fd: number, command: number, number: number): number {
     const n = BigInt(number);
-    this.check("fcntl", this.call.fcntl(fd, command, n, 0n, 0n, 0n, 0n, 0n, n));
+    const result = this.#call.fcntl(fd, command, n, 0n, 0n, 0n, 0n, 0n, n);
+    return result < 0 ? -this.#errno() : result;
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
-import { cString } from "../linux/libc.ts";
+import { cString } from "../native.ts";
+import { check } from "./errno.ts";
 import type { LibSystem } from "./libsystem.ts";
 
 /**
@@ -38,17 +39,16 @@ export interface Utun {
  * call `CTLIOCGINFO`: ENOENT (no utun in this kernel); call `socket`: EMFILE, ENFILE
  */
 export function openUtun(lib: LibSystem, unit: number | undefined): Utun {
-  const fd = lib.check("socket", lib.call.socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL));
+  const fd = check("socket", lib.socket(PF_SYSTEM, SOCK_DGRAM, SYSPROTO_CONTROL));
   try {
     const info = packCtlInfo();
-    lib.check("CTLIOCGINFO", lib.ioctl(fd, CTLIOCGINFO, info));
+    check("CTLIOCGINFO", lib.ioctl(fd, CTLIOCGINFO, info));
     const id = new DataView(info.buffer).getUint32(0, true);
-    const address = packSockaddrCtl(id, unit);
-    lib.check("connect", lib.retry(() => lib.call.connect(fd, address, address.length)));
+    check("connect", lib.connect(fd, packSockaddrCtl(id, unit)));
     lib.makeNonBlocking(fd);
     return { fd, name: nameOf(lib, fd) };
   } catch (error) {
-    lib.call.close(fd);
+    lib.close(fd);
     throw error;
   }
 }
@@ -75,10 +75,8 @@ export function packSockaddrCtl(id: number, unit: number | undefined): Uint8Arra
 function nameOf(lib: LibSystem, fd: number): string {
   const name = new Uint8Array(IFNAMSIZ);
   const length = new Uint8Array(new Uint32Array([IFNAMSIZ]).buffer);
-  lib.check(
-    "UTUN_OPT_IFNAME",
-    lib.call.getsockopt(fd, SYSPROTO_CONTROL, UTUN_OPT_IFNAME, name, length),
-  );
+  const result = lib.getsockopt(fd, SYSPROTO_CONTROL, UTUN_OPT_IFNAME, name, length);
+  check("UTUN_OPT_IFNAME", result);
   const end = name.indexOf(0);
   return new TextDecoder().decode(end < 0 ? name : name.subarray(0, end));
 }

@@ -11,12 +11,12 @@ const UNLIMITED = 2n ** 64n - 1n;
 export function raiseDescriptorLimit(libc: Libc): number {
   const limits = new BigUint64Array(2);
   const bytes = new Uint8Array(limits.buffer);
-  if (libc.call.getrlimit(RLIMIT_NOFILE, bytes) !== 0) return Infinity;
+  if (libc.getrlimit(RLIMIT_NOFILE, bytes) !== 0) return Infinity;
   const [soft, hard] = limits as unknown as [bigint, bigint];
   if (soft < hard) {
     limits[0] = hard;
     // If setrlimit fails, the old limit stays in force.
-    if (libc.call.setrlimit(RLIMIT_NOFILE, bytes) !== 0) limits[0] = soft;
+    if (libc.setrlimit(RLIMIT_NOFILE, bytes) !== 0) limits[0] = soft;
   }
   return limits[0] === UNLIMITED ? Infinity : Number(limits[0]);
 }

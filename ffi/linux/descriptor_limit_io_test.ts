@@ -8,7 +8,7 @@ const script = `
 };
   using libc = openLibc();
   // Deno has raised it by itself already.
-  libc.call.setrlimit(7, new Uint8Array(new BigUint64Array([100n, 700n]).buffer));
+  libc.setrlimit(7, new Uint8Array(new BigUint64Array([100n, 700n]).buffer));
   console.log(/Max open files +(\\d+)/.exec(Deno.readTextFileSync("/proc/self/limits"))[1]);
   console.log(raiseDescriptorLimit(libc));
   console.log(/Max open files +(\\d+)/.exec(Deno.readTextFileSync("/proc/self/limits"))[1]);

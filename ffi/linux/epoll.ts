@@ -1,4 +1,5 @@
-import { Errno, NativeError } from "./errno.ts";
+import { check } from "../native.ts";
+import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
 /** Constants of sys/epoll.h and sys/eventfd.h. */
@@ -48,13 +49,10 @@ export class Epoll implements Disposable {
 
   constructor(libc: Libc) {
     this.#libc = libc;
-    this.#fd = libc.check("epoll_create1", libc.call.epoll_create1(EPOLL_CLOEXEC));
-    this.wakeFd = libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (this.wakeFd < 0) {
-      const error = new NativeError("eventfd", libc.errno[0]!);
-      libc.call.close(this.#fd);
-      throw error;
-    }
+    this.#fd = check("epoll_create1", libc.epollCreate1(EPOLL_CLOEXEC));
+    const wakeFd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (wakeFd < 0) libc.close(this.#fd);
+    this.wakeFd = check("eventfd", wakeFd);
     this.#control(EPOLL_CTL_ADD, this.wakeFd, 0, EPOLLIN);
   }
 
@@ -74,28 +72,23 @@ export class Epoll implements Disposable {
   #control(operation: number, fd: number, token: number, events: number): void {
     this.#oneView.setUint32(0, events >>> 0, true);
     this.#oneView.setUint32(DATA_AT, token, true);
-    this.#libc.check("epoll_ctl", this.#libc.call.epoll_ctl(this.#fd, operation, fd, this.#one));
+    check("epoll_ctl", this.#libc.epollCtl(this.#fd, operation, fd, this.#one));
   }
 
   /**
    * Waits in this thread; `timeoutMs` -1 means for ever. Returns the number of events for `each`.
    */
   wait(timeoutMs: number): number {
-    const { call, errno } = this.#libc;
-    const count = call.epoll_wait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
-    if (count >= 0) return count;
-    const why = errno[0]!;
-    if (why === Errno.EINTR) return 0;
-    throw new NativeError("epoll_wait", why);
+    const count = this.#libc.epollWait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
+    return count === -Errno.EINTR ? 0 : check("epoll_wait", count);
   }
 
   /**
    * Waits in another thread. Must have settled before this object is disposed of; `wake` ends it.
    */
   async waitAsync(timeoutMs: number): Promise<number> {
-    const { call } = this.#libc;
-    const count = await call.epoll_wait_async(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
-    return Math.max(0, count); // errno cannot be read here; the only failure in practice is EINTR
+    const count = await this.#libc.epollWaitAsync(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
+    return Math.max(0, count); // the only failure in practice is EINTR
   }
 
   /** Visits the events of the last wait. Token 0 is a wake-up; its eventfd count is reset first. */
@@ -103,20 +96,20 @@ export class Epoll implements Disposable {
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_SIZE;
       const token = this.#view.getUint32(at + DATA_AT, true);
-      if (token === 0) this.#libc.call.read(this.wakeFd, this.#count, 8n);
+      if (token === 0) this.#libc.read(this.wakeFd, this.#count);
       visit(token, this.#view.getUint32(at, true));
     }
   }
 
   wake(): void {
-    this.#libc.call.write(this.wakeFd, WAKE, 8n);
+    this.#libc.write(this.wakeFd, WAKE);
   }
 
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#libc.call.close(this.wakeFd);
-    this.#libc.call.close(this.#fd);
+    this.#libc.close(this.wakeFd);
+    this.#libc.close(this.#fd);
   }
 }
 

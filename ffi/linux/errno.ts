@@ -23,6 +23,7 @@ export const Errno = {
   ENOSPC: 28,
   ENOTTY: 25,
   EPIPE: 32,
+  ENOSYS: 38,
   ELOOP: 40,
   ENOPROTOOPT: 92,
   EPROTONOSUPPORT: 93,
@@ -46,24 +47,3 @@ export const Errno = {
 } as const;
 
 export type ErrnoName = keyof typeof Errno;
-
-const NAMES = new Map<number, ErrnoName>(
-  (Object.keys(Errno) as ErrnoName[]).map((name) => [Errno[name], name]),
-);
-
-/** A failed system call: its name and the kernel's errno. Adapters translate it, once. */
-export class NativeError extends Error {
-  override readonly name = "NativeError";
-  readonly call: string;
-  readonly errno: number;
-
-  constructor(call: string, errno: number) {
-    super(`${call}: ${NAMES.get(errno) ?? `errno ${errno}`}`);
-    this.call = call;
-    this.errno = errno;
-  }
-
-  is(...names: ErrnoName[]): boolean {
-    return names.some((name) => Errno[name] === this.errno);
-  }
-}

@@ -1,5 +1,5 @@
 import { Errno } from "./errno.ts";
-import { cString, type Libc } from "./libc.ts";
+import type { Libc } from "./libc.ts";
 
 /** Constants of fcntl.h: the same on x86-64 and arm64. */
 const O_NOCTTY = 0o400;
@@ -24,13 +24,11 @@ const PIECE = 65_536;
  * given up.
  */
 export function fileStamp(libc: Libc, path: string): string | null {
-  const { statx } = libc.call;
-  // musl has statx since 1.2.5 only. Without it, every call reports an existing file as changed.
-  if (statx === null) return readFile(libc, path, 1) === null ? null : `${unknown++}`;
   const bytes = new Uint8Array(STATX_SIZE);
-  if (statx(AT_FDCWD, cString(path), 0, STATX_MTIME_CTIME_INO_SIZE, bytes) < 0) {
-    return libc.errno[0] === Errno.EACCES ? "denied" : null;
-  }
+  const result = libc.statx(AT_FDCWD, path, 0, STATX_MTIME_CTIME_INO_SIZE, bytes);
+  // Without statx, every call reports an existing file as changed.
+  if (result === -Errno.ENOSYS) return readFile(libc, path, 1) === null ? null : `${unknown++}`;
+  if (result < 0) return result === -Errno.EACCES ? "denied" : null;
   const view = new DataView(bytes.buffer);
   const time = (at: number) => `${view.getBigInt64(at, true)}.${view.getUint32(at + 8, true)}`;
   const device = `${view.getUint32(STX_DEVICE, true)}:${view.getUint32(STX_DEVICE + 4, true)}`;
@@ -45,14 +43,14 @@ let unknown = 0;
  * on a FIFO.
  */
 export function readFile(libc: Libc, path: string, most: number): Uint8Array | null {
-  const fd = libc.call.open(cString(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  const fd = libc.open(path, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return null;
   try {
     let bytes = new Uint8Array(Math.min(most, PIECE));
     let have = 0;
     for (;;) {
       const rest = bytes.subarray(have);
-      const got = libc.retry(() => libc.call.read(fd, rest, BigInt(rest.length)));
+      const got = libc.read(fd, rest);
       if (got <= 0) return got < 0 && have === 0 ? null : bytes.subarray(0, have);
       have += got;
       if (have === most) return bytes;
@@ -62,6 +60,6 @@ export function readFile(libc: Libc, path: string, most: number): Uint8Array | n
       bytes = larger;
     }
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 }

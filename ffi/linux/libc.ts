@@ -1,124 +1,244 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { Errno, NativeError } from "./errno.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
-
-/**
- * The POSIX and Linux calls that ttun makes. Lengths are `usize`, passed as bigint because a JS
- * number takes a slow path there. Results that fit are declared `i32`, so that -1 stays -1.
- */
-const TABLE = {
-  // int *__errno_location(void)
-  __errno_location: { parameters: [], result: "pointer" },
-  // int open(const char *path, int flags)
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
-  // int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *into)
-  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32", optional: true },
-  // ssize_t read(int fd, void *buf, size_t count)
-  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  // int ioctl(int fd, unsigned long request, void *arg)
-  ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
-  // ioctl with a number as its argument
-  tunSetOffload: { name: "ioctl", parameters: ["i32", "u64", "u64"], result: "i32" },
-  // int kill(pid_t pid, int signal); a negative pid means a process group
-  kill: { parameters: ["i32", "i32"], result: "i32" },
-  // int getrlimit(int resource, struct rlimit *limits)
-  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  sched_yield: { parameters: [], result: "i32" },
-  geteuid: { parameters: [], result: "u32" },
-  // int socket(int domain, int type, int protocol)
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  listen: { parameters: ["i32", "i32"], result: "i32" },
-  // int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
-  accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  getpeername: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  // int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
-  // ssize_t send(int fd, const void *buf, size_t len, int flags)
-  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
-  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
-  shutdown: { parameters: ["i32", "i32"], result: "i32" },
-  // unsigned int if_nametoindex(const char *name); 0 = no such interface
-  if_nametoindex: { parameters: ["buffer"], result: "u32" },
-  // char *if_indextoname(unsigned int index, char *name); name has IF_NAMESIZE bytes
-  if_indextoname: { parameters: ["u32", "buffer"], result: "pointer" },
-  // int poll(struct pollfd *fds, nfds_t count, int timeout)
-  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
-  eventfd: { parameters: ["u32", "i32"], result: "i32" },
-  epoll_create1: { parameters: ["i32"], result: "i32" },
-  // int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
-  epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
-  // int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
-  epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
-  // epoll_wait on a thread of Deno's pool: costs about 23 µs more, but the event loop keeps running
-  epoll_wait_async: {
-    name: "epoll_wait",
-    parameters: ["i32", "buffer", "i32", "i32"],
-    result: "i32",
-    nonblocking: true,
-  },
-  // int initgroups(const char *user, gid_t group)
-  initgroups: { parameters: ["buffer", "u32"], result: "i32" },
-  setresgid: { parameters: ["u32", "u32", "u32"], result: "i32" },
-  setresuid: { parameters: ["u32", "u32", "u32"], result: "i32" },
-  // int prctl(int option, unsigned long, …): affects this thread only
-  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
-  // int capget(cap_user_header_t header, cap_user_data_t data): for this thread only
-  capget: { parameters: ["buffer", "buffer"], result: "i32" },
-  capset: { parameters: ["buffer", "buffer"], result: "i32" },
-  // struct passwd *getpwnam(const char *name)
-  getpwnam: { parameters: ["buffer"], result: "pointer" },
-} as const satisfies Deno.ForeignLibraryInterface;
+import { cString, NativeError } from "../native.ts";
+import { Errno } from "./errno.ts";
+import { LIBC_TABLE, type LibcSymbols } from "./libc_table.ts";
+import { usize } from "../usize.ts";
 
 const IF_NAMESIZE = 16;
 
-export type LibcSymbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
+type Bytes = Uint8Array<ArrayBuffer>;
 
-/** libc with access to errno. Use it only in the thread that opened it: errno is per thread. */
+/**
+ * The C library's calls. Each returns its result or -errno, as the kernel does; `check` of
+ * ffi/native.ts turns the latter into an error. Calls that a signal interrupts (EINTR) are
+ * repeated, except three kinds: `close` has closed the descriptor (close(2)), `connect` goes on in
+ * the background (connect(3p)), and a wait would begin its time-out anew.
+ *
+ * Use it only in the thread that opened it: errno is per thread. Each method reads errno right
+ * after the call, before any function call or loop: there the JavaScript engine makes system calls
+ * of its own, which change errno.
+ */
 export class Libc implements Disposable {
-  readonly call: LibcSymbols;
-  /**
-   * `errno[0]` is the error of the synchronous call that has just returned -1. Read it once and
-   * before any function is called: the JavaScript engine makes system calls of its own, which
-   * change it.
-   */
-  readonly errno: Int32Array;
-  readonly #library: Library<typeof TABLE>;
+  readonly #library: Library<typeof LIBC_TABLE>;
+  readonly #call: LibcSymbols;
+  readonly #errno: Int32Array;
 
-  constructor(library: Library<typeof TABLE>) {
+  constructor(library: Library<typeof LIBC_TABLE>) {
     this.#library = library;
-    this.call = library.symbols;
-    const at = this.call.__errno_location();
+    this.#call = library.symbols;
+    const at = this.#call.__errno_location();
     if (at === null) throw new TtunError("system", "Cannot use libc: it has no errno");
-    this.errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
+    this.#errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
   }
 
-  /**
-   * Returns `result`.
-   * @throws {NativeError} if `result` is negative.
-   */
-  check(name: string, result: number): number {
-    if (result < 0) throw new NativeError(name, this.errno[0]!);
-    return result;
-  }
-
-  /**
-   * Repeats a call while a signal interrupts it (EINTR). Returns its result, or -errno on any
-   * other error.
-   */
-  retry(make: () => number): number {
+  read(fd: number, into: Uint8Array): number {
     for (;;) {
-      const result = make();
-      if (result >= 0) return result;
-      const errno = this.errno[0]!;
+      const got = this.#call.read(fd, into as Bytes, usize(into.length));
+      if (got >= 0) return got;
+      const errno = this.#errno[0]!;
       if (errno !== Errno.EINTR) return -errno;
     }
+  }
+
+  write(fd: number, bytes: Uint8Array): number {
+    for (;;) {
+      const took = this.#call.write(fd, bytes as Bytes, usize(bytes.length));
+      if (took >= 0) return took;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  recv(fd: number, into: Uint8Array, flags: number): number {
+    for (;;) {
+      const got = this.#call.recv(fd, into as Bytes, usize(into.length), flags);
+      if (got >= 0) return got;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  send(fd: number, bytes: Uint8Array, flags: number): number {
+    for (;;) {
+      const took = this.#call.send(fd, bytes as Bytes, usize(bytes.length), flags);
+      if (took >= 0) return took;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  /** Fills in `address` and its length; both may be null. */
+  accept4(fd: number, address: Bytes | null, length: Bytes | null, flags: number): number {
+    for (;;) {
+      const accepted = this.#call.accept4(fd, address, length, flags);
+      if (accepted >= 0) return accepted;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  ioctl(fd: number, request: bigint, argument: Bytes): number {
+    for (;;) {
+      const result = this.#call.ioctl(fd, request, argument);
+      if (result >= 0) return result;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  /** `ioctl` with a number as its argument. */
+  ioctlNumber(fd: number, request: bigint, argument: bigint): number {
+    for (;;) {
+      const result = this.#call.ioctl_number(fd, request, argument);
+      if (result >= 0) return result;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  open(path: string, flags: number): number {
+    const name = cString(path);
+    for (;;) {
+      const fd = this.#call.open(name, flags);
+      if (fd >= 0) return fd;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  close(fd: number): number {
+    return this.#call.close(fd) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Returns -ENOSYS if the C library lacks the call: musl has it since 1.2.5 only. */
+  statx(directory: number, path: string, flags: number, mask: number, into: Bytes): number {
+    const { statx } = this.#call;
+    if (statx === null) return -Errno.ENOSYS;
+    return statx(directory, cString(path), flags, mask, into) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  socket(family: number, type: number, protocol: number): number {
+    const fd = this.#call.socket(family, type, protocol);
+    return fd < 0 ? -this.#errno[0]! : fd;
+  }
+
+  bind(fd: number, address: Bytes, size: number): number {
+    return this.#call.bind(fd, address, size) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  listen(fd: number, backlog: number): number {
+    return this.#call.listen(fd, backlog) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  connect(fd: number, address: Bytes, size: number): number {
+    return this.#call.connect(fd, address, size) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  shutdown(fd: number, how: number): number {
+    return this.#call.shutdown(fd, how) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  getsockname(fd: number, address: Bytes, length: Bytes): number {
+    return this.#call.getsockname(fd, address, length) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  getpeername(fd: number, address: Bytes, length: Bytes): number {
+    return this.#call.getpeername(fd, address, length) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  setsockopt(fd: number, level: number, option: number, value: Bytes): number {
+    const result = this.#call.setsockopt(fd, level, option, value, value.length);
+    return result < 0 ? -this.#errno[0]! : 0;
+  }
+
+  getsockopt(fd: number, level: number, option: number, value: Bytes, length: Bytes): number {
+    const result = this.#call.getsockopt(fd, level, option, value, length);
+    return result < 0 ? -this.#errno[0]! : 0;
+  }
+
+  epollCreate1(flags: number): number {
+    const fd = this.#call.epoll_create1(flags);
+    return fd < 0 ? -this.#errno[0]! : fd;
+  }
+
+  epollCtl(epfd: number, operation: number, fd: number, event: Bytes): number {
+    return this.#call.epoll_ctl(epfd, operation, fd, event) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** A signal ends the wait with -EINTR (signal(7)). */
+  epollWait(epfd: number, events: Bytes, most: number, timeoutMs: number): number {
+    const count = this.#call.epoll_wait(epfd, events, most, timeoutMs);
+    return count < 0 ? -this.#errno[0]! : count;
+  }
+
+  /** `epollWait` in another thread; resolves to -1 for any error: errno stays in that thread. */
+  epollWaitAsync(epfd: number, events: Bytes, most: number, timeoutMs: number): Promise<number> {
+    return this.#call.epoll_wait_async(epfd, events, most, timeoutMs);
+  }
+
+  /** Waits for one or more struct pollfd of 8 bytes each. A signal ends the wait with -EINTR. */
+  poll(entries: Bytes, timeoutMs: number): number {
+    const count = this.#call.poll(entries, usize(entries.length / 8), timeoutMs);
+    return count < 0 ? -this.#errno[0]! : count;
+  }
+
+  eventfd(count: number, flags: number): number {
+    const fd = this.#call.eventfd(count, flags);
+    return fd < 0 ? -this.#errno[0]! : fd;
+  }
+
+  /** A negative `pid` means a process group. */
+  kill(pid: number, signal: number): number {
+    return this.#call.kill(pid, signal) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  schedYield(): void {
+    this.#call.sched_yield();
+  }
+
+  getrlimit(resource: number, limits: Bytes): number {
+    return this.#call.getrlimit(resource, limits) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  setrlimit(resource: number, limits: Bytes): number {
+    return this.#call.setrlimit(resource, limits) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  geteuid(): number {
+    return this.#call.geteuid();
+  }
+
+  /** Returns a struct passwd, which the next call overwrites; null if there is no such account. */
+  getpwnam(name: string): Deno.PointerValue {
+    return this.#call.getpwnam(cString(name));
+  }
+
+  initgroups(user: string, gid: number): number {
+    return this.#call.initgroups(cString(user), gid) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Sets the real, effective and saved group ID. */
+  setresgid(real: number, effective: number, saved: number): number {
+    return this.#call.setresgid(real, effective, saved) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  setresuid(real: number, effective: number, saved: number): number {
+    return this.#call.setresuid(real, effective, saved) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Affects this thread only. */
+  prctl(option: number, argument: bigint): number {
+    const result = this.#call.prctl(option, argument, 0n, 0n, 0n);
+    return result < 0 ? -this.#errno[0]! : result;
+  }
+
+  capget(header: Bytes, data: Bytes): number {
+    return this.#call.capget(header, data) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  capset(header: Bytes, data: Bytes): number {
+    return this.#call.capset(header, data) < 0 ? -this.#errno[0]! : 0;
   }
 
   /**
@@ -126,7 +246,7 @@ export class Libc implements Disposable {
    * @throws {NativeError} ENODEV if `zone` is neither
    */
   interfaceIndex(zone: string): number {
-    const index = this.call.if_nametoindex(cString(zone));
+    const index = this.#call.if_nametoindex(cString(zone));
     if (index > 0) return index;
     if (/^[1-9]\d{0,8}$/.test(zone)) return Number(zone);
     throw new NativeError("if_nametoindex", Errno.ENODEV);
@@ -135,7 +255,7 @@ export class Libc implements Disposable {
   /** Returns the interface's name, or the number as text if there is no such interface any more. */
   interfaceName(index: number): string {
     const room = new Uint8Array(IF_NAMESIZE);
-    if (this.call.if_indextoname(index, room) === null) return String(index);
+    if (this.#call.if_indextoname(index, room) === null) return String(index);
     return new TextDecoder().decode(room.subarray(0, room.indexOf(0)));
   }
 
@@ -149,10 +269,5 @@ export class Libc implements Disposable {
  * @throws {TtunError} `system` if there is no Linux libc.
  */
 export function openLibc(): Libc {
-  return new Libc(openLibrary(LINUX_LIBC, TABLE));
-}
-
-/** Encodes `text` as a NUL-terminated C string (UTF-8). */
-export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
+  return new Libc(openLibrary(LINUX_LIBC, LIBC_TABLE));
 }

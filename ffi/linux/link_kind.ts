@@ -1,5 +1,5 @@
-import { NativeError } from "./errno.ts";
-import { cString, type Libc } from "./libc.ts";
+import { cString, NativeError } from "../native.ts";
+import type { Libc } from "./libc.ts";
 import { IFINFO_SIZE, Netlink, RTM_GETLINK } from "./netlink.ts";
 import { attribute, attributes } from "./netlink_message.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual } from "node:assert/strict";
 import { concat } from "../../src/base/bytes.ts";
-import { cString } from "./libc.ts";
+import { cString } from "../native.ts";
 import { readKind } from "./link_kind.ts";
 import { attribute, u32 } from "./netlink_message.ts";
 

@@ -1,7 +1,8 @@
 import type { Cidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
-import { NativeError } from "./errno.ts";
-import { cString, type Libc } from "./libc.ts";
+import { check, cString, NativeError } from "../native.ts";
+import { Errno } from "./errno.ts";
+import type { Libc } from "./libc.ts";
 import {
   attribute,
   attributes,
@@ -125,14 +126,11 @@ export class Netlink implements Disposable {
   /** @throws {NativeError} */
   constructor(libc: Libc) {
     this.#libc = libc;
-    this.#fd = libc.check(
-      "socket",
-      libc.call.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE),
-    );
+    const type = SOCK_RAW | SOCK_CLOEXEC;
+    this.#fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
     // With strict checking, lists hold only the entries asked for. Older kernels send all; they are
     // filtered here.
-    const on = u32(1);
-    libc.call.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, on, on.length);
+    libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, u32(1));
   }
 
   /**
@@ -145,7 +143,7 @@ export class Netlink implements Disposable {
     const name = typeof which === "string" ? attribute(IFLA_IFNAME, cString(which)) : NOTHING;
     const body = concat(head, name);
     for (const message of this.request(RTM_GETLINK, 0, body)) return readLink(message.body);
-    throw new NativeError("RTM_GETLINK", 19 /* ENODEV */);
+    throw new NativeError("RTM_GETLINK", Errno.ENODEV);
   }
 
   /**
@@ -256,21 +254,16 @@ export class Netlink implements Disposable {
   request(type: number, flags: number, body: Uint8Array): NetlinkMessage[] {
     const sequence = ++this.#sequence;
     const bytes = packMessage(type, flags | NLM_F_REQUEST | NLM_F_ACK, sequence, body);
-    this.#libc.check("send", this.#libc.call.send(this.#fd, bytes, BigInt(bytes.length), 0));
+    check("send", this.#libc.send(this.#fd, bytes, 0));
     const found: NetlinkMessage[] = [];
     for (;;) {
-      const { call } = this.#libc;
-      const size = this.#libc.retry(() =>
-        call.recv(this.#fd, this.#answer, BigInt(this.#answer.length), 0)
-      );
-      if (size < 0) throw new NativeError("recv", -size);
+      const size = check("recv", this.#libc.recv(this.#fd, this.#answer, 0));
       for (const message of unpackMessages(this.#answer.slice(0, size))) {
         if (message.sequence !== sequence) continue; // late answer to a request that failed midway
         if (message.type === NLMSG_DONE) return found;
         if (message.type !== NLMSG_ERROR || message.body.length < 4) found.push(message);
         else {
-          const errno = -view(message.body).getInt32(0, true);
-          if (errno !== 0) throw new NativeError(`rtnetlink ${type}`, errno);
+          check(`rtnetlink ${type}`, view(message.body).getInt32(0, true));
           return found;
         }
       }
@@ -278,7 +271,7 @@ export class Netlink implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#libc.call.close(this.#fd);
+    this.#libc.close(this.#fd);
   }
 }
 

@@ -2,38 +2,34 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { parseCidr } from "../../src/base/addr.ts";
 import { concat, fromHex, toHex } from "../../src/base/bytes.ts";
 import { test } from "../../tests/check.ts";
-import { Errno, NativeError } from "./errno.ts";
-import { Libc, openLibc } from "./libc.ts";
+import { fakeLibc } from "../../tests/fake/libc.ts";
+import { NativeError } from "../native.ts";
+import { Errno } from "./errno.ts";
 import { Netlink } from "./netlink.ts";
 import { packMessage } from "./netlink_message.ts";
 import { readNetChanges } from "./netlink_monitor.ts";
 
 /** A Libc whose netlink socket answers from a list and records the messages sent to it. */
-function scripted(real: Libc, answers: ((sequence: number) => Uint8Array)[]) {
+function scripted(answers: ((sequence: number) => Uint8Array)[]) {
   const sent: string[] = [];
   let sequence = 0;
-  const libc = new Libc({
-    path: "a script",
-    symbols: {
-      ...real.call,
-      socket: () => 1000,
-      close: () => 0,
-      send: (_fd, bytes, length) => {
-        const message = bytes as Uint8Array;
-        equal(BigInt(message.length), BigInt(length));
-        sequence = new DataView(message.buffer).getUint32(8, true);
-        // From the type on, without the sequence number, as `strace ip` shows it.
-        sent.push(`${toHex(message.subarray(4, 8))} ${toHex(message.subarray(16))}`);
-        return message.length;
-      },
-      recv: (_fd, into) => {
-        const answer = answers.shift()!(sequence);
-        (into as Uint8Array).set(answer);
-        return answer.length;
-      },
+  const libc = fakeLibc(() => ({
+    socket: () => 1000,
+    close: () => 0,
+    send: (_fd, bytes, length) => {
+      const message = bytes as Uint8Array;
+      equal(BigInt(message.length), BigInt(length));
+      sequence = new DataView(message.buffer).getUint32(8, true);
+      // From the type on, without the sequence number, as `strace ip` shows it.
+      sent.push(`${toHex(message.subarray(4, 8))} ${toHex(message.subarray(16))}`);
+      return message.length;
     },
-    [Symbol.dispose]: () => {},
-  });
+    recv: (_fd, into) => {
+      const answer = answers.shift()!(sequence);
+      (into as Uint8Array).set(answer);
+      return answer.length;
+    },
+  }));
   return { netlink: new Netlink(libc), sent };
 }
 
@@ -92,16 +88,14 @@ const KNOWN: [what: string, make: (netlink: Netlink) => void, sent: string][] = 
 
 for (const [what, make, wanted] of KNOWN) {
   test(`netlink: ${what}`, () => {
-    using real = openLibc();
-    const { netlink, sent } = scripted(real, [ack]);
+    const { netlink, sent } = scripted([ack]);
     make(netlink);
     deepEqual(sent, [wanted]);
   });
 }
 
 test("netlink: a refusal is the kernel's errno", () => {
-  using real = openLibc();
-  const { netlink } = scripted(real, [error(1), error(17)]);
+  const { netlink } = scripted([error(1), error(17)]);
   const isA = (name: "EPERM" | "EEXIST") => (thrown: unknown) =>
     thrown instanceof NativeError && thrown.is(name);
   throws(() => netlink.setLink(5, { up: true }), isA("EPERM"));
@@ -109,17 +103,15 @@ test("netlink: a refusal is the kernel's errno", () => {
 });
 
 test("netlink: an answer to an earlier request is passed over", () => {
-  using real = openLibc();
   const stale = (sequence: number) => concat(error(1)(sequence - 1), ack(sequence));
-  const { netlink } = scripted(real, [(sequence) => error(1)(sequence + 7), stale]);
+  const { netlink } = scripted([(sequence) => error(1)(sequence + 7), stale]);
   netlink.setLink(5, { up: true });
 });
 
 test("netlink: addresses come in any number of datagrams, those of the link alone are told", () => {
-  using real = openLibc();
   const address = (text: string) => (sequence: number) =>
     packMessage(20, 2, sequence, fromHex(text));
-  const { netlink, sent } = scripted(real, [
+  const { netlink, sent } = scripted([
     (sequence) =>
       concat(
         address("0208800001000000" + "080001007f000001" + "080002007f000001")(sequence),
@@ -145,9 +137,8 @@ test("netlink: addresses come in any number of datagrams, those of the link alon
 });
 
 test("netlink: of the routes, the main table's to the link are told", () => {
-  using real = openLibc();
   const route = (text: string) => (sequence: number) => packMessage(24, 2, sequence, fromHex(text));
-  const { netlink, sent } = scripted(real, [
+  const { netlink, sent } = scripted([
     route("02100000fe04fd0100000000" + "080001000a140000" + "0800040005000000"),
     route("02100000fe04fd0100000000" + "080001000a150000" + "0800040006000000"),
     route("02200000ff02fe0200000000" + "080001000a010101" + "0800040005000000"),
@@ -163,9 +154,8 @@ test("netlink: of the routes, the main table's to the link are told", () => {
 });
 
 test("netlink: of the whole table, those that lead nowhere are told in their order", () => {
-  using real = openLibc();
   const route = (text: string) => (sequence: number) => packMessage(24, 2, sequence, fromHex(text));
-  const { netlink } = scripted(real, [
+  const { netlink } = scripted([
     route("02100000fe04000600000000" + "080001000a140000"),
     route("02100000fe04fd0100000000" + "080001000a140000" + "0800040005000000"),
     route("02100000ff04000600000000" + "080001000a150000"),
@@ -179,19 +169,13 @@ test("netlink: of the whole table, those that lead nowhere are told in their ord
 });
 
 test("netlink: changes that the kernel had no room for are told as lost, and none as none", () => {
-  using real = openLibc();
   const errnos: (keyof typeof Errno)[] = ["ENOBUFS", "EINTR", "EAGAIN", "EBADF"];
-  const libc = new Libc({
-    path: "a script",
-    symbols: {
-      ...real.call,
-      recv: () => {
-        libc.errno[0] = Errno[errnos.shift()!];
-        return -1;
-      },
+  using libc = fakeLibc((errno) => ({
+    recv: () => {
+      errno[0] = Errno[errnos.shift()!];
+      return -1;
     },
-    [Symbol.dispose]: () => {},
-  });
+  }));
   deepEqual(readNetChanges(libc, 1000), "lost");
   deepEqual(readNetChanges(libc, 1000), null);
   throws(() => readNetChanges(libc, 1000), (thrown: unknown) => thrown instanceof NativeError);

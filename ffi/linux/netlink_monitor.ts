@@ -1,5 +1,6 @@
 import type { Cidr } from "../../src/base/addr.ts";
-import { Errno, NativeError } from "./errno.ts";
+import { check } from "../native.ts";
+import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import {
   AF_NETLINK,
@@ -54,14 +55,14 @@ export interface NetChange {
  */
 export function openNetlinkMonitor(libc: Libc): number {
   const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
-  const fd = libc.check("socket", libc.call.socket(AF_NETLINK, type, NETLINK_ROUTE));
+  const fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
   const address = new Uint8Array(SOCKADDR_NL_SIZE);
   view(address).setUint16(0, AF_NETLINK, true);
   view(address).setUint32(8, GROUPS, true);
-  if (libc.call.bind(fd, address, address.length) >= 0) return fd;
-  const errno = libc.errno[0]!;
-  libc.call.close(fd);
-  throw new NativeError("bind", errno);
+  const result = libc.bind(fd, address, address.length);
+  if (result < 0) libc.close(fd);
+  check("bind", result);
+  return fd;
 }
 
 const room = new Uint8Array(LAYOUT);
@@ -72,11 +73,12 @@ const room = new Uint8Array(LAYOUT);
  * @throws {NativeError}
  */
 export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | null {
-  const got = libc.retry(() => libc.call.recv(fd, room, BigInt(room.length), 0));
+  const got = libc.recv(fd, room, 0);
   if (got === -Errno.EAGAIN) return null;
   if (got === -Errno.ENOBUFS || got === -Errno.ENOMEM) return "lost";
-  if (got < 0) throw new NativeError("recv", -got);
-  return unpackMessages(room.subarray(0, got)).map(readChange).filter((found) => found !== null);
+  return unpackMessages(room.subarray(0, check("recv", got))).map(readChange).filter((found) =>
+    found !== null
+  );
 }
 
 /** Returns null for other messages and for truncated ones. */

@@ -1,6 +1,7 @@
 import type { HostPort } from "../../src/base/addr.ts";
 import type { ConnectionStats, SendingInfo, SocketOptions } from "../../src/contract/connection.ts";
-import { Errno, NativeError } from "./errno.ts";
+import { check, NativeError } from "../native.ts";
+import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_ROOM, unpackSockaddr, writeSockaddr } from "./sockaddr.ts";
 
@@ -34,6 +35,9 @@ const POLLERR = 0x008;
 const POLLHUP = 0x010;
 const POLLRDHUP = 0x2000;
 const SHUT_WR = 1;
+
+/** Flag of `send`: a closed peer is reported as EPIPE, not by a signal. */
+export const MSG_NOSIGNAL = 0x4000;
 
 /**
  * Listen backlog, limited by net.core.somaxconn. Large, so that a flood does not fill the queue
@@ -104,17 +108,17 @@ export interface SocketKind {
 function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketKind): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const limit = (fd: number) =>
-    segmentBytes === undefined || setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
+    segmentBytes === undefined ? 0 : setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
   if (mptcp) {
-    const fd = libc.call.socket(family, type, IPPROTO_MPTCP);
+    const fd = libc.socket(family, type, IPPROTO_MPTCP);
     if (fd >= 0) {
-      if (limit(fd)) return fd;
-      libc.call.close(fd);
+      if (limit(fd) === 0) return fd;
+      libc.close(fd);
     }
   }
-  const fd = libc.check("socket", libc.call.socket(family, type, IPPROTO_TCP));
+  const fd = check("socket", libc.socket(family, type, IPPROTO_TCP));
   return guarded(libc, fd, () => {
-    if (!limit(fd)) throw new NativeError("TCP_MAXSEG", libc.errno[0]!);
+    check("TCP_MAXSEG", limit(fd));
     return fd;
   });
 }
@@ -124,14 +128,14 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   try {
     return use();
   } catch (error) {
-    libc.call.close(fd);
+    libc.close(fd);
     throw error;
   }
 }
 
 /**
- * Starts a connection and returns its descriptor. When the socket becomes writable, `socketError`
- * tells the result.
+ * Starts a connection and returns its descriptor. When the socket becomes writable,
+ * `connectResult` tells the result.
  * @throws {NativeError}
  */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
@@ -139,14 +143,11 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
   const fd = openSocket(libc, family, kind);
   // A listener may want the local port of this connection; SO_REUSEADDR lets it bind meanwhile.
   setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  for (;;) {
-    if (libc.call.connect(fd, name, size) >= 0) return fd;
-    const errno = libc.errno[0]!;
-    if (errno === Errno.EINPROGRESS) return fd;
-    if (errno === Errno.EINTR) continue;
-    libc.call.close(fd);
-    throw new NativeError("connect", errno);
-  }
+  const result = libc.connect(fd, name, size);
+  // An attempt that a signal interrupted goes on like any other.
+  if (result === 0 || result === -Errno.EINPROGRESS || result === -Errno.EINTR) return fd;
+  libc.close(fd);
+  throw new NativeError("connect", -result);
 }
 
 /**
@@ -157,16 +158,16 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
 export function openDatagrams(libc: Libc, to: HostPort): number {
   const { family, size } = writeSockaddr(to, name, libc);
   const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const fd = libc.check("socket", libc.call.socket(family, type, 0));
+  const fd = check("socket", libc.socket(family, type, 0));
   return guarded(libc, fd, () => {
-    libc.check("connect", libc.call.connect(fd, name, size));
+    check("connect", libc.connect(fd, name, size));
     return fd;
   });
 }
 
-/** Returns the errno that a connection attempt ended with (SO_ERROR), or 0 if it did not fail. */
-export function socketError(libc: Libc, fd: number): number {
-  return getInt(libc, fd, SOL_SOCKET, SO_ERROR);
+/** Returns the result of a connection attempt (SO_ERROR): 0 or -errno. */
+export function connectResult(libc: Libc, fd: number): number {
+  return -getInt(libc, fd, SOL_SOCKET, SO_ERROR);
 }
 
 /**
@@ -191,8 +192,8 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
   return guarded(libc, fd, () => {
     setInt(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
     if (family === AF_INET6) setInt(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
-    libc.check("bind", libc.call.bind(fd, name, size));
-    libc.check("listen", libc.call.listen(fd, BACKLOG));
+    check("bind", libc.bind(fd, name, size));
+    check("listen", libc.listen(fd, BACKLOG));
     return fd;
   });
 }
@@ -202,18 +203,21 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
  * the kernel refuses.
  */
 export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
-  return setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes);
+  return setInt(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes) === 0;
 }
 
-/** Accepts the next connection as a non-blocking socket. Returns the errno if there is none. */
-export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort } | number {
-  for (;;) {
-    nameLength[0] = name.length;
-    const got = libc.call.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (got >= 0) return { fd: got, remote: unpackSockaddr(name, libc) };
-    const errno = libc.errno[0]!;
-    if (errno !== Errno.EINTR) return errno;
-  }
+/**
+ * Accepts the next connection as a non-blocking socket. Returns its descriptor or -errno;
+ * `acceptedAddr` tells its remote address.
+ */
+export function accept(libc: Libc, fd: number): number {
+  nameLength[0] = name.length;
+  return libc.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/** Returns the remote address of the connection that `accept` has just returned. */
+export function acceptedAddr(libc: Libc): HostPort {
+  return unpackSockaddr(name, libc);
 }
 
 /**
@@ -221,37 +225,46 @@ export function accept(libc: Libc, fd: number): { fd: number; remote: HostPort }
  * @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK
  */
 export function localAddr(libc: Libc, fd: number): HostPort {
-  const addr = tryLocalAddr(libc, fd);
-  if (addr === null) throw new NativeError("getsockname", libc.errno[0]!);
-  return addr;
-}
-
-/** Returns null if the descriptor is not a socket with an IP address. */
-export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
-  return tryName(libc, "getsockname", fd);
-}
-
-/** Returns null if the descriptor is not a socket connected to an IP address. */
-export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
-  return tryName(libc, "getpeername", fd);
-}
-
-function tryName(libc: Libc, call: "getsockname" | "getpeername", fd: number): HostPort | null {
   nameLength[0] = name.length;
-  if (libc.call[call](fd, name, nameLengthBytes) < 0) return null;
+  check("getsockname", libc.getsockname(fd, name, nameLengthBytes));
+  return unpackSockaddr(name, libc);
+}
+
+/** Returns the local address; null if the descriptor is not a socket with an IP address. */
+export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
+  nameLength[0] = name.length;
+  return libc.getsockname(fd, name, nameLengthBytes) < 0 ? null : ipName(libc);
+}
+
+/** Returns the remote address; null if the descriptor is not connected to an IP address. */
+export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
+  nameLength[0] = name.length;
+  return libc.getpeername(fd, name, nameLengthBytes) < 0 ? null : ipName(libc);
+}
+
+/**
+ * Returns the peer's port, or -1 if the descriptor is not a connected socket. Cheaper than
+ * `tryRemoteAddr`.
+ */
+export function tryRemotePort(libc: Libc, fd: number): number {
+  nameLength[0] = name.length;
+  return libc.getpeername(fd, name, nameLengthBytes) < 0 ? -1 : nameView.getUint16(2);
+}
+
+function ipName(libc: Libc): HostPort | null {
   const family = nameView.getUint16(0, true);
   return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name, libc) : null;
 }
 
 /** Shuts down the sending direction: the peer gets FIN after the data already written. */
 export function shutdownWrite(libc: Libc, fd: number): void {
-  libc.check("shutdown", libc.call.shutdown(fd, SHUT_WR));
+  check("shutdown", libc.shutdown(fd, SHUT_WR));
 }
 
 /** Makes the next close send RST and discard unsent data (SO_LINGER with zero seconds). */
 export function lingerZero(libc: Libc, fd: number): void {
   const linger = new Uint8Array(new Int32Array([1, 0]).buffer);
-  libc.call.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
+  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger);
 }
 
 /**
@@ -260,14 +273,14 @@ export function lingerZero(libc: Libc, fd: number): void {
  */
 export function disconnect(libc: Libc, fd: number): void {
   const nowhere = new Uint8Array(SOCKADDR_ROOM);
-  libc.call.connect(fd, nowhere, nowhere.length);
+  libc.connect(fd, nowhere, nowhere.length);
 }
 
 /** Sets socket options. Returns the names of those that the kernel refused. */
 export function tuneSocket(libc: Libc, fd: number, o: SocketOptions): string[] {
   const unset: string[] = [];
   const set = (name: string, level: number, option: number, value: number) => {
-    if (!setInt(libc, fd, level, option, value)) unset.push(name);
+    if (setInt(libc, fd, level, option, value) < 0) unset.push(name);
   };
   const { noDelay, keepAliveSeconds, userTimeoutMs, maxRetransmitPauseMs, unsentBytes } = o;
   if (noDelay !== undefined) set("TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, +noDelay);
@@ -294,7 +307,7 @@ export function tuneSocket(libc: Libc, fd: number, o: SocketOptions): string[] {
 /** Sets the congestion control. Returns false if the kernel lacks it or only root may use it. */
 export function setCongestion(libc: Libc, fd: number, name: string): boolean {
   const value = new TextEncoder().encode(name);
-  return libc.call.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value, value.length) === 0;
+  return libc.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value) === 0;
 }
 
 /**
@@ -303,11 +316,11 @@ export function setCongestion(libc: Libc, fd: number, name: string): boolean {
  */
 export function hasCongestion(libc: Libc, name: string): boolean {
   const type = SOCK_STREAM | SOCK_CLOEXEC;
-  const fd = libc.check("socket", libc.call.socket(AF_INET, type, IPPROTO_TCP));
+  const fd = check("socket", libc.socket(AF_INET, type, IPPROTO_TCP));
   try {
     return setCongestion(libc, fd, name);
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 }
 
@@ -383,7 +396,7 @@ function getStruct(
   const bytes = new Uint8Array(room);
   const length = new Uint32Array([room]);
   const lengthBytes = new Uint8Array(length.buffer);
-  if (libc.call.getsockopt(fd, level, option, bytes, lengthBytes) < 0) return null;
+  if (libc.getsockopt(fd, level, option, bytes, lengthBytes) < 0) return null;
   return new DataView(bytes.buffer, 0, length[0]!);
 }
 
@@ -392,26 +405,17 @@ function hasHungUp(libc: Libc, fd: number): boolean {
   const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: i32 fd, i16 events, i16 revents
   entry.setInt32(0, fd, true);
   entry.setInt16(4, POLLRDHUP, true);
-  libc.call.poll(new Uint8Array(entry.buffer), 1n, 0);
+  libc.poll(new Uint8Array(entry.buffer), 0);
   return (entry.getInt16(6, true) & (POLLRDHUP | POLLERR | POLLHUP)) !== 0;
 }
 
-function setInt(libc: Libc, fd: number, level: number, option: number, value: number): boolean {
+/** Returns 0 or -errno. */
+function setInt(libc: Libc, fd: number, level: number, option: number, value: number): number {
   int[0] = value;
-  return libc.call.setsockopt(fd, level, option, intBytes, intBytes.length) === 0;
+  return libc.setsockopt(fd, level, option, intBytes);
 }
 
 function getInt(libc: Libc, fd: number, level: number, option: number): number {
-  const result = libc.call.getsockopt(fd, level, option, intBytes, intLength); // always 4 bytes
-  if (result < 0) throw new NativeError("getsockopt", libc.errno[0]!);
+  check("getsockopt", libc.getsockopt(fd, level, option, intBytes, intLength)); // always 4 bytes
   return int[0]!;
-}
-
-/**
- * Returns the peer's port, or -1 if the descriptor is not a connected socket. Cheaper than
- * `tryRemoteAddr`.
- */
-export function tryRemotePort(libc: Libc, fd: number): number {
-  nameLength[0] = name.length;
-  return libc.call.getpeername(fd, name, nameLengthBytes) < 0 ? -1 : nameView.getUint16(2);
 }

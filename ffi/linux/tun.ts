@@ -1,5 +1,6 @@
-import { Errno, NativeError } from "./errno.ts";
-import { cString, type Libc } from "./libc.ts";
+import { check, cString, NativeError } from "../native.ts";
+import { Errno } from "./errno.ts";
+import type { Libc } from "./libc.ts";
 import { linkKind } from "./link_kind.ts";
 
 /** Constants of linux/if_tun.h and linux/if.h. */
@@ -54,7 +55,7 @@ export interface Tun {
  * (the file is not the TUN driver's)
  */
 export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun {
-  const fd = libc.check("open", libc.call.open(cString(TUN_PATH), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  const fd = check("open", libc.open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   const request = new Uint8Array(IFREQ_SIZE);
   request.set(cString(name).subarray(0, IFNAMSIZ - 1));
   const flags = new DataView(request.buffer);
@@ -63,34 +64,24 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
   const size = new Uint8Array(new Int32Array([VNET_HEADER_SIZE]).buffer);
   const attach = (wanted: number) => {
     flags.setUint16(IFREQ_FLAGS, wanted, true);
-    const result = libc.call.ioctl(fd, TUNSETIFF, request);
-    if (result >= 0 || libc.errno[0] !== Errno.EINVAL) return result;
-    // A multi-queue device can only be attached to with IFF_MULTI_QUEUE.
-    flags.setUint16(IFREQ_FLAGS, wanted | IFF_MULTI_QUEUE, true);
-    return libc.call.ioctl(fd, TUNSETIFF, request);
+    return libc.ioctl(fd, TUNSETIFF, request);
   };
-  const steps: [call: string, run: () => number][] = [
-    ["TUNSETIFF", () => attach(wanted)],
-    ["TUNGETIFF", () => libc.call.ioctl(fd, TUNGETIFF, request)],
-    ["TUNSETVNETHDRSZ", () => o.headers ? libc.call.ioctl(fd, TUNSETVNETHDRSZ, size) : 0],
-    ["TUNSETOFFLOAD", () => libc.call.tunSetOffload(fd, TUNSETOFFLOAD, 0n)],
-  ];
-  for (const [call, run] of steps) {
-    if (run() < 0) {
-      const error = new NativeError(call, libc.errno[0]!);
-      libc.call.close(fd);
-      throw error;
-    }
-  }
-  const given = new TextDecoder().decode(request.subarray(0, request.indexOf(0)));
-  const has = flags.getUint16(IFREQ_FLAGS, true);
   try {
+    let attached = attach(wanted);
+    // A multi-queue device can only be attached to with IFF_MULTI_QUEUE.
+    if (attached === -Errno.EINVAL) attached = attach(wanted | IFF_MULTI_QUEUE);
+    check("TUNSETIFF", attached);
+    check("TUNGETIFF", libc.ioctl(fd, TUNGETIFF, request));
+    if (o.headers) check("TUNSETVNETHDRSZ", libc.ioctl(fd, TUNSETVNETHDRSZ, size));
+    setOffload(libc, fd, 0);
+    const given = new TextDecoder().decode(request.subarray(0, request.indexOf(0)));
+    const has = flags.getUint16(IFREQ_FLAGS, true);
     if ((has & IFF_MULTI_QUEUE) !== 0) checkAlone(libc, given);
+    return { fd, name: given, persistent: (has & IFF_PERSIST) !== 0 };
   } catch (error) {
-    libc.call.close(fd);
+    libc.close(fd);
     throw error;
   }
-  return { fd, name: given, persistent: (has & IFF_PERSIST) !== 0 };
 }
 
 /**
@@ -109,5 +100,5 @@ function checkAlone(libc: Libc, name: string): void {
  * @throws {NativeError} EINVAL for a bit that this kernel does not know
  */
 export function setOffload(libc: Libc, fd: number, mask: number): void {
-  libc.check("TUNSETOFFLOAD", libc.call.tunSetOffload(fd, TUNSETOFFLOAD, BigInt(mask)));
+  check("TUNSETOFFLOAD", libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask)));
 }

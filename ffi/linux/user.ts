@@ -1,5 +1,6 @@
 import { TtunError } from "../../src/base/errors.ts";
-import { cString, type Libc } from "./libc.ts";
+import { check } from "../native.ts";
+import type { Libc } from "./libc.ts";
 
 /**
  * Offsets in struct passwd of glibc and musl on 64-bit Linux: two pointers, then u32 uid, u32 gid.
@@ -18,7 +19,7 @@ export interface User {
  * @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root
  */
 export function findUser(libc: Libc, name: string): User {
-  const entry = libc.call.getpwnam(cString(name));
+  const entry = libc.getpwnam(name);
   if (entry === null) {
     throw new TtunError(
       "usage",
@@ -27,7 +28,7 @@ export function findUser(libc: Libc, name: string): User {
   }
   const fields = new Deno.UnsafePointerView(entry);
   const user = { name, uid: fields.getUint32(PW_UID), gid: fields.getUint32(PW_GID) };
-  if (libc.call.geteuid() !== 0) {
+  if (libc.geteuid() !== 0) {
     throw new TtunError(
       "privilege",
       `Cannot become the user ${name}: only root can; run ttun with sudo`,
@@ -54,18 +55,18 @@ export function becomeUser(
   o: { keep?: number } = {},
 ): boolean {
   const keep = o.keep !== undefined && isPermitted(libc, o.keep) ? o.keep : null;
-  libc.check("initgroups", libc.call.initgroups(cString(name), gid));
-  libc.check("setresgid", libc.call.setresgid(gid, gid, gid));
+  check("initgroups", libc.initgroups(name, gid));
+  check("setresgid", libc.setresgid(gid, gid, gid));
   if (keep === null) {
-    libc.check("setresuid", libc.call.setresuid(uid, uid, uid));
+    check("setresuid", libc.setresuid(uid, uid, uid));
     return false;
   }
-  libc.check("prctl", libc.call.prctl(PR_SET_KEEPCAPS, 1n, 0n, 0n, 0n));
+  check("prctl", libc.prctl(PR_SET_KEEPCAPS, 1n));
   try {
-    libc.check("setresuid", libc.call.setresuid(uid, uid, uid));
-    libc.check("capset", libc.call.capset(capabilityHeader(), capabilitySet(keep)));
+    check("setresuid", libc.setresuid(uid, uid, uid));
+    check("capset", libc.capset(capabilityHeader(), capabilitySet(keep)));
   } finally {
-    libc.call.prctl(PR_SET_KEEPCAPS, 0n, 0n, 0n, 0n);
+    libc.prctl(PR_SET_KEEPCAPS, 0n);
   }
   return true;
 }
@@ -88,6 +89,6 @@ function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
 function isPermitted(libc: Libc, capability: number): boolean {
   const words = new Uint32Array(6);
   const bytes = new Uint8Array(words.buffer);
-  libc.check("capget", libc.call.capget(capabilityHeader(), bytes));
+  check("capget", libc.capget(capabilityHeader(), bytes));
   return (words[3 * (capability >>> 5) + 1]! & (1 << (capability & 31))) !== 0;
 }

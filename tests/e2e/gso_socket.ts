@@ -1,5 +1,6 @@
 /** A UDP socket that hands the kernel many datagrams as one (UDP_SEGMENT, linux/udp.h). */
-import { Errno, NativeError } from "../../ffi/linux/errno.ts";
+import { Errno } from "../../ffi/linux/errno.ts";
+import { check, NativeError } from "../../ffi/native.ts";
 import { openLibc } from "../../ffi/linux/libc.ts";
 import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
 
@@ -23,17 +24,15 @@ export class GsoSocket implements Disposable {
   /** All that is sent goes to that address, in datagrams of `size` bytes and one of the rest. */
   constructor(host: string, port: number, size: number) {
     const { family, bytes } = packSockaddr({ host, port });
-    const { call } = this.#libc;
     this.#size = size;
-    this.#fd = this.#libc.check("socket", call.socket(family, SOCK_DGRAM, 0));
-    this.#libc.check("connect", call.connect(this.#fd, bytes, bytes.length));
+    this.#fd = check("socket", this.#libc.socket(family, SOCK_DGRAM, 0));
+    check("connect", this.#libc.connect(this.#fd, bytes, bytes.length));
     this.#segment(size);
   }
 
   #segment(size: number): void {
     const value = new Uint8Array(new Int32Array([size]).buffer);
-    const { call } = this.#libc;
-    this.#libc.check("UDP_SEGMENT", call.setsockopt(this.#fd, SOL_UDP, UDP_SEGMENT, value, 4));
+    check("UDP_SEGMENT", this.#libc.setsockopt(this.#fd, SOL_UDP, UDP_SEGMENT, value));
   }
 
   /** False when the kernel has no room for it, or nobody listens there. */
@@ -51,15 +50,15 @@ export class GsoSocket implements Disposable {
 
   /** The error, of those that pass by themselves; 0 for none. */
   #try(bytes: Uint8Array<ArrayBuffer>): number {
-    const { call } = this.#libc;
-    if (call.send(this.#fd, bytes, BigInt(bytes.length), 0) >= 0) return 0;
-    const error = new NativeError("send", this.#libc.errno[0]!);
+    const sent = this.#libc.send(this.#fd, bytes, 0);
+    if (sent >= 0) return 0;
+    const error = new NativeError("send", -sent);
     if (error.is("EIO", "EAGAIN", "ENOBUFS", "ECONNREFUSED")) return error.errno;
     throw error;
   }
 
   [Symbol.dispose](): void {
-    this.#libc.call.close(this.#fd);
+    this.#libc.close(this.#fd);
     this.#libc[Symbol.dispose]();
   }
 }

@@ -5,8 +5,8 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { WAKE, WATCH_LEVEL } from "../../ffi/linux/epoll.ts";
-import { NativeError } from "../../ffi/linux/errno.ts";
-import { cString, type Libc } from "../../ffi/linux/libc.ts";
+import { check, NativeError } from "../../ffi/native.ts";
+import type { Libc } from "../../ffi/linux/libc.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Descriptor, Reactor } from "../../src/io/reactor/reactor.ts";
 import { cpuSeconds } from "../proc.ts";
@@ -41,11 +41,11 @@ const ALMOST_FULL = new Uint8Array(new BigUint64Array([2n ** 64n - 2n]).buffer);
 
 /** An eventfd: readable when something was added to its count, always writable. */
 function eventfd(libc: Libc): number {
-  return libc.check("eventfd", libc.call.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  return check("eventfd", libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
 
-const ring = (libc: Libc, fd: number) => libc.check("write", libc.call.write(fd, WAKE, 8n));
-const hush = (libc: Libc, fd: number) => libc.call.read(fd, new Uint8Array(8), 8n);
+const ring = (libc: Libc, fd: number) => check("write", libc.write(fd, WAKE));
+const hush = (libc: Libc, fd: number) => libc.read(fd, new Uint8Array(8));
 
 /** Whether a wait is over by now. */
 function watch(promise: Promise<void>): { isOver: boolean } {
@@ -158,7 +158,7 @@ export const reactorCases: readonly ReactorCase[] = [
     name: "a callback comes once, when there is room to write or the descriptor is closed",
     async run(reactor, libc) {
       const descriptor = reactor.own(eventfd(libc), forever(), WATCH_LEVEL);
-      libc.check("write", libc.call.write(descriptor.fd, ALMOST_FULL, 8n));
+      check("write", libc.write(descriptor.fd, ALMOST_FULL));
       await settle(reactor);
       let calls = 0;
       descriptor.onWritable(() => void calls++);
@@ -167,7 +167,7 @@ export const reactorCases: readonly ReactorCase[] = [
       equal(hush(libc, descriptor.fd), 8);
       await pauseBy(reactor)(10);
       equal(calls, 1);
-      libc.check("write", libc.call.write(descriptor.fd, ALMOST_FULL, 8n));
+      check("write", libc.write(descriptor.fd, ALMOST_FULL));
       descriptor.onWritable(() => void calls++);
       descriptor.close(() => new Error("closed here"));
       equal(calls, 1); // not from within
@@ -451,7 +451,7 @@ export const reactorCases: readonly ReactorCase[] = [
       const late = eventfd(libc);
       throws(() => reactor.own(late, AbortSignal.abort(new Error("too late"))), /too late/);
       equal(isOpen(late), false);
-      const file = libc.check("open", libc.call.open(cString("/proc/self/exe"), EFD_CLOEXEC));
+      const file = check("open", libc.open("/proc/self/exe", EFD_CLOEXEC));
       throws(
         () => reactor.own(file, forever()),
         (error) => error instanceof NativeError && error.is("EPERM"),

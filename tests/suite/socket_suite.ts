@@ -4,6 +4,7 @@ import type { Addr } from "../../src/base/addr.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
 import { tryLocalAddr, tryRemoteAddr } from "../../ffi/linux/socket.ts";
+import { check as checked } from "../../ffi/native.ts";
 import { test } from "../check.ts";
 import { connect, type Pair, readExactly, type StreamNet } from "./stream_net.ts";
 
@@ -171,6 +172,6 @@ function option(libc: Libc, fd: number, name: keyof typeof OPTIONS): number {
   const length = new Uint8Array(new Uint32Array([4]).buffer);
   const [level, number] = OPTIONS[name];
   const bytes = new Uint8Array(value.buffer);
-  libc.check(name, libc.call.getsockopt(fd, level, number, bytes, length));
+  checked(name, libc.getsockopt(fd, level, number, bytes, length));
   return value[0]!;
 }

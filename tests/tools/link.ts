@@ -6,7 +6,8 @@
  */
 import { parseCidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
-import { cString, type Libc, openLibc } from "../../ffi/linux/libc.ts";
+import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
+import { cString } from "../../ffi/native.ts";
 import { Netlink, RTM_NEWLINK } from "../../ffi/linux/netlink.ts";
 import { attribute, u32 } from "../../ffi/linux/netlink_message.ts";
 

@@ -3,6 +3,7 @@ import { parseIp } from "../../src/base/addr.ts";
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
 import type { Libc } from "../../ffi/linux/libc.ts";
 import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
+import { check } from "../../ffi/native.ts";
 
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;
@@ -17,15 +18,15 @@ export function ping(libc: Libc, host: string, sequence: number): number | null 
   const family = parseIp(host)?.length === 4 ? 4 : 6;
   const { family: af, bytes: address } = packSockaddr({ host, port: 0 });
   const protocol = family === 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-  const fd = libc.check("socket", libc.call.socket(af, SOCK_RAW | SOCK_NONBLOCK, protocol));
+  const fd = check("socket", libc.socket(af, SOCK_RAW | SOCK_NONBLOCK, protocol));
   try {
-    libc.check("connect", libc.call.connect(fd, address, address.length));
+    check("connect", libc.connect(fd, address, address.length));
     const request = echoRequest(family, sequence);
     const began = performance.now();
-    libc.check("send", libc.call.send(fd, request, BigInt(request.length), 0));
+    check("send", libc.send(fd, request, 0));
     const answer = new Uint8Array(256);
     while (performance.now() - began < 1000) { // polls: a wait would be most of what is measured
-      const got = libc.call.recv(fd, answer, BigInt(answer.length), 0);
+      const got = libc.recv(fd, answer, 0);
       // An IPv4 raw socket shows the IP header, an IPv6 one does not.
       const at = family === 4 ? (answer[0]! & 0x0f) * 4 : 0;
       if (got >= at + 8 && answer[at] === REPLY[family] && readU16(answer, at + 6) === sequence) {
@@ -34,7 +35,7 @@ export function ping(libc: Libc, host: string, sequence: number): number | null 
     }
     return null;
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 }
 

@@ -3,7 +3,7 @@
  * `under_filter.ts UNIT PROGRAM ARGS…`. Takes libseccomp.so.2 and systemd-analyze, which knows the
  * groups of calls. Linux only.
  */
-import { cString } from "../../ffi/linux/libc.ts";
+import { cString } from "../../ffi/native.ts";
 
 const SCMP_ACT_ALLOW = 0x7fff_0000;
 /** SCMP_ACT_ERRNO(EPERM), seccomp_init(3) */

@@ -180,7 +180,7 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
 
   #command(command: PlaneCommand<Start>): void {
     this.#port.postMessage(command);
-    if (this.#wakeFd !== null) this.#libc?.call.write(this.#wakeFd, WAKE, 8n);
+    if (this.#wakeFd !== null) this.#libc?.write(this.#wakeFd, WAKE);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { PlaneEvent, PlaneHost, WorkerInit } from "./messages.ts";
 

@@ -2,7 +2,8 @@ import process from "node:process";
 import { utf8 } from "../../base/bytes.ts";
 import type { SecretSpot } from "../command/args.ts";
 import { isGranted } from "../platform/permissions.ts";
-import { cString, openLibc } from "../../../ffi/linux/libc.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { check } from "../../../ffi/native.ts";
 
 const MASK = 0x78; // "x"
 const O_CLOEXEC = 0x80000;
@@ -102,13 +103,13 @@ function readByDeno(path: string): string {
 /** The first bytes of a file; more than /proc/PID/stat has. @throws {NativeError} */
 export function readByLibc(path: string): string {
   using libc = openLibc();
-  const fd = libc.check("open", libc.call.open(cString(path), O_CLOEXEC));
+  const fd = check("open", libc.open(path, O_CLOEXEC));
   try {
     const bytes = new Uint8Array(4096);
-    const length = libc.check("read", libc.call.read(fd, bytes, BigInt(bytes.length)));
+    const length = check("read", libc.read(fd, bytes));
     return new TextDecoder().decode(bytes.subarray(0, length));
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 }
 

@@ -12,7 +12,7 @@ import {
   onlyNamed,
 } from "../../core/net/device_state.ts";
 import { RepairLimit } from "../../core/net/repair_limit.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { withPeer } from "../../io/netcfg/local_address.ts";

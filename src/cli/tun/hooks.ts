@@ -56,7 +56,7 @@ export async function runHook(
   using told = new HookLists(lists(hook.facts));
   const shell = startShell(hook, told.env);
   // By libc, since Deno.kill wants the permission to run everything; elsewhere the shell alone.
-  const end = () => libc === null ? shell.kill() : void libc.call.kill(-shell.pid, SIGTERM);
+  const end = () => libc === null ? shell.kill() : void libc.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
     using _tie = signal === null ? null : onAbort(signal, end);

@@ -5,7 +5,8 @@ import type { Connection, ConnectionStats, SocketOptions } from "../../contract/
 import type { Dialer, DialOptions, Listener } from "../../contract/dial.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { zoneOf } from "../../base/zone.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import {
   disconnect,

@@ -1,6 +1,6 @@
 import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 
 /** Converts the errno of a socket call to a TtunError; returns other errors unchanged. */
 export function netError(

@@ -1,6 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { type ErrorKind, TtunError } from "../../base/errors.ts";
-import { Errno, type ErrnoName, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno, type ErrnoName } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 
 type Doing = Parameters<typeof netError>[1];

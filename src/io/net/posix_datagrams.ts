@@ -3,13 +3,11 @@ import { TtunError } from "../../base/errors.ts";
 import type { ConnectedDatagrams, DatagramDialer } from "../../contract/names.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
-import { openDatagrams, tryLocalAddr } from "../../../ffi/linux/socket.ts";
-import { usize } from "../../../ffi/linux/usize.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { MSG_NOSIGNAL, openDatagrams, tryLocalAddr } from "../../../ffi/linux/socket.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
-
-const MSG_NOSIGNAL = 0x4000;
 
 /** Arbitrary port (discard): no datagram is sent to it. */
 const DISCARD = 9;
@@ -41,7 +39,7 @@ export class PosixDatagrams implements DatagramDialer {
       return null; // no route, or the address family is not supported
     }
     const source = tryLocalAddr(libc, fd);
-    libc.call.close(fd);
+    libc.close(fd);
     return source?.host ?? null;
   }
 }
@@ -58,25 +56,19 @@ class PosixDatagramSocket implements ConnectedDatagrams {
   }
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#call(
-      "send",
-      (fd) => this.#reactor.libc.call.send(fd, bytes, usize(bytes.length), MSG_NOSIGNAL),
-    );
+    this.#descriptor.check();
+    this.#result("send", this.#reactor.libc.send(this.#descriptor.fd, bytes, MSG_NOSIGNAL));
   }
 
   receiveNow(into: Uint8Array<ArrayBuffer>): number | undefined {
-    return this.#call(
-      "recv",
-      (fd) => this.#reactor.libc.call.recv(fd, into, usize(into.length), 0),
-    );
+    this.#descriptor.check();
+    return this.#result("recv", this.#reactor.libc.recv(this.#descriptor.fd, into, 0));
   }
 
-  #call(name: string, make: (fd: number) => number): number | undefined {
-    this.#descriptor.check();
-    const got = this.#reactor.libc.retry(() => make(this.#descriptor.fd));
-    if (got >= 0) return got;
-    if (got === -Errno.EAGAIN || got === -Errno.ENOBUFS) return undefined;
-    throw netError(new NativeError(name, -got), "stream", this.#to);
+  #result(call: string, result: number): number | undefined {
+    if (result >= 0) return result;
+    if (result === -Errno.EAGAIN || result === -Errno.ENOBUFS) return undefined;
+    throw netError(new NativeError(call, -result), "stream", this.#to);
   }
 
   onReceivable(run: OnReady): void {

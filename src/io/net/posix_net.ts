@@ -7,20 +7,22 @@ import type { Connection, ConnectionStats, SocketOptions } from "../../contract/
 import type { Dialer, DialEvents, DialOptions, Listener } from "../../contract/dial.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
 import {
   accept,
+  acceptedAddr,
+  connectResult,
   limitSegments,
   lingerZero,
   localAddr,
+  MSG_NOSIGNAL,
   shutdownWrite,
-  socketError,
   socketInfo,
   startConnect,
   startListen,
   tuneSocket,
 } from "../../../ffi/linux/socket.ts";
-import { usize } from "../../../ffi/linux/usize.ts";
+import { check, NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
@@ -29,8 +31,6 @@ const LITTLE = 4096;
 
 /** Shared result of `asyncDispose`: closing is synchronous here. */
 const CLOSED = Promise.resolve();
-
-const MSG_NOSIGNAL = 0x4000; // a closed peer is reported as errno, not by a signal
 
 export interface PosixNetOptions {
   readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
@@ -148,8 +148,7 @@ class Dialing {
       descriptor.check();
       const { libc } = this.#reactor;
       // A failed attempt is reported by an error or hang-up event.
-      const errno = descriptor.mayStopShort ? socketError(libc, descriptor.fd) : 0;
-      if (errno !== 0) throw new NativeError("connect", errno);
+      if (descriptor.mayStopShort) check("connect", connectResult(libc, descriptor.fd));
     } catch (thrown) {
       const error = netError(thrown, "connect", this.#to);
       descriptor.close(() => error);
@@ -203,14 +202,15 @@ class PosixListener implements Listener {
     for (;;) {
       this.#descriptor.check();
       signal.throwIfAborted();
-      const got = accept(libc, this.#descriptor.fd);
-      if (typeof got === "number") {
-        if (got === Errno.EAGAIN) return null;
+      const fd = accept(libc, this.#descriptor.fd);
+      if (fd < 0) {
+        if (fd === -Errno.EAGAIN) return null;
         // Reset before it was accepted; the next one may be sound (accept(2), "Error handling").
-        if (passing(got)) continue;
-        throw netError(new NativeError("accept4", got), "accept", this.addr);
+        if (passing(-fd)) continue;
+        throw netError(new NativeError("accept4", -fd), "accept", this.addr);
       }
-      return new PosixStream(this.#reactor, this.#own(got.fd, signal), got.remote);
+      const remote = acceptedAddr(libc);
+      return new PosixStream(this.#reactor, this.#own(fd, signal), remote);
     }
   }
 
@@ -285,35 +285,21 @@ class PosixStream implements Connection {
     return this.#descriptor.readable();
   }
 
-  /** Like `writeNow`, without `Libc.retry`, which would create a closure per packet. */
   readNow(into: Uint8Array): number | null | undefined {
     const descriptor = this.#descriptor;
     descriptor.check();
     if (descriptor.isEmpty) return undefined;
-    const { libc } = this.#reactor;
-    for (;;) {
-      const got = libc.call.recv(
-        descriptor.fd,
-        into as Uint8Array<ArrayBuffer>,
-        usize(into.length),
-        0,
-      );
-      if (got > 0) {
-        // A short read has emptied the socket (epoll(7), Q9), unless it stopped before an end,
-        // error or urgent mark. After a large read, more has arrived by the time it is processed.
-        if (got < LITTLE && got < into.length && !descriptor.mayStopShort) {
-          descriptor.isEmpty = true;
-        }
-        return got;
-      }
-      if (got === 0) return null;
-      const errno = libc.errno[0]!;
-      if (errno === Errno.EAGAIN) {
-        descriptor.isEmpty = true;
-        return undefined;
-      }
-      if (errno !== Errno.EINTR) throw this.#failed("recv", errno);
+    const got = this.#reactor.libc.recv(descriptor.fd, into, 0);
+    if (got > 0) {
+      // A short read has emptied the socket (epoll(7), Q9), unless it stopped before an end, error
+      // or urgent mark. After a large read, more has arrived by the time it is processed.
+      if (got < LITTLE && got < into.length && !descriptor.mayStopShort) descriptor.isEmpty = true;
+      return got;
     }
+    if (got === 0) return null;
+    if (got !== -Errno.EAGAIN) throw this.#failed("recv", got);
+    descriptor.isEmpty = true;
+    return undefined;
   }
 
   write(all: Uint8Array): MaybePromise<void> {
@@ -333,19 +319,10 @@ class PosixStream implements Connection {
     let done = 0;
     while (done < all.length) {
       this.#descriptor.check();
-      const rest = (done === 0 ? all : all.subarray(done)) as Uint8Array<ArrayBuffer>;
-      const took = libc.call.send(
-        this.#descriptor.fd,
-        rest,
-        usize(rest.length),
-        MSG_NOSIGNAL,
-      );
-      if (took < 0) {
-        const errno = libc.errno[0]!;
-        if (errno === Errno.EINTR) continue;
-        if (errno === Errno.EAGAIN) break;
-        throw this.#failed("send", errno);
-      }
+      const rest = done === 0 ? all : all.subarray(done);
+      const took = libc.send(this.#descriptor.fd, rest, MSG_NOSIGNAL);
+      if (took === -Errno.EAGAIN) break;
+      if (took < 0) throw this.#failed("send", took);
       done += took;
     }
     return done;
@@ -376,8 +353,8 @@ class PosixStream implements Connection {
     return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
   }
 
-  #failed(call: string, errno: number): unknown {
-    return netError(new NativeError(call, errno), "stream", this.remote);
+  #failed(call: string, result: number): unknown {
+    return netError(new NativeError(call, -result), "stream", this.remote);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

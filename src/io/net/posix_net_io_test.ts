@@ -1,6 +1,7 @@
 import { equal } from "node:assert/strict";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { startConnect } from "../../../ffi/linux/socket.ts";
+import { check } from "../../../ffi/native.ts";
 import { test } from "../../../tests/check.ts";
 import { runInWorker } from "../../../tests/in_worker.ts";
 import { posixNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
@@ -35,7 +36,7 @@ test("posix_net: what stands behind an urgent byte is read without another wake-
   try {
     await using there = await listener.accept({ signal });
     const send = (text: string, flags: number) => {
-      libc.check("send", libc.call.send(fd, utf8(text), BigInt(text.length), flags));
+      check("send", libc.send(fd, utf8(text), flags));
     };
     send("ab!", MSG_OOB); // the last byte is the urgent one
     send("cd", 0);
@@ -47,7 +48,7 @@ test("posix_net: what stands behind an urgent byte is read without another wake-
     }
     equal(got.join(""), "abcd");
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 });
 

@@ -1,5 +1,5 @@
 import { formatIp, ipBytes } from "../../base/addr.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 
 /**

@@ -2,7 +2,7 @@ import { type Cidr, formatIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RouteTable, TableRoute } from "../../contract/routing.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Route } from "../../../ffi/linux/netlink_route.ts";
 

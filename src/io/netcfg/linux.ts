@@ -1,6 +1,7 @@
 import { type Cidr, formatCidr, formatIp, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/linux/netlink.ts";
 import type { NewRoute, Route } from "../../../ffi/linux/netlink_route.ts";

@@ -1,7 +1,7 @@
 import { parseIp } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { withoutZone } from "../../base/zone.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Clock } from "../../contract/host.ts";

@@ -233,7 +233,7 @@ export class Reactor implements Clock, AsyncDisposable {
     while (performance.now() - began < poll.budgetMs) {
       const count = this.#epoll.wait(0);
       if (count > 0) return count;
-      this.libc.call.sched_yield(); // lets another thread run first
+      this.libc.schedYield(); // lets another thread run first
     }
     const count = this.#epoll.wait(timeoutMs);
     poll.waited(performance.now() - began);
@@ -414,7 +414,7 @@ export class Descriptor {
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.#reactor.forget(this.#token, this.life);
-    this.#reactor.libc.call.close(this.fd);
+    this.#reactor.libc.close(this.fd);
     callSoon(this.#onReadable);
     callSoon(this.#onWritable);
     this.#onReadable = this.#onWritable = null;

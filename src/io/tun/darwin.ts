@@ -8,7 +8,6 @@ import {
 } from "../../contract/batch.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { onAbort } from "../../base/scope.ts";
-import { NativeError } from "../../../ffi/linux/errno.ts";
 import { DarwinErrno, DarwinError } from "../../../ffi/darwin/errno.ts";
 import { type LibSystem, openLibSystem } from "../../../ffi/darwin/libsystem.ts";
 import {
@@ -18,6 +17,7 @@ import {
   type Utun,
   UTUN_PREFIX,
 } from "../../../ffi/darwin/utun.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { Poller, POLLIN, POLLOUT } from "./poll_darwin.ts";
 import type { TunDevice } from "./linux.ts";
 
@@ -36,7 +36,7 @@ export function openDarwinDevice(
   try {
     const lib = opened.use(openLib());
     const utun = openUtun(lib, unit);
-    opened.defer(() => lib.call.close(utun.fd));
+    opened.defer(() => lib.close(utun.fd));
     const device = new DarwinTun(lib, utun, new Poller(lib), o);
     opened.move(); // the device now owns both
     return device;
@@ -134,8 +134,7 @@ class DarwinTun implements TunDevice {
   readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
-    const { read } = this.#lib.call;
-    const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    const { bytes } = into;
     if (layout.header + layout.headroom < UTUN_PREFIX) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
     }
@@ -147,13 +146,8 @@ class DarwinTun implements TunDevice {
     let count = 0;
     for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
       const { at } = places;
-      const view = bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET);
-      const got = read(this.#fd, view, BigInt(view.length));
-      if (got < 0) {
-        const { errno } = this.#lib;
-        if (errno === DarwinErrno.EINTR) continue;
-        if (errno === DarwinErrno.EAGAIN) break;
-      }
+      const got = this.#lib.read(this.#fd, bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET));
+      if (got === -DarwinErrno.EAGAIN) break;
       if (got <= 0) {
         if (count > 0) break; // the next read reports it
         throw this.#lost("read", got);
@@ -175,8 +169,7 @@ class DarwinTun implements TunDevice {
 
   #writeFrom(from: Packets, first: number): MaybePromise<void> {
     this.#check();
-    const { write } = this.#lib.call;
-    const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    const { bytes } = from;
     for (let i = first; i < from.count; i++) {
       const at = from.offset[i]!;
       const length = from.length[i]!;
@@ -190,13 +183,11 @@ class DarwinTun implements TunDevice {
       }
       bytes.fill(0, at - UTUN_PREFIX, at - 1);
       bytes[at - 1] = family; // network byte order: the last of the four bytes
-      const view = bytes.subarray(at - UTUN_PREFIX, at + length);
-      if (write(this.#fd, view, BigInt(view.length)) >= 0) continue;
-      const { errno } = this.#lib;
-      if (errno === DarwinErrno.EINTR) i--;
-      else if (errno === DarwinErrno.EAGAIN) return this.#waitWrite(from, i);
-      else if (GONE.includes(errno)) throw this.#lost("write", -1);
-      else this.refused++; // no buffers or device down: a network drops such packets
+      const took = this.#lib.write(this.#fd, bytes.subarray(at - UTUN_PREFIX, at + length));
+      if (took >= 0) continue;
+      if (took === -DarwinErrno.EAGAIN) return this.#waitWrite(from, i);
+      if (GONE.includes(-took)) throw this.#lost("write", took);
+      this.refused++; // no buffers or device down: a network drops such packets
     }
   }
 
@@ -208,17 +199,12 @@ class DarwinTun implements TunDevice {
   drain(): number {
     this.#check();
     let dropped = 0;
-    while (
-      dropped < DRAIN_MOST &&
-      this.#lib.call.read(this.#fd, this.#waste, BigInt(this.#waste.length)) > 0
-    ) {
-      dropped++;
-    }
+    while (dropped < DRAIN_MOST && this.#lib.read(this.#fd, this.#waste) > 0) dropped++;
     return dropped;
   }
 
   #lost(call: string, result: number): TtunError {
-    const cause = result < 0 ? { cause: new DarwinError(call, this.#lib.errno) } : {};
+    const cause = result < 0 ? { cause: new DarwinError(call, -result) } : {};
     return new TtunError("system", `Lost the TUN device ${this.name}: it was removed`, cause);
   }
 
@@ -236,7 +222,7 @@ class DarwinTun implements TunDevice {
     this.#closed = { reason };
     this.#registration[Symbol.dispose]();
     this.#poller.end(() => {
-      this.#lib.call.close(this.#fd);
+      this.#lib.close(this.#fd);
       this.#lib[Symbol.dispose]();
     });
   }

@@ -13,11 +13,12 @@ import {
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
 import { WATCH_LEVEL } from "../../../ffi/linux/epoll.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { linkKind } from "../../../ffi/linux/link_kind.ts";
 import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/linux/tun.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
 /** A TUN device with its operating system state. */
@@ -104,7 +105,7 @@ function openError(
       cause,
     );
   }
-  if (error.call === "open" && error.is("EPERM", "EACCES") && libc.call.geteuid() === 0) {
+  if (error.call === "open" && error.is("EPERM", "EACCES") && libc.geteuid() === 0) {
     return new TtunError(
       "privilege",
       `Cannot open ${TUN_PATH}, though this is root: the container or the file system does not ` +
@@ -152,7 +153,7 @@ function openError(
 
 /** Gives one cause and one fix; docs/install.md has the complete set-up without root. */
 function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
-  if (libc.call.geteuid() === 0) {
+  if (libc.geteuid() === 0) {
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
       "a container needs --cap-add NET_ADMIN";
   }
@@ -231,9 +232,8 @@ class LinuxTun implements TunDevice {
     this.#descriptor.check();
     into.count = 0;
     if (this.#descriptor.isEmpty) return 0;
-    const { read } = this.#libc.call;
     const { fd } = this.#descriptor;
-    const bytes = into.bytes as Uint8Array<ArrayBuffer>;
+    const { bytes } = into;
     const before = this.headroom;
     const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
     if (layout.header + layout.headroom < before || layout.header + layout.headroom > last) {
@@ -251,21 +251,18 @@ class LinuxTun implements TunDevice {
     let count = 0;
     for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
       const { at } = places;
-      const view = bytes.subarray(at - before, at + MAX_PACKET);
-      const got = read(fd, view, BigInt(view.length)) - before;
+      const got = this.#libc.read(fd, bytes.subarray(at - before, at + MAX_PACKET));
       if (got < 0) {
-        const errno = this.#libc.errno[0]!;
-        if (errno === Errno.EINTR) continue;
-        if (errno !== Errno.EAGAIN) throw this.#lost("read", errno);
+        if (got !== -Errno.EAGAIN) throw this.#lost("read", got);
         // After a non-empty batch more packets will have arrived by the next read.
         if (count === 0) this.#descriptor.isEmpty = true;
         break;
       }
       into.offset[count] = at;
-      into.length[count] = got;
+      into.length[count] = got - before;
       into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
       count++;
-      places.next(got);
+      places.next(got - before);
     }
     into.count = count;
     if (isAlone) this.#descriptor.isEmpty = true;
@@ -279,9 +276,8 @@ class LinuxTun implements TunDevice {
 
   #writeFrom(from: Packets, first: number): MaybePromise<void> {
     this.#descriptor.check();
-    const { write } = this.#libc.call;
     const { fd } = this.#descriptor;
-    const bytes = from.bytes as Uint8Array<ArrayBuffer>;
+    const { bytes } = from;
     const before = this.headroom;
     for (let i = first; i < from.count; i++) {
       const at = from.offset[i]!;
@@ -289,13 +285,11 @@ class LinuxTun implements TunDevice {
         throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
       }
       if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
-      const view = bytes.subarray(at - before, at + from.length[i]!);
-      if (write(fd, view, BigInt(view.length)) >= 0) continue;
-      const errno = this.#libc.errno[0]!;
-      if (errno === Errno.EINTR) i--;
-      else if (errno === Errno.EAGAIN) return this.#waitWrite(from, i);
-      else if (errno === Errno.EBADFD || errno === Errno.EBADF) throw this.#lost("write", errno);
-      else this.refused++; // not an IP packet, device down, no memory: a network drops such packets
+      const took = this.#libc.write(fd, bytes.subarray(at - before, at + from.length[i]!));
+      if (took >= 0) continue;
+      if (took === -Errno.EAGAIN) return this.#waitWrite(from, i);
+      if (took === -Errno.EBADFD || took === -Errno.EBADF) throw this.#lost("write", took);
+      this.refused++; // not an IP packet, device down, no memory: a network drops such packets
     }
   }
 
@@ -307,17 +301,14 @@ class LinuxTun implements TunDevice {
   drain(): number {
     this.#descriptor.check();
     let dropped = 0;
-    while (
-      dropped < DRAIN_MOST &&
-      this.#libc.call.read(this.#descriptor.fd, this.#waste, BigInt(this.#waste.length)) >= 0
-    ) {
+    while (dropped < DRAIN_MOST && this.#libc.read(this.#descriptor.fd, this.#waste) >= 0) {
       dropped++;
     }
     return dropped;
   }
 
-  #lost(call: string, errno: number): TtunError {
-    const cause = new NativeError(call, errno);
+  #lost(call: string, result: number): TtunError {
+    const cause = new NativeError(call, -result);
     return new TtunError("system", `Lost the TUN device ${this.name}: it was removed`, { cause });
   }
 

@@ -1,6 +1,7 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { openLibc } from "../../../ffi/linux/libc.ts";
 import { openTun, setOffload, TunOffload } from "../../../ffi/linux/tun.ts";
+import { check } from "../../../ffi/native.ts";
 import { test } from "../../../tests/check.ts";
 import { GsoSocket } from "../../../tests/e2e/gso_socket.ts";
 import { FAR, type Read, UDP } from "../../../tests/fixture/far_side.ts";
@@ -38,7 +39,7 @@ async function readWithoutHeaders(name: string): Promise<Read[]> {
     ok(socket.send(DATAGRAMS));
     const read: Read[] = [];
     const bytes = new Uint8Array(65_536);
-    for (let got; (got = libc.call.read(fd, bytes, BigInt(bytes.length))) > 0;) {
+    for (let got; (got = libc.read(fd, bytes)) > 0;) {
       const packet = bytes.slice(0, got);
       if (packet[9] === UDP && packet[0] === 0x45) {
         read.push({ packet, hasHeader: false, header: null });
@@ -46,7 +47,7 @@ async function readWithoutHeaders(name: string): Promise<Read[]> {
     }
     return read;
   } finally {
-    libc.call.close(fd);
+    libc.close(fd);
   }
 }
 
@@ -80,7 +81,7 @@ for (const offload of [true, false]) {
         const { fd } = openTun(libc, "ttun5", { headers: true });
         const { csum, tso4, tso6, uso4, uso6 } = TunOffload;
         setOffload(libc, fd, csum | tso4 | tso6 | uso4 | uso6);
-        libc.call.close(fd);
+        libc.close(fd);
       }
       await using world = await openWorld({ name: "ttun5", offload });
       assertOrdinary(await sendDatagrams(world.device, 4));
@@ -94,8 +95,8 @@ test("tun offload: a size of header that another program has left is not taken o
     using libc = openLibc();
     const { fd } = openTun(libc, "ttun5", { headers: true });
     const size = new Uint8Array(new Int32Array([12]).buffer); // what QEMU takes
-    libc.check("TUNSETVNETHDRSZ", libc.call.ioctl(fd, TUNSETVNETHDRSZ, size));
-    libc.call.close(fd);
+    check("TUNSETVNETHDRSZ", libc.ioctl(fd, TUNSETVNETHDRSZ, size));
+    libc.close(fd);
   }
   await using world = await openWorld({ name: "ttun5" });
   assertOrdinary(await sendDatagrams(world.device, 4));

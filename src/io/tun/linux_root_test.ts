@@ -67,15 +67,12 @@ test("tun: packets that nobody reads do not keep the reactor busy, and come when
     watch: (libc) => {
       const counted = (wait: (...given: never[]) => unknown) => (...given: never[]) => {
         waits++;
-        return wait(...given);
+        return wait.apply(libc, given);
       };
-      const { epoll_wait, epoll_wait_async, ...others } = libc.call;
+      const { epollWait, epollWaitAsync } = libc;
       Object.assign(libc, {
-        call: {
-          ...others,
-          epoll_wait: counted(epoll_wait as never),
-          epoll_wait_async: counted(epoll_wait_async as never),
-        },
+        epollWait: counted(epollWait),
+        epollWaitAsync: counted(epollWaitAsync),
       });
     },
   });

@@ -1,3 +1,4 @@
+import { check } from "../../../ffi/darwin/errno.ts";
 import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
@@ -22,7 +23,7 @@ export class Poller {
   constructor(lib: LibSystem) {
     this.#lib = lib;
     this.#pipe = new Int32Array(2);
-    lib.check("pipe", lib.call.pipe(new Uint8Array(this.#pipe.buffer)));
+    check("pipe", lib.pipe(new Uint8Array(this.#pipe.buffer)));
     try {
       for (const fd of this.#pipe) lib.makeNonBlocking(fd);
     } catch (error) {
@@ -42,14 +43,13 @@ export class Poller {
     view.setInt16(4, events, true);
     view.setInt32(POLLFD_SIZE, this.#pipe[0]!, true);
     view.setInt16(POLLFD_SIZE + 4, POLLIN, true);
-    // errno is that of another thread; in practice a failure is EINTR, after which the caller tries
-    // again.
-    await this.#waits.run(() => this.#lib.call.poll(fds, 2, FOREVER));
+    // In practice a failure is EINTR, after which the caller tries again.
+    await this.#waits.run(() => this.#lib.poll(fds, 2, FOREVER));
   }
 
   /** Ends all waits. `free` is called when the last has returned and may close the descriptors. */
   end(free: () => void): void {
-    this.#lib.call.write(this.#pipe[1]!, ONE_BYTE, 1n);
+    this.#lib.write(this.#pipe[1]!, ONE_BYTE);
     this.#waits.close(() => {
       this.#closePipe();
       free();
@@ -62,6 +62,6 @@ export class Poller {
   }
 
   #closePipe(): void {
-    for (const fd of this.#pipe) this.#lib.call.close(fd);
+    for (const fd of this.#pipe) this.#lib.close(fd);
   }
 }

@@ -3,10 +3,11 @@
  * would cost as much as a short connection through the programs that are measured.
  */
 import { Epoll, WATCH_EDGES } from "../../../ffi/linux/epoll.ts";
-import { Errno, NativeError } from "../../../ffi/linux/errno.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { check } from "../../../ffi/native.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { packSockaddr } from "../../../ffi/linux/sockaddr.ts";
-import { startListen } from "../../../ffi/linux/socket.ts";
+import { MSG_NOSIGNAL, startListen } from "../../../ffi/linux/socket.ts";
 import type { HostPort } from "../../../src/base/addr.ts";
 
 /** Linux's numbers: sys/socket.h. */
@@ -14,7 +15,6 @@ const AF_INET = 2;
 const STREAM_NONBLOCK_CLOEXEC = 1 | 0o4000 | 0o2000000;
 const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const MSG_TRUNC = 0x20; // of TCP: the kernel throws the bytes away, and copies none
-const MSG_NOSIGNAL = 0x4000;
 
 /** Called when its socket may have something to do, until it says "wait". */
 export type Handler = (socket: Socket) => "wait" | "again";
@@ -29,23 +29,19 @@ export class Loop {
 
   /** Begins a connection. IPv4 alone. A failure is told by the first `send`. */
   connect(to: HostPort, handler: Handler): Socket {
-    const { call } = this.libc;
-    const fd = this.libc.check("socket", call.socket(AF_INET, STREAM_NONBLOCK_CLOEXEC, 0));
+    const fd = check("socket", this.libc.socket(AF_INET, STREAM_NONBLOCK_CLOEXEC, 0));
     const address = addressOf(to);
-    call.connect(fd, address, address.length);
+    this.libc.connect(fd, address, address.length);
     return this.#own(fd, handler);
   }
 
   /** `handlerOf` is asked for the handler of each new connection. */
   listen(at: HostPort, handlerOf: () => Handler): void {
     this.#own(startListen(this.libc, at, { mptcp: false }), (listener) => {
-      const { call, errno } = this.libc;
       for (;;) {
-        const fd = call.accept4(listener.fd, null, null, NONBLOCK_CLOEXEC);
-        const why = errno[0]!;
-        if (fd >= 0) this.#own(fd, handlerOf());
-        else if (why === Errno.EAGAIN) return "wait";
-        else throw new NativeError("accept4", why);
+        const fd = this.libc.accept4(listener.fd, null, null, NONBLOCK_CLOEXEC);
+        if (fd === -Errno.EAGAIN) return "wait";
+        this.#own(check("accept4", fd), handlerOf());
       }
     });
   }
@@ -99,41 +95,29 @@ export class Socket {
 
   /** How many bytes came; null = none yet. 0 = FIN. @throws {NativeError} */
   receive(into: Uint8Array<ArrayBuffer>): number | null {
-    return this.#result(
-      "recv",
-      this.#libc.call.recv(this.fd, into, BigInt(into.length), 0),
-    );
+    return resultOf("recv", this.#libc.recv(this.fd, into, 0));
   }
 
   /** As `receive`, but nobody wants the bytes. */
   skip(room: Uint8Array<ArrayBuffer>): number | null {
-    return this.#result(
-      "recv",
-      this.#libc.call.recv(this.fd, room, BigInt(room.length), MSG_TRUNC),
-    );
+    return resultOf("recv", this.#libc.recv(this.fd, room, MSG_TRUNC));
   }
 
   /** How many bytes went; null = none yet. @throws {NativeError} */
   send(bytes: Uint8Array<ArrayBuffer>): number | null {
-    return this.#result(
-      "send",
-      this.#libc.call.send(this.fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL),
-    );
-  }
-
-  #result(name: string, result: number): number | null {
-    if (result >= 0) return result;
-    const errno = this.#libc.errno[0]!;
-    if (errno === Errno.EAGAIN) return null;
-    throw new NativeError(name, errno);
+    return resultOf("send", this.#libc.send(this.fd, bytes, MSG_NOSIGNAL));
   }
 
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.#libc.call.close(this.fd);
+    this.#libc.close(this.fd);
     this.#forget();
   }
+}
+
+function resultOf(call: string, result: number): number | null {
+  return result === -Errno.EAGAIN ? null : check(call, result);
 }
 
 const addresses = new Map<number, Uint8Array<ArrayBuffer>>();

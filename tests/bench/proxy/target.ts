@@ -2,7 +2,7 @@
  * What the load's connections lead to, a program of its own: answers a request with as many bytes,
  * or sends without end, or takes what comes. It ends when it is killed.
  */
-import { NativeError } from "../../../ffi/linux/errno.ts";
+import { NativeError } from "../../../ffi/native.ts";
 import { sender, taker } from "./bulk.ts";
 import { type Handler, Loop, type Socket } from "./loop.ts";
 import { ANSWER, MESSAGE, SEND, TARGET } from "./wire.ts";
