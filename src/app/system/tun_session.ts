@@ -3,7 +3,7 @@ import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Link } from "../../contract/link.ts";
-import type { Traffic } from "../tun/counters.ts";
+import { droppedSince, type PacketCounters, type Traffic } from "../tun/counters.ts";
 import type { PortOptions, TunRouter } from "../tun/tun_router.ts";
 import type { PeerLink } from "../link/config.ts";
 
@@ -26,7 +26,7 @@ export async function runSession(
   });
 }
 
-/** What the weaker version costs, each time that it is spoken though the better one was wanted. */
+/** Warns of what version 1 costs, at each session that uses it though version 2 was wanted. */
 export function warnOfV1(log: Pick<Logger, "warn">, peer: string): void {
   log.warn(
     "version 1 of the wire is spoken: no forward secrecy, and a weak key can be guessed from a " +
@@ -35,17 +35,35 @@ export function warnOfV1(log: Pick<Logger, "warn">, peer: string): void {
   );
 }
 
-/** How long a session lasted and what it carried, for the log. */
-export function sessionFacts(
-  clock: Clock,
-  since: number,
-  traffic: Traffic,
-  rttMs: number = NaN,
-): { seconds: number; sent_bytes: number; received_bytes: number; rtt_ms?: number } {
-  return {
-    ...(Number.isNaN(rttMs) ? {} : { rtt_ms: rttMs }),
-    seconds: Math.round((clock.now() - since) / 100) / 10,
-    sent_bytes: traffic.sentBytes,
-    received_bytes: traffic.receivedBytes,
-  };
+/** Measures how long a session lasts and what it carries, for the log. */
+export class SessionMeter {
+  readonly traffic: Traffic = { sentBytes: 0, receivedBytes: 0 };
+  readonly #clock: Clock;
+  readonly #counters: PacketCounters;
+  readonly #before: PacketCounters;
+  readonly #since: number;
+
+  /** The session begins now. */
+  constructor(clock: Clock, counters: PacketCounters) {
+    this.#clock = clock;
+    this.#counters = counters;
+    this.#before = { ...counters };
+    this.#since = clock.now();
+  }
+
+  /** Milliseconds since the beginning. */
+  get ms(): number {
+    return this.#clock.now() - this.#since;
+  }
+
+  /** `rttMs`: the last round-trip time; NaN = unknown. */
+  facts(rttMs: number = NaN): Record<string, number> {
+    return {
+      ...(Number.isNaN(rttMs) ? {} : { rtt_ms: rttMs }),
+      seconds: Math.round(this.ms / 100) / 10,
+      sent_bytes: this.traffic.sentBytes,
+      received_bytes: this.traffic.receivedBytes,
+      ...droppedSince(this.#before, this.#counters),
+    };
+  }
 }

@@ -1,0 +1,33 @@
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock, Rng } from "../../contract/host.ts";
+import { fallSilent } from "../net/fall_silent.ts";
+
+/** Damaged connections that are kept open at a time; the oldest is cut for another. */
+const MOST_SILENT = 4;
+
+/**
+ * Keeps connections with a damaged record open in silence, beside the next session, so that nobody
+ * learns when the damage was noticed.
+ */
+export class DamagedConnections {
+  readonly #o: { readonly clock: Clock; readonly rng: Rng };
+  /** The oldest first. */
+  readonly #silent = new Set<Connection>();
+
+  constructor(o: { readonly clock: Clock; readonly rng: Rng }) {
+    this.#o = o;
+  }
+
+  /** Owns the connection until its end. Never throws. */
+  async keep(stream: Connection): Promise<void> {
+    await using owned = stream;
+    for (const oldest of this.#silent) {
+      if (this.#silent.size < MOST_SILENT) break;
+      this.#silent.delete(oldest);
+      oldest.reset();
+    }
+    this.#silent.add(owned);
+    await fallSilent(owned, this.#o);
+    this.#silent.delete(owned);
+  }
+}

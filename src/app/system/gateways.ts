@@ -1,0 +1,40 @@
+import type { ClientNetworks } from "../../core/ip/client_networks.ts";
+
+/** The networks behind a client. */
+export interface Gateway {
+  readonly networks: readonly number[];
+  /** The networks, for the log. */
+  readonly text: string;
+  /** An earlier client of the same name has the networks. */
+  readonly isSecond: boolean;
+}
+
+const NONE: Gateway = { networks: [], text: "", isSecond: false };
+
+/**
+ * Clients with networks behind them, by name. If two have one name the networks are the first's
+ * until it leaves: it may be dead, and the second the same client with another identity.
+ */
+export class Gateways {
+  readonly #networks: ClientNetworks | undefined;
+  readonly #byName = new Map<string, Set<object>>();
+
+  constructor(networks: ClientNetworks | undefined) {
+    this.#networks = networks;
+  }
+
+  /** Returns the networks of that name. `client` identifies the session until `leave`. */
+  enter(name: string, client: object): Gateway {
+    const networks = this.#networks?.of(name) ?? [];
+    if (this.#networks === undefined || networks.length === 0) return NONE;
+    const clients = this.#byName.get(name) ?? new Set();
+    this.#byName.set(name, clients.add(client));
+    return { networks, text: this.#networks.text(networks), isSecond: clients.size > 1 };
+  }
+
+  leave(name: string, client: object): void {
+    const clients = this.#byName.get(name);
+    clients?.delete(client);
+    if (clients?.size === 0) this.#byName.delete(name);
+  }
+}

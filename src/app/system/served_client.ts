@@ -1,0 +1,53 @@
+import { formatAddr } from "../../base/addr.ts";
+import { toHex } from "../../base/bytes.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { AdmittedLink, Candidate } from "../link/accept.ts";
+import type { SlotHolder } from "../link/exclusive_slot.ts";
+import { addressGroup } from "../net/half_open.ts";
+
+/** A client that has proved the key, as the holder of a slot. */
+export class ServedClient implements SlotHolder {
+  readonly stream: Connection;
+  readonly candidate: Candidate;
+  /** Its address, for the log. */
+  readonly peer: string;
+  /** Its name; "" = it sends none. */
+  readonly name: string;
+  readonly instance: string | undefined;
+  /** Its identity in hex; undefined = it keeps none. */
+  readonly identity: string | undefined;
+  readonly address: string;
+  readonly canBeRefused: boolean;
+  /** Set when the client is let in. */
+  link: AdmittedLink | null = null;
+  isEvicted = false;
+
+  constructor(stream: Connection, candidate: Candidate) {
+    const { identity, instance, wire } = candidate;
+    this.stream = stream;
+    this.candidate = candidate;
+    this.peer = formatAddr(stream.remote);
+    this.name = identity?.name ?? "";
+    this.instance = instance;
+    this.identity = identity?.id == null ? undefined : toHex(identity.id);
+    this.address = addressGroup(stream.remote);
+    this.canBeRefused = wire === "v2";
+  }
+
+  activity(): number {
+    return this.link?.life.activity() ?? 0;
+  }
+
+  probe(): void {
+    this.link?.life.probe();
+  }
+
+  isGone(): boolean {
+    return this.stream.stats().peerClosed === true;
+  }
+
+  evict(): void {
+    this.isEvicted = true;
+    this.stream.reset();
+  }
+}

@@ -1,0 +1,172 @@
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import { ProtocolError } from "../../base/errors.ts";
+import { onAbort, scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { offloadText } from "../../core/ip/virtio_net.ts";
+import type { PeerLink } from "../link/config.ts";
+import { connectLink } from "../link/connect.ts";
+import type { ServerPaths } from "../link/server_paths.ts";
+import { sleep } from "../loop/sleep.ts";
+import { dialAny } from "../net/dial_host.ts";
+import type { Tuner } from "../net/socket_options.ts";
+import type { PortOptions } from "../tun/tun_router.ts";
+import type { DamagedConnections } from "./damaged_connections.ts";
+import type { SegmentLimits } from "./segment_limits.ts";
+import type { TunClientOptions } from "./tun_client_options.ts";
+import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
+
+/** Time limits in milliseconds. */
+const DIAL_TIMEOUT = 10_000;
+const NAME_TIMEOUT = 10_000;
+
+/** Well below the time that any server waits, in milliseconds (docs/wire/link-v2.md, TLV 04). */
+const PROBE_EVERY = 2_000;
+
+/** Options that all attempts of a client share; the dialer and the resolver are those of `paths`. */
+export interface AttemptOptions extends TunClientOptions {
+  readonly serverPaths: ServerPaths;
+  readonly segments: SegmentLimits;
+  readonly damaged: DamagedConnections;
+  readonly tuner: Tuner;
+}
+
+/** One connection to the server, from its dial to its end. */
+export class TunAttempt {
+  readonly #o: AttemptOptions;
+  /** The session; null before it begins. */
+  #meter: SessionMeter | null = null;
+  #peer: PeerLink | null = null;
+  /** This end hung up, as the server or its packets were silent. */
+  #hungUp = false;
+
+  constructor(o: AttemptOptions) {
+    this.#o = o;
+  }
+
+  /** Milliseconds since the session began; null = it did not. */
+  get ms(): number | null {
+    return this.#meter?.ms ?? null;
+  }
+
+  /** Facts of the session for the log. */
+  facts(): Record<string, number> {
+    return this.#meter?.facts(this.#peer?.rttMs?.()) ?? {};
+  }
+
+  /**
+   * Returns true if the server hung up while a ping was unanswered: one that sees its own segments
+   * get lost does, and tells the next connection which size passes.
+   */
+  isUnanswered(): boolean {
+    return !this.#hungUp && this.#peer?.isUnanswered?.() === true;
+  }
+
+  /**
+   * Returns when the server has ended the session.
+   * @throws what ended it otherwise, or why it did not begin
+   */
+  async run(): Promise<void> {
+    const { log, server, serverPaths, segments, tuner } = this.#o;
+    log.debug("connecting", { server: formatAddr(server) });
+    // A scope for each session: what hangs on its signal goes with it.
+    await scope(this.#o.signal, async (tasks) => {
+      const { signal } = tasks;
+      using watch = serverPaths.watch(tasks);
+      await using owned = new AsyncDisposableStack();
+      const stream = owned.use(
+        await dialAny({
+          ...this.#o,
+          to: server,
+          nameMs: NAME_TIMEOUT,
+          timeoutMs: DIAL_TIMEOUT,
+          signal,
+          life: this.#o.signal, // a damaged connection outlives its session
+        }),
+      );
+      using _tie = onAbort(signal, () => startClose(stream));
+      watch.connected(stream);
+      tuner.tune(stream);
+      const told = Promise.withResolvers<number>();
+      const onSegmentSize = (bytes: number) => {
+        if (segments.isSmaller(stream, bytes)) told.resolve(bytes);
+      };
+      const { device } = this.#o.router;
+      const peer = await segments.meet(
+        stream,
+        signal,
+        () => connectLink(stream, { ...this.#o, device, onSegmentSize }),
+      );
+      await using _link = peer.link;
+      this.#peer = peer;
+      this.#meter = new SessionMeter(this.#o.clock, this.#o.router.counters);
+      const port = this.#portOf(stream, peer, this.#meter);
+      watch.begun(peer, port.peer);
+      await this.#takeAddresses(peer, stream.remote, signal);
+      try {
+        await this.#carry(stream, peer, port, told.promise, signal);
+      } catch (error) {
+        if (peer.wire === "v2" && error instanceof ProtocolError) {
+          owned.move();
+          void this.#o.damaged.keep(stream); // never rejects, and outlives the session
+        }
+        throw error;
+      }
+    });
+  }
+
+  #portOf(stream: Connection, peer: PeerLink, { traffic }: SessionMeter): PortOptions {
+    const { log, secrets } = this.#o;
+    const at = formatAddr(stream.remote);
+    const { protocol } = stream.stats();
+    const onUp = () => {
+      log.info("authenticated", {
+        server: at,
+        protocol,
+        wire: peer.wire,
+        offload: offloadText(peer.link.offload),
+      });
+      if (peer.wire === "v1" && secrets.mode === "auto") warnOfV1(log, at);
+    };
+    return { peer: at, addresses: [], traffic, onUp };
+  }
+
+  /** `told`: a segment size from the server that is smaller than the present one. */
+  async #carry(
+    stream: Connection,
+    peer: PeerLink,
+    port: PortOptions,
+    told: Promise<number>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { router, segments } = this.#o;
+    const watch = async (signal: AbortSignal) => {
+      const size = segments.watch(stream, signal);
+      const silence = peer.watch?.(signal);
+      const smaller = await Promise.race([size, told, ...silence ? [silence] : []])
+        .catch((error) => {
+          if (!signal.aborted) {
+            this.#hungUp = true;
+            segments.learnFromSilence(stream);
+          }
+          throw error;
+        });
+      if (smaller !== undefined) throw segments.limit(stream, smaller);
+    };
+    await runSession({ ...peer, watch }, peer.link, router, port, signal);
+  }
+
+  /** Pings the server meanwhile, since the user's commands may take longer than it waits. */
+  #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
+    return scope(signal, async (tasks) => {
+      tasks.spawn(async (signal) => {
+        for (;;) {
+          await sleep(this.#o.clock, PROBE_EVERY, signal);
+          await peer.probe?.(signal);
+        }
+      });
+      await this.#o.takeAddresses(peer.addresses ?? [], { server, signal: tasks.signal });
+      tasks.cancel();
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import type { Addr, Cidr, HostPort } from "../../base/addr.ts";
+import type { Logger } from "../../base/log.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Paths } from "../../contract/routing.ts";
+import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { WireSecrets } from "../link/config.ts";
+import type { ServerMemory } from "../link/connect.ts";
+import type { TunRouter } from "../tun/tun_router.ts";
+
+/** Facts of a session that are known before its packets. */
+export interface SessionFacts {
+  /** The server's address. */
+  readonly server: Addr;
+  /** Aborts when the session ends. */
+  readonly signal: AbortSignal;
+}
+
+export interface TunClientOptions {
+  server: HostPort;
+  dialer: Dialer;
+  resolver: Resolver;
+  /** The paths to the server. */
+  paths: Paths;
+  /** Addresses of the server's name from a lookup just before; the first attempt uses them. */
+  addresses?: readonly string[];
+  router: TunRouter;
+  secrets: WireSecrets;
+  memory: ServerMemory;
+  /**
+   * Called for each session before its packets with the addresses that the server gives, if any.
+   * @throws {TtunError} if the device cannot have them, which ends the session
+   */
+  takeAddresses: (addresses: readonly Cidr[], session: SessionFacts) => void | Promise<void>;
+  /** 16 random bytes, one for each process. */
+  instance: Uint8Array;
+  /** This client's self-description; undefined = it sends none. */
+  identity?: ClientIdentity | undefined;
+  clock: Clock;
+  log: Logger;
+  /** The kernel's name of a congestion control; undefined = the system's. */
+  congestion?: string | undefined;
+  signal: AbortSignal;
+  /** Most attempts in a row that may follow a failed one; Infinity = no limit. */
+  retries: number;
+}
