@@ -73,7 +73,7 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
     check("TUNSETIFF", attached);
     check("TUNGETIFF", libc.ioctl(fd, TUNGETIFF, request));
     if (o.headers) check("TUNSETVNETHDRSZ", libc.ioctl(fd, TUNSETVNETHDRSZ, size));
-    setOffload(libc, fd, 0);
+    check("TUNSETOFFLOAD", setOffload(libc, fd, 0));
     const given = new TextDecoder().decode(request.subarray(0, request.indexOf(0)));
     const has = flags.getUint16(IFREQ_FLAGS, true);
     if ((has & IFF_MULTI_QUEUE) !== 0) checkAlone(libc, given);
@@ -96,9 +96,8 @@ function checkAlone(libc: Libc, name: string): void {
 
 /**
  * Sets the offloads that the kernel may leave to the reader of the device: bits of `TunOffload`.
- * Can be called at any time.
- * @throws {NativeError} EINVAL for a bit that this kernel does not know
+ * Can be called at any time. Returns 0 or -errno: -EINVAL for a bit that this kernel does not know.
  */
-export function setOffload(libc: Libc, fd: number, mask: number): void {
-  check("TUNSETOFFLOAD", libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask)));
+export function setOffload(libc: Libc, fd: number, mask: number): number {
+  return libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask));
 }

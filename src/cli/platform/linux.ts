@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { DEVICE_QUEUE } from "../../contract/device.ts";
-import { hasCongestion } from "../../../ffi/linux/socket.ts";
+import { hasCongestion } from "../../../ffi/linux/socket_options.ts";
 import { changeAddresses, configure } from "../../io/netcfg/linux.ts";
 import { openDevice } from "../../io/tun/linux.ts";
 import { LinuxKeeper } from "../tun/device_keeper.ts";

@@ -8,13 +8,9 @@ import { zoneOf } from "../../base/zone.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import {
-  disconnect,
-  socketInfo,
-  tryLocalAddr,
-  tryRemoteAddr,
-  tuneSocket,
-} from "../../../ffi/linux/socket.ts";
+import { disconnect, tryLocalAddr, tryRemoteAddr } from "../../../ffi/linux/socket.ts";
+import { setSocketOptions } from "../../../ffi/linux/socket_options.ts";
+import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
 import { DialDeadline } from "./dial_deadline.ts";
@@ -389,13 +385,13 @@ class DenoStream implements Connection {
   stats(): ConnectionStats {
     if (this.#life.isOver) return { protocol: "tcp", peerClosed: true };
     const fd = this.#descriptor();
-    return fd === null ? { protocol: "tcp" } : socketInfo(this.#libc!, fd);
+    return fd === null ? { protocol: "tcp" } : connectionStats(this.#libc!, fd);
   }
 
   setOptions(options: SocketOptions): string[] {
     this.#life.check();
     const fd = this.#descriptor();
-    if (fd !== null) return tuneSocket(this.#libc!, fd, options);
+    if (fd !== null) return setSocketOptions(this.#libc!, fd, options);
     if (options.noDelay !== undefined) this.#conn.setNoDelay(options.noDelay);
     if (options.keepAliveSeconds !== undefined) this.#conn.setKeepAlive(true);
     return Object.entries(DESCRIPTOR_ONLY)

@@ -12,16 +12,14 @@ import {
   accept,
   acceptedAddr,
   connectResult,
-  limitSegments,
-  lingerZero,
   localAddr,
   MSG_NOSIGNAL,
   shutdownWrite,
-  socketInfo,
   startConnect,
   startListen,
-  tuneSocket,
 } from "../../../ffi/linux/socket.ts";
+import { limitSegments, lingerZero, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
+import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
 import { check, NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
@@ -345,12 +343,12 @@ class PosixStream implements Connection {
 
   stats(): ConnectionStats {
     if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
-    return socketInfo(this.#reactor.libc, this.#descriptor.fd);
+    return connectionStats(this.#reactor.libc, this.#descriptor.fd);
   }
 
   setOptions(options: SocketOptions): string[] {
     this.#descriptor.check();
-    return tuneSocket(this.#reactor.libc, this.#descriptor.fd, options);
+    return setSocketOptions(this.#reactor.libc, this.#descriptor.fd, options);
   }
 
   #failed(call: string, result: number): unknown {

@@ -16,10 +16,11 @@ import type { Clock } from "../../contract/host.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { WATCH_LEVEL } from "../../../ffi/linux/epoll.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { linkKind } from "../../../ffi/linux/link_kind.ts";
-import { openTun, setOffload, type Tun, TUN_PATH, TunOffload } from "../../../ffi/linux/tun.ts";
-import { NativeError } from "../../../ffi/native.ts";
+import { openTun, setOffload, type Tun } from "../../../ffi/linux/tun.ts";
+import { check, NativeError } from "../../../ffi/native.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
+import { openError } from "./linux_errors.ts";
+import { supportedOffload, tunFlags } from "./linux_offload.ts";
 
 /** A TUN device with its operating system state. */
 export interface TunDevice extends Device {
@@ -52,122 +53,11 @@ export function openDevice(
     const headers = o.offload ?? true;
     const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
     const descriptor = reactor.own(tun.fd, new AbortController().signal, WATCH_LEVEL);
-    const takes = headers ? whatKernelTakes(reactor.libc, tun.fd) : Offload.none;
+    const takes = headers ? supportedOffload(reactor.libc, tun.fd) : Offload.none;
     return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
   } catch (thrown) {
     throw thrown instanceof NativeError ? openError(thrown, reactor.libc, o) : thrown;
   }
-}
-
-const TCP_FLAGS = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;
-const UDP_FLAGS = TunOffload.uso4 | TunOffload.uso6;
-
-/** Converts `Offload` bits to TUN_F_… flags. */
-function tunFlags(mask: number): number {
-  if (mask === Offload.none) return 0;
-  return TunOffload.csum | ((mask & Offload.tcp) !== 0 ? TCP_FLAGS : 0) |
-    ((mask & Offload.udp) !== 0 ? UDP_FLAGS : 0);
-}
-
-/**
- * Returns the supported offloads: a kernel that leaves one to the reader can also do it for a
- * writer. Leaves all of them off.
- */
-function whatKernelTakes(libc: Libc, fd: number): number {
-  const can = (mask: number) => {
-    try {
-      setOffload(libc, fd, tunFlags(mask));
-      return mask;
-    } catch (error) {
-      if (error instanceof NativeError && error.is("EINVAL")) return Offload.none;
-      throw error;
-    }
-  };
-  const takes = can(Offload.tcp) | can(Offload.udp);
-  setOffload(libc, fd, 0);
-  return takes;
-}
-
-function openError(
-  error: NativeError,
-  libc: Libc,
-  { name }: { name: string | undefined },
-): TtunError {
-  const cause = { cause: error };
-  const isOtherFile = error.is("ENOTTY", "EISDIR", "ENOTDIR", "ELOOP") ||
-    (error.is("EINVAL") && name === undefined);
-  if (isOtherFile) {
-    return new TtunError(
-      "system",
-      `Cannot open a TUN device: ${TUN_PATH} is another file than the kernel's TUN driver (a ` +
-        `character device with the numbers 10, 200); make it anew: sudo rm -r ${TUN_PATH} && ` +
-        `sudo mknod -m 666 ${TUN_PATH} c 10 200`,
-      cause,
-    );
-  }
-  if (error.call === "open" && error.is("EPERM", "EACCES") && libc.geteuid() === 0) {
-    return new TtunError(
-      "privilege",
-      `Cannot open ${TUN_PATH}, though this is root: the container or the file system does not ` +
-        `allow devices; a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN, ` +
-        "a file system to be mounted without nodev",
-      cause,
-    );
-  }
-  if (error.call === "open" && error.is("ENOENT", "ENODEV", "ENXIO")) {
-    return new TtunError(
-      "system",
-      `Cannot open ${TUN_PATH}: the kernel's TUN driver is not there; ` +
-        `load it: sudo modprobe tun && sudo mkdir -p /dev/net && ` +
-        `{ test -e ${TUN_PATH} || { sudo rm -f ${TUN_PATH} && sudo mknod ${TUN_PATH} c 10 200; }; } ` +
-        `(a container needs: --device ${TUN_PATH} --cap-add NET_ADMIN)`,
-      cause,
-    );
-  }
-  if (error.is("EPERM", "EACCES")) {
-    return new TtunError("privilege", notAllowed(error, libc, name), cause);
-  }
-  if (error.is("EBUSY", "E2BIG")) {
-    return new TtunError(
-      "in_use",
-      `Cannot open the TUN device ${name}: another program has it; end that or choose another with --device`,
-      cause,
-    );
-  }
-  if (error.is("EINVAL")) {
-    const kind = name === undefined ? undefined : linkKind(libc, name)?.kind;
-    const what = kind === "tap"
-      ? " (mode tap, which carries Ethernet frames; ttun needs mode tun)"
-      : kind === undefined || kind === "tun"
-      ? ""
-      : ` (${kind})`;
-    return new TtunError(
-      "usage",
-      `Cannot open ${name} as a TUN device: it is another kind of device${what}; ` +
-        "choose another name with --device",
-      cause,
-    );
-  }
-  return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
-}
-
-/** Gives one cause and one fix; docs/install.md has the complete set-up without root. */
-function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
-  if (libc.geteuid() === 0) {
-    return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +
-      "a container needs --cap-add NET_ADMIN";
-  }
-  // A user without root who names a device usually has one that an administrator made.
-  if (error.call === "open" && name !== undefined) {
-    return `Cannot open ${TUN_PATH}: this user has no access to it; give it: ` +
-      `sudo chmod 666 ${TUN_PATH}`;
-  }
-  const what = name === undefined
-    ? "open a TUN device"
-    : linkKind(libc, name) === null
-    ? `make the device ${name}`
-    : `open ${name}, which is another user's device`;
-  return `Cannot ${what}: it takes root or CAP_NET_ADMIN; run ttun with sudo`;
 }
 
 class LinuxTun implements TunDevice {
@@ -215,7 +105,8 @@ class LinuxTun implements TunDevice {
   setOffload(mask: number): void {
     this.#descriptor.check();
     if (mask === this.#offload) return;
-    setOffload(this.#libc, this.#descriptor.fd, tunFlags(mask & this.takes));
+    const flags = tunFlags(mask & this.takes);
+    check("TUNSETOFFLOAD", setOffload(this.#libc, this.#descriptor.fd, flags));
     this.#offload = mask;
   }
 
@@ -320,13 +211,9 @@ class LinuxTun implements TunDevice {
   #close(reason: unknown): void {
     if (this.#descriptor.closed) return;
     this.#registration[Symbol.dispose]();
-    try {
-      // A persistent device must not pass offloaded packets to its next reader, which may not
-      // support them.
-      if (this.persistent) this.setOffload(Offload.none);
-    } catch (error) {
-      if (!(error instanceof NativeError)) throw error; // the device was removed
-    }
+    // A persistent device must not pass offloaded packets to its next reader, which may not support
+    // them. The call fails if the device was removed.
+    if (this.persistent) setOffload(this.#libc, this.#descriptor.fd, 0);
     this.#descriptor.close(() => reason);
   }
 }

@@ -80,7 +80,7 @@ for (const offload of [true, false]) {
         using libc = openLibc();
         const { fd } = openTun(libc, "ttun5", { headers: true });
         const { csum, tso4, tso6, uso4, uso6 } = TunOffload;
-        setOffload(libc, fd, csum | tso4 | tso6 | uso4 | uso6);
+        check("TUNSETOFFLOAD", setOffload(libc, fd, csum | tso4 | tso6 | uso4 | uso6));
         libc.close(fd);
       }
       await using world = await openWorld({ name: "ttun5", offload });

@@ -1,0 +1,109 @@
+import type { SocketOptions } from "../../src/contract/connection.ts";
+import { check } from "../native.ts";
+import type { Libc } from "./libc.ts";
+import { AF_INET } from "./sockaddr.ts";
+
+/** Linux constants: sys/socket.h, netinet/in.h, netinet/tcp.h. */
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_MPTCP = 262;
+export const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
+const SO_LINGER = 13;
+const TCP_NODELAY = 1;
+export const TCP_MAXSEG = 2;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_CONGESTION = 13;
+const TCP_USER_TIMEOUT = 18;
+const TCP_NOTSENT_LOWAT = 25;
+const TCP_RTO_MAX_MS = 44; // since Linux 6.15
+
+/** Scratch buffers that native calls fill in; valid until the next call. */
+const int = new Int32Array(1);
+const intBytes = new Uint8Array(int.buffer);
+const intLength = new Uint8Array(new Uint32Array([4]).buffer);
+
+/** Sets socket options. Returns the names of those that the kernel refused. */
+export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): string[] {
+  const unset: string[] = [];
+  const set = (name: string, level: number, option: number, value: number) => {
+    if (setOption(libc, fd, level, option, value) < 0) unset.push(name);
+  };
+  const { noDelay, keepAliveSeconds, userTimeoutMs, maxRetransmitPauseMs, unsentBytes } = o;
+  if (noDelay !== undefined) set("TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, +noDelay);
+  if (keepAliveSeconds !== undefined) {
+    set("SO_KEEPALIVE", SOL_SOCKET, SO_KEEPALIVE, 1);
+    set("TCP_KEEPIDLE", IPPROTO_TCP, TCP_KEEPIDLE, keepAliveSeconds);
+    set("TCP_KEEPINTVL", IPPROTO_TCP, TCP_KEEPINTVL, keepAliveSeconds);
+  }
+  if (userTimeoutMs !== undefined) {
+    set("TCP_USER_TIMEOUT", IPPROTO_TCP, TCP_USER_TIMEOUT, userTimeoutMs);
+  }
+  if (maxRetransmitPauseMs !== undefined) {
+    set("TCP_RTO_MAX_MS", IPPROTO_TCP, TCP_RTO_MAX_MS, maxRetransmitPauseMs);
+  }
+  if (unsentBytes !== undefined) {
+    set("TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsentBytes);
+  }
+  if (o.congestion !== undefined && !setCongestion(libc, fd, o.congestion)) {
+    unset.push("TCP_CONGESTION");
+  }
+  return unset;
+}
+
+/** Sets the congestion control. Returns false if the kernel lacks it or only root may use it. */
+function setCongestion(libc: Libc, fd: number, name: string): boolean {
+  const value = new TextEncoder().encode(name);
+  return libc.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value) === 0;
+}
+
+/**
+ * Tests on an unused socket if connections can use this congestion control.
+ * @throws {NativeError} if no socket can be opened
+ */
+export function hasCongestion(libc: Libc, name: string): boolean {
+  const type = SOCK_STREAM | SOCK_CLOEXEC;
+  const fd = check("socket", libc.socket(AF_INET, type, IPPROTO_TCP));
+  try {
+    return setCongestion(libc, fd, name);
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/**
+ * Limits the segments of connections that a listening socket accepts from now on. Returns false if
+ * the kernel refuses.
+ */
+export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
+  return setOption(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes) === 0;
+}
+
+/** Makes the next close send RST and discard unsent data (SO_LINGER with zero seconds). */
+export function lingerZero(libc: Libc, fd: number): void {
+  const linger = new Uint8Array(new Int32Array([1, 0]).buffer);
+  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger);
+}
+
+/** Sets an option whose value is an int. Returns 0 or -errno. */
+export function setOption(
+  libc: Libc,
+  fd: number,
+  level: number,
+  option: number,
+  value: number,
+): number {
+  int[0] = value;
+  return libc.setsockopt(fd, level, option, intBytes);
+}
+
+/**
+ * Returns the value of an option that is an int.
+ * @throws {NativeError}
+ */
+export function getOption(libc: Libc, fd: number, level: number, option: number): number {
+  check("getsockopt", libc.getsockopt(fd, level, option, intBytes, intLength)); // always 4 bytes
+  return int[0]!;
+}
