@@ -63,7 +63,7 @@ class Bench {
     this.client.writeNow(utf8(crlf(text)));
   }
 
-  /** That it is over, and nothing of it is left. */
+  /** Waits for the end, and checks that nothing is left. Returns the error, or null. */
   async isOver(): Promise<unknown> {
     const error = await this.clock.until(this.ended, IDLE);
     await this.clock.advance(30_000);

@@ -18,7 +18,7 @@ const NOTHING = new Uint8Array();
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
 
-/** What is left to do for a client when its last request is through. */
+/** The last action of the state machine: it ends the client's connection or hands it to a relay. */
 export type HttpEnding = Extract<HttpAction, { kind: "endClient" | "raw" }>;
 
 /**
@@ -32,7 +32,7 @@ export abstract class HttpLoop extends ReadyLoop {
   protected target: HttpSide | null = null;
   /** Bytes written to either side. */
   protected readonly count: RelayCount = { up: 0, down: 0 };
-  /** What is left to do when the machine is over. */
+  /** Set when the machine is over. */
   protected ending: HttpEnding | null = null;
   readonly #machine: HttpProxy;
   readonly #shared: RelayOptions;
