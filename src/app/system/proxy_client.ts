@@ -7,19 +7,17 @@ import { HalfOpen } from "../net/half_open.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
-import { MinuteKeyCache } from "../tt/minute_keys.ts";
 import type { ProxyClientOptions } from "./proxy_options.ts";
 import { InboundConnection, type ProgramHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
-import { TtOutbound } from "../tt/tt_outbound.ts";
+import { openOutbound, type ServerOutbound } from "./proxy_transport.ts";
 
 /** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
-  const secrets = stack.use(new MinuteKeyCache(o.password, o.wire));
   const cut = new AbortController();
   using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // registered before the tasks of the scope
   using _hold = holdListener(cut.signal);
@@ -28,7 +26,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
       new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(), cut: cut.signal }),
     );
     const client = stack.use(
-      new ProxyClient({ ...o, signal: tasks.signal }, secrets, relays),
+      new ProxyClient({ ...o, signal: tasks.signal }, relays),
     );
     if (o.checksServer) tasks.spawn(() => client.check());
     tasks.spawn(() =>
@@ -48,16 +46,16 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 class ProxyClient implements Disposable {
   readonly #o: ProxyClientOptions;
   readonly #pending = new HalfOpen();
-  readonly #tunnel: TtOutbound;
+  readonly #tunnel: ServerOutbound;
   readonly #programs: ProgramHost;
 
-  constructor(o: ProxyClientOptions, secrets: MinuteKeyCache, relays: Relays) {
+  constructor(o: ProxyClientOptions, relays: Relays) {
     this.#o = o;
     const { scratch } = relays.options;
     const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
     const here = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs, rules: null });
     const resolver = new CachingResolver(o.resolver, o);
-    const tunnel = new TtOutbound({ ...o, dialer, resolver, scratch, secrets });
+    const tunnel = openOutbound({ ...o, dialer, resolver, scratch });
     this.#tunnel = tunnel;
     const quota = new Quota(o.limits);
     o.onCounters?.(() => ({

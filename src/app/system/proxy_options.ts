@@ -5,7 +5,7 @@ import type { Acl } from "../../core/proxy/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
-import type { TtConfig } from "../tt/config.ts";
+import type { WireConfig } from "./proxy_transport.ts";
 
 /** A password with a name for the log, "" if there is only one. */
 export interface NamedKey {
@@ -15,7 +15,7 @@ export interface NamedKey {
 }
 
 export interface ProxyServerOptions extends ProxyHost {
-  readonly wire: TtConfig;
+  readonly wire: WireConfig;
   readonly keys: readonly NamedKey[];
   /** "" = all addresses. */
   readonly host: string;
@@ -26,7 +26,7 @@ export interface ProxyServerOptions extends ProxyHost {
 }
 
 export interface ProxyClientOptions extends ProxyHost {
-  readonly wire: TtConfig;
+  readonly wire: WireConfig;
   readonly password: Uint8Array;
   /** Host name or address of the server. */
   readonly server: string;

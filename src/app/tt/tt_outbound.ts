@@ -9,9 +9,15 @@ import { ConnectRequest, type Pacing, type TargetRequest, Unmarked } from "./con
 import { IdlePool } from "./idle_pool.ts";
 import { ServerClock } from "./server_clock.ts";
 import { noWay, reasonsOf } from "./server_errors.ts";
+import { MinuteKeyCache } from "./minute_keys.ts";
 import { TtDialer, type TtDialerOptions } from "./tt_dialer.ts";
 
 const NOTHING = new Uint8Array();
+
+export interface TtOutboundOptions extends Omit<TtDialerOptions, "secrets"> {
+  /** UTF-8. */
+  readonly password: Uint8Array;
+}
 
 /**
  * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/wire/tt-v1.md,
@@ -20,15 +26,17 @@ const NOTHING = new Uint8Array();
  * minute's port is silent or denied, its neighbours are tried beside it.
  */
 export class TtOutbound implements Disposable {
-  readonly #o: TtDialerOptions;
+  readonly #o: TtOutboundOptions;
+  readonly #secrets: MinuteKeyCache;
   readonly #idle: IdlePool;
   readonly #dialer: TtDialer;
   readonly #serverClock: ServerClock;
 
-  constructor(o: TtDialerOptions) {
+  constructor(o: TtOutboundOptions) {
     this.#o = o;
+    this.#secrets = new MinuteKeyCache(o.password, o.wire);
     this.#idle = new IdlePool(o.clock);
-    this.#dialer = new TtDialer(o, this.#idle);
+    this.#dialer = new TtDialer({ ...o, secrets: this.#secrets }, this.#idle);
     this.#serverClock = new ServerClock(o, (minute) => this.#dialer.isOpen(minute));
   }
 
@@ -40,6 +48,7 @@ export class TtOutbound implements Disposable {
   [Symbol.dispose](): void {
     this.#idle[Symbol.dispose]();
     this.#dialer[Symbol.dispose]();
+    this.#secrets[Symbol.dispose]();
   }
 
   readonly connect: Connect = (target, { signal, early = NOTHING, once = false }, events) => {

@@ -5,6 +5,7 @@ import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { parseRule } from "../../core/proxy/acl.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
+import { MAX_TEXT } from "../../core/tt/frame.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";
 import {
   BACKEND_OPTIONS,
@@ -268,6 +269,14 @@ export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
 export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
 /** What `runProxy` is given; `"server" in options` tells a client's from a server's. */
 export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
+
+/** Settings of the transport between the two ends. */
+export type WireSettings = ReturnType<typeof wireOf>;
+
+export function wireOf({ cipher, portRange, mtu }: ProxyOptions) {
+  const mostText = mtu === undefined ? undefined : Math.min(mtu, MAX_TEXT);
+  return { cipher, range: portRange, mostText };
+}
 
 /** "" = all addresses. */
 function parseListenHost(text: string): string {

@@ -65,7 +65,7 @@ function mayMeetNames(end: ProxyConfig["end"]): boolean {
 
 /** Logs what has been set up. */
 function tellStart(
-  { end, cipher, io, range, user }: ProxyConfig,
+  { end, wire: { cipher, range }, io, user }: ProxyConfig,
   ciphers: ChosenCiphers,
   listener: Listener | null,
   log: Logger,
@@ -113,12 +113,7 @@ async function runEnd(
     log,
     signal,
     onCounters: (counters: () => ProxyCounters) => onCounters(() => ({ ...counters() })),
-    wire: {
-      cipher: config.cipher,
-      makeCipher: ciphers.factory,
-      range: config.range,
-      mostText: config.mostText,
-    },
+    wire: { ...config.wire, makeCipher: ciphers.factory },
     limits: limitsFor(config.limits, platform.descriptors, log),
   };
   if (end.role === "server") {

@@ -1,10 +1,9 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
 import type { NamedKey } from "../../app/system/proxy_options.ts";
 import type { HostPort } from "../../base/addr.ts";
-import type { CipherName } from "../../contract/cipher.ts";
-import type { PortRange } from "../../core/hop/port_range.ts";
 import type { AddressRule } from "../../core/proxy/acl.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { WireSettings } from "./options.ts";
 
 /** Config of a proxy's data plane. */
 export interface ProxyConfig {
@@ -29,14 +28,11 @@ export interface ProxyConfig {
       readonly isEager: boolean;
       readonly auth: Credentials | null;
     };
-  readonly cipher: CipherName;
   readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
-  readonly range: PortRange;
+  readonly wire: WireSettings;
   /** Largest TCP segment between the two ends, in bytes; undefined = the path's. */
   readonly segmentSize: number | undefined;
-  /** Longest text of a frame, in bytes; undefined = as long as the other end takes. */
-  readonly mostText: number | undefined;
   readonly limits: ProxyLimits;
   /** User to become once everything is open. */
   readonly user: string | undefined;

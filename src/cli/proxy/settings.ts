@@ -1,21 +1,18 @@
 import { parseCidr, parseIp } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
-import { MAX_TEXT } from "../../core/tt/frame.ts";
 import type { ProxyConfig } from "./plane_config.ts";
-import type { ProxyOptions } from "./options.ts";
+import { type ProxyOptions, wireOf } from "./options.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
 /** What both ends of a proxy have of the command line as it is. */
 export function settingsOf(
   options: ProxyOptions,
-): Pick<ProxyConfig, "cipher" | "aead" | "range" | "segmentSize" | "mostText" | "limits" | "user"> {
+): Pick<ProxyConfig, "aead" | "wire" | "segmentSize" | "limits" | "user"> {
   return {
-    cipher: options.cipher,
     aead: options.aead,
-    range: options.portRange,
+    wire: wireOf(options),
     segmentSize: options.segmentSize,
-    mostText: options.mtu === undefined ? undefined : Math.min(options.mtu, MAX_TEXT),
     limits: {
       total: options.connections,
       perAddress: options.perAddress,

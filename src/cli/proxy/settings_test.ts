@@ -12,11 +12,13 @@ function settings(...args: string[]) {
 
 Deno.test("without options there are the drivers' own limits, and texts of any length", () => {
   assert.deepEqual(settings(), {
-    cipher: "chacha20-poly1305",
     aead: "auto",
-    range: { first: 1024, last: 65535 },
+    wire: {
+      cipher: "chacha20-poly1305",
+      range: { first: 1024, last: 65535 },
+      mostText: undefined,
+    },
     segmentSize: undefined,
-    mostText: undefined,
     limits: DEFAULT_LIMITS,
     user: undefined,
   });
@@ -36,9 +38,9 @@ Deno.test("seconds become milliseconds, and no idle time is an endless one", () 
 });
 
 Deno.test("a text is at most what a frame of ours can hold", () => {
-  assert.equal(settings("--mtu", "1440").mostText, 1440);
-  assert.equal(settings("--mtu", "65519").mostText, 65_519);
-  assert.equal(settings("--mtu", "65536").mostText, 65_519);
+  assert.equal(settings("--mtu", "1440").wire.mostText, 1440);
+  assert.equal(settings("--mtu", "65519").wire.mostText, 65_519);
+  assert.equal(settings("--mtu", "65536").wire.mostText, 65_519);
 });
 
 Deno.test("loopback is what no other machine reaches", () => {
