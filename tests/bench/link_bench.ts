@@ -15,6 +15,7 @@ import { Capability } from "../../src/core/link/v2/setup.ts";
 import { FrameOpener, FrameSealer } from "../../src/core/link/v1/frame.ts";
 import { V1ClientHandshake, V1ServerHandshake } from "../../src/core/link/v1/handshake.ts";
 import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
+import { layOutAs, v2Pair } from "../fake/v2_pair.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 
 const { makeCipher } = openLibcrypto();
@@ -89,5 +90,22 @@ for (const name of ["aes-256-gcm", "chacha20-poly1305"] satisfies CipherName[]) 
     }
     sealer.seal(bytes, RECORD_HEADER, PACKETS * each);
     opener.open(bytes, 0, opener.sizeAt(bytes, 0, bytes.length)!);
+  });
+}
+
+for (const [count, size] of [[PACKETS, SIZE], [128, 52], [1, 100]] as const) {
+  const { near, far, writes } = v2Pair({ makeCipher });
+  const packet = new Uint8Array(size).fill(0x45);
+  const batch = layOutAs(
+    near.layout,
+    Array.from({ length: count }, () => ({ packet, header: null })),
+  );
+  const into = makePackets(0);
+  Deno.bench(`a batch of ${count} packets of ${size} bytes over a link, version 2`, {
+    group: "link",
+  }, () => {
+    void near.send(batch); // never waits: the stream has room for it
+    while (far.recvNow(into) !== undefined);
+    writes.length = 0;
   });
 }

@@ -6,7 +6,7 @@ import type { Dialer } from "../../src/contract/dial.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { ServerMemory } from "../../src/app/link/connect.ts";
-import type { RekeyLimits } from "../../src/app/link/v2_link.ts";
+import type { RekeyLimits } from "../../src/app/link/record_writer.ts";
 import type { WireMode, WireSecrets } from "../../src/app/link/config.ts";
 import type { ClientIdentity } from "../../src/core/link/v2/identity.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";

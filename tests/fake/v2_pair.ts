@@ -6,10 +6,12 @@ import {
   VIRTIO_NET_HEADER,
 } from "../../src/contract/batch.ts";
 import type { Connection } from "../../src/contract/connection.ts";
+import type { CipherFactory } from "../../src/contract/cipher.ts";
 import type { LinkSession } from "../../src/core/link/v2/handshake.ts";
 import { sealText } from "../../src/core/link/v2/key_schedule.ts";
 import { Capability } from "../../src/core/link/v2/setup.ts";
-import { type DeviceFacts, type RekeyLimits, V2Link } from "../../src/app/link/v2_link.ts";
+import type { RekeyLimits } from "../../src/app/link/record_writer.ts";
+import { type DeviceFacts, V2Link } from "../../src/app/link/v2_link.ts";
 import { FakeClock } from "./clock.ts";
 import { converse, OFFER } from "./link_session.ts";
 import { memoryPair } from "./memory.ts";
@@ -29,6 +31,8 @@ export interface PairOptions {
   near?: DeviceFacts;
   far?: DeviceFacts;
   rekey?: RekeyLimits;
+  /** Makes the ciphers of both ends; absent = pure ones. */
+  makeCipher?: CipherFactory;
   /** Called at the near end with each segment size that it is told. */
   onSegmentSize?: (bytes: number) => void;
 }
@@ -54,7 +58,11 @@ export function v2Pair(o: PairOptions = {}): {
     capabilities: Capability.tun | ((takes & Offload.tcp) !== 0 ? Capability.tcpOffload : 0) |
       ((takes & Offload.udp) !== 0 ? Capability.udpOffload : 0),
   });
-  const sessions = converse({ offer: offer(nearDevice) }, { offer: offer(farDevice) });
+  const ciphers = o.makeCipher && { makeCipher: o.makeCipher };
+  const sessions = converse(
+    { ...ciphers, offer: offer(nearDevice) },
+    { ...ciphers, offer: offer(farDevice) },
+  );
   const [stream, farStream] = memoryPair(o.capacity === undefined ? {} : { capacity: o.capacity });
   const writes: Uint8Array[] = [];
   const write = stream.write.bind(stream);

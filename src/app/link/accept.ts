@@ -212,17 +212,18 @@ async function meetV2(
       );
       await using unsent = new AsyncDisposableStack();
       const link = unsent.use(
-        new V2Link(stream, session, { clock, rng, device: o.device, ...(rekey && { rekey }) }),
+        new V2Link(stream, session, { clock, rng, rekey, device: o.device }),
       );
       await stream.write(bytes);
       unsent.move();
+      const { channel } = link;
       return {
         wire: "v2",
         link,
-        life: { activity: () => link.heard, probe: () => link.ping() },
-        watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
-        rttMs: () => link.rttMs,
-        tellSegmentSize: (size) => link.tellSegmentSize(size),
+        life: { activity: () => channel.heard, probe: () => channel.ping() },
+        watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+        rttMs: () => channel.rttMs,
+        tellSegmentSize: (size) => channel.tellSegmentSize(size),
       };
     },
     refuse: async (words) => {

@@ -8,7 +8,7 @@ import { Capability } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
-import type { RekeyLimits } from "./v2_link.ts";
+import type { RekeyLimits } from "./record_writer.ts";
 
 /** The wire versions that an end speaks. `auto` detects the peer's version. */
 export type WireMode = "auto" | "v1" | "v2";

@@ -143,21 +143,22 @@ class Meeting {
       new V2Link(this.#stream, session, {
         clock,
         rng,
+        rekey,
         device,
         onSegmentSize: this.#o.onSegmentSize,
-        ...(rekey && { rekey }),
       }),
     );
     const given = addresses === undefined ? [] : readAddresses(addresses);
     unread.move();
+    const { channel } = link;
     return {
       wire: "v2",
       link,
       addresses: given,
-      watch: (signal) => keepAlive(link, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
-      probe: (signal) => answers(link, { clock, signal }),
-      rttMs: () => link.rttMs,
-      isUnanswered: () => link.isUnanswered,
+      watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+      probe: (signal) => answers(channel, { clock, signal }),
+      rttMs: () => channel.rttMs,
+      isUnanswered: () => channel.isUnanswered,
     };
   }
 

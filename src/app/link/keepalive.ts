@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
-import type { V2Link } from "./v2_link.ts";
+import type { RecordChannel } from "./record_channel.ts";
 import { sleep } from "../loop/sleep.ts";
 
 /** Dead time in seconds: a peer that sends no byte for this long counts as dead. */
@@ -29,35 +29,35 @@ const BUSY_PAUSE = 1_000;
  * reason
  */
 export async function keepAlive(
-  link: V2Link,
+  channel: RecordChannel<never>,
   o: { clock: Clock; rng: Rng; deadTimeMs: number; signal: AbortSignal },
 ): Promise<never> {
-  link.ping(); // so that the round-trip time is known from the beginning
-  let asked = link.batches;
+  channel.ping(); // so that the round-trip time is known from the beginning
+  let asked = channel.batches;
   for (;;) {
-    const interval = link.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
+    const interval = channel.deadTimeMs / 3 * (1 - 0.2 * o.rng(1)[0]! / 256);
     const now = o.clock.now();
-    const mayAsk = link.batches !== asked;
+    const mayAsk = channel.batches !== asked;
     const dueIn = Math.min(
-      link.lastSent + interval,
-      link.lastArrival + o.deadTimeMs,
+      channel.writer.lastSent + interval,
+      channel.lastArrival + o.deadTimeMs,
       // Checked again by then at the latest, as packets may have arrived meanwhile.
-      mayAsk ? link.lastArrival + ASK_AFTER : now + ASK_AFTER,
+      mayAsk ? channel.lastArrival + ASK_AFTER : now + ASK_AFTER,
     ) - now;
-    await sleep(o.clock, Math.max(dueIn, link.isWriting ? BUSY_PAUSE : 1), o.signal);
-    if (isSilent(link, o)) {
+    await sleep(o.clock, Math.max(dueIn, channel.writer.mutex.isBusy ? BUSY_PAUSE : 1), o.signal);
+    if (isSilent(channel, o)) {
       // After the machine was suspended, data that waits in the socket is read first.
       await o.clock.turn();
       await sleep(o.clock, 1, o.signal);
       // If an attacker changed a length, this end waits for bytes that never come.
-      if (isSilent(link, o) && link.isInsideRecord) {
+      if (isSilent(channel, o) && channel.isInsideRecord) {
         await sleep(o.clock, MOST_EXTRA_SILENCE * o.rng(1)[0]! / 256, o.signal);
       }
-      if (isSilent(link, o)) throw silent(o.deadTimeMs);
+      if (isSilent(channel, o)) throw silent(o.deadTimeMs);
     }
-    const isQuiet = mayAsk && o.clock.now() - link.lastArrival >= ASK_AFTER;
-    if (isQuiet) asked = link.batches;
-    if (isQuiet || o.clock.now() - link.lastSent >= interval) link.ping();
+    const isQuiet = mayAsk && o.clock.now() - channel.lastArrival >= ASK_AFTER;
+    if (isQuiet) asked = channel.batches;
+    if (isQuiet || o.clock.now() - channel.writer.lastSent >= interval) channel.ping();
   }
 }
 
@@ -73,18 +73,18 @@ const PROBE_ROUNDS = 3;
  * Resolves to true if anything has arrived since.
  */
 export async function answers(
-  link: V2Link,
+  channel: RecordChannel<never>,
   o: { clock: Clock; signal: AbortSignal },
 ): Promise<boolean> {
   const asked = o.clock.now();
-  const roundTrips = Number.isNaN(link.rttMs) ? 0 : PROBE_ROUNDS * link.rttMs;
-  link.ping();
+  const roundTrips = Number.isNaN(channel.rttMs) ? 0 : PROBE_ROUNDS * channel.rttMs;
+  channel.ping();
   await sleep(o.clock, Math.max(PROBE_TIME, roundTrips), o.signal);
-  return link.lastArrival >= asked;
+  return channel.lastArrival >= asked;
 }
 
-function isSilent(link: V2Link, o: { clock: Clock; deadTimeMs: number }): boolean {
-  return o.clock.now() - link.lastArrival >= o.deadTimeMs;
+function isSilent(channel: RecordChannel<never>, o: { clock: Clock; deadTimeMs: number }): boolean {
+  return o.clock.now() - channel.lastArrival >= o.deadTimeMs;
 }
 
 function silent(ms: number): TtunError {

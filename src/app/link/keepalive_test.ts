@@ -17,7 +17,7 @@ function watched(): ReturnType<typeof v2Pair> & AsyncDisposable & { pings: () =>
     rng: seededRng(3),
     deadTimeMs: DEAD_TIME_MS,
   };
-  const watching = keepAlive(pair.near, end).catch(() => {});
+  const watching = keepAlive(pair.near.channel, end).catch(() => {});
   return {
     ...pair,
     pings: () => pair.writes.length,
@@ -47,24 +47,24 @@ Deno.test("after packets without an answer for a second the peer is asked once, 
 Deno.test("a ping is unanswered when nothing comes for a while, until something does", async () => {
   await using t = watched();
   await t.clock.advance(299);
-  assert.equal(t.near.isUnanswered, false);
+  assert.equal(t.near.channel.isUnanswered, false);
   await t.clock.advance(1);
-  assert.equal(t.near.isUnanswered, true);
+  assert.equal(t.near.channel.isUnanswered, true);
   await t.far.send(layOutAs(t.far.layout, [PACKET]));
   await t.clock.advance(1);
   t.near.recvNow(makePackets(0));
-  assert.equal(t.near.isUnanswered, false);
+  assert.equal(t.near.channel.isUnanswered, false);
 });
 
 Deno.test("what a server tells of segments comes to its client", async () => {
   const told: number[] = [];
   const pair = v2Pair({ onSegmentSize: (bytes) => told.push(bytes) });
-  pair.far.tellSegmentSize(1220);
-  pair.far.tellSegmentSize(0);
+  pair.far.channel.tellSegmentSize(1220);
+  pair.far.channel.tellSegmentSize(0);
   await pair.clock.settle();
   for (let tries = 0; tries < 4; tries++) pair.near.recvNow(makePackets(0));
   assert.deepEqual(told, [1220, 0]);
-  pair.near.tellSegmentSize(536); // a server that is told so does nothing
+  pair.near.channel.tellSegmentSize(536); // a server that is told so does nothing
   await pair.clock.settle();
   assert.notEqual(pair.far.recvNow(makePackets(0)), 0);
 });

@@ -232,8 +232,8 @@ Deno.test("a packet beside them makes pings, new keys and tiny pieces no cheaper
 /** How many records came back to the near end. */
 async function receivedPongs(pair: ReturnType<typeof v2Pair>): Promise<number> {
   const into = makePackets(0);
-  const before = pair.near.heard;
+  const before = pair.near.channel.heard;
   while (pair.near.recvNow(into) !== undefined);
   await pair.clock.settle();
-  return pair.near.heard - before;
+  return pair.near.channel.heard - before;
 }

@@ -1,5 +1,5 @@
 import type { WireSecrets } from "../../app/link/config.ts";
-import { DEFAULT_REKEY } from "../../app/link/v2_link.ts";
+import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";

@@ -205,3 +205,8 @@ function readWords(reader: Reader): string {
   }
   return new TextDecoder().decode(reader.take(length)).replace(UNSHOWN, "");
 }
+
+/** Returns the error for a frame where none of its kind may stand. */
+export function outOfPlace(kind: Frame["kind"]): ProtocolError {
+  return new ProtocolError(`Cannot go on: a ${kind} frame came where none may stand`);
+}

@@ -1,0 +1,98 @@
+import { ProtocolError } from "../../base/errors.ts";
+import type { Reader } from "../../base/varint.ts";
+import {
+  isComplete,
+  MAX_SUPER_PACKET,
+  Offload,
+  type Packets,
+  VIRTIO_NET_HEADER,
+} from "../../contract/batch.ts";
+import { FrameType, outOfPlace, SUPER_CONTINUES, SUPER_MORE } from "../../core/link/v2/frames.ts";
+import type { FrameConsumer, RecordChannel } from "./record_channel.ts";
+
+/**
+ * Least bytes of a piece in the middle of a super-packet; a shorter one is charged as a control
+ * frame. Senders that cut in two have no middle.
+ */
+const LEAST_PIECE = 1024;
+
+/** Packets before their place in the buffer of pieces: a header, with the room of another. */
+const PIECES_AT = 2 * VIRTIO_NET_HEADER;
+
+/** Finds the packets of records where they were opened; joins a super-packet's pieces by copying. */
+export class PacketReader implements FrameConsumer<Packets> {
+  /** The offloads that both ends have; without any, frame 02 is an error. */
+  readonly #offload: number;
+  /** Bytes of the super-packet that arrives in pieces; -1 = none does. */
+  #piecesLength = -1;
+  /** Holds the pieces, from the first one on: lent with the packet until the next read. */
+  #pieces: Uint8Array | null = null;
+
+  constructor(offload: number) {
+    this.#offload = offload;
+  }
+
+  readFrames(channel: RecordChannel<Packets>, into: Packets): number {
+    const { frames } = channel;
+    const most = into.offset.length;
+    let count = 0;
+    into.bytes = frames.bytes;
+    while (!frames.isAtEnd && count < most) {
+      const type = frames.bytes[frames.at];
+      if (type === FrameType.packet) {
+        if (this.#piecesLength >= 0) throw outOfPlace("packet");
+        frames.at++;
+        give(frames, into, count++, 0);
+      } else if (type === FrameType.superPacket && this.#offload !== Offload.none) {
+        const flags = frames.bytes[frames.at + 1];
+        if (flags !== 0 && count > 0) break; // pieces make a batch of their own
+        frames.at += 2;
+        if (flags === 0 && this.#piecesLength < 0) give(frames, into, count++, VIRTIO_NET_HEADER);
+        else if (this.#takePiece(channel, flags, into)) {
+          count = 1;
+          break;
+        } else if (!channel.spend()) break;
+      } else if (!channel.readControl()) break;
+    }
+    return into.count = count;
+  }
+
+  /** Takes a piece of a super-packet; returns true if it is the last one, and the packet is given. */
+  #takePiece(channel: RecordChannel<Packets>, flags: number | undefined, into: Packets): boolean {
+    const { frames } = channel;
+    const length = frames.varint();
+    const continues = this.#piecesLength >= 0;
+    const isMore = flags === (continues ? SUPER_CONTINUES | SUPER_MORE : SUPER_MORE);
+    if (!isMore && !(continues && flags === SUPER_CONTINUES)) throw outOfPlace("superPacket");
+    const pieces = this.#pieces ??= new Uint8Array(PIECES_AT + MAX_SUPER_PACKET);
+    const have = continues ? this.#piecesLength : 0;
+    if (continues && isMore && length < LEAST_PIECE) channel.budget.strays++;
+    if (!continues) pieces.set(frames.take(VIRTIO_NET_HEADER), PIECES_AT - VIRTIO_NET_HEADER);
+    if (have + length > MAX_SUPER_PACKET) {
+      throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");
+    }
+    pieces.set(frames.take(length), PIECES_AT + have);
+    this.#piecesLength = isMore ? have + length : -1;
+    if (isMore) return false;
+    into.bytes = pieces;
+    into.offset[0] = PIECES_AT;
+    into.length[0] = have + length;
+    into.header[0] = isComplete(pieces, PIECES_AT) ? 0 : 1;
+    return true;
+  }
+}
+
+/** Notes a packet's place, behind its length and `header` bytes of virtio_net_hdr. */
+function give(
+  frames: Reader,
+  into: Packets,
+  i: number,
+  header: 0 | typeof VIRTIO_NET_HEADER,
+): void {
+  const length = frames.varint();
+  frames.skip(header + length);
+  const at = frames.at - length;
+  into.offset[i] = at;
+  into.length[i] = length;
+  into.header[i] = header === 0 || isComplete(frames.bytes, at) ? 0 : 1;
+}

@@ -1,0 +1,259 @@
+import { concat, readU32, writeU32 } from "../../base/bytes.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { Reader } from "../../base/varint.ts";
+import type { Clock, Rng } from "../../contract/host.ts";
+import { NO_PACKET } from "../../contract/link.ts";
+import type { Stream } from "../../contract/stream.ts";
+import {
+  CloseCode,
+  ECHO_SIZE,
+  type Frame,
+  outOfPlace,
+  packEcho,
+  packPadding,
+  packSegmentSize,
+  readFrame,
+} from "../../core/link/v2/frames.ts";
+import { type LinkSession, refusal } from "../../core/link/v2/handshake.ts";
+import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
+import { ControlBudget, REKEY_COST } from "./control_budget.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
+import { DEFAULT_REKEY, RecordWriter, type RekeyLimits } from "./record_writer.ts";
+
+/** Ticks per millisecond of the time that a ping carries. */
+const STAMPS_PER_MS = 100;
+
+/** Time in milliseconds after which a ping without an answer is a sign of trouble. */
+const ANSWER_TIME = 300;
+
+/** A ping has less padding than this, in bytes: its size must not identify it. */
+const PING_PADDING = 64;
+
+/** Frames without a message that are read at a time; each may cost as much as a packet. */
+const CONTROLS = 64;
+
+/** Reads the frames that a channel is there for: packets, or the streams of a multiplexer. */
+export interface FrameConsumer<Into> {
+  /**
+   * Reads frames at `channel.frames`, as many as `into` takes, and returns the number of messages,
+   * which may be 0. Leaves any other frame to `channel.readControl()`, and returns when that is
+   * false.
+   */
+  readFrames(channel: RecordChannel<Into>, into: Into): number;
+}
+
+export interface ChannelOptions {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly rekey?: RekeyLimits | undefined;
+  /** At a client: the server says which size of segments, in bytes, passes on this path. */
+  readonly onSegmentSize?: ((bytes: number) => void) | undefined;
+}
+
+/**
+ * A stream after version 2's handshake as records of frames: opens them, handles control frames,
+ * and leaves all others to its consumer. Owns the stream and the session.
+ */
+export class RecordChannel<Into> implements AsyncDisposable {
+  readonly stream: Stream;
+  readonly writer: RecordWriter;
+  /** The consumer adds frames of its own that are too small to count as messages. */
+  readonly budget: ControlBudget;
+  /** The frames of the open record that have not been read. */
+  readonly frames: Reader;
+  /** Number of records opened. Each is a sign of life. */
+  heard = 0;
+  /** Time when bytes last arrived, on the clock. */
+  lastArrival: number;
+  /** Grows with every batch of messages, in either direction. */
+  batches = 0;
+  /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
+  rttMs = NaN;
+  readonly #session: LinkSession;
+  readonly #consumer: FrameConsumer<Into>;
+  readonly #clock: Clock;
+  readonly #rng: Rng;
+  readonly #onSegmentSize: (bytes: number) => void;
+  readonly #buffer = new ReceiveBuffer();
+  /** Frames without a message since the consumer was last called. */
+  #controls = 0;
+  #pingedAt = -Infinity;
+  /** The newest ping to be answered; a peer that asks faster than we can write gets one answer. */
+  #pongDue: Uint8Array | null = null;
+  /** The record (`heard`) whose ping was answered last. */
+  #answered = -1;
+  #hasEnded = false;
+  #isDamaged = false;
+
+  constructor(
+    stream: Stream,
+    session: LinkSession,
+    consumer: FrameConsumer<Into>,
+    { clock, rng, rekey = DEFAULT_REKEY, onSegmentSize = () => {} }: ChannelOptions,
+  ) {
+    this.stream = stream;
+    this.#session = session;
+    this.#consumer = consumer;
+    this.#clock = clock;
+    this.#rng = rng;
+    this.#onSegmentSize = onSegmentSize;
+    this.lastArrival = clock.now();
+    this.budget = new ControlBudget(clock.now());
+    this.writer = new RecordWriter(stream, session.sealer, clock, rekey);
+    // Frames in the same record as the setup come first, then the bytes behind that record.
+    const buffer = this.#buffer;
+    buffer.add(session.firstFrames);
+    this.frames = new Reader(buffer.bytes, buffer.start, buffer.end);
+    buffer.start = buffer.end;
+    buffer.add(session.rest);
+  }
+
+  /** Time in milliseconds without a byte from us after which the peer gives this end up. */
+  get deadTimeMs(): number {
+    return this.#session.peer.deadTime * 1000;
+  }
+
+  /** True if nothing has arrived since a ping that should have been answered by now. */
+  get isUnanswered(): boolean {
+    return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
+  }
+
+  /** True if only a part of a record has arrived. */
+  get isInsideRecord(): boolean {
+    return !this.#buffer.isEmpty;
+  }
+
+  /** Asks the peer for an answer. Does nothing while a write waits: more would not get through. */
+  ping(): void {
+    if (this.writer.mutex.isBusy) return;
+    this.#pingedAt = this.#clock.now();
+    const data = this.#rng(ECHO_SIZE);
+    writeU32(data, 0, this.#stamp());
+    const padding = packPadding(this.#rng(1)[0]! % PING_PADDING);
+    this.writer.sendAside(() => concat(packEcho("ping", data), padding));
+  }
+
+  /** Tells a client which size of segments passes on its path. */
+  tellSegmentSize(bytes: number): void {
+    this.writer.sendAside(() => packSegmentSize(bytes));
+  }
+
+  /** Returns the time as a ping carries it. */
+  #stamp(): number {
+    return Math.floor(this.#clock.now() * STAMPS_PER_MS) >>> 0;
+  }
+
+  /** Receives messages as `Link.recvNow` receives packets. */
+  recvNow(into: Into): number | undefined {
+    try {
+      return this.#recv(into);
+    } catch (error) {
+      this.#isDamaged ||= error instanceof ProtocolError;
+      throw error;
+    }
+  }
+
+  #recv(into: Into): number | undefined {
+    for (let hasOpened = false;;) {
+      this.#controls = 0;
+      const count = this.#consumer.readFrames(this, into);
+      const strays = this.budget.settle(count, this.frames.isAtEnd);
+      if (strays > 0 && !this.budget.take(strays, this.#clock.now())) {
+        throw new ProtocolError("Ended the session: the peer sends too many control frames");
+      }
+      if (count > 0) {
+        this.batches++;
+        return count;
+      }
+      if (this.#hasEnded) return 0;
+      if (hasOpened || !this.frames.isAtEnd) return NO_PACKET;
+      if (this.#openRecord()) {
+        hasOpened = true;
+        continue;
+      }
+      const got = this.stream.readNow(this.#buffer.space());
+      if (got === undefined) return undefined;
+      this.lastArrival = this.#clock.now();
+      if (this.#buffer.took(got)) continue;
+      if (this.isInsideRecord) {
+        throw new TtunError("lost", "Lost the connection: it ended inside a record");
+      }
+      return 0;
+    }
+  }
+
+  /** Opens the next record, if all of it is there. */
+  #openRecord(): boolean {
+    const { opener } = this.#session;
+    const { bytes, start, end } = this.#buffer;
+    const size = opener.sizeAt(bytes, start, end);
+    if (size === null || start + size > end) return false;
+    opener.open(bytes, start, size);
+    this.frames.at = start + RECORD_HEADER;
+    this.frames.end = start + size - RECORD_TAG;
+    this.#buffer.start += size;
+    this.heard++;
+    return true;
+  }
+
+  /** For the consumer: handles the next frame; returns false if it must read no more for now. */
+  readControl(): boolean {
+    const frame = readFrame(this.frames);
+    if (frame === null) this.budget.fillers++; // padding, or a type of the future
+    else {
+      this.budget.strays += frame.kind === "rekey" ? REKEY_COST : 1;
+      this.#handle(frame);
+    }
+    return this.spend();
+  }
+
+  /** Counts a frame that makes no message; returns false if the consumer must read no more now. */
+  spend(): boolean {
+    return ++this.#controls < CONTROLS;
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.kind) {
+      case "ping":
+        return this.#answer(frame.data);
+      case "pong":
+        this.rttMs = ((this.#stamp() - readU32(frame.data, 0)) >>> 0) / STAMPS_PER_MS;
+        return;
+      case "rekey":
+        return this.#session.opener.rekey();
+      case "segmentSize":
+        return this.#onSegmentSize(frame.bytes);
+      case "close":
+        this.#hasEnded = true;
+        this.frames.at = this.frames.end; // nothing may follow
+        if (frame.code === CloseCode.bye || frame.code === CloseCode.carrier) return;
+        throw refusal(frame.code, frame.words);
+      case "superPacket":
+      case "packet":
+      case "setup":
+        throw outOfPlace(frame.kind);
+      default:
+        frame satisfies never;
+    }
+  }
+
+  /** Sends one pong for each record with pings: one flood must not make another. */
+  #answer(data: Uint8Array): void {
+    if (this.#answered === this.heard) return;
+    this.#answered = this.heard;
+    const isQueued = this.#pongDue !== null;
+    this.#pongDue = data.slice();
+    if (isQueued) return; // the pong that waits its turn takes this answer along
+    this.writer.sendAside(() => {
+      const due = this.#pongDue!;
+      this.#pongDue = null;
+      return packEcho("pong", due);
+    });
+  }
+
+  /** Closes the stream, unless it is damaged: then its rest must still be read and discarded. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session[Symbol.dispose]();
+    if (!this.#isDamaged) await this.stream[Symbol.asyncDispose]();
+  }
+}
