@@ -42,20 +42,39 @@ export class TtunError extends Error {
   }
 }
 
+/** A violation that callers tell from the others: a wrong key or damaged bytes. */
+export type ProtocolReason = "cannot_open";
+
 /** The peer's bytes break the protocol: the stream they came on is dead. */
 export class ProtocolError extends TtunError {
-  constructor(message: string, options?: { cause?: unknown }) {
+  readonly reason: ProtocolReason | undefined;
+
+  constructor(message: string, options?: { cause?: unknown; reason?: ProtocolReason }) {
     super("protocol", message, options);
+    this.reason = options?.reason;
+  }
+}
+
+/** The other end refused; or there is no way to its network, or to it. */
+export type UnreachableReason = "refused" | "network" | "host";
+
+/** The other end cannot be connected to. */
+export class UnreachableError extends TtunError {
+  readonly reason: UnreachableReason;
+
+  constructor(reason: UnreachableReason, message: string, options?: { cause?: unknown }) {
+    super("unreachable", message, options);
+    this.reason = reason;
   }
 }
 
 /**
- * Why a name has no address: there is none of that name; nobody answered; a name server answered
- * that it cannot tell; it is no host name at all.
+ * There is no such name; nobody answered; a name server answered that it cannot tell; it is no
+ * host name at all.
  */
 export type NameReason = "missing" | "silent" | "failed" | "invalid";
 
-/** A name that does not resolve. The reason tells a name that is wrong from name servers that are. */
+/** A name that does not resolve. The reason tells a wrong name from failing name servers. */
 export class NameError extends TtunError {
   readonly reason: NameReason;
 

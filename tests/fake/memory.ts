@@ -1,6 +1,6 @@
 import type { Addr, HostPort } from "../../src/base/addr.ts";
 import { formatAddr } from "../../src/base/addr.ts";
-import { TtunError } from "../../src/base/errors.ts";
+import { TtunError, UnreachableError } from "../../src/base/errors.ts";
 import { noAnswer } from "../../src/base/dial_timeout.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
@@ -270,7 +270,7 @@ export class MemoryNet {
     signal.throwIfAborted();
     const listener = this.#find(to);
     if (listener === undefined) {
-      throw new TtunError("unreachable", `Cannot connect to ${formatAddr(to)}: refused`);
+      throw new UnreachableError("refused", `Cannot connect to ${formatAddr(to)}: refused`);
     }
     const [near, far] = makePair({
       capacity: this.#capacity,

@@ -228,7 +228,7 @@ export class ProxyWorld implements AsyncDisposable {
     signal: AbortSignal,
   ): ProxyHost & { wire: TtConfig; limits: ProxyLimits } {
     return {
-      dialer: o.dialer ?? asKernel(streams.dialer(host)),
+      dialer: o.dialer ?? streams.dialer(host),
       resolver: o.resolver ?? { resolve: this.#resolve },
       clock: this.clock,
       wallClock: () => this.wallClock() + (o.skewMs ?? 0),
@@ -262,20 +262,6 @@ export class ProxyWorld implements AsyncDisposable {
     if (this.ciphers.live > 0) throw new Error(`${this.ciphers.live} ciphers were not disposed of`);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are still set`);
   }
-}
-
-/** A dialer whose refusals have an errno behind them, as a kernel's have. */
-function asKernel(inner: Dialer): Dialer {
-  return {
-    dial: async (to, o) => {
-      try {
-        return await inner.dial(to, o);
-      } catch (error) {
-        if (!(error instanceof TtunError) || error.kind !== "unreachable") throw error;
-        throw new TtunError(error.kind, error.message, { cause: new Error("ECONNREFUSED") });
-      }
-    },
-  };
 }
 
 /** A target that sends back what it gets, and its FIN after the client's. */

@@ -4,7 +4,7 @@ import { CountedStreams } from "../../../tests/fake/counted_streams.ts";
 import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import { TtunError } from "../../base/errors.ts";
+import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { formatAddr } from "../../base/addr.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -38,9 +38,9 @@ function world(o: {
       const behaviour = o.hosts?.[host] ?? "connects";
       if (behaviour === "is silent") net.cable(host).pull();
       if (behaviour === "refuses") {
-        const cause = new Error("connect: ECONNREFUSED");
-        const words = `Cannot connect to ${host}: refused`;
-        return Promise.reject(new TtunError("unreachable", words, { cause }));
+        return Promise.reject(
+          new UnreachableError("refused", `Cannot connect to ${host}: refused`),
+        );
       }
       return inner.dial(to, options);
     },

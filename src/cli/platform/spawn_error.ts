@@ -1,24 +1,29 @@
+import { Errno } from "../../../ffi/linux/errno.ts";
 import { TtunError } from "../../base/errors.ts";
+import { systemError } from "../../io/deno_errors.ts";
 
-/** Errno numbers of Linux and macOS that a failing start of a program has. */
+const PROCESS_LIMIT = Deno.build.os === "linux"
+  ? "ulimit -u, or TasksMax= of the unit"
+  : "ulimit -u";
+
+/** Reasons for a start of a program to fail, by errno. */
 const REASONS: Readonly<Record<number, string>> = {
-  1: "the system does not allow it to start",
-  7: "the command and its environment are longer than the system takes",
-  8: "it is no program of this system",
-  11: "no more processes may be started; raise the limit (ulimit -u, or TasksMax= of the unit)",
-  12: "out of memory",
-  13: "it may not be run by this user",
-  20: "a part of its path is no directory",
-  23: "the system is out of descriptors",
-  24: "out of descriptors; raise the limit (ulimit -n)",
-  26: "its file is being written",
-  35: "no more processes may be started; raise the limit (ulimit -u)", // EAGAIN of macOS
-  40: "its path is a loop of links",
+  [Errno.EPERM]: "the system does not allow it to start",
+  [Errno.E2BIG]: "the command and its environment are longer than the system takes",
+  [Errno.ENOEXEC]: "it is no program of this system",
+  [Errno.EAGAIN]: `no more processes may be started; raise the limit (${PROCESS_LIMIT})`,
+  [Errno.ENOMEM]: "out of memory",
+  [Errno.EACCES]: "it may not be run by this user",
+  [Errno.ENOTDIR]: "a part of its path is no directory",
+  [Errno.ENFILE]: "the system is out of descriptors",
+  [Errno.EMFILE]: "out of descriptors; raise the limit (ulimit -n)",
+  [Errno.ETXTBSY]: "its file is being written",
+  [Errno.ELOOP]: "its path is a loop of links",
 };
 
 /**
- * Why `program` did not start, from what Deno.Command threw: `Cannot DOING: REASON`.
- * `isThere` tells whether the program's file is there, where that can be asked.
+ * Converts what Deno.Command threw to `Cannot DOING: REASON`. `isThere` returns whether the
+ * program's file is there; null if that cannot be asked.
  */
 export function spawnError(
   thrown: unknown,
@@ -35,17 +40,14 @@ function reason(thrown: unknown, program: string, isThere: () => boolean | null)
   }
   const words = thrown instanceof Error ? thrown.message : String(thrown);
   // A nul byte cannot stand in an argument or a variable.
-  if (thrown instanceof TypeError || /nul byte/i.test(words)) {
-    return `it cannot be given to ${program}: ${words}`;
-  }
-  if (thrown instanceof Deno.errors.NotFound || /\(os error 2\)/.test(words)) {
+  if (thrown instanceof TypeError) return `it cannot be given to ${program}: ${words}`;
+  const error = systemError(thrown, "spawn");
+  if (thrown instanceof Deno.errors.NotFound || error?.is("ENOENT") === true) {
     return isThere() === true
       ? "the current directory is gone, or what the shell needs to run (its loader) is"
       : `there is no shell (${program})`;
   }
-  const number = Number(/\(os error (\d+)\)/.exec(words)?.[1] ?? NaN);
-  const known = REASONS[number];
-  if (known !== undefined) return `${program}: ${known}`;
-  if (thrown instanceof Deno.errors.PermissionDenied) return `${program}: ${REASONS[13]}`;
-  return words;
+  const isDenied = thrown instanceof Deno.errors.PermissionDenied;
+  const known = REASONS[error?.errno ?? (isDenied ? Errno.EACCES : NaN)];
+  return known === undefined ? words : `${program}: ${known}`;
 }

@@ -1,4 +1,10 @@
-import { NameError, type NameReason, type TtunError } from "../../base/errors.ts";
+import {
+  NameError,
+  type NameReason,
+  type TtunError,
+  UnreachableError,
+  type UnreachableReason,
+} from "../../base/errors.ts";
 import type { Field } from "./http/fields.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 
@@ -116,7 +122,7 @@ export function mostTelling(failures: Iterable<Failure>): Failure {
   return FAILURES.find((failure) => seen.has(failure)) ?? "general";
 }
 
-/** What a dialer's error means. Which kind of `unreachable` is told by the errno in its cause. */
+/** Returns the failure that a dialer's error stands for, by its kind and reason. */
 export function failureOf(error: TtunError): Failure {
   switch (error.kind) {
     case "name":
@@ -125,7 +131,7 @@ export function failureOf(error: TtunError): Failure {
     case "exhausted":
       return error.kind;
     case "unreachable":
-      return unreachable(error.cause instanceof Error ? error.cause.message : "");
+      return UNREACHABLE_FAILURES[error instanceof UnreachableError ? error.reason : "host"];
     default:
       return "general";
   }
@@ -138,12 +144,11 @@ const NAME_FAILURES: Readonly<Record<NameReason, Failure>> = {
   failed: "name_failed",
 };
 
-function unreachable(cause: string): Failure {
-  if (/\bECONNREFUSED\b/.test(cause)) return "refused";
-  return /\b(ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EAFNOSUPPORT)\b/.test(cause)
-    ? "network_unreachable"
-    : "host_unreachable";
-}
+const UNREACHABLE_FAILURES: Readonly<Record<UnreachableReason, Failure>> = {
+  refused: "refused",
+  network: "network_unreachable",
+  host: "host_unreachable",
+};
 
 /** REP of a SOCKS5 reply (RFC 1928 section 6). */
 export function socks5Code(failure: Failure): number {

@@ -11,6 +11,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { disconnect, tryLocalAddr, tryRemoteAddr } from "../../../ffi/linux/socket.ts";
 import { setSocketOptions } from "../../../ffi/linux/socket_options.ts";
 import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
+import { isLookupFailure, systemError } from "../deno_errors.ts";
 import { findSocket } from "./find_socket.ts";
 import { netError } from "./net_errors.ts";
 import { DialDeadline } from "./dial_deadline.ts";
@@ -90,44 +91,23 @@ function hostPort(addr: Addr): { host: string; port: number } {
   return addr;
 }
 
-/**
- * Maps Deno's error classes to errno values, so that both stacks report errors through `netError`.
- */
+/** Converts an error of Deno's, so that both stacks report errors through `netError`. */
 function translate(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",
   at: Addr,
 ): unknown {
-  if (!(thrown instanceof Error)) return thrown;
-  const isName = thrown.message.startsWith("failed to lookup address");
+  if (!isLookupFailure(thrown)) return netError(systemError(thrown, doing) ?? thrown, doing, at);
   // An address with a zone is only resolved for its interface.
-  if (isName && "host" in at && zoneOf(at.host) !== null) {
+  if ("host" in at && zoneOf(at.host) !== null) {
     return netError(new NativeError(doing, Errno.ENODEV), doing, at);
   }
-  if (isName) {
-    const message = `Cannot resolve ${
-      formatAddr(at)
-    }: no such host name, or no name server answers`;
-    return new TtunError("name", message, { cause: thrown });
-  }
-  const code = /os error (\d+)/.exec(thrown.message)?.[1];
-  if (code !== undefined) return netError(new NativeError(doing, Number(code)), doing, at);
-  for (const [kind, errno] of CLASSES) {
-    if (thrown instanceof kind) return netError(new NativeError(doing, errno), doing, at);
-  }
-  return thrown;
+  return new TtunError(
+    "name",
+    `Cannot resolve ${formatAddr(at)}: no such host name, or no name server answers`,
+    { cause: thrown },
+  );
 }
-
-const CLASSES = [
-  [Deno.errors.ConnectionRefused, 111],
-  [Deno.errors.ConnectionReset, 104],
-  [Deno.errors.BrokenPipe, 32],
-  [Deno.errors.TimedOut, 110],
-  [Deno.errors.AddrInUse, 98],
-  [Deno.errors.AddrNotAvailable, 99],
-  [Deno.errors.PermissionDenied, 13],
-  [Deno.errors.NetworkUnreachable, 101],
-] as const;
 
 class DenoListener implements Listener {
   readonly addr: Addr;
@@ -475,9 +455,6 @@ function closedHere(): TtunError {
 
 /** Errors of a connection that was reset before it was accepted; the listener is still sound. */
 function isPassing(thrown: unknown): boolean {
-  const { NotConnected, ConnectionReset, ConnectionAborted } = Deno.errors;
-  return [NotConnected, ConnectionReset, ConnectionAborted].some((kind) =>
-    thrown instanceof kind
-  ) ||
-    (thrown instanceof Error && /os error (71|103|104|107)\b/.test(thrown.message));
+  const error = systemError(thrown, "accept");
+  return error?.is("EPROTO", "ECONNABORTED", "ECONNRESET", "ENOTCONN") === true;
 }

@@ -1,5 +1,5 @@
 import { type Addr, formatAddr } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
+import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/native.ts";
 
 /** Converts the errno of a socket call to a TtunError; returns other errors unchanged. */
@@ -19,11 +19,12 @@ export function netError(
     );
   }
   if (thrown.is("ENODEV") && (doing === "listen" || doing === "connect")) {
-    return new TtunError(
-      doing === "listen" ? "usage" : "unreachable",
-      `Cannot ${verb(doing)} ${where}: this machine has no interface of that name (ip -brief link)`,
-      options,
-    );
+    const words = `Cannot ${
+      verb(doing)
+    } ${where}: this machine has no interface of that name (ip -brief link)`;
+    return doing === "listen"
+      ? new TtunError("usage", words, options)
+      : new UnreachableError("host", words, options);
   }
   if (doing === "listen") return listenError(thrown, where);
   if (doing === "connect") return connectError(thrown, where);
@@ -85,8 +86,8 @@ function listenError(error: NativeError, where: string): TtunError {
 function connectError(error: NativeError, where: string): TtunError {
   const options = { cause: error };
   if (error.is("ECONNREFUSED")) {
-    return new TtunError(
-      "unreachable",
+    return new UnreachableError(
+      "refused",
       `Cannot connect to ${where}: refused; is the server running?`,
       options,
     );
@@ -94,21 +95,11 @@ function connectError(error: NativeError, where: string): TtunError {
   if (error.is("ETIMEDOUT")) {
     return new TtunError("timeout", `Cannot connect to ${where}: no answer`, options);
   }
-  if (
-    error.is(
-      "ENETUNREACH",
-      "EHOSTUNREACH",
-      "ENETDOWN",
-      "EHOSTDOWN",
-      "EADDRNOTAVAIL",
-      "EAFNOSUPPORT",
-    )
-  ) {
-    return new TtunError(
-      "unreachable",
-      `Cannot connect to ${where}: there is no route to it`,
-      options,
-    );
-  }
-  return new TtunError("unreachable", `Cannot connect to ${where}: ${error.message}`, options);
+  const noNetwork = error.is("ENETUNREACH", "ENETDOWN", "EADDRNOTAVAIL", "EAFNOSUPPORT");
+  const noRoute = noNetwork || error.is("EHOSTUNREACH", "EHOSTDOWN");
+  return new UnreachableError(
+    noNetwork ? "network" : "host",
+    `Cannot connect to ${where}: ${noRoute ? "there is no route to it" : error.message}`,
+    options,
+  );
 }

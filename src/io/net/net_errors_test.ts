@@ -1,5 +1,10 @@
 import { equal, match, ok } from "node:assert/strict";
-import { type ErrorKind, TtunError } from "../../base/errors.ts";
+import {
+  type ErrorKind,
+  TtunError,
+  UnreachableError,
+  type UnreachableReason,
+} from "../../base/errors.ts";
 import { Errno, type ErrnoName } from "../../../ffi/linux/errno.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
@@ -60,6 +65,27 @@ for (const doing of Object.keys(TABLE) as Doing[]) {
     });
   }
 }
+
+Deno.test("net_errors: the reason of a connect says how far it came", () => {
+  const reasons: [ErrnoName, UnreachableReason][] = [
+    ["ECONNREFUSED", "refused"],
+    ["ENETUNREACH", "network"],
+    ["ENETDOWN", "network"],
+    ["EADDRNOTAVAIL", "network"],
+    ["EAFNOSUPPORT", "network"],
+    ["EHOSTUNREACH", "host"],
+    ["EHOSTDOWN", "host"],
+    ["ENODEV", "host"],
+    ["EPERM", "host"],
+  ];
+  for (const [errno, reason] of reasons) {
+    const error = netError(new NativeError("connect", Errno[errno]), "connect", {
+      host: "192.0.2.1",
+      port: 1,
+    });
+    equal(error instanceof UnreachableError && error.reason, reason, errno);
+  }
+});
 
 Deno.test("net_errors: what is no system call's error stays what it is", () => {
   const own = new TtunError("timeout", "late");

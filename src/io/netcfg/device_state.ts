@@ -224,6 +224,7 @@ export class DeviceState {
           `add the route to ${text}`,
           command,
           () => addBefore(netlink, route),
+          route.to.family,
         )
       );
       if (!isDone) break; // the others would fail for the same reason

@@ -43,8 +43,8 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
   try {
     using netlink = new Netlink(libc);
     const before = netlink.link(device);
-    const step = (doing: string, command: string, run: () => void) =>
-      attempt(device, doing, command, run);
+    const step = (doing: string, command: string, run: () => void, family?: 4 | 6) =>
+      attempt(device, doing, command, run, family);
 
     if (before.mtu !== config.mtu) {
       step(
@@ -94,7 +94,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
         const isTaken = !isDefault && rival !== undefined && rival < USUAL_METRIC_V6;
         if (isTaken) throw new NativeError("RTM_NEWROUTE", Errno.EEXIST);
         netlink.addRoute(route, isDefault ? "before" : "only");
-      });
+      }, to.family);
       undo.push((again) => again.removeRoute(route));
     }
     return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
@@ -171,6 +171,7 @@ export function changeAddresses(
         `take the address ${formatCidr(local)} away from ${device}`,
         `ip address del ${formatCidr(local)} dev ${device}`,
         () => removeIfThere(netlink, index, local),
+        local.family,
       );
     const add = (local: Cidr, present: LinkAddress[]) =>
       addAddress(netlink, device, index, { local }, present, o.mtu, []);
@@ -269,20 +270,27 @@ function otherPrefix(
 }
 
 /**
- * Runs a change.
+ * Runs a change. `family`: 6 if it concerns an IPv6 address or network.
  * @throws {TtunError} with the command that does the same as root
  */
-export function attempt(device: string, doing: string, command: string, run: () => void): void {
+export function attempt(
+  device: string,
+  doing: string,
+  command: string,
+  run: () => void,
+  family: 4 | 6 = 4,
+): void {
   try {
     run();
   } catch (error) {
-    throw error instanceof NativeError ? translate(error, device, doing, command) : error;
+    if (!(error instanceof NativeError)) throw error;
+    if (family === 6 && error.is("EACCES")) throw ipv6IsOff(error, doing);
+    throw translate(error, device, doing, command);
   }
 }
 
 function translate(error: NativeError, device: string, doing: string, command: string): TtunError {
   const options = { cause: error };
-  if (error.is("EACCES") && doing.includes(":")) return ipv6IsOff(error, doing);
   if (error.is("EADDRNOTAVAIL")) {
     return new TtunError("usage", `Cannot ${doing}: it is not the address of a host`, options);
   }

@@ -104,7 +104,9 @@ export class FrameOpener {
       const text = at + HEADER;
       const tagAt = at + size - TAG_SIZE;
       if (!this.#cipher.open(this.#nonces.next(), null, bytes, text, tagAt, tagAt)) {
-        throw new ProtocolError("Cannot open a frame: wrong key or damaged bytes");
+        throw new ProtocolError("Cannot open a frame: wrong key or damaged bytes", {
+          reason: "cannot_open",
+        });
       }
       into.offset[count] = text;
       into.length[count] = tagAt - text;

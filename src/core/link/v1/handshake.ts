@@ -135,7 +135,8 @@ abstract class Handshake implements Disposable {
     try {
       this.#opener!.openAll(frame, 0, frame.length, found);
     } catch (cause) {
-      throw cause instanceof ProtocolError ? wrongKey(cause) : cause;
+      const isWrongKey = cause instanceof ProtocolError && cause.reason === "cannot_open";
+      throw isWrongKey ? wrongKey(cause) : cause;
     }
     if (!constantTimeEqual(frame.subarray(HEADER, HEADER + found.length[0]!), MAGIC)) {
       throw wrongKey();

@@ -1,5 +1,5 @@
 import { concat } from "../../../base/bytes.ts";
-import { ProtocolError, toTtunError, TtunError } from "../../../base/errors.ts";
+import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { CipherFactory, CipherName } from "../../../contract/cipher.ts";
 import type { Rng } from "../../../contract/host.ts";
 import { CloseCode, readFrames } from "./frames.ts";
@@ -94,13 +94,8 @@ export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRec
   try {
     return readFirstRecord(opener, held);
   } catch (cause) {
-    if (
-      wasFirst && opener.counter <= 1 &&
-      toTtunError(cause).message.startsWith("Cannot open a record")
-    ) {
-      throw suspectMitm(cause);
-    }
-    throw cause;
+    const isClosed = cause instanceof ProtocolError && cause.reason === "cannot_open";
+    throw wasFirst && opener.counter <= 1 && isClosed ? suspectMitm(cause) : cause;
   }
 }
 

@@ -168,9 +168,11 @@ export class RecordOpener extends Direction {
     }
   }
 
-  /** A wrong length and a wrong tag are one and the same to whoever caused it. */
+  /** A wrong length and a wrong tag look alike to an attacker. */
   #damaged(): ProtocolError {
     this.#isDamaged = true;
-    return new ProtocolError("Cannot open a record: wrong key or damaged bytes");
+    return new ProtocolError("Cannot open a record: wrong key or damaged bytes", {
+      reason: "cannot_open",
+    });
   }
 }
