@@ -113,7 +113,7 @@
  *   ciphers: ["aes-256-gcm", "chacha20-poly1305"],
  * };
  * using client = new ClientHandshake(party, {
- *   identity: { instance: rng(16), session: rng(16), carrier: 1 },
+ *   sessionIdentity: { instance: rng(16), session: rng(16), carrier: 1 },
  *   pads: true,
  *   unixMs: Date.now,
  * });
@@ -188,7 +188,7 @@
 import type { KeyExchange } from "./src/core/link/v2/secrets.ts";
 import { nodeKeyExchange } from "./src/io/crypto/x25519.ts";
 
-// What fails, in words for a user.
+// Errors, in words for a user.
 export { EXIT_CODES, ProtocolError, TtunError } from "./src/base/errors.ts";
 export type { ErrorKind } from "./src/base/errors.ts";
 

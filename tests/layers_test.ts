@@ -9,7 +9,7 @@ function lint(path: string, source: string): string[] {
 }
 
 const WRONG: [path: string, source: string][] = [
-  // Who may import whom.
+  // Imports against the layers and rooms.
   ["src/base/a.ts", `import { x } from "../contract/x.ts";`],
   ["src/contract/a.ts", `import type { X } from "../core/x.ts";`],
   ["src/contract/a.ts", `import { x } from "@noble/hashes/blake2.js";`],
@@ -51,7 +51,7 @@ const WRONG: [path: string, source: string][] = [
   ["src/io/a.ts", `export const x = await import("./b.ts");`],
   ["ffi/a.ts", `export const x = () => import("./b.ts");`],
   ["src/core/a.ts", `export const x = import("./b.ts");`],
-  // What the layers without I/O may not name.
+  // Names that layers without I/O may not use.
   ["src/core/a.ts", `export const x = Deno.pid;`],
   ["src/core/a.ts", `export type X = Deno.Conn;`],
   ["src/core/a.ts", `const { pid } = Deno; export { pid };`],
@@ -74,6 +74,22 @@ const WRONG: [path: string, source: string][] = [
   ["src/core/a.ts", `export const x = crypto.subtle;`],
   ["src/app/net/a.ts", `export const x = fetch("http://192.0.2.1");`],
   ["src/app/net/a.ts", `export const x = new WebSocket("ws://192.0.2.1");`],
+  // Comments that do not stand by themselves.
+  ["ffi/a.ts", `/** Whether it is. */ export const x = 1;`],
+  ["ffi/a.ts", `/**\n * What it is.\n */\nexport const x = 1;`],
+  ["ffi/a.ts", `/* Who asks. */ export const x = 1;`],
+  ["ffi/a.ts", `// So it is.\nexport const x = 1;`],
+  ["ffi/a.ts", `export const x = 1; // as it is\n// That one.\n`],
+  ["ffi/a.ts", `export const x = 1; // The same for y.`],
+  ["ffi/a.ts", `/** @param x y */\n// As above.\n`],
+  // Errors that are dropped without a word.
+  ["src/io/a.ts", `try { f(); } catch {}`],
+  ["src/io/a.ts", `try { f(); } catch (_error) { /* As above, again. */ }`],
+  ["src/io/a.ts", `try { f(); } catch {\n  // Ignored.\n}`],
+  ["tests/suite/a.ts", `try { f(); } catch {}`],
+  ["src/io/a.ts", `f().catch(() => {});`],
+  ["src/io/a.ts", `// Two lines before it.\n\nf().catch(() => {});`],
+  ["src/io/a.ts", `f()\n  .catch((_error) => {}).then(g);`],
 ];
 
 const RIGHT: [path: string, source: string][] = [
@@ -104,7 +120,17 @@ const RIGHT: [path: string, source: string][] = [
   ["src/cli/a.ts", `import manifest from "../../deno.json" with { type: "json" }; manifest;`],
   ["main.ts", `import { run } from "./src/cli/run.ts"; Deno.exit(await run(Deno.args));`],
   ["mod.ts", `export { x } from "./src/core/x.ts"; export { y } from "./ffi/y.ts";`],
-  // Tests are exempt.
+  ["ffi/a.ts", `/** True if it is. */ export const x = 1; // one; so it is`],
+  ["ffi/a.ts", `// Lines of one text:\n// So it goes on.\n// As here.\nexport const x = 1;`],
+  ["ffi/a.ts", `/** Assigned, and somewhat wholesome. */ export const x = "// So";`],
+  ["tests/fixture/link_1149eed/a.ts", `// So it was.\ntry { f(); } catch {}`],
+  ["src/io/a.ts", `try { f(); } catch {\n  // It was removed meanwhile.\n}`],
+  ["src/io/a.ts", `try { f(); } catch { g(); }`],
+  ["src/io/a.ts", `f().catch(() => {}); // told by the next call`],
+  ["src/io/a.ts", `// The next call tells.\nf().catch(() => {});`],
+  ["src/io/a.ts", `f().catch(() => { g(); }); f().catch(() => null);`],
+  ["src/io/a_test.ts", `f().catch(() => {});`],
+  // Tests may import and name anything.
   ["src/core/a_test.ts", `import "../io/x.ts"; Deno.test("x", () => {}); await import("./b.ts");`],
   ["tests/suite/a.ts", `import "../../src/io/x.ts"; setTimeout(() => {}, 1);`],
 ];

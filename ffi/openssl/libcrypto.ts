@@ -2,6 +2,7 @@ import { checkRoom, checkSize, checkSpans } from "../../src/base/aead_bounds.ts"
 import { TtunError } from "../../src/base/errors.ts";
 import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contract/cipher.ts";
 import { type Library, openLibrary } from "../library.ts";
+import { cString } from "../native.ts";
 
 /** Sizes of every cipher here, in bytes; EVP takes as much of the key as the cipher has. */
 const KEY_SIZE = 32;
@@ -177,7 +178,7 @@ class EvpCipher implements Cipher {
 
   #setKey(name: CipherName, key: Uint8Array): void {
     const call = this.#call;
-    const evp = call.EVP_get_cipherbyname(new TextEncoder().encode(`${name}\0`));
+    const evp = call.EVP_get_cipherbyname(cString(name));
     if (evp === null) throw failed(call, "EVP_get_cipherbyname");
     if (this.#sealing === null || this.#opening === null) {
       throw failed(call, "EVP_CIPHER_CTX_new");

@@ -188,9 +188,9 @@ export class SocksDriver implements DialEvents {
   #writeFirst(upstream: Stream, bytes: Uint8Array): MaybePromise<void> {
     try {
       const writing = upstream.write(bytes);
-      return writing instanceof Promise ? writing.catch(() => {}) : writing;
+      return writing instanceof Promise ? writing.catch(() => {}) : writing; // left to the relay
     } catch {
-      // A synchronous failure is left to the relay too.
+      // The relay finds out the same failure when it reads.
     }
   }
 

@@ -140,7 +140,7 @@ export class ConnectRequest {
     const waiting = writing.then(() => {
       if (this.#writing === waiting) this.#writing = null;
     });
-    waiting.catch(() => {});
+    waiting.catch(() => {}); // the read of the answer fails as well
     this.#writing = waiting;
   }
 

@@ -11,7 +11,7 @@ import { netError } from "./net_errors.ts";
 
 type Doing = Parameters<typeof netError>[1];
 
-/** What each call's errno is to the user: the kind, and words that must be in the sentence. */
+/** For each call's errno: the kind of error, and words that must be in its sentence. */
 const TABLE: Record<Doing, [ErrnoName, ErrorKind, RegExp][]> = {
   connect: [
     ["ECONNREFUSED", "unreachable", /refused; is the server running/],

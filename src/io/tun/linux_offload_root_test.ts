@@ -92,7 +92,7 @@ for (const version of VERSIONS) {
       deepEqual([hasHeader, judge(packet).checksum], [true, "open"]);
       deepEqual(header, openHeader(version, TCP, TYPE.tcp[version], mss));
     }
-    // What may be written does not hang on what may be read.
+    // Writable packet types are independent of readable ones.
     const size = 20 * 1000 + 3;
     const data = Uint8Array.from({ length: size }, (_, i) => i * 7 ^ (i >>> 8));
     await far.send(data, openHeader(version, TCP, TYPE.tcp[version], 1000));

@@ -29,7 +29,7 @@ async function persistent(name: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: () => ip("link", "del", name) };
 }
 
-/** What a program reads that knows nothing of headers. */
+/** Reads as a program does that knows nothing of headers. */
 async function readWithoutHeaders(name: string): Promise<Read[]> {
   using libc = openLibc();
   const { fd } = openTun(libc, name, { headers: false });
