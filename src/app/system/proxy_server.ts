@@ -1,21 +1,19 @@
 import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
-import type { Rng } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
-import { addressGroup, HalfOpen } from "../net/half_open.ts";
+import { Gatekeeper } from "../net/gatekeeper.ts";
+import { addressGroup } from "../net/half_open.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { startClose } from "../../base/start_close.ts";
 import { PathWatch } from "../net/path_watch.ts";
-import { Stranger, strangerDeadline } from "../net/stranger.ts";
-import { discard } from "../net/discard.ts";
+import { Stranger } from "../net/stranger.ts";
 import { ConnectError, directOutbound } from "../net/direct_outbound.ts";
-import { type Admitted, readFirstFrame } from "../tt/first_frame_reader.ts";
+import { type Admitted, type FirstFrameOptions, readFirstFrame } from "../tt/first_frame_reader.ts";
 import { KeyCandidates } from "../tt/key_candidates.ts";
 import { MinuteKeyCache } from "../tt/minute_keys.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
@@ -79,26 +77,29 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
 }
 
 class ProxyServer {
-  /** Who has not shown a password yet. */
-  readonly #strangers = new HalfOpen();
-  /** Clients between two connections of a carrier: strangers push none of them out. */
-  readonly #idle = new HalfOpen();
+  /** Its known clients are between two proxied connections. */
+  readonly #gate: Gatekeeper;
   readonly #o: ProxyServerOptions;
-  readonly #guesses: KeyCandidates;
+  readonly #reading: FirstFrameOptions;
   readonly #rejected: RateLimitedLog;
   /** Lines that clients cause. */
   readonly #said: RateLimitedLog;
   readonly #random: RandomBlock;
-  readonly #rng: Rng = (length) => this.#random.take(length);
   readonly #connections: TtConnectionHost;
   readonly #served: ServerConnectionHost;
 
   constructor(o: ProxyServerOptions, guesses: KeyCandidates, relays: Relays, paths: PathWatch) {
     this.#o = o;
-    this.#guesses = guesses;
     this.#rejected = new RateLimitedLog(o.log, () => o.clock.now());
     this.#said = new RateLimitedLog(o.log, () => o.clock.now(), OF_PEERS);
     this.#random = new RandomBlock(o.rng);
+    this.#gate = new Gatekeeper({
+      clock: o.clock,
+      rng: (length) => this.#random.take(length),
+      onRejected: (why, peer) => this.#reject(why, peer),
+    });
+    const { scratch } = relays.options;
+    this.#reading = { guesses, scratch, wallClock: o.wallClock, isWanted: isRequest };
     const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
     const connect = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
     const { signal } = o;
@@ -106,10 +107,9 @@ class ProxyServer {
     o.onCounters?.(() => ({
       connections: quota.count,
       served: quota.taken,
-      pending: this.#strangers.size + this.#idle.size,
+      pending: this.#gate.size,
     }));
     const front = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
-    const { scratch } = relays.options;
     this.#connections = {
       clock: o.clock,
       wallClock: o.wallClock,
@@ -127,16 +127,16 @@ class ProxyServer {
       ...o,
       scratch,
       quota,
-      pending: this.#idle,
+      pending: this.#gate.known,
       serve: (stream, first, events) => serveFront(stream, first, front, events),
       rejected: this.#rejected,
       tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
     };
   }
 
-  /** When descriptors run out; false when there is nothing that can go. */
+  /** Closes something when descriptors run out; returns false if there is nothing. */
   evictIdle(): boolean {
-    return this.#strangers.dropOldest() || this.#idle.dropOldest();
+    return this.#gate.evictIdle();
   }
 
   /** Serves a connection from accept to close. Never rejects: errors end this connection alone. */
@@ -144,7 +144,7 @@ class ProxyServer {
     let owned: AsyncDisposable = stream;
     const peer = formatAddr(stream.remote);
     try {
-      const admitted = await this.#admit(stream, port, peer);
+      const admitted = await this.#gate.admit(stream, peer, this.#prove, port);
       if (admitted === null) return;
       const { minute, account } = admitted;
       const host = this.#connections;
@@ -159,33 +159,16 @@ class ProxyServer {
     }
   }
 
-  /** Returns when the client has shown the password; null when it was a stranger, who is gone then. */
-  async #admit(stream: Connection, port: number, peer: string): Promise<Admitted | null> {
-    const { clock, wallClock } = this.#o;
-    // Freed at once, here and in the kernel.
-    using _pending = this.#strangers.add(stream.remote, () => stream.reset());
-    using _deadline = clock.after(
-      strangerDeadline(this.#rng),
-      () => startClose(stream),
-    );
-    try {
-      const found = await readFirstFrame(stream, port, {
-        guesses: this.#guesses,
-        scratch: this.#connections.scratch,
-        wallClock,
-      });
-      if (isRequest(found.text)) return found;
-      found.minute[Symbol.dispose]();
-      throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
-    } catch (error) {
-      if (!(error instanceof Stranger)) {
-        if (toTtunError(error).kind === "internal") throw error;
-        return null; // it ended, or was too slow
-      }
-      this.#rejected.warn("connection rejected", { peer, why: error.message });
+  readonly #prove = (stream: Connection, port: number): Promise<Admitted> =>
+    readFirstFrame(stream, port, this.#reading);
+
+  /** Logs a rejection; a connection that ended or was too slow is not worth a line. */
+  #reject(why: unknown, peer: string): void {
+    if (why instanceof Stranger) {
+      this.#rejected.warn("connection rejected", { peer, why: why.message });
+    } else if (toTtunError(why).kind === "internal" && !this.#o.signal.aborted) {
+      this.#tell(why, peer, peer);
     }
-    await discard(stream, clock).catch(() => {}); // ended by the deadline or by a reset: all the same
-    return null;
   }
 
   /** `owner`: a key at an address, or where that is not known an address. */
@@ -206,7 +189,7 @@ class ProxyServer {
   }
 }
 
-/** Whether a first text asks for a proxy. */
+/** Returns true if a first text asks for a proxy. */
 function isRequest(text: Uint8Array): boolean {
   if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
   return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, METHOD_ROOM)));

@@ -12,7 +12,7 @@ import { offloadText } from "../../core/ip/virtio_net.ts";
 import { ClientPaths } from "../link/client_paths.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { ExclusiveSlot } from "../link/exclusive_slot.ts";
-import { Gatekeeper } from "../link/gatekeeper.ts";
+import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
@@ -73,7 +73,7 @@ export async function runTunServer(o: TunServerOptions): Promise<void> {
 
 class TunServer {
   readonly #o: TunServerOptions;
-  readonly #gatekeeper: Gatekeeper;
+  readonly #gatekeeper: LinkGatekeeper;
   /** The most clients at a time. */
   readonly #clients: number;
   readonly #slots: ExclusiveSlot | SlotPool;
@@ -89,7 +89,7 @@ class TunServer {
   constructor(o: TunServerOptions) {
     const { clock, log, many, secrets: { wallClock }, router: { device } } = o;
     this.#o = o;
-    this.#gatekeeper = new Gatekeeper({ ...o, device });
+    this.#gatekeeper = new LinkGatekeeper({ ...o, device });
     this.#clients = many?.clients ?? 1;
     this.#slots = many === undefined ? new ExclusiveSlot(clock) : new SlotPool(clock, many.clients);
     this.#occupants = new Occupants(this.#clients, wallClock);

@@ -21,6 +21,15 @@ export interface Admitted {
   readonly peer: Peer;
 }
 
+/** Shared by all connections of a server. */
+export interface FirstFrameOptions {
+  readonly guesses: KeyCandidates;
+  readonly scratch: ScratchBuffers;
+  readonly wallClock: () => number;
+  /** Returns true if the first text asks for what the server offers. */
+  readonly isWanted: (text: Uint8Array) => boolean;
+}
+
 const NOTHING = new Uint8Array();
 
 /**
@@ -31,7 +40,7 @@ const NOTHING = new Uint8Array();
 export async function readFirstFrame(
   stream: Connection,
   port: number,
-  o: { guesses: KeyCandidates; scratch: ScratchBuffers; wallClock: () => number },
+  o: FirstFrameOptions,
 ): Promise<Admitted> {
   const round = o.guesses.take(o.wallClock());
   try {
@@ -53,6 +62,9 @@ export async function readFirstFrame(
         const now = minuteOf(o.wallClock());
         const verdict = account.nonces.noteReceived(borrowed.keys, found.random, now);
         if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
+        if (!o.isWanted(found.text)) {
+          throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
+        }
         return {
           account,
           minute: account.secrets.borrow(minute),

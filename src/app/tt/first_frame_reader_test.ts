@@ -46,7 +46,7 @@ class Desk implements Disposable {
   read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
     const { guesses, scratch } = this;
-    return readFirstFrame(stream, port, { guesses, scratch, wallClock });
+    return readFirstFrame(stream, port, { guesses, scratch, wallClock, isWanted: () => true });
   }
 
   /** Of a client that sends these bytes at once. */

@@ -1,0 +1,75 @@
+import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
+import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
+import type { PendingLimits } from "../net/half_open.ts";
+import { Stranger } from "../net/stranger.ts";
+import { acceptLink, type Candidate } from "./accept.ts";
+import type { WireSecrets } from "./config.ts";
+import type { DeviceFacts } from "./v2_link.ts";
+
+export interface LinkGatekeeperOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly device: DeviceFacts;
+  readonly signal: AbortSignal;
+  readonly limits?: PendingLimits | undefined;
+}
+
+/** Admits clients of a link that prove the key; strangers learn nothing. */
+export class LinkGatekeeper {
+  readonly #o: LinkGatekeeperOptions;
+  /** Its known clients have sent a right hello. */
+  readonly #gate: Gatekeeper;
+  readonly #replay = new ReplayMemory();
+  readonly #rejected: RateLimitedLog;
+
+  constructor(o: LinkGatekeeperOptions) {
+    this.#o = o;
+    this.#rejected = new RateLimitedLog(o.log, () => o.clock.now());
+    const { secrets: { mode, rng }, clock, limits, signal } = o;
+    this.#gate = new Gatekeeper({
+      clock,
+      rng,
+      limits,
+      isPlain: mode === "v1", // a stranger cannot tell version 2 from any service
+      onRejected: (why, peer) => {
+        if (why instanceof Stranger || !signal.aborted) this.reject(why, peer);
+      },
+    });
+  }
+
+  /** Drops a connection when descriptors run out; returns false if there is none to drop. */
+  evictIdle(): boolean {
+    return this.#gate.evictIdle();
+  }
+
+  /** Returns the client that has proved the key; null if it was rejected, which is logged then. */
+  authenticate(stream: Connection, peer: string): Promise<Candidate | null> {
+    return this.#gate.admit(stream, peer, this.#prove, undefined);
+  }
+
+  readonly #prove = (stream: Connection, _: undefined, visitor: Visitor): Promise<Candidate> => {
+    const { clock, secrets, device } = this.#o;
+    const onRightHello = () => visitor.recognise();
+    return acceptLink(stream, { secrets, clock, replay: this.#replay, device, onRightHello });
+  };
+
+  /** Logs why a connection was rejected. */
+  reject(thrown: unknown, peer: string): void {
+    const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
+    this.#rejected.warn("handshake rejected", { peer, why: error.message });
+    if (error instanceof TtunError && error.kind === "internal") {
+      this.#o.log.error(error.message, { peer });
+    }
+  }
+
+  /** Hides from whoever damaged a record when that was noticed. Never throws. */
+  fallSilent(stream: Connection): Promise<void> {
+    return this.#gate.fallSilent(stream);
+  }
+}
