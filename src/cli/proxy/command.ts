@@ -1,17 +1,12 @@
 import { openLibc } from "../../../ffi/linux/libc.ts";
-import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
 import { readDirectFile } from "./bypass_file.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakPassword } from "../secrets/key_strength.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
-import {
-  isGranted,
-  type Need,
-  requirePermissions,
-  revokePermissions,
-} from "../platform/permissions.ts";
+import { chooseIo } from "../platform/open_sockets.ts";
+import { type Need, requirePermissions, revokePermissions } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneWorker } from "../plane/worker.ts";
 import { resolveAuth } from "./auth.ts";
@@ -58,16 +53,6 @@ export async function runProxy(
   });
   context.signal.throwIfAborted();
   return 0;
-}
-
-/** Native calls where they are to be had: they are faster, and nothing here depends on them. */
-function chooseIo(asked: ProxyOptions["io"]): ProxyConfig["io"] {
-  const isLinux = Deno.build.os === "linux";
-  if (asked === "auto") return isLinux && isGranted({ name: "ffi" }) ? "ffi" : "deno";
-  if (asked === "ffi" && !isLinux) {
-    throw new TtunError("usage", "Cannot use --io ffi: it is for Linux only");
-  }
-  return asked;
 }
 
 function needs(io: ProxyConfig["io"]): Need[] {

@@ -11,11 +11,9 @@ import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
-import { isGranted } from "../platform/permissions.ts";
+import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { openDenoSockets } from "../platform/sockets_deno.ts";
-import { openLinuxSockets } from "../platform/sockets_linux.ts";
 import { passwordCheck } from "./auth.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 
@@ -35,12 +33,6 @@ export async function run(config: ProxyConfig, host: PlaneHost): Promise<void> {
 }
 
 type Tools = PlaneTools<SocketPlatform, null>;
-
-/** Opens native sockets where possible; Deno's own have more options beside native calls. */
-function openSockets(io: ProxyConfig["io"]): SocketPlatform {
-  const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
-  return isNative ? openLinuxSockets(io, { busyPoll: true }) : openDenoSockets();
-}
 
 function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   const { platform, ciphers, log, opened, signal } = tools;
