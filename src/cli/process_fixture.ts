@@ -1,11 +1,11 @@
-/** For tests that look at ttun from outside: whole processes, with and without a terminal. */
+/** For tests of ttun from outside: whole processes, with and without a terminal. */
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** A program that has said nothing for so long says nothing any more. */
+/** Time without output after which a program counts as stuck. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** The path of ttun's entry point. */
+/** Path of ttun's entry point. */
 export const MAIN = new URL("main.ts", ROOT).pathname;
 
 export interface Ended {
@@ -30,7 +30,7 @@ export function runTtun(...args: string[]): Promise<Ended> {
   return runDeno(["run", "-A", MAIN, ...args]);
 }
 
-/** Starts `deno ARGS`; disposal ends it if it has not ended. */
+/** Starts `deno ARGS`; disposal kills it if it has not ended. */
 export function startDeno(
   args: readonly string[],
   o: { env?: Record<string, string> } = {},
@@ -39,8 +39,8 @@ export function startDeno(
 }
 
 /**
- * Starts a shell command on a terminal of its own (script of util-linux). Both its outputs are
- * then `stdout`, with the line ends of a terminal.
+ * Runs a shell command on a terminal of its own (script of util-linux). Both its outputs are then
+ * `stdout`, with a terminal's line ends.
  */
 export function startOnTerminal(
   command: string,
@@ -49,7 +49,7 @@ export function startOnTerminal(
   return new Running("script", ["-qec", command, "/dev/null"], o);
 }
 
-/** Writes a TypeScript program that can import from here by `import "cli/x.ts"`. */
+/** Writes a TypeScript program whose imports from "cli/x.ts" lead here. */
 export async function writeScript(source: string): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempFile({ prefix: "ttun-test-", suffix: ".ts" });
   const folder = new URL(".", import.meta.url).href;
@@ -81,12 +81,12 @@ export class Running implements AsyncDisposable {
     this.ended = this.#collect();
   }
 
-  /** All that was printed so far, on both outputs. */
+  /** Returns all output so far. */
   get output(): string {
     return this.#stdout + this.#stderr;
   }
 
-  /** Waits until `text` was printed. @throws {Error} when the process ends before, or a minute is over */
+  /** Waits until `text` is printed. @throws {Error} if the process ends first, or after a minute */
   async prints(text: string): Promise<void> {
     let isLate = false;
     const timer = setTimeout(() => {
@@ -119,7 +119,7 @@ export class Running implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#hasEnded) this.#child.kill("SIGKILL");
     await this.ended;
-    // The pipe is closed already where a test ended the input, broken where the process ended.
+    // Fails if a test has closed the pipe, or the process has ended.
     await this.#input.abort().catch(() => undefined);
   }
 

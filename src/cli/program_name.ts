@@ -1,9 +1,9 @@
 import process from "node:process";
 
 /**
- * The name that a compiled ttun was started by, without folders and `.exe`: a link's own name, as
- * the caller gave it (argv[0], which Deno tells without a permission). Null where Deno runs ttun's
- * sources: the name is Deno's then.
+ * Returns the name by which a compiled ttun was started, without folders and `.exe`: for a link,
+ * the link's name (argv[0], which needs no permission). Returns null if Deno runs ttun's sources,
+ * since the name is then Deno's.
  */
 export function programName(
   argv0: string = process.argv0,

@@ -32,7 +32,7 @@ import { StatusSignals } from "./plane/status_signals.ts";
 import { print } from "./output/stdout.ts";
 import { versionLine } from "./version.ts";
 
-/** How long the last lines may take to be written, where nobody reads, in milliseconds. */
+/** Time to write the last lines if nobody reads them, in milliseconds. */
 const FLUSH = 300;
 
 const HELP_WORDS = ["help", "--help", "-help", "-h"];
@@ -40,10 +40,10 @@ const VERSION_WORDS = ["version", "--version", "-version", "-V"];
 const VERBOSE_WORDS = ["-v", "--verbose", "-verbose"];
 
 /**
- * Runs ttun with the arguments of its command line and resolves to the exit code. Whatever fails
- * has then been told on standard error; nothing is thrown. `program`: the name that ttun was
- * started by, if it has one; where that is an alias of a group, the arguments are the group's.
- * `usr1`: SIGUSR1, where it has been taken (debugger.ts).
+ * Runs ttun with the arguments of its command line and returns the exit code. Failures are reported
+ * on standard error; nothing is thrown. `program`: the name that ttun was started by, if any; if it
+ * is an alias of a group, the arguments are the group's. `usr1`: SIGUSR1, if it was taken
+ * (debugger.ts).
  */
 export async function run(
   args: readonly string[],
@@ -141,7 +141,7 @@ async function help([word, ...rest]: readonly string[], level: Level): Promise<n
 }
 
 interface NamedCommand {
-  /** All words of it. */
+  /** All words of the command. */
   readonly name: string;
   readonly command: Command;
 }
@@ -156,7 +156,7 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
   return { name: [...words, name].join(" "), command: found };
 }
 
-/** For `ttun help WORD`, where a topic may have been meant. */
+/** Reports an unknown page of `ttun help WORD`, which may be a mistyped topic. */
 function unknownPage(word: string, level: Level): TtunError {
   const topic = nearest(word, Object.keys(TOPICS));
   if (topic === undefined) return unknownCommand(word, [], level);
@@ -170,7 +170,7 @@ function unknownCommand(
   { words, commands }: Level,
 ): TtunError {
   const whole = (last: string) => [...words, last].join(" ");
-  // An option may carry a key: it is not repeated.
+  // The option is not repeated, since it may contain a key.
   if (word.startsWith("-")) {
     const known = Object.keys(commands);
     const meant = rest.find((other) => known.includes(other)) ?? known[0] ?? "";
@@ -206,12 +206,12 @@ async function runCommand(
     await print(commandHelp(name, command));
     return 0;
   }
-  // Before anything else, for each moment that a key is visible is one too many.
+  // First of all, to keep the time short in which a key is visible.
   const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
   return await supervise(prepared, secretsHidden, usr1);
 }
 
-/** Runs a command under the root signal, and turns its end, whichever it is, to an exit code. */
+/** Runs a command under the root signal and returns the exit code of its end. */
 async function supervise(
   command: Exclude<Prepared, { help: true }>,
   secretsHidden: boolean,
@@ -249,8 +249,8 @@ interface Strays extends Disposable {
 }
 
 /**
- * A promise that failed unawaited, or an exception in a callback, is a bug. It aborts `root`, so
- * that devices and routes are taken back on the same way out as from all other failures.
+ * Aborts `root` at an unhandled rejection or exception, which is a bug, so that devices and routes
+ * are taken back as after any other failure.
  */
 function stopOnStrays(root: AbortController): Strays {
   let first: Strays["first"];
@@ -286,7 +286,7 @@ function reportPlain(thrown: unknown): number {
   return error.exitCode;
 }
 
-/** The stack is for those who mend ttun, so it is shown for bugs alone, and only under -v. */
+/** Logs a failure. The stack is for developers, so it is logged only for bugs and under -v. */
 function reportLogged(thrown: unknown, log: Logger): number {
   const error = toTtunError(thrown);
   log.error(error.message, { kind: error.kind });

@@ -1,18 +1,18 @@
 import { Stopped } from "./command/context.ts";
 
-/** Which signals ask ttun to stop, and the exit code of a process that they end at once. */
+/** Signals that stop ttun, with the exit code if they end the process at once. */
 const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: number }[] =
   Deno.build.os === "windows"
     ? [{ name: "SIGINT", exitCode: 130 }, { name: "SIGBREAK", exitCode: 149 }]
     : [
       { name: "SIGINT", exitCode: 130 },
       { name: "SIGTERM", exitCode: 143 },
-      { name: "SIGHUP", exitCode: 129 }, // the terminal has gone
+      { name: "SIGHUP", exitCode: 129 }, // the terminal was closed
     ];
 
 /**
- * Aborts `root` with a `Stopped` on the first signal that asks for it; the second, whichever it
- * is, ends the process at once, for the case that stopping hangs. Dispose to listen no more.
+ * Aborts `root` with a `Stopped` on the first of these signals. The second one, whichever it is,
+ * ends the process at once, in case stopping hangs. Dispose to stop listening.
  */
 export function stopOnSignals(
   root: AbortController,

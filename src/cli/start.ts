@@ -3,8 +3,8 @@ import { closeDebugger, refuseDebugger } from "./platform/debugger.ts";
 import { load } from "./plane/load.ts";
 
 /**
- * Runs ttun with the arguments of its command line and resolves to the exit code. It imports next
- * to nothing, so that the debugger is closed as early as can be; everything else is loaded then.
+ * Runs ttun with the arguments of its command line and returns the exit code. It imports next to
+ * nothing, so that the debugger is closed as early as possible; the rest is loaded afterwards.
  */
 export async function start(args: readonly string[]): Promise<number> {
   try {

@@ -1,9 +1,9 @@
 import manifest from "../../deno.json" with { type: "json" };
 
-/** ttun's version, as deno.json has it. */
+/** Version of ttun from deno.json. */
 export const VERSION: string = manifest.version;
 
-/** What `ttun --version` prints. */
+/** Returns the line of `ttun --version`. */
 export function versionLine(): string {
   return `ttun ${VERSION}\n`;
 }

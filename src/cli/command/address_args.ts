@@ -1,19 +1,19 @@
 import { type HostPort, parseHostPort, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 
-/** Parts of an address that may be left out, and their defaults. */
+/** Defaults for the parts of an address that may be omitted. */
 export interface AddressForm {
-  /** The host of `PORT` and `:PORT`; absent = a host is needed. "" = all addresses. */
+  /** Host for `PORT` and `:PORT`; absent = a host is required. "" = all addresses. */
   readonly host?: string;
-  /** The port of `HOST`. */
+  /** Port for `HOST`. */
   readonly port: number;
 }
 
 /**
- * Reads an address as people write it: `HOST:PORT`, `HOST`, an IPv6 address with or without brackets
- * (with a port only in brackets), and where the form has a host of its own `PORT` and `:PORT`; `*` as
- * the host is all addresses there.
- * @throws {TtunError} usage, with the right way to write what is meant
+ * Reads an address as people write it: `HOST:PORT`, `HOST`, an IPv6 address with or without
+ * brackets (with a port only in brackets), and, if the form has a host, `PORT` and `:PORT`. Then
+ * `*` as the host means all addresses.
+ * @throws {TtunError} usage, with the right way to write it
  */
 export function readAddress(text: string, form: AddressForm): HostPort {
   refuseForeign(text);
@@ -36,10 +36,7 @@ export function readAddress(text: string, form: AddressForm): HostPort {
   return parseHostPort(`${host}:${number}`);
 }
 
-/**
- * Refuses what is an address to other programs only.
- * @throws {TtunError} usage
- */
+/** Refuses forms that only other programs take for an address. @throws {TtunError} usage */
 export function refuseForeign(text: string): void {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[0];
   if (scheme !== undefined) {
@@ -52,7 +49,7 @@ export function refuseForeign(text: string): void {
   }
 }
 
-/** Colons make it one, so that nothing of it is a port; a zone may stand behind it. */
+/** Returns true for an IPv6 address, none of whose colons begins a port; a zone may follow. */
 function isWholeIpv6(text: string): boolean {
   const [address, zone = ""] = text.split("%") as [string, string?];
   return address.includes(":") && !zone.includes(":") && parseIp(address) !== null;

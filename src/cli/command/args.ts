@@ -2,13 +2,13 @@ import { TtunError } from "../../base/errors.ts";
 import { nearest } from "./nearest.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
-/** Where a secret value stands: `args[index]` from the UTF-16 unit `start` to its end. */
+/** Position of a secret value: `args[index]` from the UTF-16 unit `start` to its end. */
 export interface SecretSpot {
   readonly index: number;
   readonly start: number;
 }
 
-/** What a command line says: a wish for help, or values. */
+/** A parsed command line: a request for help, or values. */
 export type ParsedArgs<T extends OptionTable> =
   | { readonly help: true }
   | { readonly help: false; readonly values: Values<T>; readonly secrets: readonly SecretSpot[] };
@@ -16,11 +16,10 @@ export type ParsedArgs<T extends OptionTable> =
 const HELP_NAMES: readonly string[] = ["h", "help"];
 
 /**
- * Reads a command's arguments by its table of options. The grammar is that of Go's flag package,
- * so that command lines of the Go program keep their meaning: one dash is as good as two, a value
- * stands behind a space or `=`, a boolean needs `=` to be false, the last of several wins.
- *
- * @throws {TtunError} usage. No message repeats a value that may be a secret.
+ * Parses a command's arguments by its table of options. The grammar is that of Go's flag package,
+ * so command lines of the Go program keep their meaning: one dash is as good as two, a value
+ * follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
+ * @throws {TtunError} usage; no message repeats a value that may be a secret
  */
 export function parseArgs<T extends OptionTable>(
   table: T,
@@ -64,21 +63,21 @@ export function parseArgs<T extends OptionTable>(
     else given[key] = value;
   }
   refuseConflicts(table, given);
-  // The loops below and above give each key the type that the table says; TypeScript cannot
-  // follow that through a record filled key by key.
+  // All loops above and in `complete` give each key its type of the table, but TypeScript cannot
+  // follow that through a record that is filled key by key.
   return { help: false, values: complete(table, given) as Values<T>, secrets };
 }
 
 interface Flag {
   /** Without dashes. */
   readonly name: string;
-  /** As the user wrote it, without a value. */
+  /** Spelled as the user wrote it, without a value. */
   readonly spelled: string;
-  /** What stands behind `=`. */
+  /** Text after `=`. */
   readonly value: string | undefined;
 }
 
-/** Null where `arg` is no flag; as in Go, a lone dash is none. */
+/** Returns null if `arg` is no flag; as in Go, a lone dash is none. */
 function readFlag(arg: string): Flag | null {
   const match = /^(--?)([^=]+)(?:=(.*))?$/s.exec(arg);
   if (match === null || arg === "-") {
@@ -94,7 +93,7 @@ function refusePositional(table: OptionTable, args: readonly string[], from: num
   if (from < args.length) throw misplaced(table, from);
 }
 
-/** Names the place alone: a word out of place may be the second half of an unquoted key. */
+/** Reports only the position: a misplaced word may be the second half of an unquoted key. */
 function misplaced(table: OptionTable, at: number): TtunError {
   const [, first] = findPositional(table) ?? [];
   const advice = first !== undefined
@@ -113,9 +112,9 @@ function findPositional(table: OptionTable): [string, Option] | undefined {
   return Object.entries(table).find(([, option]) => option.positional === true);
 }
 
-/** An option that is given by its name as well as without: of two meanings neither is taken. */
+/** Refuses an option that is given by its name and without it: neither meaning is preferred. */
 function refuseTwice(args: readonly string[], option: Option): void {
-  if (args[0]!.startsWith("-")) return; // by its name twice: the last one counts
+  if (args[0]!.startsWith("-")) return; // twice by its name: the last one wins
   throw new TtunError(
     "usage",
     `Cannot take ${nameOf(option)} beside the argument right behind the command: they say the same`,
@@ -126,7 +125,7 @@ function findOption(table: OptionTable, flag: Flag): [string, Option] {
   const entries = Object.entries(table);
   const found = entries.find(([, option]) => option.names.includes(flag.name));
   if (found !== undefined) return found;
-  // `-kSECRET`, as getopt would take it, must not put the secret into a message.
+  // A secret in `-kSECRET`, which getopt accepts, must not appear in a message.
   const letter = flag.spelled.startsWith("--") ? undefined : entries
     .flatMap(([, option]) => option.kind === "boolean" ? [] : option.names)
     .find((name) => name.length === 1 && flag.name.startsWith(name));
@@ -164,7 +163,7 @@ function readValue(option: Option, spelled: string, text: string | undefined): u
   }
 }
 
-/** The spellings of Go's strconv.ParseBool. */
+/** Reads the spellings of Go's strconv.ParseBool. */
 function readBoolean(spelled: string, text: string): boolean {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
@@ -207,7 +206,7 @@ function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** `--once=false` is as good as no `--once`, so it conflicts with nothing. */
+/** Refuses options that exclude each other; `--once=false` counts as no `--once`. */
 function refuseConflicts(table: OptionTable, given: Record<string, unknown>): void {
   const isSet = (key: string) => given[key] !== undefined && given[key] !== false;
   for (const [key, option] of Object.entries(table)) {
@@ -232,12 +231,12 @@ function complete(table: OptionTable, given: Record<string, unknown>): Record<st
   return whole;
 }
 
-/** The shortest way to write an option, as usage lines show it: `-s HOST:PORT`, `--once`. */
+/** Returns the shortest way to write an option, as in usage lines: `-s HOST:PORT`, `--once`. */
 export function usageOf(option: Option): string {
   return "metavar" in option ? `${nameOf(option)} ${option.metavar}` : nameOf(option);
 }
 
-/** The shortest name, with its dashes. */
+/** Returns the shortest name, with its dashes. */
 function nameOf(option: Option): string {
   const short = option.names.find((name) => name.length === 1);
   return short === undefined ? `--${option.names[0]}` : `-${short}`;

@@ -3,38 +3,38 @@ import type { RunContext } from "./context.ts";
 import type { LogSettings } from "../output/log_writer.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
-/** One line of the table of commands. */
+/** An entry of the table of commands. */
 export interface Command {
   /** A few words for the list of commands. */
   readonly summary: string;
-  /** A command line that works, for help. */
+  /** A complete command line, for help. */
   readonly example: string;
   readonly options: OptionTable;
   /** @throws {TtunError} usage */
   prepare(args: readonly string[]): Prepared;
 }
 
-/** Commands that stand behind one word: `ttun proxy server`. */
+/** Commands behind a common word, such as `ttun proxy server`. */
 export interface CommandGroup {
   /** A few words for the list of commands. */
   readonly summary: string;
   /** A sentence for the group's page. */
   readonly about: string;
-  /** Other words for it; a program with such a name behaves as the group (program_name.ts). */
+  /** Other words for the group; a program of such a name behaves like it (program_name.ts). */
   readonly aliases: readonly string[];
-  /** Where it is there, lists have one line for the group, with this example of all its commands. */
+  /** Lists show one line for the whole group with this example; without, one for each command. */
   readonly example?: string;
   readonly commands: Readonly<Record<string, Command>>;
 }
 
-/** By the word that stands for it. */
+/** Commands and groups by their word. */
 export type Commands = Readonly<Record<string, Command | CommandGroup>>;
 
 export function isGroup(found: Command | CommandGroup): found is CommandGroup {
   return "commands" in found;
 }
 
-/** The commands by all their words, `proxy server`, in the order that help lists them. */
+/** Returns the commands by all their words, such as `proxy server`, in the order of help. */
 export function allCommands(commands: Commands): Record<string, Command> {
   return Object.fromEntries(
     Object.entries(commands).flatMap(([word, found]) =>
@@ -45,13 +45,13 @@ export function allCommands(commands: Commands): Record<string, Command> {
   );
 }
 
-/** A command with its options read: either help is asked for, or it is ready to run. */
+/** A command whose options are parsed: a request for help, or ready to run. */
 export type Prepared =
   | { readonly help: true }
   | {
     readonly help: false;
     readonly secrets: readonly SecretSpot[];
-    /** Undefined where a command has nothing to log; its errors are then plain lines. */
+    /** Undefined for a command without a log, whose errors are plain lines. */
     readonly logging: LogSettings | undefined;
     /** Resolves to the exit code. */
     run(context: RunContext): Promise<number>;
@@ -66,7 +66,7 @@ interface CommandSpec<T extends OptionTable> {
   readonly run: (values: Values<T>, context: RunContext) => Promise<number>;
 }
 
-/** Ties a table of options to what runs with its values, and then hides their type. */
+/** Binds a table of options to the function that takes its values, and hides their type. */
 export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Command {
   return {
     summary: spec.summary,
@@ -85,7 +85,7 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
   };
 }
 
-/** `ttun client -s HOST:PORT [options]`; `name` has all words of the command. */
+/** Returns `ttun client -s HOST:PORT [options]`; `name` has all words of the command. */
 export function usageLine(name: string, options: OptionTable): string {
   const all: readonly Option[] = Object.values(options);
   const required = all.filter((option) => option.required === true).map(usageOf);

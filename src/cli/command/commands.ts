@@ -14,8 +14,8 @@ import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 
 /**
- * All commands by name, in the order that help lists them. What a command needs is loaded when it
- * runs, so that `ttun --help` stays quick and asks for nothing.
+ * All commands, in the order of help. Each loads what it needs when it runs, so that `ttun --help`
+ * is quick and needs no permission.
  */
 export const COMMANDS = {
   server: defineCommand({

@@ -1,9 +1,6 @@
 import type { OptionTable } from "./option_table.ts";
 
-/**
- * Options that commands of more than one kind have. Each is one object, so that the manual tells
- * it once.
- */
+/** Options that several commands have. Each is one object, so that the manual describes it once. */
 export const KEY_OPTION = {
   names: ["key", "k"],
   group: "basic",
@@ -24,7 +21,7 @@ export const KEY_FILE_OPTION = {
     "/etc/ttun/key, then a prompt",
 } as const;
 
-/** How sockets and ciphers are had. */
+/** Implementations of sockets and ciphers. */
 export const BACKEND_OPTIONS = {
   io: {
     names: ["io"],
@@ -40,7 +37,7 @@ export const BACKEND_OPTIONS = {
     group: "tuning",
     kind: "integer",
     metavar: "BYTES",
-    // The range that Linux accepts for TCP_MAXSEG.
+    // Linux accepts this range for TCP_MAXSEG.
     min: 88,
     max: 32767,
     help: "largest TCP segment of the connection between the two ends (its MSS), for a path that " +

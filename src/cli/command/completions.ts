@@ -2,7 +2,7 @@ import { bashCompletion } from "./bash_completion.ts";
 import { fishCompletion } from "./fish_completion.ts";
 import { zshCompletion } from "./zsh_completion.ts";
 
-/** Completions of the command line by shell, from the tables of commands and options. */
+/** Completion scripts by shell, made from the tables of commands and options. */
 export const COMPLETIONS = {
   bash: bashCompletion,
   zsh: zshCompletion,

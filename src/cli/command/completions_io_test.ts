@@ -9,7 +9,7 @@ type Shell = keyof typeof COMPLETIONS;
 
 /** Prints what each shell has for the lines behind $1, the script's file, and === behind each. */
 const ASK: Record<Shell, string> = {
-  // As readline does it, with its word breaks.
+  // Completes like readline, with its word breaks.
   bash: `
     source "$1"
     for line in "\${@:2}"; do
@@ -48,7 +48,7 @@ const ASK: Record<Shell, string> = {
     end`,
 };
 
-/** What a shell has for each line, in a folder where only `_ttun` is. */
+/** Returns the completions of a shell for each line, in a folder with `_ttun` only. */
 async function complete(shell: Shell, ...lines: string[]): Promise<string[][]> {
   const folder = await Deno.makeTempDir();
   try {

@@ -1,31 +1,31 @@
 import type { Logger, LogLevel, LogRecord } from "../../base/log.ts";
 
-/** What every command is given beside its options. */
+/** Passed to every command beside its options. */
 export interface RunContext {
-  /** Aborted by the first SIGINT or SIGTERM; its reason is then a `Stopped`. */
+  /** Aborted by the first SIGINT or SIGTERM, with a `Stopped` as its reason. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Prints a record that was made elsewhere, in a worker for example; filters by level. */
+  /** Prints a record from elsewhere, such as a Worker; filters by level. */
   readonly printRecord: (record: LogRecord) => void;
-  /** Everything is open: what is printed from here on is a log (start_lines.ts). */
+  /** Called when everything is open: later lines belong to a log (start_lines.ts). */
   readonly begin?: () => void;
-  /** The least urgent level that is printed. */
+  /** Least urgent level that is printed. */
   readonly logLevel: LogLevel;
-  /** Whether secrets among the arguments are no longer visible to other processes. */
+  /** True if other processes can no longer see secrets among the arguments. */
   readonly secretsHidden: boolean;
-  /** `tell` is called when a signal asks for the counters, until disposed of. */
+  /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
 }
 
 /**
- * The end that the user asked for: the reason of the root signal, and no failure. Adapters throw
- * it on as it is, so that it comes back to `run`.
+ * Reason of the root signal when the user stops ttun, which is no failure. Adapters throw it on
+ * unchanged, so that it reaches `run`.
  */
 export class Stopped extends Error {
   override readonly name = "Stopped";
   readonly exitCode: number;
 
-  /** `by` is what asked for it, as a signal's name. */
+  /** `by`: the cause, such as a signal's name. */
   constructor(by: string, exitCode = 0) {
     super(`Stopped by ${by}`);
     this.exitCode = exitCode;

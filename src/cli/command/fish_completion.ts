@@ -10,7 +10,7 @@ import {
   valueOf,
 } from "./words.ts";
 
-/** The completion script for fish. */
+/** Returns the completion script for fish. */
 export function fishCompletion(commands: Commands): string {
   const groups = groupsOf(commands);
   const grouped = groups.flatMap(({ spelled }) => spelled);
@@ -23,7 +23,7 @@ export function fishCompletion(commands: Commands): string {
       const first = `${isIn}; and ${not([...Object.keys(commands), ...Object.keys(OTHER_WORDS)])}`;
       return fishLevel(commands, first, isIn);
     }),
-    // A link by such a name is the group.
+    // Links to ttun whose name stands for a group.
     ...programsOf(commands).map(({ program, group }) =>
       `complete -c ${program} -f -w ${fishQuoted(`ttun ${group}`)}`
     ),
@@ -39,7 +39,7 @@ function not(words: readonly string[]): string {
   return `not ${seen(words)}`;
 }
 
-/** `first`: whether a command's word comes next; `inside`: whether it is one of these. */
+/** `first` and `inside` are conditions in fish: a command's word comes next; it has been given. */
 function fishLevel(commands: Commands, first: string, inside: string): string[] {
   const when = (word: string) => inside === "" ? seen([word]) : `${seen([word])}; and ${inside}`;
   const words = [

@@ -1,6 +1,6 @@
 import type { Refusals } from "./option_table.ts";
 
-/** Commands of other tunnels by their words: what does the same here. */
+/** Advice for commands of other tunnels, by their words. */
 export const COMMAND_HABITS: Readonly<Record<string, string>> = {
   ...words(
     ["up", "start", "run", "connect", "dial"],
@@ -55,7 +55,7 @@ const TUNNEL: Refusals = {
 
 const REMOTE = ["remote", "host", "hostname", "endpoint", "connect", "peer"];
 
-/** Options of other tunnels that a server has not: what to write instead. */
+/** Advice for options of other tunnels that `ttun server` does not have. */
 export const SERVER_REFUSALS: Refusals = {
   ...TUNNEL,
   ...words(["port", "p"], "the port is part of --listen, as -l :20203 or -l 20203"),
@@ -63,7 +63,7 @@ export const SERVER_REFUSALS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
 };
 
-/** Options of other tunnels that a client has not: what to write instead. */
+/** Advice for options of other tunnels that `ttun client` does not have. */
 export const CLIENT_REFUSALS: Refusals = {
   ...TUNNEL,
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
@@ -71,7 +71,7 @@ export const CLIENT_REFUSALS: Refusals = {
   ...words(["listen", "l"], "a client connects; -l is the server's"),
 };
 
-/** Options of other programs that a proxy's server has not: what to write instead. */
+/** Advice for options of other programs that `ttun proxy server` does not have. */
 export const PROXY_SERVER_HABITS: Refusals = {
   ...COMMON,
   ...words(
@@ -81,7 +81,7 @@ export const PROXY_SERVER_HABITS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its clients; -s is the client's"),
 };
 
-/** Options of other programs that a proxy's client has not: what to write instead. */
+/** Advice for options of other programs that `ttun proxy client` does not have. */
 export const PROXY_CLIENT_HABITS: Refusals = {
   ...COMMON,
   ...words(

@@ -9,25 +9,25 @@ import {
 } from "./command.ts";
 import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
 
-/** Columns of the narrowest terminal that is still usual. */
+/** Columns of the narrowest terminal that is still common. */
 const WIDTH = 80;
 const INDENT = "  ";
 
-/** How options are written, in sentences for every page that lists them. */
+/** Sentences on how to write options, for every page that lists them. */
 export const OPTION_RULES: readonly string[] = [
   "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
   "-mtu 1400, --mtu=1400.",
   "Of an option given twice the last one counts, where it is not said that it can repeat.",
 ];
 
-/** Every exit code, as it is written, and what it means. */
+/** All exit codes with their meanings. */
 export const EXIT_MEANINGS: readonly Row[] = [
   ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
   ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
   ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
 ];
 
-/** The text of `ttun --help`: all commands. */
+/** Returns the text of `ttun --help`. */
 export function generalHelp(commands: Commands): string {
   const all = listings(commands);
   return page([
@@ -45,14 +45,14 @@ export function generalHelp(commands: Commands): string {
   ]);
 }
 
-/** A page of help that is about no command. */
+/** A help page that is not about a command. */
 interface Topic {
-  /** Follows `ttun help WORD` in a sentence. */
+  /** Completes the sentence `ttun help WORD …`. */
   readonly summary: string;
   readonly page: () => string;
 }
 
-/** Pages of `ttun help WORD` beside those of the commands. */
+/** Pages of `ttun help WORD` other than those of commands. */
 export const TOPICS: Readonly<Record<string, Topic>> = {
   "exit-codes": {
     summary: "tells what each exit code means",
@@ -60,7 +60,7 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
   },
 };
 
-/** What `ttun proxy --help` prints. */
+/** Returns the text of `ttun proxy --help`. */
 export function groupHelp(word: string, group: CommandGroup): string {
   const all = allCommands({ [word]: group });
   const others = group.aliases.map((alias) => `ttun ${alias}`).join(" or ");
@@ -81,7 +81,7 @@ export function groupHelp(word: string, group: CommandGroup): string {
   ]);
 }
 
-/** What `ttun server --help` prints. */
+/** Returns the text of `ttun server --help`. */
 export function commandHelp(name: string, command: Command): string {
   const options: readonly Option[] = Object.values(command.options);
   return page([
@@ -92,7 +92,7 @@ export function commandHelp(name: string, command: Command): string {
   ]);
 }
 
-/** A paragraph for each group that has options, all of them with the same columns. */
+/** Returns a paragraph for each option group in use, all with the same column widths. */
 function groupedOptions(options: readonly Option[]): string[][] {
   const groups = Object.entries(OPTION_GROUPS) as [OptionGroup, string][];
   const paragraphs = groups.map(([group, title]) => {
@@ -107,28 +107,28 @@ function groupedOptions(options: readonly Option[]): string[][] {
   ]);
 }
 
-/** The heading that an option stands under. */
+/** Returns the group under whose heading an option is listed. */
 export function groupOf(option: Option): OptionGroup {
   return option.group ?? "basic";
 }
 
-/** The line that goes to standard error when a command line is wrong. */
+/** Returns the line printed on standard error for a wrong command line. */
 export function generalUsage(commands: Commands): string {
   return `Usage: ttun ${Object.keys(commands).join("|")} [options]   (more by ttun --help)`;
 }
 
-/** The same, once the word of a group is known. */
+/** Returns that line once the group is known. */
 export function groupUsage(word: string, group: CommandGroup): string {
   const words = Object.keys(group.commands).join("|");
   return `Usage: ttun ${word} ${words} [options]   (more by ttun ${word} --help)`;
 }
 
-/** The same, once the command is known. */
+/** Returns that line once the command is known. */
 export function commandUsage(name: string, command: Command): string {
   return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
 }
 
-/** Every way to call these commands, and ttun itself, each in a line. */
+/** Returns a usage line for each command and for ttun itself. */
 export function synopses(commands: Commands): string[] {
   return [
     ...listings(commands).map(({ usage }) => usage),
@@ -137,16 +137,16 @@ export function synopses(commands: Commands): string[] {
   ];
 }
 
-/** A line of a list of commands. */
+/** A line in a list of commands. */
 export interface Listing {
-  /** All words of a command, or the word of a group that is listed as one. */
+  /** All words of a command, or the word of a group that has one line. */
   readonly name: string;
   readonly summary: string;
   readonly usage: string;
   readonly example: string;
 }
 
-/** Entries for a list of the commands, in their order. */
+/** Returns the lines of a list of commands, in their order. */
 export function listings(commands: Commands): Listing[] {
   return Object.entries(commands).flatMap(([word, found]): Listing[] => {
     if (isGroup(found) && found.example !== undefined) {
@@ -162,21 +162,21 @@ export function listings(commands: Commands): Listing[] {
   });
 }
 
-/** `-m`, `--cipher`: short ones first. */
+/** Returns `-m`, `--cipher`: short names first. */
 export function spellings(option: Option): string[] {
   return option.names.toSorted((a, b) => a.length - b.length)
     .map((name) => name.length === 1 ? `-${name}` : `--${name}`);
 }
 
-/** `-m, --cipher NAME` */
+/** Returns `-m, --cipher NAME`. */
 function invocation(option: Option): string {
   const metavar = "metavar" in option ? ` ${option.metavar}` : "";
   return `${spellings(option).join(", ")}${metavar}`;
 }
 
 /**
- * What the tables know of an option: its choices, as `tellChoices` puts them, whether it can repeat
- * (where its help does not say so), whether it is required, its default.
+ * Returns the facts on an option from its table: its choices (in the words of `tellChoices`), that
+ * it can repeat (unless its help says so), that it is required, and its default.
  */
 export function optionFacts(
   option: Option,
@@ -196,7 +196,7 @@ function describe(option: Option): string {
   return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
 }
 
-/** A switch that is off goes without saying. */
+/** Returns the default in words; undefined for a switch that is off. */
 function defaultOf(option: Option): string | undefined {
   if (!("default" in option) || option.default === undefined || option.default === false) {
     return undefined;
@@ -208,12 +208,12 @@ type Row = readonly [string, string];
 
 const HELP_ROW: Row = ["-h, --help", "print this"];
 
-/** Columns for the left part of rows, where the widest of them is not too wide. */
+/** Returns the width of the left column, which ignores very wide entries. */
 function leftWidth(rows: readonly Row[]): number {
   return Math.min(Math.max(...rows.map(([name]) => name.length)), 24);
 }
 
-/** Two columns; a name that is too long for the first has its text begin on the next line. */
+/** Formats two columns; after a name that is too long, the text starts on the next line. */
 function columns(rows: readonly Row[], left = leftWidth(rows)): string[] {
   const margin = " ".repeat(INDENT.length + left + 2);
   return rows.flatMap(([name, text]) => {
@@ -228,7 +228,7 @@ function indented(lines: readonly string[]): string[] {
   return lines.map((line) => INDENT + line);
 }
 
-/** Breaks at spaces; a single word may be wider than `width`. */
+/** Wraps at spaces; a single word may be wider than `width`. */
 function wrap(text: string, width = WIDTH): string[] {
   const lines: string[] = [];
   let line = "";
@@ -242,7 +242,7 @@ function wrap(text: string, width = WIDTH): string[] {
   return [...lines, line];
 }
 
-/** Paragraphs with an empty line between them. */
+/** Joins paragraphs with empty lines. */
 function page(paragraphs: readonly (readonly string[])[]): string {
   return paragraphs.map((lines) => lines.join("\n") + "\n").join("\n");
 }

@@ -20,7 +20,7 @@ async function shown(page: string): Promise<string> {
   return new TextDecoder().decode(bytes).replace(/\s+/g, " ");
 }
 
-/** What groff has against a page. */
+/** Returns groff's warnings about a page. */
 async function warnings(page: string): Promise<string> {
   const child = new Deno.Command("sh", {
     args: ["-c", 'printf %s "$1" | groff -Tutf8 -man -ww 2>&1 >/dev/null', "sh", page],

@@ -1,4 +1,4 @@
-/** Levenshtein distance: how many characters to add, drop or replace to turn `a` into `b`. */
+/** Returns the Levenshtein distance: the number of characters to add, drop or replace. */
 export function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
@@ -13,12 +13,12 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * The candidate that was most likely meant by `word`, or undefined when none is close: at most a
- * third of it mistyped (but always one character), or only its beginning typed. Candidates are in
- * lower case; the word may be in any.
+ * Returns the candidate most likely meant by `word`: at most a third of it mistyped (but always one
+ * character), or only its beginning typed. Undefined if none is close. Candidates are in lower
+ * case; the word may be in any.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  // The distance costs the product of both lengths; nobody mistypes a name into this much.
+  // Limits the cost, which is the product of both lengths; no mistyped name is longer.
   if (word === "" || word.length > 40) return undefined;
   const typed = word.toLowerCase();
   const scored = candidates

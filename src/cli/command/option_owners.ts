@@ -1,16 +1,16 @@
 import { allCommands, type Commands } from "./command.ts";
 import type { Option } from "./option_table.ts";
 
-/** Options that the same commands have. */
+/** Options that belong to the same commands. */
 export interface OwnedOptions {
-  /** By all their words. */
+  /** Commands by all their words. */
   readonly commands: readonly string[];
   readonly options: readonly Option[];
 }
 
 /**
- * The options of all commands, each once: those that are one and the same object in several
- * tables belong to all of these commands.
+ * Returns each option of all commands once. An object that stands in several tables belongs to all
+ * of their commands.
  */
 export function optionOwners(commands: Commands): OwnedOptions[] {
   const owners = new Map<Option, string[]>();

@@ -1,4 +1,4 @@
-/** What an option is. A command's table of these drives parsing, types and help alike. */
+/** An option. A command's table of options drives parsing, types and help alike. */
 export type Option =
   | StringOption
   | IntegerOption
@@ -6,7 +6,7 @@ export type Option =
   | ListOption
   | ChoiceOption;
 
-/** Headings under which help lists a command's options, in this order. */
+/** Headings of options in help, in this order. */
 export const OPTION_GROUPS = {
   basic: "Basic options",
   network: "Addresses and routes",
@@ -18,36 +18,38 @@ export const OPTION_GROUPS = {
 export type OptionGroup = keyof typeof OPTION_GROUPS;
 
 interface CommonOption {
-  /** Without dashes; the long kebab-case name first, then short and Go spellings. */
+  /** Without dashes: the long kebab-case name first, then short and Go spellings. */
   readonly names: readonly [string, ...string[]];
-  /** One sentence or a few words; help adds the default and the choices. */
+  /** A sentence or a few words; help adds the default and the choices. */
   readonly help: string;
-  /** Its heading in help; basic where none is named. */
+  /** Heading in help; default: basic. */
   readonly group?: OptionGroup;
-  /** What help calls the default where it is no value of the table, or is decided elsewhere. */
+  /** Default in words for help, if it is no value of the table or is decided elsewhere. */
   readonly defaultText?: string;
   readonly required?: true;
-  /** It may stand without its name, right behind the command. */
+  /** May be given without its name, right behind the command. */
   readonly positional?: true;
-  /** The value must not stay visible: the caller hides it in the process's arguments. */
+  /** Secret value, which the caller hides in the process's arguments. */
   readonly secret?: true;
-  /** Keys of options that make no sense beside this one. */
+  /** Keys of options that exclude this one. */
   readonly conflicts?: readonly string[];
 }
 
 interface StringOption extends CommonOption {
   readonly kind: "string";
   readonly metavar: string;
-  /** As `parse` would return it. */
+  /** In the type that `parse` returns. */
   readonly default?: unknown;
-  /** Text to value. @throws {TtunError} usage; its message is shown behind the option's name. */
+  /**
+   * Converts the text. @throws {TtunError} usage, whose message is shown behind the option's name
+   */
   readonly parse?: (text: string) => unknown;
 }
 
 interface IntegerOption extends CommonOption {
   readonly kind: "integer";
   readonly metavar: string;
-  /** Both ends are allowed values. */
+  /** `min` and `max` are allowed themselves. */
   readonly min: number;
   readonly max: number;
   readonly default?: number;
@@ -55,7 +57,7 @@ interface IntegerOption extends CommonOption {
 
 interface BooleanOption extends CommonOption {
   readonly kind: "boolean";
-  /** Without one the option has three states: undefined is "not said". */
+  /** Without a default the option has three states; undefined = not given. */
   readonly default?: boolean;
 }
 
@@ -72,13 +74,10 @@ interface ChoiceOption extends CommonOption {
   readonly default?: string;
 }
 
-/** Options by the key under which their values are found. */
+/** Options by the key of their values. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
-/**
- * Options by their names that another program has and this one does not: what to say to those who
- * give them.
- */
+/** Advice for options of other programs that this one does not have, by their names. */
 export type Refusals = Readonly<Record<string, string>>;
 
 type Parsed<O> = O extends { readonly parse: (text: string) => infer T } ? T : string;
@@ -93,7 +92,7 @@ type IsAlwaysThere<O> = O extends { readonly required: true } ? true
   : O extends { readonly default: NonNullable<unknown> } ? true
   : false;
 
-/** The values of a table's options: every key is there, undefined where nothing was given. */
+/** Values of a table's options: every key is present, undefined if not given. */
 export type Values<T extends OptionTable> = {
   readonly [K in keyof T]: IsAlwaysThere<T[K]> extends true ? ValueOf<T[K]>
     : ValueOf<T[K]> | undefined;

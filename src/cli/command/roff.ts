@@ -1,6 +1,6 @@
-/** The little of man(7) that a manual page of ours needs. */
+/** The subset of man(7) that the manual page needs. */
 
-/** Text that roff prints as it is: every dash can be copied into a shell. */
+/** Escapes text so that roff prints it unchanged, with dashes that can be copied to a shell. */
 export function text(plain: string): string {
   const escaped = plain
     .replaceAll("\\", "\\e")
@@ -14,7 +14,7 @@ export function text(plain: string): string {
     .replaceAll("…", "...");
   const strange = /[^\n\x20-\x7e]/.exec(escaped);
   if (strange !== null) throw new Error(`Cannot write ${strange[0]} in roff: ${plain}`);
-  // A full stop at the beginning of a line is a request; a line of its own ends a sentence.
+  // A full stop at the beginning of a line is a request.
   return escaped.replace(/^\./gm, "\\&.");
 }
 
@@ -34,7 +34,7 @@ export function subsection(title: string, ...lines: string[]): string {
   return [`.SS ${quoted(title)}`, ...lines].join("\n");
 }
 
-/** A term, which is roff already, and what it means. */
+/** Formats a term, which is in roff already, and its meaning. */
 export function item(term: string, meaning: string): string {
   return `.TP\n${term}\n${text(meaning)}`;
 }
@@ -43,7 +43,7 @@ export function paragraph(...plain: string[]): string {
   return `.PP\n${plain.map(text).join("\n")}`;
 }
 
-/** Lines as they are, set off from the text. */
+/** Formats lines unchanged, set off from the text. */
 export function example(...lines: string[]): string {
   return [".PP", ".RS 4", ".nf", ...lines.map(text), ".fi", ".RE"].join("\n");
 }

@@ -1,52 +1,52 @@
 import { concat, utf8 } from "../../base/bytes.ts";
 
-/** Where bytes go: a write may take as long as it likes, on a thread of its own. Deno.stderr is one. */
+/**
+ * A destination of bytes, such as Deno.stderr. A write may take any time, on a thread of its own.
+ */
 export interface AsyncWriter {
-  /** Resolves to how many bytes were taken. */
+  /** Returns the number of bytes that were written. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Bytes that wait to be written; what comes beyond is dropped. */
+/** Limit for the bytes in the queue; further text is dropped. */
 const MOST_WAITING = 64 * 1024;
 
-/** PIPE_BUF of Linux: what is not longer goes into a pipe whole (pipe(7)). */
+/** PIPE_BUF of Linux: a write of at most this size is atomic on a pipe (pipe(7)). */
 const ATOMIC = 4096;
 
-/** A write that takes longer is one that nobody reads, in milliseconds. */
+/** Time in milliseconds after which a write counts as one that nobody reads. */
 const STALL = 500;
 
-/** How long a writer that is full, but does not block, is left alone, in milliseconds. */
+/** Pause in milliseconds when a non-blocking writer is full. */
 const PAUSE = 50;
 
 const LINE_FEED = 0x0a;
 
-/** A piece of text that is not torn apart, or a mark where so many lines were dropped. */
+/** Text that stays in one piece, or a mark where a number of lines was dropped. */
 type Piece = { readonly bytes: Uint8Array; readonly lines: number } | { lost: number };
 
 /**
- * Writes text in its order without ever making the caller wait. One write at a time is under way,
- * on a thread of the runtime's pool: where nobody reads, a full pipe or a stopped terminal, that
- * thread is stuck and nothing else. What does not fit in the queue, or cannot be written, is
- * dropped and counted, and the count is told in its place when writing works again.
- *
- * A descriptor that does not block would do without the thread, but it is shared with the programs
- * around: they would find theirs changed.
+ * Writes text in order without ever making the caller wait. At most one write is under way, on a
+ * thread of the runtime's pool; if nobody reads (a full pipe, a stopped terminal), only that thread
+ * is stuck. Text that does not fit in the queue or cannot be written is dropped and counted, and
+ * the count is reported in its place once writing works again. A non-blocking descriptor would save
+ * the thread, but other programs share the descriptor and would find theirs changed.
  */
 export class LogOutput {
-  /** Makes the line that tells of `count` lost ones, with its line end. */
+  /** Returns the line that reports `count` lost lines, with its line end. */
   describeLost: (count: number) => string = (count) =>
     `ttun: ${count} lines could not be written here\n`;
   readonly #to: AsyncWriter;
   readonly #stallMs: number;
   #queue: Piece[] = [];
   #waiting = 0;
-  /** When the write that is under way began, in milliseconds; null = there is none. */
+  /** Start of the write under way, in milliseconds; null = none. */
   #since: number | null = null;
-  /** Settles when the write that is under way has ended. */
+  /** Settles when the write under way ends. */
   #moved = Promise.withResolvers<void>();
-  /** The last write has failed. */
+  /** True if the last write failed. */
   #hasFailed = false;
-  /** A line was begun, and its rest could not be written. */
+  /** True if only the beginning of a line was written. */
   #isTorn = false;
 
   constructor(to: AsyncWriter, o: { stallMs: number } = { stallMs: STALL }) {
@@ -54,7 +54,7 @@ export class LogOutput {
     this.#stallMs = o.stallMs;
   }
 
-  /** Writes whole lines, in one piece; keeps `bytes`. */
+  /** Writes whole lines in one piece; takes ownership of `bytes`. */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     if (this.#hasRoom(bytes.length)) {
@@ -64,7 +64,7 @@ export class LogOutput {
     if (this.#since === null) void this.#run(); // never rejects: failed writes count as lost lines
   }
 
-  /** Like `write`, but waits for room for as long as somebody reads. */
+  /** Like `write`, but waits for room as long as somebody reads. */
   async writeSlowly(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at += ATOMIC) {
       const part = bytes.slice(at, at + ATOMIC);
@@ -74,8 +74,8 @@ export class LogOutput {
   }
 
   /**
-   * Waits until everything is written, but no longer than so many milliseconds, and not at all
-   * where nobody reads.
+   * Waits until everything is written, for at most `ms` milliseconds, and not at all if nobody
+   * reads.
    */
   async flush(ms: number): Promise<void> {
     const end = performance.now() + ms;
@@ -90,12 +90,12 @@ export class LogOutput {
     return this.#since !== null && performance.now() - this.#since >= this.#stallMs;
   }
 
-  /** A piece alone may have any length. */
+  /** Returns true if a piece fits; the queue takes a single piece of any length. */
   #hasRoom(length: number): boolean {
     return this.#waiting === 0 || this.#waiting + length <= MOST_WAITING;
   }
 
-  /** Resolves when the write under way ends, at the latest after so many milliseconds. */
+  /** Waits until the write under way ends, for at most `ms` milliseconds. */
   async #next(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
@@ -111,7 +111,7 @@ export class LogOutput {
   }
 
   async #run(): Promise<void> {
-    // Without new text the count of what was lost is not tried again.
+    // A report of lost lines alone is not retried without new text.
     while (this.#waiting > 0 || (this.#queue.length > 0 && !this.#hasFailed)) {
       const { bytes, lines } = this.#take();
       this.#since = performance.now();
@@ -119,8 +119,7 @@ export class LogOutput {
         await this.#writeAll(bytes);
         this.#hasFailed = false;
       } catch {
-        // A closed pipe, a full disk: there is no other place to say so, and a tunnel must not end
-        // because its log cannot be written.
+        // A closed pipe or a full disk cannot be reported elsewhere, and must not end a tunnel.
         this.#hasFailed = true;
         this.#lose(lines, "front");
       }
@@ -131,7 +130,7 @@ export class LogOutput {
     }
   }
 
-  /** Takes the pieces that fit one write to a pipe; `lines` are lost if that write fails. */
+  /** Takes the pieces that fit one atomic write; `lines` are lost if that write fails. */
   #take(): { bytes: Uint8Array; lines: number } {
     const parts: Uint8Array[] = this.#isTorn ? [Uint8Array.of(LINE_FEED)] : [];
     let length = parts.length;
@@ -160,17 +159,17 @@ export class LogOutput {
           if (at > 0) this.#isTorn = bytes[at - 1] !== LINE_FEED;
           throw error;
         }
-        // Another program has made the descriptor one that does not block.
+        // Another program has made the descriptor non-blocking.
         await new Promise<void>((resolve) => setTimeout(resolve, PAUSE));
       }
     }
   }
 }
 
-/** Standard error of this process: everything that is written there goes through it. */
+/** Standard error of this process; all output to it goes through here. */
 export const standardError = new LogOutput(Deno.stderr);
 
-/** One that is not ended counts as well. */
+/** Counts lines, including one without a line end. */
 function countLines(bytes: Uint8Array): number {
   let count = bytes.at(-1) === LINE_FEED ? 0 : 1;
   for (const byte of bytes) if (byte === LINE_FEED) count++;

@@ -5,7 +5,7 @@ import { type LogOutput, standardError } from "./log_output.ts";
 export type LogFormat = "text" | "json";
 
 export interface LogSettings {
-  /** The least urgent level that is printed. */
+  /** Least urgent level that is printed. */
   readonly level: LogLevel;
   readonly format: LogFormat;
 }
@@ -14,9 +14,9 @@ export interface LogSettings {
 const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
 
 /**
- * Prints log records on standard error, each line in one write, so that lines of several
- * processes do not mix. Never waits (log_output.ts): what cannot be written is counted, and the
- * count is a line of the log as well.
+ * Prints log records on standard error, each line in one write, so that lines of several processes
+ * do not mix. Never waits: lines that cannot be written are counted, and the count is logged
+ * (log_output.ts).
  */
 export function makeLogPrinter(
   settings: LogSettings,
@@ -37,17 +37,20 @@ export function makeLogPrinter(
   };
 }
 
-/** Deno reads NO_COLOR itself and needs no permission for that; empty is unset (no-color.org). */
+/**
+ * Returns true if output may have colours. Deno reads NO_COLOR itself, without a permission; empty
+ * counts as unset (no-color.org).
+ */
 export function hasColor(): boolean {
   return Deno.stderr.isTerminal() && !Deno.noColor;
 }
 
-/** Writes one line of text on standard error where there is no log yet. */
+/** Writes a line of text on standard error when there is no log yet. */
 export function printPlain(line: string): void {
   standardError.write(utf8(`${escapeControls(line)}\n`));
 }
 
-/** `2026-11-21T09:00:00.123Z info  message  key=value key="two words"` */
+/** Returns `2026-11-21T09:00:00.123Z info message key=value key="two words"`. */
 export function textLine(record: LogRecord, o: { color: boolean }): string {
   const level = record.level.padEnd(5);
   const painted = o.color ? `\x1b[${COLOR[record.level]}m${level}\x1b[0m` : level;
@@ -56,14 +59,14 @@ export function textLine(record: LogRecord, o: { color: boolean }): string {
   return facts === "" ? head : `${head}  ${facts}`;
 }
 
-/** `key=value key="two words"`, without those that are undefined. */
+/** Returns `key=value key="two words"`, without undefined values. */
 export function fieldsText(fields: LogFields): string {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${textValue(String(value))}`).join(" ");
 }
 
-/** One JSON object; fields come last and can replace none of the first three. */
+/** Returns a JSON object; fields come last and cannot replace the first three keys. */
 export function jsonLine(record: LogRecord): string {
   const head = { time: isoTime(record.time), level: record.level, msg: record.message };
   return escapeControls(JSON.stringify(Object.assign({}, head, record.fields, head)));
@@ -79,14 +82,13 @@ function textValue(value: string): string {
 }
 
 /**
- * Control, format (among them those that turn the direction of text), line and paragraph
- * separator characters, and halves of surrogate pairs: with these a peer could forge a line or
- * steer a terminal.
+ * Control, format (including direction marks), line and paragraph separator characters, and lone
+ * surrogates. A peer could use them to forge a line or to steer a terminal.
  */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
 
-/** Each invisible character as JSON's `\u` escape, so that JSON stays JSON of the same meaning. */
+/** Replaces each invisible character by JSON's `\u` escape, which keeps the meaning of JSON. */
 function escapeControls(text: string): string {
   return text.replace(ALL_INVISIBLE, (character) =>
     Array.from(

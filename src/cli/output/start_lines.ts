@@ -1,19 +1,19 @@
 import { type LogRecord, URGENCY } from "../../base/log.ts";
 import { fieldsText, type LogSettings, makeLogPrinter, printPlain } from "./log_writer.ts";
 
-/** Prints log records in the shape that fits what ttun is doing. */
+/** Prints log records in the form that fits the phase of ttun. */
 export interface RecordPrinter {
-  /** A record of the main thread. */
+  /** Prints a record of the main thread. */
   readonly print: (record: LogRecord) => void;
-  /** A record of the data plane: the first that tells of something done begins the log. */
+  /** Prints a record of the data plane; the first about something done begins the log. */
   readonly printOfPlane: (record: LogRecord) => void;
-  /** Everything is open: from here on each record is a line of a log. */
+  /** Begins the log: later records are its lines. */
   readonly begin: () => void;
 }
 
 /**
- * Writes messages before a command runs like errors of its command line: `ttun: …`, without time
- * and level. With JSON all is JSON from the start, and debug records are always lines of a log.
+ * Prints messages from before a command runs like errors of its command line: `ttun: …`, without
+ * time and level. With JSON everything is JSON from the start; debug records are always log lines.
  */
 export function makeRecordPrinter(
   settings: LogSettings,
@@ -35,7 +35,7 @@ export function makeRecordPrinter(
   };
 }
 
-/** The kind of an error is for logs; its exit code tells it here. */
+/** Returns a line without the error's kind, which the exit code tells. */
 function startLine({ level, message, fields }: LogRecord): string {
   if (level === "error") return `ttun: ${message}`;
   const facts = fieldsText(fields);

@@ -3,12 +3,11 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 
 /**
- * Prints what a command was asked for, and waits until it is written: on a thread of the runtime's
- * pool, so that signals are heard where nobody reads. A reader that went away (`ttun --help | head
- * -1`) has what it wanted.
- *
- * @throws {TtunError} system when it cannot be written
- * @throws the reason of `signal` when that comes first; the rest may be written or not
+ * Prints a command's result and waits until it is written, on a thread of the runtime's pool, so
+ * that signals are handled even if nobody reads. If the reader is gone (`ttun --help | head -1`),
+ * it has all it wanted.
+ * @throws {TtunError} system, if it cannot be written
+ * @throws the reason of `signal` if that comes first; the rest may or may not be written
  */
 export async function print(text: string, signal?: AbortSignal): Promise<void> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();

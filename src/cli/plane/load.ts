@@ -1,17 +1,17 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** ttun's entry point, as the command `deno cache` takes it. */
+/** Entry point of ttun, for `deno cache`. */
 const ENTRY = new URL("../../../main.ts", import.meta.url);
 
-/** SGR sequences: Deno paints the place of a failed import. */
+/** SGR sequences, in which Deno colours the position of a failed import. */
 // deno-lint-ignore no-control-regex -- ESC begins them
 const PAINT = /\x1b\[[\d;]*m/g;
 
 /**
- * Imports a part of ttun at the moment that it is needed. Where ttun runs from its sources, Deno
- * fetches then what is not in its cache.
- * @throws {TtunError} system, when the part or one of its packages cannot be had; what the part
- * itself throws comes through
+ * Imports a part of ttun on demand. If ttun runs from its sources, Deno then downloads whatever is
+ * not in its cache.
+ * @throws {TtunError} system, if the part or one of its packages is not available; errors that the
+ * part itself throws pass through
  */
 export async function load<T>(importPart: () => Promise<T>): Promise<T> {
   try {
@@ -22,12 +22,12 @@ export async function load<T>(importPart: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A module or package that Deno cannot have, whatever the reason, is "not found" to it. */
+/** Returns true for a module or package that is not available; Deno has one code for all causes. */
 function isLoadFailure(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
 }
 
-/** One sentence from Deno's message: what could not be had, its deepest cause, and the cure. */
+/** Makes a sentence of Deno's message: the missing part, its deepest cause, and the remedy. */
 export function loadFailure(message: string, entry: URL = ENTRY): string {
   const lines = message.replaceAll(PAINT, "").split("\n")
     .map((line) => line.trim().replace(/[.:]$/, ""));
@@ -37,7 +37,9 @@ export function loadFailure(message: string, entry: URL = ENTRY): string {
     `run this once where there is a network: deno cache ${cacheTarget(entry)}`;
 }
 
-/** How `deno cache` is told the file: a package by its name, for it takes no URL of its files. */
+/**
+ * Returns the argument for `deno cache`; a package goes by name, as URLs of its files are refused.
+ */
 function cacheTarget(entry: URL): string {
   if (entry.protocol === "file:") return decodeURIComponent(entry.pathname);
   const [, name, version] = /^\/(@[^/]+\/[^/]+)\/([^/]+)\//.exec(entry.pathname) ?? [];

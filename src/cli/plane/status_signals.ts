@@ -1,12 +1,12 @@
 import type { Logger } from "../../base/log.ts";
 import type { Usr1 } from "../platform/debugger.ts";
 
-/** How often SIGUSR1 is looked for, in milliseconds: nothing wakes ttun when it comes. */
+/** Interval of checks for SIGUSR1, in milliseconds, since nothing wakes ttun when it arrives. */
 const INTERVAL = 1000;
 
 /**
- * SIGUSR1 and SIGUSR2 ask for a line of counters, as SIGUSR2 does at OpenVPN. Neither ends ttun, as
- * both do to a program that does not know them.
+ * Makes SIGUSR1 and SIGUSR2 ask for a line of counters, as SIGUSR2 does with OpenVPN. Without a
+ * handler both would end the process.
  */
 export class StatusSignals implements Disposable {
   readonly #listeners = new Set<() => void>();
@@ -16,7 +16,7 @@ export class StatusSignals implements Disposable {
     if (Deno.build.os === "windows") return;
     let last = -Infinity;
     const tell = () => {
-      // Limits SIGUSR2 like SIGUSR1, since whoever may send signals shall not fill the log by them.
+      // Limits SIGUSR2 like SIGUSR1, so that senders of signals cannot fill the log.
       const now = performance.now();
       if (now - last < INTERVAL / 2) return;
       last = now;

@@ -13,7 +13,7 @@ const LOOPS = Deno.build.os === "linux" ? ["blocking", "messages"] as const : ["
 
 type Facts = typeof FACTS;
 
-/** A plane that plays the script, and what is seen of it. */
+/** Runs a plane that plays the script, and returns its log and its failure. */
 async function world(
   script: Script,
   life: (stop: () => void, said: string[]) => Partial<PlaneLife<Facts, string>>,

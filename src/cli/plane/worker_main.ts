@@ -43,7 +43,7 @@ function withoutStop(thrown: unknown, { aborted, reason }: AbortSignal): unknown
   return failure === reason ? null : failure;
 }
 
-/** Describes a system call's error that no adapter has translated as one of the system, not a bug. */
+/** Reports a system call's error that no adapter has translated as one of the system, not a bug. */
 function translate(thrown: unknown): TtunError {
   if (!(thrown instanceof NativeError)) return toTtunError(thrown);
   return new TtunError("system", `The operating system refused: ${thrown.message}`, {

@@ -7,22 +7,22 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 
-/** The implementations, fastest first; `--aead` forces one. */
+/** Implementations, fastest first; `--aead` selects one. */
 export const CIPHER_IMPLEMENTATIONS = ["native", "node", "pure"] as const;
 export type CipherImplementation = typeof CIPHER_IMPLEMENTATIONS[number];
 export type CipherMode = "auto" | CipherImplementation;
 
-/** The implementation in use. Dispose closes what it opened: its ciphers end with it. */
+/** The implementation in use. Dispose closes it; its ciphers cannot be used afterwards. */
 export interface ChosenCiphers extends Disposable {
   readonly factory: CipherFactory;
   readonly name: CipherImplementation;
-  /** What does the work, such as "OpenSSL 3.0.19 27 Jan 2026". */
+  /** Library or runtime, such as "OpenSSL 3.0.19 27 Jan 2026". */
   readonly detail: string;
 }
 
-/** How an implementation is opened, and what to do where it cannot be. */
+/** An implementation that can be tried, and the remedy if it cannot be used. */
 export interface CipherCandidate {
-  /** @throws {TtunError} when this machine or the permissions given do not have it. */
+  /** @throws {TtunError} if this system or the permissions do not have it */
   open(): { factory: CipherFactory; detail: string } & Disposable;
   readonly remedy: string;
 }
@@ -45,9 +45,9 @@ const CANDIDATES: CipherCandidates = {
 };
 
 /**
- * Opens the fastest implementation that gives the right answers (`auto`), or the one that `mode`
- * names. Never asks for a permission: what is not granted is not there. The caller owns the result.
- * @throws {TtunError} `system` when the one that was named, or every one, cannot be used.
+ * Opens the fastest implementation that gives correct answers (`auto`), or the one named by `mode`.
+ * Never asks for a permission: what is not granted counts as missing. The caller owns the result.
+ * @throws {TtunError} system, if the named one, or every one, cannot be used
  */
 export function chooseCiphers(
   mode: CipherMode,
@@ -99,7 +99,7 @@ function tryCandidate(name: CipherImplementation, candidate: CipherCandidate): T
 }
 
 function openNative(): ReturnType<CipherCandidate["open"]> {
-  // Asked first, because dlopen without the permission would prompt on a terminal.
+  // Checked first, because dlopen without the permission would prompt on a terminal.
   if (!isGranted({ name: "ffi" })) {
     throw new TtunError("privilege", "the permission to load native libraries is not given");
   }

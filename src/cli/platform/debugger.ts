@@ -5,48 +5,48 @@ import { TtunError } from "../../base/errors.ts";
 import { isGranted } from "./permissions.ts";
 
 /**
- * Deno 2.9.2 and later opens a debugger here when SIGUSR1 comes. Whoever reaches the port, as
- * another user of the machine can, runs JavaScript in the process and reads its keys.
+ * Address of the debugger that Deno 2.9.2 and later opens on SIGUSR1. Anyone who reaches the port,
+ * such as another local user, can run JavaScript in the process and read its keys.
  */
 const DEBUGGER = { hostname: "127.0.0.1", port: 9229 } as const;
 
-/** The exit code of a process that SIGUSR1 ends: 128 and its number on Linux. */
+/** Exit code of a process that SIGUSR1 ends: on Linux, 128 and its number. */
 const ENDED_BY_USR1 = 138;
 
-/** SIGUSR1 that opens no debugger. */
+/** A handler of SIGUSR1 in place of the debugger. */
 export interface Usr1 {
   /**
-   * `came`: the signal has come since the last call. `stolen`: the runtime had taken it back, and
-   * lost it again.
+   * Returns "came" if the signal has come since the last call, "stolen" if the runtime had taken it
+   * back and lost it again.
    */
   check(): "quiet" | "came" | "stolen";
 }
 
 /**
- * Keeps SIGUSR1 from Deno for the rest of the process, keeps other processes of the account from
- * its memory, and refuses to go on when a debugger is open already. To be called before all else is
+ * Keeps SIGUSR1 from Deno for the rest of the process, protects its memory from other processes of
+ * the same user, and refuses to run if a debugger is already open. Call it before anything else is
  * loaded: Deno begins to listen half a second after its start. Without native calls only the first
  * is done. Windows has no such signal.
- * @throws {TtunError} usage, when a debugger is open
+ * @throws {TtunError} usage, if a debugger is open
  */
 export function closeDebugger(): Usr1 | null {
   if (Deno.build.os === "windows") return null;
   const isNative = isGranted({ name: "ffi" });
   const fallback = new HeldPort();
-  // The runtime asks the system for a signal at its first listener only: those that follow, as the
-  // debugger's, are fed by the same handler, and what replaces it here stays.
+  // Deno sets up a signal at its first listener only. Later ones, like the debugger's, share that
+  // handler, so a handler that replaces it here stays.
   Deno.addSignalListener("SIGUSR1", () => fallback.onSignal());
   if (!isNative) return fallback;
-  if (Deno.build.os === "linux") makeUndumpable(); // keys are safer by it, and ttun runs without
+  if (Deno.build.os === "linux") makeUndumpable(); // makes keys safer, but is not necessary
   const usr1 = takeUsr1();
   refuseDebugger();
   return usr1;
 }
 
 /**
- * To be called again once the event loop has turned, and before anything of ours listens: a signal
- * from before `closeDebugger` may have its effect only then.
- * @throws {TtunError} usage, when a debugger is open; it is not noticed without native calls
+ * Checks once more for a debugger. Call it after a turn of the event loop and before ttun listens,
+ * because a signal from before `closeDebugger` may take effect only then.
+ * @throws {TtunError} usage, if a debugger is open; without native calls this goes unnoticed
  */
 export function refuseDebugger(): void {
   if (Deno.build.os === "windows" || !isGranted({ name: "ffi" }) || !hasOwnListener()) return;
@@ -58,10 +58,9 @@ export function refuseDebugger(): void {
 }
 
 /**
- * Where the signal cannot be taken, the debugger's port is, from the first signal to the end, and
- * nobody is accepted there. Deno tries to open it once for each signal, after this listener, for
- * its own was added later. Where the port cannot be had, the signal does what it does to programs
- * that do not know it: it ends them.
+ * Occupies the debugger's port from the first signal on, if the signal itself cannot be taken, and
+ * accepts nobody there. Deno tries to open the port once per signal, after this listener, which was
+ * added first. If the port is not available, the signal ends the process, as it does by default.
  */
 class HeldPort implements Usr1 {
   #hasCome = false;

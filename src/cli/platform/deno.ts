@@ -4,8 +4,8 @@ import type { Platform } from "./platform.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 
 /**
- * A system without a reactor of ours: Deno's own sockets and timers. `device` opens and configures
- * the TUN device in the system's own way.
+ * Opens a platform with Deno's own sockets and timers, for a system without a native reactor.
+ * `device` opens and configures the TUN device in the system's own way.
  */
 export function openOnDeno(
   device: Pick<Platform, "openDevice" | "configure" | "changeAddresses">,
@@ -17,7 +17,7 @@ export function openOnDeno(
   return {
     ...device,
     ...sockets,
-    // Nothing is watched there: what others change shows when the tunnel carries nothing.
+    // Nothing is watched; changes by others show only when the tunnel stops carrying packets.
     keep: (name) => ({
       paths: polledPaths(sockets.clock, name),
       sessionBegins: () => {},

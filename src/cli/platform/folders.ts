@@ -1,18 +1,18 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { trustedOwners } from "./owners.ts";
 
-/** Most symbolic links that the kernel follows for one path (path_resolution(7)). */
+/** Number of symbolic links that the kernel follows in a path (path_resolution(7)). */
 const MOST_LINKS = 40;
 const STICKY = 0o1000;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const OTHERS_WRITE = 0o002;
 
 /**
- * Why a way to a folder is not ours alone, or null: another user could exchange a part of it, or
- * has put a symbolic link there, so that what is written would land where that user wants. The
- * folder itself may be another's. What does not exist yet is judged as far as it does. Where Deno does
- * not let us look, the answer is no: a permission for one path is one for where a link on it leads.
- * Without --allow-sys=uid nobody knows whose files are ours, and nothing is judged.
+ * Returns why the path to a folder is unsafe, or null: another user could replace a part of it, or
+ * has put a symbolic link there, to redirect what is written. The folder itself may be another
+ * user's. A path that does not exist yet is judged as far as it exists. If Deno does not permit a
+ * look, the path is unsafe, because a permission for a path also covers the target of a link on it.
+ * Without --allow-sys=uid the owners are unknown, and nothing is judged.
  */
 export function whyNotOurs(folder: string): string | null {
   const trusted = trustedOwners();
@@ -23,7 +23,7 @@ export function whyNotOurs(folder: string): string | null {
     if (error instanceof Deno.errors.NotCapable) {
       return "Deno does not let ttun look at the folders on the way; run with --allow-read or -A";
     }
-    // Something on the way is not there, is no folder, or not ours to see.
+    // A part of the path is missing, is no folder, or cannot be inspected.
     if (error instanceof Error) return null;
     throw error;
   }
@@ -39,7 +39,7 @@ function walk(path: string, trusted: ReadonlySet<number>): string | null {
     const why = name === ".." ? null : whyOthers(at, folder, trusted);
     if (why !== null) return why;
     const info = Deno.lstatSync(next);
-    // In a folder as /tmp each may exchange what is its own.
+    // In a folder like /tmp all users can replace their own entries.
     if (isOpen(folder) && !isTrusted(info, trusted)) {
       return `${JSON.stringify(next)} on the way belongs to user ${info.uid}`;
     }
@@ -59,7 +59,7 @@ function partsOf(path: string): string[] {
   return path.split("/").filter((part) => part !== "" && part !== ".");
 }
 
-/** Why others than its owner could exchange every entry of the folder, or null. */
+/** Returns why other users could replace any entry of the folder, or null. */
 function whyOthers(
   path: string,
   folder: Deno.FileInfo,
@@ -72,7 +72,7 @@ function whyOthers(
   return `other users may write to the folder ${JSON.stringify(path)} on the way`;
 }
 
-/** A user's own group is mostly that user's alone; root's files are nobody else's. */
+/** Returns true if others may write. A user's own group usually has no other members. */
 function isOpen({ mode }: Deno.FileInfo): boolean {
   const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
   return mode !== null && (mode & others) !== 0;

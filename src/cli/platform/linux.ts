@@ -8,15 +8,15 @@ import type { Platform } from "./platform.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
 /**
- * A super-packet with its frame and tag shall go as one through the carrier's TCP, whose own
- * super-packets are of 45 segments: 64 260 bytes over IPv6, 65 160 over IPv4 with timestamps. What
- * is longer leaves a few bytes for a packet of their own, and everything is done twice.
+ * Largest GSO packet of the device, in bytes. With its frame and tag it must fit a GSO packet of
+ * the carrier's TCP, which has 45 segments: 64 260 bytes over IPv6, 65 160 over IPv4 with
+ * timestamps. A longer one would leave a few bytes for a packet of their own and double the work.
  */
 const GSO_MAX_SIZE = 64_000;
 
 const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
 
-/** Linux: everything by system calls. */
+/** Opens the platform of Linux, which uses system calls for everything. */
 export function openLinux(io: "auto" | "ffi" | "deno"): Platform {
   const sockets = openLinuxSockets(io);
   const { libc, reactor } = sockets;

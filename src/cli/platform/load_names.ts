@@ -3,15 +3,15 @@ import type { Resolver } from "../../contract/host.ts";
 import { load } from "../plane/load.ts";
 import type { SocketPlatform } from "./platform.ts";
 
-/** Like `openNames` (names.ts), which is loaded on demand. */
+/** Type of `openNames` in names.ts, which is loaded on demand. */
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
   platform: SocketPlatform,
 ) => Resolver;
 
 /**
- * Loads what resolves names, where there can be any: an end that is given addresses alone starts
- * without. Call it before there is a reactor: while its loop blocks nothing can be loaded.
+ * Loads the name service if names may occur. Call it before a reactor exists, because nothing can
+ * be loaded while its loop blocks.
  */
 export async function loadNames(mayMeetNames: boolean): Promise<OpenNames> {
   if (!mayMeetNames) return () => ADDRESSES_ONLY;

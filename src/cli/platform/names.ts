@@ -15,14 +15,14 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import { posixFiles } from "../../io/net/system_files.ts";
 import { rng } from "./rng.ts";
 
-/** Lists of names that are to lead nowhere have some megabytes. */
+/** Size limit of /etc/hosts, in bytes; block lists have several megabytes. */
 const MOST_HOSTS = 16 * 1024 * 1024;
 const MOST_TEXT = 65_536;
 
 /**
- * Names in the data plane. On the reactor (Linux) they are resolved by questions of its own, which
- * cost no thread and end when nobody waits for them. Without one there is only the C library, a few
- * names at once. `ask`: it, in the main thread.
+ * Returns the resolver of a data plane. With a reactor (Linux) it sends its own DNS queries, which
+ * need no thread and can be cancelled. Without, it uses the C library, for a few names at a time.
+ * `ask` calls the C library in the main thread.
  */
 export function openNames(
   ask: (host: string) => Promise<string[]>,

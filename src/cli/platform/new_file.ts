@@ -1,14 +1,14 @@
 /** Options of a new file. */
 export interface NewFile {
-  /** Permission bits, before the process's mask. */
+  /** Permission bits, before the umask. */
   readonly mode: number;
-  /** Waits until the disk has it: else a power failure could leave the name without the text. */
+  /** Waits for the disk; otherwise a power failure could leave the name without its content. */
   readonly durable?: boolean;
 }
 
 /**
- * Makes a file and writes it through the descriptor that made it. Fails where something has that
- * name already, a symbolic link that leads nowhere included (O_CREAT | O_EXCL, open(2)).
+ * Creates a file and writes it through that descriptor. Fails if the name exists, even as a
+ * dangling symbolic link (O_CREAT | O_EXCL, open(2)).
  */
 export function writeNew(path: string, bytes: Uint8Array, { mode, durable }: NewFile): void {
   using file = Deno.openSync(path, { write: true, createNew: true, mode });
@@ -16,7 +16,7 @@ export function writeNew(path: string, bytes: Uint8Array, { mode, durable }: New
   if (durable === true) file.syncDataSync();
 }
 
-/** Like `writeNew`; the file stays open for reading too, and is the caller's to close. */
+/** Like `writeNew`, but returns the file, open for reading too; the caller closes it. */
 export function openNew(path: string, bytes: Uint8Array, { mode }: NewFile): Deno.FsFile {
   const file = Deno.openSync(path, { read: true, write: true, createNew: true, mode });
   try {

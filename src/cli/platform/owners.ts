@@ -1,9 +1,9 @@
 import { isGranted } from "./permissions.ts";
 
 /**
- * Users whose files this process may rely on: its own, the system's, and under sudo the user who
- * called it, who may run ttun as root anyway. Null where files have no such owners (Windows), or
- * Deno does not tell who we are (--allow-sys=uid).
+ * Returns the users whose files this process may trust: its own, the system's, and under sudo the
+ * calling user, who may run ttun as root anyway. Returns null if files have no such owners
+ * (Windows) or Deno does not permit to ask who we are (--allow-sys=uid).
  */
 export function trustedOwners(): ReadonlySet<number> | null {
   if (Deno.build.os === "windows" || !isGranted({ name: "sys", kind: "uid" })) return null;
@@ -11,7 +11,7 @@ export function trustedOwners(): ReadonlySet<number> | null {
   if (own === null) return null;
   const trusted = new Set([own, 0]);
   const system = ownerOf("/");
-  if (system !== null) trusted.add(system); // in a user namespace root's files have another number
+  if (system !== null) trusted.add(system); // root has another number in a user namespace
   const caller = own === 0 ? sudoCaller() : null;
   if (caller !== null) trusted.add(caller);
   return trusted;
@@ -22,7 +22,7 @@ function ownerOf(path: string): number | null {
   return Deno.lstatSync(path).uid;
 }
 
-/** Only root's processes are told it by sudo; of others the variable may be anybody's invention. */
+/** Returns the caller of sudo. Read only as root, because anybody else could set the variable. */
 function sudoCaller(): number | null {
   const variable = "SUDO_UID";
   const text = isGranted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;

@@ -1,22 +1,21 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** One permission of Deno, and what ttun does with it, as in "open the TUN device". */
+/** A permission of Deno and its purpose, as in "open the TUN device". */
 export interface Need {
   readonly permission: Deno.PermissionDescriptor;
   readonly purpose: string;
 }
 
-/** Whether Deno allows this now. Unlike its use, this question never makes Deno ask the user. */
+/** Returns true if Deno allows this now. Unlike an access, the query never prompts the user. */
 export function isGranted(permission: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /**
- * Checks permissions before anything is opened, so that the first missing one ends ttun with a
- * sentence and not with Deno's question in the middle of a set-up.
- *
- * @param preset the permission set of deno.json that the message recommends, where one fits
- * @throws {TtunError} privilege, naming the flag for the first need that is not granted
+ * Checks permissions before anything is opened, so that a missing one ends ttun with a sentence,
+ * not with a prompt of Deno in the middle of the set-up. `preset`: the permission set of deno.json
+ * that the message recommends.
+ * @throws {TtunError} privilege, with the flag for the first one that is not granted
  */
 export function requirePermissions(needs: readonly Need[], preset?: string): void {
   for (const { permission, purpose } of needs) {
@@ -29,7 +28,7 @@ export function requirePermissions(needs: readonly Need[], preset?: string): voi
   }
 }
 
-/** The command line flag that grants a permission: `--allow-read=/etc/key`. */
+/** Returns the command line flag for a permission, such as `--allow-read=/etc/key`. */
 export function flagOf(permission: Deno.PermissionDescriptor): string {
   const scope = scopeOf(permission);
   return `--allow-${permission.name}${scope === undefined ? "" : `=${scope}`}`;
@@ -59,9 +58,8 @@ const REVOCABLE = ["ffi", "net", "read", "write", "run", "env", "sys"] as const;
 export type Revocable = typeof REVOCABLE[number];
 
 /**
- * Gives up whole permissions for the rest of the process, all but those in `keep`. What was given
- * up is "prompt" from then on: code must ask `isGranted` before it uses one, or Deno asks the user
- * on a terminal.
+ * Gives up all permissions except those in `keep` for the rest of the process. They become
+ * "prompt": code must check `isGranted` before an access, or Deno prompts on a terminal.
  */
 export function revokePermissions(keep: readonly Revocable[]): void {
   for (const name of REVOCABLE) {

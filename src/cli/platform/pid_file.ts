@@ -8,10 +8,10 @@ import { openNew, removeIfThere } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 
-/** A process number, a line end, and what other programs may add. */
+/** Size limit of a PID file: a number, a line end, and additions of other programs. */
 const MOST_BYTES = 4096;
 
-/** Checks beforehand what `writePidFile` needs. @throws {TtunError} privilege */
+/** Checks in advance the permissions for `writePidFile`. @throws {TtunError} privilege */
 export function mayWritePidFile(path: string): void {
   const name = `process number file ${JSON.stringify(path)}`;
   requirePermissions([
@@ -31,9 +31,9 @@ export function mayWritePidFile(path: string): void {
 }
 
 /**
- * Writes this process's number and a line end into a new file, which disposal, or the end of the
- * process, removes; not where it has become another's meanwhile. A file of an earlier process makes
- * place; a link, a pipe, or what another user has put there is an error.
+ * Writes this process's number and a line end into a new file. Disposal or the end of the process
+ * removes it, unless another process has replaced it. The file of an earlier process is replaced; a
+ * link, a pipe or another user's file is an error.
  * @throws {TtunError} usage, privilege
  */
 export function writePidFile(path: string, log: Logger): Disposable {
@@ -45,7 +45,7 @@ export function writePidFile(path: string, log: Logger): Disposable {
     isThere = false;
     removeEventListener("unload", remove);
     try {
-      using _ = file; // until now, so that no other file could get its number
+      using _ = file; // open until now, so that its inode number is not reused
       if (!isStill(path, file, text)) return;
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
@@ -75,7 +75,7 @@ function create(path: string, text: Uint8Array): Deno.FsFile {
   }
 }
 
-/** Why what has the name already cannot make place, or null. */
+/** Returns why the existing file cannot be replaced, or null. */
 function whyNotReplaced(path: string): string | null {
   let info: Deno.FileInfo;
   try {
@@ -100,12 +100,12 @@ function hasNumber(path: string): boolean {
     const bytes = readRegular(path, MOST_BYTES, () => true);
     return bytes !== null && /^\s*(?:[0-9]|$)/.test(new TextDecoder().decode(bytes));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true; // it has gone meanwhile
+    if (error instanceof Deno.errors.NotFound) return true; // it has been removed meanwhile
     throw cannotWrite(path, reasonOf(error), error);
   }
 }
 
-/** True while the name means the file that we made, with what we have written. */
+/** Returns true while the path leads to our file with our content. */
 function isStill(path: string, file: Deno.FsFile, text: Uint8Array): boolean {
   const [ours, there] = [file.statSync(), Deno.lstatSync(path)];
   if (!there.isFile || there.ino !== ours.ino || there.dev !== ours.dev) {

@@ -4,8 +4,8 @@ import { NameError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 
 /**
- * The IP addresses of a host as the C library resolves names (getaddrinfo), in its order. It takes a
- * thread of Deno's until it comes back, and cannot be ended. @throws {NameError}
+ * Resolves a host by the C library (getaddrinfo) and returns its IP addresses in that order. This
+ * occupies a thread of Deno's until it returns, and cannot be cancelled. @throws {NameError}
  */
 export async function resolveHost(host: string): Promise<string[]> {
   if (isIpAddress(host)) return [host];
@@ -26,8 +26,8 @@ export async function resolveHost(host: string): Promise<string[]> {
 }
 
 /**
- * A name to listen on is resolved once, before; "" stays all addresses.
- * @throws {NameError}; the signal's reason, which does not wait for name servers
+ * Resolves a name to listen on, once; "" stays all addresses.
+ * @throws {NameError}; the signal's reason, without waiting for name servers
  */
 export async function resolveListenHost(host: string, signal: AbortSignal): Promise<string> {
   return host === "" ? "" : (await abortable(resolveHost(host), signal))[0]!;

@@ -1,4 +1,4 @@
-/** Random bytes of the system, in a new array. */
+/** Returns random bytes of the system in a new array. */
 export function rng(length: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(length));
 }

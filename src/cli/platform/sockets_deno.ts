@@ -4,7 +4,7 @@ import { denoAddresses } from "../../io/netcfg/own_addresses.ts";
 import { DenoNet } from "../../io/net/deno_net.ts";
 import type { NetConfig, SocketPlatform } from "./platform.ts";
 
-/** @throws {TtunError} usage: Deno has no call that limits them before a socket connects */
+/** @throws {TtunError} usage: Deno cannot set them before a socket connects */
 export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfig): void {
   if (dial === undefined && listen === undefined) return;
   throw new TtunError(
@@ -13,12 +13,12 @@ export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfi
   );
 }
 
-/** Deno's own sockets and timers: where there is no reactor of ours, and without native calls. */
+/** Opens Deno's own sockets and timers, for systems without native calls. */
 export function openDenoSockets(): SocketPlatform {
   const clock = new DenoClock();
   return {
     clock,
-    descriptors: Infinity, // Deno raises the limit by itself
+    descriptors: Infinity, // Deno raises the limit itself
     ownAddresses: () => denoAddresses(clock),
     reactor: null,
     libc: null,

@@ -8,7 +8,10 @@ import { Reactor } from "../../io/reactor/reactor.ts";
 import type { SocketPlatform } from "./platform.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
 
-/** Linux: `busyPoll` as of Reactor. By system calls, the wait blocks unless Deno's own sockets are used. */
+/**
+ * Opens sockets on a reactor (Linux), whose wait blocks unless Deno's own sockets are used.
+ * `busyPoll`: see Reactor.
+ */
 export function openLinuxSockets(
   io: "auto" | "ffi" | "deno",
   o: { busyPoll?: boolean } = {},
@@ -23,7 +26,8 @@ export function openLinuxSockets(
     ownAddresses: () => linuxAddresses(libc, reactor),
     openNet: (config, log) => {
       if (config.io !== "deno") {
-        // Unset, a listener takes Multipath TCP and a dialer does not ask for it: as Go's `net`.
+        // By default, as with Go's `net`, a listener accepts Multipath TCP and a dialer does not
+        // ask.
         const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
         return new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
       }
@@ -35,7 +39,8 @@ export function openLinuxSockets(
     },
     userChange: (name, change) => {
       const user = findUser(libc, name);
-      // Where the loop waits on Deno's pool, this thread starts others, which would keep it too.
+      // A loop that waits on Deno's pool starts threads from this one, which would inherit the
+      // privilege.
       const mayKeep = change !== undefined && reactor.mode === "blocking";
       return () => becomeUser(libc, user, mayKeep ? { keep: CAP_NET_ADMIN } : {});
     },

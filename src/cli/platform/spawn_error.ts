@@ -39,7 +39,7 @@ function reason(thrown: unknown, program: string, isThere: () => boolean | null)
     return `Deno was started without --allow-run=${program}`;
   }
   const words = thrown instanceof Error ? thrown.message : String(thrown);
-  // A nul byte cannot stand in an argument or a variable.
+  // Arguments and variables cannot contain a NUL byte.
   if (thrown instanceof TypeError) return `it cannot be given to ${program}: ${words}`;
   const error = systemError(thrown, "spawn");
   if (thrown instanceof Deno.errors.NotFound || error?.is("ENOENT") === true) {

@@ -6,7 +6,7 @@ import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 import { rng } from "./rng.ts";
 
-/** Where state is kept: systemd's directory, the user's, or for root the system's. null = nowhere. */
+/** Returns the directory for state: systemd's, the user's, or root's; null = none. */
 export function stateDirectory(): string | null {
   const env = (name: string) =>
     isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
@@ -23,24 +23,24 @@ function isRoot(): boolean {
   return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }
 
-/** True when Deno's permissions allow state to be kept there. */
+/** Returns true if Deno's permissions allow to keep state there. */
 export function mayKeepState(directory: string): boolean {
   return isGranted({ name: "read", path: directory }) &&
     isGranted({ name: "write", path: directory });
 }
 
-/** Why nothing can be kept where `mayKeepState` says so. */
+/** Reason that nothing can be kept, if `mayKeepState` returns false. */
 export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)";
 
 /**
- * Makes the directory for a user that this process will become. One that is there already stays its
- * owner's; what goes wrong shows when something is written.
+ * Creates the directory for the user that this process will become. An existing one keeps its
+ * owner; problems show when something is written.
  */
 export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
   if (whyNotOurs(directory) !== null) return;
   try {
     Deno.mkdirSync(directory.replace(/\/[^/]*$/, "") || "/", { recursive: true, mode: 0o755 });
-    if (whyNotOurs(directory) !== null) return; // somebody may have been faster
+    if (whyNotOurs(directory) !== null) return; // another process may have been faster
     Deno.mkdirSync(directory, { mode: 0o700 });
     Deno.chownSync(directory, user.uid, user.gid);
   } catch (error) {
@@ -49,8 +49,8 @@ export function makeStateFor(directory: string, user: { uid: number; gid: number
 }
 
 /**
- * A file of the directory, "" where it cannot be read, is no ordinary file, longer than `mostBytes`,
- * or another user's than ours, the system's or the directory's.
+ * Returns the text of a file in the directory. Returns "" if it cannot be read, is no regular file,
+ * is longer than `mostBytes`, or belongs to an untrusted user.
  */
 export function readState(directory: string, file: string, mostBytes: number): string {
   try {
@@ -63,23 +63,23 @@ export function readState(directory: string, file: string, mostBytes: number): s
   }
 }
 
-/** Owners that a file of the directory may have; null = files have none here. */
+/** Returns a check for the owners that a file of the directory may have; null = no owner. */
 function ownersOf(directory: string): (owner: number | null) => boolean {
   const trusted = trustedOwners();
-  const { uid } = Deno.statSync(directory); // after --user it is that user's, and so are its files
+  const { uid } = Deno.statSync(directory); // after --user the directory and its files are that user's
   return (owner) => trusted === null || owner === null || trusted.has(owner) || owner === uid;
 }
 
 /**
- * Writes a file that only its owner may read, at once or not at all: a reader sees the old text or
- * the new one. Makes the directory. Returns a sentence on why that was not possible, or null.
+ * Writes a file that only its owner may read, atomically: a reader sees the old text or the new
+ * one. Creates the directory. Returns why that was not possible, or null.
  */
 export function writeState(directory: string, file: string, text: string): string | null {
   try {
     const why = whyNotOurs(directory);
     if (why !== null) return cannotWrite(directory, why);
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const since = whyNotOurs(directory); // somebody may have been faster
+    const since = whyNotOurs(directory); // another process may have been faster
     if (since !== null) return cannotWrite(directory, since);
     replaceFile(`${directory}/${file}`, text);
     return null;
@@ -94,7 +94,7 @@ function cannotWrite(directory: string, why: string): string {
 }
 
 function replaceFile(path: string, text: string): void {
-  const next = `${path}.${toHex(rng(8))}`; // nobody can have something there beforehand
+  const next = `${path}.${toHex(rng(8))}`; // a name that nobody can occupy in advance
   writeNew(next, utf8(text), { mode: 0o600, durable: true });
   try {
     Deno.renameSync(next, path);
@@ -114,7 +114,7 @@ const REASONS: Record<string, string> = {
   EDQUOT: "the user's share of the disk is full",
 };
 
-/** Why a call on the file system failed, without Deno's own words. */
+/** Explains why a file operation failed, without Deno's own words. */
 function reasonOf(error: unknown, file: string): string {
   if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
   const code = (error as { code?: string }).code ?? (error as Error).name;

@@ -3,7 +3,7 @@ import { openWindowsDevice } from "../../io/tun/windows.ts";
 import type { Platform } from "./platform.ts";
 import { openOnDeno } from "./deno.ts";
 
-/** Windows: an adapter of Wintun's, set up by netsh. `wintun`: where its dll is (--wintun). */
+/** Opens the platform of Windows: a Wintun adapter, set up by netsh. `wintun`: path of its DLL. */
 export function openWindows(wintun: string | undefined): Platform {
   return openOnDeno({
     openDevice: ({ device, mtu }, signal) =>

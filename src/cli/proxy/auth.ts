@@ -7,7 +7,7 @@ import type { Credentials } from "./plane_config.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 
-/** What a length byte of SOCKS5 can say (RFC 1929). */
+/** Longest user name or password, in bytes: SOCKS5 has one byte for the length (RFC 1929). */
 const LONGEST = 255;
 
 const VARIABLE = "TTUN_PROXY_AUTH";
@@ -15,9 +15,9 @@ const VARIABLE = "TTUN_PROXY_AUTH";
 const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 
 /**
- * Who may use a client's proxy: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, which is removed from
- * the environment; null where there is none of them. The first that is there counts.
- * @throws {TtunError} usage, privilege. No message has anything of the secret.
+ * Finds user name and password for a client's proxy: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH,
+ * which is removed from the environment. The first one present counts; null if there is none.
+ * @throws {TtunError} usage, privilege; no message contains any of the secret
  */
 export async function resolveAuth(
   options: { readonly auth: string | undefined; readonly authFile: string | undefined },
@@ -48,12 +48,12 @@ function warnOfArgument({ secretsHidden, log }: Pick<RunContext, "log" | "secret
   );
 }
 
-/** The first colon ends the user (RFC 7617 section 2). */
+/** Splits at the first colon (RFC 7617 section 2). */
 function parseCredentials(bytes: Uint8Array, source: string): Credentials {
   const text = new TextDecoder().decode(oneLine(bytes));
   const refuse = (why: string) =>
     new TtunError("usage", `Cannot use what ${source} says of user and password: ${why}`);
-  // What is not UTF-8 has reached us as U+FFFD.
+  // U+FFFD stands for bytes that were not UTF-8.
   if (/[\p{Cc}\ufffd]/u.test(text)) throw refuse("it is not one line of UTF-8 text");
   const colon = text.indexOf(":");
   if (colon < 0) throw refuse("write USER:PASSWORD");
@@ -65,7 +65,7 @@ function parseCredentials(bytes: Uint8Array, source: string): Credentials {
   return { user, password };
 }
 
-/** What asks whether somebody is that user. How long it takes tells the lengths at the most. */
+/** Returns a check that compares in constant time; only the lengths may leak. */
 export function passwordCheck(wanted: Credentials): CheckPassword {
   return (user, password) => {
     const isUser = constantTimeEqual(user, wanted.user);

@@ -4,13 +4,13 @@ import { denoKeyHost, type KeyEnvironment } from "../secrets/key_environment.ts"
 import { readBounded } from "../secrets/read_bounded.ts";
 import { utf8Text } from "../secrets/text_bytes.ts";
 
-/** A file that is larger than this is surely another file. */
+/** Size limit in bytes; a larger file is the wrong one. */
 const LIMIT = 16 * 1024 * 1024;
 
 const KIND = "file for --direct";
 
 /**
- * The entries of --direct-file, as core/proxy/bypass_rules.ts reads them.
+ * Reads the entries of --direct-file (core/proxy/bypass_rules.ts).
  * @throws {TtunError} usage, privilege
  */
 export async function readDirectFile(

@@ -17,10 +17,10 @@ import { isLoopback, settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 
 /**
- * `ttun proxy server` and `ttun proxy client`: the control plane. It finds the keys, starts the data
- * plane in a Worker, gives up what permissions are no longer needed, resolves the plane's names, and
- * ends it when the signal aborts. Resolves to 0 when that was what ended it.
- * @throws {TtunError} what else ended it
+ * Control plane of `ttun proxy server` and `ttun proxy client`: finds the keys, starts the data
+ * plane in a Worker, gives up permissions that are no longer needed, resolves names for the data
+ * plane, and stops it when the signal aborts.
+ * @throws {TtunError} any other failure that ended it
  */
 export async function runProxy(
   role: "server" | "client",
@@ -39,7 +39,7 @@ export async function runProxy(
     ...settingsOf(options),
     io,
   };
-  // Where the plane's loop does not block it is told by messages alone.
+  // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openLibc() : null;
   using atEnd = new DisposableStack();
   await using plane = new PlaneWorker<ProxyFacts, null>(config, { libc, context });

@@ -3,20 +3,19 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { KeySource, ResolvedKey } from "../secrets/key_source.ts";
 
-/** Each has ports of its own, a dozen at times. */
+/** Limit of keys; each has its own ports, up to a dozen at times. */
 const MOST_KEYS = 256;
 
 const NAME = /^[\p{L}\p{N}_.@-]{1,64}$/u;
 
 const LINE_FEED = 0x0a;
 
-/** Where one key may stand beside others. */
+/** Sources whose key may be one of several. */
 const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
 
 /**
- * The keys of a server: a file of more than one line has a named key on each. A file of one line,
- * and what comes from anywhere else, is one key as it is.
- * @throws {TtunError} usage
+ * Returns the keys of a server. A file of more than one line has a named key on each line; one
+ * line, or any other source, is a single key unchanged. @throws {TtunError} usage
  */
 export function serverKeys(found: ResolvedKey): NamedKey[] {
   if (hasLines(found)) return parseNamedKeys(new TextDecoder().decode(found.key));
@@ -24,8 +23,8 @@ export function serverKeys(found: ResolvedKey): NamedKey[] {
 }
 
 /**
- * Whether it is one key that looks like a name and a key: what is left of a file of named keys when
- * all others have been taken out is another key than before.
+ * Returns true if a single key looks like a name and a key. Such a line remains when all others are
+ * removed from a file of named keys, and is then another key than before.
  */
 export function looksNamed({ key, source }: ResolvedKey): boolean {
   const text = new TextDecoder().decode(key);
@@ -34,7 +33,7 @@ export function looksNamed({ key, source }: ResolvedKey): boolean {
   return isPair && FILES.includes(source) && !text.includes("\n");
 }
 
-/** The key of a client. @throws {TtunError} usage, on a file that can only be a server's */
+/** Returns the key of a client. @throws {TtunError} usage, for a file that only a server can use */
 export function clientKey(found: ResolvedKey): Uint8Array {
   if (!hasLines(found)) return found.key;
   throw new TtunError(
@@ -49,14 +48,13 @@ function hasLines({ key, source }: ResolvedKey): boolean {
 }
 
 /**
- * Reads lines of `NAME:KEY`; empty ones, and those that begin with `#`, are left out. No error
- * repeats anything of a key.
- * @throws {TtunError} usage
+ * Parses lines of `NAME:KEY`, without empty ones and those that begin with `#`. No error repeats
+ * any of a key. @throws {TtunError} usage
  */
 export function parseNamedKeys(text: string): NamedKey[] {
   const found: { name: string; key: string; line: number }[] = [];
   text.split(/\r?\n/).forEach((marked, i) => {
-    const line = marked.replace(/^\ufeff+/, ""); // files that were joined may each have one
+    const line = marked.replace(/^\ufeff+/, ""); // joined files may each have a mark
     if (line.trim() === "" || line.trimStart().startsWith("#")) return;
     const refuse = (why: string): never => {
       throw new TtunError("usage", `Cannot use line ${i + 1} of the key file: ${why}`);

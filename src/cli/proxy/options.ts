@@ -16,13 +16,13 @@ import {
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 
-/** What the program `tt` takes for a frame's text, which is more than a frame of its own can hold. */
+/** Limit of the program `tt` for a frame's text, although its own frames hold less. */
 const LARGEST_MTU = 65_536;
 
-/** Timers count milliseconds in 31 bits. */
+/** Longest --idle in seconds: timers count milliseconds in 31 bits. */
 const LONGEST_IDLE = 2_000_000;
 
-/** Where a client's programs find the proxy. */
+/** Where a client's programs find the proxy by default. */
 const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
 
 const WIRE_OPTIONS = {
@@ -255,7 +255,7 @@ export const PROXY_CLIENT_OPTIONS = {
 const NO_TUN = "TUN mode over tt is not there yet; for a network device between the two ends use " +
   "ttun server and ttun client";
 
-/** Options of the program `tt` that there is no counterpart for. */
+/** Advice for options of the program `tt` that have no counterpart. */
 const TT_REFUSALS: Refusals = {
   "no-proxy": NO_TUN,
   "tun-ip": NO_TUN,
@@ -267,7 +267,7 @@ export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_R
 
 export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
 export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
-/** What `runProxy` is given; `"server" in options` tells a client's from a server's. */
+/** Options of either end; `"server" in options` identifies a client's. */
 export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
 
 /** Settings of the transport between the two ends. */
@@ -278,7 +278,7 @@ export function wireOf({ cipher, portRange, mtu }: ProxyOptions) {
   return { cipher, range: portRange, mostText };
 }
 
-/** "" = all addresses. */
+/** Parses the host to listen on; "" = all addresses. */
 function parseListenHost(text: string): string {
   const host = parseHost(text === "*" ? "0.0.0.0" : text, {
     port: "the ports follow from the key and the time; --port-range says out of which they are",
@@ -292,7 +292,7 @@ function parseServerHost(text: string): string {
   });
 }
 
-/** An IP address, with or without brackets, or what may be a name. `why.port`: why it has no port. */
+/** Parses an IP address, with or without brackets, or a name. `why.port`: why it has no port. */
 function parseHost(text: string, why: { readonly port: string }): string {
   refuseForeign(text);
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
@@ -300,7 +300,7 @@ function parseHost(text: string, why: { readonly port: string }): string {
   if (zoned?.includes("%") === true) return zoned;
   const ip = parseIp(bare);
   if (ip !== null) return formatIp(ip);
-  // A number alone would be an IPv4 address to the resolver: 1080 is 0.0.4.56.
+  // A resolver takes a lone number for an IPv4 address: 1080 is 0.0.4.56.
   if (/^:?\d+$/.test(text) || /^(\[.*\]|[^:]*):\w*$/.test(text)) {
     throw new TtunError(
       "usage",
@@ -314,12 +314,12 @@ function parseHost(text: string, why: { readonly port: string }): string {
   );
 }
 
-/** A port alone is for this machine's programs only: on all addresses everybody could use it. */
+/** Parses an address to listen on; a port alone is for this machine's programs only. */
 function parseListenAddress(text: string) {
   return readAddress(text, DEFAULT_LISTEN);
 }
 
-/** Read again where it is used; here, that an error names its option. */
+/** Checks an entry, which is parsed again where it is used, so that an error names the option. */
 function parseDirect(text: string): string {
   new BypassRules([text]);
   return text;

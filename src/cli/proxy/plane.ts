@@ -50,12 +50,12 @@ function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   };
 }
 
-/** True when this end may have to resolve names. */
+/** Returns true if this end may have to resolve names. */
 function mayMeetNames(end: ProxyConfig["end"]): boolean {
   return end.role === "server" || end.direct.length > 0 || !isIpAddress(end.server);
 }
 
-/** Logs what has been set up. */
+/** Logs the set-up, and returns it. */
 function tellStart(
   { end, wire: { cipher, range }, io, user }: ProxyConfig,
   ciphers: ChosenCiphers,

@@ -5,7 +5,7 @@ import { type ProxyOptions, wireOf } from "./options.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
-/** What both ends of a proxy have of the command line as it is. */
+/** Returns the settings that both ends take from the command line unchanged. */
 export function settingsOf(
   options: ProxyOptions,
 ): Pick<ProxyConfig, "aead" | "wire" | "segmentSize" | "limits" | "user"> {
@@ -24,7 +24,7 @@ export function settingsOf(
   };
 }
 
-/** Whether nobody but this machine reaches what listens on that address; "" = all addresses. */
+/** Returns true if only this machine reaches a listener on that address; "" = all addresses. */
 export function isLoopback(address: string): boolean {
   const ip = parseIp(address);
   return ip !== null && LOOPBACK.some((network) => covers(network, ip));

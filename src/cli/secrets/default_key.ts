@@ -4,10 +4,10 @@ import { KEY, readOpenFile } from "./secret_file.ts";
 
 const UNDER_CONFIG = "ttun/key";
 
-/** For services, and for all users of a machine who may read it. */
+/** Key for services, and for all users that may read it. */
 const OF_THE_MACHINE = "/etc/ttun/key";
 
-/** The first of `defaultKeyFiles`, in the words of a shell, for messages. */
+/** Returns the first of `defaultKeyFiles` in a shell's notation, for messages. */
 export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
   const [first] = defaultKeyFiles({ env: host.env, homeOf: () => undefined });
   if (first === OF_THE_MACHINE) return first;
@@ -16,7 +16,7 @@ export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
     : `~/.config/${UNDER_CONFIG}`;
 }
 
-/** The key that lies where one is looked for; or why none was found. */
+/** A key found in its usual place, or why none was found. */
 export type DefaultKey =
   | { readonly key: Uint8Array; readonly path: string }
   | {
@@ -25,15 +25,15 @@ export type DefaultKey =
   };
 
 /**
- * Where a key is looked for when nothing says where it is, in this order: the user's configuration
- * (XDG Base Directory Specification), under sudo also that of the user who called it, and /etc.
+ * Returns the files in which a key is looked for without options, in order: the user's
+ * configuration (XDG Base Directory Specification), under sudo also the calling user's, and /etc.
  */
 export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): string[] {
   const { env } = host;
   const found: string[] = [];
   const config = env.get("XDG_CONFIG_HOME");
   const home = env.get("HOME");
-  // A relative path must be ignored, says the specification.
+  // The specification wants relative paths to be ignored.
   if (isAbsolute(config)) found.push(`${config}/${UNDER_CONFIG}`);
   else if (home !== undefined && home !== "") found.push(`${home}/.config/${UNDER_CONFIG}`);
   const caller = env.get("SUDO_USER");
@@ -43,9 +43,8 @@ export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): s
 }
 
 /**
- * Reads the first default key file that is there. One that this user may not read is passed over, for
- * it is another's; one that is not usable is an error.
- * @throws {TtunError} usage
+ * Reads the first default key file that exists. One that this user may not read is skipped, since
+ * it is another user's; an unusable one is an error. @throws {TtunError} usage
  */
 export async function readDefaultKey(host: KeyEnvironment): Promise<DefaultKey> {
   const closed: string[] = [];

@@ -9,8 +9,8 @@ const KEY_BYTES = 32;
 const STDOUT = 1;
 
 /**
- * `ttun genkey`: prints a new key, 43 characters that need no quotes anywhere. A file that standard
- * output goes to is made its owner's alone first: only such a one is taken for a key file.
+ * Runs `ttun genkey`: prints a new key of 43 characters that need no quotes. If standard output is
+ * a file, it first becomes its owner's alone, since only such a file is accepted as a key file.
  */
 export async function runGenkey({ signal }: Pick<RunContext, "signal">): Promise<number> {
   if (!closeToOthers(STDOUT)) {
@@ -20,26 +20,26 @@ export async function runGenkey({ signal }: Pick<RunContext, "signal">): Promise
   return 0;
 }
 
-/** False where an ordinary file stays open to other users. */
+/** Returns false if a regular file remains accessible to other users. */
 function closeToOthers(fd: number): boolean {
-  if (Deno.build.os === "windows") return true; // modes say nothing there
+  if (Deno.build.os === "windows") return true; // modes mean nothing there
   try {
     const info = fstatSync(fd);
     if (!info.isFile() || (info.mode & 0o077) === 0) return true;
   } catch {
-    return true; // standard output is closed: there is no file
+    return true; // standard output is closed, so there is no file
   }
   try {
     fchmodSync(fd, 0o600);
     return true;
   } catch {
-    return false; // it is another user's file
+    return false; // another user's file
   }
 }
 
-/** 32 random bytes in base64url without padding (RFC 4648 section 5). */
+/** Returns 32 random bytes in base64url without padding (RFC 4648 section 5). */
 export function makeKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  // Uint8Array's own toBase64 is newer than the runtimes that a file may be compiled with.
+  // Older runtimes, for which ttun may be compiled, have no toBase64 of Uint8Array.
   return Buffer.from(bytes).toString("base64url");
 }

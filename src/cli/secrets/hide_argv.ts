@@ -9,13 +9,11 @@ const MASK = 0x78; // "x"
 const O_CLOEXEC = 0x80000;
 
 /**
- * Takes secrets out of this process's arguments, so that `ps` and /proc/PID/cmdline no longer show
- * them. On Linux with native calls allowed the bytes themselves are overwritten; elsewhere the
- * whole line is replaced by `name` and the arguments without them. `args` are the last arguments of
- * the process, as `Deno.args` has them. Copies elsewhere (the shell's history, a `sudo` around)
- * stay.
- *
- * @returns whether they are hidden; never throws
+ * Removes secrets from this process's arguments, so that `ps` and /proc/PID/cmdline do not show
+ * them. With native calls on Linux the bytes themselves are overwritten; otherwise the title is
+ * replaced by `name` and the remaining arguments. `args` are the last arguments of the process,
+ * like `Deno.args`. Copies elsewhere, as in a shell's history or an outer `sudo`, remain. Returns
+ * true if the secrets are hidden; never throws.
  */
 export function hideArgv(
   name: string,
@@ -27,7 +25,7 @@ export function hideArgv(
     return overwriteArgv(args, spots, readByDeno) || replaceTitle(name, args, spots) ||
       overwriteArgv(args, spots, readByLibc);
   } catch {
-    // Hiding is a courtesy that a system may refuse in many ways; the caller warns by the result.
+    // Hiding is best effort and fails in many ways; the caller warns by the result.
     return false;
   }
 }
@@ -42,8 +40,8 @@ function overwriteArgv(
 }
 
 /**
- * Overwrites the secrets in a block of NUL-terminated arguments that ends with `args`.
- * @returns false, and nothing is changed, where the block holds something else.
+ * Overwrites the secrets in a block of NUL-terminated arguments that ends with `args`. Returns
+ * false and changes nothing if the block has other contents.
  */
 export function maskArgs(
   area: Uint8Array,
@@ -60,7 +58,7 @@ export function maskArgs(
   return true;
 }
 
-/** Views, so that writing to them writes to `area`. */
+/** Splits into views, through which `area` can be written. */
 function splitAtNul(area: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let at = 0; at < area.length;) {
@@ -76,7 +74,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** The memory that the kernel shows as /proc/self/cmdline; undefined where it is out of reach. */
+/** Returns the memory shown as /proc/self/cmdline; undefined if it is not accessible. */
 function argvArea(read: (path: string) => string): Uint8Array | undefined {
   const path = "/proc/self/stat";
   if (Deno.build.os !== "linux") return undefined;
@@ -90,7 +88,7 @@ function argvArea(read: (path: string) => string): Uint8Array | undefined {
   );
 }
 
-/** Deno lets read /proc only where everything is allowed, whatever it answers when asked. */
+/** Deno allows reading /proc only with all permissions, whatever a query returns. */
 function readByDeno(path: string): string {
   try {
     return Deno.readTextFileSync(path);
@@ -100,7 +98,7 @@ function readByDeno(path: string): string {
   }
 }
 
-/** The first bytes of a file; more than /proc/PID/stat has. @throws {NativeError} */
+/** Reads the beginning of a file, which holds all of /proc/PID/stat. @throws {NativeError} */
 export function readByLibc(path: string): string {
   using libc = openLibc();
   const fd = check("open", libc.open(path, O_CLOEXEC));
@@ -114,9 +112,9 @@ export function readByLibc(path: string): string {
 }
 
 /**
- * Fields 48 and 49 of /proc/PID/stat, arg_start and arg_end (proc_pid_stat(5)), which are 0 where
- * the kernel keeps them secret. The name of the program, field 2, stands in parentheses and may
- * itself hold spaces and parentheses.
+ * Returns fields 48 and 49 of /proc/PID/stat, arg_start and arg_end (proc_pid_stat(5)), which are 0
+ * if the kernel hides them. Field 2, the program's name in parentheses, may itself contain spaces
+ * and parentheses.
  */
 export function argvRange(stat: string): { start: bigint; end: bigint } | undefined {
   const fromField3 = stat.slice(stat.lastIndexOf(")") + 2).trim().split(" ");
@@ -127,8 +125,8 @@ export function argvRange(stat: string): { start: bigint; end: bigint } | undefi
 }
 
 /**
- * Keeps the other arguments, for those who look for a process by them. Only on Linux is a title
- * known to take the place of all arguments; Windows shows both.
+ * Replaces the title, keeping the other arguments for searches by them. Only on Linux does a title
+ * replace all arguments; Windows shows both.
  */
 function replaceTitle(
   name: string,
@@ -141,6 +139,6 @@ function replaceTitle(
   });
   const title = [name, ...shown].join(" ");
   process.title = title;
-  // Older runtimes, as a compiled file may have, take a title and do nothing.
+  // Older runtimes, for which ttun may be compiled, accept a title and ignore it.
   return Deno.build.os === "linux" && process.title === title;
 }

@@ -5,41 +5,41 @@ import { trustedOwners } from "../platform/owners.ts";
 import type { Terminal } from "./prompt.ts";
 import { standardError } from "../output/log_output.ts";
 
-/** What the search for a key, or another secret, needs of the machine. */
+/** Everything outside the process that the search for a secret needs. */
 export interface KeyEnvironment {
   readonly env: {
-    /** Undefined also where Deno does not let us look. */
+    /** Returns undefined also if Deno does not permit a look. */
     get(name: string): string | undefined;
-    /** Keeps a variable from the programs that ttun starts. */
+    /** Hides a variable from programs that ttun starts. */
     forget(name: string): void;
   };
   /**
-   * `kind`: what the file is called in messages. Undefined when there is no such file.
+   * `kind` is the file's name in messages. Returns undefined if there is no such file.
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
   /**
-   * Users that may own what `name` is; null where files have no such owners.
-   * @throws {TtunError} privilege, where Deno does not tell who we are
+   * Returns the users that may own a file; null if files have no such owners. `name` is for the
+   * message. @throws {TtunError} privilege, if Deno does not permit to ask who we are
    */
   owners(name: string): ReadonlySet<number> | null;
-  /** True when Deno permits reading it; the system's own permission shows at `open`. */
+  /** Returns true if Deno permits a read; the system's permissions show at `open`. */
   mayRead(path: string): boolean;
-  /** True when an ordinary file of that name exists; false also where we may not look. */
+  /** Returns true if a regular file of that name exists; false also if it cannot be checked. */
   isFile(path: string): boolean;
-  /** The home directory of a user of this machine; undefined where it is not known. */
+  /** Returns a local user's home directory; undefined if unknown. */
   homeOf(user: string): string | undefined;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
 
 export interface KeyFile extends Disposable {
-  /** Of the open file, so that nobody can exchange it between look and read. */
+  /** Returns facts on the open file, which cannot be replaced between check and read. */
   info(): Promise<{ isDirectory: boolean; mode: number | null; owner: number | null }>;
   read(into: Uint8Array): Promise<number | null>;
 }
 
-/** The machine that ttun runs on. Asks Deno for each permission first, so Deno asks nobody. */
+/** The real environment. Checks each permission first, so that Deno never prompts. */
 export const denoKeyHost: KeyEnvironment = {
   env: {
     get: readVariable,
@@ -65,7 +65,7 @@ function readVariable(name: string): string | undefined {
     return Deno.env.get(name);
   } catch (error) {
     if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    // Deno's own message holds the value, so it must not even be the cause.
+    // Deno's own error contains the value, so it must not even be the cause.
     throw new TtunError("usage", `Cannot read ${name} in the environment: it is not UTF-8 text`);
   }
 }
@@ -75,7 +75,7 @@ function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    return false; // there is none, or it is not ours to see
+    return false; // it is missing or cannot be inspected
   }
 }
 
@@ -86,11 +86,11 @@ function readPasswd(): string {
   try {
     return Deno.readTextFileSync(PASSWD);
   } catch {
-    return ""; // the user's own files are not looked for then
+    return ""; // the user's own files are skipped then
   }
 }
 
-/** A user's home directory by the text of /etc/passwd (passwd(5)). */
+/** Returns a user's home directory from the text of /etc/passwd (passwd(5)). */
 export function homeIn(passwd: string, user: string): string | undefined {
   const fields = passwd.split("\n").map((line) => line.split(":"))
     .find(([name]) => name === user);
@@ -105,7 +105,7 @@ async function openKeyFile(path: string, kind: string): Promise<KeyFile | undefi
     return {
       info: async () => {
         const { isDirectory, mode, uid } = await file.stat();
-        // Windows guards files by lists; the mode that it shows says nothing about others.
+        // Windows protects files by access lists, and the mode says nothing about others.
         const isWindows = Deno.build.os === "windows";
         return { isDirectory, mode: isWindows ? null : mode, owner: isWindows ? null : uid };
       },
@@ -134,7 +134,7 @@ function cannotOpen(name: string, error: unknown): TtunError {
     });
   }
   if (error instanceof Deno.errors.NotCapable) {
-    // Files under /proc and /dev want every permission at once.
+    // Deno wants all permissions for files under /proc and /dev.
     return new TtunError("privilege", `Cannot read ${name}: Deno allows it only with -A`, {
       cause: error,
     });

@@ -1,13 +1,13 @@
-/** For tests of what reads secrets: a machine with files, variables and somebody who types. */
+/** For tests of secrets: an environment with files, variables and somebody who types. */
 import { TtunError } from "../../base/errors.ts";
 import type { KeyEnvironment, KeyFile } from "./key_environment.ts";
 
 export interface FakeFile {
   content: string | Uint8Array;
   mode?: number | null;
-  /** Its owner; us, where nothing is said. */
+  /** Default: the user that ttun runs as. */
   owner?: number;
-  /** The user may not read it. */
+  /** True if the user may not read it. */
   isClosed?: boolean;
   isDirectory?: boolean;
 }
@@ -15,16 +15,16 @@ export interface FakeFile {
 export interface Fake {
   env?: Record<string, string>;
   files?: Record<string, FakeFile>;
-  /** Home directories by users. */
+  /** Home directories by user. */
   homes?: Record<string, string>;
   stdin?: string;
   typed?: string;
 }
 
-/** Of whom ttun runs as. */
+/** User that ttun runs as. */
 export const OWN_UID = 1000;
 
-/** How much was read and which files are open, to see that reading is bounded and tidy. */
+/** Records the amount read and the open files, to check that reads are bounded and files closed. */
 export class FakeHost implements KeyEnvironment {
   readonly env: KeyEnvironment["env"];
   readonly stdin: KeyEnvironment["stdin"];
@@ -90,7 +90,7 @@ export class FakeHost implements KeyEnvironment {
   }
 }
 
-/** Gives at most 1000 bytes at a time, as pipes may. */
+/** Returns at most 1000 bytes per read, like a pipe. */
 function reader(content: string | Uint8Array, onRead: (count: number) => void) {
   let rest = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return (into: Uint8Array): Promise<number | null> => {

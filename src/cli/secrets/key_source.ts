@@ -7,7 +7,7 @@ import { readDefaultKey, usualKeyFile } from "./default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
 
-/** Where a key can come from, in the order in which they are asked. */
+/** Sources of a key, in the order in which they are searched. */
 export type KeySource =
   | "-k"
   | "--key-file"
@@ -19,26 +19,24 @@ export type KeySource =
 
 export interface ResolvedKey {
   /**
-   * The UTF-8 bytes as they were given, but for a byte order mark before them and one line end
-   * behind them; never empty.
+   * UTF-8 bytes as given, except for a byte order mark before and a line end after them; not empty.
    */
   readonly key: Uint8Array;
   readonly source: KeySource;
 }
 
 const CREDENTIAL = "ttun-key";
-/** Comes before it. A unit cannot leave a credential away: an empty one is as good as none. */
+/** Comes first. A unit cannot omit a credential, so an empty one counts as none. */
 const OWN_CREDENTIAL = "ttun-own-key";
 
 /**
  * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
- * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first that
- * is there counts; when it is not usable, that is an error and no later one is tried. TTUN_KEY is
- * removed from the environment.
- *
- * @throws {TtunError} usage where there is no key or none that is usable; privilege
- * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, also while a file is a
- * pipe that nobody writes to
+ * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first one
+ * present counts; if it is unusable, that is an error and no other is tried. TTUN_KEY is removed
+ * from the environment.
+ * @throws {TtunError} usage, without a usable key; privilege
+ * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, even while a file is a pipe
+ * that nobody writes to
  */
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
@@ -53,7 +51,7 @@ export async function resolveKey(
     if (host.isFile(options.key)) {
       context.log.warn("What -k gives is also the name of a file: to read that, use --key-file");
     }
-    // What of an argument is not UTF-8 reaches us as U+FFFD: another key than was given.
+    // U+FFFD stands for bytes that were not UTF-8, so the key would be another one.
     if (options.key.includes("\ufffd")) throw notUtf8("-k");
     return keyOf(oneLine(utf8(options.key)), "-k");
   }
@@ -64,7 +62,7 @@ export async function resolveKey(
   if (envFile !== undefined) {
     return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
   }
-  // `$(cat FILE)` leaves the byte order mark and the CR of a file from Windows in its output.
+  // The output of `$(cat FILE)` keeps the byte order mark and the CR of a file from Windows.
   if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
   const credential = await abortable(readCredential(host), context.signal);
   if (credential !== undefined) return keyOf(credential, "credential");
@@ -77,7 +75,7 @@ export async function resolveKey(
   throw noKey(usual.closed, usualKeyFile(host));
 }
 
-/** The error without a key: says what to do first, and only then the other ways. */
+/** Returns the error without a key: first the usual remedy, then the alternatives. */
 function noKey(closed: readonly string[], file: string): TtunError {
   const [one] = closed;
   if (one !== undefined) {
@@ -106,7 +104,7 @@ function warnOfArgument(context: Pick<RunContext, "log" | "secretsHidden">): voi
   );
 }
 
-/** `name`: what a message calls the source. */
+/** `name`: the source in messages. */
 function keyOf(key: Uint8Array, source: KeySource, name: string = source): ResolvedKey {
   if (key.length === 0) {
     throw new TtunError("usage", `The key from ${name} is empty; ttun genkey makes one`);
@@ -127,12 +125,14 @@ function isUtf8(bytes: Uint8Array): boolean {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return true;
   } catch {
-    // The decoder has no other way to say no.
+    // The decoder reports invalid text only in this way.
     return false;
   }
 }
 
-/** The directory may be there for other secrets alone, so a missing file is no error. */
+/**
+ * Reads the credential. The directory may be there for other secrets, so a missing file is fine.
+ */
 async function readCredential(host: KeyEnvironment): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;

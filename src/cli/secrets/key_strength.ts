@@ -1,13 +1,13 @@
 import type { Logger } from "../../base/log.ts";
 
-/** 16 characters chosen by chance have more than 80 bits; chosen by a person they may have 30. */
+/** Random, 16 characters have more than 80 bits; chosen by a person, perhaps 30. */
 const SHORT = 16;
 
-/** Keys that every guesser tries first, and those that repeat one character. */
+/** Keys that are guessed first, and repetitions of one character. */
 const COMMON =
   /^(.)\1*$|^(psk|password|passw0rd|secret|test|ttun|key|changeme|letmein|qwerty\w*|1?2345\d*)\d*$/i;
 
-/** Says once when a tunnel's key can be guessed, by which attack, and what makes a better one. */
+/** Warns once if a tunnel's key can be guessed: by which attack, and what a better key is. */
 export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
   const why = weakness(key);
   if (why === null) return;
@@ -17,7 +17,7 @@ export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
   );
 }
 
-/** The same of a proxy's key. `name`: whose it is; "" where there is only one. */
+/** Warns once if a proxy's key can be guessed. `name`: its name; "" if it is the only one. */
 export function warnOfWeakPassword(key: Uint8Array, name: string, log: Logger): void {
   const why = weakness(key);
   if (why === null) return;

@@ -3,10 +3,12 @@ import { scrypt } from "node:crypto";
 import { TtunError } from "../../base/errors.ts";
 import { derive, SCRYPT } from "../../core/link/v2/secrets.ts";
 
-/** Node's default limit is below what these parameters take. */
+/** Node's default limit is below the memory for these parameters. */
 const MAX_MEMORY = 64 << 20;
 
-/** S of version 2 from the bytes of the pre-shared key: a quarter of a second, on another thread. */
+/**
+ * Derives S of version 2 from the pre-shared key; takes a quarter of a second on another thread.
+ */
 export async function linkSecret(psk: Uint8Array): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const { salt, N, r, p, length } = SCRYPT;
@@ -19,7 +21,7 @@ export async function linkSecret(psk: Uint8Array): Promise<Uint8Array> {
   return await promise;
 }
 
-/** A name for a server with a key, of which nothing can be learned about either. */
+/** Returns a name for a server and a key that reveals neither. */
 export function serverToken(s: Uint8Array, server: string): string {
   return toHex(derive(s, "server", new TextEncoder().encode(server)).slice(0, 16));
 }

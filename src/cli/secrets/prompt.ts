@@ -2,11 +2,11 @@ import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import { Stopped } from "../command/context.ts";
 
-/** The terminal that a prompt speaks with. */
+/** Terminal of a prompt. */
 export interface Terminal {
-  /** Whether somebody can both see a question and type an answer. */
+  /** Returns true if a user can both see a question and type an answer. */
   isTerminal(): boolean;
-  /** On: keys arrive one by one, are not shown, and Ctrl-C is a byte and no signal. */
+  /** In raw mode keys arrive one by one, are not shown, and Ctrl-C is a byte, not a signal. */
   setRaw(on: boolean): void;
   read(into: Uint8Array): Promise<number | null>;
   write(text: string): void;
@@ -23,18 +23,17 @@ const SPACE = 0x20;
 const DELETE = 0x7f;
 
 /**
- * Asks for a secret and returns the bytes that were typed up to Enter, without showing them. The
- * terminal is back in its usual mode whichever way this ends.
- *
+ * Prompts for a secret and returns the bytes typed before Enter, without showing them. Always
+ * restores the terminal's mode.
  * @throws {Stopped} on Ctrl-C, exit code 130; or the reason of `signal`
- * @throws {TtunError} usage, over `limit` bytes
+ * @throws {TtunError} usage, above `limit` bytes
  */
 export async function promptSecret(
   terminal: Terminal,
   question: string,
   o: { signal: AbortSignal; limit: number },
 ): Promise<Uint8Array> {
-  // First: who types as soon as the question is there must not see the answer either.
+  // Before the question, because an early answer must not be shown either.
   terminal.setRaw(true);
   try {
     terminal.write(question);
@@ -54,7 +53,7 @@ async function readLine(
   const chunk = new Uint8Array(256);
   try {
     while (true) {
-      // A read from a terminal cannot be called back: it is left alone.
+      // A read from a terminal cannot be cancelled, so it is abandoned.
       const length = await abortable(terminal.read(chunk), o.signal);
       if (length === null) return line.take();
       for (const byte of chunk.subarray(0, length)) {
@@ -69,17 +68,17 @@ async function readLine(
   }
 }
 
-/** What a terminal's own line discipline would do, as raw mode leaves it to us. */
+/** Edits a line like a terminal's line discipline, which raw mode turns off. */
 class LineEditor {
   #bytes: number[] = [];
-  /** Where in an escape sequence (arrow keys and the like) we are; such are no part of a key. */
+  /** Position in an escape sequence, such as an arrow key, which is not part of a key. */
   #escape: "none" | "begun" | "inside" = "none";
 
   get length(): number {
     return this.#bytes.length;
   }
 
-  /** Whether the line is complete with this byte. */
+  /** Handles a byte, and returns true if it completes the line. */
   type(byte: number): boolean {
     if (this.#escape !== "none") {
       this.#skip(byte);
@@ -112,14 +111,16 @@ class LineEditor {
     return Uint8Array.from(this.#bytes);
   }
 
-  /** ECMA-48: after `ESC [` and `ESC O` comes everything up to a byte from 0x40 to 0x7e. */
+  /**
+   * Skips an escape sequence: after `ESC [` and `ESC O`, up to a byte from 0x40 to 0x7e (ECMA-48).
+   */
   #skip(byte: number): void {
     const opens = this.#escape === "begun" && (byte === 0x5b || byte === 0x4f);
     const goesOn = this.#escape === "inside" && (byte < 0x40 || byte > 0x7e);
     this.#escape = opens || goesOn ? "inside" : "none";
   }
 
-  /** UTF-8 continuation bytes go with the byte that leads them. */
+  /** Drops a byte and the UTF-8 continuation bytes after it. */
   #dropCharacter(): void {
     let byte = this.#bytes.pop();
     while (byte !== undefined && (byte & 0xc0) === 0x80) byte = this.#bytes.pop();

@@ -1,4 +1,4 @@
-/** What a file has, up to `limit` bytes; null when it has more. No more memory is taken than that. */
+/** Returns the content of a file, or null if it exceeds `limit` bytes. Takes no more memory. */
 export async function readBounded(
   from: { read(into: Uint8Array): Promise<number | null> },
   limit: number,
@@ -13,7 +13,7 @@ export async function readBounded(
     if (length === buffer.length) buffer = grown(buffer, Math.min(2 * length, limit + 1));
   }
   const bytes = length > limit ? null : buffer.slice(0, length);
-  buffer.fill(0); // it may have been a key
+  buffer.fill(0); // it may have held a key
   return bytes;
 }
 

@@ -6,24 +6,24 @@ import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
 import { oneLine, utf8Text } from "./text_bytes.ts";
 
-/** A file with a secret that is larger than this is surely another file. */
+/** Size limit in bytes; a larger file is the wrong one. */
 export const SECRET_LIMIT = 64 * 1024;
 
-/** What a secret is, in the words that a user knows. */
+/** Words for a kind of secret. */
 export interface SecretKind {
-  /** What its file is called, as in "key file". */
+  /** Name of its file, as in "key file". */
   readonly file: string;
-  /** What a terminal is asked for. */
+  /** Question at the prompt. */
   readonly question: string;
 }
 
 export const KEY: SecretKind = { file: "key file", question: "Key: " };
 
 /**
- * Reads a secret from a file that only its owner may read, or for `-` from standard input; a byte
- * order mark before it and one line end behind it are dropped, any more belong to the secret.
+ * Reads a secret from a file that only its owner may read, or for `-` from standard input. A byte
+ * order mark before and a line end after it are dropped; further ones belong to the secret.
  * @throws {TtunError} usage, privilege
- * @throws the reason of the signal, which need not wait for the file
+ * @throws the reason of the signal, without waiting for the file
  */
 export async function readSecretFile(
   path: string,
@@ -33,11 +33,11 @@ export async function readSecretFile(
 ): Promise<Uint8Array> {
   if (path === "") throw new TtunError("usage", `The name of the ${kind.file} is empty`);
   if (path === "-") {
-    // Without the prompt the secret would show while it is typed.
+    // Without the prompt the secret would be shown while it is typed.
     if (host.terminal.isTerminal()) return await promptFor(kind, context, host);
     return await abortable(readSecret(host.stdin, "standard input"), context.signal);
   }
-  // It may be a pipe that nobody writes to yet, which cannot even be opened.
+  // Opening a pipe blocks until somebody writes to it.
   const secret = await abortable(readOwnFile(path, kind, host), context.signal);
   if (secret === undefined) {
     throw new TtunError("usage", `Cannot read ${kind.file} ${quoted(path)}: there is no such file`);
@@ -50,18 +50,18 @@ async function readOwnFile(path: string, kind: SecretKind, host: KeyEnvironment)
   return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
 }
 
-/** Reads a private file that is open; it stays the caller's. @throws {TtunError} */
+/** Reads a private file that is open; the caller closes it. @throws {TtunError} */
 export function readOpenFile(
   file: KeyFile,
   path: string,
   kind: SecretKind,
   host: Pick<KeyEnvironment, "owners">,
 ): Promise<Uint8Array> {
-  // Group and others may do nothing at all with a file that is only for its owner.
+  // Group and others must have no access.
   return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
 }
 
-/** A file of systemd's credentials; undefined where it is not there. @throws {TtunError} */
+/** Reads a file of systemd's credentials; undefined if it is missing. @throws {TtunError} */
 export async function readCredentialFile(
   path: string,
   kind: SecretKind,
@@ -69,11 +69,11 @@ export async function readCredentialFile(
 ): Promise<Uint8Array | undefined> {
   using file = await host.open(path, kind.file);
   if (file === undefined) return undefined;
-  // systemd itself gives the group of a service access, by mode 0440.
+  // The mode is 0440, because systemd gives access to the group of a service.
   return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400", host });
 }
 
-/** Asks at the terminal. @throws {Stopped} on Ctrl-C */
+/** Prompts at the terminal. @throws {Stopped} on Ctrl-C */
 export async function promptFor(
   kind: SecretKind,
   context: Pick<RunContext, "signal">,
@@ -122,7 +122,7 @@ function quoted(path: string): string {
   return JSON.stringify(path);
 }
 
-/** The path so that a shell takes it as one word. */
+/** Quotes a path as one word of a shell. */
 function shellWord(path: string): string {
   return /^[\w./~+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

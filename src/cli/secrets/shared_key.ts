@@ -6,9 +6,9 @@ import { KEY, readOpenFile } from "./secret_file.ts";
 import { defaultKeyFiles } from "./default_key.ts";
 
 /**
- * Says once when a proxy's key is the one that a tunnel of this machine finds by itself. A tunnel's
- * key is stretched by scrypt, a proxy's is hashed once: whoever records the proxy tries keys for both
- * at the proxy's price. `keys`: all of the proxy's. A file that cannot be read is no match.
+ * Warns once if a proxy's key is also the default key of a tunnel on this machine. A tunnel's key
+ * is stretched by scrypt, a proxy's is hashed once, so an attacker who records the proxy can guess
+ * both at the proxy's price. `keys`: all keys of the proxy. An unreadable file does not match.
  */
 export async function warnOfSharedKey(
   { source }: ResolvedKey,
@@ -39,7 +39,7 @@ async function read(path: string, host: KeyEnvironment): Promise<Uint8Array | nu
     using file = await host.open(path, KEY.file);
     return file === undefined ? null : await readOpenFile(file, path, KEY, host);
   } catch {
-    // Another's file, or one that is no key: a tunnel could not use it either.
+    // A tunnel could not use another user's file either, or one without a key.
     return null;
   }
 }

@@ -7,32 +7,32 @@ import { refusalOf } from "../../core/ip/given_policy.ts";
 import type { DeviceKeeper } from "../platform/platform.ts";
 
 interface GivenConfig {
-  /** The user named addresses: the server is asked for them. */
+  /** True if the user named addresses, which the server is then asked for. */
   readonly addressesExplicit: boolean;
   readonly mtu: number;
-  /** Networks whose addresses are taken from any server. */
+  /** Networks whose addresses any server may assign. */
   readonly accepted: readonly Cidr[];
   /** IP addresses of name servers. */
   readonly nameServers: readonly string[];
-  /** Why the server will not know this client next time; null where it will. */
+  /** Why the server will not recognise this client next time; null if it will. */
   readonly whyForgotten: string | null;
 }
 
-/** The device's addresses at a client, which the server may give it. */
+/** The device's addresses at a client, which the server may assign. */
 export class AssignedAddresses {
   readonly #keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
   readonly #device: string;
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
-  /** The device's addresses; while `#wanted` is null those that it may have. */
+  /** The device's addresses; while `#wanted` is null, those that it may have. */
   #present: readonly Cidr[];
-  /** The last answer to a server, of which the device has what it can; null after a failure. */
+  /** Addresses wanted last, of which the device has as many as possible; null after a failure. */
   #wanted: string | null;
-  /** Lines that need not be said again. */
+  /** Messages that were already logged. */
   readonly #told = new Set<string>();
 
-  /** `own`: what the device has now, and has again where a server gives nothing. */
+  /** `own`: the addresses that the device has now, and again if a server assigns none. */
   constructor(
     keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
     device: string,
@@ -53,9 +53,10 @@ export class AssignedAddresses {
   }
 
   /**
-   * The server of this session gives these; whatever the user asked for is a wish that they have
-   * answered. `server`: its IP address. @throws {TtunError} when the device cannot have them, or they
-   * would take more than a server may (core/ip/given_policy.ts)
+   * Takes the addresses that this session's server assigns; those of the user were only a wish.
+   * `server`: its IP address.
+   * @throws {TtunError} if the device cannot have them, or they would take over more than a server
+   * may (core/ip/given_policy.ts)
    */
   async take(given: readonly Cidr[], server?: string): Promise<void> {
     const refusal = refusalOf(given, {
@@ -88,8 +89,8 @@ export class AssignedAddresses {
   }
 
   /**
-   * Of a family that the user named no address of none is used, unless there are no others: with
-   * --address a user may keep IPv6 out. What was asked for keeps the user's prefix length.
+   * Returns the assigned addresses that are used. With --address a user can exclude a family,
+   * unless no other addresses are assigned. A wish that is met keeps the user's prefix length.
    */
   #usedOf(given: readonly Cidr[]): readonly Cidr[] {
     if (!this.#config.addressesExplicit) return given;
@@ -98,7 +99,7 @@ export class AssignedAddresses {
       .map((address) => this.#own.find((own) => isSameIp(own, address)) ?? address);
   }
 
-  /** Logs which of the user's wishes were not met, and that the addresses may change next time. */
+  /** Logs which wishes were not met, and that the addresses may change next time. */
   #tell(given: readonly Cidr[]): void {
     const { addressesExplicit: addressesExplicit, whyForgotten } = this.#config;
     for (const own of addressesExplicit ? this.#own : []) {
@@ -131,7 +132,7 @@ function isSameIp(one: Cidr, other: Cidr): boolean {
   return formatIp(one.bytes) === formatIp(other.bytes);
 }
 
-/** The server's network tells what kept it from giving that one. */
+/** Explains an unmet wish by the server's network. */
 function whyNot(wish: Cidr, given: readonly Cidr[]): string {
   const same = given.filter(({ family }) => family === wish.family);
   if (same.length === 0) return `it gives no IPv${wish.family} addresses`;

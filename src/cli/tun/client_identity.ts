@@ -7,18 +7,18 @@ import {
   writeState,
 } from "../platform/state_file.ts";
 
-/** File in the state directory by which a client is known again: 32 random bytes in hex. */
+/** File in the state directory that identifies a client: 32 random bytes in hex. */
 const FILE = "identity";
 const SIZE = 32;
 
-/** The secret by which a client is known; null, with the reason, where it can keep none. */
+/** Secret that identifies a client; null, with the reason, if it cannot keep one. */
 export type KeptIdentity =
   | { readonly secret: Uint8Array; readonly why: null }
   | { readonly secret: null; readonly why: string };
 
 /**
- * Reads the file, and makes it where there is none or something else stands in it. All clients that
- * share the directory share it. `directory`: null where there is none.
+ * Reads the file, or creates it if it is missing or unusable. All clients with the same directory
+ * share it. `directory`: null if there is none.
  */
 export function keptIdentity(directory: string | null): KeptIdentity {
   if (directory === null) return { secret: null, why: "there is no HOME and no STATE_DIRECTORY" };
@@ -26,7 +26,7 @@ export function keptIdentity(directory: string | null): KeptIdentity {
   const before = read(directory);
   if (before !== null) return { secret: before, why: null };
   const problem = writeState(directory, FILE, `${toHex(rng(SIZE))}\n`);
-  // The content read back counts: another client may have made the file in the same moment.
+  // Another client may have created the file at the same moment, so the content read back counts.
   const after = problem === null ? read(directory) : null;
   if (after !== null) return { secret: after, why: null };
   return { secret: null, why: problem ?? `${FILE} in ${directory} cannot be read` };

@@ -39,23 +39,23 @@ import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
-/** Addresses of the existing programs (docs/wire/ttun-v1.md). */
+/** Default addresses of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
   server: ["10.1.1.1/30", "fc11::1/126"],
   client: ["10.1.1.2/30", "fc11::2/126"],
 };
 
-/** Programs that configure a device where no system call of ours does. */
+/** Programs that configure a device where no system calls are used. */
 const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   darwin: DARWIN_PROGRAMS,
   windows: WINDOWS_PROGRAMS,
 };
 
 /**
- * `ttun server` and `ttun client`: the control plane. It finds the key, starts the data plane in a
- * Worker, gives up what permissions are no longer needed, answers the plane's questions, and ends
- * it when the signal aborts. Resolves to 0 when that was what ended it.
- * @throws {TtunError} what else ended it
+ * Control plane of `ttun server` and `ttun client`: finds the key, starts the data plane in a
+ * Worker, gives up permissions that are no longer needed, answers the data plane's requests, and
+ * stops it when the signal aborts.
+ * @throws {TtunError} any other failure that ended it
  */
 export async function runTun(
   role: Role,
@@ -66,7 +66,7 @@ export async function runTun(
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
   const memory = rememberingServer(options, key, context);
-  memory.go.catch(() => {}); // awaited when the plane is ready, if it ever is
+  memory.go.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
   refuseForSystem(options, Deno.build.os);
   const many = "server" in options ? undefined : manyClients(options);
@@ -78,13 +78,13 @@ export async function runTun(
     many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
     context.signal,
   );
-  // Elsewhere nothing is done by system calls here: the plane is told by messages alone.
+  // Other systems use no system calls here; their data plane needs no wake-up.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
   const { up, down, wire, user } = options;
   if (leases !== null && user !== undefined && libc !== null && directory !== null) {
     makeStateFor(directory, findUser(libc, user));
   }
-  // Version 1 gives no addresses.
+  // Version 1 assigns no addresses.
   const hooks = shellHooks(
     {
       up,
@@ -113,27 +113,29 @@ export async function runTun(
 }
 
 /**
- * What is used after everything is open. A Worker shares the permissions of its parent, so this
- * holds for the data plane too: it goes on with the libraries, sockets and device that it has.
+ * Returns the permissions that are used after everything is open. A Worker shares its parent's
+ * permissions, so the data plane continues with the libraries, sockets and device that it has.
  */
 function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocable[] {
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
-  // Sockets of Deno's own, and names.
+  // Sockets of Deno's own, and name lookups.
   if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
   const mayLearn = config.carrier.role === "client" && config.wire === "auto";
   const keepsLeases = config.carrier.role === "server" && config.carrier.many !== undefined;
   if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
-  // Elsewhere the addresses of this machine are looked at, to see when the way to the server changes.
+  // Other systems poll this machine's addresses to notice a new path to the server.
   if (!isLinux && config.carrier.role === "client") keep.push("sys");
-  // Hooks; elsewhere addresses are given and taken back by programs too.
+  // Hooks; other systems also use programs to assign and remove addresses.
   const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
   if (!isLinux || hasHooks) keep.push("run");
   if (hasHooks && hookNeedsFile(facts)) keep.push("read", "write", "env", "sys"); // hook_lists.ts
   return keep;
 }
 
-/** The permission set of deno.json. Deno complains of programs in a set that are not there. */
+/**
+ * Returns the permission set of deno.json. Deno complains of programs in a set that do not exist.
+ */
 function permissionSet(role: Role): string {
   return Deno.build.os === "windows" ? `${role}-windows` : role;
 }
@@ -193,7 +195,7 @@ async function planeConfig(
         ...(many !== undefined && { many }),
       },
     psk,
-    // Addresses can be given by version 2 only.
+    // Only version 2 can assign addresses.
     wire: many === undefined ? options.wire : "v2",
     rekeySeconds: options.rekey ?? LONGEST_REKEY,
     cipher: options.cipher,
@@ -222,8 +224,8 @@ async function planeConfig(
 }
 
 /**
- * The secret of version 2, worked out beside everything else, and with it who a client is and
- * whether the server has spoken that version before; `remember` writes down that it has.
+ * Derives the secret of version 2 in the background, and with it the client's identity and whether
+ * the server has spoken that version before; `remember` stores that it has.
  */
 function rememberingServer(
   options: TunOptions,
@@ -255,7 +257,7 @@ function rememberingServer(
   };
 }
 
-/** A client's self-description, made once S is there. Reads the host's name at once. */
+/** Returns a client's description of itself as a function of S. Reads the host name at once. */
 function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
   const mayAsk = isGranted({ name: "sys", kind: "hostname" });
   const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");

@@ -3,13 +3,13 @@ import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import type { ServerOptions, TunOptions } from "./options.ts";
 
-/** With --pool and without --clients: as many as a network of 256 addresses has, beside the server. */
+/** Clients with --pool but without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
 
 /**
- * How many clients a server serves, of which networks; undefined = one, with its own addresses.
- * --pool alone means as many as it has addresses.
- * @throws {TtunError} usage, on options that do not go together
+ * Returns the number of clients and their networks; undefined = one client with its own addresses.
+ * --pool alone allows one client per address.
+ * @throws {TtunError} usage, for options that exclude each other
  */
 export function manyClients(
   { clients, pool = [], wire, peerAddress, address = [], clientNetwork = [] }: ServerOptions,
@@ -42,7 +42,7 @@ export function manyClients(
   };
 }
 
-/** @throws {TtunError} usage, on an option that version 1 of the wire has nothing for */
+/** @throws {TtunError} usage, for an option that version 1 of the wire format lacks */
 export function refuseForV1(options: TunOptions): void {
   const { wire, rekey, offload } = options;
   const given = rekey !== undefined
@@ -59,7 +59,7 @@ export function refuseForV1(options: TunOptions): void {
   );
 }
 
-/** @throws {TtunError} usage, on an option that another operating system has nothing for */
+/** @throws {TtunError} usage, for an option of another operating system */
 export function refuseForSystem({ wintun }: TunOptions, system: string): void {
   if (wintun === undefined || system === "windows") return;
   throw new TtunError("usage", "Cannot use --wintun: it is for Windows only; leave it out here");

@@ -8,44 +8,44 @@ export interface TunHookOptions {
   readonly up: string | undefined;
   readonly down: string | undefined;
   readonly role: Hook["role"];
-  /** A server may give other addresses than the device has at first: --up waits for its answer. */
+  /** True if --up waits for the server's addresses, which may replace the device's first ones. */
   readonly waits: boolean;
   /**
-   * Under --user: --up runs while this is root still, which its commands need most often, and so not
-   * again when a later server gives other addresses.
+   * True under --user: --up runs only while this is root, as its commands mostly need, and not
+   * again when a later server assigns other addresses.
    */
   readonly once: boolean;
-  /** Runs one of them to its end; `null` in the place of a signal: it is not to be stopped. */
+  /** Runs a hook to its end. `null` instead of a signal: it cannot be stopped. */
   readonly run: (hook: Hook, signal: AbortSignal | null) => Promise<void>;
   readonly context: Pick<RunContext, "log" | "signal">;
 }
 
 /**
- * The user's commands in the course of a tunnel's life: --up when the device is ready and its
- * addresses are known, and --down at the end if --up has run or there is none. With other addresses
- * --down runs for the old ones, then --up for the new, unless they run once (`once`).
+ * Runs the user's hooks in the course of a tunnel: --up when the device is ready and its addresses
+ * are known, and --down at the end if --up has run or does not exist. For other addresses --down
+ * runs with the old ones, then --up with the new ones, except under `once`.
  */
 export class TunHooks {
   readonly #o: TunHookOptions;
-  /** The facts for the commands; null before the device is ready. */
+  /** Facts for the hooks; null before the device is ready. */
   #facts: TunFacts | null = null;
   #isUp = false;
-  /** One after another, also when a session ends while a command runs and the next one begins. */
+  /** Runs one after another, even if a session ends while a hook runs and the next one begins. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(o: TunHookOptions) {
     this.#o = o;
   }
 
-  /** The device is ready. @throws {TtunError} hook, when --up fails */
+  /** Called when the device is ready. @throws {TtunError} hook, if --up fails */
   async ready(facts: TunFacts): Promise<void> {
     this.#facts = facts;
     if (!this.#o.waits) await this.#up();
   }
 
   /**
-   * A client's session has begun, and these are the device's addresses. Packets wait until this has
-   * settled. @throws {TtunError} hook, when --up fails
+   * Called with the device's addresses when a client's session has begun. Packets wait until this
+   * settles. @throws {TtunError} hook, if --up fails
    */
   addresses(addresses: readonly string[]): Promise<void> {
     const next = this.#last.then(() => this.#take(addresses));
@@ -70,7 +70,7 @@ export class TunHooks {
     if (!this.#isUp || !isSame) await this.#up();
   }
 
-  /** The device is closed. Never throws. */
+  /** Called when the device is closed. Never rejects. */
   async ended(): Promise<void> {
     if (this.#facts !== null && (this.#isUp || this.#o.up === undefined)) {
       await this.#down(this.#facts);
@@ -80,7 +80,7 @@ export class TunHooks {
   async #up(): Promise<void> {
     const { up, role, run, context } = this.#o;
     if (up === undefined) return;
-    this.#isUp = true; // one that fails may have done half of it
+    this.#isUp = true; // a failed one may have done half of its work
     await run({ name: "--up", command: up, role, facts: this.#facts! }, context.signal);
   }
 
@@ -90,12 +90,12 @@ export class TunHooks {
     try {
       await run({ name: "--down", command: down, role, facts }, null);
     } catch (error) {
-      context.log.warn(toTtunError(error).message); // what comes next goes on
+      context.log.warn(toTtunError(error).message); // the shutdown continues
     }
   }
 }
 
-/** Hooks that run in a shell. `libc`: to end one together with what it has started. */
+/** Returns hooks that run in a shell. `libc` ends one together with its child processes. */
 export function shellHooks(o: Omit<TunHookOptions, "run">, libc: Libc | null): TunHooks {
   return new TunHooks({ ...o, run: (hook, signal) => runHook(hook, libc, signal) });
 }

@@ -24,7 +24,9 @@ import { NetworkWatch } from "../../io/netcfg/watch.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "../platform/platform.ts";
 
-/** A server whose address is this machine's own as well cannot be reached. */
+/**
+ * Returns the error for an address of the tunnel that is the server's, which then is unreachable.
+ */
 function isServers(host: string, advice: string): TtunError {
   return new TtunError(
     "usage",
@@ -34,7 +36,9 @@ function isServers(host: string, advice: string): TtunError {
 
 type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
 
-/** Some sandboxes have no notifications: then it is looked only when a session begins. */
+/**
+ * Opens the watch; in a sandbox without notifications, checks happen only when a session begins.
+ */
 function openWatch(reactor: Reactor, log: Logger): Watch {
   try {
     return new NetworkWatch(reactor);
@@ -47,14 +51,13 @@ function openWatch(reactor: Reactor, log: Logger): Watch {
 }
 
 /**
- * Linux: watches the device and puts back what others take away, and keeps the way to the server
- * out of the tunnel. What it does takes CAP_NET_ADMIN; without, it says what is missing and how it
- * is put back.
+ * Linux: restores what others remove from the device, and keeps the path to the server out of the
+ * tunnel. Repairs need CAP_NET_ADMIN; without it, logs what is missing and how to restore it.
  */
 export class LinuxKeeper implements DeviceKeeper {
   readonly paths: Paths;
   readonly #libc: Libc;
-  /** Open all the time: where descriptors run out it is there. */
+  /** Stays open, so that it is available when descriptors run out. */
   readonly #netlink: Netlink;
   readonly #reactor: Reactor;
   readonly #device: string;
@@ -63,12 +66,12 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #limit = new RepairLimit();
   readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
-  /** The IP address of the last session's other end. */
+  /** IP address of the other end of the last session. */
   #peer: string | undefined;
-  /** Sentences that have been said, and need not be said again. */
+  /** Messages that were already logged. */
   readonly #told = new Set<string>();
 
-  /** @throws {NativeError} where the device is gone, or there is no netlink socket to be had */
+  /** @throws {NativeError} if the device is gone or no netlink socket can be opened */
   constructor(
     { libc, reactor }: { readonly libc: Libc; readonly reactor: Reactor },
     device: string,
@@ -96,7 +99,7 @@ export class LinuxKeeper implements DeviceKeeper {
       (change) => change.index === index || this.#takesPlace(change),
       () => this.#check(),
     );
-    // Before those who look at the ways: they shall see what has become of them.
+    // Registered before the users of paths, who need the new state.
     this.#watch.onChange(
       ({ index: at, what }) => at !== index || what === "route",
       () => this.#serverRoutes.refresh(),
@@ -114,7 +117,7 @@ export class LinuxKeeper implements DeviceKeeper {
     };
   }
 
-  /** A route that replaces another is told of, the one that is replaced is not. */
+  /** Returns true for a route that may replace ours: only the new route is notified. */
   #takesPlace({ to, gone }: { readonly to?: Cidr; readonly gone: boolean }): boolean {
     return to !== undefined && !gone && this.#state.hasRoute(to);
   }
@@ -128,7 +131,8 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   conflictOf(network: Cidr, server: string | undefined): string | null {
-    // Where both ends are here another tunnel is the server's, as a warning says.
+    // If both ends are on this machine, the other tunnel is the server's; another warning covers
+    // that.
     return this.#tryNetlink(() => {
       const isHere = server !== undefined && this.paths.isOwn(server);
       return this.#state.conflictOf(network, isHere);
@@ -142,7 +146,7 @@ export class LinuxKeeper implements DeviceKeeper {
     }
   }
 
-  /** Why packets for the tunnel's networks do not go through it. */
+  /** Explains why packets for the tunnel's networks take another path. */
   #uselessness(): string[] {
     const isHere = this.#peer !== undefined && this.paths.isOwn(this.#peer);
     const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
@@ -177,7 +181,10 @@ export class LinuxKeeper implements DeviceKeeper {
     return present === null ? null : missing(this.#state.wanted, present);
   }
 
-  /** Where it is removed its reader finds out as well, and ends everything before this is said. */
+  /**
+   * Logs that the device is gone. If it was removed, its reader ends everything before this is
+   * logged.
+   */
   #tellGone(): void {
     const words =
       `${this.#device} is not in this network namespace any more, and its addresses and routes are ` +
@@ -202,14 +209,14 @@ export class LinuxKeeper implements DeviceKeeper {
       );
     }
     const rest = onlyNamed(what, repair);
-    // On a link that somebody keeps down nothing can be put back.
+    // Nothing can be restored while somebody keeps the link down.
     if (repair.length > 0 && (!what.up || rest.up)) this.#repair(rest);
   }
 
   #repair(found: Missing): void {
     let what = found;
     let failures = this.#state.putBack(what);
-    // It was looked at while the link was going down: only now that is over.
+    // The check ran while the link was going down, which is complete only now.
     if (failures.length > 0 && !what.up && this.#missing()?.up === true) {
       what = { ...found, up: true };
       failures = this.#state.putBack(what);
@@ -223,7 +230,7 @@ export class LinuxKeeper implements DeviceKeeper {
     for (const { message } of failures) this.#log.warn(message);
   }
 
-  /** A failure of netlink itself is told: the next change, or session, is another try. */
+  /** Logs a failure of netlink itself; the next change or session tries again. */
   #tryNetlink<T>(run: () => T): T | null {
     try {
       return run();

@@ -6,15 +6,15 @@ import { writeNew } from "../platform/new_file.ts";
 import { rng } from "../platform/rng.ts";
 
 /**
- * A longer value goes to a file: Linux takes 128 KiB for one variable, Windows 32 KiB, and all of
- * them together share a quarter of the stack's limit.
+ * Longest value of a variable in bytes; a longer one goes to a file. Linux allows 128 KiB for one
+ * variable, Windows 32 KiB, and all together share a quarter of the stack's limit.
  */
 export const LONGEST_VALUE = 16 * 1024;
 
-/** Variable → what it lists, as `TTUN_ROUTES` → networks. */
+/** Lists by variable, such as the networks of `TTUN_ROUTES`. */
 export type Lists = Readonly<Record<string, readonly string[]>>;
 
-/** True when one of these lists is too long for a variable and needs a file. */
+/** Returns true if a list is too long for a variable and needs a file. */
 export function needsFile(lists: Lists): boolean {
   return Object.values(lists).some((list) => joined(list).length > LONGEST_VALUE);
 }
@@ -23,16 +23,16 @@ function joined(list: readonly string[]): string {
   return list.join(" ");
 }
 
-/** The environment that tells a command its lists, and the files that it names, which go with it. */
+/** Environment for a hook's lists, and the files that it names, which disposal removes. */
 export class HookLists implements Disposable {
   readonly env: Readonly<Record<string, string>>;
   readonly #files: string[] = [];
   readonly #remove = () => this.#removeFiles();
 
   /**
-   * A short list is the variable's value, its items apart by blanks. A long one is a file of the
-   * name in `VARIABLE_FILE`, one item to a line, that only this user can read.
-   * @throws {TtunError} hook, where a file is needed and cannot be had
+   * A short list becomes the variable's value, separated by blanks. A long one goes to a file named
+   * in `VARIABLE_FILE`, one item per line, which only this user can read.
+   * @throws {TtunError} hook, if a file is needed and cannot be written
    */
   constructor(lists: Lists) {
     addEventListener("unload", this.#remove);
@@ -63,7 +63,7 @@ export class HookLists implements Disposable {
       throw refuse(`Deno was started without --allow-write=${dir}`);
     }
     const path = `${dir}/ttun-${toHex(rng(8))}`;
-    // The command reads it by its name, as root perhaps.
+    // The hook opens it by name, perhaps as root.
     const why = whyNotOurs(path);
     if (why !== null) throw refuse(why);
     try {
@@ -80,7 +80,7 @@ export class HookLists implements Disposable {
       try {
         Deno.removeSync(path);
       } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error; // the command may have done it
+        if (!(error instanceof Deno.errors.NotFound)) throw error; // the hook may have removed it
       }
     }
   }
@@ -91,7 +91,7 @@ export class HookLists implements Disposable {
   }
 }
 
-/** Where temporary files belong, as far as this may be asked. */
+/** Returns the folder for temporary files, as far as Deno permits to ask. */
 function temporaryFolder(): string {
   const names = Deno.build.os === "windows" ? ["TEMP", "TMP"] : ["TMPDIR"];
   for (const variable of names) {

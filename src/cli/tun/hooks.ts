@@ -9,18 +9,15 @@ import { spawnError } from "../platform/spawn_error.ts";
 
 const SIGTERM = 15;
 
-/**
- * How long its output is read on after its end, in milliseconds: what it has left running may hold
- * it open for ever.
- */
+/** Time in milliseconds to read output after the end of a hook, whose children may keep it open. */
 const OUTPUT_PATIENCE = 200;
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
-/** What runs a hook's command. */
+/** Shell that runs the hooks. */
 export const SHELL = IS_WINDOWS ? "cmd.exe" : "/bin/sh";
 
-/** A command of the user's that runs when something has happened. */
+/** A user's command that runs at an event. */
 export interface Hook {
   readonly name: "--up" | "--down";
   readonly command: string;
@@ -34,19 +31,18 @@ function lists({ addresses, routes }: ListFacts) {
   return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };
 }
 
-/** True when a hook with these facts needs a file for a long list. */
+/** Returns true if a hook with these facts needs a file for a long list. */
 export function hookNeedsFile(facts: ListFacts): boolean {
   return needsFile(lists(facts));
 }
 
 /**
- * Runs a hook in a shell, with what ttun has set up in its environment. Its output goes to
- * standard error, standard output is for data, and through ttun: it is never stopped by nobody
- * reading there. When the signal aborts, it is asked to end.
- *
- * The shell leads a process group of its own: Ctrl-C on the terminal is meant for ttun and must
- * not cut a clean-up short. Where ttun ends at once, the whole group ends with it.
- * @throws {TtunError} hook when it cannot be started or ends with another status than 0
+ * Runs a hook in a shell, with the tunnel's facts in its environment. Its output goes through ttun
+ * to standard error (standard output is for data), and a missing reader never blocks it. The hook
+ * is asked to end when the signal aborts. The shell leads its own process group: Ctrl-C on the
+ * terminal is for ttun and must not cut a clean-up short. If ttun ends at once, the whole group
+ * ends with it.
+ * @throws {TtunError} hook, if it cannot be started or ends with a status other than 0
  */
 export async function runHook(
   hook: Hook,
@@ -55,7 +51,7 @@ export async function runHook(
 ): Promise<void> {
   using told = new HookLists(lists(hook.facts));
   const shell = startShell(hook, told.env);
-  // By libc, since Deno.kill wants the permission to run everything; elsewhere the shell alone.
+  // By libc, since Deno.kill needs the permission to run everything; without, the shell alone ends.
   const end = () => libc === null ? shell.kill() : void libc.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
@@ -70,16 +66,16 @@ export async function runHook(
   }
 }
 
-/** Writes what comes to standard error; what nobody reads there is dropped. Never throws. */
+/** Copies output to standard error and drops what nobody reads. Never rejects. */
 async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
   try {
     for await (const chunk of output) await standardError.writeSlowly(chunk);
   } catch {
-    return; // what a program says that cannot be read is lost, and nothing else
+    return; // unreadable output is lost, and nothing else
   }
 }
 
-/** Resolves with the promise, or after so many milliseconds. */
+/** Resolves with the promise, or after `ms` milliseconds. */
 async function atMost(ms: number, promise: Promise<void>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
@@ -112,7 +108,7 @@ function startShell(
   }
 }
 
-/** null where it cannot be asked. */
+/** Returns null if it cannot be checked. */
 function hasShell(): boolean | null {
   if (IS_WINDOWS || !isGranted({ name: "read", path: SHELL })) return null;
   try {

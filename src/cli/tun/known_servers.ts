@@ -1,18 +1,18 @@
 import { readState, writeState } from "../platform/state_file.ts";
 
-/** Tokens of servers that have spoken version 2, one to a line, in the state directory. */
+/** File in the state directory with tokens of servers that have spoken version 2, one per line. */
 const FILE = "version2-servers";
 const MOST_BYTES = 1 << 20;
 
-/** Whether the token was written down before. What cannot be read was not. */
+/** Returns true if the token was stored before; an unreadable file has none. */
 export function isKnown(directory: string, token: string): boolean {
   return readState(directory, FILE, MOST_BYTES).split("\n").includes(token);
 }
 
-/** Writes the token down; returns a sentence on why that was not possible, or null. */
+/** Stores the token; returns why that was not possible, or null. */
 export function remember(directory: string, token: string): string | null {
   const known = readState(directory, FILE, MOST_BYTES);
   if (known.split("\n").includes(token)) return null;
-  // The oldest lines go when the file has grown without end: it is a memory, not an archive.
+  // Drops the oldest lines of a file that has become too long.
   return writeState(directory, FILE, `${known.slice(-MOST_BYTES / 2)}${token}\n`);
 }

@@ -9,14 +9,14 @@ import {
   writeState,
 } from "../platform/state_file.ts";
 
-/** The leases of a pool, in the state directory, from one run of the server to the next. */
+/** Keeps the leases of a pool in the state directory between runs of the server. */
 export class LeaseFile {
   readonly #directory: string | null;
   readonly #file: string;
   readonly #log: Logger;
   #problem: string | null = null;
 
-  /** Each pool has a file of its own; it is known by its first network. */
+  /** Each pool has its own file, named after its first network. */
   constructor(directory: string | null, pool: readonly Cidr[], log: Logger) {
     const { bytes, prefix } = pool[0]!;
     this.#directory = directory;
@@ -24,7 +24,7 @@ export class LeaseFile {
     this.#log = log;
   }
 
-  /** The oldest first; none where nothing can be read. Says how many lines are no leases. */
+  /** Returns the leases, oldest first, or none if unreadable. Logs the number of invalid lines. */
   read(): Lease[] {
     if (this.#directory === null || !mayKeepState(this.#directory)) return [];
     const text = readState(this.#directory, this.#file, MOST_LEASE_BYTES);
@@ -39,7 +39,7 @@ export class LeaseFile {
     return leases;
   }
 
-  /** Says once for each reason that it is not possible. */
+  /** Logs each reason for a failure once. */
   write(leases: readonly Lease[]): void {
     const problem = this.#write(leases);
     if (problem !== null && problem !== this.#problem) {

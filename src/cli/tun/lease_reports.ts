@@ -1,10 +1,10 @@
 import type { Clock } from "../../contract/host.ts";
 import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 
-/** A crowd of clients that comes at once is one report. */
+/** Shortest interval between two reports, in milliseconds. */
 const AT_MOST_EVERY = 1_000;
 
-/** Reports a pool's leases when they have changed, at the latest at its disposal. */
+/** Reports a pool's leases after a change, at the latest on disposal. */
 export class LeaseReports implements Disposable {
   readonly #clock: Clock;
   readonly #pool: Pick<AddressPool, "kept">;

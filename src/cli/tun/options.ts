@@ -12,7 +12,7 @@ import {
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
-/** The port of the existing programs (docs/wire/ttun-v1.md). */
+/** Default port of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {
@@ -40,7 +40,7 @@ const WIRE_OPTION = {
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
-/** Seconds that keys are used for at the most. */
+/** Longest use of a key, in seconds. */
 export const LONGEST_REKEY = 3600;
 
 const REKEY_OPTION = {
@@ -60,7 +60,7 @@ const DEVICE_OPTIONS = {
     group: "tuning",
     kind: "integer",
     metavar: "BYTES",
-    // RFC 791 asks every link for 68 bytes; one frame of the wire format holds 65519.
+    // RFC 791 requires 68 bytes of every link; a frame of the wire format holds 65519.
     min: 68,
     max: 65519,
     default: 1280,
@@ -294,10 +294,10 @@ export const CLIENT_OPTIONS = {
 
 export type ServerOptions = Values<typeof SERVER_OPTIONS>;
 export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
-/** What `runTun` is given; `"server" in options` tells a client's from a server's. */
+/** Options of either end; `"server" in options` identifies a client's. */
 export type TunOptions = ServerOptions | ClientOptions;
 
-/** Reads a name in the form of a host's; capitals become small letters. */
+/** Parses a name in the form of a host name; converts it to lower case. */
 function parseClientName(text: string): string {
   const name = text.toLowerCase();
   if (isClientName(name)) return name;
@@ -312,7 +312,7 @@ function parseListenAddress(text: string) {
   return readAddress(text, { host: "", port: DEFAULT_PORT });
 }
 
-/** Port 0 has a meaning to those who listen only. */
+/** Parses a server's address; only a listener may have port 0. */
 function parseServerAddress(text: string) {
   const server = readAddress(text, { port: DEFAULT_PORT });
   if (server.port === 0) {
@@ -321,7 +321,7 @@ function parseServerAddress(text: string) {
   return server;
 }
 
-/** An IP address, as the network of itself alone. */
+/** Parses an IP address as a network of its own. */
 function parseAddress(text: string): Cidr {
   const bytes = parseIp(text);
   if (bytes === null) {
@@ -335,12 +335,12 @@ function parseAddress(text: string): Cidr {
   return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: bytes.length * 8 };
 }
 
-/** Systems refuse a route with host bits, but what is meant is never in doubt. */
+/** Parses a network, dropping host bits, which systems refuse although the meaning is clear. */
 function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
 }
 
-/** TCP_CA_NAME_MAX of net/tcp.h, and the letters that such names are made of. */
+/** Checks TCP_CA_NAME_MAX of net/tcp.h and the letters of such names. */
 function parseCongestion(text: string): string {
   if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
   throw new TtunError(
@@ -349,7 +349,7 @@ function parseCongestion(text: string): string {
   );
 }
 
-/** What Linux takes as the name of a device (dev_valid_name in net/core/dev.c), no control bytes. */
+/** Checks a device name like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
 function parseDeviceName(text: string): string {
   const bytes = new TextEncoder().encode(text).length;
   const isDots = text === "." || text === "..";

@@ -28,7 +28,7 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   });
 }
 
-/** Whatever can fail for a mistake of the user fails before the device exists. */
+/** Opens everything; mistakes of the user show before the device exists. */
 async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
   const { carrier } = config;
@@ -50,7 +50,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     routes: [...config.routes],
     addressesExplicit: config.addressesExplicit,
   });
-  // A device of our own takes everything with it; one that stays is left as it was found.
+  // Our own device disappears with its configuration; a persistent one is restored.
   if (device.persistent) opened.use(configured);
   const { mtu, peers, routes } = config;
   const kept = { mtu, addresses: configured.addresses, peers: [...peers], routes: [...routes] };
