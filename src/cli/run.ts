@@ -232,19 +232,19 @@ async function supervise(
     onStatus: (tell) => status.on(tell),
   };
   using _signals = stopOnSignals(root, (name) => log.debug("Stopping", { signal: name }));
-  using strays = stopOnStrays(root);
+  using unhandled = stopOnUnhandled(root);
   try {
     const code = await command.run(context);
-    if (strays.first === undefined) return code;
-    throw strays.first.reason;
+    if (unhandled.first === undefined) return code;
+    throw unhandled.first.reason;
   } catch (error) {
-    const failure = strays.first === undefined ? error : strays.first.reason;
+    const failure = unhandled.first === undefined ? error : unhandled.first.reason;
     if (failure instanceof Stopped) return failure.exitCode;
     return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
   }
 }
 
-interface Strays extends Disposable {
+interface Unhandled extends Disposable {
   readonly first: { readonly reason: unknown } | undefined;
 }
 
@@ -252,8 +252,8 @@ interface Strays extends Disposable {
  * Aborts `root` at an unhandled rejection or exception, which is a bug, so that devices and routes
  * are taken back as after any other failure.
  */
-function stopOnStrays(root: AbortController): Strays {
-  let first: Strays["first"];
+function stopOnUnhandled(root: AbortController): Unhandled {
+  let first: Unhandled["first"];
   const stop = (event: Event, reason: unknown) => {
     event.preventDefault();
     first ??= { reason };

@@ -11,7 +11,7 @@ import { onAbort } from "../../base/scope.ts";
  */
 export async function print(text: string, signal?: AbortSignal): Promise<void> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  using _tie = signal === undefined ? null : onAbort(signal, reject);
+  using _registration = signal === undefined ? null : onAbort(signal, reject);
   await Promise.race([writeAll(utf8(text)), aborted]);
 }
 

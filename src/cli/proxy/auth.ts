@@ -2,7 +2,7 @@ import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { RunContext } from "../command/context.ts";
-import { denoKeyHost, type KeyEnvironment } from "../secrets/key_environment.ts";
+import { denoKeyEnvironment, type KeyEnvironment } from "../secrets/key_environment.ts";
 import type { Credentials } from "./plane_config.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
@@ -22,7 +22,7 @@ const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 export async function resolveAuth(
   options: { readonly auth: string | undefined; readonly authFile: string | undefined },
   context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
-  host: KeyEnvironment = denoKeyHost,
+  host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<Credentials | null> {
   const fromEnv = host.env.get(VARIABLE);
   if (fromEnv !== undefined) host.env.forget(VARIABLE);

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { makeLogger } from "../../base/log.ts";
-import { type Fake, FakeHost } from "../secrets/key_environment_fixture.ts";
+import { type Fake, FakeKeyEnvironment } from "../secrets/key_environment_fixture.ts";
 import { passwordCheck, resolveAuth } from "./auth.ts";
 
 async function find(fake: Fake, options: { auth?: string; authFile?: string } = {}, hidden = true) {
   const logged: string[] = [];
-  const host = new FakeHost(fake);
+  const host = new FakeKeyEnvironment(fake);
   const context = {
     signal: new AbortController().signal,
     log: makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0),

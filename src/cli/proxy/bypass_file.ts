@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { parseDirectFile } from "../../core/proxy/bypass_rules.ts";
-import { denoKeyHost, type KeyEnvironment } from "../secrets/key_environment.ts";
+import { denoKeyEnvironment, type KeyEnvironment } from "../secrets/key_environment.ts";
 import { readBounded } from "../secrets/read_bounded.ts";
 import { utf8Text } from "../secrets/text_bytes.ts";
 
@@ -15,7 +15,7 @@ const KIND = "file for --direct";
  */
 export async function readDirectFile(
   path: string,
-  host: Pick<KeyEnvironment, "open"> = denoKeyHost,
+  host: Pick<KeyEnvironment, "open"> = denoKeyEnvironment,
 ): Promise<string[]> {
   const name = `${KIND} ${JSON.stringify(path)}`;
   const refuse = (why: string, cause?: unknown) =>

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
 import { readDirectFile } from "./bypass_file.ts";
-import { type FakeFile, FakeHost } from "../secrets/key_environment_fixture.ts";
+import { type FakeFile, FakeKeyEnvironment } from "../secrets/key_environment_fixture.ts";
 
 async function read(file?: FakeFile): Promise<string[]> {
-  const host = new FakeHost({ files: file === undefined ? {} : { "/list": file } });
+  const host = new FakeKeyEnvironment({ files: file === undefined ? {} : { "/list": file } });
   try {
     return await readDirectFile("/list", host);
   } finally {

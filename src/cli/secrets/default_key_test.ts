@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { makeLogger } from "../../base/log.ts";
 import { homeIn } from "./key_environment.ts";
-import { type Fake, FakeHost } from "./key_environment_fixture.ts";
+import { type Fake, FakeKeyEnvironment } from "./key_environment_fixture.ts";
 import { resolveKey } from "./key_source.ts";
 import { defaultKeyFiles } from "./default_key.ts";
 
@@ -17,12 +17,12 @@ async function find(fake: Fake) {
   const { key, source } = await resolveKey(
     { key: undefined, keyFile: undefined },
     context,
-    new FakeHost(fake),
+    new FakeKeyEnvironment(fake),
   );
   return { key: new TextDecoder().decode(key), source, logged };
 }
 
-const paths = (fake: Fake) => defaultKeyFiles(new FakeHost(fake));
+const paths = (fake: Fake) => defaultKeyFiles(new FakeKeyEnvironment(fake));
 
 Deno.test("a key is looked for in the user's configuration, the caller's of sudo, and /etc", () => {
   const homes = { ann: "/home/ann" };

@@ -40,7 +40,7 @@ export interface KeyFile extends Disposable {
 }
 
 /** The real environment. Checks each permission first, so that Deno never prompts. */
-export const denoKeyHost: KeyEnvironment = {
+export const denoKeyEnvironment: KeyEnvironment = {
   env: {
     get: readVariable,
     forget: (name) => Deno.env.delete(name),

@@ -25,7 +25,7 @@ export interface Fake {
 export const OWN_UID = 1000;
 
 /** Records the amount read and the open files, to check that reads are bounded and files closed. */
-export class FakeHost implements KeyEnvironment {
+export class FakeKeyEnvironment implements KeyEnvironment {
   readonly env: KeyEnvironment["env"];
   readonly stdin: KeyEnvironment["stdin"];
   readonly terminal: KeyEnvironment["terminal"];

@@ -2,7 +2,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
-import { denoKeyHost, type KeyEnvironment } from "./key_environment.ts";
+import { denoKeyEnvironment, type KeyEnvironment } from "./key_environment.ts";
 import { readDefaultKey, usualKeyFile } from "./default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
@@ -41,7 +41,7 @@ const OWN_CREDENTIAL = "ttun-own-key";
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
   context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
-  host: KeyEnvironment = denoKeyHost,
+  host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");

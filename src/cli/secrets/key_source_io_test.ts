@@ -1,7 +1,7 @@
 import { test } from "../../../tests/check.ts";
 import assert from "node:assert/strict";
 import { makeLogger } from "../../base/log.ts";
-import { denoKeyHost } from "./key_environment.ts";
+import { denoKeyEnvironment } from "./key_environment.ts";
 import { resolveKey } from "./key_source.ts";
 import { runDeno, startOnTerminal, writeScript } from "../process_fixture.ts";
 
@@ -43,7 +43,7 @@ async function fromFile(path: string): Promise<string> {
     log: makeLogger(() => {}, () => 0),
     secretsHidden: true,
   };
-  const { key } = await resolveKey({ key: undefined, keyFile: path }, context, denoKeyHost);
+  const { key } = await resolveKey({ key: undefined, keyFile: path }, context, denoKeyEnvironment);
   return new TextDecoder().decode(key);
 }
 

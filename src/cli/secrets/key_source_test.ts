@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
 import { TtunError } from "../../base/errors.ts";
 import { makeLogger } from "../../base/log.ts";
-import { type Fake, type FakeFile, FakeHost, OWN_UID } from "./key_environment_fixture.ts";
+import {
+  type Fake,
+  type FakeFile,
+  FakeKeyEnvironment,
+  OWN_UID,
+} from "./key_environment_fixture.ts";
 import { resolveKey } from "./key_source.ts";
 
 async function find(fake: Fake, options: { key?: string; keyFile?: string } = {}, hidden = true) {
   const logged: string[] = [];
-  const host = new FakeHost(fake);
+  const host = new FakeKeyEnvironment(fake);
   const context = {
     signal: new AbortController().signal,
     log: makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0),
@@ -95,7 +100,7 @@ Deno.test("a signal ends the wait for a pipe that nobody writes to", async () =>
     [{ env: { HOME: "/home/ann" } }, undefined],
   ];
   for (const [fake, keyFile] of cases) {
-    const host = Object.assign(new FakeHost(fake), {
+    const host = Object.assign(new FakeKeyEnvironment(fake), {
       open: () => never,
       stdin: { read: () => never },
     });
@@ -139,7 +144,7 @@ Deno.test("exactly one line end is dropped from a file", async () => {
 });
 
 Deno.test("the key is the very bytes of the file", async () => {
-  const host = new FakeHost({ files: { "/k": { content: "ké\ufeff\n" } } });
+  const host = new FakeKeyEnvironment({ files: { "/k": { content: "ké\ufeff\n" } } });
   const { key } = await resolveKey({ key: undefined, keyFile: "/k" }, {
     signal: new AbortController().signal,
     log: makeLogger(() => {}, () => 0),
@@ -234,7 +239,7 @@ Deno.test("a directory, a file over 64 KiB and bytes that are no text are refuse
 });
 
 Deno.test("no more is read than one byte over the limit", async () => {
-  const host = new FakeHost({ files: { "/k": { content: "x".repeat(1_000_000) } } });
+  const host = new FakeKeyEnvironment({ files: { "/k": { content: "x".repeat(1_000_000) } } });
   await assert.rejects(
     resolveKey({ key: undefined, keyFile: "/k" }, {
       signal: new AbortController().signal,

@@ -1,6 +1,6 @@
 import { constantTimeEqual } from "../../base/bytes.ts";
 import type { Logger } from "../../base/log.ts";
-import { denoKeyHost, type KeyEnvironment } from "./key_environment.ts";
+import { denoKeyEnvironment, type KeyEnvironment } from "./key_environment.ts";
 import type { ResolvedKey } from "./key_source.ts";
 import { KEY, readOpenFile } from "./secret_file.ts";
 import { defaultKeyFiles } from "./default_key.ts";
@@ -14,7 +14,7 @@ export async function warnOfSharedKey(
   { source }: ResolvedKey,
   keys: readonly Uint8Array[],
   log: Logger,
-  host: KeyEnvironment = denoKeyHost,
+  host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<void> {
   const isShared = source === "default file" || await isDefault(keys, host);
   if (!isShared) return;

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { utf8 } from "../../base/bytes.ts";
 import { makeLogger } from "../../base/log.ts";
-import { type Fake, FakeHost } from "./key_environment_fixture.ts";
+import { type Fake, FakeKeyEnvironment } from "./key_environment_fixture.ts";
 import type { KeySource } from "./key_source.ts";
 import { warnOfSharedKey } from "./shared_key.ts";
 
 async function warnings(source: KeySource, keys: string[], fake: Fake = {}): Promise<string[]> {
   const logged: string[] = [];
-  const host = new FakeHost(fake);
+  const host = new FakeKeyEnvironment(fake);
   const log = makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0);
   const bytes = keys.map(utf8);
   await warnOfSharedKey({ key: bytes[0]!, source }, bytes, log, host);

@@ -66,7 +66,7 @@ export async function runTun(
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
   const memory = rememberingServer(options, key, context);
-  memory.go.catch(() => {}); // awaited when the data plane is ready, if ever
+  memory.start.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
   refuseForSystem(options, Deno.build.os);
   const many = "server" in options ? undefined : manyClients(options);
@@ -101,7 +101,7 @@ export async function runTun(
     prepare: async (facts) => {
       revokePermissions(stillNeeded(config, { up, down }, facts));
       await hooks.ready(facts);
-      return await memory.go;
+      return await memory.start;
     },
     afterwards: () => hooks.ended(),
     reportV2: memory.remember,
@@ -231,10 +231,10 @@ function rememberingServer(
   options: TunOptions,
   key: Uint8Array,
   { log }: RunContext,
-): { go: Promise<TunStart>; remember: () => Promise<void> } {
+): { start: Promise<TunStart>; remember: () => Promise<void> } {
   const secret = options.wire === "v1" ? Promise.resolve(new Uint8Array()) : linkSecret(key);
   if (!("server" in options) || options.wire === "v1") {
-    return { go: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
+    return { start: secret.then((s) => ({ s, seenV2: false })), remember: () => Promise.resolve() };
   }
   const directory = stateDirectory();
   const who = whoIAm(options, keptIdentity(directory));
@@ -242,7 +242,7 @@ function rememberingServer(
   const learns = directory !== null && options.wire === "auto";
   const may = (name: "read") => isGranted({ name, path: directory! });
   return {
-    go: secret.then((s) => ({
+    start: secret.then((s) => ({
       s,
       seenV2: learns && may("read") && isKnown(directory, serverToken(s, server)),
       ...who(s),

@@ -55,7 +55,7 @@ export async function runHook(
   const end = () => libc === null ? shell.kill() : void libc.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
-    using _tie = signal === null ? null : onAbort(signal, end);
+    using _registration = signal === null ? null : onAbort(signal, end);
     const output = passOn(shell.stderr);
     const { success, code } = await shell.status;
     await atMost(OUTPUT_PATIENCE, output);
