@@ -1,10 +1,10 @@
 import { cString, NativeError } from "../native.ts";
 import type { Libc } from "./libc.ts";
-import { IFINFO_SIZE, Netlink, RTM_GETLINK } from "./netlink.ts";
-import { attribute, attributes } from "./netlink_message.ts";
+import { Netlink } from "./netlink.ts";
+import { IFINFO_SIZE, IFLA_IFNAME } from "./netlink_link.ts";
+import { attribute, attributes, RTM_GETLINK } from "./netlink_message.ts";
 
 /** linux/if_link.h */
-const IFLA_IFNAME = 3;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;

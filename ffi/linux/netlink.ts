@@ -1,13 +1,28 @@
-import type { Cidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { check, cString, NativeError } from "../native.ts";
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
+import { IFADDR_SIZE, type LinkAddress, packAddress, readAddress } from "./netlink_address.ts";
+import {
+  IFINFO_SIZE,
+  IFLA_IFNAME,
+  type LinkChange,
+  type LinkState,
+  packLink,
+  readLink,
+} from "./netlink_link.ts";
 import {
   attribute,
-  attributes,
   type NetlinkMessage,
   packMessage,
+  RTM_DELADDR,
+  RTM_DELROUTE,
+  RTM_GETADDR,
+  RTM_GETLINK,
+  RTM_GETROUTE,
+  RTM_NEWADDR,
+  RTM_NEWROUTE,
+  RTM_SETLINK,
   u32,
   unpackMessages,
   view,
@@ -21,15 +36,13 @@ import {
   readRoute,
   type Route,
   RT_TABLE_MAIN,
+  RTA_OIF,
   RTMSG_SIZE,
 } from "./netlink_route.ts";
-import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
 /**
- * rtnetlink (RFC 3549; linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h, linux/if_link.h):
- * links, addresses and routes without the `ip` program. All integers are in host byte order, which
- * is little-endian on every machine that Deno runs on. netlink_route.ts has the layouts of routes,
- * netlink_monitor.ts those of notifications.
+ * rtnetlink (RFC 3549; linux/netlink.h): links, addresses and routes without the `ip` program. The
+ * layouts are in netlink_message.ts, netlink_link.ts, netlink_address.ts and netlink_route.ts.
  */
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
@@ -47,43 +60,8 @@ const NLM_F_CREATE = 0x400;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
-export const RTM_NEWLINK = 16;
-export const RTM_DELLINK = 17;
-export const RTM_GETLINK = 18;
-const RTM_SETLINK = 19;
-export const RTM_NEWADDR = 20;
-export const RTM_DELADDR = 21;
-const RTM_GETADDR = 22;
-export const RTM_NEWROUTE = 24;
-export const RTM_DELROUTE = 25;
-const RTM_GETROUTE = 26;
 
-export const IFINFO_SIZE = 16; // struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change
-export const IFADDR_SIZE = 8; // struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index
-
-const IFLA_IFNAME = 3;
-const IFLA_MTU = 4;
-const IFLA_TXQLEN = 13;
-const IFLA_GSO_MAX_SIZE = 41;
-const IFA_ADDRESS = 1;
-const IFA_LOCAL = 2;
-const IFA_F_NODAD = 0x02;
-const RTA_OIF = 4;
-const IFF_UP = 0x1;
-const ARPHRD_NONE = 0xfffe;
-const NOTHING = new Uint8Array();
-const IFF_LOWER_UP = 0x1_0000;
-
-export interface LinkState {
-  readonly index: number;
-  readonly name: string;
-  readonly mtu: number;
-  readonly up: boolean;
-  /** The link has a carrier: its medium is connected. */
-  readonly carrier: boolean;
-  /** A link without a link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
-  readonly isTunnel: boolean;
-}
+const EMPTY = new Uint8Array();
 
 /**
  * How to add a route when one with the same target and metric exists: `only` fails with EEXIST;
@@ -98,23 +76,6 @@ const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
 
 /** Most attempts to get a consistent list that keeps changing while the kernel sends it. */
 const LIST_ATTEMPTS = 4;
-
-/**
- * An address of a link. With `peer` it is point-to-point: `peer` and its prefix name the other
- * side.
- */
-export interface LinkAddress {
-  readonly local: Cidr;
-  readonly peer?: Cidr | undefined;
-}
-
-/** Changes for `setLink`; absent properties stay as they are. */
-export interface LinkChange {
-  mtu?: number;
-  up?: boolean;
-  gsoMaxSize?: number;
-  queueLength?: number;
-}
 
 /** An rtnetlink socket. Every call blocks until the kernel answers, which it does at once. */
 export class Netlink implements Disposable {
@@ -140,7 +101,7 @@ export class Netlink implements Disposable {
   link(which: string | number): LinkState {
     const head = new Uint8Array(IFINFO_SIZE);
     if (typeof which === "number") view(head).setInt32(4, which, true);
-    const name = typeof which === "string" ? attribute(IFLA_IFNAME, cString(which)) : NOTHING;
+    const name = typeof which === "string" ? attribute(IFLA_IFNAME, cString(which)) : EMPTY;
     const body = concat(head, name);
     for (const message of this.request(RTM_GETLINK, 0, body)) return readLink(message.body);
     throw new NativeError("RTM_GETLINK", Errno.ENODEV);
@@ -153,19 +114,7 @@ export class Netlink implements Disposable {
    * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device does not support)
    */
   setLink(index: number, change: LinkChange): void {
-    const head = new Uint8Array(IFINFO_SIZE);
-    const view = new DataView(head.buffer);
-    view.setInt32(4, index, true);
-    if (change.up !== undefined) {
-      view.setUint32(8, change.up ? IFF_UP : 0, true);
-      view.setUint32(12, IFF_UP, true);
-    }
-    const number = (type: number, value: number | undefined) =>
-      value === undefined ? new Uint8Array() : attribute(type, u32(value));
-    const mtu = number(IFLA_MTU, change.mtu);
-    const gso = number(IFLA_GSO_MAX_SIZE, change.gsoMaxSize);
-    const queue = number(IFLA_TXQLEN, change.queueLength);
-    this.request(RTM_SETLINK, 0, concat(head, mtu, gso, queue));
+    this.request(RTM_SETLINK, 0, packLink(index, change));
   }
 
   addresses(index: number): LinkAddress[] {
@@ -206,7 +155,7 @@ export class Netlink implements Disposable {
   allRoutes(index?: number): Route[] {
     const head = new Uint8Array(RTMSG_SIZE);
     head[4] = RT_TABLE_MAIN;
-    const link = index === undefined ? NOTHING : attribute(RTA_OIF, u32(index));
+    const link = index === undefined ? EMPTY : attribute(RTA_OIF, u32(index));
     return this.#list(RTM_GETROUTE, concat(head, link))
       .map((message) => readRoute(message.body))
       .filter(({ table }) => table === RT_TABLE_MAIN)
@@ -273,49 +222,4 @@ export class Netlink implements Disposable {
   [Symbol.dispose](): void {
     this.#libc.close(this.#fd);
   }
-}
-
-function packAddress(index: number, address: LinkAddress): Uint8Array {
-  const { local, peer } = address;
-  const head = new Uint8Array(IFADDR_SIZE);
-  head[0] = local.family === 4 ? AF_INET : AF_INET6;
-  head[1] = (peer ?? local).prefix;
-  // duplicate address detection has no use on a point-to-point link
-  head[2] = local.family === 6 ? IFA_F_NODAD : 0;
-  view(head).setUint32(4, index, true);
-  return concat(
-    head,
-    attribute(IFA_LOCAL, local.bytes),
-    attribute(IFA_ADDRESS, (peer ?? local).bytes),
-  );
-}
-
-function readAddress(body: Uint8Array): LinkAddress {
-  const family = body[0] === AF_INET ? 4 : 6;
-  const found = attributes(body.subarray(IFADDR_SIZE));
-  const far = found.get(IFA_ADDRESS) ?? new Uint8Array(family === 4 ? 4 : 16);
-  const near = found.get(IFA_LOCAL) ?? far;
-  const prefix = body[1]!;
-  if (near.every((byte, i) => byte === far[i])) return { local: { family, bytes: near, prefix } };
-  return {
-    local: { family, bytes: near, prefix: near.length * 8 },
-    peer: { family, bytes: far, prefix },
-  };
-}
-
-export function readLink(body: Uint8Array): LinkState {
-  const found = attributes(body.subarray(IFINFO_SIZE));
-  const mtu = found.get(IFLA_MTU);
-  const name = found.get(IFLA_IFNAME) ?? NOTHING;
-  const flags = view(body).getUint32(8, true);
-  return {
-    index: view(body).getInt32(4, true),
-    name: new TextDecoder().decode(
-      name.subarray(0, name.includes(0) ? name.indexOf(0) : undefined),
-    ),
-    up: (flags & IFF_UP) !== 0,
-    carrier: (flags & IFF_LOWER_UP) !== 0,
-    isTunnel: view(body).getUint16(2, true) === ARPHRD_NONE,
-    mtu: mtu === undefined || mtu.length < 4 ? 0 : view(mtu).getUint32(0, true),
-  };
 }

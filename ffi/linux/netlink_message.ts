@@ -2,6 +2,19 @@
  * Encoding of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h). All integers are in host
  * byte order, which is little-endian on every machine that Deno runs on.
  */
+
+/** Message types. */
+export const RTM_NEWLINK = 16;
+export const RTM_DELLINK = 17;
+export const RTM_GETLINK = 18;
+export const RTM_SETLINK = 19;
+export const RTM_NEWADDR = 20;
+export const RTM_DELADDR = 21;
+export const RTM_GETADDR = 22;
+export const RTM_NEWROUTE = 24;
+export const RTM_DELROUTE = 25;
+export const RTM_GETROUTE = 26;
+
 const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
 
 export interface NetlinkMessage {

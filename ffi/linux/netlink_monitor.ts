@@ -2,21 +2,20 @@ import type { Cidr } from "../../src/base/addr.ts";
 import { check } from "../native.ts";
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
+import { AF_NETLINK, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_RAW } from "./netlink.ts";
+import { IFADDR_SIZE } from "./netlink_address.ts";
+import { IFINFO_SIZE } from "./netlink_link.ts";
 import {
-  AF_NETLINK,
-  IFADDR_SIZE,
-  IFINFO_SIZE,
-  NETLINK_ROUTE,
+  type NetlinkMessage,
   RTM_DELADDR,
   RTM_DELLINK,
   RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
   RTM_NEWROUTE,
-  SOCK_CLOEXEC,
-  SOCK_RAW,
-} from "./netlink.ts";
-import { type NetlinkMessage, unpackMessages, view } from "./netlink_message.ts";
+  unpackMessages,
+  view,
+} from "./netlink_message.ts";
 import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
 
 // Notifications of network changes from the kernel (rtnetlink(7), "multicast groups").
@@ -33,7 +32,7 @@ const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV
   RTMGRP_IPV6_ROUTE;
 
 /** Receive buffer size. A notification is a few hundred bytes; a longer datagram is truncated. */
-const LAYOUT = 32 * 1024;
+const ROOM = 32 * 1024;
 
 /**
  * A change of a link, an address or a route of the main table. `index` is that of its link; it is
@@ -65,7 +64,7 @@ export function openNetlinkMonitor(libc: Libc): number {
   return fd;
 }
 
-const room = new Uint8Array(LAYOUT);
+const room = new Uint8Array(ROOM);
 
 /**
  * Returns the changes of one datagram; null if none is waiting; "lost" if the kernel dropped some

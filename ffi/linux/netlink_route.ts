@@ -11,7 +11,7 @@ export const RTMSG_SIZE = 12;
 
 const RTA_DST = 1;
 const RTA_SRC = 2;
-const RTA_OIF = 4;
+export const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;

@@ -4,7 +4,7 @@ import { formatCidr, formatIp, parseCidr, parseIp } from "../../src/base/addr.ts
 import { concat, fromHex, toHex } from "../../src/base/bytes.ts";
 import { attribute, packMessage, unpackMessages } from "./netlink_message.ts";
 import { readChange } from "./netlink_monitor.ts";
-import { readLink } from "./netlink.ts";
+import { readLink } from "./netlink_link.ts";
 import { packLookup, packRoute, readRoute } from "./netlink_route.ts";
 
 /** Bodies laid out as in linux/rtnetlink.h: a default route, a host route, a multipath route. */

@@ -8,8 +8,8 @@ import { parseCidr } from "../../src/base/addr.ts";
 import { concat } from "../../src/base/bytes.ts";
 import { type Libc, openLibc } from "../../ffi/linux/libc.ts";
 import { cString } from "../../ffi/native.ts";
-import { Netlink, RTM_NEWLINK } from "../../ffi/linux/netlink.ts";
-import { attribute, u32 } from "../../ffi/linux/netlink_message.ts";
+import { Netlink } from "../../ffi/linux/netlink.ts";
+import { attribute, RTM_NEWLINK, u32 } from "../../ffi/linux/netlink_message.ts";
 
 /** linux/if_link.h, linux/veth.h, linux/netlink.h */
 const IFLA_IFNAME = 3;

@@ -1,7 +1,8 @@
 import { type Cidr, formatCidr, formatIp, ipBytes, networkOf } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/native.ts";
-import type { LinkAddress, Netlink } from "../../../ffi/linux/netlink.ts";
+import type { Netlink } from "../../../ffi/linux/netlink.ts";
+import type { LinkAddress } from "../../../ffi/linux/netlink_address.ts";
 import { type NewRoute, RTPROT_KERNEL } from "../../../ffi/linux/netlink_route.ts";
 import { overlap } from "../../base/prefix.ts";
 import { addressText } from "./local_address.ts";

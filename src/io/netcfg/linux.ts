@@ -3,7 +3,9 @@ import { TtunError } from "../../base/errors.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import { type LinkAddress, type LinkChange, Netlink } from "../../../ffi/linux/netlink.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import type { LinkAddress } from "../../../ffi/linux/netlink_address.ts";
+import type { LinkChange } from "../../../ffi/linux/netlink_link.ts";
 import type { NewRoute, Route } from "../../../ffi/linux/netlink_route.ts";
 import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
