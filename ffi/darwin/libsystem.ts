@@ -49,16 +49,16 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
  * libSystem's calls. Each returns its result or -errno; `check` of errno.ts turns the latter into
- * an error. Calls that a signal interrupts (EINTR) are repeated, except `close`. Use it only in the
- * thread that opened it: errno is per thread.
+ * an error. `read`, `write` and `connect` are repeated if a signal interrupts them (EINTR). Use it
+ * only in the thread that opened it: errno is per thread.
  */
 export class LibSystem implements Disposable {
   readonly #call: LibSystemSymbols;
-  readonly #errno: () => number;
+  readonly #errno: Int32Array;
   readonly #close: () => void;
 
-  /** `errno` returns the errno of the synchronous call that has just returned -1. */
-  constructor(call: LibSystemSymbols, errno: () => number, close: () => void) {
+  /** `errno[0]` is the errno of the synchronous call that has just returned -1. */
+  constructor(call: LibSystemSymbols, errno: Int32Array, close: () => void) {
     this.#call = call;
     this.#errno = errno;
     this.#close = close;
@@ -68,7 +68,7 @@ export class LibSystem implements Disposable {
     for (;;) {
       const got = this.#call.read(fd, into as Bytes, usize(into.length));
       if (got >= 0) return got;
-      const errno = this.#errno();
+      const errno = this.#errno[0]!;
       if (errno !== DarwinErrno.EINTR) return -errno;
     }
   }
@@ -77,7 +77,7 @@ export class LibSystem implements Disposable {
     for (;;) {
       const took = this.#call.write(fd, bytes as Bytes, usize(bytes.length));
       if (took >= 0) return took;
-      const errno = this.#errno();
+      const errno = this.#errno[0]!;
       if (errno !== DarwinErrno.EINTR) return -errno;
     }
   }
@@ -85,28 +85,28 @@ export class LibSystem implements Disposable {
   connect(fd: number, address: Bytes): number {
     for (;;) {
       if (this.#call.connect(fd, address, address.length) >= 0) return 0;
-      const errno = this.#errno();
+      const errno = this.#errno[0]!;
       if (errno !== DarwinErrno.EINTR) return -errno;
     }
   }
 
   socket(family: number, type: number, protocol: number): number {
     const fd = this.#call.socket(family, type, protocol);
-    return fd < 0 ? -this.#errno() : fd;
+    return fd < 0 ? -this.#errno[0]! : fd;
   }
 
   getsockopt(fd: number, level: number, option: number, value: Bytes, length: Bytes): number {
     const result = this.#call.getsockopt(fd, level, option, value, length);
-    return result < 0 ? -this.#errno() : 0;
+    return result < 0 ? -this.#errno[0]! : 0;
   }
 
   close(fd: number): number {
-    return this.#call.close(fd) < 0 ? -this.#errno() : 0;
+    return this.#call.close(fd) < 0 ? -this.#errno[0]! : 0;
   }
 
   /** Writes two descriptors to `fds`, an int[2]: the end to read from, the end to write to. */
   pipe(fds: Bytes): number {
-    return this.#call.pipe(fds) < 0 ? -this.#errno() : 0;
+    return this.#call.pipe(fds) < 0 ? -this.#errno[0]! : 0;
   }
 
   /** Waits in another thread; resolves to -1 for any error: errno stays in that thread. */
@@ -117,7 +117,7 @@ export class LibSystem implements Disposable {
   /** ioctl with a struct argument, passed twice (see LIBSYSTEM_TABLE). */
   ioctl(fd: number, request: bigint, argument: Bytes): number {
     const result = this.#call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
-    return result < 0 ? -this.#errno() : result;
+    return result < 0 ? -this.#errno[0]! : result;
   }
 
   /**
@@ -132,7 +132,7 @@ export class LibSystem implements Disposable {
   #fcntl(fd: number, command: number, number: number): number {
     const n = BigInt(number);
     const result = this.#call.fcntl(fd, command, n, 0n, 0n, 0n, 0n, 0n, n);
-    return result < 0 ? -this.#errno() : result;
+    return result < 0 ? -this.#errno[0]! : result;
   }
 
   [Symbol.dispose](): void {
@@ -152,5 +152,5 @@ export function openLibSystem(): LibSystem {
     throw new TtunError("system", "Cannot use libSystem: it has no errno");
   }
   const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(at, 4));
-  return new LibSystem(library.symbols, () => errno[0]!, () => library[Symbol.dispose]());
+  return new LibSystem(library.symbols, errno, () => library[Symbol.dispose]());
 }

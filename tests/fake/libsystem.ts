@@ -30,11 +30,11 @@ export class FakeDarwin {
   readonly #waiting = new Set<() => void>();
   #wakes = 0;
   #nextFd = 3;
-  #errno = 0;
+  readonly #errno = new Int32Array(1);
 
   readonly lib: LibSystem = new LibSystem(
     this.#symbols(),
-    () => this.#errno,
+    this.#errno,
     () => this.closed = true,
   );
 
@@ -66,7 +66,7 @@ export class FakeDarwin {
   }
 
   #fail(errno: number): number {
-    this.#errno = errno;
+    this.#errno[0] = errno;
     return -1;
   }
 
