@@ -147,7 +147,7 @@ function versionOf(library: Library<typeof TABLE>): string {
  * bytes.
  */
 const WRITTEN = new Int32Array(1);
-const NOTHING = new Uint8Array(TAG_SIZE);
+const NO_OUTPUT = new Uint8Array(TAG_SIZE);
 /** Scratch for a record's tag: copying 16 bytes costs less than creating a view. */
 const TAG = new Uint8Array(TAG_SIZE);
 
@@ -217,7 +217,7 @@ class EvpCipher implements Cipher {
       const done = call.EVP_EncryptUpdate(context, text, WRITTEN, from ?? text, size);
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_EncryptUpdate");
     }
-    if (call.EVP_EncryptFinal_ex(context, NOTHING, WRITTEN) !== 1) {
+    if (call.EVP_EncryptFinal_ex(context, NO_OUTPUT, WRITTEN) !== 1) {
       throw failed(call, "EVP_EncryptFinal_ex");
     }
     if (call.EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, TAG) !== 1) {
@@ -258,7 +258,7 @@ class EvpCipher implements Cipher {
       if (done !== 1 || WRITTEN[0] !== size) throw failed(call, "EVP_DecryptUpdate");
     }
     // only the tag can be wrong here
-    return call.EVP_DecryptFinal_ex(context, NOTHING, WRITTEN) === 1;
+    return call.EVP_DecryptFinal_ex(context, NO_OUTPUT, WRITTEN) === 1;
   }
 
   [Symbol.dispose](): void {

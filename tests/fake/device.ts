@@ -79,10 +79,10 @@ export class FakeDevice implements Device {
   readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     let count = 0;
-    const places = new LayoutCursor(layout);
+    const cursor = new LayoutCursor(layout);
     while (count < into.offset.length) {
       const next = this.#queue[0];
-      const { at } = places;
+      const { at } = cursor;
       if (
         next === undefined ||
         at + next.packet.length + layout.tailroom + layout.trailer > into.bytes.length
@@ -98,7 +98,7 @@ export class FakeDevice implements Device {
       into.length[count] = packet.length;
       into.header[count] = header === null ? 0 : 1;
       count++;
-      places.next(packet.length);
+      cursor.next(packet.length);
     }
     into.count = count;
     return count;

@@ -28,14 +28,14 @@ const header = fc.oneof(
   fc.constant(new Uint8Array(10)),
 );
 const size = fc.constantFrom<1 | 2 | 4 | 8>(4, 4, 4, 1, 2, 8);
-const superPacket = (flags: fc.Arbitrary<number>) =>
+const gsoPacket = (flags: fc.Arbitrary<number>) =>
   fc.record({ kind: fc.constant("super" as const), flags, header, body, size });
 
 /** Pieces in their order, mostly: else no packet would ever be whole. */
 const inOrder = fc.tuple(
-  superPacket(fc.constant(1)),
-  fc.array(superPacket(fc.constant(3)), { maxLength: 2 }),
-  superPacket(fc.constant(2)),
+  gsoPacket(fc.constant(1)),
+  fc.array(gsoPacket(fc.constant(3)), { maxLength: 2 }),
+  gsoPacket(fc.constant(2)),
 ).map(([first, middle, last]): Written[] => [first, ...middle, last]);
 const other = fc.constantFrom(
   Uint8Array.of(3, 1, 2, 3, 4, 5, 6, 7, 8),
@@ -54,8 +54,8 @@ const frames = fc.array(
       weight: 3,
       arbitrary: one(fc.record({ kind: fc.constant("packet" as const), body, size })),
     },
-    { weight: 5, arbitrary: one(superPacket(fc.constant(0))) },
-    { weight: 1, arbitrary: one(superPacket(fc.oneof(fc.nat(3), fc.nat(255)))) },
+    { weight: 5, arbitrary: one(gsoPacket(fc.constant(0))) },
+    { weight: 1, arbitrary: one(gsoPacket(fc.oneof(fc.nat(3), fc.nat(255)))) },
     { weight: 3, arbitrary: other },
     { weight: 2, arbitrary: last },
   ),

@@ -17,7 +17,7 @@ import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Life } from "./v1_liveness.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
-import { linkParty, type PeerLink, type WireSecrets } from "./config.ts";
+import { handshakeConfig, type PeerLink, type WireSecrets } from "./config.ts";
 import { addressGroup } from "../net/half_open.ts";
 import type { SlotHolder } from "./exclusive_slot.ts";
 import { Stranger } from "../net/stranger.ts";
@@ -175,7 +175,7 @@ async function meetV2(
   const { secrets, clock } = o;
   const { rng, rekey } = secrets;
   const handshake = stack.use(
-    new ServerHandshake(linkParty(secrets, o.device.takes), {
+    new ServerHandshake(handshakeConfig(secrets, o.device.takes), {
       hello,
       padding,
       unixMs: secrets.wallClock(),

@@ -56,7 +56,7 @@ function offloadBits(takes: number): number {
  * Returns this end's handshake configuration for version 2: a tunnel without streams, with the
  * preferred cipher first. `takes`: the offloads that its device supports (bits of `Offload`).
  */
-export function linkParty(o: WireSecrets, takes: number): HandshakeConfig {
+export function handshakeConfig(o: WireSecrets, takes: number): HandshakeConfig {
   return {
     s: o.s,
     makeCipher: o.v1.makeCipher,

@@ -18,7 +18,7 @@ export class ControlBudget {
   /** Frames of the open record that mean nothing and whose message may still follow. */
   fillers = 0;
   /** Frames that carry no message since the last `settle`. */
-  strays = 0;
+  excess = 0;
 
   /** `now`: milliseconds of the clock. */
   constructor(now: number) {
@@ -33,9 +33,9 @@ export class ControlBudget {
   settle(messages: number, isAtEnd: boolean): number {
     const over = this.fillers - messages;
     this.fillers = over > 0 && !isAtEnd ? 1 : 0;
-    const strays = this.strays + (over > 0 ? over - this.fillers : 0);
-    this.strays = 0;
-    return strays;
+    const excess = this.excess + (over > 0 ? over - this.fillers : 0);
+    this.excess = 0;
+    return excess;
   }
 
   /** Charges `count` frames; returns false if the peer has sent too many. */

@@ -47,7 +47,7 @@ export interface SlotHolder {
 }
 
 interface Waiter {
-  readonly tenant: SlotHolder;
+  readonly holder: SlotHolder;
   settle(granted: boolean): void;
 }
 
@@ -76,17 +76,17 @@ export class ExclusiveSlot {
   }
 
   /**
-   * Resolves to true when `tenant` holds the slot; to false if it was refused or `signal` aborted.
+   * Resolves to true when `holder` holds the slot; to false if it was refused or `signal` aborted.
    */
-  async claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean> {
+  async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.#holder === null) {
-      this.#holder = tenant;
+      this.#holder = holder;
       return true;
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiter: Waiter = { tenant, settle: resolve };
-    const isSame = tenant.instance !== undefined && tenant.instance === this.#holder.instance;
+    const waiter: Waiter = { holder, settle: resolve };
+    const isSame = holder.instance !== undefined && holder.instance === this.#holder.instance;
     if (isSame) this.#queue.unshift(waiter);
     else this.#queue.push(waiter);
     const giveUp = () => {
@@ -94,7 +94,7 @@ export class ExclusiveSlot {
       if (at >= 0) this.#queue.splice(at, 1);
       resolve(false);
     };
-    const counted = this.#count(tenant.address ?? "", giveUp);
+    const counted = this.#count(holder.address ?? "", giveUp);
     using _count = { [Symbol.dispose]: () => this.#uncount(counted) };
     using _deadline = this.#clock.after(LONGEST_WAIT, giveUp);
     using _tie = onAbort(signal, giveUp);
@@ -124,7 +124,7 @@ export class ExclusiveSlot {
   /** Drops waiting newcomers whose connection is over. */
   readonly #sweep = (): void => {
     this.#sweeping = null;
-    for (const waiter of this.#queue.filter(({ tenant }) => tenant.isGone())) {
+    for (const waiter of this.#queue.filter(({ holder }) => holder.isGone())) {
       this.#queue.splice(this.#queue.indexOf(waiter), 1);
       waiter.settle(false);
     }
@@ -132,17 +132,17 @@ export class ExclusiveSlot {
   };
 
   /** Frees the slot; the newcomer at the head of the queue gets it at once. */
-  release(tenant: SlotHolder): void {
-    if (this.#holder !== tenant) return;
+  release(holder: SlotHolder): void {
+    if (this.#holder !== holder) return;
     this.#holder = null;
     this.#asking?.[Symbol.dispose]();
     this.#asking = null;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      if (next.tenant.isGone()) {
+      if (next.holder.isGone()) {
         next.settle(false);
         continue;
       }
-      this.#holder = next.tenant;
+      this.#holder = next.holder;
       next.settle(true);
       if (this.#queue.length > 0) this.#ask();
       return;
@@ -172,11 +172,11 @@ export class ExclusiveSlot {
    * Returns true if a newcomer with a live connection waits; otherwise the holder is not probed.
    */
   #isWanted(): boolean {
-    return this.#queue.some(({ tenant }) => !tenant.isGone());
+    return this.#queue.some(({ holder }) => !holder.isGone());
   }
 
   #refuseWhoCanBe(): void {
-    const refused = this.#queue.filter(({ tenant }) => tenant.canBeRefused === true);
+    const refused = this.#queue.filter(({ holder }) => holder.canBeRefused === true);
     for (const waiter of refused) {
       this.#queue.splice(this.#queue.indexOf(waiter), 1);
       waiter.settle(false);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { claimAt, FakeTenant, type Traits } from "../../../tests/fake/tenant.ts";
+import { claimAt, FakeHolder, type Traits } from "../../../tests/fake/slot_holder.ts";
 import {
   ExclusiveSlot,
   LIFE_TIMEOUT,
@@ -16,9 +16,9 @@ const never = new AbortController().signal;
 function world() {
   const clock = new FakeClock();
   const place = new ExclusiveSlot(clock);
-  const tenant = (traits: Traits = {}) => new FakeTenant(place, traits);
-  const claim = (by: FakeTenant, signal = never) => claimAt(place, clock, by, signal);
-  return { clock, place, tenant, claim };
+  const makeHolder = (traits: Traits = {}) => new FakeHolder(place, traits);
+  const claim = (by: FakeHolder, signal = never) => claimAt(place, clock, by, signal);
+  return { clock, place, makeHolder, claim };
 }
 
 Deno.test("the waits are those of the specification: 9 s for a newcomer, 3 s for a sign of life", () => {
@@ -26,8 +26,8 @@ Deno.test("the waits are those of the specification: 9 s for a newcomer, 3 s for
 });
 
 Deno.test("a free place is given at once, and nobody is asked anything", async () => {
-  const { clock, tenant, claim } = world();
-  const first = tenant();
+  const { clock, makeHolder, claim } = world();
+  const first = makeHolder();
   const answer = claim(first);
   await clock.settle();
   assert.deepEqual(answer, { granted: true, at: 0 });
@@ -35,11 +35,11 @@ Deno.test("a free place is given at once, and nobody is asked anything", async (
 });
 
 Deno.test("while the holder lives, a newcomer is refused after exactly 9 s", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
   await clock.advance(100);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(WAIT - 1);
   assert.equal(answer.granted, null);
   await clock.advance(1);
@@ -51,11 +51,11 @@ Deno.test("while the holder lives, a newcomer is refused after exactly 9 s", asy
 });
 
 Deno.test("a holder without a sign of life is replaced after exactly 3 s", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant();
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder();
   claim(holder);
   await clock.advance(100);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(LIFE - 1);
   assert.deepEqual([answer.granted, holder.evicted], [null, 0]);
   await clock.advance(1);
@@ -65,10 +65,10 @@ Deno.test("a holder without a sign of life is replaced after exactly 3 s", async
 });
 
 Deno.test("a sign of life at the last moment keeps the place for the holder", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant();
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder();
   claim(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(LIFE - 60);
   holder.signs++;
   await clock.advance(60);
@@ -76,19 +76,19 @@ Deno.test("a sign of life at the last moment keeps the place for the holder", as
 });
 
 Deno.test("signs of life from before the question do not count", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = Object.assign(tenant(), { signs: 1_000_000 });
+  const { clock, makeHolder, claim } = world();
+  const holder = Object.assign(makeHolder(), { signs: 1_000_000 });
   claim(holder);
-  claim(tenant());
+  claim(makeHolder());
   await clock.advance(LIFE);
   assert.equal(holder.evicted, 1);
 });
 
 Deno.test("a holder that dies while a newcomer waits is replaced 3 s after the next question", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(2_500);
   holder.alive = false;
   await clock.advance(WAIT - 2_500 - 1);
@@ -97,11 +97,11 @@ Deno.test("a holder that dies while a newcomer waits is replaced 3 s after the n
 });
 
 Deno.test("a holder that was evicted keeps the place until it has given it back", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant();
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder();
   holder.evict = () => void holder.evicted++;
   claim(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(LIFE + 500);
   assert.deepEqual([answer.granted, holder.evicted], [null, 1]);
   place.release(holder);
@@ -110,10 +110,10 @@ Deno.test("a holder that was evicted keeps the place until it has given it back"
 });
 
 Deno.test("a place that is given back goes at once to who has waited longest", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  const [first, second] = [tenant({ alive: true }), tenant()];
+  const [first, second] = [makeHolder({ alive: true }), makeHolder()];
   const answers = [claim(first), claim(second)];
   await clock.advance(500);
   place.release(holder);
@@ -126,31 +126,31 @@ Deno.test("a place that is given back goes at once to who has waited longest", a
 });
 
 Deno.test("a place that is given back while nobody waits is free", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant();
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder();
   claim(holder);
   place.release(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.settle();
   assert.equal(answer.granted, true);
 });
 
 Deno.test("only the holder can give the place back", async () => {
-  const { clock, place, tenant, claim } = world();
-  const [holder, other] = [tenant({ alive: true }), tenant()];
+  const { clock, place, makeHolder, claim } = world();
+  const [holder, other] = [makeHolder({ alive: true }), makeHolder()];
   claim(holder);
   const answer = claim(other);
   place.release(other);
-  place.release(tenant());
+  place.release(makeHolder());
   await clock.settle();
   assert.equal(answer.granted, null);
 });
 
 Deno.test("a newcomer that has gone away again is passed over", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  const [gone, there] = [tenant({ gone: true }), tenant()];
+  const [gone, there] = [makeHolder({ gone: true }), makeHolder()];
   const answers = [claim(gone), claim(there)];
   await clock.settle();
   place.release(holder);
@@ -159,21 +159,21 @@ Deno.test("a newcomer that has gone away again is passed over", async () => {
 });
 
 Deno.test("a place given back while only those wait who have gone is free", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  claim(tenant({ gone: true }));
+  claim(makeHolder({ gone: true }));
   place.release(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.settle();
   assert.equal(answer.granted, true);
 });
 
 Deno.test("for a newcomer that has gone away again no holder loses the place", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant();
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder();
   claim(holder);
-  const newcomer = tenant();
+  const newcomer = makeHolder();
   claim(newcomer);
   await clock.advance(1_000);
   newcomer.gone = true;
@@ -182,10 +182,10 @@ Deno.test("for a newcomer that has gone away again no holder loses the place", a
 });
 
 Deno.test("a holder that falls silent just as the newcomer is refused keeps the place", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(WAIT - 1_500);
   holder.alive = false;
   await clock.advance(60_000);
@@ -194,43 +194,43 @@ Deno.test("a holder that falls silent just as the newcomer is refused keeps the 
 });
 
 Deno.test("after a newcomer was refused, the next one has the holder asked again", async () => {
-  const { clock, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
-  claim(tenant());
+  claim(makeHolder());
   await clock.advance(WAIT + 60_000);
   holder.alive = false;
-  const answer = claim(tenant());
+  const answer = claim(makeHolder());
   await clock.advance(LIFE);
   assert.deepEqual(answer, { granted: true, at: WAIT + 60_000 + LIFE });
 });
 
 Deno.test("an abort ends the wait without the place, and takes its timers along", async () => {
-  const { clock, place, tenant, claim } = world();
-  const holder = tenant({ alive: true });
+  const { clock, place, makeHolder, claim } = world();
+  const holder = makeHolder({ alive: true });
   claim(holder);
   const stop = new AbortController();
-  const answer = claim(tenant(), stop.signal);
+  const answer = claim(makeHolder(), stop.signal);
   await clock.advance(500);
   stop.abort();
   await clock.settle();
   assert.deepEqual(answer, { granted: false, at: 500 });
-  assert.equal(await place.claim(tenant(), stop.signal), false);
+  assert.equal(await place.claim(makeHolder(), stop.signal), false);
   await clock.advance(1_050);
   assert.equal(clock.pending, 0);
   place.release(holder);
-  assert.equal(await place.claim(tenant(), never), true);
+  assert.equal(await place.claim(makeHolder(), never), true);
 });
 
 Deno.test("so many newcomers wait, of one address fewer; whoever comes with many pushes out his own", async () => {
-  const { clock, tenant, claim } = world();
-  claim(tenant({ alive: true }));
-  const honest = claim(tenant({ address: "192.0.2.99" }));
+  const { clock, makeHolder, claim } = world();
+  claim(makeHolder({ alive: true }));
+  const honest = claim(makeHolder({ address: "192.0.2.99" }));
   const others = Array.from(
     { length: 6000 },
-    (_, i) => claim(tenant({ address: `198.51.100.${i % 8}` })),
+    (_, i) => claim(makeHolder({ address: `198.51.100.${i % 8}` })),
   );
-  const same = Array.from({ length: 100 }, () => claim(tenant({ address: "203.0.113.1" })));
+  const same = Array.from({ length: 100 }, () => claim(makeHolder({ address: "203.0.113.1" })));
   await clock.settle();
   const waiting = (answers: typeof others) => answers.filter(({ granted }) => granted === null);
   assert.equal(waiting([honest, ...others, ...same]).length, MOST_WAITING);
@@ -243,9 +243,9 @@ Deno.test("so many newcomers wait, of one address fewer; whoever comes with many
 });
 
 Deno.test("a newcomer that has left again holds nothing for longer than a second", async () => {
-  const { clock, tenant, claim } = world();
-  claim(tenant({ alive: true }));
-  const leaves = tenant();
+  const { clock, makeHolder, claim } = world();
+  claim(makeHolder({ alive: true }));
+  const leaves = makeHolder();
   const answer = claim(leaves);
   await clock.advance(500);
   leaves.gone = true;

@@ -7,7 +7,7 @@ import {
   type Packets,
   VIRTIO_NET_HEADER,
 } from "../../contract/batch.ts";
-import { FrameType, outOfPlace, SUPER_CONTINUES, SUPER_MORE } from "../../core/link/v2/frames.ts";
+import { FrameType, GSO_CONTINUES, GSO_MORE, outOfPlace } from "../../core/link/v2/frames.ts";
 import type { FrameConsumer, RecordChannel } from "./record_channel.ts";
 
 /**
@@ -43,7 +43,7 @@ export class PacketReader implements FrameConsumer<Packets> {
         if (this.#piecesLength >= 0) throw outOfPlace("packet");
         frames.at++;
         give(frames, into, count++, 0);
-      } else if (type === FrameType.superPacket && this.#offload !== Offload.none) {
+      } else if (type === FrameType.gsoPacket && this.#offload !== Offload.none) {
         const flags = frames.bytes[frames.at + 1];
         if (flags !== 0 && count > 0) break; // pieces make a batch of their own
         frames.at += 2;
@@ -62,11 +62,11 @@ export class PacketReader implements FrameConsumer<Packets> {
     const { frames } = channel;
     const length = frames.varint();
     const continues = this.#piecesLength >= 0;
-    const isMore = flags === (continues ? SUPER_CONTINUES | SUPER_MORE : SUPER_MORE);
-    if (!isMore && !(continues && flags === SUPER_CONTINUES)) throw outOfPlace("superPacket");
+    const isMore = flags === (continues ? GSO_CONTINUES | GSO_MORE : GSO_MORE);
+    if (!isMore && !(continues && flags === GSO_CONTINUES)) throw outOfPlace("gsoPacket");
     const pieces = this.#pieces ??= new Uint8Array(PIECES_AT + MAX_SUPER_PACKET);
     const have = continues ? this.#piecesLength : 0;
-    if (continues && isMore && length < LEAST_PIECE) channel.budget.strays++;
+    if (continues && isMore && length < LEAST_PIECE) channel.budget.excess++;
     if (!continues) pieces.set(frames.take(VIRTIO_NET_HEADER), PIECES_AT - VIRTIO_NET_HEADER);
     if (have + length > MAX_SUPER_PACKET) {
       throw new ProtocolError("Cannot go on: a super-packet is longer than any packet can be");

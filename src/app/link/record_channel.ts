@@ -201,7 +201,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     const frame = readFrame(this.frames);
     if (frame === null) this.budget.fillers++; // padding, or a type of the future
     else {
-      this.budget.strays += frame.kind === "rekey" ? REKEY_COST : 1;
+      this.budget.excess += frame.kind === "rekey" ? REKEY_COST : 1;
       this.#handle(frame);
     }
     return this.spend();
@@ -228,7 +228,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
         this.frames.at = this.frames.end; // nothing may follow
         if (frame.code === CloseCode.bye || frame.code === CloseCode.carrier) return;
         throw refusal(frame.code, frame.words);
-      case "superPacket":
+      case "gsoPacket":
       case "packet":
       case "setup":
         throw outOfPlace(frame.kind);

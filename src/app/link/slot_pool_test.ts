@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { claimAt, FakeTenant, type Traits } from "../../../tests/fake/tenant.ts";
+import { claimAt, FakeHolder, type Traits } from "../../../tests/fake/slot_holder.ts";
 import { SlotPool } from "./slot_pool.ts";
 
 const LIFE = 3_000;
@@ -13,18 +13,18 @@ const never = new AbortController().signal;
 async function world(count: number, holders = count) {
   const clock = new FakeClock();
   const seats = new SlotPool(clock, count);
-  const tenant = (traits: Traits = {}) =>
-    new FakeTenant(seats, { alive: true, canBeRefused: true, ...traits });
-  const claim = (by: FakeTenant, signal = never) => claimAt(seats, clock, by, signal);
-  const sitting = Array.from({ length: holders }, () => tenant());
+  const makeHolder = (traits: Traits = {}) =>
+    new FakeHolder(seats, { alive: true, canBeRefused: true, ...traits });
+  const claim = (by: FakeHolder, signal = never) => claimAt(seats, clock, by, signal);
+  const sitting = Array.from({ length: holders }, () => makeHolder());
   const answers = sitting.map((holder) => claim(holder));
   await clock.settle();
   assert.deepEqual(answers.map(({ granted }) => granted), sitting.map(() => true));
-  return { clock, seats, tenant, claim, sitting };
+  return { clock, seats, makeHolder, claim, sitting };
 }
 
-const askedOf = (tenants: FakeTenant[]) => tenants.map(({ asked }) => asked);
-const evictedOf = (tenants: FakeTenant[]) => tenants.map(({ evicted }) => evicted);
+const askedOf = (tenants: FakeHolder[]) => tenants.map(({ asked }) => asked);
+const evictedOf = (tenants: FakeHolder[]) => tenants.map(({ evicted }) => evicted);
 
 Deno.test("as many as there are seats get one at once, and nobody is asked anything", async () => {
   for (const count of [1, 2, 50]) {
@@ -35,8 +35,8 @@ Deno.test("as many as there are seats get one at once, and nobody is asked anyth
 });
 
 Deno.test("when all are taken by living ones, a newcomer with words is refused soon, and nobody leaves", async () => {
-  const { clock, tenant, claim, sitting } = await world(3);
-  const answer = claim(tenant());
+  const { clock, makeHolder, claim, sitting } = await world(3);
+  const answer = claim(makeHolder());
   await clock.advance(100);
   assert.equal(answer.granted, false);
   await clock.advance(60_000);
@@ -47,10 +47,10 @@ Deno.test("when all are taken by living ones, a newcomer with words is refused s
 
 Deno.test("a silent holder loses its seat to the first newcomer, wherever it sits; the others keep theirs", async () => {
   for (let silent = 0; silent < 5; silent++) {
-    const { clock, tenant, claim, sitting } = await world(5);
+    const { clock, makeHolder, claim, sitting } = await world(5);
     sitting[silent]!.alive = false;
-    const first = claim(tenant());
-    const second = claim(tenant());
+    const first = claim(makeHolder());
+    const second = claim(makeHolder());
     await clock.advance(LIFE - 1);
     assert.deepEqual([first.granted, second.granted], [null, null]);
     await clock.advance(1 + SOON);
@@ -62,21 +62,21 @@ Deno.test("a silent holder loses its seat to the first newcomer, wherever it sit
 });
 
 Deno.test("of two seats that are free in the same moment a newcomer has one, and the next the other", async () => {
-  const { clock, seats, tenant, claim, sitting } = await world(2);
-  const first = claim(tenant({ canBeRefused: false }));
-  const second = claim(tenant({ canBeRefused: false }));
+  const { clock, seats, makeHolder, claim, sitting } = await world(2);
+  const first = claim(makeHolder({ canBeRefused: false }));
+  const second = claim(makeHolder({ canBeRefused: false }));
   await clock.advance(500);
   for (const holder of sitting) seats.release(holder);
   await clock.settle();
   assert.deepEqual([first, second], [{ granted: true, at: 500 }, { granted: true, at: 500 }]);
-  const third = claim(tenant());
+  const third = claim(makeHolder());
   await clock.advance(SOON);
   assert.equal(third.granted, false);
 });
 
 Deno.test("a newcomer without words waits for nine seconds", async () => {
-  const { clock, tenant, claim, sitting } = await world(2);
-  const answer = claim(tenant({ canBeRefused: false }));
+  const { clock, makeHolder, claim, sitting } = await world(2);
+  const answer = claim(makeHolder({ canBeRefused: false }));
   await clock.advance(WAIT - 1);
   assert.equal(answer.granted, null);
   await clock.advance(1);
@@ -85,9 +85,9 @@ Deno.test("a newcomer without words waits for nine seconds", async () => {
 });
 
 Deno.test("who waits gets whichever seat is given back, as soon as it is", async () => {
-  const { clock, seats, tenant, claim, sitting } = await world(2);
+  const { clock, seats, makeHolder, claim, sitting } = await world(2);
   for (const given of [0, 1]) {
-    const answer = claim(tenant({ canBeRefused: false }));
+    const answer = claim(makeHolder({ canBeRefused: false }));
     await clock.advance(500);
     seats.release(sitting[given]!);
     await clock.settle();
@@ -96,12 +96,12 @@ Deno.test("who waits gets whichever seat is given back, as soon as it is", async
 });
 
 Deno.test("the same instance replaces itself at once, and nobody is asked", async () => {
-  const { clock, tenant, claim, sitting } = await world(3, 1);
-  const own = tenant({ instance: "x", alive: false });
+  const { clock, makeHolder, claim, sitting } = await world(3, 1);
+  const own = makeHolder({ instance: "x", alive: false });
   claim(own);
-  claim(tenant());
+  claim(makeHolder());
   await clock.settle();
-  const again = tenant({ instance: "x" });
+  const again = makeHolder({ instance: "x" });
   const answer = claim(again);
   await clock.settle();
   assert.deepEqual(answer, { granted: true, at: 0 });
@@ -111,39 +111,39 @@ Deno.test("the same instance replaces itself at once, and nobody is asked", asyn
 });
 
 Deno.test("it does so where seats are free: a client has one seat", async () => {
-  const { clock, seats, tenant, claim } = await world(2, 0);
-  let last = tenant({ instance: "x" });
+  const { clock, seats, makeHolder, claim } = await world(2, 0);
+  let last = makeHolder({ instance: "x" });
   claim(last);
   for (let i = 0; i < 5; i++) {
-    const next = tenant({ instance: "x" });
+    const next = makeHolder({ instance: "x" });
     claim(next);
     await clock.settle();
     assert.equal(last.evicted, 1);
     last = next;
   }
-  const other = claim(tenant({ instance: "y" }));
-  const third = claim(tenant({ instance: "z" }));
+  const other = claim(makeHolder({ instance: "y" }));
+  const third = claim(makeHolder({ instance: "z" }));
   await clock.advance(200);
   assert.deepEqual([other.granted, third.granted], [true, false]);
   seats.release(last);
-  const fourth = claim(tenant({ instance: "z" }));
+  const fourth = claim(makeHolder({ instance: "z" }));
   await clock.settle();
   assert.equal(fourth.granted, true);
 });
 
 Deno.test("holders without an instance are never taken for the same", async () => {
-  const { clock, tenant, claim, sitting } = await world(2);
-  const answer = claim(tenant());
+  const { clock, makeHolder, claim, sitting } = await world(2);
+  const answer = claim(makeHolder());
   await clock.advance(100);
   assert.deepEqual([answer.granted, ...evictedOf(sitting)], [false, 0, 0]);
 });
 
 Deno.test("an evicted holder keeps its seat until it has given it back", async () => {
-  const { clock, seats, tenant, claim } = await world(1, 0);
-  const own = tenant({ instance: "x" });
+  const { clock, seats, makeHolder, claim } = await world(1, 0);
+  const own = makeHolder({ instance: "x" });
   own.evict = () => void own.evicted++;
   claim(own);
-  const answer = claim(tenant({ instance: "x" }));
+  const answer = claim(makeHolder({ instance: "x" }));
   await clock.advance(1_000);
   assert.deepEqual([answer.granted, own.evicted], [null, 1]);
   seats.release(own);
@@ -152,44 +152,44 @@ Deno.test("an evicted holder keeps its seat until it has given it back", async (
 });
 
 Deno.test("only a holder gives a seat back, once, and it is his own", async () => {
-  const { clock, seats, tenant, claim, sitting } = await world(2);
-  const refused = tenant();
+  const { clock, seats, makeHolder, claim, sitting } = await world(2);
+  const refused = makeHolder();
   claim(refused);
   await clock.advance(SOON);
   seats.release(refused);
-  seats.release(tenant());
-  const still = claim(tenant());
+  seats.release(makeHolder());
+  const still = claim(makeHolder());
   await clock.advance(SOON);
   assert.equal(still.granted, false);
   seats.release(sitting[1]!);
   seats.release(sitting[1]!);
-  const answers = [claim(tenant()), claim(tenant())];
+  const answers = [claim(makeHolder()), claim(makeHolder())];
   await clock.advance(SOON);
   assert.deepEqual(answers.map(({ granted }) => granted), [true, false]);
 });
 
 Deno.test("who waits gives nothing back", async () => {
-  const { clock, seats, tenant, claim } = await world(1);
-  const waiting = tenant({ canBeRefused: false });
+  const { clock, seats, makeHolder, claim } = await world(1);
+  const waiting = makeHolder({ canBeRefused: false });
   claim(waiting);
   await clock.settle();
   seats.release(waiting);
-  const other = claim(tenant());
+  const other = claim(makeHolder());
   await clock.advance(SOON);
   assert.equal(other.granted, false);
 });
 
 Deno.test("an abort ends the wait without a seat, and takes its timers along", async () => {
-  const { clock, seats, tenant, claim, sitting } = await world(2);
+  const { clock, seats, makeHolder, claim, sitting } = await world(2);
   const stop = new AbortController();
-  const answer = claim(tenant({ canBeRefused: false }), stop.signal);
+  const answer = claim(makeHolder({ canBeRefused: false }), stop.signal);
   await clock.advance(500);
   stop.abort();
   await clock.settle();
   assert.deepEqual(answer, { granted: false, at: 500 });
-  assert.equal(await seats.claim(tenant(), stop.signal), false);
+  assert.equal(await seats.claim(makeHolder(), stop.signal), false);
   await clock.advance(2_000);
   assert.equal(clock.pending, 0);
   seats.release(sitting[0]!);
-  assert.equal(await seats.claim(tenant(), never), true);
+  assert.equal(await seats.claim(makeHolder(), never), true);
 });

@@ -10,14 +10,14 @@ import type { Device } from "../../contract/device.ts";
 import type { Link } from "../../contract/link.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import {
+  GSO_HEADER,
+  GSO_MORE,
   PACKET_HEADER,
   PACKET_HEADER_FILLED,
   PIECE_HEADER,
-  SUPER_HEADER,
-  SUPER_MORE,
+  writeGsoHeader,
   writeLastPiece,
   writePacketHeader,
-  writeSuperHeader,
 } from "../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
@@ -41,7 +41,7 @@ export type DeviceFacts = Pick<Device, "headroom" | "takes">;
  * for an administrator may change that at any time.
  */
 function headerSize({ headroom }: DeviceFacts, offload: number): number {
-  if (offload !== Offload.none) return SUPER_HEADER;
+  if (offload !== Offload.none) return GSO_HEADER;
   return headroom > PACKET_HEADER ? PACKET_HEADER_FILLED : PACKET_HEADER;
 }
 
@@ -155,7 +155,7 @@ export class V2Link implements Link {
       if (this.offload === Offload.none) writePacketHeader(bytes, at, length[i]!, headroom);
       else {
         clearIdleHeader(bytes, at, header[i]!);
-        writeSuperHeader(bytes, at, length[i]!);
+        writeGsoHeader(bytes, at, length[i]!);
       }
     }
     const from = offset[first]! - headroom;
@@ -168,13 +168,13 @@ export class V2Link implements Link {
     const at = offset[i]!;
     if (this.offload === Offload.none) return; // too long for this link
     clearIdleHeader(bytes, at, header[i]!);
-    const first = MAX_RECORD_TEXT - SUPER_HEADER;
+    const first = MAX_RECORD_TEXT - GSO_HEADER;
     const last = length[i]! - first;
     const secondAt = RECORD_HEADER + MAX_RECORD_TEXT + RECORD_TAG + RECORD_HEADER;
     const both = new Uint8Array(secondAt + PIECE_HEADER + last + RECORD_TAG);
-    const head = RECORD_HEADER + SUPER_HEADER;
+    const head = RECORD_HEADER + GSO_HEADER;
     both.set(bytes.subarray(at - VIRTIO_NET_HEADER, at + first), head - VIRTIO_NET_HEADER);
-    writeSuperHeader(both, head, first, SUPER_MORE);
+    writeGsoHeader(both, head, first, GSO_MORE);
     both.set(bytes.subarray(at + first, at + length[i]!), secondAt + PIECE_HEADER);
     writeLastPiece(both, secondAt + PIECE_HEADER, last);
     const seal = () => {

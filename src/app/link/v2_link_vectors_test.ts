@@ -107,7 +107,7 @@ for (const c of vectors.super_packets) {
       const text = fromHex(hex);
       for (const frame of readFrames(text, 0, text.length)) {
         if (frame.kind === "ping") continue;
-        assert(frame.kind === "superPacket" || frame.kind === "packet");
+        assert(frame.kind === "gsoPacket" || frame.kind === "packet");
         bodies.push(text.subarray(frame.at, frame.at + frame.length));
       }
     }

@@ -1,6 +1,6 @@
 import type { Stream } from "../../contract/stream.ts";
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 /**
  * Writes borrowed bytes in order. Bytes that have to wait are copied, and `isBusy` is true
@@ -40,7 +40,7 @@ export class WriteQueue {
   end(): void {
     if (this.failure !== null || this.#isEnding) return;
     this.#isEnding = true;
-    if (this.#waiting === null) this.#wait(NOTHING);
+    if (this.#waiting === null) this.#wait(EMPTY);
   }
 
   /**

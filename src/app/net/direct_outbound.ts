@@ -12,7 +12,7 @@ import { startClose } from "../../base/start_close.ts";
 import { type NameOwner, startAny } from "./dial_host.ts";
 import { promised } from "./dial_events.ts";
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 const NO_DELAY = { noDelay: true };
 
@@ -75,7 +75,7 @@ export function directOutbound(o: {
   rules: Acl | null;
 }): Connect {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
-  return (target, { signal, early = NOTHING, client }, events) => {
+  return (target, { signal, early = EMPTY, client }, events) => {
     const choose = rules === null
       ? undefined
       : (addresses: string[]) => allowed(addresses, rules, target);

@@ -223,7 +223,7 @@ class Relay {
     this.#failure = { error };
     this.#up.from.reset();
     this.#down.from.reset();
-    this.#up.goOn();
+    this.#up.resume();
   }
 
   /**
@@ -321,7 +321,7 @@ class Way extends ReadyLoop implements Blocked {
     this.#stalled ??= Promise.withResolvers<number>();
   }
 
-  goOn(): void {
+  resume(): void {
     this.#stalled?.resolve(0);
     this.#stalled = null;
   }

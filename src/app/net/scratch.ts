@@ -30,8 +30,8 @@ export class ScratchBuffers {
   /** The front of `plain`, for a SOCKS message. */
   readonly message = this.plain.subarray(0, MESSAGE);
   readonly #spare: Uint8Array[] = [];
-  readonly #plainFronts = new Fronts(this.plain);
-  readonly #sealedFronts = new Fronts(this.sealed);
+  readonly #plainFronts = new PrefixViews(this.plain);
+  readonly #sealedFronts = new PrefixViews(this.sealed);
 
   /** Returns a view of the first `length` bytes of `plain`. */
   plainTo(length: number): Uint8Array {
@@ -56,7 +56,7 @@ export class ScratchBuffers {
 }
 
 /** Views of the front of a buffer. Short views, and one of the last length, are cached. */
-class Fronts {
+class PrefixViews {
   readonly #bytes: Uint8Array;
   readonly #few: (Uint8Array | undefined)[] = new Array(FEW);
   #last: Uint8Array;

@@ -11,9 +11,9 @@ import type { ServedEvents } from "../net/served_events.ts";
 import { HttpAttempt } from "./http_attempt.ts";
 import { closeTarget } from "./http_close.ts";
 import { HttpSide } from "./http_side.ts";
-import type { FrontOptions } from "./inbound_options.ts";
+import type { InboundOptions } from "./inbound_options.ts";
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
@@ -26,7 +26,7 @@ export type HttpEnding = Extract<HttpAction, { kind: "endClient" | "raw" }>;
  * (core/proxy/http/proxy.ts). A side is read only while the other one accepts what comes of it.
  */
 export abstract class HttpLoop extends ReadyLoop {
-  protected readonly o: FrontOptions;
+  protected readonly o: InboundOptions;
   protected readonly events: ServedEvents;
   protected readonly client: HttpSide;
   protected target: HttpSide | null = null;
@@ -49,7 +49,7 @@ export abstract class HttpLoop extends ReadyLoop {
   /** Runs until the first request is complete. */
   #deadline: Disposable | null = null;
 
-  constructor(client: Stream, o: FrontOptions, events: ServedEvents) {
+  constructor(client: Stream, o: InboundOptions, events: ServedEvents) {
     const shared = o.relays.options;
     super(shared.clock, BUDGET);
     this.o = o;
@@ -240,7 +240,7 @@ export abstract class HttpLoop extends ReadyLoop {
   #connect(target: Target): void {
     this.#deadline?.[Symbol.dispose]();
     this.events.onTarget(target);
-    const attempt = new HttpAttempt(target, this.#machine.early ?? NOTHING, this.#wake);
+    const attempt = new HttpAttempt(target, this.#machine.early ?? EMPTY, this.#wake);
     this.#attempt = attempt;
     const { connect, signal } = this.o;
     if (attempt.start(connect, { signal, client: this.events }) !== true) this.#isPromised = true;

@@ -1,10 +1,10 @@
 import { ProtocolError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { frontOf } from "../../core/proxy/detect.ts";
+import { protocolOf } from "../../core/proxy/detect.ts";
 import { Socks4Server } from "../../core/proxy/socks/socks4_server.ts";
 import { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { ServedEvents } from "../net/served_events.ts";
-import type { FrontOptions } from "./inbound_options.ts";
+import type { InboundOptions } from "./inbound_options.ts";
 import { HttpDriver } from "./http_inbound.ts";
 import { SocksDriver } from "./socks_inbound.ts";
 
@@ -13,13 +13,13 @@ import { SocksDriver } from "./socks_inbound.ts";
  * far, at least one, lent for this call. `onEnd` or `onFailure` tells the end. Returns true as
  * OnReady does.
  */
-export function serveFront(
+export function serveInbound(
   client: Stream,
   first: Uint8Array,
-  o: FrontOptions,
+  o: InboundOptions,
   events: ServedEvents,
 ): boolean {
-  switch (frontOf(first[0]!)) {
+  switch (protocolOf(first[0]!)) {
     case "socks5": {
       const machine = new Socks5Server({ auth: o.auth, anyMethod: o.asTt === true });
       return new SocksDriver(client, machine, o, events).begin(first);

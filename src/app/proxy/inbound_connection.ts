@@ -10,8 +10,8 @@ import { ConnectError } from "../net/direct_outbound.ts";
 import { targetText } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { ServedEvents } from "../net/served_events.ts";
-import { serveFront } from "./inbound.ts";
-import type { FrontOptions } from "./inbound_options.ts";
+import { serveInbound } from "./inbound.ts";
+import type { InboundOptions } from "./inbound_options.ts";
 import type { LoginLimit } from "./login_limit.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
@@ -20,14 +20,14 @@ import type { RelayCount } from "../net/relay.ts";
 export const REQUEST_MS = 30_000;
 
 /** Shared by all programs' connections. */
-export interface ProgramHost {
+export interface InboundHost {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Connections without a first byte. */
   readonly pending: HalfOpen;
   readonly quota: Quota;
-  readonly front: FrontOptions;
+  readonly inbound: InboundOptions;
   /** Lines that programs can cause in any number. */
   readonly said: RateLimitedLog;
   /** null = no password is required. */
@@ -38,7 +38,7 @@ const NO_DELAY = { noDelay: true };
 
 /** A local program's connection, from accept to its end. By callbacks, as SocksDriver is. */
 export class InboundConnection implements ServedEvents, Holder {
-  readonly #host: ProgramHost;
+  readonly #host: InboundHost;
   readonly #stream: Connection;
   readonly #onOver: () => void;
   /** When it was accepted: only the relay knows its later activity. */
@@ -50,7 +50,7 @@ export class InboundConnection implements ServedEvents, Holder {
   #deadline: Disposable | null = null;
 
   /** Owns the stream. */
-  constructor(host: ProgramHost, stream: Connection, onOver: () => void) {
+  constructor(host: InboundHost, stream: Connection, onOver: () => void) {
     this.#host = host;
     this.#stream = stream;
     this.#onOver = onOver;
@@ -107,8 +107,8 @@ export class InboundConnection implements ServedEvents, Holder {
 
   /** Waits for the program's first bytes. */
   #read(): boolean {
-    const { clock, pending, front } = this.#host;
-    const { scratch } = front.relays.options;
+    const { clock, pending, inbound } = this.#host;
+    const { scratch } = inbound.relays.options;
     const got = this.#stream.readNow(scratch.message);
     if (got === undefined) {
       this.#stream.onReadable(this.#onReadable);
@@ -127,14 +127,14 @@ export class InboundConnection implements ServedEvents, Holder {
 
   /** `first` is lent for this call. */
   #serve(first: Uint8Array): boolean {
-    const { front, logins, clock, pending } = this.#host;
-    const { auth } = front;
-    if (logins === null || auth === null) return serveFront(this.#stream, first, front, this);
+    const { inbound, logins, clock, pending } = this.#host;
+    const { auth } = inbound;
+    if (logins === null || auth === null) return serveInbound(this.#stream, first, inbound, this);
     const address = this.owner;
     const wait = logins.wait(address);
     let isKnown = false; // then requests behind it are not guesses: a wrong password ends the connection
-    const checked: FrontOptions = {
-      ...front,
+    const checked: InboundOptions = {
+      ...inbound,
       auth: (user, password) => {
         if (!isKnown && wait === 0 && logins.owes(address)) return false;
         const isRight = auth(user, password);
@@ -143,7 +143,7 @@ export class InboundConnection implements ServedEvents, Holder {
         return isRight;
       },
     };
-    if (wait === 0) return serveFront(this.#stream, first, checked, this);
+    if (wait === 0) return serveInbound(this.#stream, first, checked, this);
     if (wait === null) {
       throw new ProtocolError("Cannot serve a client: its address has guessed too many passwords");
     }
@@ -152,7 +152,7 @@ export class InboundConnection implements ServedEvents, Holder {
       this.#unwait();
       logins.begin(address);
       try {
-        serveFront(this.#stream, kept, checked, this);
+        serveInbound(this.#stream, kept, checked, this);
       } catch (error) {
         this.onFailure(error);
       }

@@ -4,7 +4,7 @@ import type { Connect } from "../net/direct_outbound.ts";
 import type { Relays } from "../net/relay.ts";
 
 /** Shared by all clients of a proxy. */
-export interface FrontOptions {
+export interface InboundOptions {
   readonly relays: Relays;
   readonly connect: Connect;
   /** Checks a password; null = none is required. */

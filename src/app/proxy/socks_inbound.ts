@@ -9,7 +9,7 @@ import { startClose } from "../../base/start_close.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
 import type { ServedEvents } from "../net/served_events.ts";
-import type { FrontOptions } from "./inbound_options.ts";
+import type { InboundOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
 
@@ -19,7 +19,7 @@ const WORDS_MS = 10;
 /** Most of these bytes that are sent with the request. */
 const MOST_WORDS = 16 * 1024;
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 /** Milliseconds that an answer may wait for the next one, so that the client does not give up. */
 const HOLD_MS = 50;
@@ -31,7 +31,7 @@ const HOLD_MS = 50;
 export class SocksDriver implements DialEvents {
   readonly #client: Stream;
   readonly #machine: Socks5Server | Socks4Server;
-  readonly #o: FrontOptions;
+  readonly #o: InboundOptions;
   readonly #events: ServedEvents;
   readonly #answers: ReplyBuffer;
   readonly #count: RelayCount = { up: 0, down: 0 };
@@ -47,7 +47,7 @@ export class SocksDriver implements DialEvents {
   constructor(
     client: Stream,
     machine: Socks5Server | Socks4Server,
-    o: FrontOptions,
+    o: InboundOptions,
     events: ServedEvents,
   ) {
     this.#client = client;
@@ -223,11 +223,11 @@ export class SocksDriver implements DialEvents {
     using _timer = clock.after(WORDS_MS, () => resolve("late"));
     for (;;) {
       const got = this.#client.readNow(scratch.plain.subarray(0, MOST_WORDS));
-      if (got === null) return NOTHING; // the relay finds the end again
+      if (got === null) return EMPTY; // the relay finds the end again
       if (got !== undefined) return scratch.plain.slice(0, got);
       const readable = this.#client.readable();
       readable.catch(() => {}); // nobody waits for it after the time-out
-      if (await Promise.race([readable, late]) === "late") return NOTHING;
+      if (await Promise.race([readable, late]) === "late") return EMPTY;
     }
   }
 

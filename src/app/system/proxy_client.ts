@@ -8,7 +8,7 @@ import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
 import type { ProxyClientOptions } from "./proxy_options.ts";
-import { InboundConnection, type ProgramHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
+import { InboundConnection, type InboundHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
@@ -47,7 +47,7 @@ class ProxyClient implements Disposable {
   readonly #o: ProxyClientOptions;
   readonly #pending = new HalfOpen();
   readonly #tunnel: ServerOutbound;
-  readonly #programs: ProgramHost;
+  readonly #programs: InboundHost;
 
   constructor(o: ProxyClientOptions, relays: Relays) {
     this.#o = o;
@@ -69,7 +69,7 @@ class ProxyClient implements Disposable {
       quota,
       said: new RateLimitedLog(o.log, () => o.clock.now()),
       logins: o.auth === null ? null : new LoginLimit(() => o.clock.now()),
-      front: {
+      inbound: {
         relays,
         auth: o.auth,
         signal: o.signal,

@@ -16,7 +16,7 @@ import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
-import { serveFront } from "../proxy/inbound.ts";
+import { serveInbound } from "../proxy/inbound.ts";
 import { Relays } from "../net/relay.ts";
 
 /** Gets a connection ready for a request to the target; returns how a request's address begins there. */
@@ -165,7 +165,7 @@ Deno.test("a target that has gone before a SOCKS client's first words could be w
     using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
     const over = Promise.withResolvers<unknown>();
     const first = concat(Uint8Array.of(5, 1, 0), socks5Request(TARGET_NAME, 25), utf8("HELO x"));
-    serveFront(near, first, {
+    serveInbound(near, first, {
       relays,
       connect: connectBy(() => Promise.resolve(upstream)),
       auth: null,

@@ -21,7 +21,7 @@ import { PortHopper } from "../hop/port_hopper.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
-import { serveFront } from "../proxy/inbound.ts";
+import { serveInbound } from "../proxy/inbound.ts";
 import { ServerConnection, type ServerConnectionHost } from "../tt/server_connection.ts";
 import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "../tt/tt_connection.ts";
 
@@ -109,7 +109,7 @@ class ProxyServer {
       served: quota.taken,
       pending: this.#gate.size,
     }));
-    const front = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
+    const inbound = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
     this.#connections = {
       clock: o.clock,
       wallClock: o.wallClock,
@@ -128,7 +128,7 @@ class ProxyServer {
       scratch,
       quota,
       pending: this.#gate.known,
-      serve: (stream, first, events) => serveFront(stream, first, front, events),
+      serve: (stream, first, events) => serveInbound(stream, first, inbound, events),
       rejected: this.#rejected,
       tell: (thrown, peer, owner) => this.#tell(thrown, peer, owner),
     };

@@ -30,7 +30,7 @@ export interface FirstFrameOptions {
   readonly isWanted: (text: Uint8Array) => boolean;
 }
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 /**
  * Reads a connection's first frame, under whatever account's and minute's key it is. While it is not
@@ -46,7 +46,7 @@ export async function readFirstFrame(
   try {
     const finder = new FirstFrameFinder(round.of(port));
     const { sealed } = o.scratch;
-    for (let kept = NOTHING;;) {
+    for (let kept = EMPTY;;) {
       sealed.set(kept);
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
@@ -69,7 +69,7 @@ export async function readFirstFrame(
           account,
           minute: account.secrets.borrow(minute),
           text: found.text,
-          rest: found.size < have ? sealed.slice(found.size, have) : NOTHING,
+          rest: found.size < have ? sealed.slice(found.size, have) : EMPTY,
           peer: borrowed.secrets.marker.peerOf(found.random),
         };
       }

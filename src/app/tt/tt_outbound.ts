@@ -12,7 +12,7 @@ import { noWay, reasonsOf } from "./server_errors.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import { TtDialer, type TtDialerOptions } from "./tt_dialer.ts";
 
-const NOTHING = new Uint8Array();
+const EMPTY = new Uint8Array();
 
 export interface TtOutboundOptions extends Omit<TtDialerOptions, "secrets"> {
   /** UTF-8. */
@@ -51,7 +51,7 @@ export class TtOutbound implements Disposable {
     this.#secrets[Symbol.dispose]();
   }
 
-  readonly connect: Connect = (target, { signal, early = NOTHING, once = false }, events) => {
+  readonly connect: Connect = (target, { signal, early = EMPTY, once = false }, events) => {
     const request: TargetRequest = { target, early, once, signal, isSent: false };
     const connection = this.#idle.take(this.#serverClock.likeliest);
     if (connection === null) return tell(events, this.#connectFresh(request));

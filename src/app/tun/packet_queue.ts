@@ -87,21 +87,21 @@ export class PacketQueue implements QueueDiscipline {
   }
 
   take(into: Packets, layout: PacketLayout, now: number): void {
-    const places = new LayoutCursor(layout);
+    const cursor = new LayoutCursor(layout);
     into.count = 0;
-    const begin = places.at;
+    const begin = cursor.at;
     for (let next = this.#small.peek(); next !== null; next = this.#small.peek()) {
-      if (places.at - begin > PORTION || into.count === into.offset.length) return;
-      this.#give(next, this.#small, into, places);
+      if (cursor.at - begin > PORTION || into.count === into.offset.length) return;
+      this.#give(next, this.#small, into, cursor);
     }
     for (let next = this.#bulk.peek(); next !== null; next = this.#bulk.peek()) {
-      const isFull = into.count > 0 && places.at + next.length - begin > PORTION;
+      const isFull = into.count > 0 && cursor.at + next.length - begin > PORTION;
       if (isFull || into.count === into.offset.length) return;
       this.#flows[next.flow]!--;
       if (this.#codel.drops(now, now - next.since, this.#bulk.count === 1)) {
         this.dropped++;
         this.#bulk.drop();
-      } else this.#give(next, this.#bulk, into, places);
+      } else this.#give(next, this.#bulk, into, cursor);
     }
   }
 
@@ -109,15 +109,15 @@ export class PacketQueue implements QueueDiscipline {
     { at, length, header }: Queued,
     ring: PacketRing,
     into: Packets,
-    places: LayoutCursor,
+    cursor: LayoutCursor,
   ): void {
     const i = into.count++;
     const before = header === 0 ? 0 : VIRTIO_NET_HEADER;
-    into.bytes.set(ring.bytes.subarray(at - before, at + length), places.at - before);
-    into.offset[i] = places.at;
+    into.bytes.set(ring.bytes.subarray(at - before, at + length), cursor.at - before);
+    into.offset[i] = cursor.at;
     into.length[i] = length;
     into.header[i] = header;
-    places.next(length);
+    cursor.next(length);
     ring.drop();
   }
 

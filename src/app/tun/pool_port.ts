@@ -32,7 +32,7 @@ export class PoolPort implements Port {
   readonly number: number;
   readonly #filter: PacketFilter;
   #packets = makePackets(PORT_ARENA);
-  #places: LayoutCursor;
+  #cursor: LayoutCursor;
 
   /** `sourceOf` returns the queue number of packet i of a batch, for fair queueing. */
   constructor(
@@ -57,7 +57,7 @@ export class PoolPort implements Port {
       spare: makePackets(PORT_ARENA),
       makeQueue: () => new FairQueue(o.sourceOf),
     });
-    this.#places = new LayoutCursor(link.layout);
+    this.#cursor = new LayoutCursor(link.layout);
   }
 
   /** Copies packet i, with its header if it has one, in the layout of the port's link. */
@@ -65,10 +65,10 @@ export class PoolPort implements Port {
     const length = from.length[i]!;
     const { layout } = this.link;
     const isFull = this.#packets.count === this.#packets.offset.length ||
-      this.#places.at + length + layout.tailroom + layout.trailer > this.#packets.bytes.length;
+      this.#cursor.at + length + layout.tailroom + layout.trailer > this.#packets.bytes.length;
     if (isFull) this.flush();
     const to = this.#packets;
-    const { at } = this.#places;
+    const { at } = this.#cursor;
     const source = from.offset[i]!;
     const before = from.header[i] === 0 ? 0 : VIRTIO_NET_HEADER;
     to.bytes.set(from.bytes.subarray(source - before, source + length), at - before);
@@ -76,7 +76,7 @@ export class PoolPort implements Port {
     to.length[to.count] = length;
     to.header[to.count] = from.header[i]!;
     to.count++;
-    this.#places.next(length);
+    this.#cursor.next(length);
   }
 
   /** Passes the copied packets to the send queue. */
@@ -84,7 +84,7 @@ export class PoolPort implements Port {
     this.#filter.keepForPeer(this.#packets, this.link.offload, this.traffic);
     if (this.#packets.count > 0) this.#packets = this.queue.offerNow(this.#packets);
     this.#packets.count = 0;
-    this.#places = new LayoutCursor(this.link.layout);
+    this.#cursor = new LayoutCursor(this.link.layout);
   }
 
   /** Returns true if the `size` bytes at `at` are one of the port's addresses. */

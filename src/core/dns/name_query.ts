@@ -243,13 +243,13 @@ export class NameQuery {
       return server === this.#server ? this.#failed(half, this.#attempt, now) : [];
     }
     half.reply = reply;
-    const isWord = reply.kind !== "nodata";
+    const isAnswer = reply.kind !== "nodata";
     if (this.#halves.every(({ reply }) => reply !== null)) return this.#end();
     if (this.#conf.single === "no") {
-      if (isWord) this.#graceAt = Math.min(this.#graceAt, now + GRACE_MS);
+      if (isAnswer) this.#graceAt = Math.min(this.#graceAt, now + GRACE_MS);
       return this.#isFutile ? this.#next(now) : [this.#wake()];
     }
-    if (isWord) this.#graceAt = now + SINGLE_GRACE_MS;
+    if (isAnswer) this.#graceAt = now + SINGLE_GRACE_MS;
     return this.#askAll(now);
   }
 

@@ -55,7 +55,7 @@ export class HappyEyeballs {
     if (this.#state !== "new") throw outOfTurn();
     this.#state = "running";
     if (this.#waiting.length === 0) return this.#end({ kind: "failed", failure: "name" });
-    return this.#goOn(now);
+    return this.#proceed(now);
   }
 
   /** The attempt is connected. A late one, which was cancelled already, is to be closed: no steps. */
@@ -69,15 +69,15 @@ export class HappyEyeballs {
     if (!this.#running.delete(address)) return [];
     this.#failures.push(failure);
     this.#nextAt = now;
-    return this.#goOn(now);
+    return this.#proceed(now);
   }
 
   /** A `wakeAt` is due. Waking early or without need does no harm. */
   woke(now: number): EyeballStep[] {
-    return this.#state === "running" ? this.#goOn(now) : [];
+    return this.#state === "running" ? this.#proceed(now) : [];
   }
 
-  #goOn(now: number): EyeballStep[] {
+  #proceed(now: number): EyeballStep[] {
     if (now >= this.#deadline) {
       return this.#end({ kind: "failed", failure: mostTelling([...this.#failures, "timeout"]) });
     }

@@ -4,7 +4,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 /** What a proxy's client speaks. */
-export type Front = "socks4" | "socks5" | "http";
+export type ProxyProtocol = "socks4" | "socks5" | "http";
 
 /**
  * Tells what a client speaks by its first byte, so that one port serves all: the version number of
@@ -12,7 +12,7 @@ export type Front = "socks4" | "socks5" | "http";
  * line before it (RFC 9112 section 2.2). null = neither; the connection is then to be closed without
  * a word. TLS (0x16) is neither.
  */
-export function frontOf(firstByte: number): Front | null {
+export function protocolOf(firstByte: number): ProxyProtocol | null {
   if (firstByte === 4) return "socks4";
   if (firstByte === 5) return "socks5";
   return isTokenByte(firstByte) || firstByte === CR || firstByte === LF ? "http" : null;

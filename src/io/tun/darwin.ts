@@ -144,8 +144,8 @@ class DarwinTun implements TunDevice {
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
-      const { at } = places;
+    for (const cursor = new LayoutCursor(layout); count < most && cursor.at <= last;) {
+      const { at } = cursor;
       const got = this.#lib.read(this.#fd, bytes.subarray(at - UTUN_PREFIX, at + MAX_PACKET));
       if (got === -DarwinErrno.EAGAIN) break;
       if (got <= 0) {
@@ -157,7 +157,7 @@ class DarwinTun implements TunDevice {
       into.length[count] = got - UTUN_PREFIX;
       into.header[count] = 0;
       count++;
-      places.next(got - UTUN_PREFIX);
+      cursor.next(got - UTUN_PREFIX);
     }
     into.count = count;
     return count;

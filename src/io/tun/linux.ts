@@ -140,8 +140,8 @@ class LinuxTun implements TunDevice {
     this.#readAt = now;
     const most = isAlone ? 1 : into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
-      const { at } = places;
+    for (const cursor = new LayoutCursor(layout); count < most && cursor.at <= last;) {
+      const { at } = cursor;
       const got = this.#libc.read(fd, bytes.subarray(at - before, at + MAX_PACKET));
       if (got < 0) {
         if (got !== -Errno.EAGAIN) throw this.#lost("read", got);
@@ -153,7 +153,7 @@ class LinuxTun implements TunDevice {
       into.length[count] = got - before;
       into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
       count++;
-      places.next(got - before);
+      cursor.next(got - before);
     }
     into.count = count;
     if (isAlone) this.#descriptor.isEmpty = true;

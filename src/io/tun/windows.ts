@@ -142,10 +142,10 @@ class WindowsTun implements TunDevice {
     }
     const most = into.offset.length;
     let count = 0;
-    for (const places = new LayoutCursor(layout); count < most && places.at <= last;) {
+    for (const cursor = new LayoutCursor(layout); count < most && cursor.at <= last;) {
       const packet = this.#receive(count > 0);
       if (packet === 0n) break;
-      const { at } = places;
+      const { at } = cursor;
       const length = this.#size[0]!;
       copyFrom(bytes.subarray(at, at + length), packet, BigInt(length));
       this.#release(packet);
@@ -153,7 +153,7 @@ class WindowsTun implements TunDevice {
       into.length[count] = length;
       into.header[count] = 0;
       count++;
-      places.next(length);
+      cursor.next(length);
     }
     into.count = count;
     return count;

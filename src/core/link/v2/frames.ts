@@ -11,7 +11,7 @@ import { onlyVarint } from "./tlv.ts";
 export const FrameType = {
   padding: 0x00,
   packet: 0x01,
-  superPacket: 0x02,
+  gsoPacket: 0x02,
   ping: 0x03,
   pong: 0x04,
   rekey: 0x05,
@@ -26,8 +26,8 @@ const SKIPPABLE = 0x80;
 export const ECHO_SIZE = 8;
 
 /** Flags of frame 02. */
-export const SUPER_MORE = 0x01;
-export const SUPER_CONTINUES = 0x02;
+export const GSO_MORE = 0x01;
+export const GSO_CONTINUES = 0x02;
 const MAX_WORDS = 1024;
 
 /** Why an end closes. All but `carrier` end the session. */
@@ -45,7 +45,7 @@ export const CloseCode = {
 /** A frame as read; byte arrays are views of the record's text. */
 export type Frame =
   | { kind: "packet"; at: number; length: number }
-  | { kind: "superPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
+  | { kind: "gsoPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
   | { kind: "ping" | "pong"; data: Uint8Array }
   | { kind: "rekey" }
   | { kind: "setup"; tlvs: Uint8Array }
@@ -78,30 +78,30 @@ export function writePacketHeader(
 }
 
 /** Bytes of a super-packet frame before its packet: type, flags, length of four bytes, header. */
-export const SUPER_HEADER = 6 + VIRTIO_NET_HEADER;
+export const GSO_HEADER = 6 + VIRTIO_NET_HEADER;
 
 /**
  * Writes a super-packet frame's type, flags and length before the virtio_net_hdr that stands right
  * before the packet at `at`. The frame is then `bytes[at-16 .. at+length)`.
  */
-export function writeSuperHeader(
+export function writeGsoHeader(
   bytes: Uint8Array,
   at: number,
   length: number,
   flags = 0,
 ): void {
-  bytes[at - SUPER_HEADER] = FrameType.superPacket;
-  bytes[at - SUPER_HEADER + 1] = flags;
-  writeVarint(bytes, at - SUPER_HEADER + 2, length, 4);
+  bytes[at - GSO_HEADER] = FrameType.gsoPacket;
+  bytes[at - GSO_HEADER + 1] = flags;
+  writeVarint(bytes, at - GSO_HEADER + 2, length, 4);
 }
 
 /** Bytes of a continuing piece's frame before its bytes: no virtio_net_hdr. */
-export const PIECE_HEADER = SUPER_HEADER - VIRTIO_NET_HEADER;
+export const PIECE_HEADER = GSO_HEADER - VIRTIO_NET_HEADER;
 
 /** Writes the frame header of a super-packet's last piece, whose bytes lie at `at`. */
 export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
-  bytes[at - PIECE_HEADER] = FrameType.superPacket;
-  bytes[at - PIECE_HEADER + 1] = SUPER_CONTINUES;
+  bytes[at - PIECE_HEADER] = FrameType.gsoPacket;
+  bytes[at - PIECE_HEADER + 1] = GSO_CONTINUES;
   writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
 }
 
@@ -160,13 +160,13 @@ export function readFrame(reader: Reader): Frame | null {
       reader.skip(length);
       return { kind: "packet", at: reader.at - length, length };
     }
-    case FrameType.superPacket: {
+    case FrameType.gsoPacket: {
       const flags = reader.u8();
       const length = reader.varint();
       // virtio_net_hdr stands in the first piece alone.
-      const header = (flags & SUPER_CONTINUES) === 0 ? reader.take(VIRTIO_NET_HEADER) : null;
+      const header = (flags & GSO_CONTINUES) === 0 ? reader.take(VIRTIO_NET_HEADER) : null;
       reader.skip(length);
-      return { kind: "superPacket", flags, header, at: reader.at - length, length };
+      return { kind: "gsoPacket", flags, header, at: reader.at - length, length };
     }
     case FrameType.ping:
       return { kind: "ping", data: reader.take(ECHO_SIZE) };

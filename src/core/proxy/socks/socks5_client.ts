@@ -13,10 +13,10 @@ const VERSION = 5;
 const METHOD_NONE = 0;
 const CONNECT = 1;
 
-const NOTHING: Uint8Array = new Uint8Array();
+const EMPTY: Uint8Array = new Uint8Array();
 
 /** The first message. `others`: further methods to list (up to 254), which hide its length. */
-export function greeting(others: Uint8Array = NOTHING): Uint8Array {
+export function greeting(others: Uint8Array = EMPTY): Uint8Array {
   if (others.length > 254) {
     throw new TtunError("internal", "Cannot greet with more than 255 methods");
   }
@@ -60,7 +60,7 @@ const CONNECTED: SocksClientStep = { kind: "connected" };
 export class Socks5Client {
   readonly #message = new SocksMessage(3 + MAX_ADDRESS);
   #state: "method" | "reply" | "over" = "method";
-  #rest = NOTHING;
+  #rest = EMPTY;
 
   /** Whether `feed` may be called: not after `connected` or `failed`. */
   get wantsBytes(): boolean {

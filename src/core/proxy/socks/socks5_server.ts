@@ -24,7 +24,7 @@ const SUCCEEDED = 0;
 const GENERAL_FAILURE = 1;
 const COMMAND_NOT_SUPPORTED = 7;
 const ADDRESS_TYPE_NOT_SUPPORTED = 8;
-const NOTHING: Uint8Array = new Uint8Array();
+const EMPTY: Uint8Array = new Uint8Array();
 const MAX_MESSAGE = Math.max(2 + 255, 3 + 255 + 255, 3 + MAX_ADDRESS);
 
 /** Whether user and password are right. The bytes are borrowed; compare in constant time. */
@@ -44,7 +44,7 @@ export class Socks5Server {
   readonly #anyMethod: boolean;
   readonly #message = new SocksMessage(MAX_MESSAGE);
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
-  #rest = NOTHING;
+  #rest = EMPTY;
 
   /**
    * `auth`: clients must show user and password; null: they need not. `anyMethod`: without `auth`

@@ -3,17 +3,17 @@ import type { FakeClock } from "./clock.ts";
 
 /** Where tenants are: one place, or many. */
 interface Home {
-  claim(tenant: SlotHolder, signal: AbortSignal): Promise<boolean>;
-  release(tenant: SlotHolder): void;
+  claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean>;
+  release(holder: SlotHolder): void;
 }
 
-/** What a test says of a tenant. */
+/** What a test says of a holder. */
 export type Traits = Partial<
-  Pick<FakeTenant, "alive" | "gone" | "instance" | "canBeRefused" | "address">
+  Pick<FakeHolder, "alive" | "gone" | "instance" | "canBeRefused" | "address">
 >;
 
 /** Somebody whose life the test decides on. */
-export class FakeTenant implements SlotHolder {
+export class FakeHolder implements SlotHolder {
   signs = 0;
   asked = 0;
   evicted = 0;
