@@ -5,7 +5,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
-import type { Candidate } from "./accept.ts";
+import type { Candidate } from "./candidate.ts";
 import type { PeerLink } from "./config.ts";
 import { untilAborted, watchSegments } from "../net/watch_segments.ts";
 

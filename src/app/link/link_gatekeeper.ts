@@ -7,7 +7,8 @@ import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import type { PendingLimits } from "../net/half_open.ts";
 import { Stranger } from "../net/stranger.ts";
-import { acceptLink, type Candidate } from "./accept.ts";
+import { acceptLink } from "./accept.ts";
+import type { Candidate } from "./candidate.ts";
 import type { WireSecrets } from "./config.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 

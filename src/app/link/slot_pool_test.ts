@@ -9,7 +9,7 @@ const WAIT = 9_000;
 const SOON = 1_100;
 const never = new AbortController().signal;
 
-/** So many seats, and a holder in each. */
+/** A number of slots, each with a holder. */
 async function world(count: number, holders = count) {
   const clock = new FakeClock();
   const seats = new SlotPool(clock, count);

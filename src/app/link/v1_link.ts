@@ -37,7 +37,7 @@ export class V1Link implements Link {
     this.#in.add(session.rest);
   }
 
-  /** Whether a write is under way: what is sent now would wait. */
+  /** True while a write is under way: anything sent now would wait. */
   get isWriting(): boolean {
     return this.#writers.isBusy;
   }

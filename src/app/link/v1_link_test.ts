@@ -52,7 +52,7 @@ Deno.test("packets that lie a frame's room apart go out in one write", async () 
 Deno.test("a gap between packets costs one more write, and no bytes of it are sent", async () => {
   const { link, far, server, writes } = world();
   const batch = batchOf([text(1), text(2), text(3), text(4)], GAP);
-  // As when the third was taken out.
+  // The layout after the third one was taken out.
   batch.offset[2] = batch.offset[3]!;
   batch.count = 3;
   link.send(batch);

@@ -33,7 +33,7 @@ import type { RecordWriter } from "./record_writer.ts";
  */
 const RECORD_AIM = 16 * 1024;
 
-/** What a link must know of the device whose packets it carries. */
+/** Facts that a link needs about the device whose packets it carries. */
 export type DeviceFacts = Pick<Device, "headroom" | "takes">;
 
 /**

@@ -71,7 +71,7 @@ Deno.test("a link's layout holds its frames, and a device's header before every 
       const { near: { layout, offload } } = v2Pair({ near, far });
       assert.deepEqual([layout.header, layout.tailroom, layout.trailer], [2, 0, 16]);
       assert(layout.headroom >= near.headroom);
-      // What the peer takes; nothing where it would not say so had it not been offered the same.
+      // The peer's offload, if it was offered the same.
       assert.equal(offload, near.takes === 0 ? 0 : far.takes);
     }
   }

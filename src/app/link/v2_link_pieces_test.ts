@@ -116,7 +116,7 @@ Deno.test("keys change before their time is up, pieces or not", async () => {
   }
 });
 
-/** What the far end gets of such records, and how it ends: null = in order. */
+/** Packets that the far end gets from such records, and the error that ends it; null = none. */
 async function heard(
   texts: Uint8Array[],
   far = ABLE,

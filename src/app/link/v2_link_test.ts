@@ -72,7 +72,7 @@ for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
   });
 
   Deno.test(`batches laid out in any other way arrive whole and in order: ${name}`, async () => {
-    // So much at least is before a packet: the device's header, or nothing.
+    // Least bytes before a packet: the device's header, or nothing.
     const gaps = fc.array(fc.oneof(fc.nat(4), fc.nat(40)), { minLength: 1, maxLength: 9 });
     const spacing = fc.oneof(
       gaps.map((some) => (i: number, least: number) => least + some[i % some.length]!),

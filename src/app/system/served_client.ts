@@ -1,7 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
-import type { AdmittedLink, Candidate } from "../link/accept.ts";
+import type { AdmittedLink, Candidate } from "../link/candidate.ts";
 import type { SlotHolder } from "../link/exclusive_slot.ts";
 import { addressGroup } from "../net/half_open.ts";
 

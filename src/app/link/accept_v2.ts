@@ -1,0 +1,109 @@
+import { toHex } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { packAddresses } from "../../core/link/v2/addresses.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
+import { suspectMitm } from "../../core/link/v2/handshake.ts";
+import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
+import { addressGroup } from "../net/half_open.ts";
+import { Stranger } from "../net/stranger.ts";
+import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
+import { handshakeConfig } from "./config.ts";
+import { DEAD_TIME, keepAlive } from "./keepalive.ts";
+import { V2Link } from "./v2_link.ts";
+
+/** Buffer size in bytes after the hello: holds the client's whole second flight. */
+const FLIGHT_BUFFER = 4096;
+
+/**
+ * A client whose setup is this many milliseconds later than its key message may have sent a setup
+ * that does not arrive as one here: a sign of a man in the middle.
+ */
+const SUSPICIOUS = 5_000;
+
+/**
+ * Runs version 2's handshake as the server, from its answer on. `hello` is right and new, and says
+ * that `padding` bytes follow it; the bytes `behind` it have arrived.
+ */
+export async function acceptV2(
+  stream: Connection,
+  hello: Uint8Array,
+  behind: Uint8Array,
+  padding: number,
+  o: AdmissionOptions,
+): Promise<Candidate> {
+  using stack = new DisposableStack();
+  const { secrets, clock } = o;
+  const { rng, rekey } = secrets;
+  const handshake = stack.use(
+    new ServerHandshake(handshakeConfig(secrets, o.device.takes), {
+      hello,
+      padding,
+      unixMs: secrets.wallClock(),
+    }),
+  );
+  await stream.write(handshake.answer());
+  const buffer = new Uint8Array(FLIGHT_BUFFER);
+  let setup = feedV2(handshake, behind);
+  let halfDoneAt: number | null = null;
+  while (setup === null) {
+    if (handshake.isHalfDone) halfDoneAt ??= clock.now();
+    const got = await readSome(stream, buffer).catch((error) => {
+      const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
+      throw isSuspicious ? suspectMitm(error) : error;
+    });
+    setup = feedV2(handshake, buffer.subarray(0, got));
+  }
+  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
+  const instance = toHex(setup.instance);
+  const isResume = setup.resume !== undefined;
+  const owned = stack.move();
+  return {
+    wire: "v2",
+    instance,
+    ...(setup.identity !== undefined && { identity: setup.identity }),
+    admit: async (addresses) => {
+      if (isResume) {
+        // A tunnel session cannot be resumed; the client starts a new one at once.
+        await stream.write(handshake.refuse(CloseCode.unknownSession, "unknown session"));
+        throw new TtunError("lost", "The client came back to a session that is not known here");
+      }
+      const { bytes, session } = handshake.accept(
+        addresses.length === 0 ? {} : { addresses: packAddresses(addresses) },
+      );
+      await using unsent = new AsyncDisposableStack();
+      const link = unsent.use(
+        new V2Link(stream, session, { clock, rng, rekey, device: o.device }),
+      );
+      await stream.write(bytes);
+      unsent.move();
+      const { channel } = link;
+      return {
+        wire: "v2",
+        link,
+        life: { activity: () => channel.heard, probe: () => channel.ping() },
+        watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
+        rttMs: () => channel.rttMs,
+        tellSegmentSize: (size) => channel.tellSegmentSize(size),
+      };
+    },
+    refuse: async (words) => {
+      await stream.write(handshake.refuse(CloseCode.busy, words));
+      await stream.closeWrite();
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  };
+}
+
+/** A peer that does not prove the key is a stranger, whatever the reason. */
+function feedV2(
+  handshake: ServerHandshake,
+  chunk: Uint8Array,
+): ReturnType<ServerHandshake["feed"]> {
+  try {
+    return handshake.feed(chunk);
+  } catch (error) {
+    if (error instanceof TtunError && error.kind !== "internal") throw new Stranger(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,53 @@
+import type { Cidr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
+import type { PeerLink, WireSecrets } from "./config.ts";
+import type { SlotHolder } from "./exclusive_slot.ts";
+import type { DeviceFacts } from "./v2_link.ts";
+
+/**
+ * A client that has proved the key and can be admitted or refused. Owns the handshake's resources.
+ */
+export interface Candidate extends Disposable {
+  readonly wire: "v1" | "v2";
+  readonly instance?: string;
+  /** The client's self-description (version 2; absent from clients older than TLV 80). */
+  readonly identity?: ClientIdentity;
+  /**
+   * Answers with the server's proof; from then on the link owns the stream and the keys.
+   * `addresses` are assigned to the client (version 2; empty = the client has its own).
+   */
+  admit(addresses: readonly Cidr[]): Promise<AdmittedLink>;
+  /** Refuses with a reason that the client can show; in version 1 silence is the only answer. */
+  refuse(words: string): Promise<void>;
+}
+
+export interface AdmittedLink extends PeerLink {
+  readonly life: Pick<SlotHolder, "activity" | "probe">;
+}
+
+export interface AdmissionOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  /** Shared by all listeners of the server. */
+  readonly replay: ReplayMemory;
+  readonly device: DeviceFacts;
+  /**
+   * Called once when a hello shows the right key, as far as its bytes can tell, and is not a
+   * replay.
+   */
+  readonly onRightHello: () => void;
+}
+
+/**
+ * Reads at least one byte and returns the number of bytes.
+ * @throws {TtunError} `lost` at the peer's FIN
+ */
+export async function readSome(stream: Connection, into: Uint8Array): Promise<number> {
+  const got = await stream.read(into);
+  if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
+  return got;
+}
