@@ -111,7 +111,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What a person who has downloaded one file wants to know. */
+/** Help for a person who has downloaded one file. */
 function readme(): string {
   const lines = built.map(({ target, bytes }) =>
     `  ${target.file.padEnd(22)} ${target.words}; ${(bytes / 1e6).toFixed(1)} MB` +

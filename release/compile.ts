@@ -2,7 +2,7 @@ import manifest from "../deno.json" with { type: "json" };
 import { fileFormat, FORMAT_BYTES } from "./file_format.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
-/** What the commands together need; ttun gives up what one of them does not, once it runs. */
+/** Permissions of all commands together; a running one gives up those that it does not need. */
 const PERMISSIONS = [
   "--allow-ffi",
   "--allow-net",
@@ -68,7 +68,7 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
   return problem;
 }
 
-/** What is wrong with a compiled file, or null. */
+/** Checks a compiled file: what is wrong with it, or null. */
 async function fileProblem(target: Target, file: string, version: string): Promise<string | null> {
   const found = fileFormat(await firstBytes(file));
   if (found === null) return "the file is no executable";
@@ -121,7 +121,7 @@ function compileProblem(output: string, isHost: boolean): string {
   return `Deno's runtime, ${url}, cannot be fetched (${reason}); ${cure}`;
 }
 
-/** What failed, in Deno's words, and its deepest cause. */
+/** Deno's own words for the failure, and its deepest cause. */
 function reasonIn({ output }: { output: string }): string {
   const lines = linesOf(output);
   const first = lines.find((line) => /^error\b/i.test(line)) ?? lines[0] ?? "no output";

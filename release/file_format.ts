@@ -1,4 +1,4 @@
-/** What kind of executable a file is, by its first bytes. */
+/** Kind of an executable, read from its first bytes. */
 export interface FileFormat {
   readonly format: "ELF" | "Mach-O" | "PE";
   /** The number where it is none that ttun is built for. */

@@ -1,6 +1,6 @@
 /** The systems that there is a file for, by the names of their files and of Deno's targets. */
 export interface Target {
-  /** As in the file's name and in `--only`. */
+  /** Name in the file's name and in `--only`. */
   readonly name: string;
   /** Deno's name for it. */
   readonly triple: string;

@@ -3,7 +3,7 @@ export interface ToolOptions {
   readonly env?: Record<string, string>;
 }
 
-/** What a program prints. @throws where it is not there or fails, with its own words. */
+/** Output of a program. @throws if it is missing or fails, with its own words */
 export async function outputOf(
   command: string,
   args: string[],

@@ -142,7 +142,7 @@ Deno.test({
   },
 });
 
-/** What systemd says of the units. The program and its page are looked at by the package's tests. */
+/** Complaints of systemd about the units. The package's tests look at the program and its page. */
 async function verify(change: (text: string) => string): Promise<string> {
   const folder = await Deno.makeTempDir();
   try {

@@ -63,7 +63,7 @@ async function expectNoneLeft(before: Descriptors): Promise<void> {
   }
 }
 
-/** What `after` has more of, as `fd → target`. Numbers are used again, so targets are counted. */
+/** Descriptors that only `after` has, as `fd → target`. Counts targets: numbers are reused. */
 function surplus(before: Descriptors, after: Descriptors): string[] {
   return [...after].flatMap(([target, fds]) => {
     const old = before.get(target) ?? [];

@@ -157,7 +157,7 @@ export interface LinkOptions {
   /** Addresses with prefix length: the first host's, the second's. */
   v4?: [string, string];
   v6?: [string, string];
-  /** The same at both ends. */
+  /** One name for both ends. */
   ifname?: string;
 }
 

@@ -5,7 +5,7 @@ import { cable, Host, loss, twoHosts } from "./netns.ts";
 const V4 = "192.0.2.1";
 const V6 = "2001:db8::1";
 
-/** Whether one ping is answered within a second. */
+/** Resolves to true if one ping is answered within a second. */
 async function answers(from: Host, address: string): Promise<boolean> {
   const { code, stderr } = await from.run("ping", ["-c", "1", "-W", "1", address]);
   ok(code < 2 || stderr !== "", `ping cannot run: code ${code}`);

@@ -1,4 +1,4 @@
-/** What a process takes of the machine, from proc(5): all of its threads, none of its children. */
+/** Resources that a process uses, from proc(5): all of its threads, none of its children. */
 
 /** Of the times in /proc, on every Linux (USER_HZ). */
 const TICKS_PER_SECOND = 100;
@@ -13,7 +13,7 @@ export function cpuSeconds(pid: number): number {
 /** The clock that counts a process's time on processors: CPUCLOCK_SCHED of posix-timers.h. */
 const CPUCLOCK_SCHED = 2;
 
-/** The same to the nanosecond, by the process's CPU clock (clock_getcpuclockid(3)); Linux alone. */
+/** CPU time to the nanosecond, from the process's clock (clock_getcpuclockid(3)); only on Linux. */
 export function runSeconds(pid: number): number {
   const libc = Deno.dlopen("libc.so.6", {
     clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },

@@ -38,7 +38,7 @@ function numberOf(cell: string): number | null {
   return found === null ? null : Number(found[0]);
 }
 
-/** What stands where there is no figure. */
+/** Contents of cells without a figure. */
 const NO_FIGURE = ["", "-", "–", "lost"];
 
 const labelsOf = (row: readonly string[]) =>

@@ -1,4 +1,4 @@
-/** What takes part in `deno task bench:tun`: a way between two hosts that can be measured. */
+/** A contender of `deno task bench:tun`: a way between two hosts that can be measured. */
 import type { Process, TwoHosts } from "../netns.ts";
 import type { TemporaryFiles } from "../temporary_files.ts";
 
@@ -8,7 +8,7 @@ export type Mtu = number | null;
 /** The program at one end of a tunnel. */
 export interface TunnelEnd {
   process: Process;
-  /** As it was given to `spawn`: the process's own `argv[0]`, once the wrappers have become it. */
+  /** Name given to `spawn`: the process's own `argv[0]`, once the wrappers have become it. */
   program: string;
 }
 

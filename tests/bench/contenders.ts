@@ -1,4 +1,4 @@
-/** Who takes part in `deno task bench:tun`, in the order of the table. */
+/** Contenders of `deno task bench:tun`, in the order of the table. */
 import { CIPHER_NAMES } from "../../src/contract/cipher.ts";
 import { type Contender, MissingProgram, type ReadyContender } from "./contender.ts";
 import { openvpn } from "./openvpn.ts";

@@ -24,7 +24,7 @@ import { TemporaryFiles } from "../temporary_files.ts";
 /** A table: its programs are measured by turns. */
 interface Row {
   readonly name: string;
-  /** What the ratios are to. */
+  /** Program that the ratios are relative to. */
   readonly reference: string;
   readonly programs: ReadonlyMap<string, () => Promise<Record<string, number>>>;
 }

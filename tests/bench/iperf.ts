@@ -1,10 +1,10 @@
 /** Traffic by iperf3 from the client to the server of two hosts, or back with `-R`. */
 import type { Process, TwoHosts } from "../netns.ts";
 
-/** What a run may take beyond its time: with many flows through a slow tunnel, seconds. */
+/** Most time of a run beyond its length: seconds, with many flows through a slow tunnel. */
 const GRACE_MS = 30_000;
 
-/** What the receiving end of a run counted. */
+/** Counts of a run's receiving end. */
 export interface Received {
   mbits: number;
   bytes: number;
@@ -40,7 +40,7 @@ export async function iperfSeconds(
   return intervals.map(({ sum }) => sum.bits_per_second / 1e6);
 }
 
-/** What is used of iperf3's report. */
+/** The used part of iperf3's report. */
 interface Report {
   intervals: { sum: { bits_per_second: number } }[];
   end: {

@@ -21,7 +21,7 @@ export async function ping(
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
 }
 
-/** The same, every time in its order; infinite where one was not answered. */
+/** Every round-trip time in order; infinite for a ping that was not answered. */
 export async function pingTimes(
   host: Host,
   to: string,

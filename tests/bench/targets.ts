@@ -1,4 +1,4 @@
-/** What ttun's figures are to be, beside its rivals' of the same run. */
+/** Targets for ttun's figures, relative to its rivals' of the same run. */
 import { openvpnName } from "./openvpn.ts";
 import { type FigureName, format, type Results } from "./results.ts";
 import { ttunName } from "./ttun.ts";

@@ -9,7 +9,7 @@ export const TTUN_INNER = "10.1.1.1";
 export const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const READY_MS = 20_000;
 
-/** The same key for all ends, and no memory: there can be no directory there. */
+/** One key for all ends, and no state: there can be no directory at that path. */
 export const ENV = { TTUN_KEY: "a key for the benchmark", STATE_DIRECTORY: "/dev/null/none" };
 
 /** The command line of ttun, from its sources. */

@@ -19,7 +19,7 @@ export function withTunnel<T>(
   });
 }
 
-/** The same with a tunnel that nothing has gone through. */
+/** Runs with a tunnel that nothing has gone through. */
 export async function withFreshTunnel<T>(
   { start }: Pick<ReadyContender, "start">,
   mtu: Mtu,

@@ -1,4 +1,4 @@
-/** What a tunnel's programs take of the machine, both ends together. */
+/** Resources that a tunnel's programs use, both ends together. */
 import * as proc from "../proc.ts";
 import type { TunnelEnd } from "./contender.ts";
 
@@ -7,7 +7,7 @@ export function cpuSeconds(ends: readonly TunnelEnd[]): number {
   return ends.reduce((sum, end) => sum + proc.cpuSeconds(pidOf(end)), 0);
 }
 
-/** The same to the microsecond. */
+/** CPU seconds to the microsecond. */
 export function runSeconds(ends: readonly TunnelEnd[]): number {
   return ends.reduce((sum, end) => sum + proc.runSeconds(pidOf(end)), 0);
 }

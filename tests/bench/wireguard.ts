@@ -14,7 +14,7 @@ const PORT = 51820;
 const INNER = { server: "10.9.0.1", client: "10.9.0.2" };
 /** Where every wireguard-go of the machine has its control socket, in any network namespace. */
 const SOCKETS = "/var/run/wireguard";
-/** So the names of the interfaces must differ on the whole machine. */
+/** Names of the interfaces, which therefore must differ on the whole machine. */
 const IFNAMES = { server: `wg${Deno.pid}s`, client: `wg${Deno.pid}c` };
 
 type Role = "server" | "client";
@@ -80,7 +80,7 @@ async function buildWireguard(folder: string): Promise<string> {
   return `${folder}/wireguard`;
 }
 
-/** What the go command prints. @throws {MissingProgram} */
+/** Output of the go command. @throws {MissingProgram} */
 async function go(args: string[], env: Record<string, string> = {}): Promise<string> {
   await requireProgram("go", "golang-go, or set WIREGUARD_GO to a wireguard-go");
   const { success, stdout, stderr } = await new Deno.Command("go", {

@@ -9,14 +9,14 @@ import { type Host, type Process, type SpawnOptions, twoHosts } from "../netns.t
 import { builtBinary } from "./binary.ts";
 import { devices, ENV, INNER, ping, SERVER } from "./tunnel.ts";
 
-/** What Deno says to a user who has never heard of it. */
+/** Words of Deno's to a user who has never heard of it. */
 const OF_DENO = /requests .* access|Allow\?|--allow-|\bdeno (run|compile)|\bRUST_BACKTRACE\b/i;
 
 async function start(host: Host, args: string[], options: SpawnOptions = {}): Promise<Process> {
   return host.spawn((await builtBinary()).file, args, { env: ENV, ...options });
 }
 
-/** The same behind a shell's script, which gets the file as $1 and the arguments behind it. */
+/** Starts it by a shell's script, which gets the file as $1 and the arguments behind it. */
 async function startBy(host: Host, script: string, args: string[]): Promise<Process> {
   const { file } = await builtBinary();
   return host.spawn("sh", ["-euc", script, "sh", file, ...args], { env: ENV });

@@ -58,7 +58,7 @@ export class Capture implements AsyncDisposable {
     return packetsOf(await Deno.readFile(this.#path)).map(judge);
   }
 
-  /** What tcpdump itself says of them. */
+  /** Packets in tcpdump's own words. */
   async text(): Promise<string> {
     const { stdout } = await this.#host.run("tcpdump", ["-n", "-vv", "-r", this.#path]);
     return stdout;

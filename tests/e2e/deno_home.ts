@@ -6,7 +6,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 export interface DenoHome extends AsyncDisposable {
   /** An empty directory to run in: no deno.json is above it that would stand for the package. */
   readonly cwd: string;
-  /** What a `deno` needs to take its packages from that registry into a cache of its own. */
+  /** Environment of a `deno` that takes its packages from that registry into a cache of its own. */
   env(registryUrl: string): Record<string, string>;
 }
 

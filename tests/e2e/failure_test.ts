@@ -90,7 +90,7 @@ test("a taken port is named, with what to do", async () => {
 
 test("without root it says what to do", async () => {
   await using hosts = await twoHosts();
-  // What an ordinary user has: the sources, a cache of its own, no capability.
+  // An ordinary user has the sources, a cache of its own, and no capability.
   const cache = await Deno.makeTempDir();
   try {
     const [command, args] = ttunCommand("server");

@@ -40,7 +40,7 @@ async function sums(folder: string, text: string): Promise<void> {
 }
 const INSTALLED = `ttun ${manifest.version}`;
 
-/** What install.sh may use; `uname`, the fetchers and the summers are put in by each test. */
+/** Programs that install.sh may use; each test adds `uname`, the fetchers and the summers. */
 const TOOLS = "sh id mktemp rm rmdir cut awk mkdir dirname cp chmod mv find cat sysctl ssh-keygen"
   .split(" ");
 
@@ -217,7 +217,7 @@ test("install.sh never runs or installs a file whose sum is another", async () =
     await sums(folder, line);
     expectRefused(await on.run([], env), /SHA256SUMS at .* has no sum of/, on);
   }
-  // What is there already stays as it is.
+  // A program that is there already stays as it is.
   await Deno.mkdir(on.bin, { recursive: true });
   await Deno.writeTextFile(`${on.bin}/ttun`, "before");
   await sums(folder, `${"0".repeat(64)}  ${name}\n`);

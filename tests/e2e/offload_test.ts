@@ -13,7 +13,7 @@ const GSO_FLOOD = new URL("./gso_flood.ts", import.meta.url).pathname;
 const MTU = 1280;
 /** For what only has to happen: a transfer on a busy machine, TCP's next try after a long outage. */
 const PATIENCE_MS = 60_000;
-/** What is logged where both ends can. */
+/** Log of an end if both ends can. */
 const OFFLOAD = HAS_UDP_OFFLOAD ? /offload=tcp,udp\b/ : /offload=tcp\b/;
 /** Deno asks the net whether there is a newer one: what no test sends no test shall see. */
 const QUIET = { DENO_NO_UPDATE_CHECK: "1" };
@@ -62,7 +62,7 @@ const ANY = { longest: 66_000 };
 
 const routes = (to: typeof LEFT) => to.routes.flatMap((route) => ["--route", route]);
 
-/** What the device between both ends has seen: super-packets where the peer takes them. */
+/** Checks the packets at the device between both ends: super-packets if the peer takes them. */
 function assertCarried(packets: Judged[], offload: boolean, where: string): void {
   assertFlows(packets, 2 * ONE_WAY, 3, where);
   if (!offload) return assertWhole(packets, where);
@@ -148,7 +148,7 @@ for (const server of ["auto", "off"]) {
   }
 }
 
-/** What comes first over a new session. A super-packet is one packet: there are fewer of them. */
+/** First packets over a new session. A super-packet is one packet: there are fewer of them. */
 const FIRST = { v1: { ...WHOLE, most: 1000 }, v2: { ...WHOLE, most: 300 } };
 
 test("peers that take super-packets and peers that do not follow each other in a flood", async () => {

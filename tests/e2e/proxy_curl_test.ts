@@ -8,7 +8,7 @@ import { hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
 const MB = 1024 * 1024;
 const BIG = 50 * MB;
 
-/** What curl calls the ways to use a proxy. */
+/** The ways to use a proxy as curl names them. */
 const WAYS = [
   ["-x", "socks5://"],
   ["-x", "socks5h://"],
@@ -160,7 +160,7 @@ test("curl: TLS and HTTP/2 to the target, by name", async () => {
   }
 });
 
-/** What a target gets of one request, answered with nothing but a status. */
+/** Request as the target receives it, which answers with nothing but a status. */
 async function rawRequest(pair: Pair, way: string[], args: string[]): Promise<string> {
   using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
   const url = `http://${LOOPBACK}:${listener.addr.port}/path?query`;

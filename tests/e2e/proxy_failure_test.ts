@@ -56,7 +56,7 @@ test("each reason why a target is not connected to has its code, its status and 
     server: args,
     spawn: (command, args, options) => host.spawn(command, args, options),
   });
-  // What SOCKS5 says of a name and of a host is the same, and our client knows no more than that.
+  // SOCKS5 has one code for a name and a host, and our client knows no more than that.
   const reasons: [string, number, number, string, RegExp][] = [
     ["10.1.2.3", 2, 403, "destination_ip_prohibited", /10\.1\.2\.3:80.*--allow/],
     [

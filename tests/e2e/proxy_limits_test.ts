@@ -19,9 +19,9 @@ import { halfCloser, listener, neverReader } from "./proxy_targets.ts";
 import { serveWeb } from "./proxy_web.ts";
 
 const HALF_OPEN = 10_000;
-/** So many are opened at once. */
+/** Connections that are opened at once. */
 const BATCH = 250;
-/** What a server may have at the most, with all that. */
+/** Most memory of a server with all of them. */
 const PEAK_MB = 250;
 
 /** How long a page takes that is asked for through the proxy. @throws when it does not come */
@@ -106,7 +106,7 @@ function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** What comes in time, else undefined. */
+/** Resolves to undefined if the promise is not settled in time. */
 async function orNothing<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), ms);

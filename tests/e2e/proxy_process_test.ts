@@ -45,7 +45,7 @@ for (const io of ["ffi", "deno"]) {
       pair[end].signal(signal);
       assert.equal((await pair[end].status).code, 0, pair[end].output);
       assert(performance.now() - began < 1000, `${performance.now() - began} ms`);
-      // What is cut off must not look like an end.
+      // A connection that is cut off must not look ended.
       assert.equal((await reading).end, "reset", `${signal} at the ${end}`);
       const { stdout } = await run("ss", ["-Htlnp"]);
       assert(!stdout.includes(`pid=${pair[end].pid},`), stdout);
@@ -82,7 +82,7 @@ async function start(
   return { server, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** The same begin of both command lines. */
+/** One beginning for both command lines. */
 function both(...begin: string[]) {
   return { server: begin, client: begin };
 }
@@ -103,7 +103,7 @@ test("ttun tt, and a file that is called tt, are ttun proxy", async () => {
     await using started = await start(begin);
     await loads(started.client, `http://${web.at}/hello`);
   }
-  // As tt's own documentation has it.
+  // A command line of tt's own documentation.
   const args = ["-k", KEY, "-l", LOOPBACK, "-m", "aes-256-gcm", "--no-proxy"];
   const { code, stderr } = await run(link, ["server", ...args]);
   assert.equal(code, 2, stderr);

@@ -19,9 +19,9 @@ const MB = 1024 * 1024;
 
 /** Connections that stand still. */
 const STUCK = 30;
-/** What an end may have at the most, with all of them. */
+/** Most memory of an end with all of them. */
 const PEAK_MB = 230;
-/** What it may grow by when they go on, and stand still again. */
+/** Most growth when they go on, and stand still again. */
 const GROWTH_MB = 30;
 
 test("one port alone, and frames that are small: nothing is lost or mixed", async () => {

@@ -38,7 +38,7 @@ interface Met {
   readonly seconds: number;
 }
 
-/** What a connection hears after it has sent these bytes, and how and when it ends. */
+/** Sends these bytes on a new connection: its answer, and how and when it ends. */
 async function probe([what, sent]: [string, Uint8Array]): Promise<Met> {
   const began = performance.now();
   using conn = await Deno.connect({ hostname: LOOPBACK, port: PORT });
@@ -70,7 +70,7 @@ test("strangers hear nothing, and are hung up on after 10 to 30 s, whoever they 
   assert.equal(web.seen.length, 2, "nothing that was recorded asks for anything again");
   assert.match(server.output, /connection rejected .*not new/);
   assert.match(server.output, /connection rejected .*a stranger/);
-  // Who has another key is a stranger as well, and hears from his own end what may be wrong.
+  // A client with another key is a stranger too; its own end says what may be wrong.
   assert.match(answer, /no connection to the proxy.s server/);
   assert.match(wrong.output, /no way to the server .*another key/);
 });

@@ -10,7 +10,7 @@ export async function hasProgram(name: string): Promise<boolean> {
   return (await run("sh", ["-c", `command -v ${name}`])).code === 0;
 }
 
-/** What comes of it. @throws when that takes too long */
+/** Result of the promise. @throws if it takes too long */
 export async function soon<T>(promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error("It did not happen in time")), SOON_MS);

@@ -4,7 +4,7 @@ import { twoHosts } from "../netns.ts";
 import { slowLink } from "../networks.ts";
 import { INNER, openTunnel, pause, runTtun, SERVER, startClient, startServer } from "./tunnel.ts";
 
-/** So many flows make a queue of seconds where nothing keeps it short. */
+/** Flows enough for a queue of seconds if nothing keeps it short. */
 const FLOWS = 48;
 
 for (const wire of ["v1", "v2"]) {
@@ -29,7 +29,7 @@ for (const wire of ["v1", "v2"]) {
     const { end } = JSON.parse((await transfer).stdout);
     const mbits = end.sum_received.bits_per_second / 1e6;
     const middle = times.toSorted((a, b) => a - b)[times.length >> 1]!;
-    // What is between: some 20 ms with the queue kept short, 150 to 1000 ms without.
+    // Some 20 ms are usual with the queue kept short, 150 to 1000 ms without.
     const found = `${middle} ms, ${times.length} of 60, ${mbits.toFixed(1)} Mbit/s`;
     assert(times.length >= 55 && middle < 100 && mbits > 25, found);
     assert.equal(server.output.match(/ authenticated /g)?.length, 1);

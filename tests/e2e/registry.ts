@@ -34,7 +34,7 @@ export async function publishedFiles(): Promise<string[]> {
 }
 
 /**
- * What `deno publish` does to a source before it uploads it: bare specifiers become what the import
+ * Changes a source as `deno publish` does before it uploads it: bare specifiers become what the import
  * map has for them (`npm:@noble/…`), because a package takes no import map along. (It parses the
  * file; as this project writes its imports, a search is enough.)
  */
@@ -62,7 +62,7 @@ export async function packPackage(): Promise<Package> {
 
 export interface Registry extends AsyncDisposable {
   readonly port: number;
-  /** What is served from now on. Checksums stay those of the beginning. */
+  /** Files that are served from now on. Checksums stay those of the beginning. */
   readonly files: Package;
   /** The paths that were asked for so far. */
   readonly asked: readonly string[];
@@ -103,7 +103,7 @@ export async function serveRegistry(files: Package, hostname: string): Promise<R
   };
 }
 
-/** As a program, for a host of a test's own: prints its port, and ends with its input. */
+/** Run by itself, on a host of a test's own: prints its port, and ends with its input. */
 if (import.meta.main) {
   await using registry = await serveRegistry(await packPackage(), "0.0.0.0");
   console.log(`registry on port ${registry.port}`);

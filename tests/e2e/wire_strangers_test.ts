@@ -3,7 +3,7 @@ import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import { startServer } from "./tunnel.ts";
 
-/** What a connection hears after it has sent these bytes, and how it ends. */
+/** Sends these bytes on a new connection: its answer, and how it ends. */
 async function probe(bytes: Uint8Array): Promise<{ heard: number; end: string; seconds: number }> {
   const began = performance.now();
   using conn = await Deno.connect({ hostname: "127.0.0.1", port: 20203 });

@@ -2,7 +2,7 @@ import { setImmediate as macrotask } from "node:timers/promises";
 import type { Clock } from "../../src/contract/host.ts";
 import type { OnReady } from "../../src/contract/stream.ts";
 
-/** So many turns at one virtual moment are a loop that never waits. */
+/** Turns at one virtual moment from which on it is a loop that never waits. */
 const MOST_TURNS = 100_000;
 
 interface Timer {

@@ -3,7 +3,7 @@ import type { CommandLine, Outcome, RunCommand, Step } from "../../src/io/netcfg
 /** A system whose commands only say that they were run. */
 export class FakeCommands {
   readonly lines: string[] = [];
-  /** What a command with these words in it says, instead of nothing. */
+  /** Outcomes of commands with these words in them; others print nothing. */
   readonly answers: { words: string; outcome: Outcome }[] = [];
 
   readonly run: RunCommand = (command) => {

@@ -44,7 +44,7 @@ export class CountedStreams {
   };
 }
 
-/** Whether a stream of the memory net was closed at this very end. */
+/** Returns true if a stream of the memory net was closed at this end. */
 export function isClosed(stream: Connection): boolean {
   try {
     stream.setOptions({});

@@ -15,10 +15,10 @@ export class FakeDevice implements Device {
   readonly mtu: number;
   readonly headroom = VIRTIO_NET_HEADER;
   readonly takes: number;
-  /** What was asked for last. */
+  /** Offloads that were asked for last. */
   offload = 0;
   refused = 0;
-  /** What was written to it, as copies. */
+  /** Packets that were written to it, as copies. */
   readonly written: Uint8Array[] = [];
   /** The virtio_net_hdr of each of them, or null where there was none. */
   readonly headers: (Uint8Array | null)[] = [];
@@ -52,7 +52,7 @@ export class FakeDevice implements Device {
     this.#reader.open();
   }
 
-  /** The same with a virtio_net_hdr, whatever it says. */
+  /** Puts in a packet with a virtio_net_hdr, whatever it says. */
   injectWith(header: Uint8Array, packet: Uint8Array): void {
     this.#queue.push({ packet: packet.slice(), header: header.slice() });
     this.#reader.open();

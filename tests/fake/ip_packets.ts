@@ -1,6 +1,6 @@
 import { concat, writeU16 } from "../../src/base/bytes.ts";
 
-/** What an IP packet is made of; what is left out is as a host usually has it. */
+/** Fields of an IP packet; defaults are the usual values of a host. */
 export interface Recipe {
   version: 4 | 6;
   protocol: "tcp" | "udp";

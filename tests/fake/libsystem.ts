@@ -7,11 +7,11 @@ export const CONTROL_ID = 0x1234;
 
 type Kind = "utun" | "pipe";
 
-/** As much of macOS's kernel as utun needs: descriptors, one device, and errors on demand. */
+/** The part of macOS's kernel that utun needs: descriptors, one device, errors on demand. */
 export class FakeDarwin {
   /** Calls that fail next, each with an errno; the name may have a count, as `fcntl:2`. */
   readonly failing = new Map<string, number>();
-  /** What was written to the device, prefix and all. */
+  /** Packets that were written to the device, with their prefixes. */
   readonly written: Uint8Array[] = [];
   /** Every descriptor that is open, and what it is. */
   readonly open = new Map<number, Kind>();

@@ -18,7 +18,7 @@ export class FakeLink implements Link {
   /** Where each batch's packets lay, and how long they were. */
   readonly offsets: number[][] = [];
   readonly lengths: number[][] = [];
-  /** What `limitUnsent` was called with. */
+  /** Arguments of the calls of `limitUnsent`. */
   readonly little: boolean[] = [];
   disposed = 0;
   /** How often it was given packets, also when it was closed already. */

@@ -194,7 +194,7 @@ class MemoryStream implements Connection {
     if (this.#closed !== null) return;
     this.#closed = { reason };
     this.#tie?.[Symbol.dispose]();
-    // Who closes without having read all tells so by RST, as TCP does (RFC 2525 section 2.17).
+    // A close before everything was read sends RST, as TCP does (RFC 2525 section 2.17).
     if (!abruptly && this.#in.unread === 0) this.#out.finish();
     else if (this.#out.plugged) this.#resetPeer();
     this.#reader.open();
@@ -229,7 +229,7 @@ export class MemoryNet {
     this.#clock = o.clock ?? null;
   }
 
-  /** What joins a host to all others. */
+  /** Cable that joins a host to all others. */
   cable(host: string): Cable {
     const cable = this.#cables.get(host) ?? new Cable();
     this.#cables.set(host, cable);

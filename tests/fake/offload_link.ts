@@ -4,7 +4,7 @@ import type { PacketLayout, Packets } from "../../src/contract/batch.ts";
 import { Gate } from "./pipe.ts";
 import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 
-/** As version 2 has it for super-packets. */
+/** Layout of version 2 for super-packets. */
 const LAYOUT: PacketLayout = {
   header: 2,
   headroom: 16,

@@ -38,7 +38,7 @@ export class Gate {
   }
 }
 
-/** What the ends of a pipe are told. */
+/** Events for the ends of a pipe. */
 export interface PipeEnds {
   /** The receiver: bytes or the end came. False when nobody is there to take them. */
   arrived(): boolean;

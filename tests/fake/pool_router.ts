@@ -24,7 +24,7 @@ export function between(from: string, to: string, mark: number, size = 60): Uint
   return packet;
 }
 
-/** What `between` was given. */
+/** Reads the mark that `between` put at the packet's end. */
 export function markAtEnd(packet: Uint8Array): number {
   return new DataView(packet.buffer, packet.byteOffset).getUint32(packet.length - 4);
 }
@@ -55,7 +55,7 @@ export function virtioHeader(o: {
 export interface Joined {
   readonly link: FakeLink;
   readonly traffic: { sentBytes: number; receivedBytes: number };
-  /** What its session ended with, null for an ordinary end; undefined while it goes on. */
+  /** Error that ended its session, null after an ordinary end; undefined while it goes on. */
   error: unknown;
   readonly ended: Promise<void>;
   leave(): Promise<void>;
@@ -67,7 +67,7 @@ export class PoolRouterWorld implements AsyncDisposable {
   readonly device: FakeDevice;
   readonly router: PoolRouter;
   readonly records: ReturnType<typeof keptLog>["records"];
-  /** What `run` ended with. */
+  /** Result of `run`, or the error that it threw. */
   readonly running: Promise<unknown>;
   /** How often everything else was given a turn. */
   turns = 0;

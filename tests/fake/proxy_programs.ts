@@ -10,7 +10,7 @@ function portBytes(port: number): Uint8Array {
   return Uint8Array.of(port >>> 8, port);
 }
 
-/** What a SOCKS5 client sends for a target. */
+/** Bytes of a SOCKS5 client for a target. */
 export function socks5Request(host: string, port: number): Uint8Array {
   const ip = parseIp(host);
   const address = ip === null

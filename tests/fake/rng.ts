@@ -1,6 +1,6 @@
 import type { Rng } from "../../src/contract/host.ts";
 
-/** The same bytes on every run (xorshift32); other bytes for another seed. */
+/** Random bytes that only depend on the seed (xorshift32). */
 export function seededRng(seed: number): Rng {
   let state = (seed * 0x9e37_79b9) >>> 0 || 1;
   const next = () => {

@@ -5,13 +5,13 @@ import { FakeClock } from "./clock.ts";
 import { FakeLink } from "./link.ts";
 import { fill } from "./layouts.ts";
 
-/** What has become of an offer. */
+/** State of an offer. */
 export interface Offered {
   /** The batch that came back; null while the reader waits for it. */
   back: Packets | null;
   /** When it came back. */
   at: number;
-  /** Whether it came back without a promise. */
+  /** True if it came back without a promise. */
   readonly isNow: boolean;
 }
 
@@ -32,7 +32,7 @@ export class SendQueueWorld {
     });
   }
 
-  /** Whether the reader has no batch: it cannot offer. */
+  /** True if the reader has no batch and so cannot offer one. */
   get isWaiting(): boolean {
     return this.#batch === null;
   }

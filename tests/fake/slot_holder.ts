@@ -7,7 +7,7 @@ interface Home {
   release(holder: SlotHolder): void;
 }
 
-/** What a test says of a holder. */
+/** Properties of a slot holder that a test may set. */
 export type Traits = Partial<
   Pick<FakeHolder, "alive" | "gone" | "instance" | "canBeRefused" | "address">
 >;

@@ -38,7 +38,7 @@ const BORROWED = {
 
 export interface TtEndOptions
   extends Partial<Pick<TtConnectionHost, "clock" | "mostText" | "idle">> {
-  /** What the peer has shown to be; null = its first frame has not come. */
+  /** Generation that the peer has shown; null before its first frame. */
   readonly peer?: Peer | null;
   /** Bytes that came behind the peer's first frame. */
   readonly rest?: Uint8Array;

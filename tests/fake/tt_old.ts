@@ -14,7 +14,7 @@ const BUFFER = 4096;
 /** The longest text that they send. */
 const LONGEST = BUFFER - 60;
 
-/** What both ends of an existing program are started with. */
+/** Options of both ends of an existing program. */
 export interface OldOptions {
   readonly password: string;
   readonly cipher: CipherName;
@@ -113,7 +113,7 @@ export async function oldDial(
   return new OldFrames(stream, twinKeys(o.cipher, o.password, o.minute), o.rng);
 }
 
-/** What an existing server is given beside the options of both ends. */
+/** Surroundings of an existing server. */
 export interface OldServerHost {
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
   readonly dialer: Dialer;

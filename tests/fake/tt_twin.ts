@@ -48,7 +48,7 @@ export function twinSeal({ cipher, k, x }: TwinKeys, r: Uint8Array, text: Uint8A
 }
 
 /**
- * What section 2.3 makes of `n` bytes, without its panics: those count as failures. `ends`: a frame
+ * Decodes by section 2.3, without its panics, which count as failures. `ends`: a frame
  * without a text is one (7).
  */
 export function twinDecode(

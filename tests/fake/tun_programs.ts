@@ -81,11 +81,11 @@ export class TunWorld implements AsyncDisposable {
       retries?: number;
       dialer?: Dialer;
       resolver?: Resolver;
-      /** The same for clients that are one process. */
+      /** Instance number, equal for clients that are one process. */
       instance?: number;
       identity?: ClientIdentity;
       memory?: ServerMemory;
-      /** What it does with addresses that it is given. */
+      /** Called with the addresses that the server assigns. */
       takeAddresses?: (addresses: readonly Cidr[]) => void | Promise<void>;
       paths?: Paths;
       addresses?: readonly string[];

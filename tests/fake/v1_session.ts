@@ -13,7 +13,7 @@ import {
 } from "../../src/core/link/v1/handshake.ts";
 import { seededRng } from "./rng.ts";
 
-/** What a handshake is made from, with values that a test need not name. */
+/** Keys of a handshake, with defaults for those that a test does not name. */
 export function handshakeKeys(o: {
   psk?: string;
   cipher?: CipherName;

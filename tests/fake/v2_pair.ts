@@ -129,7 +129,7 @@ export function layOutAs(layout: PacketLayout, parcels: readonly Parcel[]): Pack
   });
 }
 
-/** What a batch holds, as copies. */
+/** Packets of a batch, as copies. */
 export function parcelsIn(batch: Packets): Parcel[] {
   return Array.from({ length: batch.count }, (_, i) => {
     const at = batch.offset[i]!;
@@ -154,7 +154,7 @@ export async function receiveAll(
   return found;
 }
 
-/** What is to arrive: a header that leaves nothing to do is as none. */
+/** Packets that must arrive: a header that leaves nothing to do counts as none. */
 export function arriving(some: readonly Parcel[]): Parcel[] {
   const says = (header: Uint8Array | null) =>
     header !== null && (header[0]! & 1 | header[1]!) !== 0;
@@ -167,7 +167,7 @@ export async function carry(
   batches: Packets[],
 ): Promise<Parcel[]> {
   const receiving = receiveAll(far, ({ bytes, offset, count }) => {
-    // As a device does when it takes them: what comes behind must not feel it.
+    // A device overwrites them when it takes them, which must not harm the next packet.
     for (const at of offset.subarray(0, count)) {
       if (at < VIRTIO_NET_HEADER) throw new Error(`A packet lies at ${at}: no room before it`);
       bytes.fill(0xcc, at - VIRTIO_NET_HEADER, at);
@@ -182,7 +182,7 @@ export async function carry(
 export async function speak(
   { near, sessions }: Pick<ReturnType<typeof v2Pair>, "near" | "sessions">,
   texts: readonly Uint8Array[],
-  /** Whether record i ends with new keys: else one of that frame alone does. */
+  /** Returns true if record i ends with new keys; by default, one with only that frame does. */
   rekeys = (i: number) => texts[i]!.length === 1 && texts[i]![0] === 5,
 ): Promise<void> {
   for (const [i, text] of texts.entries()) {

@@ -2,18 +2,18 @@ import { TtunError } from "../../src/base/errors.ts";
 import { WindowsCode } from "../../ffi/windows/kernel32.ts";
 import type { Wintun } from "../../ffi/windows/wintun.ts";
 
-/** As much of Windows as Wintun needs: handles, memory, one ring each way, and errors on demand. */
+/** The part of Windows that Wintun needs: handles, memory, a ring each way, errors on demand. */
 export class FakeWindows {
   /** Calls that fail next, each with what GetLastError says then; a wait with -1 cannot be made. */
   readonly failing = new Map<string, number>();
-  /** What the machine has got. */
+  /** Packets that the machine received. */
   readonly written: Uint8Array[] = [];
   /** Handles that are open, and what they are. */
   readonly open = new Map<bigint, string>();
   /** Names of the adapters that other programs have. */
   readonly others = new Set<string>();
   readonly created: { name: string; type: string; capacity: number }[] = [];
-  /** What was closed, in its order. */
+  /** Things that were closed, in order. */
   readonly closings: string[] = [];
   /** GetLastError gives 0, as after a call of the runtime's own. */
   forgetful = false;

@@ -41,7 +41,7 @@ function seal(sealer: RecordSealer, records: (Uint8Array | null)[]): Uint8Array 
   }));
 }
 
-/** What is read of a session's bytes, as they come in pieces. */
+/** Reads a session's bytes, which come in pieces. */
 class Reading {
   readonly found: string[] = [];
   readonly #opener: RecordOpener;

@@ -42,7 +42,7 @@ const other = fc.constantFrom(
   Uint8Array.of(0x80, 5, 0, 0, 0, 0, 0),
   Uint8Array.of(0xff, 0x40, 2, 9, 9),
 ).map((bytes): Written[] => [{ kind: "other", bytes }]);
-/** What ends a record: padding, or new keys. */
+/** End of a record: padding, or new keys. */
 const last = fc.constantFrom(Uint8Array.of(0), new Uint8Array(30), Uint8Array.of(5)).map(
   (bytes): Written[] => [{ kind: "last", bytes }],
 );
@@ -93,7 +93,7 @@ function recordsOf(all: Written[], cuts: boolean[]): Written[][] {
   return records;
 }
 
-/** What docs/wire/link-v2.md has to come of it: packets by record, up to where the session ends. */
+/** Result by docs/wire/link-v2.md: the packets of each record, up to the end of the session. */
 function judge(records: Written[][]): { found: Parcel[][]; isRefused: boolean } {
   const found: Parcel[][] = [];
   let begun: { header: Uint8Array; pieces: Uint8Array[] } | null = null;

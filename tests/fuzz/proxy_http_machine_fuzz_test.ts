@@ -9,7 +9,7 @@ import { formatTarget } from "../../src/base/target.ts";
 /** A target as the world has it: what it says, and whether it then ends, once it has heard this. */
 type Answer = (heard: string) => { text: string; ends: boolean } | null;
 
-/** What there is to see from outside when all is over. */
+/** Everything that is visible from outside at the end. */
 interface Seen {
   client: string;
   /** Each connection, with what its target heard. */

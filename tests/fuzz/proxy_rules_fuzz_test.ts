@@ -120,7 +120,7 @@ Deno.test("a host of any characters is a target or a breach of the protocol, and
   assert.ok(taken > 100);
 });
 
-/** What happens to the attempts: which one, when, and how it ends. */
+/** One attempt's end: of which one, when, and how. */
 const fate = fc.record({
   after: fc.nat(1500),
   failure: fc.constantFrom(

@@ -27,7 +27,7 @@ const target = fc.tuple(host, port).map(([name, number]) => makeTarget(name, num
 
 const yes: CheckPassword = () => true;
 
-/** What a client of SOCKS5 sends for this target, with a password or without. */
+/** Bytes of a SOCKS5 client for this target, with a password or without. */
 function conversation(to: ReturnType<typeof makeTarget>, hasPassword: boolean): Uint8Array {
   const login = hasPassword ? [new Uint8Array([1, 1, 0x75, 2, 0x70, 0x71])] : [];
   return concat(

@@ -153,7 +153,7 @@ Deno.test("however a connection's first bytes are cut, the same frame is found, 
   );
 });
 
-/** What a flipped bit did to a frame: it passed all the same, it failed, or more is waited for. */
+/** Effect of a flipped bit on a frame: it passes, it fails, or more bytes are waited for. */
 function fate(by: FrameSecrets, frame: Uint8Array, text: Uint8Array): "passes" | "fails" | "more" {
   const bytes = frame.slice();
   const opener = new FrameOpener(by);

@@ -21,7 +21,7 @@ const anyCuts = fc.array(fc.nat(), { maxLength: 12 });
 const byteByByte = Array.from({ length: 4096 }, (_, i) => i);
 const cipherName = fc.constantFrom(...CIPHER_NAMES);
 
-/** What an end has said and found when all pieces were fed. */
+/** Messages and packets of an end after all pieces were fed. */
 interface Outcome {
   said: string;
   kinds: string[];
@@ -56,7 +56,7 @@ function feedAll(
   return { said: toHex(toSend(steps)), kinds: steps.map(({ kind }) => kind), texts };
 }
 
-/** What the client sends, and what the server sends, up to some frames of a session. */
+/** Bytes of the client and of the server, up to some frames of a session. */
 function recorded(cipher: CipherName, texts: Uint8Array[]) {
   using client = new V1ClientHandshake(handshakeKeys({ cipher, seed: 1 }));
   using server = new V1ServerHandshake(handshakeKeys({ cipher, seed: 2 }));

@@ -130,7 +130,7 @@ export async function attack(
   return { records, ended };
 }
 
-/** As long as each session of the attack. */
+/** Length of each session of the attack. */
 const SESSION_SECONDS = 0.3;
 
 if (import.meta.main) {

@@ -47,7 +47,7 @@ export async function runChild(
   }
 }
 
-/** What a program prints, or null when it is not installed or fails. */
+/** Output of a program, or null if it is not installed or fails. */
 export async function textOf(command: string, args: string[]): Promise<string | null> {
   try {
     const { success, stdout } = await new Deno.Command(command, { args, stderr: "null" }).output();

@@ -1,4 +1,4 @@
-/** What a run of tests came to. */
+/** Results of a run of tests, counted. */
 export interface Tally {
   passed: number;
   failed: number;

@@ -71,9 +71,9 @@ export type KindName = keyof typeof KINDS;
 export interface Kind {
   /** For `deno test`. */
   args: readonly string[];
-  /** Whether it runs in a network namespace of its own, as root. */
+  /** True if it runs as root, in a network namespace of its own. */
   namespace: boolean;
-  /** What must be installed. */
+  /** Programs that must be installed. */
   programs: readonly string[];
   /** Packages that are installed where that works; without one its tests say that they are skipped. */
   extras?: readonly ExtraName[];
@@ -128,7 +128,7 @@ const WAITING = [
   "proxy_strangers",
 ];
 
-/** Whether a part of a run waits nearly all the time: it takes no place of another one. */
+/** True if a part of a run waits nearly all the time and so takes no other one's place. */
 export function isWaiting(part: readonly string[]): boolean {
   return part.every((path) => path.startsWith("tests/e2e/") && WAITING.includes(nameOf(path)));
 }

@@ -6,7 +6,7 @@ import { INNER, openTunnel, pause, ping, pingUntil, type Tunnel } from "../e2e/t
 
 const MINUTES = 10;
 
-/** What a peer may be silent before it is dead, and what the client then takes to come back. */
+/** Milliseconds of silence until a peer is dead, and those that the client takes to come back. */
 const DEAD_TIME = 15_000;
 const COME_BACK = 5_000;
 

@@ -1,5 +1,5 @@
 /**
- * What the `Cipher` contract asks, as tests that every implementation runs. Longer than other files
+ * Tests of the `Cipher` contract that every implementation runs. Longer than other files
  * because contract, test data and the checks of one are read together.
  */
 import { deepStrictEqual, notDeepStrictEqual, strictEqual, throws } from "node:assert/strict";
@@ -29,7 +29,7 @@ export function always(makeCipher: CipherFactory): OpenCiphers {
   return () => ({ makeCipher, [Symbol.dispose]: () => {} });
 }
 
-/** What every implementation of the `Cipher` contract must do. */
+/** Tests an implementation of the `Cipher` contract. */
 export function cipherSuite(label: string, open: OpenCiphers, define: Define = Deno.test): void {
   const test = (title: string, run: (makeCipher: CipherFactory) => void) =>
     define(`${label} cipher: ${title}`, () => {

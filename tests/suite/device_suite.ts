@@ -53,7 +53,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 const roomFor = (packets: number) =>
   makePackets(LAYOUT.header + packets * (LAYOUT.headroom + MAX_PACKET + LAYOUT.tailroom));
 
-/** What every Device keeps to (contract/device.ts). */
+/** Tests the contract of every Device (contract/device.ts). */
 export function deviceSuite(
   label: string,
   register: Register,

@@ -1,5 +1,5 @@
 /**
- * What the reactor promises, case by case. One file, though it is long: a Worker runs a case by its
+ * Contract of the reactor, case by case. One file, though it is long: a Worker runs a case by its
  * name, and all share the small eventfd tools below.
  */
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
@@ -15,7 +15,7 @@ import { pauseBy } from "./real_nets.ts";
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
-/** What the reactor promises in both of its modes. The case closes nothing: the caller does. */
+/** A promise of the reactor in both of its modes. The caller closes what the case opens. */
 export interface ReactorCase {
   readonly name: string;
   run(reactor: Reactor, libc: Libc): Promise<void>;
@@ -47,7 +47,7 @@ function eventfd(libc: Libc): number {
 const ring = (libc: Libc, fd: number) => check("write", libc.write(fd, WAKE));
 const hush = (libc: Libc, fd: number) => libc.read(fd, new Uint8Array(8));
 
-/** Whether a wait is over by now. */
+/** Watches whether a wait is over. */
 function watch(promise: Promise<void>): { isOver: boolean } {
   const state = { isOver: false };
   promise.then(() => state.isOver = true, () => state.isOver = true);

@@ -30,7 +30,7 @@ const TUNING = {
 const withoutRtoMax = (names: string[]) => names.filter((name) => name !== "TCP_RTO_MAX_MS");
 
 /**
- * What a transport of kernel sockets does with options and facts: looked at through the
+ * Tests a transport of kernel sockets for its options and statistics, through the
  * descriptor, past the code under test.
  */
 export function socketSuite(

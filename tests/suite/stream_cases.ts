@@ -4,7 +4,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
 
-/** What every Stream, Dialer and Listener keeps to (contract/stream.ts): bytes and their end. */
+/** Contract of every Stream, Dialer and Listener (contract/stream.ts): bytes and their end. */
 export const streamCases: readonly StreamCase[] = [
   {
     name: "bytes go both ways",

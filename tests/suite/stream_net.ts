@@ -21,7 +21,7 @@ export interface StreamTraits {
   readonly most: number;
   /** `reset` really tells the peer; else it is an ordinary close. */
   readonly resets: boolean;
-  /** What comes for a closed end is refused at once; Multipath TCP swallows it for a minute. */
+  /** True if data for a closed end is refused at once; Multipath TCP swallows it for a minute. */
   readonly refusesWhenClosed: boolean;
   /** An end is said: what an abort cuts off is a loss for the peer. Else it looks like an end. */
   readonly saysEnd?: boolean;

@@ -1,5 +1,5 @@
 /**
- * What the demo does on the client's host: pings the server inside the tunnel in each family, then
+ * The demo's part on the client's host: pings the server inside the tunnel in each family, then
  * sends to it and receives from it. Prints one line of JSON (`DemoReport`).
  *
  *     demo_client.ts SECONDS PORT ADDRESS...

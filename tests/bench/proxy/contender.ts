@@ -1,4 +1,4 @@
-/** What takes part in `deno task bench:proxy`: a way to a target that can be measured. */
+/** A contender of `deno task bench:proxy`: a way to a target that can be measured. */
 import type { CipherName } from "../../../src/contract/cipher.ts";
 import type { Host, Process } from "../../netns.ts";
 import type { TemporaryFiles } from "../../temporary_files.ts";

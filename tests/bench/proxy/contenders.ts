@@ -1,4 +1,4 @@
-/** Who takes part in `deno task bench:proxy`, in the order of the table. */
+/** Contenders of `deno task bench:proxy`, in the order of the table. */
 import { CIPHER_NAMES } from "../../../src/contract/cipher.ts";
 import { MAX_TEXT_OLD } from "../../../src/core/tt/frame.ts";
 import type { TemporaryFiles } from "../../temporary_files.ts";

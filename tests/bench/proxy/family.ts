@@ -1,4 +1,4 @@
-/** What an end takes of the machine: its process and all that descend from it, as sshd's do. */
+/** Resources that an end uses: its process and all that descend from it, as sshd's do. */
 import type { Process } from "../../process.ts";
 import * as proc from "../../proc.ts";
 import type { Pair } from "./contender.ts";
@@ -8,7 +8,7 @@ export function cpuSeconds({ client, server }: Pair): number {
   return sumOf(client, proc.cpuSeconds) + sumOf(server, proc.cpuSeconds);
 }
 
-/** The same to the microsecond. */
+/** CPU seconds to the microsecond. */
 export function runSeconds({ client, server }: Pair): number {
   return sumOf(client, proc.runSeconds) + sumOf(server, proc.runSeconds);
 }

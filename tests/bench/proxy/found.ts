@@ -1,4 +1,4 @@
-/** What load.ts prints. */
+/** Output of load.ts. */
 
 export interface BulkFound {
   /** Behind the warming up. */

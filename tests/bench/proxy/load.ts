@@ -32,7 +32,7 @@ function fail(error: unknown): never {
   throw error;
 }
 
-/** What `count` says of the time behind the warming up, for a second. */
+/** Growth of `count` per second after the warm-up. */
 function rateIn(seconds: number, count: () => number): number {
   loop.run(WARM_MS);
   const [before, began] = [count(), performance.now()];

@@ -98,7 +98,7 @@ export class Socket {
     return resultOf("recv", this.#libc.recv(this.fd, into, 0));
   }
 
-  /** As `receive`, but nobody wants the bytes. */
+  /** Receives and drops the bytes. */
   skip(room: Uint8Array<ArrayBuffer>): number | null {
     return resultOf("recv", this.#libc.recv(this.fd, room, MSG_TRUNC));
   }

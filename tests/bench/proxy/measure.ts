@@ -41,7 +41,7 @@ const SETTLE_MS = 2000;
  * by one are made twice, and the second time counts.
  */
 const WARM_SECONDS = 3;
-/** What a load may take beyond its time. */
+/** Most milliseconds of a load beyond its length. */
 const GRACE_MS = 30_000;
 const LINES_TOLD = 5;
 

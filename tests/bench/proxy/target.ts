@@ -1,5 +1,5 @@
 /**
- * What the load's connections lead to, a program of its own: answers a request with as many bytes,
+ * Target of the load's connections, a program of its own: answers a request with as many bytes,
  * or sends without end, or takes what comes. It ends when it is killed.
  */
 import { NativeError } from "../../../ffi/native.ts";

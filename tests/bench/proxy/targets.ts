@@ -1,4 +1,4 @@
-/** What ttun's figures are to be, beside its rivals' of the same run. */
+/** Targets for ttun's figures, relative to its rivals' of the same run. */
 import type { CipherName } from "../../../src/contract/cipher.ts";
 import { MAX_TEXT_OLD } from "../../../src/core/tt/frame.ts";
 import { format } from "../results.ts";

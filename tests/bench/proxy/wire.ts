@@ -1,4 +1,4 @@
-/** What the load (load.ts) and its target (target.ts) have agreed on. */
+/** Protocol of the load (load.ts) and its target (target.ts). */
 
 export const TARGET = { host: "127.0.0.1", port: 9000 };
 
@@ -10,5 +10,5 @@ export const TAKE = 3;
 /** Bytes of a request, and of the answer to it. */
 export const MESSAGE = 100;
 
-/** What is moved at once: so much that the load's own calls cost next to nothing. */
+/** Bytes moved at once: enough for the load's own calls to cost next to nothing. */
 export const CHUNK = 256 * 1024;
