@@ -12,17 +12,17 @@ import type { Packets } from "../../../contract/batch.ts";
  * frames from 0.
  */
 export const HEADER = 2;
-export const MAX_BODY = 0xffff; // all that a u16 can say
+export const MAX_BODY = 0xffff; // largest u16
 export const MAX_TEXT = MAX_BODY - TAG_SIZE;
 
-/** Who sends: the first byte of the nonce. */
+/** First byte of the nonces of the client's frames. */
 export const CLIENT_TO_SERVER = 0;
-/** As above, for the server's frames. */
+/** First byte of the nonces of the server's frames. */
 export const SERVER_TO_CLIENT = 1;
-/** Which way a frame goes. */
+/** Direction of a frame: the first byte of its nonce. */
 export type Direction = typeof CLIENT_TO_SERVER | typeof SERVER_TO_CLIENT;
 
-/** Nonces of one direction, each given once: the only place where a counter lives. */
+/** Counts the nonces of one direction; gives out each one once. */
 class NonceCounter {
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #view = new DataView(this.#nonce.buffer);
@@ -36,7 +36,10 @@ class NonceCounter {
     this.#low = Number(first & 0xffff_ffffn);
   }
 
-  /** The next nonce, valid until the next call. @throws {ProtocolError} when all are used up. */
+  /**
+   * Returns the next nonce, valid until the next call.
+   * @throws {ProtocolError} when all are used up
+   */
   next(): Uint8Array {
     if (this.#spent) {
       throw new ProtocolError(
@@ -52,12 +55,12 @@ class NonceCounter {
   }
 }
 
-/** Seals frames of one direction. Owns the counter; the cipher is the caller's. */
+/** Seals the frames of one direction. Owns the counter; borrows the cipher. */
 export class FrameSealer {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
 
-  /** `first` is the first counter, other than 0 for tests of the counter's end only. */
+  /** `first`: the first counter; other than 0 only in tests. */
   constructor(cipher: Cipher, direction: Direction, first = 0n) {
     this.#cipher = cipher;
     this.#nonces = new NonceCounter(direction, first);
@@ -65,7 +68,7 @@ export class FrameSealer {
 
   /**
    * Seals `bytes[at..at+length)` in place: the frame is `bytes[at-2 .. at+length+16)`.
-   * @throws {ProtocolError} when the text is longer than a frame can hold or the counter is used up
+   * @throws {ProtocolError} if the text does not fit into a frame or the counter is used up
    */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length > MAX_TEXT) {
@@ -76,10 +79,7 @@ export class FrameSealer {
   }
 }
 
-/**
- * Finds and opens the frames of one direction in a buffer that the caller fills, in place.
- * No I/O, no clock, no buffer of its own.
- */
+/** Opens the frames of one direction in place, in a buffer that the caller fills. */
 export class FrameOpener {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
@@ -90,9 +90,8 @@ export class FrameOpener {
   }
 
   /**
-   * Opens the frames that lie whole in `bytes[start..end)` and writes down where their texts are
-   * in `into` (which is filled from 0 and set to this buffer), as many as it takes.
-   * Returns where the first byte that was not used lies.
+   * Opens the complete frames in `bytes[start..end)`, at most as many as `into` holds, and sets
+   * `into` to their texts. Returns the offset of the first unused byte.
    * @throws {ProtocolError} on an impossible length or a wrong tag: the stream is then dead
    */
   openAll(bytes: Uint8Array, start: number, end: number, into: Packets): number {
@@ -121,8 +120,9 @@ export class FrameOpener {
 }
 
 /**
- * Size of the frame that begins at `at`, header included; null when its header is not whole yet.
- * @throws {ProtocolError} on a length that cannot be
+ * Returns the size in bytes of the frame at `at`, with its header; null while the header is
+ * incomplete.
+ * @throws {ProtocolError} on an impossible length
  */
 export function frameSize(bytes: Uint8Array, at: number, end: number): number | null {
   if (end - at < HEADER) return null;

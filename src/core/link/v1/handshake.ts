@@ -32,37 +32,37 @@ export const HELLO_SIZE = 16;
 const MAGIC = new Uint8Array([0x54, 0x54, 0x55, 0x4e, 0x2f, 0x76, 0x31, 0x00]); // "TTUN/v1", 0
 export const PROOF_SIZE = HEADER + MAGIC.length + TAG_SIZE;
 
-/** What an end of the handshake is made from. */
+/** Keys and primitives of one end. */
 export interface HandshakeKeys {
-  /** K of `kdf.ts`. Borrowed for the machine's life. */
+  /** The key K (kdf.ts), borrowed for the life of the handshake. */
   readonly psk: Uint8Array;
   readonly cipher: CipherName;
   readonly makeCipher: CipherFactory;
-  /** This end's 16 random bytes, never used before. */
+  /** 16 random bytes of this end, never used before. */
   readonly nonce: Uint8Array;
 }
 
-/** The two directions of a session whose handshake is over, counters past the proofs. */
+/** A session after its handshake: both directions, with counters past the proofs. */
 export interface Session extends Disposable {
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
-  /** What the peer sent behind its proof: the beginning of its frames. A copy. */
+  /** Bytes behind the peer's proof: the beginning of its frames. A copy. */
   readonly rest: Uint8Array;
 }
 
-/** What the caller has to do next. */
+/** An instruction to the caller. */
 export type Step =
   | { kind: "send"; bytes: Uint8Array }
-  /** Server: the client has proved the key. Nothing was answered yet: call `accept` to let it in. */
+  /** Server: the client has proved the key and waits for an answer: call `accept` to admit it. */
   | { kind: "authenticated" }
   /** Client: the server has proved the key. */
   | { kind: "done"; session: Session };
 
-/** Common to both ends: collects the peer's nonce and proof from a stream cut anywhere. */
+/** Collects the peer's nonce and proof from a stream that may be cut anywhere. */
 abstract class Handshake implements Disposable {
   protected readonly keys: HandshakeKeys;
   readonly #mine: Direction;
-  /** The peer's nonce, then its proof, then whatever came with it. Bounded by what `feed` takes. */
+  /** Bytes received and not used yet. Bounded by what `feed` takes. */
   #held: Uint8Array = new Uint8Array();
   #state: "awaitNonce" | "awaitProof" | "proved" | "over" = "awaitNonce";
   #cipher: Cipher | null = null;
@@ -75,7 +75,8 @@ abstract class Handshake implements Disposable {
   }
 
   /**
-   * What to do after these bytes, borrowed for the call. After a throw the machine is over.
+   * Takes received bytes (borrowed for the call) and returns the next steps. Unusable after a
+   * throw.
    * @throws {TtunError} auth: wrong key or cipher; protocol: not version 1
    */
   feed(chunk: Uint8Array): Step[] {
@@ -105,7 +106,7 @@ abstract class Handshake implements Disposable {
   protected abstract onNonce(): Step[];
   protected abstract onProof(): Step[];
 
-  /** How the peer's nonce and this end's are ordered in the session key. */
+  /** Returns the nonces in the order of the session key's derivation. */
   protected abstract nonces(theirs: Uint8Array): [client: Uint8Array, server: Uint8Array];
 
   #begin(theirs: Uint8Array): void {
@@ -122,7 +123,7 @@ abstract class Handshake implements Disposable {
   #hasProof(): boolean {
     const size = frameSize(this.#held, 0, this.#held.length);
     if (size !== null && size !== PROOF_SIZE) {
-      // One guess of the key for a connection, and no buffer for more than a proof.
+      // Allows one guess of the key per connection, and no buffer beyond a proof.
       throw new ProtocolError(
         `Cannot read the handshake: a frame of ${size} bytes where ${PROOF_SIZE} stand`,
       );
@@ -143,7 +144,7 @@ abstract class Handshake implements Disposable {
     }
   }
 
-  /** A copy of the first `size` bytes held, which are then no longer held. */
+  /** Removes the first `size` held bytes and returns a copy. */
   #take(size: number): Uint8Array {
     const taken = this.#held.slice(0, size);
     this.#held = this.#held.slice(size);
@@ -157,7 +158,7 @@ abstract class Handshake implements Disposable {
     return frame;
   }
 
-  /** Hands the directions over; the machine no longer owns the cipher. */
+  /** Makes the session, which owns the cipher from now on. */
   protected finish(): Session {
     if (this.#state !== "proved") {
       throw new TtunError("internal", "Cannot end the handshake: the peer has not proved the key");
@@ -180,13 +181,13 @@ abstract class Handshake implements Disposable {
   }
 }
 
-/** The client's end. */
+/** The client's side of the handshake. */
 export class V1ClientHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, CLIENT_TO_SERVER);
   }
 
-  /** The first bytes on the wire. */
+  /** Returns the first bytes on the wire. */
   hello(): Uint8Array {
     return this.keys.nonce;
   }
@@ -204,7 +205,7 @@ export class V1ClientHandshake extends Handshake {
   }
 }
 
-/** The server's end. */
+/** The server's side of the handshake. */
 export class V1ServerHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, SERVER_TO_CLIENT);
@@ -223,11 +224,11 @@ export class V1ServerHandshake extends Handshake {
   }
 
   /**
-   * Lets an authenticated client in: the proof to send, and the session.
-   * Until this is called the client waits, and believes nothing.
+   * Admits an authenticated client: returns the proof to send and the session. The client trusts
+   * nothing before it has the proof.
    */
   accept(): { proof: Uint8Array; session: Session } {
-    const session = this.finish(); // first of all: nothing is sealed for whoever has proved nothing
+    const session = this.finish(); // first, so that nothing is sealed for an unauthenticated client
     return { proof: this.sealProof(), session };
   }
 }

@@ -20,7 +20,7 @@ type Keys = Parameters<typeof handshakeKeys>[0];
 const clientOf = (o: Keys = {}) => new V1ClientHandshake(handshakeKeys({ seed: 1, ...o }));
 const serverOf = (o: Keys = {}) => new V1ServerHandshake(handshakeKeys({ seed: 2, ...o }));
 
-/** What each end says in an undisturbed handshake. */
+/** Messages of both ends in an undisturbed handshake. */
 function conversation(o: Keys = {}) {
   using client = clientOf(o);
   using server = serverOf(o);

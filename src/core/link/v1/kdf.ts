@@ -5,12 +5,15 @@ import { concat, utf8 } from "../../../base/bytes.ts";
 const PSK_LABEL = utf8("ttun/psk/v1");
 const SESSION_LABEL = utf8("ttun/sk/v1");
 
-/** `K`, 32 bytes, from the bytes of the pre-shared key. */
+/** Derives `K`, 32 bytes, from the bytes of the pre-shared key. */
 export function pskKey(psk: Uint8Array): Uint8Array {
   return blake2s(concat(PSK_LABEL, psk));
 }
 
-/** `SK`, 32 bytes, of one session, from K and the nonces of client and server (16 bytes each). */
+/**
+ * Derives `SK`, 32 bytes, of one session from K and the nonces of client and server (16 bytes
+ * each).
+ */
 export function sessionKey(
   k: Uint8Array,
   clientNonce: Uint8Array,

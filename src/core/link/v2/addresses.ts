@@ -4,12 +4,15 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { Reader } from "../../../base/varint.ts";
 
 /**
- * Addresses that a server gives to its client (docs/wire/link-v2.md, TLV 0a): family (4 or 6), address,
- * prefix length, repeated.
+ * Addresses that a server assigns to its client (docs/wire/link-v2.md, TLV 0a): family (4 or 6),
+ * address, prefix length, repeated.
  */
 export const MOST_ADDRESSES = 8;
 
-/** A shorter prefix would take more than the tunnel's own network away from the client's routes. */
+/**
+ * Shortest prefixes accepted: a shorter one would replace routes of the client beyond the tunnel's
+ * network.
+ */
 const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
 
 export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
@@ -18,7 +21,10 @@ export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
   );
 }
 
-/** @throws {ProtocolError} on what no client should take */
+/**
+ * Reads the value of TLV 0a.
+ * @throws {ProtocolError} on an address that no client should accept
+ */
 export function readAddresses(value: Uint8Array): Cidr[] {
   const addresses = readAddressList(new Reader(value));
   for (const address of addresses) if (!isAcceptable(address)) throw wrong(formatCidr(address));
@@ -26,8 +32,8 @@ export function readAddresses(value: Uint8Array): Cidr[] {
 }
 
 /**
- * All addresses from where the reader is to its end, whatever they are for.
- * @throws {ProtocolError} on one that is cut, of no family, or with too long a prefix
+ * Reads addresses up to the reader's end, for any purpose.
+ * @throws {ProtocolError} if one is cut short, or its family or prefix length is invalid
  */
 export function readAddressList(reader: Reader): Cidr[] {
   const addresses: Cidr[] = [];
@@ -43,19 +49,21 @@ export function readAddressList(reader: Reader): Cidr[] {
   return addresses;
 }
 
-/** Whether a client takes such an address from its server. */
+/** Returns true if a client may accept this address from its server. */
 export function isAcceptable(address: Cidr): boolean {
   const { family, bytes, prefix } = address;
   return prefix >= SHORTEST_PREFIX[family] && prefix <= bytes.length * 8 && isHost(address);
 }
 
-/** Whether one machine may have it: not unspecified, loopback, link-local or a group's. */
+/**
+ * Returns true for the address of one machine: not unspecified, loopback, link-local or multicast.
+ */
 function isHost({ family, bytes }: Cidr): boolean {
   const [first, second] = bytes as unknown as [number, number];
   if (family === 4) {
     return first > 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
   }
-  // ::/8 is unspecified, loopback, IPv4 in disguise and what translators use.
+  // ::/8 has the unspecified address, loopback, mapped IPv4 and the prefixes of translators.
   return first !== 0x00 && first !== 0xff && !(first === 0xfe && second >= 0x80);
 }
 

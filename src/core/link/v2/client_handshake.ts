@@ -39,15 +39,15 @@ import {
   type SessionIdentity,
 } from "./setup.ts";
 
-/** What the caller has to do next. */
+/** An instruction to the caller. */
 export type ClientStep =
-  /** The 16 bytes are not version 2's: version 1 is spoken there, or the key is another. */
+  /** The 16 bytes are no answer of version 2: the server speaks version 1 or has another key. */
   | { kind: "stranger"; nonce: Uint8Array; rest: Uint8Array }
-  /** The server speaks version 2, from now on beyond doubt. Flight 3 is to be sent. */
+  /** Flight 3 is to be sent. The server has proved that it speaks version 2. */
   | { kind: "send"; bytes: Uint8Array }
   | { kind: "done"; session: LinkSession; setup: ServerSetup };
 
-/** The client's end. */
+/** The client's side of the handshake. */
 export class ClientHandshake implements Disposable {
   readonly #party: HandshakeConfig;
   readonly #sessionIdentity: Omit<SessionIdentity, "resume">;
@@ -64,12 +64,12 @@ export class ClientHandshake implements Disposable {
   #opener: RecordOpener | null = null;
   #isOver = false;
 
-  /** `pads`: random bytes behind the hello, for a client that will speak version 2 only. */
+  /** `pads`: sends random bytes behind the hello; for a client that accepts version 2 only. */
   constructor(
     party: HandshakeConfig,
     o: {
       sessionIdentity: Omit<SessionIdentity, "resume">;
-      /** To come back to a session: its secret, and the next numbered frame expected. */
+      /** Resumes a session: its secret, and the number of the next numbered frame expected. */
       resume?: { secret: Uint8Array; expected: number };
       pads: boolean;
       unixMs: () => number;
@@ -86,15 +86,16 @@ export class ClientHandshake implements Disposable {
     this.#helloAndPadding = concat(hello, party.rng(padding));
   }
 
-  /** Flight 1. With no padding it serves as version 1's nonce too. */
+  /** Returns flight 1. Without padding it serves as version 1's nonce too. */
   hello(): Uint8Array {
     return this.#helloAndPadding;
   }
 
   /**
-   * What to do after these bytes (borrowed). The machine is over after "stranger" and "done".
-   * @throws {TtunError} clock, auth, protocol, busy …: the server's own words where it had some;
-   * the machine is then over
+   * Takes received bytes (borrowed) and returns the next steps. Unusable after "stranger", "done"
+   * or a throw.
+   * @throws {TtunError} clock, auth, protocol, busy and others, in the server's words if it sent
+   * some
    */
   feed(chunk: Uint8Array): ClientStep[] {
     if (this.#isOver) throw alreadyOver();
@@ -197,12 +198,12 @@ export class ClientHandshake implements Disposable {
       first.behind,
       this.#held.bytes,
     );
-    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this.#sealer = this.#opener = this.#traffic = null; // the session owns them from now on
     this[Symbol.dispose]();
     return { kind: "done", setup, session };
   }
 
-  /** Who takes us back must know the session's secret; who does not has nothing to take up. */
+  /** Checks the server's proof of the session's secret; no proof may come without a resume. */
   #checkProof(setup: ServerSetup): void {
     if ((this.#resume === null) !== (setup.resume === undefined)) {
       throw new ProtocolError("Cannot read the handshake: the server answers what was not asked");

@@ -5,8 +5,8 @@ import { Reader, varint, writeVarint } from "../../../base/varint.ts";
 import { onlyVarint } from "./tlv.ts";
 
 /**
- * Frames inside a record (docs/wire/link-v2.md, "Frames"), as far as a tunnel needs them: a type, then
- * what the type says. A frame never crosses a record.
+ * Frames inside a record (docs/wire/link-v2.md, "Frames") that a tunnel needs: a type and a body. A
+ * frame never crosses a record.
  */
 export const FrameType = {
   padding: 0x00,
@@ -20,7 +20,7 @@ export const FrameType = {
   segmentSize: 0x81,
 } as const;
 
-/** Types from here on carry a length, and are skipped when they are not known. */
+/** Types from here on carry a length and are skipped if unknown. */
 const SKIPPABLE = 0x80;
 
 export const ECHO_SIZE = 8;
@@ -30,7 +30,7 @@ export const GSO_MORE = 0x01;
 export const GSO_CONTINUES = 0x02;
 const MAX_WORDS = 1024;
 
-/** Why an end closes. All but `carrier` end the session. */
+/** Reasons for a close. All but `carrier` end the session. */
 export const CloseCode = {
   bye: 0,
   protocol: 1,
@@ -42,7 +42,7 @@ export const CloseCode = {
   carrier: 7,
 } as const;
 
-/** A frame as read; byte arrays are views of the record's text. */
+/** A frame that was read; byte arrays are views of the record's text. */
 export type Frame =
   | { kind: "packet"; at: number; length: number }
   | { kind: "gsoPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
@@ -52,15 +52,15 @@ export type Frame =
   | { kind: "close"; code: number; words: string }
   | { kind: "segmentSize"; bytes: number };
 
-/** Bytes of a packet frame before its packet: type, length of four bytes. */
+/** Bytes of a packet frame before its packet: type, and length in four bytes. */
 export const PACKET_HEADER = 5;
-/** The same behind a filler, for devices that want more room between packets. */
+/** Header size with a filler before it, for devices that need more room between packets. */
 export const PACKET_HEADER_FILLED = 12;
 const FILLER = 0x80;
 
 /**
- * Writes a packet frame's header right before the packet that lies at `at`; `header` is one of the
- * two sizes above. The frame is then `bytes[at-header .. at+length)`.
+ * Writes a packet frame's header right before the packet at `at`; `header`: one of the two sizes
+ * above. The frame is then `bytes[at-header .. at+length)`.
  */
 export function writePacketHeader(
   bytes: Uint8Array,
@@ -77,7 +77,10 @@ export function writePacketHeader(
   writeVarint(bytes, at - 4, length, 4);
 }
 
-/** Bytes of a super-packet frame before its packet: type, flags, length of four bytes, header. */
+/**
+ * Bytes of a super-packet frame before its packet: type, flags, length in four bytes,
+ * virtio_net_hdr.
+ */
 export const GSO_HEADER = 6 + VIRTIO_NET_HEADER;
 
 /**
@@ -95,17 +98,17 @@ export function writeGsoHeader(
   writeVarint(bytes, at - GSO_HEADER + 2, length, 4);
 }
 
-/** Bytes of a continuing piece's frame before its bytes: no virtio_net_hdr. */
+/** Bytes of a continuing piece's frame before its data; it has no virtio_net_hdr. */
 export const PIECE_HEADER = GSO_HEADER - VIRTIO_NET_HEADER;
 
-/** Writes the frame header of a super-packet's last piece, whose bytes lie at `at`. */
+/** Writes the frame header of a super-packet's last piece before its data at `at`. */
 export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
   bytes[at - PIECE_HEADER] = FrameType.gsoPacket;
   bytes[at - PIECE_HEADER + 1] = GSO_CONTINUES;
   writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
 }
 
-/** A ping, or the answer to one: 8 bytes that come back as they went. */
+/** Makes a ping, or the pong that returns its 8 bytes. */
 export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType[type]]), data);
 }
@@ -115,20 +118,23 @@ export function packRekey(): Uint8Array {
 }
 
 export function packPadding(length: number): Uint8Array {
-  return new Uint8Array(length); // zero is the type, and everything behind it is ignored
+  return new Uint8Array(length); // the type is zero; the rest is ignored
 }
 
 export function packSetup(tlvs: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
 }
 
-/** Tells the client which segment size passes on its path (TCP_MAXSEG), in bytes. */
+/**
+ * Makes the frame that tells a client which segment size, in bytes, passes on its path
+ * (TCP_MAXSEG).
+ */
 export function packSegmentSize(bytes: number): Uint8Array {
   const value = varint(bytes);
   return concat(new Uint8Array([FrameType.segmentSize]), varint(value.length), value);
 }
 
-/** Words that are too long are cut behind their last whole character. */
+/** Makes a close frame. Words that are too long are cut after their last complete character. */
 export function packClose(code: number, words: string): Uint8Array {
   const room = new Uint8Array(MAX_WORDS);
   const text = room.subarray(0, new TextEncoder().encodeInto(words, room).written);
@@ -136,9 +142,9 @@ export function packClose(code: number, words: string): Uint8Array {
 }
 
 /**
- * The frames of one record's text `bytes[start..end)`, one after another. A packet is given by its
- * place, without a copy.
- * @throws {ProtocolError} on an unknown type below 80, and on a frame that is cut short
+ * Reads all frames of a record's text `bytes[start..end)`. A packet is given by its offset, not
+ * copied.
+ * @throws {ProtocolError} on an unknown type below 80 and on a frame that is cut short
  */
 export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
   const reader = new Reader(bytes, start, end);
@@ -148,7 +154,10 @@ export function* readFrames(bytes: Uint8Array, start: number, end: number): Gene
   }
 }
 
-/** The next frame, or null where it was padding or may be skipped. @throws as `readFrames` */
+/**
+ * Reads the next frame; returns null for padding and for frames to be skipped.
+ * @throws as `readFrames`
+ */
 export function readFrame(reader: Reader): Frame | null {
   const type = reader.u8();
   switch (type) {
@@ -163,7 +172,7 @@ export function readFrame(reader: Reader): Frame | null {
     case FrameType.gsoPacket: {
       const flags = reader.u8();
       const length = reader.varint();
-      // virtio_net_hdr stands in the first piece alone.
+      // Only the first piece has a virtio_net_hdr.
       const header = (flags & GSO_CONTINUES) === 0 ? reader.take(VIRTIO_NET_HEADER) : null;
       reader.skip(length);
       return { kind: "gsoPacket", flags, header, at: reader.at - length, length };
@@ -192,12 +201,12 @@ export function readFrame(reader: Reader): Frame | null {
   }
 }
 
-/** Controls, line and paragraph separators, and whatever turns the direction of writing. */
+/** Control characters, line and paragraph separators, and marks of writing direction. */
 const UNSHOWN =
   // deno-lint-ignore no-control-regex -- control characters are what this finds
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** UTF-8 from a stranger to a terminal. */
+/** Reads text from the peer and makes it safe for a terminal. */
 function readWords(reader: Reader): string {
   const length = reader.varint();
   if (length > MAX_WORDS) {

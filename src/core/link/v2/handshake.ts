@@ -18,34 +18,34 @@ import type { Offer } from "./setup.ts";
  *       done                           ◄────────    setup, or close with words
  */
 export interface HandshakeConfig {
-  /** S of secrets.ts. Borrowed for the machine's life. */
+  /** The secret S (secrets.ts), borrowed for the life of the handshake. */
   readonly s: Uint8Array;
   readonly makeCipher: CipherFactory;
   readonly keyExchange: KeyExchange;
   readonly rng: Rng;
-  /** Hash of the certificate that the carrier's server showed, or empty. */
+  /** Hash of the TLS certificate that the server showed; empty without TLS. */
   readonly binding: Uint8Array;
   readonly offer: Offer;
-  /** Ciphers that this end takes, best first. */
+  /** Ciphers that this end accepts, best first. */
   readonly ciphers: readonly CipherName[];
 }
 
-/** A session after its handshake: keys of both directions, and what came behind it. */
+/** A session after its handshake: the keys of both directions, and bytes that arrived early. */
 export interface LinkSession extends Disposable {
   readonly sealer: RecordSealer;
   readonly opener: RecordOpener;
   readonly cipher: CipherName;
   readonly peer: Offer;
-  /** For proofs of a later carrier of the same session. */
+  /** Secret for the proofs of later carriers of this session. */
   readonly resume: Uint8Array;
   readonly transcript: Uint8Array;
-  /** Frames that stood behind the peer's setup, in the same record. A copy. */
+  /** Frames behind the peer's setup in the same record. A copy. */
   readonly firstFrames: Uint8Array;
   /** Bytes behind that record. A copy. */
   readonly rest: Uint8Array;
 }
 
-/** Bytes that have come and are not used yet. Bounded by the largest record, once that is known. */
+/** Bytes received and not used yet. Bounded by the largest record, once that is known. */
 export class InputBuffer {
   bytes: Uint8Array = new Uint8Array();
 
@@ -60,7 +60,7 @@ export class InputBuffer {
   }
 }
 
-/** What the peer's first record under its traffic secret said. */
+/** Contents of the peer's first record under its traffic secret. */
 export interface FirstRecord {
   readonly setup: Uint8Array | null;
   readonly close: { code: number; words: string } | null;
@@ -68,9 +68,9 @@ export interface FirstRecord {
 }
 
 /**
- * Reads the peer's first record once it is whole: a setup, or a close in its place. It may not be
- * longer than a handshake record: where the two ends came to different secrets its length is a
- * random number, and most such numbers are then refused at once instead of waited for.
+ * Reads the peer's first record once it is complete: a setup, or a close instead. It must not be
+ * longer than a handshake record: if the two ends have different secrets, its length is a random
+ * number, and most of these are then refused at once instead of awaited.
  */
 function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
@@ -88,7 +88,10 @@ function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord |
   throw new ProtocolError("Cannot read the handshake: its first frame is not a setup");
 }
 
-/** The handshake record opened and the next one does not: the two saw different certificates. */
+/**
+ * Reads the first record. If it does not open after the handshake record did, the two ends saw
+ * different connections.
+ */
 export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const wasFirst = opener.counter === 0;
   try {
@@ -99,7 +102,9 @@ export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRec
   }
 }
 
-/** The key was proved, but the two ends did not see the same connection. */
+/**
+ * Returns the error for a peer that has proved the key, but on another connection than this end's.
+ */
 export function suspectMitm(cause: unknown): TtunError {
   return new TtunError(
     "auth",
@@ -116,7 +121,7 @@ export function overwrite(...secrets: Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0);
 }
 
-/** All that a machine still owns: whatever a session took over is not there any more. */
+/** Overwrites all secrets that a session has not taken over. */
 export function overwriteSecrets(
   hs: HandshakeSecrets | null,
   traffic: TrafficSecrets | null,
@@ -151,7 +156,7 @@ export function makeSession(
   };
 }
 
-/** The server's refusal, in its own words (control characters are gone already). */
+/** Returns the error for a server's refusal, in its own words (free of control characters). */
 export function refusal(code: number, words: string): TtunError {
   const said = words === "" ? `code ${code}` : words;
   if (code === CloseCode.busy || code === CloseCode.limit) {
@@ -175,7 +180,10 @@ export function clocksDiffer(seconds: number): TtunError {
   );
 }
 
-/** A whole number from 0 to `limit` - 1, of up to 16 bits; the bias is of no use to anybody here. */
+/**
+ * Returns an integer from 0 to `limit` - 1, of at most 16 bits. The small bias does not matter
+ * here.
+ */
 export function randomBelow(rng: Rng, limit: number): number {
   const bytes = rng(4);
   return ((bytes[0]! << 24 | bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!) >>> 0) % limit;

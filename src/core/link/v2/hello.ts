@@ -10,28 +10,28 @@ import { derive } from "./secrets.ts";
  */
 export const HELLO_SIZE = 16;
 
-/** Random bytes that may follow the client's hello: at most what a byte can count. */
+/** Most random bytes behind the client's hello; a byte counts them. */
 export const MAX_HELLO_PADDING = 255;
 
-/** A clock may be this far off, in units of 4 s. */
+/** Largest clock difference, in units of 4 s. */
 const STALE_AFTER = 30;
 const UNITS = 0x100_0000;
 
-/** Milliseconds since 1970 as units of 4 s modulo 2^24. */
+/** Converts milliseconds since 1970 to units of 4 s modulo 2^24. */
 export function timeUnits(unixMs: number): number {
   return Math.floor(unixMs / 4000) % UNITS;
 }
 
-/** What a right hello says. */
+/** Contents of a valid hello. */
 export interface Hello {
-  /** How many random bytes follow. */
+  /** Number of random bytes that follow. */
   readonly padding: number;
-  /** By how much the sender's clock is ahead of ours, in seconds. */
+  /** Seconds by which the sender's clock is ahead of this one. */
   readonly skewSeconds: number;
   readonly isStale: boolean;
 }
 
-/** The client's hello; `random` = 8 bytes that were never used before. */
+/** Makes the client's hello; `random`: 8 bytes, never used before. */
 export function clientHello(
   s: Uint8Array,
   random: Uint8Array,
@@ -41,7 +41,7 @@ export function clientHello(
   return makeHello(s, "c", [random], random, padding, unixMs);
 }
 
-/** The server's answer to that hello; it never has padding. */
+/** Makes the server's hello, which answers the client's and never has padding. */
 export function serverHello(
   s: Uint8Array,
   theirs: Uint8Array,
@@ -51,12 +51,12 @@ export function serverHello(
   return makeHello(s, "s", [theirs, random], random, 0, unixMs);
 }
 
-/** What a client's 16 bytes say, or null when they are not of a client with S and version 2. */
+/** Reads a client's 16 bytes; returns null if they are not from a version 2 client with S. */
 export function readClientHello(s: Uint8Array, hello: Uint8Array, unixMs: number): Hello | null {
   return readHello(s, "c", [hello.subarray(0, 8)], hello, unixMs);
 }
 
-/** What a server's 16 bytes say in answer to `mine`, or null as above. */
+/** Reads a server's 16 bytes that answer `mine`; returns null if they are not version 2 with S. */
 export function readServerHello(
   s: Uint8Array,
   mine: Uint8Array,
@@ -101,7 +101,7 @@ function mask(s: Uint8Array, side: Side, context: Uint8Array[]): number {
   return readU32(derive(s, `time ${side}`, ...context), 0);
 }
 
-/** Over what masks the time and over e: `r || e`, behind the client's hello where the server speaks. */
+/** Computes the tag of `r || e`; the server's also covers the client's hello, in `context`. */
 function tag(s: Uint8Array, side: Side, context: Uint8Array[], hello: Uint8Array): Uint8Array {
   const own = concat(hello.subarray(0, 12));
   const inputs = side === "c" ? [own] : [context[0]!, own];

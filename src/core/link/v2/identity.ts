@@ -11,23 +11,23 @@ export const CLIENT_ID_SIZE = 16;
 
 /** A client's self-description in its setup (docs/wire/link-v2.md, TLV 80). */
 export interface ClientIdentity {
-  /** 16 bytes that the client keeps from one run to the next; null where it can keep nothing. */
+  /** 16 bytes that are the same in every run of the client; null if it cannot store them. */
   readonly id: Uint8Array | null;
-  /** For people and for `--client-network`; "" = none. A claim, like the rest of it. */
+  /** Name for logs and for `--client-network`; "" = none. An unverified claim, like all fields. */
   readonly name: string;
-  /** Addresses that the client would like to have. Their prefix lengths mean nothing. */
+  /** Addresses that the client asks for. Their prefix lengths mean nothing. */
   readonly wishes: readonly Cidr[];
 }
 
 /**
- * The id of a client at the servers with one key: of the 32 bytes that it keeps, of S, and of the
- * name that its user has given it ("" = none), so that one machine can be several clients.
+ * Derives the client's id at all servers with one key, from 32 stored bytes, S, and the name that
+ * the user has chosen ("" = none), so that one machine can be several clients.
  */
 export function clientId(kept: Uint8Array, s: Uint8Array, name: string): Uint8Array {
   return derive(kept, "identity", s, utf8(name)).slice(0, CLIENT_ID_SIZE);
 }
 
-/** The value of TLV 80; wishes that no server could grant are left out. */
+/** Makes the value of TLV 80; leaves out wishes that no server could grant. */
 export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   const possible = wishes.filter(isAcceptable).slice(0, MOST_ADDRESSES);
   return concat(
@@ -39,7 +39,10 @@ export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   );
 }
 
-/** @throws {ProtocolError} */
+/**
+ * Reads the value of TLV 80.
+ * @throws {ProtocolError}
+ */
 export function readIdentity(value: Uint8Array): ClientIdentity {
   const reader = new Reader(value);
   const idSize = reader.u8();

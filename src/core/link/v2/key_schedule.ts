@@ -11,16 +11,16 @@ import {
 } from "./record.ts";
 import { derive } from "./secrets.ts";
 
-/** The handshake's own records are always under this cipher: nothing is agreed on yet. */
+/** Cipher of the handshake's own records, before any is agreed on. */
 const HANDSHAKE_CIPHER: CipherName = "chacha20-poly1305";
 
-/** n of Rs, Rc and the setups is at most this: a limit before memory is taken for a stranger. */
+/** Largest n of Rs, Rc and the setups: limits the memory that a stranger can take. */
 export const MAX_HANDSHAKE_BODY = 4096;
 
-/** Up to so many zero bytes hide how long a handshake message is. */
+/** Most zero bytes that hide the length of a handshake message. */
 export const MAX_HANDSHAKE_PADDING = 1024;
 
-/** `HK`, and the secret of each side's one handshake record (docs/wire/link-v2.md, "Handshake"). */
+/** `HK`, and the secret of each end's handshake record (docs/wire/link-v2.md, "Handshake"). */
 export interface HandshakeSecrets {
   readonly hk: Uint8Array;
   readonly client: Uint8Array;
@@ -32,7 +32,7 @@ export function handshakeSecrets(s: Uint8Array, nc: Uint8Array, ns: Uint8Array):
   return { hk, client: derive(hk, "c"), server: derive(hk, "s") };
 }
 
-/** Both directions' first secrets, the session's secret for resumes, and the transcript hash. */
+/** First secrets of both directions, the session's secret for resumes, and the transcript hash. */
 export interface TrafficSecrets {
   readonly client: Uint8Array;
   readonly server: Uint8Array;
@@ -41,10 +41,10 @@ export interface TrafficSecrets {
 }
 
 /**
- * @param z the X25519 result; it and HK are overwritten
- * @param binding hash of the certificate that the carrier showed, or empty
+ * @param z the X25519 result; overwritten, as is HK
+ * @param binding hash of the TLS certificate that the server showed; empty without TLS
  * @param helloAndPadding Nc and the p bytes behind it
- * @throws {TtunError} auth when z is all zero: the peer sent a point of low order
+ * @throws {TtunError} auth if z is all zero: the peer sent a point of low order
  */
 export function trafficSecrets(
   { hk }: HandshakeSecrets,
@@ -70,7 +70,7 @@ export function trafficSecrets(
   return secrets;
 }
 
-/** Proof that an end knows the secret of a session that it comes back to. */
+/** Returns the proof that an end knows the secret of the session that it resumes. */
 export function resumeProof(
   resume: Uint8Array,
   side: "c" | "s",
@@ -79,7 +79,7 @@ export function resumeProof(
   return derive(resume, `proof ${side}`, transcript).slice(0, PROOF_SIZE);
 }
 
-/** Rs or Rc: one record of `text` and so many zero bytes, under a handshake secret. */
+/** Makes Rs or Rc: one record of `text` and `padding` zero bytes, under a handshake secret. */
 export function sealHandshake(
   secret: Uint8Array,
   text: Uint8Array,
@@ -91,8 +91,8 @@ export function sealHandshake(
 }
 
 /**
- * The record Rs or Rc at the front of `bytes`: how long it is and its text; null when it is not
- * whole yet. @throws {ProtocolError} when it cannot be one, or is not under this secret
+ * Opens Rs or Rc at the front of `bytes`; returns null while it is incomplete.
+ * @throws {ProtocolError} if it cannot be one, or is not under this secret
  */
 export function openHandshake(
   secret: Uint8Array,
@@ -107,7 +107,7 @@ export function openHandshake(
   return { size, text: record.subarray(RECORD_HEADER, size - RECORD_TAG) };
 }
 
-/** One record with that text, in a new array. */
+/** Returns one record with this text, in a new array. */
 export function sealText(sealer: RecordSealer, text: Uint8Array): Uint8Array {
   const record = new Uint8Array(
     RECORD_HEADER + Math.min(text.length, MAX_RECORD_TEXT) + RECORD_TAG,

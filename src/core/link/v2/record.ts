@@ -19,20 +19,20 @@ import { derive } from "./secrets.ts";
  * ChaCha20 key stream, so that lengths look random.
  */
 export const RECORD_HEADER = 2;
-/** Bytes behind a record's text. */
+/** Bytes after a record's text. */
 export const RECORD_TAG = TAG_SIZE;
 export const MAX_RECORD_BODY = 0xffff;
 export const MAX_RECORD_TEXT = MAX_RECORD_BODY - RECORD_TAG;
 const MIN_RECORD_BODY = RECORD_TAG + 1;
 
-/** So many masks are worked out at once: 16 blocks of ChaCha20. */
+/** Number of masks computed at once: 16 blocks of ChaCha20. */
 const MASKS_AT_ONCE = 512;
 const BLOCK = 64;
 
-/** A generation of keys ends before its 32-bit counter does. */
+/** Largest counter of a generation of keys. */
 const MAX_COUNTER = 0xffff_ffff;
 
-/** One generation of one direction: key, masks and the counter that both follow. */
+/** One generation of a direction's keys: cipher key, masks and the counter of both. */
 class Generation implements Disposable {
   readonly cipher: Cipher;
   readonly next: Uint8Array;
@@ -40,7 +40,7 @@ class Generation implements Disposable {
   readonly #masks = new Uint8Array(2 * MASKS_AT_ONCE);
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #nonceView = new DataView(this.#nonce.buffer);
-  /** Of which record the first mask is. */
+  /** Number of the record that the first mask is for. */
   #masksFrom = -1;
   #counter: number;
 
@@ -57,7 +57,7 @@ class Generation implements Disposable {
     return this.#counter;
   }
 
-  /** The mask of the record that comes next. Asking does not use it up. */
+  /** Returns the mask of the next record, without using it up. */
   mask(): number {
     const at = this.#counter % MASKS_AT_ONCE;
     if (this.#masksFrom !== this.#counter - at) this.#fillMasks(this.#counter - at);
@@ -70,7 +70,7 @@ class Generation implements Disposable {
     this.#masksFrom = from;
   }
 
-  /** The nonce of the record that comes next, which is then used up. Valid until the next call. */
+  /** Returns the nonce of the next record and uses it up. Valid until the next call. */
   nonce(): Uint8Array {
     if (this.#counter > MAX_COUNTER) {
       throw new ProtocolError("Cannot go on: the record counter is used up without a rekey");
@@ -87,32 +87,35 @@ class Generation implements Disposable {
   }
 }
 
-/** What both ends of a direction share. */
+/** Keys of one direction, for its sealer or its opener. */
 abstract class Direction implements Disposable {
   readonly #name: CipherName;
   readonly #makeCipher: CipherFactory;
   #generation: Generation;
   #isOver = false;
 
-  /** `secret` (D, 32 bytes) is borrowed for the call. `counter`: where to begin, for tests. */
+  /**
+   * `secret`: D, 32 bytes, borrowed for the call. `counter`: the first one; other than 0 only in
+   * tests.
+   */
   constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory, counter = 0) {
     this.#name = name;
     this.#makeCipher = makeCipher;
     this.#generation = new Generation(secret, name, makeCipher, counter);
   }
 
-  /** Records of this generation so far. */
+  /** Number of records of this generation so far. */
   get counter(): number {
     return this.#generation.counter;
   }
 
-  /** Not after the end: the overwritten secret would make keys that everybody knows. */
+  /** Throws after dispose: the overwritten secret would make keys that everybody knows. */
   protected get generation(): Generation {
     if (this.#isOver) throw new TtunError("internal", "Cannot use a record's keys after their end");
     return this.#generation;
   }
 
-  /** The next record is under new keys; the old ones are overwritten. */
+  /** Changes the keys, from the next record on, and overwrites the old ones. */
   rekey(): void {
     const old = this.generation;
     this.#generation = new Generation(old.next, this.#name, this.#makeCipher);
@@ -129,7 +132,7 @@ abstract class Direction implements Disposable {
 export class RecordSealer extends Direction {
   /**
    * Seals `bytes[at..at+length)` in place: the record is `bytes[at-2 .. at+length+16)`.
-   * @throws {ProtocolError} when the text does not fit or the counter is used up
+   * @throws {ProtocolError} if the text does not fit or the counter is used up
    */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length < 1 || length > MAX_RECORD_TEXT) {
@@ -143,13 +146,17 @@ export class RecordSealer extends Direction {
   }
 }
 
-/** After one record that cannot be opened it opens no other: the one behind must not pass for it. */
+/**
+ * Opens the records of one direction, in place. After one that does not open it opens no other: a
+ * later record must not take its place.
+ */
 export class RecordOpener extends Direction {
   #isDamaged = false;
 
   /**
-   * Size of the record that begins at `at`, header included; null when its header is not whole.
-   * @throws {ProtocolError} on a length that cannot be, or above `most`
+   * Returns the size in bytes of the record at `at`, with its header; null while the header is
+   * incomplete.
+   * @throws {ProtocolError} on an impossible length, or one above `most`
    */
   sizeAt(bytes: Uint8Array, at: number, end: number, most = MAX_RECORD_BODY): number | null {
     if (end - at < RECORD_HEADER) return null;

@@ -1,20 +1,20 @@
 import { toHex } from "../../../base/bytes.ts";
 import { FairGroups, type Member } from "../../net/fair_groups.ts";
 
-/** Most hellos that are remembered, completed or not. */
+/** Most hellos remembered, completed or not. */
 export const MOST_HELLOS = 65_536;
 
-/** A hello is stale after 120 s; its sender's clock may be 120 s ahead. */
+/** Time to remember a hello, in milliseconds: stale after 120 s, from a clock up to 120 s ahead. */
 const KEEP_MS = 250_000;
 
 /**
- * The random parts of hellos that were right and fresh: each one opens one handshake.
+ * Remembers the random parts of valid, fresh hellos: each one opens one handshake.
  *
- * Nobody is refused because the memory is full: a key's holder could fill it at will, and keep
- * everybody out. It forgets instead, first hellos whose handshake was never completed, then
- * completed ones, and of either kind the oldest of the address that has the most: whoever floods
- * makes his own hellos forgotten. A hello that is forgotten and comes again draws an answer, and
- * opens nothing, since it takes the private key behind it to go on.
+ * A full memory refuses nobody, since a holder of the key could fill it at will and lock all others
+ * out. It forgets instead: first hellos whose handshake was never completed, then completed ones;
+ * of each kind the oldest of the address that has the most, so a flood displaces its own hellos. A
+ * forgotten hello that is replayed gets an answer but opens nothing: going on takes the private key
+ * behind it.
  */
 export class ReplayMemory {
   readonly #most: number;
@@ -29,15 +29,15 @@ export class ReplayMemory {
     return this.#answered.size + this.#completed.size;
   }
 
-  /** True when `random` (8 bytes) is remembered. */
+  /** Returns true if `random` (8 bytes) is remembered. */
   has(random: Uint8Array): boolean {
     const key = toHex(random);
     return this.#answered.has(key) || this.#completed.has(key);
   }
 
   /**
-   * True when `random` (8 bytes) is new; it is then remembered until its hello would be stale.
-   * `group`: the address that it comes from, as far as it has one holder.
+   * Returns true if `random` (8 bytes) is new, and remembers it until its hello is stale. `group`:
+   * the sender's address, reduced to the part that has one owner.
    */
   isNew(random: Uint8Array, unixMs: number, group: string): boolean {
     this.#answered.forget(unixMs);
@@ -48,7 +48,7 @@ export class ReplayMemory {
     return true;
   }
 
-  /** The client has proved the key: its hello outlives all whose clients did not. */
+  /** Records that the client has proved the key: its hello outlives those of unproved clients. */
   complete(random: Uint8Array, unixMs: number, group: string): void {
     const key = toHex(random);
     this.#answered.delete(key);
@@ -63,7 +63,7 @@ export class ReplayMemory {
   }
 }
 
-/** A hello's random part, and when it came. */
+/** The random part of a hello, and its time of arrival. */
 interface Seen {
   readonly key: string;
   readonly since: number;
@@ -71,7 +71,7 @@ interface Seen {
 
 /** Hellos of one kind. */
 class Hellos {
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #seen = new Map<string, Member<Seen>>();
   readonly #groups = new FairGroups<Seen>();
 
@@ -99,7 +99,7 @@ class Hellos {
     }
   }
 
-  /** Drops the oldest of the group that has the most. */
+  /** Forgets the oldest of the largest group. */
   dropOne(): void {
     this.#remove(this.#groups.oldestOfLargest()!);
   }

@@ -8,7 +8,7 @@ import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
 const PREFIX = utf8("ttun/v2 ");
 const ZERO = new Uint8Array(1);
 
-/** `H(k, label, x1, …)`, 32 bytes. */
+/** Returns `H(k, label, x1, …)`, 32 bytes. */
 export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Array[]): Uint8Array {
   const parts = inputs.flatMap((input) => {
     const length = new Uint8Array(2);
@@ -18,11 +18,15 @@ export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Ar
   return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), { key: k });
 }
 
-/** scrypt's parameters for S, the secret that stands for the pre-shared key. 64 MiB of memory. */
+/**
+ * Parameters of scrypt for S, the secret derived from the pre-shared key. Takes 64 MiB of memory.
+ */
 export const SCRYPT = { salt: utf8("ttun/v2"), N: 2 ** 15, r: 8, p: 3, length: 32 } as const;
 
-/** What the core is given from outside: it has no randomness and no fast curve of its own. */
+/** Elliptic-curve operations from outside: the core has no randomness and no fast curve. */
 export interface KeyExchange {
-  /** A new X25519 key pair (RFC 7748). `shared` gives 32 bytes, and wipes the private key. */
+  /**
+   * Makes a new X25519 key pair (RFC 7748). `shared` returns 32 bytes and wipes the private key.
+   */
   newKeyPair(): { readonly publicKey: Uint8Array; shared(theirs: Uint8Array): Uint8Array };
 }

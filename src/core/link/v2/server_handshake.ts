@@ -35,7 +35,7 @@ import {
   type ServerSetup,
 } from "./setup.ts";
 
-/** The server's end, from a client's hello that was found right and fresh. */
+/** The server's side of the handshake, after a client's hello that is valid and fresh. */
 export class ServerHandshake implements Disposable {
   readonly #party: HandshakeConfig;
   readonly #hello: Uint8Array;
@@ -54,7 +54,7 @@ export class ServerHandshake implements Disposable {
   #behind: Uint8Array = new Uint8Array();
   #isOver = false;
 
-  /** `hello` is the client's 16 bytes, `padding` the p that it says. */
+  /** `hello`: the client's 16 bytes; `padding`: the p in them. */
   constructor(party: HandshakeConfig, o: { hello: Uint8Array; padding: number; unixMs: number }) {
     this.#party = party;
     this.#hello = o.hello.slice();
@@ -74,15 +74,15 @@ export class ServerHandshake implements Disposable {
     );
   }
 
-  /** Flight 2. */
+  /** Returns flight 2. */
   answer(): Uint8Array {
     return concat(this.#ns, this.#rs);
   }
 
   /**
-   * Takes what came behind the hello's 16 bytes (borrowed). Returns the client's setup once it has
-   * opened: only then the client has proved the key. Nothing was answered to it yet.
-   * @throws {TtunError} auth, protocol: the connection is then a stranger's, and the machine over
+   * Takes bytes behind the hello (borrowed). Returns the client's setup once it has opened: only
+   * then has the client proved the key. It has not been answered yet.
+   * @throws {TtunError} auth, protocol: the peer is a stranger, and this object unusable
    */
   feed(chunk: Uint8Array): ClientSetup | null {
     if (this.#isOver) throw alreadyOver();
@@ -140,20 +140,19 @@ export class ServerHandshake implements Disposable {
   }
 
   /**
-   * The client's key message has opened and its setup has not come: a client sends both at once, so
-   * one that never goes on from here saw another connection (1 in 16 such setups cannot be told
-   * from one that is not whole).
+   * True if the client's key message has opened but its setup has not arrived. A client sends both
+   * at once, so one that stays here saw another connection (1 in 16 such setups looks incomplete).
    */
   get isHalfDone(): boolean {
     return !this.#isOver && this.#traffic !== null && this.#client === null;
   }
 
-  /** The session's transcript and resume secret, to check a proof or make one. */
+  /** The session's transcript and resume secret, to check or make a proof. */
   get traffic(): Pick<TrafficSecrets, "resume" | "transcript"> {
     return this.#proved().traffic;
   }
 
-  /** Lets the client in: the bytes to send, and the session. The machine is over. */
+  /** Admits the client: returns the bytes to send and the session. Unusable afterwards. */
   accept(setup: ServerSetup): { bytes: Uint8Array; session: LinkSession } {
     const { traffic, client } = this.#proved();
     const bytes = sealText(this.#sealer!, packSetup(packServerSetup(setup)));
@@ -166,12 +165,12 @@ export class ServerHandshake implements Disposable {
       this.#behind,
       this.#held.bytes,
     );
-    this.#sealer = this.#opener = this.#traffic = null; // the session's from now on
+    this.#sealer = this.#opener = this.#traffic = null; // the session owns them from now on
     this[Symbol.dispose]();
     return { bytes, session };
   }
 
-  /** Refuses a client that has proved the key: the bytes to send. The machine is over. */
+  /** Refuses a client that has proved the key: returns the bytes to send. Unusable afterwards. */
   refuse(code: number, words: string): Uint8Array {
     this.#proved();
     const bytes = sealText(this.#sealer!, packClose(code, words));

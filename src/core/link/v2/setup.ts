@@ -5,7 +5,7 @@ import { Reader, varint } from "../../../base/varint.ts";
 import { type ClientIdentity, packIdentity, readIdentity } from "./identity.ts";
 import { exactly, onlyVarint, onlyVarints, packTlv, readTlvs, Tlv, type TlvMap } from "./tlv.ts";
 
-/** What an end can do (TLV 01). Bits that are not known are ignored. */
+/** Capabilities of an end (TLV 01). Unknown bits are ignored. */
 export const Capability = {
   tun: 1,
   tcpOffload: 2,
@@ -23,38 +23,38 @@ const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map(
   CIPHER_NAMES.map((name) => [CIPHERS[name].wireNumber, name]),
 );
 
-/** What each end tells the other of itself: the server in Rs, the client in its setup. */
+/** Description that each end sends to the other: the server in Rs, the client in its setup. */
 export interface Offer {
   readonly capabilities: number;
-  /** First window of every stream, first total window, how many streams the other may open. */
+  /** Initial window of every stream, initial total window, number of streams the other may open. */
   readonly windows: readonly [number, number, number];
-  /** After so many seconds without a byte from the other end, it counts as dead. */
+  /** Seconds without a byte from the other end after which it counts as dead. */
   readonly deadTime: number;
 }
 
-/** At least this long: less would call a peer dead that only waits for a retransmission. */
+/** Shortest dead time in seconds: less would give up peers that only wait for a retransmission. */
 const SHORTEST_DEAD_TIME = 3;
 
-/** How the client's carrier belongs to a session (TLVs 05 to 09), and to a client (TLV 80). */
+/** Relation of the client's carrier to a session (TLVs 05 to 09) and to a client (TLV 80). */
 export interface SessionIdentity {
-  /** One per process of the client. */
+  /** Identifies the client's process. */
   readonly instance: Uint8Array;
   readonly session: Uint8Array;
-  /** 1 = a new session. */
+  /** Carrier number; 1 = a new session. */
   readonly carrier: number;
-  /** On a resume: the next numbered frame expected, and the proof of the session's secret. */
+  /** On a resume: number of the next numbered frame expected, and proof of the session's secret. */
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
-  /** Clients from before TLV 80 have none. */
+  /** Absent from clients older than TLV 80. */
   readonly identity?: ClientIdentity;
 }
 
-/** The client's setup: what it offers, and which session it belongs to. */
+/** The client's setup: its offer, and the session that it belongs to. */
 export interface ClientSetup extends Offer, SessionIdentity {}
 
-/** The server's setup; a resume is answered by its own number and proof. */
+/** The server's setup; it answers a resume with its own number and proof. */
 export interface ServerSetup {
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
-  /** TLV 0a, as on the wire: addresses given to the client. */
+  /** Value of TLV 0a: the addresses assigned to the client. */
   readonly addresses?: Uint8Array;
 }
 
@@ -68,7 +68,7 @@ export interface ClientKeyMessage {
   readonly cipher: CipherName;
 }
 
-/** The text of Rs, without padding. */
+/** Makes the text of Rs, without padding. */
 export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
   const ciphers = Uint8Array.from(m.ciphers, (name) => CIPHERS[name].wireNumber);
   const [capabilities, ...others] = offerTlvs(m);
@@ -89,7 +89,7 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
   return { publicKey, ciphers, ...readOffer(tlvs) };
 }
 
-/** The text of Rc, without padding. */
+/** Makes the text of Rc, without padding. */
 export function packClientKeyMessage(m: ClientKeyMessage): Uint8Array {
   return concat(m.publicKey, packTlv(Tlv.ciphers, new Uint8Array([CIPHERS[m.cipher].wireNumber])));
 }
@@ -106,7 +106,7 @@ export function readClientKeyMessage(text: Uint8Array): ClientKeyMessage {
   return { publicKey, cipher };
 }
 
-/** The TLVs of the client's setup. */
+/** Makes the TLVs of the client's setup. */
 export function packClientSetup(setup: ClientSetup): Uint8Array {
   return concat(
     ...offerTlvs(setup),
@@ -128,7 +128,7 @@ export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
   });
   const carrier = onlyVarint(tlvs.get(Tlv.carrier)!);
   const resume = readResume(tlvs);
-  // A new session has no past to prove, and an old one must prove it.
+  // A new session has nothing to prove; an old one must prove its secret.
   if (carrier < 1 || (carrier === 1) !== (resume.resume === undefined)) {
     throw new ProtocolError(
       "Cannot read the handshake: carrier number and proof do not fit together",
@@ -145,7 +145,7 @@ export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
   };
 }
 
-/** The TLVs of the server's setup. */
+/** Makes the TLVs of the server's setup. */
 export function packServerSetup(setup: ServerSetup): Uint8Array {
   const addresses = setup.addresses === undefined
     ? new Uint8Array()
@@ -163,7 +163,7 @@ export function readServerSetup(tlvBytes: Uint8Array): ServerSetup {
   return { ...readResume(tlvs), ...(addresses === undefined ? {} : { addresses }) };
 }
 
-/** Types rise in what we write; what we read may come in any order. */
+/** Types are written in ascending order; any order is read. */
 function offerTlvs(offer: Offer): Uint8Array[] {
   return [
     packTlv(Tlv.capabilities, varint(offer.capabilities)),

@@ -3,8 +3,8 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 
 /**
- * Type, length, value of the handshake (docs/wire/link-v2.md, "Handshake"): type u8, length as a
- * varint, value. Type 0 has no length: what follows it is padding.
+ * TLVs of the handshake (docs/wire/link-v2.md, "Handshake"): type u8, length as a varint, value.
+ * Type 0 has no length; padding follows it.
  */
 export const Tlv = {
   padding: 0x00,
@@ -18,11 +18,11 @@ export const Tlv = {
   expected: 0x08,
   proof: 0x09,
   addresses: 0x0a,
-  /** Types from 80 on came later: ends that do not know them skip them. */
+  /** Later addition: ends that do not know types from 80 on skip them. */
   identity: 0x80,
 } as const;
 
-/** From here on a type that is not listed is skipped; below, it ends the handshake. */
+/** Unknown types from here on are skipped; unknown types below end the handshake. */
 const SKIPPABLE = 0x80;
 
 export type TlvMap = ReadonlyMap<number, Uint8Array>;
@@ -32,10 +32,9 @@ export function packTlv(type: number, value: Uint8Array): Uint8Array {
 }
 
 /**
- * The TLVs of both lists from where the reader is to its end, as views; `padded` where padding may
- * stand there. Others from type 80 on are skipped.
- * @throws {ProtocolError} on one that is cut, doubled, missing of `required`, or below 80 in neither
- * list
+ * Reads the listed TLVs up to the reader's end, as views. `padded`: padding may follow.
+ * @throws {ProtocolError} if one is cut short, doubled or missing from `required`, or its type is
+ * below 80 and in neither list
  */
 export function readTlvs(
   reader: Reader,
@@ -64,12 +63,12 @@ export function readTlvs(
   return found;
 }
 
-/** A value that is one varint and nothing behind it. */
+/** Reads a value that is one varint and nothing else. */
 export function onlyVarint(value: Uint8Array): number {
   return onlyVarints(value, 1)[0]!;
 }
 
-/** A value that is `count` varints and nothing behind them. */
+/** Reads a value that is `count` varints and nothing else. */
 export function onlyVarints(value: Uint8Array, count: number): number[] {
   const reader = new Reader(value);
   const found = Array.from({ length: count }, () => reader.varint());
@@ -77,7 +76,7 @@ export function onlyVarints(value: Uint8Array, count: number): number[] {
   return found;
 }
 
-/** A value of exactly `size` bytes. */
+/** Returns the value if it has exactly `size` bytes. */
 export function exactly(value: Uint8Array, size: number): Uint8Array {
   if (value.length !== size) {
     throw new ProtocolError("Cannot read the handshake: a value has a wrong size");
