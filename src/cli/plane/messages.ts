@@ -1,10 +1,9 @@
 import type { PlainError } from "../../base/errors.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
-import type { PlaneConfig } from "./kinds.ts";
 
 /** First message to the Worker. */
-export interface WorkerInit<Config = PlaneConfig> {
+export interface WorkerInit<Config> {
   readonly config: Config;
   /** Carries all later messages. */
   readonly port: MessagePort;
@@ -13,7 +12,7 @@ export interface WorkerInit<Config = PlaneConfig> {
 }
 
 /** Passed by the Worker to the data plane that it runs. */
-export interface PlaneHost extends Pick<WorkerInit, "port" | "logLevel"> {
+export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"> {
   /** Aborted by the data plane when the command to stop comes. */
   readonly stop: AbortController;
 }

@@ -67,7 +67,9 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
     this.#port = port1;
     port1.onmessage = (message) => this.#take(message.data as PlaneEvent<Facts>);
     const { logLevel } = this.#context;
-    this.#worker.postMessage({ config, port: port2, logLevel } satisfies WorkerInit, [port2]);
+    this.#worker.postMessage({ config, port: port2, logLevel } satisfies WorkerInit<PlaneConfig>, [
+      port2,
+    ]);
   }
 
   /**
