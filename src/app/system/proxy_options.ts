@@ -5,14 +5,8 @@ import type { Acl } from "../../core/proxy/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
+import type { NamedKey } from "../tt/config.ts";
 import type { WireConfig } from "./proxy_transport.ts";
-
-/** A password with a name for the log, "" if there is only one. */
-export interface NamedKey {
-  readonly name: string;
-  /** UTF-8. */
-  readonly password: Uint8Array;
-}
 
 export interface ProxyServerOptions extends ProxyHost {
   readonly wire: WireConfig;

@@ -1,6 +1,9 @@
+import type { Scope } from "../../base/scope.ts";
 import type { Connect } from "../net/direct_outbound.ts";
+import type { StreamService } from "../net/stream_service.ts";
 import type { TtConfig } from "../tt/config.ts";
 import { TtOutbound, type TtOutboundOptions } from "../tt/tt_outbound.ts";
+import { TtServer, type TtServerOptions } from "../tt/tt_server.ts";
 
 /** Settings of the transport between a proxy's two ends. */
 export type WireConfig = TtConfig;
@@ -17,7 +20,26 @@ export interface ServerOutbound extends Disposable {
   dropIdle(): boolean;
 }
 
+/** A server's end: takes proxied connections for a service. */
+export interface TransportServer extends Disposable {
+  /** Number of connections that have not asked for anything yet, and of idle ones. */
+  readonly pending: number;
+  /** Closes something when descriptors run out; returns false if there is nothing. */
+  evictIdle(): boolean;
+  /** Runs until the signal aborts. @throws {TtunError} if it cannot listen */
+  run(): Promise<never>;
+}
+
 /** Opens the client's end of the transport. */
 export function openOutbound(o: TtOutboundOptions): ServerOutbound {
   return new TtOutbound(o);
+}
+
+/** Opens the server's end of the transport; its listeners live under `tasks`. */
+export function openServer(
+  tasks: Scope,
+  o: TtServerOptions,
+  service: StreamService,
+): TransportServer {
+  return new TtServer(tasks, o, service);
 }

@@ -1,16 +1,14 @@
 import type { Clock } from "../../contract/host.ts";
-import type { Connection } from "../../contract/connection.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Target, targetText } from "../../base/target.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
-import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { startClose } from "../../base/start_close.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import type { Admitted } from "./first_frame_reader.ts";
 import type { ServedEvents } from "../net/served_events.ts";
-import type { Holder, Quota } from "../net/connection_quota.ts";
+import type { Holder } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
-import type { ScratchBuffers } from "../net/scratch.ts";
+import type { StreamService } from "../net/stream_service.ts";
 import type { TtConnection } from "./tt_connection.ts";
 import type { TtStream } from "./tt_stream.ts";
 
@@ -21,23 +19,12 @@ const IDLE_MS = 20_000;
 const TURN = 32;
 
 /** Shared by all connections of a server. */
-export interface ServerConnectionHost {
+export interface ServerConnectionHost extends StreamService {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly scratch: ScratchBuffers;
-  readonly quota: Quota;
   /** Idle connections. They make room for others, and strangers are not counted among them. */
   readonly pending: HalfOpen;
-  /**
-   * Serves a proxied connection, which begins with `first` (lent for this call), as a listener on this
-   * host serves a local program: the same SOCKS or HTTP runs over a tt connection that a program
-   * speaks to its proxy. Returns true as OnReady does.
-   */
-  readonly serve: (stream: Connection, first: Uint8Array, events: ServedEvents) => boolean;
-  readonly rejected: RateLimitedLog;
-  /** Logs why a connection was refused or has ended. */
-  readonly tell: (thrown: unknown, peer: string, owner: string) => void;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
-import type { NamedKey } from "../../app/system/proxy_options.ts";
+import type { NamedKey } from "../../app/tt/config.ts";
 import type { HostPort } from "../../base/addr.ts";
 import type { AddressRule } from "../../core/proxy/acl.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";

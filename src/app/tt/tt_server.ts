@@ -1,0 +1,163 @@
+import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Listener } from "../../contract/dial.ts";
+import { portOf } from "../../core/hop/port_range.ts";
+import { ListenSchedule } from "../../core/hop/schedule.ts";
+import { NonceMemory } from "../../core/tt/nonce_filter.ts";
+import { RandomBlock } from "../../core/tt/random_pool.ts";
+import { PortHopper } from "../hop/port_hopper.ts";
+import { Gatekeeper } from "../net/gatekeeper.ts";
+import { addressGroup } from "../net/half_open.ts";
+import { PathWatch } from "../net/path_watch.ts";
+import type { ProxyHost } from "../net/proxy_host.ts";
+import type { StreamService } from "../net/stream_service.ts";
+import { Stranger } from "../net/stranger.ts";
+import type { NamedKey, TtConfig } from "./config.ts";
+import { type Admitted, type FirstFrameOptions, readFirstFrame } from "./first_frame_reader.ts";
+import { type Account, KeyCandidates } from "./key_candidates.ts";
+import { MinuteKeyCache } from "./minute_keys.ts";
+import { ServerConnection, type ServerConnectionHost } from "./server_connection.ts";
+import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
+
+/**
+ * A first text of HTTP, as tt's servers recognise it (docs/wire/tt-v1.md, 3.2). Empty lines may
+ * precede it (RFC 9112 section 2.2), or be all of it.
+ */
+const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
+
+/** Bytes of a first text that HTTP_METHOD is applied to. */
+const METHOD_ROOM = 32;
+
+export interface TtServerOptions extends ProxyHost {
+  readonly wire: TtConfig;
+  readonly keys: readonly NamedKey[];
+  /** "" = all addresses. */
+  readonly host: string;
+  /** @throws {TtunError} in_use, privilege, usage */
+  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+}
+
+/** Opens the ports of the minutes, admits clients that prove a key, and serves what they proxy. */
+export class TtServer implements Disposable {
+  readonly #o: TtServerOptions;
+  readonly #service: StreamService;
+  readonly #owned = new DisposableStack();
+  readonly #hopper: PortHopper;
+  /** Its known clients are between two proxied connections. */
+  readonly #gate: Gatekeeper;
+  readonly #reading: FirstFrameOptions;
+  readonly #connections: TtConnectionHost;
+  readonly #served: ServerConnectionHost;
+
+  /** Listeners and connections live under `tasks`. */
+  constructor(tasks: Scope, o: TtServerOptions, service: StreamService) {
+    this.#o = o;
+    this.#service = service;
+    const { clock, wallClock, log, wire } = o;
+    const { signal } = tasks;
+    const { scratch } = service;
+    const accounts = o.keys.map(({ name, password }) => ({
+      name,
+      secrets: this.#owned.use(new MinuteKeyCache(password, wire)),
+      nonces: new NonceMemory(o.rng),
+    }));
+    const random = new RandomBlock(o.rng);
+    this.#gate = new Gatekeeper({
+      clock,
+      rng: (length) => random.take(length),
+      onRejected: (why, peer) => this.#reject(why, peer),
+    });
+    const guesses = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
+    this.#reading = { guesses, scratch, wallClock, isWanted: isRequest };
+    this.#connections = {
+      clock,
+      wallClock,
+      scratch,
+      random,
+      mostText: wire.mostText,
+      paths: this.#owned.use(new PathWatch(clock)),
+      idle: null,
+      replayed: (verdict) => {
+        const words = `Cannot serve another connection: its first frame is ${verdict}`;
+        return new ProtocolError(words);
+      },
+    };
+    this.#served = { ...service, clock, log, signal, pending: this.#gate.known };
+    this.#hopper = new PortHopper(tasks, {
+      ...o,
+      schedules: accounts.map((account) => this.#schedule(account)),
+      range: wire.range,
+      take: (stream, port) => tasks.spawn(() => this.#serve(stream, port)),
+      evictIdle: () => this.evictIdle(),
+    });
+  }
+
+  #schedule({ secrets }: Account): ListenSchedule {
+    return new ListenSchedule({
+      minutePort: (minute) => {
+        const { otp, lifetime } = secrets.keysAt(minute);
+        return { port: portOf(otp, this.#o.wire.range), lifetime };
+      },
+    });
+  }
+
+  /** Runs until the signal aborts. @throws {TtunError} if no port can be opened at the beginning */
+  run(): Promise<never> {
+    return this.#hopper.run();
+  }
+
+  /** Number of connections without a key, without a request, or idle. */
+  get pending(): number {
+    return this.#gate.size;
+  }
+
+  /** Closes something when descriptors run out; returns false if there is nothing. */
+  evictIdle(): boolean {
+    return this.#gate.evictIdle();
+  }
+
+  /** Serves a connection from accept to close. Never rejects: errors end this connection alone. */
+  async #serve(stream: Connection, port: number): Promise<void> {
+    let owned: AsyncDisposable = stream;
+    const peer = formatAddr(stream.remote);
+    try {
+      const admitted = await this.#gate.admit(stream, peer, this.#prove, port);
+      if (admitted === null) return;
+      const { minute, account } = admitted;
+      const host = this.#connections;
+      const connection = new TtConnection(host, stream, minute, account.nonces, admitted);
+      owned = connection;
+      stream.setOptions(CONNECTION_OPTIONS);
+      await new ServerConnection(this.#served, connection, admitted, peer).run();
+    } catch (thrown) {
+      if (this.#served.signal.aborted) return;
+      this.#service.tell(thrown, peer, addressGroup(stream.remote));
+    } finally {
+      await owned[Symbol.asyncDispose]();
+    }
+  }
+
+  readonly #prove = (stream: Connection, port: number): Promise<Admitted> =>
+    readFirstFrame(stream, port, this.#reading);
+
+  /** Logs a rejection; a connection that ended or was too slow is not worth a line. */
+  #reject(why: unknown, peer: string): void {
+    if (why instanceof Stranger) {
+      this.#service.rejected.warn("connection rejected", { peer, why: why.message });
+    } else if (toTtunError(why).kind === "internal" && !this.#served.signal.aborted) {
+      this.#service.tell(why, peer, peer);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#owned[Symbol.dispose]();
+  }
+}
+
+/** Returns true if a first text asks for a proxy. */
+function isRequest(text: Uint8Array): boolean {
+  if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
+  return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, METHOD_ROOM)));
+}
