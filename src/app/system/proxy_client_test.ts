@@ -41,7 +41,7 @@ const checkLogin: NonNullable<ClientOptions["auth"]> = (user, password) =>
 const NAME = TARGET_NAME;
 
 /** Asks for a connection; whether there is one. */
-const FRONTS: [string, (stream: Connection) => Promise<boolean>][] = [
+const PROTOCOLS: [string, (stream: Connection) => Promise<boolean>][] = [
   ["SOCKS4", async (stream) => await socks4(stream, TARGET_V4) === 90],
   ["SOCKS4a", async (stream) => await socks4(stream, NAME) === 90],
   ["SOCKS5 to IPv4", async (stream) => await socks5(stream, TARGET_V4) === 0],
@@ -51,8 +51,8 @@ const FRONTS: [string, (stream: Connection) => Promise<boolean>][] = [
 ];
 
 for (const [kind, start] of Object.entries(SERVERS)) {
-  for (const [front, ask] of FRONTS) {
-    Deno.test(`${front} through ${kind}: bytes both ways, on the first connection and the next`, async () => {
+  for (const [protocol, ask] of PROTOCOLS) {
+    Deno.test(`${protocol} through ${kind}: bytes both ways, on the first connection and the next`, async () => {
       await using world = new ProxyWorld();
       start(world, "chacha20-poly1305");
       const client = world.client();

@@ -8,16 +8,16 @@ import type { Account, KeyCandidates } from "./key_candidates.ts";
 import type { Borrowed } from "./minute_keys.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 
-/** A client that has shown the password. */
+/** A client that has proved a key. */
 export interface Admitted {
   readonly account: Account;
-  /** The caller's to dispose of. */
+  /** Disposed of by the caller. */
   readonly minute: Borrowed;
   /** Its first text. */
   readonly text: Uint8Array;
-  /** What came behind the first frame. */
+  /** Ciphertext that came behind the first frame. */
   readonly rest: Uint8Array;
-  /** What its first frame says of it. */
+  /** The kind of client, by the mark of its first frame. */
   readonly peer: Peer;
 }
 
@@ -33,9 +33,9 @@ export interface FirstFrameOptions {
 const EMPTY = new Uint8Array();
 
 /**
- * Reads a connection's first frame, under whatever account's and minute's key it is. While it is not
- * whole the connection holds no more than what has come.
- * @throws {Stranger} where it is nobody's; {TtunError} lost
+ * Reads a connection's first frame and finds the account and the minute whose key it is sealed under.
+ * Until it is whole, the connection holds no more bytes than have come.
+ * @throws {Stranger} if no key opens it, or it is not new or not wanted; {TtunError} lost
  */
 export async function readFirstFrame(
   stream: Connection,

@@ -217,11 +217,11 @@ function portOfNow(): number {
 
 // No way to the server.
 
-for (const [front, code] of [["SOCKS5", 1], ["HTTP", 503]] as const) {
+for (const [protocol, code] of [["SOCKS5", 1], ["HTTP", 503]] as const) {
   const ask = (program: Connection) =>
-    front === "HTTP" ? httpConnect(program, HOST) : socks5(program, HOST);
+    protocol === "HTTP" ? httpConnect(program, HOST) : socks5(program, HOST);
 
-  Deno.test(`another key: ${front} says no, and the log says what may be wrong`, async () => {
+  Deno.test(`another key: ${protocol} says no, and the log says what may be wrong`, async () => {
     await using world = new ProxyWorld();
     world.server({ range: { first: 4000, last: 4000 } });
     const client = world.client({ range: { first: 4000, last: 4000 }, password: "wrong" });
@@ -238,7 +238,7 @@ for (const [front, code] of [["SOCKS5", 1], ["HTTP", 503]] as const) {
     assert.equal(client.streams.open, 0);
   });
 
-  Deno.test(`nobody there: ${front} says no at once`, async () => {
+  Deno.test(`nobody there: ${protocol} says no at once`, async () => {
     await using world = new ProxyWorld();
     const { client, dialer } = watched(world);
     await world.clock.settle();
