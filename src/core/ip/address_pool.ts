@@ -3,70 +3,73 @@ import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
 import { isAcceptable } from "../link/v2/addresses.ts";
 
-/** More leases than this are not remembered: the oldest that nobody uses go. */
+/** Most leases remembered; beyond that the oldest unused ones are forgotten. */
 const MOST_LEASES = 4096;
 
-/** Nobody gets an address that was used so lately by another client, only because he asks for it. */
+/**
+ * Time in milliseconds after its last use in which a client cannot get another client's address by
+ * asking for it.
+ */
 export const KEPT_FOR_MS = 24 * 3600 * 1000;
 
 /**
- * An address that was given back rests for so long while there are others: what was sent to its last
- * holder shall not arrive at the next one.
+ * Time in milliseconds that a released address rests while there are others, so that packets for
+ * its last holder do not reach the next one.
  */
 export const QUARANTINE_MS = 5 * 60 * 1000;
 
-/** More addresses than these do not rest at once: the one that has rested longest is free again. */
+/** Most resting addresses; beyond that the one that has rested longest is free again. */
 const MOST_RESTING = 4096;
 
-/** A client that wants addresses. */
+/** A client's request for addresses. */
 export interface LeaseClaim {
-  /** Identity of the client, unique among clients: text without spaces. */
+  /** Identity of the client, unique among clients; text without spaces. */
   readonly owner: string;
-  /** It will come back under this, also when the server has been restarted meanwhile. */
+  /** The client will return under this identity, even to a restarted server. */
   readonly isKept: boolean;
-  /** For people; "" = none. */
+  /** Name for logs; "" = none. */
   readonly name: string;
-  /** Addresses that it would like to have. */
+  /** Addresses that the client asks for. */
   readonly wishes: readonly Cidr[];
 }
 
-/** Addresses of one client: those that it has, or had last. */
+/** The addresses that a client has, or had last. */
 export interface Lease {
   readonly owner: string;
   readonly isKept: boolean;
   readonly name: string;
-  /** When it was given or given back, the later one, in milliseconds since 1970. */
+  /** Time of the last lease or release, in milliseconds since 1970. */
   readonly usedAt: number;
-  /** At most one of each network of the pool. */
+  /** At most one address of each network of the pool. */
   readonly addresses: readonly Cidr[];
 }
 
-/** A lease as the pool changes it. */
+/** A lease in a form that the pool can change. */
 interface HeldLease {
   owner: string;
   isKept: boolean;
   name: string;
   usedAt: number;
   isLive: boolean;
-  /** One for each network, in the pool's order; null where it has lost it, or never had one. */
+  /** One address for each network, in the pool's order; null if it was lost or never given. */
   given: (Cidr | null)[];
 }
 
 /**
- * Addresses for clients: one from each network. Who comes back gets what he had, as long as nobody
- * else needed it meanwhile, or what he asks for if it is free.
+ * Gives clients addresses, one from each network. A returning client gets its last addresses unless
+ * another one needed them, or those that it asks for if they are free.
  */
 export class AddressPool {
   readonly #networks: readonly PoolNetwork[];
   readonly #clients: number;
-  /** By owner; those that were used last stand last. */
+  /** Leases by owner, the most recently used last. */
   readonly #leases = new Map<string, HeldLease>();
   #live = 0;
 
   /**
-   * `taken`: the server's own addresses. `remembered`: leases from before, the oldest first; what
-   * does not fit in this pool is left out.
-   * @throws {TtunError} usage, when a network is too small
+   * `taken`: the server's own addresses. `remembered`: earlier leases, the oldest first; any that
+   * do not fit into this pool are left out.
+   * @throws {TtunError} usage, if a network is too small
    */
   constructor(
     networks: readonly Cidr[],
@@ -90,8 +93,8 @@ export class AddressPool {
   }
 
   /**
-   * Addresses for this client until `release`; null when all are given out, or when this very
-   * client has some already. `now`: milliseconds since 1970.
+   * Leases addresses to a client until `release`; returns null if none are left or the client has
+   * some already. `now`: milliseconds since 1970.
    */
   lease(claim: LeaseClaim, now: number): Lease | null {
     const before = this.#leases.get(claim.owner);
@@ -108,7 +111,9 @@ export class AddressPool {
     return viewOf(lease);
   }
 
-  /** Picks a free wish, else what it had, else the lowest never given, else the longest unused. */
+  /**
+   * Takes a free wish, else the last address, else the lowest unused one, else the longest unused.
+   */
   #hostFor(
     network: PoolNetwork,
     i: number,
@@ -146,8 +151,9 @@ export class AddressPool {
   }
 
   /**
-   * Forgets a lease that was last used at `before` or earlier, one that nobody comes back to first;
-   * false where there is none. There are always fewer living clients than addresses, and than leases.
+   * Forgets a lease last used at `before` or earlier, preferably one that no client returns to;
+   * returns false if there is none. There are always fewer living clients than addresses, and than
+   * leases.
    */
   #forgetOldest(before = Infinity): boolean {
     let lease: HeldLease | null = null;
@@ -167,7 +173,7 @@ export class AddressPool {
     this.#leases.set(lease.owner, lease);
   }
 
-  /** Gives back what `lease` gave; it is remembered. */
+  /** Releases a client's addresses; the lease is remembered. */
   release({ owner }: Pick<Lease, "owner">, now: number): void {
     const lease = this.#leases.get(owner);
     if (lease?.isLive !== true) return;
@@ -177,7 +183,7 @@ export class AddressPool {
     this.#moveToEnd(lease);
   }
 
-  /** Those of clients that come back also to a restarted server, the longest unused first. */
+  /** Returns the leases of clients that return to a restarted server, the longest unused first. */
   kept(): Lease[] {
     return [...this.#leases.values()].filter(({ isKept }) => isKept).map(viewOf);
   }
@@ -194,20 +200,20 @@ function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): bool
   return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
 }
 
-/** One network of a pool, and whose its addresses are. */
+/** One network of a pool, and the holders of its addresses. */
 class PoolNetwork {
   readonly #network: Cidr;
-  /** Offset of the last address that is given. The last four bytes tell all of them apart. */
+  /** Offset of the last usable address. The last four bytes distinguish all of them. */
   readonly #last: number;
   readonly #own: ReadonlySet<string>;
-  /** By the address's text. */
+  /** Leases by the text of their address. */
   readonly #holders = new Map<string, HeldLease>();
-  /** Addresses that nobody has any more, and until when they rest; the first was given back first. */
+  /** Resting addresses and the end of their rest, in order of release. */
   readonly #resting = new Map<string, { readonly host: Cidr; readonly until: number }>();
-  /** All addresses with lower offsets are taken, or rest. */
+  /** All addresses with lower offsets are taken or rest. */
   #next = 1;
 
-  /** @throws {TtunError} usage, where it has not so many addresses */
+  /** @throws {TtunError} usage, if the network has too few addresses */
   constructor(network: Cidr, taken: readonly Cidr[], clients: number) {
     this.#network = networkOf(network);
     this.#last = lastOffset(this.#network);
@@ -215,13 +221,14 @@ class PoolNetwork {
     hosts(this.#network, taken, clients);
   }
 
-  /** Returns the address with the network's prefix; null where no client may have it. */
+  /** Returns the address with the network's prefix; null if no client may have it. */
   hostAt({ bytes }: Cidr): Cidr | null {
     const host: Cidr = { ...this.#network, bytes };
     const isInside = covers(this.#network, bytes) && isAcceptable(host);
     if (!isInside || this.#own.has(formatIp(bytes))) return null;
     const offset = offsetOf(bytes, this.#network.bytes);
-    // The first is the network itself (IPv6: all its routers), of IPv4 the last is for broadcast.
+    // The first is the network's own (IPv6: the routers' anycast), the last of IPv4 is for
+    // broadcast.
     return offset === 0 || offset > this.#last ? null : host;
   }
 
@@ -229,13 +236,13 @@ class PoolNetwork {
     return this.#holders.get(formatIp(bytes));
   }
 
-  /** True while an address that was given back goes to nobody on wish. */
+  /** Returns true while a released address goes to nobody on request. */
   rests({ bytes }: Cidr, now: number): boolean {
     const resting = this.#resting.get(formatIp(bytes));
     return resting !== undefined && resting.until > now;
   }
 
-  /** Gives a free address to the lease; returns false where somebody has it. */
+  /** Gives a free address to the lease; returns false if it has a holder. */
   take(host: Cidr, lease: HeldLease): boolean {
     const key = formatIp(host.bytes);
     if (this.#holders.has(key)) return false;
@@ -244,7 +251,7 @@ class PoolNetwork {
     return true;
   }
 
-  /** The lowest that nobody has, and that does not rest; null where there is none. */
+  /** Takes the lowest address without a holder that does not rest; null if there is none. */
   takeFirst(lease: HeldLease, now: number): Cidr | null {
     this.#wake(now);
     for (; this.#next <= this.#last; this.#next++) {
@@ -255,7 +262,7 @@ class PoolNetwork {
     return null;
   }
 
-  /** The one that has rested longest; null where none rests. */
+  /** Takes the address that has rested longest; null if none rests. */
   takeResting(lease: HeldLease): Cidr | null {
     for (const { host } of this.#resting.values()) {
       this.take(host, lease);
@@ -285,14 +292,16 @@ class PoolNetwork {
   }
 }
 
-/** The server's own address in a network of its pool, where the user names none: the first. */
+/**
+ * Returns the server's own address in a network of its pool unless the user names one: the first.
+ */
 export function firstHost(network: Cidr): Cidr {
   return hosts(network, [], 1)[0]!;
 }
 
 /**
- * How many clients these networks have addresses for, beside those taken: at least 1, so that one
- * that is too small is refused where it is used, and at most `most`.
+ * Returns how many clients these networks have addresses for, without those taken: at most `most`,
+ * and at least 1, so that a network that is too small is refused where it is used.
  */
 export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], most: number): number {
   const rooms = networks.map((network) => {
@@ -302,13 +311,13 @@ export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], mos
   return Math.max(1, Math.min(most, ...rooms));
 }
 
-/** How many addresses of a network a machine may have, of those that a pool gives. */
+/** Returns how many addresses of a network a pool can give to machines. */
 function lastOffset({ family, bytes, prefix }: Cidr): number {
   const bits = bytes.length * 8 - prefix;
   return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
 }
 
-/** The first `count` addresses of a network that a machine may have, without those taken. */
+/** Returns the first `count` usable addresses of a network, without those taken. */
 function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
   const { family, bytes, prefix } = networkOf(network);
   const last = lastOffset({ family, bytes, prefix });
@@ -345,7 +354,7 @@ function plus(bytes: Uint8Array, n: number): Uint8Array {
   return sum;
 }
 
-/** How far behind the network's own address; above 2^53 not exactly. */
+/** Returns the distance from the network's own address; not exact above 2^53. */
 function offsetOf(bytes: Uint8Array, network: Uint8Array): number {
   let offset = 0;
   for (let i = 0; i < bytes.length; i++) offset = 256 * offset + bytes[i]! - network[i]!;

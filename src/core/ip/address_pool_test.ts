@@ -29,7 +29,7 @@ const claim = (owner: string, more: Partial<LeaseClaim> = {}): LeaseClaim => ({
 
 const texts = (lease: Lease | null) => lease?.addresses.map(formatCidr) ?? null;
 
-/** What so many clients get, one after the other. */
+/** Addresses of a number of clients, one after the other. */
 function leases(of: AddressPool, clients: number): (string[] | null)[] {
   return Array.from({ length: clients }, (_, i) => texts(of.lease(claim(`client ${i}`), 0)));
 }

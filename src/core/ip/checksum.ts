@@ -1,6 +1,6 @@
 /**
- * The sum of RFC 1071 over `bytes[from..end)` as 16-bit words (an odd last byte counts as the high
- * one) and what is added, folded to 16 bits. At most 128 KB, or it would not be exact.
+ * Returns the RFC 1071 sum of `bytes[from..end)` as 16-bit words (an odd last byte is the high one)
+ * plus `added`, folded to 16 bits. Exact up to 128 KB.
  */
 export function checksumOf(bytes: Uint8Array, from: number, end: number, added = 0): number {
   let sum = added;
@@ -10,7 +10,7 @@ export function checksumOf(bytes: Uint8Array, from: number, end: number, added =
   return fold(sum);
 }
 
-/** Ones' complement addition: what has run over 16 bits comes in again at the bottom. */
+/** Folds a sum to 16 bits by adding the carry (ones' complement). */
 export function fold(sum: number): number {
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;

@@ -5,13 +5,13 @@ import { isAcceptable } from "../link/v2/addresses.ts";
 import { isClientName } from "../link/v2/client_name.ts";
 import { PrefixTrie } from "./prefix_trie.ts";
 
-/** A network that lies behind the client of this name. */
+/** A network behind the client of this name. */
 export interface ClientNetwork {
   readonly name: string;
   readonly network: Cidr;
 }
 
-/** Networks behind clients. Each is known by its number, its place in the list. */
+/** Networks behind clients, numbered by their place in the list. */
 export class ClientNetworks {
   readonly list: readonly ClientNetwork[];
   readonly #trie: PrefixTrie;
@@ -21,12 +21,14 @@ export class ClientNetworks {
     this.#trie = new PrefixTrie(list.map(({ network }) => network));
   }
 
-  /** The number of the network with the address of `size` bytes at `at`; -1 where there is none. */
+  /**
+   * Returns the number of the network of the address of `size` bytes at `at`; -1 if there is none.
+   */
   find(bytes: Uint8Array, at: number, size: 4 | 16): number {
     return this.#trie.find(bytes, at, size);
   }
 
-  /** The numbers of those behind the client of that name; "" has none. */
+  /** Returns the numbers of the networks behind the client of that name; none for "". */
   of(name: string): readonly number[] {
     return [...this.list.keys()].filter((i) => name !== "" && this.list[i]!.name === name);
   }
@@ -36,7 +38,10 @@ export class ClientNetworks {
   }
 }
 
-/** Reads `NAME=CIDR`. @throws {TtunError} usage */
+/**
+ * Reads `NAME=CIDR`.
+ * @throws {TtunError} usage
+ */
 export function parseClientNetwork(text: string): ClientNetwork {
   const at = text.indexOf("=");
   const name = text.slice(0, Math.max(at, 0)).toLowerCase();
@@ -59,7 +64,7 @@ export function parseClientNetwork(text: string): ClientNetwork {
 }
 
 /**
- * Checks that each of them has one client, and none the pool's addresses.
+ * Checks that no network has two clients or overlaps the pool.
  * @throws {TtunError} usage
  */
 export function checkClientNetworks(list: readonly ClientNetwork[], pool: readonly Cidr[]): void {

@@ -1,13 +1,13 @@
 /**
- * Controlled delay (RFC 8289): says which packets to drop so that a queue does not stand. A burst
- * may be as long as it likes; a delay that has not once been below `target` within `interval` is a
- * standing queue, and senders are told by a loss now and then, more often the longer it stands.
- * Times are milliseconds on any one clock.
+ * Controlled delay (RFC 8289): decides which packets to drop so that no standing queue remains.
+ * Bursts may be of any length; a delay that has not fallen below `target` within `interval` is a
+ * standing queue, and senders are told by drops, more often the longer it stands. Times are
+ * milliseconds of any one clock.
  */
 export class CoDel {
   readonly #target: number;
   readonly #interval: number;
-  /** When a delay above target becomes a standing queue; null = it was below just now. */
+  /** Time at which a delay above target becomes a standing queue; null = it was below just now. */
   #standingAt: number | null = null;
   #isDropping = false;
   #dropNext = 0;
@@ -20,8 +20,8 @@ export class CoDel {
   }
 
   /**
-   * Whether the packet that has just left the queue is to be dropped. `delay`: how long it was in
-   * there; `isLast`: nothing is left behind it, so that the link would run dry (section 5.4).
+   * Returns true if the packet that has just left the queue should be dropped. `delay`: its time in
+   * the queue; `isLast`: the queue is empty now, so a drop would leave the link idle (section 5.4).
    */
   drops(now: number, delay: number, isLast: boolean): boolean {
     const isStanding = this.#isStanding(now, delay, isLast);
@@ -44,7 +44,7 @@ export class CoDel {
 
   #beginDropping(now: number): true {
     this.#isDropping = true;
-    // Soon after the last time: go on at about the rate that held the queue then.
+    // Soon after the last standing queue: resume about the rate that controlled it.
     const delta = this.#count - this.#lastCount;
     const isSoon = now - this.#dropNext < 16 * this.#interval;
     this.#count = delta > 1 && isSoon ? delta : 1;
@@ -53,7 +53,7 @@ export class CoDel {
     return true;
   }
 
-  /** The control law: losses at a rate that rises with the square root of their number. */
+  /** The control law: the drop rate rises with the square root of the number of drops. */
   #after(time: number): number {
     return time + this.#interval / Math.sqrt(this.#count);
   }

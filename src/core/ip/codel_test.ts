@@ -126,7 +126,7 @@ const trace = fc.array(
 
 type Periods = typeof trace extends fc.Arbitrary<infer T> ? T : never;
 
-/** What a queue does with a trace: each packet that goes on or is dropped, with its time. */
+/** Passes a trace through a queue: each packet with its fate and time. */
 function run(queue: Queue, periods: Periods) {
   const events: string[] = [];
   let now = 1;

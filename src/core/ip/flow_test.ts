@@ -13,7 +13,7 @@ interface Flow {
   readonly ports: Uint8Array;
 }
 
-/** What packets of one flow may differ in. */
+/** Fields in which packets of one flow may differ. */
 interface Rest {
   readonly noise: Uint8Array;
   readonly options: number;
@@ -78,7 +78,7 @@ Deno.test("all packets of a TCP or UDP flow have the same number, of 32 bits", (
   );
 });
 
-/** The same flow but for one byte of what tells flows apart. */
+/** Another flow: one byte differs of those that identify it. */
 function neighbour(f: Flow, part: "from" | "to" | "ports", at: number, by: number): Flow {
   const bytes = f[part].slice();
   bytes[at % bytes.length]! ^= by;

@@ -1,7 +1,10 @@
 import { readU16, readU32, writeU16 } from "../../base/bytes.ts";
 import { fold } from "./checksum.ts";
 
-/** What ttun must know of an IP packet: that it is one, and its TCP SYN's MSS. Offsets are bytes. */
+/**
+ * Fields of IP packets that ttun needs: version, addresses, flow, MSS of TCP SYNs. Offsets are
+ * bytes.
+ */
 export const IPV4_MIN = 20;
 export const IPV6_SIZE = 40;
 export const TCP_MIN = 20;
@@ -13,28 +16,31 @@ const OPTION_END = 0;
 const OPTION_NOP = 1;
 const OPTION_MSS = 2;
 
-/** Whether the bytes can be an IPv4 or IPv6 packet (version and room for a header). */
+/** Returns true if the bytes can be an IPv4 or IPv6 packet (version and room for a header). */
 export function isIpPacket(bytes: Uint8Array, at: number, length: number): boolean {
   if (length < IPV4_MIN) return false;
   const version = bytes[at]! >>> 4;
   return version === 4 || (version === 6 && length >= IPV6_SIZE);
 }
 
-/** Bytes of each address of an IP packet: 4 or 16; 0 when it is none, or too short for its header. */
+/**
+ * Returns the size of an IP packet's addresses, 4 or 16 bytes; 0 if it is no IP packet or too short
+ * for its header.
+ */
 export function addressSize(bytes: Uint8Array, at: number, length: number): 0 | 4 | 16 {
   if (!isIpPacket(bytes, at, length)) return 0;
   return bytes[at]! >>> 4 === 4 ? 4 : 16;
 }
 
-/** Where the sender's address of `size` bytes begins in a packet; the target's follows it. */
+/** Returns the offset of the source address of `size` bytes; the destination follows it. */
 export function sourceOffset(size: 4 | 16): number {
   return size === 4 ? 12 : 8;
 }
 
 /**
- * A number of 32 bits for the packet's flow: the same for all packets with the same addresses,
- * protocol and, where TCP or UDP begins right behind the IP header, ports. (Of a fragment's, the
- * addresses alone: the others have no ports.)
+ * Returns a 32-bit hash of the packet's flow: its addresses, protocol and, if TCP or UDP directly
+ * follows the IP header, ports. For a fragment it is the addresses alone, as later ones have no
+ * ports.
  */
 export function flowOf(bytes: Uint8Array, at: number, length: number): number {
   const isV4 = bytes[at]! >>> 4 === 4;
@@ -54,9 +60,9 @@ function mix(hash: number, word: number): number {
 }
 
 /**
- * An IPv6 packet that every host throws away unseen, whatever its addresses are: from and to the
- * loopback address (RFC 4291 section 2.5.3), one hop, no next header (RFC 8200 section 4.7).
- * Version 1 has no message to ask whether a peer lives; this one makes its kernel acknowledge.
+ * Returns an IPv6 packet that every host discards, whatever its addresses are: from and to the
+ * loopback address (RFC 4291 section 2.5.3), hop limit 1, no next header (RFC 8200 section 4.7).
+ * Version 1 has no ping; a peer's kernel acknowledges this one.
  */
 export function unseenPacket(): Uint8Array {
   const packet = new Uint8Array(IPV6_SIZE);
@@ -69,9 +75,8 @@ export function unseenPacket(): Uint8Array {
 }
 
 /**
- * Lowers the MSS option of a TCP SYN to what packets of `mtu` bytes carry, and mends the checksum
- * (RFC 1624) unless that is `open`: then it does not cover the options yet. Any other packet is
- * left as it is.
+ * Lowers the MSS option of a TCP SYN to fit packets of `mtu` bytes, and updates the checksum (RFC
+ * 1624) unless it is `open` and does not cover the options yet. Leaves other packets alone.
  */
 export function clampMss(
   bytes: Uint8Array,
@@ -113,7 +118,7 @@ function lowerMss(
   const mss = readU16(bytes, option + 2);
   if (mss <= limit || limit <= 0) return;
   if (open) return writeU16(bytes, option + 2, limit);
-  // The two bytes may straddle checksum words (an odd offset); then their sum counts shifted.
+  // At an odd offset the two bytes lie in two checksum words, so their sum counts shifted.
   const odd = (option - tcp) % 2 === 1;
   const sumOf = (value: number) => odd ? ((value & 0xff) << 8) | (value >>> 8) : value;
   const checksum = readU16(bytes, tcp + 16);

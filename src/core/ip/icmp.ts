@@ -4,20 +4,20 @@ import { checksumOf } from "./checksum.ts";
 import { IPV4_MIN, IPV6_SIZE, Protocol } from "./header.ts";
 
 /**
- * Answers to packets that do not fit: ICMP "fragmentation needed" (RFC 792, RFC 1191 section 4) and
- * ICMPv6 "packet too big" (RFC 4443 section 3.2). Without them a sender of large packets waits for
- * ever and never learns why.
+ * Answers to packets that are too long: ICMP "fragmentation needed" (RFC 792, RFC 1191 section 4)
+ * and ICMPv6 "packet too big" (RFC 4443 section 3.2). Without them path MTU discovery fails
+ * silently.
  */
 const ICMP_HEADER = 8;
 const HOP_LIMIT = 64;
 
-/** RFC 1812, 4.3.2.3: as much as fits into 576 bytes. */
+/** Bytes of the packet to quote: a total of 576 bytes (RFC 1812 section 4.3.2.3). */
 const IPV4_QUOTE = 576 - IPV4_MIN - ICMP_HEADER;
 
 /**
- * The answer to a packet that is longer than `mtu`, as a whole IP packet from the packet's target;
- * null where none may be sent: to an error or a later fragment, to or from a group, or to an IPv4
- * packet that allows fragmentation (which is not done here).
+ * Returns the answer to a packet longer than `mtu`, as an IP packet from the packet's destination;
+ * null if none may be sent: to an error or a later fragment, to or from a multicast address, or to
+ * an IPv4 packet that allows fragmentation (which is not done here).
  */
 export function packetTooBig(
   bytes: Uint8Array,
@@ -36,7 +36,7 @@ function tooBig4(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (headerSize < IPV4_MIN || packet.length < headerSize + ICMP_HEADER) return null;
   if (!mayNotFragment || (fragment & 0x1fff) !== 0) return null;
   if (isGroup4(packet[12]!) || isGroup4(packet[16]!)) return null;
-  // Of ICMP, only questions are answered: echo (8), timestamp (13).
+  // Of ICMP, only requests are answered: echo (8), timestamp (13).
   if (packet[9] === Protocol.icmp && packet[headerSize] !== 8 && packet[headerSize] !== 13) {
     return null;
   }
@@ -57,17 +57,18 @@ function tooBig4(packet: Uint8Array, mtu: number): Uint8Array | null {
   return answer;
 }
 
-/** 0/8, 127/8 and everything from 224/4 on. */
+/** Returns true for 0/8, 127/8 and everything from 224/4 on. */
 function isGroup4(first: number): boolean {
   return first === 0 || first === 127 || first >= 224;
 }
 
 function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (packet.length < IPV6_SIZE + ICMP_HEADER) return null;
-  // A group as the target may be answered here (RFC 4443, 2.4 e.3), but has no one address.
+  // RFC 4443 section 2.4 (e.3) allows an answer for a multicast destination, but the answer would
+  // have no source address.
   if (!isOneHost6(packet.subarray(8, 24)) || !isOneHost6(packet.subarray(24, 40))) return null;
   if (packet[6] === Protocol.icmpv6 && packet[IPV6_SIZE]! < 128) return null; // an error
-  // As much of the packet as fits without exceeding the minimum IPv6 MTU.
+  // Quotes as much of the packet as the minimum IPv6 MTU allows.
   const room = IPV6_MIN_MTU - IPV6_SIZE - ICMP_HEADER;
   const quote = packet.subarray(0, Math.min(packet.length, room));
   const answer = new Uint8Array(IPV6_SIZE + ICMP_HEADER + quote.length);
@@ -80,13 +81,13 @@ function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   answer[IPV6_SIZE] = 2; // packet too big
   writeU32(answer, IPV6_SIZE + 4, mtu);
   answer.set(quote, IPV6_SIZE + ICMP_HEADER);
-  // The pseudo-header: both addresses, the length and the protocol (RFC 8200, 8.1).
+  // The pseudo-header: both addresses, the length and the protocol (RFC 8200 section 8.1).
   const pseudo = Protocol.icmpv6 + ICMP_HEADER + quote.length;
   writeU16(answer, IPV6_SIZE + 2, ~checksumOf(answer, 8, answer.length, pseudo) & 0xffff);
   return answer;
 }
 
-/** Not a group, and neither :: nor ::1. */
+/** Returns true unless it is a multicast address, :: or ::1. */
 function isOneHost6(address: Uint8Array): boolean {
   return address[0] !== 0xff && address.some((byte, i) => i === 15 ? byte > 1 : byte !== 0);
 }

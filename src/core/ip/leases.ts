@@ -3,12 +3,11 @@ import type { Lease } from "./address_pool.ts";
 import { isClientName } from "../link/v2/client_name.ts";
 
 /**
- * Leases as the text of a file: one to a line, the longest unused first. Only clients that come
- * back under the same identity are in it.
+ * Text form of leases: one per line, the longest unused first; only clients with a kept identity.
  */
 const HEAD = "# ttun: identity, name, last used, addresses\n";
 
-/** More than this no pool remembers (address_pool.ts): what is larger is no such file. */
+/** Largest size in bytes: no pool remembers more leases (address_pool.ts). */
 export const MOST_LEASE_BYTES = 1 << 20;
 
 const OWNER = /^[0-9a-f]{32}$/;
@@ -25,7 +24,7 @@ export function writeLeases(leases: readonly Lease[]): string {
   return HEAD + lines.join("");
 }
 
-/** Lines that are none are left out: what stands in the file is no reason not to serve. */
+/** Skips invalid lines: a damaged file is no reason not to serve. */
 export function readLeases(text: string): Lease[] {
   return text.split("\n").flatMap((line) => readLease(line) ?? []);
 }

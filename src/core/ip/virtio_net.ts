@@ -23,17 +23,19 @@ const CSUM_OFFSET = 8;
 const NEEDS_CSUM = 0x01;
 
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
-/** Beside a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone). */
+/**
+ * Added to a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone).
+ */
 const GSO_ECN = 0x80;
 
 /**
- * A size by which Linux means that each segment is as long as the fragment that it lies in (skbuff.h):
- * a packet that comes from outside has no such fragments, and segmenting it goes wrong.
+ * Size by which Linux means that each segment is as long as its fragment (skbuff.h). A packet from
+ * outside has no such fragments, and segmenting it fails.
  */
 const GSO_BY_FRAGS = 0xffff;
 
 /**
- * Most segments of a super-packet, each of which costs its receiver a packet's time: 64 KB at the
+ * Most segments of a super-packet, as each costs its receiver as much as a packet: 64 KB at the
  * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
  */
 const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
@@ -42,12 +44,12 @@ const MOST_UDP_SEGMENTS = 128;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
-/** Which IPv6 extension headers may stand before what a packet carries (RFC 8200, 4.1). */
+/** IPv6 extension headers that may precede the payload (RFC 8200 section 4.1). */
 const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
 
 const IPV6_FRAGMENT = 44;
 
-/** Which offload (bits of `Offload`) who takes this packet must be able to do, 0 for a checksum. */
+/** Returns the offload (a bit of `Offload`) that this packet needs, 0 for a checksum alone. */
 export function gsoNeeds(bytes: Uint8Array, at: number): number {
   const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
   if (type === Gso.none) return 0;
@@ -55,8 +57,8 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Looks at a header from a peer before the kernel does (docs/wire/link-v2.md, "Frames": 02): true when
- * it is sound and among the offloads that were offered. `hdr_len` is then written anew.
+ * Checks a header from a peer before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true
+ * if it is valid and among the offered offloads. Computes `hdr_len` anew.
  */
 export function acceptHeader(
   bytes: Uint8Array,
@@ -86,7 +88,9 @@ export function acceptHeader(
   return true;
 }
 
-/** Bytes of all headers of a super-packet, or null when it is none that its type says. */
+/**
+ * Returns the size of all headers of a super-packet; null if its type does not match the packet.
+ */
 function headersSize(
   bytes: Uint8Array,
   at: number,
@@ -112,8 +116,8 @@ function headersSize(
 }
 
 /**
- * Whether an open checksum may stand there. The kernel writes to that place after all that looks at
- * addresses and ports has looked: no other field may be reached by it.
+ * Returns true if an open checksum may stand there. The kernel writes to that place after all
+ * checks of addresses and ports, so it must not reach any other field.
  */
 function isChecksumPlace(
   bytes: Uint8Array,
@@ -129,7 +133,7 @@ function isChecksumPlace(
   const isTcp = protocol === Protocol.tcp;
   if (!isTcp && protocol !== Protocol.udp) return start >= place;
   if (start === place) return offset === (isTcp ? TCP_CHECKSUM : UDP_CHECKSUM);
-  return start >= place + (isTcp ? TCP_MIN : UDP_SIZE); // of a packet inside of this one
+  return start >= place + (isTcp ? TCP_MIN : UDP_SIZE); // inside an encapsulated packet
 }
 
 const NO_PAYLOAD = -1;
@@ -138,7 +142,10 @@ function payload(protocol: number, place: number): number {
   return place << 8 | protocol;
 }
 
-/** What an IP packet that is no fragment carries, and where: as `payload` puts it, or NO_PAYLOAD. */
+/**
+ * Returns the protocol and offset of the payload of an unfragmented IP packet, packed by `payload`,
+ * or NO_PAYLOAD.
+ */
 function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   if (bytes[at]! >>> 4 === 4) {
     const size = (bytes[at]! & 0x0f) * 4;
@@ -157,8 +164,8 @@ function payloadOf(bytes: Uint8Array, at: number, length: number): number {
 }
 
 /**
- * Completes an ordinary packet's checksum that was left open, for a peer or device that cannot.
- * False when the header points outside of the packet: it is to be dropped.
+ * Completes an open checksum of an ordinary packet, for a peer or device that cannot. Returns false
+ * if the header points outside the packet, which must then be dropped.
  */
 export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
   const header = at - VIRTIO_NET_HEADER;
@@ -166,12 +173,12 @@ export function completeChecksum(bytes: Uint8Array, at: number, length: number):
   const offset = readLe(bytes, header + CSUM_OFFSET);
   if (start + offset + 2 > length) return false;
   const sum = checksumOf(bytes, at + start, at + length);
-  // RFC 768: a UDP checksum of zero would say that there is none; both forms are the same number.
+  // In UDP a checksum of zero means none (RFC 768), so its equal 0xffff is written.
   writeU16(bytes, at + start + offset, sum === 0xffff ? 0xffff : ~sum & 0xffff);
   return true;
 }
 
-/** Whether the checksum of the packet at `at`, which has a header, is left open. */
+/** Returns true if the checksum of the packet at `at`, which has a header, is open. */
 export function needsChecksum(bytes: Uint8Array, at: number): boolean {
   return (bytes[at - VIRTIO_NET_HEADER + FLAGS]! & NEEDS_CSUM) !== 0;
 }
@@ -185,7 +192,7 @@ function writeLe(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
 }
 
-/** Offloads in words, for logs. */
+/** Returns the names of offloads for logs. */
 export function offloadText(mask: number): string {
   const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
   return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";

@@ -80,7 +80,7 @@ function ipHeaders(packet: Uint8Array) {
   return { version, protocol, size: packet.length - rest.length };
 }
 
-/** What is done to a right header and its packet: a byte that some rule looks at, mostly. */
+/** Changes to a valid header and its packet: mostly of a byte that some rule checks. */
 const value = fc.oneof(fc.constant(0), fc.nat(64), fc.nat(255));
 const edit = fc.oneof(
   fc.tuple(fc.nat(VIRTIO_NET_HEADER - 1), value),

@@ -23,7 +23,7 @@ function laidOut(header: Partial<NetHeader>, packet: Uint8Array): Uint8Array {
   return concat(before, packNetHeader(header), packet, new Uint8Array(90).fill(0xee));
 }
 
-/** Whether it is accepted; the header as it is then. */
+/** Runs acceptHeader; returns its verdict and the header afterwards. */
 function judge(
   header: Partial<NetHeader>,
   packet: Uint8Array,
@@ -298,7 +298,7 @@ Deno.test("an open checksum cannot reach an address, a port or another field of 
       }
     }
   }
-  // What is neither TCP nor UDP: all that is not the IP header.
+  // Without TCP or UDP, any place behind the IP header.
   const icmp = tcp6.bytes.slice();
   icmp[6] = 58;
   for (const start of [22, 38, 39, 40, 41]) {
