@@ -144,28 +144,28 @@
  *
  * @example Dial and listen on Deno's own sockets
  * ```ts
- * import { DenoNet } from "@tt/cli/mod";
+ * import { accept, DenoNet, dial, read, write } from "@tt/cli/mod";
  * import assert from "node:assert/strict";
  *
  * const life = new AbortController();
  * const { signal } = life; // its abort ends whatever was opened under it
  * const net = new DenoNet(null);
  * await using listener = net.listen({ host: "127.0.0.1", port: 0 }, { signal });
- * const accepting = listener.accept({ signal });
- * await using near = await net.dial(listener.addr, { signal });
+ * const accepting = accept(listener, { signal });
+ * await using near = await dial(net, listener.addr, { signal });
  * await using far = await accepting;
  *
- * await near.write(new TextEncoder().encode("hello"));
+ * await write(near, new TextEncoder().encode("hello"));
  * await near.closeWrite();
  * const bytes = new Uint8Array(16);
- * assert.equal(await far.read(bytes), 5);
+ * assert.equal(await read(far, bytes), 5);
  * assert.equal(new TextDecoder().decode(bytes.subarray(0, 5)), "hello");
- * assert.equal(await far.read(bytes), null);
+ * assert.equal(await read(far, bytes), null);
  * ```
  *
  * @example The same on system calls (Linux, `--allow-ffi`)
  * ```ts
- * import { openLibc, PosixNet, Reactor } from "@tt/cli/mod";
+ * import { accept, dial, openLibc, PosixNet, Reactor, read, write } from "@tt/cli/mod";
  * import assert from "node:assert/strict";
  *
  * if (Deno.build.os === "linux") {
@@ -174,11 +174,11 @@
  *   await using reactor = new Reactor(libc, "async");
  *   const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
  *   await using listener = net.listen({ host: "127.0.0.1", port: 0 }, { signal });
- *   const accepting = listener.accept({ signal });
- *   await using near = await net.dial(listener.addr, { signal });
+ *   const accepting = accept(listener, { signal });
+ *   await using near = await dial(net, listener.addr, { signal });
  *   await using far = await accepting;
- *   await near.write(new Uint8Array([1, 2, 3]));
- *   assert.equal(await far.read(new Uint8Array(16)), 3);
+ *   await write(near, new Uint8Array([1, 2, 3]));
+ *   assert.equal(await read(far, new Uint8Array(16)), 3);
  * }
  * ```
  *
@@ -246,8 +246,11 @@ export const x25519: KeyExchange = nodeKeyExchange;
 // Streams.
 export type { Addr, HostPort } from "./src/base/addr.ts";
 export type { MaybePromise, OnReady, Stream } from "./src/contract/stream.ts";
-export type { Connection, ConnectionStats, SocketOptions } from "./src/contract/connection.ts";
+export type { Connection, SocketOptions } from "./src/contract/connection.ts";
+export type { ConnectionStats } from "./src/contract/stats.ts";
 export type { Dialer, DialEvents, DialOptions, Listener } from "./src/contract/dial.ts";
+export { accept, read, readable, writable, write } from "./src/app/loop/stream_io.ts";
+export { dial } from "./src/app/net/dial_events.ts";
 export { DenoNet } from "./src/io/net/deno_net.ts";
 export { PosixNet } from "./src/io/net/posix_net.ts";
 export { Reactor } from "./src/io/reactor/reactor.ts";

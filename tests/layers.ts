@@ -19,7 +19,7 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
   app: { layers: ["base", "contract", "core"], packages: null },
   cli: { layers: ["base", "contract", "core", "ffi", "io", "app"], packages: /^/ },
   main: { layers: ["cli"], packages: null },
-  mod: { layers: ["base", "contract", "core", "ffi", "io", "cli"], packages: null },
+  mod: { layers: ["base", "contract", "core", "ffi", "io", "app", "cli"], packages: null },
 };
 
 /**

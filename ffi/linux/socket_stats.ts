@@ -1,4 +1,4 @@
-import type { ConnectionStats, SendingInfo } from "../../src/contract/connection.ts";
+import type { ConnectionStats, SendingInfo } from "../../src/contract/stats.ts";
 import type { Libc } from "./libc.ts";
 import { getOption, IPPROTO_MPTCP, IPPROTO_TCP, SOL_SOCKET } from "./socket_options.ts";
 

@@ -24,6 +24,12 @@ export function formatAddr(addr: Addr): string {
   return addr.host.includes(":") ? `[${addr.host}]:${addr.port}` : `${addr.host}:${addr.port}`;
 }
 
+/** @throws {TtunError} system, for the path of a unix socket */
+export function requireHostPort(addr: Addr): HostPort {
+  if ("path" in addr) throw new TtunError("system", "Cannot use a unix socket here");
+  return addr;
+}
+
 /**
  * Reads `host:port`, `[v6]:port`, or with `anyHost` also `:port` (host is then ""). A link-local
  * IPv6 address has its zone, as `[fe80::1%eth0]:port`.

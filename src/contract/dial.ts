@@ -1,17 +1,16 @@
 import type { Addr } from "../base/addr.ts";
 import type { Connection } from "./connection.ts";
-import type { MaybePromise, OnReady, Stream } from "./stream.ts";
+import type { OnReady, Stream } from "./stream.ts";
 
 /** Opens streams to somewhere else; `To` is what names the other end. */
 export interface Dialer<To = Addr, S extends Stream = Connection> {
   /** True when it heeds `DialOptions.segmentBytes`. */
   readonly limitsSegments?: boolean;
   /**
-   * Opens a stream. @throws {TtunError} unreachable, timeout, …
+   * Opens a stream; fails with {TtunError} unreachable, timeout, … or the reason of a signal. Never
+   * throws. Returns as `OnReady`.
    */
-  dial(to: To, o: DialOptions): Promise<S>;
-  /** The same without promises, where there is such a way. Returns as `OnReady`. */
-  start?(to: To, o: DialOptions, events: DialEvents<S>): boolean | void;
+  start(to: To, o: DialOptions, events: DialEvents<S>): boolean | void;
 }
 
 /** How an attempt ends: one of them is called, once, and must not throw. They return as `OnReady`. */
@@ -37,21 +36,19 @@ export interface Listener<S extends Stream = Connection> extends AsyncDisposable
   /** Where it listens, with the port that the kernel chose when 0 was asked for. */
   readonly addr: Addr;
   /**
-   * The next connection; it lives under `signal`.
+   * The next connection, which lives under `signal`; null = none is there.
    * @throws {TtunError} `exhausted` when out of descriptors: the connection is still queued, so
    * wait or free some and call again.
    */
-  accept(o: { signal: AbortSignal }): MaybePromise<S>;
+  acceptNow(o: { signal: AbortSignal }): S | null;
+  /**
+   * Calls `run` once, when there may be a connection, or an error. Call it only after `acceptNow`
+   * had none; `run` replaces an earlier one that still waits.
+   */
+  onAcceptable(run: OnReady): void;
   /**
    * From now on connections that come have segments of at most so many bytes, in either direction
    * (TCP_MAXSEG). False where that cannot be set.
    */
   limitSegments?(segmentBytes: number): boolean;
-  /** The same without promises, where there is such a way. */
-  readonly now?: {
-    /** null = none is there. @throws as `accept` */
-    accept(o: { signal: AbortSignal }): S | null;
-    /** Calls `run` once, when there may be one, or an error. Call it only after `accept` had none. */
-    onReady(run: OnReady): void;
-  };
 }

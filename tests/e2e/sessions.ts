@@ -10,6 +10,7 @@ import { openLibc } from "../../ffi/linux/libc.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { PosixNet } from "../../src/io/net/posix_net.ts";
 import { Reactor } from "../../src/io/reactor/reactor.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 const [host, port, psk, count] = [
   Deno.args[0]!,
@@ -37,7 +38,7 @@ const options = {
   device: { headroom: 10, takes: 0 },
 } as const;
 for (let i = 0; i < count; i++) {
-  const stream = await net.dial({ host, port }, { signal: new AbortController().signal });
+  const stream = await dial(net, { host, port }, { signal: new AbortController().signal });
   const { link } = await connectLink(stream, options);
   await link[Symbol.asyncDispose]();
 }

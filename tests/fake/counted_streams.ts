@@ -2,6 +2,8 @@ import type { HostPort } from "../../src/base/addr.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { MemoryNet } from "./memory.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
+import { dialBy } from "./dialer.ts";
 
 /** A network that knows which of the streams that it gave to a program are still open there. */
 export class CountedStreams {
@@ -23,17 +25,18 @@ export class CountedStreams {
   /** Dials as `host`. */
   dialer(host: string): Dialer {
     const inner = this.#net.dialer(host);
-    return { dial: async (to, o) => this.#note(await inner.dial(to, o)) };
+    return dialBy(async (to, o) => this.#note(await dial(inner, to, o)));
   }
 
   listen(at: HostPort, o: { signal: AbortSignal }): Listener {
     const inner = this.#net.listen(at, o);
     return {
       addr: inner.addr,
-      accept: (options) => {
-        const stream = inner.accept(options);
-        return stream instanceof Promise ? stream.then(this.#note) : this.#note(stream);
+      acceptNow: (options) => {
+        const stream = inner.acceptNow(options);
+        return stream === null ? null : this.#note(stream);
       },
+      onAcceptable: (run) => inner.onAcceptable(run),
       [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
     };
   }

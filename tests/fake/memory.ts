@@ -4,9 +4,11 @@ import { TtunError, UnreachableError } from "../../src/base/errors.ts";
 import { noAnswer } from "../../src/base/dial_timeout.ts";
 import { onAbort } from "../../src/base/scope.ts";
 import type { Clock } from "../../src/contract/host.ts";
-import type { Connection, ConnectionStats } from "../../src/contract/connection.ts";
+import type { Connection } from "../../src/contract/connection.ts";
+import type { ConnectionStats } from "../../src/contract/stats.ts";
 import type { Dialer, DialOptions, Listener } from "../../src/contract/dial.ts";
-import type { MaybePromise, OnReady } from "../../src/contract/stream.ts";
+import type { OnReady } from "../../src/contract/stream.ts";
+import { tell } from "../../src/app/net/dial_events.ts";
 import { Cable, Gate, Pipe } from "./pipe.ts";
 
 /** About what a socket takes before it makes its writer wait. */
@@ -62,8 +64,6 @@ class MemoryStream implements Connection {
   #tie: Disposable | null = null;
   #closed: { reason: unknown } | null = null;
   #resetByPeer = false;
-  #reading = false;
-  #writing = false;
 
   constructor(local: Addr, remote: Addr, out: Pipe, into: Pipe, resetPeer: () => void) {
     this.local = local;
@@ -97,33 +97,9 @@ class MemoryStream implements Connection {
     this.#writer.open();
   }
 
-  read(into: Uint8Array): MaybePromise<number | null> {
-    if (this.#reading) throw new Error("Two readers at once: the contract has one");
-    const got = this.readNow(into);
-    return got === undefined ? this.#waitRead(into) : got;
-  }
-
-  async #waitRead(into: Uint8Array): Promise<number | null> {
-    this.#reading = true;
-    try {
-      for (;;) {
-        await this.#reader.wait();
-        const got = this.readNow(into);
-        if (got !== undefined) return got;
-      }
-    } finally {
-      this.#reading = false;
-    }
-  }
-
   onReadable(run: OnReady): void {
     this.#check();
-    this.#reader.wait().then(run);
-  }
-
-  readable(): Promise<void> {
-    this.#check();
-    return this.#reader.wait();
+    this.#reader.call(run);
   }
 
   readNow(into: Uint8Array): number | null | undefined {
@@ -135,29 +111,17 @@ class MemoryStream implements Connection {
     return undefined;
   }
 
-  write(all: Uint8Array): MaybePromise<void> {
-    if (this.#writing) throw new Error("Two writers at once: the contract has one");
-    const done = this.writeNow(all);
-    if (done < all.length) return this.#waitWrite(all.subarray(done));
-  }
-
-  async #waitWrite(rest: Uint8Array): Promise<void> {
-    this.#writing = true;
-    try {
-      while (rest.length > 0) {
-        await this.#writer.wait();
-        rest = rest.subarray(this.writeNow(rest));
-      }
-    } finally {
-      this.#writing = false;
-    }
-  }
-
   writeNow(bytes: Uint8Array): number {
     this.#check();
     if (this.#resetByPeer) throw this.#reset();
     if (this.#out.finished) throw new TtunError("lost", "Cannot write: this end has sent its FIN");
     return this.#out.push(bytes);
+  }
+
+  onWritable(run: OnReady): void {
+    this.#check();
+    this.#writer.call(run);
+    if (this.#resetByPeer) this.#writer.open(); // came within the write that left some
   }
 
   closeWrite(): void {
@@ -238,7 +202,7 @@ export class MemoryNet {
 
   /** Dials as `host`. */
   dialer(host = "192.0.2.2"): Dialer {
-    return { dial: (to, o) => this.#dialInTime(host, to, o) };
+    return { start: (to, o, events) => tell(events, this.#dialInTime(host, to, o)) };
   }
 
   async #dialInTime(
@@ -329,20 +293,12 @@ class MemoryListener implements Listener {
     this.#acceptor.open();
   }
 
-  accept(o: { signal: AbortSignal }): MaybePromise<Connection> {
-    return this.#try(o.signal) ?? this.#wait(o.signal);
+  onAcceptable(run: OnReady): void {
+    if (this.#closed !== null) throw this.#closed.reason;
+    this.#acceptor.call(run);
   }
 
-  async #wait(signal: AbortSignal): Promise<Connection> {
-    using _tie = onAbort(signal, () => this.#acceptor.open());
-    for (;;) {
-      await this.#acceptor.wait();
-      const stream = this.#try(signal);
-      if (stream !== null) return stream;
-    }
-  }
-
-  #try(signal: AbortSignal): Connection | null {
+  acceptNow({ signal }: { signal: AbortSignal }): Connection | null {
     if (this.#closed !== null) throw this.#closed.reason;
     signal.throwIfAborted();
     const stream = this.#queue.shift();

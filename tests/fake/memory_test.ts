@@ -5,6 +5,8 @@ import type { Connection } from "../../src/contract/connection.ts";
 import { streamSuite } from "../suite/stream_suite.ts";
 import { MemoryNet, memoryPair } from "./memory.ts";
 import { Cable } from "./pipe.ts";
+import { read, write } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 const HOST = "192.0.2.1";
 const TRAITS = {
@@ -34,25 +36,25 @@ streamSuite(
 
 async function readNow(stream: Connection, size = 100): Promise<string | null> {
   const into = new Uint8Array(size);
-  const got = await stream.read(into);
+  const got = await read(stream, into);
   return got === null ? null : new TextDecoder().decode(into.subarray(0, got));
 }
 
 Deno.test("a memory stream makes its writer wait for each byte over its capacity", async () => {
   const [a, b] = memoryPair({ capacity: 2 });
-  const written = a.write(utf8("abcde"));
+  const written = write(a, utf8("abcde"));
   assert.ok(written instanceof Promise);
   assert.equal(await readNow(b), "ab");
   await setImmediate();
   assert.equal(await readNow(b), "cd");
   await written;
   assert.equal(await readNow(b), "e");
-  assert.equal(a.write(utf8("fg")), undefined);
+  assert.equal(write(a, utf8("fg")), undefined);
 });
 
 Deno.test("a memory stream counts what arrived as acknowledged, read or not", () => {
   const [a, b] = memoryPair();
-  a.write(utf8("abc"));
+  write(a, utf8("abc"));
   assert.equal(a.stats().acked, 3);
   assert.equal(b.stats().received, 3);
   assert.equal(b.stats().acked, 0);
@@ -62,7 +64,7 @@ Deno.test("over a pulled cable nothing arrives, and all of it when it is plugged
   const cable = new Cable();
   const [a, b] = memoryPair({ cables: [cable] });
   cable.pull();
-  a.write(utf8("abc"));
+  write(a, utf8("abc"));
   a.closeWrite();
   assert.equal(a.stats().acked, 0);
   const { acked, received, peerClosed } = b.stats();
@@ -80,16 +82,16 @@ Deno.test("a reset over a pulled cable is told only when the peer sends somethin
   a.reset();
   cable.plug();
   assert.equal(b.stats().peerClosed, false);
-  b.write(utf8("x"));
+  write(b, utf8("x"));
   assert.equal(b.stats().peerClosed, true);
-  await assert.rejects(async () => await b.read(new Uint8Array(1)), { kind: "lost" });
+  await assert.rejects(async () => await read(b, new Uint8Array(1)), { kind: "lost" });
 });
 
 Deno.test("a close before all was read is a reset, after it an ordinary end", async () => {
   const [a, b] = memoryPair();
-  b.write(utf8("unread"));
+  write(b, utf8("unread"));
   await a[Symbol.asyncDispose]();
-  await assert.rejects(async () => await b.read(new Uint8Array(1)), { kind: "lost" });
+  await assert.rejects(async () => await read(b, new Uint8Array(1)), { kind: "lost" });
   const [c, d] = memoryPair();
   await c[Symbol.asyncDispose]();
   assert.equal(await readNow(d), null);
@@ -102,8 +104,8 @@ Deno.test("a dial over a pulled cable waits until it is plugged in or the dial i
   net.cable(HOST).pull();
   let dialled = false;
   const stop = new AbortController();
-  const given = net.dialer().dial({ host: HOST, port: 1 }, { signal: stop.signal });
-  const kept = net.dialer().dial({ host: HOST, port: 1 }, { signal });
+  const given = dial(net.dialer(), { host: HOST, port: 1 }, { signal: stop.signal });
+  const kept = dial(net.dialer(), { host: HOST, port: 1 }, { signal });
   kept.then(() => dialled = true);
   stop.abort(new Error("given up"));
   await assert.rejects(given, /given up/);

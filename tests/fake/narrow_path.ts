@@ -1,6 +1,8 @@
 import type { Clock } from "../../src/contract/host.ts";
-import type { Dialer } from "../../src/contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
+import { dial, tell } from "../../src/app/net/dial_events.ts";
+import type { Addr } from "../../src/base/addr.ts";
 
 /** Options in every segment: time stamps. */
 const OPTIONS = 12;
@@ -62,9 +64,13 @@ export class NarrowDialer implements Dialer {
     this.limitsSegments = o.limitsSegments ?? true;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
+  start(to: Addr, o: DialOptions, events: DialEvents): void {
+    tell(events, this.#dial(to, o));
+  }
+
+  async #dial(to: Addr, o: DialOptions): Promise<Connection> {
     this.asked.push(o.segmentBytes);
-    const stream = await this.#dialer.dial(to, o);
+    const stream = await dial(this.#dialer, to, o);
     const segmentBytes = (o.segmentBytes ?? 1460) - OPTIONS;
     const began = this.#clock.now();
     const lostFrom = () =>

@@ -26,6 +26,19 @@ export class Cable {
 /** Where one loop waits until another has something to look at. */
 export class Gate {
   #waiting: PromiseWithResolvers<void> | null = null;
+  #run: (() => unknown) | null = null;
+
+  /** Calls `run` once, soon after the gate was opened; it replaces an earlier one that waits. */
+  call(run: () => unknown): void {
+    const isFirst = this.#run === null;
+    this.#run = run;
+    if (!isFirst) return;
+    this.wait().then(() => {
+      const last = this.#run;
+      this.#run = null;
+      last?.();
+    });
+  }
 
   wait(): Promise<void> {
     this.#waiting ??= Promise.withResolvers<void>();

@@ -21,6 +21,8 @@ import { keptLog } from "./log.ts";
 import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { OldServer } from "./tt_old.ts";
+import { accept, read, write } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 /** Addresses for documentation (RFC 5737) for our own hosts; targets must be of the internet. */
 export const SERVER_HOST = "192.0.2.1";
@@ -156,7 +158,7 @@ export class ProxyWorld implements AsyncDisposable {
         auth: o.auth ?? null,
       }));
     const program = this.net.dialer("127.0.0.1");
-    return { ...running, connect: () => program.dial(at, { signal: this.signal }) };
+    return { ...running, connect: () => dial(program, at, { signal: this.signal }) };
   }
 
   /** A server as the existing ones are; its ports of T-1, T and T+1 are open. */
@@ -181,7 +183,7 @@ export class ProxyWorld implements AsyncDisposable {
     const listener = this.net.listen({ host: "", port: 80, ...at }, this);
     const run = async () => {
       for (;;) {
-        const stream = await listener.accept(this);
+        const stream = await accept(listener, this);
         const close = () => stream[Symbol.asyncDispose]();
         serve(stream).then(close, close);
       }
@@ -267,8 +269,8 @@ export class ProxyWorld implements AsyncDisposable {
 export async function echo(stream: Connection): Promise<void> {
   const into = new Uint8Array(64 * 1024);
   for (;;) {
-    const got = await stream.read(into);
+    const got = await read(stream, into);
     if (got === null) return void await stream.closeWrite();
-    await stream.write(into.slice(0, got));
+    await write(stream, into.slice(0, got));
   }
 }

@@ -3,6 +3,7 @@ import { parseIp } from "../../src/base/addr.ts";
 import { concat, utf8 } from "../../src/base/bytes.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { readExactly } from "../suite/stream_net.ts";
+import { read, write } from "../../src/app/loop/stream_io.ts";
 
 const CONNECTED = 0;
 
@@ -27,16 +28,16 @@ export async function socks5(
   login?: { user: string; password: string },
 ): Promise<number> {
   const method = login === undefined ? 0 : 2;
-  await stream.write(Uint8Array.of(5, 1, method));
+  await write(stream, Uint8Array.of(5, 1, method));
   const chosen = (await readExactly(stream, 2))[1]!;
   if (chosen !== method) return chosen;
   if (login !== undefined) {
     const [user, password] = [utf8(login.user), utf8(login.password)];
     const lengths = [Uint8Array.of(1, user.length), Uint8Array.of(password.length)] as const;
-    await stream.write(concat(lengths[0], user, lengths[1], password));
+    await write(stream, concat(lengths[0], user, lengths[1], password));
     if ((await readExactly(stream, 2))[1] !== CONNECTED) return 0xff;
   }
-  await stream.write(socks5Request(host, port));
+  await write(stream, socks5Request(host, port));
   return await socks5Reply(stream);
 }
 
@@ -50,13 +51,16 @@ export async function socks5Reply(stream: Connection): Promise<number> {
 /** SOCKS4, or 4a for a name; the reply's code (90 = connected). */
 export async function socks4(stream: Connection, host: string, port = 80): Promise<number> {
   const ip = parseIp(host);
-  await stream.write(concat(
-    Uint8Array.of(4, 1),
-    portBytes(port),
-    ip ?? Uint8Array.of(0, 0, 0, 1),
-    utf8("somebody\0"),
-    ip === null ? utf8(`${host}\0`) : new Uint8Array(),
-  ));
+  await write(
+    stream,
+    concat(
+      Uint8Array.of(4, 1),
+      portBytes(port),
+      ip ?? Uint8Array.of(0, 0, 0, 1),
+      utf8("somebody\0"),
+      ip === null ? utf8(`${host}\0`) : new Uint8Array(),
+    ),
+  );
   return (await readExactly(stream, 8))[1]!;
 }
 
@@ -72,7 +76,7 @@ export async function readHead(stream: Connection): Promise<string> {
 /** HTTP CONNECT; the answer's status. */
 export async function httpConnect(stream: Connection, host: string, port = 80): Promise<number> {
   const to = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  await stream.write(utf8(`CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`));
+  await write(stream, utf8(`CONNECT ${to} HTTP/1.1\r\nHost: ${to}\r\n\r\n`));
   return Number((await readHead(stream)).split(" ")[1]);
 }
 
@@ -83,7 +87,7 @@ export async function httpGet(
   fields = "",
 ): Promise<{ status: number; body: string }> {
   const host = new URL(url).host;
-  await stream.write(utf8(`GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`));
+  await write(stream, utf8(`GET ${url} HTTP/1.1\r\nHost: ${host}\r\n${fields}\r\n`));
   const head = await readHead(stream);
   const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
   const body = new TextDecoder().decode(await readExactly(stream, length));
@@ -100,22 +104,20 @@ export async function web(stream: Connection): Promise<void> {
       return void await stream.closeWrite();
     }
     const body = head.split("\r\n")[0]!;
-    await stream.write(
-      utf8(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`),
-    );
+    await write(stream, utf8(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`));
   }
 }
 
 /** Sends data and its FIN, and reads what comes back to the end. */
 export async function exchange(stream: Connection, data: Uint8Array): Promise<Uint8Array> {
   const sending = (async () => {
-    await stream.write(data);
+    await write(stream, data);
     await stream.closeWrite();
   })();
   const parts: Uint8Array[] = [];
   for (;;) {
     const into = new Uint8Array(64 * 1024);
-    const got = await stream.read(into);
+    const got = await read(stream, into);
     if (got === null) break;
     parts.push(into.subarray(0, got));
   }
@@ -126,7 +128,7 @@ export async function exchange(stream: Connection, data: Uint8Array): Promise<Ui
 /** How a connection ends, where nothing else is expected of it. */
 export async function ending(program: Connection): Promise<string> {
   try {
-    return await program.read(new Uint8Array(100)) === null ? "FIN" : "bytes";
+    return await read(program, new Uint8Array(100)) === null ? "FIN" : "bytes";
   } catch {
     return "reset";
   }

@@ -31,7 +31,6 @@ export function withSendBuffer(stream: Connection, clock: Clock, rate: () => num
     timer ??= clock.after(EVERY_MS, leave);
     return bytes.length;
   };
-  stream.write = (bytes) => void stream.writeNow(bytes);
   stream.closeWrite = () => {
     behind = "FIN";
     if (buffer.length === 0) return closeWrite();

@@ -6,6 +6,8 @@ import { MINUTE, PASSWORD, type ProxyWorld, RANGE, SERVER_HOST } from "./proxy.t
 import { seededRng } from "./rng.ts";
 import { oldPort } from "./tt_old.ts";
 import { twinDecode, twinKeys, twinSeal } from "./tt_twin.ts";
+import { read, write } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 /** Keys and port of the minute in which a `ProxyWorld` begins. */
 const KEYS = twinKeys("chacha20-poly1305", PASSWORD, MINUTE);
@@ -40,11 +42,11 @@ export class Hand {
 
   static async dial(world: ProxyWorld): Promise<Hand> {
     const dialer = world.net.dialer("198.51.100.7");
-    return new Hand(await dialer.dial({ host: SERVER_HOST, port: PORT }, world));
+    return new Hand(await dial(dialer, { host: SERVER_HOST, port: PORT }, world));
   }
 
   async send(...frames: Uint8Array[]): Promise<void> {
-    await this.stream.write(concat(...frames));
+    await write(this.stream, concat(...frames));
   }
 
   /** The next text, empty = an end by a frame; or "FIN", or "reset". */
@@ -58,7 +60,7 @@ export class Hand {
       }
       const into = new Uint8Array(70_000);
       try {
-        const got = await this.stream.read(into);
+        const got = await read(this.stream, into);
         if (got === null) return "FIN";
         this.#kept = concat(this.#kept, into.subarray(0, got));
       } catch {

@@ -8,6 +8,8 @@ import type { Rng } from "../../src/contract/host.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { twinDecode, type TwinKeys, twinKeys, twinSeal } from "./tt_twin.ts";
+import { accept, read, write } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 /** B: all that their one buffer holds, and so the longest frame. */
 const BUFFER = 4096;
@@ -47,7 +49,7 @@ export class OldFrames {
 
   /** One frame with one write: R has 12 to 32 bytes. */
   async send(text: Uint8Array): Promise<void> {
-    await this.stream.write(this.seal(text));
+    await write(this.stream, this.seal(text));
   }
 
   seal(text: Uint8Array): Uint8Array {
@@ -78,7 +80,7 @@ export class OldFrames {
         this.#hasFailed = true;
       }
       if (this.#have === BUFFER) return null; // it asks for 0 bytes then, and takes them for the end
-      const got = await this.stream.read(this.#buffer.subarray(this.#have));
+      const got = await read(this.stream, this.#buffer.subarray(this.#have));
       if (got === null) return null;
       this.#have += got;
     }
@@ -96,7 +98,7 @@ export class OldFrames {
 
   /** One read, which must hold a whole frame; what comes with it is lost (3.3). */
   async receiveAlone(): Promise<Uint8Array | null> {
-    const got = await this.stream.read(this.#buffer);
+    const got = await read(this.stream, this.#buffer);
     if (got === null) return null;
     const found = twinDecode(this.#keys, this.#buffer.subarray(0, got));
     return typeof found === "object" ? found.text : null;
@@ -109,7 +111,7 @@ export async function oldDial(
   o: OldOptions & { host: string; minute: number; rng: Rng; signal: AbortSignal; port?: number },
 ): Promise<OldFrames> {
   const port = o.port ?? oldPort(o, o.minute);
-  const stream = await dialer.dial({ host: o.host, port }, { signal: o.signal });
+  const stream = await dial(dialer, { host: o.host, port }, { signal: o.signal });
   return new OldFrames(stream, twinKeys(o.cipher, o.password, o.minute), o.rng);
 }
 
@@ -156,7 +158,7 @@ export class OldServer {
 
   async #accept(listener: Listener, minute: number): Promise<void> {
     for (;;) {
-      const stream = await listener.accept(this.#o);
+      const stream = await accept(listener, this.#o);
       this.#serve(stream, minute).catch(() => {}).finally(() => stream[Symbol.asyncDispose]());
     }
   }
@@ -224,13 +226,13 @@ export class OldServer {
     await using owned = target;
     const done = "HTTP/1.0 200 Connection established\r\n\r\n";
     if (isConnect) await frames.send(new TextEncoder().encode(done));
-    else await owned.write(first);
+    else await write(owned, first);
     await relayOld(frames, owned);
   }
 
   async #dial(to: HostPort): Promise<Connection | null> {
     try {
-      return await this.#o.dialer.dial(to, this.#o);
+      return await dial(this.#o.dialer, to, this.#o);
     } catch {
       return null;
     }
@@ -240,7 +242,7 @@ export class OldServer {
 /** Kept open, never answered. */
 async function wild(stream: Connection): Promise<void> {
   const into = new Uint8Array(BUFFER);
-  while (await stream.read(into) !== null);
+  while (await read(stream, into) !== null);
 }
 
 /** 3.1: either end's end is the end of both, both ways. */
@@ -249,13 +251,13 @@ async function relayOld(frames: OldFrames, target: Connection): Promise<void> {
     for (;;) {
       const text = await frames.receive();
       if (text === null) return;
-      await target.write(text);
+      await write(target, text);
     }
   };
   const down = async () => {
     const into = new Uint8Array(LONGEST);
     for (;;) {
-      const got = await target.read(into);
+      const got = await read(target, into);
       if (got === null) return;
       await frames.send(into.slice(0, got));
     }

@@ -17,6 +17,7 @@ import { converse, OFFER } from "./link_session.ts";
 import { memoryPair } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { receive } from "../suite/waiting.ts";
+import { write } from "../../src/app/loop/stream_io.ts";
 
 export const ALL_OFFLOADS = Offload.tcp | Offload.udp;
 
@@ -65,10 +66,10 @@ export function v2Pair(o: PairOptions = {}): {
   );
   const [stream, farStream] = memoryPair(o.capacity === undefined ? {} : { capacity: o.capacity });
   const writes: Uint8Array[] = [];
-  const write = stream.write.bind(stream);
-  stream.write = (all) => {
-    writes.push(all);
-    return write(all);
+  const writeNow = stream.writeNow.bind(stream);
+  stream.writeNow = (bytes) => {
+    writes.push(bytes);
+    return writeNow(bytes);
   };
   const clock = new FakeClock();
   const common = { clock, rng: seededRng(9), ...(o.rekey && { rekey: o.rekey }) };
@@ -186,7 +187,7 @@ export async function speak(
   rekeys = (i: number) => texts[i]!.length === 1 && texts[i]![0] === 5,
 ): Promise<void> {
   for (const [i, text] of texts.entries()) {
-    await near.stream.write(sealText(sessions.near.sealer, text));
+    await write(near.stream, sealText(sessions.near.sealer, text));
     if (rekeys(i)) sessions.near.sealer.rekey();
   }
 }

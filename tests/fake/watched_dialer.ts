@@ -1,7 +1,9 @@
-import type { Dialer } from "../../src/contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { ClientOptions, ClientRun, ProxyWorld } from "./proxy.ts";
 import { CLIENT_HOST } from "./proxy.ts";
+import { dial, tell } from "../../src/app/net/dial_events.ts";
+import type { Addr } from "../../src/base/addr.ts";
 
 /** A dialer that writes down what is dialled, and each connection's flights: `>` out, `<` in. */
 export class WatchedDialer implements Dialer {
@@ -13,9 +15,13 @@ export class WatchedDialer implements Dialer {
     this.#inner = inner;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
+  start(to: Addr, o: DialOptions, events: DialEvents): void {
+    tell(events, this.#dial(to, o));
+  }
+
+  async #dial(to: Addr, o: DialOptions): Promise<Connection> {
     this.dialled.push("host" in to ? `${to.host}:${to.port}` : to.path);
-    const stream = await this.#inner.dial(to, o);
+    const stream = await dial(this.#inner, to, o);
     const index = this.flights.push("") - 1;
     const note = (sign: string) => {
       if (!this.flights[index]!.endsWith(sign)) this.flights[index] += sign;

@@ -3,6 +3,8 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import { isLost, isOver } from "./stream_cases.ts";
 import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
+import { accept, read, write } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 const reason = new Error("asked to stop");
 const isReason = (error: unknown) => error === reason;
@@ -13,7 +15,7 @@ export const abortCases: readonly StreamCase[] = [
     name: "an abort ends a pending read and all later calls with its reason",
     async run(net) {
       await using pair = await connect(net);
-      const pending = rejects(later(() => pair.here.read(new Uint8Array(1))), isReason);
+      const pending = rejects(later(() => read(pair.here, new Uint8Array(1))), isReason);
       await net.pause(10);
       pair.hereStop.abort(reason);
       await pending;
@@ -27,7 +29,7 @@ export const abortCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       const flood = new Uint8Array(net.traits.flood);
-      const pending = rejects(later(() => pair.there.write(flood)), isReason);
+      const pending = rejects(later(() => write(pair.there, flood)), isReason);
       await net.pause(10);
       pair.thereStop.abort(reason);
       await pending;
@@ -50,18 +52,18 @@ export const abortCases: readonly StreamCase[] = [
       const { signal } = new AbortController();
       await using listener = net.listen(net.at, { signal });
       const stop = new AbortController();
-      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      const pending = rejects(later(() => accept(listener, { signal: stop.signal })), isReason);
       await net.pause(10);
       stop.abort(reason);
       await pending;
-      await rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
-      const accepting = later(() => listener.accept({ signal }));
-      const dialling = net.dialer.dial(listener.addr, { signal });
+      await rejects(later(() => accept(listener, { signal: stop.signal })), isReason);
+      const accepting = later(() => accept(listener, { signal }));
+      const dialling = dial(net.dialer, listener.addr, { signal });
       const [there, here] = await Promise.all([accepting, dialling]);
       await using opened = new AsyncDisposableStack();
       opened.use(there);
       opened.use(here);
-      await here.write(utf8("x"));
+      await write(here, utf8("x"));
       deepEqual(await readExactly(there, 1), utf8("x"));
     },
   },
@@ -71,14 +73,14 @@ export const abortCases: readonly StreamCase[] = [
       const { signal } = new AbortController();
       await using listener = net.listen(net.at, { signal });
       const stop = new AbortController();
-      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      const pending = rejects(later(() => accept(listener, { signal: stop.signal })), isReason);
       await net.pause(10);
       stop.abort(reason);
       await pending;
-      await using here = await net.dialer.dial(listener.addr, { signal });
+      await using here = await dial(net.dialer, listener.addr, { signal });
       await net.pause(10);
-      await using there = await listener.accept({ signal });
-      await here.write(utf8("x"));
+      await using there = await accept(listener, { signal });
+      await write(here, utf8("x"));
       deepEqual(await readExactly(there, 1), utf8("x"));
     },
   },
@@ -88,11 +90,11 @@ export const abortCases: readonly StreamCase[] = [
       const stop = new AbortController();
       await using listener = net.listen(net.at, { signal: stop.signal });
       const { signal } = new AbortController();
-      const pending = rejects(later(() => listener.accept({ signal })), isReason);
+      const pending = rejects(later(() => accept(listener, { signal })), isReason);
       await net.pause(10);
       stop.abort(reason);
       await pending;
-      await rejects(later(() => listener.accept({ signal })), isReason);
+      await rejects(later(() => accept(listener, { signal })), isReason);
       await refuses(net, listener.addr as { host: string; port: number });
     },
   },
@@ -101,11 +103,11 @@ export const abortCases: readonly StreamCase[] = [
     async run(net) {
       const { signal } = new AbortController();
       const listener = net.listen(net.at, { signal });
-      const pending = rejects(later(() => listener.accept({ signal })), isLost);
+      const pending = rejects(later(() => accept(listener, { signal })), isLost);
       await net.pause(10);
       await listener[Symbol.asyncDispose]();
       await pending;
-      await rejects(later(() => listener.accept({ signal })), isLost);
+      await rejects(later(() => accept(listener, { signal })), isLost);
       await listener[Symbol.asyncDispose]();
       await refuses(net, listener.addr as { host: string; port: number });
     },
@@ -116,12 +118,12 @@ export const abortCases: readonly StreamCase[] = [
       const { signal } = new AbortController();
       const listener = net.listen(net.at, { signal });
       const stop = new AbortController();
-      const pending = rejects(later(() => listener.accept({ signal: stop.signal })), isReason);
+      const pending = rejects(later(() => accept(listener, { signal: stop.signal })), isReason);
       await net.pause(10);
       stop.abort(reason);
       await pending;
-      await using here = await net.dialer.dial(listener.addr, { signal });
-      const reading = later(() => here.read(new Uint8Array(1)));
+      await using here = await dial(net.dialer, listener.addr, { signal });
+      const reading = later(() => read(here, new Uint8Array(1)));
       await net.pause(10);
       await listener[Symbol.asyncDispose]();
       try {
@@ -137,22 +139,22 @@ export const abortCases: readonly StreamCase[] = [
       const { signal } = new AbortController();
       await using listener = net.listen(net.at, { signal });
       const given = new AbortController();
-      const dialling = net.dialer.dial(listener.addr, { signal, cancel: given.signal });
+      const dialling = dial(net.dialer, listener.addr, { signal, cancel: given.signal });
       given.abort(reason);
       await rejects(dialling, isReason);
-      await rejects(net.dialer.dial(listener.addr, { signal, cancel: given.signal }), isReason);
+      await rejects(dial(net.dialer, listener.addr, { signal, cancel: given.signal }), isReason);
       // Those two may still wait to be accepted: another listener has nothing but what follows.
       await using second = net.listen(net.at, { signal });
       const late = new AbortController();
       const [here, there] = await Promise.all([
-        net.dialer.dial(second.addr, { signal, cancel: late.signal }),
-        later(() => second.accept({ signal })),
+        dial(net.dialer, second.addr, { signal, cancel: late.signal }),
+        later(() => accept(second, { signal })),
       ]);
       await using opened = new AsyncDisposableStack();
       opened.use(here);
       opened.use(there);
       late.abort(reason);
-      await here.write(utf8("x"));
+      await write(here, utf8("x"));
       deepEqual(await readExactly(there, 1), utf8("x"));
     },
   },
@@ -161,7 +163,7 @@ export const abortCases: readonly StreamCase[] = [
     async run(net) {
       await using listener = net.listen(net.at, { signal: new AbortController().signal });
       const stop = new AbortController();
-      const dialling = net.dialer.dial(listener.addr, { signal: stop.signal });
+      const dialling = dial(net.dialer, listener.addr, { signal: stop.signal });
       stop.abort(reason);
       await rejects(dialling, isReason);
     },
@@ -171,8 +173,8 @@ export const abortCases: readonly StreamCase[] = [
     async run(net) {
       const signal = AbortSignal.abort(reason);
       await using listener = net.listen(net.at, { signal: new AbortController().signal });
-      await rejects(net.dialer.dial(listener.addr, { signal }), isReason);
-      await rejects(later(() => listener.accept({ signal })), isReason);
+      await rejects(dial(net.dialer, listener.addr, { signal }), isReason);
+      await rejects(later(() => accept(listener, { signal })), isReason);
       await rejects(later(() => net.listen(net.at, { signal })), isReason);
     },
   },
@@ -217,13 +219,13 @@ export const abortCases: readonly StreamCase[] = [
       const listener = opened.use(net.listen(net.at, { signal }));
       const serving = (async () => {
         for (let i = 0; i < 100; i++) {
-          const stream = opened.use(await listener.accept({ signal }));
+          const stream = opened.use(await accept(listener, { signal }));
           echo(stream);
         }
       })();
       const answers = await Promise.all(Array.from({ length: 100 }, async (_, i) => {
-        const stream = opened.use(await net.dialer.dial(listener.addr, { signal }));
-        await stream.write(utf8(`number ${i}`));
+        const stream = opened.use(await dial(net.dialer, listener.addr, { signal }));
+        await write(stream, utf8(`number ${i}`));
         await stream.closeWrite();
         return new TextDecoder().decode(await readAll(stream));
       }));
@@ -238,12 +240,12 @@ export const abortCases: readonly StreamCase[] = [
       await using opened = new AsyncDisposableStack();
       const listener = opened.use(net.listen(net.at, { signal }));
       const dialled = await Promise.all(
-        Array.from({ length: 5 }, () => net.dialer.dial(listener.addr, { signal })),
+        Array.from({ length: 5 }, () => dial(net.dialer, listener.addr, { signal })),
       );
       for (const stream of dialled) opened.use(stream);
       const accepted: unknown[] = [];
       for (let i = 0; i < 5; i++) {
-        accepted.push(opened.use(await listener.accept({ signal })).remote);
+        accepted.push(opened.use(await accept(listener, { signal })).remote);
       }
       const byPort = (a: unknown, b: unknown) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
       deepEqual(accepted.sort(byPort), dialled.map(({ local }) => local).sort(byPort));
@@ -252,7 +254,7 @@ export const abortCases: readonly StreamCase[] = [
 ];
 
 async function echo(stream: Parameters<typeof readAll>[0]): Promise<void> {
-  await stream.write(await readAll(stream));
+  await write(stream, await readAll(stream));
   await stream.closeWrite();
 }
 
@@ -261,7 +263,7 @@ async function refuses(
   at: { host: string; port: number },
 ): Promise<void> {
   const { signal } = new AbortController();
-  await rejects(net.dialer.dial(at, { signal }), (error) => {
+  await rejects(dial(net.dialer, at, { signal }), (error) => {
     ok(error instanceof TtunError, String(error));
     equal(error.kind, "unreachable");
     ok(error.message.includes(String(at.port)), error.message);

@@ -1,6 +1,8 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { StreamCase } from "./stream_net.ts";
 import { connect } from "./stream_net.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
+import { accept } from "../../src/app/loop/stream_io.ts";
 
 /** Addresses of the real transports. Loopback has both families, or a case fails. */
 export const ipCases: readonly StreamCase[] = [
@@ -25,8 +27,8 @@ export const ipCases: readonly StreamCase[] = [
       await using listener = net.listen({ host: "", port: 0 }, { signal });
       const port = "port" in listener.addr ? listener.addr.port : 0;
       for (const host of ["127.0.0.1", "::1"]) {
-        await using here = await net.dialer.dial({ host, port }, { signal });
-        await using there = await listener.accept({ signal });
+        await using here = await dial(net.dialer, { host, port }, { signal });
+        await using there = await accept(listener, { signal });
         deepEqual(there.local, { host, port });
         deepEqual(there.remote, here.local);
         equal("host" in there.remote && there.remote.host, host);

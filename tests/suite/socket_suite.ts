@@ -7,6 +7,7 @@ import { tryLocalAddr, tryRemoteAddr } from "../../ffi/linux/socket.ts";
 import { check as checked } from "../../ffi/native.ts";
 import { test } from "../check.ts";
 import { connect, type Pair, readExactly, type StreamNet } from "./stream_net.ts";
+import { write } from "../../src/app/loop/stream_io.ts";
 
 /** netinet/in.h, netinet/tcp.h, sys/socket.h */
 const OPTIONS = {
@@ -100,7 +101,7 @@ export function socketSuite(
       equal(before.here.protocol, "tcp");
       ok(before.here.segmentBytes! >= 500 && before.here.segmentBytes! <= 65_535);
       ok(before.here.rttMs !== undefined && before.here.rttMs >= 0 && before.here.rttMs < 10_000);
-      await pair.here.write(new Uint8Array(10_000));
+      await write(pair.here, new Uint8Array(10_000));
       await until(net, () => pair.there.stats().received! - before.there.received! === 10_000);
       await until(net, () => pair.here.stats().acked! - before.here.acked! === 10_000);
       await readExactly(pair.there, 10_000);
@@ -110,7 +111,7 @@ export function socketSuite(
 
   check("what a peer does not take is not delivered", async (_, { here, there }, net) => {
     const size = 8 * 1024 * 1024; // more than two sockets hold
-    const writing = here.write(new Uint8Array(size));
+    const writing = write(here, new Uint8Array(size));
     await until(net, () => here.stats().isDelivered === false);
     await readExactly(there, size);
     await writing;
@@ -119,7 +120,7 @@ export function socketSuite(
 
   check("of what a peer that is gone did not take nothing is under way", async (_, pair, net) => {
     const { here, there } = pair;
-    const writing = Promise.resolve(here.write(new Uint8Array(8 * 1024 * 1024)));
+    const writing = Promise.resolve(write(here, new Uint8Array(8 * 1024 * 1024)));
     writing.catch(() => {});
     await until(net, () => here.stats().isDelivered === false);
     there.reset();
@@ -134,7 +135,7 @@ export function socketSuite(
     await net.pause(20);
     deepEqual([here.stats().peerClosed, here.stats().isGone], [false, false]);
     equal(there.stats().isGone, false, "a FIN is no end of the connection");
-    await there.write(utf8("still here"));
+    await write(there, utf8("still here"));
     await readExactly(here, 10);
     await there.closeWrite();
     await until(net, () => here.stats().peerClosed === true);

@@ -3,6 +3,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { connect, later, readAll, readExactly, type StreamCase } from "./stream_net.ts";
+import { read, readable, write } from "../../src/app/loop/stream_io.ts";
 
 /** Contract of every Stream, Dialer and Listener (contract/stream.ts): bytes and their end. */
 export const streamCases: readonly StreamCase[] = [
@@ -10,9 +11,9 @@ export const streamCases: readonly StreamCase[] = [
     name: "bytes go both ways",
     async run(net) {
       await using pair = await connect(net);
-      await pair.here.write(utf8("there"));
+      await write(pair.here, utf8("there"));
       deepEqual(await readExactly(pair.there, 5), utf8("there"));
-      await pair.there.write(utf8("and back"));
+      await write(pair.there, utf8("and back"));
       deepEqual(await readExactly(pair.here, 8), utf8("and back"));
     },
   },
@@ -21,9 +22,9 @@ export const streamCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       const into = new Uint8Array(3);
-      const reading = later(() => pair.there.read(into));
+      const reading = later(() => read(pair.there, into));
       await net.pause(10);
-      await pair.here.write(utf8("abcd"));
+      await write(pair.here, utf8("abcd"));
       const got = await reading;
       ok(got !== null && got >= 1 && got <= 3);
       const rest = await readExactly(pair.there, 4 - got);
@@ -49,7 +50,7 @@ export const streamCases: readonly StreamCase[] = [
       equal(isCalled, false);
       await net.pause(10);
       equal(isCalled, false);
-      await pair.here.write(utf8("now"));
+      await write(pair.here, utf8("now"));
       await called;
       deepEqual([...into.subarray(0, pair.there.readNow(into)!)], [...utf8("now")]);
       equal(pair.there.readNow(into), undefined);
@@ -62,12 +63,12 @@ export const streamCases: readonly StreamCase[] = [
       const into = new Uint8Array(2);
       equal(pair.there.readNow(into), undefined);
       const called = new Promise<void>((resolve) => pair.there.onReadable(resolve));
-      await pair.here.write(utf8("abcdefg"));
+      await write(pair.here, utf8("abcdefg"));
       await pair.here.closeWrite();
       await called;
       equal(pair.there.readNow(into), 2);
       deepEqual([...into], [...utf8("ab")]);
-      equal(await pair.there.read(into), 2);
+      equal(await read(pair.there, into), 2);
       deepEqual([...into], [...utf8("cd")]);
       equal(pair.there.readNow(into), 2);
       deepEqual(await readAll(pair.there), utf8("g"));
@@ -80,9 +81,9 @@ export const streamCases: readonly StreamCase[] = [
       const into = new Uint8Array(8);
       equal(pair.there.readNow(into), undefined);
       pair.there.onReadable(() => {});
-      const reading = later(() => pair.there.read(into));
+      const reading = later(() => read(pair.there, into));
       await net.pause(5);
-      await pair.here.write(utf8("x"));
+      await write(pair.here, utf8("x"));
       equal(await reading, 1);
       equal(into[0], 0x78);
     },
@@ -96,7 +97,7 @@ export const streamCases: readonly StreamCase[] = [
       await pair.here.closeWrite();
       await called;
       equal(pair.there.readNow(new Uint8Array(1)), null);
-      equal(await pair.there.read(new Uint8Array(1)), null);
+      equal(await read(pair.there, new Uint8Array(1)), null);
     },
   },
   {
@@ -118,17 +119,17 @@ export const streamCases: readonly StreamCase[] = [
       await using pair = await connect(net);
       const one = new Uint8Array(1);
       equal(pair.there.readNow(one), undefined);
-      const forByte = pair.there.readable();
-      await pair.here.write(new Uint8Array([7]));
+      const forByte = readable(pair.there);
+      await write(pair.here, new Uint8Array([7]));
       await forByte;
-      deepEqual([await pair.there.read(one), one[0]], [1, 7]);
+      deepEqual([await read(pair.there, one), one[0]], [1, 7]);
       equal(pair.there.readNow(one), undefined);
-      const forEnd = pair.there.readable();
+      const forEnd = readable(pair.there);
       await pair.here.closeWrite();
       await forEnd;
       equal(pair.there.readNow(one), null);
       equal(pair.here.readNow(one), undefined);
-      const forever = pair.here.readable();
+      const forever = readable(pair.here);
       const reason = new Error("asked to stop");
       pair.hereStop.abort(reason);
       await forever.catch((error) => equal(error, reason));
@@ -139,9 +140,9 @@ export const streamCases: readonly StreamCase[] = [
     name: "a write of no bytes changes nothing",
     async run(net) {
       await using pair = await connect(net);
-      await pair.here.write(new Uint8Array());
-      await pair.here.write(utf8("x"));
-      await pair.here.write(new Uint8Array());
+      await write(pair.here, new Uint8Array());
+      await write(pair.here, utf8("x"));
+      await write(pair.here, new Uint8Array());
       await pair.here.closeWrite();
       deepEqual(await readAll(pair.there), utf8("x"));
     },
@@ -151,12 +152,12 @@ export const streamCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       let settled = false;
-      const writing = later(() => pair.here.write(new Uint8Array(net.traits.flood)));
+      const writing = later(() => write(pair.here, new Uint8Array(net.traits.flood)));
       const marked = writing.finally(() => settled = true);
       await net.pause(50);
       equal(settled, false);
       const into = new Uint8Array(256 * 1024);
-      for (let left = net.traits.flood; left > 0;) left -= (await pair.there.read(into))!;
+      for (let left = net.traits.flood; left > 0;) left -= (await read(pair.there, into))!;
       await marked;
     },
   },
@@ -164,25 +165,25 @@ export const streamCases: readonly StreamCase[] = [
     name: "the end of one direction is null, again and again, and leaves the other open",
     async run(net) {
       await using pair = await connect(net);
-      await pair.here.write(utf8("last"));
+      await write(pair.here, utf8("last"));
       await pair.here.closeWrite();
       deepEqual(await readAll(pair.there), utf8("last"));
-      equal(await pair.there.read(new Uint8Array(1)), null);
-      await pair.there.write(utf8("still"));
+      equal(await read(pair.there, new Uint8Array(1)), null);
+      await write(pair.there, utf8("still"));
       deepEqual(await readExactly(pair.here, 5), utf8("still"));
       await pair.there.closeWrite();
-      equal(await pair.here.read(new Uint8Array(1)), null);
-      equal(await pair.here.read(new Uint8Array(1)), null);
+      equal(await read(pair.here, new Uint8Array(1)), null);
+      equal(await read(pair.here, new Uint8Array(1)), null);
     },
   },
   {
     name: "the accepted side may end first as well",
     async run(net) {
       await using pair = await connect(net);
-      const reading = later(() => pair.here.read(new Uint8Array(1)));
+      const reading = later(() => read(pair.here, new Uint8Array(1)));
       await pair.there.closeWrite();
       equal(await reading, null);
-      await pair.here.write(utf8("still"));
+      await write(pair.here, utf8("still"));
       deepEqual(await readExactly(pair.there, 5), utf8("still"));
     },
   },
@@ -190,7 +191,7 @@ export const streamCases: readonly StreamCase[] = [
     name: "what was written before the close arrives",
     async run(net) {
       await using pair = await connect(net);
-      await pair.here.write(utf8("parting words"));
+      await write(pair.here, utf8("parting words"));
       await pair.here[Symbol.asyncDispose]();
       deepEqual(await readAll(pair.there), utf8("parting words"));
     },
@@ -200,8 +201,8 @@ export const streamCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       await pair.here.closeWrite();
-      await rejects(later(() => pair.here.write(utf8("x"))), isLost);
-      await pair.there.write(utf8("y"));
+      await rejects(later(() => write(pair.here, utf8("x"))), isLost);
+      await write(pair.there, utf8("y"));
       deepEqual(await readExactly(pair.here, 1), utf8("y"));
     },
   },
@@ -214,7 +215,7 @@ export const streamCases: readonly StreamCase[] = [
       await rejects(
         (async () => {
           for (;;) {
-            await pair.here.write(new Uint8Array(64 * 1024));
+            await write(pair.here, new Uint8Array(64 * 1024));
             await net.pause(1);
           }
         })(),
@@ -227,7 +228,7 @@ export const streamCases: readonly StreamCase[] = [
     when: ({ resets }) => resets,
     async run(net) {
       await using pair = await connect(net);
-      const reading = later(() => pair.there.read(new Uint8Array(1)));
+      const reading = later(() => read(pair.there, new Uint8Array(1)));
       await net.pause(10);
       pair.here.reset();
       await rejects(reading, isLost);
@@ -238,7 +239,7 @@ export const streamCases: readonly StreamCase[] = [
     when: ({ resets }) => resets,
     async run(net) {
       await using pair = await connect(net);
-      const writing = later(() => pair.there.write(new Uint8Array(net.traits.flood)));
+      const writing = later(() => write(pair.there, new Uint8Array(net.traits.flood)));
       await net.pause(10);
       pair.here.reset();
       await rejects(writing, isLost);
@@ -250,14 +251,14 @@ export const streamCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       pair.here.reset();
-      equal(await pair.there.read(new Uint8Array(1)), null);
+      equal(await read(pair.there, new Uint8Array(1)), null);
     },
   },
   {
     name: "a reset stream is over at this end: every call says so",
     async run(net) {
       await using pair = await connect(net);
-      const reading = later(() => pair.here.read(new Uint8Array(1)));
+      const reading = later(() => read(pair.here, new Uint8Array(1)));
       const refused = rejects(reading, isLost);
       pair.here.reset();
       await refused;
@@ -270,8 +271,8 @@ export const streamCases: readonly StreamCase[] = [
     async run(net) {
       await using pair = await connect(net);
       const pending = [
-        rejects(later(() => pair.here.read(new Uint8Array(1))), isLost),
-        rejects(later(() => pair.here.write(new Uint8Array(net.traits.flood))), isLost),
+        rejects(later(() => read(pair.here, new Uint8Array(1))), isLost),
+        rejects(later(() => write(pair.here, new Uint8Array(net.traits.flood))), isLost),
       ];
       await net.pause(10);
       await pair.here[Symbol.asyncDispose]();
@@ -291,8 +292,8 @@ export function isLost(error: unknown): boolean {
 
 /** Reading, writing, ending and tuning all fail alike. */
 export async function isOver(stream: Connection, why: (error: unknown) => boolean): Promise<void> {
-  await rejects(later(() => stream.read(new Uint8Array(1))), why);
-  await rejects(later(() => stream.write(utf8("x"))), why);
+  await rejects(later(() => read(stream, new Uint8Array(1))), why);
+  await rejects(later(() => write(stream, utf8("x"))), why);
   await rejects(later(() => stream.closeWrite()), why);
   await rejects(later(() => stream.setOptions({ noDelay: true })), why);
 }

@@ -2,6 +2,8 @@ import type { HostPort } from "../../src/base/addr.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { MaybePromise } from "../../src/contract/stream.ts";
+import { accept, read } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
 
 /** One transport as the conformance cases see it: both ends are in this process. */
 export interface StreamNet extends AsyncDisposable {
@@ -55,8 +57,8 @@ export async function connect(net: StreamNet, at: HostPort = net.at): Promise<Pa
   await using opened = new AsyncDisposableStack();
   const [hereStop, thereStop] = [new AbortController(), new AbortController()];
   const listener = opened.use(net.listen(at, { signal: new AbortController().signal }));
-  const accepting = later(() => listener.accept({ signal: thereStop.signal }));
-  const dialling = net.dialer.dial(listener.addr, { signal: hereStop.signal });
+  const accepting = later(() => accept(listener, { signal: thereStop.signal }));
+  const dialling = dial(net.dialer, listener.addr, { signal: hereStop.signal });
   const [there, here] = await Promise.all([accepting, dialling]);
   opened.use(there);
   opened.use(here);
@@ -76,7 +78,7 @@ export async function readAll(from: Connection): Promise<Uint8Array> {
   const into = new Uint8Array(64 * 1024);
   const parts: number[] = [];
   for (;;) {
-    const got = await from.read(into);
+    const got = await read(from, into);
     if (got === null) return Uint8Array.from(parts);
     parts.push(...into.subarray(0, got));
   }
@@ -86,7 +88,7 @@ export async function readAll(from: Connection): Promise<Uint8Array> {
 export async function readExactly(from: Connection, count: number): Promise<Uint8Array> {
   const into = new Uint8Array(count);
   for (let at = 0; at < count;) {
-    const got = await from.read(into.subarray(at));
+    const got = await read(from, into.subarray(at));
     if (got === null) throw new Error(`Ended after ${at} of ${count} bytes`);
     at += got;
   }

@@ -3,10 +3,12 @@ import { ipCases } from "./ip_cases.ts";
 import { streamCases } from "./stream_cases.ts";
 import type { StreamCase, StreamNet, StreamTraits } from "./stream_net.ts";
 import { transferCases } from "./transfer_cases.ts";
+import { writeCases } from "./write_cases.ts";
 
 /** All that a Dialer, Listener and Stream must keep to, whatever they are made of. */
 export const CASES: readonly StreamCase[] = [
   ...streamCases,
+  ...writeCases,
   ...transferCases,
   ...abortCases,
   ...ipCases,

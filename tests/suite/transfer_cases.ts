@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Connection } from "../../src/contract/connection.ts";
 import { connect, type StreamCase } from "./stream_net.ts";
+import { read, write } from "../../src/app/loop/stream_io.ts";
 
 /** Bytes of which no two neighbourhoods are alike, so that a shift or a repeat is seen. */
 const PATTERN = (() => {
@@ -26,7 +27,7 @@ const cuts = () =>
 async function send(to: Connection, data: Uint8Array, sizes: number[]): Promise<void> {
   for (let at = 0, turn = 0; at < data.length; turn++) {
     const part = data.subarray(at, at + sizes[turn % sizes.length]!);
-    await to.write(part);
+    await write(to, part);
     at += part.length;
   }
   await to.closeWrite();
@@ -36,7 +37,7 @@ async function receive(from: Connection, expected: Uint8Array, sizes: number[]):
   const into = new Uint8Array(300_000);
   let at = 0;
   for (let turn = 0;; turn++) {
-    const got = await from.read(into.subarray(0, sizes[turn % sizes.length]!));
+    const got = await read(from, into.subarray(0, sizes[turn % sizes.length]!));
     if (got === null) break;
     const same = Buffer.compare(into.subarray(0, got), expected.subarray(at, at + got)) === 0;
     equal(same, true, `bytes ${at} to ${at + got} are others than were sent`);

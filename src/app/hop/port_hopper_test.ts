@@ -13,6 +13,8 @@ import { TtKeys } from "../../core/tt/keys.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { PortHopper } from "./port_hopper.ts";
+import { write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
 
 const HOST = "192.0.2.1";
 const MINUTE = 26_173_462;
@@ -104,10 +106,11 @@ class Harbour implements AsyncDisposable {
     signal.addEventListener("abort", forget);
     const listener: Listener = {
       addr: inner.addr,
-      accept: (o) => {
+      acceptNow: (o) => {
         if (this.acceptErrors.length > 0) throw this.acceptErrors.shift();
-        return inner.accept(o);
+        return inner.acceptNow(o);
       },
+      onAcceptable: (run) => inner.onAcceptable(run),
       [Symbol.asyncDispose]: async () => {
         if (this.open.get(port) === listener) forget();
         await inner[Symbol.asyncDispose]();
@@ -251,20 +254,20 @@ Deno.test("connections come from every open port, and live on when it closes", a
   const ports = harbour.openPorts;
   const clients: Connection[] = [];
   for (const port of ports) {
-    clients.push(await dialer.dial({ host: HOST, port }, { signal: never }));
+    clients.push(await dial(dialer, { host: HOST, port }, { signal: never }));
   }
   await harbour.clock.settle();
   assert.deepEqual(harbour.taken.map(([, port]) => port), ports);
   await harbour.clock.advance(600_000);
   for (const port of ports) {
-    await assert.rejects(dialer.dial({ host: HOST, port }, { signal: never }), {
+    await assert.rejects(dial(dialer, { host: HOST, port }, { signal: never }), {
       kind: "unreachable",
     });
   }
   for (const [i, [stream]] of harbour.taken.entries()) {
-    clients[i]!.write(utf8("still there"));
+    write(clients[i]!, utf8("still there"));
     assert.deepEqual(readNowAll(stream).bytes, utf8("still there"));
-    stream.write(utf8("yes"));
+    write(stream, utf8("yes"));
     assert.deepEqual(readNowAll(clients[i]!).bytes, utf8("yes"));
   }
 });
@@ -288,7 +291,7 @@ Deno.test("out of descriptors it makes room and goes on with the same listeners"
   await harbour.clock.settle();
   assert.ok(harbour.madeRoom >= 3);
   const [port] = harbour.openPorts;
-  await harbour.net.dialer().dial({ host: HOST, port: port! }, { signal: never });
+  await dial(harbour.net.dialer(), { host: HOST, port: port! }, { signal: never });
   await harbour.clock.settle();
   assert.equal(harbour.taken.length, 1);
   assert.equal(harbour.openPorts.length, 3);

@@ -7,6 +7,7 @@ import { Stranger } from "../net/stranger.ts";
 import { acceptV1 } from "./accept_v1.ts";
 import { acceptV2 } from "./accept_v2.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Buffer size in bytes before the hello is verified; small, as thousands of peers may wait. */
 const HELLO_BUFFER = 64;
@@ -41,7 +42,7 @@ export async function acceptLink(stream: Connection, o: AdmissionOptions): Promi
   }
   // The key is right, so the client speaks version 2 and must not be downgraded. The answer lets an
   // honest client see the server's time.
-  if (mode === "auto") await stream.write(serverHello(s, hello, o.secrets.rng(8), wallClock()));
+  if (mode === "auto") await write(stream, serverHello(s, hello, o.secrets.rng(8), wallClock()));
   throw new Stranger(
     found.isStale
       ? `its clock is ${Math.abs(found.skewSeconds)} s ${

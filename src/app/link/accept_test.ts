@@ -30,7 +30,9 @@ for (const wire of ["v1", "v2"] as const) {
     const candidate = await world.clock.until(
       acceptLink(near, { ...party(), replay: new ReplayMemory(), onRightHello: () => {} }),
     );
-    near.write = () => Promise.reject(GONE);
+    near.writeNow = () => {
+      throw GONE;
+    };
     const before = world.ciphers.live;
     await assert.rejects(candidate.admit([]), (error) => error === GONE);
     assert(world.ciphers.live < before, "what the link had is gone");
@@ -62,10 +64,10 @@ Deno.test("a client gets in though the memory of hellos is full, and its own sta
   flood(0);
   const [near, far] = memoryPair();
   const sent: Uint8Array[] = [];
-  const write = far.write.bind(far);
-  far.write = (all) => {
-    sent.push(all.slice());
-    return write(all);
+  const writeNow = far.writeNow.bind(far);
+  far.writeNow = (bytes) => {
+    sent.push(bytes.slice());
+    return writeNow(bytes);
   };
   const client = connectLink(far, { ...party, instance: seededRng(1)(16), memory: forgetful() });
   using candidate = await clock.until(

@@ -7,6 +7,7 @@ import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts"
 import type { WireSecrets } from "./config.ts";
 import { V1Life } from "./v1_liveness.ts";
 import { V1Link } from "./v1_link.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Buffer size in bytes; small, as thousands of connections may be waiting. */
 const BUFFER = 64;
@@ -25,7 +26,7 @@ export async function acceptV1(
   let chunk: Uint8Array = new Uint8Array([...hello, ...behind]);
   for (;;) {
     for (const step of feedV1(handshake, chunk, secrets.mode)) {
-      if (step.kind === "send") await stream.write(step.bytes);
+      if (step.kind === "send") await write(stream, step.bytes);
       else if (step.kind === "authenticated") {
         const owned = stack.move();
         return {
@@ -35,7 +36,7 @@ export async function acceptV1(
             await using unsent = new AsyncDisposableStack();
             const link = unsent.use(new V1Link(stream, session));
             const life = new V1Life(link);
-            await stream.write(proof);
+            await write(stream, proof);
             unsent.move();
             return { wire: "v1", link, life };
           },

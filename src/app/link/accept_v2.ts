@@ -11,6 +11,7 @@ import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts"
 import { handshakeConfig } from "./config.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V2Link } from "./v2_link.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Buffer size in bytes after the hello: holds the client's whole second flight. */
 const FLIGHT_BUFFER = 4096;
@@ -42,7 +43,7 @@ export async function acceptV2(
       unixMs: secrets.wallClock(),
     }),
   );
-  await stream.write(handshake.answer());
+  await write(stream, handshake.answer());
   const buffer = new Uint8Array(FLIGHT_BUFFER);
   let setup = feedV2(handshake, behind);
   let halfDoneAt: number | null = null;
@@ -65,7 +66,7 @@ export async function acceptV2(
     admit: async (addresses) => {
       if (isResume) {
         // A tunnel session cannot be resumed; the client starts a new one at once.
-        await stream.write(handshake.refuse(CloseCode.unknownSession, "unknown session"));
+        await write(stream, handshake.refuse(CloseCode.unknownSession, "unknown session"));
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
       const { bytes, session } = handshake.accept(
@@ -75,7 +76,7 @@ export async function acceptV2(
       const link = unsent.use(
         new V2Link(stream, session, { clock, rng, rekey, device: o.device }),
       );
-      await stream.write(bytes);
+      await write(stream, bytes);
       unsent.move();
       const { channel } = link;
       return {
@@ -88,7 +89,7 @@ export async function acceptV2(
       };
     },
     refuse: async (words) => {
-      await stream.write(handshake.refuse(CloseCode.busy, words));
+      await write(stream, handshake.refuse(CloseCode.busy, words));
       await stream.closeWrite();
     },
     [Symbol.dispose]: () => owned.dispose(),

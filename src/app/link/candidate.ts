@@ -7,6 +7,7 @@ import type { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import type { PeerLink, WireSecrets } from "./config.ts";
 import type { SlotHolder } from "./exclusive_slot.ts";
 import type { DeviceFacts } from "./v2_link.ts";
+import { read } from "../loop/stream_io.ts";
 
 /**
  * A client that has proved the key and can be admitted or refused. Owns the handshake's resources.
@@ -47,7 +48,7 @@ export interface AdmissionOptions {
  * @throws {TtunError} `lost` at the peer's FIN
  */
 export async function readSome(stream: Connection, into: Uint8Array): Promise<number> {
-  const got = await stream.read(into);
+  const got = await read(stream, into);
   if (got === null) throw new TtunError("lost", "The connection ended before the handshake did");
   return got;
 }

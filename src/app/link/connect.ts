@@ -13,6 +13,7 @@ import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
 import { handshakeConfig, type PeerLink, type WireSecrets } from "./config.ts";
 import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 /**
  * Milliseconds that tell two version 1 refusals apart. A server that serves another client keeps a
@@ -92,7 +93,7 @@ class Meeting {
     const { mode, rng } = this.#o.secrets;
     if (mode === "v1") {
       const nonce = rng(HELLO_SIZE);
-      await this.#stream.write(nonce);
+      await write(this.#stream, nonce);
       return await this.#runV1(nonce, new Uint8Array());
     }
     return await this.#runV2(mode === "v2");
@@ -110,7 +111,7 @@ class Meeting {
       pads: only,
       unixMs: secrets.wallClock,
     });
-    await this.#stream.write(handshake.hello());
+    await write(this.#stream, handshake.hello());
     for (;;) {
       for (const step of handshake.feed(await this.#read())) {
         switch (step.kind) {
@@ -123,7 +124,7 @@ class Meeting {
           case "send":
             memory.reportV2();
             this.#knowsKey = true;
-            await this.#stream.write(step.bytes);
+            await write(this.#stream, step.bytes);
             this.#proved = clock.now();
             break;
           case "done":
@@ -170,14 +171,14 @@ class Meeting {
         if (step.kind === "done") {
           return { wire: "v1", link: new V1Link(this.#stream, step.session) };
         }
-        if (step.kind === "send") await this.#stream.write(step.bytes);
+        if (step.kind === "send") await write(this.#stream, step.bytes);
         this.#proved = this.#o.clock.now();
       }
     }
   }
 
   async #read(): Promise<Uint8Array> {
-    const got = await this.#stream.read(this.#buffer);
+    const got = await read(this.#stream, this.#buffer);
     if (got === null) {
       this.#hasEnded = true;
       throw new TtunError("lost", "The server closed the connection");

@@ -3,6 +3,7 @@ import type { MaybePromise, Stream } from "../../contract/stream.ts";
 import { packRekey } from "../../core/link/v2/frames.ts";
 import { sealText } from "../../core/link/v2/key_schedule.ts";
 import type { RecordSealer } from "../../core/link/v2/record.ts";
+import { write } from "../loop/stream_io.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
 
 /** Limits within which the keys of a direction must change (docs/wire/link-v2.md, "Record"). */
@@ -54,8 +55,8 @@ export class RecordWriter {
   #sendText(text: Uint8Array): MaybePromise<void> {
     const rekeying = this.rekeyIfDue(text.length);
     this.#sealedBytes += text.length;
-    const write = () => this.write(sealText(this.#sealer, text));
-    return rekeying instanceof Promise ? rekeying.then(write) : write();
+    const send = () => this.write(sealText(this.#sealer, text));
+    return rekeying instanceof Promise ? rekeying.then(send) : send();
   }
 
   /** Returns true if so many more records with `length` bytes of text need new keys first. */
@@ -84,6 +85,6 @@ export class RecordWriter {
   /** Writes whole records (borrowed until settled). */
   write(records: Uint8Array): MaybePromise<void> {
     this.lastSent = this.#clock.now();
-    return this.#stream.write(records);
+    return write(this.#stream, records);
   }
 }

@@ -41,12 +41,15 @@ export class ServerPaths {
   /** Returns a dialer that opens the path to an address before it dials it. */
   dialer(inner: Dialer): Dialer {
     return {
-      // deno-lint-ignore require-await -- a way that cannot be opened is a failed dial
-      dial: async (to, o) => {
-        if (!("host" in to)) return inner.dial(to, o);
+      start: (to, o, events) => {
+        if (!("host" in to)) return inner.start(to, o, events);
         const host = plainHost(to.host);
-        this.#open(host);
-        return inner.dial({ ...to, host }, o);
+        try {
+          this.#open(host);
+        } catch (error) {
+          return events.failed(error); // a way that cannot be opened is a failed dial
+        }
+        return inner.start({ ...to, host }, o, events);
       },
     };
   }

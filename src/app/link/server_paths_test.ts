@@ -3,6 +3,8 @@ import { FakePaths } from "../../../tests/fake/paths.ts";
 import { errorOf, SERVER_HOST, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const CLIENT_HOST = "192.0.2.2";
 
@@ -11,12 +13,10 @@ function setUp(world: TunWorld, o: Partial<Parameters<TunWorld["client"]>[0]> = 
   const paths = new FakePaths();
   const times: number[] = [];
   const inner = world.net.dialer(CLIENT_HOST);
-  const dialer: Dialer = {
-    dial: (to, options) => {
-      times.push(world.clock.now());
-      return inner.dial(to, options);
-    },
-  };
+  const dialer: Dialer = dialBy((to, options) => {
+    times.push(world.clock.now());
+    return dial(inner, to, options);
+  });
   const client = world.client({ wire: "v2", dialer, paths, ...o });
   const sessions = () => client.fields("authenticated").length;
   return { paths, times, client, sessions };
@@ -56,14 +56,12 @@ Deno.test("a pause is not cut short by what leaves the way as it was, or takes i
 Deno.test("a way that changes while an attempt fails is not waited for", async () => {
   await using world = new TunWorld();
   const { paths, times, sessions } = setUp(world, {
-    dialer: {
-      dial: (to, o) => {
-        times.push(world.clock.now());
-        if (times.length > 1) return world.net.dialer(CLIENT_HOST).dial(to, o);
-        paths.way = "dev eth1"; // the system tells so a little later
-        return Promise.reject(new TtunError("unreachable", "no route"));
-      },
-    },
+    dialer: dialBy((to, o) => {
+      times.push(world.clock.now());
+      if (times.length > 1) return dial(world.net.dialer(CLIENT_HOST), to, o);
+      paths.way = "dev eth1"; // the system tells so a little later
+      return Promise.reject(new TtunError("unreachable", "no route"));
+    }),
   });
   world.server({ wire: "v2" });
   await world.clock.settle();
@@ -117,14 +115,12 @@ Deno.test("a session of Multipath TCP finds other ways itself, and is only asked
   await using world = new TunWorld();
   world.server({ wire: "v2" });
   const inner = world.net.dialer(CLIENT_HOST);
-  const dialer: Dialer = {
-    dial: async (to, o) => {
-      const stream = await inner.dial(to, o);
-      const stats = stream.stats.bind(stream);
-      stream.stats = () => ({ ...stats(), protocol: "mptcp" });
-      return stream;
-    },
-  };
+  const dialer: Dialer = dialBy(async (to, o) => {
+    const stream = await dial(inner, to, o);
+    const stats = stream.stats.bind(stream);
+    stream.stats = () => ({ ...stats(), protocol: "mptcp" });
+    return stream;
+  });
   const { paths, sessions } = setUp(world, { dialer });
   await world.clock.advance(1_000);
   paths.change({ way: "dev eth1", own: [] });
@@ -153,7 +149,7 @@ Deno.test("after an outage a session that answers goes on, one that does not is 
     await using world = new TunWorld();
     world.server({ wire: "v2" });
     const hosts = ["192.0.2.3", CLIENT_HOST]; // of the first attempt and of the second
-    const dialer: Dialer = { dial: (to, o) => world.net.dialer(hosts.shift()!).dial(to, o) };
+    const dialer: Dialer = dialBy((to, o) => dial(world.net.dialer(hosts.shift()!), to, o));
     const { paths, sessions } = setUp(world, { dialer });
     await world.clock.advance(5_000);
     world.net.cable("192.0.2.3").pull();
@@ -215,12 +211,10 @@ Deno.test("an IPv4 address that is written as one of IPv6 is opened, dialled and
   const inner = world.net.dialer(CLIENT_HOST);
   const { paths, sessions } = setUp(world, {
     resolver: { resolve: () => Promise.resolve(["::FFFF:c000:201"]) },
-    dialer: {
-      dial: (to, o) => {
-        dialled.push("host" in to ? to.host : "");
-        return inner.dial(to, o);
-      },
-    },
+    dialer: dialBy((to, o) => {
+      dialled.push("host" in to ? to.host : "");
+      return dial(inner, to, o);
+    }),
   });
   await world.clock.settle();
   assert.deepEqual([paths.opened, dialled, sessions()], [[SERVER_HOST], [SERVER_HOST], 1]);

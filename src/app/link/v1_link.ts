@@ -9,6 +9,7 @@ import type { Session } from "../../core/link/v1/handshake.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
+import { write } from "../loop/stream_io.ts";
 
 /**
  * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
@@ -57,7 +58,7 @@ export class V1Link implements Link {
         to = batch.offset[i]! + batch.length[i]! + TAG_SIZE;
         i++;
       }
-      const written = this.stream.write(batch.bytes.subarray(from, to));
+      const written = write(this.stream, batch.bytes.subarray(from, to));
       if (written instanceof Promise) return this.#sendLater(written, batch, i);
     }
   }

@@ -11,6 +11,7 @@ import { BATCH_PACKETS, makePackets } from "../../contract/batch.ts";
 import { MAX_TEXT } from "../../core/link/v1/frame.ts";
 import { V1Link } from "./v1_link.ts";
 import { receive } from "../../../tests/suite/waiting.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 const GAP = 18; // tailroom and headroom together
 
@@ -19,10 +20,10 @@ function world(o: { capacity?: number; rest?: Uint8Array } = {}) {
   const { client, server } = sessionPair();
   const [near, far] = memoryPair(o.capacity === undefined ? {} : { capacity: o.capacity });
   const writes: number[] = [];
-  const write = near.write.bind(near);
-  near.write = (all) => {
-    writes.push(all.length);
-    return write(all);
+  const writeNow = near.writeNow.bind(near);
+  near.writeNow = (bytes) => {
+    writes.push(bytes.length);
+    return writeNow(bytes);
   };
   const session = o.rest === undefined ? client : { ...client, rest: o.rest };
   return { link: new V1Link(near, session), near, far, server, writes };
@@ -155,7 +156,7 @@ Deno.test("frames cut anywhere are received whole, in order, none twice", async 
       const sending = (async () => {
         for (let at = 0, i = 0; at < bytes.length; i++) {
           const size = cuts[i % cuts.length]!;
-          await far.write(bytes.subarray(at, at + size));
+          await write(far, bytes.subarray(at, at + size));
           at += size;
         }
         await far.closeWrite();
@@ -170,7 +171,7 @@ Deno.test("frames cut anywhere are received whole, in order, none twice", async 
 Deno.test("frames that came together are received together, at most a batch at a time", async () => {
   const { link, far, server } = world();
   const texts = Array.from({ length: 2 * BATCH_PACKETS + 5 }, (_, i) => text(i, 3));
-  await far.write(concat(...texts.map((t) => frameOf(server.sealer, t))));
+  await write(far, concat(...texts.map((t) => frameOf(server.sealer, t))));
   await far.closeWrite();
   const found = await receiveAll(link);
   assert.deepEqual(found.map((batch) => batch.length), [BATCH_PACKETS, BATCH_PACKETS, 5]);
@@ -182,7 +183,7 @@ Deno.test("the largest frames go through the link's buffer again and again", asy
   const sizes = [MAX_TEXT, MAX_TEXT, 1, MAX_TEXT, 30_000, 0, MAX_TEXT, MAX_TEXT, MAX_TEXT, 7];
   const texts = sizes.map((size, i) => text(i, size));
   const sending = (async () => {
-    for (const t of texts) await far.write(frameOf(server.sealer, t));
+    for (const t of texts) await write(far, frameOf(server.sealer, t));
     await far.closeWrite();
   })();
   const found = (await receiveAll(link)).flat();
@@ -198,14 +199,14 @@ Deno.test("what came behind the handshake's proof is received first", async () =
   const second = frameOf(server.sealer, text(2));
   const rest = concat(first, second.subarray(0, 9));
   const link = new V1Link(near, { ...client, rest });
-  await far.write(second.subarray(9));
+  await write(far, second.subarray(9));
   await far.closeWrite();
   assert.deepEqual(await receiveAll(link), [[toHex(text(1))], [toHex(text(2))]]);
 });
 
 Deno.test("an end between frames is the link's end, again and again", async () => {
   const { link, far, server } = world();
-  await far.write(frameOf(server.sealer, text(1)));
+  await write(far, frameOf(server.sealer, text(1)));
   await far.closeWrite();
   assert.deepEqual(await receiveAll(link), [[toHex(text(1))]]);
   assert.equal(await receive(link, makePackets(0)), 0);
@@ -216,7 +217,7 @@ Deno.test("an end inside of a frame is a breach of the protocol, wherever it is"
   for (let cut = 1; cut < size; cut++) {
     const { link, far, server } = world();
     const frames = concat(frameOf(server.sealer, text(0)), frameOf(server.sealer, text(1)));
-    await far.write(frames.subarray(0, size + cut));
+    await write(far, frames.subarray(0, size + cut));
     await far.closeWrite();
     const into = makePackets(0);
     assert.equal(await receive(link, into), 1);
@@ -232,11 +233,11 @@ Deno.test("a damaged frame and an impossible length are breaches of the protocol
   const damaged = world();
   const frame = frameOf(damaged.server.sealer, text(1));
   frame[5]! ^= 1;
-  await damaged.far.write(frame);
+  await write(damaged.far, frame);
   const reading = async () => await receive(damaged.link, makePackets(0));
   await assert.rejects(reading, { kind: "protocol" });
   const impossible = world();
-  await impossible.far.write(Uint8Array.of(0, 15));
+  await write(impossible.far, Uint8Array.of(0, 15));
   await assert.rejects(async () => await receive(impossible.link, makePackets(0)), {
     kind: "protocol",
   });
@@ -261,5 +262,5 @@ Deno.test("the link's end is that of its stream and of its cipher", async () => 
   await link[Symbol.asyncDispose]();
   assert.equal(ciphers.live, 0);
   await assert.rejects(async () => await receiving, { kind: "lost" });
-  assert.equal(await far.read(new Uint8Array(1)), null);
+  assert.equal(await read(far, new Uint8Array(1)), null);
 });

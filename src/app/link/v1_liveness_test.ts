@@ -9,6 +9,7 @@ import { toHex } from "../../base/bytes.ts";
 import { unseenPacket } from "../../core/ip/header.ts";
 import { V1Life } from "./v1_liveness.ts";
 import { V1Link } from "./v1_link.ts";
+import { write } from "../loop/stream_io.ts";
 
 function world(capacity = 1000) {
   const { client, server } = sessionPair();
@@ -44,7 +45,7 @@ Deno.test("a peer behind a pulled cable shows none, and does when it is plugged 
 Deno.test("whatever arrives is a sign of life", async () => {
   const { life, far, client } = world();
   const before = life.activity();
-  await far.write(frameOf(client.sealer, Uint8Array.of(1)));
+  await write(far, frameOf(client.sealer, Uint8Array.of(1)));
   assert.ok(life.activity() > before);
 });
 

@@ -19,6 +19,7 @@ import {
 import { Offload, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 import { RECORD_TAG } from "../../core/link/v2/record.ts";
 import type { DeviceFacts, V2Link } from "./v2_link.ts";
+import { read } from "../loop/stream_io.ts";
 
 fc.configureGlobal({ seed: 8 });
 
@@ -161,7 +162,7 @@ Deno.test("while a write waits, what is not part of it is untouched", async () =
             assert.deepEqual(batch.bytes.subarray(from, to), right.subarray(from, to));
             looks++;
           }
-          await pair.stream.read(into);
+          await read(pair.stream, into);
           await macrotask();
         }
       },
@@ -182,7 +183,7 @@ Deno.test("keys that are due for every record, over writes that all wait, are ch
     );
     const into = new Uint8Array(5);
     for (let reads = 0; reads < 500 && !isSent; reads++) {
-      await pair.stream.read(into);
+      await read(pair.stream, into);
       await pair.clock.advance(10);
     }
     assert(isSent, `limit ${i}: ${pair.writes.length} writes for ${some.length} packets`);

@@ -29,6 +29,7 @@ import {
 import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptHeader } from "../../core/ip/virtio_net.ts";
 import { V2Link } from "./v2_link.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Known answers of tests/tools/link_vectors.py for frame 02, from docs/wire/link-v2.md alone. */
 type Case = (typeof vectors.super_packets)[number];
@@ -91,7 +92,7 @@ for (const c of vectors.super_packets) {
 
   Deno.test(`known answers of frame 02, received: ${c.name}`, async () => {
     const [near, far] = memoryPair();
-    await far.write(c.records === undefined ? await sentOf(c) : fromHex(c.records.join("")));
+    await write(far, c.records === undefined ? await sentOf(c) : fromHex(c.records.join("")));
     await far.closeWrite();
     assert.deepEqual(await receiveAll(linkOf(c, near)), arriving(parcelsOf(c)));
   });

@@ -1,4 +1,5 @@
 import type { Stream } from "../../contract/stream.ts";
+import { write } from "./stream_io.ts";
 
 const EMPTY = new Uint8Array();
 
@@ -53,7 +54,7 @@ export class WriteQueue {
   async #drain(first: Uint8Array): Promise<void> {
     try {
       for (let next: Uint8Array | undefined = first; next !== undefined;) {
-        if (next.length > 0) await this.#to.write(next);
+        if (next.length > 0) await write(this.#to, next);
         next = this.#queue.shift();
       }
       if (this.#isEnding) await this.#to.closeWrite();

@@ -111,7 +111,7 @@ Deno.test("a stream that is closed already breaks it at once", async () => {
 
 Deno.test("a stream that breaks between two of its calls leaves it broken and not busy", async () => {
   const { near, sink, idle } = open(4);
-  near.write = () => {
+  near.onWritable = () => {
     throw new TtunError("lost", "just now");
   };
   sink.write(utf8("0123456789"));

@@ -68,18 +68,12 @@ class Accepting {
           clock.onTurn(this.#go);
           return isDone;
         }
-        const stream = listener.now === undefined
-          ? listener.accept({ signal })
-          : listener.now.accept({ signal });
+        const stream = listener.acceptNow({ signal });
         if (stream === null) break;
-        if (stream instanceof Promise) {
-          stream.then(this.#taken, this.#failed);
-          return false;
-        }
         if (take(stream) !== true) isDone = false;
       }
       this.#inARow = 0;
-      listener.now!.onReady(this.#go);
+      listener.onAcceptable(this.#go);
       return isDone;
     } catch (error) {
       this.#failed(error);
@@ -87,15 +81,9 @@ class Accepting {
     }
   };
 
-  readonly #taken = (stream: Connection): void => {
-    this.#inARow = 1;
-    this.#o.take(stream);
-    this.#go();
-  };
-
   readonly #failed = (error: unknown): void => {
     if (!(error instanceof TtunError) || error.kind !== "exhausted") return this.#fail(error);
-    const { clock, log, evictIdle: evictIdle, signal } = this.#o;
+    const { clock, log, evictIdle, signal } = this.#o;
     if (clock.now() - this.#said > SAY_EVERY) {
       log.warn(error.message);
       this.#said = clock.now();

@@ -7,6 +7,7 @@ import type { Listener } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { acceptLoop } from "./accept_loop.ts";
+import { dial } from "./dial_events.ts";
 
 const AT = { host: "192.0.2.1", port: 20203 };
 
@@ -35,32 +36,41 @@ function world(makeListener: (signal: AbortSignal) => Listener) {
   return { clock, records, stop, taken, takes, counts, ended };
 }
 
-/** A listener that gives or throws what `next` returns. */
+/** A listener that gives or throws what `next` returns, later where that is a promise. */
 function listenerOf(next: () => Connection | Promise<Connection> | Error): Listener {
+  let came: Connection | Error | null = null;
+  let waiting: Promise<unknown> | null = null;
   return {
     addr: AT,
-    accept: () => {
-      const got = next();
+    acceptNow: () => {
+      if (came === null && waiting === null) {
+        const got = next();
+        if (!(got instanceof Promise)) came = got;
+        else waiting = got.then((stream) => came = stream, (error) => came = error);
+      }
+      const got = came;
+      if (got === null) return null;
+      came = waiting = null;
       if (got instanceof Error) throw got;
       return got;
     },
+    onAcceptable: (run) => void waiting!.then(() => run()),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
 
-/** The same where no promise is needed; `come` says that there may be something. */
+/** A listener that has what `next` returns; `come` says that there may be something. */
 function nowListenerOf(next: () => Connection | null | Error) {
   let onReady: OnReady | null = null;
   const listener: Listener = {
-    ...listenerOf(nothing),
-    now: {
-      accept: () => {
-        const got = next();
-        if (got instanceof Error) throw got;
-        return got;
-      },
-      onReady: (run) => onReady = run,
+    addr: AT,
+    acceptNow: () => {
+      const got = next();
+      if (got instanceof Error) throw got;
+      return got;
     },
+    onAcceptable: (run) => onReady = run,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const come = () => {
     const run = onReady;
@@ -77,7 +87,7 @@ Deno.test("the loop takes what comes, and ends with the signal's reason", async 
   const net = new MemoryNet();
   const w = world((signal) => net.listen(AT, { signal }));
   const { signal } = new AbortController();
-  for (let i = 0; i < 3; i++) await net.dialer().dial(AT, { signal });
+  for (let i = 0; i < 3; i++) await dial(net.dialer(), AT, { signal });
   await w.clock.settle();
   assert.equal(w.taken.length, 3);
   const reason = new Error("stop");

@@ -1,5 +1,5 @@
 import type { Clock } from "../../contract/host.ts";
-import type { ConnectionStats } from "../../contract/connection.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
 import type { Stream } from "../../contract/stream.ts";
 
 /** Interval at which the kernel is queried, in milliseconds. */

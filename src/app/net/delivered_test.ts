@@ -4,13 +4,14 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { Cable } from "../../../tests/fake/pipe.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
-import type { ConnectionStats } from "../../contract/connection.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
 import { resetBehind, whenDelivered } from "./delivered.ts";
+import { write } from "../loop/stream_io.ts";
 
 Deno.test("a reset behind what was written comes at once where that has arrived", async () => {
   const clock = new FakeClock();
   const [near, far] = memoryPair();
-  near.write(utf8("last words"));
+  write(near, utf8("last words"));
   let isOver = false;
   whenDelivered(near, clock, () => isOver = true);
   assert.equal(isOver, true);
@@ -25,7 +26,7 @@ Deno.test("else it waits, for ten seconds at the most", async () => {
   for (const isPlugged of [true, false]) {
     cable.pull();
     const [near, far] = memoryPair({ cables: [cable] });
-    near.write(utf8("last words"));
+    write(near, utf8("last words"));
     let isOver = false;
     resetBehind(near, clock).then(() => isOver = true);
     await clock.advance(9_999);

@@ -1,3 +1,5 @@
+import type { Addr } from "../../base/addr.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Stream } from "../../contract/stream.ts";
 
@@ -8,21 +10,22 @@ export function promised<S extends Stream>(
   return new Promise((resolve, reject) => void start({ connected: resolve, failed: reject }));
 }
 
+/**
+ * Promise form of `Dialer.start`.
+ * @throws {TtunError} unreachable, timeout, …; the reason of a signal
+ */
+export function dial<To = Addr, S extends Stream = Connection>(
+  dialer: Dialer<To, S>,
+  to: To,
+  o: DialOptions,
+): Promise<S> {
+  return promised((events) => dialer.start(to, o, events));
+}
+
 /** Reports the result of a promise to the events. */
 export function tell<S extends Stream>(events: DialEvents<S>, dialled: Promise<S>): void {
   dialled.then(
     (stream) => void events.connected(stream),
     (error) => void events.failed(error),
   );
-}
-
-/** Dials with callbacks, whichever form the dialer has. Returns true as OnReady does. */
-export function startDial<To, S extends Stream>(
-  dialer: Dialer<To, S>,
-  to: To,
-  o: DialOptions,
-  events: DialEvents<S>,
-): boolean | void {
-  if (dialer.start !== undefined) return dialer.start(to, o, events);
-  tell(events, dialer.dial(to, o));
 }

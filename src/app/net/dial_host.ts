@@ -8,7 +8,7 @@ import type { Dialer, DialEvents } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { type EyeballStep, HappyEyeballs } from "../../core/net/happy_eyeballs.ts";
 import { type Failure, failureOf, mostTelling } from "../../core/proxy/failure.ts";
-import { promised, startDial, tell } from "./dial_events.ts";
+import { dial, promised, tell } from "./dial_events.ts";
 
 /**
  * Connects to a host by name: resolves it, then tries its addresses, each a little after the
@@ -61,7 +61,7 @@ function startAddress(o: DialAnyOptions, events: DialEvents): boolean | void {
     return events.failed(error);
   }
   const how = life === signal ? { signal, timeoutMs } : { signal: life, cancel: signal, timeoutMs };
-  return startDial(dialer, to, how, events);
+  return dialer.start(to, how, events);
 }
 
 async function dialName(o: DialAnyOptions): Promise<Connection> {
@@ -114,7 +114,7 @@ async function race(
     // The stream lives under the caller's signal only: a listener that links two signals would
     // never be removed.
     const life = { signal: o.life ?? o.signal, cancel: own.signal };
-    o.dialer.dial({ host: address, port: o.to.port }, life).then((stream) => {
+    dial(o.dialer, { host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);
       if (steps.length === 0) return startClose(stream);
       running.delete(address);

@@ -4,10 +4,12 @@ import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import type { Addr } from "../../base/addr.ts";
 import { TtunError, UnreachableError, type UnreachableReason } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { interleave } from "../../core/net/happy_eyeballs.ts";
 import { dialAny } from "./dial_host.ts";
+import { dial as dialWith, tell } from "./dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const V6 = ["2001:db8::1", "2001:db8::2", "2001:db8::3"] as const;
 const V4 = ["192.0.2.1", "192.0.2.2"] as const;
@@ -31,7 +33,11 @@ class SlowDialer implements Dialer {
     this.#stubborn = stubborn;
   }
 
-  dial(to: Addr, { signal, cancel = signal }: DialOptions): Promise<Connection> {
+  start(to: Addr, o: DialOptions, events: DialEvents): void {
+    tell(events, this.#dial(to, o));
+  }
+
+  #dial(to: Addr, { signal, cancel = signal }: DialOptions): Promise<Connection> {
     const host = "host" in to ? to.host : to.path;
     this.started.push([host, this.#clock.now()]);
     this.signals.set(host, signal);
@@ -210,12 +216,10 @@ Deno.test("an address is dialled as it is: no resolver, no other attempt, the di
     const to = { host, port: 20203 };
     const dialling = dialAny({
       to,
-      dialer: {
-        dial: (to, o) => {
-          asked.push(o);
-          return dialer.dial(to, o);
-        },
-      },
+      dialer: dialBy((to, o) => {
+        asked.push(o);
+        return dialWith(dialer, to, o);
+      }),
       resolver: { resolve: () => assert.fail("asked for a name") },
       clock,
       signal,

@@ -11,6 +11,7 @@ import { formatTarget, type Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import { type NameOwner, startAny } from "./dial_host.ts";
 import { promised } from "./dial_events.ts";
+import { write } from "../loop/stream_io.ts";
 
 const EMPTY = new Uint8Array();
 
@@ -101,7 +102,7 @@ class Reaching implements DialEvents {
   connected(stream: Connection): boolean | void {
     try {
       stream.setOptions(NO_DELAY);
-      const writing = this.#early.length > 0 ? stream.write(this.#early) : undefined;
+      const writing = this.#early.length > 0 ? write(stream, this.#early) : undefined;
       if (writing === undefined) return this.#events.connected(stream);
       writing.then(
         () => void this.#events.connected(stream),

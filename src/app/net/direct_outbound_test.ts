@@ -11,6 +11,9 @@ import type { Connection } from "../../contract/connection.ts";
 import { type Acl, parseRules } from "../../core/proxy/acl.ts";
 import type { Target } from "../../base/target.ts";
 import { ConnectError, connectTo, directOutbound, toConnectError } from "./direct_outbound.ts";
+import { dial } from "./dial_events.ts";
+import { accept } from "../loop/stream_io.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const V4 = "8.0.0.1";
 const V6 = "2a00::1";
@@ -31,25 +34,23 @@ function world(o: {
   const streams = new CountedStreams(net);
   const dialled: string[] = [];
   const inner = streams.dialer("192.0.2.1");
-  const dialer: Dialer = {
-    dial: (to, options) => {
-      const host = "host" in to ? to.host : to.path;
-      dialled.push(host);
-      const behaviour = o.hosts?.[host] ?? "connects";
-      if (behaviour === "is silent") net.cable(host).pull();
-      if (behaviour === "refuses") {
-        return Promise.reject(
-          new UnreachableError("refused", `Cannot connect to ${host}: refused`),
-        );
-      }
-      return inner.dial(to, options);
-    },
-  };
+  const dialer: Dialer = dialBy((to, options) => {
+    const host = "host" in to ? to.host : to.path;
+    dialled.push(host);
+    const behaviour = o.hosts?.[host] ?? "connects";
+    if (behaviour === "is silent") net.cable(host).pull();
+    if (behaviour === "refuses") {
+      return Promise.reject(
+        new UnreachableError("refused", `Cannot connect to ${host}: refused`),
+      );
+    }
+    return dial(inner, to, options);
+  });
   const accepted: Connection[] = [];
   for (const host of [V4, V6, PRIVATE, "8.0.0.2"]) {
     const listener = net.listen({ host, port: 80 }, { signal: never });
     const take = async () => {
-      for (;;) accepted.push(await listener.accept({ signal: never }));
+      for (;;) accepted.push(await accept(listener, { signal: never }));
     };
     take().catch(() => {});
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { discard } from "./discard.ts";
+import { write } from "../loop/stream_io.ts";
 
 Deno.test("a stranger who always sends lets all others have their turns", async () => {
   const clock = new FakeClock();
@@ -20,7 +21,7 @@ Deno.test("what a stranger sends is read until he ends", async () => {
   const clock = new FakeClock();
   const [near, far] = memoryPair({ capacity: 1_000 });
   const thrown = discard(near, clock);
-  await clock.until(Promise.resolve(far.write(new Uint8Array(100_000))));
+  await clock.until(Promise.resolve(write(far, new Uint8Array(100_000))));
   await far.closeWrite();
   await clock.until(thrown);
   await far[Symbol.asyncDispose]();

@@ -8,6 +8,7 @@ import type { DatagramDialer } from "../../contract/names.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { DnsClient } from "./dns_client.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** Name servers by address: what each has for a name, or null where it says nothing. */
 type Servers = Record<string, (name: string) => string | null | "none">;
@@ -54,7 +55,7 @@ class World {
         };
       },
     };
-    const dialer = { dial: () => Promise.reject(new TtunError("unreachable", "no TCP")) };
+    const dialer = dialBy(() => Promise.reject(new TtunError("unreachable", "no TCP")));
     this.client = new DnsClient({
       conf: () => this.conf,
       datagrams,

@@ -3,6 +3,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { read, write } from "../loop/stream_io.ts";
 import { Gatekeeper, type GatekeeperOptions, type Visitor } from "./gatekeeper.ts";
 import { Stranger } from "./stranger.ts";
 
@@ -11,7 +12,7 @@ const PASSWORD = 7;
 /** Reads one byte; 1 is a right hello, after which another byte comes. */
 async function prove(stream: Connection, at: string, visitor: Visitor): Promise<string> {
   const into = new Uint8Array(1);
-  if (await stream.read(into) === null) throw new TtunError("lost", "ended");
+  if (await read(stream, into) === null) throw new TtunError("lost", "ended");
   if (into[0] === PASSWORD) return `${at} is in`;
   if (into[0] !== 1) throw new Stranger("a wrong byte");
   visitor.recognise();
@@ -40,10 +41,10 @@ class World {
       visit.end = this.clock.now();
       visit.how = how;
     };
-    const read = async () => await far.read(new Uint8Array(1));
-    void read().then(() => mark("FIN"), () => mark("reset")); // handles both
+    const hear = async () => await read(far, new Uint8Array(1));
+    void hear().then(() => mark("FIN"), () => mark("reset")); // handles both
     void visit.got.then(() => near[Symbol.asyncDispose]()); // as the caller of `admit` does
-    if (bytes.length > 0) void far.write(Uint8Array.from(bytes)); // there is room
+    if (bytes.length > 0) void write(far, Uint8Array.from(bytes)); // there is room
     return visit;
   }
 }

@@ -4,6 +4,7 @@ import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { linger } from "./lingering_close.ts";
+import { write } from "../loop/stream_io.ts";
 
 function start() {
   const clock = new FakeClock();
@@ -17,9 +18,9 @@ function start() {
 
 Deno.test("what still comes is dropped, until the other end's FIN", async () => {
   const { clock, far, isDone } = start();
-  far.write(new Uint8Array(100_000));
+  write(far, new Uint8Array(100_000));
   await clock.advance(1500);
-  far.write(new Uint8Array(10));
+  write(far, new Uint8Array(10));
   await clock.settle();
   assert.equal(isDone(), false);
   far.closeWrite();
@@ -31,7 +32,7 @@ Deno.test("what still comes is dropped, until the other end's FIN", async () => 
 Deno.test("an end that is silent for two seconds is closed", async () => {
   const { clock, far, isDone } = start();
   await clock.advance(1000);
-  far.write(new Uint8Array(1000));
+  write(far, new Uint8Array(1000));
   await clock.advance(1999);
   assert.equal(isDone(), false);
   await clock.advance(1);
@@ -44,13 +45,13 @@ Deno.test("it lasts thirty seconds, though bytes keep coming, and then is a rese
   const { clock, far, isDone } = start();
   for (let i = 0; i < 29; i++) {
     await clock.advance(1000);
-    far.write(new Uint8Array(1000));
+    write(far, new Uint8Array(1000));
   }
   await clock.advance(999);
   assert.equal(isDone(), false);
   await clock.advance(1);
   assert.equal(isDone(), true);
-  assert.throws(() => far.write(new Uint8Array(1)), { kind: "lost" });
+  assert.throws(() => write(far, new Uint8Array(1)), { kind: "lost" });
   assert.equal(clock.pending, 0);
 });
 

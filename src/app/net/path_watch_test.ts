@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import type { Connection, ConnectionStats, SendingInfo } from "../../contract/connection.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { ConnectionStats, SendingInfo } from "../../contract/stats.ts";
 import { PathWatch } from "./path_watch.ts";
 
 const SENDING: SendingInfo = {

@@ -6,6 +6,8 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { MOST_MESSAGE } from "../../core/dns/message.ts";
 import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "./dial_events.ts";
 
 /** Most datagrams read in one turn, since anybody near can send them. */
 const TURN = 64;
@@ -160,12 +162,12 @@ class QueryRun {
    * the answer is too long.
    */
   async #exchange(to: HostPort, bytes: Uint8Array): Promise<Uint8Array | null> {
-    await using stream = await this.#o.dialer.dial(to, { signal: this.#life.signal });
+    await using stream = await dial(this.#o.dialer, to, { signal: this.#life.signal });
     const framed = new Uint8Array(2 + bytes.length);
     framed[0] = bytes.length >>> 8;
     framed[1] = bytes.length;
     framed.set(bytes, 2);
-    await stream.write(framed);
+    await write(stream, framed);
     const head = await readExactly(stream, 2);
     const length = (head[0]! << 8) | head[1]!;
     return length > MOST_MESSAGE ? null : await readExactly(stream, length);
@@ -190,7 +192,7 @@ class QueryRun {
 async function readExactly(stream: Stream, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length;) {
-    const got = await stream.read(bytes.subarray(at));
+    const got = await read(stream, bytes.subarray(at));
     if (got === null) throw new TtunError("lost", "The name server hung up");
     at += got;
   }

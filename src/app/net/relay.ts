@@ -7,6 +7,7 @@ import { type Blocked, BlockedStreams, LOOK_MS, lossOf } from "./blocked.ts";
 import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./lingering_close.ts";
 import type { ScratchBuffers } from "./scratch.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
@@ -399,5 +400,5 @@ class Way extends ReadyLoop implements Blocked {
 /** Writes bytes that are only valid during this call; bytes that have to wait are copied. */
 export function pass(to: Stream, bytes: Uint8Array): MaybePromise<void> {
   const done = to.writeNow(bytes);
-  if (done < bytes.length) return to.write(bytes.slice(done));
+  if (done < bytes.length) return write(to, bytes.slice(done));
 }

@@ -7,6 +7,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { pass, type RelayCount, Relays } from "./relay.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 const LOST = { kind: "lost" };
 
@@ -42,8 +43,8 @@ function isReset(stream: Connection): void {
 
 Deno.test("bytes go both ways and are counted; when both have ended it is over", async () => {
   const { clock, left, right, count, ended } = start();
-  left.write(utf8("question"));
-  right.write(utf8("the answer"));
+  write(left, utf8("question"));
+  write(right, utf8("the answer"));
   await clock.settle();
   assert.deepEqual(readNowAll(right).bytes, utf8("question"));
   assert.deepEqual(readNowAll(left).bytes, utf8("the answer"));
@@ -58,13 +59,13 @@ Deno.test("a FIN is passed on at once, and the other way goes on for as long as 
   for (const isUp of [true, false]) {
     const { clock, left, right, ended } = start();
     const [done, other] = isUp ? [left, right] : [right, left];
-    done.write(utf8("last words"));
+    write(done, utf8("last words"));
     done.closeWrite();
     await clock.settle();
     assert.deepEqual(readNowAll(other), { bytes: utf8("last words"), isEnded: true });
     for (let i = 0; i < 3; i++) {
       await clock.advance(1_000_000);
-      other.write(utf8("more"));
+      write(other, utf8("more"));
       await clock.settle();
       assert.deepEqual(readNowAll(done), { bytes: utf8("more"), isEnded: false });
     }
@@ -90,15 +91,15 @@ Deno.test("a reset after one way has ended is still a reset for the other end", 
   await clock.settle();
   assert.equal(readNowAll(right).isEnded, true);
   left.reset();
-  right.write(utf8("to nobody"));
+  write(right, utf8("to nobody"));
   await assert.rejects(clock.until(ended), LOST);
-  assert.throws(() => right.write(utf8("x")), LOST);
+  assert.throws(() => write(right, utf8("x")), LOST);
 });
 
 /** An upload to a target that has taken a part of it; the far ends. */
 async function upload(o: { tt?: boolean; isBlocked?: boolean } = {}) {
   const relay = start({ capacity: 10_000, tt: o.tt === true });
-  const sending = (async () => await relay.left.write(pattern(400_000)))();
+  const sending = (async () => await write(relay.left, pattern(400_000)))();
   sending.catch(() => {});
   await relay.clock.settle();
   return { ...relay, sending };
@@ -108,7 +109,7 @@ Deno.test("what a target said before it closed on an upload is delivered, and th
   const { clock, left, right, second, sending, ended } = await upload();
   right.writeNow(utf8("413 too big"));
   // Like in the kernel, a write reports the reset, and bytes that came before can still be read.
-  second.writeNow = second.write = () => {
+  second.writeNow = () => {
     throw new TtunError("lost", "reset");
   };
   right.closeWrite();
@@ -125,7 +126,7 @@ Deno.test("what a target said before it closed on an upload is delivered, and th
 Deno.test("a sender that does not stop then is reset: two seconds after its last byte", async () => {
   const { clock, left, right, second, ended } = await upload();
   right.writeNow(utf8("413 too big"));
-  second.writeNow = second.write = () => {
+  second.writeNow = () => {
     throw new TtunError("lost", "reset");
   };
   right.closeWrite();
@@ -184,7 +185,7 @@ Deno.test("without a byte either way for the idle time both ends are reset", asy
   ended.catch(() => isOver = true);
   for (const from of [left, right, left]) {
     await clock.advance(59_999);
-    from.write(utf8("x"));
+    write(from, utf8("x"));
     await clock.settle();
   }
   await clock.advance(59_999);
@@ -208,7 +209,7 @@ Deno.test("once one way has ended the other may be silent for less long, and goe
     await clock.settle();
     for (let i = 0; i < 3; i++) {
       await clock.advance(290_000);
-      other.write(utf8("more"));
+      write(other, utf8("more"));
       await clock.settle();
     }
     let isOver = false;
@@ -253,7 +254,7 @@ for (const tt of [false, true]) {
     const { clock, left, right, count, ended } = start({ capacity: 10_000, tt });
     const data = pattern(2_000_000);
     let isWritten = false;
-    const writing = Promise.resolve(left.write(data)).then(() => isWritten = true);
+    const writing = Promise.resolve(write(left, data)).then(() => isWritten = true);
     await clock.settle();
     // Two sockets, a chunk of the relay's, a chunk that is sealed and waits.
     assert.ok(count.up < 20_000 + 2 * SCRATCH.sealed.length, `${count.up} bytes`);
@@ -283,7 +284,7 @@ Deno.test("many relays that share their buffers do not mix their bytes", async (
   const work = relays.map(async ({ left, right }, i) => {
     const data = pattern(40_000, i + 1);
     const reading = readEnd(right);
-    await left.write(data);
+    await write(left, data);
     await left.closeWrite();
     assert.deepEqual(await reading, data, `relay ${i}`);
     right.closeWrite();
@@ -296,7 +297,7 @@ async function readEnd(stream: Connection): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (;;) {
     const into = new Uint8Array(5000);
-    const got = await stream.read(into);
+    const got = await read(stream, into);
     if (got === null) return concat(...parts);
     parts.push(into.subarray(0, got));
   }
@@ -342,7 +343,7 @@ Deno.test("an abort, or a cut, in the middle of an upload that was answered ends
     using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity, ...cut });
     const ended = relays.run(first, second).then(() => null, (error: unknown) => error);
     right.writeNow(utf8("so far"));
-    Promise.resolve(left.write(pattern(100_000))).catch(() => {});
+    Promise.resolve(write(left, pattern(100_000))).catch(() => {});
     await clock.settle();
     const reason = new Error("stop");
     stop.abort(reason);
@@ -376,7 +377,7 @@ Deno.test("of relays that share a timer each ends at its own time, to the millis
   const b = begin("b");
   begin("c");
   await clock.advance(400);
-  b.write(utf8("x"));
+  write(b, utf8("x"));
   await clock.settle();
   assert.equal(clock.pending, 1);
   await clock.advance(299);

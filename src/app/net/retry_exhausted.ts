@@ -1,8 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Addr } from "../../base/addr.ts";
-import type { Dialer, DialEvents } from "../../contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
-import { startDial, tell } from "./dial_events.ts";
+import { dial, tell } from "./dial_events.ts";
 
 /** Most evictions for one dial: other connections also take the descriptors that become free. */
 const ATTEMPTS = 8;
@@ -13,12 +13,12 @@ const ATTEMPTS = 8;
  * admitted clients.
  */
 export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer {
-  const again = async (to: Addr, o: Parameters<Dialer["dial"]>[1], first: unknown) => {
+  const again = async (to: Addr, o: DialOptions, first: unknown) => {
     let thrown = first;
     for (let left = ATTEMPTS; left > 0; left--) {
       if (!isExhausted(thrown) || !evictIdle()) break;
       try {
-        return await dialer.dial(to, o);
+        return await dial(dialer, to, o);
       } catch (next) {
         thrown = next;
       }
@@ -26,10 +26,8 @@ export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer
     throw thrown;
   };
   return {
-    dial: (to, o): Promise<Connection> =>
-      dialer.dial(to, o).catch((thrown) => again(to, o, thrown)),
     start: (to, o, events) =>
-      startDial(dialer, to, o, new Attempt(events, (thrown) => again(to, o, thrown))),
+      dialer.start(to, o, new Attempt(events, (thrown) => again(to, o, thrown))),
   };
 }
 

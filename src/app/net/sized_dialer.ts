@@ -1,8 +1,9 @@
 import type { Addr } from "../../base/addr.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
+import { dial, tell } from "./dial_events.ts";
 
 /** Most servers that are remembered; beyond that the memory is cleared. */
 const MOST_SERVERS = 256;
@@ -27,10 +28,14 @@ export class SizedDialer implements Dialer {
     return this.#dialer.limitsSegments === true;
   }
 
-  async dial(to: Addr, o: DialOptions): Promise<Connection> {
+  start(to: Addr, o: DialOptions, events: DialEvents): void {
+    tell(events, this.#dial(to, o));
+  }
+
+  async #dial(to: Addr, o: DialOptions): Promise<Connection> {
     const far = hostOf(to);
     const expected = this.#size(this.#near.get(far), far);
-    const stream = await this.#dialer.dial(to, { ...o, segmentBytes: expected });
+    const stream = await dial(this.#dialer, to, { ...o, segmentBytes: expected });
     const near = hostOf(stream.local);
     const size = this.#size(near, far);
     if (this.#near.size >= MOST_SERVERS) this.#near.clear();
@@ -38,7 +43,7 @@ export class SizedDialer implements Dialer {
     if (size === expected) return stream;
     // The local address has changed, and a segment size can only be set before a connection begins.
     await stream[Symbol.asyncDispose]();
-    return await this.#dialer.dial(to, { ...o, segmentBytes: size });
+    return await dial(this.#dialer, to, { ...o, segmentBytes: size });
   }
 
   #size(near: string | undefined, far: string): number | undefined {

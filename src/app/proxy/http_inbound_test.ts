@@ -14,6 +14,7 @@ import type { Connection } from "../../contract/connection.ts";
 import { formatTarget } from "../../base/target.ts";
 import { ConnectError } from "../net/direct_outbound.ts";
 import { Relays } from "../net/relay.ts";
+import { write } from "../loop/stream_io.ts";
 
 const IDLE = 60_000;
 
@@ -44,7 +45,7 @@ class Bench {
       });
       this.upstreams.push(upstream);
       this.targets.push(target);
-      if (early !== undefined) await upstream.write(early);
+      if (early !== undefined) await write(upstream, early);
       return upstream;
     };
     const relays = new Relays({ clock: this.clock, scratch: SCRATCH, idleMs: IDLE });
@@ -102,9 +103,9 @@ Deno.test("a response is held back by a client that does not read; nothing of it
   const body = pattern(500_000);
   let taken = 0;
   const writing = (async () => {
-    await target!.write(utf8(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`));
+    await write(target!, utf8(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n`));
     for (let at = 0; at < body.length; at += 5000, taken = at) {
-      await target!.write(body.subarray(at, at + 5000));
+      await write(target!, body.subarray(at, at + 5000));
     }
   })();
   await bench.clock.settle();
@@ -123,7 +124,7 @@ Deno.test("a request's body is held back by a target that does not read", async 
   let taken = 0;
   const writing = (async () => {
     for (let at = 0; at < body.length; at += 5000, taken = at) {
-      await bench.client.write(body.subarray(at, at + 5000));
+      await write(bench.client, body.subarray(at, at + 5000));
     }
   })();
   await bench.clock.settle();
@@ -208,7 +209,7 @@ Deno.test("a target that resets or ends before it answers is answered for", asyn
 Deno.test("a target that resets while the request's body is on its way is answered for", async () => {
   const bench = new Bench("POST http://a.example/ HTTP/1.1\nHost: x\nContent-Length: 90000\n\n");
   await bench.clock.settle();
-  const writing = (async () => await bench.client.write(pattern(90_000)))();
+  const writing = (async () => await write(bench.client, pattern(90_000)))();
   writing.catch(() => {});
   await bench.clock.settle();
   bench.targets[0]!.reset();
@@ -278,7 +279,7 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
     connect: connectBy(() => Promise.resolve(upstream)),
   }).then(() => null, (error: unknown) => error);
   await clock.settle();
-  target.write(concat(utf8("HTTP/1.1 200 OK\r\n\r\n"), pattern(500)));
+  write(target, concat(utf8("HTTP/1.1 200 OK\r\n\r\n"), pattern(500)));
   target.closeWrite();
   await clock.advance(IDLE);
   assert.equal(far.stats().peerClosed, true);
@@ -292,7 +293,7 @@ Deno.test("a target that answers early, never reads and never ends is closed all
     { capacity: 1000 },
   );
   await bench.clock.settle();
-  Promise.resolve(bench.client.write(pattern(5000))).catch(() => {});
+  Promise.resolve(write(bench.client, pattern(5000))).catch(() => {});
   await bench.clock.settle();
   bench.targets[0]!.writeNow(utf8("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n"));
   assert.match(await readHead(bench.client), /^HTTP\/1.1 413/);
@@ -308,7 +309,7 @@ Deno.test("what was written to a target arrives, though the connection is of no 
   await bench.clock.settle();
   const [target] = bench.targets;
   await readHead(target!);
-  const writing = bench.client.write(pattern(4000));
+  const writing = write(bench.client, pattern(4000));
   const got: Uint8Array[] = [];
   for (let i = 0; i < 3; i++) {
     await setImmediate();
@@ -370,7 +371,7 @@ Deno.test("a client that ends behind requests that wait is told to the last one'
 /** Answers while the body is on its way, and closes with bytes that it has not read. */
 async function answerEarly(bench: Bench, answer: string): Promise<Promise<unknown>> {
   await bench.clock.settle();
-  const writing = (async () => await bench.client.write(pattern(400_000)))().catch(() => {});
+  const writing = (async () => await write(bench.client, pattern(400_000)))().catch(() => {});
   await bench.clock.settle();
   const [target] = bench.targets;
   target!.writeNow(utf8(answer));

@@ -1,6 +1,7 @@
 import { allocSmall } from "../../base/small_alloc.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { MaybePromise, Stream } from "../../contract/stream.ts";
+import { write } from "../loop/stream_io.ts";
 
 /**
  * Answers to a SOCKS client. A client that sends its request together with its greeting gets both
@@ -27,9 +28,9 @@ export class ReplyBuffer {
     if (held === null) return this.#writing ?? undefined;
     this.#held = null;
     if (this.#writing !== null) {
-      return this.#wait(this.#writing.then(() => this.#client.write(held)));
+      return this.#wait(this.#writing.then(() => write(this.#client, held)));
     }
-    const writing = this.#client.write(held);
+    const writing = write(this.#client, held);
     if (writing instanceof Promise) return this.#wait(writing);
   }
 

@@ -4,6 +4,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
+import { read } from "../loop/stream_io.ts";
 
 const pair = (capacity?: number) => memoryPair(capacity === undefined ? {} : { capacity });
 
@@ -77,7 +78,7 @@ Deno.test("what has been written is not waited for again", async () => {
   assert.ok(first instanceof Promise);
   assert.equal(answers.flush(), first);
   const into = new Uint8Array(4);
-  for (let have = 0; have < 4;) have += await far.read(into) ?? 0;
+  for (let have = 0; have < 4;) have += await read(far, into) ?? 0;
   await first;
   assert.equal(answers.flush(), undefined);
 });

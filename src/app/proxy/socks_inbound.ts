@@ -12,6 +12,7 @@ import type { ServedEvents } from "../net/served_events.ts";
 import type { InboundOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
+import { readable, write } from "../loop/stream_io.ts";
 
 /** Milliseconds that the first bytes of a client are awaited if it is told early to be connected. */
 const WORDS_MS = 10;
@@ -187,7 +188,7 @@ export class SocksDriver implements DialEvents {
   /** Leaves a failure to the relay, which first reads what the target may have said before. */
   #writeFirst(upstream: Stream, bytes: Uint8Array): MaybePromise<void> {
     try {
-      const writing = upstream.write(bytes);
+      const writing = write(upstream, bytes);
       return writing instanceof Promise ? writing.catch(() => {}) : writing; // left to the relay
     } catch {
       // The relay finds out the same failure when it reads.
@@ -225,9 +226,9 @@ export class SocksDriver implements DialEvents {
       const got = this.#client.readNow(scratch.plain.subarray(0, MOST_WORDS));
       if (got === null) return EMPTY; // the relay finds the end again
       if (got !== undefined) return scratch.plain.slice(0, got);
-      const readable = this.#client.readable();
-      readable.catch(() => {}); // nobody waits for it after the time-out
-      if (await Promise.race([readable, late]) === "late") return EMPTY;
+      const waiting = readable(this.#client);
+      waiting.catch(() => {}); // nobody waits for it after the time-out
+      if (await Promise.race([waiting, late]) === "late") return EMPTY;
     }
   }
 

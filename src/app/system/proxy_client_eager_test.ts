@@ -21,31 +21,33 @@ import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Dialer } from "../../contract/dial.ts";
+import { accept, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** Asks for the echo of some words; the code of the reply, and what came back. */
 async function talk(client: ClientRun, words: string): Promise<[number, string]> {
   const program = await client.connect();
   const code = await socks5(program, TARGET_NAME);
-  await program.write(utf8(words));
+  await write(program, utf8(words));
   const back = await readExactly(program, words.length);
   await program[Symbol.asyncDispose]();
   return [code, new TextDecoder().decode(back)];
 }
 
-const nobody: Dialer = {
-  dial: (_to, { signal }) =>
-    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-};
+const nobody: Dialer = dialBy((_to, { signal }) =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+);
 
 Deno.test("eager: a program is told that it is connected before its target is, and reset if it never is", async () => {
   await using world = new ProxyWorld();
-  world.server({ dialer: { dial: (to, o) => world.clock.until(nobody.dial(to, o)) } });
+  world.server({ dialer: dialBy((to, o) => world.clock.until(dial(nobody, to, o))) });
   const client = world.client({ isEager: true });
   await world.clock.settle();
   const program = await client.connect();
   assert.equal(await socks5(program, TARGET_NAME), 0);
   assert.equal(world.clock.now(), 0);
-  await program.write(utf8("is anybody there?"));
+  await write(program, utf8("is anybody there?"));
   assert.equal(await world.clock.until(ending(program)), "reset");
 });
 
@@ -68,7 +70,7 @@ for (
     assert.equal(await socks4(program, TARGET_V4), 90);
     const data = pattern(300_000);
     const back = readExactly(program, data.length);
-    await program.write(data);
+    await write(program, data);
     assert.deepEqual(await world.clock.until(back), data);
   });
 
@@ -76,7 +78,7 @@ for (
     await using world = new ProxyWorld();
     start(world);
     const client = world.client({ isEager: true });
-    world.target(async (stream) => await stream.write(utf8("220 hello")), { port: 21 });
+    world.target(async (stream) => await write(stream, utf8("220 hello")), { port: 21 });
     await world.clock.settle();
     for (let i = 0; i < 2; i++) {
       const program = await client.connect();
@@ -97,7 +99,7 @@ Deno.test("eager: what came behind the request goes along, and a program's end i
   for (let i = 0; i < 2; i++) {
     const program = await client.connect();
     const request = socks5Request(TARGET_NAME, 80);
-    await program.write(concat(Uint8Array.of(5, 1, 0), request, utf8("early")));
+    await write(program, concat(Uint8Array.of(5, 1, 0), request, utf8("early")));
     await program.closeWrite();
     const all = readExactly(program, 2 + 10 + 5);
     assert.deepEqual((await world.clock.until(all)).subarray(12), utf8("early"));
@@ -133,7 +135,7 @@ Deno.test("eager: words that may have come to the target are never sent again", 
     const keys = twinKeys("chacha20-poly1305", PASSWORD, minute);
     const listener = world.net.listen({ host: "", port: 20_000 + keys.otp % 10_000 }, world);
     for (;;) {
-      const stream = await listener.accept(world);
+      const stream = await accept(listener, world);
       const isFirst = connections++ === 0;
       const frames = new OldFrames(stream, keys, world.rng());
       await hear(frames);
@@ -147,7 +149,7 @@ Deno.test("eager: words that may have come to the target are never sent again", 
   for (const minute of [MINUTE - 1, MINUTE, MINUTE + 1]) serve(minute).catch(() => {});
   const program = await client.connect();
   assert.equal(await socks5(program, TARGET_NAME), 0);
-  await program.write(utf8("only once"));
+  await write(program, utf8("only once"));
   assert.equal(await world.clock.until(ending(program)), "reset");
   assert.deepEqual(heard.filter((text) => text === "only once"), ["only once"]);
   await world.clock.advance(30_000);

@@ -25,6 +25,9 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import type { Addr } from "../../base/addr.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { CipherName } from "../../contract/cipher.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** The servers that a client meets, and how much of a transfer is no waste of time. */
 const SERVERS = {
@@ -58,7 +61,7 @@ for (const [kind, start] of Object.entries(SERVERS)) {
       const client = world.client();
       world.target(async (stream) => {
         const question = await readExactly(stream, 50_000);
-        await stream.write(concat(question, utf8("!")));
+        await write(stream, concat(question, utf8("!")));
         await readExactly(stream, 1);
       });
       await world.clock.settle();
@@ -67,7 +70,7 @@ for (const [kind, start] of Object.entries(SERVERS)) {
         assert.ok(await ask(program));
         const data = pattern(50_000, i);
         const answer = readExactly(program, data.length + 1);
-        await program.write(data);
+        await write(program, data);
         assert.deepEqual(await answer, concat(data, utf8("!")));
         await program[Symbol.asyncDispose]();
       }
@@ -111,7 +114,7 @@ Deno.test("an existing server hears SOCKS5 only, in frames that it has room for"
   assert.equal(await socks5(bulk, TARGET_V4, 7), 0);
   const data = pattern(300_000);
   const back = readExactly(bulk, data.length);
-  await bulk.write(data);
+  await write(bulk, data);
   assert.deepEqual(await back, data);
   for (const program of [get, bulk]) await program[Symbol.asyncDispose]();
   await world.clock.settle();
@@ -136,7 +139,7 @@ Deno.test("through our server each way ends on its own, and a reset is a reset",
   const byTarget = await client.connect();
   await socks5(byTarget, NAME);
   targets.at(-1)!.reset();
-  await assert.rejects(async () => await byTarget.read(new Uint8Array(1)), { kind: "lost" });
+  await assert.rejects(async () => await read(byTarget, new Uint8Array(1)), { kind: "lost" });
 
   const byProgram = await client.connect();
   await socks5(byProgram, NAME);
@@ -288,7 +291,7 @@ Deno.test("a program may send everything at once, and nothing of it is lost", as
     const all = concat(Uint8Array.of(5, 1, 0), socks5Request(NAME, 80), data);
     for (const cut of [0, 1, 3, 5, 10, 30, 600, 1500]) {
       const program = await client.connect();
-      await program.write(all.subarray(0, cut));
+      await write(program, all.subarray(0, cut));
       await world.clock.settle();
       const rest = exchange(program, all.subarray(cut));
       const answer = await rest;
@@ -333,7 +336,7 @@ Deno.test("a program that says nothing, or not enough, is closed after 30 s", as
     const client = world.client();
     await world.clock.settle();
     const program = await client.connect();
-    if (words !== "") await program.write(utf8(words));
+    if (words !== "") await write(program, utf8(words));
     await world.clock.advance(29_999);
     assert.equal(client.streams.open, 1, JSON.stringify(words));
     await world.clock.advance(1);
@@ -347,7 +350,7 @@ Deno.test("what is neither SOCKS nor HTTP is closed at once, and told of", async
     const client = world.client();
     await world.clock.settle();
     const program = await client.connect();
-    await program.write(bytes);
+    await write(program, bytes);
     await world.clock.settle();
     assert.equal(program.stats().peerClosed, true);
     assert.deepEqual(client.lines(), ["warn connection ended"]);
@@ -360,14 +363,14 @@ Deno.test("commands that a proxy does not have are refused by their code", async
   await world.clock.settle();
   for (const command of [2, 3]) {
     const program = await client.connect();
-    await program.write(Uint8Array.of(5, 1, 0));
+    await write(program, Uint8Array.of(5, 1, 0));
     await readExactly(program, 2);
-    await program.write(Uint8Array.of(5, command, 0, 1, 8, 0, 0, 1, 0, 80));
+    await write(program, Uint8Array.of(5, command, 0, 1, 8, 0, 0, 1, 0, 80));
     assert.equal(await socks5Reply(program), 7);
-    assert.equal(await program.read(new Uint8Array(1)), null);
+    assert.equal(await read(program, new Uint8Array(1)), null);
   }
   const bind = await client.connect();
-  await bind.write(Uint8Array.of(4, 2, 0, 80, 8, 0, 0, 1, 0));
+  await write(bind, Uint8Array.of(4, 2, 0, 80, 8, 0, 0, 1, 0));
   assert.equal((await readExactly(bind, 8))[1], 91);
 });
 
@@ -394,18 +397,16 @@ Deno.test("--mtu holds for whatever is sent to either kind of server, a long req
       let sent = 0;
       const client = world.client({
         mostText,
-        dialer: {
-          dial: async (to, o) => {
-            const stream = await inner.dial(to, o);
-            const writeNow = stream.writeNow.bind(stream);
-            stream.writeNow = (bytes) => {
-              const done = writeNow(bytes);
-              sent += done;
-              return done;
-            };
-            return stream;
-          },
-        },
+        dialer: dialBy(async (to, o) => {
+          const stream = await dial(inner, to, o);
+          const writeNow = stream.writeNow.bind(stream);
+          stream.writeNow = (bytes) => {
+            const done = writeNow(bytes);
+            sent += done;
+            return done;
+          };
+          return stream;
+        }),
       });
       world.target(web);
       await world.clock.settle();

@@ -7,6 +7,7 @@ import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { Relays } from "../net/relay.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Between connections that live under a signal which aborts a moment after `cut`. */
 function world() {
@@ -30,7 +31,7 @@ Deno.test("what a relay's own end cuts off is reset at both ends: it must not lo
   const { clock, o, pair, stop } = world();
   const [[first, left], [second, right]] = [pair(), pair()];
   const ended = o.relays.run(first, second);
-  left.write(utf8("half of"));
+  write(left, utf8("half of"));
   await clock.settle();
   assert.deepEqual(readNowAll(right).bytes, utf8("half of"));
   stop();
@@ -46,7 +47,7 @@ Deno.test("the same of a response that only the end of its connection would end"
   const [[near, client], [upstream, target]] = [pair(), pair()];
   const request = utf8("GET http://a.example/ HTTP/1.0\r\n\r\n");
   const connect = connectBy(async (_target, { early }) => {
-    if (early !== undefined) await upstream.write(early);
+    if (early !== undefined) await write(upstream, early);
     return upstream;
   });
   const ended = driveHttp(near, request, {
@@ -56,7 +57,7 @@ Deno.test("the same of a response that only the end of its connection would end"
   ended.catch(() => {});
   await clock.settle();
   assert.match(new TextDecoder().decode(readNowAll(target).bytes), /^GET \/ /);
-  target.write(utf8("HTTP/1.0 200 OK\r\n\r\nhalf of"));
+  write(target, utf8("HTTP/1.0 200 OK\r\n\r\nhalf of"));
   await clock.settle();
   assert.match(new TextDecoder().decode(readNowAll(client).bytes), /half of$/);
   stop();
@@ -76,8 +77,8 @@ Deno.test("what an HTTP client and its target were sent is counted, a tunnel's b
   await clock.settle();
   const established = readNowAll(client).bytes.length;
   assert.ok(established > 0);
-  client.write(utf8("question"));
-  target.write(utf8("the answer"));
+  write(client, utf8("question"));
+  write(target, utf8("the answer"));
   client.closeWrite();
   target.closeWrite();
   assert.deepEqual(await clock.until(ended), { up: 8, down: established + 10 });

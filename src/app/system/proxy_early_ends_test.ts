@@ -18,6 +18,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import { Relays } from "../net/relay.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 /** Gets a connection ready for a request to the target; returns how a request's address begins there. */
 const WAYS: Record<string, (program: Connection) => Promise<string>> = {
@@ -45,9 +46,9 @@ for (const [way, begin] of Object.entries(WAYS)) {
         world.target(async (stream) => {
           await readHead(stream);
           [seen, open] = [seen + 1, open + 1];
-          await stream.write(utf8("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
+          await write(stream, utf8("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
           try {
-            await stream.read(new Uint8Array(1)); // it says nothing
+            await read(stream, new Uint8Array(1)); // it says nothing
           } finally {
             open--;
           }
@@ -58,7 +59,7 @@ for (const [way, begin] of Object.entries(WAYS)) {
         for (let i = 0; i < RELOADS; i++) {
           const page = await client.connect();
           const to = await begin(page);
-          await page.write(utf8(`GET ${to}/events HTTP/1.1\r\nHost: ${TARGET_NAME}\r\n\r\n`));
+          await write(page, utf8(`GET ${to}/events HTTP/1.1\r\nHost: ${TARGET_NAME}\r\n\r\n`));
           await readHead(page);
           if (how === "reset") page.reset();
           else await page[Symbol.asyncDispose]();
@@ -74,21 +75,21 @@ for (const [way, begin] of Object.entries(WAYS)) {
       const body = pattern(300_000);
       world.target(async (stream) => {
         await readHead(stream);
-        assert.equal(await stream.read(new Uint8Array(1)), null);
-        await stream.write(utf8("HTTP/1.0 200 OK\r\n\r\n"));
-        await stream.write(body);
+        assert.equal(await read(stream, new Uint8Array(1)), null);
+        await write(stream, utf8("HTTP/1.0 200 OK\r\n\r\n"));
+        await write(stream, body);
       });
       world.server();
       const client = world.client({ direct: isDirect ? [TARGET_NAME] : [] });
       await world.clock.settle();
       const program = await client.connect();
       const to = await begin(program);
-      await program.write(utf8(`GET ${to}/ HTTP/1.1\r\nHost: ${TARGET_NAME}\r\n\r\n`));
+      await write(program, utf8(`GET ${to}/ HTTP/1.1\r\nHost: ${TARGET_NAME}\r\n\r\n`));
       await program.closeWrite();
       await readHead(program);
       let had = 0;
       const into = new Uint8Array(100_000);
-      for (let got = await program.read(into); got !== null; got = await program.read(into)) {
+      for (let got = await read(program, into); got !== null; got = await read(program, into)) {
         assert.deepEqual(into.subarray(0, got), body.subarray(had, had + got));
         had += got;
       }
@@ -100,7 +101,7 @@ for (const [way, begin] of Object.entries(WAYS)) {
       await using world = new ProxyWorld({ capacity: 20_000 });
       world.target(async (stream) => {
         await readHead(stream);
-        await stream.write(utf8("HTTP/1.1 413 No\r\nContent-Length: 7\r\n\r\ntoo big"));
+        await write(stream, utf8("HTTP/1.1 413 No\r\nContent-Length: 7\r\n\r\ntoo big"));
         // Closed with bytes that it has not read: a reset.
       });
       world.server();
@@ -110,8 +111,8 @@ for (const [way, begin] of Object.entries(WAYS)) {
         const program = await client.connect();
         const to = await begin(program);
         const fields = `Host: ${TARGET_NAME}\r\nContent-Length: 1000000\r\n`;
-        await program.write(utf8(`POST ${to}/ HTTP/1.1\r\n${fields}\r\n`));
-        const sending = (async () => await program.write(pattern(1_000_000)))();
+        await write(program, utf8(`POST ${to}/ HTTP/1.1\r\n${fields}\r\n`));
+        const sending = (async () => await write(program, pattern(1_000_000)))();
         sending.catch(() => {});
         assert.match(await readHead(program), /^HTTP\/1\.1 413 No\r\n/);
         await world.clock.settle();
@@ -141,8 +142,8 @@ for (const [way, begin] of Object.entries(WAYS)) {
     const program = await client.connect();
     const to = await begin(program);
     const fields = `Host: ${TARGET_NAME}\r\nContent-Length: 9000000\r\n`;
-    await program.write(utf8(`POST ${to}/ HTTP/1.1\r\n${fields}\r\n`));
-    const sending = (async () => await program.write(pattern(9_000_000)))();
+    await write(program, utf8(`POST ${to}/ HTTP/1.1\r\n${fields}\r\n`));
+    const sending = (async () => await write(program, pattern(9_000_000)))();
     sending.catch(() => {});
     await world.clock.settle();
     program.reset();
@@ -158,10 +159,13 @@ Deno.test("a target that has gone before a SOCKS client's first words could be w
     target.writeNow(utf8("421 busy"));
     target.closeWrite();
     const lost = new TtunError("lost", "reset");
-    upstream.write = () => {
-      if (isLate) return Promise.reject(lost);
-      throw lost;
+    let isBroken = !isLate;
+    upstream.writeNow = () => {
+      if (isBroken) throw lost;
+      isBroken = true;
+      return 0;
     };
+    upstream.onWritable = (run) => void Promise.resolve().then(run);
     using relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
     const over = Promise.withResolvers<unknown>();
     const first = concat(Uint8Array.of(5, 1, 0), socks5Request(TARGET_NAME, 25), utf8("HELO x"));

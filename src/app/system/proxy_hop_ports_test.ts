@@ -17,8 +17,11 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Dialer, DialOptions } from "../../contract/dial.ts";
+import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { dial, tell } from "../net/dial_events.ts";
+import type { Addr } from "../../base/addr.ts";
+import { accept } from "../loop/stream_io.ts";
 
 /** Before the server: some of its ports are dropped, others rejected. */
 class Firewall implements Dialer {
@@ -34,14 +37,18 @@ class Firewall implements Dialer {
     this.#inner = inner;
   }
 
-  async dial(...[to, o]: Parameters<Dialer["dial"]>): Promise<Connection> {
+  start(to: Addr, o: DialOptions, events: DialEvents): void {
+    tell(events, this.#dial(to, o));
+  }
+
+  async #dial(to: Addr, o: DialOptions): Promise<Connection> {
     const port = "port" in to ? to.port : 0;
     if (this.dropped.has(port)) return await this.#drop(to, o);
-    if (!this.rejected.has(port)) return await this.#inner.dial(to, o);
+    if (!this.rejected.has(port)) return await dial(this.#inner, to, o);
     throw new TtunError("unreachable", `Cannot connect to ${port}: refused`);
   }
 
-  #drop(to: Parameters<Dialer["dial"]>[0], o: DialOptions): Promise<never> {
+  #drop(to: Addr, o: DialOptions): Promise<never> {
     this.waiting++;
     const { promise, reject } = Promise.withResolvers<never>();
     const ms = o.timeoutMs ?? 60_000;
@@ -159,7 +166,7 @@ Deno.test("a port that another program has at the server: silent or hanging up, 
     const other = world.net.listen({ host: "", port: T }, world);
     const serve = async () => {
       for (;;) {
-        const stream = await other.accept(world);
+        const stream = await accept(other, world);
         if (!isSilent) await stream[Symbol.asyncDispose]();
       }
     };

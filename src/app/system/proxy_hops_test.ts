@@ -3,6 +3,7 @@ import { echo, ProxyWorld, TARGET_NAME } from "../../../tests/fake/proxy.ts";
 import { exchange, httpConnect, socks4, socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** A minute is two seconds. */
 const SPEED = 30;
@@ -39,7 +40,7 @@ for (const [what, range] of Object.entries(RANGES)) {
         assert.deepEqual(await world.clock.until(exchange(program, data)), data);
 
         const back = readExactly(old, 100);
-        await old.write(data.subarray(0, 100));
+        await write(old, data.subarray(0, 100));
         assert.deepEqual(await back, data.subarray(0, 100));
         await world.clock.advance(370); // so that all seconds of a minute have their turn
       }

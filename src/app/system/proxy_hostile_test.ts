@@ -23,6 +23,8 @@ import { OldFrames, oldPort } from "../../../tests/fake/tt_old.ts";
 import { twinKeys } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { accept, read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
 const PORT = oldPort(OPTIONS, MINUTE);
@@ -73,12 +75,12 @@ async function say(
 ): Promise<void> {
   const reading = (async () => {
     const into = new Uint8Array(1000);
-    while (await stream.read(into) !== null);
+    while (await read(stream, into) !== null);
   })();
   reading.catch(() => {});
   try {
     for (const part of parts) {
-      await stream.write(part);
+      await write(stream, part);
       await world.clock.settle();
     }
     if (how === "fin") await stream.closeWrite();
@@ -110,8 +112,11 @@ Deno.test("whatever a client with the password says, the server lives on and kee
       const server = world.server({ limits: LIMITS });
       world.target(web);
       await world.clock.settle();
-      const stream = await world.net.dialer("198.51.100.7")
-        .dial({ host: SERVER_HOST, port: PORT }, { signal: world.signal });
+      const stream = await dial(
+        world.net.dialer("198.51.100.7"),
+        { host: SERVER_HOST, port: PORT },
+        { signal: world.signal },
+      );
       const frames = new OldFrames(stream, KEYS, world.rng());
       const sealed = texts.map((text) => frames.seal(text));
       if (isDamaged && sealed.length > 0) sealed.at(-1)![40 % sealed.at(-1)!.length]! ^= 1;
@@ -155,7 +160,7 @@ Deno.test("whatever a server says, the client lives on, keeps nothing, and its p
           const keys = twinKeys(OPTIONS.cipher, PASSWORD, minute);
           const serve = async () => {
             for (;;) {
-              const stream = await listener.accept(world);
+              const stream = await accept(listener, world);
               const frames = new OldFrames(stream, keys, world.rng());
               const parts = isKeyed ? texts.map((text) => frames.seal(text)) : texts;
               say(world, stream, parts, how);
@@ -227,21 +232,24 @@ Deno.test("Ctrl-C ends everything at once, in whatever state it is", async () =>
     await world.clock.settle();
   };
   await start(() => Promise.resolve()); // silent
-  await start(async (program) => await program.write(Uint8Array.of(5, 1))); // half a greeting
+  await start(async (program) => await write(program, Uint8Array.of(5, 1))); // half a greeting
   await start((program) => socks5(program, "silent.example")); // being connected
   await start((program) => httpConnect(program, "silent.example"));
   await start((program) => socks5(program, TARGET_NAME)); // idle
-  await start(async (program) => await program.write(GET)); // a request that is not answered
+  await start(async (program) => await write(program, GET)); // a request that is not answered
   await start(async (program) => { // held back
     await socks5(program, TARGET_NAME, 81);
-    await program.write(pattern(1_000_000));
+    await write(program, pattern(1_000_000));
   });
   await start((program) => socks5(program, "nowhere.example")); // refused, lingering
   const strangers = [];
   for (const bytes of [concat(), Uint8Array.of(1), pattern(1000)]) {
-    const stream = await world.net.dialer("198.51.100.66")
-      .dial({ host: SERVER_HOST, port: PORT }, { signal: world.signal });
-    if (bytes.length > 0) await stream.write(bytes);
+    const stream = await dial(
+      world.net.dialer("198.51.100.66"),
+      { host: SERVER_HOST, port: PORT },
+      { signal: world.signal },
+    );
+    if (bytes.length > 0) await write(stream, bytes);
     strangers.push(stream);
   }
   await world.clock.settle();

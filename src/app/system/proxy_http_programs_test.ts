@@ -4,6 +4,7 @@ import { ProxyWorld, TARGET_NAME, TARGET_V6 } from "../../../tests/fake/proxy.ts
 import { readHead, socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { write } from "../loop/stream_io.ts";
 
 const IPV6_PORT = 8086;
 
@@ -13,7 +14,7 @@ async function open(world: ProxyWorld, isDirect: boolean) {
   const serve = async (stream: Connection) => {
     for (;;) {
       heads.push((await readHead(stream)).replaceAll("\r\n", "\n"));
-      await stream.write(utf8("HTTP/1.1 204 None\r\n\r\n"));
+      await write(stream, utf8("HTTP/1.1 204 None\r\n\r\n"));
     }
   };
   world.target(serve);
@@ -24,10 +25,10 @@ async function open(world: ProxyWorld, isDirect: boolean) {
   /** The status that a request gets, written as it stands here, and the last head at the target. */
   const ask = async (text: string, behind = ""): Promise<string[]> => {
     const program = await client.connect();
-    await program.write(utf8(text.replaceAll("\n", "\r\n")));
+    await write(program, utf8(text.replaceAll("\n", "\r\n")));
     const status = (await readHead(program)).split(" ")[1]!;
     if (behind !== "") {
-      await program.write(utf8(behind.replaceAll("\n", "\r\n")));
+      await write(program, utf8(behind.replaceAll("\n", "\r\n")));
       assert.match(await readHead(program), / 204 /);
     }
     await program[Symbol.asyncDispose]();
@@ -84,9 +85,9 @@ for (const isDirect of [false, true]) {
       assert.equal(status, "204");
     }
     const program = await client.connect();
-    await program.write(utf8("\n"));
+    await write(program, utf8("\n"));
     await world.clock.settle();
-    await program.write(utf8(`GET http://${TARGET_NAME}/late HTTP/1.0\n\n`));
+    await write(program, utf8(`GET http://${TARGET_NAME}/late HTTP/1.0\n\n`));
     assert.match(await readHead(program), / 204 /);
     await program[Symbol.asyncDispose]();
     assert.match(heads.at(-1)!, /^GET \/late /);

@@ -28,6 +28,9 @@ import { TtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
+import { accept, read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** How long a client keeps an idle connection, and how long it waits on one. */
 const CLIENT_KEEPS = 10_000;
@@ -101,7 +104,7 @@ Deno.test("a connection is not used again after a reset, whoever it came from", 
   const { world, client, dialer } = await start();
   await using _world = world;
   world.target(async (stream) => {
-    await stream.read(new Uint8Array(10));
+    await read(stream, new Uint8Array(10));
     stream.reset();
   }, { port: 81 });
   for (let i = 0; i < 3; i++) {
@@ -111,7 +114,7 @@ Deno.test("a connection is not used again after a reset, whoever it came from", 
     await world.clock.settle();
     const other = await client.connect();
     assert.equal(await socks5(other, TARGET_NAME, 81), 0);
-    await other.write(utf8("x"));
+    await write(other, utf8("x"));
     assert.equal(await world.clock.until(ending(other)), "reset");
   }
   assert.equal(dialer.dialled.length, 6);
@@ -121,7 +124,7 @@ Deno.test("each way ends on its own over a connection that has been used, in eit
   const { world, client, dialer } = await start();
   await using _world = world;
   world.target(async (stream) => {
-    await stream.write(utf8("first"));
+    await write(stream, utf8("first"));
     await stream.closeWrite();
     assert.deepEqual(await readExactly(stream, 4), utf8("then"));
   }, { port: 81 });
@@ -130,7 +133,7 @@ Deno.test("each way ends on its own over a connection that has been used, in eit
     assert.equal(await socks5(program, TARGET_NAME, 81), 0);
     assert.deepEqual(await world.clock.until(readExactly(program, 5)), utf8("first"));
     assert.equal(await ending(program), "FIN");
-    await program.write(utf8("then"));
+    await write(program, utf8("then"));
     await program.closeWrite();
     await world.clock.settle();
     await once(world, client, i + 1);
@@ -165,15 +168,13 @@ Deno.test("where the server is another one, idle connections are known to be gon
 /** A dialer of connections that lead nowhere any more as soon as it is told so. */
 function mute(inner: Dialer) {
   const state = { isMute: false, dialled: 0 };
-  const dialer: Dialer = {
-    dial: async (to, o) => {
-      state.dialled++;
-      const stream = await inner.dial(to, o);
-      const writeNow = stream.writeNow.bind(stream);
-      stream.writeNow = (bytes) => state.isMute ? bytes.length : writeNow(bytes);
-      return stream;
-    },
-  };
+  const dialer: Dialer = dialBy(async (to, o) => {
+    state.dialled++;
+    const stream = await dial(inner, to, o);
+    const writeNow = stream.writeNow.bind(stream);
+    stream.writeNow = (bytes) => state.isMute ? bytes.length : writeNow(bytes);
+    return stream;
+  });
   return { state, dialer };
 }
 
@@ -208,7 +209,7 @@ Deno.test("eager: words that went over a connection that leads nowhere are not s
   state.isMute = true;
   const program = await client.connect();
   assert.equal(await socks5(program, TARGET_NAME), 0);
-  await program.write(utf8("once only"));
+  await write(program, utf8("once only"));
   await world.clock.advance(AGAIN - 1);
   state.isMute = false;
   assert.equal(await world.clock.until(ending(program)), "reset");
@@ -218,9 +219,7 @@ Deno.test("eager: words that went over a connection that leads nowhere are not s
 Deno.test("a program that gives up while its request is under way closes the connection with it", async () => {
   await using world = new ProxyWorld();
   const server = world.server({
-    dialer: {
-      dial: (_, { signal }) => new Promise((_, no) => signal.addEventListener("abort", no)),
-    },
+    dialer: dialBy((_, { signal }) => new Promise((_, no) => signal.addEventListener("abort", no))),
   });
   const client = world.client();
   await world.clock.settle();
@@ -238,16 +237,14 @@ Deno.test("a client out of descriptors closes connections that nobody uses", asy
   world.server();
   const client: ClientRun = world.client({
     direct: [TARGET_V4],
-    dialer: {
-      dial: async (to, o) => {
-        if (client.streams.open + dialled.filter((one) => !isClosed(one)).length >= 5) {
-          throw new TtunError("exhausted", "There are no descriptors left");
-        }
-        const stream = await world.net.dialer("192.0.2.2").dial(to, o);
-        dialled.push(stream);
-        return stream;
-      },
-    },
+    dialer: dialBy(async (to, o) => {
+      if (client.streams.open + dialled.filter((one) => !isClosed(one)).length >= 5) {
+        throw new TtunError("exhausted", "There are no descriptors left");
+      }
+      const stream = await dial(world.net.dialer("192.0.2.2"), to, o);
+      dialled.push(stream);
+      return stream;
+    }),
   });
   const dialled: Connection[] = [];
   world.names.set("there.example", ["8.0.0.11"]);
@@ -278,13 +275,13 @@ Deno.test("a server that has the mark alone is ended by FIN, and dialled anew ea
   for (let i = 0; i < 3; i++) {
     const program = await client.connect();
     const connecting = socks5(program, TARGET_V4);
-    const hand = new Hand(await listener.accept(world));
+    const hand = new Hand(await accept(listener, world));
     assert.deepEqual(await hand.receive(), GREETING);
     await hand.send(firstFrame({ isLasting: false }, Uint8Array.of(5, 0)));
     assert.deepEqual(await hand.receive(), request({ host: TARGET_V4, port: 80 }));
     await hand.send(frame(Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0)));
     assert.equal(await world.clock.until(connecting), 0);
-    await program.write(utf8("words"));
+    await write(program, utf8("words"));
     assert.deepEqual(await hand.receive(), utf8("words"));
     await program.closeWrite();
     assert.equal(await world.clock.until(hand.receive()), "FIN");

@@ -16,6 +16,7 @@ import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 /** A connection of an existing client, of the minute of its clock. */
 function dial(
@@ -113,7 +114,7 @@ Deno.test("a new client may send greeting, request and data at once, in frames a
     world.target(echo);
     await world.clock.settle();
     const frames = await dial(world);
-    await frames.stream.write(concat(...texts.map((text) => frames.seal(text))));
+    await write(frames.stream, concat(...texts.map((text) => frames.seal(text))));
     await frames.stream.closeWrite();
     const answer = await frames.receiveAll();
     const behind = utf8("dataand more");
@@ -215,12 +216,13 @@ async function telling(stream: Connection): Promise<void> {
   const into = new Uint8Array(10_000);
   let head = "";
   while (!head.includes("\r\n\r\n")) {
-    const got = await stream.read(into);
+    const got = await read(stream, into);
     if (got === null) return;
     head += TEXT.decode(into.subarray(0, got));
   }
   const body = head.split("\r\n")[0]!;
-  await stream.write(
+  await write(
+    stream,
     utf8(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`),
   );
   await stream.closeWrite();
@@ -274,8 +276,8 @@ Deno.test("a FIN of either end goes through alone, and a reset as a reset", asyn
   world.target(async (stream) => {
     targets.push(stream);
     const into = new Uint8Array(100);
-    while (await stream.read(into) !== null);
-    await stream.write(utf8("after your end"));
+    while (await read(stream, into) !== null);
+    await write(stream, utf8("after your end"));
     await stream.closeWrite();
   });
   await world.clock.settle();
@@ -307,7 +309,7 @@ Deno.test("a frame that is damaged on its way ends the connection, and nothing o
   world.target(async (stream) => {
     const into = new Uint8Array(1000);
     for (;;) {
-      const count = await stream.read(into);
+      const count = await read(stream, into);
       if (count === null) return;
       got.push(...into.subarray(0, count));
     }
@@ -319,7 +321,10 @@ Deno.test("a frame that is damaged on its way ends the connection, and nothing o
   await world.clock.settle();
   const damaged = frames.seal(utf8("damaged"));
   damaged[damaged.length - 1]! ^= 1;
-  await frames.stream.write(concat(frames.seal(utf8(" too")), damaged, frames.seal(utf8("later"))));
+  await write(
+    frames.stream,
+    concat(frames.seal(utf8(" too")), damaged, frames.seal(utf8("later"))),
+  );
   await world.clock.settle();
   await assert.rejects(frames.receive(), { kind: "lost" });
   assert.deepEqual(Uint8Array.from(got), utf8("good too"));

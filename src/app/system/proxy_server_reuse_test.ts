@@ -5,6 +5,7 @@ import { firstFrame, frame, GREETING, Hand, NONE, PORT } from "../../../tests/fa
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
+import { dial } from "../net/dial_events.ts";
 
 /** How long a server keeps an idle connection. */
 const SERVER_KEEPS = 20_000;
@@ -164,7 +165,7 @@ Deno.test("strangers, from however many addresses, take no connection from a cli
   const to = { host: SERVER_HOST, port: PORT };
   // Of each address fewer than the client has connections: it would be the one with most.
   for (let i = 0; i < 2100; i++) {
-    await world.net.dialer(`10.1.${i >> 8}.${i & 255}`).dial(to, world);
+    await dial(world.net.dialer(`10.1.${i >> 8}.${i & 255}`), to, world);
     if (i % 100 === 0) await world.clock.settle();
   }
   await world.clock.settle();

@@ -18,6 +18,9 @@ import { TtunError } from "../../base/errors.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { request } from "../../core/proxy/socks/socks5_client.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const OPTIONS = { password: PASSWORD, cipher: "chacha20-poly1305" as const, ...RANGE };
 const KEYS = twinKeys(OPTIONS.cipher, PASSWORD, MINUTE);
@@ -26,7 +29,7 @@ const GREETING = Uint8Array.of(5, 1, 0);
 
 function connect(world: ProxyWorld, host = "198.51.100.66"): Promise<Connection> {
   const { signal } = new AbortController(); // each its own: one with thousands of listeners is slow
-  return world.net.dialer(host).dial({ host: SERVER_HOST, port: PORT }, { signal });
+  return dial(world.net.dialer(host), { host: SERVER_HOST, port: PORT }, { signal });
 }
 
 /** An honest existing client that gets through to the target. */
@@ -51,7 +54,7 @@ async function watch(world: ProxyWorld, stream: Connection) {
   let bytes = 0;
   try {
     for (;;) {
-      const got = await stream.read(into);
+      const got = await read(stream, into);
       if (got === null) return { bytes, end: "FIN", at: world.clock.now() };
       bytes += got;
     }
@@ -117,7 +120,7 @@ for (const [what, make] of STRANGERS) {
     const stranger = await connect(world);
     const seen = watch(world, stranger);
     const bytes = make();
-    if (bytes.length > 0) await stranger.write(bytes);
+    if (bytes.length > 0) await write(stranger, bytes);
     await world.clock.advance(9_999);
     assert.equal(stranger.stats().peerClosed, false);
     assert.equal(server.streams.open, 1);
@@ -156,7 +159,7 @@ Deno.test("a byte now and then does not prolong it", async () => {
   await world.clock.settle();
   const stranger = await connect(world);
   for (let i = 0; i < 31 && !stranger.stats().peerClosed; i++) {
-    await stranger.write(Uint8Array.of(i));
+    await write(stranger, Uint8Array.of(i));
     await world.clock.advance(1000);
   }
   assert.equal(server.streams.open, 0);
@@ -168,7 +171,7 @@ Deno.test("a stranger that ends is gone at once", async () => {
   await world.clock.settle();
   for (const bytes of [new Uint8Array(), pattern(20), pattern(10_000)]) {
     const [by, fin] = [await connect(world), await connect(world)];
-    for (const stream of [by, fin]) if (bytes.length > 0) await stream.write(bytes);
+    for (const stream of [by, fin]) if (bytes.length > 0) await write(stream, bytes);
     await world.clock.settle();
     by.reset();
     await fin.closeWrite();
@@ -189,11 +192,11 @@ Deno.test("what was recorded is refused in silence, as are the server's own fram
   await world.clock.settle();
   const recorded = [frame(GREETING), frame(request({ host: TARGET_V4, port: 80 }))];
   const first = await connect(world);
-  await first.write(concat(...recorded));
+  await write(first, concat(...recorded));
   await world.clock.settle();
   assert.equal(connections, 1);
   const answer = new Uint8Array(1000);
-  const length = await first.read(answer);
+  const length = await read(first, answer);
 
   const replays = [
     concat(...recorded),
@@ -203,7 +206,7 @@ Deno.test("what was recorded is refused in silence, as are the server's own fram
   for (const bytes of replays) {
     const again = await connect(world);
     const seen = watch(world, again);
-    await again.write(bytes);
+    await write(again, bytes);
     const { bytes: got, end } = await world.clock.until(seen);
     assert.deepEqual([got, end], [0, "FIN"]);
   }
@@ -218,7 +221,7 @@ Deno.test("strangers keep no port open, however many there are", async () => {
   await world.clock.settle();
   const arrive = async () => {
     const stream = await connect(world);
-    await stream.write(pattern(50, world.clock.now() + 1));
+    await write(stream, pattern(50, world.clock.now() + 1));
   };
   for (let second = 20; second < 120; second++) { // the last second of the minute T+1
     await arrive();
@@ -234,7 +237,7 @@ Deno.test("strangers cannot fill the log", async () => {
   await world.clock.settle();
   for (let i = 0; i < 300; i++) {
     const stranger = await connect(world);
-    await stranger.write(pattern(5000, i + 1));
+    await write(stranger, pattern(5000, i + 1));
   }
   await world.clock.settle();
   assert.equal(server.lines().length, 10);
@@ -279,7 +282,7 @@ Deno.test("strangers take nobody's place among the connections", async () => {
   await world.clock.settle();
   for (let i = 0; i < 50; i++) {
     const stranger = await connect(world, "198.51.100.7");
-    await stranger.write(pattern(1000, i + 1));
+    await write(stranger, pattern(1000, i + 1));
   }
   await honest(world, "198.51.100.7");
 });
@@ -294,7 +297,7 @@ Deno.test("10 000 half-open clients: few are held, in little memory, and an hone
   const half: Connection[] = [];
   for (let i = 0; i < 10_000; i++) {
     const stream = await connect(world, `203.0.${i >> 8}.${i & 255}`);
-    if (i % 2 === 0) await stream.write(frame(GREETING).subarray(0, 30));
+    if (i % 2 === 0) await write(stream, frame(GREETING).subarray(0, 30));
     half.push(stream);
   }
   await world.clock.settle();
@@ -330,13 +333,14 @@ Deno.test("out of descriptors the oldest that waits makes room, and the server g
       const inner = streams.listen(at, o);
       const listener: Listener = {
         addr: inner.addr,
-        accept: (options) => {
+        acceptNow: (options) => {
           if (exhausted > 0) {
             exhausted--;
             throw new TtunError("exhausted", "Cannot accept: no descriptor is left");
           }
-          return inner.accept(options);
+          return inner.acceptNow(options);
         },
+        onAcceptable: (run) => inner.onAcceptable(run),
         [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
       };
       return listener;
@@ -365,12 +369,11 @@ Deno.test("out of descriptors for a target the oldest that waits makes room", as
   await using world = new ProxyWorld();
   let exhausted = 0;
   const inner = world.net.dialer(SERVER_HOST);
-  const dialer: Dialer = {
-    dial: (to, options) =>
-      exhausted-- > 0
-        ? Promise.reject(new TtunError("exhausted", "Cannot connect: no descriptor is left"))
-        : inner.dial(to, options),
-  };
+  const dialer: Dialer = dialBy((to, options) =>
+    exhausted-- > 0
+      ? Promise.reject(new TtunError("exhausted", "Cannot connect: no descriptor is left"))
+      : dial(inner, to, options)
+  );
   world.server({ dialer });
   world.target(echo);
   await world.clock.settle();

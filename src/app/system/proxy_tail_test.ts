@@ -10,6 +10,9 @@ import { socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { withSendBuffer } from "../../../tests/fake/send_buffer.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** What comes until the end, and how that is. */
 async function take(stream: Connection): Promise<string> {
@@ -17,7 +20,7 @@ async function take(stream: Connection): Promise<string> {
   let count = 0;
   try {
     for (;;) {
-      const got = await stream.read(into);
+      const got = await read(stream, into);
       if (got === null) return `${count} FIN`;
       count += got;
     }
@@ -36,12 +39,10 @@ async function uploadTail(o: { size: number; isEager?: boolean }) {
   world.server();
   const state = { rate: FAST, dialled: 0, got: "" };
   const net = world.net.dialer(CLIENT_HOST);
-  const dialer: Dialer = {
-    dial: async (to, options) => {
-      state.dialled++;
-      return withSendBuffer(await net.dial(to, options), world.clock, () => state.rate);
-    },
-  };
+  const dialer: Dialer = dialBy(async (to, options) => {
+    state.dialled++;
+    return withSendBuffer(await dial(net, to, options), world.clock, () => state.rate);
+  });
   const client = world.client({ dialer, isEager: o.isEager ?? false });
   world.target(async (stream) => {
     await stream.closeWrite(); // its way ends first
@@ -54,7 +55,7 @@ async function uploadTail(o: { size: number; isEager?: boolean }) {
   await world.clock.settle();
   state.rate = SLOW;
   assert.equal(await world.clock.until(take(program)), "0 FIN");
-  await program.write(new Uint8Array(o.size));
+  await write(program, new Uint8Array(o.size));
   await program.closeWrite();
   await world.clock.settle();
   await program[Symbol.asyncDispose]();
@@ -68,7 +69,7 @@ Deno.test("a connection on which much is still on its way is not used again: the
   const began = world.clock.now();
   const next = await client.connect();
   assert.equal(await world.clock.until(socks5(next, TARGET_V4)), 0);
-  await next.write(new Uint8Array(10));
+  await write(next, new Uint8Array(10));
   await next.closeWrite();
   assert.equal(await world.clock.until(take(next)), "10 FIN");
   assert.ok(world.clock.now() - began < 500);
@@ -104,23 +105,25 @@ Deno.test("strangers who push out an idle connection do not cut off what it stil
       const wrap = (stream: Connection) => withSendBuffer(stream, world.clock, () => state.rate);
       return {
         addr: inner.addr,
-        accept: async (options) => wrap(await inner.accept(options)),
+        acceptNow: (options) => {
+          const stream = inner.acceptNow(options);
+          return stream === null ? null : wrap(stream);
+        },
+        onAcceptable: (run) => inner.onAcceptable(run),
         [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
       };
     },
   });
   const net = world.net.dialer(CLIENT_HOST);
   const client = world.client({
-    dialer: {
-      dial: (to, o) => {
-        if ("port" in to) state.port = to.port;
-        return net.dial(to, o);
-      },
-    },
+    dialer: dialBy((to, o) => {
+      if ("port" in to) state.port = to.port;
+      return dial(net, to, o);
+    }),
   });
   world.target(async (stream) => {
     await take(stream);
-    await stream.write(new Uint8Array(200_000));
+    await write(stream, new Uint8Array(200_000));
     await stream.closeWrite();
   }, { port: 81 });
   await world.clock.settle();
@@ -132,7 +135,7 @@ Deno.test("strangers who push out an idle connection do not cut off what it stil
   await world.clock.advance(500);
   const { signal } = world;
   for (let i = 0; i < 513; i++) { // more than one address may have pending
-    await net.dial({ host: SERVER_HOST, port: state.port }, { signal });
+    await dial(net, { host: SERVER_HOST, port: state.port }, { signal });
     await world.clock.settle();
   }
   await world.clock.advance(4000);

@@ -9,6 +9,9 @@ import {
 import { NameError, TtunError } from "../../base/errors.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { accept, read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const never = new AbortController().signal;
 
@@ -16,12 +19,10 @@ const never = new AbortController().signal;
 function watched(world: TunWorld, host = "192.0.2.2"): { dialer: Dialer; times: number[] } {
   const times: number[] = [];
   const inner = world.net.dialer(host);
-  const dialer: Dialer = {
-    dial: (to, o) => {
-      times.push(world.clock.now());
-      return inner.dial(to, o);
-    },
-  };
+  const dialer: Dialer = dialBy((to, o) => {
+    times.push(world.clock.now());
+    return dial(inner, to, o);
+  });
   return { dialer, times };
 }
 
@@ -34,7 +35,7 @@ function fakeServer(
   const listener = world.net.listen({ host: "", port: SERVER_PORT }, { signal: stop.signal });
   (async () => {
     for (;;) {
-      const stream = await listener.accept({ signal: stop.signal });
+      const stream = await accept(listener, { signal: stop.signal });
       (async () => await serve(stream))().catch(() => {});
     }
   })().catch(() => {});
@@ -43,7 +44,7 @@ function fakeServer(
 
 async function readExactly(stream: Connection, size: number): Promise<void> {
   const into = new Uint8Array(size);
-  for (let at = 0; at < size;) at += await stream.read(into.subarray(at)) ?? size;
+  for (let at = 0; at < size;) at += await read(stream, into.subarray(at)) ?? size;
 }
 
 /** Whether each pause is as wanted, less at most a quarter. */
@@ -136,12 +137,11 @@ Deno.test("the name is resolved anew for each attempt", async () => {
   };
   // Nobody listens at the old address.
   const inner = world.net.dialer();
-  const dialer: Dialer = {
-    dial: (to, o) =>
-      "host" in to && to.host === SERVER_HOST
-        ? inner.dial(to, o)
-        : Promise.reject(new TtunError("unreachable", "moved away")),
-  };
+  const dialer: Dialer = dialBy((to, o) =>
+    "host" in to && to.host === SERVER_HOST
+      ? dial(inner, to, o)
+      : Promise.reject(new TtunError("unreachable", "moved away"))
+  );
   const client = world.client({ resolver, dialer });
   while (client.fields("authenticated").length < 1) await world.clock.advance(100);
   assert.deepEqual(asked, Array(3).fill("server.example"));
@@ -225,7 +225,7 @@ Deno.test("a server that never answers is a time-out after 10 s, and is hung up 
 
 Deno.test("a server that answers, and then says nothing to the proof for 10 s, has another key", async () => {
   await using world = new TunWorld();
-  using _server = fakeServer(world, (stream) => stream.write(new Uint8Array(16)));
+  using _server = fakeServer(world, (stream) => write(stream, new Uint8Array(16)));
   const client = world.client({ retries: 0 });
   const error = errorOf(await world.clock.until(client.ended));
   assert.deepEqual([error.kind, world.clock.now()], ["auth", 10_000]);
@@ -264,7 +264,7 @@ for (
     Deno.test(`a server that has the client's proof and is ${hangUp.name} ${when} means: ${kind}`, async () => {
       await using world = new TunWorld();
       using _server = fakeServer(world, async (stream) => {
-        await stream.write(new Uint8Array(16));
+        await write(stream, new Uint8Array(16));
         await readExactly(stream, 16 + 26);
         if (wait > 0) await new Promise<void>((wake) => world.clock.after(wait, wake));
         await hangUp(stream);
@@ -282,7 +282,7 @@ Deno.test("over a slow path the end of a server that rejects the proof comes lat
     const pause = (ms: number) => new Promise<void>((wake) => world.clock.after(ms, wake));
     using _server = fakeServer(world, async (stream) => {
       await pause(3_000);
-      await stream.write(new Uint8Array(16));
+      await write(stream, new Uint8Array(16));
       await readExactly(stream, 16 + 26);
       await pause(end);
       await closed(stream);
@@ -302,9 +302,11 @@ Deno.test("a server that sends junk for its proof is refused, and no packet goes
     await using world = new TunWorld();
     let received = 0;
     using _server = fakeServer(world, async (stream) => {
-      await stream.write(Uint8Array.from([...new Uint8Array(16), ...bytes]));
+      await write(stream, Uint8Array.from([...new Uint8Array(16), ...bytes]));
       const into = new Uint8Array(1_000);
-      for (let got: number | null = 0; got !== null; got = await stream.read(into)) received += got;
+      for (let got: number | null = 0; got !== null; got = await read(stream, into)) {
+        received += got;
+      }
     });
     const client = world.client({ retries: 0 });
     client.device.inject(ipPacket(1));

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** A client's first connection, in the hands of somebody on its way. */
 class Tapped {
@@ -16,23 +18,21 @@ class Tapped {
 
   constructor(world: TunWorld, host: string) {
     const inner = world.net.dialer(host);
-    this.dialer = {
-      dial: async (to, o) => {
-        const stream = await inner.dial(to, o);
-        if (this.dials++ === 0) this.#tap(stream);
-        return stream;
-      },
-    };
+    this.dialer = dialBy(async (to, o) => {
+      const stream = await dial(inner, to, o);
+      if (this.dials++ === 0) this.#tap(stream);
+      return stream;
+    });
   }
 
   #tap(stream: Connection): void {
     this.stream = stream;
-    const { write, readNow } = stream;
+    const { writeNow, readNow } = stream;
     const change = (bytes: Uint8Array) => {
       this.sent++;
       return this.onWrite === null ? bytes : this.onWrite(bytes.slice());
     };
-    stream.write = (all) => write.call(stream, change(all));
+    stream.writeNow = (bytes) => writeNow.call(stream, change(bytes));
     stream.readNow = (into) => {
       const got = readNow.call(stream, into);
       if (typeof got === "number") this.onRead?.(into.subarray(0, got));
@@ -66,7 +66,7 @@ for (const [what, damage] of DAMAGE) {
       for (let i = 0; i < round; i++) {
         const signal = new AbortController().signal;
         const to = { host: SERVER_HOST, port: SERVER_PORT };
-        await using _other = await world.net.dialer("192.0.2.66").dial(to, { signal });
+        await using _other = await dial(world.net.dialer("192.0.2.66"), to, { signal });
         await world.clock.settle();
       }
       const tapped = new Tapped(world, "192.0.2.7");

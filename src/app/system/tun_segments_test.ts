@@ -2,6 +2,10 @@ import assert from "node:assert/strict";
 import { NarrowDialer, tellsSegments } from "../../../tests/fake/narrow_path.ts";
 import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
 import { LONGEST_WAIT } from "../link/exclusive_slot.ts";
+import type { Dialer } from "../../contract/dial.ts";
+import { dial } from "../net/dial_events.ts";
+import { accept } from "../loop/stream_io.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const LOST = /^warn Full segments do not pass .* connecting again with (\d+) bytes/;
 
@@ -45,9 +49,7 @@ Deno.test("what passes is remembered for the path, not for another one, and an h
   const first = world.server({ wire: "v2" });
   const homes = ["192.0.2.2", "198.51.100.2"];
   let home = 0;
-  const net = {
-    dial: (...a: Parameters<NarrowDialer["dial"]>) => world.net.dialer(homes[home]!).dial(...a),
-  };
+  const net = dialBy((to, o) => dial(world.net.dialer(homes[home]!), to, o));
   const dialer = new NarrowDialer(net, world.clock);
   world.client({ wire: "v2", dialer });
   await world.clock.advance(3_000);
@@ -95,13 +97,14 @@ function losingServer(world: TunWorld, o: { from: number; wire?: "v1" | "v2" }) 
   const { listen } = world.net;
   world.net.listen = (...args) => {
     const listener = listen.call(world.net, ...args);
-    const { accept } = listener;
+    const { acceptNow } = listener;
     listener.limitSegments = (bytes) => {
       limits.push(bytes);
       return true;
     };
-    listener.accept = async (how) => {
-      const stream = await accept.call(listener, how);
+    listener.acceptNow = (how) => {
+      const stream = acceptNow.call(listener, how);
+      if (stream === null) return null;
       const large = sizes.at(-1) === undefined && limits.length === 0;
       const began = world.clock.now();
       tellsSegments(stream, world.clock, {
@@ -118,9 +121,9 @@ function losingServer(world: TunWorld, o: { from: number; wire?: "v1" | "v2" }) 
   const dialer = {
     limitsSegments: true,
     asked: sizes,
-    dial: (...[to, how]: Parameters<NarrowDialer["dial"]>) => {
+    start: (...[to, how, events]: Parameters<Dialer["start"]>) => {
       sizes.push(how.segmentBytes);
-      return plain.dial(to, how);
+      return plain.start(to, how, events);
     },
   };
   return { server: world.server({ wire: o.wire ?? "v2" }), dialer, limits };
@@ -147,7 +150,7 @@ for (const wire of ["v1", "v2"] as const) {
   Deno.test(`a client that cannot be told, or does not heed it, gets smaller segments by the listener: ${wire}`, async () => {
     await using world = new TunWorld();
     const { server, dialer, limits } = losingServer(world, { from: 1_000, wire });
-    world.client({ wire, dialer: { dial: dialer.dial } }); // does not say that it can
+    world.client({ wire, dialer: dialBy((to, o) => dial(dialer, to, o)) }); // does not say that it can
     await world.clock.advance(60_000);
     assert.deepEqual(limits, [1220]);
     const whys = server.fields("disconnected").map((fields) => String(fields["why"]));
@@ -185,7 +188,7 @@ Deno.test("a handshake that nobody answers is tried with the least segments, eve
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: 20203 }, { signal: stop.signal });
   const taken = (async () => {
-    for (;;) await listener.accept({ signal: stop.signal });
+    for (;;) await accept(listener, { signal: stop.signal });
   })().catch(() => {});
   const dialer = new NarrowDialer(world.net.dialer(), world.clock);
   dialer.lostFrom = null;
@@ -202,7 +205,7 @@ Deno.test("a handshake whose own bytes are lost is not waited for", async () => 
   const stop = new AbortController();
   const listener = world.net.listen({ host: "", port: 20203 }, { signal: stop.signal });
   const taken = (async () => {
-    for (;;) await listener.accept({ signal: stop.signal });
+    for (;;) await accept(listener, { signal: stop.signal });
   })().catch(() => {});
   const dialer = new NarrowDialer(world.net.dialer(), world.clock);
   const client = world.client({ wire: "v2", dialer, retries: 0 });

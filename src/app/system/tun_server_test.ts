@@ -5,11 +5,13 @@ import { ipPacket, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fak
 import { concat } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { V1ClientHandshake } from "../../core/link/v1/handshake.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
 
 const never = new AbortController().signal;
 
 function connect(world: TunWorld, host = "192.0.2.66"): Promise<Connection> {
-  return world.net.dialer(host).dial({ host: SERVER_HOST, port: SERVER_PORT }, { signal: never });
+  return dial(world.net.dialer(host), { host: SERVER_HOST, port: SERVER_PORT }, { signal: never });
 }
 
 /** What a stranger reads until the server closes: the bytes, and how it ended. */
@@ -18,7 +20,7 @@ async function readToEnd(stream: Connection): Promise<{ bytes: number; end: "FIN
   let bytes = 0;
   try {
     for (;;) {
-      const got = await stream.read(into);
+      const got = await read(stream, into);
       if (got === null) return { bytes, end: "FIN" };
       bytes += got;
     }
@@ -61,7 +63,7 @@ Deno.test("one byte at a time does not prolong the 10 s", async () => {
   const slow = await connect(world);
   const ended = readToEnd(slow);
   for (let second = 0; second < 9; second++) {
-    await slow.write(Uint8Array.of(0));
+    await write(slow, Uint8Array.of(0));
     await world.clock.advance(1_000);
   }
   assert.equal(slow.stats().peerClosed, false);
@@ -91,7 +93,7 @@ for (const [what, bytes] of JUNK) {
     await using world = new TunWorld();
     const server = world.server();
     const stranger = await connect(world);
-    await stranger.write(bytes);
+    await write(stranger, bytes);
     await readToEnd(stranger);
     await world.clock.settle();
     assert.equal(world.clock.now(), 0);
@@ -108,7 +110,7 @@ Deno.test("a stranger who ends before the proof is told of, and gone", async () 
   const server = world.server();
   const [first, second] = [await connect(world), await connect(world)];
   await first.closeWrite();
-  await second.write(new Uint8Array(20));
+  await write(second, new Uint8Array(20));
   second.reset();
   await world.clock.settle();
   const why = server.fields("handshake rejected").map((fields) => fields["why"]);
@@ -121,7 +123,7 @@ Deno.test("a stranger gets 16 bytes for his 16, and never the server's proof", a
   world.server();
   const stranger = await connect(world);
   const ended = readToEnd(stranger);
-  await stranger.write(new Uint8Array(16));
+  await write(stranger, new Uint8Array(16));
   await world.clock.advance(10_000);
   assert.deepEqual(await ended, { bytes: 16, end: "reset" });
 });
@@ -132,16 +134,16 @@ Deno.test("frames that come with the proof are the first of the session", async 
   const stream = await connect(world);
   const keys = handshakeKeys();
   using handshake = new V1ClientHandshake(keys);
-  await stream.write(handshake.hello());
+  await write(stream, handshake.hello());
   const nonce = new Uint8Array(16);
-  await stream.read(nonce);
+  await read(stream, nonce);
   // The client's counter 1 before it has seen the server's proof: a peer may be that eager.
   const proof = toSend(handshake.feed(nonce));
   const sk = twinSessionKey(keys.psk, keys.nonce, nonce);
   const frames = [1, 2, 3].map((i) =>
     twinSeal({ cipher: keys.cipher, sk, direction: 0, counter: BigInt(i) }, ipPacket(i))
   );
-  await stream.write(concat(proof, ...frames));
+  await write(stream, concat(proof, ...frames));
   await world.clock.settle();
   assert.deepEqual(server.device.written, [ipPacket(1), ipPacket(2), ipPacket(3)]);
   await stream[Symbol.asyncDispose]();
@@ -195,7 +197,7 @@ Deno.test("strangers cannot fill the log", async () => {
   const server = world.server();
   for (let i = 0; i < 500; i++) {
     const stranger = await connect(world);
-    await stranger.write(new Uint8Array(1000));
+    await write(stranger, new Uint8Array(1000));
     await world.clock.settle();
   }
   assert.equal(server.fields("handshake rejected").length, 10);
@@ -210,7 +212,7 @@ Deno.test("a server that stops closes every connection, in whatever state it is"
   const waiting = world.client({ host: "192.0.2.12", retries: 0 });
   const silent = await connect(world);
   const half = await connect(world);
-  await half.write(new Uint8Array(16));
+  await write(half, new Uint8Array(16));
   await world.clock.settle();
   await server.stop();
   assert.equal(await server.ended, null);

@@ -8,6 +8,9 @@ import {
 } from "../../../tests/fake/tun_programs.ts";
 import { errorOf } from "../../../tests/fake/tun_programs.ts";
 import type { WireMode } from "../link/config.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 /** Sends one packet each way and sees that both arrive. */
 async function exchange(
@@ -226,7 +229,7 @@ Deno.test("a server that has spoken version 2 is never spoken to in version 1 ag
 
 /** A bare connection to the server. */
 async function knock(world: TunWorld, signal = new AbortController().signal) {
-  return await world.net.dialer("192.0.2.66").dial({ host: SERVER_HOST, port: SERVER_PORT }, {
+  return await dial(world.net.dialer("192.0.2.66"), { host: SERVER_HOST, port: SERVER_PORT }, {
     signal,
   });
 }
@@ -237,8 +240,8 @@ Deno.test("a stranger is told nothing under v2, and hung up on between 10 and 30
   await world.clock.settle();
   for (const size of [0, 1, 15, 16, 17, 64, 600]) {
     await using probe = await knock(world);
-    if (size > 0) await probe.write(new Uint8Array(size).fill(0x5a));
-    const heard = Promise.resolve(probe.read(new Uint8Array(64)));
+    if (size > 0) await write(probe, new Uint8Array(size).fill(0x5a));
+    const heard = Promise.resolve(read(probe, new Uint8Array(64)));
     let ended: number | null | undefined;
     heard.then((got) => ended = got, () => ended = -1);
     await world.clock.advance(9_900);
@@ -256,24 +259,25 @@ Deno.test("a hello that is used again gets no second answer under v2", async () 
   const dialer = world.net.dialer("192.0.2.2");
   const client = world.client({
     wire: "v2",
-    dialer: {
-      dial: async (to, o) => {
-        const stream = await dialer.dial(to, o);
-        const write = stream.write.bind(stream);
-        stream.write = (all) => {
-          taps.push(all.slice());
-          return write(all);
-        };
-        return stream;
-      },
-    },
+    dialer: dialBy(async (to, o) => {
+      const stream = await dial(dialer, to, o);
+      const writeNow = stream.writeNow.bind(stream);
+      stream.writeNow = (bytes) => {
+        taps.push(bytes.slice());
+        return writeNow(bytes);
+      };
+      return stream;
+    }),
   });
   await world.clock.settle();
   assert.equal(client.fields("authenticated").length, 1);
   await using probe = await knock(world);
-  await probe.write(taps[0]!);
+  await write(probe, taps[0]!);
   let heard: unknown = "nothing";
-  Promise.resolve(probe.read(new Uint8Array(64))).then((got) => heard = got, () => heard = "reset");
+  Promise.resolve(read(probe, new Uint8Array(64))).then(
+    (got) => heard = got,
+    () => heard = "reset",
+  );
   await world.clock.advance(5_000);
   assert.equal(heard, "nothing");
   assert.match(String(server.fields("handshake rejected").at(-1)?.["why"]), /seen before/);
@@ -287,15 +291,16 @@ Deno.test("a client that proved the key and whose setup never opens is suspected
   world.client({
     wire: "v2",
     retries: 0,
-    dialer: {
-      dial: async (to, o) => {
-        const stream = await dialer.dial(to, o);
-        const write = stream.write.bind(stream);
-        // The second write is Rc and the setup behind it, whose last byte is held back.
-        stream.write = (all) => write(++writes === 2 ? all.subarray(0, -1) : all);
-        return stream;
-      },
-    },
+    dialer: dialBy(async (to, o) => {
+      const stream = await dial(dialer, to, o);
+      const writeNow = stream.writeNow.bind(stream);
+      // The second write is Rc and the setup behind it, whose last byte is held back.
+      stream.writeNow = (all) => {
+        const isSecond = ++writes === 2;
+        return writeNow(isSecond ? all.subarray(0, -1) : all) + (isSecond ? 1 : 0);
+      };
+      return stream;
+    }),
   });
   await world.clock.advance(31_000);
   assert.match(
@@ -311,7 +316,7 @@ function listen(world: TunWorld, stream: Awaited<ReturnType<typeof knock>>) {
   const run = async () => {
     const into = new Uint8Array(8192);
     for (;;) {
-      const got = await stream.read(into);
+      const got = await read(stream, into);
       if (got === null) return "FIN";
       found.heard += got;
     }
@@ -330,17 +335,15 @@ Deno.test("in auto a hello that was recorded is answered as random bytes are, wh
   const dialer = world.net.dialer("192.0.2.2");
   world.client({
     wire: "auto",
-    dialer: {
-      dial: async (to, o) => {
-        const stream = await dialer.dial(to, o);
-        const write = stream.write.bind(stream);
-        stream.write = (all) => {
-          taps.push(all.slice());
-          return write(all);
-        };
-        return stream;
-      },
-    },
+    dialer: dialBy(async (to, o) => {
+      const stream = await dial(dialer, to, o);
+      const writeNow = stream.writeNow.bind(stream);
+      stream.writeNow = (bytes) => {
+        taps.push(bytes.slice());
+        return writeNow(bytes);
+      };
+      return stream;
+    }),
   });
   await world.clock.settle();
   const recorded = taps[0]!.slice(0, 16);
@@ -364,9 +367,9 @@ Deno.test("in auto a hello that was recorded is answered as random bytes are, wh
       const began = world.clock.now();
       await using probe = await knock(world);
       const found = listen(world, probe);
-      await probe.write(hello);
+      await write(probe, hello);
       await world.clock.settle();
-      if (more.length > 0) await probe.write(more);
+      if (more.length > 0) await write(probe, more);
       await world.clock.advance(9_900);
       assert.deepEqual([found.heard, found.end], [16, null], `case ${i}: silent`);
       await world.clock.advance(20_200);

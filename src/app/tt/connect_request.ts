@@ -16,6 +16,7 @@ import type { TtConfig } from "./config.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import { hungUp, silent } from "./server_errors.ts";
 import type { TtStream } from "./tt_stream.ts";
+import { write } from "../loop/stream_io.ts";
 
 /** Time-out of the server's first frame in milliseconds: then it has another minute's key. */
 export const ANSWER_MS = 5000;
@@ -214,7 +215,7 @@ export class ConnectRequest {
     this.#limit();
     await this.#writing;
     const { early } = this.#request;
-    if (!this.#sendsEarly && early.length > 0) await this.#stream.write(early);
+    if (!this.#sendsEarly && early.length > 0) await write(this.#stream, early);
   }
 
   #done(): boolean {

@@ -7,6 +7,7 @@ import { Stranger } from "../net/stranger.ts";
 import type { Account, KeyCandidates } from "./key_candidates.ts";
 import type { Borrowed } from "./minute_keys.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
+import { readable } from "../loop/stream_io.ts";
 
 /** A client that has proved a key. */
 export interface Admitted {
@@ -51,7 +52,7 @@ export async function readFirstFrame(
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
       if (got === undefined) {
-        await stream.readable();
+        await readable(stream);
         continue;
       }
       const have = kept.length + got;

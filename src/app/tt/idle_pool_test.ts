@@ -9,6 +9,7 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { IdlePool } from "./idle_pool.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import type { TtConnection } from "./tt_connection.ts";
+import { write } from "../loop/stream_io.ts";
 
 const NOW = 26_173_462;
 const KEPT_MS = 10_000;
@@ -72,7 +73,7 @@ Deno.test("those of another minute are not taken but closed", () => {
 const DEAD: [string, (far: Connection) => void][] = [
   ["has ended", (far) => void far.closeWrite()],
   ["was reset", (far) => far.reset()],
-  ["has said something", (far) => void far.write(utf8("out of turn"))],
+  ["has said something", (far) => void write(far, utf8("out of turn"))],
 ];
 
 for (const [what, act] of DEAD) {

@@ -2,6 +2,7 @@ import type { ProtocolError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
+import type { OnReady } from "../../contract/stream.ts";
 import { FrameSealer, MAX_RANDOM_SENT, MAX_TEXT } from "../../core/tt/frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
 import type { Peer } from "../../core/tt/mark.ts";
@@ -66,7 +67,9 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   #firstRandom: Uint8Array | null = null;
   /** The peer's first frame of the present stream has not come. */
   #isFirstDue = true;
-  #flushing: Promise<void> | null = null;
+  /** Sealed bytes that the socket has not taken yet. */
+  #waiting: Uint8Array | null = null;
+  #onFlushed: OnReady | null = null;
   #failure: { error: unknown } | null = null;
   /** Bytes sent since the last frame came: the peer's kernel may still wait for them. */
   #unheard = 0;
@@ -184,21 +187,42 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
 
   send(end: number): void {
     const took = this.socket.writeNow(this.#scratch.sealedTo(end));
-    if (took === end) return;
-    const writing = this.socket.write(this.#scratch.sealed.slice(took, end));
-    if (!(writing instanceof Promise)) return;
-    this.#flushing = writing.then(() => void (this.#flushing = null), (error) => {
-      this.#failure = { error };
-      this.#flushing = null;
-    });
+    if (took < end) this.#wait(this.#scratch.sealed.slice(took, end));
   }
 
-  get flushing(): Promise<void> | null {
-    return this.#flushing;
+  #wait(rest: Uint8Array): void {
+    this.#waiting = rest;
+    this.socket.onWritable(() => this.#flush());
+  }
+
+  #flush(): boolean {
+    try {
+      const rest = this.#waiting!;
+      const took = this.socket.writeNow(rest);
+      if (took < rest.length) {
+        this.#wait(rest.subarray(took));
+        return true;
+      }
+    } catch (error) {
+      this.#failure = { error };
+    }
+    this.#waiting = null;
+    const run = this.#onFlushed;
+    this.#onFlushed = null;
+    return run === null || run() === true;
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== null;
   }
 
   get isFlushed(): boolean {
-    return this.#flushing === null && this.#failure === null;
+    return this.#waiting === null && this.#failure === null;
+  }
+
+  onFlushed(run: OnReady): void {
+    if (this.#waiting === null) void Promise.resolve().then(run); // `run` must not throw
+    else this.#onFlushed = run;
   }
 
   check(): void {

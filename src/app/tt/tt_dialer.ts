@@ -5,6 +5,7 @@ import { portOf } from "../../core/hop/port_range.ts";
 import { greeting } from "../../core/proxy/socks/socks5_client.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
+import { readable } from "../loop/stream_io.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import { dialAny } from "../net/dial_host.ts";
 import { PathWatch } from "../net/path_watch.ts";
@@ -112,7 +113,7 @@ export class TtDialer implements Disposable {
       await stream.writeFrames([greeting()]);
       const read = () => stream.readNow(this.#o.scratch.message);
       let got = read();
-      for (; got === undefined; got = read()) await stream.readable();
+      for (; got === undefined; got = read()) await readable(stream);
       if (got === null) throw hungUp(stream.remote);
     } catch (error) {
       throw late ?? error;

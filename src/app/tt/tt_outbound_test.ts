@@ -23,6 +23,7 @@ import { watched } from "../../../tests/fake/watched_dialer.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { accept, read, write } from "../loop/stream_io.ts";
 
 const HOST = TARGET_NAME;
 
@@ -104,7 +105,7 @@ Deno.test("eager: what a program says first is in the first flight, and its answ
     const program = await client.connect();
     assert.equal(await socks5(program, HOST), 0);
     const words = utf8("any words, which may come once only");
-    await program.write(words);
+    await write(program, words);
     assert.deepEqual(await readExactly(program, words.length), words);
   }
   assert.deepEqual(dialer.flights, ["><><><", "><", "><"]);
@@ -115,12 +116,12 @@ Deno.test("what may not come twice waits until the target is connected", async (
   world.server();
   const { client, dialer } = watched(world);
   world.target(async (stream) => {
-    await stream.write(concat(utf8("got "), await readExactly(stream, 5)));
+    await write(stream, concat(utf8("got "), await readExactly(stream, 5)));
   });
   await world.clock.settle();
   for (let i = 0; i < 2; i++) {
     const program = await client.connect();
-    await program.write(concat(Uint8Array.of(5, 1, 0), socks5Request(HOST, 80), utf8("early")));
+    await write(program, concat(Uint8Array.of(5, 1, 0), socks5Request(HOST, 80), utf8("early")));
     await readExactly(program, 2);
     assert.equal(await socks5Reply(program), 0);
     assert.deepEqual(await readExactly(program, 9), utf8("got early"));
@@ -132,7 +133,7 @@ Deno.test("an existing server is in lock-step always", async () => {
   await using world = new ProxyWorld();
   world.oldServer();
   const { client, dialer } = watched(world);
-  world.target(async (stream) => void await stream.read(new Uint8Array(1)));
+  world.target(async (stream) => void await read(stream, new Uint8Array(1)));
   await world.clock.settle();
   for (let i = 0; i < 3; i++) {
     const program = await client.connect();
@@ -195,7 +196,7 @@ Deno.test("once the server has answered, its silence is the target's, and nothin
   const listener = world.net.listen({ host: "", port }, world);
   const serve = async () => {
     for (;;) {
-      const stream = await listener.accept(world);
+      const stream = await accept(listener, world);
       connections++;
       const frames = new OldFrames(stream, keys, world.rng());
       await frames.receive();
@@ -275,8 +276,8 @@ Deno.test("a server that hangs up without a word is told of as what it is", asyn
   const listener = world.net.listen({ host: "", port: portOfNow() }, world);
   const serve = async () => {
     for (;;) {
-      const stream = await listener.accept(world);
-      await stream.read(new Uint8Array(1000));
+      const stream = await accept(listener, world);
+      await read(stream, new Uint8Array(1000));
       await stream[Symbol.asyncDispose]();
     }
   };
@@ -307,10 +308,10 @@ Deno.test("a client's own first frame, or one of the server's again, is no answe
   const listener = world.net.listen({ host: "", port: portOfNow() }, world);
   const serve = async () => {
     for (;;) {
-      const stream = await listener.accept(world);
+      const stream = await accept(listener, world);
       const into = new Uint8Array(1000);
-      const got = await stream.read(into);
-      await stream.write(turn++ === 0 ? into.slice(0, got!) : answer);
+      const got = await read(stream, into);
+      await write(stream, turn++ === 0 ? into.slice(0, got!) : answer);
     }
   };
   serve().catch(() => {});

@@ -2,10 +2,12 @@ import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Connection, ConnectionStats, SocketOptions } from "../../contract/connection.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 import { FRAME_ROOM, MAX_TEXT, MAX_TEXT_OLD } from "../../core/tt/frame.ts";
 import type { Peer } from "../../core/tt/mark.ts";
+import { writable } from "../loop/stream_io.ts";
 
 /** Bytes that are sent in small frames first, so that a page's beginning is seen at once. */
 const SMALL_FRAMES = 64 * 1024;
@@ -32,8 +34,8 @@ export interface FrameChannel {
   readonly peerMark: Peer;
   /** The peer ends this stream by a frame: FIN before it is a loss. */
   readonly endsByFrame: boolean;
-  /** The write of what the socket did not take at once; null = none. Never rejects. */
-  readonly flushing: Promise<void> | null;
+  /** Frames wait for the socket: nothing more may be sent until `onFlushed` calls. */
+  readonly isWaiting: boolean;
   /** The socket has taken everything that was sent. */
   readonly isFlushed: boolean;
   /** Seals a frame behind others that end at `at`; returns where it ends. */
@@ -42,6 +44,8 @@ export interface FrameChannel {
   sealEnd(): number;
   /** Sends the frames that were sealed, up to `end`. What the socket does not take waits. */
   send(end: number): void;
+  /** Calls `run` once, when no frame waits any more or a write has failed; replaces an earlier one. */
+  onFlushed(run: OnReady): void;
   /** @throws the error of a write that failed */
   check(): void;
   /**
@@ -107,25 +111,8 @@ export class TtStream implements Connection {
     if (text.length > 0) this.#text = this.#text === null ? text : concat(text, this.#text);
   }
 
-  read(into: Uint8Array): MaybePromise<number | null> {
-    const got = this.readNow(into);
-    return got === undefined ? this.#readLater(into) : got;
-  }
-
-  async #readLater(into: Uint8Array): Promise<number | null> {
-    for (;;) {
-      await this.readable();
-      const got = this.readNow(into);
-      if (got !== undefined) return got;
-    }
-  }
-
   onReadable(run: OnReady): void {
     this.#channel.socket.onReadable(run);
-  }
-
-  readable(): Promise<void> {
-    return this.#channel.socket.readable();
   }
 
   readNow(into: Uint8Array): number | null | undefined {
@@ -167,14 +154,28 @@ export class TtStream implements Connection {
     let end = 0;
     for (const text of texts) end = channel.seal(text, end);
     channel.send(end);
-    return this.#flushed();
+    if (channel.isWaiting) return this.#flush();
   }
 
   writeNow(bytes: Uint8Array): number {
     const channel = this.#channel;
     channel.check();
     if (this.#hasSentEnd) throw new TtunError("lost", "Cannot write: this end has ended");
-    if (channel.flushing !== null) return 0;
+    let done = 0;
+    while (done < bytes.length && !channel.isWaiting) {
+      done += this.#sendTexts(done === 0 ? bytes : bytes.subarray(done));
+    }
+    return done;
+  }
+
+  onWritable(run: OnReady): void {
+    this.#channel.check();
+    this.#channel.onFlushed(run);
+  }
+
+  /** Sends as many frames as can be sealed at once; returns how much text that was. */
+  #sendTexts(bytes: Uint8Array): number {
+    const channel = this.#channel;
     const room = channel.sealedRoom;
     this.#beginAfterPause();
     let [done, end] = [0, 0];
@@ -205,23 +206,8 @@ export class TtStream implements Connection {
     return Math.min(most, Math.max(1, segment - FRAME_ROOM));
   }
 
-  write(all: Uint8Array): MaybePromise<void> {
-    const done = this.writeNow(all);
-    if (done < all.length || this.#channel.flushing !== null) return this.#writeLater(all, done);
-  }
-
-  async #writeLater(all: Uint8Array, from: number): Promise<void> {
-    for (let done = from;;) {
-      if (this.#channel.flushing !== null) await this.#channel.flushing;
-      this.#channel.check();
-      if (done === all.length) return;
-      done += this.writeNow(done === 0 ? all : all.subarray(done));
-    }
-  }
-
   closeWrite(): MaybePromise<void> {
-    const { flushing } = this.#channel;
-    return flushing === null ? this.#sendEnd() : flushing.then(() => this.#sendEnd());
+    return this.#channel.isWaiting ? this.#flush().then(() => this.#sendEnd()) : this.#sendEnd();
   }
 
   #sendEnd(): MaybePromise<void> {
@@ -231,17 +217,18 @@ export class TtStream implements Connection {
     if (this.#hasSentEnd) return;
     channel.send(channel.sealEnd());
     this.#hasSentEnd = true;
-    return this.#flushed();
+    if (channel.isWaiting) return this.#flush();
   }
 
-  #flushed(): MaybePromise<void> {
-    return this.#channel.flushing?.then(() => this.#channel.check());
+  async #flush(): Promise<void> {
+    await writable(this);
+    this.#channel.check();
   }
 
   /** Sends the end frame on close, unless data is pending or the stream was reset. */
   tryEnd(): void {
     const channel = this.#channel;
-    if (!channel.endsByFrame || this.#hasSentEnd || channel.flushing !== null) return;
+    if (!channel.endsByFrame || this.#hasSentEnd || channel.isWaiting) return;
     try {
       channel.send(channel.sealEnd());
     } catch {

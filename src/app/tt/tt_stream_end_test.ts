@@ -17,6 +17,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { TtConnection } from "./tt_connection.ts";
 import type { TtStream } from "./tt_stream.ts";
+import { write } from "../loop/stream_io.ts";
 
 const END = twinSeal(TWIN, pattern(20), new Uint8Array());
 const LOST = { name: "TtunError", kind: "lost" };
@@ -41,11 +42,11 @@ function second(): [TtStream, Connection] {
 
 Deno.test("each way ends by a frame without a text, the connection stays, and nothing is over before both", () => {
   const [a, b] = ttPair({ peer: "lasting" });
-  a.write(utf8("bye"));
+  write(a, utf8("bye"));
   a.closeWrite();
   assert.deepEqual(readNowAll(b), { bytes: utf8("bye"), isEnded: true });
   assert.deepEqual([a.isOver, b.isOver], [false, false]);
-  b.write(utf8("wait"));
+  write(b, utf8("wait"));
   assert.deepEqual(readNowAll(a), { bytes: utf8("wait"), isEnded: false });
   b.closeWrite();
   assert.deepEqual([a.isOver, b.isOver], [false, true]);
@@ -57,7 +58,7 @@ Deno.test("each way ends by a frame without a text, the connection stays, and no
 
 Deno.test("an end is sent once, and nothing is written behind it", () => {
   const [stream, far] = lasting();
-  stream.write(utf8("x"));
+  write(stream, utf8("x"));
   stream.closeWrite();
   stream.closeWrite();
   assert.throws(() => stream.writeNow(utf8("y")), LOST);
@@ -87,9 +88,9 @@ Deno.test("an end behind texts is found wherever it is cut; what follows it is t
       const [near, far] = memoryPair({ capacity: 1 << 20 });
       const connection = ttConnection(near, { peer: "lasting" });
       const stream = connection.begin();
-      far.write(line.subarray(0, cut));
+      write(far, line.subarray(0, cut));
       const before = readNowAll(stream, size);
-      far.write(concat(line.subarray(cut), next));
+      write(far, concat(line.subarray(cut), next));
       const after = readNowAll(stream, size);
       assert.deepEqual(concat(before.bytes, after.bytes), concat(...texts), `cut at ${cut}`);
       assert.equal(after.isEnded, true);
@@ -100,12 +101,12 @@ Deno.test("an end behind texts is found wherever it is cut; what follows it is t
 
 Deno.test("a FIN instead of an end is a loss, also inside a frame; before anything came it is none", () => {
   const [stream, far] = lasting();
-  far.write(frameOf(utf8("all that comes")));
+  write(far, frameOf(utf8("all that comes")));
   far.closeWrite();
   assert.equal(stream.readNow(new Uint8Array(100)), 14);
   assert.throws(() => stream.readNow(new Uint8Array(100)), LOST);
   const [inside, its] = lasting();
-  its.write(END.subarray(0, 20));
+  write(its, END.subarray(0, 20));
   its.closeWrite();
   assert.throws(() => inside.readNow(new Uint8Array(100)), PROTOCOL);
   const [idle, other] = second();
@@ -118,7 +119,7 @@ Deno.test("an end is refused from a peer whose connections do not last, and as a
   for (
     const [stream, far] of [lasting({ peer: "unmarked" }), lasting({ peer: "marked" }), second()]
   ) {
-    far.write(END);
+    write(far, END);
     assert.throws(() => stream.readNow(new Uint8Array(100)), PROTOCOL);
   }
 });
@@ -129,7 +130,7 @@ Deno.test("no bit of an end can be flipped, but in the padding", () => {
     const [stream, far] = lasting();
     const flipped = END.slice();
     flipped[bit >>> 3]! ^= 1 << (bit & 7);
-    far.write(flipped);
+    write(far, flipped);
     far.closeWrite();
     const isPadding = bit >= padding.first && bit < padding.last;
     if (isPadding) assert.equal(stream.readNow(new Uint8Array(100)), null);
@@ -140,7 +141,7 @@ Deno.test("no bit of an end can be flipped, but in the padding", () => {
 Deno.test("a stream that is over leaves its connection idle, once, and has nothing to do with it then", async () => {
   const given: TtConnection[] = [];
   const [stream, far, near] = lasting({ idle: { put: (connection) => given.push(connection) } });
-  far.write(END);
+  write(far, END);
   assert.equal(readNowAll(stream).isEnded, true);
   stream.closeWrite();
   await stream[Symbol.asyncDispose]();
@@ -152,14 +153,14 @@ Deno.test("a stream that is over leaves its connection idle, once, and has nothi
 Deno.test("one that is not over, or whose other end says more than its end, closes its connection", async () => {
   const cases: [string, (stream: TtStream, far: Connection) => void][] = [
     ["nothing has ended", () => {}],
-    ["only the other way has ended", (_, far) => void far.write(END)],
+    ["only the other way has ended", (_, far) => void write(far, END)],
     ["only this way has ended", (stream) => void stream.closeWrite()],
     ["something stands behind the end", (stream, far) => {
-      far.write(concat(END, Uint8Array.of(1)));
+      write(far, concat(END, Uint8Array.of(1)));
       stream.closeWrite();
     }],
     ["text has not been read", (stream, far) => {
-      far.write(concat(frameOf(utf8("two")), END));
+      write(far, concat(frameOf(utf8("two")), END));
       stream.closeWrite();
       stream.readNow(new Uint8Array(1));
     }],
@@ -176,7 +177,7 @@ Deno.test("one that is not over, or whose other end says more than its end, clos
 
 Deno.test("who closes without an end has ended; who resets, or has more to send, has not", async () => {
   const [closed, far] = lasting();
-  closed.write(utf8("all"));
+  write(closed, utf8("all"));
   await closed[Symbol.asyncDispose]();
   assert.deepEqual(framesIn(readNowAll(far).bytes, true).map(({ text }) => text.length), [3, 0]);
   const [late, its] = lasting({ capacity: 100 });
@@ -193,7 +194,7 @@ Deno.test("an end that the socket does not take at once is waited for", async ()
   const [stream, far] = lasting({ capacity: 10 });
   const ending = stream.closeWrite();
   assert.ok(ending instanceof Promise);
-  far.write(END.subarray(0, 10));
+  write(far, END.subarray(0, 10));
   let isOver = false;
   ending.then(() => isOver = true);
   const parts: Uint8Array[] = [];
@@ -211,7 +212,7 @@ Deno.test("an end that the socket does not take at once is waited for", async ()
 
 Deno.test("where the peer has ended by a frame and its connection is closed, it is gone; not before", () => {
   const [stream, far] = lasting();
-  far.write(END);
+  write(far, END);
   assert.equal(readNowAll(stream).isEnded, true);
   assert.equal(stream.stats().isGone, false);
   far.closeWrite();

@@ -16,6 +16,7 @@ import { ProtocolError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
+import { read, write } from "../loop/stream_io.ts";
 
 const WORDS = "Cannot open a frame: wrong key or cipher, or damaged bytes";
 
@@ -52,9 +53,9 @@ for (const size of [1, 5, 200, 1 << 17]) {
   Deno.test(`frames cut at any one place give the same bytes, ${size} at a time`, () => {
     for (let cut = 0; cut <= LINE.length; cut++) {
       const [stream, far] = reader();
-      far.write(LINE.subarray(0, cut));
+      write(far, LINE.subarray(0, cut));
       const before = readNowAll(stream, size);
-      far.write(LINE.subarray(cut));
+      write(far, LINE.subarray(cut));
       far.closeWrite();
       const after = readNowAll(stream, size);
       assert.deepEqual(concat(before.bytes, after.bytes), concat(...SMALL), `cut at ${cut}`);
@@ -66,7 +67,7 @@ for (const size of [1, 5, 200, 1 << 17]) {
 Deno.test("what came with the first frame is read before what comes later, wherever it is cut", () => {
   for (let cut = 0; cut <= LINE.length; cut++) {
     const [stream, far] = reader({ rest: LINE.slice(0, cut) });
-    far.write(LINE.subarray(cut));
+    write(far, LINE.subarray(cut));
     assert.deepEqual(readNowAll(stream).bytes, concat(...SMALL), `cut at ${cut}`);
   }
 });
@@ -76,7 +77,7 @@ Deno.test("byte by byte nothing comes before its frame is whole", () => {
   const [stream, far] = reader();
   for (const [at, byte] of frame.entries()) {
     assert.equal(stream.readNow(new Uint8Array(100)), undefined, `after ${at} bytes`);
-    far.write(Uint8Array.of(byte));
+    write(far, Uint8Array.of(byte));
   }
   assert.deepEqual(readNowAll(stream).bytes, utf8("whole"));
 });
@@ -100,7 +101,7 @@ Deno.test("frames of any sizes, cut anywhere, read in any pieces, are the bytes 
       const parts: Uint8Array[] = [];
       let turn = 0;
       for (const [i, from] of [0, ...places].entries()) {
-        far.write(line.subarray(from, places[i] ?? line.length));
+        write(far, line.subarray(from, places[i] ?? line.length));
         for (;;) {
           const into = new Uint8Array(sizes[turn++ % sizes.length]!);
           const got = stream.readNow(into);
@@ -121,9 +122,9 @@ Deno.test("frames as long as a marked peer sends are read, whole or in pieces", 
     const frame = frameOf(text, 255);
     for (const cut of [1, 2, 257, 258, 259, 4096, 60_000, frame.length]) {
       const [stream, far] = reader();
-      far.write(frame.subarray(0, cut));
+      write(far, frame.subarray(0, cut));
       const before = readNowAll(stream);
-      far.write(frame.subarray(cut));
+      write(far, frame.subarray(cut));
       assert.deepEqual(concat(before.bytes, readNowAll(stream).bytes), text, `${length}, ${cut}`);
     }
   }
@@ -132,7 +133,7 @@ Deno.test("frames as long as a marked peer sends are read, whole or in pieces", 
 Deno.test("text that is put back comes first and once", () => {
   const [stream, far] = reader();
   stream.unread(utf8("opened "));
-  far.write(frameOf(utf8("sent")));
+  write(far, frameOf(utf8("sent")));
   assert.equal(stream.readNow(new Uint8Array(3)), 3);
   stream.unread(utf8("ope"));
   stream.unread(new Uint8Array());
@@ -144,7 +145,7 @@ Deno.test("the end is the end only between two frames", () => {
   for (const { size } of framesIn(LINE)) wholeAt.push(wholeAt.at(-1)! + size);
   for (let cut = 0; cut <= LINE.length; cut++) {
     const [stream, far] = reader();
-    far.write(LINE.subarray(0, cut));
+    write(far, LINE.subarray(0, cut));
     far.closeWrite();
     if (wholeAt.includes(cut)) {
       assert.equal(readNowAll(stream).isEnded, true);
@@ -169,7 +170,7 @@ Deno.test("a bit flipped anywhere gives out nothing but what stood before, or wa
     const at = bit >> 3;
     const isPadding = at > 12 && at <= random;
     const [stream, far] = reader();
-    far.write(concat(head, damaged, behind));
+    write(far, concat(head, damaged, behind));
     far.closeWrite();
     if (isPadding) {
       const { bytes, isEnded } = readNowAll(stream);
@@ -186,15 +187,15 @@ Deno.test("after a damaged frame every read fails, also for good frames and at t
   const damaged = frameOf(utf8("x"));
   damaged[damaged.length - 1]! ^= 1;
   const [stream, far] = reader();
-  far.write(damaged);
+  write(far, damaged);
   const fails = () => assert.throws(() => stream.readNow(new Uint8Array(100)), { message: WORDS });
   fails();
   fails();
-  far.write(frameOf(utf8("good")));
+  write(far, frameOf(utf8("good")));
   fails();
   far.closeWrite();
   fails();
-  assert.throws(() => stream.read(new Uint8Array(100)), { message: WORDS });
+  assert.throws(() => read(stream, new Uint8Array(100)), { message: WORDS });
 });
 
 Deno.test("a damaged frame takes nothing from the one before, whether they come as one or not", () => {
@@ -204,9 +205,9 @@ Deno.test("a damaged frame takes nothing from the one before, whether they come 
   for (let cut = 0; cut <= line.length; cut++) {
     for (const size of [1, 3, 100]) {
       const [stream, far] = reader();
-      far.write(line.subarray(0, cut));
+      write(far, line.subarray(0, cut));
       const first = cut === line.length ? null : readNowAll(stream, size);
-      far.write(line.subarray(cut));
+      write(far, line.subarray(cut));
       const { bytes, error } = readToError(stream, size);
       assert.deepEqual(concat(first?.bytes ?? new Uint8Array(), bytes), utf8("good"));
       assert.equal((error as Error).message, WORDS);
@@ -218,12 +219,12 @@ Deno.test("headers that cannot be are refused: R below 12 bytes, no text", () =>
   const short = frameOf(utf8("x"), 12);
   short[0]! ^= 12 ^ 11;
   const [stream, far] = reader();
-  far.write(short);
+  write(far, short);
   assert.equal(readToError(stream).error instanceof ProtocolError, true);
   const empty = frameOf(utf8("x"), 12);
   empty[14]! ^= 1; // L = 1 becomes 0
   const [other, its] = reader();
-  its.write(empty);
+  write(its, empty);
   assert.equal(readToError(other).error instanceof ProtocolError, true);
 });
 
@@ -244,9 +245,9 @@ Deno.test("the first frame's R is shown once, and says what the peer is", () => 
           },
         },
       });
-      far.write(first.subarray(0, cut));
+      write(far, first.subarray(0, cut));
       stream.readNow(new Uint8Array(0));
-      far.write(concat(first.subarray(cut), marked, frameOf(utf8("b"))));
+      write(far, concat(first.subarray(cut), marked, frameOf(utf8("b"))));
       assert.deepEqual(readNowAll(stream).bytes, utf8("aab"));
       assert.equal(stream.peerMark, peer);
       assert.deepEqual(shown, [first.slice(1, 33)]);
@@ -259,7 +260,7 @@ Deno.test("a first frame that is refused gives out nothing, and nothing after it
     peer: null,
     nonces: { noteSent: () => "new", noteReceived: () => "known" },
   });
-  far.write(concat(frameOf(utf8("a")), frameOf(utf8("b"))));
+  write(far, concat(frameOf(utf8("a")), frameOf(utf8("b"))));
   for (let i = 0; i < 3; i++) {
     assert.throws(() => stream.readNow(new Uint8Array(100)), { message: "Cannot trust it: known" });
   }
@@ -268,13 +269,13 @@ Deno.test("a first frame that is refused gives out nothing, and nothing after it
 Deno.test("a read that waits gets the first text, and a reset of the socket is an error", async () => {
   const [stream, far] = reader();
   const into = new Uint8Array(100);
-  const waiting = stream.read(into);
+  const waiting = read(stream, into);
   assert.ok(waiting instanceof Promise);
   const frame = frameOf(utf8("late"));
-  far.write(frame.subarray(0, 20));
-  far.write(frame.subarray(20));
+  write(far, frame.subarray(0, 20));
+  write(far, frame.subarray(20));
   assert.equal(await waiting, 4);
-  const next = stream.read(into);
+  const next = read(stream, into);
   far.reset();
   await assert.rejects(async () => await next, { kind: "lost" });
 });

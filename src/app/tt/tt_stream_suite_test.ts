@@ -5,6 +5,8 @@ import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Peer } from "../../core/tt/mark.ts";
+import { dial } from "../net/dial_events.ts";
+import { dialBy } from "../../../tests/fake/dialer.ts";
 
 const TRAITS: StreamTraits = {
   flood: 1 << 20,
@@ -19,7 +21,7 @@ function framedNet(peer: Peer, capacity?: number): StreamNet {
   const net = new MemoryNet(capacity === undefined ? {} : { capacity });
   const dialer = net.dialer();
   return {
-    dialer: { dial: async (to, o) => ttStream(await dialer.dial(to, o), { peer }) },
+    dialer: dialBy(async (to, o) => ttStream(await dial(dialer, to, o), { peer })),
     listen: (at, o) => framed(net.listen(at, o), peer),
     at: { host: "192.0.2.1", port: 0 },
     pause: () => setImmediate(),
@@ -31,12 +33,11 @@ function framedNet(peer: Peer, capacity?: number): StreamNet {
 function framed(inner: Listener, peer: Peer): Listener {
   return {
     addr: inner.addr,
-    accept: (o) => {
-      const stream = inner.accept(o);
-      return stream instanceof Promise
-        ? stream.then((stream) => ttStream(stream, { peer }))
-        : ttStream(stream, { peer });
+    acceptNow: (o) => {
+      const stream = inner.acceptNow(o);
+      return stream === null ? null : ttStream(stream, { peer });
     },
+    onAcceptable: (run) => inner.onAcceptable(run),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };
 }

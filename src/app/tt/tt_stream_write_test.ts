@@ -17,6 +17,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { Marker } from "../../core/tt/mark.ts";
 import type { TtStream } from "./tt_stream.ts";
+import { writable, write } from "../loop/stream_io.ts";
 
 type Options = Parameters<typeof ttStream>[1] & { capacity?: number; segmentBytes?: number };
 
@@ -60,7 +61,7 @@ Deno.test("frames fill one segment each at first, then are as long as the peer t
   for (const [peer, most] of [["marked", 65_519], ["unmarked", 4036]] as const) {
     const [stream, far] = writer({ peer, segmentBytes: 1400 });
     const data = pattern(400_000);
-    stream.write(data);
+    write(stream, data);
     const frames = framesIn(readNowAll(far).bytes);
     let sent = 0;
     for (const [i, { text, size }] of frames.entries()) {
@@ -77,17 +78,17 @@ Deno.test("frames fill one segment each at first, then are as long as the peer t
 
 Deno.test("where the socket knows no segment, a frame fits one of 1428 bytes", () => {
   const [stream, far] = writer();
-  stream.write(pattern(5000));
+  write(stream, pattern(5000));
   assert.deepEqual(textsOn(far, pattern(5000)), [1377, 1377, 1377, 869]);
 });
 
 Deno.test("after a pause of a second frames are small again, and not before", async () => {
   const clock = new FakeClock();
   const [stream, far] = writer({ peer: "marked", clock });
-  stream.write(pattern(200_000));
+  write(stream, pattern(200_000));
   readNowAll(far);
   const next = () => {
-    stream.write(pattern(60_000));
+    write(stream, pattern(60_000));
     return textsOn(far, pattern(60_000))[0]!;
   };
   assert.equal(next(), 60_000);
@@ -103,7 +104,7 @@ Deno.test("for an existing peer no text is above 4036 bytes and no frame above 4
     fc.property(writes, fc.integer({ min: 60, max: 70_000 }), (sizes, segmentBytes) => {
       const [stream, far] = writer({ segmentBytes });
       const data = sizes.map((size, i) => pattern(size, i + 1));
-      for (const bytes of data) stream.write(bytes);
+      for (const bytes of data) write(stream, bytes);
       const frames = framesIn(readNowAll(far).bytes);
       assert.ok(frames.every(({ text, size }) => text.length <= 4036 && size <= 4096));
       assert.ok(frames.every(({ random }) => random >= 12 && random <= 32));
@@ -115,13 +116,13 @@ Deno.test("for an existing peer no text is above 4036 bytes and no frame above 4
 
 Deno.test("the mark of a peer that has just shown it counts from the next frame on", () => {
   const [stream, far] = writer({ peer: null });
-  stream.write(pattern(SMALL));
-  stream.write(pattern(20_000));
+  write(stream, pattern(SMALL));
+  write(stream, pattern(20_000));
   assert.equal(Math.max(...textsOn(far, concat(pattern(SMALL), pattern(20_000)))), 4036);
   const random = new Marker(TWIN.k).markedRandom((length) => pattern(length));
-  far.write(twinSeal(TWIN, random, utf8("hello")));
+  write(far, twinSeal(TWIN, random, utf8("hello")));
   readNowAll(stream);
-  stream.write(pattern(20_000));
+  write(stream, pattern(20_000));
   assert.deepEqual(textsOn(far, pattern(20_000)), [20_000]);
 });
 
@@ -136,7 +137,7 @@ Deno.test("no text is longer than the operator has said", () => {
   ) {
     const [stream, far] = writer({ mostText, peer });
     const data = pattern(mostText === 1 ? 300 : 150_000);
-    stream.write(data);
+    write(stream, data);
     const longest = Math.max(...textsOn(far, data));
     assert.equal(longest, Math.min(mostText, peer === "unmarked" ? 4036 : 65_519));
   }
@@ -144,7 +145,7 @@ Deno.test("no text is longer than the operator has said", () => {
 
 Deno.test("all frames of a write go with one write of the socket", () => {
   const [stream, far, writes] = writer();
-  stream.write(pattern(100_000));
+  write(stream, pattern(100_000));
   assert.equal(writes.length, 1);
   assert.equal(writes[0], readNowAll(far).bytes.length);
   stream.writeFrames([utf8("first"), utf8("second")]);
@@ -163,7 +164,7 @@ Deno.test("the first frame's R has the mark and was noted; the others are all di
   };
   const [stream, far] = writer({ nonces: { noteSent, noteReceived: () => "new" } });
   stream.writeFrames([utf8("a"), utf8("b")]);
-  for (let i = 0; i < 100; i++) stream.write(utf8("c"));
+  for (let i = 0; i < 100; i++) write(stream, utf8("c"));
   const bytes = readNowAll(far).bytes;
   assert.deepEqual(noted, [bytes.slice(1, 33)]);
   const nonces = new Set<string>();
@@ -178,7 +179,7 @@ Deno.test("the first frame's R has the mark and was noted; the others are all di
 
 Deno.test("sizes of R are drawn from 12 to 32, all of them", () => {
   const [stream, far] = writer();
-  for (let i = 0; i < 600; i++) stream.write(utf8("x"));
+  for (let i = 0; i < 600; i++) write(stream, utf8("x"));
   const sizes = new Set(framesIn(readNowAll(far).bytes).map(({ random }) => random));
   assert.deepEqual([...sizes].sort((a, b) => a - b), Array.from({ length: 21 }, (_, i) => 12 + i));
 });
@@ -189,19 +190,20 @@ Deno.test("a socket that takes a few bytes at a time loses and repeats nothing",
     fc.asyncProperty(sizes, fc.integer({ min: 1, max: 5000 }), async (sizes, capacity) => {
       const [stream, far] = writer({ capacity, peer: "marked" });
       const data = sizes.map((size, i) => pattern(size, i + 1));
-      const write = async () => {
+      const send = async () => {
         for (const [i, bytes] of data.entries()) {
           const lent = bytes.slice();
-          if (i % 2 === 0) await stream.write(lent);
+          if (i % 2 === 0) await write(stream, lent);
           else {
             const done = stream.writeNow(lent);
-            await stream.write(lent.slice(done));
+            await write(stream, lent.slice(done));
           }
           lent.fill(0xee); // it was only lent
           SCRATCH.sealed.fill(0xee);
         }
+        await writable(stream); // what the socket has not taken yet
       };
-      const bytes = await takeWhile(far, write());
+      const bytes = await takeWhile(far, send());
       const texts = framesIn(bytes).map(({ text }) => text);
       assert.deepEqual(concat(...texts), concat(...data));
     }),
@@ -213,7 +215,7 @@ Deno.test("while an earlier write waits writeNow takes nothing, and then goes on
   const [stream, far] = writer({ capacity: 100 });
   assert.equal(stream.writeNow(pattern(2000)), 2000);
   assert.equal(stream.writeNow(utf8("later")), 0);
-  const writing = stream.write(utf8("later"));
+  const writing = write(stream, utf8("later"));
   assert.ok(writing instanceof Promise);
   const bytes = await takeWhile(far, writing);
   assert.deepEqual(
@@ -248,26 +250,26 @@ Deno.test("FIN waits for what was taken, and comes behind it", async () => {
 Deno.test("each way ends on its own", () => {
   const [near, far] = memoryPair();
   const [a, b] = [ttStream(near), ttStream(far)];
-  a.write(utf8("bye"));
+  write(a, utf8("bye"));
   a.closeWrite();
   assert.deepEqual(readNowAll(b), { bytes: utf8("bye"), isEnded: true });
-  b.write(utf8("wait"));
-  b.write(utf8(" now bye"));
+  write(b, utf8("wait"));
+  write(b, utf8(" now bye"));
   assert.deepEqual(readNowAll(a), { bytes: utf8("wait now bye"), isEnded: false });
   b.closeWrite();
   assert.equal(readNowAll(a).isEnded, true);
 });
 
 Deno.test("a reset while a write waits fails that write, later ones, and FIN", async () => {
-  const [stream, far] = writer({ capacity: 50 });
-  stream.writeNow(pattern(3000));
-  const ending = stream.closeWrite();
-  const writing = stream.write(utf8("x"));
-  far.reset();
-  await assert.rejects(async () => await ending, { kind: "lost" });
-  await assert.rejects(async () => await writing, { kind: "lost" });
-  assert.throws(() => stream.writeNow(utf8("x")), { kind: "lost" });
-  await assert.rejects(async () => await stream.closeWrite(), { kind: "lost" });
+  for (const wait of [(s: TtStream) => s.closeWrite(), (s: TtStream) => write(s, utf8("x"))]) {
+    const [stream, far] = writer({ capacity: 50 });
+    stream.writeNow(pattern(3000));
+    const waiting = wait(stream);
+    far.reset();
+    await assert.rejects(async () => await waiting, { kind: "lost" });
+    assert.throws(() => stream.writeNow(utf8("x")), { kind: "lost" });
+    await assert.rejects(async () => await stream.closeWrite(), { kind: "lost" });
+  }
 });
 
 Deno.test("a reset is a reset of the socket, and close gives the minute back", async () => {

@@ -24,6 +24,7 @@ import { Offload } from "../../contract/batch.ts";
 import { Gso } from "../../core/ip/virtio_net.ts";
 import { PeerRouter } from "./peer_router.ts";
 import { V1Link } from "../link/v1_link.ts";
+import { read } from "../loop/stream_io.ts";
 
 const LONGEST = 1_400;
 const payload = seededRng(1)(9_000);
@@ -90,7 +91,7 @@ Deno.test("with a link of version 1, or a peer that takes none, the device does 
     await link[Symbol.asyncDispose]();
     await assert.rejects(session, { kind: "lost" });
   }
-  assert.equal(await far.read(new Uint8Array(1)), null);
+  assert.equal(await read(far, new Uint8Array(1)), null);
 });
 
 Deno.test("what the device makes while it is told comes too early", async () => {

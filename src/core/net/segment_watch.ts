@@ -1,4 +1,4 @@
-import type { SendingInfo } from "../../contract/connection.ts";
+import type { SendingInfo } from "../../contract/stats.ts";
 
 /**
  * A path on which full segments get lost and nobody says so (RFC 2923, "black hole"): the sender

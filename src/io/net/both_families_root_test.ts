@@ -3,6 +3,8 @@ import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { denoNet, posixNet } from "../../../tests/suite/real_nets.ts";
+import { dial } from "../../app/net/dial_events.ts";
+import { accept } from "../../app/loop/stream_io.ts";
 
 const { signal } = new AbortController();
 const LOOPBACKS = ["127.0.0.1", "::1"];
@@ -31,15 +33,15 @@ for (const transport of ["posix_net", "deno_net"] as const) {
         equal("host" in listener.addr && listener.addr.host, "::");
         const port = "port" in listener.addr ? listener.addr.port : 0;
         for (const to of [...LOOPBACKS, ...LOOPBACKS.toReversed()]) {
-          await using near = await net.dialer.dial({ host: to, port }, { signal });
-          await using far = await listener.accept({ signal });
+          await using near = await dial(net.dialer, { host: to, port }, { signal });
+          await using far = await accept(listener, { signal });
           deepEqual(far.remote, near.local);
         }
         // Both at once, before anybody accepts.
-        await using a = await net.dialer.dial({ host: LOOPBACKS[0]!, port }, { signal });
-        await using b = await net.dialer.dial({ host: LOOPBACKS[1]!, port }, { signal });
-        await using c = await listener.accept({ signal });
-        await using d = await listener.accept({ signal });
+        await using a = await dial(net.dialer, { host: LOOPBACKS[0]!, port }, { signal });
+        await using b = await dial(net.dialer, { host: LOOPBACKS[1]!, port }, { signal });
+        await using c = await accept(listener, { signal });
+        await using d = await accept(listener, { signal });
         deepEqual(new Set([c.remote, d.remote]), new Set([a.local, b.local]));
       }
     });

@@ -3,6 +3,8 @@ import { openLibc } from "../../../ffi/linux/libc.ts";
 import { test } from "../../../tests/check.ts";
 import { denoNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
 import { eachCase, runCase, streamSuite } from "../../../tests/suite/stream_suite.ts";
+import { dial } from "../../app/net/dial_events.ts";
+import { accept } from "../../app/loop/stream_io.ts";
 
 eachCase("deno_net", TCP_TRAITS, test, async (one) => {
   using libc = openLibc();
@@ -19,8 +21,8 @@ test("deno_net: a name is resolved on the way", async () => {
   await using listener = net.listen(net.at, { signal });
   const port = "port" in listener.addr ? listener.addr.port : 0;
   const [here, there] = await Promise.all([
-    net.dialer.dial({ host: "localhost", port }, { signal }),
-    listener.accept({ signal }),
+    dial(net.dialer, { host: "localhost", port }, { signal }),
+    accept(listener, { signal }),
   ]);
   await using _here = here;
   await using _there = there;

@@ -6,6 +6,7 @@ import { MPTCP_TRAITS, posixNet } from "../../../tests/suite/real_nets.ts";
 import { eachCase, runCase } from "../../../tests/suite/stream_suite.ts";
 import { PosixNet } from "./posix_net.ts";
 import { Reactor } from "../reactor/reactor.ts";
+import { write } from "../../app/loop/stream_io.ts";
 
 /** Why there is no Multipath TCP here, or null. */
 function obstacle(): string | null {
@@ -59,7 +60,7 @@ for (
       });
       const before = [pair.here.stats().acked!, pair.there.stats().received!] as const;
       ok(before[0] < 1000 && before[1] < 1000, `${before} though nothing was sent`);
-      await pair.here.write(new Uint8Array(10_000));
+      await write(pair.here, new Uint8Array(10_000));
       await readExactly(pair.there, 10_000);
       await until(() => pair.here.stats().acked! - before[0] === 10_000);
       equal(pair.there.stats().received! - before[1], 10_000);

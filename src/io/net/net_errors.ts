@@ -103,3 +103,13 @@ function connectError(error: NativeError, where: string): TtunError {
     options,
   );
 }
+
+/** The reason that calls on a closed listener throw. */
+export function listenerClosed(): TtunError {
+  return new TtunError("lost", "Cannot accept: the listener has been closed");
+}
+
+/** The reason that calls on a connection throw once it was closed at this end. */
+export function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}

@@ -8,6 +8,8 @@ import { posixNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { eachCase, runCase } from "../../../tests/suite/stream_suite.ts";
+import { dial } from "../../app/net/dial_events.ts";
+import { accept } from "../../app/loop/stream_io.ts";
 
 eachCase("posix_net", TCP_TRAITS, test, async (one) => {
   using libc = openLibc();
@@ -34,7 +36,7 @@ test("posix_net: what stands behind an urgent byte is read without another wake-
   const port = (listener.addr as { port: number }).port;
   const fd = startConnect(libc, { host: "127.0.0.1", port }, { mptcp: false });
   try {
-    await using there = await listener.accept({ signal });
+    await using there = await accept(listener, { signal });
     const send = (text: string, flags: number) => {
       check("send", libc.send(fd, utf8(text), flags));
     };
@@ -58,8 +60,8 @@ test("posix_net: the port that a connection goes out from can be listened on", a
   const { signal } = new AbortController();
   await using listener = net.listen(net.at, { signal });
   for (let left = 20;;) {
-    await using here = await net.dialer.dial(listener.addr, { signal });
-    await using _there = await listener.accept({ signal });
+    await using here = await dial(net.dialer, listener.addr, { signal });
+    await using _there = await accept(listener, { signal });
     const { port } = here.local as { port: number };
     try {
       for (const host of ["127.0.0.1", ""]) {

@@ -5,13 +5,15 @@ import { test } from "../../../tests/check.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
 import { PosixNet } from "./posix_net.ts";
 import { Reactor } from "../reactor/reactor.ts";
+import { accept, write } from "../../app/loop/stream_io.ts";
+import { dial } from "../../app/net/dial_events.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 /** Sends both ways, and the size of full segments that each end has come to. */
 async function sizes(near: Connection, far: Connection): Promise<number[]> {
   for (const [from, to] of [[near, far], [far, near]] as const) {
-    await from.write(new Uint8Array(20_000));
+    await write(from, new Uint8Array(20_000));
     await readExactly(to, 20_000);
   }
   return [near, far].map((end) => end.stats().segmentBytes!);
@@ -26,19 +28,19 @@ const CASES = [
 ];
 
 for (const mptcp of [false, true]) {
-  for (const { dial, listen, each, limit } of CASES) {
-    const name = `dialer ${dial}, listener ${listen}, dial ${each}, Multipath TCP ${mptcp}`;
+  for (const { dial: dialLimit, listen, each, limit } of CASES) {
+    const name = `dialer ${dialLimit}, listener ${listen}, dial ${each}, Multipath TCP ${mptcp}`;
     test(`segments are limited in both directions: ${name}`, async () => {
       using libc = openLibc();
       await using reactor = new Reactor(libc, "async");
       const { signal } = new AbortController();
       const net = new PosixNet(reactor, {
         mptcp: { dial: mptcp, listen: true },
-        segmentBytes: { dial, listen },
+        segmentBytes: { dial: dialLimit, listen },
       });
       await using listener = net.listen(LOOPBACK, { signal });
-      await using near = await net.dial(listener.addr, { signal, segmentBytes: each });
-      await using far = await listener.accept({ signal });
+      await using near = await dial(net, listener.addr, { signal, segmentBytes: each });
+      await using far = await accept(listener, { signal });
       for (const size of await sizes(near, far)) {
         if (limit === Infinity) ok(size > 10_000, `${size}`);
         else ok(size <= limit && size >= limit - 40, `${size}`);
@@ -60,8 +62,8 @@ for (const mptcp of [false, true]) {
         return console.log("skipped: this kernel limits no segments of Multipath TCP (Linux 6.17)");
       }
       equal(isSet, true);
-      await using near = await net.dial(listener.addr, { signal });
-      await using far = await listener.accept({ signal });
+      await using near = await dial(net, listener.addr, { signal });
+      await using far = await accept(listener, { signal });
       for (const size of await sizes(near, far)) {
         ok(limit === Infinity ? size > 10_000 : size <= limit && size >= limit - 40, `${size}`);
       }
@@ -76,10 +78,10 @@ test("the kernel tells how sending goes on", async () => {
   const { signal } = new AbortController();
   const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
   await using listener = net.listen(LOOPBACK, { signal });
-  await using near = await net.dial(listener.addr, { signal, segmentBytes: 1000 });
-  await using far = await listener.accept({ signal });
+  await using near = await dial(net, listener.addr, { signal, segmentBytes: 1000 });
+  await using far = await accept(listener, { signal });
   const before = near.stats().sending!;
-  await near.write(new Uint8Array(10_000));
+  await write(near, new Uint8Array(10_000));
   await readExactly(far, 10_000);
   for (let tries = 0; near.stats().sending!.inFlightBytes > 0; tries++) {
     ok(tries < 500, "not acknowledged");
@@ -98,7 +100,7 @@ test("a size that the kernel does not take is an error, and leaves nothing open"
   await using reactor = new Reactor(libc, "async");
   const { signal } = new AbortController();
   const net = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
-  await rejects(net.dial({ host: "127.0.0.1", port: 9 }, { signal, segmentBytes: 10 }), {
+  await rejects(dial(net, { host: "127.0.0.1", port: 9 }, { signal, segmentBytes: 10 }), {
     message: /TCP_MAXSEG: EINVAL/,
   });
 });

@@ -7,6 +7,8 @@ import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { denoNet, posixNet } from "../../../tests/suite/real_nets.ts";
 import { later } from "../../../tests/suite/stream_net.ts";
 import { openTunWorld } from "../../../tests/tun_world.ts";
+import { accept, read, write } from "../../app/loop/stream_io.ts";
+import { dial } from "../../app/net/dial_events.ts";
 
 /** Behind the device nobody answers, so what is sent there is under way for ever. */
 const SILENT = { host: "10.1.1.2", port: 4711 };
@@ -21,7 +23,9 @@ for (const transport of ["posix_net", "deno_net"] as const) {
     await using net = transport === "posix_net" ? posixNet(libc, "async") : denoNet(libc);
     const stop = new AbortController();
     let settled = false;
-    const dialling = net.dialer.dial(SILENT, { signal: stop.signal }).finally(() => settled = true);
+    const dialling = dial(net.dialer, SILENT, { signal: stop.signal }).finally(() =>
+      settled = true
+    );
     const ended = rejects(dialling, isReason);
     await world.pause(50);
     equal(settled, false);
@@ -34,17 +38,17 @@ for (const transport of ["posix_net", "deno_net"] as const) {
     using libc = openLibc();
     await using net = transport === "posix_net" ? posixNet(libc, "async") : denoNet(libc);
     const { signal } = new AbortController();
-    await rejects(net.dialer.dial(SILENT, { signal, timeoutMs: 60 }), (error) => {
+    await rejects(dial(net.dialer, SILENT, { signal, timeoutMs: 60 }), (error) => {
       ok(error instanceof TtunError && error.kind === "timeout", String(error));
       ok(error.message.includes("10.1.1.2:4711: no answer within 0.06 s"), error.message);
       return true;
     });
     await using listener = await net.listen({ host: "127.0.0.1", port: 0 }, { signal });
-    await using near = await net.dialer.dial(listener.addr, { signal, timeoutMs: 60 });
-    await using far = await listener.accept({ signal });
+    await using near = await dial(net.dialer, listener.addr, { signal, timeoutMs: 60 });
+    await using far = await accept(listener, { signal });
     await world.pause(100);
-    await far.write(utf8("late"));
-    equal(await near.read(new Uint8Array(10)), 4);
+    await write(far, utf8("late"));
+    equal(await read(near, new Uint8Array(10)), 4);
   });
 
   test(`${transport}: where there is no way to the other end, it is unreachable`, async () => {
@@ -53,7 +57,7 @@ for (const transport of ["posix_net", "deno_net"] as const) {
     await using net = transport === "posix_net" ? posixNet(libc, "async") : denoNet(libc);
     const { signal } = new AbortController();
     for (const host of ["192.0.2.1", "2001:db8::1"]) {
-      await rejects(net.dialer.dial({ host, port: 1 }, { signal }), (error) => {
+      await rejects(dial(net.dialer, { host, port: 1 }, { signal }), (error) => {
         ok(error instanceof TtunError && error.kind === "unreachable", String(error));
         ok(error.message.includes("no route"), error.message);
         return true;
@@ -108,8 +112,8 @@ test("posix_net: sent data that nobody acknowledges ends the connection after TC
   const { signal } = new AbortController();
   await using listener = net.listen(net.at, { signal });
   const [here, there] = await Promise.all([
-    net.dialer.dial(listener.addr, { signal }),
-    listener.accept({ signal }),
+    dial(net.dialer, listener.addr, { signal }),
+    accept(listener, { signal }),
   ]);
   await using _here = here;
   await using _there = there;
@@ -117,13 +121,13 @@ test("posix_net: sent data that nobody acknowledges ends the connection after TC
   const lo = (state: string) =>
     new Deno.Command("ip", { args: ["link", "set", "lo", state] }).output();
   const reading = rejects(
-    later(() => here.read(new Uint8Array(1))),
+    later(() => read(here, new Uint8Array(1))),
     (error) =>
       error instanceof TtunError && error.kind === "lost" && /sign of life/.test(error.message),
   );
   await lo("down");
   try {
-    await here.write(utf8("into the void"));
+    await write(here, utf8("into the void"));
     await reading;
   } finally {
     await lo("up");
@@ -135,7 +139,7 @@ test("deno_net: a name that does not resolve is told as such", async () => {
   await using net = denoNet(null);
   const { signal } = new AbortController();
   const host = "no-such-host.invalid";
-  await rejects(net.dialer.dial({ host, port: 1 }, { signal }), (error) => {
+  await rejects(dial(net.dialer, { host, port: 1 }, { signal }), (error) => {
     ok(error instanceof TtunError && error.kind === "name", String(error));
     ok(error.message.includes(host));
     return true;
@@ -146,7 +150,7 @@ test("posix_net: a name that nobody has resolved before is a mistake of the call
   using libc = openLibc();
   await using net = posixNet(libc, "async");
   const { signal } = new AbortController();
-  await rejects(net.dialer.dial({ host: "localhost", port: 1 }, { signal }), { kind: "internal" });
+  await rejects(dial(net.dialer, { host: "localhost", port: 1 }, { signal }), { kind: "internal" });
   await rejects(later(() => net.listen({ host: "localhost", port: 0 }, { signal })), {
     kind: "internal",
   });

@@ -5,6 +5,8 @@ import { test } from "../../../tests/check.ts";
 import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
 import { denoNet, posixNet } from "../../../tests/suite/real_nets.ts";
 import type { StreamNet } from "../../../tests/suite/stream_net.ts";
+import { accept, read, write } from "../../app/loop/stream_io.ts";
+import { dial } from "../../app/net/dial_events.ts";
 
 const { signal } = new AbortController();
 
@@ -48,10 +50,10 @@ for (const [name, open] of Object.entries(NETS)) {
       await using listener = net.listen(at, { signal });
       ok("port" in listener.addr);
       match(listener.addr.host, /^fe80::1%zone0$|^fe80::1%\d+$/);
-      await using near = await net.dialer.dial({ ...at, port: listener.addr.port }, { signal });
-      await using far = await listener.accept({ signal });
-      await near.write(new Uint8Array([7]));
-      equal(await far.read(new Uint8Array(9)), 1);
+      await using near = await dial(net.dialer, { ...at, port: listener.addr.port }, { signal });
+      await using far = await accept(listener, { signal });
+      await write(near, new Uint8Array([7]));
+      equal(await read(far, new Uint8Array(9)), 1);
       const found = hosts(near, far);
       ok(found.every((host) => host === "fe80::1%zone0" || host === at.host), `${found}`);
       // The twin's port is free.
@@ -67,7 +69,7 @@ for (const [name, open] of Object.entries(NETS)) {
     requireOwnNamespace();
     const net = open(stack);
     const at = { host: "fe80::1%nowhere0", port: 4711 };
-    await rejects(net.dialer.dial(at, { signal }), {
+    await rejects(dial(net.dialer, at, { signal }), {
       kind: "unreachable",
       message:
         /connect to \[fe80::1%nowhere0\]:4711: this machine has no interface .*ip -brief link/,
@@ -86,8 +88,8 @@ for (const name of ["posix_net", "deno_net"]) {
     const net = NETS[name]!(stack);
     await using listener = net.listen({ host: "", port: 0 }, { signal });
     const port = "port" in listener.addr ? listener.addr.port : 0;
-    await using near = await net.dialer.dial({ host: "fe80::1%zone1", port }, { signal });
-    await using far = await listener.accept({ signal });
+    await using near = await dial(net.dialer, { host: "fe80::1%zone1", port }, { signal });
+    await using far = await accept(listener, { signal });
     deepEqual(hosts(near, far), Array(4).fill("fe80::1%zone1"));
   });
 }

@@ -1,0 +1,121 @@
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
+import type { OnReady } from "../../contract/stream.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import { localAddr, MSG_NOSIGNAL, shutdownWrite } from "../../../ffi/linux/socket.ts";
+import { lingerZero, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
+import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
+import { NativeError } from "../../../ffi/native.ts";
+import type { Descriptor, Reactor } from "../reactor/reactor.ts";
+import { closedHere, netError } from "./net_errors.ts";
+
+/** A read below this many bytes most likely has emptied the socket. */
+const LITTLE = 4096;
+
+/** Shared result of `asyncDispose`: closing is synchronous here. */
+const CLOSED = Promise.resolve();
+
+/** A TCP connection on the reactor. */
+export class PosixStream implements Connection {
+  readonly remote: Addr;
+  readonly #reactor: Reactor;
+  readonly #descriptor: Descriptor;
+  #local: Addr | null = null;
+
+  constructor(reactor: Reactor, descriptor: Descriptor, remote: Addr) {
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.remote = remote;
+  }
+
+  get peer(): string {
+    return formatAddr(this.remote);
+  }
+
+  /** Queried from the kernel on first use. */
+  get local(): Addr {
+    if (this.#local === null) {
+      this.#descriptor.check();
+      try {
+        this.#local = localAddr(this.#reactor.libc, this.#descriptor.fd);
+      } catch (thrown) {
+        throw netError(thrown, "stream", this.remote);
+      }
+    }
+    return this.#local;
+  }
+
+  onReadable(run: OnReady): void {
+    this.#descriptor.onReadable(run);
+  }
+
+  readNow(into: Uint8Array): number | null | undefined {
+    const descriptor = this.#descriptor;
+    descriptor.check();
+    if (descriptor.isEmpty) return undefined;
+    const got = this.#reactor.libc.recv(descriptor.fd, into, 0);
+    if (got > 0) {
+      // A short read has emptied the socket (epoll(7), Q9), unless it stopped before an end, error
+      // or urgent mark. After a large read, more has arrived by the time it is processed.
+      if (got < LITTLE && got < into.length && !descriptor.mayStopShort) descriptor.isEmpty = true;
+      return got;
+    }
+    if (got === 0) return null;
+    if (got !== -Errno.EAGAIN) throw this.#failed("recv", got);
+    descriptor.isEmpty = true;
+    return undefined;
+  }
+
+  writeNow(all: Uint8Array): number {
+    const { libc } = this.#reactor;
+    let done = 0;
+    while (done < all.length) {
+      this.#descriptor.check();
+      const rest = done === 0 ? all : all.subarray(done);
+      const took = libc.send(this.#descriptor.fd, rest, MSG_NOSIGNAL);
+      if (took === -Errno.EAGAIN) break;
+      if (took < 0) throw this.#failed("send", took);
+      done += took;
+    }
+    return done;
+  }
+
+  onWritable(run: OnReady): void {
+    this.#descriptor.onWritable(run);
+  }
+
+  closeWrite(): void {
+    this.#descriptor.check();
+    try {
+      shutdownWrite(this.#reactor.libc, this.#descriptor.fd);
+    } catch (thrown) {
+      throw netError(thrown, "stream", this.remote);
+    }
+  }
+
+  reset(): void {
+    if (this.#descriptor.closed) return;
+    lingerZero(this.#reactor.libc, this.#descriptor.fd);
+    this.#descriptor.close(closedHere);
+  }
+
+  stats(): ConnectionStats {
+    if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
+    return connectionStats(this.#reactor.libc, this.#descriptor.fd);
+  }
+
+  setOptions(options: SocketOptions): string[] {
+    this.#descriptor.check();
+    return setSocketOptions(this.#reactor.libc, this.#descriptor.fd, options);
+  }
+
+  #failed(call: string, result: number): unknown {
+    return netError(new NativeError(call, -result), "stream", this.remote);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#descriptor.close(closedHere);
+    return CLOSED;
+  }
+}

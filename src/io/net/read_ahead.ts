@@ -1,0 +1,59 @@
+/**
+ * Bounds of the read-ahead buffer in bytes: small for an idle connection, large for a bulk
+ * transfer to save calls.
+ */
+export const LEAST_AHEAD = 4 * 1024;
+const MOST_AHEAD = 256 * 1024;
+
+/** A read that was started before a caller supplied a buffer; holds its result. */
+export class ReadAhead {
+  readonly #bytes: Uint8Array;
+  readonly settled: Promise<void>;
+  #outcome: { got: number | null } | { error: unknown } | null = null;
+  #taken = 0;
+
+  constructor(size: number, read: (into: Uint8Array) => Promise<number | null>) {
+    this.#bytes = new Uint8Array(size);
+    this.settled = read(this.#bytes).then(
+      (got) => void (this.#outcome = { got }),
+      (error) => void (this.#outcome = { error }),
+    );
+  }
+
+  get isOver(): boolean {
+    return this.#outcome !== null;
+  }
+
+  /** Size of the next read-ahead buffer in bytes, adapted to the amount that arrived. */
+  get nextSize(): number {
+    const size = this.#bytes.length;
+    const got = this.#length;
+    if (got === size) return Math.min(2 * size, MOST_AHEAD);
+    return got < size / 4 ? Math.max(size / 2, LEAST_AHEAD) : size;
+  }
+
+  get #length(): number {
+    return this.#outcome !== null && "got" in this.#outcome ? this.#outcome.got ?? 0 : 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#taken === this.#length;
+  }
+
+  /**
+   * Takes bytes; valid only once `isOver`.
+   * @throws the error of the read
+   */
+  take(into: Uint8Array): number | null {
+    const outcome = this.#outcome!;
+    if ("error" in outcome) throw outcome.error;
+    if (outcome.got === null) return null;
+    const part = this.#bytes.subarray(
+      this.#taken,
+      Math.min(this.#taken + into.length, outcome.got),
+    );
+    into.set(part);
+    this.#taken += part.length;
+    return part.length;
+  }
+}
