@@ -1,7 +1,4 @@
-import type { Stream } from "../../contract/stream.ts";
-import { write } from "./stream_io.ts";
-
-const EMPTY = new Uint8Array();
+import type { OnReady, Stream } from "../../contract/stream.ts";
 
 /**
  * Writes borrowed bytes in order. Bytes that have to wait are copied, and `isBusy` is true
@@ -9,26 +6,28 @@ const EMPTY = new Uint8Array();
  */
 export class WriteQueue {
   readonly #to: Stream;
-  readonly #onIdle: () => void;
-  #waiting: Promise<void> | null = null;
+  readonly #onIdle: OnReady;
+  /** Bytes that wait. */
   #queue: Uint8Array[] = [];
+  #isBusy = false;
   #isEnding = false;
+  #flushed: PromiseWithResolvers<void> | null = null;
   /** The error that ended all writing; null = none. */
   failure: { error: unknown } | null = null;
 
   /** `onIdle` is called when the queue is no longer busy, also after a failure. */
-  constructor(to: Stream, onIdle: () => void) {
+  constructor(to: Stream, onIdle: OnReady) {
     this.#to = to;
     this.#onIdle = onIdle;
   }
 
   get isBusy(): boolean {
-    return this.#waiting !== null;
+    return this.#isBusy;
   }
 
   write(bytes: Uint8Array): void {
     if (this.failure !== null || bytes.length === 0) return;
-    if (this.#waiting !== null) return void this.#queue.push(bytes.slice());
+    if (this.#isBusy) return void this.#queue.push(bytes.slice());
     try {
       const done = this.#to.writeNow(bytes);
       if (done < bytes.length) this.#wait(bytes.slice(done));
@@ -37,32 +36,58 @@ export class WriteQueue {
     }
   }
 
-  /** Sends FIN after all that was written; nothing may be written afterwards. */
-  end(): void {
-    if (this.failure !== null || this.#isEnding) return;
-    this.#isEnding = true;
-    if (this.#waiting === null) this.#wait(EMPTY);
-  }
-
   /**
-   * Continues in a later microtask: `#waiting` must be set before a write can fail and clear it.
+   * Sends FIN after all that was written; nothing may be written afterwards. Returns false if a
+   * promise continues it.
    */
-  #wait(rest: Uint8Array): void {
-    this.#waiting = Promise.resolve(rest).then((first) => this.#drain(first));
+  end(): boolean {
+    if (this.failure !== null || this.#isEnding) return true;
+    this.#isEnding = true;
+    if (this.#isBusy) return true;
+    try {
+      return this.#close();
+    } catch (error) {
+      this.#break(error);
+      return true;
+    }
   }
 
-  async #drain(first: Uint8Array): Promise<void> {
+  #wait(rest: Uint8Array): void {
+    this.#to.onWritable(() => this.#drain());
+    this.#queue.unshift(rest);
+    this.#isBusy = true;
+  }
+
+  #drain(): boolean {
     try {
-      for (let next: Uint8Array | undefined = first; next !== undefined;) {
-        if (next.length > 0) await write(this.#to, next);
-        next = this.#queue.shift();
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        const done = this.#to.writeNow(next);
+        if (done === next.length) continue;
+        this.#wait(next.subarray(done));
+        return true;
       }
-      if (this.#isEnding) await this.#to.closeWrite();
+      if (this.#isEnding && !this.#close()) return false;
     } catch (error) {
       this.#break(error);
     }
-    this.#waiting = null;
-    this.#onIdle();
+    return this.#idle();
+  }
+
+  /** Returns false if the stream needs a promise for its FIN; the queue is busy until then. */
+  #close(): boolean {
+    const closing = this.#to.closeWrite();
+    if (!(closing instanceof Promise)) return true;
+    this.#isBusy = true;
+    void closing.catch((error) => this.#break(error)).then(() => this.#idle()); // never rejects
+    return false;
+  }
+
+  #idle(): boolean {
+    this.#isBusy = false;
+    const flushed = this.#flushed;
+    this.#flushed = null;
+    flushed?.resolve();
+    return this.#onIdle() === true && flushed === null;
   }
 
   #break(error: unknown): void {
@@ -75,7 +100,7 @@ export class WriteQueue {
    * @throws the error that ended the writing
    */
   async flushed(): Promise<void> {
-    if (this.#waiting !== null) await this.#waiting;
+    if (this.#isBusy) await (this.#flushed ??= Promise.withResolvers<void>()).promise;
     if (this.failure !== null) throw this.failure.error;
   }
 }

@@ -7,7 +7,6 @@ import { type Blocked, BlockedStreams, LOOK_MS, lossOf } from "./blocked.ts";
 import { whenDelivered } from "./delivered.ts";
 import { LINGER_MS, LingerLimit } from "./lingering_close.ts";
 import type { ScratchBuffers } from "./scratch.ts";
-import { write } from "../loop/stream_io.ts";
 
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
@@ -305,8 +304,8 @@ class Way extends ReadyLoop implements Blocked {
   #drops = false;
   /** While set, nothing is read until it resolves. */
   #stalled: PromiseWithResolvers<number> | null = null;
-  /** A write is waiting. */
-  isWriting = false;
+  /** Bytes that `to` has not taken yet. */
+  #rest: Uint8Array | null = null;
 
   constructor(relays: Relays, relay: Relay, from: Stream, to: Stream) {
     super(relays.options.clock, BUDGET);
@@ -315,6 +314,11 @@ class Way extends ReadyLoop implements Blocked {
     this.#relay = relay;
     this.from = from;
     this.#to = to;
+  }
+
+  /** A write is waiting. */
+  get isWriting(): boolean {
+    return this.#rest !== null;
   }
 
   /** Stops reading until `goOn`. */
@@ -328,6 +332,7 @@ class Way extends ReadyLoop implements Blocked {
   }
 
   protected step(): MaybePromise<number> {
+    if (this.#rest !== null) return this.#write(this.#rest);
     if (this.#stalled !== null) return this.#stalled.promise;
     const got = this.from.readNow(this.#scratch.plain);
     if (got === undefined) return WOULD_BLOCK;
@@ -338,27 +343,35 @@ class Way extends ReadyLoop implements Blocked {
     }
     this.#relay.moved(this, got);
     try {
-      const writing = pass(this.#to, this.#scratch.plainTo(got));
-      return writing instanceof Promise ? this.#written(writing, got) : got;
+      const bytes = this.#scratch.plainTo(got);
+      const done = this.#to.writeNow(bytes);
+      if (done === got) return got;
+      this.#rest = bytes.slice(done);
+      this.#blocked.add(this);
+      return WOULD_BLOCK;
     } catch (error) {
       return this.#refused(error, got);
     }
   }
 
-  #written(writing: Promise<void>, got: number): Promise<number> {
-    this.isWriting = true;
-    this.#blocked.add(this);
-    return writing.then(() => {
+  /** Writes bytes that had to wait. */
+  #write(rest: Uint8Array): number {
+    try {
+      const done = this.#to.writeNow(rest);
+      if (done < rest.length) {
+        this.#rest = rest.subarray(done);
+        return WOULD_BLOCK;
+      }
       this.#unblock();
-      return got;
-    }, (error) => {
+      return done;
+    } catch (error) {
       this.#unblock();
-      return this.#refused(error, got);
-    });
+      return this.#refused(error, rest.length);
+    }
   }
 
   #unblock(): void {
-    this.isWriting = false;
+    this.#rest = null;
     this.#blocked.delete(this);
   }
 
@@ -384,7 +397,8 @@ class Way extends ReadyLoop implements Blocked {
   }
 
   protected onReady(run: OnReady): void {
-    this.from.onReadable(run);
+    if (this.#rest === null) this.from.onReadable(run);
+    else this.#to.onWritable(run);
   }
 
   protected ended(): boolean | void {
@@ -395,10 +409,4 @@ class Way extends ReadyLoop implements Blocked {
     this.#relay.unreadable(this, error);
     this.#relay.ended(this);
   }
-}
-
-/** Writes bytes that are only valid during this call; bytes that have to wait are copied. */
-export function pass(to: Stream, bytes: Uint8Array): MaybePromise<void> {
-  const done = to.writeNow(bytes);
-  if (done < bytes.length) return write(to, bytes.slice(done));
 }

@@ -187,8 +187,7 @@ export abstract class HttpLoop extends ReadyLoop {
     const left = this.#last + this.#idleMs - this.#waitingSince;
     const most = this.#isClientRead ? left : Math.min(left, LOOK_MS);
     this.#timer = most === Infinity ? null : clock.after(most, this.#wake);
-    const isPromised = this.#isPromised || this.client.sink.isBusy ||
-      this.target?.sink.isBusy === true;
+    const isPromised = this.#isPromised;
     this.#isPromised = false;
     return !isPromised;
   }
@@ -206,7 +205,7 @@ export abstract class HttpLoop extends ReadyLoop {
           this.#toTarget(action.bytes);
           break;
         case "endTarget":
-          this.target?.sink.end();
+          if (this.target?.sink.end() === false) this.#isPromised = true;
           break;
         case "closeTarget":
           this.#attempt?.drop();
