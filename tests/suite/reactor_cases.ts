@@ -54,6 +54,12 @@ function watch(promise: Promise<void>): { isOver: boolean } {
   return state;
 }
 
+/** Waits for input. @throws the reason of a close */
+async function readable(descriptor: Descriptor): Promise<void> {
+  await new Promise<void>((resolve) => descriptor.onReadable(resolve));
+  descriptor.check();
+}
+
 /** Takes events in until there are none: what a new descriptor brings along. */
 async function settle(reactor: Reactor): Promise<void> {
   await pauseBy(reactor)(5);
@@ -108,7 +114,7 @@ export const reactorCases: readonly ReactorCase[] = [
       const far = reactor.after(2 ** 40, () => fired = true);
       const descriptor = reactor.own(eventfd(libc), forever());
       await settle(reactor);
-      const reading = descriptor.readable();
+      const reading = readable(descriptor);
       ring(libc, descriptor.fd);
       await reading;
       await settle(reactor);
@@ -121,7 +127,7 @@ export const reactorCases: readonly ReactorCase[] = [
     async run(reactor, libc) {
       const descriptor = reactor.own(eventfd(libc), forever());
       await settle(reactor);
-      const reading = descriptor.readable();
+      const reading = readable(descriptor);
       const state = watch(reading);
       await pauseBy(reactor)(10);
       equal(state.isOver, false);
@@ -248,7 +254,7 @@ export const reactorCases: readonly ReactorCase[] = [
       const busy = reactor.own(eventfd(libc), forever());
       const other = reactor.own(eventfd(libc), forever());
       await settle(reactor);
-      const state = watch(other.readable());
+      const state = watch(readable(other));
       let timer = false;
       reactor.after(1, () => timer = true);
       ring(libc, other.fd);
@@ -336,7 +342,7 @@ export const reactorCases: readonly ReactorCase[] = [
     async run(reactor, libc) {
       const first = reactor.own(eventfd(libc), forever());
       await settle(reactor);
-      const waiting = first.readable();
+      const waiting = readable(first);
       const refused = rejects(waiting, /closed in the batch/);
       const { promise: done, resolve } = Promise.withResolvers<
         { next: Descriptor; reading: Promise<void> }
@@ -352,7 +358,7 @@ export const reactorCases: readonly ReactorCase[] = [
         first.close(() => new Error("closed in the batch"));
         const next = reactor.own(eventfd(libc), forever());
         equal(next.fd, first.fd);
-        resolve({ next, reading: next.readable() }); // waits before the batch has ended
+        resolve({ next, reading: readable(next) }); // waits before the batch has ended
       };
       ring(libc, reactor.wakeFd);
       const { next, reading } = await done;
@@ -370,12 +376,12 @@ export const reactorCases: readonly ReactorCase[] = [
       const old = reactor.own(eventfd(libc), forever());
       for (let round = 0; round < 100; round++) {
         const before = reactor.own(eventfd(libc), forever());
-        const refused = rejects(before.readable(), /gone/);
+        const refused = rejects(readable(before), /gone/);
         ring(libc, before.fd); // its event may be under way when it closes
         before.close(() => new Error("gone"));
         const after = reactor.own(eventfd(libc), forever());
         equal(after.fd, before.fd);
-        const reading = after.readable();
+        const reading = readable(after);
         const state = watch(reading);
         await refused;
         if (round % 10 === 0) await settle(reactor);
@@ -400,8 +406,8 @@ export const reactorCases: readonly ReactorCase[] = [
       equal(after.fd, before.fd);
       before.close(() => new Error("again"));
       ok(isOpen(after.fd));
-      throws(() => before.readable(), /gone/);
-      throws(() => before.writable(), /gone/);
+      throws(() => before.onReadable(() => {}), /gone/);
+      throws(() => before.onWritable(() => {}), /gone/);
     },
   },
   {
@@ -435,7 +441,7 @@ export const reactorCases: readonly ReactorCase[] = [
       const stop = new AbortController();
       const descriptor = reactor.own(eventfd(libc), stop.signal);
       const other = reactor.own(eventfd(libc), forever());
-      const reading = rejects(descriptor.readable(), /enough/);
+      const reading = rejects(readable(descriptor), /enough/);
       stop.abort(new Error("enough"));
       await reading;
       equal(descriptor.closed, true);
@@ -465,7 +471,7 @@ export const reactorCases: readonly ReactorCase[] = [
       const owned = Array.from({ length: 5 }, () => reactor.own(eventfd(libc), forever()));
       await settle(reactor); // the first event of each says writable
       const isClosed = (error: unknown) => error instanceof TtunError && error.kind === "lost";
-      const pending = owned.map((descriptor) => rejects(descriptor.readable(), isClosed));
+      const pending = owned.map((descriptor) => rejects(readable(descriptor), isClosed));
       await Promise.all([reactor[Symbol.asyncDispose](), reactor[Symbol.asyncDispose]()]);
       await Promise.all(pending);
       deepEqual(owned.map(({ fd }) => isOpen(fd)), owned.map(() => false));
@@ -482,9 +488,9 @@ export const reactorCases: readonly ReactorCase[] = [
       for (let i = 0; i < count; i++) idle.push(reactor.own(eventfd(libc), stop.signal));
       const active = reactor.own(eventfd(libc), forever());
       await settle(reactor);
-      const states = idle.map((descriptor) => watch(descriptor.readable()));
+      const states = idle.map((descriptor) => watch(readable(descriptor)));
       for (let round = 0; round < 100; round++) {
-        const reading = active.readable();
+        const reading = readable(active);
         ring(libc, active.fd);
         await reading;
         hush(libc, active.fd);
@@ -500,7 +506,7 @@ export const reactorCases: readonly ReactorCase[] = [
     name: "asleep it uses no processor time",
     async run(reactor, libc) {
       for (let i = 0; i < 100; i++) {
-        reactor.own(eventfd(libc), forever()).readable().catch(() => {});
+        readable(reactor.own(eventfd(libc), forever())).catch(() => {});
       }
       await pauseBy(reactor)(100);
       const before = cpuSeconds(Deno.pid);

@@ -295,9 +295,7 @@ export class Descriptor {
   #watch: number;
   readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
-  #reader: PromiseWithResolvers<void> | null = null;
   #onWritable: OnReady | null = null;
-  #writer: PromiseWithResolvers<void> | null = null;
   /**
    * Returns the error to throw after close. Made on demand, as errors are expensive and rarely
    * needed.
@@ -330,22 +328,6 @@ export class Descriptor {
     if (this.#reason !== null) throw this.#reason();
   }
 
-  /** Resolves when the descriptor may be readable again. Call it only after EAGAIN. */
-  readable(): Promise<void> {
-    this.check();
-    this.#watchLevel();
-    this.#reader ??= Promise.withResolvers<void>();
-    return this.#reader.promise;
-  }
-
-  /** Resolves when the descriptor may be writable again. Call it only after EAGAIN. */
-  writable(): Promise<void> {
-    this.check();
-    this.#writer ??= Promise.withResolvers<void>();
-    this.#watchFor(WATCH_EDGES);
-    return this.#writer.promise;
-  }
-
   /**
    * Calls `run` once when the descriptor may be writable or is closed. Call it only after EAGAIN.
    */
@@ -370,9 +352,7 @@ export class Descriptor {
    * edge-triggered.
    */
   #watchLevel(): void {
-    if (this.#isByLevel && this.#writer === null && this.#onWritable === null) {
-      this.#watchFor(WATCH_LEVEL);
-    }
+    if (this.#isByLevel && this.#onWritable === null) this.#watchFor(WATCH_LEVEL);
   }
 
   #watchFor(watch: number): void {
@@ -386,29 +366,21 @@ export class Descriptor {
     this.isEmpty = false;
     const run = this.#onReadable;
     // A level-triggered event without a reader would repeat for ever.
-    if (this.#isByLevel && run === null && this.#reader === null) this.#watchFor(WATCH_EDGES);
+    if (this.#isByLevel && run === null) this.#watchFor(WATCH_EDGES);
     this.#onReadable = null;
-    const isDone = run === null || run() === true;
-    const waiter = this.#reader;
-    this.#reader = null;
-    waiter?.resolve();
-    return waiter !== null || !isDone;
+    return run !== null && run() !== true;
   }
 
   /** Like `wakeReader`, for the writer. */
   wakeWriter(): boolean {
     const run = this.#onWritable;
     this.#onWritable = null;
-    const isDone = run === null || run() === true;
-    const waiter = this.#writer;
-    this.#writer = null;
-    waiter?.resolve();
-    return waiter !== null || !isDone;
+    return run !== null && run() !== true;
   }
 
   /**
-   * Closes the descriptor, which also ends the kernel's watch. Waiting promises reject with the
-   * reason; callbacks run in a microtask and get it from `check`.
+   * Closes the descriptor, which also ends the kernel's watch. Waiting callbacks run in a microtask
+   * and get the reason from `check`.
    */
   close(reason: () => unknown): void {
     if (this.#reason !== null) return;
@@ -418,9 +390,6 @@ export class Descriptor {
     callSoon(this.#onReadable);
     callSoon(this.#onWritable);
     this.#onReadable = this.#onWritable = null;
-    this.#reader?.reject(reason());
-    this.#writer?.reject(reason());
-    this.#reader = this.#writer = null;
   }
 }
 

@@ -185,7 +185,7 @@ class LinuxTun implements TunDevice {
   }
 
   async #waitWrite(from: Packets, first: number): Promise<void> {
-    await this.#descriptor.writable();
+    await new Promise<void>((resolve) => this.#descriptor.onWritable(resolve));
     await this.#writeFrom(from, first);
   }
 
