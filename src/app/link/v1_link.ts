@@ -12,8 +12,8 @@ import { WriteMutex } from "../loop/write_mutex.ts";
 import { write } from "../loop/stream_io.ts";
 
 /**
- * Version 1's frame: a length before each packet, a tag behind it. The lead is not for it: a device
- * wants room for its own header before the first packet too.
+ * Layout of version 1's frames: a length before each packet, a tag after it. `header` is for
+ * devices, which need room for their own header before the first packet.
  */
 export const V1_LAYOUT: PacketLayout = {
   header: 8,
@@ -47,7 +47,7 @@ export class V1Link implements Link {
     return this.#writers.pass(() => this.#sendFrom(batch, 0));
   }
 
-  /** Seals packets for as long as their frames lie one behind the other, and writes them as one. */
+  /** Seals packets for as long as their frames are adjacent, and writes them at once. */
   #sendFrom(batch: Packets, first: number): MaybePromise<void> {
     let i = first;
     while (i < batch.count) {

@@ -66,7 +66,7 @@ Deno.test("a network is known by its prefix, whatever stands behind it", () => {
   assert.deepEqual(leases(pool(["10.255.255.250/20"], 1), 1), [["10.255.240.1/20"]]);
 });
 
-/** The most clients that a network has addresses for, counted by trying. */
+/** The number of clients that a network has addresses for, counted by trying. */
 function most(network: string, taken: string[] = []): number {
   for (let clients = 1;; clients++) {
     try {
@@ -152,7 +152,7 @@ Deno.test("the address in a pool that the server takes itself is the first", () 
 });
 
 Deno.test("no client gets the network's, the broadcast's, the server's or another client's address", () => {
-  // Of such as clients take: no loopback, link-local or group's.
+  // Addresses that clients accept: no loopback, link-local or multicast.
   const bytes = (first: number, last: number, size: number) =>
     fc.tuple(
       fc.integer({ min: first, max: last }),
@@ -201,7 +201,7 @@ Deno.test("a carry goes through all bytes of an address", () => {
   assert.deepEqual(leases(pool(["fd00::/64"], 1, six), 1), [["fd00::1:40/64"]]);
 });
 
-/** Comes and goes. */
+/** Leases and releases at once. */
 function visit(of: AddressPool, who: LeaseClaim, now = 0): string[] | null {
   const lease = of.lease(who, now);
   if (lease !== null) of.release(lease, now);

@@ -14,7 +14,7 @@ function codel(): CoDel {
 /** A queue that hands out what is left after drops; packets are told apart by their number. */
 interface Queue {
   enqueue(packet: Packet): void;
-  /** The next packet that goes on, or null; those that are dropped on the way go to `dropped`. */
+  /** Returns the next packet that is forwarded, or null; dropped ones go to `dropped`. */
   dequeue(now: number): Packet | null;
   readonly dropped: Packet[];
 }
@@ -197,7 +197,7 @@ Deno.test("one packet that was quick begins the interval anew", () => {
   assert.equal(c.drops(200, 50, false), true);
 });
 
-/** When packets are dropped of a queue that stands from `from` on, looked at each millisecond. */
+/** Times of drops in a queue that stands from `from` on, checked each millisecond. */
 function dropsOf(c: CoDel, from: number, until: number): number[] {
   const times: number[] = [];
   for (let now = from; now < until; now++) if (c.drops(now, 500, false)) times.push(now);

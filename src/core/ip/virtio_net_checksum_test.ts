@@ -20,7 +20,7 @@ fc.configureGlobal({ seed: 5 });
 const ROUND = new Uint8Array(40).fill(0xee);
 const AT = ROUND.length + VIRTIO_NET_HEADER;
 
-/** The packet after its checksum has been completed; null when that was refused. */
+/** Returns the packet with its checksum completed; null if that was refused. */
 function completed(header: Uint8Array, packet: Uint8Array): Uint8Array | null {
   const bytes = concat(ROUND, header, packet, ROUND);
   const isDone = completeChecksum(bytes, AT, packet.length);

@@ -35,7 +35,7 @@ function packetFrame(packet: Uint8Array, size: 2 | 4 | 8): Uint8Array {
   return concat(new Uint8Array([1]), length, packet);
 }
 
-/** A frame as bytes, and what is to be read of it when it lies at `at`. */
+/** Bytes of a frame, and the result of reading it at `at`. */
 type Sample = { bytes: Uint8Array; found: (at: number) => Frame | null };
 
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 });

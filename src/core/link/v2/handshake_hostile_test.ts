@@ -27,7 +27,7 @@ const BEHIND = new Uint8Array(4200);
 const PADS = { pads: true, padding: 5 };
 const SETUP = packSetup(packClientSetup({ ...OFFER, ...SESSION_IDENTITY }));
 
-/** Where a machine stands after such bytes: what it took them for, or how it refused them. */
+/** Outcome of such bytes at the server: its interpretation, or its refusal. */
 function atServer(all: Pick<Conversation, "nc" | "padding">, ...bytes: Uint8Array[]): string {
   using server = serverLink(concat(all.nc, all.padding));
   return outcome(() => server.feed(concat(...bytes)) === null ? "waits" : "accepted");

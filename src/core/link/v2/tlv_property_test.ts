@@ -20,7 +20,7 @@ function read(bytes: Uint8Array, padded: boolean, at = 0): TlvMap | null {
   }
 }
 
-/** A second reading of docs/link-v2.md, "Handshake", with BigInt. */
+/** A second reading of docs/wire/link-v2.md, "Handshake", with BigInt. */
 function wanted(bytes: readonly number[], padded: boolean): Map<number, number[]> | null {
   const found = new Map<number, number[]>();
   let rest = bytes;
