@@ -15,6 +15,11 @@ export interface Clock {
 /** Cryptographically secure random bytes, in a new array. */
 export type Rng = (length: number) => Uint8Array;
 
+/** Whose limit name queries count against: an opaque text; absent = ttun's own. */
+export interface NameOwner {
+  readonly owner?: string;
+}
+
 export interface Resolver {
   /**
    * IP addresses of a host name (or of an address, itself), best first. `owner`: on whose behalf, an

@@ -1,4 +1,4 @@
-import type { Connect } from "../../src/app/net/direct_outbound.ts";
+import type { Outbound } from "../../src/contract/outbound.ts";
 import type { RelayCount, Relays } from "../../src/app/net/relay.ts";
 import { HttpDriver } from "../../src/app/proxy/http_inbound.ts";
 import type { Target } from "../../src/base/target.ts";
@@ -11,7 +11,7 @@ export function driveHttp(
   o: {
     readonly relays: Relays;
     readonly signal: AbortSignal;
-    readonly connect: Connect;
+    readonly outbound: Outbound;
     readonly onTarget?: (target: Target) => void;
   },
 ): Promise<RelayCount> {

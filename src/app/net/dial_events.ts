@@ -1,6 +1,8 @@
 import type { Addr } from "../../base/addr.ts";
+import type { Target } from "../../base/target.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
+import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
 
 /** Converts the events of `start` to a promise. */
@@ -20,6 +22,14 @@ export function dial<To = Addr, S extends Stream = Connection>(
   o: DialOptions,
 ): Promise<S> {
   return promised((events) => dialer.start(to, o, events));
+}
+
+/**
+ * Promise form of `Outbound.open`.
+ * @throws {ConnectError}; the signal's reason
+ */
+export function open(outbound: Outbound, target: Target, o: OpenOptions): Promise<Stream> {
+  return promised((events) => outbound.open(target, o, events));
 }
 
 /** Reports the result of a promise to the events. */

@@ -3,7 +3,7 @@ import { NameError, TtunError } from "../../base/errors.ts";
 import { noAnswer } from "../../base/dial_timeout.ts";
 import { abortable, onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
-import type { Clock, Resolver } from "../../contract/host.ts";
+import type { Clock, NameOwner, Resolver } from "../../contract/host.ts";
 import type { Dialer, DialEvents } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { type EyeballStep, HappyEyeballs } from "../../core/net/happy_eyeballs.ts";
@@ -26,11 +26,6 @@ export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void 
   // An IP address needs no lookup and has no alternatives.
   if (isIpAddress(o.to.host)) return startAddress(o, events);
   tell(events, dialName(o));
-}
-
-/** The owner against whose limit name queries count (contract/host.ts). */
-export interface NameOwner {
-  readonly owner?: string;
 }
 
 export interface DialAnyOptions {

@@ -1,68 +1,20 @@
 import { ipBytes } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
 import { withoutZone } from "../../base/zone.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents } from "../../contract/dial.ts";
+import type { Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 import type { Acl } from "../../core/proxy/acl.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
-import { type NameOwner, startAny } from "./dial_host.ts";
-import { promised } from "./dial_events.ts";
+import { ConnectError, toConnectError } from "./connect_error.ts";
+import { startAny } from "./dial_host.ts";
 import { write } from "../loop/stream_io.ts";
 
 const EMPTY = new Uint8Array();
 
 const NO_DELAY = { noDelay: true };
-
-/** The reason for a failed connect, for the client; the message is for the log. */
-export class ConnectError extends Error {
-  override readonly name = "ConnectError";
-  readonly failure: Failure;
-
-  constructor(failure: Failure, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.failure = failure;
-  }
-}
-
-export interface ConnectOptions {
-  readonly signal: AbortSignal;
-  /** First bytes for the target, which may be sent along with the connect request. */
-  readonly early?: Uint8Array;
-  /** The early bytes must not be sent twice. */
-  readonly once?: boolean;
-  /** The client on whose behalf the connection is made. */
-  readonly client?: NameOwner | undefined;
-}
-
-/**
- * Connects to a target unless `signal` aborts first; the stream ends with the proxy at the latest.
- * A failure is reported as a ConnectError or the signal's reason. Returns true as OnReady does.
- */
-export type Connect = (
-  target: Target,
-  o: ConnectOptions,
-  events: DialEvents<Stream>,
-) => boolean | void;
-
-/**
- * Promise form of Connect.
- * @throws {ConnectError}
- */
-export function connectTo(connect: Connect, target: Target, o: ConnectOptions): Promise<Stream> {
-  return promised((events) => connect(target, o, events));
-}
-
-/** Converts any connect failure to a ConnectError. */
-export function toConnectError(thrown: unknown, target: Target): ConnectError {
-  if (thrown instanceof ConnectError) return thrown;
-  const failure = thrown instanceof TtunError ? failureOf(thrown) : "general";
-  const words = thrown instanceof Error ? thrown.message : String(thrown);
-  return new ConnectError(failure, `${formatTarget(target)}: ${words}`, { cause: thrown });
-}
 
 /**
  * Connects from this machine: resolves the name, applies the rules to each address, and tries the
@@ -74,16 +26,18 @@ export function directOutbound(o: {
   clock: Clock;
   connectMs: number;
   rules: Acl | null;
-}): Connect {
+}): Outbound {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
-  return (target, { signal, early = EMPTY, client }, events) => {
-    const choose = rules === null
-      ? undefined
-      : (addresses: string[]) => allowed(addresses, rules, target);
-    return startAny(
-      { to: target, dialer, resolver, clock, timeoutMs, signal, choose, client },
-      new Reaching(target, early, events),
-    );
+  return {
+    open: (target, { signal, early = EMPTY, client }, events) => {
+      const choose = rules === null
+        ? undefined
+        : (addresses: string[]) => allowed(addresses, rules, target);
+      return startAny(
+        { to: target, dialer, resolver, clock, timeoutMs, signal, choose, client },
+        new Reaching(target, early, events),
+      );
+    },
   };
 }
 

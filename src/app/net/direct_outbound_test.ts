@@ -10,8 +10,9 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { type Acl, parseRules } from "../../core/proxy/acl.ts";
 import type { Target } from "../../base/target.ts";
-import { ConnectError, connectTo, directOutbound, toConnectError } from "./direct_outbound.ts";
-import { dial } from "./dial_events.ts";
+import { ConnectError, toConnectError } from "./connect_error.ts";
+import { directOutbound } from "./direct_outbound.ts";
+import { dial, open } from "./dial_events.ts";
 import { accept } from "../loop/stream_io.ts";
 import { dialBy } from "../../../tests/fake/dialer.ts";
 
@@ -54,7 +55,7 @@ function world(o: {
     };
     take().catch(() => {});
   }
-  const connect = directOutbound({
+  const outbound = directOutbound({
     dialer,
     resolver: {
       resolve: (host) => {
@@ -70,7 +71,7 @@ function world(o: {
     rules: o.rules === undefined ? parseRules({ allow: [], deny: [] }) : o.rules,
   });
   const go = (host: string, more: { signal?: AbortSignal; early?: Uint8Array } = {}) =>
-    connectTo(connect, { host, port: 80 }, { signal: never, ...more });
+    open(outbound, { host, port: 80 }, { signal: never, ...more });
   return { clock, dialled, streams, accepted, go };
 }
 

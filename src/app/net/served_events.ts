@@ -1,5 +1,5 @@
 import type { Target } from "../../base/target.ts";
-import type { NameOwner } from "./dial_host.ts";
+import type { NameOwner } from "../../contract/host.ts";
 import type { RelayCount } from "./relay.ts";
 
 /** Events of one proxied connection. The last two end it; one of them comes, once. */

@@ -2,8 +2,8 @@ import type { Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
-import type { Connect } from "../net/direct_outbound.ts";
-import type { NameOwner } from "../net/dial_host.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import type { NameOwner } from "../../contract/host.ts";
 
 /**
  * One attempt to reach the target of an HTTP request. Its outcome is kept until the driver takes
@@ -27,10 +27,10 @@ export class HttpAttempt implements DialEvents<Stream> {
   }
 
   /** Returns true as OnReady does. */
-  start(connect: Connect, o: { signal: AbortSignal; client: NameOwner }): boolean | void {
+  start(outbound: Outbound, o: { signal: AbortSignal; client: NameOwner }): boolean | void {
     const signal = AbortSignal.any([o.signal, this.#cancel.signal]);
     try {
-      return connect(this.target, { signal, early: this.early, client: o.client }, this);
+      return outbound.open(this.target, { signal, early: this.early, client: o.client }, this);
     } catch (error) {
       return this.failed(error);
     }

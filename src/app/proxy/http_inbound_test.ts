@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { connectBy, type PromisedConnect } from "../../../tests/fake/connect.ts";
+import { openBy, type PromisedOpen } from "../../../tests/fake/outbound.ts";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { driveHttp } from "../../../tests/fake/http_driver.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
@@ -12,7 +12,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { formatTarget } from "../../base/target.ts";
-import { ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 import { Relays } from "../net/relay.ts";
 import { write } from "../loop/stream_io.ts";
 
@@ -32,13 +32,13 @@ class Bench {
 
   constructor(
     first: string,
-    o: { capacity?: number; targetCapacity?: number; connect?: PromisedConnect } = {},
+    o: { capacity?: number; targetCapacity?: number; connect?: PromisedOpen } = {},
   ) {
     const capacity = o.capacity ?? 10_000;
     const [near, far] = memoryPair({ capacity, signalA: this.stop.signal });
     this.client = far;
     this.near = near;
-    const connect: PromisedConnect = async (_target, { signal, early }) => {
+    const connect: PromisedOpen = async (_target, { signal, early }) => {
       const [upstream, target] = memoryPair({
         capacity: o.targetCapacity ?? capacity,
         signalA: signal,
@@ -52,7 +52,7 @@ class Bench {
     this.ended = driveHttp(near, utf8(crlf(first)), {
       relays,
       signal: this.stop.signal,
-      connect: connectBy(o.connect ?? connect),
+      outbound: openBy(o.connect ?? connect),
       onTarget: (target) => void this.asked.push(formatTarget(target)),
     }).then(() => null, (error: unknown) => error).finally(() => {
       relays[Symbol.dispose]();
@@ -276,7 +276,7 @@ Deno.test("the same through frames, where the end itself has to wait", async () 
   const ended = driveHttp(ttStream(near), utf8(crlf(LAST)), {
     relays: new Relays({ clock, scratch: SCRATCH, idleMs: IDLE }),
     signal: new AbortController().signal,
-    connect: connectBy(() => Promise.resolve(upstream)),
+    outbound: openBy(() => Promise.resolve(upstream)),
   }).then(() => null, (error: unknown) => error);
   await clock.settle();
   write(target, concat(utf8("HTTP/1.1 200 OK\r\n\r\n"), pattern(500)));

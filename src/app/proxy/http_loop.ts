@@ -5,7 +5,7 @@ import type { HttpAction } from "../../core/proxy/http/action.ts";
 import { HttpProxy } from "../../core/proxy/http/proxy.ts";
 import { DONE, ReadyLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 import { LOOK_MS, lossOf } from "../net/blocked.ts";
-import { toConnectError } from "../net/direct_outbound.ts";
+import { toConnectError } from "../net/connect_error.ts";
 import type { RelayCount, RelayOptions } from "../net/relay.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import { HttpAttempt } from "./http_attempt.ts";
@@ -241,8 +241,8 @@ export abstract class HttpLoop extends ReadyLoop {
     this.events.onTarget(target);
     const attempt = new HttpAttempt(target, this.#machine.early ?? EMPTY, this.#wake);
     this.#attempt = attempt;
-    const { connect, signal } = this.o;
-    if (attempt.start(connect, { signal, client: this.events }) !== true) this.#isPromised = true;
+    const { outbound, signal } = this.o;
+    if (attempt.start(outbound, { signal, client: this.events }) !== true) this.#isPromised = true;
   }
 
   protected closeTarget(how: "clean" | "reset"): void {

@@ -5,8 +5,9 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Outbound } from "../../contract/outbound.ts";
 import { LOOK_MS } from "../net/blocked.ts";
-import { type Connect, ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 import { Relays } from "../net/relay.ts";
 import { HttpDriver } from "./http_inbound.ts";
 
@@ -26,18 +27,18 @@ class Bench {
   readonly #driver: HttpDriver;
 
   /** Without `connect` the target is connected at once. */
-  constructor(o: { capacity?: number; connect?: Connect } = {}) {
+  constructor(o: { capacity?: number; connect?: Outbound["open"] } = {}) {
     const [near, far] = memoryPair({ signalA: this.stop.signal });
     this.client = far;
     [this.upstream, this.target] = memoryPair({ capacity: o.capacity ?? 100_000 });
-    const connect: Connect = (_target, { early }, events) => {
+    const connect: Outbound["open"] = (_target, { early }, events) => {
       if (early !== undefined && early.length > 0) this.upstream.writeNow(early);
       return events.connected(this.upstream);
     };
     const relays = new Relays({ clock: this.clock, scratch: SCRATCH, idleMs: IDLE });
     const options = {
       relays,
-      connect: o.connect ?? connect,
+      outbound: { open: o.connect ?? connect },
       auth: null,
       signal: this.stop.signal,
       requestMs: REQUEST_MS,
@@ -87,7 +88,7 @@ Deno.test("what has to wait is left to a promise, and said to be", () => {
 });
 
 Deno.test("a connect that fails at once, or throws, is answered", () => {
-  const outcomes: Connect[] = [
+  const outcomes: Outbound["open"][] = [
     (_target, _o, events) => events.failed(new ConnectError("timeout", "late")),
     () => {
       throw new ConnectError("timeout", "late");

@@ -6,7 +6,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Target } from "../../base/target.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 import { targetText } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { ServedEvents } from "../net/served_events.ts";

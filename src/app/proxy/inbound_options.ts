@@ -1,12 +1,12 @@
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
-import type { Connect } from "../net/direct_outbound.ts";
+import type { Outbound } from "../../contract/outbound.ts";
 import type { Relays } from "../net/relay.ts";
 
 /** Shared by all clients of a proxy. */
 export interface InboundOptions {
   readonly relays: Relays;
-  readonly connect: Connect;
+  readonly outbound: Outbound;
   /** Checks a password; null = none is required. */
   readonly auth: CheckPassword | null;
   /**

@@ -7,7 +7,8 @@ import type { Socks5Server } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
-import { type ConnectError, connectTo, toConnectError } from "../net/direct_outbound.ts";
+import { type ConnectError, toConnectError } from "../net/connect_error.ts";
+import { open } from "../net/dial_events.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import type { InboundOptions } from "./inbound_options.ts";
 import { linger } from "../net/lingering_close.ts";
@@ -132,12 +133,12 @@ export class SocksDriver implements DialEvents {
   #connect(target: Target): void {
     this.#deadline?.[Symbol.dispose]();
     this.#events.onTarget(target);
-    const { connect, signal, isEager, relays } = this.#o;
+    const { outbound, signal, isEager, relays } = this.#o;
     if (isEager?.(target) === true) return void this.#connectEarly(target).catch(this.#fail);
     this.#soon = this.#answers.flushAfter(relays.options.clock, HOLD_MS);
     this.#target = target;
     try {
-      this.#isUnderWay = connect(target, { signal, client: this.#events }, this) === true;
+      this.#isUnderWay = outbound.open(target, { signal, client: this.#events }, this) === true;
     } catch (error) {
       this.failed(error);
     }
@@ -202,8 +203,8 @@ export class SocksDriver implements DialEvents {
     const { rest } = this.#machine;
     const early = rest.length > 0 ? rest : await this.#firstWords();
     try {
-      const { connect, signal } = this.#o;
-      this.#upstream = await connectTo(connect, target, {
+      const { outbound, signal } = this.#o;
+      this.#upstream = await open(outbound, target, {
         signal,
         early,
         once: true,

@@ -74,8 +74,10 @@ class ProxyClient implements Disposable {
         auth: o.auth,
         signal: o.signal,
         requestMs: REQUEST_MS,
-        connect: (target, how, events) =>
-          (o.direct.matches(target.host) ? here : tunnel.connect)(target, how, events),
+        outbound: {
+          open: (target, how, events) =>
+            (o.direct.matches(target.host) ? here : tunnel).open(target, how, events),
+        },
         ...(o.isEager && { isEager: (target) => !o.direct.matches(target.host) }),
       },
     };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { connectBy } from "../../../tests/fake/connect.ts";
+import { openBy } from "../../../tests/fake/outbound.ts";
 import { driveHttp } from "../../../tests/fake/http_driver.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll, SCRATCH } from "../../../tests/fake/tt_ends.ts";
@@ -46,13 +46,13 @@ Deno.test("the same of a response that only the end of its connection would end"
   const { clock, o, pair, stop } = world();
   const [[near, client], [upstream, target]] = [pair(), pair()];
   const request = utf8("GET http://a.example/ HTTP/1.0\r\n\r\n");
-  const connect = connectBy(async (_target, { early }) => {
+  const outbound = openBy(async (_target, { early }) => {
     if (early !== undefined) await write(upstream, early);
     return upstream;
   });
   const ended = driveHttp(near, request, {
     ...o,
-    connect,
+    outbound,
   }).finally(() => near[Symbol.asyncDispose]());
   ended.catch(() => {});
   await clock.settle();
@@ -72,7 +72,7 @@ Deno.test("what an HTTP client and its target were sent is counted, a tunnel's b
   const request = utf8("CONNECT a.example:443 HTTP/1.1\r\n\r\n");
   const ended = driveHttp(near, request, {
     ...o,
-    connect: connectBy(() => Promise.resolve(upstream)),
+    outbound: openBy(() => Promise.resolve(upstream)),
   });
   await clock.settle();
   const established = readNowAll(client).bytes.length;

@@ -1,7 +1,7 @@
 /** Ends that come early, of clients and of targets: what the other one hears of it, by every way. */
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
-import { connectBy } from "../../../tests/fake/connect.ts";
+import { openBy } from "../../../tests/fake/outbound.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { ProxyWorld, TARGET_NAME } from "../../../tests/fake/proxy.ts";
 import {
@@ -171,7 +171,7 @@ Deno.test("a target that has gone before a SOCKS client's first words could be w
     const first = concat(Uint8Array.of(5, 1, 0), socks5Request(TARGET_NAME, 25), utf8("HELO x"));
     serveInbound(near, first, {
       relays,
-      connect: connectBy(() => Promise.resolve(upstream)),
+      outbound: openBy(() => Promise.resolve(upstream)),
       auth: null,
       signal: new AbortController().signal,
       requestMs: 1000,

@@ -3,7 +3,8 @@ import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import { Quota } from "../net/connection_quota.ts";
-import { ConnectError, directOutbound } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
+import { directOutbound } from "../net/direct_outbound.ts";
 import { Relays } from "../net/relay.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
@@ -54,8 +55,8 @@ function service(
 ): StreamService {
   const { clock, log, signal } = o;
   const dialer = dialMakingRoom(o.dialer, evictIdle);
-  const connect = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
-  const inbound = { relays, connect, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
+  const outbound = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
+  const inbound = { relays, outbound, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   return {
     scratch: relays.options.scratch,

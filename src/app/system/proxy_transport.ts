@@ -1,5 +1,5 @@
 import type { Scope } from "../../base/scope.ts";
-import type { Connect } from "../net/direct_outbound.ts";
+import type { Outbound } from "../../contract/outbound.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import type { TtConfig } from "../tt/config.ts";
 import { TtOutbound, type TtOutboundOptions } from "../tt/tt_outbound.ts";
@@ -9,8 +9,7 @@ import { TtServer, type TtServerOptions } from "../tt/tt_server.ts";
 export type WireConfig = TtConfig;
 
 /** A client's way to targets through the server. */
-export interface ServerOutbound extends Disposable {
-  readonly connect: Connect;
+export interface ServerOutbound extends Outbound, Disposable {
   /**
    * Tries the server without asking it for anything; returns how many milliseconds its answer took.
    * @throws {TtunError} why there is no answer; the reason of the host's signal

@@ -10,7 +10,7 @@ import {
 } from "../../core/proxy/socks/socks5_client.ts";
 import type { Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
-import { ConnectError, toConnectError } from "../net/direct_outbound.ts";
+import { ConnectError, toConnectError } from "../net/connect_error.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { TtConfig } from "./config.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";

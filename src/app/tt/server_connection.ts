@@ -3,7 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import { type Target, targetText } from "../../base/target.ts";
 import { addressGroup, type HalfOpen } from "../net/half_open.ts";
 import { startClose } from "../../base/start_close.ts";
-import { ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 import type { Admitted } from "./first_frame_reader.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import type { Holder } from "../net/connection_quota.ts";

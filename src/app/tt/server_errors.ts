@@ -1,6 +1,6 @@
 import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 
 /** Other reasons why a server that has not proved the key may not have answered. */
 const OTHERWISE = "another key, cipher or port range there, " +

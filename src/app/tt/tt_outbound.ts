@@ -1,10 +1,13 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { DialEvents } from "../../contract/dial.ts";
+import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
+import type { Stream } from "../../contract/stream.ts";
 import { type MinuteAttempt, staggerOf } from "../hop/minute_race.ts";
 import { promised, tell } from "../net/dial_events.ts";
-import { type Connect, ConnectError } from "../net/direct_outbound.ts";
+import { ConnectError } from "../net/connect_error.ts";
 import { ConnectRequest, type Pacing, type TargetRequest, Unmarked } from "./connect_request.ts";
 import { IdlePool } from "./idle_pool.ts";
 import { ServerClock } from "./server_clock.ts";
@@ -25,7 +28,7 @@ export interface TtOutboundOptions extends Omit<TtDialerOptions, "secrets"> {
  * existing server; to a ttun one that an earlier proxied connection has left, if there is any. If a
  * minute's port is silent or denied, its neighbours are tried beside it.
  */
-export class TtOutbound implements Disposable {
+export class TtOutbound implements Outbound, Disposable {
   readonly #o: TtOutboundOptions;
   readonly #secrets: MinuteKeyCache;
   readonly #idle: IdlePool;
@@ -51,7 +54,11 @@ export class TtOutbound implements Disposable {
     this.#secrets[Symbol.dispose]();
   }
 
-  readonly connect: Connect = (target, { signal, early = EMPTY, once = false }, events) => {
+  open(
+    target: Target,
+    { signal, early = EMPTY, once = false }: OpenOptions,
+    events: DialEvents<Stream>,
+  ): boolean | void {
     const request: TargetRequest = { target, early, once, signal, isSent: false };
     const connection = this.#idle.take(this.#serverClock.likeliest);
     if (connection === null) return tell(events, this.#connectFresh(request));
@@ -59,7 +66,7 @@ export class TtOutbound implements Disposable {
       connected: (stream) => events.connected(stream),
       failed: (error) => this.#failedReused(error, request, events),
     }).begin();
-  };
+  }
 
   /**
    * Tries the server without asking it for anything; returns how many milliseconds its answer took.
