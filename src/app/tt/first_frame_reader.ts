@@ -24,7 +24,7 @@ export interface Admitted {
 
 /** Shared by all connections of a server. */
 export interface FirstFrameOptions {
-  readonly guesses: KeyCandidates;
+  readonly candidates: KeyCandidates;
   readonly scratch: ScratchBuffers;
   readonly wallClock: () => number;
   /** Returns true if the first text asks for what the server offers. */
@@ -43,9 +43,9 @@ export async function readFirstFrame(
   port: number,
   o: FirstFrameOptions,
 ): Promise<Admitted> {
-  const round = o.guesses.take(o.wallClock());
+  const candidates = o.candidates.take(o.wallClock());
   try {
-    const finder = new FirstFrameFinder(round.of(port));
+    const finder = new FirstFrameFinder(candidates.of(port));
     const { sealed } = o.scratch;
     for (let kept = EMPTY;;) {
       sealed.set(kept);
@@ -78,6 +78,6 @@ export async function readFirstFrame(
       kept = sealed.slice(0, have);
     }
   } finally {
-    round.release();
+    candidates.release();
   }
 }

@@ -27,7 +27,7 @@ const PORT = 60_699; // of NOW and "password" (docs/wire/tt-v1.md, 6); what it i
 class Desk implements Disposable {
   readonly ciphers = new CountedCiphers();
   readonly accounts: Account[];
-  readonly guesses: KeyCandidates;
+  readonly candidates: KeyCandidates;
   readonly scratch = new ScratchBuffers();
   #now = NOW;
 
@@ -37,7 +37,7 @@ class Desk implements Disposable {
       secrets: new MinuteKeyCache(utf8(password), { cipher, makeCipher: this.ciphers.factory }),
       nonces: new NonceMemory(seededRng(i + 1)),
     }));
-    this.guesses = new KeyCandidates({ accounts: this.accounts, range: RANGE });
+    this.candidates = new KeyCandidates({ accounts: this.accounts, range: RANGE });
   }
 
   set now(minute: number) {
@@ -46,8 +46,8 @@ class Desk implements Disposable {
 
   read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
-    const { guesses, scratch } = this;
-    return readFirstFrame(stream, port, { guesses, scratch, wallClock, isWanted: () => true });
+    const { candidates, scratch } = this;
+    return readFirstFrame(stream, port, { candidates, scratch, wallClock, isWanted: () => true });
   }
 
   /** Of a client that sends these bytes at once. */
@@ -59,7 +59,7 @@ class Desk implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.guesses[Symbol.dispose]();
+    this.candidates[Symbol.dispose]();
     for (const { secrets } of this.accounts) secrets[Symbol.dispose]();
     assert.equal(this.ciphers.live, 0, "ciphers that were not given back");
   }

@@ -10,9 +10,10 @@ import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
+import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import type { Borrowed } from "./minute_keys.ts";
-import { type FrameChannel, TtStream } from "./tt_stream.ts";
+import { TtStream } from "./tt_stream.ts";
 
 /**
  * Sent data may stay unacknowledged for PATH_TIMEOUT_MS; an idle or receiving connection is probed

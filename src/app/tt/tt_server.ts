@@ -69,8 +69,8 @@ export class TtServer implements Disposable {
       rng: (length) => random.take(length),
       onRejected: (why, peer) => this.#reject(why, peer),
     });
-    const guesses = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
-    this.#reading = { guesses, scratch, wallClock, isWanted: isRequest };
+    const candidates = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
+    this.#reading = { candidates, scratch, wallClock, isWanted: isRequest };
     this.#connections = {
       clock,
       wallClock,
