@@ -84,7 +84,7 @@ export function isIpAddress(host: string): boolean {
 const KNOWN_MOST = 256;
 const known = new Map<string, Uint8Array | null>();
 
-/** As `parseIp`; the bytes are shared, so they must not be changed. */
+/** Parses like `parseIp`; the bytes are shared and must not be changed. */
 export function ipBytes(text: string): Uint8Array | null {
   let bytes = known.get(text);
   if (bytes === undefined) {

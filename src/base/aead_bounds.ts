@@ -1,7 +1,7 @@
 import { TtunError } from "./errors.ts";
 
 /**
- * What every AEAD implementation checks before it touches a byte. A wrong offset is a bug of the
+ * Checks of every AEAD implementation before it touches a byte. A wrong offset is a bug of the
  * caller; given to a native library it would be a write outside of the buffer.
  */
 

@@ -3,7 +3,7 @@ import { checkSize, checkSpans } from "./aead_bounds.ts";
 
 const TAG = 4;
 
-/** Whether text and tag are bytes of the buffer and no byte is both: counted out one by one. */
+/** Counts byte by byte that text and tag lie in the buffer, and apart. */
 function isSound(size: number, start: number, end: number, tagAt: number): boolean {
   const uses = new Array<number>(size).fill(0);
   if (start < 0 || tagAt < 0 || end < start || end > size || tagAt + TAG > size) return false;

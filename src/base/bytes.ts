@@ -54,7 +54,7 @@ export function fromHex(text: string): Uint8Array {
   );
 }
 
-/** Whether both are the same bytes, in a time that depends on the length alone. */
+/** Compares bytes in a time that depends only on the length. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

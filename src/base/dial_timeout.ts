@@ -1,7 +1,7 @@
 import { type Addr, formatAddr } from "./addr.ts";
 import { TtunError } from "./errors.ts";
 
-/** That nobody answered a dial in its time. */
+/** Makes the error of a dial that nobody answered in time. */
 export function noAnswer(to: Addr, ms: number): TtunError {
   return new TtunError(
     "timeout",

@@ -21,7 +21,7 @@ export const EXIT_CODES = {
   clock: { code: 15, meaning: "the clocks of the two ends differ too much" },
 } as const;
 
-/** What failed, as a name that code can switch on. */
+/** Kind of failure, as a name that code can switch on. */
 export type ErrorKind = keyof typeof EXIT_CODES;
 
 /**

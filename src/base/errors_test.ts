@@ -8,7 +8,7 @@ import {
   TtunError,
 } from "./errors.ts";
 
-/** What scripts rely on: once given, a code keeps its meaning. A new kind is added with its release. */
+/** Scripts rely on these: a code keeps its meaning. A new kind is added with its release. */
 const PUBLISHED: Readonly<Record<string, number>> = {
   internal: 1,
   usage: 2,

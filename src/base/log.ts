@@ -1,4 +1,4 @@
-/** What a log line is, for everybody who writes one. Who prints it stands in `cli/output/log_writer.ts`. */
+/** Levels of log lines, most urgent first. `cli/output/log_writer.ts` prints them. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** Facts of a line, beside its words. Never a secret: nothing here is masked later. */
@@ -17,7 +17,7 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** Whether a line of `debug` is made at all: where lines are many, their facts need not be. */
+  /** False if `debug` lines are dropped, so that frequent ones need not gather their facts. */
   readonly isDebug: boolean;
 }
 

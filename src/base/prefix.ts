@@ -1,6 +1,6 @@
 import { type Cidr, networkOf } from "./addr.ts";
 
-/** Whether the network has this address (4 or 16 bytes); never one of the other family. */
+/** Returns true if the network contains this address (4 or 16 bytes) of its own family. */
 export function covers(cidr: Cidr, ip: Uint8Array): boolean {
   if (ip.length !== cidr.bytes.length) return false;
   const whole = cidr.prefix >>> 3;

@@ -109,7 +109,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
 
 const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
-/** Who waits for a signal's abort, and the one listener that they share. */
+/** Callbacks that wait for a signal's abort, and the one listener that they share. */
 class Waiting {
   readonly #signal: AbortSignal;
   readonly #ties = new Set<Tie>();

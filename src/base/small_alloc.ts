@@ -1,4 +1,4 @@
-/** What is cut up: few enough bytes that one small array which lives on does not keep much alive. */
+/** Bytes of a slab: few, because one small array that lives on keeps all of them alive. */
 const SLAB = 4 * 1024;
 
 /** A longer one has memory of its own. */

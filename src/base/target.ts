@@ -35,14 +35,14 @@ export function makeTarget(host: string, port: number): Target {
   return { host: name, port };
 }
 
-/** Whether text in lower case is a host name that nothing can take for an address. */
+/** Returns true if lower-case text is a host name that nothing can take for an address. */
 export function isName(text: string): boolean {
   return text.length <= MAX_NAME && NAME.test(text) && !ENDS_IN_NUMBER.test(text);
 }
 
 const ZONE = "an IPv6 address with a zone has no meaning on another machine";
 
-/** What is wrong with the host, without its bytes: nobody knows what is in there. */
+/** Says what is wrong with the host, without its bytes, which can be anything. */
 function fault(host: string): string {
   if (host === "") return "there is no host";
   if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;

@@ -11,7 +11,7 @@ export const MAX_SUPER_PACKET = 40 + 65_535;
 export const VIRTIO_NET_HEADER = 10;
 
 /**
- * What one end may leave for the other to do: bits. Any of them implies open checksums; `tcp` and
+ * Work that one end may leave to the other: bits. Any of them implies open checksums; `tcp` and
  * `udp` are super-packets, which stand for many packets of a flow.
  */
 export const Offload = { none: 0, tcp: 1, udp: 2 } as const;
@@ -80,8 +80,8 @@ export class LayoutCursor {
 }
 
 /**
- * Whether the virtio_net_hdr before the packet at `at` leaves nothing to do: no open checksum
- * (bit 0 of its first byte) and no type of super-packet (its second).
+ * Returns true if the virtio_net_hdr before the packet at `at` leaves nothing to do: no open
+ * checksum (bit 0 of its first byte) and no type of super-packet (its second).
  */
 export function isComplete(bytes: Uint8Array, at: number): boolean {
   const header = at - VIRTIO_NET_HEADER;

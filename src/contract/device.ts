@@ -19,11 +19,11 @@ export interface Device extends AsyncDisposable {
    * A layout must have so much before the first packet and between any two.
    */
   readonly headroom: number;
-  /** What may be written to it (bits of `Offload`); 0 where batches have no headers. */
+  /** Offloads that may be written to it (bits of `Offload`); 0 if batches have no headers. */
   readonly takes: number;
   /**
-   * What may be read from it from now on: bits of `takes`. Of what is queued already, packets may
-   * still come that want more.
+   * Sets the offloads that it may return from now on: bits of `takes`. Packets queued before may
+   * still need more.
    */
   setOffload(mask: number): void;
   /**

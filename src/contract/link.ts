@@ -1,14 +1,14 @@
 import type { PacketLayout, Packets } from "./batch.ts";
 import type { MaybePromise, OnReady } from "./stream.ts";
 
-/** What a link has dealt with was no packet. It costs time as well: others want their turns. */
+/** Result of a step that handled something other than packets; it costs time, too. */
 export const NO_PACKET = -1;
 
 /** Whole messages in both directions. One sender and one receiver at a time. */
 export interface Link extends AsyncDisposable {
-  /** What `send` needs around the packets; it overwrites those bytes. */
+  /** Room that `send` needs around the packets; it overwrites those bytes. */
   readonly layout: PacketLayout;
-  /** What the peer takes (bits of `Offload`): `send` must be given nothing else. */
+  /** Offloads that the peer takes (bits of `Offload`): `send` must be given nothing else. */
   readonly offload: number;
   /**
    * Sends all packets of the batch (borrowed, and overwritten, until settled). Fastest when they

@@ -15,7 +15,7 @@ import { MINUTE_MS, minuteOf } from "../tt/keys.ts";
 /** A port that somebody else has may be free soon. */
 const TAKEN_PAUSE_MS = 2_000;
 
-/** What else a bind fails with (rights, descriptors, an address that is not there) takes longer. */
+/** Pause after other failures of a bind (rights, descriptors, no such address), which last longer. */
 const FAILED_PAUSE_MS = 15_000;
 
 /**
@@ -24,7 +24,7 @@ const FAILED_PAUSE_MS = 15_000;
  */
 const LOOK_MS = 2_000;
 
-/** What to do, in this order. */
+/** Steps for the driver, in this order. */
 export type ListenStep =
   /** Stop listening (or, where the bind is still under way, throw its listener away). */
   | { readonly kind: "close"; readonly port: number }
@@ -47,7 +47,7 @@ export interface ListenPort {
   readonly until: number;
 }
 
-/** What the schedule must know of a minute. */
+/** Port of a minute, and what the schedule needs besides. */
 export interface MinutePort {
   readonly port: number;
   /** 1 to 15 minutes. */
@@ -68,7 +68,7 @@ interface Known extends Wanted {
 export interface ScheduleOptions {
   /** Port and lifetime of a minute. */
   minutePort(minute: number): MinutePort;
-  /** Whether an *authenticated* connection lives that came through this port. Default: never. */
+  /** Returns true while an *authenticated* connection through this port lives. Default: never. */
   isHeld?(port: number): boolean;
 }
 
@@ -87,7 +87,7 @@ export class ListenSchedule {
     this.#isHeld = (port) => o.isHeld?.(port) ?? false;
   }
 
-  /** What to do at this time. */
+  /** Returns the steps at this time. */
   step(unixMs: number): ListenStep[] {
     const wanted = this.#wanted(minuteOf(unixMs));
     const steps: ListenStep[] = [];
@@ -168,7 +168,7 @@ export class ListenSchedule {
   }
 }
 
-/** Whether a port is to be tried: also where its time lies further off than it was ever put. */
+/** Returns true if a port must be tried, also if the clock was set back since its time was set. */
 function isDue({ state, tryAt }: Known, unixMs: number): boolean {
   if (state !== "taken" && state !== "failed") return false;
   return unixMs >= tryAt || tryAt - unixMs > pauseAfter(state);

@@ -27,7 +27,7 @@ class Server {
   readonly taken = new Set<number>();
   readonly broken = new Set<number>();
   readonly held = new Set<number>();
-  /** What was tried, and how it went, as `port result` or `close port`. */
+  /** Attempts and their results, as `port result` or `close port`. */
   readonly done: string[] = [];
 
   constructor(minutePort = known()) {

@@ -6,7 +6,7 @@ import { type Failure, mostTelling } from "../proxy/failure.ts";
 /** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
 export const ATTEMPT_DELAY = 250;
 
-/** What the driver of the attempts has to do, in this order. */
+/** Steps for the driver of the attempts, in this order. */
 export type EyeballStep =
   /** Begin to connect to this address; then `succeeded` or `failed`, unless cancelled before. */
   | { kind: "start"; address: string }

@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { longestMatch } from "../../base/prefix.ts";
 import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
 
-/** What the rules say of an address; `why`, for the log, names the rule. */
+/** Decision of the rules about an address; `why`, for the log, names the rule. */
 export interface Decision {
   readonly isAllowed: boolean;
   readonly why: string;

@@ -21,7 +21,7 @@ export class BypassRules {
     this.#domains = new Set(read.filter((entry) => typeof entry === "string"));
   }
 
-  /** Whether to go past the tunnel to this host of a `Target`. */
+  /** Returns true if connections to this host of a `Target` bypass the tunnel. */
   matches(host: string): boolean {
     const ip = ipBytes(host);
     if (ip !== null) {

@@ -3,7 +3,7 @@ import { isTokenByte } from "./http/token.ts";
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** What a proxy's client speaks. */
+/** Protocol of a proxy's client. */
 export type ProxyProtocol = "socks4" | "socks5" | "http";
 
 /**

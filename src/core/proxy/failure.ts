@@ -165,14 +165,14 @@ const FROM_SOCKS5: readonly Failure[] = [
   "timeout",
 ];
 
-/** What REP of a SOCKS5 reply says. */
+/** Failure that REP of a SOCKS5 reply stands for. */
 export function failureOfSocks5(code: number): Failure {
   return FROM_SOCKS5[code] ?? "general";
 }
 
 /** CD of a SOCKS4 reply: granted, or rejected or failed (the others speak of identd). */
 export const SOCKS4_GRANTED = 90;
-/** As above. */
+/** CD of a SOCKS4 reply: rejected or failed. */
 export const SOCKS4_REJECTED = 91;
 
 /** How HTTP says it. `words` are plain ASCII, one line without its end. */

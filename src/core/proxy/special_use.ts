@@ -48,7 +48,7 @@ function block(cidr: string, what: string): Block {
   return { cidr: parseCidr(cidr), what };
 }
 
-/** What the address is, in a word or two, where it is special; null of any other. */
+/** Names a special address's use in a word or two; null for any other address. */
 export function specialUse(ip: Uint8Array): string | null {
   const found = longestMatch(BLOCKS, ip);
   if (found === null || (found.cidr.prefix === 0 && covers(GLOBAL_UNICAST, ip))) return null;
@@ -77,7 +77,7 @@ export function unmapped(ip: Uint8Array): Uint8Array {
   return covers(MAPPED, ip) ? ip.subarray(12) : ip;
 }
 
-/** The same for a network. */
+/** Converts a network of IPv4-mapped addresses to IPv4; returns others unchanged. */
 export function unmappedCidr(cidr: Cidr): Cidr {
   if (cidr.prefix < 96 || !covers(MAPPED, cidr.bytes)) return cidr;
   return { family: 4, bytes: cidr.bytes.subarray(12), prefix: cidr.prefix - 96 };

@@ -12,7 +12,7 @@ import {
 /** The longest text of a first frame: no existing program sends, or reads, a longer one. */
 export const MAX_FIRST_TEXT = 4096;
 
-/** So many bytes are always enough to find a first frame, or to know that there is none. */
+/** Bytes that always suffice to find a first frame, or to know that there is none. */
 export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 
 /** Where frames are opened: a wrong key may leave nothing but rubbish. */
@@ -24,7 +24,7 @@ export interface Candidate {
   readonly secrets: FrameSecrets;
 }
 
-/** What the first bytes of a connection are. */
+/** Result of the search in the first bytes of a connection. */
 export type FirstBytes<C extends Candidate> =
   /** Nothing yet: some candidate's frame could still be whole. */
   | { readonly kind: "more" }

@@ -34,7 +34,7 @@ export const MAX_RANDOM = 255;
 
 /** Room that a sealer needs before a text where it draws R itself. */
 export const FRAME_ROOM = FIXED + MAX_RANDOM_SENT;
-/** The same for any R of the caller's. */
+/** Room before a text for the longest R of a caller's. */
 export const MAX_FRAME_ROOM = FIXED + MAX_RANDOM;
 
 /** All that the header can say. */
@@ -49,7 +49,7 @@ export const MAX_TEXT = 65_519;
 /** The longest frame of all. */
 export const LONGEST_FRAME = MAX_FRAME_ROOM + LONGEST_TEXT;
 
-/** What the frames of one minute are sealed and opened with, both ways, in any connection. */
+/** Keys for the frames of one minute, both ways, in all connections. */
 export class FrameSecrets implements Disposable {
   readonly cipher: Cipher;
   readonly aad: Uint8Array;
@@ -146,9 +146,9 @@ function checkPlace(room: number, at: number, end: number, random: number): void
   }
 }
 
-/** What `measureFrame` says when the header is not whole yet. */
+/** Result of `measureFrame` if the header is not whole yet. */
 export const NEEDS_MORE = 0;
-/** What it says of a frame that cannot be, or is longer than allowed. */
+/** Its result for a frame that cannot be, or is longer than allowed. */
 export const IMPOSSIBLE = -1;
 
 /**

@@ -3,7 +3,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { hotp } from "../hop/hotp.ts";
 
-/** What follows from a password and a minute (docs/wire/tt-v1.md, 1.1 and 1.2). */
+/** Keys from a password and a minute (docs/wire/tt-v1.md, 1.1 and 1.2). */
 const OTP_MODULUS = 10 ** 6;
 const LIFETIME_MODULUS = 15;
 const AEAD_SALT = utf8("ThE=TuNnEL+SaLt-[];',/");

@@ -23,7 +23,7 @@ const LASTING_END = MARK_END + PART_SIZE;
 const MARKED_RANDOM = 32;
 
 /**
- * What the first frame says of whoever sent it:
+ * Sender of a first frame:
  * - `unmarked`: one of the existing programs, as far as anybody knows;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
  * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
@@ -53,7 +53,7 @@ export class Marker implements Disposable {
     return random;
   }
 
-  /** What R, of any length, says. The time it takes tells no more than that. */
+  /** Reads the mark from R, of any length. Its time reveals no more than the result. */
   peerOf(random: Uint8Array): Peer {
     if (random.length < MARK_END) return "unmarked";
     const proof = this.#proofOf(random);

@@ -66,7 +66,7 @@ Deno.test("no existing program's R has it by chance", () => {
   }
 });
 
-/** What R says by a second reading of docs/tt-v1.md, 7, with node:crypto. */
+/** Peer that R shows by a second reading of docs/wire/tt-v1.md, 7, with node:crypto. */
 function wantedPeer(key: Uint8Array, random: Uint8Array): string {
   const mac = createHmac("sha256", key).update("ttun").update(random.subarray(0, 12)).digest("hex");
   const hex = toHex(random);

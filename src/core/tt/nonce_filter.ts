@@ -20,7 +20,7 @@ const FEWEST_PLACES = 128;
 export type NonceKey = Pick<MinuteKeys, "minute" | "otp">;
 
 /**
- * What is known of a nonce:
+ * Verdict on a nonce:
  * - `new`: nothing; it is remembered from now on. All others are refusals, for good:
  * - `known`: it was received or sent before;
  * - `late`: its minute is out of reach, or was before the clock went back, and so is forgotten;
@@ -136,7 +136,7 @@ export class NonceMemory {
   }
 }
 
-/** What is remembered of one key. */
+/** Nonces of one key. */
 interface KeyNonces {
   readonly set: NonceSet;
   received: number;
@@ -167,7 +167,7 @@ class NonceSet {
     return this.#words.byteLength;
   }
 
-  /** Whether the nonce was not in it yet. */
+  /** Returns true if the nonce was not in it yet. */
   add(nonce: Uint8Array): boolean {
     const first = readU32(nonce, 0);
     const second = readU32(nonce, 4);

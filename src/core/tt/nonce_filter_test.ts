@@ -93,7 +93,7 @@ Deno.test("a clock that goes back forgets nothing that it has not forgotten alre
       else assert.equal(verdict, wanted, `minute ${minute - NOW} at ${back - NOW}`);
     }
   }
-  // What was forgotten is new again where the clock has gone on.
+  // A forgotten nonce is new again once the clock has gone on.
   assert.equal(known.noteReceived(of(NOW + 11), nonce(1), NOW + 11), "new");
 });
 

@@ -19,7 +19,7 @@ export class RandomBlock {
     for (let i = at; i < at + length; i++) bytes[i] = this.#next();
   }
 
-  /** So many random bytes, in an array that is the caller's: a part of the block, where it has so many. */
+  /** Returns `length` random bytes for the caller to keep: a part of the block if it has enough. */
   take(length: number): Uint8Array {
     if (this.#at + length <= this.#block.length) {
       return this.#block.subarray(this.#at, this.#at += length);

@@ -1,7 +1,7 @@
 import type { Target } from "../../../base/target.ts";
 
 /**
- * What the driver of an `HttpProxy` has to do, in this order. Bytes are views into what the call
+ * Actions for the driver of an `HttpProxy`, in this order. Bytes are views into what the call
  * was given, or the driver's own: write them before that buffer is used again. The machine never
  * changes them.
  */

@@ -2,7 +2,7 @@ import { toLatin1 } from "../../../base/latin1.ts";
 import { type Field, valuesOf } from "./fields.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 
-/** What a 407 asks for (RFC 7617). */
+/** Field of a 407 that asks for user and password (RFC 7617). */
 export const BASIC_CHALLENGE: Field = {
   name: "Proxy-Authenticate",
   value: 'Basic realm="proxy", charset="UTF-8"',
@@ -10,7 +10,7 @@ export const BASIC_CHALLENGE: Field = {
 
 const COLON = 0x3a;
 
-/** Whether a request shows user and password by Basic (RFC 7617), and they are right. */
+/** Returns true if a request has the right user and password by Basic (RFC 7617). */
 export function isAuthorized(fields: readonly Field[], auth: CheckPassword): boolean {
   const values = valuesOf(fields, "proxy-authorization");
   const match = values.length === 1 ? /^basic +([a-z0-9+/]+={0,2})$/i.exec(values[0]!) : null;

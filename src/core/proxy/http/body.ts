@@ -65,7 +65,7 @@ export class BodyReader {
     this.#left = framing.kind === "length" ? framing.length : 0;
   }
 
-  /** Whether its last byte has come. Never of one that ends with the connection. */
+  /** True once its last byte has come; never for one that ends with the connection. */
   get isDone(): boolean {
     return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
   }
@@ -75,7 +75,7 @@ export class BodyReader {
     return this.#chunks?.isMended === true;
   }
 
-  /** Whether it is whole when the connection ends now. */
+  /** True if it is whole when the connection ends now. */
   get isWholeAtEnd(): boolean {
     return this.#endsWithConnection || this.isDone;
   }

@@ -176,7 +176,7 @@ Deno.test("a large chunk is not looked at byte by byte, nor kept", () => {
   assert.ok(!reader.isDone);
 });
 
-/** What a reader makes of these pieces, each lent for its call; null = an HttpError of 400. */
+/** Result of a reader with these pieces, each lent for its call; null = an HttpError of 400. */
 function outcome(pieces: readonly Uint8Array[], o: Partial<BodyOptions>) {
   const reader = new ChunkedReader({ limits: REQUEST_LIMITS, ...o });
   const given: Uint8Array[] = [];
@@ -194,7 +194,7 @@ function outcome(pieces: readonly Uint8Array[], o: Partial<BodyOptions>) {
   return { bytes: concat(...given), used, isDone: reader.isDone, isMended: reader.isMended };
 }
 
-/** The same outcome in two pieces cut at every place, and byte by byte. */
+/** Checks that the outcome is one in two pieces cut at every place, and byte by byte. */
 function atEverySplit(bytes: Uint8Array, o: Partial<BodyOptions>) {
   const whole = outcome([bytes], o);
   for (let cut = 0; cut <= bytes.length; cut++) {
@@ -259,7 +259,7 @@ Deno.test("any bytes whatever are a body, a part of one, or refused, the same at
       seen[found.isDone ? "done" : "open"]++;
       assert.ok(found.isDone || found.used === bytes.length);
       if (!found.isDone || o.unchunks === true) return;
-      // What goes on is a whole body to a strict reader.
+      // The passed-on bytes are a whole body to a strict reader.
       const again = outcome([found.bytes], {})!;
       assert.deepEqual([again.isDone, again.used], [true, found.bytes.length]);
       assert.deepEqual(again.bytes, found.bytes);

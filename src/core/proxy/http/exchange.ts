@@ -7,7 +7,7 @@ import { responseFraming } from "./response_framing.ts";
 import { parseResponseHead, type ResponseHead } from "./response_head.ts";
 import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./rewrite.ts";
 
-/** What a head of the target is: one of those before the response, a change of protocol, or it. */
+/** A head of the target: one before the response, a change of protocol, or the response's. */
 export interface HeadForClient {
   readonly kind: "interim" | "upgrade" | "final";
   /** For the client; empty where it cannot read such a head. */
@@ -27,9 +27,9 @@ export interface Response {
 export class Exchange {
   readonly request: ProxyRequest;
   readonly requestBody: BodyReader;
-  /** Whether the head went to the target. */
+  /** True once the head went to the target. */
   isSent = false;
-  /** Whether it went over a connection that has served another request, and may be closing. */
+  /** True if its connection has served another request, and may be closing. */
   isReused = false;
   /** null until the final response's head is there. */
   response: Response | null = null;
@@ -41,7 +41,7 @@ export class Exchange {
     this.requestBody = new BodyReader(framing, { limits: REQUEST_LIMITS, nextHop });
   }
 
-  /** Whether the client waits for the target to take the rest of the request's body. */
+  /** True if the target must take the rest of the request's body. */
   get wantsBody(): boolean {
     return this.isSent && !this.requestBody.isDone;
   }
@@ -59,7 +59,7 @@ export class Exchange {
     return this.#head.take(bytes);
   }
 
-  /** What to do with the head, once it is whole; null before. @throws {HttpError} */
+  /** Returns the head for the client once it is whole; null before. @throws {HttpError} */
   readHead(): HeadForClient | null {
     if (!this.#head.isWhole) return null;
     const head = parseResponseHead(this.#head.text());
@@ -95,7 +95,7 @@ export class Exchange {
     if (unchunks && listOf(fields, "transfer-encoding").length > 1) {
       throw new HttpError(502, "Cannot pass it on: HTTP/1.0 has no transfer codings");
     }
-    // Who is answered before the request's body is through may leave out what is left of it.
+    // A client that is answered before its body is through may leave out the rest of it.
     const isLast = !clientStays || !this.requestBody.isDone || framing.kind === "close";
     this.response = {
       body: new BodyReader(framing, {

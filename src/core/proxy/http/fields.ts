@@ -1,6 +1,6 @@
 /** Fields of an HTTP message (RFC 9110 section 5), in their order; one byte a character. */
 export interface Field {
-  /** As it came, in any case. */
+  /** Spelled as it came, in upper or lower case. */
   readonly name: string;
   /** Without the space around it. */
   readonly value: string;

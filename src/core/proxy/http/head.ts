@@ -53,12 +53,12 @@ export class HeadCollector {
     this.#limits = limits;
   }
 
-  /** Whether the empty line has come. */
+  /** True once the empty line has come. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
 
-  /** Whether nothing of it has come yet, but for empty lines. */
+  /** True while nothing but empty lines has come. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }

@@ -7,7 +7,7 @@ import type { HttpAction } from "./action.ts";
 import { lend } from "./fixture.ts";
 import { HttpProxy } from "./proxy.ts";
 
-/** What is seen of a conversation from outside, as text of one byte a character. */
+/** A conversation seen from outside, as text of one byte a character. */
 interface Seen {
   connect?: string;
   toTarget: string;

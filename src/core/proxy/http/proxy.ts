@@ -39,7 +39,7 @@ export class HttpProxy {
   /** Bytes of the client that are not used yet. */
   #held: Uint8Array = new Uint8Array();
   #requestHead = new HeadCollector(REQUEST_LIMITS);
-  /** What an answer of the proxy's own to the last request must look like. */
+  /** Form of the proxy's own answer to the last request. */
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
   /** True once a request has begun as one to a proxy does. */
   #isProxyClient = false;
@@ -65,7 +65,7 @@ export class HttpProxy {
     return this.#exchange?.request.head === null ? 1 : MOST_HELD;
   }
 
-  /** Whether to read the target and call `fromTarget`; also between requests, to see it end. */
+  /** True if the target must be read for `fromTarget`; also between requests, to see it end. */
   get wantsTarget(): boolean {
     return this.#target?.isUp === true;
   }
@@ -267,12 +267,12 @@ export class HttpProxy {
     this.#reply({ status: 407, words, fields: [BASIC_CHALLENGE] }, isLast);
   }
 
-  /** Whether the client has a part of a response. */
+  /** True if the client has a part of a response. */
   get #isAnswering(): boolean {
     return this.#exchange !== null && this.#exchange.response !== null;
   }
 
-  /** Whether the client waits: nothing of another request has come, and one can come. */
+  /** True if the client waits: nothing of another request has come, and one can come. */
   get #isAlone(): boolean {
     return this.#held.length === 0 && !this.#clientEnded;
   }

@@ -17,7 +17,7 @@ export const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** What the proxy says of itself, whatever it is that it says. */
+/** An answer of the proxy's own. */
 export interface Reply {
   readonly status: number;
   /** ASCII, one line, sent as plain text with a line end. */

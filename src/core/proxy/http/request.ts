@@ -19,9 +19,9 @@ export interface ProxyRequest {
   readonly framing: Framing;
   /** Fields that the head's Connection names, in lower case. */
   readonly nextHop: ReadonlySet<string>;
-  /** Whether it asks to change to another protocol. */
+  /** True if it asks to change to another protocol. */
   readonly upgrades: boolean;
-  /** Whether the client keeps its connection for another request. */
+  /** True if the client keeps its connection for another request. */
   readonly isPersistent: boolean;
   /**
    * True when it may be sent again where nobody knows if the first arrived. Any other one

@@ -55,7 +55,7 @@ export function upgradeOf(head: RequestHead | ResponseHead): string | null {
     .map(({ value }) => value).join(", ");
 }
 
-/** Whether the sender keeps the connection open behind this message (RFC 9112 section 9.3). */
+/** Returns true if the sender keeps the connection open (RFC 9112 section 9.3). */
 export function isPersistent(head: RequestHead | ResponseHead): boolean {
   const options = listOf(head.fields, "connection");
   if (options.includes("close")) return false;

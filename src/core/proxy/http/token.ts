@@ -6,7 +6,7 @@ const TOKEN_BYTES = Uint8Array.from(
   (_, byte) => TOKEN.test(String.fromCharCode(byte)) ? 1 : 0,
 );
 
-/** Whether the text is a token: a method, a field name, a coding, an option. */
+/** Returns true if the text is a token: a method, a field name, a coding, an option. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
@@ -15,7 +15,7 @@ export function isTokenByte(byte: number): boolean {
   return TOKEN_BYTES[byte] === 1;
 }
 
-/** What a field's value may hold: visible characters, space, tab, and bytes of 80 and above. */
+/** Returns true for bytes of a field's value: visible, space, tab, and 80 (hex) and above. */
 export function isValueByte(byte: number): boolean {
   return byte === 0x09 || (byte >= 0x20 && byte !== 0x7f);
 }

@@ -29,7 +29,7 @@ export function told(step: SocksStep | SocksClientStep): string {
   }
 }
 
-/** What a machine makes of these pieces, as long as it wants bytes; all that is behind as text. */
+/** Steps of a machine for these pieces while it wants bytes, as text; then the rest. */
 export function feedPieces(
   machine: {
     feed(chunk: Uint8Array): (SocksStep | SocksClientStep)[];

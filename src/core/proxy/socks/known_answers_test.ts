@@ -105,7 +105,7 @@ for (const c of vectors.socks4) {
   });
 }
 
-/** What a client makes of a server's answers, and what it takes for the target's. */
+/** Steps of a client for a server's answers, and the bytes that it takes for the target's. */
 function hear(answers: readonly Uint8Array[], way: (bytes: Uint8Array) => Uint8Array[]) {
   const client = new Socks5Client();
   const lines: string[] = [];

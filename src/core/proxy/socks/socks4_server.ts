@@ -32,17 +32,17 @@ export class Socks4Server {
     this.#needsAuth = o.needsAuth;
   }
 
-  /** Whether `feed` may be called: not once there is a target, nor after the end. */
+  /** True if `feed` may be called: not once there is a target, nor after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** What the client sent behind its request: it is for the target. A copy. */
+  /** Bytes behind the client's request, which are for the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** What to do after these bytes, borrowed for the call. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS4: it wants no bytes");
     const steps: SocksStep[] = [];

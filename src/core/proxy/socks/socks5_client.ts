@@ -44,7 +44,7 @@ function requestBehind(at: number, target: Target): Uint8Array {
   return bytes;
 }
 
-/** What the driver of a SOCKS client has to do next. */
+/** Next step for the driver of a SOCKS client. */
 export type SocksClientStep =
   /** Send `request`, unless it has gone. */
   | { kind: "ask" }
@@ -62,17 +62,17 @@ export class Socks5Client {
   #state: "method" | "reply" | "over" = "method";
   #rest = EMPTY;
 
-  /** Whether `feed` may be called: not after `connected` or `failed`. */
+  /** True if `feed` may be called: not after `connected` or `failed`. */
   get wantsBytes(): boolean {
     return this.#state !== "over";
   }
 
-  /** What the target sent behind the reply. A copy. */
+  /** Bytes of the target behind the reply. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** What to do after these bytes, borrowed for the call. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksClientStep[] {
     if (!this.wantsBytes) {
       throw new TtunError("internal", "Cannot feed a SOCKS5 request that is answered");

@@ -27,10 +27,10 @@ const ADDRESS_TYPE_NOT_SUPPORTED = 8;
 const EMPTY: Uint8Array = new Uint8Array();
 const MAX_MESSAGE = Math.max(2 + 255, 3 + 255 + 255, 3 + MAX_ADDRESS);
 
-/** Whether user and password are right. The bytes are borrowed; compare in constant time. */
+/** Returns true if both are right. The bytes are borrowed; compare in constant time. */
 export type CheckPassword = (user: Uint8Array, password: Uint8Array) => boolean;
 
-/** What the driver of a SOCKS server has to do next, in this order. */
+/** Steps for the driver of a SOCKS server, in this order. */
 export type SocksStep =
   /** The bytes are the driver's. */
   | { kind: "send"; bytes: Uint8Array }
@@ -55,17 +55,17 @@ export class Socks5Server {
     this.#anyMethod = o.anyMethod === true;
   }
 
-  /** Whether `feed` may be called: not once there is a target, nor after the end. */
+  /** True if `feed` may be called: not once there is a target, nor after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** What the client sent behind its request: it is for the target. A copy. */
+  /** Bytes behind the client's request, which are for the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** What to do after these bytes, borrowed for the call. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS5: it wants no bytes");
     const steps: SocksStep[] = [];

@@ -12,7 +12,7 @@ const OPEN = { auth: null };
 const LOCKED = { auth: user };
 const ANY = { auth: null, anyMethod: true };
 
-/** What a server says to these bytes, given whole and then one by one: both must be the same. */
+/** Answers of a server to these bytes, given whole and then one by one: both must be equal. */
 function say(o: { auth: CheckPassword | null; anyMethod?: boolean }, text: string): string[] {
   const bytes = bytesOf(text);
   const whole = feedPieces(new Socks5Server(o), [bytes]);
