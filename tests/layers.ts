@@ -239,15 +239,12 @@ function only(rule: Deno.lint.Rule, isMeant: (path: string) => boolean): Deno.li
 /** A checkout of an old commit, kept as it was. */
 const OLD_CODE = "tests/fixture/link_1149eed/";
 
-/** Folders whose comments are still to be read. */
-const UNREAD = /^src\/app\/(?:net|hop|tt|tun|system)\//;
-
 const plugin: Deno.lint.Plugin = {
   name: "layers",
   rules: {
     imports,
     pure,
-    beginnings: only(beginnings, (path) => !path.startsWith(OLD_CODE) && !UNREAD.test(path)),
+    beginnings: only(beginnings, (path) => !path.startsWith(OLD_CODE)),
     catches: only(catches, (path) => !path.startsWith(OLD_CODE)),
     rejections: only(rejections, (path) => !isTest(path)),
   },

@@ -21,7 +21,7 @@ export interface DialEvents<S extends Stream = Connection> {
 }
 
 export interface DialOptions {
-  /** What the stream lives under. */
+  /** Closes the stream when it aborts. */
   readonly signal: AbortSignal;
   /** Gives the attempt up; of no effect once the stream is there. */
   readonly cancel?: AbortSignal;

@@ -1,4 +1,4 @@
-/** What the system knows of a connection; a fact that it cannot tell is absent. */
+/** Statistics of a connection; those that the system does not have are absent. */
 export interface ConnectionStats {
   /** Name of the protocol, such as "tcp" or "mptcp". */
   protocol: string;

@@ -33,7 +33,7 @@ class Harbour implements AsyncDisposable {
   /** Each bind that was tried, as `port@seconds`. */
   readonly tried: string[] = [];
   readonly taken: [Connection, number][] = [];
-  /** What `accept` throws, once each. */
+  /** Errors that `accept` throws, once each. */
   readonly acceptErrors: unknown[] = [];
   /** The wall clock is set by so much. */
   set = 0;

@@ -23,7 +23,7 @@ const never = new AbortController().signal;
 
 type Behaviour = "connects" | "refuses" | "is silent";
 
-/** What is dialled, and how hosts answer. */
+/** A world of hosts: which are dialled, and how they answer. */
 function world(o: {
   names?: Record<string, string[]>;
   hosts?: Record<string, Behaviour>;

@@ -234,7 +234,7 @@ Deno.test("an end that has ended and is gone then is noticed, though its target 
   assert.equal(clock.pending, 0);
 });
 
-/** What came is read first; then it was a reset. */
+/** Reads what came, and then a reset. */
 function readNowAllButReset(stream: Connection): void {
   assert.throws(() => readNowAll(stream), LOST);
 }

@@ -90,7 +90,7 @@ async function say(
   }
 }
 
-/** That a program lives on, has said nothing of a bug, and in the end holds nothing. */
+/** Checks that a program lives on, has logged no bug, and holds nothing in the end. */
 async function isUnharmed(world: ProxyWorld, runs: readonly ProxyRun[]): Promise<void> {
   await world.clock.advance(200_000);
   for (const run of runs) {

@@ -45,7 +45,7 @@ async function socks(frames: OldFrames, host: string, port = 80): Promise<Uint8A
   return await frames.receive();
 }
 
-/** That it ends here: by FIN, without a word more. */
+/** Checks that it ends here, by FIN, without a word more. */
 async function isEnded(frames: OldFrames): Promise<void> {
   assert.equal(await frames.receive(), null);
 }

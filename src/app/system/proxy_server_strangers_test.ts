@@ -48,7 +48,7 @@ async function honest(world: ProxyWorld, host = "198.51.100.7"): Promise<OldFram
   return frames;
 }
 
-/** What a stranger sees: how many bytes, when it ended, and how. */
+/** Watches as a stranger does: how many bytes came, when it ended, and how. */
 async function watch(world: ProxyWorld, stream: Connection) {
   const into = new Uint8Array(1000);
   let bytes = 0;

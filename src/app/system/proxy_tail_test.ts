@@ -14,7 +14,7 @@ import { read, write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
 import { dialBy } from "../../../tests/fake/dialer.ts";
 
-/** What comes until the end, and how that is. */
+/** Reads until the end: the bytes, and the kind of end. */
 async function take(stream: Connection): Promise<string> {
   const into = new Uint8Array(65_536);
   let count = 0;

@@ -26,7 +26,7 @@ function watched(world: TunWorld, host = "192.0.2.2"): { dialer: Dialer; times: 
   return { dialer, times };
 }
 
-/** What stands in for a server: does with each connection as it is told. */
+/** Stands in for a server: does with each connection as it is told. */
 function fakeServer(
   world: TunWorld,
   serve: (stream: Connection) => Promise<void> | void,
@@ -47,7 +47,7 @@ async function readExactly(stream: Connection, size: number): Promise<void> {
   for (let at = 0; at < size;) at += await read(stream, into.subarray(at)) ?? size;
 }
 
-/** Whether each pause is as wanted, less at most a quarter. */
+/** Checks that each pause is as wanted, less at most a quarter. */
 function assertPauses(times: number[], wanted: number[]): void {
   const pauses = times.slice(1).map((time, i) => time - times[i]!);
   assert.equal(pauses.length, wanted.length, pauses.join());

@@ -14,7 +14,7 @@ function connect(world: TunWorld, host = "192.0.2.66"): Promise<Connection> {
   return dial(world.net.dialer(host), { host: SERVER_HOST, port: SERVER_PORT }, { signal: never });
 }
 
-/** What a stranger reads until the server closes: the bytes, and how it ended. */
+/** The bytes that a stranger reads until the server closes, and how it ended. */
 async function readToEnd(stream: Connection): Promise<{ bytes: number; end: "FIN" | "reset" }> {
   const into = new Uint8Array(1000);
   let bytes = 0;

@@ -78,7 +78,7 @@ const isStranger = (words: RegExp) => (error: unknown) =>
 
 const NOBODY = /another key|no frame/;
 
-/** So that whatever length a wrong key reads, it is there. */
+/** Bytes enough for whatever length a wrong key reads. */
 const MORE = new Uint8Array(5000);
 
 const GREETING = Uint8Array.of(5, 1, 0);
@@ -117,7 +117,7 @@ Deno.test("however it is cut, and however long its R and text, the frame and the
       write(far, bytes.subarray(cut));
       const admitted = await reading;
       assert.deepEqual(admitted.text, text);
-      // What has not been read yet is still in the stream.
+      // Bytes that were not read yet are still in the stream.
       const into = new Uint8Array(200);
       const left = near.readNow(into) ?? 0;
       assert.deepEqual(concat(admitted.rest, into.subarray(0, left)), rest, `cut at ${cut}`);

@@ -33,7 +33,7 @@ function counted() {
   return { secrets, disposals, ended: () => disposals.filter((count) => count > 0).length };
 }
 
-/** Whether frames can still be sealed and opened with it. */
+/** Checks that frames can still be sealed and opened with it. */
 function works({ secrets }: Borrowed): void {
   const sealer = new FrameSealer(secrets, new RandomBlock(seededRng(1)));
   const bytes = new Uint8Array(100);

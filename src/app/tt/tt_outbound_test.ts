@@ -51,7 +51,7 @@ Deno.test("the first connection is in lock-step; the next over its connection ar
     await program[Symbol.asyncDispose]();
     await world.clock.settle();
   }
-  // What ends one goes out with the next.
+  // The end of one goes out with the next.
   assert.deepEqual(dialer.flights, ["><><" + "><" + "><" + "><" + ">"]);
 });
 

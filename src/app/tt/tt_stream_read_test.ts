@@ -26,7 +26,7 @@ function reader(o: Parameters<typeof ttStream>[1] = {}): [TtStream, Connection] 
   return [ttStream(near, o), far];
 }
 
-/** What came before an error, and the error. */
+/** Reads up to an error: the bytes before it, and the error. */
 function readToError(stream: Connection, size?: number): { bytes: Uint8Array; error: unknown } {
   const into = new Uint8Array(size ?? 1 << 17);
   const bytes: number[] = [];

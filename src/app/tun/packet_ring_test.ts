@@ -155,7 +155,7 @@ Deno.test("after clear() it is as new", () => {
   }
 });
 
-/** What a ring is to be: a list, of which the ring may only refuse what does not fit. */
+/** A model of a ring: a list that refuses only what does not fit. */
 interface Model {
   readonly size: number;
   readonly most: number;
@@ -185,7 +185,7 @@ class Add implements Command {
     } else {
       model.refused++;
       if (model.entries.length === 0) assert(sizeOf(e) > model.size);
-      // What is free may lie in two parts, and some of it be lost at the end.
+      // Free space may lie in two parts, and some of it be lost at the end.
       assert(!hasPlace || 2 * sizeOf(e) > free - WASTE, `${free} free for ${sizeOf(e)}`);
     }
     checkAll(model, ring);

@@ -43,7 +43,7 @@ function sumOf(...parts: Uint8Array[]): number {
   return sum;
 }
 
-/** Whether a TCP segment's checksum is right. */
+/** Returns true if a TCP segment's checksum is right. */
 function isComplete(packet: Uint8Array): boolean {
   const length = packet.length - 20;
   const pseudo = Uint8Array.of(0, 6, length >> 8, length);

@@ -10,7 +10,7 @@ const toA = (mark: number, size = 1_280) => between(SERVER4, "10.8.0.2", mark, s
 const toB = (mark: number, size = 1_280) => between(SERVER4, "10.8.0.3", mark, size);
 const upTo = (count: number) => [...Array(count).keys()];
 
-/** So many packets for both, in turn, read as they come. */
+/** Injects `count` packets for each of both clients, in turn, and lets them be read as they come. */
 async function feed(w: PoolRouterWorld, count: number, first = 0): Promise<void> {
   for (let i = first; i < first + count; i += 50) {
     const marks = upTo(Math.min(50, first + count - i)).map((n) => i + n);

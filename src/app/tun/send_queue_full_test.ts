@@ -15,7 +15,7 @@ function bulk(count: number, first: number): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => flowPacket(1, first + i, 1_400));
 }
 
-/** What was sent is so many packets, in their order. */
+/** Checks that `count` packets were sent, in their order. */
 function sentInOrder(w: SendQueueWorld, count: number): void {
   assert.deepEqual(w.link.sent.map(markOf), [...Array(count).keys()]);
 }
@@ -96,7 +96,7 @@ Deno.test("packets that wait with the reader keep their headers", async () => {
   assert.deepEqual(w.link.headers.slice(2), headers);
 });
 
-/** What a link does with the next batch: nothing for so many milliseconds. */
+/** Milliseconds that a link takes for the next batch. */
 const pauses = fc.array(fc.constantFrom(0, 0, 1, 4, 6, 9, 40), { minLength: 1, maxLength: 12 });
 const size = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 32, max: 256 }) },
