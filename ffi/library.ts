@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 
-/** File names of the Linux C library for the loader: glibc's, then musl's. */
+/** glibc, then musl */
 export const LINUX_LIBC = [
   "libc.so.6",
   "libc.so",
@@ -8,21 +8,17 @@ export const LINUX_LIBC = [
   "libc.musl-aarch64.so.1",
 ] as const;
 
-/** File names of the macOS C library for the loader. */
 export const DARWIN_LIBC = ["/usr/lib/libSystem.B.dylib"] as const;
 
-/**
- * A dynamic library and its symbols. Dispose closes it; its symbols must not be called afterwards.
- */
+/** Symbols must not be called after dispose. */
 export interface Library<S extends Deno.ForeignLibraryInterface> extends Disposable {
   readonly path: string;
   readonly symbols: Deno.StaticForeignLibraryInterface<S>;
 }
 
 /**
- * Opens the first library of `names` that can be loaded and has all symbols of `table`.
- * @throws {TtunError} `system` if none can be opened; the cause holds the loader's error for each
- * name.
+ * Opens the first of `names` that loads and has all symbols of `table`.
+ * @throws {TtunError} `system`; the cause holds the loader's error for each name
  */
 export function openLibrary<S extends Deno.ForeignLibraryInterface>(
   names: readonly string[],

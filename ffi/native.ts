@@ -4,7 +4,7 @@ const NAMES = new Map<number, ErrnoName>(
   (Object.keys(Errno) as ErrnoName[]).map((name) => [Errno[name], name]),
 );
 
-/** A failed system call: its name and the kernel's errno. Adapters translate it, once. */
+/** Has the kernel's errno. Adapters translate it, once. */
 export class NativeError extends Error {
   override readonly name = "NativeError";
   readonly call: string;
@@ -21,16 +21,12 @@ export class NativeError extends Error {
   }
 }
 
-/**
- * Returns the result of the call named `call`.
- * @throws {NativeError} if the result is -errno
- */
+/** @throws {NativeError} if `result`, which is returned, is -errno */
 export function check(call: string, result: number): number {
   if (result < 0) throw new NativeError(call, -result);
   return result;
 }
 
-/** Encodes `text` as a NUL-terminated C string (UTF-8). */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }

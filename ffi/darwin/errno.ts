@@ -1,10 +1,7 @@
 import type { ErrnoName } from "../linux/errno.ts";
 import { NativeError } from "../native.ts";
 
-/**
- * macOS errno numbers (xnu: bsd/sys/errno.h) that ttun acts on or names in a message. Up to 34
- * they equal Linux's, except EAGAIN; from 35 on they all differ.
- */
+/** xnu: bsd/sys/errno.h. Up to 34 they equal Linux's, except EAGAIN; from 35 on they all differ. */
 export const DarwinErrno = {
   EPERM: 1,
   ENOENT: 2,
@@ -49,10 +46,7 @@ const NAMES = new Map<number, string>(
   Object.entries(DarwinErrno).map(([name, number]) => [number, name]),
 );
 
-/**
- * A failed macOS system call. `is` takes the same names as NativeError, so handlers need not know
- * the system.
- */
+/** Has the names of NativeError, so that handlers need not know the system. */
 export class DarwinError extends NativeError {
   constructor(call: string, errno: number) {
     super(call, errno);
@@ -64,10 +58,7 @@ export class DarwinError extends NativeError {
   }
 }
 
-/**
- * Returns the result of the call named `call`.
- * @throws {DarwinError} if the result is -errno
- */
+/** @throws {DarwinError} if `result`, which is returned, is -errno */
 export function check(call: string, result: number): number {
   if (result < 0) throw new DarwinError(call, -result);
   return result;

@@ -4,15 +4,13 @@ import { usize } from "../usize.ts";
 import { check, DarwinErrno } from "./errno.ts";
 
 /**
- * The macOS libSystem calls that ttun makes. `fcntl` and `ioctl` are variadic. On arm64 macOS
- * variadic arguments are passed on the stack (Apple, "Writing ARM64 code for Apple platforms":
- * variadic functions); on x86-64 the third argument is in a register as usual. The argument is
- * therefore passed twice, as the third and as the ninth parameter: eight parameters fill the arm64
- * registers x0 to x7, and the ninth is the first on the stack. Each architecture reads one of the
- * two.
+ * `fcntl` and `ioctl` are variadic. On arm64 macOS variadic arguments are on the stack (Apple,
+ * "Writing ARM64 code for Apple platforms"); on x86-64 the third is in a register. It is therefore
+ * passed twice, as the third parameter and as the ninth, the first on the stack behind registers x0
+ * to x7.
  */
 export const LIBSYSTEM_TABLE = {
-  // int *__error(void): the address of this thread's errno (errno.h)
+  // Returns the address of this thread's errno (errno.h).
   __error: { parameters: [], result: "pointer" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
@@ -20,26 +18,22 @@ export const LIBSYSTEM_TABLE = {
   close: { parameters: ["i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  // int pipe(int fds[2])
   pipe: { parameters: ["buffer"], result: "i32" },
-  // int fcntl(int fd, int cmd, ...)
   fcntl: {
     parameters: ["i32", "i32", "usize", "usize", "usize", "usize", "usize", "usize", "usize"],
     result: "i32",
   },
-  // int ioctl(int fd, unsigned long request, ...)
   ioctl: {
     parameters: ["i32", "u64", "buffer", "usize", "usize", "usize", "usize", "usize", "buffer"],
     result: "i32",
   },
-  // int poll(struct pollfd *fds, nfds_t count, int timeout), on a thread of Deno's pool. nfds_t is
-  // unsigned int on macOS (poll.h).
+  // poll(2) on a thread of Deno's pool; nfds_t is unsigned int on macOS (poll.h).
   poll: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type LibSystemSymbols = Deno.StaticForeignLibraryInterface<typeof LIBSYSTEM_TABLE>;
 
-/** Constants of macOS's fcntl.h. */
+/** fcntl.h */
 const F_SETFD = 2;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
@@ -48,9 +42,8 @@ const O_NONBLOCK = 0x4;
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * libSystem's calls. Each returns its result or -errno; `check` of errno.ts turns the latter into
- * an error. `read`, `write` and `connect` are repeated if a signal interrupts them (EINTR). Use it
- * only in the thread that opened it: errno is per thread.
+ * Each call returns its result or -errno, for `check`. `read`, `write` and `connect` are repeated
+ * after EINTR. For the thread that opened it only: errno is per thread.
  */
 export class LibSystem implements Disposable {
   readonly #call: LibSystemSymbols;
@@ -104,7 +97,7 @@ export class LibSystem implements Disposable {
     return this.#call.close(fd) < 0 ? -this.#errno[0]! : 0;
   }
 
-  /** Writes two descriptors to `fds`, an int[2]: the end to read from, the end to write to. */
+  /** Writes two descriptors to `fds`, an int[2]: first the end to read from. */
   pipe(fds: Bytes): number {
     return this.#call.pipe(fds) < 0 ? -this.#errno[0]! : 0;
   }
@@ -114,14 +107,13 @@ export class LibSystem implements Disposable {
     return this.#call.poll(entries, count, timeoutMs);
   }
 
-  /** ioctl with a struct argument, passed twice (see LIBSYSTEM_TABLE). */
   ioctl(fd: number, request: bigint, argument: Bytes): number {
     const result = this.#call.ioctl(fd, request, argument, 0n, 0n, 0n, 0n, 0n, argument);
     return result < 0 ? -this.#errno[0]! : result;
   }
 
   /**
-   * Makes calls on `fd` return EAGAIN instead of blocking, and sets close-on-exec.
+   * Calls on `fd` then return EAGAIN; sets close-on-exec too.
    * @throws {DarwinError} call `fcntl`
    */
   makeNonBlocking(fd: number): void {
@@ -140,10 +132,7 @@ export class LibSystem implements Disposable {
   }
 }
 
-/**
- * Opens libSystem.
- * @throws {TtunError} `system` if this is not macOS.
- */
+/** @throws {TtunError} `system` if this is not macOS */
 export function openLibSystem(): LibSystem {
   const library = openLibrary(DARWIN_LIBC, LIBSYSTEM_TABLE);
   const at = library.symbols.__error();

@@ -2,10 +2,7 @@ import { cString } from "../native.ts";
 import { check } from "./errno.ts";
 import type { LibSystem } from "./libsystem.ts";
 
-/**
- * Constants of xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h,
- * bsd/net/if_utun.h.
- */
+/** xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h, bsd/net/if_utun.h */
 const PF_SYSTEM = 32;
 const AF_SYSTEM = PF_SYSTEM;
 const SOCK_DGRAM = 2;
@@ -20,21 +17,17 @@ const IFNAMSIZ = 16; // net/if.h
 
 /** Bytes before each packet: its address family, a u32 in network byte order. */
 export const UTUN_PREFIX = 4;
-/** Address families of macOS (bsd/sys/socket.h). */
 export const DARWIN_AF_INET = 2;
 export const DARWIN_AF_INET6 = 30;
 
-/**
- * An open, non-blocking utun device. Each read or write is one whole IP packet behind its prefix.
- */
+/** Non-blocking; each read or write is one whole IP packet behind its prefix. */
 export interface Utun {
   readonly fd: number;
   readonly name: string;
 }
 
 /**
- * Creates the device `utunN` for that unit, or the first free one. The caller owns the descriptor;
- * closing it removes the device.
+ * Creates `utunN` for that unit, or the first free one; closing the descriptor removes it.
  * @throws {DarwinError} call `connect`: EPERM (not root), EBUSY (another program has the unit);
  * call `CTLIOCGINFO`: ENOENT (no utun in this kernel); call `socket`: EMFILE, ENFILE
  */
@@ -53,7 +46,7 @@ export function openUtun(lib: LibSystem, unit: number | undefined): Utun {
   }
 }
 
-/** struct ctl_info, a request for the number of the control named `com.apple.net.utun_control`. */
+/** struct ctl_info for `com.apple.net.utun_control` */
 export function packCtlInfo(): Uint8Array<ArrayBuffer> {
   const info = new Uint8Array(CTL_INFO_SIZE);
   info.set(cString(UTUN_CONTROL_NAME), 4);

@@ -5,8 +5,8 @@ const RLIMIT_NOFILE = 7;
 const UNLIMITED = 2n ** 64n - 1n;
 
 /**
- * Raises this process's descriptor limit (RLIMIT_NOFILE) to its hard limit, which needs no
- * privilege. Returns the limit in descriptors; Infinity if there is none or it cannot be read.
+ * Raises the limit to the hard limit, which needs no privilege. Returns it; Infinity if there is
+ * none or it cannot be read.
  */
 export function raiseDescriptorLimit(libc: Libc): number {
   const limits = new BigUint64Array(2);
@@ -15,7 +15,6 @@ export function raiseDescriptorLimit(libc: Libc): number {
   const [soft, hard] = limits as unknown as [bigint, bigint];
   if (soft < hard) {
     limits[0] = hard;
-    // If setrlimit fails, the old limit stays in force.
     if (libc.setrlimit(RLIMIT_NOFILE, bytes) !== 0) limits[0] = soft;
   }
   return limits[0] === UNLIMITED ? Infinity : Number(limits[0]);

@@ -2,7 +2,7 @@ import { check } from "../native.ts";
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
-/** Constants of sys/epoll.h and sys/eventfd.h. */
+/** sys/epoll.h, sys/eventfd.h */
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
@@ -16,11 +16,9 @@ const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
-/** Events for input, end of stream and writability, edge-triggered. */
 export const WATCH_EDGES = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0;
-/** Events for input and end of stream, edge-triggered. */
 export const WATCH_INPUT = (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET) >>> 0;
-/** Event for input, level-triggered: reported for as long as there is something to read. */
+/** Level-triggered: reported for as long as there is something to read. */
 export const WATCH_LEVEL = EPOLLIN;
 
 /** struct epoll_event: u32 events, u64 data. It is packed on x86-64 only. */
@@ -28,17 +26,16 @@ const PACKED = Deno.build.arch === "x86_64";
 const EVENT_SIZE = PACKED ? 12 : 16;
 const DATA_AT = PACKED ? 4 : 8;
 
-/** Most events that one wait returns. */
 const MAX_EVENTS = 256;
 
 /**
- * An epoll instance with an eventfd, which lets another thread end a wait. The caller identifies
- * each descriptor by a token (u32 > 0), never by its number, which the kernel reuses.
+ * Has an eventfd, which lets another thread end a wait. A descriptor goes by a token (u32 > 0), not
+ * by its number, which the kernel reuses.
  */
 export class Epoll implements Disposable {
   readonly #libc: Libc;
   readonly #fd: number;
-  /** Writing 8 bytes to this eventfd ends the wait. This object owns it. */
+  /** Writing 8 bytes to it ends the wait; owned by this object. */
   readonly wakeFd: number;
   readonly #events = new Uint8Array(EVENT_SIZE * MAX_EVENTS);
   readonly #view = new DataView(this.#events.buffer);
@@ -56,15 +53,12 @@ export class Epoll implements Disposable {
     this.#control(EPOLL_CTL_ADD, this.wakeFd, 0, EPOLLIN);
   }
 
-  /**
-   * Watches a descriptor.
-   * @throws {NativeError} EPERM if it cannot be watched (plain files), ENOSPC, ENOMEM
-   */
+  /** @throws {NativeError} EPERM if it cannot be watched (plain files), ENOSPC, ENOMEM */
   add(fd: number, token: number, watch: number): void {
     this.#control(EPOLL_CTL_ADD, fd, token, watch);
   }
 
-  /** Changes the watched events. Conditions that already hold are reported as new events. */
+  /** Conditions that already hold are reported as new events. */
   change(fd: number, token: number, watch: number): void {
     this.#control(EPOLL_CTL_MOD, fd, token, watch);
   }
@@ -75,23 +69,19 @@ export class Epoll implements Disposable {
     check("epoll_ctl", this.#libc.epollCtl(this.#fd, operation, fd, this.#one));
   }
 
-  /**
-   * Waits in this thread; `timeoutMs` -1 means for ever. Returns the number of events for `each`.
-   */
+  /** Blocks this thread; -1 means for ever. Returns the number of events for `each`. */
   wait(timeoutMs: number): number {
     const count = this.#libc.epollWait(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
     return count === -Errno.EINTR ? 0 : check("epoll_wait", count);
   }
 
-  /**
-   * Waits in another thread. Must have settled before this object is disposed of; `wake` ends it.
-   */
+  /** Waits in another thread; must have settled before dispose. `wake` ends it. */
   async waitAsync(timeoutMs: number): Promise<number> {
     const count = await this.#libc.epollWaitAsync(this.#fd, this.#events, MAX_EVENTS, timeoutMs);
     return Math.max(0, count); // the only failure in practice is EINTR
   }
 
-  /** Visits the events of the last wait. Token 0 is a wake-up; its eventfd count is reset first. */
+  /** Token 0 is a wake-up; its eventfd count is reset first. */
   each(count: number, visit: (token: number, events: number) => void): void {
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_SIZE;
@@ -113,5 +103,4 @@ export class Epoll implements Disposable {
   }
 }
 
-/** The u64 1, which a write adds to an eventfd's count. */
 export const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);

@@ -1,4 +1,4 @@
-/** Linux errno numbers that ttun acts on (asm-generic/errno.h: the same on x86-64 and arm64). */
+/** asm-generic/errno.h: alike on x86-64 and arm64 */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,

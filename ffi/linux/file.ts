@@ -1,13 +1,13 @@
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
-/** Constants of fcntl.h: the same on x86-64 and arm64. */
+/** fcntl.h: alike on x86-64 and arm64 */
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 
-/** Offsets and sizes of the fields of struct statx (linux/stat.h) that are read here, in bytes. */
+/** Offsets and sizes in struct statx (linux/stat.h) */
 const STATX_SIZE = 256;
 const STATX_MTIME_CTIME_INO_SIZE = 0x40 | 0x80 | 0x100 | 0x200;
 const STX_INO = 32;
@@ -19,9 +19,8 @@ const STX_DEVICE = 136;
 const PIECE = 65_536;
 
 /**
- * Returns a text that changes when the file is changed or replaced (device, inode, size and
- * times); null if the file does not exist. Needs no Deno permission, so it works after they were
- * given up.
+ * Returns a text that changes with the file (device, inode, size and times); null if there is none.
+ * Needs no Deno permission, so it works after they were given up.
  */
 export function fileStamp(libc: Libc, path: string): string | null {
   const bytes = new Uint8Array(STATX_SIZE);
@@ -38,10 +37,7 @@ export function fileStamp(libc: Libc, path: string): string | null {
 
 let unknown = 0;
 
-/**
- * Returns the first `most` bytes of a file, or null if it cannot be opened or read. Does not block
- * on a FIFO.
- */
+/** Returns the first `most` bytes; null if unreadable. Does not block on a FIFO. */
 export function readFile(libc: Libc, path: string, most: number): Uint8Array | null {
   const fd = libc.open(path, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return null;

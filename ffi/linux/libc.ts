@@ -10,14 +10,13 @@ const IF_NAMESIZE = 16;
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * The C library's calls. Each returns its result or -errno, as the kernel does; `check` of
- * ffi/native.ts turns the latter into an error. Calls that a signal interrupts (EINTR) are
- * repeated, except three kinds: `close` has closed the descriptor (close(2)), `connect` goes on in
- * the background (connect(3p)), and a wait would begin its time-out anew.
+ * Each call returns its result or -errno, for `check` of ffi/native.ts. EINTR repeats a call,
+ * except `close`, which has closed the descriptor (close(2)), `connect`, which goes on in the
+ * background (connect(3p)), and waits, whose time-out would begin anew.
  *
- * Use it only in the thread that opened it: errno is per thread. Each method reads errno right
- * after the call, before any function call or loop: there the JavaScript engine makes system calls
- * of its own, which change errno.
+ * For the thread that opened it only: errno is per thread. Each method reads errno right after the
+ * call, before any function call or loop: there the JavaScript engine makes system calls of its
+ * own, which change errno.
  */
 export class Libc implements Disposable {
   readonly #library: Library<typeof LIBC_TABLE>;
@@ -87,7 +86,6 @@ export class Libc implements Disposable {
     }
   }
 
-  /** `ioctl` with a number as its argument. */
   ioctlNumber(fd: number, request: bigint, argument: bigint): number {
     for (;;) {
       const result = this.#call.ioctl_number(fd, request, argument);
@@ -172,12 +170,12 @@ export class Libc implements Disposable {
     return count < 0 ? -this.#errno[0]! : count;
   }
 
-  /** `epollWait` in another thread; resolves to -1 for any error: errno stays in that thread. */
+  /** Waits in another thread; resolves to -1 for any error: errno stays in that thread. */
   epollWaitAsync(epfd: number, events: Bytes, most: number, timeoutMs: number): Promise<number> {
     return this.#call.epoll_wait_async(epfd, events, most, timeoutMs);
   }
 
-  /** Waits for one or more struct pollfd of 8 bytes each. A signal ends the wait with -EINTR. */
+  /** Takes struct pollfd of 8 bytes each. A signal ends the wait with -EINTR. */
   poll(entries: Bytes, timeoutMs: number): number {
     const count = this.#call.poll(entries, usize(entries.length / 8), timeoutMs);
     return count < 0 ? -this.#errno[0]! : count;
@@ -209,7 +207,7 @@ export class Libc implements Disposable {
     return this.#call.geteuid();
   }
 
-  /** Returns a struct passwd, which the next call overwrites; null if there is no such account. */
+  /** Returns a struct passwd, which the next call overwrites; null if there is none. */
   getpwnam(name: string): Deno.PointerValue {
     return this.#call.getpwnam(cString(name));
   }
@@ -218,7 +216,6 @@ export class Libc implements Disposable {
     return this.#call.initgroups(cString(user), gid) < 0 ? -this.#errno[0]! : 0;
   }
 
-  /** Sets the real, effective and saved group ID. */
   setresgid(real: number, effective: number, saved: number): number {
     return this.#call.setresgid(real, effective, saved) < 0 ? -this.#errno[0]! : 0;
   }
@@ -241,10 +238,7 @@ export class Libc implements Disposable {
     return this.#call.capset(header, data) < 0 ? -this.#errno[0]! : 0;
   }
 
-  /**
-   * Returns the index of an interface given by name or number.
-   * @throws {NativeError} ENODEV if `zone` is neither
-   */
+  /** Takes an interface's name or number. @throws {NativeError} ENODEV if `zone` is neither */
   interfaceIndex(zone: string): number {
     const index = this.#call.if_nametoindex(cString(zone));
     if (index > 0) return index;
@@ -252,7 +246,7 @@ export class Libc implements Disposable {
     throw new NativeError("if_nametoindex", Errno.ENODEV);
   }
 
-  /** Returns the interface's name, or the number as text if there is no such interface any more. */
+  /** Returns the number as text if there is no such interface any more. */
   interfaceName(index: number): string {
     const room = new Uint8Array(IF_NAMESIZE);
     if (this.#call.if_indextoname(index, room) === null) return String(index);
@@ -264,10 +258,7 @@ export class Libc implements Disposable {
   }
 }
 
-/**
- * Opens the system's libc.
- * @throws {TtunError} `system` if there is no Linux libc.
- */
+/** @throws {TtunError} `system` if there is no Linux libc */
 export function openLibc(): Libc {
   return new Libc(openLibrary(LINUX_LIBC, LIBC_TABLE));
 }

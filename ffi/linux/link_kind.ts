@@ -13,21 +13,15 @@ const IFLA_TUN_NUM_QUEUES = 8;
 /** linux/if_tun.h */
 const IFF_TAP = 0x0002;
 
-/**
- * A network interface's kind as its driver reports it (IFLA_LINKINFO; TUN details since Linux
- * 4.17).
- */
+/** Known from the driver (IFLA_LINKINFO; TUN details since Linux 4.17). */
 export interface LinkKind {
-  /** The driver's name: "tun", "veth", …; "tap" for a TUN driver's tap device. */
+  /** "tun", "veth", …; "tap" for a TUN driver's tap device */
   readonly kind: string;
-  /** For a multi-queue TUN device: the number of queues that programs have attached to. */
+  /** Only of a multi-queue TUN device: queues that programs have attached to. */
   readonly queues?: number;
 }
 
-/**
- * Returns the kind of the interface `name`; null if there is no such interface or its kind is
- * unknown.
- */
+/** Returns null if the interface or its kind is unknown. */
 export function linkKind(libc: Libc, name: string): LinkKind | null {
   using netlink = new Netlink(libc);
   const body = new Uint8Array([
@@ -42,7 +36,6 @@ export function linkKind(libc: Libc, name: string): LinkKind | null {
   return null;
 }
 
-/** Reads the kind from the body of an RTM_NEWLINK message. */
 export function readKind(body: Uint8Array): LinkKind | null {
   const info = attributes(body.subarray(IFINFO_SIZE)).get(IFLA_LINKINFO);
   if (info === undefined) return null;

@@ -40,10 +40,7 @@ import {
   RTMSG_SIZE,
 } from "./netlink_route.ts";
 
-/**
- * rtnetlink (RFC 3549; linux/netlink.h): links, addresses and routes without the `ip` program. The
- * layouts are in netlink_message.ts, netlink_link.ts, netlink_address.ts and netlink_route.ts.
- */
+/** RFC 3549, linux/netlink.h; layouts: netlink_message.ts, _link.ts, _address.ts and _route.ts */
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -64,8 +61,8 @@ const NLMSG_DONE = 3;
 const EMPTY = new Uint8Array();
 
 /**
- * How to add a route when one with the same target and metric exists: `only` fails with EEXIST;
- * `before` keeps both and gives the new one preference (IPv4).
+ * If a route with that target and metric exists: `only` fails with EEXIST; `before` keeps both and
+ * gives the new one preference (IPv4).
  */
 export type RouteMode = "only" | "before";
 
@@ -74,10 +71,9 @@ const ROUTE_FLAGS: Readonly<Record<RouteMode, number>> = {
   before: NLM_F_CREATE,
 };
 
-/** Most attempts to get a consistent list that keeps changing while the kernel sends it. */
 const LIST_ATTEMPTS = 4;
 
-/** An rtnetlink socket. Every call blocks until the kernel answers, which it does at once. */
+/** Every call blocks until the kernel answers, which it does at once. */
 export class Netlink implements Disposable {
   readonly #libc: Libc;
   readonly #fd: number;
@@ -89,15 +85,11 @@ export class Netlink implements Disposable {
     this.#libc = libc;
     const type = SOCK_RAW | SOCK_CLOEXEC;
     this.#fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
-    // With strict checking, lists hold only the entries asked for. Older kernels send all; they are
-    // filtered here.
+    // Older kernels send entries that were not asked for; they are filtered here.
     libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, u32(1));
   }
 
-  /**
-   * Returns a link by name or index.
-   * @throws {NativeError} ENODEV if there is no such link
-   */
+  /** @throws {NativeError} ENODEV if there is no such link */
   link(which: string | number): LinkState {
     const head = new Uint8Array(IFINFO_SIZE);
     if (typeof which === "number") view(head).setInt32(4, which, true);
@@ -108,9 +100,8 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * Changes properties of a link. `mtu` and `gsoMaxSize` (the largest GSO packet that the kernel
-   * makes for the device) are in bytes; `queueLength` is how many packets the kernel queues for
-   * the reader of the device.
+   * `mtu` and `gsoMaxSize` (largest GSO packet from the kernel) are in bytes, `queueLength` in
+   * packets.
    * @throws {NativeError} EPERM, EINVAL (an MTU or size that the device does not support)
    */
   setLink(index: number, change: LinkChange): void {
@@ -125,7 +116,6 @@ export class Netlink implements Disposable {
       .map((message) => readAddress(message.body));
   }
 
-  /** Returns the addresses of all links, each with its link's index. */
   allAddresses(): (LinkAddress & { readonly index: number })[] {
     return this.#list(RTM_GETADDR, new Uint8Array(IFADDR_SIZE)).map(({ body }) => ({
       ...readAddress(body),
@@ -143,14 +133,13 @@ export class Netlink implements Disposable {
     this.request(RTM_DELADDR, 0, packAddress(index, address));
   }
 
-  /** Returns the unicast routes of the main table; with `index`, only those to this link. */
+  /** Returns unicast routes of the main table; with `index`, only those to this link. */
   routes(index?: number): Route[] {
     return this.allRoutes(index).filter(({ isUnicast }) => isUnicast);
   }
 
   /**
-   * Like `routes`, but includes routes that refuse packets, which are on no link. In the kernel's
-   * order of preference.
+   * Like `routes`, and those that refuse packets (on no link), in the kernel's order of preference.
    */
   allRoutes(index?: number): Route[] {
     const head = new Uint8Array(RTMSG_SIZE);
@@ -164,8 +153,8 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * Returns the route that the kernel uses now for packets to this address (4 or 16 bytes), or
-   * null if there is none. Its `source` is the source address that the packets get.
+   * Returns the kernel's route for this address (4 or 16 bytes), with the source address that the
+   * packets get; null if there is none.
    */
   lookup(address: Uint8Array, o: Lookup = {}): Route | null {
     try {
@@ -187,7 +176,7 @@ export class Netlink implements Disposable {
     this.request(RTM_DELROUTE, 0, packRoute(route));
   }
 
-  /** Requests a list, again if the kernel reports that it changed meanwhile (NLM_F_DUMP_INTR). */
+  /** Asks again if the list changed meanwhile (NLM_F_DUMP_INTR). */
   #list(type: number, body: Uint8Array): NetlinkMessage[] {
     for (let left = LIST_ATTEMPTS;; left--) {
       const found = this.request(type, NLM_F_DUMP, body);
@@ -197,7 +186,7 @@ export class Netlink implements Disposable {
   }
 
   /**
-   * Sends one message and returns the messages received before the acknowledgement.
+   * Returns the messages received before the acknowledgement.
    * @throws {NativeError} with the errno that the kernel answers
    */
   request(type: number, flags: number, body: Uint8Array): NetlinkMessage[] {

@@ -3,7 +3,7 @@ import { concat } from "../../src/base/bytes.ts";
 import { attribute, attributes, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-// Addresses of links in rtnetlink messages (linux/if_addr.h).
+// linux/if_addr.h
 
 /** struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index */
 export const IFADDR_SIZE = 8;
@@ -11,16 +11,12 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 0x02;
 
-/**
- * An address of a link. With `peer` it is point-to-point: `peer` and its prefix name the other
- * side.
- */
+/** With `peer` it is point-to-point: `peer` and its prefix name the other side. */
 export interface LinkAddress {
   readonly local: Cidr;
   readonly peer?: Cidr | undefined;
 }
 
-/** Encodes the body of an RTM_NEWADDR or RTM_DELADDR message. */
 export function packAddress(index: number, address: LinkAddress): Uint8Array {
   const { local, peer } = address;
   const head = new Uint8Array(IFADDR_SIZE);
@@ -36,7 +32,6 @@ export function packAddress(index: number, address: LinkAddress): Uint8Array {
   );
 }
 
-/** Decodes the body of an RTM_NEWADDR message. */
 export function readAddress(body: Uint8Array): LinkAddress {
   const family = body[0] === AF_INET ? 4 : 6;
   const found = attributes(body.subarray(IFADDR_SIZE));

@@ -1,7 +1,7 @@
 import { concat } from "../../src/base/bytes.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 
-// Links in rtnetlink messages (linux/if_link.h, linux/if.h).
+// linux/if_link.h, linux/if.h
 
 /** struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change */
 export const IFINFO_SIZE = 16;
@@ -19,13 +19,12 @@ export interface LinkState {
   readonly name: string;
   readonly mtu: number;
   readonly up: boolean;
-  /** The link has a carrier: its medium is connected. */
   readonly carrier: boolean;
-  /** A link without a link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
+  /** Has no link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
   readonly isTunnel: boolean;
 }
 
-/** Changes for `setLink`; absent properties stay as they are. */
+/** Absent properties stay as they are. */
 export interface LinkChange {
   mtu?: number;
   up?: boolean;
@@ -33,7 +32,6 @@ export interface LinkChange {
   queueLength?: number;
 }
 
-/** Encodes the body of an RTM_SETLINK message. */
 export function packLink(index: number, change: LinkChange): Uint8Array {
   const head = new Uint8Array(IFINFO_SIZE);
   const view = new DataView(head.buffer);
@@ -50,7 +48,6 @@ export function packLink(index: number, change: LinkChange): Uint8Array {
   return concat(head, mtu, gso, queue);
 }
 
-/** Decodes the body of an RTM_NEWLINK message. */
 export function readLink(body: Uint8Array): LinkState {
   const found = attributes(body.subarray(IFINFO_SIZE));
   const mtu = found.get(IFLA_MTU);

@@ -1,9 +1,8 @@
 /**
- * Encoding of rtnetlink messages (linux/netlink.h, linux/rtnetlink.h). All integers are in host
- * byte order, which is little-endian on every machine that Deno runs on.
+ * linux/netlink.h, linux/rtnetlink.h. Integers are in host byte order: little-endian wherever Deno
+ * runs.
  */
 
-/** Message types. */
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;
 export const RTM_GETLINK = 18;
@@ -40,7 +39,7 @@ export function packMessage(
   return bytes;
 }
 
-/** Returns the messages of one datagram. Stops at the first truncated one. */
+/** Stops at the first truncated message. */
 export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
   const found: NetlinkMessage[] = [];
   const header = view(bytes);
@@ -58,9 +57,7 @@ export function unpackMessages(bytes: Uint8Array): NetlinkMessage[] {
   return found;
 }
 
-/**
- * Encodes a struct rtattr: u16 length (including this header), u16 type, value, padded to 4 bytes.
- */
+/** struct rtattr: u16 length (with this header), u16 type, value, padded to 4 bytes */
 export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(align4(4 + value.length));
   view(bytes).setUint16(0, 4 + value.length, true);
@@ -69,7 +66,7 @@ export function attribute(type: number, value: Uint8Array): Uint8Array<ArrayBuff
   return bytes;
 }
 
-/** Decodes the attributes that follow a fixed header: type → value (a view of `bytes`). */
+/** Maps types to values, which are views of `bytes`. */
 export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const header = view(bytes);
@@ -82,7 +79,6 @@ export function attributes(bytes: Uint8Array): Map<number, Uint8Array> {
   return found;
 }
 
-/** Encodes a u32 in host byte order as an attribute's value. */
 export function u32(value: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([value]).buffer);
 }

@@ -18,7 +18,7 @@ import {
 } from "./netlink_message.ts";
 import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
 
-// Notifications of network changes from the kernel (rtnetlink(7), "multicast groups").
+// rtnetlink(7), "multicast groups"
 
 const SOCK_NONBLOCK = 0o4000;
 // struct sockaddr_nl: u16 family, u16 pad, u32 port, u32 groups
@@ -31,27 +31,21 @@ const RTMGRP_IPV6_ROUTE = 0x400;
 const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR |
   RTMGRP_IPV6_ROUTE;
 
-/** Receive buffer size. A notification is a few hundred bytes; a longer datagram is truncated. */
+/** A notification is a few hundred bytes; a longer datagram is truncated. */
 const ROOM = 32 * 1024;
 
 /**
- * A change of a link, an address or a route of the main table. `index` is that of its link; it is
- * meaningless for a route that refuses packets.
+ * Of a link, an address or a route of the main table. `index` is the link's; it is meaningless for
+ * a route that refuses packets.
  */
 export interface NetChange {
   readonly what: "link" | "address" | "route";
   readonly index: number;
-  /** True if the link, address or route was removed. */
   readonly gone: boolean;
-  /** The target network of a route. */
   readonly to?: Cidr;
 }
 
-/**
- * Opens a non-blocking socket that receives every change; needs no privilege. The caller owns the
- * descriptor.
- * @throws {NativeError}
- */
+/** Non-blocking; needs no privilege. The caller owns the descriptor. @throws {NativeError} */
 export function openNetlinkMonitor(libc: Libc): number {
   const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
   const fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));
@@ -67,9 +61,8 @@ export function openNetlinkMonitor(libc: Libc): number {
 const room = new Uint8Array(ROOM);
 
 /**
- * Returns the changes of one datagram; null if none is waiting; "lost" if the kernel dropped some
- * for lack of buffer space (ENOBUFS, ENOMEM), so anything may have changed.
- * @throws {NativeError}
+ * Returns null if none is waiting; "lost" if the kernel dropped some for lack of buffer space
+ * (ENOBUFS, ENOMEM), so anything may have changed. @throws {NativeError}
  */
 export function readNetChanges(libc: Libc, fd: number): NetChange[] | "lost" | null {
   const got = libc.recv(fd, room, 0);

@@ -4,7 +4,7 @@ import type { ErrnoName } from "./errno.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-// Routes in rtnetlink messages (linux/rtnetlink.h).
+// linux/rtnetlink.h
 
 // struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
 export const RTMSG_SIZE = 12;
@@ -18,7 +18,7 @@ const RTA_PREFSRC = 7;
 const RTA_MULTIPATH = 9;
 const RTA_VIA = 18;
 export const RT_TABLE_MAIN = 254;
-/** Protocol of routes that the kernel adds with an address and removes with it. */
+/** Marks routes that the kernel adds with an address and removes with it. */
 export const RTPROT_KERNEL = 2;
 export const RTPROT_STATIC = 4;
 const RT_SCOPE_UNIVERSE = 0;
@@ -32,28 +32,26 @@ const RTNH_F_DEAD = 0x1;
 const RTNH_F_ONLINK = 0x4;
 const NEXTHOP_SIZE = 8; // struct rtnexthop: u16 length, u8 flags, u8 hops, i32 index; then attributes
 
-/** The next hop of a route. */
 export interface NextHop {
   /** The link's index; 0 for a route that refuses packets. */
   readonly index: number;
-  /** The gateway's address, of the route's family; absent if the target is on the link itself. */
+  /** Of the route's family; absent if the target is on the link itself. */
   readonly gateway?: Uint8Array | undefined;
-  /** The raw RTA_VIA value: a gateway whose address is of the other family. */
+  /** RTA_VIA: a gateway of the other family. */
   readonly via?: Uint8Array | undefined;
   /** The gateway is on the link although it is in none of the link's networks. */
   readonly onLink: boolean;
-  /** The preferred source address of the route. */
   readonly source?: Uint8Array | undefined;
 }
 
 export interface Route extends NextHop {
   readonly to: Cidr;
   readonly table: number;
-  /** 0: the route is for all packets; otherwise for those with this type of service. */
+  /** 0: for all packets; otherwise for those with this type of service. */
   readonly tos: number;
   /** The lowest metric wins among routes with the same target. */
   readonly metric: number;
-  /** The kind of program that added the route: RTPROT_… */
+  /** RTPROT_…, by the kind of program that added the route */
   readonly protocol: number;
   readonly isUnicast: boolean;
   /** The route refuses packets: blackhole, unreachable, prohibit or throw. */
@@ -64,7 +62,7 @@ export interface Route extends NextHop {
   readonly isDead: boolean;
 }
 
-/** A route to add to the main table. Without a metric the kernel chooses it. */
+/** Without a metric the kernel chooses it. */
 export interface NewRoute extends Partial<NextHop> {
   readonly index: number;
   readonly to: Cidr;
@@ -73,7 +71,6 @@ export interface NewRoute extends Partial<NextHop> {
   readonly protocol?: number | undefined;
 }
 
-/** Errors of a lookup that mean that there is no route. */
 export const LOOKUP_FAILURES: readonly ErrnoName[] = [
   "ENETUNREACH",
   "EHOSTUNREACH",
@@ -107,15 +104,13 @@ export function packRoute(route: NewRoute): Uint8Array {
   );
 }
 
-/** Options of a route lookup. */
 export interface Lookup {
-  /** Source address of the packets, one of this machine's; the kernel then chooses none. */
+  /** One of this machine's addresses; the kernel then chooses none. */
   readonly from?: Uint8Array | undefined;
   /** Return the matching table entry, not the resolved route. */
   readonly match?: boolean;
 }
 
-/** Encodes the lookup of the route to an address (4 or 16 bytes). */
 export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8Array {
   const head = new Uint8Array(RTMSG_SIZE);
   head[0] = familyOf(address);
@@ -126,7 +121,7 @@ export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8A
   return concat(head, attribute(RTA_DST, address), source);
 }
 
-/** Decodes a route. Of several next hops it has the first that is alive. */
+/** Of several next hops it has the first that is alive. */
 export function readRoute(body: Uint8Array): Route {
   const family = body[0] === AF_INET ? 4 : 6;
   const found = attributes(body.subarray(RTMSG_SIZE));

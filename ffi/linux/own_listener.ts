@@ -3,24 +3,22 @@ import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 const F_GETFD = 1;
 const FD_CLOEXEC = 1;
 
-/** Constants of sys/socket.h on Linux and on macOS. */
 const LINUX = { SOL_SOCKET: 1, SO_ACCEPTCONN: 30 };
 const DARWIN = { SOL_SOCKET: 0xffff, SO_ACCEPTCONN: 0x0002 };
 
-/** Highest descriptor to look at, exclusive: a runtime that has just started has no more. */
+/** Exclusive; a runtime that has just started has no higher descriptors. */
 const MOST = 256;
 
 /**
- * Returns true if this process itself has opened a listening socket. Inherited sockets do not
- * count: they lack close-on-exec, or they would not have survived the exec.
+ * Tells if this process itself opened a listener. Inherited sockets do not count: they lack
+ * close-on-exec, or they would not have survived the exec.
  */
 export function hasOwnListener(): boolean {
   const isLinux = Deno.build.os === "linux";
   const { SOL_SOCKET, SO_ACCEPTCONN } = isLinux ? LINUX : DARWIN;
   using library = openLibrary(isLinux ? LINUX_LIBC : DARWIN_LIBC, {
-    // int fcntl(int fd, int command); only a third argument would make the call variadic
+    // Not variadic without a third argument.
     fcntl: { parameters: ["i32", "i32"], result: "i32" },
-    // int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
     getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   });
   const { fcntl, getsockopt } = library.symbols;

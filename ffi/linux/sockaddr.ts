@@ -3,7 +3,7 @@ import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../../src/base/a
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 
-/** Constants and layouts of Linux (sys/socket.h, netinet/in.h). */
+/** Linux: sys/socket.h, netinet/in.h */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SIZE_IN = 16; // struct sockaddr_in: u16 family (host order), u16 port, 4 address, 8 zero
@@ -11,13 +11,10 @@ const SIZE_IN6 = 28; // struct sockaddr_in6: u16 family, u16 port, u32 flow, 16 
 
 const SCOPE_AT = 24;
 
-/** Bytes that hold a sockaddr of either family. */
 export const SOCKADDR_ROOM = SIZE_IN6;
 
 /**
- * Writes the sockaddr of an IP address and port to the start of `bytes`, which must have
- * SOCKADDR_ROOM bytes. Returns the address family and the size in bytes. An address with a zone
- * needs `interfaces`.
+ * Writes to `bytes`, which must have SOCKADDR_ROOM. A zone needs `interfaces`.
  * @throws {TtunError} `internal` if the host is a name: names must be resolved before
  * @throws {NativeError} ENODEV if there is no such interface
  */
@@ -49,7 +46,6 @@ export function writeSockaddr(
   return { family, size };
 }
 
-/** Translates between interface names and indexes. */
 export interface Interfaces {
   interfaceIndex(zone: string): number;
   interfaceName(index: number): string;
@@ -62,7 +58,6 @@ const UNKNOWN: Interfaces = {
   interfaceName: String,
 };
 
-/** Like `writeSockaddr`, into a new array. */
 export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
   const room = new Uint8Array(SOCKADDR_ROOM);
   const { family, size } = writeSockaddr(addr, room);
@@ -70,9 +65,8 @@ export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Arra
 }
 
 /**
- * Decodes the address in a sockaddr. An IPv4-mapped address, as a dual-stack socket reports it, is
- * returned as IPv4 (RFC 4291, 2.5.5.2); a link-local one with its zone (the index if `interfaces`
- * is not given).
+ * An IPv4-mapped address, as a dual-stack socket reports it, is returned as IPv4 (RFC 4291,
+ * 2.5.5.2); a link-local one with its zone (the index without `interfaces`).
  */
 export function unpackSockaddr(
   bytes: Uint8Array,
@@ -90,7 +84,6 @@ export function unpackSockaddr(
   };
 }
 
-/** Returns the IPv4 address inside ::ffff:a.b.c.d, any other address unchanged. */
 function unmapped(ip: Uint8Array): Uint8Array {
   const isMapped = ip.subarray(0, 10).every((byte) => byte === 0) && ip[10] === 0xff &&
     ip[11] === 0xff;

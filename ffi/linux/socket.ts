@@ -12,7 +12,7 @@ import {
   TCP_MAXSEG,
 } from "./socket_options.ts";
 
-/** Linux constants: sys/socket.h, netinet/in.h. */
+/** Linux: sys/socket.h, netinet/in.h */
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -23,34 +23,28 @@ const SO_ERROR = 4;
 const IPV6_V6ONLY = 26;
 const SHUT_WR = 1;
 
-/** Flag of `send`: a closed peer is reported as EPIPE, not by a signal. */
+/** A closed peer is reported as EPIPE, not by a signal. */
 export const MSG_NOSIGNAL = 0x4000;
 
-/**
- * Listen backlog, limited by net.core.somaxconn. Large, so that a flood does not fill the queue
- * before it is accepted from.
- */
+/** Limited by net.core.somaxconn. Large, so that a flood does not fill the queue. */
 const BACKLOG = 4096;
 
-/** Scratch buffers that native calls fill in; valid until the next call. */
+/** Scratch for native calls; valid until the next one. */
 const name = new Uint8Array(SOCKADDR_ROOM);
 const nameView = new DataView(name.buffer);
 const nameLength = new Uint32Array(1);
 const nameLengthBytes = new Uint8Array(nameLength.buffer);
 
-/** Properties of a socket that must be set before it connects or listens. */
+/** Must be set before a socket connects or listens. */
 export interface SocketKind {
-  /** Use Multipath TCP where the kernel supports it. */
   readonly mptcp: boolean;
-  /**
-   * TCP_MAXSEG: largest segment in either direction, in bytes; absent = no limit but the link's.
-   */
+  /** TCP_MAXSEG in bytes, for either direction; absent = the link's limit. */
   readonly segmentBytes?: number | undefined;
 }
 
 /**
- * Opens a non-blocking TCP socket. If the kernel cannot limit the segments of Multipath TCP
- * (before Linux 6.17), the limit wins and the socket is plain TCP.
+ * Opens a non-blocking socket. If the kernel cannot limit segments of Multipath TCP (before Linux
+ * 6.17), the limit wins: it is plain TCP.
  * @throws {NativeError} EAFNOSUPPORT if the kernel lacks the address family, EMFILE, …
  */
 function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketKind): number {
@@ -71,7 +65,7 @@ function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketK
   });
 }
 
-/** Runs `use` on a new descriptor and closes the descriptor if it throws. */
+/** Closes the descriptor if `use` throws. */
 function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   try {
     return use();
@@ -82,9 +76,8 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
 }
 
 /**
- * Starts a connection and returns its descriptor. When the socket becomes writable,
- * `connectResult` tells the result.
- * @throws {NativeError}
+ * Returns a descriptor. Once it is writable, `connectResult` tells the result. @throws
+ * {NativeError}
  */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
   const { family, size } = writeSockaddr(to, name, libc);
@@ -99,8 +92,7 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
 }
 
 /**
- * Opens a non-blocking UDP socket connected to one peer, on a local port chosen by the kernel. It
- * receives only the peer's datagrams; ICMP errors are reported by the next call.
+ * Connected, on a port chosen by the kernel; the next call reports ICMP errors.
  * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
  */
 export function openDatagrams(libc: Libc, to: HostPort): number {
@@ -113,14 +105,13 @@ export function openDatagrams(libc: Libc, to: HostPort): number {
   });
 }
 
-/** Returns the result of a connection attempt (SO_ERROR): 0 or -errno. */
+/** Returns SO_ERROR: 0 or -errno. */
 export function connectResult(libc: Libc, fd: number): number {
   return -getOption(libc, fd, SOL_SOCKET, SO_ERROR);
 }
 
 /**
- * Opens a listening socket. Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 only
- * if the kernel has no IPv6.
+ * Host "" means all addresses: IPv6 and IPv4 on one socket, or IPv4 only without IPv6.
  * @throws {NativeError} EADDRINUSE, EADDRNOTAVAIL, EACCES, …
  */
 export function startListen(libc: Libc, at: HostPort, kind: SocketKind): number {
@@ -146,46 +137,37 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
   });
 }
 
-/**
- * Accepts the next connection as a non-blocking socket. Returns its descriptor or -errno;
- * `acceptedAddr` tells its remote address.
- */
+/** Returns a non-blocking descriptor or -errno; `acceptedAddr` tells its remote address. */
 export function accept(libc: Libc, fd: number): number {
   nameLength[0] = name.length;
   return libc.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/** Returns the remote address of the connection that `accept` has just returned. */
+/** Returns the address of the connection that `accept` has just returned. */
 export function acceptedAddr(libc: Libc): HostPort {
   return unpackSockaddr(name, libc);
 }
 
-/**
- * Returns the local address.
- * @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK
- */
+/** @throws {NativeError} ENOTCONN, EBADF, ENOTSOCK */
 export function localAddr(libc: Libc, fd: number): HostPort {
   nameLength[0] = name.length;
   check("getsockname", libc.getsockname(fd, name, nameLengthBytes));
   return unpackSockaddr(name, libc);
 }
 
-/** Returns the local address; null if the descriptor is not a socket with an IP address. */
+/** Returns null if the descriptor is not a socket with an IP address. */
 export function tryLocalAddr(libc: Libc, fd: number): HostPort | null {
   nameLength[0] = name.length;
   return libc.getsockname(fd, name, nameLengthBytes) < 0 ? null : ipName(libc);
 }
 
-/** Returns the remote address; null if the descriptor is not connected to an IP address. */
+/** Returns null if the descriptor is not connected to an IP address. */
 export function tryRemoteAddr(libc: Libc, fd: number): HostPort | null {
   nameLength[0] = name.length;
   return libc.getpeername(fd, name, nameLengthBytes) < 0 ? null : ipName(libc);
 }
 
-/**
- * Returns the peer's port, or -1 if the descriptor is not a connected socket. Cheaper than
- * `tryRemoteAddr`.
- */
+/** Returns -1 if not connected. Cheaper than `tryRemoteAddr`. */
 export function tryRemotePort(libc: Libc, fd: number): number {
   nameLength[0] = name.length;
   return libc.getpeername(fd, name, nameLengthBytes) < 0 ? -1 : nameView.getUint16(2);
@@ -196,14 +178,13 @@ function ipName(libc: Libc): HostPort | null {
   return family === AF_INET || family === AF_INET6 ? unpackSockaddr(name, libc) : null;
 }
 
-/** Shuts down the sending direction: the peer gets FIN after the data already written. */
 export function shutdownWrite(libc: Libc, fd: number): void {
   check("shutdown", libc.shutdown(fd, SHUT_WR));
 }
 
 /**
- * Sends RST at once and leaves an unconnected socket (connect(2) with AF_UNSPEC). For sockets
- * whose owner sends FIN before it closes them, as Deno does; `lingerZero` comes too late there.
+ * Sends RST at once (connect(2) with AF_UNSPEC). For sockets whose owner sends FIN before it closes
+ * them, as Deno does; `lingerZero` comes too late there.
  */
 export function disconnect(libc: Libc, fd: number): void {
   const nowhere = new Uint8Array(SOCKADDR_ROOM);

@@ -3,7 +3,7 @@ import { check } from "../native.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET } from "./sockaddr.ts";
 
-/** Linux constants: sys/socket.h, netinet/in.h, netinet/tcp.h. */
+/** Linux: sys/socket.h, netinet/in.h, netinet/tcp.h */
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_TCP = 6;
@@ -20,12 +20,12 @@ const TCP_USER_TIMEOUT = 18;
 const TCP_NOTSENT_LOWAT = 25;
 const TCP_RTO_MAX_MS = 44; // since Linux 6.15
 
-/** Scratch buffers that native calls fill in; valid until the next call. */
+/** Scratch for native calls; valid until the next one. */
 const int = new Int32Array(1);
 const intBytes = new Uint8Array(int.buffer);
 const intLength = new Uint8Array(new Uint32Array([4]).buffer);
 
-/** Sets socket options. Returns the names of those that the kernel refused. */
+/** Returns the names of the options that the kernel refused. */
 export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): string[] {
   const unset: string[] = [];
   const set = (name: string, level: number, option: number, value: number) => {
@@ -53,16 +53,13 @@ export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): stri
   return unset;
 }
 
-/** Sets the congestion control. Returns false if the kernel lacks it or only root may use it. */
+/** Returns false if the kernel lacks it or only root may use it. */
 function setCongestion(libc: Libc, fd: number, name: string): boolean {
   const value = new TextEncoder().encode(name);
   return libc.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value) === 0;
 }
 
-/**
- * Tests on an unused socket if connections can use this congestion control.
- * @throws {NativeError} if no socket can be opened
- */
+/** Tests it on an unused socket. @throws {NativeError} if no socket can be opened */
 export function hasCongestion(libc: Libc, name: string): boolean {
   const type = SOCK_STREAM | SOCK_CLOEXEC;
   const fd = check("socket", libc.socket(AF_INET, type, IPPROTO_TCP));
@@ -73,21 +70,18 @@ export function hasCongestion(libc: Libc, name: string): boolean {
   }
 }
 
-/**
- * Limits the segments of connections that a listening socket accepts from now on. Returns false if
- * the kernel refuses.
- */
+/** For connections that a listener accepts from now on. Returns false if the kernel refuses. */
 export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
   return setOption(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes) === 0;
 }
 
-/** Makes the next close send RST and discard unsent data (SO_LINGER with zero seconds). */
+/** Makes the next close send RST and discard unsent data. */
 export function lingerZero(libc: Libc, fd: number): void {
   const linger = new Uint8Array(new Int32Array([1, 0]).buffer);
   libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger);
 }
 
-/** Sets an option whose value is an int. Returns 0 or -errno. */
+/** Returns 0 or -errno. */
 export function setOption(
   libc: Libc,
   fd: number,
@@ -99,10 +93,7 @@ export function setOption(
   return libc.setsockopt(fd, level, option, intBytes);
 }
 
-/**
- * Returns the value of an option that is an int.
- * @throws {NativeError}
- */
+/** @throws {NativeError} */
 export function getOption(libc: Libc, fd: number, level: number, option: number): number {
   check("getsockopt", libc.getsockopt(fd, level, option, intBytes, intLength)); // always 4 bytes
   return int[0]!;

@@ -2,7 +2,7 @@ import type { ConnectionStats, SendingInfo } from "../../src/contract/stats.ts";
 import type { Libc } from "./libc.ts";
 import { getOption, IPPROTO_MPTCP, IPPROTO_TCP, SOL_SOCKET } from "./socket_options.ts";
 
-/** Linux constants: sys/socket.h, netinet/tcp.h, linux/mptcp.h, poll.h. */
+/** Linux: sys/socket.h, netinet/tcp.h, linux/mptcp.h, poll.h */
 const SO_PROTOCOL = 38;
 const TCP_INFO = 11;
 const SOL_MPTCP = 284;
@@ -11,7 +11,7 @@ const POLLERR = 0x008;
 const POLLHUP = 0x010;
 const POLLRDHUP = 0x2000;
 
-/** Size and offsets of the fields of struct tcp_info (linux/tcp.h) that are read here, in bytes. */
+/** Size and offsets in bytes, of struct tcp_info (linux/tcp.h) */
 const TCP_INFO_SIZE = 136;
 const TCPI_STATE = 0;
 const TCPI_RETRANSMITS = 2;
@@ -31,23 +31,23 @@ const TCPI_SEGS_IN = 140;
 const TCPI_DELIVERED = 192;
 const TCPI_BYTES_SENT = 200;
 const TCPI_BYTES_RETRANS = 208;
-/** Size with all of these fields, since Linux 4.19. */
+/** With all of these fields, since Linux 4.19. */
 const TCP_INFO_SENDING_SIZE = 216;
 
-/** struct mptcp_info (linux/mptcp.h); it has the byte counters since Linux 6.5. */
+/** linux/mptcp.h; has the byte counters since Linux 6.5 */
 const MPTCP_INFO_SIZE = 80;
 const MPTCPI_WRITE_SEQ = 16;
 const MPTCPI_SND_UNA = 24;
 const MPTCPI_BYTES_RECEIVED = 64;
 const MPTCPI_BYTES_ACKED = 72;
 
-/** TCP state of a connection that is gone, most often by a reset from either end. */
+/** Gone, most often by a reset from either end. */
 const TCP_CLOSE = 7;
 
-/** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2: the peer may still send. */
+/** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2 */
 const STATES_BEFORE_FIN: readonly number[] = [1, 4, 5];
 
-/** Reads TCP_INFO and MPTCP_INFO. Values that the kernel does not provide are absent. */
+/** Values that the kernel does not provide are absent. */
 export function connectionStats(libc: Libc, fd: number): ConnectionStats {
   const multipath = mptcpInfo(libc, fd);
   const info: ConnectionStats = { protocol: multipath === null ? "tcp" : "mptcp" };
@@ -67,8 +67,7 @@ export function connectionStats(libc: Libc, fd: number): ConnectionStats {
     if (tcp.byteLength >= TCP_INFO_SENDING_SIZE) info.sending = sendingInfo(tcp);
   }
   if (multipath === null) return info;
-  // The values above are those of the first subflow only, which others may have replaced and which
-  // outlives the end.
+  // Until here the values are the first subflow's, which others may have replaced.
   if (multipath.byteLength >= MPTCP_INFO_SIZE) {
     info.acked = Number(multipath.getBigUint64(MPTCPI_BYTES_ACKED, true));
     info.received = Number(multipath.getBigUint64(MPTCPI_BYTES_RECEIVED, true));
@@ -108,7 +107,7 @@ function mptcpInfo(libc: Libc, fd: number): DataView | null {
   return getStruct(libc, fd, SOL_MPTCP, MPTCP_INFO, MPTCP_INFO_SIZE);
 }
 
-/** Returns as much of the struct as this kernel provides, or null if it provides none. */
+/** Returns what this kernel has of the struct, or null. */
 function getStruct(
   libc: Libc,
   fd: number,

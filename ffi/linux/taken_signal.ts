@@ -1,6 +1,6 @@
 import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 
-/** Layout of struct sigaction and its constants (signal.h). Sizes and offsets are in bytes. */
+/** struct sigaction and constants (signal.h); sizes and offsets in bytes */
 export interface SignalLayout {
   readonly size: number;
   readonly flagsAt: number;
@@ -16,24 +16,20 @@ const DARWIN: SignalLayout = { size: 16, flagsAt: 12, SA_RESTART: 2, SIGUSR1: 30
 
 const SIG_IGN = 1n;
 
-/** The C library functions used here. */
 export interface SignalCalls {
-  /** `int sigaction(int signal, const struct sigaction *new, struct sigaction *old)` */
   sigaction(
     signal: number,
     action: Uint8Array<ArrayBuffer> | null,
     old: Uint8Array<ArrayBuffer> | null,
   ): number;
-  /** The address of `int sigignore(int signal)`. */
   readonly sigignore: bigint;
 }
 
 /**
- * Takes over a signal from its current handler and detects it. JavaScript cannot run in a signal
- * handler, so the handler is the C library's own `sigignore`: the first signal makes the kernel
- * ignore further ones, and `check` sees that, reports it and installs the handler again. A program
- * started between the two inherits the signal as ignored; otherwise it has the default action as
- * usual.
+ * Takes over a signal and detects it. JavaScript cannot run in a signal handler, so the handler is
+ * the C library's `sigignore`: the first signal makes the kernel ignore further ones; `check` sees
+ * that and installs it again. A program started between the two inherits the signal as ignored;
+ * otherwise it has the default action as usual.
  */
 export class TakenSignal {
   readonly #calls: SignalCalls;
@@ -41,10 +37,7 @@ export class TakenSignal {
   readonly #action: Uint8Array<ArrayBuffer>;
   readonly #found: Uint8Array<ArrayBuffer>;
 
-  /**
-   * Takes over SIGUSR1.
-   * @throws {Error} if the system refuses
-   */
+  /** @throws {Error} if the system refuses */
   constructor(calls: SignalCalls, layout: SignalLayout) {
     this.#calls = calls;
     this.#signal = layout.SIGUSR1;
@@ -58,8 +51,8 @@ export class TakenSignal {
   }
 
   /**
-   * Returns `came` if the signal has come since the last call, `stolen` if other code had
-   * installed its own handler. Reinstalls the handler in both cases.
+   * Returns `stolen` if other code had installed its handler. Reinstalls the own one unless
+   * `quiet`.
    */
   check(): "quiet" | "came" | "stolen" {
     const handler = this.#handler();
@@ -81,8 +74,8 @@ export class TakenSignal {
 }
 
 /**
- * Takes over SIGUSR1 for the rest of the process. The library stays open because the kernel holds
- * the address of its function.
+ * For the rest of the process; the library stays open because the kernel holds its function's
+ * address.
  * @throws {Error} if the system has no such call
  */
 export function takeUsr1(): TakenSignal {

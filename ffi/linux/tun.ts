@@ -3,7 +3,7 @@ import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { linkKind } from "./link_kind.ts";
 
-/** Constants of linux/if_tun.h and linux/if.h. */
+/** linux/if_tun.h, linux/if.h */
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
 const TUNSETOFFLOAD = 0x4004_54d0n;
@@ -13,7 +13,7 @@ const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
-/** Size in bytes of struct virtio_net_hdr, without the fields that later versions added. */
+/** struct virtio_net_hdr, without the fields that later versions added */
 const VNET_HEADER_SIZE = 10;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40; // name (16), then a union, of which only flags (u16) is used here
@@ -25,7 +25,7 @@ const O_CLOEXEC = 0o2000000;
 
 export const TUN_PATH = "/dev/net/tun";
 
-/** Bits for `setOffload`: TUN_F_… of linux/if_tun.h, without UFO, which the kernel has removed. */
+/** TUN_F_… of linux/if_tun.h, without UFO, which the kernel has removed */
 export const TunOffload = {
   csum: 0x01,
   tso4: 0x02,
@@ -36,20 +36,19 @@ export const TunOffload = {
 } as const;
 
 /**
- * An open, non-blocking TUN device. Each read or write is one whole IP packet. With `headers`, a
- * virtio_net_hdr (10 bytes, host byte order) precedes it.
+ * Non-blocking; each read or write is one whole IP packet, with `headers` behind a virtio_net_hdr
+ * (10 bytes, host byte order).
  */
 export interface Tun {
   readonly fd: number;
   readonly name: string;
-  /** An administrator created the device: it stays when the descriptor is closed. */
+  /** It was there before and stays when the descriptor is closed. */
   readonly persistent: boolean;
 }
 
 /**
- * Opens the TUN device `name`, creating it if it does not exist. A `%d` in the name stands for the
- * first free number. Of a multi-queue device that an administrator created, one queue is used. The
- * caller owns the descriptor.
+ * Opens or creates the device. `%d` in the name stands for the first free number. Of an
+ * administrator's multi-queue device, one queue is used. The caller owns the descriptor.
  * @throws {NativeError} call `open`: ENOENT, EACCES, ENODEV, …; call `TUNSETIFF`: EPERM (neither
  * root nor the device's owner), EBUSY (another program uses it), EINVAL (not a TUN device), ENOTTY
  * (the file is not the TUN driver's)
@@ -85,8 +84,7 @@ export function openTun(libc: Libc, name: string, o: { headers: boolean }): Tun 
 }
 
 /**
- * Fails if another program is attached to a queue: the kernel distributes packets over all queues,
- * so each program would see only some of them.
+ * The kernel spreads packets over all queues: each of several programs would see only some.
  * @throws {NativeError} EBUSY
  */
 function checkAlone(libc: Libc, name: string): void {
@@ -95,8 +93,7 @@ function checkAlone(libc: Libc, name: string): void {
 }
 
 /**
- * Sets the offloads that the kernel may leave to the reader of the device: bits of `TunOffload`.
- * Can be called at any time. Returns 0 or -errno: -EINVAL for a bit that this kernel does not know.
+ * Bits of `TunOffload`, at any time. Returns 0 or -errno: -EINVAL for a bit unknown to this kernel.
  */
 export function setOffload(libc: Libc, fd: number, mask: number): number {
   return libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask));

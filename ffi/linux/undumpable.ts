@@ -4,10 +4,8 @@ import { LINUX_LIBC, openLibrary } from "../library.ts";
 const PR_SET_DUMPABLE = 4;
 
 /**
- * Denies other processes of the same account access to this process's memory (ptrace and
- * /proc/PID/mem), and prevents core dumps when a signal such as SIGQUIT ends it. Root is not
- * restricted, and child processes are not affected. Linux only. Returns true if the kernel
- * accepted it.
+ * Keeps the account's other processes from this one's memory (ptrace, /proc/PID/mem) and prevents
+ * core dumps. Does not restrict root or affect child processes. Returns false if refused.
  */
 export function makeUndumpable(): boolean {
   using library = openLibrary(LINUX_LIBC, {

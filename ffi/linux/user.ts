@@ -2,9 +2,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import { check } from "../native.ts";
 import type { Libc } from "./libc.ts";
 
-/**
- * Offsets in struct passwd of glibc and musl on 64-bit Linux: two pointers, then u32 uid, u32 gid.
- */
+/** struct passwd of glibc and musl, 64-bit: two pointers, then u32 uid, u32 gid */
 const PW_UID = 16;
 const PW_GID = 20;
 
@@ -14,10 +12,7 @@ export interface User {
   readonly gid: number;
 }
 
-/**
- * Looks up an account.
- * @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root
- */
+/** @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root */
 export function findUser(libc: Libc, name: string): User {
   const entry = libc.getpwnam(name);
   if (entry === null) {
@@ -37,16 +32,15 @@ export function findUser(libc: Libc, name: string): User {
   return user;
 }
 
-/** Constants of linux/capability.h and linux/prctl.h. */
+/** linux/capability.h, linux/prctl.h */
 export const CAP_NET_ADMIN = 12;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const PR_SET_KEEPCAPS = 8;
 
 /**
- * Switches to that account permanently: supplementary groups, and the real, effective and saved
- * group and user IDs, in every thread (libc does it for all of them). Capabilities are dropped;
- * only this thread and threads that it starts later retain `keep`, if it was permitted, so this
- * thread should start none. Returns true if `keep` was retained.
+ * Switches for good: supplementary groups, and all group and user IDs, in every thread (by libc).
+ * Capabilities are dropped; only this thread and threads that it starts retain `keep`, if it was
+ * permitted, so this thread should start none. Returns true if `keep` was retained.
  * @throws {NativeError} EPERM if the process may not change its user
  */
 export function becomeUser(
@@ -77,7 +71,7 @@ function capabilityHeader(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Two struct __user_cap_data_struct, 32 capabilities each: u32 effective, permitted, inheritable.
+ * Two struct __user_cap_data_struct: u32 effective, permitted, inheritable, 32 capabilities each
  */
 function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(6);

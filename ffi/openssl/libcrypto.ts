@@ -4,7 +4,7 @@ import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contrac
 import { type Library, openLibrary } from "../library.ts";
 import { cString } from "../native.ts";
 
-/** Sizes of every cipher here, in bytes; EVP takes as much of the key as the cipher has. */
+/** In bytes; EVP takes as much of the key as the cipher has. */
 const KEY_SIZE = 32;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
@@ -14,25 +14,21 @@ const EVP_CTRL_AEAD_GET_TAG = 0x10;
 const EVP_CTRL_AEAD_SET_TAG = 0x11;
 const OPENSSL_VERSION = 0;
 
-/** Lengths are C ints here, which limits the size of a text in bytes. */
+/** Lengths are C ints. */
 const MAX_INT = 0x7fff_ffff;
 
 /**
- * The calls of OpenSSL 1.1 and 3 (names and constants are the same in both). A function that is
- * listed twice has a `pointer` parameter where it is called with NULL and a `buffer` where it is
- * called with bytes.
+ * OpenSSL 1.1 and 3 are alike here. A function that is listed twice has a `pointer` where it is
+ * called with NULL and a `buffer` where it is called with bytes.
  */
 const TABLE = {
-  // const char *OpenSSL_version(int type)
   OpenSSL_version: { parameters: ["i32"], result: "pointer" },
-  // unsigned long ERR_peek_last_error(void): the codes have 32 bits, as has a long on Windows
+  // The codes have 32 bits, as has a long on Windows.
   ERR_peek_last_error: { parameters: [], result: "u32" },
   ERR_clear_error: { parameters: [], result: "void" },
-  // const EVP_CIPHER *EVP_get_cipherbyname(const char *name)
   EVP_get_cipherbyname: { parameters: ["buffer"], result: "pointer" },
   EVP_CIPHER_CTX_new: { parameters: [], result: "pointer" },
   EVP_CIPHER_CTX_free: { parameters: ["pointer"], result: "void" },
-  // int EVP_EncryptInit_ex(ctx, const EVP_CIPHER *, ENGINE *, const uint8_t *key, const uint8_t *iv)
   EVP_EncryptInit_ex_key: {
     name: "EVP_EncryptInit_ex",
     parameters: ["pointer", "pointer", "pointer", "buffer", "pointer"],
@@ -51,7 +47,6 @@ const TABLE = {
     parameters: ["pointer", "pointer", "pointer", "pointer", "buffer"],
     result: "i32",
   },
-  // int EVP_EncryptUpdate(ctx, uint8_t *out, int *outl, const uint8_t *in, int inl)
   EVP_EncryptUpdate: {
     parameters: ["pointer", "buffer", "buffer", "buffer", "i32"],
     result: "i32",
@@ -70,18 +65,16 @@ const TABLE = {
     parameters: ["pointer", "pointer", "buffer", "buffer", "i32"],
     result: "i32",
   },
-  // int EVP_EncryptFinal_ex(ctx, uint8_t *out, int *outl)
   EVP_EncryptFinal_ex: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
   EVP_DecryptFinal_ex: { parameters: ["pointer", "buffer", "buffer"], result: "i32" },
-  // int EVP_CIPHER_CTX_ctrl(ctx, int type, int arg, void *ptr)
   EVP_CIPHER_CTX_ctrl: { parameters: ["pointer", "i32", "i32", "buffer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Symbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
 /**
- * File names to try, best first. The bare `libcrypto.dylib` must not be loaded on macOS: loading
- * Apple's own copy ends the process.
+ * Best first. The bare `libcrypto.dylib` must not be loaded on macOS: Apple's own copy ends the
+ * process.
  */
 const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> = {
   darwin: [
@@ -94,22 +87,19 @@ const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> 
 };
 const UNIX_NAMES = ["libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so"];
 
-/** An open libcrypto. Dispose disposes of all ciphers made from it, then closes the library. */
+/** Dispose disposes of all ciphers made from it, then closes the library. */
 export interface Libcrypto extends Disposable {
-  /** The version that the library reports, such as "OpenSSL 3.0.19 27 Jan 2026". */
+  /** Such as "OpenSSL 3.0.19 27 Jan 2026". */
   readonly version: string;
   /**
-   * Makes a cipher that keeps its key inside the library until it is disposed of.
+   * The key stays inside the library until the cipher is disposed of.
    * @throws {TtunError} `system` if the library does not offer the cipher (for example in FIPS
-   * mode), `internal` after dispose or if the key is not 32 bytes long.
+   * mode), `internal` after dispose or if the key is not 32 bytes long
    */
   readonly makeCipher: CipherFactory;
 }
 
-/**
- * Opens OpenSSL's libcrypto.
- * @throws {TtunError} `system` if none can be opened.
- */
+/** @throws {TtunError} `system` if none can be opened */
 export function openLibcrypto(): Libcrypto {
   const library = openLibrary(NAMES[Deno.build.os] ?? UNIX_NAMES, TABLE);
   const living = new Set<EvpCipher>();
@@ -142,18 +132,15 @@ function versionOf(library: Library<typeof TABLE>): string {
   return text === null ? library.path : new Deno.UnsafePointerView(text).getCString();
 }
 
-/**
- * Scratch outputs: `int *outl` of every call, and the output buffer of Final, which writes 0
- * bytes.
- */
+/** Scratch: `int *outl` of every call, and the output of Final, which writes 0 bytes. */
 const WRITTEN = new Int32Array(1);
 const NO_OUTPUT = new Uint8Array(TAG_SIZE);
-/** Scratch for a record's tag: copying 16 bytes costs less than creating a view. */
+/** Scratch: copying 16 bytes costs less than creating a view. */
 const TAG = new Uint8Array(TAG_SIZE);
 
 /**
- * One key in two contexts, one per direction: the key is set up once, and a record only sets its
- * nonce. Costs four native calls per record, five with associated data, and no copy.
+ * A context per direction: the key is set up once, a record only sets its nonce. Costs four native
+ * calls per record, five with associated data, and no copy.
  */
 class EvpCipher implements Cipher {
   readonly tagSize = TAG_SIZE;
@@ -226,7 +213,7 @@ class EvpCipher implements Cipher {
     for (let i = 0; i < TAG_SIZE; i++) buf[tagAt + i] = TAG[i]!;
   }
 
-  /** Decrypts in place before the tag is verified; after false, the text must not be used. */
+  /** Decrypts before the tag is verified; after false, the text must not be used. */
   open(
     nonce: Nonce,
     aad: Uint8Array | null,
@@ -267,7 +254,7 @@ class EvpCipher implements Cipher {
     this.#onDispose();
   }
 
-  /** Frees both contexts; the library wipes their keys. Freeing NULL is a no-op. */
+  /** Wipes the keys; freeing NULL is a no-op. */
   #free(): void {
     this.#call.EVP_CIPHER_CTX_free(this.#sealing);
     this.#call.EVP_CIPHER_CTX_free(this.#opening);
@@ -276,7 +263,7 @@ class EvpCipher implements Cipher {
   }
 }
 
-/** Checks all offsets, which the library would trust, and returns the size of the text. */
+/** Checks all offsets, which the library would trust. */
 function checked(
   context: Deno.PointerValue,
   nonce: Nonce,
@@ -295,7 +282,7 @@ function checked(
   return end - start;
 }
 
-/** Returns an error with the library's own code; `openssl errstr` explains it. */
+/** `openssl errstr` explains the library's code. */
 function failed(call: Symbols, name: string): TtunError {
   const code = call.ERR_peek_last_error();
   call.ERR_clear_error();

@@ -1,28 +1,23 @@
 /**
- * The kernel32.dll calls that ttun makes (Windows SDK: synchapi.h, handleapi.h, errhandlingapi.h,
- * winnt.h). Handles and addresses are `usize` numbers; this side never dereferences them.
+ * synchapi.h, handleapi.h, errhandlingapi.h, winnt.h. Handles and addresses are `usize` numbers;
+ * this side never dereferences them.
  */
 export const KERNEL32_TABLE = {
-  // DWORD GetLastError(void)
   GetLastError: { parameters: [], result: "u32" },
-  // HANDLE CreateEventW(SECURITY_ATTRIBUTES *, BOOL manualReset, BOOL initialState, const WCHAR *)
   CreateEventW: { parameters: ["usize", "i32", "i32", "usize"], result: "usize" },
   SetEvent: { parameters: ["usize"], result: "i32" },
   CloseHandle: { parameters: ["usize"], result: "i32" },
-  // DWORD WaitForMultipleObjects(DWORD count, const HANDLE *, BOOL waitAll, DWORD milliseconds), on
-  // a thread of Deno's pool
+  // On a thread of Deno's pool.
   WaitForMultipleObjects: {
     parameters: ["u32", "buffer", "i32", "u32"],
     result: "u32",
     nonblocking: true,
   },
-  // void RtlMoveMemory(void *to, const void *from, size_t length), from native memory
   copyFrom: {
     name: "RtlMoveMemory",
     parameters: ["buffer", "usize", "usize"],
     result: "void",
   },
-  // RtlMoveMemory into native memory
   copyTo: {
     name: "RtlMoveMemory",
     parameters: ["usize", "buffer", "usize"],
@@ -34,7 +29,6 @@ export type Kernel32Symbols = Deno.StaticForeignLibraryInterface<typeof KERNEL32
 
 /** winbase.h */
 export const INFINITE = 0xffff_ffff;
-/** Result of WaitForMultipleObjects if it fails. */
 export const WAIT_FAILED = 0xffff_ffff;
 
 /** winerror.h */
@@ -53,7 +47,7 @@ const NAMES = new Map<number, string>(
   Object.entries(WindowsCode).map(([name, code]) => [code, name]),
 );
 
-/** A failed Windows call. Adapters translate it, once. */
+/** Adapters translate it, once. */
 export class WindowsError extends Error {
   override readonly name = "WindowsError";
   readonly call: string;
@@ -67,7 +61,6 @@ export class WindowsError extends Error {
   }
 }
 
-/** Encodes `text` as a NUL-terminated UTF-16 string. */
 export function wideString(text: string): Uint8Array<ArrayBuffer> {
   const units = new Uint16Array(text.length + 1);
   for (let i = 0; i < text.length; i++) units[i] = text.charCodeAt(i);

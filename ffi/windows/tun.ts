@@ -1,28 +1,26 @@
 import { wideString, WindowsCode, WindowsError } from "./kernel32.ts";
 import type { Wintun } from "./wintun.ts";
 
-/** Size of each ring in bytes: a power of two from 128 KiB to 64 MiB (wintun.h). */
+/** In bytes: a power of two from 128 KiB to 64 MiB (wintun.h). */
 const RING_CAPACITY = 0x40_0000;
 const TUNNEL_TYPE = "ttun";
-/** Most numbers to try for `ttunN`. */
 const MOST_ADAPTERS = 1000;
 
-/** An adapter with a session: packet rings that it shares with the driver. */
+/** Packet rings that an adapter shares with the driver. */
 export interface WintunSession extends Disposable {
   readonly name: string;
-  /** The adapter existed before and stays when the session ends. */
+  /** It was there before and stays when the session ends. */
   readonly persistent: boolean;
   readonly session: bigint;
-  /** An auto-reset event that is set when packets have arrived. */
+  /** Auto-reset; set when packets have arrived. */
   readonly readEvent: bigint;
-  /** A manual-reset event of ttun's own that ends a wait; once set it stays set. */
+  /** Manual-reset, ttun's own; ends a wait and stays set. */
   readonly stopEvent: bigint;
 }
 
 /**
- * Opens the adapter `name`, creating it if it does not exist, or creates the first free `ttunN`.
- * Dispose ends the session and removes an adapter that this call created; no wait may be in
- * progress then.
+ * Opens or creates the adapter `name`, or creates the first free `ttunN`. Dispose removes it if it
+ * was created here; no wait may be in progress then.
  * @throws {WindowsError} call `WintunCreateAdapter`: ERROR_ACCESS_DENIED (not an administrator);
  * call `WintunStartSession`: ERROR_ALREADY_INITIALIZED (another program has a session)
  */
@@ -82,9 +80,9 @@ function create(lib: Wintun, name: string): Adapter {
 }
 
 /**
- * Returns the error code of the call that has just returned NULL. Between the two calls Deno and
- * V8 may call Windows themselves, and some functions reset the code to 0 (such as TlsGetValue).
- * Callers must treat 0 as "unknown", and their reaction to it must be harmless.
+ * Valid right after a call has returned NULL. Deno and V8 may call Windows in between, and some
+ * functions reset the code to 0 (such as TlsGetValue): callers must treat 0 as unknown, and their
+ * reaction to it must be harmless.
  */
 export function lastError(lib: Wintun): number {
   return lib.kernel32.GetLastError();

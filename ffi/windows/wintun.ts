@@ -4,47 +4,36 @@ import { openLibrary } from "../library.ts";
 
 /** wintun.h of Wintun 0.14 (https://www.wintun.net). Handles and addresses are numbers. */
 export const WINTUN_TABLE = {
-  // WINTUN_ADAPTER_HANDLE (const WCHAR *name, const WCHAR *tunnelType, const GUID *requested)
   WintunCreateAdapter: { parameters: ["buffer", "buffer", "usize"], result: "usize" },
-  // WINTUN_ADAPTER_HANDLE (const WCHAR *name)
   WintunOpenAdapter: { parameters: ["buffer"], result: "usize" },
   WintunCloseAdapter: { parameters: ["usize"], result: "void" },
-  // WINTUN_SESSION_HANDLE (WINTUN_ADAPTER_HANDLE, DWORD capacity)
   WintunStartSession: { parameters: ["usize", "u32"], result: "usize" },
   WintunEndSession: { parameters: ["usize"], result: "void" },
-  // HANDLE (WINTUN_SESSION_HANDLE): owned by the session, must not be closed
+  // Owned by the session; must not be closed.
   WintunGetReadWaitEvent: { parameters: ["usize"], result: "usize" },
-  // BYTE *(WINTUN_SESSION_HANDLE, DWORD *packetSize)
   WintunReceivePacket: { parameters: ["usize", "buffer"], result: "usize" },
-  // void (WINTUN_SESSION_HANDLE, const BYTE *packet)
   WintunReleaseReceivePacket: { parameters: ["usize", "usize"], result: "void" },
-  // BYTE *(WINTUN_SESSION_HANDLE, DWORD packetSize)
   WintunAllocateSendPacket: { parameters: ["usize", "u32"], result: "usize" },
   WintunSendPacket: { parameters: ["usize", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type WintunSymbols = Deno.StaticForeignLibraryInterface<typeof WINTUN_TABLE>;
 
-/** wintun.dll and kernel32.dll, both open. */
 export interface Wintun extends Disposable {
   readonly wintun: WintunSymbols;
   readonly kernel32: Kernel32Symbols;
 }
 
 /**
- * Returns the paths to look for wintun.dll: only the file that the user names, or else next to the
- * program. The Windows loader's own search path is never used: it can include the current folder,
- * and a DLL that anybody has put there would run as administrator.
+ * Only the file that the user names, or else the one next to the program. The loader's search path
+ * can include the current folder, and a DLL that anybody has put there would run as administrator.
  */
 export function wintunPaths(given: string | undefined, program: string): string[] {
   if (given !== undefined) return [given];
   return [program.replace(/[^\\/]*$/, "wintun.dll")];
 }
 
-/**
- * Opens wintun.dll and kernel32.dll.
- * @throws {TtunError} `system` if wintun.dll cannot be loaded; the message says where to get it
- */
+/** @throws {TtunError} `system` if wintun.dll cannot be loaded; the message says where to get it */
 export function openWintun(paths: readonly string[], open = openLibrary): Wintun {
   using opened = new DisposableStack();
   const kernel32 = opened.use(open(["kernel32.dll"], KERNEL32_TABLE));
