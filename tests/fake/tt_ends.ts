@@ -2,6 +2,7 @@ import { ScratchBuffers } from "../../src/app/net/scratch.ts";
 import { TtConnection, type TtConnectionHost } from "../../src/app/tt/tt_connection.ts";
 import type { TtStream } from "../../src/app/tt/tt_stream.ts";
 import { ProtocolError } from "../../src/base/errors.ts";
+import type { Stream } from "../../src/contract/stream.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { FrameSecrets } from "../../src/core/tt/frame.ts";
@@ -118,7 +119,7 @@ export function framesIn(
 
 /** Everything that can be read now, `size` bytes at a time; and whether the end came behind it. */
 export function readNowAll(
-  stream: Connection,
+  stream: Stream,
   size = 1 << 17,
 ): { bytes: Uint8Array; isEnded: boolean } {
   const into = new Uint8Array(size);

@@ -5,7 +5,7 @@ import { memoryPair } from "../../../tests/fake/memory.ts";
 import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { Stream } from "../../contract/stream.ts";
 import { type RelayCount, Relays } from "./relay.ts";
 import { read, write } from "../loop/stream_io.ts";
 
@@ -24,7 +24,7 @@ function start(
   const clock = new FakeClock();
   const capacity = o.capacity === undefined ? {} : { capacity: o.capacity };
   const signal = o.signal === undefined ? {} : { signalB: o.signal };
-  const pair = (): [Connection, Connection] =>
+  const pair = (): [Stream, Stream] =>
     o.tt ? ttPair({ ...capacity, peer: "marked" }) : memoryPair({ ...capacity, ...signal });
   const [left, first] = pair();
   const [right, second] = pair();
@@ -37,7 +37,7 @@ function start(
   return { clock, left, right, first, second, count, ended };
 }
 
-function isReset(stream: Connection): void {
+function isReset(stream: Stream): void {
   assert.throws(() => stream.readNow(new Uint8Array(1)), LOST);
 }
 
@@ -230,12 +230,12 @@ Deno.test("an end that has ended and is gone then is noticed, though its target 
   left.reset();
   await clock.advance(5_000);
   await assert.rejects(ended, LOST);
-  assert.equal(right.stats().isGone, true);
+  assert.equal(right.stats!().isGone, true);
   assert.equal(clock.pending, 0);
 });
 
 /** Reads what came, and then a reset. */
-function readNowAllButReset(stream: Connection): void {
+function readNowAllButReset(stream: Stream): void {
   assert.throws(() => readNowAll(stream), LOST);
 }
 
@@ -293,7 +293,7 @@ Deno.test("many relays that share their buffers do not mix their bytes", async (
   await Promise.all(relays.map(({ ended }) => ended));
 });
 
-async function readEnd(stream: Connection): Promise<Uint8Array> {
+async function readEnd(stream: Stream): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for (;;) {
     const into = new Uint8Array(5000);
@@ -329,7 +329,7 @@ Deno.test("an abort ends it with the reason, and both ends are gone", async () =
   const reason = new Error("stop");
   stop.abort(reason);
   await assert.rejects(ended, (error) => error === reason);
-  assert.ok(left.stats().peerClosed && right.stats().peerClosed);
+  assert.ok(left.stats!().peerClosed && right.stats!().peerClosed);
   assert.equal(clock.pending, 0);
 });
 

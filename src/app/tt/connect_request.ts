@@ -2,6 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { DialEvents } from "../../contract/dial.ts";
+import type { Stream } from "../../contract/stream.ts";
 import {
   greeting,
   greetingAndRequest,
@@ -79,7 +80,7 @@ export class ConnectRequest {
   readonly #stream: TtStream;
   readonly #request: TargetRequest;
   readonly #pacing: Pacing;
-  readonly #events: DialEvents;
+  readonly #events: DialEvents<Stream>;
   readonly #contender: Contender | null;
   readonly #signal: AbortSignal;
   readonly #socks = new Socks5Client();
@@ -98,7 +99,7 @@ export class ConnectRequest {
     stream: TtStream,
     request: TargetRequest,
     pacing: Pacing,
-    events: DialEvents,
+    events: DialEvents<Stream>,
     contender: Contender | null = null,
   ) {
     this.#host = host;
@@ -180,7 +181,7 @@ export class ConnectRequest {
   }
 
   #answered(isEnd: boolean): void {
-    if (isEnd) throw hungUp(this.#stream.remote);
+    if (isEnd) throw hungUp(this.#stream.peer);
     if (this.#contender?.answered() === false) throw this.#signal.reason;
     this.#isAnswered = true;
     this.#deadline?.[Symbol.dispose]();
@@ -198,7 +199,7 @@ export class ConnectRequest {
       ? REUSED_MS
       : ANSWER_MS;
     this.#deadline = clock.after(ms, () => {
-      this.#late = silent(this.#stream.remote, ms);
+      this.#late = silent(this.#stream.peer, ms);
       this.#stream.reset();
     });
   }

@@ -70,7 +70,7 @@ export class ServerConnection implements ServedEvents, Holder {
   /** Serves the next proxied connection, which begins with `first` (lent for this call). */
   #serve(first: Uint8Array): boolean {
     const { quota, clock, rejected, serve } = this.#host;
-    this.#place = quota.take(this.#stream.remote, this);
+    this.#place = quota.take(this.#connection.socket.remote, this);
     if (this.#place === null) {
       rejected.warn("no place for another connection", { peer: this.#peer });
       this.#stream.reset();
@@ -106,7 +106,7 @@ export class ServerConnection implements ServedEvents, Holder {
 
   /** Key and address, for the limit of log lines. */
   get owner(): string {
-    return `${this.#admitted.account.name} ${addressGroup(this.#stream.remote)}`;
+    return `${this.#admitted.account.name} ${addressGroup(this.#connection.socket.remote)}`;
   }
 
   get #who(): { peer: string; user?: string } {
@@ -145,7 +145,7 @@ export class ServerConnection implements ServedEvents, Holder {
       this.#end(error);
       return false;
     }
-    this.#pending = pending.add(this.#stream.remote, this.#close);
+    this.#pending = pending.add(this.#connection.socket.remote, this.#close);
     this.#deadline = clock.after(IDLE_MS, this.#close);
     return this.#read();
   };

@@ -1,4 +1,3 @@
-import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { ConnectError } from "../net/connect_error.ts";
 
@@ -7,14 +6,14 @@ const OTHERWISE = "another key, cipher or port range there, " +
   "or the clocks differ by more than two minutes";
 
 /** Returns the error for a server that has accepted the connection and says nothing. */
-export function silent(server: Addr, ms: number): TtunError {
-  const words = `No answer from the server ${formatAddr(server)} within ${ms / 1000} s`;
+export function silent(server: string, ms: number): TtunError {
+  const words = `No answer from the server ${server} within ${ms / 1000} s`;
   return new TtunError("timeout", words);
 }
 
 /** Returns the error for a server that closes the connection before it has proved the key. */
-export function hungUp(server: Addr): TtunError {
-  const words = `The server ${formatAddr(server)} hung up without a word: ${OTHERWISE}`;
+export function hungUp(server: string): TtunError {
+  const words = `The server ${server} hung up without a word: ${OTHERWISE}`;
   return new TtunError("auth", words);
 }
 

@@ -106,7 +106,7 @@ export class TtDialer implements Disposable {
     using _registration = onAbort(signal, () => stream.reset());
     let late: TtunError | null = null;
     using _deadline = this.#o.clock.after(ANSWER_MS, () => {
-      late = silent(stream.remote, ANSWER_MS);
+      late = silent(stream.peer, ANSWER_MS);
       stream.reset();
     });
     try {
@@ -114,7 +114,7 @@ export class TtDialer implements Disposable {
       const read = () => stream.readNow(this.#o.scratch.message);
       let got = read();
       for (; got === undefined; got = read()) await readable(stream);
-      if (got === null) throw hungUp(stream.remote);
+      if (got === null) throw hungUp(stream.peer);
     } catch (error) {
       throw late ?? error;
     } finally {

@@ -1,7 +1,6 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
-import type { Connection } from "../../contract/connection.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -104,14 +103,14 @@ export class TtOutbound implements Outbound, Disposable {
   }
 
   /** Connects over a new connection, of whatever minute the server has. */
-  async #connectFresh(request: TargetRequest): Promise<Connection> {
+  async #connectFresh(request: TargetRequest): Promise<Stream> {
     try {
       return await this.#serverClock.race({
         signal: request.signal,
         staggerMs: staggerOf(this.#dialer.connectMs),
         isSpent: () => isSpent(request),
         run: (attempt) => this.#try(request, attempt),
-        discard: (stream: Connection) => startClose(stream),
+        discard: (stream: Stream) => startClose(stream),
       });
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason;
@@ -121,7 +120,7 @@ export class TtOutbound implements Outbound, Disposable {
   }
 
   /** @throws {ConnectError} the server's answer; {TtunError} without an answer */
-  async #try(request: TargetRequest, attempt: MinuteAttempt): Promise<Connection> {
+  async #try(request: TargetRequest, attempt: MinuteAttempt): Promise<Stream> {
     try {
       return await this.#ask(request, attempt, this.#dialer.knowsMark ? "pipelined" : "lock-step");
     } catch (error) {
@@ -131,7 +130,7 @@ export class TtOutbound implements Outbound, Disposable {
     }
   }
 
-  async #ask(request: TargetRequest, attempt: MinuteAttempt, best: Pacing): Promise<Connection> {
+  async #ask(request: TargetRequest, attempt: MinuteAttempt, best: Pacing): Promise<Stream> {
     const connection = await this.#dialer.dial(attempt.minute, attempt.signal);
     // Only one attempt may send the request.
     const pacing = attempt.isAlone ? best : "lock-step";

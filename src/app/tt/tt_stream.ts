@@ -1,9 +1,8 @@
 import type { Addr } from "../../base/addr.ts";
 import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
-import type { MaybePromise, OnReady } from "../../contract/stream.ts";
+import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
 import { FRAME_ROOM, MAX_TEXT, MAX_TEXT_OLD } from "../../core/tt/frame.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import { writable } from "../loop/stream_io.ts";
@@ -27,7 +26,7 @@ const ANY_SEGMENT = 536;
  *
  * If the peer's connections last (section 7), each direction ends by a frame instead of FIN.
  */
-export class TtStream implements Connection {
+export class TtStream implements Stream {
   readonly #channel: FrameChannel;
   /** The peer's end frame has come. */
   hasEnded = false;
@@ -46,10 +45,6 @@ export class TtStream implements Connection {
 
   get local(): Addr {
     return this.#channel.socket.local;
-  }
-
-  get remote(): Addr {
-    return this.#channel.socket.remote;
   }
 
   get peer(): string {
@@ -209,10 +204,6 @@ export class TtStream implements Connection {
     const stats = this.#channel.socket.stats();
     if (this.hasEnded && stats.peerClosed === true && !this.isOver) stats.isGone = true;
     return stats;
-  }
-
-  setOptions(options: SocketOptions): string[] {
-    return this.#channel.socket.setOptions(options);
   }
 
   /** Bytes that the socket has not taken yet are lost; `closeWrite` waits for them. */

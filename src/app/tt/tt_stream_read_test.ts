@@ -27,7 +27,7 @@ function reader(o: Parameters<typeof ttStream>[1] = {}): [TtStream, Connection] 
 }
 
 /** Reads up to an error: the bytes before it, and the error. */
-function readToError(stream: Connection, size?: number): { bytes: Uint8Array; error: unknown } {
+function readToError(stream: TtStream, size?: number): { bytes: Uint8Array; error: unknown } {
   const into = new Uint8Array(size ?? 1 << 17);
   const bytes: number[] = [];
   try {

@@ -3,6 +3,7 @@ import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { ttStream } from "../../../tests/fake/tt_ends.ts";
 import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Peer } from "../../core/tt/mark.ts";
 import { dial } from "../net/dial_events.ts";
@@ -21,7 +22,7 @@ function framedNet(peer: Peer, capacity?: number): StreamNet {
   const net = new MemoryNet(capacity === undefined ? {} : { capacity });
   const dialer = net.dialer();
   return {
-    dialer: dialBy(async (to, o) => ttStream(await dial(dialer, to, o), { peer })),
+    dialer: dialBy(async (to, o) => framedOn(await dial(dialer, to, o), peer)),
     listen: (at, o) => framed(net.listen(at, o), peer),
     at: { host: "192.0.2.1", port: 0 },
     pause: () => setImmediate(),
@@ -30,12 +31,20 @@ function framedNet(peer: Peer, capacity?: number): StreamNet {
   };
 }
 
+/** A stream in frames with what the cases ask of a connection. */
+function framedOn(socket: Connection, peer: Peer): Connection {
+  return Object.assign(ttStream(socket, { peer }), {
+    remote: socket.remote,
+    setOptions: (o: SocketOptions) => socket.setOptions(o),
+  });
+}
+
 function framed(inner: Listener, peer: Peer): Listener {
   return {
     addr: inner.addr,
     acceptNow: (o) => {
       const stream = inner.acceptNow(o);
-      return stream === null ? null : ttStream(stream, { peer });
+      return stream === null ? null : framedOn(stream, peer);
     },
     onAcceptable: (run) => inner.onAcceptable(run),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
