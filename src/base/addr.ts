@@ -10,15 +10,12 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** An IP address with the length of its network's prefix. */
 export interface Cidr {
   readonly family: 4 | 6;
-  /** 4 or 16 bytes, network order. */
   readonly bytes: Uint8Array;
   readonly prefix: number;
 }
 
-/** `host:port`, an IPv6 host in brackets. */
 export function formatAddr(addr: Addr): string {
   if ("path" in addr) return addr.path;
   return addr.host.includes(":") ? `[${addr.host}]:${addr.port}` : `${addr.host}:${addr.port}`;
@@ -31,9 +28,8 @@ export function requireHostPort(addr: Addr): HostPort {
 }
 
 /**
- * Reads `host:port`, `[v6]:port`, or with `anyHost` also `:port` (host is then ""). A link-local
- * IPv6 address has its zone, as `[fe80::1%eth0]:port`.
- * @throws {TtunError} usage
+ * Reads `host:port` and `[v6]:port`, a link-local one with its zone; with `anyHost` also `:port`,
+ * whose host is "". @throws {TtunError} usage
  */
 export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): HostPort {
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
@@ -54,8 +50,7 @@ export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): Host
 }
 
 /**
- * An IPv6 address as it stands between brackets, with its zone; null where it is none. `text`: all
- * that the user wrote. @throws {TtunError} usage, on a zone that is missing or out of place
+ * IPv6 without brackets, with its zone; null = none. `text`: for errors. @throws {TtunError} usage
  */
 export function readIpv6(text: string, host: string): string | null {
   const ip = parseIp(withoutZone(host));
@@ -70,12 +65,11 @@ const DOT = 0x2e;
 const DIGIT_0 = 0x30;
 const DIGIT_9 = 0x39;
 
-/** 4 or 16 bytes of an IPv4 or IPv6 address (RFC 4291 section 2.2), or null when it is none. */
+/** 4 or 16 bytes of an IPv4 or IPv6 address (RFC 4291 section 2.2); null where it is none. */
 export function parseIp(text: string): Uint8Array | null {
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 
-/** True when the host is an IP address, with or without a zone. */
 export function isIpAddress(host: string): boolean {
   return ipBytes(withoutZone(host)) !== null;
 }
@@ -84,7 +78,7 @@ export function isIpAddress(host: string): boolean {
 const KNOWN_MOST = 256;
 const known = new Map<string, Uint8Array | null>();
 
-/** Parses like `parseIp`; the bytes are shared and must not be changed. */
+/** Like `parseIp`; the bytes are shared, and must not be changed. */
 export function ipBytes(text: string): Uint8Array | null {
   let bytes = known.get(text);
   if (bytes === undefined) {
@@ -98,9 +92,8 @@ export function ipBytes(text: string): Uint8Array | null {
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 /**
- * An IP address as the system writes it: in its shortest form, and that of IPv4 where it is written
- * as one of IPv6 (RFC 4291 section 2.5.5.2), since packets to `::ffff:192.0.2.1` are IPv4. Names and
- * addresses with a zone stay as they are.
+ * An IP address as the system writes it, shortest; `::ffff:192.0.2.1` as IPv4, since such packets
+ * are IPv4. Names and addresses with a zone stay as they are.
  */
 export function plainHost(host: string): string {
   const bytes = ipBytes(host);
@@ -161,7 +154,6 @@ function groups(text: string, atEnd: boolean): number[] | null {
   return found;
 }
 
-/** The text of the IPv4 address at `at`. */
 export function formatIpv4At(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
@@ -181,10 +173,7 @@ export function formatIp(bytes: Uint8Array): string {
   return best.length < 2 ? hex(0, 8) : `${hex(0, best.at)}::${hex(best.at + best.length, 8)}`;
 }
 
-/**
- * Reads `address/prefix`; without a prefix the address stands for itself alone (/32, /128).
- * @throws {TtunError} usage
- */
+/** Reads `address/prefix`; no prefix means /32 or /128. @throws {TtunError} usage */
 export function parseCidr(text: string): Cidr {
   const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text);
   const bytes = match === null ? null : parseIp(match[1]!);

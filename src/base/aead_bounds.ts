@@ -1,9 +1,6 @@
 import { TtunError } from "./errors.ts";
 
-/**
- * Checks of every AEAD implementation before it touches a byte. A wrong offset is a bug of the
- * caller; given to a native library it would be a write outside of the buffer.
- */
+/** Checks before native code, where a wrong offset would be a write outside of the buffer. */
 
 /** @throws {TtunError} `internal` when `what` has not exactly `wanted` bytes. */
 export function checkSize(what: string, size: number, wanted: number): void {
@@ -12,18 +9,13 @@ export function checkSize(what: string, size: number, wanted: number): void {
   }
 }
 
-/** @throws {TtunError} `internal` when there are fewer than `least` bytes of room. */
 export function checkRoom(room: number, least: number): void {
   if (!(room >= least)) {
     throw new TtunError("internal", `Cannot open a text of ${least} bytes to ${room} bytes`);
   }
 }
 
-/**
- * The text `start..end` and the tag of `tagSize` bytes at `tagAt` must both lie within
- * `bufferSize` bytes and apart from each other.
- * @throws {TtunError} `internal`
- */
+/** Text and tag must lie in the buffer and apart from each other. @throws {TtunError} `internal` */
 export function checkSpans(
   bufferSize: number,
   start: number,

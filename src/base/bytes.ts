@@ -1,6 +1,5 @@
-/** Integers, hex and comparison on byte arrays. Offsets are bytes; nothing here keeps its input. */
+/** Integers are big-endian (network order); nothing here keeps its input. */
 
-/** Big-endian unsigned 16 bits (network order) at `at`. */
 export function readU16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
@@ -10,7 +9,6 @@ export function writeU16(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value;
 }
 
-/** Big-endian unsigned 32 bits at `at`. */
 export function readU32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>>
     0;
@@ -23,7 +21,6 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** All parts one after the other, in a new array. */
 export function concat(...parts: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -36,7 +33,6 @@ export function concat(...parts: Uint8Array[]): Uint8Array {
 
 const encoder = new TextEncoder();
 
-/** The UTF-8 bytes of `text`. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
@@ -54,7 +50,7 @@ export function fromHex(text: string): Uint8Array {
   );
 }
 
-/** Compares bytes in a time that depends only on the length. */
+/** True when both are the same bytes, in a time that depends on the length alone. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;

@@ -1,7 +1,6 @@
 import { type Addr, formatAddr } from "./addr.ts";
 import { TtunError } from "./errors.ts";
 
-/** Makes the error of a dial that nobody answered in time. */
 export function noAnswer(to: Addr, ms: number): TtunError {
   return new TtunError(
     "timeout",

@@ -1,7 +1,4 @@
-/**
- * Every way in which ttun fails towards its user: a kind, and for each kind one exit code.
- * The table of exit codes in docs/reference.md is made from here; a code, once given, keeps its meaning.
- */
+/** Kinds of failure; docs/reference.md is made from here. A code, once given, keeps its meaning. */
 export const EXIT_CODES = {
   /** A bug in ttun: everything else here is the world's or the user's doing. */
   internal: { code: 1, meaning: "a bug in ttun" },
@@ -21,12 +18,11 @@ export const EXIT_CODES = {
   clock: { code: 15, meaning: "the clocks of the two ends differ too much" },
 } as const;
 
-/** Kind of failure, as a name that code can switch on. */
 export type ErrorKind = keyof typeof EXIT_CODES;
 
 /**
- * An error that a user may read: the message is one sentence that says what failed, and where
- * there is something to do about it, a second that says what. It never holds a secret.
+ * An error that a user may read: what failed, and where there is something to do about it, a second
+ * sentence that says what. It never holds a secret.
  */
 export class TtunError extends Error {
   override readonly name = "TtunError";
@@ -42,7 +38,7 @@ export class TtunError extends Error {
   }
 }
 
-/** A violation that callers tell from the others: a wrong key or damaged bytes. */
+/** A wrong key or damaged bytes. */
 export type ProtocolReason = "cannot_open";
 
 /** The peer's bytes break the protocol: the stream they came on is dead. */
@@ -58,7 +54,6 @@ export class ProtocolError extends TtunError {
 /** The other end refused; or there is no way to its network, or to it. */
 export type UnreachableReason = "refused" | "network" | "host";
 
-/** The other end cannot be connected to. */
 export class UnreachableError extends TtunError {
   readonly reason: UnreachableReason;
 
@@ -68,13 +63,10 @@ export class UnreachableError extends TtunError {
   }
 }
 
-/**
- * There is no such name; nobody answered; a name server answered that it cannot tell; it is no
- * host name at all.
- */
+/** No such name; nobody answered; a server answered that it cannot tell; no host name at all. */
 export type NameReason = "missing" | "silent" | "failed" | "invalid";
 
-/** A name that does not resolve. The reason tells a wrong name from failing name servers. */
+/** A name that does not resolve; the reason tells a wrong name from failing name servers. */
 export class NameError extends TtunError {
   readonly reason: NameReason;
 
@@ -91,12 +83,11 @@ export function toTtunError(thrown: unknown): TtunError {
   return new TtunError("internal", `Unexpected failure: ${text}`, { cause: thrown });
 }
 
-/** An error as it crosses from one thread to another. */
+/** An error on its way from one thread to another. */
 export interface PlainError {
   kind: ErrorKind;
   message: string;
   stack?: string;
-  /** Of a NameError. */
   reason?: NameReason;
 }
 

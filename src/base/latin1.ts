@@ -1,6 +1,6 @@
 /**
- * Text of one byte a character (ISO 8859-1): what protocol heads are made of. Every byte survives
- * the way there and back; the platform's "latin1" decoder is windows-1252 and would change some.
+ * Text of one byte a character (ISO 8859-1). Every byte survives the way there and back; the
+ * platform's "latin1" decoder is windows-1252 and would change some.
  */
 const AT_ONCE = 4096; // arguments of one call; engines refuse some ten thousands
 
@@ -12,7 +12,7 @@ export function fromLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** The bytes of `text` in a new array. @throws {RangeError} on a character above U+00FF */
+/** @throws {RangeError} on a character above U+00FF */
 export function toLatin1(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) {

@@ -1,7 +1,6 @@
-/** Levels of log lines, most urgent first. `cli/output/log_writer.ts` prints them. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** Facts of a line, beside its words. Never a secret: nothing here is masked later. */
+/** Never a secret: nothing here is masked later. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface LogRecord {
@@ -17,17 +16,13 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** False if `debug` lines are dropped, so that frequent ones need not gather their facts. */
+  /** True when `debug` is printed: where its lines are many, their facts need not be gathered. */
   readonly isDebug: boolean;
 }
 
-/** The higher, the more it matters. */
 export const URGENCY: Readonly<Record<LogLevel, number>> = { error: 3, warn: 2, info: 1, debug: 0 };
 
-/**
- * A logger that hands each record to `sink`; `now` gives milliseconds since 1970. What is less
- * urgent than `least` is not even made.
- */
+/** `now`: milliseconds since 1970. Records less urgent than `least` are not even made. */
 export function makeLogger(
   sink: (record: LogRecord) => void,
   now: () => number,

@@ -1,6 +1,6 @@
 import { type Cidr, networkOf } from "./addr.ts";
 
-/** Returns true if the network contains this address (4 or 16 bytes) of its own family. */
+/** Never true for an address (4 or 16 bytes) of the other family. */
 export function covers(cidr: Cidr, ip: Uint8Array): boolean {
   if (ip.length !== cidr.bytes.length) return false;
   const whole = cidr.prefix >>> 3;
@@ -23,7 +23,6 @@ export function longestMatch<T extends { readonly cidr: Cidr }>(
   return best;
 }
 
-/** True when two networks have an address in common. */
 export function overlap(one: Cidr, other: Cidr): boolean {
   if (one.family !== other.family) return false;
   return one.prefix <= other.prefix

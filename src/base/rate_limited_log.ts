@@ -3,33 +3,27 @@ import type { LogFields, Logger } from "./log.ts";
 /** How many lines of one kind are said in a window before the rest are only counted. */
 export interface LineLimits {
   readonly lines: number;
-  /** Of these about one peer. */
   readonly ofPeer: number;
-  /** Milliseconds. */
   readonly window: number;
 }
 
-/** Lines about strangers. */
 const OF_STRANGERS: LineLimits = { lines: 10, ofPeer: 10, window: 10_000 };
 
-/** Lines about peers that have shown the key: an administrator wants to see each, of a few. */
+/** Of peers that have shown the key: an administrator wants to see each, of a few. */
 export const OF_PEERS: LineLimits = { lines: 200, ofPeer: 10, window: 60_000 };
 
 /** Most kinds of peers' lines that are counted; beyond that the one that began first is forgotten. */
 const MOST_OF_PEERS = 4096;
 
-/** Lines of one kind: the same message at the same level, perhaps about the same peer. */
 interface Kind {
-  /** When its window began, in milliseconds of the clock. */
   since: number;
   said: number;
   kept: number;
 }
 
 /**
- * Says what others cause, but not as often as they like: the log is not theirs to fill. Each message
- * has a limit of its own, so that none hides another, and each peer a part of it; messages are
- * constants of the code, which bounds their number, and all that varies belongs into the fields.
+ * Log lines that others cause. Each message has a limit of its own, so none hides another, and each
+ * peer a part of it. Messages are constants, which bounds their number; facts go into fields.
  */
 export class RateLimitedLog {
   readonly #log: Logger;
@@ -59,7 +53,6 @@ export class RateLimitedLog {
     if (this.#counts(level, message, lines)) this.#log[level](message, fields);
   }
 
-  /** Counts one more; false when it is not to be said. */
   #counts(level: "warn" | "info", message: string, most: number, by?: string): boolean {
     const now = this.#now();
     const kind = by === undefined

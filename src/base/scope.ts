@@ -1,12 +1,9 @@
-/**
- * Structured tasks: nothing that a scope started outlives it, and the first failure ends all.
- */
+/** Structured tasks: nothing that a scope started outlives it, and the first failure ends all. */
 export class Scope {
   readonly #controller = new AbortController();
-  /** How many tasks have not ended, and who waits until there is none. */
   #running = 0;
   #onIdle: (() => void) | null = null;
-  /** One task after the other has ties: what they share shall not come and go with each. */
+  /** Keeps the shared listener between tasks that come one after the other. */
   readonly #hold = holdListener(this.#controller.signal);
   #failure: { error: unknown } | null = null;
 
@@ -39,12 +36,11 @@ export class Scope {
     if (--this.#running === 0) this.#onIdle?.();
   };
 
-  /** Ends all tasks without that being a failure. */
   cancel(reason?: unknown): void {
     this.#controller.abort(reason);
   }
 
-  /** Ends all tasks because of `error`; the first one is what `scope` throws. */
+  /** Ends all tasks; `scope` throws the first such error. */
   fail(error: unknown): void {
     if (this.signal.aborted) return; // what a cancelled task throws is the cancellation's echo
     this.#failure = { error };
@@ -59,8 +55,7 @@ export class Scope {
 }
 
 /**
- * Runs `body`, then waits for everything that it spawned. Throws the first failure of any of
- * them, or the parent's reason when that aborted first.
+ * Runs `body` and waits for all that it spawned. Throws the first failure, or the parent's reason.
  */
 export async function scope<T>(
   parent: AbortSignal,
@@ -82,8 +77,7 @@ export async function scope<T>(
 
 /**
  * Calls `run` once when the signal aborts (at once if it has), until disposed of. Thousands may
- * wait for one signal: they share a listener, since a signal looks through all of its own each
- * time that one comes or goes.
+ * wait: they share a listener, since a signal searches all of its own at each change.
  */
 export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Disposable {
   if (signal.aborted) {
@@ -109,7 +103,6 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
 
 const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
-/** Callbacks that wait for a signal's abort, and the one listener that they share. */
 class Waiting {
   readonly #signal: AbortSignal;
   readonly #ties = new Set<Tie>();

@@ -2,9 +2,8 @@ import { formatAddr, formatIp, ipBytes, parseIp } from "./addr.ts";
 import { ProtocolError } from "./errors.ts";
 
 /**
- * Where a proxy's client wants to go. `host` is an IP address in its one canonical text (RFC 5952,
- * no brackets) or a name in lower case, so that equal targets have equal texts. Made by
- * `makeTarget`, `parseConnectTarget` or `parseAuthority` only.
+ * A proxy's target: a canonical IP address (RFC 5952, no brackets) or a name in lower case, so that
+ * equal targets have equal texts. Only the functions below make one.
  */
 export interface Target {
   readonly host: string;
@@ -21,8 +20,7 @@ const NAME = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/;
 const ENDS_IN_NUMBER = /(^|\.)([0-9]+|0x[0-9a-f]*)\.?$/;
 
 /**
- * Checks a host (a name, or an IP address without brackets) and a port of a request.
- * @throws {ProtocolError} on a host that is neither, and on a port other than 1 to 65535
+ * Takes a name or an IP address without brackets. @throws {ProtocolError} on other hosts or ports
  */
 export function makeTarget(host: string, port: number): Target {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
@@ -35,14 +33,14 @@ export function makeTarget(host: string, port: number): Target {
   return { host: name, port };
 }
 
-/** Returns true if lower-case text is a host name that nothing can take for an address. */
+/** True when text in lower case is a host name that nothing can take for an address. */
 export function isName(text: string): boolean {
   return text.length <= MAX_NAME && NAME.test(text) && !ENDS_IN_NUMBER.test(text);
 }
 
 const ZONE = "an IPv6 address with a zone has no meaning on another machine";
 
-/** Says what is wrong with the host, without its bytes, which can be anything. */
+/** Never quotes the host: nobody knows what bytes are in there. */
 function fault(host: string): string {
   if (host === "") return "there is no host";
   if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;
@@ -53,11 +51,7 @@ function fault(host: string): string {
   return "the host is neither a name nor an IP address";
 }
 
-/**
- * Reads the `host:port` or `[IPv6]:port` of a CONNECT, where both must be there: the last colon
- * begins the port, also where an IPv6 address has no brackets.
- * @throws {ProtocolError}
- */
+/** Reads `host:port` or `[IPv6]:port`: the last colon begins the port. @throws {ProtocolError} */
 export function parseConnectTarget(text: string): Target {
   const { host, digits } = bareIpv6(text) ?? bracketsOrName(text);
   if (digits === "") throw new ProtocolError("Cannot connect: the target has no port");
@@ -65,10 +59,9 @@ export function parseConnectTarget(text: string): Target {
 }
 
 /**
- * Reads host and port of a URI's authority, without user information (RFC 3986 section 3.2).
- * `defaultPort` holds where there is no port, or none behind the colon. Of an IPv6 address without
- * brackets the last group could be a port: `host`, the request's Host field, decides where it names
- * one of the two addresses in brackets; else it is a port where what precedes it is an address.
+ * Reads a URI's authority without user information (RFC 3986 section 3.2); `defaultPort`: where no
+ * digits are. The last group of IPv6 without brackets may be a port: `host`, the Host field,
+ * decides where it has either address in brackets; else it is one where an address precedes it.
  * @throws {ProtocolError}
  */
 export function parseAuthority(
@@ -91,7 +84,6 @@ const NAMED_IPV6 = /^\[([^[\]]*)\](?::([0-9]{0,5}))?$/;
 
 interface HostAndDigits {
   readonly host: string;
-  /** Empty where there is no port. */
   readonly digits: string;
 }
 
@@ -131,12 +123,11 @@ function isSameIp(a: string, b: string): boolean {
   return left !== null && right !== null && formatIp(left) === formatIp(right);
 }
 
-/** `host:port`, an IPv6 host in brackets. */
 export function formatTarget(target: Target): string {
   return formatAddr(target);
 }
 
-/** 4 or 16 bytes where the host is an address, null where it is a name. */
+/** Null where the host is a name. */
 export function targetIp(target: Target): Uint8Array | null {
   return parseIp(target.host);
 }
@@ -145,7 +136,6 @@ export function sameTarget(a: Target, b: Target): boolean {
   return a.host === b.host && a.port === b.port;
 }
 
-/** The target in words for the log, or "none". */
 export function targetText(target: Target | null): string {
   return target === null ? "none" : formatTarget(target);
 }

@@ -1,10 +1,7 @@
 import { readU32, writeU16, writeU32 } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
 
-/**
- * QUIC's variable-length integers (RFC 9000 section 16): the first two bits say whether 1, 2, 4 or
- * 8 bytes; any length is accepted for any value. Values are JS numbers: above 2^53-1 is an error.
- */
+/** QUIC's variable-length integers (RFC 9000 section 16); above 2^53-1 is an error. */
 export function varintSize(value: number): 1 | 2 | 4 | 8 {
   if (value < 0x40) return 1;
   if (value < 0x4000) return 2;
@@ -28,7 +25,6 @@ export function writeVarint(
   return at + size;
 }
 
-/** The value in a new array. */
 export function varint(value: number): Uint8Array {
   const bytes = new Uint8Array(varintSize(value));
   writeVarint(bytes, 0, value);
@@ -73,7 +69,7 @@ export class Reader {
     return value;
   }
 
-  /** The next `length` bytes, as a view. */
+  /** A view. */
   take(length: number): Uint8Array {
     this.#need(length);
     this.at += length;

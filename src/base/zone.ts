@@ -1,20 +1,16 @@
 import { TtunError } from "./errors.ts";
 
-/**
- * Zones of IPv6 addresses (RFC 4007 section 11): `fe80::1%eth0` is that address on the link of the
- * interface eth0, by name or index. A link-local address means nothing without one.
- */
+/** Zones of IPv6 addresses (RFC 4007 section 11): an interface's name or index: `fe80::1%eth0`. */
 
-/** The longest name of an interface (IFNAMSIZ less the NUL). */
+/** IFNAMSIZ less the NUL. */
 const MOST_ZONE = 15;
 
-/** The address without its zone. */
 export function withoutZone(host: string): string {
   const at = host.indexOf("%");
   return at < 0 ? host : host.slice(0, at);
 }
 
-/** The zone, without %; null where there is none. */
+/** Without the %. */
 export function zoneOf(host: string): string | null {
   const at = host.indexOf("%");
   return at < 0 ? null : host.slice(at + 1);
@@ -25,17 +21,13 @@ export function isLinkLocal(ip: Uint8Array): boolean {
   return ip.length === 16 && ip[0] === 0xfe && (ip[1]! & 0xc0) === 0x80;
 }
 
-/**
- * The zone as it was meant: a % that was written as in a URL, %25 (RFC 6874), is undone where what
- * follows is no number.
- */
+/** Undoes a URL's %25 for % (RFC 6874) where no number follows. */
 export function readZone(zone: string): string {
   return /^25\D/.test(zone) ? zone.slice(2) : zone;
 }
 
 /**
- * Checks that a zone stands where one is needed, and there only. `text`: what the user wrote.
- * @throws {TtunError} usage, with the right way to write it
+ * Link-local addresses have a zone, others none. `text`: for the error. @throws {TtunError} usage
  */
 export function checkZone(text: string, ip: Uint8Array, zone: string | null): void {
   const refuse = (why: string) => {

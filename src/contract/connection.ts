@@ -2,16 +2,14 @@ import type { Addr } from "../base/addr.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 
-/** A stream over a socket. */
 export interface Connection extends Stream {
   readonly local: Addr;
   readonly remote: Addr;
   stats(): ConnectionStats;
-  /** Sets what it can; returns the kernel's names of the options that it could not set. */
+  /** Returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }
 
-/** Socket options that a driver asks for; an implementation names those that it could not set. */
 export interface SocketOptions {
   noDelay?: boolean;
   /** Idle time before the first keepalive probe, and the interval between probes. */

@@ -2,8 +2,8 @@ import type { PacketLayout, Packets } from "./batch.ts";
 import type { MaybePromise, OnReady } from "./stream.ts";
 
 /**
- * Packets that a TUN device keeps for us. The usual 500 overflow in a burst of one fast connection,
- * packet by packet; a slow link's queue is our own, so that a long one here makes nobody wait.
+ * Packets queued in the TUN device: the usual 500 overflow in a burst of one connection. A slow
+ * link's queue is our own, so a long one here makes nobody wait.
  */
 export const DEVICE_QUEUE = 2000;
 
@@ -15,33 +15,24 @@ export interface Device extends AsyncDisposable {
   readonly name: string;
   readonly mtu: number;
   /**
-   * Bytes before each packet that belong to the device: it reads and writes its own header there.
-   * A layout must have so much before the first packet and between any two.
+   * Bytes that it overwrites before each packet: a layout has as many there and between packets.
    */
   readonly headroom: number;
-  /** Offloads that may be written to it (bits of `Offload`); 0 if batches have no headers. */
+  /** Offloads (bits) that may be written to it; 0 where batches have no headers. */
   readonly takes: number;
-  /**
-   * Sets the offloads that it may return from now on: bits of `takes`. Packets queued before may
-   * still need more.
-   */
+  /** Offloads that may be read from now on, of `takes`; queued packets may still want more. */
   setOffload(mask: number): void;
-  /**
-   * Reads packets that are there now, with the given room in the batch's arena; 0 = none that it
-   * knows of.
-   */
+  /** Reads packets that are there now into the batch's arena; 0 = none that it knows of. */
   readNow(into: Packets, layout: PacketLayout): number;
   /**
-   * Calls `run` once, when `readNow` may have something to say, soon where that is so already:
-   * packets or a failure. Call it only after `readNow` had nothing; `run` is never called from within.
+   * Calls `run` once for packets or a failure, never from within; only after `readNow` had nothing.
    */
   onReadable(run: OnReady): void;
   /**
-   * Writes all packets, one after the other, and overwrites `headroom` bytes before each. One that
-   * the kernel refuses is dropped and counted in `refused`.
+   * Writes all packets in order; one that the kernel refuses is dropped and counted in `refused`.
    */
   writeBatch(from: Packets): MaybePromise<void>;
-  /** Throws away what is queued for reading; returns how many packets that were. */
+  /** Throws away what is queued for reading; returns how many packets. */
   drain(): number;
   readonly refused: number;
 }

@@ -1,30 +1,30 @@
 import type { MaybePromise, OnReady } from "./stream.ts";
 
-/** Time as drivers see it. In the data plane it is the reactor's, in tests a virtual one. */
+/** The reactor's time in the data plane, a virtual one in tests. */
 export interface Clock {
   /** Monotonic milliseconds. */
   now(): number;
-  /** Calls `run` once, `ms` from now at the earliest, unless disposed of first. */
+  /** Calls `run` once, `ms` from now at the earliest. */
   after(ms: number, run: () => void): Disposable;
   /** Lets everything else that is ready run once. */
   turn(): MaybePromise<void>;
-  /** Calls `run` once, when everything else that is ready has run: `turn` without a promise. */
+  /** Like `turn`, without a promise. */
   onTurn(run: OnReady): void;
 }
 
-/** Cryptographically secure random bytes, in a new array. */
+/** Cryptographically secure, in a new array. */
 export type Rng = (length: number) => Uint8Array;
 
-/** Whose limit name queries count against: an opaque text; absent = ttun's own. */
+/** On whose behalf names are asked for (`Resolver`). */
 export interface NameOwner {
   readonly owner?: string;
 }
 
 export interface Resolver {
   /**
-   * IP addresses of a host name (or of an address, itself), best first. `owner`: on whose behalf, an
-   * opaque text: each owner has a limit of its own, and all owners of one key (what stands before the
-   * last space) share what is left; absent = ttun's, which waits behind nobody.
+   * IP addresses of a host, best first. `owner`: an opaque text with a limit of its own; owners of
+   * one key (what stands before the last space) share what is left; absent = ttun, which waits
+   * behind nobody.
    * @throws {NameError}; {TtunError} exhausted; the signal's reason
    */
   resolve(host: string, o: { signal: AbortSignal; owner?: string | undefined }): Promise<string[]>;

@@ -1,14 +1,12 @@
-/** Statistics of a connection; those that the system does not have are absent. */
+/** Facts that the system cannot tell are absent. */
 export interface ConnectionStats {
-  /** Name of the protocol, such as "tcp" or "mptcp". */
   protocol: string;
   /** Bytes that the peer's kernel has acknowledged since the beginning. */
   acked?: number;
   /** Bytes that have arrived since the beginning, read or not. */
   received?: number;
-  /** Smoothed round-trip time in milliseconds. */
   rttMs?: number;
-  /** Bytes of a full segment (the sender's MSS). */
+  /** The sender's MSS. */
   segmentBytes?: number;
   /** The peer's kernel has acknowledged all that was written, or is no longer there to do so. */
   isDelivered?: boolean;
@@ -19,13 +17,11 @@ export interface ConnectionStats {
   isGone?: boolean;
 }
 
-/** TCP's facts about sending. Segments other than `sacked` count since the beginning. */
+/** Segments count since the beginning, except `sacked`. */
 export interface SendingInfo {
   /** Time-outs in a row of the oldest segment that is not acknowledged. */
   timeouts: number;
-  /** Segments that were sent again. */
   retransmitted: number;
-  /** Bytes that are sent and not acknowledged. */
   inFlightBytes: number;
   /** Segments of these that the peer has, with a gap before them (SACK). */
   sacked: number;
@@ -33,7 +29,7 @@ export interface SendingInfo {
   delivered: number;
   /** Segments of any kind that have come from the peer. */
   segmentsIn: number;
-  /** Milliseconds since data was last sent, also again, and since an acknowledgement last came. */
+  /** Since data was last sent, also again, and since an acknowledgement last came. */
   sentMsAgo: number;
   heardMsAgo: number;
 }
