@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { TtunError } from "../../src/base/errors.ts";
 import { fromLatin1, toLatin1 } from "../../src/base/latin1.ts";
 import { BodyReader, requestFraming } from "../../src/core/proxy/http/body.ts";
-import { headText } from "../../src/core/proxy/http/fixture.ts";
+import { headText } from "../../src/core/proxy/http/http_fixture.ts";
 import { parseRequestHead, RESPONSE_LIMITS } from "../../src/core/proxy/http/head.ts";
 import { readRequest } from "../../src/core/proxy/http/request.ts";
 import { responseFraming } from "../../src/core/proxy/http/response_framing.ts";

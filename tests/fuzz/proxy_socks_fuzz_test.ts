@@ -4,7 +4,7 @@ import { concat, toHex, utf8 } from "../../src/base/bytes.ts";
 import { Socks4Server } from "../../src/core/proxy/socks/socks4_server.ts";
 import { type CheckPassword, Socks5Server } from "../../src/core/proxy/socks/socks5_server.ts";
 import { greeting, request, Socks5Client } from "../../src/core/proxy/socks/socks5_client.ts";
-import { feedPieces } from "../../src/core/proxy/socks/fixture.ts";
+import { feedPieces } from "../../src/core/proxy/socks/socks_fixture.ts";
 import { formatTarget, makeTarget } from "../../src/base/target.ts";
 
 /** All of `bytes`, cut where `cuts` say. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { utf8 } from "../../../base/bytes.ts";
 import { fromLatin1 } from "../../../base/latin1.ts";
 import { HttpProxy } from "./proxy.ts";
-import { Talk, told } from "./fixture.ts";
+import { Talk, told } from "./http_fixture.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const GET = "GET http://a/x HTTP/1.1\nHost: a\n\n";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fromLatin1 } from "../../../base/latin1.ts";
-import { crlf, headText } from "./fixture.ts";
+import { crlf, headText } from "./http_fixture.ts";
 import { parseRequestHead } from "./head.ts";
 import { readRequest } from "./request.ts";
 import { formatTarget } from "../../../base/target.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { fromLatin1 } from "../../../base/latin1.ts";
-import { crlf, headText } from "./fixture.ts";
+import { crlf, headText } from "./http_fixture.ts";
 import { parseResponseHead } from "./response_head.ts";
 import { isPersistent, responseForClient, upgradeOf } from "./rewrite.ts";
 

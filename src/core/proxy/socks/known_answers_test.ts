@@ -8,7 +8,7 @@ import { type Failure, FAILURES } from "../failure.ts";
 import { Socks4Server } from "./socks4_server.ts";
 import { greeting, greetingAndRequest, request, Socks5Client } from "./socks5_client.ts";
 import { type CheckPassword, Socks5Server } from "./socks5_server.ts";
-import { told } from "./fixture.ts";
+import { told } from "./socks_fixture.ts";
 
 /** A conversation as both data files of SOCKS have it; messages in hex. */
 interface Case {

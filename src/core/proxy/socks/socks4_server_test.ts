@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { toHex } from "../../../base/bytes.ts";
 import { FAILURES } from "../failure.ts";
 import { Socks4Server } from "./socks4_server.ts";
-import { bytesOf, feedPieces } from "./fixture.ts";
+import { bytesOf, feedPieces } from "./socks_fixture.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const REFUSED = ["send 005b000000000000", "end"];

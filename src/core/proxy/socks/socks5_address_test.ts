@@ -5,7 +5,7 @@ import { concat, toHex } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { makeTarget, type Target } from "../../../base/target.ts";
 import { addressSize, MAX_ADDRESS, packAddress, readAddress } from "./socks5_address.ts";
-import { bytesOf } from "./fixture.ts";
+import { bytesOf } from "./socks_fixture.ts";
 
 fc.configureGlobal({ seed: 16 });
 

@@ -3,7 +3,7 @@ import { toHex } from "../../../base/bytes.ts";
 import { failureOfSocks5, FAILURES, socks5Code } from "../failure.ts";
 import { Socks5Server } from "./socks5_server.ts";
 import { greeting, greetingAndRequest, request, Socks5Client } from "./socks5_client.ts";
-import { bytesOf, feedPieces, told } from "./fixture.ts";
+import { bytesOf, feedPieces, told } from "./socks_fixture.ts";
 import { makeTarget } from "../../../base/target.ts";
 
 const internal = { name: "TtunError", kind: "internal" };

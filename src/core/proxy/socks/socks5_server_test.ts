@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { toHex, utf8 } from "../../../base/bytes.ts";
 import { FAILURES } from "../failure.ts";
 import { type CheckPassword, Socks5Server } from "./socks5_server.ts";
-import { bytesOf, feedPieces } from "./fixture.ts";
+import { bytesOf, feedPieces } from "./socks_fixture.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
 const user: CheckPassword = (name, password) =>
