@@ -2,7 +2,7 @@ import { toTtunError, type TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** Milliseconds of silence until the next minute is tried as well; RFC 8305 section 5 has 250. */
+/** Milliseconds of silence until the next minute is tried; RFC 8305 section 5 has 250. */
 export const STAGGER_MS = 300;
 
 /** Longest such silence in milliseconds, for slow paths. */
@@ -14,32 +14,20 @@ const ANSWER_CONNECTS = 3;
 /** Longer silence after a request was sent: over another minute it could be delivered twice. */
 const ASKED_STAGGER_MS = 1000;
 
-/** The attempt of one minute. */
 export interface MinuteAttempt {
   readonly minute: number;
-  /** Aborts when another minute has been answered, and with the race's own signal. */
+  /** Also aborts when another minute has been answered. */
   readonly signal: AbortSignal;
-  /** No other minute has been tried yet. */
   readonly isAlone: boolean;
-  /**
-   * Tells that the port has accepted the connection, and that the answer is awaited. `isAsked`: the
-   * request is sent now, before there is an answer.
-   */
+  /** The port has accepted. `isAsked`: the request is sent before there is an answer. */
   connected(isAsked: boolean): void;
-  /**
-   * Tells that the server has proved the key of this minute. Returns false if another minute has won
-   * before: nothing more may be sent.
-   */
+  /** The server has proved this minute's key. False: another has won, so nothing may be sent. */
   answered(): boolean;
 }
 
-/** State of the race when a minute is answered. */
 export interface Answer {
   readonly minute: number;
-  /**
-   * Returns true if that minute's port accepted or refused the connection without an answer. Silence
-   * and untried minutes prove nothing.
-   */
+  /** The port accepted or refused without an answer. Silence and untried minutes prove nothing. */
   isDenied(minute: number): boolean;
 }
 
@@ -50,33 +38,31 @@ export interface MinuteRaceOptions<T> {
   readonly signal: AbortSignal;
   /** Milliseconds of silence until the next minute is tried; see `staggerOf`. */
   readonly staggerMs: number;
-  /** Returns true if no other minute may be tried, since bytes were sent that must not be repeated. */
+  /** True: no other minute may be tried, since bytes were sent that must not be repeated. */
   readonly isSpent?: () => boolean;
   /** Tries a minute, calls `answered` before it returns, and gives up with the attempt's signal. */
   readonly run: (attempt: MinuteAttempt) => Promise<T>;
-  /** Called once, when a minute is answered; it can still fail after that. Must not throw. */
+  /** Called once; the answered minute can still fail after that. Must not throw. */
   readonly onAnswer: (answer: Answer) => void;
   /** Takes a value that comes after the race has ended. */
   readonly discard: (value: T) => void;
 }
 
-/** Returns the silence to wait for on a path where the last connect took `connectMs`. */
+/** `connectMs`: duration of the last connect on the path. */
 export function staggerOf(connectMs: number): number {
   return Math.min(LONGEST_STAGGER_MS, Math.max(STAGGER_MS, 2 * connectMs));
 }
 
 /**
- * Tries minutes one after the other, each after a silence of the one before it, or at once if that
- * fails. The first that is answered wins, the others are given up, and the winner's result or error
- * is the result.
- * @throws the most telling error if none is answered; at once an error of the kinds name and
+ * Tries a minute after a silence of the one before it, or at once if that fails. The first that is
+ * answered wins, and its result or error is the race's.
+ * @throws the most telling error if none is answered; at once errors of the kinds name and
  * internal, which would be the same for another minute; the signal's reason
  */
 export function raceMinutes<T>(o: MinuteRaceOptions<T>): Promise<T> {
   return new Promise((resolve, reject) => new MinuteRace(o, resolve, reject).begin());
 }
 
-/** The race as its attempts see it. */
 interface Referee {
   readonly isAlone: boolean;
   connected(attempt: Attempt, isAsked: boolean): void;
@@ -213,7 +199,7 @@ class MinuteRace<T> implements Referee {
     if (this.#running.size === 0) this.#fail(this.#mostTelling());
   }
 
-  /** Returns an error from the other end rather than a time-out, and the likeliest minute's first. */
+  /** Prefers an error from the other end to a time-out, and the likeliest minute's. */
   #mostTelling(): TtunError {
     const errors = this.#attempts.flatMap(({ error }) => error ?? []);
     return errors.find(({ kind }) => kind !== "timeout") ?? errors[0]!;
@@ -232,7 +218,6 @@ class MinuteRace<T> implements Referee {
     this.#registration?.[Symbol.dispose]();
   }
 
-  /** Gives all attempts up but the winner. */
   #giveUp(reason: unknown): void {
     this.#waiting.length = 0;
     for (const attempt of this.#running) {
@@ -243,7 +228,6 @@ class MinuteRace<T> implements Referee {
   }
 }
 
-/** Returns true if the port has accepted without an answer, or refused. */
 function isDenial({ isConnected, error }: Attempt): boolean {
   return isConnected || (error !== null && error.kind !== "timeout");
 }

@@ -12,9 +12,9 @@ import { acceptLoop } from "../net/accept_loop.ts";
 import { sleep } from "../loop/sleep.ts";
 
 export interface HopperOptions {
-  /** One for each key. A port that several of them want is opened once. */
+  /** One for each key. A port that several want is opened once. */
   readonly schedules: readonly ListenSchedule[];
-  /** Range of all ports. If it is one port and that is taken, `run` fails instead of waiting. */
+  /** If it is a single port that is taken, `run` fails instead of waiting. */
   readonly range: PortRange;
   readonly host: string;
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
@@ -23,7 +23,7 @@ export interface HopperOptions {
   readonly log: Logger;
   /** Takes ownership of the connection; must not throw. */
   readonly take: (stream: Connection, port: number) => void;
-  /** Closes something when descriptors run out; returns false if there is nothing to close. */
+  /** Returns false if there is nothing to close. */
   readonly evictIdle: () => boolean;
 }
 
@@ -37,14 +37,13 @@ export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;
   readonly #open = new Map<number, OpenPort>();
-  /** Warnings about ports that cannot be opened; each is logged once while it lasts. */
+  /** Warnings by port; each is logged once while it lasts. */
   readonly #failing = new Map<number, string>();
   /** Warnings to be logged, unless the server fails with the error itself. */
   readonly #warnings: { readonly message: string; readonly minutes: string }[] = [];
   #firstError: TtunError | null = null;
   #said = "";
 
-  /** Listeners live under `tasks`. */
   constructor(tasks: Scope, o: HopperOptions) {
     this.#tasks = tasks;
     this.#o = o;
@@ -65,7 +64,7 @@ export class PortHopper {
     }
   }
 
-  /** Fails for any reason but a port that is taken, which may be free soon, as may the next one. */
+  /** Ignores a port that is taken: it may be free soon, as may the next one. */
   #failAtOnce(): void {
     const error = this.#firstError;
     if (error !== null && (error.kind !== "in_use" || this.#isOnePort)) throw error;
@@ -120,7 +119,7 @@ export class PortHopper {
     }
   }
 
-  /** Adds advice to an error: the user cannot choose the port, since it follows from the key. */
+  /** The user cannot choose the port, since it follows from the key. */
   #listenError(error: TtunError, port: number): TtunError {
     if (error.kind !== "in_use") return error;
     const where = formatAddr({ host: this.#o.host, port });
@@ -143,7 +142,7 @@ export class PortHopper {
     startClose(open.listener);
   }
 
-  /** Accepts connections, which stay open when their port closes. */
+  /** Connections stay open when their port closes. */
   async #accept(listener: Listener, port: number): Promise<void> {
     const { clock, log, take, evictIdle, wallClock } = this.#o;
     const { signal } = this.#tasks;

@@ -9,16 +9,15 @@ import { acceptV2 } from "./accept_v2.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
 import { write } from "../loop/stream_io.ts";
 
-/** Buffer size in bytes before the hello is verified; small, as thousands of peers may wait. */
+/** Buffer size before the hello is verified: small, as thousands of peers may wait. */
 const HELLO_BUFFER = 64;
 
-/** The longest packet, in bytes, that one frame of either version holds. */
+/** Bytes of the longest packet that one frame of either version holds. */
 export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 
 /**
  * Runs the server's side of the handshake up to the client's proof.
- * @throws {Stranger} if the peer must not get an answer
- * @throws {TtunError} auth, protocol, lost: close the connection
+ * @throws {Stranger} if the peer must get no answer; {TtunError} auth, protocol, lost
  */
 export async function acceptLink(stream: Connection, o: AdmissionOptions): Promise<Candidate> {
   const { mode, s, wallClock } = o.secrets;
@@ -40,8 +39,7 @@ export async function acceptLink(stream: Connection, o: AdmissionOptions): Promi
     o.onRightHello();
     return await acceptV2(stream, hello, behind, found.padding, o);
   }
-  // The key is right, so the client speaks version 2 and must not be downgraded. The answer lets an
-  // honest client see the server's time.
+  // The key is right: no downgrade. The answer lets an honest client see the server's time.
   if (mode === "auto") await write(stream, serverHello(s, hello, o.secrets.rng(8), wallClock()));
   throw new Stranger(
     found.isStale

@@ -9,7 +9,7 @@ import { V1Life } from "./v1_liveness.ts";
 import { V1Link } from "./v1_link.ts";
 import { write } from "../loop/stream_io.ts";
 
-/** Buffer size in bytes; small, as thousands of connections may be waiting. */
+/** Buffer size: small, as thousands of connections may wait. */
 const BUFFER = 64;
 
 /** Runs version 1's handshake as the server; `hello` and the bytes `behind` it have arrived. */
@@ -50,8 +50,8 @@ export async function acceptV1(
 }
 
 /**
- * In `auto`, a peer that sends no valid version 1 proof is a stranger and gets no answer: after a
- * recorded hello, a refusal would distinguish that hello from random bytes.
+ * In `auto` a wrong proof makes a stranger: after a recorded hello, a refusal would distinguish
+ * that hello from random bytes.
  */
 function feedV1(handshake: V1ServerHandshake, chunk: Uint8Array, mode: WireSecrets["mode"]) {
   try {

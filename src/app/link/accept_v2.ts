@@ -13,19 +13,13 @@ import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V2Link } from "./v2_link.ts";
 import { write } from "../loop/stream_io.ts";
 
-/** Buffer size in bytes after the hello: holds the client's whole second flight. */
+/** Buffer size after the hello: holds the client's whole second flight. */
 const FLIGHT_BUFFER = 4096;
 
-/**
- * A client whose setup is this many milliseconds later than its key message may have sent a setup
- * that does not arrive as one here: a sign of a man in the middle.
- */
+/** Milliseconds from the key message without a valid setup: a sign of a man in the middle. */
 const SUSPICIOUS = 5_000;
 
-/**
- * Runs version 2's handshake as the server, from its answer on. `hello` is right and new, and says
- * that `padding` bytes follow it; the bytes `behind` it have arrived.
- */
+/** `hello` is right and new, and announces `padding`; the bytes `behind` it have arrived. */
 export async function acceptV2(
   stream: Connection,
   hello: Uint8Array,
@@ -96,7 +90,6 @@ export async function acceptV2(
   };
 }
 
-/** A peer that does not prove the key is a stranger, whatever the reason. */
 function feedV2(
   handshake: ServerHandshake,
   chunk: Uint8Array,

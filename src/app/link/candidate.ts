@@ -9,20 +9,18 @@ import type { SlotHolder } from "./exclusive_slot.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 import { read } from "../loop/stream_io.ts";
 
-/**
- * A client that has proved the key and can be admitted or refused. Owns the handshake's resources.
- */
+/** A client that has proved the key. Owns the handshake's resources. */
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
-  /** The client's self-description (version 2; absent from clients older than TLV 80). */
+  /** Version 2; absent from clients older than TLV 80. */
   readonly identity?: ClientIdentity;
   /**
    * Answers with the server's proof; from then on the link owns the stream and the keys.
    * `addresses` are assigned to the client (version 2; empty = the client has its own).
    */
   admit(addresses: readonly Cidr[]): Promise<AdmittedLink>;
-  /** Refuses with a reason that the client can show; in version 1 silence is the only answer. */
+  /** Refuses with words that the client can show; in version 1 silence is the only answer. */
   refuse(words: string): Promise<void>;
 }
 
@@ -36,15 +34,12 @@ export interface AdmissionOptions {
   /** Shared by all listeners of the server. */
   readonly replay: ReplayMemory;
   readonly device: DeviceFacts;
-  /**
-   * Called once when a hello shows the right key, as far as its bytes can tell, and is not a
-   * replay.
-   */
+  /** Called once for a hello of the right key that is not a replay. */
   readonly onRightHello: () => void;
 }
 
 /**
- * Reads at least one byte and returns the number of bytes.
+ * Reads at least one byte.
  * @throws {TtunError} `lost` at the peer's FIN
  */
 export async function readSome(stream: Connection, into: Uint8Array): Promise<number> {

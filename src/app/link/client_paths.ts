@@ -9,7 +9,7 @@ import type { Candidate } from "./candidate.ts";
 import type { PeerLink } from "./config.ts";
 import { untilAborted, watchSegments } from "../net/watch_segments.ts";
 
-/** Segment sizes that pass on the paths from the server to its clients. */
+/** Segment sizes that pass on the paths to clients. */
 export class ClientPaths {
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -24,10 +24,9 @@ export class ClientPaths {
   }
 
   /**
-   * Runs the link's own watch together with one for full segments lost on the way to the client.
-   * The client cannot be told on this connection, where nothing passes any more, so it is reset
-   * and the client is told the size on its next one. For a client that cannot be told (version 1)
-   * or has not complied, the listener limits the segments of all later connections.
+   * Also watches for full segments that get lost on the way to the client. The connection, where
+   * nothing passes any more, is reset, and the client is told the size on its next one. If it
+   * cannot be told (version 1) or has not complied, the listener limits all later connections.
    */
   watch(
     stream: Connection,

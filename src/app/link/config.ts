@@ -10,10 +10,9 @@ import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
 import type { RekeyLimits } from "./record_writer.ts";
 
-/** The wire versions that an end speaks. `auto` detects the peer's version. */
+/** `auto` detects the peer's version. */
 export type WireMode = "auto" | "v1" | "v2";
 
-/** Keys and primitives for both wire versions. */
 export interface WireSecrets {
   readonly mode: WireMode;
   /** Version 1: the key K and the cipher factory. */
@@ -22,28 +21,24 @@ export interface WireSecrets {
   readonly s: Uint8Array;
   readonly keyExchange: KeyExchange;
   readonly rng: Rng;
-  /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly rekey?: RekeyLimits;
 }
 
-/** A link with a peer, of either version, and how to check if the peer is alive. */
 export interface PeerLink {
   readonly wire: "v1" | "v2";
   readonly link: Link;
   /** At a client: the addresses that the server assigned to it. */
   readonly addresses?: readonly Cidr[];
-  /**
-   * Returns the last round-trip time in milliseconds, NaN before it is known; absent in version 1.
-   */
+  /** Milliseconds, NaN before they are known; absent in version 1. */
   readonly rttMs?: () => number;
-  /** At a server: tells the client which segment size, in bytes, passes on its path (version 2). */
+  /** At a server (version 2): the client is told which segment size passes on its path. */
   readonly tellSegmentSize?: (bytes: number) => void;
-  /** Returns true if a ping to the peer has been unanswered for a while (version 2). */
+  /** True if a ping has been unanswered for a while (version 2). */
   readonly isUnanswered?: () => boolean;
   /** Runs during the session and throws when the peer is dead. */
   readonly watch?: (signal: AbortSignal) => Promise<void>;
-  /** Sends a ping and resolves to true if the peer answers in time. */
+  /** Resolves to true if the peer answers a ping in time. */
   readonly probe?: (signal: AbortSignal) => Promise<boolean>;
 }
 
@@ -52,10 +47,7 @@ function offloadBits(takes: number): number {
     ((takes & Offload.udp) !== 0 ? Capability.udpOffload : 0);
 }
 
-/**
- * Returns this end's handshake configuration for version 2: a tunnel without streams, with the
- * preferred cipher first. `takes`: the offloads that its device supports (bits of `Offload`).
- */
+/** Offers a tunnel without streams. `takes`: the device's offloads (bits of `Offload`). */
 export function handshakeConfig(o: WireSecrets, takes: number): HandshakeConfig {
   return {
     s: o.s,

@@ -16,20 +16,15 @@ import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
 import { read, write } from "../loop/stream_io.ts";
 
 /**
- * Milliseconds that tell two version 1 refusals apart. A server that serves another client keeps a
- * newcomer waiting; one that rejects the key or cipher closes at once, and its FIN arrives a round
- * trip later.
+ * Milliseconds that tell version 1 refusals apart: for a wrong key or cipher the server closes at
+ * once, one that serves another client keeps a newcomer waiting.
  */
 const QUICK_CLOSE = 2_000;
 
 const BUFFER = 8192;
 
-/** Facts about a server that a client remembers between connections. */
 export interface ServerMemory {
-  /**
-   * The server has spoken version 2 with this key before, so it must never be spoken to in version
-   * 1.
-   */
+  /** The server has spoken version 2 with this key: never speak version 1 to it. */
   readonly seenV2: boolean;
   /** Called each time the server speaks version 2. */
   reportV2(): void;
@@ -44,12 +39,12 @@ export interface MeetingOptions {
   readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;
-  /** Called when the server reports the segment size, in bytes, that passes on this path. */
+  /** Called with the segment size, in bytes, that passes on this path. */
   readonly onSegmentSize?: (bytes: number) => void;
 }
 
 /**
- * Runs the client's side of the handshake in the version that both ends speak.
+ * Runs the client's side of the handshake.
  * @throws {TtunError} auth, timeout, busy, clock, protocol, lost: with a message for the user
  */
 export async function connectLink(stream: Connection, o: MeetingOptions): Promise<PeerLink> {
@@ -77,7 +72,7 @@ class Meeting {
   #answered: number | null = null;
   /** Time when this end's proof was sent. */
   #proved: number | null = null;
-  /** The server has sent FIN, rather than reset the connection. */
+  /** The server has sent FIN rather than reset the connection. */
   #hasEnded = false;
   /** The server's first answer proved that it has the key (version 2). */
   #knowsKey = false;
@@ -188,7 +183,7 @@ class Meeting {
   }
 
   silent(): TtunError {
-    // A server that speaks both versions does not answer a client that has another key.
+    // A server of both versions does not answer a client that has another key.
     const { isDelivered } = this.#stream.stats();
     if (this.#wire === "v1" && this.#proved !== null && isDelivered !== false) {
       return new TtunError(
@@ -209,7 +204,7 @@ class Meeting {
     if (error.kind !== "lost") return error;
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
-    // A server with too many half-open connections resets some, which says nothing about the key.
+    // Too many half-open connections are reset, which says nothing about the key.
     const orBusy = this.#hasEnded ? "" : ", or has it too many connections at the moment?";
     if (this.#knowsKey) {
       return told(

@@ -2,21 +2,18 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 
-/** Longest time that an authenticated newcomer waits for the slot, in milliseconds. */
+/** Milliseconds that an authenticated newcomer waits for the slot. */
 export const LONGEST_WAIT = 9_000;
 
-/** Time that the slot's holder has to show activity when a newcomer waits, in milliseconds. */
+/** Milliseconds for the holder to show activity when a newcomer waits. */
 export const LIFE_TIMEOUT = 3_000;
 
-/** Interval of the checks for activity, in milliseconds. */
 const LOOK_EVERY = 50;
 
-/** Pause after a holder has shown activity before it is probed again, in milliseconds. */
+/** Milliseconds between activity of the holder and its next probe. */
 const ASK_AGAIN = 1_000;
 
-/**
- * Most waiting newcomers, in total and of one address; beyond that an address's oldest is refused.
- */
+/** Waiting newcomers in total and of an address, whose oldest is refused beyond that. */
 export const MOST_WAITING = 64;
 export const MOST_WAITING_OF_ADDRESS = 16;
 
@@ -25,24 +22,20 @@ const SWEEP_EVERY = 1_000;
 
 /** A session that holds the slot or waits for it. */
 export interface SlotHolder {
-  /** A counter that grows with every sign of life: bytes received, bytes acknowledged. */
+  /** Grows with every sign of life: bytes received, bytes acknowledged. */
   activity(): number;
   /** Sends data that the kernel of a living peer acknowledges. */
   probe(): void;
-  /** Returns true if the connection is known to be over. */
   isGone(): boolean;
-  /** Ends the session in favour of a newcomer; `release` must follow when it has ended. */
+  /** `release` must follow when the session has ended. */
   evict(): void;
-  /** Identifies the client's process, if it says so: it replaces its own stale session at once. */
+  /** The client's process: it replaces its own stale session at once. */
   readonly instance?: string | undefined;
-  /** The client's identity across processes; each identity has one slot at a time. */
+  /** Each identity has one slot at a time, across processes. */
   readonly identity?: string | undefined;
-  /** The address that the client comes from, in the form that groups one owner's addresses. */
+  /** The client's address, in the form that groups one owner's addresses. */
   readonly address?: string;
-  /**
-   * The client can be told "busy": it is refused once the holder is known to live and need not
-   * wait.
-   */
+  /** The client can be told "busy" and need not wait once the holder is known to live. */
   readonly canBeRefused?: boolean;
 }
 
@@ -51,12 +44,11 @@ interface Waiter {
   settle(granted: boolean): void;
 }
 
-/** A newcomer's entry among those of its address. */
 type Counted = Member<() => void>;
 
 /**
- * A slot for one session at the server. A newcomer gets it if it is free or its holder is dead.
- * While the holder lives, the newcomer waits for up to LONGEST_WAIT and is then refused.
+ * A newcomer gets the slot if it is free or its holder is dead. While the holder lives, the
+ * newcomer waits for up to LONGEST_WAIT and is then refused.
  */
 export class ExclusiveSlot {
   readonly #clock: Clock;
@@ -75,9 +67,7 @@ export class ExclusiveSlot {
     return this.#holder;
   }
 
-  /**
-   * Resolves to true when `holder` holds the slot; to false if it was refused or `signal` aborted.
-   */
+  /** Resolves to false if `holder` was refused or `signal` aborted. */
   async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
     if (this.#holder === null) {
@@ -104,9 +94,7 @@ export class ExclusiveSlot {
     return await promise;
   }
 
-  /**
-   * Counts a newcomer; at a limit the oldest of its address or of the largest address is refused.
-   */
+  /** At a limit the oldest of the address, or of the address with most, is refused. */
   #count(address: string, giveUp: () => void): Counted {
     const all = this.#waiting;
     if (all.sizeOf(address) >= MOST_WAITING_OF_ADDRESS) refuse(all, all.oldestOf(address));
@@ -121,7 +109,6 @@ export class ExclusiveSlot {
     this.#sweeping = null;
   }
 
-  /** Drops waiting newcomers whose connection is over. */
   readonly #sweep = (): void => {
     this.#sweeping = null;
     for (const waiter of this.#queue.filter(({ holder }) => holder.isGone())) {
@@ -131,7 +118,7 @@ export class ExclusiveSlot {
     if (this.#queue.length > 0) this.#sweeping = this.#clock.after(SWEEP_EVERY, this.#sweep);
   };
 
-  /** Frees the slot; the newcomer at the head of the queue gets it at once. */
+  /** The newcomer at the head of the queue gets the slot at once. */
   release(holder: SlotHolder): void {
     if (this.#holder !== holder) return;
     this.#holder = null;
@@ -149,7 +136,6 @@ export class ExclusiveSlot {
     }
   }
 
-  /** Checks if the holder is alive, for as long as a newcomer waits. */
   #ask(): void {
     const holder = this.#holder;
     if (holder === null || this.#asking !== null || !this.#isWanted()) return;
@@ -168,9 +154,7 @@ export class ExclusiveSlot {
     look();
   }
 
-  /**
-   * Returns true if a newcomer with a live connection waits; otherwise the holder is not probed.
-   */
+  /** True if a newcomer with a live connection waits; otherwise the holder is not probed. */
   #isWanted(): boolean {
     return this.#queue.some(({ holder }) => !holder.isGone());
   }

@@ -3,30 +3,25 @@ import type { Clock, Rng } from "../../contract/host.ts";
 import type { RecordChannel } from "./record_channel.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** Dead time in seconds: a peer that sends no byte for this long counts as dead. */
+/** Seconds without a byte after which a peer counts as dead. */
 export const DEAD_TIME = 15;
 
 /**
- * Milliseconds of silence after which the peer is pinged if packets were carried before. The ping
- * also tells the peer that this end is alive and receives (core/net/segment_watch.ts).
+ * Milliseconds of silence until a ping if packets were carried before. It also tells the peer
+ * that this end is alive and receives (core/net/segment_watch.ts).
  */
 const ASK_AFTER = 1_000;
 
-/**
- * Longest extra time-out, in milliseconds, if the peer fell silent inside a record; drawn at
- * random so that the end cannot be predicted.
- */
+/** Milliseconds of random extra silence inside a record: its end must not be predictable. */
 const MOST_EXTRA_SILENCE = 5_000;
 
-/** Pause in milliseconds before the next check while a write is already in progress. */
+/** Milliseconds until the next check while a write is in progress. */
 const BUSY_PAUSE = 1_000;
 
 /**
- * Sends something at least every third of the peer's dead time, less a random 0 to 20 %, and
- * checks that something arrives (docs/wire/link-v2.md, "Timers"). Pings once more if packets were
- * carried and then nothing arrives.
- * @throws {TtunError} `lost` if nothing has arrived for `deadTimeMs`; otherwise the signal's
- * reason
+ * Sends at least every third of the peer's dead time, less a random 0 to 20 %, and checks that
+ * something arrives (docs/wire/link-v2.md, "Timers").
+ * @throws {TtunError} `lost` if nothing has arrived for `deadTimeMs`; otherwise the signal's reason
  */
 export async function keepAlive(
   channel: RecordChannel<never>,
@@ -61,16 +56,13 @@ export async function keepAlive(
   }
 }
 
-/**
- * Time to wait for an answer: milliseconds at least, and a multiple of the round-trip time if it
- * is known.
- */
+/** Time for an answer: so many milliseconds, or round trips if these take longer. */
 const PROBE_TIME = 500;
 const PROBE_ROUNDS = 3;
 
 /**
- * Pings the peer after a possible outage, since the kernel may wait seconds before it retransmits.
- * Resolves to true if anything has arrived since.
+ * After a possible outage; the kernel may wait seconds before it retransmits.
+ * Resolves to true if anything has arrived.
  */
 export async function answers(
   channel: RecordChannel<never>,

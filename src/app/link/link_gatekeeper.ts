@@ -21,7 +21,6 @@ export interface LinkGatekeeperOptions {
   readonly limits?: PendingLimits | undefined;
 }
 
-/** Admits clients of a link that prove the key; strangers learn nothing. */
 export class LinkGatekeeper {
   readonly #o: LinkGatekeeperOptions;
   /** Its known clients have sent a right hello. */
@@ -44,12 +43,12 @@ export class LinkGatekeeper {
     });
   }
 
-  /** Drops a connection when descriptors run out; returns false if there is none to drop. */
+  /** Returns false if there is none to drop. */
   evictIdle(): boolean {
     return this.#gate.evictIdle();
   }
 
-  /** Returns the client that has proved the key; null if it was rejected, which is logged then. */
+  /** Returns null if the client was rejected, which is logged then. */
   authenticate(stream: Connection, peer: string): Promise<Candidate | null> {
     return this.#gate.admit(stream, peer, this.#prove, undefined);
   }
@@ -60,7 +59,6 @@ export class LinkGatekeeper {
     return acceptLink(stream, { secrets, clock, replay: this.#replay, device, onRightHello });
   };
 
-  /** Logs why a connection was rejected. */
   reject(thrown: unknown, peer: string): void {
     const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
     this.#rejected.warn("handshake rejected", { peer, why: error.message });
@@ -69,7 +67,7 @@ export class LinkGatekeeper {
     }
   }
 
-  /** Hides from whoever damaged a record when that was noticed. Never throws. */
+  /** Hides when a damaged record was noticed. Never throws. */
   fallSilent(stream: Connection): Promise<void> {
     return this.#gate.fallSilent(stream);
   }

@@ -1,10 +1,10 @@
-/** The clients connected to a server, for the messages that refuse other clients. */
+/** Connected clients, for the messages that refuse others. */
 export class Occupants {
   readonly #clients: number;
   readonly #wallClock: () => number;
   readonly #present = new Map<object, { sinceMs: number; identity: string | undefined }>();
 
-  /** `clients`: the maximum at a time. `wallClock`: milliseconds since 1970. */
+  /** `wallClock`: milliseconds since 1970. */
   constructor(clients: number, wallClock: () => number) {
     this.#clients = clients;
     this.#wallClock = wallClock;
@@ -23,10 +23,7 @@ export class Occupants {
     return this.#find(identity) !== undefined;
   }
 
-  /**
-   * Returns why a client with this identity is refused. The addresses of the others are not
-   * included, as anyone with the key can ask.
-   */
+  /** Leaves out the others' addresses, as anyone with the key can ask. */
   refusal(identity: string | undefined): string {
     const same = this.#find(identity);
     if (same !== undefined) {
@@ -44,7 +41,7 @@ export class Occupants {
     return this.#present.values().find((one) => one.identity === identity);
   }
 
-  /** Formats a time of day such as "23:35 UTC", with the date if it is 20 hours or more ago. */
+  /** Such as "23:35 UTC"; with the date if it is 20 hours or more ago. */
   #time(ms: number): string {
     const text = new Date(ms).toISOString();
     const isLately = this.#wallClock() - ms < 20 * 3600 * 1000;

@@ -10,22 +10,19 @@ import {
 import { FrameType, GSO_CONTINUES, GSO_MORE, outOfPlace } from "../../core/link/v2/frames.ts";
 import type { FrameConsumer, RecordChannel } from "./record_channel.ts";
 
-/**
- * Least bytes of a piece in the middle of a super-packet; a shorter one is charged as a control
- * frame. Senders that cut in two have no middle.
- */
+/** A shorter middle piece of a super-packet, in bytes, is charged as a control frame. */
 const LEAST_PIECE = 1024;
 
 /** Packets before their place in the buffer of pieces: a header, with the room of another. */
 const PIECES_AT = 2 * VIRTIO_NET_HEADER;
 
-/** Finds the packets of records where they were opened; joins a super-packet's pieces by copying. */
+/** Finds packets where their records were opened; a super-packet's pieces are copied. */
 export class PacketReader implements FrameConsumer<Packets> {
-  /** The offloads that both ends have; without any, frame 02 is an error. */
+  /** Offloads that both ends have; without any, frame 02 is an error. */
   readonly #offload: number;
-  /** Bytes of the super-packet that arrives in pieces; -1 = none does. */
+  /** Bytes so far of a super-packet in pieces; -1 = none. */
   #piecesLength = -1;
-  /** Holds the pieces, from the first one on: lent with the packet until the next read. */
+  /** From the first piece on; lent with the packet until the next read. */
   #pieces: Uint8Array | null = null;
 
   constructor(offload: number) {
@@ -57,7 +54,7 @@ export class PacketReader implements FrameConsumer<Packets> {
     return into.count = count;
   }
 
-  /** Takes a piece of a super-packet; returns true if it is the last one, and the packet is given. */
+  /** Returns true at the last piece, when the packet is given. */
   #takePiece(channel: RecordChannel<Packets>, flags: number | undefined, into: Packets): boolean {
     const { frames } = channel;
     const length = frames.varint();
@@ -82,7 +79,6 @@ export class PacketReader implements FrameConsumer<Packets> {
   }
 }
 
-/** Notes a packet's place, behind its length and `header` bytes of virtio_net_hdr. */
 function give(
   frames: Reader,
   into: Packets,

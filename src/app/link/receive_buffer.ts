@@ -3,22 +3,18 @@ import { MAX_PACKET } from "../../contract/batch.ts";
 /** Buffer size in bytes: records are opened in place, and 256 KiB hold many frames. */
 const SIZE = 256 * 1024;
 
-/**
- * With less free space than this the unread rest moves to the front: a frame or record must always
- * fit.
- */
+/** With less room the unread rest moves to the front: a frame or record must always fit. */
 const LEAST_ROOM = MAX_PACKET + 2;
 
-/** Space in bytes before the first packet for the header that a device writes. */
+/** Bytes before the first packet for the header that a device writes. */
 const FRONT = 16;
 
-/** Bytes received from a stream and not yet processed: `bytes[start..end)`. */
+/** Received and not yet processed: `bytes[start..end)`. */
 export class ReceiveBuffer {
   readonly bytes = new Uint8Array(SIZE);
   start = FRONT;
   end = FRONT;
 
-  /** Appends bytes that arrived before the buffer existed. */
   add(bytes: Uint8Array): void {
     this.bytes.set(bytes, this.end);
     this.end += bytes.length;
@@ -28,10 +24,7 @@ export class ReceiveBuffer {
     return this.start === this.end;
   }
 
-  /**
-   * Returns the space to read into. Invalidates everything before `start`, which may be
-   * overwritten.
-   */
+  /** Space to read into. Everything before `start` may be overwritten. */
   space(): Uint8Array {
     if (this.start === this.end) this.start = this.end = FRONT;
     else if (this.bytes.length - this.end < LEAST_ROOM) {
@@ -42,7 +35,7 @@ export class ReceiveBuffer {
     return this.bytes.subarray(this.end);
   }
 
-  /** Records the result of a read; returns false at the peer's FIN. */
+  /** Returns false at the peer's FIN. */
   took(got: number | null): got is number {
     if (got !== null) this.end += got;
     return got !== null;

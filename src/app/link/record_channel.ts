@@ -23,21 +23,20 @@ import { DEFAULT_REKEY, RecordWriter, type RekeyLimits } from "./record_writer.t
 /** Ticks per millisecond of the time that a ping carries. */
 const STAMPS_PER_MS = 100;
 
-/** Time in milliseconds after which a ping without an answer is a sign of trouble. */
+/** Milliseconds without an answer that are a sign of trouble. */
 const ANSWER_TIME = 300;
 
-/** A ping has less padding than this, in bytes: its size must not identify it. */
+/** Most padding of a ping, in bytes: its size must not identify it. */
 const PING_PADDING = 64;
 
-/** Frames without a message that are read at a time; each may cost as much as a packet. */
+/** Frames without a message in one turn; each may cost as much as a packet. */
 const CONTROLS = 64;
 
 /** Reads the frames that a channel is there for: packets, or the streams of a multiplexer. */
 export interface FrameConsumer<Into> {
   /**
-   * Reads frames at `channel.frames`, as many as `into` takes, and returns the number of messages,
-   * which may be 0. Leaves any other frame to `channel.readControl()`, and returns when that is
-   * false.
+   * Reads frames at `channel.frames`, as many as `into` takes; returns the number of messages.
+   * Leaves other frames to `channel.readControl()`, and returns when that is false.
    */
   readFrames(channel: RecordChannel<Into>, into: Into): number;
 }
@@ -46,28 +45,27 @@ export interface ChannelOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly rekey?: RekeyLimits | undefined;
-  /** At a client: the server says which size of segments, in bytes, passes on this path. */
+  /** At a client: the server says which segment size, in bytes, passes on this path. */
   readonly onSegmentSize?: ((bytes: number) => void) | undefined;
 }
 
 /**
- * A stream after version 2's handshake as records of frames: opens them, handles control frames,
- * and leaves all others to its consumer. Owns the stream and the session.
+ * Opens records of frames and handles control frames; all others are its consumer's. Owns the
+ * stream and the session.
  */
 export class RecordChannel<Into> implements AsyncDisposable {
   readonly stream: Stream;
   readonly writer: RecordWriter;
-  /** The consumer adds frames of its own that are too small to count as messages. */
+  /** Charged by the consumer too, for frames too small to count as messages. */
   readonly budget: ControlBudget;
-  /** The frames of the open record that have not been read. */
+  /** Unread frames of the open record. */
   readonly frames: Reader;
-  /** Number of records opened. Each is a sign of life. */
+  /** Records opened; each is a sign of life. */
   heard = 0;
-  /** Time when bytes last arrived, on the clock. */
   lastArrival: number;
-  /** Grows with every batch of messages, in either direction. */
+  /** Batches of messages in either direction. */
   batches = 0;
-  /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
+  /** Milliseconds; NaN before the first answer to a ping. */
   rttMs = NaN;
   readonly #session: LinkSession;
   readonly #consumer: FrameConsumer<Into>;
@@ -78,7 +76,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
   /** Frames without a message since the consumer was last called. */
   #controls = 0;
   #pingedAt = -Infinity;
-  /** The newest ping to be answered; a peer that asks faster than we can write gets one answer. */
+  /** The newest ping to be answered; a peer that asks faster than we write gets one answer. */
   #pongDue: Uint8Array | null = null;
   /** The record (`heard`) whose ping was answered last. */
   #answered = -1;
@@ -100,7 +98,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     this.lastArrival = clock.now();
     this.budget = new ControlBudget(clock.now());
     this.writer = new RecordWriter(stream, session.sealer, clock, rekey);
-    // Frames in the same record as the setup come first, then the bytes behind that record.
+    // The setup's record may hold frames, which come before the bytes behind it.
     const buffer = this.#buffer;
     buffer.add(session.firstFrames);
     this.frames = new Reader(buffer.bytes, buffer.start, buffer.end);
@@ -108,22 +106,21 @@ export class RecordChannel<Into> implements AsyncDisposable {
     buffer.add(session.rest);
   }
 
-  /** Time in milliseconds without a byte from us after which the peer gives this end up. */
+  /** Milliseconds without a byte from us after which the peer gives this end up. */
   get deadTimeMs(): number {
     return this.#session.peer.deadTime * 1000;
   }
 
-  /** True if nothing has arrived since a ping that should have been answered by now. */
+  /** Nothing has arrived since a ping that should have been answered by now. */
   get isUnanswered(): boolean {
     return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
   }
 
-  /** True if only a part of a record has arrived. */
   get isInsideRecord(): boolean {
     return !this.#buffer.isEmpty;
   }
 
-  /** Asks the peer for an answer. Does nothing while a write waits: more would not get through. */
+  /** Does nothing while a write waits: more would not get through. */
   ping(): void {
     if (this.writer.mutex.isBusy) return;
     this.#pingedAt = this.#clock.now();
@@ -133,17 +130,15 @@ export class RecordChannel<Into> implements AsyncDisposable {
     this.writer.sendAside(() => concat(packEcho("ping", data), padding));
   }
 
-  /** Tells a client which size of segments passes on its path. */
   tellSegmentSize(bytes: number): void {
     this.writer.sendAside(() => packSegmentSize(bytes));
   }
 
-  /** Returns the time as a ping carries it. */
   #stamp(): number {
     return Math.floor(this.#clock.now() * STAMPS_PER_MS) >>> 0;
   }
 
-  /** Receives messages as `Link.recvNow` receives packets. */
+  /** Works like `Link.recvNow`. */
   recvNow(into: Into): number | undefined {
     try {
       return this.#recv(into);
@@ -182,7 +177,6 @@ export class RecordChannel<Into> implements AsyncDisposable {
     }
   }
 
-  /** Opens the next record, if all of it is there. */
   #openRecord(): boolean {
     const { opener } = this.#session;
     const { bytes, start, end } = this.#buffer;
@@ -196,7 +190,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     return true;
   }
 
-  /** For the consumer: handles the next frame; returns false if it must read no more for now. */
+  /** Handles the next frame; returns false if the consumer must read no more for now. */
   readControl(): boolean {
     const frame = readFrame(this.frames);
     if (frame === null) this.budget.fillers++; // padding, or a type of the future
@@ -207,7 +201,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     return this.spend();
   }
 
-  /** Counts a frame that makes no message; returns false if the consumer must read no more now. */
+  /** Counts a frame without a message; returns false as `readControl` does. */
   spend(): boolean {
     return ++this.#controls < CONTROLS;
   }
@@ -251,7 +245,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     });
   }
 
-  /** Closes the stream, unless it is damaged: then its rest must still be read and discarded. */
+  /** A damaged stream stays open: its rest must still be read and discarded. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#session[Symbol.dispose]();
     if (!this.#isDamaged) await this.stream[Symbol.asyncDispose]();

@@ -6,7 +6,7 @@ import type { RecordSealer } from "../../core/link/v2/record.ts";
 import { write } from "../loop/stream_io.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
 
-/** Limits within which the keys of a direction must change (docs/wire/link-v2.md, "Record"). */
+/** Keys must change within these limits (docs/wire/link-v2.md, "Record"). */
 export interface RekeyLimits {
   readonly records: number;
   readonly bytes: number;
@@ -15,17 +15,16 @@ export interface RekeyLimits {
 
 export const DEFAULT_REKEY: RekeyLimits = { records: 2 ** 32 - 1, bytes: 2 ** 36, ms: 3_600_000 };
 
-/** Seals records, changes keys in time, and writes one after the other to a borrowed stream. */
+/** Seals records, changes keys in time, and writes in order to a borrowed stream. */
 export class RecordWriter {
-  /** Orders writers. A writer that seals in place runs in it, or makes sure that it is not busy. */
+  /** A writer that seals in place runs in it, or makes sure that it is not busy. */
   readonly mutex = new WriteMutex();
-  /** Time of the last write, on the clock. */
   lastSent: number;
   readonly #stream: Stream;
   readonly #sealer: RecordSealer;
   readonly #clock: Clock;
   readonly #limits: RekeyLimits;
-  /** Bytes of text sealed under the current keys, and the time of their first use. */
+  /** Bytes sealed under the current keys, and the time of their first use. */
   #sealedBytes = 0;
   #sealedSince: number;
 
@@ -37,12 +36,12 @@ export class RecordWriter {
     this.lastSent = this.#sealedSince = clock.now();
   }
 
-  /** Sends one record behind what is under way; its text is asked for when its turn has come. */
+  /** `text` is called when the record's turn has come. */
   send(text: () => Uint8Array): MaybePromise<void> {
     return this.mutex.pass(() => this.#sendText(text()));
   }
 
-  /** Sends without waiting. A failure shows in the stream's reader, which somebody waits for. */
+  /** Does not wait; a failure shows in the stream's reader, which somebody waits for. */
   sendAside(text: () => Uint8Array): void {
     try {
       const sending = this.send(text);
@@ -59,7 +58,7 @@ export class RecordWriter {
     return rekeying instanceof Promise ? rekeying.then(send) : send();
   }
 
-  /** Returns true if so many more records with `length` bytes of text need new keys first. */
+  /** New keys are due before `records` more, with `length` bytes of text in total. */
   isRekeyDue(length: number, records = 1): boolean {
     return this.#sealer.counter + records >= this.#limits.records ||
       this.#sealedBytes + length > this.#limits.bytes ||
@@ -82,7 +81,7 @@ export class RecordWriter {
     this.#sealedBytes += length;
   }
 
-  /** Writes whole records (borrowed until settled). */
+  /** `records` are whole ones, borrowed until settled. */
   write(records: Uint8Array): MaybePromise<void> {
     this.lastSent = this.#clock.now();
     return write(this.#stream, records);

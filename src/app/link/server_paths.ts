@@ -7,30 +7,28 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { PeerLink } from "./config.ts";
 
-/**
- * Documentation addresses (RFC 5737, RFC 3849) that stand for any destination while none is known.
- */
+/** Documentation addresses (RFC 5737, RFC 3849) that stand for any destination. */
 const ANYWHERE: readonly string[] = ["198.51.100.1", "2001:db8::1"];
 
-/** The path to the server has changed, so an attempt on the old one is not worth waiting for. */
+/** The path has changed, so an attempt on the old one is not worth waiting for. */
 export class PathChanged extends TtunError {
   constructor(words: string) {
     super("lost", words);
   }
 }
 
-/** The paths to a client's server, and the effect of path changes on its attempts and sessions. */
+/** Effects of path changes on a client's attempts and sessions. */
 export class ServerPaths {
   readonly #paths: Paths;
   readonly #clock: Clock;
-  /** The server addresses that were dialled, with the last path to each. */
+  /** Server addresses that were dialled, with the last path to each. */
   readonly #last = new Map<string, string | null>();
-  /** Addresses from the last lookup of the server's name. */
+  /** From the last lookup of the server's name. */
   #addresses: readonly string[];
   /** The next attempt uses the known addresses without a lookup. */
   #isFresh: boolean;
 
-  /** `addresses`: those of the server's name, if it was just resolved; otherwise empty. */
+  /** `addresses`: of the server's name, if it was just resolved. */
   constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
     this.#paths = paths;
     this.#clock = clock;
@@ -38,7 +36,7 @@ export class ServerPaths {
     this.#isFresh = addresses.length > 0;
   }
 
-  /** Returns a dialer that opens the path to an address before it dials it. */
+  /** Opens the path to an address before it dials it. */
   dialer(inner: Dialer): Dialer {
     return {
       start: (to, o, events) => {
@@ -62,7 +60,7 @@ export class ServerPaths {
     }
   }
 
-  /** Returns a resolver that remembers the addresses of the server's name. */
+  /** Remembers the addresses of the server's name. */
   resolver(inner: Resolver): Resolver {
     return {
       resolve: async (host, o) => {
@@ -77,12 +75,12 @@ export class ServerPaths {
     };
   }
 
-  /** This machine has moved but its server has not: the next attempt skips the lookup. */
+  /** The server has not moved: the next attempt skips the lookup. */
   moved(): void {
     this.#isFresh = this.#addresses.length > 0;
   }
 
-  /** Waits `ms` milliseconds (false) or until there is another path to the server (true). */
+  /** Returns true as soon as there is another path to the server. */
   async pause(ms: number, signal: AbortSignal): Promise<boolean> {
     signal.throwIfAborted();
     if (this.#look()) return true; // changed since the attempt began
@@ -101,7 +99,7 @@ export class ServerPaths {
     for (const known of this.#last.keys()) if (!hosts.includes(known)) this.#last.delete(known);
   }
 
-  /** Updates all paths; returns true if one is new or different. */
+  /** Returns true if a path is new or different. */
   #look(): boolean {
     const hosts = this.#last.size > 0 ? [...this.#last.keys()] : this.#addresses.map(plainHost);
     let isOther = false;
@@ -114,13 +112,12 @@ export class ServerPaths {
     return isOther;
   }
 
-  /** Watches one attempt and the session that results. A relevant change fails `tasks`. */
+  /** A relevant change fails `tasks`. */
   watch(tasks: Scope): AttemptWatch {
     return new AttemptWatch(this.#paths, tasks, () => this.#look());
   }
 }
 
-/** Ends one attempt or its session when the path to the server changes. */
 class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;
@@ -136,7 +133,7 @@ class AttemptWatch implements Disposable {
     this.#registration = paths.onChange(() => this.#check());
   }
 
-  /** The connection is established: from now on only its own path counts. */
+  /** From now on only the connection's own path counts. */
   connected(stream: Connection): void {
     this.#check = () => {};
     const { local, remote } = stream;
@@ -165,7 +162,7 @@ class AttemptWatch implements Disposable {
 
   #probe: (() => void) | null = null;
 
-  /** The session has begun: it is probed after its path was gone for a while. */
+  /** The session is probed after its path was gone for a while. */
   begun({ probe }: PeerLink, remote: string): void {
     if (probe === undefined) return;
     let isAsking = false;

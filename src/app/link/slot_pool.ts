@@ -2,7 +2,6 @@ import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import { ExclusiveSlot, type SlotHolder } from "./exclusive_slot.ts";
 
-/** Several slots, each with the rules of ExclusiveSlot. */
 export class SlotPool {
   readonly #slots: ExclusiveSlot[];
 
@@ -10,9 +9,7 @@ export class SlotPool {
     this.#slots = Array.from({ length: count }, () => new ExclusiveSlot(clock));
   }
 
-  /**
-   * Resolves to true when `holder` holds a slot; to false if it was refused or `signal` aborted.
-   */
+  /** Like `ExclusiveSlot.claim`. */
   async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
     const others = new AbortController();
     using _tie = onAbort(signal, (reason) => others.abort(reason));
@@ -28,10 +25,7 @@ export class SlotPool {
     return has;
   }
 
-  /**
-   * Returns the one slot to claim: that of the same process, of the same identity, or a free one;
-   * otherwise all of them, as any dead holder makes room.
-   */
+  /** The slot of the same process or identity, or a free one; otherwise all, as any may be dead. */
   #slotsFor({ instance, identity }: SlotHolder): ExclusiveSlot[] {
     const one =
       this.#slots.find(({ holder }) => instance !== undefined && holder?.instance === instance) ??

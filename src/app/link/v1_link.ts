@@ -11,10 +11,7 @@ import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
 import { write } from "../loop/stream_io.ts";
 
-/**
- * Layout of version 1's frames: a length before each packet, a tag after it. `header` is for
- * devices, which need room for their own header before the first packet.
- */
+/** A length before each packet, a tag after it; `header`: the device's room before the first. */
 export const V1_LAYOUT: PacketLayout = {
   header: 8,
   headroom: HEADER,
@@ -23,7 +20,7 @@ export const V1_LAYOUT: PacketLayout = {
   group: Infinity,
 };
 
-/** A stream after version 1's handshake as a link of packets, one to a frame. Owns both. */
+/** A link of one packet to a frame. Owns the stream and the session. */
 export class V1Link implements Link {
   readonly layout = V1_LAYOUT;
   readonly offload = Offload.none;
@@ -38,7 +35,6 @@ export class V1Link implements Link {
     this.#in.add(session.rest);
   }
 
-  /** True while a write is under way: anything sent now would wait. */
   get isWriting(): boolean {
     return this.#writers.isBusy;
   }
@@ -47,7 +43,7 @@ export class V1Link implements Link {
     return this.#writers.pass(() => this.#sendFrom(batch, 0));
   }
 
-  /** Seals packets for as long as their frames are adjacent, and writes them at once. */
+  /** Seals adjacent frames and writes them at once. */
   #sendFrom(batch: Packets, first: number): MaybePromise<void> {
     let i = first;
     while (i < batch.count) {

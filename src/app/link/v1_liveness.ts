@@ -4,9 +4,8 @@ import type { SlotHolder } from "./exclusive_slot.ts";
 import type { V1Link } from "./v1_link.ts";
 
 /**
- * Liveness of a version 1 peer, which cannot be pinged: counts the bytes that arrive from it and
- * those that its kernel acknowledges. The probe sends a packet that no host processes, so that
- * there is something to acknowledge.
+ * A version 1 peer cannot be pinged: counts the bytes that arrive and those that its kernel
+ * acknowledges. The probe is a packet that no host processes, but a kernel acknowledges.
  */
 export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone"> {
   readonly #link: V1Link;

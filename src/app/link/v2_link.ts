@@ -27,31 +27,23 @@ import { PacketReader } from "./packet_reader.ts";
 import { type ChannelOptions, RecordChannel } from "./record_channel.ts";
 import type { RecordWriter } from "./record_writer.ts";
 
-/**
- * A record of packets ends once it has this many bytes: a longer one saves nothing more, and the
- * peer waits for all of it before it opens the first packet.
- */
+/** Bytes that end a record: a longer one saves nothing more, and the peer waits for all of it. */
 const RECORD_AIM = 16 * 1024;
 
-/** Facts that a link needs about the device whose packets it carries. */
 export type DeviceFacts = Pick<Device, "headroom" | "takes">;
 
-/**
- * Returns the bytes of a frame before its packet: one size for all, whatever the device's MTU is,
- * for an administrator may change that at any time.
- */
+/** One size for all packets: an administrator may change the device's MTU at any time. */
 function headerSize({ headroom }: DeviceFacts, offload: number): number {
   if (offload !== Offload.none) return GSO_HEADER;
   return headroom > PACKET_HEADER ? PACKET_HEADER_FILLED : PACKET_HEADER;
 }
 
-/** Returns the offloads that the peer has offered. */
 function offered({ capabilities }: LinkSession["peer"]): number {
   return ((capabilities & Capability.tcpOffload) !== 0 ? Offload.tcp : 0) |
     ((capabilities & Capability.udpOffload) !== 0 ? Offload.udp : 0);
 }
 
-/** Packets over a channel of version 2, many to a record. Owns the channel, and so the stream. */
+/** A link of many packets to a record. Owns the channel, and so the stream. */
 export class V2Link implements Link {
   readonly layout: PacketLayout;
   readonly offload: number;
@@ -85,7 +77,7 @@ export class V2Link implements Link {
     if (sending instanceof Promise) return mutex.pass(() => sending);
   }
 
-  /** Seals packets as records for as long as these lie one behind the other; writes them as one. */
+  /** Adjacent records are written as one. */
   #sendFrom(batch: Packets, first: number, hasNewKeys = false): MaybePromise<void> {
     const { bytes, offset } = batch;
     const { headroom } = this.layout;
@@ -99,7 +91,7 @@ export class V2Link implements Link {
         if (headroom + batch.length[i]! > MAX_RECORD_TEXT) break;
         const next = this.#packetsOfRecord(batch, i);
         const textEnd = offset[next - 1]! + batch.length[next - 1]!;
-        // New keys serve for one record at least, however long they had to be waited for.
+        // New keys serve for one record at least, however long the wait for them was.
         if (!(hasNewKeys && i === first) && writer.isRekeyDue(textEnd - end)) {
           if (end > start) break; // what is sealed goes first
           const rekeying = writer.rekeyIfDue(textEnd - end);
@@ -135,7 +127,7 @@ export class V2Link implements Link {
     await this.#sendFrom(batch, next);
   }
 
-  /** Returns the end of the packets from `first` on that lie adjacent and fit into one record. */
+  /** Returns the end of the adjacent packets from `first` on that fit into one record. */
   #packetsOfRecord({ count, offset, length }: Packets, first: number): number {
     const { headroom, group } = this.layout;
     const from = offset[first]! - headroom;

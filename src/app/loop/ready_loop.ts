@@ -3,41 +3,32 @@ import type { MaybePromise, OnReady } from "../../contract/stream.ts";
 
 /** Result of a step that found nothing to do now. */
 export const WOULD_BLOCK = -1;
-/** Result of the last step. */
 export const DONE = -2;
 
 /**
- * Runs one step after the other. A step returns the amount that it did (in units of `budget`),
- * WOULD_BLOCK, DONE, or a promise of one of these. After WOULD_BLOCK the loop is called back when
- * the source may be ready, so work that never waits uses no promise.
+ * A step returns the amount that it did (in units of `budget`), WOULD_BLOCK, DONE, or a promise of
+ * one of these. After WOULD_BLOCK the loop is called back when the source may be ready, so work
+ * that never waits uses no promise.
  */
 export abstract class ReadyLoop {
   readonly #clock: Clock;
   readonly #budget: number;
-  /** Amount done since the last wait. */
   #spent = 0;
 
-  /**
-   * `budget`: the amount after which other tasks get a turn, so that one flood cannot starve them.
-   */
+  /** `budget`: the amount after which other tasks get a turn, against floods. */
   constructor(clock: Clock, budget: number) {
     this.#clock = clock;
     this.#budget = budget;
   }
 
   protected abstract step(): MaybePromise<number>;
-  /**
-   * Calls `run` when the source may be ready again. Returns false if the steps left something to a
-   * promise, as a callback of OnReady does.
-   */
+  /** Calls `run` when the source may be ready again. Returns as OnReady does. */
   protected abstract onReady(run: OnReady): boolean | void;
-  /**
-   * Exactly one of `ended` and `failed` is called, once. The result of `ended` is that of OnReady.
-   */
+  /** Exactly one of `ended` and `failed` is called, once. */
   protected abstract ended(): boolean | void;
   protected abstract failed(error: unknown): void;
 
-  /** Runs as far as possible. Returns true if only the callback can continue, and no promise. */
+  /** Runs as far as possible. Returns as OnReady does. */
   readonly go = (): boolean => {
     try {
       for (;;) {
@@ -84,14 +75,10 @@ export interface GoOnOptions {
   readonly clock: Clock;
   /** Amount after which other tasks get a turn, in the units of the steps. */
   readonly budget: number;
-  /** Calls `run` when the source may be ready again. */
   readonly onReady: (run: OnReady) => void;
 }
 
-/**
- * Runs `step` in a ReadyLoop until it returns DONE.
- * @throws what a step throws
- */
+/** Runs `step` until it returns DONE; throws what a step throws. */
 export function runLoop<T extends void>(
   o: GoOnOptions,
   step: () => MaybePromise<number>,

@@ -1,10 +1,7 @@
 import { onAbort } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/**
- * Waits for `ms` milliseconds.
- * @throws the signal's reason if it aborts first
- */
+/** Throws the signal's reason if it aborts first. */
 export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

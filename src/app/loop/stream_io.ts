@@ -2,7 +2,7 @@ import { onAbort } from "../../base/scope.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { MaybePromise, Stream } from "../../contract/stream.ts";
 
-/** Promise forms of the contracts' callbacks. No promise is made where nothing has to wait. */
+/** Promise forms of the contracts' callbacks: no promise where nothing has to wait. */
 
 /** Reads at least one byte into the front of `into` (borrowed until settled); null = the peer's FIN. */
 export function read(from: Stream, into: Uint8Array): MaybePromise<number | null> {
@@ -30,20 +30,15 @@ async function writeLater(to: Stream, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Promise form of `onReadable`. */
 export function readable(stream: Stream): Promise<void> {
   return new Promise((resolve) => stream.onReadable(resolve));
 }
 
-/** Promise form of `onWritable`. */
 export function writable(stream: Stream): Promise<void> {
   return new Promise((resolve) => stream.onWritable(resolve));
 }
 
-/**
- * The next connection; it lives under `signal`, whose abort also ends the wait.
- * @throws as `acceptNow`
- */
+/** The connection lives under `signal`, whose abort also ends the wait. Throws as `acceptNow`. */
 export function accept<S extends Stream>(
   listener: Listener<S>,
   o: { signal: AbortSignal },

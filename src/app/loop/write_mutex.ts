@@ -1,8 +1,8 @@
 import type { MaybePromise } from "../../contract/stream.ts";
 
 /**
- * Runs one writer at a time, in order of arrival. No promise is created while nothing has to wait.
- * After a failure all waiting writers get that failure, since the stream is dead.
+ * Runs one writer at a time, in order, without a promise while nothing waits. A failure is also
+ * that of all waiting writers, since the stream is dead.
  */
 export class WriteMutex {
   #busy: Promise<void> | null = null;

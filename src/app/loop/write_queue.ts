@@ -1,18 +1,14 @@
 import type { OnReady, Stream } from "../../contract/stream.ts";
 
-/**
- * Writes borrowed bytes in order. Bytes that have to wait are copied, and `isBusy` is true
- * meanwhile.
- */
+/** Writes borrowed bytes in order; those that wait are copied, and `isBusy` is true meanwhile. */
 export class WriteQueue {
   readonly #to: Stream;
   readonly #onIdle: OnReady;
-  /** Bytes that wait. */
   #queue: Uint8Array[] = [];
   #isBusy = false;
   #isEnding = false;
   #flushed: PromiseWithResolvers<void> | null = null;
-  /** The error that ended all writing; null = none. */
+  /** Has ended all writing. */
   failure: { error: unknown } | null = null;
 
   /** `onIdle` is called when the queue is no longer busy, also after a failure. */
@@ -36,10 +32,7 @@ export class WriteQueue {
     }
   }
 
-  /**
-   * Sends FIN after all that was written; nothing may be written afterwards. Returns false if a
-   * promise continues it.
-   */
+  /** FIN after all that was written. Returns false if a promise continues it. */
   end(): boolean {
     if (this.failure !== null || this.#isEnding) return true;
     this.#isEnding = true;
@@ -73,7 +66,7 @@ export class WriteQueue {
     return this.#idle();
   }
 
-  /** Returns false if the stream needs a promise for its FIN; the queue is busy until then. */
+  /** Returns false if the FIN needs a promise; the queue is busy until then. */
   #close(): boolean {
     const closing = this.#to.closeWrite();
     if (!(closing instanceof Promise)) return true;
@@ -95,10 +88,7 @@ export class WriteQueue {
     this.#queue = [];
   }
 
-  /**
-   * Resolves when everything is written.
-   * @throws the error that ended the writing
-   */
+  /** Throws the error that ended the writing. */
   async flushed(): Promise<void> {
     if (this.#isBusy) await (this.#flushed ??= Promise.withResolvers<void>()).promise;
     if (this.failure !== null) throw this.failure.error;

@@ -6,13 +6,12 @@ import type { Listener } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** Default number of connections in a row after which other tasks get a turn. */
+/** Connections in a row after which other tasks get a turn. */
 const BUDGET = 32;
 
 /** Pause when no descriptor is left and none can be freed, in milliseconds. */
 const EXHAUSTED_PAUSE = 50;
 
-/** Shortest interval between two log messages about that, in milliseconds. */
 const SAY_EVERY = 10_000;
 
 export interface AcceptOptions {
@@ -22,17 +21,13 @@ export interface AcceptOptions {
   readonly signal: AbortSignal;
   /** Takes ownership of the stream; must not throw. Returns true as OnReady does. */
   readonly take: (stream: Connection) => boolean | void;
-  /** Number of connections in a row after which other tasks get a turn; default 32. */
+  /** Connections in a row before other tasks get a turn; default: BUDGET. */
   readonly budget?: number;
   /** Closes an idle connection to free a descriptor; returns false if there is none. */
   readonly evictIdle: () => boolean;
 }
 
-/**
- * Accepts connections until the signal aborts. If descriptors run out, it evicts an idle
- * connection and continues.
- * @throws the signal's reason or any other error of the listener
- */
+/** Runs until it throws: the signal's reason or any other error of the listener. */
 export function acceptLoop(o: AcceptOptions): Promise<never> {
   return new Promise((_, reject) => new Accepting(o, reject).begin());
 }
@@ -57,7 +52,6 @@ class Accepting {
     this.#go();
   }
 
-  /** Accepts all waiting connections. Returns true if all work was done synchronously (OnReady). */
   readonly #go = (): boolean => {
     const { clock, listener, signal, take } = this.#o;
     let isDone = true;

@@ -2,28 +2,21 @@ import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 
-/** Interval of the checks for resets, in milliseconds. */
 export const LOOK_MS = 5000;
 
 /** A stream that is not read for now because of backpressure. */
 export interface Blocked {
   readonly from: Stream;
-  /** Called when the stream was found reset. */
   gone(error: TtunError): void;
 }
 
-/**
- * Returns the error of a stream that is gone; null if it is not gone or the transport cannot tell.
- */
+/** Null: the stream is not gone, or the transport cannot tell. */
 export function lossOf(stream: Stream): TtunError | null {
   if (stream.stats?.().isGone !== true) return null;
   return new TtunError("lost", `Lost the connection with ${stream.peer}: it was reset`);
 }
 
-/**
- * Detects resets of streams held back by backpressure, which a read would report but is not made.
- * One timer serves all of them, and runs only while there are any.
- */
+/** Detects resets that a read would report, by one timer that runs only while needed. */
 export class BlockedStreams implements Disposable {
   readonly #clock: Clock;
   readonly #blocked = new Set<Blocked>();
@@ -53,7 +46,7 @@ export class BlockedStreams implements Disposable {
     if (this.#blocked.size > 0) this.#timer ??= this.#clock.after(LOOK_MS, this.#look);
   };
 
-  /** Forgets all streams; the object can be used again. */
+  /** The object can be used again. */
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = null;

@@ -7,31 +7,27 @@ import { abortable } from "../../base/scope.ts";
 const FRESH_MS = 30_000;
 
 /**
- * Time to wait for a fresh answer before known addresses are used, in milliseconds. A name server
- * that works answers within it, most often from its cache. There is no wait if the last query
- * failed.
+ * Wait in milliseconds for a fresh answer before known addresses are used;
+ * none if the last query failed. A working name server answers within it, mostly from its cache.
  */
 const PATIENCE_MS = 250;
 
-/** Time without an answer after which a message is logged, in milliseconds. */
+/** Milliseconds without an answer after which a message is logged. */
 const TELL_MS = 3000;
 
 export interface ServerNameOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** Ends queries in progress. */
   readonly signal: AbortSignal;
-  /** Time for which an answer is used without a new query, in milliseconds. */
+  /** Milliseconds for which an answer is used; default: FRESH_MS. */
   readonly freshMs?: number;
-  /** An earlier answer, used until there is a new one. */
   readonly known?: { readonly host: string; readonly addresses: readonly string[] };
 }
 
 /**
- * Resolves the one name that every connection needs, the server's, with few queries: an answer is
- * used for half a minute, and concurrent queries are merged. If the name servers do not answer,
- * the last addresses are used at once while a query runs in the background. A different name
- * replaces the cached one.
+ * Resolves the server's name, which every connection needs, with few queries: an answer is used for
+ * half a minute, and concurrent queries are merged. While the name servers do not answer, the last
+ * addresses are used at once and a query runs in the background.
  */
 export class CachingResolver implements Resolver {
   readonly #inner: Resolver;
@@ -42,10 +38,7 @@ export class CachingResolver implements Resolver {
   #host = "";
   #known: { readonly addresses: string[]; readonly at: number } | null = null;
   #asking: Promise<string[]> | null = null;
-  /**
-   * The last query has failed or is unanswered so far: the next caller does not wait for its
-   * answer.
-   */
+  /** The last query has failed or is unanswered so far: the next caller does not wait. */
   #isDark = false;
   #isTold = false;
 
@@ -102,10 +95,7 @@ export class CachingResolver implements Resolver {
     }
   }
 
-  /**
-   * Logs a warning once until the name resolves again; without a last address the caller gets the
-   * error.
-   */
+  /** Logs once until the name resolves again; without a last address the caller gets the error. */
   #tell(host: string, last: string[] | null, why: string): void {
     if (host !== this.#host || last === null || this.#isTold) return;
     this.#isTold = true;
@@ -117,7 +107,6 @@ export class CachingResolver implements Resolver {
   }
 }
 
-/** Describes the error in a few words. */
 function reasonOf(error: unknown): string {
   switch (error instanceof NameError ? error.reason : null) {
     case "silent":

@@ -13,7 +13,6 @@ export class ConnectError extends Error {
   }
 }
 
-/** Converts any connect failure to a ConnectError. */
 export function toConnectError(thrown: unknown, target: Target): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const failure = thrown instanceof TtunError ? failureOf(thrown) : "general";

@@ -1,16 +1,14 @@
 import type { Logger } from "../../base/log.ts";
 
-/** Limits of a proxy's resources. */
 export interface ProxyLimits {
-  /** Connections at once. */
   readonly total: number;
-  /** Of these from one IPv4 address, or one IPv6 /64. */
+  /** Connections of one IPv4 address, or one IPv6 /64. */
   readonly perAddress: number;
-  /** A connection without a byte either way for so long is closed; Infinity = never. */
+  /** Silence after which a connection is closed; Infinity = never. */
   readonly idleMs: number;
-  /** Silence after which a connection of which one way has ended is closed. */
+  /** Silence after which a connection is closed if one way has ended. */
   readonly halfClosedMs: number;
-  /** For a target to answer, its name's resolution included. */
+  /** Time for a target to answer, its name's resolution included. */
   readonly connectMs: number;
 }
 
@@ -25,14 +23,10 @@ export const DEFAULT_LIMITS: ProxyLimits = {
 /** Descriptors reserved for listeners, name servers, files and half-open connections. */
 const RESERVE = 256;
 
-/**
- * Part of the descriptors that is reserved if there are few; the process itself has about 60 open.
- */
+/** Reserved part of few descriptors; the process itself has about 60 open. */
 const RESERVED_PART = 1 / 4;
 
-/**
- * Lowers the limits to what the process's descriptors allow: a connection takes two, one per side.
- */
+/** Lowers the limits to what descriptors allow: a connection takes two. */
 export function limitsFor(limits: ProxyLimits, descriptors: number, log: Logger): ProxyLimits {
   const reserve = Math.min(RESERVE, Math.ceil(descriptors * RESERVED_PART));
   const most = Math.max(1, Math.floor((descriptors - reserve) / 2));

@@ -4,31 +4,29 @@ import { addressGroup } from "./half_open.ts";
 
 /** A connection that can be evicted for another. */
 export interface Holder {
-  /** The owning account: the connections of an account are shared among its addresses. */
+  /** An account's connections are shared among its addresses. */
   readonly account: string;
   /** Time of the last byte, in milliseconds of the clock. */
   readonly lastActive: number;
-  /** Ends the connection. */
   evict(): void;
 }
 
-/** Number of an account's oldest connections that are searched for the most idle one. */
+/** An account's oldest connections that are searched for the most idle one. */
 const LOOKED_AT = 64;
 
 /**
- * Limits connections in total and by address. A single account may use all of them. If all are
- * used, an account with fewer connections gets a slot at the cost of the account with most, which
- * loses an idle one. The same rule applies among the addresses of one account and among the
- * accounts of one address, so each can have its share, whatever others do.
+ * Limits connections in total and by address. If all are used, an account with fewer connections
+ * gets a slot from the account with most, which loses an idle one; likewise among the addresses of
+ * an account and the accounts of an address. Each can thus have its share, whatever others do.
  */
 export class Quota {
   readonly #total: number;
   readonly #perAddress: number;
   readonly #byAddress = new Map<string, number>();
   readonly #accounts = new FairGroups<Taken>();
-  /** The connections of each account, by address. */
+  /** Account → its connections, by address. */
   readonly #ofAccount = new Map<string, FairGroups<Taken>>();
-  /** The connections of each address, by account. */
+  /** Address → its connections, by account. */
   readonly #atAddress = new Map<string, FairGroups<Taken>>();
   #count = 0;
   #taken = 0;
@@ -43,12 +41,12 @@ export class Quota {
     return this.#count;
   }
 
-  /** Number of connections ever admitted. */
+  /** Connections ever admitted. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Number of connections evicted for others. */
+  /** Connections evicted for others. */
   get evicted(): number {
     return this.#evicted;
   }
@@ -76,9 +74,9 @@ export class Quota {
   }
 
   /**
-   * Evicts a connection for a newcomer. If all slots are used: one of the account with most, or,
-   * if that is the newcomer's own, of its address with most. If an address is at its limit: one of
-   * the account with most there. Returns false if the newcomer's group is already the largest.
+   * If all slots are used, evicts one of the account with most, or, if that is the newcomer's, of
+   * its address with most; if an address is full, one of the account with most there. Returns false
+   * if the newcomer's group is already the largest.
    */
   #makeWay(by: Holder | undefined, address: string, isAddressFull: boolean): boolean {
     if (by === undefined) return false;
@@ -91,10 +89,7 @@ export class Quota {
     return this.#evict(this.#ofAccount.get(largest.group.name), null);
   }
 
-  /**
-   * Evicts the most idle connection of the largest group, unless that has hardly more than group
-   * `own`.
-   */
+  /** Evicts the most idle one of the largest group, unless that hardly exceeds group `own`. */
   #evict(groups: FairGroups<Taken> | undefined, own: string | null): boolean {
     const oldest = groups?.oldestOfLargest() ?? null;
     if (oldest === null) return false;
@@ -111,7 +106,7 @@ export class Quota {
     return true;
   }
 
-  /** Frees a slot. Called by the slot when it is disposed of. */
+  /** Called by the slot when it is disposed of. */
   leave(place: Taken): void {
     this.#count--;
     const { group, holder, members } = place;

@@ -5,17 +5,13 @@ import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
 
-/** Converts the events of `start` to a promise. */
 export function promised<S extends Stream>(
   start: (events: DialEvents<S>) => unknown,
 ): Promise<S> {
   return new Promise((resolve, reject) => void start({ connected: resolve, failed: reject }));
 }
 
-/**
- * Promise form of `Dialer.start`.
- * @throws {TtunError} unreachable, timeout, …; the reason of a signal
- */
+/** Promise form of `Dialer.start`; throws a TtunError or a signal's reason. */
 export function dial<To = Addr, S extends Stream = Connection>(
   dialer: Dialer<To, S>,
   to: To,
@@ -24,15 +20,11 @@ export function dial<To = Addr, S extends Stream = Connection>(
   return promised((events) => dialer.start(to, o, events));
 }
 
-/**
- * Promise form of `Outbound.open`.
- * @throws {ConnectError}; the signal's reason
- */
+/** Promise form of `Outbound.open`; throws a ConnectError or the signal's reason. */
 export function open(outbound: Outbound, target: Target, o: OpenOptions): Promise<Stream> {
   return promised((events) => outbound.open(target, o, events));
 }
 
-/** Reports the result of a promise to the events. */
 export function tell<S extends Stream>(events: DialEvents<S>, dialled: Promise<S>): void {
   dialled.then(
     (stream) => void events.connected(stream),

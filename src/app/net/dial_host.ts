@@ -11,19 +11,16 @@ import { type Failure, failureOf, mostTelling } from "../../core/proxy/failure.t
 import { dial, promised, tell } from "./dial_events.ts";
 
 /**
- * Connects to a host by name: resolves it, then tries its addresses, each a little after the
- * previous one and alternating between IPv6 and IPv4 (RFC 8305). The first connection wins and the
- * other attempts are cancelled. The stream lives until `signal` aborts.
+ * Resolves a host and tries its addresses as in RFC 8305: each a little after the one before, IPv6
+ * and IPv4 in turn. The stream lives until `signal` aborts.
  * @throws {TtunError} `name`; `timeout` after `timeoutMs` in total; otherwise the most telling
- * error of the attempts: a refused address is reported even if another is silent or unreachable
+ * error of the attempts: a refused address rather than a silent one
  */
 export function dialAny(o: DialAnyOptions): Promise<Connection> {
   return promised((events) => startAny(o, events));
 }
 
-/** Callback form of `dialAny`. Returns true as OnReady does. */
 export function startAny(o: DialAnyOptions, events: DialEvents): boolean | void {
-  // An IP address needs no lookup and has no alternatives.
   if (isIpAddress(o.to.host)) return startAddress(o, events);
   tell(events, dialName(o));
 }
@@ -34,17 +31,13 @@ export interface DialAnyOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** Lifetime of the stream, if it may outlive the dial; absent = `signal`. */
+  /** Lifetime of a stream that may outlive the dial; absent = `signal`. */
   readonly life?: AbortSignal;
   readonly timeoutMs: number;
-  /** Time limit for resolving the name, in milliseconds; absent = part of `timeoutMs`. */
+  /** Milliseconds for resolving the name; absent = part of `timeoutMs`. */
   readonly nameMs?: number;
-  /** The client on whose behalf the name is resolved. */
   readonly client?: NameOwner | undefined;
-  /**
-   * Selects the addresses that may be tried.
-   * @throws if none may be
-   */
+  /** Selects the addresses that may be tried; throws if none may be. */
   readonly choose?: ((addresses: string[]) => string[]) | undefined;
 }
 
@@ -72,7 +65,7 @@ async function dialName(o: DialAnyOptions): Promise<Connection> {
   return await race(o.choose === undefined ? found : o.choose(found), o, signal);
 }
 
-/** Resolves the name; a time-out here is a name error, as nothing has been dialled yet. */
+/** A time-out here is a name error, as nothing has been dialled yet. */
 async function resolveInTime(
   { resolver, clock, to: { host }, client }: DialAnyOptions,
   ms: number,
@@ -86,7 +79,7 @@ async function resolveInTime(
   return await abortable(resolver.resolve(host, { signal, owner: client?.owner }), signal);
 }
 
-/** Runs the attempts (core/net/happy_eyeballs.ts) until one is connected or all have failed. */
+/** Runs the attempts (core/net/happy_eyeballs.ts). */
 async function race(
   addresses: string[],
   o: Pick<DialAnyOptions, "to" | "dialer" | "clock" | "signal" | "life">,
@@ -106,8 +99,7 @@ async function race(
   const start = (address: string) => {
     const own = new AbortController();
     running.set(address, own);
-    // The stream lives under the caller's signal only: a listener that links two signals would
-    // never be removed.
+    // The caller's signal only: a listener that links two signals would never be removed.
     const life = { signal: o.life ?? o.signal, cancel: own.signal };
     dial(o.dialer, { host: address, port: o.to.port }, life).then((stream) => {
       const steps = signal.aborted ? [] : machine.succeeded(address);

@@ -16,10 +16,7 @@ const EMPTY = new Uint8Array();
 
 const NO_DELAY = { noDelay: true };
 
-/**
- * Connects from this machine: resolves the name, applies the rules to each address, and tries the
- * addresses as in RFC 8305. `rules` null: every target is allowed.
- */
+/** Connects from this machine; `rules` apply to each address; null = all are allowed. */
 export function directOutbound(o: {
   dialer: Dialer;
   resolver: Resolver;
@@ -77,10 +74,7 @@ class Reaching implements DialEvents {
   }
 }
 
-/**
- * Removes the addresses that the rules do not allow.
- * @throws {ConnectError} `denied` if none is left
- */
+/** @throws {ConnectError} `denied` if no address is left */
 function allowed(addresses: string[], rules: Acl, target: Target): string[] {
   if (addresses.length === 0) return []; // a failure of the name, not of a rule
   let why = "it has no address";

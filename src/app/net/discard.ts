@@ -2,16 +2,13 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
-/** Destination of all discarded bytes, shared; its size limits a single read. */
+/** Destination of all discarded bytes; its size limits a single read. */
 const WASTE = new Uint8Array(64 * 1024);
 
 /** Bytes without a wait after which other tasks, including deadlines, get a turn. */
 const BUDGET = 256 * 1024;
 
-/**
- * Reads and discards input until the peer's FIN; `onBytes` is called after each read.
- * @throws the error of the stream
- */
+/** Ends at the peer's FIN or throws the stream's error; `onBytes` is called after each read. */
 export function discard(
   stream: Stream,
   clock: Clock,

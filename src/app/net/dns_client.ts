@@ -10,22 +10,21 @@ import { type QueryMeans, runQuery } from "./query_run.ts";
 const PORT = 53;
 
 /**
- * Milliseconds before the next server is queried if the last query, or the last five queries, of
- * this one had no answer. It stays first, as another server may know other names.
+ * Milliseconds before the next server is queried if one query, or five, had no answer here.
+ * The silent server stays first, as another may know other names.
  */
 const SILENT_PATIENCE_MS = { one: 1000, five: 250 };
 
-/** Most CNAME records that are followed for a name. */
+/** CNAME records that are followed for a name. */
 const MOST_LINKS = 8;
 
-/** The final result of a lookup. */
 export type Answer = Exclude<Outcome, { kind: "alias" }>;
 
 export interface DnsOptions extends QueryMeans {
-  /** Returns the current configuration; a new object if it has changed. */
+  /** A new object means that the configuration has changed. */
   readonly conf: () => ResolvConf;
   readonly rng: Rng;
-  /** Port of the name servers; for tests. */
+  /** Port of the name servers, for tests. */
   readonly port?: number;
 }
 
@@ -33,7 +32,7 @@ export interface DnsOptions extends QueryMeans {
 export class DnsClient {
   readonly #o: DnsOptions;
   readonly #cache = new DnsCache();
-  /** Number of queries that each server has left unanswered in a row. */
+  /** Queries that each server has left unanswered in a row. */
   readonly #silent = new Map<string, number>();
   #conf: ResolvConf | null = null;
   #turns = 0;
@@ -50,8 +49,7 @@ export class DnsClient {
   /**
    * Returns a name's addresses, best first, or why there are none. `name`: ASCII in lower case,
    * without a final dot.
-   * @throws the signal's reason
-   * @throws {TtunError} exhausted
+   * @throws the signal's reason; {TtunError} exhausted
    */
   async lookUp(name: string, isAbsolute: boolean, signal: AbortSignal): Promise<Answer> {
     const conf = this.#o.conf();
@@ -103,7 +101,7 @@ export class DnsClient {
     return { ...outcome, addresses };
   }
 
-  /** Server indexes in the order of the file; with `rotate` each call starts one further. */
+  /** With `rotate` each call starts one server further. */
   #order({ servers, rotate }: ResolvConf): number[] {
     const first = rotate ? this.#turns++ % servers.length : 0;
     return servers.map((_, i) => (first + i) % servers.length);

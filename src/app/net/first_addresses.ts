@@ -6,21 +6,17 @@ import { Backoff } from "../../core/net/backoff.ts";
 import { onAbort } from "../../base/scope.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** A route with a shorter prefix counts as one for all traffic, or half of it. */
+/** A shorter prefix counts as all traffic, or half of it. */
 const WIDE = 8;
 
-/** Longest pause between two lookups, in milliseconds: the network may be about to come up. */
+/** Milliseconds between two lookups: the network may be about to come up. */
 const LONGEST_PAUSE = 5_000;
 
-/**
- * Time that other routes wait for the lookup, in milliseconds: most likely no name server is in
- * their networks.
- */
+/** Milliseconds that other routes wait: most likely no name server is in their networks. */
 const PATIENCE = 5_000;
 
 export interface FirstAddressesOptions {
   readonly server: HostPort;
-  /** Networks that will be routed into the tunnel. */
   readonly routes: readonly Cidr[];
   readonly retries: number;
   readonly resolver: Resolver;
@@ -31,10 +27,9 @@ export interface FirstAddressesOptions {
 }
 
 /**
- * Resolves the server's name while the tunnel has no routes yet. Once set, the routes may lead
- * name queries into the tunnel, which cannot come up without the answer. If the routes take all
- * traffic, it retries until there is an answer; otherwise the client continues without one.
- * Returns an empty array if the addresses are not needed or not known.
+ * Resolves the server's name before the tunnel's routes can lead name queries into the tunnel,
+ * which needs the answer to come up. Retries if the routes take all traffic. Returns an empty array
+ * if the addresses are not needed or not known.
  * @throws {TtunError} `name` after `retries` + 1 failures; otherwise the signal's reason
  */
 export async function firstAddresses(o: FirstAddressesOptions): Promise<readonly string[]> {

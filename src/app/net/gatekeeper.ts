@@ -11,19 +11,19 @@ export interface GatekeeperOptions {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly limits?: PendingLimits | undefined;
-  /** Resets late connections at a fixed time. By default a stranger learns nothing from its end. */
+  /** Resets late connections at a fixed time, from which a stranger may learn something. */
   readonly isPlain?: boolean;
   /** Called with the `Stranger`, or with the failure that ended the handshake. */
   readonly onRejected: (why: unknown, peer: string) => void;
 }
 
-/** Reads the proof of the key; `at` is whatever the caller passed to `admit`. */
+/** `at` is what the caller passed to `admit`. */
 type Prove<At, T> = (stream: Connection, at: At, visitor: Visitor) => Promise<T>;
 
-/** Admits new connections that prove the key in time, and makes room by dropping others. */
+/** Admits connections that prove the key in time; drops others to make room. */
 export class Gatekeeper {
   readonly strangers: HalfOpen;
-  /** Connections of clients that wait; strangers displace none of them. */
+  /** Connections with a right hello; strangers displace none of them. */
   readonly known: HalfOpen;
   readonly o: GatekeeperOptions;
 
@@ -43,9 +43,8 @@ export class Gatekeeper {
   }
 
   /**
-   * Returns the proof, or null after a rejection, when the connection is ready to be closed. The
-   * stream remains the caller's. A stranger gets no answer: its bytes are discarded until it ends
-   * or its time is up.
+   * Returns null after a rejection, when the connection is ready to be closed. A stranger's bytes
+   * are discarded until it ends or its time is up. The stream remains the caller's.
    */
   async admit<At, T>(
     stream: Connection,
@@ -66,20 +65,18 @@ export class Gatekeeper {
     return null;
   }
 
-  /** Handles a damaged record of an admitted client, whose connection counts as a stranger again. */
+  /** Handles a damaged record of a client, whose connection counts as a stranger again. */
   async fallSilent(stream: Connection): Promise<void> {
     using _place = this.strangers.add(stream.remote, () => stream.reset());
     await fallSilent(stream, this.o);
   }
 }
 
-/** A connection that is proving the key. */
 export class Visitor implements Disposable {
   readonly #gate: Gatekeeper;
   readonly #stream: Connection;
   readonly #deadline: Disposable;
   #place: Disposable;
-  /** Why it was dropped from this end. */
   #dropped: TtunError | null = null;
 
   constructor(gate: Gatekeeper, stream: Connection) {

@@ -4,7 +4,6 @@ import { toHex } from "../../base/bytes.ts";
 import { withoutZone } from "../../base/zone.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 
-/** Limits for connections between accept and the proof of the key. */
 export interface PendingLimits {
   total: number;
   /** Of one IPv4 address or one IPv6 /64. */
@@ -14,15 +13,12 @@ export interface PendingLimits {
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
 /**
- * The half-open connections, which have not proved the key yet. At a limit an older connection is
- * dropped, never the new one: at an address's limit the oldest of that address, at the total limit
- * the oldest of the address with most. A flood therefore only displaces connections of its own
- * address, and one connection of another address is safe.
+ * Connections that have not proved the key. At an address's limit its oldest is dropped, at the
+ * total limit the oldest of the address with most: a flood only displaces its own address's.
  */
 export class HalfOpen {
   readonly #limits: PendingLimits;
   readonly #all = new FairGroups<() => void>();
-  /** Number of connections dropped so far. */
   dropped = 0;
 
   constructor(limits: PendingLimits = DEFAULT_PENDING) {
@@ -33,7 +29,7 @@ export class HalfOpen {
     return this.#all.size;
   }
 
-  /** Counts a connection until the result is disposed of; `drop` is called to close it. */
+  /** Counts until the result is disposed of; calls `drop` to close the connection. */
   add(from: Addr, drop: () => void): Disposable {
     const group = addressGroup(from);
     const { total, perAddress } = this.#limits;

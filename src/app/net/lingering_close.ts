@@ -3,13 +3,13 @@ import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import { discard } from "./discard.ts";
 
-/** Silence after which the peer is assumed to have read the last answer, in milliseconds. */
+/** Silence, in milliseconds, after which the peer is assumed to have read the last answer. */
 export const LINGER_MS = 2000;
 
-/** Longest time for which the peer's further input is discarded, in milliseconds. */
+/** Milliseconds for which further input is discarded. */
 export const LONGEST_LINGER_MS = 30_000;
 
-/** Calls `over` when a lingering peer has been silent for LINGER_MS or has sent for too long. */
+/** Calls `over` after LINGER_MS of silence or LONGEST_LINGER_MS in total. */
 export class LingerLimit implements Disposable {
   readonly #clock: Clock;
   readonly #over: (isSilent: boolean) => void;
@@ -24,7 +24,6 @@ export class LingerLimit implements Disposable {
     this.#timer = clock.after(LINGER_MS, this.#look);
   }
 
-  /** Reports that bytes arrived. */
   heard(): void {
     this.#heard = this.#clock.now();
   }
@@ -43,9 +42,9 @@ export class LingerLimit implements Disposable {
 }
 
 /**
- * Lingering close after this end's FIN: discards the peer's input until its FIN or until it has
- * been silent for a while. Unread bytes would make the kernel send a reset, which could overtake
- * the last answer (RFC 9112 section 9.6). The caller still has to close the stream.
+ * Discards input after this end's FIN, until the peer's FIN or silence: unread bytes would make the
+ * kernel send a reset, which could overtake the last answer (RFC 9112 section 9.6). The caller
+ * still has to close the stream.
  */
 export async function linger(stream: Stream, clock: Clock): Promise<void> {
   using limit = new LingerLimit(clock, (isSilent) => {

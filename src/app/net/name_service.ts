@@ -3,16 +3,13 @@ import { onAbort } from "../../base/scope.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { type HostForm, quoted, readHost } from "../../core/dns/host_name.ts";
 
-/** Most queries in progress, in total and of one owner. */
+/** Queries in progress, in total and of one owner. */
 const MOST_QUESTIONS = 1024;
 const MOST_PER_OWNER = 256;
 
 export type NameForm = Extract<HostForm, { kind: "name" }>;
 
-/**
- * Resolves a name by some method.
- * @throws {NameError}; the signal's reason
- */
+/** @throws {NameError}; the signal's reason */
 export type LookUp = (
   form: NameForm,
   o: { readonly signal: AbortSignal; readonly owner: string | undefined },
@@ -24,19 +21,17 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** A query for one name and the callers that wait for it. */
 interface Question {
   readonly key: string;
   readonly waiters: Set<Waiter>;
   readonly life: AbortController;
-  /** The owner against whose limit the query counts. */
+  /** The owner whose limit counts the query. */
   owner: string | undefined;
 }
 
 /**
- * Resolves hosts. Concurrent lookups of a name share one query, which ends when no caller waits
- * for it any more. Owners cannot exhaust each other's limits: at a limit the oldest query of the
- * owner, which most likely will not be answered, is dropped.
+ * Concurrent lookups of a name share one query, which ends when no caller waits. At a limit the
+ * oldest query of the same owner is dropped, the least likely to be answered.
  */
 export class NameService implements Resolver {
   readonly #lookUp: LookUp;
@@ -51,7 +46,7 @@ export class NameService implements Resolver {
     this.#most = most;
   }
 
-  /** Number of queries in progress. */
+  /** Queries in progress. */
   get size(): number {
     return this.#questions.size;
   }
@@ -77,8 +72,7 @@ export class NameService implements Resolver {
 
   #questionFor(form: NameForm, owner: string | undefined): Question {
     const name = form.isAbsolute ? `${form.name}.` : form.name;
-    // ttun's own queries are kept apart from those of clients: they never wait behind them, and no
-    // client's limit ends them.
+    // ttun's own queries never wait behind clients', and no client's limit ends them.
     const key = owner === undefined ? `own ${name}` : name;
     const known = this.#questions.get(key);
     if (known !== undefined) return known;
@@ -137,8 +131,7 @@ export class NameService implements Resolver {
     const own = this.#byOwner.get(owner);
     if (own !== undefined && own.size >= this.#most.perOwner) this.#dropOldest(owner, own);
     if (this.#counted < this.#most.total) return;
-    // Drops a query of the key with most, and of its owners the one with most: a key gains nothing
-    // by using many addresses.
+    // Drops from the key with most queries: a key gains nothing by using many addresses.
     const ofKey = new Map<string, number>();
     for (const [one, { size }] of this.#byOwner) {
       const key = keyOf(one);
@@ -150,7 +143,7 @@ export class NameService implements Resolver {
     this.#dropOldest(most, questions);
   }
 
-  /** Rejects the owner's waiters; the query continues for other owners' waiters. */
+  /** The query continues for other owners' waiters. */
   #dropOldest(owner: string, questions: Set<Question>): void {
     const [oldest] = questions as Iterable<Question> as [Question];
     const why = new TtunError(
@@ -169,17 +162,16 @@ export class NameService implements Resolver {
   }
 }
 
-/** Returns the key part of an owner, which is a key and an address; "" if it is only an address. */
+/** An owner is a key and an address; "" if it is only an address. */
 export function keyOf(owner: string): string {
   return owner.slice(0, Math.max(0, owner.lastIndexOf(" ")));
 }
 
-/** Resolver for programs that are only given addresses; every name fails. */
+/** Resolver for programs that are only given addresses. */
 export const ADDRESSES_ONLY: Resolver = new NameService(({ name }) =>
   Promise.reject(noSuchName(name))
 );
 
-/** Returns the error for a name without an address, with a message for the user. */
 export function noSuchName(host: string): NameError {
   return new NameError(
     "missing",

@@ -12,12 +12,10 @@ const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 export interface SwitchOptions {
   readonly order: () => readonly SwitchEntry[];
   readonly hosts: () => Hosts;
-  /** Returns this machine's own host name. */
   readonly hostName: () => string;
   readonly dns: DnsClient;
   readonly system: SystemLookups;
   readonly sourceOf: (host: string) => string | null;
-  /** Returns true if the file or directory exists. */
   readonly exists: (path: string) => boolean;
 }
 
@@ -26,16 +24,15 @@ type Answer =
   | { readonly status: Exclude<LookupStatus, "success">; readonly error?: unknown };
 
 /**
- * Resolves names as nsswitch.conf(5) says. `files` and `dns` are implemented here; other modules
- * are queried through the C library, which always queries all of them together.
+ * Resolves names as nsswitch.conf(5) says: `files` and `dns` here, other modules through the C
+ * library, which always queries all of them together.
  */
 export function lookUpBySwitch(o: SwitchOptions): LookUp {
   return async (form, { signal, owner }) => {
     const { name, isAbsolute } = form;
     if (isLocalhost(name)) return [...o.hosts().get(name) ?? LOOPBACK];
     let failure: unknown = null;
-    // One query for all modules of the C library, at the position of the first, as it queries them
-    // together.
+    // One query for all modules of the C library, at the position of the first.
     let system: Promise<Answer> | null = null;
     for (const { module, ends } of o.order()) {
       const answer = module === "files"
@@ -61,14 +58,10 @@ function reasonOf(error: unknown): NameReason | null {
 
 /** Created when systemd-resolved starts, and kept when it stops. */
 const RESOLVED = "/run/systemd/resolve";
-/** Directory in which systemd-machined has a file for each running machine, by name. */
+/** Directory with a file for each machine of systemd-machined, by name. */
 const MACHINES = "/run/systemd/machines";
 
-/**
- * Returns false if the module cannot know the name. Some modules only serve certain names, or
- * nothing without their service: a desktop has `mdns4_minimal` before `dns`, and distributions
- * list `resolve` and `mymachines` even where their services do not run.
- */
+/** False if it cannot know the name: distributions list modules whose services do not run. */
 function mayKnow(module: string, name: string, { hostName, exists }: SwitchOptions): boolean {
   if (/^mdns[46]?_minimal$/.test(module)) return /^[^.]+\.local$/.test(name);
   switch (module) {

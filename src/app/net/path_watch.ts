@@ -2,24 +2,19 @@ import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 
 /**
- * TCP_USER_TIMEOUT of connections between proxy client and server, in milliseconds. Shorter than the
- * time-outs of most programs (30 to 60 s) and longer than a network change or a roaming radio
- * takes.
+ * TCP_USER_TIMEOUT between proxy client and server, in milliseconds: shorter than most programs'
+ * time-outs (30 to 60 s), longer than a network change or a roaming radio takes.
  */
 export const PATH_TIMEOUT_MS = 30_000;
 
-/**
- * Interval of the checks, in milliseconds: short enough to see a pause before Linux assumes a dead
- * path.
- */
+/** Milliseconds; short enough to see a pause before Linux assumes a dead path. */
 const LOOK_MS = 10_000;
 
 /**
- * Prevents slow readers from being taken for dead. Linux also counts TCP_USER_TIMEOUT while the
- * peer acknowledges every probe of a closed window (tcp_probe_timer), although RFC 9293 section
- * 3.8.6.1 keeps such a connection open; a paused download would be cut off. While all sent data is
- * acknowledged and more is waiting, the connection therefore has no time-out; if the path is lost
- * then, the other end's keepalive notices.
+ * Prevents slow readers from being taken for dead: Linux counts TCP_USER_TIMEOUT even while the
+ * peer acknowledges probes of a closed window (tcp_probe_timer), against RFC 9293 section 3.8.6.1.
+ * While all sent data is acknowledged and more waits, a connection therefore has no time-out; a
+ * path lost then is noticed by the other end's keepalive.
  */
 export class PathWatch implements Disposable {
   readonly #clock: Clock;
@@ -35,10 +30,7 @@ export class PathWatch implements Disposable {
     this.#lookMs = o.lookMs ?? LOOK_MS;
   }
 
-  /**
-   * Watches a stream, with its time-out already set, until `remove`. The caller keeps the
-   * ownership.
-   */
+  /** The caller keeps the stream, whose time-out is already set, and calls `remove`. */
   add(stream: Connection): void {
     this.#streams.set(stream, false);
     this.#timer ??= this.#clock.after(this.#lookMs, this.#look);
@@ -70,7 +62,7 @@ export class PathWatch implements Disposable {
   }
 }
 
-/** Returns true if the peer has acknowledged everything sent, and more waits for its window. */
+/** Everything sent is acknowledged, and more waits for the peer's window. */
 function pausedByPeer(stream: Connection): boolean {
   const { isDelivered, sending } = stream.stats();
   return isDelivered === false && sending?.inFlightBytes === 0;

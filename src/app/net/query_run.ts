@@ -9,13 +9,12 @@ import type { NameQuery, Outcome, QueryStep } from "../../core/dns/name_query.ts
 import { read, write } from "../loop/stream_io.ts";
 import { dial } from "./dial_events.ts";
 
-/** Most datagrams read in one turn, since anybody near can send them. */
+/** Datagrams read in one turn, since anybody near can send them. */
 const TURN = 64;
 
-/** Receive buffer shared by all queries; longer datagrams than were asked for are truncated. */
+/** Shared by all queries; longer datagrams are truncated. */
 const room = new Uint8Array(4096);
 
-/** Sockets and clock for queries. */
 export interface QueryMeans {
   readonly datagrams: DatagramDialer;
   readonly dialer: Dialer;
@@ -23,10 +22,8 @@ export interface QueryMeans {
 }
 
 /**
- * Runs one query (core/dns/name_query.ts) on its own sockets, which are closed at its end.
- * `servers` is indexed by the query's server numbers.
- * @throws the signal's reason
- * @throws {TtunError} exhausted
+ * Runs one query (core/dns/name_query.ts) on its own sockets; it numbers the `servers`.
+ * @throws the signal's reason; {TtunError} exhausted
  */
 export function runQuery(
   query: NameQuery,
@@ -141,7 +138,7 @@ class QueryRun {
     return false;
   }
 
-  /** Reports an error after the current steps, since the query must not be re-entered. */
+  /** Reports after the current steps, since the query must not be re-entered. */
   #unreachable(number: number, thrown: unknown): void {
     const error = toTtunError(thrown);
     if (error.kind === "exhausted") return this.#fail(error); // another server would not help
@@ -157,10 +154,7 @@ class QueryRun {
     }).catch((failure) => this.#fail(failure));
   }
 
-  /**
-   * Queries over TCP; each message follows its length (RFC 1035 section 4.2.2). Returns null if
-   * the answer is too long.
-   */
+  /** Each message follows its length (RFC 1035 section 4.2.2). Null: the answer is too long. */
   async #exchange(to: HostPort, bytes: Uint8Array): Promise<Uint8Array | null> {
     await using stream = await dial(this.#o.dialer, to, { signal: this.#life.signal });
     const framed = new Uint8Array(2 + bytes.length);

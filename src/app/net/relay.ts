@@ -11,37 +11,30 @@ import type { ScratchBuffers } from "./scratch.ts";
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
 
-/** Options shared by all relays of a proxy. */
 export interface RelayOptions {
   readonly clock: Clock;
   readonly scratch: ScratchBuffers;
-  /**
-   * Idle time-out in milliseconds: both ends are closed after no byte in either direction;
-   * Infinity = never.
-   */
+  /** Milliseconds without a byte in either direction; Infinity = never. */
   readonly idleMs: number;
-  /** Idle time-out in milliseconds once one direction has ended; undefined = `idleMs`. */
+  /** Idle time-out once one direction has ended; undefined = `idleMs`. */
   readonly halfClosedMs?: number;
   /**
-   * Aborts before the signals of the streams, which close them by FIN. When ttun itself is
-   * stopped, both ends are reset instead, so that a truncated transfer does not look complete.
+   * Aborts before the signals of the streams, which close them by FIN: both ends are reset, so that
+   * a truncated transfer does not look complete.
    */
   readonly cut?: AbortSignal;
 }
 
-/** Bytes carried in each direction. */
 export interface RelayCount {
-  /** From the first stream to the second. */
+  /** Bytes from the first stream to the second. */
   up: number;
   down: number;
 }
 
-/** The reason why a relay ended before its streams did; null = both streams ended. */
+/** Null = both streams ended. */
 export type RelayFailure = { readonly error: unknown } | null;
 
-/**
- * All relays of a proxy. They share timers and the abort listener, as many relays carry few bytes.
- */
+/** The relays of a proxy share timers and an abort listener, as many carry few bytes. */
 export class Relays implements Disposable {
   readonly options: RelayOptions;
   readonly blocked: BlockedStreams;
@@ -49,10 +42,7 @@ export class Relays implements Disposable {
   readonly #running: Relay[] = [];
   /** Runs, most often, while there is a relay. */
   #timer: Disposable | null = null;
-  /**
-   * Relays with one direction ended. That end is no longer read, so only polling detects its
-   * reset.
-   */
+  /** The end that is no longer read: only polling detects its reset. */
   readonly #halfClosed = new Set<Relay>();
   #halfTimer: Disposable | null = null;
 
@@ -65,11 +55,10 @@ export class Relays implements Disposable {
   }
 
   /**
-   * Carries bytes in both directions until both have ended. FIN is passed on as FIN, a reset as a
-   * reset of the other end. The second stream is the target's: if it accepts no more data or is
-   * reset, bytes that it sent before are still delivered to the first. The caller still has to
-   * close the streams. `onEnd` gets the error that broke either stream (both are reset then) or
-   * the idle time-out. Both functions return true as OnReady does.
+   * Carries bytes in both directions until both have ended; FIN is passed on as FIN, a reset as a
+   * reset. If the second stream, the target's, fails, bytes that it sent before still reach the
+   * first. The caller still has to close the streams. `onEnd` gets the error that broke either
+   * stream (both are reset then) or the idle time-out. Both functions return true as OnReady does.
    */
   start(
     first: Stream,
@@ -85,10 +74,7 @@ export class Relays implements Disposable {
     return relay.start();
   }
 
-  /**
-   * Promise form of `start`.
-   * @throws the error that ended the relay
-   */
+  /** Promise form of `start`; throws the error that ended the relay. */
   run(first: Stream, second: Stream, count: RelayCount = { up: 0, down: 0 }): Promise<void> {
     return new Promise((resolve, reject) => {
       this.start(first, second, count, (failure) => {
@@ -98,7 +84,7 @@ export class Relays implements Disposable {
     });
   }
 
-  /** Watches a half-closed relay. Called by the relay when its first direction has ended. */
+  /** Called by the relay when its first direction has ended. */
   watch(relay: Relay): void {
     this.#halfClosed.add(relay);
     this.#halfTimer ??= this.options.clock.after(LOOK_MS, this.#lookAtHalfClosed);
@@ -121,7 +107,7 @@ export class Relays implements Disposable {
     this.#halfTimer = isNeeded ? clock.after(LOOK_MS, this.#lookAtHalfClosed) : null;
   };
 
-  /** Removes a relay. Called by the relay when it has ended. */
+  /** Called by the relay when it has ended. */
   forget(relay: Relay): void {
     this.#halfClosed.delete(relay);
     const last = this.#running.pop()!;
@@ -131,7 +117,7 @@ export class Relays implements Disposable {
     this.#running[relay.place] = last;
   }
 
-  /** Checks for idle relays at intervals: a timer per byte would cost more than the byte. */
+  /** At intervals: a timer per byte would cost more than the byte. */
   readonly #look = (): void => {
     this.#timer = null;
     const { clock, idleMs } = this.options;
@@ -147,7 +133,7 @@ export class Relays implements Disposable {
     if (next < Infinity) this.#timer = clock.after(next, this.#look);
   };
 
-  /** Stops the watching; relays that still run continue. */
+  /** Relays that still run continue. */
   [Symbol.dispose](): void {
     this.#registration?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
@@ -162,18 +148,15 @@ export class Relays implements Disposable {
   }
 }
 
-/** One relay: two directions that end separately. */
 class Relay {
-  /** Index of this relay in Relays. */
   place: number;
-  /** Time of the last byte. */
   last: number;
   readonly count: RelayCount;
   readonly #relays: Relays;
   readonly #up: Way;
   readonly #down: Way;
   readonly #onEnd: (failure: RelayFailure) => boolean | void;
-  /** `count.down` at the start, which may include bytes sent before the relay. */
+  /** May include bytes sent before the relay. */
   readonly #downBefore: number;
   #failure: RelayFailure = null;
   /** Why the second stream accepts no more data. */
@@ -210,14 +193,12 @@ class Relay {
     return this.#down.go() && isUpDone;
   }
 
-  /** Counts bytes that a direction has carried. */
   moved(way: Way, bytes: number): void {
     this.last = this.#relays.options.clock.now();
     if (way === this.#up) this.count.up += bytes;
     else this.count.down += bytes;
   }
 
-  /** Resets both ends, which ends both directions. */
   fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = { error };
@@ -228,7 +209,7 @@ class Relay {
 
   /**
    * Handles a failed write. A target that has closed may have said why before (RFC 9112 section
-   * 9.5), so its answer is still read while further data for it is discarded.
+   * 9.5), so its answer is still read while data for it is discarded.
    */
   refused(way: Way, error: unknown): void {
     if (way === this.#down) return this.fail(error);
@@ -236,18 +217,17 @@ class Relay {
     if (this.#isDownOver) this.#linger(this.#refusal);
   }
 
-  /** Handles a reset found during backpressure. The answer of a reset target is still read. */
+  /** Handles a reset found during backpressure. */
   gone(way: Way, error: TtunError): void {
     if (way === this.#up) this.fail(error);
   }
 
-  /** Handles a failed read. */
   unreadable(way: Way, error: unknown): void {
     const isLost = error instanceof TtunError && error.kind === "lost";
     const isOurs = this.#failure !== null || !isLost;
     if (way === this.#up || isOurs || !this.#hasAnswered) return this.fail(error);
-    // The target was reset after an answer. A client in the middle of sending gets time to read the
-    // answer; it is not read meanwhile, so that it cannot believe that its data arrives.
+    // The target was reset after an answer. A client in the middle of sending gets time to read it,
+    // but is not read meanwhile, lest it believe that its data arrives.
     this.#isCut = true;
     const isSending = this.#refusal !== null || this.#up.isWriting;
     this.#up.stall();
@@ -261,19 +241,18 @@ class Relay {
     return this.count.down > this.#downBefore;
   }
 
-  /** Lingers after the first stream has got all data and FIN; its further input is discarded. */
+  /** The first stream has got all data and FIN; its further input is discarded. */
   #linger({ error }: { error: unknown }): void {
     if (this.#isCut) return;
     if (!this.#hasAnswered) return this.fail(error);
     this.#limit ??= new LingerLimit(this.#relays.options.clock, () => this.fail(error));
   }
 
-  /** Reports that bytes of the first stream were discarded. */
   dropped(): void {
     this.#limit?.heard();
   }
 
-  /** Returns the error if the stream that has ended is gone, so that nothing more can come. */
+  /** The stream that has ended is gone, so nothing more can come. */
   get loss(): TtunError | null {
     return this.#finished === null ? null : lossOf(this.#finished);
   }
@@ -293,7 +272,6 @@ class Relay {
   }
 }
 
-/** One direction, from the first byte to FIN. */
 class Way extends ReadyLoop implements Blocked {
   readonly from: Stream;
   readonly #to: Stream;
@@ -302,7 +280,7 @@ class Way extends ReadyLoop implements Blocked {
   readonly #relay: Relay;
   /** Input is discarded, since `to` accepts no more. */
   #drops = false;
-  /** While set, nothing is read until it resolves. */
+  /** Reading pauses until this resolves. */
   #stalled: PromiseWithResolvers<number> | null = null;
   /** Bytes that `to` has not taken yet. */
   #rest: Uint8Array | null = null;
@@ -316,12 +294,10 @@ class Way extends ReadyLoop implements Blocked {
     this.#to = to;
   }
 
-  /** A write is waiting. */
   get isWriting(): boolean {
     return this.#rest !== null;
   }
 
-  /** Stops reading until `goOn`. */
   stall(): void {
     this.#stalled ??= Promise.withResolvers<number>();
   }
@@ -354,7 +330,6 @@ class Way extends ReadyLoop implements Blocked {
     }
   }
 
-  /** Writes bytes that had to wait. */
   #write(rest: Uint8Array): number {
     try {
       const done = this.#to.writeNow(rest);

@@ -4,14 +4,10 @@ import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { dial, tell } from "./dial_events.ts";
 
-/** Most evictions for one dial: other connections also take the descriptors that become free. */
+/** Evictions for one dial: other connections also take the descriptors that become free. */
 const ATTEMPTS = 8;
 
-/**
- * Returns a dialer that, when descriptors run out, closes a connection with `evictIdle` (false =
- * none to close) and dials again at once. Strangers that hold descriptors therefore take none from
- * admitted clients.
- */
+/** When descriptors run out, `evictIdle` frees one (false = none to free) for another dial. */
 export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer {
   const again = async (to: Addr, o: DialOptions, first: unknown) => {
     let thrown = first;
@@ -31,7 +27,6 @@ export function dialMakingRoom(dialer: Dialer, evictIdle: () => boolean): Dialer
   };
 }
 
-/** The first attempt of a dial; it is only repeated if descriptors ran out. */
 class Attempt implements DialEvents {
   readonly #events: DialEvents;
   readonly #again: (thrown: unknown) => Promise<Connection>;

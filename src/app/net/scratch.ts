@@ -1,9 +1,9 @@
 import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
 
-/** Texts of two of the longest frames, in bytes: such a chunk stays in the processor's cache. */
+/** Two of the longest frames, in bytes: such a chunk stays in the processor's cache. */
 const PLAIN = 2 * MAX_TEXT;
 
-/** Adds the overhead of frames, including small ones. */
+/** With the overhead of frames, including small ones. */
 const SEALED = PLAIN + 32 * 1024;
 
 /** Frames up to this size get a buffer of exactly their size. */
@@ -12,15 +12,15 @@ const SHORT = 16 * 1024;
 /** Longest SOCKS message in bytes. */
 const MESSAGE = 600;
 
-/** Views shorter than this many bytes are created once and kept. */
+/** Views shorter than this are created once and kept. */
 const FEW = 512;
 
-/** Most buffers for long frames that are kept: enough for a few connections at full speed. */
+/** Buffers for long frames that are kept: enough for a few connections at full speed. */
 const SPARE = 16;
 
 /**
- * Buffers shared by all connections of a thread. Their content is used up or copied before another
- * connection gets a turn, so idle connections hold no buffer.
+ * Buffers shared by all connections of a thread, so that idle ones hold none. Their content is used
+ * up or copied before another connection gets a turn.
  */
 export class ScratchBuffers {
   /** Bytes on their way from one stream to another. */
@@ -33,29 +33,26 @@ export class ScratchBuffers {
   readonly #plainFronts = new PrefixViews(this.plain);
   readonly #sealedFronts = new PrefixViews(this.sealed);
 
-  /** Returns a view of the first `length` bytes of `plain`. */
   plainTo(length: number): Uint8Array {
     return this.#plainFronts.to(length);
   }
 
-  /** Returns a view of the first `length` bytes of `sealed`. */
   sealedTo(length: number): Uint8Array {
     return this.#sealedFronts.to(length);
   }
 
-  /** Returns a buffer for a frame of that size that arrives in parts. Long buffers are reused. */
+  /** Returns a buffer for a frame that arrives in parts; long ones are reused. */
   lend(size: number): Uint8Array {
     if (size <= SHORT) return new Uint8Array(size);
     return this.#spare.pop() ?? new Uint8Array(LONGEST_FRAME);
   }
 
-  /** Takes back a lent buffer that is no longer used. */
   giveBack(buffer: Uint8Array): void {
     if (buffer.length === LONGEST_FRAME && this.#spare.length < SPARE) this.#spare.push(buffer);
   }
 }
 
-/** Views of the front of a buffer. Short views, and one of the last length, are cached. */
+/** Short views, and one of the last length, are cached. */
 class PrefixViews {
   readonly #bytes: Uint8Array;
   readonly #few: (Uint8Array | undefined)[] = new Array(FEW);

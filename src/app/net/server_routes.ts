@@ -5,19 +5,17 @@ import type { RouteTable, TableRoute } from "../../contract/routing.ts";
 import { RepairLimit } from "../../core/net/repair_limit.ts";
 import { bestRoute, serverWay } from "../../core/net/server_way.ts";
 
-/** A server address that was dialled. */
 interface DialledHost {
   readonly address: Uint8Array;
-  /** The next hop of the route added for it; null if it needs none. */
+  /** Next hop of the added route; null if none is needed. */
   hop: string | null;
-  /** Why it has no path now, as logged; "" if it has one. */
+  /** Words of the log; "" if there is a path now. */
   failure: string;
 }
 
 /**
- * Keeps the server's addresses out of the tunnel to it: if a network of the tunnel covers one, it
- * gets a host route with the next hop that the system would use without the tunnel. Dispose
- * removes these routes.
+ * Keeps the server's addresses out of the tunnel: one that the tunnel's networks cover gets a host
+ * route with the next hop of the system. Dispose removes these routes.
  */
 export class ServerRoutes implements Disposable {
   readonly #table: RouteTable;
@@ -26,10 +24,10 @@ export class ServerRoutes implements Disposable {
   #networks: readonly Cidr[] = [];
   readonly #now: () => number;
   readonly #hosts = new Map<string, DialledHost>();
-  /** Limits repairs: another program may remove routes that it does not know. */
+  /** Another program may remove routes that it does not know. */
   readonly #limit = new RepairLimit();
 
-  /** `tunnel`: the interface index of the tunnel. `now`: monotonic milliseconds. */
+  /** `tunnel`: interface index. `now`: monotonic milliseconds. */
   constructor(table: RouteTable, o: { tunnel: number; log: Logger; now: () => number }) {
     this.#table = table;
     this.#tunnel = o.tunnel;
@@ -37,24 +35,18 @@ export class ServerRoutes implements Disposable {
     this.#now = o.now;
   }
 
-  /**
-   * Sets the networks that will be routed into the tunnel; call it before they are. Networks that
-   * the routing table sends there, such as by an --up command, are included anyway.
-   */
+  /** Call it before they are routed; networks that the table sends there are included anyway. */
   setNetworks(networks: readonly Cidr[]): void {
     this.#networks = networks;
     this.refresh();
   }
 
-  /** Returns true if this address (4 or 16 bytes) was dialled. */
+  /** `address`: 4 or 16 bytes. */
   has(address: Uint8Array): boolean {
     return this.#hosts.has(formatIp(address));
   }
 
-  /**
-   * Opens the path to a server address.
-   * @throws {TtunError} unreachable, privilege, system
-   */
+  /** @throws {TtunError} unreachable, privilege, system */
   open(host: string): void {
     const address = host.includes("%") ? null : ipBytes(host);
     if (address === null) return; // an address with a zone is on the link itself
@@ -64,15 +56,11 @@ export class ServerRoutes implements Disposable {
     this.#update(host);
   }
 
-  /** Forgets the addresses that are not among `hosts`. */
   keepOnly(hosts: readonly string[]): void {
     for (const host of this.#hosts.keys()) if (!hosts.includes(host)) this.#forget(host);
   }
 
-  /**
-   * Compares the paths again after the routing table has changed. A failure is logged once for as
-   * long as it lasts, as the table may change many times without an uplink.
-   */
+  /** A failure is logged once for as long as it lasts: the table may change many times. */
   refresh(): void {
     for (const [host, known] of this.#hosts) {
       let failure = "";
@@ -127,8 +115,7 @@ export class ServerRoutes implements Disposable {
 
   /** Removes a leftover route that contradicts the routing table. */
   #dropStale(host: string, own: TableRoute[], best: TableRoute | null): void {
-    // If another tunnel would take the traffic, that tunnel's program is running and needs this
-    // route.
+    // Another tunnel's program is running and needs this route.
     if (own.length === 0 || best === null || this.#table.isTunnel(best.index)) return;
     if (own.some(({ hop }) => hop === best.hop)) return;
     this.#remove(own);
@@ -137,10 +124,7 @@ export class ServerRoutes implements Disposable {
     });
   }
 
-  /**
-   * Splits the table: host routes to this address added by ttun, other routes, and the tunnel's
-   * networks.
-   */
+  /** `own`: host routes to this address added by ttun; `tunnel`: the tunnel's networks. */
   #split(address: Uint8Array): { own: TableRoute[]; others: TableRoute[]; tunnel: Cidr[] } {
     const text = formatIp(address);
     const isOwn = ({ isForServer, to }: TableRoute) =>

@@ -5,12 +5,12 @@ import type { Connection } from "../../contract/connection.ts";
 import { SegmentSizes } from "../../core/net/segment_sizes.ts";
 import { dial, tell } from "./dial_events.ts";
 
-/** Most servers that are remembered; beyond that the memory is cleared. */
+/** Servers that are remembered; beyond that the memory is cleared. */
 const MOST_SERVERS = 256;
 
 /**
- * Dials with the segment size that passes on the path, if one was found. A path is the server's
- * address and the local address used for it, so nothing is assumed about another uplink.
+ * Dials with the segment size that passes on the path. A path is the server's and the local
+ * address, so nothing is assumed about another uplink.
  */
 export class SizedDialer implements Dialer {
   readonly #dialer: Dialer;
@@ -41,7 +41,7 @@ export class SizedDialer implements Dialer {
     if (this.#near.size >= MOST_SERVERS) this.#near.clear();
     this.#near.set(far, near);
     if (size === expected) return stream;
-    // The local address has changed, and a segment size can only be set before a connection begins.
+    // The local address has changed; a segment size can only be set before a connection begins.
     await stream[Symbol.asyncDispose]();
     return await dial(this.#dialer, to, { ...o, segmentBytes: size });
   }
@@ -50,14 +50,14 @@ export class SizedDialer implements Dialer {
     return near === undefined ? undefined : this.#sizes.get(`${near} ${far}`, this.#clock.now());
   }
 
-  /** Limits the segments of later connections on this stream's path to this many bytes. */
+  /** Limits segments of later connections on this stream's path. */
   limit({ local, remote }: Ends, segmentBytes: number | undefined, keepMs?: number): void {
     const [near, far] = [hostOf(local), hostOf(remote)];
     this.#near.set(far, near);
     this.#sizes.set(`${near} ${far}`, segmentBytes, this.#clock.now(), keepMs);
   }
 
-  /** Returns the segment size limit of the path in bytes; undefined = none. */
+  /** Segment limit of the path in bytes; undefined = none. */
   limitOf({ local, remote }: Ends): number | undefined {
     return this.#size(hostOf(local), hostOf(remote));
   }

@@ -2,18 +2,14 @@ import type { Logger } from "../../base/log.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 
 /**
- * Bytes that a connection's kernel may hold unsent before a write waits. UNSENT_USUAL holds the
- * largest batch, so that a fast link never runs dry, and is small enough that a slow link is
- * noticed within milliseconds. UNSENT_LITTLE, for a link with a packet queue, is what a slow link
- * sends in some milliseconds.
+ * Unsent bytes in a connection's kernel before a write waits. UNSENT_USUAL holds the largest batch,
+ * so that a fast link never runs dry, and a slow link is noticed within milliseconds.
+ * UNSENT_LITTLE, for a link with a packet queue, is what a slow link sends in some milliseconds.
  */
 export const UNSENT_USUAL = 256 * 1024;
 export const UNSENT_LITTLE = 32 * 1024;
 
-/**
- * Socket options of a tunnel's connection (docs/wire/ttun-v1.md, "Behaviour of the existing programs"),
- * including those that keep a session through an outage of some seconds.
- */
+/** Keeps a session through an outage of some seconds (docs/wire/ttun-v1.md, "Behaviour …"). */
 const TUNNEL_TUNING: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 15,
@@ -22,21 +18,19 @@ const TUNNEL_TUNING: SocketOptions = {
   unsentBytes: UNSENT_USUAL,
 };
 
-/** Newer than most kernels and not essential: their absence is only logged at debug level. */
+/** Newer than most kernels and not essential: only logged at debug level. */
 const OPTIONAL = ["TCP_RTO_MAX_MS", "TCP_NOTSENT_LOWAT"];
 
-/**
- * Linux (6.18) refuses these on a Multipath TCP socket; retransmissions end the connection later.
- */
+/** Linux (6.18) refuses these on Multipath TCP; retransmissions end the connection later. */
 const NOT_FOR_MPTCP = ["TCP_USER_TIMEOUT"];
 
-/** Sets socket options; logs once which options this transport does not support. */
+/** Logs once which options this transport does not support. */
 export class Tuner {
   readonly #log: Logger;
   readonly #tuning: SocketOptions;
   #said = false;
 
-  /** `congestion`: the kernel's name of a congestion control; undefined = the system's default. */
+  /** `congestion`: the kernel's name; undefined = the system's default. */
   constructor(log: Logger, congestion?: string) {
     this.#log = log;
     this.#tuning = congestion === undefined ? TUNNEL_TUNING : { ...TUNNEL_TUNING, congestion };

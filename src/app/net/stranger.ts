@@ -4,28 +4,25 @@ import type { Rng } from "../../contract/host.ts";
 export const HANDSHAKE_DEADLINE = 10_000;
 
 /**
- * Thrown if the peer does not prove the key. It gets no answer: its bytes are read and discarded,
- * so that how and when the connection ends reveals nothing (docs/wire/link-v2.md, "A stranger").
+ * The peer does not prove the key and gets no answer. Its bytes are discarded, so that the
+ * connection's end reveals nothing (docs/wire/link-v2.md, "A stranger").
  */
 export class Stranger extends Error {
   override readonly name = "Stranger";
 }
 
-/**
- * Returns the milliseconds that a connection has to prove the key: random, between one and three
- * handshake deadlines, so that the end of a stranger's connection reveals nothing.
- */
+/** Milliseconds to prove the key: random, so that a stranger's end reveals nothing. */
 export function strangerDeadline(rng: Rng): number {
   return HANDSHAKE_DEADLINE + 2 * HANDSHAKE_DEADLINE * rng(1)[0]! / 256;
 }
 
-/** Time for which a connection with a damaged record stays open in silence, in milliseconds. */
+/** Silence after a damaged record, in milliseconds. */
 const LEAST_SILENCE = 5_000;
 const MOST_SILENCE = 20_000;
 
 /**
- * Returns the milliseconds until a connection with a damaged record is closed: random, so that the
- * time does not reveal what was damaged (docs/wire/link-v2.md, "Record").
+ * Milliseconds from a damaged record to the close: random, so that the time does not reveal
+ * what was damaged (docs/wire/link-v2.md, "Record").
  */
 export function damagedDeadline(rng: Rng): number {
   return LEAST_SILENCE + (MOST_SILENCE - LEAST_SILENCE) * rng(1)[0]! / 256;

@@ -4,19 +4,13 @@ import type { Quota } from "./connection_quota.ts";
 import type { ScratchBuffers } from "./scratch.ts";
 import type { ServedEvents } from "./served_events.ts";
 
-/** The service that a transport's server passes its proxied connections to. */
+/** A transport's server passes its proxied connections to it. */
 export interface StreamService {
   readonly scratch: ScratchBuffers;
   readonly quota: Quota;
-  /**
-   * Serves a proxied connection, which begins with `first` (lent for this call), as a listener on this
-   * host serves a local program. The stream stays the caller's. Returns true as OnReady does.
-   */
+  /** `first` is lent for this call; the stream stays the caller's. Returns true as OnReady does. */
   readonly serve: (stream: Stream, first: Uint8Array, events: ServedEvents) => boolean;
   readonly rejected: RateLimitedLog;
-  /**
-   * Logs why a connection was refused or has ended. `owner`: a key at an address, or an address, for
-   * the limit of log lines.
-   */
+  /** `owner`: a key at an address, or an address; log lines are limited by it. */
   readonly tell: (thrown: unknown, peer: string, owner: string) => void;
 }

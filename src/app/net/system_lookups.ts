@@ -1,9 +1,7 @@
 import { abortable, onAbort } from "../../base/scope.ts";
 import { keyOf } from "./name_service.ts";
 
-/**
- * Most busy threads, in total, for one key and for one owner: such a lookup cannot be cancelled.
- */
+/** Busy threads in total, of a key, of an owner: a lookup cannot be cancelled. */
 const MOST_THREADS = 4;
 const MOST_PER_KEY = 2;
 const MOST_PER_OWNER = 1;
@@ -14,10 +12,7 @@ interface Waiting {
   readonly begin: (answer: Promise<string[]>) => void;
 }
 
-/**
- * Resolves names that only the C library can (getaddrinfo), a few at once. A thread stays busy
- * until the call returns, even if no caller waits for it any more.
- */
+/** Asks the C library. A thread stays busy until the call returns, even if no caller waits. */
 export class SystemLookups {
   readonly #ask: (host: string) => Promise<string[]>;
   readonly #running = new Map<string, Promise<string[]>>();
@@ -25,15 +20,11 @@ export class SystemLookups {
   #threads = 0;
   #queue: Waiting[] = [];
 
-  /** `ask` resolves a host on a system thread. */
   constructor(ask: (host: string) => Promise<string[]>) {
     this.#ask = ask;
   }
 
-  /**
-   * Resolves a host. With `owner` undefined it does not wait for others and does not count.
-   * @throws {NameError}; the signal's reason
-   */
+  /** With `owner` undefined neither waits nor counts; throws a NameError or the signal's reason. */
   async lookUp(host: string, owner: string | undefined, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted();
     const running = this.#running.get(host);
@@ -55,8 +46,8 @@ export class SystemLookups {
   }
 
   /**
-   * Starts lookups of the owner that waits longest and has a free thread. Of its names the newest
-   * goes first: if lookups are unanswered, the older ones time out soon anyway.
+   * Takes the owner that waits longest and has a free thread. Its newest name goes first: if
+   * lookups are unanswered, the older ones time out soon anyway.
    */
   #next(): void {
     while (this.#threads < MOST_THREADS) {
@@ -86,7 +77,7 @@ export class SystemLookups {
     }
   }
 
-  /** Counts the busy threads of the owner's key; an owner that is only an address has no key. */
+  /** Counts the busy threads of a key; an owner that is only an address has none. */
   #busyOfKey(owner: string): number {
     const key = keyOf(owner);
     if (key === "") return 0;

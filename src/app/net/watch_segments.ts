@@ -4,13 +4,12 @@ import type { Connection } from "../../contract/connection.ts";
 import { SegmentWatch, smallerAfterSilence } from "../../core/net/segment_watch.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** Interval of the checks during a handshake, in milliseconds; most end before the first. */
+/** Milliseconds; most handshakes end before the first check. */
 const HANDSHAKE_PAUSE = 250;
 
 /**
- * Watches the kernel's statistics of a connection until its full segments get lost while small
- * ones pass. Resolves to the smaller segment size to use, in bytes; never if the kernel provides
- * no statistics.
+ * Waits until full segments get lost while small ones pass. Resolves to the smaller segment size,
+ * in bytes; never if the kernel provides no statistics.
  * @throws the signal's reason
  */
 export async function watchSegments(
@@ -38,10 +37,7 @@ export async function watchHandshake(
   }
 }
 
-/**
- * Never resolves.
- * @throws the signal's reason
- */
+/** Never resolves; throws the signal's reason. */
 export async function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   using _tie = onAbort(signal, reject);

@@ -4,7 +4,7 @@ import type { FileSource } from "../../contract/names.ts";
 /** Shortest interval between two checks of the file, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** The parsed content of a text file, read again when the file has changed. */
+/** A file's parsed content, read again when the file has changed. */
 export class WatchedFile<T> {
   readonly #o: WatchedFileOptions<T>;
   #lookAt = -Infinity;

@@ -5,15 +5,12 @@ import type { OnReady, Stream } from "../../contract/stream.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { NameOwner } from "../../contract/host.ts";
 
-/**
- * One attempt to reach the target of an HTTP request. Its outcome is kept until the driver takes
- * it; a connection that comes after `drop` is closed.
- */
+/** Keeps its outcome until the driver takes it; closes a connection that comes after `drop`. */
 export class HttpAttempt implements DialEvents<Stream> {
   readonly target: Target;
   /** First bytes for the target, sent along with the connect request. */
   readonly early: Uint8Array;
-  /** Outcome: the connection (owned by the driver once it is taken) or the error. */
+  /** The connection, owned by the driver once it is taken. */
   stream: Stream | null = null;
   failure: { error: unknown } | null = null;
   readonly #wake: OnReady;
@@ -26,7 +23,6 @@ export class HttpAttempt implements DialEvents<Stream> {
     this.#wake = wake;
   }
 
-  /** Returns true as OnReady does. */
   start(outbound: Outbound, o: { signal: AbortSignal; client: NameOwner }): boolean | void {
     const signal = AbortSignal.any([o.signal, this.#cancel.signal]);
     try {
@@ -48,7 +44,6 @@ export class HttpAttempt implements DialEvents<Stream> {
     return this.#wake();
   }
 
-  /** Gives the attempt up. An outcome that was not taken is dropped as well. */
   drop(): void {
     this.#cancel.abort();
     if (this.stream !== null) startClose(this.stream);

@@ -3,13 +3,10 @@ import { resetBehind } from "../net/delivered.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { HttpSide } from "./http_side.ts";
 
-/** Time that a target has to accept what was written to it before its close, in milliseconds. */
+/** Milliseconds for a target to accept what was written before its close. */
 const LET_GO_MS = 10_000;
 
-/**
- * Closes a target's connection behind what was written to it. A target that accepts no more is
- * reset after LET_GO_MS.
- */
+/** Closes a target behind what was written; resets it after LET_GO_MS. */
 export async function closeTarget(
   { stream, sink }: HttpSide,
   how: "clean" | "reset",
@@ -24,9 +21,8 @@ export async function closeTarget(
 }
 
 /**
- * Ends a client's connection behind what was written to it: by FIN and a lingering close, or by RST
- * where the client must not take its last response for complete. `limit` bounds the last writes,
- * since the client may never read.
+ * Ends a client by FIN and a lingering close, or by RST where it must not take its last response
+ * for complete. `limit` bounds the last writes, since it may never read.
  * @throws {TtunError} lost
  */
 export async function endClient(

@@ -5,12 +5,8 @@ import { endClient } from "./http_close.ts";
 import { HttpLoop } from "./http_loop.ts";
 import type { HttpSide } from "./http_side.ts";
 
-/**
- * Serves one HTTP client, from its first bytes to the end of the connection: its requests, then the
- * relay of CONNECT or of an upgrade, or the close behind the last response.
- */
+/** Serves an HTTP client: its requests, then the relay of CONNECT or an upgrade, or the close. */
 export class HttpDriver extends HttpLoop {
-  /** Resets both sides when the proxy is stopped. */
   #cut: Disposable | null = null;
 
   override begin(first: Uint8Array): boolean {
@@ -39,7 +35,7 @@ export class HttpDriver extends HttpLoop {
     await Promise.all([this.client.sink.flushed(), toTarget]);
   }
 
-  /** Bounds the last writes: whoever they are for may never read. */
+  /** Bounds the last writes, for a peer that may never read. */
   readonly #limit = (): Disposable | null => {
     const { clock, idleMs } = this.o.relays.options;
     return idleMs === Infinity ? null : clock.after(idleMs, this.#reset);

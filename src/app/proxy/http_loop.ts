@@ -18,12 +18,12 @@ const EMPTY = new Uint8Array();
 /** Bytes without a wait after which other connections get a turn. */
 const BUDGET = 1024 * 1024;
 
-/** The last action of the state machine: it ends the client's connection or hands it to a relay. */
+/** Ends the client's connection or hands it to a relay. */
 export type HttpEnding = Extract<HttpAction, { kind: "endClient" | "raw" }>;
 
 /**
- * Carries the requests and responses of one HTTP client as the state machine says
- * (core/proxy/http/proxy.ts). A side is read only while the other one accepts what comes of it.
+ * Serves an HTTP client as the state machine says (core/proxy/http/proxy.ts).
+ * A side is read only while the other one accepts what comes of it.
  */
 export abstract class HttpLoop extends ReadyLoop {
   protected readonly o: InboundOptions;
@@ -37,14 +37,12 @@ export abstract class HttpLoop extends ReadyLoop {
   readonly #machine: HttpProxy;
   readonly #shared: RelayOptions;
   #attempt: HttpAttempt | null = null;
-  /** Continues the loop; null while it runs, waits for its turn, or has ended. */
+  /** Null while the loop runs, waits for its turn, or has ended. */
   #run: OnReady | null = null;
-  /** Something was started in this run that continues by a promise. */
   #isPromised = false;
-  /** Time of the last byte or end of either side, and of the last wait's beginning. */
+  /** Time of a side's last byte or end, or of the last wait's beginning. */
   #last: number;
   #waitingSince: number;
-  /** Ends the wait for a silent side. */
   #timer: Disposable | null = null;
   /** Runs until the first request is complete. */
   #deadline: Disposable | null = null;
@@ -60,7 +58,7 @@ export abstract class HttpLoop extends ReadyLoop {
     this.#last = this.#waitingSince = shared.clock.now();
   }
 
-  /** `first`: bytes that were read already, lent for this call. Returns true as OnReady does. */
+  /** `first` is lent for this call. Returns true as OnReady does. */
   begin(first: Uint8Array): boolean {
     const { clock } = this.#shared;
     this.#deadline = clock.after(this.o.requestMs, () => this.client.stream.reset());
@@ -80,7 +78,6 @@ export abstract class HttpLoop extends ReadyLoop {
     return run === null || run() === true;
   };
 
-  /** Reads each side once, as far as the machine wants it. */
   protected step(): number {
     const { failure } = this.client.sink;
     if (failure !== null) throw failure.error;
@@ -121,9 +118,7 @@ export abstract class HttpLoop extends ReadyLoop {
     return got ?? 0;
   }
 
-  /**
-   * A target that accepts no more may have said why, so it is read to its end (RFC 9112 section 9.5).
-   */
+  /** A target that accepts no more may have said why: read to its end (RFC 9112 section 9.5). */
   #readTarget(): number {
     const target = this.target;
     if (target === null || !this.#machine.wantsTarget || this.client.sink.isBusy) {
@@ -168,13 +163,12 @@ export abstract class HttpLoop extends ReadyLoop {
     return true;
   }
 
-  /** Idle time-out in milliseconds. */
   get #idleMs(): number {
     const { idleMs, halfClosedMs = idleMs } = this.#shared;
     return this.client.hasEnded ? Math.min(idleMs, halfClosedMs) : idleMs;
   }
 
-  /** False while the client is held back by its target, and after its end: no read finds a reset. */
+  /** False while the target holds the client back, and after its end: no read finds a reset. */
   get #isClientRead(): boolean {
     if (this.client.hasEnded) return false;
     return this.target?.sink.isBusy !== true || !this.#machine.wantsClient;
@@ -253,7 +247,7 @@ export abstract class HttpLoop extends ReadyLoop {
     void closeTarget(target, how, this.#shared.clock); // each of its steps handles its failure
   }
 
-  /** Ends the deadline and an attempt to connect. The sides stay open. */
+  /** Ends the deadline and an attempt to connect; the sides stay open. */
   protected release(): void {
     this.#deadline?.[Symbol.dispose]();
     this.#attempt?.drop();

@@ -1,11 +1,11 @@
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import { WriteQueue } from "../loop/write_queue.ts";
 
-/** One end of an HTTP exchange, the client's or the target's: read on demand, written in order. */
+/** One end of an HTTP exchange: read on demand, written in order. */
 export class HttpSide {
   readonly stream: Stream;
   readonly sink: WriteQueue;
-  /** The peer has sent FIN, and it was read. */
+  /** The peer's FIN was read. */
   hasEnded = false;
   /** `onReadable` will call back; until then a read finds nothing. */
   #isWaiting = false;
@@ -18,7 +18,7 @@ export class HttpSide {
     this.#wake = wake;
   }
 
-  /** Reads as `Stream.readNow`; after undefined `wake` is called once. */
+  /** Reads as `Stream.readNow` does; after undefined `wake` is called once. */
   readNow(into: Uint8Array): number | null | undefined {
     if (this.#isWaiting || this.hasEnded) return undefined;
     const got = this.stream.readNow(into);

@@ -9,9 +9,8 @@ import { HttpDriver } from "./http_inbound.ts";
 import { SocksDriver } from "./socks_inbound.ts";
 
 /**
- * Serves one client of a proxy, which may speak SOCKS or HTTP. `first`: the bytes that it has sent so
- * far, at least one, lent for this call. `onEnd` or `onFailure` tells the end. Returns true as
- * OnReady does.
+ * Serves SOCKS or HTTP. `first`: at least one byte, lent for this call. `onEnd` or `onFailure`
+ * tells the end. Returns true as OnReady does.
  */
 export function serveInbound(
   client: Stream,

@@ -16,10 +16,9 @@ import type { LoginLimit } from "./login_limit.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
 
-/** Milliseconds that a program may take for its first byte, and then for its request. */
+/** Milliseconds for a program's first byte, and then for its request. */
 export const REQUEST_MS = 30_000;
 
-/** Shared by all programs' connections. */
 export interface InboundHost {
   readonly clock: Clock;
   readonly log: Logger;
@@ -30,18 +29,18 @@ export interface InboundHost {
   readonly inbound: InboundOptions;
   /** Lines that programs can cause in any number. */
   readonly said: RateLimitedLog;
-  /** null = no password is required. */
+  /** Null = no password is required. */
   readonly logins: LoginLimit | null;
 }
 
 const NO_DELAY = { noDelay: true };
 
-/** A local program's connection, from accept to its end. By callbacks, as SocksDriver is. */
+/** A local program's connection. By callbacks, as SocksDriver is. */
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: InboundHost;
   readonly #stream: Connection;
   readonly #onOver: () => void;
-  /** When it was accepted: only the relay knows its later activity. */
+  /** Time of accept: only the relay knows its later activity. */
   readonly lastActive: number;
   #place: Disposable | null = null;
   #target: Target | null = null;
@@ -49,7 +48,6 @@ export class InboundConnection implements ServedEvents, Holder {
   #pending: Disposable | null = null;
   #deadline: Disposable | null = null;
 
-  /** Owns the stream. */
   constructor(host: InboundHost, stream: Connection, onOver: () => void) {
     this.#host = host;
     this.#stream = stream;
@@ -57,7 +55,6 @@ export class InboundConnection implements ServedEvents, Holder {
     this.lastActive = host.clock.now();
   }
 
-  /** Returns true as OnReady does. */
   begin(): boolean {
     const { quota, said } = this.#host;
     this.#place = quota.take(this.#stream.remote, this);
@@ -105,7 +102,6 @@ export class InboundConnection implements ServedEvents, Holder {
     }
   };
 
-  /** Waits for the program's first bytes. */
   #read(): boolean {
     const { clock, pending, inbound } = this.#host;
     const { scratch } = inbound.relays.options;
@@ -125,7 +121,6 @@ export class InboundConnection implements ServedEvents, Holder {
     return false;
   }
 
-  /** `first` is lent for this call. */
   #serve(first: Uint8Array): boolean {
     const { inbound, logins, clock, pending } = this.#host;
     const { auth } = inbound;

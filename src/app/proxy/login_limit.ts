@@ -1,23 +1,22 @@
-/** Wrong passwords of one address without a penalty: people mistype. */
+/** Wrong passwords of an address without a penalty: people mistype. */
 const FREE = 3;
-/** Milliseconds of delay for each further one, over however many connections. */
+/** Milliseconds of delay for each further wrong password. */
 const PENALTY = 1_000;
-/** Most waiting connections of one address; more are closed. */
+/** Waiting connections of one address; more are closed. */
 const MOST_WAITING = 32;
-/** Most addresses that are remembered; then the one whose last failure is oldest is forgotten. */
+/** Most addresses that are remembered; then the one with the oldest last failure is forgotten. */
 const MOST_ADDRESSES = 4096;
 
 interface Record {
-  /** Time at which the address owes nothing any more, in milliseconds of the clock. */
+  /** Milliseconds of the clock; the address owes nothing from then on. */
   paidAt: number;
   waiting: number;
 }
 
 /**
- * Slows down guessing of a proxy's password, by address (an IPv4 address, an IPv6 /64), so that many
- * connections guess no faster than one. While an address owes time, its connections are served one
- * after the other, with right passwords too: otherwise a fast answer would tell that a password is
- * right. A connection ends with its first wrong password.
+ * Slows down guessing by address (IPv4, or an IPv6 /64): many connections guess no faster than one.
+ * While it owes time, its connections are served one by one, with right passwords too: a fast
+ * answer would tell that one is right. A wrong password ends its connection.
  */
 export class LoginLimit {
   readonly #now: () => number;
@@ -27,7 +26,7 @@ export class LoginLimit {
     this.#now = now;
   }
 
-  /** Returns the milliseconds that a new connection must wait before `begin`; null = it is refused. */
+  /** Milliseconds that a new connection must wait before `begin`; null = it is refused. */
   wait(address: string): number | null {
     const record = this.#records.get(address);
     if (record === undefined) return 0;
@@ -37,7 +36,7 @@ export class LoginLimit {
     return Math.max(0, owed) + PENALTY * ++record.waiting;
   }
 
-  /** Returns true if an address owes time: passwords of connections that did not wait are refused. */
+  /** True: passwords of connections that did not wait are refused. */
   owes(address: string): boolean {
     const record = this.#records.get(address);
     return record !== undefined && record.paidAt - this.#now() > FREE * PENALTY;

@@ -3,26 +3,21 @@ import type { Clock } from "../../contract/host.ts";
 import type { MaybePromise, Stream } from "../../contract/stream.ts";
 import { write } from "../loop/stream_io.ts";
 
-/**
- * Answers to a SOCKS client. A client that sends its request together with its greeting gets both
- * answers in one write, unless the second is late.
- */
+/** A SOCKS client that sends greeting and request together gets both answers in one write. */
 export class ReplyBuffer {
   readonly #client: Stream;
   #held: Uint8Array | null = null;
-  /** A write that has to wait. */
   #writing: Promise<void> | null = null;
 
   constructor(client: Stream) {
     this.#client = client;
   }
 
-  /** Holds an answer (owned) until `flush`. */
+  /** Takes ownership; held until `flush`. */
   hold(bytes: Uint8Array): void {
     this.#held = this.#held === null ? bytes : joined(this.#held, bytes);
   }
 
-  /** Writes the answers that are held. */
   flush(): MaybePromise<void> {
     const held = this.#held;
     if (held === null) return this.#writing ?? undefined;
@@ -43,7 +38,7 @@ export class ReplyBuffer {
     return waiting;
   }
 
-  /** Calls `flush` after a while, unless disposed of before. */
+  /** Calls `flush` later, unless disposed of before; null: nothing is held. */
   flushAfter(clock: Clock, ms: number): Disposable | null {
     if (this.#held === null) return null;
     return clock.after(ms, () => {

@@ -15,21 +15,17 @@ import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
 import { readable, write } from "../loop/stream_io.ts";
 
-/** Milliseconds that the first bytes of a client are awaited if it is told early to be connected. */
+/** Milliseconds for the first bytes of a client that is told early to be connected. */
 const WORDS_MS = 10;
 
-/** Most of these bytes that are sent with the request. */
 const MOST_WORDS = 16 * 1024;
 
 const EMPTY = new Uint8Array();
 
-/** Milliseconds that an answer may wait for the next one, so that the client does not give up. */
+/** Milliseconds for which an answer may be held, so that the client does not give up. */
 const HOLD_MS = 50;
 
-/**
- * Serves one SOCKS client, from its first bytes to the end of both directions. By callbacks: between
- * two short messages an asynchronous function takes longer than all other work.
- */
+/** Works by callbacks: an async function would take longer than all else for short messages. */
 export class SocksDriver implements DialEvents {
   readonly #client: Stream;
   readonly #machine: Socks5Server | Socks4Server;
@@ -37,13 +33,12 @@ export class SocksDriver implements DialEvents {
   readonly #events: ServedEvents;
   readonly #answers: ReplyBuffer;
   readonly #count: RelayCount = { up: 0, down: 0 };
-  /** Until the request is complete. */
   #deadline: Disposable | null = null;
   #upstream: Stream | null = null;
   #target: Target | null = null;
   /** The timer that flushes held answers. */
   #soon: Disposable | null = null;
-  /** Everything that is left to do is done by callbacks. */
+  /** All that is left is done by callbacks. */
   #isUnderWay = false;
 
   constructor(
@@ -59,7 +54,7 @@ export class SocksDriver implements DialEvents {
     this.#answers = new ReplyBuffer(client);
   }
 
-  /** `first`: bytes that have come already, lent for this call. Returns true as OnReady does. */
+  /** `first` is lent for this call. Returns true as OnReady does. */
   begin(first: Uint8Array): boolean {
     try {
       return this.#feed(first) ? this.#read() : this.#isUnderWay;
@@ -78,7 +73,7 @@ export class SocksDriver implements DialEvents {
     }
   };
 
-  /** Reads until the request is complete. Returns true as OnReady does. */
+  /** Returns true as OnReady does. */
   #read(): boolean {
     const { scratch } = this.#o.relays.options;
     for (;;) {
@@ -97,7 +92,6 @@ export class SocksDriver implements DialEvents {
     return false;
   }
 
-  /** Sets a deadline for the request. */
   #limit(): void {
     const { relays, requestMs } = this.#o;
     this.#deadline ??= relays.options.clock.after(requestMs, () => this.#client.reset());
@@ -196,7 +190,6 @@ export class SocksDriver implements DialEvents {
     }
   }
 
-  /** Tells the client that the target is connected, and then connects to it. */
   async #connectEarly(target: Target): Promise<void> {
     this.#answers.hold(this.#machine.accepted(null));
     await this.#answers.flush();
@@ -218,7 +211,7 @@ export class SocksDriver implements DialEvents {
     this.#relay(this.#upstream);
   }
 
-  /** Returns the first bytes of a client; none if the target speaks first. */
+  /** Returns no bytes if the target speaks first. */
   async #firstWords(): Promise<Uint8Array> {
     const { clock, scratch } = this.#o.relays.options;
     const { promise: late, resolve } = Promise.withResolvers<"late">();
