@@ -23,20 +23,17 @@ const CSUM_OFFSET = 8;
 const NEEDS_CSUM = 0x01;
 
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
-/**
- * Added to a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone).
- */
+/** Added to a TCP type: segments carry congestion notification (RFC 3168). */
 const GSO_ECN = 0x80;
 
 /**
- * Size by which Linux means that each segment is as long as its fragment (skbuff.h). A packet from
- * outside has no such fragments, and segmenting it fails.
+ * Means that each segment is as long as its fragment (skbuff.h); fails for packets from outside.
  */
 const GSO_BY_FRAGS = 0xffff;
 
 /**
- * Most segments of a super-packet, as each costs its receiver as much as a packet: 64 KB at the
- * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
+ * Each costs its receiver as much as a packet: 64 KB at the smallest MSS that Linux sends
+ * (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
  */
 const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
 const MOST_UDP_SEGMENTS = 128;
@@ -44,12 +41,12 @@ const MOST_UDP_SEGMENTS = 128;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
-/** IPv6 extension headers that may precede the payload (RFC 8200 section 4.1). */
+/** May precede the payload (RFC 8200 section 4.1). */
 const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
 
 const IPV6_FRAGMENT = 44;
 
-/** Returns the offload (a bit of `Offload`) that this packet needs, 0 for a checksum alone. */
+/** A bit of `Offload`; 0 for a checksum alone. */
 export function gsoNeeds(bytes: Uint8Array, at: number): number {
   const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
   if (type === Gso.none) return 0;
@@ -57,8 +54,8 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Checks a header from a peer before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true
- * if it is valid and among the offered offloads. Computes `hdr_len` anew.
+ * Checks a peer's header before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true if it
+ * is valid and offered. Computes `hdr_len` anew.
  */
 export function acceptHeader(
   bytes: Uint8Array,
@@ -88,9 +85,7 @@ export function acceptHeader(
   return true;
 }
 
-/**
- * Returns the size of all headers of a super-packet; null if its type does not match the packet.
- */
+/** Size of all headers of a super-packet; null if its type does not match the packet. */
 function headersSize(
   bytes: Uint8Array,
   at: number,
@@ -115,10 +110,7 @@ function headersSize(
   return own < least || start + own >= length ? null : start + own;
 }
 
-/**
- * Returns true if an open checksum may stand there. The kernel writes to that place after all
- * checks of addresses and ports, so it must not reach any other field.
- */
+/** False where the kernel, which writes unchecked, would reach any other field. */
 function isChecksumPlace(
   bytes: Uint8Array,
   at: number,
@@ -142,10 +134,7 @@ function payload(protocol: number, place: number): number {
   return place << 8 | protocol;
 }
 
-/**
- * Returns the protocol and offset of the payload of an unfragmented IP packet, packed by `payload`,
- * or NO_PAYLOAD.
- */
+/** Protocol and offset of an unfragmented packet's payload, packed by `payload`, or NO_PAYLOAD. */
 function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   if (bytes[at]! >>> 4 === 4) {
     const size = (bytes[at]! & 0x0f) * 4;
@@ -163,10 +152,7 @@ function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
 }
 
-/**
- * Completes an open checksum of an ordinary packet, for a peer or device that cannot. Returns false
- * if the header points outside the packet, which must then be dropped.
- */
+/** Completes an open checksum. False = it points outside the packet, which must be dropped. */
 export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
   const header = at - VIRTIO_NET_HEADER;
   const start = readLe(bytes, header + CSUM_START);
@@ -178,7 +164,7 @@ export function completeChecksum(bytes: Uint8Array, at: number, length: number):
   return true;
 }
 
-/** Returns true if the checksum of the packet at `at`, which has a header, is open. */
+/** True if the packet at `at`, which has a header, has an open checksum. */
 export function needsChecksum(bytes: Uint8Array, at: number): boolean {
   return (bytes[at - VIRTIO_NET_HEADER + FLAGS]! & NEEDS_CSUM) !== 0;
 }
@@ -192,7 +178,6 @@ function writeLe(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
 }
 
-/** Returns the names of offloads for logs. */
 export function offloadText(mask: number): string {
   const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
   return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";

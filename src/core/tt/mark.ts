@@ -23,23 +23,22 @@ const LASTING_END = MARK_END + PART_SIZE;
 const MARKED_RANDOM = 32;
 
 /**
- * Sender of a first frame:
- * - `unmarked`: one of the existing programs, as far as anybody knows;
+ * Known from the first frame:
+ * - `unmarked`: perhaps one of the existing programs;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
  * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
  */
 export type Peer = "unmarked" | "marked" | "lasting";
 
-/** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
+/** One minute's. Each connection needs two: shared state is kept. */
 export class Marker implements Disposable {
-  /** HMAC that has taken in K and the label. */
+  /** Has taken in K and the label. */
   readonly #begun: _HMAC<_SHA256>;
-  /** Where a copy of it goes on. */
   readonly #mac: _HMAC<_SHA256>;
   readonly #digest = new Uint8Array(32);
   readonly #proof = this.#digest.subarray(0, 2 * PART_SIZE);
 
-  /** `aeadKey`: K of the minute, not kept. */
+  /** K of the minute, not kept. */
   constructor(aeadKey: Uint8Array) {
     this.#begun = hmac.create(sha256, aeadKey);
     this.#begun.update(LABEL);
@@ -53,7 +52,7 @@ export class Marker implements Disposable {
     return random;
   }
 
-  /** Reads the mark from R, of any length. Its time reveals no more than the result. */
+  /** R has any length; the time tells no more than the answer. */
   peerOf(random: Uint8Array): Peer {
     if (random.length < MARK_END) return "unmarked";
     const proof = this.#proofOf(random);
