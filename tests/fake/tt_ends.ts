@@ -7,7 +7,7 @@ import type { Connection } from "../../src/contract/connection.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { FrameSecrets } from "../../src/core/tt/frame.ts";
 import { TtKeys } from "../../src/core/tt/keys.ts";
-import type { Peer } from "../../src/core/tt/mark.ts";
+import type { PeerKind } from "../../src/core/tt/mark.ts";
 import type { NonceMemory } from "../../src/core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../src/core/tt/random_pool.ts";
 import { utf8 } from "../../src/base/bytes.ts";
@@ -40,7 +40,7 @@ const BORROWED = {
 export interface TtEndOptions
   extends Partial<Pick<TtConnectionHost, "clock" | "mostText" | "idle">> {
   /** Generation that the peer has shown; null before its first frame. */
-  readonly peer?: Peer | null;
+  readonly peer?: PeerKind | null;
   /** Bytes that came behind the peer's first frame. */
   readonly rest?: Uint8Array;
   readonly minute?: TtConnection["minute"];

@@ -14,11 +14,10 @@ import {
   FrameSealer,
   FrameSecrets,
   IMPOSSIBLE,
-  LONGEST_TEXT,
-  MAX_FRAME_ROOM,
   measureFrame,
   NEEDS_MORE,
 } from "../../src/core/tt/frame.ts";
+import { LONGEST_TEXT, MAX_FRAME_ROOM } from "../../src/core/tt/frame_sizes.ts";
 import { minutesToTry, TtKeys } from "../../src/core/tt/keys.ts";
 import { RandomBlock } from "../../src/core/tt/random_pool.ts";
 import { makeNodeCipher } from "../../src/io/crypto/node_cipher.ts";

@@ -71,7 +71,7 @@ export abstract class ReadyLoop {
   }
 }
 
-export interface GoOnOptions {
+export interface LoopOptions {
   readonly clock: Clock;
   /** Amount after which other tasks get a turn, in the units of the steps. */
   readonly budget: number;
@@ -80,7 +80,7 @@ export interface GoOnOptions {
 
 /** Runs `step` until it returns DONE; throws what a step throws. */
 export function runLoop<T extends void>(
-  o: GoOnOptions,
+  o: LoopOptions,
   step: () => MaybePromise<number>,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -95,7 +95,7 @@ class Steps extends ReadyLoop {
   protected readonly failed: (error: unknown) => void;
 
   constructor(
-    o: GoOnOptions,
+    o: LoopOptions,
     step: () => MaybePromise<number>,
     ended: () => void,
     failed: (error: unknown) => void,

@@ -1,4 +1,4 @@
-import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame.ts";
+import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 
 /** Two of the longest frames, in bytes: such a chunk stays in the processor's cache. */
 const PLAIN = 2 * MAX_TEXT;

@@ -2,10 +2,10 @@ import type { Connection } from "../../contract/connection.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
-import type { Peer } from "../../core/tt/mark.ts";
+import type { PeerKind } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
 import type { Account, KeyCandidates } from "./key_candidates.ts";
-import type { Borrowed } from "./minute_keys.ts";
+import type { MinuteKeysLease } from "./minute_keys.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import { readable } from "../loop/stream_io.ts";
 
@@ -13,13 +13,13 @@ import { readable } from "../loop/stream_io.ts";
 export interface Admitted {
   readonly account: Account;
   /** Disposed of by the caller. */
-  readonly minute: Borrowed;
+  readonly minute: MinuteKeysLease;
   /** Its first text. */
   readonly text: Uint8Array;
   /** Ciphertext that came behind the first frame. */
   readonly rest: Uint8Array;
   /** The kind of client, by the mark of its first frame. */
-  readonly peer: Peer;
+  readonly peer: PeerKind;
 }
 
 /** Shared by all connections of a server. */

@@ -1,7 +1,7 @@
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
-import type { Peer } from "../../core/tt/mark.ts";
+import type { PeerKind } from "../../core/tt/mark.ts";
 
 /** The connection that carries a stream (TtConnection), as the stream uses it. */
 export interface FrameChannel {
@@ -13,7 +13,7 @@ export interface FrameChannel {
   readonly sealedRoom: number;
   /** Bytes of a full segment; undefined if the socket cannot tell. */
   readonly segmentBytes: number | undefined;
-  readonly peerMark: Peer;
+  readonly peerMark: PeerKind;
   /** The peer ends this stream by a frame: FIN before it is a loss. */
   readonly endsByFrame: boolean;
   /** Frames wait for the socket: nothing more may be sent until `onFlushed` calls. */

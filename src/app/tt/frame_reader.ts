@@ -1,6 +1,7 @@
 import { ProtocolError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
-import { FRAME_ROOM, FrameOpener, type FrameSecrets, MAX_FRAME_ROOM } from "../../core/tt/frame.ts";
+import { FrameOpener, type FrameSecrets } from "../../core/tt/frame.ts";
+import { FRAME_ROOM, MAX_FRAME_ROOM } from "../../core/tt/frame_sizes.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 
 /** Bytes that always tell a frame's size: all that precedes the text. */

@@ -2,7 +2,7 @@ import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
 import type { Candidate } from "../../core/tt/first_frame.ts";
 import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
-import type { Borrowed, MinuteKeyCache } from "./minute_keys.ts";
+import type { MinuteKeyCache, MinuteKeysLease } from "./minute_keys.ts";
 
 /** One key of a server, and the nonces of its first frames. */
 export interface Account {
@@ -15,7 +15,7 @@ export interface Account {
 /** An account's key of one minute, under which a first frame may be sealed. */
 export interface KeyCandidate extends Candidate {
   readonly account: Account;
-  readonly borrowed: Borrowed;
+  readonly borrowed: MinuteKeysLease;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { TtConfig } from "./config.ts";
 const KEPT = 8;
 
 /** Keys and ciphers of one minute, until they are given back. */
-export interface Borrowed extends Disposable {
+export interface MinuteKeysLease extends Disposable {
   readonly keys: MinuteKeys;
   readonly secrets: FrameSecrets;
 }
@@ -19,7 +19,7 @@ interface Entry {
   isDropped: boolean;
 }
 
-class Loan implements Borrowed {
+class Loan implements MinuteKeysLease {
   readonly #entry: Entry;
   #isMine = true;
 
@@ -67,7 +67,7 @@ export class MinuteKeyCache implements Disposable {
     return this.#keys.at(minute);
   }
 
-  borrow(minute: number): Borrowed {
+  borrow(minute: number): MinuteKeysLease {
     const entry = this.#newest?.keys.minute === minute ? this.#newest : this.#find(minute);
     entry.users++;
     return new Loan(entry);

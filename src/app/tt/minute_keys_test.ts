@@ -6,7 +6,7 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { FrameOpener, FrameSealer } from "../../core/tt/frame.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { seededRng } from "../../../tests/fake/rng.ts";
-import { type Borrowed, MinuteKeyCache } from "./minute_keys.ts";
+import { MinuteKeyCache, type MinuteKeysLease } from "./minute_keys.ts";
 
 const PASSWORD = "of the test";
 const NOW = 26_173_462;
@@ -34,7 +34,7 @@ function counted() {
 }
 
 /** Checks that frames can still be sealed and opened with it. */
-function works({ secrets }: Borrowed): void {
+function works({ secrets }: MinuteKeysLease): void {
   const sealer = new FrameSealer(secrets, new RandomBlock(seededRng(1)));
   const bytes = new Uint8Array(100);
   const size = sealer.seal(new Uint8Array(40).fill(7), bytes, 0);

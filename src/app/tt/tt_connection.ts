@@ -3,16 +3,17 @@ import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { OnReady } from "../../contract/stream.ts";
-import { FrameSealer, MAX_RANDOM_SENT, MAX_TEXT } from "../../core/tt/frame.ts";
+import { FrameSealer } from "../../core/tt/frame.ts";
+import { MAX_RANDOM_SENT, MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 import { minuteOf } from "../../core/tt/keys.ts";
-import type { Peer } from "../../core/tt/mark.ts";
+import type { PeerKind } from "../../core/tt/mark.ts";
 import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
-import type { Borrowed } from "./minute_keys.ts";
+import type { MinuteKeysLease } from "./minute_keys.ts";
 import { TtStream } from "./tt_stream.ts";
 
 /**
@@ -41,7 +42,7 @@ export interface TtConnectionHost {
   /** Takes idle connections over; null = they are closed. */
   readonly idle: { put(connection: TtConnection): void } | null;
   /** Called when the first frame of a stream has shown what the peer is. */
-  readonly onPeer?: (peer: Peer) => void;
+  readonly onPeer?: (peer: PeerKind) => void;
   /** Returns the error for a stream whose first frame is not new. */
   readonly replayed: (verdict: NonceVerdict) => ProtocolError;
 }
@@ -53,7 +54,7 @@ export interface TtConnectionHost {
  */
 export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   readonly socket: Connection;
-  readonly minute: Borrowed;
+  readonly minute: MinuteKeysLease;
   readonly clock: Clock;
   readonly mostText: number;
   readonly #host: TtConnectionHost;
@@ -61,7 +62,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   readonly #nonces: Pick<NonceMemory, "noteReceived" | "noteSent">;
   readonly #sealer: FrameSealer;
   readonly #reader: FrameReader;
-  #peerMark: Peer = "unmarked";
+  #peerMark: PeerKind = "unmarked";
   #stream: TtStream | null = null;
   #hasBegun = false;
   /** R of the first frame that the present stream sends; null = it was sent. */
@@ -83,9 +84,9 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   constructor(
     host: TtConnectionHost,
     socket: Connection,
-    minute: Borrowed,
+    minute: MinuteKeysLease,
     nonces: Pick<NonceMemory, "noteReceived" | "noteSent">,
-    admitted: { readonly peer: Peer; readonly rest: Uint8Array } | null,
+    admitted: { readonly peer: PeerKind; readonly rest: Uint8Array } | null,
   ) {
     this.#host = host;
     this.#scratch = host.scratch;
@@ -119,7 +120,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
     return this.#stream = new TtStream(this);
   }
 
-  get peerMark(): Peer {
+  get peerMark(): PeerKind {
     return this.#peerMark;
   }
 

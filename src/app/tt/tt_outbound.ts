@@ -9,7 +9,7 @@ import { promised, tell } from "../net/dial_events.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { ConnectRequest, type Pacing, type TargetRequest, Unmarked } from "./connect_request.ts";
 import { IdlePool } from "./idle_pool.ts";
-import { ServerClock } from "./server_clock.ts";
+import { MinuteFinder } from "./minute_finder.ts";
 import { noWay, reasonsOf } from "./server_errors.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import { TtDialer, type TtDialerOptions } from "./tt_dialer.ts";
@@ -32,14 +32,14 @@ export class TtOutbound implements Outbound, Disposable {
   readonly #secrets: MinuteKeyCache;
   readonly #idle: IdlePool;
   readonly #dialer: TtDialer;
-  readonly #serverClock: ServerClock;
+  readonly #serverClock: MinuteFinder;
 
   constructor(o: TtOutboundOptions) {
     this.#o = o;
     this.#secrets = new MinuteKeyCache(o.password, o.wire);
     this.#idle = new IdlePool(o.clock);
     this.#dialer = new TtDialer({ ...o, secrets: this.#secrets }, this.#idle);
-    this.#serverClock = new ServerClock(o, (minute) => this.#dialer.isOpen(minute));
+    this.#serverClock = new MinuteFinder(o, (minute) => this.#dialer.isOpen(minute));
   }
 
   /** Closes an idle connection to the server; returns false if there is none. */

@@ -3,8 +3,8 @@ import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
-import { FRAME_ROOM, MAX_TEXT, MAX_TEXT_OLD } from "../../core/tt/frame.ts";
-import type { Peer } from "../../core/tt/mark.ts";
+import { FRAME_ROOM, MAX_TEXT, MAX_TEXT_OLD } from "../../core/tt/frame_sizes.ts";
+import type { PeerKind } from "../../core/tt/mark.ts";
 import { writable } from "../loop/stream_io.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 
@@ -52,7 +52,7 @@ export class TtStream implements Stream {
   }
 
   /** Tells what the peer has shown to be. */
-  get peerMark(): Peer {
+  get peerMark(): PeerKind {
     return this.#channel.peerMark;
   }
 

@@ -5,7 +5,7 @@ import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
-import type { Peer } from "../../core/tt/mark.ts";
+import type { PeerKind } from "../../core/tt/mark.ts";
 import { dial } from "../net/dial_events.ts";
 import { dialBy } from "../../../tests/fake/dialer.ts";
 
@@ -18,7 +18,7 @@ const TRAITS: StreamTraits = {
 };
 
 /** The memory net with both ends of every connection in frames. */
-function framedNet(peer: Peer, capacity?: number): StreamNet {
+function framedNet(peer: PeerKind, capacity?: number): StreamNet {
   const net = new MemoryNet(capacity === undefined ? {} : { capacity });
   const dialer = net.dialer();
   return {
@@ -32,14 +32,14 @@ function framedNet(peer: Peer, capacity?: number): StreamNet {
 }
 
 /** A stream in frames with what the cases ask of a connection. */
-function framedOn(socket: Connection, peer: Peer): Connection {
+function framedOn(socket: Connection, peer: PeerKind): Connection {
   return Object.assign(ttStream(socket, { peer }), {
     remote: socket.remote,
     setOptions: (o: SocketOptions) => socket.setOptions(o),
   });
 }
 
-function framed(inner: Listener, peer: Peer): Listener {
+function framed(inner: Listener, peer: PeerKind): Listener {
   return {
     addr: inner.addr,
     acceptNow: (o) => {

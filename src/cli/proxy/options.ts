@@ -5,7 +5,7 @@ import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { parseRule } from "../../core/proxy/acl.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
-import { MAX_TEXT } from "../../core/tt/frame.ts";
+import { MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";
 import {
   BACKEND_OPTIONS,

@@ -11,7 +11,7 @@ export interface ProxyConfig {
   readonly end:
     | {
       readonly role: "server";
-      /** Where the ports of the hour are opened; "" = all addresses. */
+      /** Where the ports of the minute are opened; "" = all addresses. */
       readonly host: string;
       readonly keys: readonly NamedKey[];
       readonly allow: readonly AddressRule[];

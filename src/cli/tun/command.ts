@@ -120,12 +120,12 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
   // Sockets of Deno's own, and name lookups.
-  if (!isLinux || config.io === "deno" || config.carrier.role === "client") keep.push("net");
-  const mayLearn = config.carrier.role === "client" && config.wire === "auto";
-  const keepsLeases = config.carrier.role === "server" && config.carrier.many !== undefined;
+  if (!isLinux || config.io === "deno" || config.end.role === "client") keep.push("net");
+  const mayLearn = config.end.role === "client" && config.wire === "auto";
+  const keepsLeases = config.end.role === "server" && config.end.many !== undefined;
   if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
   // Other systems poll this machine's addresses to notice a new path to the server.
-  if (!isLinux && config.carrier.role === "client") keep.push("sys");
+  if (!isLinux && config.end.role === "client") keep.push("sys");
   // Hooks; other systems also use programs to assign and remove addresses.
   const hasHooks = hooks.up !== undefined || hooks.down !== undefined;
   if (!isLinux || hasHooks) keep.push("run");
@@ -180,7 +180,7 @@ async function planeConfig(
   }
   return {
     kind: "tun",
-    carrier: isClient
+    end: isClient
       ? {
         role: "client",
         server: options.server,

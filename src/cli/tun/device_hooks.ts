@@ -1,8 +1,11 @@
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
-import { type Hook, runHook } from "./hooks.ts";
+import { atMost, type Hook, runHook } from "./hooks.ts";
 import type { TunFacts } from "./plane_config.ts";
+
+/** How long an interrupted hook may take to end before --down runs, in milliseconds. */
+const END_PATIENCE = 500;
 
 export interface TunHookOptions {
   readonly up: string | undefined;
@@ -40,7 +43,7 @@ export class TunHooks {
   /** Called when the device is ready. @throws {TtunError} hook, if --up fails */
   async ready(facts: TunFacts): Promise<void> {
     this.#facts = facts;
-    if (!this.#o.waits) await this.#up();
+    if (!this.#o.waits) await this.#inTurn(() => this.#up());
   }
 
   /**
@@ -48,7 +51,11 @@ export class TunHooks {
    * settles. @throws {TtunError} hook, if --up fails
    */
   addresses(addresses: readonly string[]): Promise<void> {
-    const next = this.#last.then(() => this.#take(addresses));
+    return this.#inTurn(() => this.#take(addresses));
+  }
+
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const next = this.#last.then(run);
     this.#last = next.catch(() => {}); // told to whoever waits for `next`
     return next;
   }
@@ -70,8 +77,12 @@ export class TunHooks {
     if (!this.#isUp || !isSame) await this.#up();
   }
 
-  /** Called when the device is closed. Never rejects. */
+  /**
+   * Called when the data plane has ended or was left behind. A hook that the signal interrupts may
+   * end first. Never rejects.
+   */
   async ended(): Promise<void> {
+    await atMost(END_PATIENCE, this.#last);
     if (this.#facts !== null && (this.#isUp || this.#o.up === undefined)) {
       await this.#down(this.#facts);
     }

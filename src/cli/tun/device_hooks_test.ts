@@ -135,3 +135,30 @@ Deno.test("under --user a --down without an --up is told the last addresses", as
   await hooks.ended();
   assert.deepEqual([said, lines()], [["down 10.9.0.2/24"], []]);
 });
+
+for (const waits of [true, false]) {
+  Deno.test(`--down waits for an --up that the end interrupts: waits ${waits}`, async () => {
+    const { hooks, said, answer, stop } = world({ waits });
+    const up = Promise.withResolvers<void>();
+    answer.up = () => up.promise;
+    const ready = hooks.ready(FACTS);
+    const begun = waits ? hooks.addresses(A) : ready;
+    await new Promise((wake) => setTimeout(wake));
+    stop.abort(new Error("stopped"));
+    const ended = hooks.ended();
+    await new Promise((wake) => setTimeout(wake));
+    assert.deepEqual(said.map((line) => line.split(" ")[0]), ["up"]);
+    up.resolve();
+    await Promise.all([begun, ended]);
+    assert.deepEqual(said.map((line) => line.split(" ")[0]), ["up", "down"]);
+  });
+}
+
+Deno.test("an --up that does not end when it is told to keeps --down waiting half a second", async () => {
+  const { hooks, said, answer } = world({ waits: false });
+  answer.up = () => new Promise(() => {});
+  void hooks.ready(FACTS); // for ever
+  await new Promise((wake) => setTimeout(wake));
+  await hooks.ended();
+  assert.deepEqual(said.map((line) => line.split(" ")[0]), ["up", "down"]);
+});

@@ -76,7 +76,7 @@ async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
 }
 
 /** Resolves with the promise, or after `ms` milliseconds. */
-async function atMost(ms: number, promise: Promise<void>): Promise<void> {
+export async function atMost(ms: number, promise: Promise<void>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
   await Promise.race([promise, late]);

@@ -19,7 +19,7 @@ import type { Tools, Tunnel } from "./tunnel.ts";
  * @throws the reason of `host.stop`, or the failure that ended it
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
-  const { carrier } = config;
+  const { end: carrier } = config;
   await runPlane(config, host, {
     mayMeetNames: carrier.role === "client" && !isIpAddress(carrier.server.host),
     userChange: { keeps: "network" },
@@ -31,7 +31,7 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
 /** Opens everything; mistakes of the user show before the device exists. */
 async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
-  const { carrier } = config;
+  const { end: carrier } = config;
   platform.check(config);
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
   const segmentBytes = { dial: config.segmentSize, listen: config.segmentSize };

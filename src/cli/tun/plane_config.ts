@@ -9,7 +9,7 @@ import type { CipherMode } from "../platform/choose_cipher.ts";
 /** Config of a tunnel's data plane. */
 export interface TunConfig {
   readonly kind: "tun";
-  readonly carrier:
+  readonly end:
     | {
       readonly role: "server";
       readonly listen: HostPort;

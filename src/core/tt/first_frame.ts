@@ -2,12 +2,12 @@ import { copyBytes } from "../../base/small_alloc.ts";
 import {
   type FrameSecrets,
   IMPOSSIBLE,
-  MAX_FRAME_ROOM,
   measureFrame,
   NEEDS_MORE,
   openFrame,
   randomOf,
 } from "./frame.ts";
+import { MAX_FRAME_ROOM } from "./frame_sizes.ts";
 
 /** No existing program sends, or reads, a longer one. */
 export const MAX_FIRST_TEXT = 4096;

@@ -6,6 +6,7 @@ import {
   NONCE_SIZE,
   TAG_SIZE,
 } from "../../contract/cipher.ts";
+import { FIXED, LONGEST_TEXT, MAX_RANDOM, MAX_RANDOM_SENT, MIN_RANDOM } from "./frame_sizes.ts";
 import type { MinuteKeys } from "./keys.ts";
 import { Marker } from "./mark.ts";
 import type { RandomBlock } from "./random_pool.ts";
@@ -20,35 +21,11 @@ import type { RandomBlock } from "./random_pool.ts";
  * The nonce is R[0..12), the rest of R is padding. The associated data is K[0..8), a constant: what
  * stands before the tag is not authenticated, but for the nonce.
  */
-const FIXED = 3 + TAG_SIZE;
 const AAD_SIZE = 8;
 const MASK_INDEX = 31;
 const NO_TEXT = new Uint8Array();
 
-/** The fewest that anybody may send, for they hold the nonce. */
-export const MIN_RANDOM = NONCE_SIZE;
-/** The most that the existing programs send, and we. */
-export const MAX_RANDOM_SENT = 32;
-/** The most that the header can say; taken from anybody. */
-export const MAX_RANDOM = 255;
-
-/** Before a text where the sealer draws R itself. */
-export const FRAME_ROOM = FIXED + MAX_RANDOM_SENT;
-/** Before a text with any R of the caller's. */
-export const MAX_FRAME_ROOM = FIXED + MAX_RANDOM;
-
-/** All that the header can say. */
-export const LONGEST_TEXT = 0xffff;
-/** For a peer that has not shown the mark (mark.ts). */
-export const MAX_TEXT_OLD = 4036;
-/** A longer one, with however much R, ends such a peer's connection. */
-export const MAX_FRAME_OLD = 4096;
-/** For a peer that has shown the mark. */
-export const MAX_TEXT = 65_519;
-
-export const LONGEST_FRAME = MAX_FRAME_ROOM + LONGEST_TEXT;
-
-/** Of one minute, both ways, in any connection. */
+/** Keys for the frames of one minute, both ways, in all connections. */
 export class FrameSecrets implements Disposable {
   readonly cipher: Cipher;
   readonly aad: Uint8Array;

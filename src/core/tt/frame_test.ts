@@ -7,18 +7,15 @@ import vectors from "../../../tests/vector/tt-v1.json" with { type: "json" };
 import { concat, fromHex, toHex, utf8 } from "../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import { makePureCipher } from "../cipher/pure_cipher.ts";
+import { FrameOpener, FrameSealer, FrameSecrets, textOf } from "./frame.ts";
 import {
   FRAME_ROOM,
-  FrameOpener,
-  FrameSealer,
-  FrameSecrets,
   LONGEST_TEXT,
   MAX_FRAME_OLD,
   MAX_FRAME_ROOM,
   MAX_TEXT,
   MAX_TEXT_OLD,
-  textOf,
-} from "./frame.ts";
+} from "./frame_sizes.ts";
 import { TtKeys } from "./keys.ts";
 import { RandomBlock } from "./random_pool.ts";
 

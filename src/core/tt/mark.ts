@@ -28,7 +28,7 @@ const MARKED_RANDOM = 32;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
  * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
  */
-export type Peer = "unmarked" | "marked" | "lasting";
+export type PeerKind = "unmarked" | "marked" | "lasting";
 
 /** One minute's. Each connection needs two: shared state is kept. */
 export class Marker implements Disposable {
@@ -52,8 +52,8 @@ export class Marker implements Disposable {
     return random;
   }
 
-  /** R has any length; the time tells no more than the answer. */
-  peerOf(random: Uint8Array): Peer {
+  /** Reads the mark from R, of any length. Its time reveals no more than the result. */
+  peerOf(random: Uint8Array): PeerKind {
     if (random.length < MARK_END) return "unmarked";
     const proof = this.#proofOf(random);
     const has = (start: number, end: number) =>

@@ -1,6 +1,6 @@
 /** Contenders of `deno task bench:proxy`, in the order of the table. */
 import { CIPHER_NAMES } from "../../../src/contract/cipher.ts";
-import { MAX_TEXT_OLD } from "../../../src/core/tt/frame.ts";
+import { MAX_TEXT_OLD } from "../../../src/core/tt/frame_sizes.ts";
 import type { TemporaryFiles } from "../../temporary_files.ts";
 import { MissingProgram } from "../contender.ts";
 import type { Contender, ReadyContender } from "./contender.ts";

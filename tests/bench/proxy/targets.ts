@@ -1,6 +1,6 @@
 /** Targets for ttun's figures, relative to its rivals' of the same run. */
 import type { CipherName } from "../../../src/contract/cipher.ts";
-import { MAX_TEXT_OLD } from "../../../src/core/tt/frame.ts";
+import { MAX_TEXT_OLD } from "../../../src/core/tt/frame_sizes.ts";
 import { format } from "../results.ts";
 import { CIPHERS } from "./contenders.ts";
 import { HELD } from "./measure.ts";

@@ -16,7 +16,7 @@ export interface ServerClockOptions {
  * Finds the minute whose port leads to the server, and remembers by how many minutes the clocks
  * differ (docs/wire/tt-v1.md, 1.3 and 7).
  */
-export class ServerClock {
+export class MinuteFinder {
   readonly #o: ServerClockOptions;
   readonly #isOpen: (minute: number) => Promise<boolean>;
   /** Minutes by which the server's clock is ahead, as far as was seen. */
