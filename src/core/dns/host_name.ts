@@ -2,7 +2,6 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
 import { withoutZone, zoneOf } from "../../base/zone.ts";
 
-/** A host as the user wrote it: a literal address, or a name to be looked up. */
 export type HostForm =
   | { readonly kind: "address"; readonly address: string }
   | {
@@ -18,8 +17,7 @@ const MOST_NAME = 253;
 const LABELS = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /**
- * Reads a host as getaddrinfo does: `127.1` and `0x7f.1` are addresses, and a name in another script
- * is taken in its xn-- form. @throws {NameError} invalid
+ * Like getaddrinfo: `127.1` is an address, other scripts become xn--. @throws {NameError} invalid
  */
 export function readHost(text: string): HostForm {
   const address = readAddress(text) ?? parseOddIpv4(text);
@@ -33,7 +31,7 @@ export function readHost(text: string): HostForm {
   return { kind: "name", name, isAbsolute };
 }
 
-/** An IP address in its one text, an IPv6 one with the zone that it has; null where it is none. */
+/** In its one text, IPv6 with the zone that it has; null = no IP address. */
 export function readAddress(text: string): string | null {
   const zone = zoneOf(text);
   const ip = parseIp(withoutZone(text));
@@ -43,7 +41,7 @@ export function readAddress(text: string): string | null {
   return zone === null ? formatIp(ip) : `${formatIp(ip)}%${zone}`;
 }
 
-/** True when labels and length are valid in DNS. `name`: lower case, no dot at the end. */
+/** `name`: lower case, no dot at the end. */
 export function isHostName(name: string): boolean {
   return name.length <= MOST_NAME && LABELS.test(name);
 }
@@ -67,7 +65,6 @@ function parseOddIpv4(text: string): string | null {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
 }
 
-/** NaN for digits that are none of its base. */
 function readNumber(text: string): number {
   if (/^0x/i.test(text)) return Number.parseInt(text.slice(2), 16);
   if (!text.startsWith("0")) return Number.parseInt(text, 10);
@@ -90,7 +87,7 @@ function why(name: string): string {
   return "it is no host name; check its spelling";
 }
 
-/** Long ones shortened: they come from anybody. */
+/** Shortened: they come from anybody. */
 export function quoted(host: string): string {
   return JSON.stringify(host.length > 100 ? `${host.slice(0, 100)}…` : host);
 }

@@ -1,24 +1,22 @@
 import { readAddress } from "./host_name.ts";
 
-/** The settings of resolv.conf(5) that are used here. */
+/** The part of resolv.conf(5) in use. */
 export interface ResolvConf {
-  /** IP addresses, an IPv6 one perhaps with its zone (`fe80::1%eth0`), in the order of the file. */
+  /** IP addresses, an IPv6 one perhaps with its zone, in the order of the file. */
   readonly servers: readonly string[];
-  /** Domains that are tried behind a name, in lower case, without a dot at the end. */
+  /** Tried behind a name; in lower case, without a dot at the end. */
   readonly search: readonly string[];
   /** A name with so many dots is asked for as it is first. */
   readonly ndots: number;
-  /** How long one server has for its answer. */
+  /** For one server. */
   readonly timeoutMs: number;
   /** How often all servers are asked. */
   readonly attempts: number;
-  /** Questions begin with another server each. */
   readonly rotate: boolean;
-  /** TCP alone. */
   readonly useVc: boolean;
   /** Not both families at once; `reopen`: each from a socket of its own. */
   readonly single: "no" | "single" | "reopen";
-  /** IPv4 addresses alone are asked for. */
+  /** IPv4 alone. */
   readonly noAaaa: boolean;
 }
 
@@ -30,8 +28,8 @@ const MOST_TIMEOUT = 30;
 const MOST_ATTEMPTS = 5;
 
 /**
- * Reads resolv.conf; null = there is none. `hostName`: this machine's, whose domain is searched where
- * the file names none. What cannot be read is skipped, as the C library does.
+ * Null = no file. `hostName`'s domain is searched where the file names none. Lines that cannot be
+ * read are skipped, as the C library does.
  */
 export function parseResolvConf(text: string | null, hostName = ""): ResolvConf {
   const servers: string[] = [];
@@ -79,7 +77,7 @@ export function parseResolvConf(text: string | null, hostName = ""): ResolvConf 
   };
 }
 
-/** The words of a line up to a comment behind them. */
+/** Ends at a comment. */
 function wordsOf(line: string): string[] {
   const words = line.split(/[ \t\r]+/).filter((word) => word !== "");
   const comment = words.findIndex((word) => /^[#;]/.test(word));

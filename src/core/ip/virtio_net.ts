@@ -26,9 +26,7 @@ export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
 /** Added to a TCP type: segments carry congestion notification (RFC 3168). */
 const GSO_ECN = 0x80;
 
-/**
- * Means that each segment is as long as its fragment (skbuff.h); fails for packets from outside.
- */
+/** Each segment is as long as its fragment (skbuff.h), which packets from outside do not have. */
 const GSO_BY_FRAGS = 0xffff;
 
 /**

@@ -1,10 +1,10 @@
-/** How long a size is kept for a path; later a larger one is tried again, for paths change. */
+/** Later a larger size is tried again, for paths change. */
 export const KEEP_MS = 3_600_000;
 
-/** Most paths that are remembered; the oldest entry is forgotten. */
+/** Beyond that the oldest entry is forgotten. */
 const MOST = 1024;
 
-/** Segment sizes that have passed, for each path. Paths are named by whoever asks. */
+/** Segment sizes that have passed; the caller names paths. */
 export class SegmentSizes {
   readonly #sizes = new Map<string, { size: number; until: number }>();
 
@@ -17,7 +17,7 @@ export class SegmentSizes {
     return undefined;
   }
 
-  /** Without a size all is forgotten that is known of the path. */
+  /** Without a size the path is forgotten. */
   set(path: string, size: number | undefined, now: number, keepMs = KEEP_MS): void {
     this.#sizes.delete(path); // to the end of the order
     if (size === undefined) return;

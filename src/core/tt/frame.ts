@@ -151,7 +151,7 @@ export function measureFrame(
 
 /**
  * Opens what `measureFrame` has measured. Returns the length of the text, at the front of `into`;
- * -1 = wrong tag, and nothing there. `into` has room for the frame, outside of `bytes`.
+ * -1 = wrong tag, and rubbish there. `into` has room for the frame, outside of `bytes`.
  */
 export function openFrame(
   secrets: FrameSecrets,
