@@ -12,7 +12,11 @@ import {
 } from "../../contract/cipher.ts";
 import { type Aead, AEADS } from "./aeads.ts";
 
-/** Ciphers on every platform; the reference for others. @throws {TtunError} on another key size */
+/**
+ * Ciphers in TypeScript alone: there on every platform, with no permission. The slowest of the
+ * implementations, and the one that the others are checked against.
+ * @throws {TtunError} `internal` when the key has not 32 bytes.
+ */
 export const makePureCipher: CipherFactory = (name, key) => new PureCipher(name, key);
 
 class PureCipher implements Cipher {

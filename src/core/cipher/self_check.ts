@@ -12,8 +12,10 @@ import { AEADS } from "./aeads.ts";
 import { makePureCipher } from "./pure_cipher.ts";
 
 /**
- * Checks an implementation: a published answer both ways, agreement with the pure one, a wrong tag.
- * Returns the difference as the end of a sentence; null = none. Throws the implementation's errors.
+ * Checks that an implementation may be trusted with packets: a published answer per cipher in both
+ * directions, then agreement with the pure implementation, then a wrong tag. Takes some
+ * milliseconds, once. Errors of the implementation are thrown on.
+ * @returns the difference, as the end of a sentence; null if there is none.
  */
 export function findDisagreement(makeCipher: CipherFactory): string | null {
   for (const name of CIPHER_NAMES) {
@@ -54,7 +56,7 @@ function checkAgreement(makeCipher: CipherFactory, name: CipherName): string | n
   return null;
 }
 
-/** Layout: tag, 3 bytes that must stay as they are, text. Odd offsets on purpose. */
+/** Layout: tag, 3 bytes that nobody may touch, text. Odd offsets on purpose. */
 function compare(
   cipher: Cipher,
   pure: Cipher,
@@ -79,6 +81,7 @@ function compare(
   return opened && same ? null : "does not open what it sealed";
 }
 
+/** Bytes that repeat late and differ by `seed`; the self-test is the same on every run. */
 function pattern(size: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (i * 167 + (i >> 8) * 29 + seed * 73) & 0xff);
 }

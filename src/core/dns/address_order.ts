@@ -1,7 +1,7 @@
 import { parseIp } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 
-/** `source`: this machine's address towards it; null = there is no way there. */
+/** An address and the one that this machine would use towards it; null = there is no way there. */
 interface Candidate {
   readonly address: string;
   readonly ip: Uint8Array;
@@ -28,8 +28,9 @@ const TABLE = POLICIES.map(([prefix, bits, precedence, label]) => ({
 }));
 
 /**
- * The best first (RFC 6724 section 6, rules 1, 2, 5, 6, 8, 9 and 10, as far as the machine's
- * interfaces need not be known). `sourceOf`: this machine's address of a connection there, or null.
+ * Sorts a name's addresses, the best first (RFC 6724 section 6, rules 1, 2, 5, 6, 8, 9 and 10, as far
+ * as they can be told without the machine's interfaces). `sourceOf`: the address of this machine that a
+ * connection there would come from, or null.
  */
 export function orderAddresses(
   addresses: readonly string[],
@@ -43,7 +44,7 @@ export function orderAddresses(
   return candidates.sort(compare).map(({ address }) => address);
 }
 
-/** IPv4 becomes IPv4-mapped IPv6. */
+/** The 16 bytes of an address; IPv4 becomes IPv4-mapped IPv6. */
 function bytesOf(address: string): Uint8Array {
   const ip = parseIp(withoutZone(address)) ?? new Uint8Array(16);
   if (ip.length === 16) return ip;

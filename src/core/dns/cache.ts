@@ -7,10 +7,10 @@ const LEAST_TTL = 1;
 const MOST_TTL = 600;
 const MOST_NEGATIVE_TTL = 60;
 
-/** Failures are not kept. */
+/** Outcomes worth keeping: addresses, or the fact that there are none. */
 export type Kept = Exclude<Outcome, { kind: "alias" | "failed" | "silent" }>;
 
-/** Keeps answers for as long as they hold (RFC 2308). Times: milliseconds. */
+/** Answers for as long as they hold (RFC 2308), of so many names at the most. Times: milliseconds. */
 export class DnsCache {
   readonly #kept = new Map<string, { outcome: Kept; until: number }>();
 

@@ -2,6 +2,7 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
 import { withoutZone, zoneOf } from "../../base/zone.ts";
 
+/** A host as the user wrote it: a literal address, or a name to be looked up. */
 export type HostForm =
   | { readonly kind: "address"; readonly address: string }
   | {
@@ -17,7 +18,8 @@ const MOST_NAME = 253;
 const LABELS = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /**
- * Like getaddrinfo: `127.1` is an address, other scripts become xn--. @throws {NameError} invalid
+ * Reads a host as getaddrinfo does: `127.1` and `0x7f.1` are addresses, and a name in another script
+ * is taken in its xn-- form. @throws {NameError} invalid
  */
 export function readHost(text: string): HostForm {
   const address = readAddress(text) ?? parseOddIpv4(text);
@@ -31,7 +33,7 @@ export function readHost(text: string): HostForm {
   return { kind: "name", name, isAbsolute };
 }
 
-/** In its one text, IPv6 with the zone that it has; null = no IP address. */
+/** An IP address in its one text, an IPv6 one with the zone that it has; null where it is none. */
 export function readAddress(text: string): string | null {
   const zone = zoneOf(text);
   const ip = parseIp(withoutZone(text));
@@ -41,7 +43,7 @@ export function readAddress(text: string): string | null {
   return zone === null ? formatIp(ip) : `${formatIp(ip)}%${zone}`;
 }
 
-/** `name`: lower case, no dot at the end. */
+/** True when labels and length are valid in DNS. `name`: lower case, no dot at the end. */
 export function isHostName(name: string): boolean {
   return name.length <= MOST_NAME && LABELS.test(name);
 }
@@ -65,6 +67,7 @@ function parseOddIpv4(text: string): string | null {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
 }
 
+/** NaN for digits that are none of its base. */
 function readNumber(text: string): number {
   if (/^0x/i.test(text)) return Number.parseInt(text.slice(2), 16);
   if (!text.startsWith("0")) return Number.parseInt(text, 10);
@@ -87,7 +90,7 @@ function why(name: string): string {
   return "it is no host name; check its spelling";
 }
 
-/** Shortened: they come from anybody. */
+/** Long ones shortened: they come from anybody. */
 export function quoted(host: string): string {
   return JSON.stringify(host.length > 100 ? `${host.slice(0, 100)}…` : host);
 }

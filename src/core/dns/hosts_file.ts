@@ -1,12 +1,12 @@
 import { readAddress } from "./host_name.ts";
 
-/** A list of a whole net's machines under one name is of no use to anybody. */
+/** Of one name; a list of a whole net's machines under one name is of no use to anybody. */
 const MOST_ADDRESSES = 64;
 
-/** By name in lower case; all lines of a name count. */
+/** Addresses of names in lower case, as hosts(5) has them; all lines of a name count. */
 export type Hosts = ReadonlyMap<string, readonly string[]>;
 
-/** Null = there is no file. Lines that cannot be read are skipped. */
+/** Reads /etc/hosts; null = there is none. Lines that cannot be read are skipped. */
 export function parseHosts(text: string | null): Hosts {
   const hosts = new Map<string, string[]>();
   for (const line of lines(text ?? "")) {
@@ -26,7 +26,7 @@ export function parseHosts(text: string | null): Hosts {
   return hosts;
 }
 
-/** An array of all of a large file's lines would hold it twice. */
+/** One after the other: an array of all of a large file's would hold it twice. */
 function* lines(text: string): Generator<string> {
   for (let at = 0; at < text.length;) {
     const end = text.indexOf("\n", at);

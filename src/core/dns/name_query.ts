@@ -11,35 +11,43 @@ import {
 } from "./message.ts";
 import type { ResolvConf } from "./resolv_conf.ts";
 
-/** To be done in order; the driver remembers the numbers. */
+/** Steps for the driver of a query, to be done in order. The driver remembers the numbers. */
 export type QueryStep =
-  /** Open a socket of that number, which hears this server alone; then `received` until the end. */
+  /**
+   * Send a datagram to that server from the socket of that number, which is opened for it and hears
+   * this server alone; then `received` for whatever comes there, until the end.
+   */
   | { kind: "send"; socket: number; server: number; bytes: Uint8Array<ArrayBuffer> }
   /** Ask over a TCP connection of its own; then `receivedWhole` once. */
   | { kind: "ask"; exchange: number; server: number; bytes: Uint8Array<ArrayBuffer> }
-  /** Call `woke` at this time; it stands for every earlier one. */
+  /** Call `woke` at this time (milliseconds); it stands for every earlier one. */
   | { kind: "wakeAt"; at: number }
+  /** Close everything. */
   | { kind: "done"; outcome: Outcome };
 
-/** `ttl`: seconds for which it holds; null = it must not be kept. */
+/** The result of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
 export type Outcome =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
-  /** Another name, which is to be asked for. */
+  /** It stands for another name, which is to be asked for. */
   | { readonly kind: "alias"; readonly to: string; readonly ttl: number }
   /** Servers answered that they cannot tell. */
   | { readonly kind: "failed"; readonly rcode: number }
+  /** No server answered. */
   | { readonly kind: "silent" };
 
-/** Wait for the second address family: some servers never answer for it. */
+/** Wait for the second address family, in milliseconds: some servers never answer for it. */
 const GRACE_MS = 300;
-/** Wait for the second family where it is asked for after the first. */
+/** Wait for the second family where it is asked for after the first, in milliseconds. */
 const SINGLE_GRACE_MS = 1000;
 
-/** Datagrams get lost, or dropped for their EDNS: the second time they go without it. */
+/**
+ * A datagram may be lost, or dropped for its EDNS: it is sent again without that so long after the
+ * first time, while its server has time.
+ */
 const RESEND_MS: readonly number[] = [1000, 3000];
 
-/** A name of which one family is not known is asked for again soon. */
+/** A name of whose families one is not known is asked for again soon. */
 const HALF_TTL = 30;
 
 interface Asked {
@@ -48,6 +56,7 @@ interface Asked {
   readonly edns: boolean;
 }
 
+/** One of the two families, from question to answer. */
 interface Half {
   readonly type: RecordType;
   /** By server: each is asked with a number of its own. */
@@ -60,8 +69,9 @@ interface Half {
 }
 
 /**
- * One name's questions to one name server after the other, as a pure machine (RFC 1035 section 7,
- * RFC 6891, RFC 7766). Milliseconds on any one clock. Late answers count as well.
+ * The questions for one name's addresses, of both families, to one name server after the other, as a
+ * pure machine (RFC 1035 section 7, RFC 6891, RFC 7766). Times are milliseconds on any one clock.
+ * Late answers of a server count as well.
  */
 export class NameQuery {
   /** Servers that answered, and that had their time and did not. */
@@ -81,12 +91,12 @@ export class NameQuery {
   #deadline = 0;
   #askedAt = 0;
   #resent = 0;
-  /** From then on an answer of one family will do. */
+  /** From when on an answer of one family will do. */
   #graceAt = Infinity;
   #rcode: number | null = null;
   #isOver = false;
 
-  /** ASCII, without a dot at the end. */
+  /** `name`: ASCII, without a dot at the end. */
   constructor(name: string, o: NameQueryOptions) {
     this.#name = name;
     this.#conf = o.conf;
@@ -107,7 +117,7 @@ export class NameQuery {
     return this.#next(now);
   }
 
-  /** Passes over whatever is no answer. */
+  /** A datagram from the socket of that number; whatever is no answer is passed over. */
   received(socket: number, bytes: Uint8Array, now: number): QueryStep[] {
     if (this.#isOver) return [];
     const server = socket >> 1;
@@ -122,7 +132,7 @@ export class NameQuery {
     return [];
   }
 
-  /** Without the length field of TCP; null where no answer came. */
+  /** Takes an answer over TCP, without its length field; null where none came. */
   receivedWhole(exchange: number, bytes: Uint8Array | null, now: number): QueryStep[] {
     const { half, server, attempt } = this.#exchanges[exchange]!;
     if (this.#isOver || half.reply !== null) return [];
@@ -157,7 +167,7 @@ export class NameQuery {
     return this.#servers[this.#attempt % this.#servers.length]!;
   }
 
-  /** Shorter in the first round, where another server follows: else nothing is won. */
+  /** Shorter in the first round only, and only where another server follows: else nothing is won. */
   get #timeout(): number {
     const { timeoutMs } = this.#conf;
     if (this.#attempt >= this.#servers.length - 1) return timeoutMs;
@@ -169,6 +179,7 @@ export class NameQuery {
     return this.#conf.single === "no" ? pending : pending.slice(0, 1);
   }
 
+  /** The next server, or the end. */
   #next(now: number): QueryStep[] {
     if (++this.#attempt >= this.#servers.length * this.#conf.attempts) return this.#end();
     return this.#askAll(now);
@@ -193,7 +204,7 @@ export class NameQuery {
       kind: "send",
       socket: this.#socketOf(half, this.#server),
       server: this.#server,
-      // Both questions are equal, so an answer to either will do.
+      // An answer to the first one is an answer to this one too: their questions are equal.
       bytes: encodeQuery(half.asked[this.#server]!.question, { edns: false }),
     }));
   }
@@ -203,7 +214,7 @@ export class NameQuery {
   }
 
   #ask(half: Half, server: number, overTcp: boolean): QueryStep {
-    // Some networks drop EDNS: in the second round it goes without.
+    // In the second round without: there are ways on which EDNS is dropped.
     const edns = this.#attempt < this.#servers.length && !this.#plain.has(server);
     const random = this.#rng(2);
     const question = { id: (random[0]! << 8) | random[1]!, name: this.#name, type: half.type };
@@ -242,7 +253,7 @@ export class NameQuery {
     return this.#askAll(now);
   }
 
-  /** The next server is asked when this one has failed for all that was asked. */
+  /** This server cannot tell: the next one is asked when that holds for all that was asked. */
   #failed(half: Half, attempt: number, now: number): QueryStep[] {
     if (attempt !== this.#attempt) return [];
     half.failedAt = attempt;
@@ -250,7 +261,7 @@ export class NameQuery {
     return this.#isFutile ? this.#next(now) : [];
   }
 
-  /** This server cannot tell whatever is still asked for. */
+  /** This server has told that it cannot tell whatever is still asked for. */
   get #isFutile(): boolean {
     return this.#pending.every(({ failedAt }) => failedAt === this.#attempt);
   }
@@ -293,11 +304,12 @@ export class NameQuery {
 
 export interface NameQueryOptions {
   readonly conf: QueryConf;
-  /** In the order in which they are asked. */
+  /** Their numbers, in the order in which they are asked. */
   readonly servers: readonly number[];
-  /** By server, in milliseconds: the time of one that has been silent lately. */
+  /** By server, in milliseconds: how long one that has been silent lately has before the next is asked. */
   readonly patience?: ReadonlyMap<number, number>;
   readonly rng: Rng;
 }
 
+/** The part of the configuration that concerns one query. */
 export type QueryConf = Pick<ResolvConf, "timeoutMs" | "attempts" | "useVc" | "single" | "noAaaa">;

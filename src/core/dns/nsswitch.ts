@@ -1,7 +1,7 @@
-/** The status of a module's lookup (nsswitch.conf(5)). */
+/** The status that a module returns for a lookup (nsswitch.conf(5)). */
 export type LookupStatus = "success" | "notfound" | "unavail" | "tryagain";
 
-/** A module, and the outcomes that end the question with it. */
+/** A module in the order of the file, and after which outcomes the question ends with it. */
 export interface SwitchEntry {
   readonly module: string;
   readonly ends: ReadonlySet<LookupStatus>;
@@ -10,10 +10,10 @@ export interface SwitchEntry {
 const STATUSES: readonly LookupStatus[] = ["success", "notfound", "unavail", "tryagain"];
 const MOST_ENTRIES = 16;
 
-/** The C library's order without a file, or without a `hosts` line. */
+/** The C library's order without a file, or without a `hosts` line in it. */
 const DEFAULT = "files dns";
 
-/** Null = there is no file. */
+/** Reads the modules that hosts are asked for; null = there is no file. */
 export function parseNsswitch(text: string | null): readonly SwitchEntry[] {
   const line = (text ?? "").split("\n").map((line) => line.replace(/#.*$/, ""))
     .map((line) => /^[ \t]*hosts[ \t]*:(.*)$/.exec(line)?.[1]).find((found) => found !== undefined);
@@ -32,7 +32,7 @@ function readEntries(text: string): SwitchEntry[] {
   return entries;
 }
 
-/** Anything but `return`, as in `NOTFOUND=return` or `!UNAVAIL=return`, goes on. */
+/** `NOTFOUND=return`, `!UNAVAIL=return`: what is not `return` goes on. */
 function readActions(text: string, ends: Set<LookupStatus>): void {
   for (const [, not, name, action] of text.matchAll(/(!?)\s*([a-z]+)\s*=\s*([a-z]+)/gi)) {
     const named = name!.toLowerCase();

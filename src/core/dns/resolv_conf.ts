@@ -1,22 +1,24 @@
 import { readAddress } from "./host_name.ts";
 
-/** The part of resolv.conf(5) in use. */
+/** The settings of resolv.conf(5) that are used here. */
 export interface ResolvConf {
-  /** IP addresses, an IPv6 one perhaps with its zone, in the order of the file. */
+  /** IP addresses, an IPv6 one perhaps with its zone (`fe80::1%eth0`), in the order of the file. */
   readonly servers: readonly string[];
-  /** Tried behind a name; in lower case, without a dot at the end. */
+  /** Domains that are tried behind a name, in lower case, without a dot at the end. */
   readonly search: readonly string[];
   /** A name with so many dots is asked for as it is first. */
   readonly ndots: number;
-  /** For one server. */
+  /** How long one server has for its answer. */
   readonly timeoutMs: number;
   /** How often all servers are asked. */
   readonly attempts: number;
+  /** Questions begin with another server each. */
   readonly rotate: boolean;
+  /** TCP alone. */
   readonly useVc: boolean;
   /** Not both families at once; `reopen`: each from a socket of its own. */
   readonly single: "no" | "single" | "reopen";
-  /** IPv4 alone. */
+  /** IPv4 addresses alone are asked for. */
   readonly noAaaa: boolean;
 }
 
@@ -28,8 +30,8 @@ const MOST_TIMEOUT = 30;
 const MOST_ATTEMPTS = 5;
 
 /**
- * Null = no file. `hostName`'s domain is searched where the file names none. Lines that cannot be
- * read are skipped, as the C library does.
+ * Reads resolv.conf; null = there is none. `hostName`: this machine's, whose domain is searched where
+ * the file names none. What cannot be read is skipped, as the C library does.
  */
 export function parseResolvConf(text: string | null, hostName = ""): ResolvConf {
   const servers: string[] = [];
@@ -77,7 +79,7 @@ export function parseResolvConf(text: string | null, hostName = ""): ResolvConf 
   };
 }
 
-/** Ends at a comment. */
+/** The words of a line up to a comment behind them. */
 function wordsOf(line: string): string[] {
   const words = line.split(/[ \t\r]+/).filter((word) => word !== "");
   const comment = words.findIndex((word) => /^[#;]/.test(word));

@@ -2,7 +2,8 @@ import { isHostName } from "./host_name.ts";
 import type { ResolvConf } from "./resolv_conf.ts";
 
 /**
- * Tried in turn (resolv.conf(5), `search` and `ndots`). Names that become too long are left out.
+ * The names that are asked for in turn until one is there (resolv.conf(5), `search` and `ndots`).
+ * Names that are too long with their domain are left out.
  */
 export function namesToAsk(
   name: string,

@@ -18,28 +18,36 @@ const TAKEN_PAUSE_MS = 2_000;
 /** Pause after other failures of a bind (rights, descriptors, no such address), which last longer. */
 const FAILED_PAUSE_MS = 15_000;
 
-/** Finds clocks that were set, and sleep: a timer cannot tell, for it runs on another clock. */
+/**
+ * A clock that was set, or a machine that slept, is noticed within this time: a timer cannot tell,
+ * for it runs on another clock.
+ */
 const LOOK_MS = 2_000;
 
-/** In this order. */
+/** Steps for the driver, in this order. */
 export type ListenStep =
-  /** Where the bind is still under way, throw its listener away. */
+  /** Stop listening (or, where the bind is still under way, throw its listener away). */
   | { readonly kind: "close"; readonly port: number }
-  /** Bind and listen, and tell `bound`. `minutes`: whose port it is, for the log. */
+  /** Bind and listen, and tell `bound`. `minutes` are those whose port it is, for the log. */
   | { readonly kind: "open"; readonly port: number; readonly minutes: readonly number[] };
 
-/** `taken`: by another socket. `failed`: also a listener that has ended by itself. */
+/**
+ * How a bind went. `taken`: another socket has the port. `failed`: anything else, also that a
+ * listener which was open has ended by itself.
+ */
 export type BindResult = "open" | "taken" | "failed";
 
+/** A port as it stands. */
 export interface ListenPort {
   readonly port: number;
-  /** The oldest first; two minutes may share a port. */
+  /** Whose port it is, the oldest first; two minutes may share one. */
   readonly minutes: readonly number[];
   readonly state: "asked" | "open" | "taken" | "failed";
   /** When it is closed, unix milliseconds; a port that is held alone, at the latest. */
   readonly until: number;
 }
 
+/** Port of a minute, and what the schedule needs besides. */
 export interface MinutePort {
   readonly port: number;
   /** 1 to 15 minutes. */
@@ -58,14 +66,16 @@ interface Known extends Wanted {
 }
 
 export interface ScheduleOptions {
+  /** Port and lifetime of a minute. */
   minutePort(minute: number): MinutePort;
-  /** True when an *authenticated* connection that came through this port lives. Default: never. */
+  /** Returns true while an *authenticated* connection through this port lives. Default: never. */
   isHeld?(port: number): boolean;
 }
 
 /**
- * Call `step` at the beginning, and `pause` milliseconds after each call. The wall clock may jump
- * either way: only held ports depend on earlier calls.
+ * Call `step` when the program begins, and again `pause` milliseconds after each call. All times
+ * that come in are the wall clock's, and may jump either way: what is open follows from the time
+ * of the call, not from what was before, but for what is held.
  */
 export class ListenSchedule {
   readonly #minutePort: (minute: number) => MinutePort;
@@ -77,6 +87,7 @@ export class ListenSchedule {
     this.#isHeld = (port) => o.isHeld?.(port) ?? false;
   }
 
+  /** Returns the steps at this time. */
   step(unixMs: number): ListenStep[] {
     const wanted = this.#wanted(minuteOf(unixMs));
     const steps: ListenStep[] = [];
@@ -98,8 +109,8 @@ export class ListenSchedule {
   }
 
   /**
-   * Answers `open`, now or later (ignored once the port is closed), or tells that a port has
-   * `failed`.
+   * The answer to an `open` step, at once or later; or `failed` for a port that was open. An
+   * answer for a port that has been closed since is ignored.
    */
   bound(port: number, result: BindResult, unixMs: number): void {
     const known = this.#ports.get(port);
@@ -108,7 +119,7 @@ export class ListenSchedule {
     if (result !== "open") known.tryAt = unixMs + pauseAfter(result);
   }
 
-  /** Until `step` is to be called again: from 1 up to 2000 ms. */
+  /** Milliseconds until `step` is to be called again: from 1 up to 2000. */
   pause(unixMs: number): number {
     let next = Math.min(unixMs + LOOK_MS, (minuteOf(unixMs) + 1) * MINUTE_MS);
     for (const { state, tryAt } of this.#ports.values()) {
@@ -117,6 +128,7 @@ export class ListenSchedule {
     return Math.min(LOOK_MS, Math.max(1, Math.ceil(next - unixMs)));
   }
 
+  /** The ports as they stand. */
   get ports(): ListenPort[] {
     return [...this.#ports].map(([port, { minutes, state, until }]) => ({
       port,
@@ -126,13 +138,13 @@ export class ListenSchedule {
     }));
   }
 
-  /** For the log: the port that ends first stands first. */
+  /** The ports in words, for the log: what ends first stands first. */
   describe(): string {
     const ports = this.ports.sort((a, b) => a.until - b.until);
     return ports.map(portInWords).join("; ") || "no ports";
   }
 
-  /** Those of this minute's clients come first. */
+  /** Which ports are wanted, and why; those of this minute's clients come first. */
   #wanted(now: number): Map<number, Wanted> {
     const wanted = new Map<number, Wanted>();
     const add = (port: number, minute: number, end: number) => {
@@ -156,7 +168,7 @@ export class ListenSchedule {
   }
 }
 
-/** Also when its time lies further off than it was ever put. */
+/** Returns true if a port must be tried, also if the clock was set back since its time was set. */
 function isDue({ state, tryAt }: Known, unixMs: number): boolean {
   if (state !== "taken" && state !== "failed") return false;
   return unixMs >= tryAt || tryAt - unixMs > pauseAfter(state);

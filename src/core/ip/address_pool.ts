@@ -3,27 +3,33 @@ import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
 import { isAcceptable } from "../link/v2/addresses.ts";
 
-/** Beyond that the oldest unused ones are forgotten. */
+/** Most leases remembered; beyond that the oldest unused ones are forgotten. */
 const MOST_LEASES = 4096;
 
-/** Milliseconds after its last use in which asking does not get another client's address. */
+/**
+ * Time in milliseconds after its last use in which a client cannot get another client's address by
+ * asking for it.
+ */
 export const KEPT_FOR_MS = 24 * 3600 * 1000;
 
 /**
- * Milliseconds that a released address rests if there are others: old packets reach no new holder.
+ * Time in milliseconds that a released address rests while there are others, so that packets for
+ * its last holder do not reach the next one.
  */
 export const QUARANTINE_MS = 5 * 60 * 1000;
 
-/** Beyond that the one that has rested longest is free again. */
+/** Most resting addresses; beyond that the one that has rested longest is free again. */
 const MOST_RESTING = 4096;
 
+/** A client's request for addresses. */
 export interface LeaseClaim {
-  /** Unique among clients; text without spaces. */
+  /** Identity of the client, unique among clients; text without spaces. */
   readonly owner: string;
   /** The client will return under this identity, even to a restarted server. */
   readonly isKept: boolean;
-  /** For logs; "" = none. */
+  /** Name for logs; "" = none. */
   readonly name: string;
+  /** Addresses that the client asks for. */
   readonly wishes: readonly Cidr[];
 }
 
@@ -34,33 +40,35 @@ export interface Lease {
   readonly name: string;
   /** Time of the last lease or release, in milliseconds since 1970. */
   readonly usedAt: number;
-  /** At most one of each network of the pool. */
+  /** At most one address of each network of the pool. */
   readonly addresses: readonly Cidr[];
 }
 
+/** A lease in a form that the pool can change. */
 interface HeldLease {
   owner: string;
   isKept: boolean;
   name: string;
   usedAt: number;
   isLive: boolean;
-  /** One for each network, in the pool's order; null if it was lost or never given. */
+  /** One address for each network, in the pool's order; null if it was lost or never given. */
   given: (Cidr | null)[];
 }
 
 /**
- * Gives clients one address from each network: those that they ask for if free, else their last
- * ones unless another client needed them.
+ * Gives clients addresses, one from each network. A returning client gets its last addresses unless
+ * another one needed them, or those that it asks for if they are free.
  */
 export class AddressPool {
   readonly #networks: readonly PoolNetwork[];
   readonly #clients: number;
-  /** By owner, the most recently used last. */
+  /** Leases by owner, the most recently used last. */
   readonly #leases = new Map<string, HeldLease>();
   #live = 0;
 
   /**
-   * `taken`: the server's own. `remembered`: earlier leases, the oldest first; others are left out.
+   * `taken`: the server's own addresses. `remembered`: earlier leases, the oldest first; any that
+   * do not fit into this pool are left out.
    * @throws {TtunError} usage, if a network is too small
    */
   constructor(
@@ -84,7 +92,10 @@ export class AddressPool {
     if (lease.given.some((address) => address !== null)) this.#leases.set(owner, lease);
   }
 
-  /** Null if none are left or the client has some already. `now`: milliseconds since 1970. */
+  /**
+   * Leases addresses to a client until `release`; returns null if none are left or the client has
+   * some already. `now`: milliseconds since 1970.
+   */
   lease(claim: LeaseClaim, now: number): Lease | null {
     const before = this.#leases.get(claim.owner);
     if (this.#live === this.#clients || before?.isLive === true) return null;
@@ -141,7 +152,8 @@ export class AddressPool {
 
   /**
    * Forgets a lease last used at `before` or earlier, preferably one that no client returns to;
-   * false if there is none. Living clients are always fewer than addresses, and than leases.
+   * returns false if there is none. There are always fewer living clients than addresses, and than
+   * leases.
    */
   #forgetOldest(before = Infinity): boolean {
     let lease: HeldLease | null = null;
@@ -161,7 +173,7 @@ export class AddressPool {
     this.#leases.set(lease.owner, lease);
   }
 
-  /** The lease is remembered. */
+  /** Releases a client's addresses; the lease is remembered. */
   release({ owner }: Pick<Lease, "owner">, now: number): void {
     const lease = this.#leases.get(owner);
     if (lease?.isLive !== true) return;
@@ -171,7 +183,7 @@ export class AddressPool {
     this.#moveToEnd(lease);
   }
 
-  /** Leases of clients that return to a restarted server, the longest unused first. */
+  /** Returns the leases of clients that return to a restarted server, the longest unused first. */
   kept(): Lease[] {
     return [...this.#leases.values()].filter(({ isKept }) => isKept).map(viewOf);
   }
@@ -188,14 +200,15 @@ function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): bool
   return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
 }
 
+/** One network of a pool, and the holders of its addresses. */
 class PoolNetwork {
   readonly #network: Cidr;
   /** Offset of the last usable address. The last four bytes distinguish all of them. */
   readonly #last: number;
   readonly #own: ReadonlySet<string>;
-  /** By the text of their address. */
+  /** Leases by the text of their address. */
   readonly #holders = new Map<string, HeldLease>();
-  /** End of their rest, in order of release. */
+  /** Resting addresses and the end of their rest, in order of release. */
   readonly #resting = new Map<string, { readonly host: Cidr; readonly until: number }>();
   /** All addresses with lower offsets are taken or rest. */
   #next = 1;
@@ -208,7 +221,7 @@ class PoolNetwork {
     hosts(this.#network, taken, clients);
   }
 
-  /** The address with the network's prefix; null if no client may have it. */
+  /** Returns the address with the network's prefix; null if no client may have it. */
   hostAt({ bytes }: Cidr): Cidr | null {
     const host: Cidr = { ...this.#network, bytes };
     const isInside = covers(this.#network, bytes) && isAcceptable(host);
@@ -223,13 +236,13 @@ class PoolNetwork {
     return this.#holders.get(formatIp(bytes));
   }
 
-  /** True while a released address goes to nobody on request. */
+  /** Returns true while a released address goes to nobody on request. */
   rests({ bytes }: Cidr, now: number): boolean {
     const resting = this.#resting.get(formatIp(bytes));
     return resting !== undefined && resting.until > now;
   }
 
-  /** False if the address has a holder. */
+  /** Gives a free address to the lease; returns false if it has a holder. */
   take(host: Cidr, lease: HeldLease): boolean {
     const key = formatIp(host.bytes);
     if (this.#holders.has(key)) return false;
@@ -238,7 +251,7 @@ class PoolNetwork {
     return true;
   }
 
-  /** The lowest address without a holder that does not rest; null = none. */
+  /** Takes the lowest address without a holder that does not rest; null if there is none. */
   takeFirst(lease: HeldLease, now: number): Cidr | null {
     this.#wake(now);
     for (; this.#next <= this.#last; this.#next++) {
@@ -249,7 +262,7 @@ class PoolNetwork {
     return null;
   }
 
-  /** The address that has rested longest; null = none. */
+  /** Takes the address that has rested longest; null if none rests. */
   takeResting(lease: HeldLease): Cidr | null {
     for (const { host } of this.#resting.values()) {
       this.take(host, lease);
@@ -279,14 +292,16 @@ class PoolNetwork {
   }
 }
 
-/** The server's own address in a network of its pool unless the user names one: the first. */
+/**
+ * Returns the server's own address in a network of its pool unless the user names one: the first.
+ */
 export function firstHost(network: Cidr): Cidr {
   return hosts(network, [], 1)[0]!;
 }
 
 /**
- * How many clients have room, without `taken`: at most `most`, and at least 1, so that a network
- * that is too small is refused where it is used.
+ * Returns how many clients these networks have addresses for, without those taken: at most `most`,
+ * and at least 1, so that a network that is too small is refused where it is used.
  */
 export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], most: number): number {
   const rooms = networks.map((network) => {
@@ -296,12 +311,13 @@ export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], mos
   return Math.max(1, Math.min(most, ...rooms));
 }
 
+/** Returns how many addresses of a network a pool can give to machines. */
 function lastOffset({ family, bytes, prefix }: Cidr): number {
   const bits = bytes.length * 8 - prefix;
   return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
 }
 
-/** The first usable ones, without those taken. */
+/** Returns the first `count` usable addresses of a network, without those taken. */
 function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
   const { family, bytes, prefix } = networkOf(network);
   const last = lastOffset({ family, bytes, prefix });
@@ -338,7 +354,7 @@ function plus(bytes: Uint8Array, n: number): Uint8Array {
   return sum;
 }
 
-/** Distance from the network's own address; not exact above 2^53. */
+/** Returns the distance from the network's own address; not exact above 2^53. */
 function offsetOf(bytes: Uint8Array, network: Uint8Array): number {
   let offset = 0;
   for (let i = 0; i < bytes.length; i++) offset = 256 * offset + bytes[i]! - network[i]!;

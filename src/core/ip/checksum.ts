@@ -1,4 +1,7 @@
-/** RFC 1071 sum of 16-bit words (an odd last byte is the high one), folded; exact up to 128 KB. */
+/**
+ * Returns the RFC 1071 sum of `bytes[from..end)` as 16-bit words (an odd last byte is the high one)
+ * plus `added`, folded to 16 bits. Exact up to 128 KB.
+ */
 export function checksumOf(bytes: Uint8Array, from: number, end: number, added = 0): number {
   let sum = added;
   const even = end - ((end - from) & 1);
@@ -7,7 +10,7 @@ export function checksumOf(bytes: Uint8Array, from: number, end: number, added =
   return fold(sum);
 }
 
-/** Adds the carry (ones' complement). */
+/** Folds a sum to 16 bits by adding the carry (ones' complement). */
 export function fold(sum: number): number {
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return sum;

@@ -11,7 +11,7 @@ export interface ClientNetwork {
   readonly network: Cidr;
 }
 
-/** Numbered by their place in the list. */
+/** Networks behind clients, numbered by their place in the list. */
 export class ClientNetworks {
   readonly list: readonly ClientNetwork[];
   readonly #trie: PrefixTrie;
@@ -21,12 +21,14 @@ export class ClientNetworks {
     this.#trie = new PrefixTrie(list.map(({ network }) => network));
   }
 
-  /** Number of the network of the address of `size` bytes at `at`; -1 = none. */
+  /**
+   * Returns the number of the network of the address of `size` bytes at `at`; -1 if there is none.
+   */
   find(bytes: Uint8Array, at: number, size: 4 | 16): number {
     return this.#trie.find(bytes, at, size);
   }
 
-  /** Numbers of the networks behind the client of that name; none for "". */
+  /** Returns the numbers of the networks behind the client of that name; none for "". */
   of(name: string): readonly number[] {
     return [...this.list.keys()].filter((i) => name !== "" && this.list[i]!.name === name);
   }
@@ -36,7 +38,10 @@ export class ClientNetworks {
   }
 }
 
-/** Reads `NAME=CIDR`. @throws {TtunError} usage */
+/**
+ * Reads `NAME=CIDR`.
+ * @throws {TtunError} usage
+ */
 export function parseClientNetwork(text: string): ClientNetwork {
   const at = text.indexOf("=");
   const name = text.slice(0, Math.max(at, 0)).toLowerCase();
@@ -58,7 +63,10 @@ export function parseClientNetwork(text: string): ClientNetwork {
   return { name, network };
 }
 
-/** Throws a TtunError (usage) if a network has two clients or overlaps the pool. */
+/**
+ * Checks that no network has two clients or overlaps the pool.
+ * @throws {TtunError} usage
+ */
 export function checkClientNetworks(list: readonly ClientNetwork[], pool: readonly Cidr[]): void {
   const seen = new Map<string, string>();
   for (const { name, network } of list) {

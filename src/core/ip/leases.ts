@@ -2,10 +2,12 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import type { Lease } from "./address_pool.ts";
 import { isClientName } from "../link/v2/client_name.ts";
 
-/** One lease a line, the longest unused first; only clients with a kept identity. */
+/**
+ * Text form of leases: one per line, the longest unused first; only clients with a kept identity.
+ */
 const HEAD = "# ttun: identity, name, last used, addresses\n";
 
-/** No pool remembers more leases (address_pool.ts). */
+/** Largest size in bytes: no pool remembers more leases (address_pool.ts). */
 export const MOST_LEASE_BYTES = 1 << 20;
 
 const OWNER = /^[0-9a-f]{32}$/;

@@ -2,24 +2,29 @@ import type { Cidr } from "../../base/addr.ts";
 
 const NONE = -1;
 
-/** Longest prefix match, at most one step per bit; no allocation, as it runs for every packet. */
+/**
+ * Finds the network of the longest prefix for an address, in at most one step per bit of that
+ * prefix, without an allocation, as it runs for every packet.
+ */
 export class PrefixTrie {
   readonly #roots = { 4: new Tree(), 16: new Tree() };
 
-  /** A network's number is its index; among equal ones the first counts. */
+  /** Networks are identified by their index in the list; among equal ones the first counts. */
   constructor(networks: readonly Pick<Cidr, "bytes" | "prefix">[]) {
     for (const [i, { bytes, prefix }] of networks.entries()) {
       this.#roots[bytes.length === 4 ? 4 : 16].add(bytes, prefix, i);
     }
   }
 
-  /** The number of the network of the address of `size` bytes at `at`; -1 = none. */
+  /**
+   * Returns the index of the network of the address of `size` bytes at `at`; -1 if there is none.
+   */
   find(bytes: Uint8Array, at: number, size: 4 | 16): number {
     return this.#roots[size].find(bytes, at, 8 * size);
   }
 }
 
-/** Node n has its children at 2n and 2n + 1, where 0 is none. */
+/** A binary tree: node n has its children at 2n and 2n + 1, where 0 is none. */
 class Tree {
   readonly #children: number[] = [0, 0];
   readonly #values: number[] = [NONE];

@@ -23,15 +23,20 @@ const CSUM_OFFSET = 8;
 const NEEDS_CSUM = 0x01;
 
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
-/** Added to a TCP type: segments carry congestion notification (RFC 3168). */
+/**
+ * Added to a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone).
+ */
 const GSO_ECN = 0x80;
 
-/** Each segment is as long as its fragment (skbuff.h), which packets from outside do not have. */
+/**
+ * Size by which Linux means that each segment is as long as its fragment (skbuff.h). A packet from
+ * outside has no such fragments, and segmenting it fails.
+ */
 const GSO_BY_FRAGS = 0xffff;
 
 /**
- * Each costs its receiver as much as a packet: 64 KB at the smallest MSS that Linux sends
- * (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
+ * Most segments of a super-packet, as each costs its receiver as much as a packet: 64 KB at the
+ * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
  */
 const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
 const MOST_UDP_SEGMENTS = 128;
@@ -39,12 +44,12 @@ const MOST_UDP_SEGMENTS = 128;
 const TCP_CHECKSUM = 16;
 const UDP_CHECKSUM = 6;
 
-/** May precede the payload (RFC 8200 section 4.1). */
+/** IPv6 extension headers that may precede the payload (RFC 8200 section 4.1). */
 const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
 
 const IPV6_FRAGMENT = 44;
 
-/** A bit of `Offload`; 0 for a checksum alone. */
+/** Returns the offload (a bit of `Offload`) that this packet needs, 0 for a checksum alone. */
 export function gsoNeeds(bytes: Uint8Array, at: number): number {
   const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
   if (type === Gso.none) return 0;
@@ -52,8 +57,8 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Checks a peer's header before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true if it
- * is valid and offered. Computes `hdr_len` anew.
+ * Checks a header from a peer before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true
+ * if it is valid and among the offered offloads. Computes `hdr_len` anew.
  */
 export function acceptHeader(
   bytes: Uint8Array,
@@ -83,7 +88,9 @@ export function acceptHeader(
   return true;
 }
 
-/** Size of all headers of a super-packet; null if its type does not match the packet. */
+/**
+ * Returns the size of all headers of a super-packet; null if its type does not match the packet.
+ */
 function headersSize(
   bytes: Uint8Array,
   at: number,
@@ -108,7 +115,10 @@ function headersSize(
   return own < least || start + own >= length ? null : start + own;
 }
 
-/** False where the kernel, which writes unchecked, would reach any other field. */
+/**
+ * Returns true if an open checksum may stand there. The kernel writes to that place after all
+ * checks of addresses and ports, so it must not reach any other field.
+ */
 function isChecksumPlace(
   bytes: Uint8Array,
   at: number,
@@ -132,7 +142,10 @@ function payload(protocol: number, place: number): number {
   return place << 8 | protocol;
 }
 
-/** Protocol and offset of an unfragmented packet's payload, packed by `payload`, or NO_PAYLOAD. */
+/**
+ * Returns the protocol and offset of the payload of an unfragmented IP packet, packed by `payload`,
+ * or NO_PAYLOAD.
+ */
 function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   if (bytes[at]! >>> 4 === 4) {
     const size = (bytes[at]! & 0x0f) * 4;
@@ -150,7 +163,10 @@ function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
 }
 
-/** Completes an open checksum. False = it points outside the packet, which must be dropped. */
+/**
+ * Completes an open checksum of an ordinary packet, for a peer or device that cannot. Returns false
+ * if the header points outside the packet, which must then be dropped.
+ */
 export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
   const header = at - VIRTIO_NET_HEADER;
   const start = readLe(bytes, header + CSUM_START);
@@ -162,7 +178,7 @@ export function completeChecksum(bytes: Uint8Array, at: number, length: number):
   return true;
 }
 
-/** True if the packet at `at`, which has a header, has an open checksum. */
+/** Returns true if the checksum of the packet at `at`, which has a header, is open. */
 export function needsChecksum(bytes: Uint8Array, at: number): boolean {
   return (bytes[at - VIRTIO_NET_HEADER + FLAGS]! & NEEDS_CSUM) !== 0;
 }
@@ -176,6 +192,7 @@ function writeLe(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
 }
 
+/** Returns the names of offloads for logs. */
 export function offloadText(mask: number): string {
   const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
   return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";

@@ -1,14 +1,14 @@
-/** Milliseconds (docs/wire/ttun-v1.md, "Behaviour of the existing programs"). */
+/** Pauses between attempts, in milliseconds (docs/wire/ttun-v1.md, "Behaviour of the existing programs"). */
 const FIRST = 1_000;
 const LONGEST = 30_000;
 
-/** After a longer session the pauses begin anew. */
+/** A session that lasted longer than this was a good one: the pauses begin anew. */
 const GOOD_SESSION = 60_000;
 
-/** Taken away by chance, so that many clients do not come back at once. */
+/** Share of a pause that chance takes away, so that many clients do not come back at once. */
 const JITTER = 0.25;
 
-/** Pauses of 1, 2, 4 … 30 s, each less 0..25 % by chance. */
+/** The pause before the next attempt: 1, 2, 4 … 30 s, each less 0..25 % by chance. */
 export class Backoff {
   #next = FIRST;
 
@@ -19,7 +19,7 @@ export class Backoff {
     return pause;
   }
 
-  /** `lasted`: milliseconds. */
+  /** Tells how long the session lasted that has just ended, in milliseconds. */
   sessionEnded(lasted: number): void {
     if (lasted > GOOD_SESSION) this.restart();
   }

@@ -1,16 +1,16 @@
-/** Addresses and routes are written as `ip` shows them. */
+/** The wanted state of a network device. Addresses and routes are written as `ip` shows them. */
 export interface WantedState {
   readonly mtu: number;
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
 }
 
-/** May have more than is wanted. */
+/** The present state of the device; it may have more than is wanted. */
 export interface PresentState extends WantedState {
   readonly up: boolean;
 }
 
-/** In the order in which that must be restored. */
+/** The settings to be restored, in the order in which that must be done. */
 export interface Missing {
   readonly mtu: boolean;
   readonly up: boolean;
@@ -18,7 +18,7 @@ export interface Missing {
   readonly routes: readonly string[];
 }
 
-/** Null where nothing is missing. */
+/** Compares both; null where nothing is missing. */
 export function missing(wanted: WantedState, present: PresentState): Missing | null {
   const lacks = (some: readonly string[], there: readonly string[]) => {
     const known = new Set(there);
@@ -39,6 +39,7 @@ const MTU = "MTU";
 const LINK_UP = "link up";
 const routeName = (route: string) => `route ${route}`;
 
+/** A name for each thing. */
 export function missingNames({ mtu, up, addresses, routes }: Missing): string[] {
   return [
     ...(mtu ? [MTU] : []),
@@ -48,6 +49,7 @@ export function missingNames({ mtu, up, addresses, routes }: Missing): string[] 
   ];
 }
 
+/** Those things that have one of these names. */
 export function onlyNamed(what: Missing, names: readonly string[]): Missing {
   const wanted = new Set(names);
   return {
@@ -58,9 +60,10 @@ export function onlyNamed(what: Missing, names: readonly string[]): Missing {
   };
 }
 
+/** Most routes that one log line names. */
 const NAMED = 3;
 
-/** For the log: "link up, fc11::1/126, route 10.77.0.0/16". */
+/** One text for the log: "link up, fc11::1/126, route 10.77.0.0/16". */
 export function missingText(what: Missing): string {
   const { routes } = what;
   const rest = routes.length > NAMED ? [`${routes.length - NAMED} more routes`] : [];

@@ -3,38 +3,43 @@ import { TtunError } from "../../base/errors.ts";
 import { withoutZone } from "../../base/zone.ts";
 import { type Failure, mostTelling } from "../proxy/failure.ts";
 
-/** RFC 8305 section 5: the time before the next attempt starts beside it. */
+/** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
 export const ATTEMPT_DELAY = 250;
 
-/** To be done in this order. */
+/** Steps for the driver of the attempts, in this order. */
 export type EyeballStep =
-  /** Connect; then `succeeded` or `failed`, unless cancelled before. */
+  /** Begin to connect to this address; then `succeeded` or `failed`, unless cancelled before. */
   | { kind: "start"; address: string }
   /** Give up that attempt and close what may have come of it. */
   | { kind: "cancel"; address: string }
-  /** Call `woke` at this time; it stands for every earlier one. */
+  /** Call `woke` at this time (milliseconds); it stands for every earlier one. */
   | { kind: "wakeAt"; at: number }
-  /** All others are cancelled. */
+  /** This one is connected; all others are cancelled. */
   | { kind: "done"; address: string }
-  /** None is connected. */
+  /** None is. */
   | { kind: "failed"; failure: Failure };
 
 /**
- * Attempts to a host's addresses (RFC 8305, "Happy Eyeballs"), as a pure machine: one each quarter
- * of a second, or at once when one fails; the first connection wins. Milliseconds on any one clock.
+ * Which of a host's addresses to connect to when (RFC 8305, "Happy Eyeballs"), as a pure machine.
+ * All addresses are known when it begins. They are tried by families in turn, each a quarter of a
+ * second after the one before, or at once when one fails; the first connection wins. Times are
+ * milliseconds on any one clock.
  */
 export class HappyEyeballs {
-  /** The next one first. */
+  /** Not yet tried, next one first. */
   readonly #waiting: string[];
   readonly #running = new Set<string>();
   readonly #failures: Failure[] = [];
   readonly #attemptDelay: number;
   readonly #deadline: number;
-  /** Should none fail before. */
+  /** When the next attempt begins, should none fail before. */
   #nextAt: number;
   #state: "new" | "running" | "over" = "new";
 
-  /** `addresses`: canonical, best first (RFC 6724); equal ones count once. `timeoutMs`: for all. */
+  /**
+   * `addresses`: IP addresses, best first (RFC 6724), in canonical text; of equal ones one is
+   * tried. `timeoutMs`: for all of it, from `now` on.
+   */
   constructor(
     addresses: readonly string[],
     o: { now: number; timeoutMs: number; attemptDelayMs?: number },
@@ -45,7 +50,7 @@ export class HappyEyeballs {
     this.#nextAt = o.now;
   }
 
-  /** Fails at once without addresses. */
+  /** The first attempt; of no addresses at once the end, as of a name without any. */
   begin(now: number): EyeballStep[] {
     if (this.#state !== "new") throw outOfTurn();
     this.#state = "running";
@@ -53,12 +58,13 @@ export class HappyEyeballs {
     return this.#proceed(now);
   }
 
-  /** No steps = it was cancelled already, and is to be closed. */
+  /** The attempt is connected. A late one, which was cancelled already, is to be closed: no steps. */
   succeeded(address: string): EyeballStep[] {
     if (!this.#running.delete(address)) return [];
     return this.#end({ kind: "done", address });
   }
 
+  /** The attempt has failed. */
   failed(address: string, failure: Failure, now: number): EyeballStep[] {
     if (!this.#running.delete(address)) return [];
     this.#failures.push(failure);
@@ -66,7 +72,7 @@ export class HappyEyeballs {
     return this.#proceed(now);
   }
 
-  /** Waking early or without need does no harm. */
+  /** A `wakeAt` is due. Waking early or without need does no harm. */
   woke(now: number): EyeballStep[] {
     return this.#state === "running" ? this.#proceed(now) : [];
   }
@@ -98,7 +104,10 @@ export class HappyEyeballs {
   }
 }
 
-/** Families by turns, the first address's first (RFC 8305 section 4); each keeps its order. */
+/**
+ * Families by turns, the first address's family first and one of it before the other's first
+ * (RFC 8305 section 4, with a First Address Family Count of 1). The order within each is kept.
+ */
 export function interleave(addresses: readonly string[]): string[] {
   const family = (address: string) => parseIp(withoutZone(address))?.length;
   const first = addresses.filter((address) => family(address) === family(addresses[0]!));

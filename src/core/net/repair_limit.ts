@@ -1,17 +1,19 @@
-/** Of one thing within `WINDOW`. */
+/** Most repairs of one thing within `WINDOW` while others keep removing it. */
 const MOST = 3;
 /** Milliseconds for which a repair counts. */
 const WINDOW = 60_000;
 
+/** The decision about things that are missing. */
 export interface Verdict {
+  /** These are put back. */
   readonly repair: readonly string[];
-  /** Left alone from now on: to be said, once in a minute for each. */
+  /** These are no more, from now on: that is to be said, once in a minute for each. */
   readonly leave: readonly string[];
 }
 
 /**
- * Somebody who takes a thing away again and again means it: it is left, until it has been there in
- * between or a new session begins.
+ * Decides which of the things that are missing are put back. Somebody who takes one away again and
+ * again means it: then it is left, until it has been there in between or a new session begins.
  */
 export class RepairLimit {
   /** When each was put back, within the last minute. */
@@ -53,7 +55,7 @@ export class RepairLimit {
     for (const name of this.#left) if (!missing.has(name)) this.#left.delete(name);
   }
 
-  /** A new session begins: everything is looked at again. */
+  /** A new session begins: what was left is looked at again. */
   resume(): void {
     this.#left.clear();
   }

@@ -1,10 +1,10 @@
-/** Later a larger size is tried again, for paths change. */
+/** How long a size is kept for a path; later a larger one is tried again, for paths change. */
 export const KEEP_MS = 3_600_000;
 
-/** Beyond that the oldest entry is forgotten. */
+/** Most paths that are remembered; the oldest entry is forgotten. */
 const MOST = 1024;
 
-/** Segment sizes that have passed; the caller names paths. */
+/** Segment sizes that have passed, for each path. Paths are named by whoever asks. */
 export class SegmentSizes {
   readonly #sizes = new Map<string, { size: number; until: number }>();
 
@@ -17,7 +17,7 @@ export class SegmentSizes {
     return undefined;
   }
 
-  /** Without a size the path is forgotten. */
+  /** Without a size all is forgotten that is known of the path. */
   set(path: string, size: number | undefined, now: number, keepMs = KEEP_MS): void {
     this.#sizes.delete(path); // to the end of the order
     if (size === undefined) return;

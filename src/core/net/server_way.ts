@@ -3,8 +3,8 @@ import { covers } from "../../base/prefix.ts";
 import type { TableRoute } from "../../contract/routing.ts";
 
 /**
- * The kernel's choice (4 or 16 bytes) of living routes: prefix, then metric, then order. Null =
- * none.
+ * The route that the kernel takes to the address (4 or 16 bytes): of those that are alive and have
+ * it the longest prefix, then the lowest metric, then the first. null where there is none.
  */
 export function bestRoute(
   routes: readonly TableRoute[],
@@ -19,17 +19,18 @@ export function bestRoute(
   return best;
 }
 
-/** For packets of the tunnel's own connection to get past it. */
+/** How packets of the tunnel's own connection are to get past the tunnel. */
 export type ServerWay =
-  /** No route of the tunnel takes them. */
+  /** Nothing needs doing: no route of the tunnel takes them. */
   | { readonly kind: "free" }
-  /** They need a route of their own, with the way of `by`. */
+  /** A route of the tunnel would take them: they need one of their own, with the way of `by`. */
   | { readonly kind: "covered"; readonly by: TableRoute }
   /** There is no way but through the tunnel: its route `into`. */
   | { readonly kind: "none"; readonly into: Cidr };
 
 /**
- * `routes`: without the tunnel's and those of earlier answers. `tunnel`: networks that go into it.
+ * Compares the ways to a server's address: `routes` without those of the tunnel and without what an
+ * earlier answer has brought about, `tunnel` the networks that go into the tunnel.
  */
 export function serverWay(
   routes: readonly TableRoute[],

@@ -9,13 +9,13 @@ import {
 } from "./frame.ts";
 import { MAX_FRAME_ROOM } from "./frame_sizes.ts";
 
-/** No existing program sends, or reads, a longer one. */
+/** The longest text of a first frame: no existing program sends, or reads, a longer one. */
 export const MAX_FIRST_TEXT = 4096;
 
-/** Always enough to find a first frame, or to know that there is none. */
+/** Bytes that always suffice to find a first frame, or to know that there is none. */
 export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 
-/** A wrong key may leave nothing but rubbish here. */
+/** Where frames are opened: a wrong key may leave nothing but rubbish. */
 const OPENED = new Uint8Array(MAX_FIRST_FRAME);
 
 /** A minute whose key may be that of a connection. */
@@ -24,8 +24,9 @@ export interface Candidate {
   readonly secrets: FrameSecrets;
 }
 
+/** Result of the search in the first bytes of a connection. */
 export type FirstBytes<C extends Candidate> =
-  /** Some candidate's frame could still be whole. */
+  /** Nothing yet: some candidate's frame could still be whole. */
   | { readonly kind: "more" }
   /** No candidate's, for good: read on, throw away, say nothing. */
   | { readonly kind: "none" }
@@ -38,26 +39,26 @@ export interface FirstFrame<C extends Candidate> {
   readonly random: Uint8Array;
   /** At least one byte. A copy. */
   readonly text: Uint8Array;
-  /** With header; the next frame follows. */
+  /** Bytes of the frame; what follows them is the next frame. */
   readonly size: number;
 }
 
 /**
- * Finds a first frame's key (docs/wire/tt-v1.md, 5.7 and 7). Nothing names the minute: each
- * candidate reads a length of its own, and has its tag tried once when that many bytes are there,
- * so a stranger costs at most one short AEAD for each.
+ * Finds out whose key a connection's first frame is under (docs/wire/tt-v1.md, 5.7 and 7). Nothing on
+ * the wire names the minute, so each candidate reads a length of its own, and has its tag tried
+ * once when that many bytes are there: a stranger costs at most one short AEAD for each.
  */
 export class FirstFrameFinder<C extends Candidate> {
   #left: readonly C[];
 
-  /** The likeliest first; their secrets stay the caller's. */
+  /** `candidates`: the likeliest first; their secrets stay the caller's. */
   constructor(candidates: readonly C[]) {
     this.#left = candidates;
   }
 
   /**
-   * `bytes[start..end)`: all so far, grown since last time; borrowed, not changed. From
-   * `MAX_FIRST_FRAME` bytes on the answer is final.
+   * `bytes[start..end)`: all bytes of the connection so far, the same as last time and more behind
+   * them. They are borrowed and not changed. From `MAX_FIRST_FRAME` bytes on the answer is final.
    */
   find(bytes: Uint8Array, start: number, end: number): FirstBytes<C> {
     const left: C[] = [];

@@ -3,22 +3,22 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { hotp } from "../hop/hotp.ts";
 
-/** A password's and a minute's keys (docs/wire/tt-v1.md, 1.1 and 1.2). */
+/** Keys from a password and a minute (docs/wire/tt-v1.md, 1.1 and 1.2). */
 const OTP_MODULUS = 10 ** 6;
 const LIFETIME_MODULUS = 15;
 const AEAD_SALT = utf8("ThE=TuNnEL+SaLt-[];',/");
 const MASK_SALT = utf8("SaLT.fOr/SiZe+=Xor-");
 
-/** Minutes are counted from 1970 on, UTC. */
+/** Milliseconds of a minute; minutes are counted from 1970 on, UTC. */
 export const MINUTE_MS = 60_000;
 
-/** Of a minute's port and key, in minutes. */
+/** The longest life of a minute's port and key, in minutes. */
 export const MAX_LIFETIME = LIFETIME_MODULUS;
 
-/** More than a server asks for at once: four minutes to try, fifteen to listen for. */
+/** More than a server ever asks for at once: four minutes to try, fifteen that may be listened for. */
 const CACHED_MINUTES = 32;
 
-/** Shared arrays: nobody writes to them. */
+/** All that belongs to one minute. The arrays are shared: nobody writes to them. */
 export interface MinuteKeys {
   readonly minute: number;
   /** 0 to 999999; ports follow from it (`portOf`). */
@@ -31,23 +31,29 @@ export interface MinuteKeys {
   readonly mask: Uint8Array;
 }
 
-/** Minute 0 before 1970: a clock that nobody has set. @throws {TtunError} `internal` */
+/**
+ * The minute that a time lies in. A clock before 1970 is one that nobody has set yet: minute 0.
+ * @throws {TtunError} `internal` when it is no number
+ */
 export function minuteOf(unixMs: number): number {
   if (!Number.isFinite(unixMs)) throw new TtunError("internal", `Cannot use ${unixMs} as a time`);
   return Math.max(0, Math.floor(unixMs / MINUTE_MS));
 }
 
-/** The likeliest first: a client's clock may be two behind or one ahead, on any port. */
+/**
+ * The minutes whose keys a server tries on a connection's first frame, the likeliest first: a
+ * client takes its own clock's minute, which may be two behind ours or one ahead, on any port.
+ */
 export function minutesToTry(now: number): number[] {
   return [now, now - 1, now + 1, now - 2].filter((minute) => minute >= 0);
 }
 
-/** Minutes from the start of the OTP's own minute on. */
+/** How many minutes the port of an OTP lives, from the start of its own minute on. */
 export function lifetimeOf(otp: number): number {
   return otp % LIFETIME_MODULUS + 1;
 }
 
-/** The last few keys are kept. */
+/** The keys of any minute under one password; the last few are kept. */
 export class TtKeys implements Disposable {
   readonly #password: Uint8Array;
   readonly #hotpKey: Uint8Array;
@@ -55,14 +61,15 @@ export class TtKeys implements Disposable {
   readonly #cache = new Map<number, MinuteKeys>();
   #isOver = false;
 
-  /** UTF-8, copied. */
+  /** `password`: UTF-8, copied. */
   constructor(password: Uint8Array) {
     this.#password = password.slice();
     this.#hotpKey = sha256(password);
   }
 
   /**
-   * Kept ones are the same object. @throws {TtunError} `internal` for no minute, or after dispose
+   * The keys of a minute. Asked for again while they are kept, they are the same object.
+   * @throws {TtunError} `internal` for what is no minute, or after dispose
    */
   at(minute: number): MinuteKeys {
     if (this.#isOver) throw new TtunError("internal", "Cannot make keys after their end");
@@ -96,7 +103,7 @@ export class TtKeys implements Disposable {
     return hash;
   }
 
-  /** Overwrites the password and the kept keys, also for other holders of those. */
+  /** Overwrites the password and the keys that are kept, also for whoever still holds those. */
   [Symbol.dispose](): void {
     this.#isOver = true;
     this.#password.fill(0);

@@ -23,22 +23,23 @@ const LASTING_END = MARK_END + PART_SIZE;
 const MARKED_RANDOM = 32;
 
 /**
- * Known from the first frame:
- * - `unmarked`: perhaps one of the existing programs;
+ * Sender of a first frame:
+ * - `unmarked`: one of the existing programs, as far as anybody knows;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
  * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
  */
 export type PeerKind = "unmarked" | "marked" | "lasting";
 
-/** One minute's. Each connection needs two: shared state is kept. */
+/** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
 export class Marker implements Disposable {
-  /** Has taken in K and the label. */
+  /** HMAC that has taken in K and the label. */
   readonly #begun: _HMAC<_SHA256>;
+  /** Where a copy of it goes on. */
   readonly #mac: _HMAC<_SHA256>;
   readonly #digest = new Uint8Array(32);
   readonly #proof = this.#digest.subarray(0, 2 * PART_SIZE);
 
-  /** K of the minute, not kept. */
+  /** `aeadKey`: K of the minute, not kept. */
   constructor(aeadKey: Uint8Array) {
     this.#begun = hmac.create(sha256, aeadKey);
     this.#begun.update(LABEL);

@@ -4,37 +4,42 @@ import { NONCE_SIZE } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import { MAX_LIFETIME, type MinuteKeys } from "./keys.ts";
 
-/** First frames of minutes T-2 to T+1 (`minutesToTry`). */
+/** A server takes first frames of minutes T-2 to T+1 (`minutesToTry`). */
 const SERVER_REACH = 2;
 
 /**
- * Of one kind and key. Both kinds fill three quarters of a table of 2^21 places (24 MiB): 786 432
- * connections of one minute, some 13 000 a second.
+ * First frames of one kind and one key. Both kinds together fill three quarters of a table of 2^21
+ * places (24 MiB): 786 432 connections of one minute, some 13 000 a second.
  */
 const MOST = 3 * 2 ** 18;
 
-/** Of a new table: 1.5 KiB. A power of two. */
+/** Places of a table that has just begun: 1.5 KiB. A power of two. */
 const FEWEST_PLACES = 128;
 
+/** Whose nonces are asked about. */
 export type NonceKey = Pick<MinuteKeys, "minute" | "otp">;
 
 /**
- * All but `new`, which is remembered from now on, are refusals, for good:
+ * Verdict on a nonce:
+ * - `new`: nothing; it is remembered from now on. All others are refusals, for good:
  * - `known`: it was received or sent before;
- * - `late`: its minute is out of reach, or was before the clock went back;
+ * - `late`: its minute is out of reach, or was before the clock went back, and so is forgotten;
  * - `full`: there is no room to remember it.
  */
 export type NonceVerdict = "new" | "known" | "late" | "full";
 
 /**
- * Nonces of first frames, both ways. Keys are the same for all connections of a minute, so a
- * recorded first frame would open another connection, and a client's own would do as the server's
- * answer (docs/wire/tt-v1.md, 5.1 and 5.2). Minutes with the same OTP, and so the same key, share a
- * memory, which lasts until the last is out of reach.
+ * The nonces of connections' first frames, received and sent. tt's keys are the same for all
+ * connections of a minute and both directions, so that a recorded first frame would open another
+ * connection, and a client's own would do as the server's answer (docs/wire/tt-v1.md, 5.1 and 5.2).
  *
- * Ask only about frames that were opened, so that nobody without the password can fill it. A full
- * memory refuses what is new for that key and forgets nothing: else a recorded connection could be
- * repeated as soon as the server is busy. The next minute has another key.
+ * Nonces are kept by OTP, since that is all that a key depends on: minutes with the same OTP share
+ * one memory, which lasts until the last of them is out of reach. Only frames that were opened may
+ * be asked about, so that nobody without the password can fill it.
+ *
+ * A full memory refuses what is new, for that one key, and forgets nothing: forgetting would let
+ * whoever recorded a connection repeat it, without the password, as soon as the server is busy. The
+ * refusal ends by itself, for the next minute has another key.
  */
 export class NonceMemory {
   readonly #multipliers: Uint32Array;
@@ -42,12 +47,12 @@ export class NonceMemory {
   readonly #most: number;
   readonly #byOtp = new Map<number, KeyNonces>();
   #forgotAt = -1;
-  /** First frames of this minute and earlier ones are forgotten. */
+  /** First frames of this minute and earlier ones have been received and are forgotten. */
   #forgotten = -1;
 
   /**
-   * `reach`: minutes back that first frames come from; longer for clients, whose answer may take
-   * its time. `most`: frames of each kind and key.
+   * `reach`: how many minutes back first frames are received from; a client, whose answer may take
+   * its time, has a longer one than a server. `most`: frames of each kind for one key.
    */
   constructor(rng: Rng, o: { reach?: number; most?: number } = {}) {
     const drawn = rng(4 * MULTIPLIERS);
@@ -56,7 +61,10 @@ export class NonceMemory {
     this.#most = o.most ?? MOST;
   }
 
-  /** Only a `new` frame, opened already, may be used. `nonce`: its first 12 bytes; borrowed. */
+  /**
+   * A first frame was received and has been opened: only where it is new may it be used, and it is
+   * then remembered. `nonce`: its 12 bytes, and whatever follows; borrowed. `now`: this minute.
+   */
   noteReceived(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
     if (of.minute < now - this.#reach || of.minute <= this.#forgotten) return "late";
@@ -68,7 +76,8 @@ export class NonceMemory {
   }
 
   /**
-   * Only a `new` frame may be sent. There is room if each received one is answered by at most one.
+   * A first frame is about to be sent: only where it is new may it be. As long as each frame that
+   * was received is answered by at most one, there is room for the answer.
    */
   noteSent(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
@@ -80,7 +89,7 @@ export class NonceMemory {
     return "new";
   }
 
-  /** Nonces remembered, and the bytes that takes. */
+  /** How many nonces are remembered, and the bytes that takes. */
   get size(): { nonces: number; bytes: number } {
     let [nonces, bytes] = [0, 0];
     for (const { set } of this.#byOtp.values()) {
@@ -101,9 +110,9 @@ export class NonceMemory {
   }
 
   /**
-   * Drops keys out of reach. Frames under them stay refused if the clock is set back; if further
-   * than a key can live, memory begins anew, or a server that was once in the future would refuse
-   * everybody until it comes there.
+   * Drops the keys that are out of reach. What was received under them stays refused if the clock
+   * is set back; if it is set back further than a key can live, that is a new beginning, or a
+   * server that had once been in the future would refuse everybody until it comes there.
    */
   #forget(now: number): void {
     if (now === this.#forgotAt) return;
@@ -127,23 +136,25 @@ export class NonceMemory {
   }
 }
 
+/** Nonces of one key. */
 interface KeyNonces {
   readonly set: NonceSet;
   received: number;
   sent: number;
-  /** Last seen with this OTP. */
+  /** The last minute that was seen with this OTP. */
   lastMinute: number;
 }
 
+/** Words of a nonce, and of its place. */
 const WORDS = NONCE_SIZE / 4;
-/** Each half of a word has two multipliers. */
+/** A nonce in halves of words, each with two multipliers. */
 const HALVES = 2 * WORDS;
 const MULTIPLIERS = 2 * HALVES;
 
-/** Open addressing, linear probing, twelve bytes a place, nothing removed. */
+/** A set of nonces: open addressing, linear probing, twelve bytes a place, nothing removed. */
 class NonceSet {
   readonly #multipliers: Uint32Array;
-  /** Zeros are an empty place. */
+  /** The nonce of zeros is nobody's place. */
   #words = new Uint32Array(WORDS * FEWEST_PLACES);
   #hasZeros = false;
   count = 0;
@@ -156,7 +167,7 @@ class NonceSet {
     return this.#words.byteLength;
   }
 
-  /** True when it was not in it yet. */
+  /** Returns true if the nonce was not in it yet. */
   add(nonce: Uint8Array): boolean {
     const first = readU32(nonce, 0);
     const second = readU32(nonce, 4);
@@ -189,8 +200,8 @@ class NonceSet {
   }
 
   /**
-   * Multiply-shift by random numbers (Dietzfelbinger et al., 1997), or nonces could be chosen to
-   * fall on one place.
+   * Multiply-shift by numbers drawn by chance (Dietzfelbinger et al., 1997): who has the password
+   * can choose nonces, but not such that they fall on one place.
    */
   #hash(first: number, second: number, third: number): number {
     const by = this.#multipliers;

@@ -15,11 +15,14 @@ export const HEADER = 2;
 export const MAX_BODY = 0xffff; // largest u16
 export const MAX_TEXT = MAX_BODY - TAG_SIZE;
 
+/** First byte of the nonces of the client's frames. */
 export const CLIENT_TO_SERVER = 0;
+/** First byte of the nonces of the server's frames. */
 export const SERVER_TO_CLIENT = 1;
-/** First byte of a frame's nonce. */
+/** Direction of a frame: the first byte of its nonce. */
 export type Direction = typeof CLIENT_TO_SERVER | typeof SERVER_TO_CLIENT;
 
+/** Counts the nonces of one direction; gives out each one once. */
 class NonceCounter {
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #view = new DataView(this.#nonce.buffer);
@@ -33,7 +36,10 @@ class NonceCounter {
     this.#low = Number(first & 0xffff_ffffn);
   }
 
-  /** Valid until the next call. @throws {ProtocolError} when all are used up */
+  /**
+   * Returns the next nonce, valid until the next call.
+   * @throws {ProtocolError} when all are used up
+   */
   next(): Uint8Array {
     if (this.#spent) {
       throw new ProtocolError(
@@ -49,7 +55,7 @@ class NonceCounter {
   }
 }
 
-/** Owns the counter; borrows the cipher. */
+/** Seals the frames of one direction. Owns the counter; borrows the cipher. */
 export class FrameSealer {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
@@ -61,7 +67,8 @@ export class FrameSealer {
   }
 
   /**
-   * Makes the frame `bytes[at-2 .. at+length+16)`. @throws {ProtocolError} if too long or used up
+   * Seals `bytes[at..at+length)` in place: the frame is `bytes[at-2 .. at+length+16)`.
+   * @throws {ProtocolError} if the text does not fit into a frame or the counter is used up
    */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length > MAX_TEXT) {
@@ -72,6 +79,7 @@ export class FrameSealer {
   }
 }
 
+/** Opens the frames of one direction in place, in a buffer that the caller fills. */
 export class FrameOpener {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
@@ -82,8 +90,9 @@ export class FrameOpener {
   }
 
   /**
-   * Opens complete frames in `bytes[start..end)`, as many as `into` holds. Returns the offset of
-   * the first unused byte. @throws {ProtocolError}: the stream is dead
+   * Opens the complete frames in `bytes[start..end)`, at most as many as `into` holds, and sets
+   * `into` to their texts. Returns the offset of the first unused byte.
+   * @throws {ProtocolError} on an impossible length or a wrong tag: the stream is then dead
    */
   openAll(bytes: Uint8Array, start: number, end: number, into: Packets): number {
     let at = start;
@@ -110,7 +119,11 @@ export class FrameOpener {
   }
 }
 
-/** Size with header; null while the header is incomplete. @throws {ProtocolError} */
+/**
+ * Returns the size in bytes of the frame at `at`, with its header; null while the header is
+ * incomplete.
+ * @throws {ProtocolError} on an impossible length
+ */
 export function frameSize(bytes: Uint8Array, at: number, end: number): number | null {
   if (end - at < HEADER) return null;
   const body = readU16(bytes, at);

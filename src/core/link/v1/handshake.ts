@@ -32,34 +32,37 @@ export const HELLO_SIZE = 16;
 const MAGIC = new Uint8Array([0x54, 0x54, 0x55, 0x4e, 0x2f, 0x76, 0x31, 0x00]); // "TTUN/v1", 0
 export const PROOF_SIZE = HEADER + MAGIC.length + TAG_SIZE;
 
+/** Keys and primitives of one end. */
 export interface HandshakeKeys {
   /** The key K (kdf.ts), borrowed for the life of the handshake. */
   readonly psk: Uint8Array;
   readonly cipher: CipherName;
   readonly makeCipher: CipherFactory;
-  /** Random, never used before. */
+  /** 16 random bytes of this end, never used before. */
   readonly nonce: Uint8Array;
 }
 
-/** Both directions, with counters past the proofs. */
+/** A session after its handshake: both directions, with counters past the proofs. */
 export interface Session extends Disposable {
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
-  /** Bytes behind the peer's proof. A copy. */
+  /** Bytes behind the peer's proof: the beginning of its frames. A copy. */
   readonly rest: Uint8Array;
 }
 
+/** An instruction to the caller. */
 export type Step =
   | { kind: "send"; bytes: Uint8Array }
   /** Server: the client has proved the key and waits for an answer: call `accept` to admit it. */
   | { kind: "authenticated" }
+  /** Client: the server has proved the key. */
   | { kind: "done"; session: Session };
 
-/** Collects the peer's nonce and proof from a stream cut anywhere. */
+/** Collects the peer's nonce and proof from a stream that may be cut anywhere. */
 abstract class Handshake implements Disposable {
   protected readonly keys: HandshakeKeys;
   readonly #mine: Direction;
-  /** Bounded by what `feed` takes. */
+  /** Bytes received and not used yet. Bounded by what `feed` takes. */
   #held: Uint8Array = new Uint8Array();
   #state: "awaitNonce" | "awaitProof" | "proved" | "over" = "awaitNonce";
   #cipher: Cipher | null = null;
@@ -72,7 +75,8 @@ abstract class Handshake implements Disposable {
   }
 
   /**
-   * `chunk` is borrowed. Unusable after a throw.
+   * Takes received bytes (borrowed for the call) and returns the next steps. Unusable after a
+   * throw.
    * @throws {TtunError} auth: wrong key or cipher; protocol: not version 1
    */
   feed(chunk: Uint8Array): Step[] {
@@ -102,7 +106,7 @@ abstract class Handshake implements Disposable {
   protected abstract onNonce(): Step[];
   protected abstract onProof(): Step[];
 
-  /** In the order of the session key's derivation. */
+  /** Returns the nonces in the order of the session key's derivation. */
   protected abstract nonces(theirs: Uint8Array): [client: Uint8Array, server: Uint8Array];
 
   #begin(theirs: Uint8Array): void {
@@ -119,7 +123,7 @@ abstract class Handshake implements Disposable {
   #hasProof(): boolean {
     const size = frameSize(this.#held, 0, this.#held.length);
     if (size !== null && size !== PROOF_SIZE) {
-      // One guess of the key per connection, and no buffer beyond a proof.
+      // Allows one guess of the key per connection, and no buffer beyond a proof.
       throw new ProtocolError(
         `Cannot read the handshake: a frame of ${size} bytes where ${PROOF_SIZE} stand`,
       );
@@ -140,6 +144,7 @@ abstract class Handshake implements Disposable {
     }
   }
 
+  /** Removes the first `size` held bytes and returns a copy. */
   #take(size: number): Uint8Array {
     const taken = this.#held.slice(0, size);
     this.#held = this.#held.slice(size);
@@ -153,7 +158,7 @@ abstract class Handshake implements Disposable {
     return frame;
   }
 
-  /** The session owns the cipher from now on. */
+  /** Makes the session, which owns the cipher from now on. */
   protected finish(): Session {
     if (this.#state !== "proved") {
       throw new TtunError("internal", "Cannot end the handshake: the peer has not proved the key");
@@ -176,11 +181,13 @@ abstract class Handshake implements Disposable {
   }
 }
 
+/** The client's side of the handshake. */
 export class V1ClientHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, CLIENT_TO_SERVER);
   }
 
+  /** Returns the first bytes on the wire. */
   hello(): Uint8Array {
     return this.keys.nonce;
   }
@@ -198,6 +205,7 @@ export class V1ClientHandshake extends Handshake {
   }
 }
 
+/** The server's side of the handshake. */
 export class V1ServerHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, SERVER_TO_CLIENT);
@@ -215,7 +223,10 @@ export class V1ServerHandshake extends Handshake {
     return [{ kind: "authenticated" }];
   }
 
-  /** The client trusts nothing before it has the proof. */
+  /**
+   * Admits an authenticated client: returns the proof to send and the session. The client trusts
+   * nothing before it has the proof.
+   */
   accept(): { proof: Uint8Array; session: Session } {
     const session = this.finish(); // first, so that nothing is sealed for an unauthenticated client
     return { proof: this.sealProof(), session };

@@ -4,11 +4,15 @@ import { ProtocolError } from "../../../base/errors.ts";
 import { Reader } from "../../../base/varint.ts";
 
 /**
- * Assigned addresses (docs/wire/link-v2.md, TLV 0a): family (4 or 6), address, prefix, repeated.
+ * Addresses that a server assigns to its client (docs/wire/link-v2.md, TLV 0a): family (4 or 6),
+ * address, prefix length, repeated.
  */
 export const MOST_ADDRESSES = 8;
 
-/** Shorter prefixes would replace routes of the client beyond the tunnel's network. */
+/**
+ * Shortest prefixes accepted: a shorter one would replace routes of the client beyond the tunnel's
+ * network.
+ */
 const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
 
 export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
@@ -17,14 +21,20 @@ export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
   );
 }
 
-/** @throws {ProtocolError} on an address that no client should accept */
+/**
+ * Reads the value of TLV 0a.
+ * @throws {ProtocolError} on an address that no client should accept
+ */
 export function readAddresses(value: Uint8Array): Cidr[] {
   const addresses = readAddressList(new Reader(value));
   for (const address of addresses) if (!isAcceptable(address)) throw wrong(formatCidr(address));
   return addresses;
 }
 
-/** Reads up to the reader's end. @throws {ProtocolError} */
+/**
+ * Reads addresses up to the reader's end, for any purpose.
+ * @throws {ProtocolError} if one is cut short, or its family or prefix length is invalid
+ */
 export function readAddressList(reader: Reader): Cidr[] {
   const addresses: Cidr[] = [];
   while (!reader.isAtEnd) {
@@ -39,12 +49,15 @@ export function readAddressList(reader: Reader): Cidr[] {
   return addresses;
 }
 
+/** Returns true if a client may accept this address from its server. */
 export function isAcceptable(address: Cidr): boolean {
   const { family, bytes, prefix } = address;
   return prefix >= SHORTEST_PREFIX[family] && prefix <= bytes.length * 8 && isHost(address);
 }
 
-/** Not unspecified, loopback, link-local or multicast. */
+/**
+ * Returns true for the address of one machine: not unspecified, loopback, link-local or multicast.
+ */
 function isHost({ family, bytes }: Cidr): boolean {
   const [first, second] = bytes as unknown as [number, number];
   if (family === 4) {

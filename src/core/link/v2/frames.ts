@@ -4,7 +4,10 @@ import { VIRTIO_NET_HEADER } from "../../../contract/batch.ts";
 import { Reader, varint, writeVarint } from "../../../base/varint.ts";
 import { onlyVarint } from "./tlv.ts";
 
-/** Frames in a record (docs/wire/link-v2.md, "Frames"); none crosses a record. */
+/**
+ * Frames inside a record (docs/wire/link-v2.md, "Frames") that a tunnel needs: a type and a body. A
+ * frame never crosses a record.
+ */
 export const FrameType = {
   padding: 0x00,
   packet: 0x01,
@@ -22,6 +25,7 @@ const SKIPPABLE = 0x80;
 
 export const ECHO_SIZE = 8;
 
+/** Flags of frame 02. */
 export const GSO_MORE = 0x01;
 export const GSO_CONTINUES = 0x02;
 const MAX_WORDS = 1024;
@@ -38,7 +42,7 @@ export const CloseCode = {
   carrier: 7,
 } as const;
 
-/** Byte arrays are views of the record's text. */
+/** A frame that was read; byte arrays are views of the record's text. */
 export type Frame =
   | { kind: "packet"; at: number; length: number }
   | { kind: "gsoPacket"; flags: number; header: Uint8Array | null; at: number; length: number }
@@ -48,13 +52,16 @@ export type Frame =
   | { kind: "close"; code: number; words: string }
   | { kind: "segmentSize"; bytes: number };
 
-/** Bytes before a packet: type, and length in four bytes. */
+/** Bytes of a packet frame before its packet: type, and length in four bytes. */
 export const PACKET_HEADER = 5;
-/** With a filler before it, for devices that need more room between packets. */
+/** Header size with a filler before it, for devices that need more room between packets. */
 export const PACKET_HEADER_FILLED = 12;
 const FILLER = 0x80;
 
-/** Writes a header of one of the two sizes above: the frame is `bytes[at-header .. at+length)`. */
+/**
+ * Writes a packet frame's header right before the packet at `at`; `header`: one of the two sizes
+ * above. The frame is then `bytes[at-header .. at+length)`.
+ */
 export function writePacketHeader(
   bytes: Uint8Array,
   at: number,
@@ -70,10 +77,16 @@ export function writePacketHeader(
   writeVarint(bytes, at - 4, length, 4);
 }
 
-/** Bytes before a super-packet: type, flags, length in four bytes, virtio_net_hdr. */
+/**
+ * Bytes of a super-packet frame before its packet: type, flags, length in four bytes,
+ * virtio_net_hdr.
+ */
 export const GSO_HEADER = 6 + VIRTIO_NET_HEADER;
 
-/** Writes what precedes the virtio_net_hdr: the frame is `bytes[at-16 .. at+length)`. */
+/**
+ * Writes a super-packet frame's type, flags and length before the virtio_net_hdr that stands right
+ * before the packet at `at`. The frame is then `bytes[at-16 .. at+length)`.
+ */
 export function writeGsoHeader(
   bytes: Uint8Array,
   at: number,
@@ -85,16 +98,17 @@ export function writeGsoHeader(
   writeVarint(bytes, at - GSO_HEADER + 2, length, 4);
 }
 
-/** A continuing piece has no virtio_net_hdr. */
+/** Bytes of a continuing piece's frame before its data; it has no virtio_net_hdr. */
 export const PIECE_HEADER = GSO_HEADER - VIRTIO_NET_HEADER;
 
+/** Writes the frame header of a super-packet's last piece before its data at `at`. */
 export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
   bytes[at - PIECE_HEADER] = FrameType.gsoPacket;
   bytes[at - PIECE_HEADER + 1] = GSO_CONTINUES;
   writeVarint(bytes, at - PIECE_HEADER + 2, length, 4);
 }
 
-/** `data`: 8 bytes, which the pong returns. */
+/** Makes a ping, or the pong that returns its 8 bytes. */
 export function packEcho(type: "ping" | "pong", data: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType[type]]), data);
 }
@@ -111,13 +125,16 @@ export function packSetup(tlvs: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
 }
 
-/** Tells a client which segment size, in bytes, passes on its path (TCP_MAXSEG). */
+/**
+ * Makes the frame that tells a client which segment size, in bytes, passes on its path
+ * (TCP_MAXSEG).
+ */
 export function packSegmentSize(bytes: number): Uint8Array {
   const value = varint(bytes);
   return concat(new Uint8Array([FrameType.segmentSize]), varint(value.length), value);
 }
 
-/** Words that are too long are cut after their last complete character. */
+/** Makes a close frame. Words that are too long are cut after their last complete character. */
 export function packClose(code: number, words: string): Uint8Array {
   const room = new Uint8Array(MAX_WORDS);
   const text = room.subarray(0, new TextEncoder().encodeInto(words, room).written);
@@ -125,7 +142,8 @@ export function packClose(code: number, words: string): Uint8Array {
 }
 
 /**
- * Reads `bytes[start..end)`; packets are offsets, not copies.
+ * Reads all frames of a record's text `bytes[start..end)`. A packet is given by its offset, not
+ * copied.
  * @throws {ProtocolError} on an unknown type below 80 and on a frame that is cut short
  */
 export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
@@ -136,7 +154,10 @@ export function* readFrames(bytes: Uint8Array, start: number, end: number): Gene
   }
 }
 
-/** Null for padding and for frames to be skipped. @throws as `readFrames` */
+/**
+ * Reads the next frame; returns null for padding and for frames to be skipped.
+ * @throws as `readFrames`
+ */
 export function readFrame(reader: Reader): Frame | null {
   const type = reader.u8();
   switch (type) {
@@ -185,7 +206,7 @@ const UNSHOWN =
   // deno-lint-ignore no-control-regex -- control characters are what this finds
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Reads the peer's text and makes it safe for a terminal. */
+/** Reads text from the peer and makes it safe for a terminal. */
 function readWords(reader: Reader): string {
   const length = reader.varint();
   if (length > MAX_WORDS) {
@@ -194,7 +215,7 @@ function readWords(reader: Reader): string {
   return new TextDecoder().decode(reader.take(length)).replace(UNSHOWN, "");
 }
 
-/** The error for a frame where none of its kind may stand. */
+/** Returns the error for a frame where none of its kind may stand. */
 export function outOfPlace(kind: Frame["kind"]): ProtocolError {
   return new ProtocolError(`Cannot go on: a ${kind} frame came where none may stand`);
 }

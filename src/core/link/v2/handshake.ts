@@ -26,17 +26,17 @@ export interface HandshakeConfig {
   /** Hash of the TLS certificate that the server showed; empty without TLS. */
   readonly binding: Uint8Array;
   readonly offer: Offer;
-  /** Best first. */
+  /** Ciphers that this end accepts, best first. */
   readonly ciphers: readonly CipherName[];
 }
 
-/** Keys of both directions, and bytes that arrived early. */
+/** A session after its handshake: the keys of both directions, and bytes that arrived early. */
 export interface LinkSession extends Disposable {
   readonly sealer: RecordSealer;
   readonly opener: RecordOpener;
   readonly cipher: CipherName;
   readonly peer: Offer;
-  /** For the proofs of later carriers of this session. */
+  /** Secret for the proofs of later carriers of this session. */
   readonly resume: Uint8Array;
   readonly transcript: Uint8Array;
   /** Frames behind the peer's setup in the same record. A copy. */
@@ -45,7 +45,7 @@ export interface LinkSession extends Disposable {
   readonly rest: Uint8Array;
 }
 
-/** Bounded by the largest record, once that is known. */
+/** Bytes received and not used yet. Bounded by the largest record, once that is known. */
 export class InputBuffer {
   bytes: Uint8Array = new Uint8Array();
 
@@ -60,6 +60,7 @@ export class InputBuffer {
   }
 }
 
+/** Contents of the peer's first record under its traffic secret. */
 export interface FirstRecord {
   readonly setup: Uint8Array | null;
   readonly close: { code: number; words: string } | null;
@@ -67,8 +68,9 @@ export interface FirstRecord {
 }
 
 /**
- * A setup or a close; null while incomplete. No longer than a handshake record: with different
- * secrets its length is random, and most are then refused at once instead of awaited.
+ * Reads the peer's first record once it is complete: a setup, or a close instead. It must not be
+ * longer than a handshake record: if the two ends have different secrets, its length is a random
+ * number, and most of these are then refused at once instead of awaited.
  */
 function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
@@ -86,7 +88,10 @@ function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord |
   throw new ProtocolError("Cannot read the handshake: its first frame is not a setup");
 }
 
-/** If it does not open after the handshake record did, the two ends saw different connections. */
+/**
+ * Reads the first record. If it does not open after the handshake record did, the two ends saw
+ * different connections.
+ */
 export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const wasFirst = opener.counter === 0;
   try {
@@ -97,7 +102,9 @@ export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRec
   }
 }
 
-/** The error for a peer that has proved the key, but on another connection than this end's. */
+/**
+ * Returns the error for a peer that has proved the key, but on another connection than this end's.
+ */
 export function suspectMitm(cause: unknown): TtunError {
   return new TtunError(
     "auth",
@@ -114,7 +121,7 @@ export function overwrite(...secrets: Uint8Array[]): void {
   for (const secret of secrets) secret.fill(0);
 }
 
-/** Overwrites what a session has not taken over. */
+/** Overwrites all secrets that a session has not taken over. */
 export function overwriteSecrets(
   hs: HandshakeSecrets | null,
   traffic: TrafficSecrets | null,
@@ -149,7 +156,7 @@ export function makeSession(
   };
 }
 
-/** In the server's own words (free of control characters). */
+/** Returns the error for a server's refusal, in its own words (free of control characters). */
 export function refusal(code: number, words: string): TtunError {
   const said = words === "" ? `code ${code}` : words;
   if (code === CloseCode.busy || code === CloseCode.limit) {
@@ -173,7 +180,10 @@ export function clocksDiffer(seconds: number): TtunError {
   );
 }
 
-/** 0 to `limit` - 1, of at most 16 bits. The small bias does not matter here. */
+/**
+ * Returns an integer from 0 to `limit` - 1, of at most 16 bits. The small bias does not matter
+ * here.
+ */
 export function randomBelow(rng: Rng, limit: number): number {
   const bytes = rng(4);
   return ((bytes[0]! << 24 | bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!) >>> 0) % limit;

@@ -10,26 +10,28 @@ import { derive } from "./secrets.ts";
  */
 export const HELLO_SIZE = 16;
 
+/** Most random bytes behind the client's hello; a byte counts them. */
 export const MAX_HELLO_PADDING = 255;
 
 /** Largest clock difference, in units of 4 s. */
 const STALE_AFTER = 30;
 const UNITS = 0x100_0000;
 
-/** Units of 4 s modulo 2^24. */
+/** Converts milliseconds since 1970 to units of 4 s modulo 2^24. */
 export function timeUnits(unixMs: number): number {
   return Math.floor(unixMs / 4000) % UNITS;
 }
 
+/** Contents of a valid hello. */
 export interface Hello {
-  /** Random bytes that follow. */
+  /** Number of random bytes that follow. */
   readonly padding: number;
   /** Seconds by which the sender's clock is ahead of this one. */
   readonly skewSeconds: number;
   readonly isStale: boolean;
 }
 
-/** `random`: 8 bytes, never used before. */
+/** Makes the client's hello; `random`: 8 bytes, never used before. */
 export function clientHello(
   s: Uint8Array,
   random: Uint8Array,
@@ -39,7 +41,7 @@ export function clientHello(
   return makeHello(s, "c", [random], random, padding, unixMs);
 }
 
-/** Answers the client's; never has padding. */
+/** Makes the server's hello, which answers the client's and never has padding. */
 export function serverHello(
   s: Uint8Array,
   theirs: Uint8Array,
@@ -49,12 +51,12 @@ export function serverHello(
   return makeHello(s, "s", [theirs, random], random, 0, unixMs);
 }
 
-/** Null if the 16 bytes are not from a version 2 client with S. */
+/** Reads a client's 16 bytes; returns null if they are not from a version 2 client with S. */
 export function readClientHello(s: Uint8Array, hello: Uint8Array, unixMs: number): Hello | null {
   return readHello(s, "c", [hello.subarray(0, 8)], hello, unixMs);
 }
 
-/** Null if the 16 bytes, an answer to `mine`, are not version 2 with S. */
+/** Reads a server's 16 bytes that answer `mine`; returns null if they are not version 2 with S. */
 export function readServerHello(
   s: Uint8Array,
   mine: Uint8Array,
@@ -99,7 +101,7 @@ function mask(s: Uint8Array, side: Side, context: Uint8Array[]): number {
   return readU32(derive(s, `time ${side}`, ...context), 0);
 }
 
-/** Over `r || e`; the server's also covers the client's hello, in `context`. */
+/** Computes the tag of `r || e`; the server's also covers the client's hello, in `context`. */
 function tag(s: Uint8Array, side: Side, context: Uint8Array[], hello: Uint8Array): Uint8Array {
   const own = concat(hello.subarray(0, 12));
   const inputs = side === "c" ? [own] : [context[0]!, own];

@@ -9,22 +9,25 @@ import { isAcceptable, MOST_ADDRESSES, packAddresses, readAddressList } from "./
 
 export const CLIENT_ID_SIZE = 16;
 
-/** TLV 80 (docs/wire/link-v2.md). */
+/** A client's self-description in its setup (docs/wire/link-v2.md, TLV 80). */
 export interface ClientIdentity {
-  /** 16 bytes, the same in every run; null if the client cannot store them. */
+  /** 16 bytes that are the same in every run of the client; null if it cannot store them. */
   readonly id: Uint8Array | null;
-  /** For logs and `--client-network`; "" = none. Unverified, like all fields. */
+  /** Name for logs and for `--client-network`; "" = none. An unverified claim, like all fields. */
   readonly name: string;
-  /** Their prefix lengths mean nothing. */
+  /** Addresses that the client asks for. Their prefix lengths mean nothing. */
   readonly wishes: readonly Cidr[];
 }
 
-/** One id at all servers with one key; by `name` one machine can be several clients. */
+/**
+ * Derives the client's id at all servers with one key, from 32 stored bytes, S, and the name that
+ * the user has chosen ("" = none), so that one machine can be several clients.
+ */
 export function clientId(kept: Uint8Array, s: Uint8Array, name: string): Uint8Array {
   return derive(kept, "identity", s, utf8(name)).slice(0, CLIENT_ID_SIZE);
 }
 
-/** Leaves out wishes that no server could grant. */
+/** Makes the value of TLV 80; leaves out wishes that no server could grant. */
 export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   const possible = wishes.filter(isAcceptable).slice(0, MOST_ADDRESSES);
   return concat(
@@ -36,7 +39,10 @@ export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   );
 }
 
-/** @throws {ProtocolError} */
+/**
+ * Reads the value of TLV 80.
+ * @throws {ProtocolError}
+ */
 export function readIdentity(value: Uint8Array): ClientIdentity {
   const reader = new Reader(value);
   const idSize = reader.u8();

@@ -19,18 +19,20 @@ import { derive } from "./secrets.ts";
  * ChaCha20 key stream, so that lengths look random.
  */
 export const RECORD_HEADER = 2;
+/** Bytes after a record's text. */
 export const RECORD_TAG = TAG_SIZE;
 export const MAX_RECORD_BODY = 0xffff;
 export const MAX_RECORD_TEXT = MAX_RECORD_BODY - RECORD_TAG;
 const MIN_RECORD_BODY = RECORD_TAG + 1;
 
-/** 16 blocks of ChaCha20. */
+/** Number of masks computed at once: 16 blocks of ChaCha20. */
 const MASKS_AT_ONCE = 512;
 const BLOCK = 64;
 
+/** Largest counter of a generation of keys. */
 const MAX_COUNTER = 0xffff_ffff;
 
-/** One generation of a direction's keys. */
+/** One generation of a direction's keys: cipher key, masks and the counter of both. */
 class Generation implements Disposable {
   readonly cipher: Cipher;
   readonly next: Uint8Array;
@@ -38,7 +40,7 @@ class Generation implements Disposable {
   readonly #masks = new Uint8Array(2 * MASKS_AT_ONCE);
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #nonceView = new DataView(this.#nonce.buffer);
-  /** The record that the first mask is for. */
+  /** Number of the record that the first mask is for. */
   #masksFrom = -1;
   #counter: number;
 
@@ -55,7 +57,7 @@ class Generation implements Disposable {
     return this.#counter;
   }
 
-  /** Of the next record; not used up. */
+  /** Returns the mask of the next record, without using it up. */
   mask(): number {
     const at = this.#counter % MASKS_AT_ONCE;
     if (this.#masksFrom !== this.#counter - at) this.#fillMasks(this.#counter - at);
@@ -68,7 +70,7 @@ class Generation implements Disposable {
     this.#masksFrom = from;
   }
 
-  /** Uses it up. Valid until the next call. */
+  /** Returns the nonce of the next record and uses it up. Valid until the next call. */
   nonce(): Uint8Array {
     if (this.#counter > MAX_COUNTER) {
       throw new ProtocolError("Cannot go on: the record counter is used up without a rekey");
@@ -85,20 +87,24 @@ class Generation implements Disposable {
   }
 }
 
+/** Keys of one direction, for its sealer or its opener. */
 abstract class Direction implements Disposable {
   readonly #name: CipherName;
   readonly #makeCipher: CipherFactory;
   #generation: Generation;
   #isOver = false;
 
-  /** `secret`: D, 32 bytes, borrowed. `counter`: the first one; other than 0 only in tests. */
+  /**
+   * `secret`: D, 32 bytes, borrowed for the call. `counter`: the first one; other than 0 only in
+   * tests.
+   */
   constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory, counter = 0) {
     this.#name = name;
     this.#makeCipher = makeCipher;
     this.#generation = new Generation(secret, name, makeCipher, counter);
   }
 
-  /** Records of this generation so far. */
+  /** Number of records of this generation so far. */
   get counter(): number {
     return this.#generation.counter;
   }
@@ -109,7 +115,7 @@ abstract class Direction implements Disposable {
     return this.#generation;
   }
 
-  /** From the next record on; overwrites the old keys. */
+  /** Changes the keys, from the next record on, and overwrites the old ones. */
   rekey(): void {
     const old = this.generation;
     this.#generation = new Generation(old.next, this.#name, this.#makeCipher);
@@ -122,9 +128,11 @@ abstract class Direction implements Disposable {
   }
 }
 
+/** Seals the records of one direction, in place. */
 export class RecordSealer extends Direction {
   /**
-   * Makes the record `bytes[at-2 .. at+length+16)` in place. @throws {ProtocolError} if too long
+   * Seals `bytes[at..at+length)` in place: the record is `bytes[at-2 .. at+length+16)`.
+   * @throws {ProtocolError} if the text does not fit or the counter is used up
    */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length < 1 || length > MAX_RECORD_TEXT) {
@@ -138,11 +146,18 @@ export class RecordSealer extends Direction {
   }
 }
 
-/** After one that does not open it opens no other: a later record must not take its place. */
+/**
+ * Opens the records of one direction, in place. After one that does not open it opens no other: a
+ * later record must not take its place.
+ */
 export class RecordOpener extends Direction {
   #isDamaged = false;
 
-  /** Size with header; null while that is incomplete. @throws {ProtocolError}, also above `most` */
+  /**
+   * Returns the size in bytes of the record at `at`, with its header; null while the header is
+   * incomplete.
+   * @throws {ProtocolError} on an impossible length, or one above `most`
+   */
   sizeAt(bytes: Uint8Array, at: number, end: number, most = MAX_RECORD_BODY): number | null {
     if (end - at < RECORD_HEADER) return null;
     const body = readU16(bytes, at) ^ this.generation.mask();
@@ -150,7 +165,7 @@ export class RecordOpener extends Direction {
     return RECORD_HEADER + body;
   }
 
-  /** In place; the text is `bytes[at+2 .. at+size-16)`. */
+  /** Opens a record of that size in place; its text is `bytes[at+2 .. at+size-16)`. */
   open(bytes: Uint8Array, at: number, size: number): void {
     const tagAt = at + size - RECORD_TAG;
     const { cipher } = this.generation;

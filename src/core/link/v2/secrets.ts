@@ -1,7 +1,10 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
 
-/** Keys (docs/wire/link-v2.md, "Notation and secrets"): keyed BLAKE2s-256, inputs with lengths. */
+/**
+ * Key derivation of link version 2 (docs/wire/link-v2.md, "Notation and secrets"): BLAKE2s-256 keyed
+ * with 32 bytes, over a label and length-prefixed inputs.
+ */
 const PREFIX = utf8("ttun/v2 ");
 const ZERO = new Uint8Array(1);
 
@@ -15,11 +18,15 @@ export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Ar
   return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), { key: k });
 }
 
-/** Of scrypt for S, the secret from the pre-shared key. Takes 64 MiB of memory. */
+/**
+ * Parameters of scrypt for S, the secret derived from the pre-shared key. Takes 64 MiB of memory.
+ */
 export const SCRYPT = { salt: utf8("ttun/v2"), N: 2 ** 15, r: 8, p: 3, length: 32 } as const;
 
-/** From outside: the core has no randomness and no fast curve. */
+/** Elliptic-curve operations from outside: the core has no randomness and no fast curve. */
 export interface KeyExchange {
-  /** X25519 (RFC 7748). `shared` returns 32 bytes and wipes the private key. */
+  /**
+   * Makes a new X25519 key pair (RFC 7748). `shared` returns 32 bytes and wipes the private key.
+   */
   newKeyPair(): { readonly publicKey: Uint8Array; shared(theirs: Uint8Array): Uint8Array };
 }

@@ -35,7 +35,7 @@ import {
   type ServerSetup,
 } from "./setup.ts";
 
-/** Begins after a client's hello that is valid and fresh. */
+/** The server's side of the handshake, after a client's hello that is valid and fresh. */
 export class ServerHandshake implements Disposable {
   readonly #party: HandshakeConfig;
   readonly #hello: Uint8Array;
@@ -54,7 +54,7 @@ export class ServerHandshake implements Disposable {
   #behind: Uint8Array = new Uint8Array();
   #isOver = false;
 
-  /** `hello`: 16 bytes; `padding`: the p in them. */
+  /** `hello`: the client's 16 bytes; `padding`: the p in them. */
   constructor(party: HandshakeConfig, o: { hello: Uint8Array; padding: number; unixMs: number }) {
     this.#party = party;
     this.#hello = o.hello.slice();
@@ -74,14 +74,15 @@ export class ServerHandshake implements Disposable {
     );
   }
 
-  /** Makes flight 2. */
+  /** Returns flight 2. */
   answer(): Uint8Array {
     return concat(this.#ns, this.#rs);
   }
 
   /**
-   * Bytes are borrowed. A setup that has opened, unanswered yet, proves the client's key.
-   * @throws {TtunError} auth, protocol: a stranger; this object is then unusable
+   * Takes bytes behind the hello (borrowed). Returns the client's setup once it has opened: only
+   * then has the client proved the key. It has not been answered yet.
+   * @throws {TtunError} auth, protocol: the peer is a stranger, and this object unusable
    */
   feed(chunk: Uint8Array): ClientSetup | null {
     if (this.#isOver) throw alreadyOver();
@@ -139,19 +140,19 @@ export class ServerHandshake implements Disposable {
   }
 
   /**
-   * The key message has opened, but no setup came. A client sends both at once: one that stays here
-   * saw another connection (1 in 16 such setups looks incomplete).
+   * True if the client's key message has opened but its setup has not arrived. A client sends both
+   * at once, so one that stays here saw another connection (1 in 16 such setups looks incomplete).
    */
   get isHalfDone(): boolean {
     return !this.#isOver && this.#traffic !== null && this.#client === null;
   }
 
-  /** To check or make a proof. */
+  /** The session's transcript and resume secret, to check or make a proof. */
   get traffic(): Pick<TrafficSecrets, "resume" | "transcript"> {
     return this.#proved().traffic;
   }
 
-  /** Unusable afterwards. */
+  /** Admits the client: returns the bytes to send and the session. Unusable afterwards. */
   accept(setup: ServerSetup): { bytes: Uint8Array; session: LinkSession } {
     const { traffic, client } = this.#proved();
     const bytes = sealText(this.#sealer!, packSetup(packServerSetup(setup)));
@@ -169,7 +170,7 @@ export class ServerHandshake implements Disposable {
     return { bytes, session };
   }
 
-  /** Refuses a client that has proved the key. Unusable afterwards. */
+  /** Refuses a client that has proved the key: returns the bytes to send. Unusable afterwards. */
   refuse(code: number, words: string): Uint8Array {
     this.#proved();
     const bytes = sealText(this.#sealer!, packClose(code, words));

@@ -2,7 +2,10 @@ import { concat } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 
-/** TLVs (docs/wire/link-v2.md, "Handshake"): u8 type, varint length, value. 0 begins padding. */
+/**
+ * TLVs of the handshake (docs/wire/link-v2.md, "Handshake"): type u8, length as a varint, value.
+ * Type 0 has no length; padding follows it.
+ */
 export const Tlv = {
   padding: 0x00,
   capabilities: 0x01,
@@ -15,10 +18,11 @@ export const Tlv = {
   expected: 0x08,
   proof: 0x09,
   addresses: 0x0a,
-  /** Ends that do not know types from 80 on skip them. */
+  /** Later addition: ends that do not know types from 80 on skip them. */
   identity: 0x80,
 } as const;
 
+/** Unknown types from here on are skipped; unknown types below end the handshake. */
 const SKIPPABLE = 0x80;
 
 export type TlvMap = ReadonlyMap<number, Uint8Array>;
@@ -28,7 +32,9 @@ export function packTlv(type: number, value: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads TLVs up to the reader's end, as views. @throws {ProtocolError} if one is wrong or missing
+ * Reads the listed TLVs up to the reader's end, as views. `padded`: padding may follow.
+ * @throws {ProtocolError} if one is cut short, doubled or missing from `required`, or its type is
+ * below 80 and in neither list
  */
 export function readTlvs(
   reader: Reader,
@@ -57,11 +63,12 @@ export function readTlvs(
   return found;
 }
 
-/** One varint and nothing else. */
+/** Reads a value that is one varint and nothing else. */
 export function onlyVarint(value: Uint8Array): number {
   return onlyVarints(value, 1)[0]!;
 }
 
+/** Reads a value that is `count` varints and nothing else. */
 export function onlyVarints(value: Uint8Array, count: number): number[] {
   const reader = new Reader(value);
   const found = Array.from({ length: count }, () => reader.varint());
@@ -69,6 +76,7 @@ export function onlyVarints(value: Uint8Array, count: number): number[] {
   return found;
 }
 
+/** Returns the value if it has exactly `size` bytes. */
 export function exactly(value: Uint8Array, size: number): Uint8Array {
   if (value.length !== size) {
     throw new ProtocolError("Cannot read the handshake: a value has a wrong size");
