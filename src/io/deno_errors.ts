@@ -2,9 +2,8 @@ import { Errno, type ErrnoName } from "../../ffi/linux/errno.ts";
 import { NativeError } from "../../ffi/native.ts";
 
 /**
- * Deno's errors as errors of system calls. It gives most of them a `code`, the errno's name on every
- * system; where there is none (ETXTBSY), only their text has the number. This is the one place that
- * reads it.
+ * Deno gives most errors a `code`, the errno's name on every system; where there is none (ETXTBSY),
+ * only the text has the number.
  * @returns null if no system call failed
  */
 export function systemError(thrown: unknown, call: string): NativeError | null {
@@ -15,10 +14,7 @@ export function systemError(thrown: unknown, call: string): NativeError | null {
   return number === undefined ? null : new NativeError(call, Number(number));
 }
 
-/**
- * Returns true if getaddrinfo found no address for a name. Deno throws a plain Error then, without a
- * code, and with a text that begins like this on every system.
- */
+/** For a name without an address, Deno throws a plain Error with this text on every system. */
 export function isLookupFailure(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.message.startsWith("failed to lookup address");
 }

@@ -18,9 +18,8 @@ import {
 } from "../../contract/cipher.ts";
 
 /**
- * Makes a cipher of node:crypto: native code that needs no permission. Each record allocates a new
- * Deno object, which takes most of its time.
- * @throws {TtunError} `internal` if the key is not 32 bytes long.
+ * Needs no permission, but allocates a Deno object per record, which takes most of its time.
+ * @throws {TtunError} `internal` if the key is not 32 bytes long
  */
 export const makeNodeCipher: CipherFactory = (name, key) => new NodeCipher(name, key);
 

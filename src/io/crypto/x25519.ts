@@ -2,20 +2,16 @@ import { Buffer } from "node:buffer";
 import { createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto";
 import { TtunError } from "../../base/errors.ts";
 
-/** DER encoding that precedes the 32 raw bytes of an X25519 public key (RFC 8410 section 4). */
+/** DER before the 32 raw bytes of a public key (RFC 8410 section 4). */
 const SPKI_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
 
-/** X25519 key exchange with node:crypto, for the handshake in `core/link`. */
 export const nodeKeyExchange = {
   newKeyPair() {
     const { publicKey, privateKey } = generateKeyPairSync("x25519");
     const der = publicKey.export({ type: "spki", format: "der" });
     return {
       publicKey: new Uint8Array(der.subarray(SPKI_PREFIX.length)),
-      /**
-       * Returns the shared secret.
-       * @throws {TtunError} `auth` for a point of low order
-       */
+      /** @throws {TtunError} `auth` for a point of low order */
       shared(theirs: Uint8Array): Uint8Array {
         try {
           const key = createPublicKey({

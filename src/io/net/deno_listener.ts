@@ -9,10 +9,9 @@ import { systemError } from "../deno_errors.ts";
 import { Lifetime, Waiter } from "./lifetime.ts";
 import { listenerClosed } from "./net_errors.ts";
 
-/** The result of an accept that nobody has taken yet. */
 type Accepted = { conn: Deno.TcpConn } | { error: unknown };
 
-/** Listeners that share a port: one, or one for each address family. */
+/** One listener, or one for each address family. */
 export class DenoListener implements Listener {
   readonly addr: Addr;
   readonly #listeners: readonly Deno.TcpListener[];
@@ -20,7 +19,7 @@ export class DenoListener implements Listener {
   readonly #zone: string | null;
   readonly #life: Lifetime;
   readonly #acceptor = new Waiter();
-  /** Listeners with an accept under way: Deno allows one at a time, and cannot cancel it. */
+  /** Their accept is under way: Deno allows one at a time, and cannot cancel it. */
   readonly #busy = new Set<Deno.TcpListener>();
   readonly #accepted: Accepted[] = [];
 
@@ -88,7 +87,7 @@ export class DenoListener implements Listener {
   }
 }
 
-/** Errors of a connection that was reset before it was accepted; the listener is still sound. */
+/** Reset before it was accepted; the listener is still sound. */
 function isPassing(thrown: unknown): boolean {
   const error = systemError(thrown, "accept");
   return error?.is("EPROTO", "ECONNABORTED", "ECONNRESET", "ENOTCONN") === true;

@@ -9,9 +9,8 @@ import { DenoStream } from "./deno_stream.ts";
 import { DialDeadline } from "./dial_deadline.ts";
 
 /**
- * TCP on Deno's own sockets: works everywhere, without FFI. With a libc, options and statistics
- * that Deno does not offer are accessed through the descriptor; without one, `setOptions` returns
- * the names of those options.
+ * Works without FFI. Options and statistics that Deno lacks need a libc: without one, `setOptions`
+ * returns their names.
  */
 export class DenoNet implements Dialer {
   readonly #libc: Libc | null;
@@ -43,10 +42,7 @@ export class DenoNet implements Dialer {
     }
   }
 
-  /**
-   * Listens on an address; host "" means all addresses.
-   * @throws {TtunError} in_use, privilege, usage
-   */
+  /** Host "" means all addresses. @throws {TtunError} in_use, privilege, usage */
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     const { host, port } = requireHostPort(at);
@@ -58,13 +54,12 @@ export class DenoNet implements Dialer {
   }
 }
 
-/** Most ports to try when the port that Deno chose is taken in the other address family. */
+/** For when the port that Deno chose is taken in the other address family. */
 const FREE_PORT_TRIES = 8;
 
 /**
- * Listens on all addresses: IPv6 and IPv4 on one socket; on two sockets if the kernel separates
- * the families (net.ipv6.bindv6only, Windows); IPv4 only if there is no IPv6. Deno cannot set
- * IPV6_V6ONLY, so the case is found out by what can be bound together.
+ * One socket for IPv6 and IPv4, or two if the kernel separates them (net.ipv6.bindv6only, Windows);
+ * IPv4 only without IPv6. Deno cannot set IPV6_V6ONLY, so what can be bound decides.
  */
 function listenOn(host: string, port: number): Deno.TcpListener[] {
   if (host !== "" && host !== "::") return [Deno.listen({ hostname: host, port })];

@@ -6,7 +6,6 @@ import { NativeError } from "../../../ffi/native.ts";
 import { isLookupFailure, systemError } from "../deno_errors.ts";
 import { netError } from "./net_errors.ts";
 
-/** Converts an error of Deno's, so that both stacks report errors through `netError`. */
 export function denoNetError(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",

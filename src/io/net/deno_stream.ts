@@ -15,12 +15,12 @@ import { closedHere, netError } from "./net_errors.ts";
 import { LEAST_AHEAD, ReadAhead } from "./read_ahead.ts";
 import { WriteBehind } from "./write_behind.ts";
 
-/** Longest time that a close waits for what was written before, in milliseconds. */
+/** Longest time in milliseconds that a close waits for earlier writes. */
 const LINGER_MS = 5000;
 
 /**
- * A connection on Deno's sockets, which have no readiness events: a read begins before a caller has
- * a buffer for it, and a write ends after the caller's.
+ * There are no readiness events: a read begins before a caller has a buffer for it, and a write
+ * ends after the caller's.
  */
 export class DenoStream implements Connection {
   readonly local: Addr;
@@ -31,7 +31,7 @@ export class DenoStream implements Connection {
   readonly #reader = new Waiter();
   readonly #writer = new Waiter();
   readonly #behind = new WriteBehind((bytes) => this.#write(bytes), this.#writer.wake);
-  /** The descriptor behind the connection; null = not found, undefined = not yet looked up. */
+  /** null = not found, undefined = not yet looked up. */
   #fd: number | null | undefined;
   #ahead: ReadAhead | null = null;
   #aheadSize = LEAST_AHEAD;
@@ -132,9 +132,7 @@ export class DenoStream implements Connection {
     }
   }
 
-  /**
-   * Sends RST through the descriptor; without one this is an ordinary close, as Deno cannot reset.
-   */
+  /** Without the descriptor this is an ordinary close, as Deno cannot reset. */
   reset(): void {
     const fd = this.#life.isOver ? null : this.#descriptor();
     if (fd !== null) disconnect(this.#libc!, fd);
@@ -175,7 +173,7 @@ export class DenoStream implements Connection {
     return denoNetError(thrown, "stream", this.remote);
   }
 
-  /** Closes behind what was written before, as a kernel does. */
+  /** Closes behind earlier writes, as a kernel does. */
   #close(): void {
     this.#reader.wakeSoon();
     this.#writer.wakeSoon();
@@ -197,7 +195,7 @@ export class DenoStream implements Connection {
   }
 }
 
-/** Options that Deno has no call for. Without the descriptor, keepalive starts after two hours. */
+/** Deno has no call for these. Without the descriptor, keepalive starts after two hours. */
 const DESCRIPTOR_ONLY = {
   TCP_KEEPIDLE: "keepAliveSeconds",
   TCP_KEEPINTVL: "keepAliveSeconds",
@@ -205,15 +203,12 @@ const DESCRIPTOR_ONLY = {
   TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
 } as const satisfies Record<string, keyof SocketOptions>;
 
-/**
- * Converts an IPv4-mapped peer of a dual-stack listener to IPv4, and adds the zone if link-local.
- */
 function unmapped(addr: Deno.NetAddr, zone: string | null): Addr {
   const host = addr.hostname.replace(/^::ffff:(?=\d+\.)/i, "");
   return { host: inZone(host, zone), port: addr.port };
 }
 
-/** Adds the zone to a link-local address, since Deno does not report zones. */
+/** Deno does not report the zone of a link-local address. */
 export function inZone(host: string, zone: string | null): string {
   return zone !== null && isLinkLocalText(host) ? `${host}%${zone}` : host;
 }

@@ -3,13 +3,11 @@ import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../../ffi/linux/s
 import type { HostPort } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 
-/** Highest descriptor to try, exclusive. Descriptors are small: each is the lowest free number. */
+/** Exclusive. Descriptors are small: each is the lowest free number. */
 const HIGHEST = 65_536;
 
 /**
- * Returns the descriptor of a Deno connection, found by its two addresses, which no other socket
- * of the process has; null if it is not found. Tries every descriptor (0.1 µs each), so call it
- * once per connection.
+ * Tries every descriptor (0.1 µs each) for the connection's two addresses: call it once for each.
  */
 export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
   const local = text({ host: conn.localAddr.hostname, port: conn.localAddr.port });

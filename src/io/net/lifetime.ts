@@ -1,7 +1,7 @@
 import { onAbort } from "../../base/scope.ts";
 import type { OnReady } from "../../contract/stream.ts";
 
-/** Closes once, by a call or by the signal's abort; afterwards `check` throws that reason. */
+/** Closes once, by a call or by the signal's abort; then `check` throws that reason. */
 export class Lifetime {
   readonly #close: () => void;
   readonly #registration: Disposable;
@@ -42,7 +42,7 @@ export class Waiter {
     run?.();
   };
 
-  /** Wakes in a microtask, so that nothing runs within the caller. */
+  /** In a microtask, so that nothing runs within the caller. */
   wakeSoon(): void {
     queueMicrotask(this.wake);
   }

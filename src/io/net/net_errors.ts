@@ -2,7 +2,7 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/native.ts";
 
-/** Converts the errno of a socket call to a TtunError; returns other errors unchanged. */
+/** Converts an errno; returns other errors unchanged. */
 export function netError(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",
@@ -104,12 +104,10 @@ function connectError(error: NativeError, where: string): TtunError {
   );
 }
 
-/** The reason that calls on a closed listener throw. */
 export function listenerClosed(): TtunError {
   return new TtunError("lost", "Cannot accept: the listener has been closed");
 }
 
-/** The reason that calls on a connection throw once it was closed at this end. */
 export function closedHere(): TtunError {
   return new TtunError("lost", "Cannot go on: the connection was closed at this end");
 }

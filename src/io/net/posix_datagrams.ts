@@ -9,10 +9,9 @@ import { NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/** Arbitrary port (discard): no datagram is sent to it. */
+/** Arbitrary (discard): no datagram is sent to it. */
 const DISCARD = 9;
 
-/** UDP on the reactor. */
 export class PosixDatagrams implements DatagramDialer {
   readonly #reactor: Reactor;
 

@@ -12,7 +12,6 @@ import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 import { listenerClosed, netError } from "./net_errors.ts";
 import { PosixStream } from "./posix_stream.ts";
 
-/** A listening TCP socket on the reactor. */
 export class PosixListener implements Listener {
   readonly addr: Addr;
   readonly #reactor: Reactor;
@@ -66,7 +65,6 @@ export class PosixListener implements Listener {
   }
 }
 
-/** Returns true for errors of one connection, which do not concern the listener. */
 function passing(errno: number): boolean {
   return errno === Errno.ECONNABORTED || errno === Errno.EPROTO || errno === Errno.ENETDOWN ||
     errno === Errno.EHOSTDOWN || errno === Errno.EHOSTUNREACH || errno === Errno.ENETUNREACH ||

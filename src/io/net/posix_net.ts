@@ -15,13 +15,13 @@ export interface PosixNetOptions {
   readonly segmentBytes?: SegmentLimits;
 }
 
-/** Largest segment of connections in bytes (TCP_MAXSEG); absent = no limit but the link's. */
+/** TCP_MAXSEG of connections in bytes; absent = the link's limit. */
 export interface SegmentLimits {
   readonly dial?: number | undefined;
   readonly listen?: number | undefined;
 }
 
-/** TCP on the reactor. Hosts must be IP addresses: names are resolved before. */
+/** Hosts must be IP addresses: names are resolved before. */
 export class PosixNet implements Dialer {
   readonly limitsSegments = true;
   readonly #reactor: Reactor;
@@ -48,10 +48,7 @@ export class PosixNet implements Dialer {
     }
   }
 
-  /**
-   * Listens on an address; host "" means all addresses.
-   * @throws {TtunError} in_use, privilege, usage
-   */
+  /** Host "" means all addresses. @throws {TtunError} in_use, privilege, usage */
   listen(at: Addr, o: { signal: AbortSignal }): Listener {
     o.signal.throwIfAborted();
     try {
@@ -72,7 +69,7 @@ function lesser(a: number | undefined, b: number | undefined): number | undefine
   return a === undefined || b === undefined ? a ?? b : Math.min(a, b);
 }
 
-/** A connection attempt in progress. Owns its descriptor until it becomes a stream. */
+/** Owns its descriptor until it becomes a stream. */
 class Dialing {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;

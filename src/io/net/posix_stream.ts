@@ -13,10 +13,9 @@ import { closedHere, netError } from "./net_errors.ts";
 /** A read below this many bytes most likely has emptied the socket. */
 const LITTLE = 4096;
 
-/** Shared result of `asyncDispose`: closing is synchronous here. */
+/** Shared, as closing is synchronous here. */
 const CLOSED = Promise.resolve();
 
-/** A TCP connection on the reactor. */
 export class PosixStream implements Connection {
   readonly remote: Addr;
   readonly #reactor: Reactor;
@@ -33,7 +32,6 @@ export class PosixStream implements Connection {
     return formatAddr(this.remote);
   }
 
-  /** Queried from the kernel on first use. */
   get local(): Addr {
     if (this.#local === null) {
       this.#descriptor.check();

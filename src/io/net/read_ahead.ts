@@ -1,11 +1,8 @@
-/**
- * Bounds of the read-ahead buffer in bytes: small for an idle connection, large for a bulk
- * transfer to save calls.
- */
+/** In bytes: small for an idle connection, large for a bulk transfer to save calls. */
 export const LEAST_AHEAD = 4 * 1024;
 const MOST_AHEAD = 256 * 1024;
 
-/** A read that was started before a caller supplied a buffer; holds its result. */
+/** A read that started before a caller had a buffer for it. */
 export class ReadAhead {
   readonly #bytes: Uint8Array;
   readonly settled: Promise<void>;
@@ -24,7 +21,7 @@ export class ReadAhead {
     return this.#outcome !== null;
   }
 
-  /** Size of the next read-ahead buffer in bytes, adapted to the amount that arrived. */
+  /** In bytes, adapted to the amount that arrived. */
   get nextSize(): number {
     const size = this.#bytes.length;
     const got = this.#length;
@@ -40,10 +37,7 @@ export class ReadAhead {
     return this.#taken === this.#length;
   }
 
-  /**
-   * Takes bytes; valid only once `isOver`.
-   * @throws the error of the read
-   */
+  /** Valid only once `isOver`. @throws the error of the read */
   take(into: Uint8Array): number | null {
     const outcome = this.#outcome!;
     if ("error" in outcome) throw outcome.error;

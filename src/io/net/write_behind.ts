@@ -1,23 +1,21 @@
-/** Most bytes that are taken before the system has taken them. */
 const MOST_BEHIND = 64 * 1024;
 
-/**
- * Turns writes by promise into ones that take what they can: a copy of at most 64 KiB at a time,
- * and nothing more until the system has it.
- */
+/** A copy of at most 64 KiB is under way at a time. */
 export class WriteBehind {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
   readonly #onIdle: () => void;
   #writing: Promise<void> | null = null;
   #failure: { error: unknown } | null = null;
 
-  /** `write` writes some of the bytes; `onIdle` is called when more can be taken, or it has failed. */
+  /**
+   * `write` may write some of the bytes. `onIdle` runs when more can be taken or `write` failed.
+   */
   constructor(write: (bytes: Uint8Array) => Promise<number>, onIdle: () => void) {
     this.#write = write;
     this.#onIdle = onIdle;
   }
 
-  /** The write that is under way, which never rejects; null = none. */
+  /** Never rejects; null if no write is under way. */
   get writing(): Promise<void> | null {
     return this.#writing;
   }
@@ -27,10 +25,7 @@ export class WriteBehind {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  /**
-   * Takes the first of the bytes, or none while a write is under way; returns how many.
-   * @throws the error of an earlier write
-   */
+  /** Returns how many were taken. @throws the error of an earlier write */
   take(bytes: Uint8Array): number {
     this.check();
     if (this.#writing !== null || bytes.length === 0) return 0;

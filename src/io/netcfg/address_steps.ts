@@ -1,9 +1,7 @@
 import { addressText, type LocalAddress, refuseForMtu } from "./local_address.ts";
 import type { Change, Step } from "./command_steps.ts";
 
-/**
- * Returns the step that assigns an address to a device, or a refusal that says why it cannot work.
- */
+/** Returns a refusal, with the reason, if the address cannot work. */
 export function addressStep(
   device: string,
   mtu: number,

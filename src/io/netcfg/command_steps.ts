@@ -2,54 +2,46 @@ import type { Cidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Configured } from "./linux.ts";
 
-/** A system program and its arguments, run without a shell. */
+/** A program and its arguments, run without a shell. */
 export type CommandLine = readonly string[];
 
-/** Exit code of a command and all its output. */
 export interface Outcome {
   readonly code: number;
   readonly output: string;
 }
 
-/**
- * Runs a command to its end.
- * @throws {TtunError} if it cannot be started
- */
+/** Blocks until the command ends. @throws {TtunError} if it cannot be started */
 export type RunCommand = (command: CommandLine) => Outcome;
 
-/** One command and its undo command. */
 export interface Change {
   readonly run: CommandLine;
   readonly undo?: CommandLine;
-  /** Output that means that the state exists already, which is accepted. */
+  /** Accepted output: the state exists already. */
   readonly fine?: RegExp;
 }
 
-/** Changes that belong together; `doing` completes the message "Cannot <doing>: …". */
+/** Changes that belong together; `doing` completes "Cannot <doing>: …". */
 export interface Step {
   readonly doing: string;
   readonly changes: readonly Change[];
-  /** The address that the device has after the step. */
   readonly address?: Cidr;
   /** An error that is known without trying. */
   readonly refusal?: TtunError;
 }
 
-/** How to interpret the output of this system's commands. */
 export interface Dialect {
-  /** Returns true if the command failed; not every program says so with its exit code. */
+  /** Not every program tells a failure by its exit code. */
   readonly failed: (outcome: Outcome) => boolean;
   readonly unprivileged: RegExp;
   readonly taken: RegExp;
-  /** Advice to the user who lacks the privilege, such as "run ttun with sudo". */
+  /** For a user who lacks the privilege, such as "run ttun with sudo". */
   readonly advice: string;
-  /** Formats the command as the user would type it. */
   readonly quote: (command: CommandLine) => string;
 }
 
 /**
- * Runs the steps, all or none: if one fails, the earlier ones are undone. The failure of an IPv6
- * address that was not requested explicitly is only a warning.
+ * Runs all steps or none: a failure undoes the earlier ones. For an IPv6 address that was not
+ * requested explicitly it is only a warning.
  * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function applySteps(
@@ -74,7 +66,7 @@ export function applySteps(
   return { changed: undo.length > 0, warnings, addresses, [Symbol.dispose]: takeBack };
 }
 
-/** Makes all changes of the step and returns null, or none of them and returns the reason. */
+/** Makes all changes and returns null, or none and returns the reason. */
 function applyStep(
   step: Step,
   o: { dialect: Dialect; run: RunCommand },
@@ -124,7 +116,7 @@ function attempt(
   return new TtunError("system", `Cannot ${doing}: ${text} says: ${why}`);
 }
 
-/** Undoes changes in reverse order. Failures are ignored: what is gone needs no undoing. */
+/** Ignores failures: what is gone needs no undoing. */
 function runUndo(undo: CommandLine[], run: RunCommand): void {
   for (const command of undo.splice(0).reverse()) {
     try {
@@ -135,7 +127,6 @@ function runUndo(undo: CommandLine[], run: RunCommand): void {
   }
 }
 
-/** Runs a command and blocks this thread until it ends, as all set-up does. */
 export function runCommand([program, ...args]: CommandLine): Outcome {
   try {
     const { code, stdout, stderr } = new Deno.Command(program!, {

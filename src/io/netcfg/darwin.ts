@@ -15,16 +15,13 @@ import {
 const IFCONFIG = "/sbin/ifconfig";
 const ROUTE = "/sbin/route";
 
-/** Programs that the process must be allowed to run (deno.json). */
+/** The process must be allowed to run these (deno.json). */
 export const DARWIN_PROGRAMS: readonly string[] = [IFCONFIG, ROUTE];
 
 /** strerror(EEXIST), as route(8) prints it. */
 const EXISTS = /File exists/;
 
-/**
- * macOS's route(8) exits with 0 even if the kernel refused (network_cmds: route.tproj/route.c).
- * The error is on standard error, such as "route: writing to routing socket: File exists".
- */
+/** route(8) exits with 0 even if the kernel refused (network_cmds: route.tproj/route.c). */
 const DARWIN: Dialect = {
   failed: ({ code, output }) => code !== 0 || /^route: /m.test(output),
   unprivileged: /permission denied|operation not permitted|must be root/i,
@@ -34,8 +31,7 @@ const DARWIN: Dialect = {
 };
 
 /**
- * Sets MTU, addresses, state and routes of a utun device with ifconfig(8) and route(8). Dispose
- * removes the addresses and routes; they also disappear with the device.
+ * Dispose removes the addresses and routes; they also disappear with the device.
  * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function configureDarwin(
@@ -50,10 +46,7 @@ export function configureDarwin(
   });
 }
 
-/**
- * Removes addresses from the device and adds others.
- * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
- */
+/** @throws {TtunError} privilege, in_use, system, usage: names the command that failed */
 export function changeDarwinAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
@@ -67,7 +60,6 @@ export function changeDarwinAddresses(
   return [];
 }
 
-/** Returns the configuration commands in order. */
 export function darwinSteps(device: string, config: NetworkConfig): Step[] {
   const { mtu, addresses, peers, routes } = config;
   return [
@@ -87,8 +79,8 @@ export function darwinSteps(device: string, config: NetworkConfig): Step[] {
 }
 
 /**
- * A utun is point-to-point: IPv4 requires a remote address, and its network needs a separate
- * route. IPv6 requires no remote address, and macOS may or may not have added the route itself.
+ * IPv4 requires a remote address, and a route for its network. IPv6 requires none, and macOS may or
+ * may not have added the route itself.
  */
 function addressOf(device: string, mtu: number, local: Cidr, peer: Cidr | undefined): Step {
   const own = formatIp(local.bytes);
@@ -109,10 +101,7 @@ function addressOf(device: string, mtu: number, local: Cidr, peer: Cidr | undefi
   return addressStep(device, mtu, { local, peer }, changes);
 }
 
-/**
- * Returns the remote address: the peer, the other host of a two-host network, or else the local
- * address.
- */
+/** Returns the peer, the other host of a two-host network, or else the local address. */
 function otherEnd(local: Cidr, peer: Cidr | undefined): Uint8Array {
   if (peer !== undefined) return peer.bytes;
   const bytes = local.bytes.slice();

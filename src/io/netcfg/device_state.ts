@@ -9,28 +9,22 @@ import { addressText } from "./local_address.ts";
 import { SERVER_ROUTE_PROTOCOL } from "./kernel_routes.ts";
 import { addAddress, attempt, rivalMetrics, routeFor } from "./linux.ts";
 
-/**
- * Adds a route with preference over equal routes of other programs, moving an existing one to the
- * front.
- */
+/** Gives the route preference over equal ones of other programs. */
 function addBefore(netlink: Netlink, route: NewRoute): void {
   try {
     netlink.addRoute(route, "before");
   } catch (error) {
     if (!(error instanceof NativeError && error.is("EEXIST"))) throw error;
-    // It exists behind another one; the kernel does not reorder routes.
+    // The kernel does not reorder routes.
     netlink.removeRoute(route);
     netlink.addRoute(route, "before");
   }
 }
 
-/** Metric of the routes that the kernel adds for IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
+/** The kernel's metric for IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
 const ADDRESS_METRIC_V6 = 256;
 
-/**
- * Returns the network that the kernel routes to for an address; null if it is only the address
- * itself.
- */
+/** Returns the network that the kernel routes to; null for a single address. */
 function networkBehind({ local, peer }: LinkAddress): Cidr | null {
   const { bytes, prefix } = peer ?? local;
   return peer === undefined && prefix === bytes.length * 8 ? null : networkOf(peer ?? local);
@@ -46,10 +40,7 @@ export class DeviceState {
   readonly #hasV6: boolean;
   readonly #addresses: Map<string, LinkAddress>;
 
-  /**
-   * The caller keeps the ownership of the socket.
-   * @throws {NativeError} ENODEV
-   */
+  /** The caller keeps the ownership of the socket. @throws {NativeError} ENODEV */
   constructor(
     netlink: Netlink,
     device: string,
@@ -64,10 +55,7 @@ export class DeviceState {
     this.index = netlink.link(device).index;
   }
 
-  /**
-   * Updates the wanted addresses after a change. An address that the device has not got cannot be
-   * set and is dropped.
-   */
+  /** An address that the device has not got cannot be set and is no longer wanted. */
   addressesChanged(o: { remove: readonly Cidr[]; add: readonly Cidr[] }): void {
     const present = new Set(this.#netlink.addresses(this.index).map(addressText));
     for (const local of o.add) this.#addresses.set(formatCidr(local), { local });
@@ -85,7 +73,7 @@ export class DeviceState {
     };
   }
 
-  /** The routes that the kernel adds for the addresses, with the same properties. */
+  /** Those that the kernel adds for the addresses. */
   #connected(): Map<string, NewRoute> {
     const found = new Map<string, NewRoute>();
     for (const address of this.#addresses.values()) {
@@ -99,25 +87,23 @@ export class DeviceState {
     return found;
   }
 
-  /** The networks reached through the device: by its routes and by its addresses. */
+  /** Reached by the device's routes and by its addresses. */
   get networks(): Cidr[] {
     const reached = [...this.#addresses.values()].map(({ local, peer }) => peer ?? local);
     return [...this.#routes.values(), ...reached.map(networkOf)];
   }
 
-  /** Returns true if this IP address is one that the device should have. */
   isOwn(host: string): boolean {
     const bytes = ipBytes(host);
     const text = bytes === null ? null : formatIp(bytes);
     return [...this.#addresses.values()].some(({ local }) => formatIp(local.bytes) === text);
   }
 
-  /** Returns true if this network is one of the device's wanted routes. */
   hasRoute(to: Cidr): boolean {
     return this.#routes.has(formatCidr(to));
   }
 
-  /** Returns the current state; null if the device no longer exists. */
+  /** Returns null if the device no longer exists. */
   present(): { mtu: number; up: boolean; addresses: string[]; routes: string[] } | null {
     const netlink = this.#netlink;
     try {
@@ -131,10 +117,8 @@ export class DeviceState {
   }
 
   /**
-   * Returns the device's effective routes. Of several routes to one network the kernel uses the
-   * first in the table for IPv4 (ttun's have the lowest metric) and the one with the lowest metric
-   * for IPv6. A route that belongs to an address counts as present while `addresses` lacks that
-   * address.
+   * The kernel uses the first route to a network for IPv4 (ttun's have the lowest metric), the one
+   * with the lowest metric for IPv6. An address's route counts as present without the address.
    */
   #presentRoutes(addresses: readonly string[]): string[] {
     const connected = this.#connected();
@@ -163,9 +147,7 @@ export class DeviceState {
     return this.#hasV6 ? rivalMetrics(this.index, this.#netlink.allRoutes()) : new Map();
   }
 
-  /**
-   * Restores the given parts. Returns the errors of those that failed, at most one of the routes.
-   */
+  /** Returns the errors of parts that failed, at most one of the routes. */
   putBack(
     what: { mtu: boolean; up: boolean; addresses: readonly string[]; routes: readonly string[] },
   ): TtunError[] {
@@ -239,9 +221,9 @@ export class DeviceState {
   }
 
   /**
-   * Returns what a route to `network` would take away from another link: an overlapping network of
-   * its addresses or a route inside `network`, such as `192.168.1.0/24 on eth0`; null if nothing.
-   * With `passesTunnels`, other tunnel devices are ignored (one of them is the server's).
+   * Returns what a route to `network` would take away from another link: an overlapping network or
+   * a route inside, such as `192.168.1.0/24 on eth0`; null if nothing. With `passesTunnels`, other
+   * tunnel devices are ignored (one of them is the server's).
    */
   conflictOf(network: Cidr, passesTunnels: boolean): string | null {
     const netlink = this.#netlink;
@@ -261,17 +243,14 @@ export class DeviceState {
     return null;
   }
 
-  /** Returns the addresses of all other links. */
+  /** Returns addresses of other links. */
   others(): { link: string; address: Cidr }[] {
     const netlink = this.#netlink;
     return netlink.allAddresses().filter(({ index }) => index !== this.index)
       .map(({ index, local }) => ({ link: netlink.link(index).name, address: local }));
   }
 
-  /**
-   * Returns warnings about addresses or networks that another link has as well: packets to them
-   * use only one of the two links.
-   */
+  /** Packets to what another link has as well use only one of the two links. */
   duplicates(): string[] {
     const netlink = this.#netlink;
     const all = netlink.allAddresses();

@@ -3,10 +3,9 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 
 /**
- * Returns how packets to this IP address leave, in the format of `ip route get`; null if there is
- * no route, its link has no carrier, or it uses `tunnel` (an interface index). The gateway is that
- * of the routing table, so an ICMP redirect is not a change of path. `from` is the source address;
- * without it the result includes the one that the kernel chooses.
+ * Returns the path in the format of `ip route get`; null without a route, without a carrier, or
+ * through `tunnel` (an interface index). The gateway is the routing table's: an ICMP redirect is no
+ * change of path. Without `from`, the source that the kernel chooses is included.
  */
 export function pathTo(
   netlink: Netlink,
@@ -37,7 +36,7 @@ export function pathTo(
   }
 }
 
-/** Returns true if the address is one of this machine's, or if that cannot be determined. */
+/** Returns true also if that cannot be determined. */
 export function isOwnAddress(netlink: Netlink, host: string): boolean {
   const address = ipBytes(host.replace(/%.*$/, ""));
   if (address === null) return true;
@@ -51,7 +50,7 @@ export function isOwnAddress(netlink: Netlink, host: string): boolean {
   }
 }
 
-/** Returns the zone of a link-local address (RFC 4007 section 11), or null. */
+/** RFC 4007 section 11 */
 function zoneOf(host: string): string | null {
   return /%(.+)$/.exec(host)?.[1] ?? null;
 }

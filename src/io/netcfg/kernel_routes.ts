@@ -7,22 +7,18 @@ import type { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Route } from "../../../ffi/linux/netlink_route.ts";
 
 /**
- * RTPROT of routes to a server's address. Unused by other programs (rtnetlink.h, rt_protos), so a
- * route left behind by a killed process is recognized.
+ * RTPROT that no other program uses (rtnetlink.h): marks routes left behind by a killed process.
  */
 export const SERVER_ROUTE_PROTOCOL = 116;
 
-/**
- * Lowest metric for IPv6, so the route precedes all others to the address. IPv4 uses 0, which IPv6
- * would treat as 1024.
- */
+/** Precedes all other IPv6 routes to the address. For IPv4 it is 0, which IPv6 treats as 1024. */
 const FIRST_METRIC_V6 = 1;
 
 interface KernelRoute extends TableRoute {
   readonly route: Route;
 }
 
-/** Linux's main routing table, by netlink. The caller keeps the ownership of the socket. */
+/** The main table. The caller keeps the ownership of the socket. */
 export class KernelRoutes implements RouteTable {
   readonly #netlink: Netlink;
 
@@ -86,10 +82,7 @@ export class KernelRoutes implements RouteTable {
   }
 }
 
-/**
- * `command` does the same as root, for the message.
- * @throws {TtunError} privilege, system
- */
+/** `command`, for the message, does it as root. @throws {TtunError} privilege, system */
 function attempt<T>(doing: string, run: () => T, command?: () => string): T {
   try {
     return run();
@@ -106,7 +99,6 @@ function attempt<T>(doing: string, run: () => T, command?: () => string): T {
   }
 }
 
-/** Returns a text that identifies the next hop, for comparison. */
 function hopText({ index, gateway, via, source }: Route): string {
   const text = (bytes: Uint8Array | undefined) => bytes === undefined ? "" : toHex(bytes);
   return [index, text(gateway), text(via), text(source)].join(" ");

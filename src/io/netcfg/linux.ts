@@ -9,33 +9,30 @@ import type { LinkChange } from "../../../ffi/linux/netlink_link.ts";
 import type { NewRoute, Route } from "../../../ffi/linux/netlink_route.ts";
 import { addressText, refuseForMtu, withPeer } from "./local_address.ts";
 
-/** Wanted configuration of a device. */
 export interface NetworkConfig {
   mtu: number;
   addresses: Cidr[];
-  /** Makes addresses of the peer's family point-to-point instead of part of a shared network. */
+  /** An address with a peer of its family is point-to-point, not part of a shared network. */
   peers: Cidr[];
   routes: Cidr[];
-  /** Optional settings for speed only. */
+  /** For speed only: failures are not reported. */
   tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
-  /** The user specified the addresses: one that cannot be set is an error, not a warning. */
+  /** The user specified them: one that cannot be set is an error, not a warning. */
   addressesExplicit: boolean;
 }
 
-/** The changes that were made; dispose undoes them. */
+/** Dispose undoes the changes. */
 export interface Configured extends Disposable {
-  /** True if there is anything to undo. */
   readonly changed: boolean;
-  /** Log messages about optional settings that failed. */
+  /** About optional settings that failed. */
   readonly warnings: string[];
-  /** The configured addresses that the device has now. */
+  /** Configured addresses that the device has now. */
   readonly addresses: Cidr[];
 }
 
 /**
- * Sets MTU, addresses, state and routes by netlink. Settings that are already right are not
- * touched, so an unprivileged user can use a device that an administrator has set up. Dispose
- * undoes the changes; a device that disappears with its process needs no undo.
+ * Does not touch settings that are right already: then it needs no privilege. A device that
+ * disappears with its process needs no undo.
  * @throws {TtunError} privilege, system, usage: with the commands that fix it
  */
 export function configure(libc: Libc, device: string, config: NetworkConfig): Configured {
@@ -59,8 +56,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       undo.push((again) => again.setLink(before.index, { mtu: before.mtu }));
     }
     if (config.tuning !== undefined) tune(netlink, before.index, config.tuning);
-    // Brings the device up before it adds addresses: the route to an IPv6 peer is added with its
-    // address, and only if the link is up.
+    // The route to an IPv6 peer is added with its address, and only if the link is up.
     if (!before.up) {
       step(`bring ${device} up`, `ip link set dev ${device} up`, () => {
         netlink.setLink(before.index, { up: true });
@@ -87,8 +83,7 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
       const text = formatCidr(to);
       if (there.has(text)) continue;
       there.add(text);
-      // A default route usually exists: it stays behind this one and takes effect again when this
-      // one is removed.
+      // An existing default route stays behind this one and takes effect again without it.
       const isDefault = to.prefix === 0;
       const rival = rivals.get(text);
       const route = routeFor(before.index, to, isDefault ? rival : undefined);
@@ -109,20 +104,13 @@ export function configure(libc: Libc, device: string, config: NetworkConfig): Co
   }
 }
 
-/**
- * Returns the route to a network through the link. Of IPv6 routes to the same network the lowest
- * metric wins. Another program, such as NetworkManager or router advertisements, may have set one
- * already (`rival`: its metric); the new route then gets a lower metric.
- */
+/** The lowest metric wins for IPv6: the route gets less than `rival`, that of another program's. */
 export function routeFor(index: number, to: Cidr, rival: number | undefined): NewRoute {
   if (to.family === 4 || rival === undefined || rival > USUAL_METRIC_V6) return { index, to };
   return { index, to, metric: Math.max(1, rival - 1) };
 }
 
-/**
- * Returns for each IPv6 network the lowest metric of routes that use other links or refuse
- * packets.
- */
+/** Returns the lowest metric by IPv6 network, of routes that use other links or refuse packets. */
 export function rivalMetrics(index: number, table: readonly Route[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const { to, metric, index: at, isUnicast } of table) {
@@ -133,10 +121,10 @@ export function rivalMetrics(index: number, table: readonly Route[]): Map<string
   return found;
 }
 
-/** IP6_RT_PRIO_USER: the kernel's default metric of an IPv6 route. */
+/** IP6_RT_PRIO_USER, the kernel's default */
 const USUAL_METRIC_V6 = 1024;
 
-/** Applies optional speed settings; missing privileges or kernel support are ignored. */
+/** Ignores missing privileges and kernel support. */
 function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   try {
     netlink.setLink(index, tuning);
@@ -145,18 +133,16 @@ function tune(netlink: Netlink, index: number, tuning: LinkChange): void {
   }
 }
 
-/** The IPv4 dummy address (RFC 7600 section 4.8), which belongs to no host. */
+/** IPv4 dummy address (RFC 7600 section 4.8), which belongs to no host. */
 const STAND_IN: Cidr = { family: 4, bytes: Uint8Array.of(192, 0, 0, 8), prefix: 32 };
 
-/** An address that could not be assigned, and why. */
 export interface RefusedAddress {
   readonly local: Cidr;
   readonly why: TtunError;
 }
 
 /**
- * Removes addresses from the device and adds others. Returns those that could not be added, if at
- * least one could (reasons: a kernel without IPv6, a small MTU).
+ * Returns those that could not be added, if at least one could.
  * @throws {TtunError} privilege, system, usage: with the command that fixes it
  */
 export function changeAddresses(
@@ -177,8 +163,8 @@ export function changeAddresses(
       );
     const add = (local: Cidr, present: LinkAddress[]) =>
       addAddress(netlink, device, index, { local }, present, o.mtu, []);
-    // A device that loses its last IPv4 address loses its IPv4 routes too, and their packets would
-    // leave by another link. A temporary address prevents that.
+    // With its last IPv4 address a device loses its IPv4 routes, and their packets would leave by
+    // another link. A temporary address prevents that.
     const needsStandIn = o.remove.some(({ family }) => family === 4);
     if (needsStandIn) add(STAND_IN, []);
     try {
@@ -252,7 +238,7 @@ function ipv6IsOff(cause: NativeError, doing: string): TtunError {
   );
 }
 
-/** Explains EEXIST: IPv6 accepts an address only once, whatever its prefix. */
+/** IPv6 accepts an address only once, whatever its prefix. */
 function otherPrefix(
   device: string,
   address: LinkAddress,
@@ -271,10 +257,7 @@ function otherPrefix(
   );
 }
 
-/**
- * Runs a change. `family`: 6 if it concerns an IPv6 address or network.
- * @throws {TtunError} with the command that does the same as root
- */
+/** `family`: 6 for IPv6. @throws {TtunError} with the command that does the same as root */
 export function attempt(
   device: string,
   doing: string,
@@ -317,10 +300,7 @@ function translate(error: NativeError, device: string, doing: string, command: s
   return new TtunError("system", `Cannot ${doing}: ${error.message}`, options);
 }
 
-/**
- * Undoes changes in reverse order. Failures are ignored: what is gone (such as the device) needs
- * no undoing.
- */
+/** Ignores failures: what is gone (such as the device) needs no undoing. */
 function runUndo(libc: Libc, undo: ((netlink: Netlink) => void)[]): void {
   using netlink = new Netlink(libc);
   for (const step of undo.splice(0).reverse()) {

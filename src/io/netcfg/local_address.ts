@@ -2,13 +2,13 @@ import { type Cidr, formatCidr, formatIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { IPV6_MIN_MTU } from "../../contract/device.ts";
 
-/** An address of a device. With a peer (--peer-address) it has no network of its own. */
+/** With a peer (--peer-address) it has no network of its own. */
 export interface LocalAddress {
   local: Cidr;
   peer?: Cidr | undefined;
 }
 
-/** Pairs the address with the peer of its family, if there is one. */
+/** The peer is one of the address's family. */
 export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
   const peer = peers.find(({ family }) => family === local.family);
   return peer === undefined
@@ -16,14 +16,14 @@ export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
     : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
 }
 
-/** Formats the address as `ip address add` takes it. */
+/** In the format of `ip address add`. */
 export function addressText({ local, peer }: LocalAddress): string {
   return peer === undefined
     ? formatCidr(local)
     : `${formatIp(local.bytes)} peer ${formatCidr(peer)}`;
 }
 
-/** Returns why the address cannot work on a device with that MTU (in bytes), or null. */
+/** Returns why the address cannot work with that MTU (in bytes), or null. */
 export function refuseForMtu(device: string, address: LocalAddress, mtu: number): TtunError | null {
   if (address.local.family === 4 || mtu >= IPV6_MIN_MTU) return null;
   return new TtunError(

@@ -8,19 +8,18 @@ import type { Clock } from "../../contract/host.ts";
 import type { Reactor } from "../reactor/reactor.ts";
 import { NetworkWatch } from "./watch.ts";
 
-/** Maximum age of the address list without change notifications, in milliseconds. */
+/** In milliseconds, without change notifications. */
 const OLDEST = 5_000;
 
-/** The current addresses of this machine. */
 export class OwnAddresses implements Disposable {
   readonly #list: () => readonly Uint8Array[];
   readonly #clock: Pick<Clock, "now">;
-  /** Source of change notifications; null if the system has none. */
+  /** Null if the system has no notifications. */
   readonly #watch: (Disposable & { onChange: NetworkWatch["onChange"] }) | null;
   #known: ReadonlySet<string> = new Set();
   #readAt = -Infinity;
 
-  /** `list` returns addresses of 4 or 16 bytes. This object takes ownership of the watch. */
+  /** `list` returns addresses of 4 or 16 bytes. Takes ownership of the watch. */
   constructor(
     list: () => readonly Uint8Array[],
     clock: Pick<Clock, "now">,
@@ -32,7 +31,7 @@ export class OwnAddresses implements Disposable {
     watch?.onChange(({ what }) => what !== "route", () => void (this.#readAt = -Infinity));
   }
 
-  /** Returns true if `ip` (4 or 16 bytes) is an address of this machine. */
+  /** Takes 4 or 16 bytes. */
   has(ip: Uint8Array): boolean {
     const now = this.#clock.now();
     const oldest = this.#watch === null ? OLDEST : Infinity;
@@ -48,7 +47,6 @@ export class OwnAddresses implements Disposable {
   }
 }
 
-/** Linux: addresses and change notifications by netlink. */
 export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   const list = () => {
     using netlink = new Netlink(libc);
@@ -62,7 +60,7 @@ export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   }
 }
 
-/** Other systems: Deno's list, if permitted (`--allow-sys=networkInterfaces`); empty otherwise. */
+/** Deno's list, if permitted (`--allow-sys=networkInterfaces`); empty otherwise. */
 export function denoAddresses(
   clock: Pick<Clock, "now">,
   interfaces: () => readonly { readonly address: string }[] = permitted,

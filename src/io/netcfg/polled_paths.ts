@@ -1,17 +1,13 @@
 import type { Paths } from "../../contract/routing.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/**
- * Interval at which this machine's addresses are polled while there is a listener, in
- * milliseconds.
- */
+/** In milliseconds, while there is a listener. */
 const POLL_MS = 1_000;
 
 /**
- * Detects path changes on systems without notifications: polls this machine's addresses every
- * second and treats a difference as a change of every path. `device` is the tunnel's own, whose
- * addresses are ignored. Without Deno's permission (`--allow-sys=networkInterfaces`) no change is
- * ever detected.
+ * For systems without notifications: treats a change of this machine's addresses as one of every
+ * path. `device`, the tunnel's own, is ignored. Without permission
+ * (`--allow-sys=networkInterfaces`) no change is ever detected.
  */
 export function polledPaths(
   clock: Clock,
@@ -51,9 +47,7 @@ export function polledPaths(
   };
 }
 
-/**
- * Loopback and link-local addresses come and go with the link and do not lead to other networks.
- */
+/** These come and go with the link and do not lead to other networks. */
 function isOnHost(address: string): boolean {
   return /^(127\.|169\.254\.|::1$|fe80:)/i.test(address);
 }

@@ -5,13 +5,9 @@ import {
 } from "../../../ffi/linux/netlink_monitor.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/**
- * Delay from the first change to the notification of listeners, in milliseconds. Changes come in
- * bursts: one command removes several things one after another.
- */
+/** Delay in milliseconds. Changes come in bursts: one command removes several things in turn. */
 const SETTLE_MS = 50;
 
-/** Most datagrams read in one event loop turn. */
 const READ_MOST = 64;
 
 interface Listener {
@@ -20,9 +16,7 @@ interface Listener {
   isDue: boolean;
 }
 
-/**
- * Receives changes of links, addresses and routes (ffi/linux/netlink_monitor.ts) on the reactor.
- */
+/** Changes of links, addresses and routes (ffi/linux/netlink_monitor.ts). */
 export class NetworkWatch implements Disposable {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
@@ -38,9 +32,8 @@ export class NetworkWatch implements Disposable {
   }
 
   /**
-   * Calls `run` soon after a change that `concerns` accepts, once for a burst, and whenever
-   * notifications were lost. Listeners are called in the order of registration. Dispose the result
-   * to stop.
+   * Calls `run` once for a burst of changes that `concerns` accepts, and whenever notifications
+   * were lost. Listeners are called in the order of registration.
    */
   onChange(concerns: (change: NetChange) => boolean, run: () => void): Disposable {
     const listener: Listener = { concerns, run, isDue: false };

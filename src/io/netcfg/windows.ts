@@ -15,13 +15,12 @@ import {
 
 const NETSH = "netsh";
 
-/** Programs that the process must be allowed to run (deno.json). */
+/** The process must be allowed to run these (deno.json). */
 export const WINDOWS_PROGRAMS: readonly string[] = [NETSH];
 
 /**
- * Texts of the English netsh, which prints in the user's language. In other languages a failure is
- * reported as `system` with netsh's output; the adapter could be created, so the privilege is
- * there.
+ * netsh prints in the user's language. In others than English a failure is `system` with netsh's
+ * output; the adapter could be created, so the privilege is there.
  */
 const ENGLISH: Dialect = {
   failed: ({ code }) => code !== 0,
@@ -31,12 +30,11 @@ const ENGLISH: Dialect = {
   quote: (command) => command.map((arg) => arg.includes(" ") ? `"${arg}"` : arg).join(" "),
 };
 
-/** Changes last only as long as the adapter and are not written to the registry. */
+/** Changes go with the adapter and are not written to the registry. */
 const ACTIVE = "store=active";
 
 /**
- * Sets MTU, addresses and routes of an adapter with netsh. Dispose removes the addresses and
- * routes; they also disappear with the adapter.
+ * Dispose removes the addresses and routes; they also disappear with the adapter.
  * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
  */
 export function configureWindows(
@@ -51,10 +49,7 @@ export function configureWindows(
   });
 }
 
-/**
- * Removes addresses from the adapter and adds others.
- * @throws {TtunError} privilege, in_use, system, usage: names the command that failed
- */
+/** @throws {TtunError} privilege, in_use, system, usage: names the command that failed */
 export function changeWindowsAddresses(
   device: string,
   o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
@@ -74,7 +69,6 @@ export function changeWindowsAddresses(
   return [];
 }
 
-/** Returns the configuration commands in order. */
 export function windowsSteps(device: string, config: NetworkConfig): Step[] {
   const { mtu, addresses, peers, routes } = config;
   const first = addresses.find(({ family }) => family === 4);
@@ -102,7 +96,7 @@ function mtuStep(device: string, mtu: number, family: 4 | 6): Step {
   };
 }
 
-/** The first IPv4 address uses the verb `set`, which turns DHCP off; `add` leaves it on. */
+/** The first IPv4 address uses `set`, which turns DHCP off; `add` leaves it on. */
 function addressOf(
   device: string,
   mtu: number,

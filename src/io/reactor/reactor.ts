@@ -21,26 +21,23 @@ import { Timers } from "./timers.ts";
 
 const END_EVENTS = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 const READ_EVENTS = EPOLLIN | END_EVENTS;
-/** Conditions that a read stops short of: the peer's end, an error, TCP's urgent mark. */
+/** A read stops short of the peer's end, an error and TCP's urgent mark. */
 const SHORT_EVENTS = END_EVENTS | EPOLLPRI;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
- * Longest time that Deno's event loop waits for its turn while all callbacks did their work
- * synchronously, in milliseconds. When packets arrive one by one, a needless turn in between
- * delays the next packet.
+ * Milliseconds that Deno's event loop waits, while all callbacks did their work synchronously. When
+ * packets arrive one by one, a needless turn delays the next packet.
  */
 const OWED_MS = 10;
 
 /**
- * How the loop waits. `blocking`: in the thread itself, for a dedicated Worker. It has the least
- * latency, but nothing of Deno's own (timers, sockets, messages) runs meanwhile. `async`: on a
- * thread of Deno's pool, so that Deno's event loop keeps running.
+ * `blocking` waits in the thread itself, a dedicated Worker: least latency, but nothing of Deno's
+ * own (timers, sockets, messages) runs meanwhile. `async` waits on a thread of Deno's pool.
  */
 export type ReactorMode = "blocking" | "async";
 
 /**
- * An epoll event loop for many descriptors, and the clock of the code that runs on it.
  * Descriptors are watched edge-triggered. Every operation first tries its system call and waits
  * only after EAGAIN: the call sees data of an earlier edge, and a later edge finds the waiter. No
  * event is lost in between because both happen in one thread. A level-triggered descriptor wakes
@@ -52,22 +49,22 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #epoll: Epoll;
   readonly #denoClock = new DenoClock();
   readonly #timers = new Timers(() => performance.now());
-  /** Descriptors by token. Token 0 is the wake-up eventfd. */
+  /** By token; 0 is the wake-up eventfd. */
   readonly #watched: (Descriptor | null)[] = [null];
   readonly #free: number[] = [];
-  /** Released tokens that the current batch of events may still name; reusable after the batch. */
+  /** The current batch of events may still name these tokens; reusable after it. */
   readonly #freed: number[] = [];
   readonly #lives = new Map<AbortSignal, Lifetime>();
-  /** The lifetime of the descriptor that was added last; the next one most often has the same. */
+  /** Of the descriptor added last; the next one most often shares it. */
   #lastLife: Lifetime | null = null;
   readonly #ended = Promise.withResolvers<void>();
-  /** Resolvers of pending `turn()` promises; the loop does not block while any exist. */
+  /** Resolvers of `turn()`; the loop does not block while there are any. */
   #yielded: (() => void)[] = [];
   /** Callbacks of `onTurn`, which need no turn of Deno's event loop. */
   #yieldedCalls: OnReady[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
-  /** Time of the last wake-up: reading the clock costs as much as a small packet's header. */
+  /** Of the last wake-up: reading the clock costs as much as a small packet's header. */
   #now = performance.now();
   /** Something waits for a promise, which only continues in a turn of Deno's event loop. */
   #promised = false;
@@ -75,8 +72,8 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #busyPoll: BusyPoll | null;
 
   /**
-   * With `busyPoll` the thread does not sleep between events that come at short intervals.
-   * @throws {NativeError} if epoll is unavailable or no descriptor is left.
+   * With `busyPoll` the thread does not sleep between events at short intervals.
+   * @throws {NativeError} if epoll is unavailable or no descriptor is left
    */
   constructor(libc: Libc, mode: ReactorMode, o: { busyPoll?: boolean } = {}) {
     this.libc = libc;
@@ -87,12 +84,12 @@ export class Reactor implements Clock, AsyncDisposable {
     else void this.#asyncLoop(); // a loop that fails ends the program, as an exception in the other
   }
 
-  /** Another thread wakes the loop by writing an 8-byte count to this eventfd. */
+  /** Another thread wakes the loop by writing an 8-byte count to it. */
   get wakeFd(): number {
     return this.#epoll.wakeFd;
   }
 
-  /** Sets the callback to run in the loop's thread after each wake-up from outside. */
+  /** Runs in the loop's thread after each wake-up from outside. */
   set onWake(run: () => void) {
     this.#onWake = run;
   }
@@ -118,10 +115,9 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 
   /**
-   * Takes ownership of a non-blocking descriptor and watches it. It is closed by `close`, by the
-   * signal's abort, or with the reactor. `watch` (ffi/linux/epoll.ts) are the events to wait for
-   * first: an accepted socket can be written to at once, and a level-triggered descriptor seldom
-   * waits to write.
+   * Takes ownership of a non-blocking descriptor. It is closed by `close`, by the signal's abort,
+   * or with the reactor. `watch` (ffi/linux/epoll.ts) are its first events: an accepted socket can
+   * be written to at once, and a level-triggered descriptor seldom waits to write.
    */
   own(
     fd: number,
@@ -142,9 +138,7 @@ export class Reactor implements Clock, AsyncDisposable {
     return descriptor;
   }
 
-  /**
-   * Returns the registration shared by all descriptors under a signal, saving one per connection.
-   */
+  /** Shared by all descriptors under a signal, which saves a registration per connection. */
   #life(signal: AbortSignal): Lifetime {
     const last = this.#lastLife;
     const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
@@ -164,7 +158,7 @@ export class Reactor implements Clock, AsyncDisposable {
     return life;
   }
 
-  /** Releases a descriptor's token. Called by the descriptor when it is closed. */
+  /** Called by the descriptor when it is closed. */
   forget(token: number, life: Lifetime): void {
     this.#watched[token] = null;
     this.#freed.push(token);
@@ -191,8 +185,8 @@ export class Reactor implements Clock, AsyncDisposable {
   };
 
   /**
-   * Waits for events and dispatches them. A turn of Deno's event loop costs more than a packet, so
-   * while only callbacks run, the loop continues by itself, for at most OWED_MS.
+   * A turn of Deno's event loop costs more than a packet, so callbacks alone run without, for
+   * OWED_MS.
    */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
@@ -222,10 +216,7 @@ export class Reactor implements Clock, AsyncDisposable {
     setImmediate(this.#blockingTurn); // lets the promises just resolved run first
   };
 
-  /**
-   * Like `Epoll.wait`, after a busy poll of less than 1 ms (epoll time-outs are whole
-   * milliseconds).
-   */
+  /** Polls for the part below 1 ms, as epoll time-outs are whole milliseconds. */
   #wait(timeoutMs: number): number {
     const poll = this.#busyPoll;
     if (poll === null || timeoutMs === 0) return this.#epoll.wait(timeoutMs);
@@ -240,7 +231,7 @@ export class Reactor implements Clock, AsyncDisposable {
     return count;
   }
 
-  /** Runs the first `count` callbacks of `onTurn`; those added meanwhile wait for the next turn. */
+  /** Callbacks added meanwhile wait for the next turn. */
   #resume(count: number): void {
     for (const run of this.#yieldedCalls.splice(0, count)) {
       if (run() !== true) this.#promised = true;
@@ -258,7 +249,7 @@ export class Reactor implements Clock, AsyncDisposable {
     this.#ended.resolve();
   }
 
-  /** Ends the loop, then closes every descriptor still owned. */
+  /** Closes every descriptor still owned. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#stopping) return await this.#ended.promise;
     this.#stopping = true;
@@ -270,36 +261,30 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 }
 
-/** Shared state of all descriptors under one signal. */
+/** Shared by all descriptors under one signal. */
 interface Lifetime {
   readonly signal: AbortSignal;
   count: number;
   registration: Disposable | null;
 }
 
-/** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
+/** Has at most one waiting reader and one waiting writer. */
 export class Descriptor {
   readonly fd: number;
   /** A read may return less than there is and has to be followed by another. */
   mayStopShort = false;
-  /**
-   * Set by the reader after a read that emptied the descriptor; another read would return EAGAIN.
-   * The next event clears it.
-   */
+  /** Set by a read that emptied it: another would return EAGAIN. Cleared by the next event. */
   isEmpty = false;
   readonly life: Lifetime;
   readonly #reactor: Reactor;
   readonly #epoll: Epoll;
   readonly #token: number;
-  /** The watched events. `#isByLevel`: reading is level-triggered while there is a reader. */
+  /** `#isByLevel`: reading is level-triggered while there is a reader. */
   #watch: number;
   readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
   #onWritable: OnReady | null = null;
-  /**
-   * Returns the error to throw after close. Made on demand, as errors are expensive and rarely
-   * needed.
-   */
+  /** Made on demand, as errors are expensive and rarely needed. */
   #reason: (() => unknown) | null = null;
 
   constructor(
@@ -320,37 +305,26 @@ export class Descriptor {
     return this.#reason !== null;
   }
 
-  /**
-   * Call it before each system call, since a closed number may be reused.
-   * @throws the reason of the close
-   */
+  /** Due before each system call: a closed number may be reused. @throws the reason of the close */
   check(): void {
     if (this.#reason !== null) throw this.#reason();
   }
 
-  /**
-   * Calls `run` once when the descriptor may be writable or is closed. Call it only after EAGAIN.
-   */
+  /** Calls `run` once when writable or closed. Only after EAGAIN. */
   onWritable(run: OnReady): void {
     this.check();
     this.#onWritable = run;
     this.#watchFor(WATCH_EDGES);
   }
 
-  /**
-   * Calls `run` once when the descriptor may be readable again or is closed. Call it only after
-   * EAGAIN.
-   */
+  /** Calls `run` once when readable again or closed. Only after EAGAIN. */
   onReadable(run: OnReady): void {
     this.check();
     this.#watchLevel();
     this.#onReadable = run;
   }
 
-  /**
-   * Switches to level-triggered reading, except while a writer waits: writability is
-   * edge-triggered.
-   */
+  /** Not while a writer waits: writability is edge-triggered. */
   #watchLevel(): void {
     if (this.#isByLevel && this.#onWritable === null) this.#watchFor(WATCH_LEVEL);
   }
@@ -371,17 +345,13 @@ export class Descriptor {
     return run !== null && run() !== true;
   }
 
-  /** Like `wakeReader`, for the writer. */
   wakeWriter(): boolean {
     const run = this.#onWritable;
     this.#onWritable = null;
     return run !== null && run() !== true;
   }
 
-  /**
-   * Closes the descriptor, which also ends the kernel's watch. Waiting callbacks run in a microtask
-   * and get the reason from `check`.
-   */
+  /** Waiting callbacks run in a microtask and get the reason from `check`. */
   close(reason: () => unknown): void {
     if (this.#reason !== null) return;
     this.#reason = reason;

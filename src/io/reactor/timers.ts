@@ -1,8 +1,8 @@
 class Entry implements Disposable {
   readonly due: number;
-  /** Timers that are due at the same time fire in the order in which they were set. */
+  /** Timers due at one time fire in the order in which they were set. */
   readonly order: number;
-  /** null = cancelled; the entry stays in the heap until it is due or the heap is tidied. */
+  /** null = cancelled; stays in the heap until it is due or the heap is tidied. */
   run: (() => void) | null;
   readonly #onCancel: () => void;
 
@@ -20,13 +20,10 @@ class Entry implements Disposable {
   }
 }
 
-/**
- * Longest time-out in milliseconds, that of a C int (about 24 days); after it the loop checks
- * again.
- */
+/** A C int of milliseconds (about 24 days); the loop then checks again. */
 export const LONGEST_WAIT = 0x7fff_ffff;
 
-/** Timers for a self-waiting loop: a binary heap ordered by due time. */
+/** A binary heap ordered by due time. */
 export class Timers {
   readonly #now: () => number;
   #heap: Entry[] = [];
@@ -45,7 +42,7 @@ export class Timers {
     return entry;
   }
 
-  /** Milliseconds from `now` to the next timer; 0 if it is due, -1 if there is none. */
+  /** In milliseconds; 0 if a timer is due, -1 if there is none. */
   untilNext(now: number): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];
@@ -53,10 +50,7 @@ export class Timers {
     return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - now)));
   }
 
-  /**
-   * Runs the timers due at `now`. Timers that they set wait for the next call, so the loop gets
-   * its turn. Returns true if any was due.
-   */
+  /** Timers set meanwhile wait for the next call. Returns true if any was due. */
   fire(now: number): boolean {
     const fresh = this.#set;
     let any = false;

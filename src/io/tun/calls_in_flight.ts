@@ -1,6 +1,5 @@
 /**
- * Tracks blocking calls in other threads. Handles that they use must stay open until the last call
- * has returned; otherwise a thread could wait on a number that has been reused.
+ * Handles stay open until the last call has returned: a thread must not wait on a reused number.
  */
 export class CallsInFlight {
   #underWay = 0;
@@ -12,7 +11,6 @@ export class CallsInFlight {
     return this.#freed.promise;
   }
 
-  /** Makes the call; `close` waits for it. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     this.#underWay++;
     try {
@@ -23,7 +21,7 @@ export class CallsInFlight {
     }
   }
 
-  /** Calls `free` once: now, or when the last call in progress has returned. Wake those before. */
+  /** Calls `free` once, when no call is in progress. Wake those before. */
   close(free: () => void): void {
     this.#free = free;
     this.#freeIfIdle();

@@ -22,8 +22,7 @@ import { Poller, POLLIN, POLLOUT } from "./poll_darwin.ts";
 import type { TunDevice } from "./linux.ts";
 
 /**
- * Opens the macOS device `utunN`, or the first free one. The device owns the libSystem handle that
- * it opens.
+ * Opens `utunN`, or the first free one. Owns the libSystem handle that it opens.
  * @throws {TtunError} privilege, system, in_use, exhausted, usage: with advice
  */
 export function openDarwinDevice(
@@ -45,7 +44,6 @@ export function openDarwinDevice(
   }
 }
 
-/** Returns the N of `utunN`, the only valid form of name. */
 function unitOf(name: string | undefined): number | undefined {
   if (name === undefined) return undefined;
   const match = /^utun(0|[1-9]\d{0,4})$/.exec(name);
@@ -130,7 +128,7 @@ class DarwinTun implements TunDevice {
     });
   }
 
-  /** Reads packets until none are left or the batch is full, laid out as `layout` says. */
+  /** Reads until no packets are left or the batch is full, laid out by `layout`. */
   readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
@@ -228,12 +226,12 @@ class DarwinTun implements TunDevice {
   }
 }
 
-/** Returns the address family of an IP version, 0 for anything else. */
+/** 0 for anything but an IP version. */
 function familyOf(version: number): number {
   return version === 4 ? DARWIN_AF_INET : version === 6 ? DARWIN_AF_INET6 : 0;
 }
 
-/** Errors of a write to a removed device. */
+/** A write to a removed device fails with these. */
 const GONE: readonly number[] = [
   DarwinErrno.EBADF,
   DarwinErrno.ENXIO,
@@ -242,8 +240,5 @@ const GONE: readonly number[] = [
   DarwinErrno.ECONNRESET,
 ];
 
-/**
- * Most packets to drain: more than the receive buffer usually holds, but bounded if it is
- * refilled.
- */
+/** More than the receive buffer usually holds, but bounded if it is refilled. */
 const DRAIN_MOST = 10_000;

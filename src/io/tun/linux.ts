@@ -22,18 +22,17 @@ import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 import { openError } from "./linux_errors.ts";
 import { supportedOffload, tunFlags } from "./linux_offload.ts";
 
-/** A TUN device with its operating system state. */
 export interface TunDevice extends Device {
-  /** An administrator created the device: it stays after it is closed. */
+  /** It was there before and stays after it is closed. */
   readonly persistent: boolean;
 }
 
-/** Name pattern for the first free `ttunN`: the kernel fills in the number. */
+/** The kernel fills in the first free number. */
 const FIRST_FREE = "ttun%d";
 
 /**
- * Opens the device `name`, or the first free `ttunN`. Packets are at most `mtu` bytes if the
- * device keeps to its MTU, which `netcfg` sets.
+ * Opens `name`, or the first free `ttunN`. Packets are at most `mtu` bytes if the device keeps to
+ * its MTU, which `netcfg` sets.
  * @throws {TtunError} privilege, system, in_use, usage: with the commands that fix it
  */
 export function openDevice(
@@ -42,7 +41,7 @@ export function openDevice(
     name: string | undefined;
     mtu: number;
     signal: AbortSignal;
-    /** Enables GSO packets and partial checksums (default: true, if the kernel supports them). */
+    /** GSO packets and partial checksums (default: true, if the kernel supports them). */
     offload?: boolean;
     /** Measures the intervals between packets (default: the reactor). */
     clock?: Pick<Clock, "now">;
@@ -73,10 +72,10 @@ class LinuxTun implements TunDevice {
   readonly #descriptor: Descriptor;
   readonly #registration: Disposable;
   readonly #waste = new Uint8Array(VIRTIO_NET_HEADER + MAX_PACKET);
-  /** Number of packets of the last read, and its time on the clock. */
+  /** Packets of the last read, and its time. */
   #lastCount = 0;
   #readAt = NaN;
-  /** Consecutive reads that took one packet without checking for a second one. */
+  /** Consecutive reads of one packet without a check for a second one. */
   #unconfirmed = 0;
 
   constructor(
@@ -115,9 +114,8 @@ class LinuxTun implements TunDevice {
   }
 
   /**
-   * Reads packets until none are left or the batch is full, laid out as `layout` says. When packets
-   * arrive one by one, it reads one and leaves it to the reactor to report the next, which saves
-   * the read that returns EAGAIN.
+   * Reads until no packets are left or the batch is full, laid out by `layout`. When packets arrive
+   * one by one, it leaves the next to the reactor, which saves the read that returns EAGAIN.
    */
   readNow(into: Packets, layout: PacketLayout): number {
     this.#descriptor.check();
@@ -211,14 +209,14 @@ class LinuxTun implements TunDevice {
   #close(reason: unknown): void {
     if (this.#descriptor.closed) return;
     this.#registration[Symbol.dispose]();
-    // A persistent device must not pass offloaded packets to its next reader, which may not support
-    // them. The call fails if the device was removed.
+    // The next reader of a persistent device may not support offloaded packets. The call fails if
+    // the device was removed.
     if (this.persistent) setOffload(this.#libc, this.#descriptor.fd, 0);
     this.#descriptor.close(() => reason);
   }
 }
 
-/** A packet that arrives this many milliseconds after a single one is most likely single, too. */
+/** Milliseconds. A packet this soon after a single one is most likely single, too. */
 const ALONE_MS = 0.1;
 
 /**
@@ -227,5 +225,5 @@ const ALONE_MS = 0.1;
  */
 const MOST_UNCONFIRMED = 3;
 
-/** Most packets to drain: enough to empty the device's queue, but bounded if it is refilled. */
+/** Enough to empty the device's queue, but bounded if it is refilled. */
 const DRAIN_MOST = 2 * DEVICE_QUEUE;

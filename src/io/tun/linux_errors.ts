@@ -4,7 +4,7 @@ import { linkKind } from "../../../ffi/linux/link_kind.ts";
 import { TUN_PATH } from "../../../ffi/linux/tun.ts";
 import type { NativeError } from "../../../ffi/native.ts";
 
-/** Converts the error of opening the TUN device `name` to a TtunError with the commands that fix it. */
+/** Tells the commands that fix the failure of opening the device `name`. */
 export function openError(
   error: NativeError,
   libc: Libc,
@@ -68,7 +68,7 @@ export function openError(
   return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
 }
 
-/** Gives one cause and one fix; docs/install.md has the complete set-up without root. */
+/** One cause, one fix; docs/install.md has the complete set-up without root. */
 function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
   if (libc.geteuid() === 0) {
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +

@@ -7,7 +7,6 @@ import { check } from "../../../ffi/native.ts";
 const TCP_FLAGS = TunOffload.tso4 | TunOffload.tso6 | TunOffload.tsoEcn;
 const UDP_FLAGS = TunOffload.uso4 | TunOffload.uso6;
 
-/** Converts `Offload` bits to TUN_F_… flags. */
 export function tunFlags(mask: number): number {
   if (mask === Offload.none) return 0;
   return TunOffload.csum | ((mask & Offload.tcp) !== 0 ? TCP_FLAGS : 0) |
@@ -15,8 +14,7 @@ export function tunFlags(mask: number): number {
 }
 
 /**
- * Returns the supported offloads: a kernel that leaves one to the reader can also do it for a
- * writer. Leaves all of them off.
+ * A kernel that leaves one to the reader can also do it for a writer. Leaves all of them off.
  * @throws {NativeError}
  */
 export function supportedOffload(libc: Libc, fd: number): number {

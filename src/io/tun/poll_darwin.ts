@@ -2,7 +2,7 @@ import { check } from "../../../ffi/darwin/errno.ts";
 import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
-/** Constants of macOS's poll.h. */
+/** poll.h */
 export const POLLIN = 0x0001;
 export const POLLOUT = 0x0004;
 const POLLFD_SIZE = 8; // int fd, short events, short revents
@@ -11,8 +11,8 @@ const FOREVER = -1;
 const ONE_BYTE = new Uint8Array(1);
 
 /**
- * Waits for descriptors on threads of Deno's pool. A byte written to a pipe ends all waits, since
- * closing a polled descriptor does not. The byte is never read, so it ends later waits as well.
+ * Waits on threads of Deno's pool. A byte written to a pipe ends all waits, later ones too as it is
+ * never read; closing a polled descriptor ends none.
  */
 export class Poller {
   readonly #lib: LibSystem;
@@ -32,10 +32,7 @@ export class Poller {
     }
   }
 
-  /**
-   * Resolves when one of `events` may have occurred or the poller was ended; the caller then tries
-   * its call.
-   */
+  /** Resolves when one of `events` may have occurred or the poller was ended; then try the call. */
   async wait(fd: number, events: number): Promise<void> {
     const fds = new Uint8Array(2 * POLLFD_SIZE);
     const view = new DataView(fds.buffer);
@@ -47,7 +44,7 @@ export class Poller {
     await this.#waits.run(() => this.#lib.poll(fds, 2, FOREVER));
   }
 
-  /** Ends all waits. `free` is called when the last has returned and may close the descriptors. */
+  /** `free` runs when the last wait has returned and may close the descriptors. */
   end(free: () => void): void {
     this.#lib.write(this.#pipe[1]!, ONE_BYTE);
     this.#waits.close(() => {

@@ -15,8 +15,8 @@ import type { TunDevice } from "./linux.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
 /**
- * Opens the Windows adapter `name`, or creates the first free `ttunN`, with wintun.dll. `wintun`
- * is the DLL's path if it is not next to the program.
+ * Opens `name`, or creates the first free `ttunN`. `wintun` is the DLL's path if it is not next to
+ * the program.
  * @throws {TtunError} privilege, system, in_use, usage: with advice
  */
 export function openWindowsDevice(
@@ -42,7 +42,7 @@ export function openWindowsDevice(
   }
 }
 
-/** Accepts only names that netsh takes as one word without a special meaning. */
+/** For netsh: one word without a special meaning. */
 function requireName(name: string | undefined): void {
   if (name === undefined || /^[a-z][\w.-]*$/i.test(name)) return;
   throw new TtunError(
@@ -127,10 +127,7 @@ class WindowsTun implements TunDevice {
     if (which === WAIT_FAILED) this.#waitFailed = true;
   }
 
-  /**
-   * Copies packets out of the ring until none are left or the batch is full, laid out as `layout`
-   * says.
-   */
+  /** Until the ring is empty or the batch is full, laid out by `layout`. */
   readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
@@ -160,8 +157,8 @@ class WindowsTun implements TunDevice {
   }
 
   /**
-   * Returns the address of the next packet in the ring and sets `#size` to its bytes; 0 if there
-   * is none. With `later`, a removed device is reported by the next read instead.
+   * Returns an address in the ring and sets `#size`; 0 if it is empty. With `later`, a removed
+   * device is reported by the next read.
    */
   #receive(later: boolean): bigint {
     const packet = this.#lib.wintun.WintunReceivePacket(this.#session.session, this.#sizeBytes);
@@ -243,5 +240,5 @@ class WindowsTun implements TunDevice {
   }
 }
 
-/** Most packets to drain: more than the 4 MiB ring usually holds, but bounded if it is refilled. */
+/** More than the 4 MiB ring usually holds, but bounded if it is refilled. */
 const DRAIN_MOST = 100_000;
