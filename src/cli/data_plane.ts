@@ -6,7 +6,7 @@ import { serveWorker } from "./plane/worker_main.ts";
 /** Entry of the Worker through which all traffic goes: packets, or a proxy's connections. */
 serveWorker((config: PlaneConfigs[keyof PlaneConfigs], host) => run(config.kind, config, host));
 
-/** Runs a data plane; `kind` ties its module to the type of its config. */
+/** `kind` ties a module to the type of its config. */
 async function run<K extends keyof PlaneConfigs>(
   kind: K,
   config: PlaneConfigs[K],

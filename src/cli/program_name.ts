@@ -1,9 +1,8 @@
 import process from "node:process";
 
 /**
- * Returns the name by which a compiled ttun was started, without folders and `.exe`: for a link,
- * the link's name (argv[0], which needs no permission). Returns null if Deno runs ttun's sources,
- * since the name is then Deno's.
+ * Without folders and `.exe`; for a link, the link's name (argv[0], which needs no permission).
+ * Null from sources, where the name is Deno's.
  */
 export function programName(
   argv0: string = process.argv0,

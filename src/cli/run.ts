@@ -32,7 +32,7 @@ import { StatusSignals } from "./plane/status_signals.ts";
 import { print } from "./output/stdout.ts";
 import { versionLine } from "./version.ts";
 
-/** Time to write the last lines if nobody reads them, in milliseconds. */
+/** Milliseconds to write the last lines if nobody reads them. */
 const FLUSH = 300;
 
 const HELP_WORDS = ["help", "--help", "-help", "-h"];
@@ -40,10 +40,8 @@ const VERSION_WORDS = ["version", "--version", "-version", "-V"];
 const VERBOSE_WORDS = ["-v", "--verbose", "-verbose"];
 
 /**
- * Runs ttun with the arguments of its command line and returns the exit code. Failures are reported
- * on standard error; nothing is thrown. `program`: the name that ttun was started by, if any; if it
- * is an alias of a group, the arguments are the group's. `usr1`: SIGUSR1, if it was taken
- * (debugger.ts).
+ * Reports failures on standard error and throws nothing. `program`: the name that ttun was started
+ * by; a group's alias stands for its word. `usr1`: SIGUSR1, if it was taken (debugger.ts).
  */
 export async function run(
   args: readonly string[],
@@ -63,9 +61,8 @@ export async function run(
   }
 }
 
-/** Where the next word of a command line is looked up: all of ttun, or a group. */
+/** Where the next word is looked up: all of ttun, or a group. */
 interface Level {
-  /** Words that lead here. */
   readonly words: readonly string[];
   readonly commands: Commands;
   readonly help: () => string;
@@ -156,7 +153,6 @@ function find(word: string, { words, commands }: Level): NamedCommand | Level | 
   return { name: [...words, name].join(" "), command: found };
 }
 
-/** Reports an unknown page of `ttun help WORD`, which may be a mistyped topic. */
 function unknownPage(word: string, level: Level): TtunError {
   const topic = nearest(word, Object.keys(TOPICS));
   if (topic === undefined) return unknownCommand(word, [], level);
@@ -211,7 +207,6 @@ async function runCommand(
   return await supervise(prepared, secretsHidden, usr1);
 }
 
-/** Runs a command under the root signal and returns the exit code of its end. */
 async function supervise(
   command: Exclude<Prepared, { help: true }>,
   secretsHidden: boolean,
@@ -248,10 +243,7 @@ interface Unhandled extends Disposable {
   readonly first: { readonly reason: unknown } | undefined;
 }
 
-/**
- * Aborts `root` at an unhandled rejection or exception, which is a bug, so that devices and routes
- * are taken back as after any other failure.
- */
+/** An unhandled rejection is a bug; devices and routes are taken back nevertheless. */
 function stopOnUnhandled(root: AbortController): Unhandled {
   let first: Unhandled["first"];
   const stop = (event: Event, reason: unknown) => {
@@ -286,7 +278,7 @@ function reportPlain(thrown: unknown): number {
   return error.exitCode;
 }
 
-/** Logs a failure. The stack is for developers, so it is logged only for bugs and under -v. */
+/** The stack is logged only for bugs and under -v. */
 function reportLogged(thrown: unknown, log: Logger): number {
   const error = toTtunError(thrown);
   log.error(error.message, { kind: error.kind });

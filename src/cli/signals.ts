@@ -1,6 +1,5 @@
 import { Stopped } from "./command/context.ts";
 
-/** Signals that stop ttun, with the exit code if they end the process at once. */
 const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: number }[] =
   Deno.build.os === "windows"
     ? [{ name: "SIGINT", exitCode: 130 }, { name: "SIGBREAK", exitCode: 149 }]
@@ -11,8 +10,7 @@ const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: nu
     ];
 
 /**
- * Aborts `root` with a `Stopped` on the first of these signals. The second one, whichever it is,
- * ends the process at once, in case stopping hangs. Dispose to stop listening.
+ * The first aborts `root` with a `Stopped`; the second ends the process, in case stopping hangs.
  */
 export function stopOnSignals(
   root: AbortController,

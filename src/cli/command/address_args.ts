@@ -1,18 +1,16 @@
 import { type HostPort, parseHostPort, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 
-/** Defaults for the parts of an address that may be omitted. */
+/** For the parts of an address that may be omitted. */
 export interface AddressForm {
-  /** Host for `PORT` and `:PORT`; absent = a host is required. "" = all addresses. */
+  /** For `PORT` and `:PORT`; absent = a host is required. "" = all addresses. */
   readonly host?: string;
-  /** Port for `HOST`. */
   readonly port: number;
 }
 
 /**
- * Reads an address as people write it: `HOST:PORT`, `HOST`, an IPv6 address with or without
- * brackets (with a port only in brackets), and, if the form has a host, `PORT` and `:PORT`. Then
- * `*` as the host means all addresses.
+ * An IPv6 address may lack brackets, but not with a port. If the form has a host, `PORT` and
+ * `:PORT` will do, and `*` means all addresses.
  * @throws {TtunError} usage, with the right way to write it
  */
 export function readAddress(text: string, form: AddressForm): HostPort {
@@ -49,7 +47,7 @@ export function refuseForeign(text: string): void {
   }
 }
 
-/** Returns true for an IPv6 address, none of whose colons begins a port; a zone may follow. */
+/** None of its colons begins a port; a zone may follow. */
 function isWholeIpv6(text: string): boolean {
   const [address, zone = ""] = text.split("%") as [string, string?];
   return address.includes(":") && !zone.includes(":") && parseIp(address) !== null;

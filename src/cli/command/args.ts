@@ -2,13 +2,12 @@ import { TtunError } from "../../base/errors.ts";
 import { nearest } from "./nearest.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
-/** Position of a secret value: `args[index]` from the UTF-16 unit `start` to its end. */
+/** Secret value: `args[index]` from the UTF-16 unit `start` to its end. */
 export interface SecretSpot {
   readonly index: number;
   readonly start: number;
 }
 
-/** A parsed command line: a request for help, or values. */
 export type ParsedArgs<T extends OptionTable> =
   | { readonly help: true }
   | { readonly help: false; readonly values: Values<T>; readonly secrets: readonly SecretSpot[] };
@@ -16,8 +15,7 @@ export type ParsedArgs<T extends OptionTable> =
 const HELP_NAMES: readonly string[] = ["h", "help"];
 
 /**
- * Parses a command's arguments by its table of options. The grammar is that of Go's flag package,
- * so command lines of the Go program keep their meaning: one dash is as good as two, a value
+ * The grammar of Go's flag package, as the Go program had it: one dash is as good as two, a value
  * follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
  * @throws {TtunError} usage; no message repeats a value that may be a secret
  */
@@ -63,17 +61,14 @@ export function parseArgs<T extends OptionTable>(
     else given[key] = value;
   }
   refuseConflicts(table, given);
-  // All loops above and in `complete` give each key its type of the table, but TypeScript cannot
-  // follow that through a record that is filled key by key.
+  // Each key has its type of the table, which TypeScript cannot follow through this record.
   return { help: false, values: complete(table, given) as Values<T>, secrets };
 }
 
 interface Flag {
   /** Without dashes. */
   readonly name: string;
-  /** Spelled as the user wrote it, without a value. */
   readonly spelled: string;
-  /** Text after `=`. */
   readonly value: string | undefined;
 }
 
@@ -112,7 +107,7 @@ function findPositional(table: OptionTable): [string, Option] | undefined {
   return Object.entries(table).find(([, option]) => option.positional === true);
 }
 
-/** Refuses an option that is given by its name and without it: neither meaning is preferred. */
+/** Neither meaning of an option given both by its name and without it is preferred. */
 function refuseTwice(args: readonly string[], option: Option): void {
   if (args[0]!.startsWith("-")) return; // twice by its name: the last one wins
   throw new TtunError(
@@ -163,7 +158,7 @@ function readValue(option: Option, spelled: string, text: string | undefined): u
   }
 }
 
-/** Reads the spellings of Go's strconv.ParseBool. */
+/** The spellings of Go's strconv.ParseBool. */
 function readBoolean(spelled: string, text: string): boolean {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
@@ -206,7 +201,7 @@ function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Refuses options that exclude each other; `--once=false` counts as no `--once`. */
+/** `--once=false` counts as no `--once`. */
 function refuseConflicts(table: OptionTable, given: Record<string, unknown>): void {
   const isSet = (key: string) => given[key] !== undefined && given[key] !== false;
   for (const [key, option] of Object.entries(table)) {
@@ -231,12 +226,11 @@ function complete(table: OptionTable, given: Record<string, unknown>): Record<st
   return whole;
 }
 
-/** Returns the shortest way to write an option, as in usage lines: `-s HOST:PORT`, `--once`. */
+/** Returns the shortest way to write it, such as `-s HOST:PORT`, `--once`. */
 export function usageOf(option: Option): string {
   return "metavar" in option ? `${nameOf(option)} ${option.metavar}` : nameOf(option);
 }
 
-/** Returns the shortest name, with its dashes. */
 function nameOf(option: Option): string {
   const short = option.names.find((name) => name.length === 1);
   return short === undefined ? `--${option.names[0]}` : `-${short}`;

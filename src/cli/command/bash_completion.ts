@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from "./words.ts";
 
-/** Returns the completion script for bash, even 3.2 (macOS), which has no mapfile. */
+/** Works with bash 3.2 (macOS), which has no mapfile. */
 export function bashCompletion(commands: Commands): string {
   return `# bash completion for ttun(1), by: ttun completions bash
 # shellcheck shell=bash disable=SC2207
@@ -58,7 +58,7 @@ complete -F _ttun ttun
 ${programsOf(commands).map(bashProgram).join("")}`;
 }
 
-/** Completes a link to ttun whose name stands for a group. */
+/** For a link to ttun whose name stands for a group. */
 function bashProgram({ program, group }: { program: string; group: string }): string {
   return `
 _ttun_as_${program}() {
@@ -75,7 +75,6 @@ function bashGroupHelp({ name, commands }: Group): string {
   return `"${name} help") _ttun_words "${helpWordsOf(commands).join(" ")}" "$cur" ;;`;
 }
 
-/** Completes a group, whose commands have two words. */
 function bashGroup({ name, spelled, commands }: Group): string {
   return [
     `${spelled.join(" | ")})`,
@@ -113,7 +112,7 @@ function bashCommand(name: string, command: Command): string {
   ].join("\n");
 }
 
-/** Returns the shell code that completes a value; "" if none can, null if there is no value. */
+/** Returns "" if no value can be completed, null if the option has none. */
 function bashAction(value: Value): string | null {
   switch (value.kind) {
     case "none":

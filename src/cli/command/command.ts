@@ -3,9 +3,7 @@ import type { RunContext } from "./context.ts";
 import type { LogSettings } from "../output/log_writer.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
-/** An entry of the table of commands. */
 export interface Command {
-  /** A few words for the list of commands. */
   readonly summary: string;
   /** A complete command line, for help. */
   readonly example: string;
@@ -16,18 +14,15 @@ export interface Command {
 
 /** Commands behind a common word, such as `ttun proxy server`. */
 export interface CommandGroup {
-  /** A few words for the list of commands. */
   readonly summary: string;
-  /** A sentence for the group's page. */
   readonly about: string;
-  /** Other words for the group; a program of such a name behaves like it (program_name.ts). */
+  /** A program of such a name behaves like the group (program_name.ts). */
   readonly aliases: readonly string[];
-  /** Lists show one line for the whole group with this example; without, one for each command. */
+  /** Stands in lists for the whole group; without it, each command has a line. */
   readonly example?: string;
   readonly commands: Readonly<Record<string, Command>>;
 }
 
-/** Commands and groups by their word. */
 export type Commands = Readonly<Record<string, Command | CommandGroup>>;
 
 export function isGroup(found: Command | CommandGroup): found is CommandGroup {
@@ -45,7 +40,6 @@ export function allCommands(commands: Commands): Record<string, Command> {
   );
 }
 
-/** A command whose options are parsed: a request for help, or ready to run. */
 export type Prepared =
   | { readonly help: true }
   | {
@@ -66,7 +60,6 @@ interface CommandSpec<T extends OptionTable> {
   readonly run: (values: Values<T>, context: RunContext) => Promise<number>;
 }
 
-/** Binds a table of options to the function that takes its values, and hides their type. */
 export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Command {
   return {
     summary: spec.summary,

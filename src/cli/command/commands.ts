@@ -14,8 +14,7 @@ import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 
 /**
- * All commands, in the order of help. Each loads what it needs when it runs, so that `ttun --help`
- * is quick and needs no permission.
+ * In the order of help. Each loads its code when it runs: help is quick and needs no permission.
  */
 export const COMMANDS = {
   server: defineCommand({

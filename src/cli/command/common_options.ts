@@ -1,6 +1,6 @@
 import type { OptionTable } from "./option_table.ts";
 
-/** Options that several commands have. Each is one object, so that the manual describes it once. */
+/** Each is one object, so that the manual describes it once. */
 export const KEY_OPTION = {
   names: ["key", "k"],
   group: "basic",
@@ -21,7 +21,6 @@ export const KEY_FILE_OPTION = {
     "/etc/ttun/key, then a prompt",
 } as const;
 
-/** Implementations of sockets and ciphers. */
 export const BACKEND_OPTIONS = {
   io: {
     names: ["io"],

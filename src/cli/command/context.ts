@@ -1,26 +1,21 @@
 import type { Logger, LogLevel, LogRecord } from "../../base/log.ts";
 
-/** Passed to every command beside its options. */
 export interface RunContext {
   /** Aborted by the first SIGINT or SIGTERM, with a `Stopped` as its reason. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** Prints a record from elsewhere, such as a Worker; filters by level. */
+  /** For a record from elsewhere, such as a Worker; filters by level. */
   readonly printRecord: (record: LogRecord) => void;
   /** Called when everything is open: later lines belong to a log (start_lines.ts). */
   readonly begin?: () => void;
-  /** Least urgent level that is printed. */
   readonly logLevel: LogLevel;
-  /** True if other processes can no longer see secrets among the arguments. */
+  /** Other processes can no longer see secrets among the arguments. */
   readonly secretsHidden: boolean;
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
 }
 
-/**
- * Reason of the root signal when the user stops ttun, which is no failure. Adapters throw it on
- * unchanged, so that it reaches `run`.
- */
+/** The user stops ttun: no failure. Adapters throw it on unchanged, so that it reaches `run`. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
   readonly exitCode: number;

@@ -10,7 +10,6 @@ import {
   valueOf,
 } from "./words.ts";
 
-/** Returns the completion script for fish. */
 export function fishCompletion(commands: Commands): string {
   const groups = groupsOf(commands);
   const grouped = groups.flatMap(({ spelled }) => spelled);
@@ -23,7 +22,6 @@ export function fishCompletion(commands: Commands): string {
       const first = `${isIn}; and ${not([...Object.keys(commands), ...Object.keys(OTHER_WORDS)])}`;
       return fishLevel(commands, first, isIn);
     }),
-    // Links to ttun whose name stands for a group.
     ...programsOf(commands).map(({ program, group }) =>
       `complete -c ${program} -f -w ${fishQuoted(`ttun ${group}`)}`
     ),

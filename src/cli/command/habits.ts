@@ -55,7 +55,6 @@ const TUNNEL: Refusals = {
 
 const REMOTE = ["remote", "host", "hostname", "endpoint", "connect", "peer"];
 
-/** Advice for options of other tunnels that `ttun server` does not have. */
 export const SERVER_REFUSALS: Refusals = {
   ...TUNNEL,
   ...words(["port", "p"], "the port is part of --listen, as -l :20203 or -l 20203"),
@@ -63,7 +62,6 @@ export const SERVER_REFUSALS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
 };
 
-/** Advice for options of other tunnels that `ttun client` does not have. */
 export const CLIENT_REFUSALS: Refusals = {
   ...TUNNEL,
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
@@ -71,7 +69,6 @@ export const CLIENT_REFUSALS: Refusals = {
   ...words(["listen", "l"], "a client connects; -l is the server's"),
 };
 
-/** Advice for options of other programs that `ttun proxy server` does not have. */
 export const PROXY_SERVER_HABITS: Refusals = {
   ...COMMON,
   ...words(
@@ -81,7 +78,6 @@ export const PROXY_SERVER_HABITS: Refusals = {
   ...words([...REMOTE, "server", "s"], "a server waits for its clients; -s is the client's"),
 };
 
-/** Advice for options of other programs that `ttun proxy client` does not have. */
 export const PROXY_CLIENT_HABITS: Refusals = {
   ...COMMON,
   ...words(

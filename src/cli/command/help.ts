@@ -9,25 +9,22 @@ import {
 } from "./command.ts";
 import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
 
-/** Columns of the narrowest terminal that is still common. */
+/** The narrowest terminal that is still common. */
 const WIDTH = 80;
 const INDENT = "  ";
 
-/** Sentences on how to write options, for every page that lists them. */
 export const OPTION_RULES: readonly string[] = [
   "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
   "-mtu 1400, --mtu=1400.",
   "Of an option given twice the last one counts, where it is not said that it can repeat.",
 ];
 
-/** All exit codes with their meanings. */
 export const EXIT_MEANINGS: readonly Row[] = [
   ["0", "done, or stopped as asked by Ctrl-C or SIGTERM"],
   ...Object.values(EXIT_CODES).map((exit): Row => [String(exit.code), exit.meaning]),
   ["130, 143", "ended at once: a second Ctrl-C or SIGTERM, or Ctrl-C at the prompt"],
 ];
 
-/** Returns the text of `ttun --help`. */
 export function generalHelp(commands: Commands): string {
   const all = listings(commands);
   return page([
@@ -45,14 +42,12 @@ export function generalHelp(commands: Commands): string {
   ]);
 }
 
-/** A help page that is not about a command. */
 interface Topic {
   /** Completes the sentence `ttun help WORD …`. */
   readonly summary: string;
   readonly page: () => string;
 }
 
-/** Pages of `ttun help WORD` other than those of commands. */
 export const TOPICS: Readonly<Record<string, Topic>> = {
   "exit-codes": {
     summary: "tells what each exit code means",
@@ -60,7 +55,6 @@ export const TOPICS: Readonly<Record<string, Topic>> = {
   },
 };
 
-/** Returns the text of `ttun proxy --help`. */
 export function groupHelp(word: string, group: CommandGroup): string {
   const all = allCommands({ [word]: group });
   const others = group.aliases.map((alias) => `ttun ${alias}`).join(" or ");
@@ -81,7 +75,6 @@ export function groupHelp(word: string, group: CommandGroup): string {
   ]);
 }
 
-/** Returns the text of `ttun server --help`. */
 export function commandHelp(name: string, command: Command): string {
   const options: readonly Option[] = Object.values(command.options);
   return page([
@@ -92,7 +85,7 @@ export function commandHelp(name: string, command: Command): string {
   ]);
 }
 
-/** Returns a paragraph for each option group in use, all with the same column widths. */
+/** A paragraph for each option group in use, all with the same column widths. */
 function groupedOptions(options: readonly Option[]): string[][] {
   const groups = Object.entries(OPTION_GROUPS) as [OptionGroup, string][];
   const paragraphs = groups.map(([group, title]) => {
@@ -107,28 +100,24 @@ function groupedOptions(options: readonly Option[]): string[][] {
   ]);
 }
 
-/** Returns the group under whose heading an option is listed. */
 export function groupOf(option: Option): OptionGroup {
   return option.group ?? "basic";
 }
 
-/** Returns the line printed on standard error for a wrong command line. */
+/** Goes to standard error after a wrong command line. */
 export function generalUsage(commands: Commands): string {
   return `Usage: ttun ${Object.keys(commands).join("|")} [options]   (more by ttun --help)`;
 }
 
-/** Returns that line once the group is known. */
 export function groupUsage(word: string, group: CommandGroup): string {
   const words = Object.keys(group.commands).join("|");
   return `Usage: ttun ${word} ${words} [options]   (more by ttun ${word} --help)`;
 }
 
-/** Returns that line once the command is known. */
 export function commandUsage(name: string, command: Command): string {
   return `Usage: ${usageLine(name, command.options)}   (more by ttun ${name} --help)`;
 }
 
-/** Returns a usage line for each command and for ttun itself. */
 export function synopses(commands: Commands): string[] {
   return [
     ...listings(commands).map(({ usage }) => usage),
@@ -137,7 +126,6 @@ export function synopses(commands: Commands): string[] {
   ];
 }
 
-/** A line in a list of commands. */
 export interface Listing {
   /** All words of a command, or the word of a group that has one line. */
   readonly name: string;
@@ -146,7 +134,6 @@ export interface Listing {
   readonly example: string;
 }
 
-/** Returns the lines of a list of commands, in their order. */
 export function listings(commands: Commands): Listing[] {
   return Object.entries(commands).flatMap(([word, found]): Listing[] => {
     if (isGroup(found) && found.example !== undefined) {
@@ -175,8 +162,7 @@ function invocation(option: Option): string {
 }
 
 /**
- * Returns the facts on an option from its table: its choices (in the words of `tellChoices`), that
- * it can repeat (unless its help says so), that it is required, and its default.
+ * Lists choices (by `tellChoices`), repetition (unless the help has it), obligation and default.
  */
 export function optionFacts(
   option: Option,
@@ -196,7 +182,7 @@ function describe(option: Option): string {
   return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
 }
 
-/** Returns the default in words; undefined for a switch that is off. */
+/** Undefined for a switch that is off. */
 function defaultOf(option: Option): string | undefined {
   if (!("default" in option) || option.default === undefined || option.default === false) {
     return undefined;
@@ -208,12 +194,12 @@ type Row = readonly [string, string];
 
 const HELP_ROW: Row = ["-h, --help", "print this"];
 
-/** Returns the width of the left column, which ignores very wide entries. */
+/** Ignores very wide entries. */
 function leftWidth(rows: readonly Row[]): number {
   return Math.min(Math.max(...rows.map(([name]) => name.length)), 24);
 }
 
-/** Formats two columns; after a name that is too long, the text starts on the next line. */
+/** After a name that is too long, the text starts on the next line. */
 function columns(rows: readonly Row[], left = leftWidth(rows)): string[] {
   const margin = " ".repeat(INDENT.length + left + 2);
   return rows.flatMap(([name, text]) => {
@@ -228,7 +214,6 @@ function indented(lines: readonly string[]): string[] {
   return lines.map((line) => INDENT + line);
 }
 
-/** Wraps at spaces; a single word may be wider than `width`. */
 function wrap(text: string, width = WIDTH): string[] {
   const lines: string[] = [];
   let line = "";
@@ -242,7 +227,6 @@ function wrap(text: string, width = WIDTH): string[] {
   return [...lines, line];
 }
 
-/** Joins paragraphs with empty lines. */
 function page(paragraphs: readonly (readonly string[])[]): string {
   return paragraphs.map((lines) => lines.join("\n") + "\n").join("\n");
 }

@@ -5,7 +5,6 @@ import { VERSION } from "../version.ts";
 import { optionOwners } from "./option_owners.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
-/** Environment variables that ttun reads or sets, with their meanings. */
 export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ["TTUN_KEY_FILE", "the key's file, where neither --key nor --key-file is given"],
   ["TTUN_KEY", "the key itself, where there is no TTUN_KEY_FILE; hooks do not see it"],
@@ -38,7 +37,6 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** Files that ttun reads or writes, with their meanings. */
 export const FILES: readonly (readonly [string, string])[] = [
   [
     "~/.config/ttun/key, /etc/ttun/key",
@@ -64,7 +62,7 @@ export const FILES: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** Returns ttun(1) in man(7), from the tables of `ttun --help`. */
+/** In man(7), from the tables of `ttun --help`. */
 export function manPage(commands: Commands, version = VERSION): string {
   const all = listings(commands);
   return [
@@ -116,7 +114,6 @@ export function manPage(commands: Commands, version = VERSION): string {
   ].join("\n") + "\n";
 }
 
-/** Returns `a`, `a and b`, or `a, b and c`. */
 function enumeration(words: readonly string[]): string {
   return [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 }

@@ -1,4 +1,4 @@
-/** Returns the Levenshtein distance: the number of characters to add, drop or replace. */
+/** Levenshtein distance. */
 export function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
@@ -12,13 +12,9 @@ export function editDistance(a: string, b: string): number {
   return above[b.length]!;
 }
 
-/**
- * Returns the candidate most likely meant by `word`: at most a third of it mistyped (but always one
- * character), or only its beginning typed. Undefined if none is close. Candidates are in lower
- * case; the word may be in any.
- */
+/** Accepts a third of `word` mistyped, but always one character, or a beginning, in any case. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  // Limits the cost, which is the product of both lengths; no mistyped name is longer.
+  // Limits the cost, the product of both lengths; no mistyped name is longer.
   if (word === "" || word.length > 40) return undefined;
   const typed = word.toLowerCase();
   const scored = candidates

@@ -1,17 +1,12 @@
 import { allCommands, type Commands } from "./command.ts";
 import type { Option } from "./option_table.ts";
 
-/** Options that belong to the same commands. */
 export interface OwnedOptions {
-  /** Commands by all their words. */
   readonly commands: readonly string[];
   readonly options: readonly Option[];
 }
 
-/**
- * Returns each option of all commands once. An object that stands in several tables belongs to all
- * of their commands.
- */
+/** Names each option once; an object in several tables belongs to all of their commands. */
 export function optionOwners(commands: Commands): OwnedOptions[] {
   const owners = new Map<Option, string[]>();
   for (const [name, { options }] of Object.entries(allCommands(commands))) {

@@ -1,4 +1,4 @@
-/** An option. A command's table of options drives parsing, types and help alike. */
+/** The table of options drives parsing, types and help alike. */
 export type Option =
   | StringOption
   | IntegerOption
@@ -6,7 +6,6 @@ export type Option =
   | ListOption
   | ChoiceOption;
 
-/** Headings of options in help, in this order. */
 export const OPTION_GROUPS = {
   basic: "Basic options",
   network: "Addresses and routes",
@@ -22,14 +21,14 @@ interface CommonOption {
   readonly names: readonly [string, ...string[]];
   /** A sentence or a few words; help adds the default and the choices. */
   readonly help: string;
-  /** Heading in help; default: basic. */
+  /** Default: basic. */
   readonly group?: OptionGroup;
-  /** Default in words for help, if it is no value of the table or is decided elsewhere. */
+  /** Words for help, for a default that is not in the table or is decided elsewhere. */
   readonly defaultText?: string;
   readonly required?: true;
   /** May be given without its name, right behind the command. */
   readonly positional?: true;
-  /** Secret value, which the caller hides in the process's arguments. */
+  /** The caller hides it in the process's arguments. */
   readonly secret?: true;
   /** Keys of options that exclude this one. */
   readonly conflicts?: readonly string[];
@@ -38,18 +37,14 @@ interface CommonOption {
 interface StringOption extends CommonOption {
   readonly kind: "string";
   readonly metavar: string;
-  /** In the type that `parse` returns. */
   readonly default?: unknown;
-  /**
-   * Converts the text. @throws {TtunError} usage, whose message is shown behind the option's name
-   */
+  /** @throws {TtunError} usage, whose message is shown behind the option's name */
   readonly parse?: (text: string) => unknown;
 }
 
 interface IntegerOption extends CommonOption {
   readonly kind: "integer";
   readonly metavar: string;
-  /** `min` and `max` are allowed themselves. */
   readonly min: number;
   readonly max: number;
   readonly default?: number;
@@ -74,10 +69,9 @@ interface ChoiceOption extends CommonOption {
   readonly default?: string;
 }
 
-/** Options by the key of their values. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
-/** Advice for options of other programs that this one does not have, by their names. */
+/** Advice for options of other programs, by their names. */
 export type Refusals = Readonly<Record<string, string>>;
 
 type Parsed<O> = O extends { readonly parse: (text: string) => infer T } ? T : string;
@@ -92,7 +86,7 @@ type IsAlwaysThere<O> = O extends { readonly required: true } ? true
   : O extends { readonly default: NonNullable<unknown> } ? true
   : false;
 
-/** Values of a table's options: every key is present, undefined if not given. */
+/** Every key is present, undefined if not given. */
 export type Values<T extends OptionTable> = {
   readonly [K in keyof T]: IsAlwaysThere<T[K]> extends true ? ValueOf<T[K]>
     : ValueOf<T[K]> | undefined;

@@ -1,6 +1,5 @@
 /** The subset of man(7) that the manual page needs. */
 
-/** Escapes text so that roff prints it unchanged, with dashes that can be copied to a shell. */
 export function text(plain: string): string {
   const escaped = plain
     .replaceAll("\\", "\\e")
@@ -34,7 +33,6 @@ export function subsection(title: string, ...lines: string[]): string {
   return [`.SS ${quoted(title)}`, ...lines].join("\n");
 }
 
-/** Formats a term, which is in roff already, and its meaning. */
 export function item(term: string, meaning: string): string {
   return `.TP\n${term}\n${text(meaning)}`;
 }
@@ -43,7 +41,6 @@ export function paragraph(...plain: string[]): string {
   return `.PP\n${plain.map(text).join("\n")}`;
 }
 
-/** Formats lines unchanged, set off from the text. */
 export function example(...lines: string[]): string {
   return [".PP", ".RS 4", ".nf", ...lines.map(text), ".fi", ".RE"].join("\n");
 }

@@ -2,7 +2,6 @@ import { openLibcrypto } from "../../../ffi/openssl/libcrypto.ts";
 import { toTtunError } from "../../base/errors.ts";
 import { isGranted } from "../platform/permissions.ts";
 
-/** Returns the lines of `ttun --version -v` below the version, for fault reports. */
 export function versionDetails(libcrypto: () => string = findLibcrypto): string {
   const facts: readonly (readonly [string, string])[] = [
     ["Deno", `${Deno.version.deno} (${Deno.build.target})`],
@@ -13,7 +12,6 @@ export function versionDetails(libcrypto: () => string = findLibcrypto): string 
   return facts.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join("");
 }
 
-/** Returns the version of libcrypto, or why it is missing. */
 function findLibcrypto(): string {
   if (!isGranted({ name: "ffi" })) return "not looked for: Deno was started without --allow-ffi";
   try {

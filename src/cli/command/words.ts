@@ -1,24 +1,21 @@
-/** All words of a command line, for the completions of every shell. */
 import { type Command, type Commands, isGroup } from "./command.ts";
 import { TOPICS } from "./help.ts";
 import type { Option } from "./option_table.ts";
 
-/** Help option, which every command takes and no table has (src/cli/command/args.ts). */
+/** Every command takes it, and no table has it (args.ts). */
 export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
 
-/** Words in a command's place that are in no table (src/cli/run.ts). */
+/** In a command's place, but in no table (src/cli/run.ts). */
 export const OTHER_WORDS: Readonly<Record<string, string>> = {
   help: "print help, or that of a command",
   version: "print the version",
 };
 
-/** Kind of an option's value; `words` lists all possible ones. */
 export type Value =
   | { readonly kind: "none" }
   | { readonly kind: "words"; readonly words: readonly string[] }
   | { readonly kind: "file" | "user" | "command" | "free" };
 
-/** Returns the kind of an option's value, as far as a shell can complete it. */
 export function valueOf(option: Option): Value {
   if (option.kind === "boolean") return { kind: "none" };
   if (option.kind === "choice") return { kind: "words", words: option.choices };
@@ -27,44 +24,37 @@ export function valueOf(option: Option): Value {
   return { kind: option.names.includes("user") ? "user" : "free" };
 }
 
-/** Returns every option of a command, including help. */
 export function optionsOf(command: Command): Option[] {
   return [...Object.values<Option>(command.options), HELP_OPTION];
 }
 
-/** A group of commands. */
 export interface Group {
   readonly name: string;
-  /** All words for the group. */
   readonly spelled: readonly string[];
   readonly commands: Commands;
 }
 
-/** Returns the groups among the commands. */
 export function groupsOf(commands: Commands): Group[] {
   return Object.entries(commands).flatMap(([name, found]) =>
     isGroup(found) ? [{ name, spelled: [name, ...found.aliases], commands: found.commands }] : []
   );
 }
 
-/** Returns all words and options in a command's place. */
 export function wordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(OTHER_WORDS), "--help", "--version"];
 }
 
-/** Returns all words behind `help`. */
 export function helpWordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(TOPICS)];
 }
 
-/** Returns program names that stand for a group (program_name.ts), with that group. */
+/** Names that stand for a group (program_name.ts). */
 export function programsOf(commands: Commands): { program: string; group: string }[] {
   return Object.entries(commands).flatMap(([group, found]) =>
     isGroup(found) ? found.aliases.map((program) => ({ program, group })) : []
   );
 }
 
-/** Indents each line by `by` spaces. */
 export function indent(lines: string, by: number): string {
   return lines.replace(/^/gm, " ".repeat(by));
 }

@@ -3,7 +3,7 @@ import { spellings, TOPICS } from "./help.ts";
 import type { Option } from "./option_table.ts";
 import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
 
-/** Returns the completion script for zsh, for a file of its fpath or for eval. */
+/** For a file of zsh's fpath or for eval. */
 export function zshCompletion(commands: Commands): string {
   const programs = programsOf(commands);
   const names = ["ttun", ...programs.map(({ program }) => program)].join(" ");
@@ -34,7 +34,6 @@ function zshProgram({ program, group }: { program: string; group: string }): str
   return `${program}) words=(ttun ${group} "\${(@)words[2,-1]}"); ((CURRENT++)) ;;`;
 }
 
-/** Returns the shell code that completes the words after a group, or after ttun itself. */
 function zshLevel(commands: Commands): string {
   const words = [
     ...Object.entries(commands).map(([name, { summary }]) => [name, summary] as const),
@@ -71,7 +70,7 @@ function zshDescriptions(words: readonly (readonly [string, string])[]): string 
   return words.map(([name, help]) => `  ${shellWord(`${name}:${help}`)}`).join("\n");
 }
 
-/** Returns specifications for _arguments, one per spelling; `(…)` lists what it excludes. */
+/** One per spelling; `(…)` lists what it excludes. */
 function zshSpecs(option: Option): string[] {
   const names = spellings(option);
   const once = option.kind === "list" ? "*" : `(${names.join(" ")})`;

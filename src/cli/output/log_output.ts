@@ -1,39 +1,34 @@
 import { concat, utf8 } from "../../base/bytes.ts";
 
-/**
- * A destination of bytes, such as Deno.stderr. A write may take any time, on a thread of its own.
- */
+/** Deno.stderr or alike. A write may take any time, on a thread of its own. */
 export interface AsyncWriter {
-  /** Returns the number of bytes that were written. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Limit for the bytes in the queue; further text is dropped. */
+/** In bytes; further text is dropped. */
 const MOST_WAITING = 64 * 1024;
 
-/** PIPE_BUF of Linux: a write of at most this size is atomic on a pipe (pipe(7)). */
+/** PIPE_BUF of Linux: a write up to this size is atomic on a pipe (pipe(7)). */
 const ATOMIC = 4096;
 
-/** Time in milliseconds after which a write counts as one that nobody reads. */
+/** Milliseconds after which nobody seems to read. */
 const STALL = 500;
 
-/** Pause in milliseconds when a non-blocking writer is full. */
+/** Milliseconds to wait while a non-blocking writer is full. */
 const PAUSE = 50;
 
 const LINE_FEED = 0x0a;
 
-/** Text that stays in one piece, or a mark where a number of lines was dropped. */
+/** Stays in one piece, or marks where a number of lines was dropped. */
 type Piece = { readonly bytes: Uint8Array; readonly lines: number } | { lost: number };
 
 /**
- * Writes text in order without ever making the caller wait. At most one write is under way, on a
- * thread of the runtime's pool; if nobody reads (a full pipe, a stopped terminal), only that thread
- * is stuck. Text that does not fit in the queue or cannot be written is dropped and counted, and
- * the count is reported in its place once writing works again. A non-blocking descriptor would save
- * the thread, but other programs share the descriptor and would find theirs changed.
+ * Writes in order and never makes the caller wait. At most one write is under way, on a thread of
+ * the runtime's pool; if nobody reads, only that thread is stuck. Text that does not fit in the
+ * queue or cannot be written is dropped and counted; the count is reported in its place later. A
+ * non-blocking descriptor would save the thread, but other programs share the descriptor.
  */
 export class LogOutput {
-  /** Returns the line that reports `count` lost lines, with its line end. */
   describeLost: (count: number) => string = (count) =>
     `ttun: ${count} lines could not be written here\n`;
   readonly #to: AsyncWriter;
@@ -44,9 +39,8 @@ export class LogOutput {
   #since: number | null = null;
   /** Settles when the write under way ends. */
   #moved = Promise.withResolvers<void>();
-  /** True if the last write failed. */
   #hasFailed = false;
-  /** True if only the beginning of a line was written. */
+  /** Only the beginning of a line was written. */
   #isTorn = false;
 
   constructor(to: AsyncWriter, o: { stallMs: number } = { stallMs: STALL }) {
@@ -54,7 +48,7 @@ export class LogOutput {
     this.#stallMs = o.stallMs;
   }
 
-  /** Writes whole lines in one piece; takes ownership of `bytes`. */
+  /** Takes whole lines, and the ownership of `bytes`. */
   write(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     if (this.#hasRoom(bytes.length)) {
@@ -73,10 +67,7 @@ export class LogOutput {
     }
   }
 
-  /**
-   * Waits until everything is written, for at most `ms` milliseconds, and not at all if nobody
-   * reads.
-   */
+  /** Waits for at most `ms` milliseconds, and not at all if nobody reads. */
   async flush(ms: number): Promise<void> {
     const end = performance.now() + ms;
     while (this.#since !== null && !this.#isStalled) {
@@ -90,12 +81,11 @@ export class LogOutput {
     return this.#since !== null && performance.now() - this.#since >= this.#stallMs;
   }
 
-  /** Returns true if a piece fits; the queue takes a single piece of any length. */
+  /** The queue takes a single piece of any length. */
   #hasRoom(length: number): boolean {
     return this.#waiting === 0 || this.#waiting + length <= MOST_WAITING;
   }
 
-  /** Waits until the write under way ends, for at most `ms` milliseconds. */
   async #next(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
@@ -130,7 +120,7 @@ export class LogOutput {
     }
   }
 
-  /** Takes the pieces that fit one atomic write; `lines` are lost if that write fails. */
+  /** Takes pieces for one atomic write; `lines` are lost if that write fails. */
   #take(): { bytes: Uint8Array; lines: number } {
     const parts: Uint8Array[] = this.#isTorn ? [Uint8Array.of(LINE_FEED)] : [];
     let length = parts.length;
@@ -166,10 +156,9 @@ export class LogOutput {
   }
 }
 
-/** Standard error of this process; all output to it goes through here. */
+/** All output to standard error goes through here. */
 export const standardError = new LogOutput(Deno.stderr);
 
-/** Counts lines, including one without a line end. */
 function countLines(bytes: Uint8Array): number {
   let count = bytes.at(-1) === LINE_FEED ? 0 : 1;
   for (const byte of bytes) if (byte === LINE_FEED) count++;

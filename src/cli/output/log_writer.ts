@@ -5,19 +5,14 @@ import { type LogOutput, standardError } from "./log_output.ts";
 export type LogFormat = "text" | "json";
 
 export interface LogSettings {
-  /** Least urgent level that is printed. */
   readonly level: LogLevel;
   readonly format: LogFormat;
 }
 
-/** SGR colours: red, yellow, green, grey. */
+/** SGR: red, yellow, green, grey. */
 const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
 
-/**
- * Prints log records on standard error, each line in one write, so that lines of several processes
- * do not mix. Never waits: lines that cannot be written are counted, and the count is logged
- * (log_output.ts).
- */
+/** Never waits. Each line is one write, so that lines of several processes do not mix. */
 export function makeLogPrinter(
   settings: LogSettings,
   o: { color: boolean } = { color: hasColor() },
@@ -37,15 +32,12 @@ export function makeLogPrinter(
   };
 }
 
-/**
- * Returns true if output may have colours. Deno reads NO_COLOR itself, without a permission; empty
- * counts as unset (no-color.org).
- */
+/** Deno reads NO_COLOR without a permission; empty counts as unset (no-color.org). */
 export function hasColor(): boolean {
   return Deno.stderr.isTerminal() && !Deno.noColor;
 }
 
-/** Writes a line of text on standard error when there is no log yet. */
+/** For when there is no log yet. */
 export function printPlain(line: string): void {
   standardError.write(utf8(`${escapeControls(line)}\n`));
 }
@@ -59,14 +51,13 @@ export function textLine(record: LogRecord, o: { color: boolean }): string {
   return facts === "" ? head : `${head}  ${facts}`;
 }
 
-/** Returns `key=value key="two words"`, without undefined values. */
 export function fieldsText(fields: LogFields): string {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${textValue(String(value))}`).join(" ");
 }
 
-/** Returns a JSON object; fields come last and cannot replace the first three keys. */
+/** Fields come last and cannot replace the first three keys. */
 export function jsonLine(record: LogRecord): string {
   const head = { time: isoTime(record.time), level: record.level, msg: record.message };
   return escapeControls(JSON.stringify(Object.assign({}, head, record.fields, head)));
@@ -81,14 +72,10 @@ function textValue(value: string): string {
   return isPlain ? value : escapeControls(JSON.stringify(value));
 }
 
-/**
- * Control, format (including direction marks), line and paragraph separator characters, and lone
- * surrogates. A peer could use them to forge a line or to steer a terminal.
- */
+/** Includes direction marks and lone surrogates. They could forge a line or steer a terminal. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
 
-/** Replaces each invisible character by JSON's `\u` escape, which keeps the meaning of JSON. */
 function escapeControls(text: string): string {
   return text.replace(ALL_INVISIBLE, (character) =>
     Array.from(

@@ -3,9 +3,8 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 
 /**
- * Prints a command's result and waits until it is written, on a thread of the runtime's pool, so
- * that signals are handled even if nobody reads. If the reader is gone (`ttun --help | head -1`),
- * it has all it wanted.
+ * Waits without blocking signals. If the reader is gone (`ttun --help | head -1`), it has all it
+ * wanted.
  * @throws {TtunError} system, if it cannot be written
  * @throws the reason of `signal` if that comes first; the rest may or may not be written
  */

@@ -1,17 +1,15 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** Entry point of ttun, for `deno cache`. */
 const ENTRY = new URL("../../../main.ts", import.meta.url);
 
-/** SGR sequences, in which Deno colours the position of a failed import. */
+/** SGR, in which Deno colours the position of a failed import. */
 // deno-lint-ignore no-control-regex -- ESC begins them
 const PAINT = /\x1b\[[\d;]*m/g;
 
 /**
- * Imports a part of ttun on demand. If ttun runs from its sources, Deno then downloads whatever is
- * not in its cache.
- * @throws {TtunError} system, if the part or one of its packages is not available; errors that the
- * part itself throws pass through
+ * From sources, Deno downloads whatever is not in its cache. Errors of the part itself pass
+ * through.
+ * @throws {TtunError} system, if the part or one of its packages is not available
  */
 export async function load<T>(importPart: () => Promise<T>): Promise<T> {
   try {
@@ -22,12 +20,11 @@ export async function load<T>(importPart: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Returns true for a module or package that is not available; Deno has one code for all causes. */
+/** Deno has one code for all causes of a missing module or package. */
 function isLoadFailure(error: unknown): error is Error {
   return error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
 }
 
-/** Makes a sentence of Deno's message: the missing part, its deepest cause, and the remedy. */
 export function loadFailure(message: string, entry: URL = ENTRY): string {
   const lines = message.replaceAll(PAINT, "").split("\n")
     .map((line) => line.trim().replace(/[.:]$/, ""));
@@ -37,9 +34,7 @@ export function loadFailure(message: string, entry: URL = ENTRY): string {
     `run this once where there is a network: deno cache ${cacheTarget(entry)}`;
 }
 
-/**
- * Returns the argument for `deno cache`; a package goes by name, as URLs of its files are refused.
- */
+/** For `deno cache`; a package goes by name, as URLs of its files are refused. */
 function cacheTarget(entry: URL): string {
   if (entry.protocol === "file:") return decodeURIComponent(entry.pathname);
   const [, name, version] = /^\/(@[^/]+\/[^/]+)\/([^/]+)\//.exec(entry.pathname) ?? [];

@@ -2,18 +2,13 @@ import type { PlainError } from "../../base/errors.ts";
 import type { LogLevel, LogRecord } from "../../base/log.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 
-/** First message to the Worker. */
 export interface WorkerInit<Config> {
   readonly config: Config;
-  /** Carries all later messages. */
   readonly port: MessagePort;
-  /** Less urgent records are not printed, so they need not cross. */
   readonly logLevel: LogLevel;
 }
 
-/** Passed by the Worker to the data plane that it runs. */
 export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"> {
-  /** Aborted by the data plane when the command to stop comes. */
   readonly stop: AbortController;
 }
 
@@ -38,24 +33,21 @@ export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"
 export type PlaneCommand<Start = unknown> =
   | { readonly kind: "start"; readonly with: Start }
   | { readonly kind: "stop" }
-  /** Log one line of counters. */
   | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "taken"; readonly id: number };
 
-/** From the data plane to the main thread. */
 export type PlaneEvent<Facts = unknown> =
-  /** Commands are announced by a write to this eventfd; null = messages arrive by themselves. */
+  /** A write to this eventfd announces a command; null = messages arrive by themselves. */
   | { readonly kind: "listening"; readonly wakeFd: number | null }
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "ready"; readonly facts: Facts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
-  /** Addresses of a client's session, whose packets wait until they are `taken`. */
+  /** Of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
-  /** Leases of clients that come back, to be kept for a later run. */
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
-  /** The server has spoken version 2, which is to be remembered. */
+  /** To be remembered: the server has spoken version 2. */
   | { readonly kind: "reportV2" }
-  /** Last event; null = it ended without a failure. */
+  /** Last event; null = no failure. */
   | { readonly kind: "ended"; readonly error: PlainError | null };

@@ -6,7 +6,6 @@ import type { SocketPlatform } from "../platform/platform.ts";
 import type { PlaneHost } from "./messages.ts";
 import { PlanePort } from "./worker_port.ts";
 
-/** Tools of a running data plane, which owns none of them. */
 export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly platform: P;
   readonly port: PlanePort<Start>;
@@ -15,40 +14,31 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly resolver: Resolver;
   /** Aborts when the data plane is told to stop. */
   readonly signal: AbortSignal;
-  /** Closes whatever is added to it, the last first, before the platform closes. */
+  /** Closes its contents, the last first, before the platform closes. */
   readonly opened: AsyncDisposableStack;
   /** Sets what the status signals log from now on. */
   readonly onCounters: (counters: () => LogFields) => void;
-  /**
-   * Becomes the user of --user; without that option it does nothing. Returns true if this thread
-   * may still change the network.
-   */
+  /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }
 
-/** A data plane that has everything open, and waits for the start. */
 export interface OpenedPlane<Start> {
   /** Crosses to the main thread by structured clone. */
   readonly facts: object;
-  /** Runs until the signal aborts. Must call `becomeUser` as soon as nothing needs root any more. */
+  /** Runs until the signal aborts. Calls `becomeUser` once nothing needs root any more. */
   run(start: Start): Promise<void>;
 }
 
-/** Steps in which the kinds of data plane differ. */
 export interface PlaneSteps<P extends SocketPlatform, Start> {
-  /** False if only addresses are given, so that the name service need not be loaded. */
+  /** False if only addresses are given: the name service need not be loaded. */
   readonly mayMeetNames: boolean;
   readonly userChange?: { keeps: "network" };
   openPlatform(): P;
-  /** Opens devices and listeners. @throws {TtunError} if one of them cannot be opened */
+  /** @throws {TtunError} if a device or listener cannot be opened */
   open(tools: PlaneTools<P, Start>): Promise<OpenedPlane<Start>> | OpenedPlane<Start>;
 }
 
-/**
- * Runs a data plane in its Worker: opens the platform, the log and the ciphers, then what its kind
- * needs, reports that it is ready, and runs it from the start to the stop.
- * @throws the reason of `host.stop`, or the failure that ended it
- */
+/** @throws the reason of `host.stop`, or the failure that ended it */
 export async function runPlane<P extends SocketPlatform, Start>(
   { user, aead }: { readonly user: string | undefined; readonly aead: CipherMode },
   { port: messages, stop, logLevel }: PlaneHost,

@@ -1,12 +1,11 @@
 import type { Logger } from "../../base/log.ts";
 import type { Usr1 } from "../platform/debugger.ts";
 
-/** Interval of checks for SIGUSR1, in milliseconds, since nothing wakes ttun when it arrives. */
+/** Milliseconds between checks for SIGUSR1, since nothing wakes ttun when it arrives. */
 const INTERVAL = 1000;
 
 /**
- * Makes SIGUSR1 and SIGUSR2 ask for a line of counters, as SIGUSR2 does with OpenVPN. Without a
- * handler both would end the process.
+ * SIGUSR2 asks for counters as with OpenVPN. Without a handler both signals would end the process.
  */
 export class StatusSignals implements Disposable {
   readonly #listeners = new Set<() => void>();
@@ -16,7 +15,7 @@ export class StatusSignals implements Disposable {
     if (Deno.build.os === "windows") return;
     let last = -Infinity;
     const tell = () => {
-      // Limits SIGUSR2 like SIGUSR1, so that senders of signals cannot fill the log.
+      // Senders of signals must not fill the log.
       const now = performance.now();
       if (now - last < INTERVAL / 2) return;
       last = now;
@@ -33,7 +32,6 @@ export class StatusSignals implements Disposable {
     this.#undo.defer(() => clearInterval(timer));
   }
 
-  /** Calls `listener` at each of these signals until disposed of. */
   on(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

@@ -8,31 +8,24 @@ import type { PlaneConfig } from "./kinds.ts";
 import type { PlaneCommand, PlaneEvent, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
 
-/** Time for the data plane to end before it is left behind, in milliseconds. */
+/** Milliseconds for the data plane to end before it is left behind. */
 const STOP_PATIENCE = 900;
 
 /** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
 export const planeModule: () => Promise<unknown> = () => import("../data_plane.ts");
 
-/** Steps of the main thread in the course of a data plane's life. */
 export interface PlaneLife<Facts, Start> {
   /** Called when everything is open. Returns the content of the command to start. */
   prepare(facts: Facts): Promise<Start>;
   /** Called at the end if `prepare` was called, even if that failed. */
   afterwards?(facts: Facts): Promise<void>;
-  /** Called when a tunnel's server has spoken version 2. */
   reportV2?(): Promise<void>;
-  /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
+  /** For a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
-  /** Keeps the leases of a tunnel's clients for a later run. */
   leases?(leases: readonly Lease[]): void;
 }
 
-/**
- * The main thread's end of a data plane in a Worker: answers its requests, prints its log, and ends
- * it when the context's signal aborts. `Facts` come when it is ready, and `Start` is the reply
- * (messages.ts).
- */
+/** Ends the data plane when the signal aborts. `Start` is the reply to `Facts` (messages.ts). */
 export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable {
   readonly #context: RunContext;
   readonly #libc: Libc | null;
@@ -41,16 +34,13 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
   #wakeFd: number | null = null;
   #life: Omit<PlaneLife<Facts, Start>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
-  /** null = it ended without a failure. */
+  /** null = no failure. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
-  /** A failure in the main thread that must end the data plane. */
+  /** Failures in the main thread, which must end the data plane. */
   readonly #failed = Promise.withResolvers<TtunError>();
   #stopped: Promise<TtunError | null> | null = null;
 
-  /**
-   * Starts the Worker. `libc` wakes a data plane whose loop blocks; null if none does. `entry`: the
-   * Worker's file, for tests.
-   */
+  /** `libc` wakes a data plane whose loop blocks; null if none does. `entry`: for tests. */
   constructor(
     config: PlaneConfig,
     o: { libc: Libc | null; context: RunContext; entry?: URL },
@@ -73,8 +63,7 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
   }
 
   /**
-   * Runs the data plane from its report that it is ready to its end. Returns when it has stopped as
-   * asked.
+   * Returns when it has stopped as asked.
    * @throws {TtunError} the failure that ended it or that came while it stopped, or an error of
    * `life`
    */
@@ -113,17 +102,14 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
     if (failure !== null) throw failure;
   }
 
-  /** Returns the outcome, or null if ttun is told to stop before. */
+  /** Returns null if ttun is told to stop before. */
   async #orStopped<T>(outcome: Promise<T>): Promise<T | null> {
     const { promise: stopped, resolve } = Promise.withResolvers<null>();
     using _registration = onAbort(this.#context.signal, () => resolve(null));
     return await Promise.race([outcome, stopped]);
   }
 
-  /**
-   * Lets the data plane close what it has opened, for a limited time. Returns the failure that ended
-   * it, if any.
-   */
+  /** Lets it close what it has opened, for a limited time. Returns its failure, if any. */
   #stop(): Promise<TtunError | null> {
     return this.#stopped ??= this.#stopNow();
   }

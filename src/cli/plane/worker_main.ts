@@ -2,10 +2,7 @@ import { NativeError } from "../../../ffi/native.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { PlaneEvent, PlaneHost, WorkerInit } from "./messages.ts";
 
-/**
- * Makes this Worker run a data plane: waits for the first message, runs it, and reports its end.
- * `run` throws the reason of `host.stop` after a stop, or the failure that ended it.
- */
+/** `run` throws the reason of `host.stop` after a stop, or the failure that ended it. */
 export function serveWorker<Config>(
   run: (config: Config, host: PlaneHost) => Promise<void>,
 ): void {
@@ -32,10 +29,7 @@ async function runToEnd<Config>(
   close();
 }
 
-/**
- * Returns the failure in what was thrown, or null for the abort itself, which every task throws on
- * as it is. Anything else after a stop is a failure too, mostly of the clean-up.
- */
+/** Every task throws the abort itself on unchanged. Anything else after a stop is a failure. */
 function withoutStop(thrown: unknown, { aborted, reason }: AbortSignal): unknown {
   if (!aborted) return thrown;
   const isCleanUp = thrown instanceof SuppressedError && thrown.suppressed === reason;
@@ -43,7 +37,7 @@ function withoutStop(thrown: unknown, { aborted, reason }: AbortSignal): unknown
   return failure === reason ? null : failure;
 }
 
-/** Reports a system call's error that no adapter has translated as one of the system, not a bug. */
+/** A system call's error that no adapter has translated is the system's, not a bug. */
 function translate(thrown: unknown): TtunError {
   if (!(thrown instanceof NativeError)) return toTtunError(thrown);
   return new TtunError("system", `The operating system refused: ${thrown.message}`, {

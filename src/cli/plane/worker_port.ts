@@ -6,17 +6,14 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { PlaneCommand, PlaneEvent } from "./messages.ts";
 
 /**
- * The data plane's end of the channel to the main thread. While the reactor's loop blocks, no
- * message is delivered by itself: a write to its eventfd announces one, which is then fetched.
- * `Start` comes with the command to start.
+ * While the reactor's loop blocks, no message is delivered by itself: a write to its eventfd
+ * announces one, which is then fetched.
  */
 export class PlanePort<Start> implements Resolver {
   readonly #port: MessagePort;
   readonly #start = Promise.withResolvers<Start>();
   readonly #stop = Promise.withResolvers<void>();
-  /** Called when the counters are asked for. */
   onStatus: () => void = () => {};
-  /** Requests without an answer, by their id. */
   readonly #requests = new Map<number, PromiseWithResolvers<string[]>>();
   #lastId = 0;
 
@@ -36,12 +33,10 @@ export class PlanePort<Start> implements Resolver {
     this.#port.postMessage(event);
   }
 
-  /** Settles at the command to start. */
   get start(): Promise<Start> {
     return this.#start.promise;
   }
 
-  /** Settles at the command to stop. */
   get stop(): Promise<void> {
     return this.#stop.promise;
   }
@@ -50,7 +45,7 @@ export class PlanePort<Start> implements Resolver {
     return this.#ask((id) => ({ kind: "resolve", id, host }), signal);
   }
 
-  /** Reports the addresses of a client's session, and waits until the main thread has used them. */
+  /** Waits until the main thread has used the addresses of a client's session. */
   async tellAddresses(addresses: readonly string[], signal: AbortSignal): Promise<void> {
     await this.#ask((id) => ({ kind: "addresses", id, addresses }), signal);
   }

@@ -7,12 +7,12 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 
-/** Implementations, fastest first; `--aead` selects one. */
+/** Fastest first; `--aead` selects one. */
 export const CIPHER_IMPLEMENTATIONS = ["native", "node", "pure"] as const;
 export type CipherImplementation = typeof CIPHER_IMPLEMENTATIONS[number];
 export type CipherMode = "auto" | CipherImplementation;
 
-/** The implementation in use. Dispose closes it; its ciphers cannot be used afterwards. */
+/** Its ciphers cannot be used after dispose. */
 export interface ChosenCiphers extends Disposable {
   readonly factory: CipherFactory;
   readonly name: CipherImplementation;
@@ -20,7 +20,6 @@ export interface ChosenCiphers extends Disposable {
   readonly detail: string;
 }
 
-/** An implementation that can be tried, and the remedy if it cannot be used. */
 export interface CipherCandidate {
   /** @throws {TtunError} if this system or the permissions do not have it */
   open(): { factory: CipherFactory; detail: string } & Disposable;
@@ -45,8 +44,8 @@ const CANDIDATES: CipherCandidates = {
 };
 
 /**
- * Opens the fastest implementation that gives correct answers (`auto`), or the one named by `mode`.
- * Never asks for a permission: what is not granted counts as missing. The caller owns the result.
+ * `auto`: the fastest that gives correct answers. What is not granted counts as missing; nothing
+ * prompts. The caller owns the result.
  * @throws {TtunError} system, if the named one, or every one, cannot be used
  */
 export function chooseCiphers(
@@ -99,7 +98,7 @@ function tryCandidate(name: CipherImplementation, candidate: CipherCandidate): T
 }
 
 function openNative(): ReturnType<CipherCandidate["open"]> {
-  // Checked first, because dlopen without the permission would prompt on a terminal.
+  // Comes first: dlopen without the permission would prompt on a terminal.
   if (!isGranted({ name: "ffi" })) {
     throw new TtunError("privilege", "the permission to load native libraries is not given");
   }

@@ -3,7 +3,6 @@ import { openDarwinDevice } from "../../io/tun/darwin.ts";
 import type { Platform } from "./platform.ts";
 import { openOnDeno } from "./deno.ts";
 
-/** Opens the platform of macOS: a utun device, set up by ifconfig and route. */
 export function openDarwin(): Platform {
   return openOnDeno({
     openDevice: ({ device, mtu }, signal) => openDarwinDevice({ name: device, mtu, signal }),

@@ -3,10 +3,7 @@ import { polledPaths } from "../../io/netcfg/polled_paths.ts";
 import type { Platform } from "./platform.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 
-/**
- * Opens a platform with Deno's own sockets and timers, for a system without a native reactor.
- * `device` opens and configures the TUN device in the system's own way.
- */
+/** `device` opens and configures the TUN device in the system's own way. */
 export function openOnDeno(
   device: Pick<Platform, "openDevice" | "configure" | "changeAddresses">,
 ): Platform {
@@ -17,7 +14,7 @@ export function openOnDeno(
   return {
     ...device,
     ...sockets,
-    // Nothing is watched; changes by others show only when the tunnel stops carrying packets.
+    // Changes by others show only when the tunnel stops carrying packets.
     keep: (name) => ({
       paths: polledPaths(sockets.clock, name),
       sessionBegins: () => {},

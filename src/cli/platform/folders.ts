@@ -1,18 +1,17 @@
 import { isAbsolute, join, resolve } from "node:path";
 import { trustedOwners } from "./owners.ts";
 
-/** Number of symbolic links that the kernel follows in a path (path_resolution(7)). */
+/** The kernel's limit for a path (path_resolution(7)). */
 const MOST_LINKS = 40;
 const STICKY = 0o1000;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const OTHERS_WRITE = 0o002;
 
 /**
- * Returns why the path to a folder is unsafe, or null: another user could replace a part of it, or
- * has put a symbolic link there, to redirect what is written. The folder itself may be another
- * user's. A path that does not exist yet is judged as far as it exists. If Deno does not permit a
- * look, the path is unsafe, because a permission for a path also covers the target of a link on it.
- * Without --allow-sys=uid the owners are unknown, and nothing is judged.
+ * Returns why the path is unsafe, or null: another user could replace a part of it, or has put a
+ * symbolic link there, to redirect what is written. The folder itself may be another user's. A path
+ * is judged as far as it exists. One that Deno does not permit to look at is unsafe: a permission
+ * for a path also covers the target of a link on it. Without --allow-sys=uid nothing is judged.
  */
 export function whyNotOurs(folder: string): string | null {
   const trusted = trustedOwners();
@@ -72,7 +71,7 @@ function whyOthers(
   return `other users may write to the folder ${JSON.stringify(path)} on the way`;
 }
 
-/** Returns true if others may write. A user's own group usually has no other members. */
+/** A user's own group usually has no other members. */
 function isOpen({ mode }: Deno.FileInfo): boolean {
   const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
   return mode !== null && (mode & others) !== 0;

@@ -8,15 +8,14 @@ import type { Platform } from "./platform.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
 /**
- * Largest GSO packet of the device, in bytes. With its frame and tag it must fit a GSO packet of
- * the carrier's TCP, which has 45 segments: 64 260 bytes over IPv6, 65 160 over IPv4 with
- * timestamps. A longer one would leave a few bytes for a packet of their own and double the work.
+ * With its frame and tag, in bytes, it must fit a GSO packet of the carrier's TCP with 45 segments:
+ * 64 260 bytes over IPv6, 65 160 over IPv4 with timestamps. A longer one would leave a few bytes
+ * for a packet of their own and double the work.
  */
 const GSO_MAX_SIZE = 64_000;
 
 const TUNING = { gsoMaxSize: GSO_MAX_SIZE, queueLength: DEVICE_QUEUE };
 
-/** Opens the platform of Linux, which uses system calls for everything. */
 export function openLinux(io: "auto" | "ffi" | "deno"): Platform {
   const sockets = openLinuxSockets(io);
   const { libc, reactor } = sockets;

@@ -3,16 +3,12 @@ import type { Resolver } from "../../contract/host.ts";
 import { load } from "../plane/load.ts";
 import type { SocketPlatform } from "./platform.ts";
 
-/** Type of `openNames` in names.ts, which is loaded on demand. */
 export type OpenNames = (
   ask: (host: string) => Promise<string[]>,
   platform: SocketPlatform,
 ) => Resolver;
 
-/**
- * Loads the name service if names may occur. Call it before a reactor exists, because nothing can
- * be loaded while its loop blocks.
- */
+/** Must be called before a reactor exists: nothing can be loaded while its loop blocks. */
 export async function loadNames(mayMeetNames: boolean): Promise<OpenNames> {
   if (!mayMeetNames) return () => ADDRESSES_ONLY;
   return (await load(() => import("./names.ts"))).openNames;

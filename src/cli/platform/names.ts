@@ -15,14 +15,13 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import { posixFiles } from "../../io/net/system_files.ts";
 import { rng } from "./rng.ts";
 
-/** Size limit of /etc/hosts, in bytes; block lists have several megabytes. */
+/** In bytes; block lists have several megabytes. */
 const MOST_HOSTS = 16 * 1024 * 1024;
 const MOST_TEXT = 65_536;
 
 /**
- * Returns the resolver of a data plane. With a reactor (Linux) it sends its own DNS queries, which
- * need no thread and can be cancelled. Without, it uses the C library, for a few names at a time.
- * `ask` calls the C library in the main thread.
+ * With a reactor (Linux), DNS queries need no thread and can be cancelled. Without, `ask` calls the
+ * C library in the main thread, for a few names at a time.
  */
 export function openNames(
   ask: (host: string) => Promise<string[]>,

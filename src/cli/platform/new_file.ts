@@ -1,4 +1,3 @@
-/** Options of a new file. */
 export interface NewFile {
   /** Permission bits, before the umask. */
   readonly mode: number;
@@ -6,17 +5,14 @@ export interface NewFile {
   readonly durable?: boolean;
 }
 
-/**
- * Creates a file and writes it through that descriptor. Fails if the name exists, even as a
- * dangling symbolic link (O_CREAT | O_EXCL, open(2)).
- */
+/** Fails if the name exists, even as a dangling symbolic link (O_CREAT | O_EXCL, open(2)). */
 export function writeNew(path: string, bytes: Uint8Array, { mode, durable }: NewFile): void {
   using file = Deno.openSync(path, { write: true, createNew: true, mode });
   writeAll(file, bytes);
   if (durable === true) file.syncDataSync();
 }
 
-/** Like `writeNew`, but returns the file, open for reading too; the caller closes it. */
+/** The returned file is open for reading too; the caller closes it. */
 export function openNew(path: string, bytes: Uint8Array, { mode }: NewFile): Deno.FsFile {
   const file = Deno.openSync(path, { read: true, write: true, createNew: true, mode });
   try {

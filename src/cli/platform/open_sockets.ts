@@ -4,10 +4,7 @@ import type { SocketPlatform } from "./platform.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
-/**
- * Chooses the sockets of a data plane without a device. Native ones are faster, but not necessary.
- * @throws {TtunError} usage, if this system has no native ones
- */
+/** @throws {TtunError} usage, if this system has no native ones */
 export function chooseIo(wanted: "auto" | "ffi" | "deno"): "ffi" | "deno" {
   const isLinux = Deno.build.os === "linux";
   if (wanted === "auto") return isLinux && isGranted({ name: "ffi" }) ? "ffi" : "deno";
@@ -17,7 +14,7 @@ export function chooseIo(wanted: "auto" | "ffi" | "deno"): "ffi" | "deno" {
   return wanted;
 }
 
-/** Opens the platform; with native calls at hand, Deno's own sockets have more options. */
+/** With native calls at hand, Deno's own sockets have more options. */
 export function openSockets(io: "ffi" | "deno"): SocketPlatform {
   const isNative = io === "ffi" || (Deno.build.os === "linux" && isGranted({ name: "ffi" }));
   return isNative ? openLinuxSockets(io, { busyPoll: true }) : openDenoSockets();

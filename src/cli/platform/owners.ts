@@ -1,9 +1,8 @@
 import { isGranted } from "./permissions.ts";
 
 /**
- * Returns the users whose files this process may trust: its own, the system's, and under sudo the
- * calling user, who may run ttun as root anyway. Returns null if files have no such owners
- * (Windows) or Deno does not permit to ask who we are (--allow-sys=uid).
+ * This user, the system, and under sudo the caller, who may run ttun as root anyway. Null if files
+ * have no such owners (Windows) or without Deno's permission (--allow-sys=uid).
  */
 export function trustedOwners(): ReadonlySet<number> | null {
   if (Deno.build.os === "windows" || !isGranted({ name: "sys", kind: "uid" })) return null;
@@ -22,7 +21,7 @@ function ownerOf(path: string): number | null {
   return Deno.lstatSync(path).uid;
 }
 
-/** Returns the caller of sudo. Read only as root, because anybody else could set the variable. */
+/** Read by root only, because anybody else could set the variable. */
 function sudoCaller(): number | null {
   const variable = "SUDO_UID";
   const text = isGranted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;

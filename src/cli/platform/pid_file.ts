@@ -8,10 +8,10 @@ import { openNew, removeIfThere } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 
-/** Size limit of a PID file: a number, a line end, and additions of other programs. */
+/** A number, a line end, and additions of other programs. */
 const MOST_BYTES = 4096;
 
-/** Checks in advance the permissions for `writePidFile`. @throws {TtunError} privilege */
+/** Checks for `writePidFile` in advance. @throws {TtunError} privilege */
 export function mayWritePidFile(path: string): void {
   const name = `process number file ${JSON.stringify(path)}`;
   requirePermissions([
@@ -31,9 +31,8 @@ export function mayWritePidFile(path: string): void {
 }
 
 /**
- * Writes this process's number and a line end into a new file. Disposal or the end of the process
- * removes it, unless another process has replaced it. The file of an earlier process is replaced; a
- * link, a pipe or another user's file is an error.
+ * Disposal or the end of the process removes the file, unless another process has replaced it. An
+ * earlier process's file is replaced; a link, a pipe or another user's file is an error.
  * @throws {TtunError} usage, privilege
  */
 export function writePidFile(path: string, log: Logger): Disposable {
@@ -63,7 +62,6 @@ export function writePidFile(path: string, log: Logger): Disposable {
   return { [Symbol.dispose]: remove };
 }
 
-/** @throws {TtunError} */
 function create(path: string, text: Uint8Array): Deno.FsFile {
   const why = whyNotOurs(dirname(path)) ?? whyNotReplaced(path);
   if (why !== null) throw cannotWrite(path, why, undefined);
@@ -75,7 +73,6 @@ function create(path: string, text: Uint8Array): Deno.FsFile {
   }
 }
 
-/** Returns why the existing file cannot be replaced, or null. */
 function whyNotReplaced(path: string): string | null {
   let info: Deno.FileInfo;
   try {
@@ -105,7 +102,6 @@ function hasNumber(path: string): boolean {
   }
 }
 
-/** Returns true while the path leads to our file with our content. */
 function isStill(path: string, file: Deno.FsFile, text: Uint8Array): boolean {
   const [ours, there] = [file.statSync(), Deno.lstatSync(path)];
   if (!there.isFile || there.ino !== ours.ino || there.dev !== ours.dev) {

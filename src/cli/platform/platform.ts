@@ -10,78 +10,62 @@ import type { SegmentLimits } from "../../io/net/posix_net.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 
-/** A device opened by the data plane. */
 export interface OpenedDevice extends Device {
-  /** True if an administrator made it, so that it remains after it is closed. */
+  /** An administrator made it: it remains after it is closed. */
   readonly persistent: boolean;
 }
 
-/** Outgoing and incoming connections. */
 export interface Net extends Dialer {
   /** Host "" listens on all addresses. @throws {TtunError} in_use, privilege, usage */
   listen(at: Addr, o: { signal: AbortSignal }): Listener;
 }
 
-/** Settings for all connections. */
 export interface NetConfig extends Pick<TunConfig, "io" | "mptcp"> {
-  /** Largest TCP segments for outgoing and incoming connections, in bytes. */
+  /** In bytes, for outgoing and incoming connections. */
   readonly segmentBytes: SegmentLimits;
 }
 
-/** Services of the operating system for any data plane. */
 export interface SocketPlatform extends AsyncDisposable {
   readonly clock: Clock;
-  /** Loop that blocks; null if messages arrive by themselves. */
   readonly reactor: Reactor | null;
-  /** System calls; null if there are none. */
+  /** Null if there are no system calls. */
   readonly libc: Libc | null;
-  /** Number of descriptors that this process may open. */
   readonly descriptors: number;
-  /** Returns the addresses of this machine; the caller owns the result. */
+  /** The caller owns the result. */
   ownAddresses(): { has(ip: Uint8Array): boolean } & Disposable;
   /** @throws {TtunError} usage, if the segment size cannot be limited */
   openNet(o: NetConfig, log: Logger): Net;
   /**
-   * Returns a function that becomes the user, and returns true if this thread may still change the
+   * The returned function becomes the user, and returns true if this thread may still change the
    * network, provided that it `keeps` that privilege.
    * @throws {TtunError} usage, if there is no such user
    */
   userChange(name: string, o?: { keeps: "network" }): () => boolean;
 }
 
-/** Configuration of a device that must stay complete while the tunnel runs. */
 export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "routes">;
 
-/** Maintains a device's configuration, and knows the paths that bypass it. */
 export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposable {
   readonly paths: Paths;
-  /** Checks the configuration. `peer`: IP address of the session's other end. */
+  /** Checks the configuration. `peer`: IP address of the other end. */
   sessionBegins(peer?: string): void;
-  /**
-   * Returns the part of this machine's networks that a network would take over, such as `10.0.0.0/8
-   * on eth0`; or null. `server`: IP address of the server that assigns it.
-   */
+  /** Returns what `network`, given by `server`, would take over, as `10.0.0.0/8 on eth0`; or null. */
   conflictOf(network: Cidr, server: string | undefined): string | null;
-  /** Warns once if traffic for the tunnel's networks takes another path. */
+  /** Warns once. */
   warnOfDuplicates(): void;
 }
 
-/** Services of the operating system for a tunnel's data plane. */
 export interface Platform extends SocketPlatform {
   /** @throws {TtunError} privilege, system, in_use, usage */
   openDevice(config: TunConfig, signal: AbortSignal): OpenedDevice;
   /** @throws {TtunError} */
   configure(device: string, config: NetworkConfig): Configured | Promise<Configured>;
-  /**
-   * Removes and adds addresses; routes stay. Returns those that could not be added, if at least one
-   * could. @throws {TtunError}
-   */
+  /** Returns those that could not be added, if at least one could. @throws {TtunError} */
   changeAddresses(
     device: string,
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly RefusedAddress[] | Promise<readonly RefusedAddress[]>;
-  /** Maintains the device's configuration until disposed of. */
   keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
-  /** Checks options that depend on this system. @throws {TtunError} usage */
+  /** For options that depend on this system. @throws {TtunError} usage */
   check(config: TunConfig): void;
 }

@@ -1,9 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
 /**
- * Returns the bytes of a regular file. Returns null if it does not exist, is a link, a pipe or a
- * device, is longer than `mostBytes`, or if `isTrusted` rejects its owner (null: it has none).
- * Never waits for a pipe. It checks the open file, which cannot be replaced after the check.
+ * Returns null if the file does not exist, is a link, a pipe or a device, is longer than
+ * `mostBytes`, or if `isTrusted` rejects its owner (null: it has none). Never waits for a pipe. It
+ * checks the open file, which cannot be replaced after the check.
  * @throws errors of the operating system or of Deno
  */
 export function readRegular(

@@ -4,8 +4,7 @@ import { NameError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 
 /**
- * Resolves a host by the C library (getaddrinfo) and returns its IP addresses in that order. This
- * occupies a thread of Deno's until it returns, and cannot be cancelled. @throws {NameError}
+ * By getaddrinfo, which occupies a thread of Deno's and cannot be cancelled. @throws {NameError}
  */
 export async function resolveHost(host: string): Promise<string[]> {
   if (isIpAddress(host)) return [host];
@@ -25,10 +24,7 @@ export async function resolveHost(host: string): Promise<string[]> {
   }
 }
 
-/**
- * Resolves a name to listen on, once; "" stays all addresses.
- * @throws {NameError}; the signal's reason, without waiting for name servers
- */
+/** "" stays all addresses. @throws {NameError}; the signal's reason, without waiting for servers */
 export async function resolveListenHost(host: string, signal: AbortSignal): Promise<string> {
   return host === "" ? "" : (await abortable(resolveHost(host), signal))[0]!;
 }

@@ -13,7 +13,6 @@ export function refuseSegmentLimits({ segmentBytes: { dial, listen } }: NetConfi
   );
 }
 
-/** Opens Deno's own sockets and timers, for systems without native calls. */
 export function openDenoSockets(): SocketPlatform {
   const clock = new DenoClock();
   return {

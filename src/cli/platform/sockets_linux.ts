@@ -8,10 +8,7 @@ import { Reactor } from "../../io/reactor/reactor.ts";
 import type { SocketPlatform } from "./platform.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
 
-/**
- * Opens sockets on a reactor (Linux), whose wait blocks unless Deno's own sockets are used.
- * `busyPoll`: see Reactor.
- */
+/** The reactor's wait blocks unless Deno's own sockets are used. `busyPoll`: see Reactor. */
 export function openLinuxSockets(
   io: "auto" | "ffi" | "deno",
   o: { busyPoll?: boolean } = {},
@@ -26,8 +23,7 @@ export function openLinuxSockets(
     ownAddresses: () => linuxAddresses(libc, reactor),
     openNet: (config, log) => {
       if (config.io !== "deno") {
-        // By default, as with Go's `net`, a listener accepts Multipath TCP and a dialer does not
-        // ask.
+        // Like Go's `net`: a listener accepts Multipath TCP and a dialer does not ask.
         const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
         return new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
       }
@@ -39,8 +35,7 @@ export function openLinuxSockets(
     },
     userChange: (name, change) => {
       const user = findUser(libc, name);
-      // A loop that waits on Deno's pool starts threads from this one, which would inherit the
-      // privilege.
+      // A loop that waits on Deno's pool starts threads, which would inherit the privilege.
       const mayKeep = change !== undefined && reactor.mode === "blocking";
       return () => becomeUser(libc, user, mayKeep ? { keep: CAP_NET_ADMIN } : {});
     },

@@ -6,7 +6,6 @@ const PROCESS_LIMIT = Deno.build.os === "linux"
   ? "ulimit -u, or TasksMax= of the unit"
   : "ulimit -u";
 
-/** Reasons for a start of a program to fail, by errno. */
 const REASONS: Readonly<Record<number, string>> = {
   [Errno.EPERM]: "the system does not allow it to start",
   [Errno.E2BIG]: "the command and its environment are longer than the system takes",
@@ -21,10 +20,7 @@ const REASONS: Readonly<Record<number, string>> = {
   [Errno.ELOOP]: "its path is a loop of links",
 };
 
-/**
- * Converts what Deno.Command threw to `Cannot DOING: REASON`. `isThere` returns whether the
- * program's file is there; null if that cannot be asked.
- */
+/** Returns `Cannot DOING: REASON`. `isThere`: if the program's file is; null = cannot be asked. */
 export function spawnError(
   thrown: unknown,
   { doing, program, isThere }: { doing: string; program: string; isThere: () => boolean | null },

@@ -6,7 +6,7 @@ import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 import { rng } from "./rng.ts";
 
-/** Returns the directory for state: systemd's, the user's, or root's; null = none. */
+/** Systemd's, the user's, or root's; null = none. */
 export function stateDirectory(): string | null {
   const env = (name: string) =>
     isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
@@ -23,19 +23,14 @@ function isRoot(): boolean {
   return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
 }
 
-/** Returns true if Deno's permissions allow to keep state there. */
 export function mayKeepState(directory: string): boolean {
   return isGranted({ name: "read", path: directory }) &&
     isGranted({ name: "write", path: directory });
 }
 
-/** Reason that nothing can be kept, if `mayKeepState` returns false. */
 export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)";
 
-/**
- * Creates the directory for the user that this process will become. An existing one keeps its
- * owner; problems show when something is written.
- */
+/** An existing directory keeps its owner; problems show when something is written. */
 export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
   if (whyNotOurs(directory) !== null) return;
   try {
@@ -48,10 +43,7 @@ export function makeStateFor(directory: string, user: { uid: number; gid: number
   }
 }
 
-/**
- * Returns the text of a file in the directory. Returns "" if it cannot be read, is no regular file,
- * is longer than `mostBytes`, or belongs to an untrusted user.
- */
+/** Returns "" for a file that is unreadable, not regular, too long or an untrusted user's. */
 export function readState(directory: string, file: string, mostBytes: number): string {
   try {
     if (whyNotOurs(directory) !== null) return "";
@@ -63,7 +55,7 @@ export function readState(directory: string, file: string, mostBytes: number): s
   }
 }
 
-/** Returns a check for the owners that a file of the directory may have; null = no owner. */
+/** Returns a check for a file's owner; null = it has none. */
 function ownersOf(directory: string): (owner: number | null) => boolean {
   const trusted = trustedOwners();
   const { uid } = Deno.statSync(directory); // after --user the directory and its files are that user's
@@ -71,8 +63,7 @@ function ownersOf(directory: string): (owner: number | null) => boolean {
 }
 
 /**
- * Writes a file that only its owner may read, atomically: a reader sees the old text or the new
- * one. Creates the directory. Returns why that was not possible, or null.
+ * Atomic; only the owner may read the file. Creates the directory. Returns why it failed, or null.
  */
 export function writeState(directory: string, file: string, text: string): string | null {
   try {
@@ -114,7 +105,6 @@ const REASONS: Record<string, string> = {
   EDQUOT: "the user's share of the disk is full",
 };
 
-/** Explains why a file operation failed, without Deno's own words. */
 function reasonOf(error: unknown, file: string): string {
   if (error instanceof Deno.errors.NotCapable) return "Deno does not let ttun do it";
   const code = (error as { code?: string }).code ?? (error as Error).name;

@@ -7,7 +7,7 @@ import type { Credentials } from "./plane_config.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 
-/** Longest user name or password, in bytes: SOCKS5 has one byte for the length (RFC 1929). */
+/** In bytes: SOCKS5 has one byte for the length (RFC 1929). */
 const LONGEST = 255;
 
 const VARIABLE = "TTUN_PROXY_AUTH";
@@ -15,8 +15,7 @@ const VARIABLE = "TTUN_PROXY_AUTH";
 const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 
 /**
- * Finds user name and password for a client's proxy: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH,
- * which is removed from the environment. The first one present counts; null if there is none.
+ * In order: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, which is removed from the environment.
  * @throws {TtunError} usage, privilege; no message contains any of the secret
  */
 export async function resolveAuth(
@@ -65,7 +64,7 @@ function parseCredentials(bytes: Uint8Array, source: string): Credentials {
   return { user, password };
 }
 
-/** Returns a check that compares in constant time; only the lengths may leak. */
+/** Only the lengths may leak by the time. */
 export function passwordCheck(wanted: Credentials): CheckPassword {
   return (user, password) => {
     const isUser = constantTimeEqual(user, wanted.user);

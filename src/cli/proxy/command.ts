@@ -17,9 +17,8 @@ import { isLoopback, settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 
 /**
- * Control plane of `ttun proxy server` and `ttun proxy client`: finds the keys, starts the data
- * plane in a Worker, gives up permissions that are no longer needed, resolves names for the data
- * plane, and stops it when the signal aborts.
+ * The control plane: starts the data plane in a Worker, gives up permissions, and resolves names
+ * for it.
  * @throws {TtunError} any other failure that ended it
  */
 export async function runProxy(

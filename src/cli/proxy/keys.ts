@@ -3,29 +3,25 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { KeySource, ResolvedKey } from "../secrets/key_source.ts";
 
-/** Limit of keys; each has its own ports, up to a dozen at times. */
+/** Each key has its own ports, up to a dozen at times. */
 const MOST_KEYS = 256;
 
 const NAME = /^[\p{L}\p{N}_.@-]{1,64}$/u;
 
 const LINE_FEED = 0x0a;
 
-/** Sources whose key may be one of several. */
 const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
 
 /**
- * Returns the keys of a server. A file of more than one line has a named key on each line; one
- * line, or any other source, is a single key unchanged. @throws {TtunError} usage
+ * More than one line in a file means named keys; anything else is a single key. @throws {TtunError}
+ * usage
  */
 export function serverKeys(found: ResolvedKey): NamedKey[] {
   if (hasLines(found)) return parseNamedKeys(new TextDecoder().decode(found.key));
   return [{ name: "", password: found.key }];
 }
 
-/**
- * Returns true if a single key looks like a name and a key. Such a line remains when all others are
- * removed from a file of named keys, and is then another key than before.
- */
+/** A line that remains of a file of named keys would be another key than before. */
 export function looksNamed({ key, source }: ResolvedKey): boolean {
   const text = new TextDecoder().decode(key);
   const colon = text.indexOf(":");
@@ -33,7 +29,7 @@ export function looksNamed({ key, source }: ResolvedKey): boolean {
   return isPair && FILES.includes(source) && !text.includes("\n");
 }
 
-/** Returns the key of a client. @throws {TtunError} usage, for a file that only a server can use */
+/** @throws {TtunError} usage, for a file that only a server can use */
 export function clientKey(found: ResolvedKey): Uint8Array {
   if (!hasLines(found)) return found.key;
   throw new TtunError(
@@ -48,8 +44,8 @@ function hasLines({ key, source }: ResolvedKey): boolean {
 }
 
 /**
- * Parses lines of `NAME:KEY`, without empty ones and those that begin with `#`. No error repeats
- * any of a key. @throws {TtunError} usage
+ * `NAME:KEY`; ignores empty lines and `#`. @throws {TtunError} usage, which repeats nothing of a
+ * key
  */
 export function parseNamedKeys(text: string): NamedKey[] {
   const found: { name: string; key: string; line: number }[] = [];

@@ -16,13 +16,12 @@ import {
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 
-/** Limit of the program `tt` for a frame's text, although its own frames hold less. */
+/** Limit of the program `tt`, although its own frames hold less. */
 const LARGEST_MTU = 65_536;
 
-/** Longest --idle in seconds: timers count milliseconds in 31 bits. */
+/** In seconds: timers count milliseconds in 31 bits. */
 const LONGEST_IDLE = 2_000_000;
 
-/** Where a client's programs find the proxy by default. */
 const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
 
 const WIRE_OPTIONS = {
@@ -129,7 +128,6 @@ const PROCESS_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
-/** Options of `ttun proxy server`. */
 export const PROXY_SERVER_OPTIONS = {
   listen: {
     names: ["listen", "l"],
@@ -177,7 +175,6 @@ export const PROXY_SERVER_OPTIONS = {
   ...PROCESS_OPTIONS,
 } as const satisfies OptionTable;
 
-/** Options of `ttun proxy client`. */
 export const PROXY_CLIENT_OPTIONS = {
   server: {
     names: ["server", "s"],
@@ -255,7 +252,7 @@ export const PROXY_CLIENT_OPTIONS = {
 const NO_TUN = "TUN mode over tt is not there yet; for a network device between the two ends use " +
   "ttun server and ttun client";
 
-/** Advice for options of the program `tt` that have no counterpart. */
+/** For options of the program `tt` that have no counterpart. */
 const TT_REFUSALS: Refusals = {
   "no-proxy": NO_TUN,
   "tun-ip": NO_TUN,
@@ -267,10 +264,9 @@ export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_R
 
 export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
 export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
-/** Options of either end; `"server" in options` identifies a client's. */
+/** `"server" in options` identifies a client's. */
 export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
 
-/** Settings of the transport between the two ends. */
 export type WireSettings = ReturnType<typeof wireOf>;
 
 export function wireOf({ cipher, portRange, mtu }: ProxyOptions) {
@@ -278,7 +274,6 @@ export function wireOf({ cipher, portRange, mtu }: ProxyOptions) {
   return { cipher, range: portRange, mostText };
 }
 
-/** Parses the host to listen on; "" = all addresses. */
 function parseListenHost(text: string): string {
   const host = parseHost(text === "*" ? "0.0.0.0" : text, {
     port: "the ports follow from the key and the time; --port-range says out of which they are",
@@ -292,7 +287,7 @@ function parseServerHost(text: string): string {
   });
 }
 
-/** Parses an IP address, with or without brackets, or a name. `why.port`: why it has no port. */
+/** An IP address, with or without brackets, or a name. `why.port`: why it has no port. */
 function parseHost(text: string, why: { readonly port: string }): string {
   refuseForeign(text);
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
@@ -314,12 +309,12 @@ function parseHost(text: string, why: { readonly port: string }): string {
   );
 }
 
-/** Parses an address to listen on; a port alone is for this machine's programs only. */
+/** A port alone is for this machine's programs only. */
 function parseListenAddress(text: string) {
   return readAddress(text, DEFAULT_LISTEN);
 }
 
-/** Checks an entry, which is parsed again where it is used, so that an error names the option. */
+/** Returns the text, to be parsed again where an error can name the option. */
 function parseDirect(text: string): string {
   new BypassRules([text]);
   return text;

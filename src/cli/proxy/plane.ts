@@ -20,10 +20,7 @@ import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 /** On most systems only privileged processes may open lower ports. */
 const FIRST_FREE_PORT = 1024;
 
-/**
- * Data plane of a proxy: sockets and ciphers, no device and no privilege.
- * @throws the reason of `host.stop`, or the failure that ended it
- */
+/** Needs no privilege. @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: ProxyConfig, host: PlaneHost): Promise<void> {
   await runPlane(config, host, {
     mayMeetNames: mayMeetNames(config.end),
@@ -50,12 +47,10 @@ function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   };
 }
 
-/** Returns true if this end may have to resolve names. */
 function mayMeetNames(end: ProxyConfig["end"]): boolean {
   return end.role === "server" || end.direct.length > 0 || !isIpAddress(end.server);
 }
 
-/** Logs the set-up, and returns it. */
 function tellStart(
   { end, wire: { cipher, range }, io, user }: ProxyConfig,
   ciphers: ChosenCiphers,

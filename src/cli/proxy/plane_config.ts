@@ -5,7 +5,6 @@ import type { AddressRule } from "../../core/proxy/acl.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { WireSettings } from "./options.ts";
 
-/** Config of a proxy's data plane. */
 export interface ProxyConfig {
   readonly kind: "proxy";
   readonly end:
@@ -31,21 +30,20 @@ export interface ProxyConfig {
   readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly wire: WireSettings;
-  /** Largest TCP segment between the two ends, in bytes; undefined = the path's. */
+  /** TCP between the two ends, in bytes; undefined = the path's. */
   readonly segmentSize: number | undefined;
   readonly limits: ProxyLimits;
-  /** User to become once everything is open. */
+  /** Becomes this user once everything is open. */
   readonly user: string | undefined;
 }
 
-/** User name and password of a client's proxy, in UTF-8. */
+/** In UTF-8. */
 export interface Credentials {
   readonly user: Uint8Array;
   readonly password: Uint8Array;
 }
 
-/** Set-up of a running proxy. */
 export interface ProxyFacts {
-  /** Where a client listens; of a server only the host, since its ports change. */
+  /** Of a server only the host, since its ports change. */
   readonly listen: string;
 }

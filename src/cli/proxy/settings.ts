@@ -5,7 +5,6 @@ import { type ProxyOptions, wireOf } from "./options.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
-/** Returns the settings that both ends take from the command line unchanged. */
 export function settingsOf(
   options: ProxyOptions,
 ): Pick<ProxyConfig, "aead" | "wire" | "segmentSize" | "limits" | "user"> {
@@ -24,7 +23,7 @@ export function settingsOf(
   };
 }
 
-/** Returns true if only this machine reaches a listener on that address; "" = all addresses. */
+/** Only this machine reaches a listener there; "" = all addresses. */
 export function isLoopback(address: string): boolean {
   const ip = parseIp(address);
   return ip !== null && LOOPBACK.some((network) => covers(network, ip));

@@ -4,10 +4,9 @@ import { KEY, readOpenFile } from "./secret_file.ts";
 
 const UNDER_CONFIG = "ttun/key";
 
-/** Key for services, and for all users that may read it. */
 const OF_THE_MACHINE = "/etc/ttun/key";
 
-/** Returns the first of `defaultKeyFiles` in a shell's notation, for messages. */
+/** In a shell's notation, for messages. */
 export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
   const [first] = defaultKeyFiles({ env: host.env, homeOf: () => undefined });
   if (first === OF_THE_MACHINE) return first;
@@ -16,7 +15,6 @@ export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
     : `~/.config/${UNDER_CONFIG}`;
 }
 
-/** A key found in its usual place, or why none was found. */
 export type DefaultKey =
   | { readonly key: Uint8Array; readonly path: string }
   | {
@@ -24,10 +22,7 @@ export type DefaultKey =
     readonly closed: string[];
   };
 
-/**
- * Returns the files in which a key is looked for without options, in order: the user's
- * configuration (XDG Base Directory Specification), under sudo also the calling user's, and /etc.
- */
+/** First the user's (XDG Base Directory Specification), under sudo also the caller's, then /etc. */
 export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): string[] {
   const { env } = host;
   const found: string[] = [];
@@ -42,10 +37,7 @@ export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): s
   return [...new Set([...found, OF_THE_MACHINE])];
 }
 
-/**
- * Reads the first default key file that exists. One that this user may not read is skipped, since
- * it is another user's; an unusable one is an error. @throws {TtunError} usage
- */
+/** Skips files of other users; an unusable one is an error. @throws {TtunError} usage */
 export async function readDefaultKey(host: KeyEnvironment): Promise<DefaultKey> {
   const closed: string[] = [];
   for (const path of defaultKeyFiles(host)) {

@@ -9,11 +9,10 @@ const MASK = 0x78; // "x"
 const O_CLOEXEC = 0x80000;
 
 /**
- * Removes secrets from this process's arguments, so that `ps` and /proc/PID/cmdline do not show
- * them. With native calls on Linux the bytes themselves are overwritten; otherwise the title is
- * replaced by `name` and the remaining arguments. `args` are the last arguments of the process,
- * like `Deno.args`. Copies elsewhere, as in a shell's history or an outer `sudo`, remain. Returns
- * true if the secrets are hidden; never throws.
+ * Hides secrets from `ps` and /proc/PID/cmdline: with native calls on Linux by overwriting,
+ * otherwise by `name` and the other arguments as the title. `args` are like `Deno.args`. Copies
+ * elsewhere (a shell's history, an outer `sudo`) remain. Returns true if they are hidden; never
+ * throws.
  */
 export function hideArgv(
   name: string,
@@ -39,10 +38,7 @@ function overwriteArgv(
   return area !== undefined && maskArgs(area, args, spots);
 }
 
-/**
- * Overwrites the secrets in a block of NUL-terminated arguments that ends with `args`. Returns
- * false and changes nothing if the block has other contents.
- */
+/** Returns false and changes nothing if `area` does not end with `args`, NUL-terminated. */
 export function maskArgs(
   area: Uint8Array,
   args: readonly string[],
@@ -58,7 +54,7 @@ export function maskArgs(
   return true;
 }
 
-/** Splits into views, through which `area` can be written. */
+/** Returns views, through which `area` can be written. */
 function splitAtNul(area: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let at = 0; at < area.length;) {
@@ -74,7 +70,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** Returns the memory shown as /proc/self/cmdline; undefined if it is not accessible. */
+/** The memory shown as /proc/self/cmdline. */
 function argvArea(read: (path: string) => string): Uint8Array | undefined {
   const path = "/proc/self/stat";
   if (Deno.build.os !== "linux") return undefined;
@@ -98,7 +94,7 @@ function readByDeno(path: string): string {
   }
 }
 
-/** Reads the beginning of a file, which holds all of /proc/PID/stat. @throws {NativeError} */
+/** The beginning, which holds all of /proc/PID/stat. @throws {NativeError} */
 export function readByLibc(path: string): string {
   using libc = openLibc();
   const fd = check("open", libc.open(path, O_CLOEXEC));
@@ -112,9 +108,8 @@ export function readByLibc(path: string): string {
 }
 
 /**
- * Returns fields 48 and 49 of /proc/PID/stat, arg_start and arg_end (proc_pid_stat(5)), which are 0
- * if the kernel hides them. Field 2, the program's name in parentheses, may itself contain spaces
- * and parentheses.
+ * Fields 48 and 49 (proc_pid_stat(5)), which are 0 if the kernel hides them. Field 2, in
+ * parentheses, may itself contain spaces and parentheses.
  */
 export function argvRange(stat: string): { start: bigint; end: bigint } | undefined {
   const fromField3 = stat.slice(stat.lastIndexOf(")") + 2).trim().split(" ");
@@ -124,10 +119,7 @@ export function argvRange(stat: string): { start: bigint; end: bigint } | undefi
   return start! > 0n && end! > start! ? { start: start!, end: end! } : undefined;
 }
 
-/**
- * Replaces the title, keeping the other arguments for searches by them. Only on Linux does a title
- * replace all arguments; Windows shows both.
- */
+/** Other arguments stay for searches. A title replaces all only on Linux; Windows shows both. */
 function replaceTitle(
   name: string,
   args: readonly string[],

@@ -5,41 +5,39 @@ import { trustedOwners } from "../platform/owners.ts";
 import type { Terminal } from "./prompt.ts";
 import { standardError } from "../output/log_output.ts";
 
-/** Everything outside the process that the search for a secret needs. */
 export interface KeyEnvironment {
   readonly env: {
-    /** Returns undefined also if Deno does not permit a look. */
+    /** Undefined also if Deno does not permit a look. */
     get(name: string): string | undefined;
     /** Hides a variable from programs that ttun starts. */
     forget(name: string): void;
   };
   /**
-   * `kind` is the file's name in messages. Returns undefined if there is no such file.
+   * `kind` is the file's name in messages. Undefined if there is no such file.
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
   /**
-   * Returns the users that may own a file; null if files have no such owners. `name` is for the
-   * message. @throws {TtunError} privilege, if Deno does not permit to ask who we are
+   * Users that may own a file; null if files have no such owners. `name` is for the message.
+   * @throws {TtunError} privilege, if Deno does not permit to ask for this user
    */
   owners(name: string): ReadonlySet<number> | null;
-  /** Returns true if Deno permits a read; the system's permissions show at `open`. */
+  /** By Deno; the system's permissions show at `open`. */
   mayRead(path: string): boolean;
-  /** Returns true if a regular file of that name exists; false also if it cannot be checked. */
+  /** False also if it cannot be checked. */
   isFile(path: string): boolean;
-  /** Returns a local user's home directory; undefined if unknown. */
   homeOf(user: string): string | undefined;
   readonly stdin: Pick<KeyFile, "read">;
   readonly terminal: Terminal;
 }
 
 export interface KeyFile extends Disposable {
-  /** Returns facts on the open file, which cannot be replaced between check and read. */
+  /** Of the open file, which cannot be replaced between check and read. */
   info(): Promise<{ isDirectory: boolean; mode: number | null; owner: number | null }>;
   read(into: Uint8Array): Promise<number | null>;
 }
 
-/** The real environment. Checks each permission first, so that Deno never prompts. */
+/** Checks each permission first, so that Deno never prompts. */
 export const denoKeyEnvironment: KeyEnvironment = {
   env: {
     get: readVariable,
@@ -90,7 +88,6 @@ function readPasswd(): string {
   }
 }
 
-/** Returns a user's home directory from the text of /etc/passwd (passwd(5)). */
 export function homeIn(passwd: string, user: string): string | undefined {
   const fields = passwd.split("\n").map((line) => line.split(":"))
     .find(([name]) => name === user);

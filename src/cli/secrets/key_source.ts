@@ -7,7 +7,7 @@ import { readDefaultKey, usualKeyFile } from "./default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
 
-/** Sources of a key, in the order in which they are searched. */
+/** In the order of the search. */
 export type KeySource =
   | "-k"
   | "--key-file"
@@ -18,9 +18,7 @@ export type KeySource =
   | "prompt";
 
 export interface ResolvedKey {
-  /**
-   * UTF-8 bytes as given, except for a byte order mark before and a line end after them; not empty.
-   */
+  /** UTF-8 as given, without a byte order mark before and a line end after; not empty. */
   readonly key: Uint8Array;
   readonly source: KeySource;
 }
@@ -30,10 +28,9 @@ const CREDENTIAL = "ttun-key";
 const OWN_CREDENTIAL = "ttun-own-key";
 
 /**
- * Finds the pre-shared key: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential
- * `ttun-key`, the files of `defaultKeyFiles`, and at last a prompt on the terminal. The first one
- * present counts; if it is unusable, that is an error and no other is tried. TTUN_KEY is removed
- * from the environment.
+ * In order: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
+ * files of `defaultKeyFiles`, a prompt on the terminal. The first one present counts, even if it is
+ * unusable. TTUN_KEY is removed from the environment.
  * @throws {TtunError} usage, without a usable key; privilege
  * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, even while a file is a pipe
  * that nobody writes to
@@ -62,7 +59,7 @@ export async function resolveKey(
   if (envFile !== undefined) {
     return keyOf(await readSecretFile(envFile, KEY, context, host), "TTUN_KEY_FILE");
   }
-  // The output of `$(cat FILE)` keeps the byte order mark and the CR of a file from Windows.
+  // `$(cat FILE)` keeps the byte order mark and the CR of a file from Windows.
   if (fromEnv !== undefined) return keyOf(oneLine(utf8(fromEnv)), "TTUN_KEY");
   const credential = await abortable(readCredential(host), context.signal);
   if (credential !== undefined) return keyOf(credential, "credential");
@@ -75,7 +72,6 @@ export async function resolveKey(
   throw noKey(usual.closed, usualKeyFile(host));
 }
 
-/** Returns the error without a key: first the usual remedy, then the alternatives. */
 function noKey(closed: readonly string[], file: string): TtunError {
   const [one] = closed;
   if (one !== undefined) {
@@ -104,7 +100,6 @@ function warnOfArgument(context: Pick<RunContext, "log" | "secretsHidden">): voi
   );
 }
 
-/** `name`: the source in messages. */
 function keyOf(key: Uint8Array, source: KeySource, name: string = source): ResolvedKey {
   if (key.length === 0) {
     throw new TtunError("usage", `The key from ${name} is empty; ttun genkey makes one`);
@@ -130,9 +125,7 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/**
- * Reads the credential. The directory may be there for other secrets, so a missing file is fine.
- */
+/** The directory may be there for other secrets, so a missing file is fine. */
 async function readCredential(host: KeyEnvironment): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;

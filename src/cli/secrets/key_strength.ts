@@ -7,7 +7,7 @@ const SHORT = 16;
 const COMMON =
   /^(.)\1*$|^(psk|password|passw0rd|secret|test|ttun|key|changeme|letmein|qwerty\w*|1?2345\d*)\d*$/i;
 
-/** Warns once if a tunnel's key can be guessed: by which attack, and what a better key is. */
+/** Warns once. */
 export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
   const why = weakness(key);
   if (why === null) return;
@@ -17,7 +17,7 @@ export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
   );
 }
 
-/** Warns once if a proxy's key can be guessed. `name`: its name; "" if it is the only one. */
+/** Warns once. `name`: the key's; "" if it is the only one. */
 export function warnOfWeakPassword(key: Uint8Array, name: string, log: Logger): void {
   const why = weakness(key);
   if (why === null) return;

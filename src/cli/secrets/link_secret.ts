@@ -6,9 +6,7 @@ import { derive, SCRYPT } from "../../core/link/v2/secrets.ts";
 /** Node's default limit is below the memory for these parameters. */
 const MAX_MEMORY = 64 << 20;
 
-/**
- * Derives S of version 2 from the pre-shared key; takes a quarter of a second on another thread.
- */
+/** Takes a quarter of a second on another thread. */
 export async function linkSecret(psk: Uint8Array): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const { salt, N, r, p, length } = SCRYPT;
@@ -21,7 +19,7 @@ export async function linkSecret(psk: Uint8Array): Promise<Uint8Array> {
   return await promise;
 }
 
-/** Returns a name for a server and a key that reveals neither. */
+/** Reveals neither the server nor the key. */
 export function serverToken(s: Uint8Array, server: string): string {
   return toHex(derive(s, "server", new TextEncoder().encode(server)).slice(0, 16));
 }

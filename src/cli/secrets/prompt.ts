@@ -2,9 +2,8 @@ import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 import { Stopped } from "../command/context.ts";
 
-/** Terminal of a prompt. */
 export interface Terminal {
-  /** Returns true if a user can both see a question and type an answer. */
+  /** A user can both see a question and type an answer. */
   isTerminal(): boolean;
   /** In raw mode keys arrive one by one, are not shown, and Ctrl-C is a byte, not a signal. */
   setRaw(on: boolean): void;
@@ -23,8 +22,7 @@ const SPACE = 0x20;
 const DELETE = 0x7f;
 
 /**
- * Prompts for a secret and returns the bytes typed before Enter, without showing them. Always
- * restores the terminal's mode.
+ * Returns the bytes typed before Enter, which are not shown. Restores the terminal's mode.
  * @throws {Stopped} on Ctrl-C, exit code 130; or the reason of `signal`
  * @throws {TtunError} usage, above `limit` bytes
  */
@@ -68,17 +66,17 @@ async function readLine(
   }
 }
 
-/** Edits a line like a terminal's line discipline, which raw mode turns off. */
+/** Replaces the terminal's line discipline, which raw mode turns off. */
 class LineEditor {
   #bytes: number[] = [];
-  /** Position in an escape sequence, such as an arrow key, which is not part of a key. */
+  /** Position in an escape sequence, such as that of an arrow key. */
   #escape: "none" | "begun" | "inside" = "none";
 
   get length(): number {
     return this.#bytes.length;
   }
 
-  /** Handles a byte, and returns true if it completes the line. */
+  /** Returns true if the byte completes the line. */
   type(byte: number): boolean {
     if (this.#escape !== "none") {
       this.#skip(byte);
@@ -111,16 +109,13 @@ class LineEditor {
     return Uint8Array.from(this.#bytes);
   }
 
-  /**
-   * Skips an escape sequence: after `ESC [` and `ESC O`, up to a byte from 0x40 to 0x7e (ECMA-48).
-   */
+  /** After `ESC [` and `ESC O`, up to a byte from 0x40 to 0x7e (ECMA-48). */
   #skip(byte: number): void {
     const opens = this.#escape === "begun" && (byte === 0x5b || byte === 0x4f);
     const goesOn = this.#escape === "inside" && (byte < 0x40 || byte > 0x7e);
     this.#escape = opens || goesOn ? "inside" : "none";
   }
 
-  /** Drops a byte and the UTF-8 continuation bytes after it. */
   #dropCharacter(): void {
     let byte = this.#bytes.pop();
     while (byte !== undefined && (byte & 0xc0) === 0x80) byte = this.#bytes.pop();

@@ -1,4 +1,4 @@
-/** Returns the content of a file, or null if it exceeds `limit` bytes. Takes no more memory. */
+/** Returns null above `limit` bytes. Takes no more memory. */
 export async function readBounded(
   from: { read(into: Uint8Array): Promise<number | null> },
   limit: number,

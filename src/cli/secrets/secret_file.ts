@@ -6,24 +6,20 @@ import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
 import { oneLine, utf8Text } from "./text_bytes.ts";
 
-/** Size limit in bytes; a larger file is the wrong one. */
+/** In bytes; a larger file is the wrong one. */
 export const SECRET_LIMIT = 64 * 1024;
 
-/** Words for a kind of secret. */
 export interface SecretKind {
-  /** Name of its file, as in "key file". */
+  /** For example "key file". */
   readonly file: string;
-  /** Question at the prompt. */
   readonly question: string;
 }
 
 export const KEY: SecretKind = { file: "key file", question: "Key: " };
 
 /**
- * Reads a secret from a file that only its owner may read, or for `-` from standard input. A byte
- * order mark before and a line end after it are dropped; further ones belong to the secret.
- * @throws {TtunError} usage, privilege
- * @throws the reason of the signal, without waiting for the file
+ * Accepts a file that only its owner may read, or `-`. Drops one byte order mark and line end.
+ * @throws {TtunError} usage, privilege; the reason of the signal, without waiting for the file
  */
 export async function readSecretFile(
   path: string,
@@ -50,18 +46,17 @@ async function readOwnFile(path: string, kind: SecretKind, host: KeyEnvironment)
   return file === undefined ? undefined : await readOpenFile(file, path, kind, host);
 }
 
-/** Reads a private file that is open; the caller closes it. @throws {TtunError} */
+/** The caller closes the file. @throws {TtunError} */
 export function readOpenFile(
   file: KeyFile,
   path: string,
   kind: SecretKind,
   host: Pick<KeyEnvironment, "owners">,
 ): Promise<Uint8Array> {
-  // Group and others must have no access.
   return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
 }
 
-/** Reads a file of systemd's credentials; undefined if it is missing. @throws {TtunError} */
+/** Undefined if it is missing. @throws {TtunError} */
 export async function readCredentialFile(
   path: string,
   kind: SecretKind,
@@ -73,7 +68,7 @@ export async function readCredentialFile(
   return await readPrivate(file, path, kind, { forbidden: 0o007, mend: "400", host });
 }
 
-/** Prompts at the terminal. @throws {Stopped} on Ctrl-C */
+/** @throws {Stopped} on Ctrl-C */
 export async function promptFor(
   kind: SecretKind,
   context: Pick<RunContext, "signal">,
@@ -122,7 +117,6 @@ function quoted(path: string): string {
   return JSON.stringify(path);
 }
 
-/** Quotes a path as one word of a shell. */
 function shellWord(path: string): string {
   return /^[\w./~+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

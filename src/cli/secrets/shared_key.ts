@@ -6,9 +6,8 @@ import { KEY, readOpenFile } from "./secret_file.ts";
 import { defaultKeyFiles } from "./default_key.ts";
 
 /**
- * Warns once if a proxy's key is also the default key of a tunnel on this machine. A tunnel's key
- * is stretched by scrypt, a proxy's is hashed once, so an attacker who records the proxy can guess
- * both at the proxy's price. `keys`: all keys of the proxy. An unreadable file does not match.
+ * Once. A tunnel's key is stretched by scrypt, a proxy's is hashed once: an attacker who records
+ * the proxy can guess both at its price. An unreadable file does not match.
  */
 export async function warnOfSharedKey(
   { source }: ResolvedKey,

@@ -1,15 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** U+FEFF in UTF-8, which editors on Windows put before a text. */
+/** U+FEFF, which editors on Windows put before a text. */
 const MARK = [0xef, 0xbb, 0xbf] as const;
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
-/** Bytes of a file that are inspected for its encoding. */
 const SAMPLE = 512;
 
 /**
- * Returns a view of the bytes of a text without byte order marks before it. `what` names the file
- * in the error. @throws {TtunError} usage, for a text in UTF-16 or UTF-32
+ * Drops byte order marks. `what` names the file. @throws {TtunError} usage, for UTF-16 or UTF-32
  */
 export function utf8Text(bytes: Uint8Array, what: string): Uint8Array {
   if (!isWide(bytes)) return withoutMarks(bytes);
@@ -20,7 +18,7 @@ export function utf8Text(bytes: Uint8Array, what: string): Uint8Array {
   );
 }
 
-/** Removes byte order marks before and one line end after a text: LF, CR LF or CR. */
+/** Drops byte order marks and one line end: LF, CR LF or CR. */
 export function oneLine(bytes: Uint8Array): Uint8Array {
   const text = withoutMarks(bytes);
   if (text.at(-1) === RETURN) return text.subarray(0, -1);
@@ -28,7 +26,7 @@ export function oneLine(bytes: Uint8Array): Uint8Array {
   return text.subarray(0, text.at(-2) === RETURN ? -2 : -1);
 }
 
-/** Removes byte order marks; joined files may have several. */
+/** Joined files may have several. */
 function withoutMarks(bytes: Uint8Array): Uint8Array {
   let at = 0;
   while (MARK.every((byte, i) => bytes[at + i] === byte)) at += MARK.length;
@@ -36,8 +34,8 @@ function withoutMarks(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * Detects UTF-16 and UTF-32. They begin with U+FEFF, which is invalid in UTF-8 in either byte
- * order; without it, the zero bytes of Latin letters are all on one side of each pair.
+ * U+FEFF of UTF-16 or UTF-32 is invalid in UTF-8 in either byte order; without it, the zero bytes
+ * of Latin letters are all on one side of each pair.
  */
 function isWide(bytes: Uint8Array): boolean {
   const [first, second] = bytes;

@@ -7,32 +7,29 @@ import { refusalOf } from "../../core/ip/given_policy.ts";
 import type { DeviceKeeper } from "../platform/platform.ts";
 
 interface GivenConfig {
-  /** True if the user named addresses, which the server is then asked for. */
+  /** The server is asked for these addresses. */
   readonly addressesExplicit: boolean;
   readonly mtu: number;
-  /** Networks whose addresses any server may assign. */
+  /** Any server may assign addresses of these networks. */
   readonly accepted: readonly Cidr[];
-  /** IP addresses of name servers. */
   readonly nameServers: readonly string[];
   /** Why the server will not recognise this client next time; null if it will. */
   readonly whyForgotten: string | null;
 }
 
-/** The device's addresses at a client, which the server may assign. */
 export class AssignedAddresses {
   readonly #keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">;
   readonly #device: string;
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
-  /** The device's addresses; while `#wanted` is null, those that it may have. */
+  /** While `#wanted` is null, the device may have only some of these. */
   #present: readonly Cidr[];
-  /** Addresses wanted last, of which the device has as many as possible; null after a failure. */
+  /** The device has as many of them as possible; null after a failure. */
   #wanted: string | null;
-  /** Messages that were already logged. */
   readonly #told = new Set<string>();
 
-  /** `own`: the addresses that the device has now, and again if a server assigns none. */
+  /** `own`: the device's addresses now, and again if a server assigns none. */
   constructor(
     keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
     device: string,
@@ -53,8 +50,7 @@ export class AssignedAddresses {
   }
 
   /**
-   * Takes the addresses that this session's server assigns; those of the user were only a wish.
-   * `server`: its IP address.
+   * The addresses of the user were only a wish. `server`: its IP address.
    * @throws {TtunError} if the device cannot have them, or they would take over more than a server
    * may (core/ip/given_policy.ts)
    */
@@ -89,8 +85,7 @@ export class AssignedAddresses {
   }
 
   /**
-   * Returns the assigned addresses that are used. With --address a user can exclude a family,
-   * unless no other addresses are assigned. A wish that is met keeps the user's prefix length.
+   * --address can exclude a family, unless nothing else is assigned. A met wish keeps its prefix.
    */
   #usedOf(given: readonly Cidr[]): readonly Cidr[] {
     if (!this.#config.addressesExplicit) return given;
@@ -132,7 +127,6 @@ function isSameIp(one: Cidr, other: Cidr): boolean {
   return formatIp(one.bytes) === formatIp(other.bytes);
 }
 
-/** Explains an unmet wish by the server's network. */
 function whyNot(wish: Cidr, given: readonly Cidr[]): string {
   const same = given.filter(({ family }) => family === wish.family);
   if (same.length === 0) return `it gives no IPv${wish.family} addresses`;

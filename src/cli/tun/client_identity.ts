@@ -7,26 +7,23 @@ import {
   writeState,
 } from "../platform/state_file.ts";
 
-/** File in the state directory that identifies a client: 32 random bytes in hex. */
+/** 32 random bytes in hex, in the state directory. */
 const FILE = "identity";
 const SIZE = 32;
 
-/** Secret that identifies a client; null, with the reason, if it cannot keep one. */
+/** Null, with the reason, if a client cannot keep one. */
 export type KeptIdentity =
   | { readonly secret: Uint8Array; readonly why: null }
   | { readonly secret: null; readonly why: string };
 
-/**
- * Reads the file, or creates it if it is missing or unusable. All clients with the same directory
- * share it. `directory`: null if there is none.
- */
+/** Created if missing or unusable. All clients with the same directory share it; null = none. */
 export function keptIdentity(directory: string | null): KeptIdentity {
   if (directory === null) return { secret: null, why: "there is no HOME and no STATE_DIRECTORY" };
   if (!mayKeepState(directory)) return { secret: null, why: NO_STATE_PERMISSION };
   const before = read(directory);
   if (before !== null) return { secret: before, why: null };
   const problem = writeState(directory, FILE, `${toHex(rng(SIZE))}\n`);
-  // Another client may have created the file at the same moment, so the content read back counts.
+  // Another client may have created the file at that moment: the content read back counts.
   const after = problem === null ? read(directory) : null;
   if (after !== null) return { secret: after, why: null };
   return { secret: null, why: problem ?? `${FILE} in ${directory} cannot be read` };

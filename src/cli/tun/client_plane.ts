@@ -15,13 +15,10 @@ import { AssignedAddresses } from "./assigned_addresses.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
-/** After so many milliseconds without a session a client's own addresses are worth a warning. */
+/** Milliseconds without a session after which a client's own addresses are worth a warning. */
 const NO_ADDRESSES_MS = 3_000;
 
-/**
- * Runs a tunnel's client until the signal aborts. `addresses`: IP addresses of the server that are
- * known already.
- */
+/** `addresses`: IP addresses of the server that are known already. */
 export async function runClient(
   config: TunConfig,
   { server, retries }: { readonly server: HostPort; readonly retries: number },
@@ -73,10 +70,7 @@ export async function runClient(
   });
 }
 
-/**
- * Opens the paths to known addresses while routes can surely be made. A failure recurs at the dial,
- * which reports it.
- */
+/** Routes can surely be made at the start. A failure recurs at the dial, which reports it. */
 function openEarly(paths: Paths, hosts: readonly string[]): void {
   for (const host of hosts) {
     try {
@@ -87,7 +81,7 @@ function openEarly(paths: Paths, hosts: readonly string[]): void {
   }
 }
 
-/** Remembers it for this process; for later ones the main thread writes it down. */
+/** The main thread writes it down for later processes. */
 function rememberV2(known: boolean, port: PlanePort<TunStart>): ServerMemory {
   let seenV2 = known;
   return {
@@ -101,7 +95,7 @@ function rememberV2(known: boolean, port: PlanePort<TunStart>): ServerMemory {
   };
 }
 
-/** Name servers of /etc/resolv.conf, if readable: the tunnel must not swallow them unnoticed. */
+/** The tunnel must not swallow these (of /etc/resolv.conf) unnoticed. */
 function nameServers(): readonly string[] {
   const path = "/etc/resolv.conf";
   if (Deno.build.os === "windows" || !isGranted({ name: "read", path })) return [];

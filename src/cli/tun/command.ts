@@ -39,22 +39,21 @@ import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
-/** Default addresses of the existing programs (docs/wire/ttun-v1.md). */
+/** Defaults of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
   server: ["10.1.1.1/30", "fc11::1/126"],
   client: ["10.1.1.2/30", "fc11::2/126"],
 };
 
-/** Programs that configure a device where no system calls are used. */
+/** For systems whose devices are not configured by system calls. */
 const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   darwin: DARWIN_PROGRAMS,
   windows: WINDOWS_PROGRAMS,
 };
 
 /**
- * Control plane of `ttun server` and `ttun client`: finds the key, starts the data plane in a
- * Worker, gives up permissions that are no longer needed, answers the data plane's requests, and
- * stops it when the signal aborts.
+ * The control plane: starts the data plane in a Worker, gives up permissions, and answers its
+ * requests.
  * @throws {TtunError} any other failure that ended it
  */
 export async function runTun(
@@ -78,7 +77,7 @@ export async function runTun(
     many === undefined ? undefined : { ...many, leases: leases?.read() ?? [] },
     context.signal,
   );
-  // Other systems use no system calls here; their data plane needs no wake-up.
+  // Other systems' data planes need no wake-up.
   using libc = Deno.build.os === "linux" ? openLibc() : null;
   const { up, down, wire, user } = options;
   if (leases !== null && user !== undefined && libc !== null && directory !== null) {
@@ -112,14 +111,10 @@ export async function runTun(
   return 0;
 }
 
-/**
- * Returns the permissions that are used after everything is open. A Worker shares its parent's
- * permissions, so the data plane continues with the libraries, sockets and device that it has.
- */
+/** A Worker shares its parent's permissions; what the data plane has opened stays usable. */
 function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocable[] {
   const keep: Revocable[] = [];
   const isLinux = Deno.build.os === "linux";
-  // Sockets of Deno's own, and name lookups.
   if (!isLinux || config.io === "deno" || config.end.role === "client") keep.push("net");
   const mayLearn = config.end.role === "client" && config.wire === "auto";
   const keepsLeases = config.end.role === "server" && config.end.many !== undefined;
@@ -133,9 +128,7 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   return keep;
 }
 
-/**
- * Returns the permission set of deno.json. Deno complains of programs in a set that do not exist.
- */
+/** Deno complains of programs in a set that do not exist. */
 function permissionSet(role: Role): string {
   return Deno.build.os === "windows" ? `${role}-windows` : role;
 }
@@ -223,10 +216,7 @@ async function planeConfig(
   };
 }
 
-/**
- * Derives the secret of version 2 in the background, and with it the client's identity and whether
- * the server has spoken that version before; `remember` stores that it has.
- */
+/** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
 function rememberingServer(
   options: TunOptions,
   key: Uint8Array,
@@ -257,7 +247,7 @@ function rememberingServer(
   };
 }
 
-/** Returns a client's description of itself as a function of S. Reads the host name at once. */
+/** Reads the host name at once. */
 function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
   const mayAsk = isGranted({ name: "sys", kind: "hostname" });
   const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");

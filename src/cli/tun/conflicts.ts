@@ -3,12 +3,11 @@ import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import type { ServerOptions, TunOptions } from "./options.ts";
 
-/** Clients with --pool but without --clients: all of a /24 network, except for the server. */
+/** --pool without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
 
 /**
- * Returns the number of clients and their networks; undefined = one client with its own addresses.
- * --pool alone allows one client per address.
+ * Undefined = one client with its own addresses. --pool alone allows one per address.
  * @throws {TtunError} usage, for options that exclude each other
  */
 export function manyClients(

@@ -11,45 +11,37 @@ export interface TunHookOptions {
   readonly up: string | undefined;
   readonly down: string | undefined;
   readonly role: Hook["role"];
-  /** True if --up waits for the server's addresses, which may replace the device's first ones. */
+  /** --up waits for the server's addresses, which may replace the first ones. */
   readonly waits: boolean;
-  /**
-   * True under --user: --up runs only while this is root, as its commands mostly need, and not
-   * again when a later server assigns other addresses.
-   */
+  /** Under --user: --up runs only while this is root, and not again for other addresses. */
   readonly once: boolean;
-  /** Runs a hook to its end. `null` instead of a signal: it cannot be stopped. */
+  /** Runs to the end; with null instead of a signal it cannot be stopped. */
   readonly run: (hook: Hook, signal: AbortSignal | null) => Promise<void>;
   readonly context: Pick<RunContext, "log" | "signal">;
 }
 
 /**
- * Runs the user's hooks in the course of a tunnel: --up when the device is ready and its addresses
- * are known, and --down at the end if --up has run or does not exist. For other addresses --down
- * runs with the old ones, then --up with the new ones, except under `once`.
+ * --up runs when the addresses are known, --down at the end if --up has run or does not exist. New
+ * addresses run both: --down with the old ones, --up with the new ones (not under `once`).
  */
 export class TunHooks {
   readonly #o: TunHookOptions;
-  /** Facts for the hooks; null before the device is ready. */
   #facts: TunFacts | null = null;
   #isUp = false;
-  /** Runs one after another, even if a session ends while a hook runs and the next one begins. */
+  /** One hook after another, even if a session ends while one runs and the next begins. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(o: TunHookOptions) {
     this.#o = o;
   }
 
-  /** Called when the device is ready. @throws {TtunError} hook, if --up fails */
+  /** @throws {TtunError} hook, if --up fails */
   async ready(facts: TunFacts): Promise<void> {
     this.#facts = facts;
     if (!this.#o.waits) await this.#inTurn(() => this.#up());
   }
 
-  /**
-   * Called with the device's addresses when a client's session has begun. Packets wait until this
-   * settles. @throws {TtunError} hook, if --up fails
-   */
+  /** A client's session waits until this settles. @throws {TtunError} hook, if --up fails */
   addresses(addresses: readonly string[]): Promise<void> {
     return this.#inTurn(() => this.#take(addresses));
   }
@@ -77,10 +69,7 @@ export class TunHooks {
     if (!this.#isUp || !isSame) await this.#up();
   }
 
-  /**
-   * Called when the data plane has ended or was left behind. A hook that the signal interrupts may
-   * end first. Never rejects.
-   */
+  /** A hook that the signal interrupts may end first. Never rejects. */
   async ended(): Promise<void> {
     await atMost(END_PATIENCE, this.#last);
     if (this.#facts !== null && (this.#isUp || this.#o.up === undefined)) {
@@ -106,7 +95,6 @@ export class TunHooks {
   }
 }
 
-/** Returns hooks that run in a shell. `libc` ends one together with its child processes. */
 export function shellHooks(o: Omit<TunHookOptions, "run">, libc: Libc | null): TunHooks {
   return new TunHooks({ ...o, run: (hook, signal) => runHook(hook, libc, signal) });
 }

@@ -24,9 +24,7 @@ import { NetworkWatch } from "../../io/netcfg/watch.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "../platform/platform.ts";
 
-/**
- * Returns the error for an address of the tunnel that is the server's, which then is unreachable.
- */
+/** An address of the tunnel is the server's, which then is unreachable. */
 function isServers(host: string, advice: string): TtunError {
   return new TtunError(
     "usage",
@@ -36,9 +34,7 @@ function isServers(host: string, advice: string): TtunError {
 
 type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
 
-/**
- * Opens the watch; in a sandbox without notifications, checks happen only when a session begins.
- */
+/** In a sandbox without notifications, checks happen only when a session begins. */
 function openWatch(reactor: Reactor, log: Logger): Watch {
   try {
     return new NetworkWatch(reactor);
@@ -51,13 +47,13 @@ function openWatch(reactor: Reactor, log: Logger): Watch {
 }
 
 /**
- * Linux: restores what others remove from the device, and keeps the path to the server out of the
- * tunnel. Repairs need CAP_NET_ADMIN; without it, logs what is missing and how to restore it.
+ * Restores what others remove, and keeps the path to the server out of the tunnel. Without
+ * CAP_NET_ADMIN it only logs what is missing and how to restore it.
  */
 export class LinuxKeeper implements DeviceKeeper {
   readonly paths: Paths;
   readonly #libc: Libc;
-  /** Stays open, so that it is available when descriptors run out. */
+  /** Kept open for when descriptors run out. */
   readonly #netlink: Netlink;
   readonly #reactor: Reactor;
   readonly #device: string;
@@ -66,9 +62,7 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #limit = new RepairLimit();
   readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
-  /** IP address of the other end of the last session. */
   #peer: string | undefined;
-  /** Messages that were already logged. */
   readonly #told = new Set<string>();
 
   /** @throws {NativeError} if the device is gone or no netlink socket can be opened */
@@ -117,7 +111,7 @@ export class LinuxKeeper implements DeviceKeeper {
     };
   }
 
-  /** Returns true for a route that may replace ours: only the new route is notified. */
+  /** A route that may replace ours: only the new one is notified. */
   #takesPlace({ to, gone }: { readonly to?: Cidr; readonly gone: boolean }): boolean {
     return to !== undefined && !gone && this.#state.hasRoute(to);
   }
@@ -131,8 +125,7 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   conflictOf(network: Cidr, server: string | undefined): string | null {
-    // If both ends are on this machine, the other tunnel is the server's; another warning covers
-    // that.
+    // With both ends on this machine, the other tunnel is the server's, which has its own warning.
     return this.#tryNetlink(() => {
       const isHere = server !== undefined && this.paths.isOwn(server);
       return this.#state.conflictOf(network, isHere);
@@ -146,7 +139,6 @@ export class LinuxKeeper implements DeviceKeeper {
     }
   }
 
-  /** Explains why packets for the tunnel's networks take another path. */
   #uselessness(): string[] {
     const isHere = this.#peer !== undefined && this.paths.isOwn(this.#peer);
     const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
@@ -181,10 +173,7 @@ export class LinuxKeeper implements DeviceKeeper {
     return present === null ? null : missing(this.#state.wanted, present);
   }
 
-  /**
-   * Logs that the device is gone. If it was removed, its reader ends everything before this is
-   * logged.
-   */
+  /** If the device was removed, its reader ends everything before this is logged. */
   #tellGone(): void {
     const words =
       `${this.#device} is not in this network namespace any more, and its addresses and routes are ` +
@@ -230,7 +219,7 @@ export class LinuxKeeper implements DeviceKeeper {
     for (const { message } of failures) this.#log.warn(message);
   }
 
-  /** Logs a failure of netlink itself; the next change or session tries again. */
+  /** After a failure of netlink itself, the next change or session tries again. */
   #tryNetlink<T>(run: () => T): T | null {
     try {
       return run();

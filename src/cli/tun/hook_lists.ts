@@ -5,16 +5,11 @@ import { whyNotOurs } from "../platform/folders.ts";
 import { writeNew } from "../platform/new_file.ts";
 import { rng } from "../platform/rng.ts";
 
-/**
- * Longest value of a variable in bytes; a longer one goes to a file. Linux allows 128 KiB for one
- * variable, Windows 32 KiB, and all together share a quarter of the stack's limit.
- */
+/** In bytes. Linux allows 128 KiB, Windows 32 KiB; all share a quarter of the stack's limit. */
 export const LONGEST_VALUE = 16 * 1024;
 
-/** Lists by variable, such as the networks of `TTUN_ROUTES`. */
 export type Lists = Readonly<Record<string, readonly string[]>>;
 
-/** Returns true if a list is too long for a variable and needs a file. */
 export function needsFile(lists: Lists): boolean {
   return Object.values(lists).some((list) => joined(list).length > LONGEST_VALUE);
 }
@@ -23,15 +18,14 @@ function joined(list: readonly string[]): string {
   return list.join(" ");
 }
 
-/** Environment for a hook's lists, and the files that it names, which disposal removes. */
 export class HookLists implements Disposable {
   readonly env: Readonly<Record<string, string>>;
   readonly #files: string[] = [];
   readonly #remove = () => this.#removeFiles();
 
   /**
-   * A short list becomes the variable's value, separated by blanks. A long one goes to a file named
-   * in `VARIABLE_FILE`, one item per line, which only this user can read.
+   * A short list is the variable's value, separated by blanks; a long one is in a private file
+   * named by `VARIABLE_FILE`, one item per line, until disposal.
    * @throws {TtunError} hook, if a file is needed and cannot be written
    */
   constructor(lists: Lists) {
@@ -91,7 +85,6 @@ export class HookLists implements Disposable {
   }
 }
 
-/** Returns the folder for temporary files, as far as Deno permits to ask. */
 function temporaryFolder(): string {
   const names = Deno.build.os === "windows" ? ["TEMP", "TMP"] : ["TMPDIR"];
   for (const variable of names) {

@@ -9,15 +9,13 @@ import { spawnError } from "../platform/spawn_error.ts";
 
 const SIGTERM = 15;
 
-/** Time in milliseconds to read output after the end of a hook, whose children may keep it open. */
+/** Milliseconds to read output after the end of a hook, whose children may keep it open. */
 const OUTPUT_PATIENCE = 200;
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
-/** Shell that runs the hooks. */
 export const SHELL = IS_WINDOWS ? "cmd.exe" : "/bin/sh";
 
-/** A user's command that runs at an event. */
 export interface Hook {
   readonly name: "--up" | "--down";
   readonly command: string;
@@ -31,17 +29,14 @@ function lists({ addresses, routes }: ListFacts) {
   return { TTUN_ADDRESSES: addresses, TTUN_ROUTES: routes };
 }
 
-/** Returns true if a hook with these facts needs a file for a long list. */
 export function hookNeedsFile(facts: ListFacts): boolean {
   return needsFile(lists(facts));
 }
 
 /**
- * Runs a hook in a shell, with the tunnel's facts in its environment. Its output goes through ttun
- * to standard error (standard output is for data), and a missing reader never blocks it. The hook
- * is asked to end when the signal aborts. The shell leads its own process group: Ctrl-C on the
- * terminal is for ttun and must not cut a clean-up short. If ttun ends at once, the whole group
- * ends with it.
+ * Output goes to standard error (standard output is for data), and a missing reader never blocks
+ * it. The signal asks the hook to end. The shell leads its own process group: Ctrl-C is for ttun
+ * and must not cut a clean-up short. If ttun ends at once, so does the group.
  * @throws {TtunError} hook, if it cannot be started or ends with a status other than 0
  */
 export async function runHook(
@@ -51,7 +46,7 @@ export async function runHook(
 ): Promise<void> {
   using told = new HookLists(lists(hook.facts));
   const shell = startShell(hook, told.env);
-  // By libc, since Deno.kill needs the permission to run everything; without, the shell alone ends.
+  // Deno.kill needs the permission to run everything; without libc, the shell alone ends.
   const end = () => libc === null ? shell.kill() : void libc.kill(-shell.pid, SIGTERM);
   addEventListener("unload", end);
   try {
@@ -66,7 +61,7 @@ export async function runHook(
   }
 }
 
-/** Copies output to standard error and drops what nobody reads. Never rejects. */
+/** Drops what nobody reads. Never rejects. */
 async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
   try {
     for await (const chunk of output) await standardError.writeSlowly(chunk);
@@ -75,7 +70,7 @@ async function passOn(output: ReadableStream<Uint8Array>): Promise<void> {
   }
 }
 
-/** Resolves with the promise, or after `ms` milliseconds. */
+/** Resolves with the promise, or after `ms`. */
 export async function atMost(ms: number, promise: Promise<void>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);

@@ -9,7 +9,6 @@ import {
   writeState,
 } from "../platform/state_file.ts";
 
-/** Keeps the leases of a pool in the state directory between runs of the server. */
 export class LeaseFile {
   readonly #directory: string | null;
   readonly #file: string;
@@ -24,7 +23,7 @@ export class LeaseFile {
     this.#log = log;
   }
 
-  /** Returns the leases, oldest first, or none if unreadable. Logs the number of invalid lines. */
+  /** Oldest first, or none if unreadable. Logs the number of invalid lines. */
   read(): Lease[] {
     if (this.#directory === null || !mayKeepState(this.#directory)) return [];
     const text = readState(this.#directory, this.#file, MOST_LEASE_BYTES);

@@ -1,10 +1,9 @@
 import type { Clock } from "../../contract/host.ts";
 import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 
-/** Shortest interval between two reports, in milliseconds. */
+/** In milliseconds. */
 const AT_MOST_EVERY = 1_000;
 
-/** Reports a pool's leases after a change, at the latest on disposal. */
 export class LeaseReports implements Disposable {
   readonly #clock: Clock;
   readonly #pool: Pick<AddressPool, "kept">;

@@ -12,7 +12,7 @@ import {
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
-/** Default port of the existing programs (docs/wire/ttun-v1.md). */
+/** Port of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {
@@ -40,7 +40,7 @@ const WIRE_OPTION = {
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
-/** Longest use of a key, in seconds. */
+/** In seconds. */
 export const LONGEST_REKEY = 3600;
 
 const REKEY_OPTION = {
@@ -194,7 +194,6 @@ const NAME_OPTION = {
   defaultText: "the host's name",
 } as const;
 
-/** Options of `ttun server`. */
 export const SERVER_OPTIONS = {
   listen: {
     names: ["listen", "l"],
@@ -246,7 +245,6 @@ export const SERVER_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
-/** Options of `ttun client`. */
 export const CLIENT_OPTIONS = {
   server: {
     names: ["server", "s"],
@@ -294,10 +292,10 @@ export const CLIENT_OPTIONS = {
 
 export type ServerOptions = Values<typeof SERVER_OPTIONS>;
 export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
-/** Options of either end; `"server" in options` identifies a client's. */
+/** `"server" in options` identifies a client's. */
 export type TunOptions = ServerOptions | ClientOptions;
 
-/** Parses a name in the form of a host name; converts it to lower case. */
+/** In the form of a host name; converts it to lower case. */
 function parseClientName(text: string): string {
   const name = text.toLowerCase();
   if (isClientName(name)) return name;
@@ -312,7 +310,7 @@ function parseListenAddress(text: string) {
   return readAddress(text, { host: "", port: DEFAULT_PORT });
 }
 
-/** Parses a server's address; only a listener may have port 0. */
+/** Only a listener may have port 0. */
 function parseServerAddress(text: string) {
   const server = readAddress(text, { port: DEFAULT_PORT });
   if (server.port === 0) {
@@ -321,7 +319,6 @@ function parseServerAddress(text: string) {
   return server;
 }
 
-/** Parses an IP address as a network of its own. */
 function parseAddress(text: string): Cidr {
   const bytes = parseIp(text);
   if (bytes === null) {
@@ -335,12 +332,12 @@ function parseAddress(text: string): Cidr {
   return { family: bytes.length === 4 ? 4 : 6, bytes, prefix: bytes.length * 8 };
 }
 
-/** Parses a network, dropping host bits, which systems refuse although the meaning is clear. */
+/** Drops host bits, which systems refuse although the meaning is clear. */
 function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
 }
 
-/** Checks TCP_CA_NAME_MAX of net/tcp.h and the letters of such names. */
+/** TCP_CA_NAME_MAX of net/tcp.h, and the letters of such names. */
 function parseCongestion(text: string): string {
   if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
   throw new TtunError(
@@ -349,7 +346,7 @@ function parseCongestion(text: string): string {
   );
 }
 
-/** Checks a device name like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
+/** Like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
 function parseDeviceName(text: string): string {
   const bytes = new TextEncoder().encode(text).length;
   const isDots = text === "." || text === "..";

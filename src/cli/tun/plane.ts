@@ -14,8 +14,7 @@ import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
 
 /**
- * Data plane of a tunnel. It owns the reactor, the device, the sockets and the ciphers. With Deno's
- * own sockets the same code runs, but the wait does not block.
+ * Owns the reactor, the device, the sockets and the ciphers.
  * @throws the reason of `host.stop`, or the failure that ended it
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
@@ -28,7 +27,7 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   });
 }
 
-/** Opens everything; mistakes of the user show before the device exists. */
+/** Mistakes of the user show before the device exists. */
 async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
   const { end: carrier } = config;
@@ -81,7 +80,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   };
 }
 
-/** Opens the platform of this operating system. @throws {TtunError} system, if there is none */
+/** @throws {TtunError} system, if this system has no platform */
 function openPlatform({ io, wintun }: TunConfig): Platform {
   switch (Deno.build.os) {
     case "linux":

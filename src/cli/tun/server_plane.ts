@@ -12,7 +12,7 @@ import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 type ManyClients = ReturnType<typeof manyClients>;
 
-/** Makes the address pool of a server with many clients; undefined for one client. */
+/** Undefined for one client. */
 export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | undefined) {
   return many === undefined ? undefined : {
     clients: many.clients,
@@ -21,7 +21,6 @@ export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | 
   };
 }
 
-/** Runs a tunnel's server until the signal aborts. */
 export async function runServer(
   config: TunConfig,
   listener: Listener,

@@ -9,7 +9,6 @@ import type { TunConfig, TunStart } from "./plane_config.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
 
-/** A configured device and its tools. */
 export interface Tunnel extends Tools {
   readonly net: Net;
   readonly device: OpenedDevice;
@@ -17,7 +16,7 @@ export interface Tunnel extends Tools {
   readonly keeper: DeviceKeeper;
 }
 
-/** Becomes the user of --user, if any, and warns of what cannot be put back from then on. */
+/** Warns of what cannot be put back from then on. */
 export function leaveRoot({ becomeUser, log, device, configured }: Tunnel): void {
   if (becomeUser()) return;
   log.warn(
@@ -27,7 +26,6 @@ export function leaveRoot({ becomeUser, log, device, configured }: Tunnel): void
   );
 }
 
-/** Options that a client and a server have in common. */
 export function sessionOptions(
   config: TunConfig,
   { ciphers, platform, log, signal }: Tunnel,
