@@ -23,7 +23,7 @@ export interface HopperOptions {
   readonly log: Logger;
   /** Takes ownership of the connection; must not throw. */
   readonly take: (stream: Connection, port: number) => void;
-  /** Returns false if there is nothing to close. */
+  /** Closes something when descriptors run out; returns false if there is nothing. */
   readonly evictIdle: () => boolean;
 }
 

@@ -3,7 +3,7 @@ const BURST = 512;
 /** Control frames per second: many times what an honest peer sends. */
 const PER_SECOND = 128;
 
-/** In control frames; an honest peer rekeys once an hour. */
+/** Cost of a rekey in control frames; an honest peer rekeys once an hour. */
 export const REKEY_COST = 8;
 
 /**

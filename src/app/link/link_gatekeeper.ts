@@ -43,7 +43,7 @@ export class LinkGatekeeper {
     });
   }
 
-  /** Returns false if there is none to drop. */
+  /** Drops a connection; returns false if there is none to drop. */
   evictIdle(): boolean {
     return this.#gate.evictIdle();
   }

@@ -65,7 +65,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
   lastArrival: number;
   /** Batches of messages in either direction. */
   batches = 0;
-  /** Milliseconds; NaN before the first answer to a ping. */
+  /** The last round-trip time of a ping in milliseconds; NaN before there is one. */
   rttMs = NaN;
   readonly #session: LinkSession;
   readonly #consumer: FrameConsumer<Into>;

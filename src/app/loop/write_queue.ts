@@ -8,7 +8,7 @@ export class WriteQueue {
   #isBusy = false;
   #isEnding = false;
   #flushed: PromiseWithResolvers<void> | null = null;
-  /** Has ended all writing. */
+  /** The error that ended all writing; null = none. */
   failure: { error: unknown } | null = null;
 
   /** `onIdle` is called when the queue is no longer busy, also after a failure. */

@@ -4,7 +4,7 @@ import type { Stream } from "../../contract/stream.ts";
 import { damagedDeadline } from "./stranger.ts";
 import { discard } from "./discard.ts";
 
-/** Until the peer's FIN or for a random time. Never throws; the caller closes the stream. */
+/** Discards input until FIN or for a random time. Never throws; the caller closes the stream. */
 export async function fallSilent(stream: Stream, o: { clock: Clock; rng: Rng }): Promise<void> {
   using _deadline = o.clock.after(
     damagedDeadline(o.rng),

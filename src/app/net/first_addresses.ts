@@ -6,7 +6,7 @@ import { Backoff } from "../../core/net/backoff.ts";
 import { onAbort } from "../../base/scope.ts";
 import { sleep } from "../loop/sleep.ts";
 
-/** A shorter prefix counts as all traffic, or half of it. */
+/** A route with a shorter prefix counts as one for all traffic, or half of it. */
 const WIDE = 8;
 
 /** Milliseconds between two lookups: the network may be about to come up. */

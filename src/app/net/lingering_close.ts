@@ -6,7 +6,7 @@ import { discard } from "./discard.ts";
 /** Silence, in milliseconds, after which the peer is assumed to have read the last answer. */
 export const LINGER_MS = 2000;
 
-/** Milliseconds for which further input is discarded. */
+/** Longest time for which further input is discarded, in milliseconds. */
 export const LONGEST_LINGER_MS = 30_000;
 
 /** Calls `over` after LINGER_MS of silence or LONGEST_LINGER_MS in total. */

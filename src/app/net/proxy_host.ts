@@ -16,7 +16,6 @@ export interface ProxyHost {
 }
 
 export interface ProxyCounters {
-  /** At present. */
   readonly connections: number;
   /** Since the start, those of now among them. */
   readonly served: number;

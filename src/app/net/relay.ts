@@ -31,7 +31,7 @@ export interface RelayCount {
   down: number;
 }
 
-/** Null = both streams ended. */
+/** Why a relay ended before its streams did; null = both streams ended. */
 export type RelayFailure = { readonly error: unknown } | null;
 
 /** The relays of a proxy share timers and an abort listener, as many carry few bytes. */
@@ -156,7 +156,7 @@ class Relay {
   readonly #up: Way;
   readonly #down: Way;
   readonly #onEnd: (failure: RelayFailure) => boolean | void;
-  /** May include bytes sent before the relay. */
+  /** `count.down` at the start, which may include bytes sent before the relay. */
   readonly #downBefore: number;
   #failure: RelayFailure = null;
   /** Why the second stream accepts no more data. */

@@ -3,7 +3,7 @@ import { LONGEST_FRAME, MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 /** Two of the longest frames, in bytes: such a chunk stays in the processor's cache. */
 const PLAIN = 2 * MAX_TEXT;
 
-/** With the overhead of frames, including small ones. */
+/** Adds the overhead of frames, including small ones. */
 const SEALED = PLAIN + 32 * 1024;
 
 /** Frames up to this size get a buffer of exactly their size. */

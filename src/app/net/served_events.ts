@@ -2,7 +2,7 @@ import type { Target } from "../../base/target.ts";
 import type { NameOwner } from "../../contract/host.ts";
 import type { RelayCount } from "./relay.ts";
 
-/** The last two end a connection; one of them comes, once. */
+/** Events of a proxied connection; one of the last two ends it, once. */
 export interface ServedEvents extends NameOwner {
   onTarget(target: Target): void;
   onRefused(thrown: unknown): void;

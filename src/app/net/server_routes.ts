@@ -60,7 +60,7 @@ export class ServerRoutes implements Disposable {
     for (const host of this.#hosts.keys()) if (!hosts.includes(host)) this.#forget(host);
   }
 
-  /** A failure is logged once for as long as it lasts: the table may change many times. */
+  /** Call it after changes of the table. A failure is logged once for as long as it lasts. */
   refresh(): void {
     for (const [host, known] of this.#hosts) {
       let failure = "";

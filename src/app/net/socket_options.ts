@@ -9,7 +9,10 @@ import type { Connection, SocketOptions } from "../../contract/connection.ts";
 export const UNSENT_USUAL = 256 * 1024;
 export const UNSENT_LITTLE = 32 * 1024;
 
-/** Keeps a session through an outage of some seconds (docs/wire/ttun-v1.md, "Behaviour …"). */
+/**
+ * Keeps a session through an outage of some seconds (docs/wire/ttun-v1.md, "Behaviour of the
+ * existing programs").
+ */
 const TUNNEL_TUNING: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 15,
@@ -24,7 +27,7 @@ const OPTIONAL = ["TCP_RTO_MAX_MS", "TCP_NOTSENT_LOWAT"];
 /** Linux (6.18) refuses these on Multipath TCP; retransmissions end the connection later. */
 const NOT_FOR_MPTCP = ["TCP_USER_TIMEOUT"];
 
-/** Logs once which options this transport does not support. */
+/** Sets socket options; logs once which ones this transport does not support. */
 export class Tuner {
   readonly #log: Logger;
   readonly #tuning: SocketOptions;

@@ -3,27 +3,24 @@ import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 import type { ServedClient } from "./served_client.ts";
 
 export interface LeaseOptions {
-  /** The addresses that clients are given. */
   readonly pool: AddressPool;
-  /** Called when leases have changed that are to outlive this process. */
+  /** Called when leases that are to outlive this process have changed. */
   readonly onLeases?: () => void;
 }
 
-/** Gives clients their addresses. */
 export class ClientLeases {
   readonly #o: LeaseOptions;
   readonly #wallClock: () => number;
 
-  /** `wallClock`: milliseconds since 1970. */
   constructor(o: LeaseOptions, wallClock: () => number) {
     this.#o = o;
     this.#wallClock = wallClock;
   }
 
-  /** Returns the client's addresses; null if it has some already or none are left. */
+  /** Returns null if the client has addresses already, or none are left. */
   lease({ candidate, peer }: ServedClient): Lease | null {
     const { id = null, name = "", wishes = [] } = candidate.identity ?? {};
-    // Without an identity the owner is the client's process.
+    // Without an identity the client's process is the owner.
     const owner = id === null ? `process:${candidate.instance ?? peer}` : toHex(id);
     const claim = { owner, isKept: id !== null, name, wishes };
     const lease = this.#o.pool.lease(claim, this.#wallClock());

@@ -5,13 +5,10 @@ import { fallSilent } from "../net/fall_silent.ts";
 /** Damaged connections that are kept open at a time; the oldest is cut for another. */
 const MOST_SILENT = 4;
 
-/**
- * Keeps connections with a damaged record open in silence, beside the next session, so that nobody
- * learns when the damage was noticed.
- */
+/** Keeps damaged connections open in silence, so that nobody learns when this was noticed. */
 export class DamagedConnections {
   readonly #o: { readonly clock: Clock; readonly rng: Rng };
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #silent = new Set<Connection>();
 
   constructor(o: { readonly clock: Clock; readonly rng: Rng }) {

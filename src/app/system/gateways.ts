@@ -1,9 +1,8 @@
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 
-/** The networks behind a client. */
 export interface Gateway {
   readonly networks: readonly number[];
-  /** The networks, for the log. */
+  /** For the log. */
   readonly text: string;
   /** An earlier client of the same name has the networks. */
   readonly isSecond: boolean;
@@ -11,10 +10,7 @@ export interface Gateway {
 
 const NONE: Gateway = { networks: [], text: "", isSecond: false };
 
-/**
- * Clients with networks behind them, by name. If two have one name the networks are the first's
- * until it leaves: it may be dead, and the second the same client with another identity.
- */
+/** Of two clients of one name the first has the networks until it leaves: it may be dead. */
 export class Gateways {
   readonly #networks: ClientNetworks | undefined;
   readonly #byName = new Map<string, Set<object>>();
@@ -23,7 +19,7 @@ export class Gateways {
     this.#networks = networks;
   }
 
-  /** Returns the networks of that name. `client` identifies the session until `leave`. */
+  /** `client` identifies the session until `leave`. */
   enter(name: string, client: object): Gateway {
     const networks = this.#networks?.of(name) ?? [];
     if (this.#networks === undefined || networks.length === 0) return NONE;

@@ -15,7 +15,6 @@ import { ScratchBuffers } from "../net/scratch.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
 import { openOutbound, type ServerOutbound } from "./proxy_transport.ts";
 
-/** Serves a local proxy whose connections go through a server, until the signal aborts. */
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
   const cut = new AbortController();
@@ -83,7 +82,7 @@ class ProxyClient implements Disposable {
     };
   }
 
-  /** Logs if the server answers now. If not, the client runs on: each connection tries again. */
+  /** Only logs the result: each connection tries again. */
   async check(): Promise<void> {
     const { log, server, signal } = this.#o;
     try {
@@ -96,7 +95,7 @@ class ProxyClient implements Disposable {
     }
   }
 
-  /** Closes a connection when descriptors run out, idle ones first; returns false if there is none. */
+  /** Closes a connection, idle ones first; returns false if there is none. */
   evictIdle(): boolean {
     return this.#tunnel.dropIdle() || this.#pending.dropOldest();
   }
@@ -105,7 +104,7 @@ class ProxyClient implements Disposable {
     this.#tunnel[Symbol.dispose]();
   }
 
-  /** Owns the stream. `onOver` is called when it has ended. Returns true as OnReady does. */
+  /** Owns the stream; calls `onOver` at its end. Returns true as OnReady does. */
   serve(stream: Connection, onOver: () => void): boolean {
     return new InboundConnection(this.#programs, stream, onOver).begin();
   }

@@ -22,17 +22,13 @@ export interface ProxyServerOptions extends ProxyHost {
 export interface ProxyClientOptions extends ProxyHost {
   readonly wire: WireConfig;
   readonly password: Uint8Array;
-  /** Host name or address of the server. */
   readonly server: string;
-  /** Takes programs' connections. */
   readonly listener: Listener;
   /** Targets that are reached from this machine, without the server. */
   readonly direct: BypassRules;
-  /** Tries the server once at the start, and logs the result. */
   readonly checksServer: boolean;
-  /** Programs are told that they are connected before their target is (inbound_options.ts). */
+  /** Programs are told early that they are connected (inbound_options.ts). */
   readonly isEager: boolean;
-  /** Checks a password; null = none is required. */
   readonly auth: CheckPassword | null;
   readonly limits: ProxyLimits;
 }

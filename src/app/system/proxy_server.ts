@@ -13,13 +13,10 @@ import { serveInbound } from "../proxy/inbound.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
 import { openServer, type TransportServer } from "./proxy_transport.ts";
 
-/** Milliseconds that a client that has proved the key may take for its request. */
+/** Milliseconds for the request of a client that has proved the key. */
 const REQUEST_MS = 30_000;
 
-/**
- * Serves a proxy to clients that come over the transport, until the signal aborts.
- * @throws {TtunError} when no port can be opened
- */
+/** Runs until the signal aborts; throws a TtunError when no port can be opened. */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   using stack = new DisposableStack();
   const cut = new AbortController();
@@ -46,7 +43,6 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   });
 }
 
-/** Returns the service of a proxy: targets are connected to from this machine. */
 function service(
   o: ProxyServerOptions,
   relays: Relays,
@@ -77,7 +73,7 @@ function tell(
 ): void {
   if (thrown instanceof ConnectError) {
     const { failure, message: why } = thrown;
-    // The advice to use --allow is for this server's log only: the client does not get it.
+    // The advice is for this server's log only: the client does not get it.
     if (failure === "denied") return said.info("target denied", { peer, why }, owner);
     return log.debug("not connected", { peer, why });
   }

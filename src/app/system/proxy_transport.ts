@@ -5,23 +5,18 @@ import type { TtConfig } from "../tt/config.ts";
 import { TtOutbound, type TtOutboundOptions } from "../tt/tt_outbound.ts";
 import { TtServer, type TtServerOptions } from "../tt/tt_server.ts";
 
-/** Settings of the transport between a proxy's two ends. */
 export type WireConfig = TtConfig;
 
 /** A client's way to targets through the server. */
 export interface ServerOutbound extends Outbound, Disposable {
-  /**
-   * Tries the server without asking it for anything; returns how many milliseconds its answer took.
-   * @throws {TtunError} why there is no answer; the reason of the host's signal
-   */
+  /** Returns the milliseconds until the server's answer; a TtunError says why there is none. */
   check(): Promise<number>;
-  /** Closes an idle connection to the server; returns false if there is none. */
+  /** Returns false if there is no idle connection to the server. */
   dropIdle(): boolean;
 }
 
-/** A server's end: takes proxied connections for a service. */
 export interface TransportServer extends Disposable {
-  /** Number of connections that have not asked for anything yet, and of idle ones. */
+  /** Connections that have not asked for anything yet, and idle ones. */
   readonly pending: number;
   /** Closes something when descriptors run out; returns false if there is nothing. */
   evictIdle(): boolean;
@@ -29,12 +24,11 @@ export interface TransportServer extends Disposable {
   run(): Promise<never>;
 }
 
-/** Opens the client's end of the transport. */
 export function openOutbound(o: TtOutboundOptions): ServerOutbound {
   return new TtOutbound(o);
 }
 
-/** Opens the server's end of the transport; its listeners live under `tasks`. */
+/** Listeners live under `tasks`. */
 export function openServer(
   tasks: Scope,
   o: TtServerOptions,

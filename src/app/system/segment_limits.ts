@@ -23,7 +23,7 @@ export class SmallerSegments extends TtunError {
   }
 }
 
-/** Finds out that full segments do not pass on the path to a server, and makes them smaller. */
+/** Makes segments smaller when full ones do not pass to a server. */
 export class SegmentLimits {
   readonly dialer: SizedDialer;
   readonly #clock: Clock;
@@ -35,10 +35,7 @@ export class SegmentLimits {
     this.#log = log;
   }
 
-  /**
-   * Runs a handshake for as long as what is sent in it gets through.
-   * @throws {SmallerSegments} when it does not; the error of the handshake
-   */
+  /** @throws {SmallerSegments} when full segments get lost; the error of the handshake */
   async meet<T>(
     stream: Connection,
     signal: AbortSignal,
@@ -56,7 +53,7 @@ export class SegmentLimits {
     try {
       return await Promise.race([handshake(), isStuck()]);
     } catch (error) {
-      // The server's answer may get lost: every other attempt uses the size that every path carries.
+      // The answer may get lost: every other attempt uses the size that every path carries.
       if (error instanceof TtunError && error.kind === "timeout") {
         const isLeast = this.dialer.limitOf({ local, remote }) === LEAST_SEGMENT_SIZE;
         this.dialer.limit({ local, remote }, isLeast ? undefined : LEAST_SEGMENT_SIZE, TRIAL_MS);
@@ -78,13 +75,12 @@ export class SegmentLimits {
     return await untilAborted(signal);
   }
 
-  /** Returns true if the size that the server tells can be set and is smaller than the present one. */
   isSmaller(stream: Connection, segmentBytes: number): boolean {
     const { segmentBytes: now = 0 } = stream.stats();
     return this.dialer.limitsSegments && segmentBytes >= LEAST_SEGMENT && segmentBytes < now;
   }
 
-  /** Limits segments after a silence, as a server older than frame 81 cannot tell that they get lost. */
+  /** Limits segments, since a server older than frame 81 cannot tell that they get lost. */
   learnFromSilence(stream: Connection): void {
     const smaller = smallerAfterQuiet(stream.stats(), DEAD_TIME * 1000);
     if (smaller === null || !this.dialer.limitsSegments) return;
@@ -94,7 +90,6 @@ export class SegmentLimits {
     });
   }
 
-  /** Ends a connection whose full segments do not pass; returns the error that says so. */
   limit(stream: Connection, segmentBytes: number): SmallerSegments {
     this.dialer.limit(stream, segmentBytes);
     stream.reset();

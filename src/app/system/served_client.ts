@@ -5,20 +5,18 @@ import type { AdmittedLink, Candidate } from "../link/candidate.ts";
 import type { SlotHolder } from "../link/exclusive_slot.ts";
 import { addressGroup } from "../net/half_open.ts";
 
-/** A client that has proved the key, as the holder of a slot. */
 export class ServedClient implements SlotHolder {
   readonly stream: Connection;
   readonly candidate: Candidate;
-  /** Its address, for the log. */
+  /** For the log. */
   readonly peer: string;
-  /** Its name; "" = it sends none. */
+  /** Empty if the client sends none. */
   readonly name: string;
   readonly instance: string | undefined;
-  /** Its identity in hex; undefined = it keeps none. */
+  /** In hex; undefined = the client keeps none. */
   readonly identity: string | undefined;
   readonly address: string;
   readonly canBeRefused: boolean;
-  /** Set when the client is let in. */
   link: AdmittedLink | null = null;
   isEvicted = false;
 

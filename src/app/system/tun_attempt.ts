@@ -16,14 +16,13 @@ import type { SegmentLimits } from "./segment_limits.ts";
 import type { TunClientOptions } from "./tun_client_options.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
-/** Time limits in milliseconds. */
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
 
-/** Well below the time that any server waits, in milliseconds (docs/wire/link-v2.md, TLV 04). */
+/** Milliseconds; well below the time that any server waits (docs/wire/link-v2.md, TLV 04). */
 const PROBE_EVERY = 2_000;
 
-/** Options that all attempts of a client share; the dialer and the resolver are those of `paths`. */
+/** The dialer and the resolver are those of `paths`. */
 export interface AttemptOptions extends TunClientOptions {
   readonly serverPaths: ServerPaths;
   readonly segments: SegmentLimits;
@@ -31,13 +30,11 @@ export interface AttemptOptions extends TunClientOptions {
   readonly tuner: Tuner;
 }
 
-/** One connection to the server, from its dial to its end. */
 export class TunAttempt {
   readonly #o: AttemptOptions;
-  /** The session; null before it begins. */
   #meter: SessionMeter | null = null;
   #peer: PeerLink | null = null;
-  /** This end hung up, as the server or its packets were silent. */
+  /** The server or its packets were silent, and this end hung up. */
   #hungUp = false;
 
   constructor(o: AttemptOptions) {
@@ -49,27 +46,23 @@ export class TunAttempt {
     return this.#meter?.ms ?? null;
   }
 
-  /** Facts of the session for the log. */
   facts(): Record<string, number> {
     return this.#meter?.facts(this.#peer?.rttMs?.()) ?? {};
   }
 
   /**
-   * Returns true if the server hung up while a ping was unanswered: one that sees its own segments
-   * get lost does, and tells the next connection which size passes.
+   * True if the server hung up while a ping was unanswered: one that sees its own segments get lost
+   * does, and tells the next connection which size passes.
    */
   isUnanswered(): boolean {
     return !this.#hungUp && this.#peer?.isUnanswered?.() === true;
   }
 
-  /**
-   * Returns when the server has ended the session.
-   * @throws what ended it otherwise, or why it did not begin
-   */
+  /** Returns when the server has ended the session; throws any other end, or why none began. */
   async run(): Promise<void> {
     const { log, server, serverPaths, segments, tuner } = this.#o;
     log.debug("connecting", { server: formatAddr(server) });
-    // A scope for each session: what hangs on its signal goes with it.
+    // A scope for each session: all that hangs on its signal goes with it.
     await scope(this.#o.signal, async (tasks) => {
       const { signal } = tasks;
       using watch = serverPaths.watch(tasks);
@@ -156,7 +149,7 @@ export class TunAttempt {
     await runSession({ ...peer, watch }, peer.link, router, port, signal);
   }
 
-  /** Pings the server meanwhile, since the user's commands may take longer than it waits. */
+  /** Pings meanwhile, since the user's commands may take longer than the server waits. */
   #takeAddresses(peer: PeerLink, server: Addr, signal: AbortSignal): Promise<void> {
     return scope(signal, async (tasks) => {
       tasks.spawn(async (signal) => {

@@ -10,13 +10,10 @@ import { SegmentLimits, SmallerSegments } from "./segment_limits.ts";
 import { type AttemptOptions, TunAttempt } from "./tun_attempt.ts";
 import type { TunClientOptions } from "./tun_client_options.ts";
 
-/** Most attempts in a row without a pause between them. */
+/** Attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
 
-/**
- * Keeps a session with the server, and connects again after every failure while retries are left.
- * @throws the last failure when the retries are used up, or the error of the device
- */
+/** Connects again after failures; throws the device's error, or the last failure. */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => o.router.run(signal));
@@ -24,10 +21,8 @@ export async function runTunClient(o: TunClientOptions): Promise<void> {
   });
 }
 
-/** The end of an attempt. */
 interface Ended {
   readonly error: TtunError;
-  /** It had a session. */
   readonly wasUp: boolean;
   /** The next attempt need not wait. */
   readonly atOnce: boolean;

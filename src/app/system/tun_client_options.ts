@@ -8,9 +8,8 @@ import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 
-/** Facts of a session that are known before its packets. */
+/** Facts that are known before a session's packets. */
 export interface SessionFacts {
-  /** The server's address. */
   readonly server: Addr;
   /** Aborts when the session ends. */
   readonly signal: AbortSignal;
@@ -20,27 +19,26 @@ export interface TunClientOptions {
   server: HostPort;
   dialer: Dialer;
   resolver: Resolver;
-  /** The paths to the server. */
   paths: Paths;
-  /** Addresses of the server's name from a lookup just before; the first attempt uses them. */
+  /** From a lookup of the server's name just before; the first attempt uses them. */
   addresses?: readonly string[];
   router: TunRouter;
   secrets: WireSecrets;
   memory: ServerMemory;
   /**
-   * Called for each session before its packets with the addresses that the server gives, if any.
+   * Called before packets with the addresses that the server gives, if any.
    * @throws {TtunError} if the device cannot have them, which ends the session
    */
   takeAddresses: (addresses: readonly Cidr[], session: SessionFacts) => void | Promise<void>;
-  /** 16 random bytes, one for each process. */
+  /** 16 random bytes, one value for each process. */
   instance: Uint8Array;
-  /** This client's self-description; undefined = it sends none. */
+  /** Undefined = the client sends none. */
   identity?: ClientIdentity | undefined;
   clock: Clock;
   log: Logger;
-  /** The kernel's name of a congestion control; undefined = the system's. */
+  /** The kernel's name; undefined = the system's congestion control. */
   congestion?: string | undefined;
   signal: AbortSignal;
-  /** Most attempts in a row that may follow a failed one; Infinity = no limit. */
+  /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   retries: number;
 }

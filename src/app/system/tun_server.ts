@@ -24,37 +24,31 @@ import { Gateways } from "./gateways.ts";
 import { ServedClient } from "./served_client.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
-/** Packets get their turn after this many accepted connections: strangers may come by thousands. */
+/** Accepted connections before packets get their turn: strangers may come by thousands. */
 const ACCEPTED_A_TURN = 2;
 
 export interface TunServerOptions {
   listener: Listener;
   router: TunRouter;
-  /** Many clients instead of one. */
   many?: ManyClients;
-  /** Called for each session before its packets, with the IP address that it comes from. */
+  /** Called before a session's packets, with the IP address that it comes from. */
   onSession?: (host: string | undefined) => void;
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
-  /** The kernel's name of a congestion control for the connection; undefined = the system's. */
+  /** The kernel's name; undefined = the system's congestion control. */
   congestion?: string | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
 }
 
 export interface ManyClients extends LeaseOptions {
-  /** The most at a time. */
   readonly clients: number;
-  /** Networks behind some of them; the same that the router knows. */
+  /** Networks behind some clients, as the router knows them. */
   readonly networks?: ClientNetworks;
 }
 
-/**
- * Serves one authenticated peer at a time, or many, until the signal aborts. Handshakes run beside
- * each other; only the slots are limited.
- * @throws what ends the listener or the device
- */
+/** Limits only slots, not handshakes. Throws the error of the device or of the listener. */
 export async function runTunServer(o: TunServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new TunServer({ ...o, signal: tasks.signal });
@@ -74,7 +68,6 @@ export async function runTunServer(o: TunServerOptions): Promise<void> {
 class TunServer {
   readonly #o: TunServerOptions;
   readonly #gatekeeper: LinkGatekeeper;
-  /** The most clients at a time. */
   readonly #clients: number;
   readonly #slots: ExclusiveSlot | SlotPool;
   readonly #occupants: Occupants;
@@ -83,7 +76,6 @@ class TunServer {
   readonly #gateways: Gateways;
   readonly #paths: ClientPaths;
   readonly #tuner: Tuner;
-  /** Lines that clients cause. */
   readonly #said: RateLimitedLog;
 
   constructor(o: TunServerOptions) {
@@ -118,7 +110,7 @@ class TunServer {
     }
   }
 
-  /** Lets the client in if a slot is or becomes free; otherwise closes without the server's proof. */
+  /** Lets the client in if a slot is or becomes free; otherwise closes without any proof. */
   async #admit(client: ServedClient): Promise<void> {
     const { signal } = this.#o;
     if (!await this.#slots.claim(client, signal)) {
@@ -142,7 +134,6 @@ class TunServer {
     if (isDamaged) await this.#gatekeeper.fallSilent(client.stream);
   }
 
-  /** Refuses a client for which there is no slot, with a reason that it can show. */
   async #turnAway({ candidate, identity, peer, address }: ServedClient): Promise<void> {
     const why = this.#occupants.has(identity)
       ? "another program with its identity is"
@@ -153,7 +144,7 @@ class TunServer {
     await candidate.refuse(this.#occupants.refusal(identity));
   }
 
-  /** Runs a session to its end, and logs that; returns true if it ended by a damaged record. */
+  /** Runs a session to its end; returns true if it ended by a damaged record. */
   async #runSession(client: ServedClient, lease: Lease | undefined): Promise<boolean> {
     const { clock, router, signal } = this.#o;
     const { candidate, peer, address } = client;

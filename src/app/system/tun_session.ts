@@ -7,10 +7,7 @@ import { droppedSince, type PacketCounters, type Traffic } from "../tun/counters
 import type { PortOptions, TunRouter } from "../tun/tun_router.ts";
 import type { PeerLink } from "../link/config.ts";
 
-/**
- * Carries packets for a link until the peer ends it, and watches the peer meanwhile.
- * @throws what broke the link, or what the watch found
- */
+/** Ends with the peer; throws what broke the link, or what the watch found. */
 export async function runSession(
   { watch }: PeerLink,
   link: Link,
@@ -26,7 +23,7 @@ export async function runSession(
   });
 }
 
-/** Warns of what version 1 costs, at each session that uses it though version 2 was wanted. */
+/** Warns at each session of version 1 though version 2 was wanted. */
 export function warnOfV1(log: Pick<Logger, "warn">, peer: string): void {
   log.warn(
     "version 1 of the wire is spoken: no forward secrecy, and a weak key can be guessed from a " +
@@ -35,7 +32,6 @@ export function warnOfV1(log: Pick<Logger, "warn">, peer: string): void {
   );
 }
 
-/** Measures how long a session lasts and what it carries, for the log. */
 export class SessionMeter {
   readonly traffic: Traffic = { sentBytes: 0, receivedBytes: 0 };
   readonly #clock: Clock;
@@ -51,7 +47,6 @@ export class SessionMeter {
     this.#since = clock.now();
   }
 
-  /** Milliseconds since the beginning. */
   get ms(): number {
     return this.#clock.now() - this.#since;
   }

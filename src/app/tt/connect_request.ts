@@ -19,10 +19,10 @@ import { hungUp, silent } from "./server_errors.ts";
 import type { TtStream } from "./tt_stream.ts";
 import { write } from "../loop/stream_io.ts";
 
-/** Time-out of the server's first frame in milliseconds: then it has another minute's key. */
+/** Milliseconds for the server's first frame; without it the server has another minute's key. */
 export const ANSWER_MS = 5000;
 
-/** Shorter time-out on a reused connection: a fresh one can still be dialled. */
+/** Shorter on a reused connection: a fresh one can still be dialled. */
 const REUSED_MS = 2000;
 
 /** Milliseconds beyond the server's own time-out for a target, and for the way there. */
@@ -31,49 +31,44 @@ const REPLY_GRACE_MS = 10_000;
 /** Bytes of text that a frame for any peer may have. */
 const EARLY_TEXT = 1024;
 
-/** A target that a program wants, and what is to be sent there first. */
 export interface TargetRequest {
   readonly target: Target;
   readonly early: Uint8Array;
   /** `early` must not reach the target twice. */
   readonly once: boolean;
-  /** Aborts when the program gives up. */
   readonly signal: AbortSignal;
   /** `early` was sent, and may have reached the target. */
   isSent: boolean;
 }
 
 /**
- * When greeting and request are sent: the request after the answer to the greeting, both at once, or
- * both in one frame, which is for connections that were used before.
+ * The request comes after the answer to the greeting, both at once, or both in one frame, which is
+ * for connections that were used before.
  */
 export type Pacing = "lock-step" | "pipelined" | "merged";
 
 /** The server had the mark before and has it no longer: what followed the greeting is lost. */
 export class Unmarked extends Error {}
 
-/** An attempt among several at the same time, of which the first that is answered wins. */
+/** The first attempt that is answered wins. */
 export interface Contender {
   /** Aborts when another attempt has won, or with the request. */
   readonly signal: AbortSignal;
-  /** Tells that the server has answered here. Returns false if another attempt has won before. */
+  /** Returns false if another attempt has won before. */
   answered(): boolean;
 }
 
-/** Shared by all requests of a client. */
 export interface ConnectRequestHost {
   readonly clock: Clock;
   readonly wire: TtConfig;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;
-  /** Aborts when connections to the server end. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Asks the server for a target over a stream that has just begun, and owns the stream unless it
- * succeeds. Fails with a ConnectError that the server has answered, a TtunError without an answer,
- * Unmarked, or the reason of the request's signal. By callbacks, as SocksDriver is.
+ * Asks for a target over a new stream, which it owns unless it succeeds. Fails with the server's
+ * ConnectError, a TtunError without an answer, Unmarked, or the signal's reason.
  */
 export class ConnectRequest {
   readonly #host: ConnectRequestHost;
@@ -86,7 +81,6 @@ export class ConnectRequest {
   readonly #socks = new Socks5Client();
   readonly #registration: Disposable | null;
   readonly #sendsEarly: boolean;
-  /** A write that has to wait. */
   #writing: Promise<void> | null = null;
   #deadline: Disposable | null = null;
   #late: TtunError | null = null;
@@ -116,7 +110,6 @@ export class ConnectRequest {
       : onAbort(this.#signal, () => stream.reset());
   }
 
-  /** Returns true as OnReady does. */
   begin(): boolean {
     const asked = this.#request;
     try {
@@ -133,7 +126,7 @@ export class ConnectRequest {
     }
   }
 
-  /** Does not wait: the server may answer before it reads on. If a write fails, so does the read. */
+  /** Does not wait: the server may answer before it reads on. A failure shows in the read. */
   #write(texts: readonly Uint8Array[]): void {
     const writing = this.#writing === null
       ? this.#stream.writeFrames(texts)
@@ -189,7 +182,6 @@ export class ConnectRequest {
     if (this.#pacing !== "lock-step" && this.#stream.peerMark === "unmarked") throw new Unmarked();
   }
 
-  /** Sets a deadline, first for the server's answer, then for the target's. */
   #limit(): void {
     if (this.#deadline !== null) return;
     const { clock, limits } = this.#host;
@@ -248,7 +240,7 @@ function firstTexts(pacing: Pacing, target: Target): Uint8Array[] {
   return pacing === "pipelined" ? [greeting(), request(target)] : [greeting()];
 }
 
-/** Splits a text into frames that any peer takes: the server may be another one than before. */
+/** Splits a text into frames that any peer takes: the server may be another than before. */
 function inPieces(text: Uint8Array): Uint8Array[] {
   const pieces = [];
   for (let at = 0; at < text.length; at += EARLY_TEXT) {

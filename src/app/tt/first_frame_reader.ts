@@ -9,33 +9,28 @@ import type { MinuteKeysLease } from "./minute_keys.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import { readable } from "../loop/stream_io.ts";
 
-/** A client that has proved a key. */
 export interface Admitted {
   readonly account: Account;
   /** Disposed of by the caller. */
   readonly minute: MinuteKeysLease;
-  /** Its first text. */
   readonly text: Uint8Array;
   /** Ciphertext that came behind the first frame. */
   readonly rest: Uint8Array;
-  /** The kind of client, by the mark of its first frame. */
   readonly peer: PeerKind;
 }
 
-/** Shared by all connections of a server. */
 export interface FirstFrameOptions {
   readonly candidates: KeyCandidates;
   readonly scratch: ScratchBuffers;
   readonly wallClock: () => number;
-  /** Returns true if the first text asks for what the server offers. */
+  /** Returns true if the server offers what the first text asks for. */
   readonly isWanted: (text: Uint8Array) => boolean;
 }
 
 const EMPTY = new Uint8Array();
 
 /**
- * Reads a connection's first frame and finds the account and the minute whose key it is sealed under.
- * Until it is whole, the connection holds no more bytes than have come.
+ * Reads a connection's first frame, holding no more bytes than have come.
  * @throws {Stranger} if no key opens it, or it is not new or not wanted; {TtunError} lost
  */
 export async function readFirstFrame(

@@ -3,7 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
 
-/** The connection that carries a stream (TtConnection), as the stream uses it. */
+/** The connection (TtConnection) as its stream uses it. */
 export interface FrameChannel {
   readonly socket: Connection;
   readonly clock: Clock;
@@ -18,22 +18,17 @@ export interface FrameChannel {
   readonly endsByFrame: boolean;
   /** Frames wait for the socket: nothing more may be sent until `onFlushed` calls. */
   readonly isWaiting: boolean;
-  /** The socket has taken everything that was sent. */
   readonly isFlushed: boolean;
   /** Seals a frame behind others that end at `at`; returns where it ends. */
   seal(text: Uint8Array, at: number): number;
-  /** Seals an end frame; returns where it ends. */
   sealEnd(): number;
-  /** Sends the frames that were sealed, up to `end`. What the socket does not take waits. */
+  /** Sends sealed frames up to `end`; what the socket does not take waits. */
   send(end: number): void;
   /** Calls `run` once, when no frame waits any more or a write has failed; replaces an earlier one. */
   onFlushed(run: OnReady): void;
   /** @throws the error of a write that failed */
   check(): void;
-  /**
-   * Opens frames that have come, up to an end, and passes each to the stream. Returns how many bytes
-   * of text are in `into` then; 0 = call again, undefined = nothing has come, null = FIN.
-   */
+  /** Returns bytes of text in `into`; 0 = call again, undefined = nothing has come, null = FIN. */
   readFrames(into: Uint8Array): number | null | undefined;
   /** Resets the connection, unless it is another stream's by now. */
   reset(stream: Stream): void;

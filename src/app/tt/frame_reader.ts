@@ -7,21 +7,17 @@ import type { ScratchBuffers } from "../net/scratch.ts";
 /** Bytes that always tell a frame's size: all that precedes the text. */
 const HEAD = MAX_FRAME_ROOM;
 
-/** Takes what a FrameReader opens. */
 export interface FrameSink {
   /** A frame without a text may come. */
   readonly endsByFrame: boolean;
-  /** No more frames are opened for now. */
   readonly hasEnded: boolean;
   /**
-   * Takes the frame at `frame[at..]`, which was opened: its text is the first `length` bytes of
-   * `text`, which is `into`, or if that is too short a buffer of its own (owned). Returns how many
-   * bytes are in `into` then. @throws to refuse the frame, and all that come after it
+   * Takes the frame at `frame[at..]`, opened into `text`, which is `into` or, if that is too short,
+   * a buffer of its own (owned). Returns the bytes in `into`. Throws to refuse all further frames.
    */
   opened(frame: Uint8Array, at: number, text: Uint8Array, length: number, into: Uint8Array): number;
 }
 
-/** A long frame of which a part has come. */
 interface PartialFrame {
   /** Lent by ScratchBuffers. */
   readonly bytes: Uint8Array;
@@ -29,17 +25,17 @@ interface PartialFrame {
   have: number;
 }
 
-/** Reads frames from a socket. Only what is no whole frame yet is kept between two calls. */
+/** Reads frames from a socket; keeps only what is no whole frame yet between two calls. */
 export class FrameReader {
   readonly #socket: Connection;
   readonly #opener: FrameOpener;
   readonly #scratch: ScratchBuffers;
   readonly #sink: FrameSink;
-  /** Ciphertext that has come: the beginning of a frame, or frames that nobody has read. */
+  /** Ciphertext: the beginning of a frame, or frames that nobody has read. */
   #kept: Uint8Array | null = null;
   /** Instead of `#kept`, for a long frame. */
   #frame: PartialFrame | null = null;
-  /** The error of a frame that could not be opened: nothing is read after it. */
+  /** Nothing is read after a frame that could not be opened. */
   #broken: { error: unknown } | null = null;
 
   /** Everything stays the caller's. */
@@ -55,31 +51,22 @@ export class FrameReader {
     if (bytes.length > 0) this.#kept = bytes;
   }
 
-  /** Nothing is kept. */
   get isEmpty(): boolean {
     return this.#kept === null && this.#frame === null;
   }
 
-  /** R of a frame that is being opened: a view. */
+  /** Returns a view of R of a frame that is being opened. */
   randomAt(frame: Uint8Array, at: number): Uint8Array {
     return this.#opener.randomAt(frame, at);
   }
 
-  /**
-   * Opens frames that have come. Returns how many bytes of text are in `into` then; 0 = call again,
-   * undefined = nothing has come, null = FIN.
-   * @throws {ProtocolError} on a damaged frame, or FIN inside a frame
-   */
+  /** Returns as FrameChannel.readFrames; throws a ProtocolError on a damaged or truncated frame. */
   read(into: Uint8Array): number | null | undefined {
     if (this.#broken !== null) throw this.#broken.error;
     return this.#frame === null ? this.#readShort(into) : this.#readLong(this.#frame, into);
   }
 
-  /**
-   * Reads into the shared buffer, behind the bytes that were kept, and opens whole frames. Reads no
-   * more than two of the longest frames that fill `into`, so that only a few bytes of the next frame
-   * are left over.
-   */
+  /** Reads at most two of the longest frames that fill `into`: only a few bytes are left over. */
   #readShort(into: Uint8Array): number | null | undefined {
     const { sealed } = this.#scratch;
     const kept = this.#kept;
@@ -118,7 +105,6 @@ export class FrameReader {
     return filled;
   }
 
-  /** Reads more of the long frame, and opens it when it is whole. */
   #readLong(frame: PartialFrame, into: Uint8Array): number | null | undefined {
     const got = this.#socket.readNow(frame.bytes.subarray(frame.have, frame.size));
     if (got === undefined) return undefined;
@@ -140,7 +126,6 @@ export class FrameReader {
     return this.#opener.sizeAt(bytes, at, end, this.#sink.endsByFrame ? 0 : 1);
   }
 
-  /** Opens a frame; returns how many bytes of its text are in `into` then. */
   #open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
     const length = this.#opener.textAt(bytes, at, size);
     // `into` is short if the caller reads a header, for example.
@@ -149,7 +134,7 @@ export class FrameReader {
     return this.#sink.opened(bytes, at, text, length, into);
   }
 
-  /** Copies what is no whole frame: the bytes alone, or into a buffer for all of a long frame. */
+  /** Keeps the bytes alone, or in a buffer for all of a long frame. */
   #keep(bytes: Uint8Array): void {
     const isShort = bytes.length <= HEAD || this.#sink.hasEnded;
     const size = isShort ? null : this.#sizeOf(bytes, 0, bytes.length);

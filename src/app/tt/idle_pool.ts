@@ -3,10 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { TtConnection } from "./tt_connection.ts";
 
-/**
- * Milliseconds for which a connection is kept. A server keeps it longer, so that it seldom closes
- * one that is about to be used.
- */
+/** Milliseconds; a server keeps idle ones longer, so that it seldom closes one about to be used. */
 const KEPT_MS = 10_000;
 
 const ONE = new Uint8Array(1);
@@ -19,10 +16,10 @@ interface Idle {
   readonly since: number;
 }
 
-/** Idle connections to the server, for the next proxied connections of the same minute. */
+/** Idle connections for the next proxied connections of the same minute. */
 export class IdlePool implements Disposable {
   readonly #clock: Clock;
-  /** The one that has been idle longest first. */
+  /** Longest idle first. */
   #idle: Idle[] = [];
   #timer: Disposable | null = null;
 
@@ -40,20 +37,19 @@ export class IdlePool implements Disposable {
     this.#timer ??= this.#clock.after(KEPT_MS, this.#look);
   }
 
-  /** Closes a connection, unless it was taken meanwhile. */
+  /** Does nothing if the connection was taken meanwhile. */
   #drop(idle: Idle): void {
     const at = this.#idle.indexOf(idle);
     if (at >= 0) startClose(this.#idle.splice(at, 1)[0]!.connection);
   }
 
-  /** Makes room when descriptors run out; returns false if nothing is kept. */
   dropOldest(): boolean {
     const oldest = this.#idle.shift();
     if (oldest !== undefined) startClose(oldest.connection);
     return oldest !== undefined;
   }
 
-  /** Returns the one that was used last, which the caller owns; null = none of that minute. */
+  /** The one used last, which the caller owns; null = none of that minute. */
   take(minute: number): TtConnection | null {
     for (;;) {
       const last = this.#idle.pop();
@@ -64,7 +60,6 @@ export class IdlePool implements Disposable {
     }
   }
 
-  /** Closes all. */
   clear(): void {
     for (const { connection } of this.#idle) startClose(connection);
     this.#idle = [];
@@ -87,7 +82,6 @@ export class IdlePool implements Disposable {
   }
 }
 
-/** Returns true if nothing has come from the other end, not even FIN. */
 function isQuiet(socket: Connection): boolean {
   try {
     return socket.readNow(ONE) === undefined;

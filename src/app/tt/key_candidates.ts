@@ -4,7 +4,6 @@ import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
 import type { MinuteKeyCache, MinuteKeysLease } from "./minute_keys.ts";
 
-/** One key of a server, and the nonces of its first frames. */
 export interface Account {
   /** For the log; "" if there is only one account. */
   readonly name: string;
@@ -12,16 +11,12 @@ export interface Account {
   readonly nonces: NonceMemory;
 }
 
-/** An account's key of one minute, under which a first frame may be sealed. */
 export interface KeyCandidate extends Candidate {
   readonly account: Account;
   readonly borrowed: MinuteKeysLease;
 }
 
-/**
- * The keys under which a connection's first frame may be sealed. They are the same for all
- * connections of a minute and a port, and kept until the minute is over.
- */
+/** Keys for first frames, shared by all connections of a minute and a port. */
 export class KeyCandidates implements Disposable {
   readonly #accounts: readonly Account[];
   readonly #range: PortRange;
@@ -33,7 +28,7 @@ export class KeyCandidates implements Disposable {
     this.#range = o.range;
   }
 
-  /** Returns the candidates of this time; the caller releases them. */
+  /** The caller releases the result. */
   take(unixMs: number): MinuteCandidates {
     const minute = minuteOf(unixMs);
     if (this.#candidates?.minute !== minute) {
@@ -49,7 +44,7 @@ export class KeyCandidates implements Disposable {
   }
 }
 
-/** The candidates of one minute. The last user gives their keys back. */
+/** The candidates of one minute; the last user gives their keys back. */
 class MinuteCandidates {
   readonly minute: number;
   readonly #range: PortRange;
@@ -68,7 +63,7 @@ class MinuteCandidates {
     );
   }
 
-  /** Returns them with the likeliest first: a client takes port and key of the same minute. */
+  /** The likeliest first: a client takes port and key of the same minute. */
   of(port: number): readonly KeyCandidate[] {
     const known = this.#byPort.get(port);
     if (known !== undefined) return known;

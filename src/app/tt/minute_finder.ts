@@ -5,17 +5,13 @@ import { type Answer, type MinuteRaceOptions, raceMinutes } from "../hop/minute_
 
 export interface ServerClockOptions {
   readonly clock: Clock;
-  /** Returns Unix milliseconds. */
+  /** Unix milliseconds. */
   readonly wallClock: () => number;
   readonly log: Logger;
-  /** The server's name, for the log. */
   readonly server: string;
 }
 
-/**
- * Finds the minute whose port leads to the server, and remembers by how many minutes the clocks
- * differ (docs/wire/tt-v1.md, 1.3 and 7).
- */
+/** Finds the minute whose port leads to the server (docs/wire/tt-v1.md, 1.3 and 7). */
 export class MinuteFinder {
   readonly #o: ServerClockOptions;
   readonly #isOpen: (minute: number) => Promise<boolean>;
@@ -23,7 +19,7 @@ export class MinuteFinder {
   #skew = 0;
   /** In the minute `from`, the port of the minute `to` led to the server. */
   #detour: { readonly from: number; readonly to: number } | null = null;
-  /** The last minute in which it was asked whether the clocks differ. */
+  /** The last minute in which it was asked if the clocks differ. */
   #asked = -1;
 
   /** `isOpen` resolves to true if the server answers on a minute's port. */
@@ -32,18 +28,16 @@ export class MinuteFinder {
     this.#isOpen = isOpen;
   }
 
-  /** The present minute by the server's clock, as far as is known. */
+  /** By the server's clock, as far as is known. */
   get #now(): number {
     return minuteOf(this.#o.wallClock()) + this.#skew;
   }
 
-  /** The minute to begin with. */
   get likeliest(): number {
     const now = this.#now;
     return this.#detour?.from === now ? this.#detour.to : now;
   }
 
-  /** Tries the minutes for which the server may have ports until one answers. */
   race<T>(
     o: Pick<MinuteRaceOptions<T>, "signal" | "staggerMs" | "isSpent" | "run" | "discard">,
   ): Promise<T> {
@@ -59,10 +53,9 @@ export class MinuteFinder {
   }
 
   /**
-   * Remembers the minute that led to the server. The ports of T-1 and T+1 are always open, so an
-   * answer there does not tell that the clocks differ: the port of T may be blocked, or another
-   * program's. If that port was reached all the same, the minute beyond tells: its port is closed
-   * unless the clocks differ.
+   * Ports of T-1 and T+1 are always open, so an answer there may only mean that T's is blocked. If
+   * T's was reached all the same, the minute beyond tells: its port is closed unless the clocks
+   * differ.
    */
   #answered(now: number, { minute, isDenied }: Answer): void {
     const off = minute - now;
@@ -71,8 +64,8 @@ export class MinuteFinder {
     if (off === 0 || this.#asked === now || !isDenied(now)) return;
     this.#asked = now;
     const skew = this.#skew;
-    // If all minutes have one port, keys are valid for longer, and T answers as well. The connection
-    // does not wait for this, and a minute that cannot be asked counts as closed.
+    // Where all minutes have one port, T answers as well. The connection does not wait for this,
+    // and a minute that cannot be asked counts as closed.
     void Promise.all([this.#isOpen(now + 2 * off), this.#isOpen(now)]).then(([beyond, here]) => {
       if (beyond && !here && this.#skew === skew) this.#differ(skew + off);
     });

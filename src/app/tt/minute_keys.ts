@@ -5,7 +5,6 @@ import type { TtConfig } from "./config.ts";
 /** Unused minutes that are kept: those that a server tries, and a few more. */
 const KEPT = 8;
 
-/** Keys and ciphers of one minute, until they are given back. */
 export interface MinuteKeysLease extends Disposable {
   readonly keys: MinuteKeys;
   readonly secrets: FrameSecrets;
@@ -44,16 +43,12 @@ class Loan implements MinuteKeysLease {
   }
 }
 
-/**
- * The keys and ciphers of one password by minute. All connections of a minute share them, so that an
- * idle connection costs little.
- */
+/** Connections of a minute share its keys, so that an idle one costs little. */
 export class MinuteKeyCache implements Disposable {
   readonly #keys: TtKeys;
   readonly #wire: Pick<TtConfig, "cipher" | "makeCipher">;
   /** Least recently borrowed first. */
   readonly #entries = new Map<number, Entry>();
-  /** Most recently borrowed. */
   #newest: Entry | null = null;
 
   /** `password`: UTF-8, copied. */
@@ -104,7 +99,7 @@ export class MinuteKeyCache implements Disposable {
     if (entry.users === 0) entry.secrets[Symbol.dispose]();
   }
 
-  /** Minutes that are still borrowed stay usable until they are given back. */
+  /** Borrowed minutes stay usable until they are given back. */
   [Symbol.dispose](): void {
     for (const entry of this.#entries.values()) this.#drop(entry);
     this.#entries.clear();

@@ -12,25 +12,21 @@ import type { StreamService } from "../net/stream_service.ts";
 import type { TtConnection } from "./tt_connection.ts";
 import type { TtStream } from "./tt_stream.ts";
 
-/** Milliseconds for which an idle connection is kept: longer than a client keeps it. */
+/** Milliseconds; longer than a client keeps an idle connection. */
 const IDLE_MS = 20_000;
 
-/** Proxied connections in a row after which other connections get a turn. */
+/** Proxied connections in a row after which others get a turn. */
 const TURN = 32;
 
-/** Shared by all connections of a server. */
 export interface ServerConnectionHost extends StreamService {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  /** Idle connections. They make room for others, and strangers are not counted among them. */
+  /** Idle connections; strangers are not counted among them. */
   readonly pending: HalfOpen;
 }
 
-/**
- * Serves the proxied connections of a client that has proved the key, one after the other
- * (docs/wire/tt-v1.md, 7). By callbacks, as SocksDriver is.
- */
+/** Serves a client's proxied connections in turn, by callbacks (docs/wire/tt-v1.md, 7). */
 export class ServerConnection implements ServedEvents, Holder {
   readonly #host: ServerConnectionHost;
   readonly #connection: TtConnection;
@@ -39,11 +35,11 @@ export class ServerConnection implements ServedEvents, Holder {
   readonly #over = Promise.withResolvers<void>();
   #stream: TtStream;
   #count = 0;
-  /** Of the present proxied connection, as the next two. */
+  /** Of the present proxied connection, like the next two. */
   #place: Disposable | null = null;
   #target: Target | null = null;
   #since = 0;
-  /** While the connection is idle, as the next one. */
+  /** While the connection is idle, like the next one. */
   #pending: Disposable | null = null;
   #deadline: Disposable | null = null;
 
@@ -67,7 +63,6 @@ export class ServerConnection implements ServedEvents, Holder {
     return this.#over.promise;
   }
 
-  /** Serves the next proxied connection, which begins with `first` (lent for this call). */
   #serve(first: Uint8Array): boolean {
     const { quota, clock, rejected, serve } = this.#host;
     this.#place = quota.take(this.#connection.socket.remote, this);
@@ -104,7 +99,7 @@ export class ServerConnection implements ServedEvents, Holder {
     this.#connection.socket.reset();
   }
 
-  /** Key and address, for the limit of log lines. */
+  /** A key at an address, for the limit of log lines. */
   get owner(): string {
     return `${this.#admitted.account.name} ${addressGroup(this.#connection.socket.remote)}`;
   }
@@ -153,7 +148,6 @@ export class ServerConnection implements ServedEvents, Holder {
   /** Closes without a reset: bytes of the proxied connection before may not have arrived yet. */
   readonly #close = (): void => startClose(this.#connection.socket);
 
-  /** Waits for the first text of the next proxied connection. */
   readonly #read = (): boolean => {
     try {
       const { scratch } = this.#host;

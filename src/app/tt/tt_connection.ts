@@ -16,23 +16,18 @@ import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
 import { TtStream } from "./tt_stream.ts";
 
-/**
- * Sent data may stay unacknowledged for PATH_TIMEOUT_MS; an idle or receiving connection is probed
- * after 20 s and given up after as much again.
- */
+/** Unacknowledged data ends a connection after PATH_TIMEOUT_MS, silence after twice 20 s. */
 export const CONNECTION_OPTIONS: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 20,
   userTimeoutMs: PATH_TIMEOUT_MS,
 };
 
-/** Bytes that may still be on their way when a connection is given on: the next one waits for them. */
+/** Bytes on their way when a connection is given on: the next stream waits for them. */
 const MOST_UNHEARD = 16 * 1024;
 
-/** Shared by all connections of one end. */
 export interface TtConnectionHost {
   readonly clock: Clock;
-  /** Returns Unix milliseconds. */
   readonly wallClock: () => number;
   readonly scratch: ScratchBuffers;
   readonly random: RandomBlock;
@@ -43,14 +38,12 @@ export interface TtConnectionHost {
   readonly idle: { put(connection: TtConnection): void } | null;
   /** Called when the first frame of a stream has shown what the peer is. */
   readonly onPeer?: (peer: PeerKind) => void;
-  /** Returns the error for a stream whose first frame is not new. */
   readonly replayed: (verdict: NonceVerdict) => ProtocolError;
 }
 
 /**
- * One TCP connection in frames of tt (docs/wire/tt-v1.md, 2): socket and keys, and what of either
- * direction is not a whole frame yet. It carries one TtStream at a time, and several in turn if both
- * ends last (section 7). At most one chunk waits for the socket, sealed.
+ * One TCP connection in frames of tt (docs/wire/tt-v1.md, 2). It carries one TtStream at a time,
+ * and several in turn if both ends last (section 7). At most one chunk waits for the socket.
  */
 export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   readonly socket: Connection;
@@ -67,13 +60,11 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   #hasBegun = false;
   /** R of the first frame that the present stream sends; null = it was sent. */
   #firstRandom: Uint8Array | null = null;
-  /** The peer's first frame of the present stream has not come. */
   #isFirstDue = true;
-  /** Sealed bytes that the socket has not taken yet. */
   #waiting: Uint8Array | null = null;
   #onFlushed: OnReady | null = null;
   #failure: { error: unknown } | null = null;
-  /** Bytes sent since the last frame came: the peer's kernel may still wait for them. */
+  /** The peer's kernel may still wait for bytes sent since the last frame came. */
   #unheard = 0;
   #segmentBytes: number | undefined;
 
@@ -105,7 +96,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
     host.paths.add(socket);
   }
 
-  /** Begins the next proxied connection. The one before must be over. */
+  /** The proxied connection before must be over. */
   begin(): TtStream {
     const { random, wallClock } = this.#host;
     const { keys, secrets } = this.minute;
@@ -233,10 +224,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
 
   // The end.
 
-  /**
-   * If the connection was used before and the peer's first frame has not come, the socket is closed
-   * instead: bytes of the stream before may not have arrived yet.
-   */
+  /** Only closes before the peer's first frame: bytes of the stream before may be under way. */
   reset(stream: TtStream): void {
     if (stream !== this.#stream) return;
     if (this.#peerMark === "lasting" && this.#isFirstDue) startClose(this.socket);
@@ -255,7 +243,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
     await this[Symbol.asyncDispose]();
   }
 
-  /** Closes the socket at once, without an end frame, and gives the minute back. */
+  /** Closes at once without an end frame; gives the minute back. */
   [Symbol.asyncDispose](): Promise<void> {
     const closing = this.socket[Symbol.asyncDispose]();
     this.#host.paths.remove(this.socket);

@@ -17,10 +17,10 @@ import type { MinuteKeyCache } from "./minute_keys.ts";
 import { hungUp, silent } from "./server_errors.ts";
 import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
-/** Time-out of the server's TCP in milliseconds, as in the existing programs. */
+/** Milliseconds for the server's TCP, as in the existing programs. */
 const DIAL_MS = 5000;
 
-/** Time-out in milliseconds for the server's name, if it was never resolved. */
+/** Milliseconds for the server's name, if it was never resolved. */
 const NAME_MS = 10_000;
 
 /** Minutes back from which an answer may come: the longest lifetime of a port. */
@@ -28,7 +28,6 @@ const REACH = 15;
 
 export interface TtDialerOptions extends ProxyHost {
   readonly wire: TtConfig;
-  /** Name or address. */
   readonly server: string;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;
@@ -36,13 +35,11 @@ export interface TtDialerOptions extends ProxyHost {
   readonly secrets: MinuteKeyCache;
 }
 
-/** Opens connections to the server on the port of a minute. */
 export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #paths: PathWatch;
   readonly #host: TtConnectionHost;
-  /** Duration of the last connect to the server, in milliseconds. */
   connectMs = 0;
   /** The server has shown the mark: it takes the request together with the greeting. */
   knowsMark = false;
@@ -95,8 +92,7 @@ export class TtDialer implements Disposable {
   }
 
   /**
-   * Has the server prove that it has the key of a minute, and asks it for nothing. `onConnected` is
-   * called when its port has accepted the connection.
+   * Has the server prove a minute's key. `onConnected`: its port has accepted the connection.
    * @throws {TtunError} why there is no answer
    */
   async greet(minute: number, signal: AbortSignal, onConnected?: () => void): Promise<void> {
@@ -122,7 +118,7 @@ export class TtDialer implements Disposable {
     }
   }
 
-  /** Resolves to true if the server answers on a minute's port with that minute's key. */
+  /** Resolves to true if the server answers with that minute's key. */
   async isOpen(minute: number): Promise<boolean> {
     try {
       await this.greet(minute, this.#o.signal);

@@ -22,10 +22,9 @@ export interface TtOutboundOptions extends Omit<TtDialerOptions, "secrets"> {
 }
 
 /**
- * Connects to targets through a server of tt or of ttun, on the port of the minute (docs/wire/tt-v1.md,
- * 1.5, 3.3 and 7). Each proxied connection has a connection to the server of its own: a new one to an
- * existing server; to a ttun one that an earlier proxied connection has left, if there is any. If a
- * minute's port is silent or denied, its neighbours are tried beside it.
+ * Connects to targets through a server of tt or ttun (docs/wire/tt-v1.md, 1.5, 3.3 and 7), over a
+ * new connection or one that an earlier proxied connection has left at a ttun server. If a minute's
+ * port is silent or denied, its neighbours are tried beside it.
  */
 export class TtOutbound implements Outbound, Disposable {
   readonly #o: TtOutboundOptions;
@@ -42,7 +41,6 @@ export class TtOutbound implements Outbound, Disposable {
     this.#serverClock = new MinuteFinder(o, (minute) => this.#dialer.isOpen(minute));
   }
 
-  /** Closes an idle connection to the server; returns false if there is none. */
   dropIdle(): boolean {
     return this.#idle.dropOldest();
   }
@@ -67,10 +65,7 @@ export class TtOutbound implements Outbound, Disposable {
     }).begin();
   }
 
-  /**
-   * Tries the server without asking it for anything; returns how many milliseconds its answer took.
-   * @throws {TtunError} why there is no answer; the reason of the host's signal
-   */
+  /** Returns the milliseconds until the server's answer; a TtunError says why there is none. */
   async check(): Promise<number> {
     const { clock, signal } = this.#o;
     const began = clock.now();
@@ -94,7 +89,6 @@ export class TtOutbound implements Outbound, Disposable {
     attempt.answered();
   }
 
-  /** Handles the failure of a request over a connection that was used before. */
   #failedReused(error: unknown, request: TargetRequest, events: DialEvents): boolean | void {
     if (isFinal(error, request)) return events.failed(error);
     if (isSpent(request)) return events.failed(noWay(toTtunError(error)));
@@ -102,7 +96,6 @@ export class TtOutbound implements Outbound, Disposable {
     tell(events, this.#connectFresh(request));
   }
 
-  /** Connects over a new connection, of whatever minute the server has. */
   async #connectFresh(request: TargetRequest): Promise<Stream> {
     try {
       return await this.#serverClock.race({
@@ -147,12 +140,11 @@ export class TtOutbound implements Outbound, Disposable {
   }
 }
 
-/** Returns true if nothing may be tried again, since bytes that must not be sent twice have gone. */
+/** Returns true if bytes that must not be sent twice have gone. */
 function isSpent({ once, isSent }: TargetRequest): boolean {
   return once && isSent;
 }
 
-/** Returns true if another attempt would not change the result. */
 function isFinal(error: unknown, { signal }: TargetRequest): boolean {
   return error instanceof ConnectError || signal.aborted || toTtunError(error).kind === "internal";
 }

@@ -22,8 +22,8 @@ import { ServerConnection, type ServerConnectionHost } from "./server_connection
 import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
 /**
- * A first text of HTTP, as tt's servers recognise it (docs/wire/tt-v1.md, 3.2). Empty lines may
- * precede it (RFC 9112 section 2.2), or be all of it.
+ * HTTP as tt's servers recognise it (docs/wire/tt-v1.md, 3.2). Empty lines may precede it
+ * (RFC 9112 section 2.2), or be all of it.
  */
 const HTTP_METHOD = /^[\r\n]*(?:[A-Z]{3,10} |$)/;
 
@@ -39,7 +39,7 @@ export interface TtServerOptions extends ProxyHost {
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
 }
 
-/** Opens the ports of the minutes, admits clients that prove a key, and serves what they proxy. */
+/** Opens the minutes' ports, admits clients that prove a key, and serves what they proxy. */
 export class TtServer implements Disposable {
   readonly #o: TtServerOptions;
   readonly #service: StreamService;
@@ -108,7 +108,7 @@ export class TtServer implements Disposable {
     return this.#hopper.run();
   }
 
-  /** Number of connections without a key, without a request, or idle. */
+  /** Connections without a key, without a request, or idle. */
   get pending(): number {
     return this.#gate.size;
   }
@@ -156,7 +156,6 @@ export class TtServer implements Disposable {
   }
 }
 
-/** Returns true if a first text asks for a proxy. */
 function isRequest(text: Uint8Array): boolean {
   if (text[0] === 5) return text.length > 2 && text.length === 2 + text[1]!;
   return HTTP_METHOD.test(String.fromCharCode(...text.subarray(0, METHOD_ROOM)));

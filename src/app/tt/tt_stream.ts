@@ -14,24 +14,20 @@ const SMALL_FRAMES = 64 * 1024;
 /** Milliseconds without a write after which frames are small again. */
 const PAUSE_MS = 1000;
 
-/** Segment size in bytes if the socket cannot tell: a usual path's, over IPv6, with timestamps. */
+/** Bytes of a usual path's segment, over IPv6, with timestamps; if the socket cannot tell. */
 const USUAL_SEGMENT = 1428;
 
 /** Bytes that fit into any segment (RFC 9293 section 3.7.1): the socket need not be asked. */
 const ANY_SEGMENT = 536;
 
 /**
- * One proxied connection: the stream of the texts of its frames (docs/wire/tt-v1.md, 2). It is read with
- * buffers of the caller's that are not ScratchBuffers' `sealed`.
- *
- * If the peer's connections last (section 7), each direction ends by a frame instead of FIN.
+ * The texts of frames as a stream (docs/wire/tt-v1.md, 2). `into` must not be ScratchBuffers'
+ * `sealed`. If the peer's connections last (section 7), a frame ends each direction instead of FIN.
  */
 export class TtStream implements Stream {
   readonly #channel: FrameChannel;
-  /** The peer's end frame has come. */
   hasEnded = false;
   #hasSentEnd = false;
-  /** Text that was opened and not read yet. */
   #text: Uint8Array | null = null;
   #smallLeft = SMALL_FRAMES;
   #lastWrite = -Infinity;
@@ -51,7 +47,6 @@ export class TtStream implements Stream {
     return this.#channel.socket.peer;
   }
 
-  /** Tells what the peer has shown to be. */
   get peerMark(): PeerKind {
     return this.#channel.peerMark;
   }
@@ -63,7 +58,7 @@ export class TtStream implements Stream {
 
   // Reading.
 
-  /** Puts back text that was read, which is read again first. Owned from now on. */
+  /** Puts back text (owned from now on), which is read again first. */
   unread(text: Uint8Array): void {
     if (text.length > 0) this.#text = this.#text === null ? text : concat(text, this.#text);
   }
@@ -92,10 +87,7 @@ export class TtStream implements Stream {
     return part.length;
   }
 
-  /**
-   * Takes the text of an opened frame: `length` bytes at the front of `into`, or all of `text` if
-   * that is longer. Called by the channel. Returns how many bytes are in `into` then.
-   */
+  /** Takes `length` bytes at the front of `into`, or all of `text`; returns the bytes in `into`. */
   opened(length: number, text: Uint8Array | null, into: Uint8Array): number {
     this.hasEnded = length === 0;
     this.lastActive = this.#channel.clock.now();
@@ -105,7 +97,7 @@ export class TtStream implements Stream {
 
   // Writing.
 
-  /** Writes short texts at once, each a frame of its own. Must not be called while a write waits. */
+  /** Each text is a frame of its own. Must not be called while a write waits. */
   writeFrames(texts: readonly Uint8Array[]): MaybePromise<void> {
     const channel = this.#channel;
     let end = 0;
@@ -130,7 +122,6 @@ export class TtStream implements Stream {
     this.#channel.onFlushed(run);
   }
 
-  /** Sends as many frames as can be sealed at once; returns how much text that was. */
   #sendTexts(bytes: Uint8Array): number {
     const channel = this.#channel;
     const room = channel.sealedRoom;
@@ -154,7 +145,6 @@ export class TtStream implements Stream {
     this.#lastWrite = this.lastActive = now;
   }
 
-  /** Returns how many of so many bytes the next frame takes. */
   #nextText(left: number): number {
     const { peerMark, mostText } = this.#channel;
     const most = Math.min(left, mostText, peerMark === "unmarked" ? MAX_TEXT_OLD : MAX_TEXT);

@@ -1,4 +1,3 @@
-/** Packet and byte counters since the start. */
 export interface PacketCounters {
   /** From the device to a peer. */
   sentPackets: number;
@@ -8,7 +7,7 @@ export interface PacketCounters {
   receivedBytes: number;
   /** Read from the device without a peer for it. */
   droppedWithoutPeer: number;
-  /** Not an IP packet, too long for the link, or with an invalid header; in either direction. */
+  /** Not IP, too long for the link, or with an invalid header; in either direction. */
   droppedUnfit: number;
   /** GSO packets that the peer does not support, queued before it connected. */
   droppedSuper: number;
@@ -18,7 +17,6 @@ export interface PacketCounters {
   droppedForeign: number;
 }
 
-/** Bytes carried by one session. */
 export interface Traffic {
   sentBytes: number;
   receivedBytes: number;
@@ -38,7 +36,7 @@ export function noPackets(): PacketCounters {
   };
 }
 
-/** Returns the packets dropped since `before`, by reason, for the log; zero counts are omitted. */
+/** Packets dropped since `before`, by reason, for the log; zero counts are omitted. */
 export function droppedSince(
   before: PacketCounters,
   { droppedUnfit, droppedSuper, droppedLate, droppedForeign }: PacketCounters,
@@ -52,7 +50,6 @@ export function droppedSince(
   return Object.fromEntries(Object.entries(facts).filter(([, count]) => count > 0));
 }
 
-/** Returns all counters for a log line. */
 export function counterFacts(
   { sessions, counters }: { readonly sessions: number; readonly counters: PacketCounters },
 ): Record<string, number> {

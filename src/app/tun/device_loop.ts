@@ -5,30 +5,28 @@ import type { MaybePromise } from "../../contract/stream.ts";
 import type { Clock } from "../../contract/host.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 
-/** Size of a batch's buffer in bytes: usual packets, and one of the largest behind them. */
+/** Bytes of a batch's buffer: usual packets, and one of the largest behind them. */
 export const READ_ARENA = 4 * MAX_PACKET;
 
 /**
- * Cost after which the other direction gets a turn. It carries the acknowledgements that this
- * direction's senders wait for; in the worst case all of them stop until one direction is empty.
+ * Cost after which the other direction gets a turn. It carries the acknowledgements that
+ * this direction's senders wait for; without turns all of them may stop.
  */
 const BUDGET = 512 * 1024;
 
-/** Cost of a packet in addition to its bytes. */
 const PACKET_COST = 2048;
 
-/** Cost charged for a step without packets, such as a rekey. */
+/** Cost of a step without packets, such as a rekey. */
 const OTHER_COST = BUDGET / 8;
 
-/** Returns the cost of a batch. Packets lie one behind the other, or nearly so. */
+/** Packets lie one behind the other, or nearly so. */
 function costOf({ count, offset, length }: Packets): number {
   if (count === 0) return 0;
   return count * PACKET_COST + offset[count - 1]! + length[count - 1]! - offset[0]!;
 }
 
 /**
- * Reads batches from the device for ever, each in the layout of that moment. `take` returns the
- * batch to read into next. A `weight` above 1 multiplies the cost and shortens the turns.
+ * Reads for ever; `take` returns the batch to read into next. A `weight` above 1 shortens turns.
  * @throws the error of the device or of `take`
  */
 export function carryFromDevice(
@@ -57,8 +55,7 @@ export function carryFromDevice(
 }
 
 /**
- * Writes packets that the link receives to the device until the peer ends the link. `keep` removes
- * packets from a batch. `weight`: as for `carryFromDevice`.
+ * Ends when the peer ends the link. `keep` removes packets from a batch.
  * @throws the error of the link or the device
  */
 export function carryToDevice(

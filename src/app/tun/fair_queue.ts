@@ -9,7 +9,6 @@ const FIRST_BYTES = 512 * 1024;
 const OTHER_BYTES = 256 * 1024;
 const BULK_PACKETS = 2048;
 
-/** The packets of one source, and its share of the link so far. */
 interface Queue {
   readonly packets: PacketQueue;
   /** Bytes sent, on a scale that all queues share (start-time fair queueing). */
@@ -17,9 +16,8 @@ interface Queue {
 }
 
 /**
- * Queues the packets of several sources for one slow link. Each source has a queue, and the link
- * takes the next portion from the least served one. A source that floods only fills its own queue
- * and gets no more than an equal share. Queues are created on first use.
+ * Queues packets of several sources for one slow link, which takes the next portion from the least
+ * served queue: a source that floods gets no more than an equal share.
  */
 export class FairQueue implements QueueDiscipline {
   readonly #sourceOf: (packets: Packets, i: number) => number;

@@ -20,10 +20,6 @@ export interface FilterOptions {
   readonly longest: number;
 }
 
-/**
- * Filters the packets between a device and its links, and completes what the receiver cannot
- * handle.
- */
 export class PacketFilter {
   readonly #o: FilterOptions;
   readonly #tooBig: TooBig;
@@ -33,9 +29,7 @@ export class PacketFilter {
     this.#tooBig = new TooBig(o.device, o.clock, o.longest);
   }
 
-  /**
-   * Keeps the packets of a device's batch that a peer with that offload accepts, and counts them.
-   */
+  /** Keeps and counts the packets that a peer with that offload accepts. */
   keepForPeer(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
     this.#keep(packets, offload, true);
@@ -45,7 +39,7 @@ export class PacketFilter {
     traffic.sentBytes += bytes;
   }
 
-  /** Keeps the packets of a peer's batch that the kernel may receive, and counts them. */
+  /** Keeps and counts a peer's packets that the kernel may receive. */
   keepForDevice(packets: Packets, offload: number, traffic: Traffic): void {
     const { counters } = this.#o;
     this.#keep(packets, offload, false);
@@ -56,9 +50,8 @@ export class PacketFilter {
   }
 
   /**
-   * Removes packets that are not IP, and those with a virtio_net_hdr that is invalid or that the
-   * peer does not support (a checksum is completed here first). Clamps the MSS of the others if
-   * configured.
+   * Removes what is not IP or has an invalid or unsupported virtio_net_hdr, completing checksums
+   * first. Clamps the MSS of the others if configured.
    */
   #keep(packets: Packets, offload: number, toPeer: boolean): void {
     const { counters, mssClamp, device } = this.#o;
@@ -92,7 +85,7 @@ export class PacketFilter {
     packets.count = kept;
   }
 
-  /** Returns true if the peer accepts the packet, completing its checksum here if needed. */
+  /** True if the peer accepts the packet, whose checksum is completed here if needed. */
   #suits({ bytes, offset, length, header }: Packets, i: number, offload: number): boolean {
     const { counters } = this.#o;
     const at = offset[i]!;
@@ -107,7 +100,7 @@ export class PacketFilter {
     return false;
   }
 
-  /** Returns true if the header of a packet from the peer is valid for the kernel. */
+  /** True if the header of a peer's packet is valid for the kernel. */
   #isSound({ bytes, offset, length }: Packets, i: number): boolean {
     const { counters, device } = this.#o;
     if (acceptHeader(bytes, offset[i]!, length[i]!, device.takes)) return true;

@@ -8,10 +8,7 @@ import { CoDel } from "../../core/ip/codel.ts";
 import { flowOf } from "../../core/ip/header.ts";
 import { PacketRing, type Queued } from "./packet_ring.ts";
 
-/**
- * Longest small packet in bytes. Small packets (keystrokes, calls, acknowledgements, name queries)
- * go before bulk.
- */
+/** Bytes; small packets (keystrokes, calls, acknowledgements, name queries) go before bulk. */
 const SMALL = 256;
 const SMALL_BYTES = 128 * 1024;
 const SMALL_PACKETS = 1024;
@@ -21,47 +18,34 @@ const BULK_PACKETS = 8192;
 /** Bytes that go to the link at once, or one larger packet; then small packets get their turn. */
 const PORTION = 32 * 1024;
 
-/**
- * CoDel parameters for bulk in milliseconds: RFC 8289, with allowance for a 64 KB packet on a slow
- * link.
- */
+/** CoDel in milliseconds: RFC 8289, with allowance for a 64 KB packet on a slow link. */
 const TARGET = 20;
 const INTERVAL = 100;
 
 /** Mask of the flow hash bits that distinguish flows. */
 const FLOW_MASK = 0xfff;
 
-/** A queue for a link that is slower than the input. */
 export interface QueueDiscipline {
-  /** Number of packets dropped because they had waited too long. */
+  /** Packets dropped because they had waited too long. */
   readonly dropped: number;
   readonly isEmpty: boolean;
-  /**
-   * Adds the packets of the batch from `first` on; returns the index of the first that did not
-   * fit.
-   */
+  /** Adds packets from `first` on; returns the index of the first that did not fit. */
   put(from: Packets, first: number, now: number): number;
   /** Fills the batch with the next portion, laid out as `layout` says. It may be empty. */
   take(into: Packets, layout: PacketLayout, now: number): void;
   clear(): void;
 }
 
-/**
- * A queue with priority for small packets and CoDel for bulk. A small packet never overtakes a
- * packet of its own flow.
- */
+/** Priority for small packets, CoDel for bulk. A small packet never overtakes its own flow. */
 export class PacketQueue implements QueueDiscipline {
   dropped = 0;
   readonly #small = new PacketRing(SMALL_BYTES, SMALL_PACKETS);
   readonly #bulk: PacketRing;
   readonly #codel = new CoDel({ targetMs: TARGET, intervalMs: INTERVAL });
-  /** Number of queued bulk packets by flow. */
+  /** Queued bulk packets by flow. */
   readonly #flows = new Uint16Array(FLOW_MASK + 1);
 
-  /**
-   * `bulkBytes`: capacity for bulk in bytes, at least one of the largest packets; `bulkPackets`:
-   * capacity in packets.
-   */
+  /** Capacity for bulk; `bulkBytes` holds at least one of the largest packets. */
   constructor(bulkBytes: number, bulkPackets: number = BULK_PACKETS) {
     this.#bulk = new PacketRing(bulkBytes, bulkPackets);
   }
@@ -75,7 +59,7 @@ export class PacketQueue implements QueueDiscipline {
     return from.count;
   }
 
-  /** Adds packet i of the batch; returns false if it does not fit. */
+  /** Returns false if packet i does not fit. */
   add(from: Packets, i: number, now: number): boolean {
     const length = from.length[i]!;
     const flow = flowOf(from.bytes, from.offset[i]!, length) & FLOW_MASK;

@@ -16,7 +16,6 @@ export class PacketRing {
   readonly #queue: Queued[];
   #first = 0;
   #count = 0;
-  /** Position for the next packet. */
   #end = 0;
 
   constructor(size: number, most: number) {
@@ -31,7 +30,7 @@ export class PacketRing {
     return this.#count;
   }
 
-  /** Copies packet i of the batch with its header; returns false if it does not fit. */
+  /** Copies packet i with its header; returns false if it does not fit. */
   add(from: Packets, i: number, since: number, flow: number): boolean {
     if (this.#count === this.#queue.length) return false;
     const length = from.length[i]!;
@@ -61,7 +60,6 @@ export class PacketRing {
     return size <= begin ? 0 : null;
   }
 
-  /** Returns the oldest packet, or null. */
   peek(): Queued | null {
     return this.#count === 0 ? null : this.#queue[this.#first]!;
   }

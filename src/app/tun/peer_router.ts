@@ -6,10 +6,7 @@ import { READ_ARENA } from "./device_loop.ts";
 import { SendQueue } from "./send_queue.ts";
 import { type Port, type PortOptions, TunRouter } from "./tun_router.ts";
 
-/**
- * Routes every packet to the one peer that there is. Its batches are read as its link wants them,
- * and go whole to the send queue.
- */
+/** Routes every packet to the only peer; batches are read as its link wants them. */
 export class PeerRouter extends TunRouter {
   #port: Port | null = null;
 
@@ -23,7 +20,7 @@ export class PeerRouter extends TunRouter {
     return packets.count === 0 ? packets : port.queue.offer(packets);
   }
 
-  /** Drops what the device queued before, as packets of the last outage are no longer wanted. */
+  /** Drops what the device queued before: packets of the last outage are not wanted. */
   protected override attach(link: Link, { traffic }: PortOptions): Port {
     if (this.#port !== null) {
       throw new TtunError("internal", "Cannot carry packets for two links at once");

@@ -14,13 +14,10 @@ import type { PacketFilter } from "./packet_filter.ts";
 import { SendQueue } from "./send_queue.ts";
 import type { Port, PortOptions } from "./tun_router.ts";
 
-/**
- * Bytes of each port's batch buffer (it has two): one of the largest packets and a batch of usual
- * ones.
- */
+/** Bytes of either batch buffer: one of the largest packets and a batch of usual ones. */
 const PORT_ARENA = 2 * MAX_SUPER_PACKET;
 
-/** One of many ports, and its packets that were read and not sent yet. */
+/** One of many ports, with its packets that were read and not sent yet. */
 export class PoolPort implements Port {
   readonly link: Link;
   readonly queue: SendQueue;
@@ -28,7 +25,7 @@ export class PoolPort implements Port {
   readonly addresses: readonly Cidr[];
   readonly networks: readonly number[];
   readonly traffic: Traffic;
-  /** Number of ports that were attached before it. */
+  /** Ports that were attached before it. */
   readonly number: number;
   readonly #filter: PacketFilter;
   #packets = makePackets(PORT_ARENA);
@@ -60,7 +57,7 @@ export class PoolPort implements Port {
     this.#cursor = new LayoutCursor(link.layout);
   }
 
-  /** Copies packet i, with its header if it has one, in the layout of the port's link. */
+  /** Copies packet i and its header in the layout of the port's link. */
   add(from: Packets, i: number): void {
     const length = from.length[i]!;
     const { layout } = this.link;
@@ -79,7 +76,6 @@ export class PoolPort implements Port {
     this.#cursor.next(length);
   }
 
-  /** Passes the copied packets to the send queue. */
   flush(): void {
     this.#filter.keepForPeer(this.#packets, this.link.offload, this.traffic);
     if (this.#packets.count > 0) this.#packets = this.queue.offerNow(this.#packets);
@@ -87,7 +83,6 @@ export class PoolPort implements Port {
     this.#cursor = new LayoutCursor(this.link.layout);
   }
 
-  /** Returns true if the `size` bytes at `at` are one of the port's addresses. */
   has(bytes: Uint8Array, at: number, size: number): boolean {
     for (const address of this.addresses) {
       if (address.bytes.length === size && isAt(bytes, at, address.bytes)) return true;

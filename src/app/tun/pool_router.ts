@@ -12,8 +12,8 @@ import { PortTable } from "./port_table.ts";
 import { type PortOptions, type RouterOptions, TunRouter } from "./tun_router.ts";
 
 /**
- * A device turn is longer than the turns of all ports that may flood it: packets already read are
- * delivered before more are accepted, so the kernel's queue, which all share, stays short.
+ * Device turns outlast those of flooding ports: packets already read are delivered first,
+ * and the kernel's queue, which all share, stays short.
  */
 const DEVICE_WEIGHT = 0.5;
 const PORT_WEIGHT = 2;
@@ -21,9 +21,8 @@ const PORT_WEIGHT = 2;
 const SHARING = 4;
 
 /**
- * Routes packets between one device and many ports. A packet of the device is copied into the
- * batch of the port that has its destination address or the network with it; a packet of a port
- * must have such an address as its source.
+ * Copies a packet of the device to the port that has its destination address, or the network with
+ * it. A port's packets must have such an address as their source.
  */
 export class PoolRouter extends TunRouter<PoolPort> {
   protected override readonly deviceWeight = DEVICE_WEIGHT;
@@ -31,7 +30,6 @@ export class PoolRouter extends TunRouter<PoolPort> {
   readonly #table: PortTable;
   /** Ports that packets of the current batch were copied to. */
   readonly #touched = new Set<PoolPort>();
-  /** Number of ports that were attached so far. */
   #attached = 0;
   /** The offload last agreed on; null before the first port. */
   #offload: number | null = null;
@@ -61,17 +59,13 @@ export class PoolRouter extends TunRouter<PoolPort> {
     return packets;
   }
 
-  /** Returns the port that packet i is for. */
   #portFor({ bytes, offset, length }: Packets, i: number): PoolPort | null {
     const size = addressSize(bytes, offset[i]!, length[i]!);
     if (size === 0) return null;
     return this.#table.find(bytes, offset[i]! + sourceOffset(size) + size, size);
   }
 
-  /**
-   * Returns 0 if the packet's source is not a port, otherwise a number that the port shares with
-   * few others.
-   */
+  /** Returns 0 for a source that is no port, otherwise a number that few ports share. */
   readonly #sourceOf = ({ bytes, offset, length }: Packets, i: number): number => {
     const size = addressSize(bytes, offset[i]!, length[i]!);
     const from = size === 0 ? null : this.#table.find(bytes, offset[i]! + sourceOffset(size), size);
@@ -100,7 +94,6 @@ export class PoolRouter extends TunRouter<PoolPort> {
     return PORT_WEIGHT * Math.min(this.sessions, SHARING);
   }
 
-  /** Enables only the offloads that all ports support. */
   #agreeOnOffload(why: string): void {
     let mask: number = this.device.takes;
     for (const { link } of this.#table.ports) mask &= link.offload;
@@ -114,7 +107,6 @@ export class PoolRouter extends TunRouter<PoolPort> {
     }
   }
 
-  /** Removes packets whose source is not one of the port's addresses or networks. */
   protected override keepOwn(packets: Packets, port: PoolPort): void {
     const { bytes, offset, length, header } = packets;
     let kept = 0;

@@ -2,14 +2,13 @@ import type { Logger } from "../../base/log.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import type { PoolPort } from "./pool_port.ts";
 
-/** Finds ports by their addresses and the networks behind them. */
 export class PortTable {
   readonly #log: Logger;
   readonly #ports = new Set<PoolPort>();
   /** Ports by the last four bytes of each address, which are unique in an address pool. */
   readonly #routes = { 4: new Map<number, PoolPort>(), 16: new Map<number, PoolPort>() };
   readonly #networks: ClientNetworks;
-  /** By network number: the port that the network is behind, or null if it is not connected. */
+  /** By network number: the port that the network is behind; null if it is not connected. */
   readonly #behind: (PoolPort | null)[];
 
   constructor(networks: ClientNetworks, log: Logger) {
@@ -18,7 +17,7 @@ export class PortTable {
     this.#log = log;
   }
 
-  /** All ports in the order of their coming. */
+  /** In the order of their coming. */
   get ports(): ReadonlySet<PoolPort> {
     return this.#ports;
   }
@@ -60,18 +59,15 @@ export class PortTable {
     return this.#routes[length === 4 ? 4 : 16];
   }
 
-  /** Returns the port that has the address at `at`, or its network. */
   find(bytes: Uint8Array, at: number, size: 4 | 16): PoolPort | null {
     const port = this.#routes[size].get(wordAt(bytes, at + size - 4));
     return port?.has(bytes, at, size) === true ? port : this.#findBehind(bytes, at, size);
   }
 
-  /** Returns true if the address at `at` is the port's, or in a network behind it. */
   isOf(port: PoolPort, bytes: Uint8Array, at: number, size: 4 | 16): boolean {
     return port.has(bytes, at, size) || this.#findBehind(bytes, at, size) === port;
   }
 
-  /** Returns the port whose network contains the address at `at`. */
   #findBehind(bytes: Uint8Array, at: number, size: 4 | 16): PoolPort | null {
     if (this.#behind.length === 0) return null;
     return this.#behind[this.#networks.find(bytes, at, size)] ?? null;

@@ -4,31 +4,26 @@ import type { Link } from "../../contract/link.ts";
 import type { Packets } from "../../contract/batch.ts";
 import { PacketQueue, type QueueDiscipline } from "./packet_queue.ts";
 
-/** A link that has not accepted a batch after this many milliseconds is slower than the input. */
+/** Milliseconds; a link that takes longer for a batch is slower than the input. */
 const PATIENCE = 5;
 
-/** Milliseconds after the last queueing until the kernel may again hold the usual unsent data. */
+/** Milliseconds after the last queueing until the kernel may hold the usual unsent data. */
 const RELAX_AFTER = 1_000;
 
-/**
- * Queue size in bytes: a burst of this size is not a standing queue on a link slow enough to need
- * one.
- */
+/** Bytes; on a link slow enough to need a queue a burst of this size does not stand. */
 const QUEUE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Passes packets to a link: directly while the link accepts them, through a queue if it does not.
- * A slow link's queue is kept here and not in the kernel, where packets can neither be reordered
- * nor dropped.
+ * Passes packets to a link, through a queue if it does not accept them. The queue is here and not
+ * in the kernel, where packets can neither be reordered nor dropped.
  */
 export class SendQueue {
   readonly #link: Link;
   readonly #clock: Clock;
-  /** The second of two alternating batches: one may be in flight while the other is filled. */
+  /** One of two batches may be in flight while the other is filled. */
   #spare: Packets;
   readonly #makeQueue: () => QueueDiscipline;
   #packetQueue: QueueDiscipline | null = null;
-  /** Packets dropped because the queue was full. */
   #droppedFull = 0;
   #isDraining = false;
   #isTight = false;
@@ -37,8 +32,8 @@ export class SendQueue {
   #onRoom: (() => void) | null = null;
 
   /**
-   * `spare` is borrowed. `makeQueue` creates the queue when the link is slow for the first time. An
-   * error of the link closes it, so that its receiver is told.
+   * `spare` is borrowed; `makeQueue` is called when the link is slow for the first time. An error
+   * of the link closes it, so that its receiver is told.
    */
   constructor(link: Link, o: { clock: Clock; spare: Packets; makeQueue?: () => QueueDiscipline }) {
     this.#makeQueue = o.makeQueue ?? (() => new PacketQueue(QUEUE_BYTES));
@@ -52,25 +47,19 @@ export class SendQueue {
     return this.#failure;
   }
 
-  /** Number of packets dropped because they, or those before them, had waited too long. */
+  /** Packets dropped because they, or those before them, had waited too long. */
   get droppedLate(): number {
     return this.#droppedFull + (this.#packetQueue?.dropped ?? 0);
   }
 
-  /**
-   * Takes ownership of the batch; returns a batch to fill next, the same or the other. Never
-   * throws.
-   */
+  /** Takes ownership of the batch; returns the one to fill next. Never throws. */
   offer(packets: Packets): Packets | Promise<Packets> {
     if (this.#isDraining) return this.#enqueue(packets);
     const sending = this.#send(packets);
     return sending === null ? packets : this.#wait(sending, packets);
   }
 
-  /**
-   * Like `offer`, for one of many links: never waits, so that no link delays another. Packets that
-   * do not fit are dropped.
-   */
+  /** Never waits, so that no link delays another; drops packets that do not fit. */
   offerNow(packets: Packets): Packets {
     if (this.#isDraining) {
       const now = this.#clock.now();
@@ -83,10 +72,7 @@ export class SendQueue {
     return sending === null ? packets : this.#beginDrain(sending, packets);
   }
 
-  /**
-   * Gives the link a batch; returns null if it has accepted or failed already, otherwise a promise
-   * that never rejects. A failure is recorded.
-   */
+  /** Null: the link has accepted or failed. The promise never rejects; a failure is recorded. */
   #send(packets: Packets): Promise<true> | null {
     if (this.#failure !== null) return null;
     try {
@@ -110,7 +96,7 @@ export class SendQueue {
     return this.#beginDrain(sending, packets);
   }
 
-  /** Starts queueing, as the batch is still being sent; new packets arrive in the other batch. */
+  /** The batch is still being sent; new packets arrive in the other batch. */
   #beginDrain(sending: Promise<true>, packets: Packets): Packets {
     const other = this.#spare;
     this.#spare = packets;
@@ -123,7 +109,6 @@ export class SendQueue {
     return this.#packetQueue ??= this.#makeQueue();
   }
 
-  /** Sends the queued packets until the queue is empty. */
   async #drain(first: Promise<true>): Promise<void> {
     const queue = this.#packets;
     try {
@@ -147,8 +132,7 @@ export class SendQueue {
     for (let i = 0; this.#isDraining;) {
       i = queue.put(packets, i, this.#clock.now());
       if (i === packets.count) return packets;
-      // The queue is full: further packets wait in the device, which drops those that it cannot
-      // hold.
+      // The queue is full: packets wait in the device, which drops those that it cannot hold.
       await new Promise<void>((resolve) => this.#onRoom = resolve);
       removeFront(packets, i);
       i = 0;
@@ -178,7 +162,6 @@ export class SendQueue {
   }
 }
 
-/** Removes the first `count` packets from the batch. */
 function removeFront(packets: Packets, count: number): void {
   packets.offset.copyWithin(0, count, packets.count);
   packets.length.copyWithin(0, count, packets.count);

@@ -4,7 +4,7 @@ import type { Clock } from "../../contract/host.ts";
 import { isIpPacket } from "../../core/ip/header.ts";
 import { packetTooBig } from "../../core/ip/icmp.ts";
 
-/** Shortest interval between two ICMP errors, in milliseconds (RFC 4443, 2.4 f). */
+/** Milliseconds between two ICMP errors (RFC 4443, 2.4 f). */
 const INTERVAL = 10;
 
 /** Sends ICMP Packet Too Big to the device's network, rate-limited. */
@@ -21,7 +21,6 @@ export class TooBig {
     this.#longest = longest;
   }
 
-  /** Answers the packet of `length` bytes at `at`. */
   answer(bytes: Uint8Array, at: number, length: number): void {
     const now = this.#clock.now();
     if (now - this.#sentAt < INTERVAL || !isIpPacket(bytes, at, length)) return;

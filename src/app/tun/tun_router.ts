@@ -18,11 +18,9 @@ export interface RouterOptions {
   readonly longest: number;
 }
 
-/** The peer at the other end of a session's link. */
 export interface PortOptions {
-  /** Updated as packets pass. */
   readonly traffic: Traffic;
-  /** Label for the log. */
+  /** For the log. */
   readonly peer: string;
   /** Called once packets can pass, so that what the user is told then is true. */
   readonly onUp?: () => void;
@@ -32,7 +30,6 @@ export interface PortOptions {
   readonly networks?: readonly number[];
 }
 
-/** A link in use, and the way to it. */
 export interface Port {
   readonly link: Link;
   readonly queue: SendQueue;
@@ -40,8 +37,8 @@ export interface Port {
 }
 
 /**
- * Carries packets between a permanent device and links that come and go. The device is always
- * read; packets without a peer are dropped, as in a network. A subclass finds the port of a packet.
+ * Carries packets between a device and links that come and go. The device is always read; packets
+ * without a peer are dropped. A subclass finds the port of a packet.
  */
 export abstract class TunRouter<P extends Port = Port> {
   readonly device: Device;
@@ -50,7 +47,7 @@ export abstract class TunRouter<P extends Port = Port> {
   protected readonly filter: PacketFilter;
   /** Multiplies the cost of what is read from the device: above 1 shortens its turns. */
   protected readonly deviceWeight: number = 1;
-  /** Packet layout of the next batch read from the device. */
+  /** Layout of the next batch read from the device. */
   #layout: PacketLayout;
   #sessions = 0;
 
@@ -62,14 +59,12 @@ export abstract class TunRouter<P extends Port = Port> {
     this.#layout = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
   }
 
-  /** Number of links in use. */
   get sessions(): number {
     return this.#sessions;
   }
 
   /**
-   * Reads the device until the signal aborts, which closes the device, as a waiting read would not
-   * end otherwise.
+   * Runs until the signal aborts, which closes the device: a waiting read would not end otherwise.
    * @throws {TtunError} if the device is lost; otherwise the signal's reason
    */
   async run(signal: AbortSignal): Promise<never> {
@@ -85,7 +80,7 @@ export abstract class TunRouter<P extends Port = Port> {
   }
 
   /**
-   * Carries packets for one link until the peer ends it.
+   * Carries packets until the peer ends the link.
    * @throws the error of the link or of the device
    */
   async session(link: Link, o: PortOptions): Promise<void> {
@@ -107,18 +102,16 @@ export abstract class TunRouter<P extends Port = Port> {
     }
   }
 
-  /** Has the device lay out packets for one link. The copy gives all layouts one hidden class. */
+  /** The copy gives all layouts one hidden class. */
   protected setLayout({ header, headroom, tailroom, trailer, group }: PacketLayout): void {
     this.#layout = { header, headroom, tailroom, trailer, group };
   }
 
-  /** Sends a batch of the device's; returns the batch to read into next. */
+  /** Returns the batch to read into next. */
   protected abstract send(packets: Packets): MaybePromise<Packets>;
 
-  /** Makes the port of a new session. */
   protected abstract attach(link: Link, o: PortOptions): P;
 
-  /** Forgets the port of a session that has ended. */
   protected abstract detach(port: P): void;
 
   /** Removes packets that may not come from that port. */
