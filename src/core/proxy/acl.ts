@@ -3,16 +3,15 @@ import { TtunError } from "../../base/errors.ts";
 import { longestMatch } from "../../base/prefix.ts";
 import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
 
-/** Decision of the rules about an address; `why`, for the log, names the rule. */
+/** `why`, for the log, names the rule. */
 export interface Decision {
   readonly isAllowed: boolean;
   readonly why: string;
 }
 
-/** One value of `--allow` or `--deny`. */
 export interface AddressRule {
   readonly cidr: Cidr;
-  /** The port that it is for; null = all but those that are denied by default. */
+  /** Null = all but those that are denied by default. */
   readonly port: number | null;
   /** `*:PORT`: about the port alone; whatever else is denied stays so. */
   readonly isAny?: boolean;
@@ -26,7 +25,7 @@ const NO_RULE: Decision = { isAllowed: true, why: "no rule" };
 
 const OWN: Decision = { isAllowed: false, why: "the address is one of this server's own" };
 
-/** Where mail is delivered: an open way to it is used for spam within hours. */
+/** An open way to where mail is delivered is used for spam within hours. */
 const SMTP = 25;
 
 const NO_MAIL: Decision = {
@@ -35,23 +34,19 @@ const NO_MAIL: Decision = {
 };
 
 /**
- * Where a proxy may connect to: `--allow` and `--deny`. They judge addresses, not names: ask them of
- * each address that a name has resolved to, and connect to that very address.
- *
- * Of the rules that have address and port the one with the longest prefix holds, of equals one for
- * this port alone, then `--deny`. Where there is none, what has a special use (special_use.ts)
- * is denied, and the machine's own addresses, since a connection from inside passes its firewall;
- * everything else is allowed. `*:PORT` is about that port alone and opens no address. So `--allow 10.0.0.0/8` opens that network; `--deny 0.0.0.0/0
- * --deny ::/0 --allow 203.0.113.0/24` closes all others. Port 25 takes a rule that names it.
- *
- * An IPv4-mapped address is the IPv4 address that it is. One that carries an IPv4 address (NAT64,
- * 6to4) must be allowed as that, and be denied by no rule itself.
+ * Where a proxy may connect to: `--allow` and `--deny`. Ask for each address that a name resolves
+ * to, and connect to that very address. Of the rules that have address and port the longest prefix
+ * holds, of equals one for this port alone, then `--deny`. Without a rule special uses
+ * (special_use.ts) are denied, and the machine's own addresses, since a connection from inside
+ * passes its firewall; all else is allowed. `*:PORT` opens no address; port 25 takes a rule that
+ * names it. IPv4-mapped addresses count as IPv4. One that carries an IPv4 address (NAT64, 6to4)
+ * must be allowed as that, and be denied by no rule itself.
  */
 export class Acl {
   readonly #rules: readonly Rule[];
   readonly #isOwn: (ip: Uint8Array) => boolean;
 
-  /** `isOwn`: whether an address (4 or 16 bytes) is this machine's own. */
+  /** `isOwn`: an address (4 or 16 bytes) is this machine's own. */
   constructor(o: {
     allow: readonly AddressRule[];
     deny: readonly AddressRule[];
@@ -67,7 +62,7 @@ export class Acl {
         verdict: { isAllowed, why: `${isAllowed ? "--allow" : "--deny"} ${where}` },
       };
     };
-    // The first of equals is what `longestMatch` finds: for one port first, then denials.
+    // Equals stand for `longestMatch`: for one port first, then denials.
     this.#rules = [
       ...o.deny.map((one) => rule(one, false)),
       ...o.allow.map((one) => rule(one, true)),
@@ -75,7 +70,7 @@ export class Acl {
     this.#isOwn = o.isOwn ?? (() => false);
   }
 
-  /** Judges 4 or 16 bytes and a port. */
+  /** The address has 4 or 16 bytes. */
   judge(address: Uint8Array, port: number): Decision {
     const ip = unmapped(address);
     const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
@@ -93,14 +88,10 @@ export class Acl {
   }
 }
 
-/**
- * Reads a value of `--allow` or `--deny`: an address, with a prefix or without, and perhaps a port:
- * `10.0.0.0/8`, `10.0.0.0/8:25`, `[2001:db8::]/32:25` or `[2001:db8::/32]:25`; `*:25` is that port
- * everywhere. @throws {TtunError} usage
- */
+/** Reads `10.0.0.0/8`, `[2001:db8::]/32:25`, `[2001:db8::/32]:25`, `*:25`. @throws {TtunError} */
 export function parseRule(text: string): readonly AddressRule[] {
   const [, address = text, digits] = /^(.*[^:]):([0-9]{1,5})$/.exec(text) ?? [];
-  // Without brackets what follows the last colon of an IPv6 address is a part of it.
+  // Without brackets the last colon belongs to an IPv6 address.
   const hasPort = digits !== undefined && (/[\[\]*]/.test(address) || !address.includes(":"));
   if (!hasPort) return [{ cidr: parseCidr(text), port: null }];
   const port = Number(digits);
@@ -112,7 +103,7 @@ export function parseRule(text: string): readonly AddressRule[] {
   return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
 }
 
-/** Rules from the values of `--allow` and `--deny`. @throws {TtunError} usage */
+/** @throws {TtunError} usage */
 export function parseRules(o: {
   allow: readonly string[];
   deny: readonly string[];

@@ -5,10 +5,9 @@ import { unmapped, unmappedCidr } from "./special_use.ts";
 import { isName } from "../../base/target.ts";
 
 /**
- * Which targets a proxy's client connects to itself, past the tunnel: `--direct`. An entry is a
- * network (`10.0.0.0/8`), an address, or a domain: `example.com`, or as other programs write it
- * `.example.com`, is itself and everything below it, in any case. A network is for targets that
- * are given as addresses; no name is resolved to find out.
+ * Targets past the tunnel: `--direct`. An entry is a network, an address, or a domain,
+ * `example.com` or `.example.com`, with everything below it, in any case. A network is for targets
+ * that are given as addresses; no name is resolved to find out.
  */
 export class BypassRules {
   readonly #networks: readonly Cidr[];
@@ -21,7 +20,6 @@ export class BypassRules {
     this.#domains = new Set(read.filter((entry) => typeof entry === "string"));
   }
 
-  /** Returns true if connections to this host of a `Target` bypass the tunnel. */
   matches(host: string): boolean {
     const ip = ipBytes(host);
     if (ip !== null) {
@@ -33,7 +31,7 @@ export class BypassRules {
   }
 }
 
-/** A name's last dot says that it is whole, and nothing else. */
+/** The last dot says that a name is whole, and nothing else. */
 function withoutDot(name: string): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }
@@ -53,11 +51,7 @@ function parseEntry(text: string): Cidr | string {
   }
 }
 
-/**
- * The entries of a file for `--direct`: one a line; `#` begins a comment; empty lines are left out.
- * They are checked, so that an error names its line.
- * @throws {TtunError} usage
- */
+/** One entry a line; `#` begins a comment. Errors name their line. @throws {TtunError} usage */
 export function parseDirectFile(text: string): string[] {
   return text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/).flatMap((line, i) => {
     const entry = line.split("#", 1)[0]!.trim();

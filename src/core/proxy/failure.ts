@@ -9,15 +9,12 @@ import type { Field } from "./http/fields.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 
 /**
- * Why a proxy could not connect to its client's target, and how each protocol says so: SOCKS5 by
- * RFC 1928 section 6, SOCKS4 with one code for all, HTTP with the statuses that RFC 9209 section
- * 2.3 recommends (403 for what the rules deny) and its error types in a Proxy-Status field.
+ * Failures to connect to a target, as each protocol says them: SOCKS5 by RFC 1928 section 6, SOCKS4
+ * with one code, HTTP with RFC 9209 section 2.3's statuses (403 for denials) and error types.
  */
 interface Report {
-  /** REP of SOCKS5. */
   readonly socks5: number;
   readonly status: number;
-  /** Error type of RFC 9209. */
   readonly type: string;
   readonly words: (target: string) => string;
 }
@@ -38,14 +35,12 @@ const REPORTS = {
     type: "dns_error",
     words: (to) => `The name in ${to} does not resolve. Check how it is spelt.`,
   },
-  /** Its name servers do not answer. */
   name_silent: {
     socks5: 4,
     status: 504,
     type: "dns_timeout",
     words: (to) => `The name in ${to} does not resolve at the moment: no name server answers.`,
   },
-  /** They answer that they cannot tell. */
   name_failed: {
     socks5: 4,
     status: 502,
@@ -98,10 +93,9 @@ const REPORTS = {
   },
 } as const satisfies Record<string, Report>;
 
-/** Why a connect failed, as a name that code can switch on. */
 export type Failure = keyof typeof REPORTS;
 
-/** All of them, the most telling first: of several attempts' failures the first here is told. */
+/** The most telling first: of several attempts' failures the first here is told. */
 export const FAILURES: readonly Failure[] = [
   "refused",
   "timeout",
@@ -116,13 +110,12 @@ export const FAILURES: readonly Failure[] = [
   "general",
 ];
 
-/** Of several failures the one that says most; `general` when there is none. */
+/** `general` when there is none. */
 export function mostTelling(failures: Iterable<Failure>): Failure {
   const seen = new Set(failures);
   return FAILURES.find((failure) => seen.has(failure)) ?? "general";
 }
 
-/** Returns the failure that a dialer's error stands for, by its kind and reason. */
 export function failureOf(error: TtunError): Failure {
   switch (error.kind) {
     case "name":
@@ -150,7 +143,6 @@ const UNREACHABLE_FAILURES: Readonly<Record<UnreachableReason, Failure>> = {
   host: "host_unreachable",
 };
 
-/** REP of a SOCKS5 reply (RFC 1928 section 6). */
 export function socks5Code(failure: Failure): number {
   return REPORTS[failure].socks5;
 }
@@ -165,20 +157,17 @@ const FROM_SOCKS5: readonly Failure[] = [
   "timeout",
 ];
 
-/** Failure that REP of a SOCKS5 reply stands for. */
 export function failureOfSocks5(code: number): Failure {
   return FROM_SOCKS5[code] ?? "general";
 }
 
-/** CD of a SOCKS4 reply: granted, or rejected or failed (the others speak of identd). */
+/** CD of a reply: granted, or rejected or failed (others speak of identd). */
 export const SOCKS4_GRANTED = 90;
-/** CD of a SOCKS4 reply: rejected or failed. */
 export const SOCKS4_REJECTED = 91;
 
-/** How HTTP says it. `words` are plain ASCII, one line without its end. */
+/** `words` are plain ASCII, one line without its end. */
 export interface HttpFailure {
   readonly status: number;
-  /** Error type of RFC 9209, for `proxyStatus`. */
   readonly type: string;
   readonly words: string;
 }
@@ -188,7 +177,7 @@ export function httpFailure(failure: Failure, target: Target): HttpFailure {
   return { status, type, words: words(formatTarget(target)) };
 }
 
-/** Tells programs that the answer is the proxy's and not the target's, and why (RFC 9209). */
+/** Tells programs that the answer is the proxy's, not the target's, and why (RFC 9209). */
 export function proxyStatus(type: string): Field {
   return { name: "Proxy-Status", value: `proxy; error=${type}` };
 }

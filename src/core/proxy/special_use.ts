@@ -2,9 +2,8 @@ import { type Cidr, parseCidr } from "../../base/addr.ts";
 import { covers, longestMatch } from "../../base/prefix.ts";
 
 /**
- * Addresses that are no place in the internet: IANA's special-purpose registries (RFC 6890 and its
- * updates) where they are not globally reachable, and what is no unicast address at all. A proxy
- * that connected to them for strangers would be a way into the network that it stands in.
+ * Not globally reachable in IANA's special-purpose registries (RFC 6890 and its updates), or no
+ * unicast. Connections there for strangers would be a way into the proxy's own network.
  */
 interface Block {
   readonly cidr: Cidr;
@@ -48,23 +47,20 @@ function block(cidr: string, what: string): Block {
   return { cidr: parseCidr(cidr), what };
 }
 
-/** Names a special address's use in a word or two; null for any other address. */
+/** In a word or two; null for any other address. */
 export function specialUse(ip: Uint8Array): string | null {
   const found = longestMatch(BLOCKS, ip);
   if (found === null || (found.cidr.prefix === 0 && covers(GLOBAL_UNICAST, ip))) return null;
   return found.what;
 }
 
-/**
- * Where an IPv6 address leads to an IPv4 address that stands in it: NAT64 (RFC 6052) and 6to4
- * (RFC 3056).
- */
+/** Lead to an IPv4 address that stands in them: NAT64 (RFC 6052) and 6to4 (RFC 3056). */
 const CARRIERS = [
   { cidr: parseCidr("64:ff9b::/96"), at: 12 },
   { cidr: parseCidr("2002::/16"), at: 2 },
 ];
 
-/** The IPv4 address that packets to this IPv6 address end at, or null. A view. */
+/** Where packets to this IPv6 address end, or null. A view. */
 export function carriedIpv4(ip: Uint8Array): Uint8Array | null {
   const carrier = longestMatch(CARRIERS, ip);
   return carrier === null ? null : ip.subarray(carrier.at, carrier.at + 4);
@@ -72,12 +68,11 @@ export function carriedIpv4(ip: Uint8Array): Uint8Array | null {
 
 const MAPPED = parseCidr("::ffff:0:0/96");
 
-/** The IPv4 address that an IPv4-mapped one (RFC 4291 section 2.5.5.2) is; any other as it is. A view. */
+/** Converts IPv4-mapped addresses (RFC 4291 section 2.5.5.2); others stay. A view. */
 export function unmapped(ip: Uint8Array): Uint8Array {
   return covers(MAPPED, ip) ? ip.subarray(12) : ip;
 }
 
-/** Converts a network of IPv4-mapped addresses to IPv4; returns others unchanged. */
 export function unmappedCidr(cidr: Cidr): Cidr {
   if (cidr.prefix < 96 || !covers(MAPPED, cidr.bytes)) return cidr;
   return { family: 4, bytes: cidr.bytes.subarray(12), prefix: cidr.prefix - 96 };

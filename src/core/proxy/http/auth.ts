@@ -2,7 +2,6 @@ import { toLatin1 } from "../../../base/latin1.ts";
 import { type Field, valuesOf } from "./fields.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 
-/** Field of a 407 that asks for user and password (RFC 7617). */
 export const BASIC_CHALLENGE: Field = {
   name: "Proxy-Authenticate",
   value: 'Basic realm="proxy", charset="UTF-8"',
@@ -10,7 +9,7 @@ export const BASIC_CHALLENGE: Field = {
 
 const COLON = 0x3a;
 
-/** Returns true if a request has the right user and password by Basic (RFC 7617). */
+/** Checks Basic (RFC 7617). */
 export function isAuthorized(fields: readonly Field[], auth: CheckPassword): boolean {
   const values = valuesOf(fields, "proxy-authorization");
   const match = values.length === 1 ? /^basic +([a-z0-9+/]+={0,2})$/i.exec(values[0]!) : null;
@@ -19,7 +18,7 @@ export function isAuthorized(fields: readonly Field[], auth: CheckPassword): boo
   return bytes !== null && colon >= 0 && auth(bytes.subarray(0, colon), bytes.subarray(colon + 1));
 }
 
-/** null for what is not base64 (RFC 4648 section 4). */
+/** Null = no base64 (RFC 4648 section 4). */
 function decodeBase64(text: string): Uint8Array | null {
   try {
     return toLatin1(atob(text));

@@ -12,10 +12,7 @@ export type Framing =
   /** With the connection. */
   | { readonly kind: "close" };
 
-/**
- * How the request's body ends.
- * @throws {HttpError} 400 where two readers could come to different ends
- */
+/** @throws {HttpError} 400 where two readers could come to different ends */
 export function requestFraming(head: RequestHead): Framing {
   return declared(head) ?? { kind: "none" };
 }
@@ -32,7 +29,7 @@ function declared(head: RequestHead): Framing | null {
   return { kind: "length", length: lengthOf(lengths[0]!, bad) };
 }
 
-/** The number that a Content-Length is. `bad` makes the error for one that is none. */
+/** `bad` makes the error for a Content-Length that is no number. */
 export function lengthOf(value: string, bad: (what: string) => HttpError): number {
   if (/^[0-9]{1,16}$/.test(value) && Number(value) <= Number.MAX_SAFE_INTEGER) {
     return Number(value);
@@ -40,7 +37,7 @@ export function lengthOf(value: string, bad: (what: string) => HttpError): numbe
   throw bad("its Content-Length is not a number of bytes");
 }
 
-/** Other codings may come before: the body goes on as it is, and so does this field. */
+/** Other codings may come before: body and field go on unchanged. */
 function chunked(codings: readonly string[]): Framing {
   if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
     throw bad("its last Transfer-Encoding, and no other, must be chunked");
@@ -65,25 +62,22 @@ export class BodyReader {
     this.#left = framing.kind === "length" ? framing.length : 0;
   }
 
-  /** True once its last byte has come; never for one that ends with the connection. */
+  /** Never true for a body that ends with the connection. */
   get isDone(): boolean {
     return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
   }
 
-  /** True when a malformed line was mended, so that another reader could find another end. */
+  /** A malformed line was mended, so that another reader could find another end. */
   get isMended(): boolean {
     return this.#chunks?.isMended === true;
   }
 
-  /** True if it is whole when the connection ends now. */
   get isWholeAtEnd(): boolean {
     return this.#endsWithConnection || this.isDone;
   }
 
   /**
-   * How many of these bytes, from the first on, belong to it. `give` gets what is to go on, as views
-   * of them, none of which is empty.
-   * @throws {HttpError} 400
+   * Returns how many first bytes belong to it; `give` gets views, none empty. @throws {HttpError}
    */
   take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
     if (this.#chunks !== null) return this.#chunks.take(bytes, give);

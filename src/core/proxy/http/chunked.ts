@@ -7,18 +7,15 @@ import type { Field } from "./fields.ts";
 import { isTokenByte, isValueByte } from "./token.ts";
 import { mayBeTrailer } from "./trailer.ts";
 
-/** How a body is read. */
 export interface BodyOptions {
-  /** Of a chunked body's trailer. */
   readonly limits: HeadLimits;
   /**
-   * A chunked body's lines may end with a bare LF, which is given as CRLF, and what cannot be read of
-   * its trailer is left out.
+   * Lines may end with a bare LF, given as CRLF; what cannot be read of the trailer is left out.
    */
   readonly mends?: boolean;
-  /** Of a chunked body only what is in the chunks is given. */
+  /** Only what is in the chunks is given. */
   readonly unchunks?: boolean;
-  /** Names in the head's Connection field, in lower case: no trailer field of them goes on. */
+  /** In lower case, from the head's Connection field: no trailer field of them goes on. */
   readonly nextHop?: ReadonlySet<string>;
 }
 
@@ -51,7 +48,7 @@ type State =
   | "data"
   | "dataCr"
   | "dataLf"
-  /** Where a trailer field or the last line begins. */
+  /** A trailer field or the last line begins. */
   | "trailer"
   | "name"
   | "value"
@@ -59,7 +56,7 @@ type State =
   | "lastLf"
   | "done";
 
-/** States that a CR, and an LF behind it, ends a line in; not those within a trailer's fields. */
+/** A CR, and an LF behind it, ends a line here; not so within a trailer's fields. */
 const LINE_ENDS: ReadonlySet<State> = new Set<State>([
   "size",
   "padding",
@@ -68,7 +65,6 @@ const LINE_ENDS: ReadonlySet<State> = new Set<State>([
   "trailer",
 ]);
 
-/** States in which a trailer, or the empty line in its place, comes. */
 const IN_TRAILER: ReadonlySet<State> = new Set<State>([
   "trailer",
   "name",
@@ -83,15 +79,14 @@ export class ChunkedReader {
   readonly #o: BodyOptions;
   #state: State = "size";
   #digits = 0;
-  /** Of the size line: bytes behind the digits. */
+  /** Bytes behind the size's digits. */
   #extension = 0;
-  /** Bytes of this chunk that have not come yet. */
   #left = 0;
   #trailerBytes = 0;
   #trailerFields = 0;
-  /** The trailer of a body that is mended, from its first field on. */
+  /** Of a body that is mended, from its first field on. */
   #fields: HeadCollector | null = null;
-  /** The trailer of another one, as far as it has come, a byte a character. */
+  /** Of another one, as far as it has come, a byte a character. */
   #trailerText = "";
 
   constructor(o: BodyOptions) {
@@ -109,7 +104,6 @@ export class ChunkedReader {
   take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
     const { mends = false, unchunks = false } = this.#o;
     let at = 0;
-    /** Index of the first byte that has not been given yet. */
     let from = 0;
     while (at < bytes.length && this.#state !== "done") {
       if (this.#state === "data") {
@@ -147,7 +141,7 @@ export class ChunkedReader {
     return at;
   }
 
-  /** Takes bytes of a trailer, and gives it when it is whole; returns how many of them belong to it. */
+  /** Gives the trailer when it is whole; returns how many bytes belong to it. */
   #takeTrailer(bytes: Uint8Array, give: ((part: Uint8Array) => void) | null): number {
     let at = 0;
     while (at < bytes.length && this.#state !== "done") {
@@ -164,7 +158,6 @@ export class ChunkedReader {
     return at;
   }
 
-  /** Takes a trailer that has fields, up to the empty line; returns how many of the bytes that were. */
   #takeFields(bytes: Uint8Array, give: ((part: Uint8Array) => void) | null): number {
     const collector = this.#fields ??= new HeadCollector(this.#o.limits);
     let size: number;
@@ -187,7 +180,6 @@ export class ChunkedReader {
     return size;
   }
 
-  /** The state after this byte. */
   #next(state: Exclude<State, "data" | "done">, byte: number): State {
     switch (state) {
       case "size":
@@ -260,7 +252,7 @@ export class ChunkedReader {
   }
 }
 
-/** True where there is no trailer: the line that would be its first is empty. */
+/** True without a trailer: its first line would be empty. */
 function isLineEnd(byte: number, fields: HeadCollector | null): boolean {
   return fields === null && (byte === CR || byte === LF);
 }

@@ -7,14 +7,13 @@ import { responseFraming } from "./response_framing.ts";
 import { parseResponseHead, type ResponseHead } from "./response_head.ts";
 import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./rewrite.ts";
 
-/** A head of the target: one before the response, a change of protocol, or the response's. */
+/** One before the response, a change of protocol, or the response's. */
 export interface HeadForClient {
   readonly kind: "interim" | "upgrade" | "final";
-  /** For the client; empty where it cannot read such a head. */
+  /** Empty where the client cannot read such a head. */
   readonly bytes: Uint8Array;
 }
 
-/** The response, once its head is there. */
 export interface Response {
   readonly body: BodyReader;
   /** The client's connection ends behind it. */
@@ -23,15 +22,13 @@ export interface Response {
   readonly isLastOfTarget: boolean;
 }
 
-/** One request and its response on their way through a proxy. */
 export class Exchange {
   readonly request: ProxyRequest;
   readonly requestBody: BodyReader;
-  /** True once the head went to the target. */
   isSent = false;
   /** True if its connection has served another request, and may be closing. */
   isReused = false;
-  /** null until the final response's head is there. */
+  /** Null until the final response's head is there. */
   response: Response | null = null;
   #head = new HeadCollector(RESPONSE_LIMITS);
 
@@ -41,25 +38,24 @@ export class Exchange {
     this.requestBody = new BodyReader(framing, { limits: REQUEST_LIMITS, nextHop });
   }
 
-  /** True if the target must take the rest of the request's body. */
+  /** The target must take the rest of the request's body. */
   get wantsBody(): boolean {
     return this.isSent && !this.requestBody.isDone;
   }
 
   /**
-   * A connection that is kept may be closed by its target just when the next request comes; where
-   * that does no harm the request is sent again over a new one (RFC 9112 section 9.3.1).
+   * A kept connection may close just then; harmless requests are repeated (RFC 9112 section 9.3.1).
    */
   get mayRepeat(): boolean {
     return this.isReused && this.request.isRepeatable && this.#head.isEmpty;
   }
 
-  /** Takes what belongs to a head of the response; returns how many of the bytes that were. */
+  /** Takes bytes of a response's head; returns how many. */
   takeHead(bytes: Uint8Array): number {
     return this.#head.take(bytes);
   }
 
-  /** Returns the head for the client once it is whole; null before. @throws {HttpError} */
+  /** Null until the head is whole. @throws {HttpError} */
   readHead(): HeadForClient | null {
     if (!this.#head.isWhole) return null;
     const head = parseResponseHead(this.#head.text());
@@ -90,7 +86,7 @@ export class Exchange {
   #final(head: ResponseHead): HeadForClient {
     const { method, minor, isPersistent: clientStays } = this.request;
     const { framing, fields, isSure } = responseFraming(head, method);
-    // A client of HTTP/1.0 knows no chunks: it gets what is in them, up to the connection's end.
+    // HTTP/1.0 has no chunks: its client gets what is in them, up to the connection's end.
     const unchunks = minor === 0 && framing.kind === "chunked";
     if (unchunks && listOf(fields, "transfer-encoding").length > 1) {
       throw new HttpError(502, "Cannot pass it on: HTTP/1.0 has no transfer codings");

@@ -1,27 +1,22 @@
-/** Fields of an HTTP message (RFC 9110 section 5), in their order; one byte a character. */
+/** In their order; one byte a character (RFC 9110 section 5). */
 export interface Field {
-  /** Spelled as it came, in upper or lower case. */
   readonly name: string;
-  /** Without the space around it. */
   readonly value: string;
 }
 
-/** The values of all fields of this name (given in lower case). */
+/** `name` is in lower case. */
 export function valuesOf(fields: readonly Field[], name: string): string[] {
   return fields.filter((field) => field.name.toLowerCase() === name).map(({ value }) => value);
 }
 
-/**
- * The elements of a field that is a list of tokens (RFC 9110 section 5.6.1), over all its lines, in
- * lower case. Commas inside of quotes are not looked for: none of the lists read here has them.
- */
+/** Tokens (RFC 9110 section 5.6.1) of all lines, in lower case; no list here has quoted commas. */
 export function listOf(fields: readonly Field[], name: string): string[] {
   return valuesOf(fields, name).flatMap((value) => value.split(","))
     .map((element) => trimSpace(element).toLowerCase())
     .filter((element) => element !== "");
 }
 
-/** Without spaces and tabs at both ends (OWS). A regular expression would take time squared. */
+/** Takes away spaces and tabs (OWS). A regular expression would take time squared. */
 export function trimSpace(text: string): string {
   let start = 0;
   let end = text.length;

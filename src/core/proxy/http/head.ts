@@ -3,10 +3,8 @@ import { HttpError } from "./error.ts";
 import { type Field, trimSpace } from "./fields.ts";
 import { isToken, isValueByte } from "./token.ts";
 
-/** How long a head, or a trailer, may be. */
 export interface HeadLimits {
   readonly bytes: number;
-  /** Lines of fields. */
   readonly fields: number;
 }
 
@@ -16,15 +14,11 @@ export const REQUEST_LIMITS: HeadLimits = { bytes: 64 * 1024, fields: 256 };
 export const RESPONSE_LIMITS: HeadLimits = { bytes: 300 * 1024, fields: 4096 };
 
 /**
- * Heads of HTTP/1 messages (RFC 9112 sections 2 to 5): the first line and the fields, up to the
- * empty line. A request's is read strictly, since a proxy that reads one otherwise than its neighbours
- * do lets one request hide in another (a response's: response_head.ts):
- *
- * - A line ends with CRLF. A bare LF is taken as well (section 2.2 allows it; hand-typed requests
- *   have it): heads are always written anew, with CRLF, so the next reader cannot differ. A CR
- *   anywhere else is refused.
- * - No space before a colon, no folded line.
- * - No control characters in values.
+ * Heads of HTTP/1 (RFC 9112 sections 2 to 5). Requests are read strictly, since different readings
+ * let one request hide in another (responses: response_head.ts):
+ * - A line ends with CRLF, or a bare LF (section 2.2; hand-typed requests have it): heads are
+ *   written anew with CRLF, so the next reader cannot differ. A CR anywhere else is refused.
+ * - No space before a colon, no folded line, no control characters in values.
  */
 const LF = 0x0a;
 const CR = 0x0d;
@@ -32,14 +26,13 @@ const FIRST_ROOM = 1024;
 
 export interface RequestHead {
   readonly method: string;
-  /** The request-target as it came. */
   readonly target: string;
   /** HTTP/1.`minor`; whatever is above 1 counts as 1. */
   readonly minor: 0 | 1;
   readonly fields: readonly Field[];
 }
 
-/** Collects the bytes of one head from a stream cut anywhere. Holds no more than its limit. */
+/** Collects a head from a stream cut anywhere. Holds no more than its limit. */
 export class HeadCollector {
   readonly #limits: HeadLimits;
   #held = new Uint8Array(0);
@@ -53,7 +46,6 @@ export class HeadCollector {
     this.#limits = limits;
   }
 
-  /** True once the empty line has come. */
   get isWhole(): boolean {
     return this.#isWhole;
   }
@@ -64,8 +56,7 @@ export class HeadCollector {
   }
 
   /**
-   * Takes what belongs to the head; returns how many of the bytes that were. They are copied.
-   * @throws {HttpError} 414, 431 when it is too long
+   * Copies bytes of the head and returns how many. @throws {HttpError} 414, 431 when it is too long
    */
   take(bytes: Uint8Array): number {
     let at = 0;
@@ -79,7 +70,7 @@ export class HeadCollector {
     return at;
   }
 
-  /** The whole head, one byte a character, with the empty line. */
+  /** One byte a character, with the empty line. */
   text(): string {
     return fromLatin1(this.#held.subarray(0, this.#length));
   }
@@ -106,7 +97,7 @@ export class HeadCollector {
     const size = this.#length - this.#lineStart;
     const isEmpty = size === 1 || (size === 2 && this.#held[this.#lineStart] === CR);
     if (isEmpty && this.#lineStart === 0) {
-      // Empty lines before the first (section 2.2: old clients send them behind a body).
+      // Old clients send empty lines behind a body (section 2.2).
       this.#skipped += size;
       this.#length = 0;
       return;
@@ -123,7 +114,7 @@ export class HeadCollector {
   }
 }
 
-/** Reads what a `HeadCollector` has collected. @throws {HttpError} 400, 505 */
+/** `text`: of a `HeadCollector`. @throws {HttpError} 400, 505 */
 export function parseRequestHead(text: string): RequestHead {
   const [first, ...lines] = linesOf(text);
   const [method, target, version, ...more] = first!.split(" ");
@@ -138,7 +129,6 @@ export function parseRequestHead(text: string): RequestHead {
   };
 }
 
-/** The lines without their ends, the empty one left out. */
 export function linesOf(text: string): string[] {
   const lines = text.split("\n").slice(0, -2);
   return lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
@@ -174,7 +164,7 @@ function isValue(text: string): boolean {
   return true;
 }
 
-/** Not empty, no space, no control character. Bytes of 80 and above are some clients' raw UTF-8. */
+/** No space, no control character. Bytes of 80 and above are some clients' raw UTF-8. */
 function isVisible(text: string): boolean {
   return text !== "" && !text.includes("\t") && isValue(text);
 }

@@ -12,10 +12,7 @@ import { isPersistent } from "./rewrite.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 import { formatTarget, sameTarget, type Target } from "../../../base/target.ts";
 
-/**
- * Bytes of a client that come before their time are held up to about so many: its end is seen behind
- * them, which the target is told of.
- */
+/** Of early bytes: the client's end is seen behind them, and told to the target. */
 const MOST_HELD = 16 * 1024;
 
 /**
@@ -36,10 +33,8 @@ const MOST_HELD = 16 * 1024;
  */
 export class HttpProxy {
   readonly #auth: CheckPassword | null;
-  /** Bytes of the client that are not used yet. */
   #held: Uint8Array = new Uint8Array();
   #requestHead = new HeadCollector(REQUEST_LIMITS);
-  /** Form of the proxy's own answer to the last request. */
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
   /** True once a request has begun as one to a proxy does. */
   #isProxyClient = false;
@@ -55,17 +50,17 @@ export class HttpProxy {
     this.#auth = o.auth;
   }
 
-  /** True when the client may be read and `fromClient` called; ask before each read. */
+  /** Ask before each read of the client, which is for `fromClient`. */
   get wantsClient(): boolean {
     return !this.#isOver && !this.#clientEnded && this.#held.length < this.#mostHeld;
   }
 
-  /** Behind CONNECT no more is read than goes along: it is the target's, who may be slow. */
+  /** Behind CONNECT no more is read than goes along: it is for the target, which may be slow. */
   get #mostHeld(): number {
     return this.#exchange?.request.head === null ? 1 : MOST_HELD;
   }
 
-  /** True if the target must be read for `fromTarget`; also between requests, to see it end. */
+  /** The target is also read between requests, to see it end. */
   get wantsTarget(): boolean {
     return this.#target?.isUp === true;
   }
@@ -75,7 +70,7 @@ export class HttpProxy {
     return this.#isOver;
   }
 
-  /** Bytes of the client, borrowed until the actions are done. After the end they are dropped. */
+  /** Borrowed until the actions are done. After the end they are dropped. */
   fromClient(bytes: Uint8Array): HttpAction[] {
     if (this.#isRaw) return [{ kind: "toTarget", bytes }];
     if (this.#isOver) return [];
@@ -87,7 +82,7 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** The client sent FIN: what it has asked for is still answered, and its target told. */
+  /** FIN: requests are still answered, and the target is told. */
   clientEnded(): HttpAction[] {
     this.#clientEnded = true;
     this.#useHeld();
@@ -95,16 +90,13 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /**
-   * While a target is being connected: the head that it is to get, where it does no harm that it
-   * comes twice (RFC 8470); else null. It may go along with the wish for the connection.
-   */
+  /** For a target that is being connected: a head that may come twice (RFC 8470); else null. */
   get early(): Uint8Array | null {
     const request = this.#exchange?.request;
     return request?.isRepeatable === true ? request.head : null;
   }
 
-  /** The target of `connect` is connected; `hasEarly`: it has got what `early` was. */
+  /** `hasEarly`: the target has got what `early` was. */
   connected(hasEarly = false): HttpAction[] {
     const exchange = this.#connecting();
     this.#target!.isUp = true;
@@ -121,7 +113,6 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** The target of `connect` cannot be reached. */
   connectFailed(failure: Failure): HttpAction[] {
     const { request } = this.#connecting();
     this.#target = null;
@@ -130,7 +121,7 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** Bytes of the target, borrowed until the actions are done. Of a closed one they are dropped. */
+  /** Borrowed until the actions are done. Bytes of a closed one are dropped. */
   fromTarget(bytes: Uint8Array): HttpAction[] {
     if (this.#isRaw) return [{ kind: "toClient", bytes }];
     let rest = bytes;
@@ -143,7 +134,6 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** The target's connection ended. */
   targetEnded(how: TargetEnd): HttpAction[] {
     if (!this.wantsTarget) return [];
     this.#closeTarget();
@@ -168,7 +158,6 @@ export class HttpProxy {
 
   // The client's side.
 
-  /** Uses the client's bytes as far as their time has come. */
   #useHeld(): void {
     while (!this.#isOver && (this.#exchange === null || this.#exchange.wantsBody)) {
       if (this.#held.length === 0) {
@@ -204,8 +193,8 @@ export class HttpProxy {
     this.#exchange = exchange;
     const { target, head, isRepeatable } = exchange.request;
     const isKept = this.#target !== null && sameTarget(this.#target.at, target);
-    // A target may be closing a connection that is kept. Where the request may be the second of two
-    // then, nobody could repeat it: it gets a new one (RFC 9110 section 9.2.2).
+    // A kept connection may be closing, and nobody can repeat the second of two requests: it gets a
+    // new one (RFC 9110 section 9.2.2).
     if (isKept && head !== null && isRepeatable) {
       exchange.isReused = true;
       this.#send(exchange, head);
@@ -215,7 +204,7 @@ export class HttpProxy {
     }
   }
 
-  /** A client that has gone is what a silent target would else never hear of. */
+  /** A silent target would else never hear that its client has gone. */
   #passEnd(): void {
     const exchange = this.#exchange;
     const target = this.#target;
@@ -225,7 +214,7 @@ export class HttpProxy {
     this.#actions.push({ kind: "endTarget" });
   }
 
-  /** True when another whole head is held; after the client's end a partial one never completes. */
+  /** Another whole head is held; after the client's end a partial one never completes. */
   get #hasNext(): boolean {
     if (this.#held.length === 0) return false;
     try {
@@ -243,12 +232,11 @@ export class HttpProxy {
     this.#held = this.#held.subarray(size);
   }
 
-  /** The client has ended where a head or a body should have gone on. */
   #cutShort(): void {
     this.#end(this.#isAnswering ? "reset" : "clean");
   }
 
-  /** Of a request that cannot be read nobody knows where the next one begins. */
+  /** Nobody knows where the next request begins. */
   #refuse(error: unknown): void {
     if (!(error instanceof ProtocolError)) throw error;
     if (this.#isAnswering) return this.#end("reset");
@@ -259,25 +247,24 @@ export class HttpProxy {
 
   #demandPassword(head: RequestHead): void {
     const words = "This proxy wants a user and a password.";
-    // Browsers come back on this connection, but a body behind this head would be a head to us.
-    // A wrong password ends the connection: whoever guesses needs a new one for each.
+    // Browsers come back on this connection, but a body behind this head would be a head to us. A
+    // wrong password ends it: whoever guesses needs a new one for each.
     const last = /^(content-length|transfer-encoding|proxy-authorization)$/i;
     const isLast = head.fields.some(({ name }) => last.test(name)) || !this.#isAlone ||
       head.minor === 0 || !isPersistent(head);
     this.#reply({ status: 407, words, fields: [BASIC_CHALLENGE] }, isLast);
   }
 
-  /** True if the client has a part of a response. */
   get #isAnswering(): boolean {
     return this.#exchange !== null && this.#exchange.response !== null;
   }
 
-  /** True if the client waits: nothing of another request has come, and one can come. */
+  /** Nothing of another request has come, and one can come. */
   get #isAlone(): boolean {
     return this.#held.length === 0 && !this.#clientEnded;
   }
 
-  /** Answers in place of the target, with an error type of RFC 9209; that ends the exchange. */
+  /** Ends the exchange in place of the target. `type`: error type of RFC 9209. */
   #answer(status: number, words: string, type: string): void {
     const { request, requestBody } = this.#exchange!;
     const isLast = !request.isPersistent || !requestBody.isDone || !this.#isAlone;
@@ -353,10 +340,7 @@ export class HttpProxy {
     }
   }
 
-  /**
-   * The response is through. `isSpoilt`: the target's connection is of no more use; bytes that
-   * nobody asked for must never be the answer to the next request.
-   */
+  /** `isSpoilt`: drop the target's connection; stray bytes must not answer the next request. */
   #finish(exchange: Exchange, isSpoilt: boolean): void {
     const { body, isLastOfClient, isLastOfTarget } = exchange.response!;
     if (isSpoilt || isLastOfTarget || body.isMended) this.#closeTarget();

@@ -2,7 +2,6 @@ import { concat, utf8 } from "../../../base/bytes.ts";
 import type { Field } from "./fields.ts";
 import { packHead } from "./rewrite.ts";
 
-/** Reason phrases of the proxy's own answers. */
 export const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   400: "Bad Request",
@@ -17,7 +16,6 @@ export const REASONS: Readonly<Record<number, string>> = {
   505: "HTTP Version Not Supported",
 };
 
-/** An answer of the proxy's own. */
 export interface Reply {
   readonly status: number;
   /** ASCII, one line, sent as plain text with a line end. */
@@ -25,10 +23,7 @@ export interface Reply {
   readonly fields?: readonly Field[];
 }
 
-/**
- * The reply's bytes. `minor`: of the client's HTTP. `isHead`: the request was a HEAD, so the words
- * are left out. `isLast`: the connection ends behind it.
- */
+/** `isHead`: a HEAD's words are left out. `isLast`: the connection ends behind it. */
 export function packReply(
   reply: Reply,
   o: { minor: 0 | 1; isHead: boolean; isLast: boolean },
@@ -43,7 +38,7 @@ export function packReply(
   return o.isHead ? head : concat(head, body);
 }
 
-/** To CONNECT: from here on the connection is the target's. */
+/** From here on the connection is the target's. */
 export function connectionEstablished(minor: 0 | 1): Uint8Array {
   return packHead(`HTTP/1.${minor} 200 Connection established`, []);
 }

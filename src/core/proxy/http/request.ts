@@ -8,47 +8,36 @@ import { isPersistent, nextHopOf, requestForTarget, upgradeOf } from "./rewrite.
 import { splitUserinfo } from "./userinfo.ts";
 import { parseAuthority, parseConnectTarget, type Target } from "../../../base/target.ts";
 
-/** A request as the proxy understands it: whereto, and what to send there. */
 export interface ProxyRequest {
   readonly method: string;
-  /** HTTP/1.`minor` of the client. */
   readonly minor: 0 | 1;
   readonly target: Target;
-  /** The head to send to the target, or null for CONNECT: then the client speaks to it itself. */
+  /** For the target, or null for CONNECT: then the client speaks to it itself. */
   readonly head: Uint8Array | null;
   readonly framing: Framing;
-  /** Fields that the head's Connection names, in lower case. */
+  /** In lower case, from the Connection field. */
   readonly nextHop: ReadonlySet<string>;
-  /** True if it asks to change to another protocol. */
   readonly upgrades: boolean;
-  /** True if the client keeps its connection for another request. */
   readonly isPersistent: boolean;
-  /**
-   * True when it may be sent again where nobody knows if the first arrived. Any other one
-   * never goes over a connection that has served a request before, and may be closing.
-   */
+  /** May be sent twice; others never go over a used connection, which may be closing. */
   readonly isRepeatable: boolean;
 }
 
-/** Safe methods (RFC 9110 section 9.2.1); others change something, and are never sent twice. */
+/** RFC 9110 section 9.2.1; others change something, and are never sent twice. */
 const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** Methods that a proxy has to count the hops of (RFC 9110 section 7.6.2). */
+/** A proxy has to count their hops (RFC 9110 section 7.6.2). */
 const COUNTED = new Set(["TRACE", "OPTIONS"]);
 
 /**
- * True when a head begins as a proxy's client begins one: with CONNECT, or an address with its
- * scheme. Whatever else comes may be a web page's whose name leads here (DNS rebinding): it is told
- * nothing that tells what program this is.
+ * Begins with CONNECT, or an address with its scheme. Others may come from a web page whose name
+ * leads here (DNS rebinding): they are told nothing that tells what program this is.
  */
 export function isForProxy(head: string): boolean {
   return /^[\r\n]*(?:CONNECT |[^ \r\n]+ [a-z][a-z0-9+.-]*:\/\/)/i.test(head);
 }
 
-/**
- * Reads what a client asks of the proxy.
- * @throws {HttpError} 400, 501 with words for the client
- */
+/** @throws {HttpError} 400, 501 with words for the client */
 export function readRequest(head: RequestHead): ProxyRequest {
   const framing = requestFraming(head);
   const hosts = valuesOf(head.fields, "host");
@@ -73,10 +62,7 @@ export function readRequest(head: RequestHead): ProxyRequest {
   };
 }
 
-/**
- * RFC 9110 section 9.3.6: what is behind the head is the tunnel's, whatever a Content-Length says
- * (some clients copy it from the request that they want the tunnel for).
- */
+/** Bytes behind it are the tunnel's, whatever Content-Length says (RFC 9110 section 9.3.6). */
 function connectRequest(head: RequestHead, framing: Framing): ProxyRequest {
   if (framing.kind === "chunked") throw new HttpError(400, "A CONNECT request has no body");
   return {
@@ -98,10 +84,7 @@ interface AbsoluteForm {
   readonly authorization: string | null;
 }
 
-/**
- * `http://authority path`, where both a path and a query may be missing (RFC 9112 section 3.2.2). A
- * fragment is the client's own, and goes no further. `host`: the Host field.
- */
+/** Path and query may be missing (RFC 9112 section 3.2.2); a fragment goes no further. */
 function readAbsoluteForm(head: RequestHead, host: string): AbsoluteForm {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(.*)$/i.exec(head.target);
   if (match === null) throw new HttpError(400, REASONS[400]!);
@@ -137,13 +120,13 @@ function readTarget(read: () => Target): Target {
   }
 }
 
-/** The client's own Authorization is better than what its address says. */
+/** The client's own Authorization precedes that of its address. */
 function withAuthorization(head: RequestHead, value: string | null): RequestHead {
   if (value === null || valuesOf(head.fields, "authorization").length > 0) return head;
   return { ...head, fields: [{ name: "Authorization", value }, ...head.fields] };
 }
 
-/** Takes one from Max-Forwards of TRACE and OPTIONS. @throws {HttpError} 501 at 0: not further */
+/** Takes one from Max-Forwards. @throws {HttpError} 501 at 0: not further */
 function countedHop(head: RequestHead): RequestHead {
   if (!COUNTED.has(head.method)) return head;
   const fields = head.fields.map((field) => {

@@ -4,28 +4,24 @@ import { type Field, listOf, valuesOf } from "./fields.ts";
 import type { ResponseHead } from "./response_head.ts";
 import { isToken } from "./token.ts";
 
-/** How a response's body ends, and what says so to the client. */
 export interface ResponseFraming {
   readonly framing: Framing;
-  /** The head's fields, with one Content-Length or one Transfer-Encoding at the most. */
+  /** With one Content-Length or one Transfer-Encoding at the most. */
   readonly fields: readonly Field[];
   /** No reader could find another end: the connection may serve another request. */
   readonly isSure: boolean;
 }
 
-/** The framing that the header fields declare. */
 interface Declared {
   readonly framing: Framing;
-  /** The one field that says so. */
   readonly field: Field | null;
   readonly isSure: boolean;
 }
 
 /**
- * How the body of the response to a request with this method ends (RFC 9112 section 6.3). What some
- * servers get wrong is read as browsers read it: one length said twice is that length, `chunked` said
- * twice is chunks, `identity` is nothing, and a Transfer-Encoding overrides a Content-Length. The
- * client is told one thing alone, and the connection is not used again.
+ * A response's framing (RFC 9112 section 6.3). Errors are read as browsers read them: doubled
+ * lengths and `chunked` count once, `identity` is nothing, Transfer-Encoding overrides
+ * Content-Length. The client is told one thing alone, and the connection not used again.
  * @throws {HttpError} 400 where two readers could come to different ends
  */
 export function responseFraming(head: ResponseHead, method: string): ResponseFraming {
@@ -35,7 +31,6 @@ export function responseFraming(head: ResponseHead, method: string): ResponseFra
   return { framing: hasBody ? framing : { kind: "none" }, fields, isSure };
 }
 
-/** Not of 1xx, 204 and 304. */
 function mayHaveBody(status: number): boolean {
   return status >= 200 && status !== 204 && status !== 304;
 }
@@ -63,7 +58,7 @@ function declared(head: ResponseHead): Declared {
 function byCodings(head: ResponseHead, codings: string[], isPlain: boolean): Declared {
   const first = codings.indexOf("chunked");
   if (first < 0) {
-    // Section 6.3, rule 4: the connection's end is the body's. What is no coding is left out.
+    // Section 6.3, rule 4: the connection's end is the body's. Invalid codings are left out.
     const isReadable = codings.every(isToken);
     const field = { name: "Transfer-Encoding", value: codings.join(", ") };
     return { framing: { kind: "close" }, field: isReadable ? field : null, isSure: false };
@@ -81,7 +76,7 @@ function byCodings(head: ResponseHead, codings: string[], isPlain: boolean): Dec
   };
 }
 
-/** The fields with this one, where the first of its kind was, in place of all that speak of the body. */
+/** Puts it where the first field about the body was, in place of them all. */
 function withFraming(fields: readonly Field[], field: Field | null): Field[] {
   const found: Field[] = [];
   let isThere = field === null;

@@ -6,22 +6,20 @@ import { isToken, isValueByte } from "./token.ts";
 export interface ResponseHead {
   readonly status: number;
   readonly reason: string;
-  /** HTTP/1.`minor`; whatever is above 1 counts as 1. */
   readonly minor: 0 | 1;
   readonly fields: readonly Field[];
   /** Something was left out or replaced: another reader could have found something else. */
   readonly isMended: boolean;
 }
 
-/** Shoutcast's servers say ICY; others write HTTP in small letters, or leave out the minor version. */
+/** Shoutcast says ICY; others write HTTP in small letters, or leave out the minor version. */
 const STATUS_LINE =
   /^(?:HTTP\/([0-9]{1,3})(?:\.([0-9]{1,3}))?|ICY)[ \t]+([1-9][0-9]{2})(?:[ \t]+(.*))?$/i;
 
 /**
- * Reads what a `HeadCollector` has collected, as browsers do: what is unreadable is left out, since
- * the head is written anew for the client. (A line that is no field; the ends of folded lines of
- * such a one. A control character becomes a space, RFC 9110 section 5.5. Space before a colon goes
- * and folded lines become one, RFC 9112 sections 5.1 and 5.2.)
+ * Reads a `HeadCollector`'s text like browsers: unreadable lines are left out with their folded
+ * ends, since the head is written anew. A control character becomes a space (RFC 9110 section 5.5),
+ * space before a colon goes, folded lines become one (RFC 9112 sections 5.1 and 5.2).
  * @throws {HttpError} 400 where there is no status
  */
 export function parseResponseHead(text: string): ResponseHead {
@@ -42,13 +40,12 @@ export function parseResponseHead(text: string): ResponseHead {
   };
 }
 
-/** The fields that can be read, and whether something was left out or replaced. */
 export function readFields(
   lines: readonly string[],
 ): { fields: Field[]; isMended: boolean } {
   const found: { name: string; parts: string[] }[] = [];
   let isMended = false;
-  /** The field that a folded line continues; null = none that was kept. */
+  /** Continued by folded lines; null = none that was kept. */
   let last: { name: string; parts: string[] } | null = null;
   for (const line of lines) {
     const isFolded = line.startsWith(" ") || line.startsWith("\t");
@@ -66,7 +63,7 @@ export function readFields(
   return { fields: found.map(({ name, parts }) => ({ name, value: parts.join(" ") })), isMended };
 }
 
-/** With a space in place of each character that no value may have. */
+/** Puts a space for each character that no value may have. */
 function withoutControls(text: string): string {
   for (let at = 0; at < text.length; at++) {
     if (isValueByte(text.charCodeAt(at))) continue;

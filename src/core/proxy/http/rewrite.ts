@@ -5,12 +5,9 @@ import type { ResponseHead } from "./response_head.ts";
 import { formatTarget, type Target } from "../../../base/target.ts";
 
 /**
- * Heads as a proxy passes them on (RFC 9110 section 7.6): without what is for the next hop only,
- * everything else as it was and in its order.
- *
- * Via is not added, though section 7.6.3 wants it of every proxy. It would tell each target that a
- * tunnel is used; and what it is for, to find loops, is not needed: a request that comes back to a
- * proxy of ttun is in origin-form, and that is refused. Via fields of others stay.
+ * Heads as a proxy passes them on (RFC 9110 section 7.6): without fields for the next hop. Via is
+ * not added, despite section 7.6.3: it would tell targets of the tunnel, and loops end anyway, as a
+ * request that comes back is in origin-form, which is refused. Via fields of others stay.
  */
 const FOR_NEXT_HOP = new Set([
   "connection",
@@ -23,13 +20,10 @@ const FOR_NEXT_HOP = new Set([
   "upgrade",
 ]);
 
-/**
- * Never removed, even if Connection names them: the body goes on as it is, so the fields that say
- * where it ends must go with it, or what was a body would be a request to the next reader.
- */
+/** Never removed, even if Connection names them: the next reader must find the body's end. */
 const FRAMING = new Set(["content-length", "transfer-encoding"]);
 
-/** Names in the Connection field, in lower case: of fields for the next hop only. */
+/** In lower case: fields for the next hop only. */
 export function nextHopOf({ fields }: Pick<RequestHead, "fields">): ReadonlySet<string> {
   return new Set(listOf(fields, "connection"));
 }
@@ -42,11 +36,7 @@ function withoutNextHop(fields: readonly Field[]): Field[] {
   });
 }
 
-/**
- * The protocols that a message wants to change to, as Upgrade has them, or null. Those of HTTP/1.0
- * do not count (RFC 9110 section 7.8), nor h2c: RFC 9113 has done away with it, and the settings it
- * needs are for the next hop.
- */
+/** Null = none, HTTP/1.0 (RFC 9110 section 7.8), or h2c, which RFC 9113 has done away with. */
 export function upgradeOf(head: RequestHead | ResponseHead): string | null {
   const wanted = listOf(head.fields, "upgrade");
   const isNamed = listOf(head.fields, "connection").includes("upgrade");
@@ -55,7 +45,7 @@ export function upgradeOf(head: RequestHead | ResponseHead): string | null {
     .map(({ value }) => value).join(", ");
 }
 
-/** Returns true if the sender keeps the connection open (RFC 9112 section 9.3). */
+/** RFC 9112 section 9.3. */
 export function isPersistent(head: RequestHead | ResponseHead): boolean {
   const options = listOf(head.fields, "connection");
   if (options.includes("close")) return false;
@@ -63,9 +53,8 @@ export function isPersistent(head: RequestHead | ResponseHead): boolean {
 }
 
 /**
- * The request for its target: in origin-form (`path`; RFC 9112 section 3.2.1), with the target's
- * own Host. It says HTTP/1.0 for a client of that, so that the target answers what such a client
- * can read. `isLast`: the connection is not wanted for another.
+ * In origin-form (`path`; RFC 9112 section 3.2.1), with the target's own Host; HTTP/1.0 for a
+ * client of that, which the answer must suit. `isLast`: the connection is not wanted for another.
  */
 export function requestForTarget(
   head: RequestHead,
@@ -83,7 +72,7 @@ export function requestForTarget(
   ]);
 }
 
-/** The response for the client, who speaks HTTP/1.`minor`. `isLast`: the connection ends behind it. */
+/** For a client of HTTP/1.`minor`. `isLast`: the connection ends behind it. */
 export function responseForClient(
   head: ResponseHead,
   o: { minor: 0 | 1; upgrade: string | null; isLast: boolean },
@@ -106,7 +95,7 @@ function connection(isLast: boolean, upgrade: string | null): Field[] {
   ];
 }
 
-/** A head's bytes; all texts are of one byte a character. */
+/** All texts are of one byte a character. */
 export function packHead(firstLine: string, fields: readonly Field[]): Uint8Array {
   const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`);
   return toLatin1(`${firstLine}\r\n${lines.join("")}\r\n`);

@@ -1,4 +1,4 @@
-/** Characters of HTTP (RFC 9110 section 5.6.2) on bytes and on texts of one byte a character. */
+/** RFC 9110 section 5.6.2, on bytes and on texts of one byte a character. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const TOKEN_BYTES = Uint8Array.from(
@@ -6,7 +6,6 @@ const TOKEN_BYTES = Uint8Array.from(
   (_, byte) => TOKEN.test(String.fromCharCode(byte)) ? 1 : 0,
 );
 
-/** Returns true if the text is a token: a method, a field name, a coding, an option. */
 export function isToken(text: string): boolean {
   return TOKEN.test(text);
 }
@@ -15,7 +14,7 @@ export function isTokenByte(byte: number): boolean {
   return TOKEN_BYTES[byte] === 1;
 }
 
-/** Returns true for bytes of a field's value: visible, space, tab, and 80 (hex) and above. */
+/** Visible, space, tab, and 80 (hex) and above. */
 export function isValueByte(byte: number): boolean {
   return byte === 0x09 || (byte >= 0x20 && byte !== 0x7f);
 }

@@ -1,8 +1,6 @@
 /**
- * Fields that never stand in a trailer (RFC 9110 section 6.5.1, listed in RFC 7230 section 4.1.2):
- * of framing, routing, authentication, requests' and responses' control data, the content's format,
- * and what is for the next hop only. A reader that merges trailers into the head would else take
- * from here what a proxy has removed, or checked, there.
+ * Never in a trailer (RFC 9110 section 6.5.1, listed in RFC 7230 section 4.1.2). A reader that
+ * merges trailers into the head would else take here what a proxy has removed, or checked, there.
  */
 const NEVER = new Set([
   "age",
@@ -40,10 +38,9 @@ const NEVER = new Set([
   "www-authenticate",
 ]);
 
-/** Families of such fields. */
 const NEVER_PREFIXES = ["proxy-", "if-", "x-forwarded-", "sec-", "access-control-"];
 
-/** `named`: what the head's Connection field names, in lower case: for the next hop only as well. */
+/** `named`: by the head's Connection field, in lower case: for the next hop only as well. */
 export function mayBeTrailer(name: string, named: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();
   return !NEVER.has(lower) && !named.has(lower) &&

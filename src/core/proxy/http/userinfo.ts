@@ -1,16 +1,15 @@
 import { HttpError } from "./error.ts";
 
-/** An authority (RFC 3986 section 3.2) in its two parts. */
+/** RFC 3986 section 3.2. */
 export interface Authority {
-  /** Host and port, as they came. */
   readonly hostPort: string;
-  /** Value of an Authorization field (RFC 7617) that says what stood before the host, or null. */
+  /** An Authorization field's value (RFC 7617) for the part before the host, or null. */
   readonly authorization: string | null;
 }
 
 /**
- * Takes user and password out of an `http://` address's authority, as clients do for which they are
- * credentials: they are for the target alone, and stand in no request line and no log.
+ * Takes user and password out of an `http://` authority, as clients do: they are for the target
+ * alone, and stand in no request line and no log.
  * @throws {HttpError} 400 where two readers could come to different hosts, without the bytes
  */
 export function splitUserinfo(authority: string): Authority {
@@ -18,14 +17,13 @@ export function splitUserinfo(authority: string): Authority {
   if (at < 0) return { hostPort: authority, authorization: null };
   const userinfo = authority.slice(0, at);
   const hostPort = authority.slice(at + 1);
-  // A browser takes `\` for `/`, the last `@` for the end, and brackets for an IPv6 address.
+  // Browsers take `\` for `/`, the last `@` for the end, and brackets for an IPv6 address.
   if (/[\\[\]]/.test(userinfo) || hostPort.includes("@")) {
     throw new HttpError(400, "The address of the request could mean two hosts");
   }
   return { hostPort, authorization: basic(userinfo) };
 }
 
-/** null where there is neither a user nor a password. */
 function basic(userinfo: string): string | null {
   const colon = userinfo.indexOf(":");
   const user = percentDecoded(colon < 0 ? userinfo : userinfo.slice(0, colon));
@@ -39,7 +37,7 @@ function basic(userinfo: string): string | null {
   return `Basic ${btoa(credentials)}`;
 }
 
-/** The bytes, one a character; a `%` without two digits behind it is one of them. */
+/** One byte a character; a `%` without two digits stays. */
 function percentDecoded(text: string): string {
   return text.replace(
     /%([0-9a-f]{2})/gi,

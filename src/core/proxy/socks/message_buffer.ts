@@ -1,15 +1,14 @@
 import { allocSmall } from "../../../base/small_alloc.ts";
 
-/** Room for most: a longer message has an array of its size. */
+/** A longer message has an array of its size. */
 const USUAL = 64;
 
-/** The SOCKS message that is being read: never more than its length says, so memory is bounded. */
+/** Bounds memory: it never holds more than a message's length. */
 export class SocksMessage {
   readonly #most: number;
   bytes: Uint8Array = allocSmall(USUAL);
   length = 0;
 
-  /** `most`: bytes of the longest message. */
   constructor(most: number) {
     this.#most = most;
   }
@@ -22,7 +21,7 @@ export class SocksMessage {
     return count;
   }
 
-  /** Adds a byte of a message whose length nothing tells; the caller keeps it to the most. */
+  /** For a message whose length nothing tells; the caller keeps it to the most. */
   push(byte: number): void {
     if (this.length === this.bytes.length) this.#grow();
     this.bytes[this.length++] = byte;
@@ -35,7 +34,7 @@ export class SocksMessage {
     less.fill(0);
   }
 
-  /** Makes room for the next one. What is overwritten may have been a password. */
+  /** Overwrites what may have been a password. */
   clear(): void {
     this.bytes.fill(0, 0, this.length);
     this.length = 0;

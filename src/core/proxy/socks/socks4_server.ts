@@ -21,28 +21,27 @@ const MAX_USER = 255;
 export class Socks4Server {
   readonly #needsAuth: boolean;
   readonly #message = new SocksMessage(Math.max(FIXED, MAX_NAME));
-  /** The first eight bytes, once they are there. */
   #fixed = new Uint8Array(FIXED);
   #userLength = 0;
   #state: "fixed" | "user" | "name" | "connecting" | "over" = "fixed";
   #rest: Uint8Array = new Uint8Array();
 
-  /** `needsAuth`: this port demands a password; SOCKS4 has none, so every request is refused. */
+  /** `needsAuth`: a password is demanded; SOCKS4 has none, so every request is refused. */
   constructor(o: { needsAuth: boolean }) {
     this.#needsAuth = o.needsAuth;
   }
 
-  /** True if `feed` may be called: not once there is a target, nor after the end. */
+  /** False once there is a target, and after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** Bytes behind the client's request, which are for the target. A copy. */
+  /** For the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Returns the steps after these bytes, borrowed for the call. */
+  /** Borrows the bytes. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS4: it wants no bytes");
     const steps: SocksStep[] = [];
@@ -56,13 +55,13 @@ export class Socks4Server {
     return steps;
   }
 
-  /** The reply for a target that is connected. `bound`: this end's address there, where it is IPv4. */
+  /** `bound`: this end's address towards the target, where it is IPv4. */
   accepted(bound: HostPort | null = null): Uint8Array {
     this.#leaveConnecting();
     return reply(SOCKS4_GRANTED, bound);
   }
 
-  /** The reply for a target that cannot be reached; close the connection behind it. */
+  /** Close the connection behind it. */
   failed(_failure: Failure): Uint8Array {
     this.#leaveConnecting();
     return reply(SOCKS4_REJECTED);
@@ -82,7 +81,7 @@ export class Socks4Server {
     else this.#end(steps, "not SOCKS4");
   }
 
-  /** A byte of the user, who is not looked at, or of the name; 00 ends both. */
+  /** A byte of the user, which is ignored, or of the name; 00 ends both. */
   #takeText(byte: number, steps: SocksStep[]): void {
     if (this.#state === "user") {
       if (byte === 0) this.#handleUser(steps);
@@ -103,7 +102,6 @@ export class Socks4Server {
     else this.#connect(steps, formatIp(ip));
   }
 
-  /** The request is whole. */
   #connect(steps: SocksStep[], host: string): void {
     if (this.#needsAuth) {
       return this.#refuse(steps, "a password is needed, and SOCKS4 has none; use SOCKS5 or HTTP");
@@ -129,7 +127,7 @@ export class Socks4Server {
   }
 }
 
-/** Clients ignore the address of a CONNECT's reply; it is 0.0.0.0:0 where there is no IPv4 one. */
+/** Clients ignore a reply's address; it is 0.0.0.0:0 where there is no IPv4 one. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
   const ip = bound === null ? null : ipBytes(bound.host);
   const bytes = new Uint8Array(FIXED);

@@ -13,12 +13,11 @@ const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
 
-/** Bytes of the longest address: type, length, name, port. */
+/** Type, length, name, port. */
 export const MAX_ADDRESS = 1 + 1 + 255 + 2;
 
 /**
- * Bytes of the address that begins at `at`, type and port included; when its length is not there
- * yet (before `end`), as many as tell it. null = no such type.
+ * With type and port; where the length is not there yet, as many as tell it. null = no such type.
  */
 export function addressSize(bytes: Uint8Array, at: number, end: number): number | null {
   if (at >= end) return 1;
@@ -28,7 +27,7 @@ export function addressSize(bytes: Uint8Array, at: number, end: number): number 
   return at + 1 >= end ? 2 : 2 + bytes[at + 1]! + 2;
 }
 
-/** The address of `size` bytes at `at`. @throws {ProtocolError} on a host or port that cannot be */
+/** @throws {ProtocolError} on a host or port that cannot be */
 export function readAddress(bytes: Uint8Array, at: number, size: number): Target {
   return makeTarget(readHost(bytes, at, size), readU16(bytes, at + size - 2));
 }
@@ -41,8 +40,7 @@ function readHost(bytes: Uint8Array, at: number, size: number): string {
 }
 
 /**
- * A host (IP address or ASCII name of 1 to 255 bytes) and port as the protocol writes them, behind
- * `lead` bytes that are the caller's to fill.
+ * `host`: IP address or ASCII name of 1 to 255 bytes. `lead` bytes before are the caller's to fill.
  */
 export function packAddress(
   { host, port }: { host: string; port: number },

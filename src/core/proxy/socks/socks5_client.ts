@@ -6,8 +6,7 @@ import { SocksMessage } from "./message_buffer.ts";
 import type { Target } from "../../../base/target.ts";
 
 /**
- * SOCKS5 (RFC 1928) without authentication, the client's end, as a pure machine. In lock-step: the
- * request waits for the answer to the greeting, since tt's servers lose what comes with it.
+ * SOCKS5 (RFC 1928), the client's end, a pure machine; tt's servers lose a request sent too soon.
  */
 const VERSION = 5;
 const METHOD_NONE = 0;
@@ -15,7 +14,7 @@ const CONNECT = 1;
 
 const EMPTY: Uint8Array = new Uint8Array();
 
-/** The first message. `others`: further methods to list (up to 254), which hide its length. */
+/** `others`: further methods to list (up to 254), which hide its length. */
 export function greeting(others: Uint8Array = EMPTY): Uint8Array {
   if (others.length > 254) {
     throw new TtunError("internal", "Cannot greet with more than 255 methods");
@@ -23,12 +22,11 @@ export function greeting(others: Uint8Array = EMPTY): Uint8Array {
   return concat(new Uint8Array([VERSION, 1 + others.length, METHOD_NONE]), others);
 }
 
-/** The second message. */
 export function request(target: Target): Uint8Array {
   return requestBehind(0, target);
 }
 
-/** Both, for a server that takes them together. */
+/** For a server that takes both together. */
 export function greetingAndRequest(target: Target): Uint8Array {
   const bytes = requestBehind(3, target);
   bytes[0] = VERSION;
@@ -44,35 +42,34 @@ function requestBehind(at: number, target: Target): Uint8Array {
   return bytes;
 }
 
-/** Next step for the driver of a SOCKS client. */
 export type SocksClientStep =
   /** Send `request`, unless it has gone. */
   | { kind: "ask" }
-  /** The target is connected; bytes of it that came already are in `rest`. */
+  /** Bytes of the target that came already are in `rest`. */
   | { kind: "connected" }
-  /** It is not, and nothing more will come: close. `why` is for the log. */
+  /** Nothing more will come: close. `why` is for the log. */
   | { kind: "failed"; failure: Failure; why: string };
 
 const ASK: SocksClientStep = { kind: "ask" };
 const CONNECTED: SocksClientStep = { kind: "connected" };
 
-/** Reads what a server answers to `greeting` and `request`. Send the first before it. */
+/** Reads the answers to `greeting`, which is sent before, and `request`. */
 export class Socks5Client {
   readonly #message = new SocksMessage(3 + MAX_ADDRESS);
   #state: "method" | "reply" | "over" = "method";
   #rest = EMPTY;
 
-  /** True if `feed` may be called: not after `connected` or `failed`. */
+  /** False after `connected` or `failed`. */
   get wantsBytes(): boolean {
     return this.#state !== "over";
   }
 
-  /** Bytes of the target behind the reply. A copy. */
+  /** Bytes of the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Returns the steps after these bytes, borrowed for the call. */
+  /** Borrows the bytes. */
   feed(chunk: Uint8Array): SocksClientStep[] {
     if (!this.wantsBytes) {
       throw new TtunError("internal", "Cannot feed a SOCKS5 request that is answered");
@@ -87,7 +84,7 @@ export class Socks5Client {
     return steps;
   }
 
-  /** The server ended the stream. tt's servers do so in place of some replies. */
+  /** tt's servers end the stream in place of some replies. */
   ended(): SocksClientStep[] {
     return this.#state === "over" ? [] : [this.#fail("general", "it ended without a whole reply")];
   }

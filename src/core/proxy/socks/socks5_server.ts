@@ -27,14 +27,13 @@ const ADDRESS_TYPE_NOT_SUPPORTED = 8;
 const EMPTY: Uint8Array = new Uint8Array();
 const MAX_MESSAGE = Math.max(2 + 255, 3 + 255 + 255, 3 + MAX_ADDRESS);
 
-/** Returns true if both are right. The bytes are borrowed; compare in constant time. */
+/** Borrows the bytes; compare in constant time. */
 export type CheckPassword = (user: Uint8Array, password: Uint8Array) => boolean;
 
-/** Steps for the driver of a SOCKS server, in this order. */
+/** In this order. */
 export type SocksStep =
-  /** The bytes are the driver's. */
   | { kind: "send"; bytes: Uint8Array }
-  /** Connect to it, then call `accepted` or `failed`. Bytes that came behind are in `rest`. */
+  /** Then call `accepted` or `failed`. Bytes that came behind are in `rest`. */
   | { kind: "connect"; target: Target }
   /** Close the connection when all is sent. `why` is for the log. */
   | { kind: "end"; why: string };
@@ -46,26 +45,23 @@ export class Socks5Server {
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
   #rest = EMPTY;
 
-  /**
-   * `auth`: clients must show user and password; null: they need not. `anyMethod`: without `auth`
-   * a client is served whatever methods it lists, as tt's servers do.
-   */
+  /** `auth`: null = none needed. `anyMethod`: without it any methods do, as for tt's servers. */
   constructor(o: { auth: CheckPassword | null; anyMethod?: boolean }) {
     this.#auth = o.auth;
     this.#anyMethod = o.anyMethod === true;
   }
 
-  /** True if `feed` may be called: not once there is a target, nor after the end. */
+  /** False once there is a target, and after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** Bytes behind the client's request, which are for the target. A copy. */
+  /** For the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Returns the steps after these bytes, borrowed for the call. */
+  /** Borrows the bytes. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS5: it wants no bytes");
     const steps: SocksStep[] = [];
@@ -73,7 +69,7 @@ export class Socks5Server {
     while (this.wantsBytes && at < chunk.length) {
       const wanted = this.#wanted();
       at += this.#message.take(chunk, at, wanted);
-      // The bytes that came may be what tells how long the message is.
+      // The new bytes may tell how long the message is.
       if (this.#message.length === this.#wanted()) {
         this.#handle(steps);
         this.#message.clear();
@@ -83,13 +79,13 @@ export class Socks5Server {
     return steps;
   }
 
-  /** The reply for a target that is connected. `bound`: this end's address there, where it is known. */
+  /** `bound`: this end's address towards the target, where it is known. */
   accepted(bound: HostPort | null = null): Uint8Array {
     this.#leaveConnecting();
     return reply(SUCCEEDED, bound);
   }
 
-  /** The reply for a target that cannot be reached; close the connection behind it. */
+  /** Close the connection behind it. */
   failed(failure: Failure): Uint8Array {
     this.#leaveConnecting();
     return reply(socks5Code(failure));
@@ -102,7 +98,6 @@ export class Socks5Server {
     this.#state = "over";
   }
 
-  /** Bytes of the message as far as those that are here tell. */
   #wanted(): number {
     const { bytes, length } = this.#message;
     switch (this.#state) {
@@ -191,7 +186,7 @@ function pair(first: number, second: number): Uint8Array {
 
 const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };
 
-/** A reply with an address, 0.0.0.0:0 where none is known: clients read 10 bytes at the least. */
+/** 0.0.0.0:0 where no address is known: clients read 10 bytes at the least. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
   const isKnown = bound !== null && ipBytes(bound.host) !== null;
   const bytes = packAddress(isKnown ? bound : NOWHERE, 3);
