@@ -49,9 +49,7 @@ export function parseHostPort(text: string, o: { anyHost?: boolean } = {}): Host
   return { host: v6 ?? host, port };
 }
 
-/**
- * IPv6 without brackets, with its zone; null = none. `text`: for errors. @throws {TtunError} usage
- */
+/** Reads IPv6 without brackets, with its zone; null = none. @throws {TtunError} usage, of `text` */
 export function readIpv6(text: string, host: string): string | null {
   const ip = parseIp(withoutZone(host));
   if (ip?.length !== 16) return null;
@@ -78,7 +76,7 @@ export function isIpAddress(host: string): boolean {
 const KNOWN_MOST = 256;
 const known = new Map<string, Uint8Array | null>();
 
-/** Like `parseIp`; the bytes are shared, and must not be changed. */
+/** Parses like `parseIp`; the bytes are shared, and must not be changed. */
 export function ipBytes(text: string): Uint8Array | null {
   let bytes = known.get(text);
   if (bytes === undefined) {

@@ -38,7 +38,7 @@ export class TtunError extends Error {
   }
 }
 
-/** A wrong key or damaged bytes. */
+/** `cannot_open`: a wrong key or damaged bytes. */
 export type ProtocolReason = "cannot_open";
 
 /** The peer's bytes break the protocol: the stream they came on is dead. */
@@ -76,7 +76,7 @@ export class NameError extends TtunError {
   }
 }
 
-/** Whatever was thrown, as a member of the family: strangers become `internal`. */
+/** Returns TtunErrors unchanged and makes `internal` ones of all others. */
 export function toTtunError(thrown: unknown): TtunError {
   if (thrown instanceof TtunError) return thrown;
   const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);

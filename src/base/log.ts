@@ -1,6 +1,6 @@
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** Never a secret: nothing here is masked later. */
+/** Facts of a line. They never hold a secret: nothing is masked later. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface LogRecord {
@@ -22,7 +22,7 @@ export interface Logger {
 
 export const URGENCY: Readonly<Record<LogLevel, number>> = { error: 3, warn: 2, info: 1, debug: 0 };
 
-/** `now`: milliseconds since 1970. Records less urgent than `least` are not even made. */
+/** Makes a logger; `now`: milliseconds since 1970. Records below `least` are not even made. */
 export function makeLogger(
   sink: (record: LogRecord) => void,
   now: () => number,

@@ -1,6 +1,6 @@
 import { type Cidr, networkOf } from "./addr.ts";
 
-/** Never true for an address (4 or 16 bytes) of the other family. */
+/** Returns true if the network has the address (4 or 16 bytes); never one of the other family. */
 export function covers(cidr: Cidr, ip: Uint8Array): boolean {
   if (ip.length !== cidr.bytes.length) return false;
   const whole = cidr.prefix >>> 3;

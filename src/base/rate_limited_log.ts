@@ -9,7 +9,7 @@ export interface LineLimits {
 
 const OF_STRANGERS: LineLimits = { lines: 10, ofPeer: 10, window: 10_000 };
 
-/** Of peers that have shown the key: an administrator wants to see each, of a few. */
+/** Limits for peers that have shown the key: an administrator wants to see each, of a few. */
 export const OF_PEERS: LineLimits = { lines: 200, ofPeer: 10, window: 60_000 };
 
 /** Most kinds of peers' lines that are counted; beyond that the one that began first is forgotten. */
@@ -22,8 +22,8 @@ interface Kind {
 }
 
 /**
- * Log lines that others cause. Each message has a limit of its own, so none hides another, and each
- * peer a part of it. Messages are constants, which bounds their number; facts go into fields.
+ * Limits lines that others cause. Each message has a limit of its own, so none hides another, and
+ * each peer a part of it. Messages are constants, which bounds their number.
  */
 export class RateLimitedLog {
   readonly #log: Logger;

@@ -40,7 +40,7 @@ export class Scope {
     this.#controller.abort(reason);
   }
 
-  /** Ends all tasks; `scope` throws the first such error. */
+  /** Ends all tasks because of `error`; the first one is what `scope` throws. */
   fail(error: unknown): void {
     if (this.signal.aborted) return; // what a cancelled task throws is the cancellation's echo
     this.#failure = { error };
@@ -54,9 +54,7 @@ export class Scope {
   }
 }
 
-/**
- * Runs `body` and waits for all that it spawned. Throws the first failure, or the parent's reason.
- */
+/** Runs `body` and all that it spawns. Throws the first failure, or the parent's reason. */
 export async function scope<T>(
   parent: AbortSignal,
   body: (s: Scope) => Promise<T> | T,

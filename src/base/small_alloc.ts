@@ -1,4 +1,4 @@
-/** Small, so that one array which lives on does not keep much alive. */
+/** Bytes of a slab: few, so that one array which lives on does not keep much alive. */
 const SLAB = 4 * 1024;
 
 const MOST = 512;
@@ -7,8 +7,8 @@ let slab = new Uint8Array(SLAB);
 let at = 0;
 
 /**
- * Zeros, the caller's. A few bytes are cut from a slab that is never used again: memory of its own,
- * outside of V8's heap, costs ten times as much as a view.
+ * Returns zeros, the caller's. A few bytes are cut from a slab that is never used again: memory of
+ * its own, outside of V8's heap, costs ten times as much as a view.
  */
 export function allocSmall(length: number): Uint8Array<ArrayBuffer> {
   if (length > MOST) return new Uint8Array(length);

@@ -19,9 +19,7 @@ const NAME = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?$/;
 /** `1`, `127.1`, `0x7f.1`: resolvers read an address in what looks like a name. */
 const ENDS_IN_NUMBER = /(^|\.)([0-9]+|0x[0-9a-f]*)\.?$/;
 
-/**
- * Takes a name or an IP address without brackets. @throws {ProtocolError} on other hosts or ports
- */
+/** Makes a target of a name or an IP address without brackets. @throws {ProtocolError} */
 export function makeTarget(host: string, port: number): Target {
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
     throw new ProtocolError("Cannot connect: the port is not a number from 1 to 65535");
@@ -40,7 +38,7 @@ export function isName(text: string): boolean {
 
 const ZONE = "an IPv6 address with a zone has no meaning on another machine";
 
-/** Never quotes the host: nobody knows what bytes are in there. */
+/** Says what is wrong without quoting the host: nobody knows what bytes are in there. */
 function fault(host: string): string {
   if (host === "") return "there is no host";
   if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;
@@ -100,7 +98,7 @@ function bracketsOrName(text: string): HostAndDigits {
   return { host: bracketed ?? match[2]!, digits: match[3] ?? "" };
 }
 
-/** An IPv6 address without brackets, the last colon and what may be a port; null = it is no such text. */
+/** Splits an IPv6 address without brackets and what may be a port; null = it is no such text. */
 function bareIpv6(text: string): HostAndDigits | null {
   const colon = text.lastIndexOf(":");
   const host = text.slice(0, Math.max(0, colon));
@@ -127,7 +125,7 @@ export function formatTarget(target: Target): string {
   return formatAddr(target);
 }
 
-/** Null where the host is a name. */
+/** Returns the bytes of an IP address; null where the host is a name. */
 export function targetIp(target: Target): Uint8Array | null {
   return parseIp(target.host);
 }

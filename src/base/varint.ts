@@ -69,7 +69,7 @@ export class Reader {
     return value;
   }
 
-  /** A view. */
+  /** Returns the next bytes as a view. */
   take(length: number): Uint8Array {
     this.#need(length);
     this.at += length;

@@ -2,7 +2,7 @@ import { TtunError } from "./errors.ts";
 
 /** Zones of IPv6 addresses (RFC 4007 section 11): an interface's name or index: `fe80::1%eth0`. */
 
-/** IFNAMSIZ less the NUL. */
+/** Longest name of an interface (IFNAMSIZ less the NUL). */
 const MOST_ZONE = 15;
 
 export function withoutZone(host: string): string {
@@ -10,13 +10,13 @@ export function withoutZone(host: string): string {
   return at < 0 ? host : host.slice(0, at);
 }
 
-/** Without the %. */
+/** Returns the zone without the %; null = none. */
 export function zoneOf(host: string): string | null {
   const at = host.indexOf("%");
   return at < 0 ? null : host.slice(at + 1);
 }
 
-/** fe80::/10 (RFC 4291 section 2.5.6). `ip`: 4 or 16 bytes. */
+/** Returns true for fe80::/10 (RFC 4291 section 2.5.6). `ip`: 4 or 16 bytes. */
 export function isLinkLocal(ip: Uint8Array): boolean {
   return ip.length === 16 && ip[0] === 0xfe && (ip[1]! & 0xc0) === 0x80;
 }
@@ -26,9 +26,7 @@ export function readZone(zone: string): string {
   return /^25\D/.test(zone) ? zone.slice(2) : zone;
 }
 
-/**
- * Link-local addresses have a zone, others none. `text`: for the error. @throws {TtunError} usage
- */
+/** Checks that only link-local addresses have a zone. @throws {TtunError} usage, quoting `text` */
 export function checkZone(text: string, ip: Uint8Array, zone: string | null): void {
   const refuse = (why: string) => {
     throw new TtunError("usage", `Cannot read address ${JSON.stringify(text)}: ${why}`);

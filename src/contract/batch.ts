@@ -1,17 +1,15 @@
 export const BATCH_PACKETS = 128;
 
-/** A read never gets less room, whatever the device's MTU has become. */
+/** The largest IP packet. A read never gets less room, whatever the device's MTU has become. */
 export const MAX_PACKET = 65_535;
 
 /** The largest super-packet: an IPv6 header, and all that its length can say (docs/wire/link-v2.md). */
 export const MAX_SUPER_PACKET = 40 + 65_535;
 
-/** A virtio_net_hdr (core/ip/virtio_net.ts), which may stand before a packet. */
+/** Size of a virtio_net_hdr (core/ip/virtio_net.ts), which may stand before a packet. */
 export const VIRTIO_NET_HEADER = 10;
 
-/**
- * Bits: what one end may leave to the other. Any implies open checksums; tcp, udp: super-packets.
- */
+/** Bits of work left to the other end; any implies open checksums. tcp and udp: super-packets. */
 export const Offload = { none: 0, tcp: 1, udp: 2 } as const;
 
 /**
@@ -23,7 +21,7 @@ export interface Packets {
   count: number;
   readonly offset: Int32Array;
   readonly length: Int32Array;
-  /** 1: the virtio_net_hdr in the 10 bytes before packet i says something; 0: it is complete. */
+  /** 1 = the virtio_net_hdr in the 10 bytes before packet i counts; 0 = the packet is complete. */
   readonly header: Uint8Array;
 }
 
@@ -70,13 +68,13 @@ export class LayoutCursor {
   }
 }
 
-/** True if nothing is left to do: no open checksum (bit 0 of byte 0), no super-packet (byte 1). */
+/** Returns true without open checksum (bit 0 of byte 0) and type of super-packet (byte 1). */
 export function isComplete(bytes: Uint8Array, at: number): boolean {
   const header = at - VIRTIO_NET_HEADER;
   return ((bytes[header]! & 1) | bytes[header + 1]!) === 0;
 }
 
-/** Clears the header before `at` if `header` is 0. Without a branch, as both kinds come. */
+/** Clears an idle header (`header` 0) before `at`. It has no branch, since both kinds come. */
 export function clearIdleHeader(bytes: Uint8Array, at: number, header: number): void {
   const kept = header * 0xff;
   for (let i = at - VIRTIO_NET_HEADER; i < at; i++) bytes[i] = bytes[i]! & kept;

@@ -1,11 +1,11 @@
 interface CipherParameters {
-  /** Number in TLV 02 (docs/wire/link-v2.md), never given to another. */
+  /** Number in TLV 02 (docs/wire/link-v2.md), never given to another cipher. */
   readonly wireNumber: number;
-  /** Bytes used: the first ones of the 32 that every factory is given. */
+  /** Bytes of key used: the first ones of the 32 that every factory is given. */
   readonly keySize: number;
 }
 
-/** By the name that users, OpenSSL and node:crypto know; the default first. */
+/** AEADs by the name that users, OpenSSL and node:crypto know; the default first. */
 export const CIPHERS = {
   "chacha20-poly1305": { wireNumber: 1, keySize: 32 }, // RFC 8439 section 2.8
   "aes-256-gcm": { wireNumber: 2, keySize: 32 }, // NIST SP 800-38D
@@ -19,7 +19,7 @@ export const KEY_SIZE = 32;
 export const NONCE_SIZE = 12;
 export const TAG_SIZE = 16;
 
-/** Never used twice with one key. */
+/** Bytes of a nonce, never used twice with one key. */
 export type Nonce = Uint8Array;
 
 /**
@@ -28,7 +28,7 @@ export type Nonce = Uint8Array;
  */
 export interface Cipher extends Disposable {
   readonly tagSize: number;
-  /** `from`: the text, as long, where it is not in `buf` yet. */
+  /** Seals the text. `from`: the text, as long, where it is not in `buf` yet. */
   seal(
     nonce: Nonce,
     aad: Uint8Array | null,
@@ -39,8 +39,8 @@ export interface Cipher extends Disposable {
     from?: Uint8Array,
   ): void;
   /**
-   * False = wrong tag: the text is undefined then, since some have decrypted it already, and must
-   * not be read. `into`: gets the text at its front and has room for it; `buf` then stays as it is.
+   * Opens the text; false = wrong tag: the text, perhaps decrypted already, must not be read then.
+   * `into`: gets the text at its front and has room for it; `buf` then stays as it is.
    */
   open(
     nonce: Nonce,
@@ -53,5 +53,5 @@ export interface Cipher extends Disposable {
   ): boolean;
 }
 
-/** The 32-byte key is copied where it is kept. */
+/** Makes a cipher; the 32-byte key is copied where it is kept. */
 export type CipherFactory = (name: CipherName, key: Uint8Array) => Cipher;

@@ -6,7 +6,7 @@ export interface Connection extends Stream {
   readonly local: Addr;
   readonly remote: Addr;
   stats(): ConnectionStats;
-  /** Returns the kernel's names of the options that it could not set. */
+  /** Sets what it can; returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }
 

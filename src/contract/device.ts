@@ -14,22 +14,18 @@ export const IPV6_MIN_MTU = 1280;
 export interface Device extends AsyncDisposable {
   readonly name: string;
   readonly mtu: number;
-  /**
-   * Bytes that it overwrites before each packet: a layout has as many there and between packets.
-   */
+  /** Bytes that it overwrites before each packet; a layout has them there and in between. */
   readonly headroom: number;
   /** Offloads (bits) that may be written to it; 0 where batches have no headers. */
   readonly takes: number;
-  /** Offloads that may be read from now on, of `takes`; queued packets may still want more. */
+  /** Sets what may be read from now on, of `takes`; packets in the queue may still want more. */
   setOffload(mask: number): void;
   /** Reads packets that are there now into the batch's arena; 0 = none that it knows of. */
   readNow(into: Packets, layout: PacketLayout): number;
-  /**
-   * Calls `run` once for packets or a failure, never from within; only after `readNow` had nothing.
-   */
+  /** Calls `run` once for packets or a failure, never from within, after `readNow` had none. */
   onReadable(run: OnReady): void;
   /**
-   * Writes all packets in order; one that the kernel refuses is dropped and counted in `refused`.
+   * Writes packets in order; those that the kernel refuses are dropped and counted in `refused`.
    */
   writeBatch(from: Packets): MaybePromise<void>;
   /** Throws away what is queued for reading; returns how many packets. */

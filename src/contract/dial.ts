@@ -2,17 +2,17 @@ import type { Addr } from "../base/addr.ts";
 import type { Connection } from "./connection.ts";
 import type { OnReady, Stream } from "./stream.ts";
 
-/** `To` names the other end. */
+/** Opens streams; `To` names the other end. */
 export interface Dialer<To = Addr, S extends Stream = Connection> {
   /** True when it heeds `DialOptions.segmentBytes`. */
   readonly limitsSegments?: boolean;
-  /** Never throws: fails with a TtunError or a signal's reason. Returns as `OnReady`. */
+  /** Opens a stream. Failures, TtunErrors or a signal's reason, are events; it never throws. */
   start(to: To, o: DialOptions, events: DialEvents<S>): boolean | void;
 }
 
-/** One of them is called, once, and must not throw. They return as `OnReady`. */
+/** End of an attempt: one of them is called, once, and must not throw. They return as `OnReady`. */
 export interface DialEvents<S extends Stream = Connection> {
-  /** The stream is the callee's from now on. */
+  /** Gives the stream, which is the callee's from now on. */
   connected(stream: S): boolean | void;
   failed(error: unknown): boolean | void;
 }
@@ -21,23 +21,21 @@ export interface DialOptions {
   readonly signal: AbortSignal;
   /** Gives the attempt up; of no effect once the stream is there. */
   readonly cancel?: AbortSignal;
-  /** Absent = as long as the system itself waits. */
+  /** Time for the other end; absent = as long as the system itself waits. */
   readonly timeoutMs?: number;
   /** Largest segment of either direction (TCP_MAXSEG); absent = what the link carries. */
   readonly segmentBytes?: number | undefined;
 }
 
 export interface Listener<S extends Stream = Connection> extends AsyncDisposable {
-  /** Has the port that the kernel chose when 0 was asked for. */
+  /** Address with the port that the kernel chose when 0 was asked for. */
   readonly addr: Addr;
   /**
-   * The next one, which lives under `signal`; null = none. @throws {TtunError} `exhausted` when out
-   * of descriptors: it is still queued, so wait or free some and call again.
+   * Returns the next connection, which lives under `signal`; null = none. @throws {TtunError}
+   * `exhausted` when out of descriptors: it is still queued, so wait or free some and call again.
    */
   acceptNow(o: { signal: AbortSignal }): S | null;
-  /**
-   * Calls `run` once, only after `acceptNow` had none; `run` replaces an earlier one that waits.
-   */
+  /** Calls `run` once, only after `acceptNow` had none; it replaces an earlier one that waits. */
   onAcceptable(run: OnReady): void;
   /** Limits later connections' segments, both ways (TCP_MAXSEG); false where that cannot be set. */
   limitSegments?(segmentBytes: number): boolean;

@@ -1,6 +1,6 @@
 import type { MaybePromise, OnReady } from "./stream.ts";
 
-/** The reactor's time in the data plane, a virtual one in tests. */
+/** Time: the reactor's in the data plane, a virtual one in tests. */
 export interface Clock {
   /** Monotonic milliseconds. */
   now(): number;
@@ -8,23 +8,23 @@ export interface Clock {
   after(ms: number, run: () => void): Disposable;
   /** Lets everything else that is ready run once. */
   turn(): MaybePromise<void>;
-  /** Like `turn`, without a promise. */
+  /** Calls `run` once like `turn`, without a promise. */
   onTurn(run: OnReady): void;
 }
 
-/** Cryptographically secure, in a new array. */
+/** Makes cryptographically secure random bytes, in a new array. */
 export type Rng = (length: number) => Uint8Array;
 
-/** On whose behalf names are asked for (`Resolver`). */
+/** Tells on whose behalf names are asked for (`Resolver`). */
 export interface NameOwner {
   readonly owner?: string;
 }
 
 export interface Resolver {
   /**
-   * IP addresses of a host, best first. `owner`: an opaque text with a limit of its own; owners of
-   * one key (what stands before the last space) share what is left; absent = ttun, which waits
-   * behind nobody.
+   * Returns IP addresses of a host, best first. `owner`: an opaque text with a limit of its own;
+   * owners of one key (what stands before the last space) share what is left; absent = ttun, which
+   * waits behind nobody.
    * @throws {NameError}; {TtunError} exhausted; the signal's reason
    */
   resolve(host: string, o: { signal: AbortSignal; owner?: string | undefined }): Promise<string[]>;

@@ -3,17 +3,17 @@ import type { OnReady } from "./stream.ts";
 
 /** A UDP socket that has one peer: the kernel lets nobody else's datagrams through. */
 export interface ConnectedDatagrams extends Disposable {
-  /** Drops the datagram where there is no room. @throws {TtunError} unreachable */
+  /** Sends a datagram, or drops it where there is no room. @throws {TtunError} unreachable */
   send(bytes: Uint8Array<ArrayBuffer>): void;
-  /** Size, cut to `into`; undefined = none. @throws {TtunError} unreachable, as told by ICMP */
+  /** Returns the size, cut to `into`; undefined = none. @throws {TtunError} unreachable */
   receiveNow(into: Uint8Array<ArrayBuffer>): number | undefined;
-  /** Calls `run` once; only after `receiveNow` had none. */
+  /** Calls `run` once when a datagram may be there; only after `receiveNow` had none. */
   onReceivable(run: OnReady): void;
 }
 
-/** Each socket is on a port of the kernel's choice. */
+/** Opens UDP sockets, each on a port of the kernel's choice. */
 export interface DatagramDialer {
-  /** Hosts are IP addresses. @throws {TtunError} unreachable, exhausted */
+  /** Connects to an IP address. @throws {TtunError} unreachable, exhausted */
   connect(to: HostPort, o: { signal: AbortSignal }): ConnectedDatagrams;
   /** This machine's address towards another one, found without sending anything; null = no way. */
   sourceOf(host: string): string | null;
@@ -22,6 +22,6 @@ export interface DatagramDialer {
 export interface FileSource {
   /** A text that differs when the file has changed; null = there is no file. */
   stampOf(path: string): string | null;
-  /** At most the first `most` bytes; null = it cannot be read. */
+  /** Reads at most the first `most` bytes; null = the file cannot be read. */
   read(path: string, most: number): string | null;
 }

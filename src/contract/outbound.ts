@@ -5,15 +5,15 @@ import type { Stream } from "./stream.ts";
 
 export interface Outbound {
   /**
-   * The stream lives under `signal`. Fails with a ConnectError (app/net/connect_error.ts) or the
-   * signal's reason. Returns as `OnReady`.
+   * Opens a stream that lives under `signal`. Fails with a ConnectError (app/net/connect_error.ts)
+   * or the signal's reason. Returns as `OnReady`.
    */
   open(target: Target, o: OpenOptions, events: DialEvents<Stream>): boolean | void;
 }
 
 export interface OpenOptions {
   readonly signal: AbortSignal;
-  /** May be sent along with the connect request. */
+  /** First bytes for the target, which may be sent along with the connect request. */
   readonly early?: Uint8Array;
   /** The early bytes must not be sent twice. */
   readonly once?: boolean;

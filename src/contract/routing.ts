@@ -3,7 +3,7 @@ import type { Cidr } from "../base/addr.ts";
 export interface TableRoute {
   readonly to: Cidr;
   readonly index: number;
-  /** The lowest is taken of routes with the same target. */
+  /** Preference: of routes with the same target the lowest is taken. */
   readonly metric: number;
   /** The system passes it over: its link is down. */
   readonly isDead: boolean;
@@ -13,15 +13,15 @@ export interface TableRoute {
   readonly hop: string;
 }
 
-/** The system's main table. Addresses are 4 or 16 bytes. */
+/** The system's main routing table. Addresses are 4 or 16 bytes. */
 export interface RouteTable {
   routes(): readonly TableRoute[];
   isLocal(address: Uint8Array): boolean;
-  /** A program, not a network, is at the link's other end. */
+  /** Returns true if a program, not a network, is at the link's other end. */
   isTunnel(index: number): boolean;
-  /** Adds a route that goes as `by` and comes first. @throws {TtunError} privilege, system */
+  /** Adds a route that goes as `by` does and comes first. @throws {TtunError} privilege, system */
   addHost(address: Uint8Array, by: TableRoute): void;
-  /** One that is gone already is no failure. @throws {TtunError} */
+  /** Removes such a route; one that is gone already is no failure. @throws {TtunError} */
   removeHost(route: TableRoute): void;
 }
 
@@ -31,14 +31,14 @@ export interface Paths {
    * @throws {TtunError} unreachable, privilege, system: where they go, and what to do about it
    */
   open(host: string): void;
-  /** Drops the ways of all other addresses. */
+  /** Drops the ways of all addresses but these, which are the server's. */
   keepOnly(hosts: readonly string[]): void;
   /**
-   * The way of packets to this IP address: equal texts mean the same; null = none that is usable.
-   * With `from` (an address of this machine) that of a connection that has it, else of a new one.
+   * Returns the way of packets to this IP address: equal texts mean the same; null = none. `from`:
+   * an address of this machine, for that of a connection that has it, else of a new one.
    */
   to(host: string, from?: string): string | null;
-  /** If false, `to`'s text changes with other ways too. */
+  /** True if `to` tells of that host alone; else its text changes with other ways too. */
   readonly isExact: boolean;
   isOwn(host: string): boolean;
   /** Calls `run` soon after changes of links, addresses or routes other than the tunnel's. */

@@ -1,4 +1,4 @@
-/** Facts that the system cannot tell are absent. */
+/** Facts about a connection; those that the system cannot tell are absent. */
 export interface ConnectionStats {
   protocol: string;
   /** Bytes that the peer's kernel has acknowledged since the beginning. */
@@ -6,7 +6,7 @@ export interface ConnectionStats {
   /** Bytes that have arrived since the beginning, read or not. */
   received?: number;
   rttMs?: number;
-  /** The sender's MSS. */
+  /** Bytes of a full segment (the sender's MSS). */
   segmentBytes?: number;
   /** The peer's kernel has acknowledged all that was written, or is no longer there to do so. */
   isDelivered?: boolean;
@@ -17,7 +17,7 @@ export interface ConnectionStats {
   isGone?: boolean;
 }
 
-/** Segments count since the beginning, except `sacked`. */
+/** Facts about sending. Segments count since the beginning, except `sacked`. */
 export interface SendingInfo {
   /** Time-outs in a row of the oldest segment that is not acknowledged. */
   timeouts: number;
@@ -29,7 +29,7 @@ export interface SendingInfo {
   delivered: number;
   /** Segments of any kind that have come from the peer. */
   segmentsIn: number;
-  /** Since data was last sent, also again, and since an acknowledgement last came. */
+  /** Time since data was last sent, also again, and since an acknowledgement last came. */
   sentMsAgo: number;
   heardMsAgo: number;
 }

@@ -4,8 +4,8 @@ import type { ConnectionStats } from "./stats.ts";
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Called back when there may be something. True = all was handled and nothing left to a promise, so
- * the caller need not yield.
+ * Called back when there may be something. It returns true if all was handled and nothing left to a
+ * promise, so the caller need not yield.
  */
 export type OnReady = () => boolean | void;
 
@@ -15,11 +15,11 @@ export type OnReady = () => boolean | void;
  * later calls throw the reason.
  */
 export interface Stream extends AsyncDisposable {
-  /** For logs: an address, where there is one. */
+  /** Name of the other end for logs: an address, where there is one. */
   readonly peer: string;
   readonly local?: Addr;
   /**
-   * Reads at least one byte into the front of `into`; null = the peer's FIN, undefined = none yet.
+   * Reads at least one byte to the front of `into`; null = the peer's FIN, undefined = none yet.
    */
   readNow(into: Uint8Array): number | null | undefined;
   /**
@@ -27,14 +27,14 @@ export interface Stream extends AsyncDisposable {
    * nothing. It replaces an earlier `run` that waits. No buffer waits meanwhile.
    */
   onReadable(run: OnReady): void;
-  /** Takes what it can now, borrowed for the call, and returns how many bytes that was. */
+  /** Writes what it can now, borrowed for the call, and returns how many bytes that was. */
   writeNow(bytes: Uint8Array): number;
   /** Calls `run` once for room or a failure; only after `writeNow` left some. */
   onWritable(run: OnReady): void;
   /** Sends FIN after what was written; reading goes on. */
   closeWrite(): MaybePromise<void>;
-  /** Ends at once, with RST. */
+  /** Ends the stream at once, with RST. */
   reset(): void;
-  /** Of the connection that carries it. */
+  /** Returns facts about the connection that carries it. */
   stats?(): ConnectionStats;
 }

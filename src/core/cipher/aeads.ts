@@ -3,13 +3,12 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { fromHex, utf8 } from "../../base/bytes.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 
-/** One record's AEAD as @noble has it. Sealed bytes are the text's counterpart, then the tag. */
+/** One record's AEAD as @noble has it; its result is the text's counterpart, then the tag. */
 export type Aead = (key: Uint8Array, nonce: Uint8Array, aad?: Uint8Array) => {
   encrypt(text: Uint8Array): Uint8Array;
   decrypt(sealed: Uint8Array): Uint8Array;
 };
 
-/** A published test vector. */
 interface KnownAnswer {
   readonly key: Uint8Array;
   readonly nonce: Uint8Array;

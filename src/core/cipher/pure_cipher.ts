@@ -12,11 +12,7 @@ import {
 } from "../../contract/cipher.ts";
 import { type Aead, AEADS } from "./aeads.ts";
 
-/**
- * Ciphers in TypeScript alone: there on every platform, with no permission. The slowest of the
- * implementations, and the one that the others are checked against.
- * @throws {TtunError} `internal` when the key has not 32 bytes.
- */
+/** Makes ciphers without native code. @throws {TtunError} on a key of another size */
 export const makePureCipher: CipherFactory = (name, key) => new PureCipher(name, key);
 
 class PureCipher implements Cipher {

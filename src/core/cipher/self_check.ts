@@ -12,10 +12,8 @@ import { AEADS } from "./aeads.ts";
 import { makePureCipher } from "./pure_cipher.ts";
 
 /**
- * Checks that an implementation may be trusted with packets: a published answer per cipher in both
- * directions, then agreement with the pure implementation, then a wrong tag. Takes some
- * milliseconds, once. Errors of the implementation are thrown on.
- * @returns the difference, as the end of a sentence; null if there is none.
+ * Checks an implementation: a published answer both ways, agreement with the pure one, a wrong tag.
+ * Returns the difference as the end of a sentence; null = none. Throws the implementation's errors.
  */
 export function findDisagreement(makeCipher: CipherFactory): string | null {
   for (const name of CIPHER_NAMES) {
@@ -56,7 +54,7 @@ function checkAgreement(makeCipher: CipherFactory, name: CipherName): string | n
   return null;
 }
 
-/** Layout: tag, 3 bytes that nobody may touch, text. Odd offsets on purpose. */
+/** Compares both on odd offsets: a tag, 3 bytes that must stay as they are, then the text. */
 function compare(
   cipher: Cipher,
   pure: Cipher,
@@ -81,7 +79,6 @@ function compare(
   return opened && same ? null : "does not open what it sealed";
 }
 
-/** Bytes that repeat late and differ by `seed`; the self-test is the same on every run. */
 function pattern(size: number, seed: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, i) => (i * 167 + (i >> 8) * 29 + seed * 73) & 0xff);
 }

@@ -1,14 +1,14 @@
 import { parseIp } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 
-/** An address and the one that this machine would use towards it; null = there is no way there. */
+/** An address; `source`: this machine's address towards it, null = there is no way there. */
 interface Candidate {
   readonly address: string;
   readonly ip: Uint8Array;
   readonly source: Uint8Array | null;
 }
 
-/** RFC 6724 section 2.1, as 16 bytes of an IPv6 prefix: length, precedence, label. */
+/** Prefixes of RFC 6724 section 2.1 as 16 bytes of IPv6: length, precedence, label. */
 const POLICIES: readonly (readonly [string, number, number, number])[] = [
   ["::1", 128, 50, 0],
   ["::ffff:0:0", 96, 35, 4],
@@ -28,9 +28,8 @@ const TABLE = POLICIES.map(([prefix, bits, precedence, label]) => ({
 }));
 
 /**
- * Sorts a name's addresses, the best first (RFC 6724 section 6, rules 1, 2, 5, 6, 8, 9 and 10, as far
- * as they can be told without the machine's interfaces). `sourceOf`: the address of this machine that a
- * connection there would come from, or null.
+ * Sorts addresses, the best first (RFC 6724 section 6, rules 1, 2, 5, 6, 8, 9 and 10, as far as the
+ * machine's interfaces need not be known). `sourceOf`: this machine's address for one, or null.
  */
 export function orderAddresses(
   addresses: readonly string[],
@@ -44,7 +43,7 @@ export function orderAddresses(
   return candidates.sort(compare).map(({ address }) => address);
 }
 
-/** The 16 bytes of an address; IPv4 becomes IPv4-mapped IPv6. */
+/** Returns 16 bytes; IPv4 becomes IPv4-mapped IPv6. */
 function bytesOf(address: string): Uint8Array {
   const ip = parseIp(withoutZone(address)) ?? new Uint8Array(16);
   if (ip.length === 16) return ip;
@@ -69,7 +68,7 @@ const LINK = 2;
 const SITE = 5;
 const GLOBAL = 14;
 
-/** RFC 6724 section 3.1 and 3.2: private IPv4 addresses are global ones. */
+/** Returns a scope (RFC 6724 section 3.1 and 3.2): private IPv4 addresses are global ones. */
 function scopeOf(ip: Uint8Array): number {
   if (isMapped(ip)) return ip[12] === 127 || (ip[12] === 169 && ip[13] === 254) ? LINK : GLOBAL;
   if (ip[0] === 0xff) return ip[1]! & 0x0f;
@@ -82,7 +81,7 @@ function isMapped(ip: Uint8Array): boolean {
   return sharedBits(ip, TABLE[1]!.prefix) >= 96;
 }
 
-/** Rule 9, for IPv6 alone and up to the source's net: elsewhere it would undo a server's rotation. */
+/** Counts for rule 9, up to IPv6's source net: elsewhere it would undo a server's rotation. */
 function commonBits({ ip, source }: Candidate): number {
   return isMapped(ip) ? 0 : Math.min(64, sharedBits(ip, source!));
 }

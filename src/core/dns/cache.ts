@@ -2,7 +2,7 @@ import type { Outcome } from "./name_query.ts";
 
 const MOST_NAMES = 2048;
 
-/** Seconds. A TTL of zero serves those that ask in the same moment. */
+/** Least time in seconds: a TTL of zero serves those that ask in the same moment. */
 const LEAST_TTL = 1;
 const MOST_TTL = 600;
 const MOST_NEGATIVE_TTL = 60;
@@ -10,7 +10,7 @@ const MOST_NEGATIVE_TTL = 60;
 /** Outcomes worth keeping: addresses, or the fact that there are none. */
 export type Kept = Exclude<Outcome, { kind: "alias" | "failed" | "silent" }>;
 
-/** Answers for as long as they hold (RFC 2308), of so many names at the most. Times: milliseconds. */
+/** Keeps answers for as long as they hold (RFC 2308). Times: milliseconds. */
 export class DnsCache {
   readonly #kept = new Map<string, { outcome: Kept; until: number }>();
 

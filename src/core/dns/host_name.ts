@@ -2,25 +2,21 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
 import { withoutZone, zoneOf } from "../../base/zone.ts";
 
-/** A host as the user wrote it: a literal address, or a name to be looked up. */
 export type HostForm =
   | { readonly kind: "address"; readonly address: string }
   | {
     readonly kind: "name";
-    /** In lower case, without a dot at the end. */
+    /** Name in lower case, without a dot at the end. */
     readonly name: string;
-    /** There was one: no domain of the search list goes behind it. */
+    /** A dot stood at the end: no domain of the search list goes behind the name. */
     readonly isAbsolute: boolean;
   };
 
-/** RFC 1035 section 3.1, without the root's own byte. */
+/** Length of RFC 1035 section 3.1, without the root's own byte. */
 const MOST_NAME = 253;
 const LABELS = /^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
-/**
- * Reads a host as getaddrinfo does: `127.1` and `0x7f.1` are addresses, and a name in another script
- * is taken in its xn-- form. @throws {NameError} invalid
- */
+/** Reads like getaddrinfo: `127.1` is an address, other scripts become xn--. @throws {NameError} */
 export function readHost(text: string): HostForm {
   const address = readAddress(text) ?? parseOddIpv4(text);
   if (address !== null) return { kind: "address", address };
@@ -33,7 +29,7 @@ export function readHost(text: string): HostForm {
   return { kind: "name", name, isAbsolute };
 }
 
-/** An IP address in its one text, an IPv6 one with the zone that it has; null where it is none. */
+/** Returns an IP address's one text, with the zone that it has; null = no IP address. */
 export function readAddress(text: string): string | null {
   const zone = zoneOf(text);
   const ip = parseIp(withoutZone(text));
@@ -43,17 +39,17 @@ export function readAddress(text: string): string | null {
   return zone === null ? formatIp(ip) : `${formatIp(ip)}%${zone}`;
 }
 
-/** True when labels and length are valid in DNS. `name`: lower case, no dot at the end. */
+/** Checks labels and length. `name`: lower case, no dot at the end. */
 export function isHostName(name: string): boolean {
   return name.length <= MOST_NAME && LABELS.test(name);
 }
 
-/** Names that never leave the machine (RFC 6761 section 6.3). */
+/** Returns true for names that never leave the machine (RFC 6761 section 6.3). */
 export function isLocalhost(name: string): boolean {
   return name === "localhost" || name.endsWith(".localhost");
 }
 
-/** One to four numbers, decimal, octal or hexadecimal; the last one fills what is left (inet_aton(3)). */
+/** Reads one to four numbers of any base; the last one fills what is left (inet_aton(3)). */
 function parseOddIpv4(text: string): string | null {
   const parts = text.split(".");
   if (parts.length > 4 || !parts.every((part) => /^(0x[0-9a-f]{1,16}|[0-9]{1,16})$/i.test(part))) {
@@ -67,7 +63,6 @@ function parseOddIpv4(text: string): string | null {
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join(".");
 }
 
-/** NaN for digits that are none of its base. */
 function readNumber(text: string): number {
   if (/^0x/i.test(text)) return Number.parseInt(text.slice(2), 16);
   if (!text.startsWith("0")) return Number.parseInt(text, 10);
@@ -90,7 +85,7 @@ function why(name: string): string {
   return "it is no host name; check its spelling";
 }
 
-/** Long ones shortened: they come from anybody. */
+/** Quotes names, shortened, since they come from anybody. */
 export function quoted(host: string): string {
   return JSON.stringify(host.length > 100 ? `${host.slice(0, 100)}…` : host);
 }

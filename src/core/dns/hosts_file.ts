@@ -1,9 +1,9 @@
 import { readAddress } from "./host_name.ts";
 
-/** Of one name; a list of a whole net's machines under one name is of no use to anybody. */
+/** Most addresses of one name: a list of a whole net's machines is of no use to anybody. */
 const MOST_ADDRESSES = 64;
 
-/** Addresses of names in lower case, as hosts(5) has them; all lines of a name count. */
+/** Addresses by name in lower case; all lines of a name count. */
 export type Hosts = ReadonlyMap<string, readonly string[]>;
 
 /** Reads /etc/hosts; null = there is none. Lines that cannot be read are skipped. */
@@ -26,7 +26,7 @@ export function parseHosts(text: string | null): Hosts {
   return hosts;
 }
 
-/** One after the other: an array of all of a large file's would hold it twice. */
+/** Yields line by line: an array of all of a large file's lines would hold it twice. */
 function* lines(text: string): Generator<string> {
   for (let at = 0; at < text.length;) {
     const end = text.indexOf("\n", at);

@@ -3,26 +3,25 @@ import packet from "dns-packet";
 import { formatIp, parseIp } from "../../base/addr.ts";
 import { isHostName } from "./host_name.ts";
 
-/** Record types in use (RFC 1035 section 3.2.2, RFC 3596). */
 export type RecordType = "A" | "AAAA";
 
 export interface Question {
   readonly id: number;
-  /** ASCII, without a dot at the end. */
+  /** Name in ASCII, without a dot at the end. */
   readonly name: string;
   readonly type: RecordType;
 }
 
-/** The content of an answer. `ttl`: seconds for which it holds; null = it must not be kept. */
+/** Content of an answer. `ttl`: seconds for which it holds; null = it must not be kept. */
 export type Reply =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   /** The name is there without such a record; or it is not there at all. */
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
-  /** It stands for another name, of which the server says nothing: that one is to be asked for. */
+  /** The name stands for another, of which the server says nothing: that is to be asked for. */
   | { readonly kind: "alias"; readonly to: string; readonly ttl: number }
-  /** It did not fit: ask again over TCP. */
+  /** The answer did not fit: ask again over TCP. */
   | { readonly kind: "truncated" }
-  /** The server cannot or will not tell (RFC 1035 section 4.1.1), or what it sent cannot be read. */
+  /** The server cannot or will not tell (RFC 1035 section 4.1.1), or its answer is unreadable. */
   | { readonly kind: "failed"; readonly rcode: number };
 
 export const FORMERR = 1;
@@ -31,14 +30,13 @@ export const NXDOMAIN = 3;
 export const NOTIMP = 4;
 const REFUSED = 5;
 
-/** The largest answer that is asked for over UDP: it passes everywhere in one piece (DNS Flag Day 2020). */
+/** Largest answer over UDP: it passes everywhere in one piece (DNS Flag Day 2020). */
 export const EDNS_SIZE = 1232;
 
-/** The largest answer that is read at all: what is longer is no list of addresses. */
+/** Largest answer that is read at all: longer ones are no list of addresses. */
 export const MOST_MESSAGE = 16_384;
 const MOST_RECORDS = 512;
 const MOST_ALIASES = 16;
-/** Of one name. */
 const MOST_ADDRESSES = 64;
 
 const HEADER = 12;
@@ -50,18 +48,18 @@ const OPCODE = 0x7800;
 const TRUNCATED = 0x0200;
 const RCODE = 0x000f;
 
-/** The fields of dns-packet's records that are used here; each type has its own. */
+/** Fields of dns-packet's records that are used here; each type has its own. */
 interface DnsRecord {
   readonly name: string;
   readonly type: string;
   readonly class?: string;
   readonly ttl?: number;
   readonly data?: unknown;
-  /** Of OPT: the upper bits of the code (RFC 6891 section 6.1.3). */
+  /** Upper bits of the code, in OPT (RFC 6891 section 6.1.3). */
   readonly extendedRcode?: number;
 }
 
-/** A query that asks for recursion, with EDNS(0) (RFC 6891) unless that is not wanted. */
+/** Makes a recursive query, with EDNS(0) (RFC 6891) unless that is not wanted. */
 export function encodeQuery(
   { id, name, type }: Question,
   o: { edns: boolean },
@@ -77,10 +75,7 @@ export function encodeQuery(
   return new Uint8Array(bytes);
 }
 
-/**
- * Reads what a server sent after `query`, which `question` was encoded to. null: it is no answer to
- * that. Never throws, whatever the bytes are.
- */
+/** Reads an answer to `query`, which encodes `question`; null = it is none. Never throws. */
 export function readReply(bytes: Uint8Array, query: Uint8Array, question: Question): Reply | null {
   if (bytes.length < HEADER) return null;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -90,12 +85,12 @@ export function readReply(bytes: Uint8Array, query: Uint8Array, question: Questi
   }
   const rcode = flags & RCODE;
   const questions = view.getUint16(4);
-  // Servers that cannot read the query, EDNS for one, may send its header alone.
+  // Servers that cannot read the query may send its header alone.
   if (questions === 0 && (rcode === FORMERR || rcode === NOTIMP)) return { kind: "failed", rcode };
   if (questions !== 1 || !sameQuestion(bytes, query)) return null;
   if ((flags & TRUNCATED) !== 0) return { kind: "truncated" };
   if (rcode !== 0 && rcode !== NXDOMAIN) return { kind: "failed", rcode };
-  // A server that asks nobody else, and is not the one to know, says nothing of the name.
+  // A server that asks nobody else, and does not know, says nothing of the name.
   const knows = (flags & (RECURSION_AVAILABLE | AUTHORITATIVE)) !== 0;
   if (rcode === 0 && view.getUint16(6) === 0 && !knows) return { kind: "failed", rcode: REFUSED };
   const records = view.getUint16(6) + view.getUint16(8) + view.getUint16(10);
@@ -116,7 +111,7 @@ interface Decoded {
   readonly additionals: readonly DnsRecord[];
 }
 
-/** True when the question equals the query's byte for byte, ignoring case (RFC 4343). */
+/** Compares questions byte for byte, ignoring case (RFC 4343). */
 function sameQuestion(bytes: Uint8Array, query: Uint8Array): boolean {
   let end = HEADER;
   while (query[end] !== 0) end += query[end]! + 1;
@@ -144,7 +139,7 @@ function readRecords(
       record.type === wanted && record.class === "IN" && nameOf(record.name) === owner
     );
   let isEnd = false;
-  // An alias after the other (RFC 1034 section 3.6.2), in whatever order they stand.
+  // Aliases may stand in any order (RFC 1034 section 3.6.2).
   for (let links = 0; links < MOST_ALIASES; links++) {
     const found = own(type);
     if (found.length > 0 && rcode === 0) {
@@ -181,7 +176,7 @@ function nameOf(name: string): string {
   return name.toLowerCase();
 }
 
-/** Where the upper bit is set it is zero (RFC 2181 section 8). */
+/** Returns the TTL: zero where the upper bit is set (RFC 2181 section 8). */
 function ttlOf({ ttl = 0 }: DnsRecord): number {
   return ttl > 0x7fff_ffff ? 0 : ttl;
 }

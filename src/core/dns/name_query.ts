@@ -11,43 +11,35 @@ import {
 } from "./message.ts";
 import type { ResolvConf } from "./resolv_conf.ts";
 
-/** Steps for the driver of a query, to be done in order. The driver remembers the numbers. */
+/** Steps for the driver, to be done in order; it remembers the numbers. */
 export type QueryStep =
-  /**
-   * Send a datagram to that server from the socket of that number, which is opened for it and hears
-   * this server alone; then `received` for whatever comes there, until the end.
-   */
+  /** Send from a socket of that number that hears this server alone; then `received` each time. */
   | { kind: "send"; socket: number; server: number; bytes: Uint8Array<ArrayBuffer> }
   /** Ask over a TCP connection of its own; then `receivedWhole` once. */
   | { kind: "ask"; exchange: number; server: number; bytes: Uint8Array<ArrayBuffer> }
-  /** Call `woke` at this time (milliseconds); it stands for every earlier one. */
+  /** Call `woke` at this time; it stands for every earlier one. */
   | { kind: "wakeAt"; at: number }
-  /** Close everything. */
   | { kind: "done"; outcome: Outcome };
 
-/** The result of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
+/** Result of a query. `ttl`: seconds for which it holds; null = it must not be kept. */
 export type Outcome =
   | { readonly kind: "addresses"; readonly addresses: readonly string[]; readonly ttl: number }
   | { readonly kind: "nodata" | "nxdomain"; readonly ttl: number | null }
-  /** It stands for another name, which is to be asked for. */
+  /** The name stands for another, which is to be asked for. */
   | { readonly kind: "alias"; readonly to: string; readonly ttl: number }
   /** Servers answered that they cannot tell. */
   | { readonly kind: "failed"; readonly rcode: number }
-  /** No server answered. */
   | { readonly kind: "silent" };
 
-/** Wait for the second address family, in milliseconds: some servers never answer for it. */
+/** Wait for the second address family in milliseconds: some servers never answer for it. */
 const GRACE_MS = 300;
-/** Wait for the second family where it is asked for after the first, in milliseconds. */
+/** Wait in milliseconds for the second family where it is asked for after the first. */
 const SINGLE_GRACE_MS = 1000;
 
-/**
- * A datagram may be lost, or dropped for its EDNS: it is sent again without that so long after the
- * first time, while its server has time.
- */
+/** Datagrams get lost, or dropped for their EDNS: after this time one goes again without it. */
 const RESEND_MS: readonly number[] = [1000, 3000];
 
-/** A name of whose families one is not known is asked for again soon. */
+/** Seconds to keep a name of which one family is not known. */
 const HALF_TTL = 30;
 
 interface Asked {
@@ -56,10 +48,9 @@ interface Asked {
   readonly edns: boolean;
 }
 
-/** One of the two families, from question to answer. */
 interface Half {
   readonly type: RecordType;
-  /** By server: each is asked with a number of its own. */
+  /** Queries by server: each is asked with a number of its own. */
   readonly asked: (Asked | undefined)[];
   reply: Exclude<Reply, { kind: "truncated" | "failed" }> | null;
   /** The last server was asked over UDP, and has not answered. */
@@ -69,9 +60,8 @@ interface Half {
 }
 
 /**
- * The questions for one name's addresses, of both families, to one name server after the other, as a
- * pure machine (RFC 1035 section 7, RFC 6891, RFC 7766). Times are milliseconds on any one clock.
- * Late answers of a server count as well.
+ * Asks for one name's addresses at one name server after the other, as a pure machine (RFC 1035
+ * section 7, RFC 6891, RFC 7766). Milliseconds on any one clock. Late answers count as well.
  */
 export class NameQuery {
   /** Servers that answered, and that had their time and did not. */
@@ -91,7 +81,7 @@ export class NameQuery {
   #deadline = 0;
   #askedAt = 0;
   #resent = 0;
-  /** From when on an answer of one family will do. */
+  /** Time from which an answer of one family will do. */
   #graceAt = Infinity;
   #rcode: number | null = null;
   #isOver = false;
@@ -117,7 +107,7 @@ export class NameQuery {
     return this.#next(now);
   }
 
-  /** A datagram from the socket of that number; whatever is no answer is passed over. */
+  /** Takes a datagram; whatever is no answer is passed over. */
   received(socket: number, bytes: Uint8Array, now: number): QueryStep[] {
     if (this.#isOver) return [];
     const server = socket >> 1;
@@ -143,7 +133,7 @@ export class NameQuery {
     return this.#take(half, server, reply, now, attempt);
   }
 
-  /** Nothing listens there, or there is no way to it. */
+  /** Takes note that nothing listens there, or there is no way to it. */
   unreachable(socket: number, now: number): QueryStep[] {
     if (this.#isOver || (socket >> 1) !== this.#server) return [];
     this.silent.add(this.#server);
@@ -167,7 +157,7 @@ export class NameQuery {
     return this.#servers[this.#attempt % this.#servers.length]!;
   }
 
-  /** Shorter in the first round only, and only where another server follows: else nothing is won. */
+  /** Time of a server: shorter in the first round if another follows, else nothing is won. */
   get #timeout(): number {
     const { timeoutMs } = this.#conf;
     if (this.#attempt >= this.#servers.length - 1) return timeoutMs;
@@ -179,7 +169,6 @@ export class NameQuery {
     return this.#conf.single === "no" ? pending : pending.slice(0, 1);
   }
 
-  /** The next server, or the end. */
   #next(now: number): QueryStep[] {
     if (++this.#attempt >= this.#servers.length * this.#conf.attempts) return this.#end();
     return this.#askAll(now);
@@ -204,7 +193,7 @@ export class NameQuery {
       kind: "send",
       socket: this.#socketOf(half, this.#server),
       server: this.#server,
-      // An answer to the first one is an answer to this one too: their questions are equal.
+      // Both questions are equal, so an answer to either will do.
       bytes: encodeQuery(half.asked[this.#server]!.question, { edns: false }),
     }));
   }
@@ -214,7 +203,7 @@ export class NameQuery {
   }
 
   #ask(half: Half, server: number, overTcp: boolean): QueryStep {
-    // In the second round without: there are ways on which EDNS is dropped.
+    // Some networks drop EDNS: in the second round it goes without.
     const edns = this.#attempt < this.#servers.length && !this.#plain.has(server);
     const random = this.#rng(2);
     const question = { id: (random[0]! << 8) | random[1]!, name: this.#name, type: half.type };
@@ -253,7 +242,7 @@ export class NameQuery {
     return this.#askAll(now);
   }
 
-  /** This server cannot tell: the next one is asked when that holds for all that was asked. */
+  /** Takes a failure; the next server is asked when all that was asked has failed. */
   #failed(half: Half, attempt: number, now: number): QueryStep[] {
     if (attempt !== this.#attempt) return [];
     half.failedAt = attempt;
@@ -261,7 +250,7 @@ export class NameQuery {
     return this.#isFutile ? this.#next(now) : [];
   }
 
-  /** This server has told that it cannot tell whatever is still asked for. */
+  /** True if this server cannot tell whatever is still asked for. */
   get #isFutile(): boolean {
     return this.#pending.every(({ failedAt }) => failedAt === this.#attempt);
   }
@@ -304,12 +293,11 @@ export class NameQuery {
 
 export interface NameQueryOptions {
   readonly conf: QueryConf;
-  /** Their numbers, in the order in which they are asked. */
+  /** Servers' numbers, in the order in which they are asked. */
   readonly servers: readonly number[];
-  /** By server, in milliseconds: how long one that has been silent lately has before the next is asked. */
+  /** Milliseconds by server: the time of one that has been silent lately. */
   readonly patience?: ReadonlyMap<number, number>;
   readonly rng: Rng;
 }
 
-/** The part of the configuration that concerns one query. */
 export type QueryConf = Pick<ResolvConf, "timeoutMs" | "attempts" | "useVc" | "single" | "noAaaa">;

@@ -1,7 +1,7 @@
-/** The status that a module returns for a lookup (nsswitch.conf(5)). */
+/** The status of a module's lookup (nsswitch.conf(5)). */
 export type LookupStatus = "success" | "notfound" | "unavail" | "tryagain";
 
-/** A module in the order of the file, and after which outcomes the question ends with it. */
+/** A module, and the outcomes that end the question with it. */
 export interface SwitchEntry {
   readonly module: string;
   readonly ends: ReadonlySet<LookupStatus>;
@@ -10,7 +10,7 @@ export interface SwitchEntry {
 const STATUSES: readonly LookupStatus[] = ["success", "notfound", "unavail", "tryagain"];
 const MOST_ENTRIES = 16;
 
-/** The C library's order without a file, or without a `hosts` line in it. */
+/** Order of the C library without a file, or without a `hosts` line. */
 const DEFAULT = "files dns";
 
 /** Reads the modules that hosts are asked for; null = there is no file. */
@@ -32,7 +32,7 @@ function readEntries(text: string): SwitchEntry[] {
   return entries;
 }
 
-/** `NOTFOUND=return`, `!UNAVAIL=return`: what is not `return` goes on. */
+/** Reads actions like `NOTFOUND=return` and `!UNAVAIL=return`; others than `return` go on. */
 function readActions(text: string, ends: Set<LookupStatus>): void {
   for (const [, not, name, action] of text.matchAll(/(!?)\s*([a-z]+)\s*=\s*([a-z]+)/gi)) {
     const named = name!.toLowerCase();

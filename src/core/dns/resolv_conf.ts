@@ -1,28 +1,26 @@
 import { readAddress } from "./host_name.ts";
 
-/** The settings of resolv.conf(5) that are used here. */
+/** Settings of resolv.conf(5) that are used here. */
 export interface ResolvConf {
-  /** IP addresses, an IPv6 one perhaps with its zone (`fe80::1%eth0`), in the order of the file. */
+  /** IP addresses, an IPv6 one perhaps with its zone, in the order of the file. */
   readonly servers: readonly string[];
-  /** Domains that are tried behind a name, in lower case, without a dot at the end. */
+  /** Domains that are tried behind a name; in lower case, without a dot at the end. */
   readonly search: readonly string[];
   /** A name with so many dots is asked for as it is first. */
   readonly ndots: number;
-  /** How long one server has for its answer. */
+  /** Time that one server has for its answer. */
   readonly timeoutMs: number;
   /** How often all servers are asked. */
   readonly attempts: number;
-  /** Questions begin with another server each. */
   readonly rotate: boolean;
-  /** TCP alone. */
   readonly useVc: boolean;
-  /** Not both families at once; `reopen`: each from a socket of its own. */
+  /** Families are not asked for at once; `reopen`: each from a socket of its own. */
   readonly single: "no" | "single" | "reopen";
-  /** IPv4 addresses alone are asked for. */
+  /** Asks for IPv4 addresses alone. */
   readonly noAaaa: boolean;
 }
 
-/** The C library's own limits (resolv.h), and where it has none, one. */
+/** Limits of the C library (resolv.h), and where it has none, one. */
 const MOST_SERVERS = 3;
 const MOST_SEARCH = 32;
 const MOST_NDOTS = 15;
@@ -30,8 +28,8 @@ const MOST_TIMEOUT = 30;
 const MOST_ATTEMPTS = 5;
 
 /**
- * Reads resolv.conf; null = there is none. `hostName`: this machine's, whose domain is searched where
- * the file names none. What cannot be read is skipped, as the C library does.
+ * Reads resolv.conf; null = none. `hostName`: its domain is searched where the file names none.
+ * Lines that cannot be read are skipped, as the C library does.
  */
 export function parseResolvConf(text: string | null, hostName = ""): ResolvConf {
   const servers: string[] = [];
@@ -79,7 +77,7 @@ export function parseResolvConf(text: string | null, hostName = ""): ResolvConf 
   };
 }
 
-/** The words of a line up to a comment behind them. */
+/** Returns a line's words up to a comment. */
 function wordsOf(line: string): string[] {
   const words = line.split(/[ \t\r]+/).filter((word) => word !== "");
   const comment = words.findIndex((word) => /^[#;]/.test(word));

@@ -1,10 +1,7 @@
 import { isHostName } from "./host_name.ts";
 import type { ResolvConf } from "./resolv_conf.ts";
 
-/**
- * The names that are asked for in turn until one is there (resolv.conf(5), `search` and `ndots`).
- * Names that are too long with their domain are left out.
- */
+/** Returns the names to try in turn (resolv.conf(5), `search` and `ndots`), none too long. */
 export function namesToAsk(
   name: string,
   isAbsolute: boolean,

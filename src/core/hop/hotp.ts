@@ -9,20 +9,17 @@ const LAST_COUNTER = (1n << 64n) - 1n;
 /** Bytes of HMAC-SHA-1. */
 const MAC_SIZE = 20;
 
-/** The HOTP value as a number below `modulus`: 10^d for d digits (section 5.3). */
+/** Returns the HOTP value below `modulus`: 10^d for d digits (section 5.3). */
 export function hotp(key: Uint8Array, counter: number | bigint, modulus: number): number {
   return hotpBits(key, counter) % modulus;
 }
 
-/** The 31 bits that the digits are made of: `DT(HMAC-SHA-1(key, counter))` of section 5.3. */
+/** Returns `DT(HMAC-SHA-1(key, counter))`, 31 bits (section 5.3). */
 export function hotpBits(key: Uint8Array, counter: number | bigint): number {
   return dynamicTruncation(hmac(sha1, key, counterBytes(counter)));
 }
 
-/**
- * `DT`: the 31 bits of a 20-byte MAC that its last four bits point to (section 5.3).
- * @throws {TtunError} `internal` when the MAC has another size
- */
+/** Returns 31 bits of a MAC (section 5.3). @throws {TtunError} `internal` unless it has 20 bytes */
 export function dynamicTruncation(mac: Uint8Array): number {
   if (mac.length !== MAC_SIZE) {
     throw new TtunError("internal", `Cannot truncate a MAC of ${mac.length} bytes: it has 20`);
@@ -30,7 +27,7 @@ export function dynamicTruncation(mac: Uint8Array): number {
   return readU32(mac, mac[MAC_SIZE - 1]! & 0x0f) & 0x7fff_ffff;
 }
 
-/** The counter as the 8 bytes that are hashed, high-order first (section 5.1). */
+/** Returns the counter's 8 bytes, high-order first (section 5.1). */
 function counterBytes(counter: number | bigint): Uint8Array {
   const isOne = typeof counter === "bigint"
     ? counter >= 0n && counter <= LAST_COUNTER

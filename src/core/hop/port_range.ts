@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** Where tt's ports lie: `first` to `last`, as the option `A-B` says (docs/wire/tt-v1.md, 1.2). */
+/** Ports from `first` to `last` (docs/wire/tt-v1.md, 1.2). */
 export interface PortRange {
   readonly first: number;
   readonly last: number;
@@ -9,10 +9,7 @@ export interface PortRange {
 /** The existing programs' range, so that neither end need be told. */
 export const DEFAULT_PORT_RANGE: PortRange = { first: 1024, last: 65_535 };
 
-/**
- * Reads `A-B`, decimal, 1 <= A <= B <= 65535; for one port alone A and B are the same.
- * @throws {TtunError} usage
- */
+/** Reads `A-B`, 1 <= A <= B <= 65535; A and B may be one port. @throws {TtunError} usage */
 export function parsePortRange(text: string): PortRange {
   const match = /^(\d{1,5})-(\d{1,5})$/.exec(text);
   if (match === null) throw badRange(text, "write two ports, as 1024-65535");
@@ -28,15 +25,11 @@ function badRange(text: string, advice: string): TtunError {
   return new TtunError("usage", `Cannot read port range ${JSON.stringify(text)}: ${advice}`);
 }
 
-/** The text that `parsePortRange` reads. */
 export function formatPortRange(range: PortRange): string {
   return `${range.first}-${range.last}`;
 }
 
-/**
- * The port of an OTP. The existing programs never use the last port of a range, and their rule is
- * the one that counts; only where a range is one port is it that one.
- */
+/** Follows the existing programs: the last port is never used, except in a range of one. */
 export function portOf(otp: number, { first, last }: PortRange): number {
   return first === last ? first : first + otp % (last - first);
 }

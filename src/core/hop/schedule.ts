@@ -18,39 +18,31 @@ const TAKEN_PAUSE_MS = 2_000;
 /** Pause after other failures of a bind (rights, descriptors, no such address), which last longer. */
 const FAILED_PAUSE_MS = 15_000;
 
-/**
- * A clock that was set, or a machine that slept, is noticed within this time: a timer cannot tell,
- * for it runs on another clock.
- */
+/** Time to notice a clock that was set, or sleep: a timer cannot tell, as it has another clock. */
 const LOOK_MS = 2_000;
 
 /** Steps for the driver, in this order. */
 export type ListenStep =
-  /** Stop listening (or, where the bind is still under way, throw its listener away). */
+  /** Stop listening; where the bind is still under way, throw its listener away. */
   | { readonly kind: "close"; readonly port: number }
-  /** Bind and listen, and tell `bound`. `minutes` are those whose port it is, for the log. */
+  /** Bind and listen, and tell `bound`. `minutes`: whose port it is, for the log. */
   | { readonly kind: "open"; readonly port: number; readonly minutes: readonly number[] };
 
-/**
- * How a bind went. `taken`: another socket has the port. `failed`: anything else, also that a
- * listener which was open has ended by itself.
- */
+/** Outcome of a bind; `taken`: by another socket; `failed`: also a listener that has ended. */
 export type BindResult = "open" | "taken" | "failed";
 
-/** A port as it stands. */
 export interface ListenPort {
   readonly port: number;
-  /** Whose port it is, the oldest first; two minutes may share one. */
+  /** Minutes whose port it is, the oldest first; two may share one. */
   readonly minutes: readonly number[];
   readonly state: "asked" | "open" | "taken" | "failed";
-  /** When it is closed, unix milliseconds; a port that is held alone, at the latest. */
+  /** Time when it is closed, unix milliseconds; a port that is held alone, at the latest. */
   readonly until: number;
 }
 
-/** Port of a minute, and what the schedule needs besides. */
 export interface MinutePort {
   readonly port: number;
-  /** 1 to 15 minutes. */
+  /** Lifetime of 1 to 15 minutes. */
   readonly lifetime: number;
 }
 
@@ -61,21 +53,19 @@ interface Wanted {
 
 interface Known extends Wanted {
   state: ListenPort["state"];
-  /** taken, failed: when it is tried again, unix milliseconds. */
+  /** Time of the next try when taken or failed, unix milliseconds. */
   tryAt: number;
 }
 
 export interface ScheduleOptions {
-  /** Port and lifetime of a minute. */
   minutePort(minute: number): MinutePort;
-  /** Returns true while an *authenticated* connection through this port lives. Default: never. */
+  /** True when an *authenticated* connection that came through this port lives. Default: never. */
   isHeld?(port: number): boolean;
 }
 
 /**
- * Call `step` when the program begins, and again `pause` milliseconds after each call. All times
- * that come in are the wall clock's, and may jump either way: what is open follows from the time
- * of the call, not from what was before, but for what is held.
+ * Call `step` at the beginning, and `pause` milliseconds after each call. The wall clock may jump
+ * either way: only held ports depend on earlier calls.
  */
 export class ListenSchedule {
   readonly #minutePort: (minute: number) => MinutePort;
@@ -87,7 +77,6 @@ export class ListenSchedule {
     this.#isHeld = (port) => o.isHeld?.(port) ?? false;
   }
 
-  /** Returns the steps at this time. */
   step(unixMs: number): ListenStep[] {
     const wanted = this.#wanted(minuteOf(unixMs));
     const steps: ListenStep[] = [];
@@ -108,10 +97,7 @@ export class ListenSchedule {
     return steps;
   }
 
-  /**
-   * The answer to an `open` step, at once or later; or `failed` for a port that was open. An
-   * answer for a port that has been closed since is ignored.
-   */
+  /** Answers `open`, now or later (ignored if the port is closed), or tells of a port's end. */
   bound(port: number, result: BindResult, unixMs: number): void {
     const known = this.#ports.get(port);
     if (known === undefined || (known.state !== "asked" && known.state !== "open")) return;
@@ -119,7 +105,7 @@ export class ListenSchedule {
     if (result !== "open") known.tryAt = unixMs + pauseAfter(result);
   }
 
-  /** Milliseconds until `step` is to be called again: from 1 up to 2000. */
+  /** Returns milliseconds until `step` is to be called again: from 1 up to 2000. */
   pause(unixMs: number): number {
     let next = Math.min(unixMs + LOOK_MS, (minuteOf(unixMs) + 1) * MINUTE_MS);
     for (const { state, tryAt } of this.#ports.values()) {
@@ -128,7 +114,6 @@ export class ListenSchedule {
     return Math.min(LOOK_MS, Math.max(1, Math.ceil(next - unixMs)));
   }
 
-  /** The ports as they stand. */
   get ports(): ListenPort[] {
     return [...this.#ports].map(([port, { minutes, state, until }]) => ({
       port,
@@ -138,13 +123,13 @@ export class ListenSchedule {
     }));
   }
 
-  /** The ports in words, for the log: what ends first stands first. */
+  /** Returns words for the log: the port that ends first stands first. */
   describe(): string {
     const ports = this.ports.sort((a, b) => a.until - b.until);
     return ports.map(portInWords).join("; ") || "no ports";
   }
 
-  /** Which ports are wanted, and why; those of this minute's clients come first. */
+  /** Returns wanted ports; those of this minute's clients come first. */
   #wanted(now: number): Map<number, Wanted> {
     const wanted = new Map<number, Wanted>();
     const add = (port: number, minute: number, end: number) => {
@@ -168,7 +153,7 @@ export class ListenSchedule {
   }
 }
 
-/** Returns true if a port must be tried, also if the clock was set back since its time was set. */
+/** Returns true if a port is due, also when its time lies further off than it was ever put. */
 function isDue({ state, tryAt }: Known, unixMs: number): boolean {
   if (state !== "taken" && state !== "failed") return false;
   return unixMs >= tryAt || tryAt - unixMs > pauseAfter(state);

@@ -6,30 +6,22 @@ import { isAcceptable } from "../link/v2/addresses.ts";
 /** Most leases remembered; beyond that the oldest unused ones are forgotten. */
 const MOST_LEASES = 4096;
 
-/**
- * Time in milliseconds after its last use in which a client cannot get another client's address by
- * asking for it.
- */
+/** Time in milliseconds since its last use in which asking for an address gets nobody another's. */
 export const KEPT_FOR_MS = 24 * 3600 * 1000;
 
-/**
- * Time in milliseconds that a released address rests while there are others, so that packets for
- * its last holder do not reach the next one.
- */
+/** Time in milliseconds that a released address rests: packets for its last holder may come. */
 export const QUARANTINE_MS = 5 * 60 * 1000;
 
 /** Most resting addresses; beyond that the one that has rested longest is free again. */
 const MOST_RESTING = 4096;
 
-/** A client's request for addresses. */
 export interface LeaseClaim {
-  /** Identity of the client, unique among clients; text without spaces. */
+  /** Identity, unique among clients; text without spaces. */
   readonly owner: string;
   /** The client will return under this identity, even to a restarted server. */
   readonly isKept: boolean;
   /** Name for logs; "" = none. */
   readonly name: string;
-  /** Addresses that the client asks for. */
   readonly wishes: readonly Cidr[];
 }
 
@@ -40,11 +32,10 @@ export interface Lease {
   readonly name: string;
   /** Time of the last lease or release, in milliseconds since 1970. */
   readonly usedAt: number;
-  /** At most one address of each network of the pool. */
+  /** The client has at most one address of each network of the pool. */
   readonly addresses: readonly Cidr[];
 }
 
-/** A lease in a form that the pool can change. */
 interface HeldLease {
   owner: string;
   isKept: boolean;
@@ -56,8 +47,8 @@ interface HeldLease {
 }
 
 /**
- * Gives clients addresses, one from each network. A returning client gets its last addresses unless
- * another one needed them, or those that it asks for if they are free.
+ * Gives clients one address from each network: those that they ask for if free, else their last
+ * ones unless another client needed them.
  */
 export class AddressPool {
   readonly #networks: readonly PoolNetwork[];
@@ -67,9 +58,8 @@ export class AddressPool {
   #live = 0;
 
   /**
-   * `taken`: the server's own addresses. `remembered`: earlier leases, the oldest first; any that
-   * do not fit into this pool are left out.
-   * @throws {TtunError} usage, if a network is too small
+   * `taken`: the server's own addresses. `remembered`: earlier leases, the oldest first; those that
+   * do not fit are left out. @throws {TtunError} usage, if a network is too small
    */
   constructor(
     networks: readonly Cidr[],
@@ -92,10 +82,7 @@ export class AddressPool {
     if (lease.given.some((address) => address !== null)) this.#leases.set(owner, lease);
   }
 
-  /**
-   * Leases addresses to a client until `release`; returns null if none are left or the client has
-   * some already. `now`: milliseconds since 1970.
-   */
+  /** Returns null if none are left or the client has some. `now`: milliseconds since 1970. */
   lease(claim: LeaseClaim, now: number): Lease | null {
     const before = this.#leases.get(claim.owner);
     if (this.#live === this.#clients || before?.isLive === true) return null;
@@ -111,9 +98,7 @@ export class AddressPool {
     return viewOf(lease);
   }
 
-  /**
-   * Takes a free wish, else the last address, else the lowest unused one, else the longest unused.
-   */
+  /** Takes a free wish, else the last address, else the lowest unused, else the longest unused. */
   #hostFor(
     network: PoolNetwork,
     i: number,
@@ -152,8 +137,7 @@ export class AddressPool {
 
   /**
    * Forgets a lease last used at `before` or earlier, preferably one that no client returns to;
-   * returns false if there is none. There are always fewer living clients than addresses, and than
-   * leases.
+   * false if there is none. Living clients are always fewer than addresses, and than leases.
    */
   #forgetOldest(before = Infinity): boolean {
     let lease: HeldLease | null = null;
@@ -173,7 +157,7 @@ export class AddressPool {
     this.#leases.set(lease.owner, lease);
   }
 
-  /** Releases a client's addresses; the lease is remembered. */
+  /** Releases the addresses; the lease is remembered. */
   release({ owner }: Pick<Lease, "owner">, now: number): void {
     const lease = this.#leases.get(owner);
     if (lease?.isLive !== true) return;
@@ -183,7 +167,7 @@ export class AddressPool {
     this.#moveToEnd(lease);
   }
 
-  /** Returns the leases of clients that return to a restarted server, the longest unused first. */
+  /** Returns leases of clients that return to a restarted server, the longest unused first. */
   kept(): Lease[] {
     return [...this.#leases.values()].filter(({ isKept }) => isKept).map(viewOf);
   }
@@ -200,7 +184,6 @@ function isFree(holder: HeldLease | undefined, by: HeldLease, now: number): bool
   return now - holder.usedAt > (holder.isKept ? KEPT_FOR_MS : QUARANTINE_MS);
 }
 
-/** One network of a pool, and the holders of its addresses. */
 class PoolNetwork {
   readonly #network: Cidr;
   /** Offset of the last usable address. The last four bytes distinguish all of them. */
@@ -242,7 +225,7 @@ class PoolNetwork {
     return resting !== undefined && resting.until > now;
   }
 
-  /** Gives a free address to the lease; returns false if it has a holder. */
+  /** Gives the address to the lease; returns false if it has a holder. */
   take(host: Cidr, lease: HeldLease): boolean {
     const key = formatIp(host.bytes);
     if (this.#holders.has(key)) return false;
@@ -251,7 +234,7 @@ class PoolNetwork {
     return true;
   }
 
-  /** Takes the lowest address without a holder that does not rest; null if there is none. */
+  /** Takes the lowest address without a holder that does not rest; null = none. */
   takeFirst(lease: HeldLease, now: number): Cidr | null {
     this.#wake(now);
     for (; this.#next <= this.#last; this.#next++) {
@@ -262,7 +245,7 @@ class PoolNetwork {
     return null;
   }
 
-  /** Takes the address that has rested longest; null if none rests. */
+  /** Takes the address that has rested longest; null = none rests. */
   takeResting(lease: HeldLease): Cidr | null {
     for (const { host } of this.#resting.values()) {
       this.take(host, lease);
@@ -292,16 +275,14 @@ class PoolNetwork {
   }
 }
 
-/**
- * Returns the server's own address in a network of its pool unless the user names one: the first.
- */
+/** Returns the server's own address unless the user names one: the network's first. */
 export function firstHost(network: Cidr): Cidr {
   return hosts(network, [], 1)[0]!;
 }
 
 /**
- * Returns how many clients these networks have addresses for, without those taken: at most `most`,
- * and at least 1, so that a network that is too small is refused where it is used.
+ * Returns how many clients these networks serve besides `taken`, at most `most`; at least 1, so
+ * that a network that is too small is refused where it is used.
  */
 export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], most: number): number {
   const rooms = networks.map((network) => {
@@ -311,13 +292,12 @@ export function clientsIn(networks: readonly Cidr[], taken: readonly Cidr[], mos
   return Math.max(1, Math.min(most, ...rooms));
 }
 
-/** Returns how many addresses of a network a pool can give to machines. */
 function lastOffset({ family, bytes, prefix }: Cidr): number {
   const bits = bytes.length * 8 - prefix;
   return (bits > 30 ? 2 ** 30 : 2 ** bits) - (family === 4 ? 2 : 1);
 }
 
-/** Returns the first `count` usable addresses of a network, without those taken. */
+/** Returns the first `count` usable addresses, without those taken. */
 function hosts(network: Cidr, taken: readonly Cidr[], count: number): Cidr[] {
   const { family, bytes, prefix } = networkOf(network);
   const last = lastOffset({ family, bytes, prefix });

@@ -1,7 +1,4 @@
-/**
- * Returns the RFC 1071 sum of `bytes[from..end)` as 16-bit words (an odd last byte is the high one)
- * plus `added`, folded to 16 bits. Exact up to 128 KB.
- */
+/** Sums 16-bit words (RFC 1071; an odd last byte is a high one) and folds; exact up to 128 KB. */
 export function checksumOf(bytes: Uint8Array, from: number, end: number, added = 0): number {
   let sum = added;
   const even = end - ((end - from) & 1);

@@ -11,7 +11,7 @@ export interface ClientNetwork {
   readonly network: Cidr;
 }
 
-/** Networks behind clients, numbered by their place in the list. */
+/** Networks behind clients are numbered by their place in the list. */
 export class ClientNetworks {
   readonly list: readonly ClientNetwork[];
   readonly #trie: PrefixTrie;
@@ -21,9 +21,7 @@ export class ClientNetworks {
     this.#trie = new PrefixTrie(list.map(({ network }) => network));
   }
 
-  /**
-   * Returns the number of the network of the address of `size` bytes at `at`; -1 if there is none.
-   */
+  /** Returns the number of the network of the address of `size` bytes at `at`; -1 = none. */
   find(bytes: Uint8Array, at: number, size: 4 | 16): number {
     return this.#trie.find(bytes, at, size);
   }
@@ -38,10 +36,7 @@ export class ClientNetworks {
   }
 }
 
-/**
- * Reads `NAME=CIDR`.
- * @throws {TtunError} usage
- */
+/** Reads `NAME=CIDR`. @throws {TtunError} usage */
 export function parseClientNetwork(text: string): ClientNetwork {
   const at = text.indexOf("=");
   const name = text.slice(0, Math.max(at, 0)).toLowerCase();
@@ -63,10 +58,7 @@ export function parseClientNetwork(text: string): ClientNetwork {
   return { name, network };
 }
 
-/**
- * Checks that no network has two clients or overlaps the pool.
- * @throws {TtunError} usage
- */
+/** Checks that no network has two clients or overlaps the pool. @throws {TtunError} usage */
 export function checkClientNetworks(list: readonly ClientNetwork[], pool: readonly Cidr[]): void {
   const seen = new Map<string, string>();
   for (const { name, network } of list) {

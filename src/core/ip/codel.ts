@@ -1,8 +1,6 @@
 /**
- * Controlled delay (RFC 8289): decides which packets to drop so that no standing queue remains.
- * Bursts may be of any length; a delay that has not fallen below `target` within `interval` is a
- * standing queue, and senders are told by drops, more often the longer it stands. Times are
- * milliseconds of any one clock.
+ * Controlled delay (RFC 8289). A delay that stays above `target` for an `interval` is a standing
+ * queue; its packets are dropped, more often the longer it stands. Milliseconds of any one clock.
  */
 export class CoDel {
   readonly #target: number;
@@ -20,8 +18,8 @@ export class CoDel {
   }
 
   /**
-   * Returns true if the packet that has just left the queue should be dropped. `delay`: its time in
-   * the queue; `isLast`: the queue is empty now, so a drop would leave the link idle (section 5.4).
+   * Returns true if the packet that has just left after `delay` should be dropped. `isLast`: the
+   * queue is empty now, so a drop would leave the link idle (section 5.4).
    */
   drops(now: number, delay: number, isLast: boolean): boolean {
     const isStanding = this.#isStanding(now, delay, isLast);
@@ -53,7 +51,7 @@ export class CoDel {
     return true;
   }
 
-  /** The control law: the drop rate rises with the square root of the number of drops. */
+  /** Applies the control law: drops become more frequent with the square root of their number. */
   #after(time: number): number {
     return time + this.#interval / Math.sqrt(this.#count);
   }

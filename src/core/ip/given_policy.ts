@@ -1,28 +1,22 @@
 import { type Cidr, formatCidr, networkOf } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
 
-/**
- * Shortest prefixes accepted: shorter ones take more than one tunnel's network from the client's
- * routes.
- */
+/** Shorter prefixes take more than one tunnel's network from the client's routes. */
 const SHORTEST = { 4: 16, 6: 48 } as const;
 
 /** Facts about a client's machine that a server must not override. */
 export interface GivenPolicy {
-  /** Networks whose addresses the user accepts from any server (`--accept-addresses`). */
+  /** Networks that are accepted from any server (`--accept-addresses`). */
   readonly accepted: readonly Cidr[];
   /** IP addresses that must stay reachable outside the tunnel, each with a description. */
   readonly kept: readonly { readonly ip: Uint8Array; readonly what: string }[];
-  /**
-   * Returns the machine's network that `network` overlaps, as `192.168.1.0/24 on eth0`, or null.
-   */
+  /** Returns the machine's network that overlaps, as `192.168.1.0/24 on eth0`, or null. */
   conflictOf(network: Cidr): string | null;
 }
 
 /**
- * Returns the reason to refuse the addresses that a server assigns; null to accept. A server is
- * trusted with one address of each family in a network of its own, not with the client's routes or
- * the addresses of other hosts.
+ * Returns the reason to refuse a server's addresses; null to accept. A server is trusted with one
+ * address of each family in a network of its own, not with the client's routes or other hosts.
  */
 export function refusalOf(given: readonly Cidr[], policy: GivenPolicy): string | null {
   const seen = new Set<number>();
@@ -50,7 +44,6 @@ function reasonFor(address: Cidr, isSecond: boolean, policy: GivenPolicy): strin
   return conflict === null ? null : `its network takes ${conflict} from this machine`;
 }
 
-/** Returns true if the address's whole network is inside `outer`. */
 function isWithin(address: Cidr, outer: Cidr): boolean {
   return address.family === outer.family && address.prefix >= outer.prefix &&
     covers(networkOf(outer), address.bytes);

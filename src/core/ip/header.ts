@@ -1,46 +1,37 @@
 import { readU16, readU32, writeU16 } from "../../base/bytes.ts";
 import { fold } from "./checksum.ts";
 
-/**
- * Fields of IP packets that ttun needs: version, addresses, flow, MSS of TCP SYNs. Offsets are
- * bytes.
- */
 export const IPV4_MIN = 20;
 export const IPV6_SIZE = 40;
 export const TCP_MIN = 20;
 export const UDP_SIZE = 8;
-/** Protocol numbers (IANA). */
 export const Protocol = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, none: 59 } as const;
 const TCP_FLAG_SYN = 0x02;
 const OPTION_END = 0;
 const OPTION_NOP = 1;
 const OPTION_MSS = 2;
 
-/** Returns true if the bytes can be an IPv4 or IPv6 packet (version and room for a header). */
+/** Returns true if version and room for a header can be those of an IP packet. */
 export function isIpPacket(bytes: Uint8Array, at: number, length: number): boolean {
   if (length < IPV4_MIN) return false;
   const version = bytes[at]! >>> 4;
   return version === 4 || (version === 6 && length >= IPV6_SIZE);
 }
 
-/**
- * Returns the size of an IP packet's addresses, 4 or 16 bytes; 0 if it is no IP packet or too short
- * for its header.
- */
+/** Returns the size of the addresses; 0 if it is no IP packet or too short for its header. */
 export function addressSize(bytes: Uint8Array, at: number, length: number): 0 | 4 | 16 {
   if (!isIpPacket(bytes, at, length)) return 0;
   return bytes[at]! >>> 4 === 4 ? 4 : 16;
 }
 
-/** Returns the offset of the source address of `size` bytes; the destination follows it. */
+/** Returns the offset of the source address; the destination follows it. */
 export function sourceOffset(size: 4 | 16): number {
   return size === 4 ? 12 : 8;
 }
 
 /**
- * Returns a 32-bit hash of the packet's flow: its addresses, protocol and, if TCP or UDP directly
- * follows the IP header, ports. For a fragment it is the addresses alone, as later ones have no
- * ports.
+ * Returns a 32-bit hash of addresses, protocol and, if TCP or UDP directly follows the IP header,
+ * ports. For a fragment it is the addresses alone, as later ones have no ports.
  */
 export function flowOf(bytes: Uint8Array, at: number, length: number): number {
   const isV4 = bytes[at]! >>> 4 === 4;
@@ -60,9 +51,8 @@ function mix(hash: number, word: number): number {
 }
 
 /**
- * Returns an IPv6 packet that every host discards, whatever its addresses are: from and to the
- * loopback address (RFC 4291 section 2.5.3), hop limit 1, no next header (RFC 8200 section 4.7).
- * Version 1 has no ping; a peer's kernel acknowledges this one.
+ * Returns an IPv6 packet that every host discards: from and to loopback, hop limit 1, no next
+ * header (RFC 8200 section 4.7). Version 1 has no ping; a peer's kernel acknowledges this one.
  */
 export function unseenPacket(): Uint8Array {
   const packet = new Uint8Array(IPV6_SIZE);
@@ -75,8 +65,8 @@ export function unseenPacket(): Uint8Array {
 }
 
 /**
- * Lowers the MSS option of a TCP SYN to fit packets of `mtu` bytes, and updates the checksum (RFC
- * 1624) unless it is `open` and does not cover the options yet. Leaves other packets alone.
+ * Lowers the MSS of a TCP SYN to fit packets of `mtu` bytes, and updates the checksum (RFC 1624)
+ * unless it is `open` and does not cover the options yet.
  */
 export function clampMss(
   bytes: Uint8Array,

@@ -4,9 +4,8 @@ import { checksumOf } from "./checksum.ts";
 import { IPV4_MIN, IPV6_SIZE, Protocol } from "./header.ts";
 
 /**
- * Answers to packets that are too long: ICMP "fragmentation needed" (RFC 792, RFC 1191 section 4)
- * and ICMPv6 "packet too big" (RFC 4443 section 3.2). Without them path MTU discovery fails
- * silently.
+ * Answers to packets that are too long (RFC 792, RFC 1191 section 4; RFC 4443 section 3.2). Without
+ * them path MTU discovery fails silently.
  */
 const ICMP_HEADER = 8;
 const HOP_LIMIT = 64;
@@ -15,9 +14,8 @@ const HOP_LIMIT = 64;
 const IPV4_QUOTE = 576 - IPV4_MIN - ICMP_HEADER;
 
 /**
- * Returns the answer to a packet longer than `mtu`, as an IP packet from the packet's destination;
- * null if none may be sent: to an error or a later fragment, to or from a multicast address, or to
- * an IPv4 packet that allows fragmentation (which is not done here).
+ * Returns the answer to a packet longer than `mtu`; null if none may be sent: to an error or later
+ * fragment, from or to multicast, or if the packet allows fragmentation (not done here).
  */
 export function packetTooBig(
   bytes: Uint8Array,
@@ -64,8 +62,7 @@ function isGroup4(first: number): boolean {
 
 function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   if (packet.length < IPV6_SIZE + ICMP_HEADER) return null;
-  // RFC 4443 section 2.4 (e.3) allows an answer for a multicast destination, but the answer would
-  // have no source address.
+  // RFC 4443 section 2.4 (e.3) allows multicast, but the answer would have no source address.
   if (!isOneHost6(packet.subarray(8, 24)) || !isOneHost6(packet.subarray(24, 40))) return null;
   if (packet[6] === Protocol.icmpv6 && packet[IPV6_SIZE]! < 128) return null; // an error
   // Quotes as much of the packet as the minimum IPv6 MTU allows.
@@ -87,7 +84,7 @@ function tooBig6(packet: Uint8Array, mtu: number): Uint8Array | null {
   return answer;
 }
 
-/** Returns true unless it is a multicast address, :: or ::1. */
+/** Returns false for multicast, :: and ::1. */
 function isOneHost6(address: Uint8Array): boolean {
   return address[0] !== 0xff && address.some((byte, i) => i === 15 ? byte > 1 : byte !== 0);
 }

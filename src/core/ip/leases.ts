@@ -2,9 +2,7 @@ import { formatIp, parseIp } from "../../base/addr.ts";
 import type { Lease } from "./address_pool.ts";
 import { isClientName } from "../link/v2/client_name.ts";
 
-/**
- * Text form of leases: one per line, the longest unused first; only clients with a kept identity.
- */
+/** Leases are stored one per line, the longest unused first; only those of kept identities. */
 const HEAD = "# ttun: identity, name, last used, addresses\n";
 
 /** Largest size in bytes: no pool remembers more leases (address_pool.ts). */

@@ -2,23 +2,18 @@ import type { Cidr } from "../../base/addr.ts";
 
 const NONE = -1;
 
-/**
- * Finds the network of the longest prefix for an address, in at most one step per bit of that
- * prefix, without an allocation, as it runs for every packet.
- */
+/** Finds the longest prefix in one step per bit; it allocates nothing, as every packet needs it. */
 export class PrefixTrie {
   readonly #roots = { 4: new Tree(), 16: new Tree() };
 
-  /** Networks are identified by their index in the list; among equal ones the first counts. */
+  /** Networks are identified by their index; among equal ones the first counts. */
   constructor(networks: readonly Pick<Cidr, "bytes" | "prefix">[]) {
     for (const [i, { bytes, prefix }] of networks.entries()) {
       this.#roots[bytes.length === 4 ? 4 : 16].add(bytes, prefix, i);
     }
   }
 
-  /**
-   * Returns the index of the network of the address of `size` bytes at `at`; -1 if there is none.
-   */
+  /** Returns the index of the network of the address of `size` bytes at `at`; -1 = none. */
   find(bytes: Uint8Array, at: number, size: 4 | 16): number {
     return this.#roots[size].find(bytes, at, 8 * size);
   }

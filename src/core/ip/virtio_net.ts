@@ -23,20 +23,15 @@ const CSUM_OFFSET = 8;
 const NEEDS_CSUM = 0x01;
 
 export const Gso = { none: 0, tcp4: 1, tcp6: 4, udp: 5 } as const;
-/**
- * Added to a TCP type: segments carry congestion notification (RFC 3168, CWR in the first alone).
- */
+/** Flag of a TCP type: segments carry congestion notification (RFC 3168). */
 const GSO_ECN = 0x80;
 
-/**
- * Size by which Linux means that each segment is as long as its fragment (skbuff.h). A packet from
- * outside has no such fragments, and segmenting it fails.
- */
+/** Size that says "as long as the fragment" (skbuff.h), which packets from outside do not have. */
 const GSO_BY_FRAGS = 0xffff;
 
 /**
- * Most segments of a super-packet, as each costs its receiver as much as a packet: 64 KB at the
- * smallest MSS that Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
+ * Most segments, as each costs its receiver as much as a packet: 64 KB at the smallest MSS that
+ * Linux sends (net.ipv4.tcp_min_snd_mss, 48), and its UDP_MAX_SEGMENTS.
  */
 const MOST_TCP_SEGMENTS = Math.ceil(65_535 / 48);
 const MOST_UDP_SEGMENTS = 128;
@@ -49,7 +44,7 @@ const PASSED_BY: ReadonlySet<number> = new Set([0, 43, 60]);
 
 const IPV6_FRAGMENT = 44;
 
-/** Returns the offload (a bit of `Offload`) that this packet needs, 0 for a checksum alone. */
+/** Returns the bit of `Offload` that this packet needs, 0 for a checksum alone. */
 export function gsoNeeds(bytes: Uint8Array, at: number): number {
   const type = bytes[at - VIRTIO_NET_HEADER + GSO_TYPE]!;
   if (type === Gso.none) return 0;
@@ -57,8 +52,8 @@ export function gsoNeeds(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Checks a header from a peer before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true
- * if it is valid and among the offered offloads. Computes `hdr_len` anew.
+ * Checks a peer's header before the kernel sees it (docs/wire/link-v2.md, "Frames": 02): true if it
+ * is valid and its offload was offered. Computes `hdr_len` anew.
  */
 export function acceptHeader(
   bytes: Uint8Array,
@@ -88,9 +83,7 @@ export function acceptHeader(
   return true;
 }
 
-/**
- * Returns the size of all headers of a super-packet; null if its type does not match the packet.
- */
+/** Returns the size of a super-packet's headers; null if its type does not match the packet. */
 function headersSize(
   bytes: Uint8Array,
   at: number,
@@ -115,10 +108,7 @@ function headersSize(
   return own < least || start + own >= length ? null : start + own;
 }
 
-/**
- * Returns true if an open checksum may stand there. The kernel writes to that place after all
- * checks of addresses and ports, so it must not reach any other field.
- */
+/** Returns false where the kernel, which does not check, would write to any other field. */
 function isChecksumPlace(
   bytes: Uint8Array,
   at: number,
@@ -142,10 +132,7 @@ function payload(protocol: number, place: number): number {
   return place << 8 | protocol;
 }
 
-/**
- * Returns the protocol and offset of the payload of an unfragmented IP packet, packed by `payload`,
- * or NO_PAYLOAD.
- */
+/** Returns protocol and offset of an unfragmented payload, packed by `payload`, or NO_PAYLOAD. */
 function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   if (bytes[at]! >>> 4 === 4) {
     const size = (bytes[at]! & 0x0f) * 4;
@@ -163,10 +150,7 @@ function payloadOf(bytes: Uint8Array, at: number, length: number): number {
   return place > length || next === IPV6_FRAGMENT ? NO_PAYLOAD : payload(next, place);
 }
 
-/**
- * Completes an open checksum of an ordinary packet, for a peer or device that cannot. Returns false
- * if the header points outside the packet, which must then be dropped.
- */
+/** Completes an open checksum; false = it lies outside the packet, which must be dropped. */
 export function completeChecksum(bytes: Uint8Array, at: number, length: number): boolean {
   const header = at - VIRTIO_NET_HEADER;
   const start = readLe(bytes, header + CSUM_START);
@@ -192,7 +176,6 @@ function writeLe(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
 }
 
-/** Returns the names of offloads for logs. */
 export function offloadText(mask: number): string {
   const names = [[Offload.tcp, "tcp"], [Offload.udp, "udp"]] as const;
   return names.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name).join(",") || "off";

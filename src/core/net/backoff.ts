@@ -1,14 +1,14 @@
-/** Pauses between attempts, in milliseconds (docs/wire/ttun-v1.md, "Behaviour of the existing programs"). */
+/** Pauses in milliseconds (docs/wire/ttun-v1.md, "Behaviour of the existing programs"). */
 const FIRST = 1_000;
 const LONGEST = 30_000;
 
-/** A session that lasted longer than this was a good one: the pauses begin anew. */
+/** A longer session was a good one: the pauses begin anew. */
 const GOOD_SESSION = 60_000;
 
 /** Share of a pause that chance takes away, so that many clients do not come back at once. */
 const JITTER = 0.25;
 
-/** The pause before the next attempt: 1, 2, 4 … 30 s, each less 0..25 % by chance. */
+/** Gives pauses of 1, 2, 4 … 30 s, each less 0..25 % by chance. */
 export class Backoff {
   #next = FIRST;
 
@@ -19,7 +19,7 @@ export class Backoff {
     return pause;
   }
 
-  /** Tells how long the session lasted that has just ended, in milliseconds. */
+  /** `lasted`: milliseconds. */
   sessionEnded(lasted: number): void {
     if (lasted > GOOD_SESSION) this.restart();
   }

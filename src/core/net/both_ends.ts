@@ -1,16 +1,14 @@
 import { type Cidr, formatIp, networkOf } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
 
-/** An address of this machine, and the link that has it. */
 export interface LocalAddress {
   readonly link: string;
   readonly address: Cidr;
 }
 
 /**
- * A warning for a tunnel whose other end is on this machine: the address there is local, so what is
- * sent to it never enters the tunnel. `own`: addresses of this end's device; `others`: those of all
- * other links. Null where none of them is in a network of the tunnel.
+ * Warns of a tunnel to this machine itself: its local addresses never enter the tunnel. `others`:
+ * addresses of all other links. Null where none is in a network of the tunnel.
  */
 export function bothEndsHere(own: readonly Cidr[], others: readonly LocalAddress[]): string | null {
   const networks = own.map(networkOf);

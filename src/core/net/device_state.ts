@@ -1,16 +1,16 @@
-/** The wanted state of a network device. Addresses and routes are written as `ip` shows them. */
+/** Wanted state; addresses and routes are written as `ip` shows them. */
 export interface WantedState {
   readonly mtu: number;
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
 }
 
-/** The present state of the device; it may have more than is wanted. */
+/** Present state; it may have more than is wanted. */
 export interface PresentState extends WantedState {
   readonly up: boolean;
 }
 
-/** The settings to be restored, in the order in which that must be done. */
+/** Settings to be restored, in this order. */
 export interface Missing {
   readonly mtu: boolean;
   readonly up: boolean;
@@ -39,7 +39,6 @@ const MTU = "MTU";
 const LINK_UP = "link up";
 const routeName = (route: string) => `route ${route}`;
 
-/** A name for each thing. */
 export function missingNames({ mtu, up, addresses, routes }: Missing): string[] {
   return [
     ...(mtu ? [MTU] : []),
@@ -49,7 +48,6 @@ export function missingNames({ mtu, up, addresses, routes }: Missing): string[] 
   ];
 }
 
-/** Those things that have one of these names. */
 export function onlyNamed(what: Missing, names: readonly string[]): Missing {
   const wanted = new Set(names);
   return {
@@ -60,10 +58,9 @@ export function onlyNamed(what: Missing, names: readonly string[]): Missing {
   };
 }
 
-/** Most routes that one log line names. */
 const NAMED = 3;
 
-/** One text for the log: "link up, fc11::1/126, route 10.77.0.0/16". */
+/** Returns a text for the log: "link up, fc11::1/126, route 10.77.0.0/16". */
 export function missingText(what: Missing): string {
   const { routes } = what;
   const rest = routes.length > NAMED ? [`${routes.length - NAMED} more routes`] : [];

@@ -1,4 +1,4 @@
-/** A node of a doubly linked list: a Set would have to step over what was deleted at its front. */
+/** Node of a list: a Set would have to step over what was deleted at its front. */
 interface Node<N> {
   previous: N | null;
   next: N | null;
@@ -36,7 +36,6 @@ class Group<T> implements Node<Group<T>> {
   }
 }
 
-/** An item of `FairGroups`, by which it is removed again. */
 export class Member<T> implements Node<Member<T>> {
   readonly item: T;
   readonly group: Group<T>;
@@ -51,13 +50,12 @@ export class Member<T> implements Node<Member<T>> {
 }
 
 /**
- * Items by the group that they belong to, in the order of their arrival. When there is no room for
- * all, the oldest of the largest group goes: whoever comes with many pushes out his own, and a group
- * of few loses nothing to one of many. Every call takes the same time, whatever there is.
+ * Holds items by group, in order of arrival. The oldest of the largest group goes first: many push
+ * out their own, not those of a small group. Every call takes constant time.
  */
 export class FairGroups<T> {
   readonly #groups = new Map<string, Group<T>>();
-  /** Groups by how many members they have; the one that got there first comes first. */
+  /** Groups by count of members; the one that got there first comes first. */
   readonly #bySize: List<Group<T>>[] = [new List()];
   #size = 0;
 
@@ -79,7 +77,7 @@ export class FairGroups<T> {
     return member;
   }
 
-  /** False when it has been removed already. */
+  /** Removes the item; false = it has been removed already. */
   delete(member: Member<T>): boolean {
     if (!member.isIn) return false;
     member.isIn = false;

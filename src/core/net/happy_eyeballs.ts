@@ -3,43 +3,38 @@ import { TtunError } from "../../base/errors.ts";
 import { withoutZone } from "../../base/zone.ts";
 import { type Failure, mostTelling } from "../proxy/failure.ts";
 
-/** RFC 8305 section 5: how long an attempt has before the next one starts beside it. */
+/** Time before the next attempt starts beside one (RFC 8305 section 5). */
 export const ATTEMPT_DELAY = 250;
 
-/** Steps for the driver of the attempts, in this order. */
+/** Steps for the driver, to be done in this order. */
 export type EyeballStep =
-  /** Begin to connect to this address; then `succeeded` or `failed`, unless cancelled before. */
+  /** Connect; then `succeeded` or `failed`, unless cancelled before. */
   | { kind: "start"; address: string }
   /** Give up that attempt and close what may have come of it. */
   | { kind: "cancel"; address: string }
-  /** Call `woke` at this time (milliseconds); it stands for every earlier one. */
+  /** Call `woke` at this time; it stands for every earlier one. */
   | { kind: "wakeAt"; at: number }
-  /** This one is connected; all others are cancelled. */
+  /** This address is connected; all others are cancelled. */
   | { kind: "done"; address: string }
-  /** None is. */
+  /** None is connected. */
   | { kind: "failed"; failure: Failure };
 
 /**
- * Which of a host's addresses to connect to when (RFC 8305, "Happy Eyeballs"), as a pure machine.
- * All addresses are known when it begins. They are tried by families in turn, each a quarter of a
- * second after the one before, or at once when one fails; the first connection wins. Times are
- * milliseconds on any one clock.
+ * Decides when to connect to which address (RFC 8305, "Happy Eyeballs"): one each quarter of a
+ * second, or at once when one fails; the first wins. Milliseconds on any one clock.
  */
 export class HappyEyeballs {
-  /** Not yet tried, next one first. */
+  /** Addresses that are not tried yet, the next one first. */
   readonly #waiting: string[];
   readonly #running = new Set<string>();
   readonly #failures: Failure[] = [];
   readonly #attemptDelay: number;
   readonly #deadline: number;
-  /** When the next attempt begins, should none fail before. */
+  /** Time of the next attempt, should none fail before. */
   #nextAt: number;
   #state: "new" | "running" | "over" = "new";
 
-  /**
-   * `addresses`: IP addresses, best first (RFC 6724), in canonical text; of equal ones one is
-   * tried. `timeoutMs`: for all of it, from `now` on.
-   */
+  /** `addresses`: canonical, best first (RFC 6724); equal ones count once. `timeoutMs`: for all. */
   constructor(
     addresses: readonly string[],
     o: { now: number; timeoutMs: number; attemptDelayMs?: number },
@@ -50,7 +45,7 @@ export class HappyEyeballs {
     this.#nextAt = o.now;
   }
 
-  /** The first attempt; of no addresses at once the end, as of a name without any. */
+  /** Starts the first attempt; fails at once without addresses. */
   begin(now: number): EyeballStep[] {
     if (this.#state !== "new") throw outOfTurn();
     this.#state = "running";
@@ -58,13 +53,12 @@ export class HappyEyeballs {
     return this.#proceed(now);
   }
 
-  /** The attempt is connected. A late one, which was cancelled already, is to be closed: no steps. */
+  /** Takes a success; no steps = it was cancelled already, and is to be closed. */
   succeeded(address: string): EyeballStep[] {
     if (!this.#running.delete(address)) return [];
     return this.#end({ kind: "done", address });
   }
 
-  /** The attempt has failed. */
   failed(address: string, failure: Failure, now: number): EyeballStep[] {
     if (!this.#running.delete(address)) return [];
     this.#failures.push(failure);
@@ -72,7 +66,7 @@ export class HappyEyeballs {
     return this.#proceed(now);
   }
 
-  /** A `wakeAt` is due. Waking early or without need does no harm. */
+  /** Takes a due `wakeAt`; waking early or without need does no harm. */
   woke(now: number): EyeballStep[] {
     return this.#state === "running" ? this.#proceed(now) : [];
   }
@@ -104,10 +98,7 @@ export class HappyEyeballs {
   }
 }
 
-/**
- * Families by turns, the first address's family first and one of it before the other's first
- * (RFC 8305 section 4, with a First Address Family Count of 1). The order within each is kept.
- */
+/** Sorts families by turns, the first address's first (RFC 8305 section 4), each in its order. */
 export function interleave(addresses: readonly string[]): string[] {
   const family = (address: string) => parseIp(withoutZone(address))?.length;
   const first = addresses.filter((address) => family(address) === family(addresses[0]!));

@@ -1,28 +1,26 @@
-/** Most repairs of one thing within `WINDOW` while others keep removing it. */
+/** Most repairs of one thing within `WINDOW`. */
 const MOST = 3;
 /** Milliseconds for which a repair counts. */
 const WINDOW = 60_000;
 
-/** The decision about things that are missing. */
 export interface Verdict {
-  /** These are put back. */
   readonly repair: readonly string[];
-  /** These are no more, from now on: that is to be said, once in a minute for each. */
+  /** Things left alone from now on: that is to be said, once in a minute for each. */
   readonly leave: readonly string[];
 }
 
 /**
- * Decides which of the things that are missing are put back. Somebody who takes one away again and
- * again means it: then it is left, until it has been there in between or a new session begins.
+ * Limits repairs. Somebody who takes a thing away again and again means it: it is left, until it
+ * has been there in between or a new session begins.
  */
 export class RepairLimit {
-  /** When each was put back, within the last minute. */
+  /** Times when each was put back, within the last minute. */
   readonly #times = new Map<string, number[]>();
   readonly #left = new Set<string>();
-  /** When it was last said of each that it is left. */
+  /** Time when it was last said of each that it is left. */
   readonly #said = new Map<string, number>();
 
-  /** `names`: all that is missing at `now` (monotonic milliseconds). */
+  /** Decides about `names`: all that is missing at `now` (monotonic milliseconds). */
   next(names: readonly string[], now: number): Verdict {
     this.#forget(names, now);
     const repair: string[] = [];
@@ -55,7 +53,7 @@ export class RepairLimit {
     for (const name of this.#left) if (!missing.has(name)) this.#left.delete(name);
   }
 
-  /** A new session begins: what was left is looked at again. */
+  /** A new session begins: everything is looked at again. */
   resume(): void {
     this.#left.clear();
   }

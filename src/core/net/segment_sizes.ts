@@ -1,14 +1,14 @@
-/** How long a size is kept for a path; later a larger one is tried again, for paths change. */
+/** Time to keep a size; later a larger one is tried again, for paths change. */
 export const KEEP_MS = 3_600_000;
 
-/** Most paths that are remembered; the oldest entry is forgotten. */
+/** Most paths; beyond that the oldest entry is forgotten. */
 const MOST = 1024;
 
-/** Segment sizes that have passed, for each path. Paths are named by whoever asks. */
+/** Keeps segment sizes that have passed; the caller names paths. */
 export class SegmentSizes {
   readonly #sizes = new Map<string, { size: number; until: number }>();
 
-  /** undefined = nothing is known. */
+  /** Returns undefined where nothing is known. */
   get(path: string, now: number): number | undefined {
     const found = this.#sizes.get(path);
     if (found === undefined) return undefined;
@@ -17,7 +17,7 @@ export class SegmentSizes {
     return undefined;
   }
 
-  /** Without a size all is forgotten that is known of the path. */
+  /** Sets a path's size; without one the path is forgotten. */
   set(path: string, size: number | undefined, now: number, keepMs = KEEP_MS): void {
     this.#sizes.delete(path); // to the end of the order
     if (size === undefined) return;

@@ -1,12 +1,11 @@
 import type { SendingInfo } from "../../contract/stats.ts";
 
 /**
- * A path on which full segments get lost and nobody says so (RFC 2923, "black hole"): the sender
- * sends one again and again, while small segments pass. Pure: facts of the connection and the time
- * go in, a smaller segment size comes out.
+ * Finds a path on which full segments get lost and nobody says so (RFC 2923, "black hole"): the
+ * sender sends one again and again, while small ones pass. Pure.
  */
 
-/** A connection's facts: bytes acknowledged, size of a full segment, round trip (milliseconds). */
+/** Facts: bytes acknowledged, size of a full segment, round trip (milliseconds). */
 export interface WatchedFacts {
   readonly acked?: number;
   readonly segmentBytes?: number;
@@ -15,63 +14,58 @@ export interface WatchedFacts {
 }
 
 /**
- * Segment sizes that are tried one after the other, in bytes of TCP payload and options (MSS):
- * for jumbo frames first what an Ethernet of 1500 bytes carries (1440 fits IPv6), then IPv6's least
- * MTU of 1280, where tunnels of all kinds have room (RFC 8200 section 5), then what every path
- * carries (RFC 9293 section 3.7.1). What lies between would gain less than four per cent, and cost a
- * search of seconds.
+ * Sizes (MSS) to try: for an Ethernet of 1500 bytes (1440 fits IPv6), for IPv6's least MTU of 1280,
+ * where tunnels have room (RFC 8200 section 5), for every path (RFC 9293 section 3.7.1). Sizes in
+ * between gain less than four per cent, and cost seconds.
  */
 const SEGMENT_SIZES = [1440, 1220, 536] as const;
 
-/** The MSS that every path carries, in bytes. */
+/** MSS in bytes that every path carries. */
 export const LEAST_SEGMENT_SIZE = 536;
 
-/** A size that is hardly smaller than today's is not worth a new connection. */
+/** A size that is hardly smaller is not worth a new connection. */
 const WORTH_IT = 0.9;
 
-/** The next smaller size than that of a full segment now, or null where there is none. */
+/** Returns the next smaller size; null where there is none. */
 export function smallerSegment(segmentBytes: number): number | null {
   return SEGMENT_SIZES.find((size) => size < segmentBytes * WORTH_IT) ?? null;
 }
 
-/** Options that may stand in every segment (time stamps). */
+/** Bytes of options: time stamps may stand in every segment. */
 const OPTIONS = 12;
 
 /**
- * How often the timer must have run out before a size is given up: seldom where no full segment has
- * passed yet, more often where they have, since a lossy link loses some of them by chance.
+ * Time-outs before a size is given up: more where full segments have passed, since a lossy link
+ * loses some of them by chance.
  */
 const TIMEOUTS_UNPROVEN = 2;
 const TIMEOUTS_PROVEN = 5;
 
-/** A handshake, in which nothing has to be heard from the peer for a while, has less to lose. */
+/** A handshake may hear nothing for a while, and has less to lose. */
 const TIMEOUTS_HANDSHAKE = 3;
 
 /** An answer to what was sent again has at least this long to come, and two round trips. */
 const LEAST_GRACE = 200;
 
-/** Time between two looks: in trouble, with something under way, else. */
+/** Pauses between looks: in trouble, with something under way, else. */
 const TROUBLE_PAUSE = 100;
 const BUSY_PAUSE = 250;
 const IDLE_PAUSE = 1000;
 
-/** A share of a full segment that counts as one, since the last of a batch is short. */
+/** A share that counts as full, since the last segment of a batch is short. */
 const FULL = 0.9;
 
 /** The oldest segment is being sent again and again. */
 interface Trouble {
   readonly acked: number;
   readonly segmentsIn: number;
-  /** The peer was heard meanwhile: what had been sent again by then. */
+  /** Count of segments sent again by the time that the peer was heard. */
   heardAfter: number | null;
-  /** When it was first seen that, after that, something was sent again. */
+  /** Time when something was first seen to be sent again after that. */
   sentAgainAt: number | null;
 }
 
-/**
- * During a handshake: the smaller size to try, when what was sent is not acknowledged again and
- * again; null while there is hope, or nothing smaller.
- */
+/** Returns a handshake's smaller size when nothing is acknowledged again and again, or null. */
 export function smallerAfterSilence({ segmentBytes, sending }: WatchedFacts): number | null {
   if (segmentBytes === undefined || sending === undefined) return null;
   const smaller = smallerSegment(segmentBytes);
@@ -80,9 +74,8 @@ export function smallerAfterSilence({ segmentBytes, sending }: WatchedFacts): nu
 }
 
 /**
- * When nothing of the peer's data has come for `silentMs`: the smaller size to try, where its kernel
- * has acknowledged ours meanwhile. Then the path works for small segments, and what the peer sends
- * is most likely getting lost. Null where it says nothing of that.
+ * Returns the smaller size if after `silentMs` without data the peer's kernel has acknowledged
+ * ours, so that what it sends is most likely getting lost; else null.
  */
 export function smallerAfterQuiet(
   { segmentBytes, sending }: WatchedFacts,
@@ -92,20 +85,16 @@ export function smallerAfterQuiet(
   return sending.heardMsAgo < silentMs / 2 ? smallerSegment(segmentBytes) : null;
 }
 
-/** One connection under watch. */
 export class SegmentWatch {
   #trouble: Trouble | null = null;
-  /** The size of full segments that are known to pass. */
+  /** Size of full segments that are known to pass. */
   #proven = 0;
-  /** Where the average size of segments is counted from: nothing was out of order then. */
+  /** Start of the average size of segments: nothing was out of order then. */
   #counted: { acked: number; delivered: number } | null = null;
-  /** When to look again, in milliseconds. */
+  /** Milliseconds until the next look. */
   pauseMs: number = IDLE_PAUSE;
 
-  /**
-   * Looks once; the smaller size to go on with, or null. The answer is a size when full segments
-   * were lost again after the peer had been heard: then the path works, for small ones.
-   */
+  /** Returns a smaller size, or null: full segments got lost again though the peer was heard. */
   look(now: number, { acked, segmentBytes, rttMs = 0, sending }: WatchedFacts): number | null {
     if (acked === undefined || segmentBytes === undefined || sending === undefined) return null;
     this.pauseMs = sending.inFlightBytes > 0 ? BUSY_PAUSE : IDLE_PAUSE;
@@ -133,7 +122,7 @@ export class SegmentWatch {
     return isSure ? smaller : null;
   }
 
-  /** Full segments pass where those of a while are nearly full on the average. */
+  /** Proves a size: full segments pass where the average is nearly full. */
   #prove(acked: number, segmentBytes: number, { delivered, sacked }: SendingInfo): void {
     if (sacked > 0) return;
     const since = this.#counted;

@@ -2,10 +2,7 @@ import type { Cidr } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
 import type { TableRoute } from "../../contract/routing.ts";
 
-/**
- * The route that the kernel takes to the address (4 or 16 bytes): of those that are alive and have
- * it the longest prefix, then the lowest metric, then the first. null where there is none.
- */
+/** Picks the kernel's route: alive, longest prefix, lowest metric, first. Null = none. */
 export function bestRoute(
   routes: readonly TableRoute[],
   address: Uint8Array,
@@ -19,19 +16,16 @@ export function bestRoute(
   return best;
 }
 
-/** How packets of the tunnel's own connection are to get past the tunnel. */
+/** The way of packets of the tunnel's own connection past the tunnel. */
 export type ServerWay =
-  /** Nothing needs doing: no route of the tunnel takes them. */
+  /** No route of the tunnel takes them. */
   | { readonly kind: "free" }
-  /** A route of the tunnel would take them: they need one of their own, with the way of `by`. */
+  /** They need a route of their own, with the way of `by`. */
   | { readonly kind: "covered"; readonly by: TableRoute }
   /** There is no way but through the tunnel: its route `into`. */
   | { readonly kind: "none"; readonly into: Cidr };
 
-/**
- * Compares the ways to a server's address: `routes` without those of the tunnel and without what an
- * earlier answer has brought about, `tunnel` the networks that go into the tunnel.
- */
+/** Compares ways. `routes` excludes the tunnel's own, and those made after earlier answers. */
 export function serverWay(
   routes: readonly TableRoute[],
   tunnel: readonly Cidr[],

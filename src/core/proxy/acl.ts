@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { longestMatch } from "../../base/prefix.ts";
 import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
 
-/** `why`, for the log, names the rule. */
+/** Decision about an address; `why`, for the log, names the rule. */
 export interface Decision {
   readonly isAllowed: boolean;
   readonly why: string;
@@ -11,9 +11,9 @@ export interface Decision {
 
 export interface AddressRule {
   readonly cidr: Cidr;
-  /** Null = all but those that are denied by default. */
+  /** Port of the rule; null = all but those that are denied by default. */
   readonly port: number | null;
-  /** `*:PORT`: about the port alone; whatever else is denied stays so. */
+  /** A rule `*:PORT` is about the port alone; whatever else is denied stays so. */
   readonly isAny?: boolean;
 }
 
@@ -25,7 +25,7 @@ const NO_RULE: Decision = { isAllowed: true, why: "no rule" };
 
 const OWN: Decision = { isAllowed: false, why: "the address is one of this server's own" };
 
-/** An open way to where mail is delivered is used for spam within hours. */
+/** Port of mail delivery: an open way to it is used for spam within hours. */
 const SMTP = 25;
 
 const NO_MAIL: Decision = {
@@ -34,10 +34,10 @@ const NO_MAIL: Decision = {
 };
 
 /**
- * Where a proxy may connect to: `--allow` and `--deny`. Ask for each address that a name resolves
- * to, and connect to that very address. Of the rules that have address and port the longest prefix
- * holds, of equals one for this port alone, then `--deny`. Without a rule special uses
- * (special_use.ts) are denied, and the machine's own addresses, since a connection from inside
+ * Decides where a proxy may connect to: `--allow` and `--deny`. Ask for each address that a name
+ * resolves to, and connect to that very address. Of the rules that have address and port the
+ * longest prefix holds, of equals one for this port alone, then `--deny`. Without a rule special
+ * uses (special_use.ts) are denied, and the machine's own addresses, since a connection from inside
  * passes its firewall; all else is allowed. `*:PORT` opens no address; port 25 takes a rule that
  * names it. IPv4-mapped addresses count as IPv4. One that carries an IPv4 address (NAT64, 6to4)
  * must be allowed as that, and be denied by no rule itself.
@@ -46,7 +46,7 @@ export class Acl {
   readonly #rules: readonly Rule[];
   readonly #isOwn: (ip: Uint8Array) => boolean;
 
-  /** `isOwn`: an address (4 or 16 bytes) is this machine's own. */
+  /** `isOwn`: returns true for an address (4 or 16 bytes) of this machine. */
   constructor(o: {
     allow: readonly AddressRule[];
     deny: readonly AddressRule[];
@@ -62,7 +62,7 @@ export class Acl {
         verdict: { isAllowed, why: `${isAllowed ? "--allow" : "--deny"} ${where}` },
       };
     };
-    // Equals stand for `longestMatch`: for one port first, then denials.
+    // Of equals `longestMatch` finds the first: those for one port first, then denials.
     this.#rules = [
       ...o.deny.map((one) => rule(one, false)),
       ...o.allow.map((one) => rule(one, true)),
@@ -70,7 +70,7 @@ export class Acl {
     this.#isOwn = o.isOwn ?? (() => false);
   }
 
-  /** The address has 4 or 16 bytes. */
+  /** Judges an address of 4 or 16 bytes. */
   judge(address: Uint8Array, port: number): Decision {
     const ip = unmapped(address);
     const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
@@ -91,7 +91,7 @@ export class Acl {
 /** Reads `10.0.0.0/8`, `[2001:db8::]/32:25`, `[2001:db8::/32]:25`, `*:25`. @throws {TtunError} */
 export function parseRule(text: string): readonly AddressRule[] {
   const [, address = text, digits] = /^(.*[^:]):([0-9]{1,5})$/.exec(text) ?? [];
-  // Without brackets the last colon belongs to an IPv6 address.
+  // Without brackets an IPv6 address has no port.
   const hasPort = digits !== undefined && (/[\[\]*]/.test(address) || !address.includes(":"));
   if (!hasPort) return [{ cidr: parseCidr(text), port: null }];
   const port = Number(digits);
@@ -103,7 +103,7 @@ export function parseRule(text: string): readonly AddressRule[] {
   return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
 }
 
-/** @throws {TtunError} usage */
+/** Reads values of `--allow` and `--deny`. @throws {TtunError} usage */
 export function parseRules(o: {
   allow: readonly string[];
   deny: readonly string[];

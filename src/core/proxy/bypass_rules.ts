@@ -5,7 +5,7 @@ import { unmapped, unmappedCidr } from "./special_use.ts";
 import { isName } from "../../base/target.ts";
 
 /**
- * Targets past the tunnel: `--direct`. An entry is a network, an address, or a domain,
+ * Tells targets past the tunnel (`--direct`). An entry is a network, an address, or a domain,
  * `example.com` or `.example.com`, with everything below it, in any case. A network is for targets
  * that are given as addresses; no name is resolved to find out.
  */
@@ -31,7 +31,7 @@ export class BypassRules {
   }
 }
 
-/** The last dot says that a name is whole, and nothing else. */
+/** Removes the last dot, which says that a name is whole, and nothing else. */
 function withoutDot(name: string): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }
@@ -51,7 +51,7 @@ function parseEntry(text: string): Cidr | string {
   }
 }
 
-/** One entry a line; `#` begins a comment. Errors name their line. @throws {TtunError} usage */
+/** Reads one entry a line; `#` begins a comment. @throws {TtunError} usage, naming the line */
 export function parseDirectFile(text: string): string[] {
   return text.replace(/^\ufeff/, "").split(/\r\n|\n|\r/).flatMap((line, i) => {
     const entry = line.split("#", 1)[0]!.trim();

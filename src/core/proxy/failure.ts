@@ -20,7 +20,7 @@ interface Report {
 }
 
 const REPORTS = {
-  /** By `--deny`, or by what is denied unless there is an `--allow`. */
+  /** The rules deny it: `--deny`, or what is denied unless there is an `--allow`. */
   denied: {
     socks5: 2,
     status: 403,
@@ -95,7 +95,7 @@ const REPORTS = {
 
 export type Failure = keyof typeof REPORTS;
 
-/** The most telling first: of several attempts' failures the first here is told. */
+/** All failures, the most telling first: of several attempts' the first here is told. */
 export const FAILURES: readonly Failure[] = [
   "refused",
   "timeout",
@@ -110,7 +110,7 @@ export const FAILURES: readonly Failure[] = [
   "general",
 ];
 
-/** `general` when there is none. */
+/** Returns the failure that says most; `general` when there is none. */
 export function mostTelling(failures: Iterable<Failure>): Failure {
   const seen = new Set(failures);
   return FAILURES.find((failure) => seen.has(failure)) ?? "general";
@@ -161,11 +161,11 @@ export function failureOfSocks5(code: number): Failure {
   return FROM_SOCKS5[code] ?? "general";
 }
 
-/** CD of a reply: granted, or rejected or failed (others speak of identd). */
+/** CD of a SOCKS4 reply: granted, or rejected or failed (others speak of identd). */
 export const SOCKS4_GRANTED = 90;
 export const SOCKS4_REJECTED = 91;
 
-/** `words` are plain ASCII, one line without its end. */
+/** An answer in HTTP; `words` are plain ASCII, one line without its end. */
 export interface HttpFailure {
   readonly status: number;
   readonly type: string;

@@ -2,8 +2,8 @@ import { type Cidr, parseCidr } from "../../base/addr.ts";
 import { covers, longestMatch } from "../../base/prefix.ts";
 
 /**
- * Not globally reachable in IANA's special-purpose registries (RFC 6890 and its updates), or no
- * unicast. Connections there for strangers would be a way into the proxy's own network.
+ * Addresses that are not globally reachable by IANA's special-purpose registries (RFC 6890 and its
+ * updates), or no unicast. Connecting to them for strangers would open the proxy's own network.
  */
 interface Block {
   readonly cidr: Cidr;
@@ -47,20 +47,20 @@ function block(cidr: string, what: string): Block {
   return { cidr: parseCidr(cidr), what };
 }
 
-/** In a word or two; null for any other address. */
+/** Names a special address's use in a word or two; null for any other address. */
 export function specialUse(ip: Uint8Array): string | null {
   const found = longestMatch(BLOCKS, ip);
   if (found === null || (found.cidr.prefix === 0 && covers(GLOBAL_UNICAST, ip))) return null;
   return found.what;
 }
 
-/** Lead to an IPv4 address that stands in them: NAT64 (RFC 6052) and 6to4 (RFC 3056). */
+/** Prefixes of addresses that lead to an IPv4 address within: NAT64 (RFC 6052), 6to4 (RFC 3056). */
 const CARRIERS = [
   { cidr: parseCidr("64:ff9b::/96"), at: 12 },
   { cidr: parseCidr("2002::/16"), at: 2 },
 ];
 
-/** Where packets to this IPv6 address end, or null. A view. */
+/** Returns the IPv4 address where packets to this IPv6 address end, a view, or null. */
 export function carriedIpv4(ip: Uint8Array): Uint8Array | null {
   const carrier = longestMatch(CARRIERS, ip);
   return carrier === null ? null : ip.subarray(carrier.at, carrier.at + 4);

@@ -12,10 +12,10 @@ import { MAX_FRAME_ROOM } from "./frame_sizes.ts";
 /** The longest text of a first frame: no existing program sends, or reads, a longer one. */
 export const MAX_FIRST_TEXT = 4096;
 
-/** Bytes that always suffice to find a first frame, or to know that there is none. */
+/** These bytes are always enough to find a first frame, or to know that there is none. */
 export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 
-/** Where frames are opened: a wrong key may leave nothing but rubbish. */
+/** Frames are opened here: a wrong key may leave nothing but rubbish. */
 const OPENED = new Uint8Array(MAX_FIRST_FRAME);
 
 /** A minute whose key may be that of a connection. */
@@ -24,29 +24,28 @@ export interface Candidate {
   readonly secrets: FrameSecrets;
 }
 
-/** Result of the search in the first bytes of a connection. */
 export type FirstBytes<C extends Candidate> =
-  /** Nothing yet: some candidate's frame could still be whole. */
+  /** Nothing is known yet: some candidate's frame could still be whole. */
   | { readonly kind: "more" }
-  /** No candidate's, for good: read on, throw away, say nothing. */
+  /** The frame is no candidate's, for good: read on, throw away, say nothing. */
   | { readonly kind: "none" }
   | FirstFrame<C>;
 
 export interface FirstFrame<C extends Candidate> {
   readonly kind: "frame";
   readonly candidate: C;
-  /** R: the nonce (for NonceMemory), then padding (for the mark). A copy. */
+  /** R: the nonce (for NonceMemory), then padding (for the mark), in a copy. */
   readonly random: Uint8Array;
-  /** At least one byte. A copy. */
+  /** At least one byte, in a copy. */
   readonly text: Uint8Array;
-  /** Bytes of the frame; what follows them is the next frame. */
+  /** Bytes of the frame; the next one follows. */
   readonly size: number;
 }
 
 /**
- * Finds out whose key a connection's first frame is under (docs/wire/tt-v1.md, 5.7 and 7). Nothing on
- * the wire names the minute, so each candidate reads a length of its own, and has its tag tried
- * once when that many bytes are there: a stranger costs at most one short AEAD for each.
+ * Finds a first frame's key (docs/wire/tt-v1.md, 5.7 and 7). Nothing names the minute: each
+ * candidate reads a length of its own, and has its tag tried once when that many bytes are there,
+ * so a stranger costs at most one short AEAD for each.
  */
 export class FirstFrameFinder<C extends Candidate> {
   #left: readonly C[];
@@ -57,8 +56,8 @@ export class FirstFrameFinder<C extends Candidate> {
   }
 
   /**
-   * `bytes[start..end)`: all bytes of the connection so far, the same as last time and more behind
-   * them. They are borrowed and not changed. From `MAX_FIRST_FRAME` bytes on the answer is final.
+   * `bytes[start..end)`: all of the connection so far, more each time; borrowed, not changed. From
+   * `MAX_FIRST_FRAME` bytes on the answer is final.
    */
   find(bytes: Uint8Array, start: number, end: number): FirstBytes<C> {
     const left: C[] = [];

@@ -31,10 +31,10 @@ export class FrameSecrets implements Disposable {
   readonly aad: Uint8Array;
   readonly mask: Uint8Array;
   readonly marker: Marker;
-  /** The nonce of the frame at hand: copying it costs less than a view of it. */
+  /** Copying the nonce costs less than a view of it. */
   readonly #nonce = new Uint8Array(NONCE_SIZE);
 
-  /** The keys are copied. */
+  /** The keys are copied; the caller keeps its own. */
   constructor(
     keys: Pick<MinuteKeys, "aeadKey" | "mask">,
     name: CipherName,
@@ -46,7 +46,7 @@ export class FrameSecrets implements Disposable {
     this.marker = new Marker(keys.aeadKey);
   }
 
-  /** A copy of `bytes[at..at+12)`, good until the next one. */
+  /** Copies `bytes[at..at+12)`; the copy is good until the next one. */
   nonceAt(bytes: Uint8Array, at: number): Uint8Array {
     for (let i = 0; i < NONCE_SIZE; i++) this.#nonce[i] = bytes[at + i]!;
     return this.#nonce;
@@ -71,10 +71,9 @@ export class FrameSealer {
   }
 
   /**
-   * Writes the frame of a text to `into`, from `at` on, and returns where it ends; `FRAME_ROOM` and
-   * the text is what it takes at the most. R, 12 to 32 bytes, is drawn here; or it is `random` (12
-   * to 255 bytes), whose first 12 must never have been used with this key. The text is borrowed and
-   * must not lie in `into`.
+   * Writes a frame from `at` on, at most `FRAME_ROOM` and the text, and returns its end. R, 12 to
+   * 32 bytes, is drawn here; or it is `random` (12 to 255), whose first 12 must be new to this key.
+   * The text is borrowed and not in `into`.
    * @throws {ProtocolError} when the text is empty or longer than 65535 bytes
    */
   seal(text: Uint8Array, into: Uint8Array, at: number, random?: Uint8Array): number {
@@ -110,7 +109,7 @@ export class FrameSealer {
   }
 }
 
-/** Before a byte is written: half a frame is of no use to anybody. */
+/** Checks before a byte is written: half a frame is of no use to anybody. */
 function checkPlace(room: number, at: number, end: number, random: number): void {
   const isRandom = random >= MIN_RANDOM && random <= MAX_RANDOM;
   const isInside = Number.isInteger(at) && at >= 0 && end <= room;
@@ -122,15 +121,15 @@ function checkPlace(room: number, at: number, end: number, random: number): void
   }
 }
 
-/** Result of `measureFrame` if the header is not whole yet. */
+/** Returned by `measureFrame` while the header is not whole. */
 export const NEEDS_MORE = 0;
-/** Its result for a frame that cannot be, or is longer than allowed. */
+/** Returned by `measureFrame` for a frame that cannot be, or is longer than allowed. */
 export const IMPOSSIBLE = -1;
 
 /**
- * Size of the frame that begins at `at`, as its header tells; or one of the two numbers above.
- * Two bytes are enough to see that R has no room for a nonce, 3 + rs for the rest. An empty text
- * is impossible, unless `leastText` is 0: no existing program sends one, and their readers stall.
+ * Measures the frame at `at`, or returns one of the two numbers above. Two bytes show if R has room
+ * for a nonce, 3 + rs the rest. `leastText` 0 allows an empty text: no existing program sends one,
+ * and their readers stall.
  */
 export function measureFrame(
   mask: Uint8Array,
@@ -151,9 +150,8 @@ export function measureFrame(
 }
 
 /**
- * Opens the frame of that size, which `measureFrame` has told of these very bytes, and returns how
- * long its text is, which is at the front of `into` then; or -1 on a wrong tag, and what is there is
- * nothing. `into` has room for all of the frame, and does not lie in `bytes`, which stay as they are.
+ * Opens what `measureFrame` has measured. Returns the length of the text, at the front of `into`;
+ * -1 = wrong tag, and rubbish there. `into` has room for the frame, outside of `bytes`.
  */
 export function openFrame(
   secrets: FrameSecrets,
@@ -177,43 +175,32 @@ function randomSize(mask: Uint8Array, bytes: Uint8Array, at: number): number {
   return bytes[at]! ^ mask[bytes[at + 1]! & MASK_INDEX]!;
 }
 
-/** Bytes of the text in a frame of that size with so many random bytes. */
 export function textOf(size: number, random: number): number {
   return size - FIXED - random;
 }
 
-/** R of the frame that begins at `at`: a view, nonce first. */
+/** Returns R of the frame at `at`: a view, nonce first. */
 export function randomOf(mask: Uint8Array, bytes: Uint8Array, at: number): Uint8Array {
   return bytes.subarray(at + 1, at + 1 + randomSize(mask, bytes, at));
 }
 
-/**
- * Finds and opens the frames of a stream in a buffer that the caller fills. After one
- * frame that cannot be opened it opens no other: nothing tells where the next would begin.
- */
+/** Opens a stream's frames, none after one that fails: nothing tells where the next begins. */
 export class FrameOpener {
   readonly #secrets: FrameSecrets;
   #isDamaged = false;
 
-  /** The secrets are the caller's. */
   constructor(secrets: FrameSecrets) {
     this.#secrets = secrets;
   }
 
-  /**
-   * Size of the frame that begins at `at`; null when its header is not whole in `bytes[at..end)`.
-   * @throws {ProtocolError} on a header that cannot be, or a text below `leastText`
-   */
+  /** Measures the frame at `at`; null when its header is not whole. @throws {ProtocolError} */
   sizeAt(bytes: Uint8Array, at: number, end: number, leastText = 1): number | null {
     const size = measureFrame(this.#secrets.mask, bytes, at, end, LONGEST_TEXT, leastText);
     if (this.#isDamaged || size === IMPOSSIBLE) throw this.#damaged();
     return size === NEEDS_MORE ? null : size;
   }
 
-  /**
-   * Opens a frame of that size to the front of `into` and returns how long its text is (openFrame).
-   * @throws {ProtocolError} on a wrong tag
-   */
+  /** Opens a frame like `openFrame`. @throws {ProtocolError} on a wrong tag */
   open(bytes: Uint8Array, at: number, size: number, into: Uint8Array): number {
     if (this.#isDamaged) throw this.#damaged();
     const length = openFrame(this.#secrets, bytes, at, size, into);
@@ -221,17 +208,16 @@ export class FrameOpener {
     return length;
   }
 
-  /** Bytes of text in a frame of that size whose header is whole. */
   textAt(bytes: Uint8Array, at: number, size: number): number {
     return textOf(size, randomSize(this.#secrets.mask, bytes, at));
   }
 
-  /** R of a frame whose header is whole: a view, nonce first. */
+  /** Returns R of a frame whose header is whole: a view, nonce first. */
   randomAt(bytes: Uint8Array, at: number): Uint8Array {
     return randomOf(this.#secrets.mask, bytes, at);
   }
 
-  /** A wrong header and a wrong tag are one and the same to whoever caused it. */
+  /** Wrong headers and wrong tags look alike to an attacker. */
   #damaged(): ProtocolError {
     this.#isDamaged = true;
     return new ProtocolError("Cannot open a frame: wrong key or cipher, or damaged bytes");

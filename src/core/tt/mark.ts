@@ -23,18 +23,17 @@ const LASTING_END = MARK_END + PART_SIZE;
 const MARKED_RANDOM = 32;
 
 /**
- * Sender of a first frame:
- * - `unmarked`: one of the existing programs, as far as anybody knows;
+ * Kind of a peer, as its first frame shows it:
+ * - `unmarked`: perhaps one of the existing programs;
  * - `marked`: a ttun, which takes long frames, and a request behind its greeting;
  * - `lasting`: besides, it ends a stream by a frame, so that the next can have its connection.
  */
 export type PeerKind = "unmarked" | "marked" | "lasting";
 
-/** Makes and knows the marks of one minute. Each connection needs two: what they share is kept. */
+/** Makes and knows one minute's marks. Each connection needs two: what they share is kept. */
 export class Marker implements Disposable {
   /** HMAC that has taken in K and the label. */
   readonly #begun: _HMAC<_SHA256>;
-  /** Where a copy of it goes on. */
   readonly #mac: _HMAC<_SHA256>;
   readonly #digest = new Uint8Array(32);
   readonly #proof = this.#digest.subarray(0, 2 * PART_SIZE);
@@ -46,7 +45,7 @@ export class Marker implements Disposable {
     this.#mac = this.#begun.clone();
   }
 
-  /** R of our first frame, 32 new bytes. */
+  /** Returns R of our first frame, 32 new bytes. */
   markedRandom(rng: Rng): Uint8Array {
     const random = rng(MARKED_RANDOM);
     random.set(this.#proofOf(random), NONCE_SIZE);
@@ -66,7 +65,7 @@ export class Marker implements Disposable {
     return random.length >= LASTING_END && has(MARK_END, LASTING_END) ? "lasting" : "marked";
   }
 
-  /** Valid until the next one. */
+  /** Returns a proof, valid until the next one. */
   #proofOf(random: Uint8Array): Uint8Array {
     this.#begun._cloneInto(this.#mac);
     this.#mac.update(random.subarray(0, NONCE_SIZE)).digestInto(this.#digest);

@@ -8,38 +8,33 @@ import { MAX_LIFETIME, type MinuteKeys } from "./keys.ts";
 const SERVER_REACH = 2;
 
 /**
- * First frames of one kind and one key. Both kinds together fill three quarters of a table of 2^21
- * places (24 MiB): 786 432 connections of one minute, some 13 000 a second.
+ * Most first frames of one kind and key. Both kinds fill three quarters of a table of 2^21 places
+ * (24 MiB): 786 432 connections of one minute, some 13 000 a second.
  */
 const MOST = 3 * 2 ** 18;
 
-/** Places of a table that has just begun: 1.5 KiB. A power of two. */
+/** Places of a new table: 1.5 KiB. A power of two. */
 const FEWEST_PLACES = 128;
 
-/** Whose nonces are asked about. */
 export type NonceKey = Pick<MinuteKeys, "minute" | "otp">;
 
 /**
- * Verdict on a nonce:
- * - `new`: nothing; it is remembered from now on. All others are refusals, for good:
+ * Knowledge of a nonce. All but `new`, which is remembered from now on, are refusals, for good:
  * - `known`: it was received or sent before;
- * - `late`: its minute is out of reach, or was before the clock went back, and so is forgotten;
+ * - `late`: its minute is out of reach, or was before the clock went back;
  * - `full`: there is no room to remember it.
  */
 export type NonceVerdict = "new" | "known" | "late" | "full";
 
 /**
- * The nonces of connections' first frames, received and sent. tt's keys are the same for all
- * connections of a minute and both directions, so that a recorded first frame would open another
- * connection, and a client's own would do as the server's answer (docs/wire/tt-v1.md, 5.1 and 5.2).
+ * Remembers nonces of first frames, both ways. Keys are the same for all connections of a minute,
+ * so a recorded first frame would open another connection, and a client's own would do as the
+ * server's answer (docs/wire/tt-v1.md, 5.1 and 5.2). Minutes with the same OTP, and so the same
+ * key, share a memory, which lasts until the last is out of reach.
  *
- * Nonces are kept by OTP, since that is all that a key depends on: minutes with the same OTP share
- * one memory, which lasts until the last of them is out of reach. Only frames that were opened may
- * be asked about, so that nobody without the password can fill it.
- *
- * A full memory refuses what is new, for that one key, and forgets nothing: forgetting would let
- * whoever recorded a connection repeat it, without the password, as soon as the server is busy. The
- * refusal ends by itself, for the next minute has another key.
+ * Ask only about frames that were opened, so that nobody without the password can fill it. A full
+ * memory refuses what is new for that key and forgets nothing: else a recorded connection could be
+ * repeated as soon as the server is busy. The next minute has another key.
  */
 export class NonceMemory {
   readonly #multipliers: Uint32Array;
@@ -47,12 +42,12 @@ export class NonceMemory {
   readonly #most: number;
   readonly #byOtp = new Map<number, KeyNonces>();
   #forgotAt = -1;
-  /** First frames of this minute and earlier ones have been received and are forgotten. */
+  /** First frames of this minute and earlier ones are forgotten. */
   #forgotten = -1;
 
   /**
-   * `reach`: how many minutes back first frames are received from; a client, whose answer may take
-   * its time, has a longer one than a server. `most`: frames of each kind for one key.
+   * `reach`: minutes back that first frames come from; longer for clients, whose answer may take
+   * its time. `most`: frames of each kind and key.
    */
   constructor(rng: Rng, o: { reach?: number; most?: number } = {}) {
     const drawn = rng(4 * MULTIPLIERS);
@@ -62,8 +57,7 @@ export class NonceMemory {
   }
 
   /**
-   * A first frame was received and has been opened: only where it is new may it be used, and it is
-   * then remembered. `nonce`: its 12 bytes, and whatever follows; borrowed. `now`: this minute.
+   * Judges a frame that has been opened. `nonce`: 12 bytes and more, borrowed. `now`: this minute.
    */
   noteReceived(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
@@ -75,10 +69,7 @@ export class NonceMemory {
     return "new";
   }
 
-  /**
-   * A first frame is about to be sent: only where it is new may it be. As long as each frame that
-   * was received is answered by at most one, there is room for the answer.
-   */
+  /** Judges a frame to be sent; there is room if each received one is answered by at most one. */
   noteSent(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
     if (of.minute < now - this.#reach) return "new"; // nobody takes it back from us any more
@@ -89,7 +80,7 @@ export class NonceMemory {
     return "new";
   }
 
-  /** How many nonces are remembered, and the bytes that takes. */
+  /** Number of nonces remembered, and the bytes that they take. */
   get size(): { nonces: number; bytes: number } {
     let [nonces, bytes] = [0, 0];
     for (const { set } of this.#byOtp.values()) {
@@ -110,9 +101,9 @@ export class NonceMemory {
   }
 
   /**
-   * Drops the keys that are out of reach. What was received under them stays refused if the clock
-   * is set back; if it is set back further than a key can live, that is a new beginning, or a
-   * server that had once been in the future would refuse everybody until it comes there.
+   * Drops keys out of reach. Frames under them stay refused if the clock is set back; if further
+   * than a key can live, memory begins anew, or a server that was once in the future would refuse
+   * everybody until it comes there.
    */
   #forget(now: number): void {
     if (now === this.#forgotAt) return;
@@ -136,7 +127,6 @@ export class NonceMemory {
   }
 }
 
-/** Nonces of one key. */
 interface KeyNonces {
   readonly set: NonceSet;
   received: number;
@@ -145,16 +135,15 @@ interface KeyNonces {
   lastMinute: number;
 }
 
-/** Words of a nonce, and of its place. */
 const WORDS = NONCE_SIZE / 4;
-/** A nonce in halves of words, each with two multipliers. */
+/** Each half of a word has two multipliers. */
 const HALVES = 2 * WORDS;
 const MULTIPLIERS = 2 * HALVES;
 
-/** A set of nonces: open addressing, linear probing, twelve bytes a place, nothing removed. */
+/** A set by open addressing and linear probing, twelve bytes a place; nothing is removed. */
 class NonceSet {
   readonly #multipliers: Uint32Array;
-  /** The nonce of zeros is nobody's place. */
+  /** A place of zeros is empty. */
   #words = new Uint32Array(WORDS * FEWEST_PLACES);
   #hasZeros = false;
   count = 0;
@@ -167,7 +156,7 @@ class NonceSet {
     return this.#words.byteLength;
   }
 
-  /** Returns true if the nonce was not in it yet. */
+  /** Returns true when the nonce was not in it yet. */
   add(nonce: Uint8Array): boolean {
     const first = readU32(nonce, 0);
     const second = readU32(nonce, 4);
@@ -200,8 +189,7 @@ class NonceSet {
   }
 
   /**
-   * Multiply-shift by numbers drawn by chance (Dietzfelbinger et al., 1997): who has the password
-   * can choose nonces, but not such that they fall on one place.
+   * Hashes by random multipliers (Dietzfelbinger et al., 1997): nonces may be chosen to collide.
    */
   #hash(first: number, second: number, third: number): number {
     const by = this.#multipliers;

@@ -1,10 +1,10 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Rng } from "../../contract/host.ts";
 
-/** One call of the system's generator costs as much as sealing a small frame: it is asked seldom. */
+/** One call of the system's generator costs as much as sealing a small frame. */
 const BLOCK = 4096;
 
-/** Random bytes, drawn a block at a time; each is given once. One for a whole process is enough. */
+/** Random bytes, drawn a block at a time; each is given once. One for a process is enough. */
 export class RandomBlock {
   readonly #rng: Rng;
   #block: Uint8Array = new Uint8Array(0);
@@ -14,12 +14,12 @@ export class RandomBlock {
     this.#rng = rng;
   }
 
-  /** Writes `length` random bytes to `bytes[at..at+length)`. */
+  /** Writes `length` random bytes from `at` on. */
   fill(bytes: Uint8Array, at: number, length: number): void {
     for (let i = at; i < at + length; i++) bytes[i] = this.#next();
   }
 
-  /** Returns `length` random bytes for the caller to keep: a part of the block if it has enough. */
+  /** Returns random bytes, the caller's: a part of the block, where it has so many. */
   take(length: number): Uint8Array {
     if (this.#at + length <= this.#block.length) {
       return this.#block.subarray(this.#at, this.#at += length);
@@ -29,7 +29,7 @@ export class RandomBlock {
     return bytes;
   }
 
-  /** A whole number from 0 to `limit - 1`, each as likely as the others; `limit` is 1 to 256. */
+  /** Returns 0 to `limit - 1`, each as likely as the others; `limit` is 1 to 256. */
   below(limit: number): number {
     // Of 256 values only a multiple of the limit is used, or the small ones would be likelier.
     const used = 256 - 256 % limit;
@@ -44,7 +44,7 @@ export class RandomBlock {
     return this.#block[this.#at++]!;
   }
 
-  /** A short block would make zeros of nonces, so it is not taken on trust. */
+  /** A short block would make zeros of nonces: it is not taken on trust. */
   #draw(): void {
     const block = this.#rng(BLOCK);
     if (block.length !== BLOCK) {

@@ -15,14 +15,11 @@ export const HEADER = 2;
 export const MAX_BODY = 0xffff; // largest u16
 export const MAX_TEXT = MAX_BODY - TAG_SIZE;
 
-/** First byte of the nonces of the client's frames. */
 export const CLIENT_TO_SERVER = 0;
-/** First byte of the nonces of the server's frames. */
 export const SERVER_TO_CLIENT = 1;
 /** Direction of a frame: the first byte of its nonce. */
 export type Direction = typeof CLIENT_TO_SERVER | typeof SERVER_TO_CLIENT;
 
-/** Counts the nonces of one direction; gives out each one once. */
 class NonceCounter {
   readonly #nonce = new Uint8Array(NONCE_SIZE);
   readonly #view = new DataView(this.#nonce.buffer);
@@ -36,10 +33,7 @@ class NonceCounter {
     this.#low = Number(first & 0xffff_ffffn);
   }
 
-  /**
-   * Returns the next nonce, valid until the next call.
-   * @throws {ProtocolError} when all are used up
-   */
+  /** Returns a nonce, valid until the next call. @throws {ProtocolError} when all are used up */
   next(): Uint8Array {
     if (this.#spent) {
       throw new ProtocolError(
@@ -55,7 +49,7 @@ class NonceCounter {
   }
 }
 
-/** Seals the frames of one direction. Owns the counter; borrows the cipher. */
+/** Seals one direction's frames. Owns the counter; borrows the cipher. */
 export class FrameSealer {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
@@ -66,10 +60,7 @@ export class FrameSealer {
     this.#nonces = new NonceCounter(direction, first);
   }
 
-  /**
-   * Seals `bytes[at..at+length)` in place: the frame is `bytes[at-2 .. at+length+16)`.
-   * @throws {ProtocolError} if the text does not fit into a frame or the counter is used up
-   */
+  /** Makes the frame `bytes[at-2 .. at+length+16)`. @throws {ProtocolError} if it cannot be sent */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length > MAX_TEXT) {
       throw new ProtocolError(`Cannot seal a frame of ${length} bytes: at most ${MAX_TEXT} fit`);
@@ -79,7 +70,6 @@ export class FrameSealer {
   }
 }
 
-/** Opens the frames of one direction in place, in a buffer that the caller fills. */
 export class FrameOpener {
   readonly #cipher: Cipher;
   readonly #nonces: NonceCounter;
@@ -90,9 +80,8 @@ export class FrameOpener {
   }
 
   /**
-   * Opens the complete frames in `bytes[start..end)`, at most as many as `into` holds, and sets
-   * `into` to their texts. Returns the offset of the first unused byte.
-   * @throws {ProtocolError} on an impossible length or a wrong tag: the stream is then dead
+   * Opens complete frames in `bytes[start..end)`, at most as many as `into` holds. Returns the
+   * offset of the first unused byte. @throws {ProtocolError} on a frame that ends the stream
    */
   openAll(bytes: Uint8Array, start: number, end: number, into: Packets): number {
     let at = start;
@@ -119,11 +108,7 @@ export class FrameOpener {
   }
 }
 
-/**
- * Returns the size in bytes of the frame at `at`, with its header; null while the header is
- * incomplete.
- * @throws {ProtocolError} on an impossible length
- */
+/** Returns the frame's size, null while the header is incomplete. @throws {ProtocolError} */
 export function frameSize(bytes: Uint8Array, at: number, end: number): number | null {
   if (end - at < HEADER) return null;
   const body = readU16(bytes, at);

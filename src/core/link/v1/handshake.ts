@@ -32,13 +32,12 @@ export const HELLO_SIZE = 16;
 const MAGIC = new Uint8Array([0x54, 0x54, 0x55, 0x4e, 0x2f, 0x76, 0x31, 0x00]); // "TTUN/v1", 0
 export const PROOF_SIZE = HEADER + MAGIC.length + TAG_SIZE;
 
-/** Keys and primitives of one end. */
 export interface HandshakeKeys {
   /** The key K (kdf.ts), borrowed for the life of the handshake. */
   readonly psk: Uint8Array;
   readonly cipher: CipherName;
   readonly makeCipher: CipherFactory;
-  /** 16 random bytes of this end, never used before. */
+  /** Random bytes of this end, never used before. */
   readonly nonce: Uint8Array;
 }
 
@@ -46,19 +45,17 @@ export interface HandshakeKeys {
 export interface Session extends Disposable {
   readonly sealer: FrameSealer;
   readonly opener: FrameOpener;
-  /** Bytes behind the peer's proof: the beginning of its frames. A copy. */
+  /** Bytes behind the peer's proof, in a copy. */
   readonly rest: Uint8Array;
 }
 
-/** An instruction to the caller. */
 export type Step =
   | { kind: "send"; bytes: Uint8Array }
   /** Server: the client has proved the key and waits for an answer: call `accept` to admit it. */
   | { kind: "authenticated" }
-  /** Client: the server has proved the key. */
   | { kind: "done"; session: Session };
 
-/** Collects the peer's nonce and proof from a stream that may be cut anywhere. */
+/** Collects the peer's nonce and proof from a stream cut anywhere. */
 abstract class Handshake implements Disposable {
   protected readonly keys: HandshakeKeys;
   readonly #mine: Direction;
@@ -75,8 +72,7 @@ abstract class Handshake implements Disposable {
   }
 
   /**
-   * Takes received bytes (borrowed for the call) and returns the next steps. Unusable after a
-   * throw.
+   * Takes received bytes, borrowed, and returns the next steps. Unusable after a throw.
    * @throws {TtunError} auth: wrong key or cipher; protocol: not version 1
    */
   feed(chunk: Uint8Array): Step[] {
@@ -144,7 +140,6 @@ abstract class Handshake implements Disposable {
     }
   }
 
-  /** Removes the first `size` held bytes and returns a copy. */
   #take(size: number): Uint8Array {
     const taken = this.#held.slice(0, size);
     this.#held = this.#held.slice(size);
@@ -181,13 +176,11 @@ abstract class Handshake implements Disposable {
   }
 }
 
-/** The client's side of the handshake. */
 export class V1ClientHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, CLIENT_TO_SERVER);
   }
 
-  /** Returns the first bytes on the wire. */
   hello(): Uint8Array {
     return this.keys.nonce;
   }
@@ -205,7 +198,6 @@ export class V1ClientHandshake extends Handshake {
   }
 }
 
-/** The server's side of the handshake. */
 export class V1ServerHandshake extends Handshake {
   constructor(keys: HandshakeKeys) {
     super(keys, SERVER_TO_CLIENT);
@@ -223,10 +215,7 @@ export class V1ServerHandshake extends Handshake {
     return [{ kind: "authenticated" }];
   }
 
-  /**
-   * Admits an authenticated client: returns the proof to send and the session. The client trusts
-   * nothing before it has the proof.
-   */
+  /** Admits the client, which trusts nothing before it has the proof. */
   accept(): { proof: Uint8Array; session: Session } {
     const session = this.finish(); // first, so that nothing is sealed for an unauthenticated client
     return { proof: this.sealProof(), session };

@@ -3,16 +3,10 @@ import { type Cidr, formatCidr } from "../../../base/addr.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { Reader } from "../../../base/varint.ts";
 
-/**
- * Addresses that a server assigns to its client (docs/wire/link-v2.md, TLV 0a): family (4 or 6),
- * address, prefix length, repeated.
- */
+/** TLV 0a of docs/wire/link-v2.md repeats family (4 or 6), address, prefix length. */
 export const MOST_ADDRESSES = 8;
 
-/**
- * Shortest prefixes accepted: a shorter one would replace routes of the client beyond the tunnel's
- * network.
- */
+/** Shortest prefixes accepted: shorter ones would replace routes beyond the tunnel's network. */
 const SHORTEST_PREFIX = { 4: 8, 6: 32 } as const;
 
 export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
@@ -21,20 +15,14 @@ export function packAddresses(addresses: readonly Cidr[]): Uint8Array {
   );
 }
 
-/**
- * Reads the value of TLV 0a.
- * @throws {ProtocolError} on an address that no client should accept
- */
+/** Reads TLV 0a. @throws {ProtocolError} on an address that no client should accept */
 export function readAddresses(value: Uint8Array): Cidr[] {
   const addresses = readAddressList(new Reader(value));
   for (const address of addresses) if (!isAcceptable(address)) throw wrong(formatCidr(address));
   return addresses;
 }
 
-/**
- * Reads addresses up to the reader's end, for any purpose.
- * @throws {ProtocolError} if one is cut short, or its family or prefix length is invalid
- */
+/** Reads addresses up to the reader's end. @throws {ProtocolError} */
 export function readAddressList(reader: Reader): Cidr[] {
   const addresses: Cidr[] = [];
   while (!reader.isAtEnd) {
@@ -49,15 +37,12 @@ export function readAddressList(reader: Reader): Cidr[] {
   return addresses;
 }
 
-/** Returns true if a client may accept this address from its server. */
 export function isAcceptable(address: Cidr): boolean {
   const { family, bytes, prefix } = address;
   return prefix >= SHORTEST_PREFIX[family] && prefix <= bytes.length * 8 && isHost(address);
 }
 
-/**
- * Returns true for the address of one machine: not unspecified, loopback, link-local or multicast.
- */
+/** Returns false for unspecified, loopback, link-local and multicast addresses. */
 function isHost({ family, bytes }: Cidr): boolean {
   const [first, second] = bytes as unknown as [number, number];
   if (family === 4) {

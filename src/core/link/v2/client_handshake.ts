@@ -39,15 +39,13 @@ import {
   type SessionIdentity,
 } from "./setup.ts";
 
-/** An instruction to the caller. */
 export type ClientStep =
-  /** The 16 bytes are no answer of version 2: the server speaks version 1 or has another key. */
+  /** The answer is not of version 2: the server speaks version 1 or has another key. */
   | { kind: "stranger"; nonce: Uint8Array; rest: Uint8Array }
-  /** Flight 3 is to be sent. The server has proved that it speaks version 2. */
+  /** Flight 3 is to be sent: the server has proved that it speaks version 2. */
   | { kind: "send"; bytes: Uint8Array }
   | { kind: "done"; session: LinkSession; setup: ServerSetup };
 
-/** The client's side of the handshake. */
 export class ClientHandshake implements Disposable {
   readonly #party: HandshakeConfig;
   readonly #sessionIdentity: Omit<SessionIdentity, "resume">;
@@ -64,12 +62,12 @@ export class ClientHandshake implements Disposable {
   #opener: RecordOpener | null = null;
   #isOver = false;
 
-  /** `pads`: sends random bytes behind the hello; for a client that accepts version 2 only. */
+  /** `pads`: random bytes follow the hello; for a client that accepts version 2 only. */
   constructor(
     party: HandshakeConfig,
     o: {
       sessionIdentity: Omit<SessionIdentity, "resume">;
-      /** Resumes a session: its secret, and the number of the next numbered frame expected. */
+      /** `expected`: number of the next numbered frame, for a session that is resumed. */
       resume?: { secret: Uint8Array; expected: number };
       pads: boolean;
       unixMs: () => number;
@@ -86,16 +84,14 @@ export class ClientHandshake implements Disposable {
     this.#helloAndPadding = concat(hello, party.rng(padding));
   }
 
-  /** Returns flight 1. Without padding it serves as version 1's nonce too. */
+  /** Makes flight 1. Without padding it serves as version 1's nonce too. */
   hello(): Uint8Array {
     return this.#helloAndPadding;
   }
 
   /**
-   * Takes received bytes (borrowed) and returns the next steps. Unusable after "stranger", "done"
-   * or a throw.
-   * @throws {TtunError} clock, auth, protocol, busy and others, in the server's words if it sent
-   * some
+   * Takes received bytes, borrowed. Unusable after "stranger", "done" or a throw.
+   * @throws {TtunError} clock, auth, protocol, busy and others, perhaps in the server's words
    */
   feed(chunk: Uint8Array): ClientStep[] {
     if (this.#isOver) throw alreadyOver();
@@ -203,7 +199,7 @@ export class ClientHandshake implements Disposable {
     return { kind: "done", setup, session };
   }
 
-  /** Checks the server's proof of the session's secret; no proof may come without a resume. */
+  /** Checks the proof of the session's secret; none may come without a resume. */
   #checkProof(setup: ServerSetup): void {
     if ((this.#resume === null) !== (setup.resume === undefined)) {
       throw new ProtocolError("Cannot read the handshake: the server answers what was not asked");

@@ -4,10 +4,7 @@ import { VIRTIO_NET_HEADER } from "../../../contract/batch.ts";
 import { Reader, varint, writeVarint } from "../../../base/varint.ts";
 import { onlyVarint } from "./tlv.ts";
 
-/**
- * Frames inside a record (docs/wire/link-v2.md, "Frames") that a tunnel needs: a type and a body. A
- * frame never crosses a record.
- */
+/** Types of frames in a record, none of which crosses one (docs/wire/link-v2.md, "Frames"). */
 export const FrameType = {
   padding: 0x00,
   packet: 0x01,
@@ -25,7 +22,6 @@ const SKIPPABLE = 0x80;
 
 export const ECHO_SIZE = 8;
 
-/** Flags of frame 02. */
 export const GSO_MORE = 0x01;
 export const GSO_CONTINUES = 0x02;
 const MAX_WORDS = 1024;
@@ -52,16 +48,13 @@ export type Frame =
   | { kind: "close"; code: number; words: string }
   | { kind: "segmentSize"; bytes: number };
 
-/** Bytes of a packet frame before its packet: type, and length in four bytes. */
+/** Bytes before a packet: type, and length in four bytes. */
 export const PACKET_HEADER = 5;
 /** Header size with a filler before it, for devices that need more room between packets. */
 export const PACKET_HEADER_FILLED = 12;
 const FILLER = 0x80;
 
-/**
- * Writes a packet frame's header right before the packet at `at`; `header`: one of the two sizes
- * above. The frame is then `bytes[at-header .. at+length)`.
- */
+/** Writes a header of one of the two sizes above: the frame is `bytes[at-header .. at+length)`. */
 export function writePacketHeader(
   bytes: Uint8Array,
   at: number,
@@ -77,16 +70,10 @@ export function writePacketHeader(
   writeVarint(bytes, at - 4, length, 4);
 }
 
-/**
- * Bytes of a super-packet frame before its packet: type, flags, length in four bytes,
- * virtio_net_hdr.
- */
+/** Bytes before a super-packet: type, flags, length in four bytes, virtio_net_hdr. */
 export const GSO_HEADER = 6 + VIRTIO_NET_HEADER;
 
-/**
- * Writes a super-packet frame's type, flags and length before the virtio_net_hdr that stands right
- * before the packet at `at`. The frame is then `bytes[at-16 .. at+length)`.
- */
+/** Writes what precedes the virtio_net_hdr: the frame is `bytes[at-16 .. at+length)`. */
 export function writeGsoHeader(
   bytes: Uint8Array,
   at: number,
@@ -98,10 +85,9 @@ export function writeGsoHeader(
   writeVarint(bytes, at - GSO_HEADER + 2, length, 4);
 }
 
-/** Bytes of a continuing piece's frame before its data; it has no virtio_net_hdr. */
+/** Bytes before the data of a continuing piece, which has no virtio_net_hdr. */
 export const PIECE_HEADER = GSO_HEADER - VIRTIO_NET_HEADER;
 
-/** Writes the frame header of a super-packet's last piece before its data at `at`. */
 export function writeLastPiece(bytes: Uint8Array, at: number, length: number): void {
   bytes[at - PIECE_HEADER] = FrameType.gsoPacket;
   bytes[at - PIECE_HEADER + 1] = GSO_CONTINUES;
@@ -125,16 +111,13 @@ export function packSetup(tlvs: Uint8Array): Uint8Array {
   return concat(new Uint8Array([FrameType.setup]), varint(tlvs.length), tlvs);
 }
 
-/**
- * Makes the frame that tells a client which segment size, in bytes, passes on its path
- * (TCP_MAXSEG).
- */
+/** Tells a client which segment size, in bytes, passes on its path (TCP_MAXSEG). */
 export function packSegmentSize(bytes: number): Uint8Array {
   const value = varint(bytes);
   return concat(new Uint8Array([FrameType.segmentSize]), varint(value.length), value);
 }
 
-/** Makes a close frame. Words that are too long are cut after their last complete character. */
+/** Makes a close frame; words that are too long are cut after their last complete character. */
 export function packClose(code: number, words: string): Uint8Array {
   const room = new Uint8Array(MAX_WORDS);
   const text = room.subarray(0, new TextEncoder().encodeInto(words, room).written);
@@ -142,8 +125,7 @@ export function packClose(code: number, words: string): Uint8Array {
 }
 
 /**
- * Reads all frames of a record's text `bytes[start..end)`. A packet is given by its offset, not
- * copied.
+ * Reads the frames in `bytes[start..end)`; packets are offsets, not copies.
  * @throws {ProtocolError} on an unknown type below 80 and on a frame that is cut short
  */
 export function* readFrames(bytes: Uint8Array, start: number, end: number): Generator<Frame> {
@@ -154,10 +136,7 @@ export function* readFrames(bytes: Uint8Array, start: number, end: number): Gene
   }
 }
 
-/**
- * Reads the next frame; returns null for padding and for frames to be skipped.
- * @throws as `readFrames`
- */
+/** Returns null for padding and for frames to be skipped. @throws as `readFrames` */
 export function readFrame(reader: Reader): Frame | null {
   const type = reader.u8();
   switch (type) {
@@ -206,7 +185,7 @@ const UNSHOWN =
   // deno-lint-ignore no-control-regex -- control characters are what this finds
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Reads text from the peer and makes it safe for a terminal. */
+/** Reads the peer's text and makes it safe for a terminal. */
 function readWords(reader: Reader): string {
   const length = reader.varint();
   if (length > MAX_WORDS) {

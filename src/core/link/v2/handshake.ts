@@ -39,9 +39,9 @@ export interface LinkSession extends Disposable {
   /** Secret for the proofs of later carriers of this session. */
   readonly resume: Uint8Array;
   readonly transcript: Uint8Array;
-  /** Frames behind the peer's setup in the same record. A copy. */
+  /** Frames behind the peer's setup in the same record, in a copy. */
   readonly firstFrames: Uint8Array;
-  /** Bytes behind that record. A copy. */
+  /** Bytes behind that record, in a copy. */
   readonly rest: Uint8Array;
 }
 
@@ -60,7 +60,6 @@ export class InputBuffer {
   }
 }
 
-/** Contents of the peer's first record under its traffic secret. */
 export interface FirstRecord {
   readonly setup: Uint8Array | null;
   readonly close: { code: number; words: string } | null;
@@ -68,9 +67,8 @@ export interface FirstRecord {
 }
 
 /**
- * Reads the peer's first record once it is complete: a setup, or a close instead. It must not be
- * longer than a handshake record: if the two ends have different secrets, its length is a random
- * number, and most of these are then refused at once instead of awaited.
+ * Reads a setup or a close; null while incomplete. It is no longer than a handshake record: with
+ * different secrets its length is random, and most are then refused at once instead of awaited.
  */
 function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const size = opener.sizeAt(held.bytes, 0, held.bytes.length, MAX_HANDSHAKE_BODY);
@@ -88,10 +86,7 @@ function readFirstRecord(opener: RecordOpener, held: InputBuffer): FirstRecord |
   throw new ProtocolError("Cannot read the handshake: its first frame is not a setup");
 }
 
-/**
- * Reads the first record. If it does not open after the handshake record did, the two ends saw
- * different connections.
- */
+/** Reads the first record. If only that does not open, the ends saw different connections. */
 export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRecord | null {
   const wasFirst = opener.counter === 0;
   try {
@@ -102,9 +97,7 @@ export function readOrSuspect(opener: RecordOpener, held: InputBuffer): FirstRec
   }
 }
 
-/**
- * Returns the error for a peer that has proved the key, but on another connection than this end's.
- */
+/** Returns the error for a peer that has proved the key on another connection than this one. */
 export function suspectMitm(cause: unknown): TtunError {
   return new TtunError(
     "auth",
@@ -156,7 +149,7 @@ export function makeSession(
   };
 }
 
-/** Returns the error for a server's refusal, in its own words (free of control characters). */
+/** Returns the error for a refusal in the server's words (free of control characters). */
 export function refusal(code: number, words: string): TtunError {
   const said = words === "" ? `code ${code}` : words;
   if (code === CloseCode.busy || code === CloseCode.limit) {
@@ -180,10 +173,7 @@ export function clocksDiffer(seconds: number): TtunError {
   );
 }
 
-/**
- * Returns an integer from 0 to `limit` - 1, of at most 16 bits. The small bias does not matter
- * here.
- */
+/** Returns 0 to `limit` - 1, of at most 16 bits. The small bias does not matter here. */
 export function randomBelow(rng: Rng, limit: number): number {
   const bytes = rng(4);
   return ((bytes[0]! << 24 | bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!) >>> 0) % limit;

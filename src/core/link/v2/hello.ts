@@ -10,7 +10,6 @@ import { derive } from "./secrets.ts";
  */
 export const HELLO_SIZE = 16;
 
-/** Most random bytes behind the client's hello; a byte counts them. */
 export const MAX_HELLO_PADDING = 255;
 
 /** Largest clock difference, in units of 4 s. */
@@ -22,7 +21,6 @@ export function timeUnits(unixMs: number): number {
   return Math.floor(unixMs / 4000) % UNITS;
 }
 
-/** Contents of a valid hello. */
 export interface Hello {
   /** Number of random bytes that follow. */
   readonly padding: number;
@@ -31,7 +29,7 @@ export interface Hello {
   readonly isStale: boolean;
 }
 
-/** Makes the client's hello; `random`: 8 bytes, never used before. */
+/** Makes a client's hello; `random`: 8 bytes, never used before. */
 export function clientHello(
   s: Uint8Array,
   random: Uint8Array,
@@ -41,7 +39,7 @@ export function clientHello(
   return makeHello(s, "c", [random], random, padding, unixMs);
 }
 
-/** Makes the server's hello, which answers the client's and never has padding. */
+/** Makes the answer to a client's hello, never with padding. */
 export function serverHello(
   s: Uint8Array,
   theirs: Uint8Array,
@@ -51,12 +49,12 @@ export function serverHello(
   return makeHello(s, "s", [theirs, random], random, 0, unixMs);
 }
 
-/** Reads a client's 16 bytes; returns null if they are not from a version 2 client with S. */
+/** Returns null if the 16 bytes are not from a version 2 client with S. */
 export function readClientHello(s: Uint8Array, hello: Uint8Array, unixMs: number): Hello | null {
   return readHello(s, "c", [hello.subarray(0, 8)], hello, unixMs);
 }
 
-/** Reads a server's 16 bytes that answer `mine`; returns null if they are not version 2 with S. */
+/** Returns null if the 16 bytes, an answer to `mine`, are not version 2 with S. */
 export function readServerHello(
   s: Uint8Array,
   mine: Uint8Array,

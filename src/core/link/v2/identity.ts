@@ -9,25 +9,22 @@ import { isAcceptable, MOST_ADDRESSES, packAddresses, readAddressList } from "./
 
 export const CLIENT_ID_SIZE = 16;
 
-/** A client's self-description in its setup (docs/wire/link-v2.md, TLV 80). */
+/** A client's self-description in its setup (TLV 80 of docs/wire/link-v2.md). */
 export interface ClientIdentity {
-  /** 16 bytes that are the same in every run of the client; null if it cannot store them. */
+  /** Identity of 16 bytes, constant over all runs; null if the client cannot store it. */
   readonly id: Uint8Array | null;
-  /** Name for logs and for `--client-network`; "" = none. An unverified claim, like all fields. */
+  /** Name for logs and `--client-network`; "" = none. It is unverified, like all fields. */
   readonly name: string;
   /** Addresses that the client asks for. Their prefix lengths mean nothing. */
   readonly wishes: readonly Cidr[];
 }
 
-/**
- * Derives the client's id at all servers with one key, from 32 stored bytes, S, and the name that
- * the user has chosen ("" = none), so that one machine can be several clients.
- */
+/** Derives the id at all servers with one key; by `name` one machine can be several clients. */
 export function clientId(kept: Uint8Array, s: Uint8Array, name: string): Uint8Array {
   return derive(kept, "identity", s, utf8(name)).slice(0, CLIENT_ID_SIZE);
 }
 
-/** Makes the value of TLV 80; leaves out wishes that no server could grant. */
+/** Makes TLV 80; leaves out wishes that no server could grant. */
 export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   const possible = wishes.filter(isAcceptable).slice(0, MOST_ADDRESSES);
   return concat(
@@ -39,10 +36,7 @@ export function packIdentity({ id, name, wishes }: ClientIdentity): Uint8Array {
   );
 }
 
-/**
- * Reads the value of TLV 80.
- * @throws {ProtocolError}
- */
+/** Reads TLV 80. @throws {ProtocolError} */
 export function readIdentity(value: Uint8Array): ClientIdentity {
   const reader = new Reader(value);
   const idSize = reader.u8();

@@ -14,13 +14,13 @@ import { derive } from "./secrets.ts";
 /** Cipher of the handshake's own records, before any is agreed on. */
 const HANDSHAKE_CIPHER: CipherName = "chacha20-poly1305";
 
-/** Largest n of Rs, Rc and the setups: limits the memory that a stranger can take. */
+/** Largest Rs, Rc or setup: limits the memory that a stranger can take. */
 export const MAX_HANDSHAKE_BODY = 4096;
 
-/** Most zero bytes that hide the length of a handshake message. */
+/** Most zero bytes that hide a message's length. */
 export const MAX_HANDSHAKE_PADDING = 1024;
 
-/** `HK`, and the secret of each end's handshake record (docs/wire/link-v2.md, "Handshake"). */
+/** `HK`, and the secret of each end's record (docs/wire/link-v2.md, "Handshake"). */
 export interface HandshakeSecrets {
   readonly hk: Uint8Array;
   readonly client: Uint8Array;
@@ -32,7 +32,6 @@ export function handshakeSecrets(s: Uint8Array, nc: Uint8Array, ns: Uint8Array):
   return { hk, client: derive(hk, "c"), server: derive(hk, "s") };
 }
 
-/** First secrets of both directions, the session's secret for resumes, and the transcript hash. */
 export interface TrafficSecrets {
   readonly client: Uint8Array;
   readonly server: Uint8Array;
@@ -41,8 +40,7 @@ export interface TrafficSecrets {
 }
 
 /**
- * @param z the X25519 result; overwritten, as is HK
- * @param binding hash of the TLS certificate that the server showed; empty without TLS
+ * @param z X25519's result; overwritten, as is HK
  * @param helloAndPadding Nc and the p bytes behind it
  * @throws {TtunError} auth if z is all zero: the peer sent a point of low order
  */
@@ -79,7 +77,7 @@ export function resumeProof(
   return derive(resume, `proof ${side}`, transcript).slice(0, PROOF_SIZE);
 }
 
-/** Makes Rs or Rc: one record of `text` and `padding` zero bytes, under a handshake secret. */
+/** Makes Rs or Rc: one record of `text` and `padding` zero bytes. */
 export function sealHandshake(
   secret: Uint8Array,
   text: Uint8Array,
@@ -90,10 +88,7 @@ export function sealHandshake(
   return sealText(sealer, concat(text, new Uint8Array(padding)));
 }
 
-/**
- * Opens Rs or Rc at the front of `bytes`; returns null while it is incomplete.
- * @throws {ProtocolError} if it cannot be one, or is not under this secret
- */
+/** Opens Rs or Rc at the front of `bytes`; null while incomplete. @throws {ProtocolError} */
 export function openHandshake(
   secret: Uint8Array,
   bytes: Uint8Array,

@@ -19,7 +19,6 @@ import { derive } from "./secrets.ts";
  * ChaCha20 key stream, so that lengths look random.
  */
 export const RECORD_HEADER = 2;
-/** Bytes after a record's text. */
 export const RECORD_TAG = TAG_SIZE;
 export const MAX_RECORD_BODY = 0xffff;
 export const MAX_RECORD_TEXT = MAX_RECORD_BODY - RECORD_TAG;
@@ -29,7 +28,6 @@ const MIN_RECORD_BODY = RECORD_TAG + 1;
 const MASKS_AT_ONCE = 512;
 const BLOCK = 64;
 
-/** Largest counter of a generation of keys. */
 const MAX_COUNTER = 0xffff_ffff;
 
 /** One generation of a direction's keys: cipher key, masks and the counter of both. */
@@ -57,7 +55,7 @@ class Generation implements Disposable {
     return this.#counter;
   }
 
-  /** Returns the mask of the next record, without using it up. */
+  /** Returns the next record's mask, without using it up. */
   mask(): number {
     const at = this.#counter % MASKS_AT_ONCE;
     if (this.#masksFrom !== this.#counter - at) this.#fillMasks(this.#counter - at);
@@ -70,7 +68,7 @@ class Generation implements Disposable {
     this.#masksFrom = from;
   }
 
-  /** Returns the nonce of the next record and uses it up. Valid until the next call. */
+  /** Returns the next record's nonce and uses it up. Valid until the next call. */
   nonce(): Uint8Array {
     if (this.#counter > MAX_COUNTER) {
       throw new ProtocolError("Cannot go on: the record counter is used up without a rekey");
@@ -87,17 +85,13 @@ class Generation implements Disposable {
   }
 }
 
-/** Keys of one direction, for its sealer or its opener. */
 abstract class Direction implements Disposable {
   readonly #name: CipherName;
   readonly #makeCipher: CipherFactory;
   #generation: Generation;
   #isOver = false;
 
-  /**
-   * `secret`: D, 32 bytes, borrowed for the call. `counter`: the first one; other than 0 only in
-   * tests.
-   */
+  /** `secret`: D, 32 bytes, borrowed. `counter`: the first one; other than 0 only in tests. */
   constructor(secret: Uint8Array, name: CipherName, makeCipher: CipherFactory, counter = 0) {
     this.#name = name;
     this.#makeCipher = makeCipher;
@@ -128,12 +122,8 @@ abstract class Direction implements Disposable {
   }
 }
 
-/** Seals the records of one direction, in place. */
 export class RecordSealer extends Direction {
-  /**
-   * Seals `bytes[at..at+length)` in place: the record is `bytes[at-2 .. at+length+16)`.
-   * @throws {ProtocolError} if the text does not fit or the counter is used up
-   */
+  /** Makes the record `bytes[at-2 .. at+length+16)`. @throws {ProtocolError} if it is too long */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length < 1 || length > MAX_RECORD_TEXT) {
       throw new ProtocolError(
@@ -146,18 +136,11 @@ export class RecordSealer extends Direction {
   }
 }
 
-/**
- * Opens the records of one direction, in place. After one that does not open it opens no other: a
- * later record must not take its place.
- */
+/** Opens one direction's records, none after a failure: no later one may take its place. */
 export class RecordOpener extends Direction {
   #isDamaged = false;
 
-  /**
-   * Returns the size in bytes of the record at `at`, with its header; null while the header is
-   * incomplete.
-   * @throws {ProtocolError} on an impossible length, or one above `most`
-   */
+  /** Returns the record's size, null while its header is incomplete. @throws {ProtocolError} */
   sizeAt(bytes: Uint8Array, at: number, end: number, most = MAX_RECORD_BODY): number | null {
     if (end - at < RECORD_HEADER) return null;
     const body = readU16(bytes, at) ^ this.generation.mask();
@@ -165,7 +148,7 @@ export class RecordOpener extends Direction {
     return RECORD_HEADER + body;
   }
 
-  /** Opens a record of that size in place; its text is `bytes[at+2 .. at+size-16)`. */
+  /** Opens a record in place; its text is `bytes[at+2 .. at+size-16)`. */
   open(bytes: Uint8Array, at: number, size: number): void {
     const tagAt = at + size - RECORD_TAG;
     const { cipher } = this.generation;

@@ -4,17 +4,14 @@ import { FairGroups, type Member } from "../../net/fair_groups.ts";
 /** Most hellos remembered, completed or not. */
 export const MOST_HELLOS = 65_536;
 
-/** Time to remember a hello, in milliseconds: stale after 120 s, from a clock up to 120 s ahead. */
+/** Time to remember a hello: stale after 120 s, from a clock up to 120 s ahead. */
 const KEEP_MS = 250_000;
 
 /**
- * Remembers the random parts of valid, fresh hellos: each one opens one handshake.
- *
- * A full memory refuses nobody, since a holder of the key could fill it at will and lock all others
- * out. It forgets instead: first hellos whose handshake was never completed, then completed ones;
- * of each kind the oldest of the address that has the most, so a flood displaces its own hellos. A
- * forgotten hello that is replayed gets an answer but opens nothing: going on takes the private key
- * behind it.
+ * Remembers the random parts of valid, fresh hellos: each opens one handshake. A full memory
+ * refuses nobody, or a holder of the key could lock others out: it forgets hellos that were never
+ * completed, then others; of each kind the oldest of the address that has the most. A forgotten one
+ * that is replayed gets an answer but opens nothing: going on takes its private key.
  */
 export class ReplayMemory {
   readonly #most: number;
@@ -29,16 +26,12 @@ export class ReplayMemory {
     return this.#answered.size + this.#completed.size;
   }
 
-  /** Returns true if `random` (8 bytes) is remembered. */
   has(random: Uint8Array): boolean {
     const key = toHex(random);
     return this.#answered.has(key) || this.#completed.has(key);
   }
 
-  /**
-   * Returns true if `random` (8 bytes) is new, and remembers it until its hello is stale. `group`:
-   * the sender's address, reduced to the part that has one owner.
-   */
+  /** Returns true for new bytes. `group`: the part of the sender's address that has one owner. */
   isNew(random: Uint8Array, unixMs: number, group: string): boolean {
     this.#answered.forget(unixMs);
     this.#completed.forget(unixMs);
@@ -48,7 +41,7 @@ export class ReplayMemory {
     return true;
   }
 
-  /** Records that the client has proved the key: its hello outlives those of unproved clients. */
+  /** Records that the client has proved the key: its hello outlives those of others. */
   complete(random: Uint8Array, unixMs: number, group: string): void {
     const key = toHex(random);
     this.#answered.delete(key);
@@ -63,15 +56,12 @@ export class ReplayMemory {
   }
 }
 
-/** The random part of a hello, and its time of arrival. */
 interface Seen {
   readonly key: string;
   readonly since: number;
 }
 
-/** Hellos of one kind. */
 class Hellos {
-  /** In order of arrival. */
   readonly #seen = new Map<string, Member<Seen>>();
   readonly #groups = new FairGroups<Seen>();
 

@@ -1,10 +1,7 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { concat, utf8, writeU16 } from "../../../base/bytes.ts";
 
-/**
- * Key derivation of link version 2 (docs/wire/link-v2.md, "Notation and secrets"): BLAKE2s-256 keyed
- * with 32 bytes, over a label and length-prefixed inputs.
- */
+/** Keys are BLAKE2s-256 over inputs with lengths (docs/wire/link-v2.md, "Notation and secrets"). */
 const PREFIX = utf8("ttun/v2 ");
 const ZERO = new Uint8Array(1);
 
@@ -18,15 +15,11 @@ export function derive(k: Uint8Array, label: string, ...inputs: readonly Uint8Ar
   return blake2s(concat(PREFIX, utf8(label), ZERO, ...parts), { key: k });
 }
 
-/**
- * Parameters of scrypt for S, the secret derived from the pre-shared key. Takes 64 MiB of memory.
- */
+/** Parameters of scrypt for S, the secret from the pre-shared key. Takes 64 MiB of memory. */
 export const SCRYPT = { salt: utf8("ttun/v2"), N: 2 ** 15, r: 8, p: 3, length: 32 } as const;
 
 /** Elliptic-curve operations from outside: the core has no randomness and no fast curve. */
 export interface KeyExchange {
-  /**
-   * Makes a new X25519 key pair (RFC 7748). `shared` returns 32 bytes and wipes the private key.
-   */
+  /** Makes an X25519 key pair (RFC 7748). `shared` returns 32 bytes and wipes the private key. */
   newKeyPair(): { readonly publicKey: Uint8Array; shared(theirs: Uint8Array): Uint8Array };
 }

@@ -80,9 +80,8 @@ export class ServerHandshake implements Disposable {
   }
 
   /**
-   * Takes bytes behind the hello (borrowed). Returns the client's setup once it has opened: only
-   * then has the client proved the key. It has not been answered yet.
-   * @throws {TtunError} auth, protocol: the peer is a stranger, and this object unusable
+   * Takes borrowed bytes. Returns the client's setup once it has opened, which proves the key.
+   * @throws {TtunError} auth, protocol: a stranger; this object is then unusable
    */
   feed(chunk: Uint8Array): ClientSetup | null {
     if (this.#isOver) throw alreadyOver();
@@ -140,19 +139,19 @@ export class ServerHandshake implements Disposable {
   }
 
   /**
-   * True if the client's key message has opened but its setup has not arrived. A client sends both
-   * at once, so one that stays here saw another connection (1 in 16 such setups looks incomplete).
+   * True if the client's key message has opened but no setup came. A client sends both at once: one
+   * that stays here saw another connection (1 in 16 such setups looks incomplete).
    */
   get isHalfDone(): boolean {
     return !this.#isOver && this.#traffic !== null && this.#client === null;
   }
 
-  /** The session's transcript and resume secret, to check or make a proof. */
+  /** The transcript and resume secret, to check or make a proof. */
   get traffic(): Pick<TrafficSecrets, "resume" | "transcript"> {
     return this.#proved().traffic;
   }
 
-  /** Admits the client: returns the bytes to send and the session. Unusable afterwards. */
+  /** Admits the client: returns bytes to send and the session. Unusable afterwards. */
   accept(setup: ServerSetup): { bytes: Uint8Array; session: LinkSession } {
     const { traffic, client } = this.#proved();
     const bytes = sealText(this.#sealer!, packSetup(packServerSetup(setup)));
@@ -170,7 +169,7 @@ export class ServerHandshake implements Disposable {
     return { bytes, session };
   }
 
-  /** Refuses a client that has proved the key: returns the bytes to send. Unusable afterwards. */
+  /** Refuses a client that has proved the key. Unusable afterwards. */
   refuse(code: number, words: string): Uint8Array {
     this.#proved();
     const bytes = sealText(this.#sealer!, packClose(code, words));

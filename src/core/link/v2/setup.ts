@@ -18,7 +18,7 @@ export const PUBLIC_KEY_SIZE = 32;
 export const ID_SIZE = 16;
 export const PROOF_SIZE = 16;
 
-/** Ciphers by their number on the wire (TLV 02). */
+/** Ciphers by their number in TLV 02. */
 const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map(
   CIPHER_NAMES.map((name) => [CIPHERS[name].wireNumber, name]),
 );
@@ -26,35 +26,34 @@ const CIPHER_BY_NUMBER: ReadonlyMap<number, CipherName> = new Map(
 /** Description that each end sends to the other: the server in Rs, the client in its setup. */
 export interface Offer {
   readonly capabilities: number;
-  /** Initial window of every stream, initial total window, number of streams the other may open. */
+  /** Initial window of every stream, initial total window, streams that the other may open. */
   readonly windows: readonly [number, number, number];
-  /** Seconds without a byte from the other end after which it counts as dead. */
+  /** Seconds without a byte after which the other end counts as dead. */
   readonly deadTime: number;
 }
 
 /** Shortest dead time in seconds: less would give up peers that only wait for a retransmission. */
 const SHORTEST_DEAD_TIME = 3;
 
-/** Relation of the client's carrier to a session (TLVs 05 to 09) and to a client (TLV 80). */
+/** Relation of a carrier to a session (TLVs 05 to 09) and to a client (TLV 80). */
 export interface SessionIdentity {
   /** Identifies the client's process. */
   readonly instance: Uint8Array;
   readonly session: Uint8Array;
   /** Carrier number; 1 = a new session. */
   readonly carrier: number;
-  /** On a resume: number of the next numbered frame expected, and proof of the session's secret. */
+  /** `expected`: number of the next numbered frame. `proof`: that of the session's secret. */
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
   /** Absent from clients older than TLV 80. */
   readonly identity?: ClientIdentity;
 }
 
-/** The client's setup: its offer, and the session that it belongs to. */
 export interface ClientSetup extends Offer, SessionIdentity {}
 
 /** The server's setup; it answers a resume with its own number and proof. */
 export interface ServerSetup {
   readonly resume?: { readonly expected: number; readonly proof: Uint8Array };
-  /** Value of TLV 0a: the addresses assigned to the client. */
+  /** Addresses assigned to the client, as the value of TLV 0a. */
   readonly addresses?: Uint8Array;
 }
 
@@ -68,7 +67,7 @@ export interface ClientKeyMessage {
   readonly cipher: CipherName;
 }
 
-/** Makes the text of Rs, without padding. */
+/** Makes Rs, without its padding. */
 export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
   const ciphers = Uint8Array.from(m.ciphers, (name) => CIPHERS[name].wireNumber);
   const [capabilities, ...others] = offerTlvs(m);
@@ -89,7 +88,7 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
   return { publicKey, ciphers, ...readOffer(tlvs) };
 }
 
-/** Makes the text of Rc, without padding. */
+/** Makes Rc, without its padding. */
 export function packClientKeyMessage(m: ClientKeyMessage): Uint8Array {
   return concat(m.publicKey, packTlv(Tlv.ciphers, new Uint8Array([CIPHERS[m.cipher].wireNumber])));
 }
@@ -106,7 +105,6 @@ export function readClientKeyMessage(text: Uint8Array): ClientKeyMessage {
   return { publicKey, cipher };
 }
 
-/** Makes the TLVs of the client's setup. */
 export function packClientSetup(setup: ClientSetup): Uint8Array {
   return concat(
     ...offerTlvs(setup),
@@ -145,7 +143,6 @@ export function readClientSetup(tlvBytes: Uint8Array): ClientSetup {
   };
 }
 
-/** Makes the TLVs of the server's setup. */
 export function packServerSetup(setup: ServerSetup): Uint8Array {
   const addresses = setup.addresses === undefined
     ? new Uint8Array()

@@ -2,10 +2,7 @@ import { concat } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 
-/**
- * TLVs of the handshake (docs/wire/link-v2.md, "Handshake"): type u8, length as a varint, value.
- * Type 0 has no length; padding follows it.
- */
+/** Types of TLVs: u8 type, varint length, value; 0 begins padding (docs/wire/link-v2.md). */
 export const Tlv = {
   padding: 0x00,
   capabilities: 0x01,
@@ -22,7 +19,6 @@ export const Tlv = {
   identity: 0x80,
 } as const;
 
-/** Unknown types from here on are skipped; unknown types below end the handshake. */
 const SKIPPABLE = 0x80;
 
 export type TlvMap = ReadonlyMap<number, Uint8Array>;
@@ -31,11 +27,7 @@ export function packTlv(type: number, value: Uint8Array): Uint8Array {
   return concat(new Uint8Array([type]), varint(value.length), value);
 }
 
-/**
- * Reads the listed TLVs up to the reader's end, as views. `padded`: padding may follow.
- * @throws {ProtocolError} if one is cut short, doubled or missing from `required`, or its type is
- * below 80 and in neither list
- */
+/** Reads TLVs up to the end, as views. @throws {ProtocolError} if one is wrong or missing */
 export function readTlvs(
   reader: Reader,
   o: { required: readonly number[]; optional?: readonly number[]; padded?: boolean },
@@ -68,7 +60,6 @@ export function onlyVarint(value: Uint8Array): number {
   return onlyVarints(value, 1)[0]!;
 }
 
-/** Reads a value that is `count` varints and nothing else. */
 export function onlyVarints(value: Uint8Array, count: number): number[] {
   const reader = new Reader(value);
   const found = Array.from({ length: count }, () => reader.varint());
@@ -76,7 +67,6 @@ export function onlyVarints(value: Uint8Array, count: number): number[] {
   return found;
 }
 
-/** Returns the value if it has exactly `size` bytes. */
 export function exactly(value: Uint8Array, size: number): Uint8Array {
   if (value.length !== size) {
     throw new ProtocolError("Cannot read the handshake: a value has a wrong size");

@@ -9,7 +9,7 @@ export const BASIC_CHALLENGE: Field = {
 
 const COLON = 0x3a;
 
-/** Checks Basic (RFC 7617). */
+/** Checks user and password by Basic (RFC 7617). */
 export function isAuthorized(fields: readonly Field[], auth: CheckPassword): boolean {
   const values = valuesOf(fields, "proxy-authorization");
   const match = values.length === 1 ? /^basic +([a-z0-9+/]+={0,2})$/i.exec(values[0]!) : null;
@@ -18,7 +18,7 @@ export function isAuthorized(fields: readonly Field[], auth: CheckPassword): boo
   return bytes !== null && colon >= 0 && auth(bytes.subarray(0, colon), bytes.subarray(colon + 1));
 }
 
-/** Null = no base64 (RFC 4648 section 4). */
+/** Returns null for what is not base64 (RFC 4648 section 4). */
 function decodeBase64(text: string): Uint8Array | null {
   try {
     return toLatin1(atob(text));

@@ -9,10 +9,10 @@ export type Framing =
   | { readonly kind: "none" }
   | { readonly kind: "length"; readonly length: number }
   | { readonly kind: "chunked" }
-  /** With the connection. */
+  /** The body ends with the connection. */
   | { readonly kind: "close" };
 
-/** @throws {HttpError} 400 where two readers could come to different ends */
+/** Returns the framing. @throws {HttpError} 400 where two readers could come to different ends */
 export function requestFraming(head: RequestHead): Framing {
   return declared(head) ?? { kind: "none" };
 }
@@ -29,7 +29,7 @@ function declared(head: RequestHead): Framing | null {
   return { kind: "length", length: lengthOf(lengths[0]!, bad) };
 }
 
-/** `bad` makes the error for a Content-Length that is no number. */
+/** Reads a Content-Length; `bad` makes the error for one that is no number. */
 export function lengthOf(value: string, bad: (what: string) => HttpError): number {
   if (/^[0-9]{1,16}$/.test(value) && Number(value) <= Number.MAX_SAFE_INTEGER) {
     return Number(value);
@@ -37,7 +37,7 @@ export function lengthOf(value: string, bad: (what: string) => HttpError): numbe
   throw bad("its Content-Length is not a number of bytes");
 }
 
-/** Other codings may come before: body and field go on unchanged. */
+/** Reads Transfer-Encoding: other codings may come before, as body and field go on unchanged. */
 function chunked(codings: readonly string[]): Framing {
   if (codings.at(-1) !== "chunked" || codings.indexOf("chunked") !== codings.length - 1) {
     throw bad("its last Transfer-Encoding, and no other, must be chunked");
@@ -62,7 +62,7 @@ export class BodyReader {
     this.#left = framing.kind === "length" ? framing.length : 0;
   }
 
-  /** Never true for a body that ends with the connection. */
+  /** True once its last byte has come; never for a body that ends with the connection. */
   get isDone(): boolean {
     return this.#chunks?.isDone ?? (!this.#endsWithConnection && this.#left === 0);
   }
@@ -76,9 +76,7 @@ export class BodyReader {
     return this.#endsWithConnection || this.isDone;
   }
 
-  /**
-   * Returns how many first bytes belong to it; `give` gets views, none empty. @throws {HttpError}
-   */
+  /** Returns how many bytes belong to it; `give` gets views, none empty. @throws {HttpError} 400 */
   take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
     if (this.#chunks !== null) return this.#chunks.take(bytes, give);
     const size = this.#endsWithConnection ? bytes.length : Math.min(this.#left, bytes.length);

@@ -9,13 +9,11 @@ import { mayBeTrailer } from "./trailer.ts";
 
 export interface BodyOptions {
   readonly limits: HeadLimits;
-  /**
-   * Lines may end with a bare LF, given as CRLF; what cannot be read of the trailer is left out.
-   */
+  /** Allows bare LFs, given as CRLF; what cannot be read of the trailer is left out. */
   readonly mends?: boolean;
-  /** Only what is in the chunks is given. */
+  /** Gives only what is in the chunks. */
   readonly unchunks?: boolean;
-  /** In lower case, from the head's Connection field: no trailer field of them goes on. */
+  /** Names of the head's Connection field, in lower case, which no trailer field may have. */
   readonly nextHop?: ReadonlySet<string>;
 }
 
@@ -41,7 +39,7 @@ const COLON = 0x3a;
 
 type State =
   | "size"
-  /** Behind the digits: some servers fill up with spaces. */
+  /** Spaces behind the digits, with which some servers fill up. */
   | "padding"
   | "extension"
   | "sizeLf"
@@ -56,7 +54,7 @@ type State =
   | "lastLf"
   | "done";
 
-/** A CR, and an LF behind it, ends a line here; not so within a trailer's fields. */
+/** States in which a CR, and an LF behind it, ends a line; not within a trailer's fields. */
 const LINE_ENDS: ReadonlySet<State> = new Set<State>([
   "size",
   "padding",
@@ -79,14 +77,14 @@ export class ChunkedReader {
   readonly #o: BodyOptions;
   #state: State = "size";
   #digits = 0;
-  /** Bytes behind the size's digits. */
+  /** Bytes behind the digits of the size line. */
   #extension = 0;
   #left = 0;
   #trailerBytes = 0;
   #trailerFields = 0;
-  /** Of a body that is mended, from its first field on. */
+  /** Trailer of a body that is mended, from its first field on. */
   #fields: HeadCollector | null = null;
-  /** Of another one, as far as it has come, a byte a character. */
+  /** Trailer of another one, as far as it has come, a byte a character. */
   #trailerText = "";
 
   constructor(o: BodyOptions) {
@@ -100,7 +98,7 @@ export class ChunkedReader {
     return this.#state === "done";
   }
 
-  /** Like `BodyReader.take`. @throws {HttpError} 400 */
+  /** Takes bytes like `BodyReader.take`. @throws {HttpError} 400 */
   take(bytes: Uint8Array, give: (part: Uint8Array) => void): number {
     const { mends = false, unchunks = false } = this.#o;
     let at = 0;
@@ -252,7 +250,7 @@ export class ChunkedReader {
   }
 }
 
-/** True without a trailer: its first line would be empty. */
+/** Returns true without a trailer: its first line would be empty. */
 function isLineEnd(byte: number, fields: HeadCollector | null): boolean {
   return fields === null && (byte === CR || byte === LF);
 }

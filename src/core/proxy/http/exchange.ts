@@ -7,10 +7,10 @@ import { responseFraming } from "./response_framing.ts";
 import { parseResponseHead, type ResponseHead } from "./response_head.ts";
 import { isPersistent, nextHopOf, responseForClient, upgradeOf } from "./rewrite.ts";
 
-/** One before the response, a change of protocol, or the response's. */
+/** A head of the target: one before the response, a change of protocol, or the response's. */
 export interface HeadForClient {
   readonly kind: "interim" | "upgrade" | "final";
-  /** Empty where the client cannot read such a head. */
+  /** Bytes for the client; empty where it cannot read such a head. */
   readonly bytes: Uint8Array;
 }
 
@@ -28,7 +28,7 @@ export class Exchange {
   isSent = false;
   /** True if its connection has served another request, and may be closing. */
   isReused = false;
-  /** Null until the final response's head is there. */
+  /** The response, null until its final head is there. */
   response: Response | null = null;
   #head = new HeadCollector(RESPONSE_LIMITS);
 
@@ -38,14 +38,12 @@ export class Exchange {
     this.requestBody = new BodyReader(framing, { limits: REQUEST_LIMITS, nextHop });
   }
 
-  /** The target must take the rest of the request's body. */
+  /** True if the target must take the rest of the request's body. */
   get wantsBody(): boolean {
     return this.isSent && !this.requestBody.isDone;
   }
 
-  /**
-   * A kept connection may close just then; harmless requests are repeated (RFC 9112 section 9.3.1).
-   */
+  /** True if it may be repeated: kept connections may close just then (RFC 9112 section 9.3.1). */
   get mayRepeat(): boolean {
     return this.isReused && this.request.isRepeatable && this.#head.isEmpty;
   }
@@ -55,7 +53,7 @@ export class Exchange {
     return this.#head.take(bytes);
   }
 
-  /** Null until the head is whole. @throws {HttpError} */
+  /** Returns the head once it is whole; null before. @throws {HttpError} */
   readHead(): HeadForClient | null {
     if (!this.#head.isWhole) return null;
     const head = parseResponseHead(this.#head.text());
@@ -65,7 +63,7 @@ export class Exchange {
     return head.status === 101 ? this.#upgrade(head) : this.#interim(head);
   }
 
-  /** RFC 9110 section 15.2. Clients of HTTP/1.0 do not know them. */
+  /** Handles interim responses (RFC 9110 section 15.2), which HTTP/1.0 does not know. */
   #interim(head: ResponseHead): HeadForClient {
     const { minor } = this.request;
     const bytes = minor === 0

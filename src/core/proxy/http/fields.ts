@@ -1,15 +1,15 @@
-/** In their order; one byte a character (RFC 9110 section 5). */
+/** Fields of a message (RFC 9110 section 5), in their order; one byte a character. */
 export interface Field {
   readonly name: string;
   readonly value: string;
 }
 
-/** `name` is in lower case. */
+/** Returns the values of all fields of this name, in lower case. */
 export function valuesOf(fields: readonly Field[], name: string): string[] {
   return fields.filter((field) => field.name.toLowerCase() === name).map(({ value }) => value);
 }
 
-/** Tokens (RFC 9110 section 5.6.1) of all lines, in lower case; no list here has quoted commas. */
+/** Returns tokens (RFC 9110 section 5.6.1) of all lines, in lower case; none may be quoted. */
 export function listOf(fields: readonly Field[], name: string): string[] {
   return valuesOf(fields, name).flatMap((value) => value.split(","))
     .map((element) => trimSpace(element).toLowerCase())

@@ -10,7 +10,7 @@ export interface HeadLimits {
 
 export const REQUEST_LIMITS: HeadLimits = { bytes: 64 * 1024, fields: 256 };
 
-/** A browser takes 256 KiB, curl 300 KiB: a target that one of them can talk to is not refused. */
+/** Limits of responses: a browser takes 256 KiB, curl 300 KiB, and no less is taken here. */
 export const RESPONSE_LIMITS: HeadLimits = { bytes: 300 * 1024, fields: 4096 };
 
 /**
@@ -27,7 +27,7 @@ const FIRST_ROOM = 1024;
 export interface RequestHead {
   readonly method: string;
   readonly target: string;
-  /** HTTP/1.`minor`; whatever is above 1 counts as 1. */
+  /** Minor version of HTTP/1; whatever is above 1 counts as 1. */
   readonly minor: 0 | 1;
   readonly fields: readonly Field[];
 }
@@ -55,9 +55,7 @@ export class HeadCollector {
     return this.#length === 0;
   }
 
-  /**
-   * Copies bytes of the head and returns how many. @throws {HttpError} 414, 431 when it is too long
-   */
+  /** Copies bytes of the head and returns how many. @throws {HttpError} 414, 431 when too long */
   take(bytes: Uint8Array): number {
     let at = 0;
     while (at < bytes.length && !this.#isWhole) {
@@ -70,7 +68,7 @@ export class HeadCollector {
     return at;
   }
 
-  /** One byte a character, with the empty line. */
+  /** Returns the whole head, one byte a character, with the empty line. */
   text(): string {
     return fromLatin1(this.#held.subarray(0, this.#length));
   }
@@ -114,7 +112,7 @@ export class HeadCollector {
   }
 }
 
-/** `text`: of a `HeadCollector`. @throws {HttpError} 400, 505 */
+/** Reads the text of a `HeadCollector`. @throws {HttpError} 400, 505 */
 export function parseRequestHead(text: string): RequestHead {
   const [first, ...lines] = linesOf(text);
   const [method, target, version, ...more] = first!.split(" ");
@@ -164,7 +162,7 @@ function isValue(text: string): boolean {
   return true;
 }
 
-/** No space, no control character. Bytes of 80 and above are some clients' raw UTF-8. */
+/** Refuses spaces and control characters; bytes of 80 and above are some clients' raw UTF-8. */
 function isVisible(text: string): boolean {
   return text !== "" && !text.includes("\t") && isValue(text);
 }

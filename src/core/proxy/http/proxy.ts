@@ -12,7 +12,7 @@ import { isPersistent } from "./rewrite.ts";
 import type { CheckPassword } from "../socks/socks5_server.ts";
 import { formatTarget, sameTarget, type Target } from "../../../base/target.ts";
 
-/** Of early bytes: the client's end is seen behind them, and told to the target. */
+/** Bytes held of a client before their time, to see its end behind them and tell the target. */
 const MOST_HELD = 16 * 1024;
 
 /**
@@ -50,27 +50,27 @@ export class HttpProxy {
     this.#auth = o.auth;
   }
 
-  /** Ask before each read of the client, which is for `fromClient`. */
+  /** True if the client must be read for `fromClient`; ask before each read. */
   get wantsClient(): boolean {
     return !this.#isOver && !this.#clientEnded && this.#held.length < this.#mostHeld;
   }
 
-  /** Behind CONNECT no more is read than goes along: it is for the target, which may be slow. */
+  /** Limit of held bytes: behind CONNECT they are for the target, which may be slow. */
   get #mostHeld(): number {
     return this.#exchange?.request.head === null ? 1 : MOST_HELD;
   }
 
-  /** The target is also read between requests, to see it end. */
+  /** True if the target must be read for `fromTarget`; also between requests, to see it end. */
   get wantsTarget(): boolean {
     return this.#target?.isUp === true;
   }
 
-  /** After `endClient` or `raw`. */
+  /** True after `endClient` or `raw`. */
   get isOver(): boolean {
     return this.#isOver;
   }
 
-  /** Borrowed until the actions are done. After the end they are dropped. */
+  /** Takes the client's bytes, borrowed until the actions are done; dropped after the end. */
   fromClient(bytes: Uint8Array): HttpAction[] {
     if (this.#isRaw) return [{ kind: "toTarget", bytes }];
     if (this.#isOver) return [];
@@ -82,7 +82,7 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** FIN: requests are still answered, and the target is told. */
+  /** Takes the client's FIN: its requests are still answered, and the target is told. */
   clientEnded(): HttpAction[] {
     this.#clientEnded = true;
     this.#useHeld();
@@ -90,13 +90,13 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** For a target that is being connected: a head that may come twice (RFC 8470); else null. */
+  /** Head for a target that is being connected, if it may come twice (RFC 8470); else null. */
   get early(): Uint8Array | null {
     const request = this.#exchange?.request;
     return request?.isRepeatable === true ? request.head : null;
   }
 
-  /** `hasEarly`: the target has got what `early` was. */
+  /** Takes note of the connection; `hasEarly`: the target has got what `early` was. */
   connected(hasEarly = false): HttpAction[] {
     const exchange = this.#connecting();
     this.#target!.isUp = true;
@@ -121,7 +121,7 @@ export class HttpProxy {
     return this.#takeActions();
   }
 
-  /** Borrowed until the actions are done. Bytes of a closed one are dropped. */
+  /** Takes the target's bytes, borrowed until the actions are done; dropped if it is closed. */
   fromTarget(bytes: Uint8Array): HttpAction[] {
     if (this.#isRaw) return [{ kind: "toClient", bytes }];
     let rest = bytes;
@@ -204,7 +204,7 @@ export class HttpProxy {
     }
   }
 
-  /** A silent target would else never hear that its client has gone. */
+  /** Passes the client's end on, of which a silent target would never hear. */
   #passEnd(): void {
     const exchange = this.#exchange;
     const target = this.#target;
@@ -214,7 +214,7 @@ export class HttpProxy {
     this.#actions.push({ kind: "endTarget" });
   }
 
-  /** Another whole head is held; after the client's end a partial one never completes. */
+  /** True if another whole head is held; after the client's end a partial one never completes. */
   get #hasNext(): boolean {
     if (this.#held.length === 0) return false;
     try {
@@ -236,7 +236,7 @@ export class HttpProxy {
     this.#end(this.#isAnswering ? "reset" : "clean");
   }
 
-  /** Nobody knows where the next request begins. */
+  /** Refuses a request that cannot be read: nobody knows where the next one begins. */
   #refuse(error: unknown): void {
     if (!(error instanceof ProtocolError)) throw error;
     if (this.#isAnswering) return this.#end("reset");
@@ -259,12 +259,12 @@ export class HttpProxy {
     return this.#exchange !== null && this.#exchange.response !== null;
   }
 
-  /** Nothing of another request has come, and one can come. */
+  /** True if nothing of another request has come, and one can come. */
   get #isAlone(): boolean {
     return this.#held.length === 0 && !this.#clientEnded;
   }
 
-  /** Ends the exchange in place of the target. `type`: error type of RFC 9209. */
+  /** Answers in place of the target, which ends the exchange. `type`: error type of RFC 9209. */
   #answer(status: number, words: string, type: string): void {
     const { request, requestBody } = this.#exchange!;
     const isLast = !request.isPersistent || !requestBody.isDone || !this.#isAlone;
@@ -307,7 +307,7 @@ export class HttpProxy {
     this.#actions.push({ kind: "toTarget", bytes: head });
   }
 
-  /** Returns what is left of the bytes. */
+  /** Takes bytes of a head and returns those that are left. */
   #takeResponseHead(exchange: Exchange, bytes: Uint8Array): Uint8Array {
     try {
       const rest = bytes.subarray(exchange.takeHead(bytes));
@@ -340,7 +340,7 @@ export class HttpProxy {
     }
   }
 
-  /** `isSpoilt`: drop the target's connection; stray bytes must not answer the next request. */
+  /** Ends an exchange. `isSpoilt`: stray bytes of the target must not answer the next request. */
   #finish(exchange: Exchange, isSpoilt: boolean): void {
     const { body, isLastOfClient, isLastOfTarget } = exchange.response!;
     if (isSpoilt || isLastOfTarget || body.isMended) this.#closeTarget();

@@ -18,12 +18,12 @@ export const REASONS: Readonly<Record<number, string>> = {
 
 export interface Reply {
   readonly status: number;
-  /** ASCII, one line, sent as plain text with a line end. */
+  /** Words in ASCII, one line, sent as plain text with a line end. */
   readonly words: string;
   readonly fields?: readonly Field[];
 }
 
-/** `isHead`: a HEAD's words are left out. `isLast`: the connection ends behind it. */
+/** Makes the reply. `isHead`: words are left out. `isLast`: the connection ends behind it. */
 export function packReply(
   reply: Reply,
   o: { minor: 0 | 1; isHead: boolean; isLast: boolean },
@@ -38,7 +38,7 @@ export function packReply(
   return o.isHead ? head : concat(head, body);
 }
 
-/** From here on the connection is the target's. */
+/** Answers a CONNECT: from here on the connection is the target's. */
 export function connectionEstablished(minor: 0 | 1): Uint8Array {
   return packHead(`HTTP/1.${minor} 200 Connection established`, []);
 }

@@ -12,32 +12,32 @@ export interface ProxyRequest {
   readonly method: string;
   readonly minor: 0 | 1;
   readonly target: Target;
-  /** For the target, or null for CONNECT: then the client speaks to it itself. */
+  /** Head for the target, or null for CONNECT: then the client speaks to it itself. */
   readonly head: Uint8Array | null;
   readonly framing: Framing;
-  /** In lower case, from the Connection field. */
+  /** Names in the head's Connection field, in lower case. */
   readonly nextHop: ReadonlySet<string>;
   readonly upgrades: boolean;
   readonly isPersistent: boolean;
-  /** May be sent twice; others never go over a used connection, which may be closing. */
+  /** True if it may be sent twice; others never go over a used connection, which may be closing. */
   readonly isRepeatable: boolean;
 }
 
-/** RFC 9110 section 9.2.1; others change something, and are never sent twice. */
+/** Safe methods (RFC 9110 section 9.2.1); others are never sent twice. */
 const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** A proxy has to count their hops (RFC 9110 section 7.6.2). */
+/** Methods whose hops a proxy counts (RFC 9110 section 7.6.2). */
 const COUNTED = new Set(["TRACE", "OPTIONS"]);
 
 /**
- * Begins with CONNECT, or an address with its scheme. Others may come from a web page whose name
- * leads here (DNS rebinding): they are told nothing that tells what program this is.
+ * Returns true for CONNECT, and for an address with its scheme. Others may come from a web page
+ * whose name leads here (DNS rebinding): they are told nothing that tells what program this is.
  */
 export function isForProxy(head: string): boolean {
   return /^[\r\n]*(?:CONNECT |[^ \r\n]+ [a-z][a-z0-9+.-]*:\/\/)/i.test(head);
 }
 
-/** @throws {HttpError} 400, 501 with words for the client */
+/** Reads a request. @throws {HttpError} 400, 501 with words for the client */
 export function readRequest(head: RequestHead): ProxyRequest {
   const framing = requestFraming(head);
   const hosts = valuesOf(head.fields, "host");
@@ -62,7 +62,7 @@ export function readRequest(head: RequestHead): ProxyRequest {
   };
 }
 
-/** Bytes behind it are the tunnel's, whatever Content-Length says (RFC 9110 section 9.3.6). */
+/** Ignores Content-Length: all bytes behind are the tunnel's (RFC 9110 section 9.3.6). */
 function connectRequest(head: RequestHead, framing: Framing): ProxyRequest {
   if (framing.kind === "chunked") throw new HttpError(400, "A CONNECT request has no body");
   return {
@@ -84,7 +84,7 @@ interface AbsoluteForm {
   readonly authorization: string | null;
 }
 
-/** Path and query may be missing (RFC 9112 section 3.2.2); a fragment goes no further. */
+/** Reads a URI whose path and query may be missing (RFC 9112 section 3.2.2), without fragment. */
 function readAbsoluteForm(head: RequestHead, host: string): AbsoluteForm {
   const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(.*)$/i.exec(head.target);
   if (match === null) throw new HttpError(400, REASONS[400]!);
@@ -120,13 +120,13 @@ function readTarget(read: () => Target): Target {
   }
 }
 
-/** The client's own Authorization precedes that of its address. */
+/** Adds Authorization unless the client has sent its own. */
 function withAuthorization(head: RequestHead, value: string | null): RequestHead {
   if (value === null || valuesOf(head.fields, "authorization").length > 0) return head;
   return { ...head, fields: [{ name: "Authorization", value }, ...head.fields] };
 }
 
-/** Takes one from Max-Forwards. @throws {HttpError} 501 at 0: not further */
+/** Takes one from Max-Forwards. @throws {HttpError} 501 at 0: it goes no further */
 function countedHop(head: RequestHead): RequestHead {
   if (!COUNTED.has(head.method)) return head;
   const fields = head.fields.map((field) => {

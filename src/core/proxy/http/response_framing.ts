@@ -6,7 +6,7 @@ import { isToken } from "./token.ts";
 
 export interface ResponseFraming {
   readonly framing: Framing;
-  /** With one Content-Length or one Transfer-Encoding at the most. */
+  /** Fields with one Content-Length or one Transfer-Encoding at the most. */
   readonly fields: readonly Field[];
   /** No reader could find another end: the connection may serve another request. */
   readonly isSure: boolean;
@@ -19,9 +19,9 @@ interface Declared {
 }
 
 /**
- * A response's framing (RFC 9112 section 6.3). Errors are read as browsers read them: doubled
- * lengths and `chunked` count once, `identity` is nothing, Transfer-Encoding overrides
- * Content-Length. The client is told one thing alone, and the connection not used again.
+ * Reads a response's framing (RFC 9112 section 6.3) as browsers do: doubled lengths and `chunked`
+ * count once, `identity` is nothing, Transfer-Encoding overrides Content-Length. The client is told
+ * one thing alone, and the connection not used again.
  * @throws {HttpError} 400 where two readers could come to different ends
  */
 export function responseFraming(head: ResponseHead, method: string): ResponseFraming {
@@ -76,7 +76,7 @@ function byCodings(head: ResponseHead, codings: string[], isPlain: boolean): Dec
   };
 }
 
-/** Puts it where the first field about the body was, in place of them all. */
+/** Puts the field where the first one about the body was, in place of them all. */
 function withFraming(fields: readonly Field[], field: Field | null): Field[] {
   const found: Field[] = [];
   let isThere = field === null;

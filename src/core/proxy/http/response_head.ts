@@ -45,7 +45,7 @@ export function readFields(
 ): { fields: Field[]; isMended: boolean } {
   const found: { name: string; parts: string[] }[] = [];
   let isMended = false;
-  /** Continued by folded lines; null = none that was kept. */
+  /** Field that folded lines continue; null = none that was kept. */
   let last: { name: string; parts: string[] } | null = null;
   for (const line of lines) {
     const isFolded = line.startsWith(" ") || line.startsWith("\t");

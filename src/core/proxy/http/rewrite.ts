@@ -5,9 +5,9 @@ import type { ResponseHead } from "./response_head.ts";
 import { formatTarget, type Target } from "../../../base/target.ts";
 
 /**
- * Heads as a proxy passes them on (RFC 9110 section 7.6): without fields for the next hop. Via is
- * not added, despite section 7.6.3: it would tell targets of the tunnel, and loops end anyway, as a
- * request that comes back is in origin-form, which is refused. Via fields of others stay.
+ * A proxy passes heads on without fields for the next hop (RFC 9110 section 7.6). Via is not added,
+ * despite section 7.6.3: it would tell targets of the tunnel, and loops end anyway, as a request
+ * that comes back is in origin-form, which is refused. Via fields of others stay.
  */
 const FOR_NEXT_HOP = new Set([
   "connection",
@@ -20,10 +20,10 @@ const FOR_NEXT_HOP = new Set([
   "upgrade",
 ]);
 
-/** Never removed, even if Connection names them: the next reader must find the body's end. */
+/** Fields that stay even if Connection names them: the next reader must find the body's end. */
 const FRAMING = new Set(["content-length", "transfer-encoding"]);
 
-/** In lower case: fields for the next hop only. */
+/** Returns names of fields for the next hop only, in lower case. */
 export function nextHopOf({ fields }: Pick<RequestHead, "fields">): ReadonlySet<string> {
   return new Set(listOf(fields, "connection"));
 }
@@ -36,7 +36,7 @@ function withoutNextHop(fields: readonly Field[]): Field[] {
   });
 }
 
-/** Null = none, HTTP/1.0 (RFC 9110 section 7.8), or h2c, which RFC 9113 has done away with. */
+/** Returns Upgrade's protocols; not for HTTP/1.0 (RFC 9110 section 7.8), nor the obsolete h2c. */
 export function upgradeOf(head: RequestHead | ResponseHead): string | null {
   const wanted = listOf(head.fields, "upgrade");
   const isNamed = listOf(head.fields, "connection").includes("upgrade");
@@ -45,7 +45,7 @@ export function upgradeOf(head: RequestHead | ResponseHead): string | null {
     .map(({ value }) => value).join(", ");
 }
 
-/** RFC 9112 section 9.3. */
+/** Returns true if the sender keeps the connection open (RFC 9112 section 9.3). */
 export function isPersistent(head: RequestHead | ResponseHead): boolean {
   const options = listOf(head.fields, "connection");
   if (options.includes("close")) return false;
@@ -53,8 +53,8 @@ export function isPersistent(head: RequestHead | ResponseHead): boolean {
 }
 
 /**
- * In origin-form (`path`; RFC 9112 section 3.2.1), with the target's own Host; HTTP/1.0 for a
- * client of that, which the answer must suit. `isLast`: the connection is not wanted for another.
+ * Makes a request in origin-form (`path`; RFC 9112 section 3.2.1), with the target's own Host;
+ * HTTP/1.0 if its client speaks that. `isLast`: the connection is not wanted for another.
  */
 export function requestForTarget(
   head: RequestHead,
@@ -72,7 +72,7 @@ export function requestForTarget(
   ]);
 }
 
-/** For a client of HTTP/1.`minor`. `isLast`: the connection ends behind it. */
+/** Makes a response in HTTP/1.`minor`. `isLast`: the connection ends behind it. */
 export function responseForClient(
   head: ResponseHead,
   o: { minor: 0 | 1; upgrade: string | null; isLast: boolean },
@@ -95,7 +95,7 @@ function connection(isLast: boolean, upgrade: string | null): Field[] {
   ];
 }
 
-/** All texts are of one byte a character. */
+/** Makes a head of texts of one byte a character. */
 export function packHead(firstLine: string, fields: readonly Field[]): Uint8Array {
   const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`);
   return toLatin1(`${firstLine}\r\n${lines.join("")}\r\n`);

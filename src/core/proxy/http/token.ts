@@ -1,4 +1,4 @@
-/** RFC 9110 section 5.6.2, on bytes and on texts of one byte a character. */
+/** Tokens of RFC 9110 section 5.6.2, on texts of one byte a character. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 const TOKEN_BYTES = Uint8Array.from(
@@ -14,7 +14,7 @@ export function isTokenByte(byte: number): boolean {
   return TOKEN_BYTES[byte] === 1;
 }
 
-/** Visible, space, tab, and 80 (hex) and above. */
+/** Returns true for bytes of a value: visible, space, tab, and 80 (hex) and above. */
 export function isValueByte(byte: number): boolean {
   return byte === 0x09 || (byte >= 0x20 && byte !== 0x7f);
 }

@@ -1,6 +1,6 @@
 /**
- * Never in a trailer (RFC 9110 section 6.5.1, listed in RFC 7230 section 4.1.2). A reader that
- * merges trailers into the head would else take here what a proxy has removed, or checked, there.
+ * Fields that never stand in a trailer (RFC 9110 section 6.5.1, RFC 7230 section 4.1.2): merged
+ * into a head they would restore what a proxy has removed, or checked, there.
  */
 const NEVER = new Set([
   "age",
@@ -40,7 +40,7 @@ const NEVER = new Set([
 
 const NEVER_PREFIXES = ["proxy-", "if-", "x-forwarded-", "sec-", "access-control-"];
 
-/** `named`: by the head's Connection field, in lower case: for the next hop only as well. */
+/** `named`: names of the head's Connection field, in lower case, which are refused as well. */
 export function mayBeTrailer(name: string, named: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();
   return !NEVER.has(lower) && !named.has(lower) &&

@@ -1,9 +1,9 @@
 import { HttpError } from "./error.ts";
 
-/** RFC 3986 section 3.2. */
+/** An authority (RFC 3986 section 3.2) in its two parts. */
 export interface Authority {
   readonly hostPort: string;
-  /** An Authorization field's value (RFC 7617) for the part before the host, or null. */
+  /** Value of an Authorization field (RFC 7617) for what stood before the host, or null. */
   readonly authorization: string | null;
 }
 
@@ -37,7 +37,7 @@ function basic(userinfo: string): string | null {
   return `Basic ${btoa(credentials)}`;
 }
 
-/** One byte a character; a `%` without two digits stays. */
+/** Decodes to one byte a character; a `%` without two digits stays. */
 function percentDecoded(text: string): string {
   return text.replace(
     /%([0-9a-f]{2})/gi,

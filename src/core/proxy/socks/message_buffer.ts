@@ -1,9 +1,9 @@
 import { allocSmall } from "../../../base/small_alloc.ts";
 
-/** A longer message has an array of its size. */
+/** Usual size; a longer message has an array of its own. */
 const USUAL = 64;
 
-/** Bounds memory: it never holds more than a message's length. */
+/** Holds the message that is being read, never more than its length, so memory is bounded. */
 export class SocksMessage {
   readonly #most: number;
   bytes: Uint8Array = allocSmall(USUAL);
@@ -21,7 +21,7 @@ export class SocksMessage {
     return count;
   }
 
-  /** For a message whose length nothing tells; the caller keeps it to the most. */
+  /** Adds a byte of a message whose length nothing tells; the caller keeps it to the most. */
   push(byte: number): void {
     if (this.length === this.bytes.length) this.#grow();
     this.bytes[this.length++] = byte;
@@ -34,7 +34,7 @@ export class SocksMessage {
     less.fill(0);
   }
 
-  /** Overwrites what may have been a password. */
+  /** Makes room for the next message and overwrites what may have been a password. */
   clear(): void {
     this.bytes.fill(0, 0, this.length);
     this.length = 0;

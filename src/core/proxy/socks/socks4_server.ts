@@ -31,17 +31,17 @@ export class Socks4Server {
     this.#needsAuth = o.needsAuth;
   }
 
-  /** False once there is a target, and after the end. */
+  /** True if `feed` may be called: not once there is a target, nor after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** For the target. A copy. */
+  /** Bytes behind the client's request, which are for the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Borrows the bytes. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS4: it wants no bytes");
     const steps: SocksStep[] = [];
@@ -55,13 +55,13 @@ export class Socks4Server {
     return steps;
   }
 
-  /** `bound`: this end's address towards the target, where it is IPv4. */
+  /** Makes the reply. `bound`: this end's address towards the target, where it is IPv4. */
   accepted(bound: HostPort | null = null): Uint8Array {
     this.#leaveConnecting();
     return reply(SOCKS4_GRANTED, bound);
   }
 
-  /** Close the connection behind it. */
+  /** Makes the reply of a failure; close the connection behind it. */
   failed(_failure: Failure): Uint8Array {
     this.#leaveConnecting();
     return reply(SOCKS4_REJECTED);
@@ -81,7 +81,7 @@ export class Socks4Server {
     else this.#end(steps, "not SOCKS4");
   }
 
-  /** A byte of the user, which is ignored, or of the name; 00 ends both. */
+  /** Takes a byte of the user, which is ignored, or of the name; 00 ends both. */
   #takeText(byte: number, steps: SocksStep[]): void {
     if (this.#state === "user") {
       if (byte === 0) this.#handleUser(steps);
@@ -127,7 +127,7 @@ export class Socks4Server {
   }
 }
 
-/** Clients ignore a reply's address; it is 0.0.0.0:0 where there is no IPv4 one. */
+/** Makes a reply; clients ignore its address, 0.0.0.0:0 where there is no IPv4 one. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
   const ip = bound === null ? null : ipBytes(bound.host);
   const bytes = new Uint8Array(FIXED);

@@ -13,12 +13,10 @@ const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
 
-/** Type, length, name, port. */
+/** Bytes of the longest address: type, length, name, port. */
 export const MAX_ADDRESS = 1 + 1 + 255 + 2;
 
-/**
- * With type and port; where the length is not there yet, as many as tell it. null = no such type.
- */
+/** Returns the size with type and port, or as much as tells it; null = no such type. */
 export function addressSize(bytes: Uint8Array, at: number, end: number): number | null {
   if (at >= end) return 1;
   if (bytes[at] === IPV4) return 1 + 4 + 2;
@@ -27,7 +25,7 @@ export function addressSize(bytes: Uint8Array, at: number, end: number): number 
   return at + 1 >= end ? 2 : 2 + bytes[at + 1]! + 2;
 }
 
-/** @throws {ProtocolError} on a host or port that cannot be */
+/** Reads an address. @throws {ProtocolError} on a host or port that cannot be */
 export function readAddress(bytes: Uint8Array, at: number, size: number): Target {
   return makeTarget(readHost(bytes, at, size), readU16(bytes, at + size - 2));
 }
@@ -39,9 +37,7 @@ function readHost(bytes: Uint8Array, at: number, size: number): string {
   return formatIp(bytes.subarray(at + 1, end));
 }
 
-/**
- * `host`: IP address or ASCII name of 1 to 255 bytes. `lead` bytes before are the caller's to fill.
- */
+/** Writes an IP address or ASCII name behind `lead` bytes that are the caller's to fill. */
 export function packAddress(
   { host, port }: { host: string; port: number },
   lead: number,

@@ -5,16 +5,14 @@ import { addressSize, MAX_ADDRESS, packAddress } from "./socks5_address.ts";
 import { SocksMessage } from "./message_buffer.ts";
 import type { Target } from "../../../base/target.ts";
 
-/**
- * SOCKS5 (RFC 1928), the client's end, a pure machine; tt's servers lose a request sent too soon.
- */
+/** The client's end of SOCKS5 (RFC 1928); tt's servers lose a request that is sent too soon. */
 const VERSION = 5;
 const METHOD_NONE = 0;
 const CONNECT = 1;
 
 const EMPTY: Uint8Array = new Uint8Array();
 
-/** `others`: further methods to list (up to 254), which hide its length. */
+/** Makes the first message. `others`: up to 254 further methods, which hide its length. */
 export function greeting(others: Uint8Array = EMPTY): Uint8Array {
   if (others.length > 254) {
     throw new TtunError("internal", "Cannot greet with more than 255 methods");
@@ -26,7 +24,7 @@ export function request(target: Target): Uint8Array {
   return requestBehind(0, target);
 }
 
-/** For a server that takes both together. */
+/** Makes both messages for a server that takes them together. */
 export function greetingAndRequest(target: Target): Uint8Array {
   const bytes = requestBehind(3, target);
   bytes[0] = VERSION;
@@ -45,9 +43,9 @@ function requestBehind(at: number, target: Target): Uint8Array {
 export type SocksClientStep =
   /** Send `request`, unless it has gone. */
   | { kind: "ask" }
-  /** Bytes of the target that came already are in `rest`. */
+  /** The target is connected; bytes of it that came already are in `rest`. */
   | { kind: "connected" }
-  /** Nothing more will come: close. `why` is for the log. */
+  /** The target is not connected, and nothing more will come: close. `why` is for the log. */
   | { kind: "failed"; failure: Failure; why: string };
 
 const ASK: SocksClientStep = { kind: "ask" };
@@ -59,17 +57,17 @@ export class Socks5Client {
   #state: "method" | "reply" | "over" = "method";
   #rest = EMPTY;
 
-  /** False after `connected` or `failed`. */
+  /** True if `feed` may be called: not after `connected` or `failed`. */
   get wantsBytes(): boolean {
     return this.#state !== "over";
   }
 
-  /** Bytes of the target. A copy. */
+  /** Bytes of the target behind the reply. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Borrows the bytes. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksClientStep[] {
     if (!this.wantsBytes) {
       throw new TtunError("internal", "Cannot feed a SOCKS5 request that is answered");
@@ -84,7 +82,7 @@ export class Socks5Client {
     return steps;
   }
 
-  /** tt's servers end the stream in place of some replies. */
+  /** Takes the server's end: tt's servers end the stream in place of some replies. */
   ended(): SocksClientStep[] {
     return this.#state === "over" ? [] : [this.#fail("general", "it ended without a whole reply")];
   }

@@ -27,13 +27,13 @@ const ADDRESS_TYPE_NOT_SUPPORTED = 8;
 const EMPTY: Uint8Array = new Uint8Array();
 const MAX_MESSAGE = Math.max(2 + 255, 3 + 255 + 255, 3 + MAX_ADDRESS);
 
-/** Borrows the bytes; compare in constant time. */
+/** Checks user and password, borrowed; compare in constant time. */
 export type CheckPassword = (user: Uint8Array, password: Uint8Array) => boolean;
 
-/** In this order. */
+/** Steps for the driver of a SOCKS server, in this order. */
 export type SocksStep =
   | { kind: "send"; bytes: Uint8Array }
-  /** Then call `accepted` or `failed`. Bytes that came behind are in `rest`. */
+  /** Connect, then call `accepted` or `failed`. Bytes that came behind are in `rest`. */
   | { kind: "connect"; target: Target }
   /** Close the connection when all is sent. `why` is for the log. */
   | { kind: "end"; why: string };
@@ -45,23 +45,23 @@ export class Socks5Server {
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
   #rest = EMPTY;
 
-  /** `auth`: null = none needed. `anyMethod`: without it any methods do, as for tt's servers. */
+  /** `auth`: null = none. `anyMethod`: without `auth` all methods do, as for tt's servers. */
   constructor(o: { auth: CheckPassword | null; anyMethod?: boolean }) {
     this.#auth = o.auth;
     this.#anyMethod = o.anyMethod === true;
   }
 
-  /** False once there is a target, and after the end. */
+  /** True if `feed` may be called: not once there is a target, nor after the end. */
   get wantsBytes(): boolean {
     return this.#state !== "connecting" && this.#state !== "over";
   }
 
-  /** For the target. A copy. */
+  /** Bytes behind the client's request, which are for the target. A copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
 
-  /** Borrows the bytes. */
+  /** Returns the steps after these bytes, borrowed for the call. */
   feed(chunk: Uint8Array): SocksStep[] {
     if (!this.wantsBytes) throw new TtunError("internal", "Cannot feed SOCKS5: it wants no bytes");
     const steps: SocksStep[] = [];
@@ -79,13 +79,13 @@ export class Socks5Server {
     return steps;
   }
 
-  /** `bound`: this end's address towards the target, where it is known. */
+  /** Makes the reply. `bound`: this end's address towards the target, where it is known. */
   accepted(bound: HostPort | null = null): Uint8Array {
     this.#leaveConnecting();
     return reply(SUCCEEDED, bound);
   }
 
-  /** Close the connection behind it. */
+  /** Makes the reply of a failure; close the connection behind it. */
   failed(failure: Failure): Uint8Array {
     this.#leaveConnecting();
     return reply(socks5Code(failure));
@@ -186,7 +186,7 @@ function pair(first: number, second: number): Uint8Array {
 
 const NOWHERE: HostPort = { host: "0.0.0.0", port: 0 };
 
-/** 0.0.0.0:0 where no address is known: clients read 10 bytes at the least. */
+/** Makes a reply, with 0.0.0.0:0 where no address is known: clients read at least 10 bytes. */
 function reply(code: number, bound: HostPort | null = null): Uint8Array {
   const isKnown = bound !== null && ipBytes(bound.host) !== null;
   const bytes = packAddress(isKnown ? bound : NOWHERE, 3);
