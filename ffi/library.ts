@@ -1,6 +1,6 @@
 import { TtunError } from "../src/base/errors.ts";
 
-/** glibc, then musl */
+/** Names of glibc, then of musl. */
 export const LINUX_LIBC = [
   "libc.so.6",
   "libc.so",
@@ -10,7 +10,7 @@ export const LINUX_LIBC = [
 
 export const DARWIN_LIBC = ["/usr/lib/libSystem.B.dylib"] as const;
 
-/** Symbols must not be called after dispose. */
+/** The symbols must not be called after dispose. */
 export interface Library<S extends Deno.ForeignLibraryInterface> extends Disposable {
   readonly path: string;
   readonly symbols: Deno.StaticForeignLibraryInterface<S>;

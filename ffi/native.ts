@@ -4,7 +4,7 @@ const NAMES = new Map<number, ErrnoName>(
   (Object.keys(Errno) as ErrnoName[]).map((name) => [Errno[name], name]),
 );
 
-/** Has the kernel's errno. Adapters translate it, once. */
+/** A failed call, with the kernel's errno. Adapters translate it, once. */
 export class NativeError extends Error {
   override readonly name = "NativeError";
   readonly call: string;

@@ -1,7 +1,10 @@
 import type { ErrnoName } from "../linux/errno.ts";
 import { NativeError } from "../native.ts";
 
-/** xnu: bsd/sys/errno.h. Up to 34 they equal Linux's, except EAGAIN; from 35 on they all differ. */
+/**
+ * Numbers of xnu's bsd/sys/errno.h. Up to 34 they equal Linux's, except EAGAIN; from 35 on all
+ * differ.
+ */
 export const DarwinErrno = {
   EPERM: 1,
   ENOENT: 2,
@@ -46,7 +49,7 @@ const NAMES = new Map<number, string>(
   Object.entries(DarwinErrno).map(([name, number]) => [number, name]),
 );
 
-/** Has the names of NativeError, so that handlers need not know the system. */
+/** Its `is` takes the names of NativeError, so that handlers need not know the system. */
 export class DarwinError extends NativeError {
   constructor(call: string, errno: number) {
     super(call, errno);

@@ -27,13 +27,13 @@ export const LIBSYSTEM_TABLE = {
     parameters: ["i32", "u64", "buffer", "usize", "usize", "usize", "usize", "usize", "buffer"],
     result: "i32",
   },
-  // poll(2) on a thread of Deno's pool; nfds_t is unsigned int on macOS (poll.h).
+  // Runs on a thread of Deno's pool; nfds_t is unsigned int on macOS (poll.h).
   poll: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type LibSystemSymbols = Deno.StaticForeignLibraryInterface<typeof LIBSYSTEM_TABLE>;
 
-/** fcntl.h */
+/** Constants of fcntl.h. */
 const F_SETFD = 2;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;
@@ -113,7 +113,7 @@ export class LibSystem implements Disposable {
   }
 
   /**
-   * Calls on `fd` then return EAGAIN; sets close-on-exec too.
+   * Makes calls on `fd` return EAGAIN; sets close-on-exec too.
    * @throws {DarwinError} call `fcntl`
    */
   makeNonBlocking(fd: number): void {

@@ -2,7 +2,7 @@ import { cString } from "../native.ts";
 import { check } from "./errno.ts";
 import type { LibSystem } from "./libsystem.ts";
 
-/** xnu: bsd/sys/socket.h, bsd/sys/sys_domain.h, bsd/sys/kern_control.h, bsd/net/if_utun.h */
+/** Constants of xnu's bsd/sys/socket.h, sys_domain.h, kern_control.h and bsd/net/if_utun.h. */
 const PF_SYSTEM = 32;
 const AF_SYSTEM = PF_SYSTEM;
 const SOCK_DGRAM = 2;
@@ -20,7 +20,7 @@ export const UTUN_PREFIX = 4;
 export const DARWIN_AF_INET = 2;
 export const DARWIN_AF_INET6 = 30;
 
-/** Non-blocking; each read or write is one whole IP packet behind its prefix. */
+/** A non-blocking device; each read or write is one whole IP packet behind its prefix. */
 export interface Utun {
   readonly fd: number;
   readonly name: string;

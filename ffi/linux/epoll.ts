@@ -2,7 +2,7 @@ import { check } from "../native.ts";
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
-/** sys/epoll.h, sys/eventfd.h */
+/** Constants of sys/epoll.h and sys/eventfd.h. */
 export const EPOLLIN = 0x001;
 export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
@@ -29,8 +29,8 @@ const DATA_AT = PACKED ? 4 : 8;
 const MAX_EVENTS = 256;
 
 /**
- * Has an eventfd, which lets another thread end a wait. A descriptor goes by a token (u32 > 0), not
- * by its number, which the kernel reuses.
+ * Watches descriptors, and has an eventfd, which lets another thread end a wait. A descriptor goes
+ * by a token (u32 > 0), not by its number, which the kernel reuses.
  */
 export class Epoll implements Disposable {
   readonly #libc: Libc;

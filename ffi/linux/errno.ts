@@ -1,4 +1,4 @@
-/** asm-generic/errno.h: alike on x86-64 and arm64 */
+/** Numbers of asm-generic/errno.h: alike on x86-64 and arm64. */
 export const Errno = {
   EPERM: 1,
   ENOENT: 2,

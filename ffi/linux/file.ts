@@ -1,13 +1,13 @@
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
-/** fcntl.h: alike on x86-64 and arm64 */
+/** Constants of fcntl.h: alike on x86-64 and arm64. */
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 
-/** Offsets and sizes in struct statx (linux/stat.h) */
+/** Size and offsets in bytes, of struct statx (linux/stat.h). */
 const STATX_SIZE = 256;
 const STATX_MTIME_CTIME_INO_SIZE = 0x40 | 0x80 | 0x100 | 0x200;
 const STX_INO = 32;

@@ -13,11 +13,11 @@ const IFLA_TUN_NUM_QUEUES = 8;
 /** linux/if_tun.h */
 const IFF_TAP = 0x0002;
 
-/** Known from the driver (IFLA_LINKINFO; TUN details since Linux 4.17). */
+/** A network interface's kind by its driver (IFLA_LINKINFO; TUN details since Linux 4.17). */
 export interface LinkKind {
-  /** "tun", "veth", …; "tap" for a TUN driver's tap device */
+  /** The driver's name: "tun", "veth", …; "tap" for a TUN driver's tap device. */
   readonly kind: string;
-  /** Only of a multi-queue TUN device: queues that programs have attached to. */
+  /** Queues of a multi-queue TUN device that programs have attached to. */
   readonly queues?: number;
 }
 

@@ -40,7 +40,7 @@ import {
   RTMSG_SIZE,
 } from "./netlink_route.ts";
 
-/** RFC 3549, linux/netlink.h; layouts: netlink_message.ts, _link.ts, _address.ts and _route.ts */
+/** The rtnetlink protocol (RFC 3549; linux/netlink.h); layouts are in the other netlink files. */
 export const AF_NETLINK = 16;
 export const SOCK_RAW = 3;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -61,8 +61,8 @@ const NLMSG_DONE = 3;
 const EMPTY = new Uint8Array();
 
 /**
- * If a route with that target and metric exists: `only` fails with EEXIST; `before` keeps both and
- * gives the new one preference (IPv4).
+ * When a route with that target and metric exists, `only` fails with EEXIST; `before` keeps both
+ * and gives the new one preference (IPv4).
  */
 export type RouteMode = "only" | "before";
 
@@ -138,9 +138,7 @@ export class Netlink implements Disposable {
     return this.allRoutes(index).filter(({ isUnicast }) => isUnicast);
   }
 
-  /**
-   * Like `routes`, and those that refuse packets (on no link), in the kernel's order of preference.
-   */
+  /** Includes routes that refuse packets (on no link); in the kernel's order of preference. */
   allRoutes(index?: number): Route[] {
     const head = new Uint8Array(RTMSG_SIZE);
     head[4] = RT_TABLE_MAIN;

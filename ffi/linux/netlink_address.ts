@@ -3,7 +3,7 @@ import { concat } from "../../src/base/bytes.ts";
 import { attribute, attributes, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-// linux/if_addr.h
+// Constants and layout of linux/if_addr.h.
 
 /** struct ifaddrmsg: u8 family, prefix, flags, scope; u32 index */
 export const IFADDR_SIZE = 8;
@@ -11,7 +11,7 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 0x02;
 
-/** With `peer` it is point-to-point: `peer` and its prefix name the other side. */
+/** An address of a link; `peer` and its prefix name the other side of a point-to-point one. */
 export interface LinkAddress {
   readonly local: Cidr;
   readonly peer?: Cidr | undefined;

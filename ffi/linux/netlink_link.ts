@@ -1,7 +1,7 @@
 import { concat } from "../../src/base/bytes.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 
-// linux/if_link.h, linux/if.h
+// Constants and layout of linux/if_link.h and linux/if.h.
 
 /** struct ifinfomsg: u8 family, pad, u16 type, i32 index, u32 flags, u32 change */
 export const IFINFO_SIZE = 16;
@@ -20,7 +20,7 @@ export interface LinkState {
   readonly mtu: number;
   readonly up: boolean;
   readonly carrier: boolean;
-  /** Has no link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
+  /** The link has no link layer (ARPHRD_NONE), such as a TUN or WireGuard device. */
   readonly isTunnel: boolean;
 }
 

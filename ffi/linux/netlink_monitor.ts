@@ -18,7 +18,7 @@ import {
 } from "./netlink_message.ts";
 import { readRoute, RT_TABLE_MAIN, RTMSG_SIZE } from "./netlink_route.ts";
 
-// rtnetlink(7), "multicast groups"
+// Notifications by rtnetlink's multicast groups (rtnetlink(7)).
 
 const SOCK_NONBLOCK = 0o4000;
 // struct sockaddr_nl: u16 family, u16 pad, u32 port, u32 groups
@@ -35,8 +35,8 @@ const GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV
 const ROOM = 32 * 1024;
 
 /**
- * Of a link, an address or a route of the main table. `index` is the link's; it is meaningless for
- * a route that refuses packets.
+ * A change of a link, an address or a route of the main table. `index` is the link's; it is
+ * meaningless for a route that refuses packets.
  */
 export interface NetChange {
   readonly what: "link" | "address" | "route";
@@ -45,7 +45,7 @@ export interface NetChange {
   readonly to?: Cidr;
 }
 
-/** Non-blocking; needs no privilege. The caller owns the descriptor. @throws {NativeError} */
+/** Opens a non-blocking socket, without privilege. The caller owns it. @throws {NativeError} */
 export function openNetlinkMonitor(libc: Libc): number {
   const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
   const fd = check("socket", libc.socket(AF_NETLINK, type, NETLINK_ROUTE));

@@ -4,7 +4,7 @@ import type { ErrnoName } from "./errno.ts";
 import { attribute, attributes, u32, view } from "./netlink_message.ts";
 import { AF_INET, AF_INET6 } from "./sockaddr.ts";
 
-// linux/rtnetlink.h
+// Constants and layout of linux/rtnetlink.h.
 
 // struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags
 export const RTMSG_SIZE = 12;
@@ -35,7 +35,7 @@ const NEXTHOP_SIZE = 8; // struct rtnexthop: u16 length, u8 flags, u8 hops, i32 
 export interface NextHop {
   /** The link's index; 0 for a route that refuses packets. */
   readonly index: number;
-  /** Of the route's family; absent if the target is on the link itself. */
+  /** An address of the route's family; absent if the target is on the link itself. */
   readonly gateway?: Uint8Array | undefined;
   /** RTA_VIA: a gateway of the other family. */
   readonly via?: Uint8Array | undefined;
@@ -47,7 +47,7 @@ export interface NextHop {
 export interface Route extends NextHop {
   readonly to: Cidr;
   readonly table: number;
-  /** 0: for all packets; otherwise for those with this type of service. */
+  /** 0 means all packets; otherwise the route is for those with this type of service. */
   readonly tos: number;
   /** The lowest metric wins among routes with the same target. */
   readonly metric: number;
@@ -62,7 +62,7 @@ export interface Route extends NextHop {
   readonly isDead: boolean;
 }
 
-/** Without a metric the kernel chooses it. */
+/** A route to add. Without a metric the kernel chooses it. */
 export interface NewRoute extends Partial<NextHop> {
   readonly index: number;
   readonly to: Cidr;
@@ -121,7 +121,7 @@ export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8A
   return concat(head, attribute(RTA_DST, address), source);
 }
 
-/** Of several next hops it has the first that is alive. */
+/** Returns the first next hop that is alive, if there are several. */
 export function readRoute(body: Uint8Array): Route {
   const family = body[0] === AF_INET ? 4 : 6;
   const found = attributes(body.subarray(RTMSG_SIZE));

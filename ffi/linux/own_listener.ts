@@ -6,7 +6,7 @@ const FD_CLOEXEC = 1;
 const LINUX = { SOL_SOCKET: 1, SO_ACCEPTCONN: 30 };
 const DARWIN = { SOL_SOCKET: 0xffff, SO_ACCEPTCONN: 0x0002 };
 
-/** Exclusive; a runtime that has just started has no higher descriptors. */
+/** Descriptors below this are looked at; a runtime that has just started has no higher ones. */
 const MOST = 256;
 
 /**
@@ -17,7 +17,7 @@ export function hasOwnListener(): boolean {
   const isLinux = Deno.build.os === "linux";
   const { SOL_SOCKET, SO_ACCEPTCONN } = isLinux ? LINUX : DARWIN;
   using library = openLibrary(isLinux ? LINUX_LIBC : DARWIN_LIBC, {
-    // Not variadic without a third argument.
+    // This call has no third argument, which would make it variadic.
     fcntl: { parameters: ["i32", "i32"], result: "i32" },
     getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   });

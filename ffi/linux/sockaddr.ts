@@ -3,7 +3,7 @@ import { formatIp, formatIpv4At, type HostPort, ipBytes } from "../../src/base/a
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
 import { TtunError } from "../../src/base/errors.ts";
 
-/** Linux: sys/socket.h, netinet/in.h */
+/** Constants of sys/socket.h and netinet/in.h on Linux. */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SIZE_IN = 16; // struct sockaddr_in: u16 family (host order), u16 port, 4 address, 8 zero
@@ -14,7 +14,7 @@ const SCOPE_AT = 24;
 export const SOCKADDR_ROOM = SIZE_IN6;
 
 /**
- * Writes to `bytes`, which must have SOCKADDR_ROOM. A zone needs `interfaces`.
+ * Writes a sockaddr to `bytes`, which must have SOCKADDR_ROOM. A zone needs `interfaces`.
  * @throws {TtunError} `internal` if the host is a name: names must be resolved before
  * @throws {NativeError} ENODEV if there is no such interface
  */

@@ -12,7 +12,7 @@ import {
   TCP_MAXSEG,
 } from "./socket_options.ts";
 
-/** Linux: sys/socket.h, netinet/in.h */
+/** Constants of sys/socket.h and netinet/in.h on Linux. */
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
@@ -23,10 +23,10 @@ const SO_ERROR = 4;
 const IPV6_V6ONLY = 26;
 const SHUT_WR = 1;
 
-/** A closed peer is reported as EPIPE, not by a signal. */
+/** Reports a closed peer as EPIPE, not by a signal. */
 export const MSG_NOSIGNAL = 0x4000;
 
-/** Limited by net.core.somaxconn. Large, so that a flood does not fill the queue. */
+/** The kernel limits it to net.core.somaxconn. Large, so that a flood does not fill the queue. */
 const BACKLOG = 4096;
 
 /** Scratch for native calls; valid until the next one. */
@@ -35,7 +35,7 @@ const nameView = new DataView(name.buffer);
 const nameLength = new Uint32Array(1);
 const nameLengthBytes = new Uint8Array(nameLength.buffer);
 
-/** Must be set before a socket connects or listens. */
+/** Properties that must be set before a socket connects or listens. */
 export interface SocketKind {
   readonly mptcp: boolean;
   /** TCP_MAXSEG in bytes, for either direction; absent = the link's limit. */
@@ -92,7 +92,8 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
 }
 
 /**
- * Connected, on a port chosen by the kernel; the next call reports ICMP errors.
+ * Opens a connected UDP socket on a port of the kernel's choice; ICMP errors come with the next
+ * call.
  * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
  */
 export function openDatagrams(libc: Libc, to: HostPort): number {

@@ -3,7 +3,7 @@ import { check } from "../native.ts";
 import type { Libc } from "./libc.ts";
 import { AF_INET } from "./sockaddr.ts";
 
-/** Linux: sys/socket.h, netinet/in.h, netinet/tcp.h */
+/** Constants of sys/socket.h, netinet/in.h and netinet/tcp.h on Linux. */
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_TCP = 6;
@@ -70,7 +70,7 @@ export function hasCongestion(libc: Libc, name: string): boolean {
   }
 }
 
-/** For connections that a listener accepts from now on. Returns false if the kernel refuses. */
+/** Applies to connections accepted from now on. Returns false if the kernel refuses. */
 export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
   return setOption(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes) === 0;
 }

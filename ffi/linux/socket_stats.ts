@@ -2,7 +2,7 @@ import type { ConnectionStats, SendingInfo } from "../../src/contract/stats.ts";
 import type { Libc } from "./libc.ts";
 import { getOption, IPPROTO_MPTCP, IPPROTO_TCP, SOL_SOCKET } from "./socket_options.ts";
 
-/** Linux: sys/socket.h, netinet/tcp.h, linux/mptcp.h, poll.h */
+/** Constants of sys/socket.h, netinet/tcp.h, linux/mptcp.h and poll.h on Linux. */
 const SO_PROTOCOL = 38;
 const TCP_INFO = 11;
 const SOL_MPTCP = 284;
@@ -31,17 +31,17 @@ const TCPI_SEGS_IN = 140;
 const TCPI_DELIVERED = 192;
 const TCPI_BYTES_SENT = 200;
 const TCPI_BYTES_RETRANS = 208;
-/** With all of these fields, since Linux 4.19. */
+/** Size with all of these fields, since Linux 4.19. */
 const TCP_INFO_SENDING_SIZE = 216;
 
-/** linux/mptcp.h; has the byte counters since Linux 6.5 */
+/** Size of struct mptcp_info (linux/mptcp.h), which has the byte counters since Linux 6.5. */
 const MPTCP_INFO_SIZE = 80;
 const MPTCPI_WRITE_SEQ = 16;
 const MPTCPI_SND_UNA = 24;
 const MPTCPI_BYTES_RECEIVED = 64;
 const MPTCPI_BYTES_ACKED = 72;
 
-/** Gone, most often by a reset from either end. */
+/** The connection is gone, most often by a reset from either end. */
 const TCP_CLOSE = 7;
 
 /** TCP_ESTABLISHED, TCP_FIN_WAIT1 and TCP_FIN_WAIT2 */

@@ -1,6 +1,6 @@
 import { DARWIN_LIBC, LINUX_LIBC, openLibrary } from "../library.ts";
 
-/** struct sigaction and constants (signal.h); sizes and offsets in bytes */
+/** Layout of struct sigaction and constants (signal.h); sizes and offsets in bytes. */
 export interface SignalLayout {
   readonly size: number;
   readonly flagsAt: number;
@@ -74,8 +74,8 @@ export class TakenSignal {
 }
 
 /**
- * For the rest of the process; the library stays open because the kernel holds its function's
- * address.
+ * Takes it for the rest of the process; the library stays open because the kernel holds its
+ * function's address.
  * @throws {Error} if the system has no such call
  */
 export function takeUsr1(): TakenSignal {

@@ -3,7 +3,7 @@ import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 import { linkKind } from "./link_kind.ts";
 
-/** linux/if_tun.h, linux/if.h */
+/** Constants of linux/if_tun.h and linux/if.h. */
 const TUNSETIFF = 0x4004_54can;
 const TUNGETIFF = 0x8004_54d2n;
 const TUNSETOFFLOAD = 0x4004_54d0n;
@@ -13,7 +13,7 @@ const IFF_MULTI_QUEUE = 0x0100;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFF_PERSIST = 0x0800;
-/** struct virtio_net_hdr, without the fields that later versions added */
+/** Bytes of struct virtio_net_hdr, without the fields that later versions added. */
 const VNET_HEADER_SIZE = 10;
 const IFNAMSIZ = 16;
 const IFREQ_SIZE = 40; // name (16), then a union, of which only flags (u16) is used here
@@ -25,7 +25,7 @@ const O_CLOEXEC = 0o2000000;
 
 export const TUN_PATH = "/dev/net/tun";
 
-/** TUN_F_… of linux/if_tun.h, without UFO, which the kernel has removed */
+/** The TUN_F_… bits of linux/if_tun.h, without UFO, which the kernel has removed. */
 export const TunOffload = {
   csum: 0x01,
   tso4: 0x02,
@@ -36,13 +36,13 @@ export const TunOffload = {
 } as const;
 
 /**
- * Non-blocking; each read or write is one whole IP packet, with `headers` behind a virtio_net_hdr
- * (10 bytes, host byte order).
+ * A non-blocking device; each read or write is one whole IP packet, with `headers` behind a
+ * virtio_net_hdr (10 bytes, host byte order).
  */
 export interface Tun {
   readonly fd: number;
   readonly name: string;
-  /** It was there before and stays when the descriptor is closed. */
+  /** The device was there before and stays when the descriptor is closed. */
   readonly persistent: boolean;
 }
 
@@ -92,9 +92,7 @@ function checkAlone(libc: Libc, name: string): void {
   if (queues > 1) throw new NativeError("TUNSETIFF", Errno.EBUSY);
 }
 
-/**
- * Bits of `TunOffload`, at any time. Returns 0 or -errno: -EINVAL for a bit unknown to this kernel.
- */
+/** Takes bits of `TunOffload`, at any time. Returns 0 or -errno: -EINVAL for an unknown bit. */
 export function setOffload(libc: Libc, fd: number, mask: number): number {
   return libc.ioctlNumber(fd, TUNSETOFFLOAD, BigInt(mask));
 }

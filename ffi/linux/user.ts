@@ -32,7 +32,7 @@ export function findUser(libc: Libc, name: string): User {
   return user;
 }
 
-/** linux/capability.h, linux/prctl.h */
+/** Constants of linux/capability.h and linux/prctl.h. */
 export const CAP_NET_ADMIN = 12;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const PR_SET_KEEPCAPS = 8;

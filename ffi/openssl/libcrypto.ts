@@ -4,7 +4,7 @@ import type { Cipher, CipherFactory, CipherName, Nonce } from "../../src/contrac
 import { type Library, openLibrary } from "../library.ts";
 import { cString } from "../native.ts";
 
-/** In bytes; EVP takes as much of the key as the cipher has. */
+/** Bytes for every cipher; EVP takes as much of the key as the cipher has. */
 const KEY_SIZE = 32;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
@@ -73,8 +73,8 @@ const TABLE = {
 type Symbols = Deno.StaticForeignLibraryInterface<typeof TABLE>;
 
 /**
- * Best first. The bare `libcrypto.dylib` must not be loaded on macOS: Apple's own copy ends the
- * process.
+ * File names, the best first. The bare `libcrypto.dylib` must not be loaded on macOS: Apple's own
+ * copy ends the process.
  */
 const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> = {
   darwin: [
@@ -89,7 +89,7 @@ const UNIX_NAMES = ["libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so"];
 
 /** Dispose disposes of all ciphers made from it, then closes the library. */
 export interface Libcrypto extends Disposable {
-  /** Such as "OpenSSL 3.0.19 27 Jan 2026". */
+  /** The library's own text, such as "OpenSSL 3.0.19 27 Jan 2026". */
   readonly version: string;
   /**
    * The key stays inside the library until the cipher is disposed of.

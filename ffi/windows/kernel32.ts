@@ -1,13 +1,13 @@
 /**
- * synchapi.h, handleapi.h, errhandlingapi.h, winnt.h. Handles and addresses are `usize` numbers;
- * this side never dereferences them.
+ * Calls of synchapi.h, handleapi.h, errhandlingapi.h and winnt.h. Handles and addresses are `usize`
+ * numbers; this side never dereferences them.
  */
 export const KERNEL32_TABLE = {
   GetLastError: { parameters: [], result: "u32" },
   CreateEventW: { parameters: ["usize", "i32", "i32", "usize"], result: "usize" },
   SetEvent: { parameters: ["usize"], result: "i32" },
   CloseHandle: { parameters: ["usize"], result: "i32" },
-  // On a thread of Deno's pool.
+  // Runs on a thread of Deno's pool.
   WaitForMultipleObjects: {
     parameters: ["u32", "buffer", "i32", "u32"],
     result: "u32",
@@ -47,7 +47,7 @@ const NAMES = new Map<number, string>(
   Object.entries(WindowsCode).map(([name, code]) => [code, name]),
 );
 
-/** Adapters translate it, once. */
+/** A failed call. Adapters translate it, once. */
 export class WindowsError extends Error {
   override readonly name = "WindowsError";
   readonly call: string;

@@ -1,7 +1,7 @@
 import { wideString, WindowsCode, WindowsError } from "./kernel32.ts";
 import type { Wintun } from "./wintun.ts";
 
-/** In bytes: a power of two from 128 KiB to 64 MiB (wintun.h). */
+/** Bytes of each ring: a power of two from 128 KiB to 64 MiB (wintun.h). */
 const RING_CAPACITY = 0x40_0000;
 const TUNNEL_TYPE = "ttun";
 const MOST_ADAPTERS = 1000;
@@ -9,12 +9,12 @@ const MOST_ADAPTERS = 1000;
 /** Packet rings that an adapter shares with the driver. */
 export interface WintunSession extends Disposable {
   readonly name: string;
-  /** It was there before and stays when the session ends. */
+  /** The adapter was there before and stays when the session ends. */
   readonly persistent: boolean;
   readonly session: bigint;
-  /** Auto-reset; set when packets have arrived. */
+  /** An auto-reset event that is set when packets have arrived. */
   readonly readEvent: bigint;
-  /** Manual-reset, ttun's own; ends a wait and stays set. */
+  /** A manual-reset event of ttun's own that ends a wait and stays set. */
   readonly stopEvent: bigint;
 }
 

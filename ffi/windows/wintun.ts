@@ -2,14 +2,14 @@ import { TtunError } from "../../src/base/errors.ts";
 import { KERNEL32_TABLE, type Kernel32Symbols } from "./kernel32.ts";
 import { openLibrary } from "../library.ts";
 
-/** wintun.h of Wintun 0.14 (https://www.wintun.net). Handles and addresses are numbers. */
+/** Calls of Wintun 0.14's wintun.h (https://www.wintun.net). Handles and addresses are numbers. */
 export const WINTUN_TABLE = {
   WintunCreateAdapter: { parameters: ["buffer", "buffer", "usize"], result: "usize" },
   WintunOpenAdapter: { parameters: ["buffer"], result: "usize" },
   WintunCloseAdapter: { parameters: ["usize"], result: "void" },
   WintunStartSession: { parameters: ["usize", "u32"], result: "usize" },
   WintunEndSession: { parameters: ["usize"], result: "void" },
-  // Owned by the session; must not be closed.
+  // The session owns the returned event, which must not be closed.
   WintunGetReadWaitEvent: { parameters: ["usize"], result: "usize" },
   WintunReceivePacket: { parameters: ["usize", "buffer"], result: "usize" },
   WintunReleaseReceivePacket: { parameters: ["usize", "usize"], result: "void" },
@@ -25,8 +25,9 @@ export interface Wintun extends Disposable {
 }
 
 /**
- * Only the file that the user names, or else the one next to the program. The loader's search path
- * can include the current folder, and a DLL that anybody has put there would run as administrator.
+ * Returns only the file that the user names, or else the one next to the program. The loader's
+ * search path can include the current folder, and a DLL that anybody has put there would run as
+ * administrator.
  */
 export function wintunPaths(given: string | undefined, program: string): string[] {
   if (given !== undefined) return [given];

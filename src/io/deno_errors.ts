@@ -14,7 +14,7 @@ export function systemError(thrown: unknown, call: string): NativeError | null {
   return number === undefined ? null : new NativeError(call, Number(number));
 }
 
-/** For a name without an address, Deno throws a plain Error with this text on every system. */
+/** Deno throws a plain Error with this text, on every system, for a name without an address. */
 export function isLookupFailure(thrown: unknown): boolean {
   return thrown instanceof Error && thrown.message.startsWith("failed to lookup address");
 }

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createPublicKey, diffieHellman, generateKeyPairSync } from "node:crypto";
 import { TtunError } from "../../base/errors.ts";
 
-/** DER before the 32 raw bytes of a public key (RFC 8410 section 4). */
+/** DER encoding before the 32 raw bytes of a public key (RFC 8410 section 4). */
 const SPKI_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
 
 export const nodeKeyExchange = {

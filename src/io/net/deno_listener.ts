@@ -11,7 +11,7 @@ import { listenerClosed } from "./net_errors.ts";
 
 type Accepted = { conn: Deno.TcpConn } | { error: unknown };
 
-/** One listener, or one for each address family. */
+/** Accepts on one listener, or on one for each address family. */
 export class DenoListener implements Listener {
   readonly addr: Addr;
   readonly #listeners: readonly Deno.TcpListener[];
@@ -19,7 +19,7 @@ export class DenoListener implements Listener {
   readonly #zone: string | null;
   readonly #life: Lifetime;
   readonly #acceptor = new Waiter();
-  /** Their accept is under way: Deno allows one at a time, and cannot cancel it. */
+  /** Listeners with an accept under way: Deno allows one at a time, and cannot cancel it. */
   readonly #busy = new Set<Deno.TcpListener>();
   readonly #accepted: Accepted[] = [];
 
@@ -87,7 +87,7 @@ export class DenoListener implements Listener {
   }
 }
 
-/** Reset before it was accepted; the listener is still sound. */
+/** The connection was reset before it was accepted; the listener is still sound. */
 function isPassing(thrown: unknown): boolean {
   const error = systemError(thrown, "accept");
   return error?.is("EPROTO", "ECONNABORTED", "ECONNRESET", "ENOTCONN") === true;

@@ -54,12 +54,12 @@ export class DenoNet implements Dialer {
   }
 }
 
-/** For when the port that Deno chose is taken in the other address family. */
+/** Attempts to find another port when Deno's choice is taken in the other address family. */
 const FREE_PORT_TRIES = 8;
 
 /**
- * One socket for IPv6 and IPv4, or two if the kernel separates them (net.ipv6.bindv6only, Windows);
- * IPv4 only without IPv6. Deno cannot set IPV6_V6ONLY, so what can be bound decides.
+ * Opens one socket for IPv6 and IPv4, or two if the kernel separates them (net.ipv6.bindv6only,
+ * Windows); IPv4 only without IPv6. Deno cannot set IPV6_V6ONLY, so what can be bound decides.
  */
 function listenOn(host: string, port: number): Deno.TcpListener[] {
   if (host !== "" && host !== "::") return [Deno.listen({ hostname: host, port })];

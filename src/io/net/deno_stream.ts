@@ -19,8 +19,8 @@ import { WriteBehind } from "./write_behind.ts";
 const LINGER_MS = 5000;
 
 /**
- * There are no readiness events: a read begins before a caller has a buffer for it, and a write
- * ends after the caller's.
+ * Deno has no readiness events: a read begins before a caller has a buffer for it, and a write ends
+ * after the caller's.
  */
 export class DenoStream implements Connection {
   readonly local: Addr;
@@ -31,13 +31,13 @@ export class DenoStream implements Connection {
   readonly #reader = new Waiter();
   readonly #writer = new Waiter();
   readonly #behind = new WriteBehind((bytes) => this.#write(bytes), this.#writer.wake);
-  /** null = not found, undefined = not yet looked up. */
+  /** The descriptor; null = not found, undefined = not yet looked up. */
   #fd: number | null | undefined;
   #ahead: ReadAhead | null = null;
   #aheadSize = LEAST_AHEAD;
   #hasEnded = false;
 
-  /** `zone`: that of link-local addresses, if known. */
+  /** `zone` is that of link-local addresses, if known. */
   constructor(
     conn: Deno.TcpConn,
     libc: Libc | null,
@@ -132,7 +132,7 @@ export class DenoStream implements Connection {
     }
   }
 
-  /** Without the descriptor this is an ordinary close, as Deno cannot reset. */
+  /** Closes in the ordinary way without a descriptor, as Deno cannot reset. */
   reset(): void {
     const fd = this.#life.isOver ? null : this.#descriptor();
     if (fd !== null) disconnect(this.#libc!, fd);
@@ -195,7 +195,7 @@ export class DenoStream implements Connection {
   }
 }
 
-/** Deno has no call for these. Without the descriptor, keepalive starts after two hours. */
+/** Options that Deno has no call for. Without a descriptor, keepalive starts after two hours. */
 const DESCRIPTOR_ONLY = {
   TCP_KEEPIDLE: "keepAliveSeconds",
   TCP_KEEPINTVL: "keepAliveSeconds",

@@ -4,7 +4,7 @@ import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { DialOptions } from "../../contract/dial.ts";
 
-/** One signal for Deno's calls, of the dial's signals and its time-out. */
+/** Combines the signals and the time-out of a dial into one signal, for Deno's calls. */
 export class DialDeadline implements Disposable {
   readonly #own = new AbortController();
   readonly #ties: Disposable[];

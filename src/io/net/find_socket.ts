@@ -3,7 +3,7 @@ import { tryLocalAddr, tryRemoteAddr, tryRemotePort } from "../../../ffi/linux/s
 import type { HostPort } from "../../base/addr.ts";
 import { withoutZone } from "../../base/zone.ts";
 
-/** Exclusive. Descriptors are small: each is the lowest free number. */
+/** Descriptors below this are tried: they are small, as each is the lowest free number. */
 const HIGHEST = 65_536;
 
 /**

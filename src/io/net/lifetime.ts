@@ -42,7 +42,7 @@ export class Waiter {
     run?.();
   };
 
-  /** In a microtask, so that nothing runs within the caller. */
+  /** Wakes in a microtask, so that nothing runs within the caller. */
   wakeSoon(): void {
     queueMicrotask(this.wake);
   }

@@ -9,7 +9,7 @@ import { NativeError } from "../../../ffi/native.ts";
 import { netError } from "./net_errors.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/** Arbitrary (discard): no datagram is sent to it. */
+/** An arbitrary port (discard): no datagram is sent to it. */
 const DISCARD = 9;
 
 export class PosixDatagrams implements DatagramDialer {

@@ -13,7 +13,7 @@ import { closedHere, netError } from "./net_errors.ts";
 /** A read below this many bytes most likely has emptied the socket. */
 const LITTLE = 4096;
 
-/** Shared, as closing is synchronous here. */
+/** A shared result, as closing is synchronous here. */
 const CLOSED = Promise.resolve();
 
 export class PosixStream implements Connection {

@@ -1,4 +1,4 @@
-/** In bytes: small for an idle connection, large for a bulk transfer to save calls. */
+/** Bytes to read ahead: few for an idle connection, many for a bulk transfer to save calls. */
 export const LEAST_AHEAD = 4 * 1024;
 const MOST_AHEAD = 256 * 1024;
 
@@ -21,7 +21,7 @@ export class ReadAhead {
     return this.#outcome !== null;
   }
 
-  /** In bytes, adapted to the amount that arrived. */
+  /** Bytes of the next buffer, adapted to the amount that arrived. */
   get nextSize(): number {
     const size = this.#bytes.length;
     const got = this.#length;

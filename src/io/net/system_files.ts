@@ -2,7 +2,7 @@ import type { FileSource } from "../../contract/names.ts";
 import { fileStamp, readFile } from "../../../ffi/linux/file.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 
-/** By system calls: Deno's read permission is given up before files are needed. */
+/** Reads by system calls, as Deno's read permission is given up before files are needed. */
 export function posixFiles(libc: Libc): FileSource {
   const decoder = new TextDecoder(); // drops a byte order mark
   return {

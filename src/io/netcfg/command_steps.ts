@@ -16,7 +16,7 @@ export type RunCommand = (command: CommandLine) => Outcome;
 export interface Change {
   readonly run: CommandLine;
   readonly undo?: CommandLine;
-  /** Accepted output: the state exists already. */
+  /** Output that is accepted, as the state exists already. */
   readonly fine?: RegExp;
 }
 
@@ -34,7 +34,7 @@ export interface Dialect {
   readonly failed: (outcome: Outcome) => boolean;
   readonly unprivileged: RegExp;
   readonly taken: RegExp;
-  /** For a user who lacks the privilege, such as "run ttun with sudo". */
+  /** Advice for a user who lacks the privilege, such as "run ttun with sudo". */
   readonly advice: string;
   readonly quote: (command: CommandLine) => string;
 }

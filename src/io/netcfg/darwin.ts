@@ -15,7 +15,7 @@ import {
 const IFCONFIG = "/sbin/ifconfig";
 const ROUTE = "/sbin/route";
 
-/** The process must be allowed to run these (deno.json). */
+/** Programs that the process must be allowed to run (deno.json). */
 export const DARWIN_PROGRAMS: readonly string[] = [IFCONFIG, ROUTE];
 
 /** strerror(EEXIST), as route(8) prints it. */

@@ -21,7 +21,7 @@ function addBefore(netlink: Netlink, route: NewRoute): void {
   }
 }
 
-/** The kernel's metric for IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
+/** The kernel's metric for routes of IPv6 addresses (IP6_RT_PRIO_ADDRCONF). */
 const ADDRESS_METRIC_V6 = 256;
 
 /** Returns the network that the kernel routes to; null for a single address. */
@@ -73,7 +73,7 @@ export class DeviceState {
     };
   }
 
-  /** Those that the kernel adds for the addresses. */
+  /** Routes that the kernel adds for the addresses. */
   #connected(): Map<string, NewRoute> {
     const found = new Map<string, NewRoute>();
     for (const address of this.#addresses.values()) {
@@ -87,7 +87,7 @@ export class DeviceState {
     return found;
   }
 
-  /** Reached by the device's routes and by its addresses. */
+  /** Networks reached by the device's routes and by its addresses. */
   get networks(): Cidr[] {
     const reached = [...this.#addresses.values()].map(({ local, peer }) => peer ?? local);
     return [...this.#routes.values(), ...reached.map(networkOf)];

@@ -50,7 +50,7 @@ export function isOwnAddress(netlink: Netlink, host: string): boolean {
   }
 }
 
-/** RFC 4007 section 11 */
+/** The zone of a link-local address (RFC 4007 section 11), or null. */
 function zoneOf(host: string): string | null {
   return /%(.+)$/.exec(host)?.[1] ?? null;
 }

@@ -11,14 +11,14 @@ import type { Route } from "../../../ffi/linux/netlink_route.ts";
  */
 export const SERVER_ROUTE_PROTOCOL = 116;
 
-/** Precedes all other IPv6 routes to the address. For IPv4 it is 0, which IPv6 treats as 1024. */
+/** Metric that precedes all others for IPv6. IPv4 uses 0, which IPv6 treats as 1024. */
 const FIRST_METRIC_V6 = 1;
 
 interface KernelRoute extends TableRoute {
   readonly route: Route;
 }
 
-/** The main table. The caller keeps the ownership of the socket. */
+/** Linux's main routing table. The caller keeps the ownership of the socket. */
 export class KernelRoutes implements RouteTable {
   readonly #netlink: Netlink;
 
@@ -82,7 +82,7 @@ export class KernelRoutes implements RouteTable {
   }
 }
 
-/** `command`, for the message, does it as root. @throws {TtunError} privilege, system */
+/** `command` does it as root, for the message. @throws {TtunError} privilege, system */
 function attempt<T>(doing: string, run: () => T, command?: () => string): T {
   try {
     return run();

@@ -15,16 +15,16 @@ export interface NetworkConfig {
   /** An address with a peer of its family is point-to-point, not part of a shared network. */
   peers: Cidr[];
   routes: Cidr[];
-  /** For speed only: failures are not reported. */
+  /** Settings for speed only, whose failure is a warning at most. */
   tuning?: Pick<LinkChange, "gsoMaxSize" | "queueLength">;
-  /** The user specified them: one that cannot be set is an error, not a warning. */
+  /** The user specified the addresses: one that cannot be set is an error, not a warning. */
   addressesExplicit: boolean;
 }
 
-/** Dispose undoes the changes. */
+/** Changes that were made; dispose undoes them. */
 export interface Configured extends Disposable {
   readonly changed: boolean;
-  /** About optional settings that failed. */
+  /** Log messages about optional settings that failed. */
   readonly warnings: string[];
   /** Configured addresses that the device has now. */
   readonly addresses: Cidr[];

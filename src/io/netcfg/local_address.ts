@@ -2,13 +2,13 @@ import { type Cidr, formatCidr, formatIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { IPV6_MIN_MTU } from "../../contract/device.ts";
 
-/** With a peer (--peer-address) it has no network of its own. */
+/** An address of a device; one with a peer (--peer-address) has no network of its own. */
 export interface LocalAddress {
   local: Cidr;
   peer?: Cidr | undefined;
 }
 
-/** The peer is one of the address's family. */
+/** Pairs an address with the peer of its family, if any. */
 export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
   const peer = peers.find(({ family }) => family === local.family);
   return peer === undefined
@@ -16,7 +16,7 @@ export function withPeer(local: Cidr, peers: readonly Cidr[]): LocalAddress {
     : { local: { ...local, prefix: local.bytes.length * 8 }, peer };
 }
 
-/** In the format of `ip address add`. */
+/** Formats it like `ip address add`. */
 export function addressText({ local, peer }: LocalAddress): string {
   return peer === undefined
     ? formatCidr(local)

@@ -8,13 +8,13 @@ import type { Clock } from "../../contract/host.ts";
 import type { Reactor } from "../reactor/reactor.ts";
 import { NetworkWatch } from "./watch.ts";
 
-/** In milliseconds, without change notifications. */
+/** Greatest age of the list in milliseconds, without change notifications. */
 const OLDEST = 5_000;
 
 export class OwnAddresses implements Disposable {
   readonly #list: () => readonly Uint8Array[];
   readonly #clock: Pick<Clock, "now">;
-  /** Null if the system has no notifications. */
+  /** Source of changes; null if the system has no notifications. */
   readonly #watch: (Disposable & { onChange: NetworkWatch["onChange"] }) | null;
   #known: ReadonlySet<string> = new Set();
   #readAt = -Infinity;
@@ -31,7 +31,7 @@ export class OwnAddresses implements Disposable {
     watch?.onChange(({ what }) => what !== "route", () => void (this.#readAt = -Infinity));
   }
 
-  /** Takes 4 or 16 bytes. */
+  /** Takes an address of 4 or 16 bytes. */
   has(ip: Uint8Array): boolean {
     const now = this.#clock.now();
     const oldest = this.#watch === null ? OLDEST : Infinity;
@@ -60,7 +60,7 @@ export function linuxAddresses(libc: Libc, reactor: Reactor): OwnAddresses {
   }
 }
 
-/** Deno's list, if permitted (`--allow-sys=networkInterfaces`); empty otherwise. */
+/** Uses Deno's list, if permitted (`--allow-sys=networkInterfaces`); empty otherwise. */
 export function denoAddresses(
   clock: Pick<Clock, "now">,
   interfaces: () => readonly { readonly address: string }[] = permitted,

@@ -1,12 +1,12 @@
 import type { Paths } from "../../contract/routing.ts";
 import type { Clock } from "../../contract/host.ts";
 
-/** In milliseconds, while there is a listener. */
+/** Milliseconds between polls, while there is a listener. */
 const POLL_MS = 1_000;
 
 /**
- * For systems without notifications: treats a change of this machine's addresses as one of every
- * path. `device`, the tunnel's own, is ignored. Without permission
+ * Treats a change of this machine's addresses as one of every path, for systems without
+ * notifications. `device`, the tunnel's own, is ignored. Without permission
  * (`--allow-sys=networkInterfaces`) no change is ever detected.
  */
 export function polledPaths(
@@ -47,7 +47,7 @@ export function polledPaths(
   };
 }
 
-/** These come and go with the link and do not lead to other networks. */
+/** Loopback and link-local addresses come and go with the link and lead to no other network. */
 function isOnHost(address: string): boolean {
   return /^(127\.|169\.254\.|::1$|fe80:)/i.test(address);
 }

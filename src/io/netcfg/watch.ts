@@ -5,7 +5,7 @@ import {
 } from "../../../ffi/linux/netlink_monitor.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 
-/** Delay in milliseconds. Changes come in bursts: one command removes several things in turn. */
+/** Delay of notifications in milliseconds: one command removes several things in turn. */
 const SETTLE_MS = 50;
 
 const READ_MOST = 64;
@@ -16,7 +16,7 @@ interface Listener {
   isDue: boolean;
 }
 
-/** Changes of links, addresses and routes (ffi/linux/netlink_monitor.ts). */
+/** Reports changes of links, addresses and routes (ffi/linux/netlink_monitor.ts). */
 export class NetworkWatch implements Disposable {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;

@@ -15,12 +15,12 @@ import {
 
 const NETSH = "netsh";
 
-/** The process must be allowed to run these (deno.json). */
+/** Programs that the process must be allowed to run (deno.json). */
 export const WINDOWS_PROGRAMS: readonly string[] = [NETSH];
 
 /**
- * netsh prints in the user's language. In others than English a failure is `system` with netsh's
- * output; the adapter could be created, so the privilege is there.
+ * English texts of netsh, which prints in the user's language. In others a failure is `system` with
+ * netsh's output; the adapter could be created, so the privilege is there.
  */
 const ENGLISH: Dialect = {
   failed: ({ code }) => code !== 0,

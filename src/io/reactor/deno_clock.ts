@@ -3,7 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { LONGEST_WAIT } from "./timers.ts";
 
-/** For use without a reactor. */
+/** A clock on Deno's timers, for use without a reactor. */
 export class DenoClock implements Clock {
   now(): number {
     return performance.now();

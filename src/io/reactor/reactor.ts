@@ -49,13 +49,13 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #epoll: Epoll;
   readonly #denoClock = new DenoClock();
   readonly #timers = new Timers(() => performance.now());
-  /** By token; 0 is the wake-up eventfd. */
+  /** Descriptors by token; 0 is the wake-up eventfd. */
   readonly #watched: (Descriptor | null)[] = [null];
   readonly #free: number[] = [];
-  /** The current batch of events may still name these tokens; reusable after it. */
+  /** Tokens that the current batch of events may still name; reusable after it. */
   readonly #freed: number[] = [];
   readonly #lives = new Map<AbortSignal, Lifetime>();
-  /** Of the descriptor added last; the next one most often shares it. */
+  /** Lifetime of the descriptor added last; the next one most often shares it. */
   #lastLife: Lifetime | null = null;
   readonly #ended = Promise.withResolvers<void>();
   /** Resolvers of `turn()`; the loop does not block while there are any. */
@@ -64,7 +64,7 @@ export class Reactor implements Clock, AsyncDisposable {
   #yieldedCalls: OnReady[] = [];
   #onWake: () => void = () => {};
   #stopping = false;
-  /** Of the last wake-up: reading the clock costs as much as a small packet's header. */
+  /** Time of the last wake-up: reading the clock costs as much as a small packet's header. */
   #now = performance.now();
   /** Something waits for a promise, which only continues in a turn of Deno's event loop. */
   #promised = false;
@@ -138,7 +138,9 @@ export class Reactor implements Clock, AsyncDisposable {
     return descriptor;
   }
 
-  /** Shared by all descriptors under a signal, which saves a registration per connection. */
+  /**
+   * Returns the state that all descriptors under a signal share, to save a registration for each.
+   */
   #life(signal: AbortSignal): Lifetime {
     const last = this.#lastLife;
     const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
@@ -261,14 +263,14 @@ export class Reactor implements Clock, AsyncDisposable {
   }
 }
 
-/** Shared by all descriptors under one signal. */
+/** State that all descriptors under one signal share. */
 interface Lifetime {
   readonly signal: AbortSignal;
   count: number;
   registration: Disposable | null;
 }
 
-/** Has at most one waiting reader and one waiting writer. */
+/** A descriptor on the reactor, with at most one waiting reader and one waiting writer. */
 export class Descriptor {
   readonly fd: number;
   /** A read may return less than there is and has to be followed by another. */
@@ -284,7 +286,7 @@ export class Descriptor {
   readonly #isByLevel: boolean;
   #onReadable: OnReady | null = null;
   #onWritable: OnReady | null = null;
-  /** Made on demand, as errors are expensive and rarely needed. */
+  /** The close's reason, made on demand, as errors are expensive and rarely needed. */
   #reason: (() => unknown) | null = null;
 
   constructor(
@@ -305,26 +307,26 @@ export class Descriptor {
     return this.#reason !== null;
   }
 
-  /** Due before each system call: a closed number may be reused. @throws the reason of the close */
+  /** Must precede each system call: a closed number may be reused. @throws the close's reason */
   check(): void {
     if (this.#reason !== null) throw this.#reason();
   }
 
-  /** Calls `run` once when writable or closed. Only after EAGAIN. */
+  /** Calls `run` once when writable or closed. Allowed only after EAGAIN. */
   onWritable(run: OnReady): void {
     this.check();
     this.#onWritable = run;
     this.#watchFor(WATCH_EDGES);
   }
 
-  /** Calls `run` once when readable again or closed. Only after EAGAIN. */
+  /** Calls `run` once when readable again or closed. Allowed only after EAGAIN. */
   onReadable(run: OnReady): void {
     this.check();
     this.#watchLevel();
     this.#onReadable = run;
   }
 
-  /** Not while a writer waits: writability is edge-triggered. */
+  /** Does nothing while a writer waits: writability is edge-triggered. */
   #watchLevel(): void {
     if (this.#isByLevel && this.#onWritable === null) this.#watchFor(WATCH_LEVEL);
   }

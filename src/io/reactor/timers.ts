@@ -2,7 +2,7 @@ class Entry implements Disposable {
   readonly due: number;
   /** Timers due at one time fire in the order in which they were set. */
   readonly order: number;
-  /** null = cancelled; stays in the heap until it is due or the heap is tidied. */
+  /** Cancelled if null; stays in the heap until it is due or the heap is tidied. */
   run: (() => void) | null;
   readonly #onCancel: () => void;
 
@@ -20,7 +20,7 @@ class Entry implements Disposable {
   }
 }
 
-/** A C int of milliseconds (about 24 days); the loop then checks again. */
+/** Longest wait: a C int of milliseconds (about 24 days); the loop then checks again. */
 export const LONGEST_WAIT = 0x7fff_ffff;
 
 /** A binary heap ordered by due time. */
@@ -42,7 +42,7 @@ export class Timers {
     return entry;
   }
 
-  /** In milliseconds; 0 if a timer is due, -1 if there is none. */
+  /** Milliseconds until the next timer; 0 if one is due, -1 if there is none. */
   untilNext(now: number): number {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];

@@ -226,12 +226,12 @@ class DarwinTun implements TunDevice {
   }
 }
 
-/** 0 for anything but an IP version. */
+/** Returns 0 for anything but an IP version. */
 function familyOf(version: number): number {
   return version === 4 ? DARWIN_AF_INET : version === 6 ? DARWIN_AF_INET6 : 0;
 }
 
-/** A write to a removed device fails with these. */
+/** Errors of a write to a removed device. */
 const GONE: readonly number[] = [
   DarwinErrno.EBADF,
   DarwinErrno.ENXIO,
@@ -240,5 +240,5 @@ const GONE: readonly number[] = [
   DarwinErrno.ECONNRESET,
 ];
 
-/** More than the receive buffer usually holds, but bounded if it is refilled. */
+/** Packets to drain: more than the buffer usually holds, but bounded if it is refilled. */
 const DRAIN_MOST = 10_000;

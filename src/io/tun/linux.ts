@@ -23,11 +23,11 @@ import { openError } from "./linux_errors.ts";
 import { supportedOffload, tunFlags } from "./linux_offload.ts";
 
 export interface TunDevice extends Device {
-  /** It was there before and stays after it is closed. */
+  /** The device was there before and stays after it is closed. */
   readonly persistent: boolean;
 }
 
-/** The kernel fills in the first free number. */
+/** Pattern in which the kernel fills in the first free number. */
 const FIRST_FREE = "ttun%d";
 
 /**
@@ -41,7 +41,7 @@ export function openDevice(
     name: string | undefined;
     mtu: number;
     signal: AbortSignal;
-    /** GSO packets and partial checksums (default: true, if the kernel supports them). */
+    /** Allows GSO packets and partial checksums (default: true, if the kernel supports them). */
     offload?: boolean;
     /** Measures the intervals between packets (default: the reactor). */
     clock?: Pick<Clock, "now">;
@@ -225,5 +225,5 @@ const ALONE_MS = 0.1;
  */
 const MOST_UNCONFIRMED = 3;
 
-/** Enough to empty the device's queue, but bounded if it is refilled. */
+/** Packets to drain: enough to empty the device's queue, but bounded if it is refilled. */
 const DRAIN_MOST = 2 * DEVICE_QUEUE;

@@ -68,7 +68,7 @@ export function openError(
   return new TtunError("system", `Cannot open a TUN device: ${error.message}`, cause);
 }
 
-/** One cause, one fix; docs/install.md has the complete set-up without root. */
+/** Tells one cause and one fix; docs/install.md has the complete set-up without root. */
 function notAllowed(error: NativeError, libc: Libc, name: string | undefined): string {
   if (libc.geteuid() === 0) {
     return "Cannot open a TUN device, though this is root: CAP_NET_ADMIN is missing; " +

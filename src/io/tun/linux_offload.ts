@@ -14,8 +14,8 @@ export function tunFlags(mask: number): number {
 }
 
 /**
- * A kernel that leaves one to the reader can also do it for a writer. Leaves all of them off.
- * @throws {NativeError}
+ * Returns what a writer may use: a kernel that leaves an offload to the reader can also do it for a
+ * writer. Leaves all of them off. @throws {NativeError}
  */
 export function supportedOffload(libc: Libc, fd: number): number {
   const can = (mask: number) => {

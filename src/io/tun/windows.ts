@@ -42,7 +42,7 @@ export function openWindowsDevice(
   }
 }
 
-/** For netsh: one word without a special meaning. */
+/** Accepts only names that netsh takes as one word without a special meaning. */
 function requireName(name: string | undefined): void {
   if (name === undefined || /^[a-z][\w.-]*$/i.test(name)) return;
   throw new TtunError(
@@ -127,7 +127,7 @@ class WindowsTun implements TunDevice {
     if (which === WAIT_FAILED) this.#waitFailed = true;
   }
 
-  /** Until the ring is empty or the batch is full, laid out by `layout`. */
+  /** Reads until the ring is empty or the batch is full, laid out by `layout`. */
   readNow(into: Packets, layout: PacketLayout): number {
     this.#check();
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
@@ -240,5 +240,5 @@ class WindowsTun implements TunDevice {
   }
 }
 
-/** More than the 4 MiB ring usually holds, but bounded if it is refilled. */
+/** Packets to drain: more than the ring usually holds, but bounded if it is refilled. */
 const DRAIN_MOST = 100_000;
