@@ -1,8 +1,8 @@
 import process from "node:process";
 
 /**
- * Without folders and `.exe`; for a link, the link's name (argv[0], which needs no permission).
- * Null from sources, where the name is Deno's.
+ * Returns the name of a compiled ttun without folders and `.exe`; for a link, the link's (argv[0],
+ * which needs no permission). Null from sources, where the name is Deno's.
  */
 export function programName(
   argv0: string = process.argv0,

@@ -9,9 +9,7 @@ const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: nu
       { name: "SIGHUP", exitCode: 129 }, // the terminal was closed
     ];
 
-/**
- * The first aborts `root` with a `Stopped`; the second ends the process, in case stopping hangs.
- */
+/** Aborts `root` at the first signal; the second ends the process, in case stopping hangs. */
 export function stopOnSignals(
   root: AbortController,
   onFirst: (name: Deno.Signal) => void,

@@ -1,9 +1,9 @@
 import { type HostPort, parseHostPort, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 
-/** For the parts of an address that may be omitted. */
+/** Defaults for the parts of an address that may be omitted. */
 export interface AddressForm {
-  /** For `PORT` and `:PORT`; absent = a host is required. "" = all addresses. */
+  /** Host for `PORT` and `:PORT`; absent = a host is required. "" = all addresses. */
   readonly host?: string;
   readonly port: number;
 }
@@ -47,7 +47,7 @@ export function refuseForeign(text: string): void {
   }
 }
 
-/** None of its colons begins a port; a zone may follow. */
+/** Returns true for an IPv6 address, none of whose colons begins a port; a zone may follow. */
 function isWholeIpv6(text: string): boolean {
   const [address, zone = ""] = text.split("%") as [string, string?];
   return address.includes(":") && !zone.includes(":") && parseIp(address) !== null;

@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { nearest } from "./nearest.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
-/** Secret value: `args[index]` from the UTF-16 unit `start` to its end. */
+/** A secret value is `args[index]` from the UTF-16 unit `start` to its end. */
 export interface SecretSpot {
   readonly index: number;
   readonly start: number;
@@ -15,8 +15,8 @@ export type ParsedArgs<T extends OptionTable> =
 const HELP_NAMES: readonly string[] = ["h", "help"];
 
 /**
- * The grammar of Go's flag package, as the Go program had it: one dash is as good as two, a value
- * follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
+ * Parses by the grammar of Go's flag package, as the Go program did: one dash is as good as two, a
+ * value follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
  * @throws {TtunError} usage; no message repeats a value that may be a secret
  */
 export function parseArgs<T extends OptionTable>(
@@ -66,7 +66,7 @@ export function parseArgs<T extends OptionTable>(
 }
 
 interface Flag {
-  /** Without dashes. */
+  /** The name has no dashes. */
   readonly name: string;
   readonly spelled: string;
   readonly value: string | undefined;
@@ -158,7 +158,7 @@ function readValue(option: Option, spelled: string, text: string | undefined): u
   }
 }
 
-/** The spellings of Go's strconv.ParseBool. */
+/** Reads the spellings of Go's strconv.ParseBool. */
 function readBoolean(spelled: string, text: string): boolean {
   if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
   if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
@@ -201,7 +201,7 @@ function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** `--once=false` counts as no `--once`. */
+/** Refuses options that exclude each other; `--once=false` counts as no `--once`. */
 function refuseConflicts(table: OptionTable, given: Record<string, unknown>): void {
   const isSet = (key: string) => given[key] !== undefined && given[key] !== false;
   for (const [key, option] of Object.entries(table)) {

@@ -58,7 +58,7 @@ complete -F _ttun ttun
 ${programsOf(commands).map(bashProgram).join("")}`;
 }
 
-/** For a link to ttun whose name stands for a group. */
+/** Completes a link to ttun whose name stands for a group. */
 function bashProgram({ program, group }: { program: string; group: string }): string {
   return `
 _ttun_as_${program}() {

@@ -18,7 +18,7 @@ export interface CommandGroup {
   readonly about: string;
   /** A program of such a name behaves like the group (program_name.ts). */
   readonly aliases: readonly string[];
-  /** Stands in lists for the whole group; without it, each command has a line. */
+  /** A command line that stands in lists for the whole group; absent = a line for each command. */
   readonly example?: string;
   readonly commands: Readonly<Record<string, Command>>;
 }
@@ -45,7 +45,7 @@ export type Prepared =
   | {
     readonly help: false;
     readonly secrets: readonly SecretSpot[];
-    /** Undefined for a command without a log, whose errors are plain lines. */
+    /** Undefined means a command without a log, whose errors are plain lines. */
     readonly logging: LogSettings | undefined;
     /** Resolves to the exit code. */
     run(context: RunContext): Promise<number>;

@@ -13,9 +13,7 @@ import {
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 
-/**
- * In the order of help. Each loads its code when it runs: help is quick and needs no permission.
- */
+/** Commands in the order of help. Each loads its code when it runs: help needs no permission. */
 export const COMMANDS = {
   server: defineCommand({
     summary: "wait for a client and be its tunnel's other end",

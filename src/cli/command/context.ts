@@ -4,7 +4,7 @@ export interface RunContext {
   /** Aborted by the first SIGINT or SIGTERM, with a `Stopped` as its reason. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  /** For a record from elsewhere, such as a Worker; filters by level. */
+  /** Prints a record from elsewhere, such as a Worker; filters by level. */
   readonly printRecord: (record: LogRecord) => void;
   /** Called when everything is open: later lines belong to a log (start_lines.ts). */
   readonly begin?: () => void;
@@ -15,12 +15,12 @@ export interface RunContext {
   readonly onStatus: (tell: () => void) => Disposable;
 }
 
-/** The user stops ttun: no failure. Adapters throw it on unchanged, so that it reaches `run`. */
+/** Reason of a stop by the user, no failure. Adapters throw it on unchanged, for `run`. */
 export class Stopped extends Error {
   override readonly name = "Stopped";
   readonly exitCode: number;
 
-  /** `by`: the cause, such as a signal's name. */
+  /** `by` is the cause, such as a signal's name. */
   constructor(by: string, exitCode = 0) {
     super(`Stopped by ${by}`);
     this.exitCode = exitCode;

@@ -9,7 +9,7 @@ import {
 } from "./command.ts";
 import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
 
-/** The narrowest terminal that is still common. */
+/** Columns of the narrowest terminal that is still common. */
 const WIDTH = 80;
 const INDENT = "  ";
 
@@ -85,7 +85,7 @@ export function commandHelp(name: string, command: Command): string {
   ]);
 }
 
-/** A paragraph for each option group in use, all with the same column widths. */
+/** Makes a paragraph for each option group in use, all with the same column widths. */
 function groupedOptions(options: readonly Option[]): string[][] {
   const groups = Object.entries(OPTION_GROUPS) as [OptionGroup, string][];
   const paragraphs = groups.map(([group, title]) => {
@@ -182,7 +182,7 @@ function describe(option: Option): string {
   return facts.length === 0 ? option.help : `${option.help} (${facts.join("; ")})`;
 }
 
-/** Undefined for a switch that is off. */
+/** Returns undefined for a switch that is off. */
 function defaultOf(option: Option): string | undefined {
   if (!("default" in option) || option.default === undefined || option.default === false) {
     return undefined;
@@ -199,7 +199,7 @@ function leftWidth(rows: readonly Row[]): number {
   return Math.min(Math.max(...rows.map(([name]) => name.length)), 24);
 }
 
-/** After a name that is too long, the text starts on the next line. */
+/** Starts the text on the next line after a name that is too long. */
 function columns(rows: readonly Row[], left = leftWidth(rows)): string[] {
   const margin = " ".repeat(INDENT.length + left + 2);
   return rows.flatMap(([name, text]) => {

@@ -62,7 +62,7 @@ export const FILES: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** In man(7), from the tables of `ttun --help`. */
+/** Returns ttun(1) in man(7), from the tables of `ttun --help`. */
 export function manPage(commands: Commands, version = VERSION): string {
   const all = listings(commands);
   return [

@@ -1,4 +1,4 @@
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 export function editDistance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

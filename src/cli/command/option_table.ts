@@ -17,18 +17,18 @@ export const OPTION_GROUPS = {
 export type OptionGroup = keyof typeof OPTION_GROUPS;
 
 interface CommonOption {
-  /** Without dashes: the long kebab-case name first, then short and Go spellings. */
+  /** Names without dashes: the long kebab-case name first, then short and Go spellings. */
   readonly names: readonly [string, ...string[]];
   /** A sentence or a few words; help adds the default and the choices. */
   readonly help: string;
-  /** Default: basic. */
+  /** Heading in help; default: basic. */
   readonly group?: OptionGroup;
   /** Words for help, for a default that is not in the table or is decided elsewhere. */
   readonly defaultText?: string;
   readonly required?: true;
   /** May be given without its name, right behind the command. */
   readonly positional?: true;
-  /** The caller hides it in the process's arguments. */
+  /** A secret value, which the caller hides in the process's arguments. */
   readonly secret?: true;
   /** Keys of options that exclude this one. */
   readonly conflicts?: readonly string[];
@@ -52,7 +52,7 @@ interface IntegerOption extends CommonOption {
 
 interface BooleanOption extends CommonOption {
   readonly kind: "boolean";
-  /** Without a default the option has three states; undefined = not given. */
+  /** An option without a default has three states; undefined = not given. */
   readonly default?: boolean;
 }
 

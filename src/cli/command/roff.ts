@@ -1,4 +1,4 @@
-/** The subset of man(7) that the manual page needs. */
+/** This is the subset of man(7) that the manual page needs. */
 
 export function text(plain: string): string {
   const escaped = plain

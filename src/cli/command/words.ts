@@ -5,7 +5,7 @@ import type { Option } from "./option_table.ts";
 /** Every command takes it, and no table has it (args.ts). */
 export const HELP_OPTION: Option = { names: ["help", "h"], kind: "boolean", help: "print help" };
 
-/** In a command's place, but in no table (src/cli/run.ts). */
+/** Words in a command's place that are in no table (src/cli/run.ts). */
 export const OTHER_WORDS: Readonly<Record<string, string>> = {
   help: "print help, or that of a command",
   version: "print the version",
@@ -48,7 +48,7 @@ export function helpWordsOf(commands: Commands): string[] {
   return [...Object.keys(commands), ...Object.keys(TOPICS)];
 }
 
-/** Names that stand for a group (program_name.ts). */
+/** Returns program names that stand for a group (program_name.ts). */
 export function programsOf(commands: Commands): { program: string; group: string }[] {
   return Object.entries(commands).flatMap(([group, found]) =>
     isGroup(found) ? found.aliases.map((program) => ({ program, group })) : []

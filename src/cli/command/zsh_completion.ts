@@ -3,7 +3,7 @@ import { spellings, TOPICS } from "./help.ts";
 import type { Option } from "./option_table.ts";
 import { indent, optionsOf, OTHER_WORDS, programsOf, type Value, valueOf } from "./words.ts";
 
-/** For a file of zsh's fpath or for eval. */
+/** Returns a script for a file of zsh's fpath or for eval. */
 export function zshCompletion(commands: Commands): string {
   const programs = programsOf(commands);
   const names = ["ttun", ...programs.map(({ program }) => program)].join(" ");
@@ -70,7 +70,7 @@ function zshDescriptions(words: readonly (readonly [string, string])[]): string 
   return words.map(([name, help]) => `  ${shellWord(`${name}:${help}`)}`).join("\n");
 }
 
-/** One per spelling; `(…)` lists what it excludes. */
+/** Returns one specification per spelling; `(…)` lists what it excludes. */
 function zshSpecs(option: Option): string[] {
   const names = spellings(option);
   const once = option.kind === "list" ? "*" : `(${names.join(" ")})`;

@@ -1,17 +1,17 @@
 import { concat, utf8 } from "../../base/bytes.ts";
 
-/** Deno.stderr or alike. A write may take any time, on a thread of its own. */
+/** A destination like Deno.stderr. A write may take any time, on a thread of its own. */
 export interface AsyncWriter {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** In bytes; further text is dropped. */
+/** Bytes in the queue, at most; further text is dropped. */
 const MOST_WAITING = 64 * 1024;
 
 /** PIPE_BUF of Linux: a write up to this size is atomic on a pipe (pipe(7)). */
 const ATOMIC = 4096;
 
-/** Milliseconds after which nobody seems to read. */
+/** Milliseconds of a write after which nobody seems to read. */
 const STALL = 500;
 
 /** Milliseconds to wait while a non-blocking writer is full. */
@@ -19,7 +19,7 @@ const PAUSE = 50;
 
 const LINE_FEED = 0x0a;
 
-/** Stays in one piece, or marks where a number of lines was dropped. */
+/** Text that stays in one piece, or a mark where a number of lines was dropped. */
 type Piece = { readonly bytes: Uint8Array; readonly lines: number } | { lost: number };
 
 /**
@@ -67,7 +67,7 @@ export class LogOutput {
     }
   }
 
-  /** Waits for at most `ms` milliseconds, and not at all if nobody reads. */
+  /** Waits for `ms` milliseconds at most, and not at all if nobody reads. */
   async flush(ms: number): Promise<void> {
     const end = performance.now() + ms;
     while (this.#since !== null && !this.#isStalled) {

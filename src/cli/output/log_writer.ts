@@ -9,7 +9,7 @@ export interface LogSettings {
   readonly format: LogFormat;
 }
 
-/** SGR: red, yellow, green, grey. */
+/** SGR colours: red, yellow, green, grey. */
 const COLOR: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
 
 /** Never waits. Each line is one write, so that lines of several processes do not mix. */
@@ -32,12 +32,12 @@ export function makeLogPrinter(
   };
 }
 
-/** Deno reads NO_COLOR without a permission; empty counts as unset (no-color.org). */
+/** Returns false under NO_COLOR, which Deno reads without a permission (no-color.org). */
 export function hasColor(): boolean {
   return Deno.stderr.isTerminal() && !Deno.noColor;
 }
 
-/** For when there is no log yet. */
+/** Writes a line when there is no log yet. */
 export function printPlain(line: string): void {
   standardError.write(utf8(`${escapeControls(line)}\n`));
 }
@@ -57,7 +57,7 @@ export function fieldsText(fields: LogFields): string {
     .map(([key, value]) => `${key}=${textValue(String(value))}`).join(" ");
 }
 
-/** Fields come last and cannot replace the first three keys. */
+/** Returns JSON whose fields come last and cannot replace the first three keys. */
 export function jsonLine(record: LogRecord): string {
   const head = { time: isoTime(record.time), level: record.level, msg: record.message };
   return escapeControls(JSON.stringify(Object.assign({}, head, record.fields, head)));
@@ -72,7 +72,10 @@ function textValue(value: string): string {
   return isPlain ? value : escapeControls(JSON.stringify(value));
 }
 
-/** Includes direction marks and lone surrogates. They could forge a line or steer a terminal. */
+/**
+ * Characters, with direction marks and lone surrogates, that could forge a line or steer a
+ * terminal.
+ */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
 

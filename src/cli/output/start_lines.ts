@@ -3,7 +3,7 @@ import { fieldsText, type LogSettings, makeLogPrinter, printPlain } from "./log_
 
 export interface RecordPrinter {
   readonly print: (record: LogRecord) => void;
-  /** For the data plane, whose first record about something done begins the log. */
+  /** Prints a record of the data plane; the first about something done begins the log. */
   readonly printOfPlane: (record: LogRecord) => void;
   readonly begin: () => void;
 }

@@ -3,8 +3,8 @@ import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 
 /**
- * Waits without blocking signals. If the reader is gone (`ttun --help | head -1`), it has all it
- * wanted.
+ * Prints and waits without blocking signals. If the reader is gone (`ttun --help | head -1`), it
+ * has all it wanted.
  * @throws {TtunError} system, if it cannot be written
  * @throws the reason of `signal` if that comes first; the rest may or may not be written
  */

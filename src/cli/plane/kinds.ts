@@ -2,7 +2,7 @@ import type { ProxyConfig } from "../proxy/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
 
-/** By `kind`. A config that is not here fits no Worker. */
+/** Configs by their `kind`. A config that is not here fits no Worker. */
 export interface PlaneConfigs {
   tun: TunConfig;
   proxy: ProxyConfig;
@@ -15,7 +15,7 @@ export interface PlaneModule<Config extends PlaneConfig> {
   run(config: Config, host: PlaneHost): Promise<void>;
 }
 
-/** Imported one by one, so that a Worker loads no other. */
+/** Modules are imported one by one, so that a Worker loads no other. */
 export const PLANES: {
   readonly [K in keyof PlaneConfigs]: () => Promise<PlaneModule<PlaneConfigs[K]>>;
 } = {

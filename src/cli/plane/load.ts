@@ -2,13 +2,13 @@ import { TtunError } from "../../base/errors.ts";
 
 const ENTRY = new URL("../../../main.ts", import.meta.url);
 
-/** SGR, in which Deno colours the position of a failed import. */
+/** SGR sequences, in which Deno colours the position of a failed import. */
 // deno-lint-ignore no-control-regex -- ESC begins them
 const PAINT = /\x1b\[[\d;]*m/g;
 
 /**
- * From sources, Deno downloads whatever is not in its cache. Errors of the part itself pass
- * through.
+ * Imports a part of ttun; when it runs from sources, Deno downloads whatever is not in its cache.
+ * Errors of the part itself pass through.
  * @throws {TtunError} system, if the part or one of its packages is not available
  */
 export async function load<T>(importPart: () => Promise<T>): Promise<T> {
@@ -34,7 +34,7 @@ export function loadFailure(message: string, entry: URL = ENTRY): string {
     `run this once where there is a network: deno cache ${cacheTarget(entry)}`;
 }
 
-/** For `deno cache`; a package goes by name, as URLs of its files are refused. */
+/** Returns an argument for `deno cache`, which refuses URLs of a package's files. */
 function cacheTarget(entry: URL): string {
   if (entry.protocol === "file:") return decodeURIComponent(entry.pathname);
   const [, name, version] = /^\/(@[^/]+\/[^/]+)\/([^/]+)\//.exec(entry.pathname) ?? [];

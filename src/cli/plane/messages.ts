@@ -44,10 +44,10 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "ready"; readonly facts: Facts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
-  /** Of a client's session, whose packets wait until they are `taken`. */
+  /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
-  /** To be remembered: the server has spoken version 2. */
+  /** The server has spoken version 2, which is to be remembered. */
   | { readonly kind: "reportV2" }
   /** Last event; null = no failure. */
   | { readonly kind: "ended"; readonly error: PlainError | null };

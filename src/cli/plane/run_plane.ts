@@ -14,7 +14,7 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly resolver: Resolver;
   /** Aborts when the data plane is told to stop. */
   readonly signal: AbortSignal;
-  /** Closes its contents, the last first, before the platform closes. */
+  /** Closes what is added, the last first, before the platform closes. */
   readonly opened: AsyncDisposableStack;
   /** Sets what the status signals log from now on. */
   readonly onCounters: (counters: () => LogFields) => void;
@@ -30,7 +30,7 @@ export interface OpenedPlane<Start> {
 }
 
 export interface PlaneSteps<P extends SocketPlatform, Start> {
-  /** False if only addresses are given: the name service need not be loaded. */
+  /** False means that only addresses are given: the name service need not be loaded. */
   readonly mayMeetNames: boolean;
   readonly userChange?: { keeps: "network" };
   openPlatform(): P;

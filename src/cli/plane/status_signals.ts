@@ -15,7 +15,7 @@ export class StatusSignals implements Disposable {
     if (Deno.build.os === "windows") return;
     let last = -Infinity;
     const tell = () => {
-      // Senders of signals must not fill the log.
+      // Limits SIGUSR2 like SIGUSR1: senders of signals must not fill the log.
       const now = performance.now();
       if (now - last < INTERVAL / 2) return;
       last = now;

@@ -20,7 +20,7 @@ export interface PlaneLife<Facts, Start> {
   /** Called at the end if `prepare` was called, even if that failed. */
   afterwards?(facts: Facts): Promise<void>;
   reportV2?(): Promise<void>;
-  /** For a client's session, which waits. An error ends the data plane. */
+  /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   leases?(leases: readonly Lease[]): void;
 }
@@ -34,7 +34,7 @@ export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable
   #wakeFd: number | null = null;
   #life: Omit<PlaneLife<Facts, Start>, "prepare"> = {};
   readonly #ready = Promise.withResolvers<Facts>();
-  /** null = no failure. */
+  /** The data plane's end; null = no failure. */
   readonly #ended = Promise.withResolvers<TtunError | null>();
   /** Failures in the main thread, which must end the data plane. */
   readonly #failed = Promise.withResolvers<TtunError>();

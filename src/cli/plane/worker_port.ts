@@ -17,7 +17,7 @@ export class PlanePort<Start> implements Resolver {
   readonly #requests = new Map<number, PromiseWithResolvers<string[]>>();
   #lastId = 0;
 
-  /** `reactor`: the loop that may block; null if messages arrive by themselves. */
+  /** `reactor` is the loop that may block; null if messages arrive by themselves. */
   constructor(port: MessagePort, reactor: Reactor | null) {
     this.#port = port;
     if (reactor?.mode === "blocking") {

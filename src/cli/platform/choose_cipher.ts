@@ -7,7 +7,7 @@ import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
 import { makeNodeCipher } from "../../io/crypto/node_cipher.ts";
 import { isGranted } from "./permissions.ts";
 
-/** Fastest first; `--aead` selects one. */
+/** Implementations, fastest first; `--aead` selects one. */
 export const CIPHER_IMPLEMENTATIONS = ["native", "node", "pure"] as const;
 export type CipherImplementation = typeof CIPHER_IMPLEMENTATIONS[number];
 export type CipherMode = "auto" | CipherImplementation;
@@ -44,8 +44,8 @@ const CANDIDATES: CipherCandidates = {
 };
 
 /**
- * `auto`: the fastest that gives correct answers. What is not granted counts as missing; nothing
- * prompts. The caller owns the result.
+ * Opens the fastest that gives correct answers (`auto`) or the named one. What is not granted
+ * counts as missing; nothing prompts. The caller owns the result.
  * @throws {TtunError} system, if the named one, or every one, cannot be used
  */
 export function chooseCiphers(
@@ -98,7 +98,7 @@ function tryCandidate(name: CipherImplementation, candidate: CipherCandidate): T
 }
 
 function openNative(): ReturnType<CipherCandidate["open"]> {
-  // Comes first: dlopen without the permission would prompt on a terminal.
+  // This comes first: dlopen without the permission would prompt on a terminal.
   if (!isGranted({ name: "ffi" })) {
     throw new TtunError("privilege", "the permission to load native libraries is not given");
   }

@@ -7,11 +7,11 @@ import { isGranted } from "./permissions.ts";
 /** Opened by Deno 2.9.2 and later on SIGUSR1: any local user can then run code and read keys. */
 const DEBUGGER = { hostname: "127.0.0.1", port: 9229 } as const;
 
-/** SIGUSR1 ends a process with 128 and its number (Linux). */
+/** Exit code of a process that SIGUSR1 ends (Linux): 128 and its number. */
 const ENDED_BY_USR1 = 138;
 
 export interface Usr1 {
-  /** "stolen": the runtime had taken the signal back since the last call. */
+  /** "stolen" means that the runtime had taken the signal back since the last call. */
   check(): "quiet" | "came" | "stolen";
 }
 
@@ -35,7 +35,7 @@ export function closeDebugger(): Usr1 | null {
 }
 
 /**
- * Must be called after a turn of the event loop and before ttun listens: a signal from before
+ * Looks once more, after a turn of the event loop and before ttun listens: a signal from before
  * `closeDebugger` may take effect only then.
  * @throws {TtunError} usage, if a debugger is open; without native calls this goes unnoticed
  */
@@ -49,7 +49,7 @@ export function refuseDebugger(): void {
 }
 
 /**
- * For when the signal cannot be taken: occupies the debugger's port. Deno tries to open it once per
+ * Occupies the debugger's port when the signal cannot be taken. Deno tries to open it once per
  * signal, after this listener; if it is not available, the signal ends the process, as by default.
  */
 class HeldPort implements Usr1 {

@@ -71,7 +71,7 @@ function whyOthers(
   return `other users may write to the folder ${JSON.stringify(path)} on the way`;
 }
 
-/** A user's own group usually has no other members. */
+/** Ignores a user's own group, which usually has no other members. */
 function isOpen({ mode }: Deno.FileInfo): boolean {
   const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
   return mode !== null && (mode & others) !== 0;

@@ -8,9 +8,9 @@ import type { Platform } from "./platform.ts";
 import { openLinuxSockets } from "./sockets_linux.ts";
 
 /**
- * With its frame and tag, in bytes, it must fit a GSO packet of the carrier's TCP with 45 segments:
- * 64 260 bytes over IPv6, 65 160 over IPv4 with timestamps. A longer one would leave a few bytes
- * for a packet of their own and double the work.
+ * Bytes that, with frame and tag, fit a GSO packet of the carrier's TCP with 45 segments: 64 260
+ * bytes over IPv6, 65 160 over IPv4 with timestamps. A longer one would leave a few bytes for a
+ * packet of their own and double the work.
  */
 const GSO_MAX_SIZE = 64_000;
 

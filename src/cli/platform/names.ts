@@ -15,13 +15,13 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import { posixFiles } from "../../io/net/system_files.ts";
 import { rng } from "./rng.ts";
 
-/** In bytes; block lists have several megabytes. */
+/** Most bytes of /etc/hosts; block lists have several megabytes. */
 const MOST_HOSTS = 16 * 1024 * 1024;
 const MOST_TEXT = 65_536;
 
 /**
- * With a reactor (Linux), DNS queries need no thread and can be cancelled. Without, `ask` calls the
- * C library in the main thread, for a few names at a time.
+ * Resolves by DNS queries with a reactor (Linux): they need no thread and can be cancelled.
+ * Without, `ask` calls the C library in the main thread, for a few names at a time.
  */
 export function openNames(
   ask: (host: string) => Promise<string[]>,

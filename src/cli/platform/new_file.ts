@@ -1,5 +1,5 @@
 export interface NewFile {
-  /** Permission bits, before the umask. */
+  /** Permission bits before the umask. */
   readonly mode: number;
   /** Waits for the disk; otherwise a power failure could leave the name without its content. */
   readonly durable?: boolean;

@@ -1,8 +1,8 @@
 import { isGranted } from "./permissions.ts";
 
 /**
- * This user, the system, and under sudo the caller, who may run ttun as root anyway. Null if files
- * have no such owners (Windows) or without Deno's permission (--allow-sys=uid).
+ * Returns this user, the system, and under sudo the caller, who may run ttun as root anyway. Null
+ * if files have no such owners (Windows) or without Deno's permission (--allow-sys=uid).
  */
 export function trustedOwners(): ReadonlySet<number> | null {
   if (Deno.build.os === "windows" || !isGranted({ name: "sys", kind: "uid" })) return null;
@@ -21,7 +21,7 @@ function ownerOf(path: string): number | null {
   return Deno.lstatSync(path).uid;
 }
 
-/** Read by root only, because anybody else could set the variable. */
+/** Reads the caller of sudo as root only, because anybody else could set the variable. */
 function sudoCaller(): number | null {
   const variable = "SUDO_UID";
   const text = isGranted({ name: "env", variable }) ? Deno.env.get(variable) : undefined;

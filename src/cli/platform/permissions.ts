@@ -6,13 +6,13 @@ export interface Need {
   readonly purpose: string;
 }
 
-/** Unlike an access, the query never prompts the user. */
+/** Asks without a prompt, unlike an access. */
 export function isGranted(permission: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
 
 /**
- * Comes before anything is opened, so that Deno does not prompt in the middle. `preset`: the
+ * Checks before anything is opened, so that Deno does not prompt in the middle. `preset`: the
  * permission set of deno.json to recommend.
  * @throws {TtunError} privilege, with the flag for the first one that is not granted
  */
@@ -56,7 +56,7 @@ const REVOCABLE = ["ffi", "net", "read", "write", "run", "env", "sys"] as const;
 
 export type Revocable = typeof REVOCABLE[number];
 
-/** The others become "prompt" for good: without `isGranted` before an access, Deno may prompt. */
+/** Gives up all others for good: without `isGranted` before an access, Deno may prompt. */
 export function revokePermissions(keep: readonly Revocable[]): void {
   for (const name of REVOCABLE) {
     if (!keep.includes(name)) Deno.permissions.revokeSync({ name });

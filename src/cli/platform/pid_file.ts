@@ -8,7 +8,7 @@ import { openNew, removeIfThere } from "./new_file.ts";
 import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 
-/** A number, a line end, and additions of other programs. */
+/** Bytes for a number, a line end, and additions of other programs. */
 const MOST_BYTES = 4096;
 
 /** Checks for `writePidFile` in advance. @throws {TtunError} privilege */
@@ -31,8 +31,9 @@ export function mayWritePidFile(path: string): void {
 }
 
 /**
- * Disposal or the end of the process removes the file, unless another process has replaced it. An
- * earlier process's file is replaced; a link, a pipe or another user's file is an error.
+ * Writes a file that disposal or the end of the process removes, unless another process has
+ * replaced it. An earlier process's file is replaced; a link, a pipe or another user's file is an
+ * error.
  * @throws {TtunError} usage, privilege
  */
 export function writePidFile(path: string, log: Logger): Disposable {

@@ -11,7 +11,7 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 
 export interface OpenedDevice extends Device {
-  /** An administrator made it: it remains after it is closed. */
+  /** An administrator made the device: it remains after it is closed. */
   readonly persistent: boolean;
 }
 
@@ -21,14 +21,14 @@ export interface Net extends Dialer {
 }
 
 export interface NetConfig extends Pick<TunConfig, "io" | "mptcp"> {
-  /** In bytes, for outgoing and incoming connections. */
+  /** Bytes of segments, for outgoing and incoming connections. */
   readonly segmentBytes: SegmentLimits;
 }
 
 export interface SocketPlatform extends AsyncDisposable {
   readonly clock: Clock;
   readonly reactor: Reactor | null;
-  /** Null if there are no system calls. */
+  /** System calls; null if there are none. */
   readonly libc: Libc | null;
   readonly descriptors: number;
   /** The caller owns the result. */
@@ -51,7 +51,7 @@ export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposa
   sessionBegins(peer?: string): void;
   /** Returns what `network`, given by `server`, would take over, as `10.0.0.0/8 on eth0`; or null. */
   conflictOf(network: Cidr, server: string | undefined): string | null;
-  /** Warns once. */
+  /** Warns once if traffic for the tunnel's networks takes another path. */
   warnOfDuplicates(): void;
 }
 
@@ -66,6 +66,6 @@ export interface Platform extends SocketPlatform {
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly RefusedAddress[] | Promise<readonly RefusedAddress[]>;
   keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
-  /** For options that depend on this system. @throws {TtunError} usage */
+  /** Checks options that depend on this system. @throws {TtunError} usage */
   check(config: TunConfig): void;
 }

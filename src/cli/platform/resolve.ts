@@ -3,9 +3,7 @@ import { isIpAddress } from "../../base/addr.ts";
 import { NameError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
 
-/**
- * By getaddrinfo, which occupies a thread of Deno's and cannot be cancelled. @throws {NameError}
- */
+/** Asks getaddrinfo, which occupies a thread and cannot be cancelled. @throws {NameError} */
 export async function resolveHost(host: string): Promise<string[]> {
   if (isIpAddress(host)) return [host];
   try {
@@ -24,7 +22,7 @@ export async function resolveHost(host: string): Promise<string[]> {
   }
 }
 
-/** "" stays all addresses. @throws {NameError}; the signal's reason, without waiting for servers */
+/** Leaves "" for all addresses. @throws {NameError}; the signal's reason, without waiting */
 export async function resolveListenHost(host: string, signal: AbortSignal): Promise<string> {
   return host === "" ? "" : (await abortable(resolveHost(host), signal))[0]!;
 }

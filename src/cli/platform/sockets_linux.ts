@@ -8,7 +8,7 @@ import { Reactor } from "../../io/reactor/reactor.ts";
 import type { SocketPlatform } from "./platform.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
 
-/** The reactor's wait blocks unless Deno's own sockets are used. `busyPoll`: see Reactor. */
+/** Opens a reactor, whose wait blocks without Deno's sockets. `busyPoll`: see Reactor. */
 export function openLinuxSockets(
   io: "auto" | "ffi" | "deno",
   o: { busyPoll?: boolean } = {},

@@ -6,7 +6,7 @@ import { trustedOwners } from "./owners.ts";
 import { readRegular } from "./read_regular.ts";
 import { rng } from "./rng.ts";
 
-/** Systemd's, the user's, or root's; null = none. */
+/** Returns systemd's directory, the user's, or root's; null = none. */
 export function stateDirectory(): string | null {
   const env = (name: string) =>
     isGranted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
@@ -30,7 +30,7 @@ export function mayKeepState(directory: string): boolean {
 
 export const NO_STATE_PERMISSION = "no permission (--allow-read, --allow-write)";
 
-/** An existing directory keeps its owner; problems show when something is written. */
+/** Creates it for that user. An existing one keeps its owner; a write shows problems. */
 export function makeStateFor(directory: string, user: { uid: number; gid: number }): void {
   if (whyNotOurs(directory) !== null) return;
   try {
@@ -62,9 +62,7 @@ function ownersOf(directory: string): (owner: number | null) => boolean {
   return (owner) => trusted === null || owner === null || trusted.has(owner) || owner === uid;
 }
 
-/**
- * Atomic; only the owner may read the file. Creates the directory. Returns why it failed, or null.
- */
+/** Writes atomically, for the owner only; creates the directory. Returns why it failed, or null. */
 export function writeState(directory: string, file: string, text: string): string | null {
   try {
     const why = whyNotOurs(directory);

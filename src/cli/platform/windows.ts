@@ -3,7 +3,7 @@ import { openWindowsDevice } from "../../io/tun/windows.ts";
 import type { Platform } from "./platform.ts";
 import { openOnDeno } from "./deno.ts";
 
-/** `wintun`: path of the DLL. */
+/** `wintun` is the path of the DLL. */
 export function openWindows(wintun: string | undefined): Platform {
   return openOnDeno({
     openDevice: ({ device, mtu }, signal) =>

@@ -7,7 +7,7 @@ import type { Credentials } from "./plane_config.ts";
 import { readSecretFile, type SecretKind } from "../secrets/secret_file.ts";
 import { oneLine } from "../secrets/text_bytes.ts";
 
-/** In bytes: SOCKS5 has one byte for the length (RFC 1929). */
+/** Most bytes: SOCKS5 has one byte for the length (RFC 1929). */
 const LONGEST = 255;
 
 const VARIABLE = "TTUN_PROXY_AUTH";
@@ -15,7 +15,7 @@ const VARIABLE = "TTUN_PROXY_AUTH";
 const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 
 /**
- * In order: `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, which is removed from the environment.
+ * Searches `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, and removes that from the environment.
  * @throws {TtunError} usage, privilege; no message contains any of the secret
  */
 export async function resolveAuth(
@@ -64,7 +64,7 @@ function parseCredentials(bytes: Uint8Array, source: string): Credentials {
   return { user, password };
 }
 
-/** Only the lengths may leak by the time. */
+/** Compares so that only the lengths may leak by the time. */
 export function passwordCheck(wanted: Credentials): CheckPassword {
   return (user, password) => {
     const isUser = constantTimeEqual(user, wanted.user);

@@ -4,12 +4,12 @@ import { denoKeyEnvironment, type KeyEnvironment } from "../secrets/key_environm
 import { readBounded } from "../secrets/read_bounded.ts";
 import { utf8Text } from "../secrets/text_bytes.ts";
 
-/** In bytes; a larger file is the wrong one. */
+/** Most bytes; a larger file is the wrong one. */
 const LIMIT = 16 * 1024 * 1024;
 
 const KIND = "file for --direct";
 
-/** Entries as in core/proxy/bypass_rules.ts. @throws {TtunError} usage, privilege */
+/** Reads entries of core/proxy/bypass_rules.ts. @throws {TtunError} usage, privilege */
 export async function readDirectFile(
   path: string,
   host: Pick<KeyEnvironment, "open"> = denoKeyEnvironment,

@@ -13,7 +13,7 @@ const LINE_FEED = 0x0a;
 const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
 
 /**
- * More than one line in a file means named keys; anything else is a single key. @throws {TtunError}
+ * Takes more than one line in a file as named keys, anything else as one key. @throws {TtunError}
  * usage
  */
 export function serverKeys(found: ResolvedKey): NamedKey[] {
@@ -21,7 +21,7 @@ export function serverKeys(found: ResolvedKey): NamedKey[] {
   return [{ name: "", password: found.key }];
 }
 
-/** A line that remains of a file of named keys would be another key than before. */
+/** Finds a line that remains of a file of named keys and would be another key than before. */
 export function looksNamed({ key, source }: ResolvedKey): boolean {
   const text = new TextDecoder().decode(key);
   const colon = text.indexOf(":");
@@ -43,10 +43,7 @@ function hasLines({ key, source }: ResolvedKey): boolean {
   return FILES.includes(source) && key.includes(LINE_FEED);
 }
 
-/**
- * `NAME:KEY`; ignores empty lines and `#`. @throws {TtunError} usage, which repeats nothing of a
- * key
- */
+/** Reads lines of `NAME:KEY`. @throws {TtunError} usage, which repeats nothing of a key */
 export function parseNamedKeys(text: string): NamedKey[] {
   const found: { name: string; key: string; line: number }[] = [];
   text.split(/\r?\n/).forEach((marked, i) => {

@@ -16,10 +16,10 @@ import {
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 
-/** Limit of the program `tt`, although its own frames hold less. */
+/** The limit of the program `tt`, although its own frames hold less. */
 const LARGEST_MTU = 65_536;
 
-/** In seconds: timers count milliseconds in 31 bits. */
+/** Seconds at most: timers count milliseconds in 31 bits. */
 const LONGEST_IDLE = 2_000_000;
 
 const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
@@ -252,7 +252,7 @@ export const PROXY_CLIENT_OPTIONS = {
 const NO_TUN = "TUN mode over tt is not there yet; for a network device between the two ends use " +
   "ttun server and ttun client";
 
-/** For options of the program `tt` that have no counterpart. */
+/** Advice for options of the program `tt` that have no counterpart. */
 const TT_REFUSALS: Refusals = {
   "no-proxy": NO_TUN,
   "tun-ip": NO_TUN,
@@ -264,7 +264,7 @@ export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_R
 
 export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
 export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
-/** `"server" in options` identifies a client's. */
+/** Options of either end; `"server" in options` identifies a client's. */
 export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
 
 export type WireSettings = ReturnType<typeof wireOf>;
@@ -287,7 +287,7 @@ function parseServerHost(text: string): string {
   });
 }
 
-/** An IP address, with or without brackets, or a name. `why.port`: why it has no port. */
+/** Reads an IP address, with or without brackets, or a name. `why.port`: why it has no port. */
 function parseHost(text: string, why: { readonly port: string }): string {
   refuseForeign(text);
   const bare = /^\[(.*)\]$/.exec(text)?.[1] ?? text;
@@ -309,7 +309,7 @@ function parseHost(text: string, why: { readonly port: string }): string {
   );
 }
 
-/** A port alone is for this machine's programs only. */
+/** Reads an address; a port alone is for this machine's programs only. */
 function parseListenAddress(text: string) {
   return readAddress(text, DEFAULT_LISTEN);
 }

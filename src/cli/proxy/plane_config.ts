@@ -30,20 +30,20 @@ export interface ProxyConfig {
   readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly wire: WireSettings;
-  /** TCP between the two ends, in bytes; undefined = the path's. */
+  /** Bytes of TCP segments between the two ends; undefined = the path's. */
   readonly segmentSize: number | undefined;
   readonly limits: ProxyLimits;
   /** Becomes this user once everything is open. */
   readonly user: string | undefined;
 }
 
-/** In UTF-8. */
+/** User name and password in UTF-8. */
 export interface Credentials {
   readonly user: Uint8Array;
   readonly password: Uint8Array;
 }
 
 export interface ProxyFacts {
-  /** Of a server only the host, since its ports change. */
+  /** The address of a client; of a server only the host, since its ports change. */
   readonly listen: string;
 }

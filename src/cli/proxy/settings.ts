@@ -23,7 +23,7 @@ export function settingsOf(
   };
 }
 
-/** Only this machine reaches a listener there; "" = all addresses. */
+/** Returns true if only this machine reaches the address; "" = all addresses. */
 export function isLoopback(address: string): boolean {
   const ip = parseIp(address);
   return ip !== null && LOOPBACK.some((network) => covers(network, ip));

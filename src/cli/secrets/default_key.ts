@@ -6,7 +6,7 @@ const UNDER_CONFIG = "ttun/key";
 
 const OF_THE_MACHINE = "/etc/ttun/key";
 
-/** In a shell's notation, for messages. */
+/** Returns it in a shell's notation, for messages. */
 export function usualKeyFile(host: Pick<KeyEnvironment, "env">): string {
   const [first] = defaultKeyFiles({ env: host.env, homeOf: () => undefined });
   if (first === OF_THE_MACHINE) return first;
@@ -22,7 +22,9 @@ export type DefaultKey =
     readonly closed: string[];
   };
 
-/** First the user's (XDG Base Directory Specification), under sudo also the caller's, then /etc. */
+/**
+ * Lists the user's (XDG Base Directory Specification), under sudo the caller's, and that of /etc.
+ */
 export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): string[] {
   const { env } = host;
   const found: string[] = [];

@@ -9,8 +9,8 @@ const KEY_BYTES = 32;
 const STDOUT = 1;
 
 /**
- * The key needs no quotes. A file as standard output first becomes its owner's alone, since only
- * such a file is accepted as a key file.
+ * Prints a key that needs no quotes. A file as standard output first becomes its owner's alone,
+ * since only such a file is accepted as a key file.
  */
 export async function runGenkey({ signal }: Pick<RunContext, "signal">): Promise<number> {
   if (!closeToOthers(STDOUT)) {
@@ -37,7 +37,7 @@ function closeToOthers(fd: number): boolean {
   }
 }
 
-/** 32 bytes in base64url without padding (RFC 4648 section 5). */
+/** Returns 32 bytes in base64url without padding (RFC 4648 section 5). */
 export function makeKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
   // Older runtimes, for which ttun may be compiled, have no toBase64 of Uint8Array.

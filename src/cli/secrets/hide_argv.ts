@@ -70,7 +70,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-/** The memory shown as /proc/self/cmdline. */
+/** Returns the memory shown as /proc/self/cmdline. */
 function argvArea(read: (path: string) => string): Uint8Array | undefined {
   const path = "/proc/self/stat";
   if (Deno.build.os !== "linux") return undefined;
@@ -94,7 +94,7 @@ function readByDeno(path: string): string {
   }
 }
 
-/** The beginning, which holds all of /proc/PID/stat. @throws {NativeError} */
+/** Reads the beginning, which holds all of /proc/PID/stat. @throws {NativeError} */
 export function readByLibc(path: string): string {
   using libc = openLibc();
   const fd = check("open", libc.open(path, O_CLOEXEC));
@@ -108,7 +108,7 @@ export function readByLibc(path: string): string {
 }
 
 /**
- * Fields 48 and 49 (proc_pid_stat(5)), which are 0 if the kernel hides them. Field 2, in
+ * Returns fields 48 and 49 (proc_pid_stat(5)), which are 0 if the kernel hides them. Field 2, in
  * parentheses, may itself contain spaces and parentheses.
  */
 export function argvRange(stat: string): { start: bigint; end: bigint } | undefined {
@@ -119,7 +119,7 @@ export function argvRange(stat: string): { start: bigint; end: bigint } | undefi
   return start! > 0n && end! > start! ? { start: start!, end: end! } : undefined;
 }
 
-/** Other arguments stay for searches. A title replaces all only on Linux; Windows shows both. */
+/** Keeps other arguments for searches. Only on Linux a title replaces all; Windows shows both. */
 function replaceTitle(
   name: string,
   args: readonly string[],

@@ -7,24 +7,25 @@ import { standardError } from "../output/log_output.ts";
 
 export interface KeyEnvironment {
   readonly env: {
-    /** Undefined also if Deno does not permit a look. */
+    /** Returns undefined also if Deno does not permit a look. */
     get(name: string): string | undefined;
     /** Hides a variable from programs that ttun starts. */
     forget(name: string): void;
   };
   /**
-   * `kind` is the file's name in messages. Undefined if there is no such file.
+   * Opens a file that messages call `kind`; undefined if there is none.
    * @throws {TtunError} privilege, usage
    */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
   /**
-   * Users that may own a file; null if files have no such owners. `name` is for the message.
+   * Returns users that may own a file; null if files have no such owners. `name` is for the
+   * message.
    * @throws {TtunError} privilege, if Deno does not permit to ask for this user
    */
   owners(name: string): ReadonlySet<number> | null;
-  /** By Deno; the system's permissions show at `open`. */
+  /** Asks for Deno's permission; the system's permissions show at `open`. */
   mayRead(path: string): boolean;
-  /** False also if it cannot be checked. */
+  /** Returns false also if it cannot be checked. */
   isFile(path: string): boolean;
   homeOf(user: string): string | undefined;
   readonly stdin: Pick<KeyFile, "read">;
@@ -32,7 +33,7 @@ export interface KeyEnvironment {
 }
 
 export interface KeyFile extends Disposable {
-  /** Of the open file, which cannot be replaced between check and read. */
+  /** Describes the open file, which cannot be replaced between check and read. */
   info(): Promise<{ isDirectory: boolean; mode: number | null; owner: number | null }>;
   read(into: Uint8Array): Promise<number | null>;
 }

@@ -7,7 +7,7 @@ import { readDefaultKey, usualKeyFile } from "./default_key.ts";
 import { KEY, promptFor, readCredentialFile, readSecretFile } from "./secret_file.ts";
 import { oneLine } from "./text_bytes.ts";
 
-/** In the order of the search. */
+/** Sources in the order of the search. */
 export type KeySource =
   | "-k"
   | "--key-file"
@@ -18,19 +18,19 @@ export type KeySource =
   | "prompt";
 
 export interface ResolvedKey {
-  /** UTF-8 as given, without a byte order mark before and a line end after; not empty. */
+  /** UTF-8 as given, but without a byte order mark and a line end; not empty. */
   readonly key: Uint8Array;
   readonly source: KeySource;
 }
 
 const CREDENTIAL = "ttun-key";
-/** Comes first. A unit cannot omit a credential, so an empty one counts as none. */
+/** This credential comes first. A unit cannot omit one, so an empty one counts as none. */
 const OWN_CREDENTIAL = "ttun-own-key";
 
 /**
- * In order: `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
- * files of `defaultKeyFiles`, a prompt on the terminal. The first one present counts, even if it is
- * unusable. TTUN_KEY is removed from the environment.
+ * Searches `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
+ * files of `defaultKeyFiles`, and prompts on the terminal. The first one present counts, even if it
+ * is unusable. TTUN_KEY is removed from the environment.
  * @throws {TtunError} usage, without a usable key; privilege
  * @throws {Stopped} on Ctrl-C at the prompt; the reason of the signal, even while a file is a pipe
  * that nobody writes to
@@ -125,7 +125,7 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** The directory may be there for other secrets, so a missing file is fine. */
+/** Accepts a missing file, as the directory may be there for other secrets. */
 async function readCredential(host: KeyEnvironment): Promise<Uint8Array | undefined> {
   const directory = host.env.get("CREDENTIALS_DIRECTORY");
   if (directory === undefined || directory === "") return undefined;

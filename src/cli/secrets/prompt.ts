@@ -3,7 +3,7 @@ import { abortable } from "../../base/scope.ts";
 import { Stopped } from "../command/context.ts";
 
 export interface Terminal {
-  /** A user can both see a question and type an answer. */
+  /** Returns true if a user can both see a question and type an answer. */
   isTerminal(): boolean;
   /** In raw mode keys arrive one by one, are not shown, and Ctrl-C is a byte, not a signal. */
   setRaw(on: boolean): void;
@@ -109,7 +109,7 @@ class LineEditor {
     return Uint8Array.from(this.#bytes);
   }
 
-  /** After `ESC [` and `ESC O`, up to a byte from 0x40 to 0x7e (ECMA-48). */
+  /** Skips up to a byte from 0x40 to 0x7e, after `ESC [` and `ESC O` (ECMA-48). */
   #skip(byte: number): void {
     const opens = this.#escape === "begun" && (byte === 0x5b || byte === 0x4f);
     const goesOn = this.#escape === "inside" && (byte < 0x40 || byte > 0x7e);

@@ -6,11 +6,11 @@ import { promptSecret } from "./prompt.ts";
 import { readBounded } from "./read_bounded.ts";
 import { oneLine, utf8Text } from "./text_bytes.ts";
 
-/** In bytes; a larger file is the wrong one. */
+/** Most bytes; a larger file is the wrong one. */
 export const SECRET_LIMIT = 64 * 1024;
 
 export interface SecretKind {
-  /** For example "key file". */
+  /** Its file's name, such as "key file". */
   readonly file: string;
   readonly question: string;
 }
@@ -56,7 +56,7 @@ export function readOpenFile(
   return readPrivate(file, path, kind, { forbidden: 0o077, mend: "600", host });
 }
 
-/** Undefined if it is missing. @throws {TtunError} */
+/** Returns undefined if it is missing. @throws {TtunError} */
 export async function readCredentialFile(
   path: string,
   kind: SecretKind,

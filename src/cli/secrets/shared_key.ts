@@ -6,8 +6,8 @@ import { KEY, readOpenFile } from "./secret_file.ts";
 import { defaultKeyFiles } from "./default_key.ts";
 
 /**
- * Once. A tunnel's key is stretched by scrypt, a proxy's is hashed once: an attacker who records
- * the proxy can guess both at its price. An unreadable file does not match.
+ * Warns once. A tunnel's key is stretched by scrypt, a proxy's is hashed once: an attacker who
+ * records the proxy can guess both at its price. An unreadable file does not match.
  */
 export async function warnOfSharedKey(
   { source }: ResolvedKey,

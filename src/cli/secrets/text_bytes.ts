@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 
-/** U+FEFF, which editors on Windows put before a text. */
+/** U+FEFF in UTF-8, which editors on Windows put before a text. */
 const MARK = [0xef, 0xbb, 0xbf] as const;
 const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
@@ -26,7 +26,7 @@ export function oneLine(bytes: Uint8Array): Uint8Array {
   return text.subarray(0, text.at(-2) === RETURN ? -2 : -1);
 }
 
-/** Joined files may have several. */
+/** Drops all marks, as joined files may have several. */
 function withoutMarks(bytes: Uint8Array): Uint8Array {
   let at = 0;
   while (MARK.every((byte, i) => bytes[at + i] === byte)) at += MARK.length;
@@ -34,8 +34,8 @@ function withoutMarks(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * U+FEFF of UTF-16 or UTF-32 is invalid in UTF-8 in either byte order; without it, the zero bytes
- * of Latin letters are all on one side of each pair.
+ * Finds U+FEFF of UTF-16 or UTF-32, which is invalid in UTF-8 in either byte order; without it, the
+ * zero bytes of Latin letters are all on one side of each pair.
  */
 function isWide(bytes: Uint8Array): boolean {
   const [first, second] = bytes;

@@ -7,10 +7,10 @@ import { refusalOf } from "../../core/ip/given_policy.ts";
 import type { DeviceKeeper } from "../platform/platform.ts";
 
 interface GivenConfig {
-  /** The server is asked for these addresses. */
+  /** The user named the addresses, which the server is asked for. */
   readonly addressesExplicit: boolean;
   readonly mtu: number;
-  /** Any server may assign addresses of these networks. */
+  /** Networks whose addresses any server may assign. */
   readonly accepted: readonly Cidr[];
   readonly nameServers: readonly string[];
   /** Why the server will not recognise this client next time; null if it will. */
@@ -23,13 +23,13 @@ export class AssignedAddresses {
   readonly #config: GivenConfig;
   readonly #own: readonly Cidr[];
   readonly #log: Logger;
-  /** While `#wanted` is null, the device may have only some of these. */
+  /** The device's addresses; while `#wanted` is null, it may have only some of them. */
   #present: readonly Cidr[];
-  /** The device has as many of them as possible; null after a failure. */
+  /** Addresses wanted last, of which the device has as many as possible; null after a failure. */
   #wanted: string | null;
   readonly #told = new Set<string>();
 
-  /** `own`: the device's addresses now, and again if a server assigns none. */
+  /** `own` are the device's addresses now, and again if a server assigns none. */
   constructor(
     keeper: Pick<DeviceKeeper, "changeAddresses" | "conflictOf">,
     device: string,
@@ -50,7 +50,7 @@ export class AssignedAddresses {
   }
 
   /**
-   * The addresses of the user were only a wish. `server`: its IP address.
+   * Takes the server's addresses; the user's were only a wish. `server`: its IP address.
    * @throws {TtunError} if the device cannot have them, or they would take over more than a server
    * may (core/ip/given_policy.ts)
    */
@@ -85,7 +85,7 @@ export class AssignedAddresses {
   }
 
   /**
-   * --address can exclude a family, unless nothing else is assigned. A met wish keeps its prefix.
+   * Excludes a family by --address, unless nothing else is assigned. A met wish keeps its prefix.
    */
   #usedOf(given: readonly Cidr[]): readonly Cidr[] {
     if (!this.#config.addressesExplicit) return given;

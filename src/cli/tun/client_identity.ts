@@ -7,16 +7,16 @@ import {
   writeState,
 } from "../platform/state_file.ts";
 
-/** 32 random bytes in hex, in the state directory. */
+/** A file of the state directory with 32 random bytes in hex. */
 const FILE = "identity";
 const SIZE = 32;
 
-/** Null, with the reason, if a client cannot keep one. */
+/** A client's secret; null, with the reason, if it cannot keep one. */
 export type KeptIdentity =
   | { readonly secret: Uint8Array; readonly why: null }
   | { readonly secret: null; readonly why: string };
 
-/** Created if missing or unusable. All clients with the same directory share it; null = none. */
+/** Creates it if missing or unusable. All clients of the directory share it; null = none. */
 export function keptIdentity(directory: string | null): KeptIdentity {
   if (directory === null) return { secret: null, why: "there is no HOME and no STATE_DIRECTORY" };
   if (!mayKeepState(directory)) return { secret: null, why: NO_STATE_PERMISSION };

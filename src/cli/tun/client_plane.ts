@@ -18,7 +18,7 @@ import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 /** Milliseconds without a session after which a client's own addresses are worth a warning. */
 const NO_ADDRESSES_MS = 3_000;
 
-/** `addresses`: IP addresses of the server that are known already. */
+/** `addresses` are IP addresses of the server that are known already. */
 export async function runClient(
   config: TunConfig,
   { server, retries }: { readonly server: HostPort; readonly retries: number },
@@ -81,7 +81,7 @@ function openEarly(paths: Paths, hosts: readonly string[]): void {
   }
 }
 
-/** The main thread writes it down for later processes. */
+/** Remembers it for this process; the main thread writes it down for later ones. */
 function rememberV2(known: boolean, port: PlanePort<TunStart>): ServerMemory {
   let seenV2 = known;
   return {
@@ -95,7 +95,7 @@ function rememberV2(known: boolean, port: PlanePort<TunStart>): ServerMemory {
   };
 }
 
-/** The tunnel must not swallow these (of /etc/resolv.conf) unnoticed. */
+/** Reads /etc/resolv.conf: the tunnel must not swallow these servers unnoticed. */
 function nameServers(): readonly string[] {
   const path = "/etc/resolv.conf";
   if (Deno.build.os === "windows" || !isGranted({ name: "read", path })) return [];

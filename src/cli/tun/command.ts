@@ -39,13 +39,13 @@ import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
 
-/** Defaults of the existing programs (docs/wire/ttun-v1.md). */
+/** Default addresses of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_ADDRESSES: Readonly<Record<Role, readonly string[]>> = {
   server: ["10.1.1.1/30", "fc11::1/126"],
   client: ["10.1.1.2/30", "fc11::2/126"],
 };
 
-/** For systems whose devices are not configured by system calls. */
+/** Programs for systems whose devices are not configured by system calls. */
 const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   darwin: DARWIN_PROGRAMS,
   windows: WINDOWS_PROGRAMS,

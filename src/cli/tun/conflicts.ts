@@ -3,11 +3,11 @@ import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import type { ServerOptions, TunOptions } from "./options.ts";
 
-/** --pool without --clients: all of a /24 network, except for the server. */
+/** Clients of --pool without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
 
 /**
- * Undefined = one client with its own addresses. --pool alone allows one per address.
+ * Returns undefined for one client with its own addresses. --pool alone allows one per address.
  * @throws {TtunError} usage, for options that exclude each other
  */
 export function manyClients(

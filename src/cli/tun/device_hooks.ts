@@ -13,7 +13,7 @@ export interface TunHookOptions {
   readonly role: Hook["role"];
   /** --up waits for the server's addresses, which may replace the first ones. */
   readonly waits: boolean;
-  /** Under --user: --up runs only while this is root, and not again for other addresses. */
+  /** Set under --user: --up runs only while this is root, and not again for other addresses. */
   readonly once: boolean;
   /** Runs to the end; with null instead of a signal it cannot be stopped. */
   readonly run: (hook: Hook, signal: AbortSignal | null) => Promise<void>;
@@ -28,7 +28,7 @@ export class TunHooks {
   readonly #o: TunHookOptions;
   #facts: TunFacts | null = null;
   #isUp = false;
-  /** One hook after another, even if a session ends while one runs and the next begins. */
+  /** Orders hooks, even if a session ends while one runs and the next begins. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(o: TunHookOptions) {

@@ -24,7 +24,7 @@ import { NetworkWatch } from "../../io/netcfg/watch.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { DeviceKeeper, KeptConfig } from "../platform/platform.ts";
 
-/** An address of the tunnel is the server's, which then is unreachable. */
+/** The error for an address of the tunnel that is the server's, which then is unreachable. */
 function isServers(host: string, advice: string): TtunError {
   return new TtunError(
     "usage",
@@ -34,7 +34,7 @@ function isServers(host: string, advice: string): TtunError {
 
 type Watch = Pick<NetworkWatch, "onChange"> & Disposable;
 
-/** In a sandbox without notifications, checks happen only when a session begins. */
+/** Opens the watch; in a sandbox without notifications, checks wait for a session. */
 function openWatch(reactor: Reactor, log: Logger): Watch {
   try {
     return new NetworkWatch(reactor);
@@ -53,7 +53,7 @@ function openWatch(reactor: Reactor, log: Logger): Watch {
 export class LinuxKeeper implements DeviceKeeper {
   readonly paths: Paths;
   readonly #libc: Libc;
-  /** Kept open for when descriptors run out. */
+  /** A socket that is open for when descriptors run out. */
   readonly #netlink: Netlink;
   readonly #reactor: Reactor;
   readonly #device: string;
@@ -111,7 +111,7 @@ export class LinuxKeeper implements DeviceKeeper {
     };
   }
 
-  /** A route that may replace ours: only the new one is notified. */
+  /** Returns true for a route that may replace ours: only the new one is notified. */
   #takesPlace({ to, gone }: { readonly to?: Cidr; readonly gone: boolean }): boolean {
     return to !== undefined && !gone && this.#state.hasRoute(to);
   }
@@ -173,7 +173,7 @@ export class LinuxKeeper implements DeviceKeeper {
     return present === null ? null : missing(this.#state.wanted, present);
   }
 
-  /** If the device was removed, its reader ends everything before this is logged. */
+  /** Logs that the device is gone; if it was removed, its reader ends everything before. */
   #tellGone(): void {
     const words =
       `${this.#device} is not in this network namespace any more, and its addresses and routes are ` +
@@ -219,7 +219,7 @@ export class LinuxKeeper implements DeviceKeeper {
     for (const { message } of failures) this.#log.warn(message);
   }
 
-  /** After a failure of netlink itself, the next change or session tries again. */
+  /** Logs a failure of netlink itself; the next change or session tries again. */
   #tryNetlink<T>(run: () => T): T | null {
     try {
       return run();

@@ -5,7 +5,7 @@ import { whyNotOurs } from "../platform/folders.ts";
 import { writeNew } from "../platform/new_file.ts";
 import { rng } from "../platform/rng.ts";
 
-/** In bytes. Linux allows 128 KiB, Windows 32 KiB; all share a quarter of the stack's limit. */
+/** Most bytes. Linux allows 128 KiB, Windows 32 KiB; all share a quarter of the stack's limit. */
 export const LONGEST_VALUE = 16 * 1024;
 
 export type Lists = Readonly<Record<string, readonly string[]>>;
@@ -24,7 +24,7 @@ export class HookLists implements Disposable {
   readonly #remove = () => this.#removeFiles();
 
   /**
-   * A short list is the variable's value, separated by blanks; a long one is in a private file
+   * Makes a short list the variable's value, separated by blanks; a long one is in a private file
    * named by `VARIABLE_FILE`, one item per line, until disposal.
    * @throws {TtunError} hook, if a file is needed and cannot be written
    */

@@ -34,9 +34,9 @@ export function hookNeedsFile(facts: ListFacts): boolean {
 }
 
 /**
- * Output goes to standard error (standard output is for data), and a missing reader never blocks
- * it. The signal asks the hook to end. The shell leads its own process group: Ctrl-C is for ttun
- * and must not cut a clean-up short. If ttun ends at once, so does the group.
+ * Passes output to standard error (standard output is for data); a missing reader never blocks it.
+ * The signal asks the hook to end. The shell leads its own process group: Ctrl-C is for ttun and
+ * must not cut a clean-up short. If ttun ends at once, so does the group.
  * @throws {TtunError} hook, if it cannot be started or ends with a status other than 0
  */
 export async function runHook(

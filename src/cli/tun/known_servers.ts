@@ -1,10 +1,10 @@
 import { readState, writeState } from "../platform/state_file.ts";
 
-/** Tokens of servers that have spoken version 2, one per line. */
+/** A file with tokens of servers that have spoken version 2, one per line. */
 const FILE = "version2-servers";
 const MOST_BYTES = 1 << 20;
 
-/** An unreadable file has none. */
+/** Finds a token; an unreadable file has none. */
 export function isKnown(directory: string, token: string): boolean {
   return readState(directory, FILE, MOST_BYTES).split("\n").includes(token);
 }

@@ -23,7 +23,7 @@ export class LeaseFile {
     this.#log = log;
   }
 
-  /** Oldest first, or none if unreadable. Logs the number of invalid lines. */
+  /** Returns leases, the oldest first, or none if unreadable. Logs the number of invalid lines. */
   read(): Lease[] {
     if (this.#directory === null || !mayKeepState(this.#directory)) return [];
     const text = readState(this.#directory, this.#file, MOST_LEASE_BYTES);

@@ -1,7 +1,7 @@
 import type { Clock } from "../../contract/host.ts";
 import type { AddressPool, Lease } from "../../core/ip/address_pool.ts";
 
-/** In milliseconds. */
+/** Milliseconds between two reports, at least. */
 const AT_MOST_EVERY = 1_000;
 
 export class LeaseReports implements Disposable {

@@ -12,7 +12,7 @@ import {
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 
-/** Port of the existing programs (docs/wire/ttun-v1.md). */
+/** Default port of the existing programs (docs/wire/ttun-v1.md). */
 const DEFAULT_PORT = 20203;
 
 const KEY_OPTIONS = {
@@ -40,7 +40,7 @@ const WIRE_OPTION = {
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
 
-/** In seconds. */
+/** Seconds of use of a key, at most. */
 export const LONGEST_REKEY = 3600;
 
 const REKEY_OPTION = {
@@ -292,10 +292,10 @@ export const CLIENT_OPTIONS = {
 
 export type ServerOptions = Values<typeof SERVER_OPTIONS>;
 export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
-/** `"server" in options` identifies a client's. */
+/** Options of either end; `"server" in options` identifies a client's. */
 export type TunOptions = ServerOptions | ClientOptions;
 
-/** In the form of a host name; converts it to lower case. */
+/** Reads a name in the form of a host name; converts it to lower case. */
 function parseClientName(text: string): string {
   const name = text.toLowerCase();
   if (isClientName(name)) return name;
@@ -310,7 +310,7 @@ function parseListenAddress(text: string) {
   return readAddress(text, { host: "", port: DEFAULT_PORT });
 }
 
-/** Only a listener may have port 0. */
+/** Reads a server's address; only a listener may have port 0. */
 function parseServerAddress(text: string) {
   const server = readAddress(text, { port: DEFAULT_PORT });
   if (server.port === 0) {
@@ -337,7 +337,7 @@ function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
 }
 
-/** TCP_CA_NAME_MAX of net/tcp.h, and the letters of such names. */
+/** Checks TCP_CA_NAME_MAX of net/tcp.h, and the letters of such names. */
 function parseCongestion(text: string): string {
   if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
   throw new TtunError(
@@ -346,7 +346,7 @@ function parseCongestion(text: string): string {
   );
 }
 
-/** Like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
+/** Checks like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */
 function parseDeviceName(text: string): string {
   const bytes = new TextEncoder().encode(text).length;
   const isDots = text === "." || text === "..";

@@ -23,11 +23,11 @@ export interface TunConfig {
   readonly cipher: CipherName;
   readonly aead: CipherMode;
   readonly io: "auto" | "ffi" | "deno";
-  /** Undefined = the system's default. */
+  /** Multipath TCP; undefined = the system's default. */
   readonly mptcp: boolean | undefined;
-  /** The kernel's name; undefined = the system's default. */
+  /** The kernel's name of a congestion control; undefined = the system's default. */
   readonly congestion: string | undefined;
-  /** TCP, in bytes; undefined = the path's. */
+  /** Bytes of TCP segments; undefined = the path's. */
   readonly segmentSize: number | undefined;
   readonly device: string | undefined;
   /** Path of wintun.dll; undefined = beside the program. */
@@ -41,7 +41,7 @@ export interface TunConfig {
   readonly peers: readonly Cidr[];
   readonly routes: readonly Cidr[];
   readonly mssClamp: boolean;
-  /** GSO packets and open checksums, where both ends can handle them. */
+  /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;
   readonly user: string | undefined;
   /** Stays root until a session has begun and --up has run. */
@@ -52,11 +52,11 @@ export interface ManyClientsConfig {
   readonly clients: number;
   readonly pool: readonly Cidr[];
   readonly networks: readonly ClientNetwork[];
-  /** Of an earlier run, the oldest first. */
+  /** Leases of an earlier run, the oldest first. */
   readonly leases: readonly Lease[];
 }
 
-/** For the log, --up and --down. */
+/** Facts for the log, --up and --down. */
 export interface TunFacts {
   readonly device: string;
   readonly mtu: number;

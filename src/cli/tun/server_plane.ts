@@ -12,7 +12,7 @@ import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 type ManyClients = ReturnType<typeof manyClients>;
 
-/** Undefined for one client. */
+/** Returns undefined for one client. */
 export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | undefined) {
   return many === undefined ? undefined : {
     clients: many.clients,
