@@ -61,7 +61,7 @@ export async function runPlane<P extends SocketPlatform, Start>(
     resolver: openNames((host) => port.resolve(host, { signal }), platform),
     signal,
     opened,
-    onCounters: (counters) => port.onStatus = () => log.info("status", counters()),
+    onCounters: (counters) => port.onStatus(() => log.info("status", counters())),
     becomeUser: () => {
       const keepsNetwork = change?.() ?? true;
       if (change !== null) log.info("became another user", { user });

@@ -13,7 +13,9 @@ export class PlanePort<Start> implements Resolver {
   readonly #port: MessagePort;
   readonly #start = Promise.withResolvers<Start>();
   readonly #stop = Promise.withResolvers<void>();
-  onStatus: () => void = () => {};
+  #tellStatus: (() => void) | null = null;
+  /** Status was asked for before there was anything to tell. */
+  #owesStatus = false;
   readonly #requests = new Map<number, PromiseWithResolvers<string[]>>();
   #lastId = 0;
 
@@ -27,6 +29,13 @@ export class PlanePort<Start> implements Resolver {
       port.onmessage = (event) => this.#take(event.data as PlaneCommand<Start>);
       this.report({ kind: "listening", wakeFd: null });
     }
+  }
+
+  /** `tell` is called whenever status is asked for, at once if it has been. */
+  onStatus(tell: () => void): void {
+    this.#tellStatus = tell;
+    if (this.#owesStatus) tell();
+    this.#owesStatus = false;
   }
 
   report(event: PlaneEvent): void {
@@ -81,7 +90,9 @@ export class PlanePort<Start> implements Resolver {
       case "stop":
         return this.#stop.resolve();
       case "status":
-        return this.onStatus();
+        if (this.#tellStatus === null) this.#owesStatus = true;
+        else this.#tellStatus();
+        return;
       case "resolved":
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":
