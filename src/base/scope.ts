@@ -61,7 +61,7 @@ export async function scope<T>(
 ): Promise<T> {
   parent.throwIfAborted();
   const s = new Scope();
-  using _tie = onAbort(parent, (reason) => s.cancel(reason));
+  using _registration = onAbort(parent, (reason) => s.cancel(reason));
   let result: T | undefined;
   try {
     result = await body(s);
@@ -87,7 +87,7 @@ export function onAbort(signal: AbortSignal, run: (reason: unknown) => void): Di
   return waiting.add(run);
 }
 
-/** Keeps the listener that all ties to a signal share, also while there is none. */
+/** Keeps the listener that all registrations with a signal share, also while there is none. */
 export function holdListener(signal: AbortSignal): Disposable {
   return onAbort(signal, () => {});
 }
@@ -95,7 +95,7 @@ export function holdListener(signal: AbortSignal): Disposable {
 /** `promise`, or the signal's reason when that comes first. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  using _tie = onAbort(signal, reject);
+  using _registration = onAbort(signal, reject);
   return await Promise.race([promise, aborted]);
 }
 
@@ -103,27 +103,27 @@ const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
 class Waiting {
   readonly #signal: AbortSignal;
-  readonly #ties = new Set<Tie>();
+  readonly #registrations = new Set<Registration>();
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
     signal.addEventListener("abort", this.#tell);
   }
 
-  add(run: (reason: unknown) => void): Tie {
-    const registration = new Tie(this, run);
-    this.#ties.add(registration);
+  add(run: (reason: unknown) => void): Registration {
+    const registration = new Registration(this, run);
+    this.#registrations.add(registration);
     return registration;
   }
 
-  remove(registration: Tie): void {
-    if (this.#ties.delete(registration) && this.#ties.size === 0) this.#end();
+  remove(registration: Registration): void {
+    if (this.#registrations.delete(registration) && this.#registrations.size === 0) this.#end();
   }
 
   readonly #tell = (): void => {
     this.#end();
-    for (const registration of this.#ties) { // whoever goes meanwhile is not called any more
-      this.#ties.delete(registration);
+    for (const registration of this.#registrations) { // whoever goes meanwhile is not called any more
+      this.#registrations.delete(registration);
       registration.run(this.#signal.reason);
     }
   };
@@ -134,7 +134,7 @@ class Waiting {
   }
 }
 
-class Tie implements Disposable {
+class Registration implements Disposable {
   readonly #waiting: Waiting;
   readonly run: (reason: unknown) => void;
 

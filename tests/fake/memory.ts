@@ -61,7 +61,7 @@ class MemoryStream implements Connection {
   readonly #resetPeer: () => void;
   readonly #reader = new Gate();
   readonly #writer = new Gate();
-  #tie: Disposable | null = null;
+  #registration: Disposable | null = null;
   #closed: { reason: unknown } | null = null;
   #resetByPeer = false;
 
@@ -78,7 +78,7 @@ class MemoryStream implements Connection {
   }
 
   liveUnder(signal: AbortSignal): void {
-    this.#tie = onAbort(signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(signal, (reason) => this.#close(reason));
   }
 
   /** False when this end is no longer there to take what came. */
@@ -157,7 +157,7 @@ class MemoryStream implements Connection {
   #close(reason: unknown, abruptly = false): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };
-    this.#tie?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
     // A close before everything was read sends RST, as TCP does (RFC 2525 section 2.17).
     if (!abruptly && this.#in.unread === 0) this.#out.finish();
     else if (this.#out.plugged) this.#resetPeer();
@@ -270,14 +270,14 @@ async function pluggedIn(cable: Cable, signal: AbortSignal): Promise<void> {
   if (cable.plugged) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   using _plug = cable.onPlug(resolve);
-  using _tie = onAbort(signal, reject);
+  using _registration = onAbort(signal, reject);
   await promise;
 }
 
 class MemoryListener implements Listener {
   readonly addr: HostPort;
   readonly #forget: () => void;
-  readonly #tie: Disposable;
+  readonly #registration: Disposable;
   readonly #queue: MemoryStream[] = [];
   readonly #acceptor = new Gate();
   #closed: { reason: unknown } | null = null;
@@ -285,7 +285,7 @@ class MemoryListener implements Listener {
   constructor(addr: HostPort, signal: AbortSignal, forget: () => void) {
     this.addr = addr;
     this.#forget = forget;
-    this.#tie = onAbort(signal, (reason) => this.#close(reason));
+    this.#registration = onAbort(signal, (reason) => this.#close(reason));
   }
 
   queue(stream: MemoryStream): void {
@@ -309,7 +309,7 @@ class MemoryListener implements Listener {
   #close(reason: unknown): void {
     if (this.#closed !== null) return;
     this.#closed = { reason };
-    this.#tie[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
     this.#forget();
     for (const stream of this.#queue.splice(0)) stream.reset();
     this.#acceptor.open();

@@ -5,9 +5,9 @@ import { TtunError } from "../../src/base/errors.ts";
 import { CIPHER_NAMES, type CipherFactory, type CipherName } from "../../src/contract/cipher.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import {
-  type Candidate,
   FirstFrameFinder,
   MAX_FIRST_FRAME,
+  type MinuteCandidate,
 } from "../../src/core/tt/first_frame.ts";
 import {
   FrameOpener,
@@ -33,7 +33,7 @@ function secrets(cipher: CipherName, minute = NOW, maker = "pure"): FrameSecrets
   return new FrameSecrets(keys.at(minute), cipher, MAKERS[maker]!);
 }
 
-function candidates(cipher: CipherName, maker = "pure"): Candidate[] {
+function candidates(cipher: CipherName, maker = "pure"): MinuteCandidate[] {
   return minutesToTry(NOW).map((minute) => ({ minute, secrets: secrets(cipher, minute, maker) }));
 }
 

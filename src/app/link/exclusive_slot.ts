@@ -3,7 +3,7 @@ import type { Clock } from "../../contract/host.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
 
 /** Milliseconds that an authenticated newcomer waits for the slot. */
-export const LONGEST_WAIT = 9_000;
+export const LONGEST_CLAIM = 9_000;
 
 /** Milliseconds for the holder to show activity when a newcomer waits. */
 export const LIFE_TIMEOUT = 3_000;
@@ -86,8 +86,8 @@ export class ExclusiveSlot {
     };
     const counted = this.#count(holder.address ?? "", giveUp);
     using _count = { [Symbol.dispose]: () => this.#uncount(counted) };
-    using _deadline = this.#clock.after(LONGEST_WAIT, giveUp);
-    using _tie = onAbort(signal, giveUp);
+    using _deadline = this.#clock.after(LONGEST_CLAIM, giveUp);
+    using _registration = onAbort(signal, giveUp);
     this.#sweeping ??= this.#clock.after(SWEEP_EVERY, this.#sweep);
     if (isSame) this.#holder.evict();
     else this.#ask();

@@ -4,7 +4,7 @@ import { claimAt, FakeHolder, type Traits } from "../../../tests/fake/slot_holde
 import {
   ExclusiveSlot,
   LIFE_TIMEOUT,
-  LONGEST_WAIT,
+  LONGEST_CLAIM,
   MOST_WAITING,
   MOST_WAITING_OF_ADDRESS,
 } from "./exclusive_slot.ts";
@@ -22,7 +22,7 @@ function world() {
 }
 
 Deno.test("the waits are those of the specification: 9 s for a newcomer, 3 s for a sign of life", () => {
-  assert.deepEqual([LONGEST_WAIT, LIFE_TIMEOUT], [WAIT, LIFE]);
+  assert.deepEqual([LONGEST_CLAIM, LIFE_TIMEOUT], [WAIT, LIFE]);
 });
 
 Deno.test("a free place is given at once, and nobody is asked anything", async () => {

@@ -86,7 +86,7 @@ export class ServerPaths {
     if (this.#look()) return true; // changed since the attempt began
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     using _timer = this.#clock.after(ms, () => resolve(false));
-    using _tie = onAbort(signal, reject);
+    using _registration = onAbort(signal, reject);
     using _watch = this.#paths.onChange(() => {
       if (this.#look()) resolve(true);
     });

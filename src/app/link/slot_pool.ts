@@ -12,7 +12,7 @@ export class SlotPool {
   /** Like `ExclusiveSlot.claim`. */
   async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
     const others = new AbortController();
-    using _tie = onAbort(signal, (reason) => others.abort(reason));
+    using _registration = onAbort(signal, (reason) => others.abort(reason));
     let has = false;
     await Promise.all(
       this.#slotsFor(holder).map(async (slot) => {

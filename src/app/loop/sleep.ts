@@ -6,6 +6,6 @@ export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Prom
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   using _timer = clock.after(ms, resolve);
-  using _tie = onAbort(signal, reject);
+  using _registration = onAbort(signal, reject);
   await promise;
 }

@@ -53,7 +53,7 @@ async function acceptLater<S extends Stream>(
   const { signal } = o;
   for (;;) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    using _tie = onAbort(signal, () => resolve());
+    using _registration = onAbort(signal, () => resolve());
     listener.onAcceptable(resolve);
     await promise;
     const stream = listener.acceptNow(o);

@@ -55,7 +55,7 @@ function startAddress(o: DialAnyOptions, events: DialEvents): boolean | void {
 async function dialName(o: DialAnyOptions): Promise<Connection> {
   o.signal.throwIfAborted();
   const attempts = new AbortController();
-  using _tie = onAbort(o.signal, (reason) => attempts.abort(reason));
+  using _registration = onAbort(o.signal, (reason) => attempts.abort(reason));
   const { clock, timeoutMs, nameMs = timeoutMs, to } = o;
   const { signal } = attempts;
   const began = clock.now();
@@ -89,7 +89,7 @@ async function race(
   const { promise, resolve, reject } = Promise.withResolvers<Connection>();
   const errors = new Map<Failure, unknown>();
   const fail = (failure: Failure, last: unknown) => reject(errors.get(failure) ?? last);
-  using _tie = onAbort(signal, (reason) => {
+  using _registration = onAbort(signal, (reason) => {
     if (o.signal.aborted) reject(reason);
     else fail(mostTelling([...errors.keys(), "timeout"]), reason);
   });

@@ -40,7 +40,7 @@ export async function firstAddresses(o: FirstAddressesOptions): Promise<readonly
 
 async function askOnce({ server, resolver, clock, signal }: FirstAddressesOptions) {
   const late = new AbortController();
-  using _tie = onAbort(signal, (reason) => late.abort(reason));
+  using _registration = onAbort(signal, (reason) => late.abort(reason));
   using _timer = clock.after(PATIENCE, () => late.abort());
   try {
     return await resolver.resolve(server.host, { signal: late.signal });

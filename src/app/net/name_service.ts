@@ -62,7 +62,7 @@ export class NameService implements Resolver {
     const { promise, resolve, reject } = Promise.withResolvers<string[]>();
     const waiter: Waiter = { owner, resolve, reject };
     question.waiters.add(waiter);
-    using _tie = onAbort(signal, (reason) => {
+    using _registration = onAbort(signal, (reason) => {
       question.waiters.delete(waiter);
       reject(reason);
       this.#endIfUnwanted(question, reason);

@@ -36,7 +36,7 @@ export class SystemLookups {
       owner,
       begin: (found) => found.then(answer.resolve, answer.reject),
     };
-    using _tie = onAbort(signal, (reason) => {
+    using _registration = onAbort(signal, (reason) => {
       this.#queue = this.#queue.filter((other) => other !== waiting);
       answer.reject(reason);
     });

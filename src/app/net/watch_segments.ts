@@ -40,6 +40,6 @@ export async function watchHandshake(
 /** Never resolves; throws the signal's reason. */
 export async function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
-  using _tie = onAbort(signal, reject);
+  using _registration = onAbort(signal, reject);
   return await promise;
 }

@@ -18,7 +18,7 @@ import { openOutbound, type ServerOutbound } from "./proxy_transport.ts";
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
   const cut = new AbortController();
-  using _tie = onAbort(o.signal, (reason) => cut.abort(reason)); // registered before the tasks of the scope
+  using _registration = onAbort(o.signal, (reason) => cut.abort(reason)); // registered before the tasks of the scope
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(

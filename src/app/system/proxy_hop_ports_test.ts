@@ -53,13 +53,13 @@ class Firewall implements Dialer {
     const { promise, reject } = Promise.withResolvers<never>();
     const ms = o.timeoutMs ?? 60_000;
     const timer = this.#world.clock.after(ms, () => reject(noAnswer(to, ms)));
-    const ties = [o.signal, o.cancel].flatMap((signal) =>
+    const registrations = [o.signal, o.cancel].flatMap((signal) =>
       signal === undefined ? [] : onAbort(signal, reject)
     );
     return promise.finally(() => {
       this.waiting--;
       timer[Symbol.dispose]();
-      for (const registration of ties) registration[Symbol.dispose]();
+      for (const registration of registrations) registration[Symbol.dispose]();
     });
   }
 }

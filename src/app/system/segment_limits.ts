@@ -43,7 +43,7 @@ export class SegmentLimits {
   ): Promise<T> {
     const { local, remote } = stream;
     const meeting = new AbortController();
-    using _tie = onAbort(signal, (reason) => meeting.abort(reason));
+    using _registration = onAbort(signal, (reason) => meeting.abort(reason));
     const watch = { clock: this.#clock, signal: meeting.signal };
     const isStuck = async () => {
       const smaller = await watchHandshake(stream, watch);

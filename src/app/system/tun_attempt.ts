@@ -77,7 +77,7 @@ export class TunAttempt {
           life: this.#o.signal, // a damaged connection outlives its session
         }),
       );
-      using _tie = onAbort(signal, () => startClose(stream));
+      using _registration = onAbort(signal, () => startClose(stream));
       watch.connected(stream);
       tuner.tune(stream);
       const told = Promise.withResolvers<number>();

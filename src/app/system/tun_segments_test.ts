@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { NarrowDialer, tellsSegments } from "../../../tests/fake/narrow_path.ts";
 import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
-import { LONGEST_WAIT } from "../link/exclusive_slot.ts";
+import { LONGEST_CLAIM } from "../link/exclusive_slot.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import { dial } from "../net/dial_events.ts";
 import { accept } from "../loop/stream_io.ts";
@@ -193,7 +193,7 @@ Deno.test("a handshake that nobody answers is tried with the least segments, eve
   const dialer = new NarrowDialer(world.net.dialer(), world.clock);
   dialer.lostFrom = null;
   const client = world.client({ wire: "v2", dialer, retries: 3 });
-  await world.clock.advance(80_000 + LONGEST_WAIT);
+  await world.clock.advance(80_000 + LONGEST_CLAIM);
   assert.deepEqual(dialer.asked, [undefined, 536, undefined, 536]);
   assert.equal(errorOf(await client.ended).kind, "timeout");
   stop.abort();

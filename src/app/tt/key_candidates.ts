@@ -1,5 +1,5 @@
 import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
-import type { Candidate } from "../../core/tt/first_frame.ts";
+import type { MinuteCandidate } from "../../core/tt/first_frame.ts";
 import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
 import type { MinuteKeyCache, MinuteKeysLease } from "./minute_keys.ts";
@@ -11,7 +11,7 @@ export interface Account {
   readonly nonces: NonceMemory;
 }
 
-export interface KeyCandidate extends Candidate {
+export interface KeyCandidate extends MinuteCandidate {
   readonly account: Account;
   readonly borrowed: MinuteKeysLease;
 }

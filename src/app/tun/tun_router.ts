@@ -68,7 +68,7 @@ export abstract class TunRouter<P extends Port = Port> {
    * @throws {TtunError} if the device is lost; otherwise the signal's reason
    */
   async run(signal: AbortSignal): Promise<never> {
-    using _tie = onAbort(signal, () => startClose(this.device));
+    using _registration = onAbort(signal, () => startClose(this.device));
     return await carryFromDevice(
       this.device,
       this.clock,

@@ -6,7 +6,7 @@ import type { Device } from "../../contract/device.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { Configured, NetworkConfig, RefusedAddress } from "../../io/netcfg/linux.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
-import type { SegmentLimits } from "../../io/net/posix_net.ts";
+import type { SegmentBytes } from "../../io/net/posix_net.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 
@@ -22,7 +22,7 @@ export interface Net extends Dialer {
 
 export interface NetConfig extends Pick<TunConfig, "io" | "mptcp"> {
   /** Bytes of segments, for outgoing and incoming connections. */
-  readonly segmentBytes: SegmentLimits;
+  readonly segmentBytes: SegmentBytes;
 }
 
 export interface SocketPlatform extends AsyncDisposable {

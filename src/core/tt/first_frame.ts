@@ -19,19 +19,19 @@ export const MAX_FIRST_FRAME = MAX_FRAME_ROOM + MAX_FIRST_TEXT;
 const OPENED = new Uint8Array(MAX_FIRST_FRAME);
 
 /** A minute whose key may be that of a connection. */
-export interface Candidate {
+export interface MinuteCandidate {
   readonly minute: number;
   readonly secrets: FrameSecrets;
 }
 
-export type FirstBytes<C extends Candidate> =
+export type FirstBytes<C extends MinuteCandidate> =
   /** Nothing is known yet: some candidate's frame could still be whole. */
   | { readonly kind: "more" }
   /** The frame is no candidate's, for good: read on, throw away, say nothing. */
   | { readonly kind: "none" }
   | FirstFrame<C>;
 
-export interface FirstFrame<C extends Candidate> {
+export interface FirstFrame<C extends MinuteCandidate> {
   readonly kind: "frame";
   readonly candidate: C;
   /** R: the nonce (for NonceMemory), then padding (for the mark), in a copy. */
@@ -47,7 +47,7 @@ export interface FirstFrame<C extends Candidate> {
  * candidate reads a length of its own, and has its tag tried once when that many bytes are there,
  * so a stranger costs at most one short AEAD for each.
  */
-export class FirstFrameFinder<C extends Candidate> {
+export class FirstFrameFinder<C extends MinuteCandidate> {
   #left: readonly C[];
 
   /** `candidates`: the likeliest first; their secrets stay the caller's. */

@@ -6,10 +6,10 @@ import { concat, toHex, utf8 } from "../../base/bytes.ts";
 import type { Cipher, CipherFactory } from "../../contract/cipher.ts";
 import { makePureCipher } from "../cipher/pure_cipher.ts";
 import {
-  type Candidate,
   FirstFrameFinder,
   MAX_FIRST_FRAME,
   MAX_FIRST_TEXT,
+  type MinuteCandidate,
 } from "./first_frame.ts";
 import { FrameSecrets } from "./frame.ts";
 import { minutesToTry, TtKeys } from "./keys.ts";
@@ -17,7 +17,7 @@ import { minutesToTry, TtKeys } from "./keys.ts";
 const NOW = 26173464;
 const CHACHA = "chacha20-poly1305";
 
-function candidates(makeCipher: CipherFactory = makePureCipher, now = NOW): Candidate[] {
+function candidates(makeCipher: CipherFactory = makePureCipher, now = NOW): MinuteCandidate[] {
   using keys = new TtKeys(utf8("password"));
   return minutesToTry(now).map((minute) => ({
     minute,

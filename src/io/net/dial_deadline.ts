@@ -7,13 +7,13 @@ import type { DialOptions } from "../../contract/dial.ts";
 /** Combines the signals and the time-out of a dial into one signal, for Deno's calls. */
 export class DialDeadline implements Disposable {
   readonly #own = new AbortController();
-  readonly #ties: Disposable[];
+  readonly #registrations: Disposable[];
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   #late: TtunError | null = null;
 
   constructor(to: Addr, { signal, cancel = signal, timeoutMs }: DialOptions) {
     const end = (reason: unknown) => this.#own.abort(reason);
-    this.#ties = [onAbort(signal, end), onAbort(cancel, end)];
+    this.#registrations = [onAbort(signal, end), onAbort(cancel, end)];
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(() => {
         this.#late = noAnswer(to, timeoutMs);
@@ -33,6 +33,6 @@ export class DialDeadline implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    for (const registration of this.#ties) registration[Symbol.dispose]();
+    for (const registration of this.#registrations) registration[Symbol.dispose]();
   }
 }

@@ -12,11 +12,11 @@ import { PosixStream } from "./posix_stream.ts";
 
 export interface PosixNetOptions {
   readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
-  readonly segmentBytes?: SegmentLimits;
+  readonly segmentBytes?: SegmentBytes;
 }
 
 /** TCP_MAXSEG of connections in bytes; absent = the link's limit. */
-export interface SegmentLimits {
+export interface SegmentBytes {
   readonly dial?: number | undefined;
   readonly listen?: number | undefined;
 }

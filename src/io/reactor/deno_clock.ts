@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../contract/host.ts";
 import type { OnReady } from "../../contract/stream.ts";
-import { LONGEST_WAIT } from "./timers.ts";
+import { LONGEST_TIMER } from "./timers.ts";
 
 /** A clock on Deno's timers, for use without a reactor. */
 export class DenoClock implements Clock {
@@ -10,7 +10,7 @@ export class DenoClock implements Clock {
   }
 
   after(ms: number, run: () => void): Disposable {
-    const id = setTimeout(run, Math.min(ms, LONGEST_WAIT)); // a longer delay would fire at once
+    const id = setTimeout(run, Math.min(ms, LONGEST_TIMER)); // a longer delay would fire at once
     return { [Symbol.dispose]: () => clearTimeout(id) };
   }
 

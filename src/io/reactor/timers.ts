@@ -21,7 +21,7 @@ class Entry implements Disposable {
 }
 
 /** Longest wait: a C int of milliseconds (about 24 days); the loop then checks again. */
-export const LONGEST_WAIT = 0x7fff_ffff;
+export const LONGEST_TIMER = 0x7fff_ffff;
 
 /** A binary heap ordered by due time. */
 export class Timers {
@@ -47,7 +47,7 @@ export class Timers {
     while (this.#heap[0] !== undefined && this.#heap[0].run === null) this.#pop();
     const next = this.#heap[0];
     if (next === undefined) return -1;
-    return Math.min(LONGEST_WAIT, Math.max(0, Math.ceil(next.due - now)));
+    return Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(next.due - now)));
   }
 
   /** Timers set meanwhile wait for the next call. Returns true if any was due. */

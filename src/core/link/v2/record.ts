@@ -85,7 +85,7 @@ class Generation implements Disposable {
   }
 }
 
-abstract class Direction implements Disposable {
+abstract class RecordDirection implements Disposable {
   readonly #name: CipherName;
   readonly #makeCipher: CipherFactory;
   #generation: Generation;
@@ -122,7 +122,7 @@ abstract class Direction implements Disposable {
   }
 }
 
-export class RecordSealer extends Direction {
+export class RecordSealer extends RecordDirection {
   /** Makes the record `bytes[at-2 .. at+length+16)`. @throws {ProtocolError} if it is too long */
   seal(bytes: Uint8Array, at: number, length: number): void {
     if (length < 1 || length > MAX_RECORD_TEXT) {
@@ -137,7 +137,7 @@ export class RecordSealer extends Direction {
 }
 
 /** Opens one direction's records, none after a failure: no later one may take its place. */
-export class RecordOpener extends Direction {
+export class RecordOpener extends RecordDirection {
   #isDamaged = false;
 
   /** Returns the record's size, null while its header is incomplete. @throws {ProtocolError} */
