@@ -69,7 +69,10 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     io: config.io === "deno" || platform.reactor === null ? "deno" : "ffi",
   });
   log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
-  if (facts.listen !== undefined) log.info("listening", { address: facts.listen });
+  if (facts.listen !== undefined) {
+    keeper.warnOfDuplicates(); // before a client of this machine can have made its device
+    log.info("listening", { address: facts.listen });
+  }
   const tunnel: Tunnel = { ...tools, net, device, configured, keeper };
   return {
     facts,

@@ -31,7 +31,6 @@ export async function runServer(
   const { platform: { clock }, port, log, opened, device, keeper } = tunnel;
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
   leaveRoot(tunnel);
-  keeper.warnOfDuplicates();
   const leases = many === undefined ? null : opened.use(
     new LeaseReports(clock, many.pool, (leases) => port.report({ kind: "leases", leases })),
   );
