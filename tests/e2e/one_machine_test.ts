@@ -29,3 +29,13 @@ for (
     assert.doesNotMatch(server.output, /goes by only one of them/);
   });
 }
+
+for (const end of ["server", "client"] as const) {
+  test(`a device that has the same network already draws a warning: ${end}`, async () => {
+    await using host = await Host.create();
+    await host.sh("ip tuntap add dev other mode tun; ip address add 10.1.1.2/30 dev other");
+    const args = end === "server" ? ["-l", "127.0.0.1:20203"] : ["-s", "127.0.0.1:20203"];
+    await using ttun = startTtun(host, end, ...args);
+    await ttun.waitFor(/warn .*and other has 10\.1\.1\.2\/30: .*10\.1\.1\.0\/30 goes by only one/);
+  });
+}
