@@ -1,10 +1,7 @@
 import type { ErrnoName } from "../linux/errno.ts";
 import { NativeError } from "../native.ts";
 
-/**
- * Numbers of xnu's bsd/sys/errno.h. Up to 34 they equal Linux's, except EAGAIN; from 35 on all
- * differ.
- */
+/** Numbers of xnu's errno.h. Up to 34 they equal Linux's, except EAGAIN; from 35 on all differ. */
 export const DarwinErrno = {
   EPERM: 1,
   ENOENT: 2,

@@ -112,10 +112,7 @@ export class LibSystem implements Disposable {
     return result < 0 ? -this.#errno[0]! : result;
   }
 
-  /**
-   * Makes calls on `fd` return EAGAIN; sets close-on-exec too.
-   * @throws {DarwinError} call `fcntl`
-   */
+  /** Makes calls on `fd` return EAGAIN; sets close-on-exec too. @throws {DarwinError} `fcntl` */
   makeNonBlocking(fd: number): void {
     check("fcntl", this.#fcntl(fd, F_SETFL, O_NONBLOCK));
     check("fcntl", this.#fcntl(fd, F_SETFD, FD_CLOEXEC));

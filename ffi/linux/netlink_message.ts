@@ -1,7 +1,4 @@
-/**
- * linux/netlink.h, linux/rtnetlink.h. Integers are in host byte order: little-endian wherever Deno
- * runs.
- */
+/** linux/netlink.h, linux/rtnetlink.h; integers in host byte order: little-endian with Deno. */
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;

@@ -58,12 +58,6 @@ const UNKNOWN: Interfaces = {
   interfaceName: String,
 };
 
-export function packSockaddr(addr: HostPort): { family: number; bytes: Uint8Array<ArrayBuffer> } {
-  const room = new Uint8Array(SOCKADDR_ROOM);
-  const { family, size } = writeSockaddr(addr, room);
-  return { family, bytes: room.subarray(0, size) };
-}
-
 /**
  * An IPv4-mapped address, as a dual-stack socket reports it, is returned as IPv4 (RFC 4291,
  * 2.5.5.2); a link-local one with its zone (the index without `interfaces`).

@@ -75,10 +75,7 @@ function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   }
 }
 
-/**
- * Returns a descriptor. Once it is writable, `connectResult` tells the result. @throws
- * {NativeError}
- */
+/** Returns a descriptor; once writable, `connectResult` has the result. @throws {NativeError} */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
   const { family, size } = writeSockaddr(to, name, libc);
   const fd = openSocket(libc, family, kind);

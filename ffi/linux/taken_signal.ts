@@ -50,10 +50,7 @@ export class TakenSignal {
     if (this.#handler() !== calls.sigignore) throw new Error("sigaction() changed nothing");
   }
 
-  /**
-   * Returns `stolen` if other code had installed its handler. Reinstalls the own one unless
-   * `quiet`.
-   */
+  /** Returns `stolen` if other code has its handler there; puts ours back unless `quiet`. */
   check(): "quiet" | "came" | "stolen" {
     const handler = this.#handler();
     if (handler === this.#calls.sigignore) return "quiet";

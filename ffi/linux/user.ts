@@ -70,9 +70,7 @@ function capabilityHeader(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);
 }
 
-/**
- * Two struct __user_cap_data_struct: u32 effective, permitted, inheritable, 32 capabilities each
- */
+/** Two __user_cap_data_struct: u32 effective, permitted, inheritable, 32 capabilities each. */
 function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(6);
   const at = 3 * (one >>> 5);

@@ -125,11 +125,6 @@ export function formatTarget(target: Target): string {
   return formatAddr(target);
 }
 
-/** Returns the bytes of an IP address; null where the host is a name. */
-export function targetIp(target: Target): Uint8Array | null {
-  return parseIp(target.host);
-}
-
 export function sameTarget(a: Target, b: Target): boolean {
   return a.host === b.host && a.port === b.port;
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseIp } from "./addr.ts";
 import {
   formatTarget,
   isName,
@@ -6,7 +7,6 @@ import {
   parseAuthority,
   parseConnectTarget,
   sameTarget,
-  targetIp,
   withoutBrackets,
 } from "./target.ts";
 
@@ -197,8 +197,8 @@ Deno.test("targets are compared and known for addresses", () => {
   assert.ok(sameTarget(makeTarget("A", 1), makeTarget("a", 1)));
   assert.ok(!sameTarget(makeTarget("a", 1), makeTarget("a", 2)));
   assert.ok(!sameTarget(makeTarget("a", 1), makeTarget("b", 1)));
-  assert.equal(targetIp(makeTarget("a", 1)), null);
-  assert.deepEqual(targetIp(makeTarget("1.2.3.4", 1)), new Uint8Array([1, 2, 3, 4]));
+  assert.equal(parseIp(makeTarget("a", 1).host), null);
+  assert.deepEqual(parseIp(makeTarget("1.2.3.4", 1).host), new Uint8Array([1, 2, 3, 4]));
 });
 
 Deno.test("a long host is judged in no time", () => {

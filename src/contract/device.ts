@@ -24,9 +24,7 @@ export interface Device extends AsyncDisposable {
   readNow(into: Packets, layout: PacketLayout): number;
   /** Calls `run` once for packets or a failure, never from within, after `readNow` had none. */
   onReadable(run: OnReady): void;
-  /**
-   * Writes packets in order; those that the kernel refuses are dropped and counted in `refused`.
-   */
+  /** Writes packets in order; `refused` counts those that the kernel refuses, which are dropped. */
   writeBatch(from: Packets): MaybePromise<void>;
   /** Throws away what is queued for reading; returns how many packets. */
   drain(): number;

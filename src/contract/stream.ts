@@ -18,9 +18,7 @@ export interface Stream extends AsyncDisposable {
   /** Name of the other end for logs: an address, where there is one. */
   readonly peer: string;
   readonly local?: Addr;
-  /**
-   * Reads at least one byte to the front of `into`; null = the peer's FIN, undefined = none yet.
-   */
+  /** Reads one byte or more to the front of `into`; null = the peer's FIN, undefined = none yet. */
   readNow(into: Uint8Array): number | null | undefined;
   /**
    * Calls `run` once for bytes, FIN or a failure, never from within; only after `readNow` had

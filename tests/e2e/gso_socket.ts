@@ -2,7 +2,7 @@
 import { Errno } from "../../ffi/linux/errno.ts";
 import { check, NativeError } from "../../ffi/native.ts";
 import { openLibc } from "../../ffi/linux/libc.ts";
-import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
+import { packSockaddr } from "../fake/sockaddr.ts";
 
 const SOCK_DGRAM = 2;
 const SOL_UDP = 17;

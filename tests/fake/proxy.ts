@@ -12,7 +12,7 @@ import type { NamedKey, TtConfig } from "../../src/app/tt/config.ts";
 import { runProxyClient } from "../../src/app/system/proxy_client.ts";
 import { serveProxy } from "../../src/app/system/proxy_server.ts";
 import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
-import { parseRules } from "../../src/core/proxy/acl.ts";
+import { parseRules } from "./rules.ts";
 import type { CheckPassword } from "../../src/core/proxy/socks/socks5_server.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";

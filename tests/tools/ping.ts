@@ -2,7 +2,7 @@
 import { parseIp } from "../../src/base/addr.ts";
 import { readU16, writeU16 } from "../../src/base/bytes.ts";
 import type { Libc } from "../../ffi/linux/libc.ts";
-import { packSockaddr } from "../../ffi/linux/sockaddr.ts";
+import { packSockaddr } from "../fake/sockaddr.ts";
 import { check } from "../../ffi/native.ts";
 
 const SOCK_RAW = 3;

@@ -49,10 +49,7 @@ export interface ChannelOptions {
   readonly onSegmentSize?: ((bytes: number) => void) | undefined;
 }
 
-/**
- * Opens records of frames and handles control frames; all others are its consumer's. Owns the
- * stream and the session.
- */
+/** Opens records and handles control frames; others are the consumer's. Owns stream and session. */
 export class RecordChannel<Into> implements AsyncDisposable {
   readonly stream: Stream;
   readonly writer: RecordWriter;

@@ -9,10 +9,7 @@ import type { Connection, SocketOptions } from "../../contract/connection.ts";
 export const UNSENT_USUAL = 256 * 1024;
 export const UNSENT_LITTLE = 32 * 1024;
 
-/**
- * Keeps a session through an outage of some seconds (docs/wire/ttun-v1.md, "Behaviour of the
- * existing programs").
- */
+/** Keeps a session through an outage of some seconds (docs/wire/ttun-v1.md, "Behaviour"). */
 const TUNNEL_TUNING: SocketOptions = {
   noDelay: true,
   keepAliveSeconds: 15,

@@ -54,10 +54,7 @@ export function carryFromDevice(
   });
 }
 
-/**
- * Ends when the peer ends the link. `keep` removes packets from a batch.
- * @throws the error of the link or the device
- */
+/** Ends with the link. `keep` removes packets from a batch. @throws the link's or device's error */
 export function carryToDevice(
   link: Link,
   device: Device,

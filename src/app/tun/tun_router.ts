@@ -36,10 +36,7 @@ export interface Port {
   readonly traffic: Traffic;
 }
 
-/**
- * Carries packets between a device and links that come and go. The device is always read; packets
- * without a peer are dropped. A subclass finds the port of a packet.
- */
+/** Carries packets until the peer ends the link. @throws the error of the link or of the device */
 export abstract class TunRouter<P extends Port = Port> {
   readonly device: Device;
   readonly counters = noPackets();

@@ -161,9 +161,7 @@ function invocation(option: Option): string {
   return `${spellings(option).join(", ")}${metavar}`;
 }
 
-/**
- * Lists choices (by `tellChoices`), repetition (unless the help has it), obligation and default.
- */
+/** Lists choices (by `tellChoices`), repetition unless the help has it, obligation and default. */
 export function optionFacts(
   option: Option,
   tellChoices: (choices: readonly string[]) => string,

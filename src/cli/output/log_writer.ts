@@ -72,10 +72,7 @@ function textValue(value: string): string {
   return isPlain ? value : escapeControls(JSON.stringify(value));
 }
 
-/**
- * Characters, with direction marks and lone surrogates, that could forge a line or steer a
- * terminal.
- */
+/** Characters that could forge a line or steer a terminal, with direction marks and surrogates. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 const ALL_INVISIBLE = new RegExp(INVISIBLE.source, "gu");
 

@@ -4,9 +4,7 @@ import type { Usr1 } from "../platform/debugger.ts";
 /** Milliseconds between checks for SIGUSR1, since nothing wakes ttun when it arrives. */
 const INTERVAL = 1000;
 
-/**
- * SIGUSR2 asks for counters as with OpenVPN. Without a handler both signals would end the process.
- */
+/** SIGUSR2 asks for counters as with OpenVPN. Without a handler both signals would end ttun. */
 export class StatusSignals implements Disposable {
   readonly #listeners = new Set<() => void>();
   readonly #undo = new DisposableStack();

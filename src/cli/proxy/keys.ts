@@ -12,10 +12,7 @@ const LINE_FEED = 0x0a;
 
 const FILES: readonly KeySource[] = ["--key-file", "TTUN_KEY_FILE", "credential", "default file"];
 
-/**
- * Takes more than one line in a file as named keys, anything else as one key. @throws {TtunError}
- * usage
- */
+/** Takes several lines of a file as named keys, all else as one key. @throws {TtunError} usage */
 export function serverKeys(found: ResolvedKey): NamedKey[] {
   if (hasLines(found)) return parseNamedKeys(new TextDecoder().decode(found.key));
   return [{ name: "", password: found.key }];

@@ -22,9 +22,7 @@ export type DefaultKey =
     readonly closed: string[];
   };
 
-/**
- * Lists the user's (XDG Base Directory Specification), under sudo the caller's, and that of /etc.
- */
+/** Lists the user's (XDG Base Directory), under sudo the caller's, and that of /etc. */
 export function defaultKeyFiles(host: Pick<KeyEnvironment, "env" | "homeOf">): string[] {
   const { env } = host;
   const found: string[] = [];

@@ -12,10 +12,7 @@ export interface KeyEnvironment {
     /** Hides a variable from programs that ttun starts. */
     forget(name: string): void;
   };
-  /**
-   * Opens a file that messages call `kind`; undefined if there is none.
-   * @throws {TtunError} privilege, usage
-   */
+  /** Opens a file that messages call `kind`; undefined if there is none. @throws {TtunError} */
   open(path: string, kind: string): Promise<KeyFile | undefined>;
   /**
    * Returns users that may own a file; null if files have no such owners. `name` is for the

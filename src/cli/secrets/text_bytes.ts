@@ -6,9 +6,7 @@ const LINE_FEED = 0x0a;
 const RETURN = 0x0d;
 const SAMPLE = 512;
 
-/**
- * Drops byte order marks. `what` names the file. @throws {TtunError} usage, for UTF-16 or UTF-32
- */
+/** Drops byte order marks. `what`: the file. @throws {TtunError} usage, for UTF-16 and UTF-32 */
 export function utf8Text(bytes: Uint8Array, what: string): Uint8Array {
   if (!isWide(bytes)) return withoutMarks(bytes);
   throw new TtunError(

@@ -84,9 +84,7 @@ export class AssignedAddresses {
     this.#log.info("addresses", { device: this.#device, addresses: textOf(this.#present) });
   }
 
-  /**
-   * Excludes a family by --address, unless nothing else is assigned. A met wish keeps its prefix.
-   */
+  /** Excludes a family by --address if others are assigned. A met wish keeps its prefix. */
   #usedOf(given: readonly Cidr[]): readonly Cidr[] {
     if (!this.#config.addressesExplicit) return given;
     const used = given.filter(({ family }) => this.#own.some((own) => own.family === family));

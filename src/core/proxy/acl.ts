@@ -102,16 +102,3 @@ export function parseRule(text: string): readonly AddressRule[] {
   const isAny = address === "*";
   return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
 }
-
-/** Reads values of `--allow` and `--deny`. @throws {TtunError} usage */
-export function parseRules(o: {
-  allow: readonly string[];
-  deny: readonly string[];
-  isOwn?: (ip: Uint8Array) => boolean;
-}): Acl {
-  return new Acl({
-    ...o,
-    allow: o.allow.flatMap(parseRule),
-    deny: o.deny.flatMap(parseRule),
-  });
-}

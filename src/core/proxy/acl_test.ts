@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCidr, parseIp } from "../../base/addr.ts";
-import { parseRule, parseRules } from "./acl.ts";
+import { parseRules } from "../../../tests/fake/rules.ts";
+import { parseRule } from "./acl.ts";
 
 interface Lists {
   allow?: string[];

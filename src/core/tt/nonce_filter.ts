@@ -56,9 +56,7 @@ export class NonceMemory {
     this.#most = o.most ?? MOST;
   }
 
-  /**
-   * Judges a frame that has been opened. `nonce`: 12 bytes and more, borrowed. `now`: this minute.
-   */
+  /** Judges a frame that was opened. `nonce`: 12 bytes and more, borrowed. `now`: this minute. */
   noteReceived(of: NonceKey, nonce: Uint8Array, now: number): NonceVerdict {
     this.#forget(now);
     if (of.minute < now - this.#reach || of.minute <= this.#forgotten) return "late";
@@ -188,9 +186,7 @@ class NonceSet {
     }
   }
 
-  /**
-   * Hashes by random multipliers (Dietzfelbinger et al., 1997): nonces may be chosen to collide.
-   */
+  /** Hashes by random multipliers (Dietzfelbinger et al., 1997), as nonces may be chosen. */
   #hash(first: number, second: number, third: number): number {
     const by = this.#multipliers;
     const high = Math.imul(by[0]!, first >>> 16) + Math.imul(by[1]!, first & 0xffff) +

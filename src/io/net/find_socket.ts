@@ -6,9 +6,7 @@ import { withoutZone } from "../../base/zone.ts";
 /** Descriptors below this are tried: they are small, as each is the lowest free number. */
 const HIGHEST = 65_536;
 
-/**
- * Tries every descriptor (0.1 µs each) for the connection's two addresses: call it once for each.
- */
+/** Tries every descriptor (0.1 µs each) for the connection's two addresses: call it once. */
 export function findSocket(libc: Libc, conn: Deno.TcpConn): number | null {
   const local = text({ host: conn.localAddr.hostname, port: conn.localAddr.port });
   const remote = text({ host: conn.remoteAddr.hostname, port: conn.remoteAddr.port });

@@ -7,9 +7,7 @@ export class WriteBehind {
   #writing: Promise<void> | null = null;
   #failure: { error: unknown } | null = null;
 
-  /**
-   * `write` may write some of the bytes. `onIdle` runs when more can be taken or `write` failed.
-   */
+  /** `write` may write a part. `onIdle` runs when more can be taken or `write` failed. */
   constructor(write: (bytes: Uint8Array) => Promise<number>, onIdle: () => void) {
     this.#write = write;
     this.#onIdle = onIdle;

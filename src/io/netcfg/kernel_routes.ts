@@ -6,9 +6,7 @@ import { NativeError } from "../../../ffi/native.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Route } from "../../../ffi/linux/netlink_route.ts";
 
-/**
- * RTPROT that no other program uses (rtnetlink.h): marks routes left behind by a killed process.
- */
+/** RTPROT of no other program (rtnetlink.h): marks routes that a killed process left behind. */
 export const SERVER_ROUTE_PROTOCOL = 116;
 
 /** Metric that precedes all others for IPv6. IPv4 uses 0, which IPv6 treats as 1024. */

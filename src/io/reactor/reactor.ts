@@ -138,9 +138,7 @@ export class Reactor implements Clock, AsyncDisposable {
     return descriptor;
   }
 
-  /**
-   * Returns the state that all descriptors under a signal share, to save a registration for each.
-   */
+  /** Returns the state that all descriptors under a signal share, which saves registrations. */
   #life(signal: AbortSignal): Lifetime {
     const last = this.#lastLife;
     const known = last?.signal === signal && last.count > 0 ? last : this.#lives.get(signal);
@@ -186,10 +184,7 @@ export class Reactor implements Clock, AsyncDisposable {
     if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
   };
 
-  /**
-   * A turn of Deno's event loop costs more than a packet, so callbacks alone run without, for
-   * OWED_MS.
-   */
+  /** A turn of Deno's event loop costs more than a packet: callbacks run without, for OWED_MS. */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
     this.#promised = false;

@@ -1,6 +1,4 @@
-/**
- * Handles stay open until the last call has returned: a thread must not wait on a reused number.
- */
+/** Handles stay open until the last call returned: no thread may wait on a reused number. */
 export class CallsInFlight {
   #underWay = 0;
   #free: (() => void) | null = null;

@@ -6,7 +6,7 @@ import { Epoll, WATCH_EDGES } from "../../../ffi/linux/epoll.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { check } from "../../../ffi/native.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
-import { packSockaddr } from "../../../ffi/linux/sockaddr.ts";
+import { packSockaddr } from "../../fake/sockaddr.ts";
 import { MSG_NOSIGNAL, startListen } from "../../../ffi/linux/socket.ts";
 import type { HostPort } from "../../../src/base/addr.ts";
 

@@ -1,0 +1,14 @@
+import { Acl, parseRule } from "../../src/core/proxy/acl.ts";
+
+/** Reads values of `--allow` and `--deny`. @throws {TtunError} usage */
+export function parseRules(o: {
+  allow: readonly string[];
+  deny: readonly string[];
+  isOwn?: (ip: Uint8Array) => boolean;
+}): Acl {
+  return new Acl({
+    ...o,
+    allow: o.allow.flatMap(parseRule),
+    deny: o.deny.flatMap(parseRule),
+  });
+}
