@@ -118,18 +118,29 @@ export class Host implements AsyncDisposable {
     if (forgotten.length > 0) throw new Error(`Left behind on a host: ${forgotten.join("; ")}`);
   }
 
-  /** Kills what still runs in the namespace after a second, and tells its command lines. */
+  /**
+   * Kills what still runs in the namespace after a second, and tells its command lines. Nothing of
+   * it runs any more when this settles.
+   */
   async #endForgotten(): Promise<string[]> {
-    let others = this.#others();
-    for (let tries = 0; others.length > 0 && tries < 50; tries++) {
-      await new Promise((wake) => setTimeout(wake, 20)); // most are on their way out
-      others = this.#others();
-    }
-    return others.map((pid) => {
+    const others = await this.#othersAfterSecond(); // most are on their way out
+    const lines = others.map((pid) => {
       const line = readOrNull(() => Deno.readTextFileSync(`/proc/${pid}/cmdline`));
       readOrNull(() => Deno.kill(pid, "SIGKILL"));
       return `${pid} ${line?.replaceAll("\0", " ").trim()}`;
     });
+    if (others.length > 0) await this.#othersAfterSecond();
+    return lines;
+  }
+
+  /** Waits until there are none, at most a second, and returns those that are there then. */
+  async #othersAfterSecond(): Promise<number[]> {
+    let others = this.#others();
+    for (let tries = 0; others.length > 0 && tries < 50; tries++) {
+      await new Promise((wake) => setTimeout(wake, 20));
+      others = this.#others();
+    }
+    return others;
   }
 
   /** The processes in this namespace, without its holder. */

@@ -225,14 +225,16 @@ for (const io of ["ffi", "deno"]) {
 for (const wire of ["v1", "v2"]) {
   test(`a second client is never told that it is connected while the first lives: ${wire}`, async () => {
     await using t = await openTunnel(["--wire", wire]);
-    const began = performance.now();
     const second = await runTtun(t.client, ["client", "--wire", wire, "--once", "-s", SERVER]);
     assert.equal(second.code, EXIT_CODES.busy.code, second.stderr);
     assert.doesNotMatch(second.stderr, /authenticated/);
     if (wire === "v2") {
       assert.match(second.stderr, /another client is connected since \d\d:\d\d UTC/);
     }
-    assert(performance.now() - began < (wire === "v1" ? 20_000 : 12_000));
+    // By its own log: how long a busy machine takes to start it is no matter here.
+    const times = second.stderr.match(/^[-\d]+T[\d:.]+Z/gm)!.map((time) => Date.parse(time));
+    assert(times.length >= 2, second.stderr);
+    assert(times.at(-1)! - times[0]! < (wire === "v1" ? 12_000 : 5_000), second.stderr);
     await t.serverProcess.waitFor(/client turned away/);
     assert.equal(await ping(t.client, INNER.server4), 3);
   });
