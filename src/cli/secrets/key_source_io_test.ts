@@ -21,6 +21,7 @@ Deno.exit(await run(Deno.args, {
     run: async (options, context) => {
       const { key, source } = await resolveKey(options, context);
       const reversed = [...new TextDecoder().decode(key)].reverse().join("");
+      await new Promise((wake) => setTimeout(wake, 100)); // standard error is written by a thread
       console.log(source, reversed, Deno.permissions.querySync({ name: "env" }).state === "granted" &&
         Deno.env.has("TTUN_KEY"));
       return 0;
