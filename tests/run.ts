@@ -6,7 +6,7 @@
 
 import { type ChildOptions, runChild, textOf } from "./runner/child.ts";
 import { provideExtras } from "./runner/extras.ts";
-import { readJunit, type Tally } from "./runner/junit.ts";
+import { failedIn, readJunit, type Tally } from "./runner/junit.ts";
 import {
   isWaiting,
   JOBS,
@@ -32,6 +32,8 @@ const CHECK_MINUTES = 10;
 const TEST_LOCK = "--lock=tests/deno.lock";
 
 const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+/** Names of the tests and checks that failed, told again at the end, below thousands of lines. */
+const failures: string[] = [];
 const interrupted = new AbortController();
 
 async function main(args: string[]): Promise<number> {
@@ -55,6 +57,7 @@ async function main(args: string[]): Promise<number> {
   await leftovers.sweep("the run");
   title("leftovers");
   count(await leftovers.report(), "Nothing was left behind");
+  if (failures.length > 0) console.log(`\nFailed:\n  ${failures.join("\n  ")}`);
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`\n${total.passed} passed, ${total.failed} failed${skipped}`);
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
@@ -202,6 +205,7 @@ function inNamespace(command: string[]): string[] {
 /** Adds up a report; a run that told nothing, or ended otherwise than it told, is a failure. */
 function tellReport(xml: string, code: number): void {
   const { passed, failed, skipped } = readJunit(xml);
+  failures.push(...failedIn(xml));
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
@@ -246,6 +250,7 @@ function count(problems: string[], good: string): void {
 
 function fail(message: string): void {
   total.failed++;
+  failures.push(message);
   console.log(`FAILED: ${message}`);
 }
 

@@ -11,11 +11,36 @@ export interface Tally {
  */
 export function readJunit(xml: string): Tally {
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const [, body] of xml.matchAll(/<testcase\s[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g)) {
-    const outcome = outcomeOf(body ?? "");
+  for (const { body } of casesOf(xml)) {
+    const outcome = outcomeOf(body);
     if (outcome !== null) tally[outcome]++;
   }
   return tally;
+}
+
+/** The tests and steps that failed: file, name, and the first line of the reason. */
+export function failedIn(xml: string): string[] {
+  return casesOf(xml).filter(({ body }) => outcomeOf(body) === "failed").map(
+    ({ attributes, body }) => {
+      const [, reason = ""] = /<(?:failure|error) message="([^"\n]*)/.exec(body) ?? [];
+      const said = [valueOf(attributes, "classname"), valueOf(attributes, "name"), reason];
+      return said.map(plainText).join(": ");
+    },
+  );
+}
+
+function casesOf(xml: string): { attributes: string; body: string }[] {
+  const found = xml.matchAll(/<testcase\s([^>]*?)(?:\/>|>([^]*?)<\/testcase>)/g);
+  return [...found].map(([, attributes, body]) => ({ attributes: attributes!, body: body ?? "" }));
+}
+
+function valueOf(attributes: string, name: string): string {
+  return new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(attributes)?.[1] ?? "";
+}
+
+function plainText(xml: string): string {
+  const entities: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return xml.replace(/&(lt|gt|quot|apos|amp);/g, (_, name) => entities[name]!);
 }
 
 function outcomeOf(body: string): keyof Tally | null {

@@ -1,8 +1,7 @@
 import { deepEqual } from "node:assert/strict";
-import { readJunit } from "./junit.ts";
+import { failedIn, readJunit } from "./junit.ts";
 
-Deno.test("junit: tests and steps are counted, each failure once", () => {
-  const tally = readJunit(`<?xml version="1.0" encoding="UTF-8"?>
+const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="9" failures="3" errors="1" time="0.182">
     <testsuite name="./src/b_test.ts" tests="7" disabled="2" errors="0" failures="2">
         <testcase name="ok" classname="./b_test.ts" time="0.002" line="1" col="6">
@@ -26,8 +25,17 @@ Deno.test("junit: tests and steps are counted, each failure once", () => {
             <error message="Cancelled"/>
         </testcase>
     </testsuite>
-</testsuites>`);
-  deepEqual(tally, { passed: 3, failed: 2, skipped: 1 });
+</testsuites>`;
+
+Deno.test("junit: tests and steps are counted, each failure once", () => {
+  deepEqual(readJunit(REPORT), { passed: 3, failed: 2, skipped: 1 });
+});
+
+Deno.test("junit: what failed is told by file, name and reason", () => {
+  deepEqual(failedIn(REPORT), [
+    "./b_test.ts: bad > step: Uncaught Error: x",
+    "./d_test.ts: x: Cancelled",
+  ]);
 });
 
 Deno.test("junit: a report without tests counts nothing", () => {

@@ -38,12 +38,10 @@ function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   const segmentBytes = { [end.role === "client" ? "dial" : "listen"]: config.segmentSize };
   const net = platform.openNet({ io, mptcp: false, segmentBytes }, log);
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
+  tools.becomeUser(); // before the log says that it listens: then nothing runs as root any more
   return {
     facts: tellStart(config, ciphers, listener, log),
-    run: async () => {
-      tools.becomeUser();
-      await runEnd(config, listener, net, tools);
-    },
+    run: () => runEnd(config, listener, net, tools),
   };
 }
 
