@@ -2,7 +2,10 @@ import { NativeError } from "../../../ffi/native.ts";
 import { type PlainError, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { PlaneEvent, PlaneHost, WorkerInit } from "./messages.ts";
 
-/** `run` throws the reason of `host.stop` after a stop, or the failure that ended it. */
+/**
+ * Runs a data plane in its Worker. `run` throws the reason of `host.stop` after a stop, or the
+ * failure that ended it.
+ */
 export function serveWorker<Config>(
   run: (config: Config, host: PlaneHost) => Promise<void>,
 ): void {

@@ -6,8 +6,9 @@ import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { PlaneCommand, PlaneEvent } from "./messages.ts";
 
 /**
- * While the reactor's loop blocks, no message is delivered by itself: a write to its eventfd
- * announces one, which is then fetched.
+ * The Worker's side of the port; plane_handle.ts has the main thread's. While the reactor's loop
+ * blocks, no message is delivered by itself: a write to its eventfd announces one, which is then
+ * fetched.
  */
 export class PlanePort<Start> implements Resolver {
   readonly #port: MessagePort;

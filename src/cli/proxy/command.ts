@@ -8,7 +8,7 @@ import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { type Need, requirePermissions, revokePermissions } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
-import { PlaneWorker } from "../plane/worker.ts";
+import { PlaneHandle } from "../plane/plane_handle.ts";
 import { resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
@@ -41,7 +41,7 @@ export async function runProxy(
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openLibc() : null;
   using atEnd = new DisposableStack();
-  await using plane = new PlaneWorker<ProxyFacts, null>(config, { libc, context });
+  await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   await plane.run({
     // deno-lint-ignore require-await -- what the life of a plane wants is asynchronous elsewhere
     prepare: async () => {

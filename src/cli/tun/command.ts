@@ -21,7 +21,7 @@ import {
 } from "../platform/permissions.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
-import { PlaneWorker } from "../plane/worker.ts";
+import { PlaneHandle } from "../plane/plane_handle.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 import {
   makeStateFor,
@@ -95,7 +95,7 @@ export async function runTun(
     },
     libc,
   );
-  await using plane = new PlaneWorker<TunFacts, TunStart>(config, { libc, context });
+  await using plane = new PlaneHandle<TunFacts, TunStart>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
       revokePermissions(stillNeeded(config, { up, down }, facts));

@@ -5,7 +5,7 @@ import { TtunError } from "../../base/errors.ts";
 import { type LogRecord, makeLogger } from "../../base/log.ts";
 import { type RunContext, Stopped } from "../command/context.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
-import { type PlaneLife, PlaneWorker } from "./worker.ts";
+import { PlaneHandle, type PlaneLife } from "./plane_handle.ts";
 import { FACTS, type Script } from "./worker_fixture.ts";
 
 const ENTRY = new URL("./worker_fixture.ts", import.meta.url);
@@ -38,7 +38,7 @@ async function world(
   {
     // The script stands in a config's place.
     const config = script as unknown as ProxyConfig;
-    await using plane = new PlaneWorker<Facts, string>(config, { libc, context, entry: ENTRY });
+    await using plane = new PlaneHandle<Facts, string>(config, { libc, context, entry: ENTRY });
     const standard: PlaneLife<Facts, string> = {
       prepare: (facts) => {
         said.push(`ready ${facts.listen}`);
@@ -221,7 +221,7 @@ test("who asks to stop before the plane is there is heard when it is", async () 
     onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   const script: Script = { loop: "messages", play: "serve" };
-  await using plane = new PlaneWorker<Facts, string>(script as unknown as ProxyConfig, {
+  await using plane = new PlaneHandle<Facts, string>(script as unknown as ProxyConfig, {
     libc: null,
     context,
     entry: ENTRY,

@@ -25,8 +25,11 @@ export interface PlaneLife<Facts, Start> {
   leases?(leases: readonly Lease[]): void;
 }
 
-/** Ends the data plane when the signal aborts. `Start` is the reply to `Facts` (messages.ts). */
-export class PlaneWorker<Facts extends object, Start> implements AsyncDisposable {
+/**
+ * The main thread's side of the data plane: starts its Worker, answers it, and ends it when the
+ * signal aborts. `Start` is the reply to `Facts` (messages.ts).
+ */
+export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable {
   readonly #context: RunContext;
   readonly #libc: Libc | null;
   readonly #worker: Worker;
