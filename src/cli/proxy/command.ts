@@ -12,7 +12,7 @@ import { PlaneHandle } from "../plane/plane_handle.ts";
 import { resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
-import type { ProxyClientOptions, ProxyOptions, ProxyServerOptions } from "./options.ts";
+import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
 import { isLoopback, settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 
@@ -23,7 +23,7 @@ import { resolveListenHost } from "../platform/resolve.ts";
  */
 export async function runProxy(
   role: "server" | "client",
-  options: ProxyOptions,
+  options: ProxyFlags,
   context: RunContext,
 ): Promise<number> {
   const io = chooseIo(options.io);
@@ -64,7 +64,7 @@ function needs(io: ProxyConfig["io"]): Need[] {
 }
 
 async function serverEnd(
-  options: ProxyServerOptions,
+  options: ProxyServerFlags,
   context: RunContext,
 ): Promise<ProxyConfig["end"]> {
   const found = await resolveKey(options, context);
@@ -90,7 +90,7 @@ async function serverEnd(
 }
 
 async function clientEnd(
-  options: ProxyClientOptions,
+  options: ProxyClientFlags,
   context: RunContext,
 ): Promise<ProxyConfig["end"]> {
   const found = await resolveKey(options, context);

@@ -262,14 +262,14 @@ const TT_REFUSALS: Refusals = {
 export const PROXY_SERVER_REFUSALS: Refusals = { ...PROXY_SERVER_HABITS, ...TT_REFUSALS };
 export const PROXY_CLIENT_REFUSALS: Refusals = { ...PROXY_CLIENT_HABITS, ...TT_REFUSALS };
 
-export type ProxyServerOptions = Values<typeof PROXY_SERVER_OPTIONS>;
-export type ProxyClientOptions = Values<typeof PROXY_CLIENT_OPTIONS>;
-/** Options of either end; `"server" in options` identifies a client's. */
-export type ProxyOptions = ProxyServerOptions | ProxyClientOptions;
+export type ProxyServerFlags = Values<typeof PROXY_SERVER_OPTIONS>;
+export type ProxyClientFlags = Values<typeof PROXY_CLIENT_OPTIONS>;
+/** The parsed command line of either end; `"server" in options` identifies a client's. */
+export type ProxyFlags = ProxyServerFlags | ProxyClientFlags;
 
 export type WireSettings = ReturnType<typeof wireOf>;
 
-export function wireOf({ cipher, portRange, mtu }: ProxyOptions) {
+export function wireOf({ cipher, portRange, mtu }: ProxyFlags) {
   const mostText = mtu === undefined ? undefined : Math.min(mtu, MAX_TEXT);
   return { cipher, range: portRange, mostText };
 }

@@ -8,18 +8,18 @@ import {
   PROXY_CLIENT_REFUSALS,
   PROXY_SERVER_OPTIONS,
   PROXY_SERVER_REFUSALS,
-  type ProxyClientOptions,
-  type ProxyOptions,
-  type ProxyServerOptions,
+  type ProxyClientFlags,
+  type ProxyFlags,
+  type ProxyServerFlags,
 } from "./options.ts";
 
-function server(...args: string[]): ProxyServerOptions {
+function server(...args: string[]): ProxyServerFlags {
   const parsed = parseArgs(PROXY_SERVER_OPTIONS, args, PROXY_SERVER_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
 
-function client(...args: string[]): ProxyClientOptions {
+function client(...args: string[]): ProxyClientFlags {
   const parsed = parseArgs(PROXY_CLIENT_OPTIONS, args, PROXY_CLIENT_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
@@ -161,7 +161,7 @@ Deno.test("ports and limits are checked", () => {
 });
 
 Deno.test("a key that one end alone has tells the two sets of options apart", () => {
-  const options: ProxyOptions = client("-s", "a");
+  const options: ProxyFlags = client("-s", "a");
   assert.ok("server" in options);
   assert.ok(!("server" in server()));
 });

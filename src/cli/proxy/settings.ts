@@ -1,12 +1,12 @@
 import { parseCidr, parseIp } from "../../base/addr.ts";
 import { covers } from "../../base/prefix.ts";
 import type { ProxyConfig } from "./plane_config.ts";
-import { type ProxyOptions, wireOf } from "./options.ts";
+import { type ProxyFlags, wireOf } from "./options.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
 export function settingsOf(
-  options: ProxyOptions,
+  options: ProxyFlags,
 ): Pick<ProxyConfig, "aead" | "wire" | "segmentSize" | "limits" | "user"> {
   return {
     aead: options.aead,

@@ -34,7 +34,7 @@ import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { shellHooks } from "./device_hooks.ts";
-import { type ClientOptions, LONGEST_REKEY, type TunOptions } from "./options.ts";
+import { LONGEST_REKEY, type TunClientFlags, type TunFlags } from "./options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };
@@ -58,7 +58,7 @@ const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
  */
 export async function runTun(
   role: Role,
-  options: TunOptions,
+  options: TunFlags,
   context: RunContext,
 ): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
@@ -133,7 +133,7 @@ function permissionSet(role: Role): string {
   return Deno.build.os === "windows" ? `${role}-windows` : role;
 }
 
-function needs(role: Role, options: TunOptions): Need[] {
+function needs(role: Role, options: TunFlags): Need[] {
   const all: Need[] = [
     { permission: { name: "ffi" }, purpose: "open the TUN device" },
     { permission: { name: "net" }, purpose: role === "server" ? "listen" : "connect" },
@@ -152,7 +152,7 @@ function needs(role: Role, options: TunOptions): Need[] {
 }
 
 async function planeConfig(
-  options: TunOptions,
+  options: TunFlags,
   psk: Uint8Array,
   many: ManyClientsConfig | undefined,
   signal: AbortSignal,
@@ -218,7 +218,7 @@ async function planeConfig(
 
 /** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
 function rememberingServer(
-  options: TunOptions,
+  options: TunFlags,
   key: Uint8Array,
   { log }: RunContext,
 ): { start: Promise<TunStart>; remember: () => Promise<void> } {
@@ -248,7 +248,7 @@ function rememberingServer(
 }
 
 /** Reads the host name at once. */
-function whoIAm(options: ClientOptions, { secret, why }: KeptIdentity) {
+function whoIAm(options: TunClientFlags, { secret, why }: KeptIdentity) {
   const mayAsk = isGranted({ name: "sys", kind: "hostname" });
   const name = options.name ?? (mayAsk ? toClientName(Deno.hostname()) : "");
   return (s: Uint8Array): Pick<TunStart, "identity" | "whyForgotten"> => ({

@@ -1,7 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
-import type { ServerOptions, TunOptions } from "./options.ts";
+import type { TunFlags, TunServerFlags } from "./options.ts";
 
 /** Clients of --pool without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
@@ -11,7 +11,7 @@ const IMPLIED_CLIENTS = 253;
  * @throws {TtunError} usage, for options that exclude each other
  */
 export function manyClients(
-  { clients, pool = [], wire, peerAddress, address = [], clientNetwork = [] }: ServerOptions,
+  { clients, pool = [], wire, peerAddress, address = [], clientNetwork = [] }: TunServerFlags,
 ) {
   if (clients === undefined && pool.length === 0) {
     if (clientNetwork.length === 0) return undefined;
@@ -42,7 +42,7 @@ export function manyClients(
 }
 
 /** @throws {TtunError} usage, for an option that version 1 of the wire format lacks */
-export function refuseForV1(options: TunOptions): void {
+export function refuseForV1(options: TunFlags): void {
   const { wire, rekey, offload } = options;
   const given = rekey !== undefined
     ? "--rekey"
@@ -59,7 +59,7 @@ export function refuseForV1(options: TunOptions): void {
 }
 
 /** @throws {TtunError} usage, for an option of another operating system */
-export function refuseForSystem({ wintun }: TunOptions, system: string): void {
+export function refuseForSystem({ wintun }: TunFlags, system: string): void {
   if (wintun === undefined || system === "windows") return;
   throw new TtunError("usage", "Cannot use --wintun: it is for Windows only; leave it out here");
 }

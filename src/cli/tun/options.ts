@@ -290,10 +290,10 @@ export const CLIENT_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
-export type ServerOptions = Values<typeof SERVER_OPTIONS>;
-export type ClientOptions = Values<typeof CLIENT_OPTIONS>;
-/** Options of either end; `"server" in options` identifies a client's. */
-export type TunOptions = ServerOptions | ClientOptions;
+export type TunServerFlags = Values<typeof SERVER_OPTIONS>;
+export type TunClientFlags = Values<typeof CLIENT_OPTIONS>;
+/** The parsed command line of either end; `"server" in options` identifies a client's. */
+export type TunFlags = TunServerFlags | TunClientFlags;
 
 /** Reads a name in the form of a host name; converts it to lower case. */
 function parseClientName(text: string): string {

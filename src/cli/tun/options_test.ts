@@ -4,19 +4,19 @@ import { parseArgs } from "../command/args.ts";
 import { CLIENT_REFUSALS, SERVER_REFUSALS } from "../command/habits.ts";
 import {
   CLIENT_OPTIONS,
-  type ClientOptions,
   SERVER_OPTIONS,
-  type ServerOptions,
-  type TunOptions,
+  type TunClientFlags,
+  type TunFlags,
+  type TunServerFlags,
 } from "./options.ts";
 
-function server(...args: string[]): ServerOptions {
+function server(...args: string[]): TunServerFlags {
   const parsed = parseArgs(SERVER_OPTIONS, args, SERVER_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
 }
 
-function client(...args: string[]): ClientOptions {
+function client(...args: string[]): TunClientFlags {
   const parsed = parseArgs(CLIENT_OPTIONS, args, CLIENT_REFUSALS);
   assert.ok(!parsed.help);
   return parsed.values;
@@ -79,7 +79,7 @@ Deno.test("what contradicts itself is refused", () => {
 });
 
 Deno.test("a key that one end alone has tells the two sets of options apart", () => {
-  const options: TunOptions = client("-s", "a:1");
+  const options: TunFlags = client("-s", "a:1");
   assert.ok("server" in options);
   assert.ok(!("server" in server()));
 });
