@@ -17,7 +17,7 @@ import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount } from "../net/relay.ts";
 
 /** Milliseconds for a program's first byte, and then for its request. */
-export const REQUEST_MS = 30_000;
+export const PROGRAM_REQUEST_MS = 30_000;
 
 export interface InboundHost {
   readonly clock: Clock;
@@ -110,7 +110,7 @@ export class InboundConnection implements ServedEvents, Holder {
       this.#stream.onReadable(this.#onReadable);
       this.#pending ??= pending.add(this.#stream.remote, () => this.#stream.reset());
       this.#deadline ??= clock.after(
-        REQUEST_MS,
+        PROGRAM_REQUEST_MS,
         () => startClose(this.#stream),
       );
       return true;

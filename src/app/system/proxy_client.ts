@@ -8,7 +8,11 @@ import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
 import type { ProxyClientOptions } from "./proxy_options.ts";
-import { InboundConnection, type InboundHost, REQUEST_MS } from "../proxy/inbound_connection.ts";
+import {
+  InboundConnection,
+  type InboundHost,
+  PROGRAM_REQUEST_MS,
+} from "../proxy/inbound_connection.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
@@ -72,7 +76,7 @@ class ProxyClient implements Disposable {
         relays,
         auth: o.auth,
         signal: o.signal,
-        requestMs: REQUEST_MS,
+        requestMs: PROGRAM_REQUEST_MS,
         outbound: {
           open: (target, how, events) =>
             (o.direct.matches(target.host) ? here : tunnel).open(target, how, events),

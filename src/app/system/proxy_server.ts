@@ -14,7 +14,7 @@ import type { ProxyServerOptions } from "./proxy_options.ts";
 import { openServer, type TransportServer } from "./proxy_transport.ts";
 
 /** Milliseconds for the request of a client that has proved the key. */
-const REQUEST_MS = 30_000;
+const CLIENT_REQUEST_MS = 30_000;
 
 /** Runs until the signal aborts; throws a TtunError when no port can be opened. */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {
@@ -52,7 +52,14 @@ function service(
   const { clock, log, signal } = o;
   const dialer = dialMakingRoom(o.dialer, evictIdle);
   const outbound = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
-  const inbound = { relays, outbound, auth: null, asTt: true, signal, requestMs: REQUEST_MS };
+  const inbound = {
+    relays,
+    outbound,
+    auth: null,
+    asTt: true,
+    signal,
+    requestMs: CLIENT_REQUEST_MS,
+  };
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   return {
     scratch: relays.options.scratch,
