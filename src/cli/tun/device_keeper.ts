@@ -10,14 +10,14 @@ import {
   missingNames,
   missingText,
   onlyNamed,
-} from "../../core/net/device_state.ts";
+} from "../../core/net/missing_settings.ts";
 import { RepairLimit } from "../../core/net/repair_limit.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { withPeer } from "../../io/netcfg/local_address.ts";
 import { changeAddresses, type RefusedAddress } from "../../io/netcfg/linux.ts";
-import { DeviceState } from "../../io/netcfg/device_state.ts";
+import { DeviceSettings } from "../../io/netcfg/device_settings.ts";
 import { isOwnAddress, pathTo } from "../../io/netcfg/kernel_paths.ts";
 import { KernelRoutes } from "../../io/netcfg/kernel_routes.ts";
 import { NetworkWatch } from "../../io/netcfg/watch.ts";
@@ -58,7 +58,7 @@ export class LinuxKeeper implements DeviceKeeper {
   readonly #reactor: Reactor;
   readonly #device: string;
   readonly #log: Logger;
-  readonly #state: DeviceState;
+  readonly #settings: DeviceSettings;
   readonly #limit = new RepairLimit();
   readonly #watch: Watch;
   readonly #serverRoutes: ServerRoutes;
@@ -79,21 +79,21 @@ export class LinuxKeeper implements DeviceKeeper {
     using opened = new DisposableStack();
     const netlink = this.#netlink = opened.use(new Netlink(libc));
     const addresses = config.addresses.map((local) => withPeer(local, config.peers));
-    this.#state = new DeviceState(netlink, device, { ...config, addresses });
-    const { index } = this.#state;
+    this.#settings = new DeviceSettings(netlink, device, { ...config, addresses });
+    const { index } = this.#settings;
     this.#serverRoutes = new ServerRoutes(new KernelRoutes(netlink), {
       tunnel: index,
       log,
       now: () => reactor.now(),
     });
-    this.#serverRoutes.setNetworks(this.#state.networks);
+    this.#serverRoutes.setNetworks(this.#settings.networks);
     this.#watch = openWatch(reactor, log);
     opened.move();
     this.#watch.onChange(
       (change) => change.index === index || this.#takesPlace(change),
       () => this.#check(),
     );
-    // Registered before the users of paths, who need the new state.
+    // Registered before the users of paths, who need the new settings.
     this.#watch.onChange(
       ({ index: at, what }) => at !== index || what === "route",
       () => this.#serverRoutes.refresh(),
@@ -101,7 +101,7 @@ export class LinuxKeeper implements DeviceKeeper {
     this.paths = {
       isExact: true,
       open: (host) => {
-        if (this.#state.isOwn(host)) throw isServers(host, "choose another one with --address");
+        if (this.#settings.isOwn(host)) throw isServers(host, "choose another one with --address");
         this.#serverRoutes.open(host);
       },
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
@@ -113,7 +113,7 @@ export class LinuxKeeper implements DeviceKeeper {
 
   /** Returns true for a route that may replace ours: only the new one is notified. */
   #takesPlace({ to, gone }: { readonly to?: Cidr; readonly gone: boolean }): boolean {
-    return to !== undefined && !gone && this.#state.hasRoute(to);
+    return to !== undefined && !gone && this.#settings.hasRoute(to);
   }
 
   sessionBegins(peer?: string): void {
@@ -128,7 +128,7 @@ export class LinuxKeeper implements DeviceKeeper {
     // With both ends on this machine, the other tunnel is the server's, which has its own warning.
     return this.#tryNetlink(() => {
       const isHere = server !== undefined && this.paths.isOwn(server);
-      return this.#state.conflictOf(network, isHere);
+      return this.#settings.conflictOf(network, isHere);
     });
   }
 
@@ -141,8 +141,8 @@ export class LinuxKeeper implements DeviceKeeper {
 
   #uselessness(): string[] {
     const isHere = this.#peer !== undefined && this.paths.isOwn(this.#peer);
-    const words = isHere ? bothEndsHere(this.#state.own, this.#state.others()) : null;
-    return words === null ? this.#state.duplicates() : [words];
+    const words = isHere ? bothEndsHere(this.#settings.own, this.#settings.others()) : null;
+    return words === null ? this.#settings.duplicates() : [words];
   }
 
   changeAddresses(
@@ -153,13 +153,13 @@ export class LinuxKeeper implements DeviceKeeper {
       if (!this.#serverRoutes.has(bytes)) continue;
       throw isServers(formatIp(bytes), "choose another network with --pool at the server");
     }
-    const { networks } = this.#state;
+    const { networks } = this.#settings;
     this.#serverRoutes.setNetworks([...networks, ...o.add.map(networkOf)]);
     try {
-      return changeAddresses(this.#libc, this.#netlink.link(this.#state.index).name, o);
+      return changeAddresses(this.#libc, this.#netlink.link(this.#settings.index).name, o);
     } finally {
-      this.#tryNetlink(() => this.#state.addressesChanged(o));
-      this.#serverRoutes.setNetworks(this.#state.networks);
+      this.#tryNetlink(() => this.#settings.addressesChanged(o));
+      this.#serverRoutes.setNetworks(this.#settings.networks);
     }
   }
 
@@ -168,9 +168,9 @@ export class LinuxKeeper implements DeviceKeeper {
   }
 
   #missing(): Missing | null {
-    const present = this.#state.present();
+    const present = this.#settings.present();
     if (present === null) this.#tellGone();
-    return present === null ? null : missing(this.#state.wanted, present);
+    return present === null ? null : missing(this.#settings.wanted, present);
   }
 
   /** Logs that the device is gone; if it was removed, its reader ends everything before. */
@@ -204,11 +204,11 @@ export class LinuxKeeper implements DeviceKeeper {
 
   #repair(found: Missing): void {
     let what = found;
-    let failures = this.#state.putBack(what);
+    let failures = this.#settings.putBack(what);
     // The check ran while the link was going down, which is complete only now.
     if (failures.length > 0 && !what.up && this.#missing()?.up === true) {
       what = { ...found, up: true };
-      failures = this.#state.putBack(what);
+      failures = this.#settings.putBack(what);
     }
     const facts = { device: this.#device, missing: missingText(what) };
     if (failures.length === 0) {

@@ -4,15 +4,15 @@ import {
   missingNames,
   missingText,
   onlyNamed,
-  type PresentState,
-} from "./device_state.ts";
+  type PresentSettings,
+} from "./missing_settings.ts";
 
 const WANTED = {
   mtu: 1280,
   addresses: ["10.1.1.2/30", "fc11::2/126"],
   routes: ["10.77.0.0/16", "fd00:77::/32"],
 };
-const present = (o: Partial<PresentState>): PresentState => ({ ...WANTED, up: true, ...o });
+const present = (o: Partial<PresentSettings>): PresentSettings => ({ ...WANTED, up: true, ...o });
 
 Deno.test("a device that has all it is to have lacks nothing, also where it has more", () => {
   assert.equal(missing(WANTED, present({})), null);
@@ -25,7 +25,7 @@ Deno.test("a device that has all it is to have lacks nothing, also where it has 
 
 Deno.test("each thing that is missing is told, and no other", () => {
   const none = { mtu: false, up: false, addresses: [], routes: [] };
-  const cases: [Partial<PresentState>, object][] = [
+  const cases: [Partial<PresentSettings>, object][] = [
     [{ mtu: 1400 }, { mtu: true }],
     [{ up: false }, { up: true }],
     [{ addresses: ["10.1.1.2/30"] }, { addresses: ["fc11::2/126"] }],

@@ -1,12 +1,12 @@
-/** Wanted state; addresses and routes are written as `ip` shows them. */
-export interface WantedState {
+/** Wanted settings of a device; addresses and routes are written as `ip` shows them. */
+export interface WantedSettings {
   readonly mtu: number;
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
 }
 
-/** Present state; it may have more than is wanted. */
-export interface PresentState extends WantedState {
+/** Present settings; they may have more than is wanted. */
+export interface PresentSettings extends WantedSettings {
   readonly up: boolean;
 }
 
@@ -19,7 +19,7 @@ export interface Missing {
 }
 
 /** Compares both; null where nothing is missing. */
-export function missing(wanted: WantedState, present: PresentState): Missing | null {
+export function missing(wanted: WantedSettings, present: PresentSettings): Missing | null {
   const lacks = (some: readonly string[], there: readonly string[]) => {
     const known = new Set(there);
     return some.filter((text) => !known.has(text));

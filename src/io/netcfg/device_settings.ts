@@ -30,8 +30,8 @@ function networkBehind({ local, peer }: LinkAddress): Cidr | null {
   return peer === undefined && prefix === bytes.length * 8 ? null : networkOf(peer ?? local);
 }
 
-/** The wanted state of a device and how to restore it. Texts have the format of `ip`. */
-export class DeviceState {
+/** The wanted settings of a device and how to restore them. Texts have the format of `ip`. */
+export class DeviceSettings {
   readonly index: number;
   readonly mtu: number;
   readonly #netlink: Netlink;
