@@ -515,7 +515,53 @@ export const reactorCases: readonly ReactorCase[] = [
       ok(used < 0.205, `${used} of a second`); // a loop that spins uses all of a processor
     },
   },
+  {
+    name: "after an event whose callback leaves nothing to do the thread sleeps undisturbed",
+    async run(reactor, libc) {
+      if (reactor.mode === "async") return; // another thread waits
+      const descriptor = reactor.own(eventfd(libc), forever());
+      const onReadable = () => {
+        if (descriptor.closed) return true;
+        hush(libc, descriptor.fd);
+        descriptor.onReadable(onReadable);
+        return true;
+      };
+      descriptor.onReadable(onReadable);
+      await settle(reactor);
+      const before = switches();
+      for (let i = 0; i < 20; i++) {
+        ring(libc, descriptor.fd);
+        await pauseBy(reactor)(25);
+      }
+      const slept = switches() - before; // one sleep until each timer, and some for the system
+      ok(slept < 30, `${slept} sleeps in 20 pauses`);
+    },
+  },
+  {
+    name: "a callback that leaves nothing to do may close what others wait for",
+    async run(reactor, libc) {
+      const closed = reactor.own(eventfd(libc), forever());
+      const closing = reactor.own(eventfd(libc), forever());
+      await settle(reactor);
+      const began = performance.now();
+      const waiting = readable(closed);
+      closing.onReadable(() => {
+        closed.close(() => new TtunError("lost", "Closed"));
+        return true;
+      });
+      ring(libc, closing.fd);
+      await rejects(waiting, /Closed/);
+      const ms = performance.now() - began;
+      ok(ms < 500, `${ms} ms`);
+    },
+  },
 ];
+
+/** How often this thread has gone to sleep. */
+function switches(): number {
+  const status = Deno.readTextFileSync("/proc/thread-self/status");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]);
+}
 
 function descriptorLimit(): number {
   const limits = Deno.readTextFileSync("/proc/self/limits");

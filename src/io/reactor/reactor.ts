@@ -26,10 +26,15 @@ const SHORT_EVENTS = END_EVENTS | EPOLLPRI;
 const WRITE_EVENTS = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 /**
- * Milliseconds that Deno's event loop waits, while all callbacks did their work synchronously. When
- * packets arrive one by one, a needless turn delays the next packet.
+ * Milliseconds that Deno's event loop waits for a turn, while all callbacks did their work
+ * synchronously: a needless turn costs more than a packet. The loop of a thread that sleeps between
+ * its events waits OWED_ASLEEP_MS, as it would have to be woken for a turn.
  */
 const OWED_MS = 10;
+const OWED_ASLEEP_MS = 1000;
+
+/** A wait of more milliseconds for an event counts as sleep. */
+const SLEPT_MS = 1;
 
 /**
  * `blocking` waits in the thread itself, a dedicated Worker: least latency, but nothing of Deno's
@@ -72,13 +77,16 @@ export class Reactor implements Clock, AsyncDisposable {
   readonly #busyPoll: BusyPoll | null;
 
   /**
-   * With `busyPoll` the thread does not sleep between events at short intervals.
+   * With `busyPoll` the thread does not sleep between events at short intervals; on a machine of one
+   * core it always does, as nobody else could make an event meanwhile.
    * @throws {NativeError} if epoll is unavailable or no descriptor is left
    */
   constructor(libc: Libc, mode: ReactorMode, o: { busyPoll?: boolean } = {}) {
     this.libc = libc;
     this.mode = mode;
-    this.#busyPoll = o.busyPoll === true ? new BusyPoll() : null;
+    this.#busyPoll = o.busyPoll === true && navigator.hardwareConcurrency > 1
+      ? new BusyPoll()
+      : null;
     this.#epoll = new Epoll(libc);
     if (mode === "blocking") setImmediate(this.#blockingTurn);
     else void this.#asyncLoop(); // a loop that fails ends the program, as an exception in the other
@@ -158,6 +166,11 @@ export class Reactor implements Clock, AsyncDisposable {
     return life;
   }
 
+  /** Something waits for a microtask, and so for a turn of Deno's event loop. */
+  oweTurn(): void {
+    this.#promised = true;
+  }
+
   /** Called by the descriptor when it is closed. */
   forget(token: number, life: Lifetime): void {
     this.#watched[token] = null;
@@ -184,26 +197,28 @@ export class Reactor implements Clock, AsyncDisposable {
     if ((events & WRITE_EVENTS) !== 0 && descriptor.wakeWriter()) this.#promised = true;
   };
 
-  /** A turn of Deno's event loop costs more than a packet: callbacks run without, for OWED_MS. */
+  /** Handles events until a promise has to continue, or a turn is owed to Deno's event loop. */
   readonly #blockingTurn = (): void => {
     if (this.#stopping) return this.#ended.resolve();
     this.#promised = false;
     this.#now = performance.now();
-    let owedUntil = Infinity;
+    /** Times of the first event since the last turn, and since the last sleep. */
+    let owedSince = Infinity;
+    let busySince = Infinity;
     for (;;) {
       const calls = this.#yieldedCalls.length;
       const isYielded = calls + this.#yielded.length > 0;
-      const timeout = isYielded ? 0 : this.#timers.untilNext(this.#now);
-      const isOwed = owedUntil < Infinity;
-      const count = this.#wait(isOwed && (timeout < 0 || timeout > OWED_MS) ? OWED_MS : timeout);
-      this.#now = performance.now();
+      const before = this.#now;
+      const count = this.#wait(isYielded ? 0 : this.#timeout(before, owedSince));
+      const now = this.#now = performance.now();
       this.#visit(count);
-      if (this.#timers.fire(this.#now)) this.#promised = true;
+      if (this.#timers.fire(now)) this.#promised = true;
       if (calls > 0) this.#resume(calls);
       else if (count === 0) break;
       if (this.#promised || this.#stopping || this.#yielded.length > 0) break;
-      if (!isOwed) owedUntil = this.#now + OWED_MS;
-      else if (this.#now >= owedUntil) break;
+      if (owedSince === Infinity) owedSince = now;
+      if (busySince === Infinity || now - before > SLEPT_MS) busySince = now;
+      if (now - busySince >= OWED_MS || now - owedSince >= OWED_ASLEEP_MS) break;
     }
     const yielded = this.#yielded;
     if (yielded.length > 0) {
@@ -213,15 +228,27 @@ export class Reactor implements Clock, AsyncDisposable {
     setImmediate(this.#blockingTurn); // lets the promises just resolved run first
   };
 
+  /** Milliseconds until the next timer or the turn that is owed; -1 = for ever. */
+  #timeout(now: number, owedSince: number): number {
+    const timeout = this.#timers.untilNext(now);
+    if (owedSince === Infinity) return timeout;
+    const owed = Math.max(0, Math.ceil(owedSince + OWED_ASLEEP_MS - now));
+    return timeout < 0 || timeout > owed ? owed : timeout;
+  }
+
   /** Polls for the part below 1 ms, as epoll time-outs are whole milliseconds. */
   #wait(timeoutMs: number): number {
     const poll = this.#busyPoll;
     if (poll === null || timeoutMs === 0) return this.#epoll.wait(timeoutMs);
     const began = performance.now();
-    while (performance.now() - began < poll.budgetMs) {
+    const until = began + poll.budgetMs(began);
+    for (let now = began; now < until;) {
       const count = this.#epoll.wait(0);
       if (count > 0) return count;
+      const before = performance.now();
       this.libc.schedYield(); // lets another thread run first
+      now = performance.now();
+      if (poll.yielded(now - before, now)) break;
     }
     const count = this.#epoll.wait(timeoutMs);
     poll.waited(performance.now() - began);
@@ -354,12 +381,14 @@ export class Descriptor {
     this.#reason = reason;
     this.#reactor.forget(this.#token, this.life);
     this.#reactor.libc.close(this.fd);
-    callSoon(this.#onReadable);
-    callSoon(this.#onWritable);
+    this.#callSoon(this.#onReadable);
+    this.#callSoon(this.#onWritable);
     this.#onReadable = this.#onWritable = null;
   }
-}
 
-function callSoon(run: OnReady | null): void {
-  if (run !== null) queueMicrotask(() => void run());
+  #callSoon(run: OnReady | null): void {
+    if (run === null) return;
+    this.#reactor.oweTurn();
+    queueMicrotask(() => void run());
+  }
 }
