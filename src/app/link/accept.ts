@@ -2,7 +2,7 @@ import type { Connection } from "../../contract/connection.ts";
 import { PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
 import { HELLO_SIZE, readClientHello, serverHello } from "../../core/link/v2/hello.ts";
 import { MAX_RECORD_TEXT } from "../../core/link/v2/record.ts";
-import { addressGroup } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import { acceptV1 } from "./accept_v1.ts";
 import { acceptV2 } from "./accept_v2.ts";

@@ -5,7 +5,7 @@ import { packAddresses } from "../../core/link/v2/addresses.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { suspectMitm } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
-import { addressGroup } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
 import { handshakeConfig } from "./config.ts";

@@ -5,7 +5,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
-import type { PendingLimits } from "../net/half_open.ts";
+import type { PendingLimits } from "../net/pending_connections.ts";
 import { Stranger } from "../net/stranger.ts";
 import { acceptLink } from "./accept.ts";
 import type { Candidate } from "./candidate.ts";

@@ -20,7 +20,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
   connectMs: 10_000,
 };
 
-/** Descriptors reserved for listeners, name servers, files and half-open connections. */
+/** Descriptors reserved for listeners, name servers, files and pending connections. */
 const RESERVE = 256;
 
 /** Reserved part of few descriptors; the process itself has about 60 open. */

@@ -1,6 +1,6 @@
 import type { Addr } from "../../base/addr.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
-import { addressGroup } from "./half_open.ts";
+import { addressGroup } from "./address_group.ts";
 
 /** A connection that can be evicted for another. */
 export interface Holder {

@@ -4,7 +4,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { discard } from "./discard.ts";
 import { fallSilent } from "./fall_silent.ts";
-import { HalfOpen, type PendingLimits } from "./half_open.ts";
+import { PendingConnections, type PendingLimits } from "./pending_connections.ts";
 import { HANDSHAKE_DEADLINE, Stranger, strangerDeadline } from "./stranger.ts";
 
 export interface GatekeeperOptions {
@@ -22,15 +22,15 @@ type Prove<At, T> = (stream: Connection, at: At, visitor: Visitor) => Promise<T>
 
 /** Admits connections that prove the key in time; drops others to make room. */
 export class Gatekeeper {
-  readonly strangers: HalfOpen;
+  readonly strangers: PendingConnections;
   /** Connections with a right hello; strangers displace none of them. */
-  readonly known: HalfOpen;
+  readonly known: PendingConnections;
   readonly o: GatekeeperOptions;
 
   constructor(o: GatekeeperOptions) {
     this.o = o;
-    this.strangers = new HalfOpen(o.limits);
-    this.known = new HalfOpen(o.limits);
+    this.strangers = new PendingConnections(o.limits);
+    this.known = new PendingConnections(o.limits);
   }
 
   get size(): number {

@@ -4,7 +4,8 @@ import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Target } from "../../base/target.ts";
-import { addressGroup, type HalfOpen } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
+import type { PendingConnections } from "../net/pending_connections.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { targetText } from "../../base/target.ts";
@@ -24,7 +25,7 @@ export interface InboundHost {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Connections without a first byte. */
-  readonly pending: HalfOpen;
+  readonly pending: PendingConnections;
   readonly quota: Quota;
   readonly inbound: InboundOptions;
   /** Lines that programs can cause in any number. */

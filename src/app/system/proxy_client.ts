@@ -3,7 +3,7 @@ import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
-import { HalfOpen } from "../net/half_open.ts";
+import { PendingConnections } from "../net/pending_connections.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
@@ -48,7 +48,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
 
 class ProxyClient implements Disposable {
   readonly #o: ProxyClientOptions;
-  readonly #pending = new HalfOpen();
+  readonly #pending = new PendingConnections();
   readonly #tunnel: ServerOutbound;
   readonly #programs: InboundHost;
 

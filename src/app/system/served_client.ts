@@ -3,7 +3,7 @@ import { toHex } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { AdmittedLink, Candidate } from "../link/candidate.ts";
 import type { SlotHolder } from "../link/exclusive_slot.ts";
-import { addressGroup } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
 
 export class ServedClient implements SlotHolder {
   readonly stream: Connection;

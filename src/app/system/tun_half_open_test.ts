@@ -6,7 +6,7 @@ import { forgetful, SERVER_HOST, SERVER_PORT, TunWorld } from "../../../tests/fa
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { connectLink } from "../link/connect.ts";
-import { DEFAULT_PENDING } from "../net/half_open.ts";
+import { DEFAULT_PENDING } from "../net/pending_connections.ts";
 import { write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
 

@@ -16,7 +16,7 @@ import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
-import type { PendingLimits } from "../net/half_open.ts";
+import type { PendingLimits } from "../net/pending_connections.ts";
 import { Tuner } from "../net/socket_options.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 import { ClientLeases, type LeaseOptions } from "./client_leases.ts";

@@ -1,7 +1,8 @@
 import type { Clock } from "../../contract/host.ts";
 import type { Logger } from "../../base/log.ts";
 import { type Target, targetText } from "../../base/target.ts";
-import { addressGroup, type HalfOpen } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
+import type { PendingConnections } from "../net/pending_connections.ts";
 import { startClose } from "../../base/start_close.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Admitted } from "./first_frame_reader.ts";
@@ -23,7 +24,7 @@ export interface ServerConnectionHost extends StreamService {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Idle connections; strangers are not counted among them. */
-  readonly pending: HalfOpen;
+  readonly pending: PendingConnections;
 }
 
 /** Serves a client's proxied connections in turn, by callbacks (docs/wire/tt-v1.md, 7). */

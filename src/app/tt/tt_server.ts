@@ -9,7 +9,7 @@ import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PortHopper } from "../hop/port_hopper.ts";
 import { Gatekeeper } from "../net/gatekeeper.ts";
-import { addressGroup } from "../net/half_open.ts";
+import { addressGroup } from "../net/address_group.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
 import type { StreamService } from "../net/stream_service.ts";

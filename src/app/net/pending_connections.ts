@@ -1,8 +1,6 @@
 import type { Addr } from "../../base/addr.ts";
-import { parseIp } from "../../base/addr.ts";
-import { toHex } from "../../base/bytes.ts";
-import { withoutZone } from "../../base/zone.ts";
 import { FairGroups, type Member } from "../../core/net/fair_groups.ts";
+import { addressGroup } from "./address_group.ts";
 
 export interface PendingLimits {
   total: number;
@@ -13,10 +11,11 @@ export interface PendingLimits {
 export const DEFAULT_PENDING: PendingLimits = { total: 2048, perAddress: 512 };
 
 /**
- * Connections that have not proved the key. At an address's limit its oldest is dropped, at the
- * total limit the oldest of the address with most: a flood only displaces its own address's.
+ * Connections whose peer has to say something next: prove the key, send a first byte or another
+ * request. At an address's limit its oldest is dropped, at the total limit the oldest of the address
+ * with most: a flood only displaces its own address's.
  */
-export class HalfOpen {
+export class PendingConnections {
   readonly #limits: PendingLimits;
   readonly #all = new FairGroups<() => void>();
   dropped = 0;
@@ -64,11 +63,4 @@ class Entry implements Disposable {
   [Symbol.dispose](): void {
     this.#all.delete(this.#member);
   }
-}
-
-/** Groups addresses that one owner usually controls: an IPv4 address, or an IPv6 /64. */
-export function addressGroup(from: Addr): string {
-  if ("path" in from) return from.path;
-  const ip = from.host.includes(":") ? parseIp(withoutZone(from.host)) : null;
-  return ip?.length === 16 ? toHex(ip.subarray(0, 8)) : from.host;
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { addressGroup, DEFAULT_PENDING, HalfOpen } from "./half_open.ts";
+import { DEFAULT_PENDING, PendingConnections } from "./pending_connections.ts";
 
 /** Adds a connection whose name comes to `dropped` when it is pushed out. */
 function world(limits?: { total: number; perAddress: number }) {
-  const pending = limits === undefined ? new HalfOpen() : new HalfOpen(limits);
+  const pending = limits === undefined ? new PendingConnections() : new PendingConnections(limits);
   const dropped: string[] = [];
   const add = (name: string, host: string) =>
     pending.add({ host, port: 1 }, () => dropped.push(name));
@@ -94,7 +94,7 @@ Deno.test("IPv4 addresses of one network do not count together", () => {
 });
 
 Deno.test("unix sockets count by their path", () => {
-  const pending = new HalfOpen({ total: 9, perAddress: 1 });
+  const pending = new PendingConnections({ total: 9, perAddress: 1 });
   const dropped: string[] = [];
   for (const path of ["/a", "/b", "/a"]) pending.add({ path }, () => dropped.push(path));
   assert.deepEqual(dropped, ["/a"]);
@@ -106,12 +106,6 @@ Deno.test("as it is by default, no one address can take all the room", () => {
   for (let i = 0; i < 3000; i++) add(`${i}`, "192.0.2.1");
   assert.equal(pending.size, 512);
   assert.deepEqual([dropped[0], dropped.at(-1), dropped.length], ["0", "2487", 2488]);
-});
-
-Deno.test("link-local addresses of one link are one holder's, whatever their interface is called", () => {
-  const group = (host: string) => addressGroup({ host, port: 1 });
-  assert.equal(group("fe80::1%eth0"), group("fe80::2:3%eth0"));
-  assert.notEqual(group("fe80::1%eth0"), group("2001:db8::1"));
 });
 
 Deno.test("strangers of few addresses, however many they open, push out no other address's connection", () => {
