@@ -22,7 +22,7 @@ export interface Packets {
   readonly offset: Int32Array;
   readonly length: Int32Array;
   /** 1 = the virtio_net_hdr in the 10 bytes before packet i counts; 0 = the packet is complete. */
-  readonly header: Uint8Array;
+  readonly hasHeader: Uint8Array;
 }
 
 export function makePackets(size: number): Packets {
@@ -31,20 +31,20 @@ export function makePackets(size: number): Packets {
     count: 0,
     offset: new Int32Array(BATCH_PACKETS),
     length: new Int32Array(BATCH_PACKETS),
-    header: new Uint8Array(BATCH_PACKETS),
+    hasHeader: new Uint8Array(BATCH_PACKETS),
   };
 }
 
 /**
- * Free bytes around packets for a link's headers and tags. A group is `header`, then for each
- * packet `headroom`, the packet, `tailroom`; then `trailer`. It ends once it has `group` bytes
- * between header and trailer; the next follows at once.
+ * Free bytes around packets for a link's headers and tags. A group is `groupHeadroom`, then for
+ * each packet `headroom`, the packet, `tailroom`; then `groupTailroom`. It ends once it has `group`
+ * bytes between its headroom and its tailroom; the next follows at once.
  */
 export interface PacketLayout {
-  readonly header: number;
+  readonly groupHeadroom: number;
   readonly headroom: number;
   readonly tailroom: number;
-  readonly trailer: number;
+  readonly groupTailroom: number;
   readonly group: number;
 }
 
@@ -56,14 +56,14 @@ export class LayoutCursor {
 
   constructor(layout: PacketLayout) {
     this.#layout = layout;
-    this.#groupAt = layout.header;
-    this.at = layout.header + layout.headroom;
+    this.#groupAt = layout.groupHeadroom;
+    this.at = layout.groupHeadroom + layout.headroom;
   }
 
   next(length: number): void {
-    const { header, headroom, tailroom, trailer, group } = this.#layout;
+    const { groupHeadroom, headroom, tailroom, groupTailroom, group } = this.#layout;
     let end = this.at + length + tailroom;
-    if (end - this.#groupAt >= group) this.#groupAt = end += trailer + header;
+    if (end - this.#groupAt >= group) this.#groupAt = end += groupTailroom + groupHeadroom;
     this.at = end + headroom;
   }
 }
@@ -74,8 +74,8 @@ export function isComplete(bytes: Uint8Array, at: number): boolean {
   return ((bytes[header]! & 1) | bytes[header + 1]!) === 0;
 }
 
-/** Clears an idle header (`header` 0) before `at`. It has no branch, since both kinds come. */
-export function clearIdleHeader(bytes: Uint8Array, at: number, header: number): void {
-  const kept = header * 0xff;
+/** Clears an idle header (`hasHeader` 0) before `at`. It has no branch, since both kinds come. */
+export function clearIdleHeader(bytes: Uint8Array, at: number, hasHeader: number): void {
+  const kept = hasHeader * 0xff;
   for (let i = at - VIRTIO_NET_HEADER; i < at; i++) bytes[i] = bytes[i]! & kept;
 }

@@ -85,7 +85,7 @@ export class FakeDevice implements Device {
       const { at } = cursor;
       if (
         next === undefined ||
-        at + next.packet.length + layout.tailroom + layout.trailer > into.bytes.length
+        at + next.packet.length + layout.tailroom + layout.groupTailroom > into.bytes.length
       ) {
         break;
       }
@@ -96,7 +96,7 @@ export class FakeDevice implements Device {
       into.bytes.set(packet, at);
       into.offset[count] = at;
       into.length[count] = packet.length;
-      into.header[count] = header === null ? 0 : 1;
+      into.hasHeader[count] = header === null ? 0 : 1;
       count++;
       cursor.next(packet.length);
     }
@@ -110,7 +110,7 @@ export class FakeDevice implements Device {
     for (let i = 0; i < from.count; i++) {
       const at = from.offset[i]!;
       const before = from.bytes.subarray(at - this.headroom, at);
-      this.headers.push(from.header[i] === 0 ? null : before.slice());
+      this.headers.push(from.hasHeader[i] === 0 ? null : before.slice());
       before.fill(0xee); // it is the device's
       this.written.push(from.bytes.slice(at, at + from.length[i]!));
     }

@@ -68,7 +68,7 @@ export class FakeLink implements Link {
     for (let i = 0; i < batch.count; i++) {
       const at = batch.offset[i]!;
       this.headers.push(
-        batch.header[i] === 0 ? null : batch.bytes.slice(at - VIRTIO_NET_HEADER, at),
+        batch.hasHeader[i] === 0 ? null : batch.bytes.slice(at - VIRTIO_NET_HEADER, at),
       );
     }
     batch.bytes.fill(0xdd, batch.offset[0]! - this.layout.headroom, endOf(batch)); // sealed
@@ -116,7 +116,7 @@ export class FakeLink implements Link {
       into.bytes.set(packet, at);
       into.offset[i] = at;
       into.length[i] = packet.length;
-      into.header[i] = header === null ? 0 : 1;
+      into.hasHeader[i] = header === null ? 0 : 1;
       at += packet.length;
     }
     return into.count = next.length;
@@ -146,10 +146,10 @@ function endOf({ count, offset, length }: Packets): number {
 
 /** All of a batch that must not change while it is lent. */
 function snapshot(batch: Packets): string {
-  const { count, offset, length, header } = batch;
-  const numbers = [offset, length, header].map((list) => list.subarray(0, count).join());
+  const { count, offset, length, hasHeader } = batch;
+  const numbers = [offset, length, hasHeader].map((list) => list.subarray(0, count).join());
   const headers = Array.from({ length: count }, (_, i) => i).map((i) => {
-    return header[i] === 0 ? "" : batch.bytes.slice(offset[i]! - VIRTIO_NET_HEADER, offset[i]);
+    return hasHeader[i] === 0 ? "" : batch.bytes.slice(offset[i]! - VIRTIO_NET_HEADER, offset[i]);
   });
   return [count, ...numbers, headers.join(), ...copiesOf(batch).map(sumOf)].join(" ");
 }

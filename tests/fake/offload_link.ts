@@ -6,10 +6,10 @@ import { layOut, type Parcel, parcelsIn } from "./v2_pair.ts";
 
 /** Layout of version 2 for super-packets. */
 const LAYOUT: PacketLayout = {
-  header: 2,
+  groupHeadroom: 2,
   headroom: 16,
   tailroom: 0,
-  trailer: 16,
+  groupTailroom: 16,
   group: 16 * 1024,
 };
 
@@ -62,7 +62,7 @@ export class OffloadLink implements Link {
     into.bytes = batch.bytes;
     into.offset.set(batch.offset);
     into.length.set(batch.length);
-    into.header.set(batch.header);
+    into.hasHeader.set(batch.hasHeader);
     return into.count = batch.count;
   }
 

@@ -110,7 +110,7 @@ export function layOut(parcels: readonly Parcel[], before: (i: number) => number
     batch.bytes.set(packet, places[i]!);
     batch.offset[i] = places[i]!;
     batch.length[i] = packet.length;
-    batch.header[i] = header === null ? 0 : 1;
+    batch.hasHeader[i] = header === null ? 0 : 1;
   }
   batch.count = parcels.length;
   return batch;
@@ -126,7 +126,8 @@ export function layOutAs(layout: PacketLayout, parcels: readonly Parcel[]): Pack
     inGroup += previous;
     if (inGroup < layout.group) return layout.tailroom + layout.headroom;
     inGroup = 0;
-    return (i === 0 ? 0 : layout.tailroom + layout.trailer) + layout.header + layout.headroom;
+    return (i === 0 ? 0 : layout.tailroom + layout.groupTailroom) + layout.groupHeadroom +
+      layout.headroom;
   });
 }
 
@@ -136,7 +137,7 @@ export function parcelsIn(batch: Packets): Parcel[] {
     const at = batch.offset[i]!;
     return {
       packet: batch.bytes.slice(at, at + batch.length[i]!),
-      header: batch.header[i] === 0 ? null : batch.bytes.slice(at - VIRTIO_NET_HEADER, at),
+      header: batch.hasHeader[i] === 0 ? null : batch.bytes.slice(at - VIRTIO_NET_HEADER, at),
     };
   });
 }

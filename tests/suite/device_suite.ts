@@ -51,7 +51,7 @@ function batchOf(...packets: Uint8Array[]): Packets {
 
 /** A batch with room for that many packets of any size. */
 const roomFor = (packets: number) =>
-  makePackets(LAYOUT.header + packets * (LAYOUT.headroom + MAX_PACKET + LAYOUT.tailroom));
+  makePackets(LAYOUT.groupHeadroom + packets * (LAYOUT.headroom + MAX_PACKET + LAYOUT.tailroom));
 
 /** Tests the contract of every Device (contract/device.ts). */
 export function deviceSuite(
@@ -71,7 +71,7 @@ export function deviceSuite(
     const batch = roomFor(4);
     equal(await readBatch(world.device, batch, LAYOUT), 1);
     equal(batch.count, 1);
-    equal(batch.offset[0], LAYOUT.header + LAYOUT.headroom);
+    equal(batch.offset[0], LAYOUT.groupHeadroom + LAYOUT.headroom);
     ok(text(all(batch)[0]!).endsWith("into the tunnel"));
   });
 
@@ -92,27 +92,27 @@ export function deviceSuite(
     all(batch).forEach((packet, i) => {
       deepEqual(packet.subarray(-sizes[i]!), new Uint8Array(sizes[i]!).fill(sizes[i]!));
     });
-    for (let i = 0, at = LAYOUT.header + LAYOUT.headroom; i < sizes.length; i++) {
+    for (let i = 0, at = LAYOUT.groupHeadroom + LAYOUT.headroom; i < sizes.length; i++) {
       equal(batch.offset[i], at);
       at += batch.length[i]! + LAYOUT.tailroom + LAYOUT.headroom;
     }
   });
 
   check(
-    "a group that is full is followed by trailer and header, then by the next",
+    "a group that is full is followed by its tailroom and the headroom of the next",
     async (world) => {
-      const layout = { header: 8, headroom: 5, tailroom: 0, trailer: 16, group: 1000 };
+      const layout = { groupHeadroom: 8, headroom: 5, tailroom: 0, groupTailroom: 16, group: 1000 };
       for (const size of [700, 700, 1300, 64, 64]) await world.send(new Uint8Array(size));
       const batch = makePackets(4 * MAX_PACKET);
       equal(await readBatch(world.device, batch, layout), 5);
-      let group = layout.header;
+      let group = layout.groupHeadroom;
       let at = group;
       for (let i = 0; i < 5; i++) {
         equal(batch.offset[i], at + layout.headroom, `packet ${i}`);
         at += layout.headroom + batch.length[i]!;
-        if (at - group >= layout.group) group = at += layout.trailer + layout.header;
+        if (at - group >= layout.group) group = at += layout.groupTailroom + layout.groupHeadroom;
       }
-      equal(group > layout.header, true);
+      equal(group > layout.groupHeadroom, true);
     },
   );
 

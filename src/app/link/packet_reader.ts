@@ -74,7 +74,7 @@ export class PacketReader implements FrameConsumer<Packets> {
     into.bytes = pieces;
     into.offset[0] = PIECES_AT;
     into.length[0] = have + length;
-    into.header[0] = isComplete(pieces, PIECES_AT) ? 0 : 1;
+    into.hasHeader[0] = isComplete(pieces, PIECES_AT) ? 0 : 1;
     return true;
   }
 }
@@ -90,5 +90,5 @@ function give(
   const at = frames.at - length;
   into.offset[i] = at;
   into.length[i] = length;
-  into.header[i] = header === 0 || isComplete(frames.bytes, at) ? 0 : 1;
+  into.hasHeader[i] = header === 0 || isComplete(frames.bytes, at) ? 0 : 1;
 }

@@ -11,12 +11,12 @@ import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
 import { WriteMutex } from "../loop/write_mutex.ts";
 import { write } from "../loop/stream_io.ts";
 
-/** A length before each packet, a tag after it; `header`: the device's room before the first. */
+/** A length before each packet, a tag after it; `groupHeadroom`: the device's, before the first. */
 export const V1_LAYOUT: PacketLayout = {
-  header: 8,
+  groupHeadroom: 8,
   headroom: HEADER,
   tailroom: TAG_SIZE,
-  trailer: 0,
+  groupTailroom: 0,
   group: Infinity,
 };
 

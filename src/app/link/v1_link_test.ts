@@ -34,10 +34,10 @@ const text = (i: number, size = 20) => Uint8Array.from({ length: size }, (_, k) 
 Deno.test("a link wants room for exactly a frame's header and tag", () => {
   const { link } = world();
   assert.deepEqual(link.layout, {
-    header: 8,
+    groupHeadroom: 8,
     headroom: 2,
     tailroom: 16,
-    trailer: 0,
+    groupTailroom: 0,
     group: Infinity,
   });
 });

@@ -23,7 +23,7 @@ export class V1Life implements Pick<SlotHolder, "activity" | "probe" | "isGone">
   probe(): void {
     if (this.#link.isWriting) return; // unacknowledged bytes are in flight already
     const packet = unseenPacket();
-    const at = this.#link.layout.header + this.#link.layout.headroom;
+    const at = this.#link.layout.groupHeadroom + this.#link.layout.headroom;
     this.#probe.bytes.set(packet, at);
     this.#probe.offset[0] = at;
     this.#probe.length[0] = packet.length;

@@ -59,10 +59,10 @@ export class V2Link implements Link {
     this.stream = stream;
     this.offload = o.device.takes === Offload.none ? Offload.none : offered(session.peer);
     this.layout = {
-      header: RECORD_HEADER,
+      groupHeadroom: RECORD_HEADER,
       headroom: headerSize(o.device, this.offload),
       tailroom: 0,
-      trailer: RECORD_TAG,
+      groupTailroom: RECORD_TAG,
       group: RECORD_AIM,
     };
     this.channel = new RecordChannel(stream, session, new PacketReader(this.offload), o);
@@ -140,13 +140,13 @@ export class V2Link implements Link {
     return i;
   }
 
-  #sealPackets({ bytes, offset, length, header }: Packets, first: number, next: number): void {
+  #sealPackets({ bytes, offset, length, hasHeader }: Packets, first: number, next: number): void {
     const { headroom } = this.layout;
     for (let i = first; i < next; i++) {
       const at = offset[i]!;
       if (this.offload === Offload.none) writePacketHeader(bytes, at, length[i]!, headroom);
       else {
-        clearIdleHeader(bytes, at, header[i]!);
+        clearIdleHeader(bytes, at, hasHeader[i]!);
         writeGsoHeader(bytes, at, length[i]!);
       }
     }
@@ -155,11 +155,11 @@ export class V2Link implements Link {
   }
 
   /** Sends a super-packet that fills more than a record as two: rare enough to be copied. */
-  #sendInPieces({ bytes, offset, length, header }: Packets, i: number): MaybePromise<void> {
+  #sendInPieces({ bytes, offset, length, hasHeader }: Packets, i: number): MaybePromise<void> {
     const writer = this.#writer;
     const at = offset[i]!;
     if (this.offload === Offload.none) return; // too long for this link
-    clearIdleHeader(bytes, at, header[i]!);
+    clearIdleHeader(bytes, at, hasHeader[i]!);
     const first = MAX_RECORD_TEXT - GSO_HEADER;
     const last = length[i]! - first;
     const secondAt = RECORD_HEADER + MAX_RECORD_TEXT + RECORD_TAG + RECORD_HEADER;

@@ -69,7 +69,7 @@ Deno.test("a link's layout holds its frames, and a device's header before every 
   for (const near of ends) {
     for (const far of ends) {
       const { near: { layout, offload } } = v2Pair({ near, far });
-      assert.deepEqual([layout.header, layout.tailroom, layout.trailer], [2, 0, 16]);
+      assert.deepEqual([layout.groupHeadroom, layout.tailroom, layout.groupTailroom], [2, 0, 16]);
       assert(layout.headroom >= near.headroom);
       // The peer's offload, if it was offered the same.
       assert.equal(offload, near.takes === 0 ? 0 : far.takes);
@@ -80,12 +80,12 @@ Deno.test("a link's layout holds its frames, and a device's header before every 
 Deno.test("a record ends once it has 16 KB, however close the packets lie", async () => {
   for (const near of [ABLE, UNABLE, BARE]) {
     const pair = v2Pair({ near });
-    const { header, headroom } = pair.near.layout;
+    const { groupHeadroom, headroom } = pair.near.layout;
     const all = Array.from({ length: 40 }, (): Parcel => ({
       packet: RANDOM.subarray(0, 1280),
       header: null,
     }));
-    await pair.near.send(layOut(all, (i) => i === 0 ? header + headroom : headroom));
+    await pair.near.send(layOut(all, (i) => i === 0 ? groupHeadroom + headroom : headroom));
     const texts = recordsIn(pair.sessions.far.opener, await drain(pair.stream));
     const sizes = texts.map((text) => text.length / 2);
     const one = 1280 + headroom;

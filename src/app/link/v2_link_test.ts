@@ -84,8 +84,9 @@ for (const [name, { near, far, longest }] of Object.entries(KINDS)) {
       fc.asyncProperty(parcels, spacing, capacity, rekey, async (some, gap, c, r) => {
         const pair = v2Pair({ near, far, capacity: c, ...(r && { rekey: r }) });
         const all = fitting(some, pair.near, longest);
-        const { header, headroom } = pair.near.layout;
-        const before = (i: number) => i === 0 ? header + headroom : gap(i, near.headroom, headroom);
+        const { groupHeadroom, headroom } = pair.near.layout;
+        const before = (i: number) =>
+          i === 0 ? groupHeadroom + headroom : gap(i, near.headroom, headroom);
         const found = await carry(pair, [layOut(all, before)]);
         assert.deepEqual(found, arriving(all));
       }),

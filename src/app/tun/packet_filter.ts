@@ -55,14 +55,14 @@ export class PacketFilter {
    */
   #keep(packets: Packets, offload: number, toPeer: boolean): void {
     const { counters, mssClamp, device } = this.#o;
-    const { bytes, offset, length, header } = packets;
+    const { bytes, offset, length, hasHeader } = packets;
     // With offload a packet may be split over several frames, so any length is allowed.
     const longest = offload === 0 ? this.#o.longest : MAX_PACKET;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const at = offset[i]!;
       const size = length[i]!;
-      const mayBeSuper = header[i] !== 0 && (offload !== 0 || gsoNeeds(bytes, at) !== 0);
+      const mayBeSuper = hasHeader[i] !== 0 && (offload !== 0 || gsoNeeds(bytes, at) !== 0);
       const fits = size <= (mayBeSuper ? MAX_SUPER_PACKET : longest);
       if (!fits || !isIpPacket(bytes, at, size)) {
         counters.droppedUnfit++;
@@ -70,23 +70,23 @@ export class PacketFilter {
         continue;
       }
       if (
-        header[i] !== 0 &&
+        hasHeader[i] !== 0 &&
         !(toPeer ? this.#suits(packets, i, offload) : this.#isSound(packets, i))
       ) continue;
       if (mssClamp) {
-        const isOpen = header[i] !== 0 && needsChecksum(bytes, at);
+        const isOpen = hasHeader[i] !== 0 && needsChecksum(bytes, at);
         clampMss(bytes, at, size, device.mtu, isOpen);
       }
       offset[kept] = at;
       length[kept] = size;
-      header[kept] = header[i]!;
+      hasHeader[kept] = hasHeader[i]!;
       kept++;
     }
     packets.count = kept;
   }
 
   /** True if the peer accepts the packet, whose checksum is completed here if needed. */
-  #suits({ bytes, offset, length, header }: Packets, i: number, offload: number): boolean {
+  #suits({ bytes, offset, length, hasHeader }: Packets, i: number, offload: number): boolean {
     const { counters } = this.#o;
     const at = offset[i]!;
     if ((gsoNeeds(bytes, at) & ~offload) !== 0) {
@@ -94,7 +94,7 @@ export class PacketFilter {
       return false;
     }
     if (offload !== 0) return true;
-    header[i] = 0;
+    hasHeader[i] = 0;
     if (completeChecksum(bytes, at, length[i]!)) return true;
     counters.droppedUnfit++;
     return false;

@@ -90,17 +90,17 @@ export class PacketQueue implements QueueDiscipline {
   }
 
   #give(
-    { at, length, header }: Queued,
+    { at, length, hasHeader }: Queued,
     ring: PacketRing,
     into: Packets,
     cursor: LayoutCursor,
   ): void {
     const i = into.count++;
-    const before = header === 0 ? 0 : VIRTIO_NET_HEADER;
+    const before = hasHeader === 0 ? 0 : VIRTIO_NET_HEADER;
     into.bytes.set(ring.bytes.subarray(at - before, at + length), cursor.at - before);
     into.offset[i] = cursor.at;
     into.length[i] = length;
-    into.header[i] = header;
+    into.hasHeader[i] = hasHeader;
     cursor.next(length);
     ring.drop();
   }

@@ -84,7 +84,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
       );
       let seen = 0;
       for (const into = makePackets(4 * MAX_PACKET); !queue.isEmpty;) {
-        into.header.fill(7);
+        into.hasHeader.fill(7);
         queue.take(into, layout, 0);
         const lengths = [...into.length.subarray(0, into.count)];
         assert.deepEqual([...into.offset.subarray(0, into.count)], offsetsIn(layout, lengths));
@@ -92,7 +92,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
           const mark = markOf(packet);
           assert.deepEqual(packet, flowPacket(mark, mark, sizes[mark] ?? 700));
         }
-        assert.deepEqual(into.header.subarray(0, into.count), new Uint8Array(into.count));
+        assert.deepEqual(into.hasHeader.subarray(0, into.count), new Uint8Array(into.count));
         seen += into.count;
       }
       assert.equal(seen, sizes.length + 60);
@@ -160,7 +160,7 @@ function withHeaders(packets: Uint8Array[]): { batch: Packets; headers: Uint8Arr
   const batch = batchOf(packets, 10);
   const headers = packets.map((_, i) => Uint8Array.from({ length: 10 }, (_, j) => 16 * i + j + 1));
   for (const [i, header] of headers.entries()) {
-    batch.header[i] = 1;
+    batch.hasHeader[i] = 1;
     batch.bytes.set(header, batch.offset[i]! - 10);
   }
   return { batch, headers };
@@ -179,7 +179,7 @@ Deno.test("a packet's header goes with it, small or not, and others have none", 
       flowPacket(5, 4, 60),
       flowPacket(6, 5, 600),
     ]);
-    batch.header[4] = batch.header[5] = 0;
+    batch.hasHeader[4] = batch.hasHeader[5] = 0;
     assert.equal(queue.put(batch, 0, 0), 6);
     batch.bytes.fill(0xdd);
     const found = new Map<number, Uint8Array | null>();
@@ -187,7 +187,7 @@ Deno.test("a packet's header goes with it, small or not, and others have none", 
       queue.take(into, layout, 0);
       for (const [i, packet] of copiesOf(into).entries()) {
         const at = into.offset[i]!;
-        found.set(markOf(packet), into.header[i] === 0 ? null : into.bytes.slice(at - 10, at));
+        found.set(markOf(packet), into.hasHeader[i] === 0 ? null : into.bytes.slice(at - 10, at));
       }
     }
     const wanted = headers.map((header, i) => i < 4 ? header : null);

@@ -4,7 +4,7 @@ import { type Packets, VIRTIO_NET_HEADER } from "../../contract/batch.ts";
 export interface Queued {
   at: number;
   length: number;
-  header: number;
+  hasHeader: number;
   /** Time of arrival on the clock of the caller of `add`. */
   since: number;
   flow: number;
@@ -22,7 +22,7 @@ export class PacketRing {
     this.bytes = new Uint8Array(size);
     this.#queue = Array.from(
       { length: most },
-      () => ({ at: 0, length: 0, header: 0, since: 0, flow: 0 }),
+      () => ({ at: 0, length: 0, hasHeader: 0, since: 0, flow: 0 }),
     );
   }
 
@@ -38,12 +38,12 @@ export class PacketRing {
     if (start === null) return false;
     const at = start + VIRTIO_NET_HEADER;
     const source = from.offset[i]!;
-    const before = from.header[i] === 0 ? 0 : VIRTIO_NET_HEADER;
+    const before = from.hasHeader[i] === 0 ? 0 : VIRTIO_NET_HEADER;
     this.bytes.set(from.bytes.subarray(source - before, source + length), at - before);
     const entry = this.#queue[(this.#first + this.#count) % this.#queue.length]!;
     entry.at = at;
     entry.length = length;
-    entry.header = from.header[i]!;
+    entry.hasHeader = from.hasHeader[i]!;
     entry.since = since;
     entry.flow = flow;
     this.#count++;

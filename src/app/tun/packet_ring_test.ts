@@ -35,7 +35,7 @@ function batchWith({ bytes, before }: Entry): Packets {
   batch.count = 2;
   batch.offset[1] = 40;
   batch.length[1] = bytes.length;
-  batch.header[1] = before === null ? 0 : 1;
+  batch.hasHeader[1] = before === null ? 0 : 1;
   batch.bytes.set(bytes, 40);
   if (before !== null) batch.bytes.set(before, 40 - VIRTIO_NET_HEADER);
   return batch;
@@ -54,9 +54,9 @@ function add(ring: PacketRing, e: Entry): boolean {
 function take(ring: PacketRing): Entry | null {
   const next = ring.peek();
   if (next === null) return null;
-  const { at, length, header, since, flow } = next;
+  const { at, length, hasHeader, since, flow } = next;
   const bytes = ring.bytes.slice(at, at + length);
-  const before = header === 0 ? null : ring.bytes.slice(at - VIRTIO_NET_HEADER, at);
+  const before = hasHeader === 0 ? null : ring.bytes.slice(at - VIRTIO_NET_HEADER, at);
   ring.drop();
   return { bytes, before, since, flow };
 }

@@ -62,16 +62,17 @@ export class PoolPort implements Port {
     const length = from.length[i]!;
     const { layout } = this.link;
     const isFull = this.#packets.count === this.#packets.offset.length ||
-      this.#cursor.at + length + layout.tailroom + layout.trailer > this.#packets.bytes.length;
+      this.#cursor.at + length + layout.tailroom + layout.groupTailroom >
+        this.#packets.bytes.length;
     if (isFull) this.flush();
     const to = this.#packets;
     const { at } = this.#cursor;
     const source = from.offset[i]!;
-    const before = from.header[i] === 0 ? 0 : VIRTIO_NET_HEADER;
+    const before = from.hasHeader[i] === 0 ? 0 : VIRTIO_NET_HEADER;
     to.bytes.set(from.bytes.subarray(source - before, source + length), at - before);
     to.offset[to.count] = at;
     to.length[to.count] = length;
-    to.header[to.count] = from.header[i]!;
+    to.hasHeader[to.count] = from.hasHeader[i]!;
     to.count++;
     this.#cursor.next(length);
   }

@@ -108,7 +108,7 @@ export class PoolRouter extends TunRouter<PoolPort> {
   }
 
   protected override keepOwn(packets: Packets, port: PoolPort): void {
-    const { bytes, offset, length, header } = packets;
+    const { bytes, offset, length, hasHeader } = packets;
     let kept = 0;
     for (let i = 0; i < packets.count; i++) {
       const size = addressSize(bytes, offset[i]!, length[i]!);
@@ -119,7 +119,7 @@ export class PoolRouter extends TunRouter<PoolPort> {
       }
       offset[kept] = offset[i]!;
       length[kept] = length[i]!;
-      header[kept] = header[i]!;
+      hasHeader[kept] = hasHeader[i]!;
       kept++;
     }
     packets.count = kept;

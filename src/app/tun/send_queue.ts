@@ -165,6 +165,6 @@ export class SendQueue {
 function removeFront(packets: Packets, count: number): void {
   packets.offset.copyWithin(0, count, packets.count);
   packets.length.copyWithin(0, count, packets.count);
-  packets.header.copyWithin(0, count, packets.count);
+  packets.hasHeader.copyWithin(0, count, packets.count);
   packets.count -= count;
 }

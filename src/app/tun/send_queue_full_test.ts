@@ -83,7 +83,7 @@ Deno.test("packets that wait with the reader keep their headers", async () => {
   const batch = fill(w.batches[1], w.link.layout, packets);
   const headers = packets.map((_, i) => i % 3 === 0 ? new Uint8Array(10).fill(i + 1) : null);
   for (const [i, header] of headers.entries()) {
-    batch.header[i] = header === null ? 0 : 1;
+    batch.hasHeader[i] = header === null ? 0 : 1;
     if (header !== null) batch.bytes.set(header, batch.offset[i]! - 10);
   }
   const offering = w.queue.offer(batch);

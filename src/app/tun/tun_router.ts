@@ -53,7 +53,7 @@ export abstract class TunRouter<P extends Port = Port> {
     this.clock = clock;
     this.filter = new PacketFilter({ device, clock, counters: this.counters, ...o });
     const { headroom } = device;
-    this.#layout = { header: 0, headroom, tailroom: 0, trailer: 0, group: Infinity };
+    this.#layout = { groupHeadroom: 0, headroom, tailroom: 0, groupTailroom: 0, group: Infinity };
   }
 
   get sessions(): number {
@@ -100,8 +100,10 @@ export abstract class TunRouter<P extends Port = Port> {
   }
 
   /** The copy gives all layouts one hidden class. */
-  protected setLayout({ header, headroom, tailroom, trailer, group }: PacketLayout): void {
-    this.#layout = { header, headroom, tailroom, trailer, group };
+  protected setLayout(
+    { groupHeadroom, headroom, tailroom, groupTailroom, group }: PacketLayout,
+  ): void {
+    this.#layout = { groupHeadroom, headroom, tailroom, groupTailroom, group };
   }
 
   /** Returns the batch to read into next. */

@@ -133,11 +133,11 @@ class DarwinTun implements TunDevice {
     this.#check();
     if (this.#unreadable !== null) throw this.#unreadable.reason;
     const { bytes } = into;
-    if (layout.header + layout.headroom < UTUN_PREFIX) {
+    if (layout.groupHeadroom + layout.headroom < UTUN_PREFIX) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for its header`);
     }
-    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
-    if (layout.header + layout.headroom > last) {
+    const last = bytes.length - layout.groupTailroom - layout.tailroom - MAX_PACKET;
+    if (layout.groupHeadroom + layout.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
@@ -153,7 +153,7 @@ class DarwinTun implements TunDevice {
       if (got <= UTUN_PREFIX) continue; // not a packet
       into.offset[count] = at;
       into.length[count] = got - UTUN_PREFIX;
-      into.header[count] = 0;
+      into.hasHeader[count] = 0;
       count++;
       cursor.next(got - UTUN_PREFIX);
     }

@@ -8,7 +8,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openDarwinDevice } from "./darwin.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { groupHeadroom: 8, headroom: 2, tailroom: 16, groupTailroom: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 
@@ -52,10 +52,10 @@ Deno.test("utun: a packet is read without its family, and complete", async () =>
   darwin.injectRaw(Uint8Array.of(0, 0, 0, 30)); // a prefix alone is no packet
   darwin.inject(concat(V6, utf8("six")));
   const batch = roomFor(2);
-  batch.header[0] = 1;
+  batch.hasHeader[0] = 1;
   equal(await readBatch(device, batch, LAYOUT), 1);
   deepEqual(batch.bytes.slice(10, 14), concat(V6, utf8("six")));
-  deepEqual([batch.offset[0], batch.length[0], batch.header[0]], [10, 4, 0]);
+  deepEqual([batch.offset[0], batch.length[0], batch.hasHeader[0]], [10, 4, 0]);
 });
 
 Deno.test("utun: no room for its header is a bug of the caller's", async () => {
@@ -65,7 +65,7 @@ Deno.test("utun: no room for its header is a bug of the caller's", async () => {
   const batch = batchOf(V4);
   batch.offset[0] = 3;
   await rejects(later(() => device.writeBatch(batch)), isBug);
-  const layout = { ...LAYOUT, header: 2, headroom: 1 };
+  const layout = { ...LAYOUT, groupHeadroom: 2, headroom: 1 };
   await rejects(later(() => readBatch(device, roomFor(1), layout)), isBug);
 });
 

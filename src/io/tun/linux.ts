@@ -124,8 +124,11 @@ class LinuxTun implements TunDevice {
     const { fd } = this.#descriptor;
     const { bytes } = into;
     const before = this.headroom;
-    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
-    if (layout.header + layout.headroom < before || layout.header + layout.headroom > last) {
+    const last = bytes.length - layout.groupTailroom - layout.tailroom - MAX_PACKET;
+    if (
+      layout.groupHeadroom + layout.headroom < before ||
+      layout.groupHeadroom + layout.headroom > last
+    ) {
       throw new TtunError(
         "internal",
         `Cannot read ${this.name}: the batch has no room for a packet`,
@@ -149,7 +152,7 @@ class LinuxTun implements TunDevice {
       }
       into.offset[count] = at;
       into.length[count] = got - before;
-      into.header[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
+      into.hasHeader[count] = before === 0 || isComplete(bytes, at) ? 0 : 1;
       count++;
       cursor.next(got - before);
     }
@@ -173,7 +176,7 @@ class LinuxTun implements TunDevice {
       if (at < before) {
         throw new TtunError("internal", `Cannot write to ${this.name}: no room for its header`);
       }
-      if (before > 0) clearIdleHeader(bytes, at, from.header[i]!);
+      if (before > 0) clearIdleHeader(bytes, at, from.hasHeader[i]!);
       const took = this.#libc.write(fd, bytes.subarray(at - before, at + from.length[i]!));
       if (took >= 0) continue;
       if (took === -Errno.EAGAIN) return this.#waitWrite(from, i);

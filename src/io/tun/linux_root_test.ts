@@ -92,7 +92,7 @@ test("tun: packets that nobody reads do not keep the reactor busy, and come when
 /** RFC 863. */
 const DISCARD = 9;
 
-const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { groupHeadroom: 8, headroom: 2, tailroom: 16, groupTailroom: 0, group: Infinity };
 
 /** Shell code for a mount namespace: a device node of that mode, whatever the machine's is. */
 const nodeOfMode = (mode: string) =>

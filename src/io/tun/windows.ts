@@ -133,8 +133,8 @@ class WindowsTun implements TunDevice {
     if (this.#waitFailed) throw this.#lost(new WindowsError("WaitForMultipleObjects", 0));
     const { copyFrom } = this.#lib.kernel32;
     const bytes = into.bytes as Uint8Array<ArrayBuffer>;
-    const last = bytes.length - layout.trailer - layout.tailroom - MAX_PACKET;
-    if (layout.header + layout.headroom > last) {
+    const last = bytes.length - layout.groupTailroom - layout.tailroom - MAX_PACKET;
+    if (layout.groupHeadroom + layout.headroom > last) {
       throw new TtunError("internal", `Cannot read ${this.name}: no room for a packet`);
     }
     const most = into.offset.length;
@@ -148,7 +148,7 @@ class WindowsTun implements TunDevice {
       this.#release(packet);
       into.offset[count] = at;
       into.length[count] = length;
-      into.header[count] = 0;
+      into.hasHeader[count] = 0;
       count++;
       cursor.next(length);
     }

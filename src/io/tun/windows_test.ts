@@ -8,7 +8,7 @@ import { later } from "../../../tests/suite/stream_net.ts";
 import { openWindowsDevice } from "./windows.ts";
 import { readBatch } from "../../../tests/suite/waiting.ts";
 
-const LAYOUT = { header: 8, headroom: 2, tailroom: 16, trailer: 0, group: Infinity };
+const LAYOUT = { groupHeadroom: 8, headroom: 2, tailroom: 16, groupTailroom: 0, group: Infinity };
 const V4 = Uint8Array.of(0x45);
 const V6 = Uint8Array.of(0x60);
 

@@ -98,7 +98,7 @@ export class FrameOpener {
       }
       into.offset[count] = text;
       into.length[count] = tagAt - text;
-      into.header[count] = 0;
+      into.hasHeader[count] = 0;
       count++;
       at += size;
     }
