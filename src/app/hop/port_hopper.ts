@@ -1,5 +1,5 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -37,8 +37,8 @@ export class PortHopper {
   readonly #o: HopperOptions;
   readonly #tasks: Scope;
   readonly #open = new Map<number, OpenPort>();
-  /** Warnings by port; each is logged once while it lasts. */
-  readonly #failing = new Map<number, string>();
+  /** The last failure's kind, by port; while it lasts, it is logged once. */
+  readonly #failing = new Map<number, ErrorKind>();
   /** Warnings to be logged, unless the server fails with the error itself. */
   readonly #warnings: { readonly message: string; readonly minutes: string }[] = [];
   #firstError: TtunError | null = null;
@@ -112,10 +112,10 @@ export class PortHopper {
       const error = this.#listenError(toTtunError(thrown), port);
       this.#firstError ??= error;
       schedule.bound(port, error.kind === "in_use" ? "taken" : "failed", wallClock());
-      if (this.#failing.get(port) !== error.message) {
+      if (this.#failing.get(port) !== error.kind) {
         this.#warnings.push({ message: error.message, minutes: step.minutes.join(",") });
       }
-      this.#failing.set(port, error.message);
+      this.#failing.set(port, error.kind);
     }
   }
 
