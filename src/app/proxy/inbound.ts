@@ -20,7 +20,7 @@ export function serveInbound(
 ): boolean {
   switch (protocolOf(first[0]!)) {
     case "socks5": {
-      const machine = new Socks5Server({ auth: o.auth, anyMethod: o.asTt === true });
+      const machine = new Socks5Server({ auth: o.auth, anyMethod: o.anyMethod === true });
       return new SocksDriver(client, machine, o, events).begin(first);
     }
     case "socks4": {

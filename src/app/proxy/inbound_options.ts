@@ -8,8 +8,10 @@ export interface InboundOptions {
   readonly outbound: Outbound;
   /** Checks a password; null = none is required. */
   readonly auth: CheckPassword | null;
-  /** Like tt: a SOCKS5 client may list any methods; replies do not tell the outgoing address. */
-  readonly asTt?: boolean;
+  /** Without `auth`, a SOCKS5 client may list any methods. */
+  readonly anyMethod?: boolean;
+  /** SOCKS replies do not tell the outgoing address (BND.ADDR, RFC 1928 section 6). */
+  readonly hidesBound?: boolean;
   readonly signal: AbortSignal;
   /** Milliseconds for a client's request. */
   readonly requestMs: number;

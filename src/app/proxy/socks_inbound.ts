@@ -171,7 +171,8 @@ export class SocksDriver implements DialEvents {
 
   #accept(upstream: Stream): boolean {
     const { rest } = this.#machine;
-    this.#answers.hold(this.#machine.accepted(this.#o.asTt === true ? null : boundOf(upstream)));
+    const bound = this.#o.hidesBound === true ? null : boundOf(upstream);
+    this.#answers.hold(this.#machine.accepted(bound));
     const answering = this.#answers.flush();
     const writing = rest.length > 0 ? this.#writeFirst(upstream, rest) : undefined;
     this.#count.up += rest.length;

@@ -11,7 +11,7 @@ import { ScratchBuffers } from "../net/scratch.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
-import { openServer, type TransportServer } from "./proxy_transport.ts";
+import { openServer, SOCKS_DIALECT, type TransportServer } from "./proxy_transport.ts";
 
 /** Milliseconds for the request of a client that has proved the key. */
 const CLIENT_REQUEST_MS = 30_000;
@@ -56,7 +56,7 @@ function service(
     relays,
     outbound,
     auth: null,
-    asTt: true,
+    ...SOCKS_DIALECT,
     signal,
     requestMs: CLIENT_REQUEST_MS,
   };

@@ -7,6 +7,9 @@ import { TtServer, type TtServerOptions } from "../tt/tt_server.ts";
 
 export type WireConfig = TtConfig;
 
+/** How the transport's clients are answered by the proxy (docs/wire/tt-v1.md, 3.3). */
+export const SOCKS_DIALECT = { anyMethod: true, hidesBound: true };
+
 /** A client's way to targets through the server. */
 export interface ServerOutbound extends Outbound, Disposable {
   /** Returns the milliseconds until the server's answer; a TtunError says why there is none. */

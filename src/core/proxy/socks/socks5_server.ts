@@ -45,7 +45,7 @@ export class Socks5Server {
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
   #rest = EMPTY;
 
-  /** `auth`: null = none. `anyMethod`: without `auth` all methods do, as for tt's servers. */
+  /** `auth`: null = none. `anyMethod`: without `auth` all methods do. */
   constructor(o: { auth: CheckPassword | null; anyMethod?: boolean }) {
     this.#auth = o.auth;
     this.#anyMethod = o.anyMethod === true;
