@@ -1,4 +1,5 @@
 import { ScratchBuffers } from "../../src/app/net/scratch.ts";
+import { FrameBuffers, TWO_TEXTS } from "../../src/app/tt/frame_buffers.ts";
 import { TtConnection, type TtConnectionHost } from "../../src/app/tt/tt_connection.ts";
 import type { TtStream } from "../../src/app/tt/tt_stream.ts";
 import { ProtocolError } from "../../src/base/errors.ts";
@@ -24,8 +25,9 @@ export const TWIN = twinKeys("chacha20-poly1305", PASSWORD, MINUTE);
 
 const SECRETS = new FrameSecrets({ aeadKey: TWIN.k, mask: TWIN.x }, TWIN.cipher, makePureCipher);
 
-/** One for all streams, as a thread has it: what one leaves in it, the next overwrites. */
-export const SCRATCH = new ScratchBuffers();
+/** One of each for all streams, as a thread has them: what one leaves in them, the next overwrites. */
+export const SCRATCH = new ScratchBuffers(TWO_TEXTS);
+export const FRAMES = new FrameBuffers();
 
 const RANDOM = new RandomBlock(seededRng(1));
 let seed = 1;
@@ -52,7 +54,7 @@ export function ttConnection(socket: Connection, o: TtEndOptions = {}): TtConnec
   const host: TtConnectionHost = {
     clock: o.clock ?? new FakeClock(),
     wallClock: () => MINUTE * 60_000,
-    scratch: SCRATCH,
+    buffers: FRAMES,
     random: RANDOM,
     mostText: o.mostText,
     paths: { add: () => {}, remove: () => {} },

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import { pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
+import { FRAMES, pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
@@ -257,7 +257,7 @@ for (const tt of [false, true]) {
     const writing = Promise.resolve(write(left, data)).then(() => isWritten = true);
     await clock.settle();
     // Two sockets, a chunk of the relay's, a chunk that is sealed and waits.
-    assert.ok(count.up < 20_000 + 2 * SCRATCH.sealed.length, `${count.up} bytes`);
+    assert.ok(count.up < 20_000 + 2 * FRAMES.sealed.length, `${count.up} bytes`);
     assert.equal(isWritten, false);
     const parts: Uint8Array[] = [];
     while (!isWritten) {

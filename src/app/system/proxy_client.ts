@@ -17,7 +17,7 @@ import { Quota } from "../net/connection_quota.ts";
 import { Relays } from "../net/relay.ts";
 import { ScratchBuffers } from "../net/scratch.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
-import { openOutbound, type ServerOutbound } from "./proxy_transport.ts";
+import { openOutbound, type ServerOutbound, STREAM_CHUNK } from "./proxy_transport.ts";
 
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using stack = new DisposableStack();
@@ -26,7 +26,7 @@ export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(
-      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(), cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(STREAM_CHUNK), cut: cut.signal }),
     );
     const client = stack.use(
       new ProxyClient({ ...o, signal: tasks.signal }, relays),

@@ -11,7 +11,12 @@ import { ScratchBuffers } from "../net/scratch.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
-import { openServer, SOCKS_DIALECT, type TransportServer } from "./proxy_transport.ts";
+import {
+  openServer,
+  SOCKS_DIALECT,
+  STREAM_CHUNK,
+  type TransportServer,
+} from "./proxy_transport.ts";
 
 /** Milliseconds for the request of a client that has proved the key. */
 const CLIENT_REQUEST_MS = 30_000;
@@ -24,7 +29,7 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   using _hold = holdListener(cut.signal);
   await scope(o.signal, (tasks) => {
     const relays = stack.use(
-      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(), cut: cut.signal }),
+      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(STREAM_CHUNK), cut: cut.signal }),
     );
     const quota = new Quota(o.limits);
     const server: TransportServer = stack.use(

@@ -2,10 +2,14 @@ import type { Scope } from "../../base/scope.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import type { TtConfig } from "../tt/config.ts";
+import { TWO_TEXTS } from "../tt/frame_buffers.ts";
 import { TtOutbound, type TtOutboundOptions } from "../tt/tt_outbound.ts";
 import { TtServer, type TtServerOptions } from "../tt/tt_server.ts";
 
 export type WireConfig = TtConfig;
+
+/** Bytes that the transport's streams take at once: the size of a relay's buffer. */
+export const STREAM_CHUNK = TWO_TEXTS;
 
 /** How the transport's clients are answered by the proxy (docs/wire/tt-v1.md, 3.3). */
 export const SOCKS_DIALECT = { anyMethod: true, hidesBound: true };

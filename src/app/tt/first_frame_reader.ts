@@ -6,7 +6,7 @@ import type { PeerKind } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
 import type { Account, KeyCandidates } from "./key_candidates.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
-import type { ScratchBuffers } from "../net/scratch.ts";
+import type { FrameBuffers } from "./frame_buffers.ts";
 import { readable } from "../loop/stream_io.ts";
 
 export interface Admitted {
@@ -21,7 +21,7 @@ export interface Admitted {
 
 export interface FirstFrameOptions {
   readonly candidates: KeyCandidates;
-  readonly scratch: ScratchBuffers;
+  readonly buffers: FrameBuffers;
   readonly wallClock: () => number;
   /** Returns true if the server offers what the first text asks for. */
   readonly isWanted: (text: Uint8Array) => boolean;
@@ -41,7 +41,7 @@ export async function readFirstFrame(
   const candidates = o.candidates.take(o.wallClock());
   try {
     const finder = new FirstFrameFinder(candidates.of(port));
-    const { sealed } = o.scratch;
+    const { sealed } = o.buffers;
     for (let kept = EMPTY;;) {
       sealed.set(kept);
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));

@@ -14,7 +14,7 @@ import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type Admitted, readFirstFrame } from "./first_frame_reader.ts";
 import { type Account, KeyCandidates } from "./key_candidates.ts";
-import { ScratchBuffers } from "../net/scratch.ts";
+import { FrameBuffers } from "./frame_buffers.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import { write } from "../loop/stream_io.ts";
 
@@ -28,7 +28,7 @@ class Desk implements Disposable {
   readonly ciphers = new CountedCiphers();
   readonly accounts: Account[];
   readonly candidates: KeyCandidates;
-  readonly scratch = new ScratchBuffers();
+  readonly buffers = new FrameBuffers();
   #now = NOW;
 
   constructor(passwords: string[] = ["password"], cipher: CipherName = CIPHER) {
@@ -46,8 +46,8 @@ class Desk implements Disposable {
 
   read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
-    const { candidates, scratch } = this;
-    return readFirstFrame(stream, port, { candidates, scratch, wallClock, isWanted: () => true });
+    const { candidates, buffers } = this;
+    return readFirstFrame(stream, port, { candidates, buffers, wallClock, isWanted: () => true });
   }
 
   /** Of a client that sends these bytes at once. */
@@ -270,7 +270,7 @@ Deno.test("who says little costs little, and who ends or goes says why", async (
   reading.catch(() => {});
   write(far, frame(NOW, GREETING).subarray(0, 30));
   await setImmediate();
-  assert.deepEqual([...buffers], [desk.scratch.sealed.buffer]); // no buffer of its own
+  assert.deepEqual([...buffers], [desk.buffers.sealed.buffer]); // no buffer of its own
   far.reset();
   await assert.rejects(reading, { kind: "lost" });
   await assert.rejects(desk.readBytes(new Uint8Array()), { kind: "lost" });

@@ -2,7 +2,7 @@ import { ProtocolError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { FrameOpener, type FrameSecrets } from "../../core/tt/frame.ts";
 import { FRAME_ROOM, MAX_FRAME_ROOM } from "../../core/tt/frame_sizes.ts";
-import type { ScratchBuffers } from "../net/scratch.ts";
+import type { FrameBuffers } from "./frame_buffers.ts";
 
 /** Bytes that always tell a frame's size: all that precedes the text. */
 const HEAD = MAX_FRAME_ROOM;
@@ -19,7 +19,7 @@ export interface FrameSink {
 }
 
 interface PartialFrame {
-  /** Lent by ScratchBuffers. */
+  /** Lent by FrameBuffers until the frame is whole. */
   readonly bytes: Uint8Array;
   readonly size: number;
   have: number;
@@ -29,7 +29,7 @@ interface PartialFrame {
 export class FrameReader {
   readonly #socket: Connection;
   readonly #opener: FrameOpener;
-  readonly #scratch: ScratchBuffers;
+  readonly #buffers: FrameBuffers;
   readonly #sink: FrameSink;
   /** Ciphertext: the beginning of a frame, or frames that nobody has read. */
   #kept: Uint8Array | null = null;
@@ -39,10 +39,10 @@ export class FrameReader {
   #broken: { error: unknown } | null = null;
 
   /** Everything stays the caller's. */
-  constructor(socket: Connection, secrets: FrameSecrets, scratch: ScratchBuffers, sink: FrameSink) {
+  constructor(socket: Connection, secrets: FrameSecrets, buffers: FrameBuffers, sink: FrameSink) {
     this.#socket = socket;
     this.#opener = new FrameOpener(secrets);
-    this.#scratch = scratch;
+    this.#buffers = buffers;
     this.#sink = sink;
   }
 
@@ -68,7 +68,7 @@ export class FrameReader {
 
   /** Reads at most two of the longest frames that fill `into`: only a few bytes are left over. */
   #readShort(into: Uint8Array): number | null | undefined {
-    const { sealed } = this.#scratch;
+    const { sealed } = this.#buffers;
     const kept = this.#kept;
     if (kept !== null) {
       sealed.set(kept);
@@ -79,7 +79,7 @@ export class FrameReader {
     const most = Math.max(into.length + 2 * FRAME_ROOM, have + HEAD);
     const end = Math.min(sealed.length, most);
     const got = this.#socket.readNow(
-      have === 0 ? this.#scratch.sealedTo(end) : sealed.subarray(have, end),
+      have === 0 ? this.#buffers.sealedTo(end) : sealed.subarray(have, end),
     );
     if (got === undefined) return undefined;
     return got === null ? checkEnd(have) : this.#openFrames(into, have + got);
@@ -87,7 +87,7 @@ export class FrameReader {
 
   /** Opens the whole frames in the shared buffer, those before a damaged one too; keeps the rest. */
   #openFrames(into: Uint8Array, end: number): number {
-    const { sealed } = this.#scratch;
+    const { sealed } = this.#buffers;
     this.#kept = null;
     let at = 0;
     let filled = 0;
@@ -118,7 +118,7 @@ export class FrameReader {
       this.#broken = { error };
       return 0;
     } finally {
-      this.#scratch.giveBack(frame.bytes);
+      this.#buffers.giveBack(frame.bytes);
     }
   }
 
@@ -142,7 +142,7 @@ export class FrameReader {
       this.#kept = bytes.slice();
       return;
     }
-    const frame = { bytes: this.#scratch.lend(size), size, have: bytes.length };
+    const frame = { bytes: this.#buffers.lend(size), size, have: bytes.length };
     frame.bytes.set(bytes);
     this.#frame = frame;
   }

@@ -10,7 +10,7 @@ import type { PeerKind } from "../../core/tt/mark.ts";
 import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
-import type { ScratchBuffers } from "../net/scratch.ts";
+import type { FrameBuffers } from "./frame_buffers.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
@@ -29,7 +29,7 @@ const MOST_UNHEARD = 16 * 1024;
 export interface TtConnectionHost {
   readonly clock: Clock;
   readonly wallClock: () => number;
-  readonly scratch: ScratchBuffers;
+  readonly buffers: FrameBuffers;
   readonly random: RandomBlock;
   /** Longest text of a frame that is sent (`--mtu`); undefined = as long as the peer takes. */
   readonly mostText: number | undefined;
@@ -51,7 +51,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   readonly clock: Clock;
   readonly mostText: number;
   readonly #host: TtConnectionHost;
-  readonly #scratch: ScratchBuffers;
+  readonly #buffers: FrameBuffers;
   readonly #nonces: Pick<NonceMemory, "noteReceived" | "noteSent">;
   readonly #sealer: FrameSealer;
   readonly #reader: FrameReader;
@@ -80,14 +80,14 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
     admitted: { readonly peer: PeerKind; readonly rest: Uint8Array } | null,
   ) {
     this.#host = host;
-    this.#scratch = host.scratch;
+    this.#buffers = host.buffers;
     this.clock = host.clock;
     this.mostText = host.mostText ?? MAX_TEXT;
     this.socket = socket;
     this.minute = minute;
     this.#nonces = nonces;
     this.#sealer = new FrameSealer(minute.secrets, host.random);
-    this.#reader = new FrameReader(socket, minute.secrets, host.scratch, this);
+    this.#reader = new FrameReader(socket, minute.secrets, host.buffers, this);
     if (admitted !== null) {
       this.#peerMark = admitted.peer;
       this.#isFirstDue = false;
@@ -161,11 +161,11 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   // Writing.
 
   get sealedRoom(): number {
-    return this.#scratch.sealed.length;
+    return this.#buffers.sealed.length;
   }
 
   seal(text: Uint8Array, at: number): number {
-    const { sealed } = this.#scratch;
+    const { sealed } = this.#buffers;
     const first = this.#firstRandom;
     this.#firstRandom = null;
     this.#unheard += text.length;
@@ -175,12 +175,12 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   }
 
   sealEnd(): number {
-    return this.#sealer.sealEnd(this.#scratch.sealed, 0);
+    return this.#sealer.sealEnd(this.#buffers.sealed, 0);
   }
 
   send(end: number): void {
-    const took = this.socket.writeNow(this.#scratch.sealedTo(end));
-    if (took < end) this.#wait(this.#scratch.sealed.slice(took, end));
+    const took = this.socket.writeNow(this.#buffers.sealedTo(end));
+    if (took < end) this.#wait(this.#buffers.sealed.slice(took, end));
   }
 
   #wait(rest: Uint8Array): void {

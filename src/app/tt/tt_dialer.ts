@@ -13,6 +13,7 @@ import type { ProxyHost } from "../net/proxy_host.ts";
 import type { ScratchBuffers } from "../net/scratch.ts";
 import type { TtConfig } from "./config.ts";
 import { ANSWER_MS } from "./connect_request.ts";
+import { FrameBuffers } from "./frame_buffers.ts";
 import type { MinuteKeyCache } from "./minute_keys.ts";
 import { hungUp, silent } from "./server_errors.ts";
 import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
@@ -51,7 +52,7 @@ export class TtDialer implements Disposable {
     this.#host = {
       clock: o.clock,
       wallClock: o.wallClock,
-      scratch: o.scratch,
+      buffers: new FrameBuffers(),
       random: new RandomBlock(o.rng),
       mostText: o.wire.mostText,
       paths: this.#paths,

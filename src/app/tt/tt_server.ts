@@ -16,6 +16,7 @@ import type { StreamService } from "../net/stream_service.ts";
 import { Stranger } from "../net/stranger.ts";
 import type { NamedKey, TtConfig } from "./config.ts";
 import { type Admitted, type FirstFrameOptions, readFirstFrame } from "./first_frame_reader.ts";
+import { FrameBuffers } from "./frame_buffers.ts";
 import { type Account, KeyCandidates } from "./key_candidates.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import { ServerConnection, type ServerConnectionHost } from "./server_connection.ts";
@@ -57,7 +58,7 @@ export class TtServer implements Disposable {
     this.#service = service;
     const { clock, wallClock, log, wire } = o;
     const { signal } = tasks;
-    const { scratch } = service;
+    const buffers = new FrameBuffers();
     const accounts = o.keys.map(({ name, password }) => ({
       name,
       secrets: this.#owned.use(new MinuteKeyCache(password, wire)),
@@ -70,11 +71,11 @@ export class TtServer implements Disposable {
       onRejected: (why, peer) => this.#reject(why, peer),
     });
     const candidates = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
-    this.#reading = { candidates, scratch, wallClock, isWanted: isRequest };
+    this.#reading = { candidates, buffers, wallClock, isWanted: isRequest };
     this.#connections = {
       clock,
       wallClock,
-      scratch,
+      buffers,
       random,
       mostText: wire.mostText,
       paths: this.#owned.use(new PathWatch(clock)),

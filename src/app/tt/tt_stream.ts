@@ -21,7 +21,7 @@ const USUAL_SEGMENT = 1428;
 const ANY_SEGMENT = 536;
 
 /**
- * The texts of frames as a stream (docs/wire/tt-v1.md, 2). `into` must not be ScratchBuffers'
+ * The texts of frames as a stream (docs/wire/tt-v1.md, 2). `into` must not be FrameBuffers'
  * `sealed`. If the peer's connections last (section 7), a frame ends each direction instead of FIN.
  */
 export class TtStream implements Stream {

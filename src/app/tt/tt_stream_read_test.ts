@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import {
   frameOf,
+  FRAMES,
   framesIn,
   pattern,
   readNowAll,
-  SCRATCH,
   ttStream,
   TWIN,
 } from "../../../tests/fake/tt_ends.ts";
@@ -107,7 +107,7 @@ Deno.test("frames of any sizes, cut anywhere, read in any pieces, are the bytes 
           const got = stream.readNow(into);
           if (got === undefined) break;
           parts.push(into.subarray(0, got!));
-          SCRATCH.sealed.fill(0xee); // another connection has its turn
+          FRAMES.sealed.fill(0xee); // another connection has its turn
         }
       }
       assert.deepEqual(concat(...parts), concat(...texts));

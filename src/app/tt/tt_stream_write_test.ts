@@ -3,10 +3,10 @@ import fc from "fast-check";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import {
+  FRAMES,
   framesIn,
   pattern,
   readNowAll,
-  SCRATCH,
   ttConnection,
   ttStream,
   TWIN,
@@ -51,7 +51,7 @@ async function takeWhile(far: Connection, writing: Promise<unknown>): Promise<Ui
   writing.finally(() => isOver = true).catch(() => {});
   while (!isOver) {
     parts.push(readNowAll(far).bytes);
-    SCRATCH.sealed.fill(0xee, 0, 12_000); // another connection has its turn
+    FRAMES.sealed.fill(0xee, 0, 12_000); // another connection has its turn
     await Promise.resolve();
   }
   return concat(...parts, readNowAll(far).bytes);
@@ -199,7 +199,7 @@ Deno.test("a socket that takes a few bytes at a time loses and repeats nothing",
             await write(stream, lent.slice(done));
           }
           lent.fill(0xee); // it was only lent
-          SCRATCH.sealed.fill(0xee);
+          FRAMES.sealed.fill(0xee);
         }
         await writable(stream); // what the socket has not taken yet
       };
@@ -228,11 +228,11 @@ Deno.test("while an earlier write waits writeNow takes nothing, and then goes on
 Deno.test("what a socket has not taken yet is no more than a chunk, however much is written", async () => {
   const [stream, far] = writer({ capacity: 1000, peer: "marked" });
   const taken = stream.writeNow(pattern(1 << 20));
-  assert.ok(taken <= SCRATCH.sealed.length);
+  assert.ok(taken <= FRAMES.sealed.length);
   for (let i = 0; i < 10; i++) assert.equal(stream.writeNow(pattern(1000)), 0);
   const ending = stream.closeWrite();
   const bytes = await takeWhile(far, Promise.resolve(ending));
-  assert.ok(bytes.length <= SCRATCH.sealed.length);
+  assert.ok(bytes.length <= FRAMES.sealed.length);
 });
 
 Deno.test("FIN waits for what was taken, and comes behind it", async () => {
