@@ -1,3 +1,4 @@
+import { exit } from "./src/cli/platform/exit.ts";
 import { start } from "./src/cli/start.ts";
 
-Deno.exit(await start(Deno.args));
+exit(await start(Deno.args));

@@ -1,4 +1,5 @@
 import { Stopped } from "./command/context.ts";
+import { exit } from "./platform/exit.ts";
 
 const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: number }[] =
   Deno.build.os === "windows"
@@ -17,7 +18,7 @@ export function stopOnSignals(
   let asked = false;
   const listeners = STOP_SIGNALS.map(({ name, exitCode }) => {
     const listener = () => {
-      if (asked) Deno.exit(exitCode);
+      if (asked) exit(exitCode);
       asked = true;
       onFirst(name);
       root.abort(new Stopped(name));
