@@ -33,7 +33,7 @@ export const LIBSYSTEM_TABLE = {
 
 export type LibSystemSymbols = Deno.StaticForeignLibraryInterface<typeof LIBSYSTEM_TABLE>;
 
-/** Constants of fcntl.h. */
+/** These constants are of macOS's fcntl.h. */
 const F_SETFD = 2;
 const F_SETFL = 4;
 const FD_CLOEXEC = 1;

@@ -4,13 +4,13 @@ import { Netlink } from "./netlink.ts";
 import { IFINFO_SIZE, IFLA_IFNAME } from "./netlink_link.ts";
 import { attribute, attributes, RTM_GETLINK } from "./netlink_message.ts";
 
-/** linux/if_link.h */
+/** These constants are of linux/if_link.h. */
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_TUN_TYPE = 3;
 const IFLA_TUN_NUM_QUEUES = 8;
-/** linux/if_tun.h */
+/** This constant is of linux/if_tun.h. */
 const IFF_TAP = 0x0002;
 
 /** A network interface's kind by its driver (IFLA_LINKINFO; TUN details since Linux 4.17). */

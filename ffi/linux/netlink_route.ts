@@ -67,7 +67,7 @@ export interface NewRoute extends Partial<NextHop> {
   readonly index: number;
   readonly to: Cidr;
   readonly metric?: number | undefined;
-  /** Default: RTPROT_STATIC. */
+  /** The route's origin; RTPROT_STATIC by default. */
   readonly protocol?: number | undefined;
 }
 

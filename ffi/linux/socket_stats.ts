@@ -24,7 +24,7 @@ const TCPI_RTT_US = 68;
 const TCPI_TOTAL_RETRANS = 100;
 const TCPI_BYTES_ACKED = 120;
 const TCPI_BYTES_RECEIVED = 128;
-/** Since Linux 4.6. */
+/** The kernel has this field since Linux 4.6. */
 const TCPI_NOTSENT_BYTES = 144;
 const TCP_INFO_NOTSENT_SIZE = 148;
 const TCPI_SEGS_IN = 140;

@@ -1,6 +1,6 @@
 import { LINUX_LIBC, openLibrary } from "../library.ts";
 
-/** prctl(2), linux/prctl.h */
+/** This constant is of linux/prctl.h (prctl(2)). */
 const PR_SET_DUMPABLE = 4;
 
 /**

@@ -9,7 +9,7 @@ const KEY_SIZE = 32;
 const NONCE_SIZE = 12;
 const TAG_SIZE = 16;
 
-/** openssl/evp.h and openssl/crypto.h */
+/** These constants are of openssl/evp.h and openssl/crypto.h. */
 const EVP_CTRL_AEAD_GET_TAG = 0x10;
 const EVP_CTRL_AEAD_SET_TAG = 0x11;
 const OPENSSL_VERSION = 0;

@@ -27,11 +27,11 @@ export const KERNEL32_TABLE = {
 
 export type Kernel32Symbols = Deno.StaticForeignLibraryInterface<typeof KERNEL32_TABLE>;
 
-/** winbase.h */
+/** These constants are of winbase.h. */
 export const INFINITE = 0xffff_ffff;
 export const WAIT_FAILED = 0xffff_ffff;
 
-/** winerror.h */
+/** These constants are of winerror.h. */
 export const WindowsCode = {
   ERROR_SUCCESS: 0,
   ERROR_ACCESS_DENIED: 5,

@@ -4,7 +4,7 @@ export type LogLevel = "error" | "warn" | "info" | "debug";
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface LogRecord {
-  /** Milliseconds since 1970. */
+  /** Time of the record in milliseconds since 1970. */
   time: number;
   level: LogLevel;
   message: string;

@@ -2,7 +2,7 @@ import type { MaybePromise, OnReady } from "./stream.ts";
 
 /** Time: the reactor's in the data plane, a virtual one in tests. */
 export interface Clock {
-  /** Monotonic milliseconds. */
+  /** Returns milliseconds of a monotonic clock. */
   now(): number;
   /** Calls `run` once, `ms` from now at the earliest. */
   after(ms: number, run: () => void): Disposable;

@@ -4,7 +4,7 @@ export class Occupants {
   readonly #wallClock: () => number;
   readonly #present = new Map<object, { sinceMs: number; identity: string | undefined }>();
 
-  /** `wallClock`: milliseconds since 1970. */
+  /** `wallClock` returns milliseconds since 1970. */
   constructor(clients: number, wallClock: () => number) {
     this.#clients = clients;
     this.#wallClock = wallClock;

@@ -135,7 +135,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
     return Math.floor(this.#clock.now() * STAMPS_PER_MS) >>> 0;
   }
 
-  /** Works like `Link.recvNow`. */
+  /** Opens records into `into` and returns as `Link.recvNow` does. */
   recvNow(into: Into): number | undefined {
     try {
       return this.#recv(into);

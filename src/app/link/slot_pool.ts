@@ -9,7 +9,7 @@ export class SlotPool {
     this.#slots = Array.from({ length: count }, () => new ExclusiveSlot(clock));
   }
 
-  /** Like `ExclusiveSlot.claim`. */
+  /** Claims one of the slots, as `ExclusiveSlot.claim` does for one. */
   async claim(holder: SlotHolder, signal: AbortSignal): Promise<boolean> {
     const others = new AbortController();
     using _registration = onAbort(signal, (reason) => others.abort(reason));

@@ -41,12 +41,12 @@ export class Quota {
     return this.#count;
   }
 
-  /** Connections ever admitted. */
+  /** The number of connections that were ever admitted. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Connections evicted for others. */
+  /** The number of connections that were evicted for others. */
   get evicted(): number {
     return this.#evicted;
   }

@@ -46,7 +46,7 @@ export class NameService implements Resolver {
     this.#most = most;
   }
 
-  /** Queries in progress. */
+  /** The number of queries in progress. */
   get size(): number {
     return this.#questions.size;
   }

@@ -37,7 +37,7 @@ export interface WatchedFileOptions<T> {
   readonly source: FileSource;
   readonly clock: Clock;
   readonly path: string;
-  /** Most bytes to read. */
+  /** The most bytes that are read of the file. */
   readonly most: number;
   /** Parses the content; null = there is no file. Must not throw. */
   readonly parse: (text: string | null) => T;

@@ -8,7 +8,7 @@ const MOST_SILENT = 4;
 /** Keeps damaged connections open in silence, so that nobody learns when this was noticed. */
 export class DamagedConnections {
   readonly #o: { readonly clock: Clock; readonly rng: Rng };
-  /** Oldest first. */
+  /** The connections that are kept in silence, the oldest first. */
   readonly #silent = new Set<Connection>();
 
   constructor(o: { readonly clock: Clock; readonly rng: Rng }) {

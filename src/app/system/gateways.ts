@@ -2,7 +2,7 @@ import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 
 export interface Gateway {
   readonly networks: readonly number[];
-  /** For the log. */
+  /** The networks as the log shows them. */
   readonly text: string;
   /** An earlier client of the same name has the networks. */
   readonly isSecond: boolean;

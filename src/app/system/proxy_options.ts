@@ -11,7 +11,7 @@ import type { WireConfig } from "./proxy_transport.ts";
 export interface ProxyServerOptions extends ProxyHost {
   readonly wire: WireConfig;
   readonly keys: readonly NamedKey[];
-  /** "" = all addresses. */
+  /** The host to listen on; "" = all addresses. */
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;

@@ -8,7 +8,7 @@ import { addressGroup } from "../net/address_group.ts";
 export class ServedClient implements SlotHolder {
   readonly stream: Connection;
   readonly candidate: Candidate;
-  /** For the log. */
+  /** The client's address as the log shows it. */
   readonly peer: string;
   /** Empty if the client sends none. */
   readonly name: string;

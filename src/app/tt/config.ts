@@ -4,7 +4,7 @@ import type { PortRange } from "../../core/hop/port_range.ts";
 /** The name is for the log; "" if there is only one password. */
 export interface NamedKey {
   readonly name: string;
-  /** UTF-8. */
+  /** The password in UTF-8. */
   readonly password: Uint8Array;
 }
 

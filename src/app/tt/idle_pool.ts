@@ -19,7 +19,7 @@ interface Idle {
 /** Idle connections for the next proxied connections of the same minute. */
 export class IdlePool implements Disposable {
   readonly #clock: Clock;
-  /** Longest idle first. */
+  /** The one that has been idle longest comes first. */
   #idle: Idle[] = [];
   #timer: Disposable | null = null;
 

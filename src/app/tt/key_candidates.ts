@@ -4,8 +4,9 @@ import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { portOf, type PortRange } from "../../core/hop/port_range.ts";
 import type { MinuteKeyCache, MinuteKeysLease } from "./minute_keys.ts";
 
+/** A key that the server accepts, with what it keeps of that key's use. */
 export interface Account {
-  /** For the log; "" if there is only one account. */
+  /** The key's name for the log; "" if there is only one account. */
   readonly name: string;
   readonly secrets: MinuteKeyCache;
   readonly nonces: NonceMemory;

@@ -5,7 +5,7 @@ import { type Answer, type MinuteRaceOptions, raceMinutes } from "../hop/minute_
 
 export interface ServerClockOptions {
   readonly clock: Clock;
-  /** Unix milliseconds. */
+  /** Returns milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly log: Logger;
   readonly server: string;

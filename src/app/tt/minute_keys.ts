@@ -47,11 +47,11 @@ class Loan implements MinuteKeysLease {
 export class MinuteKeyCache implements Disposable {
   readonly #keys: TtKeys;
   readonly #wire: Pick<TtConfig, "cipher" | "makeCipher">;
-  /** Least recently borrowed first. */
+  /** The least recently borrowed one comes first. */
   readonly #entries = new Map<number, Entry>();
   #newest: Entry | null = null;
 
-  /** `password`: UTF-8, copied. */
+  /** The password is UTF-8 and is copied. */
   constructor(password: Uint8Array, wire: Pick<TtConfig, "cipher" | "makeCipher">) {
     this.#keys = new TtKeys(password);
     this.#wire = wire;

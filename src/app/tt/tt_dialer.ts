@@ -32,7 +32,7 @@ export interface TtDialerOptions extends ProxyHost {
   readonly server: string;
   readonly limits: ProxyLimits;
   readonly scratch: ScratchBuffers;
-  /** Stays the caller's. */
+  /** The cache stays the caller's. */
   readonly secrets: MinuteKeyCache;
 }
 

@@ -17,7 +17,7 @@ import { TtDialer, type TtDialerOptions } from "./tt_dialer.ts";
 const EMPTY = new Uint8Array();
 
 export interface TtOutboundOptions extends Omit<TtDialerOptions, "secrets"> {
-  /** UTF-8. */
+  /** The shared password in UTF-8. */
   readonly password: Uint8Array;
 }
 

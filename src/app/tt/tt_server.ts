@@ -34,7 +34,7 @@ const METHOD_ROOM = 32;
 export interface TtServerOptions extends ProxyHost {
   readonly wire: TtConfig;
   readonly keys: readonly NamedKey[];
-  /** "" = all addresses. */
+  /** The host to listen on; "" = all addresses. */
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;

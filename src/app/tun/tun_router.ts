@@ -20,7 +20,7 @@ export interface RouterOptions {
 
 export interface PortOptions {
   readonly traffic: Traffic;
-  /** For the log. */
+  /** The peer as the log shows it. */
   readonly peer: string;
   /** Called once packets can pass, so that what the user is told then is true. */
   readonly onUp?: () => void;

@@ -18,11 +18,11 @@ export interface ProxyConfig {
     }
     | {
       readonly role: "client";
-      /** Name or address. */
+      /** The server's name or address, without a port. */
       readonly server: string;
       readonly password: Uint8Array;
       readonly listen: HostPort;
-      /** Entries of core/proxy/bypass_rules.ts. */
+      /** Targets that are reached without the server (core/proxy/bypass_rules.ts). */
       readonly direct: readonly string[];
       readonly isEager: boolean;
       readonly auth: Credentials | null;

@@ -7,7 +7,7 @@ const SHORT = 16;
 const COMMON =
   /^(.)\1*$|^(psk|password|passw0rd|secret|test|ttun|key|changeme|letmein|qwerty\w*|1?2345\d*)\d*$/i;
 
-/** Warns once. */
+/** Warns once if the tunnel's key can be guessed. */
 export function warnOfWeakKey(key: Uint8Array, log: Logger): void {
   const why = weakness(key);
   if (why === null) return;

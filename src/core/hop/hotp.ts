@@ -6,7 +6,7 @@ import { TtunError } from "../../base/errors.ts";
 /** HOTP, one-time passwords from a counter (RFC 4226), with HMAC-SHA-1. */
 const LAST_COUNTER = (1n << 64n) - 1n;
 
-/** Bytes of HMAC-SHA-1. */
+/** The size of an HMAC-SHA-1 in bytes. */
 const MAC_SIZE = 20;
 
 /** Returns the HOTP value below `modulus`: 10^d for d digits (section 5.3). */

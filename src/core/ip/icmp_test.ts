@@ -19,7 +19,7 @@ interface Ipv4 {
   protocol?: number;
   /** Flags and offset: may not be fragmented, unless a test says otherwise. */
   fragment?: number;
-  /** In 32-bit words. */
+  /** The size of the options in 32-bit words. */
   options?: number;
   /** The first byte behind the IP header: ICMP's type. */
   type?: number;

@@ -19,7 +19,7 @@ export class Backoff {
     return pause;
   }
 
-  /** `lasted`: milliseconds. */
+  /** Restarts the pauses if the session lasted long; `lasted` is in milliseconds. */
   sessionEnded(lasted: number): void {
     if (lasted > GOOD_SESSION) this.restart();
   }

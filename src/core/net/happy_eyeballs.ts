@@ -16,7 +16,7 @@ export type EyeballStep =
   | { kind: "wakeAt"; at: number }
   /** This address is connected; all others are cancelled. */
   | { kind: "done"; address: string }
-  /** None is connected. */
+  /** No address is left: none could be connected. */
   | { kind: "failed"; failure: Failure };
 
 /**

@@ -25,9 +25,9 @@ export interface MinuteKeys {
   readonly otp: number;
   /** Minutes from the start of `minute` on, 1 to 15. */
   readonly lifetime: number;
-  /** K, 32 bytes. */
+  /** The key K of 32 bytes (docs/wire/tt-v1.md, 1.1). */
   readonly aeadKey: Uint8Array;
-  /** X, 32 bytes. */
+  /** The mask X of 32 bytes (docs/wire/tt-v1.md, 1.1). */
   readonly mask: Uint8Array;
 }
 
@@ -55,7 +55,7 @@ export class TtKeys implements Disposable {
   readonly #cache = new Map<number, MinuteKeys>();
   #isOver = false;
 
-  /** `password`: UTF-8, copied. */
+  /** The password is UTF-8 and is copied. */
   constructor(password: Uint8Array) {
     this.#password = password.slice();
     this.#hotpKey = sha256(password);

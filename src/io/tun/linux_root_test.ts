@@ -89,7 +89,7 @@ test("tun: packets that nobody reads do not keep the reactor busy, and come when
   }
 });
 
-/** RFC 863. */
+/** The discard port (RFC 863). */
 const DISCARD = 9;
 
 const LAYOUT = { groupHeadroom: 8, headroom: 2, tailroom: 16, groupTailroom: 0, group: Infinity };

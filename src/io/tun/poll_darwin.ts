@@ -2,7 +2,7 @@ import { check } from "../../../ffi/darwin/errno.ts";
 import type { LibSystem } from "../../../ffi/darwin/libsystem.ts";
 import { CallsInFlight } from "./calls_in_flight.ts";
 
-/** Constants of macOS's poll.h. */
+/** These constants are of macOS's poll.h. */
 export const POLLIN = 0x0001;
 export const POLLOUT = 0x0004;
 const POLLFD_SIZE = 8; // int fd, short events, short revents

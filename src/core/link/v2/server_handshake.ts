@@ -74,7 +74,7 @@ export class ServerHandshake implements Disposable {
     );
   }
 
-  /** Returns flight 2. */
+  /** Returns flight 2, the server's first message (docs/wire/link-v2.md). */
   answer(): Uint8Array {
     return concat(this.#ns, this.#rs);
   }
