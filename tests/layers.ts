@@ -24,7 +24,8 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
 
 /**
  * Rooms of src/app: what each may import besides itself. Services (tun, proxy) and transports (hop,
- * tt) never import each other: they meet in `system`, which may import all.
+ * tt) never import each other: they meet in `system`, which may import all. A room of src/core that
+ * is named as a transport is that one's.
  */
 const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   loop: [],
@@ -76,16 +77,16 @@ function layerOf(path: string): Layer | null {
   return layer !== undefined && Object.hasOwn(MAY_IMPORT, layer) ? layer as Layer : null;
 }
 
-/** The room of a file of src/app; "" for one that is in none. */
+/** The room of a file of src/app, or of a transport's protocol in src/core; "" for one in none. */
 function roomOf(path: string): string {
-  return /^src\/app\/([^/]+)\//.exec(path)?.[1] ?? "";
+  return /^src\/(?:app\/|core\/(?=(?:hop|link|tt)\/))([^/]+)\//.exec(path)?.[1] ?? "";
 }
 
 /** Why a file of src/app may not import another one, or null when it may. */
 function roomRefusal(path: string, target: string): string | null {
   const [from, to] = [roomOf(path), roomOf(target)];
   if (from === to || ROOM_MAY_IMPORT[from]?.includes(to) === true) return null;
-  return `app/${from} may not import app/${to}`;
+  return `app/${from} may not import ${layerOf(target)}/${to}`;
 }
 
 function isTest(path: string): boolean {
@@ -104,7 +105,8 @@ function refusal(path: string, specifier: string, typeOnly: boolean): string | n
   if (layer === "cli" && target === "deno.json") return null; // the version is told once, there
   const to = target === null ? null : layerOf(target);
   if (to === null) return `${layer} may not import ${specifier}: it is in no layer`;
-  if (layer === "app" && to === "app") return roomRefusal(path, target!);
+  const isOfRoom = to === "app" || roomOf(target!) !== "";
+  if (layer === "app" && isOfRoom) return roomRefusal(path, target!);
   if (to === layer || rule.layers.includes(to)) return null;
   if (!rule.types?.includes(to)) return `${layer} may not import ${to}`;
   return typeOnly ? null : `${layer} may import ${to} only by \`import type\``;
