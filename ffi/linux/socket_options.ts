@@ -1,11 +1,9 @@
 import type { SocketOptions } from "../../src/contract/connection.ts";
 import { check } from "../native.ts";
+import { chooseCongestion } from "./congestion.ts";
 import type { Libc } from "./libc.ts";
-import { AF_INET } from "./sockaddr.ts";
 
 /** Constants of sys/socket.h, netinet/in.h and netinet/tcp.h on Linux. */
-const SOCK_STREAM = 1;
-const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 export const SOL_SOCKET = 1;
@@ -15,7 +13,6 @@ const TCP_NODELAY = 1;
 export const TCP_MAXSEG = 2;
 const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
-const TCP_CONGESTION = 13;
 const TCP_USER_TIMEOUT = 18;
 const TCP_NOTSENT_LOWAT = 25;
 const TCP_RTO_MAX_MS = 44; // since Linux 6.15
@@ -47,27 +44,10 @@ export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): stri
   if (unsentBytes !== undefined) {
     set("TCP_NOTSENT_LOWAT", IPPROTO_TCP, TCP_NOTSENT_LOWAT, unsentBytes);
   }
-  if (o.congestion !== undefined && !setCongestion(libc, fd, o.congestion)) {
+  if (o.congestion !== undefined && !chooseCongestion(libc, fd, o.congestion)) {
     unset.push("TCP_CONGESTION");
   }
   return unset;
-}
-
-/** Returns false if the kernel lacks it or only root may use it. */
-function setCongestion(libc: Libc, fd: number, name: string): boolean {
-  const value = new TextEncoder().encode(name);
-  return libc.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, value) === 0;
-}
-
-/** Tests it on an unused socket. @throws {NativeError} if no socket can be opened */
-export function hasCongestion(libc: Libc, name: string): boolean {
-  const type = SOCK_STREAM | SOCK_CLOEXEC;
-  const fd = check("socket", libc.socket(AF_INET, type, IPPROTO_TCP));
-  try {
-    return setCongestion(libc, fd, name);
-  } finally {
-    libc.close(fd);
-  }
 }
 
 /** Applies to connections accepted from now on. Returns false if the kernel refuses. */

@@ -6,6 +6,8 @@ export interface Connection extends Stream {
   readonly local: Addr;
   readonly remote: Addr;
   stats(): ConnectionStats;
+  /** The system's name of its congestion control; "" where the system does not tell. */
+  readonly congestion: string;
   /** Sets what it can; returns the kernel's names of the options that it could not set. */
   setOptions(options: SocketOptions): string[];
 }
@@ -20,6 +22,14 @@ export interface SocketOptions {
   maxRetransmitPauseMs?: number;
   /** TCP_NOTSENT_LOWAT: a write waits while the kernel holds so many bytes that it has not sent. */
   unsentBytes?: number;
-  /** TCP_CONGESTION: the kernel's name of a congestion control. */
-  congestion?: string;
+  /** TCP_CONGESTION, by the path that the connection has got. */
+  congestion?: CongestionChoice | undefined;
+}
+
+/** The kernel's names of congestion controls; null leaves what the connection has. */
+export interface CongestionChoice {
+  readonly far: string | null;
+  /** For a least round trip so far under `nearMs`. */
+  readonly near: string | null;
+  readonly nearMs: number;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import { slowLink } from "../networks.ts";
-import { INNER, openTunnel, pause, runTtun, SERVER, startClient, startServer } from "./tunnel.ts";
+import { INNER, pause, startClient, startServer } from "./tunnel.ts";
 
 /** Flows enough for a queue of seconds if nothing keeps it short. */
 const FLOWS = 48;
@@ -35,15 +35,3 @@ for (const wire of ["v1", "v2"]) {
     assert.equal(server.output.match(/ authenticated /g)?.length, 1);
   });
 }
-
-test("the congestion control is the one that was asked for, and one that is not there is refused", async () => {
-  await using t = await openTunnel(["--congestion", "reno"]);
-  for (const host of [t.server, t.client]) {
-    assert.match(await host.sh("ss -tin"), /\n\s+reno /);
-  }
-  for (const [name, words] of [["nonesuch", /this kernel does not have it/], ["B A D", /name/]]) {
-    const args = ["client", "-s", SERVER, "--once", "--congestion", name as string];
-    const { code, stderr } = await runTtun(t.client, args);
-    assert.deepEqual([code, (words as RegExp).test(stderr)], [2, true], stderr);
-  }
-});

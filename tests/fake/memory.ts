@@ -145,6 +145,10 @@ class MemoryStream implements Connection {
     };
   }
 
+  get congestion(): string {
+    return "";
+  }
+
   setOptions(): string[] {
     this.#check();
     return []; // no packets, so nothing to set

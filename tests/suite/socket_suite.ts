@@ -80,6 +80,29 @@ export function socketSuite(
     equal(option(libc, fd, "TCP_NODELAY"), 0);
   });
 
+  check(
+    "a congestion control is set by the least round trip, and told",
+    async (_, { here, there }) => {
+      await Promise.resolve();
+      const unset = o.hasDescriptor ? [] : ["TCP_CONGESTION"];
+      for (const stream of [here, there]) {
+        const system = stream.congestion;
+        equal(system !== "", o.hasDescriptor);
+        const left = { far: "nonesuch", near: null, nearMs: 1000 };
+        deepEqual(stream.setOptions({ congestion: left }), unset);
+        equal(stream.congestion, system);
+        if (!o.hasDescriptor) continue;
+        const refused = { far: "nonesuch", near: "nonesuch", nearMs: 1000 };
+        deepEqual(stream.setOptions({ congestion: refused }), ["TCP_CONGESTION"]);
+        equal(stream.congestion, system);
+        deepEqual(stream.setOptions({ congestion: { far: null, near: "reno", nearMs: 1000 } }), []);
+        equal(stream.congestion, "reno");
+        deepEqual(stream.setOptions({ congestion: { far: system, near: null, nearMs: 0 } }), []);
+        equal(stream.congestion, system);
+      }
+    },
+  );
+
   if (!o.hasDescriptor) {
     check("without the descriptor a stream knows that it is TCP, and no more", async (_, pair) => {
       await Promise.resolve();

@@ -9,7 +9,7 @@ import { connectLink } from "../link/connect.ts";
 import type { ServerPaths } from "../link/server_paths.ts";
 import { sleep } from "../loop/sleep.ts";
 import { dialAny } from "../net/dial_host.ts";
-import type { Tuner } from "../net/socket_options.ts";
+import { congestionField, type Tuner } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
 import type { DamagedConnections } from "./damaged_connections.ts";
 import type { SegmentLimits } from "./segment_limits.ts";
@@ -116,6 +116,7 @@ export class TunAttempt {
       log.info("authenticated", {
         server: at,
         protocol,
+        ...congestionField(stream),
         wire: peer.wire,
         offload: offloadText(peer.link.offload),
       });

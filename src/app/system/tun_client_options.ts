@@ -1,5 +1,6 @@
 import type { Addr, Cidr, HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
+import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
@@ -36,8 +37,8 @@ export interface TunClientOptions {
   identity?: ClientIdentity | undefined;
   clock: Clock;
   log: Logger;
-  /** The kernel's name; undefined = the system's congestion control. */
-  congestion?: string | undefined;
+  /** Undefined = the system's. */
+  congestion?: CongestionChoice | undefined;
   signal: AbortSignal;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   retries: number;

@@ -3,7 +3,7 @@ import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { scope } from "../../base/scope.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
@@ -17,7 +17,7 @@ import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
-import { Tuner } from "../net/socket_options.ts";
+import { congestionField, Tuner } from "../net/socket_options.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 import { ClientLeases, type LeaseOptions } from "./client_leases.ts";
 import { Gateways } from "./gateways.ts";
@@ -36,8 +36,8 @@ export interface TunServerOptions {
   secrets: WireSecrets;
   clock: Clock;
   log: Logger;
-  /** The kernel's name; undefined = the system's congestion control. */
-  congestion?: string | undefined;
+  /** Undefined = the system's. */
+  congestion?: CongestionChoice | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
 }
@@ -193,6 +193,7 @@ class TunServer {
       this.#said.info("authenticated", {
         peer,
         protocol,
+        ...congestionField(stream),
         wire: candidate.wire,
         offload: offloadText(link.offload),
         ...(name !== "" && { name }),

@@ -1,4 +1,5 @@
 import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
+import type { CongestionChoice } from "../../contract/connection.ts";
 import type { PortRange } from "../../core/hop/port_range.ts";
 
 /** The name is for the log; "" if there is only one password. */
@@ -15,4 +16,6 @@ export interface TtConfig {
   readonly range: PortRange;
   /** The longest text of a frame (`--mtu`); undefined = as long as the peer takes. */
   readonly mostText: number | undefined;
+  /** Of the connections between the two ends; undefined = the system's. */
+  readonly congestion?: CongestionChoice | undefined;
 }

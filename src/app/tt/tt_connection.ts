@@ -10,6 +10,7 @@ import type { PeerKind } from "../../core/tt/mark.ts";
 import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
+import type { TtConfig } from "./config.ts";
 import type { FrameBuffers } from "./frame_buffers.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
@@ -17,11 +18,14 @@ import type { MinuteKeysLease } from "./minute_keys.ts";
 import { TtStream } from "./tt_stream.ts";
 
 /** Unacknowledged data ends a connection after PATH_TIMEOUT_MS, silence after twice 20 s. */
-export const CONNECTION_OPTIONS: SocketOptions = {
-  noDelay: true,
-  keepAliveSeconds: 20,
-  userTimeoutMs: PATH_TIMEOUT_MS,
-};
+export function connectionOptions({ congestion }: Pick<TtConfig, "congestion">): SocketOptions {
+  return {
+    noDelay: true,
+    keepAliveSeconds: 20,
+    userTimeoutMs: PATH_TIMEOUT_MS,
+    congestion,
+  };
+}
 
 /** Bytes on their way when a connection is given on: the next stream waits for them. */
 const MOST_UNHEARD = 16 * 1024;

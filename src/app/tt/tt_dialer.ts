@@ -1,6 +1,6 @@
 import { ProtocolError, type TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { greeting } from "../../core/proxy/socks/socks5_client.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
@@ -16,7 +16,7 @@ import { ANSWER_MS } from "./connect_request.ts";
 import { FrameBuffers } from "./frame_buffers.ts";
 import type { MinuteKeyCache } from "./minute_keys.ts";
 import { hungUp, silent } from "./server_errors.ts";
-import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
+import { connectionOptions, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
 /** Milliseconds for the server's TCP, as in the existing programs. */
 const DIAL_MS = 5000;
@@ -41,6 +41,7 @@ export class TtDialer implements Disposable {
   readonly #nonces: NonceMemory;
   readonly #paths: PathWatch;
   readonly #host: TtConnectionHost;
+  readonly #options: SocketOptions;
   connectMs = 0;
   /** The server has shown the mark: it takes the request together with the greeting. */
   knowsMark = false;
@@ -49,6 +50,7 @@ export class TtDialer implements Disposable {
     this.#o = o;
     this.#nonces = new NonceMemory(o.rng, { reach: REACH });
     this.#paths = new PathWatch(o.clock);
+    this.#options = connectionOptions(o.wire);
     this.#host = {
       clock: o.clock,
       wallClock: o.wallClock,
@@ -83,7 +85,7 @@ export class TtDialer implements Disposable {
         life,
       });
       this.connectMs = clock.now() - began;
-      socket.setOptions(CONNECTION_OPTIONS);
+      socket.setOptions(this.#options);
       return new TtConnection(this.#host, socket, borrowed, this.#nonces, null);
     } catch (error) {
       await socket?.[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Scope } from "../../base/scope.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { portOf } from "../../core/hop/port_range.ts";
 import { ListenSchedule } from "../../core/hop/schedule.ts";
@@ -20,7 +20,7 @@ import { FrameBuffers } from "./frame_buffers.ts";
 import { type Account, KeyCandidates } from "./key_candidates.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
 import { ServerConnection, type ServerConnectionHost } from "./server_connection.ts";
-import { CONNECTION_OPTIONS, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
+import { connectionOptions, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
 /**
  * HTTP as tt's servers recognise it (docs/wire/tt-v1.md, 3.2). Empty lines may precede it
@@ -51,6 +51,7 @@ export class TtServer implements Disposable {
   readonly #reading: FirstFrameOptions;
   readonly #connections: TtConnectionHost;
   readonly #served: ServerConnectionHost;
+  readonly #options: SocketOptions;
 
   /** Listeners and connections live under `tasks`. */
   constructor(tasks: Scope, o: TtServerOptions, service: StreamService) {
@@ -86,6 +87,7 @@ export class TtServer implements Disposable {
       },
     };
     this.#served = { ...service, clock, log, signal, pending: this.#gate.known };
+    this.#options = connectionOptions(wire);
     this.#hopper = new PortHopper(tasks, {
       ...o,
       schedules: accounts.map((account) => this.#schedule(account)),
@@ -130,7 +132,7 @@ export class TtServer implements Disposable {
       const host = this.#connections;
       const connection = new TtConnection(host, stream, minute, account.nonces, admitted);
       owned = connection;
-      stream.setOptions(CONNECTION_OPTIONS);
+      stream.setOptions(this.#options);
       await new ServerConnection(this.#served, connection, admitted, peer).run();
     } catch (thrown) {
       if (this.#served.signal.aborted) return;

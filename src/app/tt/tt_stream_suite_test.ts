@@ -35,6 +35,7 @@ function framedNet(peer: PeerKind, capacity?: number): StreamNet {
 function framedOn(socket: Connection, peer: PeerKind): Connection {
   return Object.assign(ttStream(socket, { peer }), {
     remote: socket.remote,
+    congestion: socket.congestion,
     setOptions: (o: SocketOptions) => socket.setOptions(o),
   });
 }

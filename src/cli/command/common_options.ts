@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import type { OptionTable } from "./option_table.ts";
 
 /** Each is one object, so that the manual describes it once. */
@@ -43,6 +44,17 @@ export const BACKEND_OPTIONS = {
       "loses larger ones without a word (Linux, not with --io deno)",
     defaultText: "what the path carries",
   },
+  congestion: {
+    names: ["congestion"],
+    group: "tuning",
+    kind: "string",
+    metavar: "NAME",
+    parse: parseCongestion,
+    default: "auto",
+    help: "congestion control between the two ends, by the kernel's name; auto is bbr where the " +
+      "kernel has it, unless a round trip takes less than 1 ms; system leaves what the system has " +
+      "(Linux)",
+  },
   aead: {
     names: ["aead"],
     group: "tuning",
@@ -80,3 +92,13 @@ export const LOG_OPTIONS = {
     help: "lines for people or for programs, on standard error either way",
   },
 } as const satisfies OptionTable;
+
+/** Checks TCP_CA_NAME_MAX of net/tcp.h, and the letters of such names. */
+function parseCongestion(text: string): string {
+  if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
+  throw new TtunError(
+    "usage",
+    `Cannot use ${JSON.stringify(text)} as a congestion control: give auto, system, or ` +
+      "the kernel's name, as bbr",
+  );
+}

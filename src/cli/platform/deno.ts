@@ -1,4 +1,3 @@
-import { TtunError } from "../../base/errors.ts";
 import { polledPaths } from "../../io/netcfg/polled_paths.ts";
 import type { Platform } from "./platform.ts";
 import { openDenoSockets } from "./sockets_deno.ts";
@@ -7,9 +6,6 @@ import { openDenoSockets } from "./sockets_deno.ts";
 export function openOnDeno(
   device: Pick<Platform, "openDevice" | "configure" | "changeAddresses">,
 ): Platform {
-  const refuse = (option: string) => {
-    throw new TtunError("usage", `Cannot use ${option}: it is for Linux only`);
-  };
   const sockets = openDenoSockets();
   return {
     ...device,
@@ -23,9 +19,5 @@ export function openOnDeno(
       changeAddresses: device.changeAddresses,
       [Symbol.dispose]: () => {},
     }),
-    check: ({ congestion, io }) => {
-      if (congestion !== undefined) refuse("--congestion");
-      if (io === "ffi") refuse("--io ffi");
-    },
   };
 }

@@ -1,6 +1,4 @@
-import { TtunError } from "../../base/errors.ts";
 import { DEVICE_QUEUE } from "../../contract/device.ts";
-import { hasCongestion } from "../../../ffi/linux/socket_options.ts";
 import { changeAddresses, configure } from "../../io/netcfg/linux.ts";
 import { openDevice } from "../../io/tun/linux.ts";
 import { LinuxKeeper } from "../tun/device_keeper.ts";
@@ -31,13 +29,5 @@ export function openLinux(io: "auto" | "ffi" | "deno"): Platform {
     configure: (device, config) => configure(libc, device, { ...config, tuning: TUNING }),
     keep: (device, config, log) => new LinuxKeeper(sockets, device, config, log),
     changeAddresses: (device, o) => changeAddresses(libc, device, o),
-    check: ({ congestion }) => {
-      if (congestion === undefined || hasCongestion(libc, congestion)) return;
-      throw new TtunError(
-        "usage",
-        `Cannot use --congestion ${congestion}: this kernel does not have it, or gives it to root ` +
-          "only; see sysctl net.ipv4.tcp_available_congestion_control (and: sudo modprobe tcp_bbr)",
-      );
-    },
   };
 }

@@ -5,6 +5,7 @@ import type { Paths } from "../../contract/routing.ts";
 import type { Device } from "../../contract/device.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import type { Configured, NetworkConfig, RefusedAddress } from "../../io/netcfg/linux.ts";
+import type { CongestionPlan } from "../../core/net/congestion.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import type { SegmentBytes } from "../../io/net/posix_net.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
@@ -36,6 +37,11 @@ export interface SocketPlatform extends AsyncDisposable {
   /** @throws {TtunError} usage, if the segment size cannot be limited */
   openNet(o: NetConfig, log: Logger): Net;
   /**
+   * Plans for what this process may set now. `wanted`: as `--congestion` says.
+   * @throws {TtunError} usage, if the system does not have it
+   */
+  planCongestion(wanted: string): CongestionPlan;
+  /**
    * The returned function becomes the user, and returns true if this thread may still change the
    * network, provided that it `keeps` that privilege.
    * @throws {TtunError} usage, if there is no such user
@@ -66,6 +72,4 @@ export interface Platform extends SocketPlatform {
     o: { remove: readonly Cidr[]; add: readonly Cidr[]; mtu: number },
   ): readonly RefusedAddress[] | Promise<readonly RefusedAddress[]>;
   keep(device: string, config: KeptConfig, log: Logger): DeviceKeeper;
-  /** Checks options that depend on this system. @throws {TtunError} usage */
-  check(config: TunConfig): void;
 }

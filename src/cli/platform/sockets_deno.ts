@@ -25,12 +25,20 @@ export function openDenoSockets(): SocketPlatform {
       refuseSegmentLimits(config);
       return new DenoNet(null);
     },
+    planCongestion: (wanted) => {
+      const isLeft = wanted === "auto" || wanted === "system";
+      if (isLeft) return { choice: undefined, text: "system" };
+      throw new TtunError("usage", `Cannot use --congestion ${wanted}: ${nativeOnly()}`);
+    },
     userChange: () => {
-      const why = Deno.build.os === "linux"
-        ? "it takes native calls, which Deno was started without (--allow-ffi)"
-        : "it is for Linux only";
-      throw new TtunError("usage", `Cannot use --user: ${why}`);
+      throw new TtunError("usage", `Cannot use --user: ${nativeOnly()}`);
     },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+function nativeOnly(): string {
+  return Deno.build.os === "linux"
+    ? "it takes native calls, which Deno was started without (--allow-ffi)"
+    : "it is for Linux only";
 }

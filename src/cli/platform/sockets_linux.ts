@@ -1,3 +1,6 @@
+import { TtunError } from "../../base/errors.ts";
+import { planCongestion } from "../../core/net/congestion.ts";
+import { hasCongestion, systemCongestion } from "../../../ffi/linux/congestion.ts";
 import { raiseDescriptorLimit } from "../../../ffi/linux/descriptor_limit.ts";
 import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { becomeUser, CAP_NET_ADMIN, findUser } from "../../../ffi/linux/user.ts";
@@ -32,6 +35,16 @@ export function openLinuxSockets(
         log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
       }
       return new DenoNet(libc);
+    },
+    planCongestion: (wanted) => {
+      const isGiven = (name: string) => hasCongestion(libc, name);
+      const plan = planCongestion(wanted, systemCongestion(libc), isGiven);
+      if (plan !== null) return plan;
+      throw new TtunError(
+        "usage",
+        `Cannot use --congestion ${wanted}: this kernel does not have it, or gives it to root ` +
+          "only; see sysctl net.ipv4.tcp_available_congestion_control (and: sudo modprobe tcp_bbr)",
+      );
     },
     userChange: (name, change) => {
       const user = findUser(libc, name);

@@ -5,6 +5,7 @@ import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Listener } from "../../contract/dial.ts";
+import type { CongestionPlan } from "../../core/net/congestion.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
 import { Acl } from "../../core/proxy/acl.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
@@ -38,10 +39,12 @@ function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   const segmentBytes = { [end.role === "client" ? "dial" : "listen"]: config.segmentSize };
   const net = platform.openNet({ io, mptcp: false, segmentBytes }, log);
   const listener = end.role === "client" ? opened.use(net.listen(end.listen, { signal })) : null;
+  platform.planCongestion(config.congestion); // for root the kernel loads its module
   tools.becomeUser(); // before the log says that it listens: then nothing runs as root any more
+  const congestion = platform.planCongestion(config.congestion);
   return {
-    facts: tellStart(config, ciphers, listener, log),
-    run: () => runEnd(config, listener, net, tools),
+    facts: tellStart(config, ciphers, congestion, listener, log),
+    run: () => runEnd(config, congestion, listener, net, tools),
   };
 }
 
@@ -52,6 +55,7 @@ function mayMeetNames(end: ProxyConfig["end"]): boolean {
 function tellStart(
   { end, wire: { cipher, range }, io, user }: ProxyConfig,
   ciphers: ChosenCiphers,
+  congestion: CongestionPlan,
   listener: Listener | null,
   log: Logger,
 ): ProxyFacts {
@@ -59,6 +63,7 @@ function tellStart(
     cipher,
     aead: `${ciphers.name} (${ciphers.detail})`,
     io,
+    congestion: congestion.text,
     ports: formatPortRange(range),
   };
   if (end.role === "client") {
@@ -83,6 +88,7 @@ function tellStart(
 
 async function runEnd(
   config: ProxyConfig,
+  congestion: CongestionPlan,
   listener: Listener | null,
   net: Net,
   { platform, ciphers, opened, log, resolver, signal, onCounters }: Tools,
@@ -98,7 +104,7 @@ async function runEnd(
     log,
     signal,
     onCounters: (counters: () => ProxyCounters) => onCounters(() => ({ ...counters() })),
-    wire: { ...config.wire, makeCipher: ciphers.factory },
+    wire: { ...config.wire, makeCipher: ciphers.factory, congestion: congestion.choice },
     limits: limitsFor(config.limits, platform.descriptors, log),
   };
   if (end.role === "server") {

@@ -32,6 +32,8 @@ export interface ProxyConfig {
   readonly wire: WireSettings;
   /** Bytes of TCP segments between the two ends; undefined = the path's. */
   readonly segmentSize: number | undefined;
+  /** Between the two ends: `auto`, `system`, or the kernel's name of a congestion control. */
+  readonly congestion: string;
   readonly limits: ProxyLimits;
   /** Becomes this user once everything is open. */
   readonly user: string | undefined;

@@ -19,6 +19,7 @@ Deno.test("without options there are the drivers' own limits, and texts of any l
       mostText: undefined,
     },
     segmentSize: undefined,
+    congestion: "auto",
     limits: DEFAULT_LIMITS,
     user: undefined,
   });

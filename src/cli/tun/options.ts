@@ -144,15 +144,6 @@ const PROCESS_OPTIONS = {
     help: "use Multipath TCP, with =false do not (Linux; elsewhere it does nothing)",
     defaultText: "as the system has it",
   },
-  congestion: {
-    names: ["congestion"],
-    group: "tuning",
-    kind: "string",
-    metavar: "NAME",
-    parse: parseCongestion,
-    help: "congestion control of the connection, as bbr, where the kernel has it",
-    defaultText: "as the system has it",
-  },
   ...BACKEND_OPTIONS,
   user: {
     names: ["user"],
@@ -335,15 +326,6 @@ function parseAddress(text: string): Cidr {
 /** Drops host bits, which systems refuse although the meaning is clear. */
 function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
-}
-
-/** Checks TCP_CA_NAME_MAX of net/tcp.h, and the letters of such names. */
-function parseCongestion(text: string): string {
-  if (/^[a-z0-9_-]{1,15}$/.test(text)) return text;
-  throw new TtunError(
-    "usage",
-    `Cannot use ${JSON.stringify(text)} as a congestion control: give the kernel's name, as bbr`,
-  );
 }
 
 /** Checks like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */

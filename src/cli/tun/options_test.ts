@@ -57,6 +57,16 @@ Deno.test("addresses and routes become bytes, routes without their host bits", (
   assert.throws(() => server("--peer-address", "10.0.0.1/30"), { message: /without a prefix/ });
 });
 
+Deno.test("a congestion control is chosen by the path, left to the system, or named as the kernel does", () => {
+  assert.equal(server().congestion, "auto");
+  for (const name of ["auto", "system", "bbr", "name-of_15bytes"]) {
+    assert.equal(client("a", "--congestion", name).congestion, name);
+  }
+  for (const name of ["", "BBR", "a b", "a-name-of-16byte"]) {
+    assert.throws(() => server("--congestion", name), { kind: "usage", message: /auto, system/ });
+  }
+});
+
 Deno.test("a device name is one that Linux takes", () => {
   for (const name of ["ttun0", "fifteen-bytes-x", "ü", "utun7"]) {
     assert.equal(server("--device", name).device, name);

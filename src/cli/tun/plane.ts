@@ -5,6 +5,7 @@ import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, runPlane } from "../plane/run_plane.ts";
 import { openDarwin } from "../platform/darwin.ts";
 import { openLinux } from "../platform/linux.ts";
+import { chooseIo } from "../platform/open_sockets.ts";
 import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
@@ -31,7 +32,8 @@ export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
 async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
   const { end: carrier } = config;
-  platform.check(config);
+  chooseIo(config.io); // refuses what this system does not have
+  const { choice: congestion } = platform.planCongestion(config.congestion);
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
   const segmentBytes = { dial: config.segmentSize, listen: config.segmentSize };
   const net = platform.openNet({ ...config, segmentBytes }, log);
@@ -73,7 +75,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     keeper.warnOfDuplicates(); // before a client of this machine can have made its device
     log.info("listening", { address: facts.listen });
   }
-  const tunnel: Tunnel = { ...tools, net, device, configured, keeper };
+  const tunnel: Tunnel = { ...tools, net, congestion, device, configured, keeper };
   return {
     facts,
     run: (start) =>

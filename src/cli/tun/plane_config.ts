@@ -25,8 +25,8 @@ export interface TunConfig {
   readonly io: "auto" | "ffi" | "deno";
   /** Multipath TCP; undefined = the system's default. */
   readonly mptcp: boolean | undefined;
-  /** The kernel's name of a congestion control; undefined = the system's default. */
-  readonly congestion: string | undefined;
+  /** `auto`, `system`, or the kernel's name of a congestion control. */
+  readonly congestion: string;
   /** Bytes of TCP segments; undefined = the path's. */
   readonly segmentSize: number | undefined;
   readonly device: string | undefined;

@@ -1,5 +1,6 @@
 import type { WireSecrets } from "../../app/link/config.ts";
 import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
+import type { CongestionChoice } from "../../contract/connection.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
@@ -11,6 +12,7 @@ export type Tools = PlaneTools<Platform, TunStart>;
 
 export interface Tunnel extends Tools {
   readonly net: Net;
+  readonly congestion: CongestionChoice | undefined;
   readonly device: OpenedDevice;
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
@@ -28,7 +30,7 @@ export function leaveRoot({ becomeUser, log, device, configured }: Tunnel): void
 
 export function sessionOptions(
   config: TunConfig,
-  { ciphers, platform, log, signal }: Tunnel,
+  { ciphers, congestion, platform, log, signal }: Tunnel,
   s: Uint8Array,
 ) {
   const secrets: WireSecrets = {
@@ -40,5 +42,5 @@ export function sessionOptions(
     wallClock: Date.now,
     rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
   };
-  return { secrets, clock: platform.clock, log, signal, congestion: config.congestion };
+  return { secrets, clock: platform.clock, log, signal, congestion };
 }

@@ -2,6 +2,7 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import { congestionOf } from "../../../ffi/linux/congestion.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { disconnect, tryLocalAddr, tryRemoteAddr } from "../../../ffi/linux/socket.ts";
@@ -150,6 +151,11 @@ export class DenoStream implements Connection {
     return stats;
   }
 
+  get congestion(): string {
+    const fd = this.#life.isOver ? null : this.#descriptor();
+    return fd === null ? "" : congestionOf(this.#libc!, fd);
+  }
+
   setOptions(options: SocketOptions): string[] {
     this.#life.check();
     const fd = this.#descriptor();
@@ -201,6 +207,7 @@ const DESCRIPTOR_ONLY = {
   TCP_KEEPINTVL: "keepAliveSeconds",
   TCP_USER_TIMEOUT: "userTimeoutMs",
   TCP_RTO_MAX_MS: "maxRetransmitPauseMs",
+  TCP_CONGESTION: "congestion",
 } as const satisfies Record<string, keyof SocketOptions>;
 
 function unmapped(addr: Deno.NetAddr, zone: string | null): Addr {

@@ -73,6 +73,10 @@ for (
       });
       // Multipath TCP has no TCP_USER_TIMEOUT (net/mptcp/sockopt.c), and says so.
       deepEqual(unset, wanted === "mptcp" ? ["TCP_USER_TIMEOUT"] : []);
+      for (const stream of [pair.here, pair.there]) {
+        deepEqual(stream.setOptions({ congestion: { far: null, near: "reno", nearMs: 1000 } }), []);
+        equal(stream.congestion, "reno");
+      }
       await pair.there.closeWrite();
       deepEqual(await readAll(pair.here), new Uint8Array());
       await until(() => pair.here.stats().peerClosed === true);

@@ -2,6 +2,7 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import { congestionOf } from "../../../ffi/linux/congestion.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { localAddr, MSG_NOSIGNAL, shutdownWrite } from "../../../ffi/linux/socket.ts";
 import { lingerZero, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
@@ -101,6 +102,10 @@ export class PosixStream implements Connection {
   stats(): ConnectionStats {
     if (this.#descriptor.closed) return { protocol: "tcp", peerClosed: true };
     return connectionStats(this.#reactor.libc, this.#descriptor.fd);
+  }
+
+  get congestion(): string {
+    return this.#descriptor.closed ? "" : congestionOf(this.#reactor.libc, this.#descriptor.fd);
   }
 
   setOptions(options: SocketOptions): string[] {

@@ -1,0 +1,53 @@
+/**
+ * A path with delay, loss, a rate and a queue between two hosts, by the emulator tests/tools/netem.c,
+ * which cc builds: it needs no module of the kernel. Root only.
+ */
+import { type Host, Process } from "./netns.ts";
+import type { TemporaryFiles } from "./temporary_files.ts";
+
+const SOURCE = new URL("tools/netem.c", import.meta.url).pathname;
+
+/** Packets for the emulator that a device keeps while the emulator waits for a processor. */
+const DEVICE_QUEUE = 5000;
+
+/** Each way. */
+export interface PathOptions {
+  delayMs: number;
+  lossPercent: number;
+  rateMbits: number;
+  queueMs: number;
+}
+
+/** Builds the emulator in a folder and returns its path. @throws when cc is missing or refuses */
+export async function buildEmulator({ folder }: Pick<TemporaryFiles, "folder">): Promise<string> {
+  const program = `${folder}/netem`;
+  const args = ["-O2", "-Wall", "-o", program, SOURCE];
+  const { success, stderr } = await new Deno.Command("cc", { args }).output();
+  if (!success) throw new Error(`cc ${args.join(" ")} failed: ${new TextDecoder().decode(stderr)}`);
+  return program;
+}
+
+/**
+ * Joins the two by a device `wan0` at each end: the server has 198.51.100.1/24, the client
+ * 198.51.100.2/24. The path ends with what is returned.
+ */
+export async function emulatePath(
+  emulator: string,
+  { server, client }: { server: Host; client: Host },
+  { delayMs, lossPercent, rateMbits, queueMs }: PathOptions,
+): Promise<Process> {
+  const ends = [server, client].flatMap(({ pid }) => [`/proc/${pid}/ns/net`, "wan0"]);
+  const numbers = [delayMs, lossPercent, rateMbits, queueMs].map(String);
+  await using cleanup = new AsyncDisposableStack();
+  const path = cleanup.use(
+    new Process("setpriv", ["--pdeathsig", "KILL", "--", emulator, ...ends, ...numbers]),
+  );
+  await path.waitFor(/ready/);
+  for (const [i, host] of [server, client].entries()) {
+    await host.sh(`
+      ip addr add 198.51.100.${i + 1}/24 dev wan0
+      ip link set wan0 txqueuelen ${DEVICE_QUEUE} up`);
+  }
+  cleanup.move();
+  return path;
+}
