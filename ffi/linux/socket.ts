@@ -25,6 +25,8 @@ const SHUT_WR = 1;
 
 /** Reports a closed peer as EPIPE, not by a signal. */
 export const MSG_NOSIGNAL = 0x4000;
+/** Holds a segment that is not full until more is sent, or FIN. */
+export const MSG_MORE = 0x8000;
 
 /** The kernel limits it to net.core.somaxconn. Large, so that a flood does not fill the queue. */
 const BACKLOG = 4096;

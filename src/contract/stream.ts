@@ -25,12 +25,21 @@ export interface Stream extends AsyncDisposable {
    * nothing. It replaces an earlier `run` that waits. No buffer waits meanwhile.
    */
   onReadable(run: OnReady): void;
-  /** Writes what it can now, borrowed for the call, and returns how many bytes that was. */
-  writeNow(bytes: Uint8Array): number;
+  /** True when the end may stand right behind what was read last; absent = it is not known. */
+  readonly mayEnd?: boolean;
+  /**
+   * Writes what it can now, borrowed for the call, and returns how many bytes that was. `isLast`:
+   * if that is all of them the caller calls `closeWrite` before anything else, so that they may be
+   * held until then.
+   */
+  writeNow(bytes: Uint8Array, isLast?: boolean): number;
   /** Calls `run` once for room or a failure; only after `writeNow` left some. */
   onWritable(run: OnReady): void;
-  /** Sends FIN after what was written; reading goes on. */
-  closeWrite(): MaybePromise<void>;
+  /**
+   * Sends FIN after what was written; reading goes on. `closes`: the peer's FIN was read, and the
+   * stream is closed at once, which may be left to send FIN.
+   */
+  closeWrite(closes?: boolean): MaybePromise<void>;
   /** Ends the stream at once, with RST. */
   reset(): void;
   /** Returns facts about the connection that carries it. */

@@ -111,6 +111,10 @@ class MemoryStream implements Connection {
     return undefined;
   }
 
+  get mayEnd(): boolean {
+    return this.#in.endArrived || this.#resetByPeer;
+  }
+
   writeNow(bytes: Uint8Array): number {
     this.#check();
     if (this.#resetByPeer) throw this.#reset();

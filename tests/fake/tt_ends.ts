@@ -40,7 +40,7 @@ const BORROWED = {
 };
 
 export interface TtEndOptions
-  extends Partial<Pick<TtConnectionHost, "clock" | "mostText" | "idle">> {
+  extends Partial<Pick<TtConnectionHost, "clock" | "mostText" | "idle" | "owed">> {
   /** Generation that the peer has shown; null before its first frame. */
   readonly peer?: PeerKind | null;
   /** Bytes that came behind the peer's first frame. */
@@ -59,6 +59,7 @@ export function ttConnection(socket: Connection, o: TtEndOptions = {}): TtConnec
     mostText: o.mostText,
     paths: { add: () => {}, remove: () => {} },
     idle: o.idle ?? null,
+    owed: o.owed ?? null,
     replayed: (verdict) => new ProtocolError(`Cannot trust it: ${verdict}`),
   };
   const { peer = "unmarked", rest = new Uint8Array() } = o;

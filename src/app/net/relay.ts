@@ -257,6 +257,11 @@ class Relay {
     return this.#finished === null ? null : lossOf(this.#finished);
   }
 
+  /** One way has ended: the streams are closed behind the end of the other. */
+  get isHalfClosed(): boolean {
+    return this.#ways === 1;
+  }
+
   ended(way: Way): boolean | void {
     if (--this.#ways > 0) {
       this.#finished = way.from;
@@ -284,6 +289,9 @@ class Way extends ReadyLoop implements Blocked {
   #stalled: PromiseWithResolvers<number> | null = null;
   /** Bytes that `to` has not taken yet. */
   #rest: Uint8Array | null = null;
+  /** Read behind bytes that were still to be written: the end, or an error. */
+  #hasEnded = false;
+  #failure: RelayFailure = null;
 
   constructor(relays: Relays, relay: Relay, from: Stream, to: Stream) {
     super(relays.options.clock, BUDGET);
@@ -310,7 +318,7 @@ class Way extends ReadyLoop implements Blocked {
   protected step(): MaybePromise<number> {
     if (this.#rest !== null) return this.#write(this.#rest);
     if (this.#stalled !== null) return this.#stalled.promise;
-    const got = this.from.readNow(this.#scratch.plain);
+    const got = this.#read();
     if (got === undefined) return WOULD_BLOCK;
     if (got === null) return this.#end();
     if (this.#drops) {
@@ -320,13 +328,33 @@ class Way extends ReadyLoop implements Blocked {
     this.#relay.moved(this, got);
     try {
       const bytes = this.#scratch.plainTo(got);
-      const done = this.#to.writeNow(bytes);
-      if (done === got) return got;
-      this.#rest = bytes.slice(done);
-      this.#blocked.add(this);
-      return WOULD_BLOCK;
+      const done = this.#to.writeNow(bytes, this.#hasEnded);
+      if (done < got) {
+        this.#rest = bytes.slice(done);
+        this.#blocked.add(this);
+        return WOULD_BLOCK;
+      }
+      return this.#hasEnded ? this.#end() : got;
     } catch (error) {
       return this.#refused(error, got);
+    }
+  }
+
+  /** Reads as `Stream.readNow` does, and looks for the end, which then goes with the last bytes. */
+  #read(): number | null | undefined {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#hasEnded) return null;
+    const { from } = this;
+    const { plain } = this.#scratch;
+    const got = from.readNow(plain);
+    if (!got || got === plain.length || from.mayEnd !== true) return got;
+    try {
+      const more = from.readNow(plain.subarray(got));
+      this.#hasEnded = more === null;
+      return got + (more ?? 0);
+    } catch (error) {
+      this.#failure = { error }; // thrown behind the bytes
+      return got;
     }
   }
 
@@ -363,7 +391,7 @@ class Way extends ReadyLoop implements Blocked {
   #end(): MaybePromise<number> {
     if (this.#drops) return DONE;
     try {
-      const ending = this.#to.closeWrite();
+      const ending = this.#to.closeWrite(this.#relay.isHalfClosed);
       if (!(ending instanceof Promise)) return DONE;
       return ending.then(() => DONE, (error) => this.#refused(error, DONE));
     } catch (error) {

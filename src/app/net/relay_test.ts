@@ -387,3 +387,59 @@ Deno.test("of relays that share a timer each ends at its own time, to the millis
   assert.deepEqual(over, ["a 1000", "c 1300", "b 1700"]);
   assert.equal(clock.pending, 0);
 });
+
+/** Records what is written to a stream, and how. */
+function recorded(stream: Stream): unknown[] {
+  const calls: unknown[] = [];
+  const { writeNow, closeWrite } = stream;
+  stream.writeNow = (bytes, isLast) => {
+    calls.push([bytes.length, isLast]);
+    return writeNow.call(stream, bytes, isLast);
+  };
+  stream.closeWrite = (closes) => {
+    calls.push(closes === true ? "close" : "FIN");
+    return closeWrite.call(stream, closes);
+  };
+  return calls;
+}
+
+Deno.test("last bytes are known as such where the end stands behind them; the second end is left to the close", async () => {
+  const { clock, left, right, first, second, ended } = start();
+  const [toFirst, toSecond] = [recorded(first), recorded(second)];
+  write(left, utf8("question"));
+  await clock.settle();
+  write(right, utf8("half, "));
+  await clock.settle();
+  write(right, utf8("the answer"));
+  right.closeWrite();
+  await clock.settle();
+  assert.deepEqual(readNowAll(left), { bytes: utf8("half, the answer"), isEnded: true });
+  left.closeWrite();
+  await ended;
+  assert.deepEqual(toFirst, [[6, false], [10, true], "FIN"]);
+  assert.deepEqual(toSecond, [[8, false], "close"]);
+});
+
+Deno.test("last bytes that must wait keep their end behind them", async () => {
+  const { clock, left, right, ended } = start({ capacity: 10 });
+  write(right, pattern(10));
+  await clock.settle();
+  write(right, pattern(10, 2));
+  right.closeWrite();
+  await clock.settle();
+  assert.deepEqual(readNowAll(left), { bytes: pattern(10), isEnded: false });
+  await clock.settle();
+  assert.deepEqual(readNowAll(left), { bytes: pattern(10, 2), isEnded: true });
+  left.closeWrite();
+  await ended;
+});
+
+Deno.test("a reset that stands right behind bytes follows them", async () => {
+  const { clock, left, right, second, count, ended } = start();
+  Object.defineProperty(second, "mayEnd", { value: true });
+  write(right, utf8("the answer"));
+  right.reset();
+  await assert.rejects(clock.until(ended), LOST);
+  assert.equal(count.down, 10);
+  assert.equal(left.readNow(new Uint8Array(100)), 10);
+});

@@ -290,3 +290,22 @@ Deno.test("a server that has the mark alone is ended by FIN, and dialled anew ea
     await program[Symbol.asyncDispose]();
   }
 });
+
+Deno.test("a client that stops right behind a program's end has told it to the server", async () => {
+  const { world, server, client } = await start();
+  await using _world = world;
+  const ends: string[] = [];
+  world.target(async (stream) => {
+    await stream.closeWrite();
+    ends.push(await ending(stream));
+  }, { port: 81 });
+  await once(world, client, 1);
+  const program = await client.connect();
+  assert.equal(await world.clock.until(socks5(program, TARGET_NAME, 81)), 0);
+  await program[Symbol.asyncDispose]();
+  await world.clock.settle();
+  assert.deepEqual(ends, []); // its end frame waits for another stream
+  await client.stop();
+  await world.clock.settle();
+  assert.deepEqual([ends, server.lines()], [["FIN"], []]);
+});

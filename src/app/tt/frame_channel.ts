@@ -21,7 +21,10 @@ export interface FrameChannel {
   readonly isFlushed: boolean;
   /** Seals a frame behind others that end at `at`; returns where it ends. */
   seal(text: Uint8Array, at: number): number;
-  sealEnd(): number;
+  /** Seals the frame that ends a stream; returns as `seal` does. */
+  sealEnd(at: number): number;
+  /** Has the end frame sent in front of the next stream's first frame; false = not here. */
+  oweEnd(): boolean;
   /** Sends sealed frames up to `end`; what the socket does not take waits. */
   send(end: number): void;
   /** Calls `run` once, when no frame waits any more or a write has failed; replaces an earlier one. */

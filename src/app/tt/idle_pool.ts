@@ -51,13 +51,14 @@ export class IdlePool implements Disposable {
 
   /** The one used last, which the caller owns; null = none of that minute. */
   take(minute: number): TtConnection | null {
-    for (;;) {
-      const last = this.#idle.pop();
-      if (last === undefined) return null;
-      const { connection } = last;
+    for (let at = this.#idle.length - 1; at >= 0; at--) {
+      const { connection } = this.#idle[at]!;
+      if (!connection.isFlushed) continue; // an end frame is still under way
+      this.#idle.splice(at, 1);
       if (connection.minute.keys.minute === minute && isQuiet(connection.socket)) return connection;
       startClose(connection);
     }
+    return null;
   }
 
   clear(): void {

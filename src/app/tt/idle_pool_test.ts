@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
-import { ttConnection } from "../../../tests/fake/tt_ends.ts";
+import { readNowAll, ttConnection } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { makePureCipher } from "../../core/cipher/pure_cipher.ts";
@@ -108,6 +108,22 @@ for (const [what, act] of DEAD) {
     assert.deepEqual([isClosed(connection.socket), desk.given], [false, 0]);
   });
 }
+
+Deno.test("one that has not sent all is left until it has", async () => {
+  using desk = new Desk();
+  const other = desk.put().connection.socket;
+  const { connection, far } = desk.put();
+  const { socket } = connection;
+  await write(socket, utf8("fills the socket"));
+  const { writeNow } = socket;
+  socket.writeNow = () => 0;
+  connection.send(connection.sealEnd(0));
+  socket.writeNow = writeNow;
+  assert.deepEqual([desk.take(), desk.take()], [other, null]);
+  readNowAll(far);
+  await desk.clock.settle();
+  assert.equal(desk.take(), socket);
+});
 
 Deno.test("room is made by the one that has been idle longest", () => {
   using desk = new Desk();

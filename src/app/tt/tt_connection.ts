@@ -15,6 +15,7 @@ import type { FrameBuffers } from "./frame_buffers.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
+import type { OwedEnds, OwesEnd } from "./owed_ends.ts";
 import { TtStream } from "./tt_stream.ts";
 
 /** Unacknowledged data ends a connection after PATH_TIMEOUT_MS, silence after twice 20 s. */
@@ -40,6 +41,8 @@ export interface TtConnectionHost {
   readonly paths: Pick<PathWatch, "add" | "remove">;
   /** Takes idle connections over; null = they are closed. */
   readonly idle: { put(connection: TtConnection): void } | null;
+  /** Has end frames wait for the next stream; null = they are sent at once. */
+  readonly owed: Pick<OwedEnds, "add"> | null;
   /** Called when the first frame of a stream has shown what the peer is. */
   readonly onPeer?: (peer: PeerKind) => void;
   readonly replayed: (verdict: NonceVerdict) => ProtocolError;
@@ -49,7 +52,7 @@ export interface TtConnectionHost {
  * One TCP connection in frames of tt (docs/wire/tt-v1.md, 2). It carries one TtStream at a time,
  * and several in turn if both ends last (section 7). At most one chunk waits for the socket.
  */
-export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
+export class TtConnection implements FrameChannel, FrameSink, OwesEnd, AsyncDisposable {
   readonly socket: Connection;
   readonly minute: MinuteKeysLease;
   readonly clock: Clock;
@@ -65,6 +68,8 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   /** R of the first frame that the present stream sends; null = it was sent. */
   #firstRandom: Uint8Array | null = null;
   #isFirstDue = true;
+  /** The stream before has ended, and its end frame was not sent yet. */
+  #owesEnd = false;
   #waiting: Uint8Array | null = null;
   #onFlushed: OnReady | null = null;
   #failure: { error: unknown } | null = null;
@@ -171,15 +176,35 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   seal(text: Uint8Array, at: number): number {
     const { sealed } = this.#buffers;
     const first = this.#firstRandom;
-    this.#firstRandom = null;
     this.#unheard += text.length;
-    return first === null
-      ? this.#sealer.seal(text, sealed, at)
-      : this.#sealer.seal(text, sealed, at, first);
+    if (first === null) return this.#sealer.seal(text, sealed, at);
+    this.#firstRandom = null;
+    return this.#sealer.seal(text, sealed, this.#sealOwed(at), first);
   }
 
-  sealEnd(): number {
-    return this.#sealer.sealEnd(this.#buffers.sealed, 0);
+  sealEnd(at: number): number {
+    return this.#sealer.sealEnd(this.#buffers.sealed, this.#sealOwed(at));
+  }
+
+  #sealOwed(at: number): number {
+    if (!this.#owesEnd) return at;
+    this.#owesEnd = false;
+    return this.#sealer.sealEnd(this.#buffers.sealed, at);
+  }
+
+  oweEnd(): boolean {
+    const { owed } = this.#host;
+    owed?.add(this);
+    return this.#owesEnd = owed !== null;
+  }
+
+  sendOwedEnd(): void {
+    if (!this.#owesEnd) return;
+    try {
+      this.send(this.#sealOwed(0));
+    } catch {
+      // The connection is gone already, and with it the stream.
+    }
   }
 
   send(end: number): void {
@@ -231,6 +256,7 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
   /** Only closes before the peer's first frame: bytes of the stream before may be under way. */
   reset(stream: TtStream): void {
     if (stream !== this.#stream) return;
+    this.sendOwedEnd();
     if (this.#peerMark === "lasting" && this.#isFirstDue) startClose(this.socket);
     else this.socket.reset();
   }
@@ -247,8 +273,9 @@ export class TtConnection implements FrameChannel, FrameSink, AsyncDisposable {
     await this[Symbol.asyncDispose]();
   }
 
-  /** Closes at once without an end frame; gives the minute back. */
+  /** Closes at once without an end frame, unless one is owed; gives the minute back. */
   [Symbol.asyncDispose](): Promise<void> {
+    this.sendOwedEnd();
     const closing = this.socket[Symbol.asyncDispose]();
     this.#host.paths.remove(this.socket);
     this.minute[Symbol.dispose]();

@@ -15,6 +15,7 @@ import type { TtConfig } from "./config.ts";
 import { ANSWER_MS } from "./connect_request.ts";
 import { FrameBuffers } from "./frame_buffers.ts";
 import type { MinuteKeyCache } from "./minute_keys.ts";
+import { OwedEnds } from "./owed_ends.ts";
 import { hungUp, silent } from "./server_errors.ts";
 import { connectionOptions, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
@@ -40,6 +41,7 @@ export class TtDialer implements Disposable {
   readonly #o: TtDialerOptions;
   readonly #nonces: NonceMemory;
   readonly #paths: PathWatch;
+  readonly #owed: OwedEnds;
   readonly #host: TtConnectionHost;
   readonly #options: SocketOptions;
   connectMs = 0;
@@ -51,6 +53,7 @@ export class TtDialer implements Disposable {
     this.#nonces = new NonceMemory(o.rng, { reach: REACH });
     this.#paths = new PathWatch(o.clock);
     this.#options = connectionOptions(o.wire);
+    this.#owed = new OwedEnds(o.clock, o.signal);
     this.#host = {
       clock: o.clock,
       wallClock: o.wallClock,
@@ -59,6 +62,7 @@ export class TtDialer implements Disposable {
       mostText: o.wire.mostText,
       paths: this.#paths,
       idle,
+      owed: this.#owed,
       onPeer: (peer) => void (this.knowsMark = peer !== "unmarked"),
       replayed: (verdict) => {
         const words = `Cannot trust the server: its first frame is not new (${verdict})`;
@@ -132,6 +136,7 @@ export class TtDialer implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#owed[Symbol.dispose]();
     this.#paths[Symbol.dispose]();
   }
 }

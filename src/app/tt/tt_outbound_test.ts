@@ -51,7 +51,9 @@ Deno.test("the first connection is in lock-step; the next over its connection ar
     await program[Symbol.asyncDispose]();
     await world.clock.settle();
   }
-  // The end of one goes out with the next.
+  // The end of one goes out with the next, and that of the last one some milliseconds later.
+  assert.deepEqual(dialer.flights, ["><><" + "><" + "><" + "><"]);
+  await world.clock.advance(5);
   assert.deepEqual(dialer.flights, ["><><" + "><" + "><" + "><" + ">"]);
 });
 

@@ -81,6 +81,7 @@ export class TtServer implements Disposable {
       mostText: wire.mostText,
       paths: this.#owned.use(new PathWatch(clock)),
       idle: null,
+      owed: null,
       replayed: (verdict) => {
         const words = `Cannot serve another connection: its first frame is ${verdict}`;
         return new ProtocolError(words);

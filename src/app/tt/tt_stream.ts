@@ -28,6 +28,8 @@ export class TtStream implements Stream {
   readonly #channel: FrameChannel;
   hasEnded = false;
   #hasSentEnd = false;
+  /** Sealed bytes that wait for the end frame, which is sealed behind them; see `writeNow`. */
+  #held = 0;
   #text: Uint8Array | null = null;
   #smallLeft = SMALL_FRAMES;
   #lastWrite = -Infinity;
@@ -79,6 +81,10 @@ export class TtStream implements Stream {
     }
   }
 
+  get mayEnd(): boolean {
+    return this.hasEnded;
+  }
+
   #takeText(into: Uint8Array): number {
     const text = this.#text!;
     const part = text.subarray(0, into.length);
@@ -106,13 +112,13 @@ export class TtStream implements Stream {
     if (channel.isWaiting) return this.#flush();
   }
 
-  writeNow(bytes: Uint8Array): number {
+  writeNow(bytes: Uint8Array, isLast = false): number {
     const channel = this.#channel;
     channel.check();
     if (this.#hasSentEnd) throw new TtunError("lost", "Cannot write: this end has ended");
     let done = 0;
     while (done < bytes.length && !channel.isWaiting) {
-      done += this.#sendTexts(done === 0 ? bytes : bytes.subarray(done));
+      done += this.#sendTexts(done === 0 ? bytes : bytes.subarray(done), isLast);
     }
     return done;
   }
@@ -122,7 +128,7 @@ export class TtStream implements Stream {
     this.#channel.onFlushed(run);
   }
 
-  #sendTexts(bytes: Uint8Array): number {
+  #sendTexts(bytes: Uint8Array, isLast: boolean): number {
     const channel = this.#channel;
     const room = channel.sealedRoom;
     this.#beginAfterPause();
@@ -135,7 +141,10 @@ export class TtStream implements Stream {
       done += length;
       this.#smallLeft -= length;
     }
-    channel.send(end);
+    const isHeld = isLast && done === bytes.length && channel.peerMark === "lasting" &&
+      end + FRAME_ROOM <= room;
+    if (isHeld) this.#held = end;
+    else channel.send(end);
     return done;
   }
 
@@ -153,16 +162,22 @@ export class TtStream implements Stream {
     return Math.min(most, Math.max(1, segment - FRAME_ROOM));
   }
 
-  closeWrite(): MaybePromise<void> {
-    return this.#channel.isWaiting ? this.#flush().then(() => this.#sendEnd()) : this.#sendEnd();
+  closeWrite(closes?: boolean): MaybePromise<void> {
+    const { isWaiting } = this.#channel;
+    return isWaiting ? this.#flush().then(() => this.#sendEnd(closes)) : this.#sendEnd(closes);
   }
 
-  #sendEnd(): MaybePromise<void> {
+  /** Where the peer has ended too, the end frame waits for the next stream's first frame. */
+  #sendEnd(closes: boolean | undefined): MaybePromise<void> {
     const channel = this.#channel;
     channel.check();
-    if (channel.peerMark !== "lasting") return channel.socket.closeWrite();
+    if (channel.peerMark !== "lasting") return channel.socket.closeWrite(closes);
     if (this.#hasSentEnd) return;
-    channel.send(channel.sealEnd());
+    if (!this.hasEnded || this.#held > 0 || !channel.oweEnd()) {
+      const held = this.#held;
+      this.#held = 0;
+      channel.send(channel.sealEnd(held));
+    }
     this.#hasSentEnd = true;
     if (channel.isWaiting) return this.#flush();
   }
@@ -177,7 +192,7 @@ export class TtStream implements Stream {
     const channel = this.#channel;
     if (!channel.endsByFrame || this.#hasSentEnd || channel.isWaiting) return;
     try {
-      channel.send(channel.sealEnd());
+      channel.send(channel.sealEnd(0));
     } catch {
       // The connection is gone already.
     }

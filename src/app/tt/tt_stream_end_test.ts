@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FakeClock } from "../../../tests/fake/clock.ts";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import {
@@ -15,6 +16,7 @@ import {
 import { twinSeal } from "../../../tests/fake/tt_twin.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { OwedEnds } from "./owed_ends.ts";
 import type { TtConnection } from "./tt_connection.ts";
 import type { TtStream } from "./tt_stream.ts";
 import { write } from "../loop/stream_io.ts";
@@ -219,4 +221,119 @@ Deno.test("where the peer has ended by a frame and its connection is closed, it 
   assert.equal(stream.stats().isGone, true);
   stream.closeWrite();
   assert.equal(stream.stats().isGone, false, "both ways are over: nobody is missed");
+});
+
+/** Sizes of the frames in each write to a socket from now on; 0 = an end. */
+function writesOf(socket: Connection): number[][] {
+  const writes: number[][] = [];
+  const { writeNow } = socket;
+  socket.writeNow = (bytes) => {
+    writes.push(framesIn(bytes, true).map(({ text }) => text.length));
+    return writeNow.call(socket, bytes);
+  };
+  return writes;
+}
+
+Deno.test("last bytes and the end are one write, if the socket takes it and all fit", () => {
+  const [stream, far, near] = lasting();
+  const writes = writesOf(near);
+  assert.equal(stream.writeNow(pattern(2000), true), 2000);
+  assert.equal(writes.length, 0);
+  stream.closeWrite();
+  assert.deepEqual(writes.map((sizes) => sizes.at(-1)), [0]);
+  const texts = framesIn(readNowAll(far).bytes, true).map(({ text }) => text);
+  assert.deepEqual(concat(...texts), pattern(2000));
+  const [big, its, socket] = lasting();
+  const many = writesOf(socket);
+  assert.equal(big.writeNow(pattern(300_000), true), 300_000);
+  big.closeWrite();
+  assert.equal(many.flat().filter((size) => size === 0).length, 1);
+  assert.equal(many.at(-1)!.at(-1), 0);
+  assert.ok(many.at(-1)!.length > 1);
+  const all = framesIn(readNowAll(its).bytes, true).map(({ text }) => text);
+  assert.deepEqual(concat(...all), pattern(300_000));
+});
+
+Deno.test("last bytes to a peer whose connections do not last are written at once", () => {
+  const [stream, far] = lasting({ peer: "marked" });
+  stream.writeNow(utf8("bye"), true);
+  assert.deepEqual(framesIn(readNowAll(far).bytes).map(({ text }) => text), [utf8("bye")]);
+});
+
+/** A stream that the peer has ended, and that ends too; its end is owed. */
+function owing(o: { capacity?: number } = {}) {
+  const clock = new FakeClock();
+  const life = new AbortController();
+  const owed = new OwedEnds(clock, life.signal);
+  const [near, far] = memoryPair({ capacity: 1 << 20, ...o, signalA: life.signal });
+  const connection = ttConnection(near, { peer: "lasting", owed, idle: { put: () => {} } });
+  const stream = connection.begin();
+  const writes = writesOf(near);
+  write(stream, utf8("question"));
+  write(far, concat(frameOf(utf8("answer")), END));
+  assert.equal(readNowAll(stream).isEnded, true);
+  stream.closeWrite();
+  assert.deepEqual([writes.splice(0), stream.isOver], [[[8]], true]);
+  return { clock, life, owed, connection, stream, writes, near, far };
+}
+
+Deno.test("the last end of a stream travels with the next stream's first frames", async () => {
+  const { clock, owed, connection, writes, stream } = owing();
+  await stream[Symbol.asyncDispose]();
+  const next = connection.begin();
+  next.writeFrames([utf8("next"), utf8("words")]);
+  assert.deepEqual(writes, [[0, 4, 5]]);
+  await clock.advance(5);
+  owed[Symbol.dispose]();
+  assert.deepEqual([writes.length, clock.pending], [1, 0]);
+});
+
+Deno.test("without a next stream the last end is sent 5 ms later", async () => {
+  const { clock, writes } = owing();
+  await clock.advance(4);
+  assert.deepEqual(writes, []);
+  await clock.advance(1);
+  assert.deepEqual([writes, clock.pending], [[[0]], 0]);
+});
+
+const CLOSES: [string, (o: ReturnType<typeof owing>) => unknown][] = [
+  ["the connection is closed", ({ connection }) => connection[Symbol.asyncDispose]()],
+  ["the connections' life ends", ({ life }) => life.abort(new Error("the test is over"))],
+  ["the ends' owner ends", ({ owed }) => owed[Symbol.dispose]()],
+  ["the next stream is given up at once", ({ connection }) => connection.begin().reset()],
+];
+
+for (const [what, act] of CLOSES) {
+  Deno.test(`the last end is sent before ${what}`, async () => {
+    const one = owing();
+    await act(one);
+    assert.deepEqual(one.writes, [[0]]);
+    one.owed[Symbol.dispose]();
+    assert.deepEqual([one.writes.length, one.clock.pending], [1, 0]);
+  });
+}
+
+Deno.test("an end that is owed to a peer that has gone is forgotten", async () => {
+  const { clock, far, connection } = owing();
+  far.reset();
+  await clock.advance(5);
+  await connection[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("where the peer has not ended, or the last bytes go too, the end waits for nothing", async () => {
+  const clock = new FakeClock();
+  using owed = new OwedEnds(clock, new AbortController().signal);
+  const [stream, , near] = lasting({ owed });
+  const writes = writesOf(near);
+  stream.closeWrite();
+  assert.deepEqual(writes, [[0]]);
+  const [other, far, socket] = lasting({ owed });
+  write(far, END);
+  readNowAll(other);
+  const its = writesOf(socket);
+  other.writeNow(utf8("bye"), true);
+  other.closeWrite();
+  assert.deepEqual([its, clock.pending], [[[3, 0]], 0]);
+  await stream[Symbol.asyncDispose]();
 });

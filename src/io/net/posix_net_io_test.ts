@@ -75,3 +75,40 @@ test("posix_net: the port that a connection goes out from can be listened on", a
     }
   }
 });
+
+const TCP = 6;
+const TCP_INFO = 11;
+const TCPI_SEGS_IN = 140;
+
+test("posix_net: last bytes and FIN are one segment, by closeWrite or by the close", async () => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  const { signal } = new AbortController();
+  await using listener = net.listen(net.at, { signal });
+  const port = (listener.addr as { port: number }).port;
+  for (const closes of [false, true]) {
+    const fd = startConnect(libc, { host: "127.0.0.1", port }, { mptcp: false });
+    const segments = () => {
+      const info = new Uint8Array(256);
+      const length = new Uint8Array(new Uint32Array([info.length]).buffer);
+      check("getsockopt", libc.getsockopt(fd, TCP, TCP_INFO, info, length));
+      return new DataView(info.buffer).getUint32(TCPI_SEGS_IN, true);
+    };
+    try {
+      const there = await accept(listener, { signal });
+      there.setOptions({ noDelay: true });
+      const before = segments();
+      equal(there.writeNow(utf8("bye"), true), 3);
+      there.closeWrite(closes);
+      if (closes) await there[Symbol.asyncDispose]();
+      await net.pause(20);
+      equal(segments() - before, 1);
+      const into = new Uint8Array(16);
+      equal(libc.recv(fd, into, 0), 3);
+      equal(libc.recv(fd, into, 0), 0);
+      if (!closes) await there[Symbol.asyncDispose]();
+    } finally {
+      libc.close(fd);
+    }
+  }
+});

@@ -4,7 +4,7 @@ import type { ConnectionStats } from "../../contract/stats.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { congestionOf } from "../../../ffi/linux/congestion.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
-import { localAddr, MSG_NOSIGNAL, shutdownWrite } from "../../../ffi/linux/socket.ts";
+import { localAddr, MSG_MORE, MSG_NOSIGNAL, shutdownWrite } from "../../../ffi/linux/socket.ts";
 import { lingerZero, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
 import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
 import { NativeError } from "../../../ffi/native.ts";
@@ -66,13 +66,18 @@ export class PosixStream implements Connection {
     return undefined;
   }
 
-  writeNow(all: Uint8Array): number {
+  get mayEnd(): boolean {
+    return this.#descriptor.mayStopShort;
+  }
+
+  writeNow(all: Uint8Array, isLast = false): number {
     const { libc } = this.#reactor;
+    const flags = isLast ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
     let done = 0;
     while (done < all.length) {
       this.#descriptor.check();
       const rest = done === 0 ? all : all.subarray(done);
-      const took = libc.send(this.#descriptor.fd, rest, MSG_NOSIGNAL);
+      const took = libc.send(this.#descriptor.fd, rest, flags);
       if (took === -Errno.EAGAIN) break;
       if (took < 0) throw this.#failed("send", took);
       done += took;
@@ -84,8 +89,9 @@ export class PosixStream implements Connection {
     this.#descriptor.onWritable(run);
   }
 
-  closeWrite(): void {
+  closeWrite(closes = false): void {
     this.#descriptor.check();
+    if (closes) return;
     try {
       shutdownWrite(this.#reactor.libc, this.#descriptor.fd);
     } catch (thrown) {
