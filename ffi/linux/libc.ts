@@ -191,6 +191,10 @@ export class Libc implements Disposable {
     return this.#call.kill(pid, signal) < 0 ? -this.#errno[0]! : 0;
   }
 
+  madvise(address: bigint, length: bigint, advice: number): number {
+    return this.#call.madvise(address, length, advice) < 0 ? -this.#errno[0]! : 0;
+  }
+
   schedYield(): void {
     this.#call.sched_yield();
   }

@@ -1,5 +1,6 @@
 import { WAKE } from "../../../ffi/linux/epoll.ts";
 import type { Libc } from "../../../ffi/linux/libc.ts";
+import { releaseRuntimePages } from "../../../ffi/linux/runtime_pages.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
@@ -10,6 +11,9 @@ import { resolveHost } from "../platform/resolve.ts";
 
 /** Milliseconds for the data plane to end before it is left behind. */
 const STOP_PATIENCE = 900;
+
+/** Milliseconds after the start in which a tunnel, or a first connection, has come up. */
+const SETTLE_MS = 2000;
 
 /** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
 export const planeModule: () => Promise<unknown> = () => import("../data_plane.ts");
@@ -99,10 +103,22 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
     const start = await this.#orStopped(life.prepare(facts).then((value) => ({ value })));
     if (start === null || this.#context.signal.aborted) return;
     this.#command({ kind: "start", with: start.value });
+    using _settling = this.#releaseLater();
     const failure = await this.#orStopped(
       Promise.race([this.#ended.promise, this.#failed.promise]),
     );
     if (failure !== null) throw failure;
+  }
+
+  #releaseLater(): Disposable {
+    const timer = setTimeout(() => {
+      try {
+        if (this.#libc !== null) releaseRuntimePages(this.#libc);
+      } catch (error) {
+        this.#context.log.debug(`Memory of the start stays taken: ${toTtunError(error).message}`);
+      }
+    }, SETTLE_MS);
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
   }
 
   /** Returns null if ttun is told to stop before. */
