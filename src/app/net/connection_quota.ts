@@ -64,11 +64,9 @@ export class Quota {
     const place = new Taken(this, group, holder ?? null);
     if (holder !== undefined) {
       const { account } = holder;
-      place.members = [
-        this.#accounts.add(account, place),
-        groupsOf(this.#ofAccount, account).add(group, place),
-        groupsOf(this.#atAddress, group).add(account, place),
-      ];
+      place.ofAll = this.#accounts.add(account, place);
+      place.ofAccount = groupsOf(this.#ofAccount, account).add(group, place);
+      place.atAddress = groupsOf(this.#atAddress, group).add(account, place);
     }
     return place;
   }
@@ -109,18 +107,12 @@ export class Quota {
   /** Called by the slot when it is disposed of. */
   leave(place: Taken): void {
     this.#count--;
-    const { group, holder, members } = place;
+    const { group, holder } = place;
     if (holder !== null) {
-      const [ofAll, ofAccount, atAddress] = members as [
-        Member<Taken>,
-        Member<Taken>,
-        Member<Taken>,
-      ];
-      this.#accounts.delete(ofAll);
-      this.#ofAccount.get(holder.account)!.delete(ofAccount);
-      this.#atAddress.get(group)!.delete(atAddress);
-      forgetEmpty(this.#ofAccount, holder.account);
-      forgetEmpty(this.#atAddress, group);
+      const { account } = holder;
+      this.#accounts.delete(place.ofAll!);
+      leaveGroups(this.#ofAccount, account, place.ofAccount!);
+      leaveGroups(this.#atAddress, group, place.atAddress!);
     }
     const left = this.#byAddress.get(group)! - 1;
     if (left === 0) this.#byAddress.delete(group);
@@ -132,7 +124,10 @@ class Taken implements Disposable {
   readonly #quota: Quota;
   readonly group: string;
   readonly holder: Holder | null;
-  members: readonly Member<Taken>[] = [];
+  /** Null without a holder, like the next two. */
+  ofAll: Member<Taken> | null = null;
+  ofAccount: Member<Taken> | null = null;
+  atAddress: Member<Taken> | null = null;
   #isMine = true;
 
   constructor(quota: Quota, group: string, holder: Holder | null) {
@@ -156,6 +151,12 @@ function groupsOf(all: Map<string, FairGroups<Taken>>, name: string): FairGroups
   return groups;
 }
 
-function forgetEmpty(all: Map<string, FairGroups<Taken>>, name: string): void {
-  if (all.get(name)?.size === 0) all.delete(name);
+function leaveGroups(
+  all: Map<string, FairGroups<Taken>>,
+  name: string,
+  member: Member<Taken>,
+): void {
+  const groups = all.get(name)!;
+  groups.delete(member);
+  if (groups.size === 0) all.delete(name);
 }

@@ -42,8 +42,11 @@ export class Relays implements Disposable {
   readonly #running: Relay[] = [];
   /** Runs, most often, while there is a relay. */
   #timer: Disposable | null = null;
-  /** The end that is no longer read: only polling detects its reset. */
-  readonly #halfClosed = new Set<Relay>();
+  /**
+   * Running relays of which one end is no longer read: only polling detects its reset. Counted, as a
+   * Set that things come to and leave keeps them alive from one minor collection to the next.
+   */
+  #halfClosed = 0;
   #halfTimer: Disposable | null = null;
 
   constructor(o: RelayOptions) {
@@ -84,16 +87,16 @@ export class Relays implements Disposable {
     });
   }
 
-  /** Called by the relay when its first direction has ended. */
-  watch(relay: Relay): void {
-    this.#halfClosed.add(relay);
+  /** Called by a relay when its first direction has ended. */
+  watch(): void {
+    this.#halfClosed++;
     this.#halfTimer ??= this.options.clock.after(LOOK_MS, this.#lookAtHalfClosed);
   }
 
   readonly #lookAtHalfClosed = (): void => {
     const { clock, idleMs, halfClosedMs = idleMs } = this.options;
     const now = clock.now();
-    for (const relay of [...this.#halfClosed]) {
+    for (const relay of this.#running.filter(({ isHalfClosed }) => isHalfClosed)) {
       const gone = relay.loss;
       if (gone !== null) relay.fail(gone);
       else if (now - relay.last >= halfClosedMs) {
@@ -103,13 +106,13 @@ export class Relays implements Disposable {
         relay.fail(new TtunError("timeout", words));
       }
     }
-    const isNeeded = this.#halfClosed.size > 0;
+    const isNeeded = this.#halfClosed > 0;
     this.#halfTimer = isNeeded ? clock.after(LOOK_MS, this.#lookAtHalfClosed) : null;
   };
 
   /** Called by the relay when it has ended. */
   forget(relay: Relay): void {
-    this.#halfClosed.delete(relay);
+    this.#halfClosed--;
     const last = this.#running.pop()!;
     if (this.#running.length === 0) this.#watchNobody();
     if (last === relay) return;
@@ -266,7 +269,7 @@ class Relay {
     if (--this.#ways > 0) {
       this.#finished = way.from;
       this.last = this.#relays.options.clock.now(); // an end counts as activity
-      this.#relays.watch(this);
+      this.#relays.watch();
       this.#isDownOver = way === this.#down;
       if (this.#isDownOver && this.#refusal !== null) this.#linger(this.#refusal);
       return true;

@@ -16,7 +16,7 @@ export interface OwesEnd {
 export class OwedEnds implements Disposable {
   readonly #clock: Clock;
   readonly #registration: Disposable;
-  readonly #owing = new Set<OwesEnd>();
+  #owing: OwesEnd[] = [];
   #timer: Disposable | null = null;
 
   /**
@@ -29,7 +29,7 @@ export class OwedEnds implements Disposable {
   }
 
   add(one: OwesEnd): void {
-    this.#owing.add(one);
+    this.#owing.push(one);
     this.#timer ??= this.#clock.after(WAIT_MS, this.#late);
   }
 
@@ -40,7 +40,7 @@ export class OwedEnds implements Disposable {
 
   #sendAll(): void {
     for (const one of this.#owing) one.sendOwedEnd();
-    this.#owing.clear();
+    this.#owing = [];
   }
 
   [Symbol.dispose](): void {

@@ -21,6 +21,8 @@ class List<N extends Node<N>> {
     else node.previous.next = node.next;
     if (node.next === null) this.#last = node.previous;
     else node.next.previous = node.previous;
+    // An old node that still named the next one would keep all later ones until a full collection.
+    node.previous = node.next = null;
   }
 }
 

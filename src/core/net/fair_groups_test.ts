@@ -54,3 +54,10 @@ Deno.test("however large a flood, a group of few is never pushed out by one of m
   }
   assert.equal(honest.every((member) => all.delete(member)), true);
 });
+
+Deno.test("what has left names nobody who comes later", () => {
+  const all = new FairGroups<number>();
+  const members = [1, 2, 3].map((item) => all.add("group", item));
+  for (const member of members) all.delete(member);
+  assert.deepEqual(members.flatMap(({ previous, next }) => [previous, next]), Array(6).fill(null));
+});
