@@ -7,6 +7,7 @@ import {
   getOption,
   IPPROTO_MPTCP,
   IPPROTO_TCP,
+  setNoDelay,
   setOption,
   SOL_SOCKET,
   TCP_MAXSEG,
@@ -130,6 +131,7 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
   const fd = openSocket(libc, family, kind);
   return guarded(libc, fd, () => {
     setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    setNoDelay(libc, fd);
     if (family === AF_INET6) setOption(libc, fd, IPPROTO_IPV6, IPV6_V6ONLY, dualStack ? 0 : 1);
     check("bind", libc.bind(fd, name, size));
     check("listen", libc.listen(fd, BACKLOG));

@@ -22,6 +22,11 @@ const int = new Int32Array(1);
 const intBytes = new Uint8Array(int.buffer);
 const intLength = new Uint8Array(new Uint32Array([4]).buffer);
 
+/** Sends small segments at once; what a listener accepts inherits it. Every kernel has the option. */
+export function setNoDelay(libc: Libc, fd: number): void {
+  setOption(libc, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
 /** Returns the names of the options that the kernel refused. */
 export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): string[] {
   const unset: string[] = [];

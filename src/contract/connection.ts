@@ -2,6 +2,7 @@ import type { Addr } from "../base/addr.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 
+/** Small segments are sent at once (TCP_NODELAY), unless options say otherwise. */
 export interface Connection extends Stream {
   readonly local: Addr;
   readonly remote: Addr;

@@ -66,6 +66,14 @@ export function socketSuite(
     }
   });
 
+  check("small segments are sent at once from the second write on", async (libc, pair) => {
+    for (const stream of [pair.here, pair.there]) {
+      await write(stream, utf8("one"));
+      await write(stream, utf8("two"));
+      equal(option(libc, descriptorOf(libc, stream), "TCP_NODELAY"), 1);
+    }
+  });
+
   check("only what is asked for is tuned, and named", async (libc, { here }) => {
     await Promise.resolve();
     deepEqual(here.setOptions({}), []);

@@ -14,8 +14,6 @@ import { write } from "../loop/stream_io.ts";
 
 const EMPTY = new Uint8Array();
 
-const NO_DELAY = { noDelay: true };
-
 /** Connects from this machine; `rules` apply to each address; null = all are allowed. */
 export function directOutbound(o: {
   dialer: Dialer;
@@ -52,7 +50,6 @@ class Reaching implements DialEvents {
 
   connected(stream: Connection): boolean | void {
     try {
-      stream.setOptions(NO_DELAY);
       const writing = this.#early.length > 0 ? write(stream, this.#early) : undefined;
       if (writing === undefined) return this.#events.connected(stream);
       writing.then(

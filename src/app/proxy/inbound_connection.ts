@@ -34,8 +34,6 @@ export interface InboundHost {
   readonly logins: LoginLimit | null;
 }
 
-const NO_DELAY = { noDelay: true };
-
 /** A local program's connection. By callbacks, as SocksDriver is. */
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: InboundHost;
@@ -66,7 +64,6 @@ export class InboundConnection implements ServedEvents, Holder {
       return false;
     }
     try {
-      this.#stream.setOptions(NO_DELAY);
       return this.#read();
     } catch (error) {
       this.onFailure(error);

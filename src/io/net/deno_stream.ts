@@ -46,6 +46,7 @@ export class DenoStream implements Connection {
     zone: string | null,
   ) {
     this.#conn = conn;
+    conn.setNoDelay();
     this.#libc = libc;
     this.local = unmapped(conn.localAddr, zone);
     this.remote = unmapped(conn.remoteAddr, zone);

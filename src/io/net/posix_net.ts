@@ -118,7 +118,7 @@ class Dialing {
       descriptor.close(() => error);
       return this.#events.failed(error) === true;
     }
-    const stream = new PosixStream(this.#reactor, descriptor, this.#to);
+    const stream = new PosixStream(this.#reactor, descriptor, this.#to, true);
     return this.#events.connected(stream) === true;
   };
 }

@@ -7,6 +7,7 @@ import { runInWorker } from "../../../tests/in_worker.ts";
 import { posixNet, TCP_TRAITS } from "../../../tests/suite/real_nets.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
 import { eachCase, runCase } from "../../../tests/suite/stream_suite.ts";
 import { dial } from "../../app/net/dial_events.ts";
 import { accept } from "../../app/loop/stream_io.ts";
@@ -96,7 +97,6 @@ test("posix_net: last bytes and FIN are one segment, by closeWrite or by the clo
     };
     try {
       const there = await accept(listener, { signal });
-      there.setOptions({ noDelay: true });
       const before = segments();
       equal(there.writeNow(utf8("bye"), true), 3);
       there.closeWrite(closes);
@@ -111,4 +111,38 @@ test("posix_net: last bytes and FIN are one segment, by closeWrite or by the clo
       libc.close(fd);
     }
   }
+});
+
+const TCP_NODELAY = 1;
+
+test("posix_net: TCP_NODELAY is the listener's, and set where a dialled socket's segment could wait", async () => {
+  using libc = openLibc();
+  await using net = posixNet(libc, "async");
+  const { signal } = new AbortController();
+  await using listener = net.listen(net.at, { signal });
+  let calls = 0;
+  const { setsockopt } = libc;
+  libc.setsockopt = (fd, level, option, value) => {
+    if (level === TCP && option === TCP_NODELAY) calls++;
+    return setsockopt.call(libc, fd, level, option, value);
+  };
+  const count = async (act: (here: Connection, there: Connection) => void) => {
+    calls = 0;
+    await using here = await dial(net.dialer, listener.addr, { signal });
+    await using there = await accept(listener, { signal });
+    act(here, there);
+    return calls;
+  };
+  const short = utf8("short");
+  equal(await count((_, there) => [1, 2, 3].forEach(() => there.writeNow(short))), 0);
+  equal(await count((here) => here.writeNow(short)), 0);
+  equal(await count((here) => [1, 2, 3].forEach(() => here.writeNow(short))), 1);
+  equal(await count((here) => here.writeNow(new Uint8Array(1000))), 1);
+  equal(
+    await count((here) => {
+      here.setOptions({ noDelay: true });
+      here.writeNow(new Uint8Array(1000));
+    }),
+    1,
+  );
 });

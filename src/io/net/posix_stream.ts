@@ -5,7 +5,7 @@ import type { OnReady } from "../../contract/stream.ts";
 import { congestionOf } from "../../../ffi/linux/congestion.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { localAddr, MSG_MORE, MSG_NOSIGNAL, shutdownWrite } from "../../../ffi/linux/socket.ts";
-import { lingerZero, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
+import { lingerZero, setNoDelay, setSocketOptions } from "../../../ffi/linux/socket_options.ts";
 import { connectionStats } from "../../../ffi/linux/socket_stats.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
@@ -13,6 +13,9 @@ import { closedHere, netError } from "./net_errors.ts";
 
 /** A read below this many bytes most likely has emptied the socket. */
 const LITTLE = 4096;
+
+/** Bytes that any segment holds (RFC 9293 section 3.7.1). */
+const ANY_SEGMENT = 536;
 
 /** A shared result, as closing is synchronous here. */
 const CLOSED = Promise.resolve();
@@ -22,11 +25,16 @@ export class PosixStream implements Connection {
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
   #local: Addr | null = null;
+  /** TCP_NODELAY is not set yet: one segment waits for nothing without it. */
+  #mayDelay: boolean;
+  #hasWritten = false;
 
-  constructor(reactor: Reactor, descriptor: Descriptor, remote: Addr) {
+  /** `mayDelay`: the socket has the system's default, as one that did not come from a listener. */
+  constructor(reactor: Reactor, descriptor: Descriptor, remote: Addr, mayDelay = false) {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
     this.remote = remote;
+    this.#mayDelay = mayDelay;
   }
 
   get peer(): string {
@@ -73,6 +81,8 @@ export class PosixStream implements Connection {
   writeNow(all: Uint8Array, isLast = false): number {
     const { libc } = this.#reactor;
     const flags = isLast ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+    if (this.#mayDelay && (this.#hasWritten || all.length > ANY_SEGMENT)) this.#sendAtOnce();
+    this.#hasWritten = true;
     let done = 0;
     while (done < all.length) {
       this.#descriptor.check();
@@ -83,6 +93,12 @@ export class PosixStream implements Connection {
       done += took;
     }
     return done;
+  }
+
+  #sendAtOnce(): void {
+    this.#descriptor.check();
+    this.#mayDelay = false;
+    setNoDelay(this.#reactor.libc, this.#descriptor.fd);
   }
 
   onWritable(run: OnReady): void {
@@ -116,6 +132,7 @@ export class PosixStream implements Connection {
 
   setOptions(options: SocketOptions): string[] {
     this.#descriptor.check();
+    if (options.noDelay !== undefined) this.#mayDelay = false;
     return setSocketOptions(this.#reactor.libc, this.#descriptor.fd, options);
   }
 
