@@ -121,6 +121,11 @@ export class Libc implements Disposable {
     return fd < 0 ? -this.#errno[0]! : fd;
   }
 
+  /** Fills in two descriptors, i32 each. */
+  socketpair(family: number, type: number, protocol: number, into: Bytes): number {
+    return this.#call.socketpair(family, type, protocol, into) < 0 ? -this.#errno[0]! : 0;
+  }
+
   bind(fd: number, address: Bytes, size: number): number {
     return this.#call.bind(fd, address, size) < 0 ? -this.#errno[0]! : 0;
   }

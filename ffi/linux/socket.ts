@@ -18,6 +18,7 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
+const AF_UNIX = 1;
 const IPPROTO_IPV6 = 41;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
@@ -104,6 +105,18 @@ export function openDatagrams(libc: Libc, to: HostPort): number {
     check("connect", libc.connect(fd, name, size));
     return fd;
   });
+}
+
+/**
+ * Opens two sockets without a name that are connected with each other, non-blocking; the caller owns
+ * both. Of `datagrams` each read returns one.
+ * @throws {NativeError} EMFILE, ENFILE
+ */
+export function openSocketPair(libc: Libc, kind: "stream" | "datagrams"): [number, number] {
+  const type = (kind === "stream" ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const both = new Int32Array(2);
+  check("socketpair", libc.socketpair(AF_UNIX, type, 0, new Uint8Array(both.buffer)));
+  return [both[0]!, both[1]!];
 }
 
 /** Returns SO_ERROR: 0 or -errno. */

@@ -30,3 +30,14 @@ export interface Device extends AsyncDisposable {
   drain(): number;
   readonly refused: number;
 }
+
+/** The kernel's side of a device: what is sent here the device reads. */
+export interface DeviceEnd {
+  readonly closed: boolean;
+  /** Sends a packet, behind the device's headroom; false if it was dropped. */
+  send(packet: Uint8Array): boolean;
+  /** Takes a packet that was written to the device; returns its bytes with headroom, 0 = none. */
+  receive(): number;
+  /** Calls `run` once when there is a packet or the end is closed. */
+  onReadable(run: OnReady): void;
+}

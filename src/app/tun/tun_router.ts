@@ -83,9 +83,10 @@ export abstract class TunRouter<P extends Port = Port> {
   async session(link: Link, o: PortOptions): Promise<void> {
     const port = this.attach(link, o);
     this.#sessions++;
+    const { traffic } = o; // callers' objects have several shapes
     const keep = (packets: Packets) => {
       this.keepOwn(packets, port);
-      this.filter.keepForDevice(packets, link.offload, o.traffic);
+      this.filter.keepForDevice(packets, link.offload, traffic);
     };
     try {
       o.onUp?.();

@@ -55,6 +55,15 @@ export const BACKEND_OPTIONS = {
       "kernel has it, unless a round trip takes less than 1 ms; system leaves what the system has " +
       "(Linux)",
   },
+  noWarmUp: {
+    names: ["no-warm-up"],
+    group: "tuning",
+    kind: "boolean",
+    default: false,
+    help:
+      "do not run the data path for up to a second of processor time at the start, which makes " +
+      "the first packets and connections as quick as later ones",
+  },
   aead: {
     names: ["aead"],
     group: "tuning",

@@ -45,6 +45,8 @@ export async function runClient(
     log,
   );
   const router = new PeerRouter(device, clock, { mssClamp, longest: LONGEST_PACKET });
+  const { counters } = router;
+  tunnel.warmUp?.calm(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   await runTunClient({
     ...sessionOptions(config, tunnel, start.s),

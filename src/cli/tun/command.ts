@@ -197,6 +197,7 @@ async function planeConfig(
     mptcp: options.mptcp,
     congestion: options.congestion,
     segmentSize: options.segmentSize,
+    warmUp: !options.noWarmUp,
     device: options.device,
     wintun: options.wintun,
     mtu: options.mtu,

@@ -13,6 +13,7 @@ import { runClient } from "./client_plane.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
+import { startWarmUp } from "./warm_up.ts";
 
 /**
  * Owns the reactor, the device, the sockets and the ciphers.
@@ -75,7 +76,9 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     keeper.warnOfDuplicates(); // before a client of this machine can have made its device
     log.info("listening", { address: facts.listen });
   }
-  const tunnel: Tunnel = { ...tools, net, congestion, device, configured, keeper };
+  const warmUp = startWarmUp(config, tools, device);
+  if (warmUp !== null) opened.use(warmUp);
+  const tunnel: Tunnel = { ...tools, net, congestion, device, configured, keeper, warmUp };
   return {
     facts,
     run: (start) =>

@@ -29,6 +29,8 @@ export interface TunConfig {
   readonly congestion: string;
   /** Bytes of TCP segments; undefined = the path's. */
   readonly segmentSize: number | undefined;
+  /** Runs the data path on packets of its own at the start. */
+  readonly warmUp: boolean;
   readonly device: string | undefined;
   /** Path of wintun.dll; undefined = beside the program. */
   readonly wintun: string | undefined;

@@ -37,6 +37,8 @@ export async function runServer(
   const router = many === undefined
     ? new PeerRouter(device, clock, packets)
     : new PoolRouter(device, clock, { ...packets, log, networks: many.networks });
+  const { counters } = router;
+  tunnel.warmUp?.calm(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   await runTunServer({
     ...sessionOptions(config, tunnel, s),

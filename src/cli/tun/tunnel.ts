@@ -8,6 +8,12 @@ import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/plat
 import { rng } from "../platform/rng.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 
+/** Ends with its disposal. */
+export interface RunningWarmUp extends AsyncDisposable {
+  /** Real packets may come from now on: `passed` counts them. */
+  calm(passed: () => number): void;
+}
+
 export type Tools = PlaneTools<Platform, TunStart>;
 
 export interface Tunnel extends Tools {
@@ -16,6 +22,8 @@ export interface Tunnel extends Tools {
   readonly device: OpenedDevice;
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
+  /** Null where there is none. */
+  readonly warmUp: RunningWarmUp | null;
 }
 
 /** Warns of what cannot be put back from then on. */
@@ -33,14 +41,22 @@ export function sessionOptions(
   { ciphers, congestion, platform, log, signal }: Tunnel,
   s: Uint8Array,
 ) {
-  const secrets: WireSecrets = {
-    mode: config.wire,
-    v1: { psk: config.psk, cipher: config.cipher, makeCipher: ciphers.factory },
+  const secrets = wireSecrets(config, ciphers, s);
+  return { secrets, clock: platform.clock, log, signal, congestion };
+}
+
+export function wireSecrets(
+  { wire, psk, cipher, rekeySeconds }: TunConfig,
+  ciphers: Tools["ciphers"],
+  s: Uint8Array,
+): WireSecrets {
+  return {
+    mode: wire,
+    v1: { psk, cipher, makeCipher: ciphers.factory },
     s,
     keyExchange: nodeKeyExchange,
     rng,
     wallClock: Date.now,
-    rekey: { ...DEFAULT_REKEY, ms: config.rekeySeconds * 1000 },
+    rekey: { ...DEFAULT_REKEY, ms: rekeySeconds * 1000 },
   };
-  return { secrets, clock: platform.clock, log, signal, congestion };
 }

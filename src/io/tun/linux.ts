@@ -53,10 +53,34 @@ export function openDevice(
     const tun = openTun(reactor.libc, o.name ?? FIRST_FREE, { headers });
     const descriptor = reactor.own(tun.fd, new AbortController().signal, WATCH_LEVEL);
     const takes = headers ? supportedOffload(reactor.libc, tun.fd) : Offload.none;
-    return new LinuxTun(reactor.libc, descriptor, tun, { clock: reactor, ...o, headers, takes });
+    const headroom = headers ? VIRTIO_NET_HEADER : 0;
+    const { mtu, signal, clock = reactor } = o;
+    return new LinuxTun(reactor.libc, descriptor, tun, {
+      ...{ headroom, takes, mtu, signal, clock },
+      setOffload: (flags) => check("TUNSETOFFLOAD", setOffload(reactor.libc, tun.fd, flags)),
+    });
   } catch (thrown) {
     throw thrown instanceof NativeError ? openError(thrown, reactor.libc, o) : thrown;
   }
+}
+
+/**
+ * A device whose packets come from and go to the other end of a pair of datagram sockets, in place
+ * of the kernel; `like` says what it takes. Owns `fd`.
+ */
+export function deviceOnSocket(
+  reactor: Reactor,
+  fd: number,
+  { headroom, takes, mtu }: Pick<Device, "headroom" | "takes" | "mtu">,
+  signal: AbortSignal,
+): Device {
+  const descriptor = reactor.own(fd, new AbortController().signal, WATCH_LEVEL);
+  const tun = { fd, name: "socket", persistent: false };
+  const setOffload = () => {};
+  return new LinuxTun(reactor.libc, descriptor, tun, {
+    ...{ headroom, takes, mtu, signal, clock: reactor },
+    setOffload,
+  });
 }
 
 class LinuxTun implements TunDevice {
@@ -67,6 +91,7 @@ class LinuxTun implements TunDevice {
   readonly takes: number;
   refused = 0;
   #offload: number = Offload.none;
+  readonly #setOffload: (flags: number) => void;
   readonly #libc: Libc;
   readonly #clock: Pick<Clock, "now">;
   readonly #descriptor: Descriptor;
@@ -83,20 +108,23 @@ class LinuxTun implements TunDevice {
     descriptor: Descriptor,
     tun: Tun,
     o: {
-      headers: boolean;
+      headroom: number;
       takes: number;
       mtu: number;
       signal: AbortSignal;
       clock: Pick<Clock, "now">;
+      /** Takes flags of `TunOffload`. @throws {NativeError} */
+      setOffload: (flags: number) => void;
     },
   ) {
     this.#libc = libc;
     this.#clock = o.clock;
+    this.#setOffload = o.setOffload;
     this.#descriptor = descriptor;
     this.name = tun.name;
     this.persistent = tun.persistent;
     this.mtu = o.mtu;
-    this.headroom = o.headers ? VIRTIO_NET_HEADER : 0;
+    this.headroom = o.headroom;
     this.takes = o.takes;
     this.#registration = onAbort(o.signal, (reason) => this.#close(reason));
   }
@@ -104,8 +132,7 @@ class LinuxTun implements TunDevice {
   setOffload(mask: number): void {
     this.#descriptor.check();
     if (mask === this.#offload) return;
-    const flags = tunFlags(mask & this.takes);
-    check("TUNSETOFFLOAD", setOffload(this.#libc, this.#descriptor.fd, flags));
+    this.#setOffload(tunFlags(mask & this.takes));
     this.#offload = mask;
   }
 

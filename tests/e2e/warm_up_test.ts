@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { type Host, type Process, twoHosts } from "../netns.ts";
+import { ENV, INNER, SERVER } from "./tunnel.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+
+/** An end whose output tells of each deoptimization as it comes: V8 writes through stdio. */
+function startTraced(host: Host, ...args: string[]): Process {
+  const env = { ...ENV, DENO_V8_FLAGS: "--trace-deopt" };
+  return host.spawn("stdbuf", ["-oL", Deno.execPath(), "run", "-A", MAIN, ...args, "-v"], { env });
+}
+
+async function pings(host: Host, count: number, seconds: number): Promise<void> {
+  const said = await host.sh(`ping -q -c ${count} -i ${seconds} ${INNER.server4}`);
+  assert.match(said, new RegExp(`${count} packets transmitted, ${count} received`));
+}
+
+test("after the warm-up of the tunnel nothing is deoptimized in the first pings", async () => {
+  await using hosts = await twoHosts();
+  await using server = startTraced(hosts.server, "server");
+  await server.waitFor(/listening/);
+  await using client = startTraced(hosts.client, "client", "-s", SERVER);
+  for (const end of [server, client]) await end.waitFor(/warmed up/);
+  await pings(hosts.client, 2, 0.2); // what the kernel sends once a link is up is over
+  const before = [server, client].map(({ output }) => output.length);
+  await pings(hosts.client, 60, 0.02);
+  const after = [server, client].map(({ output }, i) => output.slice(before[i]));
+  assert(before.every((length) => length > 1000), "V8 told nothing of the warm-up's own");
+  for (const text of after) assert.doesNotMatch(text, /deoptimizing/);
+});
+
+test("the warm-up counts nothing and sends nothing, and --no-warm-up leaves it out", async () => {
+  await using hosts = await twoHosts();
+  await using server = startTraced(hosts.server, "server");
+  await server.waitFor(/warmed up/); // thousands of packets
+  await using client = startTraced(hosts.client, "client", "-s", SERVER, "--no-warm-up");
+  await client.waitFor(/authenticated/);
+  await pings(hosts.client, 5, 0.2);
+  Deno.kill(server.pid, "SIGUSR1");
+  const [, sent, received] = /sent_packets=(\d+)[^]* received_packets=(\d+)/.exec(
+    await waitForText(server, /sent_packets=.*/),
+  )!;
+  for (const count of [sent, received]) {
+    assert(Number(count) >= 5 && Number(count) < 30, `${count} packets`); // and some of the kernel's
+  }
+  assert.doesNotMatch(client.output, /warmed up/);
+});
+
+async function waitForText(end: Process, pattern: RegExp): Promise<string> {
+  await end.waitFor(pattern);
+  return end.output;
+}
