@@ -1,5 +1,5 @@
 import { check } from "../native.ts";
-import type { Libc } from "./libc.ts";
+import type { ControlLibc } from "./libc.ts";
 
 const O_CLOEXEC = 0x80000;
 const MADV_DONTNEED = 4;
@@ -19,7 +19,7 @@ interface Mapping {
  * pages of its file, and the kernel maps what is used again, mostly from its cache.
  * @throws {NativeError} without /proc
  */
-export function releaseRuntimePages(libc: Libc): void {
+export function releaseRuntimePages(libc: ControlLibc): void {
   for (const { start, bytes } of runtimeMappings(readAll(libc, "/proc/self/maps"))) {
     check("madvise", libc.madvise(start, bytes, MADV_DONTNEED));
   }
@@ -48,7 +48,7 @@ function parseMapping(line: string): Mapping | null {
 }
 
 /** @throws {NativeError} */
-function readAll(libc: Libc, path: string): string {
+function readAll(libc: ControlLibc, path: string): string {
   const fd = check("open", libc.open(path, O_CLOEXEC));
   const decoder = new TextDecoder();
   const bytes = new Uint8Array(CHUNK);

@@ -13,7 +13,7 @@ export interface User {
 }
 
 /** @throws {TtunError} `usage` if it does not exist, `privilege` if this process is not root */
-export function findUser(libc: Libc, name: string): User {
+export function findUser(libc: Pick<Libc, "getpwnam" | "geteuid">, name: string): User {
   const entry = libc.getpwnam(name);
   if (entry === null) {
     throw new TtunError(

@@ -1,5 +1,5 @@
 import { WAKE } from "../../../ffi/linux/epoll.ts";
-import type { Libc } from "../../../ffi/linux/libc.ts";
+import type { ControlLibc } from "../../../ffi/linux/libc.ts";
 import { releaseRuntimePages } from "../../../ffi/linux/runtime_pages.ts";
 import { errorFromPlain, plainError, toTtunError, TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
@@ -35,7 +35,7 @@ export interface PlaneLife<Facts, Start> {
  */
 export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable {
   readonly #context: RunContext;
-  readonly #libc: Libc | null;
+  readonly #libc: ControlLibc | null;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   #wakeFd: number | null = null;
@@ -50,7 +50,7 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   /** `libc` wakes a data plane whose loop blocks; null if none does. `entry`: for tests. */
   constructor(
     config: PlaneConfig,
-    o: { libc: Libc | null; context: RunContext; entry?: URL },
+    o: { libc: ControlLibc | null; context: RunContext; entry?: URL },
   ) {
     this.#libc = o.libc;
     this.#context = o.context;

@@ -1,4 +1,4 @@
-import { openLibc } from "../../../ffi/linux/libc.ts";
+import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
 import { readDirectFile } from "./bypass_file.ts";
@@ -39,7 +39,7 @@ export async function runProxy(
     io,
   };
   // Without a loop that blocks, the data plane needs no wake-up.
-  using libc = io === "ffi" ? openLibc() : null;
+  using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   await plane.run({

@@ -1,8 +1,7 @@
-import process from "node:process";
 import { utf8 } from "../../base/bytes.ts";
 import type { SecretSpot } from "../command/args.ts";
 import { isGranted } from "../platform/permissions.ts";
-import { openLibc } from "../../../ffi/linux/libc.ts";
+import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { check } from "../../../ffi/native.ts";
 
 const MASK = 0x78; // "x"
@@ -96,7 +95,7 @@ function readByDeno(path: string): string {
 
 /** Reads the beginning, which holds all of /proc/PID/stat. @throws {NativeError} */
 export function readByLibc(path: string): string {
-  using libc = openLibc();
+  using libc = openControlLibc();
   const fd = check("open", libc.open(path, O_CLOEXEC));
   try {
     const bytes = new Uint8Array(4096);
@@ -130,6 +129,7 @@ function replaceTitle(
     return spot === undefined ? arg : `${arg.slice(0, spot.start)}x`;
   });
   const title = [name, ...shown].join(" ");
+  const { process } = globalThis; // node:process takes 5 ms to load, and most need no title
   process.title = title;
   // Older runtimes, for which ttun may be compiled, accept a title and ignore it.
   return Deno.build.os === "linux" && process.title === title;

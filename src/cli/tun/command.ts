@@ -1,7 +1,7 @@
 import { type Cidr, formatAddr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
-import { openLibc } from "../../../ffi/linux/libc.ts";
+import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { findUser } from "../../../ffi/linux/user.ts";
 import type { RunContext } from "../command/context.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
@@ -78,7 +78,7 @@ export async function runTun(
     context.signal,
   );
   // Other systems' data planes need no wake-up.
-  using libc = Deno.build.os === "linux" ? openLibc() : null;
+  using libc = Deno.build.os === "linux" ? openControlLibc() : null;
   const { up, down, wire, user } = options;
   if (leases !== null && user !== undefined && libc !== null && directory !== null) {
     makeStateFor(directory, findUser(libc, user));

@@ -1,4 +1,4 @@
-import type { Libc } from "../../../ffi/linux/libc.ts";
+import type { ControlLibc } from "../../../ffi/linux/libc.ts";
 import { toTtunError } from "../../base/errors.ts";
 import type { RunContext } from "../command/context.ts";
 import { atMost, type Hook, runHook } from "./hooks.ts";
@@ -95,6 +95,6 @@ export class TunHooks {
   }
 }
 
-export function shellHooks(o: Omit<TunHookOptions, "run">, libc: Libc | null): TunHooks {
+export function shellHooks(o: Omit<TunHookOptions, "run">, libc: ControlLibc | null): TunHooks {
   return new TunHooks({ ...o, run: (hook, signal) => runHook(hook, libc, signal) });
 }

@@ -1,6 +1,6 @@
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import type { Libc } from "../../../ffi/linux/libc.ts";
+import type { ControlLibc } from "../../../ffi/linux/libc.ts";
 import { HookLists, needsFile } from "./hook_lists.ts";
 import { standardError } from "../output/log_output.ts";
 import type { TunFacts } from "./plane_config.ts";
@@ -41,7 +41,7 @@ export function hookNeedsFile(facts: ListFacts): boolean {
  */
 export async function runHook(
   hook: Hook,
-  libc: Libc | null,
+  libc: ControlLibc | null,
   signal: AbortSignal | null,
 ): Promise<void> {
   using told = new HookLists(lists(hook.facts));
