@@ -32,6 +32,8 @@ export interface TtunOptions {
   cipher: CipherName;
   /** Path of the program's main.ts; this tree's unless it is said. */
   main?: string;
+  /** Value of `--congestion`; the program's default unless it is said. */
+  congestion?: string;
 }
 
 export function ttunName({ wire, aead, cipher }: TtunOptions): string {
@@ -49,14 +51,16 @@ export function ttun(options: TtunOptions): Contender {
 /** Starts a server and its client; they are up when this returns. */
 export async function startTtun(
   { server, client }: TwoHosts,
-  { wire, aead, cipher, main = MAIN }: TtunOptions,
+  { wire, aead, cipher, main = MAIN, congestion = "auto" }: TtunOptions,
   mtu: Mtu,
+  serverAddress = "192.0.2.1",
 ): Promise<TunnelEnd[]> {
   const given = ["--wire", wire, "--aead", aead, "--cipher", cipher];
+  if (congestion !== "auto") given.push("--congestion", congestion);
   if (mtu !== null) given.push("--mtu", `${mtu}`);
   const listening = spawnFrom(main, server, ["server", ...given]);
   await listening.waitFor(/listening/, READY_MS);
-  const connected = spawnFrom(main, client, ["client", "-s", "192.0.2.1:20203", ...given]);
+  const connected = spawnFrom(main, client, ["client", "-s", `${serverAddress}:20203`, ...given]);
   await connected.waitFor(/authenticated/, READY_MS);
   return [listening, connected].map((process) => ({ process, program: Deno.execPath() }));
 }

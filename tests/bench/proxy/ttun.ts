@@ -17,6 +17,8 @@ export interface ProxyOptions {
   isEager?: boolean;
   /** Path of the program's main.ts; this tree's unless it is said. */
   main?: string;
+  /** Value of `--congestion`; the program's default unless it is said. */
+  congestion?: string;
 }
 
 export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): string {
@@ -24,9 +26,10 @@ export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): strin
 }
 
 export function proxy(options: ProxyOptions): Contender {
-  const { cipher, mtu, isEager = false, main = MAIN } = options;
+  const { cipher, mtu, isEager = false, main = MAIN, congestion = "auto" } = options;
   const shared = ["-r", `${FIRST_PORT}-${LAST_PORT}`, "-m", cipher, "--per-address"];
   shared.push(`${PER_ADDRESS}`, ...(mtu === null ? [] : ["--mtu", `${mtu}`]));
+  if (congestion !== "auto") shared.push("--congestion", congestion);
   const server = ["server", "-l", LOOPBACK, "--allow", "127.0.0.0/8"];
   const client = ["client", "-s", LOOPBACK, "-l", `${LOOPBACK}:${SOCKS_PORT}`];
   if (isEager) client.push("--eager");
