@@ -10,6 +10,7 @@
  */
 import { parseArgs } from "node:util";
 import manifest from "./deno.json" with { type: "json" };
+import { bundle, SOURCES } from "./release/bundle.ts";
 import { compile } from "./release/compile.ts";
 import { buildDeb } from "./release/deb.ts";
 import { writeInstaller } from "./release/installer.ts";
@@ -26,10 +27,16 @@ if (denort !== undefined && !isFile(denort)) {
   refuse(`There is no file ${denort}, which DENORT_BIN names`);
 }
 const out = await Deno.realPath(await makeDirectory(values.out));
+const folder = await Deno.makeTempDir({ prefix: "ttun-bundle-" });
+const bundled = await bundle(folder);
+if (typeof bundled === "string") {
+  console.error(`not bundled, so that it starts more slowly: ${bundled}`);
+}
 const compiler = {
   deno: Deno.env.get("COMPILE_DENO") ?? Deno.execPath(),
   denort,
   version: manifest.version,
+  program: typeof bundled === "string" ? SOURCES : bundled,
 };
 const built: { target: Target; sum: string; bytes: number }[] = [];
 const packages: { name: string; sum: string }[] = [];
@@ -53,6 +60,7 @@ for (const target of TARGETS.filter(({ name }) => wanted.includes(name))) {
     console.error(`cannot build ${target.file}: ${problem}`);
   }
 }
+await Deno.remove(folder, { recursive: true });
 await Deno.writeTextFile(
   `${out}/SHA256SUMS`,
   [...built.map(({ target, sum }) => [sum, target.file]), ...packages.map((p) => [p.sum, p.name])]

@@ -1,4 +1,5 @@
 import manifest from "../deno.json" with { type: "json" };
+import type { Program } from "./bundle.ts";
 import { fileFormat, FORMAT_BYTES } from "./file_format.ts";
 import { hostTarget, type Target } from "./targets.ts";
 
@@ -37,6 +38,7 @@ export interface Compiler {
   readonly denort: string | undefined;
   /** The version that the file must print. */
   readonly version: string;
+  readonly program: Program;
 }
 
 /** The root of the project, where `deno compile` runs. */
@@ -55,9 +57,10 @@ export async function compile(target: Target, file: string, by: Compiler): Promi
   // put there, and runs it with ttun's rights and keys.
   args.push("--no-code-cache");
   args.push(`--allow-run=${RUNS[target.format]}`);
+  const { main, included } = by.program;
   const made = await run(
     by.deno,
-    [...args, "--include", "src/cli/data_plane.ts", "-o", file, "main.ts"],
+    [...args, ...included.flatMap((path) => ["--include", path]), "-o", file, main],
     COMPILE_TIMEOUT,
     env,
   );
