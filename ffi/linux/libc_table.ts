@@ -15,6 +15,7 @@ export const LIBC_TABLE = {
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   madvise: { parameters: ["u64", "usize", "i32"], result: "i32" },
+  malloc_trim: { parameters: ["usize"], result: "i32", optional: true },
   sched_yield: { parameters: [], result: "i32" },
   geteuid: { parameters: [], result: "u32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },

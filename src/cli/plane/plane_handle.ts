@@ -12,8 +12,8 @@ import { resolveHost } from "../platform/resolve.ts";
 /** Milliseconds for the data plane to end before it is left behind. */
 const STOP_PATIENCE = 900;
 
-/** Milliseconds after the start in which a tunnel, or a first connection, has come up. */
-const SETTLE_MS = 2000;
+/** Milliseconds in which a tunnel has come up, and the data plane has warmed its code. */
+const SETTLE_MS = 3000;
 
 /** Never called: it makes the Worker's file a dependency for `deno cache` and `deno install`. */
 export const planeModule: () => Promise<unknown> = () => import("../data_plane.ts");
@@ -113,7 +113,9 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
   #releaseLater(): Disposable {
     const timer = setTimeout(() => {
       try {
-        if (this.#libc !== null) releaseRuntimePages(this.#libc);
+        if (this.#libc === null) return;
+        releaseRuntimePages(this.#libc);
+        this.#libc.mallocTrim();
       } catch (error) {
         this.#context.log.debug(`Memory of the start stays taken: ${toTtunError(error).message}`);
       }
