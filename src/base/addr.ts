@@ -200,10 +200,10 @@ export function formatCidr(cidr: Cidr): string {
 }
 
 /** The network that the address lies in: all bits after the prefix are zero. */
-export function networkOf(cidr: Cidr): Cidr {
-  const bytes = cidr.bytes.map((byte, i) => {
-    const kept = Math.max(0, Math.min(8, cidr.prefix - 8 * i));
+export function networkOf({ family, bytes: given, prefix }: Cidr): Cidr {
+  const bytes = given.map((byte, i) => {
+    const kept = Math.max(0, Math.min(8, prefix - 8 * i));
     return byte & (0xff00 >>> kept) & 0xff;
   });
-  return { ...cidr, bytes };
+  return { family, bytes, prefix };
 }

@@ -25,6 +25,8 @@ export class WarmUpPace {
   #sliceBegan: number;
   #seen: number;
   #pause: Disposable | null = null;
+  /** Called when the pause is over. */
+  #waiting: (() => void)[] = [];
 
   constructor(o: PaceOptions) {
     this.#o = o;
@@ -44,6 +46,7 @@ export class WarmUpPace {
 
   /** Calls `run` when the warm-up may go on: at once, or after a pause. */
   next(run: () => void): void {
+    if (this.#pause !== null) return void this.#waiting.push(run);
     const { clock, eagerMs, activity } = this.#o;
     const now = clock.now();
     const ms = now - this.#sliceBegan;
@@ -54,12 +57,17 @@ export class WarmUpPace {
     const seen = activity();
     const pause = seen === this.#seen ? PAUSE_MS : BUSY_PAUSE_MS;
     this.#seen = seen;
-    this.#pause = clock.after(pause, () => {
-      this.#pause = null;
-      this.#sliceBegan = clock.now();
-      run();
-    });
+    this.#waiting.push(run);
+    this.#pause = clock.after(pause, this.#resume);
   }
+
+  readonly #resume = (): void => {
+    this.#pause = null;
+    this.#sliceBegan = this.#o.clock.now();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const run of waiting) run();
+  };
 
   /** Forgets what waits for the end of a pause. */
   [Symbol.dispose](): void {

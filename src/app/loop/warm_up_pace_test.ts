@@ -43,6 +43,19 @@ Deno.test("after real work the pause is longer", async () => {
   deepEqual(began, [0, 2, 4, 56, 58, 60, 112, 114, 116]);
 });
 
+Deno.test("in a pause all wait that ask for their turn", async () => {
+  const clock = new FakeClock();
+  using pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, activity: () => 0 });
+  await clock.advance(6);
+  const went: string[] = [];
+  pace.next(() => went.push("a"));
+  await clock.advance(1);
+  pace.next(() => went.push("b"));
+  deepEqual(went, []);
+  await clock.advance(5);
+  deepEqual(went, ["a", "b"]);
+});
+
 Deno.test("disposal in a pause ends it", async () => {
   const clock = new FakeClock();
   const pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, activity: () => 0 });

@@ -7,16 +7,14 @@ import type { Logger } from "../../base/log.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { CongestionPlan } from "../../core/net/congestion.ts";
 import { formatPortRange } from "../../core/hop/port_range.ts";
-import { Acl } from "../../core/proxy/acl.ts";
-import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
-import { rng } from "../platform/rng.ts";
-import { passwordCheck } from "./auth.ts";
+import { clientOptions, commonOptions, serverOptions } from "./ends.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
+import { startWarmUp } from "./warm_up.ts";
 
 /** On most systems only privileged processes may open lower ports. */
 const FIRST_FREE_PORT = 1024;
@@ -30,7 +28,7 @@ export async function run(config: ProxyConfig, host: PlaneHost): Promise<void> {
   });
 }
 
-type Tools = PlaneTools<SocketPlatform, null>;
+export type Tools = PlaneTools<SocketPlatform, null>;
 
 function open(config: ProxyConfig, tools: Tools): OpenedPlane<null> {
   const { platform, ciphers, log, opened, signal } = tools;
@@ -91,40 +89,28 @@ async function runEnd(
   congestion: CongestionPlan,
   listener: Listener | null,
   net: Net,
-  { platform, ciphers, opened, log, resolver, signal, onCounters }: Tools,
+  tools: Tools,
 ): Promise<void> {
   const { end } = config;
-  const own = end.role === "server" ? opened.use(platform.ownAddresses()) : null;
+  const { platform, opened, log, signal, onCounters } = tools;
+  let served = () => 0;
+  const warmUp = startWarmUp(config, tools, () => served());
+  if (warmUp !== null) opened.use(warmUp);
+  const limits = limitsFor(config.limits, platform.descriptors, log);
   const common = {
-    dialer: net,
-    resolver,
-    clock: platform.clock,
-    wallClock: Date.now,
-    rng,
+    ...commonOptions(config, tools, { dialer: net, congestion: congestion.choice, limits }),
     log,
     signal,
-    onCounters: (counters: () => ProxyCounters) => onCounters(() => ({ ...counters() })),
-    wire: { ...config.wire, makeCipher: ciphers.factory, congestion: congestion.choice },
-    limits: limitsFor(config.limits, platform.descriptors, log),
+    onCounters: (counters: () => ProxyCounters) => {
+      served = () => counters().served;
+      onCounters(() => ({ ...counters() }));
+    },
   };
   if (end.role === "server") {
-    await serveProxy({
-      ...common,
-      keys: end.keys,
-      host: end.host,
-      listen: (at, o) => net.listen(at, o),
-      rules: new Acl({ ...end, isOwn: (ip) => own?.has(ip) === true }),
-    });
+    const own = opened.use(platform.ownAddresses());
+    const isOwn = (ip: Uint8Array) => own.has(ip);
+    await serveProxy(serverOptions(common, end, (at, o) => net.listen(at, o), isOwn));
   } else {
-    await runProxyClient({
-      ...common,
-      password: end.password,
-      server: end.server,
-      listener: listener!,
-      direct: new BypassRules(end.direct),
-      checksServer: true,
-      isEager: end.isEager,
-      auth: end.auth === null ? null : passwordCheck(end.auth),
-    });
+    await runProxyClient(clientOptions(common, end, listener!));
   }
 }

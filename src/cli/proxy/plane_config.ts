@@ -32,6 +32,8 @@ export interface ProxyConfig {
   readonly wire: WireSettings;
   /** Bytes of TCP segments between the two ends; undefined = the path's. */
   readonly segmentSize: number | undefined;
+  /** Runs the data path on connections of its own at the start. */
+  readonly warmUp: boolean;
   /** Between the two ends: `auto`, `system`, or the kernel's name of a congestion control. */
   readonly congestion: string;
   readonly limits: ProxyLimits;

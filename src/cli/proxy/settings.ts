@@ -7,11 +7,15 @@ const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
 export function settingsOf(
   options: ProxyFlags,
-): Pick<ProxyConfig, "aead" | "wire" | "segmentSize" | "congestion" | "limits" | "user"> {
+): Pick<
+  ProxyConfig,
+  "aead" | "wire" | "warmUp" | "segmentSize" | "congestion" | "limits" | "user"
+> {
   return {
     aead: options.aead,
     wire: wireOf(options),
     segmentSize: options.segmentSize,
+    warmUp: !options.noWarmUp,
     congestion: options.congestion,
     limits: {
       total: options.connections,

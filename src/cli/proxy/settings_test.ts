@@ -20,6 +20,7 @@ Deno.test("without options there are the drivers' own limits, and texts of any l
     },
     segmentSize: undefined,
     congestion: "auto",
+    warmUp: true,
     limits: DEFAULT_LIMITS,
     user: undefined,
   });

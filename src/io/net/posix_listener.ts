@@ -5,22 +5,24 @@ import type { Listener } from "../../contract/dial.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
-import { accept, acceptedAddr, localAddr } from "../../../ffi/linux/socket.ts";
 import { limitSegments } from "../../../ffi/linux/socket_options.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 import { listenerClosed, netError } from "./net_errors.ts";
 import { PosixStream } from "./posix_stream.ts";
+import type { SocketCalls } from "./socket_calls.ts";
 
 export class PosixListener implements Listener {
   readonly addr: Addr;
   readonly #reactor: Reactor;
   readonly #descriptor: Descriptor;
+  readonly #calls: SocketCalls;
 
-  constructor(reactor: Reactor, descriptor: Descriptor, at: HostPort) {
+  constructor(reactor: Reactor, descriptor: Descriptor, at: HostPort, calls: SocketCalls) {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
-    const addr = localAddr(reactor.libc, descriptor.fd);
+    this.#calls = calls;
+    const addr = calls.localAddr(reactor.libc, descriptor.fd);
     // A Multipath TCP socket does not report its zone.
     this.addr = zoneOf(at.host) === null ? addr : { host: at.host, port: addr.port };
   }
@@ -35,14 +37,14 @@ export class PosixListener implements Listener {
     for (;;) {
       this.#descriptor.check();
       signal.throwIfAborted();
-      const fd = accept(libc, this.#descriptor.fd);
+      const fd = this.#calls.accept(libc, this.#descriptor.fd);
       if (fd < 0) {
         if (fd === -Errno.EAGAIN) return null;
         // Reset before it was accepted; the next one may be sound (accept(2), "Error handling").
         if (passing(-fd)) continue;
         throw netError(new NativeError("accept4", -fd), "accept", this.addr);
       }
-      const remote = acceptedAddr(libc);
+      const remote = this.#calls.acceptedAddr(libc);
       return new PosixStream(this.#reactor, this.#own(fd, signal), remote);
     }
   }

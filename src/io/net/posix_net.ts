@@ -3,16 +3,19 @@ import { noAnswer } from "../../base/dial_timeout.ts";
 import { onAbort } from "../../base/scope.ts";
 import type { Dialer, DialEvents, DialOptions, Listener } from "../../contract/dial.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
-import { connectResult, startConnect, startListen } from "../../../ffi/linux/socket.ts";
+import { connectResult } from "../../../ffi/linux/socket.ts";
 import { check } from "../../../ffi/native.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
 import { netError } from "./net_errors.ts";
 import { PosixListener } from "./posix_listener.ts";
 import { PosixStream } from "./posix_stream.ts";
+import { type SocketCalls, TCP_CALLS } from "./socket_calls.ts";
 
 export interface PosixNetOptions {
   readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
   readonly segmentBytes?: SegmentBytes;
+  /** Default: the kernel's TCP. */
+  readonly calls?: SocketCalls;
 }
 
 /** TCP_MAXSEG of connections in bytes; absent = the link's limit. */
@@ -25,21 +28,28 @@ export interface SegmentBytes {
 export class PosixNet implements Dialer {
   readonly limitsSegments = true;
   readonly #reactor: Reactor;
-  readonly #o: PosixNetOptions;
+  readonly #calls: SocketCalls;
+  readonly #mptcp: PosixNetOptions["mptcp"];
+  readonly #segmentBytes: SegmentBytes;
 
-  constructor(reactor: Reactor, o: PosixNetOptions) {
+  constructor(
+    reactor: Reactor,
+    { mptcp: { dial, listen }, segmentBytes = {}, calls = TCP_CALLS }: PosixNetOptions,
+  ) {
     this.#reactor = reactor;
-    this.#o = o;
+    this.#calls = calls;
+    // Callers' objects have several shapes.
+    this.#mptcp = { dial, listen };
+    this.#segmentBytes = { dial: segmentBytes.dial, listen: segmentBytes.listen };
   }
 
   start(to: Addr, o: DialOptions, events: DialEvents): boolean | void {
     try {
       o.signal.throwIfAborted();
       const target = requireHostPort(to);
-      const { mptcp, segmentBytes } = this.#o;
-      const fd = startConnect(this.#reactor.libc, target, {
-        mptcp: mptcp.dial,
-        segmentBytes: lesser(segmentBytes?.dial, o.segmentBytes),
+      const fd = this.#calls.connect(this.#reactor.libc, target, {
+        mptcp: this.#mptcp.dial,
+        segmentBytes: lesser(this.#segmentBytes.dial, o.segmentBytes),
       });
       const descriptor = this.#reactor.own(fd, o.signal);
       return new Dialing(this.#reactor, descriptor, target, o, events).begin();
@@ -53,12 +63,12 @@ export class PosixNet implements Dialer {
     o.signal.throwIfAborted();
     try {
       const to = requireHostPort(at);
-      const { mptcp, segmentBytes } = this.#o;
-      const fd = startListen(this.#reactor.libc, to, {
-        mptcp: mptcp.listen,
-        segmentBytes: segmentBytes?.listen,
+      const fd = this.#calls.listen(this.#reactor.libc, to, {
+        mptcp: this.#mptcp.listen,
+        segmentBytes: this.#segmentBytes.listen,
       });
-      return new PosixListener(this.#reactor, this.#reactor.own(fd, o.signal, WATCH_INPUT), to);
+      const descriptor = this.#reactor.own(fd, o.signal, WATCH_INPUT);
+      return new PosixListener(this.#reactor, descriptor, to, this.#calls);
     } catch (thrown) {
       throw netError(thrown, "listen", at);
     }
