@@ -1,7 +1,7 @@
 /**
  * `deno task bench:first [rounds] [--only REGEX] [--rows REGEX] [--congestion reno|system|NAME]`: what
  * users get from programs that have just been started: first pings, the first second of a transfer,
- * the first connections, requests by real curl processes, also on a busy machine. Every program is
+ * the first connections, requests by real curl processes, also beside busy loops. Every program is
  * started anew for each row of each round, by turns, and nothing is discarded. Prints the medians of
  * the rounds, and the medians of the rounds' ratios to one rival. By default 7 rounds: some three
  * hours; `--rows` names rows (as "ping", "curl"), `--only` programs.
@@ -34,6 +34,9 @@ const TUNNELS = [openvpnName("tcp"), "wireguard-go", `ttun v2, native, ${CIPHER}
 
 /** Programs that change nothing about each other's figures; the first is the reference. */
 const PROXIES = [libevName(CIPHER), `shadowsocks-rust, ${CIPHER}`, `ttun, ${CIPHER}`];
+
+/** How many curl processes, beside how many programs that want a processor all the time. */
+const CURLS = [[4, 0], [32, 0], [4, 2], [32, 2], [4, 1], [4, 4], [4, 16]] as const;
 
 const { positionals: [roundsText = "7"], values: { only, rows: rowNames, congestion } } = parseArgs(
   {
@@ -125,12 +128,10 @@ function allRows(): Row[] {
       "connections a second, 32 at a time",
       (one) => measureConnections(one, congestion),
     ),
-    ...[4, 32].flatMap((processes) =>
-      [false, true].map((isBusy) =>
-        overProxies(
-          `${processes} curl processes${isBusy ? " on a busy machine" : ""}, requests a second`,
-          (one) => measureCurl(one, processes, isBusy, files, congestion),
-        )
+    ...CURLS.map(([processes, loops]) =>
+      overProxies(
+        `${processes} curl processes beside ${loops} busy loops, requests a second`,
+        (one) => measureCurl(one, processes, loops, files, congestion),
       )
     ),
   ];

@@ -47,21 +47,19 @@ export interface CurlFigures {
 
 /**
  * Requests by so many curl processes at a time, each request a process of its own, to nginx.
- * `isBusy`: two endless loops run beside it.
+ * `loops`: so many endless loops run beside it.
  */
 export function measureCurl(
   contender: ReadyContender,
   processes: number,
-  isBusy: boolean,
+  loops: number,
   files: TemporaryFiles,
   congestion: string,
 ): Promise<CurlFigures> {
   return withPair(contender, async (host, pair) => {
     await using cleanup = new AsyncDisposableStack();
     cleanup.use(await startNginx(host, files.makeFolder("nginx")));
-    if (isBusy) {
-      for (let i = 0; i < 2; i++) cleanup.use(host.spawn("sh", ["-c", "while :; do :; done"]));
-    }
+    for (let i = 0; i < loops; i++) cleanup.use(host.spawn("sh", ["-c", "while :; do :; done"]));
     const cold = await curls(host, pair, CURLS, processes);
     await runLoad<number[]>(host, pair, ["count", WORKERS, STEPS.at(-1)!]);
     const warm = await curls(host, pair, WARM_CURLS, processes);
