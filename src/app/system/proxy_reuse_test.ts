@@ -14,8 +14,10 @@ import {
   ending,
   exchange,
   httpConnect,
+  httpGet,
   socks4,
   socks5,
+  web,
 } from "../../../tests/fake/proxy_programs.ts";
 import { isClosed } from "../../../tests/fake/counted_streams.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
@@ -64,6 +66,21 @@ Deno.test("programs one after the other, however they ask, share one connection"
   for (let i = 1; i <= 20; i++) await once(world, client, i);
   assert.equal(dialer.dialled.length, 1);
   assert.deepEqual([client.streams.open, server.streams.open], [0, 1]);
+  assert.deepEqual([...server.lines(), ...client.lines()], []);
+});
+
+Deno.test("HTTP programs one after the other, which end first, share one connection", async () => {
+  const { world, server, client, dialer } = await start();
+  await using _world = world;
+  world.target(web, { port: 81 });
+  for (let i = 0; i < 5; i++) {
+    const program = await client.connect();
+    const { body } = await world.clock.until(httpGet(program, `http://${TARGET_NAME}:81/${i}`));
+    assert.equal(body, `GET /${i} HTTP/1.1`);
+    await program[Symbol.asyncDispose]();
+    await world.clock.settle();
+  }
+  assert.deepEqual([dialer.dialled.length, client.streams.open, server.streams.open], [1, 0, 1]);
   assert.deepEqual([...server.lines(), ...client.lines()], []);
 });
 

@@ -11,6 +11,7 @@ import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PATH_TIMEOUT_MS, type PathWatch } from "../net/path_watch.ts";
 import type { TtConfig } from "./config.ts";
+import { EndWait } from "./end_wait.ts";
 import type { FrameBuffers } from "./frame_buffers.ts";
 import type { FrameChannel } from "./frame_channel.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
@@ -76,6 +77,7 @@ export class TtConnection implements FrameChannel, FrameSink, OwesEnd, AsyncDisp
   /** The peer's kernel may still wait for bytes sent since the last frame came. */
   #unheard = 0;
   #segmentBytes: number | undefined;
+  #endWait: EndWait | null = null;
 
   /**
    * Owns socket and minute. `admitted`: a server has read the peer's first frame, and the bytes
@@ -261,16 +263,29 @@ export class TtConnection implements FrameChannel, FrameSink, OwesEnd, AsyncDisp
     else this.socket.reset();
   }
 
+  /** Makes the connection idle where both ways have ended, or the peer's end is still to come. */
   async leave(stream: TtStream): Promise<void> {
-    if (stream !== this.#stream) return;
-    const { idle } = this.#host;
-    const isFree = stream.isOver && this.#reader.isEmpty && this.#unheard <= MOST_UNHEARD;
-    if (isFree && idle !== null) {
-      this.#stream = null;
-      return idle.put(this);
+    if (stream !== this.#stream || this.#endWait !== null) return;
+    if (this.#giveOn(stream)) return;
+    if (this.#host.idle !== null && stream.awaitsEnd) {
+      this.#endWait = new EndWait(this.clock, stream, () => {
+        this.#endWait = null;
+        if (!this.#giveOn(stream)) startClose(this);
+      });
+      this.#endWait.look();
+      return;
     }
     stream.tryEnd();
     await this[Symbol.asyncDispose]();
+  }
+
+  #giveOn(stream: TtStream): boolean {
+    const { idle } = this.#host;
+    const isFree = stream.isOver && this.#reader.isEmpty && this.#unheard <= MOST_UNHEARD;
+    if (!isFree || idle === null) return false;
+    this.#stream = null;
+    idle.put(this);
+    return true;
   }
 
   /** Closes at once without an end frame, unless one is owed; gives the minute back. */

@@ -58,6 +58,11 @@ export class TtStream implements Stream {
     return this.hasEnded && this.#hasSentEnd && this.#text === null && this.#channel.isFlushed;
   }
 
+  /** This end has been sent by a frame, and the peer's has not come yet. */
+  get awaitsEnd(): boolean {
+    return this.#hasSentEnd && !this.hasEnded && this.#channel.isFlushed;
+  }
+
   // Reading.
 
   /** Puts back text (owned from now on), which is read again first. */

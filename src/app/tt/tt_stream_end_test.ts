@@ -169,11 +169,13 @@ Deno.test("one that is not over, or whose other end says more than its end, clos
   ];
   for (const [what, act] of cases) {
     let given = 0;
-    const [stream, far, near] = lasting({ idle: { put: () => given++ } });
+    const clock = new FakeClock();
+    const [stream, far, near] = lasting({ clock, idle: { put: () => given++ } });
     act(stream, far);
     if (!what.startsWith("text")) readNowAll(stream);
     await stream[Symbol.asyncDispose]();
-    assert.deepEqual([given, isClosed(near)], [0, true], what);
+    await clock.advance(2000); // where only this way has ended, the other has as long
+    assert.deepEqual([given, isClosed(near), clock.pending], [0, true, 0], what);
   }
 });
 
@@ -337,3 +339,43 @@ Deno.test("where the peer has not ended, or the last bytes go too, the end waits
   assert.deepEqual([its, clock.pending], [[[3, 0]], 0]);
   await stream[Symbol.asyncDispose]();
 });
+
+/** A closed stream whose end the peer has not answered yet. */
+async function closed() {
+  const clock = new FakeClock();
+  const given: TtConnection[] = [];
+  const idle = { put: (connection: TtConnection) => given.push(connection) };
+  const [stream, far, near] = lasting({ clock, idle });
+  write(stream, utf8("all"));
+  stream.closeWrite();
+  await stream[Symbol.asyncDispose]();
+  await stream[Symbol.asyncDispose]();
+  assert.deepEqual([given.length, isClosed(near)], [0, false]);
+  return { clock, given, stream, far, near };
+}
+
+Deno.test("a stream closed behind its end leaves its connection idle when the peer's end comes", async () => {
+  const { clock, given, far, near } = await closed();
+  await clock.advance(1999);
+  assert.equal(isClosed(near), false);
+  write(far, END);
+  await clock.settle();
+  assert.deepEqual([given.length, isClosed(near), clock.pending], [1, false, 0]);
+});
+
+const OTHERS: [string, (o: Awaited<ReturnType<typeof closed>>) => unknown][] = [
+  ["more of it comes", ({ far }) => write(far, frameOf(pattern(3000)))],
+  ["its end comes, and something behind it", ({ far }) => write(far, concat(END, END))],
+  ["the connection ends", ({ far }) => far.closeWrite()],
+  ["the connection is reset", ({ far }) => far.reset()],
+  ["the stream is reset", ({ stream }) => stream.reset()],
+];
+
+for (const [what, act] of OTHERS) {
+  Deno.test(`a stream closed behind its end closes its connection when ${what}`, async () => {
+    const one = await closed();
+    act(one);
+    await one.clock.settle();
+    assert.deepEqual([one.given.length, isClosed(one.near), one.clock.pending], [0, true, 0]);
+  });
+}
