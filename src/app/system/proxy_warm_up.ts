@@ -58,6 +58,11 @@ export class ProxyWarmUp {
     this.#pace = new WarmUpPace({ clock, activity, budgetMs: BUDGET_MS, eagerMs: EAGER_MS });
   }
 
+  /** Real connections may come from now on: the warm-up pauses between its slices. */
+  calm(): void {
+    this.#pace.calm();
+  }
+
   /** @throws {NativeError} if sockets cannot be opened; the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     using _pace = this.#pace;

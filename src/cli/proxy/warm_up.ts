@@ -22,19 +22,23 @@ const RANGE = { first: 20_000, last: 30_000 };
 /** Of the network for benchmarks, where the warm-up's web server is. */
 const ALLOWED = { cidr: parseCidr("198.18.0.0/15"), port: null };
 
+/** The warm-up has some forty open at a time: where there are few, real connections need them. */
+const LEAST_DESCRIPTORS = 1024;
+
 /**
  * Runs the proxy on connections of its own, over pairs of sockets, until V8 has optimized its code:
  * a user's first connections would be interpreted otherwise. Nothing of it reaches a network, a
  * counter or the log. Begins at once, and ends with its disposal; null where it has no use: without
- * the reactor, and with --no-warm-up. `served` counts real connections.
+ * the reactor, with few descriptors, and with --no-warm-up. `served` counts real connections.
  */
 export function startWarmUp(
   config: ProxyConfig,
   tools: PlaneTools<SocketPlatform, null>,
   served: () => number,
 ): AsyncDisposable | null {
-  const { platform: { reactor, clock }, signal, log } = tools;
+  const { platform: { reactor, clock, descriptors }, signal, log } = tools;
   if (!config.warmUp || reactor === null || reactor.mode !== "blocking") return null;
+  if (descriptors < LEAST_DESCRIPTORS) return null;
   const sockets = new LocalSockets(reactor.libc);
   const mptcp = { dial: false, listen: false };
   const net = new PosixNet(reactor, { mptcp, calls: sockets.calls });
@@ -60,6 +64,7 @@ export function startWarmUp(
     server: (signal) =>
       serverOptions(common(signal), server, (at, o) => net.listen(at, o), () => false),
   });
+  if (navigator.hardwareConcurrency < 2) warmUp.calm(); // the main thread needs the only core
   const stop = new AbortController();
   const running = warmUp.run(AbortSignal.any([signal, stop.signal])).then(
     () => log.debug("warmed up"),

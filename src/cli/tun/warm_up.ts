@@ -45,6 +45,7 @@ export function startWarmUp(
       : peer,
     activity: () => passed(),
   });
+  if (navigator.hardwareConcurrency < 2) warmUp.calm(); // the main thread needs the only core
   const stop = new AbortController();
   const running = warmUp.run(AbortSignal.any([signal, stop.signal])).then(
     () => log.debug("warmed up", { role }),
