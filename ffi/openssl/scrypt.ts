@@ -39,9 +39,10 @@ export async function opensslScrypt(
   { N, r, p, most }: ScryptParameters & { readonly most: number },
 ): Promise<Uint8Array | null> {
   using library = openLibrary(LIBCRYPTO_NAMES, TABLE);
-  // The call reads these on its thread while nothing else refers to them.
-  const [secret, grain] = [Uint8Array.from(password), Uint8Array.from(salt)];
-  const key = new Uint8Array(length);
+  // Another thread reads and writes these: small arrays would be in V8's heap, which moves them.
+  const [secret, grain, key] = [fixed(password.length), fixed(salt.length), fixed(length)];
+  secret.set(password);
+  grain.set(salt);
   const done = await library.symbols.EVP_PBE_scrypt(
     secret,
     BigInt(secret.length),
@@ -57,4 +58,8 @@ export async function opensslScrypt(
   secret.fill(0);
   grain.fill(0);
   return done === 1 ? key : null;
+}
+
+function fixed(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new ArrayBuffer(length));
 }
