@@ -23,6 +23,8 @@ export interface PingFigures {
   /** 99.9 of 100 are quicker; where there are fewer than a thousand, the longest but the first. */
   worst: number;
   cpu: number;
+  /** Of the pings behind the first half: a warm-up and a compiler have done their work by then. */
+  lateCpu: number;
 }
 
 export function measurePings(
@@ -32,15 +34,20 @@ export function measurePings(
   congestion: string,
 ): Promise<PingFigures> {
   return withFreshTunnel(contender, mtu, async ({ client }, ends) => {
-    const before = ends.length === 0 ? NaN : runSeconds(ends);
-    const times = await pingTimes(client, contender.inner, { count, intervalMs });
-    const cpu = ends.length === 0 ? NaN : runSeconds(ends) - before;
+    const cpu = () => ends.length === 0 ? NaN : runSeconds(ends);
+    const half = { count: count / 2, intervalMs };
+    const began = cpu();
+    const times = await pingTimes(client, contender.inner, half);
+    const middle = cpu();
+    times.push(...await pingTimes(client, contender.inner, half));
+    const ended = cpu();
     return {
       first: times[0]!,
       early: median(times.slice(1, 20)),
       late: median(times.slice(count / 2)),
       worst: quantile(times.slice(1), 0.999),
-      cpu: cpu * 1000 / count,
+      cpu: (ended - began) * 1000 / count,
+      lateCpu: (ended - middle) * 1000 / half.count,
     };
   }, congestion);
 }
