@@ -7,9 +7,6 @@ import { usize } from "../usize.ts";
 
 const IF_NAMESIZE = 16;
 
-/** Gives pages back; they are zero, or as in their file, when they are used again. */
-export const MADV_DONTNEED = 4;
-
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**

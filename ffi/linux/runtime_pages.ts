@@ -1,7 +1,8 @@
 import { check } from "../native.ts";
-import { type ControlLibc, MADV_DONTNEED } from "./libc.ts";
+import type { ControlLibc } from "./libc.ts";
 
 const O_CLOEXEC = 0x80000;
+const MADV_DONTNEED = 4;
 
 /** Bytes that are read at a time: lists have some thousand lines. */
 const CHUNK = 65_536;

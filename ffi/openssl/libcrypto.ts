@@ -87,6 +87,8 @@ const NAMES: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> 
 };
 const UNIX_NAMES = ["libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.so"];
 
+export const LIBCRYPTO_NAMES = NAMES[Deno.build.os] ?? UNIX_NAMES;
+
 /** Dispose disposes of all ciphers made from it, then closes the library. */
 export interface Libcrypto extends Disposable {
   /** The library's own text, such as "OpenSSL 3.0.19 27 Jan 2026". */
@@ -101,7 +103,7 @@ export interface Libcrypto extends Disposable {
 
 /** @throws {TtunError} `system` if none can be opened */
 export function openLibcrypto(): Libcrypto {
-  const library = openLibrary(NAMES[Deno.build.os] ?? UNIX_NAMES, TABLE);
+  const library = openLibrary(LIBCRYPTO_NAMES, TABLE);
   const living = new Set<EvpCipher>();
   let closed = false;
   return {
