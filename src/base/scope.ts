@@ -103,7 +103,9 @@ const waitingFor = new WeakMap<AbortSignal, Waiting>();
 
 class Waiting {
   readonly #signal: AbortSignal;
-  readonly #registrations = new Set<Registration>();
+  /** A list: a Set that thousands come to and leave keeps them alive until a full collection. */
+  #first: Registration | null = null;
+  #last: Registration | null = null;
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
@@ -111,20 +113,33 @@ class Waiting {
   }
 
   add(run: (reason: unknown) => void): Registration {
-    const registration = new Registration(this, run);
-    this.#registrations.add(registration);
+    const registration = new Registration(this, run, this.#last);
+    if (this.#last === null) this.#first = registration;
+    else this.#last.next = registration;
+    this.#last = registration;
     return registration;
   }
 
   remove(registration: Registration): void {
-    if (this.#registrations.delete(registration) && this.#registrations.size === 0) this.#end();
+    this.#take(registration);
+    if (this.#first === null) this.#end();
+  }
+
+  #take(registration: Registration): void {
+    const { previous, next } = registration;
+    if (previous === null) this.#first = next;
+    else previous.next = next;
+    if (next === null) this.#last = previous;
+    else next.previous = previous;
+    registration.previous = registration.next = null;
+    registration.isIn = false;
   }
 
   readonly #tell = (): void => {
     this.#end();
-    for (const registration of this.#registrations) { // whoever goes meanwhile is not called any more
-      this.#registrations.delete(registration);
-      registration.run(this.#signal.reason);
+    for (let one = this.#first; one !== null; one = this.#first) { // who goes meanwhile is not called any more
+      this.#take(one);
+      one.run(this.#signal.reason);
     }
   };
 
@@ -137,13 +152,17 @@ class Waiting {
 class Registration implements Disposable {
   readonly #waiting: Waiting;
   readonly run: (reason: unknown) => void;
+  previous: Registration | null;
+  next: Registration | null = null;
+  isIn = true;
 
-  constructor(waiting: Waiting, run: (reason: unknown) => void) {
+  constructor(waiting: Waiting, run: (reason: unknown) => void, previous: Registration | null) {
     this.#waiting = waiting;
     this.run = run;
+    this.previous = previous;
   }
 
   [Symbol.dispose](): void {
-    this.#waiting.remove(this);
+    if (this.isIn) this.#waiting.remove(this);
   }
 }
