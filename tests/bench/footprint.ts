@@ -1,11 +1,11 @@
 /**
  * `deno task bench:footprint [rounds] [FILE]`: what a start costs and how much memory an idle end
  * takes, of `deno run` and, beside it, of the executable FILE that `deno task build` has made:
- * `--version`, a client from its start to "authenticated", RSS after five seconds. Medians, by
+ * `--version`, a client from its start to "authenticated", RSS after six seconds. Medians, by
  * turns. Needs root.
  */
 import { twoHosts } from "../netns.ts";
-import { rssMb } from "../proc.ts";
+import { rssMb, runSeconds } from "../proc.ts";
 import { format, table } from "./results.ts";
 import { median } from "./statistics.ts";
 import { ENV, ttunArgs } from "./ttun.ts";
@@ -23,6 +23,8 @@ interface Way {
 interface Footprint {
   versionMs: number;
   startMs: number;
+  /** Processor time of the client until then. */
+  startCpuMs: number;
   serverMb: number;
   clientMb: number;
 }
@@ -44,8 +46,15 @@ async function measure({ command, before }: Way): Promise<Footprint> {
   await using client = hosts.client.spawn(command, args, { env: ENV });
   await client.waitFor(/authenticated/);
   const startMs = performance.now() - began;
-  await new Promise((resolve) => setTimeout(resolve, 5000));
-  return { versionMs, startMs, serverMb: rssMb(server.pid), clientMb: rssMb(client.pid) };
+  const startCpuMs = 1000 * runSeconds(client.pid);
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  return {
+    versionMs,
+    startMs,
+    startCpuMs,
+    serverMb: rssMb(server.pid),
+    clientMb: rssMb(client.pid),
+  };
 }
 
 const found = new Map(ways.map((way) => [way, [] as Footprint[]]));
@@ -53,11 +62,19 @@ for (let round = 0; round < ROUNDS; round++) {
   for (const way of ways) found.get(way)!.push(await measure(way));
 }
 console.log(table(
-  ["started as", "--version, s", "to authenticated, s", "idle server, MB", "idle client, MB"],
+  [
+    "started as",
+    "--version, s",
+    "to authenticated, s",
+    "of it CPU, s",
+    "idle server, MB",
+    "idle client, MB",
+  ],
   [...found].map(([{ name }, runs]) => [
     name,
     format(median(runs.map((run) => run.versionMs)) / 1000, 2),
     format(median(runs.map((run) => run.startMs)) / 1000, 2),
+    format(median(runs.map((run) => run.startCpuMs)) / 1000, 2),
     format(median(runs.map((run) => run.serverMb)), 0),
     format(median(runs.map((run) => run.clientMb)), 0),
   ]),
