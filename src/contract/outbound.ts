@@ -13,6 +13,8 @@ export interface Outbound {
 
 export interface OpenOptions {
   readonly signal: AbortSignal;
+  /** Gives the attempt up; it aborts with `signal` too. Of no effect once the stream is there. */
+  readonly cancel?: AbortSignal;
   /** First bytes for the target, which may be sent along with the connect request. */
   readonly early?: Uint8Array;
   /** The early bytes must not be sent twice. */

@@ -24,12 +24,12 @@ export function directOutbound(o: {
 }): Outbound {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
   return {
-    open: (target, { signal, early = EMPTY, client }, events) => {
+    open: (target, { signal: life, cancel = life, early = EMPTY, client }, events) => {
       const choose = rules === null
         ? undefined
         : (addresses: string[]) => allowed(addresses, rules, target);
       return startAny(
-        { to: target, dialer, resolver, clock, timeoutMs, signal, choose, client },
+        { to: target, dialer, resolver, clock, timeoutMs, signal: cancel, life, choose, client },
         new Reaching(target, early, events),
       );
     },

@@ -8,6 +8,7 @@ import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { formatAddr } from "../../base/addr.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { OpenOptions } from "../../contract/outbound.ts";
 import { parseRules } from "../../../tests/fake/rules.ts";
 import type { Acl } from "../../core/proxy/acl.ts";
 import type { Target } from "../../base/target.ts";
@@ -71,7 +72,7 @@ function world(o: {
     connectMs: o.connectMs ?? 10_000,
     rules: o.rules === undefined ? parseRules({ allow: [], deny: [] }) : o.rules,
   });
-  const go = (host: string, more: { signal?: AbortSignal; early?: Uint8Array } = {}) =>
+  const go = (host: string, more: Partial<OpenOptions> = {}) =>
     open(outbound, { host, port: 80 }, { signal: never, ...more });
   return { clock, dialled, streams, accepted, go };
 }
@@ -199,4 +200,25 @@ Deno.test("whatever was thrown becomes words with the target's name", () => {
     const error = toConnectError(thrown, target);
     assert.deepEqual([error.failure, error.message, error.cause], [failure, message, thrown]);
   }
+});
+
+Deno.test("a cancel ends a connect by address or name, and does nothing to a connection", async () => {
+  const hosts = { [V4]: "is silent" } as const;
+  for (const host of [V4, "a.example"]) {
+    const { go, streams, clock } = world({ hosts, names: { "a.example": [V4] } });
+    const cancel = new AbortController();
+    const connecting = go(host, { cancel: cancel.signal });
+    connecting.catch(() => {});
+    await clock.settle();
+    cancel.abort(new Error("nobody wants it"));
+    await assert.rejects(connecting, /nobody wants it/);
+    await clock.settle();
+    assert.deepEqual([streams.open, clock.pending], [0, 0]);
+  }
+  const { go, streams, clock } = world({});
+  const cancel = new AbortController();
+  await using _stream = await go(V4, { cancel: cancel.signal });
+  cancel.abort();
+  await clock.settle();
+  assert.equal(streams.open, 1);
 });

@@ -1,5 +1,6 @@
-import type { Target } from "../../base/target.ts";
+import { onAbort } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
+import type { Target } from "../../base/target.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { OnReady, Stream } from "../../contract/stream.ts";
 import type { Outbound } from "../../contract/outbound.ts";
@@ -15,6 +16,8 @@ export class HttpAttempt implements DialEvents<Stream> {
   failure: { error: unknown } | null = null;
   readonly #wake: OnReady;
   readonly #cancel = new AbortController();
+  #registration: Disposable | null = null;
+  #isDropped = false;
 
   /** `wake` is called when there is an outcome. */
   constructor(target: Target, early: Uint8Array, wake: OnReady) {
@@ -24,27 +27,33 @@ export class HttpAttempt implements DialEvents<Stream> {
   }
 
   start(outbound: Outbound, o: { signal: AbortSignal; client: NameOwner }): boolean | void {
-    const signal = AbortSignal.any([o.signal, this.#cancel.signal]);
+    const { signal, client } = o;
+    const cancel = this.#cancel.signal;
+    this.#registration = onAbort(signal, (reason) => this.#cancel.abort(reason));
     try {
-      return outbound.open(this.target, { signal, early: this.early, client: o.client }, this);
+      return outbound.open(this.target, { signal, cancel, early: this.early, client }, this);
     } catch (error) {
       return this.failed(error);
     }
   }
 
   connected(stream: Stream): boolean | void {
-    if (this.#cancel.signal.aborted) return startClose(stream);
+    this.#registration?.[Symbol.dispose]();
+    if (this.#isDropped) return startClose(stream);
     this.stream = stream;
     return this.#wake();
   }
 
   failed(error: unknown): boolean | void {
-    if (this.#cancel.signal.aborted) return;
+    this.#registration?.[Symbol.dispose]();
+    if (this.#isDropped) return;
     this.failure = { error };
     return this.#wake();
   }
 
   drop(): void {
+    this.#isDropped = true;
+    this.#registration?.[Symbol.dispose]();
     this.#cancel.abort();
     if (this.stream !== null) startClose(this.stream);
   }

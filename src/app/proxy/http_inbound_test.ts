@@ -167,17 +167,32 @@ Deno.test("a target that cannot be reached is answered, and the connection goes 
 });
 
 Deno.test("a client that goes while its target is being connected to gives that up", async () => {
-  let given: AbortSignal | null = null;
+  let given: AbortSignal | undefined;
   const bench = new Bench(GET, {
-    connect: (_target, { signal }) => {
-      given = signal;
-      return new Promise((_, reject) => onAbort(signal, reject));
+    connect: (_target, { cancel }) => {
+      given = cancel;
+      return new Promise((_, reject) => onAbort(cancel!, reject));
     },
   });
   await bench.clock.settle();
   bench.client.reset();
   assert.equal((await bench.isOver() as { kind: string }).kind, "lost");
-  assert.equal((given as AbortSignal | null)?.aborted, true);
+  assert.equal(given?.aborted, true);
+});
+
+Deno.test("the program's end gives up a target that is being connected to", async () => {
+  let given: AbortSignal | undefined;
+  const bench = new Bench(GET, {
+    connect: (_target, { cancel }) => {
+      given = cancel;
+      return new Promise((_, reject) => onAbort(cancel!, reject));
+    },
+  });
+  await bench.clock.settle();
+  const reason = new Error("the test is over");
+  bench.stop.abort(reason);
+  assert.equal(await bench.isOver(), reason);
+  assert.equal(given?.reason, reason);
 });
 
 Deno.test("a connection that comes when nobody wants it any more is closed", async () => {

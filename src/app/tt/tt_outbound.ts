@@ -53,10 +53,10 @@ export class TtOutbound implements Outbound, Disposable {
 
   open(
     target: Target,
-    { signal, early = EMPTY, once = false }: OpenOptions,
+    { signal, cancel = signal, early = EMPTY, once = false }: OpenOptions,
     events: DialEvents<Stream>,
   ): boolean | void {
-    const request: TargetRequest = { target, early, once, signal, isSent: false };
+    const request: TargetRequest = { target, early, once, signal: cancel, isSent: false };
     const connection = this.#idle.take(this.#serverClock.likeliest);
     if (connection === null) return tell(events, this.#connectFresh(request));
     return new ConnectRequest(this.#o, connection.begin(), request, "merged", {
