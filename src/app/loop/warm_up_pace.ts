@@ -1,10 +1,15 @@
 import type { Clock } from "../../contract/host.ts";
 
 /** Milliseconds of synthetic work in a row; whatever else is ready comes in between as well. */
-const SLICE_MS = 5;
+const SLICE_MS = 3;
 
-/** Milliseconds between two slices, and after a slice in which real work came. */
-const PAUSE_MS = 5;
+/** Milliseconds between two slices. */
+const PAUSE_MS = 10;
+
+/** Milliseconds without a slice from when real work may come: for the first of it, and V8's compiler. */
+const FIRST_PAUSE_MS = 250;
+
+/** Milliseconds without a slice after real work, which warms the code as well. */
 const BUSY_PAUSE_MS = 50;
 
 export interface PaceOptions {
@@ -21,7 +26,8 @@ export interface PaceOptions {
 export class WarmUpPace {
   readonly #o: PaceOptions;
   #spent = 0;
-  #isEager = true;
+  #isCalm = false;
+  #owesPause = false;
   #sliceBegan: number;
   #seen: number;
   #pause: Disposable | null = null;
@@ -39,29 +45,37 @@ export class WarmUpPace {
     return this.#spent >= this.#o.budgetMs;
   }
 
-  /** Real work may come from now on. */
+  /** Real work may come from now on; the first call counts. */
   calm(): void {
-    this.#isEager = false;
+    this.#owesPause ||= !this.#isCalm;
+    this.#isCalm = true;
   }
 
   /** Calls `run` when the warm-up may go on: at once, or after a pause. */
   next(run: () => void): void {
     if (this.#pause !== null) return void this.#waiting.push(run);
-    const { clock, eagerMs, activity } = this.#o;
+    const { clock, eagerMs } = this.#o;
     const now = clock.now();
     const ms = now - this.#sliceBegan;
-    if (ms < SLICE_MS) return run();
+    if (ms < SLICE_MS && !this.#owesPause) return run();
     this.#spent += ms;
     this.#sliceBegan = now;
-    if (this.#isEager && this.#spent < eagerMs) return run();
-    const seen = activity();
-    const pause = seen === this.#seen ? PAUSE_MS : BUSY_PAUSE_MS;
-    this.#seen = seen;
+    if (!this.#isCalm && this.#spent < eagerMs) return run();
     this.#waiting.push(run);
-    this.#pause = clock.after(pause, this.#resume);
+    this.#wait(this.#owesPause ? FIRST_PAUSE_MS : PAUSE_MS);
+    this.#owesPause = false;
+  }
+
+  #wait(ms: number): void {
+    this.#pause = this.#o.clock.after(ms, this.#resume);
   }
 
   readonly #resume = (): void => {
+    const seen = this.#o.activity();
+    if (seen !== this.#seen) {
+      this.#seen = seen;
+      return this.#wait(BUSY_PAUSE_MS);
+    }
     this.#pause = null;
     this.#sliceBegan = this.#o.clock.now();
     const waiting = this.#waiting;

@@ -25,7 +25,7 @@ const LONG_ROUNDS = 20_000;
 
 /** Milliseconds of the thread in all, and of these before real packets are reckoned with. */
 const BUDGET_MS = 900;
-const EAGER_MS = 150;
+const EAGER_MS = 300;
 
 /** Milliseconds of a life; far more than it takes, unless a packet has got lost. */
 const STUCK_MS = 20_000;

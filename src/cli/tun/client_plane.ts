@@ -46,12 +46,13 @@ export async function runClient(
   );
   const router = new PeerRouter(device, clock, { mssClamp, longest: LONGEST_PACKET });
   const { counters } = router;
-  tunnel.warmUp?.calm(() => counters.sentPackets + counters.receivedPackets);
+  tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   await runTunClient({
     ...sessionOptions(config, tunnel, start.s),
     router,
     takeAddresses: async (addresses, { server, signal }) => {
+      tunnel.warmUp?.calm();
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
       keeper.sessionBegins(host);

@@ -38,12 +38,15 @@ export async function runServer(
     ? new PeerRouter(device, clock, packets)
     : new PoolRouter(device, clock, { ...packets, log, networks: many.networks });
   const { counters } = router;
-  tunnel.warmUp?.calm(() => counters.sentPackets + counters.receivedPackets);
+  tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   await runTunServer({
     ...sessionOptions(config, tunnel, s),
     listener,
-    onSession: (host) => keeper.sessionBegins(host),
+    onSession: (host) => {
+      tunnel.warmUp?.calm();
+      keeper.sessionBegins(host);
+    },
     router,
     ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
   });

@@ -10,8 +10,10 @@ import type { TunConfig, TunStart } from "./plane_config.ts";
 
 /** Ends with its disposal. */
 export interface RunningWarmUp extends AsyncDisposable {
-  /** Real packets may come from now on: `passed` counts them. */
-  calm(passed: () => number): void;
+  /** `passed` counts real packets. */
+  watch(passed: () => number): void;
+  /** Real packets may come from now on. */
+  calm(): void;
 }
 
 export type Tools = PlaneTools<Platform, TunStart>;

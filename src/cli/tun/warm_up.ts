@@ -54,10 +54,8 @@ export function startWarmUp(
     },
   );
   return {
-    calm: (count) => {
-      passed = count;
-      warmUp.calm();
-    },
+    watch: (count) => passed = count,
+    calm: () => warmUp.calm(),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await running;
