@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Process, type RunOptions, type RunResult } from "../netns.ts";
 import type { SpawnOptions } from "../process.ts";
+import { NO_WARM_UP } from "./tunnel.ts";
 export { Process };
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -77,7 +78,7 @@ async function startEnd(
   ready: RegExp,
   { args = [], env = {}, range = RANGE, spawn = spawnHere }: EndOptions,
 ): Promise<Process> {
-  const [command, all] = proxyCommand(...first, "-v", "-r", range, ...args);
+  const [command, all] = proxyCommand(...first, "-v", NO_WARM_UP, "-r", range, ...args);
   await using stack = new AsyncDisposableStack();
   const end = stack.use(spawn(command, all, { env: { ...ENV, ...env } }));
   await end.waitFor(ready);

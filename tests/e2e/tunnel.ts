@@ -33,16 +33,22 @@ export async function runTtun(host: Host, args: string[], timeoutMs = 40_000) {
   return await host.run(command, rest, { env: ENV, timeoutMs });
 }
 
+/**
+ * For ends that are looked at for something else: dozens of processes that warm up at the same time
+ * would slow everything down, and sockets of a warm-up would be counted.
+ */
+export const NO_WARM_UP = "--no-warm-up";
+
 /** A server that listens. */
 export async function startServer(host: Host, ...args: string[]): Promise<Process> {
-  const server = startTtun(host, "server", "-v", ...args);
+  const server = startTtun(host, "server", "-v", NO_WARM_UP, ...args);
   await server.waitFor(/listening/);
   return server;
 }
 
 /** A client; `up` waits until it is authenticated. */
 export async function startClient(host: Host, ...args: string[]): Promise<Process> {
-  const client = startTtun(host, "client", "-v", "-s", SERVER, ...args);
+  const client = startTtun(host, "client", "-v", NO_WARM_UP, "-s", SERVER, ...args);
   await client.waitFor(/authenticated/);
   return client;
 }
