@@ -13,7 +13,7 @@ const STEPS = [100, 1000, 10_000];
 const WEB_PORT = 8080;
 /** Requests by curl: the first ones, and those after STEPS' last. */
 const CURLS = 200;
-const WARM_CURLS = 800;
+const WARM_CURLS = 4000;
 const CURL_MS = 60_000;
 
 /** Connections a second: the first hundred, those up to a thousand, those up to ten thousand. */
@@ -46,7 +46,7 @@ export interface CurlFigures {
 }
 
 /**
- * Requests by so many curl processes at a time, each request a process of its own, to nginx.
+ * Requests by so many curl processes at a time to nginx, each over a connection of its own.
  * `loops`: so many endless loops run beside it.
  */
 export function measureCurl(
@@ -79,13 +79,15 @@ async function curls(
   processes: number,
 ): Promise<{ perSecond: number; cpuMs: number }> {
   const proxy = pair.socksPort === null ? "" : `-x socks5h://127.0.0.1:${pair.socksPort}`;
-  const command = `seq ${count} | xargs -P ${processes} -I{} curl -sf -o /dev/null --max-time 10 ` +
-    `${proxy} http://127.0.0.1:${WEB_PORT}/`;
+  const each = Math.ceil(count / processes);
+  const command = `seq ${processes} | xargs -P ${processes} -I{} curl -sf -o /dev/null ` +
+    `-H 'Connection: close' ${proxy} 'http://127.0.0.1:${WEB_PORT}/?[1-${each}]'`;
   const before = cpuOf(pair);
   const began = performance.now();
   await host.sh(command, { timeoutMs: CURL_MS });
   const seconds = (performance.now() - began) / 1000;
-  return { perSecond: count / seconds, cpuMs: (cpuOf(pair) - before) * 1000 / count };
+  const made = each * processes;
+  return { perSecond: made / seconds, cpuMs: (cpuOf(pair) - before) * 1000 / made };
 }
 
 function cpuOf(pair: Pair): number {
