@@ -54,15 +54,18 @@ export class WarmUpPace {
   /** Calls `run` when the warm-up may go on: at once, or after a pause. */
   next(run: () => void): void {
     if (this.#pause !== null) return void this.#waiting.push(run);
-    const { clock, eagerMs } = this.#o;
+    const { clock, eagerMs, activity } = this.#o;
     const now = clock.now();
     const ms = now - this.#sliceBegan;
-    if (ms < SLICE_MS && !this.#owesPause) return run();
+    const seen = activity();
+    const isBusy = seen !== this.#seen;
+    this.#seen = seen;
+    if (ms < SLICE_MS && !isBusy && !this.#owesPause) return run();
     this.#spent += ms;
     this.#sliceBegan = now;
-    if (!this.#isCalm && this.#spent < eagerMs) return run();
+    if (!this.#isCalm && !isBusy && this.#spent < eagerMs) return run();
     this.#waiting.push(run);
-    this.#wait(this.#owesPause ? FIRST_PAUSE_MS : PAUSE_MS);
+    this.#wait(this.#owesPause ? FIRST_PAUSE_MS : isBusy ? BUSY_PAUSE_MS : PAUSE_MS);
     this.#owesPause = false;
   }
 
