@@ -20,13 +20,14 @@ export function readJunit(xml: string): Tally {
 
 /** The tests and steps that failed: file, name, and the first line of the reason. */
 export function failedIn(xml: string): string[] {
-  return casesOf(xml).filter(({ body }) => outcomeOf(body) === "failed").map(
-    ({ attributes, body }) => {
+  return xml.split("<testsuite ").slice(1).flatMap((suite) => {
+    const file = valueOf(suite, "name");
+    const failed = casesOf(suite).filter(({ body }) => outcomeOf(body) === "failed");
+    return failed.map(({ attributes, body }) => {
       const [, reason = ""] = /<(?:failure|error) message="([^"\n]*)/.exec(body) ?? [];
-      const said = [valueOf(attributes, "classname"), valueOf(attributes, "name"), reason];
-      return said.map(plainText).join(": ");
-    },
-  );
+      return [file, valueOf(attributes, "name"), reason].map(plainText).join(": ");
+    });
+  });
 }
 
 function casesOf(xml: string): { attributes: string; body: string }[] {

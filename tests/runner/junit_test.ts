@@ -33,7 +33,7 @@ Deno.test("junit: tests and steps are counted, each failure once", () => {
 
 Deno.test("junit: what failed is told by file, name and reason", () => {
   deepEqual(failedIn(REPORT), [
-    "./b_test.ts: bad > step: Uncaught Error: x",
+    "./src/b_test.ts: bad > step: Uncaught Error: x",
     "./d_test.ts: x: Cancelled",
   ]);
 });
