@@ -2,8 +2,11 @@
 const MOST_MS = 0.1;
 const LEAST_MS = 0.0125;
 
-/** Milliseconds; a sched_yield that takes longer has let another thread run. */
-const YIELD_MS = 0.005;
+/**
+ * Milliseconds; a sched_yield that takes longer has let a thread run that has work of its own. One of
+ * some microseconds lets those run that this one waits for: a program, the other end, a target.
+ */
+const YIELD_MS = 0.25;
 
 /** Milliseconds without a poll after another thread wanted the processor. */
 const GIVE_WAY_MS = 50;
