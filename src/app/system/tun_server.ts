@@ -31,7 +31,7 @@ export interface TunServerOptions {
   listener: Listener;
   router: TunRouter;
   many?: ManyClients;
-  /** Called before a session's packets, with the IP address that it comes from. */
+  /** Called before a client is let in, with the IP address that it comes from. */
   onSession?: (host: string | undefined) => void;
   secrets: WireSecrets;
   clock: Clock;
@@ -181,6 +181,8 @@ class TunServer {
       );
     }
     this.#occupants.enter(client, client.identity);
+    // A client of this machine has not given its device the addresses yet.
+    this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const admitted = await candidate.admit(addresses);
     await using link = admitted.link;
     client.link = admitted;
@@ -202,7 +204,6 @@ class TunServer {
       }, address);
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(limited, peer);
     };
-    this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
     const watch = this.#paths.watch(stream, candidate, admitted);
     const port = { peer, addresses, networks, traffic, onUp };
     await runSession({ ...admitted, watch }, link, router, port, signal);
