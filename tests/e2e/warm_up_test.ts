@@ -9,7 +9,7 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
  * Real sockets are dialled and accepted by calls that the warm-up does not make, and -v logs; what
  * goes through connections stays optimized.
  */
-const MOST_OF_PROXY = 8;
+const MOST_OF_PROXY = 16;
 
 /** An end whose output tells of each deoptimization as it comes: V8 writes through stdio. */
 function startTraced(host: Host, ...args: string[]): Process {
@@ -60,6 +60,7 @@ test("after the warm-up of the proxy next to nothing is deoptimized in the first
   await server.waitFor(/listening/);
   await using client = startTraced(hosts.client, "proxy", "client", "-s", "192.0.2.1");
   for (const end of [server, client]) await end.waitFor(/warmed up/);
+  await hosts.server.sh("until curl -sf -o /dev/null http://192.0.2.1/; do sleep 0.1; done");
   const load = (count: number) =>
     hosts.client.sh(
       `for i in $(seq ${count}); do curl -sf -o /dev/null -x socks5://127.0.0.1:1080 ` +
