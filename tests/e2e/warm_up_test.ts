@@ -27,6 +27,7 @@ test("after the warm-up of the tunnel nothing is deoptimized in the first pings"
   await using server = startTraced(hosts.server, "server");
   await server.waitFor(/listening/);
   await using client = startTraced(hosts.client, "client", "-s", SERVER);
+  await client.waitFor(/authenticated/);
   for (const end of [server, client]) await end.waitFor(/warmed up/);
   await pings(hosts.client, 2, 0.2); // what the kernel sends once a link is up is over
   const before = [server, client].map(({ output }) => output.length);
