@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openLibc } from "../../ffi/linux/libc.ts";
 import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
-import { ProxyWarmUp } from "../../src/app/system/proxy_warm_up.ts";
+import { proxyWarmUp } from "../../src/app/system/proxy_warm_up.ts";
 import { DEFAULT_LIMITS } from "../../src/app/net/connection_limits.ts";
 import type { ProxyCounters } from "../../src/app/net/proxy_host.ts";
 import { parseCidr } from "../../src/base/addr.ts";
@@ -38,8 +38,8 @@ serveCases(async (name) => {
       mostText: undefined,
     },
   } as const;
-  const warmUp = new ProxyWarmUp({
-    ...{ clock: reactor, log, net, activity: () => 0 },
+  const warmUp = proxyWarmUp({
+    ...{ clock: reactor, log, net, isBusy: () => false },
     client: (listener, signal) => ({
       ...{ ...common, signal, password, server: "127.0.0.1", listener },
       ...{ direct: new BypassRules([]), checksServer: true, isEager: true, auth: null },
@@ -61,7 +61,7 @@ serveCases(async (name) => {
   }
   await warmUp.run(stop.signal);
   const served = counters.map((count) => count().served);
-  assert.equal(served.length, 7, "a server for each life");
+  assert.equal(served.length, 7, "a server for each cycle");
   assert(served.slice(0, -1).every((count) => count >= 24), `${served}`);
   assert(served.at(-1)! > 100, `${served}`);
   assert(counters.every((count) => count().connections === 0), "connections are left");

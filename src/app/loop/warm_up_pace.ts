@@ -16,20 +16,19 @@ export interface PaceOptions {
   readonly clock: Clock;
   /** Milliseconds of the thread in all. */
   readonly budgetMs: number;
-  /** Milliseconds at the beginning without pauses, unless `calm` is called. */
+  /** Milliseconds at the beginning without pauses, unless real work may come. */
   readonly eagerMs: number;
-  /** Changes whenever real work is done. */
-  readonly activity: () => number;
+  /** Tells if real work has been done since the last call, or is being done. */
+  readonly isBusy: () => boolean;
 }
 
 /** Shares a thread between a warm-up and real work, which comes first. */
 export class WarmUpPace {
   readonly #o: PaceOptions;
   #spent = 0;
-  #isCalm = false;
+  #givesWay = false;
   #owesPause = false;
   #sliceBegan: number;
-  #seen: number;
   #pause: Disposable | null = null;
   /** Called when the pause is over. */
   #waiting: (() => void)[] = [];
@@ -37,7 +36,6 @@ export class WarmUpPace {
   constructor(o: PaceOptions) {
     this.#o = o;
     this.#sliceBegan = o.clock.now();
-    this.#seen = o.activity();
   }
 
   /** True once the budget is spent. */
@@ -46,24 +44,22 @@ export class WarmUpPace {
   }
 
   /** Real work may come from now on; the first call counts. */
-  calm(): void {
-    this.#owesPause ||= !this.#isCalm;
-    this.#isCalm = true;
+  giveWay(): void {
+    this.#owesPause ||= !this.#givesWay;
+    this.#givesWay = true;
   }
 
   /** Calls `run` when the warm-up may go on: at once, or after a pause. */
   next(run: () => void): void {
     if (this.#pause !== null) return void this.#waiting.push(run);
-    const { clock, eagerMs, activity } = this.#o;
+    const { clock, eagerMs } = this.#o;
     const now = clock.now();
     const ms = now - this.#sliceBegan;
-    const seen = activity();
-    const isBusy = seen !== this.#seen;
-    this.#seen = seen;
+    const isBusy = this.#o.isBusy();
     if (ms < SLICE_MS && !isBusy && !this.#owesPause) return run();
     this.#spent += ms;
     this.#sliceBegan = now;
-    if (!this.#isCalm && !isBusy && this.#spent < eagerMs) return run();
+    if (!this.#givesWay && !isBusy && this.#spent < eagerMs) return run();
     this.#waiting.push(run);
     this.#wait(this.#owesPause ? FIRST_PAUSE_MS : isBusy ? BUSY_PAUSE_MS : PAUSE_MS);
     this.#owesPause = false;
@@ -74,11 +70,7 @@ export class WarmUpPace {
   }
 
   readonly #resume = (): void => {
-    const seen = this.#o.activity();
-    if (seen !== this.#seen) {
-      this.#seen = seen;
-      return this.#wait(BUSY_PAUSE_MS);
-    }
+    if (this.#o.isBusy()) return this.#wait(BUSY_PAUSE_MS);
     this.#pause = null;
     this.#sliceBegan = this.#o.clock.now();
     const waiting = this.#waiting;

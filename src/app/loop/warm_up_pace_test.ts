@@ -4,13 +4,13 @@ import { WarmUpPace } from "./warm_up_pace.ts";
 
 /** Rounds of two milliseconds until the budget is spent; returns when each began. */
 async function roundsOf(
-  o: { budgetMs: number; eagerMs: number; activity?: (now: number) => number; calmAt?: number },
+  o: { budgetMs: number; eagerMs: number; isBusy?: (now: number) => boolean; giveWayAt?: number },
 ): Promise<number[]> {
   const clock = new FakeClock();
   const pace = new WarmUpPace({
     ...o,
     clock,
-    activity: () => (o.activity ?? (() => 0))(clock.now()),
+    isBusy: () => o.isBusy?.(clock.now()) === true,
   });
   const began: number[] = [];
   const start = clock.now();
@@ -19,7 +19,7 @@ async function roundsOf(
       const round = () => {
         if (pace.isOver) return resolve();
         began.push(clock.now() - start);
-        if (o.calmAt !== undefined && clock.now() - start >= o.calmAt) pace.calm();
+        if (o.giveWayAt !== undefined && clock.now() - start >= o.giveWayAt) pace.giveWay();
         clock.after(2, () => pace.next(round));
       };
       round();
@@ -34,19 +34,19 @@ Deno.test("at first there is no pause, then one after each slice of 3 ms", async
 });
 
 Deno.test("once real work may come, there is a long pause, then short ones", async () => {
-  const began = await roundsOf({ budgetMs: 14, eagerMs: 100, calmAt: 4 });
+  const began = await roundsOf({ budgetMs: 14, eagerMs: 100, giveWayAt: 4 });
   deepEqual(began, [0, 2, 4, 256, 258, 270, 272]);
 });
 
 Deno.test("while real work comes there is no slice", async () => {
-  const activity = (now: number) => now < 3 ? 0 : Math.min(now, 200);
-  const began = await roundsOf({ budgetMs: 12, eagerMs: 100, activity });
-  deepEqual(began, [0, 2, 254, 256, 258, 260]);
+  const isBusy = (now: number) => now > 3 && now < 200;
+  const began = await roundsOf({ budgetMs: 12, eagerMs: 100, isBusy });
+  deepEqual(began, [0, 2, 204, 206, 208, 210]);
 });
 
 Deno.test("in a pause all wait that ask for their turn", async () => {
   const clock = new FakeClock();
-  using pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, activity: () => 0 });
+  using pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, isBusy: () => false });
   await clock.advance(6);
   const went: string[] = [];
   pace.next(() => went.push("a"));
@@ -59,7 +59,7 @@ Deno.test("in a pause all wait that ask for their turn", async () => {
 
 Deno.test("disposal in a pause ends it", async () => {
   const clock = new FakeClock();
-  const pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, activity: () => 0 });
+  const pace = new WarmUpPace({ clock, budgetMs: 100, eagerMs: 0, isBusy: () => false });
   await clock.advance(6);
   let went = false;
   pace.next(() => went = true);

@@ -6,15 +6,15 @@ import type { WarmUpPace } from "../loop/warm_up_pace.ts";
 const PERIOD = 8;
 
 /** One end and what it sends. */
-export interface Party {
+export interface Endpoint {
   readonly end: DeviceEnd;
   readonly samples: Samples;
 }
 
 /** Sends packets there and back, one kind after the other, until its rounds or the pace are over. */
 export class PacketExchange {
-  readonly #client: Party;
-  readonly #server: Party;
+  readonly #client: Endpoint;
+  readonly #server: Endpoint;
   readonly #pace: WarmUpPace;
   readonly #done = Promise.withResolvers<void>();
   #rounds: number;
@@ -22,7 +22,7 @@ export class PacketExchange {
   /** Packets that the server's end still waits for, then those of the client's end. */
   #missing = 0;
 
-  constructor(client: Party, server: Party, rounds: number, pace: WarmUpPace) {
+  constructor(client: Endpoint, server: Endpoint, rounds: number, pace: WarmUpPace) {
     this.#client = client;
     this.#server = server;
     this.#rounds = rounds;

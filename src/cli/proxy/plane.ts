@@ -12,7 +12,7 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
-import { clientOptions, commonOptions, serverOptions } from "./ends.ts";
+import { clientOptions, commonOptions, serverOptions } from "./end_options.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { startWarmUp } from "./warm_up.ts";
 
@@ -93,17 +93,17 @@ async function runEnd(
 ): Promise<void> {
   const { end } = config;
   const { platform, opened, log, signal, onCounters } = tools;
-  let served = () => 0;
-  const warmUp = startWarmUp(config, tools, () => served());
+  let counters = () => ({ connections: 0, served: 0 });
+  const warmUp = startWarmUp(config, tools, () => counters());
   if (warmUp !== null) opened.use(warmUp);
   const limits = limitsFor(config.limits, platform.descriptors, log);
   const common = {
     ...commonOptions(config, tools, { dialer: net, congestion: congestion.choice, limits }),
     log,
     signal,
-    onCounters: (counters: () => ProxyCounters) => {
-      served = () => counters().served;
-      onCounters(() => ({ ...counters() }));
+    onCounters: (given: () => ProxyCounters) => {
+      counters = given;
+      onCounters(() => ({ ...given() }));
     },
   };
   if (end.role === "server") {

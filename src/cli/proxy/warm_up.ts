@@ -1,10 +1,12 @@
-import { ProxyWarmUp } from "../../app/system/proxy_warm_up.ts";
+import { proxyWarmUp } from "../../app/system/proxy_warm_up.ts";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
+import type { ProxyCounters } from "../../app/net/proxy_host.ts";
 import { parseCidr } from "../../base/addr.ts";
 import { makeLogger } from "../../base/log.ts";
 import { LocalSockets } from "../../io/net/local_sockets.ts";
 import { PosixNet } from "../../io/net/posix_net.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
+import { reactorToWarm, runWarmUp } from "../plane/warm_up.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import {
@@ -13,7 +15,7 @@ import {
   commonOptions,
   type ServerEnd,
   serverOptions,
-} from "./ends.ts";
+} from "./end_options.ts";
 import type { ProxyConfig } from "./plane_config.ts";
 
 /** Away from the warm-up's other ports (app/system/proxy_warm_up.ts). */
@@ -28,17 +30,17 @@ const LEAST_DESCRIPTORS = 1024;
 /**
  * Runs the proxy on connections of its own, over pairs of sockets, until V8 has optimized its code:
  * a user's first connections would be interpreted otherwise. Nothing of it reaches a network, a
- * counter or the log. Begins at once, and ends with its disposal; null where it has no use: without
- * the reactor, with few descriptors, and with --no-warm-up. `served` counts real connections.
+ * counter or the log. Returns null where it has no use, or descriptors are few. `counters` are those
+ * of real connections.
  */
 export function startWarmUp(
   config: ProxyConfig,
   tools: PlaneTools<SocketPlatform, null>,
-  served: () => number,
+  counters: () => Pick<ProxyCounters, "connections" | "served">,
 ): AsyncDisposable | null {
-  const { platform: { reactor, clock, descriptors }, signal, log } = tools;
-  if (!config.warmUp || reactor === null || reactor.mode !== "blocking") return null;
-  if (descriptors < LEAST_DESCRIPTORS) return null;
+  const { platform } = tools;
+  const reactor = reactorToWarm(config.warmUp, platform);
+  if (reactor === null || platform.descriptors < LEAST_DESCRIPTORS) return null;
   const sockets = new LocalSockets(reactor.libc);
   const mptcp = { dial: false, listen: false };
   const net = new PosixNet(reactor, { mptcp, calls: sockets.calls });
@@ -58,25 +60,19 @@ export function startWarmUp(
   };
   const keys = [{ name: "", password }];
   const server: ServerEnd = { role: "server", host: "", keys, allow: [ALLOWED], deny: [] };
-  const warmUp = new ProxyWarmUp({
-    ...{ clock, log: quiet, net, activity: served },
+  let seen = 0;
+  const warmUp = proxyWarmUp({
+    ...{ clock: reactor, log: quiet, net },
     client: (listener, signal) => clientOptions(common(signal), client, listener),
     server: (signal) =>
       serverOptions(common(signal), server, (at, o) => net.listen(at, o), () => false),
+    isBusy: () => {
+      const { connections, served } = counters();
+      return seen !== (seen = served) || connections > 0;
+    },
   });
-  if (navigator.hardwareConcurrency < 2) warmUp.calm(); // the main thread needs the only core
-  const stop = new AbortController();
-  const running = warmUp.run(AbortSignal.any([signal, stop.signal])).then(
-    () => log.debug("warmed up"),
-    (error) => {
-      if (!stop.signal.aborted && !signal.aborted) log.debug(`No warm-up: ${error}`);
-    },
-  );
-  return {
-    [Symbol.asyncDispose]: async () => {
-      stop.abort();
-      await running;
-      sockets[Symbol.dispose]();
-    },
-  };
+  const owned = new AsyncDisposableStack();
+  owned.use(sockets);
+  owned.use(runWarmUp(warmUp, tools));
+  return owned;
 }

@@ -52,7 +52,7 @@ export async function runClient(
     ...sessionOptions(config, tunnel, start.s),
     router,
     takeAddresses: async (addresses, { server, signal }) => {
-      tunnel.warmUp?.calm();
+      tunnel.warmUp?.giveWay();
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
       keeper.sessionBegins(host);

@@ -44,7 +44,7 @@ export async function runServer(
     ...sessionOptions(config, tunnel, s),
     listener,
     onSession: (host) => {
-      tunnel.warmUp?.calm();
+      tunnel.warmUp?.giveWay();
       keeper.sessionBegins(host);
     },
     router,

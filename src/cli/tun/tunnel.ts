@@ -7,14 +7,7 @@ import type { PlaneTools } from "../plane/run_plane.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
-
-/** Ends with its disposal. */
-export interface RunningWarmUp extends AsyncDisposable {
-  /** `passed` counts real packets. */
-  watch(passed: () => number): void;
-  /** Real packets may come from now on. */
-  calm(): void;
-}
+import type { TunnelWarmUp } from "./warm_up.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
 
@@ -25,7 +18,7 @@ export interface Tunnel extends Tools {
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
   /** Null where there is none. */
-  readonly warmUp: RunningWarmUp | null;
+  readonly warmUp: TunnelWarmUp | null;
 }
 
 /** Warns of what cannot be put back from then on. */

@@ -1,7 +1,7 @@
 import { test } from "../../../tests/check.ts";
 import { runInWorker } from "../../../tests/in_worker.ts";
 
-const WORKER = new URL("../../../tests/suite/warm_up_worker.ts", import.meta.url);
+const WORKER = new URL("../../../tests/suite/tun_warm_up_worker.ts", import.meta.url);
 
 for (
   const name of [

@@ -4,7 +4,7 @@ import { openLibcrypto } from "../../ffi/openssl/libcrypto.ts";
 import { serveCases } from "../in_worker.ts";
 import { makeLogger } from "../../src/base/log.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
-import { TunWarmUp } from "../../src/app/system/tun_warm_up.ts";
+import { tunWarmUp } from "../../src/app/system/tun_warm_up.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";
 import { PoolRouter } from "../../src/app/tun/pool_router.ts";
 import type { TunRouter } from "../../src/app/tun/tun_router.ts";
@@ -37,7 +37,7 @@ serveCases(async (name) => {
   const peer = (device: Device) => keep(new PeerRouter(device, reactor, PACKETS));
   const pool = (device: Device) =>
     keep(new PoolRouter(device, reactor, { ...PACKETS, log: QUIET }));
-  const warmUp = new TunWarmUp({
+  const warmUp = tunWarmUp({
     clock: reactor,
     secrets: {
       mode: name.includes("v1") ? "v1" : "v2",
@@ -55,7 +55,7 @@ serveCases(async (name) => {
     openStreams: (signal) => openStreamPair(reactor, signal),
     clientRouter: peer,
     serverRouter: name.includes("pool") ? pool : peer,
-    activity: () => 0,
+    isBusy: () => false,
   });
   const stop = new AbortController();
   if (name.includes("stopped")) {
@@ -66,7 +66,7 @@ serveCases(async (name) => {
   } else {
     await warmUp.run(stop.signal);
     const sent = (router: TunRouter) => router.counters.sentPackets;
-    assert.equal(routers.length, 26); // two for each of 13 lives
+    assert.equal(routers.length, 26); // two for each of 13 cycles
     assert(routers.slice(-2).every((router) => sent(router) > 500), `${routers.map(sent)}`);
     for (const { counters } of routers) assert.equal(counters.droppedUnfit, 0);
     for (const { counters } of routers) assert.equal(counters.droppedForeign, 0);
