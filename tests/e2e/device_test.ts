@@ -26,20 +26,7 @@ function counted(process: Process, line: RegExp): (most?: number) => Promise<voi
   };
 }
 
-/** Waits for it two seconds at most: another part of it may be put back a moment later. */
 async function expectWhole(host: Host, own: string[]): Promise<void> {
-  for (let tries = 0; tries < 20; tries++) {
-    try {
-      return await expectWholeNow(host, own);
-    } catch (error) {
-      if (!(error instanceof assert.AssertionError)) throw error;
-      await pause(100);
-    }
-  }
-  await expectWholeNow(host, own);
-}
-
-async function expectWholeNow(host: Host, own: string[]): Promise<void> {
   const shown = await host.sh("ip address show dev ttun0; ip route; ip -6 route");
   for (const address of own) assert.ok(shown.includes(` ${address}/`), shown);
   assert.match(shown, /<[^>]*UP/);
