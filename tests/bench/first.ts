@@ -19,6 +19,7 @@ import { prepareField as prepareProxies } from "./proxy/contenders.ts";
 import { libevName } from "./proxy/shadowsocks.ts";
 import { format, table } from "./results.ts";
 import { median } from "./statistics.ts";
+import { ttun, ttunName } from "./ttun.ts";
 import { TemporaryFiles } from "../temporary_files.ts";
 
 /** A table: its programs are measured by turns. */
@@ -30,7 +31,9 @@ interface Row {
 }
 
 const CIPHER = "aes-256-gcm";
-const TUNNELS = [openvpnName("tcp"), "wireguard-go", `ttun v2, native, ${CIPHER}`];
+const TTUN = { wire: "v2", aead: "native", cipher: CIPHER } as const;
+const COLD = ttun({ ...TTUN, warmUp: false });
+const TUNNELS = [openvpnName("tcp"), "wireguard-go", ttunName(TTUN)];
 
 /** Programs that change nothing about each other's figures; the first is the reference. */
 const PROXIES = [libevName(CIPHER), `shadowsocks-rust, ${CIPHER}`, `ttun, ${CIPHER}`];
@@ -61,6 +64,9 @@ const tunnels = await prepareTunnels(
   (name) => TUNNELS.includes(name) && chosen.test(name),
   files,
 );
+if (chosen.test(COLD.name)) {
+  tunnels.contenders.push({ ...COLD, start: await COLD.prepare(files) });
+}
 const proxies = await prepareProxies(
   new RegExp(`^(${PROXIES.filter((name) => chosen.test(name)).join("|") || "none"})$`),
   files,

@@ -34,10 +34,12 @@ export interface TtunOptions {
   main?: string;
   /** Value of `--congestion`; the program's default unless it is said. */
   congestion?: string;
+  /** False leaves the warm-up out. */
+  warmUp?: boolean;
 }
 
-export function ttunName({ wire, aead, cipher }: TtunOptions): string {
-  return `ttun ${wire}, ${aead}, ${cipher}`;
+export function ttunName({ wire, aead, cipher, warmUp = true }: TtunOptions): string {
+  return `ttun ${wire}, ${aead}, ${cipher}${warmUp ? "" : ", no warm-up"}`;
 }
 
 export function ttun(options: TtunOptions): Contender {
@@ -51,12 +53,13 @@ export function ttun(options: TtunOptions): Contender {
 /** Starts a server and its client; they are up when this returns. */
 export async function startTtun(
   { server, client }: TwoHosts,
-  { wire, aead, cipher, main = MAIN, congestion = "auto" }: TtunOptions,
+  { wire, aead, cipher, main = MAIN, congestion = "auto", warmUp = true }: TtunOptions,
   mtu: Mtu,
   serverAddress = "192.0.2.1",
 ): Promise<TunnelEnd[]> {
   const given = ["--wire", wire, "--aead", aead, "--cipher", cipher];
   if (congestion !== "auto") given.push("--congestion", congestion);
+  if (!warmUp) given.push("--no-warm-up");
   if (mtu !== null) given.push("--mtu", `${mtu}`);
   const listening = spawnFrom(main, server, ["server", ...given]);
   await listening.waitFor(/listening/, READY_MS);
