@@ -38,7 +38,11 @@ export function fileStamp(libc: Libc, path: string): string | null {
 let unknown = 0;
 
 /** Returns the first `most` bytes; null if unreadable. Does not block on a FIFO. */
-export function readFile(libc: Libc, path: string, most: number): Uint8Array | null {
+export function readFile(
+  libc: Pick<Libc, "open" | "read" | "close">,
+  path: string,
+  most: number,
+): Uint8Array | null {
   const fd = libc.open(path, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return null;
   try {

@@ -1,11 +1,11 @@
 import { check } from "../native.ts";
+import { readFile } from "./file.ts";
 import type { ControlLibc } from "./libc.ts";
 
-const O_CLOEXEC = 0x80000;
 const MADV_DONTNEED = 4;
 
-/** Bytes that are read at a time: lists have some thousand lines. */
-const CHUNK = 65_536;
+/** Bytes: lists have some thousand lines. */
+const LONGEST_MAPS = 4 << 20;
 
 interface Mapping {
   readonly start: bigint;
@@ -17,10 +17,12 @@ interface Mapping {
 /**
  * Gives back the runtime's code and constants that only the start has used: 20 to 30 MB. They are
  * pages of its file, and the kernel maps what is used again, mostly from its cache.
- * @throws {NativeError} without /proc
+ * Does nothing without /proc.
+ * @throws {NativeError}
  */
 export function releaseRuntimePages(libc: ControlLibc): void {
-  for (const { start, bytes } of runtimeMappings(readAll(libc, "/proc/self/maps"))) {
+  const maps = readFile(libc, "/proc/self/maps", LONGEST_MAPS) ?? new Uint8Array();
+  for (const { start, bytes } of runtimeMappings(new TextDecoder().decode(maps))) {
     check("madvise", libc.madvise(start, bytes, MADV_DONTNEED));
   }
 }
@@ -45,21 +47,4 @@ function parseMapping(line: string): Mapping | null {
   if (from === undefined || to === undefined || path === undefined) return null;
   const start = BigInt(`0x${from}`);
   return { start, bytes: BigInt(`0x${to}`) - start, path, isCode: code !== undefined };
-}
-
-/** @throws {NativeError} */
-function readAll(libc: ControlLibc, path: string): string {
-  const fd = check("open", libc.open(path, O_CLOEXEC));
-  const decoder = new TextDecoder();
-  const bytes = new Uint8Array(CHUNK);
-  let text = "";
-  try {
-    for (;;) {
-      const got = check("read", libc.read(fd, bytes));
-      if (got === 0) return text;
-      text += decoder.decode(bytes.subarray(0, got), { stream: true });
-    }
-  } finally {
-    libc.close(fd);
-  }
 }

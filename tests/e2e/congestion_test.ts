@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { buildEmulator, emulatePath } from "../emulated_path.ts";
-import { type Host, twoHosts } from "../netns.ts";
+import { type Host, type TwoHosts, twoHosts } from "../netns.ts";
 import { TemporaryFiles } from "../temporary_files.ts";
 import { ENV, proxyCommand, RANGE } from "./proxy_pair.ts";
 import { hasProgram } from "./proxy_targets.ts";
@@ -26,6 +26,24 @@ function setSystem(host: Host, name: string): Promise<string> {
 
 async function hasBbr(host: Host): Promise<boolean> {
   return await setSystem(host, "bbr").then(() => true, () => false);
+}
+
+interface FarHosts extends AsyncDisposable {
+  readonly hosts: TwoHosts;
+  /** The congestion control that there should be between them. */
+  readonly wanted: string;
+}
+
+/** Two hosts with a long path between them; their systems have Reno. */
+async function farHosts(): Promise<FarHosts> {
+  await using stack = new AsyncDisposableStack();
+  const files = stack.use(new TemporaryFiles());
+  const hosts = stack.use(await twoHosts());
+  stack.use(await emulatePath(await buildEmulator(files), hosts, FAR));
+  const wanted = await hasBbr(hosts.server) ? "bbr" : "reno";
+  for (const host of [hosts.server, hosts.client]) await setSystem(host, "reno");
+  const owned = stack.move();
+  return { hosts, wanted, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 test("the congestion control is the one that was asked for, and one that is not there is refused", async () => {
@@ -66,11 +84,8 @@ test({
   name: "by itself a tunnel over a long path has BBR at both ends where the kernel has it",
   ignore: !hasCc,
   fn: async () => {
-    using files = new TemporaryFiles();
-    await using hosts = await twoHosts();
-    await using _path = await emulatePath(await buildEmulator(files), hosts, FAR);
-    const wanted = await hasBbr(hosts.server) ? "bbr" : "reno";
-    for (const host of [hosts.server, hosts.client]) await setSystem(host, "reno");
+    await using far = await farHosts();
+    const { hosts, wanted } = far;
     for (const more of [["--mptcp=false"], ["--mptcp"]]) {
       await using server = await startServer(hosts.server, ...more);
       await using client = startTtun(hosts.client, "client", FAR_SERVER, ...more);
@@ -88,11 +103,8 @@ test({
   name: "a proxy's two ends have BBR between them, programs and targets the system's",
   ignore: !hasCc,
   fn: async () => {
-    using files = new TemporaryFiles();
-    await using hosts = await twoHosts();
-    await using _path = await emulatePath(await buildEmulator(files), hosts, FAR);
-    const wanted = await hasBbr(hosts.server) ? "bbr" : "reno";
-    for (const host of [hosts.server, hosts.client]) await setSystem(host, "reno");
+    await using far = await farHosts();
+    const { hosts, wanted } = far;
     const start = (host: Host, ...args: string[]) => {
       const [command, all] = proxyCommand(...args, "-v", "-r", RANGE);
       return host.spawn(command, all, { env: ENV });

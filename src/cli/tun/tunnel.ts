@@ -4,12 +4,17 @@ import type { CongestionChoice } from "../../contract/connection.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
+import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
-import type { TunnelWarmUp } from "./warm_up.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
+
+export interface TunnelWarmUp extends RunningWarmUp {
+  /** `passed` counts real packets. */
+  watch(passed: () => number): void;
+}
 
 export interface Tunnel extends Tools {
   readonly net: Net;

@@ -7,18 +7,13 @@ import type { Device } from "../../contract/device.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { openStreamPair } from "../../io/net/stream_pair.ts";
 import { openSocketDevice } from "../../io/tun/socket_device.ts";
-import { reactorToWarm, type RunningWarmUp, runWarmUp } from "../plane/warm_up.ts";
+import { reactorToWarm, runWarmUp } from "../plane/warm_up.ts";
 import { rng } from "../platform/rng.ts";
 import type { TunConfig } from "./plane_config.ts";
-import { type Tools, wireSecrets } from "./tunnel.ts";
+import { type Tools, type TunnelWarmUp, wireSecrets } from "./tunnel.ts";
 
 /** Bytes of the keys of either version. */
 const KEY_SIZE = 32;
-
-export interface TunnelWarmUp extends RunningWarmUp {
-  /** `passed` counts real packets. */
-  watch(passed: () => number): void;
-}
 
 /**
  * Runs the data path on packets of its own until V8 has optimized it: a user's first packets would
