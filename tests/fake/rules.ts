@@ -1,4 +1,4 @@
-import { Acl, parseRule } from "../../src/core/proxy/acl.ts";
+import { Acl, parseRule } from "../../src/core/acl/acl.ts";
 
 /** Reads values of `--allow` and `--deny`. @throws {TtunError} usage */
 export function parseRules(o: {

@@ -6,8 +6,8 @@ import { TtunError } from "../../src/base/errors.ts";
 import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
 import { mostTelling } from "../../src/core/proxy/failure.ts";
 import { type EyeballStep, HappyEyeballs } from "../../src/core/net/happy_eyeballs.ts";
-import { Acl } from "../../src/core/proxy/acl.ts";
-import { specialUse } from "../../src/core/proxy/special_use.ts";
+import { Acl } from "../../src/core/acl/acl.ts";
+import { specialUse } from "../../src/core/acl/special_use.ts";
 import { makeTarget, parseAuthority, parseConnectTarget } from "../../src/base/target.ts";
 
 /** Bits of an address as text: the slow, clear twin of prefixes. */

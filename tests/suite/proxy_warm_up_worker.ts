@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS } from "../../src/app/net/connection_limits.ts";
 import type { ProxyCounters } from "../../src/app/net/proxy_host.ts";
 import { parseCidr } from "../../src/base/addr.ts";
 import { makeLogger } from "../../src/base/log.ts";
-import { Acl } from "../../src/core/proxy/acl.ts";
+import { Acl } from "../../src/core/acl/acl.ts";
 import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
 import { LocalSockets } from "../../src/io/net/local_sockets.ts";
 import { PosixNet } from "../../src/io/net/posix_net.ts";

@@ -5,7 +5,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Dialer, DialEvents } from "../../contract/dial.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
-import type { Acl } from "../../core/proxy/acl.ts";
+import type { Acl } from "../../core/acl/acl.ts";
 import { formatTarget, type Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import { ConnectError, toConnectError } from "./connect_error.ts";

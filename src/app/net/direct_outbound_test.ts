@@ -10,7 +10,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { OpenOptions } from "../../contract/outbound.ts";
 import { parseRules } from "../../../tests/fake/rules.ts";
-import type { Acl } from "../../core/proxy/acl.ts";
+import type { Acl } from "../../core/acl/acl.ts";
 import type { Target } from "../../base/target.ts";
 import { ConnectError, toConnectError } from "./connect_error.ts";
 import { directOutbound } from "./direct_outbound.ts";

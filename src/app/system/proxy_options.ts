@@ -1,7 +1,7 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
-import type { Acl } from "../../core/proxy/acl.ts";
+import type { Acl } from "../../core/acl/acl.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { ProxyLimits } from "../net/connection_limits.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";

@@ -1,6 +1,6 @@
 import type { CipherFactory, CipherName } from "../../contract/cipher.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
-import type { PortRange } from "../../core/hop/port_range.ts";
+import type { PortRange } from "../../base/port_range.ts";
 
 /** The name is for the log; "" if there is only one password. */
 export interface NamedKey {

@@ -1,7 +1,8 @@
 import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
 import type { MinuteCandidate } from "../../core/tt/first_frame.ts";
 import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
-import { portOf, type PortRange } from "../../core/hop/port_range.ts";
+import type { PortRange } from "../../base/port_range.ts";
+import { portOf } from "../../core/hop/port_range.ts";
 import type { MinuteKeyCache, MinuteKeysLease } from "./minute_keys.ts";
 
 /** A key that the server accepts, with what it keeps of that key's use. */

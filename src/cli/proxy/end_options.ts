@@ -4,7 +4,7 @@ import type { ProxyClientOptions, ProxyServerOptions } from "../../app/system/pr
 import type { WireConfig } from "../../app/system/proxy_transport.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
-import { Acl } from "../../core/proxy/acl.ts";
+import { Acl } from "../../core/acl/acl.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { SocketPlatform } from "../platform/platform.ts";

@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
-import { parseRule } from "../../core/proxy/acl.ts";
+import { parseRule } from "../../core/acl/acl.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
 import { MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";

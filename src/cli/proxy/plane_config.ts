@@ -1,7 +1,7 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
 import type { NamedKey } from "../../app/tt/config.ts";
 import type { HostPort } from "../../base/addr.ts";
-import type { AddressRule } from "../../core/proxy/acl.ts";
+import type { AddressRule } from "../../core/acl/acl.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { WireSettings } from "./options.ts";
 

@@ -1,12 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
+import type { PortRange } from "../../base/port_range.ts";
 
-/** Ports from `first` to `last` (docs/wire/tt-v1.md, 1.2). */
-export interface PortRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** The existing programs' range, so that neither end need be told. */
+/** The existing programs' range (docs/wire/tt-v1.md, 1.2), so that neither end need be told. */
 export const DEFAULT_PORT_RANGE: PortRange = { first: 1024, last: 65_535 };
 
 /** Reads `A-B`, 1 <= A <= B <= 65535; A and B may be one port. @throws {TtunError} usage */

@@ -1,7 +1,7 @@
 import { type Cidr, ipBytes, networkOf, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
-import { unmapped, unmappedCidr } from "./special_use.ts";
+import { unmapped, unmappedCidr } from "../acl/special_use.ts";
 import { isName } from "../../base/target.ts";
 
 /**
