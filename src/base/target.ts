@@ -10,6 +10,9 @@ export interface Target {
   readonly port: number;
 }
 
+/** Where a forwarded connection ends: a target, or the path of a unix socket on that machine. */
+export type ForwardTarget = Target | { readonly path: string };
+
 /** All that the length byte of SOCKS5 can say; DNS has names of up to 253 (RFC 1035 section 3.1). */
 export const MAX_NAME = 255;
 
@@ -27,7 +30,7 @@ export function makeTarget(host: string, port: number): Target {
   const ip = ipBytes(host);
   if (ip !== null) return { host: ip.length === 4 ? host : formatIp(ip), port }; // IPv4 has one text
   const name = host.toLowerCase();
-  if (!isName(name)) throw new ProtocolError(`Cannot connect: ${fault(host)}`);
+  if (!isName(name)) throw new ProtocolError(`Cannot connect: ${hostFault(host)}`);
   return { host: name, port };
 }
 
@@ -38,8 +41,11 @@ export function isName(text: string): boolean {
 
 const ZONE = "an IPv6 address with a zone has no meaning on another machine";
 
-/** Says what is wrong without quoting the host: nobody knows what bytes are in there. */
-function fault(host: string): string {
+/**
+ * Says why a host that is neither a name nor an IP address cannot be a target's. It does not quote
+ * the host, which may hold any bytes.
+ */
+export function hostFault(host: string): string {
   if (host === "") return "there is no host";
   if (host.length > MAX_NAME) return `the host name is longer than ${MAX_NAME} bytes`;
   if (host.includes("%")) return ZONE;
@@ -121,7 +127,7 @@ function isSameIp(a: string, b: string): boolean {
   return left !== null && right !== null && formatIp(left) === formatIp(right);
 }
 
-export function formatTarget(target: Target): string {
+export function formatTarget(target: ForwardTarget): string {
   return formatAddr(target);
 }
 
@@ -129,6 +135,6 @@ export function sameTarget(a: Target, b: Target): boolean {
   return a.host === b.host && a.port === b.port;
 }
 
-export function targetText(target: Target | null): string {
+export function targetText(target: ForwardTarget | null): string {
   return target === null ? "none" : formatTarget(target);
 }
