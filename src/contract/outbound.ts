@@ -3,12 +3,14 @@ import type { DialEvents } from "./dial.ts";
 import type { NameOwner } from "./host.ts";
 import type { Stream } from "./stream.ts";
 
-export interface Outbound {
+/** A way to targets; with `ForwardTarget` for `To`, to unix sockets as well. */
+export interface Outbound<To = Target> {
   /**
    * Opens a stream that lives under `signal`. Fails with a ConnectError (app/net/connect_error.ts)
-   * or the signal's reason. Returns as `OnReady`.
+   * or the signal's reason. Returns as `OnReady`. It is a property, as of a method the compiler
+   * would not check `To`.
    */
-  open(target: Target, o: OpenOptions, events: DialEvents<Stream>): boolean | void;
+  readonly open: (target: To, o: OpenOptions, events: DialEvents<Stream>) => boolean | void;
 }
 
 export interface OpenOptions {

@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { formatTarget, type Target } from "../../base/target.ts";
+import { formatTarget, type ForwardTarget } from "../../base/target.ts";
 import { type Failure, failureOf } from "../../core/proxy/failure.ts";
 
 /** The reason for a failed connect, for the client; the message is for the log. */
@@ -13,7 +13,7 @@ export class ConnectError extends Error {
   }
 }
 
-export function toConnectError(thrown: unknown, target: Target): ConnectError {
+export function toConnectError(thrown: unknown, target: ForwardTarget): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   const failure = thrown instanceof TtunError ? failureOf(thrown) : "general";
   const words = thrown instanceof Error ? thrown.message : String(thrown);

@@ -21,7 +21,11 @@ export function dial<To = Addr, S extends Stream = Connection>(
 }
 
 /** Promise form of `Outbound.open`; throws a ConnectError or the signal's reason. */
-export function open(outbound: Outbound, target: Target, o: OpenOptions): Promise<Stream> {
+export function open<To = Target>(
+  outbound: Outbound<To>,
+  target: To,
+  o: OpenOptions,
+): Promise<Stream> {
   return promised((events) => outbound.open(target, o, events));
 }
 

@@ -6,7 +6,7 @@ import type { Dialer, DialEvents } from "../../contract/dial.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Acl } from "../../core/acl/acl.ts";
-import { formatTarget, type Target } from "../../base/target.ts";
+import { formatTarget, type ForwardTarget, type Target } from "../../base/target.ts";
 import { startClose } from "../../base/start_close.ts";
 import { ConnectError, toConnectError } from "./connect_error.ts";
 import { startAny } from "./dial_host.ts";
@@ -14,23 +14,28 @@ import { write } from "../loop/stream_io.ts";
 
 const EMPTY = new Uint8Array();
 
-/** Connects from this machine; `rules` apply to each address; null = all are allowed. */
+/** Connects from this machine; `rules` apply to each address and path; null = all are allowed. */
 export function directOutbound(o: {
   dialer: Dialer;
   resolver: Resolver;
   clock: Clock;
   connectMs: number;
   rules: Acl | null;
-}): Outbound {
+}): Outbound<ForwardTarget> {
   const { dialer, resolver, clock, connectMs: timeoutMs, rules } = o;
   return {
     open: (target, { signal: life, cancel = life, early = EMPTY, client }, events) => {
+      const reaching = new Reaching(target, early, events);
+      if ("path" in target) {
+        if (rules !== null) return reaching.failed(deniedPath(target.path));
+        return dialer.start(target, { signal: life, cancel, timeoutMs }, reaching);
+      }
       const choose = rules === null
         ? undefined
         : (addresses: string[]) => allowed(addresses, rules, target);
       return startAny(
         { to: target, dialer, resolver, clock, timeoutMs, signal: cancel, life, choose, client },
-        new Reaching(target, early, events),
+        reaching,
       );
     },
   };
@@ -38,11 +43,11 @@ export function directOutbound(o: {
 
 /** Sends the early bytes on a new connection before it is passed on. */
 class Reaching implements DialEvents {
-  readonly #target: Target;
+  readonly #target: ForwardTarget;
   readonly #early: Uint8Array;
   readonly #events: DialEvents<Stream>;
 
-  constructor(target: Target, early: Uint8Array, events: DialEvents<Stream>) {
+  constructor(target: ForwardTarget, early: Uint8Array, events: DialEvents<Stream>) {
     this.#target = target;
     this.#early = early;
     this.#events = events;
@@ -69,6 +74,10 @@ class Reaching implements DialEvents {
   failed(thrown: unknown): boolean | void {
     return this.#events.failed(toConnectError(thrown, this.#target));
   }
+}
+
+function deniedPath(path: string): ConnectError {
+  return new ConnectError("denied", `${path}: no rule lets clients to a unix socket`);
 }
 
 /** @throws {ConnectError} `denied` if no address is left */

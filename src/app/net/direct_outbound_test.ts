@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { CountedStreams } from "../../../tests/fake/counted_streams.ts";
-import { MemoryNet } from "../../../tests/fake/memory.ts";
+import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import { readNowAll } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError, UnreachableError } from "../../base/errors.ts";
@@ -138,6 +138,28 @@ Deno.test("without rules whatever is asked for is connected to", async () => {
   const { go } = world({ rules: null });
   await using stream = await go(PRIVATE);
   assert.equal(stream.peer, `${PRIVATE}:80`);
+});
+
+Deno.test("a unix socket is dialled where no rules are, and refused by its path where there are", async () => {
+  const path = "/run/docker.sock";
+  const to: string[] = [];
+  const [near] = memoryPair({ addressB: { path } });
+  const dialer = dialBy((addr, { timeoutMs }) => {
+    to.push(`${formatAddr(addr)} ${timeoutMs}`);
+    return Promise.resolve(near);
+  });
+  const host = {
+    dialer,
+    resolver: { resolve: () => Promise.reject(new Error("there is no name")) },
+    clock: new FakeClock(),
+    connectMs: 10_000,
+  };
+  const free = directOutbound({ ...host, rules: null });
+  await using stream = await open(free, { path }, { signal: never });
+  assert.deepEqual([stream.peer, to], [path, [`${path} 10000`]]);
+  const ruled = directOutbound({ ...host, rules: parseRules({ allow: ["0.0.0.0/0"], deny: [] }) });
+  await fails(open(ruled, { path }, { signal: never }), "denied", /^\/run\/docker\.sock: no rule/);
+  assert.equal(to.length, 1);
 });
 
 Deno.test("a name that does not resolve, or has no address, is that failure", async () => {
