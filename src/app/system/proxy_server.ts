@@ -1,13 +1,12 @@
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { holdListener, onAbort, scope } from "../../base/scope.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
-import { Relays } from "../net/relay.ts";
+import type { Relays } from "../net/relay.ts";
+import { relayScope } from "../net/relay_scope.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
-import { ScratchBuffers } from "../net/scratch.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
 import type { ProxyServerOptions } from "./proxy_options.ts";
@@ -23,14 +22,7 @@ const CLIENT_REQUEST_MS = 30_000;
 
 /** Runs until the signal aborts; throws a TtunError when no port can be opened. */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {
-  using stack = new DisposableStack();
-  const cut = new AbortController();
-  using _registration = onAbort(o.signal, (reason) => cut.abort(reason)); // before the scope's own
-  using _hold = holdListener(cut.signal);
-  await scope(o.signal, (tasks) => {
-    const relays = stack.use(
-      new Relays({ ...o, ...o.limits, scratch: new ScratchBuffers(STREAM_CHUNK), cut: cut.signal }),
-    );
+  await relayScope({ ...o, chunk: STREAM_CHUNK }, ({ tasks, relays, stack }) => {
     const quota = new Quota(o.limits);
     const server: TransportServer = stack.use(
       openServer(

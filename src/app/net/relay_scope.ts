@@ -1,0 +1,41 @@
+import { holdListener, onAbort, type Scope, scope } from "../../base/scope.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { ProxyLimits } from "./connection_limits.ts";
+import { Relays } from "./relay.ts";
+import { ScratchBuffers } from "./scratch.ts";
+
+export interface RelayScopeOptions {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly limits: Pick<ProxyLimits, "idleMs" | "halfClosedMs">;
+  /** Bytes that a relay carries at once. */
+  readonly chunk: number;
+}
+
+export interface RelayScope {
+  readonly tasks: Scope;
+  readonly relays: Relays;
+  /** Disposed of when all tasks have ended. */
+  readonly stack: DisposableStack;
+}
+
+/**
+ * Runs `body` and all that it spawns. The signal's abort resets relayed connections before it
+ * closes them, so that a truncated transfer does not look complete.
+ */
+export async function relayScope(
+  o: RelayScopeOptions,
+  body: (s: RelayScope) => void,
+): Promise<void> {
+  using stack = new DisposableStack();
+  const cut = new AbortController();
+  using _registration = onAbort(o.signal, (reason) => cut.abort(reason)); // before the scope's own
+  using _hold = holdListener(cut.signal);
+  const scratch = new ScratchBuffers(o.chunk);
+  await scope(o.signal, (tasks) => {
+    const relays = stack.use(
+      new Relays({ clock: o.clock, ...o.limits, scratch, cut: cut.signal }),
+    );
+    body({ tasks, relays, stack });
+  });
+}

@@ -1,0 +1,71 @@
+import type { Logger } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import type { Target } from "../../base/target.ts";
+import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { Quota } from "../net/connection_quota.ts";
+import { PendingConnections } from "../net/pending_connections.ts";
+import type { Relays } from "../net/relay.ts";
+import {
+  InboundConnection,
+  type InboundHost,
+  PROGRAM_REQUEST_MS,
+} from "../proxy/inbound_connection.ts";
+import { LoginLimit } from "../proxy/login_limit.ts";
+
+export interface ProxyFrontOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly relays: Relays;
+  readonly quota: Quota;
+  readonly outbound: Outbound;
+  /** Null = programs need no password. */
+  readonly auth: CheckPassword | null;
+  /** Programs that ask for these targets are told early that they are connected. */
+  readonly isEager?: (target: Target) => boolean;
+}
+
+/** Serves programs that speak SOCKS or HTTP on one port, over an outbound. */
+export class ProxyFront {
+  readonly #pending = new PendingConnections();
+  readonly #host: InboundHost;
+
+  constructor(o: ProxyFrontOptions) {
+    const { clock, log, signal, relays, quota, outbound, auth, isEager } = o;
+    this.#host = {
+      clock,
+      log,
+      signal,
+      pending: this.#pending,
+      quota,
+      said: new RateLimitedLog(log, () => clock.now()),
+      logins: auth === null ? null : new LoginLimit(() => clock.now()),
+      inbound: {
+        relays,
+        auth,
+        signal,
+        requestMs: PROGRAM_REQUEST_MS,
+        outbound,
+        ...(isEager !== undefined && { isEager }),
+      },
+    };
+  }
+
+  /** Connections that have not asked for anything yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Closes a connection that has not asked for anything; returns false if there is none. */
+  evictIdle(): boolean {
+    return this.#pending.dropOldest();
+  }
+
+  /** Owns the stream; calls `onOver` at its end. Returns true as OnReady does. */
+  serve(stream: Connection, onOver: () => void): boolean {
+    return new InboundConnection(this.#host, stream, onOver).begin();
+  }
+}
