@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<Layer, { layers: Layer[]; types?: Layer[]; packages: Re
 };
 
 /**
- * Rooms of src/app: what each may import besides itself. Services (tun, proxy) and transports (hop,
+ * Rooms of src/app: what each may import besides itself. Services (tun, proxy, forward) and transports (hop,
  * tt) never import each other: they meet in `system`, which may import all. A room of src/core that
  * is named as a transport is that one's.
  */
@@ -35,7 +35,8 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   tt: ["loop", "net", "link", "hop"],
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
-  system: ["loop", "net", "link", "hop", "tt", "tun", "proxy"],
+  forward: ["loop", "net"],
+  system: ["loop", "net", "link", "hop", "tt", "tun", "proxy", "forward"],
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */

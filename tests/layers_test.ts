@@ -31,6 +31,7 @@ const WRONG: [path: string, source: string][] = [
   ["src/app/tt/a.ts", `import type { X } from "../proxy/x.ts";`],
   ["src/app/tun/a.ts", `import { x } from "../link/x.ts";`],
   ["src/app/proxy/a.ts", `export * from "../tt/x.ts";`],
+  ["src/app/forward/a.ts", `import { x } from "../proxy/x.ts";`],
   ["src/app/net/a.ts", `import { x } from "../../core/tt/x.ts";`],
   ["src/app/tun/a.ts", `import type { X } from "../../core/link/v2/x.ts";`],
   ["src/app/link/a.ts", `import { x } from "../system/x.ts";`],

@@ -1,4 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
 import { formatTarget, type ForwardTarget } from "../../base/target.ts";
 
 /** Forwards as the command line gives them: plain data, which goes from one thread to another. */
@@ -49,4 +50,11 @@ export function formatListen(listen: ForwardListen): string {
 export function formatTo(spec: ForwardSpec): string {
   if (spec.kind === "dynamic" || spec.to === null) return "SOCKS and HTTP";
   return spec.protocol === "udp" ? `${formatTarget(spec.to)}/udp` : formatTarget(spec.to);
+}
+
+/** Refuses what only TCP can do for now. @throws {TtunError} usage */
+export function requireTcp(spec: ForwardSpec): void {
+  if (spec.kind === "dynamic" || spec.protocol === "tcp") return;
+  const where = formatListen(spec.listen);
+  throw new TtunError("usage", `Cannot forward ${where}/udp: forwards carry TCP only`);
 }

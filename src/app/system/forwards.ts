@@ -1,0 +1,147 @@
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import { toTtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { onAbort, type Scope } from "../../base/scope.ts";
+import type { ForwardTarget } from "../../base/target.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import {
+  type DynamicForwardSpec,
+  formatListen,
+  formatTo,
+  type LocalForwardSpec,
+  requireTcp,
+} from "../../core/forward/spec.ts";
+import type { ForwardHost } from "../forward/forwarded_connection.ts";
+import { runLocalForward } from "../forward/local_forward.ts";
+import { openListeners } from "../forward/open_listeners.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { DEFAULT_LIMITS, type ProxyLimits } from "../net/connection_limits.ts";
+import { Quota } from "../net/connection_quota.ts";
+import { relayScope } from "../net/relay_scope.ts";
+import { ProxyFront } from "./proxy_front.ts";
+
+/** Bytes that are carried at once. */
+const CHUNK = 64 * 1024;
+
+/** Like ssh's, a forwarded connection stays for as long as both ends want it. */
+export const FORWARD_LIMITS: ForwardLimits = {
+  ...DEFAULT_LIMITS,
+  idleMs: Infinity,
+  halfClosedMs: Infinity,
+};
+
+export type ForwardLimits = Pick<
+  ProxyLimits,
+  "total" | "perAddress" | "idleMs" | "halfClosedMs"
+>;
+
+/** A forward of which this end listens. */
+export type ListeningForward = LocalForwardSpec | DynamicForwardSpec;
+
+export interface ListenForwardsOptions {
+  readonly specs: readonly ListeningForward[];
+  /** Opens a listener that lives under the signal. @throws {TtunError} in_use, privilege, usage */
+  readonly listen: (at: Addr, o: { signal: AbortSignal }) => Listener;
+  /** A forward that cannot listen is an error; otherwise the log says so. */
+  readonly exitOnFailure: boolean;
+  readonly log: Logger;
+  /** The listeners live under it. */
+  readonly signal: AbortSignal;
+}
+
+export interface OpenForward {
+  readonly spec: ListeningForward;
+  readonly listeners: readonly Listener[];
+}
+
+/** Opens the listeners of all forwards; the log has their addresses. @throws {TtunError} */
+export function listenForwards(o: ListenForwardsOptions): readonly OpenForward[] {
+  const { specs, listen, exitOnFailure, log, signal } = o;
+  specs.forEach(requireTcp);
+  const forwards: OpenForward[] = [];
+  for (const spec of specs) {
+    try {
+      const listeners = openListeners(spec.listen, (at) => listen(at, { signal }));
+      forwards.push({ spec, listeners });
+    } catch (thrown) {
+      const error = toTtunError(thrown);
+      if (exitOnFailure || error.kind === "internal") throw thrown;
+      log.warn("cannot forward", {
+        listen: formatListen(spec.listen),
+        to: formatTo(spec),
+        why: error.message,
+      });
+    }
+  }
+  for (const { spec, listeners } of forwards) {
+    const listen = listeners.map(({ addr }) => formatAddr(addr)).join(" ");
+    log.info("forward", { listen, to: formatTo(spec) });
+  }
+  return forwards;
+}
+
+export interface RunForwardsOptions {
+  readonly outbound: Outbound<ForwardTarget>;
+  readonly limits: ForwardLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Called once; `counters` may be called at any time. */
+  readonly onCounters?: (counters: () => ForwardCounters) => void;
+}
+
+export interface ForwardCounters {
+  readonly connections: number;
+  /** Since the start, those of now among them. */
+  readonly served: number;
+}
+
+/** Runs forwards until the signal aborts. Throws its reason, or the first failure of a listener. */
+export async function runForwards(
+  forwards: readonly OpenForward[],
+  o: RunForwardsOptions,
+): Promise<void> {
+  const { outbound, clock, log } = o;
+  await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays }) => {
+    const { signal } = tasks;
+    const quota = new Quota(o.limits);
+    const said = new RateLimitedLog(log, () => clock.now());
+    const host: ForwardHost = { log, signal, relays, quota, outbound, said };
+    const front = new ProxyFront({ clock, log, signal, relays, quota, outbound, auth: null });
+    o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
+    tasks.spawn((signal) => untilAborted(signal));
+    for (const { spec, listeners } of forwards) {
+      for (const listener of listeners) {
+        tasks.spawn(() =>
+          spec.kind === "local"
+            ? runLocalForward(host, { listener, to: spec.to, tasks })
+            : runDynamicForward(front, { listener, tasks, clock, log })
+        );
+      }
+    }
+  });
+}
+
+/** A program without a forward that could listen runs on, as ssh does. */
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => void onAbort(signal, () => resolve()));
+}
+
+function runDynamicForward(
+  front: ProxyFront,
+  o: { listener: Listener; tasks: Scope; clock: Clock; log: Logger },
+): Promise<never> {
+  const { tasks } = o;
+  return acceptLoop({
+    ...o,
+    signal: tasks.signal,
+    take: (stream) => {
+      tasks.enter();
+      return front.serve(stream, tasks.leave);
+    },
+    evictIdle: () => front.evictIdle(),
+  });
+}
