@@ -6,10 +6,16 @@ const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const S_IFMT = 0o170000;
+const S_IFSOCK = 0o140000;
 
 /** Size and offsets in bytes, of struct statx (linux/stat.h). */
 const STATX_SIZE = 256;
 const STATX_MTIME_CTIME_INO_SIZE = 0x40 | 0x80 | 0x100 | 0x200;
+const STATX_TYPE_UID_INO = 0x1 | 0x8 | 0x100;
+const STX_UID = 20;
+const STX_MODE = 28;
 const STX_INO = 32;
 const STX_SIZE = 40;
 const STX_CTIME = 96;
@@ -36,6 +42,25 @@ export function fileStamp(libc: Libc, path: string): string | null {
 }
 
 let unknown = 0;
+
+export interface SocketFile {
+  readonly uid: number;
+  /** Device and inode: another file of the same path has another one. */
+  readonly id: string;
+}
+
+/** Returns null if `path` itself is no socket, or if the C library cannot tell (musl before 1.2.5). */
+export function socketFile(libc: Libc, path: string): SocketFile | null {
+  const bytes = new Uint8Array(STATX_SIZE);
+  if (libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE_UID_INO, bytes) < 0) return null;
+  const view = new DataView(bytes.buffer);
+  if ((view.getUint16(STX_MODE, true) & S_IFMT) !== S_IFSOCK) return null;
+  const device = `${view.getUint32(STX_DEVICE, true)}:${view.getUint32(STX_DEVICE + 4, true)}`;
+  return {
+    uid: view.getUint32(STX_UID, true),
+    id: `${device} ${view.getBigUint64(STX_INO, true)}`,
+  };
+}
 
 /** Returns the first `most` bytes; null if unreadable. Does not block on a FIFO. */
 export function readFile(

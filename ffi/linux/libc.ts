@@ -116,6 +116,15 @@ export class Libc implements Disposable {
     return statx(directory, cString(path), flags, mask, into) < 0 ? -this.#errno[0]! : 0;
   }
 
+  unlink(path: string): number {
+    return this.#call.unlink(cString(path)) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Affects the whole process; returns the mask before. */
+  umask(mask: number): number {
+    return this.#call.umask(mask);
+  }
+
   socket(family: number, type: number, protocol: number): number {
     const fd = this.#call.socket(family, type, protocol);
     return fd < 0 ? -this.#errno[0]! : fd;

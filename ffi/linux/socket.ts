@@ -18,7 +18,7 @@ const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
-const AF_UNIX = 1;
+export const AF_UNIX = 1;
 const IPPROTO_IPV6 = 41;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
@@ -31,7 +31,7 @@ export const MSG_NOSIGNAL = 0x4000;
 export const MSG_MORE = 0x8000;
 
 /** The kernel limits it to net.core.somaxconn. Large, so that a flood does not fill the queue. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 
 /** Scratch for native calls; valid until the next one. */
 const name = new Uint8Array(SOCKADDR_ROOM);
@@ -69,8 +69,13 @@ function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketK
   });
 }
 
+/** Opens a non-blocking socket of a family without protocols. @throws {NativeError} EMFILE, … */
+export function openStreamSocket(libc: Libc, family: number): number {
+  return check("socket", libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
 /** Closes the descriptor if `use` throws. */
-function guarded<T>(libc: Libc, fd: number, use: () => T): T {
+export function guarded<T>(libc: Libc, fd: number, use: () => T): T {
   try {
     return use();
   } catch (error) {
@@ -156,6 +161,11 @@ function listenOn(libc: Libc, at: HostPort, kind: SocketKind, dualStack: boolean
 export function accept(libc: Libc, fd: number): number {
   nameLength[0] = name.length;
   return libc.accept4(fd, name, nameLengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/** Returns a non-blocking descriptor or -errno, whatever its address. */
+export function acceptUnnamed(libc: Libc, fd: number): number {
+  return libc.accept4(fd, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 /** Returns the address of the connection that `accept` has just returned. */

@@ -123,7 +123,7 @@ function getStruct(
 }
 
 /** Returns true if the peer's FIN or a reset has arrived, read or not. */
-function hasHungUp(libc: Libc, fd: number): boolean {
+export function hasHungUp(libc: Libc, fd: number): boolean {
   const entry = new DataView(new ArrayBuffer(8)); // struct pollfd: i32 fd, i16 events, i16 revents
   entry.setInt32(0, fd, true);
   entry.setInt16(4, POLLRDHUP, true);

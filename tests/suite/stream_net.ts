@@ -1,4 +1,4 @@
-import type { HostPort } from "../../src/base/addr.ts";
+import type { Addr } from "../../src/base/addr.ts";
 import type { Dialer, Listener } from "../../src/contract/dial.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { MaybePromise } from "../../src/contract/stream.ts";
@@ -8,9 +8,9 @@ import { dial } from "../../src/app/net/dial_events.ts";
 /** One transport as the conformance cases see it: both ends are in this process. */
 export interface StreamNet extends AsyncDisposable {
   readonly dialer: Dialer;
-  listen(at: HostPort, o: { signal: AbortSignal }): Listener;
+  listen(at: Addr, o: { signal: AbortSignal }): Listener;
   /** Where a case may listen: port 0 where the transport then chooses one. */
-  readonly at: HostPort;
+  readonly at: Addr;
   /** By the transport's own clock: where the thread blocks there is no other. */
   pause(ms: number): Promise<void>;
   readonly traits: StreamTraits;
@@ -53,7 +53,7 @@ export interface Pair extends AsyncDisposable {
 }
 
 /** `here` dialled, `there` was accepted. */
-export async function connect(net: StreamNet, at: HostPort = net.at): Promise<Pair> {
+export async function connect(net: StreamNet, at: Addr = net.at): Promise<Pair> {
   await using opened = new AsyncDisposableStack();
   const [hereStop, thereStop] = [new AbortController(), new AbortController()];
   const listener = opened.use(net.listen(at, { signal: new AbortController().signal }));

@@ -2,14 +2,14 @@ import { type Addr, formatAddr } from "../../base/addr.ts";
 import { TtunError, UnreachableError } from "../../base/errors.ts";
 import { NativeError } from "../../../ffi/native.ts";
 
-/** Converts an errno; returns other errors unchanged. */
+/** Converts an errno; returns other errors unchanged. `at`: an address, or a name for it. */
 export function netError(
   thrown: unknown,
   doing: "connect" | "listen" | "accept" | "stream",
-  at: Addr,
+  at: Addr | string,
 ): unknown {
   if (!(thrown instanceof NativeError)) return thrown;
-  const where = formatAddr(at);
+  const where = typeof at === "string" ? at : formatAddr(at);
   const options = { cause: thrown };
   if (thrown.is("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ENOSPC")) {
     return new TtunError(

@@ -67,7 +67,8 @@ export class PosixListener implements Listener {
   }
 }
 
-function passing(errno: number): boolean {
+/** Errors of a connection that ended before it was accepted. */
+export function passing(errno: number): boolean {
   return errno === Errno.ECONNABORTED || errno === Errno.EPROTO || errno === Errno.ENETDOWN ||
     errno === Errno.EHOSTDOWN || errno === Errno.EHOSTUNREACH || errno === Errno.ENETUNREACH ||
     errno === Errno.ETIMEDOUT || errno === Errno.EPERM;

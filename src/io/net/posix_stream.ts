@@ -47,7 +47,7 @@ export class PosixStream implements Connection {
       try {
         this.#local = localAddr(this.#reactor.libc, this.#descriptor.fd);
       } catch (thrown) {
-        throw netError(thrown, "stream", this.remote);
+        throw netError(thrown, "stream", this.peer);
       }
     }
     return this.#local;
@@ -111,7 +111,7 @@ export class PosixStream implements Connection {
     try {
       shutdownWrite(this.#reactor.libc, this.#descriptor.fd);
     } catch (thrown) {
-      throw netError(thrown, "stream", this.remote);
+      throw netError(thrown, "stream", this.peer);
     }
   }
 
@@ -137,7 +137,7 @@ export class PosixStream implements Connection {
   }
 
   #failed(call: string, result: number): unknown {
-    return netError(new NativeError(call, -result), "stream", this.remote);
+    return netError(new NativeError(call, -result), "stream", this.peer);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
