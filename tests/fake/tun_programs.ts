@@ -68,7 +68,7 @@ export class TunWorld implements AsyncDisposable {
       const { many, onSession } = o;
       return runTunServer({
         ...common,
-        listener,
+        listeners: [listener],
         ...(many && { many }),
         ...(onSession && { onSession }),
       });

@@ -1,4 +1,3 @@
-import { formatAddr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -13,25 +12,25 @@ import { untilAborted, watchSegments } from "../net/watch_segments.ts";
 export class ClientPaths {
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #listener: Listener;
   /** Sizes by the client's process and address. */
   readonly #sizes = new SegmentSizes();
 
-  constructor({ clock, log, listener }: { clock: Clock; log: Logger; listener: Listener }) {
+  constructor({ clock, log }: { clock: Clock; log: Logger }) {
     this.#clock = clock;
     this.#log = log;
-    this.#listener = listener;
   }
 
   /**
    * Also watches for full segments that get lost on the way to the client. The connection, where
    * nothing passes any more, is reset, and the client is told the size on its next one. If it
    * cannot be told (version 1) or has not complied, the listener limits all later connections.
+   * `listener`: the one that the connection came from.
    */
   watch(
     stream: Connection,
     { instance }: Pick<Candidate, "instance">,
     link: Pick<PeerLink, "watch" | "tellSegmentSize">,
+    listener: Listener,
   ): (signal: AbortSignal) => Promise<void> {
     const usual = link.watch ?? untilAborted;
     const { remote } = stream;
@@ -44,10 +43,9 @@ export class ClientPaths {
       const watching = watchSegments(stream, { clock: this.#clock, signal });
       const smaller = await Promise.race([watching, usual(signal)]);
       if (smaller === undefined) return;
-      const words =
-        `full segments do not pass on the way to ${formatAddr(remote)}, and no router ` +
+      const words = `full segments do not pass on the way to ${stream.peer}, and no router ` +
         "says so";
-      if (!canTell && this.#listener.limitSegments?.(smaller) !== true) {
+      if (!canTell && listener.limitSegments?.(smaller) !== true) {
         this.#log.warn(`${words}; sysctl net.ipv4.tcp_mtu_probing=1 may help`);
         return await usual(signal);
       }

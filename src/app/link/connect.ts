@@ -1,4 +1,3 @@
-import { formatAddr } from "../../base/addr.ts";
 import { type ErrorKind, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -80,7 +79,7 @@ class Meeting {
   constructor(stream: Connection, o: MeetingOptions) {
     this.#stream = stream;
     this.#o = o;
-    this.#to = formatAddr(stream.remote);
+    this.#to = stream.peer;
     this.#began = o.clock.now();
   }
 

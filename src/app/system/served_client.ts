@@ -1,12 +1,14 @@
-import { formatAddr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { Listener } from "../../contract/dial.ts";
 import type { AdmittedLink, Candidate } from "../link/candidate.ts";
 import type { SlotHolder } from "../link/exclusive_slot.ts";
 import { addressGroup } from "../net/address_group.ts";
 
 export class ServedClient implements SlotHolder {
   readonly stream: Connection;
+  /** Where it has come in. */
+  readonly listener: Listener;
   readonly candidate: Candidate;
   /** The client's address as the log shows it. */
   readonly peer: string;
@@ -20,11 +22,12 @@ export class ServedClient implements SlotHolder {
   link: AdmittedLink | null = null;
   isEvicted = false;
 
-  constructor(stream: Connection, candidate: Candidate) {
+  constructor(stream: Connection, listener: Listener, candidate: Candidate) {
     const { identity, instance, wire } = candidate;
     this.stream = stream;
+    this.listener = listener;
     this.candidate = candidate;
-    this.peer = formatAddr(stream.remote);
+    this.peer = stream.peer;
     this.name = identity?.name ?? "";
     this.instance = instance;
     this.identity = identity?.id == null ? undefined : toHex(identity.id);

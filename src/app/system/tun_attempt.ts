@@ -1,4 +1,4 @@
-import { type Addr, formatAddr } from "../../base/addr.ts";
+import type { Addr } from "../../base/addr.ts";
 import { ProtocolError } from "../../base/errors.ts";
 import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
@@ -8,12 +8,13 @@ import type { PeerLink } from "../link/config.ts";
 import { connectLink } from "../link/connect.ts";
 import type { ServerPaths } from "../link/server_paths.ts";
 import { sleep } from "../loop/sleep.ts";
+import { dial } from "../net/dial_events.ts";
 import { dialAny } from "../net/dial_host.ts";
 import { congestionField, type Tuner } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
 import type { DamagedConnections } from "./damaged_connections.ts";
 import type { SegmentLimits } from "./segment_limits.ts";
-import type { TunClientOptions } from "./tun_client_options.ts";
+import { serverName, type TunClientOptions } from "./tun_client_options.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
 const DIAL_TIMEOUT = 10_000;
@@ -61,22 +62,13 @@ export class TunAttempt {
   /** Returns when the server has ended the session; throws any other end, or why none began. */
   async run(): Promise<void> {
     const { log, server, serverPaths, segments, tuner } = this.#o;
-    log.debug("connecting", { server: formatAddr(server) });
+    log.debug("connecting", { server: serverName(server) });
     // A scope for each session: all that hangs on its signal goes with it.
     await scope(this.#o.signal, async (tasks) => {
       const { signal } = tasks;
       using watch = serverPaths.watch(tasks);
       await using owned = new AsyncDisposableStack();
-      const stream = owned.use(
-        await dialAny({
-          ...this.#o,
-          to: server,
-          nameMs: NAME_TIMEOUT,
-          timeoutMs: DIAL_TIMEOUT,
-          signal,
-          life: this.#o.signal, // a damaged connection outlives its session
-        }),
-      );
+      const stream = owned.use(await this.#dial(signal));
       using _registration = onAbort(signal, () => startClose(stream));
       watch.connected(stream);
       tuner.tune(stream);
@@ -108,9 +100,18 @@ export class TunAttempt {
     });
   }
 
+  #dial(signal: AbortSignal): Promise<Connection> {
+    const { server, signal: life } = this.#o; // a damaged connection outlives its session
+    const timeoutMs = DIAL_TIMEOUT;
+    if ("dialer" in server) {
+      return dial(server.dialer, undefined, { signal: life, cancel: signal, timeoutMs });
+    }
+    return dialAny({ ...this.#o, to: server, nameMs: NAME_TIMEOUT, timeoutMs, signal, life });
+  }
+
   #portOf(stream: Connection, peer: PeerLink, { traffic }: SessionMeter): PortOptions {
     const { log, secrets } = this.#o;
-    const at = formatAddr(stream.remote);
+    const at = stream.peer;
     const { protocol } = stream.stats();
     const onUp = () => {
       log.info("authenticated", {

@@ -1,4 +1,3 @@
-import { formatAddr } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import { scope } from "../../base/scope.ts";
 import { Backoff } from "../../core/net/backoff.ts";
@@ -8,7 +7,7 @@ import { Tuner } from "../net/socket_options.ts";
 import { DamagedConnections } from "./damaged_connections.ts";
 import { SegmentLimits, SmallerSegments } from "./segment_limits.ts";
 import { type AttemptOptions, TunAttempt } from "./tun_attempt.ts";
-import type { TunClientOptions } from "./tun_client_options.ts";
+import { serverName, type TunClientOptions } from "./tun_client_options.ts";
 
 /** Attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
@@ -33,10 +32,10 @@ class TunClient {
   readonly #backoff = new Backoff();
 
   constructor(o: TunClientOptions) {
-    const { addresses = [], clock, log, paths, secrets: { rng }, server: { host } } = o;
+    const { addresses = [], clock, log, paths, secrets: { rng }, server } = o;
     const segments = new SegmentLimits(o);
     const serverPaths = new ServerPaths(paths, clock, addresses);
-    const known = { host, addresses };
+    const known = { host: "host" in server ? server.host : "", addresses };
     const name = new CachingResolver(o.resolver, { ...o, freshMs: 0, known });
     this.#o = {
       ...o,
@@ -87,7 +86,7 @@ class TunClient {
     const attempt = new TunAttempt(this.#o);
     try {
       await attempt.run();
-      const words = `Lost the connection with ${formatAddr(this.#o.server)}: the server closed it`;
+      const words = `Lost the connection with ${serverName(this.#o.server)}: the server closed it`;
       return { error: new TtunError("lost", words), wasUp: true, atOnce: false };
     } catch (thrown) {
       const wasUp = attempt.ms !== null;

@@ -1,4 +1,4 @@
-import type { Addr, Cidr, HostPort } from "../../base/addr.ts";
+import { type Addr, type Cidr, formatAddr, type HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -16,8 +16,20 @@ export interface SessionFacts {
   readonly signal: AbortSignal;
 }
 
+/** A server behind no address: no name is resolved, and no route or segment size matters. */
+export interface DirectServer {
+  /** Its name for logs. */
+  readonly name: string;
+  readonly dialer: Dialer<void>;
+}
+
+export function serverName(server: HostPort | DirectServer): string {
+  return "dialer" in server ? server.name : formatAddr(server);
+}
+
 export interface TunClientOptions {
-  server: HostPort;
+  server: HostPort | DirectServer;
+  /** To the addresses of a server that has some. */
   dialer: Dialer;
   resolver: Resolver;
   paths: Paths;

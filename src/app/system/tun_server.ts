@@ -1,4 +1,4 @@
-import { formatAddr, formatCidr } from "../../base/addr.ts";
+import { formatCidr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
@@ -28,7 +28,8 @@ import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
 const ACCEPTED_A_TURN = 2;
 
 export interface TunServerOptions {
-  listener: Listener;
+  /** One or more; their clients share slots, leases and limits. */
+  listeners: readonly Listener[];
   router: TunRouter;
   many?: ManyClients;
   /** Called before a client is let in, with the IP address that it comes from. */
@@ -48,20 +49,23 @@ export interface ManyClients extends LeaseOptions {
   readonly networks?: ClientNetworks;
 }
 
-/** Limits only slots, not handshakes. Throws the error of the device or of the listener. */
+/** Limits only slots, not handshakes. Throws the error of the device or of a listener. */
 export async function runTunServer(o: TunServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new TunServer({ ...o, signal: tasks.signal });
     tasks.spawn((signal) => o.router.run(signal));
-    tasks.spawn(() =>
-      acceptLoop({
-        ...o,
-        signal: tasks.signal,
-        take: (stream) => tasks.spawn(() => server.serve(stream)),
-        budget: ACCEPTED_A_TURN,
-        evictIdle: () => server.evictIdle(),
-      })
-    );
+    for (const listener of o.listeners) {
+      tasks.spawn(() =>
+        acceptLoop({
+          ...o,
+          listener,
+          signal: tasks.signal,
+          take: (stream) => tasks.spawn(() => server.serve(stream, listener)),
+          budget: ACCEPTED_A_TURN,
+          evictIdle: () => server.evictIdle(),
+        })
+      );
+    }
   });
 }
 
@@ -98,13 +102,13 @@ class TunServer {
   }
 
   /** Handles one connection from accept to close. Never throws: an error ends only this one. */
-  async serve(stream: Connection): Promise<void> {
+  async serve(stream: Connection, listener: Listener): Promise<void> {
     await using owned = stream;
-    const peer = formatAddr(owned.remote);
+    const { peer } = owned;
     this.#o.log.debug("connection", { peer });
     try {
       using candidate = await this.#gatekeeper.authenticate(owned, peer);
-      if (candidate !== null) await this.#admit(new ServedClient(owned, candidate));
+      if (candidate !== null) await this.#admit(new ServedClient(owned, listener, candidate));
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, peer);
     }
@@ -204,7 +208,7 @@ class TunServer {
       }, address);
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(limited, peer);
     };
-    const watch = this.#paths.watch(stream, candidate, admitted);
+    const watch = this.#paths.watch(stream, candidate, admitted, client.listener);
     const port = { peer, addresses, networks, traffic, onUp };
     await runSession({ ...admitted, watch }, link, router, port, signal);
   }

@@ -119,6 +119,8 @@ function bashAction(value: Value): string | null {
       return null;
     case "words":
       return `_ttun_words "${value.words.join(" ")}" "$cur"`;
+    case "beginnings":
+      return `compopt -o nospace 2>/dev/null; _ttun_words "${value.words.join(" ")}" "$cur"`;
     case "file":
       return `compopt -o filenames 2>/dev/null; _ttun_names -f "$cur"`;
     case "user":

@@ -83,6 +83,8 @@ const COMMON: Record<string, string[]> = {
   "ttun server --key-file _t": ["_ttun"],
   "ttun server --mtu ": [],
   "ttun client --clie": [],
+  "ttun client -s uni": ["unix:///"],
+  "ttun server --listen tc": ["tcp://"],
   "ttun server --user roo": ["root"],
   "ttun prox": ["proxy"],
   "ttun proxy se": ["server"],

@@ -70,6 +70,7 @@ function fishValue(value: Value): string {
   switch (value.kind) {
     case "none":
       return "";
+    case "beginnings":
     case "words":
       return `-x -a '${value.words.join(" ")}'`;
     case "file":

@@ -40,6 +40,8 @@ interface StringOption extends CommonOption {
   readonly default?: unknown;
   /** @throws {TtunError} usage, whose message is shown behind the option's name */
   readonly parse?: (text: string) => unknown;
+  /** Words that a value may begin with, which completions offer. */
+  readonly beginnings?: readonly string[];
 }
 
 interface IntegerOption extends CommonOption {
@@ -59,7 +61,9 @@ interface BooleanOption extends CommonOption {
 interface ListOption extends CommonOption {
   readonly kind: "list";
   readonly metavar: string;
+  readonly default?: readonly unknown[];
   readonly parse?: (text: string) => unknown;
+  readonly beginnings?: readonly string[];
 }
 
 interface ChoiceOption extends CommonOption {

@@ -13,12 +13,16 @@ export const OTHER_WORDS: Readonly<Record<string, string>> = {
 
 export type Value =
   | { readonly kind: "none" }
-  | { readonly kind: "words"; readonly words: readonly string[] }
+  /** `beginnings` are words that the user has to complete. */
+  | { readonly kind: "words" | "beginnings"; readonly words: readonly string[] }
   | { readonly kind: "file" | "user" | "command" | "free" };
 
 export function valueOf(option: Option): Value {
   if (option.kind === "boolean") return { kind: "none" };
   if (option.kind === "choice") return { kind: "words", words: option.choices };
+  if ("beginnings" in option && option.beginnings !== undefined) {
+    return { kind: "beginnings", words: option.beginnings };
+  }
   if (/^(FILE|DIR|PATH)$/.test(option.metavar)) return { kind: "file" };
   if (option.metavar === "CMD") return { kind: "command" };
   return { kind: option.names.includes("user") ? "user" : "free" };

@@ -83,6 +83,8 @@ function zshAction(value: Value): string {
   switch (value.kind) {
     case "words":
       return `(${value.words.join(" ")})`;
+    case "beginnings":
+      return `compadd -S "" -- ${value.words.map(zshText).join(" ")}`;
     case "file":
       return "_files";
     case "user":

@@ -3,13 +3,15 @@ import type { ServerMemory } from "../../app/link/connect.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
-import { formatCidr, type HostPort, plainHost } from "../../base/addr.ts";
+import { formatCidr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
+import { addressOf, type Endpoint } from "../transport/endpoint.ts";
+import { openServer } from "../transport/open.ts";
 import { rng } from "../platform/rng.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
@@ -21,15 +23,19 @@ const NO_ADDRESSES_MS = 3_000;
 /** `addresses` are IP addresses of the server that are known already. */
 export async function runClient(
   config: TunConfig,
-  { server, retries }: { readonly server: HostPort; readonly retries: number },
+  { server: endpoint, retries }: { readonly server: Endpoint; readonly retries: number },
   tunnel: Tunnel,
   addresses: readonly string[],
   start: TunStart,
 ): Promise<void> {
   const { platform: { clock }, port, log, resolver, net, device, configured, keeper } = tunnel;
   const { mssClamp } = config;
+  const host = addressOf(endpoint)?.host;
+  const server = await openServer(endpoint, tunnel);
   const becomeUser = () => {
-    if (config.user !== undefined) openEarly(keeper.paths, [...addresses, server.host]);
+    if (config.user !== undefined && host !== undefined) {
+      openEarly(keeper.paths, [...addresses, host]);
+    }
     leaveRoot(tunnel);
   };
   let isRoot = config.userAfterUp;

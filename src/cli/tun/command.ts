@@ -1,4 +1,4 @@
-import { type Cidr, formatAddr, formatCidr, parseCidr } from "../../base/addr.ts";
+import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
@@ -34,6 +34,7 @@ import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { shellHooks } from "./device_hooks.ts";
+import { type Endpoint, formatEndpoint } from "../transport/endpoint.ts";
 import { LONGEST_REKEY, type TunClientFlags, type TunFlags } from "./options.ts";
 
 type Role = "server" | "client";
@@ -181,10 +182,9 @@ async function planeConfig(
       }
       : {
         role: "server",
-        listen: {
-          host: await resolveListenHost(options.listen.host, signal),
-          port: options.listen.port,
-        },
+        listen: await Promise.all(
+          options.listen.map((one) => resolveListen(one, signal)),
+        ),
         ...(many !== undefined && { many }),
       },
     psk,
@@ -217,6 +217,12 @@ async function planeConfig(
   };
 }
 
+async function resolveListen(one: Endpoint, signal: AbortSignal): Promise<Endpoint> {
+  const { scheme, at } = one;
+  if (typeof at === "string") return one;
+  return { scheme, at: { host: await resolveListenHost(at.host, signal), port: at.port } };
+}
+
 /** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */
 function rememberingServer(
   options: TunFlags,
@@ -229,7 +235,7 @@ function rememberingServer(
   }
   const directory = stateDirectory();
   const who = whoIAm(options, keptIdentity(directory));
-  const server = formatAddr(options.server);
+  const server = formatEndpoint(options.server);
   const learns = directory !== null && options.wire === "auto";
   const may = (name: "read") => isGranted({ name, path: directory! });
   return {

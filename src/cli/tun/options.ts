@@ -3,7 +3,6 @@ import { TtunError } from "../../base/errors.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { parseClientNetwork } from "../../core/ip/client_networks.ts";
 import { isClientName } from "../../core/link/v2/client_name.ts";
-import { readAddress } from "../command/address_args.ts";
 import {
   BACKEND_OPTIONS,
   KEY_FILE_OPTION,
@@ -11,9 +10,14 @@ import {
   LOG_OPTIONS,
 } from "../command/common_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
-
-/** Default port of the existing programs (docs/wire/ttun-v1.md). */
-const DEFAULT_PORT = 20203;
+import {
+  beginningsOf,
+  DEFAULT_LISTEN,
+  formsOf,
+  parseListen,
+  parseServer,
+} from "../transport/endpoint.ts";
+import { DEFAULT_PORT } from "../transport/table.ts";
 
 const KEY_OPTIONS = {
   key: KEY_OPTION,
@@ -189,11 +193,15 @@ export const SERVER_OPTIONS = {
   listen: {
     names: ["listen", "l"],
     group: "basic",
-    kind: "string",
+    kind: "list",
     metavar: "ADDR",
-    parse: parseListenAddress,
-    help: "address and port to listen on; without an address on all, without a port on 20203",
-    default: { host: "", port: DEFAULT_PORT },
+    parse: parseListen,
+    beginnings: beginningsOf("listen"),
+    help:
+      `address and port to listen on, without an address on all, without a port on ${DEFAULT_PORT}; or ${
+        formsOf("listen").join(" or ")
+      }; repeat for more`,
+    default: [DEFAULT_LISTEN],
     defaultText: `:${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
@@ -242,11 +250,14 @@ export const CLIENT_OPTIONS = {
     group: "basic",
     kind: "string",
     metavar: "HOST[:PORT]",
-    parse: parseServerAddress,
+    parse: parseServer,
+    beginnings: beginningsOf("server"),
     required: true,
     positional: true,
-    help: "the server to connect to; -s may be left out right behind the command",
-    defaultText: "port 20203",
+    help: `the server to connect to, also as ${
+      formsOf("server").join(" or ")
+    }; -s may be left out right behind the command`,
+    defaultText: `port ${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
   once: {
@@ -295,19 +306,6 @@ function parseClientName(text: string): string {
     `Cannot name a client ${JSON.stringify(text)}: use up to 63 letters, digits, dots, dashes ` +
       "and underscores, as laptop",
   );
-}
-
-function parseListenAddress(text: string) {
-  return readAddress(text, { host: "", port: DEFAULT_PORT });
-}
-
-/** Reads a server's address; only a listener may have port 0. */
-function parseServerAddress(text: string) {
-  const server = readAddress(text, { port: DEFAULT_PORT });
-  if (server.port === 0) {
-    throw new TtunError("usage", "Cannot connect to port 0: give the port the server listens on");
-  }
-  return server;
 }
 
 function parseAddress(text: string): Cidr {

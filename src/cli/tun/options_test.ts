@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { formatAddr, formatCidr } from "../../base/addr.ts";
+import { formatCidr } from "../../base/addr.ts";
 import { parseArgs } from "../command/args.ts";
+import { formatEndpoint } from "../transport/endpoint.ts";
 import { CLIENT_REFUSALS, SERVER_REFUSALS } from "../command/habits.ts";
 import {
   CLIENT_OPTIONS,
@@ -24,18 +25,18 @@ function client(...args: string[]): TunClientFlags {
 
 Deno.test("the command lines of the Go program keep their meaning", () => {
   const listening = server("-l", ":7000", "-k", "secret", "-m", "aes-256-gcm", "-mtu", "1400");
-  assert.equal(formatAddr(listening.listen), ":7000");
+  assert.deepEqual(listening.listen.map(formatEndpoint), [":7000"]);
   assert.equal(listening.key, "secret");
   assert.equal(listening.cipher, "aes-256-gcm");
   assert.equal(listening.mtu, 1400);
   const dialing = client("-s", "example.net:20203", "-k=secret", "-mptcp=false");
-  assert.equal(formatAddr(dialing.server), "example.net:20203");
+  assert.equal(formatEndpoint(dialing.server), "example.net:20203");
   assert.equal(dialing.mptcp, false);
   assert.equal(dialing.cipher, "chacha20-poly1305");
 });
 
 Deno.test("a server without options listens on port 20203 of all addresses", () => {
-  assert.deepEqual(server().listen, { host: "", port: 20203 });
+  assert.deepEqual(server().listen.map(formatEndpoint), [":20203"]);
   assert.equal(server().mtu, 1280);
   assert.equal(server().address, undefined);
 });
@@ -96,9 +97,9 @@ Deno.test("a key that one end alone has tells the two sets of options apart", ()
 
 Deno.test("a server is named without its port, and without -s right behind the command", () => {
   for (const args of [["-s", "192.0.2.7"], ["192.0.2.7"], ["192.0.2.7:20203", "-v"]]) {
-    assert.equal(formatAddr(client(...args).server), "192.0.2.7:20203", args.join(" "));
+    assert.equal(formatEndpoint(client(...args).server), "192.0.2.7:20203", args.join(" "));
   }
-  assert.equal(formatAddr(client("-s", "::1").server), "[::1]:20203");
+  assert.equal(formatEndpoint(client("-s", "::1").server), "[::1]:20203");
   // A word behind options may be the second half of a key: it is not repeated, nor looked up.
   assert.throws(() => client("-k", "two", "words"), {
     message: /^Cannot use argument 3 after the command: what -s says may stand right behind/,
@@ -110,8 +111,8 @@ Deno.test("a server is named without its port, and without -s right behind the c
 });
 
 Deno.test("a server listens at a bare port, or a bare address", () => {
-  assert.equal(formatAddr(server("-l", "7").listen), ":7");
-  assert.equal(formatAddr(server("-l", "127.0.0.1").listen), "127.0.0.1:20203");
+  assert.deepEqual(server("-l", "7").listen.map(formatEndpoint), [":7"]);
+  assert.deepEqual(server("-l", "127.0.0.1").listen.map(formatEndpoint), ["127.0.0.1:20203"]);
   assert.throws(() => server("--listen", "0.0.0.0:abc"), { message: /1 to 65535/ });
   assert.throws(() => server("0.0.0.0:20203"), { message: /an address behind -l/ });
 });

@@ -1,6 +1,7 @@
 import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { Listener } from "../../contract/dial.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, runPlane } from "../plane/run_plane.ts";
 import { openDarwin } from "../platform/darwin.ts";
@@ -10,6 +11,8 @@ import type { Platform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
+import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
+import { openListener } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
@@ -20,9 +23,8 @@ import { startWarmUp } from "./warm_up.ts";
  * @throws the reason of `host.stop`, or the failure that ended it
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
-  const { end: carrier } = config;
   await runPlane(config, host, {
-    mayMeetNames: carrier.role === "client" && !isIpAddress(carrier.server.host),
+    mayMeetNames: needsName(config),
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
     open: (tools: Tools) => open(config, tools),
@@ -38,11 +40,25 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
   const segmentBytes = { dial: config.segmentSize, listen: config.segmentSize };
   const net = platform.openNet({ ...config, segmentBytes }, log);
-  const listener = carrier.role === "server"
-    ? opened.use(net.listen(carrier.listen, { signal }))
-    : null;
-  const addresses = carrier.role === "client"
-    ? await firstAddresses({ ...carrier, ...config, ...tools, clock: platform.clock, rng })
+  const listening: { name: string; listener: Listener }[] = [];
+  for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
+    const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
+    const isTcp = addressOf(endpoint) !== null;
+    listening.push({
+      name: isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint),
+      listener,
+    });
+  }
+  const server = carrier.role === "client" ? addressOf(carrier.server) : null;
+  const addresses = carrier.role === "client" && server !== null
+    ? await firstAddresses({
+      ...config,
+      ...tools,
+      server,
+      retries: carrier.retries,
+      clock: platform.clock,
+      rng,
+    })
     : [];
   const device = opened.use(platform.openDevice(config, signal));
   const configured = await platform.configure(device.name, {
@@ -64,7 +80,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     mtu: config.mtu,
     addresses: configured.addresses.map(formatCidr),
     routes: config.routes.map(formatCidr),
-    ...(listener === null ? {} : { listen: formatAddr(listener.addr) }),
+    ...(listening.length > 0 && { listen: listening.map(({ name }) => name).join(" ") }),
   };
   log.info(carrier.role === "server" ? "server" : "client", {
     cipher: config.cipher,
@@ -72,10 +88,9 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     io: config.io === "deno" || platform.reactor === null ? "deno" : "ffi",
   });
   log.info("device", { name: facts.device, mtu: facts.mtu, addresses: facts.addresses.join(",") });
-  if (facts.listen !== undefined) {
-    keeper.warnOfDuplicates(); // before a client of this machine can have made its device
-    log.info("listening", { address: facts.listen });
-  }
+  // Before a client of this machine can have made its device.
+  if (carrier.role === "server") keeper.warnOfDuplicates();
+  for (const { name } of listening) log.info("listening", { address: name });
   const warmUp = startWarmUp(config, tools, device);
   if (warmUp !== null) opened.use(warmUp);
   const tunnel: Tunnel = { ...tools, net, congestion, device, configured, keeper, warmUp };
@@ -84,8 +99,14 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     run: (start) =>
       carrier.role === "client"
         ? runClient(config, carrier, tunnel, addresses, start)
-        : runServer(config, listener!, tunnel, many, start),
+        : runServer(config, listening.map(({ listener }) => listener), tunnel, many, start),
   };
+}
+
+/** A client's server is given by a name. */
+function needsName({ end }: TunConfig): boolean {
+  const server = end.role === "client" ? addressOf(end.server) : null;
+  return server !== null && !isIpAddress(server.host);
 }
 
 /** @throws {TtunError} system, if this system has no platform */

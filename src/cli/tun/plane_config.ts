@@ -1,20 +1,21 @@
 import type { WireMode } from "../../app/link/config.ts";
-import type { Cidr, HostPort } from "../../base/addr.ts";
+import type { Cidr } from "../../base/addr.ts";
 import type { CipherName } from "../../contract/cipher.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
 
 export interface TunConfig {
   readonly kind: "tun";
   readonly end:
     | {
       readonly role: "server";
-      readonly listen: HostPort;
+      readonly listen: readonly Endpoint[];
       readonly many?: ManyClientsConfig;
     }
-    | { readonly role: "client"; readonly server: HostPort; readonly retries: number };
+    | { readonly role: "client"; readonly server: Endpoint; readonly retries: number };
   /** K of core/link/v1/kdf.ts. The pre-shared key itself stays in the main thread. */
   readonly psk: Uint8Array;
   readonly wire: WireMode;
@@ -64,6 +65,7 @@ export interface TunFacts {
   readonly mtu: number;
   readonly addresses: readonly string[];
   readonly routes: readonly string[];
+  /** A server's listeners, separated by blanks. */
   readonly listen?: string;
 }
 

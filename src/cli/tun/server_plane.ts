@@ -23,7 +23,7 @@ export function manyClients({ addresses }: TunConfig, many: ManyClientsConfig | 
 
 export async function runServer(
   config: TunConfig,
-  listener: Listener,
+  listeners: readonly Listener[],
   tunnel: Tunnel,
   many: ManyClients,
   { s }: TunStart,
@@ -42,7 +42,7 @@ export async function runServer(
   tunnel.onCounters(() => counterFacts(router));
   await runTunServer({
     ...sessionOptions(config, tunnel, s),
-    listener,
+    listeners,
     onSession: (host) => {
       tunnel.warmUp?.giveWay();
       keeper.sessionBegins(host);

@@ -1,0 +1,86 @@
+import { formatAddr, type HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import {
+  DEFAULT_PORT,
+  entryOf,
+  readListenAddress,
+  readServerAddress,
+  type Scheme,
+  TRANSPORTS,
+} from "./table.ts";
+
+/** An end that `-s` or `-l` names. It crosses to the data plane's Worker. */
+export interface Endpoint {
+  readonly scheme: Scheme;
+  /** An address, or a text that the transport alone reads. */
+  readonly at: HostPort | string;
+}
+
+type End = "server" | "listen";
+
+export const DEFAULT_LISTEN: Endpoint = { scheme: "tcp", at: { host: "", port: DEFAULT_PORT } };
+
+/** Reads the server's URL, or `HOST[:PORT]`. @throws {TtunError} usage */
+export function parseServer(text: string): Endpoint {
+  return parseEndpoint(text, "server", readServerAddress);
+}
+
+/** Reads a listener's URL, or `[ADDRESS:]PORT`. @throws {TtunError} usage */
+export function parseListen(text: string): Endpoint {
+  return parseEndpoint(text, "listen", readListenAddress);
+}
+
+function parseEndpoint(text: string, end: End, readBare: (text: string) => HostPort): Endpoint {
+  const [, written, rest = ""] = /^([a-z][a-z0-9+.-]*):(.*)$/is.exec(text) ?? [];
+  const scheme = written?.toLowerCase() ?? "";
+  const isAuthority = rest.startsWith("//");
+  if (!isScheme(scheme)) {
+    if (isAuthority) throw unknownScheme(text, scheme, end);
+    return { scheme: "tcp", at: readBare(text) };
+  }
+  // A host may be called tcp, and has a port then.
+  if (scheme === "tcp" && !isAuthority) return { scheme, at: readBare(text) };
+  const read = entryOf(scheme)[end];
+  if (read === undefined) throw unknownScheme(text, scheme, end);
+  return { scheme, at: read(rest) };
+}
+
+function isScheme(scheme: string): scheme is Scheme {
+  return Object.hasOwn(TRANSPORTS, scheme);
+}
+
+function unknownScheme(text: string, scheme: string, end: End): TtunError {
+  const option = end === "server" ? "-s" : "-l";
+  return new TtunError(
+    "usage",
+    `Cannot use ${JSON.stringify(text)}: ${option} takes no ${scheme}: URL; write HOST:PORT or ${
+      formsOf(end).join(", ")
+    }`,
+  );
+}
+
+/** Returns the forms of all URLs that `-s` or `-l` takes. */
+export function formsOf(end: End): string[] {
+  return schemesOf(end).map((scheme) => entryOf(scheme).form);
+}
+
+/** Returns the beginnings of those URLs, up to what the user has to say. */
+export function beginningsOf(end: End): string[] {
+  return schemesOf(end).map((scheme) => /^[a-z]+:\/*/.exec(entryOf(scheme).form)![0]);
+}
+
+function schemesOf(end: End): Scheme[] {
+  const all = Object.keys(TRANSPORTS) as Scheme[];
+  return all.filter((scheme) => entryOf(scheme)[end] !== undefined);
+}
+
+/** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
+export function formatEndpoint({ scheme, at }: Endpoint): string {
+  if (typeof at !== "string") return formatAddr(at);
+  return scheme === "unix" ? `unix://${at}` : `${scheme}:${at}`;
+}
+
+/** Returns the address that is resolved and dialled; null if the transport has none. */
+export function addressOf({ at }: Endpoint): HostPort | null {
+  return typeof at === "string" ? null : at;
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { TtunError } from "../../base/errors.ts";
+import { beginningsOf, formatEndpoint, formsOf, parseListen, parseServer } from "./endpoint.ts";
+import { entryOf, type Scheme, TRANSPORTS } from "./table.ts";
+
+const BOTH = [parseServer, parseListen];
+
+function refusal(parse: typeof parseServer, text: string): string {
+  try {
+    parse(text);
+  } catch (error) {
+    assert.ok(error instanceof TtunError);
+    assert.equal(error.kind, "usage");
+    return error.message;
+  }
+  assert.fail(`${text} was not refused`);
+}
+
+Deno.test("an address without a scheme is TCP, as with tcp://", () => {
+  for (const text of ["192.0.2.7:7", "example.net", "[fd00::1]:7", "::1", "localhost:7"]) {
+    assert.deepEqual(parseServer(`tcp://${text}`), parseServer(text));
+    assert.deepEqual(parseListen(`TCP://${text}`), parseListen(text));
+  }
+  assert.equal(formatEndpoint(parseServer("tcp://example.net")), "example.net:20203");
+  assert.equal(formatEndpoint(parseListen("tcp://:7")), ":7");
+  // Hosts may have the names of schemes.
+  assert.deepEqual(parseServer("tcp:7"), { scheme: "tcp", at: { host: "tcp", port: 7 } });
+  assert.deepEqual(parseServer("tcp://unix:7"), { scheme: "tcp", at: { host: "unix", port: 7 } });
+});
+
+Deno.test("a unix socket is named by its absolute path", () => {
+  for (const parse of BOTH) {
+    for (const text of ["unix:///run/a b", "unix:/run/a b", "UNIX:///run/a b"]) {
+      const endpoint = parse(text);
+      assert.deepEqual(endpoint, { scheme: "unix", at: "/run/a b" });
+      assert.equal(formatEndpoint(endpoint), "unix:///run/a b");
+    }
+    assert.match(refusal(parse, "unix://run/ttun"), /must be absolute, as in unix:\/\/\//);
+    assert.match(refusal(parse, "unix:7"), /tcp:\/\//);
+    for (const text of ["unix:", "unix://", "unix:///", "unix:///run/", "unix:///a\0b"]) {
+      refusal(parse, text);
+    }
+    assert.equal(parse(`unix:///${"x".repeat(106)}`).scheme, "unix");
+    assert.match(refusal(parse, `unix:///${"x".repeat(107)}`), /at most 107 bytes/);
+    assert.match(refusal(parse, `unix:///${"ü".repeat(54)}`), /at most 107 bytes/);
+  }
+});
+
+Deno.test("an unknown scheme is refused with those that there are", () => {
+  for (const scheme of ["http", "hop", "constructor", "__proto__"]) {
+    const words = refusal(parseServer, `${scheme}://example.net`);
+    assert.match(words, scheme === "__proto__" ? /slash/ : /write HOST:PORT or tcp:\/\/HOST/);
+  }
+  assert.match(refusal(parseListen, "http://example.net"), /-l takes no http: URL/);
+});
+
+Deno.test("help and completions have every transport of the table", () => {
+  for (const end of ["server", "listen"] as const) {
+    const forms = formsOf(end);
+    const schemes = Object.keys(TRANSPORTS) as Scheme[];
+    assert.equal(forms.length, schemes.filter((scheme) => entryOf(scheme)[end]).length);
+    for (const [i, beginning] of beginningsOf(end).entries()) {
+      assert.ok(forms[i]!.startsWith(beginning) && beginning.includes(":"), beginning);
+    }
+  }
+});
+
+Deno.test("whatever is written is refused with words or read, and what was read can be written", () => {
+  const prefix = fc.constantFrom("", "tcp://", "unix://", "unix:", "exec:", "stdio:", "x://");
+  const text = fc.tuple(prefix, fc.oneof(fc.string(), fc.webPath(), fc.domain(), fc.ipV6()))
+    .map((parts) => parts.join(""));
+  fc.assert(fc.property(text, fc.constantFrom(...BOTH), (text, parse) => {
+    let endpoint;
+    try {
+      endpoint = parse(text);
+    } catch (error) {
+      assert.ok(error instanceof TtunError && error.kind === "usage", String(error));
+      return;
+    }
+    assert.deepEqual(parse(formatEndpoint(endpoint)), endpoint);
+    assert.deepEqual(structuredClone(endpoint), endpoint);
+  }));
+});

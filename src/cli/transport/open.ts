@@ -1,0 +1,54 @@
+import type { HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Logger } from "../../base/log.ts";
+import type { DirectServer } from "../../app/system/tun_client_options.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Transport, TransportTools } from "../../io/transport.ts";
+import type { Net, SocketPlatform } from "../platform/platform.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { entryOf } from "./table.ts";
+
+export interface OpenOptions {
+  readonly platform: Pick<SocketPlatform, "reactor">;
+  /** TCP, for ends that have an address. */
+  readonly net: Net;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** @throws {TtunError} usage, system, if there is no such end here */
+export async function openServer(
+  endpoint: Endpoint,
+  o: Pick<OpenOptions, "platform" | "log">,
+): Promise<HostPort | DirectServer> {
+  const { at } = endpoint;
+  if (typeof at !== "string") return at;
+  const { dialer } = await load(endpoint);
+  if (dialer === undefined) throw lacking(endpoint);
+  return { name: formatEndpoint(endpoint), dialer: dialer(at, tools(endpoint, o)) };
+}
+
+/** The caller owns the listener. @throws {TtunError} in_use, privilege, usage, system */
+export async function openListener(endpoint: Endpoint, o: OpenOptions): Promise<Listener> {
+  const { at } = endpoint;
+  const { net, signal } = o;
+  if (typeof at !== "string") return net.listen(at, { signal });
+  const { listen } = await load(endpoint);
+  if (listen === undefined) throw lacking(endpoint);
+  return listen(at, { ...tools(endpoint, o), signal });
+}
+
+async function load({ scheme }: Endpoint): Promise<Transport> {
+  return await entryOf(scheme).load?.() ?? {};
+}
+
+function tools({ scheme }: Endpoint, o: Pick<OpenOptions, "platform" | "log">): TransportTools {
+  const { reactor } = o.platform;
+  if (reactor !== null) return { reactor, log: o.log };
+  throw new TtunError("system", `Cannot use ${scheme}: URLs here: they are for Linux only so far`);
+}
+
+/** The parser has refused such a URL, so this is a mistake in the table. */
+function lacking({ scheme }: Endpoint): TtunError {
+  return new TtunError("internal", `Cannot open this end of a ${scheme}: URL`);
+}

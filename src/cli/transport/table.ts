@@ -1,0 +1,71 @@
+import type { HostPort } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Transport } from "../../io/transport.ts";
+import { readAddress } from "../command/address_args.ts";
+
+/** Default port of the existing programs (docs/wire/ttun-v1.md). */
+export const DEFAULT_PORT = 20203;
+
+/** Bytes of a unix socket's path, without the zero behind it (unix(7)). */
+const LONGEST_PATH = 107;
+
+export interface TransportEntry {
+  /** The URL in help. */
+  readonly form: string;
+  /**
+   * Read what stands behind the scheme's colon: an address that is resolved and dialled, or a text
+   * for the transport. Absent = it has no such end. @throws {TtunError} usage
+   */
+  readonly server?: (rest: string) => HostPort | string;
+  readonly listen?: (rest: string) => HostPort | string;
+  /** Its code; absent = the TCP of the platform. */
+  readonly load?: () => Promise<Transport>;
+}
+
+/** All that `-s` and `-l` know, and help and completions too: a transport is one entry. */
+export const TRANSPORTS = {
+  tcp: {
+    form: "tcp://HOST[:PORT]",
+    server: (rest) => readServerAddress(rest.slice(2)),
+    listen: (rest) => readListenAddress(rest.slice(2)),
+  },
+  unix: {
+    form: "unix:///PATH",
+    server: readPath,
+    listen: readPath,
+    load: async () => (await import("../../io/unix/transport.ts")).UNIX_TRANSPORT,
+  },
+} as const satisfies Readonly<Record<string, TransportEntry>>;
+
+export type Scheme = keyof typeof TRANSPORTS;
+
+export function entryOf(scheme: Scheme): TransportEntry {
+  return TRANSPORTS[scheme];
+}
+
+/** Reads a server's address; only a listener may have port 0. */
+export function readServerAddress(text: string): HostPort {
+  const server = readAddress(text, { port: DEFAULT_PORT });
+  if (server.port !== 0) return server;
+  throw new TtunError("usage", "Cannot connect to port 0: give the port the server listens on");
+}
+
+export function readListenAddress(text: string): HostPort {
+  return readAddress(text, { host: "", port: DEFAULT_PORT });
+}
+
+/** Takes `unix:/path` too, as ssh's rules and systemd write it. */
+function readPath(rest: string): string {
+  const path = rest.startsWith("//") ? rest.slice(2) : rest;
+  const refuse = (why: string) => {
+    throw new TtunError("usage", `Cannot use ${JSON.stringify(`unix:${rest}`)}: ${why}`);
+  };
+  if (!path.startsWith("/")) {
+    refuse("the path must be absolute, as in unix:///run/ttun.sock (a host of that name: tcp://…)");
+  }
+  if (path.includes("\0") || path.endsWith("/")) refuse("that is no file's path");
+  if (new TextEncoder().encode(path).length > LONGEST_PATH) {
+    refuse(`a unix socket's path has at most ${LONGEST_PATH} bytes`);
+  }
+  return path;
+}

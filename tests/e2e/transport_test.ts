@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { twoHosts } from "../netns.ts";
+import {
+  ENV,
+  INNER,
+  NO_WARM_UP,
+  ping,
+  SERVER,
+  startServer,
+  startTtun,
+  ttunCommand,
+} from "./tunnel.ts";
+
+test("a tunnel over a unix socket, which two hosts share as they do the file system", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await temporaryFolder();
+  const url = `unix://${folder.path}/ttun.sock`;
+  await using server = await startServer(hosts.server, "-l", url);
+  assert.match(server.output, new RegExp(`listening\\s+address=${url}`));
+  await using client = startTtun(hosts.client, "client", "-v", NO_WARM_UP, "-s", url);
+  await client.waitFor(/authenticated.*protocol=unix/);
+  assert.equal(await ping(hosts.client, INNER.server4), 3);
+  assert.equal(await ping(hosts.server, INNER.client6), 3);
+  server.signal("SIGTERM");
+  assert.equal((await server.status).code, 0);
+  assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  await client.waitFor(/there is no such socket/);
+});
+
+test("clients of one server come by TCP and by a unix socket at the same time", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await temporaryFolder();
+  const url = `unix://${folder.path}/ttun.sock`;
+  const listen = ["-l", url, "-l", ":20203"];
+  await using server = await startServer(hosts.server, "--pool", "10.5.0.0/24", ...listen);
+  await using byTcp = startTtun(hosts.client, "client", NO_WARM_UP, "-s", SERVER);
+  await byTcp.waitFor(/authenticated.*protocol=m?p?tcp/);
+  // A host without any network, which has its own identity.
+  const [command, args] = ttunCommand("client", NO_WARM_UP, "--name", "alone", "-s", url);
+  const inside = ["-n", command, ...args];
+  await using byUnix = hosts.client.spawn("unshare", inside, { env: ENV });
+  await byUnix.waitFor(/authenticated.*protocol=unix/);
+  assert.equal(await ping(hosts.server, "10.5.0.2"), 3);
+  assert.equal(await ping(hosts.server, "10.5.0.3"), 3);
+  assert.equal((server.output.match(/ listening /g) ?? []).length, 2);
+});
+
+async function temporaryFolder() {
+  const path = await Deno.makeTempDir();
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
