@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
+import { requireHostPort } from "../../src/base/addr.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import { streamSuite } from "../suite/stream_suite.ts";
@@ -25,7 +26,7 @@ streamSuite(
     const net = new MemoryNet();
     return {
       dialer: net.dialer(),
-      listen: (at, o) => net.listen(at, o),
+      listen: (at, o) => net.listen(requireHostPort(at), o),
       at: { host: HOST, port: 0 },
       pause: () => setImmediate(),
       traits: TRAITS,

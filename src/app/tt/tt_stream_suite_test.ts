@@ -3,6 +3,7 @@ import { MemoryNet } from "../../../tests/fake/memory.ts";
 import { ttStream } from "../../../tests/fake/tt_ends.ts";
 import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
+import { requireHostPort } from "../../base/addr.ts";
 import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
@@ -23,7 +24,7 @@ function framedNet(peer: PeerKind, capacity?: number): StreamNet {
   const dialer = net.dialer();
   return {
     dialer: dialBy(async (to, o) => framedOn(await dial(dialer, to, o), peer)),
-    listen: (at, o) => framed(net.listen(at, o), peer),
+    listen: (at, o) => framed(net.listen(requireHostPort(at), o), peer),
     at: { host: "192.0.2.1", port: 0 },
     pause: () => setImmediate(),
     traits: { ...TRAITS, saysEnd: peer === "lasting" },
