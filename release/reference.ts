@@ -51,7 +51,8 @@ function byGroup(options: readonly Option[]): [string, Option[]][] {
 function optionRow(option: Option): [string, string] {
   const metavar = "metavar" in option ? ` ${option.metavar}` : "";
   const facts = optionFacts(option, (choices) => `one of ${choices.join(", ")}`);
-  const meaning = `${option.help}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
+  const help = option.help.replaceAll("*", "\\*"); // two stars would set what is between them in italics
+  const meaning = `${help}${facts.length === 0 ? "" : ` (${facts.join("; ")})`}`;
   return [spellings(option).map((name) => `\`${name}${metavar}\``).join(", "), meaning];
 }
 

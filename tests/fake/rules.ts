@@ -1,4 +1,5 @@
-import { Acl, parseRule } from "../../src/core/acl/acl.ts";
+import { Acl } from "../../src/core/acl/acl.ts";
+import { parseRule } from "../../src/core/acl/rule.ts";
 
 /** Reads values of `--allow` and `--deny`. @throws {TtunError} usage */
 export function parseRules(o: {

@@ -51,6 +51,56 @@ Deno.test("rules decide as their definition does, word by word", () => {
   );
 });
 
+/** Few ports and names, so that rules meet. */
+const ports = fc.constantFrom(null, { first: 80, last: 80 }, { first: 25, last: 443 });
+const nameRule = fc.record({
+  name: fc.constantFrom("a", "b.a", "c.b.a", "d.c.b.a"),
+  isBelow: fc.boolean(),
+  port: ports,
+});
+
+Deno.test("rules for names decide as their definition does, word by word", () => {
+  const names = fc.array(nameRule, { maxLength: 6 });
+  const networks = fc.array(cidr4, { maxLength: 2 });
+  const lists = fc.record({ allow: names, deny: names, open: networks, closed: networks });
+  const asked = fc.constantFrom("a", "b.a", "c.b.a", "d.c.b.a", "x.b.a", "ba");
+  const port = fc.constantFrom(80, 443, 8080);
+  fc.assert(
+    fc.property(lists, asked, port, ipv4, ({ allow, deny, open, closed }, host, port, ip) => {
+      /** Labels, whether the name is exact, and how few ports: compared one after the other. */
+      const rank = (list: typeof allow) =>
+        list.filter(({ name, isBelow }) => isBelow ? host.endsWith(`.${name}`) : host === name)
+          .filter(({ port: p }) => p === null || (p.first <= port && port <= p.last))
+          .map(({ name, isBelow, port: p }) =>
+            (isBelow ? 0 : 1000) + 10 * name.length + (p === null ? 0 : p.first === p.last ? 2 : 1)
+          ).reduce((a, b) => Math.max(a, b), -1);
+      const [a, d] = [rank(allow), rank(deny)];
+      const all = (cidrs: typeof open) => cidrs.map((cidr) => ({ cidr, port: null }));
+      const rules = new Acl({
+        allow: [...allow, ...all(open)],
+        deny: [...deny, ...all(closed)],
+      });
+      const verdict = rules.judgeName(host, port);
+      assert.equal(verdict?.isAllowed, a < 0 && d < 0 ? undefined : a > d);
+      const longest = (list: typeof open) =>
+        Math.max(
+          -1,
+          ...list.filter((c) => bits(c.bytes).slice(0, c.prefix) === bits(ip).slice(0, c.prefix))
+            .map((c) => c.prefix),
+        );
+      const [o, c] = [longest(open), longest(closed)];
+      const byAddress = o < 0 && c < 0 ? specialUse(ip) === null : o > c;
+      const wanted = a < 0 && d < 0
+        ? byAddress
+        : d >= a
+        ? false
+        : byAddress || (c === 0 && specialUse(ip) === null);
+      assert.equal(rules.judge(ip, port, verdict).isAllowed, wanted);
+    }),
+    { numRuns: 4000 },
+  );
+});
+
 Deno.test("no IPv6 address that leads to a special IPv4 address is allowed without a rule", () => {
   const rules = new Acl({ allow: [], deny: [] });
   const prefixes = ["::", "::ffff:0:0", "64:ff9b::", "64:ff9b:1::", "::ffff:0:0:0"].map((text) =>

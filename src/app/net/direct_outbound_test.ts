@@ -31,11 +31,14 @@ function world(o: {
   hosts?: Record<string, Behaviour>;
   rules?: Acl | null;
   connectMs?: number;
+  /** Runs when a name has been resolved. */
+  onResolve?: () => void;
 }) {
   const clock = new FakeClock();
   const net = new MemoryNet({ clock });
   const streams = new CountedStreams(net);
   const dialled: string[] = [];
+  const asked: string[] = [];
   const inner = streams.dialer("192.0.2.1");
   const dialer: Dialer = dialBy((to, options) => {
     const host = "host" in to ? to.host : to.path;
@@ -65,7 +68,10 @@ function world(o: {
         if (found === undefined) {
           return Promise.reject(new TtunError("name", `${host} does not resolve`));
         }
-        return Promise.resolve([...found]);
+        const addresses = [...found];
+        asked.push(host);
+        o.onResolve?.();
+        return Promise.resolve(addresses);
       },
     },
     clock,
@@ -74,7 +80,7 @@ function world(o: {
   });
   const go = (host: string, more: Partial<OpenOptions> = {}) =>
     open(outbound, { host, port: 80 }, { signal: never, ...more });
-  return { clock, dialled, streams, accepted, go };
+  return { clock, asked, dialled, streams, accepted, go };
 }
 
 /** Fails as told, and says so to whoever reads the log. */
@@ -126,6 +132,47 @@ Deno.test("--deny and --allow are named by who is denied or let through", async 
   assert.deepEqual(dialled, [PRIVATE]);
 });
 
+Deno.test("a name that a rule denies is not resolved", async () => {
+  const rules = parseRules({ allow: ["8.0.0.0/8"], deny: ["*.bad.example:80"] });
+  const { go, asked, dialled } = world({ rules, names: { "a.bad.example": [V4] } });
+  await fails(go("a.bad.example"), "denied", /^a\.bad\.example:80: --deny \*\.bad\.example:80 /);
+  assert.deepEqual([asked, dialled], [[], []]);
+});
+
+Deno.test("a name that a rule allows is open where all else is denied", async () => {
+  const rules = parseRules({ allow: ["a.example"], deny: ["0.0.0.0/0", "::/0"] });
+  const { go, dialled } = world({ rules, names: { "a.example": [V4], "b.example": [V4] } });
+  await using _stream = await go("a.example");
+  await fails(go("b.example"), "denied", /8\.0\.0\.1: --deny 0\.0\.0\.0\/0/);
+  await fails(go(V4), "denied", /--deny 0\.0\.0\.0\/0/);
+  assert.deepEqual(dialled, [V4]);
+});
+
+Deno.test("a name that a rule allows and that is bound to this machine anew is denied", async () => {
+  const isOwn = (ip: Uint8Array) => `${ip}` === "93,184,0,7";
+  const rules = parseRules({ allow: ["*.example"], deny: [], isOwn });
+  const inside = ["127.0.0.1", PRIVATE, "93.184.0.7", "169.254.169.254", "::1", "64:ff9b::7f00:1"];
+  for (const ip of inside) {
+    const { go, dialled } = world({ rules, names: { "re.example": [ip] } });
+    await fails(go("re.example"), "denied", /--allow \*\.example is for the name alone/);
+    assert.deepEqual(dialled, [], ip);
+  }
+  const { go, dialled } = world({ rules, names: { "re.example": [PRIVATE, V4, "127.0.0.1"] } });
+  await using _stream = await go("re.example");
+  assert.deepEqual(dialled, [V4]);
+});
+
+Deno.test("the address that was judged is the one that is dialled, by its number", async () => {
+  const rules = parseRules({ allow: ["re.example"], deny: [] });
+  const names = { "re.example": [V4] };
+  const onResolve = () => void (names["re.example"] = ["127.0.0.1"]);
+  const { go, asked, dialled } = world({ rules, names, onResolve });
+  await using _stream = await go("re.example");
+  assert.deepEqual([asked, dialled], [["re.example"], [V4]]);
+  await fails(go("re.example"), "denied", /loopback/);
+  assert.deepEqual(dialled, [V4]);
+});
+
 Deno.test("of a name's addresses only those are tried that may be", async () => {
   const names = { "both.example": [PRIVATE, V6, V4] };
   const { go, dialled, clock } = world({ names, hosts: { [V6]: "is silent" } });
@@ -160,6 +207,10 @@ Deno.test("a unix socket is dialled where no rules are, and refused by its path 
   const ruled = directOutbound({ ...host, rules: parseRules({ allow: ["0.0.0.0/0"], deny: [] }) });
   await fails(open(ruled, { path }, { signal: never }), "denied", /^\/run\/docker\.sock: no rule/);
   assert.equal(to.length, 1);
+  const own = directOutbound({ ...host, rules: parseRules({ allow: [`unix:${path}`], deny: [] }) });
+  await open(own, { path }, { signal: never });
+  await fails(open(own, { path: "/run/x/../docker.sock" }, { signal: never }), "denied", /no rule/);
+  assert.equal(to.length, 2);
 });
 
 Deno.test("a name that does not resolve, or has no address, is that failure", async () => {

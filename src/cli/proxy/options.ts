@@ -3,7 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
-import { parseRule } from "../../core/acl/acl.ts";
+import { parseRule } from "../../core/acl/rule.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
 import { MAX_TEXT } from "../../core/tt/frame_sizes.ts";
 import { readAddress, refuseForeign } from "../command/address_args.ts";
@@ -154,22 +154,27 @@ export const PROXY_SERVER_OPTIONS = {
   },
   ...WIRE_OPTIONS,
   allow: {
-    names: ["allow"],
+    names: ["permit-open", "allow"],
     group: "network",
     kind: "list",
-    metavar: "CIDR[:PORT]",
+    metavar: "CIDR|NAME[:PORTS]",
     parse: parseRule,
-    help: "let clients connect to this network, or one port of it; repeat for more; the longest " +
-      "prefix counts; '*:25' is port 25 everywhere, which nothing else opens",
+    help:
+      "let clients connect to this network, or to this name as they ask for it ('*.NAME': what " +
+      "is below it), or to a port or FROM-TO of either; repeat for more; the longest prefix and " +
+      "the most specific name count; what is private or local takes a network, not a name; '*:25' " +
+      "is port 25 everywhere, which only a rule for it alone opens",
     defaultText: "all but private, local and reserved addresses, this machine's own, and port 25",
   },
   deny: {
     names: ["deny"],
     group: "network",
     kind: "list",
-    metavar: "CIDR[:PORT]",
+    metavar: "CIDR|NAME[:PORTS]",
     parse: parseRule,
-    help: "do not let clients connect to this network, or one port of it; repeat for more",
+    help:
+      "do not let clients connect to this network or name, or to some ports of it; repeat for " +
+      "more; of equal rules it counts",
   },
   ...LIMIT_OPTIONS,
   ...PROCESS_OPTIONS,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
-import { formatAddr, formatCidr } from "../../base/addr.ts";
+import { formatAddr } from "../../base/addr.ts";
+import { formatRule } from "../../core/acl/rule.ts";
 import { parseArgs } from "../command/args.ts";
 import { COMMANDS } from "../command/commands.ts";
 import {
@@ -120,14 +121,19 @@ Deno.test("a client listens on an address with a port, or on all addresses", () 
   assert.deepEqual(client("-s", "a", "-l", "[::1]:0").listen, { host: "::1", port: 0 });
 });
 
-Deno.test("rules are networks, on the server alone; what goes past it is on the client alone", () => {
+Deno.test("rules are networks and names, on the server alone; what goes past it is on the client alone", () => {
   const options = server("--allow", "10.0.0.0/8", "--allow", "fd00::1", "--deny", "0.0.0.0/0");
-  assert.deepEqual(options.allow?.flat().map(({ cidr }) => formatCidr(cidr)), [
+  assert.deepEqual(options.allow?.flat().map(formatRule), [
     "10.0.0.0/8",
     "fd00::1/128",
   ]);
-  assert.deepEqual(options.deny?.flat().map(({ cidr }) => formatCidr(cidr)), ["0.0.0.0/0"]);
-  assert.throws(() => server("--allow", "example.net"), { kind: "usage" });
+  assert.deepEqual(options.deny?.flat().map(formatRule), ["0.0.0.0/0"]);
+  const names = server("--permit-open", "*.Example.net:443", "-allow=example.net.").allow?.flat();
+  assert.deepEqual(names?.map(formatRule), ["*.example.net:443", "example.net"]);
+  assert.throws(() => server("--permit-open", "example.net/8"), {
+    kind: "usage",
+    message: /^Option --permit-open: .*\*\.example\.net/,
+  });
   const direct = client("-s", "a", "--direct", "10.0.0.0/8", "--direct", ".example.net").direct;
   assert.deepEqual(direct, ["10.0.0.0/8", ".example.net"]);
   assert.throws(() => client("-s", "a", "--direct", "10.0.0.0/8/8"), {

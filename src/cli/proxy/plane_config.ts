@@ -1,7 +1,7 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
 import type { NamedKey } from "../../app/tt/config.ts";
 import type { HostPort } from "../../base/addr.ts";
-import type { AddressRule } from "../../core/acl/acl.ts";
+import type { Rule } from "../../core/acl/rule.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { WireSettings } from "./options.ts";
 
@@ -13,8 +13,8 @@ export interface ProxyConfig {
       /** Where the ports of the minute are opened; "" = all addresses. */
       readonly host: string;
       readonly keys: readonly NamedKey[];
-      readonly allow: readonly AddressRule[];
-      readonly deny: readonly AddressRule[];
+      readonly allow: readonly Rule[];
+      readonly deny: readonly Rule[];
     }
     | {
       readonly role: "client";

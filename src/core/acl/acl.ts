@@ -1,29 +1,29 @@
-import { type Cidr, formatCidr, networkOf, parseCidr } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
+import { networkOf } from "../../base/addr.ts";
 import { longestMatch } from "../../base/prefix.ts";
+import { MAX_NAME } from "../../base/target.ts";
+import { byWidth, hasPort, isPort } from "./ports.ts";
+import {
+  type AddressRule,
+  formatRule,
+  type NameRule,
+  type PathRule,
+  readName,
+  type Rule,
+} from "./rule.ts";
+import { normalPath } from "./socket_path.ts";
 import { carriedIpv4, specialUse, unmapped, unmappedCidr } from "./special_use.ts";
 
-/** Decision about an address; `why`, for the log, names the rule. */
+/** Decision about a target; `why`, for the log, names the rule. */
 export interface Decision {
   readonly isAllowed: boolean;
   readonly why: string;
 }
 
-export interface AddressRule {
-  readonly cidr: Cidr;
-  /** Port of the rule; null = all but those that are denied by default. */
-  readonly port: number | null;
-  /** A rule `*:PORT` is about the port alone; whatever else is denied stays so. */
-  readonly isAny?: boolean;
-}
-
-interface Rule extends AddressRule {
-  readonly verdict: Decision;
-}
+type Judged<R extends Rule> = R & { readonly verdict: Decision };
 
 const NO_RULE: Decision = { isAllowed: true, why: "no rule" };
 
-const OWN: Decision = { isAllowed: false, why: "the address is one of this server's own" };
+const OWN = "the address is one of this server's own";
 
 /** Port of mail delivery: an open way to it is used for spam within hours. */
 const SMTP = 25;
@@ -33,72 +33,118 @@ const NO_MAIL: Decision = {
   why: `port ${SMTP} is denied unless an --allow names it, as --allow '*:${SMTP}'`,
 };
 
+const NO_PATH: Decision = {
+  isAllowed: false,
+  why: "no rule is for this unix socket",
+};
+
 /**
- * Decides where a proxy may connect to: `--allow` and `--deny`. Ask for each address that a name
- * resolves to, and connect to that very address. Of the rules that have address and port the
- * longest prefix holds, of equals one for this port alone, then `--deny`. Without a rule special
- * uses (special_use.ts) are denied, and the machine's own addresses, since a connection from inside
- * passes its firewall; all else is allowed. `*:PORT` opens no address; port 25 takes a rule that
- * names it. IPv4-mapped addresses count as IPv4. One that carries an IPv4 address (NAT64, 6to4)
- * must be allowed as that, and be denied by no rule itself.
+ * Decides where clients may connect to: `--permit-open`, which is `--allow`, and `--deny`.
+ *
+ * Addresses: of the rules that have address and port the longest prefix holds, of equals the one
+ * with fewer ports, then `--deny`. Without a rule special uses (special_use.ts) are denied, and the
+ * machine's own addresses, since a connection from inside passes its firewall; all else is allowed.
+ * `*:PORTS` opens no address; port 25 takes a rule for that port alone. IPv4-mapped addresses count
+ * as IPv4. One that carries an IPv4 address (NAT64, 6to4) must be allowed as that, and be denied by
+ * no rule itself.
+ *
+ * Names: ask about the name before it is resolved, then about each address, with the first answer,
+ * and connect to that very address. The most specific rule holds: the name itself, then the longest
+ * `*.name`; of equals as above. A denied name is denied. An allowed one counts as a rule for its
+ * addresses that is longer than 0.0.0.0/0, ::/0 and `*:PORTS`, and shorter than any other network:
+ * `--deny 0.0.0.0/0` leaves it open, `--deny 10.0.0.0/8` does not. As whoever runs the name's zone
+ * says where it leads to, it opens no special address and none of the machine's own; these take an
+ * address rule.
+ *
+ * Unix sockets: allowed are the paths that have a rule, letter by letter.
  */
 export class Acl {
-  readonly #rules: readonly Rule[];
+  readonly #addresses: readonly Judged<AddressRule>[];
+  readonly #names: readonly Judged<NameRule>[];
+  readonly #paths: ReadonlyMap<string, Decision>;
   readonly #isOwn: (ip: Uint8Array) => boolean;
 
   /** `isOwn`: returns true for an address (4 or 16 bytes) of this machine. */
   constructor(o: {
-    allow: readonly AddressRule[];
-    deny: readonly AddressRule[];
+    allow: readonly Rule[];
+    deny: readonly Rule[];
     isOwn?: (ip: Uint8Array) => boolean;
   }) {
-    const rule = ({ cidr: given, port, isAny = false }: AddressRule, isAllowed: boolean): Rule => {
-      const cidr = unmappedCidr(networkOf(given));
-      const where = port === null ? formatCidr(cidr) : `${formatCidr(cidr)} port ${port}`;
-      return {
-        cidr,
-        port,
-        isAny,
-        verdict: { isAllowed, why: `${isAllowed ? "--allow" : "--deny"} ${where}` },
-      };
-    };
-    // Of equals `longestMatch` finds the first: those for one port first, then denials.
-    this.#rules = [
-      ...o.deny.map((one) => rule(one, false)),
-      ...o.allow.map((one) => rule(one, true)),
-    ].sort((one, other) => Number(one.port === null) - Number(other.port === null));
+    // Sorting keeps the order of equals: denials are found first.
+    const rules = [
+      ...o.deny.map((rule) => judged(rule, false)),
+      ...o.allow.map((rule) => judged(rule, true)),
+    ];
+    this.#addresses = rules.filter((rule) => "cidr" in rule)
+      .sort((one, other) => byWidth(one.port, other.port));
+    this.#names = rules.filter((rule) => "name" in rule).sort(bySpecificity);
+    const paths = rules.filter((rule): rule is Judged<PathRule> => "path" in rule);
+    this.#paths = new Map(paths.reverse().map(({ path, verdict }) => [path, verdict]));
     this.#isOwn = o.isOwn ?? (() => false);
   }
 
-  /** Judges an address of 4 or 16 bytes. */
-  judge(address: Uint8Array, port: number): Decision {
+  /**
+   * Judges an address of 4 or 16 bytes. `name`: what `judgeName` has said about the name that led
+   * to it.
+   */
+  judge(address: Uint8Array, port: number, name: Decision | null = null): Decision {
+    if (name?.isAllowed === false) return name;
     const ip = unmapped(address);
-    const rules = this.#rules.filter((rule) => rule.port === null || rule.port === port);
-    const own = longestMatch(rules.filter(({ isAny }) => isAny !== true), ip);
+    const rules = this.#addresses.filter((rule) => hasPort(rule.port, port));
+    const longest = longestMatch(rules.filter(({ isAny }) => isAny !== true), ip);
+    const own = name !== null && longest?.cidr.prefix === 0 && !longest.verdict.isAllowed
+      ? null
+      : longest;
     const any = rules.find(({ isAny }) => isAny === true) ?? null;
     const carried = carriedIpv4(ip);
-    if (carried !== null && own?.verdict.isAllowed !== false) return this.judge(carried, port);
     if (own?.verdict.isAllowed === false) return own.verdict;
-    if (own === null && any?.verdict.isAllowed === false) return any.verdict;
-    if (port === SMTP && own?.port !== SMTP && any === null) return NO_MAIL;
+    if (carried !== null) return this.judge(carried, port, name);
+    if (name === null) {
+      if (own === null && any?.verdict.isAllowed === false) return any.verdict;
+      const opensMail = isPort(own?.port ?? null, SMTP) ||
+        (any?.verdict.isAllowed === true && isPort(any.port, SMTP));
+      if (port === SMTP && !opensMail) return NO_MAIL;
+    }
     if (own !== null) return own.verdict;
     const use = specialUse(ip);
-    if (use !== null) return { isAllowed: false, why: `the address is ${use}` };
-    return this.#isOwn(ip) ? OWN : NO_RULE;
+    if (use !== null) return denied(`the address is ${use}`, name);
+    return this.#isOwn(ip) ? denied(OWN, name) : name ?? NO_RULE;
+  }
+
+  /** Judges a name as a client asks for it; null = no rule is for it: its addresses decide alone. */
+  judgeName(host: string, port: number): Decision | null {
+    const name = readName(host);
+    if (name === null) return null;
+    const rule = this.#names.find((rule) =>
+      hasPort(rule.port, port) &&
+      (rule.isBelow ? name.endsWith(`.${rule.name}`) : name === rule.name) &&
+      (port !== SMTP || isPort(rule.port, SMTP) || !rule.verdict.isAllowed)
+    );
+    return rule?.verdict ?? null;
+  }
+
+  /** Judges the path of a unix socket. */
+  judgePath(path: string): Decision {
+    const normal = normalPath(path);
+    return normal === null ? NO_PATH : this.#paths.get(normal) ?? NO_PATH;
   }
 }
 
-/** Reads `10.0.0.0/8`, `[2001:db8::]/32:25`, `[2001:db8::/32]:25`, `*:25`. @throws {TtunError} */
-export function parseRule(text: string): readonly AddressRule[] {
-  const [, address = text, digits] = /^(.*[^:]):([0-9]{1,5})$/.exec(text) ?? [];
-  // Without brackets an IPv6 address has no port.
-  const hasPort = digits !== undefined && (/[\[\]*]/.test(address) || !address.includes(":"));
-  if (!hasPort) return [{ cidr: parseCidr(text), port: null }];
-  const port = Number(digits);
-  if (port < 1 || port > 65_535) {
-    throw new TtunError("usage", `Cannot use ${JSON.stringify(text)}: a port is from 1 to 65535`);
-  }
-  const all = address === "*" ? ["0.0.0.0/0", "::/0"] : [address.replace(/[\[\]]/g, "")];
-  const isAny = address === "*";
-  return all.map((cidr) => ({ cidr: parseCidr(cidr), port, ...(isAny && { isAny }) }));
+function judged<R extends Rule>(given: R, isAllowed: boolean): Judged<R> {
+  const rule = "cidr" in given ? { ...given, cidr: unmappedCidr(networkOf(given.cidr)) } : given;
+  const why = `${isAllowed ? "--allow" : "--deny"} ${formatRule(rule)}`;
+  return { ...rule, verdict: { isAllowed, why } };
+}
+
+function denied(why: string, name: Decision | null): Decision {
+  const alone = name === null ? "" : `, and ${name.why} is for the name alone`;
+  return { isAllowed: false, why: `${why}${alone}` };
+}
+
+function bySpecificity(one: NameRule, other: NameRule): number {
+  return specificity(other) - specificity(one) || byWidth(one.port, other.port);
+}
+
+function specificity({ name, isBelow }: NameRule): number {
+  return isBelow ? name.length : MAX_NAME + 1;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseCidr, parseIp } from "../../base/addr.ts";
 import { parseRules } from "../../../tests/fake/rules.ts";
-import { parseRule } from "./acl.ts";
+import { parseRule } from "./rule.ts";
 
 interface Lists {
   allow?: string[];
@@ -81,8 +81,8 @@ Deno.test("the log is told which rule it was", () => {
   assert.equal(why("8.8.8.8"), "no rule");
 });
 
-Deno.test("a rule that is no network is a fault of usage", () => {
-  for (const text of ["", "10.0.0.0/33", "10.0.0", "example.com", "::/129", "10.0.0.0/8 "]) {
+Deno.test("a rule that is no network and no name is a fault of usage", () => {
+  for (const text of ["", "10.0.0.0/33", "10.0.0", "example.com/8", "::/129", "10.0.0.0/8 "]) {
     assert.throws(() => parseRules({ allow: [text], deny: [] }), { kind: "usage" }, text);
     assert.throws(() => parseRules({ allow: [], deny: [text] }), { kind: "usage" }, text);
   }
@@ -126,4 +126,32 @@ Deno.test("port 25 takes a rule that names it; a rule with a port is for that po
     assert.throws(() => parseRule(text), { kind: "usage" }, text);
   }
   assert.deepEqual(parseRule("fd00::25"), [{ cidr: parseCidr("fd00::25"), port: null }]);
+});
+
+Deno.test("of rules with the same prefix the one with fewer ports holds, then the denial", () => {
+  const judge = (lists: Lists, port: number) =>
+    parseRules({ allow: [], deny: [], ...lists }).judge(parseIp("10.1.1.1")!, port).isAllowed;
+  const range = { allow: ["10.0.0.0/8:8000-8099"] };
+  assert.deepEqual([7999, 8000, 8050, 8099, 8100].map((port) => judge(range, port)), [
+    ...[false, true, true, true, false],
+  ]);
+  const hole = { allow: ["10.0.0.0/8:1-1000"], deny: ["10.0.0.0/8:443"] };
+  assert.deepEqual([80, 443].map((port) => judge(hole, port)), [true, false]);
+  const gap = { allow: ["10.0.0.0/8:443"], deny: ["10.0.0.0/8:1-1000"] };
+  assert.deepEqual([80, 443].map((port) => judge(gap, port)), [false, true]);
+  const tie = { allow: ["10.0.0.0/8:1-9"], deny: ["10.0.0.0/8:1-9"] };
+  assert.equal(judge(tie, 5), false);
+  const longer = { allow: ["10.1.0.0/16"], deny: ["10.0.0.0/8:443"] };
+  assert.equal(judge(longer, 443), true);
+});
+
+Deno.test("port 25 is opened by no range, and by no rule that denies it elsewhere", () => {
+  const judge = (lists: Lists, ip: string) =>
+    parseRules({ allow: [], deny: [], ...lists }).judge(parseIp(ip)!, 25).isAllowed;
+  assert.equal(judge({ allow: ["8.0.0.0/8:1-1023"] }, "8.8.8.8"), false);
+  assert.equal(judge({ allow: ["*:1-1023"] }, "8.8.8.8"), false);
+  assert.equal(judge({ allow: ["8.0.0.0/8"], deny: ["*:25"] }, "8.8.8.8"), false);
+  assert.equal(judge({ allow: ["8.0.0.0/8:25"], deny: ["*:25"] }, "8.8.8.8"), true);
+  assert.equal(judge({ allow: ["*:25"], deny: ["*:1-1023"] }, "8.8.8.8"), true);
+  assert.equal(judge({ allow: ["*:25"], deny: ["*:25"] }, "8.8.8.8"), false);
 });
