@@ -223,3 +223,15 @@ test("a server's own public address is denied from the moment when it has it, un
     await ip("del");
   }
 });
+
+test("names are denied and allowed as programs ask for them, the more specific first", async () => {
+  await using web = serveWeb();
+  const server = ["--deny", "*.localhost", "--permit-open", `web.localhost:${web.port}`];
+  await using pair = await openPair({ server });
+  const url = (name: string) => `http://${name}.localhost:${web.port}/hello`;
+  const { stdout } = await run("curl", ["-sS", "-x", `socks5h://${pair.proxy}`, url("web")]);
+  assert.match(stdout, /hello/i);
+  const { socks5, status } = await refusals(pair.proxy, url("other"));
+  assert.deepEqual([socks5, status], [2, 403]);
+  await pair.server.waitFor(/target denied .*other\.localhost:\d+: --deny \*\.localhost /);
+});
