@@ -1,0 +1,414 @@
+import { TtunError } from "../../base/errors.ts";
+import type { ConnectionStats } from "../../contract/stats.ts";
+import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import {
+  MAX_DATA_HEADER,
+  type MuxAddress,
+  type Open,
+  OPENED,
+  packDataHeader,
+  packFin,
+  packOpen,
+  packOpened,
+  packReset,
+} from "./frames.ts";
+import type { ReceiveWindow } from "./receive_window.ts";
+import type { LoggedFrame } from "./send_log.ts";
+
+/** Bytes that wait in a stream for their turn: enough for several turns. */
+const QUEUE = 128 * 1024;
+
+/** Bytes of data in a frame, and of a stream's turn: others wait for so much. */
+export const QUANTUM = 16 * 1024;
+
+/** The session, as its streams see it. */
+export interface StreamOwner {
+  /** There is a control frame of the stream to send. */
+  sendControl(stream: MuxStream): void;
+  /** There is data, and the stream's window has room for it. */
+  sendData(stream: MuxStream): void;
+  /** Bytes were read or thrown away. `isDue`: the stream's own window is to be announced. */
+  consumed(stream: MuxStream, bytes: number, isDue: boolean): void;
+  /** Runs a callback of the stream's user. */
+  notify(run: OnReady): void;
+  /** No frame of the stream comes or goes any more. */
+  finished(stream: MuxStream): void;
+}
+
+/** Answer to an open of this end; one of them is called, unless this end resets the stream first. */
+export interface OpenEvents {
+  opened(address: MuxAddress): void;
+  /** `code`: a SOCKS5 reply; null = the stream was reset, or the session has ended. */
+  refused(code: number | null, error: TtunError): void;
+}
+
+export interface MuxStreamOptions {
+  readonly owner: StreamOwner;
+  readonly peer: string;
+  readonly window: ReceiveWindow;
+  /** Data bytes that the peer takes without a window frame. */
+  readonly sendLimit: number;
+  /** The peer's number of the stream; 0 = it is this end's, and gets one when its open is sent. */
+  readonly id: number;
+  /** Of a stream of this end's. */
+  readonly open?: { readonly open: Open; readonly events: OpenEvents };
+}
+
+/** A stream of a session, both ways (docs/wire/link-v2.md, "Streams"). Contract: `Stream`. */
+export class MuxStream implements Stream {
+  readonly peer: string;
+  readonly window: ReceiveWindow;
+  id: number;
+  /** Bytes left of the turn; the scheduler's. */
+  allowance = 0;
+  /** True while the scheduler has it, or the list of streams with control frames. */
+  isScheduled = false;
+  hasControl = false;
+  readonly #owner: StreamOwner;
+
+  /** The open of this end's stream, until it is sent; its events, until they were called. */
+  #openDue: Open | null;
+  #openEvents: OpenEvents | null;
+  /** The peer has not answered this end's open. */
+  #isAsking: boolean;
+  /** The peer's open was not answered: nothing else goes before that but a reset. */
+  #owesAnswer: boolean;
+  /** The answer, until it is sent. */
+  #answer: Uint8Array | null = null;
+  #isRefused = false;
+
+  readonly #in = new ByteQueue();
+  /** The rest of the frame that has just come, lent for one callback. */
+  #lent: Uint8Array | null = null;
+  #finReceived = false;
+  #resetReceived = false;
+  /** Nobody reads any more: what comes is thrown away. */
+  #isDeaf = false;
+
+  readonly #out = new ByteQueue();
+  #sendLimit: number;
+  #sent = 0;
+  /** The end was asked for; it goes behind all data. */
+  #isClosing = false;
+  #finSent = false;
+  /** Code of a reset that is to be sent. */
+  #resetDue: number | null = null;
+  #resetSent = false;
+
+  #error: TtunError | null = null;
+  #isOver = false;
+  #onReadable: OnReady | null = null;
+  #onWritable: OnReady | null = null;
+
+  constructor({ owner, peer, window, sendLimit, id, open }: MuxStreamOptions) {
+    this.#owner = owner;
+    this.peer = peer;
+    this.window = window;
+    this.#sendLimit = sendLimit;
+    this.id = id;
+    this.#openDue = open?.open ?? null;
+    this.#openEvents = open?.events ?? null;
+    this.#isAsking = open !== undefined;
+    this.#owesAnswer = open === undefined;
+  }
+
+  // For the user.
+
+  readNow(into: Uint8Array): number | null | undefined {
+    if (this.#lent !== null) return this.#read(this.#readLent(into));
+    if (this.#in.length > 0) return this.#read(this.#in.read(into));
+    if (this.#isDeaf) throw this.#error ?? closedHere();
+    if (this.#finReceived) return null;
+    if (this.#error !== null) throw this.#error;
+    return undefined;
+  }
+
+  #readLent(into: Uint8Array): number {
+    const lent = this.#lent!;
+    const size = Math.min(into.length, lent.length);
+    into.set(size === lent.length ? lent : lent.subarray(0, size));
+    this.#lent = size === lent.length ? null : lent.subarray(size);
+    return size;
+  }
+
+  #read(bytes: number): number {
+    const isDue = this.window.consume(bytes) && !this.#finReceived && !this.#resetReceived;
+    this.#owner.consumed(this, bytes, isDue);
+    return bytes;
+  }
+
+  onReadable(run: OnReady): void {
+    this.#onReadable = run;
+  }
+
+  /** Copies what it takes. */
+  writeNow(bytes: Uint8Array): number {
+    if (this.#error !== null) throw this.#error;
+    if (this.#isClosing) throw closedHere();
+    const size = Math.min(bytes.length, QUEUE - this.#out.length);
+    if (size <= 0) return 0;
+    this.#out.push(bytes.slice(0, size));
+    if (this.hasData) this.#owner.sendData(this);
+    return size;
+  }
+
+  onWritable(run: OnReady): void {
+    this.#onWritable = run;
+  }
+
+  closeWrite(): MaybePromise<void> {
+    if (this.#isClosing || this.#error !== null) return;
+    this.#isClosing = true;
+    if (this.#out.length === 0) this.#owner.sendControl(this);
+  }
+
+  reset(): void {
+    this.#fail(closedHere());
+    const isEnding = this.#isOver || this.#resetSent || this.#resetDue !== null || this.#isRefused;
+    if (isEnding) this.#deafen();
+    else this.#startReset();
+  }
+
+  /**
+   * Ends both ways: data that was written still goes, and its end behind it; a peer that goes on
+   * sending gets a reset then. An open without an answer is given up.
+   */
+  [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isDeaf) {
+      const isOpening = this.#isAsking || this.#owesAnswer && this.#answer === null;
+      if (isOpening && !this.#isOver) this.reset();
+      else {
+        this.#deafen();
+        void this.closeWrite();
+        if (this.#finSent && !this.#finReceived) this.#startReset();
+      }
+      this.#tell();
+    }
+    return Promise.resolve();
+  }
+
+  stats(): ConnectionStats {
+    return {
+      protocol: "mux",
+      isDelivered: this.#out.length === 0,
+      peerClosed: this.#finReceived || this.#error !== null,
+      isGone: this.#resetReceived,
+    };
+  }
+
+  /** Answers the peer's open. `code`: OPENED, or a SOCKS5 reply, which ends the stream. */
+  answer(code: number, address: MuxAddress): void {
+    if (!this.#owesAnswer || this.#error !== null || this.#isOver) return;
+    this.#answer = packOpened(this.id, code, address);
+    if (code !== OPENED) {
+      this.#isRefused = true;
+      this.#fail(closedHere());
+      this.#deafen();
+      this.#out.clear();
+    }
+    this.#owner.sendControl(this);
+  }
+
+  // For the session: frames that come.
+
+  /** `bytes` is a view, valid during the call. Returns false where the peer must not send it. */
+  receive(bytes: Uint8Array): boolean {
+    if (this.#isAsking || this.#finReceived || this.#resetReceived) return false;
+    if (!this.window.receive(bytes.length)) return false;
+    if (this.#isDeaf) this.#throwAway(bytes.length);
+    else if (this.#in.length > 0 || this.#onReadable === null) this.#in.push(bytes.slice());
+    else {
+      this.#lent = bytes;
+      this.#tell();
+      const rest = this.#lent as Uint8Array | null;
+      this.#lent = null;
+      if (rest !== null) this.#in.push(rest.slice());
+    }
+    return true;
+  }
+
+  /** Returns false where the peer must not send it. */
+  receiveFin(): boolean {
+    if (this.#isAsking || this.#finReceived || this.#resetReceived) return false;
+    this.#finReceived = true;
+    this.#tell();
+    this.#endIfDone();
+    return true;
+  }
+
+  /** Data that came before it can still be read. Returns false where the peer must not send it. */
+  receiveReset(): boolean {
+    if (this.#resetReceived) return false;
+    this.#wasReset(null);
+    return true;
+  }
+
+  /** Returns false where the peer must not send it. */
+  receiveOpened(code: number, address: MuxAddress): boolean {
+    if (!this.#isAsking || this.#openDue !== null || this.#resetReceived) return false;
+    this.#isAsking = false;
+    if (code !== OPENED) this.#wasReset(code);
+    else this.#takeEvents()?.opened(address);
+    return true;
+  }
+
+  #wasReset(code: number | null): void {
+    this.#resetReceived = true;
+    this.#isAsking = false;
+    const why = code === null ? "it was reset" : "it was refused";
+    const error = new TtunError("lost", `Lost the connection with ${this.peer}: ${why}`);
+    const events = this.#takeEvents();
+    this.#out.clear();
+    this.#fail(error);
+    if (this.#resetSent || this.#isRefused && this.#answer === null) this.#end();
+    else if (this.#resetDue === null && !this.#isRefused) this.#oweReset();
+    events?.refused(code, error);
+  }
+
+  /** A limit of data since the beginning; the largest counts. */
+  receiveWindow(limit: number): void {
+    if (limit <= this.#sendLimit) return;
+    this.#sendLimit = limit;
+    if (this.hasData) this.#owner.sendData(this);
+  }
+
+  /** Ends the stream at once: there is no session any more. */
+  abandon(error: TtunError): void {
+    if (this.#isOver) return;
+    const events = this.#takeEvents();
+    this.#out.clear();
+    this.#fail(error);
+    this.#end();
+    events?.refused(null, error);
+  }
+
+  // For the session: frames that go.
+
+  /** There is data, and the stream's window has room for it. */
+  get hasData(): boolean {
+    return this.#out.length > 0 && this.#sent < this.#sendLimit &&
+      this.#openDue === null && !this.#owesAnswer;
+  }
+
+  /** Takes the next control frame; null = there is none now. `newId` numbers a new stream. */
+  nextControl(newId: () => number): LoggedFrame | null {
+    const head = this.#nextControl(newId);
+    return head === null ? null : { head, body: null };
+  }
+
+  #nextControl(newId: () => number): Uint8Array | null {
+    if (this.#isOver) return null;
+    if (this.#openDue !== null) {
+      const open = this.#openDue;
+      this.#openDue = null;
+      this.id = newId();
+      if (this.hasData) this.#owner.sendData(this);
+      return packOpen(this.id, open);
+    }
+    if (this.#answer !== null) {
+      const answer = this.#answer;
+      this.#answer = null;
+      this.#owesAnswer = false;
+      if (this.#isRefused && this.#resetReceived) this.#end();
+      else if (this.hasData) this.#owner.sendData(this);
+      return answer;
+    }
+    if (this.#resetDue !== null && !this.#resetSent) {
+      this.#resetSent = true;
+      const bytes = packReset(this.id, this.#resetDue);
+      if (this.#resetReceived) this.#end();
+      return bytes;
+    }
+    const isEnding = this.#resetDue !== null || this.#resetReceived || this.#isRefused;
+    const mayFin = this.#isClosing && !this.#finSent && this.#out.length === 0;
+    if (!mayFin || isEnding || this.#owesAnswer) return null;
+    this.#finSent = true;
+    this.#endIfDone();
+    if (this.#isDeaf && !this.#isOver) this.#startReset();
+    return packFin(this.id);
+  }
+
+  /**
+   * Takes data for a frame that fits into `room` bytes, at most `credit` bytes of it; null = there
+   * is none, or no window for it.
+   */
+  nextData(room: number, credit: number): LoggedFrame | null {
+    const most = Math.min(
+      credit,
+      this.#sendLimit - this.#sent,
+      room - MAX_DATA_HEADER,
+      this.allowance,
+    );
+    if (most <= 0 || this.#out.length === 0) return null;
+    const body = this.#out.take(most);
+    this.#sent += body.length;
+    if (this.#out.length === 0 && this.#isClosing) this.#owner.sendControl(this);
+    if (this.#out.length * 2 <= QUEUE && this.#onWritable !== null) this.#tellWriter();
+    return { head: packDataHeader(this.id, body.length), body };
+  }
+
+  #oweReset(): void {
+    this.#resetDue = 0;
+    this.#owner.sendControl(this);
+  }
+
+  #startReset(): void {
+    this.#deafen();
+    this.#out.clear();
+    this.#openEvents = null;
+    if (this.#openDue !== null) this.#end(); // the peer has never heard of it
+    else this.#oweReset();
+  }
+
+  #deafen(): void {
+    this.#isDeaf = true;
+    if (this.#in.length > 0) this.#throwAway(this.#in.length);
+    this.#in.clear();
+    this.#lent = null;
+  }
+
+  #throwAway(bytes: number): void {
+    this.window.consume(bytes);
+    this.#owner.consumed(this, bytes, false);
+  }
+
+  #takeEvents(): OpenEvents | null {
+    const events = this.#openEvents;
+    this.#openEvents = null;
+    return events;
+  }
+
+  #fail(error: TtunError): void {
+    this.#error ??= error;
+    this.#tell();
+  }
+
+  /** Calls the waiting reader, and the waiting writer where it can only fail. */
+  #tell(): void {
+    const run = this.#onReadable;
+    this.#onReadable = null;
+    if (run !== null) this.#owner.notify(run);
+    if (this.#error !== null || this.#isDeaf) this.#tellWriter();
+  }
+
+  #tellWriter(): void {
+    const run = this.#onWritable;
+    this.#onWritable = null;
+    if (run !== null) this.#owner.notify(run);
+  }
+
+  #endIfDone(): void {
+    if (this.#finReceived && this.#finSent) this.#end();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.finished(this);
+  }
+}
+
+function closedHere(): TtunError {
+  return new TtunError("lost", "Cannot go on: the connection was closed at this end");
+}

@@ -1,0 +1,60 @@
+import { type MuxStream, QUANTUM } from "./mux_stream.ts";
+import type { LoggedFrame } from "./send_log.ts";
+
+/**
+ * Streams with data, by turns of a quantum (deficit round robin). A stream that has just got data
+ * goes before those that have used up a turn (as in FQ-CoDel, RFC 8290 section 4.2): small ones
+ * never wait behind a transfer's backlog.
+ */
+export class Scheduler {
+  readonly #fresh: Fifo = new Fifo();
+  readonly #bulk: Fifo = new Fifo();
+
+  add(stream: MuxStream): void {
+    if (stream.isScheduled) return;
+    stream.isScheduled = true;
+    stream.allowance = QUANTUM;
+    this.#fresh.push(stream);
+  }
+
+  /** Takes a frame of at most `room` bytes with at most `credit` bytes of data; null = none. */
+  next(room: number, credit: number): LoggedFrame | null {
+    for (;;) {
+      const from = this.#fresh.first === undefined ? this.#bulk : this.#fresh;
+      const stream = from.first;
+      if (stream === undefined) return null;
+      const frame = stream.nextData(room, credit);
+      if (frame === null && stream.hasData && stream.allowance > 0) return null; // no room, no credit
+      if (frame !== null) stream.allowance -= frame.body!.length;
+      if (!stream.hasData) {
+        from.shift();
+        stream.isScheduled = false;
+      } else if (stream.allowance <= 0) {
+        from.shift();
+        stream.allowance = QUANTUM;
+        this.#bulk.push(stream);
+      }
+      if (frame !== null) return frame;
+    }
+  }
+}
+
+class Fifo {
+  #streams: MuxStream[] = [];
+  #at = 0;
+
+  get first(): MuxStream | undefined {
+    return this.#streams[this.#at];
+  }
+
+  push(stream: MuxStream): void {
+    this.#streams.push(stream);
+  }
+
+  shift(): void {
+    this.#at++;
+    if (this.#at < this.#streams.length / 2) return;
+    this.#streams = this.#streams.slice(this.#at);
+    this.#at = 0;
+  }
+}
