@@ -4,7 +4,7 @@
  * as MBITS allows. Prints "attacking", and at the end how many records it sent and why it ended.
  */
 import { concat } from "../../src/base/bytes.ts";
-import { handshakeConfig, type WireSecrets } from "../../src/app/link/config.ts";
+import { handshakeConfig, packetOffer, type WireSecrets } from "../../src/app/link/config.ts";
 import { linkSecret } from "../../src/cli/secrets/link_secret.ts";
 import { makePureCipher } from "../../src/core/cipher/pure_cipher.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
@@ -41,7 +41,7 @@ export async function joinTunnel(
     wallClock: Date.now,
   };
   const conn = await Deno.connect({ hostname, port });
-  const handshake = new ClientHandshake(handshakeConfig(secrets, 0), {
+  const handshake = new ClientHandshake(handshakeConfig(secrets, packetOffer(0)), {
     sessionIdentity: { instance: rng(ID_SIZE), session: rng(ID_SIZE), carrier: 1 },
     pads: false,
     unixMs: Date.now,

@@ -15,11 +15,31 @@ const HELLO_BUFFER = 64;
 /** Bytes of the longest packet that one frame of either version holds. */
 export const LONGEST_PACKET = MAX_RECORD_TEXT - PACKET_HEADER_FILLED;
 
+/** The first bytes of a client. */
+export interface FirstBytes {
+  readonly hello: Uint8Array;
+  /** Bytes that came behind the hello. */
+  readonly behind: Uint8Array;
+  /** Bytes of padding that follow the hello; null = it is none of version 2. */
+  readonly padding: number | null;
+}
+
 /**
  * Runs the server's side of the handshake up to the client's proof.
  * @throws {Stranger} if the peer must get no answer; {TtunError} auth, protocol, lost
  */
 export async function acceptLink(stream: Connection, o: AdmissionOptions): Promise<Candidate> {
+  const { hello, behind, padding } = await acceptHello(stream, o);
+  return padding === null
+    ? await acceptV1(stream, hello, behind, o)
+    : await acceptV2(stream, hello, behind, padding, o);
+}
+
+/** Reads a client's hello. @throws as `acceptLink` */
+export async function acceptHello(
+  stream: Connection,
+  o: Omit<AdmissionOptions, "device">,
+): Promise<FirstBytes> {
   const { mode, s, wallClock } = o.secrets;
   const bytes = new Uint8Array(HELLO_BUFFER);
   let have = 0;
@@ -31,13 +51,13 @@ export async function acceptLink(stream: Connection, o: AdmissionOptions): Promi
     if (mode === "v2") {
       throw new Stranger("no hello of version 2: another key, version 1, or a stranger");
     }
-    return await acceptV1(stream, hello, behind, o);
+    return { hello, behind, padding: null };
   }
   const isNew = !found.isStale &&
     o.replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote));
   if (isNew) {
     o.onRightHello();
-    return await acceptV2(stream, hello, behind, found.padding, o);
+    return { hello, behind, padding: found.padding };
   }
   // The key is right: no downgrade. The answer lets an honest client see the server's time.
   if (mode === "auto") await write(stream, serverHello(s, hello, o.secrets.rng(8), wallClock()));

@@ -5,10 +5,11 @@ import { packAddresses } from "../../core/link/v2/addresses.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { suspectMitm } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
+import type { ClientSetup, Offer } from "../../core/link/v2/setup.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
-import { handshakeConfig } from "./config.ts";
+import { handshakeConfig, packetOffer } from "./config.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V2Link } from "./v2_link.ts";
 import { write } from "../loop/stream_io.ts";
@@ -19,6 +20,12 @@ const FLIGHT_BUFFER = 4096;
 /** Milliseconds from the key message without a valid setup: a sign of a man in the middle. */
 const SUSPICIOUS = 5_000;
 
+/** A client that has proved the key. The handshake is the caller's to dispose of. */
+export interface ProvedClient {
+  readonly handshake: ServerHandshake;
+  readonly setup: ClientSetup;
+}
+
 /** `hello` is right and new, and announces `padding`; the bytes `behind` it have arrived. */
 export async function acceptV2(
   stream: Connection,
@@ -27,32 +34,12 @@ export async function acceptV2(
   padding: number,
   o: AdmissionOptions,
 ): Promise<Candidate> {
-  using stack = new DisposableStack();
   const { secrets, clock } = o;
   const { rng, rekey } = secrets;
-  const handshake = stack.use(
-    new ServerHandshake(handshakeConfig(secrets, o.device.takes), {
-      hello,
-      padding,
-      unixMs: secrets.wallClock(),
-    }),
-  );
-  await write(stream, handshake.answer());
-  const buffer = new Uint8Array(FLIGHT_BUFFER);
-  let setup = feedV2(handshake, behind);
-  let halfDoneAt: number | null = null;
-  while (setup === null) {
-    if (handshake.isHalfDone) halfDoneAt ??= clock.now();
-    const got = await readSome(stream, buffer).catch((error) => {
-      const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
-      throw isSuspicious ? suspectMitm(error) : error;
-    });
-    setup = feedV2(handshake, buffer.subarray(0, got));
-  }
-  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
+  const offer = packetOffer(o.device.takes);
+  const { handshake, setup } = await proveClient(stream, hello, behind, padding, o, offer);
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
-  const owned = stack.move();
   return {
     wire: "v2",
     instance,
@@ -86,8 +73,46 @@ export async function acceptV2(
       await write(stream, handshake.refuse(CloseCode.busy, words));
       await stream.closeWrite();
     },
-    [Symbol.dispose]: () => owned.dispose(),
+    [Symbol.dispose]: () => handshake[Symbol.dispose](),
   };
+}
+
+/**
+ * Answers the hello and waits for the client's proof.
+ * @throws {Stranger} if the peer must get no answer; {TtunError} auth, lost
+ */
+export async function proveClient(
+  stream: Connection,
+  hello: Uint8Array,
+  behind: Uint8Array,
+  padding: number,
+  o: Pick<AdmissionOptions, "secrets" | "clock" | "replay">,
+  offer: Offer,
+): Promise<ProvedClient> {
+  using stack = new DisposableStack();
+  const { secrets, clock } = o;
+  const handshake = stack.use(
+    new ServerHandshake(handshakeConfig(secrets, offer), {
+      hello,
+      padding,
+      unixMs: secrets.wallClock(),
+    }),
+  );
+  await write(stream, handshake.answer());
+  const buffer = new Uint8Array(FLIGHT_BUFFER);
+  let setup = feedV2(handshake, behind);
+  let halfDoneAt: number | null = null;
+  while (setup === null) {
+    if (handshake.isHalfDone) halfDoneAt ??= clock.now();
+    const got = await readSome(stream, buffer).catch((error) => {
+      const isSuspicious = halfDoneAt !== null && clock.now() - halfDoneAt >= SUSPICIOUS;
+      throw isSuspicious ? suspectMitm(error) : error;
+    });
+    setup = feedV2(handshake, buffer.subarray(0, got));
+  }
+  o.replay.complete(hello.subarray(0, 8), secrets.wallClock(), addressGroup(stream.remote));
+  stack.move();
+  return { handshake, setup };
 }
 
 function feedV2(

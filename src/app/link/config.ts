@@ -4,7 +4,7 @@ import type { Link } from "../../contract/link.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
 import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
-import { Capability } from "../../core/link/v2/setup.ts";
+import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
@@ -47,19 +47,23 @@ function offloadBits(takes: number): number {
     ((takes & Offload.udp) !== 0 ? Capability.udpOffload : 0);
 }
 
-/** Offers a tunnel without streams. `takes`: the device's offloads (bits of `Offload`). */
-export function handshakeConfig(o: WireSecrets, takes: number): HandshakeConfig {
+/** Offer of an end that carries a device's packets. `takes`: its offloads (bits of `Offload`). */
+export function packetOffer(takes: number): Offer {
+  return {
+    capabilities: Capability.tun | offloadBits(takes),
+    windows: [0, 0, 0],
+    deadTime: DEAD_TIME,
+  };
+}
+
+export function handshakeConfig(o: WireSecrets, offer: Offer): HandshakeConfig {
   return {
     s: o.s,
     makeCipher: o.v1.makeCipher,
     keyExchange: o.keyExchange,
     rng: o.rng,
     binding: new Uint8Array(),
-    offer: {
-      capabilities: Capability.tun | offloadBits(takes),
-      windows: [0, 0, 0],
-      deadTime: DEAD_TIME,
-    },
+    offer,
     ciphers: [o.v1.cipher, ...CIPHER_NAMES.filter((name) => name !== o.v1.cipher)],
   };
 }

@@ -10,7 +10,7 @@ import { HELLO_SIZE, V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Link } from "./v1_link.ts";
 import { type DeviceFacts, V2Link } from "./v2_link.ts";
-import { handshakeConfig, type PeerLink, type WireSecrets } from "./config.ts";
+import { handshakeConfig, packetOffer, type PeerLink, type WireSecrets } from "./config.ts";
 import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
 import { read, write } from "../loop/stream_io.ts";
 
@@ -95,7 +95,7 @@ class Meeting {
 
   async #runV2(only: boolean): Promise<PeerLink> {
     const { secrets, clock, instance, identity, memory, device } = this.#o;
-    using handshake = new ClientHandshake(handshakeConfig(secrets, device.takes), {
+    using handshake = new ClientHandshake(handshakeConfig(secrets, packetOffer(device.takes)), {
       sessionIdentity: {
         instance,
         session: secrets.rng(ID_SIZE),
