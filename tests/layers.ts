@@ -31,12 +31,13 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   loop: [],
   net: ["loop"],
   link: ["loop", "net"],
+  mux: ["loop", "net", "link"],
   hop: ["loop", "net", "link"],
   tt: ["loop", "net", "link", "hop"],
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
-  system: ["loop", "net", "link", "hop", "tt", "tun", "proxy", "forward"],
+  system: ["loop", "net", "link", "mux", "hop", "tt", "tun", "proxy", "forward"],
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */

@@ -77,7 +77,8 @@ export class RecordChannel<Into> implements AsyncDisposable {
   #pongDue: Uint8Array | null = null;
   /** The record (`heard`) whose ping was answered last. */
   #answered = -1;
-  #hasEnded = false;
+  /** Code of the peer's close frame (`CloseCode`); null = there was none. */
+  closeCode: number | null = null;
   #isDamaged = false;
 
   constructor(
@@ -157,7 +158,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
         this.batches++;
         return count;
       }
-      if (this.#hasEnded) return 0;
+      if (this.closeCode !== null) return 0;
       if (hasOpened || !this.frames.isAtEnd) return NO_PACKET;
       if (this.#openRecord()) {
         hasOpened = true;
@@ -215,7 +216,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
       case "segmentSize":
         return this.#onSegmentSize(frame.bytes);
       case "close":
-        this.#hasEnded = true;
+        this.closeCode = frame.code;
         this.frames.at = this.frames.end; // nothing may follow
         if (frame.code === CloseCode.bye || frame.code === CloseCode.carrier) return;
         throw refusal(frame.code, frame.words);

@@ -60,6 +60,8 @@ export class MuxStream implements Stream {
   readonly peer: string;
   readonly window: ReceiveWindow;
   id: number;
+  /** Called once, when no frame of the stream comes or goes any more. */
+  onOver: (() => void) | null = null;
   /** Bytes left of the turn; the scheduler's. */
   allowance = 0;
   /** True while the scheduler has it, or the list of streams with control frames. */
@@ -406,6 +408,7 @@ export class MuxStream implements Stream {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#owner.finished(this);
+    this.onOver?.();
   }
 }
 

@@ -1,5 +1,5 @@
 import { concat } from "../../../base/bytes.ts";
-import { ProtocolError, TtunError } from "../../../base/errors.ts";
+import { type ErrorKind, ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { CipherFactory, CipherName } from "../../../contract/cipher.ts";
 import type { Rng } from "../../../contract/host.ts";
 import { CloseCode, readFrames } from "./frames.ts";
@@ -149,19 +149,30 @@ export function makeSession(
   };
 }
 
+/** A close frame of the peer's, other than a friendly one, in its words. */
+export class PeerClosed extends TtunError {
+  /** Of `CloseCode`, or one of the future. */
+  readonly code: number;
+
+  constructor(kind: ErrorKind, code: number, message: string) {
+    super(kind, message);
+    this.code = code;
+  }
+}
+
 /** Returns the error for a refusal in the server's words (free of control characters). */
-export function refusal(code: number, words: string): TtunError {
+export function refusal(code: number, words: string): PeerClosed {
   const said = words === "" ? `code ${code}` : words;
   if (code === CloseCode.busy || code === CloseCode.limit) {
-    return new TtunError("busy", `Cannot connect: the server is busy: ${said}`);
+    return new PeerClosed("busy", code, `Cannot connect: the server is busy: ${said}`);
   }
   if (code === CloseCode.notAllowed) {
-    return new TtunError("auth", `Cannot connect: not allowed: ${said}`);
+    return new PeerClosed("auth", code, `Cannot connect: not allowed: ${said}`);
   }
   if (code === CloseCode.protocol) {
-    return new TtunError("protocol", `Cannot go on: the peer says: ${said}`);
+    return new PeerClosed("protocol", code, `Cannot go on: the peer says: ${said}`);
   }
-  return new TtunError("lost", `The peer closed the connection: ${said}`);
+  return new PeerClosed("lost", code, `The peer closed the connection: ${said}`);
 }
 
 export function clocksDiffer(seconds: number): TtunError {

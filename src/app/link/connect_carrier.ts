@@ -1,0 +1,98 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import type { Offer, ServerSetup, SessionIdentity } from "../../core/link/v2/setup.ts";
+import { read, write } from "../loop/stream_io.ts";
+import { HANDSHAKE_DEADLINE } from "../net/stranger.ts";
+import { handshakeConfig, type WireSecrets } from "./config.ts";
+
+const BUFFER = 8192;
+
+export interface CarrierRequest {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  readonly offer: Offer;
+  readonly identity: Omit<SessionIdentity, "resume">;
+  /** The session's secret and the next numbered frame, where the carrier goes on with a session. */
+  readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
+}
+
+/**
+ * Runs the client's side of version 2's handshake for a carrier of a session.
+ * @throws {TtunError} auth, timeout, busy, clock, protocol, lost: with a message for the user
+ */
+export async function connectCarrier(
+  stream: Connection,
+  o: CarrierRequest,
+): Promise<{ session: LinkSession; setup: ServerSetup }> {
+  const { secrets, clock, offer, identity, resume } = o;
+  let isLate = false;
+  using _deadline = clock.after(HANDSHAKE_DEADLINE, () => {
+    isLate = true;
+    stream.reset();
+  });
+  using handshake = new ClientHandshake(handshakeConfig(secrets, offer), {
+    sessionIdentity: identity,
+    ...(resume !== undefined && { resume }),
+    pads: true,
+    unixMs: secrets.wallClock,
+  });
+  try {
+    return await meet(stream, handshake);
+  } catch (error) {
+    throw isLate ? noAnswer(stream.peer) : error;
+  }
+}
+
+async function meet(
+  stream: Connection,
+  handshake: ClientHandshake,
+): Promise<{ session: LinkSession; setup: ServerSetup }> {
+  await write(stream, handshake.hello());
+  const buffer = new Uint8Array(BUFFER);
+  let hasProved = false;
+  for (;;) {
+    const got = await read(stream, buffer);
+    if (got === null) throw ended(stream.peer, hasProved);
+    for (const step of handshake.feed(buffer.subarray(0, got))) {
+      if (step.kind === "done") return step;
+      if (step.kind === "stranger") throw notVersion2(stream.peer);
+      await write(stream, step.bytes);
+      hasProved = true;
+    }
+  }
+}
+
+function noAnswer(to: string): TtunError {
+  return new TtunError(
+    "timeout",
+    `Cannot authenticate with ${to}: no answer within ${
+      HANDSHAKE_DEADLINE / 1000
+    } s; is it a ttun ` +
+      "server with this key?",
+  );
+}
+
+function ended(to: string, hasProved: boolean): TtunError {
+  return hasProved
+    ? new TtunError(
+      "lost",
+      `Cannot use ${to}: the connection ended in the middle of the handshake, though the key is ` +
+        "right; the server may have too many connections at the moment",
+    )
+    : new TtunError(
+      "protocol",
+      `Cannot authenticate with ${to}: it closed the connection without an answer; is it a ttun ` +
+        "server with this key?",
+    );
+}
+
+function notVersion2(to: string): TtunError {
+  return new TtunError(
+    "auth",
+    `Cannot authenticate with ${to}: it does not speak version 2 of the wire, which forwards need, ` +
+      "or its key is another",
+  );
+}

@@ -1,0 +1,31 @@
+import type { Offer } from "../../core/link/v2/setup.ts";
+import { Capability } from "../../core/link/v2/setup.ts";
+import type { MuxWindows } from "../../core/mux/mux.ts";
+import { DEAD_TIME } from "../link/keepalive.ts";
+
+/**
+ * Flow control at the beginning. A stream that nobody reads holds its first window, so that is
+ * small; it doubles with each round trip in which a reader used it up.
+ */
+export const FIRST_WINDOWS: MuxWindows = { stream: 65_536, total: 1 << 20, streams: 16_384 };
+
+/** Bytes that the window of one stream, and that of a session, may grow to. */
+export const MOST_STREAM = 16 << 20;
+export const MOST_TOTAL = 64 << 20;
+
+/** Bytes of all windows beyond the first ones, of all sessions of this process. */
+export const MOST_WINDOWS = 512 << 20;
+
+/** Offer of an end that carries streams. */
+export function streamOffer(): Offer {
+  const { stream, total, streams } = FIRST_WINDOWS;
+  return {
+    capabilities: Capability.streams,
+    windows: [stream, total, streams],
+    deadTime: DEAD_TIME,
+  };
+}
+
+export function peerWindows({ windows: [stream, total, streams] }: Offer): MuxWindows {
+  return { stream, total, streams };
+}

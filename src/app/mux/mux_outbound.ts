@@ -1,0 +1,151 @@
+import { onAbort } from "../../base/scope.ts";
+import type { TtunError } from "../../base/errors.ts";
+import { formatTarget, type ForwardTarget } from "../../base/target.ts";
+import type { DialEvents } from "../../contract/dial.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
+import type { Stream } from "../../contract/stream.ts";
+import { OpenKind } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { type Failure, failureOfSocks5 } from "../../core/proxy/failure.ts";
+import { ConnectError } from "../net/connect_error.ts";
+import type { StreamSession } from "./stream_session.ts";
+
+/** Milliseconds that an open waits for a session. */
+const SESSION_MS = 10_000;
+
+/** Opens that wait for a session. */
+const MOST_WAITING = 1024;
+
+const EMPTY = new Uint8Array();
+
+/** Opens streams on the session that there is; without one they wait for it a while. */
+export class MuxOutbound implements Outbound<ForwardTarget> {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<Opening>();
+  #session: StreamSession | null = null;
+  #isClosed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Null: there is none for now. */
+  useSession(session: StreamSession | null): void {
+    this.#session = session;
+    if (session === null) return;
+    for (const opening of [...this.#waiting]) opening.begin(session);
+  }
+
+  /** There will be no session any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const opening of [...this.#waiting]) opening.fail("tunnel", "there is no server any more");
+  }
+
+  readonly open = (
+    target: ForwardTarget,
+    o: OpenOptions,
+    events: DialEvents<Stream>,
+  ): boolean | void => {
+    const opening = new Opening(target, o, events, this.#waiting);
+    if (this.#session !== null) return opening.begin(this.#session);
+    if (this.#isClosed || this.#waiting.size >= MOST_WAITING) {
+      return opening.fail("tunnel", "there is no connection to the server");
+    }
+    opening.wait(this.#clock);
+  };
+}
+
+/** One open, from the request to the answer. */
+class Opening {
+  readonly #target: ForwardTarget;
+  readonly #o: OpenOptions;
+  readonly #events: DialEvents<Stream>;
+  readonly #waiting: Set<Opening>;
+  #timer: Disposable | null = null;
+  #registration: Disposable | null = null;
+  #stream: MuxStream | null = null;
+  /** The answer was given, or nobody waits for one any more. */
+  #isOver = false;
+
+  constructor(
+    target: ForwardTarget,
+    o: OpenOptions,
+    events: DialEvents<Stream>,
+    waiting: Set<Opening>,
+  ) {
+    this.#target = target;
+    this.#o = o;
+    this.#events = events;
+    this.#waiting = waiting;
+  }
+
+  wait(clock: Clock): void {
+    const { signal, cancel = signal } = this.#o;
+    this.#waiting.add(this);
+    this.#timer = clock.after(
+      SESSION_MS,
+      () => void this.fail("tunnel", "there is no connection to the server"),
+    );
+    this.#registration = onAbort(cancel, this.#cancelled);
+  }
+
+  begin({ mux }: StreamSession): boolean | void {
+    this.#leave();
+    if (!mux.canOpen) return this.fail("exhausted", "the server takes no more streams");
+    const { signal, cancel = signal, early = EMPTY } = this.#o;
+    const to = formatTarget(this.#target);
+    const stream = mux.open({ kind: OpenKind.connect, address: this.#target }, to, {
+      opened: () => this.#opened(),
+      refused: (code, error) => this.#refused(code, error),
+    });
+    this.#stream = stream;
+    if (early.length > 0) stream.writeNow(early);
+    this.#registration = onAbort(cancel, this.#cancelled);
+    return true;
+  }
+
+  #opened(): void {
+    this.#leave();
+    const stream = this.#stream!;
+    this.#isOver = true;
+    this.#lives(stream);
+    this.#events.connected(stream);
+  }
+
+  /** The stream lives under the opener's signal. */
+  #lives(stream: MuxStream): void {
+    const registration = onAbort(this.#o.signal, () => stream.reset());
+    stream.onOver = () => registration[Symbol.dispose]();
+  }
+
+  #refused(code: number | null, error: TtunError): void {
+    if (code === null) this.fail("tunnel", error.message);
+    else this.fail(failureOfSocks5(code), "the server could not connect");
+  }
+
+  readonly #cancelled = (reason: unknown): void => {
+    this.#leave();
+    this.#stream?.reset();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#events.failed(reason);
+  };
+
+  fail(failure: Failure, why: string): boolean | void {
+    this.#leave();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    return this.#events.failed(
+      new ConnectError(failure, `${formatTarget(this.#target)}: ${why}`),
+    );
+  }
+
+  #leave(): void {
+    this.#waiting.delete(this);
+    this.#timer?.[Symbol.dispose]();
+    this.#registration?.[Symbol.dispose]();
+    this.#timer = this.#registration = null;
+  }
+}

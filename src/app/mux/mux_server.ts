@@ -1,0 +1,278 @@
+import type { Addr } from "../../base/addr.ts";
+import { constantTimeEqual, toHex } from "../../base/bytes.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
+import type { LogFields, Logger } from "../../base/log.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import { resumeProof } from "../../core/link/v2/key_schedule.ts";
+import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
+import { Capability } from "../../core/link/v2/setup.ts";
+import type { Open } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { SharedBudget } from "../../core/mux/receive_window.ts";
+import { acceptCarrier } from "../link/accept_carrier.ts";
+import type { ProvedClient } from "../link/accept_v2.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { write } from "../loop/stream_io.ts";
+import { addressGroup } from "../net/address_group.ts";
+import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
+import type { PendingLimits } from "../net/pending_connections.ts";
+import { Stranger } from "../net/stranger.ts";
+import { Carrier } from "./carrier.ts";
+import { MOST_WINDOWS, streamOffer } from "./limits.ts";
+import { RecordBuffers } from "./record_buffers.ts";
+import { StreamSession } from "./stream_session.ts";
+
+/** Carriers of a session that live at the same time; the oldest goes for another. */
+const MOST_CARRIERS = 3;
+
+/** Milliseconds until an older carrier is closed, once there is a newer one. */
+const OLD_CARRIER_MS = 10_000;
+
+/** Sessions at a time. */
+const MOST_SESSIONS = 4096;
+
+export interface MuxServerOptions {
+  readonly secrets: WireSecrets;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Milliseconds that a session without a carrier is kept. */
+  readonly keepMs: number;
+  readonly signal: AbortSignal;
+  readonly limits?: PendingLimits | undefined;
+  /** Answers a stream that a client has opened; `from` is the client's address. */
+  readonly onOpened: (stream: MuxStream, open: Open, from: Addr) => void;
+  /** Facts about a connection for the log. */
+  readonly facts?: (stream: Connection) => LogFields;
+}
+
+/** A session that goes on from carrier to carrier. */
+interface Held {
+  readonly id: string;
+  readonly instance: string;
+  readonly session: StreamSession;
+  /** The secret of its proofs. */
+  readonly secret: Uint8Array;
+  /** Largest carrier number so far. */
+  highest: number;
+  /** Ends the session; runs while it has no carrier. */
+  expiry: Disposable | null;
+}
+
+/** Sessions of streams with any number of clients. */
+export class MuxServer {
+  readonly #o: MuxServerOptions;
+  readonly #gatekeeper: Gatekeeper;
+  readonly #replay = new ReplayMemory();
+  readonly #said: RateLimitedLog;
+  readonly #budget = new SharedBudget(MOST_WINDOWS);
+  readonly #buffers = new RecordBuffers();
+  readonly #sessions = new Map<string, Held>();
+
+  constructor(o: MuxServerOptions) {
+    const { clock, log, limits, secrets: { rng }, signal } = o;
+    this.#o = o;
+    this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+    this.#gatekeeper = new Gatekeeper({
+      clock,
+      rng,
+      limits,
+      onRejected: (why, peer) => {
+        if (why instanceof Stranger || !signal.aborted) this.#reject(why, peer);
+      },
+    });
+  }
+
+  /** Drops a connection when descriptors run out; returns false if there is none to drop. */
+  evictIdle(): boolean {
+    return this.#gatekeeper.evictIdle();
+  }
+
+  /** Handles one connection from accept to close. Never throws: an error ends only this one. */
+  async serve(stream: Connection): Promise<void> {
+    await using owned = stream;
+    const { peer } = owned;
+    this.#o.log.debug("connection", { peer });
+    try {
+      const proved = await this.#gatekeeper.admit(owned, peer, this.#prove, undefined);
+      if (proved === null) return;
+      using handshake = proved.handshake;
+      if (await this.#admit(owned, { ...proved, handshake })) {
+        await this.#gatekeeper.fallSilent(owned);
+      }
+    } catch (thrown) {
+      if (!this.#o.signal.aborted) this.#reject(thrown, peer);
+    }
+  }
+
+  readonly #prove = (
+    stream: Connection,
+    _: undefined,
+    visitor: Visitor,
+  ): Promise<ProvedClient> => {
+    const { clock, secrets } = this.#o;
+    const onRightHello = () => visitor.recognise();
+    const o = { secrets, clock, replay: this.#replay, onRightHello };
+    return acceptCarrier(stream, o, streamOffer());
+  };
+
+  #reject(thrown: unknown, peer: string): void {
+    const error = thrown instanceof Stranger ? thrown : toTtunError(thrown);
+    this.#said.warn("handshake rejected", { peer, why: error.message });
+    if (error instanceof TtunError && error.kind === "internal") {
+      this.#o.log.error(error.message, { peer });
+    }
+  }
+
+  /** Runs the carrier of a client that has proved the key; true if it ended by a damaged record. */
+  async #admit(stream: Connection, client: ProvedClient): Promise<boolean> {
+    const { handshake, setup } = client;
+    const id = toHex(setup.session);
+    const held = this.#sessions.get(id) ?? null;
+    const refusal = setup.resume === undefined
+      ? this.#refusal(setup, held)
+      : this.#resumeRefusal(client, held);
+    if (refusal !== null) {
+      this.#said.warn("client turned away", { peer: stream.peer, why: refusal.words });
+      await write(stream, handshake.refuse(refusal.code, refusal.words));
+      await stream.closeWrite();
+      return false;
+    }
+    if (held === null || setup.resume === undefined) return await this.#begin(stream, client, id);
+    held.highest = setup.carrier;
+    const proof = resumeProof(held.secret, "s", handshake.traffic.transcript);
+    const { bytes, session } = handshake.accept({
+      resume: { expected: held.session.mux.expected, proof },
+    });
+    return await this.#carry(stream, held, setup.resume.expected, bytes, session);
+  }
+
+  #refusal({ capabilities }: ProvedClient["setup"], held: Held | null): Refusal | null {
+    if ((capabilities & Capability.streams) === 0) {
+      return {
+        code: CloseCode.notAllowed,
+        words: "this server has no device (--no-tun): it forwards streams alone",
+      };
+    }
+    if (held !== null) {
+      return { code: CloseCode.notAllowed, words: "this session is there already" };
+    }
+    if (this.#sessions.size < MOST_SESSIONS) return null;
+    return { code: CloseCode.busy, words: "it has as many sessions as it may have" };
+  }
+
+  #resumeRefusal({ handshake, setup }: ProvedClient, held: Held | null): Refusal | null {
+    if (held === null) return { code: CloseCode.unknownSession, words: "unknown session" };
+    const proof = resumeProof(held.secret, "c", handshake.traffic.transcript);
+    const isRight = constantTimeEqual(proof, setup.resume!.proof);
+    if (!isRight || toHex(setup.instance) !== held.instance) {
+      return { code: CloseCode.notAllowed, words: "this is another client's session" };
+    }
+    if (setup.carrier > held.highest) return null;
+    return { code: CloseCode.carrier, words: "a newer connection of this session is there" };
+  }
+
+  #begin(stream: Connection, { handshake, setup }: ProvedClient, id: string): Promise<boolean> {
+    const { clock, onOpened } = this.#o;
+    const { remote } = stream;
+    const { bytes, session } = handshake.accept({});
+    const held: Held = {
+      id,
+      instance: toHex(setup.instance),
+      session: new StreamSession({
+        role: "server",
+        peer: session.peer,
+        clock,
+        budget: this.#budget,
+        onOpened: (opened, open) => onOpened(opened, open, remote),
+      }),
+      secret: session.resume.slice(),
+      highest: setup.carrier,
+      expiry: null,
+    };
+    for (const other of [...this.#sessions.values()]) {
+      if (other.instance !== held.instance) continue;
+      this.#end(other, new TtunError("lost", "The client has begun another session"));
+    }
+    this.#sessions.set(id, held);
+    return this.#carry(stream, held, null, bytes, session);
+  }
+
+  /** Runs a carrier to its end; returns true if that was a damaged record. */
+  async #carry(
+    stream: Connection,
+    held: Held,
+    peerExpected: number | null,
+    bytes: Uint8Array,
+    session: LinkSession,
+  ): Promise<boolean> {
+    const { clock, secrets: { rng, rekey }, signal, facts = () => ({}) } = this.#o;
+    const address = addressGroup(stream.remote);
+    const { peer } = stream;
+    held.expiry?.[Symbol.dispose]();
+    held.expiry = null;
+    await using keys = new AsyncDisposableStack();
+    keys.use(session);
+    await write(stream, bytes);
+    keys.move();
+    const o = { clock, rng, rekey, buffers: this.#buffers };
+    const { mux, carriers } = held.session;
+    const carrier = new Carrier(mux, held.highest, peerExpected, stream, session, o);
+    await using _carrier = carrier;
+    const words = peerExpected === null ? "authenticated" : "session goes on";
+    this.#said.info(words, { peer, wire: "v2", ...facts(stream) }, address);
+    if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
+    using _old = clock.after(OLD_CARRIER_MS, () => {
+      for (const one of carriers.filter(({ number }) => number < carrier.number)) one.end();
+    });
+    try {
+      await held.session.run(carrier, signal);
+      this.#said.info("disconnected", { peer, why: "closed by the client" }, address);
+      if (carrier.channel.closeCode === CloseCode.bye) {
+        this.#end(held, new TtunError("lost", "The client has ended the session"));
+      }
+      return false;
+    } catch (thrown) {
+      if (signal.aborted) return false;
+      const error = toTtunError(thrown);
+      this.#said.warn("disconnected", { peer, why: error.message }, address);
+      if (error instanceof ProtocolError && error.reason !== "cannot_open") this.#end(held, error);
+      return error instanceof ProtocolError;
+    } finally {
+      if (carriers.length === 0) this.#expireLater(held);
+    }
+  }
+
+  #expireLater(held: Held): void {
+    if (this.#sessions.get(held.id) !== held) return;
+    const { clock, keepMs, signal } = this.#o;
+    if (signal.aborted) return;
+    held.expiry ??= clock.after(keepMs, () => {
+      this.#end(held, new TtunError("lost", "The client did not come back"));
+    });
+  }
+
+  #end(held: Held, error: TtunError): void {
+    if (this.#sessions.get(held.id) !== held) return;
+    this.#sessions.delete(held.id);
+    held.expiry?.[Symbol.dispose]();
+    held.session.end(error);
+    held.secret.fill(0);
+    for (const { channel } of [...held.session.carriers]) channel.stream.reset();
+  }
+
+  /** Ends all sessions. */
+  [Symbol.dispose](): void {
+    for (const held of [...this.#sessions.values()]) {
+      this.#end(held, new TtunError("lost", "The server has ended"));
+    }
+  }
+}
+
+interface Refusal {
+  readonly code: number;
+  readonly words: string;
+}

@@ -1,0 +1,81 @@
+import type { Logger } from "../../base/log.ts";
+import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import type { ForwardTarget } from "../../base/target.ts";
+import type { CongestionChoice } from "../../contract/connection.ts";
+import type { Listener } from "../../contract/dial.ts";
+import type { Clock } from "../../contract/host.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import type { WireSecrets } from "../link/config.ts";
+import { MuxServer } from "../mux/mux_server.ts";
+import { serveStream } from "../mux/served_stream.ts";
+import { acceptLoop } from "../net/accept_loop.ts";
+import { Quota } from "../net/connection_quota.ts";
+import type { PendingLimits } from "../net/pending_connections.ts";
+import { relayScope } from "../net/relay_scope.ts";
+import { congestionField, Tuner } from "../net/socket_options.ts";
+import type { ForwardCounters, ForwardLimits } from "./forwards.ts";
+
+/** Bytes that are carried at once. */
+const CHUNK = 64 * 1024;
+
+/** Accepted connections before streams get their turn: strangers may come by thousands. */
+const ACCEPTED_A_TURN = 2;
+
+export interface StreamServerOptions {
+  readonly listeners: readonly Listener[];
+  /** Connects to the targets of streams. */
+  readonly outbound: Outbound<ForwardTarget>;
+  readonly secrets: WireSecrets;
+  readonly limits: ForwardLimits;
+  readonly pending?: PendingLimits | undefined;
+  /** Milliseconds that a session without a connection is kept. */
+  readonly keepMs: number;
+  /** Undefined = the system's. */
+  readonly congestion?: CongestionChoice | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** Called once; `counters` may be called at any time. */
+  readonly onCounters?: (counters: () => ForwardCounters) => void;
+}
+
+/** Serves the streams of any number of clients. Throws the signal's reason, or a listener's error. */
+export async function runStreamServer(o: StreamServerOptions): Promise<void> {
+  const { clock, log, secrets, keepMs, outbound, listeners } = o;
+  await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays, stack }) => {
+    const { signal } = tasks;
+    const quota = new Quota(o.limits);
+    const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+    const host = { log, signal, relays, quota, outbound, said };
+    const tuner = new Tuner(log, o.congestion);
+    const server = stack.use(
+      new MuxServer({
+        secrets,
+        clock,
+        log,
+        keepMs,
+        signal,
+        limits: o.pending,
+        onOpened: (stream, open, from) => serveStream(host, stream, open, from),
+        facts: congestionField,
+      }),
+    );
+    o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
+    for (const listener of listeners) {
+      tasks.spawn(() =>
+        acceptLoop({
+          listener,
+          clock,
+          log,
+          signal,
+          take: (stream) => {
+            tuner.tune(stream);
+            tasks.spawn(() => server.serve(stream));
+          },
+          budget: ACCEPTED_A_TURN,
+          evictIdle: () => server.evictIdle(),
+        })
+      );
+    }
+  });
+}

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import type { HostPort } from "../../src/base/addr.ts";
+import { requireHostPort } from "../../src/base/addr.ts";
+import { utf8 } from "../../src/base/bytes.ts";
+import { runForwardClient } from "../../src/app/system/forward_client.ts";
+import { FORWARD_LIMITS, listenForwards } from "../../src/app/system/forwards.ts";
+import { runStreamServer } from "../../src/app/system/stream_server.ts";
+import type { WireSecrets } from "../../src/app/link/config.ts";
+import { accept } from "../../src/app/loop/stream_io.ts";
+import { dial } from "../../src/app/net/dial_events.ts";
+import { directOutbound } from "../../src/app/net/direct_outbound.ts";
+import type { Connection } from "../../src/contract/connection.ts";
+import type { Dialer } from "../../src/contract/dial.ts";
+import { Acl } from "../../src/core/acl/acl.ts";
+import { parseRule } from "../../src/core/acl/rule.ts";
+import { parseDynamicForward, parseLocalForward } from "../../src/core/forward/parse.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
+import { CountedCiphers } from "./ciphers.ts";
+import { FakeClock } from "./clock.ts";
+import { CountedStreams } from "./counted_streams.ts";
+import { keptLog } from "./log.ts";
+import { MemoryNet } from "./memory.ts";
+import { seededRng } from "./rng.ts";
+import { handshakeKeys } from "./v1_session.ts";
+
+const SERVER: HostPort = { host: "192.0.2.1", port: 20203 };
+export const TARGET = "192.0.2.10";
+
+/** When the virtual clock began, in milliseconds since 1970. */
+const EPOCH = 1_790_000_000_000;
+const STOP = new Error("the test is over");
+
+export interface ForwardPrograms {
+  /** Values of -L and -D at the client. */
+  readonly local?: readonly string[];
+  readonly dynamic?: readonly string[];
+  /** Values of --permit-open and --deny at the server. */
+  readonly permit?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly keepMs?: number;
+  readonly retries?: number;
+  /** By which the client's key differs from the server's. */
+  readonly psk?: string;
+}
+
+/** A server of streams, a client with forwards, and targets behind the server. */
+export class StreamWorld implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly net = new MemoryNet({ clock: this.clock });
+  /** Streams of both programs and of the test. */
+  readonly streams = new CountedStreams(this.net);
+  readonly ciphers = new CountedCiphers();
+  /** The client's connections to the server, the oldest first. */
+  readonly carriers: Connection[] = [];
+  readonly server: Running;
+  readonly client: Running;
+  readonly #o: ForwardPrograms;
+  #seed = 0;
+
+  constructor(o: ForwardPrograms) {
+    this.#o = o;
+    this.server = this.startServer();
+    this.client = this.startClient();
+  }
+
+  startServer(): Running {
+    const { permit = [], deny = [], keepMs = 60_000 } = this.#o;
+    return this.#run((common) =>
+      runStreamServer({
+        ...common,
+        keepMs,
+        limits: FORWARD_LIMITS,
+        listeners: [this.streams.listen({ host: "", port: SERVER.port }, common)],
+        outbound: directOutbound({
+          dialer: this.streams.dialer(SERVER.host),
+          resolver: { resolve: (host) => Promise.resolve(host === "target" ? [TARGET] : []) },
+          clock: this.clock,
+          connectMs: 10_000,
+          rules: new Acl({
+            allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
+            deny: deny.flatMap(parseRule),
+          }),
+        }),
+      })
+    );
+  }
+
+  startClient(): Running {
+    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk } = this.#o;
+    return this.#run((common) => {
+      const forwards = listenForwards({
+        ...common,
+        specs: [...local.map(parseLocalForward), ...dynamic.map(parseDynamicForward)],
+        listen: (at, o) => this.streams.listen(requireHostPort(at), o),
+        exitOnFailure: true,
+      });
+      return runForwardClient({
+        ...common,
+        forwards,
+        server: SERVER,
+        dialer: this.#kept(this.streams.dialer("192.0.2.2")),
+        resolver: { resolve: () => Promise.resolve([SERVER.host]) },
+        limits: FORWARD_LIMITS,
+        keepMs,
+        retries,
+        instance: seededRng(1000 + ++this.#seed)(16),
+      });
+    }, psk);
+  }
+
+  /** Notes the connections that the client makes. */
+  #kept(dialer: Dialer): Dialer {
+    return {
+      start: (to, o, events) =>
+        dialer.start(to, o, {
+          failed: (error) => events.failed(error),
+          connected: (stream) => {
+            this.carriers.push(stream);
+            return events.connected(stream);
+          },
+        }),
+    };
+  }
+
+  #run(
+    start: (common: ReturnType<StreamWorld["common"]>) => Promise<void>,
+    psk?: string,
+  ): Running {
+    const stop = new AbortController();
+    const kept = keptLog(this.clock);
+    const common = this.common(kept.log, stop.signal, psk);
+    const ended = start(common).then(() => null, (error) => error === STOP ? null : error);
+    return {
+      ended,
+      lines: () =>
+        kept.records.filter(({ level }) => level !== "debug")
+          .map(({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`),
+      stop: async () => {
+        stop.abort(STOP);
+        await this.clock.settle();
+        await ended;
+      },
+    };
+  }
+
+  common(log: ReturnType<typeof keptLog>["log"], signal: AbortSignal, psk = "correct horse") {
+    const { nonce: _nonce, ...keys } = handshakeKeys({ psk, makeCipher: this.ciphers.factory });
+    const secrets: WireSecrets = {
+      mode: "v2",
+      v1: keys,
+      s: pskKey(utf8(`s of ${psk}`)), // scrypt's place is taken by a quick hash
+      keyExchange: nodeKeyExchange,
+      rng: seededRng(++this.#seed),
+      wallClock: () => EPOCH + this.clock.now(),
+    };
+    return { secrets, clock: this.clock, log, signal };
+  }
+
+  /** Serves each connection to the target; closes it behind. */
+  serve(serve: (stream: Connection) => Promise<void>, port = 80): void {
+    const { signal } = this.#testing;
+    const listener = this.net.listen({ host: TARGET, port }, { signal });
+    const run = async () => {
+      for (;;) {
+        const stream = await accept(listener, { signal });
+        const close = () => stream[Symbol.asyncDispose]();
+        serve(stream).then(close, close);
+      }
+    };
+    run().catch(() => {}); // the test is over
+  }
+
+  readonly #testing = new AbortController();
+
+  /** Connects as a program beside the client. */
+  connect(port: number): Promise<Connection> {
+    const { signal } = this.#testing;
+    return dial(this.net.dialer("127.0.0.1"), { host: "127.0.0.1", port }, { signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.stop();
+    await this.server.stop();
+    this.#testing.abort(STOP);
+    await this.clock.settle();
+    assert.deepEqual(
+      { timers: this.clock.pending, streams: this.streams.open, ciphers: this.ciphers.live },
+      { timers: 0, streams: 0, ciphers: 0 },
+    );
+  }
+}
+
+export interface Running {
+  /** Null when it was stopped. */
+  readonly ended: Promise<unknown>;
+  lines(): string[];
+  stop(): Promise<void>;
+}
