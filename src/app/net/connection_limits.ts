@@ -32,7 +32,7 @@ export function limitsFor(limits: ProxyLimits, descriptors: number, log: Logger)
   const most = Math.max(1, Math.floor((descriptors - reserve) / 2));
   if (limits.total <= most || descriptors === Infinity) return limits;
   log.info(
-    "fewer connections at once than --connections says, for want of descriptors (ulimit -n)",
+    "fewer connections at once than there may be, for want of descriptors (ulimit -n)",
     {
       connections: most,
       descriptors,

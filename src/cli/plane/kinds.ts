@@ -1,3 +1,4 @@
+import type { ForwardConfig } from "../forward/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
@@ -6,6 +7,7 @@ import type { PlaneHost } from "./messages.ts";
 export interface PlaneConfigs {
   tun: TunConfig;
   proxy: ProxyConfig;
+  forward: ForwardConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -21,4 +23,5 @@ export const PLANES: {
 } = {
   tun: () => import("../tun/plane.ts"),
   proxy: () => import("../proxy/plane.ts"),
+  forward: () => import("../forward/plane.ts"),
 };

@@ -1,6 +1,8 @@
 import { type Cidr, formatCidr, parseCidr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
+import { runForward } from "../forward/command.ts";
+import { forwardsAlone } from "../forward/conflicts.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { findUser } from "../../../ffi/linux/user.ts";
 import type { RunContext } from "../command/context.ts";
@@ -22,7 +24,6 @@ import {
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
-import { resolveListenHost } from "../platform/resolve.ts";
 import {
   makeStateFor,
   mayKeepState,
@@ -34,7 +35,8 @@ import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { shellHooks } from "./device_hooks.ts";
-import { type Endpoint, formatEndpoint } from "../transport/endpoint.ts";
+import { formatEndpoint } from "../transport/endpoint.ts";
+import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY, type TunClientFlags, type TunFlags } from "./options.ts";
 
 type Role = "server" | "client";
@@ -62,6 +64,7 @@ export async function runTun(
   options: TunFlags,
   context: RunContext,
 ): Promise<number> {
+  if (forwardsAlone(options)) return await runForward(role, options, context);
   requirePermissions(needs(role, options), permissionSet(role));
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
@@ -215,12 +218,6 @@ async function planeConfig(
     userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
       options.wire !== "v1",
   };
-}
-
-async function resolveListen(one: Endpoint, signal: AbortSignal): Promise<Endpoint> {
-  const { scheme, at } = one;
-  if (typeof at === "string") return one;
-  return { scheme, at: { host: await resolveListenHost(at.host, signal), port: at.port } };
 }
 
 /** Derives the secret of version 2 in the background. `remember`: the server has spoken it. */

@@ -9,6 +9,7 @@ import {
   KEY_OPTION,
   LOG_OPTIONS,
 } from "../command/common_options.ts";
+import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -239,6 +240,7 @@ export const SERVER_OPTIONS = {
     ...ADDRESS_OPTION,
     defaultText: "10.1.1.1/30 and fc11::1/126, or the first of --pool",
   },
+  ...FORWARD_SERVER_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
   ...LOG_OPTIONS,
@@ -260,6 +262,7 @@ export const CLIENT_OPTIONS = {
     defaultText: `port ${DEFAULT_PORT}`,
   },
   ...KEY_OPTIONS,
+  ...FORWARD_CLIENT_OPTIONS,
   once: {
     names: ["once"],
     group: "basic",

@@ -1,12 +1,9 @@
-import type { WireSecrets } from "../../app/link/config.ts";
-import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
-import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
-import { rng } from "../platform/rng.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
@@ -43,20 +40,4 @@ export function sessionOptions(
 ) {
   const secrets = wireSecrets(config, ciphers, s);
   return { secrets, clock: platform.clock, log, signal, congestion };
-}
-
-export function wireSecrets(
-  { wire, psk, cipher, rekeySeconds }: TunConfig,
-  ciphers: Tools["ciphers"],
-  s: Uint8Array,
-): WireSecrets {
-  return {
-    mode: wire,
-    v1: { psk, cipher, makeCipher: ciphers.factory },
-    s,
-    keyExchange: nodeKeyExchange,
-    rng,
-    wallClock: Date.now,
-    rekey: { ...DEFAULT_REKEY, ms: rekeySeconds * 1000 },
-  };
 }

@@ -8,9 +8,10 @@ import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { openStreamPair } from "../../io/net/stream_pair.ts";
 import { openSocketDevice } from "../../io/tun/socket_device.ts";
 import { reactorToWarm, runWarmUp } from "../plane/warm_up.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
 import { rng } from "../platform/rng.ts";
 import type { TunConfig } from "./plane_config.ts";
-import { type Tools, type TunnelWarmUp, wireSecrets } from "./tunnel.ts";
+import type { Tools, TunnelWarmUp } from "./tunnel.ts";
 
 /** Bytes of the keys of either version. */
 const KEY_SIZE = 32;

@@ -1,0 +1,88 @@
+import { pskKey } from "../../core/link/v1/kdf.ts";
+import { openControlLibc } from "../../../ffi/linux/libc.ts";
+import type { RunContext } from "../command/context.ts";
+import { PlaneHandle } from "../plane/plane_handle.ts";
+import { chooseIo } from "../platform/open_sockets.ts";
+import { type Need, requirePermissions, revokePermissions } from "../platform/permissions.ts";
+import { resolveKey } from "../secrets/key_source.ts";
+import { warnOfWeakKey } from "../secrets/key_strength.ts";
+import { linkSecret } from "../secrets/link_secret.ts";
+import { resolveListen } from "../transport/resolve_listen.ts";
+import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
+import { DEFAULT_KEEP } from "./options.ts";
+import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
+
+/**
+ * The control plane of an end without a device: starts the data plane in a Worker, gives up
+ * permissions, and resolves names for it.
+ * @throws {TtunError} any other failure that ended it
+ */
+export async function runForward(
+  role: "server" | "client",
+  options: TunFlags,
+  context: RunContext,
+): Promise<number> {
+  const io = chooseIo(options.io);
+  requirePermissions(needs(io), role);
+  const { key } = await resolveKey(options, context);
+  warnOfWeakKey(key, context.log);
+  const secret = linkSecret(key);
+  secret.catch(() => {}); // awaited when the data plane is ready, if ever
+  const config = await configOf(options, pskKey(key), io, context.signal);
+  // Without a loop that blocks, the data plane needs no wake-up.
+  using libc = io === "ffi" ? openControlLibc() : null;
+  await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
+  await plane.run({
+    prepare: async () => {
+      revokePermissions(["net"]); // the data plane resolves names by this thread
+      return { s: await secret };
+    },
+  });
+  context.signal.throwIfAborted();
+  return 0;
+}
+
+function needs(io: ForwardConfig["io"]): Need[] {
+  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
+  return [
+    { permission: { name: "net" }, purpose: "listen and connect" },
+    { permission: { name: "read" }, purpose: "start the data plane" },
+    ...(io === "ffi" ? [native] : []),
+  ];
+}
+
+async function configOf(
+  options: TunFlags,
+  psk: Uint8Array,
+  io: ForwardConfig["io"],
+  signal: AbortSignal,
+): Promise<ForwardConfig> {
+  return {
+    kind: "forward",
+    end: "server" in options
+      ? {
+        role: "client",
+        server: options.server,
+        retries: options.once ? 0 : options.retries ?? Infinity,
+        forwards: [...options.local ?? [], ...options.dynamic ?? []],
+        exitOnFailure: options.exitOnForwardFailure,
+      }
+      : {
+        role: "server",
+        listen: await Promise.all(options.listen.map((at) => resolveListen(at, signal))),
+        allow: (options.allow ?? []).flat(),
+        deny: (options.deny ?? []).flat(),
+      },
+    psk,
+    wire: "v2", // version 1 carries no streams
+    rekeySeconds: options.rekey ?? LONGEST_REKEY,
+    cipher: options.cipher,
+    aead: options.aead,
+    io,
+    mptcp: options.mptcp,
+    congestion: options.congestion,
+    segmentSize: options.segmentSize,
+    keepMs: (options.keepSession ?? DEFAULT_KEEP) * 1000,
+    user: options.user,
+  };
+}

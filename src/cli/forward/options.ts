@@ -1,0 +1,95 @@
+import { parseRule } from "../../core/acl/rule.ts";
+import { parseDynamicForward, parseLocalForward } from "../../core/forward/parse.ts";
+import { requireTcp } from "../../core/forward/spec.ts";
+import type { OptionTable } from "../command/option_table.ts";
+
+const NO_TUN_OPTION = {
+  names: ["no-tun"],
+  group: "basic",
+  kind: "boolean",
+  default: false,
+} as const;
+
+const KEEP_OPTION = {
+  names: ["keep-session"],
+  group: "tuning",
+  kind: "integer",
+  metavar: "SECONDS",
+  min: 1,
+  max: 86_400,
+  defaultText: "60",
+  help: "keep forwarded connections for so long while the two ends have no connection",
+} as const;
+
+/** Seconds that a session without a connection is kept. */
+export const DEFAULT_KEEP = 60;
+
+/** Options of `ttun client` for forwards. */
+export const FORWARD_CLIENT_OPTIONS = {
+  local: {
+    names: ["local-forward", "L"],
+    group: "basic",
+    kind: "list",
+    metavar: "[BIND:]PORT:HOST:PORT",
+    parse: (text: string) => {
+      const spec = parseLocalForward(text);
+      requireTcp(spec);
+      return spec;
+    },
+    help:
+      "listen here and connect from the server to HOST:PORT, as ssh -L does; either may be the " +
+      "path of a unix socket; no device is made then; repeat for more",
+  },
+  dynamic: {
+    names: ["dynamic-forward", "D"],
+    group: "basic",
+    kind: "list",
+    metavar: "[BIND:]PORT",
+    parse: parseDynamicForward,
+    help:
+      "be a SOCKS and HTTP proxy here whose connections leave from the server, as ssh -D does; " +
+      "no device is made then; repeat for more",
+  },
+  noTun: {
+    ...NO_TUN_OPTION,
+    names: ["no-tun", "N"],
+    help: "make no device: forward alone, which needs no root",
+  },
+  exitOnForwardFailure: {
+    names: ["exit-on-forward-failure"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "end when a forward cannot listen, instead of going on without it",
+  },
+  keepSession: KEEP_OPTION,
+} as const satisfies OptionTable;
+
+/** Options of `ttun server` for forwards. */
+export const FORWARD_SERVER_OPTIONS = {
+  noTun: {
+    ...NO_TUN_OPTION,
+    help:
+      "make no device: connect for clients that forward alone, any number of them; needs no root",
+  },
+  allow: {
+    names: ["permit-open", "allow"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR|NAME[:PORTS]|unix:/PATH",
+    parse: parseRule,
+    help:
+      "with --no-tun, let forwards connect to this network, to this name as they ask for it, or " +
+      "to this unix socket; rules as for ttun proxy server; repeat for more",
+    defaultText: "all but private, local and reserved addresses, this machine's own, and port 25",
+  },
+  deny: {
+    names: ["deny"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR|NAME[:PORTS]",
+    parse: parseRule,
+    help: "with --no-tun, let forwards not connect there; repeat for more",
+  },
+  keepSession: KEEP_OPTION,
+} as const satisfies OptionTable;

@@ -1,0 +1,154 @@
+import { directOutbound } from "../../app/net/direct_outbound.ts";
+import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { runForwardClient } from "../../app/system/forward_client.ts";
+import { FORWARD_LIMITS, listenForwards, type OpenForward } from "../../app/system/forwards.ts";
+import { runStreamServer } from "../../app/system/stream_server.ts";
+import { formatAddr, isIpAddress } from "../../base/addr.ts";
+import type { Listener } from "../../contract/dial.ts";
+import { Acl } from "../../core/acl/acl.ts";
+import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import type { PlaneHost } from "../plane/messages.ts";
+import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
+import { openSockets } from "../platform/open_sockets.ts";
+import type { Net, SocketPlatform } from "../platform/platform.ts";
+import { rng } from "../platform/rng.ts";
+import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
+import { openListener, openServer } from "../transport/open.ts";
+import type {
+  ForwardClientEnd,
+  ForwardConfig,
+  ForwardFacts,
+  ForwardServerEnd,
+  ForwardStart,
+} from "./plane_config.ts";
+
+type Tools = PlaneTools<SocketPlatform, ForwardStart>;
+
+/** Needs no privilege. @throws the reason of `host.stop`, or the failure that ended it */
+export async function run(config: ForwardConfig, host: PlaneHost): Promise<void> {
+  const { end } = config;
+  await runPlane(config, host, {
+    mayMeetNames: end.role === "server" || isName(end),
+    openPlatform: () => openSockets(config.io),
+    open: (tools: Tools) =>
+      end.role === "server" ? openServerEnd(config, end, tools) : openClientEnd(config, end, tools),
+  });
+}
+
+function isName({ server }: ForwardClientEnd): boolean {
+  const address = addressOf(server);
+  return address !== null && !isIpAddress(address.host);
+}
+
+async function openServerEnd(
+  config: ForwardConfig,
+  end: ForwardServerEnd,
+  tools: Tools,
+): Promise<OpenedPlane<ForwardStart>> {
+  const { platform, opened, log, signal } = tools;
+  const net = openNet(config, tools, "listen");
+  const listening: { name: string; listener: Listener }[] = [];
+  for (const endpoint of end.listen) {
+    const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
+    const isTcp = addressOf(endpoint) !== null;
+    const name = isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint);
+    listening.push({ name, listener });
+  }
+  const listeners = listening.map(({ listener }) => listener);
+  const facts: ForwardFacts = { listen: listening.map(({ name }) => name).join(" ") };
+  const choice = becomeUser(config, tools, "server");
+  for (const { name } of listening) log.info("listening", { address: name });
+  return {
+    facts,
+    run: ({ s }) => {
+      const own = opened.use(platform.ownAddresses());
+      const { allow, deny } = end;
+      const outbound = directOutbound({
+        dialer: net,
+        resolver: tools.resolver,
+        clock: platform.clock,
+        connectMs: DEFAULT_LIMITS.connectMs,
+        rules: new Acl({ allow, deny, isOwn: (ip) => own.has(ip) }),
+      });
+      return runStreamServer({
+        ...common(config, tools, s),
+        congestion: choice,
+        listeners,
+        outbound,
+      });
+    },
+  };
+}
+
+function openClientEnd(
+  config: ForwardConfig,
+  end: ForwardClientEnd,
+  tools: Tools,
+): OpenedPlane<ForwardStart> {
+  const { resolver, log, signal } = tools;
+  const { forwards: specs, exitOnFailure, retries } = end;
+  const net = openNet(config, tools, "dial");
+  const forwards: readonly OpenForward[] = listenForwards({
+    specs,
+    listen: (at, o) => net.listen(at, o),
+    exitOnFailure,
+    log,
+    signal,
+  });
+  const choice = becomeUser(config, tools, "client");
+  const facts: ForwardFacts = {};
+  return {
+    facts,
+    run: async ({ s }) =>
+      await runForwardClient({
+        ...common(config, tools, s),
+        congestion: choice,
+        forwards,
+        server: await openServer(end.server, tools),
+        dialer: net,
+        resolver,
+        retries,
+        instance: rng(ID_SIZE),
+      }),
+  };
+}
+
+/** Only connections between the two ends have segments of a size. */
+function openNet(
+  { io, mptcp, segmentSize }: ForwardConfig,
+  tools: Tools,
+  way: "dial" | "listen",
+): Net {
+  return tools.platform.openNet({ io, mptcp, segmentBytes: { [way]: segmentSize } }, tools.log);
+}
+
+/** Returns the congestion control between the two ends. Nothing needs root any more. */
+function becomeUser({ congestion, cipher, io }: ForwardConfig, tools: Tools, role: string) {
+  const { platform, ciphers, log } = tools;
+  platform.planCongestion(congestion); // for root the kernel loads its module
+  tools.becomeUser();
+  const plan = platform.planCongestion(congestion);
+  log.info(role, {
+    cipher,
+    aead: `${ciphers.name} (${ciphers.detail})`,
+    io,
+    congestion: plan.text,
+    device: "none",
+  });
+  return plan.choice;
+}
+
+function common(config: ForwardConfig, tools: Tools, s: Uint8Array) {
+  const { platform, ciphers, log, signal, onCounters } = tools;
+  const limits = limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log);
+  return {
+    secrets: wireSecrets(config, ciphers, s),
+    limits,
+    keepMs: config.keepMs,
+    clock: platform.clock,
+    log,
+    signal,
+    onCounters: (counters: () => object) => onCounters(() => ({ ...counters() })),
+  };
+}

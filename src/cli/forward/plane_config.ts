@@ -1,0 +1,48 @@
+import type { ListeningForward } from "../../app/system/forwards.ts";
+import type { Rule } from "../../core/acl/rule.ts";
+import type { WireChoice } from "../plane/wire_secrets.ts";
+import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+
+/** Forwards without a device; it crosses to the data plane's Worker. */
+export interface ForwardConfig extends WireChoice {
+  readonly kind: "forward";
+  readonly end: ForwardClientEnd | ForwardServerEnd;
+  readonly aead: CipherMode;
+  readonly io: "ffi" | "deno";
+  readonly mptcp: boolean | undefined;
+  /** `auto`, `system`, or the kernel's name of a congestion control. */
+  readonly congestion: string;
+  /** Bytes of TCP segments between the two ends; undefined = the path's. */
+  readonly segmentSize: number | undefined;
+  /** Milliseconds that a session without a connection is kept. */
+  readonly keepMs: number;
+  /** Becomes this user once everything is open. */
+  readonly user: string | undefined;
+}
+
+export interface ForwardClientEnd {
+  readonly role: "client";
+  readonly server: Endpoint;
+  /** Attempts in a row that may follow a failed one; Infinity = no limit. */
+  readonly retries: number;
+  readonly forwards: readonly ListeningForward[];
+  readonly exitOnFailure: boolean;
+}
+
+export interface ForwardServerEnd {
+  readonly role: "server";
+  readonly listen: readonly Endpoint[];
+  readonly allow: readonly Rule[];
+  readonly deny: readonly Rule[];
+}
+
+export interface ForwardFacts {
+  /** Addresses of a server's listeners, with spaces between them. */
+  readonly listen?: string;
+}
+
+export interface ForwardStart {
+  /** The secret of version 2 (core/link/v2/secrets.ts). */
+  readonly s: Uint8Array;
+}

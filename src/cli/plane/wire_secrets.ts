@@ -1,0 +1,31 @@
+import type { WireMode, WireSecrets } from "../../app/link/config.ts";
+import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
+import type { CipherName } from "../../contract/cipher.ts";
+import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
+import type { ChosenCiphers } from "../platform/choose_cipher.ts";
+import { rng } from "../platform/rng.ts";
+
+export interface WireChoice {
+  readonly wire: WireMode;
+  readonly psk: Uint8Array;
+  readonly cipher: CipherName;
+  /** Seconds of use of a key, at most. */
+  readonly rekeySeconds: number;
+}
+
+/** `s` is the secret of version 2 (core/link/v2/secrets.ts). */
+export function wireSecrets(
+  { wire, psk, cipher, rekeySeconds }: WireChoice,
+  ciphers: ChosenCiphers,
+  s: Uint8Array,
+): WireSecrets {
+  return {
+    mode: wire,
+    v1: { psk, cipher, makeCipher: ciphers.factory },
+    s,
+    keyExchange: nodeKeyExchange,
+    rng,
+    wallClock: Date.now,
+    rekey: { ...DEFAULT_REKEY, ms: rekeySeconds * 1000 },
+  };
+}
