@@ -55,11 +55,12 @@ export function socketFile(libc: Libc, path: string): SocketFile | null {
   if (libc.statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE_UID_INO, bytes) < 0) return null;
   const view = new DataView(bytes.buffer);
   if ((view.getUint16(STX_MODE, true) & S_IFMT) !== S_IFSOCK) return null;
+  return { uid: view.getUint32(STX_UID, true), id: idOf(view) };
+}
+
+function idOf(view: DataView): string {
   const device = `${view.getUint32(STX_DEVICE, true)}:${view.getUint32(STX_DEVICE + 4, true)}`;
-  return {
-    uid: view.getUint32(STX_UID, true),
-    id: `${device} ${view.getBigUint64(STX_INO, true)}`,
-  };
+  return `${device} ${view.getBigUint64(STX_INO, true)}`;
 }
 
 /** Returns the first `most` bytes; null if unreadable. Does not block on a FIFO. */

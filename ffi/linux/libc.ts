@@ -2,7 +2,7 @@ import { TtunError } from "../../src/base/errors.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { cString, NativeError } from "../native.ts";
 import { Errno } from "./errno.ts";
-import { LIBC_TABLE, type LibcSymbols } from "./libc_table.ts";
+import { LIBC_TABLE, type LibcSymbols, RARE_LIBC_TABLE } from "./libc_table.ts";
 import { usize } from "../usize.ts";
 
 const IF_NAMESIZE = 16;
@@ -22,6 +22,7 @@ export class Libc implements Disposable {
   readonly #library: Library<typeof LIBC_TABLE>;
   readonly #call: LibcSymbols;
   readonly #errno: Int32Array;
+  #rareLibrary: Library<typeof RARE_LIBC_TABLE> | null = null;
 
   constructor(library: Library<typeof LIBC_TABLE>) {
     this.#library = library;
@@ -114,15 +115,6 @@ export class Libc implements Disposable {
     const { statx } = this.#call;
     if (statx === null) return -Errno.ENOSYS;
     return statx(directory, cString(path), flags, mask, into) < 0 ? -this.#errno[0]! : 0;
-  }
-
-  unlink(path: string): number {
-    return this.#call.unlink(cString(path)) < 0 ? -this.#errno[0]! : 0;
-  }
-
-  /** Affects the whole process; returns the mask before. */
-  umask(mask: number): number {
-    return this.#call.umask(mask);
   }
 
   socket(family: number, type: number, protocol: number): number {
@@ -276,7 +268,39 @@ export class Libc implements Disposable {
     return new TextDecoder().decode(room.subarray(0, room.indexOf(0)));
   }
 
+  get #rareCall() {
+    this.openRare();
+    return this.#rareLibrary!.symbols;
+  }
+
+  /** Opens what is used below, for the time when no permission is left to open a library. */
+  openRare(): void {
+    this.#rareLibrary ??= openLibrary(LINUX_LIBC, RARE_LIBC_TABLE);
+  }
+
+  unlink(path: string): number {
+    const { unlink } = this.#rareCall;
+    return unlink(cString(path)) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Affects the whole process; returns the mask before. */
+  umask(mask: number): number {
+    return this.#rareCall.umask(mask);
+  }
+
+  /** Fills in two descriptors, i32 each: to read from, and to write to. */
+  pipe2(into: Bytes, flags: number): number {
+    return this.#rareCall.pipe2(into, flags) < 0 ? -this.#errno[0]! : 0;
+  }
+
+  /** Fills in the status, i32. Returns 0 if there is nothing to tell yet and WNOHANG was given. */
+  waitpid(pid: number, status: Bytes, flags: number): number {
+    const found = this.#rareCall.waitpid(pid, status, flags);
+    return found < 0 ? -this.#errno[0]! : found;
+  }
+
   [Symbol.dispose](): void {
+    this.#rareLibrary?.[Symbol.dispose]();
     this.#library[Symbol.dispose]();
   }
 }

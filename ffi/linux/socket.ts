@@ -24,6 +24,7 @@ const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const IPV6_V6ONLY = 26;
 const SHUT_WR = 1;
+const FIONBIO = 0x5421n;
 
 /** Reports a closed peer as EPIPE, not by a signal. */
 export const MSG_NOSIGNAL = 0x4000;
@@ -122,6 +123,18 @@ export function openSocketPair(libc: Libc, kind: "stream" | "datagrams"): [numbe
   const both = new Int32Array(2);
   check("socketpair", libc.socketpair(AF_UNIX, type, 0, new Uint8Array(both.buffer)));
   return [both[0]!, both[1]!];
+}
+
+/** Opens a pipe to read from and to write to, both non-blocking. @throws {NativeError} EMFILE, ENFILE */
+export function openPipe(libc: Libc): [number, number] {
+  const both = new Int32Array(2);
+  check("pipe2", libc.pipe2(new Uint8Array(both.buffer), SOCK_NONBLOCK | SOCK_CLOEXEC));
+  return [both[0]!, both[1]!];
+}
+
+/** For a descriptor that another program is to have. @throws {NativeError} */
+export function setBlocking(libc: Libc, fd: number): void {
+  check("FIONBIO", libc.ioctl(fd, FIONBIO, new Uint8Array(4)));
 }
 
 /** Returns SO_ERROR: 0 or -errno. */

@@ -3,16 +3,24 @@ import type { Dialer, Listener } from "../contract/dial.ts";
 import type { Reactor } from "./reactor/reactor.ts";
 
 export interface TransportTools {
+  /** The URL for logs. */
+  readonly name: string;
   readonly reactor: Reactor;
   readonly log: Logger;
+}
+
+export interface DialerTools extends TransportTools {
+  /** Closes what the dialer needs, such as libraries. */
+  readonly opened: AsyncDisposableStack;
 }
 
 /**
  * Opens the two ends that a URL without a network address can name; a transport may have only one
  * of them. `at` is what its entry of cli/transport/table.ts has read from the URL.
+ * Both are called while there are permissions and privileges for everything, streams come later.
  */
 export interface Transport {
-  dialer?(at: string, tools: TransportTools): Dialer<void>;
+  dialer?(at: string, tools: DialerTools): Dialer<void>;
   /** @throws {TtunError} in_use, privilege, usage, system */
   listen?(at: string, o: TransportTools & { readonly signal: AbortSignal }): Listener;
 }

@@ -46,6 +46,26 @@ test("clients of one server come by TCP and by a unix socket at the same time", 
   assert.equal((server.output.match(/ listening /g) ?? []).length, 2);
 });
 
+test("a tunnel by way of a command, which ends with it", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/ttun.sock`;
+  await using _server = await startServer(hosts.server, "-l", `unix://${path}`);
+  const command = `sh -c 'echo $$ >${folder.path}/pid; echo started >&2; nc -U ${path}'`;
+  const url = `exec:${command}`;
+  await using client = startTtun(hosts.client, "client", "-v", NO_WARM_UP, "-s", url);
+  await client.waitFor(/authenticated/);
+  assert.match(client.output, /command of exec: says\s+line=started/);
+  assert.equal(await ping(hosts.client, INNER.server4), 3);
+  assert.equal(await ping(hosts.server, INNER.client6), 3);
+  const pid = Deno.readTextFileSync(`${folder.path}/pid`).trim();
+  const isThere = async () => (await hosts.client.sh(`ps -o stat= -p ${pid} || true`)).trim();
+  assert.match(await isThere(), /^S/);
+  client.signal("SIGTERM");
+  assert.equal((await client.status).code, 0);
+  assert.match(await isThere(), /^Z?$/);
+});
+
 async function temporaryFolder() {
   const path = await Deno.makeTempDir();
   return {

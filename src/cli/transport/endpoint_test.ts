@@ -47,6 +47,19 @@ Deno.test("a unix socket is named by its absolute path", () => {
   }
 });
 
+Deno.test("a command is taken as it is, for a client alone", () => {
+  for (const command of ["ssh host nc -U /run/x", " cat", "sh -c 'a; b'", "//x"]) {
+    const endpoint = parseServer(`exec:${command}`);
+    assert.deepEqual(endpoint, { scheme: "exec", at: command });
+    assert.equal(formatEndpoint(endpoint), `exec:${command}`);
+  }
+  assert.match(refusal(parseListen, "exec:cat"), /-l takes no exec: URL/);
+  for (const command of ["", "  ", "a\0b", "x".repeat(200_000)]) {
+    const words = refusal(parseServer, `exec:${command}`);
+    assert.ok(words.length < 200, "the command is not repeated");
+  }
+});
+
 Deno.test("an unknown scheme is refused with those that there are", () => {
   for (const scheme of ["http", "hop", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);

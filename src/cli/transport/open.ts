@@ -8,6 +8,9 @@ import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { entryOf } from "./table.ts";
 
+/** Characters of a name that stands in many lines of the log. */
+const LONGEST_NAME = 120;
+
 export interface OpenOptions {
   readonly platform: Pick<SocketPlatform, "reactor">;
   /** TCP, for ends that have an address. */
@@ -19,13 +22,17 @@ export interface OpenOptions {
 /** @throws {TtunError} usage, system, if there is no such end here */
 export async function openServer(
   endpoint: Endpoint,
-  o: Pick<OpenOptions, "platform" | "log">,
+  o: Pick<OpenOptions, "platform" | "log"> & {
+    /** Owns what the dialer needs. */
+    readonly opened: AsyncDisposableStack;
+  },
 ): Promise<HostPort | DirectServer> {
   const { at } = endpoint;
   if (typeof at !== "string") return at;
   const { dialer } = await load(endpoint);
   if (dialer === undefined) throw lacking(endpoint);
-  return { name: formatEndpoint(endpoint), dialer: dialer(at, tools(endpoint, o)) };
+  const given = { ...tools(endpoint, o), opened: o.opened };
+  return { name: given.name, dialer: dialer(at, given) };
 }
 
 /** The caller owns the listener. @throws {TtunError} in_use, privilege, usage, system */
@@ -42,10 +49,17 @@ async function load({ scheme }: Endpoint): Promise<Transport> {
   return await entryOf(scheme).load?.() ?? {};
 }
 
-function tools({ scheme }: Endpoint, o: Pick<OpenOptions, "platform" | "log">): TransportTools {
+function tools(endpoint: Endpoint, o: Pick<OpenOptions, "platform" | "log">): TransportTools {
   const { reactor } = o.platform;
-  if (reactor !== null) return { reactor, log: o.log };
+  if (reactor !== null) {
+    return { name: shortened(formatEndpoint(endpoint)), reactor, log: o.log };
+  }
+  const { scheme } = endpoint;
   throw new TtunError("system", `Cannot use ${scheme}: URLs here: they are for Linux only so far`);
+}
+
+function shortened(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }
 
 /** The parser has refused such a URL, so this is a mistake in the table. */

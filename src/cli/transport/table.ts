@@ -6,6 +6,9 @@ import { readAddress } from "../command/address_args.ts";
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
 export const DEFAULT_PORT = 20203;
 
+/** Bytes that Linux takes as one argument (MAX_ARG_STRLEN), with room for what stands around it. */
+const LONGEST_COMMAND = 128 * 1024 - 16;
+
 /** Bytes of a unix socket's path, without the zero behind it (unix(7)). */
 const LONGEST_PATH = 107;
 
@@ -34,6 +37,11 @@ export const TRANSPORTS = {
     server: readPath,
     listen: readPath,
     load: async () => (await import("../../io/unix/transport.ts")).UNIX_TRANSPORT,
+  },
+  exec: {
+    form: "exec:COMMAND",
+    server: readCommand,
+    load: async () => (await import("../../io/exec/transport.ts")).EXEC_TRANSPORT,
   },
 } as const satisfies Readonly<Record<string, TransportEntry>>;
 
@@ -68,4 +76,17 @@ function readPath(rest: string): string {
     refuse(`a unix socket's path has at most ${LONGEST_PATH} bytes`);
   }
   return path;
+}
+
+/** It is a line of shell; the shell alone knows more. */
+function readCommand(rest: string): string {
+  const refuse = (why: string) => {
+    throw new TtunError("usage", `Cannot use this exec: URL: ${why}`);
+  };
+  if (rest.trim() === "") {
+    refuse("the command is missing, as in 'exec:ssh HOST nc -U /run/ttun.sock'");
+  }
+  if (rest.includes("\0")) refuse("there is a zero byte in it");
+  if (new TextEncoder().encode(rest).length > LONGEST_COMMAND) refuse("the command is too long");
+  return rest;
 }

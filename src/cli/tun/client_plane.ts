@@ -1,6 +1,7 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import type { ServerMemory } from "../../app/link/connect.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
+import type { TunClientOptions } from "../../app/system/tun_client_options.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
 import { formatCidr, plainHost } from "../../base/addr.ts";
@@ -10,8 +11,6 @@ import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
-import { addressOf, type Endpoint } from "../transport/endpoint.ts";
-import { openServer } from "../transport/open.ts";
 import { rng } from "../platform/rng.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
@@ -23,15 +22,14 @@ const NO_ADDRESSES_MS = 3_000;
 /** `addresses` are IP addresses of the server that are known already. */
 export async function runClient(
   config: TunConfig,
-  { server: endpoint, retries }: { readonly server: Endpoint; readonly retries: number },
+  { server, retries }: Pick<TunClientOptions, "server" | "retries">,
   tunnel: Tunnel,
   addresses: readonly string[],
   start: TunStart,
 ): Promise<void> {
   const { platform: { clock }, port, log, resolver, net, device, configured, keeper } = tunnel;
   const { mssClamp } = config;
-  const host = addressOf(endpoint)?.host;
-  const server = await openServer(endpoint, tunnel);
+  const host = "host" in server ? server.host : undefined;
   const becomeUser = () => {
     if (config.user !== undefined && host !== undefined) {
       openEarly(keeper.paths, [...addresses, host]);

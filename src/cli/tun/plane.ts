@@ -12,7 +12,7 @@ import { rng } from "../platform/rng.ts";
 import { openWindows } from "../platform/windows.ts";
 import { runClient } from "./client_plane.ts";
 import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
-import { openListener } from "../transport/open.ts";
+import { openListener, openServer } from "../transport/open.ts";
 import type { TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import { manyClients, runServer } from "./server_plane.ts";
 import type { Tools, Tunnel } from "./tunnel.ts";
@@ -42,15 +42,15 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   const net = platform.openNet({ ...config, segmentBytes }, log);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
-    const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
+    const listener = opened.use(await openListener(endpoint, { ...tools, net }));
     const isTcp = addressOf(endpoint) !== null;
     listening.push({
       name: isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint),
       listener,
     });
   }
-  const server = carrier.role === "client" ? addressOf(carrier.server) : null;
-  const addresses = carrier.role === "client" && server !== null
+  const server = carrier.role === "client" ? await openServer(carrier.server, tools) : null;
+  const addresses = carrier.role === "client" && server !== null && "host" in server
     ? await firstAddresses({
       ...config,
       ...tools,
@@ -98,7 +98,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     facts,
     run: (start) =>
       carrier.role === "client"
-        ? runClient(config, carrier, tunnel, addresses, start)
+        ? runClient(config, { ...carrier, server: server! }, tunnel, addresses, start)
         : runServer(config, listening.map(({ listener }) => listener), tunnel, many, start),
   };
 }

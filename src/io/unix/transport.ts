@@ -2,16 +2,15 @@ import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import { connectUnix } from "../../../ffi/linux/unix_socket.ts";
 import { LocalStream } from "../net/local_stream.ts";
 import type { Descriptor, Reactor } from "../reactor/reactor.ts";
-import type { Transport } from "../transport.ts";
+import type { Transport, TransportTools } from "../transport.ts";
 import { bindPath } from "./socket_path.ts";
 import { connectError, listenError } from "./unix_errors.ts";
 import { UnixListener } from "./unix_listener.ts";
 
 /** `unix:///path`: stream sockets of this machine, by the path of their file. */
 export const UNIX_TRANSPORT: Transport = {
-  dialer: (path, { reactor }) => new UnixDialer(path, reactor),
-  listen: (path, { reactor, log, signal }) => {
-    const name = nameOf(path);
+  dialer: (path, tools) => new UnixDialer(path, tools),
+  listen: (path, { name, reactor, log, signal }) => {
     signal.throwIfAborted();
     try {
       const bound = bindPath(reactor.libc, path);
@@ -22,17 +21,15 @@ export const UNIX_TRANSPORT: Transport = {
   },
 };
 
-function nameOf(path: string): string {
-  return `unix://${path}`;
-}
-
 /** Such a connection is there at once or not at all; events come in the loop's next turn. */
 class UnixDialer implements Dialer<void> {
   readonly #path: string;
+  readonly #name: string;
   readonly #reactor: Reactor;
 
-  constructor(path: string, reactor: Reactor) {
+  constructor(path: string, { name, reactor }: TransportTools) {
     this.#path = path;
+    this.#name = name;
     this.#reactor = reactor;
   }
 
@@ -43,7 +40,7 @@ class UnixDialer implements Dialer<void> {
       const descriptor = reactor.own(connectUnix(reactor.libc, this.#path), signal);
       reactor.onTurn(() => this.#connected(descriptor, cancel, events));
     } catch (thrown) {
-      return events.failed(connectError(thrown, nameOf(this.#path)));
+      return events.failed(connectError(thrown, this.#name));
     }
   }
 
@@ -60,7 +57,7 @@ class UnixDialer implements Dialer<void> {
     }
     const remote = { path: this.#path };
     return events.connected(
-      new LocalStream(this.#reactor, descriptor, nameOf(this.#path), { remote }),
+      new LocalStream(this.#reactor, descriptor, this.#name, { remote }),
     );
   }
 }

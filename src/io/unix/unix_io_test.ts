@@ -22,6 +22,17 @@ const TRAITS: StreamTraits = {
 
 const { log } = keptLog(new DenoClock());
 
+/** Unix sockets put nothing there. */
+const opened = new AsyncDisposableStack();
+
+function dialer(path: string, reactor: Reactor) {
+  return UNIX_TRANSPORT.dialer!(path, { name: `unix://${path}`, reactor, log, opened });
+}
+
+function listen(path: string, reactor: Reactor, signal: AbortSignal) {
+  return UNIX_TRANSPORT.listen!(path, { name: `unix://${path}`, reactor, log, signal });
+}
+
 /** A listener at no path gets one of its own. */
 function unixNet(): StreamNet {
   const libc = openLibc();
@@ -31,13 +42,13 @@ function unixNet(): StreamNet {
   return {
     dialer: {
       start: (to, o, events) =>
-        UNIX_TRANSPORT.dialer!((to as { path: string }).path, { reactor, log })
+        dialer((to as { path: string }).path, reactor)
           .start(undefined, o, events),
     },
     listen: (at, { signal }) => {
       const { path } = at as { path: string };
       const own = path === "" ? `${folder}/${listeners++}` : path;
-      return UNIX_TRANSPORT.listen!(own, { reactor, log, signal });
+      return listen(own, reactor, signal);
     },
     at: { path: "" },
     pause: pauseBy(reactor),
@@ -69,9 +80,8 @@ function world(): World {
   return {
     path,
     leave: (at) => void libc.close(listenUnix(libc, at)),
-    listen: (at = path) => UNIX_TRANSPORT.listen!(at, { reactor, log, signal }),
-    connect: (at = path) =>
-      dial(UNIX_TRANSPORT.dialer!(at, { reactor, log }), undefined, { signal }),
+    listen: (at = path) => listen(at, reactor, signal),
+    connect: (at = path) => dial(dialer(at, reactor), undefined, { signal }),
     async [Symbol.asyncDispose]() {
       await reactor[Symbol.asyncDispose]();
       Deno.removeSync(folder, { recursive: true });
