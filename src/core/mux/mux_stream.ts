@@ -182,7 +182,7 @@ export class MuxStream implements Stream {
       if (isOpening && !this.#isOver) this.reset();
       else {
         this.#deafen();
-        void this.closeWrite();
+        void this.closeWrite(); // asks for the end, and waits for nothing
         if (this.#finSent && !this.#finReceived) this.#startReset();
       }
       this.#tell();
