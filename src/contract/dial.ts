@@ -30,6 +30,8 @@ export interface DialOptions {
 export interface Listener<S extends Stream = Connection> extends AsyncDisposable {
   /** Address with the port that the kernel chose when 0 was asked for. */
   readonly addr: Addr;
+  /** True if it gives one connection alone: when that has ended, so has its server's work. */
+  readonly isSingle?: boolean;
   /**
    * Returns the next connection, which lives under `signal`; null = none. @throws {TtunError}
    * `exhausted` when out of descriptors: it is still queued, so wait or free some and call again.

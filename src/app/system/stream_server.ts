@@ -8,7 +8,7 @@ import type { Outbound } from "../../contract/outbound.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { serveStream } from "../mux/served_stream.ts";
-import { acceptLoop } from "../net/accept_loop.ts";
+import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { relayScope } from "../net/relay_scope.ts";
@@ -17,9 +17,6 @@ import type { ForwardCounters, ForwardLimits } from "./forwards.ts";
 
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
-
-/** Accepted connections before streams get their turn: strangers may come by thousands. */
-const ACCEPTED_A_TURN = 2;
 
 export interface StreamServerOptions {
   readonly listeners: readonly Listener[];
@@ -61,21 +58,15 @@ export async function runStreamServer(o: StreamServerOptions): Promise<void> {
       }),
     );
     o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
-    for (const listener of listeners) {
-      tasks.spawn(() =>
-        acceptLoop({
-          listener,
-          clock,
-          log,
-          signal,
-          take: (stream) => {
-            tuner.tune(stream);
-            tasks.spawn(() => server.serve(stream));
-          },
-          budget: ACCEPTED_A_TURN,
-          evictIdle: () => server.evictIdle(),
-        })
-      );
-    }
+    acceptAll(tasks, {
+      listeners,
+      clock,
+      log,
+      serve: (stream) => {
+        tuner.tune(stream);
+        return server.serve(stream);
+      },
+      evictIdle: () => server.evictIdle(),
+    });
   });
 }

@@ -15,7 +15,7 @@ import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
-import { acceptLoop } from "../net/accept_loop.ts";
+import { acceptAll } from "../net/accept_all.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
@@ -23,9 +23,6 @@ import { ClientLeases, type LeaseOptions } from "./client_leases.ts";
 import { Gateways } from "./gateways.ts";
 import { ServedClient } from "./served_client.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
-
-/** Accepted connections before packets get their turn: strangers may come by thousands. */
-const ACCEPTED_A_TURN = 2;
 
 export interface TunServerOptions {
   /** One or more; their clients share slots, leases and limits. */
@@ -54,18 +51,11 @@ export async function runTunServer(o: TunServerOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     const server = new TunServer({ ...o, signal: tasks.signal });
     tasks.spawn((signal) => o.router.run(signal));
-    for (const listener of o.listeners) {
-      tasks.spawn(() =>
-        acceptLoop({
-          ...o,
-          listener,
-          signal: tasks.signal,
-          take: (stream) => tasks.spawn(() => server.serve(stream, listener)),
-          budget: ACCEPTED_A_TURN,
-          evictIdle: () => server.evictIdle(),
-        })
-      );
-    }
+    acceptAll(tasks, {
+      ...o,
+      serve: (stream, listener) => server.serve(stream, listener),
+      evictIdle: () => server.evictIdle(),
+    });
   });
 }
 

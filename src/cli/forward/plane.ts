@@ -81,14 +81,15 @@ async function openServerEnd(
   };
 }
 
-function openClientEnd(
+async function openClientEnd(
   config: ForwardConfig,
   end: ForwardClientEnd,
   tools: Tools,
-): OpenedPlane<ForwardStart> {
+): Promise<OpenedPlane<ForwardStart>> {
   const { resolver, log, signal } = tools;
   const { forwards: specs, exitOnFailure, retries } = end;
   const net = openNet(config, tools, "dial");
+  const server = await openServer(end.server, tools);
   const forwards: readonly OpenForward[] = listenForwards({
     specs,
     listen: (at, o) => net.listen(at, o),
@@ -100,12 +101,12 @@ function openClientEnd(
   const facts: ForwardFacts = {};
   return {
     facts,
-    run: async ({ s }) =>
-      await runForwardClient({
+    run: ({ s }) =>
+      runForwardClient({
         ...common(config, tools, s),
         congestion: choice,
         forwards,
-        server: await openServer(end.server, tools),
+        server,
         dialer: net,
         resolver,
         retries,

@@ -146,11 +146,12 @@ function needs(role: Role, options: TunFlags): Need[] {
   for (const command of ADDRESS_PROGRAMS[Deno.build.os] ?? []) {
     all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
   }
+  const shell: Need["permission"] = { name: "run", command: SHELL };
   if (options.up !== undefined || options.down !== undefined) {
-    all.push({
-      permission: { name: "run", command: SHELL },
-      purpose: "run the --up and --down commands",
-    });
+    all.push({ permission: shell, purpose: "run the --up and --down commands" });
+  }
+  if ("server" in options && options.server.scheme === "exec") {
+    all.push({ permission: shell, purpose: "run the command of --server" });
   }
   return all;
 }
