@@ -3,8 +3,9 @@ import type { LoggedFrame } from "./send_log.ts";
 
 /**
  * Streams with data, by turns of a quantum (deficit round robin). A stream that has just got data
- * goes before those that have used up a turn (as in FQ-CoDel, RFC 8290 section 4.2): small ones
- * never wait behind a transfer's backlog.
+ * goes before those that have used up a turn (as in FQ-CoDel, RFC 8290 section 4.2): small ones do
+ * not wait behind a transfer's backlog. One without data keeps its place behind the others until
+ * its turn, so that streams which always have a little data take no more than their share.
  */
 export class Scheduler {
   readonly #fresh: Fifo = new Fifo();
@@ -20,19 +21,21 @@ export class Scheduler {
   /** Takes a frame of at most `room` bytes with at most `credit` bytes of data; null = none. */
   next(room: number, credit: number): LoggedFrame | null {
     for (;;) {
-      const from = this.#fresh.first === undefined ? this.#bulk : this.#fresh;
+      const isFresh = this.#fresh.first !== undefined;
+      const from = isFresh ? this.#fresh : this.#bulk;
       const stream = from.first;
       if (stream === undefined) return null;
       const frame = stream.nextData(room, credit);
       if (frame === null && stream.hasData && stream.allowance > 0) return null; // no room, no credit
       if (frame !== null) stream.allowance -= frame.body!.length;
-      if (!stream.hasData) {
-        from.shift();
-        stream.isScheduled = false;
-      } else if (stream.allowance <= 0) {
+      if (stream.allowance <= 0) {
         from.shift();
         stream.allowance = QUANTUM;
         this.#bulk.push(stream);
+      } else if (!stream.hasData) {
+        from.shift();
+        if (isFresh) this.#bulk.push(stream);
+        else stream.isScheduled = false;
       }
       if (frame !== null) return frame;
     }
