@@ -1,6 +1,6 @@
 import { concat, readU16, writeU16 } from "../../base/bytes.ts";
 import { formatIp, ipBytes } from "../../base/addr.ts";
-import { ProtocolError } from "../../base/errors.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { type Reader, varint, varintSize, writeVarint } from "../../base/varint.ts";
 
 /** Types of the frames that carry streams (docs/wire/link-v2.md, "Frames" and "Streams"). */
@@ -47,14 +47,18 @@ const MAX_NAME = 255;
 /** Longest path of a unix socket, with room to spare (108 on Linux). */
 const MAX_PATH = 4096;
 
-export function packOpen(stream: number, { kind, address, listener }: Open): Uint8Array {
-  return concat(
-    new Uint8Array([MuxFrameType.open]),
-    varint(stream),
-    new Uint8Array([kind]),
-    listener === undefined ? new Uint8Array() : varint(listener),
-    packAddress(address),
-  );
+/** `body`: of `packOpenBody`. */
+export function packOpen(stream: number, body: Uint8Array): Uint8Array {
+  return concat(new Uint8Array([MuxFrameType.open]), varint(stream), body);
+}
+
+/**
+ * Packs what stands behind the number of the stream.
+ * @throws {TtunError} if a name or path is empty or too long
+ */
+export function packOpenBody({ kind, address, listener }: Open): Uint8Array {
+  const number = listener === undefined ? new Uint8Array() : varint(listener);
+  return concat(new Uint8Array([kind]), number, packAddress(address));
 }
 
 /** `code`: OPENED, or the SOCKS5 reply of a refusal. */
@@ -108,12 +112,13 @@ function packNumbers(type: number, ...numbers: number[]): Uint8Array {
   return bytes;
 }
 
+/** @throws {TtunError} if a name or path is empty or too long */
 export function packAddress(address: MuxAddress): Uint8Array {
   if (address === null) return new Uint8Array([AddressKind.none]);
   if ("path" in address) {
     const path = new TextEncoder().encode(address.path);
     if (path.length === 0 || path.length > MAX_PATH) {
-      throw new ProtocolError(`Cannot open a stream: a path has 1 to ${MAX_PATH} bytes`);
+      throw new TtunError("usage", `Cannot open a stream: a path has 1 to ${MAX_PATH} bytes`);
     }
     const head = new Uint8Array([AddressKind.path, 0, 0]);
     writeU16(head, 1, path.length);
@@ -128,7 +133,7 @@ export function packAddress(address: MuxAddress): Uint8Array {
   }
   const name = new TextEncoder().encode(address.host);
   if (name.length === 0 || name.length > MAX_NAME) {
-    throw new ProtocolError(`Cannot open a stream: a name has 1 to ${MAX_NAME} bytes`);
+    throw new TtunError("usage", `Cannot open a stream: a name has 1 to ${MAX_NAME} bytes`);
   }
   return concat(new Uint8Array([AddressKind.name, name.length]), name, port);
 }

@@ -9,11 +9,18 @@ import {
   type Open,
   packAck,
   packMove,
+  packOpenBody,
   packPosition,
   packWindow,
   readMuxFrame,
 } from "./frames.ts";
-import { MuxStream, type OpenEvents, QUANTUM, type StreamOwner } from "./mux_stream.ts";
+import {
+  MuxStream,
+  type OpenEvents,
+  type OwnOpen,
+  QUANTUM,
+  type StreamOwner,
+} from "./mux_stream.ts";
 import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type LoggedFrame, SendLog, sizeOf } from "./send_log.ts";
@@ -40,7 +47,10 @@ export interface MuxOptions {
   readonly role: "client" | "server";
   readonly local: MuxWindows;
   readonly peer: MuxWindows;
-  /** Bytes that one stream's window may grow to, and all of the session. */
+  /**
+   * Bytes that one stream's window may grow to, and all of the session; the latter is a limit for
+   * what was sent and not acknowledged too.
+   */
   readonly mostStream: number;
   readonly mostTotal: number;
   /** Memory of windows beyond the first ones. */
@@ -57,7 +67,7 @@ export interface MuxEvents {
   opened(stream: MuxStream, open: Open): void;
   /** The server's port closes in so many seconds. */
   move(seconds: number): void;
-  /** There is something to send (`Mux.fill`), now or `ACK_MS` later. */
+  /** There is something to send (`Mux.fill`, not from within), now or `ACK_MS` later. */
   wake(isLater: boolean): void;
 }
 
@@ -113,7 +123,7 @@ export class Mux implements StreamOwner {
 
   constructor(o: MuxOptions) {
     this.#o = o;
-    this.#total = new TotalWindow(o.local.total, o.mostTotal, o.budget);
+    this.#total = new TotalWindow(o.local.total, o.mostTotal, o.budget, o.now());
     this.#totalLimit = o.peer.total;
     this.#lastOwn = o.role === "client" ? -1 : 0;
     this.#lastPeers = o.role === "client" ? 0 : -1;
@@ -159,24 +169,29 @@ export class Mux implements StreamOwner {
     return this.#expected;
   }
 
-  /** Opens a stream; `canOpen` must be true. Data may be written to it at once. */
+  /**
+   * Opens a stream; `canOpen` must be true. Data may be written to it at once.
+   * @throws {TtunError} if no frame can say the address
+   */
   open(open: Open, peer: string, events: OpenEvents): MuxStream {
+    const body = packOpenBody(open);
     this.#ownStreams++;
-    const stream = this.#newStream(0, peer, { open, events });
+    const stream = this.#newStream(0, peer, { body, events });
     this.sendControl(stream);
     return stream;
   }
 
   /**
-   * Takes a carrier whose handshake is complete, and sends on it from now on. `peerExpected`: TLV
-   * 08 of a resume; null for the first carrier of the session.
+   * Takes a carrier whose handshake is complete, and sends on it from now on if there is none with a
+   * higher number. `peerExpected`: TLV 08 of a resume; null for the first carrier of the session.
    * @throws {ProtocolError} if the peer expects what was never sent
    */
   attach(number: number, peerExpected: number | null): MuxCarrier {
     const carrier: MuxCarrier = { number, next: peerExpected === null ? 0 : null };
     if (peerExpected !== null) this.#receiveAck(peerExpected);
-    this.#carriers.push(carrier);
-    this.#sendOn(carrier, peerExpected !== null);
+    const at = this.#carriers.findLastIndex((one) => one.number < number) + 1;
+    this.#carriers.splice(at, 0, carrier);
+    if (at === this.#carriers.length - 1) this.#sendOn(carrier, peerExpected !== null);
     return carrier;
   }
 
@@ -298,7 +313,7 @@ export class Mux implements StreamOwner {
     const { now, rtt } = this.#o;
     if (this.#isTotalDue) {
       this.#isTotalDue = false;
-      if (this.#total.isDue) this.#total.grant();
+      if (this.#total.isDue) this.#total.grant(now(), rtt());
       at = put(out, at, packWindow(0, this.#total.granted));
     }
     for (const stream of this.#windows) {
@@ -311,7 +326,7 @@ export class Mux implements StreamOwner {
   }
 
   #putNew(out: Uint8Array, at: number, end: number): number {
-    while (this.#log.end - this.#log.base < MOST_UNACKNOWLEDGED) {
+    while (this.#mayKeepMore) {
       if (this.#controls.length > 0 && end - at < MOST_CONTROL) break;
       const frame = this.#nextControl() ??
         this.#scheduler.next(end - at, this.#totalLimit - this.#totalSent);
@@ -322,6 +337,12 @@ export class Mux implements StreamOwner {
       at = putFrame(out, at, frame);
     }
     return at;
+  }
+
+  /** Bounds the memory that a peer takes which grants windows and acknowledges nothing. */
+  get #mayKeepMore(): boolean {
+    const { base, end, bytes } = this.#log;
+    return end - base < MOST_UNACKNOWLEDGED && bytes < this.#o.mostTotal;
   }
 
   #nextControl(): LoggedFrame | null {
@@ -372,7 +393,7 @@ export class Mux implements StreamOwner {
   #newStream(
     id: number,
     peer: string,
-    open: { open: Open; events: OpenEvents } | undefined,
+    open: OwnOpen | undefined,
   ): MuxStream {
     const { local, peer: { stream: sendLimit }, mostStream, budget, now } = this.#o;
     const window = new ReceiveWindow(local.stream, mostStream, budget, now());
@@ -413,7 +434,7 @@ export class Mux implements StreamOwner {
   }
 
   #receiveAck(next: number): void {
-    const isFull = this.#log.end - this.#log.base >= MOST_UNACKNOWLEDGED;
+    const isFull = !this.#mayKeepMore;
     this.#must(this.#log.acknowledge(next), "an acknowledgement of what was not sent");
     if (this.#cursor < this.#log.base) {
       this.#cursor = this.#log.base;
@@ -434,7 +455,8 @@ export class Mux implements StreamOwner {
   /** Returns undefined for a stream that has finished. */
   #find(id: number): MuxStream | undefined {
     const isOwn = id % 2 === (this.#o.role === "client" ? 1 : 0);
-    this.#must(id <= (isOwn ? this.#lastOwn : this.#lastPeers), `a frame of stream ${id}`);
+    const isKnown = id > 0 && id <= (isOwn ? this.#lastOwn : this.#lastPeers);
+    this.#must(isKnown, `a frame of stream ${id}, which was never opened`);
     return this.#streams.get(id);
   }
 
@@ -467,7 +489,8 @@ export class Mux implements StreamOwner {
   }
 
   #lookAtTotal(): void {
-    if (this.#isTotalDue || !this.#total.isDue || this.#total.grant() === null) return;
+    if (this.#isTotalDue || this.#end !== null || !this.#total.isDue) return;
+    if (this.#total.grant(this.#o.now(), this.#o.rtt()) === null) return;
     this.#isTotalDue = true;
     this.#wake();
   }

@@ -5,7 +5,6 @@ import { ByteQueue } from "./byte_queue.ts";
 import {
   MAX_DATA_HEADER,
   type MuxAddress,
-  type Open,
   OPENED,
   packDataHeader,
   packFin,
@@ -52,7 +51,13 @@ export interface MuxStreamOptions {
   /** The peer's number of the stream; 0 = it is this end's, and gets one when its open is sent. */
   readonly id: number;
   /** Of a stream of this end's. */
-  readonly open?: { readonly open: Open; readonly events: OpenEvents };
+  readonly open?: OwnOpen;
+}
+
+/** `body`: of `packOpenBody`. */
+export interface OwnOpen {
+  readonly body: Uint8Array;
+  readonly events: OpenEvents;
 }
 
 /** A stream of a session, both ways (docs/wire/link-v2.md, "Streams"). Contract: `Stream`. */
@@ -70,7 +75,7 @@ export class MuxStream implements Stream {
   readonly #owner: StreamOwner;
 
   /** The open of this end's stream, until it is sent; its events, until they were called. */
-  #openDue: Open | null;
+  #openDue: Uint8Array | null;
   #openEvents: OpenEvents | null;
   /** The peer has not answered this end's open. */
   #isAsking: boolean;
@@ -109,7 +114,7 @@ export class MuxStream implements Stream {
     this.window = window;
     this.#sendLimit = sendLimit;
     this.id = id;
-    this.#openDue = open?.open ?? null;
+    this.#openDue = open?.body ?? null;
     this.#openEvents = open?.events ?? null;
     this.#isAsking = open !== undefined;
     this.#owesAnswer = open === undefined;
@@ -141,6 +146,8 @@ export class MuxStream implements Stream {
   }
 
   onReadable(run: OnReady): void {
+    const hasFailed = this.#error !== null && this.#in.length === 0 && !this.#finReceived;
+    if (this.#isDeaf || hasFailed) throw this.#error ?? closedHere();
     this.#onReadable = run;
   }
 
@@ -150,12 +157,13 @@ export class MuxStream implements Stream {
     if (this.#isClosing) throw closedHere();
     const size = Math.min(bytes.length, QUEUE - this.#out.length);
     if (size <= 0) return 0;
-    this.#out.push(bytes.slice(0, size));
+    this.#out.push(bytes.subarray(0, size));
     if (this.hasData) this.#owner.sendData(this);
     return size;
   }
 
   onWritable(run: OnReady): void {
+    if (this.#isDeaf || this.#error !== null) throw this.#error ?? closedHere();
     this.#onWritable = run;
   }
 
@@ -219,13 +227,13 @@ export class MuxStream implements Stream {
     if (this.#isAsking || this.#finReceived || this.#resetReceived) return false;
     if (!this.window.receive(bytes.length)) return false;
     if (this.#isDeaf) this.#throwAway(bytes.length);
-    else if (this.#in.length > 0 || this.#onReadable === null) this.#in.push(bytes.slice());
+    else if (this.#in.length > 0 || this.#onReadable === null) this.#in.push(bytes);
     else {
       this.#lent = bytes;
       this.#tell();
       const rest = this.#lent as Uint8Array | null;
       this.#lent = null;
-      if (rest !== null) this.#in.push(rest.slice());
+      if (rest !== null) this.#in.push(rest);
     }
     return true;
   }
@@ -302,11 +310,11 @@ export class MuxStream implements Stream {
   #nextControl(newId: () => number): Uint8Array | null {
     if (this.#isOver) return null;
     if (this.#openDue !== null) {
-      const open = this.#openDue;
+      const body = this.#openDue;
       this.#openDue = null;
       this.id = newId();
       if (this.hasData) this.#owner.sendData(this);
-      return packOpen(this.id, open);
+      return packOpen(this.id, body);
     }
     if (this.#answer !== null) {
       const answer = this.#answer;
@@ -365,9 +373,10 @@ export class MuxStream implements Stream {
 
   #deafen(): void {
     this.#isDeaf = true;
-    if (this.#in.length > 0) this.#throwAway(this.#in.length);
+    const unread = this.#in.length + (this.#lent?.length ?? 0);
     this.#in.clear();
     this.#lent = null;
+    if (unread > 0) this.#throwAway(unread);
   }
 
   #throwAway(bytes: number): void {

@@ -4,6 +4,14 @@ const GROWTH_ROUNDS = 2;
 /** Milliseconds that stand for the round trip until one was measured. */
 const UNKNOWN_RTT = 100;
 
+/**
+ * True where so much of a window was used up in `elapsed` milliseconds that the window, and not the
+ * reader, may have been what the sender waited for. `rtt` is NaN before it is known.
+ */
+export function isUsedFast(elapsed: number, rtt: number): boolean {
+  return elapsed <= GROWTH_ROUNDS * (Number.isNaN(rtt) ? UNKNOWN_RTT : rtt);
+}
+
 /** Memory that windows may take together: of one session, or of all. */
 export interface WindowBudget {
   /** Takes `bytes` more; false, with nothing taken, where there is no room. */
@@ -90,7 +98,7 @@ export class ReceiveWindow {
 
   /** Sets and returns the new limit. `rtt` in milliseconds, NaN before it is known. */
   grant(now: number, rtt: number): number {
-    const isFast = now - this.#grantedAt <= GROWTH_ROUNDS * (Number.isNaN(rtt) ? UNKNOWN_RTT : rtt);
+    const isFast = isUsedFast(now - this.#grantedAt, rtt);
     if (this.#granted > this.#first || this.#read > 0) this.#resize(isFast);
     this.#grantedAt = now;
     return this.#granted = Math.max(this.#granted, this.#read + this.#window);

@@ -1,12 +1,12 @@
-import type { WindowBudget } from "./receive_window.ts";
+import { isUsedFast, type WindowBudget } from "./receive_window.ts";
 
 /** Part of the window that may be left when more is granted. */
 const LEFT = 1 / 2;
 
 /**
  * Flow control of all streams of a session together. Bytes that nobody reads take their part of it,
- * so it grows, as far as the budget goes, until the other streams have room beside them; so do
- * bytes that arrive faster than a round trip.
+ * so it grows, as far as the budget goes, until the other streams have room beside them. It grows
+ * to the bandwidth-delay product as a stream's window does.
  */
 export class TotalWindow {
   readonly #first: number;
@@ -16,9 +16,12 @@ export class TotalWindow {
   #granted: number;
   #received = 0;
   #read = 0;
+  /** Time of the last grant. */
+  #grantedAt: number;
 
-  /** `first` is what the peer may send without a window frame. */
-  constructor(first: number, most: number, budget: WindowBudget) {
+  /** `first` is what the peer may send without a window frame; `now` in milliseconds. */
+  constructor(first: number, most: number, budget: WindowBudget, now: number) {
+    this.#grantedAt = now;
     this.#first = this.#window = this.#granted = first;
     this.#most = most;
     this.#budget = budget;
@@ -43,22 +46,21 @@ export class TotalWindow {
     return this.#granted - this.#received <= this.#window * LEFT;
   }
 
-  /** Returns the new limit, or null where it would be too little more to say. */
-  grant(): number | null {
+  /**
+   * Returns the new limit, or null where it would be too little more to say. `rtt` in milliseconds,
+   * NaN before it is known.
+   */
+  grant(now: number, rtt: number): number | null {
     const held = this.#received - this.#read;
     const more = Math.min(this.#window, this.#most - this.#window);
-    const grows = held * 2 >= this.#window || this.#isSpent;
+    const grows = held * 2 >= this.#window || isUsedFast(now - this.#grantedAt, rtt);
     if (grows && more > 0 && !this.#budget.isShort && this.#budget.take(more)) {
       this.#window += more;
     } else if (this.#budget.isShort && held * 4 < this.#window) this.#shrink();
     const limit = this.#read + this.#window;
     if (limit - this.#granted < this.#window / 8) return null;
+    this.#grantedAt = now;
     return this.#granted = limit;
-  }
-
-  /** The peer has used all up: it may have waited. */
-  get #isSpent(): boolean {
-    return this.#granted - this.#received <= this.#window / 4;
   }
 
   #shrink(): void {
