@@ -11,6 +11,7 @@ export const EPOLLHUP = 0x010;
 export const EPOLLRDHUP = 0x2000;
 const EPOLLET = 0x8000_0000;
 const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
 const EPOLL_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
@@ -61,6 +62,11 @@ export class Epoll implements Disposable {
   /** Conditions that already hold are reported as new events. */
   change(fd: number, token: number, watch: number): void {
     this.#control(EPOLL_CTL_MOD, fd, token, watch);
+  }
+
+  /** Needed before a close that leaves other descriptors of the same description open (epoll(7)). */
+  remove(fd: number): void {
+    this.#control(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
   #control(operation: number, fd: number, token: number, events: number): void {

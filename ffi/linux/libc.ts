@@ -110,6 +110,16 @@ export class Libc implements Disposable {
     return this.#call.close(fd) < 0 ? -this.#errno[0]! : 0;
   }
 
+  /** Makes `to` lead to where `from` does; closes `to` before, if it was open. */
+  dup3(from: number, to: number, flags: number): number {
+    for (;;) {
+      const fd = this.#call.dup3(from, to, flags);
+      if (fd >= 0) return fd;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
   /** Returns -ENOSYS if the C library lacks the call: musl has it since 1.2.5 only. */
   statx(directory: number, path: string, flags: number, mask: number, into: Bytes): number {
     const { statx } = this.#call;

@@ -34,6 +34,7 @@ const REPEATED: Partial<Record<keyof LibcSymbols, (libc: Libc) => number>> = {
   ioctl: (libc) => libc.ioctl(NO_FD, 0n, bytes),
   ioctl_number: (libc) => libc.ioctlNumber(NO_FD, 0n, 0n),
   open: (libc) => libc.open("", 0),
+  dup3: (libc) => libc.dup3(NO_FD, NO_FD, 0),
 };
 
 for (const [name, call] of Object.entries(REPEATED)) {

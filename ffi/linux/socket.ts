@@ -28,6 +28,8 @@ const FIONBIO = 0x5421n;
 
 /** Reports a closed peer as EPIPE, not by a signal. */
 export const MSG_NOSIGNAL = 0x4000;
+/** For this call the socket is non-blocking. */
+export const MSG_DONTWAIT = 0x40;
 /** Holds a segment that is not full until more is sent, or FIN. */
 export const MSG_MORE = 0x8000;
 

@@ -299,6 +299,8 @@ export class Descriptor {
   mayStopShort = false;
   /** Set by a read that emptied it: another would return EAGAIN. Cleared by the next event. */
   isEmpty = false;
+  /** Its open file description stays open after the close, and must not be watched any more. */
+  isShared = false;
   readonly life: Lifetime;
   readonly #reactor: Reactor;
   readonly #epoll: Epoll;
@@ -380,6 +382,7 @@ export class Descriptor {
     if (this.#reason !== null) return;
     this.#reason = reason;
     this.#reactor.forget(this.#token, this.life);
+    if (this.isShared) this.#epoll.remove(this.fd);
     this.#reactor.libc.close(this.fd);
     this.#callSoon(this.#onReadable);
     this.#callSoon(this.#onWritable);
