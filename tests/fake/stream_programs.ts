@@ -51,11 +51,14 @@ export class StreamWorld implements AsyncDisposable {
   /** Streams of both programs and of the test. */
   readonly streams = new CountedStreams(this.net);
   readonly ciphers = new CountedCiphers();
+  /** The address that the client dials from. */
+  clientHost = "192.0.2.2";
   /** The client's connections to the server, the oldest first. */
   readonly carriers: Connection[] = [];
   readonly server: Running;
   readonly client: Running;
   readonly #o: ForwardPrograms;
+  readonly #running: Running[] = [];
   #seed = 0;
 
   constructor(o: ForwardPrograms) {
@@ -99,7 +102,7 @@ export class StreamWorld implements AsyncDisposable {
         ...common,
         forwards,
         server: SERVER,
-        dialer: this.#kept(this.streams.dialer("192.0.2.2")),
+        dialer: this.#kept,
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },
         limits: FORWARD_LIMITS,
         keepMs,
@@ -110,18 +113,16 @@ export class StreamWorld implements AsyncDisposable {
   }
 
   /** Notes the connections that the client makes. */
-  #kept(dialer: Dialer): Dialer {
-    return {
-      start: (to, o, events) =>
-        dialer.start(to, o, {
-          failed: (error) => events.failed(error),
-          connected: (stream) => {
-            this.carriers.push(stream);
-            return events.connected(stream);
-          },
-        }),
-    };
-  }
+  readonly #kept: Dialer = {
+    start: (to, o, events) =>
+      this.streams.dialer(this.clientHost).start(to, o, {
+        failed: (error) => events.failed(error),
+        connected: (stream) => {
+          this.carriers.push(stream);
+          return events.connected(stream);
+        },
+      }),
+  };
 
   #run(
     start: (common: ReturnType<StreamWorld["common"]>) => Promise<void>,
@@ -131,7 +132,7 @@ export class StreamWorld implements AsyncDisposable {
     const kept = keptLog(this.clock);
     const common = this.common(kept.log, stop.signal, psk);
     const ended = start(common).then(() => null, (error) => error === STOP ? null : error);
-    return {
+    const running: Running = {
       ended,
       lines: () =>
         kept.records.filter(({ level }) => level !== "debug")
@@ -142,6 +143,8 @@ export class StreamWorld implements AsyncDisposable {
         await ended;
       },
     };
+    this.#running.push(running);
+    return running;
   }
 
   common(log: ReturnType<typeof keptLog>["log"], signal: AbortSignal, psk = "correct horse") {
@@ -180,10 +183,9 @@ export class StreamWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.stop();
-    await this.server.stop();
+    for (const running of this.#running.reverse()) await running.stop();
     this.#testing.abort(STOP);
-    await this.clock.settle();
+    await this.clock.advance(100); // a target's pause
     assert.deepEqual(
       { timers: this.clock.pending, streams: this.streams.open, ciphers: this.ciphers.live },
       { timers: 0, streams: 0, ciphers: 0 },

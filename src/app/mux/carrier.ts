@@ -15,6 +15,9 @@ import { RECORD_TEXT, type RecordBuffers } from "./record_buffers.ts";
 /** Frames after which others get a turn. */
 const BUDGET = 256;
 
+/** Milliseconds without a byte from the peer while a write waits. */
+const SUSPICIOUS_SILENCE = 3000;
+
 export interface CarrierOptions {
   readonly clock: Clock;
   readonly rng: Rng;
@@ -51,6 +54,13 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
     this.#o = o;
     this.channel = new RecordChannel<void>(stream, session, this, o);
     this.#place = mux.attach(number, peerExpected);
+  }
+
+  /** The peer should have answered by now, or nothing has gone or come for a while. */
+  get isSuspect(): boolean {
+    const { channel } = this;
+    const silence = this.#o.clock.now() - channel.lastArrival;
+    return channel.isUnanswered || channel.writer.mutex.isBusy && silence >= SUSPICIOUS_SILENCE;
   }
 
   set onHeard(run: () => void) {

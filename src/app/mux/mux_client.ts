@@ -1,21 +1,27 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
-import { scope } from "../../base/scope.ts";
+import { type Scope, scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
-import { type LinkSession, PeerClosed } from "../../core/link/v2/handshake.ts";
-import { Capability, ID_SIZE } from "../../core/link/v2/setup.ts";
+import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
-import { connectCarrier } from "../link/connect_carrier.ts";
 import { sleep } from "../loop/sleep.ts";
-import { Carrier } from "./carrier.ts";
-import { MOST_WINDOWS, streamOffer } from "./limits.ts";
+import { DamagedConnections } from "../net/damaged_connections.ts";
+import { ClientSession } from "./client_session.ts";
+import type { Carrier } from "./carrier.ts";
+import { MOST_WINDOWS } from "./limits.ts";
 import { MuxOutbound } from "./mux_outbound.ts";
 import { RecordBuffers } from "./record_buffers.ts";
-import { StreamSession } from "./stream_session.ts";
+import type { StreamSession } from "./stream_session.ts";
+
+/** Milliseconds; a carrier that lived longer is followed by another at once. */
+const STEADY_MS = 1000;
+
+/** Milliseconds between two looks at whether the server still answers. */
+const LOOK_MS = 1000;
 
 export interface MuxClientOptions {
   /** Connects to the server; the connection lives under `signal`. */
@@ -33,32 +39,23 @@ export interface MuxClientOptions {
   readonly facts?: (stream: Connection) => LogFields;
 }
 
-/** SOCKS5 reply (RFC 1928 section 6) to a server that opens streams by itself. */
-const NOT_ALLOWED = 2;
-
-/** Milliseconds; a carrier that lived longer is followed by another at once. */
-const STEADY_MS = 1000;
-
 interface Ended {
   readonly error: TtunError;
-  /** Milliseconds that the carrier was up; null = it never was. */
+  /** Milliseconds that there was a carrier; null = there was none. */
   readonly upMs: number | null;
 }
 
-/** A session that goes on from carrier to carrier. */
-interface Held {
-  readonly session: StreamSession;
-  readonly id: Uint8Array;
-  /** The secret of its proofs. */
-  readonly secret: Uint8Array;
-  carrier: number;
-  /** Time when its last carrier was lost. */
-  lostAt: number;
+/** A carrier whose handshake is complete, on its connection. */
+interface Joined {
+  readonly stream: Connection;
+  readonly carrier: Carrier;
 }
 
 /**
  * Keeps a session with a server: connects again when the carrier is lost, and goes on with the
- * session where the server still has it. Streams are opened by `outbound`.
+ * session where the server still has it. When the server's port is to close, or when the server
+ * does not answer any more, another carrier is made before the old one is given up. Streams are
+ * opened by `outbound`.
  */
 export class MuxClient {
   readonly outbound: MuxOutbound;
@@ -66,28 +63,29 @@ export class MuxClient {
   readonly #budget = new SharedBudget(MOST_WINDOWS);
   readonly #buffers = new RecordBuffers();
   readonly #backoff = new Backoff();
-  #held: Held | null = null;
+  readonly #damaged: DamagedConnections;
+  #session: ClientSession | null = null;
+  #isMoving = false;
 
   constructor(o: MuxClientOptions) {
     this.#o = o;
     this.outbound = new MuxOutbound(o.clock);
+    this.#damaged = new DamagedConnections({ clock: o.clock, rng: o.secrets.rng });
   }
 
   /** Runs until the signal aborts. @throws its reason, or the last failure beyond `retries` */
   async run(signal: AbortSignal): Promise<never> {
-    const { log, retries, secrets, clock } = this.#o;
+    const { log, retries, clock } = this.#o;
     try {
       for (let failures = 0;;) {
         const { error, upMs } = await this.#attempt(signal);
         signal.throwIfAborted();
         failures = upMs === null ? failures + 1 : 1;
         if (failures > retries) throw error;
-        this.#expire();
         const isSteady = upMs !== null && upMs >= STEADY_MS;
         if (isSteady) this.#backoff.restart();
-        const pause = isSteady && this.#held !== null
-          ? 0
-          : this.#backoff.pause(secrets.rng(1)[0]! / 256);
+        this.#expire();
+        const pause = isSteady && this.#session !== null ? 0 : this.#pause();
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
         if (pause > 0) await sleep(clock, pause, signal);
         this.#expire();
@@ -98,96 +96,158 @@ export class MuxClient {
     }
   }
 
+  #pause(): number {
+    return this.#backoff.pause(this.#o.secrets.rng(1)[0]! / 256);
+  }
+
   /** Ends a session that nobody can go on with. */
   #expire(): void {
     const { clock, keepMs } = this.#o;
-    if (this.#held === null || clock.now() - this.#held.lostAt < keepMs) return;
+    if (this.#session === null || clock.now() - this.#session.lostAt < keepMs) return;
     const words = `Lost the connection with the server for over ${Math.round(keepMs / 1000)} s`;
     this.#drop(new TtunError("lost", words));
   }
 
   #drop(error: TtunError): void {
-    const held = this.#held;
-    if (held === null) return;
-    this.#held = null;
+    const session = this.#session;
+    if (session === null) return;
+    this.#session = null;
     this.outbound.useSession(null);
-    held.session.end(error);
-    held.secret.fill(0);
+    session.end(error);
   }
 
-  /** Runs one connection from its dial to its end. */
+  /** Connects, and runs until no carrier is left. */
   async #attempt(signal: AbortSignal): Promise<Ended> {
     const { clock } = this.#o;
     let upSince: number | null = null;
     let error = new TtunError("lost", "Lost the connection with the server");
     try {
       await scope(signal, async (tasks) => {
-        await using stream = await this.#o.dial(tasks.signal);
-        const carrier = await this.#connect(stream);
-        await using _carrier = carrier;
-        const held = this.#held!;
+        const joined = await this.#join(tasks.signal);
         upSince = clock.now();
-        const { facts = () => ({}) } = this.#o;
-        this.#o.log.info(held.carrier === 1 ? "authenticated" : "session goes on", {
-          server: stream.peer,
-          wire: "v2",
-          ...facts(stream),
-        });
-        this.outbound.useSession(held.session);
-        await held.session.run(carrier, tasks.signal);
-        if (carrier.channel.closeCode === CloseCode.bye) {
-          throw new PeerClosed("lost", CloseCode.bye, "The server has ended the session");
-        }
+        const session = this.#session!;
+        this.outbound.useSession(session.streams);
+        session.onMove = (seconds) => this.#move(tasks, seconds * 1000);
+        this.#spawn(tasks, session, joined);
       });
     } catch (thrown) {
       error = toTtunError(thrown);
-      const isOver = error instanceof ProtocolError && error.reason !== "cannot_open" ||
-        error instanceof PeerClosed && error.code !== CloseCode.carrier;
-      if (isOver) this.#drop(error);
+      if (endsSession(error)) this.#drop(error);
     }
     if (upSince === null) return { error, upMs: null };
     const now = clock.now();
-    if (this.#held !== null) this.#held.lostAt = now;
+    if (this.#session !== null) this.#session.lostAt = now;
     return { error, upMs: now - upSince };
   }
 
-  /** Runs the handshake: with a session that is held the next carrier of it, else a new one. */
-  async #connect(stream: Connection): Promise<Carrier> {
-    const { secrets, clock, instance } = this.#o;
-    const held = this.#held;
-    const id = held?.id ?? secrets.rng(ID_SIZE);
-    const number = held === null ? 1 : ++held.carrier;
-    const { session, setup } = await connectCarrier(stream, {
-      secrets,
-      clock,
-      offer: streamOffer(),
-      identity: { instance, session: id, carrier: number },
-      ...(held !== null && {
-        resume: { secret: held.secret, expected: held.session.mux.expected },
-      }),
+  /** Dials, and runs the handshake: for the session that there is, else for a new one. */
+  async #join(signal: AbortSignal): Promise<Joined> {
+    const { clock, dial, facts = () => ({}), instance, log, secrets } = this.#o;
+    await using owned = new AsyncDisposableStack();
+    const stream = owned.use(await dial(signal));
+    const isNew = this.#session === null;
+    const session = this.#session ??
+      new ClientSession({ clock, secrets, instance, budget: this.#budget, buffers: this.#buffers });
+    const carrier = await session.join(stream);
+    this.#session = session;
+    owned.move();
+    log.info(isNew ? "authenticated" : "session goes on", {
+      server: stream.peer,
+      wire: "v2",
+      ...facts(stream),
     });
-    const { session: streams } = held ?? (this.#held = this.#begin(id, session));
-    const expected = setup.resume?.expected ?? null;
-    const { rng, rekey } = secrets;
-    const o = { clock, rng, rekey, buffers: this.#buffers };
-    return new Carrier(streams.mux, number, expected, stream, session, o);
+    return { stream, carrier };
   }
 
-  #begin(id: Uint8Array, { peer, resume }: LinkSession): Held {
-    if ((peer.capabilities & Capability.streams) === 0) {
-      throw new TtunError(
-        "protocol",
-        "Cannot forward: the server carries a device's packets alone; start it with --no-tun, or " +
-          "update it",
-      );
-    }
-    const session = new StreamSession({
-      role: "client",
-      peer,
-      clock: this.#o.clock,
-      budget: this.#budget,
-      onOpened: (stream) => stream.answer(NOT_ALLOWED, null), // nothing was asked for
+  /** Runs a carrier. The scope fails with the last one, or with one that ends the session. */
+  #spawn(tasks: Scope, session: ClientSession, joined: Joined): void {
+    const { streams } = session;
+    tasks.spawn(async (signal) => {
+      let error = new TtunError("lost", "Lost the connection with the server");
+      try {
+        await this.#run(tasks, session, joined, signal);
+      } catch (thrown) {
+        error = toTtunError(thrown);
+      }
+      signal.throwIfAborted();
+      if (endsSession(error) || streams.carriers.length === 0) throw error;
+      this.#o.log.debug("an older connection has ended", { why: error.message });
     });
-    return { session, id, secret: resume.slice(), carrier: 1, lostAt: this.#o.clock.now() };
   }
+
+  async #run(
+    tasks: Scope,
+    { streams }: ClientSession,
+    { stream, carrier }: Joined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await using owned = new AsyncDisposableStack();
+    owned.use(stream);
+    await using _carrier = carrier;
+    carrier.onHeard = () => streams.endOlder(carrier);
+    try {
+      await scope(signal, async (running) => {
+        running.spawn((s) => this.#watch(tasks, streams, carrier, s));
+        await streams.run(carrier, running.signal);
+        running.cancel();
+      });
+    } catch (error) {
+      if (error instanceof ProtocolError && error.reason === "cannot_open") {
+        owned.move();
+        void this.#damaged.keep(stream); // never rejects, and outlives the carrier
+      }
+      throw error;
+    }
+    const { closeCode } = carrier.channel;
+    if (closeCode === CloseCode.bye) {
+      throw new PeerClosed("lost", closeCode, "The server has ended the session");
+    }
+  }
+
+  /** Has another carrier made when the server does not answer on this one, the newest. */
+  async #watch(
+    tasks: Scope,
+    { carriers }: StreamSession,
+    carrier: Carrier,
+    signal: AbortSignal,
+  ): Promise<void> {
+    do await sleep(this.#o.clock, LOOK_MS, signal); while (!carrier.isSuspect);
+    if (carriers.at(-1) === carrier) this.#move(tasks, 0);
+  }
+
+  /** Makes another carrier within so many milliseconds, at a random moment. */
+  #move(tasks: Scope, ms: number): void {
+    if (this.#isMoving) return;
+    this.#isMoving = true;
+    tasks.spawn(async (signal) => {
+      try {
+        await this.#moveWithin(tasks, ms, signal);
+      } finally {
+        this.#isMoving = false;
+      }
+    });
+  }
+
+  async #moveWithin(tasks: Scope, ms: number, signal: AbortSignal): Promise<void> {
+    const { clock, log, secrets } = this.#o;
+    const session = this.#session!;
+    const at = ms * secrets.rng(1)[0]! / 256;
+    if (at > 0) await sleep(clock, at, signal);
+    for (;;) {
+      try {
+        return this.#spawn(tasks, session, await this.#join(signal));
+      } catch (thrown) {
+        signal.throwIfAborted();
+        const error = toTtunError(thrown);
+        if (endsSession(error)) throw error;
+        log.debug("cannot connect beside the connection that there is", { why: error.message });
+      }
+      await sleep(clock, this.#pause(), signal);
+    }
+  }
+}
+
+function endsSession(error: TtunError): boolean {
+  if (error instanceof PeerClosed) return error.code !== CloseCode.carrier;
+  return error instanceof ProtocolError && error.reason !== "cannot_open";
 }

@@ -212,6 +212,7 @@ export class MuxServer {
     const { clock, secrets: { rng, rekey }, signal, facts = () => ({}) } = this.#o;
     const address = addressGroup(stream.remote);
     const { peer } = stream;
+    const number = held.highest; // another one may come while the answer is written
     held.expiry?.[Symbol.dispose]();
     held.expiry = null;
     await using keys = new AsyncDisposableStack();
@@ -220,14 +221,12 @@ export class MuxServer {
     keys.move();
     const o = { clock, rng, rekey, buffers: this.#buffers };
     const { mux, carriers } = held.session;
-    const carrier = new Carrier(mux, held.highest, peerExpected, stream, session, o);
+    const carrier = new Carrier(mux, number, peerExpected, stream, session, o);
     await using _carrier = carrier;
     const words = peerExpected === null ? "authenticated" : "session goes on";
     this.#said.info(words, { peer, wire: "v2", ...facts(stream) }, address);
     if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
-    using _old = clock.after(OLD_CARRIER_MS, () => {
-      for (const one of carriers.filter(({ number }) => number < carrier.number)) one.end();
-    });
+    using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier));
     try {
       await held.session.run(carrier, signal);
       this.#said.info("disconnected", { peer, why: "closed by the client" }, address);

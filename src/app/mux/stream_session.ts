@@ -62,6 +62,11 @@ export class StreamSession {
     }
   }
 
+  /** Ends the carriers that are older than this one. */
+  endOlder(carrier: Carrier): void {
+    for (const one of this.#carriers) if (one.number < carrier.number) one.end();
+  }
+
   #acknowledgeLater(): void {
     this.#ackTimer ??= this.#clock.after(ACK_MS, () => {
       this.#ackTimer = null;

@@ -12,7 +12,7 @@ import { dial } from "../net/dial_events.ts";
 import { dialAny } from "../net/dial_host.ts";
 import { congestionField, type Tuner } from "../net/socket_options.ts";
 import type { PortOptions } from "../tun/tun_router.ts";
-import type { DamagedConnections } from "./damaged_connections.ts";
+import type { DamagedConnections } from "../net/damaged_connections.ts";
 import type { SegmentLimits } from "./segment_limits.ts";
 import { serverName, type TunClientOptions } from "./tun_client_options.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";

@@ -4,7 +4,7 @@ import { Backoff } from "../../core/net/backoff.ts";
 import { PathChanged, ServerPaths } from "../link/server_paths.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
 import { Tuner } from "../net/socket_options.ts";
-import { DamagedConnections } from "./damaged_connections.ts";
+import { DamagedConnections } from "../net/damaged_connections.ts";
 import { SegmentLimits, SmallerSegments } from "./segment_limits.ts";
 import { type AttemptOptions, TunAttempt } from "./tun_attempt.ts";
 import { serverName, type TunClientOptions } from "./tun_client_options.ts";

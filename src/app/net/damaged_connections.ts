@@ -1,6 +1,6 @@
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
-import { fallSilent } from "../net/fall_silent.ts";
+import { fallSilent } from "./fall_silent.ts";
 
 /** Damaged connections that are kept open at a time; the oldest is cut for another. */
 const MOST_SILENT = 4;
