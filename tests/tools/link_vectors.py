@@ -9,6 +9,7 @@ it is a second reading of the specification. Everything follows from fixed seeds
 
 import datetime
 import hashlib
+import ipaddress
 import json
 import os
 import struct
@@ -623,6 +624,95 @@ def make_segment_sizes():
     ]
 
 
+# Frames of streams
+
+FRAME_OPEN, FRAME_OPENED, FRAME_DATA, FRAME_FIN, FRAME_RESET = 0x10, 0x11, 0x12, 0x13, 0x14
+FRAME_WINDOW, FRAME_POSITION, FRAME_ACK, FRAME_MOVE = 0x15, 0x16, 0x20, 0x21
+CONNECT, LISTEN, ACCEPTED = 0, 1, 3
+
+
+def stream_address(address):
+    if address is None:
+        return bytes([0])
+    if "path" in address:
+        path = address["path"].encode("utf-8")
+        return bytes([5]) + u16(len(path)) + path
+    try:
+        ip = ipaddress.ip_address(address["host"])
+    except ValueError:
+        name = address["host"].encode("utf-8")
+        return bytes([3, len(name)]) + name + u16(address["port"])
+    return bytes([1 if ip.version == 4 else 4]) + ip.packed + u16(address["port"])
+
+
+def stream_frame(frame, size=None):
+    """`size`: bytes of each varint; None = the shortest form."""
+
+    def v(name):
+        return varint(frame[name], size)
+
+    kind = frame["type"]
+    if kind == "open":
+        listener = v("listener") if frame["kind"] == ACCEPTED else b""
+        address = stream_address(frame["address"])
+        return bytes([FRAME_OPEN]) + v("stream") + bytes([frame["kind"]]) + listener + address
+    if kind == "opened":
+        address = stream_address(frame["address"])
+        return bytes([FRAME_OPENED]) + v("stream") + bytes([frame["code"]]) + address
+    if kind == "data":
+        data = bytes.fromhex(frame["data"])
+        return bytes([FRAME_DATA]) + v("stream") + varint(len(data), size) + data
+    if kind == "fin":
+        return bytes([FRAME_FIN]) + v("stream")
+    if kind == "reset":
+        return bytes([FRAME_RESET]) + v("stream") + v("code")
+    if kind == "window":
+        return bytes([FRAME_WINDOW]) + v("stream") + v("limit")
+    if kind == "move":
+        return bytes([FRAME_MOVE]) + v("seconds")
+    return bytes([FRAME_POSITION if kind == "position" else FRAME_ACK]) + v("next")
+
+
+def make_stream_frames():
+    """Frames 10 to 16, 20 and 21; `forms` are others that mean the same."""
+    seed = seeds("stream frames")
+    nobody, v4 = None, {"host": "192.0.2.7", "port": 443}
+    v6, mapped = {"host": "2001:db8::7", "port": 65535}, {"host": "::ffff:c000:207", "port": 1}
+    name, longest = {"host": "a.example", "port": 0}, {"host": "n" * 255, "port": 80}
+    foreign, path = {"host": "bücher.example", "port": 80}, {"path": "/run/世界.sock"}
+    far = {"path": "/" + "p" * 4095}
+    opens = [(1, CONNECT, v4), (2, CONNECT, v6), (63, CONNECT, name), (64, CONNECT, longest),
+             (16383, CONNECT, foreign), (16384, CONNECT, path), (3, CONNECT, far),
+             (5, CONNECT, mapped), (7, LISTEN, v4), (9, LISTEN, nobody), (11, LISTEN, path)]
+    frames = [{"type": "open", "stream": s, "kind": k, "address": a} for s, k, a in opens]
+    frames += [
+        {"type": "open", "stream": s, "kind": ACCEPTED, "listener": listener, "address": a}
+        for s, listener, a in [(4, 7, v6), (VARINT_LIMIT, 1 << 30, nobody)]
+    ]
+    frames += [
+        {"type": "opened", "stream": s, "code": code, "address": a}
+        for s, code, a in [(1, 0, v4), (2, 0, nobody), (1 << 30, 5, nobody), (3, 255, path)]
+    ]
+    frames += [
+        {"type": "data", "stream": s, "data": seed("data", length).hex()}
+        for s, length in [(1, 1), (64, 63), (16384, 64), (VARINT_LIMIT, 300)]
+    ]
+    edges = [1, 63, 64, 16383, 16384, (1 << 30) - 1, 1 << 30, VARINT_LIMIT]
+    frames += [{"type": "fin", "stream": s} for s in edges]
+    frames += [{"type": "reset", "stream": s, "code": VARINT_LIMIT - s} for s in edges]
+    frames += [{"type": "window", "stream": s, "limit": VARINT_LIMIT - s} for s in [0] + edges]
+    frames += [{"type": kind, "next": n} for kind in ("position", "ack") for n in [0] + edges]
+    frames += [{"type": "move", "seconds": n} for n in (0, 10, 64)]
+    return [
+        {
+            "frame": frame,
+            "bytes": stream_frame(frame).hex(),
+            "forms": [stream_frame(frame, 8).hex()],
+        }
+        for frame in frames
+    ]
+
+
 # Super-packets
 
 
@@ -917,6 +1007,7 @@ def main():
         "varints": make_varints(),
         "times": make_times(),
         "segment_sizes": make_segment_sizes(),
+        "stream_frames": make_stream_frames(),
         "super_packets": make_super_packets(),
         "checksums": make_checksums(),
         "cases": make_cases(secrets),
