@@ -3,6 +3,7 @@ import type { HostPort } from "../../src/base/addr.ts";
 import { requireHostPort } from "../../src/base/addr.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
+import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
 import { FORWARD_LIMITS, listenForwards } from "../../src/app/system/forwards.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
 import type { WireSecrets } from "../../src/app/link/config.ts";
@@ -40,6 +41,7 @@ export interface ForwardPrograms {
   readonly deny?: readonly string[];
   readonly keepMs?: number;
   readonly retries?: number;
+  readonly stdio?: StdioForward;
   /** By which the client's key differs from the server's. */
   readonly psk?: string;
 }
@@ -90,7 +92,7 @@ export class StreamWorld implements AsyncDisposable {
   }
 
   startClient(): Running {
-    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk } = this.#o;
+    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk, stdio } = this.#o;
     return this.#run((common) => {
       const forwards = listenForwards({
         ...common,
@@ -101,6 +103,7 @@ export class StreamWorld implements AsyncDisposable {
       return runForwardClient({
         ...common,
         forwards,
+        stdio,
         server: SERVER,
         dialer: this.#kept,
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },

@@ -12,9 +12,7 @@ import { addressGroup } from "../net/address_group.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
-
-/** Most bytes that are read before the target is connected, and sent along with the request. */
-const MOST_EARLY = 16 * 1024;
+import { type EarlyOptions, readEarly } from "./read_early.ts";
 
 /** State that all forwarded connections share. */
 export interface ForwardHost {
@@ -63,7 +61,7 @@ export class ForwardedConnection implements DialEvents<Stream>, Holder, NameOwne
 
   /** Calls `onOver` at the end. Returns true as OnReady does. */
   begin(): boolean {
-    const { quota, said, outbound, signal } = this.#host;
+    const { quota, said, outbound, signal, relays } = this.#host;
     this.#place = quota.take(this.#from, this);
     if (this.#place === null) {
       said.warn("no place for another forwarded connection", this.#facts);
@@ -71,27 +69,18 @@ export class ForwardedConnection implements DialEvents<Stream>, Holder, NameOwne
       this.#onOver();
       return false;
     }
-    let early: Uint8Array | null;
+    let early: EarlyOptions;
     try {
-      early = this.#readEarly();
+      early = readEarly(this.#stream, relays.options.scratch);
     } catch (error) { // it is gone already
       return this.#relayed({ error });
     }
-    const how = { signal, client: this, ...(early !== null && { early, once: true }) };
+    this.#count.up += early.early?.length ?? 0;
     try {
-      return outbound.open(this.#to, how, this) === true;
+      return outbound.open(this.#to, { signal, client: this, ...early }, this) === true;
     } catch (error) {
       return this.failed(error);
     }
-  }
-
-  /** Returns what has already arrived. The relay finds an end again. */
-  #readEarly(): Uint8Array | null {
-    const { plain } = this.#host.relays.options.scratch;
-    const got = this.#stream.readNow(plain.subarray(0, MOST_EARLY));
-    if (got === null || got === undefined) return null;
-    this.#count.up += got;
-    return plain.slice(0, got);
   }
 
   /** All connections are of one account, whose places their addresses share. */

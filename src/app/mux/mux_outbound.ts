@@ -8,11 +8,16 @@ import type { Stream } from "../../contract/stream.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { type Failure, failureOfSocks5 } from "../../core/proxy/failure.ts";
+import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds that an open waits for a session. */
 const SESSION_MS = 10_000;
+
+/** Longest wait for acknowledgements, and the interval of looks at them, in milliseconds. */
+const DELIVERY_MS = 10_000;
+const LOOK_MS = 20;
 
 /** Opens that wait for a session. */
 const MOST_WAITING = 1024;
@@ -41,6 +46,19 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
   close(): void {
     this.#isClosed = true;
     for (const opening of [...this.#waiting]) opening.fail("tunnel", "there is no server any more");
+  }
+
+  /** Resolves when the server has acknowledged all that was sent, or after DELIVERY_MS. */
+  async delivered(signal: AbortSignal): Promise<void> {
+    const until = this.#clock.now() + DELIVERY_MS;
+    for (;;) { // what was written just now is sent after the first wait
+      await sleep(this.#clock, LOOK_MS, signal);
+      if (this.#unacknowledged === 0 || this.#clock.now() >= until) return;
+    }
+  }
+
+  get #unacknowledged(): number {
+    return this.#session?.mux.keptBytes ?? 0;
   }
 
   readonly open = (

@@ -1,3 +1,4 @@
+import { TtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ProxyLimits } from "./connection_limits.ts";
@@ -17,6 +18,8 @@ export interface RelayScope {
   readonly relays: Relays;
   /** Disposed of when all tasks have ended. */
   readonly stack: DisposableStack;
+  /** Ends it without an error, as the signal's abort would. */
+  readonly end: () => void;
 }
 
 /**
@@ -36,6 +39,11 @@ export async function relayScope(
     const relays = stack.use(
       new Relays({ clock: o.clock, ...o.limits, scratch, cut: cut.signal }),
     );
-    body({ tasks, relays, stack });
+    const end = () => {
+      const reason = new TtunError("lost", "Cannot go on: all forwards and connections have ended");
+      cut.abort(reason);
+      tasks.cancel(reason);
+    };
+    body({ tasks, relays, stack, end });
   });
 }

@@ -5,6 +5,7 @@ import type { Connection } from "../../contract/connection.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
+import type { StdioForward } from "../forward/stdio_forward.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxClient } from "../mux/mux_client.ts";
 import { dial } from "../net/dial_events.ts";
@@ -23,6 +24,8 @@ const NAME_TIMEOUT = 10_000;
 
 export interface ForwardClientOptions {
   readonly forwards: readonly OpenForward[];
+  /** With it the program ends, without an error, when it has. */
+  readonly stdio?: StdioForward | undefined;
   readonly server: HostPort | DirectServer;
   /** To the addresses of a server that has some. */
   readonly dialer: Dialer;
@@ -43,7 +46,10 @@ export interface ForwardClientOptions {
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
 
-/** Runs forwards over a session with a server. Throws the signal's reason, or the last failure. */
+/**
+ * Runs forwards over a session with a server, until `stdio` has ended where it is given. Throws the
+ * signal's reason, or the last failure.
+ */
 export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   const { server, log, forwards } = o;
   const tuner = new Tuner(log, o.congestion);
@@ -59,7 +65,11 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   });
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
-    tasks.spawn((signal) => runForwards(forwards, { ...o, signal, outbound: client.outbound }));
+    tasks.spawn(async (signal) => {
+      await runForwards(forwards, { ...o, signal, outbound: client.outbound });
+      await client.outbound.delivered(signal);
+      tasks.cancel();
+    });
   });
 }
 

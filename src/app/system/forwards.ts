@@ -17,6 +17,7 @@ import {
 import type { ForwardHost } from "../forward/forwarded_connection.ts";
 import { runLocalForward } from "../forward/local_forward.ts";
 import { openListeners } from "../forward/open_listeners.ts";
+import { runStdioForward, type StdioForward } from "../forward/stdio_forward.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { DEFAULT_LIMITS, type ProxyLimits } from "../net/connection_limits.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -89,6 +90,8 @@ export interface RunForwardsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** With it the forwards end, without an error, when it has. */
+  readonly stdio?: StdioForward | undefined;
   /** Called once; `counters` may be called at any time. */
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
@@ -99,20 +102,27 @@ export interface ForwardCounters {
   readonly served: number;
 }
 
-/** Runs forwards until the signal aborts. Throws its reason, or the first failure of a listener. */
+/**
+ * Runs forwards until the signal aborts, or `stdio` has ended. Throws the signal's reason, or the
+ * first failure of a listener or of `stdio`.
+ */
 export async function runForwards(
   forwards: readonly OpenForward[],
   o: RunForwardsOptions,
 ): Promise<void> {
-  const { outbound, clock, log } = o;
-  await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays }) => {
+  const { outbound, clock, log, stdio } = o;
+  await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays, end }) => {
     const { signal } = tasks;
     const quota = new Quota(o.limits);
     const said = new RateLimitedLog(log, () => clock.now());
     const host: ForwardHost = { log, signal, relays, quota, outbound, said };
     const front = new ProxyFront({ clock, log, signal, relays, quota, outbound, auth: null });
     o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
-    tasks.spawn((signal) => untilAborted(signal));
+    tasks.spawn(async () => {
+      if (stdio === undefined) return await untilAborted(signal);
+      await runStdioForward(stdio, { outbound, relays, signal });
+      end();
+    });
     for (const { spec, listeners } of forwards) {
       for (const listener of listeners) {
         tasks.spawn(() =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { CountedStreams } from "../../../tests/fake/counted_streams.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
-import { MemoryNet } from "../../../tests/fake/memory.ts";
+import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import { exchange, socks4, socks5, web } from "../../../tests/fake/proxy_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { type HostPort, requireHostPort } from "../../base/addr.ts";
@@ -10,6 +10,7 @@ import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { parseDynamicForward, parseLocalForward } from "../../core/forward/parse.ts";
+import type { StdioForward } from "../forward/stdio_forward.ts";
 import { accept, read, write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
@@ -26,13 +27,16 @@ class World implements AsyncDisposable {
   readonly stop = new AbortController();
   readonly kept = keptLog(this.clock);
   readonly ended: Promise<unknown>;
+  readonly #stdio: StdioForward | undefined;
   counters = () => ({ connections: 0, served: 0 });
 
   constructor(
     forwards: { local?: string[]; dynamic?: string[]; exitOnFailure?: boolean },
     limits: Partial<ForwardLimits> = {},
+    stdio?: StdioForward,
   ) {
     const { clock, stop: { signal }, kept: { log } } = this;
+    this.#stdio = stdio;
     const open = listenForwards({
       specs: [
         ...(forwards.local ?? []).map(parseLocalForward),
@@ -53,6 +57,7 @@ class World implements AsyncDisposable {
     this.ended = runForwards(open, {
       outbound,
       limits: { ...FORWARD_LIMITS, ...limits },
+      stdio,
       clock,
       log,
       signal,
@@ -86,7 +91,8 @@ class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort(new Error("the test is over"));
-    assert.match(String(await this.ended), /the test is over/);
+    const error = await this.ended;
+    if (this.#stdio === undefined) assert.match(String(error), /the test is over/);
     await this.clock.settle();
     assert.deepEqual([this.clock.pending, this.streams.open], [0, 0]);
   }
@@ -262,4 +268,67 @@ Deno.test("the end resets what is carried, so that it does not look complete", a
     await world.clock.settle();
   }
   assert.throws(() => stream.readNow(new Uint8Array(1)), { name: "TtunError", kind: "lost" });
+});
+
+/** Standard input and output of a program, and their other end. */
+function stdioPair(host = "target"): { stdio: StdioForward; person: Connection } {
+  const [stream, person] = memoryPair();
+  return { stdio: { stream, to: { host, port: 80 } }, person };
+}
+
+Deno.test("standard input and output are carried to their ends, and the program ends with them", async () => {
+  const { stdio, person } = stdioPair();
+  await using world = new World({ local: ["8080:target:80"] }, {}, stdio);
+  let served = 0;
+  world.serve((stream) => ++served === 1 ? echoAll(stream) : new Promise(() => {}));
+  await world.clock.settle();
+  const other = await world.connect();
+  const data = pattern(600_000, 1);
+  assert.deepEqual(await world.clock.until(exchange(person, data)), data);
+  assert.equal(await world.clock.until(world.ended), null);
+  // Other forwards have not come to their ends.
+  assert.throws(() => other.readNow(new Uint8Array(1)), { name: "TtunError", kind: "lost" });
+});
+
+Deno.test("a target of standard input and output that cannot be reached is the program's failure", async () => {
+  const failures = [["nowhere", "name", /^Cannot forward to nowhere:80: .*has no address/], [
+    "target",
+    "unreachable",
+    /^Cannot forward to target:80: .*refused/,
+  ]] as const;
+  for (const [host, kind, words] of failures) {
+    const { stdio, person } = stdioPair(host);
+    await using world = new World({}, {}, stdio);
+    const error = await world.clock.until(world.ended);
+    assert.ok(error instanceof TtunError && error.kind === kind, String(error));
+    assert.match(error.message, words);
+    assert.equal(person.readNow(new Uint8Array(1)), null);
+  }
+});
+
+Deno.test("a reset of standard input and output's connection is a failure, at either end", async () => {
+  for (const who of ["person", "target"] as const) {
+    const { stdio, person } = stdioPair();
+    await using world = new World({}, {}, stdio);
+    world.serve((stream) => {
+      if (who === "target") stream.reset();
+      return new Promise(() => {});
+    });
+    await world.clock.settle();
+    if (who === "person") person.reset();
+    const error = await world.clock.until(world.ended);
+    assert.ok(error instanceof TtunError && error.kind === "lost", String(error));
+  }
+});
+
+Deno.test("the abort ends standard input and output before a target was found, and after", async () => {
+  for (const isThere of [false, true]) {
+    const { stdio } = stdioPair();
+    const world = new World({}, {}, stdio);
+    if (isThere) world.serve(() => new Promise(() => {}));
+    else world.net.cable(TARGET).pull();
+    await world.clock.settle();
+    await world[Symbol.asyncDispose]();
+    assert.match(String(await world.ended), /the test is over/);
+  }
 });
