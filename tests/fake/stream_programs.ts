@@ -6,6 +6,9 @@ import { runForwardClient } from "../../src/app/system/forward_client.ts";
 import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
 import { FORWARD_LIMITS, listenForwards } from "../../src/app/system/forwards.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
+import { runTunServer } from "../../src/app/system/tun_server.ts";
+import { PeerRouter } from "../../src/app/tun/peer_router.ts";
+import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
 import type { WireSecrets } from "../../src/app/link/config.ts";
 import { accept } from "../../src/app/loop/stream_io.ts";
 import { dial } from "../../src/app/net/dial_events.ts";
@@ -20,6 +23,7 @@ import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { CountedCiphers } from "./ciphers.ts";
 import { FakeClock } from "./clock.ts";
 import { CountedStreams } from "./counted_streams.ts";
+import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
 import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
@@ -40,6 +44,8 @@ export interface ForwardPrograms {
   readonly permit?: readonly string[];
   readonly deny?: readonly string[];
   readonly keepMs?: number;
+  /** The server has a device as well. */
+  readonly hasDevice?: boolean;
   readonly retries?: number;
   readonly stdio?: StdioForward;
   /** By which the client's key differs from the server's. */
@@ -70,25 +76,26 @@ export class StreamWorld implements AsyncDisposable {
   }
 
   startServer(): Running {
-    const { permit = [], deny = [], keepMs = 60_000 } = this.#o;
-    return this.#run((common) =>
-      runStreamServer({
-        ...common,
-        keepMs,
-        limits: FORWARD_LIMITS,
-        listeners: [this.streams.listen({ host: "", port: SERVER.port }, common)],
-        outbound: directOutbound({
-          dialer: this.streams.dialer(SERVER.host),
-          resolver: { resolve: (host) => Promise.resolve(host === "target" ? [TARGET] : []) },
-          clock: this.clock,
-          connectMs: 10_000,
-          rules: new Acl({
-            allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
-            deny: deny.flatMap(parseRule),
-          }),
+    const { permit = [], deny = [], keepMs = 60_000, hasDevice = false } = this.#o;
+    const { clock } = this;
+    return this.#run((common) => {
+      const listeners = [this.streams.listen({ host: "", port: SERVER.port }, common)];
+      const outbound = directOutbound({
+        dialer: this.streams.dialer(SERVER.host),
+        resolver: { resolve: (host) => Promise.resolve(host === "target" ? [TARGET] : []) },
+        clock,
+        connectMs: 10_000,
+        rules: new Acl({
+          allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
+          deny: deny.flatMap(parseRule),
         }),
-      })
-    );
+      });
+      const streams = { keepMs, limits: FORWARD_LIMITS, outbound };
+      if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners });
+      const packets = { mssClamp: false, longest: LONGEST_PACKET };
+      const router = new PeerRouter(new FakeDevice(), clock, packets);
+      return runTunServer({ ...common, listeners, router, streams });
+    });
   }
 
   startClient(): Running {

@@ -2,8 +2,8 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Offer } from "../../core/link/v2/setup.ts";
 import { Stranger } from "../net/stranger.ts";
 import { acceptHello } from "./accept.ts";
-import { proveClient, type ProvedClient } from "./accept_v2.ts";
-import type { AdmissionOptions } from "./candidate.ts";
+import { proveClient } from "./accept_v2.ts";
+import type { AdmissionOptions, ProvedClient } from "./candidate.ts";
 
 /**
  * Runs the server's side of the handshake of version 2 up to the client's proof. The handshake is
@@ -12,7 +12,7 @@ import type { AdmissionOptions } from "./candidate.ts";
  */
 export async function acceptCarrier(
   stream: Connection,
-  o: Omit<AdmissionOptions, "device">,
+  o: Omit<AdmissionOptions, "device" | "offer">,
   offer: Offer,
 ): Promise<ProvedClient> {
   const { hello, behind, padding } = await acceptHello(stream, o);

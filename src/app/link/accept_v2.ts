@@ -5,10 +5,10 @@ import { packAddresses } from "../../core/link/v2/addresses.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { suspectMitm } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
-import type { ClientSetup, Offer } from "../../core/link/v2/setup.ts";
+import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
-import { type AdmissionOptions, type Candidate, readSome } from "./candidate.ts";
+import { type AdmissionOptions, type Candidate, type ProvedClient, readSome } from "./candidate.ts";
 import { handshakeConfig, packetOffer } from "./config.ts";
 import { DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V2Link } from "./v2_link.ts";
@@ -20,12 +20,6 @@ const FLIGHT_BUFFER = 4096;
 /** Milliseconds from the key message without a valid setup: a sign of a man in the middle. */
 const SUSPICIOUS = 5_000;
 
-/** A client that has proved the key. The handshake is the caller's to dispose of. */
-export interface ProvedClient {
-  readonly handshake: ServerHandshake;
-  readonly setup: ClientSetup;
-}
-
 /** `hello` is right and new, and announces `padding`; the bytes `behind` it have arrived. */
 export async function acceptV2(
   stream: Connection,
@@ -36,13 +30,15 @@ export async function acceptV2(
 ): Promise<Candidate> {
   const { secrets, clock } = o;
   const { rng, rekey } = secrets;
-  const offer = packetOffer(o.device.takes);
+  const { offer = packetOffer(o.device.takes) } = o;
   const { handshake, setup } = await proveClient(stream, hello, behind, padding, o, offer);
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
+  const isForStreams = (setup.capabilities & Capability.tun) === 0;
   return {
     wire: "v2",
     instance,
+    ...(isForStreams && { streams: { handshake, setup } }),
     ...(setup.identity !== undefined && { identity: setup.identity }),
     admit: async (addresses) => {
       if (isResume) {

@@ -3,16 +3,26 @@ import { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
+import type { ClientSetup, Offer } from "../../core/link/v2/setup.ts";
 import type { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import type { PeerLink, WireSecrets } from "./config.ts";
 import type { SlotHolder } from "./exclusive_slot.ts";
 import type { DeviceFacts } from "./v2_link.ts";
 import { read } from "../loop/stream_io.ts";
 
+/** A client of version 2 that has proved the key. The handshake is the caller's to dispose of. */
+export interface ProvedClient {
+  readonly handshake: ServerHandshake;
+  readonly setup: ClientSetup;
+}
+
 /** A client that has proved the key. Owns the handshake's resources. */
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
+  /** A client that wants streams and no packets: whoever takes it needs no `admit`. */
+  readonly streams?: ProvedClient;
   /** Version 2; absent from clients older than TLV 80. */
   readonly identity?: ClientIdentity;
   /**
@@ -34,6 +44,8 @@ export interface AdmissionOptions {
   /** Shared by all listeners of the server. */
   readonly replay: ReplayMemory;
   readonly device: DeviceFacts;
+  /** Offer of version 2; absent = that of an end that carries the device's packets alone. */
+  readonly offer?: Offer | undefined;
   /** Called once for a hello of the right key that is not a replay. */
   readonly onRightHello: () => void;
 }

@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { Offer } from "../../core/link/v2/setup.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
@@ -17,6 +18,8 @@ export interface LinkGatekeeperOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly device: DeviceFacts;
+  /** Offer of version 2, as in `AdmissionOptions`. */
+  readonly offer?: Offer | undefined;
   readonly signal: AbortSignal;
   readonly limits?: PendingLimits | undefined;
 }
@@ -54,9 +57,10 @@ export class LinkGatekeeper {
   }
 
   readonly #prove = (stream: Connection, _: undefined, visitor: Visitor): Promise<Candidate> => {
-    const { clock, secrets, device } = this.#o;
+    const { clock, secrets, device, offer } = this.#o;
     const onRightHello = () => visitor.recognise();
-    return acceptLink(stream, { secrets, clock, replay: this.#replay, device, onRightHello });
+    const replay = this.#replay;
+    return acceptLink(stream, { secrets, clock, replay, device, offer, onRightHello });
   };
 
   reject(thrown: unknown, peer: string): void {

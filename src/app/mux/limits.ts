@@ -18,12 +18,14 @@ export const MOST_WINDOWS = 512 << 20;
 
 /** Offer of an end that carries streams. */
 export function streamOffer(): Offer {
+  return withStreams({ capabilities: 0, windows: [0, 0, 0], deadTime: DEAD_TIME });
+}
+
+/** Returns the offer with streams beside what it has. */
+export function withStreams(offer: Offer): Offer {
   const { stream, total, streams } = FIRST_WINDOWS;
-  return {
-    capabilities: Capability.streams,
-    windows: [stream, total, streams],
-    deadTime: DEAD_TIME,
-  };
+  const capabilities = offer.capabilities | Capability.streams;
+  return { ...offer, capabilities, windows: [stream, total, streams] };
 }
 
 export function peerWindows({ windows: [stream, total, streams] }: Offer): MuxWindows {

@@ -154,6 +154,7 @@ export class MuxClient {
     log.info(isNew ? "authenticated" : "session goes on", {
       server: stream.peer,
       wire: "v2",
+      carries: "streams",
       ...facts(stream),
     });
     return { stream, carrier };

@@ -14,7 +14,7 @@ import type { Open } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
-import type { ProvedClient } from "../link/accept_v2.ts";
+import type { ProvedClient } from "../link/candidate.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
@@ -99,10 +99,8 @@ export class MuxServer {
     try {
       const proved = await this.#gatekeeper.admit(owned, peer, this.#prove, undefined);
       if (proved === null) return;
-      using handshake = proved.handshake;
-      if (await this.#admit(owned, { ...proved, handshake })) {
-        await this.#gatekeeper.fallSilent(owned);
-      }
+      using _handshake = proved.handshake;
+      if (await this.take(owned, proved)) await this.#gatekeeper.fallSilent(owned);
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#reject(thrown, peer);
     }
@@ -127,8 +125,11 @@ export class MuxServer {
     }
   }
 
-  /** Runs the carrier of a client that has proved the key; true if it ended by a damaged record. */
-  async #admit(stream: Connection, client: ProvedClient): Promise<boolean> {
+  /**
+   * Runs the carrier of a client that has proved the key; true if it ended by a damaged record.
+   * Connection and handshake stay the caller's.
+   */
+  async take(stream: Connection, client: ProvedClient): Promise<boolean> {
     const { handshake, setup } = client;
     const id = toHex(setup.session);
     const held = this.#sessions.get(id) ?? null;
@@ -224,7 +225,7 @@ export class MuxServer {
     const carrier = new Carrier(mux, number, peerExpected, stream, session, o);
     await using _carrier = carrier;
     const words = peerExpected === null ? "authenticated" : "session goes on";
-    this.#said.info(words, { peer, wire: "v2", ...facts(stream) }, address);
+    this.#said.info(words, { peer, wire: "v2", carries: "streams", ...facts(stream) }, address);
     if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
     using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier));
     try {

@@ -11,7 +11,7 @@ import { serveStream } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
-import { relayScope } from "../net/relay_scope.ts";
+import { type RelayScope, relayScope } from "../net/relay_scope.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
 import type { ForwardCounters, ForwardLimits } from "./forwards.ts";
 
@@ -36,29 +36,40 @@ export interface StreamServerOptions {
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
 
+/** Options of a server of streams that may have a device too. */
+export type StreamHostOptions = Omit<StreamServerOptions, "listeners" | "congestion" | "signal">;
+
+/** Makes the server of streams whose connections are the scope's. */
+export function openStreamHost(
+  o: StreamHostOptions,
+  { tasks: { signal }, relays, stack }: RelayScope,
+): MuxServer {
+  const { clock, log, secrets, keepMs, outbound } = o;
+  const quota = new Quota(o.limits);
+  const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
+  const host = { log, signal, relays, quota, outbound, said };
+  o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
+  return stack.use(
+    new MuxServer({
+      secrets,
+      clock,
+      log,
+      keepMs,
+      signal,
+      limits: o.pending,
+      onOpened: (stream, open, from) => serveStream(host, stream, open, from),
+      facts: congestionField,
+    }),
+  );
+}
+
 /** Serves the streams of any number of clients. Throws the signal's reason, or a listener's error. */
 export async function runStreamServer(o: StreamServerOptions): Promise<void> {
-  const { clock, log, secrets, keepMs, outbound, listeners } = o;
-  await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays, stack }) => {
-    const { signal } = tasks;
-    const quota = new Quota(o.limits);
-    const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
-    const host = { log, signal, relays, quota, outbound, said };
+  const { clock, log, listeners } = o;
+  await streamScope(o, (scope) => {
     const tuner = new Tuner(log, o.congestion);
-    const server = stack.use(
-      new MuxServer({
-        secrets,
-        clock,
-        log,
-        keepMs,
-        signal,
-        limits: o.pending,
-        onOpened: (stream, open, from) => serveStream(host, stream, open, from),
-        facts: congestionField,
-      }),
-    );
-    o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
-    acceptAll(tasks, {
+    const server = openStreamHost(o, scope);
+    acceptAll(scope.tasks, {
       listeners,
       clock,
       log,
@@ -69,4 +80,12 @@ export async function runStreamServer(o: StreamServerOptions): Promise<void> {
       evictIdle: () => server.evictIdle(),
     });
   });
+}
+
+/** Runs `body` and all that it spawns, with what relayed connections share. */
+export function streamScope(
+  o: Pick<StreamServerOptions, "clock" | "limits" | "signal">,
+  body: (scope: RelayScope) => void,
+): Promise<void> {
+  return relayScope({ ...o, chunk: CHUNK }, body);
 }

@@ -23,18 +23,21 @@ const echoAll = async (stream: Connection) => {
   await stream.closeWrite();
 };
 
-Deno.test("a forward carries bytes both ways over a session, and an end as an end", async () => {
-  await using world = new StreamWorld({ local: ["8080:target:80"] });
-  world.serve(echoAll);
-  await world.clock.settle();
-  await Promise.all([1, 2, 3, 4].map(async (i) => {
-    await using stream = await world.connect(8080);
-    const data = pattern(600_000, i);
-    assert.deepEqual(await exchange(stream, data), data);
-  }));
-  assert.equal(world.carriers.length, 1);
-  assert.match(world.client.lines().join("\n"), /info authenticated .*"wire":"v2"/);
-});
+for (const hasDevice of [false, true]) {
+  const beside = hasDevice ? ", beside a device" : "";
+  Deno.test(`a forward carries bytes both ways over a session, and an end as an end${beside}`, async () => {
+    await using world = new StreamWorld({ local: ["8080:target:80"], hasDevice });
+    world.serve(echoAll);
+    await world.clock.settle();
+    await Promise.all([1, 2, 3, 4].map(async (i) => {
+      await using stream = await world.connect(8080);
+      const data = pattern(600_000, i);
+      assert.deepEqual(await exchange(stream, data), data);
+    }));
+    assert.equal(world.carriers.length, 1);
+    assert.match(world.client.lines().join("\n"), /info authenticated .*"carries":"streams"/);
+  });
+}
 
 Deno.test("a target that speaks first is heard, and its end does not end the other way", async () => {
   await using world = new StreamWorld({ local: ["8080:target:80"] });

@@ -2,19 +2,24 @@ import { formatCidr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
-import { scope } from "../../base/scope.ts";
+import { type Scope, scope } from "../../base/scope.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
 import { ClientPaths } from "../link/client_paths.ts";
-import type { WireSecrets } from "../link/config.ts";
+import type { ProvedClient } from "../link/candidate.ts";
+import { packetOffer, type WireSecrets } from "../link/config.ts";
 import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
+import { write } from "../loop/stream_io.ts";
+import { withStreams } from "../mux/limits.ts";
+import type { MuxServer } from "../mux/mux_server.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
@@ -22,6 +27,7 @@ import type { TunRouter } from "../tun/tun_router.ts";
 import { ClientLeases, type LeaseOptions } from "./client_leases.ts";
 import { Gateways } from "./gateways.ts";
 import { ServedClient } from "./served_client.ts";
+import { openStreamHost, type StreamHostOptions, streamScope } from "./stream_server.ts";
 import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
 export interface TunServerOptions {
@@ -38,7 +44,11 @@ export interface TunServerOptions {
   congestion?: CongestionChoice | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
+  /** Serves clients that want streams and no packets, any number of them. */
+  streams?: TunStreamOptions;
 }
+
+export type TunStreamOptions = Omit<StreamHostOptions, "secrets" | "clock" | "log">;
 
 export interface ManyClients extends LeaseOptions {
   readonly clients: number;
@@ -48,15 +58,18 @@ export interface ManyClients extends LeaseOptions {
 
 /** Limits only slots, not handshakes. Throws the error of the device or of a listener. */
 export async function runTunServer(o: TunServerOptions): Promise<void> {
-  await scope(o.signal, (tasks) => {
-    const server = new TunServer({ ...o, signal: tasks.signal });
+  const run = (tasks: Scope, streams: MuxServer | null) => {
+    const server = new TunServer({ ...o, signal: tasks.signal }, streams);
     tasks.spawn((signal) => o.router.run(signal));
     acceptAll(tasks, {
       ...o,
       serve: (stream, listener) => server.serve(stream, listener),
       evictIdle: () => server.evictIdle(),
     });
-  });
+  };
+  if (o.streams === undefined) return await scope(o.signal, (tasks) => run(tasks, null));
+  const host = { ...o, ...o.streams };
+  await streamScope(host, (all) => run(all.tasks, openStreamHost(host, all)));
 }
 
 class TunServer {
@@ -71,11 +84,15 @@ class TunServer {
   readonly #paths: ClientPaths;
   readonly #tuner: Tuner;
   readonly #said: RateLimitedLog;
+  /** Null if it carries packets alone. */
+  readonly #streams: MuxServer | null;
 
-  constructor(o: TunServerOptions) {
+  constructor(o: TunServerOptions, streams: MuxServer | null) {
     const { clock, log, many, secrets: { wallClock }, router: { device } } = o;
     this.#o = o;
-    this.#gatekeeper = new LinkGatekeeper({ ...o, device });
+    this.#streams = streams;
+    const offer = streams === null ? undefined : withStreams(packetOffer(device.takes));
+    this.#gatekeeper = new LinkGatekeeper({ ...o, device, offer });
     this.#clients = many?.clients ?? 1;
     this.#slots = many === undefined ? new ExclusiveSlot(clock) : new SlotPool(clock, many.clients);
     this.#occupants = new Occupants(this.#clients, wallClock);
@@ -98,10 +115,26 @@ class TunServer {
     this.#o.log.debug("connection", { peer });
     try {
       using candidate = await this.#gatekeeper.authenticate(owned, peer);
-      if (candidate !== null) await this.#admit(new ServedClient(owned, listener, candidate));
+      if (candidate === null) return;
+      if (candidate.streams !== undefined) await this.#serveStreams(owned, candidate.streams);
+      else await this.#admit(new ServedClient(owned, listener, candidate));
     } catch (thrown) {
       if (!this.#o.signal.aborted) this.#gatekeeper.reject(thrown, peer);
     }
+  }
+
+  async #serveStreams(stream: Connection, client: ProvedClient): Promise<void> {
+    this.#tuner.tune(stream);
+    if (this.#streams !== null) {
+      if (await this.#streams.take(stream, client)) await this.#gatekeeper.fallSilent(stream);
+      return;
+    }
+    this.#said.warn("client turned away: it wants forwards, which are off here", {
+      peer: stream.peer,
+    });
+    const words = "this server has no forwards";
+    await write(stream, client.handshake.refuse(CloseCode.notAllowed, words));
+    await stream.closeWrite();
   }
 
   /** Lets the client in if a slot is or becomes free; otherwise closes without any proof. */

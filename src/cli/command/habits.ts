@@ -29,10 +29,7 @@ const COMMON: Refusals = {
 
 const TUNNEL: Refusals = {
   ...COMMON,
-  ...words(
-    ["dev", "interface", "iface", "ifname", "tun"],
-    "the device's name is given by --device",
-  ),
+  ...words(["dev", "interface", "iface", "ifname"], "the device's name is given by --device"),
   i: "the device's name is given by --device, the file of a key by --key-file",
   ...words(["ifconfig", "ip"], "this end's address is given by --address CIDR"),
   ...words(
@@ -59,6 +56,7 @@ export const SERVER_REFUSALS: Refusals = {
   ...words(["port", "p"], "the port is part of --listen, as -l :20203 or -l 20203"),
   ...words(["bind", "local", "address-family"], "the address is given by -l HOST:PORT"),
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
+  ...words(["tun"], "a server has a device unless --no-tun is given; --device names it"),
   ...words(["L", "D", "N"], "a client forwards; the server of one without a device has --no-tun"),
 };
 

@@ -9,8 +9,8 @@ import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
-import { DEFAULT_KEEP } from "./options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
+import { clientForwards, streamRules } from "./stream_rules.ts";
 
 /**
  * The control plane of an end without a device: starts the data plane in a Worker, gives up
@@ -64,14 +64,12 @@ async function configOf(
         role: "client",
         server: options.server,
         retries: options.once ? 0 : options.retries ?? Infinity,
-        forwards: [...options.local ?? [], ...options.dynamic ?? []],
-        exitOnFailure: options.exitOnForwardFailure,
+        forwards: clientForwards(options),
       }
       : {
         role: "server",
         listen: await Promise.all(options.listen.map((at) => resolveListen(at, signal))),
-        allow: (options.allow ?? []).flat(),
-        deny: (options.deny ?? []).flat(),
+        streams: streamRules(options),
       },
     psk,
     wire: "v2", // version 1 carries no streams
@@ -82,7 +80,6 @@ async function configOf(
     mptcp: options.mptcp,
     congestion: options.congestion,
     segmentSize: options.segmentSize,
-    keepMs: (options.keepSession ?? DEFAULT_KEEP) * 1000,
     user: options.user,
   };
 }

@@ -19,42 +19,54 @@ const OF_DEVICE = {
 
 /** True for an end without a device. @throws {TtunError} usage, for options that exclude each other */
 export function forwardsAlone(options: TunFlags): boolean {
-  const why = reasonFor(options);
-  if (why === null) {
+  const forward = forwardOption(options);
+  if (forward === null && !options.noTun) {
     refuseWithoutForwards(options);
     return false;
   }
-  const given = options as Readonly<Record<string, unknown>>;
-  for (const [key, name] of Object.entries(OF_DEVICE)) {
-    if (given[key] === undefined) continue;
-    throw excluding(why, name, "there is no device; run another ttun for it");
-  }
-  if (options.mssClamp) throw excluding(why, "--mss-clamp", "there is no device");
   if (options.wire === "v1") {
-    throw excluding(why, "--wire v1", "forwards need version 2 of the wire");
+    throw excluding(forward ?? "--no-tun", "--wire v1", "forwards need version 2 of the wire");
   }
+  const device = deviceOption(options);
+  if (!options.noTun) return device === null;
+  if (device !== null) throw excluding("--no-tun", device, "there is no device then");
   return true;
 }
 
-/** Returns the option by which there is no device; null = there is one. */
-function reasonFor(options: TunFlags): string | null {
-  if (options.noTun) return "--no-tun";
+/** Returns an option by which a client forwards; null = there is none. */
+function forwardOption(options: TunFlags): string | null {
   if (!("server" in options)) return null;
   return options.local !== undefined ? "-L" : options.dynamic !== undefined ? "-D" : null;
 }
 
+/** Returns an option that wants a device; null = there is none. */
+function deviceOption(options: TunFlags): string | null {
+  if ("server" in options && options.tun) return "--tun";
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const [key, name] of Object.entries(OF_DEVICE)) {
+    if (given[key] !== undefined) return name;
+  }
+  return options.mssClamp ? "--mss-clamp" : null;
+}
+
+/** @throws {TtunError} usage, for options about forwards where there are none */
 function refuseWithoutForwards(options: TunFlags): void {
   const isServer = !("server" in options);
-  const lone = isServer && options.allow !== undefined
+  if (!isServer && options.keepSession !== undefined) {
+    throw new TtunError(
+      "usage",
+      "Cannot use --keep-session without a forward (-L or -D) or --no-tun",
+    );
+  }
+  if (!isServer || options.wire !== "v1") return;
+  const given = options.allow !== undefined
     ? "--permit-open"
-    : isServer && options.deny !== undefined
+    : options.deny !== undefined
     ? "--deny"
     : options.keepSession !== undefined
     ? "--keep-session"
     : null;
-  if (lone === null) return;
-  const missing = isServer ? "--no-tun" : "a forward (-L or -D) or --no-tun";
-  throw new TtunError("usage", `Cannot use ${lone} without ${missing}`);
+  if (given !== null) throw excluding("--wire v1", given, "forwards need version 2 of the wire");
 }
 
 function excluding(one: string, other: string, why: string): TtunError {

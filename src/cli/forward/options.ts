@@ -38,7 +38,7 @@ export const FORWARD_CLIENT_OPTIONS = {
     },
     help:
       "listen here and connect from the server to HOST:PORT, as ssh -L does; either may be the " +
-      "path of a unix socket; no device is made then; repeat for more",
+      "path of a unix socket; without --tun there is no device then; repeat for more",
   },
   dynamic: {
     names: ["dynamic-forward", "D"],
@@ -48,12 +48,19 @@ export const FORWARD_CLIENT_OPTIONS = {
     parse: parseDynamicForward,
     help:
       "be a SOCKS and HTTP proxy here whose connections leave from the server, as ssh -D does; " +
-      "no device is made then; repeat for more",
+      "without --tun there is no device then; repeat for more",
   },
   noTun: {
     ...NO_TUN_OPTION,
     names: ["no-tun", "N"],
     help: "make no device: forward alone, which needs no root",
+  },
+  tun: {
+    names: ["tun"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "make the device as well as the forwards; --device, --route and the like say so too",
   },
   exitOnForwardFailure: {
     names: ["exit-on-forward-failure"],
@@ -69,8 +76,7 @@ export const FORWARD_CLIENT_OPTIONS = {
 export const FORWARD_SERVER_OPTIONS = {
   noTun: {
     ...NO_TUN_OPTION,
-    help:
-      "make no device: connect for clients that forward alone, any number of them; needs no root",
+    help: "make no device: serve clients that forward alone; needs no root",
   },
   allow: {
     names: ["permit-open", "allow"],
@@ -89,7 +95,7 @@ export const FORWARD_SERVER_OPTIONS = {
     kind: "list",
     metavar: "CIDR|NAME[:PORTS]",
     parse: parseRule,
-    help: "with --no-tun, let forwards not connect there; repeat for more",
+    help: "let forwards not connect there; repeat for more",
   },
   keepSession: KEEP_OPTION,
 } as const satisfies OptionTable;

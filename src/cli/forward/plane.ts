@@ -1,11 +1,7 @@
-import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
 import { runForwardClient } from "../../app/system/forward_client.ts";
-import { FORWARD_LIMITS, listenForwards, type OpenForward } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import type { Listener } from "../../contract/dial.ts";
-import { Acl } from "../../core/acl/acl.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
@@ -15,6 +11,8 @@ import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
 import { openListener, openServer } from "../transport/open.ts";
+import { openForwards } from "./open_forwards.ts";
+import { streamTargets } from "./stream_targets.ts";
 import type {
   ForwardClientEnd,
   ForwardConfig,
@@ -62,20 +60,11 @@ async function openServerEnd(
   return {
     facts,
     run: ({ s }) => {
-      const own = opened.use(platform.ownAddresses());
-      const { allow, deny } = end;
-      const outbound = directOutbound({
-        dialer: net,
-        resolver: tools.resolver,
-        clock: platform.clock,
-        connectMs: DEFAULT_LIMITS.connectMs,
-        rules: new Acl({ allow, deny, isOwn: (ip) => own.has(ip) }),
-      });
       return runStreamServer({
         ...common(config, tools, s),
+        ...streamTargets(end.streams, { ...tools, io: config.io }),
         congestion: choice,
         listeners,
-        outbound,
       });
     },
   };
@@ -86,30 +75,23 @@ async function openClientEnd(
   end: ForwardClientEnd,
   tools: Tools,
 ): Promise<OpenedPlane<ForwardStart>> {
-  const { resolver, log, signal } = tools;
-  const { forwards: specs, exitOnFailure, retries } = end;
+  const { resolver } = tools;
   const net = openNet(config, tools, "dial");
   const server = await openServer(end.server, tools);
-  const forwards: readonly OpenForward[] = listenForwards({
-    specs,
-    listen: (at, o) => net.listen(at, o),
-    exitOnFailure,
-    log,
-    signal,
-  });
+  const forwards = openForwards(end.forwards, { ...tools, net });
   const choice = becomeUser(config, tools, "client");
   const facts: ForwardFacts = {};
   return {
     facts,
-    run: ({ s }) =>
-      runForwardClient({
+    run: async ({ s }) =>
+      await runForwardClient({
         ...common(config, tools, s),
+        ...forwards,
         congestion: choice,
-        forwards,
         server,
         dialer: net,
         resolver,
-        retries,
+        retries: end.retries,
         instance: rng(ID_SIZE),
       }),
   };
@@ -142,11 +124,8 @@ function becomeUser({ congestion, cipher, io }: ForwardConfig, tools: Tools, rol
 
 function common(config: ForwardConfig, tools: Tools, s: Uint8Array) {
   const { platform, ciphers, log, signal, onCounters } = tools;
-  const limits = limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log);
   return {
     secrets: wireSecrets(config, ciphers, s),
-    limits,
-    keepMs: config.keepMs,
     clock: platform.clock,
     log,
     signal,

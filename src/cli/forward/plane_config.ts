@@ -15,8 +15,6 @@ export interface ForwardConfig extends WireChoice {
   readonly congestion: string;
   /** Bytes of TCP segments between the two ends; undefined = the path's. */
   readonly segmentSize: number | undefined;
-  /** Milliseconds that a session without a connection is kept. */
-  readonly keepMs: number;
   /** Becomes this user once everything is open. */
   readonly user: string | undefined;
 }
@@ -26,15 +24,28 @@ export interface ForwardClientEnd {
   readonly server: Endpoint;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
-  readonly forwards: readonly ListeningForward[];
+  readonly forwards: ClientForwards;
+}
+
+export interface ClientForwards {
+  readonly specs: readonly ListeningForward[];
   readonly exitOnFailure: boolean;
+  /** Milliseconds that a session without a connection is kept. */
+  readonly keepMs: number;
 }
 
 export interface ForwardServerEnd {
   readonly role: "server";
   readonly listen: readonly Endpoint[];
+  readonly streams: StreamRules;
+}
+
+/** Rules of a server for forwards. */
+export interface StreamRules {
   readonly allow: readonly Rule[];
   readonly deny: readonly Rule[];
+  /** Milliseconds that a session without a connection is kept. */
+  readonly keepMs: number;
 }
 
 export interface ForwardFacts {

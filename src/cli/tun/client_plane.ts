@@ -1,11 +1,13 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import type { ServerMemory } from "../../app/link/connect.ts";
+import { runForwardClient } from "../../app/system/forward_client.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
 import type { TunClientOptions } from "../../app/system/tun_client_options.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
 import { formatCidr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import { scope } from "../../base/scope.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
@@ -52,28 +54,49 @@ export async function runClient(
   const { counters } = router;
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
-  await runTunClient({
-    ...sessionOptions(config, tunnel, start.s),
-    router,
-    takeAddresses: async (addresses, { server, signal }) => {
-      tunnel.warmUp?.giveWay();
-      const host = "host" in server ? server.host : undefined;
-      await given.take(addresses, host);
-      keeper.sessionBegins(host);
-      await port.tellAddresses(given.present.map(formatCidr), signal);
-      if (isRoot) becomeUser();
-      isRoot = false;
-      keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
-    },
-    paths: keeper.paths,
-    server,
-    retries,
-    dialer: net,
-    resolver,
-    addresses,
-    memory: rememberV2(start.seenV2, port),
-    instance: rng(ID_SIZE),
-    identity: start.identity,
+  const session = sessionOptions(config, tunnel, start.s);
+  const instance = rng(ID_SIZE);
+  const runTunnel = (signal: AbortSignal) =>
+    runTunClient({
+      ...session,
+      signal,
+      router,
+      takeAddresses: async (addresses, { server, signal }) => {
+        tunnel.warmUp?.giveWay();
+        const host = "host" in server ? server.host : undefined;
+        await given.take(addresses, host);
+        keeper.sessionBegins(host);
+        await port.tellAddresses(given.present.map(formatCidr), signal);
+        if (isRoot) becomeUser();
+        isRoot = false;
+        keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
+      },
+      paths: keeper.paths,
+      server,
+      retries,
+      dialer: net,
+      resolver,
+      addresses,
+      memory: rememberV2(start.seenV2, port),
+      instance,
+      identity: start.identity,
+    });
+  const { forwards } = tunnel;
+  if (forwards === null) return await runTunnel(tunnel.signal);
+  await scope(tunnel.signal, (tasks) => {
+    tasks.spawn(runTunnel);
+    tasks.spawn((signal) =>
+      runForwardClient({
+        ...session,
+        ...forwards,
+        signal,
+        server,
+        retries,
+        dialer: net,
+        resolver,
+        instance,
+      })
+    );
   });
 }
 

@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { runForward } from "../forward/command.ts";
 import { forwardsAlone } from "../forward/conflicts.ts";
+import { clientForwards, hasForwards, streamRules } from "../forward/stream_rules.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { findUser } from "../../../ffi/linux/user.ts";
 import type { RunContext } from "../command/context.ts";
@@ -183,6 +184,7 @@ async function planeConfig(
         role: "client",
         server: options.server,
         retries: options.once ? 0 : options.retries ?? Infinity,
+        ...(hasForwards(options) && { forwards: clientForwards(options) }),
       }
       : {
         role: "server",
@@ -190,6 +192,7 @@ async function planeConfig(
           options.listen.map((one) => resolveListen(one, signal)),
         ),
         ...(many !== undefined && { many }),
+        streams: streamRules(options),
       },
     psk,
     // Only version 2 can assign addresses.

@@ -127,7 +127,7 @@ Deno.test("options of other tunnels are told by what does the same here", () => 
       ["--proto", /TCP/],
       ["--dev", /--device/],
       ["--psk", /--key-file/],
-      ["-D", /ttun proxy client/],
+      ["--socks5", /ttun client -D PORT/],
       ["-i", /--key-file/],
     ] as const
   ) {

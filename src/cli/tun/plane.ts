@@ -2,6 +2,7 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
+import { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, runPlane } from "../plane/run_plane.ts";
 import { openDarwin } from "../platform/darwin.ts";
@@ -24,7 +25,7 @@ import { startWarmUp } from "./warm_up.ts";
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   await runPlane(config, host, {
-    mayMeetNames: needsName(config),
+    mayMeetNames: meetsNames(config),
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
     open: (tools: Tools) => open(config, tools),
@@ -38,7 +39,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   chooseIo(config.io); // refuses what this system does not have
   const { choice: congestion } = platform.planCongestion(config.congestion);
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
-  const segmentBytes = { dial: config.segmentSize, listen: config.segmentSize };
+  const segmentBytes = { [carrier.role === "client" ? "dial" : "listen"]: config.segmentSize };
   const net = platform.openNet({ ...config, segmentBytes }, log);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
@@ -49,6 +50,9 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
       listener,
     });
   }
+  const forwards = carrier.role === "client" && carrier.forwards !== undefined
+    ? openForwards(carrier.forwards, { ...tools, net })
+    : null;
   const server = carrier.role === "client" ? await openServer(carrier.server, tools) : null;
   const addresses = carrier.role === "client" && server !== null && "host" in server
     ? await firstAddresses({
@@ -93,7 +97,16 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   for (const { name } of listening) log.info("listening", { address: name });
   const warmUp = startWarmUp(config, tools, device);
   if (warmUp !== null) opened.use(warmUp);
-  const tunnel: Tunnel = { ...tools, net, congestion, device, configured, keeper, warmUp };
+  const tunnel: Tunnel = {
+    ...tools,
+    net,
+    congestion,
+    device,
+    configured,
+    keeper,
+    warmUp,
+    forwards,
+  };
   return {
     facts,
     run: (start) =>
@@ -103,9 +116,10 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   };
 }
 
-/** A client's server is given by a name. */
-function needsName({ end }: TunConfig): boolean {
-  const server = end.role === "client" ? addressOf(end.server) : null;
+/** A client's server is given by a name; a server's clients may forward to names. */
+function meetsNames({ end, wire }: TunConfig): boolean {
+  if (end.role === "server") return wire !== "v1";
+  const server = addressOf(end.server);
   return server !== null && !isIpAddress(server.host);
 }
 

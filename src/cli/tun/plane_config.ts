@@ -5,6 +5,7 @@ import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { ClientForwards, StreamRules } from "../forward/plane_config.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
 export interface TunConfig {
@@ -14,8 +15,16 @@ export interface TunConfig {
       readonly role: "server";
       readonly listen: readonly Endpoint[];
       readonly many?: ManyClientsConfig;
+      /** Rules for the forwards of clients (version 2). */
+      readonly streams: StreamRules;
     }
-    | { readonly role: "client"; readonly server: Endpoint; readonly retries: number };
+    | {
+      readonly role: "client";
+      readonly server: Endpoint;
+      readonly retries: number;
+      /** Absent = there are none. */
+      readonly forwards?: ClientForwards;
+    };
   /** K of core/link/v1/kdf.ts. The pre-shared key itself stays in the main thread. */
   readonly psk: Uint8Array;
   readonly wire: WireMode;

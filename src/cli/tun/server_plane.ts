@@ -6,6 +6,7 @@ import { PeerRouter } from "../../app/tun/peer_router.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
+import { streamTargets } from "../forward/stream_targets.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
 import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
@@ -29,6 +30,8 @@ export async function runServer(
   { s }: TunStart,
 ): Promise<void> {
   const { platform: { clock }, port, log, opened, device, keeper } = tunnel;
+  const { end, io } = config;
+  const rules = end.role === "server" && config.wire !== "v1" ? end.streams : undefined;
   const packets = { mssClamp: config.mssClamp, longest: LONGEST_PACKET };
   leaveRoot(tunnel);
   const leases = many === undefined ? null : opened.use(
@@ -48,6 +51,7 @@ export async function runServer(
       keeper.sessionBegins(host);
     },
     router,
+    ...(rules !== undefined && { streams: streamTargets(rules, { ...tunnel, io }) }),
     ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
   });
 }

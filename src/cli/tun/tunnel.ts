@@ -1,5 +1,6 @@
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
+import type { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
@@ -21,6 +22,8 @@ export interface Tunnel extends Tools {
   readonly keeper: DeviceKeeper;
   /** Null where there is none. */
   readonly warmUp: TunnelWarmUp | null;
+  /** A client's; null = it has none. */
+  readonly forwards: ReturnType<typeof openForwards> | null;
 }
 
 /** Warns of what cannot be put back from then on. */

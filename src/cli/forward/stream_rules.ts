@@ -1,0 +1,25 @@
+import type { TunClientFlags, TunServerFlags } from "../tun/options.ts";
+import { DEFAULT_KEEP } from "./options.ts";
+import type { ClientForwards, StreamRules } from "./plane_config.ts";
+
+/** Reads from the command line what a server lets forwards do. */
+export function streamRules({ allow, deny, keepSession }: TunServerFlags): StreamRules {
+  return {
+    allow: (allow ?? []).flat(),
+    deny: (deny ?? []).flat(),
+    keepMs: (keepSession ?? DEFAULT_KEEP) * 1000,
+  };
+}
+
+/** Reads a client's forwards. */
+export function clientForwards(options: TunClientFlags): ClientForwards {
+  return {
+    specs: [...options.local ?? [], ...options.dynamic ?? []],
+    exitOnFailure: options.exitOnForwardFailure,
+    keepMs: (options.keepSession ?? DEFAULT_KEEP) * 1000,
+  };
+}
+
+export function hasForwards({ local, dynamic }: TunClientFlags): boolean {
+  return local !== undefined || dynamic !== undefined;
+}
