@@ -10,6 +10,7 @@ import { PosixNet } from "../../io/net/posix_net.ts";
 import { Reactor } from "../../io/reactor/reactor.ts";
 import type { SocketPlatform } from "./platform.ts";
 import { refuseSegmentLimits } from "./sockets_deno.ts";
+import { UnixNet } from "./unix_net.ts";
 
 /** Opens a reactor, whose wait blocks without Deno's sockets. `busyPoll`: see Reactor. */
 export function openLinuxSockets(
@@ -28,13 +29,14 @@ export function openLinuxSockets(
       if (config.io !== "deno") {
         // Like Go's `net`: a listener accepts Multipath TCP and a dialer does not ask.
         const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
-        return new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
+        const net = new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
+        return new UnixNet(net, reactor, log);
       }
       refuseSegmentLimits(config);
       if (config.mptcp === true) {
         log.warn("Multipath TCP is not to be had with --io deno: plain TCP is used");
       }
-      return new DenoNet(libc);
+      return new UnixNet(new DenoNet(libc), reactor, log);
     },
     planCongestion: (wanted) => {
       const isGiven = (name: string) => hasCongestion(libc, name);
