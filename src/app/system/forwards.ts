@@ -27,9 +27,13 @@ import { ProxyFront } from "./proxy_front.ts";
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
 
-/** Like ssh's, a forwarded connection stays for as long as both ends want it. */
+/**
+ * Like ssh's, a forwarded connection stays for as long as both ends want it. All programs of a
+ * client come from one address, and all its streams too.
+ */
 export const FORWARD_LIMITS: ForwardLimits = {
   ...DEFAULT_LIMITS,
+  perAddress: DEFAULT_LIMITS.total,
   idleMs: Infinity,
   halfClosedMs: Infinity,
 };
