@@ -121,8 +121,8 @@ export class ForwardedConnection implements DialEvents<Stream>, Holder, NameOwne
   }
 
   readonly #relayed = (failure: RelayFailure): boolean => {
-    const { log, signal } = this.#host;
-    if (failure !== null && !signal.aborted) {
+    const { log, signal, relays } = this.#host;
+    if (failure !== null && !signal.aborted && !relays.isCut) {
       const error = toTtunError(failure.error);
       const facts = { ...this.#facts, ...this.#count, why: error.message };
       if (error.kind === "internal") log.error("a forwarded connection has failed", facts);

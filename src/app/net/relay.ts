@@ -57,6 +57,11 @@ export class Relays implements Disposable {
     });
   }
 
+  /** The program ends: what broke a relay is that. */
+  get isCut(): boolean {
+    return this.options.cut?.aborted === true;
+  }
+
   /**
    * Carries bytes in both directions until both have ended; FIN is passed on as FIN, a reset as a
    * reset. If the second stream, the target's, fails, bytes that it sent before still reach the

@@ -181,8 +181,10 @@ export class InboundConnection implements ServedEvents, Holder {
 
   onFailure(error: unknown): void {
     this.#unwait();
+    const { signal, inbound: { relays } } = this.#host;
     // A ConnectError was logged before.
-    if (!this.#host.signal.aborted && !(error instanceof ConnectError)) this.#tell(error);
+    const isTold = error instanceof ConnectError || signal.aborted || relays.isCut;
+    if (!isTold) this.#tell(error);
     this.#end();
   }
 

@@ -139,3 +139,16 @@ Deno.test("a server that has restarted does not know the session: streams end at
   await world.clock.advance(3000);
   assert.deepEqual(await echoed, utf8("again"));
 });
+
+Deno.test("an end of the client while a connection has one way open is no failure of its own", async () => {
+  await using world = new StreamWorld({ local: ["8080:target:80"] });
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  world.serve(() => over); // the target keeps its way open
+  await using stream = await world.connect(8080);
+  await write(stream, utf8("the end follows"));
+  await stream.closeWrite();
+  await world.clock.settle();
+  await world.client.stop();
+  assert.doesNotMatch(world.client.lines().join("\n"), /^error/m);
+  resolve();
+});
