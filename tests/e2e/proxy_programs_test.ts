@@ -4,20 +4,16 @@ import "socks";
 import "ws";
 import { test } from "../check.ts";
 import { type Folder, makeCertificate, makeFolder } from "./proxy_files.ts";
-import { LOOPBACK, openPair, type Pair, run, spawnHere } from "./proxy_pair.ts";
+import { LOOPBACK, openPair, type Pair, run } from "./proxy_pair.ts";
 import { halfCloser, hasProgram } from "./proxy_targets.ts";
 import { hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
+import { hasSshd, sshArgs, startSshd } from "./sshd.ts";
 
 const SIZE = 5 * 1024 * 1024;
-const SSH_PORT = 20_022;
-/** sshd wants to be called by its whole path. */
-const SSHD = "/usr/sbin/sshd";
 
 /** Debian's, which has Debian's modules. */
 const PYTHON = "/usr/bin/python3";
 
-// Whoever installs it has it listen for all the world: the test run does not.
-const hasSshd = await hasProgram(SSHD);
 if (!hasSshd) console.log("Skipped what needs a server of SSH: openssh-server is not installed");
 
 test({
@@ -38,45 +34,6 @@ test({
     }
   },
 });
-
-async function startSshd({ path }: Folder) {
-  for (const name of ["host", "user"]) {
-    const args = ["-q", "-t", "ed25519", "-N", "", "-f", `${path}/${name}`];
-    const { code, stderr } = await run("ssh-keygen", args);
-    assert.equal(code, 0, stderr);
-  }
-  await Deno.writeTextFile(
-    `${path}/sshd_config`,
-    `
-    ListenAddress ${LOOPBACK}
-    Port ${SSH_PORT}
-    HostKey ${path}/host
-    AuthorizedKeysFile ${path}/user.pub
-    StrictModes no
-    UsePAM no
-    PermitRootLogin yes
-    PidFile none`,
-  );
-  // It wants a folder of its own, which is there where it runs as a service; $0 is ours.
-  const script = `
-    mount -t tmpfs tmpfs /run
-    mkdir -m 755 /run/sshd
-    exec ${SSHD} -D -e -f "$0/sshd_config"`;
-  const sshd = spawnHere("unshare", ["--mount", "--", "sh", "-euc", script, path]);
-  await sshd.waitFor(/listening on/);
-  return sshd;
-}
-
-function sshArgs({ path }: Folder): string[] {
-  const options = [
-    "StrictHostKeyChecking=no",
-    "UserKnownHostsFile=/dev/null",
-    "IdentitiesOnly=yes",
-    "BatchMode=yes",
-    "LogLevel=ERROR",
-  ].flatMap((option) => ["-o", option]);
-  return ["-F", "none", "-i", `${path}/user`, "-p", `${SSH_PORT}`, ...options];
-}
 
 test("nc: what is answered after the end of the input still comes", async () => {
   await using target = halfCloser();
