@@ -35,6 +35,8 @@ export interface MuxClientOptions {
   readonly keepMs: number;
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
+  /** Ends when there is no session: none could begin, or the one that there was is over. */
+  readonly endsWithSession?: boolean;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
 }
@@ -85,10 +87,12 @@ export class MuxClient {
         const isSteady = upMs !== null && upMs >= STEADY_MS;
         if (isSteady) this.#backoff.restart();
         this.#expire();
+        if (this.#o.endsWithSession === true && this.#session === null) throw error;
         const pause = isSteady && this.#session !== null ? 0 : this.#pause();
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
         if (pause > 0) await sleep(clock, pause, signal);
         this.#expire();
+        if (this.#o.endsWithSession === true && this.#session === null) throw error;
       }
     } finally {
       this.#drop(new TtunError("lost", "The connection with the server has ended"));

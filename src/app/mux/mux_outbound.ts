@@ -12,8 +12,8 @@ import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { StreamSession } from "./stream_session.ts";
 
-/** Milliseconds that an open waits for a session. */
-const SESSION_MS = 10_000;
+/** Milliseconds that an open waits for a session: longer than a handshake, which may say more. */
+const SESSION_MS = 15_000;
 
 /** Longest wait for acknowledgements, and the interval of looks at them, in milliseconds. */
 const DELIVERY_MS = 10_000;

@@ -55,6 +55,7 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   const tuner = new Tuner(log, o.congestion);
   const client = new MuxClient({
     ...o,
+    endsWithSession: o.stdio !== undefined,
     dial: async (signal) => {
       log.debug("connecting", { server: serverName(server) });
       const stream = await dialServer(o, signal);

@@ -29,7 +29,9 @@ export const COMMANDS = {
     example: "ttun client -s vpn.example.net:20203 --key-file ~/.ttun-key",
     options: CLIENT_OPTIONS,
     refusals: CLIENT_REFUSALS,
-    logging: logSettings,
+    // With -W it stands in for another program, whose words the user waits for.
+    logging: (options) =>
+      logSettings({ ...options, quiet: options.quiet || options.stdio !== undefined }),
     run: async (options, context) =>
       await (await load(() => import("../tun/command.ts"))).runTun("client", options, context),
   }),

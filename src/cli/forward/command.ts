@@ -1,3 +1,4 @@
+import { toTtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
@@ -11,6 +12,9 @@ import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
 import { clientForwards, streamRules } from "./stream_rules.ts";
+
+/** Exit code of `-W` after a failure, as ssh's: a code of the target's own cannot be mistaken for it. */
+const STDIO_FAILURE = 255;
 
 /**
  * The control plane of an end without a device: starts the data plane in a Worker, gives up
@@ -32,12 +36,19 @@ export async function runForward(
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
-  await plane.run({
-    prepare: async () => {
-      revokePermissions(["net"]); // the data plane resolves names by this thread
-      return { s: await secret };
-    },
-  });
+  try {
+    await plane.run({
+      prepare: async () => {
+        revokePermissions(["net"]); // the data plane resolves names by this thread
+        return { s: await secret };
+      },
+    });
+  } catch (thrown) {
+    if (!("stdio" in config.end) || context.signal.aborted) throw thrown;
+    const error = toTtunError(thrown);
+    context.log.error(error.message, { kind: error.kind });
+    return STDIO_FAILURE;
+  }
   context.signal.throwIfAborted();
   return 0;
 }
@@ -65,6 +76,7 @@ async function configOf(
         server: options.server,
         retries: options.once ? 0 : options.retries ?? Infinity,
         forwards: clientForwards(options),
+        ...(options.stdio !== undefined && { stdio: options.stdio }),
       }
       : {
         role: "server",

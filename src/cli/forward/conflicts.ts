@@ -28,6 +28,9 @@ export function forwardsAlone(options: TunFlags): boolean {
     throw excluding(forward ?? "--no-tun", "--wire v1", "forwards need version 2 of the wire");
   }
   const device = deviceOption(options);
+  if (device !== null && forward === "-W") {
+    throw excluding(forward, device, "it is one connection, and ends with it");
+  }
   if (!options.noTun) return device === null;
   if (device !== null) throw excluding("--no-tun", device, "there is no device then");
   return true;
@@ -36,6 +39,7 @@ export function forwardsAlone(options: TunFlags): boolean {
 /** Returns an option by which a client forwards; null = there is none. */
 function forwardOption(options: TunFlags): string | null {
   if (!("server" in options)) return null;
+  if (options.stdio !== undefined) return "-W";
   return options.local !== undefined ? "-L" : options.dynamic !== undefined ? "-D" : null;
 }
 
@@ -55,7 +59,7 @@ function refuseWithoutForwards(options: TunFlags): void {
   if (!isServer && options.keepSession !== undefined) {
     throw new TtunError(
       "usage",
-      "Cannot use --keep-session without a forward (-L or -D) or --no-tun",
+      "Cannot use --keep-session without a forward (-L, -D or -W) or --no-tun",
     );
   }
   if (!isServer || options.wire !== "v1") return;

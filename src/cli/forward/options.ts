@@ -1,5 +1,9 @@
 import { parseRule } from "../../core/acl/rule.ts";
-import { parseDynamicForward, parseLocalForward } from "../../core/forward/parse.ts";
+import {
+  parseDynamicForward,
+  parseLocalForward,
+  parseStdioForward,
+} from "../../core/forward/parse.ts";
 import { requireTcp } from "../../core/forward/spec.ts";
 import type { OptionTable } from "../command/option_table.ts";
 
@@ -49,6 +53,16 @@ export const FORWARD_CLIENT_OPTIONS = {
     help:
       "be a SOCKS and HTTP proxy here whose connections leave from the server, as ssh -D does; " +
       "without --tun there is no device then; repeat for more",
+  },
+  stdio: {
+    names: ["stdio-forward", "W"],
+    group: "basic",
+    kind: "string",
+    metavar: "HOST:PORT",
+    parse: parseStdioForward,
+    help:
+      "connect standard input and output with HOST:PORT, or the path of a unix socket, from the " +
+      "server, and end with it, as ssh -W does: for ssh's ProxyCommand; a failure's exit code is 255",
   },
   noTun: {
     ...NO_TUN_OPTION,

@@ -1,8 +1,12 @@
 import { runForwardClient } from "../../app/system/forward_client.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
+import type { StdioForward } from "../../app/forward/stdio_forward.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { ForwardTarget } from "../../base/target.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
@@ -79,6 +83,7 @@ async function openClientEnd(
   const net = openNet(config, tools, "dial");
   const server = await openServer(end.server, tools);
   const forwards = openForwards(end.forwards, { ...tools, net });
+  const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
   const choice = becomeUser(config, tools, "client");
   const facts: ForwardFacts = {};
   return {
@@ -87,6 +92,7 @@ async function openClientEnd(
       await runForwardClient({
         ...common(config, tools, s),
         ...forwards,
+        stdio,
         congestion: choice,
         server,
         dialer: net,
@@ -95,6 +101,15 @@ async function openClientEnd(
         instance: rng(ID_SIZE),
       }),
   };
+}
+
+/** @throws {TtunError} system, without native calls */
+function openStdio(to: ForwardTarget, { platform: { reactor }, signal }: Tools): StdioForward {
+  if (reactor !== null) return { stream: new StdioStream({ reactor, signal }), to };
+  throw new TtunError(
+    "system",
+    "Cannot use -W here: it is for Linux only so far, without --io deno",
+  );
 }
 
 /** Only connections between the two ends have segments of a size. */

@@ -1,4 +1,5 @@
 import type { ListeningForward } from "../../app/system/forwards.ts";
+import type { ForwardTarget } from "../../base/target.ts";
 import type { Rule } from "../../core/acl/rule.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
@@ -25,6 +26,8 @@ export interface ForwardClientEnd {
   /** Attempts in a row that may follow a failed one; Infinity = no limit. */
   readonly retries: number;
   readonly forwards: ClientForwards;
+  /** Target of standard input and output; absent = they are not forwarded. */
+  readonly stdio?: ForwardTarget;
 }
 
 export interface ClientForwards {
