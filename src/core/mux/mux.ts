@@ -216,9 +216,10 @@ export class Mux implements StreamOwner {
   /**
    * Reads the frame at `reader`, which came on this carrier, if it is one of these; false = it is
    * another. Byte arrays are not kept.
-   * @throws {ProtocolError} which ends the session
+   * @throws {ProtocolError} which ends the session; the reason, if it has ended
    */
   receive(carrier: MuxCarrier, reader: Reader): boolean {
+    if (this.#end !== null) throw this.#end;
     const type = reader.bytes[reader.at]!;
     this.#receiving = carrier;
     if (!isNumbered(type)) return readMuxFrame(reader, this.#handler);
