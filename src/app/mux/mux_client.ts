@@ -41,10 +41,15 @@ export interface MuxClientOptions {
   readonly facts?: (stream: Connection) => LogFields;
 }
 
+/** Milliseconds until the next carrier if one lived shorter, but was of use. */
+const SHORT_PAUSE_MS = 200;
+
 interface Ended {
   readonly error: TtunError;
   /** Milliseconds that there was a carrier; null = there was none. */
   readonly upMs: number | null;
+  /** Something came on it. */
+  readonly wasUsed: boolean;
 }
 
 /** A carrier whose handshake is complete, on its connection. */
@@ -80,15 +85,14 @@ export class MuxClient {
     const { log, retries, clock } = this.#o;
     try {
       for (let failures = 0;;) {
-        const { error, upMs } = await this.#attempt(signal);
+        const ended = await this.#attempt(signal);
+        const { error } = ended;
         signal.throwIfAborted();
-        failures = upMs === null ? failures + 1 : 1;
+        failures = ended.upMs === null ? failures + 1 : 1;
         if (failures > retries) throw error;
-        const isSteady = upMs !== null && upMs >= STEADY_MS;
-        if (isSteady) this.#backoff.restart();
         this.#expire();
         if (this.#o.endsWithSession === true && this.#session === null) throw error;
-        const pause = isSteady && this.#session !== null ? 0 : this.#pause();
+        const pause = this.#pauseAfter(ended);
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
         if (pause > 0) await sleep(clock, pause, signal);
         this.#expire();
@@ -100,8 +104,20 @@ export class MuxClient {
     }
   }
 
+  #pauseAfter({ error, upMs, wasUsed }: Ended): number {
+    if (wasUsed) this.#backoff.restart();
+    if (error instanceof PeerClosed && error.code === CloseCode.unknownSession) return 0; // once
+    if (!wasUsed || this.#session === null) return this.#pause();
+    return upMs! >= STEADY_MS ? 0 : SHORT_PAUSE_MS;
+  }
+
   #pause(): number {
     return this.#backoff.pause(this.#o.secrets.rng(1)[0]! / 256);
+  }
+
+  /** Tells the server that the session ends: nobody comes back to it. */
+  sayBye(): void {
+    this.#session?.streams.carriers.at(-1)?.end(CloseCode.bye);
   }
 
   /** Ends a session that nobody can go on with. */
@@ -124,11 +140,13 @@ export class MuxClient {
   async #attempt(signal: AbortSignal): Promise<Ended> {
     const { clock } = this.#o;
     let upSince: number | null = null;
+    let first: Carrier | null = null;
     let error = new TtunError("lost", "Lost the connection with the server");
     try {
       await scope(signal, async (tasks) => {
         const joined = await this.#join(tasks.signal);
         upSince = clock.now();
+        first = joined.carrier;
         const session = this.#session!;
         this.outbound.useSession(session.streams);
         session.onMove = (seconds) => this.#move(tasks, seconds * 1000);
@@ -138,10 +156,11 @@ export class MuxClient {
       error = toTtunError(thrown);
       if (endsSession(error)) this.#drop(error);
     }
-    if (upSince === null) return { error, upMs: null };
+    if (upSince === null) return { error, upMs: null, wasUsed: false };
     const now = clock.now();
     if (this.#session !== null) this.#session.lostAt = now;
-    return { error, upMs: now - upSince };
+    const { heard } = (first as Carrier | null)!.channel;
+    return { error, upMs: now - upSince, wasUsed: heard > 0 };
   }
 
   /** Dials, and runs the handshake: for the session that there is, else for a new one. */

@@ -264,6 +264,13 @@ export class MuxServer {
     for (const { channel } of [...held.session.carriers]) channel.stream.reset();
   }
 
+  /** Tells all clients that the server ends: nobody need come back to a session. */
+  sayGoingDown(): void {
+    for (const { session } of this.#sessions.values()) {
+      session.carriers.at(-1)?.end(CloseCode.goingDown, "the server is ending");
+    }
+  }
+
   /** Ends all sessions. */
   [Symbol.dispose](): void {
     for (const held of [...this.#sessions.values()]) {

@@ -1,6 +1,6 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
-import { scope } from "../../base/scope.ts";
+import { onAbort, scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -64,11 +64,13 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
     },
     facts: congestionField,
   });
+  using _bye = onAbort(o.signal, () => client.sayBye()); // before the scope's own
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
     tasks.spawn(async (signal) => {
       await runForwards(forwards, { ...o, signal, outbound: client.outbound });
       await client.outbound.delivered(signal);
+      client.sayBye();
       tasks.cancel();
     });
   });

@@ -1,4 +1,5 @@
 import type { Logger } from "../../base/log.ts";
+import { onAbort } from "../../base/scope.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
@@ -49,7 +50,7 @@ export function openStreamHost(
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const host = { log, signal, relays, quota, outbound, said };
   o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
-  return stack.use(
+  const server = stack.use(
     new MuxServer({
       secrets,
       clock,
@@ -61,6 +62,8 @@ export function openStreamHost(
       facts: congestionField,
     }),
   );
+  stack.use(onAbort(relays.options.cut!, () => server.sayGoingDown())); // before connections close
+  return server;
 }
 
 /** Serves the streams of any number of clients. Throws the signal's reason, or a listener's error. */

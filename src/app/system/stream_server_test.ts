@@ -109,12 +109,12 @@ Deno.test("a session that has had no connection for too long ends its streams, a
   await write(stream, utf8("hello"));
   await world.clock.advance(1000);
   assert.deepEqual(await read(stream, new Uint8Array(10)), 5);
-  await world.server.stop();
-  await world.clock.advance(4000);
+  world.net.cable("192.0.2.1").pull(); // nobody is told
+  await world.clock.advance(14_000);
   assert.equal(stream.readNow(new Uint8Array(1)), undefined);
-  await world.clock.advance(12_000);
+  await world.clock.advance(24_000);
   assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
-  world.startServer();
+  world.net.cable("192.0.2.1").plug();
   await world.clock.advance(40_000);
   await using other = await world.connect(8080);
   const data = pattern(10_000, 1);
@@ -130,8 +130,11 @@ Deno.test("a server that has restarted does not know the session: streams end at
   await write(stream, utf8("hello"));
   await world.clock.advance(2000);
   assert.deepEqual(await read(stream, new Uint8Array(10)), 5);
+  const cable = world.net.cable("192.0.2.1");
+  cable.pull(); // the client is not told
   await world.server.stop();
   world.startServer();
+  cable.plug();
   await world.clock.advance(5000);
   assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
   await using other = await world.connect(8080);
@@ -151,4 +154,27 @@ Deno.test("an end of the client while a connection has one way open is no failur
   await world.client.stop();
   assert.doesNotMatch(world.client.lines().join("\n"), /^error/m);
   resolve();
+});
+
+Deno.test("an end that stops tells the other: streams are reset at once, and their targets too", async () => {
+  for (const stops of ["server", "client"] as const) {
+    await using world = new StreamWorld({ local: ["8080:target:80"] });
+    const target = Promise.withResolvers<string>();
+    world.serve(async (stream) => {
+      const into = new Uint8Array(10);
+      try {
+        while (await read(stream, into) !== null);
+        target.resolve("ended");
+      } catch {
+        target.resolve("reset");
+      }
+    });
+    await using stream = await world.connect(8080);
+    await write(stream, utf8("hello"));
+    await world.clock.settle();
+    await world[stops].stop();
+    await world.clock.settle();
+    assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
+    assert.equal(await target.promise, "reset", stops);
+  }
 });
