@@ -186,17 +186,3 @@ export function readAll(stream: MuxStream): [string, string] {
     return [text, (error as Error).message];
   }
 }
-
-/** Writes a text that must be taken whole. */
-export function send(stream: MuxStream, text: string): void {
-  assert.equal(stream.writeNow(utf8(text)), text.length);
-}
-
-/** Registers a reader and a writer; the names in the list are of those that were called. */
-export function register(stream: MuxStream): string[] {
-  const calls: string[] = [];
-  stream.onReadable(() => void calls.push("reader"));
-  stream.onWritable(() => void calls.push("writer"));
-  assert.deepEqual(calls, [], "never from within");
-  return calls;
-}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { HostPort } from "../../src/base/addr.ts";
+import type { Addr, HostPort } from "../../src/base/addr.ts";
 import { requireHostPort } from "../../src/base/addr.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
@@ -16,8 +16,14 @@ import { directOutbound } from "../../src/app/net/direct_outbound.ts";
 import type { Connection } from "../../src/contract/connection.ts";
 import type { Dialer } from "../../src/contract/dial.ts";
 import { Acl } from "../../src/core/acl/acl.ts";
+import { parseListenRule } from "../../src/core/acl/listen_rule.ts";
+import { ListenRules } from "../../src/core/acl/listen_rules.ts";
 import { parseRule } from "../../src/core/acl/rule.ts";
-import { parseDynamicForward, parseLocalForward } from "../../src/core/forward/parse.ts";
+import {
+  parseDynamicForward,
+  parseLocalForward,
+  parseRemoteForward,
+} from "../../src/core/forward/parse.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { CountedCiphers } from "./ciphers.ts";
@@ -40,6 +46,10 @@ export interface ForwardPrograms {
   /** Values of -L and -D at the client. */
   readonly local?: readonly string[];
   readonly dynamic?: readonly string[];
+  /** Values of -R at the client, and of --permit-listen at the server. */
+  readonly remote?: readonly string[];
+  readonly permitListen?: readonly string[];
+  readonly exitOnFailure?: boolean;
   /** Values of --permit-open and --deny at the server. */
   readonly permit?: readonly string[];
   readonly deny?: readonly string[];
@@ -76,21 +86,23 @@ export class StreamWorld implements AsyncDisposable {
   }
 
   startServer(): Running {
-    const { permit = [], deny = [], keepMs = 60_000, hasDevice = false } = this.#o;
+    const { permit = [], deny = [], permitListen = [] } = this.#o;
+    const { keepMs = 60_000, hasDevice = false } = this.#o;
     const { clock } = this;
     return this.#run((common) => {
       const listeners = [this.streams.listen({ host: "", port: SERVER.port }, common)];
-      const outbound = directOutbound({
-        dialer: this.streams.dialer(SERVER.host),
-        resolver: { resolve: (host) => Promise.resolve(host === "target" ? [TARGET] : []) },
-        clock,
-        connectMs: 10_000,
-        rules: new Acl({
-          allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
-          deny: deny.flatMap(parseRule),
-        }),
+      const rules = new Acl({
+        allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
+        deny: deny.flatMap(parseRule),
       });
-      const streams = { keepMs, limits: FORWARD_LIMITS, outbound };
+      const streams = {
+        keepMs,
+        limits: FORWARD_LIMITS,
+        outbound: this.#outbound(SERVER.host, rules),
+        listenRules: new ListenRules(permitListen.map(parseListenRule)),
+        listen: (at: Addr, o: { signal: AbortSignal }) =>
+          this.streams.listen(requireHostPort(at), o),
+      };
       if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners });
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
       const router = new PeerRouter(new FakeDevice(), clock, packets);
@@ -98,8 +110,19 @@ export class StreamWorld implements AsyncDisposable {
     });
   }
 
+  #outbound(host: string, rules: Acl | null) {
+    return directOutbound({
+      dialer: this.streams.dialer(host),
+      resolver: { resolve: (name) => Promise.resolve(name === "target" ? [TARGET] : []) },
+      clock: this.clock,
+      connectMs: 10_000,
+      rules,
+    });
+  }
+
   startClient(): Running {
-    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk, stdio } = this.#o;
+    const { remote = [], exitOnFailure = true, stdio } = this.#o;
+    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk } = this.#o;
     return this.#run((common) => {
       const forwards = listenForwards({
         ...common,
@@ -111,6 +134,11 @@ export class StreamWorld implements AsyncDisposable {
         ...common,
         forwards,
         stdio,
+        remote: {
+          specs: remote.map(parseRemoteForward),
+          outbound: this.#outbound(this.clientHost, null),
+          exitOnFailure,
+        },
         server: SERVER,
         dialer: this.#kept,
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },

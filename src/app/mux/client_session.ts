@@ -2,6 +2,8 @@ import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { Capability, ID_SIZE } from "../../core/link/v2/setup.ts";
+import type { Open } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { WindowBudget } from "../../core/mux/receive_window.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { connectCarrier } from "../link/connect_carrier.ts";
@@ -10,9 +12,6 @@ import { streamOffer } from "./limits.ts";
 import type { RecordBuffers } from "./record_buffers.ts";
 import { StreamSession } from "./stream_session.ts";
 
-/** SOCKS5 reply (RFC 1928 section 6) to a server that opens streams by itself. */
-const NOT_ALLOWED = 2;
-
 export interface ClientSessionOptions {
   readonly secrets: WireSecrets;
   readonly clock: Clock;
@@ -20,6 +19,8 @@ export interface ClientSessionOptions {
   readonly instance: Uint8Array;
   readonly budget: WindowBudget;
   readonly buffers: RecordBuffers;
+  /** The server has opened a stream, which is to be answered. */
+  readonly onOpened: (stream: MuxStream, open: Open) => void;
 }
 
 /** A session at its client: goes on from carrier to carrier. */
@@ -74,7 +75,7 @@ export class ClientSession {
         peer: session.peer,
         clock,
         budget: this.#o.budget,
-        onOpened: (opened) => opened.answer(NOT_ALLOWED, null), // nothing was asked for
+        onOpened: this.#o.onOpened,
         onMove: (seconds) => this.onMove(seconds),
       });
     }

@@ -1,6 +1,6 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
-import { type Scope, scope } from "../../base/scope.ts";
+import { onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
@@ -14,6 +14,7 @@ import { ClientSession } from "./client_session.ts";
 import type { Carrier } from "./carrier.ts";
 import { MOST_WINDOWS } from "./limits.ts";
 import { MuxOutbound } from "./mux_outbound.ts";
+import { RemoteListens } from "./remote_listens.ts";
 import { RecordBuffers } from "./record_buffers.ts";
 import type { StreamSession } from "./stream_session.ts";
 
@@ -66,6 +67,8 @@ interface Joined {
  */
 export class MuxClient {
   readonly outbound: MuxOutbound;
+  /** Listeners at the server, which are asked for on every new session. */
+  readonly listens: RemoteListens;
   readonly #o: MuxClientOptions;
   readonly #budget = new SharedBudget(MOST_WINDOWS);
   readonly #buffers = new RecordBuffers();
@@ -77,6 +80,7 @@ export class MuxClient {
   constructor(o: MuxClientOptions) {
     this.#o = o;
     this.outbound = new MuxOutbound(o.clock);
+    this.listens = new RemoteListens(o.clock);
     this.#damaged = new DamagedConnections({ clock: o.clock, rng: o.secrets.rng });
   }
 
@@ -133,6 +137,7 @@ export class MuxClient {
     if (session === null) return;
     this.#session = null;
     this.outbound.useSession(null);
+    this.listens.useSession(null);
     session.end(error);
   }
 
@@ -142,6 +147,10 @@ export class MuxClient {
     let upSince: number | null = null;
     let first: Carrier | null = null;
     let error = new TtunError("lost", "Lost the connection with the server");
+    // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
+    using _bye = onAbort(signal, () => {
+      this.#session?.streams.carriers.at(-1)?.end(CloseCode.bye);
+    });
     try {
       await scope(signal, async (tasks) => {
         const joined = await this.#join(tasks.signal);
@@ -149,6 +158,7 @@ export class MuxClient {
         first = joined.carrier;
         const session = this.#session!;
         this.outbound.useSession(session.streams);
+        this.listens.useSession(session.streams);
         session.onMove = (seconds) => this.#move(tasks, seconds * 1000);
         this.#spawn(tasks, session, joined);
       });
@@ -170,7 +180,14 @@ export class MuxClient {
     const stream = owned.use(await dial(signal));
     const isNew = this.#session === null;
     const session = this.#session ??
-      new ClientSession({ clock, secrets, instance, budget: this.#budget, buffers: this.#buffers });
+      new ClientSession({
+        clock,
+        secrets,
+        instance,
+        budget: this.#budget,
+        buffers: this.#buffers,
+        onOpened: (stream, open) => this.listens.onOpened(stream, open),
+      });
     const carrier = await session.join(stream);
     this.#session = session;
     owned.move();

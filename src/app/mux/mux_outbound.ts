@@ -5,7 +5,8 @@ import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { OpenKind } from "../../core/mux/frames.ts";
+import type { Mux } from "../../core/mux/mux.ts";
+import { type Open, OpenKind } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { type Failure, failureOfSocks5 } from "../../core/proxy/failure.ts";
 import { sleep } from "../loop/sleep.ts";
@@ -66,7 +67,8 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     o: OpenOptions,
     events: DialEvents<Stream>,
   ): boolean | void => {
-    const opening = new Opening(target, o, events, this.#waiting);
+    const open: Open = { kind: OpenKind.connect, address: target };
+    const opening = new Opening(open, formatTarget(target), o, events, this.#waiting);
     if (this.#session !== null) return opening.begin(this.#session);
     if (this.#isClosed || this.#waiting.size >= MOST_WAITING) {
       return opening.fail("tunnel", "there is no connection to the server");
@@ -75,9 +77,22 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
   };
 }
 
+/** Opens a stream on a session that is there; `to` names its other end. */
+export function openStream(
+  mux: Mux,
+  open: Open,
+  to: string,
+  o: OpenOptions,
+  events: DialEvents<Stream>,
+): boolean | void {
+  return new Opening(open, to, o, events, new Set()).begin({ mux });
+}
+
 /** One open, from the request to the answer. */
 class Opening {
-  readonly #target: ForwardTarget;
+  readonly #open: Open;
+  /** Names the other end. */
+  readonly #to: string;
   readonly #o: OpenOptions;
   readonly #events: DialEvents<Stream>;
   readonly #waiting: Set<Opening>;
@@ -88,12 +103,14 @@ class Opening {
   #isOver = false;
 
   constructor(
-    target: ForwardTarget,
+    open: Open,
+    to: string,
     o: OpenOptions,
     events: DialEvents<Stream>,
     waiting: Set<Opening>,
   ) {
-    this.#target = target;
+    this.#open = open;
+    this.#to = to;
     this.#o = o;
     this.#events = events;
     this.#waiting = waiting;
@@ -109,12 +126,11 @@ class Opening {
     this.#registration = onAbort(cancel, this.#cancelled);
   }
 
-  begin({ mux }: StreamSession): boolean | void {
+  begin({ mux }: Pick<StreamSession, "mux">): boolean | void {
     this.#leave();
-    if (!mux.canOpen) return this.fail("exhausted", "the server takes no more streams");
+    if (!mux.canOpen) return this.fail("exhausted", "the other end takes no more streams");
     const { signal, cancel = signal, early = EMPTY } = this.#o;
-    const to = formatTarget(this.#target);
-    const stream = mux.open({ kind: OpenKind.connect, address: this.#target }, to, {
+    const stream = mux.open(this.#open, this.#to, {
       opened: () => this.#opened(),
       refused: (code, error) => this.#refused(code, error),
     });
@@ -140,7 +156,7 @@ class Opening {
 
   #refused(code: number | null, error: TtunError): void {
     if (code === null) this.fail("tunnel", error.message);
-    else this.fail(failureOfSocks5(code), "the server could not connect");
+    else this.fail(failureOfSocks5(code), "the other end could not connect");
   }
 
   readonly #cancelled = (reason: unknown): void => {
@@ -155,9 +171,7 @@ class Opening {
     this.#leave();
     if (this.#isOver) return;
     this.#isOver = true;
-    return this.#events.failed(
-      new ConnectError(failure, `${formatTarget(this.#target)}: ${why}`),
-    );
+    return this.#events.failed(new ConnectError(failure, `${this.#to}: ${why}`));
   }
 
   #leave(): void {

@@ -11,6 +11,7 @@ import { resumeProof } from "../../core/link/v2/key_schedule.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
+import type { Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
@@ -43,10 +44,17 @@ export interface MuxServerOptions {
   readonly keepMs: number;
   readonly signal: AbortSignal;
   readonly limits?: PendingLimits | undefined;
-  /** Answers a stream that a client has opened; `from` is the client's address. */
-  readonly onOpened: (stream: MuxStream, open: Open, from: Addr) => void;
+  /** Answers a stream that a client has opened. */
+  readonly onOpened: (stream: MuxStream, open: Open, client: SessionClient) => void;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
+}
+
+/** A client with a session: one object as long as the session lasts. */
+export interface SessionClient {
+  /** Address of its first carrier. */
+  readonly from: Addr;
+  readonly mux: Mux;
 }
 
 /** A session that goes on from carrier to carrier. */
@@ -178,8 +186,13 @@ export class MuxServer {
 
   #begin(stream: Connection, { handshake, setup }: ProvedClient, id: string): Promise<boolean> {
     const { clock, onOpened } = this.#o;
-    const { remote } = stream;
     const { bytes, session } = handshake.accept({});
+    const client: SessionClient = {
+      from: stream.remote,
+      get mux() {
+        return held.session.mux;
+      },
+    };
     const held: Held = {
       id,
       instance: toHex(setup.instance),
@@ -188,7 +201,7 @@ export class MuxServer {
         peer: session.peer,
         clock,
         budget: this.#budget,
-        onOpened: (opened, open) => onOpened(opened, open, remote),
+        onOpened: (opened, open) => onOpened(opened, open, client),
       }),
       secret: session.resume.slice(),
       highest: setup.carrier,

@@ -20,7 +20,7 @@ import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
 const GENERAL_FAILURE = 1;
 const NOT_SUPPORTED = 7;
 
-/** State that all streams of a server share. */
+/** State that all streams share which the other end has opened. */
 export interface StreamHost {
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -41,6 +41,16 @@ export function serveStream(
   if (kind !== OpenKind.connect) return stream.answer(NOT_SUPPORTED, null);
   const target = targetOf(address);
   if (target === null) return stream.answer(GENERAL_FAILURE, null);
+  connectStream(host, stream, target, from);
+}
+
+/** Answers a stream by a connection to the target. `from`: the address that the quota counts. */
+export function connectStream(
+  host: StreamHost,
+  stream: MuxStream,
+  target: ForwardTarget,
+  from: Addr,
+): void {
   new ServedStream(host, stream, target, from).begin();
 }
 
@@ -87,7 +97,7 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
       said.warn("no place for another stream", this.#facts, this.owner);
       return this.#stream.answer(GENERAL_FAILURE, null);
     }
-    this.#stream.onOver = () => this.#cancel.abort(new TtunError("lost", "The client gave up"));
+    this.#stream.onOver = () => this.#cancel.abort(new TtunError("lost", "The other end gave up"));
     outbound.open(this.#target, { signal, cancel: this.#cancel.signal, client: this }, this);
   }
 

@@ -1,8 +1,8 @@
-import { formatAddr } from "../../base/addr.ts";
 import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Connection } from "../../contract/connection.ts";
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import type { Stream } from "../../contract/stream.ts";
 import type { Target } from "../../base/target.ts";
 import { addressGroup } from "../net/address_group.ts";
 import type { PendingConnections } from "../net/pending_connections.ts";
@@ -37,7 +37,8 @@ export interface InboundHost {
 /** A local program's connection. By callbacks, as SocksDriver is. */
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: InboundHost;
-  readonly #stream: Connection;
+  readonly #stream: Stream;
+  readonly #from: Addr;
   readonly #onOver: () => void;
   /** Time of accept: only the relay knows its later activity. */
   readonly lastActive: number;
@@ -47,16 +48,17 @@ export class InboundConnection implements ServedEvents, Holder {
   #pending: Disposable | null = null;
   #deadline: Disposable | null = null;
 
-  constructor(host: InboundHost, stream: Connection, onOver: () => void) {
+  constructor(host: InboundHost, stream: Stream, from: Addr, onOver: () => void) {
     this.#host = host;
     this.#stream = stream;
+    this.#from = from;
     this.#onOver = onOver;
     this.lastActive = host.clock.now();
   }
 
   begin(): boolean {
     const { quota, said } = this.#host;
-    this.#place = quota.take(this.#stream.remote, this);
+    this.#place = quota.take(this.#from, this);
     if (this.#place === null) {
       said.warn("no place for another connection", { peer: this.#peer });
       this.#stream.reset();
@@ -84,11 +86,11 @@ export class InboundConnection implements ServedEvents, Holder {
   }
 
   get owner(): string {
-    return addressGroup(this.#stream.remote);
+    return addressGroup(this.#from);
   }
 
   get #peer(): string {
-    return formatAddr(this.#stream.remote);
+    return formatAddr(this.#from);
   }
 
   readonly #onReadable = (): boolean => {
@@ -106,7 +108,7 @@ export class InboundConnection implements ServedEvents, Holder {
     const got = this.#stream.readNow(scratch.message);
     if (got === undefined) {
       this.#stream.onReadable(this.#onReadable);
-      this.#pending ??= pending.add(this.#stream.remote, () => this.#stream.reset());
+      this.#pending ??= pending.add(this.#from, () => this.#stream.reset());
       this.#deadline ??= clock.after(
         PROGRAM_REQUEST_MS,
         () => startClose(this.#stream),
@@ -150,7 +152,7 @@ export class InboundConnection implements ServedEvents, Holder {
         this.onFailure(error);
       }
     };
-    this.#pending = pending.add(this.#stream.remote, () => this.#stream.reset());
+    this.#pending = pending.add(this.#from, () => this.#stream.reset());
     this.#deadline = clock.after(wait, begin);
     return false;
   }

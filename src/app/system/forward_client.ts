@@ -17,6 +17,7 @@ import {
   type OpenForward,
   runForwards,
 } from "./forwards.ts";
+import type { RemoteForwards } from "./remote_forwards.ts";
 import { type DirectServer, serverName } from "./tun_client_options.ts";
 
 const DIAL_TIMEOUT = 10_000;
@@ -26,6 +27,8 @@ export interface ForwardClientOptions {
   readonly forwards: readonly OpenForward[];
   /** With it the program ends, without an error, when it has. */
   readonly stdio?: StdioForward | undefined;
+  /** Forwards of which the server listens. */
+  readonly remote?: Omit<RemoteForwards, "listens"> | undefined;
   readonly server: HostPort | DirectServer;
   /** To the addresses of a server that has some. */
   readonly dialer: Dialer;
@@ -51,7 +54,7 @@ export interface ForwardClientOptions {
  * signal's reason, or the last failure.
  */
 export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
-  const { server, log, forwards } = o;
+  const { server, log, forwards, remote } = o;
   const tuner = new Tuner(log, o.congestion);
   const client = new MuxClient({
     ...o,
@@ -68,7 +71,12 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
     tasks.spawn(async (signal) => {
-      await runForwards(forwards, { ...o, signal, outbound: client.outbound });
+      await runForwards(forwards, {
+        ...o,
+        signal,
+        outbound: client.outbound,
+        remote: remote && { ...remote, listens: client.listens },
+      });
       await client.outbound.delivered(signal);
       client.sayBye();
       tasks.cancel();

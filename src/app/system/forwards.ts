@@ -23,6 +23,7 @@ import { DEFAULT_LIMITS, type ProxyLimits } from "../net/connection_limits.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { relayScope } from "../net/relay_scope.ts";
 import { ProxyFront } from "./proxy_front.ts";
+import { type RemoteForwards, requestRemoteForwards } from "./remote_forwards.ts";
 
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
@@ -90,6 +91,8 @@ export function listenForwards(o: ListenForwardsOptions): readonly OpenForward[]
 
 export interface RunForwardsOptions {
   readonly outbound: Outbound<ForwardTarget>;
+  /** Forwards of which the other end listens; absent = there are none. */
+  readonly remote?: RemoteForwards | undefined;
   readonly limits: ForwardLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -114,19 +117,25 @@ export async function runForwards(
   forwards: readonly OpenForward[],
   o: RunForwardsOptions,
 ): Promise<void> {
-  const { outbound, clock, log, stdio } = o;
+  const { outbound, remote, clock, log, stdio } = o;
   await relayScope({ ...o, chunk: CHUNK }, ({ tasks, relays, end }) => {
     const { signal } = tasks;
     const quota = new Quota(o.limits);
     const said = new RateLimitedLog(log, () => clock.now());
     const host: ForwardHost = { log, signal, relays, quota, outbound, said };
-    const front = new ProxyFront({ clock, log, signal, relays, quota, outbound, auth: null });
+    const frontOver = (outbound: Outbound<ForwardTarget>) =>
+      new ProxyFront({ clock, log, signal, relays, quota, outbound, auth: null });
+    const front = frontOver(outbound);
     o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
     tasks.spawn(async () => {
       if (stdio === undefined) return await untilAborted(signal);
       await runStdioForward(stdio, { outbound, relays, signal });
       end();
     });
+    if (remote !== undefined) {
+      const streams = { ...host, outbound: remote.outbound };
+      requestRemoteForwards(remote, { streams, front: frontOver(remote.outbound), tasks });
+    }
     for (const { spec, listeners } of forwards) {
       for (const listener of listeners) {
         tasks.spawn(() =>
@@ -154,7 +163,7 @@ function runDynamicForward(
     signal: tasks.signal,
     take: (stream) => {
       tasks.enter();
-      return front.serve(stream, tasks.leave);
+      return front.serve(stream, stream.remote, tasks.leave);
     },
     evictIdle: () => front.evictIdle(),
   });

@@ -87,6 +87,6 @@ class ProxyClient implements Disposable {
 
   /** Owns the stream; calls `onOver` at its end. Returns true as OnReady does. */
   serve(stream: Connection, onOver: () => void): boolean {
-    return this.#front.serve(stream, onOver);
+    return this.#front.serve(stream, stream.remote, onOver);
   }
 }

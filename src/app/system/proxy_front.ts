@@ -1,8 +1,9 @@
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
-import type { Connection } from "../../contract/connection.ts";
+import type { Addr } from "../../base/addr.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Outbound } from "../../contract/outbound.ts";
+import type { Stream } from "../../contract/stream.ts";
 import type { Target } from "../../base/target.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { Quota } from "../net/connection_quota.ts";
@@ -64,8 +65,11 @@ export class ProxyFront {
     return this.#pending.dropOldest();
   }
 
-  /** Owns the stream; calls `onOver` at its end. Returns true as OnReady does. */
-  serve(stream: Connection, onOver: () => void): boolean {
-    return new InboundConnection(this.#host, stream, onOver).begin();
+  /**
+   * Owns the stream, which the program at `from` has; calls `onOver` at its end. Returns true as
+   * OnReady does.
+   */
+  serve(stream: Stream, from: Addr, onOver: () => void): boolean {
+    return new InboundConnection(this.#host, stream, from, onOver).begin();
   }
 }

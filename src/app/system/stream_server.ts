@@ -5,6 +5,8 @@ import type { ForwardTarget } from "../../base/target.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { ListenRules } from "../../core/acl/listen_rules.ts";
+import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
@@ -15,6 +17,7 @@ import type { PendingLimits } from "../net/pending_connections.ts";
 import { type RelayScope, relayScope } from "../net/relay_scope.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
 import type { ForwardCounters, ForwardLimits } from "./forwards.ts";
+import { ServedListens, type ServedListensOptions } from "./served_listens.ts";
 
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
@@ -23,6 +26,10 @@ export interface StreamServerOptions {
   readonly listeners: readonly Listener[];
   /** Connects to the targets of streams. */
   readonly outbound: Outbound<ForwardTarget>;
+  /** Judges where clients ask the server to listen. */
+  readonly listenRules: ListenRules;
+  /** Opens a listener for a client. */
+  readonly listen: ServedListensOptions["listen"];
   readonly secrets: WireSecrets;
   readonly limits: ForwardLimits;
   readonly pending?: PendingLimits | undefined;
@@ -43,12 +50,15 @@ export type StreamHostOptions = Omit<StreamServerOptions, "listeners" | "congest
 /** Makes the server of streams whose connections are the scope's. */
 export function openStreamHost(
   o: StreamHostOptions,
-  { tasks: { signal }, relays, stack }: RelayScope,
+  { tasks, relays, stack }: RelayScope,
 ): MuxServer {
+  const { signal } = tasks;
   const { clock, log, secrets, keepMs, outbound } = o;
   const quota = new Quota(o.limits);
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const host = { log, signal, relays, quota, outbound, said };
+  const { listenRules: rules, listen } = o;
+  const listens = new ServedListens({ rules, listen, clock, log, said, relays, quota, tasks });
   o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
   const server = stack.use(
     new MuxServer({
@@ -58,7 +68,10 @@ export function openStreamHost(
       keepMs,
       signal,
       limits: o.pending,
-      onOpened: (stream, open, from) => serveStream(host, stream, open, from),
+      onOpened: (stream, open, client) =>
+        open.kind === OpenKind.listen
+          ? listens.serve(stream, open.address, client)
+          : serveStream(host, stream, open, client.from),
       facts: congestionField,
     }),
   );

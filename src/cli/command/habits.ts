@@ -15,7 +15,6 @@ export const COMMAND_HABITS: Readonly<Record<string, string>> = {
 const KEY = "the key is given by --key-file FILE, or by -k STRING";
 const LOG = "-v logs more, -q less, and --log-format json is for programs";
 const FOREGROUND = "ttun stays in the foreground; a systemd unit keeps it in the background";
-const NO_REMOTE_FORWARDS = "a server does not listen for its clients; -L and -D are the forwards";
 
 const COMMON: Refusals = {
   ...words(["config", "c", "conf"], "there is no configuration file; all is said by options"),
@@ -46,7 +45,6 @@ const TUNNEL: Refusals = {
   ),
   ...words(["mssfix", "mss"], "--mss-clamp lowers the segment size of TCP through the tunnel"),
   ...words(["socks", "socks5"], "for SOCKS5 use ttun client -D PORT, or ttun proxy client"),
-  ...words(["R"], NO_REMOTE_FORWARDS),
 };
 
 const REMOTE = ["remote", "host", "hostname", "endpoint", "connect", "peer"];
@@ -57,7 +55,10 @@ export const SERVER_REFUSALS: Refusals = {
   ...words(["bind", "local", "address-family"], "the address is given by -l HOST:PORT"),
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
   ...words(["tun"], "a server has a device unless --no-tun is given; --device names it"),
-  ...words(["L", "D", "N"], "a client forwards; the server of one without a device has --no-tun"),
+  ...words(
+    ["L", "R", "D", "N"],
+    "a client forwards; the server of one without a device has --no-tun",
+  ),
 };
 
 export const CLIENT_REFUSALS: Refusals = {

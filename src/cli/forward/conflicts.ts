@@ -39,8 +39,10 @@ export function forwardsAlone(options: TunFlags): boolean {
 /** Returns an option by which a client forwards; null = there is none. */
 function forwardOption(options: TunFlags): string | null {
   if (!("server" in options)) return null;
-  if (options.stdio !== undefined) return "-W";
-  return options.local !== undefined ? "-L" : options.dynamic !== undefined ? "-D" : null;
+  const { stdio, local, remote, dynamic } = options;
+  if (stdio !== undefined) return "-W";
+  if (local !== undefined) return "-L";
+  return remote !== undefined ? "-R" : dynamic !== undefined ? "-D" : null;
 }
 
 /** Returns an option that wants a device; null = there is none. */
@@ -59,7 +61,7 @@ function refuseWithoutForwards(options: TunFlags): void {
   if (!isServer && options.keepSession !== undefined) {
     throw new TtunError(
       "usage",
-      "Cannot use --keep-session without a forward (-L, -D or -W) or --no-tun",
+      "Cannot use --keep-session without a forward (-L, -R, -D or -W) or --no-tun",
     );
   }
   if (!isServer || options.wire !== "v1") return;
@@ -67,6 +69,8 @@ function refuseWithoutForwards(options: TunFlags): void {
     ? "--permit-open"
     : options.deny !== undefined
     ? "--deny"
+    : options.permitListen !== undefined
+    ? "--permit-listen"
     : options.keepSession !== undefined
     ? "--keep-session"
     : null;

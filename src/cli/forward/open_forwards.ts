@@ -1,22 +1,26 @@
 import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
+import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { FORWARD_LIMITS, listenForwards } from "../../app/system/forwards.ts";
 import type { Logger } from "../../base/log.ts";
+import type { Resolver } from "../../contract/host.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import type { ClientForwards } from "./plane_config.ts";
 
 export interface OpenForwardsTools {
   readonly platform: SocketPlatform;
   readonly net: Net;
+  readonly resolver: Resolver;
+  readonly io: "auto" | "ffi" | "deno";
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
 
 /** Opens a client's listeners. @throws {TtunError} if one cannot listen and that is to be an end */
 export function openForwards(
-  { specs, exitOnFailure, keepMs }: ClientForwards,
-  { platform, net, log, signal }: OpenForwardsTools,
-): Pick<ForwardClientOptions, "forwards" | "limits" | "keepMs"> {
+  { specs, remotes, exitOnFailure, keepMs }: ClientForwards,
+  { platform, net, resolver, io, log, signal }: OpenForwardsTools,
+): Pick<ForwardClientOptions, "forwards" | "remote" | "limits" | "keepMs"> {
   return {
     forwards: listenForwards({
       specs,
@@ -25,6 +29,17 @@ export function openForwards(
       log,
       signal,
     }),
+    remote: {
+      specs: remotes,
+      outbound: directOutbound({
+        dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
+        resolver,
+        clock: platform.clock,
+        connectMs: DEFAULT_LIMITS.connectMs,
+        rules: null, // nothing but the targets of this end's own forwards is asked for
+      }),
+      exitOnFailure,
+    },
     limits: limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log),
     keepMs,
   };

@@ -1,7 +1,9 @@
 import { parseRule } from "../../core/acl/rule.ts";
+import { parseListenRule } from "../../core/acl/listen_rule.ts";
 import {
   parseDynamicForward,
   parseLocalForward,
+  parseRemoteForward,
   parseStdioForward,
 } from "../../core/forward/parse.ts";
 import { requireTcp } from "../../core/forward/spec.ts";
@@ -44,6 +46,22 @@ export const FORWARD_CLIENT_OPTIONS = {
       "listen here and connect from the server to HOST:PORT, as ssh -L does; either may be the " +
       "path of a unix socket; without --tun there is no device then; repeat for more",
   },
+  remote: {
+    names: ["remote-forward", "R"],
+    group: "basic",
+    kind: "list",
+    metavar: "[BIND:]PORT[:HOST:PORT]",
+    parse: (text: string) => {
+      const spec = parseRemoteForward(text);
+      requireTcp(spec);
+      return spec;
+    },
+    help:
+      "have the server listen and connect from here to HOST:PORT, as ssh -R does; either may be " +
+      "the path of a unix socket; without HOST:PORT the server's port is a SOCKS and HTTP proxy " +
+      "whose connections leave from here; the server needs --permit-listen; without --tun there " +
+      "is no device then; repeat for more",
+  },
   dynamic: {
     names: ["dynamic-forward", "D"],
     group: "basic",
@@ -81,7 +99,7 @@ export const FORWARD_CLIENT_OPTIONS = {
     group: "basic",
     kind: "boolean",
     default: false,
-    help: "end when a forward cannot listen, instead of going on without it",
+    help: "end when a forward cannot listen here or at the server, instead of going on without it",
   },
   keepSession: KEEP_OPTION,
 } as const satisfies OptionTable;
@@ -110,6 +128,16 @@ export const FORWARD_SERVER_OPTIONS = {
     metavar: "CIDR|NAME[:PORTS]",
     parse: parseRule,
     help: "let forwards not connect there; repeat for more",
+  },
+  permitListen: {
+    names: ["permit-listen"],
+    group: "network",
+    kind: "list",
+    metavar: "[ADDR:]PORT[-PORT]|unix:/PATH",
+    parse: parseListenRule,
+    help: "let clients have this server listen there for them (their -R): on 127.0.0.1 unless an " +
+      "address is given, * for all; repeat for more",
+    defaultText: "nowhere",
   },
   keepSession: KEEP_OPTION,
 } as const satisfies OptionTable;

@@ -16,7 +16,7 @@ import { rng } from "../platform/rng.ts";
 import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
 import { openListener, openServer } from "../transport/open.ts";
 import { openForwards } from "./open_forwards.ts";
-import { streamTargets } from "./stream_targets.ts";
+import { prepareListens, streamTargets } from "./stream_targets.ts";
 import type {
   ForwardClientEnd,
   ForwardConfig,
@@ -31,7 +31,7 @@ type Tools = PlaneTools<SocketPlatform, ForwardStart>;
 export async function run(config: ForwardConfig, host: PlaneHost): Promise<void> {
   const { end } = config;
   await runPlane(config, host, {
-    mayMeetNames: end.role === "server" || isName(end),
+    mayMeetNames: end.role === "server" || end.forwards.remotes.length > 0 || isName(end),
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) =>
       end.role === "server" ? openServerEnd(config, end, tools) : openClientEnd(config, end, tools),
@@ -50,6 +50,7 @@ async function openServerEnd(
 ): Promise<OpenedPlane<ForwardStart>> {
   const { platform, opened, log, signal } = tools;
   const net = openNet(config, tools, "listen");
+  prepareListens(end.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of end.listen) {
     const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
@@ -82,7 +83,7 @@ async function openClientEnd(
   const { resolver } = tools;
   const net = openNet(config, tools, "dial");
   const server = await openServer(end.server, tools);
-  const forwards = openForwards(end.forwards, { ...tools, net });
+  const forwards = openForwards(end.forwards, { ...tools, net, io: config.io });
   const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
   const choice = becomeUser(config, tools, "client");
   const facts: ForwardFacts = {};

@@ -1,6 +1,8 @@
 import type { ListeningForward } from "../../app/system/forwards.ts";
 import type { ForwardTarget } from "../../base/target.ts";
+import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Rule } from "../../core/acl/rule.ts";
+import type { RemoteForwardSpec } from "../../core/forward/spec.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
 import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
@@ -32,6 +34,7 @@ export interface ForwardClientEnd {
 
 export interface ClientForwards {
   readonly specs: readonly ListeningForward[];
+  readonly remotes: readonly RemoteForwardSpec[];
   readonly exitOnFailure: boolean;
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
@@ -49,6 +52,7 @@ export interface StreamRules {
   readonly deny: readonly Rule[];
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
+  readonly permitListen: readonly ListenRule[];
 }
 
 export interface ForwardFacts {

@@ -3,10 +3,12 @@ import { DEFAULT_KEEP } from "./options.ts";
 import type { ClientForwards, StreamRules } from "./plane_config.ts";
 
 /** Reads from the command line what a server lets forwards do. */
-export function streamRules({ allow, deny, keepSession }: TunServerFlags): StreamRules {
+export function streamRules(options: TunServerFlags): StreamRules {
+  const { allow, deny, permitListen, keepSession } = options;
   return {
     allow: (allow ?? []).flat(),
     deny: (deny ?? []).flat(),
+    permitListen: permitListen ?? [],
     keepMs: (keepSession ?? DEFAULT_KEEP) * 1000,
   };
 }
@@ -15,11 +17,12 @@ export function streamRules({ allow, deny, keepSession }: TunServerFlags): Strea
 export function clientForwards(options: TunClientFlags): ClientForwards {
   return {
     specs: [...options.local ?? [], ...options.dynamic ?? []],
+    remotes: options.remote ?? [],
     exitOnFailure: options.exitOnForwardFailure,
     keepMs: (options.keepSession ?? DEFAULT_KEEP) * 1000,
   };
 }
 
-export function hasForwards({ local, dynamic }: TunClientFlags): boolean {
-  return local !== undefined || dynamic !== undefined;
+export function hasForwards({ local, remote, dynamic }: TunClientFlags): boolean {
+  return local !== undefined || remote !== undefined || dynamic !== undefined;
 }

@@ -5,6 +5,7 @@ import type { StreamHostOptions } from "../../app/system/stream_server.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { Acl } from "../../core/acl/acl.ts";
+import { ListenRules } from "../../core/acl/listen_rules.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { StreamRules } from "./plane_config.ts";
 
@@ -16,21 +17,32 @@ export interface StreamTools {
   readonly io: "auto" | "ffi" | "deno";
 }
 
-/** Connects to the targets of a server's streams, as far as the rules go. */
+/** Loads what listening for clients needs, while there are permissions to do it. */
+export function prepareListens(
+  { permitListen }: StreamRules,
+  { libc }: Pick<SocketPlatform, "libc">,
+): void {
+  if (permitListen.some((rule) => "path" in rule)) libc?.openRare();
+}
+
+/** Connects to the targets of a server's streams, and listens for clients, as far as rules go. */
 export function streamTargets(
-  { allow, deny, keepMs }: StreamRules,
+  { allow, deny, permitListen, keepMs }: StreamRules,
   { platform, resolver, opened, log, io }: StreamTools,
-): Pick<StreamHostOptions, "outbound" | "limits" | "keepMs"> {
+): Pick<StreamHostOptions, "outbound" | "listenRules" | "listen" | "limits" | "keepMs"> {
   const own = opened.use(platform.ownAddresses());
+  const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   return {
     keepMs,
     limits: limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log),
     outbound: directOutbound({
-      dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
+      dialer: net,
       resolver,
       clock: platform.clock,
       connectMs: DEFAULT_LIMITS.connectMs,
       rules: new Acl({ allow, deny, isOwn: (ip) => own.has(ip) }),
     }),
+    listenRules: new ListenRules(permitListen),
+    listen: (at, o) => net.listen(at, o),
   };
 }

@@ -2,6 +2,7 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
+import { prepareListens } from "../forward/stream_targets.ts";
 import { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, runPlane } from "../plane/run_plane.ts";
@@ -41,6 +42,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
   const segmentBytes = { [carrier.role === "client" ? "dial" : "listen"]: config.segmentSize };
   const net = platform.openNet({ ...config, segmentBytes }, log);
+  if (carrier.role === "server") prepareListens(carrier.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
     const listener = opened.use(await openListener(endpoint, { ...tools, net }));
@@ -51,7 +53,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     });
   }
   const forwards = carrier.role === "client" && carrier.forwards !== undefined
-    ? openForwards(carrier.forwards, { ...tools, net })
+    ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
   const server = carrier.role === "client" ? await openServer(carrier.server, tools) : null;
   const addresses = carrier.role === "client" && server !== null && "host" in server
@@ -116,9 +118,10 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   };
 }
 
-/** A client's server is given by a name; a server's clients may forward to names. */
+/** A client's server or a target is given by a name; a server's clients may forward to names. */
 function meetsNames({ end, wire }: TunConfig): boolean {
   if (end.role === "server") return wire !== "v1";
+  if (end.forwards !== undefined && end.forwards.remotes.length > 0) return true;
   const server = addressOf(end.server);
   return server !== null && !isIpAddress(server.host);
 }

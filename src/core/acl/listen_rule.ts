@@ -48,8 +48,23 @@ export function parseListenRule(text: string): ListenRule {
   return { host, port: parsePorts(ports, 0, text) };
 }
 
+/**
+ * Returns the rule that permits this listen and nothing else, quoted where a shell would read it
+ * otherwise. `host`: null = none was given, else an address as `listenHost` returns it.
+ */
+export function formatListenRule(
+  listen: { readonly host: string | null; readonly port: number } | { readonly path: string },
+): string {
+  const rule = "path" in listen
+    ? `${UNIX}${listen.path}`
+    : listen.host === null
+    ? `${listen.port}`
+    : `${formatListenHost(listen.host)}:${listen.port}`;
+  return /[^\w:./[\]-]/.test(rule) ? JSON.stringify(rule) : rule;
+}
+
 /** Returns the address as it stands before a port. */
-export function formatListenHost(host: string): string {
+function formatListenHost(host: string): string {
   if (host === ALL_ADDRESSES) return "*";
   return host.includes(":") ? `[${host}]` : host;
 }

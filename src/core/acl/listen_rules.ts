@@ -1,12 +1,12 @@
 import {
   ALL_ADDRESSES,
-  formatListenHost,
+  formatListenRule,
   listenHost,
   type ListenRule,
   type PortListenRule,
 } from "./listen_rule.ts";
 import { hasPort } from "./ports.ts";
-import { normalPath, UNIX } from "./socket_path.ts";
+import { normalPath } from "./socket_path.ts";
 
 /** Decision about a listen of a client (`-R`). */
 export type ListenDecision<Place> =
@@ -39,7 +39,7 @@ export class ListenRules {
     if (asked === null) {
       const rule = rules.find(({ host }) => host === null) ?? rules[0];
       return rule === undefined
-        ? denied(`${port}`)
+        ? denied({ host: null, port })
         : { isAllowed: true, host: rule.host ?? LOOPBACK };
     }
     const host = listenHost(asked);
@@ -49,7 +49,7 @@ export class ListenRules {
     const isAllowed = rules.some((rule) =>
       rule.host === ALL_ADDRESSES || (rule.host ?? LOOPBACK) === host
     );
-    return isAllowed ? { isAllowed, host } : denied(`${formatListenHost(host)}:${port}`);
+    return isAllowed ? { isAllowed, host } : denied({ host, port });
   }
 
   /** Judges a unix socket; the answer's `path` is where to listen. */
@@ -58,14 +58,15 @@ export class ListenRules {
     if (path === null) {
       return { isAllowed: false, why: `${JSON.stringify(asked)} is no path of a unix socket` };
     }
-    return this.#paths.has(path) ? { isAllowed: true, path } : denied(`${UNIX}${path}`);
+    return this.#paths.has(path) ? { isAllowed: true, path } : denied({ path });
   }
 }
 
-function denied(rule: string): ListenDecision<never> {
-  const quoted = /[^\w:./[\]-]/.test(rule) ? JSON.stringify(rule) : rule;
+function denied(listen: Parameters<typeof formatListenRule>[0]): ListenDecision<never> {
   return {
     isAllowed: false,
-    why: `no --permit-listen of the server is for it; start it with --permit-listen ${quoted}`,
+    why: `no --permit-listen of the server is for it; start it with --permit-listen ${
+      formatListenRule(listen)
+    }`,
   };
 }

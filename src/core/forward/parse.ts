@@ -130,7 +130,8 @@ class Reader {
         this.#refuse("what stands in brackets is not an IPv6 address");
     }
     if (text === "" || text === "*") return "";
-    if (text === "localhost") return null;
+    // A server may be permitted to listen on more than loopback for a listen without an address.
+    if (text === "localhost") return this.#option === "-R" ? "127.0.0.1" : null;
     if (parseIp(text) !== null) return text;
     return this.#refuse(
       `${JSON.stringify(text)} is no address to listen on: write an IP address of this end, ` +

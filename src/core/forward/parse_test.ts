@@ -28,7 +28,6 @@ Deno.test("-L and -R have ssh's forms, with ports and unix sockets at either end
   const cases = {
     "8080:example.org:80": "localhost:8080 -> example.org:80",
     "0:Example.ORG.:80": "localhost:0 -> example.org.:80",
-    "localhost:8080:10.0.0.1:80": "localhost:8080 -> 10.0.0.1:80",
     "127.0.0.2:8080:a_b:1": "127.0.0.2:8080 -> a_b:1",
     ":8080:h:80": "*:8080 -> h:80",
     "*:8080:h:80": "*:8080 -> h:80",
@@ -60,6 +59,8 @@ Deno.test("only an address that was given is one that the other end is asked for
     protocol: "tcp",
   });
   assert.deepEqual(parseRemoteForward("*:80:h:1").listen, { host: "", port: 80 });
+  assert.deepEqual(parseRemoteForward("localhost:80").listen, { host: "127.0.0.1", port: 80 });
+  assert.deepEqual(parseLocalForward("localhost:80:h:1").listen, { host: null, port: 80 });
   assert.deepEqual(parseLocalForward("80:h:1/udp").protocol, "udp");
 });
 

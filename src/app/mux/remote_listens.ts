@@ -1,0 +1,98 @@
+import type { Addr } from "../../base/addr.ts";
+import { startClose } from "../../base/start_close.ts";
+import type { Clock } from "../../contract/host.ts";
+import { type MuxAddress, type Open, OpenKind } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { discard } from "../net/discard.ts";
+import type { StreamSession } from "./stream_session.ts";
+
+type Session = Pick<StreamSession, "mux">;
+
+/** SOCKS5 replies (RFC 1928 section 6). */
+const GENERAL_FAILURE = 1;
+const NOT_ALLOWED = 2;
+
+/** Where the peer's address is not known. */
+const UNKNOWN: Addr = { path: "" };
+
+/** A listener at the server; sessions that come later have one of their own. */
+export interface RemoteListen {
+  readonly address: MuxAddress;
+  /** The server listens there. */
+  bound(address: MuxAddress): void;
+  /** The server does not listen; `code`: its SOCKS5 reply. */
+  refused(code: number): void;
+  /** The server has ended the listener, and goes on with the session. */
+  ended(): void;
+  /** The listener has accepted a connection from `from`; the stream is to be answered. */
+  accepted(stream: MuxStream, from: Addr): void;
+}
+
+interface Asked {
+  readonly listen: RemoteListen;
+  readonly stream: MuxStream;
+}
+
+/** Keeps listeners at the server: asks for them on every session, and knows whose streams come. */
+export class RemoteListens {
+  readonly #clock: Clock;
+  readonly #wanted: RemoteListen[] = [];
+  #asked: Asked[] = [];
+  #session: Session | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(listen: RemoteListen): void {
+    this.#wanted.push(listen);
+    if (this.#session !== null) this.#ask(this.#session, listen);
+  }
+
+  /** A session that goes on keeps its listeners. Null: there is none for now. */
+  useSession(session: Session | null): void {
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#asked = [];
+    if (session === null) return;
+    for (const listen of this.#wanted) this.#ask(session, listen);
+  }
+
+  #ask(session: Session, listen: RemoteListen): void {
+    if (!session.mux.canOpen) return listen.refused(GENERAL_FAILURE);
+    const open: Open = { kind: OpenKind.listen, address: listen.address };
+    const stream = session.mux.open(open, "listener", {
+      opened: (address) => {
+        listen.bound(address);
+        this.#watch(session, asked);
+      },
+      refused: (code) => this.#over(session, asked, () => listen.refused(code ?? GENERAL_FAILURE)),
+    });
+    const asked: Asked = { listen, stream };
+    this.#asked.push(asked);
+  }
+
+  /** Nothing comes on such a stream but its end. */
+  #watch(session: Session, asked: Asked): void {
+    const { listen, stream } = asked;
+    const ended = () => this.#over(session, asked, () => listen.ended());
+    discard(stream, this.#clock).then(ended, ended);
+  }
+
+  /** Tells of an end, unless it is the session's, which ends all. */
+  #over(session: Session, asked: Asked, tell: () => void): void {
+    startClose(asked.stream);
+    if (session !== this.#session) return;
+    this.#asked = this.#asked.filter((one) => one !== asked);
+    tell();
+  }
+
+  /** Answers a stream that the server has opened: only a listener's of this end are taken. */
+  onOpened(stream: MuxStream, { kind, address, listener }: Open): void {
+    const asked = kind === OpenKind.accepted
+      ? this.#asked.find(({ stream: { id } }) => id === listener)
+      : undefined;
+    if (asked === undefined) return stream.answer(NOT_ALLOWED, null);
+    asked.listen.accepted(stream, address ?? UNKNOWN);
+  }
+}

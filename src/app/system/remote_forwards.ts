@@ -1,0 +1,116 @@
+import { type Addr, formatAddr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
+import type { ForwardTarget } from "../../base/target.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import { formatListenRule, listenHost } from "../../core/acl/listen_rule.ts";
+import { listenAddress } from "../../core/forward/listen_address.ts";
+import {
+  formatListen,
+  formatTo,
+  type ForwardListen,
+  type RemoteForwardSpec,
+} from "../../core/forward/spec.ts";
+import { OPENED } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import type { RemoteListen, RemoteListens } from "../mux/remote_listens.ts";
+import { connectStream, type StreamHost } from "../mux/served_stream.ts";
+import type { ProxyFront } from "./proxy_front.ts";
+
+/** SOCKS5 replies of a server that does not listen (docs/wire/link-v2.md, "Listeners"). */
+const NOT_ALLOWED = 2;
+const TAKEN = 5;
+const NOT_SUPPORTED = 7;
+
+export interface RemoteForwards {
+  readonly specs: readonly RemoteForwardSpec[];
+  readonly listens: RemoteListens;
+  /** Connects this end to the targets. */
+  readonly outbound: Outbound<ForwardTarget>;
+  /** A server that does not listen is an error; otherwise the log says so. */
+  readonly exitOnFailure: boolean;
+}
+
+export interface RemoteForwardHost {
+  readonly streams: StreamHost;
+  /** Serves those without a target of their own. */
+  readonly front: ProxyFront;
+  readonly tasks: Scope;
+}
+
+/** Asks for the listeners of all remote forwards, on this session and on those that follow it. */
+export function requestRemoteForwards(
+  { specs, listens, exitOnFailure }: RemoteForwards,
+  host: RemoteForwardHost,
+): void {
+  for (const spec of specs) listens.add(new RemoteForward(spec, host, exitOnFailure));
+}
+
+class RemoteForward implements RemoteListen {
+  readonly address: Addr;
+  readonly #spec: RemoteForwardSpec;
+  readonly #host: RemoteForwardHost;
+  readonly #exitOnFailure: boolean;
+
+  constructor(spec: RemoteForwardSpec, host: RemoteForwardHost, exitOnFailure: boolean) {
+    this.address = listenAddress(spec.listen);
+    this.#spec = spec;
+    this.#host = host;
+    this.#exitOnFailure = exitOnFailure;
+  }
+
+  bound(address: Addr | null): void {
+    const listen = address === null ? formatListen(this.#spec.listen) : formatAddr(address);
+    this.#host.streams.log.info("remote forward", { listen, to: formatTo(this.#spec) });
+  }
+
+  refused(code: number): void {
+    const { streams: { log }, tasks } = this.#host;
+    const error = refusal(this.#spec.listen, code);
+    if (this.#exitOnFailure) return tasks.fail(error);
+    log.warn(error.message, { to: formatTo(this.#spec) });
+  }
+
+  ended(): void {
+    this.#host.streams.log.warn("the server has ended a remote forward", {
+      listen: formatListen(this.#spec.listen),
+      to: formatTo(this.#spec),
+    });
+  }
+
+  accepted(stream: MuxStream, from: Addr): void {
+    const { streams, front, tasks } = this.#host;
+    const { to } = this.#spec;
+    if (to !== null) return connectStream(streams, stream, to, from);
+    stream.answer(OPENED, null);
+    tasks.enter();
+    front.serve(stream, from, tasks.leave);
+  }
+}
+
+function refusal(listen: ForwardListen, code: number): TtunError {
+  const failed = (kind: TtunError["kind"], why: string) =>
+    new TtunError(kind, `Cannot forward ${formatListen(listen)} of the server: ${why}`);
+  if (code === NOT_ALLOWED) {
+    const rule = formatListenRule(
+      "path" in listen
+        ? listen
+        : { host: listen.host === null ? null : listenHost(listen.host), port: listen.port },
+    );
+    return failed(
+      "unreachable",
+      `it may not listen there; start the server with --permit-listen ${rule}`,
+    );
+  }
+  if (code === TAKEN) {
+    return failed(
+      "in_use",
+      "another program listens there, or an earlier client whose session is kept " +
+        "(--keep-session); end it, or choose another port",
+    );
+  }
+  if (code === NOT_SUPPORTED) {
+    return failed("unreachable", "it does not listen for clients; update the server");
+  }
+  return failed("unreachable", "it cannot listen there; its log says why");
+}

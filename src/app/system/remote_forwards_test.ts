@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { test } from "../../../tests/check.ts";
+import { exchange, socks5 } from "../../../tests/fake/proxy_programs.ts";
+import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
+import { pattern } from "../../../tests/fake/tt_ends.ts";
+import { concat, utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { read, write } from "../loop/stream_io.ts";
+
+async function readAll(stream: Connection): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const into = new Uint8Array(65_536);
+  for (;;) {
+    const got = await read(stream, into);
+    if (got === null) return concat(...parts);
+    parts.push(into.slice(0, got));
+  }
+}
+
+/** Answers with all that it has read, once that has ended. */
+const echoAll = async (stream: Connection) => {
+  await write(stream, await readAll(stream));
+  await stream.closeWrite();
+};
+
+const REMOTE = { remote: ["9090:target:80"], permitListen: ["9090"] };
+
+async function works(world: StreamWorld, port = 9090): Promise<void> {
+  await using stream = await world.connect(port);
+  const data = pattern(20_000, port);
+  assert.deepEqual(await exchange(stream, data), data);
+}
+
+const has = (lines: readonly string[], words: RegExp) => assert.match(lines.join("\n"), words);
+
+test("what connects at the server reaches the client's target, both ways and to the end", async () => {
+  await using world = new StreamWorld(REMOTE);
+  world.serve(echoAll);
+  await world.clock.settle();
+  await Promise.all([1, 2, 3].map(async (i) => {
+    await using stream = await world.connect(9090);
+    const data = pattern(400_000, i);
+    assert.deepEqual(await exchange(stream, data), data);
+  }));
+  has(world.client.lines(), /info remote forward .*"listen":"127.0.0.1:9090","to":"target:80"/);
+  has(world.server.lines(), /info listening for a client .*"address":"127.0.0.1:9090"/);
+});
+
+test("port 0 is one that the server's system chooses, and the client's log has it", async () => {
+  await using world = new StreamWorld({ remote: ["0:target:80"], permitListen: ["0"] });
+  world.serve(echoAll);
+  await world.clock.settle();
+  const [, port] = /"listen":"127.0.0.1:(\d+)"/.exec(world.client.lines().join("\n"))!;
+  assert.notEqual(port, "0");
+  await works(world, Number(port));
+});
+
+test("a listener without a target is a proxy whose connections leave from the client", async () => {
+  await using world = new StreamWorld({ remote: ["1080"], permitListen: ["1080"] });
+  world.serve(echoAll);
+  await world.clock.settle();
+  await using stream = await world.connect(1080);
+  assert.equal(await socks5(stream, "target"), 0);
+  assert.deepEqual(await exchange(stream, utf8("hello")), utf8("hello"));
+});
+
+test("a target that is not there resets the connection, and the next one is served", async () => {
+  await using world = new StreamWorld(REMOTE);
+  await world.clock.settle();
+  await using stream = await world.connect(9090);
+  await assert.rejects(exchange(stream, utf8("hello")));
+  has(world.client.lines(), /warn cannot connect .*"target":"target:80"/);
+  world.serve(echoAll);
+  await works(world);
+});
+
+test("without a rule the server does not listen, and the client says which option it lacks", async () => {
+  for (
+    const [remote, permitListen, rule] of [
+      ["9090:target:80", [], "9090"],
+      ["*:9090:target:80", ["9090"], '"*:9090"'],
+      ["localhost:9090:target:80", [], "127.0.0.1:9090"],
+      ["9091:target:80", ["9090"], "9091"],
+      ["/run/a:target:80", ["9090"], "unix:/run/a"],
+    ] as const
+  ) {
+    await using world = new StreamWorld({ remote: [remote], permitListen });
+    await world.clock.settle();
+    const error = await world.client.ended;
+    assert(error instanceof TtunError);
+    assert.equal(error.kind, "unreachable");
+    assert.ok(error.message.endsWith(`--permit-listen ${rule}`), error.message);
+    has(world.server.lines(), /warn does not listen for a client/);
+  }
+});
+
+test("a listen without an address has the one that is permitted, localhost 127.0.0.1 alone", async () => {
+  const permitListen = ["*:9090-9099"];
+  await using world = new StreamWorld({
+    remote: ["9090:target:80", "localhost:9091:target:80", "*:9092:target:80"],
+    permitListen,
+  });
+  await world.clock.settle();
+  const listens = world.client.lines().flatMap((line) =>
+    /"listen":"([^"]*)"/.exec(line)?.[1] ?? []
+  );
+  assert.deepEqual(listens, ["[::]:9090", "127.0.0.1:9091", "[::]:9092"]);
+});
+
+test("a port that is taken is a warning, or ends the client that is to end then", async () => {
+  const o = { remote: ["9090:target:80", "9090:target:81"], permitListen: ["9090"] };
+  {
+    await using world = new StreamWorld(o);
+    await world.clock.settle();
+    assert.equal((await world.client.ended as TtunError).kind, "in_use");
+  }
+  await using world = new StreamWorld({ ...o, exitOnFailure: false });
+  world.serve(echoAll);
+  await world.clock.settle();
+  has(world.client.lines(), /warn Cannot forward localhost:9090 of the server: another program/);
+  await works(world);
+});
+
+test("a listener survives its carrier, and a transfer through it", async () => {
+  await using world = new StreamWorld(REMOTE);
+  world.serve(echoAll);
+  await world.clock.settle();
+  await using stream = await world.connect(9090);
+  await write(stream, utf8("before "));
+  await world.clock.advance(1100);
+  world.carriers.at(-1)!.reset();
+  await world.clock.advance(1100);
+  assert.deepEqual(await exchange(stream, utf8("after")), utf8("before after"));
+  await works(world);
+  const { length } = world.client.lines().filter((line) => line.includes("remote forward"));
+  assert.equal(length, 1);
+});
+
+test("a server that has restarted listens again for the client", async () => {
+  await using world = new StreamWorld(REMOTE);
+  world.serve(echoAll);
+  await world.clock.settle();
+  await works(world);
+  await world.clock.advance(1100);
+  await world.server.stop();
+  world.startServer();
+  await world.clock.advance(5000);
+  await works(world);
+});
+
+test("the listener ends with a client that ends, at once: another client can have the port", async () => {
+  await using world = new StreamWorld(REMOTE);
+  world.serve(echoAll);
+  await world.clock.settle();
+  await world.client.stop();
+  await assert.rejects(world.connect(9090), { kind: "unreachable" });
+  world.startClient();
+  await world.clock.settle();
+  await works(world);
+});
+
+test("the listener ends with a session that nobody came back to", async () => {
+  await using world = new StreamWorld({ ...REMOTE, keepMs: 5000 });
+  await world.clock.settle();
+  world.net.cable("192.0.2.2").pull();
+  await world.clock.advance(120_000);
+  await assert.rejects(world.connect(9090), { kind: "unreachable" });
+});
+
+test("a client may have 128 listeners, and another one is refused", async () => {
+  const remote = Array.from({ length: 129 }, (_, i) => `${9000 + i}:target:80`);
+  await using world = new StreamWorld({ remote, permitListen: ["1-65535"], exitOnFailure: false });
+  await world.clock.settle();
+  const lines = world.client.lines();
+  assert.equal(lines.filter((line) => line.startsWith("info remote forward")).length, 128);
+  has(lines, /warn Cannot forward localhost:9128 of the server: it cannot listen there/);
+  has(world.server.lines(), /there are too many listeners/);
+});
