@@ -10,7 +10,7 @@ import { DEAD_TIME, keepAlive } from "../link/keepalive.ts";
 import { type FrameConsumer, RecordChannel } from "../link/record_channel.ts";
 import type { RekeyLimits } from "../link/record_writer.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
-import { RECORD_TEXT, type RecordBuffers } from "./record_buffers.ts";
+import { RECORD_TEXT, type RecordBuffers, RECORDS } from "./record_buffers.ts";
 
 /** Frames after which others get a turn. */
 const BUDGET = 256;
@@ -177,7 +177,7 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
   }
 
   readonly #send = (): MaybePromise<void> => {
-    const rekeying = this.channel.writer.rekeyIfDue(4 * RECORD_TEXT, 4);
+    const rekeying = this.channel.writer.rekeyIfDue(RECORDS * RECORD_TEXT, RECORDS);
     return rekeying instanceof Promise ? rekeying.then(this.#seal) : this.#seal();
   };
 

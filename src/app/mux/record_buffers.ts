@@ -1,10 +1,11 @@
+import { LEAST_ROOM } from "../../core/mux/mux.ts";
 import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
 
-/** Bytes of text in a record of streams: two turns of data, and what goes beside them. */
-export const RECORD_TEXT = 36 * 1024;
+/** Bytes of text in a record of streams: the longest frame, and others beside it. */
+export const RECORD_TEXT = LEAST_ROOM;
 
 /** Records that are written at once. */
-const RECORDS = 4;
+export const RECORDS = 2;
 
 const SIZE = RECORDS * (RECORD_HEADER + RECORD_TEXT + RECORD_TAG);
 

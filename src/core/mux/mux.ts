@@ -15,10 +15,10 @@ import {
   readMuxFrame,
 } from "./frames.ts";
 import {
+  MAX_DATA,
   MuxStream,
   type OpenEvents,
   type OwnOpen,
-  QUANTUM,
   type StreamOwner,
 } from "./mux_stream.ts";
 import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
@@ -517,8 +517,8 @@ export class Mux implements StreamOwner {
 /** Bytes of the longest control frame of a stream: an open of a path. */
 const MOST_CONTROL = 1 + 8 + 1 + 8 + 3 + 4096;
 
-/** Bytes that `Mux.fill` needs: for each kind of frame, and data of a whole turn. */
-export const LEAST_ROOM = MOST_CONTROL + QUANTUM + MAX_DATA_HEADER + 5 * MAX_SMALL_FRAME;
+/** Bytes that `Mux.fill` needs: for each kind of frame, whatever stands before it. */
+export const LEAST_ROOM = MOST_CONTROL + MAX_DATA + MAX_DATA_HEADER + 5 * MAX_SMALL_FRAME;
 
 function put(out: Uint8Array, at: number, bytes: Uint8Array): number {
   out.set(bytes, at);

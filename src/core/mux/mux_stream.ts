@@ -18,8 +18,11 @@ import type { LoggedFrame } from "./send_log.ts";
 /** Bytes that wait in a stream for their turn: enough for several turns. */
 const QUEUE = 128 * 1024;
 
-/** Bytes of data in a frame, and of a stream's turn: others wait for so much. */
+/** Bytes of data of a stream's turn: others wait for so much. */
 export const QUANTUM = 16 * 1024;
+
+/** Bytes of data in a frame, where nobody waits: each frame is a write at the other end. */
+export const MAX_DATA = 56 * 1024;
 
 /** The session, as its streams see it. */
 export interface StreamOwner {
@@ -340,16 +343,11 @@ export class MuxStream implements Stream {
   }
 
   /**
-   * Takes data for a frame that fits into `room` bytes, at most `credit` bytes of it; null = there
+   * Takes data for a frame that fits into `room` bytes, at most `limit` bytes of it; null = there
    * is none, or no window for it.
    */
-  nextData(room: number, credit: number): LoggedFrame | null {
-    const most = Math.min(
-      credit,
-      this.#sendLimit - this.#sent,
-      room - MAX_DATA_HEADER,
-      this.allowance,
-    );
+  nextData(room: number, limit: number): LoggedFrame | null {
+    const most = Math.min(limit, this.#sendLimit - this.#sent, room - MAX_DATA_HEADER);
     if (most <= 0 || this.#out.length === 0) return null;
     const body = this.#out.take(most);
     this.#sent += body.length;

@@ -1,11 +1,12 @@
-import { type MuxStream, QUANTUM } from "./mux_stream.ts";
+import { MAX_DATA, type MuxStream, QUANTUM } from "./mux_stream.ts";
 import type { LoggedFrame } from "./send_log.ts";
 
 /**
  * Streams with data, by turns of a quantum (deficit round robin). A stream that has just got data
  * goes before those that have used up a turn (as in FQ-CoDel, RFC 8290 section 4.2): small ones do
  * not wait behind a transfer's backlog. One without data keeps its place behind the others until
- * its turn, so that streams which always have a little data take no more than their share.
+ * its turn, so that streams which always have a little data take no more than their share. One alone
+ * has longer turns.
  */
 export class Scheduler {
   readonly #fresh: Fifo = new Fifo();
@@ -18,6 +19,10 @@ export class Scheduler {
     this.#fresh.push(stream);
   }
 
+  get #hasOne(): boolean {
+    return this.#fresh.length + this.#bulk.length === 1;
+  }
+
   /** Takes a frame of at most `room` bytes with at most `credit` bytes of data; null = none. */
   next(room: number, credit: number): LoggedFrame | null {
     for (;;) {
@@ -25,7 +30,8 @@ export class Scheduler {
       const from = isFresh ? this.#fresh : this.#bulk;
       const stream = from.first;
       if (stream === undefined) return null;
-      const frame = stream.nextData(room, credit);
+      const turn = this.#hasOne ? MAX_DATA : stream.allowance;
+      const frame = stream.nextData(room, Math.min(credit, turn));
       if (frame === null && stream.hasData && stream.allowance > 0) return null; // no room, no credit
       if (frame !== null) stream.allowance -= frame.body!.length;
       if (stream.allowance <= 0) {
@@ -48,6 +54,10 @@ class Fifo {
 
   get first(): MuxStream | undefined {
     return this.#streams[this.#at];
+  }
+
+  get length(): number {
+    return this.#streams.length - this.#at;
   }
 
   push(stream: MuxStream): void {

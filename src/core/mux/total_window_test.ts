@@ -119,13 +119,13 @@ Deno.test("a limit never goes down, stays below the most, and all memory is give
 
 Deno.test("what arrives while a session ends takes no memory any more, and says why it ended", () => {
   const budget = new CountedBudget();
-  const windows = { stream: 20_000, total: 20_000, streams: 1 };
+  const windows = { stream: 80_000, total: 80_000, streams: 1 };
   const { client, server } = new MuxPair({ budget, local: windows, peer: windows });
   const here = client.open();
   server.give(client.record()!);
   const error = new TtunError("lost", "It was asked to end");
   server.lastOpened.onReadable(() => server.mux.end(error));
-  here.writeNow(new Uint8Array(20_000));
-  assert.throws(() => server.give(client.record(40_000)!), error);
+  here.writeNow(new Uint8Array(80_000));
+  assert.throws(() => server.give(client.record()!), error);
   assert.equal(budget.taken, 0);
 });
