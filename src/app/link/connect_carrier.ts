@@ -54,7 +54,7 @@ async function meet(
   const buffer = new Uint8Array(BUFFER);
   let hasProved = false;
   for (;;) {
-    const got = await read(stream, buffer);
+    const got = await readOrEnd(stream, buffer);
     if (got === null) throw ended(stream.peer, hasProved);
     for (const step of handshake.feed(buffer.subarray(0, got))) {
       if (step.kind === "done") return step;
@@ -62,6 +62,16 @@ async function meet(
       await write(stream, step.bytes);
       hasProved = true;
     }
+  }
+}
+
+/** A reset is an end: version 1 leaves bytes of the hello unread. */
+async function readOrEnd(stream: Connection, into: Uint8Array): Promise<number | null> {
+  try {
+    return await read(stream, into);
+  } catch (error) {
+    if (error instanceof TtunError && error.kind === "lost") return null;
+    throw error;
   }
 }
 
@@ -85,7 +95,7 @@ function ended(to: string, hasProved: boolean): TtunError {
     : new TtunError(
       "protocol",
       `Cannot authenticate with ${to}: it closed the connection without an answer; is it a ttun ` +
-        "server with this key?",
+        "server with this key, of version 2 of the wire, which forwards need?",
     );
 }
 

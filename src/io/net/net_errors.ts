@@ -62,7 +62,7 @@ function listenError(error: NativeError, where: string): TtunError {
   if (error.is("EADDRINUSE")) {
     return new TtunError(
       "in_use",
-      `Cannot listen on ${where}: the port is taken; end the program that has it or choose another with --listen`,
+      `Cannot listen on ${where}: the port is taken; end the program that has it or choose another (of a server by --listen)`,
       options,
     );
   }
