@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { LOOPBACK, run } from "./proxy_pair.ts";
-import { readToEnd } from "./proxy_socks.ts";
+import { readToEnd, writeAll } from "./proxy_socks.ts";
 
 const SOON_MS = 10_000;
 
@@ -53,6 +53,16 @@ export function halfCloser(): Target {
   return listenFor(async (conn) => {
     const { bytes } = await readToEnd(conn);
     await conn.write(new TextEncoder().encode(`${bytes} bytes, then the end\n`));
+  });
+}
+
+/** Sends back what it gets. */
+export function echoer(): Target {
+  return listenFor(async (conn) => {
+    const buffer = new Uint8Array(64 * 1024);
+    for (let got; (got = await conn.read(buffer)) !== null;) {
+      await writeAll(conn, buffer.subarray(0, got));
+    }
   });
 }
 
