@@ -13,6 +13,7 @@ import { Capability } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { OpenLimit } from "../../core/mux/open_limit.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
@@ -32,6 +33,9 @@ const MOST_CARRIERS = 3;
 
 /** Milliseconds until an older carrier is closed, once there is a newer one. */
 const OLD_CARRIER_MS = 10_000;
+
+/** SOCKS5 reply (RFC 1928 section 6): a general failure. */
+const GENERAL_FAILURE = 1;
 
 /** Sessions at a time. */
 const MOST_SESSIONS = 4096;
@@ -187,6 +191,8 @@ export class MuxServer {
   #begin(stream: Connection, { handshake, setup }: ProvedClient, id: string): Promise<boolean> {
     const { clock, onOpened } = this.#o;
     const { bytes, session } = handshake.accept({});
+    const address = addressGroup(stream.remote);
+    const opens = new OpenLimit(clock.now());
     const client: SessionClient = {
       from: stream.remote,
       get mux() {
@@ -201,7 +207,11 @@ export class MuxServer {
         peer: session.peer,
         clock,
         budget: this.#budget,
-        onOpened: (opened, open) => onOpened(opened, open, client),
+        onOpened: (opened, open) => {
+          if (opens.take(clock.now())) return onOpened(opened, open, client);
+          opened.answer(GENERAL_FAILURE, null);
+          this.#said.warn("a client opens streams too fast", { peer: stream.peer }, address);
+        },
       }),
       secret: session.resume.slice(),
       highest: setup.carrier,

@@ -178,3 +178,26 @@ Deno.test("an end that stops tells the other: streams are reset at once, and the
     assert.equal(await target.promise, "reset", stops);
   }
 });
+
+Deno.test("a machine that slept for ten minutes has its connections again, if the session is kept so long", async () => {
+  for (const keepMs of [60_000, 15 * 60_000]) {
+    await using world = new StreamWorld({ local: ["8080:target:80"], keepMs });
+    world.serve(slowEcho(world));
+    await using stream = await world.connect(8080);
+    await write(stream, utf8("hello"));
+    await world.clock.advance(2000);
+    assert.equal(await read(stream, new Uint8Array(10)), 5);
+    const cable = world.net.cable("192.0.2.2");
+    cable.pull();
+    await world.clock.advance(10 * 60_000);
+    cable.plug();
+    await world.clock.advance(60_000);
+    if (keepMs === 60_000) {
+      assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
+      continue;
+    }
+    await write(stream, utf8("again"));
+    await world.clock.advance(2000);
+    assert.equal(await read(stream, new Uint8Array(10)), 5);
+  }
+});
