@@ -26,10 +26,15 @@ const RESERVE = 256;
 /** Reserved part of few descriptors; the process itself has about 60 open. */
 const RESERVED_PART = 1 / 4;
 
-/** Lowers the limits to what descriptors allow: a connection takes two. */
-export function limitsFor(limits: ProxyLimits, descriptors: number, log: Logger): ProxyLimits {
+/** Lowers the limits to what descriptors allow: a connection takes `each`. */
+export function limitsFor(
+  limits: ProxyLimits,
+  descriptors: number,
+  log: Logger,
+  each = 2,
+): ProxyLimits {
   const reserve = Math.min(RESERVE, Math.ceil(descriptors * RESERVED_PART));
-  const most = Math.max(1, Math.floor((descriptors - reserve) / 2));
+  const most = Math.max(1, Math.floor((descriptors - reserve) / each));
   if (limits.total <= most || descriptors === Infinity) return limits;
   log.info(
     "fewer connections at once than there may be, for want of descriptors (ulimit -n)",

@@ -19,7 +19,7 @@ import { runLocalForward } from "../forward/local_forward.ts";
 import { openListeners } from "../forward/open_listeners.ts";
 import { runStdioForward, type StdioForward } from "../forward/stdio_forward.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
-import { DEFAULT_LIMITS, type ProxyLimits } from "../net/connection_limits.ts";
+import { DEFAULT_LIMITS, limitsFor, type ProxyLimits } from "../net/connection_limits.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { relayScope } from "../net/relay_scope.ts";
 import { ProxyFront } from "./proxy_front.ts";
@@ -43,6 +43,11 @@ export type ForwardLimits = Pick<
   ProxyLimits,
   "total" | "perAddress" | "idleMs" | "halfClosedMs"
 >;
+
+/** Limits forwards to what descriptors allow: a connection takes one, for its other side is a stream. */
+export function forwardLimits(descriptors: number, log: Logger): ForwardLimits {
+  return limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, descriptors, log, 1);
+}
 
 /** A forward of which this end listens. */
 export type ListeningForward = LocalForwardSpec | DynamicForwardSpec;

@@ -1,7 +1,7 @@
-import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { FORWARD_LIMITS, listenForwards } from "../../app/system/forwards.ts";
+import { forwardLimits, listenForwards } from "../../app/system/forwards.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
@@ -40,7 +40,7 @@ export function openForwards(
       }),
       exitOnFailure,
     },
-    limits: limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log),
+    limits: forwardLimits(platform.descriptors, log),
     keepMs,
   };
 }

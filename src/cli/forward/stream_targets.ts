@@ -1,6 +1,6 @@
-import { DEFAULT_LIMITS, limitsFor } from "../../app/net/connection_limits.ts";
+import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { FORWARD_LIMITS } from "../../app/system/forwards.ts";
+import { forwardLimits } from "../../app/system/forwards.ts";
 import type { StreamHostOptions } from "../../app/system/stream_server.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
@@ -34,7 +34,7 @@ export function streamTargets(
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   return {
     keepMs,
-    limits: limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, platform.descriptors, log),
+    limits: forwardLimits(platform.descriptors, log),
     outbound: directOutbound({
       dialer: net,
       resolver,
