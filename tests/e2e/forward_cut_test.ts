@@ -107,8 +107,8 @@ test("a server that restarts: open connections are reset, later ones work", asyn
   const first = await openAndSay();
   ended.signal("SIGTERM");
   assert.equal((await ended.status).code, 0, ended.output);
-  const killed = await restart();
   assert.deepEqual(await readToEnd(first), { bytes: 0, end: "reset" });
+  const killed = await restart();
   const second = await openAndSay();
   killed.signal("SIGKILL");
   await killed.status;
