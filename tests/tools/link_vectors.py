@@ -628,7 +628,7 @@ def make_segment_sizes():
 
 FRAME_OPEN, FRAME_OPENED, FRAME_DATA, FRAME_FIN, FRAME_RESET = 0x10, 0x11, 0x12, 0x13, 0x14
 FRAME_WINDOW, FRAME_POSITION, FRAME_ACK, FRAME_MOVE = 0x15, 0x16, 0x20, 0x21
-CONNECT, LISTEN, ACCEPTED = 0, 1, 3
+CONNECT, LISTEN, ACCEPTED, SERVICE = 0, 1, 3, 5
 
 
 def stream_address(address):
@@ -653,6 +653,9 @@ def stream_frame(frame, size=None):
 
     kind = frame["type"]
     if kind == "open":
+        if frame["kind"] == SERVICE:
+            name = frame["service"].encode("utf-8")
+            return bytes([FRAME_OPEN]) + v("stream") + bytes([SERVICE, len(name)]) + name
         listener = v("listener") if frame["kind"] == ACCEPTED else b""
         address = stream_address(frame["address"])
         return bytes([FRAME_OPEN]) + v("stream") + bytes([frame["kind"]]) + listener + address
@@ -688,6 +691,10 @@ def make_stream_frames():
     frames += [
         {"type": "open", "stream": s, "kind": ACCEPTED, "listener": listener, "address": a}
         for s, listener, a in [(4, 7, v6), (VARINT_LIMIT, 1 << 30, nobody)]
+    ]
+    frames += [
+        {"type": "open", "stream": s, "kind": SERVICE, "address": nobody, "service": name}
+        for s, name in [(13, "echo"), (15, "s" * 255)]
     ]
     frames += [
         {"type": "opened", "stream": s, "code": code, "address": a}

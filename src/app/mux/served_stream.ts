@@ -15,6 +15,7 @@ import { addressGroup } from "../net/address_group.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
+import { serveOwnService } from "./own_services.ts";
 
 /** SOCKS5 replies (RFC 1928 section 6). */
 const GENERAL_FAILURE = 1;
@@ -35,9 +36,10 @@ export interface StreamHost {
 export function serveStream(
   host: StreamHost,
   stream: MuxStream,
-  { kind, address }: Open,
+  { kind, address, service }: Open,
   from: Addr,
 ): void {
+  if (kind === OpenKind.service) return serveOwnService(stream, service);
   if (kind !== OpenKind.connect) return stream.answer(NOT_SUPPORTED, null);
   const target = targetOf(address);
   if (target === null) return stream.answer(GENERAL_FAILURE, null);

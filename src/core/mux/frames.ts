@@ -17,7 +17,7 @@ export const MuxFrameType = {
 } as const;
 
 /** Kinds of streams in an open frame. */
-export const OpenKind = { connect: 0, listen: 1, accepted: 3 } as const;
+export const OpenKind = { connect: 0, listen: 1, accepted: 3, service: 5 } as const;
 export type OpenKind = (typeof OpenKind)[keyof typeof OpenKind];
 
 /** Code of an `opened` frame for success; all others are SOCKS5 replies (RFC 1928 section 6). */
@@ -29,11 +29,13 @@ export type MuxAddress =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** `listener`: of a stream that was accepted, the stream that listens. */
 export interface Open {
   readonly kind: OpenKind;
   readonly address: MuxAddress;
+  /** Of a stream that was accepted: the stream that listens. */
   readonly listener?: number;
+  /** Name of one of ttun's own services. */
+  readonly service?: string;
 }
 
 /** Bytes of the longest header of a data frame. */
@@ -56,7 +58,8 @@ export function packOpen(stream: number, body: Uint8Array): Uint8Array {
  * Packs what stands behind the number of the stream.
  * @throws {TtunError} if a name or path is empty or too long
  */
-export function packOpenBody({ kind, address, listener }: Open): Uint8Array {
+export function packOpenBody({ kind, address, listener, service }: Open): Uint8Array {
+  if (service !== undefined) return concat(new Uint8Array([kind]), packName(service));
   const number = listener === undefined ? new Uint8Array() : varint(listener);
   return concat(new Uint8Array([kind]), number, packAddress(address));
 }
@@ -131,11 +134,16 @@ export function packAddress(address: MuxAddress): Uint8Array {
     const kind = ip.length === 4 ? AddressKind.ipv4 : AddressKind.ipv6;
     return concat(new Uint8Array([kind]), ip, port);
   }
-  const name = new TextEncoder().encode(address.host);
+  return concat(new Uint8Array([AddressKind.name]), packName(address.host), port);
+}
+
+/** Packs the length in a byte, and the name. */
+function packName(text: string): Uint8Array {
+  const name = new TextEncoder().encode(text);
   if (name.length === 0 || name.length > MAX_NAME) {
     throw new TtunError("usage", `Cannot open a stream: a name has 1 to ${MAX_NAME} bytes`);
   }
-  return concat(new Uint8Array([AddressKind.name, name.length]), name, port);
+  return concat(new Uint8Array([name.length]), name);
 }
 
 /** @throws {ProtocolError} */
@@ -249,6 +257,8 @@ function readOpen(reader: Reader): Open {
       return { kind, address: readAddress(reader) };
     case OpenKind.accepted:
       return { kind, listener: reader.varint(), address: readAddress(reader) };
+    case OpenKind.service:
+      return { kind, address: null, service: readText(reader, reader.u8()) };
     default:
       throw new ProtocolError(`Cannot open a stream: its kind ${kind} is not known`);
   }

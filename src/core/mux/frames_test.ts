@@ -81,6 +81,7 @@ const kind = fc.constantFrom(OpenKind.connect, OpenKind.listen);
 const open: fc.Arbitrary<Open> = fc.oneof(
   record({ kind, address }),
   record({ kind: fc.constant(OpenKind.accepted), listener: number, address }),
+  record({ kind: fc.constant(OpenKind.service), address: fc.constant(null), service: text(255) }),
 );
 
 /** A frame, and the call that it becomes. */

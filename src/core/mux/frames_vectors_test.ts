@@ -31,6 +31,7 @@ function pack(o: Frame): Uint8Array {
           kind: o.kind as OpenKind,
           address: o.address as MuxAddress,
           ...(o.kind === OpenKind.accepted && { listener: o.listener! }),
+          ...(o.kind === OpenKind.service && { service: o.service! }),
         }),
       );
     case "opened":
