@@ -11,6 +11,7 @@ import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { type Failure, failureOfSocks5 } from "../../core/proxy/failure.ts";
 import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
+import { promised } from "../net/dial_events.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds that an open waits for a session: longer than a handshake, which may say more. */
@@ -67,14 +68,28 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     o: OpenOptions,
     events: DialEvents<Stream>,
   ): boolean | void => {
-    const open: Open = { kind: OpenKind.connect, address: target };
-    const opening = new Opening(open, formatTarget(target), o, events, this.#waiting);
+    return this.#begin(
+      { kind: OpenKind.connect, address: target },
+      formatTarget(target),
+      o,
+      events,
+    );
+  };
+
+  /** Opens a stream to a service of the server's own. */
+  openService(service: string, o: OpenOptions): Promise<Stream> {
+    const open: Open = { kind: OpenKind.service, address: null, service };
+    return promised((events) => this.#begin(open, service, o, events));
+  }
+
+  #begin(open: Open, to: string, o: OpenOptions, events: DialEvents<Stream>): boolean | void {
+    const opening = new Opening(open, to, o, events, this.#waiting);
     if (this.#session !== null) return opening.begin(this.#session);
     if (this.#isClosed || this.#waiting.size >= MOST_WAITING) {
       return opening.fail("tunnel", "there is no connection to the server");
     }
     opening.wait(this.#clock);
-  };
+  }
 }
 
 /** Opens a stream on a session that is there; `to` names its other end. */

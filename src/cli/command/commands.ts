@@ -10,6 +10,7 @@ import {
   PROXY_SERVER_OPTIONS,
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
+import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 
@@ -71,6 +72,22 @@ export const COMMANDS = {
       }),
     },
   },
+  ping: defineCommand({
+    summary: "measure how long a server takes to answer, through the encrypted link",
+    example: "ttun ping vpn.example.net",
+    options: PING_OPTIONS,
+    logging: measureLogging,
+    run: async (options, context) =>
+      await (await load(() => import("../measure/command.ts"))).runPing(options, context),
+  }),
+  speedtest: defineCommand({
+    summary: "measure how fast the link with a server is, both ways",
+    example: "ttun speedtest vpn.example.net",
+    options: SPEEDTEST_OPTIONS,
+    logging: measureLogging,
+    run: async (options, context) =>
+      await (await load(() => import("../measure/command.ts"))).runSpeedtest(options, context),
+  }),
   genkey: defineCommand({
     summary: "print a new random key; a file that it goes to is made its owner's alone",
     example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
@@ -121,6 +138,11 @@ async function printManPage({ signal }: RunContext): Promise<number> {
   const { manPage } = await load(() => import("./man_page.ts"));
   await print(manPage(COMMANDS), signal);
   return 0;
+}
+
+/** The result is the output: the log has failures alone, unless more is asked for. */
+function measureLogging(options: Parameters<typeof logSettings>[0]): LogSettings {
+  return logSettings({ ...options, quiet: true });
 }
 
 function logSettings(options: {

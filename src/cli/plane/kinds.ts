@@ -1,4 +1,5 @@
 import type { ForwardConfig } from "../forward/plane_config.ts";
+import type { MeasureConfig } from "../measure/plane_config.ts";
 import type { ProxyConfig } from "../proxy/plane_config.ts";
 import type { TunConfig } from "../tun/plane_config.ts";
 import type { PlaneHost } from "./messages.ts";
@@ -8,6 +9,7 @@ export interface PlaneConfigs {
   tun: TunConfig;
   proxy: ProxyConfig;
   forward: ForwardConfig;
+  measure: MeasureConfig;
 }
 
 export type PlaneConfig = PlaneConfigs[keyof PlaneConfigs];
@@ -24,4 +26,5 @@ export const PLANES: {
   tun: () => import("../tun/plane.ts"),
   proxy: () => import("../proxy/plane.ts"),
   forward: () => import("../forward/plane.ts"),
+  measure: () => import("../measure/plane.ts"),
 };

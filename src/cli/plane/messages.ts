@@ -47,6 +47,8 @@ export type PlaneEvent<Facts = unknown> =
   /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
+  /** Output of the command; progress is replaced by the next line. */
+  | { readonly kind: "print"; readonly line: string; readonly isProgress: boolean }
   /** The server has spoken version 2, which is to be remembered. */
   | { readonly kind: "reportV2" }
   /** Last event; null = no failure. */

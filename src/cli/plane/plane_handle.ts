@@ -27,6 +27,7 @@ export interface PlaneLife<Facts, Start> {
   /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   leases?(leases: readonly Lease[]): void;
+  print?(line: string, isProgress: boolean): void;
 }
 
 /**
@@ -162,6 +163,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return void this.#life.reportV2?.().catch(this.#fail);
       case "addresses":
         return void this.#takeAddresses(event.id, event.addresses).catch(this.#fail);
+      case "print":
+        return this.#life.print?.(event.line, event.isProgress);
       case "leases":
         return this.#life.leases?.(event.leases);
       case "ended":
