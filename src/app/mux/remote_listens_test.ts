@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { MuxPair } from "../../../tests/fake/mux_end.ts";
 import { type Addr, formatAddr } from "../../base/addr.ts";
@@ -72,7 +71,7 @@ class World {
   }
 }
 
-test("a listener is asked for on every session, and its streams are taken", async () => {
+Deno.test("a listener is asked for on every session, and its streams are taken", async () => {
   const world = new World();
   assert.deepEqual(world.pair.server.opened[0]!.open, { kind: OpenKind.listen, address: AT });
   await world.answer(0);
@@ -91,7 +90,7 @@ test("a listener is asked for on every session, and its streams are taken", asyn
   assert.deepEqual(world.words, [bound, "accepted 192.0.2.9:50000", bound]);
 });
 
-test("a server can open nothing but streams of a listener that it was asked for", async () => {
+Deno.test("a server can open nothing but streams of a listener that it was asked for", async () => {
   const world = new World();
   await world.answer(0);
   for (const address of [null, { host: "127.0.0.1", port: 22 }, { path: "/run/docker.sock" }]) {
@@ -104,7 +103,7 @@ test("a server can open nothing but streams of a listener that it was asked for"
   assert.deepEqual(world.words, ["bound 127.0.0.1:8080"]);
 });
 
-test("a refusal has its code, and nothing comes from such a listener", async () => {
+Deno.test("a refusal has its code, and nothing comes from such a listener", async () => {
   const world = new World();
   await world.answer(2);
   assert.deepEqual(world.words, ["refused 2"]);
@@ -112,7 +111,7 @@ test("a refusal has its code, and nothing comes from such a listener", async () 
 });
 
 for (const how of ["a reset", "an end"]) {
-  test(`the server ends a listener by ${how}: that is told, and nothing comes from it`, async () => {
+  Deno.test(`the server ends a listener by ${how}: that is told, and nothing comes from it`, async () => {
     const world = new World();
     await world.answer(0);
     const { id } = world.listener;

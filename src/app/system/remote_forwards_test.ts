@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { exchange, socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
@@ -34,7 +33,7 @@ async function works(world: StreamWorld, port = 9090): Promise<void> {
 
 const has = (lines: readonly string[], words: RegExp) => assert.match(lines.join("\n"), words);
 
-test("what connects at the server reaches the client's target, both ways and to the end", async () => {
+Deno.test("what connects at the server reaches the client's target, both ways and to the end", async () => {
   await using world = new StreamWorld(REMOTE);
   world.serve(echoAll);
   await world.clock.settle();
@@ -47,7 +46,7 @@ test("what connects at the server reaches the client's target, both ways and to 
   has(world.server.lines(), /info listening for a client .*"address":"127.0.0.1:9090"/);
 });
 
-test("port 0 is one that the server's system chooses, and the client's log has it", async () => {
+Deno.test("port 0 is one that the server's system chooses, and the client's log has it", async () => {
   await using world = new StreamWorld({ remote: ["0:target:80"], permitListen: ["0"] });
   world.serve(echoAll);
   await world.clock.settle();
@@ -56,7 +55,7 @@ test("port 0 is one that the server's system chooses, and the client's log has i
   await works(world, Number(port));
 });
 
-test("a listener without a target is a proxy whose connections leave from the client", async () => {
+Deno.test("a listener without a target is a proxy whose connections leave from the client", async () => {
   await using world = new StreamWorld({ remote: ["1080"], permitListen: ["1080"] });
   world.serve(echoAll);
   await world.clock.settle();
@@ -65,7 +64,7 @@ test("a listener without a target is a proxy whose connections leave from the cl
   assert.deepEqual(await exchange(stream, utf8("hello")), utf8("hello"));
 });
 
-test("a target that is not there resets the connection, and the next one is served", async () => {
+Deno.test("a target that is not there resets the connection, and the next one is served", async () => {
   await using world = new StreamWorld(REMOTE);
   await world.clock.settle();
   await using stream = await world.connect(9090);
@@ -75,7 +74,7 @@ test("a target that is not there resets the connection, and the next one is serv
   await works(world);
 });
 
-test("without a rule the server does not listen, and the client says which option it lacks", async () => {
+Deno.test("without a rule the server does not listen, and the client says which option it lacks", async () => {
   for (
     const [remote, permitListen, rule] of [
       ["9090:target:80", [], "9090"],
@@ -95,7 +94,7 @@ test("without a rule the server does not listen, and the client says which optio
   }
 });
 
-test("a listen without an address has the one that is permitted, localhost 127.0.0.1 alone", async () => {
+Deno.test("a listen without an address has the one that is permitted, localhost 127.0.0.1 alone", async () => {
   const permitListen = ["*:9090-9099"];
   await using world = new StreamWorld({
     remote: ["9090:target:80", "localhost:9091:target:80", "*:9092:target:80"],
@@ -108,7 +107,7 @@ test("a listen without an address has the one that is permitted, localhost 127.0
   assert.deepEqual(listens, ["[::]:9090", "127.0.0.1:9091", "[::]:9092"]);
 });
 
-test("a port that is taken is a warning, or ends the client that is to end then", async () => {
+Deno.test("a port that is taken is a warning, or ends the client that is to end then", async () => {
   const o = { remote: ["9090:target:80", "9090:target:81"], permitListen: ["9090"] };
   {
     await using world = new StreamWorld(o);
@@ -122,7 +121,7 @@ test("a port that is taken is a warning, or ends the client that is to end then"
   await works(world);
 });
 
-test("a listener survives its carrier, and a transfer through it", async () => {
+Deno.test("a listener survives its carrier, and a transfer through it", async () => {
   await using world = new StreamWorld(REMOTE);
   world.serve(echoAll);
   await world.clock.settle();
@@ -137,7 +136,7 @@ test("a listener survives its carrier, and a transfer through it", async () => {
   assert.equal(length, 1);
 });
 
-test("a server that has restarted listens again for the client", async () => {
+Deno.test("a server that has restarted listens again for the client", async () => {
   await using world = new StreamWorld(REMOTE);
   world.serve(echoAll);
   await world.clock.settle();
@@ -149,7 +148,7 @@ test("a server that has restarted listens again for the client", async () => {
   await works(world);
 });
 
-test("the listener ends with a client that ends, at once: another client can have the port", async () => {
+Deno.test("the listener ends with a client that ends, at once: another client can have the port", async () => {
   await using world = new StreamWorld(REMOTE);
   world.serve(echoAll);
   await world.clock.settle();
@@ -160,7 +159,7 @@ test("the listener ends with a client that ends, at once: another client can hav
   await works(world);
 });
 
-test("the listener ends with a session that nobody came back to", async () => {
+Deno.test("the listener ends with a session that nobody came back to", async () => {
   await using world = new StreamWorld({ ...REMOTE, keepMs: 5000 });
   await world.clock.settle();
   world.net.cable("192.0.2.2").pull();
@@ -168,7 +167,7 @@ test("the listener ends with a session that nobody came back to", async () => {
   await assert.rejects(world.connect(9090), { kind: "unreachable" });
 });
 
-test("a client may have 128 listeners, and another one is refused", async () => {
+Deno.test("a client may have 128 listeners, and another one is refused", async () => {
   const remote = Array.from({ length: 129 }, (_, i) => `${9000 + i}:target:80`);
   await using world = new StreamWorld({ remote, permitListen: ["1-65535"], exitOnFailure: false });
   await world.clock.settle();

@@ -42,6 +42,6 @@ Deno.test("a server that denies the target, or is not there, is the client's fai
   await absent.server.stop();
   assert.match(
     String(await absent.clock.until(absent.client.ended)),
-    /Cannot forward to target:80/,
+    /Cannot connect to 192\.0\.2\.1:20203: refused/,
   );
 });

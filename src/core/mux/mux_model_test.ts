@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { TtunError } from "../../base/errors.ts";
 import { Reader } from "../../base/varint.ts";
 import { LEAST_ROOM, Mux, type MuxCarrier } from "./mux.ts";
@@ -340,7 +339,7 @@ function run(seed: number): World {
   return world;
 }
 
-test(`${SEEDS} random schedules of ${STEPS} steps: no byte is lost, repeated or reordered`, () => {
+Deno.test(`${SEEDS} random schedules of ${STEPS} steps: no byte is lost, repeated or reordered`, () => {
   let moved = 0;
   let carriers = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
