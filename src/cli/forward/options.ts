@@ -116,8 +116,7 @@ export const FORWARD_SERVER_OPTIONS = {
     kind: "list",
     metavar: "CIDR|NAME[:PORTS]|unix:/PATH",
     parse: parseRule,
-    help:
-      "with --no-tun, let forwards connect to this network, to this name as they ask for it, or " +
+    help: "let forwards connect to this network, to this name as they ask for it, or " +
       "to this unix socket; rules as for ttun proxy server; repeat for more",
     defaultText: "all but private, local and reserved addresses, this machine's own, and port 25",
   },
