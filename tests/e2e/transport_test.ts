@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import {
+  devices,
   ENV,
   INNER,
+  KEY,
   NO_WARM_UP,
   ping,
   SERVER,
@@ -64,6 +66,48 @@ test("a tunnel by way of a command, which ends with it", async () => {
   client.signal("SIGTERM");
   assert.equal((await client.status).code, 0);
   assert.match(await isThere(), /^Z?$/);
+});
+
+for (
+  const [what, around] of [["a socket", "exec SERVER"], ["pipes", "cat | SERVER | cat"]] as const
+) {
+  test(`a tunnel between a command and standard input and output: ${what}`, async () => {
+    await using hosts = await twoHosts();
+    await using folder = await temporaryFolder();
+    const key = `${folder.path}/key`;
+    await Deno.writeTextFile(key, KEY, { mode: 0o600 });
+    const [command, args] = ttunCommand("server", "-l", "stdio:", "--key-file", key, NO_WARM_UP);
+    const server = ["nsenter", "-t", hosts.server.pid, "-n", command, ...args].join(" ");
+    const script = `${folder.path}/server.sh`;
+    await Deno.writeTextFile(script, around.replace("SERVER", server));
+    await using client = startTtun(hosts.client, "client", NO_WARM_UP, "-s", `exec:sh ${script}`);
+    await client.waitFor(/authenticated.*protocol=unix/);
+    assert.match(client.output, /command of exec: says.*authenticated.*protocol=stdio/);
+    assert.equal(await ping(hosts.client, INNER.server4), 3);
+    assert.equal(await ping(hosts.server, INNER.client6), 3);
+    assert.ok((await devices(hosts.server)).includes("ttun0"));
+    client.signal("SIGTERM");
+    assert.equal((await client.status).code, 0);
+    assert.ok(!(await devices(hosts.server)).includes("ttun0"));
+  });
+}
+
+test("a server on standard input and output prints nothing else there, and ends with them", async () => {
+  await using hosts = await twoHosts();
+  await using folder = await temporaryFolder();
+  const [command, args] = ttunCommand("server", "-v", "--no-tun", "-l", "stdio:");
+  const server = [command, ...args].join(" ");
+  const random = `${folder.path}/random`;
+  await Deno.writeFile(random, crypto.getRandomValues(new Uint8Array(65_000)));
+  for (const input of ["/dev/null", "/etc/hostname", random]) {
+    const line = `${server} <${input} >${folder.path}/out`;
+    const { code, stderr } = await hosts.server.run("sh", ["-c", line], { env: ENV });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /listening\s+address=stdio:/);
+    assert.equal(Deno.readTextFileSync(`${folder.path}/out`), "");
+  }
+  const closed = await hosts.server.run("sh", ["-c", `${server} <&- >&-`], { env: ENV });
+  assert.equal(closed.code, 0, closed.stderr); // Deno puts /dev/null in their place
 });
 
 async function temporaryFolder() {

@@ -60,6 +60,13 @@ Deno.test("a command is taken as it is, for a client alone", () => {
   }
 });
 
+Deno.test("standard input and output are a server's, and have no name", () => {
+  assert.deepEqual(parseListen("stdio:"), { scheme: "stdio", at: "" });
+  assert.equal(formatEndpoint(parseListen("stdio:")), "stdio:");
+  assert.match(refusal(parseListen, "stdio://x"), /write stdio: alone/);
+  assert.match(refusal(parseServer, "stdio:"), /-s takes no stdio: URL/);
+});
+
 Deno.test("an unknown scheme is refused with those that there are", () => {
   for (const scheme of ["http", "hop", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);

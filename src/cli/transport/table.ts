@@ -21,6 +21,8 @@ export interface TransportEntry {
    */
   readonly server?: (rest: string) => HostPort | string;
   readonly listen?: (rest: string) => HostPort | string;
+  /** A listener takes standard input and output, and serves one client alone. */
+  readonly takesStdio?: true;
   /** Its code; absent = the TCP of the platform. */
   readonly load?: () => Promise<Transport>;
 }
@@ -42,6 +44,12 @@ export const TRANSPORTS = {
     form: "exec:COMMAND",
     server: readCommand,
     load: async () => (await import("../../io/exec/transport.ts")).EXEC_TRANSPORT,
+  },
+  stdio: {
+    form: "stdio:",
+    listen: readNothing,
+    takesStdio: true,
+    load: async () => (await import("../../io/stdio/transport.ts")).STDIO_TRANSPORT,
   },
 } as const satisfies Readonly<Record<string, TransportEntry>>;
 
@@ -84,9 +92,14 @@ function readCommand(rest: string): string {
     throw new TtunError("usage", `Cannot use this exec: URL: ${why}`);
   };
   if (rest.trim() === "") {
-    refuse("the command is missing, as in 'exec:ssh HOST nc -U /run/ttun.sock'");
+    refuse("the command is missing, as in 'exec:ssh HOST ttun server -l stdio:'");
   }
   if (rest.includes("\0")) refuse("there is a zero byte in it");
   if (new TextEncoder().encode(rest).length > LONGEST_COMMAND) refuse("the command is too long");
   return rest;
+}
+
+function readNothing(rest: string): string {
+  if (rest === "") return rest;
+  throw new TtunError("usage", `Cannot use ${JSON.stringify(`stdio:${rest}`)}: write stdio: alone`);
 }

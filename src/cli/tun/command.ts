@@ -34,7 +34,7 @@ import {
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
-import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
@@ -65,6 +65,7 @@ export async function runTun(
   options: TunFlags,
   context: RunContext,
 ): Promise<number> {
+  if ("listen" in options) refuseForStdio(options);
   if (forwardsAlone(options)) return await runForward(role, options, context);
   requirePermissions(needs(role, options), permissionSet(role));
   const { key } = await resolveKey(options, context);

@@ -1,6 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
+import { entryOf } from "../transport/table.ts";
 import type { TunFlags, TunServerFlags } from "./options.ts";
 
 /** Clients of --pool without --clients: all of a /24 network, except for the server. */
@@ -56,6 +57,25 @@ export function refuseForV1(options: TunFlags): void {
     "usage",
     `Options --wire v1 and ${given} exclude each other: version 1 of the wire has no such thing`,
   );
+}
+
+/** @throws {TtunError} usage, for what standard input and output cannot be beside a client's link */
+export function refuseForStdio(
+  { listen, keyFile }: Pick<TunServerFlags, "listen" | "keyFile">,
+): void {
+  if (!listen.some(({ scheme }) => entryOf(scheme).takesStdio)) return;
+  if (listen.length > 1) {
+    throw new TtunError(
+      "usage",
+      "Cannot listen elsewhere beside stdio:, which serves one client and ends; run another server",
+    );
+  }
+  if (keyFile === "-") {
+    throw new TtunError(
+      "usage",
+      "Cannot read the key from standard input, which is the client's with -l stdio:; name a file",
+    );
+  }
 }
 
 /** @throws {TtunError} usage, for an option of another operating system */

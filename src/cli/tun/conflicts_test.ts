@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "../command/args.ts";
+import { parseListen } from "../transport/endpoint.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./options.ts";
-import { manyClients, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 
 function server(...args: string[]) {
   const parsed = parseArgs(SERVER_OPTIONS, args);
@@ -79,4 +80,15 @@ Deno.test("--wintun is refused where there is none", () => {
     refuseForSystem(server(), system);
   }
   refuseForSystem(given, "windows");
+});
+
+Deno.test("standard input and output serve one client, and give no key then", () => {
+  const refuse = (...listen: string[]) =>
+    refuseForStdio({ listen: listen.map(parseListen), keyFile: "-" });
+  refuse(":7", "unix:///run/x");
+  refuseForStdio({ listen: [parseListen("stdio:")], keyFile: "key" });
+  assert.throws(() => refuse("stdio:"), { kind: "usage", message: /key from standard input/ });
+  for (const listen of [["stdio:", ":7"], [":7", "stdio:"], ["stdio:", "stdio:"]]) {
+    assert.throws(() => refuse(...listen), { kind: "usage", message: /run another server/ });
+  }
 });
