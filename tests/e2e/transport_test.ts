@@ -7,12 +7,15 @@ import {
   INNER,
   KEY,
   NO_WARM_UP,
+  pause,
   ping,
   SERVER,
   startServer,
   startTtun,
+  transfer,
   ttunCommand,
 } from "./tunnel.ts";
+import { hasSshd, sshArgs, startSshd } from "./sshd.ts";
 
 test("a tunnel over a unix socket, which two hosts share as they do the file system", async () => {
   await using hosts = await twoHosts();
@@ -57,7 +60,7 @@ test("a tunnel by way of a command, which ends with it", async () => {
   const url = `exec:${command}`;
   await using client = startTtun(hosts.client, "client", "-v", NO_WARM_UP, "-s", url);
   await client.waitFor(/authenticated/);
-  assert.match(client.output, /command of exec: says\s+line=started/);
+  await client.waitFor(/command of exec: says\s+line=started/);
   assert.equal(await ping(hosts.client, INNER.server4), 3);
   assert.equal(await ping(hosts.server, INNER.client6), 3);
   const pid = Deno.readTextFileSync(`${folder.path}/pid`).trim();
@@ -82,7 +85,7 @@ for (
     await Deno.writeTextFile(script, around.replace("SERVER", server));
     await using client = startTtun(hosts.client, "client", NO_WARM_UP, "-s", `exec:sh ${script}`);
     await client.waitFor(/authenticated.*protocol=unix/);
-    assert.match(client.output, /command of exec: says.*authenticated.*protocol=stdio/);
+    await client.waitFor(/command of exec: says.*authenticated.*protocol=stdio/);
     assert.equal(await ping(hosts.client, INNER.server4), 3);
     assert.equal(await ping(hosts.server, INNER.client6), 3);
     assert.ok((await devices(hosts.server)).includes("ttun0"));
@@ -91,6 +94,33 @@ for (
     assert.ok(!(await devices(hosts.server)).includes("ttun0"));
   });
 }
+
+test({
+  name: "a tunnel over ssh, by its standard input and output",
+  ignore: !hasSshd,
+  fn: async () => {
+    await using hosts = await twoHosts();
+    await using folder = await temporaryFolder();
+    const { path } = folder;
+    const address = SERVER.replace(/:.*/, "");
+    const spawn = (command: string, args: string[]) => hosts.server.spawn(command, args);
+    await using _sshd = await startSshd(folder, { address, spawn });
+    await Deno.writeTextFile(`${path}/key`, KEY, { mode: 0o600 });
+    const [command, args] = ttunCommand("server", "-l", "stdio:", "--key-file", `${path}/key`);
+    const far = [command, ...args, NO_WARM_UP].join(" ");
+    const url = `exec:ssh ${sshArgs(folder).join(" ")} root@${address} "${far}"`;
+    await using client = startTtun(hosts.client, "client", NO_WARM_UP, "-s", url);
+    await client.waitFor(/authenticated.*protocol=unix/);
+    assert.equal(await ping(hosts.client, INNER.server4), 3);
+    assert.ok(await transfer(hosts, INNER.server4) > 1);
+    client.signal("SIGTERM");
+    assert.equal((await client.status).code, 0);
+    for (let tries = 50; (await devices(hosts.server)).includes("ttun0"); tries--) {
+      assert.ok(tries > 0, "the server has ended with the connection");
+      await pause(100);
+    }
+  },
+});
 
 test("a server on standard input and output prints nothing else there, and ends with them", async () => {
   await using hosts = await twoHosts();
