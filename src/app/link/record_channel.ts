@@ -111,7 +111,12 @@ export class RecordChannel<Into> implements AsyncDisposable {
 
   /** Nothing has arrived since a ping that should have been answered by now. */
   get isUnanswered(): boolean {
-    return this.#pingedAt >= this.lastArrival && this.#clock.now() - this.#pingedAt >= ANSWER_TIME;
+    return this.unansweredMs >= ANSWER_TIME;
+  }
+
+  /** Milliseconds since a ping behind which nothing has arrived; 0 = there is none. */
+  get unansweredMs(): number {
+    return this.#pingedAt >= this.lastArrival ? this.#clock.now() - this.#pingedAt : 0;
   }
 
   get isInsideRecord(): boolean {

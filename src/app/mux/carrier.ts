@@ -15,7 +15,14 @@ import { RECORD_TEXT, type RecordBuffers, RECORDS } from "./record_buffers.ts";
 /** Frames after which others get a turn. */
 const BUDGET = 256;
 
-/** Milliseconds without a byte from the peer while a write waits. */
+/** Milliseconds, beside some round trips, in which a ping is answered. */
+const LEAST_ANSWER = 700;
+const ANSWER_ROUNDS = 3;
+
+/** Milliseconds that stand for the round trip until one was measured. */
+const UNKNOWN_RTT = 1000;
+
+/** Milliseconds without a byte from the peer while a write waits, beside the round trips. */
 const SUSPICIOUS_SILENCE = 3000;
 
 export interface CarrierOptions {
@@ -60,7 +67,9 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
   get isSuspect(): boolean {
     const { channel } = this;
     const silence = this.#o.clock.now() - channel.lastArrival;
-    return channel.isUnanswered || channel.writer.mutex.isBusy && silence >= SUSPICIOUS_SILENCE;
+    const rtt = Number.isNaN(channel.rttMs) ? UNKNOWN_RTT : channel.rttMs;
+    return channel.unansweredMs >= LEAST_ANSWER + ANSWER_ROUNDS * rtt ||
+      channel.writer.mutex.isBusy && silence >= SUSPICIOUS_SILENCE + ANSWER_ROUNDS * rtt;
   }
 
   set onHeard(run: () => void) {

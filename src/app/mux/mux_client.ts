@@ -21,6 +21,9 @@ import type { StreamSession } from "./stream_session.ts";
 /** Milliseconds; a carrier that lived longer is followed by another at once. */
 const STEADY_MS = 1000;
 
+/** Milliseconds between two carriers that are made because the server does not answer. */
+const MOVE_REST_MS = 5000;
+
 /** Milliseconds between two looks at whether the server still answers. */
 const LOOK_MS = 1000;
 
@@ -76,6 +79,8 @@ export class MuxClient {
   readonly #damaged: DamagedConnections;
   #session: ClientSession | null = null;
   #isMoving = false;
+  /** When another carrier was last made because the server did not answer. */
+  #movedAt = -Infinity;
 
   constructor(o: MuxClientOptions) {
     this.#o = o;
@@ -252,8 +257,14 @@ export class MuxClient {
     carrier: Carrier,
     signal: AbortSignal,
   ): Promise<void> {
-    do await sleep(this.#o.clock, LOOK_MS, signal); while (!carrier.isSuspect);
-    if (carriers.at(-1) === carrier) this.#move(tasks, 0);
+    const { clock } = this.#o;
+    for (;;) {
+      await sleep(clock, LOOK_MS, signal);
+      const hasRested = clock.now() - this.#movedAt >= MOVE_REST_MS;
+      if (!hasRested || carriers.at(-1) !== carrier || !carrier.isSuspect) continue;
+      this.#movedAt = clock.now();
+      this.#move(tasks, 0);
+    }
   }
 
   /** Makes another carrier within so many milliseconds, at a random moment. */

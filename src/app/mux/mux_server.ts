@@ -237,11 +237,13 @@ export class MuxServer {
     const address = addressGroup(stream.remote);
     const { peer } = stream;
     const number = held.highest; // another one may come while the answer is written
-    held.expiry?.[Symbol.dispose]();
-    held.expiry = null;
     await using keys = new AsyncDisposableStack();
     keys.use(session);
     await write(stream, bytes);
+    if (this.#sessions.get(held.id) !== held) { // it has ended meanwhile
+      stream.reset();
+      return false;
+    }
     keys.move();
     const o = { clock, rng, rekey, buffers: this.#buffers };
     const { mux, carriers } = held.session;
@@ -252,6 +254,7 @@ export class MuxServer {
     if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
     using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier));
     try {
+      this.#keep(held);
       await held.session.run(carrier, signal);
       this.#said.info("disconnected", { peer, why: "closed by the client" }, address);
       if (carrier.channel.closeCode === CloseCode.bye) {
@@ -267,6 +270,12 @@ export class MuxServer {
     } finally {
       if (carriers.length === 0) this.#expireLater(held);
     }
+  }
+
+  /** It has a carrier: it does not end by itself. */
+  #keep(held: Held): void {
+    held.expiry?.[Symbol.dispose]();
+    held.expiry = null;
   }
 
   #expireLater(held: Held): void {

@@ -93,7 +93,8 @@ test("exec: the command has no key, no descriptor of ours, and a session of its 
   Deno.env.set("TTUN_KEY_FILE", "/secret");
   Deno.env.set("TTUN_TEST", "kept");
   try {
-    const show = "env | grep -E \"^TTUN_(KEY|TEST=)\"; ls /proc/self/fd; ps -o sid=,pgid=,pid=,tty= -p $$";
+    const show =
+      'env | grep -E "^TTUN_(KEY|TEST=)"; ls /proc/self/fd; ps -o sid=,pgid=,pid=,tty= -p $$';
     await using stream = await w.run(
       `sh -c '${show}; grep -E "SigBlk|SigIgn|CapAmb" /proc/self/status'`,
     );
