@@ -7,8 +7,10 @@ const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_EMPTY_PATH = 0x1000;
 const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
+const S_IFIFO = 0o010000;
 
 /** Size and offsets in bytes, of struct statx (linux/stat.h). */
 const STATX_SIZE = 256;
@@ -56,6 +58,14 @@ export function socketFile(libc: Libc, path: string): SocketFile | null {
   const view = new DataView(bytes.buffer);
   if ((view.getUint16(STX_MODE, true) & S_IFMT) !== S_IFSOCK) return null;
   return { uid: view.getUint32(STX_UID, true), id: idOf(view) };
+}
+
+/** Returns device and inode of an open pipe; null if it is none, or the C library cannot tell. */
+export function pipeId(libc: Libc, fd: number): string | null {
+  const bytes = new Uint8Array(STATX_SIZE);
+  if (libc.statx(fd, "", AT_EMPTY_PATH, STATX_TYPE_UID_INO, bytes) < 0) return null;
+  const view = new DataView(bytes.buffer);
+  return (view.getUint16(STX_MODE, true) & S_IFMT) === S_IFIFO ? idOf(view) : null;
 }
 
 function idOf(view: DataView): string {

@@ -1,4 +1,5 @@
 import { check } from "../native.ts";
+import { pipeId } from "./file.ts";
 import type { Libc } from "./libc.ts";
 import { SOL_SOCKET } from "./socket_options.ts";
 
@@ -10,14 +11,21 @@ import { SOL_SOCKET } from "./socket_options.ts";
 /** Constants of fcntl.h and sys/socket.h: alike on x86-64 and arm64. */
 const O_WRONLY = 1;
 const O_RDWR = 2;
+const O_ACCMODE = 3;
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
+const F_GETFL = 3;
 const SO_TYPE = 3;
 
 /** Constants of poll.h. */
 const POLLIN = 0x001;
 const POLLOUT = 0x004;
+
+const STDERR = 2;
+
+/** Descriptors below which the runtime's copies are, which it makes at its start. */
+const MOST_COPIES = 64;
 
 export type Access = "read" | "write";
 
@@ -51,10 +59,31 @@ export function isReady(libc: Libc, fd: number, access: Access): boolean {
   return libc.poll(new Uint8Array(entry.buffer), 0) > 0;
 }
 
-/** Closes what the descriptor leads to, and keeps its number: it leads to /dev/null from now on. */
+/**
+ * Closes what the descriptor leads to, and keeps its number: it leads to /dev/null from now on. So
+ * does every copy that the runtime has of a standard descriptor's pipe, whose other end would see
+ * no end before. It must not need permissions: `Libc.openRare` comes before.
+ */
 export function replaceByNull(libc: Libc, fd: number): void {
+  const copies = pipeCopies(libc, fd);
   const empty = check("open", libc.open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const copy of copies) libc.dup3(empty, copy, O_CLOEXEC);
   const result = libc.dup3(empty, fd, 0);
   libc.close(empty);
   check("dup3", result);
+}
+
+function accessOf(libc: Libc, fd: number): number {
+  return libc.fcntl(fd, F_GETFL, 0) & O_ACCMODE;
+}
+
+/** Returns other descriptors of the same end; none if standard error is one, which goes on. */
+function pipeCopies(libc: Libc, fd: number): number[] {
+  const id = fd > STDERR ? null : pipeId(libc, fd);
+  if (id === null || pipeId(libc, STDERR) === id) return [];
+  const way = accessOf(libc, fd);
+  const all = Array.from({ length: MOST_COPIES }, (_, other) => other);
+  return all.filter((other) =>
+    other !== fd && pipeId(libc, other) === id && accessOf(libc, other) === way
+  );
 }

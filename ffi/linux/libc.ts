@@ -298,6 +298,11 @@ export class Libc implements Disposable {
     return this.#rareCall.umask(mask);
   }
 
+  fcntl(fd: number, command: number, argument: number): number {
+    const result = this.#rareCall.fcntl(fd, command, argument);
+    return result < 0 ? -this.#errno[0]! : result;
+  }
+
   /** Fills in two descriptors, i32 each: to read from, and to write to. */
   pipe2(into: Bytes, flags: number): number {
     return this.#rareCall.pipe2(into, flags) < 0 ? -this.#errno[0]! : 0;

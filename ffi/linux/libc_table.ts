@@ -62,6 +62,8 @@ export type LibcSymbols = Deno.StaticForeignLibraryInterface<typeof LIBC_TABLE>;
 export const RARE_LIBC_TABLE = {
   unlink: { parameters: ["buffer"], result: "i32" },
   umask: { parameters: ["u32"], result: "u32" },
+  // Variadic, which makes no difference to an i32 on x86-64 and arm64 Linux.
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -40,6 +40,7 @@ export class StdioStream implements Stream {
   /** @throws {TtunError} system; the signal's reason */
   constructor({ reactor, signal, input = STDIN, output = STDOUT }: StdioStreamOptions) {
     this.#reactor = reactor;
+    reactor.libc.openRare();
     this.#inputFd = input;
     this.#outputFd = output;
     try {

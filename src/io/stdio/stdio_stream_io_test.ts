@@ -302,6 +302,17 @@ test("a process answers by pipe, file and /dev/null", async () => {
   assert.equal(await shell(`head -c 3000000 /dev/zero | $ECHO 2>/dev/null | wc -c`), "3000000\n");
 });
 
+test("the reader of a pipe sees the end while the process lives on", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const file = `${folder}/read-to-the-end`;
+    const line = `(echo one | $ECHO linger ${file} 2>&3 | (cat; touch ${file})) 3>&1`;
+    assert.equal(await shell(line), "one\nseen\n/dev/null /dev/null\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 test("a terminal has its flags after the process, and after its crash", async () => {
   for (const [argument, after] of [["", "/dev/null /dev/null"], ["kill", "Killed"]] as const) {
     const text = await terminal(`$ECHO ${argument}; ${FLAGS}`);
