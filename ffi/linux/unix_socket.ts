@@ -1,10 +1,16 @@
 import { check, NativeError } from "../native.ts";
 import type { Libc } from "./libc.ts";
 import { AF_UNIX, BACKLOG, guarded, openStreamSocket } from "./socket.ts";
+import { SOL_SOCKET } from "./socket_options.ts";
 
 /** sizeof(struct sockaddr_un), its u16 family, and the zero behind the path. */
 const SIZE_UN = 110;
 const PATH_AT = 2;
+
+/** Constant of asm-generic/socket.h, and size and offset of struct ucred: pid, uid, gid. */
+const SO_PEERCRED = 17;
+const UCRED_SIZE = 12;
+const UCRED_UID = 4;
 
 /** Permissions that the new socket does not get, so that its owner alone can connect. */
 const OWNER_ONLY = 0o177;
@@ -50,4 +56,13 @@ export function listenUnix(libc: Libc, path: string): number {
     }
     return fd;
   });
+}
+
+/** Returns the user that the other end of an accepted connection had when it connected. */
+export function peerUid(libc: Libc, fd: number): number {
+  const bytes = new Uint8Array(UCRED_SIZE);
+  const length = new Uint32Array([UCRED_SIZE]);
+  const lengthBytes = new Uint8Array(length.buffer);
+  check("getsockopt", libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, bytes, lengthBytes));
+  return new DataView(bytes.buffer).getUint32(UCRED_UID, true);
 }

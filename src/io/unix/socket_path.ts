@@ -21,11 +21,15 @@ export function bindPath(libc: Libc, path: string): BoundSocket {
     fd = listenUnix(libc, path);
   } catch (error) {
     const isTaken = error instanceof NativeError && error.is("EADDRINUSE");
-    if (!isTaken || !isStale(libc, path)) throw error;
-    libc.unlink(path);
+    if (!isTaken || !removeStale(libc, path)) throw error;
     fd = listenUnix(libc, path);
   }
   return { fd, file: socketFile(libc, path) };
+}
+
+/** Removes a file only as `bindPath` does; returns true if it did. */
+export function removeStale(libc: Libc, path: string): boolean {
+  return isStale(libc, path) && libc.unlink(path) === 0;
 }
 
 function isStale(libc: Libc, path: string): boolean {

@@ -7,10 +7,14 @@ import { pauseBy } from "../../../tests/suite/real_nets.ts";
 import type { StreamNet, StreamTraits } from "../../../tests/suite/stream_net.ts";
 import { streamSuite } from "../../../tests/suite/stream_suite.ts";
 import { dial } from "../../app/net/dial_events.ts";
+import { read, write } from "../../app/loop/stream_io.ts";
+import type { Listener } from "../../contract/dial.ts";
 import { TtunError } from "../../base/errors.ts";
 import { DenoClock } from "../reactor/deno_clock.ts";
 import { Reactor } from "../reactor/reactor.ts";
+import { bindPath } from "./socket_path.ts";
 import { UNIX_TRANSPORT } from "./transport.ts";
+import { UnixListener } from "./unix_listener.ts";
 
 const TRAITS: StreamTraits = {
   flood: 64 * 1024 * 1024,
@@ -67,7 +71,7 @@ interface World extends AsyncDisposable {
   readonly path: string;
   /** Leaves a socket's file behind, as a killed process does. */
   leave(path: string): void;
-  listen(path?: string): ReturnType<NonNullable<typeof UNIX_TRANSPORT.listen>>;
+  listen(path?: string, admits?: (uid: number) => boolean): Listener;
   connect(path?: string): ReturnType<typeof dial>;
 }
 
@@ -80,7 +84,11 @@ function world(): World {
   return {
     path,
     leave: (at) => void libc.close(listenUnix(libc, at)),
-    listen: (at = path) => listen(at, reactor, signal),
+    listen: (at = path, admits) => {
+      if (admits === undefined) return listen(at, reactor, signal);
+      const bound = bindPath(libc, at);
+      return new UnixListener(reactor, { path: at, name: at, bound, log, signal, admits });
+    },
     connect: (at = path) => dial(dialer(at, reactor), undefined, { signal }),
     async [Symbol.asyncDispose]() {
       await reactor[Symbol.asyncDispose]();
@@ -148,6 +156,21 @@ test("unix: no other file is removed, neither at the start nor at the end", asyn
   await listener[Symbol.asyncDispose]();
   assert.ok(Deno.lstatSync(w.path).isSocket);
   assert.deepEqual(second.addr, { path: w.path });
+});
+
+test("unix: the user of the other end is asked for, and may be turned away", async () => {
+  await using w = world();
+  const users: number[] = [];
+  await using listener = w.listen(w.path, (uid) => users.push(uid) > 1);
+  await using away = await w.connect();
+  await using kept = await w.connect();
+  const { signal } = new AbortController();
+  await using accepted = listener.acceptNow({ signal });
+  assert.equal(listener.acceptNow({ signal }), null);
+  assert.deepEqual(users, [Deno.uid(), Deno.uid()]);
+  assert.equal(await read(away, new Uint8Array(1)), null);
+  await write(kept, new Uint8Array([7]));
+  assert.equal(await read(accepted!, new Uint8Array(1)), 1);
 });
 
 test("unix: a socket that cannot be reached, or made, is refused with what to do", async () => {

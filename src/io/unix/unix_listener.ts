@@ -6,6 +6,7 @@ import type { OnReady } from "../../contract/stream.ts";
 import { WATCH_INPUT } from "../../../ffi/linux/epoll.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { acceptUnnamed } from "../../../ffi/linux/socket.ts";
+import { peerUid } from "../../../ffi/linux/unix_socket.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { LocalStream } from "../net/local_stream.ts";
 import { listenerClosed, netError } from "../net/net_errors.ts";
@@ -18,8 +19,10 @@ export interface UnixListenerOptions {
   /** Name of the listener, and of those who connect, for logs. */
   readonly name: string;
   readonly bound: BoundSocket;
-  readonly log: Logger;
+  readonly log: Pick<Logger, "warn">;
   readonly signal: AbortSignal;
+  /** Closes connections of other users; absent = all are let in that the file lets in. */
+  readonly admits?: (uid: number) => boolean;
 }
 
 /** Owns the socket and its file, which goes with it. */
@@ -45,6 +48,10 @@ export class UnixListener implements Listener {
       const fd = acceptUnnamed(libc, this.#descriptor.fd);
       if (fd === -Errno.EAGAIN) return null;
       if (fd < 0 && passing(-fd)) continue;
+      if (fd >= 0 && this.#o.admits?.(peerUid(libc, fd)) === false) {
+        libc.close(fd);
+        continue;
+      }
       try {
         if (fd < 0) throw new NativeError("accept4", -fd);
         const descriptor = this.#reactor.own(fd, signal, WATCH_INPUT);
