@@ -24,6 +24,7 @@ import {
   parseLocalForward,
   parseRemoteForward,
 } from "../../src/core/forward/parse.ts";
+import { SessionList } from "../../src/core/status/session_list.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { CountedCiphers } from "./ciphers.ts";
@@ -69,6 +70,8 @@ export class StreamWorld implements AsyncDisposable {
   /** Streams of both programs and of the test. */
   readonly streams = new CountedStreams(this.net);
   readonly ciphers = new CountedCiphers();
+  /** Sessions of both programs. */
+  readonly sessions = new SessionList();
   /** The address that the client dials from. */
   clientHost = "192.0.2.2";
   /** The client's connections to the server, the oldest first. */
@@ -195,7 +198,7 @@ export class StreamWorld implements AsyncDisposable {
       rng: seededRng(++this.#seed),
       wallClock: () => EPOCH + this.clock.now(),
     };
-    return { secrets, clock: this.clock, log, signal };
+    return { secrets, clock: this.clock, log, sessions: this.sessions, signal };
   }
 
   /** Serves each connection to the target; closes it behind. */

@@ -62,13 +62,14 @@ export class TunWorld implements AsyncDisposable {
   readonly #running: Running[] = [];
   #seed = 0;
 
-  server(o: KeyOptions & Pick<TunServerOptions, "many" | "onSession"> = {}): Running {
+  server(o: KeyOptions & Pick<TunServerOptions, "many" | "onSession" | "sessions"> = {}): Running {
     return this.#run((common, signal) => {
       const listener = this.net.listen({ host: "", port: SERVER_PORT }, { signal });
-      const { many, onSession } = o;
+      const { many, onSession, sessions } = o;
       return runTunServer({
         ...common,
         listeners: [listener],
+        sessions,
         ...(many && { many }),
         ...(onSession && { onSession }),
       });

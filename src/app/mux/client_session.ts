@@ -5,6 +5,7 @@ import { Capability, ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { WindowBudget } from "../../core/mux/receive_window.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { connectCarrier } from "../link/connect_carrier.ts";
 import { Carrier } from "./carrier.ts";
@@ -21,6 +22,7 @@ export interface ClientSessionOptions {
   readonly buffers: RecordBuffers;
   /** The server has opened a stream, which is to be answered. */
   readonly onOpened: (stream: MuxStream, open: Open) => void;
+  readonly sessions?: SessionList | undefined;
 }
 
 /** A session at its client: goes on from carrier to carrier. */
@@ -77,6 +79,8 @@ export class ClientSession {
         budget: this.#o.budget,
         onOpened: this.#o.onOpened,
         onMove: (seconds) => this.onMove(seconds),
+        address: stream.peer,
+        sessions: this.#o.sessions,
       });
     }
     const { rng, rekey } = secrets;

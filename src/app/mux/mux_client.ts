@@ -6,6 +6,7 @@ import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
@@ -41,6 +42,8 @@ export interface MuxClientOptions {
   readonly retries: number;
   /** Ends when there is no session: none could begin, or the one that there was is over. */
   readonly endsWithSession?: boolean;
+  /** Has the session while there is one. */
+  readonly sessions?: SessionList | undefined;
   /** Facts about a connection for the log. */
   readonly facts?: (stream: Connection) => LogFields;
 }
@@ -180,7 +183,7 @@ export class MuxClient {
 
   /** Dials, and runs the handshake: for the session that there is, else for a new one. */
   async #join(signal: AbortSignal): Promise<Joined> {
-    const { clock, dial, facts = () => ({}), instance, log, secrets } = this.#o;
+    const { clock, dial, facts = () => ({}), instance, log, secrets, sessions } = this.#o;
     await using owned = new AsyncDisposableStack();
     const stream = owned.use(await dial(signal));
     const isNew = this.#session === null;
@@ -191,6 +194,7 @@ export class MuxClient {
         instance,
         budget: this.#budget,
         buffers: this.#buffers,
+        sessions,
         onOpened: (stream, open) => this.listens.onOpened(stream, open),
       });
     const carrier = await session.join(stream);

@@ -14,6 +14,7 @@ import type { Open } from "../../core/mux/frames.ts";
 import type { Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { OpenLimit } from "../../core/mux/open_limit.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
@@ -48,6 +49,8 @@ export interface MuxServerOptions {
   readonly keepMs: number;
   readonly signal: AbortSignal;
   readonly limits?: PendingLimits | undefined;
+  /** Has all sessions that there are. */
+  readonly sessions?: SessionList | undefined;
   /** Answers a stream that a client has opened. */
   readonly onOpened: (stream: MuxStream, open: Open, client: SessionClient) => void;
   /** Facts about a connection for the log. */
@@ -212,6 +215,8 @@ export class MuxServer {
           opened.answer(GENERAL_FAILURE, null);
           this.#said.warn("a client opens streams too fast", { peer: stream.peer }, address);
         },
+        address: stream.peer,
+        sessions: this.#o.sessions,
       }),
       secret: session.resume.slice(),
       highest: setup.carrier,

@@ -2,6 +2,8 @@ import type { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Offer } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
+import type { CarrierStatus } from "../../core/status/report.ts";
 import { ACK_MS, Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { WindowBudget } from "../../core/mux/receive_window.ts";
@@ -18,6 +20,10 @@ export interface StreamSessionOptions {
   readonly onOpened: (stream: MuxStream, open: Open) => void;
   /** The server's port closes in so many seconds. */
   readonly onMove?: (seconds: number) => void;
+  /** The address that the first carrier comes from or leads to. */
+  readonly address: string;
+  /** Has the session until its end. */
+  readonly sessions?: SessionList | undefined;
 }
 
 /** A session's streams with the carriers that they have at the moment. */
@@ -26,9 +32,16 @@ export class StreamSession {
   readonly #clock: Clock;
   readonly #carriers: Carrier[] = [];
   #ackTimer: Disposable | null = null;
+  readonly #listed: Disposable | undefined;
+  readonly #began: number;
+  #address: string;
 
-  constructor({ role, peer, clock, budget, onOpened, onMove = () => {} }: StreamSessionOptions) {
+  constructor(o: StreamSessionOptions) {
+    const { role, peer, clock, budget, onOpened, onMove = () => {} } = o;
     this.#clock = clock;
+    this.#began = clock.now();
+    this.#address = o.address;
+    this.#listed = o.sessions?.add(() => this.#describe());
     this.mux = new Mux({
       role,
       local: FIRST_WINDOWS,
@@ -54,6 +67,7 @@ export class StreamSession {
   /** Runs a carrier to its end, as `Carrier.run` does. */
   async run(carrier: Carrier, signal: AbortSignal): Promise<void> {
     this.#carriers.push(carrier);
+    this.#address = carrier.channel.stream.peer;
     try {
       await carrier.run(signal);
     } finally {
@@ -67,6 +81,20 @@ export class StreamSession {
     for (const one of this.#carriers) if (one.number < carrier.number) one.end();
   }
 
+  #describe() {
+    const { mux } = this;
+    return {
+      peer: this.#address,
+      wire: "v2" as const,
+      seconds: (this.#clock.now() - this.#began) / 1000,
+      sentBytes: mux.sentBytes,
+      receivedBytes: mux.receivedBytes,
+      streams: mux.streams,
+      keptBytes: mux.keptBytes,
+      carriers: this.#carriers.map(describeCarrier),
+    };
+  }
+
   #acknowledgeLater(): void {
     this.#ackTimer ??= this.#clock.after(ACK_MS, () => {
       this.#ackTimer = null;
@@ -78,6 +106,11 @@ export class StreamSession {
   end(error: TtunError): void {
     this.#ackTimer?.[Symbol.dispose]();
     this.#ackTimer = null;
+    this.#listed?.[Symbol.dispose]();
     this.mux.end(error);
   }
+}
+
+function describeCarrier({ number, channel: { rttMs, stream } }: Carrier): CarrierStatus {
+  return { number, peer: stream.peer, ...(!Number.isNaN(rttMs) && { rttMs }) };
 }

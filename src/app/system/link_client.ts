@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxClient } from "../mux/mux_client.ts";
 import { dial } from "../net/dial_events.ts";
@@ -26,6 +27,8 @@ export interface LinkClientOptions {
   readonly instance: Uint8Array;
   /** Undefined = the system's. */
   readonly congestion?: CongestionChoice | undefined;
+  /** Has the session while there is one. */
+  readonly sessions?: SessionList | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;

@@ -8,6 +8,7 @@ import type { Clock } from "../../contract/host.ts";
 import type { ListenRules } from "../../core/acl/listen_rules.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer } from "../mux/mux_server.ts";
 import { serveStream } from "../mux/served_stream.ts";
@@ -37,6 +38,8 @@ export interface StreamServerOptions {
   readonly keepMs: number;
   /** Undefined = the system's. */
   readonly congestion?: CongestionChoice | undefined;
+  /** Has all sessions that there are. */
+  readonly sessions?: SessionList | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -68,6 +71,7 @@ export function openStreamHost(
       keepMs,
       signal,
       limits: o.pending,
+      sessions: o.sessions,
       onOpened: (stream, open, client) =>
         open.kind === OpenKind.listen
           ? listens.serve(stream, open.address, client)

@@ -156,6 +156,33 @@ Deno.test("an end of the client while a connection has one way open is no failur
   resolve();
 });
 
+Deno.test("both ends list a session with its bytes, streams and carriers, until it is over", async () => {
+  await using world = new StreamWorld({ local: ["8080:target:80"] });
+  world.serve(echoAll);
+  await world.clock.advance(1000);
+  await using stream = await world.connect(8080);
+  await write(stream, pattern(5000, 1));
+  await world.clock.settle();
+  const [one, other] = world.sessions.describe();
+  const atClient = one!.sentBytes > 0 ? one! : other!;
+  const atServer = atClient === one ? other! : one!;
+  assert.deepEqual([atClient.sentBytes, atClient.receivedBytes, atClient.streams], [5000, 0, 1]);
+  assert.deepEqual([atServer.sentBytes, atServer.receivedBytes, atServer.streams], [0, 5000, 1]);
+  assert.deepEqual([atClient.peer, atClient.seconds], ["192.0.2.1:20203", 1]);
+  const first = atClient.carriers.at(-1)!;
+  assert.equal(first.peer, "192.0.2.1:20203");
+  world.carriers.at(-1)!.reset();
+  const later = () => world.sessions.describe().find(({ id }) => id === atClient.id)!;
+  await world.clock.advance(3000);
+  assert(later().carriers.every(({ number }) => number > first.number));
+  assert.equal(later().keptBytes, 0);
+  await stream.closeWrite();
+  assert.deepEqual(await readAll(stream), pattern(5000, 1));
+  await world.client.stop();
+  await world.clock.settle();
+  assert.deepEqual(world.sessions.describe(), []);
+});
+
 Deno.test("an end that stops tells the other: streams are reset at once, and their targets too", async () => {
   for (const stops of ["server", "client"] as const) {
     await using world = new StreamWorld({ local: ["8080:target:80"] });

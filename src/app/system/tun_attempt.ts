@@ -15,7 +15,7 @@ import type { PortOptions } from "../tun/tun_router.ts";
 import type { DamagedConnections } from "../net/damaged_connections.ts";
 import type { SegmentLimits } from "./segment_limits.ts";
 import { serverName, type TunClientOptions } from "./tun_client_options.ts";
-import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
+import { runSession, sessionDescriber, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
 const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
@@ -87,6 +87,7 @@ export class TunAttempt {
       this.#meter = new SessionMeter(this.#o.clock, this.#o.router.counters);
       const port = this.#portOf(stream, peer, this.#meter);
       watch.begun(peer, port.peer);
+      using _listed = this.#o.sessions?.add(sessionDescriber(peer, this.#meter, port.peer));
       await this.#takeAddresses(peer, stream.remote, signal);
       try {
         await this.#carry(stream, peer, port, told.promise, signal);

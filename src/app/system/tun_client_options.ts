@@ -5,6 +5,7 @@ import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { Paths } from "../../contract/routing.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
@@ -47,6 +48,8 @@ export interface TunClientOptions {
   instance: Uint8Array;
   /** Undefined = the client sends none. */
   identity?: ClientIdentity | undefined;
+  /** Has the session while there is one. */
+  sessions?: SessionList | undefined;
   clock: Clock;
   log: Logger;
   /** Undefined = the system's. */

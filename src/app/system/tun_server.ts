@@ -10,6 +10,7 @@ import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
+import type { SessionList } from "../../core/status/session_list.ts";
 import { ClientPaths } from "../link/client_paths.ts";
 import type { ProvedClient } from "../link/candidate.ts";
 import { packetOffer, type WireSecrets } from "../link/config.ts";
@@ -28,7 +29,7 @@ import { ClientLeases, type LeaseOptions } from "./client_leases.ts";
 import { Gateways } from "./gateways.ts";
 import { ServedClient } from "./served_client.ts";
 import { openStreamHost, type StreamHostOptions, streamScope } from "./stream_server.ts";
-import { runSession, SessionMeter, warnOfV1 } from "./tun_session.ts";
+import { runSession, sessionDescriber, SessionMeter, warnOfV1 } from "./tun_session.ts";
 
 export interface TunServerOptions {
   /** One or more; their clients share slots, leases and limits. */
@@ -38,6 +39,8 @@ export interface TunServerOptions {
   /** Called before a client is let in, with the IP address that it comes from. */
   onSession?: (host: string | undefined) => void;
   secrets: WireSecrets;
+  /** Has all sessions that there are. */
+  sessions?: SessionList | undefined;
   clock: Clock;
   log: Logger;
   /** Undefined = the system's. */
@@ -195,7 +198,7 @@ class TunServer {
   async #carry(
     client: ServedClient,
     lease: Lease | undefined,
-    { traffic }: SessionMeter,
+    meter: SessionMeter,
   ): Promise<void> {
     const { router, secrets, signal } = this.#o;
     const { candidate, stream, name, peer, address } = client;
@@ -232,7 +235,12 @@ class TunServer {
       if (candidate.wire === "v1" && secrets.mode === "auto") warnOfV1(limited, peer);
     };
     const watch = this.#paths.watch(stream, candidate, admitted, client.listener);
-    const port = { peer, addresses, networks, traffic, onUp };
+    const port = { peer, addresses, networks, traffic: meter.traffic, onUp };
+    const known = {
+      ...(name !== "" && { name }),
+      ...(addresses.length > 0 && { addresses: addresses.map(formatCidr) }),
+    };
+    using _listed = this.#o.sessions?.add(sessionDescriber(admitted, meter, peer, known));
     await runSession({ ...admitted, watch }, link, router, port, signal);
   }
 }

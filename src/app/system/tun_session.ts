@@ -5,6 +5,8 @@ import type { Clock } from "../../contract/host.ts";
 import type { Link } from "../../contract/link.ts";
 import { droppedSince, type PacketCounters, type Traffic } from "../tun/counters.ts";
 import type { PortOptions, TunRouter } from "../tun/tun_router.ts";
+import type { DescribeSession } from "../../core/status/session_list.ts";
+import type { SessionStatus } from "../../core/status/report.ts";
 import type { PeerLink } from "../link/config.ts";
 
 /** Ends with the peer; throws what broke the link, or what the watch found. */
@@ -21,6 +23,26 @@ export async function runSession(
     await router.session(link, port);
     tasks.cancel();
   });
+}
+
+/** Describes a session, whose only connection is its carrier; `known`: facts about a client. */
+export function sessionDescriber(
+  { wire, rttMs = () => NaN }: Pick<PeerLink, "wire" | "rttMs">,
+  meter: SessionMeter,
+  peer: string,
+  known: Pick<SessionStatus, "name" | "addresses"> = {},
+): DescribeSession {
+  return () => {
+    const rtt = rttMs();
+    return {
+      peer,
+      wire,
+      seconds: meter.ms / 1000,
+      ...known,
+      ...meter.traffic,
+      carriers: [{ number: 1, peer, ...(!Number.isNaN(rtt) && { rttMs: rtt }) }],
+    };
+  };
 }
 
 /** Warns at each session of version 1 though version 2 was wanted. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { errorOf, ipPacket, TunWorld } from "../../../tests/fake/tun_programs.ts";
+import { SessionList } from "../../core/status/session_list.ts";
 import { CIPHER_NAMES } from "../../contract/cipher.ts";
 
 for (const cipher of CIPHER_NAMES) {
@@ -45,6 +46,28 @@ Deno.test("a session is told of at both ends: who, by what, for how long and how
   assert.deepEqual(client.fields("disconnected"), [
     { seconds: 12.3, sent_bytes: 100, received_bytes: 0 },
   ]);
+});
+
+Deno.test("a session is listed with its traffic while it lives", async () => {
+  await using world = new TunWorld();
+  const sessions = new SessionList();
+  world.server({ sessions });
+  const client = world.client({ host: "192.0.2.7" });
+  await world.clock.settle();
+  client.device.inject(ipPacket(1, 100));
+  await world.clock.advance(1500);
+  const peer = "192.0.2.7:40000";
+  assert.deepEqual(sessions.describe(), [{
+    id: 1,
+    peer,
+    wire: "v1",
+    seconds: 1.5,
+    sentBytes: 0,
+    receivedBytes: 100,
+    carriers: [{ number: 1, peer }],
+  }]);
+  await client.stop();
+  assert.deepEqual(sessions.describe(), []);
 });
 
 Deno.test("when a client has gone the next one is in at once, with a session of its own", async () => {

@@ -159,6 +159,15 @@ export class Mux implements StreamOwner {
     return this.#ownStreams + this.#peerStreams;
   }
 
+  /** Data bytes of all streams since the beginning; those that were sent again count once. */
+  get sentBytes(): number {
+    return this.#totalSent;
+  }
+
+  get receivedBytes(): number {
+    return this.#total.received;
+  }
+
   /** Bytes that are kept until the peer acknowledges them. */
   get keptBytes(): number {
     return this.#log.bytes;

@@ -31,6 +31,11 @@ export class TotalWindow {
     return this.#granted;
   }
 
+  /** Bytes that have come since the beginning. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** Returns false for more than the peer may send. */
   receive(bytes: number): boolean {
     this.#received += bytes;

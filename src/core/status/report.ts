@@ -1,0 +1,83 @@
+/**
+ * Version of the report's shape. Fields may be added within one; none changes its meaning or goes.
+ * Facts that a kind of end, a system or a moment does not have are absent.
+ */
+export const STATUS_VERSION = 1;
+
+export interface TrafficStatus {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/** What a running end knows of itself at one moment. */
+export interface EndStatus {
+  /** Where a server, or a proxy's client, listens. */
+  readonly listen?: readonly string[];
+  /** The server of a client. */
+  readonly server?: string;
+  readonly device?: DeviceStatus;
+  readonly forwards?: readonly ForwardStatus[];
+  /** Connections of forwards or of a proxy. */
+  readonly connections?: ConnectionsStatus;
+  readonly sessions?: readonly SessionStatus[];
+}
+
+export interface DeviceStatus extends TrafficStatus {
+  readonly name: string;
+  readonly mtu: number;
+  /** With prefix lengths. */
+  readonly addresses: readonly string[];
+  readonly sentPackets: number;
+  readonly receivedPackets: number;
+}
+
+export interface ForwardStatus {
+  /** The server listens for a remote one, all others listen here. */
+  readonly kind: "local" | "dynamic" | "remote";
+  readonly listen: readonly string[];
+  readonly to: string;
+}
+
+export interface ConnectionsStatus {
+  readonly open: number;
+  /** Since the start, the open ones among them. */
+  readonly served: number;
+  /** Those that have not asked for anything yet. */
+  readonly pending?: number;
+}
+
+export interface SessionStatus extends TrafficStatus {
+  /** No other session of the process has this number. */
+  readonly id: number;
+  /** The other end's address, of its newest carrier. */
+  readonly peer: string;
+  readonly wire: "v1" | "v2";
+  readonly seconds: number;
+  /** A client's name, and the addresses that it was given. */
+  readonly name?: string;
+  readonly addresses?: readonly string[];
+  /** Streams of either end that have not finished. */
+  readonly streams?: number;
+  /** Bytes that are kept until the other end acknowledges them. */
+  readonly keptBytes?: number;
+  /** The session's connections, the oldest first. */
+  readonly carriers: readonly CarrierStatus[];
+}
+
+export interface CarrierStatus {
+  readonly number: number;
+  readonly peer: string;
+  readonly rttMs?: number;
+}
+
+/** The answer to a request for the status. */
+export interface StatusReport extends EndStatus {
+  readonly version: typeof STATUS_VERSION;
+  /** The name that `ttun status NAME` takes. */
+  readonly name: string;
+  /** The words of the command, such as `proxy server`. */
+  readonly command: string;
+  readonly pid: number;
+  /** Seconds since the start. */
+  readonly seconds: number;
+}
