@@ -95,9 +95,17 @@ Deno.test("each client has a state directory of its own: two of one server are t
   assert.deepEqual(client, ["StateDirectory=ttun-client-%i"]);
 });
 
+Deno.test("each unit has a folder of its own for its status socket, which has the unit's name", () => {
+  for (const unit of UNITS) {
+    const name = unit.replace(".service", "").replace("@", "-%i");
+    const given = settings(unit).filter((line) => line.startsWith("RuntimeDirectory"));
+    assert.deepEqual(given, [`RuntimeDirectory=${name}`, "RuntimeDirectoryMode=0700"]);
+  }
+});
+
 Deno.test("units of one kind have the same limits", () => {
   const differs =
-    /^(Description|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential|StateDirectory=)/;
+    /^(Description|EnvironmentFile|ExecStart|Assert|LoadCredential|SetCredential|StateDirectory=|RuntimeDirectory=)/;
   const limits = (unit: string) => settings(unit).filter((line) => !differs.test(line));
   assert.deepEqual(limits(TUNNEL[0]!), limits(TUNNEL[1]!));
   assert.deepEqual(limits(PROXY[0]!), limits(PROXY[1]!));

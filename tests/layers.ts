@@ -37,7 +37,8 @@ const ROOM_MAY_IMPORT: Record<string, readonly string[]> = {
   tun: ["loop", "net"],
   proxy: ["loop", "net"],
   forward: ["loop", "net"],
-  system: ["loop", "net", "link", "mux", "hop", "tt", "tun", "proxy", "forward"],
+  status: ["loop", "net"],
+  system: ["loop", "net", "link", "mux", "hop", "tt", "tun", "proxy", "forward", "status"],
 };
 
 /** Layers that run the same anywhere: no runtime, no clock, no chance. */

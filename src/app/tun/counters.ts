@@ -50,6 +50,12 @@ export function droppedSince(
   return Object.fromEntries(Object.entries(facts).filter(([, count]) => count > 0));
 }
 
+/** The device's traffic, for a status. */
+export function deviceTraffic(counters: PacketCounters) {
+  const { sentPackets, sentBytes, receivedPackets, receivedBytes } = counters;
+  return { sentPackets, sentBytes, receivedPackets, receivedBytes };
+}
+
 export function counterFacts(
   { sessions, counters }: { readonly sessions: number; readonly counters: PacketCounters },
 ): Record<string, number> {

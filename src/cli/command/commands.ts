@@ -11,6 +11,7 @@ import {
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
+import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
 
@@ -87,6 +88,13 @@ export const COMMANDS = {
     logging: measureLogging,
     run: async (options, context) =>
       await (await load(() => import("../measure/command.ts"))).runSpeedtest(options, context),
+  }),
+  status: defineCommand({
+    summary: "tell what a running ttun does: sessions, forwards, connections, rates",
+    example: "ttun status --watch",
+    options: STATUS_COMMAND_OPTIONS,
+    run: async (options, context) =>
+      await (await load(() => import("../status/command.ts"))).runStatus(options, context),
   }),
   genkey: defineCommand({
     summary: "print a new random key; a file that it goes to is made its owner's alone",

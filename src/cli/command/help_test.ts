@@ -60,7 +60,9 @@ Deno.test("every option stands under its group's heading, and the groups are in 
     const groups = Object.entries(OPTION_GROUPS).filter(([group]) =>
       group === "basic" || options.some((option) => option.group === group)
     );
-    const starts = groups.map(([, title]) => page.indexOf(`\n${title}:\n`));
+    const starts = groups.map(([, title]) =>
+      page.indexOf(`\n${groups.length === 1 ? "Options" : title}:\n`)
+    );
     assert.deepEqual(starts, starts.toSorted((a, b) => a - b), name);
     assert.ok(starts[0]! > 0, name);
     for (const option of options) {
@@ -92,14 +94,23 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
 });
 
 Deno.test("all commands are told by all their words, in order", () => {
-  const tunnel = ["server", "client", "proxy server", "proxy client", "genkey"];
+  const tunnel = [
+    "server",
+    "client",
+    "proxy server",
+    "proxy client",
+    "ping",
+    "speedtest",
+    "status",
+    "genkey",
+  ];
   const shells = ["bash", "zsh", "fish"];
   assert.deepEqual(
     ALL.map(([name]) => name),

@@ -21,6 +21,10 @@ export const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ],
   ["XDG_STATE_HOME, HOME", "of those who are not root: they tell where else that is"],
   [
+    "RUNTIME_DIRECTORY, XDG_RUNTIME_DIR, HOME",
+    "of those who are not root: where the socket for ttun status is; systemd sets the first two",
+  ],
+  [
     "XDG_CONFIG_HOME, HOME, SUDO_USER",
     "whose ttun/key, below ~/.config, is the key where none is given otherwise",
   ],
@@ -59,6 +63,14 @@ export const FILES: readonly (readonly [string, string])[] = [
   [
     "/var/lib/ttun, ~/.local/state/ttun",
     "which servers have spoken version 2, so that nobody can talk ttun into less; root's, others'",
+  ],
+  [
+    "/run/ttun/NAME.sock, /run/ttun-UNIT/UNIT.sock",
+    "sockets for ttun status, of root's programs and of the systemd units",
+  ],
+  [
+    "$XDG_RUNTIME_DIR/ttun/NAME.sock, ~/.local/state/ttun/run/NAME.sock",
+    "the same of others' programs; the latter where there is no XDG_RUNTIME_DIR",
   ],
 ];
 

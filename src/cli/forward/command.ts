@@ -8,6 +8,7 @@ import { type Need, requirePermissions, revokePermissions } from "../platform/pe
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import { statusPlace } from "../status/place.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
@@ -93,5 +94,6 @@ async function configOf(
     congestion: options.congestion,
     segmentSize: options.segmentSize,
     user: options.user,
+    status: statusPlace("server" in options ? "client" : "server", options),
   };
 }

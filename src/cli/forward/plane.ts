@@ -1,18 +1,22 @@
 import { runForwardClient } from "../../app/system/forward_client.ts";
+import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
+import { serverName } from "../../app/system/tun_client_options.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
+import type { EndStatus } from "../../core/status/report.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
+import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
 import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
 import { openListener, openServer } from "../transport/open.ts";
 import { openForwards } from "./open_forwards.ts";
@@ -66,7 +70,7 @@ async function openServerEnd(
     facts,
     run: ({ s }) => {
       return runStreamServer({
-        ...common(config, tools, s),
+        ...common(config, tools, s, { listen: listening.map(({ name }) => name) }),
         ...streamTargets(end.streams, { ...tools, io: config.io }),
         congestion: choice,
         listeners,
@@ -91,7 +95,10 @@ async function openClientEnd(
     facts,
     run: async ({ s }) =>
       await runForwardClient({
-        ...common(config, tools, s),
+        ...common(config, tools, s, {
+          server: serverName(server),
+          forwards: forwardsStatus(forwards),
+        }),
         ...forwards,
         stdio,
         congestion: choice,
@@ -138,13 +145,22 @@ function becomeUser({ congestion, cipher, io }: ForwardConfig, tools: Tools, rol
   return plan.choice;
 }
 
-function common(config: ForwardConfig, tools: Tools, s: Uint8Array) {
-  const { platform, ciphers, log, signal, onCounters } = tools;
+/** `status` has what the status socket tells of this end all the time. */
+function common(config: ForwardConfig, tools: Tools, s: Uint8Array, status: EndStatus) {
+  const { platform, ciphers, log, sessions, signal, onCounters, onReport } = tools;
   return {
     secrets: wireSecrets(config, ciphers, s),
     clock: platform.clock,
     log,
+    sessions,
     signal,
-    onCounters: (counters: () => object) => onCounters(() => ({ ...counters() })),
+    onCounters: (counters: () => ForwardCounters) => {
+      onCounters(() => ({ ...counters() }));
+      onReport(() => ({
+        ...status,
+        connections: connectionsStatus(counters()),
+        sessions: sessions.describe(),
+      }));
+    },
   };
 }

@@ -3,23 +3,20 @@ import type { ForwardTarget } from "../../base/target.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Rule } from "../../core/acl/rule.ts";
 import type { RemoteForwardSpec } from "../../core/forward/spec.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
-import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
 /** Forwards without a device; it crosses to the data plane's Worker. */
-export interface ForwardConfig extends WireChoice {
+export interface ForwardConfig extends WireChoice, CommonConfig {
   readonly kind: "forward";
   readonly end: ForwardClientEnd | ForwardServerEnd;
-  readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly mptcp: boolean | undefined;
   /** `auto`, `system`, or the kernel's name of a congestion control. */
   readonly congestion: string;
   /** Bytes of TCP segments between the two ends; undefined = the path's. */
   readonly segmentSize: number | undefined;
-  /** Becomes this user once everything is open. */
-  readonly user: string | undefined;
 }
 
 export interface ForwardClientEnd {

@@ -47,6 +47,7 @@ async function runMeasure(
     congestion: options.congestion,
     segmentSize: options.segmentSize,
     user: undefined,
+    status: null,
   };
   using libc = io === "ffi" ? openControlLibc() : null;
   const line = progress();

@@ -1,21 +1,19 @@
 import type { Probe } from "../../app/system/link_probe.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
-import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
 /** A measurement; it crosses to the data plane's Worker. */
-export interface MeasureConfig extends WireChoice {
+export interface MeasureConfig extends WireChoice, CommonConfig {
   readonly kind: "measure";
   readonly server: Endpoint;
   readonly probe: Probe;
-  readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly mptcp: boolean | undefined;
   /** `auto`, `system`, or the kernel's name of a congestion control. */
   readonly congestion: string;
   /** Bytes of TCP segments; undefined = the path's. */
   readonly segmentSize: number | undefined;
-  readonly user: undefined;
 }
 
 export interface MeasureStart {

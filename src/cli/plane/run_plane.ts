@@ -1,8 +1,12 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
-import { chooseCiphers, type ChosenCiphers, type CipherMode } from "../platform/choose_cipher.ts";
+import { SessionList } from "../../core/status/session_list.ts";
+import type { EndStatus } from "../../core/status/report.ts";
+import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
 import { loadNames } from "../platform/load_names.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
+import type { CommonConfig } from "./common_config.ts";
+import { load } from "./load.ts";
 import type { PlaneHost } from "./messages.ts";
 import { PlanePort } from "./worker_port.ts";
 
@@ -18,6 +22,10 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly opened: AsyncDisposableStack;
   /** Sets what the status signals log from now on. */
   readonly onCounters: (counters: () => LogFields) => void;
+  /** Sessions with peers, for the status socket. */
+  readonly sessions: SessionList;
+  /** Sets what the status socket tells from now on. */
+  readonly onReport: (describe: () => EndStatus) => void;
   /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }
@@ -40,11 +48,15 @@ export interface PlaneSteps<P extends SocketPlatform, Start> {
 
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function runPlane<P extends SocketPlatform, Start>(
-  { user, aead }: { readonly user: string | undefined; readonly aead: CipherMode },
+  { user, aead, status }: CommonConfig,
   { port: messages, stop, logLevel }: PlaneHost,
   steps: PlaneSteps<P, Start>,
 ): Promise<void> {
-  const openNames = await loadNames(steps.mayMeetNames);
+  // Both are loaded before there is a loop that blocks: nothing would wake it when they are there.
+  const [openNames, openStatus] = await Promise.all([
+    loadNames(steps.mayMeetNames),
+    status === null ? null : loadStatus(),
+  ]);
   await using platform = steps.openPlatform();
   const port = new PlanePort<Start>(messages, platform.reactor);
   void port.stop.then(() => stop.abort()); // `stop` never rejects
@@ -53,6 +65,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const log = makeLogger((record) => port.report({ kind: "log", record }), Date.now, logLevel);
   const change = user === undefined ? null : platform.userChange(user, steps.userChange);
   const ciphers = opened.use(chooseCiphers(aead, log));
+  let describe = (): EndStatus => ({});
+  if (status !== null) openStatus?.(status, { platform, log, signal, opened }, () => describe());
   const plane = await steps.open({
     platform,
     port,
@@ -62,6 +76,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
     signal,
     opened,
     onCounters: (counters) => port.onStatus(() => log.info("status", counters())),
+    sessions: new SessionList(),
+    onReport: (given) => describe = given,
     becomeUser: () => {
       const keepsNetwork = change?.() ?? true;
       if (change !== null) log.info("became another user", { user });
@@ -71,4 +87,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
   port.report({ kind: "ready", facts: plane.facts });
   const start = await Promise.race([port.start, port.stop]);
   if (start !== undefined) await plane.run(start);
+}
+
+async function loadStatus() {
+  return (await load(() => import("../status/open_status.ts"))).openStatus;
 }

@@ -13,6 +13,7 @@ import { resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
+import { statusPlace } from "../status/place.ts";
 import { isLoopback, settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 
@@ -37,6 +38,7 @@ export async function runProxy(
       : await serverEnd(options, context),
     ...settingsOf(options),
     io,
+    status: statusPlace(`proxy ${role}`, options),
   };
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;

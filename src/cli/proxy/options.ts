@@ -14,6 +14,7 @@ import {
   LOG_OPTIONS,
 } from "../command/common_options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 
 /** The limit of the program `tt`, although its own frames hold less. */
@@ -125,6 +126,7 @@ const PROCESS_OPTIONS = {
     metavar: "FILE",
     help: "write the process's number into FILE, and remove it at the end",
   },
+  ...STATUS_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 

@@ -12,6 +12,7 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
+import { connectionsStatus } from "../status/describe.ts";
 import { clientOptions, commonOptions, serverOptions } from "./end_options.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { startWarmUp } from "./warm_up.ts";
@@ -92,10 +93,13 @@ async function runEnd(
   tools: Tools,
 ): Promise<void> {
   const { end } = config;
-  const { platform, opened, log, signal, onCounters } = tools;
+  const { platform, opened, log, signal, onCounters, onReport } = tools;
   let counters = () => ({ connections: 0, served: 0 });
   const warmUp = startWarmUp(config, tools, () => counters());
   if (warmUp !== null) opened.use(warmUp);
+  const ends = end.role === "client"
+    ? { server: end.server, listen: [formatAddr(listener!.addr)] }
+    : { listen: [end.host === "" ? "all addresses" : end.host] };
   const limits = limitsFor(config.limits, platform.descriptors, log);
   const common = {
     ...commonOptions(config, tools, { dialer: net, congestion: congestion.choice, limits }),
@@ -104,6 +108,7 @@ async function runEnd(
     onCounters: (given: () => ProxyCounters) => {
       counters = given;
       onCounters(() => ({ ...given() }));
+      onReport(() => ({ ...ends, connections: connectionsStatus(given()) }));
     },
   };
   if (end.role === "server") {

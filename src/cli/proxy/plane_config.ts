@@ -2,10 +2,10 @@ import type { ProxyLimits } from "../../app/net/connection_limits.ts";
 import type { NamedKey } from "../../app/tt/config.ts";
 import type { HostPort } from "../../base/addr.ts";
 import type { Rule } from "../../core/acl/rule.ts";
-import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
 import type { WireSettings } from "./options.ts";
 
-export interface ProxyConfig {
+export interface ProxyConfig extends CommonConfig {
   readonly kind: "proxy";
   readonly end:
     | {
@@ -27,7 +27,6 @@ export interface ProxyConfig {
       readonly isEager: boolean;
       readonly auth: Credentials | null;
     };
-  readonly aead: CipherMode;
   readonly io: "ffi" | "deno";
   readonly wire: WireSettings;
   /** Bytes of TCP segments between the two ends; undefined = the path's. */
@@ -37,8 +36,6 @@ export interface ProxyConfig {
   /** Between the two ends: `auto`, `system`, or the kernel's name of a congestion control. */
   readonly congestion: string;
   readonly limits: ProxyLimits;
-  /** Becomes this user once everything is open. */
-  readonly user: string | undefined;
 }
 
 /** User name and password in UTF-8. */

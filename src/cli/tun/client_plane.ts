@@ -1,8 +1,9 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import type { ServerMemory } from "../../app/link/connect.ts";
 import { runForwardClient } from "../../app/system/forward_client.ts";
+import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
-import type { TunClientOptions } from "../../app/system/tun_client_options.ts";
+import { serverName, type TunClientOptions } from "../../app/system/tun_client_options.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
 import { formatCidr, plainHost } from "../../base/addr.ts";
@@ -14,9 +15,10 @@ import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { PlanePort } from "../plane/worker_port.ts";
 import { isGranted } from "../platform/permissions.ts";
 import { rng } from "../platform/rng.ts";
+import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
 import { AssignedAddresses } from "./assigned_addresses.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
-import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
+import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 /** Milliseconds without a session after which a client's own addresses are worth a warning. */
 const NO_ADDRESSES_MS = 3_000;
@@ -54,6 +56,17 @@ export async function runClient(
   const { counters } = router;
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
+  const { forwards } = tunnel;
+  let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
+  tunnel.onReport(() => ({
+    server: serverName(server),
+    device: deviceStatus(device, given.present, counters),
+    ...(forwards !== null && {
+      forwards: forwardsStatus(forwards),
+      connections: connectionsStatus(connections()),
+    }),
+    sessions: tunnel.sessions.describe(),
+  }));
   const session = sessionOptions(config, tunnel, start.s);
   const instance = rng(ID_SIZE);
   const runTunnel = (signal: AbortSignal) =>
@@ -81,7 +94,6 @@ export async function runClient(
       instance,
       identity: start.identity,
     });
-  const { forwards } = tunnel;
   if (forwards === null) return await runTunnel(tunnel.signal);
   await scope(tunnel.signal, (tasks) => {
     tasks.spawn(runTunnel);
@@ -95,6 +107,7 @@ export async function runClient(
         dialer: net,
         resolver,
         instance,
+        onCounters: (counters) => connections = counters,
       })
     );
   });

@@ -35,6 +35,7 @@ import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import { statusPlace } from "../status/place.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
@@ -220,6 +221,7 @@ async function planeConfig(
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,
+    status: statusPlace(isClient ? "client" : "server", options),
     userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
       options.wire !== "v1",
   };

@@ -10,6 +10,7 @@ import {
   LOG_OPTIONS,
 } from "../command/common_options.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
+import { STATUS_OPTIONS } from "../status/options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -243,6 +244,7 @@ export const SERVER_OPTIONS = {
   ...FORWARD_SERVER_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
+  ...STATUS_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -292,6 +294,7 @@ export const CLIENT_OPTIONS = {
   acceptAddresses: ACCEPT_OPTION,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
+  ...STATUS_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 

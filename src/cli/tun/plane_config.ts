@@ -4,11 +4,11 @@ import type { CipherName } from "../../contract/cipher.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
-import type { CipherMode } from "../platform/choose_cipher.ts";
 import type { ClientForwards, StreamRules } from "../forward/plane_config.ts";
+import type { CommonConfig } from "../plane/common_config.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 
-export interface TunConfig {
+export interface TunConfig extends CommonConfig {
   readonly kind: "tun";
   readonly end:
     | {
@@ -31,7 +31,6 @@ export interface TunConfig {
   /** Version 2: seconds between two changes of keys, at most. */
   readonly rekeySeconds: number;
   readonly cipher: CipherName;
-  readonly aead: CipherMode;
   readonly io: "auto" | "ffi" | "deno";
   /** Multipath TCP; undefined = the system's default. */
   readonly mptcp: boolean | undefined;
@@ -55,7 +54,6 @@ export interface TunConfig {
   readonly mssClamp: boolean;
   /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;
-  readonly user: string | undefined;
   /** Stays root until a session has begun and --up has run. */
   readonly userAfterUp: boolean;
 }

@@ -1,15 +1,18 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
+import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runTunServer } from "../../app/system/tun_server.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PoolRouter } from "../../app/tun/pool_router.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
+import { formatAddr } from "../../base/addr.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { AddressPool } from "../../core/ip/address_pool.ts";
 import { ClientNetworks } from "../../core/ip/client_networks.ts";
 import { streamTargets } from "../forward/stream_targets.ts";
+import { connectionsStatus } from "../status/describe.ts";
 import { LeaseReports } from "./lease_reports.ts";
 import type { ManyClientsConfig, TunConfig, TunStart } from "./plane_config.ts";
-import { leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
+import { deviceStatus, leaveRoot, sessionOptions, type Tunnel } from "./tunnel.ts";
 
 type ManyClients = ReturnType<typeof manyClients>;
 
@@ -43,6 +46,13 @@ export async function runServer(
   const { counters } = router;
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
+  let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
+  tunnel.onReport(() => ({
+    listen: listeners.map(({ addr }) => formatAddr(addr)),
+    device: deviceStatus(device, tunnel.configured.addresses, counters),
+    ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
+    sessions: tunnel.sessions.describe(),
+  }));
   await runTunServer({
     ...sessionOptions(config, tunnel, s),
     listeners,
@@ -51,7 +61,12 @@ export async function runServer(
       keeper.sessionBegins(host);
     },
     router,
-    ...(rules !== undefined && { streams: streamTargets(rules, { ...tunnel, io }) }),
+    ...(rules !== undefined && {
+      streams: {
+        ...streamTargets(rules, { ...tunnel, io }),
+        onCounters: (counters) => connections = counters,
+      },
+    }),
     ...(many !== undefined && { many: { ...many, onLeases: () => leases?.changed() } }),
   });
 }

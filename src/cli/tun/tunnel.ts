@@ -1,4 +1,7 @@
 import type { CongestionChoice } from "../../contract/connection.ts";
+import { deviceTraffic, type PacketCounters } from "../../app/tun/counters.ts";
+import { type Cidr, formatCidr } from "../../base/addr.ts";
+import type { DeviceStatus } from "../../core/status/report.ts";
 import type { Configured } from "../../io/netcfg/linux.ts";
 import type { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
@@ -36,11 +39,20 @@ export function leaveRoot({ becomeUser, log, device, configured }: Tunnel): void
   );
 }
 
+/** `addresses` are those that the device has now. */
+export function deviceStatus(
+  { name, mtu }: OpenedDevice,
+  addresses: readonly Cidr[],
+  counters: PacketCounters,
+): DeviceStatus {
+  return { name, mtu, addresses: addresses.map(formatCidr), ...deviceTraffic(counters) };
+}
+
 export function sessionOptions(
   config: TunConfig,
-  { ciphers, congestion, platform, log, signal }: Tunnel,
+  { ciphers, congestion, platform, log, sessions, signal }: Tunnel,
   s: Uint8Array,
 ) {
   const secrets = wireSecrets(config, ciphers, s);
-  return { secrets, clock: platform.clock, log, signal, congestion };
+  return { secrets, clock: platform.clock, log, sessions, signal, congestion };
 }

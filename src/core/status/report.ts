@@ -9,7 +9,7 @@ export interface TrafficStatus {
   readonly receivedBytes: number;
 }
 
-/** What a running end knows of itself at one moment. */
+/** Facts of a running end about itself, at one moment. */
 export interface EndStatus {
   /** Where a server, or a proxy's client, listens. */
   readonly listen?: readonly string[];

@@ -1,0 +1,11 @@
+import type { CipherMode } from "../platform/choose_cipher.ts";
+import type { StatusPlace } from "../status/place.ts";
+
+/** The part of a config that every data plane has. */
+export interface CommonConfig {
+  /** Becomes this user once everything is open. */
+  readonly user: string | undefined;
+  readonly aead: CipherMode;
+  /** Null = there is no status socket. */
+  readonly status: StatusPlace | null;
+}

@@ -1,0 +1,30 @@
+import { formatAddr } from "../../base/addr.ts";
+import type { ProxyCounters } from "../../app/net/proxy_host.ts";
+import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
+import type { ForwardCounters } from "../../app/system/forwards.ts";
+import { formatListen, formatTo } from "../../core/forward/spec.ts";
+import type { ConnectionsStatus, ForwardStatus } from "../../core/status/report.ts";
+
+export function connectionsStatus(
+  { connections, served, pending }: ForwardCounters & Partial<ProxyCounters>,
+): ConnectionsStatus {
+  return { open: connections, served, ...(pending !== undefined && { pending }) };
+}
+
+/** Those of which this end listens, then those of which the server does, as they were asked for. */
+export function forwardsStatus(
+  { forwards, remote }: Pick<ForwardClientOptions, "forwards" | "remote">,
+): ForwardStatus[] {
+  return [
+    ...forwards.map(({ spec, listeners }) => ({
+      kind: spec.kind,
+      listen: listeners.map(({ addr }) => formatAddr(addr)),
+      to: formatTo(spec),
+    })),
+    ...remote?.specs.map((spec) => ({
+      kind: spec.kind,
+      listen: [formatListen(spec.listen)],
+      to: formatTo(spec),
+    })) ?? [],
+  ];
+}

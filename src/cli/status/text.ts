@@ -1,0 +1,105 @@
+import type { RatedReport, RatedSession, Rates } from "../../core/status/rates.ts";
+import type { CarrierStatus, TrafficStatus } from "../../core/status/report.ts";
+
+/** Width of the names in front of facts. */
+const LABEL = 13;
+
+const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
+
+/** All facts of a program, for people. */
+export function statusText(report: RatedReport): string {
+  const { name, command, pid, seconds, device, forwards = [], connections, sessions } = report;
+  const lines = [`${name}: ttun ${command}, process ${pid}, up ${durationText(seconds)}`];
+  const fact = (label: string, text: string) => lines.push(`  ${label.padEnd(LABEL)}${text}`);
+  if (report.server !== undefined) fact("server", report.server);
+  if (report.listen !== undefined) fact("listens on", report.listen.join(" "));
+  if (device !== undefined) {
+    const traffic = trafficText(device);
+    fact("device", `${device.name}, MTU ${device.mtu}, ${device.addresses.join(" ")}, ${traffic}`);
+  }
+  for (const { kind, listen, to } of forwards) {
+    const where = kind === "remote" ? "server's " : "";
+    fact("forward", `${where}${listen.join(" ")} to ${to}`);
+  }
+  if (connections !== undefined) {
+    const { open, served, pending } = connections;
+    const more = pending === undefined ? "" : `, ${pending} without a request`;
+    fact("connections", `${open} open, ${served} since the start${more}`);
+  }
+  if (sessions?.length === 0) fact("sessions", "none");
+  for (const session of sessions ?? []) lines.push(...sessionLines(session));
+  return `${lines.join("\n")}\n`;
+}
+
+function sessionLines(session: RatedSession): string[] {
+  const { id, peer, wire, seconds, name, addresses, streams, keptBytes = 0 } = session;
+  const { carriers, sentBytes, receivedBytes, rates } = session;
+  const known = [
+    ...(name === undefined ? [] : [name]),
+    ...(addresses === undefined ? [] : [addresses.join(" ")]),
+    `wire ${wire}`,
+    `up ${durationText(seconds)}`,
+    ...(streams === undefined ? [] : [`${streams} stream${streams === 1 ? "" : "s"}`]),
+    ...(keptBytes === 0 ? [] : [`${bytesText(keptBytes)} not acknowledged`]),
+  ];
+  const line = (label: string, text: string) => `    ${label.padEnd(LABEL - 2)}${text}`;
+  return [
+    `  ${`session ${id}`.padEnd(LABEL)}${peer}, ${known.join(", ")}`,
+    line("sent", `${bytesText(sentBytes)}, ${rateText(rates.sentBytesPerSecond)}`),
+    line("received", `${bytesText(receivedBytes)}, ${rateText(rates.receivedBytesPerSecond)}`),
+    ...(carriers.length === 0 ? [line("carrier", "none at the moment")] : []),
+    ...carriers.map((carrier) => line(`carrier ${carrier.number}`, carrierText(carrier))),
+  ];
+}
+
+function trafficText({ sentBytes, receivedBytes }: TrafficStatus): string {
+  return `sent ${bytesText(sentBytes)}, received ${bytesText(receivedBytes)}`;
+}
+
+function carrierText({ peer, rttMs }: CarrierStatus): string {
+  return rttMs === undefined ? peer : `${peer}, round trip ${msText(rttMs)}`;
+}
+
+/** One line of a program, for a list of several; fields are separated by two blanks. */
+export function statusLine(report: RatedReport): string {
+  const { name, command, pid, seconds, sessions, connections, rates } = report;
+  return [
+    name,
+    command,
+    `process ${pid}`,
+    `up ${durationText(seconds)}`,
+    ...(sessions === undefined ? [] : [`sessions ${sessions.length}`]),
+    ...(connections === undefined ? [] : [`connections ${connections.open}`]),
+    ...(rates === undefined ? [] : [ratesText(rates)]),
+  ].join("  ");
+}
+
+function ratesText({ sentBytesPerSecond, receivedBytesPerSecond }: Rates): string {
+  return `sends ${rateText(sentBytesPerSecond)}  receives ${rateText(receivedBytesPerSecond)}`;
+}
+
+function rateText(bytesPerSecond: number): string {
+  return `${bytesText(bytesPerSecond)}/s`;
+}
+
+/** Such as `12.3 MB`; a unit is a thousand of the one before. */
+export function bytesText(bytes: number): string {
+  let unit = 0;
+  let value = bytes;
+  for (; value >= 999.95 && unit < UNITS.length - 1; unit++) value /= 1000;
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** Such as `3 d 4 h`, `5 min 6 s` or `7 s`. */
+export function durationText(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const [s, min, h] = [whole % 60, Math.floor(whole / 60) % 60, Math.floor(whole / 3600) % 24];
+  const d = Math.floor(whole / 86_400);
+  if (d > 0) return `${d} d ${h} h`;
+  if (h > 0) return `${h} h ${min} min`;
+  return min > 0 ? `${min} min ${s} s` : `${s} s`;
+}
+
+function msText(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(2) : ms.toFixed(1)} ms`;
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import type { RatedReport } from "../../core/status/rates.ts";
+import { bytesText, durationText, statusLine, statusText } from "./text.ts";
+
+const CLIENT: RatedReport = {
+  version: 1,
+  name: "office",
+  command: "client",
+  pid: 4711,
+  seconds: 3725,
+  server: "vpn.example.net:20203",
+  forwards: [{ kind: "local", listen: ["127.0.0.1:8080", "[::1]:8080"], to: "db:5432" }],
+  connections: { open: 2, served: 30 },
+  sessions: [{
+    id: 3,
+    peer: "192.0.2.1:20203",
+    wire: "v2",
+    seconds: 65,
+    sentBytes: 1_234_567,
+    receivedBytes: 999,
+    streams: 2,
+    keptBytes: 1500,
+    carriers: [{ number: 1, peer: "192.0.2.1:20203", rttMs: 12.345 }, {
+      number: 2,
+      peer: "192.0.2.1:20204",
+    }],
+    rates: { sentBytesPerSecond: 1_000_000, receivedBytesPerSecond: 0 },
+  }],
+  rates: { sentBytesPerSecond: 1_000_000, receivedBytesPerSecond: 0 },
+};
+
+Deno.test("a client's status has its forwards, sessions, carriers, rates and round trips", () => {
+  assert.equal(
+    statusText(CLIENT),
+    `office: ttun client, process 4711, up 1 h 2 min
+  server       vpn.example.net:20203
+  forward      127.0.0.1:8080 [::1]:8080 to db:5432
+  connections  2 open, 30 since the start
+  session 3    192.0.2.1:20203, wire v2, up 1 min 5 s, 2 streams, 1.5 kB not acknowledged
+    sent       1.2 MB, 1.0 MB/s
+    received   999 B, 0 B/s
+    carrier 1  192.0.2.1:20203, round trip 12.3 ms
+    carrier 2  192.0.2.1:20204
+`,
+  );
+});
+
+Deno.test("a server's status has its device, and its clients with what they were given", () => {
+  const text = statusText({
+    version: 1,
+    name: "server-1",
+    command: "server",
+    pid: 1,
+    seconds: 3,
+    listen: [":20203", "/run/x"],
+    device: {
+      name: "ttun0",
+      mtu: 1280,
+      addresses: ["10.5.0.1/24"],
+      sentBytes: 1,
+      receivedBytes: 2,
+      sentPackets: 1,
+      receivedPackets: 2,
+    },
+    sessions: [{
+      ...CLIENT.sessions![0]!,
+      name: "laptop",
+      addresses: ["10.5.0.2/24"],
+      streams: 1,
+      keptBytes: 0,
+      carriers: [],
+    }],
+  });
+  assert.match(text, /^ {2}listens on {3}:20203 \/run\/x$/m);
+  assert.match(text, /^ {2}device {7}ttun0, MTU 1280, 10\.5\.0\.1\/24, sent 1 B, received 2 B$/m);
+  assert.match(
+    text,
+    /192\.0\.2\.1:20203, laptop, 10\.5\.0\.2\/24, wire v2, up 1 min 5 s, 1 stream$/m,
+  );
+  assert.match(text, /^ {4}carrier {4}none at the moment$/m);
+});
+
+Deno.test("of several programs each has a line, with what its kind has", () => {
+  assert.equal(
+    statusLine(CLIENT),
+    "office  client  process 4711  up 1 h 2 min  sessions 1  connections 2  sends 1.0 MB/s  " +
+      "receives 0 B/s",
+  );
+  const proxy = { name: "p", command: "proxy client", pid: 2, seconds: 0 };
+  const connections = { open: 0, served: 0, pending: 1 };
+  assert.equal(
+    statusLine({ version: 1, ...proxy, connections }),
+    "p  proxy client  process 2  up 0 s  connections 0",
+  );
+  assert.match(
+    statusText({ version: 1, ...proxy, connections }),
+    /0 open, .*, 1 without a request/,
+  );
+  assert.match(statusText({ version: 1, ...proxy, sessions: [] }), /^ {2}sessions {5}none$/m);
+});
+
+Deno.test("bytes and times are told with the unit that fits", () => {
+  assert.deepEqual([0, 999, 1000, 999_949, 999_950, 1.5e9].map(bytesText), [
+    "0 B",
+    "999 B",
+    "1.0 kB",
+    "999.9 kB",
+    "1.0 MB",
+    "1.5 GB",
+  ]);
+  assert.deepEqual([0.9, 59, 60, 3599, 3600, 86_399, 86_400, 1e6].map(durationText), [
+    "0 s",
+    "59 s",
+    "1 min 0 s",
+    "59 min 59 s",
+    "1 h 0 min",
+    "23 h 59 min",
+    "1 d 0 h",
+    "11 d 13 h",
+  ]);
+});

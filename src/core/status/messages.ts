@@ -1,0 +1,75 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { STATUS_VERSION, type StatusReport } from "./report.ts";
+
+/** Bytes of a request, its line end included. */
+export const LONGEST_REQUEST = 64 * 1024;
+
+/** Bytes of an answer: some thousand sessions. */
+export const LONGEST_ANSWER = 8 * 1024 * 1024;
+
+/** A request and its answer are one line of JSON each; a connection carries one of both. */
+export interface StatusRequest {
+  readonly request: "status";
+}
+
+export function packRequest({ request }: StatusRequest): Uint8Array {
+  return packLine({ version: STATUS_VERSION, request });
+}
+
+/** Reads a line without its end. @throws {TtunError} usage, in words that are for the answer */
+export function parseRequest(bytes: Uint8Array): StatusRequest {
+  const value = parseObject(bytes);
+  if (value === null) throw refusing("it is not one line with an object of JSON");
+  if (value["version"] !== STATUS_VERSION) {
+    throw refusing(`its version is not ${STATUS_VERSION}; use the ttun of the program's version`);
+  }
+  if (value["request"] !== "status") throw refusing("there is no such request");
+  return { request: "status" };
+}
+
+function refusing(why: string): TtunError {
+  return new TtunError("usage", `Cannot answer the request: ${why}`);
+}
+
+export function packReport(report: StatusReport): Uint8Array {
+  return packLine(report);
+}
+
+export function packFailure(error: TtunError): Uint8Array {
+  return packLine({ version: STATUS_VERSION, error: error.message });
+}
+
+/** Reads an answer with or without its line end. @throws {TtunError} protocol; usage if refused */
+export function parseAnswer(bytes: Uint8Array): StatusReport {
+  const value = parseObject(bytes);
+  if (value === null) throw unreadable("it is not an object of JSON");
+  if (value["version"] !== STATUS_VERSION) {
+    throw unreadable("its version is another; use the ttun of that program's version");
+  }
+  if (typeof value["error"] === "string") throw new TtunError("usage", value["error"]);
+  const { name, command, pid, seconds } = value;
+  const isWhole = typeof name === "string" && typeof command === "string" &&
+    typeof pid === "number" && typeof seconds === "number";
+  if (!isWhole) throw unreadable("it is not a report");
+  return value as unknown as StatusReport;
+}
+
+function unreadable(why: string): TtunError {
+  return new TtunError("protocol", `Cannot read the answer of the status socket: ${why}`);
+}
+
+function packLine(value: object): Uint8Array {
+  return utf8(`${JSON.stringify(value)}\n`);
+}
+
+function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : null;
+  } catch {
+    return null; // neither UTF-8 nor JSON
+  }
+}

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { utf8 } from "../../base/bytes.ts";
+import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { packFailure, packReport, packRequest, parseAnswer, parseRequest } from "./messages.ts";
+import { STATUS_VERSION, type StatusReport } from "./report.ts";
+
+const REPORT: StatusReport = {
+  version: STATUS_VERSION,
+  name: "office",
+  command: "client",
+  pid: 4711,
+  seconds: 1.5,
+  server: "192.0.2.1:20203",
+  connections: { open: 1, served: 2 },
+};
+
+function line(bytes: Uint8Array): Uint8Array {
+  assert.equal(bytes.indexOf(0x0a), bytes.length - 1);
+  return bytes.subarray(0, -1);
+}
+
+function refuses(kind: string, words: RegExp): (error: unknown) => boolean {
+  return (error) => error instanceof TtunError && error.kind === kind && words.test(error.message);
+}
+
+Deno.test("a request and a report are one line each, and are read as they were written", () => {
+  assert.deepEqual(parseRequest(line(packRequest({ request: "status" }))), { request: "status" });
+  assert.deepEqual(parseAnswer(line(packReport(REPORT))), REPORT);
+  assert.deepEqual(parseAnswer(packReport(REPORT)), REPORT);
+});
+
+Deno.test("a request of another version, or for something else, is refused with words", () => {
+  const cases = [
+    ["", /not one line/],
+    ["[]", /not one line/],
+    ["null", /not one line/],
+    ["{}", /version/],
+    ['{"version":2,"request":"status"}', /version/],
+    ['{"version":1}', /no such request/],
+    ['{"version":1,"request":"toString"}', /no such request/],
+  ] as const;
+  for (const [text, words] of cases) {
+    assert.throws(() => parseRequest(utf8(text)), refuses("usage", words), text);
+  }
+});
+
+Deno.test("an answer that is none is told from one that refuses", () => {
+  const refusal = packFailure(new TtunError("usage", "Cannot answer the request: because"));
+  assert.throws(
+    () => parseAnswer(refusal),
+    refuses("usage", /^Cannot answer the request: because$/),
+  );
+  for (const text of ["x", "{}", '{"version":2}', '{"version":1}', '{"version":1,"name":"a"}']) {
+    assert.throws(() => parseAnswer(utf8(text)), refuses("protocol", /answer/), text);
+  }
+});
+
+Deno.test("whatever comes is read or refused", () => {
+  const bytes = fc.oneof(fc.uint8Array(), fc.json().map(utf8));
+  fc.assert(fc.property(bytes, (given) => {
+    for (const parse of [parseRequest, parseAnswer]) {
+      try {
+        parse(given);
+      } catch (error) {
+        assert(error instanceof TtunError && !(error instanceof ProtocolError), String(error));
+      }
+    }
+  }));
+});

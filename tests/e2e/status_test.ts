@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { twoHosts } from "../netns.ts";
+import type { Process } from "../process.ts";
+import { openForwards, PERMIT } from "./forward_pair.ts";
+import { makeFolder } from "./proxy_files.ts";
+import { ENV, LOOPBACK, run, spawnHere } from "./proxy_pair.ts";
+import { ping, startClient, startServer, ttunCommand } from "./tunnel.ts";
+import { hashOfBulk, serveWeb } from "./proxy_web.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const MB = 1024 * 1024;
+const FOLDER = "/run/ttun";
+
+/** Runs `ttun status` as root. */
+async function status(...args: string[]) {
+  const [command, rest] = ttunCommand("status", ...args);
+  return await run(command, rest);
+}
+
+// deno-lint-ignore no-explicit-any -- what came out of JSON.parse
+async function report(name: string): Promise<any> {
+  const { code, stdout, stderr } = await status(name, "--json");
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** Names that no other test has: all programs of root share one folder. */
+function names(): { server: string; client: string } {
+  const id = crypto.randomUUID().slice(0, 8);
+  return { server: `test-server-${id}`, client: `test-client-${id}` };
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSocket === true;
+  } catch {
+    return false;
+  }
+}
+
+for (const io of ["ffi", "deno"]) {
+  test(`status: forwards, sessions and rates of both ends without a device: --io ${io}`, async () => {
+    const { server, client } = names();
+    await using web = serveWeb();
+    await using pair = await openForwards({
+      both: ["--io", io],
+      server: [...PERMIT, "--status-name", server],
+      client: ["-L", `0:${web.at}`, "-D", "0", "--status-name", client],
+    });
+    assert.equal(Deno.lstatSync(FOLDER).mode! & 0o777, 0o700);
+    assert.equal(Deno.lstatSync(`${FOLDER}/${client}.sock`).mode! & 0o777, 0o600);
+    const url = `http://${LOOPBACK}:${pair.ports[0]}/bulk/${5 * MB}`;
+    const { stdout } = await run("sh", ["-c", `curl -sS ${url} | sha256sum`]);
+    assert.equal(stdout, `${hashOfBulk(5 * MB)}  -\n`);
+    const [atServer, atClient] = await Promise.all([report(server), report(client)]);
+    assert.deepEqual(
+      [atServer.version, atServer.command, atServer.pid, atServer.name],
+      [1, "server", pair.server.pid, server],
+    );
+    assert.deepEqual([atClient.command, atClient.pid], ["client", pair.client.pid]);
+    assert.deepEqual(atClient.connections, { open: 0, served: 1 });
+    assert.deepEqual(atClient.forwards.map((one: { kind: string }) => one.kind), [
+      "local",
+      "dynamic",
+    ]);
+    const [[sent], [received]] = [atServer.sessions, atClient.sessions];
+    assert(sent.sentBytes > 5 * MB && sent.sentBytes === received.receivedBytes);
+    assert.equal(sent.carriers[0].number, 1);
+    assert(received.carriers[0].rttMs > 0, JSON.stringify(received));
+    const text = (await status(client)).stdout;
+    assert.match(text, new RegExp(`^${client}: ttun client, process ${pair.client.pid}, up `));
+    assert.match(text, /^ {2}forward .* to SOCKS and HTTP$/m);
+    assert.match(text, /^ {4}received +5\.\d MB, /m);
+    const list = (await status()).stdout;
+    for (const name of [server, client]) assert.match(list, new RegExp(`^${name}  `, "m"));
+    pair.server.signal("SIGTERM");
+    assert.equal((await pair.server.status).code, 0);
+    assert(!isThere(`${FOLDER}/${server}.sock`));
+    const { code, stderr } = await status(server);
+    assert.equal(code, 4);
+    assert.match(stderr, new RegExp(`No ttun of the name ${server} runs here`));
+  });
+}
+
+test("status: a tunnel's ends tell their device, and the server its clients", async () => {
+  const { server, client } = names();
+  await using hosts = await twoHosts();
+  await using first = await startServer(
+    hosts.server,
+    ...["--pool", "10.5.0.0/24", "--status-name", server, "--user", "nobody"],
+  );
+  await using _client = await startClient(
+    hosts.client,
+    "--name",
+    "laptop",
+    "--status-name",
+    client,
+  );
+  assert.equal(await ping(hosts.server, "10.5.0.2"), 3);
+  const [atServer, atClient] = await Promise.all([report(server), report(client)]);
+  assert.deepEqual(atServer.device.addresses, ["10.5.0.1/24"]);
+  assert.deepEqual(atClient.device.addresses, ["10.5.0.2/24"]);
+  assert(atClient.device.receivedPackets >= 3);
+  const [{ name, addresses, wire, carriers }] = atServer.sessions;
+  assert.deepEqual([name, addresses, wire], ["laptop", ["10.5.0.2/24"], "v2"]);
+  assert.equal(carriers.length, 1);
+  assert(atServer.sessions[0].sentBytes > 0);
+  // After --user the file cannot be removed; the next program of the name does it.
+  first.signal("SIGTERM");
+  assert.equal((await first.status).code, 0);
+  assert.doesNotMatch(first.output, /warn.*socket/);
+  assert(isThere(`${FOLDER}/${server}.sock`));
+  await using _second = await startServer(hosts.server, "--status-name", server);
+  assert.equal((await report(server)).sessions.length, 0);
+});
+
+test("status: a killed program's socket is replaced; a name in use, and --no-status, do not stop a start", async () => {
+  const { server } = names();
+  await using hosts = await twoHosts();
+  const path = `${FOLDER}/${server}.sock`;
+  const start = (port: number, ...args: string[]) =>
+    startServer(hosts.server, "--no-tun", "-l", `127.0.0.1:${port}`, ...args);
+  await using killed = await start(1, "--status-name", server);
+  killed.signal("SIGKILL");
+  await killed.status;
+  assert(isThere(path));
+  await using first = await start(2, "--status-name", server);
+  assert.equal((await report(server)).pid, first.pid);
+  await using second = await start(3, "--status-name", server);
+  assert.match(second.output, /info +no status socket .*there is a file already/);
+  assert.equal((await report(server)).pid, first.pid);
+  await using silent = await start(4, "--no-status");
+  const { stdout } = await status("--json");
+  assert.doesNotMatch(stdout, new RegExp(`"pid":${silent.pid},`));
+  first.signal("SIGTERM");
+  await first.status;
+  assert(!isThere(path));
+});
+
+test("status: users have folders of their own; the only program needs no name", async () => {
+  await using folder = await makeFolder();
+  const env = { ...ENV, XDG_RUNTIME_DIR: folder.path, HOME: folder.path };
+  const asUser = (command: string, args: string[]) =>
+    spawnHere("unshare", ["--map-user=1000", "--map-group=1000", command, ...args], {
+      env: { ...env, DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno` },
+    });
+  const tell = async (...args: string[]) => {
+    await using process = asUser(...ttunCommand("status", ...args));
+    const { code } = await process.status;
+    await process.closed;
+    return { code, stdout: process.stdout, stderr: process.stderr };
+  };
+  const none = await tell();
+  assert.equal(none.code, 4, none.stderr);
+  assert.match(none.stderr, /No ttun runs here/);
+  const start = async (...args: string[]): Promise<Process> => {
+    const process = asUser(...ttunCommand(...args));
+    await process.waitFor(/listening/);
+    return process;
+  };
+  await using proxy = await start("proxy", "client", "-s", LOOPBACK, "-l", "0", "--no-warm-up");
+  const [{ name }] = [...Deno.readDirSync(`${folder.path}/ttun`)] as [Deno.DirEntry];
+  assert.match(name, /^proxy-client-\d+\.sock$/);
+  assert.match((await tell()).stdout, /^proxy-client-\d+: ttun proxy client, .*\n {2}server /);
+  // Without a folder of the session.
+  Deno.mkdirSync(`${folder.path}/.local`);
+  env.XDG_RUNTIME_DIR = "";
+  await using server = await start("server", "--no-tun", "-l", "127.0.0.1:0");
+  assert.match((await tell()).stdout, /^server-\d+: /);
+  env.XDG_RUNTIME_DIR = folder.path;
+  const lines = (await tell()).stdout.trim().split("\n");
+  assert.deepEqual(lines.map((line) => line.split("  ")[1]), ["proxy client", "server"]);
+  for (const process of [proxy, server]) process.signal("SIGTERM");
+});
+
+test("status: a folder that cannot be made stops no program", async () => {
+  await using folder = await makeFolder();
+  const env = { ...ENV, XDG_RUNTIME_DIR: "/dev/null", HOME: folder.path };
+  const [command, args] = ttunCommand("server", "-v", "--no-tun", "-l", "127.0.0.1:0");
+  const mapped = ["--map-user=1000", "--map-group=1000", command, ...args];
+  await using server = spawnHere("unshare", mapped, {
+    env: { ...env, DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno` },
+  });
+  await server.waitFor(/listening/);
+  assert.match(server.output, /debug +no status socket/);
+});
+
+test("status: --watch prints again and again, and ends with Ctrl-C", async () => {
+  const { server } = names();
+  await using hosts = await twoHosts();
+  await using _server = await startServer(hosts.server, "--no-tun", "--status-name", server);
+  const [command, args] = ttunCommand("status", server, "--watch", "--json");
+  await using watching = spawnHere(command, args);
+  await watching.waitFor(/\n.*\n/s);
+  watching.signal("SIGINT");
+  assert.equal((await watching.status).code, 0);
+  const [first, second] = watching.stdout.split("\n").map((line) => JSON.parse(line || "{}"));
+  assert(second.seconds > first.seconds);
+  assert(!watching.output.includes("\x1b"));
+});
+
+test("status: the permission sets of deno.json are enough", async () => {
+  const { server } = names();
+  const deno = (set: string, ...args: string[]) =>
+    [Deno.execPath(), ["run", `-P=${set}`, MAIN, ...args]] as [string, string[]];
+  const end = ["server", "--no-tun", "-l", "127.0.0.1:0", "--status-name", server];
+  await using program = spawnHere(...deno("server", ...end), { env: ENV });
+  await program.waitFor(/listening/);
+  const { code, stdout, stderr } = await run(...deno("status", "status", server));
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, new RegExp(`^${server}: ttun server, `));
+});
