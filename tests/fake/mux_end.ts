@@ -73,6 +73,7 @@ export class MuxEnd {
   /** Calls of `wake`, at once and later. */
   readonly wakes = { now: 0, later: 0 };
   carrier: MuxCarrier;
+  #out = new Uint8Array(LEAST_ROOM);
 
   constructor(role: "client" | "server", o: Partial<MuxOptions> = {}) {
     this.mux = new Mux({
@@ -120,9 +121,9 @@ export class MuxEnd {
 
   /** Returns the next record of at most `size` bytes; null = there is nothing to send. */
   record(size = LEAST_ROOM, carrier = this.carrier): Uint8Array | null {
-    const out = new Uint8Array(size);
-    const end = this.mux.fill(carrier, out, 0, size);
-    return end === 0 ? null : out.subarray(0, end);
+    if (this.#out.length < size) this.#out = new Uint8Array(size);
+    const end = this.mux.fill(carrier, this.#out, 0, size);
+    return end === 0 ? null : this.#out.slice(0, end);
   }
 
   /** Frames of all that is to be sent, in words. */
@@ -185,4 +186,18 @@ export function readAll(stream: MuxStream): [string, string] {
   } catch (error) {
     return [text, (error as Error).message];
   }
+}
+
+/** Writes a text that must be taken whole. */
+export function send(stream: MuxStream, text: string): void {
+  assert.equal(stream.writeNow(utf8(text)), text.length);
+}
+
+/** Registers a reader and a writer; the names in the list are of those that were called. */
+export function register(stream: MuxStream): string[] {
+  const calls: string[] = [];
+  stream.onReadable(() => void calls.push("reader"));
+  stream.onWritable(() => void calls.push("writer"));
+  assert.deepEqual(calls, [], "never from within");
+  return calls;
 }

@@ -45,7 +45,7 @@ Deno.test("the carrier is cut at any boundary: no byte is lost or repeated", () 
 
 Deno.test("the carrier is cut at any two boundaries", () => {
   eachBoundary((k) => {
-    for (let more = 1; more < 12; more++) {
+    for (const more of [1, 2, 3, 5, 8]) {
       const exchange = new MuxExchange();
       const cuts = [k, k + more];
       exchange.run((arrived) => {
@@ -77,7 +77,7 @@ for (const newestFirst of [true, false]) {
 
   Deno.test(`the new carrier dies later at any boundary, older records ${order}`, () => {
     eachBoundary((k) => {
-      for (const later of [0, 1, 2, 5, 9]) {
+      for (const later of [0, 1, 2, 5]) {
         const exchange = new MuxExchange();
         let cut = Infinity;
         exchange.run((arrived) => {

@@ -88,7 +88,7 @@ Deno.test("a stream's window comes behind its open on a new carrier", () => {
 Deno.test("an ack that overtakes on the old carrier makes the sender skip, with a position", () => {
   const end = new MuxEnd("client", { peer: { ...WINDOWS, stream: KIB * KIB, total: KIB * KIB } });
   const stream = end.open();
-  stream.writeNow(new Uint8Array(96 * KIB));
+  stream.writeNow(new Uint8Array(128 * KIB));
   const frames = end.sent().length;
   const second = end.mux.attach(2, 0);
   const first = tell(end.record(LEAST_ROOM, second)!);
