@@ -36,7 +36,7 @@ import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
-const SERVER: HostPort = { host: "192.0.2.1", port: 20203 };
+export const SERVER: HostPort = { host: "192.0.2.1", port: 20203 };
 export const TARGET = "192.0.2.10";
 
 /** When the virtual clock began, in milliseconds since 1970. */

@@ -86,7 +86,12 @@ export class ClientSession {
     const { rng, rekey } = secrets;
     const expected = setup.resume?.expected ?? null;
     const o = { clock, rng, rekey, buffers };
-    return new Carrier(this.streams.mux, number, expected, stream, session, o);
+    try {
+      return new Carrier(this.streams.mux, number, expected, stream, session, o);
+    } catch (thrown) { // the server expects what was never sent
+      session[Symbol.dispose]();
+      throw thrown;
+    }
   }
 
   end(error: TtunError): void {

@@ -227,6 +227,7 @@ export class MuxServer {
       this.#end(other, new TtunError("lost", "The client has begun another session"));
     }
     this.#sessions.set(id, held);
+    this.#expireLater(held); // the client may be gone before the answer is written
     return this.#carry(stream, held, null, bytes, session);
   }
 
@@ -249,10 +250,16 @@ export class MuxServer {
       stream.reset();
       return false;
     }
-    keys.move();
     const o = { clock, rng, rekey, buffers: this.#buffers };
     const { mux, carriers } = held.session;
-    const carrier = new Carrier(mux, number, peerExpected, stream, session, o);
+    let carrier: Carrier;
+    try {
+      carrier = new Carrier(mux, number, peerExpected, stream, session, o);
+    } catch (thrown) { // it expects what was never sent
+      this.#end(held, toTtunError(thrown));
+      throw thrown;
+    }
+    keys.move();
     await using _carrier = carrier;
     const words = peerExpected === null ? "authenticated" : "session goes on";
     this.#said.info(words, { peer, wire: "v2", carries: "streams", ...facts(stream) }, address);

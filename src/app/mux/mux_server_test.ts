@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { HostileClient } from "../../../tests/fake/hostile_client.ts";
+import { StreamWorld, TARGET } from "../../../tests/fake/stream_programs.ts";
+import type { Connection } from "../../contract/connection.ts";
+import { OpenKind } from "../../core/mux/frames.ts";
+import { read } from "../loop/stream_io.ts";
+
+const TO_TARGET = { kind: OpenKind.connect, address: { host: TARGET, port: 80 } };
+
+/** Resolves with how the target's first connection ends. */
+function endOfTarget(world: StreamWorld): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  world.serve(async (stream) => {
+    try {
+      while (await read(stream, new Uint8Array(10)) !== null);
+      resolve("ended");
+    } catch {
+      resolve("reset");
+    }
+  });
+  return promise;
+}
+
+Deno.test("a client that leaves before the server's answer has no session for ever", async () => {
+  await using world = new StreamWorld({});
+  let written = 0;
+  const leaves = (stream: Connection): Connection =>
+    new Proxy(stream, {
+      get(target, name) {
+        if (name === "writeNow") {
+          return (bytes: Uint8Array) => {
+            const done = target.writeNow(bytes);
+            if (++written === 2) target.reset();
+            return done;
+          };
+        }
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  await assert.rejects(HostileClient.connect(world, { tamper: leaves }));
+  await world.clock.settle();
+  await world.clock.advance(70_000);
+  const again = HostileClient.connect(world);
+  await world.clock.settle();
+  await using _again = await again;
+});
+
+Deno.test("a resume that expects what was never sent ends its session with words", async () => {
+  await using world = new StreamWorld({});
+  const target = endOfTarget(world);
+  await using client = await HostileClient.connect(world);
+  client.open(1, TO_TARGET);
+  await world.clock.settle();
+  assert.deepEqual(client.heard(), ["opened 1 0", "ack 1"]);
+  client.stream.reset();
+  await world.clock.advance(1000);
+  const resume = { secret: client.secret, expected: 1_000_000 };
+  await using _other = await HostileClient.connect(world, { carrier: 2, resume });
+  await world.clock.settle();
+  assert.equal(await target, "reset");
+  assert.match(world.server.lines().at(-1)!, /an acknowledgement of what was not sent/);
+});
