@@ -71,6 +71,21 @@ test("a tunnel by way of a command, which ends with it", async () => {
   assert.match(await isThere(), /^Z?$/);
 });
 
+test("the command has neither root nor the capability that --user keeps", async () => {
+  await using hosts = await twoHosts();
+  await using _server = await startServer(hosts.server);
+  const show = 'grep -E "^(Uid|CapEff|CapPrm|CapAmb):" /proc/self/status >&2';
+  const url = `exec:sh -c '${show}; exec nc ${SERVER.replace(":", " ")}'`;
+  await using client = startTtun(hosts.client, "client", NO_WARM_UP, "--user", "nobody", "-s", url);
+  await client.waitFor(/authenticated/);
+  assert.equal(await ping(hosts.client, INNER.server4), 3);
+  assert.match(client.output, /line="Uid:\S*(65534\S*){4}"/);
+  for (const set of ["CapEff", "CapPrm", "CapAmb"]) {
+    assert.match(client.output, new RegExp(`line="${set}:\\S*0{16}"`));
+  }
+  assert.match(await hosts.client.sh(`cat /proc/${client.pid}/task/*/status`), /CapEff:\s*0*1000/);
+});
+
 for (
   const [what, around] of [["a socket", "exec SERVER"], ["pipes", "cat | SERVER | cat"]] as const
 ) {

@@ -113,6 +113,34 @@ test("exec: the command has no key, no descriptor of ours, and a session of its 
   }
 });
 
+/** Constants of linux/capability.h and linux/prctl.h. */
+const CAPABILITY_VERSION_3 = 0x2008_0522;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2n;
+
+test({
+  name: "exec: a capability that ttun was started with is not passed on",
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    using libc = openLibc();
+    const header = new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);
+    const sets = new Uint32Array(6); // effective, permitted, inheritable, twice
+    const bytes = new Uint8Array(sets.buffer);
+    assert.equal(libc.capget(header, bytes), 0);
+    sets[2]! |= 1; // CAP_CHOWN, the one that the call below raises
+    assert.equal(libc.capset(header, bytes), 0);
+    assert.equal(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE), 0);
+    const ambient = () =>
+      /CapAmb:\s*(\S+)/.exec(Deno.readTextFileSync("/proc/thread-self/status"))?.[1];
+    assert.equal(ambient(), "0000000000000001");
+    await using w = world();
+    await using stream = await w.run("grep CapAmb /proc/self/status");
+    assert.match(await textOf(stream), /CapAmb:\s*0{16}$/m);
+    sets[2]! &= ~1;
+    assert.equal(libc.capset(header, bytes), 0);
+  },
+});
+
 test("exec: descriptors that ttun was started with are not passed on", async () => {
   const here = import.meta.dirname;
   const script = `
