@@ -5,8 +5,10 @@ import type { TemporaryFiles } from "../../temporary_files.ts";
 
 /** A running proxy, both ends on one host. */
 export interface Pair {
-  /** Where its client takes SOCKS5 on 127.0.0.1; null = the load goes straight to the target. */
+  /** Where its client takes SOCKS5 on 127.0.0.1; null = the load needs none. */
   socksPort: number | null;
+  /** Where its client forwards to the target; absent without SOCKS: the load goes straight there. */
+  forwardPort?: number;
   /** The two ends, or the one there is, or none. Each is the program itself or its parent. */
   client: Process | null;
   server: Process | null;

@@ -33,7 +33,7 @@ const CONNECT: Turn = {
   },
 };
 
-function requestOf(kind: number, answerSize: number): Turn {
+export function requestOf(kind: number, answerSize: number): Turn {
   const send = new Uint8Array(MESSAGE);
   send[0] = kind;
   return { send, answerSize, check: () => {} };
@@ -44,19 +44,22 @@ export interface Dialogue {
   start(done: Handler, failed: (error: unknown) => void): void;
 }
 
-/**
- * Connections through a SOCKS5 port of loopback, null = without any proxy, with a request of that
- * kind and an answer of that size.
- */
+/** A port of loopback that leads to the target: at once, or by SOCKS5. */
+export interface Way {
+  readonly port: number;
+  readonly isSocks: boolean;
+}
+
+/** Connections by that way with a request of that kind and an answer of that size. */
 export function dialogue(
   loop: Loop,
-  socksPort: number | null,
+  { port, isSocks }: Way,
   kind: number,
   answerSize: number,
 ): Dialogue {
   const request = requestOf(kind, answerSize);
-  const turns = socksPort === null ? [request] : [GREETING, CONNECT, request];
-  const to = socksPort === null ? TARGET : { host: "127.0.0.1", port: socksPort };
+  const turns = isSocks ? [GREETING, CONNECT, request] : [request];
+  const to = { host: "127.0.0.1", port };
   return { start: (done, failed) => converse(loop, to, turns, done, failed) };
 }
 

@@ -5,6 +5,9 @@ import type { SpawnOptions } from "../../process.ts";
 export const LOOPBACK = "127.0.0.1";
 /** Where a pair's client takes SOCKS5. */
 export const SOCKS_PORT = 1080;
+/** The client's port takes SOCKS5, or leads to the target. */
+export const BY_SOCKS = { socksPort: SOCKS_PORT } as const;
+export const BY_FORWARD = { socksPort: null, forwardPort: SOCKS_PORT } as const;
 /** Where its server listens, of those who have one port. */
 export const SERVER_PORT = 8388;
 

@@ -1,18 +1,19 @@
 /**
- * Traffic to the target, a program of its own: load.ts PORT WHAT …, where PORT is a SOCKS5 port of
- * loopback or "direct". Prints what it has found as a line of JSON. WHAT is one of
+ * Traffic to the target, a program of its own: load.ts WAY WHAT …, where WAY is a port of loopback:
+ * one that leads to the target (`plain:PORT`), or one of SOCKS5 (`socks:PORT`). Prints what it has found as a line of JSON. WHAT is one of
  *
  *     down|up STREAMS SECONDS   bytes one way
  *     rate WORKERS SECONDS      as many short connections as can be
  *     count WORKERS COUNT…      short connections, and the milliseconds until each of these counts
  *     latency COUNT             short connections one after the other
+ *     beside STREAMS SECONDS    answers to messages on one connection, beside bytes from the target
  *     hold COUNT                connections that stay open, idle, until it is killed
  */
 import { sender, taker } from "./bulk.ts";
-import { dialogue } from "./dialogue.ts";
+import { dialogue, requestOf, type Way } from "./dialogue.ts";
 import type { BulkFound, RateFound } from "./found.ts";
 import { Loop } from "./loop.ts";
-import { ANSWER, MESSAGE, SEND, TAKE } from "./wire.ts";
+import { ANSWER, ECHO, MESSAGE, SEND, TAKE } from "./wire.ts";
 
 /** Until everything goes at full speed: what happens before does not count. */
 const WARM_MS = 500;
@@ -24,9 +25,10 @@ const LOOK_MS = 20;
 const PATIENCE_MS = 60_000;
 
 const loop = new Loop();
-const [port, what, ...numbers] = Deno.args;
-const socksPort = port === "direct" ? null : Number(port);
-const short = dialogue(loop, socksPort, ANSWER, MESSAGE);
+const [wayText = "", what, ...numbers] = Deno.args;
+const [kind, port] = wayText.split(":");
+const way: Way = { port: Number(port), isSocks: kind === "socks" };
+const short = dialogue(loop, way, ANSWER, MESSAGE);
 
 function fail(error: unknown): never {
   throw error;
@@ -44,7 +46,7 @@ function bulk(isDown: boolean, streams: number, seconds: number): BulkFound {
   let bytes = 0;
   const took = (count: number) => bytes += count;
   const handler = isDown ? taker(took) : sender(took);
-  const { start } = dialogue(loop, socksPort, isDown ? SEND : TAKE, 0);
+  const { start } = dialogue(loop, way, isDown ? SEND : TAKE, 0);
   for (let i = 0; i < streams; i++) start(handler, fail);
   const perSecond = rateIn(seconds, () => bytes);
   return { mbPerSecond: perSecond / 1e6, allBytes: bytes };
@@ -104,6 +106,37 @@ function latency(count: number): number[] {
   return times;
 }
 
+/** Milliseconds until a message of one connection is answered, beside streams that never end. */
+function beside(streams: number, seconds: number): number[] {
+  const bulky = dialogue(loop, way, SEND, 0);
+  for (let i = 0; i < streams; i++) bulky.start(taker(() => {}), fail);
+  const times: number[] = [];
+  const message = requestOf(ECHO, MESSAGE).send;
+  const answer = new Uint8Array(MESSAGE);
+  let [have, began, isCounted] = [0, 0, false];
+  dialogue(loop, way, ECHO, MESSAGE).start((socket) => {
+    socket.handler = () => {
+      for (;;) {
+        const got = socket.receive(answer.subarray(have));
+        if (got === null) return "wait";
+        if (got === 0) throw new Error("The connection ended among messages");
+        have = (have + got) % MESSAGE;
+        if (have > 0) continue;
+        if (isCounted) times.push(performance.now() - began);
+        began = performance.now();
+        socket.send(message);
+      }
+    };
+    began = performance.now();
+    socket.send(message);
+    return "again";
+  }, fail);
+  loop.run(WARM_MS);
+  isCounted = true;
+  loop.run(seconds * 1000);
+  return times;
+}
+
 /** Keeps so many open, after an answer each. */
 function hold(count: number): void {
   let [asked, open] = [0, 0];
@@ -141,6 +174,8 @@ function run(): unknown {
       return count(first, numbers.slice(1).map(Number));
     case "latency":
       return latency(first);
+    case "beside":
+      return beside(first, second);
     case "hold":
       return hold(first);
     default:

@@ -62,10 +62,11 @@ export async function measure(contender: ReadyContender, seconds: number): Promi
 /** Of ends that have served nobody before. */
 async function measureMemory(
   host: Host,
-  { socksPort, client, server }: Pair,
+  pair: Pair,
 ): Promise<Pick<Figures, "clientMb" | "serverMb">> {
+  const { client, server } = pair;
   const idle = { client: rssMb(client), server: rssMb(server) };
-  await using load = host.spawn(...loadCommand(socksPort, ["hold", HELD]));
+  await using load = host.spawn(...loadCommand(pair, ["hold", HELD]));
   await load.waitFor(/held/, HOLD_MS);
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   return { clientMb: rssMb(client) - idle.client, serverMb: rssMb(server) - idle.server };
@@ -138,11 +139,11 @@ function told(end: Process | null): string {
 /** Runs load.ts beside the pair. @throws when it fails, or goes on for too long */
 export async function runLoad<T>(
   host: Host,
-  { socksPort }: Pair,
+  pair: Pair,
   load: [what: string, ...numbers: number[]],
 ): Promise<T> {
   const timeoutMs = load.at(-1) as number * 1000 + GRACE_MS;
-  const [command, args] = loadCommand(socksPort, load);
+  const [command, args] = loadCommand(pair, load);
   const { code, stdout, stderr, timedOut } = await host.run(command, args, { timeoutMs });
   if (code === 0) return JSON.parse(stdout);
   throw new Error(
@@ -150,11 +151,13 @@ export async function runLoad<T>(
   );
 }
 
-function loadCommand(
-  socksPort: number | null,
+/** The command line of load.ts. */
+export function loadCommand(
+  { socksPort, forwardPort = TARGET.port }: Pair,
   load: [what: string, ...numbers: number[]],
 ): [string, string[]] {
-  const args = programArgs("load.ts", `${socksPort ?? "direct"}`, ...load.map(String));
+  const way = socksPort === null ? `plain:${forwardPort}` : `socks:${socksPort}`;
+  const args = programArgs("load.ts", way, ...load.map(String));
   return withDescriptors(Deno.execPath(), args);
 }
 

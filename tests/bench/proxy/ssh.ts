@@ -2,7 +2,16 @@
 import type { CipherName } from "../../../src/contract/cipher.ts";
 import { requireProgram } from "../contender.ts";
 import type { Contender } from "./contender.ts";
-import { LOOPBACK, SERVER_PORT, SOCKS_PORT, spawnEnd, untilListening } from "./ends.ts";
+import {
+  BY_FORWARD,
+  BY_SOCKS,
+  LOOPBACK,
+  SERVER_PORT,
+  SOCKS_PORT,
+  spawnEnd,
+  untilListening,
+} from "./ends.ts";
+import { TARGET } from "./wire.ts";
 
 const CIPHERS: Record<CipherName, string> = {
   "aes-256-gcm": "aes256-gcm@openssh.com",
@@ -11,9 +20,13 @@ const CIPHERS: Record<CipherName, string> = {
 /** sshd wants to be called by its whole path. */
 const SSHD = "/usr/sbin/sshd";
 
-export function ssh(cipher: CipherName): Contender {
+export const sshName = (cipher: CipherName, kind: ForwardKind) => `ssh ${kind}, ${cipher}`;
+
+export type ForwardKind = "-D" | "-L";
+
+export function ssh(cipher: CipherName, kind: ForwardKind = "-D"): Contender {
   return {
-    name: `ssh -D, ${cipher}`,
+    name: sshName(cipher, kind),
     cipher,
     prepare: async (files) => {
       await requireProgram("ssh", "openssh-client");
@@ -24,9 +37,10 @@ export function ssh(cipher: CipherName): Contender {
       return async (host) => {
         const server = spawnEnd(host, "unshare", ["--mount", "--", "sh", "-euc", START, folder]);
         await untilListening(host, server, SERVER_PORT);
-        const client = spawnEnd(host, "ssh", clientArgs(folder, cipher));
+        const client = spawnEnd(host, "ssh", clientArgs(folder, cipher, kind));
         await untilListening(host, client, SOCKS_PORT);
-        return { socksPort: SOCKS_PORT, client, server };
+        const isSocks = kind === "-D";
+        return { ...(isSocks ? BY_SOCKS : BY_FORWARD), client, server };
       };
     },
   };
@@ -57,7 +71,7 @@ function serverConfig(folder: string): string {
   `;
 }
 
-function clientArgs(folder: string, cipher: CipherName): string[] {
+function clientArgs(folder: string, cipher: CipherName, kind: ForwardKind): string[] {
   const options = [
     "StrictHostKeyChecking=no",
     "UserKnownHostsFile=/dev/null",
@@ -66,5 +80,7 @@ function clientArgs(folder: string, cipher: CipherName): string[] {
     "ExitOnForwardFailure=yes",
   ].flatMap((option) => ["-o", option]);
   const session = ["-c", CIPHERS[cipher], "-i", `${folder}/user`, "-p", `${SERVER_PORT}`];
-  return ["-N", "-F", "none", "-D", `${LOOPBACK}:${SOCKS_PORT}`, ...session, ...options, LOOPBACK];
+  const to = kind === "-D" ? "" : `:${TARGET.host}:${TARGET.port}`;
+  const forward = [kind, `${LOOPBACK}:${SOCKS_PORT}${to}`];
+  return ["-N", "-F", "none", ...forward, ...session, ...options, LOOPBACK];
 }

@@ -5,7 +5,7 @@
 import { NativeError } from "../../../ffi/native.ts";
 import { sender, taker } from "./bulk.ts";
 import { type Handler, Loop, type Socket } from "./loop.ts";
-import { ANSWER, MESSAGE, SEND, TARGET } from "./wire.ts";
+import { ANSWER, ECHO, MESSAGE, SEND, TARGET } from "./wire.ts";
 
 const send = sender(() => {});
 const take = taker(() => {});
@@ -21,7 +21,12 @@ function newcomer(): Handler {
       if (got === 0) return leave(socket);
       have += got;
     }
-    if (request[0] === ANSWER) socket.send(request); // an empty buffer has room for it
+    const isAnswered = request[0] === ANSWER || request[0] === ECHO;
+    if (isAnswered) socket.send(request); // an empty buffer has room for it
+    if (request[0] === ECHO) {
+      have = 0;
+      return "again";
+    }
     socket.handler = tolerant(request[0] === SEND ? send : take);
     return socket.handler(socket);
   };
