@@ -5,6 +5,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
 import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
 import { FORWARD_LIMITS, listenForwards } from "../../src/app/system/forwards.ts";
+import type { SessionLimits } from "../../src/app/mux/mux_server.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
 import { runTunServer } from "../../src/app/system/tun_server.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";
@@ -55,6 +56,8 @@ export interface ForwardPrograms {
   readonly permit?: readonly string[];
   readonly deny?: readonly string[];
   readonly keepMs?: number;
+  /** Sessions that the server may have. */
+  readonly sessionLimits?: SessionLimits;
   /** The server has a device as well. */
   readonly hasDevice?: boolean;
   readonly retries?: number;
@@ -90,7 +93,7 @@ export class StreamWorld implements AsyncDisposable {
 
   startServer(): Running {
     const { permit = [], deny = [], permitListen = [] } = this.#o;
-    const { keepMs = 60_000, hasDevice = false } = this.#o;
+    const { keepMs = 60_000, hasDevice = false, sessionLimits } = this.#o;
     const { clock } = this;
     return this.#run((common) => {
       const listeners = [this.streams.listen({ host: "", port: SERVER.port }, common)];
@@ -101,6 +104,7 @@ export class StreamWorld implements AsyncDisposable {
       const streams = {
         keepMs,
         limits: FORWARD_LIMITS,
+        sessionLimits,
         outbound: this.#outbound(SERVER.host, rules),
         listenRules: new ListenRules(permitListen.map(parseListenRule)),
         listen: (at: Addr, o: { signal: AbortSignal }) =>

@@ -21,6 +21,7 @@ import type { ProvedClient } from "../link/candidate.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
+import { Quota } from "../net/connection_quota.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { Stranger } from "../net/stranger.ts";
@@ -38,8 +39,13 @@ const OLD_CARRIER_MS = 10_000;
 /** SOCKS5 reply (RFC 1928 section 6): a general failure. */
 const GENERAL_FAILURE = 1;
 
-/** Sessions at a time. */
-const MOST_SESSIONS = 4096;
+/** Sessions at a time, and those of one address. */
+const SESSIONS: SessionLimits = { total: 4096, perAddress: 1024 };
+
+export interface SessionLimits {
+  readonly total: number;
+  readonly perAddress: number;
+}
 
 export interface MuxServerOptions {
   readonly secrets: WireSecrets;
@@ -49,6 +55,7 @@ export interface MuxServerOptions {
   readonly keepMs: number;
   readonly signal: AbortSignal;
   readonly limits?: PendingLimits | undefined;
+  readonly sessionLimits?: SessionLimits | undefined;
   /** Has all sessions that there are. */
   readonly sessions?: SessionList | undefined;
   /** Answers a stream that a client has opened. */
@@ -75,6 +82,10 @@ interface Held {
   highest: number;
   /** Ends the session; runs while it has no carrier. */
   expiry: Disposable | null;
+  /** When it had a carrier last. */
+  lostAt: number;
+  /** Among the sessions that there may be. */
+  readonly place: Disposable;
 }
 
 /** Sessions of streams with any number of clients. */
@@ -86,10 +97,12 @@ export class MuxServer {
   readonly #budget = new SharedBudget(MOST_WINDOWS);
   readonly #buffers = new RecordBuffers();
   readonly #sessions = new Map<string, Held>();
+  readonly #places: Quota;
 
   constructor(o: MuxServerOptions) {
-    const { clock, log, limits, secrets: { rng }, signal } = o;
+    const { clock, log, limits, sessionLimits = SESSIONS, secrets: { rng }, signal } = o;
     this.#o = o;
+    this.#places = new Quota(sessionLimits);
     this.#said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
     this.#gatekeeper = new Gatekeeper({
       clock,
@@ -151,12 +164,7 @@ export class MuxServer {
     const refusal = setup.resume === undefined
       ? this.#refusal(setup, held)
       : this.#resumeRefusal(client, held);
-    if (refusal !== null) {
-      this.#said.warn("client turned away", { peer: stream.peer, why: refusal.words });
-      await write(stream, handshake.refuse(refusal.code, refusal.words));
-      await stream.closeWrite();
-      return false;
-    }
+    if (refusal !== null) return await this.#turnAway(stream, client, refusal);
     if (held === null || setup.resume === undefined) return await this.#begin(stream, client, id);
     held.highest = setup.carrier;
     const proof = resumeProof(held.secret, "s", handshake.traffic.transcript);
@@ -164,6 +172,17 @@ export class MuxServer {
       resume: { expected: held.session.mux.expected, proof },
     });
     return await this.#carry(stream, held, setup.resume.expected, bytes, session);
+  }
+
+  async #turnAway(
+    stream: Connection,
+    { handshake }: ProvedClient,
+    { code, words }: Refusal,
+  ): Promise<false> {
+    this.#said.warn("client turned away", { peer: stream.peer, why: words });
+    await write(stream, handshake.refuse(code, words));
+    await stream.closeWrite();
+    return false;
   }
 
   #refusal({ capabilities }: ProvedClient["setup"], held: Held | null): Refusal | null {
@@ -176,8 +195,7 @@ export class MuxServer {
     if (held !== null) {
       return { code: CloseCode.notAllowed, words: "this session is there already" };
     }
-    if (this.#sessions.size < MOST_SESSIONS) return null;
-    return { code: CloseCode.busy, words: "it has as many sessions as it may have" };
+    return null;
   }
 
   #resumeRefusal({ handshake, setup }: ProvedClient, held: Held | null): Refusal | null {
@@ -191,8 +209,24 @@ export class MuxServer {
     return { code: CloseCode.carrier, words: "a newer connection of this session is there" };
   }
 
-  #begin(stream: Connection, { handshake, setup }: ProvedClient, id: string): Promise<boolean> {
+  #begin(stream: Connection, proved: ProvedClient, id: string): Promise<boolean> {
     const { clock, onOpened } = this.#o;
+    const { handshake, setup } = proved;
+    this.#endOthers(toHex(setup.instance));
+    const place = this.#places.take(stream.remote, {
+      account: "",
+      get lastActive() {
+        return held.session.carriers.at(-1)?.channel.lastArrival ?? held.lostAt;
+      },
+      evict: () => {
+        const words = "It has lost its session to another address";
+        this.#end(held, new TtunError("busy", words));
+      },
+    });
+    if (place === null) {
+      const words = "it has as many sessions as it may have";
+      return this.#turnAway(stream, proved, { code: CloseCode.busy, words });
+    }
     const { bytes, session } = handshake.accept({});
     const address = addressGroup(stream.remote);
     const opens = new OpenLimit(clock.now());
@@ -221,14 +255,20 @@ export class MuxServer {
       secret: session.resume.slice(),
       highest: setup.carrier,
       expiry: null,
+      lostAt: clock.now(),
+      place,
     };
-    for (const other of [...this.#sessions.values()]) {
-      if (other.instance !== held.instance) continue;
-      this.#end(other, new TtunError("lost", "The client has begun another session"));
-    }
     this.#sessions.set(id, held);
     this.#expireLater(held); // the client may be gone before the answer is written
     return this.#carry(stream, held, null, bytes, session);
+  }
+
+  /** A client has one session: ends another one of this instance. */
+  #endOthers(instance: string): void {
+    for (const other of [...this.#sessions.values()]) {
+      if (other.instance !== instance) continue;
+      this.#end(other, new TtunError("lost", "The client has begun another session"));
+    }
   }
 
   /** Runs a carrier to its end; returns true if that was a damaged record. */
@@ -294,6 +334,7 @@ export class MuxServer {
     if (this.#sessions.get(held.id) !== held) return;
     const { clock, keepMs, signal } = this.#o;
     if (signal.aborted) return;
+    held.lostAt = clock.now();
     held.expiry ??= clock.after(keepMs, () => {
       this.#end(held, new TtunError("lost", "The client did not come back"));
     });
@@ -302,6 +343,7 @@ export class MuxServer {
   #end(held: Held, error: TtunError): void {
     if (this.#sessions.get(held.id) !== held) return;
     this.#sessions.delete(held.id);
+    held.place[Symbol.dispose]();
     held.expiry?.[Symbol.dispose]();
     held.session.end(error);
     held.secret.fill(0);

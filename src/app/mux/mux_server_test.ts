@@ -61,3 +61,26 @@ Deno.test("a resume that expects what was never sent ends its session with words
   assert.equal(await target, "reset");
   assert.match(world.server.lines().at(-1)!, /an acknowledgement of what was not sent/);
 });
+
+Deno.test("the sessions of one address keep no other address out", async () => {
+  await using world = new StreamWorld({ sessionLimits: { total: 12, perAddress: 8 } });
+  await using clients = new AsyncDisposableStack();
+  const connect = async (seed: number, from: string) =>
+    clients.use(await HostileClient.connect(world, { seed, from }));
+  await world.clock.settle(); // the world's own client has a session
+  for (let seed = 1; seed <= 8; seed++) {
+    const client = await connect(seed, "192.0.2.66");
+    if (seed < 4) client.stream.reset(); // it leaves its session behind
+    await world.clock.advance(100);
+  }
+  await assert.rejects(connect(9, "192.0.2.66"), {
+    kind: "busy",
+    message: /as many sessions as it may have/,
+  });
+  const others: HostileClient[] = [];
+  for (let seed = 10; seed < 16; seed++) others.push(await connect(seed, `192.0.2.${seed}`));
+  await world.clock.settle();
+  for (const other of others) other.open(1, TO_TARGET);
+  await world.clock.settle();
+  for (const other of others) assert.equal(other.heard()[0], "opened 1 5");
+});

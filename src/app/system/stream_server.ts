@@ -10,7 +10,7 @@ import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
-import { MuxServer } from "../mux/mux_server.ts";
+import { MuxServer, type SessionLimits } from "../mux/mux_server.ts";
 import { serveStream } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -34,6 +34,7 @@ export interface StreamServerOptions {
   readonly secrets: WireSecrets;
   readonly limits: ForwardLimits;
   readonly pending?: PendingLimits | undefined;
+  readonly sessionLimits?: SessionLimits | undefined;
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
   /** Undefined = the system's. */
@@ -71,6 +72,7 @@ export function openStreamHost(
       keepMs,
       signal,
       limits: o.pending,
+      sessionLimits: o.sessionLimits,
       sessions: o.sessions,
       onOpened: (stream, open, client) =>
         open.kind === OpenKind.listen
