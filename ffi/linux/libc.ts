@@ -68,6 +68,27 @@ export class Libc implements Disposable {
     }
   }
 
+  /** Fills in `address` and its length. */
+  recvfrom(fd: number, into: Uint8Array, flags: number, address: Bytes, length: Bytes): number {
+    for (;;) {
+      const size = usize(into.length);
+      const got = this.#call.recvfrom(fd, into as Bytes, size, flags, address, length);
+      if (got >= 0) return got;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
+  sendto(fd: number, bytes: Uint8Array, flags: number, address: Bytes, length: number): number {
+    for (;;) {
+      const size = usize(bytes.length);
+      const took = this.#call.sendto(fd, bytes as Bytes, size, flags, address, length);
+      if (took >= 0) return took;
+      const errno = this.#errno[0]!;
+      if (errno !== Errno.EINTR) return -errno;
+    }
+  }
+
   /** Fills in `address` and its length; both may be null. */
   accept4(fd: number, address: Bytes | null, length: Bytes | null, flags: number): number {
     for (;;) {

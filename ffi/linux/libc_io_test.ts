@@ -30,6 +30,8 @@ const REPEATED: Partial<Record<keyof LibcSymbols, (libc: Libc) => number>> = {
   write: (libc) => libc.write(NO_FD, bytes),
   recv: (libc) => libc.recv(NO_FD, bytes, 0),
   send: (libc) => libc.send(NO_FD, bytes, 0),
+  recvfrom: (libc) => libc.recvfrom(NO_FD, bytes, 0, bytes, bytes),
+  sendto: (libc) => libc.sendto(NO_FD, bytes, 0, bytes, bytes.length),
   accept4: (libc) => libc.accept4(NO_FD, null, null, 0),
   ioctl: (libc) => libc.ioctl(NO_FD, 0n, bytes),
   ioctl_number: (libc) => libc.ioctlNumber(NO_FD, 0n, 0n),

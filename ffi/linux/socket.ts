@@ -19,10 +19,10 @@ const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 export const AF_UNIX = 1;
-const IPPROTO_IPV6 = 41;
+export const IPPROTO_IPV6 = 41;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
-const IPV6_V6ONLY = 26;
+export const IPV6_V6ONLY = 26;
 const SHUT_WR = 1;
 const FIONBIO = 0x5421n;
 
@@ -107,12 +107,16 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
  */
 export function openDatagrams(libc: Libc, to: HostPort): number {
   const { family, size } = writeSockaddr(to, name, libc);
-  const type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  const fd = check("socket", libc.socket(family, type, 0));
+  const fd = openDatagramSocket(libc, family);
   return guarded(libc, fd, () => {
     check("connect", libc.connect(fd, name, size));
     return fd;
   });
+}
+
+/** Opens a non-blocking UDP socket. @throws {NativeError} EAFNOSUPPORT, EMFILE, … */
+export function openDatagramSocket(libc: Libc, family: number): number {
+  return check("socket", libc.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
 /**

@@ -30,6 +30,7 @@ export function tell(record: Uint8Array): string[] {
     opened: (id, code) => say("opened", id, code),
     data: (id, bytes) =>
       say("data", id, bytes.length > SHOWN ? bytes.length : new TextDecoder().decode(bytes)),
+    datagram: (id, _, bytes) => say("datagram", id, new TextDecoder().decode(bytes)),
     fin: (id) => say("fin", id),
     reset: (id, code) => say("reset", id, code),
     window: (id, limit) => say("window", id, limit),

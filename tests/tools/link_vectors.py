@@ -628,7 +628,8 @@ def make_segment_sizes():
 
 FRAME_OPEN, FRAME_OPENED, FRAME_DATA, FRAME_FIN, FRAME_RESET = 0x10, 0x11, 0x12, 0x13, 0x14
 FRAME_WINDOW, FRAME_POSITION, FRAME_ACK, FRAME_MOVE = 0x15, 0x16, 0x20, 0x21
-CONNECT, LISTEN, ACCEPTED, SERVICE = 0, 1, 3, 5
+CONNECT, LISTEN, UDP, ACCEPTED, UDP_LISTEN, SERVICE = 0, 1, 2, 3, 4, 5
+FRAME_DATAGRAM = 0x18
 
 
 def stream_address(address):
@@ -665,6 +666,10 @@ def stream_frame(frame, size=None):
     if kind == "data":
         data = bytes.fromhex(frame["data"])
         return bytes([FRAME_DATA]) + v("stream") + varint(len(data), size) + data
+    if kind == "datagram":
+        data = bytes.fromhex(frame["data"])
+        address = stream_address(frame["address"])
+        return bytes([FRAME_DATAGRAM]) + v("stream") + address + varint(len(data), size) + data
     if kind == "fin":
         return bytes([FRAME_FIN]) + v("stream")
     if kind == "reset":
@@ -677,7 +682,7 @@ def stream_frame(frame, size=None):
 
 
 def make_stream_frames():
-    """Frames 10 to 16, 20 and 21; `forms` are others that mean the same."""
+    """Frames 10 to 18, 20 and 21; `forms` are others that mean the same."""
     seed = seeds("stream frames")
     nobody, v4 = None, {"host": "192.0.2.7", "port": 443}
     v6, mapped = {"host": "2001:db8::7", "port": 65535}, {"host": "::ffff:c000:207", "port": 1}
@@ -686,7 +691,8 @@ def make_stream_frames():
     far = {"path": "/" + "p" * 4095}
     opens = [(1, CONNECT, v4), (2, CONNECT, v6), (63, CONNECT, name), (64, CONNECT, longest),
              (16383, CONNECT, foreign), (16384, CONNECT, path), (3, CONNECT, far),
-             (5, CONNECT, mapped), (7, LISTEN, v4), (9, LISTEN, nobody), (11, LISTEN, path)]
+             (5, CONNECT, mapped), (7, LISTEN, v4), (9, LISTEN, nobody), (11, LISTEN, path),
+             (13, UDP, nobody), (15, UDP_LISTEN, v4), (17, UDP_LISTEN, v6)]
     frames = [{"type": "open", "stream": s, "kind": k, "address": a} for s, k, a in opens]
     frames += [
         {"type": "open", "stream": s, "kind": ACCEPTED, "listener": listener, "address": a}
@@ -703,6 +709,11 @@ def make_stream_frames():
     frames += [
         {"type": "data", "stream": s, "data": seed("data", length).hex()}
         for s, length in [(1, 1), (64, 63), (16384, 64), (VARINT_LIMIT, 300)]
+    ]
+    frames += [
+        {"type": "datagram", "stream": s, "address": a, "data": seed("datagram", length).hex()}
+        for s, a, length in [(13, v4, 0), (64, v6, 1), (16384, longest, 63),
+                             (VARINT_LIMIT, foreign, 64), (4, nobody, 300)]
     ]
     edges = [1, 63, 64, 16383, 16384, (1 << 30) - 1, 1 << 30, VARINT_LIMIT]
     frames += [{"type": "fin", "stream": s} for s in edges]

@@ -12,12 +12,20 @@ export const MuxFrameType = {
   reset: 0x14,
   window: 0x15,
   position: 0x16,
+  datagram: 0x18,
   ack: 0x20,
   move: 0x21,
 } as const;
 
 /** Kinds of streams in an open frame. */
-export const OpenKind = { connect: 0, listen: 1, accepted: 3, service: 5 } as const;
+export const OpenKind = {
+  connect: 0,
+  listen: 1,
+  udp: 2,
+  accepted: 3,
+  udpListen: 4,
+  service: 5,
+} as const;
 export type OpenKind = (typeof OpenKind)[keyof typeof OpenKind];
 
 /** Code of an `opened` frame for success; all others are SOCKS5 replies (RFC 1928 section 6). */
@@ -40,6 +48,9 @@ export interface Open {
 
 /** Bytes of the longest header of a data frame. */
 export const MAX_DATA_HEADER = 1 + 8 + 4;
+
+/** Bytes of the longest header of a datagram with an address and a port. */
+export const MAX_DATAGRAM_HEAD = 1 + 8 + (2 + 255 + 2) + 4;
 
 const AddressKind = { none: 0, ipv4: 1, name: 3, ipv6: 4, path: 5 } as const;
 
@@ -76,6 +87,12 @@ export function packDataHeader(stream: number, length: number): Uint8Array {
   header[0] = MuxFrameType.data;
   writeVarint(header, writeVarint(header, 1, stream), length);
   return header;
+}
+
+/** Makes what stands before the bytes of a datagram; `address` as `packAddress` returns it. */
+export function packDatagramHead(stream: number, address: Uint8Array, length: number): Uint8Array {
+  const head = new Uint8Array([MuxFrameType.datagram]);
+  return concat(head, varint(stream), address, varint(length));
 }
 
 export function packFin(stream: number): Uint8Array {
@@ -189,6 +206,7 @@ export interface MuxFrameHandler {
   open(stream: number, open: Open): void;
   opened(stream: number, code: number, address: MuxAddress): void;
   data(stream: number, bytes: Uint8Array): void;
+  datagram(stream: number, address: MuxAddress, bytes: Uint8Array): void;
   fin(stream: number): void;
   reset(stream: number, code: number): void;
   window(stream: number, limit: number): void;
@@ -225,6 +243,11 @@ export function readMuxFrame(reader: Reader, handler: MuxFrameHandler): boolean 
       handler.data(number, reader.take(length));
       break;
     }
+    case MuxFrameType.datagram: {
+      const address = readAddress(reader);
+      handler.datagram(number, address, reader.take(reader.varint()));
+      break;
+    }
     case MuxFrameType.fin:
       handler.fin(number);
       break;
@@ -254,6 +277,8 @@ function readOpen(reader: Reader): Open {
   switch (kind) {
     case OpenKind.connect:
     case OpenKind.listen:
+    case OpenKind.udp:
+    case OpenKind.udpListen:
       return { kind, address: readAddress(reader) };
     case OpenKind.accepted:
       return { kind, listener: reader.varint(), address: readAddress(reader) };

@@ -13,6 +13,7 @@ import {
   OpenKind,
   packAck,
   packAddress,
+  packDatagramHead,
   packDataHeader,
   packFin,
   packMove,
@@ -28,7 +29,7 @@ import {
 
 fc.configureGlobal({ seed: 20 });
 
-const TYPES = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21];
+const TYPES = [0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x18, 0x20, 0x21];
 
 /** Calls of the handler, with copies of what is lent. */
 type Call = readonly unknown[];
@@ -44,6 +45,7 @@ function read(bytes: Uint8Array, at = 0, end = bytes.length, calls: Call[] = [])
     open: note("open"),
     opened: note("opened"),
     data: note("data"),
+    datagram: note("datagram"),
     fin: note("fin"),
     reset: note("reset"),
     window: note("window"),
@@ -77,7 +79,7 @@ const address: fc.Arbitrary<MuxAddress> = fc.oneof(
   record({ host: text(254).map((rest) => `n${rest}`), port }),
   record({ path: text(4096) }),
 );
-const kind = fc.constantFrom(OpenKind.connect, OpenKind.listen);
+const kind = fc.constantFrom(OpenKind.connect, OpenKind.listen, OpenKind.udp, OpenKind.udpListen);
 const open: fc.Arbitrary<Open> = fc.oneof(
   record({ kind, address }),
   record({ kind: fc.constant(OpenKind.accepted), listener: number, address }),
@@ -99,6 +101,12 @@ const frame: fc.Arbitrary<[Uint8Array, Call]> = fc.oneof(
   ): [Uint8Array, Call] => [
     concat(packDataHeader(id, data.length), data),
     ["data", id, [...data]],
+  ]),
+  fc.tuple(number, address, fc.uint8Array({ maxLength: 100 })).map((
+    [id, other, data],
+  ): [Uint8Array, Call] => [
+    concat(packDatagramHead(id, packAddress(other), data.length), data),
+    ["datagram", id, other, [...data]],
   ]),
   fc.tuple(number, number).map(([id, code]): [Uint8Array, Call] => [
     packReset(id, code),
@@ -170,6 +178,7 @@ Deno.test("whatever follows a type, it is read or refused by a ProtocolError", (
           open: nothing,
           opened: nothing,
           data: (_, data) => assert(data.length > 0),
+          datagram: nothing,
           fin: nothing,
           reset: nothing,
           window: nothing,

@@ -7,6 +7,8 @@ import {
   type MuxFrameHandler,
   OpenKind,
   packAck,
+  packAddress,
+  packDatagramHead,
   packDataHeader,
   packFin,
   packMove,
@@ -38,6 +40,14 @@ function pack(o: Frame): Uint8Array {
       return packOpened(o.stream!, o.code!, o.address as MuxAddress);
     case "data":
       return concat(packDataHeader(o.stream!, o.data!.length / 2), fromHex(o.data!));
+    case "datagram": {
+      const head = packDatagramHead(
+        o.stream!,
+        packAddress(o.address as MuxAddress),
+        o.data!.length / 2,
+      );
+      return concat(head, fromHex(o.data!));
+    }
     case "fin":
       return packFin(o.stream!);
     case "reset":
@@ -61,6 +71,8 @@ function read(bytes: Uint8Array): unknown[] {
     open: (stream, open) => found.push({ type: "open", stream, ...open }),
     opened: (stream, code, address) => found.push({ type: "opened", stream, code, address }),
     data: (stream, data) => found.push({ type: "data", stream, data: toHex(data) }),
+    datagram: (stream, address, data) =>
+      found.push({ type: "datagram", stream, address, data: toHex(data) }),
     fin: (stream) => found.push({ type: "fin", stream }),
     reset: (stream, code) => found.push({ type: "reset", stream, code }),
     window: (stream, limit) => found.push({ type: "window", stream, limit }),
@@ -83,7 +95,7 @@ Deno.test("frames of streams are the known answers, and are read in any form", (
     for (const form of [bytes, ...forms]) assert.deepEqual(read(fromHex(form)), [known], form);
     types.add(frame.type);
   }
-  assert.equal(types.size, 9);
+  assert.equal(types.size, 10);
 });
 
 Deno.test("frames stand behind each other in a record", () => {

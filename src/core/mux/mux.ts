@@ -1,9 +1,11 @@
 import { ProtocolError, type TtunError } from "../../base/errors.ts";
 import type { Reader } from "../../base/varint.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import { DatagramQueue, MOST_DATAGRAM } from "./datagram_queue.ts";
 import {
   isNumbered,
   MAX_DATA_HEADER,
+  MAX_DATAGRAM_HEAD,
   type MuxAddress,
   type MuxFrameHandler,
   type Open,
@@ -87,6 +89,7 @@ export class Mux implements StreamOwner {
   readonly #o: MuxOptions;
   readonly #log = new SendLog();
   readonly #scheduler = new Scheduler();
+  readonly #datagrams = new DatagramQueue();
   readonly #streams = new Map<number, MuxStream>();
   readonly #total: TotalWindow;
   readonly #skip: MuxFrameHandler;
@@ -131,6 +134,7 @@ export class Mux implements StreamOwner {
       open: (id, open) => this.#receiveOpen(id, open),
       opened: (id, code, address) => this.#receiveOpened(id, code, address),
       data: (id, bytes) => this.#receiveData(id, bytes),
+      datagram: (id, address, bytes) => this.#streams.get(id)?.receiveDatagram(address, bytes),
       fin: (id) => this.#must(this.#live(id, "fin").receiveFin(), "a fin behind its end"),
       reset: (id) => void this.#find(id)?.receiveReset(),
       window: (id, limit) => this.#receiveWindow(id, limit),
@@ -213,6 +217,7 @@ export class Mux implements StreamOwner {
 
   #sendOn(carrier: MuxCarrier | null, isSwitch: boolean): void {
     this.#current = carrier;
+    if (carrier === null) this.#datagrams.clear();
     if (carrier === null || !isSwitch) return;
     this.#cursor = this.#log.base;
     this.#isPositionDue = true;
@@ -292,7 +297,9 @@ export class Mux implements StreamOwner {
       this.#moveDue = null;
     }
     at = this.#putWindows(out, at, end);
-    at = this.#putNew(out, at, end);
+    at = this.#putNew(out, at, end, () => this.#nextControl());
+    at = this.#datagrams.put(out, at, end, (end - at) / 2);
+    at = this.#putNew(out, at, end, (room) => this.#nextControl() ?? this.#nextData(room));
     const isOwed = this.#expected > this.#acknowledged;
     if (at > begin && isOwed && end - at >= MAX_SMALL_FRAME) at = this.#putAck(out, at);
     return at;
@@ -335,11 +342,15 @@ export class Mux implements StreamOwner {
     return at;
   }
 
-  #putNew(out: Uint8Array, at: number, end: number): number {
+  #putNew(
+    out: Uint8Array,
+    at: number,
+    end: number,
+    next: (room: number) => LoggedFrame | null,
+  ): number {
     while (this.#mayKeepMore) {
       if (this.#controls.length > 0 && end - at < MOST_CONTROL) break;
-      const frame = this.#nextControl() ??
-        this.#scheduler.next(end - at, this.#totalLimit - this.#totalSent);
+      const frame = next(end - at);
       if (frame === null) break;
       if (frame.body !== null) this.#totalSent += frame.body.length;
       this.#log.append(frame);
@@ -353,6 +364,10 @@ export class Mux implements StreamOwner {
   get #mayKeepMore(): boolean {
     const { base, end, bytes } = this.#log;
     return end - base < MOST_UNACKNOWLEDGED && bytes < this.#o.mostTotal;
+  }
+
+  #nextData(room: number): LoggedFrame | null {
+    return this.#scheduler.next(room, this.#totalLimit - this.#totalSent);
   }
 
   #nextControl(): LoggedFrame | null {
@@ -381,6 +396,7 @@ export class Mux implements StreamOwner {
     this.#streams.clear();
     this.#controls = [];
     this.#windows.clear();
+    this.#datagrams.clear();
     this.#total.close();
     this.#carriers.length = 0;
     this.#current = null;
@@ -488,6 +504,12 @@ export class Mux implements StreamOwner {
     this.#wake();
   }
 
+  sendDatagram(stream: MuxStream, address: MuxAddress, bytes: Uint8Array): boolean {
+    if (this.#current === null || !this.#datagrams.push(stream, address, bytes)) return false;
+    this.#wake();
+    return true;
+  }
+
   consumed(stream: MuxStream, bytes: number, isDue: boolean): void {
     if (this.#end !== null) return;
     this.#total.consume(bytes);
@@ -527,7 +549,8 @@ export class Mux implements StreamOwner {
 const MOST_CONTROL = 1 + 8 + 1 + 8 + 3 + 4096;
 
 /** Bytes that `Mux.fill` needs: for each kind of frame, whatever stands before it. */
-export const LEAST_ROOM = MOST_CONTROL + MAX_DATA + MAX_DATA_HEADER + 5 * MAX_SMALL_FRAME;
+export const LEAST_ROOM = MOST_CONTROL + 5 * MAX_SMALL_FRAME +
+  Math.max(MAX_DATA + MAX_DATA_HEADER, MOST_DATAGRAM + MAX_DATAGRAM_HEAD);
 
 function put(out: Uint8Array, at: number, bytes: Uint8Array): number {
   out.set(bytes, at);

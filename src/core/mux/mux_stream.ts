@@ -30,6 +30,8 @@ export interface StreamOwner {
   sendControl(stream: MuxStream): void;
   /** There is data, and the stream's window has room for it. */
   sendData(stream: MuxStream): void;
+  /** Returns false if the datagram is dropped: there is no carrier, or no room. */
+  sendDatagram(stream: MuxStream, address: MuxAddress, bytes: Uint8Array): boolean;
   /** Bytes were read or thrown away. `isDue`: the stream's own window is to be announced. */
   consumed(stream: MuxStream, bytes: number, isDue: boolean): void;
   /** Runs a callback of the stream's user. */
@@ -70,6 +72,10 @@ export class MuxStream implements Stream {
   id: number;
   /** Called once, when no frame of the stream comes or goes any more. */
   onOver: (() => void) | null = null;
+  /** Takes each datagram that comes: a view, valid during the call. Null = they are dropped. */
+  onDatagram: ((address: MuxAddress, bytes: Uint8Array) => void) | null = null;
+  /** Bytes of its datagrams that wait; the queue's. */
+  datagramBytes = 0;
   /** Bytes left of the turn; the scheduler's. */
   allowance = 0;
   /** True while the scheduler has it, or the list of streams with control frames. */
@@ -223,7 +229,25 @@ export class MuxStream implements Stream {
     this.#owner.sendControl(this);
   }
 
+  /**
+   * Sends a datagram, which is copied, and may get lost. `address`: its target, or where it came
+   * from. Returns false if it is dropped at once.
+   */
+  sendDatagram(address: MuxAddress, bytes: Uint8Array): boolean {
+    return this.takesDatagrams && this.#owner.sendDatagram(this, address, bytes);
+  }
+
+  /** The stream has not begun to end. */
+  get takesDatagrams(): boolean {
+    const isEnding = this.#isOver || this.#isClosing || this.#resetDue !== null;
+    return !isEnding && this.#error === null;
+  }
+
   // For the session: frames that come.
+
+  receiveDatagram(address: MuxAddress, bytes: Uint8Array): void {
+    if (this.takesDatagrams) this.onDatagram?.(address, bytes);
+  }
 
   /** `bytes` is a view, valid during the call. Returns false where the peer must not send it. */
   receive(bytes: Uint8Array): boolean {

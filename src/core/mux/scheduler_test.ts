@@ -22,6 +22,7 @@ class Streams {
     const stream = new MuxStream({
       owner: {
         sendControl: () => {},
+        sendDatagram: () => false,
         sendData: (one) => this.scheduler.add(one),
         consumed: () => {},
         notify: () => {},
