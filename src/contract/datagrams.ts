@@ -1,4 +1,5 @@
 import type { HostPort } from "../base/addr.ts";
+import type { DatagramDialer } from "./names.ts";
 import type { OnReady } from "./stream.ts";
 
 /** A UDP socket on an address of its own, to and from anybody. */
@@ -21,6 +22,9 @@ export interface DatagramBinder {
   /** The socket lives under the signal. @throws {TtunError} in_use, privilege, usage, exhausted */
   bind(at: HostPort, o: { signal: AbortSignal }): BoundDatagrams;
 }
+
+/** UDP sockets of this machine. */
+export interface DatagramSockets extends DatagramDialer, DatagramBinder {}
 
 /** Datagrams between two ends of a session, unreliable both ways. */
 export interface DatagramFlow {

@@ -101,6 +101,7 @@ const IGNORED: MuxFrameHandler = {
   open: nothing,
   opened: nothing,
   data: nothing,
+  datagram: nothing,
   fin: nothing,
   reset: nothing,
   window: nothing,

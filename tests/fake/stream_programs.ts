@@ -15,7 +15,9 @@ import { accept } from "../../src/app/loop/stream_io.ts";
 import { dial } from "../../src/app/net/dial_events.ts";
 import { directOutbound } from "../../src/app/net/direct_outbound.ts";
 import type { Connection } from "../../src/contract/connection.ts";
+import type { BoundDatagrams } from "../../src/contract/datagrams.ts";
 import type { Dialer } from "../../src/contract/dial.ts";
+import type { Resolver } from "../../src/contract/host.ts";
 import { Acl } from "../../src/core/acl/acl.ts";
 import { parseListenRule } from "../../src/core/acl/listen_rule.ts";
 import { ListenRules } from "../../src/core/acl/listen_rules.ts";
@@ -33,12 +35,17 @@ import { FakeClock } from "./clock.ts";
 import { CountedStreams } from "./counted_streams.ts";
 import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
+import { MemoryDatagrams } from "./memory_datagrams.ts";
 import { MemoryNet } from "./memory.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
 export const SERVER: HostPort = { host: "192.0.2.1", port: 20203 };
 export const TARGET = "192.0.2.10";
+
+const RESOLVER: Resolver = {
+  resolve: (name) => Promise.resolve(name === "target" ? [TARGET] : []),
+};
 
 /** When the virtual clock began, in milliseconds since 1970. */
 const EPOCH = 1_790_000_000_000;
@@ -52,6 +59,7 @@ export interface ForwardPrograms {
   readonly remote?: readonly string[];
   readonly permitListen?: readonly string[];
   readonly exitOnFailure?: boolean;
+  readonly udpIdleMs?: number;
   /** Values of --permit-open and --deny at the server. */
   readonly permit?: readonly string[];
   readonly deny?: readonly string[];
@@ -70,6 +78,7 @@ export interface ForwardPrograms {
 export class StreamWorld implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly net = new MemoryNet({ clock: this.clock });
+  readonly datagrams = new MemoryDatagrams();
   /** Streams of both programs and of the test. */
   readonly streams = new CountedStreams(this.net);
   readonly ciphers = new CountedCiphers();
@@ -109,6 +118,12 @@ export class StreamWorld implements AsyncDisposable {
         listenRules: new ListenRules(permitListen.map(parseListenRule)),
         listen: (at: Addr, o: { signal: AbortSignal }) =>
           this.streams.listen(requireHostPort(at), o),
+        datagrams: {
+          sockets: this.datagrams.on(SERVER.host),
+          resolver: RESOLVER,
+          rules,
+          idleMs: this.#o.udpIdleMs ?? 60_000,
+        },
       };
       if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners });
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
@@ -120,7 +135,7 @@ export class StreamWorld implements AsyncDisposable {
   #outbound(host: string, rules: Acl | null) {
     return directOutbound({
       dialer: this.streams.dialer(host),
-      resolver: { resolve: (name) => Promise.resolve(name === "target" ? [TARGET] : []) },
+      resolver: RESOLVER,
       clock: this.clock,
       connectMs: 10_000,
       rules,
@@ -131,10 +146,12 @@ export class StreamWorld implements AsyncDisposable {
     const { remote = [], exitOnFailure = true, stdio } = this.#o;
     const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk } = this.#o;
     return this.#run((common) => {
+      const sockets = this.datagrams.on(this.clientHost);
       const forwards = listenForwards({
         ...common,
         specs: [...local.map(parseLocalForward), ...dynamic.map(parseDynamicForward)],
         listen: (at, o) => this.streams.listen(requireHostPort(at), o),
+        bind: sockets.bind,
         exitOnFailure: true,
       });
       return runForwardClient({
@@ -144,6 +161,7 @@ export class StreamWorld implements AsyncDisposable {
         remote: {
           specs: remote.map(parseRemoteForward),
           outbound: this.#outbound(this.clientHost, null),
+          datagrams: { sockets, resolver: RESOLVER },
           exitOnFailure,
         },
         server: SERVER,
@@ -151,6 +169,7 @@ export class StreamWorld implements AsyncDisposable {
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },
         limits: FORWARD_LIMITS,
         keepMs,
+        udpIdleMs: this.#o.udpIdleMs ?? 60_000,
         retries,
         instance: seededRng(1000 + ++this.#seed)(16),
       });
@@ -227,13 +246,23 @@ export class StreamWorld implements AsyncDisposable {
     return dial(this.net.dialer("127.0.0.1"), { host: "127.0.0.1", port }, { signal });
   }
 
+  /** A socket of datagrams of the test's own. */
+  bind(at: HostPort): BoundDatagrams {
+    return this.datagrams.on("").bind(at, { signal: this.#testing.signal });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const running of this.#running.reverse()) await running.stop();
     this.#testing.abort(STOP);
     await this.clock.advance(100); // a target's pause
     assert.deepEqual(
-      { timers: this.clock.pending, streams: this.streams.open, ciphers: this.ciphers.live },
-      { timers: 0, streams: 0, ciphers: 0 },
+      {
+        timers: this.clock.pending,
+        streams: this.streams.open,
+        sockets: this.datagrams.open,
+        ciphers: this.ciphers.live,
+      },
+      { timers: 0, streams: 0, sockets: 0, ciphers: 0 },
     );
   }
 }

@@ -24,7 +24,7 @@ export function streamOffer(): Offer {
 /** Returns the offer with streams beside what it has. */
 export function withStreams(offer: Offer): Offer {
   const { stream, total, streams } = FIRST_WINDOWS;
-  const capabilities = offer.capabilities | Capability.streams;
+  const capabilities = offer.capabilities | Capability.streams | Capability.datagrams;
   return { ...offer, capabilities, windows: [stream, total, streams] };
 }
 

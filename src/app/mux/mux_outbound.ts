@@ -1,6 +1,7 @@
 import { onAbort } from "../../base/scope.ts";
 import type { TtunError } from "../../base/errors.ts";
-import { formatTarget, type ForwardTarget } from "../../base/target.ts";
+import { formatTarget, type ForwardTarget, type Target } from "../../base/target.ts";
+import type { DatagramFlow, DatagramFlowEvents } from "../../contract/datagrams.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { OpenOptions, Outbound } from "../../contract/outbound.ts";
@@ -12,6 +13,7 @@ import { type Failure, failureOfSocks5 } from "../../core/proxy/failure.ts";
 import { sleep } from "../loop/sleep.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { promised } from "../net/dial_events.ts";
+import { openDatagramFlow } from "./datagram_flow.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 /** Milliseconds that an open waits for a session: longer than a handshake, which may say more. */
@@ -62,6 +64,13 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
   get #unacknowledged(): number {
     return this.#session?.mux.keptBytes ?? 0;
   }
+
+  /** Opens a flow of datagrams to a target; null = there is no session, or it has no room for one. */
+  readonly openDatagrams = (to: Target, events: DatagramFlowEvents): DatagramFlow | null => {
+    if (this.#session === null || !this.#session.hasDatagrams) return null;
+    const open: Open = { kind: OpenKind.udp, address: null };
+    return openDatagramFlow(this.#session.mux, { open, to, clock: this.#clock }, events);
+  };
 
   readonly open = (
     target: ForwardTarget,

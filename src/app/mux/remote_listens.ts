@@ -17,6 +17,7 @@ const UNKNOWN: Addr = { path: "" };
 
 /** A listener at the server; sessions that come later have one of their own. */
 export interface RemoteListen {
+  readonly kind: typeof OpenKind.listen | typeof OpenKind.udpListen;
   readonly address: MuxAddress;
   /** The server listens there. */
   bound(address: MuxAddress): void;
@@ -60,7 +61,7 @@ export class RemoteListens {
 
   #ask(session: Session, listen: RemoteListen): void {
     if (!session.mux.canOpen) return listen.refused(GENERAL_FAILURE);
-    const open: Open = { kind: OpenKind.listen, address: listen.address };
+    const open: Open = { kind: listen.kind, address: listen.address };
     const stream = session.mux.open(open, "listener", {
       opened: (address) => {
         listen.bound(address);

@@ -21,6 +21,7 @@ class World {
   constructor() {
     const say = (text: string) => void this.words.push(text);
     const listen: RemoteListen = {
+      kind: OpenKind.listen,
       address: AT,
       bound: (address: MuxAddress) => say(`bound ${formatAddr(address!)}`),
       refused: (code) => say(`refused ${code}`),

@@ -1,6 +1,6 @@
 import type { TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
-import type { Offer } from "../../core/link/v2/setup.ts";
+import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { CarrierStatus } from "../../core/status/report.ts";
@@ -29,6 +29,8 @@ export interface StreamSessionOptions {
 /** A session's streams with the carriers that they have at the moment. */
 export class StreamSession {
   readonly mux: Mux;
+  /** The other end takes streams of datagrams. */
+  readonly hasDatagrams: boolean;
   readonly #clock: Clock;
   readonly #carriers: Carrier[] = [];
   #ackTimer: Disposable | null = null;
@@ -42,6 +44,7 @@ export class StreamSession {
     this.#began = clock.now();
     this.#address = o.address;
     this.#listed = o.sessions?.add(() => this.#describe());
+    this.hasDatagrams = (peer.capabilities & Capability.datagrams) !== 0;
     this.mux = new Mux({
       role,
       local: FIRST_WINDOWS,

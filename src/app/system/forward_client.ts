@@ -16,6 +16,8 @@ export interface ForwardClientOptions extends LinkClientOptions {
   /** Forwards of which the server listens. */
   readonly remote?: Omit<RemoteForwards, "listens"> | undefined;
   readonly limits: ForwardLimits;
+  /** Milliseconds of silence after which a flow of datagrams ends. */
+  readonly udpIdleMs: number;
   /** Called once; `counters` may be called at any time. */
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
@@ -35,6 +37,7 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
         ...o,
         signal,
         outbound: client.outbound,
+        openDatagrams: client.outbound.openDatagrams,
         remote: remote && { ...remote, listens: client.listens },
       });
       await client.outbound.delivered(signal);

@@ -1,9 +1,15 @@
-import { type Addr, formatAddr } from "../../base/addr.ts";
-import { toTtunError } from "../../base/errors.ts";
+import { type Addr, formatAddr, type HostPort, requireHostPort } from "../../base/addr.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { onAbort, type Scope } from "../../base/scope.ts";
-import type { ForwardTarget } from "../../base/target.ts";
+import type { ForwardTarget, Target } from "../../base/target.ts";
+import type {
+  BoundDatagrams,
+  DatagramBinder,
+  DatagramFlow,
+  DatagramFlowEvents,
+} from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Outbound } from "../../contract/outbound.ts";
@@ -11,9 +17,10 @@ import {
   type DynamicForwardSpec,
   formatListen,
   formatTo,
+  isUdp,
   type LocalForwardSpec,
-  requireTcp,
 } from "../../core/forward/spec.ts";
+import { DatagramForward } from "../forward/datagram_forward.ts";
 import type { ForwardHost } from "../forward/forwarded_connection.ts";
 import { runLocalForward } from "../forward/local_forward.ts";
 import { openListeners } from "../forward/open_listeners.ts";
@@ -56,6 +63,8 @@ export interface ListenForwardsOptions {
   readonly specs: readonly ListeningForward[];
   /** Opens a listener that lives under the signal. @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: Addr, o: { signal: AbortSignal }) => Listener;
+  /** Opens a UDP socket that lives under the signal; null = there are none on this system. */
+  readonly bind: DatagramBinder["bind"] | null;
   /** A forward that cannot listen is an error; otherwise the log says so. */
   readonly exitOnFailure: boolean;
   readonly log: Logger;
@@ -66,17 +75,17 @@ export interface ListenForwardsOptions {
 export interface OpenForward {
   readonly spec: ListeningForward;
   readonly listeners: readonly Listener[];
+  /** Null for TCP. */
+  readonly udp: { readonly to: Target; readonly sockets: readonly BoundDatagrams[] } | null;
 }
 
 /** Opens the listeners of all forwards; the log has their addresses. @throws {TtunError} */
 export function listenForwards(o: ListenForwardsOptions): readonly OpenForward[] {
-  const { specs, listen, exitOnFailure, log, signal } = o;
-  specs.forEach(requireTcp);
+  const { specs, exitOnFailure, log } = o;
   const forwards: OpenForward[] = [];
   for (const spec of specs) {
     try {
-      const listeners = openListeners(spec.listen, (at) => listen(at, { signal }));
-      forwards.push({ spec, listeners });
+      forwards.push(openForward(spec, o));
     } catch (thrown) {
       const error = toTtunError(thrown);
       if (exitOnFailure || error.kind === "internal") throw thrown;
@@ -87,15 +96,42 @@ export function listenForwards(o: ListenForwardsOptions): readonly OpenForward[]
       });
     }
   }
-  for (const { spec, listeners } of forwards) {
-    const listen = listeners.map(({ addr }) => formatAddr(addr)).join(" ");
+  for (const { spec, listeners, udp } of forwards) {
+    const listen = [...listeners, ...udp?.sockets ?? []].map(({ addr }) => formatAddr(addr)).join(
+      " ",
+    );
     log.info("forward", { listen, to: formatTo(spec) });
   }
   return forwards;
 }
 
+function openForward(
+  spec: ListeningForward,
+  { listen, bind, signal }: ListenForwardsOptions,
+): OpenForward {
+  if (!isUdp(spec)) {
+    const listeners = openListeners(spec.listen, (at) => listen(at, { signal }));
+    return { spec, listeners, udp: null };
+  }
+  if (bind === null) throw noUdp();
+  const sockets = openListeners(spec.listen, (at) => bind(requireHostPort(at), { signal }));
+  return { spec, listeners: [], udp: { to: spec.to, sockets } };
+}
+
+/** Says that this system has no UDP sockets for forwards. */
+export function noUdp(): TtunError {
+  return new TtunError(
+    "system",
+    "Cannot forward UDP here: it is for Linux only so far, with native calls (--allow-ffi)",
+  );
+}
+
 export interface RunForwardsOptions {
   readonly outbound: Outbound<ForwardTarget>;
+  /** Opens a flow of datagrams to a target; null = there can be none now. */
+  readonly openDatagrams: (to: Target, events: DatagramFlowEvents) => DatagramFlow | null;
+  /** Milliseconds of silence after which a flow of datagrams ends. */
+  readonly udpIdleMs: number;
   /** Forwards of which the other end listens; absent = there are none. */
   readonly remote?: RemoteForwards | undefined;
   readonly limits: ForwardLimits;
@@ -139,9 +175,25 @@ export async function runForwards(
     });
     if (remote !== undefined) {
       const streams = { ...host, outbound: remote.outbound };
-      requestRemoteForwards(remote, { streams, front: frontOver(remote.outbound), tasks });
+      const datagrams = {
+        ...remote.datagrams,
+        idleMs: o.udpIdleMs,
+        rules: null,
+        clock,
+        quota,
+        said,
+      };
+      const front = frontOver(remote.outbound);
+      requestRemoteForwards(remote, { streams, datagrams, front, tasks });
     }
-    for (const { spec, listeners } of forwards) {
+    for (const { spec, listeners, udp } of forwards) {
+      for (const socket of udp?.sockets ?? []) {
+        const open = (_: HostPort, events: DatagramFlowEvents) => o.openDatagrams(udp!.to, events);
+        tasks.spawn(async () => {
+          using forward = new DatagramForward({ socket, open, idleMs: o.udpIdleMs, clock });
+          await forward.run();
+        });
+      }
       for (const listener of listeners) {
         tasks.spawn(() =>
           spec.kind === "local"

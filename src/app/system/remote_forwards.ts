@@ -9,11 +9,13 @@ import {
   formatListen,
   formatTo,
   type ForwardListen,
+  isUdp,
   type RemoteForwardSpec,
 } from "../../core/forward/spec.ts";
-import { OPENED } from "../../core/mux/frames.ts";
+import { OPENED, OpenKind } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { RemoteListen, RemoteListens } from "../mux/remote_listens.ts";
+import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { connectStream, type StreamHost } from "../mux/served_stream.ts";
 import type { ProxyFront } from "./proxy_front.ts";
 
@@ -27,12 +29,15 @@ export interface RemoteForwards {
   readonly listens: RemoteListens;
   /** Connects this end to the targets. */
   readonly outbound: Outbound<ForwardTarget>;
+  /** Sends datagrams from this end to the targets. */
+  readonly datagrams: Pick<DatagramHost, "sockets" | "resolver">;
   /** A server that does not listen is an error; otherwise the log says so. */
   readonly exitOnFailure: boolean;
 }
 
 export interface RemoteForwardHost {
   readonly streams: StreamHost;
+  readonly datagrams: DatagramHost;
   /** Serves those without a target of their own. */
   readonly front: ProxyFront;
   readonly tasks: Scope;
@@ -47,12 +52,14 @@ export function requestRemoteForwards(
 }
 
 class RemoteForward implements RemoteListen {
+  readonly kind: RemoteListen["kind"];
   readonly address: Addr;
   readonly #spec: RemoteForwardSpec;
   readonly #host: RemoteForwardHost;
   readonly #exitOnFailure: boolean;
 
   constructor(spec: RemoteForwardSpec, host: RemoteForwardHost, exitOnFailure: boolean) {
+    this.kind = isUdp(spec) ? OpenKind.udpListen : OpenKind.listen;
     this.address = listenAddress(spec.listen);
     this.#spec = spec;
     this.#host = host;
@@ -80,6 +87,9 @@ class RemoteForward implements RemoteListen {
 
   accepted(stream: MuxStream, from: Addr): void {
     const { streams, front, tasks } = this.#host;
+    if (isUdp(this.#spec)) {
+      return serveDatagrams(this.#host.datagrams, stream, from, this.#spec.to);
+    }
     const { to } = this.#spec;
     if (to !== null) return connectStream(streams, stream, to, from);
     stream.answer(OPENED, null);
@@ -110,7 +120,10 @@ function refusal(listen: ForwardListen, code: number): TtunError {
     );
   }
   if (code === NOT_SUPPORTED) {
-    return failed("unreachable", "it does not listen for clients; update the server");
+    return failed(
+      "unreachable",
+      "it does not listen for this; update the server, or run it on Linux (UDP)",
+    );
   }
   return failed("unreachable", "it cannot listen there; its log says why");
 }

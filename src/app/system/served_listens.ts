@@ -1,17 +1,20 @@
-import { type Addr, formatAddr } from "../../base/addr.ts";
+import { type Addr, formatAddr, requireHostPort } from "../../base/addr.ts";
 import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
-import type { Scope } from "../../base/scope.ts";
+import { onAbort, type Scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
+import type { BoundDatagrams, DatagramBinder } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import { ALL_ADDRESSES } from "../../core/acl/listen_rule.ts";
 import type { ListenDecision, ListenRules } from "../../core/acl/listen_rules.ts";
 import { LEFT_TO_SERVER } from "../../core/forward/listen_address.ts";
-import { type MuxAddress, OPENED, OpenKind } from "../../core/mux/frames.ts";
+import { type MuxAddress, type Open, OPENED, OpenKind } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { DatagramForward } from "../forward/datagram_forward.ts";
 import { ForwardedConnection } from "../forward/forwarded_connection.ts";
+import { openDatagramFlow } from "../mux/datagram_flow.ts";
 import { openStream } from "../mux/mux_outbound.ts";
 import type { SessionClient } from "../mux/mux_server.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
@@ -28,11 +31,24 @@ const MOST_LISTENERS = 1024;
 const GENERAL_FAILURE = 1;
 const NOT_ALLOWED = 2;
 const TAKEN = 5;
+const NOT_SUPPORTED = 7;
+
+/** A listener of a client's. */
+interface Listening {
+  readonly addr: Addr;
+  /** Runs until it is closed; throws the reason. */
+  run(): Promise<never>;
+  close(): PromiseLike<void> | void;
+}
 
 export interface ServedListensOptions {
   readonly rules: ListenRules;
   /** Opens a listener that lives under the signal. @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: Addr, o: { signal: AbortSignal }) => Listener;
+  /** Opens a UDP socket that lives under the signal; null = there are none on this system. */
+  readonly bind: DatagramBinder["bind"] | null;
+  /** Milliseconds of silence after which a source of datagrams is forgotten. */
+  readonly udpIdleMs: number;
   readonly clock: Clock;
   readonly log: Logger;
   /** Lines that clients can cause in any number. */
@@ -53,7 +69,7 @@ export class ServedListens {
   }
 
   /** Answers a stream that asks for a listener, which ends with the stream. */
-  serve(stream: MuxStream, address: MuxAddress, client: SessionClient): void {
+  serve(stream: MuxStream, { kind, address }: Open, client: SessionClient): void {
     const { said, tasks } = this.#o;
     const owner = addressGroup(client.from);
     const facts = { peer: owner, listen: address === null ? "none" : formatAddr(address) };
@@ -62,58 +78,102 @@ export class ServedListens {
       stream.answer(code, null);
     };
     if (this.#isFull(client)) return refuse("there are too many listeners", GENERAL_FAILURE);
+    const { bind } = this.#o;
+    const isUdp = kind === OpenKind.udpListen;
+    if (isUdp && bind === null) return refuse("there is no UDP on this system", NOT_SUPPORTED);
     const decision = judge(this.#o.rules, address);
     if (!decision.isAllowed) return refuse(decision.why, NOT_ALLOWED);
     const life = new AbortController();
-    let listener: Listener;
+    const { signal } = life;
+    let listening: Listening;
     try {
       tasks.signal.throwIfAborted();
-      listener = this.#o.listen(decision.at, { signal: life.signal });
+      const { at } = decision;
+      listening = isUdp
+        ? this.#forwardDatagrams(bind!(requireHostPort(at), { signal }), stream, client)
+        : this.#acceptFor(this.#o.listen(at, { signal }), stream, client);
     } catch (thrown) {
       const { kind, message } = toTtunError(thrown);
       if (kind === "internal" && !tasks.signal.aborted) this.#o.log.error(message, facts);
       return refuse(message, kind === "in_use" ? TAKEN : GENERAL_FAILURE);
     }
-    said.info("listening for a client", { peer: owner, address: formatAddr(listener.addr) }, owner);
-    stream.answer(OPENED, boundAddress(listener.addr));
-    tasks.spawn(() => this.#run(listener, life, stream, client));
+    const bound = formatAddr(listening.addr);
+    said.info("listening for a client", { peer: owner, address: bound }, owner);
+    stream.answer(OPENED, boundAddress(listening.addr));
+    tasks.spawn(() => this.#run(listening, life, stream, client));
   }
 
   #isFull(client: SessionClient): boolean {
     return this.#count >= MOST_LISTENERS || (this.#bySession.get(client) ?? 0) >= MOST_PER_SESSION;
   }
 
-  /** Accepts until the client ends the stream, or the session ends. */
+  #acceptFor(listener: Listener, stream: MuxStream, client: SessionClient): Listening {
+    const { clock, log, tasks: { signal } } = this.#o;
+    return {
+      addr: listener.addr,
+      run: () =>
+        acceptLoop({
+          listener,
+          clock,
+          log,
+          signal,
+          take: (connection) => this.#take(connection, listener, stream, client),
+          evictIdle: () => false, // each connection carries something
+        }),
+      close: () => listener[Symbol.asyncDispose](),
+    };
+  }
+
+  /** Each source has a stream of its own to the client. */
+  #forwardDatagrams(
+    socket: BoundDatagrams,
+    { id }: MuxStream,
+    { mux }: SessionClient,
+  ): Listening {
+    const { clock, udpIdleMs: idleMs } = this.#o;
+    const forward = new DatagramForward({
+      socket,
+      open: (from, events) => {
+        const open = { kind: OpenKind.accepted, listener: id, address: from };
+        return openDatagramFlow(mux, { open, to: null, clock }, events);
+      },
+      idleMs,
+      clock,
+    });
+    return {
+      addr: socket.addr,
+      run: () => forward.run(),
+      close: () => {
+        forward[Symbol.dispose]();
+        socket[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Listens until the client ends the stream, or the session ends. */
   async #run(
-    listener: Listener,
+    { addr, run, close }: Listening,
     life: AbortController,
     stream: MuxStream,
     client: SessionClient,
   ): Promise<void> {
     const { clock, log, tasks: { signal } } = this.#o;
     using _place = this.#place(client);
-    const accepting = acceptLoop({
-      listener,
-      clock,
-      log,
-      signal,
-      take: (connection) => this.#take(connection, listener, stream, client),
-      evictIdle: () => false, // each connection carries something
-    });
-    const ending = discard(stream, clock);
-    const hasEnded = ending.then(() => true, () => true);
+    using _end = onAbort(signal, (reason) => life.abort(reason));
+    const listening = run();
+    const ended = discard(stream, clock).catch(() => {}); // how it ended makes no difference
     try {
-      await Promise.race([hasEnded, accepting]);
+      await Promise.race([ended, listening]);
     } catch (thrown) { // the listener has failed
       if (signal.aborted) return;
       const why = toTtunError(thrown).message;
-      log.warn("does not listen any more", { address: formatAddr(listener.addr), why });
+      log.warn("does not listen any more", { address: formatAddr(addr), why });
     } finally {
       life.abort(new TtunError("lost", "Nobody needs the listener any more"));
-      await listener[Symbol.asyncDispose]();
+      await close();
       await stream[Symbol.asyncDispose]();
-      await accepting.catch(() => {}); // its reason is the close, or was logged above
-      await hasEnded;
+      await listening.catch(() => {}); // its reason is the close, or was logged above
+      await ended;
     }
   }
 

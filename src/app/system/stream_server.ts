@@ -3,6 +3,7 @@ import { onAbort } from "../../base/scope.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
+import type { DatagramSockets } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ListenRules } from "../../core/acl/listen_rules.ts";
@@ -11,6 +12,7 @@ import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer, type SessionLimits } from "../mux/mux_server.ts";
+import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { serveStream } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -31,6 +33,7 @@ export interface StreamServerOptions {
   readonly listenRules: ListenRules;
   /** Opens a listener for a client. */
   readonly listen: ServedListensOptions["listen"];
+  readonly datagrams: StreamDatagrams;
   readonly secrets: WireSecrets;
   readonly limits: ForwardLimits;
   readonly pending?: PendingLimits | undefined;
@@ -48,6 +51,12 @@ export interface StreamServerOptions {
   readonly onCounters?: (counters: () => ForwardCounters) => void;
 }
 
+/** Sockets for datagrams, and rules for their targets. */
+export interface StreamDatagrams extends Pick<DatagramHost, "resolver" | "rules" | "idleMs"> {
+  /** Null = there are none on this system. */
+  readonly sockets: DatagramSockets | null;
+}
+
 /** Options of a server of streams that may have a device too. */
 export type StreamHostOptions = Omit<StreamServerOptions, "listeners" | "congestion" | "signal">;
 
@@ -61,8 +70,20 @@ export function openStreamHost(
   const quota = new Quota(o.limits);
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const host = { log, signal, relays, quota, outbound, said };
-  const { listenRules: rules, listen } = o;
-  const listens = new ServedListens({ rules, listen, clock, log, said, relays, quota, tasks });
+  const datagrams: DatagramHost = { ...o.datagrams, clock, quota, said };
+  const { sockets, idleMs: udpIdleMs } = o.datagrams;
+  const listens = new ServedListens({
+    rules: o.listenRules,
+    listen: o.listen,
+    bind: sockets === null ? null : (at, how) => sockets.bind(at, how),
+    udpIdleMs,
+    clock,
+    log,
+    said,
+    relays,
+    quota,
+    tasks,
+  });
   o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
   const server = stack.use(
     new MuxServer({
@@ -74,10 +95,17 @@ export function openStreamHost(
       limits: o.pending,
       sessionLimits: o.sessionLimits,
       sessions: o.sessions,
-      onOpened: (stream, open, client) =>
-        open.kind === OpenKind.listen
-          ? listens.serve(stream, open.address, client)
-          : serveStream(host, stream, open, client.from),
+      onOpened: (stream, open, client) => {
+        switch (open.kind) {
+          case OpenKind.listen:
+          case OpenKind.udpListen:
+            return listens.serve(stream, open, client);
+          case OpenKind.udp:
+            return serveDatagrams(datagrams, stream, client.from);
+          default:
+            return serveStream(host, stream, open, client.from);
+        }
+      },
       facts: congestionField,
     }),
   );

@@ -1,9 +1,11 @@
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { forwardLimits, listenForwards } from "../../app/system/forwards.ts";
+import { forwardLimits, listenForwards, noUdp } from "../../app/system/forwards.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
+import { isUdp } from "../../core/forward/spec.ts";
+import { udpSockets } from "../platform/udp_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import type { ClientForwards } from "./plane_config.ts";
 
@@ -18,13 +20,16 @@ export interface OpenForwardsTools {
 
 /** Opens a client's listeners. @throws {TtunError} if one cannot listen and that is to be an end */
 export function openForwards(
-  { specs, remotes, exitOnFailure, keepMs }: ClientForwards,
+  { specs, remotes, exitOnFailure, keepMs, udpIdleMs }: ClientForwards,
   { platform, net, resolver, io, log, signal }: OpenForwardsTools,
-): Pick<ForwardClientOptions, "forwards" | "remote" | "limits" | "keepMs"> {
+): Pick<ForwardClientOptions, "forwards" | "remote" | "udpIdleMs" | "limits" | "keepMs"> {
+  const sockets = udpSockets(platform);
+  if (sockets === null && remotes.some(isUdp)) throw noUdp();
   return {
     forwards: listenForwards({
       specs,
       listen: (at, o) => net.listen(at, o),
+      bind: sockets === null ? null : (at, o) => sockets.bind(at, o),
       exitOnFailure,
       log,
       signal,
@@ -38,8 +43,10 @@ export function openForwards(
         connectMs: DEFAULT_LIMITS.connectMs,
         rules: null, // nothing but the targets of this end's own forwards is asked for
       }),
+      datagrams: { sockets, resolver },
       exitOnFailure,
     },
+    udpIdleMs,
     limits: forwardLimits(platform.descriptors, log),
     keepMs,
   };

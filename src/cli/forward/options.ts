@@ -6,7 +6,6 @@ import {
   parseRemoteForward,
   parseStdioForward,
 } from "../../core/forward/parse.ts";
-import { requireTcp } from "../../core/forward/spec.ts";
 import type { OptionTable } from "../command/option_table.ts";
 
 const NO_TUN_OPTION = {
@@ -27,6 +26,20 @@ const KEEP_OPTION = {
   help: "keep forwarded connections for so long while the two ends have no connection",
 } as const;
 
+const UDP_IDLE_OPTION = {
+  names: ["udp-idle"],
+  group: "tuning",
+  kind: "integer",
+  metavar: "SECONDS",
+  min: 1,
+  max: 86_400,
+  defaultText: "60",
+  help: "forget who has sent datagrams to a forward after so much silence",
+} as const;
+
+/** Seconds of silence after which a flow of datagrams ends. */
+export const DEFAULT_UDP_IDLE = 60;
+
 /** Seconds that a session without a connection is kept. */
 export const DEFAULT_KEEP = 60;
 
@@ -37,28 +50,20 @@ export const FORWARD_CLIENT_OPTIONS = {
     group: "basic",
     kind: "list",
     metavar: "[BIND:]PORT:HOST:PORT",
-    parse: (text: string) => {
-      const spec = parseLocalForward(text);
-      requireTcp(spec);
-      return spec;
-    },
+    parse: parseLocalForward,
     help:
       "listen here and connect from the server to HOST:PORT, as ssh -L does; either may be the " +
-      "path of a unix socket; without --tun there is no device then; repeat for more",
+      "path of a unix socket, or /udp stand behind it for datagrams; without --tun there is no device then; repeat for more",
   },
   remote: {
     names: ["remote-forward", "R"],
     group: "basic",
     kind: "list",
     metavar: "[BIND:]PORT[:HOST:PORT]",
-    parse: (text: string) => {
-      const spec = parseRemoteForward(text);
-      requireTcp(spec);
-      return spec;
-    },
+    parse: parseRemoteForward,
     help:
       "have the server listen and connect from here to HOST:PORT, as ssh -R does; either may be " +
-      "the path of a unix socket; without HOST:PORT the server's port is a SOCKS and HTTP proxy " +
+      "the path of a unix socket, or /udp stand behind it for datagrams; without HOST:PORT the server's port is a SOCKS and HTTP proxy " +
       "whose connections leave from here; the server needs --permit-listen; without --tun there " +
       "is no device then; repeat for more",
   },
@@ -102,6 +107,7 @@ export const FORWARD_CLIENT_OPTIONS = {
     help: "end when a forward cannot listen here or at the server, instead of going on without it",
   },
   keepSession: KEEP_OPTION,
+  udpIdle: UDP_IDLE_OPTION,
 } as const satisfies OptionTable;
 
 /** Options of `ttun server` for forwards. */
@@ -139,4 +145,5 @@ export const FORWARD_SERVER_OPTIONS = {
     defaultText: "nowhere",
   },
   keepSession: KEEP_OPTION,
+  udpIdle: UDP_IDLE_OPTION,
 } as const satisfies OptionTable;

@@ -35,6 +35,8 @@ export interface ClientForwards {
   readonly exitOnFailure: boolean;
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
+  /** Milliseconds of silence after which a flow of datagrams ends. */
+  readonly udpIdleMs: number;
 }
 
 export interface ForwardServerEnd {
@@ -49,6 +51,8 @@ export interface StreamRules {
   readonly deny: readonly Rule[];
   /** Milliseconds that a session without a connection is kept. */
   readonly keepMs: number;
+  /** Milliseconds of silence after which a flow of datagrams ends. */
+  readonly udpIdleMs: number;
   readonly permitListen: readonly ListenRule[];
 }
 

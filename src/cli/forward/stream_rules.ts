@@ -1,15 +1,16 @@
 import type { TunClientFlags, TunServerFlags } from "../tun/options.ts";
-import { DEFAULT_KEEP } from "./options.ts";
+import { DEFAULT_KEEP, DEFAULT_UDP_IDLE } from "./options.ts";
 import type { ClientForwards, StreamRules } from "./plane_config.ts";
 
 /** Reads from the command line what a server lets forwards do. */
 export function streamRules(options: TunServerFlags): StreamRules {
-  const { allow, deny, permitListen, keepSession } = options;
+  const { allow, deny, permitListen, keepSession, udpIdle } = options;
   return {
     allow: (allow ?? []).flat(),
     deny: (deny ?? []).flat(),
     permitListen: permitListen ?? [],
     keepMs: (keepSession ?? DEFAULT_KEEP) * 1000,
+    udpIdleMs: (udpIdle ?? DEFAULT_UDP_IDLE) * 1000,
   };
 }
 
@@ -20,6 +21,7 @@ export function clientForwards(options: TunClientFlags): ClientForwards {
     remotes: options.remote ?? [],
     exitOnFailure: options.exitOnForwardFailure,
     keepMs: (options.keepSession ?? DEFAULT_KEEP) * 1000,
+    udpIdleMs: (options.udpIdle ?? DEFAULT_UDP_IDLE) * 1000,
   };
 }
 

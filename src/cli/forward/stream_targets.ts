@@ -7,6 +7,7 @@ import type { Resolver } from "../../contract/host.ts";
 import { Acl } from "../../core/acl/acl.ts";
 import { ListenRules } from "../../core/acl/listen_rules.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
+import { udpSockets } from "../platform/udp_sockets.ts";
 import type { StreamRules } from "./plane_config.ts";
 
 export interface StreamTools {
@@ -27,10 +28,14 @@ export function prepareListens(
 
 /** Connects to the targets of a server's streams, and listens for clients, as far as rules go. */
 export function streamTargets(
-  { allow, deny, permitListen, keepMs }: StreamRules,
+  { allow, deny, permitListen, keepMs, udpIdleMs }: StreamRules,
   { platform, resolver, opened, log, io }: StreamTools,
-): Pick<StreamHostOptions, "outbound" | "listenRules" | "listen" | "limits" | "keepMs"> {
+): Pick<
+  StreamHostOptions,
+  "outbound" | "listenRules" | "listen" | "datagrams" | "limits" | "keepMs"
+> {
   const own = opened.use(platform.ownAddresses());
+  const rules = new Acl({ allow, deny, isOwn: (ip) => own.has(ip) });
   const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
   return {
     keepMs,
@@ -40,8 +45,9 @@ export function streamTargets(
       resolver,
       clock: platform.clock,
       connectMs: DEFAULT_LIMITS.connectMs,
-      rules: new Acl({ allow, deny, isOwn: (ip) => own.has(ip) }),
+      rules,
     }),
+    datagrams: { sockets: udpSockets(platform), resolver, rules, idleMs: udpIdleMs },
     listenRules: new ListenRules(permitListen),
     listen: (at, o) => net.listen(at, o),
   };

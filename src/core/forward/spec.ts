@@ -1,6 +1,5 @@
 import { formatAddr } from "../../base/addr.ts";
-import { TtunError } from "../../base/errors.ts";
-import { formatTarget, type ForwardTarget } from "../../base/target.ts";
+import { formatTarget, type ForwardTarget, type Target } from "../../base/target.ts";
 
 /** Forwards as the command line gives them: plain data, which goes from one thread to another. */
 export type ForwardSpec = LocalForwardSpec | RemoteForwardSpec | DynamicForwardSpec;
@@ -52,9 +51,9 @@ export function formatTo(spec: ForwardSpec): string {
   return spec.protocol === "udp" ? `${formatTarget(spec.to)}/udp` : formatTarget(spec.to);
 }
 
-/** Refuses what only TCP can do for now. @throws {TtunError} usage */
-export function requireTcp(spec: ForwardSpec): void {
-  if (spec.kind === "dynamic" || spec.protocol === "tcp") return;
-  const where = formatListen(spec.listen);
-  throw new TtunError("usage", `Cannot forward ${where}/udp: forwards carry TCP only`);
+/** True for a forward of datagrams, whose ends are ports. */
+export function isUdp(
+  spec: ForwardSpec,
+): spec is (LocalForwardSpec | RemoteForwardSpec) & { readonly to: Target } {
+  return spec.kind !== "dynamic" && spec.protocol === "udp";
 }

@@ -2,7 +2,7 @@ import { type MuxAddress, packAddress, packDatagramHead } from "./frames.ts";
 import type { MuxStream } from "./mux_stream.ts";
 
 /** Largest datagram in bytes: it and its frame fit into one record. */
-export const MOST_DATAGRAM = 30 * 1024;
+export const MOST_DATAGRAM = 56 * 1024;
 
 /** Bytes of datagrams that wait: more would only be late. */
 const MOST_BYTES = 256 * 1024;
@@ -14,7 +14,7 @@ const LEAST_COST = 256;
 
 interface Datagram {
   readonly stream: MuxStream;
-  /** As it stands in the frame. */
+  /** Its bytes in the frame. */
   readonly address: Uint8Array;
   readonly bytes: Uint8Array;
 }

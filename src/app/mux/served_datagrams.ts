@@ -1,0 +1,173 @@
+import type { Addr } from "../../base/addr.ts";
+import { TtunError } from "../../base/errors.ts";
+import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { formatTarget, makeTarget, type Target } from "../../base/target.ts";
+import type { Clock, Resolver } from "../../contract/host.ts";
+import type { DatagramDialer } from "../../contract/names.ts";
+import type { Acl } from "../../core/acl/acl.ts";
+import { type MuxAddress, OPENED } from "../../core/mux/frames.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
+import { addressGroup } from "../net/address_group.ts";
+import type { Holder, Quota } from "../net/connection_quota.ts";
+import { discard } from "../net/discard.ts";
+import { DatagramTarget } from "./datagram_target.ts";
+
+/** SOCKS5 replies (RFC 1928 section 6). */
+const GENERAL_FAILURE = 1;
+const NOT_SUPPORTED = 7;
+
+/** Targets of one stream at the same time; the longest unused goes for another. */
+const MOST_TARGETS = 64;
+
+export interface DatagramHost {
+  /** Opens UDP sockets; null = there are none on this system. */
+  readonly sockets: DatagramDialer | null;
+  readonly resolver: Resolver;
+  /** Null = all targets are allowed. */
+  readonly rules: Acl | null;
+  /** Milliseconds of silence after which a stream ends. */
+  readonly idleMs: number;
+  readonly clock: Clock;
+  readonly quota: Quota;
+  /** Lines that the other end can cause in any number. */
+  readonly said: RateLimitedLog;
+}
+
+/**
+ * Answers a stream of datagrams: sends each to the target that it names, or all of them `to` one
+ * target, and sends back what comes from there. `from`: the address that the quota counts.
+ */
+export function serveDatagrams(
+  host: DatagramHost,
+  stream: MuxStream,
+  from: Addr,
+  to: Target | null = null,
+): void {
+  if (host.sockets === null) return stream.answer(NOT_SUPPORTED, null);
+  new ServedDatagrams(host, host.sockets, stream, from, to).begin();
+}
+
+class ServedDatagrams implements Holder {
+  readonly #host: DatagramHost;
+  readonly #sockets: DatagramDialer;
+  readonly #stream: MuxStream;
+  readonly #from: Addr;
+  readonly #to: Target | null;
+  /** By their texts, the longest unused first. */
+  readonly #targets = new Map<string, DatagramTarget>();
+  readonly #over = new AbortController();
+  #timer: Disposable | null = null;
+  lastActive: number;
+
+  constructor(
+    host: DatagramHost,
+    sockets: DatagramDialer,
+    stream: MuxStream,
+    from: Addr,
+    to: Target | null,
+  ) {
+    this.#host = host;
+    this.#sockets = sockets;
+    this.#stream = stream;
+    this.#from = from;
+    this.#to = to;
+    this.lastActive = host.clock.now();
+  }
+
+  /** All streams are of one key, whose places its addresses share. */
+  get account(): string {
+    return "";
+  }
+
+  begin(): void {
+    const { quota, said, clock, idleMs } = this.#host;
+    const place = quota.take(this.#from, this);
+    if (place === null) {
+      const peer = addressGroup(this.#from);
+      said.warn("no place for another stream", { peer }, peer);
+      return this.#stream.answer(GENERAL_FAILURE, null);
+    }
+    this.#stream.onDatagram = this.#send;
+    this.#stream.answer(OPENED, null);
+    this.#timer = clock.after(idleMs, this.#endIfIdle);
+    const end = () => {
+      this.#end();
+      place[Symbol.dispose]();
+    };
+    discard(this.#stream, clock).then(end, end); // nothing but the end comes
+  }
+
+  evict(): void {
+    this.#stream.reset();
+  }
+
+  #end(): void {
+    this.#stream.reset();
+    this.#timer?.[Symbol.dispose]();
+    this.#over.abort(new TtunError("lost", "The stream of datagrams has ended"));
+    for (const target of this.#targets.values()) target[Symbol.dispose]();
+    this.#targets.clear();
+  }
+
+  readonly #endIfIdle = (): void => {
+    const { clock, idleMs } = this.#host;
+    const left = this.lastActive + idleMs - clock.now();
+    if (left > 0) this.#timer = clock.after(left, this.#endIfIdle);
+    else this.#stream.reset();
+  };
+
+  readonly #send = (address: MuxAddress, bytes: Uint8Array): void => {
+    const to = this.#to ?? targetOf(address);
+    if (to === null) return;
+    this.lastActive = this.#host.clock.now();
+    const name = formatTarget(to);
+    const known = this.#targets.get(name);
+    if (known === undefined) return this.#newTarget(name, to).send(bytes);
+    this.#targets.delete(name); // it is used: to the end
+    this.#targets.set(name, known);
+    known.send(bytes);
+  };
+
+  #newTarget(name: string, to: Target): DatagramTarget {
+    if (this.#targets.size >= MOST_TARGETS) {
+      const [oldest] = this.#targets.keys();
+      this.#targets.get(oldest!)![Symbol.dispose]();
+      this.#targets.delete(oldest!);
+    }
+    const { clock, resolver, rules, said } = this.#host;
+    const owner = addressGroup(this.#from);
+    const target = new DatagramTarget({
+      target: to,
+      sockets: this.#sockets,
+      resolver,
+      rules,
+      clock,
+      owner,
+      signal: this.#over.signal,
+      received: (bytes, from) => {
+        this.lastActive = clock.now();
+        this.#stream.sendDatagram(this.#to === null ? from : null, bytes);
+      },
+      failed: (error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        said.warn("cannot send datagrams", { peer: owner, target: name, why }, owner);
+      },
+      ended: () => {
+        if (this.#targets.get(name) === target) this.#targets.delete(name);
+      },
+    });
+    this.#targets.set(name, target);
+    target.open();
+    return target;
+  }
+}
+
+function targetOf(address: MuxAddress): Target | null {
+  if (address === null || "path" in address) return null;
+  try {
+    return makeTarget(address.host, address.port);
+  } catch (error) {
+    if (error instanceof TtunError) return null; // no host name or no port
+    throw error;
+  }
+}
