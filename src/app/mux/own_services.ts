@@ -1,26 +1,44 @@
+import type { Addr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
 import { OPENED } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { read, write } from "../loop/stream_io.ts";
+import type { Quota } from "../net/connection_quota.ts";
 
-/** SOCKS5 reply (RFC 1928 section 6) to a service that this end does not know. */
+/** SOCKS5 replies (RFC 1928 section 6); the latter to a service that this end does not know. */
+const GENERAL_FAILURE = 1;
 const NOT_SUPPORTED = 7;
 
-const CHUNK = 64 * 1024;
+/** Streams of services at a time: each holds what it has read, and a stream's queue. */
+export const SERVICE_LIMITS = { total: 256, perAddress: 32 };
 
 /** First byte of a speed test: what the client wants of the server. */
 export const SpeedtestWish = { send: 0, receive: 1 } as const;
 
-/** Answers a stream to one of ttun's own services (docs/wire/link-v2.md, "Services"). */
-export function serveOwnService(stream: MuxStream, name: string | undefined): void {
+/**
+ * Answers a stream to one of ttun's own services (docs/wire/link-v2.md, "Services"). `from`: the
+ * address that `places` counts.
+ */
+export function serveOwnService(
+  stream: MuxStream,
+  name: string | undefined,
+  { places, from }: { readonly places: Quota; readonly from: Addr },
+): void {
   const serve = name === "echo" ? echo : name === "speedtest" ? speedtest : null;
   if (serve === null) return stream.answer(NOT_SUPPORTED, null);
+  const place = places.take(from, { account: "", lastActive: 0, evict: () => stream.reset() });
+  if (place === null) return stream.answer(GENERAL_FAILURE, null);
   stream.answer(OPENED, null);
   serve(stream).catch((error) => {
     if (!(error instanceof TtunError)) throw error; // a mistake; else the stream was reset
-  }).finally(() => startClose(stream));
+  }).finally(() => {
+    place[Symbol.dispose]();
+    startClose(stream);
+  });
 }
+
+const CHUNK = 64 * 1024;
 
 async function echo(stream: MuxStream): Promise<void> {
   const bytes = new Uint8Array(CHUNK);
@@ -30,17 +48,17 @@ async function echo(stream: MuxStream): Promise<void> {
   await stream.closeWrite();
 }
 
+/** Bytes that a speed test sends, and where it reads to: nobody looks at either. */
+const ZEROS = new Uint8Array(CHUNK);
+const IGNORED = new Uint8Array(CHUNK);
+
 /** Sends zeros until the client resets the stream, or takes what comes and says how much it was. */
 async function speedtest(stream: MuxStream): Promise<void> {
-  const bytes = new Uint8Array(CHUNK);
-  const got = await read(stream, bytes.subarray(0, 1));
-  if (got === null) return;
-  if (bytes[0] === SpeedtestWish.send) {
-    bytes[0] = 0;
-    for (;;) await write(stream, bytes);
-  }
+  const wish = new Uint8Array(1);
+  if (await read(stream, wish) === null) return;
+  if (wish[0] === SpeedtestWish.send) { for (;;) await write(stream, ZEROS); }
   let count = 0;
-  for (let got; (got = await read(stream, bytes)) !== null;) count += got;
+  for (let got; (got = await read(stream, IGNORED)) !== null;) count += got;
   const answer = new DataView(new ArrayBuffer(8));
   answer.setBigUint64(0, BigInt(count));
   await write(stream, new Uint8Array(answer.buffer));

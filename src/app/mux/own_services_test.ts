@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { Answers, MuxPair, readAll } from "../../../tests/fake/mux_end.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
-import { serveOwnService, SpeedtestWish } from "./own_services.ts";
+import { Quota } from "../net/connection_quota.ts";
+import { serveOwnService, SERVICE_LIMITS, SpeedtestWish } from "./own_services.ts";
+
+const from = { host: "192.0.2.1", port: 1000 };
 
 /** A stream to a service at a server, and its answer. */
-async function openService(service: string) {
+async function openService(service: string, places = new Quota(SERVICE_LIMITS)) {
   const pair = new MuxPair();
   const answers = new Answers();
   const stream = pair.client.open(answers, { kind: OpenKind.service, address: null, service });
@@ -17,7 +20,7 @@ async function openService(service: string) {
   };
   pair.exchange();
   const { stream: far, open } = pair.server.opened[0]!;
-  serveOwnService(far, open.service);
+  serveOwnService(far, open.service, { places, from });
   await settle();
   return { pair, stream, answers: answers.words, settle };
 }
@@ -61,4 +64,14 @@ Deno.test("speedtest counts what comes, or sends until it is reset", async () =>
 Deno.test("a service that is not known is refused as not supported", async () => {
   const { answers } = await openService("meeting");
   assert.deepEqual(answers, ["refused 7"]);
+});
+
+Deno.test("an address has some streams to services at a time, and others their own", async () => {
+  const places = new Quota(SERVICE_LIMITS);
+  const open = () => openService("echo", places);
+  const opened = await Promise.all(Array.from({ length: SERVICE_LIMITS.perAddress }, open));
+  assert.deepEqual((await open()).answers, ["refused 1"]);
+  opened[0]!.stream.reset();
+  await opened[0]!.settle();
+  assert.deepEqual((await open()).answers, ["opened null"]);
 });

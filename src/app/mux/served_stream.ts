@@ -32,14 +32,22 @@ export interface StreamHost {
   readonly said: RateLimitedLog;
 }
 
+/** State that all streams share which clients have opened. */
+export interface ServerStreamHost extends StreamHost {
+  /** Places of streams to ttun's own services. */
+  readonly services: Quota;
+}
+
 /** Answers a stream that a client has opened, and connects it with its target. */
 export function serveStream(
-  host: StreamHost,
+  host: ServerStreamHost,
   stream: MuxStream,
   { kind, address, service }: Open,
   from: Addr,
 ): void {
-  if (kind === OpenKind.service) return serveOwnService(stream, service);
+  if (kind === OpenKind.service) {
+    return serveOwnService(stream, service, { places: host.services, from });
+  }
   if (kind !== OpenKind.connect) return stream.answer(NOT_SUPPORTED, null);
   const target = targetOf(address);
   if (target === null) return stream.answer(GENERAL_FAILURE, null);

@@ -47,7 +47,8 @@ async function open(outbound: MuxOutbound, name: string, signal: AbortSignal): P
     return await outbound.openService(name, { signal });
   } catch (error) {
     if (!(error instanceof ConnectError) || error.failure === "tunnel") throw error;
-    throw new TtunError("protocol", `Cannot measure: the server does not know ${name}; update it`);
+    const why = `the server does not take ${name}: update it, or wait if others measure too`;
+    throw new TtunError("protocol", `Cannot measure: ${why}`);
   }
 }
 

@@ -13,6 +13,7 @@ import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer, type SessionLimits } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
+import { SERVICE_LIMITS } from "../mux/own_services.ts";
 import { serveStream } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -69,7 +70,8 @@ export function openStreamHost(
   const { clock, log, secrets, keepMs, outbound } = o;
   const quota = new Quota(o.limits);
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
-  const host = { log, signal, relays, quota, outbound, said };
+  const services = new Quota(SERVICE_LIMITS);
+  const host = { log, signal, relays, quota, outbound, said, services };
   const datagrams: DatagramHost = { ...o.datagrams, clock, quota, said };
   const { sockets, idleMs: udpIdleMs } = o.datagrams;
   const listens = new ServedListens({
