@@ -2,7 +2,11 @@ import type { Addr } from "../base/addr.ts";
 import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 
-/** Small segments are sent at once (TCP_NODELAY), unless options say otherwise. */
+/**
+ * Of a transport other than TCP, `setOptions` sets nothing and misses nothing, `congestion` is empty,
+ * and an end that has no address is a unix socket without a path. Small segments are sent at once (TCP_NODELAY), unless
+ * options say otherwise.
+ */
 export interface Connection extends Stream {
   readonly local: Addr;
   readonly remote: Addr;

@@ -77,7 +77,8 @@ function schemesOf(end: End): Scheme[] {
 /** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
 export function formatEndpoint({ scheme, at }: Endpoint): string {
   if (typeof at !== "string") return formatAddr(at);
-  return scheme === "unix" ? `unix://${at}` : `${scheme}:${at}`;
+  const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
+  return `${beginning}${at}`;
 }
 
 /** Returns the address that is resolved and dialled; null if the transport has none. */
