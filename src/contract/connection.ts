@@ -3,9 +3,9 @@ import type { ConnectionStats } from "./stats.ts";
 import type { Stream } from "./stream.ts";
 
 /**
- * Of a transport other than TCP, `setOptions` sets nothing and misses nothing, `congestion` is empty,
- * and an end that has no address is a unix socket without a path. Small segments are sent at once (TCP_NODELAY), unless
- * options say otherwise.
+ * Small segments are sent at once (TCP_NODELAY), unless options say otherwise. Without TCP,
+ * `setOptions` sets nothing and misses nothing, `congestion` is empty, and an end without an address
+ * is a unix socket without a path.
  */
 export interface Connection extends Stream {
   readonly local: Addr;
