@@ -15,12 +15,21 @@ import { RECORD_TEXT, type RecordBuffers, RECORDS } from "./record_buffers.ts";
 /** Frames after which others get a turn. */
 const BUDGET = 256;
 
+/**
+ * Writes after which others get a turn. Streams refill as they are sent: while the connection takes
+ * all, a loop without a bound would read nothing until their windows are used up.
+ */
+const WRITES = 2;
+
 /** Milliseconds, beside some round trips, in which a ping is answered. */
 const LEAST_ANSWER = 700;
 const ANSWER_ROUNDS = 3;
 
 /** Milliseconds that stand for the round trip until one was measured. */
 const UNKNOWN_RTT = 1000;
+
+/** Milliseconds: two event loops take so long, however near the other end is. */
+const LEAST_RTT = 1;
 
 /** Milliseconds without a byte from the peer while a write waits, beside the round trips. */
 const SUSPICIOUS_SILENCE = 3000;
@@ -39,6 +48,7 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
   readonly #mux: Mux;
   readonly #place: MuxCarrier;
   readonly #o: CarrierOptions;
+  #leastRtt = NaN;
   #isWriting = false;
   #isScheduled = false;
   /** In the middle of reading or writing, behind which everything wanted is sent. */
@@ -70,6 +80,13 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
     const rtt = Number.isNaN(channel.rttMs) ? UNKNOWN_RTT : channel.rttMs;
     return channel.unansweredMs >= LEAST_ANSWER + ANSWER_ROUNDS * rtt ||
       channel.writer.mutex.isBusy && silence >= SUSPICIOUS_SILENCE + ANSWER_ROUNDS * rtt;
+  }
+
+  /** Least round trip so far, without the queues that bulk makes; NaN before it is known. */
+  get leastRttMs(): number {
+    const { rttMs } = this.channel;
+    if (!(this.#leastRtt <= rttMs)) this.#leastRtt = Math.max(LEAST_RTT, rttMs);
+    return this.#leastRtt;
   }
 
   set onHeard(run: () => void) {
@@ -116,7 +133,8 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
       this.#isBusy = true;
       const count = this.channel.recvNow();
       this.#isBusy = false;
-      this.#flush();
+      if (count === undefined) this.#flush(); // behind all that has come
+      else if (this.#isWanted) this.wake();
       if (this.#onHeard !== null && this.channel.heard > 0) this.#tellHeard();
       if (count === undefined) return WOULD_BLOCK;
       if (count === 0) return DONE;
@@ -161,7 +179,7 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
 
   #flush(): void {
     this.#isBusy = true;
-    while (this.#isWanted && !this.#isWriting) {
+    for (let left = WRITES; left > 0 && this.#isWanted && !this.#isWriting; left--) {
       this.#isWanted = false;
       const writing = this.#attempt();
       if (!(writing instanceof Promise)) continue;
@@ -169,6 +187,7 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
       writing.then(this.#written, () => {}); // shows in the reader
     }
     this.#isBusy = false;
+    if (this.#isWanted && !this.#isWriting) this.wake();
   }
 
   readonly #written = (): void => {

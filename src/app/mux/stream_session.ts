@@ -53,7 +53,7 @@ export class StreamSession {
       mostTotal: MOST_TOTAL,
       budget,
       now: () => clock.now(),
-      rtt: () => this.#carriers.at(-1)?.channel.rttMs ?? NaN,
+      rtt: () => this.#carriers.at(-1)?.leastRttMs ?? NaN,
       events: {
         opened: onOpened,
         move: onMove,
