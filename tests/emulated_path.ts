@@ -10,6 +10,9 @@ const SOURCE = new URL("tools/netem.c", import.meta.url).pathname;
 /** Packets for the emulator that a device keeps while the emulator waits for a processor. */
 const DEVICE_QUEUE = 5000;
 
+/** The emulator goes before all programs: packets that it kept too long would come in bursts. */
+const FIRST = ["--fifo", "1"];
+
 /** Each way. */
 export interface PathOptions {
   delayMs: number;
@@ -40,7 +43,16 @@ export async function emulatePath(
   const numbers = [delayMs, lossPercent, rateMbits, queueMs].map(String);
   await using cleanup = new AsyncDisposableStack();
   const path = cleanup.use(
-    new Process("setpriv", ["--pdeathsig", "KILL", "--", emulator, ...ends, ...numbers]),
+    new Process("chrt", [
+      ...FIRST,
+      "setpriv",
+      "--pdeathsig",
+      "KILL",
+      "--",
+      emulator,
+      ...ends,
+      ...numbers,
+    ]),
   );
   await path.waitFor(/ready/);
   for (const [i, host] of [server, client].entries()) {

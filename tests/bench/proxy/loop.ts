@@ -120,13 +120,14 @@ function resultOf(call: string, result: number): number | null {
   return result === -Errno.EAGAIN ? null : check(call, result);
 }
 
-const addresses = new Map<number, Uint8Array<ArrayBuffer>>();
+const addresses = new Map<string, Uint8Array<ArrayBuffer>>();
 
-/** Packed once for each port: all are on loopback. */
+/** Packed once for each target. */
 function addressOf(to: HostPort): Uint8Array<ArrayBuffer> {
-  const known = addresses.get(to.port);
+  const key = `${to.host} ${to.port}`;
+  const known = addresses.get(key);
   if (known !== undefined) return known;
   const { bytes } = packSockaddr(to);
-  addresses.set(to.port, bytes);
+  addresses.set(key, bytes);
   return bytes;
 }
