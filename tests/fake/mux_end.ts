@@ -84,6 +84,7 @@ export class MuxEnd {
       mostStream: 1024 * 1024,
       mostTotal: 4 * 1024 * 1024,
       budget: new SharedBudget(16 * 1024 * 1024),
+      kept: new SharedBudget(16 * 1024 * 1024),
       now: () => this.now,
       rtt: () => this.rtt,
       events: {

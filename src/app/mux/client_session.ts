@@ -4,13 +4,13 @@ import type { Clock } from "../../contract/host.ts";
 import { Capability, ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
-import type { WindowBudget } from "../../core/mux/receive_window.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { connectCarrier } from "../link/connect_carrier.ts";
 import { Carrier } from "./carrier.ts";
 import { streamOffer } from "./limits.ts";
 import type { RecordBuffers } from "./record_buffers.ts";
+import type { SessionMemory } from "./session_memory.ts";
 import { StreamSession } from "./stream_session.ts";
 
 export interface ClientSessionOptions {
@@ -18,7 +18,7 @@ export interface ClientSessionOptions {
   readonly clock: Clock;
   /** 16 random bytes that identify this process. */
   readonly instance: Uint8Array;
-  readonly budget: WindowBudget;
+  readonly memory: SessionMemory;
   readonly buffers: RecordBuffers;
   /** The server has opened a stream, which is to be answered. */
   readonly onOpened: (stream: MuxStream, open: Open) => void;
@@ -76,7 +76,7 @@ export class ClientSession {
         role: "client",
         peer: session.peer,
         clock,
-        budget: this.#o.budget,
+        memory: this.#o.memory,
         onOpened: this.#o.onOpened,
         onMove: (seconds) => this.onMove(seconds),
         address: stream.peer,

@@ -13,9 +13,6 @@ export const FIRST_WINDOWS: MuxWindows = { stream: 65_536, total: 1 << 20, strea
 export const MOST_STREAM = 16 << 20;
 export const MOST_TOTAL = 64 << 20;
 
-/** Bytes of all windows beyond the first ones, of all sessions of this process. */
-export const MOST_WINDOWS = 512 << 20;
-
 /** Offer of an end that carries streams. */
 export function streamOffer(): Offer {
   return withStreams({ capabilities: 0, windows: [0, 0, 0], deadTime: DEAD_TIME });

@@ -5,7 +5,6 @@ import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
-import { SharedBudget } from "../../core/mux/receive_window.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
@@ -13,9 +12,9 @@ import { sleep } from "../loop/sleep.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import { ClientSession } from "./client_session.ts";
 import type { Carrier } from "./carrier.ts";
-import { MOST_WINDOWS } from "./limits.ts";
 import { MuxOutbound } from "./mux_outbound.ts";
 import { RemoteListens } from "./remote_listens.ts";
+import { clientMemory } from "./session_memory.ts";
 import { RecordBuffers } from "./record_buffers.ts";
 import type { StreamSession } from "./stream_session.ts";
 
@@ -76,7 +75,7 @@ export class MuxClient {
   /** Listeners at the server, which are asked for on every new session. */
   readonly listens: RemoteListens;
   readonly #o: MuxClientOptions;
-  readonly #budget = new SharedBudget(MOST_WINDOWS);
+  readonly #memory = clientMemory();
   readonly #buffers = new RecordBuffers();
   readonly #backoff = new Backoff();
   readonly #damaged: DamagedConnections;
@@ -192,7 +191,7 @@ export class MuxClient {
         clock,
         secrets,
         instance,
-        budget: this.#budget,
+        memory: this.#memory,
         buffers: this.#buffers,
         sessions,
         onOpened: (stream, open) => this.listens.onOpened(stream, open),

@@ -15,7 +15,6 @@ import type { Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { OpenLimit } from "../../core/mux/open_limit.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
-import { SharedBudget } from "../../core/mux/receive_window.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
 import type { WireSecrets } from "../link/config.ts";
@@ -26,7 +25,8 @@ import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { Stranger } from "../net/stranger.ts";
 import { Carrier } from "./carrier.ts";
-import { MOST_WINDOWS, streamOffer } from "./limits.ts";
+import { streamOffer } from "./limits.ts";
+import { ServerMemory } from "./session_memory.ts";
 import { RecordBuffers } from "./record_buffers.ts";
 import { StreamSession } from "./stream_session.ts";
 
@@ -84,6 +84,8 @@ interface Held {
   expiry: Disposable | null;
   /** When it had a carrier last. */
   lostAt: number;
+  /** Its first one's, as `addressGroup` has it. */
+  readonly address: string;
   /** Among the sessions that there may be. */
   readonly place: Disposable;
 }
@@ -94,7 +96,7 @@ export class MuxServer {
   readonly #gatekeeper: Gatekeeper;
   readonly #replay = new ReplayMemory();
   readonly #said: RateLimitedLog;
-  readonly #budget = new SharedBudget(MOST_WINDOWS);
+  readonly #memory = new ServerMemory();
   readonly #buffers = new RecordBuffers();
   readonly #sessions = new Map<string, Held>();
   readonly #places: Quota;
@@ -243,7 +245,7 @@ export class MuxServer {
         role: "server",
         peer: session.peer,
         clock,
-        budget: this.#budget,
+        memory: this.#memory.enter(address),
         onOpened: (opened, open) => {
           if (opens.take(clock.now())) return onOpened(opened, open, client);
           opened.answer(GENERAL_FAILURE, null);
@@ -256,6 +258,7 @@ export class MuxServer {
       highest: setup.carrier,
       expiry: null,
       lostAt: clock.now(),
+      address,
       place,
     };
     this.#sessions.set(id, held);
@@ -346,6 +349,7 @@ export class MuxServer {
     held.place[Symbol.dispose]();
     held.expiry?.[Symbol.dispose]();
     held.session.end(error);
+    this.#memory.leave(held.address);
     held.secret.fill(0);
     for (const { channel } of [...held.session.carriers]) channel.stream.reset();
   }

@@ -6,8 +6,8 @@ import type { SessionList } from "../../core/status/session_list.ts";
 import type { CarrierStatus } from "../../core/status/report.ts";
 import { ACK_MS, Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
-import type { WindowBudget } from "../../core/mux/receive_window.ts";
 import type { Carrier } from "./carrier.ts";
+import type { SessionMemory } from "./session_memory.ts";
 import { FIRST_WINDOWS, MOST_STREAM, MOST_TOTAL, peerWindows } from "./limits.ts";
 
 export interface StreamSessionOptions {
@@ -15,7 +15,7 @@ export interface StreamSessionOptions {
   /** The peer's offer at the session's beginning. */
   readonly peer: Offer;
   readonly clock: Clock;
-  readonly budget: WindowBudget;
+  readonly memory: SessionMemory;
   /** The peer has opened a stream, which is to be answered. */
   readonly onOpened: (stream: MuxStream, open: Open) => void;
   /** The server's port closes in so many seconds. */
@@ -39,7 +39,7 @@ export class StreamSession {
   #address: string;
 
   constructor(o: StreamSessionOptions) {
-    const { role, peer, clock, budget, onOpened, onMove = () => {} } = o;
+    const { role, peer, clock, memory, onOpened, onMove = () => {} } = o;
     this.#clock = clock;
     this.#began = clock.now();
     this.#address = o.address;
@@ -51,7 +51,8 @@ export class StreamSession {
       peer: peerWindows(peer),
       mostStream: MOST_STREAM,
       mostTotal: MOST_TOTAL,
-      budget,
+      budget: memory.windows,
+      kept: memory.kept,
       now: () => clock.now(),
       rtt: () => this.#carriers.at(-1)?.leastRttMs ?? NaN,
       events: {

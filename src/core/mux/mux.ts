@@ -23,6 +23,7 @@ import {
   type OwnOpen,
   type StreamOwner,
 } from "./mux_stream.ts";
+import { KeptAllowance } from "./kept_allowance.ts";
 import { ReceiveWindow, type WindowBudget } from "./receive_window.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type LoggedFrame, SendLog, sizeOf } from "./send_log.ts";
@@ -57,6 +58,8 @@ export interface MuxOptions {
   readonly mostTotal: number;
   /** Memory of windows beyond the first ones. */
   readonly budget: WindowBudget;
+  /** Memory of frames that the peer has not acknowledged. */
+  readonly kept: WindowBudget;
   readonly events: MuxEvents;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
@@ -88,6 +91,7 @@ export interface MuxCarrier {
 export class Mux implements StreamOwner {
   readonly #o: MuxOptions;
   readonly #log = new SendLog();
+  readonly #allowance: KeptAllowance;
   readonly #scheduler = new Scheduler();
   readonly #datagrams = new DatagramQueue();
   readonly #streams = new Map<number, MuxStream>();
@@ -126,6 +130,7 @@ export class Mux implements StreamOwner {
 
   constructor(o: MuxOptions) {
     this.#o = o;
+    this.#allowance = new KeptAllowance(o.mostTotal, o.kept);
     this.#total = new TotalWindow(o.local.total, o.mostTotal, o.budget, o.now());
     this.#totalLimit = o.peer.total;
     this.#lastOwn = o.role === "client" ? -1 : 0;
@@ -363,7 +368,7 @@ export class Mux implements StreamOwner {
   /** Bounds the memory that a peer takes which grants windows and acknowledges nothing. */
   get #mayKeepMore(): boolean {
     const { base, end, bytes } = this.#log;
-    return end - base < MOST_UNACKNOWLEDGED && bytes < this.#o.mostTotal;
+    return end - base < MOST_UNACKNOWLEDGED && this.#allowance.mayGrow(bytes);
   }
 
   #nextData(room: number): LoggedFrame | null {
@@ -398,6 +403,7 @@ export class Mux implements StreamOwner {
     this.#windows.clear();
     this.#datagrams.clear();
     this.#total.close();
+    this.#allowance.close();
     this.#carriers.length = 0;
     this.#current = null;
   }
@@ -462,6 +468,7 @@ export class Mux implements StreamOwner {
   #receiveAck(next: number): void {
     const isFull = !this.#mayKeepMore;
     this.#must(this.#log.acknowledge(next), "an acknowledgement of what was not sent");
+    this.#allowance.shrink(this.#log.bytes);
     if (this.#cursor < this.#log.base) {
       this.#cursor = this.#log.base;
       this.#isPositionDue = true;

@@ -69,6 +69,7 @@ class End {
       peer: WINDOWS,
       ...MOST,
       budget: world.budget,
+      kept: world.kept,
       now: () => world.now,
       rtt: () => 5,
       events: {
@@ -102,6 +103,7 @@ class World {
   /** Bytes that streams have taken, and carriers so far: a schedule that does nothing shows. */
   moved = 0;
   readonly budget = new SharedBudget(200_000);
+  readonly kept = new SharedBudget(2 << 20);
   readonly opening = new Map<string, Handle>();
   readonly client = new End("client", this);
   readonly server = new End("server", this);

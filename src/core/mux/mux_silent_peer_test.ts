@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { MuxEnd, TARGET, WINDOWS } from "../../../tests/fake/mux_end.ts";
+import { CountedBudget } from "../../../tests/fake/mux_path.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { packAck, packOpen, packOpenBody, packOpened, packReset, packWindow } from "./frames.ts";
+import { OWN_KEPT } from "./kept_allowance.ts";
 import { MAX_DATA, type MuxStream } from "./mux_stream.ts";
 import { SharedBudget } from "./receive_window.ts";
 
@@ -113,4 +115,24 @@ Deno.test("a peer that never answers an open holds it until its end or this end'
   end.mux.end(new TtunError("lost", "over"));
   assert.equal(words.length, WINDOWS.streams);
   assert.equal(end.mux.streams, 0);
+});
+
+Deno.test("sessions whose peers never acknowledge keep what all of them may, and its own part each", () => {
+  const kept = new CountedBudget(3 << 20);
+  const ends = Array.from({ length: 8 }, () => {
+    const end = new MuxEnd("client", { mostTotal: 2 ** 40, kept });
+    const stream = end.open();
+    end.sent();
+    end.give(packOpened(1, 0, null), packWindow(1, 2 ** 50), packWindow(0, 2 ** 50));
+    for (let i = 0; i < 60; i++) {
+      stream.writeNow(zeros(100_000));
+      swallow(end);
+    }
+    return end;
+  });
+  const all = ends.reduce((sum, { mux }) => sum + mux.keptBytes, 0);
+  assert.equal(kept.taken, 3 << 20);
+  assert(all <= (3 << 20) + ends.length * (OWN_KEPT + MAX_DATA), `${all}`);
+  for (const { mux } of ends) mux.end(new TtunError("lost", "over"));
+  assert.equal(kept.taken, 0);
 });
