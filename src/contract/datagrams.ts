@@ -28,16 +28,16 @@ export interface DatagramSockets extends DatagramDialer, DatagramBinder {}
 
 /** Datagrams between two ends of a session, unreliable both ways. */
 export interface DatagramFlow {
-  /** Sends a datagram, which is copied, or drops it. */
-  send(bytes: Uint8Array): void;
+  /** Sends a datagram, which is copied, or drops it. `to`: its target, unless the other end has one. */
+  send(bytes: Uint8Array, to: HostPort | null): void;
   /** Ends the flow at both ends. */
   end(): void;
 }
 
 /** The other end of a flow. */
 export interface DatagramFlowEvents {
-  /** A datagram has come; the bytes are lent for the call. */
-  received(bytes: Uint8Array): void;
+  /** A datagram has come; the bytes are lent for the call. `from`: null = the only target. */
+  received(bytes: Uint8Array, from: HostPort | null): void;
   /** The flow is over, by either end. */
   ended(): void;
 }

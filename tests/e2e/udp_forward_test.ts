@@ -38,3 +38,27 @@ for (const io of ["ffi", "deno"]) {
     }
   });
 }
+
+/** Sends two datagrams by UDP ASSOCIATE of SOCKS5, and prints the answers. */
+const ASSOCIATE = `import socket, struct, sys
+front, target = int(sys.argv[1]), int(sys.argv[2])
+tcp = socket.create_connection(("127.0.0.1", front)); tcp.sendall(b"\\5\\1\\0")
+assert tcp.recv(2) == b"\\5\\0"
+tcp.sendall(b"\\5\\3\\0\\1" + bytes(6)); reply = tcp.recv(10); assert reply[1] == 0, reply
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.settimeout(5)
+head = b"\\0\\0\\0\\1" + socket.inet_aton("127.0.0.1") + struct.pack(">H", target)
+for size in (3, 1400):
+  udp.sendto(head + b"x" * size, ("127.0.0.1", struct.unpack(">H", reply[8:])[0]))
+answers = [udp.recv(100) for _ in range(2)]
+assert all(answer.startswith(head) for answer in answers)
+print(*[answer[len(head):].decode() for answer in answers])`;
+
+test("datagrams by UDP ASSOCIATE of -D", async () => {
+  await using counter = spawnHere("python3", ["-c", COUNTER]);
+  await counter.waitFor(/port \d+/);
+  const target = /port (\d+)/.exec(counter.output)![1]!;
+  await using pair = await openForwards({ client: ["-D", "0"] });
+  const args = ["-c", ASSOCIATE, `${pair.ports[0]}`, target];
+  const { stdout, stderr } = await run("python3", args);
+  assert.equal(stdout, "3 1400\n", `${stderr}${pair.client.output}${pair.server.output}`);
+});

@@ -111,11 +111,16 @@ class Socket implements BoundDatagrams {
   }
 }
 
-/** Calls `run` for each datagram, until the socket is closed. */
-export function onEach(socket: BoundDatagrams, run: (text: string, from: HostPort) => void): void {
+/** Calls `run` for each datagram, as text and as bytes, until the socket is closed. */
+export function onEach(
+  socket: BoundDatagrams,
+  run: (text: string, from: HostPort, bytes: Uint8Array) => void,
+): void {
   const into = new Uint8Array(65_536);
-  const take = (size: number, from: HostPort) =>
-    run(new TextDecoder().decode(into.subarray(0, size)), from);
+  const take = (size: number, from: HostPort) => {
+    const bytes = into.slice(0, size);
+    run(new TextDecoder().decode(bytes), from, bytes);
+  };
   const receive = (): void => {
     try {
       while (socket.receiveNow(into, take));

@@ -169,6 +169,7 @@ export class StreamWorld implements AsyncDisposable {
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },
         limits: FORWARD_LIMITS,
         keepMs,
+        bind: sockets.bind,
         udpIdleMs: this.#o.udpIdleMs ?? 60_000,
         retries,
         instance: seededRng(1000 + ++this.#seed)(16),

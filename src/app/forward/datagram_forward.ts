@@ -16,6 +16,8 @@ export interface DatagramForwardOptions {
   readonly socket: BoundDatagrams;
   /** Opens a flow for an address that has sent here; null = there can be none now. */
   readonly open: (from: HostPort, events: DatagramFlowEvents) => DatagramFlow | null;
+  /** Target of all datagrams; null = the other end has one. */
+  readonly to: HostPort | null;
   /** Milliseconds of silence after which a flow ends. */
   readonly idleMs: number;
   readonly clock: Clock;
@@ -47,7 +49,7 @@ export class DatagramForward implements Disposable {
     const source = this.#sources.get(key) ?? this.#newSource(key, from);
     if (source === null) return;
     this.#touch(key, source);
-    source.flow.send(SCRATCH.subarray(0, size));
+    source.flow.send(SCRATCH.subarray(0, size), this.#o.to);
   };
 
   #newSource(key: string, from: HostPort): Source | null {

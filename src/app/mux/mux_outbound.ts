@@ -1,6 +1,6 @@
 import { onAbort } from "../../base/scope.ts";
 import type { TtunError } from "../../base/errors.ts";
-import { formatTarget, type ForwardTarget, type Target } from "../../base/target.ts";
+import { formatTarget, type ForwardTarget } from "../../base/target.ts";
 import type { DatagramFlow, DatagramFlowEvents } from "../../contract/datagrams.ts";
 import type { DialEvents } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -65,11 +65,16 @@ export class MuxOutbound implements Outbound<ForwardTarget> {
     return this.#session?.mux.keptBytes ?? 0;
   }
 
-  /** Opens a flow of datagrams to a target; null = there is no session, or it has no room for one. */
-  readonly openDatagrams = (to: Target, events: DatagramFlowEvents): DatagramFlow | null => {
-    if (this.#session === null || !this.#session.hasDatagrams) return null;
+  /** The server that there is carries datagrams. */
+  get hasDatagrams(): boolean {
+    return this.#session?.hasDatagrams === true;
+  }
+
+  /** Opens a flow of datagrams that say their targets; null = there can be none now. */
+  readonly openDatagrams = (events: DatagramFlowEvents): DatagramFlow | null => {
+    if (this.#session === null || !this.hasDatagrams) return null;
     const open: Open = { kind: OpenKind.udp, address: null };
-    return openDatagramFlow(this.#session.mux, { open, to, clock: this.#clock }, events);
+    return openDatagramFlow(this.#session.mux, { open, clock: this.#clock }, events);
   };
 
   readonly open = (

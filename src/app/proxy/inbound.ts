@@ -20,7 +20,11 @@ export function serveInbound(
 ): boolean {
   switch (protocolOf(first[0]!)) {
     case "socks5": {
-      const machine = new Socks5Server({ auth: o.auth, anyMethod: o.anyMethod === true });
+      const machine = new Socks5Server({
+        auth: o.auth,
+        anyMethod: o.anyMethod === true,
+        hasUdp: o.udp !== undefined,
+      });
       return new SocksDriver(client, machine, o, events).begin(first);
     }
     case "socks4": {

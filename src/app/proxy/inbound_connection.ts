@@ -38,7 +38,7 @@ export interface InboundHost {
 export class InboundConnection implements ServedEvents, Holder {
   readonly #host: InboundHost;
   readonly #stream: Stream;
-  readonly #from: Addr;
+  readonly from: Addr;
   readonly #onOver: () => void;
   /** Time of accept: only the relay knows its later activity. */
   readonly lastActive: number;
@@ -51,14 +51,14 @@ export class InboundConnection implements ServedEvents, Holder {
   constructor(host: InboundHost, stream: Stream, from: Addr, onOver: () => void) {
     this.#host = host;
     this.#stream = stream;
-    this.#from = from;
+    this.from = from;
     this.#onOver = onOver;
     this.lastActive = host.clock.now();
   }
 
   begin(): boolean {
     const { quota, said } = this.#host;
-    this.#place = quota.take(this.#from, this);
+    this.#place = quota.take(this.from, this);
     if (this.#place === null) {
       said.warn("no place for another connection", { peer: this.#peer });
       this.#stream.reset();
@@ -86,11 +86,11 @@ export class InboundConnection implements ServedEvents, Holder {
   }
 
   get owner(): string {
-    return addressGroup(this.#from);
+    return addressGroup(this.from);
   }
 
   get #peer(): string {
-    return formatAddr(this.#from);
+    return formatAddr(this.from);
   }
 
   readonly #onReadable = (): boolean => {
@@ -108,7 +108,7 @@ export class InboundConnection implements ServedEvents, Holder {
     const got = this.#stream.readNow(scratch.message);
     if (got === undefined) {
       this.#stream.onReadable(this.#onReadable);
-      this.#pending ??= pending.add(this.#from, () => this.#stream.reset());
+      this.#pending ??= pending.add(this.from, () => this.#stream.reset());
       this.#deadline ??= clock.after(
         PROGRAM_REQUEST_MS,
         () => startClose(this.#stream),
@@ -152,7 +152,7 @@ export class InboundConnection implements ServedEvents, Holder {
         this.onFailure(error);
       }
     };
-    this.#pending = pending.add(this.#from, () => this.#stream.reset());
+    this.#pending = pending.add(this.from, () => this.#stream.reset());
     this.#deadline = clock.after(wait, begin);
     return false;
   }

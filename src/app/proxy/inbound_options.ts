@@ -1,6 +1,7 @@
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
 import type { Target } from "../../base/target.ts";
 import type { Outbound } from "../../contract/outbound.ts";
+import type { UdpAssociations } from "./udp_association.ts";
 import type { Relays } from "../net/relay.ts";
 
 export interface InboundOptions {
@@ -12,6 +13,8 @@ export interface InboundOptions {
   readonly anyMethod?: boolean;
   /** SOCKS replies do not tell the outgoing address (BND.ADDR, RFC 1928 section 6). */
   readonly hidesBound?: boolean;
+  /** Serves UDP ASSOCIATE of SOCKS5; absent = it is refused. */
+  readonly udp?: UdpAssociations;
   readonly signal: AbortSignal;
   /** Milliseconds for a client's request. */
   readonly requestMs: number;

@@ -11,6 +11,8 @@ import { type ConnectError, toConnectError } from "../net/connect_error.ts";
 import { open } from "../net/dial_events.ts";
 import type { ServedEvents } from "../net/served_events.ts";
 import type { InboundOptions } from "./inbound_options.ts";
+import { openAssociation } from "./udp_association.ts";
+import { discard } from "../net/discard.ts";
 import { linger } from "../net/lingering_close.ts";
 import type { RelayCount, RelayFailure } from "../net/relay.ts";
 import { readable, write } from "../loop/stream_io.ts";
@@ -107,6 +109,10 @@ export class SocksDriver implements DialEvents {
         case "connect":
           this.#connect(step.target);
           return false;
+        case "associate":
+          this.#deadline?.[Symbol.dispose]();
+          this.#associate().catch(this.#fail);
+          return false;
         case "end": // with a deadline, since the client may never read
           this.#limit();
           this.#end(step.why).catch(this.#fail);
@@ -122,6 +128,22 @@ export class SocksDriver implements DialEvents {
     await this.#client.closeWrite();
     await linger(this.#client, this.#o.relays.options.clock);
     throw new ProtocolError(`Cannot serve a SOCKS client: ${why}`);
+  }
+
+  /** Serves the client's datagrams until its connection ends. Of SOCKS4 there is no such step. */
+  async #associate(): Promise<void> {
+    const machine = this.#machine as Socks5Server;
+    const { udp, relays: { options: { clock } } } = this.#o;
+    using association = openAssociation(udp!, this.#client.local, this.#events.from);
+    if (association === null) {
+      this.#answers.hold(machine.notSupported());
+      this.#limit();
+      return await this.#end("UDP is not to be had");
+    }
+    this.#answers.hold(machine.accepted(association.addr));
+    await this.#answers.flush();
+    await discard(this.#client, clock); // nothing more is said there
+    this.#events.onEnd(this.#count);
   }
 
   #connect(target: Target): void {

@@ -1,4 +1,5 @@
 import { onAbort, scope } from "../../base/scope.ts";
+import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { StdioForward } from "../forward/stdio_forward.ts";
 import {
   type ForwardCounters,
@@ -16,6 +17,8 @@ export interface ForwardClientOptions extends LinkClientOptions {
   /** Forwards of which the server listens. */
   readonly remote?: Omit<RemoteForwards, "listens"> | undefined;
   readonly limits: ForwardLimits;
+  /** Opens UDP sockets for programs of SOCKS; null = there are none on this system. */
+  readonly bind: DatagramBinder["bind"] | null;
   /** Milliseconds of silence after which a flow of datagrams ends. */
   readonly udpIdleMs: number;
   /** Called once; `counters` may be called at any time. */
@@ -37,7 +40,11 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
         ...o,
         signal,
         outbound: client.outbound,
-        openDatagrams: client.outbound.openDatagrams,
+        datagrams: {
+          bind: o.bind,
+          isPossible: () => client.outbound.hasDatagrams,
+          open: client.outbound.openDatagrams,
+        },
         remote: remote && { ...remote, listens: client.listens },
       });
       await client.outbound.delivered(signal);

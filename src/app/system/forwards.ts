@@ -7,7 +7,6 @@ import type { ForwardTarget, Target } from "../../base/target.ts";
 import type {
   BoundDatagrams,
   DatagramBinder,
-  DatagramFlow,
   DatagramFlowEvents,
 } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
@@ -29,6 +28,7 @@ import { acceptLoop } from "../net/accept_loop.ts";
 import { DEFAULT_LIMITS, limitsFor, type ProxyLimits } from "../net/connection_limits.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { relayScope } from "../net/relay_scope.ts";
+import type { UdpAssociations } from "../proxy/udp_association.ts";
 import { ProxyFront } from "./proxy_front.ts";
 import { type RemoteForwards, requestRemoteForwards } from "./remote_forwards.ts";
 
@@ -126,10 +126,15 @@ export function noUdp(): TtunError {
   );
 }
 
+/** A client's way for datagrams. */
+export interface ForwardDatagrams extends Pick<UdpAssociations, "isPossible" | "open"> {
+  /** Opens UDP sockets for programs of SOCKS; null = there are none on this system. */
+  readonly bind: DatagramBinder["bind"] | null;
+}
+
 export interface RunForwardsOptions {
   readonly outbound: Outbound<ForwardTarget>;
-  /** Opens a flow of datagrams to a target; null = there can be none now. */
-  readonly openDatagrams: (to: Target, events: DatagramFlowEvents) => DatagramFlow | null;
+  readonly datagrams: ForwardDatagrams;
   /** Milliseconds of silence after which a flow of datagrams ends. */
   readonly udpIdleMs: number;
   /** Forwards of which the other end listens; absent = there are none. */
@@ -164,9 +169,13 @@ export async function runForwards(
     const quota = new Quota(o.limits);
     const said = new RateLimitedLog(log, () => clock.now());
     const host: ForwardHost = { log, signal, relays, quota, outbound, said };
-    const frontOver = (outbound: Outbound<ForwardTarget>) =>
-      new ProxyFront({ clock, log, signal, relays, quota, outbound, auth: null });
-    const front = frontOver(outbound);
+    const frontOptions = { clock, log, signal, relays, quota, auth: null };
+    const { bind } = o.datagrams;
+    const front = new ProxyFront({
+      ...frontOptions,
+      outbound,
+      ...(bind !== null && { udp: { ...o.datagrams, bind, clock, signal } }),
+    });
     o.onCounters?.(() => ({ connections: quota.count, served: quota.taken }));
     tasks.spawn(async () => {
       if (stdio === undefined) return await untilAborted(signal);
@@ -183,14 +192,15 @@ export async function runForwards(
         quota,
         said,
       };
-      const front = frontOver(remote.outbound);
+      const front = new ProxyFront({ ...frontOptions, outbound: remote.outbound });
       requestRemoteForwards(remote, { streams, datagrams, front, tasks });
     }
     for (const { spec, listeners, udp } of forwards) {
       for (const socket of udp?.sockets ?? []) {
-        const open = (_: HostPort, events: DatagramFlowEvents) => o.openDatagrams(udp!.to, events);
+        const open = (_: HostPort, events: DatagramFlowEvents) => o.datagrams.open(events);
+        const { to } = udp!;
         tasks.spawn(async () => {
-          using forward = new DatagramForward({ socket, open, idleMs: o.udpIdleMs, clock });
+          using forward = new DatagramForward({ socket, open, to, idleMs: o.udpIdleMs, clock });
           await forward.run();
         });
       }

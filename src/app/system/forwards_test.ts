@@ -57,7 +57,7 @@ class World implements AsyncDisposable {
     });
     this.ended = runForwards(open, {
       outbound,
-      openDatagrams: () => null,
+      datagrams: { bind: null, isPossible: () => false, open: () => null },
       udpIdleMs: 60_000,
       limits: { ...FORWARD_LIMITS, ...limits },
       stdio,

@@ -14,6 +14,7 @@ import {
   type InboundHost,
   PROGRAM_REQUEST_MS,
 } from "../proxy/inbound_connection.ts";
+import type { UdpAssociations } from "../proxy/udp_association.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
 
 export interface ProxyFrontOptions {
@@ -25,6 +26,8 @@ export interface ProxyFrontOptions {
   readonly outbound: Outbound;
   /** Null = programs need no password. */
   readonly auth: CheckPassword | null;
+  /** Serves UDP ASSOCIATE of SOCKS5; absent = it is refused. */
+  readonly udp?: UdpAssociations;
   /** Programs that ask for these targets are told early that they are connected. */
   readonly isEager?: (target: Target) => boolean;
 }
@@ -35,7 +38,7 @@ export class ProxyFront {
   readonly #host: InboundHost;
 
   constructor(o: ProxyFrontOptions) {
-    const { clock, log, signal, relays, quota, outbound, auth, isEager } = o;
+    const { clock, log, signal, relays, quota, outbound, auth, udp, isEager } = o;
     this.#host = {
       clock,
       log,
@@ -50,6 +53,7 @@ export class ProxyFront {
         signal,
         requestMs: PROGRAM_REQUEST_MS,
         outbound,
+        ...(udp !== undefined && { udp }),
         ...(isEager !== undefined && { isEager }),
       },
     };

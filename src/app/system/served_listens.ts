@@ -135,8 +135,9 @@ export class ServedListens {
       socket,
       open: (from, events) => {
         const open = { kind: OpenKind.accepted, listener: id, address: from };
-        return openDatagramFlow(mux, { open, to: null, clock }, events);
+        return openDatagramFlow(mux, { open, clock }, events);
       },
+      to: null,
       idleMs,
       clock,
     });

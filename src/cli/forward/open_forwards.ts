@@ -3,6 +3,7 @@ import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { forwardLimits, listenForwards, noUdp } from "../../app/system/forwards.ts";
 import type { Logger } from "../../base/log.ts";
+import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { isUdp } from "../../core/forward/spec.ts";
 import { udpSockets } from "../platform/udp_sockets.ts";
@@ -22,14 +23,17 @@ export interface OpenForwardsTools {
 export function openForwards(
   { specs, remotes, exitOnFailure, keepMs, udpIdleMs }: ClientForwards,
   { platform, net, resolver, io, log, signal }: OpenForwardsTools,
-): Pick<ForwardClientOptions, "forwards" | "remote" | "udpIdleMs" | "limits" | "keepMs"> {
+): Pick<ForwardClientOptions, "forwards" | "remote" | "bind" | "udpIdleMs" | "limits" | "keepMs"> {
   const sockets = udpSockets(platform);
+  const bind: DatagramBinder["bind"] | null = sockets === null
+    ? null
+    : (at, o) => sockets.bind(at, o);
   if (sockets === null && remotes.some(isUdp)) throw noUdp();
   return {
     forwards: listenForwards({
       specs,
       listen: (at, o) => net.listen(at, o),
-      bind: sockets === null ? null : (at, o) => sockets.bind(at, o),
+      bind,
       exitOnFailure,
       log,
       signal,
@@ -46,6 +50,7 @@ export function openForwards(
       datagrams: { sockets, resolver },
       exitOnFailure,
     },
+    bind,
     udpIdleMs,
     limits: forwardLimits(platform.descriptors, log),
     keepMs,

@@ -57,6 +57,7 @@ function serve(
         if (step.kind === "send") answer += toHex(step.bytes);
         else if (step.kind === "end") result = "ended";
         else {
+          assert(step.kind === "connect");
           assert.equal(formatTarget(step.target), c.target);
           result = c.result;
         }

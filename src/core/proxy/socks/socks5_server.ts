@@ -20,6 +20,7 @@ const METHOD_NONE = 0;
 const METHOD_PASSWORD = 2;
 const NO_METHOD = 0xff;
 const CONNECT = 1;
+const UDP_ASSOCIATE = 3;
 const SUCCEEDED = 0;
 const GENERAL_FAILURE = 1;
 const COMMAND_NOT_SUPPORTED = 7;
@@ -35,20 +36,24 @@ export type SocksStep =
   | { kind: "send"; bytes: Uint8Array }
   /** Connect, then call `accepted` or `failed`. Bytes that came behind are in `rest`. */
   | { kind: "connect"; target: Target }
+  /** Open a socket for the client's datagrams, then call `accepted` or `failed`. */
+  | { kind: "associate" }
   /** Close the connection when all is sent. `why` is for the log. */
   | { kind: "end"; why: string };
 
 export class Socks5Server {
   readonly #auth: CheckPassword | null;
   readonly #anyMethod: boolean;
+  readonly #hasUdp: boolean;
   readonly #message = new SocksMessage(MAX_MESSAGE);
   #state: "greeting" | "password" | "request" | "connecting" | "over" = "greeting";
   #rest = EMPTY;
 
-  /** `auth`: null = none. `anyMethod`: without `auth` all methods do. */
-  constructor(o: { auth: CheckPassword | null; anyMethod?: boolean }) {
+  /** `auth`: null = none. `anyMethod`: without `auth` all methods do. `hasUdp`: UDP ASSOCIATE does. */
+  constructor(o: { auth: CheckPassword | null; anyMethod?: boolean; hasUdp?: boolean }) {
     this.#auth = o.auth;
     this.#anyMethod = o.anyMethod === true;
+    this.#hasUdp = o.hasUdp === true;
   }
 
   /** True if `feed` may be called: not once there is a target, nor after the end. */
@@ -89,6 +94,12 @@ export class Socks5Server {
   failed(failure: Failure): Uint8Array {
     this.#leaveConnecting();
     return reply(socks5Code(failure));
+  }
+
+  /** Makes the reply to a command that is not served; close the connection behind it. */
+  notSupported(): Uint8Array {
+    this.#leaveConnecting();
+    return reply(COMMAND_NOT_SUPPORTED);
   }
 
   #leaveConnecting(): void {
@@ -156,6 +167,12 @@ export class Socks5Server {
     if (bytes[0] !== VERSION) return this.#end(steps, "not SOCKS5");
     if (addressSize(bytes, 3, length) === null) {
       return this.#end(steps, "unknown type of address", reply(ADDRESS_TYPE_NOT_SUPPORTED));
+    }
+    // The address of an association is what the client would send from; most say 0.0.0.0:0.
+    if (bytes[1] === UDP_ASSOCIATE && this.#hasUdp) {
+      this.#state = "connecting";
+      steps.push({ kind: "associate" });
+      return;
     }
     if (bytes[1] !== CONNECT) {
       return this.#end(steps, "only CONNECT is served", reply(COMMAND_NOT_SUPPORTED));

@@ -13,7 +13,7 @@ const LOCKED = { auth: user };
 const ANY = { auth: null, anyMethod: true };
 
 /** Answers of a server to these bytes, given whole and then one by one: both must be equal. */
-function say(o: { auth: CheckPassword | null; anyMethod?: boolean }, text: string): string[] {
+function say(o: ConstructorParameters<typeof Socks5Server>[0], text: string): string[] {
   const bytes = bytesOf(text);
   const whole = feedPieces(new Socks5Server(o), [bytes]);
   const single = feedPieces(new Socks5Server(o), [...bytes].map((byte) => new Uint8Array([byte])));
@@ -129,6 +129,20 @@ Deno.test("user and password may be of any bytes and any length", () => {
     );
     assert.deepEqual(seen.slice(0, 2), [name.length, password.length]);
   }
+});
+
+Deno.test("an association for datagrams is served where there is one, and may be refused", () => {
+  const request = "05 01 00 05 03 00 01 00000000 0000";
+  assert.deepEqual(say({ auth: null, hasUdp: true }, request), ["send 0500", "associate"]);
+  assert.deepEqual(say({ auth: null, hasUdp: true }, "05 01 00 05 02 00 01 00000000 0000"), [
+    "send 0500",
+    "send 05070001000000000000",
+    "end",
+  ]);
+  const machine = new Socks5Server({ auth: null, hasUdp: true });
+  machine.feed(bytesOf(request));
+  assert.equal(toHex(machine.notSupported()), "05070001000000000000");
+  assert.throws(() => machine.accepted(), internal);
 });
 
 Deno.test("other commands, types and versions are refused with their codes", () => {

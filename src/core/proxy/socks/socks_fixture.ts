@@ -22,6 +22,7 @@ export function told(step: SocksStep | SocksClientStep): string {
       return `connect ${formatTarget(step.target)}`;
     case "failed":
       return `failed ${step.failure}`;
+    case "associate":
     case "end":
     case "ask":
     case "connected":
