@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "../check.ts";
+import { median } from "../bench/statistics.ts";
 import { descriptorCount } from "../proc.ts";
 import { LOOPBACK, openForwards, until } from "./forward_pair.ts";
-import { run } from "./proxy_pair.ts";
+import { run, spawnHere } from "./proxy_pair.ts";
 import { openThrough, readExactly, writeAll } from "./proxy_socks.ts";
 import { echoer, endlessSender, neverReader } from "./proxy_targets.ts";
 import { hashOfBulk, serveWeb } from "./proxy_web.ts";
@@ -14,6 +15,9 @@ const MANY = 500;
 
 /** Bytes that a stream which nobody reads may hold: its window, and buffers of sockets. */
 const HELD = 32 * MB;
+
+/** A message's wait beside bulk. Their windows, 64 MiB, take several times as long. */
+const MOST_WAIT_MS = 80;
 
 for (const io of ["ffi", "deno"]) {
   test(`500 connections at once, each with bytes of its own, leave nothing behind: --io ${io}`, async () => {
@@ -94,4 +98,27 @@ test("a program that never reads, and a target that never does, hold back nobody
   assert(sender.sent < HELD && pushed < HELD, `${sender.sent} and ${pushed} bytes are held`);
   pushing.close();
   await push;
+});
+
+test("a message beside downloads at full speed does not wait for their windows", async () => {
+  await using sender = endlessSender();
+  await using echo = echoer();
+  await using pair = await openForwards({
+    client: [sender, echo].flatMap(({ port }) => ["-L", `0:${LOOPBACK}:${port}`]),
+  });
+  const [toSender, toEcho] = pair.ports;
+  const url = `telnet://${LOOPBACK}:${toSender}`; // curl takes what comes, without an end
+  await using stack = new AsyncDisposableStack();
+  for (let i = 0; i < 4; i++) stack.use(spawnHere("curl", ["-sS", "-o", "/dev/null", url]));
+  await until(() => sender.sent > 100 * MB, () => `${sender.sent} bytes`, 20_000);
+  using conn = await Deno.connect({ hostname: LOOPBACK, port: toEcho! });
+  const bytes = new Uint8Array(64);
+  const times: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const began = performance.now();
+    await writeAll(conn, bytes);
+    await readExactly(conn, bytes);
+    times.push(performance.now() - began);
+  }
+  assert(median(times) < MOST_WAIT_MS, `${median(times)} ms`);
 });

@@ -13,6 +13,9 @@ export { endWell, ENV, expectCleanLog, LOOPBACK, type Process, type Spawn, spawn
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
+/** Until an end is there, on a machine that is busy. */
+const READY_MS = 30_000;
+
 /** Lets clients connect to targets on loopback. */
 export const PERMIT = ["--permit-open", "127.0.0.0/8"];
 
@@ -49,7 +52,7 @@ export function spawnTtun(args: readonly string[], o: EndOptions = {}): Process 
 async function startEnd(args: string[], ready: RegExp, o: EndOptions): Promise<Process> {
   await using stack = new AsyncDisposableStack();
   const end = stack.use(spawnTtun(args, o));
-  await end.waitFor(ready);
+  await end.waitFor(ready, READY_MS);
   stack.move();
   return end;
 }
