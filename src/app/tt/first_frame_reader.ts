@@ -1,7 +1,7 @@
 import type { Connection } from "../../contract/connection.ts";
 import { TtunError } from "../../base/errors.ts";
 import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
-import { minuteOf } from "../../core/tt/keys.ts";
+import { minuteOf } from "../../core/hop/minute.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
 import type { Account, KeyCandidates } from "./key_candidates.ts";

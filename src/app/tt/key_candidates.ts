@@ -1,4 +1,5 @@
-import { minuteOf, minutesToTry } from "../../core/tt/keys.ts";
+import { minuteOf } from "../../core/hop/minute.ts";
+import { minutesToTry } from "../../core/tt/keys.ts";
 import type { MinuteCandidate } from "../../core/tt/first_frame.ts";
 import type { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import type { PortRange } from "../../base/port_range.ts";

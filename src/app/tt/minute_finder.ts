@@ -1,6 +1,6 @@
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
-import { minuteOf } from "../../core/tt/keys.ts";
+import { minuteOf } from "../../core/hop/minute.ts";
 import { type Answer, type MinuteRaceOptions, raceMinutes } from "../hop/minute_race.ts";
 
 export interface ServerClockOptions {

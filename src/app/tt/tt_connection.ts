@@ -5,7 +5,7 @@ import type { Connection, SocketOptions } from "../../contract/connection.ts";
 import type { OnReady } from "../../contract/stream.ts";
 import { FrameSealer } from "../../core/tt/frame.ts";
 import { MAX_RANDOM_SENT, MAX_TEXT } from "../../core/tt/frame_sizes.ts";
-import { minuteOf } from "../../core/tt/keys.ts";
+import { minuteOf } from "../../core/hop/minute.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
 import type { NonceMemory, NonceVerdict } from "../../core/tt/nonce_filter.ts";
 import type { RandomBlock } from "../../core/tt/random_pool.ts";

@@ -1,4 +1,4 @@
-import { MINUTE_MS, minuteOf } from "../tt/keys.ts";
+import { MINUTE_MS, minuteOf } from "./minute.ts";
 
 /**
  * On which ports a server of tt listens, and when (docs/wire/tt-v1.md, 1.3 and 7). The minutes T-1, T

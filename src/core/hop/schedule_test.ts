@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import vectors from "../../../tests/vector/tt-v1.json" with { type: "json" };
 import { utf8 } from "../../base/bytes.ts";
-import { MINUTE_MS, minuteOf, TtKeys } from "../tt/keys.ts";
+import { TtKeys } from "../tt/keys.ts";
+import { MINUTE_MS, minuteOf } from "./minute.ts";
 import { parsePortRange, portOf } from "./port_range.ts";
 import { type BindResult, ListenSchedule, type MinutePort } from "./schedule.ts";
 

@@ -9,9 +9,6 @@ const LIFETIME_MODULUS = 15;
 const AEAD_SALT = utf8("ThE=TuNnEL+SaLt-[];',/");
 const MASK_SALT = utf8("SaLT.fOr/SiZe+=Xor-");
 
-/** Minutes are counted from 1970 on, UTC. */
-export const MINUTE_MS = 60_000;
-
 /** The longest life of a minute's port and key, in minutes. */
 export const MAX_LIFETIME = LIFETIME_MODULUS;
 
@@ -29,12 +26,6 @@ export interface MinuteKeys {
   readonly aeadKey: Uint8Array;
   /** The mask X of 32 bytes (docs/wire/tt-v1.md, 1.1). */
   readonly mask: Uint8Array;
-}
-
-/** Returns 0 before 1970: nobody has set that clock. @throws {TtunError} `internal` for NaN */
-export function minuteOf(unixMs: number): number {
-  if (!Number.isFinite(unixMs)) throw new TtunError("internal", `Cannot use ${unixMs} as a time`);
-  return Math.max(0, Math.floor(unixMs / MINUTE_MS));
 }
 
 /** Returns minutes to try, the likeliest first: a client's clock may be two behind or one ahead. */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import vectors from "../../../tests/vector/tt-v1.json" with { type: "json" };
 import { toHex, utf8 } from "../../base/bytes.ts";
-import { lifetimeOf, MAX_LIFETIME, minuteOf, minutesToTry, TtKeys } from "./keys.ts";
+import { minuteOf } from "../hop/minute.ts";
+import { lifetimeOf, MAX_LIFETIME, minutesToTry, TtKeys } from "./keys.ts";
 import { parsePortRange, portOf } from "../hop/port_range.ts";
 
 const internal = { name: "TtunError", kind: "internal" };
