@@ -72,7 +72,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
   readonly #buffer = new ReceiveBuffer();
   /** Frames without a message since the consumer was last called. */
   #controls = 0;
-  #pingedAt = -Infinity;
+  #pingedAt = Infinity;
   /** The newest ping to be answered; a peer that asks faster than we write gets one answer. */
   #pongDue: Uint8Array | null = null;
   /** The record (`heard`) whose ping was answered last. */
@@ -116,7 +116,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
 
   /** Milliseconds since a ping behind which nothing has arrived; 0 = there is none. */
   get unansweredMs(): number {
-    return this.#pingedAt >= this.lastArrival ? this.#clock.now() - this.#pingedAt : 0;
+    return Math.max(0, this.#clock.now() - this.#pingedAt);
   }
 
   get isInsideRecord(): boolean {
@@ -172,6 +172,7 @@ export class RecordChannel<Into> implements AsyncDisposable {
       const got = this.stream.readNow(this.#buffer.space());
       if (got === undefined) return undefined;
       this.lastArrival = this.#clock.now();
+      this.#pingedAt = Infinity;
       if (this.#buffer.took(got)) continue;
       if (this.isInsideRecord) {
         throw new TtunError("lost", "Lost the connection: it ended inside a record");
