@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Addr, HostPort } from "../../src/base/addr.ts";
-import { requireHostPort } from "../../src/base/addr.ts";
+import { formatAddr, requireHostPort } from "../../src/base/addr.ts";
+import { UnreachableError } from "../../src/base/errors.ts";
 import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
 import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
@@ -28,6 +29,7 @@ import {
   parseRemoteForward,
 } from "../../src/core/forward/parse.ts";
 import { SessionList } from "../../src/core/status/session_list.ts";
+import type { KeyedHopAddress } from "../../src/core/hop/hop_address.ts";
 import { pskKey } from "../../src/core/link/v1/kdf.ts";
 import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
 import { CountedCiphers } from "./ciphers.ts";
@@ -41,6 +43,12 @@ import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
 export const SERVER: HostPort = { host: "192.0.2.1", port: 20203 };
+/** The last port of a range is never used, so these are three. */
+export const HOPS: KeyedHopAddress = {
+  host: "192.0.2.1",
+  range: { first: 20_000, last: 20_003 },
+  key: utf8("correct horse"),
+};
 export const TARGET = "192.0.2.10";
 
 const RESOLVER: Resolver = {
@@ -48,7 +56,7 @@ const RESOLVER: Resolver = {
 };
 
 /** When the virtual clock began, in milliseconds since 1970. */
-const EPOCH = 1_790_000_000_000;
+export const EPOCH = 1_790_000_000_000;
 const STOP = new Error("the test is over");
 
 export interface ForwardPrograms {
@@ -69,10 +77,16 @@ export interface ForwardPrograms {
   /** The server has a device as well. */
   readonly hasDevice?: boolean;
   readonly retries?: number;
+  /** The server's ports hop. */
+  readonly hop?: boolean;
   readonly stdio?: StdioForward;
   /** By which the client's key differs from the server's. */
   readonly psk?: string;
+  /** Milliseconds by which the client's clock is ahead. */
+  readonly ahead?: number;
 }
+
+type Other = { [K in "psk" | "ahead"]?: ForwardPrograms[K] | undefined };
 
 /** A server of streams, a client with forwards, and targets behind the server. */
 export class StreamWorld implements AsyncDisposable {
@@ -86,6 +100,8 @@ export class StreamWorld implements AsyncDisposable {
   readonly sessions = new SessionList();
   /** The address that the client dials from. */
   clientHost = "192.0.2.2";
+  /** False for addresses of the server that refuse the client. */
+  mayDial = (_: Addr): boolean => true;
   /** The client's connections to the server, the oldest first. */
   readonly carriers: Connection[] = [];
   readonly server: Running;
@@ -102,10 +118,10 @@ export class StreamWorld implements AsyncDisposable {
 
   startServer(): Running {
     const { permit = [], deny = [], permitListen = [] } = this.#o;
-    const { keepMs = 60_000, hasDevice = false, sessionLimits } = this.#o;
+    const { keepMs = 60_000, hasDevice = false, sessionLimits, hop = false } = this.#o;
     const { clock } = this;
     return this.#run((common) => {
-      const listeners = [this.streams.listen({ host: "", port: SERVER.port }, common)];
+      const listeners = hop ? [] : [this.streams.listen({ host: "", port: SERVER.port }, common)];
       const rules = new Acl({
         allow: ["192.0.2.0/24", ...permit].flatMap(parseRule),
         deny: deny.flatMap(parseRule),
@@ -125,7 +141,8 @@ export class StreamWorld implements AsyncDisposable {
           idleMs: this.#o.udpIdleMs ?? 60_000,
         },
       };
-      if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners });
+      const hops = { ends: hop ? [{ ...HOPS, host: "" }] : [], listen: streams.listen };
+      if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners, hops });
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
       const router = new PeerRouter(new FakeDevice(), clock, packets);
       return runTunServer({ ...common, listeners, router, streams });
@@ -144,7 +161,8 @@ export class StreamWorld implements AsyncDisposable {
 
   startClient(): Running {
     const { remote = [], exitOnFailure = true, stdio } = this.#o;
-    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity, psk } = this.#o;
+    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = this.#o;
+    const { psk, hop = false, ahead } = this.#o;
     return this.#run((common) => {
       const sockets = this.datagrams.on(this.clientHost);
       const forwards = listenForwards({
@@ -164,7 +182,7 @@ export class StreamWorld implements AsyncDisposable {
           datagrams: { sockets, resolver: RESOLVER },
           exitOnFailure,
         },
-        server: SERVER,
+        server: hop ? HOPS : SERVER,
         dialer: this.#kept,
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },
         limits: FORWARD_LIMITS,
@@ -174,28 +192,33 @@ export class StreamWorld implements AsyncDisposable {
         retries,
         instance: seededRng(1000 + ++this.#seed)(16),
       });
-    }, psk);
+    }, { psk, ahead });
   }
 
   /** Notes the connections that the client makes. */
   readonly #kept: Dialer = {
-    start: (to, o, events) =>
-      this.streams.dialer(this.clientHost).start(to, o, {
+    start: (to, o, events) => {
+      if (!this.mayDial(to)) {
+        const words = `Cannot connect to ${formatAddr(to)}: it refuses`;
+        return events.failed(new UnreachableError("refused", words));
+      }
+      return this.streams.dialer(this.clientHost).start(to, o, {
         failed: (error) => events.failed(error),
         connected: (stream) => {
           this.carriers.push(stream);
           return events.connected(stream);
         },
-      }),
+      });
+    },
   };
 
   #run(
     start: (common: ReturnType<StreamWorld["common"]>) => Promise<void>,
-    psk?: string,
+    other: Other = {},
   ): Running {
     const stop = new AbortController();
     const kept = keptLog(this.clock);
-    const common = this.common(kept.log, stop.signal, psk);
+    const common = this.common(kept.log, stop.signal, other);
     const ended = start(common).then(() => null, (error) => error === STOP ? null : error);
     const running: Running = {
       ended,
@@ -212,7 +235,8 @@ export class StreamWorld implements AsyncDisposable {
     return running;
   }
 
-  common(log: ReturnType<typeof keptLog>["log"], signal: AbortSignal, psk = "correct horse") {
+  common(log: ReturnType<typeof keptLog>["log"], signal: AbortSignal, o: Other = {}) {
+    const { psk = "correct horse", ahead = 0 } = o;
     const { nonce: _nonce, ...keys } = handshakeKeys({ psk, makeCipher: this.ciphers.factory });
     const secrets: WireSecrets = {
       mode: "v2",
@@ -220,7 +244,7 @@ export class StreamWorld implements AsyncDisposable {
       s: pskKey(utf8(`s of ${psk}`)), // scrypt's place is taken by a quick hash
       keyExchange: nodeKeyExchange,
       rng: seededRng(++this.#seed),
-      wallClock: () => EPOCH + this.clock.now(),
+      wallClock: () => EPOCH + this.clock.now() + ahead,
     };
     return { secrets, clock: this.clock, log, sessions: this.sessions, signal };
   }

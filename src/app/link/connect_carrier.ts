@@ -17,6 +17,8 @@ export interface CarrierRequest {
   readonly identity: Omit<SessionIdentity, "resume">;
   /** The session's secret and the next numbered frame, where the carrier goes on with a session. */
   readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
+  /** The server has proved the key. False: another connection has, so this one is given up. */
+  readonly proved?: () => boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function connectCarrier(
     unixMs: secrets.wallClock,
   });
   try {
-    return await meet(stream, handshake);
+    return await meet(stream, handshake, o.proved);
   } catch (error) {
     throw isLate ? noAnswer(stream.peer) : error;
   }
@@ -49,6 +51,7 @@ export async function connectCarrier(
 async function meet(
   stream: Connection,
   handshake: ClientHandshake,
+  proved: () => boolean = () => true,
 ): Promise<{ session: LinkSession; setup: ServerSetup }> {
   await write(stream, handshake.hello());
   const buffer = new Uint8Array(BUFFER);
@@ -59,6 +62,7 @@ async function meet(
     for (const step of handshake.feed(buffer.subarray(0, got))) {
       if (step.kind === "done") return step;
       if (step.kind === "stranger") throw notVersion2(stream.peer);
+      if (!proved()) throw new TtunError("lost", "Another connection has been answered first");
       await write(stream, step.bytes);
       hasProved = true;
     }

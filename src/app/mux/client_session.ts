@@ -51,10 +51,11 @@ export class ClientSession {
   }
 
   /**
-   * Runs the handshake for another carrier, the first time for a new session.
+   * Runs the handshake for another carrier, the first time for a new session. `proved`: the server
+   * has proved the key, and the handshake goes on only if that returns true.
    * @throws {TtunError} auth, timeout, busy, clock, protocol, lost; {PeerClosed} `unknownSession`
    */
-  async join(stream: Connection): Promise<Carrier> {
+  async join(stream: Connection, proved: () => boolean): Promise<Carrier> {
     const { secrets, clock, instance, buffers } = this.#o;
     const number = ++this.#number;
     const { session, setup } = await connectCarrier(stream, {
@@ -62,6 +63,7 @@ export class ClientSession {
       clock,
       offer: streamOffer(),
       identity: { instance, session: this.#id, carrier: number },
+      proved,
       ...(this.#secret !== null && {
         resume: { secret: this.#secret, expected: this.streams.mux.expected },
       }),

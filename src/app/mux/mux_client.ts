@@ -1,6 +1,7 @@
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { onAbort, type Scope, scope } from "../../base/scope.ts";
+import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
@@ -10,6 +11,7 @@ import { Backoff } from "../../core/net/backoff.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
+import type { Reach } from "../net/reach.ts";
 import { ClientSession } from "./client_session.ts";
 import type { Carrier } from "./carrier.ts";
 import { MuxOutbound } from "./mux_outbound.ts";
@@ -28,8 +30,7 @@ const MOVE_REST_MS = 5000;
 const LOOK_MS = 1000;
 
 export interface MuxClientOptions {
-  /** Connects to the server; the connection lives under `signal`. */
-  readonly dial: (signal: AbortSignal) => Promise<Connection>;
+  readonly reach: Reach;
   readonly secrets: WireSecrets;
   readonly clock: Clock;
   readonly log: Logger;
@@ -160,13 +161,13 @@ export class MuxClient {
     });
     try {
       await scope(signal, async (tasks) => {
-        const joined = await this.#join(tasks.signal);
+        const joined = await this.#join(tasks.signal, false);
         upSince = clock.now();
         first = joined.carrier;
         const session = this.#session!;
         this.outbound.useSession(session.streams);
         this.listens.useSession(session.streams);
-        session.onMove = (seconds) => this.#move(tasks, seconds * 1000);
+        session.onMove = (seconds) => this.#move(tasks, seconds * 1000, true);
         this.#spawn(tasks, session, joined);
       });
     } catch (thrown) {
@@ -181,11 +182,8 @@ export class MuxClient {
   }
 
   /** Dials, and runs the handshake: for the session that there is, else for a new one. */
-  async #join(signal: AbortSignal): Promise<Joined> {
-    const { clock, dial, facts = () => ({}), instance, log, secrets, sessions } = this.#o;
-    await using owned = new AsyncDisposableStack();
-    const stream = owned.use(await dial(signal));
-    const isNew = this.#session === null;
+  #join(signal: AbortSignal, isLeaving: boolean): Promise<Joined> {
+    const { clock, instance, reach, secrets, sessions } = this.#o;
     const session = this.#session ??
       new ClientSession({
         clock,
@@ -196,7 +194,24 @@ export class MuxClient {
         sessions,
         onOpened: (stream, open) => this.listens.onOpened(stream, open),
       });
-    const carrier = await session.join(stream);
+    return reach({
+      signal,
+      isLeaving,
+      meet: (stream, proved) => this.#meet(session, stream, proved),
+      discard: ({ stream, carrier }) => {
+        startClose(carrier);
+        startClose(stream);
+      },
+    });
+  }
+
+  /** Runs the handshake on a connection. */
+  async #meet(session: ClientSession, stream: Connection, proved: () => boolean): Promise<Joined> {
+    const { facts = () => ({}), log } = this.#o;
+    await using owned = new AsyncDisposableStack();
+    owned.use(stream);
+    const isNew = this.#session === null;
+    const carrier = await session.join(stream, proved);
     this.#session = session;
     owned.move();
     log.info(isNew ? "authenticated" : "session goes on", {
@@ -266,31 +281,39 @@ export class MuxClient {
       const hasRested = clock.now() - this.#movedAt >= MOVE_REST_MS;
       if (!hasRested || carriers.at(-1) !== carrier || !carrier.isSuspect) continue;
       this.#movedAt = clock.now();
-      this.#move(tasks, 0);
+      this.#move(tasks, 0, false);
     }
   }
 
-  /** Makes another carrier within so many milliseconds, at a random moment. */
-  #move(tasks: Scope, ms: number): void {
+  /**
+   * Makes another carrier within so many milliseconds, at a random moment; on another port if
+   * `isLeaving`.
+   */
+  #move(tasks: Scope, ms: number, isLeaving: boolean): void {
     if (this.#isMoving) return;
     this.#isMoving = true;
     tasks.spawn(async (signal) => {
       try {
-        await this.#moveWithin(tasks, ms, signal);
+        await this.#moveWithin(tasks, ms, isLeaving, signal);
       } finally {
         this.#isMoving = false;
       }
     });
   }
 
-  async #moveWithin(tasks: Scope, ms: number, signal: AbortSignal): Promise<void> {
+  async #moveWithin(
+    tasks: Scope,
+    ms: number,
+    isLeaving: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock, log, secrets } = this.#o;
     const session = this.#session!;
     const at = ms * secrets.rng(1)[0]! / 256;
     if (at > 0) await sleep(clock, at, signal);
     for (;;) {
       try {
-        return this.#spawn(tasks, session, await this.#join(signal));
+        return this.#spawn(tasks, session, await this.#join(signal, isLeaving));
       } catch (thrown) {
         signal.throwIfAborted();
         const error = toTtunError(thrown);

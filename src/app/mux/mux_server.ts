@@ -5,6 +5,7 @@ import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { Stream } from "../../contract/stream.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { resumeProof } from "../../core/link/v2/key_schedule.ts";
@@ -100,6 +101,8 @@ export class MuxServer {
   readonly #buffers = new RecordBuffers();
   readonly #sessions = new Map<string, Held>();
   readonly #places: Quota;
+  /** Sessions by the connections of their carriers. */
+  readonly #carried = new Map<Stream, Held>();
 
   constructor(o: MuxServerOptions) {
     const { clock, log, limits, sessionLimits = SESSIONS, secrets: { rng }, signal } = o;
@@ -119,6 +122,18 @@ export class MuxServer {
   /** Drops a connection when descriptors run out; returns false if there is none to drop. */
   evictIdle(): boolean {
     return this.#gatekeeper.evictIdle();
+  }
+
+  /**
+   * Has a client come by another connection within so many seconds, if `stream` is its newest.
+   * Returns false where no client has come by `stream` yet.
+   */
+  move(stream: Stream, seconds: number): boolean {
+    const held = this.#carried.get(stream);
+    if (held === undefined) return false;
+    const { carriers, mux } = held.session;
+    if (carriers.at(-1)?.channel.stream === stream) mux.sendMove(seconds);
+    return true;
   }
 
   /** Handles one connection from accept to close. Never throws: an error ends only this one. */
@@ -308,6 +323,7 @@ export class MuxServer {
     this.#said.info(words, { peer, wire: "v2", carries: "streams", ...facts(stream) }, address);
     if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
     using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier));
+    this.#carried.set(stream, held);
     try {
       this.#keep(held);
       await held.session.run(carrier, signal);
@@ -323,6 +339,7 @@ export class MuxServer {
       if (error instanceof ProtocolError && error.reason !== "cannot_open") this.#end(held, error);
       return error instanceof ProtocolError;
     } finally {
+      this.#carried.delete(stream);
       if (carriers.length === 0) this.#expireLater(held);
     }
   }

@@ -31,7 +31,8 @@ export interface ForwardClientOptions extends LinkClientOptions {
  */
 export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   const { forwards, remote } = o;
-  const client = openLinkClient({ ...o, endsWithSession: o.stdio !== undefined });
+  using stack = new DisposableStack();
+  const client = openLinkClient({ ...o, endsWithSession: o.stdio !== undefined }, stack);
   using _bye = onAbort(o.signal, () => client.sayBye()); // before the scope's own
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));

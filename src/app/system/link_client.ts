@@ -1,13 +1,17 @@
 import type { HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
-import type { CongestionChoice, Connection } from "../../contract/connection.ts";
+import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer } from "../../contract/dial.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
+import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
+import { MinutePorts } from "../../core/hop/minute_ports.ts";
+import { HopDialer } from "../hop/hop_dialer.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxClient } from "../mux/mux_client.ts";
 import { dial } from "../net/dial_events.ts";
 import { dialAny } from "../net/dial_host.ts";
+import { type Reach, reachBy } from "../net/reach.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
 import { type DirectServer, serverName } from "./tun_client_options.ts";
 
@@ -15,7 +19,7 @@ const DIAL_TIMEOUT = 10_000;
 const NAME_TIMEOUT = 10_000;
 
 export interface LinkClientOptions {
-  readonly server: HostPort | DirectServer;
+  readonly server: HostPort | DirectServer | KeyedHopAddress;
   /** To the addresses of a server that has some. */
   readonly dialer: Dialer;
   readonly resolver: Resolver;
@@ -34,27 +38,41 @@ export interface LinkClientOptions {
   readonly signal: AbortSignal;
 }
 
-/** Makes a client of streams that reaches its server over the network, or by a transport's dialer. */
+/**
+ * Makes a client of streams that reaches its server over the network, or by a transport's dialer.
+ * `stack` owns what it needs.
+ */
 export function openLinkClient(
   o: LinkClientOptions & { readonly endsWithSession: boolean },
+  stack: DisposableStack,
 ): MuxClient {
-  const { server, log } = o;
-  const tuner = new Tuner(log, o.congestion);
+  const tuner = new Tuner(o.log, o.congestion);
+  const reach = reachServer(o, stack);
   return new MuxClient({
     ...o,
-    dial: async (signal) => {
-      log.debug("connecting", { server: serverName(server) });
-      const stream = await dialServer(o, signal);
-      tuner.tune(stream);
-      return stream;
-    },
+    reach: (meeting) =>
+      reach({
+        ...meeting,
+        meet: (stream, proved) => {
+          tuner.tune(stream);
+          return meeting.meet(stream, proved);
+        },
+      }),
     facts: congestionField,
   });
 }
 
-function dialServer(o: LinkClientOptions, signal: AbortSignal): Promise<Connection> {
-  const { server } = o;
+function reachServer(o: LinkClientOptions, stack: DisposableStack): Reach {
+  const { log, server, secrets: { wallClock } } = o;
+  if ("range" in server) {
+    const ports = stack.use(new MinutePorts(server.key, server.range));
+    const hop = new HopDialer({ ...o, host: server.host, ports, wallClock });
+    return (meeting) => hop.reach(meeting);
+  }
   const timeoutMs = DIAL_TIMEOUT;
-  if ("dialer" in server) return dial(server.dialer, undefined, { signal, timeoutMs });
-  return dialAny({ ...o, to: server, nameMs: NAME_TIMEOUT, timeoutMs, signal });
+  return reachBy((signal) => {
+    log.debug("connecting", { server: serverName(server) });
+    if ("dialer" in server) return dial(server.dialer, undefined, { signal, timeoutMs });
+    return dialAny({ ...o, to: server, nameMs: NAME_TIMEOUT, timeoutMs, signal });
+  });
 }

@@ -26,7 +26,8 @@ export interface ProbeOptions extends LinkClientOptions {
 
 /** Measures, prints, and ends. @throws {TtunError} if the server cannot be reached or is too old */
 export async function runProbe(o: ProbeOptions): Promise<void> {
-  const client = openLinkClient({ ...o, endsWithSession: true });
+  using stack = new DisposableStack();
+  const client = openLinkClient({ ...o, endsWithSession: true }, stack);
   using _bye = onAbort(o.signal, () => client.sayBye());
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));

@@ -1,8 +1,9 @@
+import type { HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import { onAbort } from "../../base/scope.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { ForwardTarget } from "../../base/target.ts";
-import type { CongestionChoice } from "../../contract/connection.ts";
+import type { CongestionChoice, Connection } from "../../contract/connection.ts";
 import type { DatagramSockets } from "../../contract/datagrams.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
@@ -10,6 +11,9 @@ import type { ListenRules } from "../../core/acl/listen_rules.ts";
 import { OpenKind } from "../../core/mux/frames.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
+import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
+import { MinutePorts } from "../../core/hop/minute_ports.ts";
+import { HopServer } from "../hop/hop_server.ts";
 import type { WireSecrets } from "../link/config.ts";
 import { MuxServer, type SessionLimits } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
@@ -28,6 +32,8 @@ const CHUNK = 64 * 1024;
 
 export interface StreamServerOptions {
   readonly listeners: readonly Listener[];
+  /** Absent = it listens on no ports that hop. */
+  readonly hops?: HopListening;
   /** Connects to the targets of streams. */
   readonly outbound: Outbound<ForwardTarget>;
   /** Judges where clients ask the server to listen. */
@@ -58,8 +64,18 @@ export interface StreamDatagrams extends Pick<DatagramHost, "resolver" | "rules"
   readonly sockets: DatagramSockets | null;
 }
 
+/** Hosts on whose minute ports a server listens. */
+export interface HopListening {
+  readonly ends: readonly KeyedHopAddress[];
+  /** Opens one of the ports. */
+  readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+}
+
 /** Options of a server of streams that may have a device too. */
-export type StreamHostOptions = Omit<StreamServerOptions, "listeners" | "congestion" | "signal">;
+export type StreamHostOptions = Omit<
+  StreamServerOptions,
+  "listeners" | "hops" | "congestion" | "signal"
+>;
 
 /** Makes the server of streams whose connections are the scope's. */
 export function openStreamHost(
@@ -117,20 +133,33 @@ export function openStreamHost(
 
 /** Serves the streams of any number of clients. Throws the signal's reason, or a listener's error. */
 export async function runStreamServer(o: StreamServerOptions): Promise<void> {
-  const { clock, log, listeners } = o;
+  const { clock, log, listeners, hops, secrets: { wallClock } } = o;
   await streamScope(o, (scope) => {
+    const { tasks, stack } = scope;
     const tuner = new Tuner(log, o.congestion);
     const server = openStreamHost(o, scope);
-    acceptAll(scope.tasks, {
-      listeners,
+    const serving = {
       clock,
       log,
-      serve: (stream) => {
+      serve: (stream: Connection) => {
         tuner.tune(stream);
         return server.serve(stream);
       },
       evictIdle: () => server.evictIdle(),
-    });
+    };
+    acceptAll(tasks, { ...serving, listeners });
+    if (hops === undefined) return;
+    for (const { host, range, key } of hops.ends) {
+      const hop = new HopServer(tasks, {
+        ...serving,
+        host,
+        ports: stack.use(new MinutePorts(key, range)),
+        listen: hops.listen,
+        wallClock,
+        move: (stream, seconds) => server.move(stream, seconds),
+      });
+      tasks.spawn(() => hop.run());
+    }
   });
 }
 

@@ -9,6 +9,7 @@ import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { statusPlace } from "../status/place.ts";
+import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
 import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
@@ -33,7 +34,7 @@ export async function runForward(
   warnOfWeakKey(key, context.log);
   const secret = linkSecret(key);
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
-  const config = await configOf(options, pskKey(key), io, context.signal);
+  const config = await configOf(options, key, io, context.signal);
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
@@ -65,12 +66,14 @@ function needs(io: ForwardConfig["io"]): Need[] {
 
 async function configOf(
   options: TunFlags,
-  psk: Uint8Array,
+  key: Uint8Array,
   io: ForwardConfig["io"],
   signal: AbortSignal,
 ): Promise<ForwardConfig> {
+  const ends = "server" in options ? [options.server] : options.listen;
   return {
     kind: "forward",
+    ...hopKeyFor(ends, key),
     end: "server" in options
       ? {
         role: "client",
@@ -84,7 +87,7 @@ async function configOf(
         listen: await Promise.all(options.listen.map((at) => resolveListen(at, signal))),
         streams: streamRules(options),
       },
-    psk,
+    psk: pskKey(key),
     wire: "v2", // version 1 carries no streams
     rekeySeconds: options.rekey ?? LONGEST_REKEY,
     cipher: options.cipher,

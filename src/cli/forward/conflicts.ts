@@ -1,4 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
+import { formatEndpoint, hopOf } from "../transport/endpoint.ts";
 import type { TunFlags } from "../tun/options.ts";
 
 /** Options that say something of a device, and their names. */
@@ -19,6 +20,12 @@ const OF_DEVICE = {
 
 /** True for an end without a device. @throws {TtunError} usage, for options that exclude each other */
 export function forwardsAlone(options: TunFlags): boolean {
+  const isAlone = hasNoDevice(options);
+  if (!isAlone) refuseHops(options);
+  return isAlone;
+}
+
+function hasNoDevice(options: TunFlags): boolean {
   const forward = forwardOption(options);
   if (forward === null && !options.noTun) {
     refuseWithoutForwards(options);
@@ -75,6 +82,20 @@ function refuseWithoutForwards(options: TunFlags): void {
     ? "--keep-session"
     : null;
   if (given !== null) throw excluding("--wire v1", given, "forwards need version 2 of the wire");
+}
+
+/** A device's session cannot go on over another connection. */
+function refuseHops(options: TunFlags): void {
+  const isServer = !("server" in options);
+  const ends = isServer ? options.listen : [options.server];
+  const hop = ends.find((end) => hopOf(end) !== null);
+  if (hop === undefined) return;
+  const forwards = isServer ? "add --no-tun" : "forward without a device (-L, -D, -W, --no-tun)";
+  throw new TtunError(
+    "usage",
+    `Cannot carry a device's packets over ${formatEndpoint(hop)}: its session cannot go on from ` +
+      `port to port; ${forwards}, or use tcp://`,
+  );
 }
 
 function excluding(one: string, other: string, why: string): TtunError {

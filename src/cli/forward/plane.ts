@@ -2,7 +2,6 @@ import { runForwardClient } from "../../app/system/forward_client.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
-import { serverName } from "../../app/system/tun_client_options.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { ForwardTarget } from "../../base/target.ts";
@@ -17,8 +16,10 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
 import { connectionsStatus, forwardsStatus } from "../status/describe.ts";
-import { addressOf, formatEndpoint } from "../transport/endpoint.ts";
-import { openListener, openServer } from "../transport/open.ts";
+import { addressOf, formatEndpoint, hopOf, hostOf } from "../transport/endpoint.ts";
+import { keyedHop } from "../transport/hop_key.ts";
+import { formatHopAddress } from "../transport/hop_url.ts";
+import { openLinkServer, openListener } from "../transport/open.ts";
 import { openForwards } from "./open_forwards.ts";
 import { prepareListens, streamTargets } from "./stream_targets.ts";
 import type {
@@ -43,8 +44,8 @@ export async function run(config: ForwardConfig, host: PlaneHost): Promise<void>
 }
 
 function isName({ server }: ForwardClientEnd): boolean {
-  const address = addressOf(server);
-  return address !== null && !isIpAddress(address.host);
+  const host = hostOf(server);
+  return host !== null && !isIpAddress(host);
 }
 
 async function openServerEnd(
@@ -56,24 +57,30 @@ async function openServerEnd(
   const net = openNet(config, tools, "listen");
   prepareListens(end.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
-  for (const endpoint of end.listen) {
+  const hops = end.listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
+  for (const endpoint of end.listen.filter((endpoint) => hopOf(endpoint) === null)) {
     const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
     const isTcp = addressOf(endpoint) !== null;
     const name = isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint);
     listening.push({ name, listener });
   }
   const listeners = listening.map(({ listener }) => listener);
-  const facts: ForwardFacts = { listen: listening.map(({ name }) => name).join(" ") };
+  const names = [...listening.map(({ name }) => name), ...hops.map(formatHopAddress)];
+  const facts: ForwardFacts = { listen: names.join(" ") };
   const choice = becomeUser(config, tools, "server");
   for (const { name } of listening) log.info("listening", { address: name });
   return {
     facts,
     run: ({ s }) => {
       return runStreamServer({
-        ...common(config, tools, s, { listen: listening.map(({ name }) => name) }),
+        ...common(config, tools, s, { listen: names }),
         ...streamTargets(end.streams, { ...tools, io: config.io }),
         congestion: choice,
         listeners,
+        hops: {
+          ends: hops.map((hop) => keyedHop(hop, config)),
+          listen: (at, o) => net.listen(at, o),
+        },
       });
     },
   };
@@ -86,7 +93,7 @@ async function openClientEnd(
 ): Promise<OpenedPlane<ForwardStart>> {
   const { resolver } = tools;
   const net = openNet(config, tools, "dial");
-  const server = await openServer(end.server, tools);
+  const server = await openLinkServer(end.server, config, tools);
   const forwards = openForwards(end.forwards, { ...tools, net, io: config.io });
   const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
   const choice = becomeUser(config, tools, "client");
@@ -96,7 +103,7 @@ async function openClientEnd(
     run: async ({ s }) =>
       await runForwardClient({
         ...common(config, tools, s, {
-          server: serverName(server),
+          server: formatEndpoint(end.server),
           forwards: forwardsStatus(forwards),
         }),
         ...forwards,

@@ -6,9 +6,10 @@ import type { RemoteForwardSpec } from "../../core/forward/spec.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
+import type { HopKey } from "../transport/hop_key.ts";
 
 /** Forwards without a device; it crosses to the data plane's Worker. */
-export interface ForwardConfig extends WireChoice, CommonConfig {
+export interface ForwardConfig extends WireChoice, CommonConfig, HopKey {
   readonly kind: "forward";
   readonly end: ForwardClientEnd | ForwardServerEnd;
   readonly io: "ffi" | "deno";

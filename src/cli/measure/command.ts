@@ -9,6 +9,7 @@ import { chooseIo } from "../platform/open_sockets.ts";
 import { type Need, requirePermissions } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import { hopKeyFor } from "../transport/hop_key.ts";
 import { LONGEST_REKEY } from "../tun/options.ts";
 import type { PingFlags, SpeedtestFlags } from "./options.ts";
 import type { MeasureConfig, MeasureStart } from "./plane_config.ts";
@@ -37,6 +38,7 @@ async function runMeasure(
     kind: "measure",
     server: options.server,
     probe,
+    ...hopKeyFor([options.server], key),
     psk: pskKey(key),
     wire: "v2", // version 1 has no streams
     rekeySeconds: LONGEST_REKEY,

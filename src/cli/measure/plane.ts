@@ -7,8 +7,8 @@ import { wireSecrets } from "../plane/wire_secrets.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
-import { addressOf } from "../transport/endpoint.ts";
-import { openServer } from "../transport/open.ts";
+import { hostOf } from "../transport/endpoint.ts";
+import { openLinkServer } from "../transport/open.ts";
 import type { MeasureConfig, MeasureStart } from "./plane_config.ts";
 
 /** Milliseconds that a connection may be lost in the middle of a measurement. */
@@ -16,9 +16,9 @@ const KEEP_MS = 10_000;
 
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function run(config: MeasureConfig, host: PlaneHost): Promise<void> {
-  const address = addressOf(config.server);
+  const name = hostOf(config.server);
   await runPlane(config, host, {
-    mayMeetNames: address !== null && !isIpAddress(address.host),
+    mayMeetNames: name !== null && !isIpAddress(name),
     openPlatform: () => openSockets(config.io),
     open: (tools: PlaneTools<SocketPlatform, MeasureStart>) => open(config, tools),
   });
@@ -30,7 +30,7 @@ async function open(
 ): Promise<OpenedPlane<MeasureStart>> {
   const { platform, ciphers, resolver, port, log, signal } = tools;
   const { io, mptcp, segmentSize } = config;
-  const server = await openServer(config.server, tools);
+  const server = await openLinkServer(config.server, config, tools);
   const congestion = platform.planCongestion(config.congestion).choice;
   return {
     facts: {},

@@ -2,9 +2,10 @@ import type { Probe } from "../../app/system/link_probe.ts";
 import type { CommonConfig } from "../plane/common_config.ts";
 import type { WireChoice } from "../plane/wire_secrets.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
+import type { HopKey } from "../transport/hop_key.ts";
 
 /** A measurement; it crosses to the data plane's Worker. */
-export interface MeasureConfig extends WireChoice, CommonConfig {
+export interface MeasureConfig extends WireChoice, CommonConfig, HopKey {
   readonly kind: "measure";
   readonly server: Endpoint;
   readonly probe: Probe;

@@ -1,5 +1,7 @@
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { HopAddress } from "../../core/hop/hop_address.ts";
+import { formatHopAddress } from "./hop_url.ts";
 import {
   DEFAULT_PORT,
   entryOf,
@@ -12,8 +14,8 @@ import {
 /** An end that `-s` or `-l` names. It crosses to the data plane's Worker. */
 export interface Endpoint {
   readonly scheme: Scheme;
-  /** An address, or a text that the transport alone reads. */
-  readonly at: HostPort | string;
+  /** An address, a host whose ports hop, or a text that the transport alone reads. */
+  readonly at: HostPort | HopAddress | string;
 }
 
 type End = "server" | "listen";
@@ -76,12 +78,22 @@ function schemesOf(end: End): Scheme[] {
 
 /** Returns how logs and hooks name it: an address alone for TCP, a URL for all others. */
 export function formatEndpoint({ scheme, at }: Endpoint): string {
-  if (typeof at !== "string") return formatAddr(at);
+  if (typeof at !== "string") return "range" in at ? formatHopAddress(at) : formatAddr(at);
   const [beginning] = /^[a-z]+:(?:\/\/)?/.exec(entryOf(scheme).form)!;
   return `${beginning}${at}`;
 }
 
 /** Returns the address that is resolved and dialled; null if the transport has none. */
 export function addressOf({ at }: Endpoint): HostPort | null {
-  return typeof at === "string" ? null : at;
+  return typeof at === "string" || "range" in at ? null : at;
+}
+
+/** Returns the host whose ports hop; null for other transports. */
+export function hopOf({ at }: Endpoint): HopAddress | null {
+  return typeof at !== "string" && "range" in at ? at : null;
+}
+
+/** Returns the host that is resolved; null if the transport has none. */
+export function hostOf({ at }: Endpoint): string | null {
+  return typeof at === "string" ? null : at.host;
 }

@@ -68,7 +68,7 @@ Deno.test("standard input and output are a server's, and have no name", () => {
 });
 
 Deno.test("an unknown scheme is refused with those that there are", () => {
-  for (const scheme of ["http", "hop", "constructor", "__proto__"]) {
+  for (const scheme of ["http", "quic", "constructor", "__proto__"]) {
     const words = refusal(parseServer, `${scheme}://example.net`);
     assert.match(words, scheme === "__proto__" ? /slash/ : /write HOST:PORT or tcp:\/\/HOST/);
   }
@@ -87,7 +87,16 @@ Deno.test("help and completions have every transport of the table", () => {
 });
 
 Deno.test("whatever is written is refused with words or read, and what was read can be written", () => {
-  const prefix = fc.constantFrom("", "tcp://", "unix://", "unix:", "exec:", "stdio:", "x://");
+  const prefix = fc.constantFrom(
+    "",
+    "tcp://",
+    "unix://",
+    "unix:",
+    "exec:",
+    "stdio:",
+    "hop://",
+    "x://",
+  );
   const text = fc.tuple(prefix, fc.oneof(fc.string(), fc.webPath(), fc.domain(), fc.ipV6()))
     .map((parts) => parts.join(""));
   fc.assert(fc.property(text, fc.constantFrom(...BOTH), (text, parse) => {

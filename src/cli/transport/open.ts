@@ -3,9 +3,11 @@ import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DirectServer } from "../../app/system/tun_client_options.ts";
 import type { Listener } from "../../contract/dial.ts";
+import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { Transport, TransportTools } from "../../io/transport.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { addressOf, type Endpoint, formatEndpoint, hopOf } from "./endpoint.ts";
+import { type HopKey, keyedHop } from "./hop_key.ts";
 import { entryOf } from "./table.ts";
 
 /** Characters of a name that stands in many lines of the log. */
@@ -28,20 +30,32 @@ export async function openServer(
   },
 ): Promise<HostPort | DirectServer> {
   const { at } = endpoint;
-  if (typeof at !== "string") return at;
+  const address = addressOf(endpoint);
+  if (address !== null) return address;
   const { dialer } = await load(endpoint);
-  if (dialer === undefined) throw lacking(endpoint);
+  if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
   const given = { ...tools(endpoint, o), opened: o.opened };
   return { name: given.name, dialer: dialer(at, given) };
+}
+
+/** Opens a server for sessions that go on from connection to connection, as ports that hop need. */
+export async function openLinkServer(
+  endpoint: Endpoint,
+  key: HopKey,
+  o: Parameters<typeof openServer>[1],
+): Promise<HostPort | DirectServer | KeyedHopAddress> {
+  const hop = hopOf(endpoint);
+  return hop === null ? await openServer(endpoint, o) : keyedHop(hop, key);
 }
 
 /** The caller owns the listener. @throws {TtunError} in_use, privilege, usage, system */
 export async function openListener(endpoint: Endpoint, o: OpenOptions): Promise<Listener> {
   const { at } = endpoint;
   const { net, signal } = o;
-  if (typeof at !== "string") return net.listen(at, { signal });
+  const address = addressOf(endpoint);
+  if (address !== null) return net.listen(address, { signal });
   const { listen } = await load(endpoint);
-  if (listen === undefined) throw lacking(endpoint);
+  if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
 }
 
@@ -62,7 +76,7 @@ function shortened(name: string): string {
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }
 
-/** The parser has refused such a URL, so this is a mistake in the table. */
+/** Such URLs are refused, or opened elsewhere (app/hop), before they come here. */
 function lacking({ scheme }: Endpoint): TtunError {
   return new TtunError("internal", `Cannot open this end of a ${scheme}: URL`);
 }

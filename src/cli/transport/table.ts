@@ -1,7 +1,9 @@
 import type { HostPort } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
+import type { HopAddress } from "../../core/hop/hop_address.ts";
 import type { Transport } from "../../io/transport.ts";
 import { readAddress } from "../command/address_args.ts";
+import { readHopListen, readHopServer } from "./hop_url.ts";
 
 /** Default port of the existing programs (docs/wire/ttun-v1.md). */
 export const DEFAULT_PORT = 20203;
@@ -16,11 +18,12 @@ export interface TransportEntry {
   /** The URL in help. */
   readonly form: string;
   /**
-   * Read what stands behind the scheme's colon: an address that is resolved and dialled, or a text
-   * for the transport. Absent = it has no such end. @throws {TtunError} usage
+   * Read what stands behind the scheme's colon: an address that is resolved and dialled, a host
+   * whose ports hop, or a text for the transport. Absent = it has no such end.
+   * @throws {TtunError} usage
    */
-  readonly server?: (rest: string) => HostPort | string;
-  readonly listen?: (rest: string) => HostPort | string;
+  readonly server?: (rest: string) => HostPort | HopAddress | string;
+  readonly listen?: (rest: string) => HostPort | HopAddress | string;
   /** A listener takes standard input and output, and serves one client alone. */
   readonly takesStdio?: true;
   /** Its code; absent = the TCP of the platform. */
@@ -33,6 +36,11 @@ export const TRANSPORTS = {
     form: "tcp://HOST[:PORT]",
     server: (rest) => readServerAddress(rest.slice(2)),
     listen: (rest) => readListenAddress(rest.slice(2)),
+  },
+  hop: {
+    form: "hop://HOST[?range=FIRST-LAST]",
+    server: readHopServer,
+    listen: readHopListen,
   },
   unix: {
     form: "unix:///PATH",

@@ -1,0 +1,24 @@
+import type { Connection } from "../../contract/connection.ts";
+
+/** Asks for a connection on which the server has proved the key. */
+export interface Meeting<T> {
+  /** Ends the attempt, and the connection too. */
+  readonly signal: AbortSignal;
+  /** The port of the connection that there is closes: this one is to have another. */
+  readonly isLeaving: boolean;
+  /**
+   * Runs the handshake on a connection, which is its to close. It calls `proved` when the server
+   * has proved the key, and gives up if that returns false: another connection was quicker.
+   */
+  readonly meet: (stream: Connection, proved: () => boolean) => Promise<T>;
+  /** Takes what `meet` gave after the end of the attempt. */
+  readonly discard: (met: T) => void;
+}
+
+/** Connects to the server: over one connection, or over the first of several that is answered. */
+export type Reach = <T>(meeting: Meeting<T>) => Promise<T>;
+
+/** Reaches a server to which one connection leads. */
+export function reachBy(dial: (signal: AbortSignal) => Promise<Connection>): Reach {
+  return async ({ signal, meet }) => await meet(await dial(signal), () => true);
+}

@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { parseArgs } from "../command/args.ts";
+import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
+import { forwardsAlone } from "./conflicts.ts";
+
+function server(...args: string[]): boolean {
+  const parsed = parseArgs(SERVER_OPTIONS, args);
+  assert.ok(!parsed.help);
+  return forwardsAlone(parsed.values);
+}
+
+function client(...args: string[]): boolean {
+  const parsed = parseArgs(CLIENT_OPTIONS, args);
+  assert.ok(!parsed.help);
+  return forwardsAlone(parsed.values);
+}
+
+Deno.test("ports that hop carry forwards, and no device", () => {
+  const refused = { kind: "usage", message: /device's packets over hop:\/\/.*or use tcp:\/\// };
+  assert.equal(server("--no-tun", "-l", "hop://"), true);
+  assert.throws(() => server("-l", "tcp://:7", "-l", "hop://"), refused);
+  const to = ["-s", "hop://example.net"];
+  for (const alone of [["-L", "8080:example.net:80"], ["-D", "1080"], ["--no-tun"]]) {
+    assert.equal(client(...to, ...alone), true);
+  }
+  assert.throws(() => client(...to), refused);
+  assert.throws(() => client(...to, "-D", "1080", "--tun"), refused);
+});
