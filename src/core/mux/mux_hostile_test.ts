@@ -218,6 +218,7 @@ Deno.test("after its own reset an end throws away what comes, within the windows
   const { end, one } = client();
   one.reset();
   for (let i = 0; i < 4; i++) end.give(dataFrame(1, zeros(WINDOWS.stream / 4)));
+  assert(!end.sent().some((word) => word.startsWith("window 1")), "it grants no more");
   violate(end, /data on stream 1 beyond its window/, dataFrame(1, "x"));
   const fair = client();
   fair.one.reset();

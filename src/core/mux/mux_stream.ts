@@ -18,6 +18,12 @@ import type { LoggedFrame } from "./send_log.ts";
 /** Bytes that wait in a stream for their turn: enough for several turns. */
 const QUEUE = 128 * 1024;
 
+/**
+ * Bytes that may come after dispose while data that was written waits: so much may wait at the other
+ * end too, and it may be that nobody reads there either.
+ */
+const MOST_DISCARDED = 2 * QUEUE;
+
 /** Bytes of data of a stream's turn: others wait for so much. */
 export const QUANTUM = 16 * 1024;
 
@@ -101,6 +107,8 @@ export class MuxStream implements Stream {
   #resetReceived = false;
   /** Nobody reads any more: what comes is thrown away. */
   #isDeaf = false;
+  /** Bytes that came since then. */
+  #discarded = 0;
 
   readonly #out = new ByteQueue();
   #sendLimit: number;
@@ -191,7 +199,7 @@ export class MuxStream implements Stream {
 
   /**
    * Ends both ways: data that was written still goes, and its end behind it; a peer that goes on
-   * sending gets a reset then. An open without an answer is given up.
+   * sending gets a reset then, or before if it sends much. An open without an answer is given up.
    */
   [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isDeaf) {
@@ -253,7 +261,7 @@ export class MuxStream implements Stream {
   receive(bytes: Uint8Array): boolean {
     if (this.#isAsking || this.#finReceived || this.#resetReceived) return false;
     if (!this.window.receive(bytes.length)) return false;
-    if (this.#isDeaf) this.#throwAway(bytes.length);
+    if (this.#isDeaf) this.#discard(bytes.length);
     else if (this.#in.length > 0 || this.#onReadable === null) this.#in.push(bytes);
     else {
       this.#lent = bytes;
@@ -401,9 +409,22 @@ export class MuxStream implements Stream {
     if (unread > 0) this.#throwAway(unread);
   }
 
+  /** The peer's window goes on, or two ends that both wait to send the rest would wait for ever. */
   #throwAway(bytes: number): void {
-    this.window.consume(bytes);
-    this.#owner.consumed(this, bytes, false);
+    const isDue = this.window.consume(bytes) && this.#awaitsEnd;
+    this.#owner.consumed(this, bytes, isDue);
+  }
+
+  #discard(bytes: number): void {
+    this.#discarded += bytes;
+    if (this.#discarded > MOST_DISCARDED && this.#awaitsEnd) this.#startReset();
+    this.#throwAway(bytes);
+  }
+
+  /** Nothing has been said, by either end, upon which the peer stops sending. */
+  get #awaitsEnd(): boolean {
+    return !this.#finReceived && !this.#resetReceived && this.#resetDue === null &&
+      !this.#isRefused;
   }
 
   #takeEvents(): OpenEvents | null {

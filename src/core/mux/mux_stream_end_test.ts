@@ -11,6 +11,7 @@ import {
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { packWindow } from "./frames.ts";
+import type { MuxStream } from "./mux_stream.ts";
 
 const CLOSED = "Cannot go on: the connection was closed at this end";
 const RESET = "Lost the connection with a.example:80: it was reset";
@@ -181,6 +182,43 @@ Deno.test("dispose behind the own end lets a peer that goes on know by a reset",
   pair.exchange();
   assert.deepEqual(readAll(there), ["", "end"]);
   assert.throws(() => there.writeNow(utf8("x")), { message: RESET });
+  assertNothingLeft(pair);
+});
+
+/** Writes more than the peer's window, so that a part waits. */
+function overfill(stream: MuxStream): void {
+  assert(stream.writeNow(new Uint8Array(QUEUE)) > WINDOWS.stream);
+}
+
+Deno.test("both ends dispose while more waits than the other's window: both finish", () => {
+  const pair = new MuxPair();
+  const ends = pair.connect();
+  for (const stream of ends) overfill(stream);
+  pair.exchange();
+  for (const stream of ends) void stream[Symbol.asyncDispose]();
+  pair.exchange();
+  assertNothingLeft(pair);
+});
+
+Deno.test("dispose lets some data come while what was written waits, and resets a peer that sends much", () => {
+  const pair = new MuxPair();
+  const [here, there] = pair.connect();
+  overfill(here);
+  void here[Symbol.asyncDispose]();
+  let sent = 0;
+  const isReset = () => {
+    try {
+      sent += there.writeNow(new Uint8Array(10_000));
+      return false;
+    } catch {
+      return true; // its error is the reset's
+    }
+  };
+  while (!isReset()) {
+    pair.exchange();
+    assert(sent < 4 * QUEUE);
+  }
+  assert(sent > 2 * QUEUE, `${sent}`);
   assertNothingLeft(pair);
 });
 
