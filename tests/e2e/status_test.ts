@@ -111,8 +111,8 @@ test("status: a tunnel's ends tell their device, and the server its clients", as
   assert.equal((await first.status).code, 0);
   assert.doesNotMatch(first.output, /warn.*socket/);
   assert(isThere(`${FOLDER}/${server}.sock`));
-  await using _second = await startServer(hosts.server, "--status-name", server);
-  assert.equal((await report(server)).sessions.length, 0);
+  await using second = await startServer(hosts.server, "--status-name", server);
+  assert.equal((await report(server)).pid, second.pid);
 });
 
 test("status: a killed program's socket is replaced; a name in use, and --no-status, do not stop a start", async () => {
@@ -210,4 +210,44 @@ test("status: the permission sets of deno.json are enough", async () => {
   const { code, stdout, stderr } = await run(...deno("status", "status", server));
   assert.equal(code, 0, stderr);
   assert.match(stdout, new RegExp(`^${server}: ttun server, `));
+});
+
+test("forward: a client's forwards are added, listed and removed while it runs", async () => {
+  const { client } = names();
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  await using _pair = await openForwards({ client: ["-N", "--status-name", client] });
+  const forward = async (...args: string[]) =>
+    await run(...ttunCommand("forward", ...args, "--name", client));
+  assert.deepEqual((await forward("list")).stdout, "");
+  const path = `${folder.path}/here`;
+  const added = await forward("add", "-L", `0:${web.at}`, "-L", `${path}:${web.at}`, "-D", "0");
+  assert.equal(added.code, 0, added.stderr);
+  const [local, unix, dynamic] = added.stdout.split("\n");
+  const portIn = (text: string | undefined) => /^127\.0\.0\.1:(\d+)/.exec(text ?? "")![1]!;
+  assert.equal(unix, `${path} to ${web.at}`);
+  assert.match(dynamic!, / to SOCKS and HTTP$/);
+  const ways = [
+    [`http://${LOOPBACK}:${portIn(local)}/hello`],
+    ["--unix-socket", path, "http://x/hello"],
+    ["-x", `socks5h://${LOOPBACK}:${portIn(dynamic)}`, `http://${web.at}/hello`],
+  ];
+  for (const way of ways) {
+    const { stdout, stderr } = await run("curl", ["-sS", "--max-time", "10", ...way]);
+    assert.equal(stdout, "hello\n", stderr);
+  }
+  const taken = await forward("add", "-L", `${LOOPBACK}:${portIn(local)}:db:1`);
+  assert.deepEqual([taken.code, taken.stdout], [2, ""]);
+  assert.match(taken.stderr, /^ttun: Cannot listen on /);
+  const left = await forward("remove", portIn(local));
+  assert.equal(left.stdout, `${unix}\n${dynamic}\n`, left.stderr);
+  assert.equal((await run("curl", ["-sS", ...ways[0]!])).code, 7);
+  assert.equal((await forward("remove", path)).stdout, `${dynamic}\n`);
+  assert(!isThere(path));
+  const udp = (await forward("add", "-L", `${LOOPBACK}:0:db:53/udp`)).stdout.split("\n")[1]!;
+  assert.match(udp, /^127\.0\.0\.1:\d+ to db:53\/udp$/);
+  const at = udp.split(" ")[0]!;
+  assert.match((await forward("remove", at)).stderr, /There is no forward that listens on/);
+  assert.equal((await forward("remove", `${at}/udp`)).stdout, `${dynamic}\n`);
+  assert.match((await forward("remove", "1")).stderr, /There is no forward that listens on/);
 });

@@ -9,6 +9,7 @@ import {
   packFailure,
   packReport,
   parseRequest,
+  type StatusRequest,
 } from "../../core/status/messages.ts";
 import type { StatusReport } from "../../core/status/report.ts";
 import { read, write } from "../loop/stream_io.ts";
@@ -28,8 +29,8 @@ const LINE_END = 0x0a;
 
 export interface StatusServerOptions {
   readonly listener: Listener;
-  /** Describes the program at this moment. */
-  readonly report: () => StatusReport;
+  /** Does what is asked for, and describes the program then. @throws {TtunError} for the answer */
+  readonly answer: (request: StatusRequest) => StatusReport;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -54,7 +55,7 @@ export async function serveStatus(o: StatusServerOptions): Promise<void> {
 async function serve(
   stream: Connection,
   open: PendingConnections,
-  { report, clock, log }: StatusServerOptions,
+  { answer, clock, log }: StatusServerOptions,
 ): Promise<void> {
   try {
     await using _stream = stream;
@@ -62,17 +63,16 @@ async function serve(
     using _deadline = clock.after(DEADLINE_MS, () => stream.reset());
     const line = await readLine(stream);
     if (line === null) return;
-    await write(stream, answer(line, report));
+    await write(stream, packAnswer(line, answer));
     await stream.closeWrite();
   } catch (thrown) {
     log.debug("status socket: no answer", { why: toTtunError(thrown).message });
   }
 }
 
-function answer(line: Uint8Array, report: () => StatusReport): Uint8Array {
+function packAnswer(line: Uint8Array, answer: StatusServerOptions["answer"]): Uint8Array {
   try {
-    parseRequest(line);
-    return packReport(report());
+    return packReport(answer(parseRequest(line)));
   } catch (thrown) {
     return packFailure(toTtunError(thrown));
   }

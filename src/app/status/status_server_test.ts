@@ -26,7 +26,7 @@ class World implements AsyncDisposable {
     const listener = this.#net.listen(AT, { signal });
     const report = () =>
       ({ version: 1, name: "n", command: "client", pid: 1, seconds: ++this.reports }) as const;
-    this.#ended = serveStatus({ listener, report, clock, log, signal })
+    this.#ended = serveStatus({ listener, answer: report, clock, log, signal })
       .catch((error) => error);
   }
 

@@ -1,17 +1,13 @@
 import { onAbort, scope } from "../../base/scope.ts";
 import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { StdioForward } from "../forward/stdio_forward.ts";
-import {
-  type ForwardCounters,
-  type ForwardLimits,
-  type OpenForward,
-  runForwards,
-} from "./forwards.ts";
+import { type ForwardCounters, type ForwardLimits, runForwards } from "./forwards.ts";
+import type { ForwardTable } from "./forward_table.ts";
 import { type LinkClientOptions, openLinkClient } from "./link_client.ts";
 import type { RemoteForwards } from "./remote_forwards.ts";
 
 export interface ForwardClientOptions extends LinkClientOptions {
-  readonly forwards: readonly OpenForward[];
+  readonly forwards: ForwardTable;
   /** With it the program ends, without an error, when it has. */
   readonly stdio?: StdioForward | undefined;
   /** Forwards of which the server listens. */

@@ -1,5 +1,4 @@
-import { type Addr, formatAddr, type HostPort, requireHostPort } from "../../base/addr.ts";
-import { toTtunError, TtunError } from "../../base/errors.ts";
+import type { HostPort } from "../../base/addr.ts";
 import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { onAbort, type Scope } from "../../base/scope.ts";
@@ -12,23 +11,16 @@ import type {
 import type { Listener } from "../../contract/dial.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Outbound } from "../../contract/outbound.ts";
-import {
-  type DynamicForwardSpec,
-  formatListen,
-  formatTo,
-  isUdp,
-  type LocalForwardSpec,
-} from "../../core/forward/spec.ts";
 import { DatagramForward } from "../forward/datagram_forward.ts";
 import type { ForwardHost } from "../forward/forwarded_connection.ts";
 import { runLocalForward } from "../forward/local_forward.ts";
-import { openListeners } from "../forward/open_listeners.ts";
 import { runStdioForward, type StdioForward } from "../forward/stdio_forward.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { DEFAULT_LIMITS, limitsFor, type ProxyLimits } from "../net/connection_limits.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { relayScope } from "../net/relay_scope.ts";
 import type { UdpAssociations } from "../proxy/udp_association.ts";
+import type { ForwardTable, OpenForward } from "./forward_table.ts";
 import { ProxyFront } from "./proxy_front.ts";
 import { type RemoteForwards, requestRemoteForwards } from "./remote_forwards.ts";
 
@@ -54,76 +46,6 @@ export type ForwardLimits = Pick<
 /** Limits forwards to what descriptors allow: a connection takes one, for its other side is a stream. */
 export function forwardLimits(descriptors: number, log: Logger): ForwardLimits {
   return limitsFor({ ...DEFAULT_LIMITS, ...FORWARD_LIMITS }, descriptors, log, 1);
-}
-
-/** A forward of which this end listens. */
-export type ListeningForward = LocalForwardSpec | DynamicForwardSpec;
-
-export interface ListenForwardsOptions {
-  readonly specs: readonly ListeningForward[];
-  /** Opens a listener that lives under the signal. @throws {TtunError} in_use, privilege, usage */
-  readonly listen: (at: Addr, o: { signal: AbortSignal }) => Listener;
-  /** Opens a UDP socket that lives under the signal; null = there are none on this system. */
-  readonly bind: DatagramBinder["bind"] | null;
-  /** A forward that cannot listen is an error; otherwise the log says so. */
-  readonly exitOnFailure: boolean;
-  readonly log: Logger;
-  /** The listeners live under it. */
-  readonly signal: AbortSignal;
-}
-
-export interface OpenForward {
-  readonly spec: ListeningForward;
-  readonly listeners: readonly Listener[];
-  /** Null for TCP. */
-  readonly udp: { readonly to: Target; readonly sockets: readonly BoundDatagrams[] } | null;
-}
-
-/** Opens the listeners of all forwards; the log has their addresses. @throws {TtunError} */
-export function listenForwards(o: ListenForwardsOptions): readonly OpenForward[] {
-  const { specs, exitOnFailure, log } = o;
-  const forwards: OpenForward[] = [];
-  for (const spec of specs) {
-    try {
-      forwards.push(openForward(spec, o));
-    } catch (thrown) {
-      const error = toTtunError(thrown);
-      if (exitOnFailure || error.kind === "internal") throw thrown;
-      log.warn("cannot forward", {
-        listen: formatListen(spec.listen),
-        to: formatTo(spec),
-        why: error.message,
-      });
-    }
-  }
-  for (const { spec, listeners, udp } of forwards) {
-    const listen = [...listeners, ...udp?.sockets ?? []].map(({ addr }) => formatAddr(addr)).join(
-      " ",
-    );
-    log.info("forward", { listen, to: formatTo(spec) });
-  }
-  return forwards;
-}
-
-function openForward(
-  spec: ListeningForward,
-  { listen, bind, signal }: ListenForwardsOptions,
-): OpenForward {
-  if (!isUdp(spec)) {
-    const listeners = openListeners(spec.listen, (at) => listen(at, { signal }));
-    return { spec, listeners, udp: null };
-  }
-  if (bind === null) throw noUdp();
-  const sockets = openListeners(spec.listen, (at) => bind(requireHostPort(at), { signal }));
-  return { spec, listeners: [], udp: { to: spec.to, sockets } };
-}
-
-/** Says that this system has no UDP sockets for forwards. */
-export function noUdp(): TtunError {
-  return new TtunError(
-    "system",
-    "Cannot forward UDP here: it is for Linux only so far, with native calls (--allow-ffi)",
-  );
 }
 
 /** A client's way for datagrams. */
@@ -160,7 +82,7 @@ export interface ForwardCounters {
  * first failure of a listener or of `stdio`.
  */
 export async function runForwards(
-  forwards: readonly OpenForward[],
+  forwards: ForwardTable,
   o: RunForwardsOptions,
 ): Promise<void> {
   const { outbound, remote, clock, log, stdio } = o;
@@ -195,23 +117,28 @@ export async function runForwards(
       const front = new ProxyFront({ ...frontOptions, outbound: remote.outbound });
       requestRemoteForwards(remote, { streams, datagrams, front, tasks });
     }
-    for (const { spec, listeners, udp } of forwards) {
-      for (const socket of udp?.sockets ?? []) {
-        const open = (_: HostPort, events: DatagramFlowEvents) => o.datagrams.open(events);
-        const { to } = udp!;
+    const run = ({ spec }: OpenForward, listener: Listener) =>
+      spec.kind === "local"
+        ? runLocalForward(host, { listener, to: spec.to, tasks })
+        : runDynamicForward(front, { listener, tasks, clock, log });
+    const runDatagrams = async (to: Target, socket: BoundDatagrams) => {
+      const open = (_: HostPort, events: DatagramFlowEvents) => o.datagrams.open(events);
+      using datagrams = new DatagramForward({ socket, open, to, idleMs: o.udpIdleMs, clock });
+      await datagrams.run();
+    };
+    forwards.start((forward) => {
+      const spawn = (run: () => Promise<void>) =>
         tasks.spawn(async () => {
-          using forward = new DatagramForward({ socket, open, to, idleMs: o.udpIdleMs, clock });
-          await forward.run();
+          try {
+            await run();
+          } catch (error) {
+            if (forwards.has(forward)) throw error;
+          }
         });
-      }
-      for (const listener of listeners) {
-        tasks.spawn(() =>
-          spec.kind === "local"
-            ? runLocalForward(host, { listener, to: spec.to, tasks })
-            : runDynamicForward(front, { listener, tasks, clock, log })
-        );
-      }
-    }
+      const { listeners, udp } = forward;
+      for (const socket of udp?.sockets ?? []) spawn(() => runDatagrams(udp!.to, socket));
+      for (const listener of listeners) spawn(() => run(forward, listener));
+    });
   });
 }
 

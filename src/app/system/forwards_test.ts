@@ -14,7 +14,8 @@ import type { StdioForward } from "../forward/stdio_forward.ts";
 import { accept, read, write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
-import { FORWARD_LIMITS, type ForwardLimits, listenForwards, runForwards } from "./forwards.ts";
+import { type ForwardTable, listenForwards } from "./forward_table.ts";
+import { FORWARD_LIMITS, type ForwardLimits, runForwards } from "./forwards.ts";
 
 const TARGET = "192.0.2.10";
 
@@ -27,6 +28,7 @@ class World implements AsyncDisposable {
   readonly stop = new AbortController();
   readonly kept = keptLog(this.clock);
   readonly ended: Promise<unknown>;
+  readonly forwards: ForwardTable;
   readonly #stdio: StdioForward | undefined;
   counters = () => ({ connections: 0, served: 0 });
 
@@ -37,7 +39,7 @@ class World implements AsyncDisposable {
   ) {
     const { clock, stop: { signal }, kept: { log } } = this;
     this.#stdio = stdio;
-    const open = listenForwards({
+    this.forwards = listenForwards({
       specs: [
         ...(forwards.local ?? []).map(parseLocalForward),
         ...(forwards.dynamic ?? []).map(parseDynamicForward),
@@ -55,7 +57,7 @@ class World implements AsyncDisposable {
       connectMs: 10_000,
       rules: null,
     });
-    this.ended = runForwards(open, {
+    this.ended = runForwards(this.forwards, {
       outbound,
       datagrams: { bind: null, isPossible: () => false, open: () => null },
       udpIdleMs: 60_000,
@@ -333,4 +335,49 @@ Deno.test("the abort ends standard input and output before a target was found, a
     await world[Symbol.asyncDispose]();
     assert.match(String(await world.ended), /the test is over/);
   }
+});
+
+Deno.test("a forward that is added works like any other, and a removed one leaves its connections", async () => {
+  await using world = new World({ local: ["8080:target:80"] });
+  world.serve(echoAll);
+  world.forwards.add(parseLocalForward("8081:target:80"));
+  world.forwards.add(parseDynamicForward("1080"));
+  await using first = await world.connect();
+  await using second = await world.connect({ port: 8081 });
+  await write(first, utf8("one"));
+  await world.clock.settle();
+  const { forwards } = world;
+  forwards.remove(parseDynamicForward("8080").listen, "tcp");
+  await world.clock.settle();
+  await assert.rejects(world.connect(), { kind: "unreachable" });
+  await write(first, utf8(" and two"));
+  await first.closeWrite();
+  assert.deepEqual(await readAll(first), utf8("one and two"));
+  assert.deepEqual(await exchange(second, utf8("three")), utf8("three"));
+  await using third = await world.connect({ port: 1080, host: "::1" });
+  await socks5(third, "target", 80);
+  assert.deepEqual(forwards.forwards.map(({ spec }) => spec.kind), ["local", "dynamic"]);
+  forwards.add(parseLocalForward("8080:target:80"));
+  await using again = await world.connect();
+  assert.deepEqual(await exchange(again, utf8("four")), utf8("four"));
+  assert.match(world.lines().join("\n"), /info forward removed \{"listen":"127.0.0.1:8080 /);
+});
+
+Deno.test("a forward is removed by where it listens; one that is not there, and a port in use, are told", async () => {
+  await using world = new World({ local: ["127.0.0.1:8080:target:80", "*:9090:target:80"] });
+  const { forwards } = world;
+  forwards.add(parseLocalForward("0:target:80"));
+  const addr = requireHostPort(forwards.forwards.at(-1)!.listeners[0]!.addr);
+  const remove = (text: string) => forwards.remove(parseDynamicForward(text).listen, "tcp");
+  for (const text of ["8080", "127.0.0.2:8080", "9090", "1"]) {
+    assert.throws(() => remove(text), { kind: "usage", message: /There is no forward/ }, text);
+  }
+  assert.throws(() => forwards.add(parseLocalForward("127.0.0.1:8080:target:81")), {
+    kind: "in_use",
+  });
+  assert.throws(() => forwards.add(parseLocalForward("81:target:81/udp")), { kind: "system" });
+  remove(String(addr.port));
+  remove("127.0.0.1:8080");
+  remove("*:9090");
+  assert.deepEqual(forwards.forwards, []);
 });

@@ -11,6 +11,11 @@ import {
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
+import {
+  FORWARD_ADD_OPTIONS,
+  FORWARD_LIST_OPTIONS,
+  FORWARD_REMOVE_OPTIONS,
+} from "../status/forward_options.ts";
 import { STATUS_COMMAND_OPTIONS } from "../status/options.ts";
 import { print } from "../output/stdout.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "../tun/options.ts";
@@ -96,6 +101,34 @@ export const COMMANDS = {
     run: async (options, context) =>
       await (await load(() => import("../status/command.ts"))).runStatus(options, context),
   }),
+  forward: {
+    summary: "change the forwards of a running client",
+    about: "ttun forward changes the forwards of a ttun client that runs, as ~C does in ssh: it " +
+      "asks the client over the socket of ttun status. Connections of a forward that is removed " +
+      "go on.",
+    aliases: [],
+    example: "ttun forward add -L 8080:intranet.example.net:80",
+    commands: {
+      add: defineCommand({
+        summary: "add forwards to a running client",
+        example: "ttun forward add -L 8080:intranet.example.net:80",
+        options: FORWARD_ADD_OPTIONS,
+        run: async (options, context) => (await loadForward()).runForwardAdd(options, context),
+      }),
+      list: defineCommand({
+        summary: "list the forwards of a running client",
+        example: "ttun forward list",
+        options: FORWARD_LIST_OPTIONS,
+        run: async (options, context) => (await loadForward()).runForwardList(options, context),
+      }),
+      remove: defineCommand({
+        summary: "remove a forward of a running client",
+        example: "ttun forward remove 8080",
+        options: FORWARD_REMOVE_OPTIONS,
+        run: async (options, context) => (await loadForward()).runForwardRemove(options, context),
+      }),
+    },
+  },
   genkey: defineCommand({
     summary: "print a new random key; a file that it goes to is made its owner's alone",
     example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
@@ -123,6 +156,10 @@ export const COMMANDS = {
     run: (_, context) => printManPage(context),
   }),
 } as const satisfies Commands;
+
+async function loadForward() {
+  return await load(() => import("../status/forward_command.ts"));
+}
 
 function completionCommand(shell: keyof typeof COMPLETIONS, example: string): Command {
   return defineCommand({

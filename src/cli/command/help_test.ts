@@ -94,31 +94,24 @@ Deno.test("a command's page tells every option with its default", () => {
 Deno.test("usage lines show what is required", () => {
   assert.match(
     generalUsage(COMMANDS),
-    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|genkey\|completions\|man /,
+    /^Usage: ttun server\|client\|proxy\|ping\|speedtest\|status\|forward\|genkey\|completions\|man /,
   );
   assert.match(groupUsage("proxy", COMMANDS.proxy), /^Usage: ttun proxy server\|client /);
   assert.match(commandUsage("client", COMMANDS.client), /^Usage: ttun client -s HOST\[:PORT\] /);
 });
 
 Deno.test("all commands are told by all their words, in order", () => {
-  const tunnel = [
-    "server",
-    "client",
-    "proxy server",
-    "proxy client",
-    "ping",
-    "speedtest",
-    "status",
-    "genkey",
-  ];
-  const shells = ["bash", "zsh", "fish"];
+  const ends = ["server", "client", "proxy server", "proxy client"];
+  const questions = ["ping", "speedtest", "status"];
+  const forward = ["add", "list", "remove"].map((word) => `forward ${word}`);
+  const shells = ["bash", "zsh", "fish"].map((shell) => `completions ${shell}`);
   assert.deepEqual(
     ALL.map(([name]) => name),
-    [...tunnel, ...shells.map((shell) => `completions ${shell}`), "man"],
+    [...ends, ...questions, ...forward, "genkey", ...shells, "man"],
   );
   assert.deepEqual(
     listings(COMMANDS).map(({ name }) => name),
-    [...tunnel, "completions", "man"],
+    [...ends, ...questions, "forward", "genkey", "completions", "man"],
   );
   assert.equal(allCommands(COMMANDS)["proxy server"], COMMANDS.proxy.commands.server);
 });

@@ -1,7 +1,8 @@
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
-import { forwardLimits, listenForwards, noUdp } from "../../app/system/forwards.ts";
+import { listenForwards, noUdp } from "../../app/system/forward_table.ts";
+import { forwardLimits } from "../../app/system/forwards.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { Resolver } from "../../contract/host.ts";

@@ -1,4 +1,5 @@
 import { runForwardClient } from "../../app/system/forward_client.ts";
+import type { ForwardTable } from "../../app/system/forward_table.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
@@ -73,7 +74,7 @@ async function openServerEnd(
     facts,
     run: ({ s }) => {
       return runStreamServer({
-        ...common(config, tools, s, { listen: names }),
+        ...common(config, tools, s, () => ({ listen: names })),
         ...streamTargets(end.streams, { ...tools, io: config.io }),
         congestion: choice,
         listeners,
@@ -102,10 +103,13 @@ async function openClientEnd(
     facts,
     run: async ({ s }) =>
       await runForwardClient({
-        ...common(config, tools, s, {
-          server: formatEndpoint(end.server),
-          forwards: forwardsStatus(forwards),
-        }),
+        ...common(
+          config,
+          tools,
+          s,
+          () => ({ server: formatEndpoint(end.server), forwards: forwardsStatus(forwards) }),
+          forwards.forwards,
+        ),
         ...forwards,
         stdio,
         congestion: choice,
@@ -152,8 +156,14 @@ function becomeUser({ congestion, cipher, io }: ForwardConfig, tools: Tools, rol
   return plan.choice;
 }
 
-/** `status` has what the status socket tells of this end all the time. */
-function common(config: ForwardConfig, tools: Tools, s: Uint8Array, status: EndStatus) {
+/** `describe` tells the status socket of this end; `forwards` are those that it may change. */
+function common(
+  config: ForwardConfig,
+  tools: Tools,
+  s: Uint8Array,
+  describe: () => EndStatus,
+  forwards?: ForwardTable,
+) {
   const { platform, ciphers, log, sessions, signal, onCounters, onReport } = tools;
   return {
     secrets: wireSecrets(config, ciphers, s),
@@ -163,11 +173,12 @@ function common(config: ForwardConfig, tools: Tools, s: Uint8Array, status: EndS
     signal,
     onCounters: (counters: () => ForwardCounters) => {
       onCounters(() => ({ ...counters() }));
-      onReport(() => ({
-        ...status,
+      const status = () => ({
+        ...describe(),
         connections: connectionsStatus(counters()),
         sessions: sessions.describe(),
-      }));
+      });
+      onReport(status, forwards);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { ListeningForward } from "../../app/system/forwards.ts";
+import type { ListeningForward } from "../../app/system/forward_table.ts";
 import type { ForwardTarget } from "../../base/target.ts";
 import type { ListenRule } from "../../core/acl/listen_rule.ts";
 import type { Rule } from "../../core/acl/rule.ts";

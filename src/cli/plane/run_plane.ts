@@ -1,5 +1,6 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
+import type { ForwardTable } from "../../app/system/forward_table.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import type { EndStatus } from "../../core/status/report.ts";
 import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
@@ -7,6 +8,7 @@ import { loadNames } from "../platform/load_names.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { CommonConfig } from "./common_config.ts";
 import { load } from "./load.ts";
+import { PlaneStatus } from "./plane_status.ts";
 import type { PlaneHost } from "./messages.ts";
 import { PlanePort } from "./worker_port.ts";
 
@@ -24,8 +26,8 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly onCounters: (counters: () => LogFields) => void;
   /** Sessions with peers, for the status socket. */
   readonly sessions: SessionList;
-  /** Sets what the status socket tells from now on. */
-  readonly onReport: (describe: () => EndStatus) => void;
+  /** Sets what the status socket tells from now on, and the forwards that it may change. */
+  readonly onReport: (describe: () => EndStatus, forwards?: ForwardTable) => void;
   /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }
@@ -65,8 +67,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const log = makeLogger((record) => port.report({ kind: "log", record }), Date.now, logLevel);
   const change = user === undefined ? null : platform.userChange(user, steps.userChange);
   const ciphers = opened.use(chooseCiphers(aead, log));
-  let describe = (): EndStatus => ({});
-  if (status !== null) openStatus?.(status, { platform, log, signal, opened }, () => describe());
+  const source = new PlaneStatus();
+  if (status !== null) openStatus?.(status, { platform, log, signal, opened }, source);
   const plane = await steps.open({
     platform,
     port,
@@ -77,7 +79,7 @@ export async function runPlane<P extends SocketPlatform, Start>(
     opened,
     onCounters: (counters) => port.onStatus(() => log.info("status", counters())),
     sessions: new SessionList(),
-    onReport: (given) => describe = given,
+    onReport: (describe, forwards) => source.set(describe, forwards),
     becomeUser: () => {
       const keepsNetwork = change?.() ?? true;
       if (change !== null) log.info("became another user", { user });

@@ -47,7 +47,7 @@ async function collect(name: string | undefined, signal: AbortSignal): Promise<R
   await Promise.all(
     findSockets(name).map(async (path) => {
       try {
-        const report = await ask(path, signal);
+        const report = await ask(path, { request: "status" }, signal);
         if (report !== null) reports.set(path, report);
       } catch (thrown) {
         signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { formatAddr } from "../../base/addr.ts";
 import type { ProxyCounters } from "../../app/net/proxy_host.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
+import { addressesOf } from "../../app/system/forward_table.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { formatListen, formatTo } from "../../core/forward/spec.ts";
 import type { ConnectionsStatus, ForwardStatus } from "../../core/status/report.ts";
@@ -16,10 +17,10 @@ export function forwardsStatus(
   { forwards, remote }: Pick<ForwardClientOptions, "forwards" | "remote">,
 ): ForwardStatus[] {
   return [
-    ...forwards.map(({ spec, listeners }) => ({
-      kind: spec.kind,
-      listen: listeners.map(({ addr }) => formatAddr(addr)),
-      to: formatTo(spec),
+    ...forwards.forwards.map((forward) => ({
+      kind: forward.spec.kind,
+      listen: addressesOf(forward).map(formatAddr),
+      to: formatTo(forward.spec),
     })),
     ...remote?.specs.map((spec) => ({
       kind: spec.kind,

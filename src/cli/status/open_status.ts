@@ -3,6 +3,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { serveStatus } from "../../app/status/status_server.ts";
+import type { ForwardRequest } from "../../core/status/messages.ts";
 import { type EndStatus, STATUS_VERSION } from "../../core/status/report.ts";
 import { bindPath, removeStale } from "../../io/unix/socket_path.ts";
 import { listenError } from "../../io/unix/unix_errors.ts";
@@ -27,15 +28,17 @@ export interface StatusTools {
   readonly opened: AsyncDisposableStack;
 }
 
+export interface StatusSource {
+  describe(): EndStatus;
+  /** Adds or removes a forward. @throws {TtunError} usage, in_use, privilege */
+  changeForwards(request: ForwardRequest): void;
+}
+
 /**
- * Opens the status socket and answers requests from then on. `describe` is called for each. All
- * else works without the socket: a failure is for the log alone.
+ * Opens the status socket and answers requests from then on. All else works without the socket: a
+ * failure is for the log alone.
  */
-export function openStatus(
-  place: StatusPlace,
-  tools: StatusTools,
-  describe: () => EndStatus,
-): void {
+export function openStatus(place: StatusPlace, tools: StatusTools, source: StatusSource): void {
   const { platform: { reactor, clock }, log, signal, opened } = tools;
   const say = place.isNamed ? log.info : log.debug;
   if (reactor === null) return say("no status socket: it takes native calls");
@@ -50,14 +53,11 @@ export function openStatus(
       clock,
       log,
       signal: life,
-      report: () => ({
-        version: STATUS_VERSION,
-        name,
-        command,
-        pid,
-        seconds: (clock.now() - began) / 1000,
-        ...describe(),
-      }),
+      answer: (request) => {
+        if (request.request !== "status") source.changeForwards(request);
+        const seconds = (clock.now() - began) / 1000;
+        return { version: STATUS_VERSION, name, command, pid, seconds, ...source.describe() };
+      },
     }).catch((error) => {
       if (!life.aborted) log.debug(`The status socket is closed: ${error}`);
     });

@@ -3,12 +3,20 @@ import { openLibc } from "../../../ffi/linux/libc.ts";
 import { listenUnix } from "../../../ffi/linux/unix_socket.ts";
 import { test } from "../../../tests/check.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
+import { TtunError } from "../../base/errors.ts";
 import { DenoClock } from "../../io/reactor/deno_clock.ts";
 import { Reactor } from "../../io/reactor/reactor.ts";
 import { openStatus } from "./open_status.ts";
 import { ask } from "./query.ts";
 
 const NAME = "office";
+
+const source = {
+  describe: () => ({ server: "s:1" }),
+  changeForwards: () => {
+    throw new TtunError("usage", "Cannot change forwards: there are none");
+  },
+};
 
 interface World extends AsyncDisposable {
   /** A folder of the test's own, which is there. */
@@ -40,7 +48,7 @@ function world(): World {
       const { log, records } = keptLog(new DenoClock());
       const place = { folder, name, isNamed, command: "client", pid: 1 };
       const platform = { reactor, clock: reactor };
-      openStatus(place, { platform, log, signal: stop.signal, opened }, () => ({ server: "s:1" }));
+      openStatus(place, { platform, log, signal: stop.signal, opened }, source);
       return records.map(({ level, message, fields }) => `${level} ${message} ${fields["why"]}`);
     },
     leave: (path, age = 0) => {
@@ -59,6 +67,10 @@ function world(): World {
 
 const { signal } = new AbortController();
 
+function asked(path: string) {
+  return ask(path, { request: "status" }, signal);
+}
+
 function modeOf(path: string): number {
   return Deno.lstatSync(path).mode! & 0o7777;
 }
@@ -71,12 +83,12 @@ test("status: folder and socket are their owner's alone, the socket answers and 
     const path = `${folder}/${NAME}.sock`;
     assert.deepEqual(w.open(folder), []);
     assert.deepEqual([modeOf(folder), modeOf(path)], [0o700, 0o600]);
-    const report = await ask(path, signal);
+    const report = await asked(path);
     assert.equal(report?.server, "s:1");
     assert.deepEqual([report.name, report.command, report.pid], [NAME, "client", 1]);
     await w.close();
     assert.deepEqual([...Deno.readDirSync(folder)], []);
-    assert.equal(await ask(path, signal), null);
+    assert.equal(await asked(path), null);
   } finally {
     Deno.umask(before);
   }
@@ -86,11 +98,11 @@ test("status: a socket that was left behind is replaced; one in use, or another 
   await using w = world();
   const path = `${w.root}/${NAME}.sock`;
   w.leave(path);
-  assert.equal(await ask(path, signal), null);
+  assert.equal(await asked(path), null);
   assert.deepEqual(w.open(w.root), []);
   assert.match(w.open(w.root).join(), /^info no status socket Cannot listen on .*already/);
   assert.match(w.open(w.root, { isNamed: false }).join(), /^debug no status socket /);
-  assert.equal((await ask(path, signal))?.name, NAME);
+  assert.equal((await asked(path))?.name, NAME);
   const other = `${w.root}/other.sock`;
   Deno.writeTextFileSync(other, "kept");
   assert.match(w.open(w.root, { name: "other" }).join(), /already/);
@@ -144,14 +156,14 @@ test({
     for (const path of [w.root, folder]) Deno.chmodSync(path, 0o755);
     Deno.chmodSync(`${folder}/${NAME}.sock`, 0o666);
     const request = '{"version":1,"request":"status"}';
-    const asked = (user: string) =>
+    const askedAs = (user: string) =>
       new Deno.Command("setpriv", {
         args: [`--reuid=${user}`, "--clear-groups", "sh", "-c", `echo '${request}' | nc -NU $0`]
           .concat(`${folder}/${NAME}.sock`),
         stderr: "null",
       }).output();
-    assert.match(new TextDecoder().decode((await asked("0")).stdout), /"name":"office"/);
-    assert.equal((await asked("65534")).stdout.length, 0);
+    assert.match(new TextDecoder().decode((await askedAs("0")).stdout), /"name":"office"/);
+    assert.equal((await askedAs("65534")).stdout.length, 0);
   },
 });
 

@@ -1,7 +1,12 @@
 import { concat } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { onAbort } from "../../base/scope.ts";
-import { LONGEST_ANSWER, packRequest, parseAnswer } from "../../core/status/messages.ts";
+import {
+  LONGEST_ANSWER,
+  packRequest,
+  parseAnswer,
+  type WrittenRequest,
+} from "../../core/status/messages.ts";
 import type { StatusReport } from "../../core/status/report.ts";
 import { allFolders } from "./folders.ts";
 import { socketPath, SUFFIX } from "./place.ts";
@@ -32,11 +37,15 @@ function namesIn(folder: string): string[] {
 }
 
 /**
- * Asks a program for its status; null = it has ended.
- * @throws {TtunError} privilege, timeout, protocol, lost
+ * Sends a program a request, and returns its status then; null = it has ended.
+ * @throws {TtunError} privilege, timeout, protocol, lost; usage if the program refuses
  * @throws the reason of `signal`
  */
-export async function ask(path: string, signal: AbortSignal): Promise<StatusReport | null> {
+export async function ask(
+  path: string,
+  request: WrittenRequest,
+  signal: AbortSignal,
+): Promise<StatusReport | null> {
   signal.throwIfAborted();
   const connection = await connect(path);
   if (connection === null) return null;
@@ -44,7 +53,7 @@ export async function ask(path: string, signal: AbortSignal): Promise<StatusRepo
   using _connection = connection;
   using _life = onAbort(life, () => connection.close());
   try {
-    return parseAnswer(await exchange(connection));
+    return parseAnswer(await exchange(connection, packRequest(request)));
   } catch (thrown) {
     signal.throwIfAborted();
     if (thrown instanceof TtunError) throw thrown;
@@ -66,8 +75,7 @@ async function connect(path: string): Promise<Deno.UnixConn | null> {
   }
 }
 
-async function exchange(connection: Deno.UnixConn): Promise<Uint8Array> {
-  const request = packRequest({ request: "status" });
+async function exchange(connection: Deno.UnixConn, request: Uint8Array): Promise<Uint8Array> {
   for (let at = 0; at < request.length;) at += await connection.write(request.subarray(at));
   const parts: Uint8Array[] = [];
   let size = 0;

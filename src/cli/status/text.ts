@@ -1,5 +1,5 @@
 import type { RatedReport, RatedSession, Rates } from "../../core/status/rates.ts";
-import type { CarrierStatus, TrafficStatus } from "../../core/status/report.ts";
+import type { CarrierStatus, ForwardStatus, TrafficStatus } from "../../core/status/report.ts";
 
 /** Width of the names in front of facts. */
 const LABEL = 13;
@@ -17,10 +17,7 @@ export function statusText(report: RatedReport): string {
     const traffic = trafficText(device);
     fact("device", `${device.name}, MTU ${device.mtu}, ${device.addresses.join(" ")}, ${traffic}`);
   }
-  for (const { kind, listen, to } of forwards) {
-    const where = kind === "remote" ? "server's " : "";
-    fact("forward", `${where}${listen.join(" ")} to ${to}`);
-  }
+  for (const forward of forwards) fact("forward", forwardText(forward));
   if (connections !== undefined) {
     const { open, served, pending } = connections;
     const more = pending === undefined ? "" : `, ${pending} without a request`;
@@ -29,6 +26,12 @@ export function statusText(report: RatedReport): string {
   if (sessions?.length === 0) fact("sessions", "none");
   for (const session of sessions ?? []) lines.push(...sessionLines(session));
   return `${lines.join("\n")}\n`;
+}
+
+/** Such as `127.0.0.1:8080 [::1]:8080 to db:5432`. */
+export function forwardText({ kind, listen, to }: ForwardStatus): string {
+  const where = kind === "remote" ? "server's " : "";
+  return `${where}${listen.join(" ")} to ${to}`;
 }
 
 function sessionLines(session: RatedSession): string[] {

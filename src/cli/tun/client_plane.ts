@@ -66,7 +66,7 @@ export async function runClient(
       connections: connectionsStatus(connections()),
     }),
     sessions: tunnel.sessions.describe(),
-  }));
+  }), forwards?.forwards);
   const session = sessionOptions(config, tunnel, start.s);
   const instance = rng(ID_SIZE);
   const runTunnel = (signal: AbortSignal) =>

@@ -1,5 +1,12 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { parseDynamicForward, parseLocalForward } from "../forward/parse.ts";
+import type {
+  DynamicForwardSpec,
+  ForwardListen,
+  ForwardProtocol,
+  LocalForwardSpec,
+} from "../forward/spec.ts";
 import { STATUS_VERSION, type StatusReport } from "./report.ts";
 
 /** Bytes of a request, its line end included. */
@@ -8,13 +15,29 @@ export const LONGEST_REQUEST = 64 * 1024;
 /** Bytes of an answer: some thousand sessions. */
 export const LONGEST_ANSWER = 8 * 1024 * 1024;
 
-/** A request and its answer are one line of JSON each; a connection carries one of both. */
-export interface StatusRequest {
-  readonly request: "status";
-}
+/**
+ * A request and its answer are one line of JSON each; a connection carries one of both. Each is
+ * answered with a report, of what is so when it has been done.
+ */
+export type StatusRequest = { readonly request: "status" } | ForwardRequest;
 
-export function packRequest({ request }: StatusRequest): Uint8Array {
-  return packLine({ version: STATUS_VERSION, request });
+/** Adds a forward of a client, or removes the one that listens there. */
+export type ForwardRequest =
+  | { readonly request: "add forward"; readonly spec: LocalForwardSpec | DynamicForwardSpec }
+  | {
+    readonly request: "remove forward";
+    readonly listen: ForwardListen;
+    readonly protocol: ForwardProtocol;
+  };
+
+/** A request as it is written: forwards are in ssh's grammar. */
+export type WrittenRequest =
+  | { readonly request: "status" }
+  | { readonly request: "add forward"; readonly option: "-L" | "-D"; readonly forward: string }
+  | { readonly request: "remove forward"; readonly listen: string };
+
+export function packRequest(request: WrittenRequest): Uint8Array {
+  return packLine({ version: STATUS_VERSION, ...request });
 }
 
 /** Reads a line without its end. @throws {TtunError} usage, in words that are for the answer */
@@ -24,8 +47,18 @@ export function parseRequest(bytes: Uint8Array): StatusRequest {
   if (value["version"] !== STATUS_VERSION) {
     throw refusing(`its version is not ${STATUS_VERSION}; use the ttun of the program's version`);
   }
-  if (value["request"] !== "status") throw refusing("there is no such request");
-  return { request: "status" };
+  const { request, option, forward, listen } = value;
+  if (request === "status") return { request };
+  if (request === "add forward" && typeof forward === "string") {
+    if (option === "-L") return { request, spec: parseLocalForward(forward) };
+    if (option === "-D") return { request, spec: parseDynamicForward(forward) };
+  }
+  if (request === "remove forward" && typeof listen === "string") {
+    const [, address, udp] = /^(.*?)(\/udp)?$/s.exec(listen)!;
+    const protocol = udp === undefined ? "tcp" : "udp";
+    return { request, listen: parseDynamicForward(address!).listen, protocol };
+  }
+  throw refusing("there is no such request");
 }
 
 function refusing(why: string): TtunError {

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { utf8 } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
-import { packFailure, packReport, packRequest, parseAnswer, parseRequest } from "./messages.ts";
+import { parseDynamicForward, parseLocalForward } from "../forward/parse.ts";
+import {
+  packFailure,
+  packReport,
+  packRequest,
+  parseAnswer,
+  parseRequest,
+  type WrittenRequest,
+} from "./messages.ts";
 import { STATUS_VERSION, type StatusReport } from "./report.ts";
 
 const REPORT: StatusReport = {
@@ -67,4 +75,34 @@ Deno.test("whatever comes is read or refused", () => {
       }
     }
   }));
+});
+
+Deno.test("requests for forwards have ssh's grammar, and its words when they are wrong", () => {
+  const read = (request: WrittenRequest) => parseRequest(line(packRequest(request)));
+  assert.deepEqual(read({ request: "add forward", option: "-L", forward: "8080:db:5432" }), {
+    request: "add forward",
+    spec: parseLocalForward("8080:db:5432"),
+  });
+  assert.deepEqual(read({ request: "add forward", option: "-D", forward: "[::1]:1080" }), {
+    request: "add forward",
+    spec: parseDynamicForward("[::1]:1080"),
+  });
+  assert.deepEqual(read({ request: "remove forward", listen: "*:8080" }), {
+    request: "remove forward",
+    listen: { host: "", port: 8080 },
+    protocol: "tcp",
+  });
+  assert.deepEqual(read({ request: "remove forward", listen: "53/udp" }), {
+    request: "remove forward",
+    listen: { host: null, port: 53 },
+    protocol: "udp",
+  });
+  const wrong = { request: "add forward", option: "-L", forward: "8080" } as const;
+  assert.throws(() => read(wrong), refuses("usage", /-L/));
+  const others = ['"add forward","option":"-R","forward":"1:b:2"', '"add forward","option":"-L"']
+    .concat('"remove forward"', '"remove forward","listen":8080');
+  for (const text of others) {
+    const request = utf8(`{"version":1,"request":${text}}`);
+    assert.throws(() => parseRequest(request), refuses("usage", /no such request/), text);
+  }
 });
