@@ -43,6 +43,17 @@ Deno.test("data may follow its open at once, and is read when the open is answer
   assert.deepEqual(answers.words, ['opened {"host":"192.0.2.1","port":4000}']);
 });
 
+Deno.test("an address that no frame can say fails at open, and the session has not changed", () => {
+  const pair = new MuxPair();
+  const host = "n".repeat(256);
+  const opening = () =>
+    pair.client.open(undefined, { kind: OpenKind.connect, address: { host, port: 80 } });
+  assert.throws(opening, { kind: "usage", message: /a name has 1 to 255 bytes/ });
+  assert.equal(pair.client.mux.streams, 0);
+  assert.deepEqual(pair.client.sent(), []);
+  pair.connect();
+});
+
 Deno.test("writing after the own end fails, and reading goes on", () => {
   const pair = new MuxPair();
   const [here, there] = pair.connect();
