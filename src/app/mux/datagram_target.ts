@@ -33,6 +33,8 @@ export interface DatagramTargetOptions {
   readonly failed: (error: unknown) => void;
   /** The socket has failed, as ICMP tells of: for a later datagram there must be another one. */
   readonly ended: () => void;
+  /** Taken for the socket; given back with it. */
+  readonly place: Disposable;
 }
 
 type Addresses = readonly string[];
@@ -126,6 +128,7 @@ export class DatagramTarget implements Disposable {
     this.#waiting = null;
     this.#socket?.[Symbol.dispose]();
     this.#socket = null;
+    this.#o.place[Symbol.dispose]();
   }
 }
 

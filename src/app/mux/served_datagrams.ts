@@ -122,20 +122,34 @@ class ServedDatagrams implements Holder {
     this.lastActive = this.#host.clock.now();
     const name = formatTarget(to);
     const known = this.#targets.get(name);
-    if (known === undefined) return this.#newTarget(name, to).send(bytes);
+    if (known === undefined) return this.#newTarget(name, to)?.send(bytes);
     this.#targets.delete(name); // it is used: to the end
     this.#targets.set(name, known);
     known.send(bytes);
   };
 
-  #newTarget(name: string, to: Target): DatagramTarget {
+  #drop(name: string): void {
+    this.#targets.get(name)?.[Symbol.dispose]();
+    this.#targets.delete(name);
+  }
+
+  /** Each has a socket, and so a place; the only one has the stream's. Null: there is none. */
+  #newTarget(name: string, to: Target): DatagramTarget | null {
     if (this.#targets.size >= MOST_TARGETS) {
       const [oldest] = this.#targets.keys();
-      this.#targets.get(oldest!)![Symbol.dispose]();
-      this.#targets.delete(oldest!);
+      this.#drop(oldest!);
     }
-    const { clock, resolver, rules, said } = this.#host;
+    const { clock, quota, resolver, rules, said } = this.#host;
     const owner = addressGroup(this.#from);
+    const place = this.#targets.size === 0 ? NO_PLACE : quota.take(this.#from, {
+      account: this.account,
+      lastActive: clock.now(),
+      evict: () => this.#drop(name),
+    });
+    if (place === null) {
+      said.warn("no place for another socket", { peer: owner, target: name }, owner);
+      return null;
+    }
     const target = new DatagramTarget({
       target: to,
       sockets: this.#sockets,
@@ -153,14 +167,17 @@ class ServedDatagrams implements Holder {
         said.warn("cannot send datagrams", { peer: owner, target: name, why }, owner);
       },
       ended: () => {
-        if (this.#targets.get(name) === target) this.#targets.delete(name);
+        if (this.#targets.get(name) === target) this.#drop(name);
       },
+      place,
     });
     this.#targets.set(name, target);
     target.open();
     return target;
   }
 }
+
+const NO_PLACE: Disposable = { [Symbol.dispose]: () => {} };
 
 function targetOf(address: MuxAddress): Target | null {
   if (address === null || "path" in address) return null;
