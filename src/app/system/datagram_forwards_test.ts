@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { collect, onEach } from "../../../tests/fake/memory_datagrams.ts";
 import { StreamWorld, TARGET } from "../../../tests/fake/stream_programs.ts";
 import type { HostPort } from "../../base/addr.ts";
@@ -35,7 +34,7 @@ function program(world: StreamWorld, port: number) {
 const FROM = "from 127.0.0.1:5353";
 
 for (const [name, options] of Object.entries({ "-L": LOCAL, "-R": REMOTE })) {
-  test(`${name}: datagrams reach the target, and its answers the source that asked`, async () => {
+  Deno.test(`${name}: datagrams reach the target, and its answers the source that asked`, async () => {
     await using world = new StreamWorld(options);
     const asked = answer(world);
     await world.clock.settle();
@@ -50,7 +49,7 @@ for (const [name, options] of Object.entries({ "-L": LOCAL, "-R": REMOTE })) {
     assert.deepEqual(two.came, [`re b ${FROM}`]);
   });
 
-  test(`${name}: nothing comes back but from the target`, async () => {
+  Deno.test(`${name}: nothing comes back but from the target`, async () => {
     await using world = new StreamWorld(options);
     const sources: HostPort[] = [];
     const target = world.bind({ host: TARGET, port: 53 });
@@ -65,7 +64,7 @@ for (const [name, options] of Object.entries({ "-L": LOCAL, "-R": REMOTE })) {
     assert.deepEqual(came, [`answer ${FROM}`]);
   });
 
-  test(`${name}: a flow that is silent ends at both ends, and a later datagram begins another`, async () => {
+  Deno.test(`${name}: a flow that is silent ends at both ends, and a later datagram begins another`, async () => {
     await using world = new StreamWorld({ ...options, udpIdleMs: 10_000 });
     answer(world);
     await world.clock.settle();
@@ -83,7 +82,7 @@ for (const [name, options] of Object.entries({ "-L": LOCAL, "-R": REMOTE })) {
     assert.equal(came.length, 3);
   });
 
-  test(`${name}: a flow goes on over another carrier, and begins anew with another session`, async () => {
+  Deno.test(`${name}: a flow goes on over another carrier, and begins anew with another session`, async () => {
     await using world = new StreamWorld(options);
     answer(world);
     await world.clock.settle();
@@ -105,7 +104,7 @@ for (const [name, options] of Object.entries({ "-L": LOCAL, "-R": REMOTE })) {
   });
 }
 
-test("the rules judge each target, and a name is judged as it is asked for", async () => {
+Deno.test("the rules judge each target, and a name is judged as it is asked for", async () => {
   await using world = new StreamWorld({
     local: ["5353:127.0.0.1:53/udp", "5354:target:53/udp", "5355:nowhere:53/udp"],
     deny: ["target:53"],
@@ -121,14 +120,14 @@ test("the rules judge each target, and a name is judged as it is asked for", asy
   assert.equal(lines.length, 3, lines.join("\n"));
 });
 
-test("a listen of datagrams takes a rule", async () => {
+Deno.test("a listen of datagrams takes a rule", async () => {
   await using world = new StreamWorld({ ...REMOTE, permitListen: [], exitOnFailure: false });
   await world.clock.settle();
   assert.match(world.client.lines().join("\n"), /start the server with --permit-listen 5353/);
   assert.equal(world.datagrams.open, 0);
 });
 
-test("above the most sources the longest silent one goes", async () => {
+Deno.test("above the most sources the longest silent one goes", async () => {
   await using world = new StreamWorld(LOCAL);
   const asked = answer(world);
   await world.clock.settle();

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { onEach } from "../../../tests/fake/memory_datagrams.ts";
 import { StreamWorld, TARGET } from "../../../tests/fake/stream_programs.ts";
 import { readExactly } from "../../../tests/suite/stream_net.ts";
@@ -51,7 +50,7 @@ function echo(world: StreamWorld, port: number): string[] {
   return asked;
 }
 
-test("UDP ASSOCIATE: datagrams to several targets, by address and by name, and the answers", async () => {
+Deno.test("UDP ASSOCIATE: datagrams to several targets, by address and by name, and the answers", async () => {
   await using world = new StreamWorld(DYNAMIC);
   echo(world, 53);
   echo(world, 80);
@@ -67,7 +66,7 @@ test("UDP ASSOCIATE: datagrams to several targets, by address and by name, and t
   assert.deepEqual(said.sort(), [`a from ${from}:53`, `b from ${from}:80`, `c from ${from}:53`]);
 });
 
-test("fragments and datagrams of others are dropped, and targets are judged", async () => {
+Deno.test("fragments and datagrams of others are dropped, and targets are judged", async () => {
   await using world = new StreamWorld({ ...DYNAMIC, deny: [`${TARGET}/32:80`] });
   const asked = [echo(world, 53), echo(world, 80)];
   await world.clock.settle();
@@ -89,7 +88,7 @@ test("fragments and datagrams of others are dropped, and targets are judged", as
   assert.deepEqual(asked, [["mine"], []]);
 });
 
-test("an association ends with its connection, and goes on with another session", async () => {
+Deno.test("an association ends with its connection, and goes on with another session", async () => {
   await using world = new StreamWorld(DYNAMIC);
   echo(world, 53);
   await world.clock.settle();
@@ -110,7 +109,7 @@ test("an association ends with its connection, and goes on with another session"
   await control[Symbol.asyncDispose]();
 });
 
-test("without a server, and for a program without an address, the command is refused", async () => {
+Deno.test("without a server, and for a program without an address, the command is refused", async () => {
   await using world = new StreamWorld({
     ...DYNAMIC,
     remote: ["1081"],

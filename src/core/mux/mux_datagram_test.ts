@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { Answers, MuxEnd, MuxPair } from "../../../tests/fake/mux_end.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { MOST_DATAGRAM } from "./datagram_queue.ts";
@@ -31,7 +30,7 @@ function listen(stream: MuxStream): string[] {
   return came;
 }
 
-test("datagrams go both ways with their addresses, whole, and an empty one too", () => {
+Deno.test("datagrams go both ways with their addresses, whole, and an empty one too", () => {
   const { pair, here, there, came } = connect();
   const back = listen(here);
   const bytes = utf8("query");
@@ -44,7 +43,7 @@ test("datagrams go both ways with their addresses, whole, and an empty one too",
   assert.deepEqual(back, [`192.0.2.53 ${MOST_DATAGRAM}`]);
 });
 
-test("a datagram may follow its open at once, and is not acknowledged", () => {
+Deno.test("a datagram may follow its open at once, and is not acknowledged", () => {
   const client = new MuxEnd("client");
   const stream = client.open(new Answers(), UDP);
   stream.sendDatagram(DNS, utf8("first"));
@@ -56,7 +55,7 @@ test("a datagram may follow its open at once, and is not acknowledged", () => {
   assert(!again.some((word) => word.startsWith("datagram")), "it is not sent again");
 });
 
-test("what is too long, too much, or without a carrier is dropped", () => {
+Deno.test("what is too long, too much, or without a carrier is dropped", () => {
   const { pair: { client, server }, here, came } = connect();
   assert(!here.sendDatagram(DNS, new Uint8Array(MOST_DATAGRAM + 1)));
   let taken = 0;
@@ -73,7 +72,7 @@ test("what is too long, too much, or without a carrier is dropped", () => {
   assert(!client.sent().some((word) => word.startsWith("datagram")));
 });
 
-test("datagrams and data share a record", () => {
+Deno.test("datagrams and data share a record", () => {
   const { pair: { client }, here } = connect();
   const bulk = client.open();
   while (bulk.writeNow(new Uint8Array(10_000)) > 0);
@@ -86,7 +85,7 @@ test("datagrams and data share a record", () => {
   assert(words.some((word) => word.startsWith("data ")));
 });
 
-test("a datagram for a stream that is over, was never there, or takes none is dropped", () => {
+Deno.test("a datagram for a stream that is over, was never there, or takes none is dropped", () => {
   const { pair, here, there, came } = connect();
   const [plain] = pair.connect();
   const datagram = (id: number) => {
