@@ -72,6 +72,7 @@ class World {
       received: (bytes, from) =>
         void this.words.push(`${new TextDecoder().decode(bytes)} from ${from.host}`),
       failed: (error) => void this.words.push(`failed ${(error as Error).message}`),
+      place: { [Symbol.dispose]: () => {} },
       ended: () => void this.words.push("ended"),
     });
     this.target.open();
