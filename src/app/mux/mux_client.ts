@@ -128,7 +128,7 @@ export class MuxClient {
   }
 
   /** Tells the server that the session ends: nobody comes back to it. */
-  sayBye(): void {
+  #sayBye(): void {
     this.#session?.streams.carriers.at(-1)?.end(CloseCode.bye);
   }
 
@@ -156,9 +156,7 @@ export class MuxClient {
     let first: Carrier | null = null;
     let error = new TtunError("lost", "Lost the connection with the server");
     // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
-    using _bye = onAbort(signal, () => {
-      this.#session?.streams.carriers.at(-1)?.end(CloseCode.bye);
-    });
+    using _bye = onAbort(signal, () => this.#sayBye());
     try {
       await scope(signal, async (tasks) => {
         const joined = await this.#join(tasks.signal, false);

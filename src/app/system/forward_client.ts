@@ -1,4 +1,4 @@
-import { onAbort, scope } from "../../base/scope.ts";
+import { scope } from "../../base/scope.ts";
 import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { StdioForward } from "../forward/stdio_forward.ts";
 import { type ForwardCounters, type ForwardLimits, runForwards } from "./forwards.ts";
@@ -29,7 +29,6 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
   const { forwards, remote } = o;
   using stack = new DisposableStack();
   const client = openLinkClient({ ...o, endsWithSession: o.stdio !== undefined }, stack);
-  using _bye = onAbort(o.signal, () => client.sayBye()); // before the scope's own
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
     tasks.spawn(async (signal) => {
@@ -45,7 +44,6 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
         remote: remote && { ...remote, listens: client.listens },
       });
       await client.outbound.delivered(signal);
-      client.sayBye();
       tasks.cancel();
     });
   });

@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { onAbort, scope } from "../../base/scope.ts";
+import { scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { MuxOutbound } from "../mux/mux_outbound.ts";
@@ -28,14 +28,12 @@ export interface ProbeOptions extends LinkClientOptions {
 export async function runProbe(o: ProbeOptions): Promise<void> {
   using stack = new DisposableStack();
   const client = openLinkClient({ ...o, endsWithSession: true }, stack);
-  using _bye = onAbort(o.signal, () => client.sayBye());
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
     tasks.spawn(async (signal) => {
       const { probe } = o;
       if (probe.kind === "ping") await ping(client.outbound, probe, { ...o, signal });
       else await speedtest(client.outbound, probe.seconds, { ...o, signal });
-      client.sayBye();
       tasks.cancel();
     });
   });

@@ -104,3 +104,69 @@ Deno.test("a datagram for a stream that is over, was never there, or takes none 
   assert.deepEqual(came, ["- late"]);
   assert.equal(pair.client.mux.streams, 1);
 });
+
+/** Numbers from 0 to below 1 (mulberry32). */
+function random(seed: number): () => number {
+  return () => {
+    seed = seed + 0x6d2b79f5 | 0;
+    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
+    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+    return ((t ^ t >>> 14) >>> 0) / 4294967296;
+  };
+}
+
+Deno.test("over carriers that die, datagrams come in order and at most once, beside data that is not lost", () => {
+  const RUNS = 40;
+  let sent = 0;
+  let came = 0;
+  for (let seed = 1; seed <= RUNS; seed++) {
+    const chance = random(seed);
+    const { client, server } = new MuxPair();
+    const flow = client.open(new Answers(), UDP);
+    const bulk = client.open();
+    let [number, last, wrote, got] = [1, 0, 0, 0];
+    let isListened = false;
+    const into = new Uint8Array(100_000);
+    for (let step = 0; step < 400; step++) {
+      if (chance() < 0.4) sent += flow.sendDatagram(DNS, utf8(`${step + 1}`)) ? 1 : 0;
+      if (chance() < 0.3) wrote += bulk.writeNow(new Uint8Array(3000));
+      const ways = [[client, server], [server, client]] as const;
+      for (const [from, to] of ways) {
+        from.mux.ackIsDue();
+        const record = chance() < 0.6 ? from.record() : null;
+        if (record !== null && chance() < 0.97) to.give(record);
+        else if (record !== null) { // it is lost, and its carrier with it
+          for (const end of [client, server]) end.mux.detach(end.carrier);
+          number++;
+          const expected = client.mux.expected;
+          client.carrier = client.mux.attach(number, server.mux.expected);
+          server.carrier = server.mux.attach(number, expected);
+        }
+      }
+      for (const { stream, open } of isListened ? [] : server.opened) {
+        stream.answer(0, null);
+        isListened = server.opened.length === 2;
+        if (open.kind !== OpenKind.udp) continue;
+        stream.onDatagram = (_, bytes) => {
+          const name = Number(new TextDecoder().decode(bytes));
+          assert(name > last, `${name} behind ${last}`);
+          last = name;
+          came++;
+        };
+      }
+      const plain = server.opened.find(({ open }) => open.kind === OpenKind.connect);
+      got += plain?.stream.readNow(into) ?? 0;
+    }
+    for (let round = 0; round < 200; round++) {
+      for (const [from, to] of [[client, server], [server, client]] as const) {
+        from.mux.ackIsDue();
+        const record = from.record();
+        if (record !== null) to.give(record);
+      }
+      got += server.opened.find(({ open }) => open.kind === OpenKind.connect)!.stream
+        .readNow(into) ?? 0;
+    }
+    assert.equal(got, wrote, `seed ${seed}`);
+  }
+  assert(came > sent / 2 && came < sent, `${came} of ${sent}`);
+});
