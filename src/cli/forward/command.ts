@@ -4,7 +4,7 @@ import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
-import { type Need, requirePermissions, revokePermissions } from "../platform/permissions.ts";
+import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
@@ -29,7 +29,7 @@ export async function runForward(
   context: RunContext,
 ): Promise<number> {
   const io = chooseIo(options.io);
-  requirePermissions(needs(io), role);
+  requirePermissions(socketNeeds(io, "listen and connect"), role);
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
   const secret = linkSecret(key);
@@ -53,15 +53,6 @@ export async function runForward(
   }
   context.signal.throwIfAborted();
   return 0;
-}
-
-function needs(io: ForwardConfig["io"]): Need[] {
-  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
-  return [
-    { permission: { name: "net" }, purpose: "listen and connect" },
-    { permission: { name: "read" }, purpose: "start the data plane" },
-    ...(io === "ffi" ? [native] : []),
-  ];
 }
 
 async function configOf(

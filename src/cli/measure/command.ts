@@ -6,7 +6,7 @@ import { progress } from "../output/progress.ts";
 import { print } from "../output/stdout.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
-import { type Need, requirePermissions } from "../platform/permissions.ts";
+import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
@@ -30,7 +30,7 @@ async function runMeasure(
   context: RunContext,
 ): Promise<number> {
   const io = chooseIo(options.io);
-  requirePermissions(needs(io), "client");
+  requirePermissions(socketNeeds(io, "connect"), "client");
   const { key } = await resolveKey(options, context);
   const secret = linkSecret(key);
   secret.catch(() => {}); // awaited when the data plane is ready, if ever
@@ -67,13 +67,4 @@ async function runMeasure(
   await printing;
   context.signal.throwIfAborted();
   return 0;
-}
-
-function needs(io: MeasureConfig["io"]): Need[] {
-  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
-  return [
-    { permission: { name: "net" }, purpose: "connect" },
-    { permission: { name: "read" }, purpose: "start the data plane" },
-    ...(io === "ffi" ? [native] : []),
-  ];
 }

@@ -27,6 +27,16 @@ export function requirePermissions(needs: readonly Need[], preset?: string): voi
   }
 }
 
+/** Needs of a data plane without a device. `purpose`: of the network, as "listen and connect". */
+export function socketNeeds(io: "ffi" | "deno", purpose: string): Need[] {
+  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
+  return [
+    { permission: { name: "net" }, purpose },
+    { permission: { name: "read" }, purpose: "start the data plane" },
+    ...(io === "ffi" ? [native] : []),
+  ];
+}
+
 /** Returns a flag such as `--allow-read=/etc/key`. */
 export function flagOf(permission: Deno.PermissionDescriptor): string {
   const scope = scopeOf(permission);

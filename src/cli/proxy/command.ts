@@ -6,7 +6,7 @@ import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakPassword } from "../secrets/key_strength.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
-import { type Need, requirePermissions, revokePermissions } from "../platform/permissions.ts";
+import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { resolveAuth } from "./auth.ts";
@@ -28,7 +28,7 @@ export async function runProxy(
   context: RunContext,
 ): Promise<number> {
   const io = chooseIo(options.io);
-  requirePermissions(needs(io), `proxy-${role}`);
+  requirePermissions(socketNeeds(io, "listen and connect"), `proxy-${role}`);
   const { pid } = options;
   if (pid !== undefined) mayWritePidFile(pid);
   const config: ProxyConfig = {
@@ -54,15 +54,6 @@ export async function runProxy(
   });
   context.signal.throwIfAborted();
   return 0;
-}
-
-function needs(io: ProxyConfig["io"]): Need[] {
-  const native: Need = { permission: { name: "ffi" }, purpose: "use native sockets" };
-  return [
-    { permission: { name: "net" }, purpose: "listen and connect" },
-    { permission: { name: "read" }, purpose: "start the data plane" },
-    ...(io === "ffi" ? [native] : []),
-  ];
 }
 
 async function serverEnd(
