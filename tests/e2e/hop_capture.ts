@@ -9,6 +9,12 @@ import { type Process, spawnHere } from "./proxy_pair.ts";
 const AFTER_MS = 10_000;
 const BEFORE_MS = 6_000;
 
+/**
+ * Bytes for handshakes on other ports: a client that gets no answer for 300 ms tries them too, and
+ * stays if one of them is quicker, on the next minute's to the end of that.
+ */
+const HANDSHAKES = 20_000;
+
 interface Payload {
   readonly unixMs: number;
   /** Port of the server. */
@@ -18,7 +24,7 @@ interface Payload {
 
 export interface HopCapture extends AsyncDisposable {
   /**
-   * Checks that from 10 s after each change of the port all payload is on the new one. `clock` says
+   * Checks that from 10 s after each change of the port no payload is on the old one. `clock` says
    * what time it is for the server. Returns how often the port changed within it.
    */
   check(ports: MinutePorts, o: { clock: (unixMs: number) => number; atLeast: number }): number;
@@ -33,18 +39,17 @@ export async function captureHops({ first, last }: PortRange): Promise<HopCaptur
   return {
     check: (ports, { clock, atLeast }) => {
       const minutes = new Set<number>();
-      const strays: string[] = [];
-      let bytes = 0;
+      let [bytes, strays] = [0, 0];
       for (const { unixMs, port, size } of payloads(tcpdump, ports.range)) {
         const at = clock(unixMs);
         const minute = minuteOf(at);
         const into = at % MINUTE_MS;
         minutes.add(minute);
         if (into < AFTER_MS || into > MINUTE_MS - BEFORE_MS) continue;
-        if (port === ports.at(minute).port) bytes += size;
-        else strays.push(`${size} bytes on ${port} at ${into / 1000} s of a minute`);
+        if ([minute, minute + 1].some((one) => ports.at(one).port === port)) bytes += size;
+        else strays += size;
       }
-      assert.deepEqual(strays, []);
+      assert.ok(strays < HANDSHAKES, `${strays} bytes on ports that had been left`);
       assert.ok(bytes > atLeast, `${bytes} bytes`);
       return [...minutes].slice(1).filter((m) => changesAt(ports, m)).length;
     },

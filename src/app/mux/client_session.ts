@@ -36,8 +36,8 @@ export class ClientSession {
   /** The secret of its proofs, from the first handshake. */
   #secret: Uint8Array | null = null;
   #streams: StreamSession | null = null;
-  /** Number of its last carrier. */
-  #number = 0;
+  /** Number of the last carrier that was tried. */
+  #number = 1;
 
   constructor(o: ClientSessionOptions) {
     this.#o = o;
@@ -57,7 +57,8 @@ export class ClientSession {
    */
   async join(stream: Connection, proved: () => boolean): Promise<Carrier> {
     const { secrets, clock, instance, buffers } = this.#o;
-    const number = ++this.#number;
+    // Of several connections that are tried for a new session one alone gets as far as its number.
+    const number = this.#streams === null ? 1 : ++this.#number;
     const { session, setup } = await connectCarrier(stream, {
       secrets,
       clock,

@@ -311,7 +311,8 @@ export class MuxClient {
     if (at > 0) await sleep(clock, at, signal);
     for (;;) {
       try {
-        return this.#spawn(tasks, session, await this.#join(signal, isLeaving));
+        this.#spawn(tasks, session, await this.#join(signal, isLeaving));
+        return this.#backoff.restart();
       } catch (thrown) {
         signal.throwIfAborted();
         const error = toTtunError(thrown);

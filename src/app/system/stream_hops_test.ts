@@ -135,3 +135,24 @@ Deno.test("a carrier that cannot leave ends with its port, and its streams go on
   assert.equal(await read(stream, into), 1);
   assert.equal(world.carriers.length, 2);
 });
+
+Deno.test("a port that another program has, and where nobody answers, is left for the next minute's", async () => {
+  await using world = new StreamWorld({ local: ["8080:target:80"], hop: true });
+  world.serve(slowEcho(world, 0.01));
+  await world.clock.advance(3000);
+  await world.server.stop();
+  const stop = new AbortController();
+  const { port } = ports.at(minuteOf(EPOCH));
+  await using _other = world.net.listen({ host: "", port }, { signal: stop.signal });
+  world.startServer();
+  await world.clock.advance(12_000);
+  await using stream = await world.connect(8080);
+  for (let i = 0; i < 12; i++) {
+    await write(stream, utf8("a"));
+    await world.clock.advance(20_000);
+    assert.equal(await read(stream, new Uint8Array(10)), 1);
+  }
+  const used = world.carriers.map(({ remote }) => requireHostPort(remote).port);
+  assert.equal(used[1], port);
+  assert(new Set(used).size === 3, `${used}`);
+});

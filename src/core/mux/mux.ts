@@ -222,6 +222,7 @@ export class Mux implements StreamOwner {
 
   #sendOn(carrier: MuxCarrier | null, isSwitch: boolean): void {
     this.#current = carrier;
+    this.#moveDue = null; // it was about the carrier before
     if (carrier === null) this.#datagrams.clear();
     if (carrier === null || !isSwitch) return;
     this.#cursor = this.#log.base;

@@ -255,6 +255,8 @@ Deno.test("a move is told once, on the carrier that is sent on", () => {
   end.mux.sendMove(10);
   assert.deepEqual(end.sent(), ["move 10"]);
   assert.equal(end.sent(end.mux.attach(2, 5)).includes("move 10"), false);
+  end.mux.sendMove(10);
+  assert.equal(end.sent(end.mux.attach(3, 5)).includes("move 10"), false);
   const peer = new MuxEnd("server");
   peer.give(new Uint8Array([0x21, 10]));
   assert.deepEqual(peer.moves, [10]);
