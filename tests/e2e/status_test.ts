@@ -220,6 +220,9 @@ test("forward: a client's forwards are added, listed and removed while it runs",
   const forward = async (...args: string[]) =>
     await run(...ttunCommand("forward", ...args, "--name", client));
   assert.deepEqual((await forward("list")).stdout, "");
+  const none = await run(...ttunCommand("forward", "list", `${client}-other`));
+  assert.equal(none.code, 4);
+  assert.match(none.stderr, /^ttun: No ttun client of the name .*-other runs here/);
   const path = `${folder.path}/here`;
   const added = await forward("add", "-L", `0:${web.at}`, "-L", `${path}:${web.at}`, "-D", "0");
   assert.equal(added.code, 0, added.stderr);

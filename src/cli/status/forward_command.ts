@@ -1,4 +1,4 @@
-import { TtunError } from "../../base/errors.ts";
+import { toTtunError, TtunError } from "../../base/errors.ts";
 import type { WrittenRequest } from "../../core/status/messages.ts";
 import type { StatusReport } from "../../core/status/report.ts";
 import type { RunContext } from "../command/context.ts";
@@ -54,16 +54,25 @@ async function run(
 /** Returns the path of its socket. @throws {TtunError} unreachable, usage if there are several */
 async function findClient(name: string | undefined, signal: AbortSignal): Promise<string> {
   const clients: { readonly path: string; readonly name: string }[] = [];
-  for (const path of findSockets(name)) {
-    const report = await ask(path, { request: "status" }, signal);
-    if (report?.command === CLIENT) clients.push({ path, name: report.name });
-  }
+  let failure: TtunError | null = null;
+  await Promise.all(
+    findSockets(name).map(async (path) => {
+      try {
+        const report = await ask(path, { request: "status" }, signal);
+        if (report?.command === CLIENT) clients.push({ path, name: report.name });
+      } catch (thrown) {
+        signal.throwIfAborted();
+        failure ??= toTtunError(thrown);
+      }
+    }),
+  );
   const [first, second] = clients;
   if (first === undefined) {
+    if (failure !== null) throw failure;
     const which = name === undefined ? "No ttun client" : `No ttun client of the name ${name}`;
     throw new TtunError("unreachable", `${which} runs here as this user; see ttun status`);
   }
   if (second === undefined) return first.path;
-  const names = clients.map((client) => client.name).join(", ");
+  const names = clients.map((client) => client.name).sort().join(", ");
   throw new TtunError("usage", `Several clients run here: choose one by --name, of ${names}`);
 }
