@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "../../../tests/check.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { formatAddr, type HostPort } from "../../base/addr.ts";
 import { utf8 } from "../../base/bytes.ts";
@@ -83,7 +82,7 @@ class World {
   }
 }
 
-test("an address is connected to at once, and what it says comes with its address", () => {
+Deno.test("an address is connected to at once, and what it says comes with its address", () => {
   const world = new World("192.0.2.1");
   const { target, sockets: [socket], words } = world;
   world.send("a");
@@ -97,7 +96,7 @@ test("an address is connected to at once, and what it says comes with its addres
   assert.deepEqual(socket!.sent, ["a"]);
 });
 
-test("a few datagrams wait for a name, whose first permitted address is taken", async () => {
+Deno.test("a few datagrams wait for a name, whose first permitted address is taken", async () => {
   const world = new World("a.example");
   world.send(..."123456789");
   world.resolved.resolve(["127.0.0.1", "192.0.2.1", "192.0.2.2"]);
@@ -106,7 +105,7 @@ test("a few datagrams wait for a name, whose first permitted address is taken", 
   assert.deepEqual(world.sockets[0]!.sent, [..."12345678"]);
 });
 
-test("a target that is denied, or has no address, fails once, and its datagrams are dropped", async () => {
+Deno.test("a target that is denied, or has no address, fails once, and its datagrams are dropped", async () => {
   const denied = new World("192.0.2.1", 53, ["192.0.2.0/24"]);
   const special = new World("a.example");
   special.resolved.resolve(["169.254.169.254"]);
@@ -122,7 +121,7 @@ test("a target that is denied, or has no address, fails once, and its datagrams 
   }
 });
 
-test("a socket that fails is closed, and that is told once", () => {
+Deno.test("a socket that fails is closed, and that is told once", () => {
   for (const how of ["send", "receive"]) {
     const world = new World("192.0.2.1");
     const [socket] = world.sockets;
@@ -135,7 +134,7 @@ test("a socket that fails is closed, and that is told once", () => {
   }
 });
 
-test("a target that is given up while its name is asked for opens nothing", async () => {
+Deno.test("a target that is given up while its name is asked for opens nothing", async () => {
   const disposed = new World("a.example");
   disposed.target[Symbol.dispose]();
   const aborted = new World("a.example");
@@ -147,7 +146,7 @@ test("a target that is given up while its name is asked for opens nothing", asyn
   }
 });
 
-test("a target that says much lets others have their turn", async () => {
+Deno.test("a target that says much lets others have their turn", async () => {
   const world = new World("192.0.2.1");
   const [socket] = world.sockets;
   for (let i = 0; i < 100; i++) socket!.waiting.push("x");
