@@ -1,7 +1,8 @@
 import { ProtocolError } from "../../base/errors.ts";
+import type { Connection } from "../../contract/connection.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { NO_PACKET } from "../../contract/link.ts";
-import type { MaybePromise, Stream } from "../../contract/stream.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import { CloseCode, FrameType, packClose, readFrame } from "../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
@@ -10,7 +11,9 @@ import { DEAD_TIME, keepAlive } from "../link/keepalive.ts";
 import { type FrameConsumer, RecordChannel } from "../link/record_channel.ts";
 import type { RekeyLimits } from "../link/record_writer.ts";
 import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
+import { UNSENT_USUAL } from "../net/socket_options.ts";
 import { RECORD_TEXT, type RecordBuffers, RECORDS } from "./record_buffers.ts";
+import { UnsentLimit } from "./unsent_limit.ts";
 
 /** Frames after which others get a turn. */
 const BUDGET = 256;
@@ -48,6 +51,10 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
   readonly #mux: Mux;
   readonly #place: MuxCarrier;
   readonly #o: CarrierOptions;
+  readonly #stream: Connection;
+  readonly #limit: UnsentLimit;
+  /** The limit that the connection has. */
+  #unsentBytes = UNSENT_USUAL;
   #leastRtt = NaN;
   #isWriting = false;
   #isScheduled = false;
@@ -62,13 +69,15 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
     mux: Mux,
     number: number,
     peerExpected: number | null,
-    stream: Stream,
+    stream: Connection,
     session: LinkSession,
     o: CarrierOptions,
   ) {
     this.#mux = mux;
     this.number = number;
     this.#o = o;
+    this.#stream = stream;
+    this.#limit = new UnsentLimit(o.clock.now());
     this.channel = new RecordChannel<void>(stream, session, this, o);
     this.#place = mux.attach(number, peerExpected);
   }
@@ -211,24 +220,38 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
 
   /** Fills a buffer with records and writes them at once. */
   readonly #seal = (): MaybePromise<void> => {
-    const { buffers } = this.#o;
+    const { buffers, clock } = this.#o;
     const { writer } = this.channel;
+    this.#limitUnsent();
     const buffer = buffers.take();
     const record = RECORD_HEADER + RECORD_TEXT + RECORD_TAG;
+    const most = this.#limit.write;
     let end = 0;
     while (end + record <= buffer.length) {
       const at = end + RECORD_HEADER;
-      const textEnd = this.#mux.fill(this.#place, buffer, at, at + RECORD_TEXT);
+      const textEnd = this.#mux.fill(this.#place, buffer, at, at + RECORD_TEXT, most);
       if (textEnd === at) break;
       writer.seal(buffer, at, textEnd - at);
       end = textEnd + RECORD_TAG;
+      if (most < Infinity) break;
     }
     if (end === 0) return buffers.give(buffer);
     this.#isWanted = true; // there may be more
+    const began = clock.now();
     const writing = writer.write(buffer.subarray(0, end));
-    if (!(writing instanceof Promise)) return buffers.give(buffer);
-    return writing.finally(() => buffers.give(buffer));
+    const settle = () => {
+      this.#limit.wrote(end, began, clock.now());
+      buffers.give(buffer);
+    };
+    return writing instanceof Promise ? writing.finally(settle) : settle();
   };
+
+  #limitUnsent(): void {
+    const { bytes } = this.#limit;
+    if (bytes === this.#unsentBytes) return;
+    this.#unsentBytes = bytes;
+    this.#stream.setOptions({ unsentBytes: bytes });
+  }
 
   /** Tells the peer that this carrier ends, and sends FIN. A failure shows in the reader. */
   end(code: number = CloseCode.carrier, words = ""): void {

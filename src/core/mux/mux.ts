@@ -286,9 +286,10 @@ export class Mux implements StreamOwner {
 
   /**
    * Writes frames for this carrier to `out[at..end)`; returns where they end, `at` if there is
-   * nothing to send. `end - at` is at least LEAST_ROOM.
+   * nothing to send. `end - at` is at least LEAST_ROOM. New data of streams ends at `most` bytes,
+   * whatever else there is.
    */
-  fill(carrier: MuxCarrier, out: Uint8Array, at: number, end: number): number {
+  fill(carrier: MuxCarrier, out: Uint8Array, at: number, end: number, most = end - at): number {
     if (carrier !== this.#current || this.#end !== null) return at;
     const begin = at;
     if (this.#isPositionDue) {
@@ -305,7 +306,8 @@ export class Mux implements StreamOwner {
     at = this.#putWindows(out, at, end);
     at = this.#putNew(out, at, end, () => this.#nextControl());
     at = this.#datagrams.put(out, at, end, (end - at) / 2);
-    at = this.#putNew(out, at, end, (room) => this.#nextControl() ?? this.#nextData(room));
+    const tail = Math.max(0, end - begin - most); // room that data leaves to others
+    at = this.#putNew(out, at, end, (room) => this.#nextControl() ?? this.#nextData(room - tail));
     const isOwed = this.#expected > this.#acknowledged;
     if (at > begin && isOwed && end - at >= MAX_SMALL_FRAME) at = this.#putAck(out, at);
     return at;

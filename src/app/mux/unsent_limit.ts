@@ -1,0 +1,59 @@
+import { UNSENT_USUAL } from "../net/socket_options.ts";
+
+/** Milliseconds in which a connection sends what it may keep. */
+const KEPT_MS = 6;
+
+/** Milliseconds after which it is looked at how much was written. */
+const LOOK_MS = 50;
+
+/** Bytes in that time that say something about a connection whose writes hardly wait. */
+const TELLING_BYTES = 64 * 1024;
+
+const LEAST = 16 * 1024;
+
+/**
+ * Bytes that a carrier's connection may keep unsent: a small stream's data waits behind them,
+ * whatever the order of streams is. It is UNSENT_USUAL for a fast connection; of a slower one it is
+ * what goes in some milliseconds, by the rate at which writes that wait get on.
+ */
+export class UnsentLimit {
+  #bytes = UNSENT_USUAL;
+  #since: number;
+  #written = 0;
+  #waitedMs = 0;
+
+  /** `now` in milliseconds of a monotonic clock. */
+  constructor(now: number) {
+    this.#since = now;
+  }
+
+  /** A power of two. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Most bytes for one write, which wait for each other as well. */
+  get write(): number {
+    return this.#bytes === UNSENT_USUAL ? Infinity : this.#bytes / 2;
+  }
+
+  /** The connection has taken `bytes`, for which a write waited from `began` on. */
+  wrote(bytes: number, began: number, now: number): void {
+    this.#written += bytes;
+    this.#waitedMs += now - began;
+    const passed = now - this.#since;
+    if (passed < LOOK_MS) return;
+    if (this.#waitedMs * 2 >= passed || this.#written >= TELLING_BYTES) {
+      this.#bytes = limitFor(this.#written / this.#waitedMs);
+    }
+    this.#since = now;
+    this.#written = 0;
+    this.#waitedMs = 0;
+  }
+}
+
+/** `rate` in bytes per millisecond. */
+function limitFor(rate: number): number {
+  const bytes = Math.min(UNSENT_USUAL, Math.max(LEAST, rate * KEPT_MS));
+  return 2 ** Math.floor(Math.log2(bytes));
+}
