@@ -23,7 +23,7 @@ export const DEFAULT_LIMITS: ProxyLimits = {
 /** Descriptors reserved for listeners, name servers, files and pending connections. */
 const RESERVE = 256;
 
-/** Reserved part of few descriptors; the process itself has about 60 open. */
+/** Reserved part of few descriptors, if a connection takes two; the process itself has 60 open. */
 const RESERVED_PART = 1 / 4;
 
 /** Lowers the limits to what descriptors allow: a connection takes `each`. */
@@ -33,7 +33,7 @@ export function limitsFor(
   log: Logger,
   each = 2,
 ): ProxyLimits {
-  const reserve = Math.min(RESERVE, Math.ceil(descriptors * RESERVED_PART));
+  const reserve = Math.min(RESERVE, Math.ceil(descriptors * RESERVED_PART * 2 / each));
   const most = Math.max(1, Math.floor((descriptors - reserve) / each));
   if (limits.total <= most || descriptors === Infinity) return limits;
   log.info(

@@ -15,6 +15,7 @@ Deno.test("connections at once are as many as descriptors allow, with some kept 
   assert.deepEqual(records[0]?.fields, { connections: 384, descriptors: 1024 });
   assert.equal(limitsFor(DEFAULT_LIMITS, 20_000, log).total, 9872);
   assert.equal(limitsFor(DEFAULT_LIMITS, 10_000, log, 1).total, 9744);
+  assert.equal(limitsFor(DEFAULT_LIMITS, 128, log, 1).total, 64);
   assert.equal(limitsFor(DEFAULT_LIMITS, 2, log).total, 1);
   assert.equal(limitsFor({ ...DEFAULT_LIMITS, total: 100 }, 1024, log).total, 100);
 });
