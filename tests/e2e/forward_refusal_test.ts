@@ -2,19 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { twoHosts } from "../netns.ts";
 import {
-  ENV,
   listensAt,
   LOOPBACK,
   openForwards,
   PERMIT,
   portsOf,
-  type Process,
   spawnTtun,
   startClient,
   startServer,
 } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
-import { run, spawnHere } from "./proxy_pair.ts";
+import { run } from "./proxy_pair.ts";
 import { serveWeb } from "./proxy_web.ts";
 import { NO_WARM_UP, startTtun } from "./tunnel.ts";
 
@@ -91,34 +89,6 @@ test("a target that refuses: a reset by -L, code 5 by SOCKS, 502 by HTTP", async
   assert.match(socks.stderr, /\(5\)\s*$/);
   const http = await run("curl", [...CURL, "-i", "-x", `http://${LOOPBACK}:${dynamic}`, to]);
   assert.match(http.stdout, /^HTTP\/1\.1 502 /);
-});
-
-/** Runs a client with a forward to its end, at the first failure. */
-async function meets(at: string, key?: string): Promise<Process> {
-  const args = ["client", "--retries", "0", "-s", at, "-L", `0:${LOOPBACK}:1`];
-  const client = spawnTtun(args, key === undefined ? {} : { env: { TTUN_KEY: key } });
-  await client.status;
-  await client.closed;
-  return client;
-}
-
-test("a wrong key, nobody there, and servers of version 1: each is told in a sentence", async () => {
-  await using server = await startServer();
-  const source = new URL("old_peer.ts", import.meta.url).pathname;
-  const old = ["run", "-A", source, "server", ENV.TTUN_KEY, "chacha20-poly1305", LOOPBACK, "20905"];
-  await using peer = spawnHere(Deno.execPath(), [...old, "10.1.1.1", "10.1.1.2"]);
-  await peer.waitFor(/listening/);
-  const cases = [
-    ["another key", meets(listensAt(server), "another key of some length"), 6, /with this key\?/],
-    ["nobody", meets(`${LOOPBACK}:20904`), 4, /refused; is the server running/],
-    ["version 1", meets(`${LOOPBACK}:20905`), 3, /version 2 of the wire, which forwards need/],
-  ] as const;
-  for (const [name, running, code, words] of cases) {
-    const client = await running;
-    assert.equal((await client.status).code, code, `${name}: ${client.output}`);
-    assert.match(client.output, words, name);
-  }
-  assert.match(server.output, /handshake rejected .*another key, version 1, or a stranger/);
 });
 
 test("ttun server --wire v1 says nothing that a client with forwards could use", async () => {

@@ -128,6 +128,7 @@ const WAITING = [
   "outage",
   "debugger",
   "proxy_strangers",
+  "forward_pause",
 ];
 
 /** True if a part of a run waits nearly all the time and so takes no other one's place. */
