@@ -38,6 +38,7 @@ export async function run(config: ForwardConfig, host: PlaneHost): Promise<void>
   const { end } = config;
   await runPlane(config, host, {
     mayMeetNames: end.role === "server" || end.forwards.remotes.length > 0 || isName(end),
+    endpoints: end.role === "client" ? [end.server] : end.listen,
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) =>
       end.role === "server" ? openServerEnd(config, end, tools) : openClientEnd(config, end, tools),
@@ -49,18 +50,18 @@ function isName({ server }: ForwardClientEnd): boolean {
   return host !== null && !isIpAddress(host);
 }
 
-async function openServerEnd(
+function openServerEnd(
   config: ForwardConfig,
   end: ForwardServerEnd,
   tools: Tools,
-): Promise<OpenedPlane<ForwardStart>> {
+): OpenedPlane<ForwardStart> {
   const { platform, opened, log, signal } = tools;
   const net = openNet(config, tools, "listen");
   prepareListens(end.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
   const hops = end.listen.flatMap((endpoint) => hopOf(endpoint) ?? []);
   for (const endpoint of end.listen.filter((endpoint) => hopOf(endpoint) === null)) {
-    const listener = opened.use(await openListener(endpoint, { platform, net, log, signal }));
+    const listener = opened.use(openListener(endpoint, { platform, net, log, signal }));
     const isTcp = addressOf(endpoint) !== null;
     const name = isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint);
     listening.push({ name, listener });
@@ -87,14 +88,14 @@ async function openServerEnd(
   };
 }
 
-async function openClientEnd(
+function openClientEnd(
   config: ForwardConfig,
   end: ForwardClientEnd,
   tools: Tools,
-): Promise<OpenedPlane<ForwardStart>> {
+): OpenedPlane<ForwardStart> {
   const { resolver } = tools;
   const net = openNet(config, tools, "dial");
-  const server = await openLinkServer(end.server, config, tools);
+  const server = openLinkServer(end.server, config, tools);
   const forwards = openForwards(end.forwards, { ...tools, net, io: config.io });
   const stdio = end.stdio === undefined ? undefined : openStdio(end.stdio, tools);
   const choice = becomeUser(config, tools, "client");

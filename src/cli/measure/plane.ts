@@ -19,18 +19,19 @@ export async function run(config: MeasureConfig, host: PlaneHost): Promise<void>
   const name = hostOf(config.server);
   await runPlane(config, host, {
     mayMeetNames: name !== null && !isIpAddress(name),
+    endpoints: [config.server],
     openPlatform: () => openSockets(config.io),
     open: (tools: PlaneTools<SocketPlatform, MeasureStart>) => open(config, tools),
   });
 }
 
-async function open(
+function open(
   config: MeasureConfig,
   tools: PlaneTools<SocketPlatform, MeasureStart>,
-): Promise<OpenedPlane<MeasureStart>> {
+): OpenedPlane<MeasureStart> {
   const { platform, ciphers, resolver, port, log, signal } = tools;
   const { io, mptcp, segmentSize } = config;
-  const server = await openLinkServer(config.server, config, tools);
+  const server = openLinkServer(config.server, config, tools);
   const congestion = platform.planCongestion(config.congestion).choice;
   return {
     facts: {},

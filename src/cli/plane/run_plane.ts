@@ -10,6 +10,8 @@ import type { CommonConfig } from "./common_config.ts";
 import { load } from "./load.ts";
 import { PlaneStatus } from "./plane_status.ts";
 import type { PlaneHost } from "./messages.ts";
+import type { Endpoint } from "../transport/endpoint.ts";
+import { loadTransports } from "../transport/open.ts";
 import { PlanePort } from "./worker_port.ts";
 
 export interface PlaneTools<P extends SocketPlatform, Start> {
@@ -42,6 +44,8 @@ export interface OpenedPlane<Start> {
 export interface PlaneSteps<P extends SocketPlatform, Start> {
   /** False means that only addresses are given: the name service need not be loaded. */
   readonly mayMeetNames: boolean;
+  /** Ends whose transports are opened; absent = none but TCP. */
+  readonly endpoints?: readonly Endpoint[];
   readonly userChange?: { keeps: "network" };
   openPlatform(): P;
   /** @throws {TtunError} if a device or listener cannot be opened */
@@ -54,10 +58,11 @@ export async function runPlane<P extends SocketPlatform, Start>(
   { port: messages, stop, logLevel }: PlaneHost,
   steps: PlaneSteps<P, Start>,
 ): Promise<void> {
-  // Both are loaded before there is a loop that blocks: nothing would wake it when they are there.
+  // All is loaded before there is a loop that blocks: nothing would wake it when it is there.
   const [openNames, openStatus] = await Promise.all([
     loadNames(steps.mayMeetNames),
     status === null ? null : loadStatus(),
+    loadTransports(steps.endpoints ?? []),
   ]);
   await using platform = steps.openPlatform();
   const port = new PlanePort<Start>(messages, platform.reactor);

@@ -5,6 +5,7 @@ import type { DirectServer } from "../../app/system/tun_client_options.ts";
 import type { Listener } from "../../contract/dial.ts";
 import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import type { Transport, TransportTools } from "../../io/transport.ts";
+import { load } from "../plane/load.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import { addressOf, type Endpoint, formatEndpoint, hopOf } from "./endpoint.ts";
 import { type HopKey, keyedHop } from "./hop_key.ts";
@@ -22,45 +23,56 @@ export interface OpenOptions {
 }
 
 /** @throws {TtunError} usage, system, if there is no such end here */
-export async function openServer(
+export function openServer(
   endpoint: Endpoint,
   o: Pick<OpenOptions, "platform" | "log"> & {
     /** Owns what the dialer needs. */
     readonly opened: AsyncDisposableStack;
   },
-): Promise<HostPort | DirectServer> {
+): HostPort | DirectServer {
   const { at } = endpoint;
   const address = addressOf(endpoint);
   if (address !== null) return address;
-  const { dialer } = await load(endpoint);
+  const { dialer } = transportOf(endpoint);
   if (dialer === undefined || typeof at !== "string") throw lacking(endpoint);
   const given = { ...tools(endpoint, o), opened: o.opened };
   return { name: given.name, dialer: dialer(at, given) };
 }
 
 /** Opens a server for sessions that go on from connection to connection, as ports that hop need. */
-export async function openLinkServer(
+export function openLinkServer(
   endpoint: Endpoint,
   key: HopKey,
   o: Parameters<typeof openServer>[1],
-): Promise<HostPort | DirectServer | KeyedHopAddress> {
+): HostPort | DirectServer | KeyedHopAddress {
   const hop = hopOf(endpoint);
-  return hop === null ? await openServer(endpoint, o) : keyedHop(hop, key);
+  return hop === null ? openServer(endpoint, o) : keyedHop(hop, key);
 }
 
 /** The caller owns the listener. @throws {TtunError} in_use, privilege, usage, system */
-export async function openListener(endpoint: Endpoint, o: OpenOptions): Promise<Listener> {
+export function openListener(endpoint: Endpoint, o: OpenOptions): Listener {
   const { at } = endpoint;
   const { net, signal } = o;
   const address = addressOf(endpoint);
   if (address !== null) return net.listen(address, { signal });
-  const { listen } = await load(endpoint);
+  const { listen } = transportOf(endpoint);
   if (listen === undefined || typeof at !== "string") throw lacking(endpoint);
   return listen(at, { ...tools(endpoint, o), signal });
 }
 
-async function load({ scheme }: Endpoint): Promise<Transport> {
-  return await entryOf(scheme).load?.() ?? {};
+/** Code of transports by their scheme, once it is loaded. */
+const loaded = new Map<string, Transport>();
+
+/** To be called before there is a reactor whose loop blocks: nothing can be loaded behind that. */
+export async function loadTransports(endpoints: readonly Endpoint[]): Promise<void> {
+  for (const { scheme } of endpoints) {
+    const entry = entryOf(scheme);
+    if (entry.load !== undefined) loaded.set(scheme, await load(entry.load));
+  }
+}
+
+function transportOf({ scheme }: Endpoint): Transport {
+  return loaded.get(scheme) ?? {};
 }
 
 function tools(endpoint: Endpoint, o: Pick<OpenOptions, "platform" | "log">): TransportTools {

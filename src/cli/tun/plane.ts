@@ -27,6 +27,7 @@ import { startWarmUp } from "./warm_up.ts";
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
   await runPlane(config, host, {
     mayMeetNames: meetsNames(config),
+    endpoints: config.end.role === "client" ? [config.end.server] : config.end.listen,
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
     open: (tools: Tools) => open(config, tools),
@@ -45,7 +46,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   if (carrier.role === "server") prepareListens(carrier.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
-    const listener = opened.use(await openListener(endpoint, { ...tools, net }));
+    const listener = opened.use(openListener(endpoint, { ...tools, net }));
     const isTcp = addressOf(endpoint) !== null;
     listening.push({
       name: isTcp ? formatAddr(listener.addr) : formatEndpoint(endpoint),
@@ -55,7 +56,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
   const forwards = carrier.role === "client" && carrier.forwards !== undefined
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
-  const server = carrier.role === "client" ? await openServer(carrier.server, tools) : null;
+  const server = carrier.role === "client" ? openServer(carrier.server, tools) : null;
   const addresses = carrier.role === "client" && server !== null && "host" in server
     ? await firstAddresses({
       ...config,
