@@ -1,4 +1,4 @@
-/** Output of load.ts. */
+/** Output of load.ts, and the loads that it makes. */
 
 /** Of the small streams' messages in some time; milliseconds. */
 export interface Found {
@@ -11,13 +11,13 @@ export interface Found {
   bulkMbits: number;
 }
 
-/** One after the other, over the same small streams. */
+/** In this order, over the same small streams. */
+export const LOADS = ["alone", "bulk", "unread", "both"] as const;
+export type Load = typeof LOADS[number];
+
+/** `found.bulk` is beside bulk streams down; then others join them. */
 export interface LoadFound {
-  alone: Found;
-  /** Beside bulk streams. */
-  bulk: Found;
-  /** Beside those, and others that send without end to a program that never reads. */
-  unread: Found;
+  found: Record<Load, Found>;
   /** Share of a processor that the load took all in all. */
   cpu: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Streams to the target, a program of its own: load.ts HOST PORT SECONDS DOWN UP, where HOST and
- * PORT lead to the target, and DOWN and UP are numbers of bulk streams. Prints what it has found as a line of JSON (found.ts).
+ * Streams to the target, a program of its own: load.ts HOST PORT SECONDS, where HOST and PORT lead
+ * to the target. Prints what it has found as a line of JSON (found.ts).
  */
 import { cpuUsage } from "node:process";
 import { sender, taker } from "../proxy/bulk.ts";
@@ -11,12 +11,15 @@ import { BULK_CALLS, SEND, TAKE } from "./wire.ts";
 
 const SMALL_STREAMS = 996;
 const PER_SECOND = 10;
-const UNREAD_STREAMS = 4;
+/** Of each kind: down, up, and down to a program that never reads. */
+const BULK_STREAMS = 4;
 /** Until code that is compiled as it runs is, and until bulk streams have found their rate. */
 const WARM_MS = 1000;
+/** Until the kernels' buffers of what nobody reads are full: until then it takes its share. */
+const FILL_MS = 2000;
 
 const [host = "", ...numbers] = Deno.args;
-const [port = 0, seconds = 1, down = 0, up = 0] = numbers.map(Number);
+const [port = 0, seconds = 1] = numbers.map(Number);
 const to = { host, port };
 const loop = new Loop();
 
@@ -39,14 +42,20 @@ function run(): LoadFound {
     small.talk(WARM_MS);
     return small.measure(seconds, () => bytes);
   };
+  const openAll = (kind: number, handler: Handler) => {
+    for (let i = 0; i < BULK_STREAMS; i++) open(kind, handler);
+  };
   const alone = measure();
-  for (let i = 0; i < down; i++) open(SEND, taker(took, BULK_CALLS));
-  for (let i = 0; i < up; i++) open(TAKE, sender(took, BULK_CALLS));
+  openAll(SEND, taker(took, BULK_CALLS));
   const bulk = measure();
-  for (let i = 0; i < UNREAD_STREAMS; i++) open(SEND, () => "wait");
+  openAll(SEND, () => "wait");
+  small.talk(FILL_MS);
   const unread = measure();
+  openAll(TAKE, sender(took, BULK_CALLS));
+  const both = measure();
   const { user, system } = cpuUsage();
-  return { alone, bulk, unread, cpu: (user + system) / 1000 / (performance.now() - began) };
+  const cpu = (user + system) / 1000 / (performance.now() - began);
+  return { found: { alone, bulk, unread, both }, cpu };
 }
 
 console.log(JSON.stringify(run()));

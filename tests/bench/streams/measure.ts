@@ -5,7 +5,7 @@ import type { TemporaryFiles } from "../../temporary_files.ts";
 import { LOOPBACK, spawnEnd, untilListening, withDescriptors } from "../proxy/ends.ts";
 import { useReno } from "../unpaced.ts";
 import type { Contender, Ends } from "./contenders.ts";
-import type { LoadFound } from "./found.ts";
+import { type LoadFound, LOADS } from "./found.ts";
 import { TARGET_PORT } from "./wire.ts";
 
 /** Most milliseconds of a load beyond its length. */
@@ -23,8 +23,6 @@ export interface Conditions {
   emulator: string;
   files: TemporaryFiles;
   seconds: number;
-  /** Streams each way. */
-  bulk: { down: number; up: number };
 }
 
 export async function measure(contender: Contender, c: Conditions): Promise<LoadFound> {
@@ -35,10 +33,9 @@ export async function measure(contender: Contender, c: Conditions): Promise<Load
   await untilListening(ends.server, target, TARGET_PORT);
   const { to, processes } = await contender.start(ends, c.files);
   for (const process of processes) owned.use(process);
-  const numbers = [to.port, c.seconds, c.bulk.down, c.bulk.up].map(String);
-  const args = programArgs("load.ts", to.host, ...numbers);
+  const args = programArgs("load.ts", to.host, `${to.port}`, `${c.seconds}`);
   const load = await ends.client.run(...withDescriptors(Deno.execPath(), args), {
-    timeoutMs: 3 * c.seconds * 1000 + GRACE_MS,
+    timeoutMs: LOADS.length * c.seconds * 1000 + GRACE_MS,
   });
   if (load.code === 0) return JSON.parse(load.stdout);
   throw new Error(`The load of ${contender.name} failed: ${load.stderr}`);
