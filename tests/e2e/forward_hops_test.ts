@@ -36,5 +36,4 @@ test("a download crosses five changes of the port, byte for byte, and leaves eac
   const changes = capture.check(ports, { clock: (ms) => clock.at(ms), atLeast: SIZE / 2 });
   assert.ok(changes >= 5, `${changes} changes`);
   for (const end of [server, client]) expectCleanLog(end);
-  assert.doesNotMatch(client.output, / warn /, client.output);
 });
