@@ -21,6 +21,8 @@ import {
   MuxStream,
   type OpenEvents,
   type OwnOpen,
+  QUANTUM,
+  QUEUE,
   type StreamOwner,
 } from "./mux_stream.ts";
 import { KeptAllowance } from "./kept_allowance.ts";
@@ -35,6 +37,9 @@ const MAX_SMALL_FRAME = 1 + 8 + 8;
 /** Latest time of an acknowledgement, in milliseconds, and in bytes of what it covers. */
 export const ACK_MS = 25;
 const ACK_BYTES = 256 * 1024;
+
+/** Bytes that wait in all streams for their turn, beside a quantum each. */
+const MOST_QUEUED = 32 << 20;
 
 /** Numbered frames that wait for an acknowledgement: a peer that gives none makes the rest wait. */
 const MOST_UNACKNOWLEDGED = 65_536;
@@ -501,6 +506,10 @@ export class Mux implements StreamOwner {
   }
 
   // Requests of streams.
+
+  get queueLimit(): number {
+    return Math.max(QUANTUM, Math.min(QUEUE, Math.floor(MOST_QUEUED / this.streams)));
+  }
 
   sendControl(stream: MuxStream): void {
     if (stream.hasControl || this.#end !== null) return;

@@ -136,3 +136,13 @@ Deno.test("sessions whose peers never acknowledge keep what all of them may, and
   for (const { mux } of ends) mux.end(new TtunError("lost", "over"));
   assert.equal(kept.taken, 0);
 });
+
+Deno.test("many streams to which the peer grants no window keep little each", () => {
+  const streams = 4096;
+  const end = new MuxEnd("client", { peer: { stream: 0, total: 0, streams } });
+  const opened = Array.from({ length: streams }, () => end.open());
+  const kept = opened.map((stream) => stream.writeNow(zeros(200_000)));
+  assert(kept.every((bytes) => bytes === 16 * 1024), `${kept[0]}`);
+  for (const stream of opened.slice(1)) stream.reset();
+  assert.equal(opened[0]!.writeNow(zeros(200_000)), 112 * 1024);
+});

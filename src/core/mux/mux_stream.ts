@@ -16,7 +16,7 @@ import type { ReceiveWindow } from "./receive_window.ts";
 import type { LoggedFrame } from "./send_log.ts";
 
 /** Bytes that wait in a stream for their turn: enough for several turns. */
-const QUEUE = 128 * 1024;
+export const QUEUE = 128 * 1024;
 
 /**
  * Bytes that may come after dispose while data that was written waits: so much may wait at the other
@@ -32,6 +32,8 @@ export const MAX_DATA = 56 * 1024;
 
 /** The session, as its streams see it. */
 export interface StreamOwner {
+  /** Bytes that may wait in a stream for their turn: at most QUEUE, less where streams are many. */
+  readonly queueLimit: number;
   /** There is a control frame of the stream to send. */
   sendControl(stream: MuxStream): void;
   /** There is data, and the stream's window has room for it. */
@@ -172,7 +174,7 @@ export class MuxStream implements Stream {
   writeNow(bytes: Uint8Array): number {
     if (this.#error !== null) throw this.#error;
     if (this.#isClosing) throw closedHere();
-    const size = Math.min(bytes.length, QUEUE - this.#out.length);
+    const size = Math.min(bytes.length, this.#owner.queueLimit - this.#out.length);
     if (size <= 0) return 0;
     this.#out.push(bytes.subarray(0, size));
     if (this.hasData) this.#owner.sendData(this);
@@ -384,7 +386,9 @@ export class MuxStream implements Stream {
     const body = this.#out.take(most);
     this.#sent += body.length;
     if (this.#out.length === 0 && this.#isClosing) this.#owner.sendControl(this);
-    if (this.#out.length * 2 <= QUEUE && this.#onWritable !== null) this.#tellWriter();
+    if (this.#onWritable !== null && this.#out.length * 2 <= this.#owner.queueLimit) {
+      this.#tellWriter();
+    }
     return { head: packDataHeader(this.id, body.length), body };
   }
 

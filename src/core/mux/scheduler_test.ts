@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { OpenKind, packOpenBody } from "./frames.ts";
-import { MAX_DATA, MuxStream, QUANTUM } from "./mux_stream.ts";
+import { MAX_DATA, MuxStream, QUANTUM, QUEUE } from "./mux_stream.ts";
 import { ReceiveWindow, SharedBudget } from "./receive_window.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type LoggedFrame, sizeOf } from "./send_log.ts";
@@ -21,6 +21,7 @@ class Streams {
     const id = this.list.length;
     const stream = new MuxStream({
       owner: {
+        queueLimit: QUEUE,
         sendControl: () => {},
         sendDatagram: () => false,
         sendData: (one) => this.scheduler.add(one),
