@@ -28,6 +28,17 @@ const MOST_WAITING = 1024;
 
 const EMPTY = new Uint8Array();
 
+const NO_WAY = "the other end has no way there, or finds no address of the name";
+
+/** Reasons of the other end that could not connect to a target. */
+const WHY: Partial<Record<Failure, string>> = {
+  denied: "the other end's rules do not permit it (--permit-open)",
+  refused: "it refused the connection",
+  timeout: "it did not answer in time",
+  network_unreachable: NO_WAY,
+  host_unreachable: NO_WAY,
+};
+
 /** Opens streams on the session that there is; without one they wait for it a while. */
 export class MuxOutbound implements Outbound<ForwardTarget> {
   readonly #clock: Clock;
@@ -185,7 +196,10 @@ class Opening {
 
   #refused(code: number | null, error: TtunError): void {
     if (code === null) this.fail("tunnel", error.message);
-    else this.fail(failureOfSocks5(code), "the other end could not connect");
+    else {
+      const failure = failureOfSocks5(code);
+      this.fail(failure, WHY[failure] ?? "the other end could not connect; its log says why");
+    }
   }
 
   readonly #cancelled = (reason: unknown): void => {

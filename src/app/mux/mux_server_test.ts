@@ -84,3 +84,20 @@ Deno.test("the sessions of one address keep no other address out", async () => {
   await world.clock.settle();
   for (const other of others) assert.equal(other.heard()[0], "opened 1 5");
 });
+
+Deno.test("a client's log says why the server could not connect", async () => {
+  const local = ["8080:192.0.2.10:81", "8081:10.0.0.1:80", "8082:no.name.example:80"];
+  await using world = new StreamWorld({ local });
+  for (const port of [8080, 8081, 8082]) {
+    const stream = await world.connect(port);
+    await world.clock.settle();
+    assert.throws(() => stream.readNow(new Uint8Array(1)), { kind: "lost" });
+  }
+  const lines = world.client.lines().filter((line) => line.startsWith("warn"));
+  assert.match(lines[0]!, /192.0.2.10:81: it refused the connection/);
+  assert.match(lines[1]!, /10.0.0.1:80: the other end's rules do not permit it \(--permit-open\)/);
+  assert.match(
+    lines[2]!,
+    /no.name.example:80: the other end has no way there, or finds no address/,
+  );
+});
