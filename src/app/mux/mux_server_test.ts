@@ -101,3 +101,22 @@ Deno.test("a client's log says why the server could not connect", async () => {
     /no.name.example:80: the other end has no way there, or finds no address/,
   );
 });
+
+Deno.test("the listeners of one address leave room for those of others", async () => {
+  await using world = new StreamWorld({ permitListen: ["1000-3000"] });
+  await using clients = new AsyncDisposableStack();
+  let port = 1000;
+  const listenFrom = async (from: string, seed: number) => {
+    const client = clients.use(await HostileClient.connect(world, { from, seed }));
+    for (let stream = 1; stream < 2 * 130; stream += 2) {
+      const address = { host: "127.0.0.1", port: port++ };
+      client.open(stream, { kind: OpenKind.listen, address });
+    }
+    await world.clock.settle();
+    return client.heard().filter((word) => /^opened [0-9]+ 0/.test(word)).length;
+  };
+  const counts: number[] = [];
+  for (const seed of [1, 2, 3]) counts.push(await listenFrom("192.0.2.66", seed));
+  counts.push(await listenFrom("192.0.2.67", 4));
+  assert.deepEqual(counts, [128, 128, 0, 128]);
+});

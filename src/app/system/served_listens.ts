@@ -19,13 +19,13 @@ import { openStream } from "../mux/mux_outbound.ts";
 import type { SessionClient } from "../mux/mux_server.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { addressGroup } from "../net/address_group.ts";
-import type { Quota } from "../net/connection_quota.ts";
+import { Quota } from "../net/connection_quota.ts";
 import { discard } from "../net/discard.ts";
 import type { Relays } from "../net/relay.ts";
 
-/** Listeners of one session, and of all. */
+/** Listeners of one session, and of all, those of one address among them. */
 const MOST_PER_SESSION = 128;
-const MOST_LISTENERS = 1024;
+const LIMITS = { total: 1024, perAddress: 256 };
 
 /** SOCKS5 replies (RFC 1928 section 6); "refused" stands for an address that is taken. */
 const GENERAL_FAILURE = 1;
@@ -62,7 +62,7 @@ export interface ServedListensOptions {
 export class ServedListens {
   readonly #o: ServedListensOptions;
   readonly #bySession = new Map<SessionClient, number>();
-  #count = 0;
+  readonly #places = new Quota(LIMITS);
 
   constructor(o: ServedListensOptions) {
     this.#o = o;
@@ -77,12 +77,13 @@ export class ServedListens {
       said.warn("does not listen for a client", { ...facts, why }, owner);
       stream.answer(code, null);
     };
-    if (this.#isFull(client)) return refuse("there are too many listeners", GENERAL_FAILURE);
     const { bind } = this.#o;
     const isUdp = kind === OpenKind.udpListen;
     if (isUdp && bind === null) return refuse("there is no UDP on this system", NOT_SUPPORTED);
     const decision = judge(this.#o.rules, address);
     if (!decision.isAllowed) return refuse(decision.why, NOT_ALLOWED);
+    const place = this.#place(client);
+    if (place === null) return refuse("there are too many listeners", GENERAL_FAILURE);
     const life = new AbortController();
     const { signal } = life;
     let listening: Listening;
@@ -93,6 +94,7 @@ export class ServedListens {
         ? this.#forwardDatagrams(bind!(requireHostPort(at), { signal }), stream, client)
         : this.#acceptFor(this.#o.listen(at, { signal }), stream, client);
     } catch (thrown) {
+      place[Symbol.dispose]();
       const { kind, message } = toTtunError(thrown);
       if (kind === "internal" && !tasks.signal.aborted) this.#o.log.error(message, facts);
       return refuse(message, kind === "in_use" ? TAKEN : GENERAL_FAILURE);
@@ -100,11 +102,7 @@ export class ServedListens {
     const bound = formatAddr(listening.addr);
     said.info("listening for a client", { peer: owner, address: bound }, owner);
     stream.answer(OPENED, boundAddress(listening.addr));
-    tasks.spawn(() => this.#run(listening, life, stream, client));
-  }
-
-  #isFull(client: SessionClient): boolean {
-    return this.#count >= MOST_LISTENERS || (this.#bySession.get(client) ?? 0) >= MOST_PER_SESSION;
+    tasks.spawn(() => this.#run(listening, life, stream, place));
   }
 
   #acceptFor(listener: Listener, stream: MuxStream, client: SessionClient): Listening {
@@ -156,10 +154,10 @@ export class ServedListens {
     { addr, run, close }: Listening,
     life: AbortController,
     stream: MuxStream,
-    client: SessionClient,
+    place: Disposable,
   ): Promise<void> {
     const { clock, log, tasks: { signal } } = this.#o;
-    using _place = this.#place(client);
+    using _place = place;
     using _end = onAbort(signal, (reason) => life.abort(reason));
     const listening = run();
     const ended = discard(stream, clock).catch(() => {}); // how it ended makes no difference
@@ -178,16 +176,20 @@ export class ServedListens {
     }
   }
 
-  /** Counts a listener until it is disposed of. */
-  #place(client: SessionClient): Disposable {
-    const add = (one: 1 | -1) => {
-      const count = (this.#bySession.get(client) ?? 0) + one;
-      if (count === 0) this.#bySession.delete(client);
-      else this.#bySession.set(client, count);
-      this.#count += one;
+  /** Counts a listener until it is disposed of; null = there is no room for it. */
+  #place(client: SessionClient): Disposable | null {
+    const count = this.#bySession.get(client) ?? 0;
+    const place = count < MOST_PER_SESSION ? this.#places.take(client.from) : null;
+    if (place === null) return null;
+    this.#bySession.set(client, count + 1);
+    return {
+      [Symbol.dispose]: () => {
+        place[Symbol.dispose]();
+        const left = this.#bySession.get(client)! - 1;
+        if (left === 0) this.#bySession.delete(client);
+        else this.#bySession.set(client, left);
+      },
     };
-    add(1);
-    return { [Symbol.dispose]: () => add(-1) };
   }
 
   /** Connections take places of the client that they are for. */
