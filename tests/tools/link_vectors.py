@@ -628,7 +628,7 @@ def make_segment_sizes():
 
 FRAME_OPEN, FRAME_OPENED, FRAME_DATA, FRAME_FIN, FRAME_RESET = 0x10, 0x11, 0x12, 0x13, 0x14
 FRAME_WINDOW, FRAME_POSITION, FRAME_ACK, FRAME_MOVE = 0x15, 0x16, 0x20, 0x21
-CONNECT, LISTEN, UDP, ACCEPTED, UDP_LISTEN, SERVICE = 0, 1, 2, 3, 4, 5
+CONNECT, LISTEN, UDP_STREAM, ACCEPTED, UDP_LISTEN, SERVICE = 0, 1, 2, 3, 4, 5
 FRAME_DATAGRAM = 0x18
 
 
@@ -692,7 +692,7 @@ def make_stream_frames():
     opens = [(1, CONNECT, v4), (2, CONNECT, v6), (63, CONNECT, name), (64, CONNECT, longest),
              (16383, CONNECT, foreign), (16384, CONNECT, path), (3, CONNECT, far),
              (5, CONNECT, mapped), (7, LISTEN, v4), (9, LISTEN, nobody), (11, LISTEN, path),
-             (13, UDP, nobody), (15, UDP_LISTEN, v4), (17, UDP_LISTEN, v6)]
+             (13, UDP_STREAM, nobody), (15, UDP_LISTEN, v4), (17, UDP_LISTEN, v6)]
     frames = [{"type": "open", "stream": s, "kind": k, "address": a} for s, k, a in opens]
     frames += [
         {"type": "open", "stream": s, "kind": ACCEPTED, "listener": listener, "address": a}
