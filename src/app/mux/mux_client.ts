@@ -23,6 +23,12 @@ import type { StreamSession } from "./stream_session.ts";
 /** Milliseconds; a carrier that lived longer is followed by another at once. */
 const STEADY_MS = 1000;
 
+/** Milliseconds between two carriers beside the one that there is. */
+const LEAST_REST_MS = 1000;
+
+/** Seconds of a server's notice that its port closes; more counts as so many. */
+const MOST_MOVE = 120;
+
 /** Milliseconds between two carriers that are made because the server does not answer. */
 const MOVE_REST_MS = 5000;
 
@@ -82,7 +88,7 @@ export class MuxClient {
   readonly #damaged: DamagedConnections;
   #session: ClientSession | null = null;
   #isMoving = false;
-  /** When another carrier was last made because the server did not answer. */
+  /** When another carrier was last begun beside the one that there was. */
   #movedAt = -Infinity;
 
   constructor(o: MuxClientOptions) {
@@ -165,7 +171,7 @@ export class MuxClient {
         const session = this.#session!;
         this.outbound.useSession(session.streams);
         this.listens.useSession(session.streams);
-        session.onMove = (seconds) => this.#move(tasks, seconds * 1000, true);
+        session.onMove = (seconds) => this.#move(tasks, Math.min(seconds, MOST_MOVE) * 1000, true);
         this.#spawn(tasks, session, joined);
       });
     } catch (thrown) {
@@ -278,7 +284,6 @@ export class MuxClient {
       await sleep(clock, LOOK_MS, signal);
       const hasRested = clock.now() - this.#movedAt >= MOVE_REST_MS;
       if (!hasRested || carriers.at(-1) !== carrier || !carrier.isSuspect) continue;
-      this.#movedAt = clock.now();
       this.#move(tasks, 0, false);
     }
   }
@@ -307,8 +312,10 @@ export class MuxClient {
   ): Promise<void> {
     const { clock, log, secrets } = this.#o;
     const session = this.#session!;
-    const at = ms * secrets.rng(1)[0]! / 256;
-    if (at > 0) await sleep(clock, at, signal);
+    const rest = this.#movedAt + LEAST_REST_MS - clock.now(); // whatever the server asks for
+    const wait = Math.max(rest, ms * secrets.rng(1)[0]! / 256);
+    if (wait > 0) await sleep(clock, wait, signal);
+    this.#movedAt = clock.now();
     for (;;) {
       try {
         this.#spawn(tasks, session, await this.#join(signal, isLeaving));
