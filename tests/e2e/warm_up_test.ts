@@ -6,10 +6,10 @@ import { ENV, INNER, SERVER } from "./tunnel.ts";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 /**
- * Seven so far: real sockets are dialled, accepted and asked about TCP by calls that the warm-up does
+ * Nine so far: real sockets are dialled, accepted and asked about TCP by calls that the warm-up does
  * not make, and -v logs. The code that connections go through stays optimized.
  */
-const MOST_OF_PROXY = 8;
+const MOST_OF_PROXY = 10;
 
 /** An end whose output tells of each deoptimization as it comes: V8 writes through stdio. */
 function startTraced(host: Host, ...args: string[]): Process {
