@@ -13,8 +13,8 @@ test("a firewall that drops two of three hop ports: found at the start, no wait,
   };
   await using stack = new AsyncDisposableStack();
   const server = stack.adopt(await startServer(spawn), endWell);
-  const [before, now] = serverPorts(server);
-  for (const port of [before, now]) {
+  const open = serverPorts(server); // three, or two when the port of a minute is short-lived
+  for (const port of open.slice(0, Math.min(2, open.length - 1))) {
     await host.sh(`iptables -w -A INPUT -p tcp --dport ${port} -j DROP`);
   }
   const client = stack.adopt(await startClient(spawn), endWell);
