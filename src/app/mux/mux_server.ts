@@ -11,7 +11,7 @@ import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { resumeProof } from "../../core/link/v2/key_schedule.ts";
 import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
-import type { Open } from "../../core/mux/frames.ts";
+import { type Open, Refusal } from "../../core/mux/frames.ts";
 import type { Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { OpenLimit } from "../../core/mux/open_limit.ts";
@@ -36,9 +36,6 @@ const MOST_CARRIERS = 3;
 
 /** Milliseconds until an older carrier is closed, once there is a newer one. */
 const OLD_CARRIER_MS = 10_000;
-
-/** SOCKS5 reply (RFC 1928 section 6): a general failure. */
-const GENERAL_FAILURE = 1;
 
 /** Sessions at a time, and those of one address. */
 const SESSIONS: SessionLimits = { total: 4096, perAddress: 1024 };
@@ -91,7 +88,10 @@ interface Held {
   readonly place: Disposable;
 }
 
-/** Sessions of streams with any number of clients. */
+/**
+ * Sessions of streams with any number of clients, from a connection's proof to the end of what it
+ * carries: one long file, as admission and expiry decide about the same table.
+ */
 export class MuxServer {
   readonly #o: MuxServerOptions;
   readonly #gatekeeper: Gatekeeper;
@@ -263,7 +263,7 @@ export class MuxServer {
         memory: this.#memory.enter(address),
         onOpened: (opened, open) => {
           if (opens.take(clock.now())) return onOpened(opened, open, client);
-          opened.answer(GENERAL_FAILURE, null);
+          opened.answer(Refusal.generalFailure, null);
           this.#said.warn("a client opens streams too fast", { peer: stream.peer }, address);
         },
         address: stream.peer,

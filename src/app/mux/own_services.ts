@@ -1,14 +1,10 @@
 import type { Addr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { startClose } from "../../base/start_close.ts";
-import { OPENED } from "../../core/mux/frames.ts";
+import { OPENED, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { read, write } from "../loop/stream_io.ts";
 import type { Quota } from "../net/connection_quota.ts";
-
-/** SOCKS5 replies (RFC 1928 section 6); the latter to a service that this end does not know. */
-const GENERAL_FAILURE = 1;
-const NOT_SUPPORTED = 7;
 
 /** Streams of services at a time: each holds what it has read, and a stream's queue. */
 export const SERVICE_LIMITS = { total: 256, perAddress: 32 };
@@ -26,9 +22,9 @@ export function serveOwnService(
   { places, from }: { readonly places: Quota; readonly from: Addr },
 ): void {
   const serve = name === "echo" ? echo : name === "speedtest" ? speedtest : null;
-  if (serve === null) return stream.answer(NOT_SUPPORTED, null);
+  if (serve === null) return stream.answer(Refusal.notSupported, null);
   const place = places.take(from, { account: "", lastActive: 0, evict: () => stream.reset() });
-  if (place === null) return stream.answer(GENERAL_FAILURE, null);
+  if (place === null) return stream.answer(Refusal.generalFailure, null);
   stream.answer(OPENED, null);
   serve(stream).catch((error) => {
     if (!(error instanceof TtunError)) throw error; // a mistake; else the stream was reset

@@ -1,16 +1,12 @@
 import type { Addr } from "../../base/addr.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
-import { type MuxAddress, type Open, OpenKind } from "../../core/mux/frames.ts";
+import { type MuxAddress, type Open, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { discard } from "../net/discard.ts";
 import type { StreamSession } from "./stream_session.ts";
 
 type Session = Pick<StreamSession, "mux">;
-
-/** SOCKS5 replies (RFC 1928 section 6). */
-const GENERAL_FAILURE = 1;
-const NOT_ALLOWED = 2;
 
 /** Where the peer's address is not known. */
 const UNKNOWN: Addr = { path: "" };
@@ -60,14 +56,15 @@ export class RemoteListens {
   }
 
   #ask(session: Session, listen: RemoteListen): void {
-    if (!session.mux.canOpen) return listen.refused(GENERAL_FAILURE);
+    if (!session.mux.canOpen) return listen.refused(Refusal.generalFailure);
     const open: Open = { kind: listen.kind, address: listen.address };
     const stream = session.mux.open(open, "listener", {
       opened: (address) => {
         listen.bound(address);
         this.#watch(session, asked);
       },
-      refused: (code) => this.#over(session, asked, () => listen.refused(code ?? GENERAL_FAILURE)),
+      refused: (code) =>
+        this.#over(session, asked, () => listen.refused(code ?? Refusal.generalFailure)),
     });
     const asked: Asked = { listen, stream };
     this.#asked.push(asked);
@@ -93,7 +90,7 @@ export class RemoteListens {
     const asked = kind === OpenKind.accepted
       ? this.#asked.find(({ stream: { id } }) => id === listener)
       : undefined;
-    if (asked === undefined) return stream.answer(NOT_ALLOWED, null);
+    if (asked === undefined) return stream.answer(Refusal.notAllowed, null);
     asked.listen.accepted(stream, address ?? UNKNOWN);
   }
 }

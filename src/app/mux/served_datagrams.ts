@@ -5,16 +5,12 @@ import { formatTarget, makeTarget, type Target } from "../../base/target.ts";
 import type { Clock, Resolver } from "../../contract/host.ts";
 import type { DatagramDialer } from "../../contract/names.ts";
 import type { Acl } from "../../core/acl/acl.ts";
-import { type MuxAddress, OPENED } from "../../core/mux/frames.ts";
+import { type MuxAddress, OPENED, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { addressGroup } from "../net/address_group.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import { discard } from "../net/discard.ts";
 import { DatagramTarget } from "./datagram_target.ts";
-
-/** SOCKS5 replies (RFC 1928 section 6). */
-const GENERAL_FAILURE = 1;
-const NOT_SUPPORTED = 7;
 
 /** Targets of one stream at the same time; the longest unused goes for another. */
 const MOST_TARGETS = 64;
@@ -43,7 +39,7 @@ export function serveDatagrams(
   from: Addr,
   to: Target | null = null,
 ): void {
-  if (host.sockets === null) return stream.answer(NOT_SUPPORTED, null);
+  if (host.sockets === null) return stream.answer(Refusal.notSupported, null);
   new ServedDatagrams(host, host.sockets, stream, from, to).begin();
 }
 
@@ -85,7 +81,7 @@ class ServedDatagrams implements Holder {
     if (place === null) {
       const peer = addressGroup(this.#from);
       said.warn("no place for another stream", { peer }, peer);
-      return this.#stream.answer(GENERAL_FAILURE, null);
+      return this.#stream.answer(Refusal.generalFailure, null);
     }
     this.#stream.onDatagram = this.#send;
     this.#stream.answer(OPENED, null);

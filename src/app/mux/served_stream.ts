@@ -8,7 +8,7 @@ import type { DialEvents } from "../../contract/dial.ts";
 import type { NameOwner } from "../../contract/host.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { Stream } from "../../contract/stream.ts";
-import { type MuxAddress, type Open, OPENED, OpenKind } from "../../core/mux/frames.ts";
+import { type MuxAddress, type Open, OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { socks5Code } from "../../core/proxy/failure.ts";
 import { addressGroup } from "../net/address_group.ts";
@@ -16,10 +16,6 @@ import { ConnectError } from "../net/connect_error.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
 import { serveOwnService } from "./own_services.ts";
-
-/** SOCKS5 replies (RFC 1928 section 6). */
-const GENERAL_FAILURE = 1;
-const NOT_SUPPORTED = 7;
 
 /** State that all streams share which the other end has opened. */
 export interface StreamHost {
@@ -48,9 +44,9 @@ export function serveStream(
   if (kind === OpenKind.service) {
     return serveOwnService(stream, service, { places: host.services, from });
   }
-  if (kind !== OpenKind.connect) return stream.answer(NOT_SUPPORTED, null);
+  if (kind !== OpenKind.connect) return stream.answer(Refusal.notSupported, null);
   const target = targetOf(address);
-  if (target === null) return stream.answer(GENERAL_FAILURE, null);
+  if (target === null) return stream.answer(Refusal.generalFailure, null);
   connectStream(host, stream, target, from);
 }
 
@@ -105,7 +101,7 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
     this.#place = quota.take(this.#from, this);
     if (this.#place === null) {
       said.warn("no place for another stream", this.#facts, this.owner);
-      return this.#stream.answer(GENERAL_FAILURE, null);
+      return this.#stream.answer(Refusal.generalFailure, null);
     }
     this.#stream.onOver = () => this.#cancel.abort(new TtunError("lost", "The other end gave up"));
     outbound.open(this.#target, { signal, cancel: this.#cancel.signal, client: this }, this);

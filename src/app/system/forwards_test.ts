@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { echoAll, readAll } from "../../../tests/fake/read_all.ts";
 import { FakeClock } from "../../../tests/fake/clock.ts";
 import { CountedStreams } from "../../../tests/fake/counted_streams.ts";
 import { keptLog } from "../../../tests/fake/log.ts";
@@ -6,12 +7,12 @@ import { MemoryNet, memoryPair } from "../../../tests/fake/memory.ts";
 import { exchange, socks4, socks5, web } from "../../../tests/fake/proxy_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { type HostPort, requireHostPort } from "../../base/addr.ts";
-import { concat, utf8 } from "../../base/bytes.ts";
+import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { parseDynamicForward, parseLocalForward } from "../../core/forward/parse.ts";
 import type { StdioForward } from "../forward/stdio_forward.ts";
-import { accept, read, write } from "../loop/stream_io.ts";
+import { accept, write } from "../loop/stream_io.ts";
 import { dial } from "../net/dial_events.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import { type ForwardTable, listenForwards } from "./forward_table.ts";
@@ -108,23 +109,6 @@ async function get(stream: Connection, url: string): Promise<string> {
   const request = utf8(`GET ${url} HTTP/1.1\r\nHost: target\r\n\r\n`);
   return new TextDecoder().decode(await exchange(stream, request)).split("\r\n")[0]!;
 }
-
-async function readAll(stream: Connection): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const into = new Uint8Array(65_536);
-  for (;;) {
-    const got = await read(stream, into);
-    if (got === null) return concat(...parts);
-    parts.push(into.slice(0, got));
-  }
-}
-
-/** Answers with all that it has read, once that has ended. */
-const echoAll = async (stream: Connection) => {
-  const all = await readAll(stream);
-  await write(stream, all);
-  await stream.closeWrite();
-};
 
 Deno.test("a local forward carries bytes both ways, and an end as an end, for many connections", async () => {
   await using world = new World({ local: ["8080:target:80"] });

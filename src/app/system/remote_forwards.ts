@@ -12,17 +12,12 @@ import {
   isUdp,
   type RemoteForwardSpec,
 } from "../../core/forward/spec.ts";
-import { OPENED, OpenKind } from "../../core/mux/frames.ts";
+import { OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { RemoteListen, RemoteListens } from "../mux/remote_listens.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { connectStream, type StreamHost } from "../mux/served_stream.ts";
 import type { ProxyFront } from "./proxy_front.ts";
-
-/** SOCKS5 replies of a server that does not listen (docs/wire/link-v2.md, "Listeners"). */
-const NOT_ALLOWED = 2;
-const TAKEN = 5;
-const NOT_SUPPORTED = 7;
 
 export interface RemoteForwards {
   readonly specs: readonly RemoteForwardSpec[];
@@ -101,7 +96,7 @@ class RemoteForward implements RemoteListen {
 function refusal(listen: ForwardListen, code: number): TtunError {
   const failed = (kind: TtunError["kind"], why: string) =>
     new TtunError(kind, `Cannot forward ${formatListen(listen)} of the server: ${why}`);
-  if (code === NOT_ALLOWED) {
+  if (code === Refusal.notAllowed) {
     const rule = formatListenRule(
       "path" in listen
         ? listen
@@ -112,14 +107,14 @@ function refusal(listen: ForwardListen, code: number): TtunError {
       `it may not listen there; start the server with --permit-listen ${rule}`,
     );
   }
-  if (code === TAKEN) {
+  if (code === Refusal.taken) {
     return failed(
       "in_use",
       "another program listens there, or an earlier client whose session is kept " +
         "(--keep-session); end it, or choose another port",
     );
   }
-  if (code === NOT_SUPPORTED) {
+  if (code === Refusal.notSupported) {
     return failed(
       "unreachable",
       "it does not listen for this; update the server, or run it on Linux (UDP)",

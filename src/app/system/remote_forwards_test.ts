@@ -1,27 +1,11 @@
 import assert from "node:assert/strict";
+import { echoAll } from "../../../tests/fake/read_all.ts";
 import { exchange, socks5 } from "../../../tests/fake/proxy_programs.ts";
 import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
-import { concat, utf8 } from "../../base/bytes.ts";
+import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import type { Connection } from "../../contract/connection.ts";
-import { read, write } from "../loop/stream_io.ts";
-
-async function readAll(stream: Connection): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const into = new Uint8Array(65_536);
-  for (;;) {
-    const got = await read(stream, into);
-    if (got === null) return concat(...parts);
-    parts.push(into.slice(0, got));
-  }
-}
-
-/** Answers with all that it has read, once that has ended. */
-const echoAll = async (stream: Connection) => {
-  await write(stream, await readAll(stream));
-  await stream.closeWrite();
-};
+import { write } from "../loop/stream_io.ts";
 
 const REMOTE = { remote: ["9090:target:80"], permitListen: ["9090"] };
 

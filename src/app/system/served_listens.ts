@@ -10,7 +10,7 @@ import type { Clock } from "../../contract/host.ts";
 import { ALL_ADDRESSES } from "../../core/acl/listen_rule.ts";
 import type { ListenDecision, ListenRules } from "../../core/acl/listen_rules.ts";
 import { LEFT_TO_SERVER } from "../../core/forward/listen_address.ts";
-import { type MuxAddress, type Open, OPENED, OpenKind } from "../../core/mux/frames.ts";
+import { type MuxAddress, type Open, OPENED, OpenKind, Refusal } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { DatagramForward } from "../forward/datagram_forward.ts";
 import { ForwardedConnection } from "../forward/forwarded_connection.ts";
@@ -26,12 +26,6 @@ import type { Relays } from "../net/relay.ts";
 /** Listeners of one session, and of all, those of one address among them. */
 const MOST_PER_SESSION = 128;
 const LIMITS = { total: 1024, perAddress: 256 };
-
-/** SOCKS5 replies (RFC 1928 section 6); "refused" stands for an address that is taken. */
-const GENERAL_FAILURE = 1;
-const NOT_ALLOWED = 2;
-const TAKEN = 5;
-const NOT_SUPPORTED = 7;
 
 /** A listener of a client's. */
 interface Listening {
@@ -79,11 +73,13 @@ export class ServedListens {
     };
     const { bind } = this.#o;
     const isUdp = kind === OpenKind.udpListen;
-    if (isUdp && bind === null) return refuse("there is no UDP on this system", NOT_SUPPORTED);
+    if (isUdp && bind === null) {
+      return refuse("there is no UDP on this system", Refusal.notSupported);
+    }
     const decision = judge(this.#o.rules, address);
-    if (!decision.isAllowed) return refuse(decision.why, NOT_ALLOWED);
+    if (!decision.isAllowed) return refuse(decision.why, Refusal.notAllowed);
     const place = this.#place(client);
-    if (place === null) return refuse("there are too many listeners", GENERAL_FAILURE);
+    if (place === null) return refuse("there are too many listeners", Refusal.generalFailure);
     const life = new AbortController();
     const { signal } = life;
     let listening: Listening;
@@ -97,7 +93,7 @@ export class ServedListens {
       place[Symbol.dispose]();
       const { kind, message } = toTtunError(thrown);
       if (kind === "internal" && !tasks.signal.aborted) this.#o.log.error(message, facts);
-      return refuse(message, kind === "in_use" ? TAKEN : GENERAL_FAILURE);
+      return refuse(message, kind === "in_use" ? Refusal.taken : Refusal.generalFailure);
     }
     const bound = formatAddr(listening.addr);
     said.info("listening for a client", { peer: owner, address: bound }, owner);

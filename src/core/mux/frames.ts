@@ -31,6 +31,9 @@ export type OpenKind = (typeof OpenKind)[keyof typeof OpenKind];
 /** Code of an `opened` frame for success; all others are SOCKS5 replies (RFC 1928 section 6). */
 export const OPENED = 0;
 
+/** SOCKS5 replies that refuse a stream; `taken` is the address of a listener. */
+export const Refusal = { generalFailure: 1, notAllowed: 2, taken: 5, notSupported: 7 } as const;
+
 /** The other end of a stream; null = none. `host` is a name or an IP address without brackets. */
 export type MuxAddress =
   | null

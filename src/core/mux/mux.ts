@@ -91,7 +91,8 @@ export interface MuxCarrier {
 /**
  * A session's streams, whatever carriers it has: frames in, frames out (docs/wire/link-v2.md,
  * "Streams" and "Sessions"). Its state outlives carriers, and nothing of it is lost or sent twice.
- * A throw of ProtocolError ends the session: call `end`.
+ * A throw of ProtocolError ends the session: call `end`. It is one long file, as what comes decides
+ * what goes: an acknowledgement, a credit, the position on the next carrier.
  */
 export class Mux implements StreamOwner {
   readonly #o: MuxOptions;

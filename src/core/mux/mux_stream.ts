@@ -73,7 +73,10 @@ export interface OwnOpen {
   readonly events: OpenEvents;
 }
 
-/** A stream of a session, both ways (docs/wire/link-v2.md, "Streams"). Contract: `Stream`. */
+/**
+ * A stream of a session, both ways (docs/wire/link-v2.md, "Streams"). Contract: `Stream`. It is one
+ * long file, as both ways are one state: an end, a reset or a refusal of either changes the other.
+ */
 export class MuxStream implements Stream {
   readonly peer: string;
   readonly window: ReceiveWindow;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readAll } from "../../../tests/fake/read_all.ts";
 import { test } from "../../../tests/check.ts";
 import { Errno } from "../../../ffi/linux/errno.ts";
 import { LINUX_LIBC, openLibrary } from "../../../ffi/library.ts";
@@ -6,9 +7,8 @@ import { Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { LIBC_TABLE } from "../../../ffi/linux/libc_table.ts";
 import { openSocketPair } from "../../../ffi/linux/socket.ts";
 import { check } from "../../../ffi/native.ts";
-import { concat, utf8 } from "../../base/bytes.ts";
+import { utf8 } from "../../base/bytes.ts";
 import { read, readable, write } from "../../app/loop/stream_io.ts";
-import type { Stream } from "../../contract/stream.ts";
 import { Reactor } from "../reactor/reactor.ts";
 import { StdioStream } from "./stdio_stream.ts";
 
@@ -93,16 +93,6 @@ function isBlocking(fd: number): boolean {
 }
 
 const isNull = (fd: number) => Deno.readLinkSync(`/proc/self/fd/${fd}`) === "/dev/null";
-
-async function readAll(stream: Stream): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  const into = new Uint8Array(65_536);
-  for (;;) {
-    const got = await read(stream, into);
-    if (got === null) return concat(...parts);
-    parts.push(into.slice(0, got));
-  }
-}
 
 /** Reads to the end without a wait of this thread. */
 async function drain(world: World, fd: number): Promise<Uint8Array> {
