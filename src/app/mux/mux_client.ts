@@ -252,11 +252,11 @@ export class MuxClient {
     await using owned = new AsyncDisposableStack();
     owned.use(stream);
     await using _carrier = carrier;
-    carrier.onHeard = () => streams.endOlder(carrier);
+    carrier.onHeard = () => streams.endOlder(carrier.ofSession);
     try {
       await scope(signal, async (running) => {
         running.spawn((s) => this.#watch(tasks, streams, carrier, s));
-        await streams.run(carrier, running.signal);
+        await streams.carry(carrier.ofSession, () => carrier.run(running.signal));
         running.cancel();
       });
     } catch (error) {
@@ -283,7 +283,7 @@ export class MuxClient {
     for (;;) {
       await sleep(clock, LOOK_MS, signal);
       const hasRested = clock.now() - this.#movedAt >= MOVE_REST_MS;
-      if (!hasRested || carriers.at(-1) !== carrier || !carrier.isSuspect) continue;
+      if (!hasRested || carriers.at(-1) !== carrier.ofSession || !carrier.isSuspect) continue;
       this.#move(tasks, 0, false);
     }
   }

@@ -322,11 +322,11 @@ export class MuxServer {
     const words = peerExpected === null ? "authenticated" : "session goes on";
     this.#said.info(words, { peer, wire: "v2", carries: "streams", ...facts(stream) }, address);
     if (carriers.length >= MOST_CARRIERS) carriers[0]!.channel.stream.reset();
-    using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier));
+    using _old = clock.after(OLD_CARRIER_MS, () => held.session.endOlder(carrier.ofSession));
     this.#carried.set(stream, held);
     try {
       this.#keep(held);
-      await held.session.run(carrier, signal);
+      await held.session.carry(carrier.ofSession, () => carrier.run(signal));
       this.#said.info("disconnected", { peer, why: "closed by the client" }, address);
       if (carrier.channel.closeCode === CloseCode.bye) {
         this.#end(held, new TtunError("lost", "The client has ended the session"));

@@ -6,7 +6,7 @@ import type { SessionList } from "../../core/status/session_list.ts";
 import type { CarrierStatus } from "../../core/status/report.ts";
 import { ACK_MS, Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
-import type { Carrier } from "./carrier.ts";
+import type { SessionCarrier } from "./session_carrier.ts";
 import type { SessionMemory } from "./session_memory.ts";
 import { FIRST_WINDOWS, MOST_STREAM, MOST_TOTAL, peerWindows } from "./limits.ts";
 
@@ -32,7 +32,7 @@ export class StreamSession {
   /** The other end takes streams of datagrams. */
   readonly hasDatagrams: boolean;
   readonly #clock: Clock;
-  readonly #carriers: Carrier[] = [];
+  readonly #carriers: SessionCarrier[] = [];
   #ackTimer: Disposable | null = null;
   readonly #listed: Disposable | undefined;
   readonly #began: number;
@@ -58,30 +58,34 @@ export class StreamSession {
       events: {
         opened: onOpened,
         move: onMove,
-        wake: (isLater) => isLater ? this.#acknowledgeLater() : this.#carriers.at(-1)?.wake(),
+        wake: (isLater) => isLater ? this.#acknowledgeLater() : this.#wake(),
       },
     });
   }
 
   /** The carriers that live, the oldest first. */
-  get carriers(): readonly Carrier[] {
+  get carriers(): readonly SessionCarrier[] {
     return this.#carriers;
   }
 
-  /** Runs a carrier to its end, as `Carrier.run` does. */
-  async run(carrier: Carrier, signal: AbortSignal): Promise<void> {
+  /** Has a carrier while `run` runs it to its end. */
+  async carry(carrier: SessionCarrier, run: () => Promise<void>): Promise<void> {
     this.#carriers.push(carrier);
     this.#address = carrier.channel.stream.peer;
     try {
-      await carrier.run(signal);
+      await run();
     } finally {
       this.#carriers.splice(this.#carriers.indexOf(carrier), 1);
-      this.#carriers.at(-1)?.wake();
+      this.#wake();
     }
   }
 
+  #wake(): void {
+    this.#carriers.at(-1)?.sender.wake();
+  }
+
   /** Ends the carriers that are older than this one. */
-  endOlder(carrier: Carrier): void {
+  endOlder(carrier: SessionCarrier): void {
     for (const one of this.#carriers) if (one.number < carrier.number) one.end();
   }
 
@@ -115,6 +119,6 @@ export class StreamSession {
   }
 }
 
-function describeCarrier({ number, channel: { rttMs, stream } }: Carrier): CarrierStatus {
+function describeCarrier({ number, channel: { rttMs, stream } }: SessionCarrier): CarrierStatus {
   return { number, peer: stream.peer, ...(!Number.isNaN(rttMs) && { rttMs }) };
 }

@@ -1,0 +1,76 @@
+import type { Reader } from "../../base/varint.ts";
+import type { Connection } from "../../contract/connection.ts";
+import type { Clock } from "../../contract/host.ts";
+import { CloseCode, packClose } from "../../core/link/v2/frames.ts";
+import type { Mux, MuxCarrier } from "../../core/mux/mux.ts";
+import type { RecordChannel } from "../link/record_channel.ts";
+import type { RecordBuffers } from "./record_buffers.ts";
+import { StreamSender } from "./stream_sender.ts";
+
+/** Milliseconds: two event loops take so long, however near the other end is. */
+const LEAST_RTT = 1;
+
+export interface SessionCarrierOptions {
+  readonly clock: Clock;
+  readonly buffers: RecordBuffers;
+}
+
+/** A carrier as its session has it, whoever reads the connection and whatever else is on it. */
+export class SessionCarrier {
+  readonly number: number;
+  readonly channel: RecordChannel<never>;
+  readonly sender: StreamSender;
+  readonly #mux: Mux;
+  readonly #place: MuxCarrier;
+  #leastRtt = NaN;
+
+  /**
+   * The handshake is complete; `peerExpected` as `Mux.attach` has it. The channel stays the caller's.
+   * @throws {ProtocolError} if the peer expects what was never sent
+   */
+  constructor(
+    mux: Mux,
+    number: number,
+    peerExpected: number | null,
+    channel: RecordChannel<never>,
+    stream: Connection,
+    { clock, buffers }: SessionCarrierOptions,
+  ) {
+    this.#mux = mux;
+    this.number = number;
+    this.channel = channel;
+    this.#place = mux.attach(number, peerExpected);
+    this.sender = new StreamSender(mux, this.#place, channel.writer, {
+      clock,
+      buffers,
+      limitUnsent: (unsentBytes) => void stream.setOptions({ unsentBytes }),
+    });
+  }
+
+  /** Least round trip so far, without the queues that bulk makes; NaN before it is known. */
+  get leastRttMs(): number {
+    const { rttMs } = this.channel;
+    if (!(this.#leastRtt <= rttMs)) this.#leastRtt = Math.max(LEAST_RTT, rttMs);
+    return this.#leastRtt;
+  }
+
+  /** Takes a frame of streams, as `Mux.receive` does. */
+  receive(frames: Reader): boolean {
+    return this.#mux.receive(this.#place, frames);
+  }
+
+  /** Nothing comes on it or goes by it any more. */
+  detach(): void {
+    this.#mux.detach(this.#place);
+  }
+
+  /** Tells the peer that this carrier ends, and sends FIN. A failure shows in the reader. */
+  end(code: number = CloseCode.carrier, words = ""): void {
+    const { writer, stream } = this.channel;
+    const end = async () => {
+      await writer.send(() => packClose(code, words));
+      await stream.closeWrite();
+    };
+    end().catch(() => {}); // shows in the reader
+  }
+}
