@@ -7,7 +7,7 @@ import { runForwardClient } from "../../src/app/system/forward_client.ts";
 import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
 import { listenForwards } from "../../src/app/system/forward_table.ts";
 import { FORWARD_LIMITS } from "../../src/app/system/forwards.ts";
-import type { SessionLimits } from "../../src/app/mux/mux_server.ts";
+import type { SessionLimits } from "../../src/app/mux/served_sessions.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
 import { runTunServer } from "../../src/app/system/tun_server.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";

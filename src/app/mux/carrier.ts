@@ -1,8 +1,7 @@
-import { ProtocolError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { NO_PACKET } from "../../contract/link.ts";
-import { CloseCode, FrameType, readFrame } from "../../core/link/v2/frames.ts";
+import { FrameType, readFrame } from "../../core/link/v2/frames.ts";
 import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import type { Mux } from "../../core/mux/mux.ts";
 import { DEAD_TIME, keepAlive } from "../link/keepalive.ts";
@@ -82,19 +81,11 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
       deadTimeMs: DEAD_TIME * 1000,
       signal: AbortSignal.any([signal, stop.signal]),
     });
-    this.ofSession.sender.wake();
     try {
       await Promise.race([this.#read(), watching]);
-    } catch (error) {
-      const isDamaged = error instanceof ProtocolError && error.reason === "cannot_open";
-      if (error instanceof ProtocolError && !isDamaged) {
-        this.ofSession.end(CloseCode.protocol, error.message);
-      }
-      throw error;
     } finally {
       stop.abort();
       await watching.catch(() => {}); // its reason is the abort, or was thrown above
-      this.ofSession.detach();
     }
   }
 

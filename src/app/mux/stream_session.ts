@@ -1,5 +1,6 @@
-import type { TtunError } from "../../base/errors.ts";
+import { ProtocolError, type TtunError } from "../../base/errors.ts";
 import type { Clock } from "../../contract/host.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
@@ -68,13 +69,19 @@ export class StreamSession {
     return this.#carriers;
   }
 
-  /** Has a carrier while `run` runs it to its end. */
+  /** Goes on by a carrier while `run` runs it to its end. Throws as that. */
   async carry(carrier: SessionCarrier, run: () => Promise<void>): Promise<void> {
     this.#carriers.push(carrier);
     this.#address = carrier.channel.stream.peer;
+    carrier.sender.wake();
     try {
       await run();
+    } catch (error) {
+      const isOver = error instanceof ProtocolError && error.reason !== "cannot_open";
+      if (isOver) carrier.end(CloseCode.protocol, error.message);
+      throw error;
     } finally {
+      carrier.detach();
       this.#carriers.splice(this.#carriers.indexOf(carrier), 1);
       this.#wake();
     }

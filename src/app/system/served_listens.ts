@@ -16,7 +16,7 @@ import { DatagramForward } from "../forward/datagram_forward.ts";
 import { ForwardedConnection } from "../forward/forwarded_connection.ts";
 import { openDatagramFlow } from "../mux/datagram_flow.ts";
 import { openStream } from "../mux/mux_outbound.ts";
-import type { SessionClient } from "../mux/mux_server.ts";
+import type { SessionClient } from "../mux/served_sessions.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Quota } from "../net/connection_quota.ts";

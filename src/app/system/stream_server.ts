@@ -15,9 +15,10 @@ import type { KeyedHopAddress } from "../../core/hop/hop_address.ts";
 import { MinutePorts } from "../../core/hop/minute_ports.ts";
 import { HopServer } from "../hop/hop_server.ts";
 import type { WireSecrets } from "../link/config.ts";
-import { MuxServer, type SessionLimits } from "../mux/mux_server.ts";
+import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { SERVICE_LIMITS } from "../mux/own_services.ts";
+import type { SessionLimits } from "../mux/served_sessions.ts";
 import { serveStream } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
@@ -127,7 +128,7 @@ export function openStreamHost(
       facts: congestionField,
     }),
   );
-  stack.use(onAbort(relays.options.cut!, () => server.sayGoingDown())); // before connections close
+  stack.use(onAbort(relays.options.cut!, () => server.sessions.sayGoingDown())); // before connections close
   return server;
 }
 
@@ -156,7 +157,7 @@ export async function runStreamServer(o: StreamServerOptions): Promise<void> {
         ports: stack.use(new MinutePorts(key, range)),
         listen: hops.listen,
         wallClock,
-        move: (stream, seconds) => server.move(stream, seconds),
+        move: (stream, seconds) => server.sessions.move(stream, seconds),
       });
       tasks.spawn(() => hop.run());
     }
