@@ -11,6 +11,7 @@ const AT_EMPTY_PATH = 0x1000;
 const S_IFMT = 0o170000;
 const S_IFSOCK = 0o140000;
 const S_IFIFO = 0o010000;
+const S_IFREG = 0o100000;
 
 /** Size and offsets in bytes, of struct statx (linux/stat.h). */
 const STATX_SIZE = 256;
@@ -60,12 +61,28 @@ export function socketFile(libc: Libc, path: string): SocketFile | null {
   return { uid: view.getUint32(STX_UID, true), id: idOf(view) };
 }
 
-/** Returns device and inode of an open pipe; null if it is none, or the C library cannot tell. */
-export function pipeId(libc: Libc, fd: number): string | null {
+export interface OpenFile {
+  /** Device and inode. */
+  readonly id: string;
+  readonly kind: "pipe" | "regular" | "other";
+}
+
+/** Returns null if the descriptor is not open, or if the C library cannot tell. */
+export function openFile(libc: Libc, fd: number): OpenFile | null {
   const bytes = new Uint8Array(STATX_SIZE);
   if (libc.statx(fd, "", AT_EMPTY_PATH, STATX_TYPE_UID_INO, bytes) < 0) return null;
   const view = new DataView(bytes.buffer);
-  return (view.getUint16(STX_MODE, true) & S_IFMT) === S_IFIFO ? idOf(view) : null;
+  const type = view.getUint16(STX_MODE, true) & S_IFMT;
+  return {
+    id: idOf(view),
+    kind: type === S_IFIFO ? "pipe" : type === S_IFREG ? "regular" : "other",
+  };
+}
+
+/** Returns device and inode of an open pipe; null if it is none, or the C library cannot tell. */
+export function pipeId(libc: Libc, fd: number): string | null {
+  const file = openFile(libc, fd);
+  return file?.kind === "pipe" ? file.id : null;
 }
 
 function idOf(view: DataView): string {

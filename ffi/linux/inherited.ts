@@ -1,5 +1,5 @@
 import { check } from "../native.ts";
-import { pipeId } from "./file.ts";
+import { openFile, pipeId } from "./file.ts";
 import type { Libc } from "./libc.ts";
 import { SOL_SOCKET } from "./socket_options.ts";
 
@@ -68,6 +68,25 @@ export function replaceByNull(libc: Libc, fd: number): void {
   const copies = pipeCopies(libc, fd);
   const empty = check("open", libc.open("/dev/null", O_RDWR | O_CLOEXEC));
   for (const copy of copies) libc.dup3(empty, copy, O_CLOEXEC);
+  const result = libc.dup3(empty, fd, 0);
+  libc.close(empty);
+  check("dup3", result);
+}
+
+/**
+ * Lets go of what a standard descriptor leads to, with all of the runtime's copies of it: they lead
+ * to /dev/null from now on. A regular file stays: it holds nobody up. `kept` stays what it is. Needs
+ * no permissions.
+ */
+export function letGo(libc: Libc, fd: number, kept?: number): void {
+  const file = openFile(libc, fd);
+  if (file?.kind === "regular") return;
+  const empty = check("open", libc.open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (let other = STDERR + 1; other < MOST_COPIES; other++) {
+    if (other !== kept && file !== null && openFile(libc, other)?.id === file.id) {
+      libc.dup3(empty, other, O_CLOEXEC);
+    }
+  }
   const result = libc.dup3(empty, fd, 0);
   libc.close(empty);
   check("dup3", result);

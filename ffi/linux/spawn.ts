@@ -1,3 +1,4 @@
+import { utf8 } from "../../src/base/bytes.ts";
 import { type Library, LINUX_LIBC, openLibrary } from "../library.ts";
 import { check, cString } from "../native.ts";
 import type { Libc } from "./libc.ts";
@@ -42,33 +43,56 @@ const LAST_OTHER = 65_535;
 const SHELL = "/bin/sh";
 
 /** Descriptors of the new process, which must be blocking. */
-export interface ShellFiles {
-  /** Standard input and output. */
-  readonly stdio: number;
+export interface ProgramFiles {
+  readonly stdin: number;
+  readonly stdout: number;
   readonly stderr: number;
 }
 
+export interface ProgramOptions {
+  readonly path: string;
+  /** The program's name comes first. */
+  readonly argv: readonly Uint8Array[];
+  /** Variables whose name begins so are left out of the environment. */
+  readonly withoutVariables: string;
+  /** Without them it has what its user has alone, as a program of another author should. */
+  readonly keepsAmbientCapabilities: boolean;
+}
+
+/** A line of shell. @throws {TtunError} system, if the C library has no posix_spawn */
+export function shellCommand(
+  libc: Libc,
+  line: string,
+  o: Pick<ProgramOptions, "withoutVariables">,
+): Program {
+  const argv = ["sh", "-c", line].map((text) => utf8(text));
+  return new Program(libc, { ...o, path: SHELL, argv, keepsAmbientCapabilities: false });
+}
+
 /**
- * A line of shell, ready to be run by posix_spawn. All memory that it points to is laid out at the
+ * A program, ready to be run by posix_spawn. All memory that it points to is laid out at the
  * beginning, as that takes permissions which a process gives up.
  */
-export class ShellCommand implements Disposable {
+export class Program implements Disposable {
   readonly #libc: Libc;
   readonly #library: Library<typeof SPAWN_TABLE>;
+  readonly #path: Uint8Array<ArrayBuffer>;
   readonly #argv: Uint8Array<ArrayBuffer>;
   readonly #environment: Uint8Array<ArrayBuffer>;
+  readonly #keepsAmbientCapabilities: boolean;
 
   /**
    * Descriptors that others left open for this process go to no program that it starts from now on.
-   * `withoutVariables`: variables whose name begins so are left out of the environment.
    */
-  constructor(libc: Libc, line: string, o: { readonly withoutVariables: string }) {
+  constructor(libc: Libc, o: ProgramOptions) {
     this.#libc = libc;
     this.#library = openLibrary(LINUX_LIBC, SPAWN_TABLE);
     libc.openRare();
     const { close_range, environ } = this.#library.symbols;
-    this.#argv = strings(["sh", "-c", line]);
+    this.#path = cString(o.path);
+    this.#argv = strings(o.argv);
     this.#environment = pointers(environment(environ, o.withoutVariables));
+    this.#keepsAmbientCapabilities = o.keepsAmbientCapabilities;
     if (close_range?.(FIRST_OTHER, 0xffff_ffff, CLOSE_RANGE_CLOEXEC) === 0) return;
     // Linux before 5.11
     for (let fd = FIRST_OTHER; fd <= LAST_OTHER; fd++) libc.ioctl(fd, FIOCLEX, new Uint8Array(4));
@@ -76,19 +100,21 @@ export class ShellCommand implements Disposable {
 
   /**
    * Starts it in a session, and so a process group, of its own, without a terminal, blocked or
-   * ignored signals, descriptors above 2 and ambient capabilities. Returns its pid.
-   * @throws {NativeError} ENOENT without a shell, EAGAIN, ENOMEM, E2BIG
+   * ignored signals, and descriptors above 2. Returns its pid.
+   * @throws {NativeError} ENOENT without the program, EAGAIN, ENOMEM, E2BIG
    */
-  run({ stdio, stderr }: ShellFiles): number {
+  run({ stdin, stdout, stderr }: ProgramFiles): number {
     const symbols = this.#library.symbols;
-    // This thread's alone; no other capability outlives the exec of a user who is not root.
-    this.#libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+    if (!this.#keepsAmbientCapabilities) {
+      // This thread's alone; no other capability outlives the exec of a user who is not root.
+      this.#libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+    }
     const actions = new Uint8Array(STRUCT_ROOM);
     const attributes = new Uint8Array(STRUCT_ROOM);
     using undo = new DisposableStack();
     verify("posix_spawn_file_actions_init", symbols.posix_spawn_file_actions_init(actions));
     undo.defer(() => void symbols.posix_spawn_file_actions_destroy(actions));
-    for (const [fd, as] of [[stdio, 0], [stdio, 1], [stderr, 2]] as const) {
+    for (const [fd, as] of [[stdin, 0], [stdout, 1], [stderr, 2]] as const) {
       verify("adddup2", symbols.posix_spawn_file_actions_adddup2(actions, fd, as));
     }
     verify("posix_spawnattr_init", symbols.posix_spawnattr_init(attributes));
@@ -100,7 +126,7 @@ export class ShellCommand implements Disposable {
     const pid = new Int32Array(1);
     const result = symbols.posix_spawn(
       new Uint8Array(pid.buffer),
-      cString(SHELL),
+      this.#path,
       actions,
       attributes,
       this.#argv,
@@ -128,17 +154,16 @@ function signalSet(...signals: number[]): Uint8Array<ArrayBuffer> {
 }
 
 /** Lays out an array of pointers to strings, as argv is, with the strings behind it. */
-function strings(texts: readonly string[]): Uint8Array<ArrayBuffer> {
-  const encoded = texts.map(cString);
+function strings(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const room = POINTER_SIZE * (texts.length + 1);
-  const all = new Uint8Array(encoded.reduce((sum, { length }) => sum + length, room));
+  const all = new Uint8Array(texts.reduce((sum, { length }) => sum + length + 1, room));
   const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(all));
   const values = new BigUint64Array(all.buffer, 0, texts.length);
   let at = room;
-  for (const [i, bytes] of encoded.entries()) {
+  for (const [i, bytes] of texts.entries()) {
     values[i] = start + BigInt(at);
     all.set(bytes, at);
-    at += bytes.length;
+    at += bytes.length + 1;
   }
   return all;
 }

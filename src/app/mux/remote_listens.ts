@@ -36,6 +36,11 @@ export class RemoteListens {
   readonly #wanted: RemoteListen[] = [];
   #asked: Asked[] = [];
   #session: Session | null = null;
+  /** Listeners of this session for which the server has not answered. */
+  #unanswered = 0;
+  #hasSettled = false;
+  /** Called once, when there is a session and the server has answered for all listeners of it. */
+  onSettled: (() => void) | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,20 +56,38 @@ export class RemoteListens {
     if (session === this.#session) return;
     this.#session = session;
     this.#asked = [];
+    this.#unanswered = 0;
     if (session === null) return;
     for (const listen of this.#wanted) this.#ask(session, listen);
+    this.#settle();
+  }
+
+  #answered(session: Session): void {
+    if (session !== this.#session) return;
+    this.#unanswered--;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#unanswered > 0 || this.#hasSettled) return;
+    this.#hasSettled = true;
+    this.onSettled?.();
   }
 
   #ask(session: Session, listen: RemoteListen): void {
     if (!session.mux.canOpen) return listen.refused(Refusal.generalFailure);
     const open: Open = { kind: listen.kind, address: listen.address };
+    this.#unanswered++;
     const stream = session.mux.open(open, "listener", {
       opened: (address) => {
         listen.bound(address);
         this.#watch(session, asked);
+        this.#answered(session);
       },
-      refused: (code) =>
-        this.#over(session, asked, () => listen.refused(code ?? Refusal.generalFailure)),
+      refused: (code) => {
+        this.#over(session, asked, () => listen.refused(code ?? Refusal.generalFailure));
+        this.#answered(session);
+      },
     });
     const asked: Asked = { listen, stream };
     this.#asked.push(asked);

@@ -127,3 +127,41 @@ for (const how of ["a reset", "an end"]) {
     for (const { mux } of [world.pair.client, world.pair.server]) assert.equal(mux.streams, 0);
   });
 }
+
+Deno.test("listeners have settled, once, when the server has answered for all of a session", async () => {
+  for (const code of [0, 2]) {
+    const world = new World();
+    let settled = 0;
+    world.listens.onSettled = () => settled++;
+    assert.equal(settled, 0);
+    await world.answer(code);
+    assert.equal(settled, 1);
+    world.listens.useSession(null);
+    world.pair = new MuxPair();
+    world.useSession();
+    await world.answer(code);
+    assert.equal(settled, 1);
+  }
+  const none = new RemoteListens(new FakeClock());
+  let settled = 0;
+  none.onSettled = () => settled++;
+  none.useSession(null);
+  assert.equal(settled, 0);
+  none.useSession(new MuxPair().client);
+  assert.equal(settled, 1);
+});
+
+Deno.test("listeners that a lost session had asked for do not settle the next one", async () => {
+  const world = new World();
+  let settled = 0;
+  world.listens.onSettled = () => settled++;
+  const old = world.pair;
+  world.listens.useSession(null);
+  old.client.mux.end(new TtunError("lost", "over"));
+  await world.clock.settle();
+  world.pair = new MuxPair();
+  world.useSession();
+  assert.equal(settled, 0);
+  await world.answer(0);
+  assert.equal(settled, 1);
+});

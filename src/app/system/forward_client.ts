@@ -11,7 +11,7 @@ export interface ForwardClientOptions extends LinkClientOptions {
   /** With it the program ends, without an error, when it has. */
   readonly stdio?: StdioForward | undefined;
   /** Forwards of which the server listens. */
-  readonly remote?: Omit<RemoteForwards, "listens"> | undefined;
+  readonly remote: Omit<RemoteForwards, "listens" | "onSettled">;
   readonly limits: ForwardLimits;
   /** Opens UDP sockets for programs of SOCKS; null = there are none on this system. */
   readonly bind: DatagramBinder["bind"] | null;
@@ -19,6 +19,8 @@ export interface ForwardClientOptions extends LinkClientOptions {
   readonly udpIdleMs: number;
   /** Called once; `counters` may be called at any time. */
   readonly onCounters?: (counters: () => ForwardCounters) => void;
+  /** Called once, when there is a session and the server has answered for all remote forwards. */
+  readonly onUp?: () => void;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
           isPossible: () => client.outbound.hasDatagrams,
           open: client.outbound.openDatagrams,
         },
-        remote: remote && { ...remote, listens: client.listens },
+        remote: { ...remote, listens: client.listens, onSettled: o.onUp },
       });
       await client.outbound.delivered(signal);
       tasks.cancel();

@@ -28,6 +28,8 @@ export interface RemoteForwards {
   readonly datagrams: Pick<DatagramHost, "sockets" | "resolver">;
   /** A server that does not listen is an error; otherwise the log says so. */
   readonly exitOnFailure: boolean;
+  /** Called once, when there is a session and the server has answered for all of them. */
+  readonly onSettled?: (() => void) | undefined;
 }
 
 export interface RemoteForwardHost {
@@ -40,9 +42,12 @@ export interface RemoteForwardHost {
 
 /** Asks for the listeners of all remote forwards, on this session and on those that follow it. */
 export function requestRemoteForwards(
-  { specs, listens, exitOnFailure }: RemoteForwards,
+  { specs, listens, exitOnFailure, onSettled }: RemoteForwards,
   host: RemoteForwardHost,
 ): void {
+  listens.onSettled = () => {
+    if (!host.tasks.signal.aborted) onSettled?.();
+  };
   for (const spec of specs) listens.add(new RemoteForward(spec, host, exitOnFailure));
 }
 

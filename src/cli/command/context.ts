@@ -1,3 +1,4 @@
+import type { BackgroundChild } from "../background/child.ts";
 import type { Logger, LogLevel, LogRecord } from "../../base/log.ts";
 
 export interface RunContext {
@@ -13,6 +14,8 @@ export interface RunContext {
   readonly secretsHidden: boolean;
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
+  /** The process in the foreground that waits until this one is ready; absent = there is none. */
+  readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
 }
 
 /** Reason of a stop by the user, no failure. Adapters throw it on unchanged, for `run`. */

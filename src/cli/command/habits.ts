@@ -15,12 +15,16 @@ export const COMMAND_HABITS: Readonly<Record<string, string>> = {
 const KEY = "the key is given by --key-file FILE, or by -k STRING";
 const LOG = "-v logs more, -q less, and --log-format json is for programs";
 const FOREGROUND = "ttun stays in the foreground; a systemd unit keeps it in the background";
+const DAEMON_WORDS = ["daemon", "d", "b"];
+
+/** For ends that have no -f. */
+const STAYS = words(["background", "f"], FOREGROUND);
 
 const COMMON: Refusals = {
   ...words(["config", "c", "conf"], "there is no configuration file; all is said by options"),
   ...words(["psk", "password", "pass", "passphrase", "secret", "token"], KEY),
   ...words(["ca", "cert", "tls"], `there are no certificates; ${KEY}`),
-  ...words(["daemon", "d", "background", "b", "f"], FOREGROUND),
+  ...words(DAEMON_WORDS, FOREGROUND),
   ...words(["log-level", "loglevel", "verb", "debug", "log", "log-file"], LOG),
   ...words(["version", "V"], "ttun --version prints it, and with -v what ttun is made of"),
   ...words(["method", "encryption"], "the cipher is given by -m or --cipher"),
@@ -51,6 +55,7 @@ const REMOTE = ["remote", "host", "hostname", "endpoint", "connect", "peer"];
 
 export const SERVER_REFUSALS: Refusals = {
   ...TUNNEL,
+  ...STAYS,
   ...words(["port", "p"], "the port is part of --listen, as -l :20203 or -l 20203"),
   ...words(["bind", "local", "address-family"], "the address is given by -l HOST:PORT"),
   ...words([...REMOTE, "server", "s"], "a server waits for its client; -s is the client's"),
@@ -63,6 +68,7 @@ export const SERVER_REFUSALS: Refusals = {
 
 export const CLIENT_REFUSALS: Refusals = {
   ...TUNNEL,
+  ...words(DAEMON_WORDS, "-f goes to the background; a systemd unit keeps ttun there"),
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
   ...words(REMOTE, "the server is given by -s HOST:PORT"),
   ...words(["listen", "l"], "a client connects; -l is the server's"),
@@ -70,6 +76,7 @@ export const CLIENT_REFUSALS: Refusals = {
 
 export const PROXY_SERVER_HABITS: Refusals = {
   ...COMMON,
+  ...STAYS,
   ...words(
     ["port", "p"],
     "the ports follow from the key and the time; --port-range says out of which they are",
@@ -79,6 +86,7 @@ export const PROXY_SERVER_HABITS: Refusals = {
 
 export const PROXY_CLIENT_HABITS: Refusals = {
   ...COMMON,
+  ...STAYS,
   ...words(
     ["port", "p"],
     "the port for programs is part of --listen, as -l 1080; that of the server follows from the " +

@@ -44,6 +44,7 @@ export async function runForward(
         revokePermissions(["net"]); // the data plane resolves names by this thread
         return { s: await secret };
       },
+      up: async () => await context.background?.ready(),
     });
   } catch (thrown) {
     if (!("stdio" in config.end) || context.signal.aborted) throw thrown;

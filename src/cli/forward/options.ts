@@ -106,6 +106,16 @@ export const FORWARD_CLIENT_OPTIONS = {
     default: false,
     help: "end when a forward cannot listen here or at the server, instead of going on without it",
   },
+  background: {
+    names: ["background", "f"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    conflicts: ["stdio"],
+    help:
+      "go to the background when the server is reached and all forwards are there, as ssh -f does; " +
+      "until then ttun waits, and ends with the exit code of a failure (Linux)",
+  },
   keepSession: KEEP_OPTION,
   udpIdle: UDP_IDLE_OPTION,
 } as const satisfies OptionTable;

@@ -93,7 +93,7 @@ function openClientEnd(
   end: ForwardClientEnd,
   tools: Tools,
 ): OpenedPlane<ForwardStart> {
-  const { resolver } = tools;
+  const { resolver, port } = tools;
   const net = openNet(config, tools, "dial");
   const server = openLinkServer(end.server, config, tools);
   const forwards = openForwards(end.forwards, { ...tools, net, io: config.io });
@@ -119,6 +119,7 @@ function openClientEnd(
         resolver,
         retries: end.retries,
         instance: rng(ID_SIZE),
+        onUp: () => port.report({ kind: "up" }),
       }),
   };
 }

@@ -25,6 +25,7 @@ export interface PlaneHost extends Pick<WorkerInit<unknown>, "port" | "logLevel"
  *                             ◄──   addresses (of a client, at each session)
  *       taken (a client's     ──►
  *         --up has run)
+ *                             ◄──   up (of a client)
  *       status                ──►
  *       stop                  ──►   (or it ends by itself)
  *                             ◄──   ended (everything is closed)
@@ -49,6 +50,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }
   /** Output of the command; progress is replaced by the next line. */
   | { readonly kind: "print"; readonly line: string; readonly isProgress: boolean }
+  /** A client's first session is there, and so are the listeners of its forwards. */
+  | { readonly kind: "up" }
   /** The server has spoken version 2, which is to be remembered. */
   | { readonly kind: "reportV2" }
   /** Last event; null = no failure. */

@@ -23,6 +23,8 @@ export interface PlaneLife<Facts, Start> {
   prepare(facts: Facts): Promise<Start>;
   /** Called at the end if `prepare` was called, even if that failed. */
   afterwards?(facts: Facts): Promise<void>;
+  /** Called once, by clients. An error ends the data plane. */
+  up?(): Promise<void>;
   reportV2?(): Promise<void>;
   /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
@@ -159,6 +161,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return this.#ready.resolve(event.facts);
       case "resolve":
         return void this.#resolve(event.id, event.host); // a failure goes to the data plane
+      case "up":
+        return void this.#life.up?.().catch(this.#fail);
       case "reportV2":
         return void this.#life.reportV2?.().catch(this.#fail);
       case "addresses":

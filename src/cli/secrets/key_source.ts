@@ -9,6 +9,7 @@ import { oneLine } from "./text_bytes.ts";
 
 /** Sources in the order of the search. */
 export type KeySource =
+  | "foreground"
   | "-k"
   | "--key-file"
   | "TTUN_KEY_FILE"
@@ -27,8 +28,11 @@ const CREDENTIAL = "ttun-key";
 /** This credential comes first. A unit cannot omit one, so an empty one counts as none. */
 const OWN_CREDENTIAL = "ttun-own-key";
 
+/** The key's name among secrets that a process in the foreground hands over. */
+export const KEY_SECRET = "key";
+
 /**
- * Searches `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
+ * Takes the key that a process in the foreground has found, or searches `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
  * files of `defaultKeyFiles`, and prompts on the terminal. The first one present counts, even if it
  * is unusable. TTUN_KEY is removed from the environment.
  * @throws {TtunError} usage, without a usable key; privilege
@@ -37,9 +41,11 @@ const OWN_CREDENTIAL = "ttun-own-key";
  */
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
-  context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
+  const handed = context.background?.secrets[KEY_SECRET];
+  if (handed !== undefined) return keyOf(handed, "foreground");
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { makeLogger } from "../../base/log.ts";
 import {
@@ -9,13 +10,21 @@ import {
 } from "./key_environment_fixture.ts";
 import { resolveKey } from "./key_source.ts";
 
-async function find(fake: Fake, options: { key?: string; keyFile?: string } = {}, hidden = true) {
+async function find(
+  fake: Fake,
+  options: { key?: string; keyFile?: string } = {},
+  hidden = true,
+  handed?: string,
+) {
   const logged: string[] = [];
   const host = new FakeKeyEnvironment(fake);
   const context = {
     signal: new AbortController().signal,
     log: makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0),
     secretsHidden: hidden,
+    ...(handed !== undefined && {
+      background: { secrets: { key: utf8(handed) }, ready: () => Promise.resolve() },
+    }),
   };
   const wanted = { key: options.key, keyFile: options.keyFile };
   try {
@@ -66,6 +75,13 @@ Deno.test("the sources are asked in their order", async () => {
   assert.deepEqual(await take(), ["prompt", "typed"]);
   delete fake.env!.CREDENTIALS_DIRECTORY;
   assert.deepEqual(await take(), ["prompt", "typed"]);
+});
+
+Deno.test("a key that was handed over comes before all others, of which none is read", async () => {
+  const fake: Fake = { env: { TTUN_KEY_FILE: "/none" }, files: {} };
+  const given = { key: "xxxxxx" }; // what is left of an argument that was hidden
+  const { key, source, logged } = await find(fake, given, true, "typed before");
+  assert.deepEqual([source, key, logged], ["foreground", "typed before", []]);
 });
 
 Deno.test("without any source the error names them", async () => {

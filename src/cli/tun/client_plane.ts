@@ -57,6 +57,12 @@ export async function runClient(
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   const { forwards } = tunnel;
+  const isUp = { tunnel: false, forwards: forwards === null };
+  const up = (part: keyof typeof isUp) => {
+    if (isUp[part]) return;
+    isUp[part] = true;
+    if (isUp.tunnel && isUp.forwards) port.report({ kind: "up" });
+  };
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
   tunnel.onReport(() => ({
     server: serverName(server),
@@ -83,6 +89,7 @@ export async function runClient(
         if (isRoot) becomeUser();
         isRoot = false;
         keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
+        up("tunnel");
       },
       paths: keeper.paths,
       server,
@@ -108,6 +115,7 @@ export async function runClient(
         resolver,
         instance,
         onCounters: (counters) => connections = counters,
+        onUp: () => up("forwards"),
       })
     );
   });

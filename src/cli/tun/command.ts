@@ -6,6 +6,7 @@ import { forwardsAlone } from "../forward/conflicts.ts";
 import { clientForwards, hasForwards, streamRules } from "../forward/stream_rules.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { findUser } from "../../../ffi/linux/user.ts";
+import { inBackground } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
@@ -13,7 +14,7 @@ import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { linkSecret, serverToken } from "../secrets/link_secret.ts";
-import { resolveKey } from "../secrets/key_source.ts";
+import { KEY_SECRET, resolveKey } from "../secrets/key_source.ts";
 import type { ManyClientsConfig, TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import {
   isGranted,
@@ -58,7 +59,7 @@ const ADDRESS_PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The control plane: starts the data plane in a Worker, gives up permissions, and answers its
- * requests.
+ * requests; with -f in a process of its own.
  * @throws {TtunError} any other failure that ended it
  */
 export async function runTun(
@@ -67,7 +68,14 @@ export async function runTun(
   context: RunContext,
 ): Promise<number> {
   if ("listen" in options) refuseForStdio(options);
-  if (forwardsAlone(options)) return await runForward(role, options, context);
+  const run = forwardsAlone(options) ? runForward : runDevice;
+  const runRole = (context: RunContext) => run(role, options, context);
+  if (!("background" in options) || !options.background) return await runRole(context);
+  const secrets = async () => ({ [KEY_SECRET]: (await resolveKey(options, context)).key });
+  return await inBackground(context, role, secrets, runRole);
+}
+
+async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
   requirePermissions(needs(role, options), permissionSet(role));
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
@@ -110,6 +118,7 @@ export async function runTun(
       return await memory.start;
     },
     afterwards: () => hooks.ended(),
+    up: async () => await context.background?.ready(),
     reportV2: memory.remember,
     addresses: (addresses) => hooks.addresses(addresses),
     ...(leases !== null && { leases: (list) => leases.write(list) }),

@@ -3,7 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import type { Dialer, DialEvents, DialOptions } from "../../contract/dial.ts";
 import { openPipe, openSocketPair, setBlocking } from "../../../ffi/linux/socket.ts";
-import { ShellCommand } from "../../../ffi/linux/spawn.ts";
+import { type Program, shellCommand } from "../../../ffi/linux/spawn.ts";
 import { NativeError } from "../../../ffi/native.ts";
 import { closedHere } from "../net/net_errors.ts";
 import type { Reactor } from "../reactor/reactor.ts";
@@ -26,7 +26,7 @@ export class ExecDialer implements Dialer<void> {
   readonly #name: string;
   readonly #reactor: Reactor;
   readonly #log: Logger;
-  readonly #shell: ShellCommand;
+  readonly #shell: Program;
   readonly #lines: RateLimitedLog;
 
   constructor(command: string, { name, reactor, log, opened }: DialerTools) {
@@ -35,7 +35,7 @@ export class ExecDialer implements Dialer<void> {
     this.#log = log;
     const line = `exec ${command}`;
     const withoutVariables = SECRET_VARIABLES;
-    this.#shell = opened.use(new ShellCommand(reactor.libc, line, { withoutVariables }));
+    this.#shell = opened.use(shellCommand(reactor.libc, line, { withoutVariables }));
     this.#lines = new RateLimitedLog(log, () => reactor.now(), LINES);
   }
 
@@ -69,7 +69,7 @@ export class ExecDialer implements Dialer<void> {
     theirs.defer(() => libc.close(stderr));
     const errors = unused.use(new CommandErrors(reactor, fromStderr, this.#say));
     for (const fd of [far, stderr]) setBlocking(libc, fd);
-    const pid = this.#shell.run({ stdio: far, stderr });
+    const pid = this.#shell.run({ stdin: far, stdout: far, stderr });
     unused.move();
     const command = new RunningCommand(reactor, pid, { log: this.#log, errors });
     return new ExecStream(reactor, descriptor, this.#name, { command, signal });

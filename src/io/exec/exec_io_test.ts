@@ -145,10 +145,10 @@ test("exec: descriptors that ttun was started with are not passed on", async () 
   const here = import.meta.dirname;
   const script = `
     import { openLibc } from "${here}/../../../ffi/linux/libc.ts";
-    import { ShellCommand } from "${here}/../../../ffi/linux/spawn.ts";
+    import { shellCommand } from "${here}/../../../ffi/linux/spawn.ts";
     using libc = openLibc();
-    using shell = new ShellCommand(libc, "exec ls /proc/self/fd >&2", { withoutVariables: "-" });
-    const pid = shell.run({ stdio: 0, stderr: 2 });
+    using shell = shellCommand(libc, "exec ls /proc/self/fd >&2", { withoutVariables: "-" });
+    const pid = shell.run({ stdin: 0, stdout: 0, stderr: 2 });
     libc.waitpid(pid, new Uint8Array(4), 0);`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   try {

@@ -1,0 +1,36 @@
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+
+/** Values that a process has read or asked for and others must not see, by names of the command. */
+export type Secrets = Readonly<Record<string, Uint8Array>>;
+
+/** First bytes on the standard input of a process that another one starts in the background. */
+export const HANDOVER_MARK = utf8("ttun background\n");
+
+/** Byte by which the new process says that it is ready. */
+export const READY = Uint8Array.of(1);
+
+export function packHandover(secrets: Secrets): Uint8Array {
+  const lists = Object.entries(secrets).map(([name, bytes]) => [name, Array.from(bytes)]);
+  return utf8(
+    `${new TextDecoder().decode(HANDOVER_MARK)}${JSON.stringify(Object.fromEntries(lists))}`,
+  );
+}
+
+/** @throws {TtunError} protocol */
+export function parseHandover(bytes: Uint8Array): Secrets {
+  try {
+    if (!isHandover(bytes)) throw new Error("no mark");
+    const text = new TextDecoder().decode(bytes.subarray(HANDOVER_MARK.length));
+    const lists = Object.entries(JSON.parse(text) as Record<string, number[]>);
+    return Object.fromEntries(lists.map(([name, list]) => [name, Uint8Array.from(list)]));
+  } catch (error) {
+    const message = "Cannot read what the process in the foreground has handed over";
+    throw new TtunError("protocol", message, { cause: error });
+  }
+}
+
+/** True if the bytes begin with the mark. */
+export function isHandover(bytes: Uint8Array): boolean {
+  return HANDOVER_MARK.every((byte, at) => bytes[at] === byte);
+}

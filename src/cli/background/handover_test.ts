@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { utf8 } from "../../base/bytes.ts";
+import { TtunError } from "../../base/errors.ts";
+import { HANDOVER_MARK, isHandover, packHandover, parseHandover } from "./handover.ts";
+
+Deno.test("secrets arrive as they were, whatever bytes they have", () => {
+  const secrets = fc.dictionary(
+    fc.string({ unit: "grapheme" }).filter((name) => name !== "__proto__"),
+    fc.uint8Array(),
+  );
+  fc.assert(fc.property(secrets, (given) => {
+    const packed = packHandover(given);
+    assert(isHandover(packed));
+    assert.deepEqual(Object.entries(parseHandover(packed)), Object.entries(given));
+  }));
+});
+
+Deno.test("other input is no handover, and a broken one is refused", () => {
+  assert(!isHandover(new Uint8Array()));
+  assert(!isHandover(utf8("a key\n")));
+  assert(!isHandover(HANDOVER_MARK.subarray(0, -1)));
+  const broken = packHandover({ key: utf8("k") }).subarray(0, -1);
+  for (const bytes of [new Uint8Array(), broken]) {
+    assert.throws(
+      () => parseHandover(bytes),
+      (error) => error instanceof TtunError && error.kind === "protocol",
+    );
+  }
+});

@@ -1,0 +1,34 @@
+import { TtunError } from "../../base/errors.ts";
+import type { RunContext } from "../command/context.ts";
+import { load } from "../plane/load.ts";
+import { requirePermissions } from "../platform/permissions.ts";
+import type { Secrets } from "./handover.ts";
+
+/**
+ * Runs a command in a process of its own in the background, which is this program, started anew with
+ * the same arguments. The process that the user has started takes what `secrets` reads or asks for,
+ * hands it over, and waits until `context.background` is told that the command is ready. Returns
+ * the exit code. `preset`: the permission set of deno.json to recommend.
+ * @throws {TtunError} system, where there is no way to do it
+ */
+export async function inBackground(
+  context: RunContext,
+  preset: string,
+  secrets: () => Promise<Secrets>,
+  run: (context: RunContext) => Promise<number>,
+): Promise<number> {
+  if (Deno.build.os !== "linux") {
+    throw new TtunError(
+      "system",
+      "Cannot go to the background here: it is for Linux only so far; start ttun with & of the shell",
+    );
+  }
+  const ffi = { permission: { name: "ffi" }, purpose: "go to the background" } as const;
+  const read = { permission: { name: "read" }, purpose: "go to the background" } as const;
+  requirePermissions([ffi, read], preset);
+  const { takeOver } = await load(() => import("./child.ts"));
+  using background = takeOver();
+  if (background !== null) return await run({ ...context, background });
+  const { startInBackground } = await load(() => import("./parent.ts"));
+  return await startInBackground(await secrets(), context.signal);
+}

@@ -1,0 +1,126 @@
+import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
+import { Errno } from "../../../ffi/linux/errno.ts";
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  openSocketPair,
+  setBlocking,
+  shutdownWrite,
+} from "../../../ffi/linux/socket.ts";
+import { Program } from "../../../ffi/linux/spawn.ts";
+import { NativeError } from "../../../ffi/native.ts";
+import { TtunError } from "../../base/errors.ts";
+import { packHandover, type Secrets } from "./handover.ts";
+import { ownArgv } from "./own_argv.ts";
+
+const STDOUT = 1;
+const STDERR = 2;
+
+const SIGTERM = 15;
+const SIGKILL = 9;
+const WNOHANG = 1;
+
+/** Milliseconds between two looks: the main thread must hear signals meanwhile. */
+const LOOK_MS = 10;
+
+/** Milliseconds for the new process to end when it is told to. */
+const GRACE_MS = 2000;
+
+/** The key is for no other program's eyes, and goes another way. */
+const SECRET_VARIABLES = "TTUN_KEY";
+
+/**
+ * Starts this program anew in the background, in a session of its own with the same arguments, and
+ * waits until it is ready. Returns the exit code: 0, or that of the new process if it has ended,
+ * which has said why.
+ * @throws {TtunError} system, exhausted
+ * @throws the reason of the signal, when the new process has been ended
+ */
+export async function startInBackground(secrets: Secrets, signal: AbortSignal): Promise<number> {
+  signal.throwIfAborted();
+  using libc = openLibc();
+  libc.openRare();
+  using child = start(libc, secrets);
+  for (const answer = new Uint8Array(1);;) {
+    const got = libc.recv(child.channel, answer, MSG_DONTWAIT);
+    if (got > 0) return 0;
+    if (got !== -Errno.EAGAIN) break;
+    if (signal.aborted) {
+      await end(libc, child.pid);
+      signal.throwIfAborted();
+    }
+    await pause();
+  }
+  return await exitCode(libc, child.pid);
+}
+
+interface Child extends Disposable {
+  readonly pid: number;
+  /** Has a byte when it is ready, and an end when it has ended. */
+  readonly channel: number;
+}
+
+function start(libc: Libc, secrets: Secrets): Child {
+  const argv = ownArgv(libc);
+  using opened = new DisposableStack();
+  try {
+    const [near, far] = openSocketPair(libc, "stream");
+    opened.defer(() => libc.close(near));
+    using _far = { [Symbol.dispose]: () => void libc.close(far) };
+    setBlocking(libc, far);
+    handOver(libc, near, secrets);
+    using program = new Program(libc, {
+      path: Deno.execPath(),
+      argv,
+      withoutVariables: SECRET_VARIABLES,
+      keepsAmbientCapabilities: true,
+    });
+    const pid = program.run({ stdin: far, stdout: STDOUT, stderr: STDERR });
+    const owned = opened.move();
+    return { pid, channel: near, [Symbol.dispose]: () => owned.dispose() };
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    const isFull = error.is("EMFILE", "ENFILE", "ENOMEM", "EAGAIN");
+    const message = `Cannot start ttun in the background: ${error.message}`;
+    throw new TtunError(isFull ? "exhausted" : "system", message, { cause: error });
+  }
+}
+
+/** Sends all at once, before anybody reads: a socket takes more than secrets have. */
+function handOver(libc: Libc, channel: number, secrets: Secrets): void {
+  const message = packHandover(secrets);
+  const sent = libc.send(channel, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0) throw new NativeError("send", -sent);
+  if (sent < message.length) throw new NativeError("send", Errno.ENOMEM);
+  shutdownWrite(libc, channel);
+}
+
+async function end(libc: Libc, pid: number): Promise<void> {
+  libc.kill(pid, SIGTERM);
+  for (let waited = 0; reap(libc, pid) === null; waited += LOOK_MS) {
+    if (waited >= GRACE_MS) libc.kill(pid, SIGKILL);
+    await pause();
+  }
+}
+
+async function exitCode(libc: Libc, pid: number): Promise<number> {
+  for (;;) {
+    const code = reap(libc, pid);
+    if (code !== null) return code;
+    await pause();
+  }
+}
+
+/** Returns the exit code, as a shell has it after a signal; null while the process is there. */
+function reap(libc: Libc, pid: number): number | null {
+  const status = new Int32Array(1);
+  const found = libc.waitpid(pid, new Uint8Array(status.buffer), WNOHANG);
+  if (found === 0) return null;
+  if (found < 0) return 1; // whoever started ttun wants none of its children to be waited for
+  const signal = status[0]! & 0x7f;
+  return signal === 0 ? (status[0]! >> 8) & 0xff : 128 + signal;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+}
