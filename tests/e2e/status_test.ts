@@ -216,7 +216,10 @@ test("forward: a client's forwards are added, listed and removed while it runs",
   const { client } = names();
   await using web = serveWeb();
   await using folder = await makeFolder();
-  await using _pair = await openForwards({ client: ["-N", "--status-name", client] });
+  await using _pair = await openForwards({
+    server: [...PERMIT, "--permit-listen", "0"],
+    client: ["-N", "--status-name", client],
+  });
   const forward = async (...args: string[]) =>
     await run(...ttunCommand("forward", ...args, "--name", client));
   assert.deepEqual((await forward("list")).stdout, "");
@@ -253,4 +256,14 @@ test("forward: a client's forwards are added, listed and removed while it runs",
   assert.match((await forward("remove", at)).stderr, /There is no forward that listens on/);
   assert.equal((await forward("remove", `${at}/udp`)).stdout, `${dynamic}\n`);
   assert.match((await forward("remove", "1")).stderr, /There is no forward that listens on/);
+  const remote = await forward("add", "-R", `0:localhost:${web.port}`);
+  const [, at2] = /^server's (127\.0\.0\.1:\d+) to localhost:\d+$/m.exec(remote.stdout) ?? [];
+  assert(at2 !== undefined, `${remote.stdout}${remote.stderr}`);
+  const answer = await run("curl", ["-sS", "--max-time", "10", `http://${at2}/hello`]);
+  assert.equal(answer.stdout, "hello\n", answer.stderr);
+  const refused = await forward("add", "-R", `9:${web.at}`);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /Cannot forward localhost:9 of the server: .*--permit-listen 9$/m);
+  assert.equal((await forward("remove", at2, "-R")).stdout, `${dynamic}\n`);
+  assert.equal((await run("curl", ["-sS", `http://${at2}/`])).code, 7);
 });

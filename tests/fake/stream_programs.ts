@@ -6,6 +6,7 @@ import { utf8 } from "../../src/base/bytes.ts";
 import { runForwardClient } from "../../src/app/system/forward_client.ts";
 import type { StdioForward } from "../../src/app/forward/stdio_forward.ts";
 import { listenForwards } from "../../src/app/system/forward_table.ts";
+import { RemoteForwardTable } from "../../src/app/system/remote_forwards.ts";
 import { FORWARD_LIMITS } from "../../src/app/system/forwards.ts";
 import type { SessionLimits } from "../../src/app/mux/served_sessions.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
@@ -105,6 +106,8 @@ export class StreamWorld implements AsyncDisposable {
   mayDial = (_: Addr): boolean => true;
   /** The client's connections to the server, the oldest first. */
   readonly carriers: Connection[] = [];
+  /** The forwards -R of the client that began last. */
+  remotes = new RemoteForwardTable([]);
   readonly server: Running;
   readonly client: Running;
   readonly #o: ForwardPrograms;
@@ -164,6 +167,7 @@ export class StreamWorld implements AsyncDisposable {
     const { remote = [], exitOnFailure = true, stdio } = this.#o;
     const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = this.#o;
     const { psk, hop = false, ahead } = this.#o;
+    this.remotes = new RemoteForwardTable(remote.map(parseRemoteForward));
     return this.#run((common) => {
       const sockets = this.datagrams.on(this.clientHost);
       const forwards = listenForwards({
@@ -178,7 +182,7 @@ export class StreamWorld implements AsyncDisposable {
         forwards,
         stdio,
         remote: {
-          specs: remote.map(parseRemoteForward),
+          table: this.remotes,
           outbound: this.#outbound(this.clientHost, null),
           datagrams: { sockets, resolver: RESOLVER },
           exitOnFailure,

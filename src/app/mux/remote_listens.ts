@@ -16,7 +16,7 @@ export interface RemoteListen {
   readonly kind: typeof OpenKind.listen | typeof OpenKind.udpListen;
   readonly address: MuxAddress;
   /** The server listens there. */
-  bound(address: MuxAddress): void;
+  opened(address: MuxAddress): void;
   /** The server does not listen; `code`: its SOCKS5 reply. */
   refused(code: number): void;
   /** The server has ended the listener, and goes on with the session. */
@@ -28,16 +28,16 @@ export interface RemoteListen {
 interface Asked {
   readonly listen: RemoteListen;
   readonly stream: MuxStream;
+  /** The server has not answered. */
+  isUnanswered: boolean;
 }
 
 /** Keeps listeners at the server: asks for them on every session, and knows whose streams come. */
 export class RemoteListens {
   readonly #clock: Clock;
-  readonly #wanted: RemoteListen[] = [];
+  readonly #wanted = new Set<RemoteListen>();
   #asked: Asked[] = [];
   #session: Session | null = null;
-  /** Listeners of this session for which the server has not answered. */
-  #unanswered = 0;
   #hasSettled = false;
   /** Called once, when there is a session and the server has answered for all listeners of it. */
   onSettled: (() => void) | null = null;
@@ -47,8 +47,18 @@ export class RemoteListens {
   }
 
   add(listen: RemoteListen): void {
-    this.#wanted.push(listen);
+    this.#wanted.add(listen);
     if (this.#session !== null) this.#ask(this.#session, listen);
+  }
+
+  /** Ends the listener at the server; the streams of what it has accepted go on. */
+  remove(listen: RemoteListen): void {
+    this.#wanted.delete(listen);
+    const asked = this.#asked.find((one) => one.listen === listen);
+    if (asked === undefined) return;
+    this.#forget(asked);
+    startClose(asked.stream); // without an answer until now there will be none
+    this.#answered(asked);
   }
 
   /** A session that goes on keeps its listeners. Null: there is none for now. */
@@ -56,20 +66,19 @@ export class RemoteListens {
     if (session === this.#session) return;
     this.#session = session;
     this.#asked = [];
-    this.#unanswered = 0;
     if (session === null) return;
     for (const listen of this.#wanted) this.#ask(session, listen);
     this.#settle();
   }
 
-  #answered(session: Session): void {
-    if (session !== this.#session) return;
-    this.#unanswered--;
+  #answered(asked: Asked): void {
+    asked.isUnanswered = false;
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#unanswered > 0 || this.#hasSettled) return;
+    if (this.#hasSettled || this.#session === null) return;
+    if (this.#asked.some(({ isUnanswered }) => isUnanswered)) return;
     this.#hasSettled = true;
     this.onSettled?.();
   }
@@ -77,35 +86,38 @@ export class RemoteListens {
   #ask(session: Session, listen: RemoteListen): void {
     if (!session.mux.canOpen) return listen.refused(Refusal.generalFailure);
     const open: Open = { kind: listen.kind, address: listen.address };
-    this.#unanswered++;
     const stream = session.mux.open(open, "listener", {
       opened: (address) => {
-        listen.bound(address);
-        this.#watch(session, asked);
-        this.#answered(session);
+        listen.opened(address);
+        this.#watch(asked);
+        this.#answered(asked);
       },
       refused: (code) => {
-        this.#over(session, asked, () => listen.refused(code ?? Refusal.generalFailure));
-        this.#answered(session);
+        this.#over(asked, () => listen.refused(code ?? Refusal.generalFailure));
+        this.#answered(asked);
       },
     });
-    const asked: Asked = { listen, stream };
+    const asked: Asked = { listen, stream, isUnanswered: true };
     this.#asked.push(asked);
   }
 
   /** Nothing comes on such a stream but its end. */
-  #watch(session: Session, asked: Asked): void {
+  #watch(asked: Asked): void {
     const { listen, stream } = asked;
-    const ended = () => this.#over(session, asked, () => listen.ended());
+    const ended = () => this.#over(asked, () => listen.ended());
     discard(stream, this.#clock).then(ended, ended);
   }
 
-  /** Tells of an end, unless it is the session's, which ends all. */
-  #over(session: Session, asked: Asked, tell: () => void): void {
+  /** Tells of an end, unless this end has asked for it, or it is the session's, which ends all. */
+  #over(asked: Asked, tell: () => void): void {
     startClose(asked.stream);
-    if (session !== this.#session) return;
-    this.#asked = this.#asked.filter((one) => one !== asked);
+    if (!this.#asked.includes(asked)) return;
+    this.#forget(asked);
     tell();
+  }
+
+  #forget(asked: Asked): void {
+    this.#asked = this.#asked.filter((one) => one !== asked);
   }
 
   /** Answers a stream that the server has opened: only a listener's of this end are taken. */

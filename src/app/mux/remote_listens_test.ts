@@ -18,12 +18,14 @@ class World {
   readonly words: string[] = [];
   readonly answers: string[] = [];
 
+  readonly listen: RemoteListen;
+
   constructor() {
     const say = (text: string) => void this.words.push(text);
-    const listen: RemoteListen = {
+    this.listen = {
       kind: OpenKind.listen,
       address: AT,
-      bound: (address: MuxAddress) => say(`bound ${formatAddr(address!)}`),
+      opened: (address: MuxAddress) => say(`bound ${formatAddr(address!)}`),
       refused: (code) => say(`refused ${code}`),
       ended: () => say("ended"),
       accepted: (stream, from: Addr) => {
@@ -31,7 +33,7 @@ class World {
         stream.answer(0, null);
       },
     };
-    this.listens.add(listen);
+    this.listens.add(this.listen);
     this.useSession();
   }
 
@@ -165,3 +167,29 @@ Deno.test("listeners that a lost session had asked for do not settle the next on
   await world.answer(0);
   assert.equal(settled, 1);
 });
+
+for (const isAnswered of [true, false]) {
+  Deno.test(`a listener that is removed ends at the server: ${isAnswered ? "answered" : "not yet"}`, async () => {
+    const world = new World();
+    let settled = 0;
+    world.listens.onSettled = () => settled++;
+    if (isAnswered) await world.answer(0);
+    const { id } = world.listener;
+    world.listens.remove(world.listen);
+    assert.equal(settled, 1);
+    world.pair.exchange();
+    if (!isAnswered) await world.answer(0); // it crosses the end
+    await world.clock.settle();
+    assert.equal(world.accepted(id), "refused 2");
+    assert.deepEqual(world.words, isAnswered ? ["bound 127.0.0.1:8080"] : []);
+    void world.listener[Symbol.asyncDispose]();
+    world.pair.exchange();
+    await world.clock.settle();
+    for (const { mux } of [world.pair.client, world.pair.server]) assert.equal(mux.streams, 0);
+    world.listens.remove(world.listen); // once more makes no difference
+    world.listens.useSession(null);
+    world.pair = new MuxPair();
+    world.useSession();
+    assert.deepEqual(world.pair.server.opened, []);
+  });
+}

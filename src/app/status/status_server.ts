@@ -3,6 +3,7 @@ import type { Logger } from "../../base/log.ts";
 import { scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Listener } from "../../contract/dial.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import type { Clock } from "../../contract/host.ts";
 import {
   LONGEST_REQUEST,
@@ -30,7 +31,7 @@ const LINE_END = 0x0a;
 export interface StatusServerOptions {
   readonly listener: Listener;
   /** Does what is asked for, and describes the program then. @throws {TtunError} for the answer */
-  readonly answer: (request: StatusRequest) => StatusReport;
+  readonly answer: (request: StatusRequest) => MaybePromise<StatusReport>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -63,16 +64,19 @@ async function serve(
     using _deadline = clock.after(DEADLINE_MS, () => stream.reset());
     const line = await readLine(stream);
     if (line === null) return;
-    await write(stream, packAnswer(line, answer));
+    await write(stream, await packAnswer(line, answer));
     await stream.closeWrite();
   } catch (thrown) {
     log.debug("status socket: no answer", { why: toTtunError(thrown).message });
   }
 }
 
-function packAnswer(line: Uint8Array, answer: StatusServerOptions["answer"]): Uint8Array {
+async function packAnswer(
+  line: Uint8Array,
+  answer: StatusServerOptions["answer"],
+): Promise<Uint8Array> {
   try {
-    return packReport(answer(parseRequest(line)));
+    return packReport(await answer(parseRequest(line)));
   } catch (thrown) {
     return packFailure(toTtunError(thrown));
   }

@@ -22,7 +22,7 @@ import { relayScope } from "../net/relay_scope.ts";
 import type { UdpAssociations } from "../proxy/udp_association.ts";
 import type { ForwardTable, OpenForward } from "./forward_table.ts";
 import { ProxyFront } from "./proxy_front.ts";
-import { type RemoteForwards, requestRemoteForwards } from "./remote_forwards.ts";
+import type { RemoteForwards } from "./remote_forwards.ts";
 
 /** Bytes that are carried at once. */
 const CHUNK = 64 * 1024;
@@ -115,7 +115,7 @@ export async function runForwards(
         said,
       };
       const front = new ProxyFront({ ...frontOptions, outbound: remote.outbound });
-      requestRemoteForwards(remote, { streams, datagrams, front, tasks });
+      remote.table.start(remote, { streams, datagrams, front, tasks });
     }
     const run = ({ spec }: OpenForward, listener: Listener) =>
       spec.kind === "local"

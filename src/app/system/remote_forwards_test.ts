@@ -5,6 +5,7 @@ import { StreamWorld } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
+import { parseRemoteForward } from "../../core/forward/parse.ts";
 import { write } from "../loop/stream_io.ts";
 
 const REMOTE = { remote: ["9090:target:80"], permitListen: ["9090"] };
@@ -159,4 +160,91 @@ Deno.test("a client may have 128 listeners, and another one is refused", async (
   assert.equal(lines.filter((line) => line.startsWith("info remote forward")).length, 128);
   has(lines, /warn Cannot forward localhost:9128 of the server: it cannot listen there/);
   has(world.server.lines(), /there are too many listeners/);
+});
+
+Deno.test("a forward that is added works like any other, and a removed one leaves its connections", async () => {
+  await using world = new StreamWorld({ permitListen: ["9090-9099"] });
+  world.serve(echoAll);
+  await world.clock.settle();
+  const { remotes } = world;
+  const adding = remotes.add(parseRemoteForward("9090:target:80"));
+  await world.clock.settle();
+  await adding;
+  assert.deepEqual(remotes.forwards.map(({ bound }) => bound), [{ host: "127.0.0.1", port: 9090 }]);
+  await works(world);
+  await using stream = await world.connect(9090);
+  await write(stream, utf8("before "));
+  await world.clock.settle();
+  remotes.remove({ host: null, port: 9090 }, "tcp");
+  assert.deepEqual(remotes.forwards, []);
+  await world.clock.settle();
+  await assert.rejects(world.connect(9090));
+  assert.deepEqual(await exchange(stream, utf8("after")), utf8("before after"));
+  await world.clock.settle();
+  const again = remotes.add(parseRemoteForward("9090:target:80"));
+  await world.clock.settle();
+  await again;
+  await works(world);
+});
+
+Deno.test("a forward that the server refuses is not added, and ends nothing", async () => {
+  await using world = new StreamWorld({ permitListen: ["9090"], exitOnFailure: true });
+  await world.clock.settle();
+  const { remotes } = world;
+  const refusal = assert.rejects(
+    remotes.add(parseRemoteForward("9091:target:80")),
+    (error) => error instanceof TtunError && /--permit-listen 9091$/.test(error.message),
+  );
+  await world.clock.settle();
+  await refusal;
+  assert.deepEqual(remotes.forwards, []);
+  has(world.client.lines(), /warn Cannot forward localhost:9091 of the server/);
+});
+
+Deno.test("without a session an added forward is asked for when there is one", async () => {
+  await using world = new StreamWorld({ permitListen: ["9090"] });
+  world.serve(echoAll);
+  await world.clock.advance(1100);
+  await world.server.stop();
+  const { remotes } = world;
+  const adding = remotes.add(parseRemoteForward("9090:target:80"));
+  await world.clock.advance(3000);
+  await adding;
+  assert.deepEqual(remotes.forwards.map(({ bound }) => bound), [null]);
+  world.startServer();
+  await world.clock.advance(30_000);
+  assert.deepEqual(remotes.forwards.map(({ bound }) => bound), [{ host: "127.0.0.1", port: 9090 }]);
+  await works(world);
+});
+
+Deno.test("a forward is removed by where it listens; one that is there already, or not there, is told", async () => {
+  await using world = new StreamWorld({
+    remote: ["9090:target:80", "0:target:80", "9092:target:80/udp"],
+    permitListen: ["0", "9090-9099"],
+  });
+  await world.clock.settle();
+  const { remotes } = world;
+  const told = (words: RegExp) => (error: unknown) =>
+    error instanceof TtunError && error.kind === "usage" && words.test(error.message);
+  await assert.rejects(
+    remotes.add(parseRemoteForward("9090:other:80")),
+    told(/is a forward of the server's localhost:9090 already/),
+  );
+  const { bound } = remotes.forwards[1]!;
+  assert(bound !== null && "port" in bound && bound.port > 0);
+  remotes.remove({ host: null, port: bound.port }, "tcp");
+  const gone = told(/no forward of the server's localhost:9092$/);
+  assert.throws(() => remotes.remove({ host: null, port: 9092 }, "tcp"), gone);
+  remotes.remove({ host: "127.0.0.1", port: 9092 }, "udp");
+  remotes.remove({ host: "127.0.0.1", port: 9090 }, "tcp");
+  assert.deepEqual(remotes.forwards, []);
+});
+
+Deno.test("the end of the client ends an add that waits", async () => {
+  await using world = new StreamWorld({ permitListen: ["9090"] });
+  await world.clock.advance(1100);
+  await world.server.stop();
+  const adding = world.remotes.add(parseRemoteForward("9090:target:80"));
+  await world.client.stop();
+  await adding;
 });

@@ -3,6 +3,7 @@ import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { directOutbound } from "../../app/net/direct_outbound.ts";
 import { listenForwards, noUdp } from "../../app/system/forward_table.ts";
 import { forwardLimits } from "../../app/system/forwards.ts";
+import { RemoteForwardTable } from "../../app/system/remote_forwards.ts";
 import type { Logger } from "../../base/log.ts";
 import type { DatagramBinder } from "../../contract/datagrams.ts";
 import type { Resolver } from "../../contract/host.ts";
@@ -40,7 +41,7 @@ export function openForwards(
       signal,
     }),
     remote: {
-      specs: remotes,
+      table: new RemoteForwardTable(remotes),
       outbound: directOutbound({
         dialer: platform.openNet({ io, mptcp: false, segmentBytes: {} }, log),
         resolver,

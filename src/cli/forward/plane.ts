@@ -1,5 +1,4 @@
 import { runForwardClient } from "../../app/system/forward_client.ts";
-import type { ForwardTable } from "../../app/system/forward_table.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runStreamServer } from "../../app/system/stream_server.ts";
 import type { StdioForward } from "../../app/forward/stdio_forward.ts";
@@ -10,6 +9,7 @@ import type { Listener } from "../../contract/dial.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
 import type { EndStatus } from "../../core/status/report.ts";
+import type { ChangeableForwards } from "../plane/plane_status.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
@@ -37,12 +37,17 @@ type Tools = PlaneTools<SocketPlatform, ForwardStart>;
 export async function run(config: ForwardConfig, host: PlaneHost): Promise<void> {
   const { end } = config;
   await runPlane(config, host, {
-    mayMeetNames: end.role === "server" || end.forwards.remotes.length > 0 || isName(end),
+    mayMeetNames: end.role === "server" || mayServeTargets(end) || isName(end),
     endpoints: end.role === "client" ? [end.server] : end.listen,
     openPlatform: () => openSockets(config.io),
     open: (tools: Tools) =>
       end.role === "server" ? openServerEnd(config, end, tools) : openClientEnd(config, end, tools),
   });
+}
+
+/** True where there are targets of -R, or may come while it runs. */
+function mayServeTargets({ stdio, forwards }: ForwardClientEnd): boolean {
+  return stdio === undefined || forwards.remotes.length > 0;
 }
 
 function isName({ server }: ForwardClientEnd): boolean {
@@ -109,7 +114,7 @@ function openClientEnd(
           tools,
           s,
           () => ({ server: formatEndpoint(end.server), forwards: forwardsStatus(forwards) }),
-          forwards.forwards,
+          forwards,
         ),
         ...forwards,
         stdio,
@@ -164,7 +169,7 @@ function common(
   tools: Tools,
   s: Uint8Array,
   describe: () => EndStatus,
-  forwards?: ForwardTable,
+  forwards?: ChangeableForwards,
 ) {
   const { platform, ciphers, log, sessions, signal, onCounters, onReport } = tools;
   return {

@@ -1,14 +1,22 @@
 import { TtunError } from "../../base/errors.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import type { ForwardTable } from "../../app/system/forward_table.ts";
+import type { RemoteForwardTable } from "../../app/system/remote_forwards.ts";
 import type { ForwardRequest } from "../../core/status/messages.ts";
 import type { EndStatus } from "../../core/status/report.ts";
+
+/** Forwards that the status socket may change. */
+export interface ChangeableForwards {
+  readonly forwards: ForwardTable;
+  readonly remote: { readonly table: RemoteForwardTable };
+}
 
 /** Facts for the status socket, and forwards that it may change; a data plane sets both later. */
 export class PlaneStatus {
   #describe = (): EndStatus => ({});
-  #forwards: ForwardTable | undefined;
+  #forwards: ChangeableForwards | undefined;
 
-  set(describe: () => EndStatus, forwards: ForwardTable | undefined): void {
+  set(describe: () => EndStatus, forwards: ChangeableForwards | undefined): void {
     this.#describe = describe;
     this.#forwards = forwards;
   }
@@ -17,8 +25,8 @@ export class PlaneStatus {
     return this.#describe();
   }
 
-  /** @throws {TtunError} usage, in_use, privilege */
-  changeForwards(request: ForwardRequest): void {
+  /** @throws {TtunError} usage, in_use, privilege, unreachable */
+  changeForwards(request: ForwardRequest): MaybePromise<void> {
     if (this.#forwards === undefined) {
       throw new TtunError(
         "usage",
@@ -26,7 +34,16 @@ export class PlaneStatus {
           "with -N",
       );
     }
-    if (request.request === "add forward") this.#forwards.add(request.spec);
-    else this.#forwards.remove(request.listen, request.protocol);
+    const { forwards, remote: { table } } = this.#forwards;
+    switch (request.request) {
+      case "add forward":
+        return request.spec.kind === "remote"
+          ? table.add(request.spec)
+          : forwards.add(request.spec);
+      case "remove forward":
+        return forwards.remove(request.listen, request.protocol);
+      case "remove remote forward":
+        return table.remove(request.listen, request.protocol);
+    }
   }
 }

@@ -1,6 +1,5 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
-import type { ForwardTable } from "../../app/system/forward_table.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import type { EndStatus } from "../../core/status/report.ts";
 import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
@@ -8,7 +7,7 @@ import { loadNames } from "../platform/load_names.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { CommonConfig } from "./common_config.ts";
 import { load } from "./load.ts";
-import { PlaneStatus } from "./plane_status.ts";
+import { type ChangeableForwards, PlaneStatus } from "./plane_status.ts";
 import type { PlaneHost } from "./messages.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { loadTransports } from "../transport/open.ts";
@@ -29,7 +28,7 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   /** Sessions with peers, for the status socket. */
   readonly sessions: SessionList;
   /** Sets what the status socket tells from now on, and the forwards that it may change. */
-  readonly onReport: (describe: () => EndStatus, forwards?: ForwardTable) => void;
+  readonly onReport: (describe: () => EndStatus, forwards?: ChangeableForwards) => void;
   /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }

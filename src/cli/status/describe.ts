@@ -22,10 +22,11 @@ export function forwardsStatus(
       listen: addressesOf(forward).map(formatAddr),
       to: formatTo(forward.spec),
     })),
-    ...remote?.specs.map((spec) => ({
+    ...remote.table.forwards.map(({ spec, bound }) => ({
       kind: spec.kind,
-      listen: [formatListen(spec.listen)],
+      listen: [bound === null ? formatListen(spec.listen) : formatAddr(bound)],
       to: formatTo(spec),
-    })) ?? [],
+      isListening: bound !== null,
+    })),
   ];
 }

@@ -12,14 +12,15 @@ const CLIENT = "client";
 
 /** Adds forwards to a running client, and prints all that it has then. */
 export async function runForwardAdd(
-  { local = [], dynamic = [], name }: ForwardAddFlags,
+  { local = [], dynamic = [], remote = [], name }: ForwardAddFlags,
   { signal }: RunContext,
 ): Promise<number> {
   const requests: WrittenRequest[] = [
     ...local.map((forward) => ({ request: "add forward", option: "-L", forward }) as const),
     ...dynamic.map((forward) => ({ request: "add forward", option: "-D", forward }) as const),
+    ...remote.map((forward) => ({ request: "add forward", option: "-R", forward }) as const),
   ];
-  if (requests.length === 0) throw new TtunError("usage", "Give a forward to add: -L or -D");
+  if (requests.length === 0) throw new TtunError("usage", "Give a forward to add: -L, -R or -D");
   return await run(requests, name, signal);
 }
 
@@ -32,10 +33,11 @@ export async function runForwardList(
 
 /** Removes a forward of a running client, and prints those that are left. */
 export async function runForwardRemove(
-  { listen, name }: ForwardRemoveFlags,
+  { listen, remote, name }: ForwardRemoveFlags,
   { signal }: RunContext,
 ): Promise<number> {
-  return await run([{ request: "remove forward", listen }], name, signal);
+  const request = remote ? "remove remote forward" : "remove forward";
+  return await run([{ request, listen }], name, signal);
 }
 
 async function run(

@@ -1,4 +1,8 @@
-import { parseDynamicForward, parseLocalForward } from "../../core/forward/parse.ts";
+import {
+  parseDynamicForward,
+  parseLocalForward,
+  parseRemoteForward,
+} from "../../core/forward/parse.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import { FORWARD_CLIENT_OPTIONS } from "../forward/options.ts";
 import { STATUS_COMMAND_OPTIONS } from "./options.ts";
@@ -26,6 +30,13 @@ export const FORWARD_ADD_OPTIONS = {
     parse: checked(parseDynamicForward),
     help: "be a SOCKS and HTTP proxy here, as -D of ttun client; repeat for more",
   },
+  remote: {
+    ...FORWARD_CLIENT_OPTIONS.remote,
+    parse: checked(parseRemoteForward),
+    help:
+      "have the server listen and connect from the client to HOST:PORT, as -R of ttun client; " +
+      "repeat for more",
+  },
   name: NAME_OPTION,
 } as const satisfies OptionTable;
 
@@ -51,6 +62,13 @@ export const FORWARD_REMOVE_OPTIONS = {
     help:
       "where the forward listens, as it was given or as ttun forward list has it, or the path " +
       "of its unix socket; -l may be left out right behind the command",
+  },
+  remote: {
+    names: ["remote-forward", "R"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "the forward is one of which the server listens, as -R of ttun client",
   },
   name: NAME_OPTION,
 } as const satisfies OptionTable;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
+import type { MaybePromise } from "../../contract/stream.ts";
 import { serveStatus } from "../../app/status/status_server.ts";
 import type { ForwardRequest } from "../../core/status/messages.ts";
 import { type EndStatus, STATUS_VERSION } from "../../core/status/report.ts";
@@ -30,8 +31,8 @@ export interface StatusTools {
 
 export interface StatusSource {
   describe(): EndStatus;
-  /** Adds or removes a forward. @throws {TtunError} usage, in_use, privilege */
-  changeForwards(request: ForwardRequest): void;
+  /** Adds or removes a forward. @throws {TtunError} usage, in_use, privilege, unreachable */
+  changeForwards(request: ForwardRequest): MaybePromise<void>;
 }
 
 /**
@@ -53,8 +54,8 @@ export function openStatus(place: StatusPlace, tools: StatusTools, source: Statu
       clock,
       log,
       signal: life,
-      answer: (request) => {
-        if (request.request !== "status") source.changeForwards(request);
+      answer: async (request) => {
+        if (request.request !== "status") await source.changeForwards(request);
         const seconds = (clock.now() - began) / 1000;
         return { version: STATUS_VERSION, name, command, pid, seconds, ...source.describe() };
       },

@@ -29,9 +29,9 @@ export function statusText(report: RatedReport): string {
 }
 
 /** Such as `127.0.0.1:8080 [::1]:8080 to db:5432`. */
-export function forwardText({ kind, listen, to }: ForwardStatus): string {
+export function forwardText({ kind, listen, to, isListening = true }: ForwardStatus): string {
   const where = kind === "remote" ? "server's " : "";
-  return `${where}${listen.join(" ")} to ${to}`;
+  return `${where}${listen.join(" ")} to ${to}${isListening ? "" : " (does not listen)"}`;
 }
 
 function sessionLines(session: RatedSession): string[] {

@@ -72,7 +72,7 @@ export async function runClient(
       connections: connectionsStatus(connections()),
     }),
     sessions: tunnel.sessions.describe(),
-  }), forwards?.forwards);
+  }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
   const instance = rng(ID_SIZE);
   const runTunnel = (signal: AbortSignal) =>

@@ -122,7 +122,7 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
 /** A client's server or a target is given by a name; a server's clients may forward to names. */
 function meetsNames({ end, wire }: TunConfig): boolean {
   if (end.role === "server") return wire !== "v1";
-  if (end.forwards !== undefined && end.forwards.remotes.length > 0) return true;
+  if (end.forwards !== undefined) return true; // a target of -R may come later
   const server = addressOf(end.server);
   return server !== null && !isIpAddress(server.host);
 }

@@ -1,12 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
-import { parseDynamicForward, parseLocalForward } from "../forward/parse.ts";
-import type {
-  DynamicForwardSpec,
-  ForwardListen,
-  ForwardProtocol,
-  LocalForwardSpec,
-} from "../forward/spec.ts";
+import { parseDynamicForward, parseLocalForward, parseRemoteForward } from "../forward/parse.ts";
+import type { ForwardListen, ForwardProtocol, ForwardSpec } from "../forward/spec.ts";
 import { STATUS_VERSION, type StatusReport } from "./report.ts";
 
 /** Bytes of a request, its line end included. */
@@ -21,11 +16,11 @@ export const LONGEST_ANSWER = 8 * 1024 * 1024;
  */
 export type StatusRequest = { readonly request: "status" } | ForwardRequest;
 
-/** Adds a forward of a client, or removes the one that listens there. */
+/** Adds a forward of a client, or removes the one that listens there, at the client or the server. */
 export type ForwardRequest =
-  | { readonly request: "add forward"; readonly spec: LocalForwardSpec | DynamicForwardSpec }
+  | { readonly request: "add forward"; readonly spec: ForwardSpec }
   | {
-    readonly request: "remove forward";
+    readonly request: "remove forward" | "remove remote forward";
     readonly listen: ForwardListen;
     readonly protocol: ForwardProtocol;
   };
@@ -33,8 +28,12 @@ export type ForwardRequest =
 /** A request as it is written: forwards are in ssh's grammar. */
 export type WrittenRequest =
   | { readonly request: "status" }
-  | { readonly request: "add forward"; readonly option: "-L" | "-D"; readonly forward: string }
-  | { readonly request: "remove forward"; readonly listen: string };
+  | {
+    readonly request: "add forward";
+    readonly option: "-L" | "-D" | "-R";
+    readonly forward: string;
+  }
+  | { readonly request: "remove forward" | "remove remote forward"; readonly listen: string };
 
 export function packRequest(request: WrittenRequest): Uint8Array {
   return packLine({ version: STATUS_VERSION, ...request });
@@ -52,8 +51,10 @@ export function parseRequest(bytes: Uint8Array): StatusRequest {
   if (request === "add forward" && typeof forward === "string") {
     if (option === "-L") return { request, spec: parseLocalForward(forward) };
     if (option === "-D") return { request, spec: parseDynamicForward(forward) };
+    if (option === "-R") return { request, spec: parseRemoteForward(forward) };
   }
-  if (request === "remove forward" && typeof listen === "string") {
+  const isRemoval = request === "remove forward" || request === "remove remote forward";
+  if (isRemoval && typeof listen === "string") {
     const [, address, udp] = /^(.*?)(\/udp)?$/s.exec(listen)!;
     const protocol = udp === undefined ? "tcp" : "udp";
     return { request, listen: parseDynamicForward(address!).listen, protocol };

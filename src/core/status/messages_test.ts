@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { utf8 } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
-import { parseDynamicForward, parseLocalForward } from "../forward/parse.ts";
+import { parseDynamicForward, parseLocalForward, parseRemoteForward } from "../forward/parse.ts";
 import {
   packFailure,
   packReport,
@@ -87,6 +87,15 @@ Deno.test("requests for forwards have ssh's grammar, and its words when they are
     request: "add forward",
     spec: parseDynamicForward("[::1]:1080"),
   });
+  assert.deepEqual(read({ request: "add forward", option: "-R", forward: "9000:db:5432/udp" }), {
+    request: "add forward",
+    spec: parseRemoteForward("9000:db:5432/udp"),
+  });
+  assert.deepEqual(read({ request: "remove remote forward", listen: "9000/udp" }), {
+    request: "remove remote forward",
+    listen: { host: null, port: 9000 },
+    protocol: "udp",
+  });
   assert.deepEqual(read({ request: "remove forward", listen: "*:8080" }), {
     request: "remove forward",
     listen: { host: "", port: 8080 },
@@ -99,7 +108,7 @@ Deno.test("requests for forwards have ssh's grammar, and its words when they are
   });
   const wrong = { request: "add forward", option: "-L", forward: "8080" } as const;
   assert.throws(() => read(wrong), refuses("usage", /-L/));
-  const others = ['"add forward","option":"-R","forward":"1:b:2"', '"add forward","option":"-L"']
+  const others = ['"add forward","option":"-W","forward":"b:2"', '"add forward","option":"-L"']
     .concat('"remove forward"', '"remove forward","listen":8080');
   for (const text of others) {
     const request = utf8(`{"version":1,"request":${text}}`);

@@ -36,6 +36,8 @@ export interface ForwardStatus {
   readonly kind: "local" | "dynamic" | "remote";
   readonly listen: readonly string[];
   readonly to: string;
+  /** Of a remote one: the server listens, or has done so in the last session that there was. */
+  readonly isListening?: boolean;
 }
 
 export interface ConnectionsStatus {
