@@ -5,6 +5,7 @@ import type { Process } from "../process.ts";
 import { openForwards, PERMIT } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
 import { ENV, LOOPBACK, run, spawnHere } from "./proxy_pair.ts";
+import { openThrough } from "./proxy_socks.ts";
 import { ping, startClient, startServer, ttunCommand } from "./tunnel.ts";
 import { hashOfBulk, serveWeb } from "./proxy_web.ts";
 
@@ -19,8 +20,8 @@ async function status(...args: string[]) {
 }
 
 // deno-lint-ignore no-explicit-any -- what came out of JSON.parse
-async function report(name: string): Promise<any> {
-  const { code, stdout, stderr } = await status(name, "--json");
+async function report(name: string, ...args: string[]): Promise<any> {
+  const { code, stdout, stderr } = await status(name, "--json", ...args);
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
@@ -72,6 +73,16 @@ for (const io of ["ffi", "deno"]) {
     assert.match(text, new RegExp(`^${client}: ttun client, process ${pair.client.pid}, up `));
     assert.match(text, /^ {2}forward .* to SOCKS and HTTP$/m);
     assert.match(text, /^ {4}received +5\.\d MB, /m);
+    using _idle = await openThrough(pair.ports[1]!, web.port);
+    const streams = await Promise.all([server, client].map((name) => report(name, "--streams")));
+    for (const { sessions: [{ streamList, unlistedStreams }] } of streams) {
+      assert.equal(unlistedStreams, 0);
+      assert.equal(streamList.length, 1);
+      const [{ kind, target, seconds, idleSeconds }] = streamList;
+      assert.deepEqual([kind, target], ["connect", web.at]);
+      assert(seconds > 0 && idleSeconds > 0 && idleSeconds <= seconds, JSON.stringify(streamList));
+    }
+    assert.match((await status(client, "--streams")).stdout, /^ {4}stream \d+ +connect 127/m);
     const list = (await status()).stdout;
     for (const name of [server, client]) assert.match(list, new RegExp(`^${name}  `, "m"));
     pair.server.signal("SIGTERM");

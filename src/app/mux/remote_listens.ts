@@ -1,4 +1,4 @@
-import type { Addr } from "../../base/addr.ts";
+import { type Addr, formatAddr } from "../../base/addr.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Clock } from "../../contract/host.ts";
 import { type MuxAddress, type Open, OpenKind, Refusal } from "../../core/mux/frames.ts";
@@ -14,7 +14,7 @@ const UNKNOWN: Addr = { path: "" };
 /** A listener at the server; sessions that come later have one of their own. */
 export interface RemoteListen {
   readonly kind: typeof OpenKind.listen | typeof OpenKind.udpListen;
-  readonly address: MuxAddress;
+  readonly address: Addr;
   /** The server listens there. */
   opened(address: MuxAddress): void;
   /** The server does not listen; `code`: its SOCKS5 reply. */
@@ -86,7 +86,7 @@ export class RemoteListens {
   #ask(session: Session, listen: RemoteListen): void {
     if (!session.mux.canOpen) return listen.refused(Refusal.generalFailure);
     const open: Open = { kind: listen.kind, address: listen.address };
-    const stream = session.mux.open(open, "listener", {
+    const stream = session.mux.open(open, formatAddr(listen.address), {
       opened: (address) => {
         listen.opened(address);
         this.#watch(asked);

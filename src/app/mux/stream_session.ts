@@ -4,6 +4,7 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
+import { listStreams } from "../../core/status/stream_list.ts";
 import type { CarrierStatus } from "../../core/status/report.ts";
 import { ACK_MS, Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
@@ -44,7 +45,7 @@ export class StreamSession {
     this.#clock = clock;
     this.#began = clock.now();
     this.#address = o.address;
-    this.#listed = o.sessions?.add(() => this.#describe());
+    this.#listed = o.sessions?.add((mostStreams) => this.#describe(mostStreams));
     this.hasDatagrams = (peer.capabilities & Capability.datagrams) !== 0;
     this.mux = new Mux({
       role,
@@ -96,15 +97,17 @@ export class StreamSession {
     for (const one of this.#carriers) if (one.number < carrier.number) one.end();
   }
 
-  #describe() {
+  #describe(mostStreams: number | null) {
     const { mux } = this;
+    const now = this.#clock.now();
     return {
       peer: this.#address,
       wire: "v2" as const,
-      seconds: (this.#clock.now() - this.#began) / 1000,
+      seconds: (now - this.#began) / 1000,
       sentBytes: mux.sentBytes,
       receivedBytes: mux.receivedBytes,
       streams: mux.streams,
+      ...(mostStreams !== null && listStreams(mux.liveStreams, now, mostStreams)),
       keptBytes: mux.keptBytes,
       carriers: this.#carriers.map(describeCarrier),
     };

@@ -8,7 +8,7 @@ import type { ForwardTarget } from "../../base/target.ts";
 import type { Listener } from "../../contract/dial.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
 import { StdioStream } from "../../io/stdio/stdio_stream.ts";
-import type { EndStatus } from "../../core/status/report.ts";
+import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import type { ChangeableForwards } from "../plane/plane_status.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
@@ -180,10 +180,10 @@ function common(
     signal,
     onCounters: (counters: () => ForwardCounters) => {
       onCounters(() => ({ ...counters() }));
-      const status = () => ({
+      const status = ({ mostStreams }: ReportWishes) => ({
         ...describe(),
         connections: connectionsStatus(counters()),
-        sessions: sessions.describe(),
+        sessions: sessions.describe(mostStreams),
       });
       onReport(status, forwards);
     },

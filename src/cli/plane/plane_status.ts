@@ -3,7 +3,7 @@ import type { MaybePromise } from "../../contract/stream.ts";
 import type { ForwardTable } from "../../app/system/forward_table.ts";
 import type { RemoteForwardTable } from "../../app/system/remote_forwards.ts";
 import type { ForwardRequest } from "../../core/status/messages.ts";
-import type { EndStatus } from "../../core/status/report.ts";
+import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 
 /** Forwards that the status socket may change. */
 export interface ChangeableForwards {
@@ -13,16 +13,19 @@ export interface ChangeableForwards {
 
 /** Facts for the status socket, and forwards that it may change; a data plane sets both later. */
 export class PlaneStatus {
-  #describe = (): EndStatus => ({});
+  #describe: (wishes: ReportWishes) => EndStatus = () => ({});
   #forwards: ChangeableForwards | undefined;
 
-  set(describe: () => EndStatus, forwards: ChangeableForwards | undefined): void {
+  set(
+    describe: (wishes: ReportWishes) => EndStatus,
+    forwards: ChangeableForwards | undefined,
+  ): void {
     this.#describe = describe;
     this.#forwards = forwards;
   }
 
-  describe(): EndStatus {
-    return this.#describe();
+  describe(wishes: ReportWishes): EndStatus {
+    return this.#describe(wishes);
   }
 
   /** @throws {TtunError} usage, in_use, privilege, unreachable */

@@ -1,7 +1,7 @@
 import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { SessionList } from "../../core/status/session_list.ts";
-import type { EndStatus } from "../../core/status/report.ts";
+import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
 import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
 import { loadNames } from "../platform/load_names.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
@@ -28,7 +28,10 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   /** Sessions with peers, for the status socket. */
   readonly sessions: SessionList;
   /** Sets what the status socket tells from now on, and the forwards that it may change. */
-  readonly onReport: (describe: () => EndStatus, forwards?: ChangeableForwards) => void;
+  readonly onReport: (
+    describe: (wishes: ReportWishes) => EndStatus,
+    forwards?: ChangeableForwards,
+  ) => void;
   /** Does nothing without --user. Returns true if this thread may still change the network. */
   readonly becomeUser: () => boolean;
 }

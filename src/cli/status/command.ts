@@ -23,31 +23,34 @@ type Reports = ReadonlyMap<string, StatusReport>;
 
 /** Prints the status of running programs. @throws {TtunError} unreachable, if there is none */
 export async function runStatus(
-  { name, json, watch }: StatusCommandFlags,
+  { name, json, watch, streams }: StatusCommandFlags,
   { signal }: RunContext,
 ): Promise<number> {
   if (Deno.build.os !== "linux") {
     throw new TtunError("system", "Cannot tell a status here: status sockets are for Linux so far");
   }
   const clear = watch && !json && Deno.stdout.isTerminal() ? CLEAR : "";
-  let before = await collect(name, signal);
+  let before = await collect(name, { streams: false, signal });
   for (let isFirst = true;; isFirst = false) {
     await sleep(isFirst ? SAMPLE_MS : WATCH_MS, signal);
-    const after = await collect(name, signal);
-    await print(clear + outputOf(ratedOf(before, after), json), signal);
+    const after = await collect(name, { streams, signal });
+    await print(clear + outputOf(ratedOf(before, after), { json, streams }), signal);
     if (!watch) return 0;
     before = after;
   }
 }
 
 /** A program that does not answer hides no other. @throws {TtunError} unreachable, timeout, … */
-async function collect(name: string | undefined, signal: AbortSignal): Promise<Reports> {
+async function collect(
+  name: string | undefined,
+  { streams, signal }: { streams: boolean; signal: AbortSignal },
+): Promise<Reports> {
   const reports = new Map<string, StatusReport>();
   const failures: TtunError[] = [];
   await Promise.all(
     findSockets(name).map(async (path) => {
       try {
-        const report = await ask(path, { request: "status" }, signal);
+        const report = await ask(path, { request: "status", streams }, signal);
         if (report !== null) reports.set(path, report);
       } catch (thrown) {
         signal.throwIfAborted();
@@ -72,9 +75,12 @@ function ratedOf(before: Reports, after: Reports): RatedReport[] {
     .sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-function outputOf(reports: readonly RatedReport[], json: boolean): string {
+function outputOf(
+  reports: readonly RatedReport[],
+  { json, streams }: { json: boolean; streams: boolean },
+): string {
   if (json) return reports.map((report) => `${JSON.stringify(report)}\n`).join("");
-  if (reports.length === 1) return statusText(reports[0]!);
+  if (reports.length === 1 || streams) return reports.map(statusText).join("\n");
   return reports.map((report) => `${statusLine(report)}\n`).join("");
 }
 

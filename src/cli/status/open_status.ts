@@ -5,7 +5,12 @@ import type { Logger } from "../../base/log.ts";
 import type { MaybePromise } from "../../contract/stream.ts";
 import { serveStatus } from "../../app/status/status_server.ts";
 import type { ForwardRequest } from "../../core/status/messages.ts";
-import { type EndStatus, STATUS_VERSION } from "../../core/status/report.ts";
+import {
+  type EndStatus,
+  MOST_LISTED_STREAMS,
+  type ReportWishes,
+  STATUS_VERSION,
+} from "../../core/status/report.ts";
 import { bindPath, removeStale } from "../../io/unix/socket_path.ts";
 import { listenError } from "../../io/unix/unix_errors.ts";
 import { UnixListener } from "../../io/unix/unix_listener.ts";
@@ -30,7 +35,7 @@ export interface StatusTools {
 }
 
 export interface StatusSource {
-  describe(): EndStatus;
+  describe(wishes: ReportWishes): EndStatus;
   /** Adds or removes a forward. @throws {TtunError} usage, in_use, privilege, unreachable */
   changeForwards(request: ForwardRequest): MaybePromise<void>;
 }
@@ -56,8 +61,10 @@ export function openStatus(place: StatusPlace, tools: StatusTools, source: Statu
       signal: life,
       answer: async (request) => {
         if (request.request !== "status") await source.changeForwards(request);
+        const isWhole = request.request === "status" && request.streams;
+        const status = source.describe({ mostStreams: isWhole ? MOST_LISTED_STREAMS : null });
         const seconds = (clock.now() - began) / 1000;
-        return { version: STATUS_VERSION, name, command, pid, seconds, ...source.describe() };
+        return { version: STATUS_VERSION, name, command, pid, seconds, ...status };
       },
     }).catch((error) => {
       if (!life.aborted) log.debug(`The status socket is closed: ${error}`);

@@ -43,6 +43,13 @@ export const STATUS_COMMAND_OPTIONS = {
     default: false,
     help: "print an object of JSON a line; docs/operate.md has its shape",
   },
+  streams: {
+    names: ["streams"],
+    group: "basic",
+    kind: "boolean",
+    default: false,
+    help: "list the streams of sessions one by one, up to 1000 that carried something last",
+  },
   watch: {
     names: ["watch", "w"],
     group: "basic",

@@ -1,5 +1,10 @@
 import type { RatedReport, RatedSession, Rates } from "../../core/status/rates.ts";
-import type { CarrierStatus, ForwardStatus, TrafficStatus } from "../../core/status/report.ts";
+import type {
+  CarrierStatus,
+  ForwardStatus,
+  StreamStatus,
+  TrafficStatus,
+} from "../../core/status/report.ts";
 
 /** Width of the names in front of facts. */
 const LABEL = 13;
@@ -37,6 +42,7 @@ export function forwardText({ kind, listen, to, isListening = true }: ForwardSta
 function sessionLines(session: RatedSession): string[] {
   const { id, peer, wire, seconds, name, addresses, streams, keptBytes = 0 } = session;
   const { carriers, sentBytes, receivedBytes, rates } = session;
+  const { streamList = [], unlistedStreams = 0 } = session;
   const known = [
     ...(name === undefined ? [] : [name]),
     ...(addresses === undefined ? [] : [addresses.join(" ")]),
@@ -52,7 +58,17 @@ function sessionLines(session: RatedSession): string[] {
     line("received", `${bytesText(receivedBytes)}, ${rateText(rates.receivedBytesPerSecond)}`),
     ...(carriers.length === 0 ? [line("carrier", "none at the moment")] : []),
     ...carriers.map((carrier) => line(`carrier ${carrier.number}`, carrierText(carrier))),
+    ...streamList.map((stream) => line(`stream ${stream.id}`, streamText(stream))),
+    ...(unlistedStreams > 0 ? [line("", `and ${unlistedStreams} more streams`)] : []),
   ];
+}
+
+/** Such as `connect db:5432, sent 12 B, received 1.5 MB, open 5 min 6 s, idle 7 s`. */
+function streamText(stream: StreamStatus): string {
+  const { kind, isOwn, target, seconds, idleSeconds } = stream;
+  const times = `open ${durationText(seconds)}, idle ${durationText(idleSeconds)}`;
+  const words = isOwn ? kind : `${kind} (peer's)`;
+  return `${words} ${target}, ${trafficText(stream)}, ${times}`;
 }
 
 function trafficText({ sentBytes, receivedBytes }: TrafficStatus): string {

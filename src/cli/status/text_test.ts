@@ -45,6 +45,23 @@ Deno.test("a client's status has its forwards, sessions, carriers, rates and rou
   );
 });
 
+Deno.test("streams are told one by one where the report has them, and the rest is counted", () => {
+  const stream = { sentBytes: 12, receivedBytes: 1_500_000, seconds: 306, idleSeconds: 7.9 };
+  const [session] = CLIENT.sessions!;
+  const streamList = [
+    { id: 1, kind: "connect", isOwn: true, target: "db:5432", ...stream },
+    { id: 2, kind: "accepted", isOwn: false, target: "192.0.2.9:50000", ...stream },
+  ] as const;
+  const report = { ...CLIENT, sessions: [{ ...session!, streamList, unlistedStreams: 9000 }] };
+  assert.equal(
+    statusText(report).split("\n").slice(-4).join("\n"),
+    `    stream 1   connect db:5432, sent 12 B, received 1.5 MB, open 5 min 6 s, idle 7 s
+    stream 2   accepted (peer's) 192.0.2.9:50000, sent 12 B, received 1.5 MB, open 5 min 6 s, idle 7 s
+               and 9000 more streams
+`,
+  );
+});
+
 Deno.test("a server's status has its device, and its clients with what they were given", () => {
   const text = statusText({
     version: 1,

@@ -64,14 +64,14 @@ export async function runClient(
     if (isUp.tunnel && isUp.forwards) port.report({ kind: "up" });
   };
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
-  tunnel.onReport(() => ({
+  tunnel.onReport(({ mostStreams }) => ({
     server: serverName(server),
     device: deviceStatus(device, given.present, counters),
     ...(forwards !== null && {
       forwards: forwardsStatus(forwards),
       connections: connectionsStatus(connections()),
     }),
-    sessions: tunnel.sessions.describe(),
+    sessions: tunnel.sessions.describe(mostStreams),
   }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
   const instance = rng(ID_SIZE);

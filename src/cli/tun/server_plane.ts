@@ -47,11 +47,11 @@ export async function runServer(
   tunnel.warmUp?.watch(() => counters.sentPackets + counters.receivedPackets);
   tunnel.onCounters(() => counterFacts(router));
   let connections = (): ForwardCounters => ({ connections: 0, served: 0 });
-  tunnel.onReport(() => ({
+  tunnel.onReport(({ mostStreams }) => ({
     listen: listeners.map(({ addr }) => formatAddr(addr)),
     device: deviceStatus(device, tunnel.configured.addresses, counters),
     ...(rules !== undefined && { connections: connectionsStatus(connections()) }),
-    sessions: tunnel.sessions.describe(),
+    sessions: tunnel.sessions.describe(mostStreams),
   }));
   await runTunServer({
     ...sessionOptions(config, tunnel, s),

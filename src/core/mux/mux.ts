@@ -9,6 +9,7 @@ import {
   type MuxAddress,
   type MuxFrameHandler,
   type Open,
+  type OpenKind,
   packAck,
   packMove,
   packOpenBody,
@@ -174,6 +175,11 @@ export class Mux implements StreamOwner {
     return this.#ownStreams + this.#peerStreams;
   }
 
+  /** Streams of either end that have not finished and are known to both. */
+  get liveStreams(): Iterable<MuxStream> {
+    return this.#streams.values();
+  }
+
   /** Data bytes of all streams since the beginning; those that were sent again count once. */
   get sentBytes(): number {
     return this.#totalSent;
@@ -200,7 +206,7 @@ export class Mux implements StreamOwner {
   open(open: Open, peer: string, events: OpenEvents): MuxStream {
     const body = packOpenBody(open);
     this.#ownStreams++;
-    const stream = this.#newStream(0, peer, { body, events });
+    const stream = this.#newStream(0, peer, open.kind, { body, events });
     this.sendControl(stream);
     return stream;
   }
@@ -428,12 +434,14 @@ export class Mux implements StreamOwner {
     this.#must(this.#peerStreams < this.#o.local.streams, "more streams than were agreed");
     this.#lastPeers = id;
     this.#peerStreams++;
-    this.#o.events.opened(this.#newStream(id, nameOf(open.address), undefined), open);
+    const name = open.service ?? nameOf(open.address);
+    this.#o.events.opened(this.#newStream(id, name, open.kind, undefined), open);
   }
 
   #newStream(
     id: number,
     peer: string,
+    kind: OpenKind,
     open: OwnOpen | undefined,
   ): MuxStream {
     const { local, peer: { stream: sendLimit }, mostStream, budget, now } = this.#o;
@@ -444,6 +452,7 @@ export class Mux implements StreamOwner {
       window,
       sendLimit,
       id,
+      kind,
       ...(open !== undefined && { open }),
     });
     if (id !== 0) this.#streams.set(id, stream);
@@ -507,6 +516,10 @@ export class Mux implements StreamOwner {
   }
 
   // Requests of streams.
+
+  get now(): number {
+    return this.#o.now();
+  }
 
   get queueLimit(): number {
     return Math.max(QUANTUM, Math.min(QUEUE, Math.floor(MOST_QUEUED / this.streams)));

@@ -6,6 +6,7 @@ import {
   MAX_DATA_HEADER,
   type MuxAddress,
   OPENED,
+  type OpenKind,
   packDataHeader,
   packFin,
   packOpen,
@@ -34,6 +35,8 @@ export const MAX_DATA = 56 * 1024;
 export interface StreamOwner {
   /** Bytes that may wait in a stream for their turn: at most QUEUE, less where streams are many. */
   readonly queueLimit: number;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: number;
   /** There is a control frame of the stream to send. */
   sendControl(stream: MuxStream): void;
   /** There is data, and the stream's window has room for it. */
@@ -63,6 +66,7 @@ export interface MuxStreamOptions {
   readonly sendLimit: number;
   /** The peer's number of the stream; 0 = it is this end's, and gets one when its open is sent. */
   readonly id: number;
+  readonly kind: OpenKind;
   /** Of a stream of this end's. */
   readonly open?: OwnOpen;
 }
@@ -80,6 +84,15 @@ export interface OwnOpen {
 export class MuxStream implements Stream {
   readonly peer: string;
   readonly window: ReceiveWindow;
+  readonly kind: OpenKind;
+  /** True for one that this end has opened. */
+  readonly isOwn: boolean;
+  /** Bytes of data and of datagrams; those that were sent again count once. */
+  sentBytes = 0;
+  receivedBytes = 0;
+  /** Times of the open, and of the last bytes either way, in milliseconds. */
+  readonly openedAt: number;
+  activeAt: number;
   id: number;
   /** Called once, when no frame of the stream comes or goes any more. */
   onOver: (() => void) | null = null;
@@ -130,8 +143,11 @@ export class MuxStream implements Stream {
   #onReadable: OnReady | null = null;
   #onWritable: OnReady | null = null;
 
-  constructor({ owner, peer, window, sendLimit, id, open }: MuxStreamOptions) {
+  constructor({ owner, peer, window, sendLimit, id, kind, open }: MuxStreamOptions) {
     this.#owner = owner;
+    this.kind = kind;
+    this.isOwn = open !== undefined;
+    this.openedAt = this.activeAt = owner.now;
     this.peer = peer;
     this.window = window;
     this.#sendLimit = sendLimit;
@@ -247,7 +263,9 @@ export class MuxStream implements Stream {
    * from. Returns false if it is dropped at once.
    */
   sendDatagram(address: MuxAddress, bytes: Uint8Array): boolean {
-    return this.takesDatagrams && this.#owner.sendDatagram(this, address, bytes);
+    if (!this.takesDatagrams || !this.#owner.sendDatagram(this, address, bytes)) return false;
+    this.#countSent(bytes.length);
+    return true;
   }
 
   /** The stream has not begun to end. */
@@ -259,13 +277,26 @@ export class MuxStream implements Stream {
   // For the session: frames that come.
 
   receiveDatagram(address: MuxAddress, bytes: Uint8Array): void {
-    if (this.takesDatagrams) this.onDatagram?.(address, bytes);
+    if (!this.takesDatagrams) return;
+    this.#countReceived(bytes.length);
+    this.onDatagram?.(address, bytes);
+  }
+
+  #countSent(bytes: number): void {
+    this.sentBytes += bytes;
+    this.activeAt = this.#owner.now;
+  }
+
+  #countReceived(bytes: number): void {
+    this.receivedBytes += bytes;
+    this.activeAt = this.#owner.now;
   }
 
   /** `bytes` is a view, valid during the call. Returns false where the peer must not send it. */
   receive(bytes: Uint8Array): boolean {
     if (this.#isAsking || this.#finReceived || this.#resetReceived) return false;
     if (!this.window.receive(bytes.length)) return false;
+    this.#countReceived(bytes.length);
     if (this.#isDeaf) this.#discard(bytes.length);
     else if (this.#in.length > 0 || this.#onReadable === null) this.#in.push(bytes);
     else {
@@ -388,6 +419,7 @@ export class MuxStream implements Stream {
     if (most <= 0 || this.#out.length === 0) return null;
     const body = this.#out.take(most);
     this.#sent += body.length;
+    this.#countSent(body.length);
     if (this.#out.length === 0 && this.#isClosing) this.#owner.sendControl(this);
     if (this.#onWritable !== null && this.#out.length * 2 <= this.#owner.queueLimit) {
       this.#tellWriter();

@@ -22,6 +22,7 @@ class Streams {
     const stream = new MuxStream({
       owner: {
         queueLimit: QUEUE,
+        now: 0,
         sendControl: () => {},
         sendDatagram: () => false,
         sendData: (one) => this.scheduler.add(one),
@@ -33,6 +34,7 @@ class Streams {
       window: new ReceiveWindow(1000, 1000, new SharedBudget(0), 0),
       sendLimit,
       id: 0,
+      kind: OpenKind.connect,
       open: {
         body: packOpenBody({ kind: OpenKind.connect, address: null }),
         events: { opened: () => {}, refused: () => {} },

@@ -14,7 +14,10 @@ export const LONGEST_ANSWER = 8 * 1024 * 1024;
  * A request and its answer are one line of JSON each; a connection carries one of both. Each is
  * answered with a report, of what is so when it has been done.
  */
-export type StatusRequest = { readonly request: "status" } | ForwardRequest;
+export type StatusRequest =
+  /** `streams`: they are to be listed one by one. */
+  | { readonly request: "status"; readonly streams: boolean }
+  | ForwardRequest;
 
 /** Adds a forward of a client, or removes the one that listens there, at the client or the server. */
 export type ForwardRequest =
@@ -27,7 +30,7 @@ export type ForwardRequest =
 
 /** A request as it is written: forwards are in ssh's grammar. */
 export type WrittenRequest =
-  | { readonly request: "status" }
+  | { readonly request: "status"; readonly streams?: boolean }
   | {
     readonly request: "add forward";
     readonly option: "-L" | "-D" | "-R";
@@ -46,8 +49,8 @@ export function parseRequest(bytes: Uint8Array): StatusRequest {
   if (value["version"] !== STATUS_VERSION) {
     throw refusing(`its version is not ${STATUS_VERSION}; use the ttun of the program's version`);
   }
-  const { request, option, forward, listen } = value;
-  if (request === "status") return { request };
+  const { request, option, forward, listen, streams } = value;
+  if (request === "status") return { request, streams: streams === true };
   if (request === "add forward" && typeof forward === "string") {
     if (option === "-L") return { request, spec: parseLocalForward(forward) };
     if (option === "-D") return { request, spec: parseDynamicForward(forward) };

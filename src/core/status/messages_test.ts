@@ -33,7 +33,10 @@ function refuses(kind: string, words: RegExp): (error: unknown) => boolean {
 }
 
 Deno.test("a request and a report are one line each, and are read as they were written", () => {
-  assert.deepEqual(parseRequest(line(packRequest({ request: "status" }))), { request: "status" });
+  const plain = { request: "status", streams: false } as const;
+  assert.deepEqual(parseRequest(line(packRequest({ request: "status" }))), plain);
+  const whole = { request: "status", streams: true } as const;
+  assert.deepEqual(parseRequest(line(packRequest(whole))), whole);
   assert.deepEqual(parseAnswer(line(packReport(REPORT))), REPORT);
   assert.deepEqual(parseAnswer(packReport(REPORT)), REPORT);
 });

@@ -4,6 +4,15 @@
  */
 export const STATUS_VERSION = 1;
 
+/** Streams in one report: the rest is counted. */
+export const MOST_LISTED_STREAMS = 1000;
+
+/** Parts of a report that are there only if they are asked for. */
+export interface ReportWishes {
+  /** Streams to list; null = none is asked for. */
+  readonly mostStreams: number | null;
+}
+
 export interface TrafficStatus {
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -60,10 +69,27 @@ export interface SessionStatus extends TrafficStatus {
   readonly addresses?: readonly string[];
   /** Streams of either end that have not finished. */
   readonly streams?: number;
+  /** Only if they are asked for: those that carried something last. */
+  readonly streamList?: readonly StreamStatus[];
+  /** Streams that `streamList` leaves out. */
+  readonly unlistedStreams?: number;
   /** Bytes that are kept until the other end acknowledges them. */
   readonly keptBytes?: number;
   /** The session's connections, the oldest first. */
   readonly carriers: readonly CarrierStatus[];
+}
+
+export interface StreamStatus extends TrafficStatus {
+  /** Its number in the session, the same at both ends. */
+  readonly id: number;
+  readonly kind: "connect" | "listen" | "udp" | "accepted" | "udp listen" | "service";
+  /** This end has opened it. */
+  readonly isOwn: boolean;
+  /** Where it leads, where it listens, or where an accepted one has come from. */
+  readonly target: string;
+  readonly seconds: number;
+  /** Since the last bytes, either way. */
+  readonly idleSeconds: number;
 }
 
 export interface CarrierStatus {

@@ -1,7 +1,10 @@
 import type { SessionStatus } from "./report.ts";
 
-/** Describes a session at one moment, but for its number. */
-export type DescribeSession = () => Omit<SessionStatus, "id">;
+/**
+ * Describes a session at one moment, but for its number, with up to `mostStreams` streams; null =
+ * they are not asked for.
+ */
+export type DescribeSession = (mostStreams: number | null) => Omit<SessionStatus, "id">;
 
 /** Sessions that live, for reports; each has a number of its own. */
 export class SessionList {
@@ -15,8 +18,13 @@ export class SessionList {
     return { [Symbol.dispose]: () => void this.#sessions.delete(id) };
   }
 
-  /** In the order of their beginnings. */
-  describe(): SessionStatus[] {
-    return Array.from(this.#sessions, ([id, describe]) => ({ id, ...describe() }));
+  /** In the order of their beginnings, with up to `mostStreams` streams of all together. */
+  describe(mostStreams: number | null = null): SessionStatus[] {
+    let left = mostStreams;
+    return Array.from(this.#sessions, ([id, describe]) => {
+      const session = { id, ...describe(left) };
+      if (left !== null) left -= session.streamList?.length ?? 0;
+      return session;
+    });
   }
 }
