@@ -10,6 +10,7 @@ import { RemoteForwardTable } from "../../src/app/system/remote_forwards.ts";
 import { FORWARD_LIMITS } from "../../src/app/system/forwards.ts";
 import type { SessionLimits } from "../../src/app/mux/served_sessions.ts";
 import { runStreamServer } from "../../src/app/system/stream_server.ts";
+import { runTunForwardClient } from "../../src/app/system/tun_forward_client.ts";
 import { runTunServer } from "../../src/app/system/tun_server.ts";
 import { PeerRouter } from "../../src/app/tun/peer_router.ts";
 import { LONGEST_PACKET } from "../../src/app/link/accept.ts";
@@ -41,6 +42,7 @@ import { FakeDevice } from "./device.ts";
 import { keptLog } from "./log.ts";
 import { MemoryDatagrams } from "./memory_datagrams.ts";
 import { MemoryNet } from "./memory.ts";
+import { FakePaths } from "./paths.ts";
 import { seededRng } from "./rng.ts";
 import { handshakeKeys } from "./v1_session.ts";
 
@@ -76,8 +78,13 @@ export interface ForwardPrograms {
   readonly keepMs?: number;
   /** Sessions that the server may have. */
   readonly sessionLimits?: SessionLimits;
-  /** The server has a device as well. */
+  /** The server has a device as well; without `forwards` it serves no streams. */
   readonly hasDevice?: boolean;
+  readonly forwards?: boolean;
+  /** The client has a device too, whose connection carries its streams. */
+  readonly clientDevice?: boolean;
+  /** Changes the client's connections to the server. */
+  readonly shape?: (stream: Connection, clock: FakeClock) => Connection;
   readonly retries?: number;
   /** The server's ports hop. */
   readonly hop?: boolean;
@@ -104,6 +111,8 @@ export class StreamWorld implements AsyncDisposable {
   clientHost = "192.0.2.2";
   /** False for addresses of the server that refuse the client. */
   mayDial = (_: Addr): boolean => true;
+  /** Devices of the server and the client that were started last, if they have some. */
+  readonly devices = { server: new FakeDevice(), client: new FakeDevice() };
   /** The client's connections to the server, the oldest first. */
   readonly carriers: Connection[] = [];
   /** The forwards -R of the client that began last. */
@@ -148,8 +157,10 @@ export class StreamWorld implements AsyncDisposable {
       const hops = { ends: hop ? [{ ...HOPS, host: "" }] : [], listen: streams.listen };
       if (!hasDevice) return runStreamServer({ ...common, ...streams, listeners, hops });
       const packets = { mssClamp: false, longest: LONGEST_PACKET };
-      const router = new PeerRouter(new FakeDevice(), clock, packets);
-      return runTunServer({ ...common, listeners, router, streams });
+      this.devices.server = new FakeDevice();
+      const router = new PeerRouter(this.devices.server, clock, packets);
+      const { forwards = true } = this.#o;
+      return runTunServer({ ...common, listeners, router, ...(forwards && { streams }) });
     });
   }
 
@@ -163,10 +174,12 @@ export class StreamWorld implements AsyncDisposable {
     });
   }
 
-  startClient(): Running {
-    const { remote = [], exitOnFailure = true, stdio } = this.#o;
-    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = this.#o;
-    const { psk, hop = false, ahead } = this.#o;
+  /** `other`: by which it differs from the first one. */
+  startClient(other: ForwardPrograms = {}): Running {
+    const all = { ...this.#o, ...other };
+    const { remote = [], exitOnFailure = true, stdio, clientDevice = false } = all;
+    const { local = [], dynamic = [], keepMs = 60_000, retries = Infinity } = all;
+    const { psk, hop = false, ahead } = all;
     this.remotes = new RemoteForwardTable(remote.map(parseRemoteForward));
     return this.#run((common) => {
       const sockets = this.datagrams.on(this.clientHost);
@@ -177,17 +190,15 @@ export class StreamWorld implements AsyncDisposable {
         bind: sockets.bind,
         exitOnFailure: true,
       });
-      return runForwardClient({
+      const client = {
         ...common,
         forwards,
-        stdio,
         remote: {
           table: this.remotes,
           outbound: this.#outbound(this.clientHost, null),
           datagrams: { sockets, resolver: RESOLVER },
           exitOnFailure,
         },
-        server: hop ? HOPS : SERVER,
         dialer: this.#kept,
         resolver: { resolve: () => Promise.resolve([SERVER.host]) },
         limits: FORWARD_LIMITS,
@@ -196,6 +207,19 @@ export class StreamWorld implements AsyncDisposable {
         udpIdleMs: this.#o.udpIdleMs ?? 60_000,
         retries,
         instance: seededRng(1000 + ++this.#seed)(16),
+      };
+      if (!clientDevice) {
+        return runForwardClient({ ...client, stdio, server: hop ? HOPS : SERVER });
+      }
+      const packets = { mssClamp: false, longest: LONGEST_PACKET };
+      this.devices.client = new FakeDevice();
+      return runTunForwardClient({
+        ...client,
+        server: SERVER,
+        router: new PeerRouter(this.devices.client, this.clock, packets),
+        paths: new FakePaths(),
+        memory: { seenV2: false, reportV2: () => {} },
+        takeAddresses: () => {},
       });
     }, { psk, ahead });
   }
@@ -210,8 +234,9 @@ export class StreamWorld implements AsyncDisposable {
       return this.streams.dialer(this.clientHost).start(to, o, {
         failed: (error) => events.failed(error),
         connected: (stream) => {
-          this.carriers.push(stream);
-          return events.connected(stream);
+          const shaped = this.#o.shape?.(stream, this.clock) ?? stream;
+          this.carriers.push(shaped);
+          return events.connected(shaped);
         },
       });
     },

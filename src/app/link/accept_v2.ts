@@ -1,3 +1,4 @@
+import type { Cidr } from "../../base/addr.ts";
 import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
@@ -5,7 +6,7 @@ import { packAddresses } from "../../core/link/v2/addresses.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import { suspectMitm } from "../../core/link/v2/handshake.ts";
 import { ServerHandshake } from "../../core/link/v2/server_handshake.ts";
-import { Capability, type Offer } from "../../core/link/v2/setup.ts";
+import { Capability, type Offer, type ServerSetup } from "../../core/link/v2/setup.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
 import { type AdmissionOptions, type Candidate, type ProvedClient, readSome } from "./candidate.ts";
@@ -35,20 +36,20 @@ export async function acceptV2(
   const instance = toHex(setup.instance);
   const isResume = setup.resume !== undefined;
   const isForStreams = (setup.capabilities & Capability.tun) === 0;
+  const wantsBoth = !isForStreams && (setup.capabilities & Capability.streams) !== 0;
   return {
     wire: "v2",
     instance,
     ...(isForStreams && { streams: { handshake, setup } }),
+    ...(wantsBoth && { both: { handshake, setup } }),
     ...(setup.identity !== undefined && { identity: setup.identity }),
-    admit: async (addresses) => {
-      if (isResume) {
-        // A tunnel session cannot be resumed; the client starts a new one at once.
+    admit: async (addresses, answered) => {
+      if (isResume && answered === undefined) {
+        // Packets alone have nothing to go on with; the client starts a new session at once.
         await write(stream, handshake.refuse(CloseCode.unknownSession, "unknown session"));
         throw new TtunError("lost", "The client came back to a session that is not known here");
       }
-      const { bytes, session } = handshake.accept(
-        addresses.length === 0 ? {} : { addresses: packAddresses(addresses) },
-      );
+      const { bytes, session } = answered ?? handshake.accept(setupFor(addresses));
       await using unsent = new AsyncDisposableStack();
       const link = unsent.use(
         new V2Link(stream, session, { clock, rng, rekey, device: o.device }),
@@ -59,6 +60,7 @@ export async function acceptV2(
       return {
         wire: "v2",
         link,
+        v2: link,
         life: { activity: () => channel.heard, probe: () => channel.ping() },
         watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
         rttMs: () => channel.rttMs,
@@ -71,6 +73,11 @@ export async function acceptV2(
     },
     [Symbol.dispose]: () => handshake[Symbol.dispose](),
   };
+}
+
+/** The server's setup for a client that has these addresses assigned. */
+export function setupFor(addresses: readonly Cidr[]): Pick<ServerSetup, "addresses"> {
+  return addresses.length === 0 ? {} : { addresses: packAddresses(addresses) };
 }
 
 /**

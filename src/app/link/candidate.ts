@@ -17,19 +17,25 @@ export interface ProvedClient {
   readonly setup: ClientSetup;
 }
 
+/** The server's side of a complete handshake, with the answer that is still to be sent. */
+export type AcceptedHandshake = ReturnType<ServerHandshake["accept"]>;
+
 /** A client that has proved the key. Owns the handshake's resources. */
 export interface Candidate extends Disposable {
   readonly wire: "v1" | "v2";
   readonly instance?: string;
   /** A client that wants streams and no packets: whoever takes it needs no `admit`. */
   readonly streams?: ProvedClient;
+  /** A client that wants streams beside its packets: `admit` is told how it was answered. */
+  readonly both?: ProvedClient;
   /** Version 2; absent from clients older than TLV 80. */
   readonly identity?: ClientIdentity;
   /**
    * Answers with the server's proof; from then on the link owns the stream and the keys.
-   * `addresses` are assigned to the client (version 2; empty = the client has its own).
+   * `addresses` are assigned to the client (version 2; empty = the client has its own). `answered`:
+   * the handshake was accepted by somebody else, and this is to be sent and used.
    */
-  admit(addresses: readonly Cidr[]): Promise<AdmittedLink>;
+  admit(addresses: readonly Cidr[], answered?: AcceptedHandshake): Promise<AdmittedLink>;
   /** Refuses with words that the client can show; in version 1 silence is the only answer. */
   refuse(words: string): Promise<void>;
 }

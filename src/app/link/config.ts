@@ -9,6 +9,7 @@ import type { KeyExchange } from "../../core/link/v2/secrets.ts";
 import type { HandshakeKeys } from "../../core/link/v1/handshake.ts";
 import { DEAD_TIME } from "./keepalive.ts";
 import type { RekeyLimits } from "./record_writer.ts";
+import type { V2Link } from "./v2_link.ts";
 
 /** `auto` detects the peer's version. */
 export type WireMode = "auto" | "v1" | "v2";
@@ -28,6 +29,8 @@ export interface WireSecrets {
 export interface PeerLink {
   readonly wire: "v1" | "v2";
   readonly link: Link;
+  /** The link itself where it can carry streams beside packets. */
+  readonly v2?: V2Link;
   /** At a client: the addresses that the server assigned to it. */
   readonly addresses?: readonly Cidr[];
   /** Milliseconds, NaN before they are known; absent in version 1. */

@@ -3,9 +3,15 @@ import type { Clock } from "../../contract/host.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { ClientHandshake } from "../../core/link/v2/client_handshake.ts";
 import { readAddresses } from "../../core/link/v2/addresses.ts";
-import type { LinkSession } from "../../core/link/v2/handshake.ts";
+import { type LinkSession, PeerClosed } from "../../core/link/v2/handshake.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
-import { ID_SIZE, type ServerSetup } from "../../core/link/v2/setup.ts";
+import {
+  Capability,
+  ID_SIZE,
+  type Offer,
+  type ServerSetup,
+  type SessionIdentity,
+} from "../../core/link/v2/setup.ts";
 import { HELLO_SIZE, V1ClientHandshake } from "../../core/link/v1/handshake.ts";
 import { answers, DEAD_TIME, keepAlive } from "./keepalive.ts";
 import { V1Link } from "./v1_link.ts";
@@ -29,6 +35,23 @@ export interface ServerMemory {
   reportV2(): void;
 }
 
+/** A handshake's facts about a session of streams. */
+export interface SessionRequest {
+  readonly identity: Omit<SessionIdentity, "resume" | "identity">;
+  /** The session's secret and the next numbered frame, where a link goes on with a session. */
+  readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
+}
+
+/** Streams that a link is to carry beside its packets. */
+export interface BesideStreams {
+  /** Returns the offer with streams added. */
+  offer(packets: Offer): Offer;
+  /** Called once for each handshake of version 2. */
+  request(): SessionRequest;
+  /** The handshake is complete; nothing has been read from the link. */
+  met(link: V2Link, session: LinkSession, setup: ServerSetup): void;
+}
+
 export interface MeetingOptions {
   readonly secrets: WireSecrets;
   readonly clock: Clock;
@@ -38,6 +61,8 @@ export interface MeetingOptions {
   readonly identity?: ClientIdentity | undefined;
   readonly memory: ServerMemory;
   readonly device: DeviceFacts;
+  /** Absent = the link carries packets alone. */
+  readonly streams?: BesideStreams | undefined;
   /** Called with the segment size, in bytes, that passes on this path. */
   readonly onSegmentSize?: (bytes: number) => void;
 }
@@ -94,23 +119,28 @@ class Meeting {
   }
 
   async #runV2(only: boolean): Promise<PeerLink> {
-    const { secrets, clock, instance, identity, memory, device } = this.#o;
-    using handshake = new ClientHandshake(handshakeConfig(secrets, packetOffer(device.takes)), {
-      sessionIdentity: {
-        instance,
-        session: secrets.rng(ID_SIZE),
-        carrier: 1,
-        ...(identity !== undefined && { identity }),
+    const { secrets, clock, identity, memory, device, streams } = this.#o;
+    const packets = packetOffer(device.takes);
+    const request = streams?.request() ?? this.#requestOfPackets();
+    const { resume } = request;
+    using handshake = new ClientHandshake(
+      handshakeConfig(secrets, streams?.offer(packets) ?? packets),
+      {
+        sessionIdentity: {
+          ...request.identity,
+          ...(identity !== undefined && { identity }),
+        },
+        ...(resume !== undefined && { resume }),
+        pads: only,
+        unixMs: secrets.wallClock,
       },
-      pads: only,
-      unixMs: secrets.wallClock,
-    });
+    );
     await write(this.#stream, handshake.hello());
     for (;;) {
       for (const step of handshake.feed(await this.#read())) {
         switch (step.kind) {
           case "stranger":
-            if (only || memory.seenV2) throw notVersion2(this.#to, only);
+            if (only || memory.seenV2 || resume !== undefined) throw notVersion2(this.#to, only);
             return await this.#runV1(
               handshake.hello(),
               new Uint8Array([...step.nonce, ...step.rest]),
@@ -130,8 +160,15 @@ class Meeting {
     }
   }
 
-  async #linkV2(session: LinkSession, { addresses }: ServerSetup): Promise<PeerLink> {
-    const { clock, device, secrets } = this.#o;
+  /** Packets alone have a session that nothing goes on with. */
+  #requestOfPackets(): SessionRequest {
+    const { instance, secrets } = this.#o;
+    return { identity: { instance, session: secrets.rng(ID_SIZE), carrier: 1 } };
+  }
+
+  async #linkV2(session: LinkSession, setup: ServerSetup): Promise<PeerLink> {
+    const { clock, device, secrets, streams } = this.#o;
+    const { addresses } = setup;
     const { rng, rekey } = secrets;
     await using unread = new AsyncDisposableStack();
     const link = unread.use(
@@ -144,11 +181,16 @@ class Meeting {
       }),
     );
     const given = addresses === undefined ? [] : readAddresses(addresses);
+    if (streams !== undefined && (session.peer.capabilities & Capability.tun) === 0) {
+      throw new TtunError("protocol", `Cannot use ${this.#to}: the server has no device`);
+    }
+    streams?.met(link, session, setup);
     unread.move();
     const { channel } = link;
     return {
       wire: "v2",
       link,
+      v2: link,
       addresses: given,
       watch: (signal) => keepAlive(channel, { clock, rng, deadTimeMs: DEAD_TIME * 1000, signal }),
       probe: (signal) => answers(channel, { clock, signal }),
@@ -200,7 +242,7 @@ class Meeting {
 
   /** Version 1 has no refusal message; the time of the close shows the reason. */
   explain(error: TtunError): TtunError {
-    if (error.kind !== "lost") return error;
+    if (error.kind !== "lost" || error instanceof PeerClosed) return error; // it says why
     const now = this.#o.clock.now();
     const told = (kind: ErrorKind, words: string) => new TtunError(kind, words, { cause: error });
     // Too many half-open connections are reset, which says nothing about the key.

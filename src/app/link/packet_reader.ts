@@ -16,10 +16,20 @@ const LEAST_PIECE = 1024;
 /** Packets before their place in the buffer of pieces: a header, with the room of another. */
 const PIECES_AT = 2 * VIRTIO_NET_HEADER;
 
+/** Takes the frames of streams that come beside packets. */
+export interface StreamFrames {
+  /** Reads the frame at `frames`, if it is one of a stream; false = it is another. */
+  receive(frames: Reader): boolean;
+  /** Tells if all that came since the last call left nothing to a promise (`OnReady`). */
+  takeHandled(): boolean;
+}
+
 /** Finds packets where their records were opened; a super-packet's pieces are copied. */
 export class PacketReader implements FrameConsumer<Packets> {
   /** Offloads that both ends have; without any, frame 02 is an error. */
   readonly #offload: number;
+  /** Null where packets come alone. */
+  streams: StreamFrames | null = null;
   /** Bytes so far of a super-packet in pieces; -1 = none. */
   #piecesLength = -1;
   /** From the first piece on; lent with the packet until the next read. */
@@ -49,7 +59,8 @@ export class PacketReader implements FrameConsumer<Packets> {
           count = 1;
           break;
         } else if (!channel.spend()) break;
-      } else if (!channel.readControl()) break;
+      } else if (this.streams !== null && this.streams.receive(frames)) channel.batches++;
+      else if (!channel.readControl()) break;
     }
     return into.count = count;
   }

@@ -23,9 +23,10 @@ import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { MAX_RECORD_TEXT, RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import { UNSENT_LITTLE, UNSENT_USUAL } from "../net/socket_options.ts";
-import { PacketReader } from "./packet_reader.ts";
+import { PacketReader, type StreamFrames } from "./packet_reader.ts";
 import { type ChannelOptions, RecordChannel } from "./record_channel.ts";
 import type { RecordWriter } from "./record_writer.ts";
+import { WriteShare } from "./write_share.ts";
 
 /** Bytes that end a record: a longer one saves nothing more, and the peer waits for all of it. */
 const RECORD_AIM = 16 * 1024;
@@ -43,13 +44,27 @@ function offered({ capabilities }: LinkSession["peer"]): number {
     ((capabilities & Capability.udpOffload) !== 0 ? Offload.udp : 0);
 }
 
-/** A link of many packets to a record. Owns the channel, and so the stream. */
+/** Bytes of a batch, whose packets lie one behind the other, or nearly so. */
+function sizeOf({ count, offset, length }: Packets): number {
+  return count === 0 ? 0 : offset[count - 1]! + length[count - 1]! - offset[0]!;
+}
+
+/**
+ * A link of many packets to a record. Owns the channel, and so the stream. It may carry streams
+ * beside packets: who sends these writes by the channel, in turn with the packets.
+ */
 export class V2Link implements Link {
   readonly layout: PacketLayout;
   readonly offload: number;
   readonly stream: Connection;
   readonly channel: RecordChannel<Packets>;
+  /** The share of streams, which their sender heeds. */
+  readonly share = new WriteShare();
   readonly #writer: RecordWriter;
+  readonly #reader: PacketReader;
+  /** Bytes that the connection may keep unsent for the sake of packets, and of streams. */
+  #packetsUnsent = UNSENT_USUAL;
+  #streamsUnsent = UNSENT_USUAL;
 
   constructor(
     stream: Connection,
@@ -65,14 +80,23 @@ export class V2Link implements Link {
       groupTailroom: RECORD_TAG,
       group: RECORD_AIM,
     };
-    this.channel = new RecordChannel(stream, session, new PacketReader(this.offload), o);
+    this.#reader = new PacketReader(this.offload);
+    this.channel = new RecordChannel(stream, session, this.#reader, o);
     this.#writer = this.channel.writer;
+  }
+
+  /** Carries streams too from now on. */
+  carryStreams(streams: StreamFrames): void {
+    this.#reader.streams = streams;
   }
 
   send(batch: Packets): MaybePromise<void> {
     const { mutex } = this.#writer;
     this.channel.batches++;
-    if (mutex.isBusy) return mutex.pass(() => this.#sendFrom(batch, 0));
+    if (mutex.isBusy) {
+      this.share.waited(sizeOf(batch));
+      return mutex.pass(() => this.#sendFrom(batch, 0));
+    }
     const sending = this.#sendFrom(batch, 0);
     if (sending instanceof Promise) return mutex.pass(() => sending);
   }
@@ -179,11 +203,24 @@ export class V2Link implements Link {
   }
 
   limitUnsent(little: boolean): void {
-    this.stream.setOptions({ unsentBytes: little ? UNSENT_LITTLE : UNSENT_USUAL });
+    this.#packetsUnsent = little ? UNSENT_LITTLE : UNSENT_USUAL;
+    this.#limitUnsent();
+  }
+
+  /** Limits what the connection keeps unsent, for the sake of streams. */
+  limitUnsentOfStreams(bytes: number): void {
+    this.#streamsUnsent = bytes;
+    this.#limitUnsent();
+  }
+
+  #limitUnsent(): void {
+    this.stream.setOptions({ unsentBytes: Math.min(this.#packetsUnsent, this.#streamsUnsent) });
   }
 
   onReceivable(run: OnReady): void {
-    this.stream.onReadable(run);
+    const { streams } = this.#reader;
+    if (streams === null) this.stream.onReadable(run);
+    else this.stream.onReadable(() => run() === true && streams.takeHandled());
   }
 
   recvNow(into: Packets): number | undefined {

@@ -52,7 +52,10 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
     this.#mux = mux;
     this.#o = o;
     this.channel = new RecordChannel<void>(stream, session, this, o);
-    this.ofSession = new SessionCarrier(mux, number, peerExpected, this.channel, stream, o);
+    this.ofSession = new SessionCarrier(mux, number, peerExpected, this.channel, {
+      ...o,
+      limitUnsent: (unsentBytes) => void stream.setOptions({ unsentBytes }),
+    });
   }
 
   /** The peer should have answered by now, or nothing has gone or come for a while. */

@@ -1,11 +1,13 @@
 import { TtunError } from "../../base/errors.ts";
 import type { Connection } from "../../contract/connection.ts";
 import type { Clock } from "../../contract/host.ts";
+import type { LinkSession } from "../../core/link/v2/handshake.ts";
 import { Capability, ID_SIZE } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
+import type { SessionRequest } from "../link/connect.ts";
 import { connectCarrier } from "../link/connect_carrier.ts";
 import { Carrier } from "./carrier.ts";
 import { streamOffer } from "./limits.ts";
@@ -50,47 +52,59 @@ export class ClientSession {
     return this.#streams!;
   }
 
+  /** Returns what the handshake of another carrier says, the first time for a new session. */
+  request(): SessionRequest {
+    // Of several connections that are tried for a new session one alone gets as far as its number.
+    const carrier = this.#streams === null ? 1 : ++this.#number;
+    return {
+      identity: { instance: this.#o.instance, session: this.#id, carrier },
+      ...(this.#secret !== null && {
+        resume: { secret: this.#secret, expected: this.streams.mux.expected },
+      }),
+    };
+  }
+
+  /** A handshake is complete, with a server at `address` that carries streams. */
+  joined(session: LinkSession, address: string): StreamSession {
+    if (this.#streams !== null) return this.#streams;
+    this.#secret = session.resume.slice();
+    return this.#streams = new StreamSession({
+      role: "client",
+      peer: session.peer,
+      clock: this.#o.clock,
+      memory: this.#o.memory,
+      onOpened: this.#o.onOpened,
+      onMove: (seconds) => this.onMove(seconds),
+      address,
+      sessions: this.#o.sessions,
+    });
+  }
+
   /**
-   * Runs the handshake for another carrier, the first time for a new session. `proved`: the server
-   * has proved the key, and the handshake goes on only if that returns true.
+   * Runs the handshake for another carrier. `proved`: the server has proved the key, and the
+   * handshake goes on only if that returns true.
    * @throws {TtunError} auth, timeout, busy, clock, protocol, lost; {PeerClosed} `unknownSession`
    */
   async join(stream: Connection, proved: () => boolean): Promise<Carrier> {
-    const { secrets, clock, instance, buffers } = this.#o;
-    // Of several connections that are tried for a new session one alone gets as far as its number.
-    const number = this.#streams === null ? 1 : ++this.#number;
+    const { secrets, clock, buffers } = this.#o;
+    const request = this.request();
     const { session, setup } = await connectCarrier(stream, {
       secrets,
       clock,
       offer: streamOffer(),
-      identity: { instance, session: this.#id, carrier: number },
       proved,
-      ...(this.#secret !== null && {
-        resume: { secret: this.#secret, expected: this.streams.mux.expected },
-      }),
+      ...request,
     });
-    if (this.#streams === null) {
-      if ((session.peer.capabilities & Capability.streams) === 0) {
-        session[Symbol.dispose]();
-        throw noStreams();
-      }
-      this.#secret = session.resume.slice();
-      this.#streams = new StreamSession({
-        role: "client",
-        peer: session.peer,
-        clock,
-        memory: this.#o.memory,
-        onOpened: this.#o.onOpened,
-        onMove: (seconds) => this.onMove(seconds),
-        address: stream.peer,
-        sessions: this.#o.sessions,
-      });
+    if ((session.peer.capabilities & Capability.streams) === 0) {
+      session[Symbol.dispose]();
+      throw noStreams();
     }
+    const { mux } = this.joined(session, stream.peer);
     const { rng, rekey } = secrets;
     const expected = setup.resume?.expected ?? null;
     const o = { clock, rng, rekey, buffers };
     try {
-      return new Carrier(this.streams.mux, number, expected, stream, session, o);
+      return new Carrier(mux, request.identity.carrier, expected, stream, session, o);
     } catch (thrown) { // the server expects what was never sent
       session[Symbol.dispose]();
       throw thrown;

@@ -19,7 +19,7 @@ import { addressGroup } from "../net/address_group.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { SessionCarrier } from "./session_carrier.ts";
 import { ServerMemory } from "./session_memory.ts";
-import { StreamSession } from "./stream_session.ts";
+import { type PacketFacts, StreamSession } from "./stream_session.ts";
 
 /** Carriers of a session that live at the same time; the oldest goes for another. */
 const MOST_CARRIERS = 3;
@@ -241,11 +241,12 @@ export class ServedSessions implements Disposable {
     }
   }
 
-  /** Has the session go on by a carrier while `run` runs it to its end. Throws as that. */
+  /** Has the session go on by a carrier, as `StreamSession.carry` does. */
   async carry(
     { held }: SessionEntry,
     carrier: SessionCarrier,
     run: () => Promise<void>,
+    packets?: PacketFacts,
   ): Promise<void> {
     const { clock, signal } = this.#o;
     const { channel, channel: { stream } } = carrier;
@@ -255,7 +256,7 @@ export class ServedSessions implements Disposable {
     this.#carried.set(stream, held);
     try {
       this.#keep(held);
-      await held.session.carry(carrier, run);
+      await held.session.carry(carrier, run, packets);
       if (channel.closeCode === CloseCode.bye) {
         this.#end(held, new TtunError("lost", "The client has ended the session"));
       }

@@ -1,22 +1,16 @@
 import type { Reader } from "../../base/varint.ts";
-import type { Connection } from "../../contract/connection.ts";
-import type { Clock } from "../../contract/host.ts";
 import { CloseCode, packClose } from "../../core/link/v2/frames.ts";
 import type { Mux, MuxCarrier } from "../../core/mux/mux.ts";
+import type { StreamFrames } from "../link/packet_reader.ts";
 import type { RecordChannel } from "../link/record_channel.ts";
-import type { RecordBuffers } from "./record_buffers.ts";
-import { StreamSender } from "./stream_sender.ts";
+import type { V2Link } from "../link/v2_link.ts";
+import { StreamSender, type StreamSenderOptions } from "./stream_sender.ts";
 
 /** Milliseconds: two event loops take so long, however near the other end is. */
 const LEAST_RTT = 1;
 
-export interface SessionCarrierOptions {
-  readonly clock: Clock;
-  readonly buffers: RecordBuffers;
-}
-
 /** A carrier as its session has it, whoever reads the connection and whatever else is on it. */
-export class SessionCarrier {
+export class SessionCarrier implements StreamFrames {
   readonly number: number;
   readonly channel: RecordChannel<never>;
   readonly sender: StreamSender;
@@ -33,18 +27,13 @@ export class SessionCarrier {
     number: number,
     peerExpected: number | null,
     channel: RecordChannel<never>,
-    stream: Connection,
-    { clock, buffers }: SessionCarrierOptions,
+    o: StreamSenderOptions,
   ) {
     this.#mux = mux;
     this.number = number;
     this.channel = channel;
     this.#place = mux.attach(number, peerExpected);
-    this.sender = new StreamSender(mux, this.#place, channel.writer, {
-      clock,
-      buffers,
-      limitUnsent: (unsentBytes) => void stream.setOptions({ unsentBytes }),
-    });
+    this.sender = new StreamSender(mux, this.#place, channel.writer, o);
   }
 
   /** Least round trip so far, without the queues that bulk makes; NaN before it is known. */
@@ -57,6 +46,10 @@ export class SessionCarrier {
   /** Takes a frame of streams, as `Mux.receive` does. */
   receive(frames: Reader): boolean {
     return this.#mux.receive(this.#place, frames);
+  }
+
+  takeHandled(): boolean {
+    return this.#mux.takeHandled();
   }
 
   /** Nothing comes on it or goes by it any more. */
@@ -73,4 +66,20 @@ export class SessionCarrier {
     };
     end().catch(() => {}); // shows in the reader
   }
+}
+
+/** Has a device's link carry a session's streams beside its packets. Throws as the constructor. */
+export function carryBesidePackets(
+  link: V2Link,
+  mux: Mux,
+  number: number,
+  peerExpected: number | null,
+  { clock, buffers }: Pick<StreamSenderOptions, "clock" | "buffers">,
+): SessionCarrier {
+  const { channel, share } = link;
+  const limitUnsent = (bytes: number) => link.limitUnsentOfStreams(bytes);
+  const o = { clock, buffers, share, limitUnsent };
+  const carrier = new SessionCarrier(mux, number, peerExpected, channel, o);
+  link.carryStreams(carrier);
+  return carrier;
 }

@@ -3,6 +3,7 @@ import type { MaybePromise } from "../../contract/stream.ts";
 import { RECORD_HEADER, RECORD_TAG } from "../../core/link/v2/record.ts";
 import type { Mux, MuxCarrier } from "../../core/mux/mux.ts";
 import type { RecordWriter } from "../link/record_writer.ts";
+import type { WriteShare } from "../link/write_share.ts";
 import { UNSENT_USUAL } from "../net/socket_options.ts";
 import { RECORD_TEXT, type RecordBuffers, RECORDS } from "./record_buffers.ts";
 import { UnsentLimit } from "./unsent_limit.ts";
@@ -18,6 +19,8 @@ export interface StreamSenderOptions {
   readonly buffers: RecordBuffers;
   /** Sets how many bytes the connection may keep unsent. */
   readonly limitUnsent: (bytes: number) => void;
+  /** Beside the packets of a device; absent = streams have the connection alone. */
+  readonly share?: WriteShare | undefined;
 }
 
 /** Sends what the multiplexer has for one carrier, in turn with others who use its writer. */
@@ -40,7 +43,7 @@ export class StreamSender {
     this.#place = place;
     this.#writer = writer;
     this.#o = o;
-    this.#limit = new UnsentLimit(o.clock.now());
+    this.#limit = new UnsentLimit(o.clock.now(), o.share !== undefined);
   }
 
   /** Sends what there is, together with what others have to send in this turn. */
@@ -102,11 +105,12 @@ export class StreamSender {
 
   /** Fills a buffer with records and writes them at once. */
   readonly #seal = (): MaybePromise<void> => {
-    const { buffers, clock } = this.#o;
-    this.#limitUnsent();
+    const { buffers, clock, share } = this.#o;
+    this.#limitUnsent(this.#limit.bytes);
     const buffer = buffers.take();
     const record = RECORD_HEADER + RECORD_TEXT + RECORD_TAG;
-    const most = this.#limit.write;
+    const usual = this.#limit.write;
+    const most = share?.most(usual) ?? usual;
     let end = 0;
     while (end + record <= buffer.length) {
       const at = end + RECORD_HEADER;
@@ -116,7 +120,11 @@ export class StreamSender {
       end = textEnd + RECORD_TAG;
       if (most < Infinity) break;
     }
-    if (end === 0) return buffers.give(buffer);
+    if (end === 0) {
+      if (share !== undefined) this.#limitUnsent(UNSENT_USUAL); // packets have a limit of their own
+      return buffers.give(buffer);
+    }
+    share?.wrote(end);
     this.#isWanted = true; // there may be more
     const began = clock.now();
     const writing = this.#writer.write(buffer.subarray(0, end));
@@ -127,8 +135,7 @@ export class StreamSender {
     return writing instanceof Promise ? writing.finally(settle) : settle();
   };
 
-  #limitUnsent(): void {
-    const { bytes } = this.#limit;
+  #limitUnsent(bytes: number): void {
     if (bytes === this.#unsentBytes) return;
     this.#unsentBytes = bytes;
     this.#o.limitUnsent(bytes);

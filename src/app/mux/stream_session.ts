@@ -5,12 +5,14 @@ import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { Open } from "../../core/mux/frames.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { listStreams } from "../../core/status/stream_list.ts";
-import type { CarrierStatus } from "../../core/status/report.ts";
+import type { CarrierStatus, SessionStatus, TrafficStatus } from "../../core/status/report.ts";
 import { ACK_MS, Mux } from "../../core/mux/mux.ts";
 import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import type { SessionCarrier } from "./session_carrier.ts";
 import type { SessionMemory } from "./session_memory.ts";
 import { FIRST_WINDOWS, MOST_STREAM, MOST_TOTAL, peerWindows } from "./limits.ts";
+
+const NO_TRAFFIC: TrafficStatus = { sentBytes: 0, receivedBytes: 0 };
 
 export interface StreamSessionOptions {
   readonly role: "client" | "server";
@@ -28,6 +30,14 @@ export interface StreamSessionOptions {
   readonly sessions?: SessionList | undefined;
 }
 
+/** Facts about a device's packets that go beside streams on one carrier. */
+export interface PacketFacts {
+  /** Bytes so far. */
+  readonly traffic: TrafficStatus;
+  /** Facts about the client. */
+  readonly known?: Pick<SessionStatus, "name" | "addresses">;
+}
+
 /** A session's streams with the carriers that they have at the moment. */
 export class StreamSession {
   readonly mux: Mux;
@@ -39,6 +49,10 @@ export class StreamSession {
   readonly #listed: Disposable | undefined;
   readonly #began: number;
   #address: string;
+  /** Of the newest carrier with packets; null = there was none. */
+  #packets: PacketFacts | null = null;
+  /** Bytes of packets on those before. */
+  readonly #packetsBefore = { sentBytes: 0, receivedBytes: 0 };
 
   constructor(o: StreamSessionOptions) {
     const { role, peer, clock, memory, onOpened, onMove = () => {} } = o;
@@ -70,8 +84,15 @@ export class StreamSession {
     return this.#carriers;
   }
 
-  /** Goes on by a carrier while `run` runs it to its end. Throws as that. */
-  async carry(carrier: SessionCarrier, run: () => Promise<void>): Promise<void> {
+  /**
+   * Goes on by a carrier while `run` runs it to its end; `packets` go on it as well. Throws as `run`.
+   */
+  async carry(
+    carrier: SessionCarrier,
+    run: () => Promise<void>,
+    packets?: PacketFacts,
+  ): Promise<void> {
+    if (packets !== undefined) this.#countFrom(packets);
     this.#carriers.push(carrier);
     this.#address = carrier.channel.stream.peer;
     carrier.sender.wake();
@@ -97,15 +118,25 @@ export class StreamSession {
     for (const one of this.#carriers) if (one.number < carrier.number) one.end();
   }
 
+  #countFrom(packets: PacketFacts): void {
+    const before = this.#packets?.traffic ?? NO_TRAFFIC;
+    this.#packetsBefore.sentBytes += before.sentBytes;
+    this.#packetsBefore.receivedBytes += before.receivedBytes;
+    this.#packets = packets;
+  }
+
   #describe(mostStreams: number | null) {
     const { mux } = this;
     const now = this.#clock.now();
+    const { traffic = NO_TRAFFIC, known } = this.#packets ?? {};
+    const before = this.#packetsBefore;
     return {
       peer: this.#address,
       wire: "v2" as const,
       seconds: (now - this.#began) / 1000,
-      sentBytes: mux.sentBytes,
-      receivedBytes: mux.receivedBytes,
+      ...known,
+      sentBytes: mux.sentBytes + before.sentBytes + traffic.sentBytes,
+      receivedBytes: mux.receivedBytes + before.receivedBytes + traffic.receivedBytes,
       streams: mux.streams,
       ...(mostStreams !== null && listStreams(mux.liveStreams, now, mostStreams)),
       keptBytes: mux.keptBytes,

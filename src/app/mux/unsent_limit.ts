@@ -9,22 +9,31 @@ const LOOK_MS = 50;
 /** Bytes in that time that say something about a connection whose writes hardly wait. */
 const TELLING_BYTES = 64 * 1024;
 
+/** Bytes in that time that say something where packets share the connection. */
+const TELLING_BESIDE_PACKETS = 4 * 1024;
+
+/** Part of the time that writes count as having waited at least, beside packets. */
+const LEAST_WAIT = 1 / 4;
+
 const LEAST = 16 * 1024;
 
 /**
  * Bytes that a carrier's connection may keep unsent: a small stream's data waits behind them,
  * whatever the order of streams is. It is UNSENT_USUAL for a fast connection; of a slower one it is
- * what goes in some milliseconds, by the rate at which writes that wait get on.
+ * what goes in some milliseconds, by the rate at which writes that wait get on. Beside packets,
+ * which wait for all of it, a rate is also believed where windows keep streams from ever waiting.
  */
 export class UnsentLimit {
   #bytes = UNSENT_USUAL;
   #since: number;
   #written = 0;
   #waitedMs = 0;
+  readonly #isBesidePackets: boolean;
 
   /** `now` in milliseconds of a monotonic clock. */
-  constructor(now: number) {
+  constructor(now: number, isBesidePackets = false) {
     this.#since = now;
+    this.#isBesidePackets = isBesidePackets;
   }
 
   /** A power of two. */
@@ -43,7 +52,10 @@ export class UnsentLimit {
     this.#waitedMs += now - began;
     const passed = now - this.#since;
     if (passed < LOOK_MS) return;
-    if (this.#waitedMs * 2 >= passed || this.#written >= TELLING_BYTES) {
+    if (this.#isBesidePackets) {
+      const waited = Math.max(this.#waitedMs, passed * LEAST_WAIT);
+      if (this.#written >= TELLING_BESIDE_PACKETS) this.#bytes = limitFor(this.#written / waited);
+    } else if (this.#waitedMs * 2 >= passed || this.#written >= TELLING_BYTES) {
       this.#bytes = limitFor(this.#written / this.#waitedMs);
     }
     this.#since = now;

@@ -47,3 +47,11 @@ Deno.test("unsent limit: little traffic leaves it as it is", () => {
   for (let now = began; now < began + 1000; now += 10) limit.wrote(100, now, now);
   assert.equal(limit.bytes, 16 * 1024);
 });
+
+Deno.test("unsent limit: beside packets, streams that windows hold back have a little too", () => {
+  for (const [rate, kb] of [[1000, 16], [2500, 32], [100_000, 256]] as const) {
+    const limit = new UnsentLimit(0, true);
+    for (let now = 0; now <= 1000; now++) limit.wrote(rate, now, now);
+    assert.equal(limit.bytes, kb * 1024, `${rate} bytes/ms`);
+  }
+});

@@ -1,15 +1,15 @@
 import { scope } from "../../base/scope.ts";
 import type { DatagramBinder } from "../../contract/datagrams.ts";
+import type { MuxClient } from "../mux/mux_client.ts";
 import type { StdioForward } from "../forward/stdio_forward.ts";
 import { type ForwardCounters, type ForwardLimits, runForwards } from "./forwards.ts";
 import type { ForwardTable } from "./forward_table.ts";
 import { type LinkClientOptions, openLinkClient } from "./link_client.ts";
 import type { RemoteForwards } from "./remote_forwards.ts";
 
-export interface ForwardClientOptions extends LinkClientOptions {
+/** Forwards of a client, whatever carries their streams. */
+export interface ClientForwards {
   readonly forwards: ForwardTable;
-  /** With it the program ends, without an error, when it has. */
-  readonly stdio?: StdioForward | undefined;
   /** Forwards of which the server listens. */
   readonly remote: Omit<RemoteForwards, "listens" | "onSettled">;
   readonly limits: ForwardLimits;
@@ -23,30 +23,45 @@ export interface ForwardClientOptions extends LinkClientOptions {
   readonly onUp?: () => void;
 }
 
+export interface ForwardClientOptions extends LinkClientOptions, ClientForwards {
+  /** With it the program ends, without an error, when it has. */
+  readonly stdio?: StdioForward | undefined;
+}
+
+/** Streams to a server, and what is asked of it. */
+type Client = Pick<MuxClient, "outbound" | "listens">;
+
 /**
  * Runs forwards over a session with a server, until `stdio` has ended where it is given. Throws the
  * signal's reason, or the last failure.
  */
 export async function runForwardClient(o: ForwardClientOptions): Promise<void> {
-  const { forwards, remote } = o;
   using stack = new DisposableStack();
   const client = openLinkClient({ ...o, endsWithSession: o.stdio !== undefined }, stack);
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => client.run(signal));
     tasks.spawn(async (signal) => {
-      await runForwards(forwards, {
-        ...o,
-        signal,
-        outbound: client.outbound,
-        datagrams: {
-          bind: o.bind,
-          isPossible: () => client.outbound.hasDatagrams,
-          open: client.outbound.openDatagrams,
-        },
-        remote: { ...remote, listens: client.listens, onSettled: o.onUp },
-      });
+      await forwardBy(client, { ...o, signal });
       await client.outbound.delivered(signal);
       tasks.cancel();
     });
+  });
+}
+
+/** Runs the forwards of a client by its session. Returns and throws as `runForwards`. */
+export async function forwardBy(
+  { outbound, listens }: Client,
+  o: ClientForwards & Pick<ForwardClientOptions, "clock" | "log" | "signal" | "stdio">,
+): Promise<void> {
+  const { forwards, remote, bind } = o;
+  await runForwards(forwards, {
+    ...o,
+    outbound,
+    datagrams: {
+      bind,
+      isPossible: () => outbound.hasDatagrams,
+      open: outbound.openDatagrams,
+    },
+    remote: { ...remote, listens, onSettled: o.onUp },
   });
 }

@@ -87,10 +87,11 @@ export class TunAttempt {
       this.#meter = new SessionMeter(this.#o.clock, this.#o.router.counters);
       const port = this.#portOf(stream, peer, this.#meter);
       watch.begun(peer, port.peer);
-      using _listed = this.#o.sessions?.add(sessionDescriber(peer, this.#meter, port.peer));
-      await this.#takeAddresses(peer, stream.remote, signal);
       try {
-        await this.#carry(stream, peer, port, told.promise, signal);
+        await this.#withStreams(peer, port, async () => {
+          await this.#takeAddresses(peer, stream.remote, signal);
+          await this.#carry(stream, peer, port, told.promise, signal);
+        });
       } catch (error) {
         if (peer.wire === "v2" && error instanceof ProtocolError) {
           owned.move();
@@ -99,6 +100,19 @@ export class TunAttempt {
         throw error;
       }
     });
+  }
+
+  /** Runs a session, whose link carries streams too if the client has some and the server can. */
+  async #withStreams(
+    peer: PeerLink,
+    { peer: at, traffic }: PortOptions,
+    run: () => Promise<void>,
+  ): Promise<void> {
+    const { sessions, streams } = this.#o;
+    if (streams?.areCarried === true) return await streams.carry({ traffic }, run);
+    streams?.warnOfNone(peer.wire);
+    using _listed = sessions?.add(sessionDescriber(peer, this.#meter!, at));
+    await run();
   }
 
   #dial(signal: AbortSignal): Promise<Connection> {
@@ -120,6 +134,7 @@ export class TunAttempt {
         protocol,
         ...congestionField(stream),
         wire: peer.wire,
+        ...(this.#o.streams?.areCarried === true && { carries: "packets,streams" }),
         offload: offloadText(peer.link.offload),
       });
       if (peer.wire === "v1" && secrets.mode === "auto") warnOfV1(log, at);

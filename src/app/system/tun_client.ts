@@ -1,5 +1,7 @@
 import { toTtunError, TtunError } from "../../base/errors.ts";
-import { scope } from "../../base/scope.ts";
+import { onAbort, scope } from "../../base/scope.ts";
+import { CloseCode } from "../../core/link/v2/frames.ts";
+import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import { Backoff } from "../../core/net/backoff.ts";
 import { PathChanged, ServerPaths } from "../link/server_paths.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
@@ -14,6 +16,8 @@ const MOST_AT_ONCE = 6;
 
 /** Connects again after failures; throws the device's error, or the last failure. */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
+  // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
+  using _bye = onAbort(o.signal, () => o.streams?.sayBye());
   await scope(o.signal, (tasks) => {
     tasks.spawn((signal) => o.router.run(signal));
     tasks.spawn(() => new TunClient({ ...o, signal: tasks.signal }).run());
@@ -89,8 +93,11 @@ class TunClient {
       const words = `Lost the connection with ${serverName(this.#o.server)}: the server closed it`;
       return { error: new TtunError("lost", words), wasUp: true, atOnce: false };
     } catch (thrown) {
-      const wasUp = attempt.ms !== null;
-      return { error: toTtunError(thrown), wasUp, atOnce: attempt.isUnanswered() };
+      const error = toTtunError(thrown);
+      this.#o.streams?.attemptFailed(error);
+      const isUnknown = error instanceof PeerClosed && error.code === CloseCode.unknownSession;
+      const atOnce = isUnknown || attempt.isUnanswered();
+      return { error, wasUp: attempt.ms !== null, atOnce };
     } finally {
       if (attempt.ms !== null) {
         this.#backoff.sessionEnded(attempt.ms);

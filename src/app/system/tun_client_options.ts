@@ -8,6 +8,7 @@ import type { ClientIdentity } from "../../core/link/v2/identity.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import type { WireSecrets } from "../link/config.ts";
 import type { ServerMemory } from "../link/connect.ts";
+import type { ClientStreams } from "../mux/client_streams.ts";
 import type { TunRouter } from "../tun/tun_router.ts";
 
 /** Facts that are known before a session's packets. */
@@ -48,6 +49,8 @@ export interface TunClientOptions {
   instance: Uint8Array;
   /** Undefined = the client sends none. */
   identity?: ClientIdentity | undefined;
+  /** Streams that go on the same links; absent = packets alone. */
+  streams?: ClientStreams | undefined;
   /** Has the session while there is one. */
   sessions?: SessionList | undefined;
   clock: Clock;

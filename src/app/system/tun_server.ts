@@ -1,5 +1,5 @@
-import { formatCidr } from "../../base/addr.ts";
-import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import { type Cidr, formatCidr } from "../../base/addr.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { LogFields, Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { type Scope, scope } from "../../base/scope.ts";
@@ -12,15 +12,18 @@ import { offloadText } from "../../core/ip/virtio_net.ts";
 import { CloseCode } from "../../core/link/v2/frames.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { ClientPaths } from "../link/client_paths.ts";
-import type { ProvedClient } from "../link/candidate.ts";
+import type { AdmittedLink, ProvedClient } from "../link/candidate.ts";
+import { setupFor } from "../link/accept_v2.ts";
 import { packetOffer, type WireSecrets } from "../link/config.ts";
 import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
 import { SlotPool } from "../link/slot_pool.ts";
-import { write } from "../loop/stream_io.ts";
 import { withStreams } from "../mux/limits.ts";
-import type { MuxServer } from "../mux/mux_server.ts";
+import { type MuxServer, turnAway } from "../mux/mux_server.ts";
+import type { SessionEntry } from "../mux/served_sessions.ts";
+import { carryBesidePackets } from "../mux/session_carrier.ts";
+import type { PacketFacts } from "../mux/stream_session.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
 import { congestionField, Tuner } from "../net/socket_options.ts";
@@ -47,7 +50,7 @@ export interface TunServerOptions {
   congestion?: CongestionChoice | undefined;
   signal: AbortSignal;
   limits?: PendingLimits;
-  /** Serves clients that want streams and no packets, any number of them. */
+  /** Serves streams of clients with a device, and of any number of clients without one. */
   streams?: TunStreamOptions;
 }
 
@@ -136,13 +139,18 @@ class TunServer {
       peer: stream.peer,
     });
     const words = "this server has no forwards";
-    await write(stream, client.handshake.refuse(CloseCode.notAllowed, words));
-    await stream.closeWrite();
+    await turnAway(stream, client, { code: CloseCode.notAllowed, words });
   }
 
   /** Lets the client in if a slot is or becomes free; otherwise closes without any proof. */
   async #admit(client: ServedClient): Promise<void> {
     const { signal } = this.#o;
+    const { both } = client.candidate;
+    const refusal = both === undefined ? null : this.#streams?.sessions.refusal(both) ?? null;
+    if (both !== undefined && refusal !== null) {
+      this.#said.warn("client turned away", { peer: client.peer, why: refusal.words });
+      return await turnAway(client.stream, both, refusal);
+    }
     if (!await this.#slots.claim(client, signal)) {
       if (!signal.aborted) await this.#turnAway(client);
       return;
@@ -213,7 +221,8 @@ class TunServer {
     this.#occupants.enter(client, client.identity);
     // A client of this machine has not given its device the addresses yet.
     this.#o.onSession?.("host" in stream.remote ? stream.remote.host : undefined);
-    const admitted = await candidate.admit(addresses);
+    const entry = await this.#enter(client, addresses);
+    const admitted = await candidate.admit(addresses, entry ?? undefined);
     await using link = admitted.link;
     client.link = admitted;
     this.#tuner.tune(stream);
@@ -227,6 +236,7 @@ class TunServer {
         protocol,
         ...congestionField(stream),
         wire: candidate.wire,
+        ...(entry !== null && { carries: "packets,streams" }),
         offload: offloadText(link.offload),
         ...(name !== "" && { name }),
         ...(addresses.length > 0 && { addresses: addresses.map(formatCidr).join(",") }),
@@ -240,7 +250,44 @@ class TunServer {
       ...(name !== "" && { name }),
       ...(addresses.length > 0 && { addresses: addresses.map(formatCidr) }),
     };
+    const run = () => runSession({ ...admitted, watch }, link, router, port, signal);
+    if (entry !== null) {
+      return await this.#carryBoth(entry, admitted, { traffic: meter.traffic, known }, run);
+    }
     using _listed = this.#o.sessions?.add(sessionDescriber(admitted, meter, peer, known));
-    await runSession({ ...admitted, watch }, link, router, port, signal);
+    await run();
+  }
+
+  /**
+   * Begins or resumes the session of a client that wants streams beside packets; null for another.
+   * @throws {TtunError} if it gets no session, which it is told
+   */
+  async #enter(
+    { candidate: { both }, stream }: ServedClient,
+    addresses: readonly Cidr[],
+  ): Promise<SessionEntry | null> {
+    if (both === undefined || this.#streams === null) return null;
+    const entry = this.#streams.sessions.enter(stream, both, setupFor(addresses));
+    if (!("words" in entry)) return entry;
+    await turnAway(stream, both, entry);
+    throw new TtunError("lost", `The client was turned away: ${entry.words}`);
+  }
+
+  /** Has a link with a device's packets carry the client's streams too, while `run` runs it. */
+  async #carryBoth(
+    entry: SessionEntry,
+    { v2 }: AdmittedLink,
+    packets: PacketFacts,
+    run: () => Promise<void>,
+  ): Promise<void> {
+    const { sessions, buffers } = this.#streams!;
+    const { clock } = this.#o;
+    const { number, peerExpected } = entry;
+    const carrier = sessions.attach(
+      entry,
+      ({ mux }) => carryBesidePackets(v2!, mux, number, peerExpected, { clock, buffers }),
+    );
+    if (carrier === null) throw new TtunError("lost", "The client has begun another session");
+    await sessions.carry(entry, carrier, run, packets);
   }
 }

@@ -1,14 +1,13 @@
 import { LONGEST_PACKET } from "../../app/link/accept.ts";
 import type { ServerMemory } from "../../app/link/connect.ts";
-import { runForwardClient } from "../../app/system/forward_client.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { runTunClient } from "../../app/system/tun_client.ts";
+import { runTunForwardClient } from "../../app/system/tun_forward_client.ts";
 import { serverName, type TunClientOptions } from "../../app/system/tun_client_options.ts";
 import { counterFacts } from "../../app/tun/counters.ts";
 import { PeerRouter } from "../../app/tun/peer_router.ts";
 import { formatCidr, plainHost } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { scope } from "../../base/scope.ts";
 import type { Paths } from "../../contract/routing.ts";
 import { parseResolvConf } from "../../core/dns/resolv_conf.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
@@ -74,50 +73,36 @@ export async function runClient(
     sessions: tunnel.sessions.describe(mostStreams),
   }), forwards ?? undefined);
   const session = sessionOptions(config, tunnel, start.s);
-  const instance = rng(ID_SIZE);
-  const runTunnel = (signal: AbortSignal) =>
-    runTunClient({
-      ...session,
-      signal,
-      router,
-      takeAddresses: async (addresses, { server, signal }) => {
-        tunnel.warmUp?.giveWay();
-        const host = "host" in server ? server.host : undefined;
-        await given.take(addresses, host);
-        keeper.sessionBegins(host);
-        await port.tellAddresses(given.present.map(formatCidr), signal);
-        if (isRoot) becomeUser();
-        isRoot = false;
-        keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
-        up("tunnel");
-      },
-      paths: keeper.paths,
-      server,
-      retries,
-      dialer: net,
-      resolver,
-      addresses,
-      memory: rememberV2(start.seenV2, port),
-      instance,
-      identity: start.identity,
-    });
-  if (forwards === null) return await runTunnel(tunnel.signal);
-  await scope(tunnel.signal, (tasks) => {
-    tasks.spawn(runTunnel);
-    tasks.spawn((signal) =>
-      runForwardClient({
-        ...session,
-        ...forwards,
-        signal,
-        server,
-        retries,
-        dialer: net,
-        resolver,
-        instance,
-        onCounters: (counters) => connections = counters,
-        onUp: () => up("forwards"),
-      })
-    );
+  const client: TunClientOptions = {
+    ...session,
+    router,
+    takeAddresses: async (addresses, { server, signal }) => {
+      tunnel.warmUp?.giveWay();
+      const host = "host" in server ? server.host : undefined;
+      await given.take(addresses, host);
+      keeper.sessionBegins(host);
+      await port.tellAddresses(given.present.map(formatCidr), signal);
+      if (isRoot) becomeUser();
+      isRoot = false;
+      keeper.sessionBegins(host); // the --up command may have sent everything into the tunnel
+      up("tunnel");
+    },
+    paths: keeper.paths,
+    server,
+    retries,
+    dialer: net,
+    resolver,
+    addresses,
+    memory: rememberV2(start.seenV2, port),
+    instance: rng(ID_SIZE),
+    identity: start.identity,
+  };
+  if (forwards === null) return await runTunClient(client);
+  await runTunForwardClient({
+    ...client,
+    ...forwards,
+    onCounters: (counters) => connections = counters,
+    onUp: () => up("forwards"),
   });
 }
 
