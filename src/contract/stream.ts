@@ -28,6 +28,21 @@ export interface Stream extends AsyncDisposable {
   /** True when the end may stand right behind what was read last; absent = it is not known. */
   readonly mayEnd?: boolean;
   /**
+   * Returns bytes that can be read now, where they lie in the stream's memory, which spares a copy;
+   * valid until the next call. Null = there are none, or too few: call `readNow`.
+   */
+  peekNow?(): Uint8Array | null;
+  /** Reads the first `bytes` of those that `peekNow` has just returned. */
+  consume?(bytes: number): void;
+  /**
+   * Returns the stream's memory for bytes to write, which spares a copy; valid until the next call
+   * of any stream's but a read. It is empty where there is no room: call `onWritable`. Null = call
+   * `writeNow`, which may fail.
+   */
+  reserveNow?(): Uint8Array | null;
+  /** Writes the first `bytes`, one or more, of the memory that `reserveNow` has just returned. */
+  commit?(bytes: number): void;
+  /**
    * Writes what it can now, borrowed for the call, and returns how many bytes that was. `isLast`:
    * if that is all of them the caller calls `closeWrite` before anything else, so that they may be
    * held until then.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { concat, utf8 } from "../../src/base/bytes.ts";
 import type { TtunError } from "../../src/base/errors.ts";
 import { Reader } from "../../src/base/varint.ts";
+import { ChunkPool, type Piece } from "../../src/core/mux/chunk_pool.ts";
 import {
   type MuxAddress,
   type MuxFrameHandler,
@@ -76,7 +77,11 @@ export class MuxEnd {
   carrier: MuxCarrier;
   #out = new Uint8Array(LEAST_ROOM);
 
-  constructor(role: "client" | "server", o: Partial<MuxOptions> = {}) {
+  constructor(
+    role: "client" | "server",
+    o: Partial<MuxOptions> = {},
+    onWake: () => void = () => {},
+  ) {
     this.mux = new Mux({
       role,
       local: WINDOWS,
@@ -85,12 +90,16 @@ export class MuxEnd {
       mostTotal: 4 * 1024 * 1024,
       budget: new SharedBudget(16 * 1024 * 1024),
       kept: new SharedBudget(16 * 1024 * 1024),
+      pool: new PoisoningPool(),
       now: () => this.now,
       rtt: () => this.rtt,
       events: {
         opened: (stream, open) => this.opened.push({ stream, open }),
         move: (seconds) => this.moves.push(seconds),
-        wake: (isLater) => this.wakes[isLater ? "later" : "now"]++,
+        wake: (isLater) => {
+          this.wakes[isLater ? "later" : "now"]++;
+          onWake();
+        },
       },
       ...o,
     });
@@ -139,14 +148,23 @@ export class MuxEnd {
   }
 }
 
+/** Overwrites what is released: who reads it afterwards reads something else. */
+export class PoisoningPool extends ChunkPool {
+  override release(piece: Piece): void {
+    super.release(piece);
+    if (piece.chunk?.users === 0) piece.chunk.bytes.fill(0xcc);
+  }
+}
+
 /** Both ends, joined by carriers that carry at once. */
 export class MuxPair {
   readonly client: MuxEnd;
   readonly server: MuxEnd;
 
-  constructor(o: Partial<MuxOptions> = {}) {
-    this.client = new MuxEnd("client", o);
-    this.server = new MuxEnd("server", o);
+  /** `onWake`: called whenever an end has something to send. */
+  constructor(o: Partial<MuxOptions> = {}, onWake: () => void = () => {}) {
+    this.client = new MuxEnd("client", o, onWake);
+    this.server = new MuxEnd("server", o, onWake);
   }
 
   /** Carries records until none is left, and acknowledges all. */

@@ -5,6 +5,7 @@ import { LEAST_ROOM, Mux, type MuxCarrier, type MuxWindows } from "../../src/cor
 import { MAX_DATA, type MuxStream } from "../../src/core/mux/mux_stream.ts";
 import { OPENED, OpenKind } from "../../src/core/mux/frames.ts";
 import { SharedBudget } from "../../src/core/mux/receive_window.ts";
+import { PoisoningPool } from "./mux_end.ts";
 
 /** Sizes of a schedule: in bytes, but for the number of streams. */
 interface Shape {
@@ -106,6 +107,7 @@ class End {
       mostTotal,
       budget: world.budget,
       kept: world.kept,
+      pool: world.pool,
       now: () => world.now,
       rtt: () => 5,
       events: {
@@ -144,6 +146,7 @@ class World {
   readonly shape: Shape;
   readonly budget: SharedBudget;
   readonly kept = new SharedBudget(KEPT_BUDGET);
+  readonly pool = new PoisoningPool();
   readonly opening = new Map<string, Handle>();
   readonly client: End;
   readonly server: End;
@@ -241,6 +244,7 @@ class World {
 
   write(handle: Handle): void {
     if (handle.isClosed || handle.out.isCut) return;
+    if (this.chance() < 0.3) return this.#fillReserved(handle);
     const bytes = new Uint8Array(1 + this.below(this.chance() < 0.5 ? 60 : this.shape.write));
     for (let i = 0; i < bytes.length; i++) bytes[i] = byteOf(handle.out, handle.out.written + i);
     try {
@@ -253,8 +257,25 @@ class World {
     bytes.fill(0xdd);
   }
 
+  #fillReserved({ stream, out }: Handle): void {
+    const space = stream.reserveNow();
+    if (space === null || space.length === 0) return;
+    const size = this.chance() < 0.3 ? space.length : 1 + this.below(space.length);
+    for (let i = 0; i < size; i++) space[i] = byteOf(out, out.written + i);
+    stream.commit(size);
+    out.written += size;
+    this.moved += size;
+  }
+
   read(handle: Handle): boolean {
     if (handle.hasRead) return false;
+    const ready = this.chance() < 0.5 ? handle.stream.peekNow() : null;
+    if (ready !== null) {
+      const size = this.chance() < 0.5 ? ready.length : 1 + this.below(ready.length);
+      this.#check(handle, ready.subarray(0, size));
+      handle.stream.consume(size);
+      return true;
+    }
     const into = new Uint8Array(1 + this.below(this.chance() < 0.3 ? 100 : 7000));
     let got: number | null | undefined;
     try {
@@ -274,14 +295,16 @@ class World {
       assert.equal(handle.in.read, handle.in.written);
       return false;
     }
-    for (let i = 0; i < got; i++) {
-      if (into[i] !== byteOf(handle.in, handle.in.read + i)) {
-        assert.fail(`byte ${handle.in.read + i}`);
-      }
-    }
-    handle.in.read += got;
-    assert(handle.in.read <= handle.in.written);
+    this.#check(handle, into.subarray(0, got));
     return true;
+  }
+
+  #check({ in: way }: Handle, bytes: Uint8Array): void {
+    for (let i = 0; i < bytes.length; i++) {
+      if (bytes[i] !== byteOf(way, way.read + i)) assert.fail(`byte ${way.read + i}`);
+    }
+    way.read += bytes.length;
+    assert(way.read <= way.written);
   }
 
   /** Reads what comes next from within its callback, and may end the stream there. */
@@ -442,5 +465,6 @@ function run(world: World, steps: number): ModelRun {
   for (const { mux } of world.ends) mux.end(new TtunError("lost", "The schedule is over"));
   assert(world.budget.take(budget), "all memory of windows was given back");
   assert(world.kept.take(KEPT_BUDGET), "all memory of frames was given back");
+  assert.equal(world.pool.used, 0, "all chunks were given back");
   return world;
 }

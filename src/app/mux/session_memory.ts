@@ -1,3 +1,4 @@
+import { ChunkPool } from "../../core/mux/chunk_pool.ts";
 import { SharedBudget, type WindowBudget } from "../../core/mux/receive_window.ts";
 
 /** Bytes of all windows beyond the first ones, of all sessions of this process. */
@@ -14,10 +15,16 @@ export interface SessionMemory {
   readonly windows: WindowBudget;
   /** Of frames that the peer has not acknowledged. */
   readonly kept: WindowBudget;
+  /** Memory that bulk passes through. */
+  readonly pool: ChunkPool;
 }
 
 export function clientMemory(): SessionMemory {
-  return { windows: new SharedBudget(MOST_WINDOWS), kept: new SharedBudget(MOST_KEPT) };
+  return {
+    windows: new SharedBudget(MOST_WINDOWS),
+    kept: new SharedBudget(MOST_KEPT),
+    pool: new ChunkPool(),
+  };
 }
 
 interface Shared extends SessionMemory {
@@ -33,10 +40,11 @@ export class ServerMemory {
   enter(address: string): SessionMemory {
     let shared = this.#byAddress.get(address);
     if (shared === undefined) {
-      const { windows, kept } = this.#all;
+      const { windows, kept, pool } = this.#all;
       shared = {
         windows: new SharedBudget(MOST_WINDOWS * OF_ADDRESS, windows),
         kept: new SharedBudget(MOST_KEPT * OF_ADDRESS, kept),
+        pool,
         sessions: 0,
       };
       this.#byAddress.set(address, shared);

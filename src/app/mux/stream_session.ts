@@ -69,6 +69,7 @@ export class StreamSession {
       mostTotal: MOST_TOTAL,
       budget: memory.windows,
       kept: memory.kept,
+      pool: memory.pool,
       now: () => clock.now(),
       rtt: () => this.#carriers.at(-1)?.leastRttMs ?? NaN,
       events: {

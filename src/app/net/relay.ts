@@ -285,6 +285,8 @@ class Relay {
   }
 }
 
+const NOTHING = new Uint8Array();
+
 class Way extends ReadyLoop implements Blocked {
   readonly from: Stream;
   readonly #to: Stream;
@@ -295,7 +297,7 @@ class Way extends ReadyLoop implements Blocked {
   #drops = false;
   /** Reading pauses until this resolves. */
   #stalled: PromiseWithResolvers<number> | null = null;
-  /** Bytes that `to` has not taken yet. */
+  /** Bytes that `to` has not taken yet; none = it only waits for room. */
   #rest: Uint8Array | null = null;
   /** Read behind bytes that were still to be written: the end, or an error. */
   #hasEnded = false;
@@ -326,7 +328,11 @@ class Way extends ReadyLoop implements Blocked {
   protected step(): MaybePromise<number> {
     if (this.#rest !== null) return this.#write(this.#rest);
     if (this.#stalled !== null) return this.#stalled.promise;
-    const got = this.#read();
+    const ready = this.#drops ? null : this.from.peekNow?.() ?? null;
+    if (ready !== null) return this.#pass(ready);
+    const space = this.#drops ? null : this.#to.reserveNow?.() ?? null;
+    if (space?.length === 0) return this.#block(space);
+    const got = this.#read(space ?? this.#scratch.plain);
     if (got === undefined) return WOULD_BLOCK;
     if (got === null) return this.#end();
     if (this.#drops) {
@@ -335,29 +341,52 @@ class Way extends ReadyLoop implements Blocked {
     }
     this.#relay.moved(this, got);
     try {
+      if (space !== null) {
+        this.#to.commit!(got);
+        return this.#hasEnded ? this.#end() : got;
+      }
       const bytes = this.#scratch.plainTo(got);
       const done = this.#to.writeNow(bytes, this.#hasEnded);
-      if (done < got) {
-        this.#rest = bytes.slice(done);
-        this.#blocked.add(this);
-        return WOULD_BLOCK;
-      }
+      if (done < got) return this.#block(bytes.slice(done));
       return this.#hasEnded ? this.#end() : got;
     } catch (error) {
       return this.#refused(error, got);
     }
   }
 
+  /** Writes bytes that lie in the memory of `from`, where those that are left stay. */
+  #pass(bytes: Uint8Array): number {
+    const { from } = this;
+    let done = bytes.length;
+    try {
+      done = this.#to.writeNow(bytes);
+    } catch (error) {
+      this.#relay.moved(this, done);
+      from.consume!(done);
+      return this.#refused(error, done);
+    }
+    if (done > 0) {
+      this.#relay.moved(this, done);
+      from.consume!(done);
+    }
+    return done < bytes.length ? this.#block(NOTHING) : done;
+  }
+
+  #block(rest: Uint8Array): number {
+    this.#rest = rest;
+    this.#blocked.add(this);
+    return WOULD_BLOCK;
+  }
+
   /** Reads as `Stream.readNow` does, and looks for the end, which then goes with the last bytes. */
-  #read(): number | null | undefined {
+  #read(into: Uint8Array): number | null | undefined {
     if (this.#failure !== null) throw this.#failure.error;
     if (this.#hasEnded) return null;
     const { from } = this;
-    const { plain } = this.#scratch;
-    const got = from.readNow(plain);
-    if (!got || got === plain.length || from.mayEnd !== true) return got;
+    const got = from.readNow(into);
+    if (!got || got === into.length || from.mayEnd !== true) return got;
     try {
-      const more = from.readNow(plain.subarray(got));
+      const more = from.readNow(into.subarray(got));
       this.#hasEnded = more === null;
       return got + (more ?? 0);
     } catch (error) {
@@ -367,6 +396,10 @@ class Way extends ReadyLoop implements Blocked {
   }
 
   #write(rest: Uint8Array): number {
+    if (rest.length === 0) { // there is room again
+      this.#unblock();
+      return 0;
+    }
     try {
       const done = this.#to.writeNow(rest);
       if (done < rest.length) {

@@ -1,11 +1,14 @@
+import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { FakeClock } from "../../../tests/fake/clock.ts";
+import { MuxPair } from "../../../tests/fake/mux_end.ts";
 import { memoryPair } from "../../../tests/fake/memory.ts";
 import { FRAMES, pattern, readNowAll, SCRATCH, ttPair } from "../../../tests/fake/tt_ends.ts";
 import { concat, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Stream } from "../../contract/stream.ts";
+import type { MuxStream } from "../../core/mux/mux_stream.ts";
 import { type RelayCount, Relays } from "./relay.ts";
 import { read, write } from "../loop/stream_io.ts";
 
@@ -442,4 +445,73 @@ Deno.test("a reset that stands right behind bytes follows them", async () => {
   await assert.rejects(clock.until(ended), LOST);
   assert.equal(count.down, 10);
   assert.equal(left.readNow(new Uint8Array(100)), 10);
+});
+
+/** A stream of one session at both ends, whose records are carried when the clock has a turn. */
+function muxPair(clock: FakeClock): { pair: MuxPair; here: MuxStream; there: MuxStream } {
+  let isDue = false;
+  const wake = () => {
+    if (isDue) return;
+    isDue = true;
+    clock.onTurn(() => {
+      isDue = false;
+      pair.exchange();
+    });
+  };
+  const pair = new MuxPair({}, wake);
+  const [here, there] = pair.connect();
+  return { pair, here, there };
+}
+
+Deno.test("bytes of sessions go through as they lie there, both ways, and held back", async () => {
+  const clock = new FakeClock();
+  const { here, there } = muxPair(clock);
+  const [[left, first], [right, last]] = [memoryPair({ capacity: 100_000 }), memoryPair()];
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+  const counts = [{ up: 0, down: 0 }, { up: 0, down: 0 }];
+  const ended = [relays.run(first, here, counts[0]), relays.run(there, last, counts[1])];
+  const data = [pattern(1_500_000), pattern(1_500_000, 2)];
+  const work = [[left, right, data[0]!], [right, left, data[1]!]] as const;
+  await Promise.all(work.map(async ([from, to, bytes]) => {
+    const reading = readEnd(to);
+    await write(from, bytes);
+    await from.closeWrite();
+    assert(Buffer.compare(await reading, bytes) === 0);
+  }));
+  await clock.until(Promise.all(ended));
+  assert.deepEqual(counts, [1, 2].map(() => ({ up: 1_500_000, down: 1_500_000 })));
+  relays[Symbol.dispose]();
+});
+
+Deno.test("a session's stream that is full is not read for, and what it had not read is dropped at a reset", async () => {
+  const clock = new FakeClock();
+  const { pair, here, there } = muxPair(clock);
+  const [left, first] = memoryPair({ capacity: 2_000_000 });
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+  const count = { up: 0, down: 0 };
+  const ended = relays.run(first, here, count);
+  write(left, pattern(1_000_000));
+  await clock.settle();
+  assert(count.up > 150_000 && count.up < 300_000, `${count.up} bytes`); // a window, and a queue
+  there.reset();
+  pair.exchange();
+  await assert.rejects(clock.until(ended), LOST);
+  isReset(left);
+  assert.equal(pair.client.mux.pool.used, 0);
+});
+
+Deno.test("what a session's stream brings stays there while its reader is slow, and follows a failure of it", async () => {
+  const clock = new FakeClock();
+  const { here, there } = muxPair(clock);
+  const [right, last] = memoryPair({ capacity: 10 });
+  const relays = new Relays({ clock, scratch: SCRATCH, idleMs: Infinity });
+  const ended = relays.run(there, last);
+  ended.catch(() => {}); // looked at below
+  here.writeNow(pattern(25));
+  await clock.settle();
+  assert.deepEqual(readNowAll(right).bytes, pattern(25).subarray(0, 10));
+  await clock.settle();
+  right.reset();
+  here.writeNow(pattern(25));
+  await assert.rejects(clock.until(ended), LOST);
 });

@@ -1,6 +1,7 @@
 import { ProtocolError, type TtunError } from "../../base/errors.ts";
 import type { Reader } from "../../base/varint.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import type { ChunkPool } from "./chunk_pool.ts";
 import { DatagramQueue, MOST_DATAGRAM } from "./datagram_queue.ts";
 import {
   isNumbered,
@@ -39,8 +40,15 @@ const MAX_SMALL_FRAME = 1 + 8 + 8;
 export const ACK_MS = 25;
 const ACK_BYTES = 256 * 1024;
 
-/** Bytes that wait in all streams for their turn, beside a quantum each. */
+/**
+ * Bytes of data for which a record is filled up with a part of what lies together: each frame is a
+ * write at the other end.
+ */
+const LEAST_CUT = QUANTUM;
+
+/** Bytes that wait in all streams for their turn, beside some of each. */
 const MOST_QUEUED = 32 << 20;
+const LEAST_QUEUE = 16 * 1024;
 
 /** Numbered frames that wait for an acknowledgement: a peer that gives none makes the rest wait. */
 const MOST_UNACKNOWLEDGED = 65_536;
@@ -66,6 +74,8 @@ export interface MuxOptions {
   readonly budget: WindowBudget;
   /** Memory of frames that the peer has not acknowledged. */
   readonly kept: WindowBudget;
+  /** Memory that bulk passes through. */
+  readonly pool: ChunkPool;
   readonly events: MuxEvents;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
@@ -96,8 +106,9 @@ export interface MuxCarrier {
  * what goes: an acknowledgement, a credit, the position on the next carrier.
  */
 export class Mux implements StreamOwner {
+  readonly pool: ChunkPool;
   readonly #o: MuxOptions;
-  readonly #log = new SendLog();
+  readonly #log: SendLog;
   readonly #allowance: KeptAllowance;
   readonly #scheduler = new Scheduler();
   readonly #datagrams = new DatagramQueue();
@@ -130,6 +141,8 @@ export class Mux implements StreamOwner {
   #current: MuxCarrier | null = null;
   #cursor = 0;
   #isPositionDue = false;
+  /** Bytes for which data is cut to fill the record up. */
+  #least = 0;
   #receiving: MuxCarrier | null = null;
 
   #end: TtunError | null = null;
@@ -137,6 +150,8 @@ export class Mux implements StreamOwner {
 
   constructor(o: MuxOptions) {
     this.#o = o;
+    this.pool = o.pool;
+    this.#log = new SendLog(o.pool);
     this.#allowance = new KeptAllowance(o.mostTotal, o.kept);
     this.#total = new TotalWindow(o.local.total, o.mostTotal, o.budget, o.now());
     this.#totalLimit = o.peer.total;
@@ -319,6 +334,7 @@ export class Mux implements StreamOwner {
     at = this.#putNew(out, at, end, () => this.#nextControl());
     at = this.#datagrams.put(out, at, end, (end - at) / 2);
     const tail = Math.max(0, end - begin - most); // room that data leaves to others
+    this.#least = 0;
     at = this.#putNew(out, at, end, (room) => this.#nextControl() ?? this.#nextData(room - tail));
     const isOwed = this.#expected > this.#acknowledged;
     if (at > begin && isOwed && end - at >= MAX_SMALL_FRAME) at = this.#putAck(out, at);
@@ -372,7 +388,7 @@ export class Mux implements StreamOwner {
       if (this.#controls.length > 0 && end - at < MOST_CONTROL) break;
       const frame = next(end - at);
       if (frame === null) break;
-      if (frame.body !== null) this.#totalSent += frame.body.length;
+      if (frame.body !== null) this.#totalSent += frame.body.bytes.length;
       this.#log.append(frame);
       this.#cursor = this.#log.end;
       at = putFrame(out, at, frame);
@@ -382,12 +398,14 @@ export class Mux implements StreamOwner {
 
   /** Bounds the memory that a peer takes which grants windows and acknowledges nothing. */
   get #mayKeepMore(): boolean {
-    const { base, end, bytes } = this.#log;
-    return end - base < MOST_UNACKNOWLEDGED && this.#allowance.mayGrow(bytes);
+    const { base, end, memory } = this.#log;
+    return end - base < MOST_UNACKNOWLEDGED && this.#allowance.mayGrow(memory);
   }
 
   #nextData(room: number): LoggedFrame | null {
-    return this.#scheduler.next(room, this.#totalLimit - this.#totalSent);
+    const frame = this.#scheduler.next(room, this.#totalLimit - this.#totalSent, this.#least);
+    this.#least = LEAST_CUT;
+    return frame;
   }
 
   #nextControl(): LoggedFrame | null {
@@ -418,6 +436,7 @@ export class Mux implements StreamOwner {
     this.#windows.clear();
     this.#datagrams.clear();
     this.#total.close();
+    this.#log.clear();
     this.#allowance.close();
     this.#carriers.length = 0;
     this.#current = null;
@@ -486,7 +505,7 @@ export class Mux implements StreamOwner {
   #receiveAck(next: number): void {
     const isFull = !this.#mayKeepMore;
     this.#must(this.#log.acknowledge(next), "an acknowledgement of what was not sent");
-    this.#allowance.shrink(this.#log.bytes);
+    this.#allowance.shrink(this.#log.memory);
     if (this.#cursor < this.#log.base) {
       this.#cursor = this.#log.base;
       this.#isPositionDue = true;
@@ -522,7 +541,7 @@ export class Mux implements StreamOwner {
   }
 
   get queueLimit(): number {
-    return Math.max(QUANTUM, Math.min(QUEUE, Math.floor(MOST_QUEUED / this.streams)));
+    return Math.max(LEAST_QUEUE, Math.min(QUEUE, Math.floor(MOST_QUEUED / this.streams)));
   }
 
   sendControl(stream: MuxStream): void {
@@ -592,8 +611,8 @@ function put(out: Uint8Array, at: number, bytes: Uint8Array): number {
 
 function putFrame(out: Uint8Array, at: number, { head, body }: LoggedFrame): number {
   out.set(head, at);
-  if (body !== null) out.set(body, at + head.length);
-  return at + head.length + (body === null ? 0 : body.length);
+  at += head.length;
+  return body === null ? at : put(out, at, body.bytes);
 }
 
 /** Names a stream for logs. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { MuxEnd, tell } from "../../../tests/fake/mux_end.ts";
 import { MAX_DATA_HEADER, packOpened } from "./frames.ts";
 import { LEAST_ROOM } from "./mux.ts";
-import { QUANTUM } from "./mux_stream.ts";
+import { MAX_DATA, QUANTUM } from "./mux_stream.ts";
 
 const out = new Uint8Array(LEAST_ROOM);
 
@@ -32,4 +32,24 @@ Deno.test("fill: opens go where data may not", () => {
   stream.writeNow(new Uint8Array(100));
   assert.deepEqual(fill(end, 0), ["open 1"]);
   assert.deepEqual(fill(end, Infinity), ["data 1 100"]);
+});
+
+Deno.test("fill: what lies together is not cut for the little room behind other data", () => {
+  const end = new MuxEnd("client");
+  const stream = end.open();
+  end.sent();
+  end.give(packOpened(1, 0, null));
+  for (let i = 0; i < 2; i++) stream.writeNow(new Uint8Array(MAX_DATA));
+  assert.deepEqual(fill(end, Infinity), [`data 1 ${MAX_DATA}`, "ack 1"]);
+  const rest = 64 * 1024 - MAX_DATA; // of the peer's first window
+  assert.deepEqual(fill(end, Infinity), [`data 1 ${rest}`]);
+});
+
+Deno.test("fill: little data goes behind other data, in the same record", () => {
+  const end = new MuxEnd("client");
+  const streams = [end.open(), end.open()];
+  end.sent();
+  end.give(packOpened(1, 0, null), packOpened(3, 0, null));
+  for (const stream of streams) stream.writeNow(new Uint8Array(100));
+  assert.deepEqual(fill(end, Infinity), ["data 1 100", "data 3 100", "ack 2"]);
 });

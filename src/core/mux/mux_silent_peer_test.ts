@@ -2,17 +2,18 @@ import assert from "node:assert/strict";
 import { MuxEnd, TARGET, WINDOWS } from "../../../tests/fake/mux_end.ts";
 import { CountedBudget } from "../../../tests/fake/mux_path.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
+import { CHUNK, ChunkPool } from "./chunk_pool.ts";
 import { packAck, packOpen, packOpenBody, packOpened, packReset, packWindow } from "./frames.ts";
 import { OWN_KEPT } from "./kept_allowance.ts";
-import { MAX_DATA, type MuxStream } from "./mux_stream.ts";
+import { MAX_DATA, type MuxStream, QUEUE } from "./mux_stream.ts";
 import { SharedBudget } from "./receive_window.ts";
 
 const open = (id: number) => packOpen(id, packOpenBody(TARGET));
 const zeros = (size: number) => new Uint8Array(size);
 
 /** A client, with a stream of its own and one of the server's, both answered. */
-function client(mostTotal: number): [MuxEnd, MuxStream, MuxStream] {
-  const end = new MuxEnd("client", { mostTotal });
+function client(mostTotal: number, pool = new ChunkPool()): [MuxEnd, MuxStream, MuxStream] {
+  const end = new MuxEnd("client", { mostTotal, pool });
   const one = end.open();
   end.sent();
   end.give(packOpened(1, 0, null), open(2));
@@ -46,7 +47,8 @@ Deno.test("a peer that never acknowledges gets no more than its windows, which i
 });
 
 Deno.test("a peer that grants windows and never acknowledges makes this end keep a bounded lot", () => {
-  const [end, one] = client(WINDOWS.total);
+  const pool = new ChunkPool();
+  const [end, one] = client(WINDOWS.total, pool);
   end.give(packWindow(1, 2 ** 50), packWindow(0, 2 ** 50));
   let sent = 0;
   for (let i = 0; i < 200; i++) {
@@ -54,13 +56,30 @@ Deno.test("a peer that grants windows and never acknowledges makes this end keep
     sent += swallow(end);
   }
   const kept = end.mux.keptBytes;
-  assert(kept >= WINDOWS.total && kept < WINDOWS.total + MAX_DATA + 100, `${kept}`);
+  assert(kept >= WINDOWS.total - CHUNK && kept < WINDOWS.total + MAX_DATA + 100, `${kept}`);
+  assert(pool.used * CHUNK < WINDOWS.total + QUEUE + 2 * CHUNK, `${pool.used} chunks`);
   assert(sent < WINDOWS.total + MAX_DATA + 100);
   assert.equal(one.writeNow(zeros(100_000)), 0, "the writer waits");
   const woken = end.wakes.now;
   end.give(packAck(3));
   assert(end.wakes.now > woken, "an acknowledgement lets it go on");
   assert(swallow(end) > 10_000);
+});
+
+Deno.test("the memory that frames lie in counts, and not their bytes alone", () => {
+  const pool = new ChunkPool();
+  const end = new MuxEnd("client", { pool, kept: new SharedBudget(0) });
+  const stream = end.open();
+  end.sent();
+  end.give(packOpened(1, 0, null), packWindow(1, 2 ** 50), packWindow(0, 2 ** 50));
+  const size = 51_000;
+  for (let i = 0; i < 20; i++) {
+    stream.writeNow(zeros(size));
+    swallow(end);
+  }
+  const chunks = Math.ceil(OWN_KEPT / CHUNK);
+  assert(end.mux.keptBytes < chunks * (size + 20), `${end.mux.keptBytes}`);
+  assert.equal(pool.used, chunks + Math.ceil(QUEUE / CHUNK), "the others wait");
 });
 
 Deno.test("a peer that never acknowledges makes this end keep a bounded number of frames", () => {

@@ -2,6 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import type { ConnectionStats } from "../../contract/stats.ts";
 import type { MaybePromise, OnReady, Stream } from "../../contract/stream.ts";
 import { ByteQueue } from "./byte_queue.ts";
+import { CHUNK, type ChunkPool } from "./chunk_pool.ts";
 import {
   MAX_DATA_HEADER,
   type MuxAddress,
@@ -25,14 +26,19 @@ export const QUEUE = 128 * 1024;
  */
 const MOST_DISCARDED = 2 * QUEUE;
 
-/** Bytes of data of a stream's turn: others wait for so much. */
-export const QUANTUM = 16 * 1024;
+/** Bytes of data of a stream's turn: others wait for so much. A chunk is whole turns. */
+export const QUANTUM = CHUNK / 4;
 
 /** Bytes of data in a frame, where nobody waits: each frame is a write at the other end. */
-export const MAX_DATA = 56 * 1024;
+export const MAX_DATA = CHUNK;
+
+/** Bytes that lie together and are written as they are: fewer are read together with others. */
+const WORTH_A_WRITE = 16 * 1024;
 
 /** The session, as its streams see it. */
 export interface StreamOwner {
+  /** Memory for bytes that wait. */
+  readonly pool: ChunkPool;
   /** Bytes that may wait in a stream for their turn: at most QUEUE, less where streams are many. */
   readonly queueLimit: number;
   /** Milliseconds of a monotonic clock. */
@@ -118,7 +124,7 @@ export class MuxStream implements Stream {
   #answer: Uint8Array | null = null;
   #isRefused = false;
 
-  readonly #in = new ByteQueue();
+  readonly #in: ByteQueue;
   /** The rest of the frame that has just come, lent for one callback. */
   #lent: Uint8Array | null = null;
   #finReceived = false;
@@ -128,7 +134,7 @@ export class MuxStream implements Stream {
   /** Bytes that came since then. */
   #discarded = 0;
 
-  readonly #out = new ByteQueue();
+  readonly #out: ByteQueue;
   #sendLimit: number;
   #sent = 0;
   /** The end was asked for; it goes behind all data. */
@@ -148,6 +154,8 @@ export class MuxStream implements Stream {
     this.kind = kind;
     this.isOwn = open !== undefined;
     this.openedAt = this.activeAt = owner.now;
+    this.#in = new ByteQueue(owner.pool);
+    this.#out = new ByteQueue(owner.pool);
     this.peer = peer;
     this.window = window;
     this.#sendLimit = sendLimit;
@@ -177,6 +185,21 @@ export class MuxStream implements Stream {
     return size;
   }
 
+  peekNow(): Uint8Array | null {
+    if (this.#lent !== null) return this.#lent;
+    const { length } = this.#in;
+    if (length === 0) return null;
+    const { first } = this.#in;
+    return first.length === length || first.length >= WORTH_A_WRITE ? first : null;
+  }
+
+  consume(bytes: number): void {
+    const lent = this.#lent;
+    if (lent === null) this.#in.consume(bytes);
+    else this.#lent = bytes === lent.length ? null : lent.subarray(bytes);
+    this.#read(bytes);
+  }
+
   #read(bytes: number): number {
     const isDue = this.window.consume(bytes) && !this.#finReceived && !this.#resetReceived;
     this.#owner.consumed(this, bytes, isDue);
@@ -198,6 +221,19 @@ export class MuxStream implements Stream {
     this.#out.push(bytes.subarray(0, size));
     if (this.hasData) this.#owner.sendData(this);
     return size;
+  }
+
+  /** While there is no room for a whole chunk the writer waits: a few bytes at a time cost more. */
+  reserveNow(): Uint8Array | null {
+    if (this.#error !== null || this.#isClosing) return null;
+    const { pool, queueLimit } = this.#owner;
+    if (queueLimit < 2 * CHUNK) return null;
+    return this.#out.length * 2 > queueLimit ? NO_ROOM : pool.next;
+  }
+
+  commit(bytes: number): void {
+    this.#out.commit(bytes);
+    if (this.hasData) this.#owner.sendData(this);
   }
 
   onWritable(run: OnReady): void {
@@ -412,19 +448,22 @@ export class MuxStream implements Stream {
 
   /**
    * Takes data for a frame that fits into `room` bytes, at most `limit` bytes of it; null = there
-   * is none, or no window for it.
+   * is none, or no window for it. Bytes that lie together are not cut for less than `least` bytes.
    */
-  nextData(room: number, limit: number): LoggedFrame | null {
-    const most = Math.min(limit, this.#sendLimit - this.#sent, room - MAX_DATA_HEADER);
+  nextData(room: number, limit: number, least = 0): LoggedFrame | null {
+    const allowed = Math.min(limit, this.#sendLimit - this.#sent);
+    const most = Math.min(allowed, room - MAX_DATA_HEADER);
     if (most <= 0 || this.#out.length === 0) return null;
+    if (most < least && most < Math.min(allowed, this.#out.first.length)) return null;
     const body = this.#out.take(most);
-    this.#sent += body.length;
-    this.#countSent(body.length);
+    const { length } = body.bytes;
+    this.#sent += length;
+    this.#countSent(length);
     if (this.#out.length === 0 && this.#isClosing) this.#owner.sendControl(this);
     if (this.#onWritable !== null && this.#out.length * 2 <= this.#owner.queueLimit) {
       this.#tellWriter();
     }
-    return { head: packDataHeader(this.id, body.length), body };
+    return { head: packDataHeader(this.id, length), body };
   }
 
   #oweReset(): void {
@@ -502,6 +541,8 @@ export class MuxStream implements Stream {
     this.onOver?.();
   }
 }
+
+const NO_ROOM = new Uint8Array();
 
 function closedHere(): TtunError {
   return new TtunError("lost", "Cannot go on: the connection was closed at this end");

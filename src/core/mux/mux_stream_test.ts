@@ -7,10 +7,12 @@ import {
   readAll,
   register,
   send,
+  WINDOWS,
 } from "../../../tests/fake/mux_end.ts";
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { OnReady } from "../../contract/stream.ts";
+import { CHUNK, ChunkPool } from "./chunk_pool.ts";
 import {
   type Open,
   OpenKind,
@@ -192,6 +194,119 @@ Deno.test("a full queue takes no more, and its writer is called when it has drai
   client.give(packWindow(1, 64 * 1024 + QUEUE / 2));
   client.sent();
   assert.equal(calls, 2);
+});
+
+Deno.test("what is put into reserved memory is sent, as much as is said", () => {
+  const pair = new MuxPair();
+  const [here, there] = pair.connect();
+  for (const size of [5, 5000, CHUNK - 1, CHUNK]) {
+    const space = here.reserveNow()!;
+    assert.equal(space.length, CHUNK);
+    space.fill(0x61);
+    here.commit(size);
+    pair.exchange();
+    assert.deepEqual(readAll(there), ["a".repeat(size), "wait"]);
+    pair.exchange();
+  }
+  assert.equal(here.reserveNow()!.length, CHUNK);
+  void here.closeWrite();
+  assert.equal(here.reserveNow(), null, "writing says why it fails");
+  assert.throws(() => here.writeNow(utf8("x")), TtunError);
+});
+
+Deno.test("nothing is reserved while much waits, until the writer is called", () => {
+  const client = new MuxEnd("client");
+  const stream = client.open();
+  for (let i = 0; i < 2; i++) {
+    assert.equal(stream.reserveNow()!.length, CHUNK);
+    stream.commit(CHUNK);
+  }
+  assert.equal(stream.reserveNow()!.length, 0);
+  let calls = 0;
+  stream.onWritable(() => void calls++);
+  client.sent();
+  client.give(packOpened(1, 0, null));
+  client.sent();
+  assert.equal(calls, 1);
+  assert.equal(stream.reserveNow()!.length, CHUNK);
+});
+
+Deno.test("streams of which there are many reserve nothing: each may keep little", () => {
+  const end = new MuxEnd("client", { peer: { ...WINDOWS, streams: 4096 } });
+  const streams = Array.from({ length: 4096 }, () => end.open());
+  assert.equal(streams[0]!.reserveNow(), null);
+  assert.equal(streams[0]!.writeNow(new Uint8Array(100)), 100);
+});
+
+Deno.test("what has come can be looked at where it lies, and is read in parts", () => {
+  const pair = new MuxPair();
+  const [here, there] = pair.connect();
+  assert.equal(there.peekNow(), null);
+  const seen: string[] = [];
+  const look = (bytes: number) => {
+    seen.push(new TextDecoder().decode(there.peekNow()!));
+    there.consume(bytes);
+  };
+  there.onReadable(() => look(2));
+  send(here, "within");
+  pair.exchange();
+  look(3);
+  look(1);
+  assert.deepEqual(seen, ["within", "thin", "n"]);
+  assert.deepEqual([there.peekNow(), there.readNow(new Uint8Array(1))], [null, undefined]);
+});
+
+Deno.test("small parts that have come are not looked at one by one", () => {
+  const pair = new MuxPair();
+  const [here, there] = pair.connect();
+  const sizes = [20_000, 3000, 3000];
+  for (const size of sizes) {
+    here.writeNow(new Uint8Array(size));
+    pair.exchange();
+  }
+  assert.equal(there.peekNow()!.length, 20_000);
+  there.consume(19_000);
+  assert.equal(there.peekNow(), null);
+  assert.equal(there.readNow(new Uint8Array(10_000)), 7000);
+});
+
+Deno.test("a window that is peeked at and consumed goes on", () => {
+  const pair = new MuxPair();
+  const [here, there] = pair.connect();
+  for (let i = 0; i < 100; i++) {
+    assert.equal(here.writeNow(new Uint8Array(30_000)), 30_000);
+    pair.exchange();
+    for (let ready = there.peekNow(); ready !== null; ready = there.peekNow()) {
+      there.consume(ready.length);
+    }
+    pair.exchange();
+  }
+});
+
+Deno.test("the memory of what waits is given back at a reset, an end of the session, and when it is acknowledged", () => {
+  const pool = new ChunkPool();
+  const pair = new MuxPair({ pool });
+  const open = () => {
+    const [here, there] = pair.connect();
+    here.writeNow(new Uint8Array(2 * CHUNK));
+    return [here, there] as const;
+  };
+  const [one] = open();
+  assert.equal(pool.used, 2);
+  one.reset();
+  assert.equal(pool.used, 0);
+  const [, two] = open();
+  pair.exchange();
+  assert.equal(readAll(two)[0].length, 64 * 1024);
+  pair.exchange();
+  readAll(two);
+  pair.exchange();
+  assert.equal(pool.used, 0);
+  open();
+  pair.client.sent();
+  assert.equal(pool.used, 2);
+  for (const { mux } of [pair.client, pair.server]) mux.end(new TtunError("lost", "over"));
+  assert.equal(pool.used, 0);
 });
 
 Deno.test("a stream that was accepted says which one listens, and is named by its address", () => {

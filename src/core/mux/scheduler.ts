@@ -23,17 +23,20 @@ export class Scheduler {
     return this.#fresh.length + this.#bulk.length === 1;
   }
 
-  /** Takes a frame of at most `room` bytes with at most `credit` bytes of data; null = none. */
-  next(room: number, credit: number): LoggedFrame | null {
+  /**
+   * Takes a frame of at most `room` bytes with at most `credit` bytes of data; null = none. `least`
+   * as `MuxStream.nextData` has it.
+   */
+  next(room: number, credit: number, least = 0): LoggedFrame | null {
     for (;;) {
       const isFresh = this.#fresh.first !== undefined;
       const from = isFresh ? this.#fresh : this.#bulk;
       const stream = from.first;
       if (stream === undefined) return null;
       const turn = this.#hasOne ? MAX_DATA : stream.allowance;
-      const frame = stream.nextData(room, Math.min(credit, turn));
+      const frame = stream.nextData(room, Math.min(credit, turn), least);
       if (frame === null && stream.hasData && stream.allowance > 0) return null; // no room, no credit
-      if (frame !== null) stream.allowance -= frame.body!.length;
+      if (frame !== null) stream.allowance -= frame.body!.bytes.length;
       if (stream.allowance <= 0) {
         from.shift();
         stream.allowance = QUANTUM;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { ChunkPool } from "./chunk_pool.ts";
 import { OpenKind, packOpenBody } from "./frames.ts";
 import { MAX_DATA, MuxStream, QUANTUM, QUEUE } from "./mux_stream.ts";
 import { ReceiveWindow, SharedBudget } from "./receive_window.ts";
@@ -23,6 +24,7 @@ class Streams {
       owner: {
         queueLimit: QUEUE,
         now: 0,
+        pool: new ChunkPool(),
         sendControl: () => {},
         sendDatagram: () => false,
         sendData: (one) => this.scheduler.add(one),
@@ -51,7 +53,7 @@ class Streams {
     const frame = this.scheduler.next(room, credit);
     if (frame === null) return null;
     const id = idOf(frame);
-    this.sent[id]! += frame.body!.length;
+    this.sent[id]! += frame.body!.bytes.length;
     return id;
   }
 }
@@ -129,7 +131,9 @@ Deno.test("no frame exceeds the room, the credit or the most that one may have, 
         const frame = streams.scheduler.next(room, credit);
         if (frame === null) continue;
         assert(sizeOf(frame) <= room);
-        assert(frame.body!.length <= Math.min(credit, MAX_DATA) && frame.body!.length > 0);
+        assert(
+          frame.body!.bytes.length <= Math.min(credit, MAX_DATA) && frame.body!.bytes.length > 0,
+        );
       }
       while (streams.next() !== null) { /* to the end */ }
       assert(streams.list.every((stream) => stream.stats().isDelivered));
@@ -151,7 +155,9 @@ Deno.test("a stream alone has longer turns, and shorter ones as soon as another 
   const streams = new Streams();
   streams.add().writeNow(FULL);
   const other = streams.add();
-  assert.equal(streams.scheduler.next(BIG, BIG)!.body!.length, MAX_DATA);
+  assert.equal(streams.scheduler.next(BIG, BIG)!.body!.bytes.length, MAX_DATA);
   other.writeNow(FULL);
-  for (let i = 0; i < 3; i++) assert.equal(streams.scheduler.next(BIG, BIG)!.body!.length, QUANTUM);
+  for (let i = 0; i < 3; i++) {
+    assert.equal(streams.scheduler.next(BIG, BIG)!.body!.bytes.length, QUANTUM);
+  }
 });

@@ -1,7 +1,9 @@
+import { CHUNK, type ChunkPool, type Piece } from "./chunk_pool.ts";
+
 /** A numbered frame: its header, and the data behind it, which is not copied. */
 export interface LoggedFrame {
   readonly head: Uint8Array;
-  readonly body: Uint8Array | null;
+  readonly body: Piece | null;
 }
 
 /** Acknowledged frames at the front of the list before it is moved together. */
@@ -12,13 +14,19 @@ const COMPACT_AT = 256;
  * not acknowledged (docs/wire/link-v2.md, "Sessions").
  */
 export class SendLog {
+  readonly #pool: ChunkPool;
   /** Number of the first frame that is kept. */
   #base = 0;
   #frames: LoggedFrame[] = [];
   /** Acknowledged frames that are still at the front of `#frames`. */
   #gone = 0;
-  /** Bytes of the frames that are kept. */
+  /** Bytes of the frames that are kept, and of the memory that they lie in. */
   bytes = 0;
+  memory = 0;
+
+  constructor(pool: ChunkPool) {
+    this.#pool = pool;
+  }
 
   get base(): number {
     return this.#base;
@@ -31,7 +39,20 @@ export class SendLog {
 
   append(frame: LoggedFrame): void {
     this.#frames.push(frame);
-    this.bytes += sizeOf(frame);
+    const size = sizeOf(frame);
+    const chunk = frame.body?.chunk ?? null;
+    this.bytes += size;
+    if (chunk === null) this.memory += size;
+    else this.memory += frame.head.length + (chunk.frames++ === 0 ? CHUNK : 0);
+  }
+
+  #drop(frame: LoggedFrame): void {
+    const size = sizeOf(frame);
+    const chunk = frame.body?.chunk ?? null;
+    this.bytes -= size;
+    if (chunk === null) this.memory -= size;
+    else this.memory -= frame.head.length + (--chunk.frames === 0 ? CHUNK : 0);
+    if (frame.body !== null) this.#pool.release(frame.body);
   }
 
   /** `number` is from `base` to below `end`. */
@@ -43,7 +64,7 @@ export class SendLog {
   acknowledge(next: number): boolean {
     if (next > this.end) return false;
     for (; this.#base < next; this.#base++) {
-      this.bytes -= sizeOf(this.#frames[this.#gone]!);
+      this.#drop(this.#frames[this.#gone]!);
       this.#frames[this.#gone++] = NOTHING;
     }
     if (this.#gone === this.#frames.length) {
@@ -55,11 +76,16 @@ export class SendLog {
     }
     return true;
   }
+
+  /** Drops all of them; none is sent any more. */
+  clear(): void {
+    this.acknowledge(this.end);
+  }
 }
 
 /** Stands for a frame that is gone, so that its bytes are free. */
 const NOTHING: LoggedFrame = { head: new Uint8Array(), body: null };
 
 export function sizeOf({ head, body }: LoggedFrame): number {
-  return head.length + (body === null ? 0 : body.length);
+  return head.length + (body === null ? 0 : body.bytes.length);
 }
