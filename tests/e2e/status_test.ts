@@ -4,7 +4,7 @@ import { twoHosts } from "../netns.ts";
 import type { Process } from "../process.ts";
 import { openForwards, PERMIT } from "./forward_pair.ts";
 import { makeFolder } from "./proxy_files.ts";
-import { ENV, LOOPBACK, run, spawnHere } from "./proxy_pair.ts";
+import { ENV, LOOPBACK, openPair, run, spawnHere } from "./proxy_pair.ts";
 import { openThrough } from "./proxy_socks.ts";
 import { ping, startClient, startServer, ttunCommand } from "./tunnel.ts";
 import { hashOfBulk, serveWeb } from "./proxy_web.ts";
@@ -93,6 +93,31 @@ for (const io of ["ffi", "deno"]) {
     assert.match(stderr, new RegExp(`No ttun of the name ${server} runs here`));
   });
 }
+
+test("status: a proxy's ends tell the bytes of their connections, and rates", async () => {
+  const { server, client } = names();
+  await using web = serveWeb();
+  await using pair = await openPair({
+    server: ["--allow", "127.0.0.0/8", "--status-name", server],
+    client: ["--status-name", client],
+  });
+  const proxies = ["socks5h", "http"].map((way) => `${way}://${LOOPBACK}:${pair.port}`);
+  for (const proxy of proxies) {
+    const args = ["-sS", "-x", proxy, "-o", "/dev/null", `http://${web.at}/bulk/${5 * MB}`];
+    const { code, stderr } = await run("curl", args);
+    assert.equal(code, 0, stderr);
+  }
+  const [atServer, atClient] = await Promise.all([report(server), report(client)]);
+  const { sentBytes, receivedBytes } = atServer.connections;
+  assert(sentBytes > 10 * MB && sentBytes < 10.1 * MB, `${sentBytes}`);
+  assert(receivedBytes > 100 && receivedBytes < 10_000, `${receivedBytes}`);
+  for (const [one, other] of [["sentBytes", "receivedBytes"], ["receivedBytes", "sentBytes"]]) {
+    const difference = atServer.connections[one!] - atClient.connections[other!];
+    assert(Math.abs(difference) < 2000, `${one}: ${difference}`); // heads of HTTP are written anew
+  }
+  assert.deepEqual(atClient.rates, { sentBytesPerSecond: 0, receivedBytesPerSecond: 0 });
+  assert.match((await status(client)).stdout, /^ {2}received +10\.5 MB, 0 B\/s$/m);
+});
 
 test("status: a tunnel's ends tell their device, and the server its clients", async () => {
   const { server, client } = names();

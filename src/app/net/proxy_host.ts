@@ -1,3 +1,4 @@
+import type { RelayCount } from "./relay.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock, Resolver, Rng } from "../../contract/host.ts";
 import type { Dialer } from "../../contract/dial.ts";
@@ -13,6 +14,8 @@ export interface ProxyHost {
   readonly signal: AbortSignal;
   /** Called once; `counters` may be called at any time. */
   readonly onCounters?: (counters: () => ProxyCounters) => void;
+  /** Called once, before `onCounters`, with the bytes of all connections, a count that goes on. */
+  readonly onTraffic?: (total: Readonly<RelayCount>) => void;
 }
 
 export interface ProxyCounters {

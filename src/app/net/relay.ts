@@ -38,6 +38,8 @@ export type RelayFailure = { readonly error: unknown } | null;
 export class Relays implements Disposable {
   readonly options: RelayOptions;
   readonly blocked: BlockedStreams;
+  /** Bytes of all connections since the beginning. */
+  readonly total: RelayCount = { up: 0, down: 0 };
   readonly #registration: Disposable | null;
   readonly #running: Relay[] = [];
   /** Runs, most often, while there is a relay. */
@@ -55,6 +57,17 @@ export class Relays implements Disposable {
     this.#registration = o.cut === undefined ? null : onAbort(o.cut, (reason) => {
       for (const relay of [...this.#running]) relay.fail(reason);
     });
+  }
+
+  /** Adds bytes to a connection's count, and to that of all. */
+  addUp(count: RelayCount, bytes: number): void {
+    count.up += bytes;
+    this.total.up += bytes;
+  }
+
+  addDown(count: RelayCount, bytes: number): void {
+    count.down += bytes;
+    this.total.down += bytes;
   }
 
   /** The program ends: what broke a relay is that. */
@@ -203,8 +216,8 @@ class Relay {
 
   moved(way: Way, bytes: number): void {
     this.last = this.#relays.options.clock.now();
-    if (way === this.#up) this.count.up += bytes;
-    else this.count.down += bytes;
+    if (way === this.#up) this.#relays.addUp(this.count, bytes);
+    else this.#relays.addDown(this.count, bytes);
   }
 
   fail(error: unknown): void {

@@ -2,7 +2,7 @@ import { TtunError } from "../../base/errors.ts";
 import { holdListener, onAbort, type Scope, scope } from "../../base/scope.ts";
 import type { Clock } from "../../contract/host.ts";
 import type { ProxyLimits } from "./connection_limits.ts";
-import { Relays } from "./relay.ts";
+import { type RelayCount, Relays } from "./relay.ts";
 import { ScratchBuffers } from "./scratch.ts";
 
 export interface RelayScopeOptions {
@@ -11,6 +11,8 @@ export interface RelayScopeOptions {
   readonly limits: Pick<ProxyLimits, "idleMs" | "halfClosedMs">;
   /** Bytes that a relay carries at once. */
   readonly chunk: number;
+  /** Called once with the bytes of all connections, a count that goes on. */
+  readonly onTraffic?: (total: Readonly<RelayCount>) => void;
 }
 
 export interface RelayScope {
@@ -39,6 +41,7 @@ export async function relayScope(
     const relays = stack.use(
       new Relays({ clock: o.clock, ...o.limits, scratch, cut: cut.signal }),
     );
+    o.onTraffic?.(relays.total);
     const end = () => {
       const reason = new TtunError("lost", "Cannot go on: all forwards and connections have ended");
       cut.abort(reason);

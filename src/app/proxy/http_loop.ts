@@ -98,7 +98,7 @@ export abstract class HttpLoop extends ReadyLoop {
       this.#attempt = null;
       this.target = new HttpSide(stream, this.#wake);
       this.#last = this.#shared.clock.now();
-      this.count.up += early.length;
+      this.o.relays.addUp(this.count, early.length);
       this.#perform(this.#machine.connected(early.length > 0));
     } else if (failure !== null) {
       this.#attempt = null;
@@ -221,12 +221,12 @@ export abstract class HttpLoop extends ReadyLoop {
   }
 
   #toClient(bytes: Uint8Array): void {
-    this.count.down += bytes.length;
+    this.o.relays.addDown(this.count, bytes.length);
     this.client.sink.write(bytes);
   }
 
   #toTarget(bytes: Uint8Array): void {
-    this.count.up += bytes.length;
+    this.o.relays.addUp(this.count, bytes.length);
     this.target?.sink.write(bytes);
   }
 

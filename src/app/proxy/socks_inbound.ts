@@ -197,7 +197,7 @@ export class SocksDriver implements DialEvents {
     this.#answers.hold(this.#machine.accepted(bound));
     const answering = this.#answers.flush();
     const writing = rest.length > 0 ? this.#writeFirst(upstream, rest) : undefined;
-    this.#count.up += rest.length;
+    this.#o.relays.addUp(this.#count, rest.length);
     if (answering === undefined && writing === undefined) return this.#relay(upstream);
     Promise.all([answering, writing]).then(() => void this.#relay(upstream)).catch(this.#fail);
     return false;
@@ -230,7 +230,7 @@ export class SocksDriver implements DialEvents {
       this.#client.reset();
       throw this.#refused(thrown, target);
     }
-    this.#count.up += early.length;
+    this.#o.relays.addUp(this.#count, early.length);
     this.#relay(this.#upstream);
   }
 

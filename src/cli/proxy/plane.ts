@@ -12,7 +12,8 @@ import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
-import { connectionsStatus } from "../status/describe.ts";
+import type { RelayCount } from "../../app/net/relay.ts";
+import { connectionsStatus, proxyTraffic } from "../status/describe.ts";
 import { clientOptions, commonOptions, serverOptions } from "./end_options.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { startWarmUp } from "./warm_up.ts";
@@ -100,15 +101,20 @@ async function runEnd(
   const ends = end.role === "client"
     ? { server: end.server, listen: [formatAddr(listener!.addr)] }
     : { listen: [end.host === "" ? "all addresses" : end.host] };
+  let total: Readonly<RelayCount> = { up: 0, down: 0 };
   const limits = limitsFor(config.limits, platform.descriptors, log);
   const common = {
     ...commonOptions(config, tools, { dialer: net, congestion: congestion.choice, limits }),
     log,
     signal,
+    onTraffic: (given: Readonly<RelayCount>) => void (total = given),
     onCounters: (given: () => ProxyCounters) => {
       counters = given;
       onCounters(() => ({ ...given() }));
-      onReport(() => ({ ...ends, connections: connectionsStatus(given()) }));
+      onReport(() => ({
+        ...ends,
+        connections: { ...connectionsStatus(given()), ...proxyTraffic(end.role, total) },
+      }));
     },
   };
   if (end.role === "server") {

@@ -1,15 +1,26 @@
 import { formatAddr } from "../../base/addr.ts";
+import type { RelayCount } from "../../app/net/relay.ts";
 import type { ProxyCounters } from "../../app/net/proxy_host.ts";
 import type { ForwardClientOptions } from "../../app/system/forward_client.ts";
 import { addressesOf } from "../../app/system/forward_table.ts";
 import type { ForwardCounters } from "../../app/system/forwards.ts";
 import { formatListen, formatTo } from "../../core/forward/spec.ts";
-import type { ConnectionsStatus, ForwardStatus } from "../../core/status/report.ts";
+import type { ConnectionsStatus, ForwardStatus, TrafficStatus } from "../../core/status/report.ts";
 
 export function connectionsStatus(
   { connections, served, pending }: ForwardCounters & Partial<ProxyCounters>,
 ): ConnectionsStatus {
   return { open: connections, served, ...(pending !== undefined && { pending }) };
+}
+
+/** Bytes between the ends of a proxy, as one of them sees it; `up` goes to the targets. */
+export function proxyTraffic(
+  role: "server" | "client",
+  { up, down }: Readonly<RelayCount>,
+): TrafficStatus {
+  return role === "client"
+    ? { sentBytes: up, receivedBytes: down }
+    : { sentBytes: down, receivedBytes: up };
 }
 
 /** Those of which this end listens, then those of which the server does, as they were asked for. */

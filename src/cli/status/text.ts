@@ -14,6 +14,7 @@ const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"] as const;
 /** All facts of a program, for people. */
 export function statusText(report: RatedReport): string {
   const { name, command, pid, seconds, device, forwards = [], connections, sessions } = report;
+  const { rates } = report;
   const lines = [`${name}: ttun ${command}, process ${pid}, up ${durationText(seconds)}`];
   const fact = (label: string, text: string) => lines.push(`  ${label.padEnd(LABEL)}${text}`);
   if (report.server !== undefined) fact("server", report.server);
@@ -27,6 +28,11 @@ export function statusText(report: RatedReport): string {
     const { open, served, pending } = connections;
     const more = pending === undefined ? "" : `, ${pending} without a request`;
     fact("connections", `${open} open, ${served} since the start${more}`);
+    const { sentBytes, receivedBytes } = connections;
+    if (sentBytes !== undefined && receivedBytes !== undefined && rates !== undefined) {
+      fact("sent", `${bytesText(sentBytes)}, ${rateText(rates.sentBytesPerSecond)}`);
+      fact("received", `${bytesText(receivedBytes)}, ${rateText(rates.receivedBytesPerSecond)}`);
+    }
   }
   if (sessions?.length === 0) fact("sessions", "none");
   for (const session of sessions ?? []) lines.push(...sessionLines(session));

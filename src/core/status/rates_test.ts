@@ -22,6 +22,17 @@ Deno.test("rates are of each session and of all; one that is new began at zero",
   assert.deepEqual(rates, { sentBytesPerSecond: 2000, receivedBytesPerSecond: 600 });
 });
 
+Deno.test("rates of a proxy are those of its connections", () => {
+  const proxy = (seconds: number, sentBytes: number, receivedBytes: number): StatusReport => ({
+    ...report(seconds),
+    connections: { open: 1, served: 1, sentBytes, receivedBytes },
+  });
+  const { rates } = withRates(proxy(1, 100, 0), proxy(3, 300, 5000));
+  assert.deepEqual(rates, { sentBytesPerSecond: 100, receivedBytesPerSecond: 2500 });
+  const uncounted = { ...report(1), connections: { open: 1, served: 1 } };
+  assert.equal(withRates(uncounted, uncounted).rates, undefined);
+});
+
 Deno.test("an end without sessions has no rates, and a report beside itself has zeros", () => {
   assert.deepEqual(withRates(report(1), report(2)), report(2));
   const only = report(1, [session(1, 10, 10)]);

@@ -49,7 +49,7 @@ export interface ForwardStatus {
   readonly isListening?: boolean;
 }
 
-export interface ConnectionsStatus {
+export interface ConnectionsStatus extends Partial<TrafficStatus> {
   readonly open: number;
   /** Since the start, the open ones among them. */
   readonly served: number;
