@@ -130,7 +130,7 @@ test("a version in detail names Deno, V8, OpenSSL and the wire formats", async (
     `${short.stdout}Deno     ${Deno.version.deno} (${Deno.build.target})
 V8       ${Deno.version.v8}
 OpenSSL  ${/^OpenSSL {2}(.+)$/m.exec(long.stdout)?.[1]}
-wire     versions 1 and 2 of the tunnel, version 1 of the proxy (tt)
+wire     versions 1 and 2 of the tunnel and of the proxy, whose version 1 is tt
 `,
   );
   for (const line of ["version --verbose", "-v --version", "proxy -V -v"]) {

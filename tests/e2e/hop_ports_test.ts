@@ -18,7 +18,7 @@ test("a firewall that drops two of three hop ports: found at the start, no wait,
     await host.sh(`iptables -w -A INPUT -p tcp --dport ${port} -j DROP`);
   }
   const client = stack.adopt(await startClient(spawn), endWell);
-  await client.waitFor(/info {2}the server answers, and has the same key {2}server=127\.0\.0\.1/);
+  await client.waitFor(/info {2}authenticated {2}server=127\.0\.0\.1/);
   for (let i = 0; i < 2; i++) {
     // Nothing listens at the target: the answer is the server's all the same.
     const { stdout, code } = await host.run("curl", [

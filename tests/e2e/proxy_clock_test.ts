@@ -30,11 +30,17 @@ test("a client whose clock is up to two minutes off is served, and told when it 
   await using web = serveWeb();
   await using stack = new AsyncDisposableStack();
   stack.adopt(await startServer(), endWell);
-  for (const minutes of [1, -1, 2, -2]) {
-    const client = stack.adopt(await startClient({ spawn: withClock(minutes) }), endWell);
+  for (
+    const [minutes, wire] of [[1, "v1"], [-1, "v1"], [2, "v1"], [-2, "v1"], [1.9, "v2"], [
+      -1.9,
+      "v2",
+    ]] as const
+  ) {
+    const args = ["--wire", wire];
+    const client = stack.adopt(await startClient({ args, spawn: withClock(minutes) }), endWell);
     for (let i = 0; i < 3; i++) {
       const { stdout, stderr } = await load(client, `http://${web.at}/hello`);
-      assert.equal(stdout, "hello\n", `${minutes} min: ${stderr}${client.output}`);
+      assert.equal(stdout, "hello\n", `${wire}, ${minutes} min: ${stderr}${client.output}`);
     }
     const told = [...client.output.matchAll(/warn {2}the clocks differ .*server_is="(.*)"/g)]
       .map(([, words]) => words);

@@ -48,6 +48,8 @@ for (
     ["-m", "chacha20-poly1305"],
     ["-m", "aes-256-gcm"],
     ["--io", "deno", "--aead", "node"],
+    ["--wire", "v1"],
+    ["--wire", "v1", "-m", "aes-256-gcm", "--io", "deno"],
   ]
 ) {
   test(`curl: every way to use a proxy, big transfers both ways: ${both.join(" ")}`, async () => {
@@ -85,11 +87,11 @@ test("curl: several requests and hosts by one connection to the HTTP proxy", asy
   ]);
 });
 
-for (const io of ["ffi", "deno"]) {
-  test(`curl: --eager: pages and uploads come through, and who cannot be reached hangs up: --io ${io}`, async () => {
+for (const both of [["--io", "ffi"], ["--io", "deno"], ["--wire", "v1"]]) {
+  test(`curl: --eager: pages and uploads come through, and who cannot be reached hangs up: ${both.join(" ")}`, async () => {
     await using web = serveWeb();
     await using folder = await makeFolder();
-    await using pair = await openPair({ both: ["--io", io], client: ["--eager"] });
+    await using pair = await openPair({ both, client: ["--eager"] });
     const file = `${folder.path}/body`;
     await writeBulk(file, MB);
     for (const way of WAYS) {

@@ -46,40 +46,43 @@ async function refusals(proxy: string, url: string, runIn: Runner = run) {
   };
 }
 
-test("each reason why a target is not connected to has its code, its status and its words", async () => {
-  await using host = await Host.create();
-  await host.sh(`
+for (const wire of ["v1", "v2"]) {
+  test(`each reason why a target is not connected to has its code, its status and its words: --wire ${wire}`, async () => {
+    await using host = await Host.create();
+    await host.sh(`
     iptables -w -A INPUT -p tcp --dport 7 -j DROP
     ip route add unreachable 198.51.100.7`);
-  const args = ["--connect-timeout", "1", "--allow", "198.51.100.0/24"];
-  await using pair = await openPair({
-    server: args,
-    spawn: (command, args, options) => host.spawn(command, args, options),
+    const args = ["--connect-timeout", "1", "--allow", "198.51.100.0/24"];
+    await using pair = await openPair({
+      both: ["--wire", wire],
+      server: args,
+      spawn: (command, args, options) => host.spawn(command, args, options),
+    });
+    // SOCKS5 has one code for a name and a host, and our client knows no more than that.
+    const reasons: [string, number, number, string, RegExp][] = [
+      ["10.1.2.3", 2, 403, "destination_ip_prohibited", /10\.1\.2\.3:80.*--allow/],
+      [
+        "no-such-host.invalid",
+        4,
+        502,
+        "destination_ip_unroutable",
+        /no-such-host\.invalid:80, or its name does not resolve/,
+      ],
+      [`${LOOPBACK}:1`, 5, 502, "connection_refused", /127\.0\.0\.1:1 refused/],
+      [`${LOOPBACK}:7`, 6, 504, "connection_timeout", /127\.0\.0\.1:7 did not answer/],
+      ["198.51.100.1", 3, 502, "destination_ip_unroutable", /no way to the network/],
+      ["198.51.100.7", 4, 502, "destination_ip_unroutable", /no way to 198\.51\.100\.7:80/],
+    ];
+    await Promise.all(reasons.map(async ([target, socks5, status, type, words]) => {
+      const url = `http://${target}/`;
+      const told = await refusals(pair.proxy, url, host.run.bind(host) as Runner);
+      assert.deepEqual([told.socks5, told.status], [socks5, status], target);
+      assert.match(told.words, words);
+      assert.equal(told.type, type);
+    }));
+    await pair.server.waitFor(/target denied .*10\.1\.2\.3.*private .*--allow/);
   });
-  // SOCKS5 has one code for a name and a host, and our client knows no more than that.
-  const reasons: [string, number, number, string, RegExp][] = [
-    ["10.1.2.3", 2, 403, "destination_ip_prohibited", /10\.1\.2\.3:80.*--allow/],
-    [
-      "no-such-host.invalid",
-      4,
-      502,
-      "destination_ip_unroutable",
-      /no-such-host\.invalid:80, or its name does not resolve/,
-    ],
-    [`${LOOPBACK}:1`, 5, 502, "connection_refused", /127\.0\.0\.1:1 refused/],
-    [`${LOOPBACK}:7`, 6, 504, "connection_timeout", /127\.0\.0\.1:7 did not answer/],
-    ["198.51.100.1", 3, 502, "destination_ip_unroutable", /no way to the network/],
-    ["198.51.100.7", 4, 502, "destination_ip_unroutable", /no way to 198\.51\.100\.7:80/],
-  ];
-  await Promise.all(reasons.map(async ([target, socks5, status, type, words]) => {
-    const url = `http://${target}/`;
-    const told = await refusals(pair.proxy, url, host.run.bind(host) as Runner);
-    assert.deepEqual([told.socks5, told.status], [socks5, status], target);
-    assert.match(told.words, words);
-    assert.equal(told.type, type);
-  }));
-  await pair.server.waitFor(/target denied .*10\.1\.2\.3.*private .*--allow/);
-});
+}
 
 test("another key: the program is refused, and the log says what may be wrong", async () => {
   await using pair = await openPair({ client: ["-k", "a quite different key"] });
@@ -93,13 +96,14 @@ test("another key: the program is refused, and the log says what may be wrong", 
 test("a server that is not there, comes, is killed in the middle, and comes again", async () => {
   await using web = serveWeb();
   await using stack = new AsyncDisposableStack();
-  const client = stack.adopt(await startClient(), endWell);
+  const args = ["--keep-session", "2"]; // so long a server may be away
+  const client = stack.adopt(await startClient({ args }), endWell);
   const proxy = `${LOOPBACK}:${portOf(client)}`;
   const began = performance.now();
   const { socks5, status } = await refusals(proxy, `http://${web.at}/hello`);
   assert.deepEqual([socks5, status], [1, 503]);
   assert(performance.now() - began < 4000, "at once");
-  await client.waitFor(/no way to the server .*refused; is the server running/);
+  await client.waitFor(/warn .*refused; is the server running/);
   await using endless = endlessSender();
   for (let i = 0; i < 2; i++) {
     await using server = await startServer();
@@ -114,9 +118,9 @@ test("a server that is not there, comes, is killed in the middle, and comes agai
   }
 });
 
-for (const io of ["ffi", "deno"]) {
-  test(`a target's reset is a reset, whatever the proxy speaks: --io ${io}`, async () => {
-    await using pair = await openPair({ both: ["--io", io] });
+for (const both of [["--io", "ffi"], ["--io", "deno"], ["--wire", "v1"]]) {
+  test(`a target's reset is a reset, whatever the proxy speaks: ${both.join(" ")}`, async () => {
+    await using pair = await openPair({ both });
     await using target = await resetter("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     using conn = await openThrough(pair.port, target.port);
     await writeAll(conn, new Uint8Array(100));

@@ -45,7 +45,11 @@ test("one key's connections take no descriptor from another's, with few of them,
   await Deno.writeTextFile(file, `greedy:${KEY}\nother:${KEY}other\n`, { mode: 0o600 });
   await using stack = new AsyncDisposableStack();
   const server = stack.adopt(
-    await startServer({ args: ["--key-file", file], env: { TTUN_KEY: "" }, spawn: withFew }),
+    await startServer({
+      args: ["--key-file", file, "--keep-session", "3"],
+      env: { TTUN_KEY: "" },
+      spawn: withFew,
+    }),
     endWell,
   );
   await server.waitFor(/fewer connections at once .*connections=225 descriptors=600/);

@@ -19,8 +19,18 @@ const MB = 1024 * 1024;
 
 /** Connections that stand still. */
 const STUCK = 30;
-/** Most memory of an end with all of them. */
-const PEAK_MB = 230;
+interface Flat {
+  /** Until the heap and the windows have found their sizes. */
+  readonly rounds: number;
+  /** Most memory of an end with all of them. */
+  readonly peakMb: number;
+}
+
+/** A session of version 2 may hold 64 MB for programs that do not read (app/mux/limits.ts). */
+const FLAT: Record<"v1" | "v2", Flat> = {
+  v1: { rounds: 3, peakMb: 230 },
+  v2: { rounds: 5, peakMb: 270 },
+};
 /** Most growth when they go on, and stand still again. */
 const GROWTH_MB = 30;
 
@@ -30,7 +40,7 @@ test("one port alone, and frames that are small: nothing is lost or mixed", asyn
   const file = `${folder.path}/up`;
   await writeBulk(file, MB);
   const expected = hashOfBulk(MB);
-  for (const both of [["--mtu", "37"], ["--mtu", "1440"]]) {
+  for (const both of [["--wire", "v1", "--mtu", "37"], ["--wire", "v1", "--mtu", "1440"], []]) {
     await using pair = await openPair({ both, range: "20500-20500" });
     const down = ["-c", `curl "$@" | sha256sum`, "sh", "-sS", "-x", `socks5h://${pair.proxy}`];
     const got = await run("sh", [...down, `http://${web.at}/bulk/${MB}`]);
@@ -40,8 +50,15 @@ test("one port alone, and frames that are small: nothing is lost or mixed", asyn
   }
 });
 
-for (const io of ["ffi", "deno"]) {
-  test(`each way ends on its own, and then nothing is left: --io ${io}`, async () => {
+for (
+  const both of [["--io", "ffi"], ["--io", "deno"], ["--wire", "v1"], [
+    "--wire",
+    "v1",
+    "--io",
+    "deno",
+  ]]
+) {
+  test(`each way ends on its own, and then nothing is left: ${both.join(" ")}`, async () => {
     await using counting = halfCloser();
     // Ends its own way at once, and then counts.
     const counted = Promise.withResolvers<number>();
@@ -49,7 +66,7 @@ for (const io of ["ffi", "deno"]) {
       await conn.closeWrite();
       counted.resolve((await readToEnd(conn)).bytes);
     });
-    await using pair = await openPair({ both: ["--io", io] });
+    await using pair = await openPair({ both });
     {
       using conn = await openThrough(pair.port, counting.port);
       await writeAll(conn, new Uint8Array(70_000));
@@ -70,13 +87,17 @@ for (const io of ["ffi", "deno"]) {
 }
 
 /** Each end's memory after `work`, which leaves connections that stand still. */
-async function expectFlat({ server, client }: Pair, work: () => Promise<void>): Promise<void> {
-  for (let i = 0; i < 3; i++) await work(); // the heap finds its size
+async function expectFlat(
+  { server, client }: Pair,
+  { rounds, peakMb: most }: Flat,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (let i = 0; i < rounds; i++) await work(); // the heap and the windows find their size
   const before = [server, client].map(({ pid }) => rssMb(pid));
   for (let i = 0; i < 3; i++) await work();
   for (const [i, { pid }] of [server, client].entries()) {
     assert(rssMb(pid) < before[i]! + GROWTH_MB, `${before[i]} -> ${rssMb(pid)} MB`);
-    assert(peakMb(pid) < PEAK_MB, `${peakMb(pid)} MB`);
+    assert(peakMb(pid) < most, `${peakMb(pid)} MB`);
   }
 }
 
@@ -88,42 +109,44 @@ async function untilSteady(count: () => number): Promise<number> {
   }
 }
 
-test("targets that send for ever to programs that do not read: memory stays as it is", async () => {
-  await using target = endlessSender();
-  await using pair = await openPair();
-  using stack = new DisposableStack();
-  const opening = Array.from({ length: STUCK }, () => openThrough(pair.port, target.port));
-  const all = (await Promise.all(opening)).map((conn) => stack.use(conn));
-  await expectFlat(pair, async () => {
-    for (const conn of all) await readExactly(conn, new Uint8Array(MB));
-    await untilSteady(() => target.sent);
+for (const wire of ["v1", "v2"] as const) {
+  test(`targets that send for ever to programs that do not read: memory stays as it is: --wire ${wire}`, async () => {
+    await using target = endlessSender();
+    await using pair = await openPair({ both: ["--wire", wire] });
+    using stack = new DisposableStack();
+    const opening = Array.from({ length: STUCK }, () => openThrough(pair.port, target.port));
+    const all = (await Promise.all(opening)).map((conn) => stack.use(conn));
+    await expectFlat(pair, FLAT[wire], async () => {
+      for (const conn of all) await readExactly(conn, new Uint8Array(MB));
+      await untilSteady(() => target.sent);
+    });
   });
-});
 
-test("programs that send for ever to targets that never read: memory stays as it is", async () => {
-  await using target = neverReader();
-  await using pair = await openPair();
-  using stack = new DisposableStack();
-  const zeros = new Uint8Array(64 * 1024);
-  let sent = 0;
-  const send = async (conn: Deno.TcpConn) => {
-    try {
-      for (;;) {
-        const took = await conn.write(zeros);
-        sent += took;
+  test(`programs that send for ever to targets that never read: memory stays as it is: --wire ${wire}`, async () => {
+    await using target = neverReader();
+    await using pair = await openPair({ both: ["--wire", wire] });
+    using stack = new DisposableStack();
+    const zeros = new Uint8Array(64 * 1024);
+    let sent = 0;
+    const send = async (conn: Deno.TcpConn) => {
+      try {
+        for (;;) {
+          const took = await conn.write(zeros);
+          sent += took;
+        }
+      } catch {
+        // It was closed: the test is over.
       }
-    } catch {
-      // It was closed: the test is over.
-    }
-  };
-  await expectFlat(pair, async () => {
-    for (let i = 0; i < STUCK / 6; i++) {
-      void send(stack.use(await openThrough(pair.port, target.port)));
-    }
-    await untilSteady(() => sent);
+    };
+    await expectFlat(pair, FLAT[wire], async () => {
+      for (let i = 0; i < STUCK / 6; i++) {
+        void send(stack.use(await openThrough(pair.port, target.port)));
+      }
+      await untilSteady(() => sent);
+    });
+    assert(sent > STUCK * 100_000);
   });
-  assert(sent > STUCK * 100_000);
-});
+}
 
 test("a slow reader gets all of it, while others are not held up", async () => {
   const size = 24 * MB;
@@ -186,9 +209,10 @@ test("200 connections that come and go leave no descriptor, however they end", a
 const LISTENERS = 5;
 
 test("a client that is killed leaves nothing at the server, though its targets ignore every end", async () => {
-  for (const io of ["ffi", "deno"]) {
+  // In version 1 each has a connection to the server.
+  for (const [io, wire, each] of [["ffi", "v1", 2], ["ffi", "v2", 1], ["deno", "v2", 1]] as const) {
     await using stubborn = neverReader();
-    const args = ["--io", io];
+    const args = ["--io", io, "--wire", wire, "--keep-session", "2"];
     await using stack = new AsyncDisposableStack();
     const server = stack.adopt(
       await startServer({ args }),
@@ -202,7 +226,7 @@ test("a client that is killed leaves nothing at the server, though its targets i
     for (const conn of programs) await conn.closeWrite();
     for (const conn of programs) conn.close();
     const held = descriptorCount(server.pid);
-    assert(held >= before + 100 - LISTENERS, `${held}, ${before} before`);
+    assert(held >= before + 50 * each - LISTENERS, `${held}, ${before} before`);
     client.signal("SIGKILL");
     await client.status;
     const deadline = performance.now() + 15_000;

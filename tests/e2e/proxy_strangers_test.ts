@@ -52,11 +52,18 @@ test("strangers hear nothing, and are hung up on after 10 to 30 s, whoever they 
   await using between = recordBetween(PORT);
   await using stack = new AsyncDisposableStack();
   const server = stack.adopt(await startServer({ range: RANGE }), endWell);
-  const args = ["-s", BETWEEN];
+  const args = ["-s", BETWEEN, "--wire", "v1"];
   const client = stack.adopt(await startClient({ range: RANGE, args }), endWell);
   const key = ["-k", "another key than the server's"];
   const wrong = stack.adopt(await startClient({ range: RANGE, args: key }), endWell);
-  const recorded = await recordThree(client, web, between.connections);
+  await recordThree(client, web, between.connections);
+  {
+    const args = ["-s", BETWEEN, "--wire", "v2"];
+    await using newer = await startClient({ range: RANGE, args });
+    assert.equal(await load(newer, `http://${web.at}/hello`), "hello\n");
+  }
+  const recorded = replays(between.connections);
+  assert.equal(recorded.length, 4 * 3);
   const [answer, met] = await Promise.all([
     load(wrong, `http://${web.at}/hello`),
     Promise.all([...strangers(), ...recorded].map(probe)),
@@ -67,7 +74,7 @@ test("strangers hear nothing, and are hung up on after 10 to 30 s, whoever they 
   }
   const seconds = met.map(({ seconds }) => seconds);
   assert(Math.max(...seconds) - Math.min(...seconds) > 2, "the time of the end is random");
-  assert.equal(web.seen.length, 2, "nothing that was recorded asks for anything again");
+  assert.equal(web.seen.length, 3, "nothing that was recorded asks for anything again");
   assert.match(server.output, /connection rejected .*not new/);
   assert.match(server.output, /connection rejected .*a stranger/);
   // A client with another key is a stranger too; its own end says what may be wrong.
@@ -81,15 +88,12 @@ async function load(client: Process, url: string): Promise<string> {
   return stdout + stderr;
 }
 
-/**
- * Records a client's first question to its server and two connections: each one whole, its first
- * 64 bytes, and the answer.
- */
+/** Records a client's first question to its server and two connections. */
 async function recordThree(
   client: Process,
   web: Web,
   connections: readonly Recorded[],
-): Promise<[string, Uint8Array][]> {
+): Promise<void> {
   // At the same time, or the second would go over the connection of the first.
   const loads = [1, 2].map(() => load(client, `http://${web.at}/hello`));
   assert.deepEqual(await Promise.all(loads), ["hello\n", "hello\n"]);
@@ -98,6 +102,11 @@ async function recordThree(
     const seen = new TextDecoder("latin1").decode(up) + new TextDecoder("latin1").decode(down);
     assert.doesNotMatch(seen, /hello|GET|HTTP|Host/);
   }
+}
+
+/** Each connection whole, its first 64 bytes, and the answer. */
+function replays(connections: readonly Recorded[]): [string, Uint8Array][] {
+  for (const { up, down } of connections) assert.ok(up.length > 30 && down.length > 0);
   return connections.flatMap(({ up, down }, i): [string, Uint8Array][] => [
     [`recorded connection ${i + 1}`, up],
     [`the first 64 bytes of recorded connection ${i + 1}`, up.subarray(0, 64)],

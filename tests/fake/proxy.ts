@@ -1,6 +1,6 @@
 import type { HostPort } from "../../src/base/addr.ts";
 import { TtunError } from "../../src/base/errors.ts";
-import { utf8 } from "../../src/base/bytes.ts";
+import { concat, utf8 } from "../../src/base/bytes.ts";
 import type { Logger, LogRecord } from "../../src/base/log.ts";
 import type { CipherName } from "../../src/contract/cipher.ts";
 import type { Resolver } from "../../src/contract/host.ts";
@@ -9,6 +9,13 @@ import type { Connection } from "../../src/contract/connection.ts";
 import { DEFAULT_LIMITS, type ProxyLimits } from "../../src/app/net/connection_limits.ts";
 import type { ProxyHost } from "../../src/app/net/proxy_host.ts";
 import type { NamedKey, TtConfig } from "../../src/app/tt/config.ts";
+import type { WireMode } from "../../src/app/link/config.ts";
+import { sleep } from "../../src/app/loop/sleep.ts";
+import type { ProxyLinkServing, ProxyLinkUse } from "../../src/app/system/proxy_options.ts";
+import { pskKey } from "../../src/core/link/v1/kdf.ts";
+import { SessionList } from "../../src/core/status/session_list.ts";
+import { nodeKeyExchange } from "../../src/io/crypto/x25519.ts";
+import { MemoryDatagrams } from "./memory_datagrams.ts";
 import { runProxyClient } from "../../src/app/system/proxy_client.ts";
 import { serveProxy } from "../../src/app/system/proxy_server.ts";
 import { BypassRules } from "../../src/core/proxy/bypass_rules.ts";
@@ -49,6 +56,13 @@ export interface WallOptions {
 }
 
 interface WireOptions extends WallOptions {
+  /** Absent = v1: tt alone. */
+  readonly mode?: WireMode;
+  readonly keepMs?: number;
+  /** Milliseconds that each secret of version 2 takes. */
+  readonly secretMs?: number;
+  /** Fails instead. */
+  readonly secretError?: TtunError;
   readonly cipher?: CipherName;
   readonly range?: { first: number; last: number };
   readonly mostText?: number;
@@ -99,6 +113,9 @@ export class ProxyWorld implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly net: MemoryNet;
   readonly ciphers = new CountedCiphers();
+  readonly datagrams = new MemoryDatagrams();
+  /** Sessions of all programs. */
+  readonly sessions = new SessionList();
   readonly names = new Map<string, string[]>([[TARGET_NAME, [TARGET_V4]]]);
   /** How fast all wall clocks go. */
   readonly #speed: number;
@@ -140,6 +157,7 @@ export class ProxyWorld implements AsyncDisposable {
         host: "",
         listen,
         rules: parseRules({ allow: o.allow ?? [], deny: o.deny ?? [] }),
+        links: this.#link(o, SERVER_HOST),
       });
     });
   }
@@ -156,9 +174,37 @@ export class ProxyWorld implements AsyncDisposable {
         checksServer: o.checksServer ?? false,
         isEager: o.isEager ?? false,
         auth: o.auth ?? null,
+        link: this.#link(o, CLIENT_HOST),
       }));
     const program = this.net.dialer("127.0.0.1");
     return { ...running, connect: () => dial(program, at, { signal: this.signal }) };
+  }
+
+  /** Version 2 of the link, for either end. */
+  #link(o: WireOptions, host: string): (ProxyLinkUse & ProxyLinkServing) | null {
+    const { mode = "v1", cipher = "chacha20-poly1305", keepMs = 60_000, secretMs = 0 } = o;
+    if (mode === "v1") return null;
+    const sockets = this.datagrams.on(host);
+    return {
+      secrets: {
+        mode,
+        v1: { psk: new Uint8Array(), cipher, makeCipher: this.ciphers.factory },
+        keyExchange: nodeKeyExchange,
+        rng: this.rng(),
+        wallClock: () => this.wallClock() + (o.skewMs ?? 0),
+      },
+      // scrypt's place is taken by a quick hash
+      secretOf: async ({ password }) => {
+        if (o.secretError !== undefined) throw o.secretError;
+        if (secretMs > 0) await sleep(this.clock, secretMs, this.signal);
+        return pskKey(concat(utf8("s of "), password));
+      },
+      keepMs,
+      sessions: this.sessions,
+      instance: this.rng()(16),
+      bind: sockets.bind,
+      datagrams: { sockets, resolver: { resolve: this.#resolve }, idleMs: 60_000 },
+    };
   }
 
   /** A server as the existing ones are; its ports of T-1, T and T+1 are open. */
@@ -259,6 +305,8 @@ export class ProxyWorld implements AsyncDisposable {
     const left = this.#running.reduce((sum, { streams }) => sum + streams.open, 0);
     this.#own.abort(STOP);
     await this.clock.settle();
+    const { open } = this.datagrams;
+    if (open > 0) throw new Error(`${open} sockets are still open`);
     if (left > 0) throw new Error(`${left} streams are still open`);
     if (this.ciphers.live > 0) throw new Error(`${this.ciphers.live} ciphers were not disposed of`);
     if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers are still set`);

@@ -42,10 +42,10 @@ serveCases(async (name) => {
     ...{ clock: reactor, log, net, isBusy: () => false },
     client: (listener, signal) => ({
       ...{ ...common, signal, password, server: "127.0.0.1", listener },
-      ...{ direct: new BypassRules([]), checksServer: true, isEager: true, auth: null },
+      ...{ direct: new BypassRules([]), checksServer: true, isEager: true, auth: null, link: null },
     }),
     server: (signal) => ({
-      ...{ ...common, signal, keys: [{ name: "", password }], host: "" },
+      ...{ ...common, signal, keys: [{ name: "", password }], host: "", links: null },
       onCounters: (given) => counters.push(given),
       listen: (at, o) => net.listen(at, o),
       rules: new Acl({ allow: [ALLOWED], deny: [] }),

@@ -1,6 +1,6 @@
 import type { Connection } from "../../contract/connection.ts";
 import { PACKET_HEADER_FILLED } from "../../core/link/v2/frames.ts";
-import { HELLO_SIZE, readClientHello, serverHello } from "../../core/link/v2/hello.ts";
+import { type Hello, HELLO_SIZE, readClientHello, serverHello } from "../../core/link/v2/hello.ts";
 import { MAX_RECORD_TEXT } from "../../core/link/v2/record.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Stranger } from "../net/stranger.ts";
@@ -53,14 +53,25 @@ export async function acceptHello(
     }
     return { hello, behind, padding: null };
   }
+  return { hello, behind, padding: await welcome(stream, hello, found, o) };
+}
+
+/** Judges a hello of the right key, and returns the bytes of padding behind it. Throws as `acceptLink`. */
+export async function welcome(
+  stream: Connection,
+  hello: Uint8Array,
+  found: Hello,
+  { secrets, replay, onRightHello }: Pick<AdmissionOptions, "secrets" | "replay" | "onRightHello">,
+): Promise<number> {
+  const { mode, s, rng, wallClock } = secrets;
   const isNew = !found.isStale &&
-    o.replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote));
+    replay.isNew(hello.subarray(0, 8), wallClock(), addressGroup(stream.remote));
   if (isNew) {
-    o.onRightHello();
-    return { hello, behind, padding: found.padding };
+    onRightHello();
+    return found.padding;
   }
   // The key is right: no downgrade. The answer lets an honest client see the server's time.
-  if (mode === "auto") await write(stream, serverHello(s, hello, o.secrets.rng(8), wallClock()));
+  if (mode === "auto") await write(stream, serverHello(s, hello, rng(8), wallClock()));
   throw new Stranger(
     found.isStale
       ? `its clock is ${Math.abs(found.skewSeconds)} s ${

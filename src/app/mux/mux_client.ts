@@ -57,6 +57,9 @@ export interface MuxClientOptions {
 /** Milliseconds until the next carrier if one lived shorter, but was of use. */
 const SHORT_PAUSE_MS = 200;
 
+/** Milliseconds of a pause that somebody wants to end. */
+const LEAST_PAUSE_MS = 200;
+
 interface Ended {
   readonly error: TtunError;
   /** Milliseconds that there was a carrier; null = there was none. */
@@ -88,6 +91,8 @@ export class MuxClient {
   readonly #damaged: DamagedConnections;
   #session: ClientSession | null = null;
   #isMoving = false;
+  /** Ends a pause soon; null = there is none, or it ends already. */
+  #hurry: (() => void) | null = null;
   /** When another carrier was last begun beside the one that there was. */
   #movedAt = -Infinity;
 
@@ -100,7 +105,7 @@ export class MuxClient {
 
   /** Runs until the signal aborts. @throws its reason, or the last failure beyond `retries` */
   async run(signal: AbortSignal): Promise<never> {
-    const { log, retries, clock } = this.#o;
+    const { log, retries } = this.#o;
     try {
       for (let failures = 0;;) {
         const ended = await this.#attempt(signal);
@@ -112,13 +117,40 @@ export class MuxClient {
         if (this.#o.endsWithSession === true && this.#session === null) throw error;
         const pause = this.#pauseAfter(ended);
         log.warn(error.message, { retry_in_seconds: Math.round(pause / 100) / 10 });
-        if (pause > 0) await sleep(clock, pause, signal);
+        if (pause > 0) await this.#rest(pause, signal);
         this.#expire();
         if (this.#o.endsWithSession === true && this.#session === null) throw error;
       }
     } finally {
       this.#drop(new TtunError("lost", "The connection with the server has ended"));
       this.outbound.close();
+    }
+  }
+
+  /** There is a connection to the server. */
+  get isConnected(): boolean {
+    return this.#session !== null && this.#session.streams.carriers.length > 0;
+  }
+
+  /** Connects soon, where it waits to connect again. */
+  hurry(): void {
+    this.#hurry?.();
+  }
+
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#o;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    using timers = new DisposableStack();
+    timers.use(onAbort(signal, reject));
+    timers.use(clock.after(ms, resolve));
+    this.#hurry = () => {
+      this.#hurry = null;
+      timers.use(clock.after(LEAST_PAUSE_MS, resolve));
+    };
+    try {
+      await promise;
+    } finally {
+      this.#hurry = null;
     }
   }
 

@@ -98,10 +98,12 @@ export class MuxServer implements Disposable {
 
   /**
    * Runs the carrier of a client that has proved the key; true if it ended by a damaged record.
-   * Connection and handshake stay the caller's.
+   * Connection and handshake stay the caller's. `account`: the key's name, where there are several.
    */
-  async take(stream: Connection, client: ProvedClient): Promise<boolean> {
-    const entry = wantsStreamsAlone(client) ? this.sessions.enter(stream, client) : NO_DEVICE;
+  async take(stream: Connection, client: ProvedClient, account = ""): Promise<boolean> {
+    const entry = wantsStreamsAlone(client)
+      ? this.sessions.enter(stream, client, {}, account)
+      : NO_DEVICE;
     if (!("words" in entry)) return await this.#carry(stream, entry);
     this.#said.warn("client turned away", { peer: stream.peer, why: entry.words });
     await turnAway(stream, client, entry);

@@ -1,4 +1,3 @@
-import type { Addr } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
 import { formatTarget, makeTarget, type Target } from "../../base/target.ts";
@@ -11,6 +10,7 @@ import { addressGroup } from "../net/address_group.ts";
 import type { Holder, Quota } from "../net/connection_quota.ts";
 import { discard } from "../net/discard.ts";
 import { DatagramTarget } from "./datagram_target.ts";
+import { ownerText, type StreamOwner } from "./served_stream.ts";
 
 /** Targets of one stream at the same time; the longest unused goes for another. */
 const MOST_TARGETS = 64;
@@ -31,23 +31,23 @@ export interface DatagramHost {
 
 /**
  * Answers a stream of datagrams: sends each to the target that it names, or all of them `to` one
- * target, and sends back what comes from there. `from`: the address that the quota counts.
+ * target, and sends back what comes from there.
  */
 export function serveDatagrams(
   host: DatagramHost,
   stream: MuxStream,
-  from: Addr,
+  owner: StreamOwner,
   to: Target | null = null,
 ): void {
   if (host.sockets === null) return stream.answer(Refusal.notSupported, null);
-  new ServedDatagrams(host, host.sockets, stream, from, to).begin();
+  new ServedDatagrams(host, host.sockets, stream, owner, to).begin();
 }
 
 class ServedDatagrams implements Holder {
   readonly #host: DatagramHost;
   readonly #sockets: DatagramDialer;
   readonly #stream: MuxStream;
-  readonly #from: Addr;
+  readonly #of: StreamOwner;
   readonly #to: Target | null;
   /** By their texts, the longest unused first. */
   readonly #targets = new Map<string, DatagramTarget>();
@@ -59,28 +59,27 @@ class ServedDatagrams implements Holder {
     host: DatagramHost,
     sockets: DatagramDialer,
     stream: MuxStream,
-    from: Addr,
+    owner: StreamOwner,
     to: Target | null,
   ) {
     this.#host = host;
     this.#sockets = sockets;
     this.#stream = stream;
-    this.#from = from;
+    this.#of = owner;
     this.#to = to;
     this.lastActive = host.clock.now();
   }
 
-  /** All streams are of one key, whose places its addresses share. */
   get account(): string {
-    return "";
+    return this.#of.account;
   }
 
   begin(): void {
     const { quota, said, clock, idleMs } = this.#host;
-    const place = quota.take(this.#from, this);
+    const place = quota.take(this.#of.from, this);
     if (place === null) {
-      const peer = addressGroup(this.#from);
-      said.warn("no place for another stream", { peer }, peer);
+      const peer = addressGroup(this.#of.from);
+      said.warn("no place for another connection", { peer }, ownerText(this.#of));
       return this.#stream.answer(Refusal.generalFailure, null);
     }
     this.#stream.onDatagram = this.#send;
@@ -136,14 +135,15 @@ class ServedDatagrams implements Holder {
       this.#drop(oldest!);
     }
     const { clock, quota, resolver, rules, said } = this.#host;
-    const owner = addressGroup(this.#from);
-    const place = this.#targets.size === 0 ? NO_PLACE : quota.take(this.#from, {
+    const peer = addressGroup(this.#of.from);
+    const owner = ownerText(this.#of);
+    const place = this.#targets.size === 0 ? NO_PLACE : quota.take(this.#of.from, {
       account: this.account,
       lastActive: clock.now(),
       evict: () => this.#drop(name),
     });
     if (place === null) {
-      said.warn("no place for another socket", { peer: owner, target: name }, owner);
+      said.warn("no place for another socket", { peer, target: name }, owner);
       return null;
     }
     const target = new DatagramTarget({
@@ -160,7 +160,7 @@ class ServedDatagrams implements Holder {
       },
       failed: (error) => {
         const why = error instanceof Error ? error.message : String(error);
-        said.warn("cannot send datagrams", { peer: owner, target: name, why }, owner);
+        said.warn("cannot send datagrams", { peer, target: name, why }, owner);
       },
       ended: () => {
         if (this.#targets.get(name) === target) this.#drop(name);

@@ -30,7 +30,9 @@ Deno.test("each socket of a client's datagrams takes one of its places", async (
     pair.client.open(new Answers(), { kind: OpenKind.udp, address: null })
   );
   pair.exchange();
-  for (const { stream } of pair.server.opened) serveDatagrams(host, stream, FROM);
+  for (const { stream } of pair.server.opened) {
+    serveDatagrams(host, stream, { from: FROM, account: "" });
+  }
   pair.exchange();
   for (const [i, stream] of streams.entries()) {
     for (let port = 1; port <= 50; port++) {

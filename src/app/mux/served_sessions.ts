@@ -1,4 +1,3 @@
-import type { Addr } from "../../base/addr.ts";
 import { constantTimeEqual, toHex } from "../../base/bytes.ts";
 import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { RateLimitedLog } from "../../base/rate_limited_log.ts";
@@ -19,6 +18,7 @@ import { addressGroup } from "../net/address_group.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { SessionCarrier } from "./session_carrier.ts";
 import { ServerMemory } from "./session_memory.ts";
+import type { StreamOwner } from "./served_stream.ts";
 import { type PacketFacts, StreamSession } from "./stream_session.ts";
 
 /** Carriers of a session that live at the same time; the oldest goes for another. */
@@ -49,9 +49,7 @@ export interface ServedSessionsOptions {
 }
 
 /** A client with a session: one object as long as the session lasts. */
-export interface SessionClient {
-  /** Address of its first carrier. */
-  readonly from: Addr;
+export interface SessionClient extends StreamOwner {
   readonly mux: Mux;
 }
 
@@ -132,16 +130,18 @@ export class ServedSessions implements Disposable {
   /**
    * Answers a client that has proved the key. `setup`: facts for it beside the session's. The keys
    * of the entry are the caller's, who sends the answer and makes a carrier of them (`attach`).
+   * `account`: the key's name, where there are several.
    */
   enter(
     stream: Connection,
     client: ProvedClient,
     setup: Omit<ServerSetup, "resume"> = {},
+    account = "",
   ): SessionEntry | TurnedAway {
     const refusal = this.refusal(client);
     if (refusal !== null) return refusal;
     const { handshake, setup: { carrier, resume, session: id } } = client;
-    if (resume === undefined) return this.#begin(stream, client, setup);
+    if (resume === undefined) return this.#begin(stream, client, setup, account);
     const held = this.#sessions.get(toHex(id))!;
     held.highest = carrier;
     const proof = resumeProof(held.secret, "s", handshake.traffic.transcript);
@@ -169,11 +169,12 @@ export class ServedSessions implements Disposable {
     stream: Connection,
     { handshake, setup }: ProvedClient,
     answer: ServerSetup,
+    account: string,
   ): SessionEntry | TurnedAway {
     const { clock, onOpened, said } = this.#o;
     this.#endOthers(toHex(setup.instance));
     const place = this.#places.take(stream.remote, {
-      account: "",
+      account,
       get lastActive() {
         return held.session.carriers.at(-1)?.channel.lastArrival ?? held.lostAt;
       },
@@ -190,6 +191,7 @@ export class ServedSessions implements Disposable {
     const opens = new OpenLimit(clock.now());
     const client: SessionClient = {
       from: stream.remote,
+      account,
       get mux() {
         return held.session.mux;
       },

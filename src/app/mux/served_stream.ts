@@ -17,6 +17,14 @@ import type { Holder, Quota } from "../net/connection_quota.ts";
 import type { RelayCount, RelayFailure, Relays } from "../net/relay.ts";
 import { serveOwnService } from "./own_services.ts";
 
+/** Whose streams they are, for limits and for the log. */
+export interface StreamOwner {
+  /** Address of the first carrier, which the quota counts. */
+  readonly from: Addr;
+  /** Name of its key; "" where all have the same key. */
+  readonly account: string;
+}
+
 /** State that all streams share which the other end has opened. */
 export interface StreamHost {
   readonly log: Logger;
@@ -26,6 +34,14 @@ export interface StreamHost {
   readonly outbound: Outbound<ForwardTarget>;
   /** Lines that clients can cause in any number. */
   readonly said: RateLimitedLog;
+  /** Logs why there is no connection; absent = `said` does. `owner` as `ownerText` has it. */
+  readonly tell?: ((thrown: unknown, peer: string, owner: string) => void) | undefined;
+}
+
+/** A key at an address: lines of the log, and questions for names, are limited by it. */
+export function ownerText({ from, account }: StreamOwner): string {
+  const address = addressGroup(from);
+  return account === "" ? address : `${account} ${address}`;
 }
 
 /** State that all streams share which clients have opened. */
@@ -39,25 +55,25 @@ export function serveStream(
   host: ServerStreamHost,
   stream: MuxStream,
   { kind, address, service }: Open,
-  from: Addr,
+  owner: StreamOwner,
 ): void {
   if (kind === OpenKind.service) {
-    return serveOwnService(stream, service, { places: host.services, from });
+    return serveOwnService(stream, service, { places: host.services, from: owner.from });
   }
   if (kind !== OpenKind.connect) return stream.answer(Refusal.notSupported, null);
   const target = targetOf(address);
   if (target === null) return stream.answer(Refusal.generalFailure, null);
-  connectStream(host, stream, target, from);
+  connectStream(host, stream, target, owner);
 }
 
-/** Answers a stream by a connection to the target. `from`: the address that the quota counts. */
+/** Answers a stream by a connection to the target. */
 export function connectStream(
   host: StreamHost,
   stream: MuxStream,
   target: ForwardTarget,
-  from: Addr,
+  owner: StreamOwner,
 ): void {
-  new ServedStream(host, stream, target, from).begin();
+  new ServedStream(host, stream, target, owner).begin();
 }
 
 function targetOf(address: MuxAddress): ForwardTarget | null {
@@ -76,31 +92,30 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   readonly #host: StreamHost;
   readonly #stream: MuxStream;
   readonly #target: ForwardTarget;
-  readonly #from: Addr;
+  readonly #of: StreamOwner;
   readonly #count: RelayCount = { up: 0, down: 0 };
   readonly #cancel = new AbortController();
   #place: Disposable | null = null;
   #connection: Stream | null = null;
 
-  constructor(host: StreamHost, stream: MuxStream, target: ForwardTarget, from: Addr) {
+  constructor(host: StreamHost, stream: MuxStream, target: ForwardTarget, owner: StreamOwner) {
     this.#host = host;
     this.#stream = stream;
     this.#target = target;
-    this.#from = from;
-    this.owner = addressGroup(from);
+    this.#of = owner;
+    this.owner = ownerText(owner);
     this.lastActive = host.relays.options.clock.now();
   }
 
-  /** All streams are of one key, whose places its addresses share. */
   get account(): string {
-    return "";
+    return this.#of.account;
   }
 
   begin(): void {
     const { quota, said, outbound, signal } = this.#host;
-    this.#place = quota.take(this.#from, this);
+    this.#place = quota.take(this.#of.from, this);
     if (this.#place === null) {
-      said.warn("no place for another stream", this.#facts, this.owner);
+      said.warn("no place for another connection", this.#facts, this.owner);
       return this.#stream.answer(Refusal.generalFailure, null);
     }
     this.#stream.onOver = () => this.#cancel.abort(new TtunError("lost", "The other end gave up"));
@@ -108,7 +123,11 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   }
 
   evict(): void {
-    this.#host.said.info("closed a stream: another address needs its place", this.#facts);
+    const other = this.account === "" ? "address" : "account";
+    this.#host.said.info(
+      `closed an idle connection: another ${other} needs its place`,
+      this.#facts,
+    );
     this.#stream.reset();
     this.#connection?.reset();
   }
@@ -123,12 +142,13 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   }
 
   failed(thrown: unknown): boolean {
-    const { said, signal } = this.#host;
+    const { said, signal, tell } = this.#host;
     this.#stream.onOver = null;
     const error = thrown instanceof ConnectError ? thrown : null;
     if (!signal.aborted && !this.#cancel.signal.aborted) {
       const why = error?.message ?? (thrown instanceof Error ? thrown.message : String(thrown));
-      said.warn("cannot connect", { ...this.#facts, why }, this.owner);
+      if (tell !== undefined) tell(thrown, this.#facts.peer, this.owner);
+      else said.warn("cannot connect", { ...this.#facts, why }, this.owner);
     }
     this.#stream.answer(socks5Code(error?.failure ?? "general"), null);
     this.#place![Symbol.dispose]();
@@ -136,18 +156,30 @@ class ServedStream implements DialEvents<Stream>, Holder, NameOwner {
   }
 
   readonly #relayed = (failure: RelayFailure): boolean => {
-    const { log } = this.#host;
+    const { log, relays, signal, tell } = this.#host;
     if (log.isDebug) {
+      const ms = relays.options.clock.now() - this.lastActive;
       const why = failure?.error instanceof Error ? { why: failure.error.message } : {};
-      log.debug("closed", { ...this.#facts, ...this.#count, ...why });
+      log.debug("done", {
+        ...this.#facts,
+        seconds: Math.round(ms / 100) / 10,
+        ...this.#count,
+        ...why,
+      });
     }
+    if (failure !== null && !signal.aborted) tell?.(failure.error, this.#facts.peer, this.owner);
     startClose(this.#stream);
     startClose(this.#connection!);
     this.#place![Symbol.dispose]();
     return failure === null;
   };
 
-  get #facts(): { peer: string; target: string } {
-    return { peer: this.owner, target: formatTarget(this.#target) };
+  get #facts(): { peer: string; user?: string; target: string } {
+    const { from, account } = this.#of;
+    return {
+      peer: addressGroup(from),
+      ...(account !== "" && { user: account }),
+      target: formatTarget(this.#target),
+    };
   }
 }

@@ -1,4 +1,5 @@
 import { toTtunError } from "../../base/errors.ts";
+import type { Scope } from "../../base/scope.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { acceptLoop } from "../net/accept_loop.ts";
 import { CachingResolver } from "../net/caching_resolver.ts";
@@ -7,14 +8,18 @@ import { directOutbound } from "../net/direct_outbound.ts";
 import type { Relays } from "../net/relay.ts";
 import { relayScope } from "../net/relay_scope.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
+import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
+import type { UdpAssociations } from "../proxy/udp_association.ts";
 import { ProxyFront } from "./proxy_front.ts";
+import { openProxyLink } from "./proxy_link_client.ts";
 import type { ProxyClientOptions } from "./proxy_options.ts";
 import { openOutbound, type ServerOutbound, STREAM_CHUNK } from "./proxy_transport.ts";
 
 export async function runProxyClient(o: ProxyClientOptions): Promise<void> {
   await relayScope({ ...o, chunk: STREAM_CHUNK }, ({ tasks, relays, stack }) => {
-    const client = stack.use(new ProxyClient({ ...o, signal: tasks.signal }, relays));
-    if (o.checksServer) tasks.spawn(() => client.check());
+    const bound = { ...o, signal: tasks.signal };
+    const client = stack.use(new ProxyClient(bound, relays, { tasks, stack }));
+    if (o.checksServer && o.link === null) tasks.spawn(() => client.check());
     tasks.spawn(() =>
       acceptLoop({
         ...o,
@@ -34,7 +39,11 @@ class ProxyClient implements Disposable {
   readonly #tunnel: ServerOutbound;
   readonly #front: ProxyFront;
 
-  constructor(o: ProxyClientOptions, relays: Relays) {
+  constructor(
+    o: ProxyClientOptions,
+    relays: Relays,
+    life: { readonly tasks: Scope; readonly stack: DisposableStack },
+  ) {
     this.#o = o;
     const { scratch } = relays.options;
     const dialer = dialMakingRoom(o.dialer, () => this.evictIdle());
@@ -42,6 +51,11 @@ class ProxyClient implements Disposable {
     const resolver = new CachingResolver(o.resolver, o);
     const tunnel = openOutbound({ ...o, dialer, resolver, scratch });
     this.#tunnel = tunnel;
+    const onTt = () => life.tasks.spawn(() => this.check());
+    const link = o.link === null
+      ? null
+      : openProxyLink({ ...o, ...life, dialer, resolver, use: o.link, tt: tunnel, onTt });
+    const { outbound: there, udp } = link ?? { outbound: tunnel };
     const quota = new Quota(o.limits);
     this.#front = new ProxyFront({
       clock: o.clock,
@@ -52,8 +66,9 @@ class ProxyClient implements Disposable {
       auth: o.auth,
       outbound: {
         open: (target, how, events) =>
-          (o.direct.matches(target.host) ? here : tunnel).open(target, how, events),
+          (o.direct.matches(target.host) ? here : there).open(target, how, events),
       },
+      ...(udp !== undefined && { udp: onlyThere(udp, o.direct) }),
       ...(o.isEager && { isEager: (target) => !o.direct.matches(target.host) }),
     });
     o.onCounters?.(() => ({
@@ -89,4 +104,20 @@ class ProxyClient implements Disposable {
   serve(stream: Connection, onOver: () => void): boolean {
     return this.#front.serve(stream, stream.remote, onOver);
   }
+}
+
+/** Drops datagrams to targets that the server is not to be used for. */
+function onlyThere(udp: UdpAssociations, direct: BypassRules): UdpAssociations {
+  return {
+    ...udp,
+    open: (events) => {
+      const flow = udp.open(events);
+      return flow && {
+        send: (bytes, to) => {
+          if (to === null || !direct.matches(to.host)) flow.send(bytes, to);
+        },
+        end: () => flow.end(),
+      };
+    },
+  };
 }

@@ -1,35 +1,44 @@
-import { ProtocolError, toTtunError } from "../../base/errors.ts";
+import { ProtocolError, toTtunError, TtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import { OF_PEERS, RateLimitedLog } from "../../base/rate_limited_log.ts";
+import { abortable } from "../../base/scope.ts";
+import type { ForwardTarget } from "../../base/target.ts";
+import type { Outbound } from "../../contract/outbound.ts";
+import { ListenRules } from "../../core/acl/listen_rules.ts";
 import { Quota } from "../net/connection_quota.ts";
 import { ConnectError } from "../net/connect_error.ts";
 import { directOutbound } from "../net/direct_outbound.ts";
 import type { Relays } from "../net/relay.ts";
-import { relayScope } from "../net/relay_scope.ts";
+import { type RelayScope, relayScope } from "../net/relay_scope.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
 import type { StreamService } from "../net/stream_service.ts";
 import { serveInbound } from "../proxy/inbound.ts";
-import type { ProxyServerOptions } from "./proxy_options.ts";
+import type { OtherWire } from "../tt/other_wire.ts";
+import { KeySecrets } from "./key_secrets.ts";
+import { ProxyLinks } from "./proxy_links.ts";
+import type { ProxyLinkServing, ProxyServerOptions } from "./proxy_options.ts";
 import {
   openServer,
   SOCKS_DIALECT,
   STREAM_CHUNK,
   type TransportServer,
 } from "./proxy_transport.ts";
+import { openStreamHost } from "./stream_server.ts";
 
 /** Milliseconds for the request of a client that has proved the key. */
 const CLIENT_REQUEST_MS = 30_000;
 
 /** Runs until the signal aborts; throws a TtunError when no port can be opened. */
 export async function serveProxy(o: ProxyServerOptions): Promise<void> {
-  await relayScope({ ...o, chunk: STREAM_CHUNK }, ({ tasks, relays, stack }) => {
+  await relayScope({ ...o, chunk: STREAM_CHUNK }, ({ tasks, relays, stack, end }) => {
     const quota = new Quota(o.limits);
+    const bound = { ...o, signal: tasks.signal };
+    const outbound = outboundOf(bound, () => server.evictIdle());
+    const serving = service(bound, relays, quota, outbound);
+    const scope = { tasks, relays, stack, end };
+    const links = o.links === null ? null : openLinks(bound, o.links, serving, outbound, scope);
     const server: TransportServer = stack.use(
-      openServer(
-        tasks,
-        o,
-        service({ ...o, signal: tasks.signal }, relays, quota, () => server.evictIdle()),
-      ),
+      openServer(tasks, { ...o, ...wires(o, links) }, serving),
     );
     o.onCounters?.(() => ({
       connections: quota.count,
@@ -40,15 +49,66 @@ export async function serveProxy(o: ProxyServerOptions): Promise<void> {
   });
 }
 
+function wires({ links }: ProxyServerOptions, other: OtherWire | null) {
+  return { other, takesTt: links === null || links.secrets.mode !== "v2" };
+}
+
+function outboundOf(o: ProxyServerOptions, evictIdle: () => boolean): Outbound<ForwardTarget> {
+  const dialer = dialMakingRoom(o.dialer, evictIdle);
+  return directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
+}
+
+/** Serves version 2 of the link beside tt. */
+function openLinks(
+  o: ProxyServerOptions,
+  links: ProxyLinkServing,
+  { quota, tell }: StreamService,
+  outbound: Outbound<ForwardTarget>,
+  scope: RelayScope,
+): OtherWire {
+  const { clock, keys, log, rng } = o;
+  const { secrets, secretOf } = links;
+  const server = openStreamHost({
+    ...links,
+    ...o,
+    // Sessions come by `take`: no hello is judged by this secret.
+    secrets: { ...secrets, s: rng(32) },
+    onCounters: () => {},
+    outbound,
+    listenRules: new ListenRules([]),
+    listen: noListener,
+    datagrams: { ...links.datagrams, rules: o.rules },
+    quota,
+    tell,
+  }, scope);
+  const ready = new KeySecrets(keys.length);
+  const names = keys.map(({ name }) => name);
+  const wire = new ProxyLinks({
+    secrets,
+    keys: ready,
+    names,
+    server,
+    clock,
+    log,
+    congestion: o.wire.congestion,
+  });
+  scope.tasks.spawn((signal) => abortable(ready.run((key) => secretOf(keys[key]!)), signal));
+  scope.tasks.spawn((signal) => wire.run(signal));
+  return wire;
+}
+
+/** Never called: no rule permits a listener. */
+function noListener(): never {
+  throw new TtunError("usage", "Cannot listen for a client: the proxy's server does not");
+}
+
 function service(
   o: ProxyServerOptions,
   relays: Relays,
   quota: Quota,
-  evictIdle: () => boolean,
+  outbound: Outbound<ForwardTarget>,
 ): StreamService {
   const { clock, log, signal } = o;
-  const dialer = dialMakingRoom(o.dialer, evictIdle);
-  const outbound = directOutbound({ ...o, dialer, connectMs: o.limits.connectMs });
   const inbound = {
     relays,
     outbound,

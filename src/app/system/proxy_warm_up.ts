@@ -12,7 +12,7 @@ import type { ProxyClientOptions, ProxyServerOptions } from "./proxy_options.ts"
 import { serveProxy } from "./proxy_server.ts";
 import { serveWeb, WEB, WebProgram } from "./web_exchange.ts";
 
-const SHORT_CYCLES = 6;
+export const SHORT_CYCLES = 6;
 const SHORT_PROGRAMS = 24;
 /** More than the time allows. */
 const LONG_PROGRAMS = 10_000;
@@ -35,7 +35,7 @@ export interface ProxyWarmUpOptions {
   readonly log: Logger;
   readonly net: WarmUpNet;
   /** Options as the program makes them, over `net`, with keys of their own and without a log. */
-  readonly client: (listener: Listener, signal: AbortSignal) => ProxyClientOptions;
+  readonly client: (listener: Listener, signal: AbortSignal, cycle: number) => ProxyClientOptions;
   readonly server: (signal: AbortSignal) => ProxyServerOptions;
   /** Tells if a real connection has come since the last call, or is open. */
   readonly isBusy: () => boolean;
@@ -47,7 +47,7 @@ export function proxyWarmUp(o: ProxyWarmUpOptions): WarmUp {
   return new WarmUp({
     ...o,
     shortCycles: SHORT_CYCLES,
-    cycle: async ({ isShort, pace }, tasks) => {
+    cycle: async ({ isShort, number, pace }, tasks) => {
       const web = net.listen(WEB, tasks);
       const listener = net.listen(PROGRAMS, tasks);
       let served = 0;
@@ -56,7 +56,7 @@ export function proxyWarmUp(o: ProxyWarmUpOptions): WarmUp {
         acceptLoop({ ...o, listener: web, signal, take, evictIdle: () => false })
       );
       tasks.spawn((signal) => serveProxy(server(signal)));
-      tasks.spawn((signal) => runProxyClient(client(listener, signal)));
+      tasks.spawn((signal) => runProxyClient(client(listener, signal, number)));
       await clock.turn(); // the server opens its ports
       const count = (isShort ? SHORT_PROGRAMS : LONG_PROGRAMS) / CONCURRENT;
       const programs = Array.from(

@@ -210,11 +210,12 @@ class RemoteForward implements RemoteListen, ListedRemoteForward {
 
   accepted(stream: MuxStream, from: Addr): void {
     const { streams, front, tasks } = this.#host;
+    const owner = { from, account: "" };
     if (isUdp(this.spec)) {
-      return serveDatagrams(this.#host.datagrams, stream, from, this.spec.to);
+      return serveDatagrams(this.#host.datagrams, stream, owner, this.spec.to);
     }
     const { to } = this.spec;
-    if (to !== null) return connectStream(streams, stream, to, from);
+    if (to !== null) return connectStream(streams, stream, to, owner);
     stream.answer(OPENED, null);
     tasks.enter();
     front.serve(stream, from, tasks.leave);

@@ -19,7 +19,7 @@ import { MuxServer } from "../mux/mux_server.ts";
 import { type DatagramHost, serveDatagrams } from "../mux/served_datagrams.ts";
 import { SERVICE_LIMITS } from "../mux/own_services.ts";
 import type { SessionLimits } from "../mux/served_sessions.ts";
-import { serveStream } from "../mux/served_stream.ts";
+import { serveStream, type StreamHost } from "../mux/served_stream.ts";
 import { acceptAll } from "../net/accept_all.ts";
 import { Quota } from "../net/connection_quota.ts";
 import type { PendingLimits } from "../net/pending_connections.ts";
@@ -73,10 +73,13 @@ export interface HopListening {
 }
 
 /** Options of a server of streams that may have a device too. */
-export type StreamHostOptions = Omit<
-  StreamServerOptions,
-  "listeners" | "hops" | "congestion" | "signal"
->;
+export interface StreamHostOptions
+  extends Omit<StreamServerOptions, "listeners" | "hops" | "congestion" | "signal"> {
+  /** Absent = one by `limits`. */
+  readonly quota?: Quota;
+  /** Logs why a stream has no connection; absent = `said` of the host does. */
+  readonly tell?: StreamHost["tell"];
+}
 
 /** Makes the server of streams whose connections are the scope's. */
 export function openStreamHost(
@@ -85,10 +88,10 @@ export function openStreamHost(
 ): MuxServer {
   const { signal } = tasks;
   const { clock, log, secrets, keepMs, outbound } = o;
-  const quota = new Quota(o.limits);
+  const { quota = new Quota(o.limits), tell } = o;
   const said = new RateLimitedLog(log, () => clock.now(), OF_PEERS);
   const services = new Quota(SERVICE_LIMITS);
-  const host = { log, signal, relays, quota, outbound, said, services };
+  const host = { log, signal, relays, quota, outbound, said, services, tell };
   const datagrams: DatagramHost = { ...o.datagrams, clock, quota, said };
   const { sockets, idleMs: udpIdleMs } = o.datagrams;
   const listens = new ServedListens({
@@ -120,9 +123,9 @@ export function openStreamHost(
           case OpenKind.udpListen:
             return listens.serve(stream, open, client);
           case OpenKind.udp:
-            return serveDatagrams(datagrams, stream, client.from);
+            return serveDatagrams(datagrams, stream, client);
           default:
-            return serveStream(host, stream, open, client.from);
+            return serveStream(host, stream, open, client);
         }
       },
       facts: congestionField,

@@ -1,12 +1,13 @@
 import type { Connection } from "../../contract/connection.ts";
 import { TtunError } from "../../base/errors.ts";
-import { FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
+import { type FirstFrame, FirstFrameFinder, MAX_FIRST_FRAME } from "../../core/tt/first_frame.ts";
 import { minuteOf } from "../../core/hop/minute.ts";
 import type { PeerKind } from "../../core/tt/mark.ts";
 import { Stranger } from "../net/stranger.ts";
-import type { Account, KeyCandidates } from "./key_candidates.ts";
+import type { Account, KeyCandidate, KeyCandidates } from "./key_candidates.ts";
 import type { MinuteKeysLease } from "./minute_keys.ts";
 import type { FrameBuffers } from "./frame_buffers.ts";
+import type { OtherFound, OtherWire } from "./other_wire.ts";
 import { readable } from "../loop/stream_io.ts";
 
 export interface Admitted {
@@ -25,54 +26,71 @@ export interface FirstFrameOptions {
   readonly wallClock: () => number;
   /** Returns true if the server offers what the first text asks for. */
   readonly isWanted: (text: Uint8Array) => boolean;
+  /** Spoken on the same ports; null = none. */
+  readonly other: OtherWire | null;
+  /** False: nothing but the other wire is spoken. */
+  readonly takesTt: boolean;
 }
 
 const EMPTY = new Uint8Array();
 
 /**
- * Reads a connection's first frame, holding no more bytes than have come.
+ * Reads a connection's first frame, or the first bytes of the other wire, holding no more bytes than
+ * have come.
  * @throws {Stranger} if no key opens it, or it is not new or not wanted; {TtunError} lost
  */
 export async function readFirstFrame(
   stream: Connection,
   port: number,
   o: FirstFrameOptions,
-): Promise<Admitted> {
+): Promise<Admitted | OtherFound> {
   const candidates = o.candidates.take(o.wallClock());
   try {
-    const finder = new FirstFrameFinder(candidates.of(port));
-    const { sealed } = o.buffers;
+    const finder = new FirstFrameFinder(o.takesTt ? candidates.of(port) : []);
+    const { other, buffers: { sealed } } = o;
+    let found: unknown = other === null ? null : undefined;
     for (let kept = EMPTY;;) {
       sealed.set(kept);
       const got = stream.readNow(sealed.subarray(kept.length, MAX_FIRST_FRAME));
       if (got === null) throw new TtunError("lost", "The connection ended before its first frame");
-      if (got === undefined) {
-        await readable(stream);
-        continue;
+      const have = kept.length + (got ?? 0);
+      if (found === undefined && have >= other!.size) {
+        found = other!.recognise(sealed.subarray(0, other!.size));
+        if (found !== null && found !== undefined) return { found, bytes: sealed.slice(0, have) };
       }
-      const have = kept.length + got;
-      const found = finder.find(sealed, 0, have);
-      if (found.kind === "none") throw new Stranger("another key, or a stranger");
-      if (found.kind === "frame") {
-        const { account, minute, borrowed } = found.candidate;
-        const now = minuteOf(o.wallClock());
-        const verdict = account.nonces.noteReceived(borrowed.keys, found.random, now);
-        if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
-        if (!o.isWanted(found.text)) {
-          throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
-        }
-        return {
-          account,
-          minute: account.secrets.borrow(minute),
-          text: found.text,
-          rest: found.size < have ? sealed.slice(found.size, have) : EMPTY,
-          peer: borrowed.secrets.marker.peerOf(found.random),
-        };
-      }
+      const first = have === 0 ? MORE : finder.find(sealed, 0, have);
+      if (first.kind === "frame") return admit(first, sealed.subarray(0, have), o);
+      if (found === null && first.kind === "none") throw new Stranger("another key, or a stranger");
       if (have >= MAX_FIRST_FRAME) throw new Stranger("no frame");
       kept = sealed.slice(0, have);
+      if (got !== undefined) continue;
+      const more = readable(stream);
+      await (found === null ? more : Promise.race([more, other!.changed()]));
     }
   } finally {
     candidates.release();
   }
+}
+
+const MORE = { kind: "more" } as const;
+
+/** Judges a first frame that a key opens; `all` are the connection's bytes so far, borrowed. */
+function admit(
+  { candidate, random, text, size }: FirstFrame<KeyCandidate>,
+  all: Uint8Array,
+  { wallClock, isWanted }: FirstFrameOptions,
+): Admitted {
+  const { account, minute, borrowed } = candidate;
+  const verdict = account.nonces.noteReceived(borrowed.keys, random, minuteOf(wallClock()));
+  if (verdict !== "new") throw new Stranger(`its first frame is not new (${verdict})`);
+  if (!isWanted(text)) {
+    throw new Stranger("it wants no proxy (TUN mode over tt is not there yet)");
+  }
+  return {
+    account,
+    minute: account.secrets.borrow(minute),
+    text,
+    rest: size < all.length ? all.slice(size) : EMPTY,
+    peer: borrowed.secrets.marker.peerOf(random),
+  };
 }

@@ -44,10 +44,13 @@ class Desk implements Disposable {
     this.#now = minute;
   }
 
-  read(stream: Connection, port = PORT): Promise<Admitted> {
+  async read(stream: Connection, port = PORT): Promise<Admitted> {
     const wallClock = () => 60_000 * this.#now + 30_000;
     const { candidates, buffers } = this;
-    return readFirstFrame(stream, port, { candidates, buffers, wallClock, isWanted: () => true });
+    const o = { candidates, buffers, wallClock, isWanted: () => true, other: null, takesTt: true };
+    const first = await readFirstFrame(stream, port, o);
+    assert.ok("account" in first);
+    return first;
   }
 
   /** Of a client that sends these bytes at once. */

@@ -8,7 +8,7 @@ import { ListenSchedule } from "../../core/hop/schedule.ts";
 import { NonceMemory } from "../../core/tt/nonce_filter.ts";
 import { RandomBlock } from "../../core/tt/random_pool.ts";
 import { PortHopper } from "../hop/port_hopper.ts";
-import { Gatekeeper } from "../net/gatekeeper.ts";
+import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { PathWatch } from "../net/path_watch.ts";
 import type { ProxyHost } from "../net/proxy_host.ts";
@@ -19,6 +19,7 @@ import { type Admitted, type FirstFrameOptions, readFirstFrame } from "./first_f
 import { FrameBuffers } from "./frame_buffers.ts";
 import { type Account, KeyCandidates } from "./key_candidates.ts";
 import { MinuteKeyCache } from "./minute_keys.ts";
+import type { OtherClient, OtherWire } from "./other_wire.ts";
 import { ServerConnection, type ServerConnectionHost } from "./server_connection.ts";
 import { connectionOptions, TtConnection, type TtConnectionHost } from "./tt_connection.ts";
 
@@ -38,6 +39,10 @@ export interface TtServerOptions extends ProxyHost {
   readonly host: string;
   /** @throws {TtunError} in_use, privilege, usage */
   readonly listen: (at: HostPort, o: { signal: AbortSignal }) => Listener;
+  /** Spoken on the same ports; null = none. */
+  readonly other: OtherWire | null;
+  /** False: nothing but the other wire is spoken. */
+  readonly takesTt: boolean;
 }
 
 /** Opens the minutes' ports, admits clients that prove a key, and serves what they proxy. */
@@ -46,6 +51,7 @@ export class TtServer implements Disposable {
   readonly #service: StreamService;
   readonly #owned = new DisposableStack();
   readonly #hopper: PortHopper;
+  readonly #accounts: readonly Account[];
   /** Its known clients are between two proxied connections. */
   readonly #gate: Gatekeeper;
   readonly #reading: FirstFrameOptions;
@@ -72,7 +78,9 @@ export class TtServer implements Disposable {
       onRejected: (why, peer) => this.#reject(why, peer),
     });
     const candidates = this.#owned.use(new KeyCandidates({ accounts, range: wire.range }));
-    this.#reading = { candidates, buffers, wallClock, isWanted: isRequest };
+    const { other, takesTt } = o;
+    this.#reading = { candidates, buffers, wallClock, isWanted: isRequest, other, takesTt };
+    this.#accounts = accounts;
     this.#connections = {
       clock,
       wallClock,
@@ -129,6 +137,7 @@ export class TtServer implements Disposable {
     try {
       const admitted = await this.#gate.admit(stream, peer, this.#prove, port);
       if (admitted === null) return;
+      if ("serve" in admitted) return await this.#serveOther(stream, port, admitted);
       const { minute, account } = admitted;
       const host = this.#connections;
       const connection = new TtConnection(host, stream, minute, account.nonces, admitted);
@@ -143,8 +152,22 @@ export class TtServer implements Disposable {
     }
   }
 
-  readonly #prove = (stream: Connection, port: number): Promise<Admitted> =>
-    readFirstFrame(stream, port, this.#reading);
+  async #serveOther(stream: Connection, port: number, client: OtherClient): Promise<void> {
+    const { secrets } = this.#accounts[client.account]!;
+    const { range } = this.#o.wire;
+    const portAt = (minute: number) => portOf(secrets.keysAt(minute).otp, range);
+    if (await client.serve(port, portAt)) await this.#gate.fallSilent(stream);
+  }
+
+  readonly #prove = async (
+    stream: Connection,
+    port: number,
+    visitor: Visitor,
+  ): Promise<Admitted | OtherClient> => {
+    const first = await readFirstFrame(stream, port, this.#reading);
+    if (!("found" in first)) return first;
+    return await this.#o.other!.prove(stream, first.found, first.bytes, visitor);
+  };
 
   /** Logs a rejection; a connection that ended or was too slow is not worth a line. */
   #reject(why: unknown, peer: string): void {

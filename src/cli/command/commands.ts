@@ -46,8 +46,8 @@ export const COMMANDS = {
     summary: "carry single connections, for programs that can use a proxy",
     about: "ttun proxy carries connections of programs that can use a proxy (SOCKS5, SOCKS4 or " +
       "HTTP): its client takes them, its server connects to where they want to go. The server's " +
-      "port changes every minute. The wire format is that of the program tt; as a program of " +
-      "that name ttun takes its command lines.",
+      "port changes every minute. The other end may be the program tt; as a program of that name " +
+      "ttun takes its command lines.",
     aliases: ["tt"],
     commands: {
       server: defineCommand({

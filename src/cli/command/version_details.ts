@@ -7,7 +7,7 @@ export function versionDetails(libcrypto: () => string = findLibcrypto): string 
     ["Deno", `${Deno.version.deno} (${Deno.build.target})`],
     ["V8", Deno.version.v8],
     ["OpenSSL", libcrypto()],
-    ["wire", "versions 1 and 2 of the tunnel, version 1 of the proxy (tt)"],
+    ["wire", "versions 1 and 2 of the tunnel and of the proxy, whose version 1 is tt"],
   ];
   return facts.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join("");
 }

@@ -11,7 +11,8 @@ import { linkSecret } from "../secrets/link_secret.ts";
 import { statusPlace } from "../status/place.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
-import { LONGEST_REKEY, type TunFlags } from "../tun/options.ts";
+import { LONGEST_REKEY } from "../command/session_options.ts";
+import type { TunFlags } from "../tun/options.ts";
 import type { ForwardConfig, ForwardFacts, ForwardStart } from "./plane_config.ts";
 import { clientForwards, streamRules } from "./stream_rules.ts";
 

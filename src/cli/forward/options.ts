@@ -7,6 +7,7 @@ import {
   parseStdioForward,
 } from "../../core/forward/parse.ts";
 import type { OptionTable } from "../command/option_table.ts";
+import { KEEP_OPTION, UDP_IDLE_OPTION } from "../command/session_options.ts";
 
 const NO_TUN_OPTION = {
   names: ["no-tun"],
@@ -14,34 +15,6 @@ const NO_TUN_OPTION = {
   kind: "boolean",
   default: false,
 } as const;
-
-const KEEP_OPTION = {
-  names: ["keep-session"],
-  group: "tuning",
-  kind: "integer",
-  metavar: "SECONDS",
-  min: 1,
-  max: 86_400,
-  defaultText: "60",
-  help: "keep forwarded connections for so long while the two ends have no connection",
-} as const;
-
-const UDP_IDLE_OPTION = {
-  names: ["udp-idle"],
-  group: "tuning",
-  kind: "integer",
-  metavar: "SECONDS",
-  min: 1,
-  max: 86_400,
-  defaultText: "60",
-  help: "forget who has sent datagrams to a forward after so much silence",
-} as const;
-
-/** Seconds of silence after which a flow of datagrams ends. */
-export const DEFAULT_UDP_IDLE = 60;
-
-/** Seconds that a session without a connection is kept. */
-export const DEFAULT_KEEP = 60;
 
 /** Options of `ttun client` for forwards. */
 export const FORWARD_CLIENT_OPTIONS = {

@@ -1,5 +1,5 @@
 import type { TunClientFlags, TunServerFlags } from "../tun/options.ts";
-import { DEFAULT_KEEP, DEFAULT_UDP_IDLE } from "./options.ts";
+import { DEFAULT_KEEP, DEFAULT_UDP_IDLE } from "../command/session_options.ts";
 import type { ClientForwards, StreamRules } from "./plane_config.ts";
 
 /** Reads from the command line what a server lets forwards do. */

@@ -10,7 +10,7 @@ import { requirePermissions, socketNeeds } from "../platform/permissions.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
-import { LONGEST_REKEY } from "../tun/options.ts";
+import { LONGEST_REKEY } from "../command/session_options.ts";
 import type { PingFlags, SpeedtestFlags } from "./options.ts";
 import type { MeasureConfig, MeasureStart } from "./plane_config.ts";
 

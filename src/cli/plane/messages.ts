@@ -37,6 +37,8 @@ export type PlaneCommand<Start = unknown> =
   | { readonly kind: "status" }
   | { readonly kind: "resolved"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "unresolved"; readonly id: number; readonly error: PlainError }
+  | { readonly kind: "secret"; readonly id: number; readonly s: Uint8Array }
+  | { readonly kind: "noSecret"; readonly id: number; readonly error: PlainError }
   | { readonly kind: "taken"; readonly id: number };
 
 export type PlaneEvent<Facts = unknown> =
@@ -45,6 +47,8 @@ export type PlaneEvent<Facts = unknown> =
   | { readonly kind: "log"; readonly record: LogRecord }
   | { readonly kind: "ready"; readonly facts: Facts }
   | { readonly kind: "resolve"; readonly id: number; readonly host: string }
+  /** The secret of version 2 is to be worked out from a key. */
+  | { readonly kind: "derive"; readonly id: number; readonly key: Uint8Array }
   /** Addresses of a client's session, whose packets wait until they are `taken`. */
   | { readonly kind: "addresses"; readonly id: number; readonly addresses: readonly string[] }
   | { readonly kind: "leases"; readonly leases: readonly Lease[] }

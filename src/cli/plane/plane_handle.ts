@@ -8,6 +8,7 @@ import type { RunContext } from "../command/context.ts";
 import type { PlaneConfig } from "./kinds.ts";
 import type { PlaneCommand, PlaneEvent, WorkerInit } from "./messages.ts";
 import { resolveHost } from "../platform/resolve.ts";
+import { linkSecret } from "../secrets/link_secret.ts";
 
 /** Milliseconds for the data plane to end before it is left behind. */
 const STOP_PATIENCE = 900;
@@ -161,6 +162,8 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
         return this.#ready.resolve(event.facts);
       case "resolve":
         return void this.#resolve(event.id, event.host); // a failure goes to the data plane
+      case "derive":
+        return void this.#derive(event.id, event.key); // a failure goes there as well
       case "up":
         return void this.#life.up?.().catch(this.#fail);
       case "reportV2":
@@ -191,6 +194,14 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
       this.#command({ kind: "resolved", id, addresses: await resolveHost(host) });
     } catch (error) {
       this.#command({ kind: "unresolved", id, error: plainError(error) });
+    }
+  }
+
+  async #derive(id: number, key: Uint8Array): Promise<void> {
+    try {
+      this.#command({ kind: "secret", id, s: await linkSecret(key) });
+    } catch (error) {
+      this.#command({ kind: "noSecret", id, error: plainError(error) });
     }
   }
 

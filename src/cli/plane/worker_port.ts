@@ -5,6 +5,8 @@ import type { Resolver } from "../../contract/host.ts";
 import type { Reactor } from "../../io/reactor/reactor.ts";
 import type { PlaneCommand, PlaneEvent } from "./messages.ts";
 
+type Waiting<T> = PromiseWithResolvers<T>;
+
 /**
  * The Worker's side of the port; plane_handle.ts has the main thread's. While the reactor's loop
  * blocks, no message is delivered by itself: a write to its eventfd announces one, which is then
@@ -17,7 +19,8 @@ export class PlanePort<Start> implements Resolver {
   #tellStatus: (() => void) | null = null;
   /** Status was asked for before there was anything to tell. */
   #owesStatus = false;
-  readonly #requests = new Map<number, PromiseWithResolvers<string[]>>();
+  readonly #requests = new Map<number, Waiting<string[]>>();
+  readonly #secrets = new Map<number, Waiting<Uint8Array>>();
   #lastId = 0;
 
   /** `reactor` is the loop that may block; null if messages arrive by themselves. */
@@ -52,25 +55,34 @@ export class PlanePort<Start> implements Resolver {
   }
 
   resolve(host: string, { signal }: { signal: AbortSignal }): Promise<string[]> {
-    return this.#ask((id) => ({ kind: "resolve", id, host }), signal);
+    return this.#ask(this.#requests, (id) => ({ kind: "resolve", id, host }), signal);
+  }
+
+  /** Works out the secret of version 2 in the main thread. @throws {TtunError} exhausted */
+  linkSecret(key: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    return this.#ask(this.#secrets, (id) => ({ kind: "derive", id, key }), signal);
   }
 
   /** Waits until the main thread has used the addresses of a client's session. */
   async tellAddresses(addresses: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#ask((id) => ({ kind: "addresses", id, addresses }), signal);
+    await this.#ask(this.#requests, (id) => ({ kind: "addresses", id, addresses }), signal);
   }
 
-  async #ask(request: (id: number) => PlaneEvent, signal: AbortSignal): Promise<string[]> {
+  async #ask<T>(
+    waiting: Map<number, Waiting<T>>,
+    request: (id: number) => PlaneEvent,
+    signal: AbortSignal,
+  ): Promise<T> {
     signal.throwIfAborted();
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<string[]>();
-    this.#requests.set(id, answer);
+    const answer = Promise.withResolvers<T>();
+    waiting.set(id, answer);
     using _registration = onAbort(signal, answer.reject);
     try {
       this.report(request(id));
       return await answer.promise;
     } finally {
-      this.#requests.delete(id);
+      waiting.delete(id);
     }
   }
 
@@ -98,6 +110,10 @@ export class PlanePort<Start> implements Resolver {
         return this.#requests.get(command.id)?.resolve([...command.addresses]);
       case "unresolved":
         return this.#requests.get(command.id)?.reject(errorFromPlain(command.error));
+      case "secret":
+        return this.#secrets.get(command.id)?.resolve(command.s);
+      case "noSecret":
+        return this.#secrets.get(command.id)?.reject(errorFromPlain(command.error));
       case "taken":
         return this.#requests.get(command.id)?.resolve([]);
       default:

@@ -1,14 +1,24 @@
 import type { ProxyLimits } from "../../app/net/connection_limits.ts";
 import type { ProxyHost } from "../../app/net/proxy_host.ts";
-import type { ProxyClientOptions, ProxyServerOptions } from "../../app/system/proxy_options.ts";
+import type {
+  ProxyClientOptions,
+  ProxyLink,
+  ProxyLinkServing,
+  ProxyLinkUse,
+  ProxyServerOptions,
+} from "../../app/system/proxy_options.ts";
 import type { WireConfig } from "../../app/system/proxy_transport.ts";
 import type { CongestionChoice } from "../../contract/connection.ts";
 import type { Dialer, Listener } from "../../contract/dial.ts";
 import { Acl } from "../../core/acl/acl.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
+import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import { DEFAULT_UDP_IDLE, LONGEST_REKEY } from "../command/session_options.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
+import { wireSecrets } from "../plane/wire_secrets.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import { rng } from "../platform/rng.ts";
+import { udpSockets } from "../platform/udp_sockets.ts";
 import { passwordCheck } from "./auth.ts";
 import type { ProxyConfig } from "./plane_config.ts";
 
@@ -45,13 +55,57 @@ export function commonOptions(
   };
 }
 
+/** Version 2 of the link beside tt; null = tt alone is spoken. */
+function linkOf(
+  { wire: { mode, cipher, keepMs } }: ProxyConfig,
+  { ciphers, port, sessions, signal }: PlaneTools<SocketPlatform, null>,
+): ProxyLink | null {
+  if (mode === "v1") return null;
+  // Version 1 of the tunnel's wire is not spoken, and its key is none.
+  const choice = { wire: mode, psk: new Uint8Array(), cipher, rekeySeconds: LONGEST_REKEY };
+  return {
+    secrets: wireSecrets(choice, ciphers, new Uint8Array()),
+    secretOf: ({ password }) => port.linkSecret(password, signal),
+    keepMs,
+    sessions,
+  };
+}
+
+export function linkUse(
+  config: ProxyConfig,
+  tools: PlaneTools<SocketPlatform, null>,
+): ProxyLinkUse | null {
+  const link = linkOf(config, tools);
+  if (link === null) return null;
+  const sockets = udpSockets(tools.platform);
+  const bind: ProxyLinkUse["bind"] = sockets === null ? null : (at, o) => sockets.bind(at, o);
+  return { ...link, instance: rng(ID_SIZE), bind };
+}
+
+export function linkServing(
+  config: ProxyConfig,
+  tools: PlaneTools<SocketPlatform, null>,
+): ProxyLinkServing | null {
+  const link = linkOf(config, tools);
+  if (link === null) return null;
+  const { platform, resolver } = tools;
+  const datagrams = {
+    sockets: udpSockets(platform),
+    resolver,
+    idleMs: DEFAULT_UDP_IDLE * 1000,
+  };
+  return { ...link, datagrams };
+}
+
 export function clientOptions(
   common: CommonOptions,
   end: ClientEnd,
   listener: Listener,
+  link: ProxyLinkUse | null,
 ): ProxyClientOptions {
   return {
     ...common,
+    link,
     password: end.password,
     server: end.server,
     listener,
@@ -67,6 +121,7 @@ export function serverOptions(
   { keys, host, allow, deny }: ServerEnd,
   listen: ProxyServerOptions["listen"],
   isOwn: (ip: Uint8Array) => boolean,
+  links: ProxyLinkServing | null,
 ): ProxyServerOptions {
-  return { ...common, keys, host, listen, rules: new Acl({ allow, deny, isOwn }) };
+  return { ...common, links, keys, host, listen, rules: new Acl({ allow, deny, isOwn }) };
 }

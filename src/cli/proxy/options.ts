@@ -16,6 +16,7 @@ import {
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
+import { DEFAULT_KEEP, KEEP_OPTION } from "../command/session_options.ts";
 
 /** The limit of the program `tt`, although its own frames hold less. */
 const LARGEST_MTU = 65_536;
@@ -26,6 +27,21 @@ const LONGEST_IDLE = 2_000_000;
 const DEFAULT_LISTEN = { host: "127.0.0.1", port: 1080 };
 
 const WIRE_OPTIONS = {
+  wire: {
+    names: ["wire"],
+    group: "security",
+    kind: "choice",
+    metavar: "VERSION",
+    choices: ["auto", "v1", "v2"],
+    default: "auto",
+    help: "wire format between the two ends: auto finds out whether the other end speaks version " +
+      "2, which carries all connections over one that outlives a change of port or network; v2 " +
+      "refuses version 1, which is that of the program tt; v1 speaks it alone",
+  },
+  keepSession: {
+    ...KEEP_OPTION,
+    help: "under version 2, keep connections for so long while the two ends have none",
+  },
   cipher: {
     names: ["cipher", "methods", "m"],
     group: "security",
@@ -52,7 +68,7 @@ const WIRE_OPTIONS = {
     metavar: "BYTES",
     min: 1,
     max: LARGEST_MTU,
-    help: "longest text of a frame that is sent",
+    help: "under version 1, longest text of a frame that is sent",
     defaultText: "as long as the other end takes",
   },
 } as const satisfies OptionTable;
@@ -276,9 +292,10 @@ export type ProxyFlags = ProxyServerFlags | ProxyClientFlags;
 
 export type WireSettings = ReturnType<typeof wireOf>;
 
-export function wireOf({ cipher, portRange, mtu }: ProxyFlags) {
+export function wireOf({ wire, keepSession, cipher, portRange, mtu }: ProxyFlags) {
   const mostText = mtu === undefined ? undefined : Math.min(mtu, MAX_TEXT);
-  return { cipher, range: portRange, mostText };
+  const keepMs = (keepSession ?? DEFAULT_KEEP) * 1000;
+  return { mode: wire, cipher, range: portRange, mostText, keepMs };
 }
 
 function parseListenHost(text: string): string {

@@ -1,5 +1,6 @@
 import { limitsFor } from "../../app/net/connection_limits.ts";
 import type { ProxyCounters } from "../../app/net/proxy_host.ts";
+import type { ProxyServerOptions } from "../../app/system/proxy_options.ts";
 import { runProxyClient } from "../../app/system/proxy_client.ts";
 import { serveProxy } from "../../app/system/proxy_server.ts";
 import { formatAddr, isIpAddress } from "../../base/addr.ts";
@@ -14,7 +15,13 @@ import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import type { RelayCount } from "../../app/net/relay.ts";
 import { connectionsStatus, proxyTraffic } from "../status/describe.ts";
-import { clientOptions, commonOptions, serverOptions } from "./end_options.ts";
+import {
+  clientOptions,
+  commonOptions,
+  linkServing,
+  linkUse,
+  serverOptions,
+} from "./end_options.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { startWarmUp } from "./warm_up.ts";
 
@@ -94,7 +101,7 @@ async function runEnd(
   tools: Tools,
 ): Promise<void> {
   const { end } = config;
-  const { platform, opened, log, signal, onCounters, onReport } = tools;
+  const { platform, opened, log, sessions, signal, onCounters, onReport } = tools;
   let counters = () => ({ connections: 0, served: 0 });
   const warmUp = startWarmUp(config, tools, () => counters());
   if (warmUp !== null) opened.use(warmUp);
@@ -114,14 +121,16 @@ async function runEnd(
       onReport(() => ({
         ...ends,
         connections: { ...connectionsStatus(given()), ...proxyTraffic(end.role, total) },
+        sessions: sessions.describe(),
       }));
     },
   };
   if (end.role === "server") {
     const own = opened.use(platform.ownAddresses());
     const isOwn = (ip: Uint8Array) => own.has(ip);
-    await serveProxy(serverOptions(common, end, (at, o) => net.listen(at, o), isOwn));
+    const listen: ProxyServerOptions["listen"] = (at, o) => net.listen(at, o);
+    await serveProxy(serverOptions(common, end, listen, isOwn, linkServing(config, tools)));
   } else {
-    await runProxyClient(clientOptions(common, end, listener!));
+    await runProxyClient(clientOptions(common, end, listener!, linkUse(config, tools)));
   }
 }

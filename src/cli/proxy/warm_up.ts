@@ -1,4 +1,5 @@
-import { proxyWarmUp } from "../../app/system/proxy_warm_up.ts";
+import type { ProxyLinkUse } from "../../app/system/proxy_options.ts";
+import { proxyWarmUp, SHORT_CYCLES } from "../../app/system/proxy_warm_up.ts";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import type { ProxyCounters } from "../../app/net/proxy_host.ts";
 import { makeLogger } from "../../base/log.ts";
@@ -13,6 +14,8 @@ import {
   type ClientEnd,
   clientOptions,
   commonOptions,
+  linkServing,
+  linkUse,
   type ServerEnd,
   serverOptions,
 } from "./end_options.ts";
@@ -63,12 +66,23 @@ export function startWarmUp(
   // A copy, as the rules that come from the main thread are: V8 tells them from others by that.
   const allow = structuredClone(parseRule(ALLOWED));
   const server: ServerEnd = { role: "server", host: "", keys, allow: [...allow], deny: [] };
+  const secret = rng(32);
+  const linkAt = (cycle: number): ProxyLinkUse | null => {
+    // Where the other end may speak either wire, tt has every other one of the short cycles.
+    if (config.wire.mode === "auto" && cycle < SHORT_CYCLES && cycle % 2 === 0) return null;
+    const link = linkUse(config, tools);
+    return link && { ...link, sessions: undefined, secretOf: () => Promise.resolve(secret) };
+  };
+  const links = linkServing(config, tools);
+  const serving = links &&
+    { ...links, sessions: undefined, secretOf: () => Promise.resolve(secret) };
   let seen = 0;
   const warmUp = proxyWarmUp({
     ...{ clock: reactor, log: quiet, net },
-    client: (listener, signal) => clientOptions(common(signal), client, listener),
+    client: (listener, signal, cycle) =>
+      clientOptions(common(signal), client, listener, linkAt(cycle)),
     server: (signal) =>
-      serverOptions(common(signal), server, (at, o) => net.listen(at, o), () => false),
+      serverOptions(common(signal), server, (at, o) => net.listen(at, o), () => false, serving),
     isBusy: () => {
       const { connections, served } = counters();
       return seen !== (seen = served) || connections > 0;

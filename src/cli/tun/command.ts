@@ -40,7 +40,8 @@ import { statusPlace } from "../status/place.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
-import { LONGEST_REKEY, type TunClientFlags, type TunFlags } from "./options.ts";
+import { LONGEST_REKEY } from "../command/session_options.ts";
+import type { TunClientFlags, TunFlags } from "./options.ts";
 
 type Role = "server" | "client";
 type Hooks = { readonly up: string | undefined; readonly down: string | undefined };

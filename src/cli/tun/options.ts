@@ -11,6 +11,7 @@ import {
 } from "../command/common_options.ts";
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
+import { LONGEST_REKEY } from "../command/session_options.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -45,9 +46,6 @@ const WIRE_OPTION = {
   help: "version of the wire format: auto finds out whether the other end speaks the new one; v2 " +
     "speaks nothing else and is silent to strangers; v1 is what the first ttun speaks",
 } as const;
-
-/** Seconds of use of a key, at most. */
-export const LONGEST_REKEY = 3600;
 
 const REKEY_OPTION = {
   names: ["rekey"],

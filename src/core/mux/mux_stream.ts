@@ -277,7 +277,7 @@ export class MuxStream implements Stream {
       protocol: "mux",
       isDelivered: this.#out.length === 0,
       peerClosed: this.#finReceived || this.#error !== null,
-      isGone: this.#resetReceived,
+      isGone: this.#resetReceived || this.#error !== null && this.#isOver,
     };
   }
 

@@ -1,0 +1,42 @@
+import type { Connection } from "../../contract/connection.ts";
+import type { Visitor } from "../net/gatekeeper.ts";
+
+/** Another wire that clients speak on the same ports, with the same keys. */
+export interface OtherWire<Found = unknown> {
+  /** Bytes that tell it from tt. */
+  readonly size: number;
+  /**
+   * Judges a connection's first `size` bytes, borrowed: null = they are not of this wire;
+   * undefined = it is not known before `changed`.
+   */
+  recognise(first: Uint8Array): Found | null | undefined;
+  /** Resolves when `recognise` may know more. */
+  changed(): Promise<void>;
+  /**
+   * Has the client prove its key; `bytes` are all that have come. The connection stays the caller's.
+   * Throws as `readFirstFrame`.
+   */
+  prove(
+    stream: Connection,
+    found: Found,
+    bytes: Uint8Array,
+    visitor: Visitor,
+  ): Promise<OtherClient>;
+}
+
+/** A client of the other wire that has proved a key. */
+export interface OtherClient {
+  /** Number of its key among the server's. */
+  readonly account: number;
+  /**
+   * Serves it to its end, and disposes of what `prove` has made. `port`: by which it came; `portAt`
+   * tells the ports of its key. Returns true if a damaged record ended it.
+   */
+  serve(port: number, portAt: (minute: number) => number): Promise<boolean>;
+}
+
+/** A connection whose first bytes are of the other wire. */
+export interface OtherFound {
+  readonly found: unknown;
+  readonly bytes: Uint8Array;
+}
