@@ -2,7 +2,8 @@ import { SERVER, type StreamWorld } from "./stream_programs.ts";
 import { seededRng } from "./rng.ts";
 import { connectCarrier } from "../../src/app/link/connect_carrier.ts";
 import { RecordChannel } from "../../src/app/link/record_channel.ts";
-import { streamOffer } from "../../src/app/mux/limits.ts";
+import { packetOffer } from "../../src/app/link/config.ts";
+import { streamOffer, withStreams } from "../../src/app/mux/limits.ts";
 import { dial } from "../../src/app/net/dial_events.ts";
 import { concat } from "../../src/base/bytes.ts";
 import type { Connection } from "../../src/contract/connection.ts";
@@ -23,6 +24,8 @@ export interface HostileOptions {
   readonly seed?: number;
   readonly carrier?: number;
   readonly resume?: { readonly secret: Uint8Array; readonly expected: number };
+  /** It wants a device's packets as well. */
+  readonly packets?: boolean;
   /** Sees the connection before the handshake. */
   readonly tamper?: (stream: Connection) => Connection;
 }
@@ -47,7 +50,8 @@ export class HostileClient {
 
   /** Begins a session, or resumes one. */
   static async connect(world: StreamWorld, o: HostileOptions = {}): Promise<HostileClient> {
-    const { from = "192.0.2.66", seed = 1, carrier = 1, resume, tamper = (stream) => stream } = o;
+    const { from = "192.0.2.66", seed = 1, carrier = 1, resume, packets = false } = o;
+    const { tamper = (stream: Connection) => stream } = o;
     const { signal } = new AbortController();
     const dialed = await dial(world.net.dialer(from), SERVER, { signal });
     const stream = tamper(dialed);
@@ -56,7 +60,7 @@ export class HostileClient {
     const { session } = await connectCarrier(stream, {
       secrets,
       clock,
-      offer: streamOffer(),
+      offer: packets ? withStreams(packetOffer(0)) : streamOffer(),
       identity: { instance: id(16), session: id(16), carrier },
       ...(resume !== undefined && { resume }),
     });

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { flowPacket, markOf } from "../../../tests/fake/flow.ts";
+import { HostileClient } from "../../../tests/fake/hostile_client.ts";
 import { exchange } from "../../../tests/fake/proxy_programs.ts";
 import { echoAll } from "../../../tests/fake/read_all.ts";
 import { withSlowSending } from "../../../tests/fake/slow_sending.ts";
-import { type ForwardPrograms, StreamWorld } from "../../../tests/fake/stream_programs.ts";
+import { type ForwardPrograms, StreamWorld, TARGET } from "../../../tests/fake/stream_programs.ts";
 import { pattern } from "../../../tests/fake/tt_ends.ts";
 import type { Connection } from "../../contract/connection.ts";
+import { OpenKind } from "../../core/mux/frames.ts";
 import { read, write } from "../loop/stream_io.ts";
 
 /** A client with a device and a forward, and a server with a device. */
@@ -260,4 +262,44 @@ Deno.test("a client with forwards is turned away while another one has the devic
   assert.match(other.lines().join("\n"), /the server is busy/);
   await other.stop();
   await forwardWorks(world);
+});
+
+const TO_TARGET = { kind: OpenKind.connect, address: { host: TARGET, port: 80 } };
+
+Deno.test("a client that breaks the rules of streams loses its device too, and is told why", async () => {
+  await using world = startWorld();
+  await world.client.stop();
+  await using hostile = await HostileClient.connect(world, { packets: true });
+  hostile.open(1, TO_TARGET);
+  hostile.open(1, TO_TARGET);
+  await world.clock.settle();
+  assert.throws(() => hostile.heard(), /the peer says: Ended the session: .*stream/);
+  assert.deepEqual(world.sessions.describe(), []);
+  world.startClient();
+  world.serve(echoAll);
+  await world.clock.advance(5000);
+  await forwardWorks(world);
+  await packetsPass(world, 7);
+});
+
+Deno.test("whoever cannot prove a session, or expects what was never sent, takes no device with it", async () => {
+  await using world = startWorld();
+  world.serve(echoAll);
+  await world.clock.settle();
+  const secret = new Uint8Array(32);
+  for (const seed of [1, 2]) {
+    const resume = { secret, expected: 0 };
+    const connecting = HostileClient.connect(world, { packets: true, carrier: 2, seed, resume });
+    await Promise.all([assert.rejects(connecting, /unknown session/), world.clock.settle()]);
+  }
+  await packetsPass(world, 7);
+  await world.client.stop();
+  await using own = await HostileClient.connect(world, { packets: true });
+  const resume = { secret: own.secret, expected: 1_000_000 };
+  const forged = { secret, expected: 0 };
+  const forging = HostileClient.connect(world, { packets: true, carrier: 2, resume: forged });
+  await Promise.all([assert.rejects(forging, /another client's session/), world.clock.settle()]);
+  await using _ahead = await HostileClient.connect(world, { packets: true, carrier: 2, resume });
+  await world.clock.settle();
+  assert.deepEqual(world.sessions.describe(), []);
 });
