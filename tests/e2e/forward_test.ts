@@ -2,16 +2,35 @@ import assert from "node:assert/strict";
 import { test } from "../check.ts";
 import { type Folder, makeFolder } from "./proxy_files.ts";
 import { LOOPBACK, run, spawnHere } from "./proxy_pair.ts";
-import { halfCloser } from "./proxy_targets.ts";
+import { halfCloser, hasProgram } from "./proxy_targets.ts";
 import { hashOfBulk, serveWeb, writeBulk } from "./proxy_web.ts";
-import { type Forwards, openForwards, PERMIT } from "./forward_pair.ts";
+import {
+  ENV,
+  type Forwards,
+  listensAt,
+  openForwards,
+  PERMIT,
+  ttunCommand,
+  until,
+} from "./forward_pair.ts";
 import { hasSshd, SSH_PORT, sshArgs, startSshd } from "./sshd.ts";
 
 const MB = 1024 * 1024;
 const BIG = 50 * MB;
 const GIT_PORT = 20_418;
+const RSYNC_PORT = 20_873;
+
+const hasRsync = await hasProgram("rsync");
 
 if (!hasSshd) console.log("Skipped what needs a server of SSH: openssh-server is not installed");
+if (!hasRsync) console.log("Skipped what needs rsync: it is not installed");
+
+/** True where a program listens on loopback: /proc/net/tcp has state 0A then. */
+function listens(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  return new RegExp(`^ *\\d+: 0100007F:${hex} \\S+ 0A `, "m")
+    .test(Deno.readTextFileSync("/proc/net/tcp"));
+}
 
 /** Ways of curl by -L and -D, and the URL's beginning that each of them needs. */
 function waysOf({ ports: [local, _, dynamic] }: Forwards, folder: Folder, port: number) {
@@ -127,6 +146,42 @@ test("git clone and a websocket by -L", async () => {
   assert.equal((await said).length, 100_000);
   socket.close();
   await closed;
+});
+
+test({
+  name: "rsync: to its daemon by -L, and back by -W as ssh's ProxyCommand",
+  ignore: !hasSshd || !hasRsync,
+  fn: async () => {
+    await using folder = await makeFolder();
+    await using _sshd = await startSshd(folder);
+    const { path } = folder;
+    for (const name of ["from/deep", "there", "back"]) {
+      await Deno.mkdir(`${path}/${name}`, { recursive: true });
+    }
+    await writeBulk(`${path}/from/big`, 5 * MB);
+    for (let i = 0; i < 200; i++) await writeBulk(`${path}/from/deep/${i}`, 100 * i);
+    await Deno.writeTextFile(
+      `${path}/rsyncd.conf`,
+      `[there]\npath = ${path}/there\nread only = no\nuse chroot = no\nuid = 0\ngid = 0\n`,
+    );
+    await using _daemon = spawnHere("rsync", [
+      ...["--daemon", "--no-detach", `--address=${LOOPBACK}`, `--port=${RSYNC_PORT}`],
+      ...[`--config=${path}/rsyncd.conf`, "--log-file=/dev/null"],
+    ]);
+    await until(() => listens(RSYNC_PORT), () => "rsync does not listen");
+    await using pair = await openForwards({ client: ["-L", `0:${LOOPBACK}:${RSYNC_PORT}`] });
+    const rsync = async (...args: string[]) => {
+      const { code, stderr } = await run("rsync", ["-a", ...args], { env: ENV });
+      assert.equal(code, 0, stderr + pair.client.output);
+    };
+    await rsync(`${path}/from/`, `rsync://${LOOPBACK}:${pair.ports[0]}/there/`);
+    const [command, args] = ttunCommand("client", "-s", listensAt(pair.server), "-W", "%h:%p");
+    const proxy = [command, ...args].join(" ");
+    const ssh = ["ssh", ...sshArgs(folder), "-o", `'ProxyCommand=${proxy}'`].join(" ");
+    await rsync("-e", ssh, `${LOOPBACK}:${path}/there/`, `${path}/back/`);
+    const { code, stdout } = await run("diff", ["-r", `${path}/from`, `${path}/back`]);
+    assert.equal(code, 0, stdout);
+  },
 });
 
 test({

@@ -23,7 +23,9 @@ export const EXTRAS = {
       words: "its service does not start, until /etc/ssh/sshd_not_to_be_run is removed",
     },
   },
+  postgresql: { isThere: "ls /usr/lib/postgresql/*/bin/postgres" },
   "python3-socks": { isThere: "/usr/bin/python3 -c 'import socks'" },
+  rsync: { isThere: "command -v rsync" },
   shellcheck: { isThere: "command -v shellcheck" },
   zsh: { isThere: "command -v zsh" },
 } as const satisfies Record<string, Extra>;

@@ -53,7 +53,7 @@ export const KINDS = {
       "ps",
       "python3",
     ],
-    extras: ["chromium", "python3-socks", "openssh-server"],
+    extras: ["chromium", "python3-socks", "openssh-server", "rsync"],
     split: "files",
     minutes: 40,
   },
@@ -61,7 +61,8 @@ export const KINDS = {
   soak: {
     args: ["-A"],
     namespace: true,
-    programs: ["ip", "ss", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3"],
+    programs: ["ip", "ss", "ping", "iptables", "ip6tables", "nsenter", "setpriv", "iperf3", "curl"],
+    extras: ["postgresql"],
     split: "no",
     minutes: 48 * 60,
   },
