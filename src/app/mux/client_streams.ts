@@ -94,6 +94,11 @@ export class ClientStreams implements BesideStreams, Disposable {
     return this.#carrier !== null;
   }
 
+  /** True while there is a session, with a link or without. */
+  get hasSession(): boolean {
+    return this.#session !== null;
+  }
+
   /** Has it carry the streams while `run` runs it to its end. Throws as `run`. */
   async carry(packets: PacketFacts, run: () => Promise<void>): Promise<void> {
     const carrier = this.#carrier!;

@@ -14,6 +14,9 @@ import { serverName, type TunClientOptions } from "./tun_client_options.ts";
 /** Attempts in a row without a pause between them. */
 const MOST_AT_ONCE = 6;
 
+/** Milliseconds; streams that were carried for longer have another connection at once. */
+const STEADY_MS = 1000;
+
 /** Connects again after failures; throws the device's error, or the last failure. */
 export async function runTunClient(o: TunClientOptions): Promise<void> {
   // Before the scope's own: a server that hears of the end keeps neither session nor listeners.
@@ -91,12 +94,13 @@ class TunClient {
     try {
       await attempt.run();
       const words = `Lost the connection with ${serverName(this.#o.server)}: the server closed it`;
-      return { error: new TtunError("lost", words), wasUp: true, atOnce: false };
+      const atOnce = this.#isAwaited(attempt);
+      return { error: new TtunError("lost", words), wasUp: true, atOnce };
     } catch (thrown) {
       const error = toTtunError(thrown);
       this.#o.streams?.attemptFailed(error);
       const isUnknown = error instanceof PeerClosed && error.code === CloseCode.unknownSession;
-      const atOnce = isUnknown || attempt.isUnanswered();
+      const atOnce = isUnknown || attempt.isUnanswered() || this.#isAwaited(attempt);
       return { error, wasUp: attempt.ms !== null, atOnce };
     } finally {
       if (attempt.ms !== null) {
@@ -104,5 +108,10 @@ class TunClient {
         this.#o.log.info("disconnected", attempt.facts());
       }
     }
+  }
+
+  /** Streams of a connection that lasted wait for the next one. */
+  #isAwaited({ ms }: TunAttempt): boolean {
+    return this.#o.streams?.hasSession === true && ms !== null && ms >= STEADY_MS;
   }
 }

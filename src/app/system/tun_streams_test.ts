@@ -71,21 +71,35 @@ Deno.test("streams go on, byte for byte, when the connection is cut, and packets
   const through: number[] = [];
   for (let i = 0; !isDone && i < 200; i++) {
     while (world.carriers.length <= i) await world.clock.advance(500);
-    await world.clock.advance(500);
+    await world.clock.advance(1500);
     client.inject(flowPacket(1, 2 * i));
     await world.clock.settle();
     through.push(2 * i);
+    world.mayDial = () => false;
     world.carriers.at(-1)!.reset();
     await world.clock.settle();
     client.inject(flowPacket(1, 2 * i + 1));
     server.inject(flowPacket(1, 2 * i + 1));
     await world.clock.settle();
+    world.mayDial = () => true;
   }
   assert.deepEqual(await echoed, data);
   assert(world.carriers.length > 4, `${world.carriers.length} connections`);
   assert.deepEqual(marks(server.written), through);
   assert.deepEqual(marks(client.written), []);
   assert.equal(world.sessions.describe().length, 2);
+});
+
+Deno.test("streams of a connection that lasted have the next one at once", async () => {
+  await using world = startWorld();
+  await world.clock.advance(1100);
+  world.carriers.at(-1)!.reset();
+  await world.clock.settle();
+  assert.equal(world.carriers.length, 2);
+  assert.equal(lines(world, "client", /authenticated/).length, 2);
+  world.carriers.at(-1)!.reset();
+  await world.clock.settle();
+  assert.equal(world.carriers.length, 2); // it lasted for no time: the client waits
 });
 
 /** A client whose connection sends 2 MB/s, with bulk of both kinds for 3 s; returns the bytes. */
