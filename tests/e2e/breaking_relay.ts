@@ -12,8 +12,8 @@ export interface BreakingRelay extends AsyncDisposable {
   cut(): void;
 }
 
-/** Relays to a port of loopback. */
-export async function breakingRelay(port: number): Promise<BreakingRelay> {
+/** Relays to a port of loopback. `host`: an address of it where the relay has the same port. */
+export async function breakingRelay(port: number, host?: string): Promise<BreakingRelay> {
   const sockets = new Set<Socket>();
   let count = 0;
   const own = (socket: Socket) => {
@@ -33,10 +33,10 @@ export async function breakingRelay(port: number): Promise<BreakingRelay> {
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
-  server.listen(0, LOOPBACK);
+  server.listen(host === undefined ? 0 : port, host ?? LOOPBACK);
   await once(server, "listening");
   return {
-    at: `${LOOPBACK}:${(server.address() as AddressInfo).port}`,
+    at: `${host ?? LOOPBACK}:${(server.address() as AddressInfo).port}`,
     get count() {
       return count;
     },
