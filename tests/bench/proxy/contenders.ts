@@ -19,7 +19,8 @@ const contenders: readonly Contender[] = [
     shadowsocksRust(cipher),
     ssh(cipher),
     proxy({ cipher, mtu: null }),
-    proxy({ cipher, mtu: MAX_TEXT_OLD }),
+    proxy({ cipher, mtu: null, wire: "v1" }),
+    proxy({ cipher, mtu: MAX_TEXT_OLD, wire: "v1" }),
     proxy({ cipher, mtu: null, isEager: true }),
   ]),
 ];

@@ -24,7 +24,7 @@ const MOST_MB = 100;
 
 const TARGETS: readonly Target[] = CIPHERS.flatMap((cipher): Target[] => {
   const who = proxyName({ cipher, mtu: null });
-  const held = proxyName({ cipher, mtu: MAX_TEXT_OLD });
+  const held = proxyName({ cipher, mtu: MAX_TEXT_OLD, wire: "v1" });
   const [libev, rust] = [libevName(cipher), rustName(cipher)];
   const down = { figure: "down", what: "one stream down" } as const;
   const idle = `MB for ${HELD} idle connections`;

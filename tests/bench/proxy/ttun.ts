@@ -15,20 +15,25 @@ export interface ProxyOptions {
   mtu: number | null;
   /** Programs are told that they are connected before that is so, as shadowsocks does. */
   isEager?: boolean;
+  /** Value of `--wire`; `auto`, which is version 2 here, unless it is said. */
+  wire?: "v1";
   /** Path of the program's main.ts; this tree's unless it is said. */
   main?: string;
   /** Value of `--congestion`; the program's default unless it is said. */
   congestion?: string;
 }
 
-export function proxyName({ cipher, mtu, isEager = false }: ProxyOptions): string {
-  return `ttun${mtu === null ? "" : ` held to ${mtu}`}${isEager ? " --eager" : ""}, ${cipher}`;
+export function proxyName({ cipher, mtu, isEager = false, wire }: ProxyOptions): string {
+  return `ttun${wire === undefined ? "" : ` --wire ${wire}`}${
+    mtu === null ? "" : ` held to ${mtu}`
+  }${isEager ? " --eager" : ""}, ${cipher}`;
 }
 
 export function proxy(options: ProxyOptions): Contender {
-  const { cipher, mtu, isEager = false, main = MAIN, congestion = "auto" } = options;
+  const { cipher, mtu, isEager = false, wire, main = MAIN, congestion = "auto" } = options;
   const shared = ["-r", `${FIRST_PORT}-${LAST_PORT}`, "-m", cipher, "--per-address"];
   shared.push(`${PER_ADDRESS}`, ...(mtu === null ? [] : ["--mtu", `${mtu}`]));
+  if (wire !== undefined) shared.push("--wire", wire);
   if (congestion !== "auto") shared.push("--congestion", congestion);
   const server = ["server", "-l", LOOPBACK, "--allow", "127.0.0.0/8"];
   const client = ["client", "-s", LOOPBACK, "-l", `${LOOPBACK}:${SOCKS_PORT}`];
