@@ -27,6 +27,8 @@ export interface PlaneLife<Facts, Start> {
   /** Called once, by clients. An error ends the data plane. */
   up?(): Promise<void>;
   reportV2?(): Promise<void>;
+  /** Returns the secret of version 2 of a key, if that is worked out already. */
+  secretOf?(key: Uint8Array): Promise<Uint8Array> | null;
   /** Uses the addresses of a client's session, which waits. An error ends the data plane. */
   addresses?(addresses: readonly string[]): Promise<void>;
   leases?(leases: readonly Lease[]): void;
@@ -199,7 +201,11 @@ export class PlaneHandle<Facts extends object, Start> implements AsyncDisposable
 
   async #derive(id: number, key: Uint8Array): Promise<void> {
     try {
-      this.#command({ kind: "secret", id, s: await linkSecret(key) });
+      this.#command({
+        kind: "secret",
+        id,
+        s: await (this.#life.secretOf?.(key) ?? linkSecret(key)),
+      });
     } catch (error) {
       this.#command({ kind: "noSecret", id, error: plainError(error) });
     }

@@ -2,6 +2,7 @@ import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { abortable } from "../../base/scope.ts";
 import type { RunContext } from "../command/context.ts";
 import { readDirectFile } from "./bypass_file.ts";
+import { constantTimeEqual } from "../../base/bytes.ts";
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakPassword } from "../secrets/key_strength.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
@@ -11,6 +12,7 @@ import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
+import { linkSecret } from "../secrets/link_secret.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
 import { statusPlace } from "../status/place.ts";
@@ -40,6 +42,7 @@ export async function runProxy(
     io,
     status: statusPlace(`proxy ${role}`, options),
   };
+  const first = firstSecret(config);
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
   using atEnd = new DisposableStack();
@@ -51,9 +54,19 @@ export async function runProxy(
       revokePermissions(pid === undefined ? ["net"] : ["net", "read", "write"]);
       return null;
     },
+    secretOf: (key) => first !== null && constantTimeEqual(key, first.key) ? first.secret : null,
   });
   context.signal.throwIfAborted();
   return 0;
+}
+
+/** Works out the secret of the first key while the data plane starts. */
+function firstSecret({ end, wire: { mode } }: ProxyConfig) {
+  if (mode === "v1") return null;
+  const key = end.role === "server" ? end.keys[0]!.password : end.password;
+  const secret = linkSecret(key);
+  secret.catch(() => {}); // told when it is asked for
+  return { key, secret };
 }
 
 async function serverEnd(
