@@ -30,9 +30,9 @@ async function runRounds({ contenders }: Field, rounds: number, seconds: number)
         const figures = await measure(contender, seconds);
         medians.add(contender.name, figures);
         others.push(othersSoFar());
-        const text = Object.entries(figures).map(([key, value]) =>
-          `${key} ${value.toPrecision(3)}`
-        );
+        const text = Object.entries(figures)
+          .filter(([, value]) => !Number.isNaN(value))
+          .map(([key, value]) => `${key} ${value.toPrecision(3)}`);
         console.error(`${what}: ${text.join(", ")}; others took ${percent(others.at(-1)!)}`);
       } catch (error) {
         const text = error instanceof Error ? error.message : String(error);

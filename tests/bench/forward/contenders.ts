@@ -6,13 +6,18 @@ import type { Contender, ReadyContender } from "../proxy/contender.ts";
 import { direct } from "../proxy/plain.ts";
 import { rustName, shadowsocksRust } from "../proxy/shadowsocks.ts";
 import { ssh, sshName } from "../proxy/ssh.ts";
+import { masterName, sshMaster } from "./ssh_master.ts";
 import { forward, forwardName } from "./ttun.ts";
 import { v2ray, v2rayName } from "./v2ray.ts";
 
 export const CIPHER: CipherName = "aes-256-gcm";
 
 export const TTUN = { local: forwardName(CIPHER, "-L"), dynamic: forwardName(CIPHER, "-D") };
-export const SSH = { local: sshName(CIPHER, "-L"), dynamic: sshName(CIPHER, "-D") };
+export const SSH = {
+  local: sshName(CIPHER, "-L"),
+  dynamic: sshName(CIPHER, "-D"),
+  master: masterName(CIPHER),
+};
 export const RUST = rustName(CIPHER);
 export const V2RAY = v2rayName(CIPHER);
 
@@ -33,6 +38,7 @@ const contenders: readonly Contender[] = [
   direct,
   ssh(CIPHER, "-L"),
   ssh(CIPHER, "-D"),
+  sshMaster(CIPHER),
   v2ray(CIPHER),
   shadowsocksRust(CIPHER),
   forward(CIPHER, "-L"),

@@ -5,7 +5,8 @@ import { cpuSeconds, rssMb } from "../proxy/family.ts";
 import type { BulkFound, RateFound } from "../proxy/found.ts";
 import { loadCommand, REQUESTS, runLoad, STREAMS, withPair, WORKERS } from "../proxy/measure.ts";
 import { quantile } from "../statistics.ts";
-import { heldBy } from "./contenders.ts";
+import { heldBy, SSH } from "./contenders.ts";
+import { measureCommands } from "./measure_commands.ts";
 
 /** NaN where there is nothing to measure. */
 export interface Figures {
@@ -32,6 +33,13 @@ export interface Figures {
   serverKb: number;
 }
 
+const NOTHING: Figures = {
+  ...{ down: NaN, up: NaN, eightDown: NaN, eightUp: NaN, cpuPerGb: NaN },
+  ...{ perSecond: NaN, cpuPerConnection: NaN, p50: NaN, p99: NaN },
+  ...{ aloneP50: NaN, aloneP99: NaN, besideP50: NaN, besideP99: NaN },
+  ...{ clientKb: NaN, serverKb: NaN },
+};
+
 export const BULKS = 4;
 
 const HOLD_MS = 60_000;
@@ -42,6 +50,12 @@ const WARM_SECONDS = 1;
 
 /** `seconds`: of each load that has a time. */
 export async function measure(contender: ReadyContender, seconds: number): Promise<Figures> {
+  if (contender.name === SSH.master) {
+    return await withPair(contender, async (host, pair) => ({
+      ...NOTHING,
+      ...await measureCommands(host, pair, pair.command!, seconds),
+    }));
+  }
   const count = heldBy(contender.name);
   return {
     ...await withPair(contender, (host, pair) => measureMemory(host, pair, count)),

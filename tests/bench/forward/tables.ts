@@ -68,7 +68,8 @@ export function tablesOf(medians: Medians): string {
     tableOf(medians, THROUGHPUT),
     `Short connections: ${WORKERS} at a time, with CPU milliseconds of both ends for each; the time ` +
     `of one where ${REQUESTS} come one after the other; memory of each end for an idle one, of ` +
-    `${MOST_HELD} (ssh, v2ray and shadowsocks-rust: of 5000):`,
+    `${MOST_HELD} (ssh, v2ray and shadowsocks-rust: of 5000). ssh -W is a process for each, which ` +
+    "has a channel of a session that is there (ControlMaster):",
     tableOf(medians, CONNECTIONS),
     `Milliseconds until a message of 100 bytes on an open connection is answered, alone and beside ` +
     `${BULKS} streams down at full speed:`,
@@ -91,7 +92,7 @@ export function targetsOf(medians: Medians): string {
   const { local, dynamic } = TTUN;
   const ratio = (who: string, figure: FigureName, rivals: readonly string[]) =>
     medians.of(who, figure) / medians.best(rivals, figure);
-  const rivals = [SSH.local, SSH.dynamic, V2RAY, RUST];
+  const rivals = [SSH.local, SSH.dynamic, SSH.master, V2RAY, RUST];
   return [
     atLeast("-D: one stream down, times shadowsocks-rust", ratio(dynamic, "down", [RUST]), 1),
     atLeast("-L: one stream down, times ssh -L", ratio(local, "down", [SSH.local]), 1.1),

@@ -9,6 +9,8 @@ export interface Pair {
   socksPort: number | null;
   /** Where its client forwards to the target; absent without SOCKS: the load goes straight there. */
   forwardPort?: number;
+  /** Connects its standard input and output with the target: the load is by processes of it alone. */
+  command?: readonly [program: string, ...args: string[]];
   /** The two ends, or the one there is, or none. Each is the program itself or its parent. */
   client: Process | null;
   server: Process | null;

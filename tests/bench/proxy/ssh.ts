@@ -1,5 +1,7 @@
 /** OpenSSH's dynamic forwarding as a rival: all connections are channels of one session. */
 import type { CipherName } from "../../../src/contract/cipher.ts";
+import type { Host, Process } from "../../netns.ts";
+import type { TemporaryFiles } from "../../temporary_files.ts";
 import { requireProgram } from "../contender.ts";
 import type { Contender } from "./contender.ts";
 import {
@@ -29,21 +31,37 @@ export function ssh(cipher: CipherName, kind: ForwardKind = "-D"): Contender {
     name: sshName(cipher, kind),
     cipher,
     prepare: async (files) => {
-      await requireProgram("ssh", "openssh-client");
-      await requireProgram(SSHD, "openssh-server");
-      const folder = files.makeFolder("ssh");
-      for (const name of ["host", "user"]) await makeKey(`${folder}/${name}`);
-      Deno.writeTextFileSync(`${folder}/sshd_config`, serverConfig(folder));
+      const folder = await prepareSsh(files);
       return async (host) => {
-        const server = spawnEnd(host, "unshare", ["--mount", "--", "sh", "-euc", START, folder]);
-        await untilListening(host, server, SERVER_PORT);
-        const client = spawnEnd(host, "ssh", clientArgs(folder, cipher, kind));
+        const server = await startSshd(host, folder);
+        const client = spawnEnd(host, "ssh", [
+          ...["-N", ...forwardArgs(kind)],
+          ...sessionArgs(folder, cipher),
+          LOOPBACK,
+        ]);
         await untilListening(host, client, SOCKS_PORT);
         const isSocks = kind === "-D";
         return { ...(isSocks ? BY_SOCKS : BY_FORWARD), client, server };
       };
     },
   };
+}
+
+/** Makes keys and a configuration, and returns their folder. @throws {MissingProgram} */
+export async function prepareSsh(files: TemporaryFiles): Promise<string> {
+  await requireProgram("ssh", "openssh-client");
+  await requireProgram(SSHD, "openssh-server");
+  const folder = files.makeFolder("ssh");
+  for (const name of ["host", "user"]) await makeKey(`${folder}/${name}`);
+  Deno.writeTextFileSync(`${folder}/sshd_config`, serverConfig(folder));
+  return folder;
+}
+
+/** Starts a server that takes the options of `sessionArgs`. */
+export async function startSshd(host: Host, folder: string): Promise<Process> {
+  const server = spawnEnd(host, "unshare", ["--mount", "--", "sh", "-euc", START, folder]);
+  await untilListening(host, server, SERVER_PORT);
+  return server;
 }
 
 /** sshd wants a folder of its own, which is there where it runs as a service; $0 is ours. */
@@ -71,7 +89,8 @@ function serverConfig(folder: string): string {
   `;
 }
 
-function clientArgs(folder: string, cipher: CipherName, kind: ForwardKind): string[] {
+/** Options of a client for a session with the server. */
+export function sessionArgs(folder: string, cipher: CipherName): string[] {
   const options = [
     "StrictHostKeyChecking=no",
     "UserKnownHostsFile=/dev/null",
@@ -80,7 +99,10 @@ function clientArgs(folder: string, cipher: CipherName, kind: ForwardKind): stri
     "ExitOnForwardFailure=yes",
   ].flatMap((option) => ["-o", option]);
   const session = ["-c", CIPHERS[cipher], "-i", `${folder}/user`, "-p", `${SERVER_PORT}`];
+  return ["-F", "none", ...session, ...options];
+}
+
+function forwardArgs(kind: ForwardKind): string[] {
   const to = kind === "-D" ? "" : `:${TARGET.host}:${TARGET.port}`;
-  const forward = [kind, `${LOOPBACK}:${SOCKS_PORT}${to}`];
-  return ["-N", "-F", "none", ...forward, ...session, ...options, LOOPBACK];
+  return [kind, `${LOOPBACK}:${SOCKS_PORT}${to}`];
 }
