@@ -21,6 +21,8 @@ import { ping, runTtun, SERVER, startServer as startTunnelServer } from "./tunne
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
+const DENO_FOLDER = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+
 interface Background extends AsyncDisposable {
   readonly pid: number;
 }
@@ -143,17 +145,56 @@ test("-f: the executable, its log in a file, and a key of the command line that 
   }
 });
 
-test("-f: Ctrl-C while it waits for a server ends both processes", async () => {
-  const args = ["client", "-s", `${LOOPBACK}:${freePort()}`, "-N", "-f", "--no-warm-up"];
-  await using foreground = spawnHere(...ttunCommand(...args), { env: ENV });
-  await foreground.waitFor(/Cannot connect to .*retry_in_seconds/);
-  const children = `/proc/${foreground.pid}/task/${foreground.pid}/children`;
-  const pid = Number(Deno.readTextFileSync(children));
-  assert(isThere(pid));
-  foreground.signal("SIGINT");
-  assert.equal((await foreground.status).code, 0, foreground.output);
-  assert(!isThere(pid));
+/** Types the key at the prompt of a terminal, which is closed when the command has ended. */
+const TERMINAL = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+  os.execvp(sys.argv[2], sys.argv[2:])
+said = b""
+while b"Key" not in said:
+  said += os.read(terminal, 1000)
+os.write(terminal, sys.argv[1].encode() + b"\\r")
+try:
+  while True:
+    said += os.read(terminal, 1000)
+except OSError:
+  pass # nobody has the terminal any more
+os.write(1, said)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+test("-f: a key that was typed; the terminal's end ends nothing", async () => {
+  await using web = serveWeb();
+  await using server = await startPermitting();
+  const [port, name] = [freePort(), newName()];
+  const forwards = ["-L", `${LOOPBACK}:${port}:${web.at}`, "--status-name", name];
+  const line = ttunCommand(...clientArgs(server, ...forwards)).flat();
+  const env = { NO_COLOR: "1", HOME: "/nowhere", DENO_DIR: DENO_FOLDER };
+  const { code, stdout } = await run("python3", ["-c", TERMINAL, KEY, ...line], { env });
+  assert.equal(code, 0, stdout);
+  assert(!stdout.includes(KEY), stdout);
+  await using client = await find(name);
+  await loads(port);
+  for (const file of ["cmdline", "environ"]) {
+    assert(!Deno.readTextFileSync(`/proc/${client.pid}/${file}`).includes(KEY));
+  }
 });
+
+for (const [signal, code] of [["SIGINT", 0], ["SIGKILL", 137]] as const) {
+  test(`-f: ${signal} while it waits for a server ends both processes`, async () => {
+    const args = ["client", "-s", `${LOOPBACK}:${freePort()}`, "-N", "-f", "--no-warm-up"];
+    await using foreground = spawnHere(...ttunCommand(...args), { env: ENV });
+    await foreground.waitFor(/Cannot connect to .*retry_in_seconds/);
+    const children = `/proc/${foreground.pid}/task/${foreground.pid}/children`;
+    const pid = Number(Deno.readTextFileSync(children));
+    assert(isThere(pid));
+    foreground.signal(signal);
+    assert.equal((await foreground.status).code, code, foreground.output);
+    if (code === 0) assert(!isThere(pid));
+    await until(() => !isThere(pid), () => "the process in the background goes on");
+  });
+}
 
 test("-f: the permission set of deno.json is enough", async () => {
   await using server = await startPermitting();

@@ -12,6 +12,11 @@ const STDERR = 2;
 
 const MSG_PEEK = 0x02;
 
+/** Constants of linux/prctl.h and signal.h. */
+const PR_SET_PDEATHSIG = 1;
+const SIGTERM = 15n;
+const NO_SIGNAL = 0n;
+
 const PIECE = 64 * 1024;
 
 /** Milliseconds to write the last lines that the user sees. */
@@ -38,6 +43,7 @@ export class BackgroundChild implements Disposable {
   async ready(): Promise<void> {
     if (this.#channel === null) return;
     await standardError.flush(FLUSH_MS);
+    this.#libc.prctl(PR_SET_PDEATHSIG, NO_SIGNAL);
     for (const fd of [STDOUT, STDERR]) letGo(this.#libc, fd);
     const sent = this.#libc.send(this.#channel, READY, MSG_NOSIGNAL | MSG_DONTWAIT);
     this.#close();
@@ -59,7 +65,7 @@ export class BackgroundChild implements Disposable {
 
 /**
  * Takes over from the process that has started this one in the background; null if none has. From
- * then on standard input is empty.
+ * then on standard input is empty, and until this process is ready it ends with the other one.
  */
 export function takeOver(): BackgroundChild | null {
   using opened = new DisposableStack();
@@ -70,6 +76,7 @@ export function takeOver(): BackgroundChild | null {
   if (!isHandover(begin)) return null;
   const secrets = parseHandover(readAll(libc));
   const channel = duplicate(libc, STDIN);
+  libc.prctl(PR_SET_PDEATHSIG, SIGTERM);
   opened.move();
   letGo(libc, STDIN, channel);
   return new BackgroundChild(libc, channel, secrets);
