@@ -115,6 +115,9 @@ test("status: a proxy's ends tell the bytes of their connections, and rates", as
     const difference = atServer.connections[one!] - atClient.connections[other!];
     assert(Math.abs(difference) < 2000, `${one}: ${difference}`); // heads of HTTP are written anew
   }
+  using _idle = await openThrough(pair.port, web.port);
+  const [{ streamList: [stream] }] = (await report(server, "--streams")).sessions;
+  assert.deepEqual([stream.kind, stream.isOwn], ["connect", false]);
   assert.deepEqual(atClient.rates, { sentBytesPerSecond: 0, receivedBytesPerSecond: 0 });
   assert.match((await status(client)).stdout, /^ {2}received +10\.5 MB, 0 B\/s$/m);
 });

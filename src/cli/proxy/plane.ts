@@ -118,10 +118,10 @@ async function runEnd(
     onCounters: (given: () => ProxyCounters) => {
       counters = given;
       onCounters(() => ({ ...given() }));
-      onReport(() => ({
+      onReport(({ mostStreams }) => ({
         ...ends,
         connections: { ...connectionsStatus(given()), ...proxyTraffic(end.role, total) },
-        sessions: sessions.describe(),
+        sessions: sessions.describe(mostStreams),
       }));
     },
   };
