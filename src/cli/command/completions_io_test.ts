@@ -90,7 +90,7 @@ const COMMON: Record<string, string[]> = {
   "ttun proxy se": ["server"],
   "ttun tt cl": ["client"],
   "ttun proxy server --port": ["--port-range"],
-  "ttun proxy server --wir": [],
+  "ttun proxy server --wir": ["--wire"],
   "ttun server --port": [],
   "ttun tt client --methods aes": ["aes-256-gcm"],
   "ttun proxy client --direct-file _t": ["_ttun"],
@@ -100,7 +100,7 @@ const COMMON: Record<string, string[]> = {
   "ttun completions f": ["fish"],
   "tt cl": ["client"],
   "tt client --methods aes": ["aes-256-gcm"],
-  "tt server --wir": [],
+  "tt server --wir": ["--wire"],
   "tt help cl": ["client"],
 };
 
