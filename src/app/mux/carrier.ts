@@ -11,8 +11,9 @@ import { DONE, runLoop, WOULD_BLOCK } from "../loop/ready_loop.ts";
 import type { RecordBuffers } from "./record_buffers.ts";
 import { SessionCarrier } from "./session_carrier.ts";
 
-/** Frames after which others get a turn. */
+/** Frames after which others get a turn, where so many bytes of data count as one. */
 const BUDGET = 256;
+const FRAME_BYTES = 4096;
 
 /** Milliseconds, beside some round trips, in which a ping is answered. */
 const LEAST_ANSWER = 700;
@@ -102,13 +103,15 @@ export class Carrier implements AsyncDisposable, FrameConsumer<void> {
       onReady: (run) => stream.onReadable(() => run() === true && this.#mux.takeHandled()),
     }, () => {
       sender.hold();
+      const before = this.#mux.receivedBytes;
       const count = this.channel.recvNow();
       if (count === undefined) sender.flush(); // behind all that has come
       else sender.release();
       if (this.#onHeard !== null && this.channel.heard > 0) this.#tellHeard();
       if (count === undefined) return WOULD_BLOCK;
       if (count === 0) return DONE;
-      return count === NO_PACKET ? BUDGET / 8 : count;
+      if (count === NO_PACKET) return BUDGET / 8;
+      return count + (this.#mux.receivedBytes - before) / FRAME_BYTES;
     });
   }
 

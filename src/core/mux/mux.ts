@@ -50,6 +50,15 @@ const LEAST_CUT = QUANTUM;
 const MOST_QUEUED = 32 << 20;
 const LEAST_QUEUE = 16 * 1024;
 
+/** Least round trip in milliseconds that is told apart: two event loops take so long. */
+const LEAST_RTT = 1;
+
+/**
+ * Round trips that are measured by windows on a carrier. Its first ping is answered by code that has
+ * not been compiled yet; the least of very many would be far below what is usual on some paths.
+ */
+const RTT_SAMPLES = 8;
+
 /** Numbered frames that wait for an acknowledgement: a peer that gives none makes the rest wait. */
 const MOST_UNACKNOWLEDGED = 65_536;
 
@@ -79,7 +88,7 @@ export interface MuxOptions {
   readonly events: MuxEvents;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
-  /** The carrier's round trip in milliseconds; NaN before it is known. */
+  /** The carrier's round trip in milliseconds; NaN before it is known. It may be too long. */
   readonly rtt: () => number;
 }
 
@@ -144,6 +153,10 @@ export class Mux implements StreamOwner {
   /** Bytes for which data is cut to fill the record up. */
   #least = 0;
   #receiving: MuxCarrier | null = null;
+  /** Time of the last change of the carrier that is sent on, and least round trip of some then. */
+  #sendsSince: number;
+  #leastRoundTrip = Infinity;
+  #samplesLeft = RTT_SAMPLES;
 
   #end: TtunError | null = null;
   #allHandled = true;
@@ -155,6 +168,7 @@ export class Mux implements StreamOwner {
     this.#allowance = new KeptAllowance(o.mostTotal, o.kept);
     this.#total = new TotalWindow(o.local.total, o.mostTotal, o.budget, o.now());
     this.#totalLimit = o.peer.total;
+    this.#sendsSince = o.now();
     this.#lastOwn = o.role === "client" ? -1 : 0;
     this.#lastPeers = o.role === "client" ? 0 : -1;
     this.#handler = {
@@ -249,6 +263,9 @@ export class Mux implements StreamOwner {
 
   #sendOn(carrier: MuxCarrier | null, isSwitch: boolean): void {
     this.#current = carrier;
+    this.#sendsSince = this.#o.now();
+    this.#leastRoundTrip = Infinity;
+    this.#samplesLeft = RTT_SAMPLES;
     this.#moveDue = null; // it was about the carrier before
     if (carrier === null) this.#datagrams.clear();
     if (carrier === null || !isSwitch) return;
@@ -363,19 +380,26 @@ export class Mux implements StreamOwner {
     const isAny = this.#isTotalDue || this.#windows.size > 0;
     if (!isAny || end - at < 3 * MAX_SMALL_FRAME) return at;
     if (this.#expected > this.#acknowledged) at = this.#putAck(out, at);
-    const { now, rtt } = this.#o;
+    const [now, rtt] = [this.#o.now(), this.#rtt];
     if (this.#isTotalDue) {
       this.#isTotalDue = false;
-      if (this.#total.isDue) this.#total.grant(now(), rtt());
+      if (this.#total.isDue) this.#total.grant(now, rtt);
       at = put(out, at, packWindow(0, this.#total.granted));
     }
     for (const stream of this.#windows) {
       if (end - at < MAX_SMALL_FRAME) break;
       this.#windows.delete(stream);
       if (stream.id === 0) continue;
-      at = put(out, at, packWindow(stream.id, stream.window.grant(now(), rtt())));
+      at = put(out, at, packWindow(stream.id, stream.window.grant(now, rtt)));
     }
     return at;
+  }
+
+  /** Milliseconds; NaN before it is known. */
+  get #rtt(): number {
+    const rtt = this.#o.rtt();
+    if (rtt <= this.#leastRoundTrip) return rtt;
+    return this.#leastRoundTrip === Infinity ? NaN : this.#leastRoundTrip;
   }
 
   #putNew(
@@ -487,7 +511,15 @@ export class Mux implements StreamOwner {
     const stream = this.#live(id, "data");
     this.#must(this.#total.receive(bytes.length), "more data than the window of all streams");
     this.#must(stream.receive(bytes), `data on stream ${id} beyond its window or its end`);
+    if (this.#samplesLeft > 0) this.#sampleRoundTrip(stream.window);
     this.#lookAtTotal();
+  }
+
+  #sampleRoundTrip(window: ReceiveWindow): void {
+    const roundTrip = window.takeRoundTrip(this.#o.now(), this.#sendsSince);
+    if (Number.isNaN(roundTrip)) return;
+    this.#samplesLeft--;
+    this.#leastRoundTrip = Math.min(this.#leastRoundTrip, Math.max(LEAST_RTT, roundTrip));
   }
 
   #receiveWindow(id: number, limit: number): void {
@@ -574,7 +606,7 @@ export class Mux implements StreamOwner {
 
   #lookAtTotal(): void {
     if (this.#isTotalDue || this.#end !== null || !this.#total.isDue) return;
-    if (this.#total.grant(this.#o.now(), this.#o.rtt()) === null) return;
+    if (this.#total.grant(this.#o.now(), this.#rtt) === null) return;
     this.#isTotalDue = true;
     this.#wake();
   }

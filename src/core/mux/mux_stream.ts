@@ -27,7 +27,7 @@ export const QUEUE = 128 * 1024;
 const MOST_DISCARDED = 2 * QUEUE;
 
 /** Bytes of data of a stream's turn: others wait for so much. A chunk is whole turns. */
-export const QUANTUM = CHUNK / 4;
+export const QUANTUM = CHUNK / 2;
 
 /** Bytes of data in a frame, where nobody waits: each frame is a write at the other end. */
 export const MAX_DATA = CHUNK;

@@ -66,6 +66,9 @@ export class ReceiveWindow {
   #read = 0;
   /** Time of the last grant. */
   #grantedAt: number;
+  /** Limit before a grant, and the time of that: what lies beyond was sent when the peer knew it. */
+  #mark = Infinity;
+  #markedAt = 0;
 
   /** `first` is what the peer may send without a window frame; `now` in milliseconds. */
   constructor(first: number, most: number, budget: WindowBudget, now: number) {
@@ -90,6 +93,17 @@ export class ReceiveWindow {
     return this.#received <= this.#granted;
   }
 
+  /**
+   * Returns the milliseconds between a grant and the first bytes that needed it, once; otherwise NaN.
+   * That is a round trip, if the peer waited for the grant, and more if not. NaN for a grant before
+   * `since` too.
+   */
+  takeRoundTrip(now: number, since: number): number {
+    if (this.#received <= this.#mark) return NaN;
+    this.#mark = Infinity;
+    return this.#markedAt < since ? NaN : now - this.#markedAt;
+  }
+
   /** Returns true when the peer should be told of a new limit (`grant`). */
   consume(bytes: number): boolean {
     this.#read += bytes;
@@ -101,7 +115,12 @@ export class ReceiveWindow {
     const isFast = isUsedFast(now - this.#grantedAt, rtt);
     if (this.#granted > this.#first || this.#read > 0) this.#resize(isFast);
     this.#grantedAt = now;
-    return this.#granted = Math.max(this.#granted, this.#read + this.#window);
+    const limit = Math.max(this.#granted, this.#read + this.#window);
+    if (limit > this.#granted && this.#mark === Infinity) {
+      this.#mark = this.#granted;
+      this.#markedAt = now;
+    }
+    return this.#granted = limit;
   }
 
   #resize(isFast: boolean): void {

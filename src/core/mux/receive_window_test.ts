@@ -72,6 +72,38 @@ Deno.test("windows grow to some bandwidth-delay products, not to the most", () =
   assert(budget.most < 2 * 8 * product, `${budget.most} bytes`); // a stream's and all together
 });
 
+for (const rtt of [NaN, 1000]) {
+  Deno.test(`the round trip shows in windows that are used up, whatever pings say: ${rtt} ms`, () => {
+    const budget = new CountedBudget();
+    const path = pathOf(100 * MBIT, 20, budget);
+    for (const end of [path.client, path.server]) end.rtt = rtt;
+    const [here, there] = path.connect();
+    path.run(3000, () => {
+      here.writeNow(FULL);
+      drain(there);
+    });
+    const product = 100 * MBIT * 20;
+    assert(budget.most < 2 * 8 * product, `${budget.most} bytes`);
+  });
+}
+
+Deno.test("a round trip is from a grant to bytes that needed it, once for a grant", () => {
+  const window = new ReceiveWindow(1000, 1000, new SharedBudget(0), 0);
+  const receive = (bytes: number, now: number, since = 0) => {
+    assert(window.receive(bytes));
+    window.consume(bytes);
+    return window.takeRoundTrip(now, since);
+  };
+  assert.equal(receive(600, 5), NaN);
+  assert.equal(window.grant(10, NaN), 1600);
+  assert.equal(receive(400, 20), NaN, "it was allowed before");
+  assert.equal(window.grant(25, NaN), 2000);
+  assert.equal(receive(1, 30), 20, "of the first grant");
+  assert.equal(receive(999, 40), NaN, "not measured");
+  window.grant(50, NaN);
+  assert.equal(receive(1, 55, 51), NaN, "another carrier");
+});
+
 Deno.test("the window of a slow reader does not grow, and it holds no more than that", () => {
   const budget = new CountedBudget();
   const path = pathOf(100 * MBIT, 20, budget);
