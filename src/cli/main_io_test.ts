@@ -191,3 +191,14 @@ test("a key that cannot be written is an error, a reader that went away is none"
   await using closed = startOnTerminal(`bash -c '${deno} --help | true; exit \${PIPESTATUS[0]}'`);
   assert.deepEqual(await closed.ended, { code: 0, stdout: "", stderr: "" });
 });
+
+test("an option may stand in the environment, where a wrong value is told by its variable", async () => {
+  const run = (env: Record<string, string>, ...args: string[]) =>
+    runDeno(["run", "-A", MAIN, ...args], { env });
+  const wrong = await run({ TTUN_MTU: "12" }, "client", "-s", "example.net");
+  assertUsage(wrong, /^ttun: Cannot take "12" for TTUN_MTU: it must be a whole number from 68 /m);
+  const both = await run({ TTUN_SERVER: "example.net:0" }, "client");
+  assertUsage(both, /^ttun: TTUN_SERVER: Cannot connect to port 0: /m);
+  const hook = await run({ TTUN_ROLE: "client", TTUN_SERVER: "example.net" }, "client");
+  assertUsage(hook, /^ttun: Option -s HOST\[:PORT\] is missing$/m);
+});

@@ -5,7 +5,7 @@ import {
   type CommandGroup,
   type Commands,
   isGroup,
-  type Prepared,
+  type Runnable,
 } from "./command/command.ts";
 import { COMMANDS } from "./command/commands.ts";
 import { type RunContext, Stopped } from "./command/context.ts";
@@ -18,12 +18,14 @@ import {
   groupUsage,
   TOPICS,
 } from "./command/help.ts";
+import { environmentLayer } from "./command/environment.ts";
 import { COMMAND_HABITS } from "./command/habits.ts";
 import { hideArgv } from "./secrets/hide_argv.ts";
 import { load } from "./plane/load.ts";
 import { standardError } from "./output/log_output.ts";
 import { type LogSettings, printPlain } from "./output/log_writer.ts";
 import type { Usr1 } from "./platform/debugger.ts";
+import { readVariable } from "./platform/variables.ts";
 import { nearest } from "./command/nearest.ts";
 import { programName } from "./program_name.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -191,24 +193,26 @@ async function runCommand(
   args: readonly string[],
   usr1: Usr1 | null,
 ): Promise<number> {
-  let prepared: Prepared;
+  let runnable: Runnable;
+  let secretsHidden: boolean;
   try {
-    prepared = command.prepare(args);
+    const prepared = command.prepare(args);
+    if (prepared.help) {
+      await print(commandHelp(name, command));
+      return 0;
+    }
+    // First of all, to keep the time short in which a key is visible.
+    secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
+    runnable = prepared.complete([environmentLayer(command.options, readVariable)]);
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
-  if (prepared.help) {
-    await print(commandHelp(name, command));
-    return 0;
-  }
-  // First of all, to keep the time short in which a key is visible.
-  const secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
-  return await supervise(prepared, secretsHidden, usr1);
+  return await supervise(runnable, secretsHidden, usr1);
 }
 
 async function supervise(
-  command: Exclude<Prepared, { help: true }>,
+  command: Runnable,
   secretsHidden: boolean,
   usr1: Usr1 | null,
 ): Promise<number> {

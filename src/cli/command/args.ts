@@ -1,5 +1,7 @@
 import { TtunError } from "../../base/errors.ts";
+import { type Layer, mergeLayers, refuseConflicts } from "./layers.ts";
 import { nearest } from "./nearest.ts";
+import { readBoolean, readText } from "./option_text.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
 /** A secret value is `args[index]` from the UTF-16 unit `start` to its end. */
@@ -8,22 +10,53 @@ export interface SecretSpot {
   readonly start: number;
 }
 
+/** Values by the table's keys. */
+export type Given = Readonly<Record<string, unknown>>;
+
+export type ReadArgs =
+  | { readonly help: true }
+  | { readonly help: false; readonly given: Given; readonly secrets: readonly SecretSpot[] };
+
 export type ParsedArgs<T extends OptionTable> =
   | { readonly help: true }
   | { readonly help: false; readonly values: Values<T>; readonly secrets: readonly SecretSpot[] };
 
 const HELP_NAMES: readonly string[] = ["h", "help"];
 
-/**
- * Parses by the grammar of Go's flag package, as the Go program did: one dash is as good as two, a
- * value follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
- * @throws {TtunError} usage; no message repeats a value that may be a secret
- */
+/** Reads a whole command line. @throws {TtunError} usage */
 export function parseArgs<T extends OptionTable>(
   table: T,
   args: readonly string[],
   refusals: Refusals = {},
 ): ParsedArgs<T> {
+  const read = readArgs(table, args, refusals);
+  if (read.help) return read;
+  return { help: false, values: completeArgs(table, read.given), secrets: read.secrets };
+}
+
+/**
+ * Takes what the command line leaves open from the layers, the first one first, then the defaults.
+ * @throws {TtunError} usage
+ */
+export function completeArgs<T extends OptionTable>(
+  table: T,
+  given: Given,
+  layers: readonly Layer[] = [],
+): Values<T> {
+  // Each key has its type of the table, which TypeScript cannot follow through this record.
+  return complete(table, mergeLayers(table, given, layers)) as Values<T>;
+}
+
+/**
+ * Reads by the grammar of Go's flag package, as the Go program did: one dash is as good as two, a
+ * value follows a space or `=`, a boolean needs `=` to be false, and the last of several wins.
+ * @throws {TtunError} usage; no message repeats a value that may be a secret
+ */
+export function readArgs(
+  table: OptionTable,
+  args: readonly string[],
+  refusals: Refusals = {},
+): ReadArgs {
   const given: Record<string, unknown> = {};
   const secrets: SecretSpot[] = [];
   for (let at = 0; at < args.length; at++) {
@@ -60,9 +93,8 @@ export function parseArgs<T extends OptionTable>(
     if (option.kind === "list") given[key] = [...asList(given[key]), value];
     else given[key] = value;
   }
-  refuseConflicts(table, given);
-  // Each key has its type of the table, which TypeScript cannot follow through this record.
-  return { help: false, values: complete(table, given) as Values<T>, secrets };
+  refuseConflicts(table, given, (key) => `--${table[key]?.names[0] ?? key}`);
+  return { help: false, given, secrets };
 }
 
 interface Flag {
@@ -145,76 +177,17 @@ function missingValue(spelled: string, option: Option): TtunError {
 }
 
 function readValue(option: Option, spelled: string, text: string | undefined): unknown {
-  switch (option.kind) {
-    case "boolean":
-      return text === undefined ? true : readBoolean(spelled, text);
-    case "integer":
-      return readInteger(spelled, text ?? "", option.min, option.max);
-    case "choice":
-      return readChoice(spelled, text ?? "", option.choices);
-    case "string":
-    case "list":
-      return option.parse === undefined ? text : readParsed(spelled, text ?? "", option.parse);
-  }
-}
-
-/** Reads the spellings of Go's strconv.ParseBool. */
-function readBoolean(spelled: string, text: string): boolean {
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(text)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(text)) return false;
-  throw new TtunError(
-    "usage",
-    `Cannot read ${spelled}=${JSON.stringify(text)}: write ${spelled} or ${spelled}=false`,
-  );
-}
-
-function readInteger(spelled: string, text: string, min: number, max: number): number {
-  const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
-  if (value >= min && value <= max) return value;
-  throw new TtunError(
-    "usage",
-    `Cannot take ${JSON.stringify(text)} for ${spelled}: it must be a whole number ` +
-      `from ${min} to ${max}`,
-  );
-}
-
-function readChoice(spelled: string, text: string, choices: readonly string[]): string {
-  if (choices.includes(text)) return text;
-  const meant = nearest(text, choices);
-  throw new TtunError(
-    "usage",
-    `Cannot take ${JSON.stringify(text)} for ${spelled}: choose ${choices.join(" or ")}` +
-      (meant === undefined ? "" : `; did you mean ${meant}?`),
-  );
-}
-
-function readParsed(spelled: string, text: string, parse: (text: string) => unknown): unknown {
-  try {
-    return parse(text);
-  } catch (error) {
-    if (!(error instanceof TtunError)) throw error;
-    throw new TtunError(error.kind, `Option ${spelled}: ${error.message}`, { cause: error });
-  }
+  if (text === undefined) return true; // a switch, which needs no value
+  return option.kind === "boolean"
+    ? readBoolean(spelled, text, spelled)
+    : readText(option, spelled, text);
 }
 
 function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Refuses options that exclude each other; `--once=false` counts as no `--once`. */
-function refuseConflicts(table: OptionTable, given: Record<string, unknown>): void {
-  const isSet = (key: string) => given[key] !== undefined && given[key] !== false;
-  for (const [key, option] of Object.entries(table)) {
-    const other = option.conflicts?.find((conflict) => isSet(key) && isSet(conflict));
-    if (other === undefined) continue;
-    throw new TtunError(
-      "usage",
-      `Options --${option.names[0]} and --${table[other]?.names[0] ?? other} exclude each other`,
-    );
-  }
-}
-
-function complete(table: OptionTable, given: Record<string, unknown>): Record<string, unknown> {
+function complete(table: OptionTable, given: Given): Record<string, unknown> {
   const whole: Record<string, unknown> = {};
   for (const [key, option] of Object.entries(table)) {
     const value = given[key] ?? ("default" in option ? option.default : undefined);

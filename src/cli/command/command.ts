@@ -1,5 +1,6 @@
-import { parseArgs, type SecretSpot, usageOf } from "./args.ts";
+import { completeArgs, readArgs, type SecretSpot, usageOf } from "./args.ts";
 import type { RunContext } from "./context.ts";
+import type { Layer } from "./layers.ts";
 import type { LogSettings } from "../output/log_writer.ts";
 import type { Option, OptionTable, Refusals, Values } from "./option_table.ts";
 
@@ -8,7 +9,7 @@ export interface Command {
   /** A complete command line, for help. */
   readonly example: string;
   readonly options: OptionTable;
-  /** @throws {TtunError} usage */
+  /** Reads a command line. @throws {TtunError} usage */
   prepare(args: readonly string[]): Prepared;
 }
 
@@ -45,11 +46,16 @@ export type Prepared =
   | {
     readonly help: false;
     readonly secrets: readonly SecretSpot[];
-    /** Undefined means a command without a log, whose errors are plain lines. */
-    readonly logging: LogSettings | undefined;
-    /** Resolves to the exit code. */
-    run(context: RunContext): Promise<number>;
+    /** `layers`: where options come from that the command line has not, the first one first. */
+    complete(layers: readonly Layer[]): Runnable;
   };
+
+export interface Runnable {
+  /** Undefined means a command without a log, whose errors are plain lines. */
+  readonly logging: LogSettings | undefined;
+  /** Resolves to the exit code. */
+  run(context: RunContext): Promise<number>;
+}
 
 interface CommandSpec<T extends OptionTable> {
   readonly summary: string;
@@ -66,13 +72,18 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
     example: spec.example,
     options: spec.options,
     prepare(args) {
-      const parsed = parseArgs(spec.options, args, spec.refusals);
-      if (parsed.help) return parsed;
+      const read = readArgs(spec.options, args, spec.refusals);
+      if (read.help) return read;
       return {
         help: false,
-        secrets: parsed.secrets,
-        logging: spec.logging?.(parsed.values),
-        run: (context) => spec.run(parsed.values, context),
+        secrets: read.secrets,
+        complete(layers) {
+          const values = completeArgs(spec.options, read.given, layers);
+          return {
+            logging: spec.logging?.(values),
+            run: (context) => spec.run(values, context),
+          };
+        },
       };
     },
   };

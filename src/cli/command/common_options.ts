@@ -10,6 +10,7 @@ export const KEY_OPTION = {
   conflicts: ["keyFile"],
   help: "the key that both ends share; process lists can show it, so better use --key-file",
   secret: true,
+  variable: "TTUN_KEY",
 } as const;
 
 export const KEY_FILE_OPTION = {
@@ -20,6 +21,7 @@ export const KEY_FILE_OPTION = {
   help: "read the key from FILE, which only its owner may read (- is standard input); without " +
     "both, TTUN_KEY_FILE, TTUN_KEY, the systemd credential ttun-key, ~/.config/ttun/key, " +
     "/etc/ttun/key, then a prompt",
+  variable: "TTUN_KEY_FILE",
 } as const;
 
 export const BACKEND_OPTIONS = {

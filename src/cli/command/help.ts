@@ -7,6 +7,7 @@ import {
   isGroup,
   usageLine,
 } from "./command.ts";
+import { variableOf } from "./environment.ts";
 import { type Option, OPTION_GROUPS, type OptionGroup } from "./option_table.ts";
 
 /** Columns of the narrowest terminal that is still common. */
@@ -17,6 +18,8 @@ export const OPTION_RULES: readonly string[] = [
   "One dash is as good as two, and a value may stand behind a space or an equals sign: " +
   "-mtu 1400, --mtu=1400.",
   "Of an option given twice the last one counts, where it is not said that it can repeat.",
+  "What the command line does not say is taken from the environment (env, behind each option); " +
+  "there white space separates values of an option that repeats.",
 ];
 
 export const EXIT_MEANINGS: readonly Row[] = [
@@ -161,7 +164,7 @@ function invocation(option: Option): string {
   return `${spellings(option).join(", ")}${metavar}`;
 }
 
-/** Lists choices (by `tellChoices`), repetition unless the help has it, obligation and default. */
+/** Lists choices (by `tellChoices`), repetition unless the help has it, obligation, default and variable. */
 export function optionFacts(
   option: Option,
   tellChoices: (choices: readonly string[]) => string,
@@ -172,6 +175,7 @@ export function optionFacts(
   if (option.required === true) facts.push("required");
   const standard = option.defaultText ?? defaultOf(option);
   if (standard !== undefined) facts.push(`default ${standard}`);
+  facts.push(`env ${variableOf(option)}`);
   return facts;
 }
 

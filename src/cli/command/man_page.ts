@@ -6,6 +6,12 @@ import { optionOwners } from "./option_owners.ts";
 import { bold, example, header, italic, item, paragraph, section, subsection } from "./roff.ts";
 
 export const ENVIRONMENT: readonly (readonly [string, string])[] = [
+  [
+    "TTUN_...",
+    "options that the command line does not have: TTUN_ and the long name in capitals with " +
+    "underscores, as TTUN_PERMIT_OPEN; what no option of the command is called is ignored, and so " +
+    "are all of them in the commands of --up and --down",
+  ],
   ["TTUN_KEY_FILE", "the key's file, where neither --key nor --key-file is given"],
   ["TTUN_KEY", "the key itself, where there is no TTUN_KEY_FILE; hooks do not see it"],
   ["TTUN_PROXY_AUTH", "USER:PASSWORD of ttun proxy client, without --auth and --auth-file"],

@@ -30,6 +30,11 @@ interface CommonOption {
   readonly positional?: true;
   /** A secret value, which the caller hides in the process's arguments. */
   readonly secret?: true;
+  /**
+   * The name of its environment variable, which the command reads itself, as it is a secret's;
+   * absent = TTUN_ and the option's name.
+   */
+  readonly variable?: string;
   /** Keys of options that exclude this one. */
   readonly conflicts?: readonly string[];
 }

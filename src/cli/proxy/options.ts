@@ -160,6 +160,7 @@ export const PROXY_SERVER_OPTIONS = {
   key: KEY_OPTION,
   keyFile: {
     names: ["key-file"],
+    variable: "TTUN_KEY_FILE",
     group: "basic",
     kind: "string",
     metavar: "FILE",
@@ -256,6 +257,7 @@ export const PROXY_CLIENT_OPTIONS = {
     kind: "string",
     metavar: "USER:PASSWORD",
     secret: true,
+    variable: "TTUN_PROXY_AUTH",
     conflicts: ["authFile"],
     help: "who may use the proxy; process lists can show it, so better use --auth-file",
     defaultText: "whoever reaches it",

@@ -2,6 +2,7 @@ import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { isGranted, requirePermissions } from "../platform/permissions.ts";
 import { trustedOwners } from "../platform/owners.ts";
+import { readVariable } from "../platform/variables.ts";
 import type { Terminal } from "./prompt.ts";
 import { standardError } from "../output/log_output.ts";
 
@@ -54,17 +55,6 @@ export const denoKeyEnvironment: KeyEnvironment = {
     write: (text) => standardError.write(utf8(text)),
   },
 };
-
-function readVariable(name: string): string | undefined {
-  if (!isGranted({ name: "env", variable: name })) return undefined;
-  try {
-    return Deno.env.get(name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.InvalidData)) throw error;
-    // Deno's own error contains the value, so it must not even be the cause.
-    throw new TtunError("usage", `Cannot read ${name} in the environment: it is not UTF-8 text`);
-  }
-}
 
 function isFile(path: string): boolean {
   if (path === "" || path.includes("\0") || !isGranted({ name: "read", path })) return false;

@@ -12,8 +12,10 @@ import { resolveKey } from "cli/secrets/key_source.ts";
 import { run } from "cli/run.ts";
 
 const options = {
-  key: { names: ["key", "k"], kind: "string", metavar: "S", help: "" },
-  keyFile: { names: ["key-file"], kind: "string", metavar: "FILE", help: "" },
+  key: { names: ["key", "k"], kind: "string", metavar: "S", help: "", variable: "TTUN_KEY" },
+  keyFile: {
+    names: ["key-file"], kind: "string", metavar: "FILE", help: "", variable: "TTUN_KEY_FILE",
+  },
 } as const;
 Deno.exit(await run(Deno.args, {
   find: defineCommand({
