@@ -9,8 +9,8 @@ export interface LayerText {
 }
 
 /**
- * What one place below the command line says, by the table's keys: the environment, or a file. A
- * key with null is a value that the command reads there itself, such as a secret.
+ * Options that one place below the command line has, by the keys of the table: the environment, or a
+ * file. A key with null is a value that the command reads there itself, such as a secret.
  */
 export type Layer = ReadonlyMap<string, readonly LayerText[] | null>;
 
