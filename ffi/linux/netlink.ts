@@ -17,11 +17,14 @@ import {
   packMessage,
   RTM_DELADDR,
   RTM_DELROUTE,
+  RTM_DELRULE,
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_GETROUTE,
+  RTM_GETRULE,
   RTM_NEWADDR,
   RTM_NEWROUTE,
+  RTM_NEWRULE,
   RTM_SETLINK,
   u32,
   unpackMessages,
@@ -37,8 +40,10 @@ import {
   type Route,
   RT_TABLE_MAIN,
   RTA_OIF,
+  RTA_TABLE,
   RTMSG_SIZE,
 } from "./netlink_route.ts";
+import { packRule, readRule, type Rule, RULE_SIZE } from "./netlink_rule.ts";
 
 /** The rtnetlink protocol (RFC 3549; linux/netlink.h); layouts are in the other netlink files. */
 export const AF_NETLINK = 16;
@@ -136,6 +141,35 @@ export class Netlink implements Disposable {
   /** Returns unicast routes of the main table; with `index`, only those to this link. */
   routes(index?: number): Route[] {
     return this.allRoutes(index).filter(({ isUnicast }) => isUnicast);
+  }
+
+  /** Returns the routes of this table, of whatever kind. */
+  tableRoutes(table: number): Route[] {
+    const head = new Uint8Array(RTMSG_SIZE);
+    return this.#list(RTM_GETROUTE, concat(head, attribute(RTA_TABLE, u32(table))))
+      .map((message) => readRoute(message.body))
+      .filter((route) => route.table === table);
+  }
+
+  /** Returns an empty list from a kernel without rules (CONFIG_IP_MULTIPLE_TABLES). */
+  rules(): Rule[] {
+    try {
+      return this.#list(RTM_GETRULE, new Uint8Array(RULE_SIZE))
+        .map(({ body }) => readRule(body)).filter((rule) => rule !== null);
+    } catch (error) {
+      if (error instanceof NativeError && error.is("EOPNOTSUPP", "EAFNOSUPPORT")) return [];
+      throw error;
+    }
+  }
+
+  /** @throws {NativeError} EPERM, EEXIST */
+  addRule(rule: Rule): void {
+    this.request(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, packRule(rule));
+  }
+
+  /** @throws {NativeError} EPERM, ENOENT */
+  removeRule(rule: Rule): void {
+    this.request(RTM_DELRULE, 0, packRule(rule));
   }
 
   /** Includes routes that refuse packets (on no link); in the kernel's order of preference. */

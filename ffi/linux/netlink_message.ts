@@ -10,6 +10,9 @@ export const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 export const RTM_GETROUTE = 26;
+export const RTM_NEWRULE = 32;
+export const RTM_DELRULE = 33;
+export const RTM_GETRULE = 34;
 
 const HEADER_SIZE = 16; // struct nlmsghdr: u32 length, u16 type, u16 flags, u32 sequence, u32 port
 

@@ -16,7 +16,10 @@ const RTA_GATEWAY = 5;
 const RTA_PRIORITY = 6;
 const RTA_PREFSRC = 7;
 const RTA_MULTIPATH = 9;
+export const RTA_TABLE = 15;
+const RTA_MARK = 16;
 const RTA_VIA = 18;
+const RT_TABLE_UNSPEC = 0;
 export const RT_TABLE_MAIN = 254;
 /** Marks routes that the kernel adds with an address and removes with it. */
 export const RTPROT_KERNEL = 2;
@@ -26,7 +29,8 @@ const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 const RTN_LOCAL = 2;
 const RTN_BLACKHOLE = 6;
-const RTN_THROW = 9; // 7 is unreachable, 8 prohibit
+const RTN_UNREACHABLE = 7;
+const RTN_THROW = 9; // 8 is prohibit
 const RTM_F_FIB_MATCH = 0x2000;
 const RTNH_F_DEAD = 0x1;
 const RTNH_F_ONLINK = 0x4;
@@ -58,13 +62,30 @@ export interface Route extends NextHop {
   readonly isRefusal: boolean;
   /** The target is an address of this machine. */
   readonly isLocal: boolean;
+  /** RTN_UNREACHABLE or RTN_THROW, for a route that refuses packets in one of these ways. */
+  readonly refusal?: RouteRefusal | undefined;
   /** The kernel ignores the route because its link is down. */
   readonly isDead: boolean;
 }
 
+/**
+ * Ways of a route that leads to no link: packets are refused with an error, or the rules behind the
+ * one that led to the table go on (throw).
+ */
+export type RouteRefusal = "unreachable" | "throw";
+
+const REFUSAL_TYPES: Readonly<Record<RouteRefusal, number>> = {
+  unreachable: RTN_UNREACHABLE,
+  throw: RTN_THROW,
+};
+
 /** A route to add. Without a metric the kernel chooses it. */
 export interface NewRoute extends Partial<NextHop> {
+  /** 0 with `refusal`. */
   readonly index: number;
+  readonly refusal?: RouteRefusal | undefined;
+  /** Default: the main table. */
+  readonly table?: number | undefined;
   readonly to: Cidr;
   readonly metric?: number | undefined;
   /** The route's origin; RTPROT_STATIC by default. */
@@ -81,15 +102,15 @@ export const LOOKUP_FAILURES: readonly ErrnoName[] = [
 ];
 
 export function packRoute(route: NewRoute): Uint8Array {
-  const { to, index, gateway, via, source, metric, onLink } = route;
+  const { to, index, gateway, via, source, metric, onLink, refusal, table = RT_TABLE_MAIN } = route;
   const head = new Uint8Array(RTMSG_SIZE);
   head[0] = familyOf(to.bytes);
   head[1] = to.prefix;
-  head[4] = RT_TABLE_MAIN;
+  head[4] = table < 256 ? table : RT_TABLE_UNSPEC;
   head[5] = route.protocol ?? RTPROT_STATIC;
-  const isDirect = gateway === undefined && via === undefined;
+  const isDirect = gateway === undefined && via === undefined && refusal === undefined;
   head[6] = to.family === 4 && isDirect ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
-  head[7] = RTN_UNICAST;
+  head[7] = refusal === undefined ? RTN_UNICAST : REFUSAL_TYPES[refusal];
   view(head).setUint32(8, onLink === true ? RTNH_F_ONLINK : 0, true);
   const optional = (type: number, value: Uint8Array | undefined) =>
     value === undefined ? new Uint8Array() : attribute(type, value);
@@ -99,26 +120,30 @@ export function packRoute(route: NewRoute): Uint8Array {
     optional(RTA_GATEWAY, gateway),
     optional(RTA_VIA, via),
     optional(RTA_PREFSRC, source),
-    attribute(RTA_OIF, u32(index)),
+    refusal === undefined ? attribute(RTA_OIF, u32(index)) : new Uint8Array(),
     optional(RTA_PRIORITY, metric === undefined ? undefined : u32(metric)),
+    table < 256 ? new Uint8Array() : attribute(RTA_TABLE, u32(table)),
   );
 }
 
 export interface Lookup {
   /** One of this machine's addresses; the kernel then chooses none. */
   readonly from?: Uint8Array | undefined;
+  /** The mark of the packets (SO_MARK), which rules may ask for. */
+  readonly mark?: number | undefined;
   /** Return the matching table entry, not the resolved route. */
   readonly match?: boolean;
 }
 
-export function packLookup(address: Uint8Array, { from, match }: Lookup): Uint8Array {
+export function packLookup(address: Uint8Array, { from, mark, match }: Lookup): Uint8Array {
   const head = new Uint8Array(RTMSG_SIZE);
   head[0] = familyOf(address);
   head[1] = address.length * 8;
   head[2] = (from?.length ?? 0) * 8;
   view(head).setUint32(8, match === true ? RTM_F_FIB_MATCH : 0, true);
   const source = from === undefined ? new Uint8Array() : attribute(RTA_SRC, from);
-  return concat(head, attribute(RTA_DST, address), source);
+  const marked = mark === undefined ? new Uint8Array() : attribute(RTA_MARK, u32(mark));
+  return concat(head, attribute(RTA_DST, address), source, marked);
 }
 
 /** Returns the first next hop that is alive, if there are several. */
@@ -135,13 +160,15 @@ export function readRoute(body: Uint8Array): Route {
     ...hop,
     source: found.get(RTA_PREFSRC),
     to: { family, bytes, prefix: body[1]! },
-    table: body[4]!,
+    table: found.has(RTA_TABLE) ? number(found.get(RTA_TABLE)) : body[4]!,
     tos: body[3]!,
     metric: number(found.get(RTA_PRIORITY)),
     protocol: body[5]!,
     isUnicast: isInternet && body[7] === RTN_UNICAST,
     isRefusal: isInternet && body[7]! >= RTN_BLACKHOLE && body[7]! <= RTN_THROW,
     isLocal: body[7] === RTN_LOCAL,
+    ...(isInternet && body[7] === RTN_UNREACHABLE && { refusal: "unreachable" as const }),
+    ...(isInternet && body[7] === RTN_THROW && { refusal: "throw" as const }),
   };
 }
 

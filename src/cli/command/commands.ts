@@ -10,6 +10,7 @@ import {
   PROXY_SERVER_OPTIONS,
   PROXY_SERVER_REFUSALS,
 } from "../proxy/options.ts";
+import { DOCTOR_OPTIONS } from "../doctor/options.ts";
 import { PING_OPTIONS, SPEEDTEST_OPTIONS } from "../measure/options.ts";
 import {
   FORWARD_ADD_OPTIONS,
@@ -100,6 +101,13 @@ export const COMMANDS = {
     options: STATUS_COMMAND_OPTIONS,
     run: async (options, context) =>
       await (await load(() => import("../status/command.ts"))).runStatus(options, context),
+  }),
+  doctor: defineCommand({
+    summary: "tell what killed ttuns have left on this machine, and take it away",
+    example: "sudo ttun doctor --repair",
+    options: DOCTOR_OPTIONS,
+    run: async (options, context) =>
+      await (await load(() => import("../doctor/command.ts"))).runDoctor(options, context),
   }),
   forward: {
     summary: "change the forwards of a running client",

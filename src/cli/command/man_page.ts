@@ -75,6 +75,10 @@ export const FILES: readonly (readonly [string, string])[] = [
     "sockets for ttun status, of root's programs and of the systemd units",
   ],
   [
+    "/run/ttun/PID-….changes",
+    "what a running ttun of root's has changed on the machine, for ttun doctor --repair",
+  ],
+  [
     "$XDG_RUNTIME_DIR/ttun/NAME.sock, ~/.local/state/ttun/run/NAME.sock",
     "the same of others' programs; the latter where there is no XDG_RUNTIME_DIR",
   ],

@@ -3,11 +3,12 @@ import { toHex } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { RouteTable, TableRoute } from "../../contract/routing.ts";
 import { NativeError } from "../../../ffi/native.ts";
+import { TTUN_PROTOCOL } from "../changes/undo_step.ts";
 import type { Netlink } from "../../../ffi/linux/netlink.ts";
 import type { Route } from "../../../ffi/linux/netlink_route.ts";
 
-/** RTPROT of no other program (rtnetlink.h): marks routes that a killed process left behind. */
-export const SERVER_ROUTE_PROTOCOL = 116;
+/** Marks routes that a killed process left behind. */
+export const SERVER_ROUTE_PROTOCOL = TTUN_PROTOCOL;
 
 /** Metric that precedes all others for IPv6. IPv4 uses 0, which IPv6 treats as 1024. */
 const FIRST_METRIC_V6 = 1;

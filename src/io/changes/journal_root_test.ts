@@ -1,0 +1,172 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { test } from "../../../tests/check.ts";
+import { requireOwnNamespace } from "../../../tests/own_namespace.ts";
+import { openLibc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { parseCidr } from "../../base/addr.ts";
+import { Journal } from "./journal.ts";
+import { listJournals } from "./journal_folder.ts";
+import { ownerLine, stepLine } from "./journal_text.ts";
+import { ownIdentity } from "./process_identity.ts";
+import { findLeftovers, repair } from "./repair.ts";
+import { TTUN_PROTOCOL, type UndoStep } from "./undo_step.ts";
+
+const TABLE = 29_999;
+const SYSCTL = "/proc/sys/net/ipv4/conf/lo/proxy_arp";
+
+const STEPS: UndoStep[] = [
+  { kind: "routes", table: TABLE },
+  { kind: "rule", family: 4, priority: 31_000, table: TABLE, mark: 7 },
+  { kind: "rule", family: 6, priority: 31_000, table: TABLE, mark: 7 },
+  { kind: "nft", family: "inet", table: "ttun_test" },
+  {
+    kind: "iptables",
+    program: "iptables",
+    table: "filter",
+    chains: { OUTPUT: "TTUN-O", FORWARD: "TTUN-F" },
+  },
+  { kind: "sysctl", path: SYSCTL, before: "0", after: "1" },
+];
+
+/** All that the steps above are about, as the system's programs tell it. */
+function state(): string {
+  const text = (command: string) => {
+    const { stdout } = new Deno.Command("sh", { args: ["-c", command] }).outputSync();
+    return new TextDecoder().decode(stdout);
+  };
+  return [
+    text("ip rule; ip -6 rule; ip route show table all; ip -6 route show table all"),
+    text("nft list ruleset | sed 's/packets.*bytes [0-9]*//'"),
+    Deno.readTextFileSync(SYSCTL),
+  ].join("\n");
+}
+
+function sh(script: string): void {
+  const { success, stderr } = new Deno.Command("sh", { args: ["-euc", script] }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+/** Makes what the steps are about, and beside it what looks alike and is another program's. */
+function makeChanges(): void {
+  using libc = openLibc();
+  using netlink = new Netlink(libc);
+  sh("ip link set lo up");
+  for (const family of [4, 6] as const) {
+    netlink.addRule({
+      family,
+      priority: 31_000,
+      table: TABLE,
+      mark: 7,
+      isInverted: true,
+      protocol: TTUN_PROTOCOL,
+    });
+    netlink.addRoute({
+      index: 0,
+      refusal: "unreachable",
+      table: TABLE,
+      to: parseCidr(family === 4 ? "198.18.0.0/15" : "2001:db8::/32"),
+      protocol: TTUN_PROTOCOL,
+    });
+  }
+  sh(`
+    nft 'add table inet ttun_test; add chain inet ttun_test c { type filter hook output priority 0; }'
+    for chain in TTUN-O TTUN-F; do iptables -w -N $chain; iptables -w -A $chain -j RETURN; done
+    iptables -w -I OUTPUT -j TTUN-O
+    iptables -w -I FORWARD -j TTUN-F
+    echo 1 >${SYSCTL}`);
+}
+
+const DEAD = { ...ownIdentity(), start: "1" };
+
+function journalOf(owner: typeof DEAD, outlives = false): string {
+  return ownerLine(owner) +
+    STEPS.map((step, i) => stepLine({ number: i + 1, step, outlives })).join("");
+}
+
+const FOREIGN = `
+  ip route add 198.51.100.0/24 dev lo table ${TABLE}
+  ip rule add fwmark 9 lookup ${TABLE} priority 31000
+  nft add table inet ttun_other`;
+
+test("repair: what a dead process has made is taken away, and nothing else", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  sh(`
+    ip link set lo up
+    for chain in OUTPUT FORWARD; do iptables -w -I $chain -j ACCEPT; iptables -w -F $chain; done`);
+  sh(FOREIGN);
+  const before = state();
+  makeChanges();
+  Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD));
+  const done = repair(findLeftovers(folder), libc, { keepsOutliving: true });
+  equal(state(), before);
+  deepEqual(done.map(({ what, failure }) => [what, failure]), [
+    ["net.ipv4.conf.lo.proxy_arp = 1", undefined],
+    ["the iptables chains TTUN-O, TTUN-F", undefined],
+    ["the nftables table inet ttun_test", undefined],
+    [`the IPv6 rule 31000 for table ${TABLE}`, undefined],
+    [`the IPv4 rule 31000 for table ${TABLE}`, undefined],
+    [`the routes of table ${TABLE}`, undefined],
+  ]);
+  deepEqual([...Deno.readDirSync(folder)], []);
+  // Changes that were never made, or are another's now, are left alone.
+  Deno.writeTextFileSync(SYSCTL, "0");
+  Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD));
+  deepEqual(repair(findLeftovers(folder), libc, { keepsOutliving: false }), []);
+  equal(state(), before);
+  sh(`
+    ip route del 198.51.100.0/24 dev lo table ${TABLE}
+    ip rule del fwmark 9 lookup ${TABLE} priority 31000
+    nft delete table inet ttun_other`);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("repair: what outlives its process stays until it is taken down on purpose", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  using libc = openLibc();
+  makeChanges();
+  Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD, true));
+  const made = state();
+  deepEqual(repair(findLeftovers(folder), libc, { keepsOutliving: true }), []);
+  equal(state(), made);
+  equal(repair(findLeftovers(folder), libc, { keepsOutliving: false }).length, STEPS.length);
+  deepEqual(findLeftovers(folder), []);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("repair: the living, other networks and other users' files are left alone", () => {
+  requireOwnNamespace();
+  const folder = Deno.makeTempDirSync();
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(ownIdentity()));
+  Deno.writeTextFileSync(`${folder}/2.changes`, journalOf({ ...DEAD, network: "net:[1]" }));
+  Deno.writeTextFileSync(`${folder}/3.changes`, journalOf(DEAD));
+  Deno.chownSync(`${folder}/3.changes`, 65534, 65534);
+  Deno.symlinkSync(`${folder}/3.changes`, `${folder}/4.changes`);
+  deepEqual(findLeftovers(folder), []);
+  Deno.removeSync(folder, { recursive: true });
+});
+
+test("journal: a change is written before it is made, and its file goes when all is undone", () => {
+  const parent = Deno.makeTempDirSync();
+  const folder = `${parent}/run`;
+  {
+    using journal = new Journal(folder, "test");
+    const step = STEPS[0]!;
+    let seen = "";
+    const change = journal.make(step, () => {
+      seen = Deno.readTextFileSync(listJournals(folder)[0]!.path);
+    }, { outlives: true });
+    match(seen, /"outlives":true,"step":\{"kind":"routes","table":29999\}/);
+    const [file] = listJournals(folder);
+    deepEqual(file!.text!.open, [{ number: 1, step, outlives: true }]);
+    equal(file!.text!.owner.pid, Deno.pid);
+    equal(Deno.statSync(file!.path).mode! & 0o777, 0o600);
+    equal(Deno.statSync(folder).mode! & 0o777, 0o700);
+    change.forget();
+    deepEqual(listJournals(folder)[0]!.text!.open, []);
+  }
+  deepEqual(listJournals(folder), []);
+  Deno.removeSync(parent, { recursive: true });
+});

@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { listJournals } from "./journal_folder.ts";
+import { type OpenStep, undoneLine } from "./journal_text.ts";
+import { isDead, ownNetwork } from "./process_identity.ts";
+import { isKnownKind, undoStep } from "./undo.ts";
+import { describeStep } from "./undo_step.ts";
+
+/** Changes that a dead process has left on this machine, in this network namespace. */
+export interface Leftover {
+  readonly pid: number;
+  readonly path: string;
+  readonly open: readonly OpenStep[];
+}
+
+/** The result of one change; `failure` says why it could not be undone. */
+export interface Repaired {
+  readonly pid: number;
+  /** Words, as "the routes of table 29812". */
+  readonly what: string;
+  readonly failure?: string;
+}
+
+/** Removes files of which nothing is left. @throws Deno.errors.PermissionDenied for other users */
+export function findLeftovers(folder: string): Leftover[] {
+  const found: Leftover[] = [];
+  for (const { path, text, isEmpty } of listJournals(folder)) {
+    if (isEmpty && !isRunning(path)) removeQuietly(path);
+    if (text === null) continue;
+    const { owner, open } = text;
+    if (!isDead(owner) || owner.network !== ownNetwork()) continue;
+    if (open.length === 0) removeQuietly(path);
+    else found.push({ pid: owner.pid, path, open });
+  }
+  return found;
+}
+
+/** The file's name begins with the number of its process. */
+function isRunning(path: string): boolean {
+  const pid = Number.parseInt(path.slice(path.lastIndexOf("/") + 1));
+  return existsSync(`/proc/${pid}`);
+}
+
+/**
+ * Undoes what dead processes have left, the last change first, and returns what there was. With
+ * `keepsOutliving`, what is to outlive its process (a kill switch) stays.
+ */
+export function repair(
+  leftovers: readonly Leftover[],
+  libc: Libc,
+  { keepsOutliving }: { keepsOutliving: boolean },
+): Repaired[] {
+  const done: Repaired[] = [];
+  for (const { pid, path, open } of leftovers) {
+    let isWhole = true;
+    for (const { number, step, outlives } of open.toReversed()) {
+      if (!isKnownKind(step.kind) || (keepsOutliving && outlives)) {
+        isWhole = false;
+        continue;
+      }
+      const what = describeStep(step);
+      try {
+        if (undoStep(step, libc)) done.push({ pid, what });
+        appendIfThere(path, undoneLine(number));
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        isWhole = false;
+        done.push({ pid, what, failure: error.message });
+      }
+    }
+    if (isWhole) removeQuietly(path);
+  }
+  return done;
+}
+
+/** Ignores that another process has repaired it meanwhile. */
+function appendIfThere(path: string, line: string): void {
+  try {
+    Deno.writeTextFileSync(path, line, { append: true, create: false });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    const { NotFound, PermissionDenied } = Deno.errors;
+    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+  }
+}

@@ -1,0 +1,87 @@
+import { NativeError } from "../../../ffi/native.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import { Netlink } from "../../../ffi/linux/netlink.ts";
+import { runCommand } from "../netcfg/command_steps.ts";
+import { canRun, mustRun } from "./run_program.ts";
+import { TTUN_PROTOCOL, type UndoKind, type UndoStep } from "./undo_step.ts";
+
+type StepOf<K extends UndoKind> = Extract<UndoStep, { kind: K }>;
+
+/** Returns true if there was something to undo. */
+type Undo<K extends UndoKind> = (step: StepOf<K>, libc: Libc) => boolean;
+
+const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
+  rule: undoRule,
+  routes: undoRoutes,
+  nft: ({ family, table }) => {
+    if (!canRun(["nft", "list", "table", family, table])) return false;
+    mustRun(["nft", "delete", "table", family, table]);
+    return true;
+  },
+  iptables: undoIptables,
+  sysctl: ({ path, before, after }) => {
+    if (readSysctl(path) !== after) return false;
+    Deno.writeTextFileSync(path, before);
+    return true;
+  },
+};
+
+/**
+ * Undoes a change as far as it is still as ttun made it. Returns true if there was something to
+ * undo. @throws {NativeError | TtunError | Error} the system's refusal
+ */
+export function undoStep(step: UndoStep, libc: Libc): boolean {
+  const undo = UNDO[step.kind] as Undo<UndoKind>;
+  return undo(step, libc);
+}
+
+export function isKnownKind(kind: string): kind is UndoKind {
+  return Object.hasOwn(UNDO, kind);
+}
+
+/** Returns null if this kernel has no such setting. */
+export function readSysctl(path: string): string | null {
+  try {
+    return Deno.readTextFileSync(path).trim();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+function undoRule({ family, priority, table }: StepOf<"rule">, libc: Libc): boolean {
+  using netlink = new Netlink(libc);
+  const ours = netlink.rules().filter((rule) =>
+    rule.family === family && rule.priority === priority && rule.table === table &&
+    rule.protocol === TTUN_PROTOCOL
+  );
+  for (const rule of ours) removeIfThere(() => netlink.removeRule(rule));
+  return ours.length > 0;
+}
+
+function undoRoutes({ table }: StepOf<"routes">, libc: Libc): boolean {
+  using netlink = new Netlink(libc);
+  const ours = netlink.tableRoutes(table).filter(({ protocol }) => protocol === TTUN_PROTOCOL);
+  for (const route of ours) removeIfThere(() => netlink.removeRoute(route));
+  return ours.length > 0;
+}
+
+function removeIfThere(remove: () => void): void {
+  try {
+    remove();
+  } catch (error) {
+    if (!(error instanceof NativeError && error.is("ENOENT", "ESRCH", "ENODEV"))) throw error;
+  }
+}
+
+function undoIptables({ program, table, chains }: StepOf<"iptables">): boolean {
+  let found = false;
+  for (const [builtIn, chain] of Object.entries(chains)) {
+    const run = (...args: string[]) => [program, "-w", "-t", table, ...args];
+    while (runCommand(run("-D", builtIn, "-j", chain)).code === 0) found = true;
+    if (runCommand(run("-F", chain)).code !== 0) continue;
+    mustRun(run("-X", chain));
+    found = true;
+  }
+  return found;
+}

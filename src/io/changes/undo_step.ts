@@ -1,0 +1,57 @@
+/** RTPROT of no other program (rtnetlink.h): marks routes and rules of ttun. */
+export const TTUN_PROTOCOL = 116;
+
+/**
+ * A change of this machine, with what it takes to undo it exactly. A new kind has a member here and
+ * a function in undo.ts. The journal keeps it as JSON.
+ */
+export type UndoStep =
+  /** A routing rule with ttun's protocol. */
+  | {
+    readonly kind: "rule";
+    readonly family: 4 | 6;
+    readonly priority: number;
+    readonly table: number;
+    readonly mark?: number;
+  }
+  /** All routes with ttun's protocol in a table that had none before. */
+  | { readonly kind: "routes"; readonly table: number }
+  /** A table of nftables that was not there before. */
+  | { readonly kind: "nft"; readonly family: "inet" | "ip" | "ip6"; readonly table: string }
+  /** Chains of iptables with the built-in chains of that table that jump to them. */
+  | {
+    readonly kind: "iptables";
+    readonly program: "iptables" | "ip6tables";
+    readonly table: "filter" | "mangle" | "nat";
+    /** Names of ttun's chains by those of the built-in ones. */
+    readonly chains: Readonly<Record<string, string>>;
+  }
+  /** A file of /proc/sys. It is left alone when it has another value than `after` meanwhile. */
+  | {
+    readonly kind: "sysctl";
+    readonly path: string;
+    readonly before: string;
+    readonly after: string;
+  };
+
+export type UndoKind = UndoStep["kind"];
+
+/** Words for the log, as "the routes of table 29812". */
+export function describeStep(step: UndoStep): string {
+  switch (step.kind) {
+    case "rule":
+      return `the IPv${step.family} rule ${step.priority} for table ${step.table}`;
+    case "routes":
+      return `the routes of table ${step.table}`;
+    case "nft":
+      return `the nftables table ${step.family} ${step.table}`;
+    case "iptables":
+      return `the ${step.program} chains ${Object.values(step.chains).join(", ")}`;
+    case "sysctl":
+      return `${sysctlName(step.path)} = ${step.after}`;
+  }
+}
+
+function sysctlName(path: string): string {
+  return path.replace(/^\/proc\/sys\//, "").replaceAll("/", ".");
+}
