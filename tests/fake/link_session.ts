@@ -38,6 +38,7 @@ export interface EndOptions {
   binding?: Uint8Array;
   offer?: Offer;
   ciphers?: readonly CipherName[];
+  costs?: HandshakeConfig["costs"];
   /** Bytes of padding in the handshake record, and p where the client pads (not 4 then). */
   padding?: number;
   unixMs?: number;
@@ -84,6 +85,7 @@ export function linkParty(o: EndOptions, seed: number): HandshakeConfig {
     binding: o.binding ?? new Uint8Array(),
     offer: o.offer ?? OFFER,
     ciphers: o.ciphers ?? ["chacha20-poly1305", "aes-256-gcm"],
+    costs: o.costs,
   };
 }
 

@@ -59,6 +59,7 @@ export async function acceptV2(
       const { channel } = link;
       return {
         wire: "v2",
+        cipher: session.cipher,
         link,
         v2: link,
         life: { activity: () => channel.heard, probe: () => channel.ping() },

@@ -1,8 +1,10 @@
 import type { Cidr } from "../../base/addr.ts";
+import type { LogFields } from "../../base/log.ts";
 import { Offload } from "../../contract/batch.ts";
 import type { Link } from "../../contract/link.ts";
-import { CIPHER_NAMES } from "../../contract/cipher.ts";
+import { CIPHER_NAMES, type CipherName } from "../../contract/cipher.ts";
 import type { Rng } from "../../contract/host.ts";
+import type { CipherCosts, CipherReason } from "../../core/link/v2/cipher_choice.ts";
 import type { HandshakeConfig } from "../../core/link/v2/handshake.ts";
 import { Capability, type Offer } from "../../core/link/v2/setup.ts";
 import type { KeyExchange } from "../../core/link/v2/secrets.ts";
@@ -24,10 +26,14 @@ export interface WireSecrets {
   readonly rng: Rng;
   readonly wallClock: () => number;
   readonly rekey?: RekeyLimits;
+  /** Version 2: costs of this end's ciphers as of now, as `HandshakeConfig` has them. */
+  readonly costs?: () => CipherCosts | null | undefined;
 }
 
 export interface PeerLink {
   readonly wire: "v1" | "v2";
+  readonly cipher?: CipherName;
+  readonly cipherReason?: CipherReason | null;
   readonly link: Link;
   /** The link itself where it can carry streams beside packets. */
   readonly v2?: V2Link;
@@ -67,6 +73,21 @@ export function handshakeConfig(o: WireSecrets, offer: Offer): HandshakeConfig {
     rng: o.rng,
     binding: new Uint8Array(),
     offer,
+    costs: o.costs?.(),
     ciphers: [o.v1.cipher, ...CIPHER_NAMES.filter((name) => name !== o.v1.cipher)],
   };
+}
+
+const WHY: Record<CipherReason, string> = {
+  order: "the server's order",
+  speed: "the speeds of both ends",
+  named: "--cipher",
+};
+
+/** Returns fields of a log line: which cipher is used, and at a client why. */
+export function cipherFields(
+  { cipher, cipherReason = null }: Pick<PeerLink, "cipher" | "cipherReason">,
+): LogFields {
+  if (cipher === undefined) return {};
+  return { cipher, ...(cipherReason !== null && { cipher_by: WHY[cipherReason] }) };
 }

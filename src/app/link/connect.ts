@@ -189,6 +189,8 @@ class Meeting {
     const { channel } = link;
     return {
       wire: "v2",
+      cipher: session.cipher,
+      cipherReason: session.cipherReason,
       link,
       v2: link,
       addresses: given,

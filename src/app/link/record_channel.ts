@@ -1,9 +1,11 @@
 import { concat, readU32, writeU32 } from "../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../base/errors.ts";
 import { Reader } from "../../base/varint.ts";
+import type { CipherName } from "../../contract/cipher.ts";
 import type { Clock, Rng } from "../../contract/host.ts";
 import { NO_PACKET } from "../../contract/link.ts";
 import type { Stream } from "../../contract/stream.ts";
+import type { CipherReason } from "../../core/link/v2/cipher_choice.ts";
 import {
   CloseCode,
   ECHO_SIZE,
@@ -53,6 +55,8 @@ export interface ChannelOptions {
 export class RecordChannel<Into> implements AsyncDisposable {
   readonly stream: Stream;
   readonly writer: RecordWriter;
+  readonly cipher: CipherName;
+  readonly cipherReason: CipherReason | null;
   /** Charged by the consumer too, for frames too small to count as messages. */
   readonly budget: ControlBudget;
   /** Unread frames of the open record. */
@@ -89,6 +93,8 @@ export class RecordChannel<Into> implements AsyncDisposable {
   ) {
     this.stream = stream;
     this.#session = session;
+    this.cipher = session.cipher;
+    this.cipherReason = session.cipherReason;
     this.#consumer = consumer;
     this.#clock = clock;
     this.#rng = rng;

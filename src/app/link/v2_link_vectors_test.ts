@@ -60,6 +60,7 @@ function linkOf(c: Case, stream: Connection): V2Link {
     sealer: new RecordSealer(fromHex(c.secret), cipher, makePureCipher),
     opener: new RecordOpener(fromHex(c.secret), cipher, makePureCipher),
     cipher,
+    cipherReason: null,
     peer: { ...OFFER, capabilities: tun | (c.offload ? tcpOffload | udpOffload : 0) },
     resume: new Uint8Array(32),
     transcript: new Uint8Array(32),

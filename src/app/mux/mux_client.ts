@@ -8,7 +8,7 @@ import { CloseCode } from "../../core/link/v2/frames.ts";
 import { PeerClosed } from "../../core/link/v2/handshake.ts";
 import type { SessionList } from "../../core/status/session_list.ts";
 import { Backoff } from "../../core/net/backoff.ts";
-import type { WireSecrets } from "../link/config.ts";
+import { cipherFields, type WireSecrets } from "../link/config.ts";
 import { sleep } from "../loop/sleep.ts";
 import { DamagedConnections } from "../net/damaged_connections.ts";
 import type { Reach } from "../net/reach.ts";
@@ -254,6 +254,7 @@ export class MuxClient {
       server: stream.peer,
       wire: "v2",
       carries: "streams",
+      ...cipherFields(carrier.channel),
       ...facts(stream),
     });
     return { stream, carrier };

@@ -7,7 +7,7 @@ import { ReplayMemory } from "../../core/link/v2/replay_filter.ts";
 import { Capability } from "../../core/link/v2/setup.ts";
 import { acceptCarrier } from "../link/accept_carrier.ts";
 import type { ProvedClient } from "../link/candidate.ts";
-import type { WireSecrets } from "../link/config.ts";
+import { cipherFields, type WireSecrets } from "../link/config.ts";
 import { write } from "../loop/stream_io.ts";
 import { addressGroup } from "../net/address_group.ts";
 import { Gatekeeper, type Visitor } from "../net/gatekeeper.ts";
@@ -131,7 +131,13 @@ export class MuxServer implements Disposable {
     keys.move();
     await using _carrier = carrier;
     const words = peerExpected === null ? "authenticated" : "session goes on";
-    this.#said.info(words, { peer, wire: "v2", carries: "streams", ...facts(stream) }, address);
+    this.#said.info(words, {
+      peer,
+      wire: "v2",
+      carries: "streams",
+      ...cipherFields(carrier.channel),
+      ...facts(stream),
+    }, address);
     try {
       await this.sessions.carry(entry, carrier.ofSession, () => carrier.run(signal));
       this.#said.info("disconnected", { peer, why: "closed by the client" }, address);

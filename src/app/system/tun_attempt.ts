@@ -4,7 +4,7 @@ import { onAbort, scope } from "../../base/scope.ts";
 import { startClose } from "../../base/start_close.ts";
 import type { Connection } from "../../contract/connection.ts";
 import { offloadText } from "../../core/ip/virtio_net.ts";
-import type { PeerLink } from "../link/config.ts";
+import { cipherFields, type PeerLink } from "../link/config.ts";
 import { connectLink } from "../link/connect.ts";
 import type { ServerPaths } from "../link/server_paths.ts";
 import { sleep } from "../loop/sleep.ts";
@@ -134,6 +134,7 @@ export class TunAttempt {
         protocol,
         ...congestionField(stream),
         wire: peer.wire,
+        ...cipherFields(peer),
         ...(this.#o.streams?.areCarried === true && { carries: "packets,streams" }),
         offload: offloadText(peer.link.offload),
       });

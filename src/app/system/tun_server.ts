@@ -14,7 +14,7 @@ import type { SessionList } from "../../core/status/session_list.ts";
 import { ClientPaths } from "../link/client_paths.ts";
 import type { AdmittedLink, ProvedClient } from "../link/candidate.ts";
 import { setupFor } from "../link/accept_v2.ts";
-import { packetOffer, type WireSecrets } from "../link/config.ts";
+import { cipherFields, packetOffer, type WireSecrets } from "../link/config.ts";
 import { ExclusiveSlot } from "../link/exclusive_slot.ts";
 import { LinkGatekeeper } from "../link/link_gatekeeper.ts";
 import { Occupants } from "../link/occupants.ts";
@@ -236,6 +236,7 @@ class TunServer {
         protocol,
         ...congestionField(stream),
         wire: candidate.wire,
+        ...cipherFields(admitted),
         ...(entry !== null && { carries: "packets,streams" }),
         offload: offloadText(link.offload),
         ...(name !== "" && { name }),

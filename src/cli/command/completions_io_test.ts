@@ -109,7 +109,7 @@ const BASH_ALONE: Record<string, string[]> = {
   "ttun server -wire ": ["auto", "v1", "v2"],
   "ttun server --wire=": ["auto", "v1", "v2"],
   "ttun server --wire=v": ["v1", "v2"],
-  "ttun server -m a": ["aes-256-gcm"],
+  "ttun server -m a": ["aes-256-gcm", "auto"],
   "ttun server --mptcp=": [],
 };
 

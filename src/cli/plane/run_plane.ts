@@ -2,7 +2,9 @@ import { type LogFields, type Logger, makeLogger } from "../../base/log.ts";
 import type { Resolver } from "../../contract/host.ts";
 import { SessionList } from "../../core/status/session_list.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
-import { chooseCiphers, type ChosenCiphers } from "../platform/choose_cipher.ts";
+import type { PlaneCiphers } from "./wire_secrets.ts";
+import { chooseCiphers } from "../platform/choose_cipher.ts";
+import { knownCosts } from "../platform/cipher_costs.ts";
 import { loadNames } from "../platform/load_names.ts";
 import type { SocketPlatform } from "../platform/platform.ts";
 import type { CommonConfig } from "./common_config.ts";
@@ -17,7 +19,7 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly platform: P;
   readonly port: PlanePort<Start>;
   readonly log: Logger;
-  readonly ciphers: ChosenCiphers;
+  readonly ciphers: PlaneCiphers;
   readonly resolver: Resolver;
   /** Aborts when the data plane is told to stop. */
   readonly signal: AbortSignal;
@@ -73,7 +75,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const { signal } = stop;
   const log = makeLogger((record) => port.report({ kind: "log", record }), Date.now, logLevel);
   const change = user === undefined ? null : platform.userChange(user, steps.userChange);
-  const ciphers = opened.use(chooseCiphers(aead, log));
+  const chosen = opened.use(chooseCiphers(aead, log));
+  const ciphers = { ...chosen, costs: opened.use(knownCosts(chosen, platform.clock)).costs };
   const source = new PlaneStatus();
   if (status !== null) openStatus?.(status, { platform, log, signal, opened }, source);
   const plane = await steps.open({

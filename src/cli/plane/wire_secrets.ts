@@ -1,14 +1,17 @@
 import type { WireMode, WireSecrets } from "../../app/link/config.ts";
 import { DEFAULT_REKEY } from "../../app/link/record_writer.ts";
-import type { CipherName } from "../../contract/cipher.ts";
 import { nodeKeyExchange } from "../../io/crypto/x25519.ts";
+import { type CipherChoice, namedCipher } from "../command/cipher_choice.ts";
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
+import type { KnownCosts } from "../platform/cipher_costs.ts";
 import { rng } from "../platform/rng.ts";
+
+export type PlaneCiphers = ChosenCiphers & Pick<KnownCosts, "costs">;
 
 export interface WireChoice {
   readonly wire: WireMode;
   readonly psk: Uint8Array;
-  readonly cipher: CipherName;
+  readonly cipher: CipherChoice;
   /** Seconds of use of a key, at most. */
   readonly rekeySeconds: number;
 }
@@ -16,12 +19,13 @@ export interface WireChoice {
 /** `s` is the secret of version 2 (core/link/v2/secrets.ts). */
 export function wireSecrets(
   { wire, psk, cipher, rekeySeconds }: WireChoice,
-  ciphers: ChosenCiphers,
+  ciphers: PlaneCiphers,
   s: Uint8Array,
 ): WireSecrets {
   return {
     mode: wire,
-    v1: { psk, cipher, makeCipher: ciphers.factory },
+    v1: { psk, cipher: namedCipher(cipher), makeCipher: ciphers.factory },
+    costs: () => cipher === "auto" ? ciphers.costs() : null,
     s,
     keyExchange: nodeKeyExchange,
     rng,

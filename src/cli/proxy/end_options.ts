@@ -13,6 +13,7 @@ import type { Dialer, Listener } from "../../contract/dial.ts";
 import { Acl } from "../../core/acl/acl.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { ID_SIZE } from "../../core/link/v2/setup.ts";
+import { namedCipher } from "../command/cipher_choice.ts";
 import { DEFAULT_UDP_IDLE, LONGEST_REKEY } from "../command/session_options.ts";
 import type { PlaneTools } from "../plane/run_plane.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
@@ -50,7 +51,12 @@ export function commonOptions(
     clock: platform.clock,
     wallClock: Date.now,
     rng,
-    wire: { ...config.wire, makeCipher: ciphers.factory, congestion },
+    wire: {
+      ...config.wire,
+      cipher: namedCipher(config.wire.cipher),
+      makeCipher: ciphers.factory,
+      congestion,
+    },
     limits,
   };
 }

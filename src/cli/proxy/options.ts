@@ -1,7 +1,6 @@
 import { formatIp, parseIp, readIpv6 } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
-import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import { parseRule } from "../../core/acl/rule.ts";
 import { DEFAULT_PORT_RANGE, formatPortRange, parsePortRange } from "../../core/hop/port_range.ts";
@@ -15,6 +14,7 @@ import {
 } from "../command/common_options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
+import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import type { OptionTable, Refusals, Values } from "../command/option_table.ts";
 import { DEFAULT_KEEP, KEEP_OPTION } from "../command/session_options.ts";
 
@@ -47,9 +47,10 @@ const WIRE_OPTIONS = {
     group: "security",
     kind: "choice",
     metavar: "NAME",
-    choices: CIPHER_NAMES,
-    default: "chacha20-poly1305",
-    help: "the cipher, the same on both ends",
+    choices: CIPHER_CHOICES,
+    default: "auto",
+    help: "the cipher; auto is the one that is fastest for the slower of the two ends, and " +
+      "chacha20-poly1305 under version 1, where both ends must have the same",
   },
   portRange: {
     names: ["port-range", "r"],

@@ -1,6 +1,5 @@
 import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
-import { CIPHER_NAMES } from "../../contract/cipher.ts";
 import { parseClientNetwork } from "../../core/ip/client_networks.ts";
 import { isClientName } from "../../core/link/v2/client_name.ts";
 import {
@@ -12,6 +11,7 @@ import {
 import { FORWARD_CLIENT_OPTIONS, FORWARD_SERVER_OPTIONS } from "../forward/options.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { LONGEST_REKEY } from "../command/session_options.ts";
+import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
 import {
   beginningsOf,
@@ -30,9 +30,10 @@ const KEY_OPTIONS = {
     group: "security",
     kind: "choice",
     metavar: "NAME",
-    choices: CIPHER_NAMES,
-    default: "chacha20-poly1305",
-    help: "the cipher, the same on both ends",
+    choices: CIPHER_CHOICES,
+    default: "auto",
+    help: "the cipher; auto is the one that is fastest for the slower of the two ends, and " +
+      "chacha20-poly1305 under version 1, where both ends must have the same",
   },
 } as const satisfies OptionTable;
 

@@ -1,6 +1,6 @@
+import type { CipherChoice } from "../command/cipher_choice.ts";
 import type { WireMode } from "../../app/link/config.ts";
 import type { Cidr } from "../../base/addr.ts";
-import type { CipherName } from "../../contract/cipher.ts";
 import type { Lease } from "../../core/ip/address_pool.ts";
 import type { ClientNetwork } from "../../core/ip/client_networks.ts";
 import type { ClientIdentity } from "../../core/link/v2/identity.ts";
@@ -30,7 +30,7 @@ export interface TunConfig extends CommonConfig {
   readonly wire: WireMode;
   /** Version 2: seconds between two changes of keys, at most. */
   readonly rekeySeconds: number;
-  readonly cipher: CipherName;
+  readonly cipher: CipherChoice;
   readonly io: "auto" | "ffi" | "deno";
   /** Multipath TCP; undefined = the system's default. */
   readonly mptcp: boolean | undefined;

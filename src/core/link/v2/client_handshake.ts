@@ -1,6 +1,7 @@
 import { concat, constantTimeEqual } from "../../../base/bytes.ts";
 import { ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { CipherName } from "../../../contract/cipher.ts";
+import { chooseCipher, type CipherReason } from "./cipher_choice.ts";
 import { packSetup } from "./frames.ts";
 import {
   alreadyOver,
@@ -58,6 +59,7 @@ export class ClientHandshake implements Disposable {
   #server: Offer | null = null;
   #traffic: TrafficSecrets | null = null;
   #cipher: CipherName | null = null;
+  #reason: CipherReason | null = null;
   #sealer: RecordSealer | null = null;
   #opener: RecordOpener | null = null;
   #isOver = false;
@@ -136,18 +138,20 @@ export class ClientHandshake implements Disposable {
   }
 
   #readKeyMessage(): Uint8Array | null {
-    const { makeCipher, ciphers, rng } = this.#party;
+    const { makeCipher, ciphers, costs, rng } = this.#party;
     const found = openHandshake(this.#secrets!.server, this.#held.bytes, makeCipher);
     if (found === null) return null;
     const rs = this.#held.take(found.size);
     const server = readServerKeyMessage(found.text);
-    const cipher = server.ciphers.find((name) => ciphers.includes(name));
-    if (cipher === undefined) {
+    const chosen = chooseCipher(server, { ciphers, costs });
+    if (chosen === null) {
       throw new TtunError(
         "protocol",
         "Cannot connect: the server accepts no cipher that this end knows",
       );
     }
+    const cipher = chosen.name;
+    this.#reason = chosen.reason;
     const pair = this.#party.keyExchange.newKeyPair();
     const rc = sealHandshake(
       this.#secrets!.client,
@@ -193,6 +197,7 @@ export class ClientHandshake implements Disposable {
       this.#traffic!,
       first.behind,
       this.#held.bytes,
+      this.#reason,
     );
     this.#sealer = this.#opener = this.#traffic = null; // the session owns them from now on
     this[Symbol.dispose]();

@@ -2,6 +2,7 @@ import { concat } from "../../../base/bytes.ts";
 import { type ErrorKind, ProtocolError, TtunError } from "../../../base/errors.ts";
 import type { CipherFactory, CipherName } from "../../../contract/cipher.ts";
 import type { Rng } from "../../../contract/host.ts";
+import type { CipherCosts, CipherReason } from "./cipher_choice.ts";
 import { CloseCode, readFrames } from "./frames.ts";
 import { type HandshakeSecrets, MAX_HANDSHAKE_BODY, type TrafficSecrets } from "./key_schedule.ts";
 import { RECORD_HEADER, RECORD_TAG, type RecordOpener, type RecordSealer } from "./record.ts";
@@ -28,6 +29,8 @@ export interface HandshakeConfig {
   readonly offer: Offer;
   /** Ciphers that this end accepts, best first. */
   readonly ciphers: readonly CipherName[];
+  /** Of this end; null = its user has named a cipher, undefined = they were not measured yet. */
+  readonly costs?: CipherCosts | null | undefined;
 }
 
 /** A session after its handshake: the keys of both directions, and bytes that arrived early. */
@@ -35,6 +38,8 @@ export interface LinkSession extends Disposable {
   readonly sealer: RecordSealer;
   readonly opener: RecordOpener;
   readonly cipher: CipherName;
+  /** How a client has chosen it; null at a server. */
+  readonly cipherReason: CipherReason | null;
   readonly peer: Offer;
   /** Secret for the proofs of later carriers of this session. */
   readonly resume: Uint8Array;
@@ -131,11 +136,13 @@ export function makeSession(
   { resume, transcript }: TrafficSecrets,
   firstFrames: Uint8Array,
   rest: Uint8Array,
+  cipherReason: CipherReason | null = null,
 ): LinkSession {
   return {
     sealer,
     opener,
     cipher,
+    cipherReason,
     peer,
     resume,
     transcript,

@@ -99,6 +99,22 @@ Deno.test("a server shows nothing and lets nobody in before the client's setup h
   talk(all.near, session);
 });
 
+Deno.test("where both ends know their costs, the cipher is that whose slower end is fastest", () => {
+  const costs = (chacha: number, aes: number) => ({
+    costs: { "chacha20-poly1305": chacha, "aes-256-gcm": aes },
+  });
+  using fast = converse(costs(11, 4), costs(12, 5));
+  assert.deepEqual([fast.near.cipher, fast.far.cipher], ["aes-256-gcm", "aes-256-gcm"]);
+  assert.deepEqual([fast.near.cipherReason, fast.far.cipherReason], ["speed", null]);
+  talk(fast.near, fast.far);
+  using small = converse(costs(30, 200), costs(12, 5));
+  assert.equal(small.near.cipher, "chacha20-poly1305");
+  using named = converse({ costs: null, ciphers: ["chacha20-poly1305"] }, costs(12, 5));
+  assert.deepEqual([named.near.cipher, named.near.cipherReason], ["chacha20-poly1305", "named"]);
+  using closed = converse(costs(30, 200), { costs: null, ciphers: ["aes-256-gcm"] });
+  assert.deepEqual([closed.near.cipher, closed.near.cipherReason], ["aes-256-gcm", "order"]);
+});
+
 Deno.test("the server's order decides the cipher, among those that both accept", () => {
   const taken = (c: CipherName[], s: CipherName[]) => {
     using all = converse({ ciphers: c }, { ciphers: s });

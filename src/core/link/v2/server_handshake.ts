@@ -67,6 +67,7 @@ export class ServerHandshake implements Disposable {
       packServerKeyMessage({
         publicKey: this.#pair.publicKey,
         ciphers: party.ciphers,
+        costs: party.costs ?? undefined,
         ...party.offer,
       }),
       randomBelow(party.rng, MAX_HANDSHAKE_PADDING + 1),

@@ -2,6 +2,7 @@ import { concat } from "../../../base/bytes.ts";
 import { ProtocolError } from "../../../base/errors.ts";
 import { CIPHER_NAMES, type CipherName, CIPHERS } from "../../../contract/cipher.ts";
 import { Reader, varint } from "../../../base/varint.ts";
+import type { CipherCosts } from "./cipher_choice.ts";
 import { type ClientIdentity, packIdentity, readIdentity } from "./identity.ts";
 import { exactly, onlyVarint, onlyVarints, packTlv, readTlvs, Tlv, type TlvMap } from "./tlv.ts";
 
@@ -60,6 +61,8 @@ export interface ServerSetup {
 export interface ServerKeyMessage extends Offer {
   readonly publicKey: Uint8Array;
   readonly ciphers: readonly CipherName[];
+  /** Of all of its ciphers; undefined = it does not leave the choice to the client. */
+  readonly costs?: CipherCosts | undefined;
 }
 
 export interface ClientKeyMessage {
@@ -71,7 +74,10 @@ export interface ClientKeyMessage {
 export function packServerKeyMessage(m: ServerKeyMessage): Uint8Array {
   const ciphers = Uint8Array.from(m.ciphers, (name) => CIPHERS[name].wireNumber);
   const [capabilities, ...others] = offerTlvs(m);
-  return concat(m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others);
+  const costs = m.costs === undefined
+    ? new Uint8Array()
+    : packTlv(Tlv.cipherCosts, concat(...m.ciphers.map((name) => varint(m.costs![name]!))));
+  return concat(m.publicKey, capabilities!, packTlv(Tlv.ciphers, ciphers), ...others, costs);
 }
 
 /** @throws {ProtocolError} */
@@ -80,12 +86,25 @@ export function readServerKeyMessage(text: Uint8Array): ServerKeyMessage {
   const publicKey = reader.take(PUBLIC_KEY_SIZE).slice();
   const tlvs = readTlvs(reader, {
     required: [Tlv.capabilities, Tlv.ciphers, Tlv.windows, Tlv.deadTime],
+    optional: [Tlv.cipherCosts],
     padded: true,
   });
-  const ciphers = [...tlvs.get(Tlv.ciphers)!].flatMap((number) =>
-    CIPHER_BY_NUMBER.get(number) ?? []
-  );
-  return { publicKey, ciphers, ...readOffer(tlvs) };
+  const numbers = [...tlvs.get(Tlv.ciphers)!];
+  const ciphers = numbers.flatMap((number) => CIPHER_BY_NUMBER.get(number) ?? []);
+  return { publicKey, ciphers, ...readCosts(tlvs, numbers), ...readOffer(tlvs) };
+}
+
+/** One cost for each number of TLV 02, in its order. @throws {ProtocolError} */
+function readCosts(tlvs: TlvMap, numbers: readonly number[]): { costs?: CipherCosts } {
+  const value = tlvs.get(Tlv.cipherCosts);
+  if (value === undefined) return {};
+  const found = onlyVarints(value, numbers.length);
+  const costs: Partial<Record<CipherName, number>> = {};
+  numbers.forEach((number, i) => {
+    const name = CIPHER_BY_NUMBER.get(number);
+    if (name !== undefined) costs[name] = found[i]!;
+  });
+  return { costs };
 }
 
 /** Makes Rc, without its padding. */

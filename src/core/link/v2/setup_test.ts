@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { seededRng } from "../../../../tests/fake/rng.ts";
-import { concat } from "../../../base/bytes.ts";
+import { concat, fromHex } from "../../../base/bytes.ts";
 import { CIPHER_NAMES, type CipherName } from "../../../contract/cipher.ts";
 import { Reader, varint } from "../../../base/varint.ts";
 import {
@@ -32,6 +32,8 @@ const identity = {
 } as const;
 const key = rng(32);
 const ciphers: CipherName[] = ["aes-256-gcm", "chacha20-poly1305"];
+
+const COSTS = { "aes-256-gcm": 4000, "chacha20-poly1305": 11_000 };
 
 type Message = {
   bytes: Uint8Array;
@@ -192,6 +194,9 @@ Deno.test("what was packed is read again", () => {
     }
     const message = { publicKey: key, ciphers, ...o };
     assert.deepEqual(readServerKeyMessage(packServerKeyMessage(message)), message);
+    const costs = { "aes-256-gcm": o.windows[0], "chacha20-poly1305": o.windows[1] };
+    const open = { ...message, costs };
+    assert.deepEqual(readServerKeyMessage(packServerKeyMessage(open)), open);
   }));
 });
 
@@ -237,5 +242,25 @@ Deno.test("ciphers that are not known are passed over in a list, and refused whe
   for (const number of [0, 3, 255]) {
     const taken = concat(key, packTlv(Tlv.ciphers, new Uint8Array([number])));
     assert.throws(() => readClientKeyMessage(taken), protocol, `cipher ${number}`);
+  }
+});
+
+Deno.test("costs are those of the ciphers beside them, in their order, one for each", () => {
+  const bytes = packServerKeyMessage({ publicKey: key, ciphers, costs: COSTS, ...offer });
+  const m = { ...MESSAGES["the server's key message"]!, bytes };
+  const tlvs = tlvsOf(m);
+  // TLV 81: 4000 and 11000 as QUIC varints.
+  assert.deepEqual(tlvs.find(([type]) => type === 0x81)![1], fromHex("4fa06af8"));
+  const read = (numbers: number[], costs: number[]) =>
+    readServerKeyMessage(withTlvs(
+      m,
+      tlvs.map(([type, value]): [number, Uint8Array] => {
+        if (type === Tlv.ciphers) return [type, new Uint8Array(numbers)];
+        return type === 0x81 ? [type, concat(...costs.map(varint))] : [type, value];
+      }),
+    )).costs;
+  assert.deepEqual(read([9, 1], [7, 8]), { "chacha20-poly1305": 8 }); // 9 is not known here
+  for (const costs of [[], [1], [1, 2, 3]]) {
+    assert.throws(() => read([1, 2], costs), protocol, `${costs.length} costs`);
   }
 });

@@ -17,6 +17,7 @@ export const Tlv = {
   addresses: 0x0a,
   /** Later addition: ends that do not know types from 80 on skip them. */
   identity: 0x80,
+  cipherCosts: 0x81,
 } as const;
 
 const SKIPPABLE = 0x80;
