@@ -53,8 +53,8 @@ export interface ProgramOptions {
   readonly path: string;
   /** The program's name comes first. */
   readonly argv: readonly Uint8Array[];
-  /** Variables whose name begins so are left out of the environment. */
-  readonly withoutVariables: string;
+  /** Variables whose name begins with one of these are left out of the environment. */
+  readonly withoutVariables: readonly string[];
   /** Without them it has what its user has alone, as a program of another author should. */
   readonly keepsAmbientCapabilities: boolean;
 }
@@ -175,7 +175,7 @@ function pointers(all: readonly Deno.PointerValue[]): Uint8Array<ArrayBuffer> {
 }
 
 /** This process's own strings, but for some. `variable`: where the C library keeps them. */
-function environment(variable: Deno.PointerValue, without: string): Deno.PointerValue[] {
+function environment(variable: Deno.PointerValue, without: readonly string[]): Deno.PointerValue[] {
   const kept: Deno.PointerValue[] = [];
   const environ = variable === null ? null : new Deno.UnsafePointerView(variable).getPointer();
   if (environ === null) return kept;
@@ -183,6 +183,7 @@ function environment(variable: Deno.PointerValue, without: string): Deno.Pointer
   for (let at = 0;; at += POINTER_SIZE) {
     const entry = view.getPointer(at);
     if (entry === null) return kept;
-    if (!Deno.UnsafePointerView.getCString(entry).startsWith(without)) kept.push(entry);
+    const text = Deno.UnsafePointerView.getCString(entry);
+    if (!without.some((begin) => text.startsWith(begin))) kept.push(entry);
   }
 }

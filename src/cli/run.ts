@@ -23,13 +23,14 @@ import { COMMAND_HABITS } from "./command/habits.ts";
 import { hideArgv } from "./secrets/hide_argv.ts";
 import { load } from "./plane/load.ts";
 import { standardError } from "./output/log_output.ts";
-import { type LogSettings, printPlain } from "./output/log_writer.ts";
+import { type LogSettings, makeLogPrinter, printPlain } from "./output/log_writer.ts";
 import type { Usr1 } from "./platform/debugger.ts";
 import { readVariable } from "./platform/variables.ts";
 import { nearest } from "./command/nearest.ts";
 import { programName } from "./program_name.ts";
+import { Reloads } from "./reloads.ts";
 import { stopOnSignals } from "./signals.ts";
-import { makeRecordPrinter } from "./output/start_lines.ts";
+import { alsoToFile, makeRecordPrinter } from "./output/start_lines.ts";
 import { StatusSignals } from "./plane/status_signals.ts";
 import { print } from "./output/stdout.ts";
 import { versionLine } from "./version.ts";
@@ -217,10 +218,20 @@ async function supervise(
   usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
-  const printer = makeRecordPrinter(settings);
+  await using logFile = settings.file === undefined ? null : await openLogFile(settings.file);
+  const terminal = makeRecordPrinter(settings);
+  const printer = logFile === null ? terminal : alsoToFile(
+    terminal,
+    makeLogPrinter(settings, { color: false }, logFile.output),
+    settings.goesToBackground === true,
+  );
   const log = makeLogger(printer.print, Date.now);
   const root = new AbortController();
+  const reloads = new Reloads();
+  using _reopens = logFile === null ? null : reloads.on(() => logFile.reopen());
   using status = new StatusSignals(usr1, log);
+  // A program with a terminal ends with it.
+  let hasTerminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((file) => file.isTerminal());
   const context: RunContext = {
     signal: root.signal,
     log,
@@ -229,8 +240,18 @@ async function supervise(
     logLevel: settings.level,
     secretsHidden,
     onStatus: (tell) => status.on(tell),
+    onReload: (reload) => reloads.on(reload),
+    onDetached: () => hasTerminal = false,
   };
-  using _signals = stopOnSignals(root, (name) => log.debug("Stopping", { signal: name }));
+  using _signals = stopOnSignals(
+    root,
+    (name) => log.debug("Stopping", { signal: name }),
+    () => {
+      if (hasTerminal || command.logging === undefined) return false;
+      void reloads.run(log); // never rejects
+      return true;
+    },
+  );
   using unhandled = stopOnUnhandled(root);
   try {
     const code = await command.run(context);
@@ -241,6 +262,11 @@ async function supervise(
     if (failure instanceof Stopped) return failure.exitCode;
     return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
   }
+}
+
+async function openLogFile(path: string) {
+  const { LogFile } = await load(() => import("./output/log_file.ts"));
+  return new LogFile(path);
 }
 
 interface Unhandled extends Disposable {

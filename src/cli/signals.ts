@@ -10,14 +10,19 @@ const STOP_SIGNALS: readonly { readonly name: Deno.Signal; readonly exitCode: nu
       { name: "SIGHUP", exitCode: 129 }, // the terminal was closed
     ];
 
-/** Aborts `root` at the first signal; the second ends the process, in case stopping hangs. */
+/**
+ * Aborts `root` at the first signal; the second ends the process, in case stopping hangs.
+ * `onHangup` returns true if SIGHUP has another meaning now.
+ */
 export function stopOnSignals(
   root: AbortController,
   onFirst: (name: Deno.Signal) => void,
+  onHangup: () => boolean,
 ): Disposable {
   let asked = false;
   const listeners = STOP_SIGNALS.map(({ name, exitCode }) => {
     const listener = () => {
+      if (name === "SIGHUP" && onHangup()) return;
       if (asked) exit(exitCode);
       asked = true;
       onFirst(name);

@@ -4,6 +4,26 @@ import { load } from "../plane/load.ts";
 import { requirePermissions } from "../platform/permissions.ts";
 import type { Secrets } from "./handover.ts";
 
+export interface BackgroundFlags {
+  readonly daemon: boolean;
+  /** `-f` of a client. */
+  readonly background?: boolean;
+}
+
+/** Runs a command here, or in the background if its options say so. @throws {TtunError} */
+export async function runEnd(
+  { daemon, background = false }: BackgroundFlags,
+  context: RunContext,
+  end: {
+    readonly preset: string;
+    readonly secrets: () => Promise<Secrets>;
+    readonly run: (context: RunContext) => Promise<number>;
+  },
+): Promise<number> {
+  if (!daemon && !background) return await end.run(context);
+  return await inBackground(context, end.preset, end.secrets, end.run);
+}
+
 /**
  * Runs a command in a process of its own in the background, which is this program, started anew with
  * the same arguments. The process that the user has started takes what `secrets` reads or asks for,
@@ -11,7 +31,7 @@ import type { Secrets } from "./handover.ts";
  * the exit code. `preset`: the permission set of deno.json to recommend.
  * @throws {TtunError} system, where there is no way to do it
  */
-export async function inBackground(
+async function inBackground(
   context: RunContext,
   preset: string,
   secrets: () => Promise<Secrets>,
@@ -28,7 +48,13 @@ export async function inBackground(
   requirePermissions([ffi, read], preset);
   const { takeOver } = await load(() => import("./child.ts"));
   using background = takeOver();
-  if (background !== null) return await run({ ...context, background });
+  if (background !== null) {
+    const ready = async () => {
+      await background.ready();
+      context.onDetached();
+    };
+    return await run({ ...context, background: { secrets: background.secrets, ready } });
+  }
   const { startInBackground } = await load(() => import("./parent.ts"));
   return await startInBackground(await secrets(), context.signal);
 }

@@ -26,8 +26,8 @@ const LOOK_MS = 10;
 /** Milliseconds for the new process to end when it is told to. */
 const GRACE_MS = 2000;
 
-/** The key is for no other program's eyes, and goes another way. */
-const SECRET_VARIABLES = "TTUN_KEY";
+/** These are for no other program's eyes, and go another way. */
+const SECRET_VARIABLES = ["TTUN_KEY", "TTUN_PROXY_AUTH"];
 
 /**
  * Starts this program anew in the background, in a session of its own with the same arguments, and

@@ -202,9 +202,14 @@ function logSettings(options: {
   readonly verbose: boolean;
   readonly quiet: boolean;
   readonly logFormat: LogFormat;
+  readonly logFile?: string | undefined;
+  readonly daemon?: boolean;
+  readonly background?: boolean;
 }): LogSettings {
   return {
     level: options.verbose ? "debug" : options.quiet ? "warn" : "info",
     format: options.logFormat,
+    ...(options.logFile !== undefined && { file: options.logFile }),
+    ...((options.daemon || options.background) && { goesToBackground: true }),
   };
 }

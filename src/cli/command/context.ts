@@ -1,4 +1,5 @@
 import type { BackgroundChild } from "../background/child.ts";
+import type { Reload } from "../reloads.ts";
 import type { Logger, LogLevel, LogRecord } from "../../base/log.ts";
 
 export interface RunContext {
@@ -14,6 +15,10 @@ export interface RunContext {
   readonly secretsHidden: boolean;
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
+  /** Called when the program has let go of its terminal, whose end was its own before. */
+  readonly onDetached: () => void;
+  /** Calls `reload` when SIGHUP asks for it, until disposed of. */
+  readonly onReload: (reload: Reload) => Disposable;
   /** The process in the foreground that waits until this one is ready; absent = there is none. */
   readonly background?: Pick<BackgroundChild, "secrets" | "ready">;
 }

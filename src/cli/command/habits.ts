@@ -14,18 +14,17 @@ export const COMMAND_HABITS: Readonly<Record<string, string>> = {
 
 const KEY = "the key is given by --key-file FILE, or by -k STRING";
 const LOG = "-v logs more, -q less, and --log-format json is for programs";
-const FOREGROUND = "ttun stays in the foreground; a systemd unit keeps it in the background";
-const DAEMON_WORDS = ["daemon", "d", "b"];
+const DAEMON = "-d goes to the background";
 
 /** For ends that have no -f. */
-const STAYS = words(["background", "f"], FOREGROUND);
+const STAYS = words(["background", "f"], DAEMON);
 
 const COMMON: Refusals = {
   ...words(["config", "c", "conf"], "there is no configuration file; all is said by options"),
   ...words(["psk", "password", "pass", "passphrase", "secret", "token"], KEY),
   ...words(["ca", "cert", "tls"], `there are no certificates; ${KEY}`),
-  ...words(DAEMON_WORDS, FOREGROUND),
-  ...words(["log-level", "loglevel", "verb", "debug", "log", "log-file"], LOG),
+  ...words(["b"], DAEMON),
+  ...words(["log-level", "loglevel", "verb", "debug", "log"], LOG),
   ...words(["version", "V"], "ttun --version prints it, and with -v what ttun is made of"),
   ...words(["method", "encryption"], "the cipher is given by -m or --cipher"),
 };
@@ -68,7 +67,6 @@ export const SERVER_REFUSALS: Refusals = {
 
 export const CLIENT_REFUSALS: Refusals = {
   ...TUNNEL,
-  ...words(DAEMON_WORDS, "-f goes to the background; a systemd unit keeps ttun there"),
   ...words(["port", "p"], "the port is part of --server, as -s HOST:20203, which is the default"),
   ...words(REMOTE, "the server is given by -s HOST:PORT"),
   ...words(["listen", "l"], "a client connects; -l is the server's"),

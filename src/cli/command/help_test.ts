@@ -128,3 +128,13 @@ Deno.test("a group's page tells its commands, its other words and its examples, 
   assert.match(page, /^ttun proxy COMMAND --help /m);
   assert.doesNotMatch(page, /genkey|ttun server|--version/);
 });
+
+Deno.test("no letter and no name means two things inside one command; -d is --daemon everywhere", () => {
+  for (const [name, command] of ALL) {
+    const options: readonly Option[] = Object.values(command.options);
+    const names = options.flatMap((option) => option.names);
+    assert.deepEqual(names.filter((one, i) => names.indexOf(one) !== i), [], name);
+    const daemon = options.find((option) => option.names.includes("d"));
+    if (daemon !== undefined) assert.equal(daemon.names[0], "daemon", name);
+  }
+});

@@ -2,6 +2,8 @@ import { toTtunError } from "../../base/errors.ts";
 import { pskKey } from "../../core/link/v1/kdf.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import type { RunContext } from "../command/context.ts";
+import { neededLater } from "../background/needed_later.ts";
+import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
@@ -31,6 +33,8 @@ export async function runForward(
 ): Promise<number> {
   const io = chooseIo(options.io);
   requirePermissions(socketNeeds(io, "listen and connect"), role);
+  const { pid } = options;
+  if (pid !== undefined) mayWritePidFile(pid);
   const { key } = await resolveKey(options, context);
   warnOfWeakKey(key, context.log);
   const secret = linkSecret(key);
@@ -38,12 +42,17 @@ export async function runForward(
   const config = await configOf(options, key, io, context.signal);
   // Without a loop that blocks, the data plane needs no wake-up.
   using libc = io === "ffi" ? openControlLibc() : null;
+  using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ForwardFacts, ForwardStart>(config, { libc, context });
   try {
     await plane.run({
       prepare: async () => {
-        revokePermissions(["net"]); // the data plane resolves names by this thread
-        return { s: await secret };
+        if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
+        // The data plane resolves names by this thread.
+        revokePermissions(["net", ...neededLater(options)]);
+        const s = await secret;
+        if (config.end.role === "server") await context.background?.ready();
+        return { s };
       },
       up: async () => await context.background?.ready(),
     });

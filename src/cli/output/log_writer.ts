@@ -7,6 +7,10 @@ export type LogFormat = "text" | "json";
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: LogFormat;
+  /** A file to append to; absent = standard error alone. */
+  readonly file?: string;
+  /** Until the program is in the background, where it lets go of standard error. */
+  readonly goesToBackground?: boolean;
 }
 
 /** SGR colours: red, yellow, green, grey. */

@@ -32,6 +32,34 @@ export function makeRecordPrinter(
   };
 }
 
+/**
+ * Prints records to a log file too. Standard error has the beginning and errors alone then;
+ * `staysOnTerminal`: it has all, as the program lets go of it when it is in the background.
+ */
+export function alsoToFile(
+  terminal: RecordPrinter,
+  printToFile: (record: LogRecord) => void,
+  staysOnTerminal: boolean,
+): RecordPrinter {
+  let hasBegun = false;
+  const shows = ({ level }: LogRecord) => staysOnTerminal || !hasBegun || level === "error";
+  return {
+    begin: () => {
+      hasBegun = true;
+      terminal.begin();
+    },
+    print: (record) => {
+      printToFile(record);
+      if (shows(record)) terminal.print(record);
+    },
+    printOfPlane: (record) => {
+      hasBegun ||= record.level === "info";
+      printToFile(record);
+      if (shows(record)) terminal.printOfPlane(record);
+    },
+  };
+}
+
 /** Leaves out the error's kind, which the exit code tells. */
 function startLine({ level, message, fields }: LogRecord): string {
   if (level === "error") return `ttun: ${message}`;

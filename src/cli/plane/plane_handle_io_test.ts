@@ -31,6 +31,8 @@ async function world(
     printRecord,
     logLevel: "info",
     secretsHidden: true,
+    onDetached: () => {},
+    onReload: () => ({ [Symbol.dispose]: () => {} }),
     onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   using libc = script.loop === "blocking" ? openLibc() : null;
@@ -218,6 +220,8 @@ test("who asks to stop before the plane is there is heard when it is", async () 
     printRecord: ({ message }) => said.push(message),
     logLevel: "info",
     secretsHidden: true,
+    onDetached: () => {},
+    onReload: () => ({ [Symbol.dispose]: () => {} }),
     onStatus: () => ({ [Symbol.dispose]: () => {} }),
   };
   const script: Script = { loop: "messages", play: "serve" };

@@ -67,11 +67,44 @@ function create(path: string, text: Uint8Array): Deno.FsFile {
   const why = whyNotOurs(dirname(path)) ?? whyNotReplaced(path);
   if (why !== null) throw cannotWrite(path, why, undefined);
   try {
+    using _earlier = lockEarlier(path);
     removeIfThere(path);
-    return openNew(path, text, { mode: 0o644 });
+    const file = openNew(path, text, { mode: 0o644 });
+    if (hasLocks) file.tryLockSync(true);
+    return file;
   } catch (error) {
+    if (error instanceof TtunError) throw error;
     throw cannotWrite(path, reasonOf(error), error);
   }
+}
+
+/** Elsewhere a lock keeps others from reading the file. */
+const hasLocks = Deno.build.os !== "windows";
+
+/**
+ * Opens an earlier process's file, which that one has locked as long as it runs; null = no file.
+ * @throws {TtunError} in_use
+ */
+function lockEarlier(path: string): Deno.FsFile | null {
+  if (!hasLocks) return null;
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, { read: true, write: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+  if (file.tryLockSync(true)) return file;
+  const bytes = new Uint8Array(MOST_BYTES);
+  const number = new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0)).trim();
+  file.close();
+  throw new TtunError(
+    "in_use",
+    `Cannot write process number file ${
+      JSON.stringify(path)
+    }: process ${number}, which runs, has ` +
+      "it; end that one, or name another file",
+  );
 }
 
 function whyNotReplaced(path: string): string | null {

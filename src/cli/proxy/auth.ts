@@ -1,6 +1,7 @@
-import { constantTimeEqual, utf8 } from "../../base/bytes.ts";
+import { concat, constantTimeEqual, utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { Secrets } from "../background/handover.ts";
 import type { RunContext } from "../command/context.ts";
 import { denoKeyEnvironment, type KeyEnvironment } from "../secrets/key_environment.ts";
 import type { Credentials } from "./plane_config.ts";
@@ -14,15 +15,24 @@ const VARIABLE = "TTUN_PROXY_AUTH";
 
 const AUTH: SecretKind = { file: "auth file", question: "User:password: " };
 
+/** The credentials' name among secrets that a process in the foreground hands over. */
+const AUTH_SECRET = "auth";
+
+export function authSecret({ user, password }: Credentials): Secrets {
+  return { [AUTH_SECRET]: concat(user, utf8(":"), password) };
+}
+
 /**
- * Searches `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, and removes that from the environment.
+ * Takes what a process in the foreground has found, or searches `--auth`, `--auth-file`, then TTUN_PROXY_AUTH, and removes that from the environment.
  * @throws {TtunError} usage, privilege; no message contains any of the secret
  */
 export async function resolveAuth(
   options: { readonly auth: string | undefined; readonly authFile: string | undefined },
-  context: Pick<RunContext, "signal" | "log" | "secretsHidden">,
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<Credentials | null> {
+  const handed = context.background?.secrets[AUTH_SECRET];
+  if (handed !== undefined) return parseCredentials(handed, "the process in the foreground");
   const fromEnv = host.env.get(VARIABLE);
   if (fromEnv !== undefined) host.env.forget(VARIABLE);
 

@@ -1,16 +1,19 @@
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { abortable } from "../../base/scope.ts";
+import type { Secrets } from "../background/handover.ts";
+import { runEnd } from "../background/in_background.ts";
+import { neededLater } from "../background/needed_later.ts";
 import type { RunContext } from "../command/context.ts";
 import { readDirectFile } from "./bypass_file.ts";
 import { constantTimeEqual } from "../../base/bytes.ts";
-import { resolveKey } from "../secrets/key_source.ts";
+import { keySecrets, resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakPassword } from "../secrets/key_strength.ts";
 import type { ProxyConfig, ProxyFacts } from "./plane_config.ts";
 import { chooseIo } from "../platform/open_sockets.ts";
 import { requirePermissions, revokePermissions, socketNeeds } from "../platform/permissions.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
-import { resolveAuth } from "./auth.ts";
+import { authSecret, resolveAuth } from "./auth.ts";
 import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
@@ -25,6 +28,24 @@ import { resolveListenHost } from "../platform/resolve.ts";
  * @throws {TtunError} any other failure that ended it
  */
 export async function runProxy(
+  role: "server" | "client",
+  options: ProxyFlags,
+  context: RunContext,
+): Promise<number> {
+  return await runEnd(options, context, {
+    preset: `proxy-${role}`,
+    secrets: () => secretsOf(options, context),
+    run: (context) => runHere(role, options, context),
+  });
+}
+
+async function secretsOf(options: ProxyFlags, context: RunContext): Promise<Secrets> {
+  const key = keySecrets(await resolveKey(options, context));
+  const auth = "auth" in options ? await resolveAuth(options, context) : null;
+  return auth === null ? key : { ...key, ...authSecret(auth) };
+}
+
+async function runHere(
   role: "server" | "client",
   options: ProxyFlags,
   context: RunContext,
@@ -48,10 +69,10 @@ export async function runProxy(
   using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<ProxyFacts, null>(config, { libc, context });
   await plane.run({
-    // deno-lint-ignore require-await -- what the life of a plane wants is asynchronous elsewhere
     prepare: async () => {
       if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
-      revokePermissions(pid === undefined ? ["net"] : ["net", "read", "write"]);
+      revokePermissions(["net", ...neededLater(options)]);
+      await context.background?.ready();
       return null;
     },
     secretOf: (key) => first !== null && constantTimeEqual(key, first.key) ? first.secret : null,

@@ -12,6 +12,7 @@ import {
   KEY_OPTION,
   LOG_OPTIONS,
 } from "../command/common_options.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
 import { PROXY_CLIENT_HABITS, PROXY_SERVER_HABITS } from "../command/habits.ts";
 import { STATUS_OPTIONS } from "../status/options.ts";
 import { CIPHER_CHOICES } from "../command/cipher_choice.ts";
@@ -136,13 +137,7 @@ const PROCESS_OPTIONS = {
     metavar: "NAME",
     help: "become this user once everything is open (Linux)",
   },
-  pid: {
-    names: ["pid"],
-    group: "basic",
-    kind: "string",
-    metavar: "FILE",
-    help: "write the process's number into FILE, and remove it at the end",
-  },
+  ...DAEMON_OPTIONS,
   ...STATUS_OPTIONS,
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;

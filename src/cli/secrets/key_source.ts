@@ -1,6 +1,7 @@
 import { utf8 } from "../../base/bytes.ts";
 import { TtunError } from "../../base/errors.ts";
 import { abortable } from "../../base/scope.ts";
+import type { Secrets } from "../background/handover.ts";
 import type { RunContext } from "../command/context.ts";
 import { denoKeyEnvironment, type KeyEnvironment } from "./key_environment.ts";
 import { readDefaultKey, usualKeyFile } from "./default_key.ts";
@@ -9,7 +10,6 @@ import { oneLine } from "./text_bytes.ts";
 
 /** Sources in the order of the search. */
 export type KeySource =
-  | "foreground"
   | "-k"
   | "--key-file"
   | "TTUN_KEY_FILE"
@@ -28,8 +28,14 @@ const CREDENTIAL = "ttun-key";
 /** This credential comes first. A unit cannot omit one, so an empty one counts as none. */
 const OWN_CREDENTIAL = "ttun-own-key";
 
-/** The key's name among secrets that a process in the foreground hands over. */
-export const KEY_SECRET = "key";
+/** Names among the secrets that a process in the foreground hands over. */
+const KEY_SECRET = "key";
+const SOURCE_SECRET = "key source";
+
+/** Packs a key for a process in the background, whose own `resolveKey` takes it. */
+export function keySecrets({ key, source }: ResolvedKey): Secrets {
+  return { [KEY_SECRET]: key, [SOURCE_SECRET]: utf8(source) };
+}
 
 /**
  * Takes the key that a process in the foreground has found, or searches `-k`, `--key-file`, TTUN_KEY_FILE, TTUN_KEY, the systemd credential `ttun-key`, the
@@ -45,7 +51,7 @@ export async function resolveKey(
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
   const handed = context.background?.secrets[KEY_SECRET];
-  if (handed !== undefined) return keyOf(handed, "foreground");
+  if (handed !== undefined) return keyOf(handed, handedSource(context.background!.secrets));
   const fromEnv = host.env.get("TTUN_KEY");
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
 
@@ -76,6 +82,11 @@ export async function resolveKey(
   }
   if (host.terminal.isTerminal()) return keyOf(await promptFor(KEY, context, host), "prompt");
   throw noKey(usual.closed, usualKeyFile(host));
+}
+
+function handedSource({ [SOURCE_SECRET]: bytes }: Secrets): KeySource {
+  // Written by `keySecrets`, in another process of the same program.
+  return new TextDecoder().decode(bytes) as KeySource;
 }
 
 function noKey(closed: readonly string[], file: string): TtunError {

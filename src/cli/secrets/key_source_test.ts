@@ -8,7 +8,7 @@ import {
   FakeKeyEnvironment,
   OWN_UID,
 } from "./key_environment_fixture.ts";
-import { resolveKey } from "./key_source.ts";
+import { keySecrets, resolveKey } from "./key_source.ts";
 
 async function find(
   fake: Fake,
@@ -23,7 +23,10 @@ async function find(
     log: makeLogger((record) => logged.push(`${record.level} ${record.message}`), () => 0),
     secretsHidden: hidden,
     ...(handed !== undefined && {
-      background: { secrets: { key: utf8(handed) }, ready: () => Promise.resolve() },
+      background: {
+        secrets: keySecrets({ key: utf8(handed), source: "prompt" }),
+        ready: () => Promise.resolve(),
+      },
     }),
   };
   const wanted = { key: options.key, keyFile: options.keyFile };
@@ -81,7 +84,7 @@ Deno.test("a key that was handed over comes before all others, of which none is 
   const fake: Fake = { env: { TTUN_KEY_FILE: "/none" }, files: {} };
   const given = { key: "xxxxxx" }; // what is left of an argument that was hidden
   const { key, source, logged } = await find(fake, given, true, "typed before");
-  assert.deepEqual([source, key, logged], ["foreground", "typed before", []]);
+  assert.deepEqual([source, key, logged], ["prompt", "typed before", []]);
 });
 
 Deno.test("without any source the error names them", async () => {

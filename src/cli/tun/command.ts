@@ -6,15 +6,16 @@ import { forwardsAlone } from "../forward/conflicts.ts";
 import { clientForwards, hasForwards, streamRules } from "../forward/stream_rules.ts";
 import { openControlLibc } from "../../../ffi/linux/libc.ts";
 import { findUser } from "../../../ffi/linux/user.ts";
-import { inBackground } from "../background/in_background.ts";
+import { runEnd } from "../background/in_background.ts";
 import type { RunContext } from "../command/context.ts";
+import { neededLater } from "../background/needed_later.ts";
 import { hookNeedsFile, SHELL } from "./hooks.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { type KeptIdentity, keptIdentity } from "./client_identity.ts";
 import { isKnown, remember } from "./known_servers.ts";
 import { LeaseFile } from "./lease_file.ts";
 import { linkSecret, serverToken } from "../secrets/link_secret.ts";
-import { KEY_SECRET, resolveKey } from "../secrets/key_source.ts";
+import { keySecrets, resolveKey } from "../secrets/key_source.ts";
 import type { ManyClientsConfig, TunConfig, TunFacts, TunStart } from "./plane_config.ts";
 import {
   isGranted,
@@ -25,6 +26,7 @@ import {
 } from "../platform/permissions.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
+import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
 import { PlaneHandle } from "../plane/plane_handle.ts";
 import {
   makeStateFor,
@@ -71,9 +73,8 @@ export async function runTun(
   if ("listen" in options) refuseForStdio(options);
   const run = forwardsAlone(options) ? runForward : runDevice;
   const runRole = (context: RunContext) => run(role, options, context);
-  if (!("background" in options) || !options.background) return await runRole(context);
-  const secrets = async () => ({ [KEY_SECRET]: (await resolveKey(options, context)).key });
-  return await inBackground(context, role, secrets, runRole);
+  const secrets = async () => keySecrets(await resolveKey(options, context));
+  return await runEnd(options, context, { preset: role, secrets, run: runRole });
 }
 
 async function runDevice(role: Role, options: TunFlags, context: RunContext): Promise<number> {
@@ -84,6 +85,8 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
   memory.start.catch(() => {}); // awaited when the data plane is ready, if ever
   refuseForV1(options);
   refuseForSystem(options, Deno.build.os);
+  const { pid } = options;
+  if (pid !== undefined) mayWritePidFile(pid);
   const many = "server" in options ? undefined : manyClients(options);
   const directory = stateDirectory();
   const leases = many === undefined ? null : new LeaseFile(directory, many.pool, context.log);
@@ -111,12 +114,19 @@ async function runDevice(role: Role, options: TunFlags, context: RunContext): Pr
     },
     libc,
   );
+  using atEnd = new DisposableStack();
   await using plane = new PlaneHandle<TunFacts, TunStart>(config, { libc, context });
   await plane.run({
     prepare: async (facts) => {
-      revokePermissions(stillNeeded(config, { up, down }, facts));
+      if (pid !== undefined) atEnd.use(writePidFile(pid, context.log));
+      revokePermissions([
+        ...stillNeeded(config, { up, down }, facts),
+        ...neededLater(options),
+      ]);
       await hooks.ready(facts);
-      return await memory.start;
+      const start = await memory.start;
+      if (role === "server") await context.background?.ready();
+      return start;
     },
     afterwards: () => hooks.ended(),
     up: async () => await context.background?.ready(),

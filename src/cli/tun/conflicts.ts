@@ -61,13 +61,19 @@ export function refuseForV1(options: TunFlags): void {
 
 /** @throws {TtunError} usage, for what standard input and output cannot be beside a client's link */
 export function refuseForStdio(
-  { listen, keyFile }: Pick<TunServerFlags, "listen" | "keyFile">,
+  { listen, keyFile, daemon }: Pick<TunServerFlags, "listen" | "keyFile" | "daemon">,
 ): void {
   if (!listen.some(({ scheme }) => entryOf(scheme).takesStdio)) return;
   if (listen.length > 1) {
     throw new TtunError(
       "usage",
       "Cannot listen elsewhere beside stdio:, which serves one client and ends; run another server",
+    );
+  }
+  if (daemon) {
+    throw new TtunError(
+      "usage",
+      "Cannot go to the background with -l stdio:, whose client is at standard input; leave -d out",
     );
   }
   if (keyFile === "-") {

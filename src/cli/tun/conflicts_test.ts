@@ -84,9 +84,9 @@ Deno.test("--wintun is refused where there is none", () => {
 
 Deno.test("standard input and output serve one client, and give no key then", () => {
   const refuse = (...listen: string[]) =>
-    refuseForStdio({ listen: listen.map(parseListen), keyFile: "-" });
+    refuseForStdio({ listen: listen.map(parseListen), keyFile: "-", daemon: false });
   refuse(":7", "unix:///run/x");
-  refuseForStdio({ listen: [parseListen("stdio:")], keyFile: "key" });
+  refuseForStdio({ listen: [parseListen("stdio:")], keyFile: "key", daemon: false });
   assert.throws(() => refuse("stdio:"), { kind: "usage", message: /key from standard input/ });
   for (const listen of [["stdio:", ":7"], [":7", "stdio:"], ["stdio:", "stdio:"]]) {
     assert.throws(() => refuse(...listen), { kind: "usage", message: /run another server/ });

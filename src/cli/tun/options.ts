@@ -2,6 +2,7 @@ import { type Cidr, networkOf, parseCidr, parseIp } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import { parseClientNetwork } from "../../core/ip/client_networks.ts";
 import { isClientName } from "../../core/link/v2/client_name.ts";
+import { DAEMON_OPTIONS } from "../background/options.ts";
 import {
   BACKEND_OPTIONS,
   KEY_FILE_OPTION,
@@ -142,6 +143,7 @@ const DEVICE_OPTIONS = {
 } as const satisfies OptionTable;
 
 const PROCESS_OPTIONS = {
+  ...DAEMON_OPTIONS,
   mptcp: {
     names: ["mptcp"],
     group: "tuning",

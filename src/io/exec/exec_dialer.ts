@@ -13,7 +13,7 @@ import { ExecStream } from "./exec_stream.ts";
 import { RunningCommand } from "./running_command.ts";
 
 /** The key is for no other program. */
-const SECRET_VARIABLES = "TTUN_KEY";
+const SECRET_VARIABLES = ["TTUN_KEY"];
 
 /** Lines of the command in the log within the window of milliseconds. */
 const LINES = { lines: 100, ofPeer: 100, window: 10_000 };

@@ -147,7 +147,7 @@ test("exec: descriptors that ttun was started with are not passed on", async () 
     import { openLibc } from "${here}/../../../ffi/linux/libc.ts";
     import { shellCommand } from "${here}/../../../ffi/linux/spawn.ts";
     using libc = openLibc();
-    using shell = shellCommand(libc, "exec ls /proc/self/fd >&2", { withoutVariables: "-" });
+    using shell = shellCommand(libc, "exec ls /proc/self/fd >&2", { withoutVariables: [] });
     const pid = shell.run({ stdin: 0, stdout: 0, stderr: 2 });
     libc.waitpid(pid, new Uint8Array(4), 0);`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });

@@ -1,0 +1,66 @@
+import { dirname } from "node:path";
+import { TtunError } from "../../base/errors.ts";
+import { whyNotOurs } from "../platform/folders.ts";
+import { requirePermissions } from "../platform/permissions.ts";
+import { type AsyncWriter, LogOutput } from "./log_output.ts";
+
+/** Milliseconds to write the last lines. */
+const FLUSH_MS = 300;
+
+/** Others of the group may read it: it holds no secrets. */
+const MODE = 0o640;
+
+/** The file of --log-file. Disposal writes what waits, and closes it. */
+export class LogFile implements AsyncDisposable {
+  readonly output: LogOutput;
+  readonly #path: string;
+  #file: Deno.FsFile;
+  /** Replaced by `reopen`; a write may still be under way. */
+  readonly #replaced: Deno.FsFile[] = [];
+
+  /** @throws {TtunError} usage, privilege */
+  constructor(path: string) {
+    const purpose = `write log file ${JSON.stringify(path)}`;
+    requirePermissions([{ permission: { name: "write", path }, purpose }]);
+    this.#path = path;
+    this.#file = open(path);
+    const writer: AsyncWriter = { write: (bytes) => this.#write(bytes) };
+    this.output = new LogOutput(writer);
+  }
+
+  /** Opens the path once more, when the file has been moved away. @throws {TtunError} */
+  reopen(): void {
+    const next = open(this.#path);
+    this.#replaced.push(this.#file);
+    this.#file = next;
+  }
+
+  /** Called for one write after the other: no earlier one is under way. */
+  #write(bytes: Uint8Array): Promise<number> {
+    for (const file of this.#replaced.splice(0)) file.close();
+    return this.#file.write(bytes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.output.flush(FLUSH_MS);
+    for (const file of [...this.#replaced.splice(0), this.#file]) file.close();
+  }
+}
+
+function open(path: string): Deno.FsFile {
+  const refuse = (why: string, kind: "usage" | "privilege", cause?: unknown) =>
+    new TtunError(kind, `Cannot write log file ${JSON.stringify(path)}: ${why}`, { cause });
+  const why = whyNotOurs(dirname(path));
+  if (why !== null) throw refuse(why, "usage");
+  try {
+    return Deno.openSync(path, { append: true, create: true, mode: MODE });
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw refuse("the system does not allow it", "privilege", error);
+    }
+    if (error instanceof Deno.errors.NotFound) {
+      throw refuse("there is no such folder", "usage", error);
+    }
+    throw refuse(error instanceof Error ? error.message : String(error), "usage", error);
+  }
+}

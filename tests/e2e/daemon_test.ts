@@ -1,0 +1,133 @@
+/** `-d`: each command that stays, its number's file, its log file, and what SIGHUP does. */
+import assert from "node:assert/strict";
+import { test } from "../check.ts";
+import { ENV, LOOPBACK, PERMIT, ttunCommand, until } from "./forward_pair.ts";
+import { KEY, run } from "./proxy_pair.ts";
+import { serveWeb } from "./proxy_web.ts";
+
+interface Folder extends AsyncDisposable {
+  readonly path: string;
+}
+
+async function makeFolder(): Promise<Folder> {
+  const path = await Deno.makeTempDir({ prefix: "ttun-test-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** False for a zombie too: nobody may wait for orphans here. */
+function isThere(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(Deno.readTextFileSync(`/proc/${pid}/status`));
+  } catch {
+    return false;
+  }
+}
+
+interface Daemon extends AsyncDisposable {
+  readonly pid: number;
+}
+
+/** A process that is no child of the test's; disposal ends it, and fails if it stays. */
+function daemonOf(pidFile: string): Daemon {
+  const pid = Number(Deno.readTextFileSync(pidFile));
+  return {
+    pid,
+    [Symbol.asyncDispose]: async () => {
+      if (isThere(pid)) Deno.kill(pid, "SIGTERM");
+      await until(() => !isThere(pid), () => `process ${pid} does not end`);
+    },
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
+  return listener.addr.port;
+}
+
+function ttun(args: readonly string[], env: Record<string, string> = ENV) {
+  return run(...ttunCommand(...args), { env });
+}
+
+test("-d: a server; a second one with its number's file is refused; SIGHUP opens the log anew", async () => {
+  await using folder = await makeFolder();
+  const [pid, log] = [`${folder.path}/pid`, `${folder.path}/log`];
+  const at = `${LOOPBACK}:${freePort()}`;
+  await Deno.writeTextFile(pid, "4711\n"); // of one that was killed
+  const args = ["server", "-d", "--no-tun", "--no-warm-up", "-l", at, "--pid", pid];
+  const first = await ttun([...args, "--log-file", log]);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stderr, /listening {2}address=/);
+  await using server = daemonOf(pid);
+  assert.equal(Deno.readLinkSync(`/proc/${server.pid}/fd/2`), "/dev/null");
+  assert.match(Deno.readTextFileSync(log), /info {2}listening {2}address=/);
+
+  const taken = await ttun([...args.slice(0, -4), "-l", `${LOOPBACK}:0`, "--pid", pid]);
+  assert.equal(taken.code, 8, taken.stderr);
+  assert.match(taken.stderr, new RegExp(`process ${server.pid}, which runs, has it`));
+  const port = await ttun(args.slice(0, -2));
+  assert.equal(port.code, 8, port.stderr);
+  assert.match(port.stderr, /^ttun: Cannot listen on /m);
+
+  Deno.renameSync(log, `${log}.1`);
+  Deno.kill(server.pid, "SIGHUP");
+  const text = () => {
+    try {
+      return Deno.readTextFileSync(log);
+    } catch {
+      return "";
+    }
+  };
+  await until(() => text().includes(" reloaded "), () => `no line in the new file: ${text()}`);
+  assert(isThere(server.pid));
+  Deno.kill(server.pid, "SIGTERM");
+  await until(() => !isThere(server.pid), () => "the server does not end");
+  assert.throws(() => Deno.statSync(pid), Deno.errors.NotFound);
+});
+
+test("-d: both ends of a proxy, with named keys and a password, which no process shows", async () => {
+  await using web = serveWeb();
+  await using folder = await makeFolder();
+  const [server, client] = [`${folder.path}/server`, `${folder.path}/client`];
+  const keys = `${folder.path}/keys`;
+  const password = "correct-horse-battery";
+  await Deno.writeTextFile(keys, `# named\nme:${KEY}\n`, { mode: 0o600 });
+  const quick = ["--no-warm-up", "--status-name"];
+  const first = await ttun(
+    ["proxy", "server", "-d", "--pid", server, "--key-file", keys, ...PERMIT, ...quick, "d-server"],
+    { NO_COLOR: "1" },
+  );
+  assert.equal(first.code, 0, first.stderr);
+  await using _server = daemonOf(server);
+  const port = freePort();
+  const line = ["proxy", "client", "-d", "-s", LOOPBACK, "-l", `${port}`, "--pid", client];
+  const second = await ttun([...line, ...quick, "d-client"], {
+    ...ENV,
+    TTUN_PROXY_AUTH: `me:${password}`,
+  });
+  assert.equal(second.code, 0, second.stderr);
+  await using daemon = daemonOf(client);
+  for (const file of ["cmdline", "environ"]) {
+    const text = Deno.readTextFileSync(`/proc/${daemon.pid}/${file}`);
+    assert(text.length > 0 && !text.includes(KEY) && !text.includes(password), text);
+  }
+  const load = (proxy: string) =>
+    run("curl", ["-sS", "--max-time", "10", "-x", proxy, `http://${web.at}/hello`]);
+  const good = await load(`socks5h://me:${password}@${LOOPBACK}:${port}`);
+  assert.equal(good.stdout, "hello\n", good.stderr);
+  assert.notEqual((await load(`socks5h://me:wrong@${LOOPBACK}:${port}`)).code, 0);
+});
+
+test("-d: a client passes on why it does not reach its server, and is not with -f or -W", async () => {
+  const args = ["client", "-d", "-s", `${LOOPBACK}:${freePort()}`, "-N", "--retries", "0"];
+  const failed = await ttun(args);
+  assert.equal(failed.code, 4, failed.stderr);
+  assert.match(failed.stderr, /Cannot connect to /);
+  for (const other of [["-f"], ["-W", `${LOOPBACK}:1`]]) {
+    const refused = await ttun([...args, ...other]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /--daemon and --\S+ exclude each other/);
+  }
+  const stdio = await ttun(["server", "-d", "--no-tun", "-l", "stdio:"]);
+  assert.equal(stdio.code, 2);
+  assert.match(stdio.stderr, /Cannot go to the background with -l stdio:/);
+});
