@@ -14,9 +14,11 @@ Deno.test("without options there are the drivers' own limits, and texts of any l
   assert.deepEqual(settings(), {
     aead: "auto",
     wire: {
-      cipher: "chacha20-poly1305",
+      cipher: "auto",
       range: { first: 1024, last: 65535 },
       mostText: undefined,
+      mode: "auto",
+      keepMs: 60_000,
     },
     segmentSize: undefined,
     congestion: "auto",

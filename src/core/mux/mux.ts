@@ -568,8 +568,9 @@ export class Mux implements StreamOwner {
 
   // Requests of streams.
 
+  /** Whole milliseconds: V8 keeps these in the stream itself. */
   get now(): number {
-    return this.#o.now();
+    return Math.floor(this.#o.now());
   }
 
   get queueLimit(): number {
