@@ -10,6 +10,7 @@ import { requirePermissions, revokePermissions, socketNeeds } from "../platform/
 import { resolveKey } from "../secrets/key_source.ts";
 import { warnOfWeakKey } from "../secrets/key_strength.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
+import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
 import { hopKeyFor } from "../transport/hop_key.ts";
 import { resolveListen } from "../transport/resolve_listen.ts";
@@ -100,5 +101,6 @@ async function configOf(
     segmentSize: options.segmentSize,
     user: options.user,
     status: statusPlace("server" in options ? "client" : "server", options),
+    metrics: metricsPlace("server" in options ? "client" : "server", options),
   };
 }

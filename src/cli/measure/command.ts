@@ -50,6 +50,7 @@ async function runMeasure(
     segmentSize: options.segmentSize,
     user: undefined,
     status: null,
+    metrics: null,
   };
   using libc = io === "ffi" ? openControlLibc() : null;
   const line = progress();

@@ -13,7 +13,7 @@ export interface ChangeableForwards {
 
 /** Facts for the status socket, and forwards that it may change; a data plane sets both later. */
 export class PlaneStatus {
-  #describe: (wishes: ReportWishes) => EndStatus = () => ({});
+  #describe: ((wishes: ReportWishes) => EndStatus) | null = null;
   #forwards: ChangeableForwards | undefined;
 
   set(
@@ -24,8 +24,13 @@ export class PlaneStatus {
     this.#forwards = forwards;
   }
 
+  /** There is something to tell: what is to be open is open. */
+  get isSet(): boolean {
+    return this.#describe !== null;
+  }
+
   describe(wishes: ReportWishes): EndStatus {
-    return this.#describe(wishes);
+    return this.#describe?.(wishes) ?? {};
   }
 
   /** @throws {TtunError} usage, in_use, privilege, unreachable */

@@ -11,6 +11,7 @@ import type { CommonConfig } from "./common_config.ts";
 import { load } from "./load.ts";
 import { type ChangeableForwards, PlaneStatus } from "./plane_status.ts";
 import type { PlaneHost } from "./messages.ts";
+import type { MetricsTools } from "../status/open_metrics.ts";
 import type { Endpoint } from "../transport/endpoint.ts";
 import { loadTransports } from "../transport/open.ts";
 import { PlanePort } from "./worker_port.ts";
@@ -58,14 +59,15 @@ export interface PlaneSteps<P extends SocketPlatform, Start> {
 
 /** @throws the reason of `host.stop`, or the failure that ended it */
 export async function runPlane<P extends SocketPlatform, Start>(
-  { user, aead, status }: CommonConfig,
+  { user, aead, status, metrics, io }: CommonConfig,
   { port: messages, stop, logLevel }: PlaneHost,
   steps: PlaneSteps<P, Start>,
 ): Promise<void> {
   // All is loaded before there is a loop that blocks: nothing would wake it when it is there.
-  const [openNames, openStatus] = await Promise.all([
+  const [openNames, openStatus, openMetrics] = await Promise.all([
     loadNames(steps.mayMeetNames),
     status === null ? null : loadStatus(),
+    metrics === null ? null : loadMetrics(),
     loadTransports(steps.endpoints ?? []),
   ]);
   await using platform = steps.openPlatform();
@@ -79,6 +81,12 @@ export async function runPlane<P extends SocketPlatform, Start>(
   const ciphers = { ...chosen, costs: opened.use(knownCosts(chosen, platform.clock)).costs };
   const source = new PlaneStatus();
   if (status !== null) openStatus?.(status, { platform, log, signal, opened }, source);
+  if (metrics !== null) {
+    const net = platform.openNet({ io, mptcp: false, segmentBytes: {} }, log);
+    const listen: MetricsTools["listen"] = (at, o) => net.listen(at, o);
+    const { clock } = platform;
+    openMetrics?.(metrics, { listen, clock, log, signal, opened }, source);
+  }
   const plane = await steps.open({
     platform,
     port,
@@ -103,4 +111,8 @@ export async function runPlane<P extends SocketPlatform, Start>(
 
 async function loadStatus() {
   return (await load(() => import("../status/open_status.ts"))).openStatus;
+}
+
+async function loadMetrics() {
+  return (await load(() => import("../status/open_metrics.ts"))).openMetrics;
 }

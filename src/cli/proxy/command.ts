@@ -18,8 +18,10 @@ import { clientKey, looksNamed, serverKeys } from "./keys.ts";
 import { linkSecret } from "../secrets/link_secret.ts";
 import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
+import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
-import { isLoopback, settingsOf } from "./settings.ts";
+import { isLoopback } from "../platform/loopback.ts";
+import { settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 
 /**
@@ -62,6 +64,7 @@ async function runHere(
     ...settingsOf(options),
     io,
     status: statusPlace(`proxy ${role}`, options),
+    metrics: metricsPlace(`proxy ${role}`, options),
   };
   const first = firstSecret(config);
   // Without a loop that blocks, the data plane needs no wake-up.

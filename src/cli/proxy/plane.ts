@@ -11,6 +11,7 @@ import { formatPortRange } from "../../core/hop/port_range.ts";
 import type { PlaneHost } from "../plane/messages.ts";
 import { type OpenedPlane, type PlaneTools, runPlane } from "../plane/run_plane.ts";
 import type { ChosenCiphers } from "../platform/choose_cipher.ts";
+import type { SessionStatus } from "../../core/status/report.ts";
 import { openSockets } from "../platform/open_sockets.ts";
 import type { Net, SocketPlatform } from "../platform/platform.ts";
 import type { RelayCount } from "../../app/net/relay.ts";
@@ -121,7 +122,7 @@ async function runEnd(
       onReport(({ mostStreams }) => ({
         ...ends,
         connections: { ...connectionsStatus(given()), ...proxyTraffic(end.role, total) },
-        sessions: sessions.describe(mostStreams),
+        ...sessionsOf(config, sessions.describe(mostStreams)),
       }));
     },
   };
@@ -133,4 +134,9 @@ async function runEnd(
   } else {
     await runProxyClient(clientOptions(common, end, listener!, linkUse(config, tools)));
   }
+}
+
+/** Over tt there are no sessions, and none is missing. */
+function sessionsOf({ wire: { mode } }: ProxyConfig, sessions: SessionStatus[]) {
+  return sessions.length > 0 || mode === "v2" ? { sessions } : {};
 }

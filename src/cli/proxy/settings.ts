@@ -1,9 +1,5 @@
-import { parseCidr, parseIp } from "../../base/addr.ts";
-import { covers } from "../../base/prefix.ts";
 import type { ProxyConfig } from "./plane_config.ts";
 import { type ProxyFlags, wireOf } from "./options.ts";
-
-const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
 export function settingsOf(
   options: ProxyFlags,
@@ -26,10 +22,4 @@ export function settingsOf(
     },
     user: options.user,
   };
-}
-
-/** Returns true if only this machine reaches the address; "" = all addresses. */
-export function isLoopback(address: string): boolean {
-  const ip = parseIp(address);
-  return ip !== null && LOOPBACK.some((network) => covers(network, ip));
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DEFAULT_LIMITS } from "../../app/net/connection_limits.ts";
 import { parseArgs } from "../command/args.ts";
 import { PROXY_SERVER_OPTIONS } from "./options.ts";
-import { isLoopback, settingsOf } from "./settings.ts";
+import { settingsOf } from "./settings.ts";
 
 function settings(...args: string[]) {
   const parsed = parseArgs(PROXY_SERVER_OPTIONS, args);
@@ -45,13 +45,4 @@ Deno.test("a text is at most what a frame of ours can hold", () => {
   assert.equal(settings("--mtu", "1440").wire.mostText, 1440);
   assert.equal(settings("--mtu", "65519").wire.mostText, 65_519);
   assert.equal(settings("--mtu", "65536").wire.mostText, 65_519);
-});
-
-Deno.test("loopback is what no other machine reaches", () => {
-  for (const address of ["127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"]) {
-    assert.equal(isLoopback(address), true, address);
-  }
-  for (const address of ["", "0.0.0.0", "::", "128.0.0.1", "10.0.0.1", "::2", "::ffff:10.0.0.1"]) {
-    assert.equal(isLoopback(address), false, address);
-  }
 });

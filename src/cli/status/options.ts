@@ -1,5 +1,8 @@
 import { TtunError } from "../../base/errors.ts";
+import { readAddress } from "../command/address_args.ts";
 import type { OptionTable, Values } from "../command/option_table.ts";
+
+const DEFAULT_METRICS = { host: "127.0.0.1", port: 9203 };
 
 /** Options of the programs that have a status socket. */
 export const STATUS_OPTIONS = {
@@ -19,6 +22,15 @@ export const STATUS_OPTIONS = {
     kind: "boolean",
     default: false,
     help: "open no socket for ttun status",
+  },
+  metrics: {
+    names: ["metrics"],
+    group: "logging",
+    kind: "string",
+    metavar: "ADDR",
+    parse: (text: string) => readAddress(text, DEFAULT_METRICS),
+    help: "serve metrics for Prometheus at http://ADDR/metrics, and /healthz and /readyz; a port " +
+      "alone is on this machine only",
   },
 } as const satisfies OptionTable;
 

@@ -38,6 +38,7 @@ import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
 import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
@@ -242,6 +243,7 @@ async function planeConfig(
     offload: options.offload !== "off",
     user: options.user,
     status: statusPlace(isClient ? "client" : "server", options),
+    metrics: metricsPlace(isClient ? "client" : "server", options),
     userAfterUp: isClient && options.user !== undefined && options.up !== undefined &&
       options.wire !== "v1",
   };
