@@ -203,7 +203,7 @@ test("status: users have folders of their own; the only program needs no name", 
   assert.match(name, /^proxy-client-\d+\.sock$/);
   assert.match((await tell()).stdout, /^proxy-client-\d+: ttun proxy client, .*\n {2}server /);
   // Without a folder of the session.
-  Deno.mkdirSync(`${folder.path}/.local`);
+  Deno.mkdirSync(`${folder.path}/.local`, { recursive: true });
   env.XDG_RUNTIME_DIR = "";
   await using server = await start("server", "--no-tun", "-l", "127.0.0.1:0");
   assert.match((await tell()).stdout, /^server-\d+: /);
