@@ -1,13 +1,10 @@
 import type { Reader } from "../../base/varint.ts";
 import { CloseCode, packClose } from "../../core/link/v2/frames.ts";
-import type { Mux, MuxCarrier } from "../../core/mux/mux.ts";
+import { LEAST_RTT, type Mux, type MuxCarrier } from "../../core/mux/mux.ts";
 import type { StreamFrames } from "../link/packet_reader.ts";
 import type { RecordChannel } from "../link/record_channel.ts";
 import type { V2Link } from "../link/v2_link.ts";
 import { StreamSender, type StreamSenderOptions } from "./stream_sender.ts";
-
-/** Milliseconds: two event loops take so long, however near the other end is. */
-const LEAST_RTT = 1;
 
 /** A carrier as its session has it, whoever reads the connection and whatever else is on it. */
 export class SessionCarrier implements StreamFrames {

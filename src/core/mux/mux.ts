@@ -51,13 +51,15 @@ const MOST_QUEUED = 32 << 20;
 const LEAST_QUEUE = 16 * 1024;
 
 /** Least round trip in milliseconds that is told apart: two event loops take so long. */
-const LEAST_RTT = 1;
+export const LEAST_RTT = 0.25;
 
 /**
- * Round trips that are measured by windows on a carrier. Its first ping is answered by code that has
- * not been compiled yet; the least of very many would be far below what is usual on some paths.
+ * Round trips that are measured by windows on a carrier, and milliseconds between two of them. Its
+ * first ping is answered by code that has not been compiled yet, as the first windows are; the least
+ * of very many would be far below what is usual on some paths.
  */
-const RTT_SAMPLES = 8;
+const RTT_SAMPLES = 64;
+const RTT_SAMPLE_MS = 20;
 
 /** Numbered frames that wait for an acknowledgement: a peer that gives none makes the rest wait. */
 const MOST_UNACKNOWLEDGED = 65_536;
@@ -157,6 +159,7 @@ export class Mux implements StreamOwner {
   #sendsSince: number;
   #leastRoundTrip = Infinity;
   #samplesLeft = RTT_SAMPLES;
+  #sampleAfter = 0;
 
   #end: TtunError | null = null;
   #allHandled = true;
@@ -516,9 +519,11 @@ export class Mux implements StreamOwner {
   }
 
   #sampleRoundTrip(window: ReceiveWindow): void {
-    const roundTrip = window.takeRoundTrip(this.#o.now(), this.#sendsSince);
-    if (Number.isNaN(roundTrip)) return;
+    const now = this.#o.now();
+    const roundTrip = window.takeRoundTrip(now, this.#sendsSince);
+    if (Number.isNaN(roundTrip) || now < this.#sampleAfter) return;
     this.#samplesLeft--;
+    this.#sampleAfter = now + RTT_SAMPLE_MS;
     this.#leastRoundTrip = Math.min(this.#leastRoundTrip, Math.max(LEAST_RTT, roundTrip));
   }
 

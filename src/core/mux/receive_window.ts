@@ -1,5 +1,12 @@
-/** Round trips within which a window must be used up for it to grow. */
+/**
+ * Round trips within which half of a window must be used up for it to grow. A small window costs
+ * little, and round trips vary.
+ */
 const GROWTH_ROUNDS = 2;
+const GROWTH_ROUNDS_SMALL = 4;
+
+/** Bytes below which a window is small. */
+const SMALL = 256 * 1024;
 
 /** Milliseconds that stand for the round trip until one was measured. */
 const UNKNOWN_RTT = 100;
@@ -8,8 +15,8 @@ const UNKNOWN_RTT = 100;
  * True where so much of a window was used up in `elapsed` milliseconds that the window, and not the
  * reader, may have been what the sender waited for. `rtt` is NaN before it is known.
  */
-export function isUsedFast(elapsed: number, rtt: number): boolean {
-  return elapsed <= GROWTH_ROUNDS * (Number.isNaN(rtt) ? UNKNOWN_RTT : rtt);
+export function isUsedFast(elapsed: number, rtt: number, rounds = GROWTH_ROUNDS): boolean {
+  return elapsed <= rounds * (Number.isNaN(rtt) ? UNKNOWN_RTT : rtt);
 }
 
 /** Memory that windows may take together: of one session, or of all. */
@@ -51,7 +58,7 @@ export class SharedBudget implements WindowBudget {
 
 /**
  * Flow control of one receiver: how many bytes the peer may have sent since the beginning. The
- * window grows to the bandwidth-delay product: it doubles when half of it was read within two round
+ * window grows to the bandwidth-delay product: it doubles when half of it was read within some round
  * trips, which means that it, and not the reader, was what the sender waited for. Sums only grow
  * (docs/wire/link-v2.md, "Streams"), so a smaller window shows when the reader has read on.
  */
@@ -112,7 +119,8 @@ export class ReceiveWindow {
 
   /** Sets and returns the new limit. `rtt` in milliseconds, NaN before it is known. */
   grant(now: number, rtt: number): number {
-    const isFast = isUsedFast(now - this.#grantedAt, rtt);
+    const rounds = this.#window < SMALL ? GROWTH_ROUNDS_SMALL : GROWTH_ROUNDS;
+    const isFast = isUsedFast(now - this.#grantedAt, rtt, rounds);
     if (this.#granted > this.#first || this.#read > 0) this.#resize(isFast);
     this.#grantedAt = now;
     const limit = Math.max(this.#granted, this.#read + this.#window);
