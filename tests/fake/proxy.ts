@@ -86,6 +86,8 @@ export interface ClientOptions extends WireOptions {
   readonly checksServer?: boolean;
   readonly isEager?: boolean;
   readonly auth?: CheckPassword;
+  /** Where programs find it; another machine's come to another address than loopback. */
+  readonly listenHost?: string;
 }
 
 /** A program that runs. */
@@ -163,7 +165,8 @@ export class ProxyWorld implements AsyncDisposable {
   }
 
   client(o: ClientOptions = {}): ClientRun {
-    const at: HostPort = { host: "127.0.0.1", port: this.#localPort++ };
+    const host = o.listenHost ?? "127.0.0.1";
+    const at: HostPort = { host, port: this.#localPort++ };
     const running = this.#run(o, CLIENT_HOST, (common, streams) =>
       runProxyClient({
         ...common,
@@ -176,7 +179,7 @@ export class ProxyWorld implements AsyncDisposable {
         auth: o.auth ?? null,
         link: this.#link(o, CLIENT_HOST),
       }));
-    const program = this.net.dialer("127.0.0.1");
+    const program = this.net.dialer(o.listenHost === undefined ? "127.0.0.1" : "192.0.2.9");
     return { ...running, connect: () => dial(program, at, { signal: this.signal }) };
   }
 

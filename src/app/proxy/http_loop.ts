@@ -53,7 +53,7 @@ export abstract class HttpLoop extends ReadyLoop {
     this.o = o;
     this.events = events;
     this.client = new HttpSide(client, this.#wake);
-    this.#machine = new HttpProxy({ auth: o.auth });
+    this.#machine = new HttpProxy({ auth: o.auth, ownPage: o.ownPage });
     this.#shared = shared;
     this.#last = this.#waitingSince = shared.clock.now();
   }

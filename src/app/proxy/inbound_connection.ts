@@ -2,6 +2,7 @@ import { ProtocolError, toTtunError } from "../../base/errors.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Clock } from "../../contract/host.ts";
 import { type Addr, formatAddr } from "../../base/addr.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import type { Stream } from "../../contract/stream.ts";
 import type { Target } from "../../base/target.ts";
 import { addressGroup } from "../net/address_group.ts";
@@ -20,6 +21,9 @@ import type { RelayCount } from "../net/relay.ts";
 /** Milliseconds for a program's first byte, and then for its request. */
 export const PROGRAM_REQUEST_MS = 30_000;
 
+const CAPITAL_G = 0x47;
+const CAPITAL_H = 0x48;
+
 export interface InboundHost {
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,6 +32,8 @@ export interface InboundHost {
   readonly pending: PendingConnections;
   readonly quota: Quota;
   readonly inbound: InboundOptions;
+  /** Options for programs of other machines. */
+  readonly inboundOfOthers: InboundOptions;
   /** Lines that programs can cause in any number. */
   readonly said: RateLimitedLog;
   /** Null = no password is required. */
@@ -122,7 +128,8 @@ export class InboundConnection implements ServedEvents, Holder {
   }
 
   #serve(first: Uint8Array): boolean {
-    const { inbound, logins, clock, pending } = this.#host;
+    const { logins, clock, pending } = this.#host;
+    const inbound = this.#optionsFor(first[0]!);
     const { auth } = inbound;
     if (logins === null || auth === null) return serveInbound(this.#stream, first, inbound, this);
     const address = this.owner;
@@ -155,6 +162,13 @@ export class InboundConnection implements ServedEvents, Holder {
     this.#pending = pending.add(this.from, () => this.#stream.reset());
     this.#deadline = clock.after(wait, begin);
     return false;
+  }
+
+  /** Only programs of this machine get pages of the proxy's own, by GET and HEAD. */
+  #optionsFor(first: number): InboundOptions {
+    const { inbound, inboundOfOthers } = this.#host;
+    if (first !== CAPITAL_G && first !== CAPITAL_H) return inbound;
+    return "host" in this.from && isLoopback(this.from.host) ? inbound : inboundOfOthers;
   }
 
   #unwait(): void {

@@ -1,4 +1,6 @@
 import type { CheckPassword } from "../../core/proxy/socks/socks5_server.ts";
+import type { RequestHead } from "../../core/proxy/http/head.ts";
+import type { Reply } from "../../core/proxy/http/reply.ts";
 import type { Target } from "../../base/target.ts";
 import type { Outbound } from "../../contract/outbound.ts";
 import type { UdpAssociations } from "./udp_association.ts";
@@ -15,6 +17,8 @@ export interface InboundOptions {
   readonly hidesBound?: boolean;
   /** Serves UDP ASSOCIATE of SOCKS5; absent = it is refused. */
   readonly udp?: UdpAssociations;
+  /** Answers HTTP requests to the proxy itself; absent = they are refused. */
+  readonly ownPage?: ((head: RequestHead) => Reply | null) | undefined;
   readonly signal: AbortSignal;
   /** Milliseconds for a client's request. */
   readonly requestMs: number;

@@ -8,6 +8,8 @@ import { directOutbound } from "../net/direct_outbound.ts";
 import type { Relays } from "../net/relay.ts";
 import { relayScope } from "../net/relay_scope.ts";
 import { dialMakingRoom } from "../net/retry_exhausted.ts";
+import type { HostPort } from "../../base/addr.ts";
+import { ownPage } from "../../core/proxy/own_pages.ts";
 import type { BypassRules } from "../../core/proxy/bypass_rules.ts";
 import type { UdpAssociations } from "../proxy/udp_association.ts";
 import { ProxyFront } from "./proxy_front.ts";
@@ -57,6 +59,8 @@ class ProxyClient implements Disposable {
       : openProxyLink({ ...o, ...life, dialer, resolver, use: o.link, tt: tunnel, onTt });
     const { outbound: there, udp } = link ?? { outbound: tunnel };
     const quota = new Quota(o.limits);
+    const { entries } = o.direct;
+    const { port } = o.listener.addr as HostPort;
     this.#front = new ProxyFront({
       clock: o.clock,
       log: o.log,
@@ -68,6 +72,7 @@ class ProxyClient implements Disposable {
         open: (target, how, events) =>
           (o.direct.matches(target.host) ? here : there).open(target, how, events),
       },
+      ownPage: (head) => ownPage(head, port, entries),
       ...(udp !== undefined && { udp: onlyThere(udp, o.direct) }),
       ...(o.isEager && { isEager: (target) => !o.direct.matches(target.host) }),
     });

@@ -14,6 +14,7 @@ import {
   type InboundHost,
   PROGRAM_REQUEST_MS,
 } from "../proxy/inbound_connection.ts";
+import type { InboundOptions } from "../proxy/inbound_options.ts";
 import type { UdpAssociations } from "../proxy/udp_association.ts";
 import { LoginLimit } from "../proxy/login_limit.ts";
 
@@ -28,6 +29,8 @@ export interface ProxyFrontOptions {
   readonly auth: CheckPassword | null;
   /** Serves UDP ASSOCIATE of SOCKS5; absent = it is refused. */
   readonly udp?: UdpAssociations;
+  /** Answers HTTP requests of this machine's programs to the proxy itself; absent = they are refused. */
+  readonly ownPage?: InboundOptions["ownPage"];
   /** Programs that ask for these targets are told early that they are connected. */
   readonly isEager?: (target: Target) => boolean;
 }
@@ -38,7 +41,16 @@ export class ProxyFront {
   readonly #host: InboundHost;
 
   constructor(o: ProxyFrontOptions) {
-    const { clock, log, signal, relays, quota, outbound, auth, udp, isEager } = o;
+    const { clock, log, signal, relays, quota, outbound, auth, udp, ownPage, isEager } = o;
+    const inbound = {
+      relays,
+      auth,
+      signal,
+      requestMs: PROGRAM_REQUEST_MS,
+      outbound,
+      ...(udp !== undefined && { udp }),
+      ...(isEager !== undefined && { isEager }),
+    };
     this.#host = {
       clock,
       log,
@@ -47,15 +59,8 @@ export class ProxyFront {
       quota,
       said: new RateLimitedLog(log, () => clock.now()),
       logins: auth === null ? null : new LoginLimit(() => clock.now()),
-      inbound: {
-        relays,
-        auth,
-        signal,
-        requestMs: PROGRAM_REQUEST_MS,
-        outbound,
-        ...(udp !== undefined && { udp }),
-        ...(isEager !== undefined && { isEager }),
-      },
+      inbound: { ...inbound, ownPage },
+      inboundOfOthers: { ...inbound, ownPage: undefined },
     };
   }
 

@@ -95,3 +95,37 @@ for (const isDirect of [false, true]) {
     assert.equal(bad[0], "400");
   });
 }
+
+Deno.test("a browser of this machine gets the PAC file and a page, with a password set too; others get nothing", async () => {
+  for (const auth of [undefined, () => false]) {
+    await using world = new ProxyWorld();
+    world.server();
+    const client = world.client({ direct: ["example.com"], ...(auth !== undefined && { auth }) });
+    await world.clock.settle();
+    const ask = async (path: string, host: string) => {
+      const program = await client.connect();
+      await write(program, utf8(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`));
+      const head = await readHead(program);
+      await program[Symbol.asyncDispose]();
+      await world.clock.settle();
+      return head;
+    };
+    const pac = await ask("/proxy.pac", "127.0.0.1:1080");
+    assert.match(pac, /^HTTP\/1\.1 200 OK\r\nContent-Type: application\/x-ns-proxy-autoconfig\r\n/);
+    assert.match(await ask("/", "localhost:1080"), /^HTTP\/1\.1 200 OK/);
+    for (const [path, host] of [["/", "rebound.example:1080"], ["/other", "127.0.0.1:1080"]]) {
+      assert.match(await ask(path!, host!), /^HTTP\/1\.1 400 Bad Request/);
+    }
+  }
+});
+
+Deno.test("a program of another machine gets no page of the proxy's own", async () => {
+  await using world = new ProxyWorld();
+  world.server();
+  const client = world.client({ listenHost: "192.0.2.2" });
+  await world.clock.settle();
+  const program = await client.connect();
+  await write(program, utf8("GET /proxy.pac HTTP/1.1\r\nHost: 192.0.2.2:1080\r\n\r\n"));
+  assert.match(await readHead(program), /^HTTP\/1\.1 400 Bad Request/);
+  await program[Symbol.asyncDispose]();
+});

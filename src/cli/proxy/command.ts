@@ -20,7 +20,7 @@ import { warnOfSharedKey } from "../secrets/shared_key.ts";
 import type { ProxyClientFlags, ProxyFlags, ProxyServerFlags } from "./options.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
 import { statusPlace } from "../status/place.ts";
-import { isLoopback } from "../platform/loopback.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import { settingsOf } from "./settings.ts";
 import { resolveListenHost } from "../platform/resolve.ts";
 

@@ -6,7 +6,7 @@ import type { Listener } from "../../contract/dial.ts";
 import { isReady, METRICS_TYPE, metricsText } from "../../core/status/metrics.ts";
 import { shortAnswer } from "../../core/status/metrics_request.ts";
 import type { EndStatus, ReportWishes } from "../../core/status/report.ts";
-import { isLoopback } from "../platform/loopback.ts";
+import { isLoopback } from "../../base/loopback.ts";
 import { VERSION } from "../version.ts";
 import type { MetricsPlace } from "./metrics_place.ts";
 

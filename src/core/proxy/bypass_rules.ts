@@ -3,6 +3,7 @@ import { TtunError } from "../../base/errors.ts";
 import { covers } from "../../base/prefix.ts";
 import { unmapped, unmappedCidr } from "../acl/special_use.ts";
 import { isName } from "../../base/target.ts";
+import type { BypassEntries } from "./own_pages.ts";
 
 /**
  * Tells targets past the tunnel (`--direct`). An entry is a network, an address, or a domain,
@@ -18,6 +19,10 @@ export class BypassRules {
     const read = entries.map(parseEntry);
     this.#networks = read.filter((entry) => typeof entry !== "string");
     this.#domains = new Set(read.filter((entry) => typeof entry === "string"));
+  }
+
+  get entries(): BypassEntries {
+    return { networks: this.#networks, domains: [...this.#domains] };
   }
 
   matches(host: string): boolean {

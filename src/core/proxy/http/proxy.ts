@@ -33,6 +33,7 @@ const MOST_HELD = 16 * 1024;
  */
 export class HttpProxy {
   readonly #auth: CheckPassword | null;
+  readonly #ownPage: ((head: RequestHead) => Reply | null) | null;
   #held: Uint8Array = new Uint8Array();
   #requestHead = new HeadCollector(REQUEST_LIMITS);
   #form: { minor: 0 | 1; isHead: boolean } = { minor: 1, isHead: false };
@@ -45,9 +46,15 @@ export class HttpProxy {
   #isRaw = false;
   #actions: HttpAction[] = [];
 
-  /** `auth`: clients must show user and password (RFC 7617); null: they need not. */
-  constructor(o: { auth: CheckPassword | null }) {
+  /**
+   * `auth`: clients must show user and password (RFC 7617); null: they need not. `ownPage` answers
+   * requests that are to the proxy itself, for all of them; absent = they are refused.
+   */
+  constructor(
+    o: { auth: CheckPassword | null; ownPage?: ((head: RequestHead) => Reply | null) | undefined },
+  ) {
     this.#auth = o.auth;
+    this.#ownPage = o.ownPage ?? null;
   }
 
   /** True if the client must be read for `fromClient`; ask before each read. */
@@ -177,7 +184,7 @@ export class HttpProxy {
     this.#held = this.#held.subarray(this.#requestHead.take(this.#held));
     if (!this.#requestHead.isWhole) return;
     const text = this.#requestHead.text();
-    if (!isForProxy(text)) throw new HttpError(400, REASONS[400]!);
+    if (!isForProxy(text)) return this.#answerItself(text);
     this.#isProxyClient = true;
     this.#requestHead = new HeadCollector(REQUEST_LIMITS);
     this.#form = { minor: 1, isHead: false }; // as long as it is not known better
@@ -187,6 +194,15 @@ export class HttpProxy {
       return this.#demandPassword(head);
     }
     this.#begin(new Exchange(readRequest(head)));
+  }
+
+  /** Answers a request that is not to a proxy, and ends the connection. */
+  #answerItself(text: string): void {
+    const head = this.#ownPage === null ? null : readableHead(text);
+    const page = head === null ? null : this.#ownPage!(head);
+    if (head === null || page === null) throw new HttpError(400, REASONS[400]!);
+    this.#form = { minor: head.minor, isHead: head.method === "HEAD" };
+    this.#reply(page, true);
   }
 
   #begin(exchange: Exchange): void {
@@ -389,4 +405,14 @@ export class HttpProxy {
 
 function outOfTurn(why: string): TtunError {
   return new TtunError("internal", `Cannot go on with the HTTP proxy: ${why}`);
+}
+
+/** Returns null for a head that cannot be read. */
+function readableHead(text: string): RequestHead | null {
+  try {
+    return parseRequestHead(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return null;
+  }
 }

@@ -18,8 +18,10 @@ export const REASONS: Readonly<Record<number, string>> = {
 
 export interface Reply {
   readonly status: number;
-  /** Words in ASCII, one line, sent as plain text with a line end. */
+  /** Text in ASCII, most often one line, sent with a line end. */
   readonly words: string;
+  /** Media type; plain text unless it is said. */
+  readonly type?: string;
   readonly fields?: readonly Field[];
 }
 
@@ -30,7 +32,7 @@ export function packReply(
 ): Uint8Array {
   const body = utf8(`${reply.words}\n`);
   const head = packHead(`HTTP/1.${o.minor} ${reply.status} ${REASONS[reply.status] ?? "Error"}`, [
-    { name: "Content-Type", value: "text/plain; charset=utf-8" },
+    { name: "Content-Type", value: reply.type ?? "text/plain; charset=utf-8" },
     { name: "Content-Length", value: String(body.length) },
     ...(reply.fields ?? []),
     ...(o.isLast ? [{ name: "Connection", value: "close" }] : []),

@@ -1,5 +1,5 @@
-import { parseCidr, parseIp } from "../../base/addr.ts";
-import { covers } from "../../base/prefix.ts";
+import { parseCidr, parseIp } from "./addr.ts";
+import { covers } from "./prefix.ts";
 
 const LOOPBACK = ["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"].map(parseCidr);
 
