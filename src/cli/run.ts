@@ -4,9 +4,11 @@ import {
   type Command,
   type CommandGroup,
   type Commands,
+  fileCommands,
   isGroup,
   type Runnable,
 } from "./command/command.ts";
+import type { ConfigSource } from "./config/options.ts";
 import { COMMANDS } from "./command/commands.ts";
 import { type RunContext, Stopped } from "./command/context.ts";
 import {
@@ -56,12 +58,19 @@ export async function run(
     isGroup(found) && program !== null && found.aliases.includes(program)
   );
   try {
-    return await dispatch(isAlias ? [program!, ...args] : args, rootLevel(commands), usr1);
+    const all = isAlias ? [program!, ...args] : args;
+    return await dispatch(all, rootLevel(commands), { usr1, root: commands });
   } catch (error) {
     return reportPlain(error);
   } finally {
     await standardError.flush(FLUSH);
   }
+}
+
+interface Origin {
+  readonly usr1: Usr1 | null;
+  /** All commands, whatever the level. */
+  readonly root: Commands;
 }
 
 /** Where the next word is looked up: all of ttun, or a group. */
@@ -93,7 +102,7 @@ function groupLevel(word: string, group: CommandGroup): Level {
 async function dispatch(
   args: readonly string[],
   level: Level,
-  usr1: Usr1 | null,
+  origin: Origin,
 ): Promise<number> {
   const [word, ...rest] = args;
   if (word === undefined) {
@@ -107,8 +116,8 @@ async function dispatch(
   }
   const found = find(word, level);
   if (found === undefined) return refuse(unknownCommand(word, rest, level), level.usage());
-  if ("commands" in found) return await dispatch(rest, found, usr1);
-  return await runCommand(found.name, found.command, rest, usr1);
+  if ("commands" in found) return await dispatch(rest, found, origin);
+  return await runCommand(found.name, found.command, rest, origin);
 }
 
 async function version(args: readonly string[], level: Level): Promise<number> {
@@ -192,10 +201,11 @@ async function runCommand(
   name: string,
   command: Command,
   args: readonly string[],
-  usr1: Usr1 | null,
+  { usr1, root }: Origin,
 ): Promise<number> {
   let runnable: Runnable;
   let secretsHidden: boolean;
+  let fileSecrets: ReadonlySet<string> = new Set();
   try {
     const prepared = command.prepare(args);
     if (prepared.help) {
@@ -204,17 +214,21 @@ async function runCommand(
     }
     // First of all, to keep the time short in which a key is visible.
     secretsHidden = hideArgv(`ttun ${name}`, args, prepared.secrets);
-    runnable = prepared.complete([environmentLayer(command.options, readVariable)]);
+    const environment = environmentLayer(command.options, readVariable);
+    const source = prepared.source([environment]);
+    const file = source === null ? null : await readFile(name, source, root);
+    runnable = prepared.complete(file === null ? [environment] : [environment, file.layer]);
+    if (file !== null) fileSecrets = file.secrets;
   } catch (error) {
     if (error instanceof TtunError) return refuse(error, commandUsage(name, command));
     throw error;
   }
-  return await supervise(runnable, secretsHidden, usr1);
+  return await supervise(runnable, { secretsHidden, fileSecrets }, usr1);
 }
 
 async function supervise(
   command: Runnable,
-  secretsHidden: boolean,
+  secrets: Pick<RunContext, "secretsHidden" | "fileSecrets">,
   usr1: Usr1 | null,
 ): Promise<number> {
   const settings: LogSettings = command.logging ?? { level: "info", format: "text" };
@@ -238,7 +252,7 @@ async function supervise(
     printRecord: printer.printOfPlane,
     begin: printer.begin,
     logLevel: settings.level,
-    secretsHidden,
+    ...secrets,
     onStatus: (tell) => status.on(tell),
     onReload: (reload) => reloads.on(reload),
     onDetached: () => hasTerminal = false,
@@ -262,6 +276,11 @@ async function supervise(
     if (failure instanceof Stopped) return failure.exitCode;
     return command.logging === undefined ? reportPlain(failure) : reportLogged(failure, log);
   }
+}
+
+async function readFile(command: string, source: ConfigSource, root: Commands) {
+  const { fileLayer } = await load(() => import("./config/layer.ts"));
+  return fileLayer(command, source, fileCommands(root));
 }
 
 async function openLogFile(path: string) {

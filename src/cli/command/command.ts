@@ -1,3 +1,4 @@
+import { CONFIG_OPTIONS, type ConfigSource } from "../config/options.ts";
 import { completeArgs, readArgs, type SecretSpot, usageOf } from "./args.ts";
 import type { RunContext } from "./context.ts";
 import type { Layer } from "./layers.ts";
@@ -9,6 +10,8 @@ export interface Command {
   /** A complete command line, for help. */
   readonly example: string;
   readonly options: OptionTable;
+  /** A configuration file may have tables for it. */
+  readonly isConfigurable: boolean;
   /** Reads a command line. @throws {TtunError} usage */
   prepare(args: readonly string[]): Prepared;
 }
@@ -46,6 +49,8 @@ export type Prepared =
   | {
     readonly help: false;
     readonly secrets: readonly SecretSpot[];
+    /** Returns the file that more options come from; null = none. @throws {TtunError} usage */
+    source(layers: readonly Layer[]): ConfigSource | null;
     /** `layers`: where options come from that the command line has not, the first one first. */
     complete(layers: readonly Layer[]): Runnable;
   };
@@ -62,21 +67,33 @@ interface CommandSpec<T extends OptionTable> {
   readonly example: string;
   readonly options: T;
   readonly refusals?: Refusals;
+  /** True for a command about configurations, which none has a table for. */
+  readonly notInFiles?: true;
   readonly logging?: (values: Values<T>) => LogSettings;
   readonly run: (values: Values<T>, context: RunContext) => Promise<number>;
 }
 
 export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Command {
+  const isConfigurable = spec.notInFiles !== true && Object.keys(spec.options).length > 0;
+  const options: OptionTable = isConfigurable
+    ? { ...spec.options, ...CONFIG_OPTIONS }
+    : spec.options;
   return {
     summary: spec.summary,
     example: spec.example,
-    options: spec.options,
+    options,
+    isConfigurable,
     prepare(args) {
-      const read = readArgs(spec.options, args, spec.refusals);
+      const read = readArgs(options, args, spec.refusals);
       if (read.help) return read;
       return {
         help: false,
         secrets: read.secrets,
+        source(layers) {
+          if (!isConfigurable) return null;
+          const { config, configEntry } = completeArgs(CONFIG_OPTIONS, read.given, layers);
+          return config === undefined ? null : { config, entry: configEntry };
+        },
         complete(layers) {
           const values = completeArgs(spec.options, read.given, layers);
           return {
@@ -87,6 +104,12 @@ export function defineCommand<T extends OptionTable>(spec: CommandSpec<T>): Comm
       };
     },
   };
+}
+
+/** Returns the commands that a configuration file may have tables for, by all their words. */
+export function fileCommands(commands: Commands): Record<string, Command> {
+  const all = Object.entries(allCommands(commands));
+  return Object.fromEntries(all.filter(([, { isConfigurable }]) => isConfigurable));
 }
 
 /** Returns `ttun client -s HOST:PORT [options]`; `name` has all words of the command. */

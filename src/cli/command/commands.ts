@@ -1,4 +1,10 @@
-import { type Command, type Commands, defineCommand } from "./command.ts";
+import {
+  CONFIG_EXAMPLE_OPTIONS,
+  CONFIG_NAME_OPTIONS,
+  type ConfigExampleFlags,
+  type ConfigNameFlags,
+} from "../config/options.ts";
+import { type Command, type Commands, defineCommand, fileCommands } from "./command.ts";
 import type { COMPLETIONS } from "./completions.ts";
 import { load } from "../plane/load.ts";
 import type { RunContext } from "./context.ts";
@@ -137,6 +143,44 @@ export const COMMANDS = {
       }),
     },
   },
+  config: {
+    summary: "check, show and explain configuration files",
+    about:
+      "ttun config is about files of options: TOML, with a table for each run of a command, as " +
+      "[[client]] or [[proxy.server]], and the options' long names in it. ttun up runs all that is " +
+      "in one; --config takes one command's options from it.",
+    aliases: [],
+    example: "ttun config check office",
+    commands: {
+      check: defineCommand({
+        summary: "tell each fault of a configuration file by its line",
+        example: "ttun config check /etc/ttun/office.toml",
+        options: CONFIG_NAME_OPTIONS,
+        notInFiles: true,
+        run: (options, context) => runConfig("check", options, context),
+      }),
+      show: defineCommand({
+        summary: "print what a configuration file and the environment come to, without secrets",
+        example: "ttun config show office",
+        options: CONFIG_NAME_OPTIONS,
+        notInFiles: true,
+        run: (options, context) => runConfig("show", options, context),
+      }),
+      example: defineCommand({
+        summary: "print a configuration file with all options, explained",
+        example: "ttun config example client > office.toml",
+        options: CONFIG_EXAMPLE_OPTIONS,
+        notInFiles: true,
+        run: (options, context) => printConfigExample(options, context),
+      }),
+      schema: defineCommand({
+        summary: "print the JSON Schema of configuration files, for editors",
+        example: "ttun config schema > ttun.schema.json",
+        options: {},
+        run: (_, context) => printConfigSchema(context),
+      }),
+    },
+  },
   genkey: defineCommand({
     summary: "print a new random key; a file that it goes to is made its owner's alone",
     example: "mkdir -p ~/.config/ttun && ttun genkey > ~/.config/ttun/key",
@@ -164,6 +208,31 @@ export const COMMANDS = {
     run: (_, context) => printManPage(context),
   }),
 } as const satisfies Commands;
+
+async function runConfig(
+  what: "check" | "show",
+  options: ConfigNameFlags,
+  context: RunContext,
+): Promise<number> {
+  const commands = await load(() => import("../config/command.ts"));
+  const run = what === "check" ? commands.runConfigCheck : commands.runConfigShow;
+  return await run(options, context, fileCommands(COMMANDS));
+}
+
+async function printConfigExample(
+  options: ConfigExampleFlags,
+  { signal }: RunContext,
+): Promise<number> {
+  const { exampleOf } = await load(() => import("../config/example.ts"));
+  await print(exampleOf(options.command, fileCommands(COMMANDS)), signal);
+  return 0;
+}
+
+async function printConfigSchema({ signal }: RunContext): Promise<number> {
+  const { configSchema } = await load(() => import("../config/schema.ts"));
+  await print(`${JSON.stringify(configSchema(fileCommands(COMMANDS)), null, 2)}\n`, signal);
+  return 0;
+}
 
 async function loadForward() {
   return await load(() => import("../status/forward_command.ts"));

@@ -13,6 +13,8 @@ export interface RunContext {
   readonly logLevel: LogLevel;
   /** Other processes can no longer see secrets among the arguments. */
   readonly secretsHidden: boolean;
+  /** Keys of secret options that a configuration file holds, which process lists never show. */
+  readonly fileSecrets?: ReadonlySet<string>;
   /** Calls `tell` when a signal asks for the counters, until disposed of. */
   readonly onStatus: (tell: () => void) => Disposable;
   /** Called when the program has let go of its terminal, whose end was its own before. */

@@ -20,7 +20,7 @@ const DAEMON = "-d goes to the background";
 const STAYS = words(["background", "f"], DAEMON);
 
 const COMMON: Refusals = {
-  ...words(["config", "c", "conf"], "there is no configuration file; all is said by options"),
+  ...words(["c", "conf"], "a configuration file is given by --config"),
   ...words(["psk", "password", "pass", "passphrase", "secret", "token"], KEY),
   ...words(["ca", "cert", "tls"], `there are no certificates; ${KEY}`),
   ...words(["b"], DAEMON),

@@ -54,6 +54,10 @@ export const FILES: readonly (readonly [string, string])[] = [
     "only",
   ],
   [
+    "/etc/ttun/NAME.toml, ~/.config/ttun/NAME.toml",
+    "configurations, for --config and ttun config",
+  ],
+  [
     "/etc/ttun/client-NAME.key, /etc/ttun/proxy-client-NAME.key, /etc/ttun/proxy-server.key",
     "the key of one unit, where it has another than that",
   ],

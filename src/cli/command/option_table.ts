@@ -35,6 +35,10 @@ interface CommonOption {
    * absent = TTUN_ and the option's name.
    */
   readonly variable?: string;
+  /** The value is run by a shell: a file that has it must be its owner's alone. */
+  readonly runs?: true;
+  /** It says which file there is, and cannot stand in one. */
+  readonly notInFiles?: true;
   /** Keys of options that exclude this one. */
   readonly conflicts?: readonly string[];
 }

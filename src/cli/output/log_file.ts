@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { TtunError } from "../../base/errors.ts";
 import { whyNotOurs } from "../platform/folders.ts";
 import { requirePermissions } from "../platform/permissions.ts";
@@ -50,7 +49,7 @@ export class LogFile implements AsyncDisposable {
 function open(path: string): Deno.FsFile {
   const refuse = (why: string, kind: "usage" | "privilege", cause?: unknown) =>
     new TtunError(kind, `Cannot write log file ${JSON.stringify(path)}: ${why}`, { cause });
-  const why = whyNotOurs(dirname(path));
+  const why = whyNotOurs(path);
   if (why !== null) throw refuse(why, "usage");
   try {
     return Deno.openSync(path, { append: true, create: true, mode: MODE });

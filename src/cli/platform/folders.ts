@@ -39,7 +39,7 @@ function walk(path: string, trusted: ReadonlySet<number>): string | null {
     if (why !== null) return why;
     const info = Deno.lstatSync(next);
     // In a folder like /tmp all users can replace their own entries.
-    if (isOpen(folder) && !isTrusted(info, trusted)) {
+    if (othersMayWrite(folder) && !isTrusted(info, trusted)) {
       return `${JSON.stringify(next)} on the way belongs to user ${info.uid}`;
     }
     if (!info.isSymlink) {
@@ -67,12 +67,12 @@ function whyOthers(
   if (!isTrusted(folder, trusted)) {
     return `the folder ${JSON.stringify(path)} on the way belongs to user ${folder.uid}`;
   }
-  if (!isOpen(folder) || (folder.mode! & STICKY) !== 0) return null;
+  if (!othersMayWrite(folder) || (folder.mode! & STICKY) !== 0) return null;
   return `other users may write to the folder ${JSON.stringify(path)} on the way`;
 }
 
 /** Ignores a user's own group, which usually has no other members. */
-function isOpen({ mode }: Deno.FileInfo): boolean {
+export function othersMayWrite({ mode }: Deno.FileInfo): boolean {
   const others = Deno.uid() === 0 ? GROUP_OR_OTHERS_WRITE : OTHERS_WRITE;
   return mode !== null && (mode & others) !== 0;
 }

@@ -28,7 +28,7 @@ export function authSecret({ user, password }: Credentials): Secrets {
  */
 export async function resolveAuth(
   options: { readonly auth: string | undefined; readonly authFile: string | undefined },
-  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "background">,
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "fileSecrets" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<Credentials | null> {
   const handed = context.background?.secrets[AUTH_SECRET];
@@ -37,7 +37,7 @@ export async function resolveAuth(
   if (fromEnv !== undefined) host.env.forget(VARIABLE);
 
   if (options.auth !== undefined) {
-    warnOfArgument(context);
+    if (context.fileSecrets?.has("auth") !== true) warnOfArgument(context);
     return parseCredentials(utf8(options.auth), "--auth");
   }
   if (options.authFile !== undefined) {

@@ -11,6 +11,7 @@ import { oneLine } from "./text_bytes.ts";
 /** Sources in the order of the search. */
 export type KeySource =
   | "-k"
+  | "configuration"
   | "--key-file"
   | "TTUN_KEY_FILE"
   | "TTUN_KEY"
@@ -47,7 +48,7 @@ export function keySecrets({ key, source }: ResolvedKey): Secrets {
  */
 export async function resolveKey(
   options: { readonly key: string | undefined; readonly keyFile: string | undefined },
-  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "background">,
+  context: Pick<RunContext, "signal" | "log" | "secretsHidden" | "fileSecrets" | "background">,
   host: KeyEnvironment = denoKeyEnvironment,
 ): Promise<ResolvedKey> {
   const handed = context.background?.secrets[KEY_SECRET];
@@ -56,13 +57,14 @@ export async function resolveKey(
   if (fromEnv !== undefined) host.env.forget("TTUN_KEY");
 
   if (options.key !== undefined) {
-    warnOfArgument(context);
+    const isInFile = context.fileSecrets?.has("key") === true;
+    if (!isInFile) warnOfArgument(context);
     if (host.isFile(options.key)) {
       context.log.warn("What -k gives is also the name of a file: to read that, use --key-file");
     }
     // U+FFFD stands for bytes that were not UTF-8, so the key would be another one.
     if (options.key.includes("\ufffd")) throw notUtf8("-k");
-    return keyOf(oneLine(utf8(options.key)), "-k");
+    return keyOf(oneLine(utf8(options.key)), isInFile ? "configuration" : "-k");
   }
   if (options.keyFile !== undefined) {
     return keyOf(await readSecretFile(options.keyFile, KEY, context, host), "--key-file");

@@ -129,6 +129,7 @@ const DEVICE_OPTIONS = {
     group: "network",
     kind: "string",
     metavar: "CMD",
+    runs: true,
     help: "run CMD in a shell when the device is ready and its addresses are known: at a client " +
       "when a server has first answered, and again, after --down, when one gives other addresses; " +
       "with --user it runs once, as root",
@@ -138,6 +139,7 @@ const DEVICE_OPTIONS = {
     group: "network",
     kind: "string",
     metavar: "CMD",
+    runs: true,
     help: "run CMD in a shell at the end, when the device is closed, unless --up has not run",
   },
 } as const satisfies OptionTable;
