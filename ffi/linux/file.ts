@@ -1,7 +1,9 @@
+import { check } from "../native.ts";
 import { Errno } from "./errno.ts";
 import type { Libc } from "./libc.ts";
 
 /** Constants of fcntl.h: alike on x86-64 and arm64. */
+const O_WRONLY = 0o1;
 const O_NOCTTY = 0o400;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
@@ -45,6 +47,28 @@ export function fileStamp(libc: Libc, path: string): string | null {
 }
 
 let unknown = 0;
+
+/** Returns device and inode of the file or link's target; null if there is none. */
+export function fileId(libc: Libc, path: string): string | null {
+  const bytes = new Uint8Array(STATX_SIZE);
+  const result = libc.statx(AT_FDCWD, path, 0, STATX_TYPE_UID_INO, bytes);
+  if (result === -Errno.ENOSYS) return "unknown"; // musl before 1.2.5
+  if (result < 0) return null;
+  return idOf(new DataView(bytes.buffer));
+}
+
+/**
+ * Writes over the beginning of a file that exists, as a setting of the kernel's does. Needs no Deno
+ * permission. @throws {NativeError} ENOENT, EACCES, EPERM, EINVAL
+ */
+export function overwriteFile(libc: Libc, path: string, bytes: Uint8Array): void {
+  const fd = check("open", libc.open(path, O_WRONLY | O_CLOEXEC));
+  try {
+    check("write", libc.write(fd, bytes));
+  } finally {
+    libc.close(fd);
+  }
+}
 
 export interface SocketFile {
   readonly uid: number;

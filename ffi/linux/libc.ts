@@ -271,8 +271,8 @@ export class Libc implements Disposable {
   }
 
   /** Affects this thread only. */
-  prctl(option: number, argument: bigint): number {
-    const result = this.#call.prctl(option, argument, 0n, 0n, 0n);
+  prctl(option: number, argument: bigint, second = 0n): number {
+    const result = this.#call.prctl(option, argument, second, 0n, 0n);
     return result < 0 ? -this.#errno[0]! : result;
   }
 

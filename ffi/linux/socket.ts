@@ -7,6 +7,7 @@ import {
   getOption,
   IPPROTO_MPTCP,
   IPPROTO_TCP,
+  setMark,
   setNoDelay,
   setOption,
   SOL_SOCKET,
@@ -47,6 +48,8 @@ export interface SocketKind {
   readonly mptcp: boolean;
   /** TCP_MAXSEG in bytes, for either direction; absent = the link's limit. */
   readonly segmentBytes?: number | undefined;
+  /** SO_MARK; absent = none. */
+  readonly mark?: number | undefined;
 }
 
 /**
@@ -72,6 +75,16 @@ function openSocket(libc: Libc, family: number, { mptcp, segmentBytes }: SocketK
   });
 }
 
+/** @throws {NativeError} EPERM without CAP_NET_ADMIN and CAP_NET_RAW */
+function openMarked(libc: Libc, mark: number | undefined, open: () => number): number {
+  const fd = open();
+  if (mark === undefined) return fd;
+  return guarded(libc, fd, () => {
+    setMark(libc, fd, mark);
+    return fd;
+  });
+}
+
 /** Opens a non-blocking socket of a family without protocols. @throws {NativeError} EMFILE, … */
 export function openStreamSocket(libc: Libc, family: number): number {
   return check("socket", libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -90,7 +103,7 @@ export function guarded<T>(libc: Libc, fd: number, use: () => T): T {
 /** Returns a descriptor; once writable, `connectResult` has the result. @throws {NativeError} */
 export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number {
   const { family, size } = writeSockaddr(to, name, libc);
-  const fd = openSocket(libc, family, kind);
+  const fd = openMarked(libc, kind.mark, () => openSocket(libc, family, kind));
   // A listener may want the local port of this connection; SO_REUSEADDR lets it bind meanwhile.
   setOption(libc, fd, SOL_SOCKET, SO_REUSEADDR, 1);
   const result = libc.connect(fd, name, size);
@@ -105,9 +118,9 @@ export function startConnect(libc: Libc, to: HostPort, kind: SocketKind): number
  * call.
  * @throws {NativeError} ENETUNREACH, EAFNOSUPPORT, EMFILE, …
  */
-export function openDatagrams(libc: Libc, to: HostPort): number {
+export function openDatagrams(libc: Libc, to: HostPort, mark?: number): number {
   const { family, size } = writeSockaddr(to, name, libc);
-  const fd = openDatagramSocket(libc, family);
+  const fd = openMarked(libc, mark, () => openDatagramSocket(libc, family));
   return guarded(libc, fd, () => {
     check("connect", libc.connect(fd, name, size));
     return fd;

@@ -9,6 +9,7 @@ export const IPPROTO_MPTCP = 262;
 export const SOL_SOCKET = 1;
 const SO_KEEPALIVE = 9;
 const SO_LINGER = 13;
+const SO_MARK = 36;
 const TCP_NODELAY = 1;
 export const TCP_MAXSEG = 2;
 const TCP_KEEPIDLE = 4;
@@ -58,6 +59,11 @@ export function setSocketOptions(libc: Libc, fd: number, o: SocketOptions): stri
 /** Applies to connections accepted from now on. Returns false if the kernel refuses. */
 export function limitSegments(libc: Libc, fd: number, segmentBytes: number): boolean {
   return setOption(libc, fd, IPPROTO_TCP, TCP_MAXSEG, segmentBytes) === 0;
+}
+
+/** Marks the socket's packets, which rules of routing and packet filters see. @throws {NativeError} EPERM */
+export function setMark(libc: Libc, fd: number, mark: number): void {
+  check("SO_MARK", setOption(libc, fd, SOL_SOCKET, SO_MARK, mark));
 }
 
 /** Makes the next close send RST and discard unsent data. */

@@ -36,6 +36,9 @@ export function findUser(libc: Pick<Libc, "getpwnam" | "geteuid">, name: string)
 export const CAP_NET_ADMIN = 12;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 const PR_SET_KEEPCAPS = 8;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2n;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4n;
 
 /**
  * Switches for good: supplementary groups, and all group and user IDs, in every thread (by libc).
@@ -65,16 +68,34 @@ export function becomeUser(
   return true;
 }
 
+/**
+ * Lets programs that this thread starts have a capability of its own, until dispose. A thread of
+ * root's, whose programs have all of them anyway, is left as it is, and so is one without it.
+ */
+export function passToPrograms(libc: Libc, capability: number): Disposable {
+  if (libc.geteuid() === 0 || !isPermitted(libc, capability)) return { [Symbol.dispose]: () => {} };
+  const words = capabilitySet(capability, { isInheritable: true });
+  check("capset", libc.capset(capabilityHeader(), words));
+  check("prctl", libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, BigInt(capability)));
+  return {
+    [Symbol.dispose]: () => void libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL),
+  };
+}
+
 /** struct __user_cap_header_struct: u32 version, i32 pid (0 = this thread). */
 function capabilityHeader(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array([CAPABILITY_VERSION_3, 0]).buffer);
 }
 
 /** Two __user_cap_data_struct: u32 effective, permitted, inheritable, 32 capabilities each. */
-function capabilitySet(one: number): Uint8Array<ArrayBuffer> {
+function capabilitySet(
+  one: number,
+  { isInheritable } = { isInheritable: false },
+): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(6);
   const at = 3 * (one >>> 5);
   words[at] = words[at + 1] = 1 << (one & 31);
+  if (isInheritable) words[at + 2] = words[at]!;
   return new Uint8Array(words.buffer);
 }
 

@@ -90,6 +90,7 @@ export class TunWorld implements AsyncDisposable {
       takeAddresses?: (addresses: readonly Cidr[]) => void | Promise<void>;
       paths?: Paths;
       addresses?: readonly string[];
+      prefersProven?: boolean;
     } = {},
   ): Running {
     return this.#run((common, _signal, given) =>
@@ -101,6 +102,7 @@ export class TunWorld implements AsyncDisposable {
         ...common,
         paths: o.paths ?? new FakePaths(),
         addresses: o.addresses ?? [],
+        prefersProven: o.prefersProven,
         server: { host: "server.example", port: SERVER_PORT },
         dialer: o.dialer ?? this.net.dialer(o.host ?? "192.0.2.2"),
         resolver: o.resolver ?? { resolve: () => Promise.resolve([SERVER_HOST]) },

@@ -27,11 +27,25 @@ export class ServerPaths {
   #addresses: readonly string[];
   /** The next attempt uses the known addresses without a lookup. */
   #isFresh: boolean;
+  readonly #prefersProven: boolean;
+  /** The address of the last session: whoever is there has the key. */
+  #proven: string | null = null;
+  /** Lookups since that session. */
+  #lookups = 0;
 
-  /** `addresses`: of the server's name, if it was just resolved. */
-  constructor(paths: Paths, clock: Clock, addresses: readonly string[]) {
+  /**
+   * `addresses`: of the server's name, if it was just resolved. With `prefersProven` every other
+   * attempt begins with the last session's address: a forged answer for the name only costs time.
+   */
+  constructor(
+    paths: Paths,
+    clock: Clock,
+    addresses: readonly string[],
+    { prefersProven } = { prefersProven: false },
+  ) {
     this.#paths = paths;
     this.#clock = clock;
+    this.#prefersProven = prefersProven;
     this.#addresses = addresses;
     this.#isFresh = addresses.length > 0;
   }
@@ -68,11 +82,18 @@ export class ServerPaths {
           this.#isFresh = false;
           return [...this.#addresses];
         }
-        this.#addresses = await inner.resolve(host, o);
+        this.#addresses = this.#withProven(await inner.resolve(host, o));
         this.#keepOnly(this.#addresses);
         return [...this.#addresses];
       },
     };
+  }
+
+  #withProven(found: readonly string[]): readonly string[] {
+    const proven = this.#proven;
+    if (proven === null) return found;
+    if (this.#lookups++ % 2 === 1) return found;
+    return [proven, ...found.filter((host) => host !== proven)];
   }
 
   /** The server has not moved: the next attempt skips the lookup. */
@@ -114,7 +135,11 @@ export class ServerPaths {
 
   /** A relevant change fails `tasks`. */
   watch(tasks: Scope): AttemptWatch {
-    return new AttemptWatch(this.#paths, tasks, () => this.#look());
+    const onBegun = (host: string) => {
+      if (this.#prefersProven) this.#proven = host;
+      this.#lookups = 0;
+    };
+    return new AttemptWatch(this.#paths, tasks, () => this.#look(), onBegun);
   }
 }
 
@@ -122,11 +147,19 @@ class AttemptWatch implements Disposable {
   readonly #paths: Paths;
   readonly #tasks: Scope;
   readonly #registration: Disposable;
+  readonly #onBegun: (host: string) => void;
   #check: () => void;
+  #host: string | null = null;
 
-  constructor(paths: Paths, tasks: Scope, look: () => boolean) {
+  constructor(
+    paths: Paths,
+    tasks: Scope,
+    look: () => boolean,
+    onBegun: (host: string) => void,
+  ) {
     this.#paths = paths;
     this.#tasks = tasks;
+    this.#onBegun = onBegun;
     this.#check = () => {
       if (look()) this.#fail("Gave up the attempt: there is another way to the server now");
     };
@@ -138,6 +171,7 @@ class AttemptWatch implements Disposable {
     this.#check = () => {};
     const { local, remote } = stream;
     if (!("host" in local) || !("host" in remote)) return;
+    this.#host = remote.host;
     // Multipath TCP changes paths itself and is not bound to one address.
     const isBound = stream.stats().protocol !== "mptcp";
     const wayOf = (from?: string) => this.#paths.to(remote.host, isBound ? from : undefined);
@@ -164,6 +198,7 @@ class AttemptWatch implements Disposable {
 
   /** The session is probed after its path was gone for a while. */
   begun({ probe }: PeerLink, remote: string): void {
+    if (this.#host !== null) this.#onBegun(this.#host);
     if (probe === undefined) return;
     let isAsking = false;
     this.#probe = () => {

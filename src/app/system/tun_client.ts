@@ -41,7 +41,9 @@ class TunClient {
   constructor(o: TunClientOptions) {
     const { addresses = [], clock, log, paths, secrets: { rng }, server } = o;
     const segments = new SegmentLimits(o);
-    const serverPaths = new ServerPaths(paths, clock, addresses);
+    const serverPaths = new ServerPaths(paths, clock, addresses, {
+      prefersProven: o.prefersProven === true,
+    });
     const known = { host: "host" in server ? server.host : "", addresses };
     const name = new CachingResolver(o.resolver, { ...o, freshMs: 0, known });
     this.#o = {

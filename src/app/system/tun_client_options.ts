@@ -37,6 +37,8 @@ export interface TunClientOptions {
   paths: Paths;
   /** From a lookup of the server's name just before; the first attempt uses them. */
   addresses?: readonly string[];
+  /** Answers for the server's name may be forged, and no other program can ask for it. */
+  prefersProven?: boolean | undefined;
   router: TunRouter;
   secrets: WireSecrets;
   memory: ServerMemory;

@@ -147,6 +147,32 @@ Deno.test("the name is resolved anew for each attempt", async () => {
   assert.deepEqual(asked, Array(3).fill("server.example"));
 });
 
+Deno.test("a forged answer for the name does not keep a client from its last server", async () => {
+  await using world = new TunWorld();
+  let forged = false;
+  const resolver = { resolve: () => Promise.resolve([forged ? "203.0.113.66" : SERVER_HOST]) };
+  const dialled: string[] = [];
+  const inner = world.net.dialer();
+  const dialer: Dialer = dialBy((to, o) => {
+    const { host } = to as { host: string };
+    dialled.push(host);
+    if (host === SERVER_HOST) return dial(inner, to, o);
+    return Promise.reject(new TtunError("unreachable", "nobody there"));
+  });
+  const server = world.server();
+  const client = world.client({ resolver, dialer, prefersProven: true });
+  const sessions = () => client.fields("authenticated").length;
+  while (sessions() < 1) await world.clock.advance(100);
+  forged = true;
+  await server.stop();
+  dialled.length = 0;
+  while (dialled.length < 3) await world.clock.advance(50);
+  world.server();
+  while (sessions() < 2) await world.clock.advance(50);
+  // An answer that is right, because the server has moved, has its turn too.
+  assert.deepEqual(dialled.slice(0, 3), [SERVER_HOST, "203.0.113.66", "203.0.113.66"]);
+});
+
 Deno.test("when name servers go dark, the client comes back by the server's last address", async () => {
   await using world = new TunWorld();
   let isDark = false;

@@ -1,5 +1,5 @@
 import { TtunError } from "../../base/errors.ts";
-import { openLibc } from "../../../ffi/linux/libc.ts";
+import { type Libc, openLibc } from "../../../ffi/linux/libc.ts";
 import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
 import { findLeftovers, type Leftover, repair, type Repaired } from "../../io/changes/repair.ts";
 import { describeStep } from "../../io/changes/undo_step.ts";
@@ -18,7 +18,8 @@ export async function runDoctor(
   if (Deno.build.os !== "linux") {
     throw new TtunError("system", "Cannot look for what is left here: ttun changes Linux alone");
   }
-  const leftovers = leftoversOf(JOURNAL_FOLDER);
+  using libc = openLibc();
+  const leftovers = leftoversOf(libc, JOURNAL_FOLDER);
   if (leftovers.length === 0) {
     await print("No killed ttun has left anything here\n", signal);
     return 0;
@@ -27,7 +28,6 @@ export async function runDoctor(
     await print(leftovers.map(leftoverText).join(""), signal);
     throw new TtunError("system", "Killed ttuns have left this; run: sudo ttun doctor --repair");
   }
-  using libc = openLibc();
   const done = repair(leftovers, libc, { keepsOutliving: false });
   await print(done.map(repairedText).join(""), signal);
   const failures = done.filter(({ failure }) => failure !== undefined);
@@ -39,9 +39,9 @@ export async function runDoctor(
 }
 
 /** @throws {TtunError} privilege */
-function leftoversOf(folder: string): Leftover[] {
+function leftoversOf(libc: Libc, folder: string): Leftover[] {
   try {
-    return findLeftovers(folder);
+    return findLeftovers(libc, folder);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.PermissionDenied)) throw cause;
     throw new TtunError(

@@ -9,6 +9,7 @@ const OF_DEVICE = {
   address: "--address",
   peerAddress: "--peer-address",
   acceptAddresses: "--accept-addresses",
+  exclude: "--exclude",
   route: "--route",
   pool: "--pool",
   clients: "--clients",
@@ -55,6 +56,8 @@ function forwardOption(options: TunFlags): string | null {
 /** Returns an option that wants a device; null = there is none. */
 function deviceOption(options: TunFlags): string | null {
   if ("server" in options && options.tun) return "--tun";
+  if ("server" in options && options.defaultRoute) return "--default-route";
+  if ("server" in options && options.killSwitch) return "--kill-switch";
   const given = options as Readonly<Record<string, unknown>>;
   for (const [key, name] of Object.entries(OF_DEVICE)) {
     if (given[key] !== undefined) return name;

@@ -22,6 +22,8 @@ export interface PlaneTools<P extends SocketPlatform, Start> {
   readonly log: Logger;
   readonly ciphers: PlaneCiphers;
   readonly resolver: Resolver;
+  /** Resolves the other end's name, by queries with the mark of its connections if they have one. */
+  readonly carrierResolver: Resolver;
   /** Aborts when the data plane is told to stop. */
   readonly signal: AbortSignal;
   /** Closes what is added, the last first, before the platform closes. */
@@ -52,6 +54,8 @@ export interface PlaneSteps<P extends SocketPlatform, Start> {
   /** Ends whose transports are opened; absent = none but TCP. */
   readonly endpoints?: readonly Endpoint[];
   readonly userChange?: { keeps: "network" };
+  /** SO_MARK of the connections to the other end (Linux). */
+  readonly mark?: number | undefined;
   openPlatform(): P;
   /** @throws {TtunError} if a device or listener cannot be opened */
   open(tools: PlaneTools<P, Start>): Promise<OpenedPlane<Start>> | OpenedPlane<Start>;
@@ -87,12 +91,16 @@ export async function runPlane<P extends SocketPlatform, Start>(
     const { clock } = platform;
     openMetrics?.(metrics, { listen, clock, log, signal, opened }, source);
   }
+  const ask = (host: string) => port.resolve(host, { signal });
+  const resolver = openNames(ask, platform);
+  const { mark } = steps;
   const plane = await steps.open({
     platform,
     port,
     log,
     ciphers,
-    resolver: openNames((host) => port.resolve(host, { signal }), platform),
+    resolver,
+    carrierResolver: mark === undefined ? resolver : openNames(ask, platform, mark),
     signal,
     opened,
     onCounters: (counters) => port.onStatus(() => log.info("status", counters())),

@@ -19,13 +19,20 @@ import { rng } from "./rng.ts";
 const MOST_HOSTS = 16 * 1024 * 1024;
 const MOST_TEXT = 65_536;
 
+/** The name servers behind systemd-resolved's own address. */
+const UPSTREAM_CONF = "/run/systemd/resolve/resolv.conf";
+
+const FILES_AND_DNS = parseNsswitch(null);
+
 /**
  * Resolves by DNS queries with a reactor (Linux): they need no thread and can be cancelled.
- * Without, `ask` calls the C library in the main thread, for a few names at a time.
+ * Without, `ask` calls the C library in the main thread, for a few names at a time. `mark`: SO_MARK
+ * of the queries; other programs, which would ask without it, are not asked then.
  */
 export function openNames(
   ask: (host: string) => Promise<string[]>,
   { libc, reactor }: { readonly libc: Libc | null; readonly reactor: Reactor | null },
+  mark?: number,
 ): Resolver {
   const system = new SystemLookups(ask);
   if (libc === null || reactor === null) {
@@ -37,15 +44,22 @@ export function openNames(
   const watch = fileWatcher(files, reactor);
   const hostName = watch("/proc/sys/kernel/hostname", (text) => (text ?? "").trim().toLowerCase());
   const resolvConf = watch("/etc/resolv.conf", (text) => parseResolvConf(text, hostName.value));
+  const upstream = watch(UPSTREAM_CONF, (text) => parseResolvConf(text, hostName.value));
   const nsswitch = watch("/etc/nsswitch.conf", parseNsswitch);
+  const conf = () => {
+    const isStub = resolvConf.value.servers.every((server) => /^(127\.|::1$)/.test(server));
+    return mark !== undefined && isStub && upstream.value.servers.length > 0
+      ? upstream.value
+      : resolvConf.value;
+  };
   const hosts = watch("/etc/hosts", parseHosts, MOST_HOSTS);
-  const datagrams = new PosixDatagrams(reactor);
-  const dialer = new PosixNet(reactor, { mptcp: { dial: false, listen: false } });
+  const datagrams = new PosixDatagrams(reactor, mark);
+  const dialer = new PosixNet(reactor, { mptcp: { dial: false, listen: false }, mark });
   return new NameService(lookUpBySwitch({
-    order: () => nsswitch.value,
+    order: () => mark === undefined ? nsswitch.value : FILES_AND_DNS,
     hosts: () => hosts.value,
     hostName: () => hostName.value,
-    dns: new DnsClient({ conf: () => resolvConf.value, datagrams, dialer, clock: reactor, rng }),
+    dns: new DnsClient({ conf, datagrams, dialer, clock: reactor, rng }),
     system,
     sourceOf: (host) => datagrams.sourceOf(host),
     exists: (path) => files.stampOf(path) !== null,

@@ -24,6 +24,8 @@ export interface Net extends Dialer {
 export interface NetConfig extends Pick<TunConfig, "io" | "mptcp"> {
   /** Bytes of segments, for outgoing and incoming connections. */
   readonly segmentBytes: SegmentBytes;
+  /** SO_MARK of outgoing connections (Linux, native sockets). */
+  readonly mark?: number | undefined;
 }
 
 export interface SocketPlatform extends AsyncDisposable {
@@ -49,7 +51,10 @@ export interface SocketPlatform extends AsyncDisposable {
   userChange(name: string, o?: { keeps: "network" }): () => boolean;
 }
 
-export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "routes">;
+export type KeptConfig = Pick<NetworkConfig, "mtu" | "addresses" | "peers" | "routes"> & {
+  /** SO_MARK of the carrier's sockets (Linux). */
+  readonly mark?: number | undefined;
+};
 
 export interface DeviceKeeper extends Pick<Platform, "changeAddresses">, Disposable {
   readonly paths: Paths;

@@ -29,7 +29,8 @@ export function openLinuxSockets(
       if (config.io !== "deno") {
         // Like Go's `net`: a listener accepts Multipath TCP and a dialer does not ask.
         const mptcp = { dial: config.mptcp ?? false, listen: config.mptcp ?? true };
-        const net = new PosixNet(reactor, { mptcp, segmentBytes: config.segmentBytes });
+        const { segmentBytes, mark } = config;
+        const net = new PosixNet(reactor, { mptcp, segmentBytes, mark });
         return new UnixNet(net, reactor, log);
       }
       refuseSegmentLimits(config);

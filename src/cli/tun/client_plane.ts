@@ -30,7 +30,7 @@ export async function runClient(
   addresses: readonly string[],
   start: TunStart,
 ): Promise<void> {
-  const { platform: { clock }, port, log, resolver, net, device, configured, keeper } = tunnel;
+  const { platform: { clock }, port, log, net, device, configured, keeper } = tunnel;
   const { mssClamp } = config;
   const host = "host" in server ? server.host : undefined;
   const becomeUser = () => {
@@ -80,6 +80,7 @@ export async function runClient(
       tunnel.warmUp?.giveWay();
       const host = "host" in server ? server.host : undefined;
       await given.take(addresses, host);
+      tunnel.gateway?.update();
       keeper.sessionBegins(host);
       await port.tellAddresses(given.present.map(formatCidr), signal);
       if (isRoot) becomeUser();
@@ -91,7 +92,8 @@ export async function runClient(
     server,
     retries,
     dialer: net,
-    resolver,
+    resolver: tunnel.carrierResolver,
+    prefersProven: config.gateway !== null,
     addresses,
     memory: rememberV2(start.seenV2, port),
     instance: rng(ID_SIZE),

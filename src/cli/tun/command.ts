@@ -24,6 +24,7 @@ import {
   type Revocable,
   revokePermissions,
 } from "../platform/permissions.ts";
+import { JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
 import { DARWIN_PROGRAMS } from "../../io/netcfg/darwin.ts";
 import { WINDOWS_PROGRAMS } from "../../io/netcfg/windows.ts";
 import { mayWritePidFile, writePidFile } from "../platform/pid_file.ts";
@@ -37,8 +38,14 @@ import {
 import { firstHost } from "../../core/ip/address_pool.ts";
 import { toClientName } from "../../core/link/v2/client_name.ts";
 import { clientId } from "../../core/link/v2/identity.ts";
-import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
 import { metricsPlace } from "../status/metrics_place.ts";
+import {
+  gatewayOf,
+  manyClients,
+  refuseForStdio,
+  refuseForSystem,
+  refuseForV1,
+} from "./conflicts.ts";
 import { statusPlace } from "../status/place.ts";
 import { shellHooks } from "./device_hooks.ts";
 import { formatEndpoint } from "../transport/endpoint.ts";
@@ -147,6 +154,8 @@ function stillNeeded(config: TunConfig, hooks: Hooks, facts: TunFacts): Revocabl
   const mayLearn = config.end.role === "client" && config.wire === "auto";
   const keepsLeases = config.end.role === "server" && config.end.many !== undefined;
   if (mayLearn || keepsLeases) keep.push("read", "write", "sys"); // state_file.ts
+  // The journal of changes, their undoing, and the programs that do it.
+  if (config.gateway !== null) keep.push("read", "write", "run", "sys");
   // Other systems poll this machine's addresses to notice a new path to the server.
   if (!isLinux && config.end.role === "client") keep.push("sys");
   // Hooks; other systems also use programs to assign and remove addresses.
@@ -169,6 +178,10 @@ function needs(role: Role, options: TunFlags): Need[] {
   ];
   for (const command of ADDRESS_PROGRAMS[Deno.build.os] ?? []) {
     all.push({ permission: { name: "run", command }, purpose: "give the device its addresses" });
+  }
+  if ("server" in options && (options.defaultRoute || options.killSwitch)) {
+    const purpose = "write down what is changed on this machine";
+    all.push({ permission: { name: "write", path: JOURNAL_FOLDER }, purpose });
   }
   const shell: Need["permission"] = { name: "run", command: SHELL };
   if (options.up !== undefined || options.down !== undefined) {
@@ -239,6 +252,7 @@ async function planeConfig(
       ...options.route ?? [],
       ...many?.networks.map(({ network }) => network) ?? [],
     ]),
+    gateway: isClient ? gatewayOf(options, Deno.build.os) : null,
     mssClamp: options.mssClamp,
     offload: options.offload !== "off",
     user: options.user,

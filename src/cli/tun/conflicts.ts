@@ -2,7 +2,8 @@ import { TtunError } from "../../base/errors.ts";
 import { checkClientNetworks } from "../../core/ip/client_networks.ts";
 import { clientsIn, firstHost } from "../../core/ip/address_pool.ts";
 import { entryOf } from "../transport/table.ts";
-import type { TunFlags, TunServerFlags } from "./options.ts";
+import type { TunClientFlags, TunFlags, TunServerFlags } from "./options.ts";
+import type { GatewayConfig } from "./plane_config.ts";
 
 /** Clients of --pool without --clients: all of a /24 network, except for the server. */
 const IMPLIED_CLIENTS = 253;
@@ -82,6 +83,37 @@ export function refuseForStdio(
       "Cannot read the key from standard input, which is the client's with -l stdio:; name a file",
     );
   }
+}
+
+/**
+ * Returns null if the client neither sends all traffic through the tunnel nor has a kill switch.
+ * @throws {TtunError} usage, where that would lead its own connection into the tunnel
+ */
+export function gatewayOf(
+  { defaultRoute, killSwitch, exclude = [], io, server }: TunClientFlags,
+  system: string,
+): GatewayConfig | null {
+  const option = defaultRoute ? "--default-route" : killSwitch ? "--kill-switch" : null;
+  if (option === null) {
+    if (exclude.length === 0) return null;
+    throw new TtunError(
+      "usage",
+      "Cannot use --exclude without --default-route or --kill-switch: nothing else goes through " +
+        "the tunnel but what --route names",
+    );
+  }
+  const refuse = (words: string): never => {
+    throw new TtunError("usage", `Cannot use ${option} ${words}`);
+  };
+  if (system !== "linux") refuse("here: it is for Linux only so far");
+  if (io === "deno") refuse("with --io deno, whose sockets cannot be told from others");
+  if (entryOf(server.scheme).load !== undefined && exclude.length === 0) {
+    refuse(
+      `with ${server.scheme}:, whose program would be sent into the tunnel as well; keep the ` +
+        "address that it connects to beside the tunnel, with --exclude",
+    );
+  }
+  return { defaultRoute, killSwitch, exclude };
 }
 
 /** @throws {TtunError} usage, for an option of another operating system */

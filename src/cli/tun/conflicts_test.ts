@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { parseArgs } from "../command/args.ts";
 import { parseListen } from "../transport/endpoint.ts";
 import { CLIENT_OPTIONS, SERVER_OPTIONS } from "./options.ts";
-import { manyClients, refuseForStdio, refuseForSystem, refuseForV1 } from "./conflicts.ts";
+import {
+  gatewayOf,
+  manyClients,
+  refuseForStdio,
+  refuseForSystem,
+  refuseForV1,
+} from "./conflicts.ts";
 
 function server(...args: string[]) {
   const parsed = parseArgs(SERVER_OPTIONS, args);
@@ -91,4 +97,34 @@ Deno.test("standard input and output serve one client, and give no key then", ()
   for (const listen of [["stdio:", ":7"], [":7", "stdio:"], ["stdio:", "stdio:"]]) {
     assert.throws(() => refuse(...listen), { kind: "usage", message: /run another server/ });
   }
+});
+
+Deno.test("all traffic and the kill switch are for Linux, native sockets, and what can be told apart", () => {
+  const gateway = (...args: string[]) => {
+    const parsed = parseArgs(CLIENT_OPTIONS, args);
+    assert.ok(!parsed.help);
+    return (system: string) => gatewayOf(parsed.values, system);
+  };
+  assert.equal(gateway("host")("linux"), null);
+  assert.deepEqual(gateway("host", "--kill-switch")("linux"), {
+    defaultRoute: false,
+    killSwitch: true,
+    exclude: [],
+  });
+  const ssh = ["-s", "exec:ssh host ttun server -l stdio:", "--default-route"];
+  assert.equal(gateway(...ssh, "--exclude", "192.0.2.9/32")("linux")?.exclude.length, 1);
+  for (
+    const [args, system, message] of [
+      [["host", "--exclude", "10.0.0.0/8"], "linux", /--exclude without --default-route/],
+      [["host", "--default-route"], "darwin", /for Linux only so far/],
+      [["host", "--kill-switch", "--io", "deno"], "linux", /with --io deno/],
+      [ssh, "linux", /with exec:.*--exclude/],
+      [["-s", "unix:///run/a", "--default-route"], "linux", /with unix:/],
+    ] as const
+  ) {
+    assert.throws(() => gateway(...args)(system), { kind: "usage", message });
+  }
+  assert.throws(() => gateway("host", "--default-route", "--exclude", "0.0.0.0/0"), {
+    message: /that is all there is/,
+  });
 });

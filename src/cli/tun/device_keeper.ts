@@ -105,7 +105,7 @@ export class LinuxKeeper implements DeviceKeeper {
         this.#serverRoutes.open(host);
       },
       keepOnly: (hosts) => this.#serverRoutes.keepOnly(hosts),
-      to: (host, from) => pathTo(netlink, host, { tunnel: index, from }),
+      to: (host, from) => pathTo(netlink, host, { tunnel: index, from, mark: config.mark }),
       isOwn: (host) => isOwnAddress(netlink, host),
       onChange: (run) => this.#watch.onChange(({ index: at }) => at !== index, run),
     };

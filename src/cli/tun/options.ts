@@ -251,6 +251,40 @@ export const SERVER_OPTIONS = {
   ...LOG_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Linux only. */
+const GATEWAY_OPTIONS = {
+  defaultRoute: {
+    names: ["default-route"],
+    group: "network",
+    kind: "boolean",
+    default: false,
+    help:
+      "send all traffic of this machine through the tunnel, IPv4 and IPv6; local networks are " +
+      "kept beside it (Linux). An ssh connection to this machine from elsewhere breaks off",
+  },
+  exclude: {
+    names: ["exclude"],
+    group: "network",
+    kind: "list",
+    metavar: "CIDR",
+    parse: parseExclude,
+    help:
+      "with --default-route or --kill-switch, keep this network beside the tunnel; repeat for " +
+      "more",
+  },
+  killSwitch: {
+    names: ["kill-switch"],
+    group: "security",
+    kind: "boolean",
+    default: false,
+    help:
+      "let nothing leave this machine outside the tunnel but what is for local networks, from " +
+      "before the connection until ttun is ended on purpose; after kill -9 it stays, and ttun " +
+      "doctor --repair takes it away (Linux). Who is connected by ssh from elsewhere is cut off, " +
+      "without a way back but the console",
+  },
+} as const satisfies OptionTable;
+
 export const CLIENT_OPTIONS = {
   server: {
     names: ["server", "s"],
@@ -295,6 +329,7 @@ export const CLIENT_OPTIONS = {
   },
   name: NAME_OPTION,
   acceptAddresses: ACCEPT_OPTION,
+  ...GATEWAY_OPTIONS,
   ...DEVICE_OPTIONS,
   ...PROCESS_OPTIONS,
   ...STATUS_OPTIONS,
@@ -333,6 +368,16 @@ function parseAddress(text: string): Cidr {
 /** Drops host bits, which systems refuse although the meaning is clear. */
 function parseNetwork(text: string): Cidr {
   return networkOf(parseCidr(text));
+}
+
+function parseExclude(text: string): Cidr {
+  const network = parseNetwork(text);
+  if (network.prefix > 0) return network;
+  throw new TtunError(
+    "usage",
+    `Cannot keep ${JSON.stringify(text)} beside the tunnel: that is all there is; leave ` +
+      "--default-route and --kill-switch away",
+  );
 }
 
 /** Checks like Linux (dev_valid_name in net/core/dev.c), and for control bytes. */

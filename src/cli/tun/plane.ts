@@ -2,6 +2,10 @@ import { firstAddresses } from "../../app/net/first_addresses.ts";
 import { formatAddr, formatCidr, isIpAddress } from "../../base/addr.ts";
 import { TtunError } from "../../base/errors.ts";
 import type { Listener } from "../../contract/dial.ts";
+import { hasJournals, JOURNAL_FOLDER } from "../../io/changes/journal_folder.ts";
+import { CARRIER_MARK } from "./carrier_mark.ts";
+import { load } from "../plane/load.ts";
+import { isGranted } from "../platform/permissions.ts";
 import { prepareListens } from "../forward/stream_targets.ts";
 import { openForwards } from "../forward/open_forwards.ts";
 import type { PlaneHost } from "../plane/messages.ts";
@@ -25,24 +29,33 @@ import { startWarmUp } from "./warm_up.ts";
  * @throws the reason of `host.stop`, or the failure that ended it
  */
 export async function run(config: TunConfig, host: PlaneHost): Promise<void> {
+  // Nothing can be loaded once there is a loop that blocks.
+  const gateways = mayHaveGateway(config) ? await load(() => import("./gateway.ts")) : null;
+  const mark = config.gateway === null ? undefined : CARRIER_MARK;
   await runPlane(config, host, {
+    mark,
     mayMeetNames: meetsNames(config),
     endpoints: config.end.role === "client" ? [config.end.server] : config.end.listen,
     userChange: { keeps: "network" },
     openPlatform: () => openPlatform(config),
-    open: (tools: Tools) => open(config, tools),
+    open: (tools: Tools) => open(config, tools, gateways),
   });
 }
 
 /** Mistakes of the user show before the device exists. */
-async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunStart>> {
+async function open(
+  config: TunConfig,
+  tools: Tools,
+  gateways: GatewayModule | null,
+): Promise<OpenedPlane<TunStart>> {
   const { platform, opened, log, signal, ciphers } = tools;
   const { end: carrier } = config;
   chooseIo(config.io); // refuses what this system does not have
   const { choice: congestion } = platform.planCongestion(config.congestion);
   const many = carrier.role === "client" ? undefined : manyClients(config, carrier.many);
   const segmentBytes = { [carrier.role === "client" ? "dial" : "listen"]: config.segmentSize };
-  const net = platform.openNet({ ...config, segmentBytes }, log);
+  const mark = config.gateway === null ? undefined : CARRIER_MARK;
+  const net = platform.openNet({ ...config, segmentBytes, mark }, log);
   if (carrier.role === "server") prepareListens(carrier.streams, platform);
   const listening: { name: string; listener: Listener }[] = [];
   for (const endpoint of carrier.role === "server" ? carrier.listen : []) {
@@ -57,10 +70,13 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     ? openForwards(carrier.forwards, { ...tools, net, io: config.io })
     : null;
   const server = carrier.role === "client" ? openServer(carrier.server, tools) : null;
+  const gateway = openGateway(config, tools, gateways);
+  if (gateway !== null) opened.use(gateway);
   const addresses = carrier.role === "client" && server !== null && "host" in server
     ? await firstAddresses({
       ...config,
       ...tools,
+      resolver: tools.carrierResolver,
       server,
       retries: carrier.retries,
       clock: platform.clock,
@@ -68,25 +84,28 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     })
     : [];
   const device = opened.use(platform.openDevice(config, signal));
+  const { mtu, peers } = config;
+  const routes = [...config.routes, ...gateway?.halfRoutes ?? []];
   const configured = await platform.configure(device.name, {
     mtu: config.mtu,
     addresses: [...config.addresses],
     peers: [...config.peers],
-    routes: [...config.routes],
+    routes,
     addressesExplicit: config.addressesExplicit,
   });
   // Our own device disappears with its configuration; a persistent one is restored.
   if (device.persistent) opened.use(configured);
-  const { mtu, peers, routes } = config;
-  const kept = { mtu, addresses: configured.addresses, peers: [...peers], routes: [...routes] };
+  const kept = { mtu, addresses: configured.addresses, peers: [...peers], routes, mark };
   const keeper = opened.use(platform.keep(device.name, kept, log));
   for (const warning of configured.warnings) log.warn(warning);
+  gateway?.begin(device.name);
+  if (gateway !== null) opened.use(keeper.paths.onChange(() => gateway.update()));
 
   const facts: TunFacts = {
     device: device.name,
     mtu: config.mtu,
     addresses: configured.addresses.map(formatCidr),
-    routes: config.routes.map(formatCidr),
+    routes: routes.map(formatCidr),
     ...(listening.length > 0 && { listen: listening.map(({ name }) => name).join(" ") }),
   };
   log.info(carrier.role === "server" ? "server" : "client", {
@@ -107,16 +126,45 @@ async function open(config: TunConfig, tools: Tools): Promise<OpenedPlane<TunSta
     device,
     configured,
     keeper,
+    gateway,
     warmUp,
     forwards,
   };
   return {
     facts,
-    run: (start) =>
-      carrier.role === "client"
+    run: (start) => {
+      gateway?.started();
+      return carrier.role === "client"
         ? runClient(config, { ...carrier, server: server! }, tunnel, addresses, start)
-        : runServer(config, listening.map(({ listener }) => listener), tunnel, many, start),
+        : runServer(config, listening.map(({ listener }) => listener), tunnel, many, start);
+    },
   };
+}
+
+type GatewayModule = typeof import("./gateway.ts");
+
+/** False for nearly all starts, which a look at a folder costs. */
+function mayHaveGateway({ gateway }: TunConfig): boolean {
+  if (gateway !== null) return true;
+  if (Deno.build.os !== "linux" || !isGranted({ name: "write", path: JOURNAL_FOLDER })) {
+    return false;
+  }
+  return isGranted({ name: "sys", kind: "uid" }) && Deno.uid() === 0 && hasJournals(JOURNAL_FOLDER);
+}
+
+/** @throws {TtunError} privilege, system */
+function openGateway({ gateway }: TunConfig, tools: Tools, module: GatewayModule | null) {
+  const { platform: { libc }, log, signal } = tools;
+  if (module === null || libc === null) return null;
+  const leftovers = module.repairAtStart({ libc, log, signal });
+  if (gateway !== null) return new module.Gateway(gateway, { libc, log, signal }, leftovers);
+  if (leftovers.length > 0) {
+    log.warn(
+      "the kill switch of a killed ttun is in force, and lets nothing out; to take it away, run: " +
+        "sudo ttun doctor --repair",
+    );
+  }
+  return null;
 }
 
 /** A client's server or a target is given by a name; a server's clients may forward to names. */

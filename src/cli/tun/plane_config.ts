@@ -51,11 +51,20 @@ export interface TunConfig extends CommonConfig {
   readonly accepted: readonly Cidr[];
   readonly peers: readonly Cidr[];
   readonly routes: readonly Cidr[];
+  /** A client's; null = neither all traffic goes through the tunnel, nor is there a kill switch. */
+  readonly gateway: GatewayConfig | null;
   readonly mssClamp: boolean;
   /** Allows GSO packets and open checksums, where both ends can handle them. */
   readonly offload: boolean;
   /** Stays root until a session has begun and --up has run. */
   readonly userAfterUp: boolean;
+}
+
+export interface GatewayConfig {
+  readonly defaultRoute: boolean;
+  readonly killSwitch: boolean;
+  /** Networks that are kept beside the tunnel. */
+  readonly exclude: readonly Cidr[];
 }
 
 export interface ManyClientsConfig {

@@ -8,6 +8,7 @@ import type { PlaneTools } from "../plane/run_plane.ts";
 import type { RunningWarmUp } from "../plane/warm_up.ts";
 import type { DeviceKeeper, Net, OpenedDevice, Platform } from "../platform/platform.ts";
 import { wireSecrets } from "../plane/wire_secrets.ts";
+import type { Gateway } from "./gateway.ts";
 import type { TunConfig, TunStart } from "./plane_config.ts";
 
 export type Tools = PlaneTools<Platform, TunStart>;
@@ -23,6 +24,8 @@ export interface Tunnel extends Tools {
   readonly device: OpenedDevice;
   readonly configured: Configured;
   readonly keeper: DeviceKeeper;
+  /** Null = traffic goes as the routes of the device say. */
+  readonly gateway: Pick<Gateway, "update"> | null;
   /** Null where there is none. */
   readonly warmUp: TunnelWarmUp | null;
   /** A client's; null = it has none. */

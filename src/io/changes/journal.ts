@@ -1,3 +1,4 @@
+import type { Libc } from "../../../ffi/linux/libc.ts";
 import { isAlreadyThere, openJournalFile, prepareFolder } from "./journal_folder.ts";
 import { ownerLine, stepLine, undoneLine } from "./journal_text.ts";
 import { ownIdentity } from "./process_identity.ts";
@@ -17,6 +18,7 @@ export interface Change {
  * undone.
  */
 export class Journal implements Disposable {
+  readonly #libc: Libc;
   readonly #folder: string;
   readonly #part: string;
   #file: { readonly handle: Deno.FsFile; readonly path: string } | null = null;
@@ -24,7 +26,8 @@ export class Journal implements Disposable {
   #open = 0;
 
   /** `part` tells the files of one process apart. Nothing is written before the first change. */
-  constructor(folder: string, part: string) {
+  constructor(libc: Libc, folder: string, part: string) {
+    this.#libc = libc;
     this.#folder = folder;
     this.#part = part;
   }
@@ -61,7 +64,7 @@ export class Journal implements Disposable {
 
   #create(): { handle: Deno.FsFile; path: string } {
     prepareFolder(this.#folder);
-    const owner = ownIdentity();
+    const owner = ownIdentity(this.#libc);
     for (let count = 0;; count++) {
       const path = `${this.#folder}/${owner.pid}-${this.#part}-${owner.start}-${count}.changes`;
       try {

@@ -76,7 +76,13 @@ function makeChanges(): void {
     echo 1 >${SYSCTL}`);
 }
 
-const DEAD = { ...ownIdentity(), start: "1" };
+const OWN = ownIdentityHere();
+const DEAD = { ...OWN, start: "1" };
+
+function ownIdentityHere() {
+  using libc = openLibc();
+  return ownIdentity(libc);
+}
 
 function journalOf(owner: typeof DEAD, outlives = false): string {
   return ownerLine(owner) +
@@ -99,7 +105,7 @@ test("repair: what a dead process has made is taken away, and nothing else", () 
   const before = state();
   makeChanges();
   Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD));
-  const done = repair(findLeftovers(folder), libc, { keepsOutliving: true });
+  const done = repair(findLeftovers(libc, folder), libc, { keepsOutliving: true });
   equal(state(), before);
   deepEqual(done.map(({ what, failure }) => [what, failure]), [
     ["net.ipv4.conf.lo.proxy_arp = 1", undefined],
@@ -113,7 +119,7 @@ test("repair: what a dead process has made is taken away, and nothing else", () 
   // Changes that were never made, or are another's now, are left alone.
   Deno.writeTextFileSync(SYSCTL, "0");
   Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD));
-  deepEqual(repair(findLeftovers(folder), libc, { keepsOutliving: false }), []);
+  deepEqual(repair(findLeftovers(libc, folder), libc, { keepsOutliving: false }), []);
   equal(state(), before);
   sh(`
     ip route del 198.51.100.0/24 dev lo table ${TABLE}
@@ -129,22 +135,23 @@ test("repair: what outlives its process stays until it is taken down on purpose"
   makeChanges();
   Deno.writeTextFileSync(`${folder}/1-a-1-0.changes`, journalOf(DEAD, true));
   const made = state();
-  deepEqual(repair(findLeftovers(folder), libc, { keepsOutliving: true }), []);
+  deepEqual(repair(findLeftovers(libc, folder), libc, { keepsOutliving: true }), []);
   equal(state(), made);
-  equal(repair(findLeftovers(folder), libc, { keepsOutliving: false }).length, STEPS.length);
-  deepEqual(findLeftovers(folder), []);
+  equal(repair(findLeftovers(libc, folder), libc, { keepsOutliving: false }).length, STEPS.length);
+  deepEqual(findLeftovers(libc, folder), []);
   Deno.removeSync(folder, { recursive: true });
 });
 
 test("repair: the living, other networks and other users' files are left alone", () => {
   requireOwnNamespace();
   const folder = Deno.makeTempDirSync();
-  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(ownIdentity()));
+  using libc = openLibc();
+  Deno.writeTextFileSync(`${folder}/1.changes`, journalOf(OWN));
   Deno.writeTextFileSync(`${folder}/2.changes`, journalOf({ ...DEAD, network: "net:[1]" }));
   Deno.writeTextFileSync(`${folder}/3.changes`, journalOf(DEAD));
   Deno.chownSync(`${folder}/3.changes`, 65534, 65534);
   Deno.symlinkSync(`${folder}/3.changes`, `${folder}/4.changes`);
-  deepEqual(findLeftovers(folder), []);
+  deepEqual(findLeftovers(libc, folder), []);
   Deno.removeSync(folder, { recursive: true });
 });
 
@@ -152,7 +159,8 @@ test("journal: a change is written before it is made, and its file goes when all
   const parent = Deno.makeTempDirSync();
   const folder = `${parent}/run`;
   {
-    using journal = new Journal(folder, "test");
+    using libc = openLibc();
+    using journal = new Journal(libc, folder, "test");
     const step = STEPS[0]!;
     let seen = "";
     const change = journal.make(step, () => {

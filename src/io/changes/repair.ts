@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
 import type { Libc } from "../../../ffi/linux/libc.ts";
 import { listJournals } from "./journal_folder.ts";
 import { type OpenStep, undoneLine } from "./journal_text.ts";
-import { isDead, ownNetwork } from "./process_identity.ts";
+import { exists, isDead, ownNetwork } from "./process_identity.ts";
 import { isKnownKind, undoStep } from "./undo.ts";
 import { describeStep } from "./undo_step.ts";
 
@@ -22,13 +21,13 @@ export interface Repaired {
 }
 
 /** Removes files of which nothing is left. @throws Deno.errors.PermissionDenied for other users */
-export function findLeftovers(folder: string): Leftover[] {
+export function findLeftovers(libc: Libc, folder: string): Leftover[] {
   const found: Leftover[] = [];
   for (const { path, text, isEmpty } of listJournals(folder)) {
-    if (isEmpty && !isRunning(path)) removeQuietly(path);
+    if (isEmpty && !exists(libc, pidOf(path))) removeQuietly(path);
     if (text === null) continue;
     const { owner, open } = text;
-    if (!isDead(owner) || owner.network !== ownNetwork()) continue;
+    if (!isDead(libc, owner) || owner.network !== ownNetwork(libc)) continue;
     if (open.length === 0) removeQuietly(path);
     else found.push({ pid: owner.pid, path, open });
   }
@@ -36,9 +35,8 @@ export function findLeftovers(folder: string): Leftover[] {
 }
 
 /** The file's name begins with the number of its process. */
-function isRunning(path: string): boolean {
-  const pid = Number.parseInt(path.slice(path.lastIndexOf("/") + 1));
-  return existsSync(`/proc/${pid}`);
+function pidOf(path: string): number {
+  return Number.parseInt(path.slice(path.lastIndexOf("/") + 1));
 }
 
 /**

@@ -10,12 +10,15 @@ export function mustRun(command: CommandLine, run = runCommand): void {
   throw new TtunError(kind, `${command[0]} says: ${said === "" ? `status ${code}` : said}`);
 }
 
-/** Returns false if the program is not there, or does not work in this kernel. */
+/**
+ * Returns false if the program is not there, or does not work in this kernel.
+ * @throws {TtunError} privilege, if Deno does not let ttun run it
+ */
 export function canRun(command: CommandLine): boolean {
   try {
     return runCommand(command).code === 0;
   } catch (error) {
-    if (error instanceof TtunError) return false;
+    if (error instanceof TtunError && error.kind === "system") return false;
     throw error;
   }
 }

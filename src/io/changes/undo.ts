@@ -3,6 +3,7 @@ import type { Libc } from "../../../ffi/linux/libc.ts";
 import { Netlink } from "../../../ffi/linux/netlink.ts";
 import { runCommand } from "../netcfg/command_steps.ts";
 import { canRun, mustRun } from "./run_program.ts";
+import { readSysctl, writeSysctl } from "./sysctl.ts";
 import { TTUN_PROTOCOL, type UndoKind, type UndoStep } from "./undo_step.ts";
 
 type StepOf<K extends UndoKind> = Extract<UndoStep, { kind: K }>;
@@ -19,9 +20,9 @@ const UNDO: { readonly [K in UndoKind]: Undo<K> } = {
     return true;
   },
   iptables: undoIptables,
-  sysctl: ({ path, before, after }) => {
-    if (readSysctl(path) !== after) return false;
-    Deno.writeTextFileSync(path, before);
+  sysctl: ({ path, before, after }, libc) => {
+    if (readSysctl(libc, path) !== after) return false;
+    writeSysctl(libc, path, before);
     return true;
   },
 };
@@ -37,16 +38,6 @@ export function undoStep(step: UndoStep, libc: Libc): boolean {
 
 export function isKnownKind(kind: string): kind is UndoKind {
   return Object.hasOwn(UNDO, kind);
-}
-
-/** Returns null if this kernel has no such setting. */
-export function readSysctl(path: string): string | null {
-  try {
-    return Deno.readTextFileSync(path).trim();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 function undoRule({ family, priority, table }: StepOf<"rule">, libc: Libc): boolean {

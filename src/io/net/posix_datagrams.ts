@@ -22,15 +22,18 @@ const DISCARD = 9;
 
 export class PosixDatagrams implements DatagramDialer, DatagramBinder {
   readonly #reactor: Reactor;
+  readonly #mark: number | undefined;
 
-  constructor(reactor: Reactor) {
+  /** `mark`: SO_MARK of connected sockets. */
+  constructor(reactor: Reactor, mark?: number) {
     this.#reactor = reactor;
+    this.#mark = mark;
   }
 
   connect(to: HostPort, { signal }: { signal: AbortSignal }): ConnectedDatagrams {
     signal.throwIfAborted();
     try {
-      const fd = openDatagrams(this.#reactor.libc, to);
+      const fd = openDatagrams(this.#reactor.libc, to, this.#mark);
       return new PosixDatagramSocket(this.#reactor, this.#reactor.own(fd, signal, WATCH_INPUT), to);
     } catch (thrown) {
       throw netError(thrown, "connect", to);
@@ -52,7 +55,7 @@ export class PosixDatagrams implements DatagramDialer, DatagramBinder {
     const { libc } = this.#reactor;
     let fd: number;
     try {
-      fd = openDatagrams(libc, { host, port: DISCARD });
+      fd = openDatagrams(libc, { host, port: DISCARD }, this.#mark);
     } catch {
       return null; // no route, or the address family is not supported
     }

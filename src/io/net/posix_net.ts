@@ -14,6 +14,8 @@ import { type SocketCalls, TCP_CALLS } from "./socket_calls.ts";
 export interface PosixNetOptions {
   readonly mptcp: { readonly dial: boolean; readonly listen: boolean };
   readonly segmentBytes?: SegmentBytes;
+  /** SO_MARK of outgoing connections. */
+  readonly mark?: number | undefined;
   /** Default: the kernel's TCP. */
   readonly calls?: SocketCalls;
 }
@@ -31,16 +33,18 @@ export class PosixNet implements Dialer {
   readonly #calls: SocketCalls;
   readonly #mptcp: PosixNetOptions["mptcp"];
   readonly #segmentBytes: SegmentBytes;
+  readonly #mark: number | undefined;
 
   constructor(
     reactor: Reactor,
-    { mptcp: { dial, listen }, segmentBytes = {}, calls = TCP_CALLS }: PosixNetOptions,
+    { mptcp: { dial, listen }, segmentBytes = {}, mark, calls = TCP_CALLS }: PosixNetOptions,
   ) {
     this.#reactor = reactor;
     this.#calls = calls;
     // Callers' objects have several shapes.
     this.#mptcp = { dial, listen };
     this.#segmentBytes = { dial: segmentBytes.dial, listen: segmentBytes.listen };
+    this.#mark = mark;
   }
 
   start(to: Addr, o: DialOptions, events: DialEvents): boolean | void {
@@ -50,6 +54,7 @@ export class PosixNet implements Dialer {
       const fd = this.#calls.connect(this.#reactor.libc, target, {
         mptcp: this.#mptcp.dial,
         segmentBytes: lesser(this.#segmentBytes.dial, o.segmentBytes),
+        mark: this.#mark,
       });
       const descriptor = this.#reactor.own(fd, o.signal);
       return new Dialing(this.#reactor, descriptor, target, o, events).begin();

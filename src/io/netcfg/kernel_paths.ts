@@ -10,7 +10,12 @@ import type { Netlink } from "../../../ffi/linux/netlink.ts";
 export function pathTo(
   netlink: Netlink,
   host: string,
-  o: { readonly tunnel: number; readonly from?: string | undefined },
+  o: {
+    readonly tunnel: number;
+    readonly from?: string | undefined;
+    /** SO_MARK of the packets. */
+    readonly mark?: number | undefined;
+  },
 ): string | null {
   try {
     const zone = zoneOf(host);
@@ -18,7 +23,7 @@ export function pathTo(
     const address = ipBytes(host);
     const from = o.from === undefined || zoneOf(o.from) !== null ? null : ipBytes(o.from);
     if (address === null) return null;
-    const asked = from === null ? {} : { from };
+    const asked = { ...(from !== null && { from }), mark: o.mark };
     const way = netlink.lookup(address, asked);
     if (way === null || way.index === o.tunnel) return null;
     const link = netlink.link(way.index);

@@ -1,0 +1,98 @@
+import { TtunError } from "../../base/errors.ts";
+import type { Libc } from "../../../ffi/linux/libc.ts";
+import type { Change, Journal } from "../changes/journal.ts";
+import { canRun, mustRun } from "../changes/run_program.ts";
+import { undoStep } from "../changes/undo.ts";
+import type { UndoStep } from "../changes/undo_step.ts";
+
+/** Programs of the packet filter; null = there is none that works. */
+export type FilterProgram = "nft" | "iptables";
+
+export function findFilterProgram(): FilterProgram | null {
+  if (canRun(["nft", "list", "tables"])) return "nft";
+  return canRun(["iptables", "-w", "-n", "-L", "OUTPUT"]) ? "iptables" : null;
+}
+
+/** Rules for one of the programs; applied again, they take the place of the earlier ones. */
+export interface FilterRules {
+  readonly steps: readonly UndoStep[];
+  /** Puts the rules in place for a step, in one transaction. @throws {TtunError} */
+  apply(step: UndoStep): void;
+}
+
+/**
+ * Rules of the packet filter that are taken away on purpose alone: they outlive a process that fails
+ * or is killed. Its owner calls `remove`.
+ */
+export class FilterChanges {
+  readonly #libc: Libc;
+  readonly #changes: Change[] = [];
+
+  /** @throws {TtunError} privilege, system */
+  constructor(libc: Libc, journal: Journal, rules: FilterRules, o: { outlives: boolean }) {
+    this.#libc = libc;
+    try {
+      for (const step of rules.steps) {
+        this.#changes.push(journal.make(step, () => rules.apply(step), o));
+      }
+    } catch (error) {
+      this.remove();
+      throw error;
+    }
+  }
+
+  /** Puts other rules in their place. @throws {TtunError} */
+  replace(rules: FilterRules): void {
+    for (const step of rules.steps) rules.apply(step);
+  }
+
+  /** @throws {TtunError} privilege, system */
+  remove(): void {
+    for (const { step, forget } of this.#changes.splice(0).toReversed()) {
+      undoStep(step, this.#libc);
+      forget();
+    }
+  }
+}
+
+export function nftRules(table: string, text: string): FilterRules {
+  const step: UndoStep = { kind: "nft", family: "inet", table };
+  return { steps: [step], apply: () => mustRun(["nft", text]) };
+}
+
+/** `texts`: the input of iptables-restore by family; `chains`: by the built-in ones. */
+export function iptablesRules(
+  table: "filter" | "mangle",
+  chains: Readonly<Record<string, string>>,
+  texts: Readonly<Record<4 | 6, string>>,
+): FilterRules {
+  const steps = ([4, 6] as const).map((family): UndoStep & { kind: "iptables" } => ({
+    kind: "iptables",
+    program: family === 4 ? "iptables" : "ip6tables",
+    table,
+    chains,
+  }));
+  return {
+    steps,
+    apply: (step) => {
+      if (step.kind !== "iptables") return;
+      const { program } = step;
+      const text = texts[program === "iptables" ? 4 : 6];
+      mustRun(["/bin/sh", "-c", `${program}-restore -w -n <<'END'\n${text}END`]);
+      for (const [builtIn, chain] of Object.entries(chains)) {
+        const jump = [builtIn, "-j", chain];
+        if (canRun([program, "-w", "-t", table, "-C", ...jump])) continue;
+        mustRun([program, "-w", "-t", table, "-I", ...jump]);
+      }
+    },
+  };
+}
+
+/** @throws {TtunError} system */
+export function noFilterProgram(): TtunError {
+  return new TtunError(
+    "system",
+    "Cannot set up --kill-switch: neither nft nor iptables works here; install the package " +
+      "nftables (sudo apt-get install nftables), and in a container allow it NET_ADMIN",
+  );
+}

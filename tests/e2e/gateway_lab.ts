@@ -1,0 +1,108 @@
+/** A client that sends all of its traffic through a tunnel, and what its uplink sees of it. */
+import { Host, linkHosts, type Process } from "../netns.ts";
+import { hostBehind } from "../networks.ts";
+import { ENV, pause, startTtun, ttunCommand } from "./tunnel.ts";
+
+/** Hosts of the internet, and the server's own addresses. */
+export const WEB = { v4: "203.0.113.9", v6: "2001:db8:99::9" };
+export const SERVER = { v4: "192.0.2.1", v6: "2001:db8::1" };
+
+export interface Lab extends AsyncDisposable {
+  /** Has 192.0.2.1 and 2001:db8::1, and forwards. */
+  readonly server: Host;
+  /** The client's gateway by both of its uplinks, and all of the internet. */
+  readonly router: Host;
+  /** 10.51.0.2 and fd51::2 on `eth0`, 10.52.0.2 and fd52::2 on `eth1`, which has no default route. */
+  readonly client: Host;
+}
+
+export async function gatewayLab(): Promise<Lab> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await Host.create());
+  const router = stack.use(await Host.create());
+  await linkHosts(server, router, {
+    v4: [`${SERVER.v4}/24`, "192.0.2.254/24"],
+    v6: [`${SERVER.v6}/64`, "2001:db8::fe/64"],
+  });
+  // The internet knows the way to the tunnel's clients by the server.
+  await router.sh(`
+    ip address add ${WEB.v4}/32 dev lo
+    ip address add ${WEB.v6}/128 dev lo
+    ip route add 10.1.1.0/24 via ${SERVER.v4}
+    ip route add fc11::/64 via ${SERVER.v6}`);
+  await server.sh(`
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    ip route add default via 192.0.2.254
+    ip route add default via 2001:db8::fe`);
+  const client = stack.use(await hostBehind(router, "51"));
+  await linkHosts(router, client, {
+    ifname: "eth1",
+    v4: ["10.52.0.1/24", "10.52.0.2/24"],
+    v6: ["fd52::1/64", "fd52::2/64"],
+  });
+  const kept = stack.move();
+  return { server, router, client, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** The client of `lab` with these options; it need not have met the server yet. */
+export function startGateway(lab: Lab, ...args: string[]): Process {
+  const end = ["client", "-v", "--no-warm-up", "-s", `${SERVER.v4}:20203`];
+  return startTtun(lab.client, ...end, ...args);
+}
+
+/** Rules, routes, filters and settings, byte for byte. */
+export async function stateOf(host: Host): Promise<string> {
+  return await host.sh(`
+    ip rule; ip -6 rule
+    ip route show table all; ip -6 route show table all
+    nft list ruleset
+    cd /proc/sys/net && grep -r . ipv4/conf ipv6/conf ipv4/ip_forward 2>/dev/null | sort`);
+}
+
+/** Takes away what is left on the host; returns the words and the exit code. */
+export async function repair(host: Host): Promise<{ code: number; stdout: string }> {
+  const [command, args] = ttunCommand("doctor", "--repair");
+  return await host.run(command, args, { env: ENV });
+}
+
+/**
+ * Packets that leave by an uplink or come in there, but for the carrier's, neighbour discovery, and
+ * the groups of IPv6.
+ */
+export class Leaks implements AsyncDisposable {
+  readonly #process: Process;
+
+  private constructor(process: Process) {
+    this.#process = process;
+  }
+
+  static async watch(host: Host, ifname = "eth0"): Promise<Leaks> {
+    const filter = "(ip or ip6) and not tcp port 20203 and not ip6[6] == 0 and " +
+      "not (icmp6 and ip6[40] >= 130 and ip6[40] <= 137)";
+    const process = host.spawn("tcpdump", [
+      ...["-i", ifname, "-n", "-l", "--immediate-mode", "-Q", "out", filter],
+    ]);
+    await process.waitFor(/listening on/);
+    return new Leaks(process);
+  }
+
+  /** Ends it, and returns the packets. */
+  async stop(): Promise<string[]> {
+    await pause(100);
+    this.#process.signal("SIGINT");
+    await this.#process.closed;
+    return this.#process.output.split("\n").filter((line) => / IP6? /.test(line));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+  }
+}
+
+/** True if a host of the internet answers a ping of each family within a second. */
+export async function reachesWeb(host: Host, ...how: string[]): Promise<[boolean, boolean]> {
+  const one = async (to: string) =>
+    (await host.run("ping", ["-c", "1", "-W", "1", ...how, to])).code === 0;
+  return await Promise.all([one(WEB.v4), one(WEB.v6)]);
+}

@@ -1,0 +1,155 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { test } from "../check.ts";
+import { Host, linkHosts } from "../netns.ts";
+import {
+  gatewayLab,
+  type Lab,
+  Leaks,
+  reachesWeb,
+  repair,
+  startGateway,
+  stateOf,
+  WEB,
+} from "./gateway_lab.ts";
+import { ENV, ping, pingUntil, startServer, ttunCommand } from "./tunnel.ts";
+
+const ALL = ["--default-route", "--kill-switch"];
+
+/** Neither a program nor one that chooses the uplink itself reaches the internet. */
+async function expectNothingOut(host: Host): Promise<void> {
+  deepEqual(await reachesWeb(host, "-W", "0.3"), [false, false]);
+  deepEqual(await reachesWeb(host, "-W", "0.3", "-I", "eth0"), [false, false]);
+}
+
+test("--kill-switch: nothing leaves while the server is away, stands still, or after kill -9", async () => {
+  await using lab = await gatewayLab();
+  const { client: host } = lab;
+  const before = await stateOf(host);
+  await using first = startGateway(lab, ...ALL);
+  await first.waitFor(/nothing leaves this machine outside the tunnel/);
+  await first.waitFor(/retry_in_seconds/);
+  equal(await ping(host, "10.51.0.1"), 3, "the local network is kept");
+  equal(await ping(host, "fd51::1"), 3);
+  await using leaks = await Leaks.watch(host);
+  await expectNothingOut(host);
+  await using server = await startServer(lab.server);
+  await first.waitFor(/authenticated/, 20_000);
+  deepEqual(await reachesWeb(host), [true, true]);
+  deepEqual(await reachesWeb(host, "-I", "eth0"), [false, false]);
+  server.signal("SIGSTOP");
+  await expectNothingOut(host);
+  server.signal("SIGKILL");
+  await first.waitFor(/disconnected/);
+  await expectNothingOut(host);
+  await using _again = await startServer(lab.server);
+  await pingUntil(host, WEB.v4, 15_000);
+  first.signal("SIGKILL");
+  await first.status;
+  await expectNothingOut(host);
+  // The next one takes over, and its end takes away what the killed one has left.
+  await using second = startGateway(lab, ...ALL);
+  await second.waitFor(/authenticated/, 20_000);
+  deepEqual(await reachesWeb(host), [true, true]);
+  deepEqual(await leaks.stop(), []);
+  second.signal("SIGTERM");
+  await second.status;
+  equal(await stateOf(host), before);
+});
+
+test("--kill-switch: it is for hosts behind the client too, and doctor --repair takes it away", async () => {
+  await using lab = await gatewayLab();
+  await using behind = await Host.create();
+  await linkHosts(lab.client, behind, {
+    ifname: "eth2",
+    v4: ["10.53.0.1/24", "10.53.0.2/24"],
+    v6: ["fd53::1/64", "fd53::2/64"],
+  });
+  await lab.client.sh(`
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    ip route replace default via 10.51.0.1
+    ip -6 route replace default via fd51::1`);
+  await lab.router.sh(
+    "ip route add 10.53.0.0/24 via 10.51.0.2; ip route add fd53::/64 via fd51::2",
+  );
+  await behind.sh("ip route add default via 10.53.0.1; ip -6 route add default via fd53::1");
+  deepEqual(await reachesWeb(behind), [true, true]);
+  const before = await stateOf(lab.client);
+  await using client = startGateway(lab, "--kill-switch");
+  await client.waitFor(/nothing leaves this machine outside the tunnel/);
+  await using leaks = await Leaks.watch(lab.client);
+  deepEqual(await reachesWeb(behind), [false, false]);
+  client.signal("SIGKILL");
+  await client.status;
+  deepEqual(await reachesWeb(behind), [false, false]);
+  deepEqual(await leaks.stop(), []);
+  const { code, stdout } = await repair(lab.client);
+  equal(code, 0);
+  match(stdout, /took away the nftables table inet ttun_\d+_\d+, of process/);
+  equal(await stateOf(lab.client), before);
+  deepEqual(await reachesWeb(behind), [true, true]);
+});
+
+test("--kill-switch: a client that fails leaves it in force; --user keeps it in step and takes it away", async () => {
+  await using lab = await gatewayLab();
+  const before = await stateOf(lab.client);
+  {
+    await using client = startGateway(lab, "--kill-switch", "--once");
+    equal((await client.status).code, 4);
+    match(client.output, /the kill switch stays in force, since ttun was not ended on purpose/);
+  }
+  deepEqual(await reachesWeb(lab.client), [false, false]);
+  await using _server = await startServer(lab.server);
+  await using client = startGateway(lab, ...ALL, "--user", "nobody");
+  await client.waitFor(/authenticated/);
+  await lab.client.sh("ip address add 10.61.0.1/24 dev eth1");
+  await client.waitFor(
+    /the kill switch follows a change of the network .*10\.61\.0\.0\/24 on eth1/,
+  );
+  match(await lab.client.sh("nft list ruleset"), /oifname "eth1" ip daddr 10\.61\.0\.0\/24 accept/);
+  await lab.client.sh("ip address del 10.61.0.1/24 dev eth1");
+  deepEqual(await reachesWeb(lab.client), [true, true]);
+  client.signal("SIGTERM");
+  equal((await client.status).code, 0);
+  equal(await stateOf(lab.client), before);
+});
+
+/** A folder with the programs of iptables, but without nft. */
+async function withoutNft(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  for (const name of ["iptables", "iptables-restore", "ip6tables", "ip6tables-restore"]) {
+    await Deno.symlink(`/usr/sbin/${name}`, `${folder}/${name}`);
+  }
+  return folder;
+}
+
+function startWithPath(lab: Lab, path: string) {
+  const end = ["client", "-v", "--no-warm-up", "-s", "192.0.2.1:20203", ...ALL];
+  const [command, args] = ttunCommand(...end);
+  return lab.client.spawn("env", [`PATH=${path}`, command, ...args], { env: ENV });
+}
+
+test("--kill-switch: where there is no nft, iptables does the same", async () => {
+  await using lab = await gatewayLab();
+  const path = await withoutNft();
+  await lab.client.sh(`
+    echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter
+    for family in iptables ip6tables; do
+      $family -w -I OUTPUT -j ACCEPT; $family -w -I FORWARD -j ACCEPT; $family -w -F
+      for chain in PREROUTING POSTROUTING; do $family -w -t mangle -I $chain -j ACCEPT; done
+      $family -w -t mangle -F
+    done`);
+  const before = await stateOf(lab.client);
+  await using _server = await startServer(lab.server);
+  await using client = startWithPath(lab, path);
+  await client.waitFor(/program=iptables/);
+  await client.waitFor(/authenticated/);
+  await using leaks = await Leaks.watch(lab.client);
+  deepEqual(await reachesWeb(lab.client), [true, true]);
+  deepEqual(await reachesWeb(lab.client, "-I", "eth0"), [false, false]);
+  deepEqual(await leaks.stop(), []);
+  client.signal("SIGTERM");
+  equal((await client.status).code, 0);
+  equal(await stateOf(lab.client), before);
+  await Deno.remove(path, { recursive: true });
+});
